@@ -1,0 +1,141 @@
+//! The one error: a kind that decides the exit code, a message, a cause, a hint.
+
+use std::fmt;
+
+/// A `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure it is; decides the exit code of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The answer is no: something was found to differ, to fail or to be absent. Exit code 1.
+    No,
+    /// The request cannot be carried out as it was put: bad input. Exit code 2.
+    Request,
+    /// Journal, store or kept contents cannot be read or written. Exit code 3.
+    Store,
+    /// A fault of this program. Exit code 70 (`EX_SOFTWARE` of `sysexits.h`).
+    Bug,
+}
+
+impl Kind {
+    /// Returns the exit code of the program for this kind.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::No => 1,
+            Kind::Request => 2,
+            Kind::Store => 3,
+            Kind::Bug => 70,
+        }
+    }
+}
+
+/// What could not be done, why, and what to type next.
+///
+/// The message has its subject in backticks, begins in lower case and has no full stop; the cause is the lower error, untouched.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// Makes an error of `kind` with `message`.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), cause: None, hint: None }
+    }
+
+    /// Makes an error for an answer that is no.
+    pub fn no(message: impl Into<String>) -> Self {
+        Self::new(Kind::No, message)
+    }
+
+    /// Makes an error for a bad request.
+    pub fn request(message: impl Into<String>) -> Self {
+        Self::new(Kind::Request, message)
+    }
+
+    /// Makes an error for a journal, store or content that cannot be read or written.
+    pub fn store(message: impl Into<String>) -> Self {
+        Self::new(Kind::Store, message)
+    }
+
+    /// Makes an error for a fault of this program.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::new(Kind::Bug, message)
+    }
+
+    /// Adds the lower error that caused this one.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds one thing to type or to do next, or what was not harmed.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the message alone, without cause and hint.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns the hint, if there is one.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Returns the causes from the nearest to the deepest, as text.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut next: Option<&(dyn std::error::Error + 'static)> =
+            self.cause.as_deref().map(|c| c as &(dyn std::error::Error + 'static));
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Error {
+    /// Writes the message and the causes in one line; the hint is for the terminal alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for cause in self.causes() {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|c| c as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_followed_by_its_causes_in_one_line() {
+        let inner = std::io::Error::other("disk on fire");
+        let error = Error::store("cannot write `a`").because(inner).hint("try water");
+        assert_eq!(error.to_string(), "cannot write `a`: disk on fire");
+        assert_eq!(error.kind().exit_code(), 3);
+        assert_eq!(error.hint_text(), Some("try water"));
+    }
+}

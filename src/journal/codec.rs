@@ -1,0 +1,632 @@
+//! Facts to bytes and back: the only place that names bincode.
+//!
+//! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
+//! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
+
+use bincode::config::{Configuration, Limit, LittleEndian};
+use bincode::{Decode, Encode};
+
+use crate::error::{Error, Result};
+use crate::journal::frame::PAYLOAD_MAX_BYTES;
+use crate::model::{
+    Artifact, ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact, Generated, Metric,
+    MetricValue, ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunKind, RunOutcome,
+    RunStatus, Stage, Step, StepStatus, Submodule, Timestamp, Used,
+};
+
+/// Why a payload cannot be decoded.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// A kind or version that this program does not know.
+    Unknown,
+    /// The bytes do not say what such a record must say.
+    Damaged(String),
+}
+
+const CONFIGURATION: Configuration<LittleEndian, bincode::config::Varint, Limit<PAYLOAD_MAX_BYTES>> =
+    bincode::config::standard().with_limit::<PAYLOAD_MAX_BYTES>();
+
+
+const RUN: u8 = 1;
+const OUTCOME: u8 = 2;
+const STEP: u8 = 3;
+const METRICS: u8 = 4;
+const MODEL: u8 = 5;
+const MODEL_CHANGE: u8 = 6;
+const NOTE: u8 = 7;
+
+/// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
+///
+/// # Errors
+/// A bug where bincode refuses, which it does for no value of these types.
+pub fn encode(fact: &Fact) -> Result<Vec<u8>> {
+    let (kind, version, payload) = encode_parts(fact)?;
+    let mut bytes = vec![kind, version];
+    bytes.extend_from_slice(&payload);
+    Ok(bytes)
+}
+
+/// Decodes what [`encode`] gave.
+///
+/// # Errors
+/// A store error where the bytes are damaged or from a newer program.
+pub fn decode(bytes: &[u8]) -> Result<Fact> {
+    let [kind, version, payload @ ..] = bytes else {
+        return Err(Error::store("a record of the store is empty").hint("delete `.lineage/store.redb`: it is rebuilt"));
+    };
+    decode_parts(*kind, *version, payload).map_err(|fault| match fault {
+        Fault::Unknown => Error::store("a record of the store is of a version this `lineage` does not know"),
+        Fault::Damaged(cause) => Error::store("a record of the store is damaged")
+            .because(cause)
+            .hint("delete `.lineage/store.redb`: it is rebuilt from the journal"),
+    })
+}
+
+/// Encodes a fact as its kind, the newest version of that kind, and the payload.
+pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
+    let (kind, payload) = match fact {
+        Fact::RunStarted(run) => (RUN, bytes_of(&RunV1::from(run))?),
+        Fact::RunOutcome(outcome) => (OUTCOME, bytes_of(&OutcomeV1::from(outcome))?),
+        Fact::StepDone(step) => (STEP, bytes_of(&StepV1::from(step))?),
+        Fact::Metrics(points) => {
+            (METRICS, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
+        }
+        Fact::ModelRegistered(model) => (MODEL, bytes_of(&ModelV1::from(model))?),
+        Fact::ModelChanged(change) => (MODEL_CHANGE, bytes_of(&ModelChangeV1::from(change))?),
+        Fact::NoteRead(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
+    };
+    Ok((kind, 1, payload))
+}
+
+/// Decodes a payload of a kind and version.
+pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Fault> {
+    match (kind, version) {
+        (RUN, 1) => Ok(Fact::RunStarted(value_of::<RunV1>(payload)?.try_into()?)),
+        (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
+        (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
+        (METRICS, 1) => {
+            let points = value_of::<MetricsV1>(payload)?.points;
+            Ok(Fact::Metrics(points.into_iter().map(Metric::try_from).collect::<Result<_, Fault>>()?))
+        }
+        (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
+        (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
+        (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
+        _ => Err(Fault::Unknown),
+    }
+}
+
+fn bytes_of<T: Encode>(value: &T) -> Result<Vec<u8>> {
+    bincode::encode_to_vec(value, CONFIGURATION).map_err(|cause| Error::bug("cannot encode a record").because(cause))
+}
+
+fn value_of<T: Decode<()>>(payload: &[u8]) -> Result<T, Fault> {
+    let (value, used) = bincode::decode_from_slice::<T, _>(payload, CONFIGURATION)
+        .map_err(|cause| Fault::Damaged(cause.to_string()))?;
+    if used == payload.len() {
+        Ok(value)
+    } else {
+        Err(Fault::Damaged(format!("{} bytes too many", payload.len() - used)))
+    }
+}
+
+/// Finds the value with a code, the position in `all`.
+fn by_code<T: Copy>(all: &[T], code: u8, what: &str) -> Result<T, Fault> {
+    all.get(usize::from(code)).copied().ok_or_else(|| Fault::Damaged(format!("no {what} has the code {code}")))
+}
+
+/// Returns the code of a value, its position in `all`.
+fn code_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
+    all.iter().position(|one| one == value).expect("ALL holds every value") as u8
+}
+
+fn path(bytes: Vec<u8>) -> Result<ArtifactPath, Fault> {
+    ArtifactPath::from_bytes(bytes).map_err(|error| Fault::Damaged(error.to_string()))
+}
+
+// ---- version 1; published, never to be edited ----
+
+type PairV1 = (String, String);
+
+#[derive(Encode, Decode)]
+struct RunV1 {
+    id: u128,
+    run_id: String,
+    name: String,
+    kind: u8,
+    arguments: Vec<String>,
+    parameters: Vec<PairV1>,
+    folder: String,
+    code: CodeV1,
+    started_at_us: i64,
+    parent: Option<u128>,
+    recorder: String,
+    host: String,
+    segment: u128,
+}
+
+#[derive(Encode, Decode)]
+struct CodeV1 {
+    repository: bool,
+    commit: Option<String>,
+    commit_short: Option<String>,
+    branch: Option<String>,
+    changed: Vec<ChangedV1>,
+    untracked: Vec<ChangedV1>,
+    untracked_omitted: u64,
+    patch: Option<[u8; 32]>,
+    patch_omitted: Vec<String>,
+    submodules: Vec<SubmoduleV1>,
+    unreadable: Option<String>,
+}
+
+#[derive(Encode, Decode)]
+struct ChangedV1 {
+    path: Vec<u8>,
+    kind: u8,
+    digest: Option<[u8; 32]>,
+    size_bytes: u64,
+}
+
+#[derive(Encode, Decode)]
+struct SubmoduleV1 {
+    path: Vec<u8>,
+    recorded: Option<String>,
+    checked_out: Option<String>,
+}
+
+#[derive(Encode, Decode)]
+struct OutcomeV1 {
+    run: u128,
+    at_us: i64,
+    status: u8,
+    exit_code: Option<i32>,
+    reason: Option<String>,
+    code: Option<CodeV1>,
+    arguments: Vec<String>,
+    segment: u128,
+}
+
+#[derive(Encode, Decode)]
+struct StepV1 {
+    id: u128,
+    run: u128,
+    name: String,
+    subject: String,
+    status: u8,
+    reason: Option<String>,
+    started_at_us: i64,
+    ended_at_us: i64,
+    parameters: Vec<PairV1>,
+    key: Option<[u8; 32]>,
+    cached_from: Option<u128>,
+    used: Vec<EdgeV1>,
+    generated: Vec<EdgeV1>,
+}
+
+#[derive(Encode, Decode)]
+struct ArtifactV1 {
+    path: Vec<u8>,
+    digest: [u8; 32],
+    size_bytes: u64,
+}
+
+#[derive(Encode, Decode)]
+struct EdgeV1 {
+    artifact: ArtifactV1,
+    at_us: i64,
+    evidence: u8,
+    role: u8,
+}
+
+#[derive(Encode, Decode)]
+struct MetricsV1 {
+    points: Vec<PointV1>,
+}
+
+#[derive(Encode, Decode)]
+struct PointV1 {
+    owner: u128,
+    name: String,
+    step: i64,
+    at_us: i64,
+    value: f64,
+}
+
+#[derive(Encode, Decode)]
+struct ModelV1 {
+    id: u128,
+    name: String,
+    version: String,
+    run: Option<u128>,
+    created_at_us: i64,
+    description: String,
+    fields: Vec<PairV1>,
+    artifacts: Vec<(String, ArtifactV1)>,
+    tags: Vec<PairV1>,
+}
+
+#[derive(Encode, Decode)]
+struct ModelChangeV1 {
+    id: u128,
+    model: u128,
+    stage: u8,
+    displaced: Option<u128>,
+    at_us: i64,
+    by: String,
+    reason: Option<String>,
+}
+
+#[derive(Encode, Decode)]
+struct NoteV1 {
+    id: u128,
+    artifact: ArtifactV1,
+    at_us: i64,
+    fields: Vec<PairV1>,
+    references: Vec<PairV1>,
+}
+
+// ---- between version 1 and the model ----
+
+impl From<&Run> for RunV1 {
+    fn from(run: &Run) -> Self {
+        RunV1 {
+            id: run.id.as_u128(),
+            run_id: run.run_id.as_str().to_owned(),
+            name: run.name.clone(),
+            kind: code_of(&RunKind::ALL, &run.kind),
+            arguments: run.arguments.clone(),
+            parameters: run.parameters.clone(),
+            folder: run.folder.clone(),
+            code: CodeV1::from(&run.code),
+            started_at_us: run.started_at.micros(),
+            parent: run.parent.map(NodeId::as_u128),
+            recorder: run.recorder.clone(),
+            host: run.host.clone(),
+            segment: run.segment,
+        }
+    }
+}
+
+impl TryFrom<RunV1> for Run {
+    type Error = Fault;
+
+    fn try_from(run: RunV1) -> Result<Self, Fault> {
+        Ok(Run {
+            id: NodeId::from_u128(run.id),
+            run_id: run.run_id.parse().map_err(|error: Error| Fault::Damaged(error.to_string()))?,
+            name: run.name,
+            kind: by_code(&RunKind::ALL, run.kind, "kind of run")?,
+            arguments: run.arguments,
+            parameters: run.parameters,
+            folder: run.folder,
+            code: run.code.try_into()?,
+            started_at: Timestamp::from_micros(run.started_at_us),
+            parent: run.parent.map(NodeId::from_u128),
+            recorder: run.recorder,
+            host: run.host,
+            segment: run.segment,
+        })
+    }
+}
+
+impl From<&CodeState> for CodeV1 {
+    fn from(code: &CodeState) -> Self {
+        CodeV1 {
+            repository: code.repository,
+            commit: code.commit.clone(),
+            commit_short: code.commit_short.clone(),
+            branch: code.branch.clone(),
+            changed: code.changed.iter().map(ChangedV1::from).collect(),
+            untracked: code.untracked.iter().map(ChangedV1::from).collect(),
+            untracked_omitted: code.untracked_omitted,
+            patch: code.patch.map(|digest| *digest.as_bytes()),
+            patch_omitted: code.patch_omitted.clone(),
+            submodules: code
+                .submodules
+                .iter()
+                .map(|module| SubmoduleV1 {
+                    path: module.path.as_bytes().to_vec(),
+                    recorded: module.recorded.clone(),
+                    checked_out: module.checked_out.clone(),
+                })
+                .collect(),
+            unreadable: code.unreadable.clone(),
+        }
+    }
+}
+
+impl TryFrom<CodeV1> for CodeState {
+    type Error = Fault;
+
+    fn try_from(code: CodeV1) -> Result<Self, Fault> {
+        let files = |files: Vec<ChangedV1>| files.into_iter().map(ChangedFile::try_from).collect::<Result<_, _>>();
+        Ok(CodeState {
+            repository: code.repository,
+            commit: code.commit,
+            commit_short: code.commit_short,
+            branch: code.branch,
+            changed: files(code.changed)?,
+            untracked: files(code.untracked)?,
+            untracked_omitted: code.untracked_omitted,
+            patch: code.patch.map(Digest::from_bytes),
+            patch_omitted: code.patch_omitted,
+            submodules: code
+                .submodules
+                .into_iter()
+                .map(|module| {
+                    Ok(Submodule {
+                        path: path(module.path)?,
+                        recorded: module.recorded,
+                        checked_out: module.checked_out,
+                    })
+                })
+                .collect::<Result<_, Fault>>()?,
+            unreadable: code.unreadable,
+        })
+    }
+}
+
+impl From<&ChangedFile> for ChangedV1 {
+    fn from(file: &ChangedFile) -> Self {
+        ChangedV1 {
+            path: file.path.as_bytes().to_vec(),
+            kind: code_of(&ChangeKind::ALL, &file.kind),
+            digest: file.digest.map(|digest| *digest.as_bytes()),
+            size_bytes: file.size_bytes,
+        }
+    }
+}
+
+impl TryFrom<ChangedV1> for ChangedFile {
+    type Error = Fault;
+
+    fn try_from(file: ChangedV1) -> Result<Self, Fault> {
+        Ok(ChangedFile {
+            path: path(file.path)?,
+            kind: by_code(&ChangeKind::ALL, file.kind, "kind of change")?,
+            digest: file.digest.map(Digest::from_bytes),
+            size_bytes: file.size_bytes,
+        })
+    }
+}
+
+impl From<&RunOutcome> for OutcomeV1 {
+    fn from(outcome: &RunOutcome) -> Self {
+        OutcomeV1 {
+            run: outcome.run.as_u128(),
+            at_us: outcome.at.micros(),
+            status: code_of(&RunStatus::ALL, &outcome.status),
+            exit_code: outcome.exit_code,
+            reason: outcome.reason.clone(),
+            code: outcome.code.as_ref().map(CodeV1::from),
+            arguments: outcome.arguments.clone(),
+            segment: outcome.segment,
+        }
+    }
+}
+
+impl TryFrom<OutcomeV1> for RunOutcome {
+    type Error = Fault;
+
+    fn try_from(outcome: OutcomeV1) -> Result<Self, Fault> {
+        Ok(RunOutcome {
+            run: NodeId::from_u128(outcome.run),
+            at: Timestamp::from_micros(outcome.at_us),
+            status: by_code(&RunStatus::ALL, outcome.status, "status of a run")?,
+            exit_code: outcome.exit_code,
+            reason: outcome.reason,
+            code: outcome.code.map(CodeState::try_from).transpose()?,
+            arguments: outcome.arguments,
+            segment: outcome.segment,
+        })
+    }
+}
+
+impl From<&Step> for StepV1 {
+    fn from(step: &Step) -> Self {
+        StepV1 {
+            id: step.id.as_u128(),
+            run: step.run.as_u128(),
+            name: step.name.clone(),
+            subject: step.subject.clone(),
+            status: code_of(&StepStatus::ALL, &step.status),
+            reason: step.reason.clone(),
+            started_at_us: step.started_at.micros(),
+            ended_at_us: step.ended_at.micros(),
+            parameters: step.parameters.clone(),
+            key: step.key.map(|digest| *digest.as_bytes()),
+            cached_from: step.cached_from.map(NodeId::as_u128),
+            used: step.used.iter().map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role)).collect(),
+            generated: step.generated.iter().map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role)).collect(),
+        }
+    }
+}
+
+impl TryFrom<StepV1> for Step {
+    type Error = Fault;
+
+    fn try_from(step: StepV1) -> Result<Self, Fault> {
+        let used = |edge: EdgeV1| {
+            let (artifact, at, evidence, role) = edge.parts()?;
+            Ok(Used { artifact, at, evidence, role })
+        };
+        let generated = |edge: EdgeV1| {
+            let (artifact, at, evidence, role) = edge.parts()?;
+            Ok(Generated { artifact, at, evidence, role })
+        };
+        Ok(Step {
+            id: NodeId::from_u128(step.id),
+            run: NodeId::from_u128(step.run),
+            name: step.name,
+            subject: step.subject,
+            status: by_code(&StepStatus::ALL, step.status, "status of a step")?,
+            reason: step.reason,
+            started_at: Timestamp::from_micros(step.started_at_us),
+            ended_at: Timestamp::from_micros(step.ended_at_us),
+            parameters: step.parameters,
+            key: step.key.map(Digest::from_bytes),
+            cached_from: step.cached_from.map(NodeId::from_u128),
+            used: step.used.into_iter().map(used).collect::<Result<_, Fault>>()?,
+            generated: step.generated.into_iter().map(generated).collect::<Result<_, Fault>>()?,
+        })
+    }
+}
+
+impl EdgeV1 {
+    fn new(artifact: &Artifact, at: Timestamp, evidence: Evidence, role: Role) -> Self {
+        EdgeV1 {
+            artifact: ArtifactV1::from(artifact),
+            at_us: at.micros(),
+            evidence: code_of(&Evidence::ALL, &evidence),
+            role: code_of(&Role::ALL, &role),
+        }
+    }
+
+    fn parts(self) -> Result<(Artifact, Timestamp, Evidence, Role), Fault> {
+        Ok((
+            self.artifact.try_into()?,
+            Timestamp::from_micros(self.at_us),
+            by_code(&Evidence::ALL, self.evidence, "evidence")?,
+            by_code(&Role::ALL, self.role, "role")?,
+        ))
+    }
+}
+
+impl From<&Artifact> for ArtifactV1 {
+    fn from(artifact: &Artifact) -> Self {
+        ArtifactV1 {
+            path: artifact.path.as_bytes().to_vec(),
+            digest: *artifact.digest.as_bytes(),
+            size_bytes: artifact.size_bytes,
+        }
+    }
+}
+
+impl TryFrom<ArtifactV1> for Artifact {
+    type Error = Fault;
+
+    fn try_from(artifact: ArtifactV1) -> Result<Self, Fault> {
+        Ok(Artifact {
+            path: path(artifact.path)?,
+            digest: Digest::from_bytes(artifact.digest),
+            size_bytes: artifact.size_bytes,
+        })
+    }
+}
+
+impl From<&Metric> for PointV1 {
+    fn from(point: &Metric) -> Self {
+        PointV1 {
+            owner: point.owner.as_u128(),
+            name: point.name.clone(),
+            step: point.step,
+            at_us: point.at.micros(),
+            value: point.value.get(),
+        }
+    }
+}
+
+impl TryFrom<PointV1> for Metric {
+    type Error = Fault;
+
+    fn try_from(point: PointV1) -> Result<Self, Fault> {
+        Ok(Metric {
+            owner: NodeId::from_u128(point.owner),
+            name: point.name,
+            step: point.step,
+            at: Timestamp::from_micros(point.at_us),
+            value: MetricValue::new(point.value).map_err(|error| Fault::Damaged(error.to_string()))?,
+        })
+    }
+}
+
+impl From<&ModelVersion> for ModelV1 {
+    fn from(model: &ModelVersion) -> Self {
+        ModelV1 {
+            id: model.id.as_u128(),
+            name: model.name.clone(),
+            version: model.version.clone(),
+            run: model.run.map(NodeId::as_u128),
+            created_at_us: model.created_at.micros(),
+            description: model.description.clone(),
+            fields: model.fields.clone(),
+            artifacts: model.artifacts.iter().map(|a| (a.name.clone(), ArtifactV1::from(&a.artifact))).collect(),
+            tags: model.tags.clone(),
+        }
+    }
+}
+
+impl TryFrom<ModelV1> for ModelVersion {
+    type Error = Fault;
+
+    fn try_from(model: ModelV1) -> Result<Self, Fault> {
+        let named = |(name, artifact): (String, ArtifactV1)| Ok(NamedArtifact { name, artifact: artifact.try_into()? });
+        Ok(ModelVersion {
+            id: NodeId::from_u128(model.id),
+            name: model.name,
+            version: model.version,
+            run: model.run.map(NodeId::from_u128),
+            created_at: Timestamp::from_micros(model.created_at_us),
+            description: model.description,
+            fields: model.fields,
+            artifacts: model.artifacts.into_iter().map(named).collect::<Result<_, Fault>>()?,
+            tags: model.tags,
+        })
+    }
+}
+
+impl From<&ModelChange> for ModelChangeV1 {
+    fn from(change: &ModelChange) -> Self {
+        ModelChangeV1 {
+            id: change.id.as_u128(),
+            model: change.model.as_u128(),
+            stage: code_of(&Stage::ALL, &change.stage),
+            displaced: change.displaced.map(NodeId::as_u128),
+            at_us: change.at.micros(),
+            by: change.by.clone(),
+            reason: change.reason.clone(),
+        }
+    }
+}
+
+impl TryFrom<ModelChangeV1> for ModelChange {
+    type Error = Fault;
+
+    fn try_from(change: ModelChangeV1) -> Result<Self, Fault> {
+        Ok(ModelChange {
+            id: NodeId::from_u128(change.id),
+            model: NodeId::from_u128(change.model),
+            stage: by_code(&Stage::ALL, change.stage, "stage")?,
+            displaced: change.displaced.map(NodeId::from_u128),
+            at: Timestamp::from_micros(change.at_us),
+            by: change.by,
+            reason: change.reason,
+        })
+    }
+}
+
+impl From<&Note> for NoteV1 {
+    fn from(note: &Note) -> Self {
+        NoteV1 {
+            id: note.id.as_u128(),
+            artifact: ArtifactV1::from(&note.artifact),
+            at_us: note.at.micros(),
+            fields: note.fields.clone(),
+            references: note.references.clone(),
+        }
+    }
+}
+
+impl TryFrom<NoteV1> for Note {
+    type Error = Fault;
+
+    fn try_from(note: NoteV1) -> Result<Self, Fault> {
+        Ok(Note {
+            id: NodeId::from_u128(note.id),
+            artifact: note.artifact.try_into()?,
+            at: Timestamp::from_micros(note.at_us),
+            fields: note.fields,
+            references: note.references,
+        })
+    }
+}

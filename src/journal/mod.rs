@@ -1,0 +1,18 @@
+//! The journal: facts as framed, checksummed, versioned bytes in append-only segment files.
+//!
+//! A segment belongs to one writer. It begins with a header that names the segment and the program that wrote it; frames
+//! follow. A frame that was not written to its end is a torn tail: everything before it counts, and it does not. A frame of a
+//! version that this program does not know is refused by name and left as it is.
+
+mod codec;
+mod frame;
+mod pack;
+mod reader;
+mod segments;
+mod writer;
+
+pub use codec::{decode, encode};
+pub use reader::{Frame, Reader, Tail};
+pub use segments::{Listing, SegmentBytes, SegmentRef, list, read_segment, writer_is_alive};
+pub use pack::pack;
+pub use writer::Writer;

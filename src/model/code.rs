@@ -1,0 +1,108 @@
+//! The code state: which code a run was made by.
+
+use crate::model::{ArtifactPath, Digest};
+
+/// Commit, branch, what differs from the commit, and the patch that says how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CodeState {
+    /// Whether there is a git repository at all.
+    pub repository: bool,
+    /// The full SHA of HEAD; `None` without a repository and on an unborn branch.
+    pub commit: Option<String>,
+    /// The shortest unambiguous front of the SHA, at least seven digits.
+    pub commit_short: Option<String>,
+    /// The branch; `None` when detached or without a repository.
+    pub branch: Option<String>,
+    /// Tracked files that differ from HEAD, in the index or in the work tree, sorted by path.
+    pub changed: Vec<ChangedFile>,
+    /// Files that are neither tracked nor ignored, sorted by path; without what this program itself wrote.
+    pub untracked: Vec<ChangedFile>,
+    /// How many untracked files there were beyond those listed.
+    pub untracked_omitted: u64,
+    /// The kept content that holds the patch from HEAD to the work tree.
+    pub patch: Option<Digest>,
+    /// What the patch leaves out, and why; one line each.
+    pub patch_omitted: Vec<String>,
+    /// Submodules, noted but not entered.
+    pub submodules: Vec<Submodule>,
+    /// Why the code state could not be read, where it could not.
+    pub unreadable: Option<String>,
+}
+
+impl CodeState {
+    /// Returns true where tracked files differ from HEAD: git's own sense of dirty, in which untracked files do not count.
+    pub fn is_dirty(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Returns the short SHA, with `-dirty` where tracked files differ; `None` without a commit.
+    pub fn label(&self) -> Option<String> {
+        let short = self.commit_short.as_deref()?;
+        Some(if self.is_dirty() { format!("{short}-dirty") } else { short.to_owned() })
+    }
+}
+
+/// A file that differs from HEAD.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangedFile {
+    /// Where it lies.
+    pub path: ArtifactPath,
+    /// In what way it differs.
+    pub kind: ChangeKind,
+    /// The digest of the file as it lies in the work tree; `None` where it is gone, or larger than is hashed.
+    pub digest: Option<Digest>,
+    /// Its size in the work tree.
+    pub size_bytes: u64,
+}
+
+/// In what way a file differs from HEAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChangeKind {
+    /// Other bytes or another mode.
+    Modified,
+    /// New to git, in the index.
+    Added,
+    /// Gone.
+    Deleted,
+    /// A link became a file, or the other way round.
+    TypeChanged,
+    /// In conflict.
+    Conflicted,
+    /// Neither tracked nor ignored.
+    Untracked,
+}
+
+impl ChangeKind {
+    /// Every value, in the order of its code.
+    pub const ALL: [ChangeKind; 6] = [
+        ChangeKind::Modified,
+        ChangeKind::Added,
+        ChangeKind::Deleted,
+        ChangeKind::TypeChanged,
+        ChangeKind::Conflicted,
+        ChangeKind::Untracked,
+    ];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChangeKind::Modified => "modified",
+            ChangeKind::Added => "added",
+            ChangeKind::Deleted => "deleted",
+            ChangeKind::TypeChanged => "type changed",
+            ChangeKind::Conflicted => "conflicted",
+            ChangeKind::Untracked => "untracked",
+        }
+    }
+}
+
+/// A submodule: another repository inside this one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Submodule {
+    /// Where it lies.
+    pub path: ArtifactPath,
+    /// The commit that HEAD names for it.
+    pub recorded: Option<String>,
+    /// The commit that is checked out in it.
+    pub checked_out: Option<String>,
+}

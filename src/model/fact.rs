@@ -1,0 +1,22 @@
+//! Facts: immutable statements as recorded. A store is a set of them.
+
+use crate::model::{Metric, ModelChange, ModelVersion, Note, Run, RunOutcome, Step};
+
+/// One immutable statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A run started.
+    RunStarted(Run),
+    /// A run was taken up again or ended.
+    RunOutcome(RunOutcome),
+    /// A step was done, with its edges.
+    StepDone(Step),
+    /// Points of metrics were measured.
+    Metrics(Vec<Metric>),
+    /// A model version was registered.
+    ModelRegistered(ModelVersion),
+    /// A model version was moved to a stage.
+    ModelChanged(ModelChange),
+    /// A research document was read.
+    NoteRead(Note),
+}

@@ -1,0 +1,30 @@
+//! The words of the glossary as plain values; no clock, no disk, no encoding.
+
+mod artifact;
+mod code;
+mod digest;
+mod fact;
+mod id;
+mod metric;
+mod models;
+mod note;
+mod path;
+mod run;
+mod step;
+mod time;
+
+pub use artifact::{Artifact, Evidence, Generated, Role, Used};
+pub use code::{ChangeKind, ChangedFile, CodeState, Submodule};
+pub use digest::Digest;
+pub use fact::Fact;
+pub use id::{NodeId, RunId};
+pub use metric::{Metric, MetricValue};
+pub use models::{ModelChange, ModelVersion, NamedArtifact, Stage};
+pub use note::Note;
+pub use path::ArtifactPath;
+pub use run::{Run, RunKind, RunOutcome, RunStatus};
+pub use step::{Step, StepStatus};
+pub use time::Timestamp;
+
+/// A parameter: its name and its value as text, as they were given.
+pub type Parameter = (String, String);

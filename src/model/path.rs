@@ -1,0 +1,178 @@
+//! Where an artifact lies: inside the workspace, elsewhere on this machine, or behind a URL.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The name of an artifact's place, as bytes with `/` between its parts.
+///
+/// Three sorts, told apart by their front: relative to the workspace's root (`data/raw/a.txt`, never with `.`, `..` or an
+/// empty part), absolute on this machine (`/srv/x`), or a URL (`hf://ProsusAI/finbert`). File names need not be UTF-8.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArtifactPath(Vec<u8>);
+
+/// The longest path that is taken, in bytes (`PATH_MAX` of Linux).
+const LENGTH_MAX_BYTES: usize = 4096;
+
+impl ArtifactPath {
+    /// Takes bytes that were recorded before.
+    ///
+    /// # Errors
+    /// A request error where they are empty, too long, hold NUL, or a relative path has a part that is empty, `.` or `..`.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        let path = ArtifactPath(bytes);
+        let wrong = path.0.is_empty()
+            || path.0.len() > LENGTH_MAX_BYTES
+            || path.0.contains(&0)
+            || (path.is_inside()
+                && path.0.split(|b| *b == b'/').any(|part| matches!(part, b"" | b"." | b"..")));
+        if wrong {
+            return Err(Error::request(format!("`{path}` cannot be the path of an artifact")));
+        }
+        Ok(path)
+    }
+
+    /// Takes text; see [`ArtifactPath::from_bytes`].
+    ///
+    /// # Errors
+    /// As [`ArtifactPath::from_bytes`].
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        Self::from_bytes(text.into().into_bytes())
+    }
+
+    /// Names `path` as seen from the workspace at `root`; both absolute, and free of symbolic links where that matters to the caller.
+    ///
+    /// `.` and `..` are resolved by name alone.
+    ///
+    /// # Errors
+    /// As [`ArtifactPath::from_bytes`]; the root itself is no artifact.
+    pub fn within(root: &Path, path: &Path) -> Result<Self> {
+        let mut clean = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    clean.pop();
+                }
+                other => clean.push(other),
+            }
+        }
+        let bytes = match clean.strip_prefix(root) {
+            Ok(inside) => inside.as_os_str().as_encoded_bytes().to_vec(),
+            Err(_) => clean.as_os_str().as_encoded_bytes().to_vec(),
+        };
+        Self::from_bytes(bytes)
+    }
+
+    /// Returns the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns true for a path relative to the workspace's root.
+    pub fn is_inside(&self) -> bool {
+        !self.0.starts_with(b"/") && !self.is_url()
+    }
+
+    /// Returns true for a URL. A relative path cannot look like one, since it has no empty part.
+    pub fn is_url(&self) -> bool {
+        let scheme = self.0.iter().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
+        scheme > 0 && self.0[scheme..].starts_with(b"://")
+    }
+
+    /// Returns the place on this machine for the workspace at `root`; `None` for a URL.
+    pub fn on_disk(&self, root: &Path) -> Option<PathBuf> {
+        if self.is_url() {
+            return None;
+        }
+        Some(root.join(os_path(&self.0)))
+    }
+
+    /// Returns the last part.
+    pub fn file_name(&self) -> &[u8] {
+        let start = self.0.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
+        &self.0[start..]
+    }
+
+    /// Returns the folder, empty for a file at the root.
+    pub fn folder(&self) -> &[u8] {
+        let end = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        &self.0[..end]
+    }
+}
+
+#[cfg(unix)]
+fn os_path(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+#[cfg(not(unix))]
+fn os_path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
+}
+
+impl fmt::Display for ArtifactPath {
+    /// Writes the path with control characters and bytes that are not UTF-8 as `\xNN`, so that it can go to any terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if is_unsafe_to_print(character) {
+                    let mut buffer = [0; 4];
+                    for byte in character.encode_utf8(&mut buffer).bytes() {
+                        write!(f, "\\x{byte:02x}")?;
+                    }
+                } else {
+                    write!(f, "{character}")?;
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns true for characters that would change what a terminal shows: controls, and the marks that turn the reading direction.
+fn is_unsafe_to_print(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl fmt::Debug for ArtifactPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(root: &str, path: &str, expected: &str) {
+        let found = ArtifactPath::within(Path::new(root), Path::new(path)).map(|p| p.to_string());
+        assert_eq!(found.unwrap_or_else(|e| format!("error: {e}")), expected);
+    }
+
+    #[test]
+    fn a_path_is_named_from_the_root_of_the_workspace() {
+        check("/w", "/w/data/raw/a.txt", "data/raw/a.txt");
+        check("/w", "/w/./data/../data/raw/a.txt", "data/raw/a.txt");
+        check("/w", "/w/../elsewhere/a", "/elsewhere/a");
+        check("/w", "/wide/a", "/wide/a");
+        check("/w", "/w", "error: `` cannot be the path of an artifact");
+    }
+
+    #[test]
+    fn hostile_names_are_refused_or_escaped() {
+        assert!(ArtifactPath::new("a/../b").is_err());
+        assert!(ArtifactPath::new("a//b").is_err());
+        assert!(ArtifactPath::new("a\0b").is_err());
+        assert_eq!(ArtifactPath::new("a\n\u{1b}[31mb").unwrap().to_string(), "a\\x0a\\x1b[31mb");
+        assert_eq!(ArtifactPath::from_bytes(b"a\xffb".to_vec()).unwrap().to_string(), "a\\xffb");
+        assert!(ArtifactPath::new("hf://ProsusAI/finbert").unwrap().is_url());
+        assert!(ArtifactPath::new("a:b/c").unwrap().is_inside());
+    }
+}

@@ -1,0 +1,112 @@
+//! Runs: one execution of one command.
+
+use crate::model::{CodeState, NodeId, Parameter, RunId, Timestamp};
+
+/// One execution of one command, as it is known when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its key.
+    pub id: NodeId,
+    /// Its label, which names folders and files.
+    pub run_id: RunId,
+    /// The name that its user gave it, or the command's.
+    pub name: String,
+    /// What sort of execution it is.
+    pub kind: RunKind,
+    /// The command, one argument each, secrets masked.
+    pub arguments: Vec<String>,
+    /// What the run was told, by name.
+    pub parameters: Vec<Parameter>,
+    /// The working folder, relative to the workspace's root; empty for the root.
+    pub folder: String,
+    /// The code it was made by.
+    pub code: CodeState,
+    /// When it started, by the machine's clock.
+    pub started_at: Timestamp,
+    /// The run it was started by.
+    pub parent: Option<NodeId>,
+    /// The program that recorded it, and its version: `lineage 0.1.0`.
+    pub recorder: String,
+    /// The machine's name.
+    pub host: String,
+    /// The journal segment it is recorded in; its writer holds that segment's lock while the run lives.
+    pub segment: u128,
+}
+
+/// What sort of execution a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RunKind {
+    /// `lineage pipeline`: filings to segments.
+    Pipeline,
+    /// `lineage run`: an observed command.
+    Command,
+    /// A program that called the library.
+    Library,
+    /// Files or records taken over from elsewhere.
+    Import,
+}
+
+impl RunKind {
+    /// Every value, in the order of its code.
+    pub const ALL: [RunKind; 4] = [RunKind::Pipeline, RunKind::Command, RunKind::Library, RunKind::Import];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunKind::Pipeline => "pipeline",
+            RunKind::Command => "command",
+            RunKind::Library => "library",
+            RunKind::Import => "import",
+        }
+    }
+}
+
+/// A later word on a run: that it was taken up again, or how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// The run.
+    pub run: NodeId,
+    /// When.
+    pub at: Timestamp,
+    /// What it is since then.
+    pub status: RunStatus,
+    /// The command's exit code, where it ended.
+    pub exit_code: Option<i32>,
+    /// Why, where it failed or stopped early.
+    pub reason: Option<String>,
+    /// Where it was taken up again: the code of that moment.
+    pub code: Option<CodeState>,
+    /// Where it was taken up again: the command of that moment.
+    pub arguments: Vec<String>,
+    /// Where it was taken up again: the journal segment that goes on with it.
+    pub segment: u128,
+}
+
+/// What has become of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RunStatus {
+    /// Started, or taken up again, and not yet ended.
+    Running,
+    /// Ended as it should.
+    Succeeded,
+    /// Ended with a failure of its own or of some of its steps.
+    Failed,
+    /// Ended by a signal, or found without its process.
+    Interrupted,
+}
+
+impl RunStatus {
+    /// Every value, in the order of its code.
+    pub const ALL: [RunStatus; 4] =
+        [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Interrupted];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunStatus::Running => "running",
+            RunStatus::Succeeded => "ok",
+            RunStatus::Failed => "failed",
+            RunStatus::Interrupted => "interrupted",
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Steps: parts of a run with their own inputs and outputs.
+
+use crate::model::{Digest, Generated, NodeId, Parameter, Timestamp, Used};
+
+/// One stage on one filing, or one process of a command, with its edges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its key.
+    pub id: NodeId,
+    /// The run it is a part of.
+    pub run: NodeId,
+    /// What it does: the stage, or the program.
+    pub name: String,
+    /// What it does it to: the filing's name, or the program's arguments.
+    pub subject: String,
+    /// What has become of it.
+    pub status: StepStatus,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// What it was told beyond the run's parameters.
+    pub parameters: Vec<Parameter>,
+    /// The digest of stage, input, parameters and tool version: equal keys promise equal outputs.
+    pub key: Option<Digest>,
+    /// The step whose kept output was taken over instead of doing the work again.
+    pub cached_from: Option<NodeId>,
+    /// What it read.
+    pub used: Vec<Used>,
+    /// What it wrote.
+    pub generated: Vec<Generated>,
+}
+
+/// What has become of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StepStatus {
+    /// Done.
+    Succeeded,
+    /// Failed; its reason says why.
+    Failed,
+}
+
+impl StepStatus {
+    /// Every value, in the order of its code.
+    pub const ALL: [StepStatus; 2] = [StepStatus::Succeeded, StepStatus::Failed];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StepStatus::Succeeded => "ok",
+            StepStatus::Failed => "failed",
+        }
+    }
+}

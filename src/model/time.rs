@@ -1,0 +1,63 @@
+//! A moment, in whole microseconds, always UTC.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// A moment as microseconds since 1970-01-01 00:00 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Takes microseconds since 1970-01-01 00:00 UTC.
+    pub const fn from_micros(micros: i64) -> Self {
+        Timestamp(micros)
+    }
+
+    /// Returns microseconds since 1970-01-01 00:00 UTC.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the moment `micros` microseconds later.
+    #[must_use]
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Timestamp(self.0.saturating_add(micros))
+    }
+
+    /// Writes the moment by a `strftime` pattern, in UTC; moments that no calendar holds as their number.
+    pub fn format(self, pattern: &str) -> String {
+        match DateTime::<Utc>::from_timestamp_micros(self.0) {
+            Some(moment) => moment.format(pattern).to_string(),
+            None => format!("{}us", self.0),
+        }
+    }
+
+    /// Writes RFC 3339 with microseconds and `Z`, as JSON has it.
+    pub fn rfc3339(self) -> String {
+        match DateTime::<Utc>::from_timestamp_micros(self.0) {
+            Some(moment) => moment.to_rfc3339_opts(SecondsFormat::Micros, true),
+            None => format!("{}us", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes `2025-12-12 17:42:18 UTC`, as people read it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.format("%Y-%m-%d %H:%M:%S UTC"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_name_their_zone() {
+        let at = Timestamp::from_micros(1_765_561_338_123_456);
+        assert_eq!(at.to_string(), "2025-12-12 17:42:18 UTC");
+        assert_eq!(at.rfc3339(), "2025-12-12T17:42:18.123456Z");
+        assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9223372036854775807us");
+    }
+}

@@ -1,0 +1,113 @@
+//! The store: every fact as nodes and edges, indexed, in one redb database; the only place that names redb.
+//!
+//! It is a function of the journal: whoever deletes it loses nothing but the time to rebuild it.
+
+mod apply;
+mod batch;
+mod schema;
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase};
+
+use crate::error::{Error, Result};
+
+pub use apply::{Applied, Unreadable};
+pub use snapshot::{ArtifactNo, Edge, Edges, PathNo, RunNo, Snapshot, StepNo};
+
+/// Bytes of redb's page cache; its default of 1 GiB is too much for a program that lives for milliseconds.
+const CACHE_BYTES: usize = 48 << 20;
+
+/// The database file of a workspace.
+#[derive(Debug, Clone)]
+pub struct Store {
+    path: PathBuf,
+}
+
+/// How the store's file was found.
+enum Found {
+    Usable(ReadOnlyDatabase),
+    Absent,
+    /// Of another format, damaged, or not a database: to be built anew.
+    Unusable,
+}
+
+impl Store {
+    /// Names the store at `path`; opens nothing.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Store { path: path.into() }
+    }
+
+    /// Returns the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the store for reading; `None` where there is none, or one that must be rebuilt first.
+    ///
+    /// # Errors
+    /// A store error where the file is there and cannot be opened for a reason that rebuilding would not mend.
+    pub fn snapshot(&self) -> Result<Option<Snapshot>> {
+        match self.find()? {
+            Found::Usable(database) => Snapshot::of(&database),
+            Found::Absent | Found::Unusable => Ok(None),
+        }
+    }
+
+    fn find(&self) -> Result<Found> {
+        match builder().open_read_only(&self.path) {
+            Ok(database) => Ok(Found::Usable(database)),
+            Err(DatabaseError::Storage(redb::StorageError::Io(cause)))
+                if cause.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(Found::Absent)
+            }
+            // After an unclean end a reader may not repair; a writable open does.
+            Err(DatabaseError::RepairAborted) => {
+                drop(builder().open(&self.path).map_err(|cause| self.failed("open", cause))?);
+                let database = builder().open_read_only(&self.path);
+                Ok(Found::Usable(database.map_err(|cause| self.failed("open", cause))?))
+            }
+            Err(DatabaseError::Storage(redb::StorageError::Io(cause)))
+                if cause.kind() != std::io::ErrorKind::InvalidData
+                    && cause.kind() != std::io::ErrorKind::UnexpectedEof =>
+            {
+                Err(self.failed("open", cause))
+            }
+            Err(cause @ DatabaseError::DatabaseAlreadyOpen) => Err(self.failed("open", cause)),
+            Err(_) => Ok(Found::Unusable),
+        }
+    }
+
+    fn open_writable(path: &Path) -> Result<Database> {
+        builder().create(path).map_err(|cause| {
+            Error::store(format!("cannot open the store `{}` for writing", path.display())).because(cause)
+        })
+    }
+
+    fn failed(&self, what: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::store(format!("cannot {what} the store `{}`", self.path.display()))
+            .because(cause)
+            .hint("the journal is not harmed: delete the file and it is rebuilt")
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::MultiWriter);
+    builder
+}
+
+/// Wraps any error of redb.
+fn broken(cause: impl Into<redb::Error>) -> Error {
+    Error::store("cannot read or write the store")
+        .because(cause.into())
+        .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
+}
+
+/// A record whose checksum or shape is wrong.
+fn damaged(what: &str) -> Error {
+    Error::store(format!("a record of the store is damaged ({what})"))
+        .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
+}

@@ -1,0 +1,146 @@
+//! Every table of the store, on one page.
+//!
+//! Keys are fixed-width bytes in big-endian order (or plain bytes where they are names), values are opaque bytes: an upgrade
+//! of redb cannot change their meaning. Numbers (`run_no`, `step_no`, `artifact_no`, `path_no`) are given out by this store in
+//! the order in which facts arrive; they mean nothing outside it, and no answer shows them or is sorted by them.
+//! Times in keys are microseconds with the sign bit flipped. Records end in a CRC-32 (see [`seal`]).
+
+use redb::TableDefinition;
+
+/// The number of this layout. Another number means: rebuild from the journal.
+pub(crate) const FORMAT: u64 = 1;
+
+type Table<K, V> = TableDefinition<'static, K, V>;
+/// A key of `N` bytes.
+pub(crate) type Key<const N: usize> = &'static [u8; N];
+type Bytes = &'static [u8];
+
+/// `format`, and the next number of each kind.
+pub(crate) const META: Table<Bytes, Bytes> = TableDefinition::new("meta");
+/// segment id -> how many of its bytes are applied.
+pub(crate) const SEGMENTS: Table<Key<16>, Bytes> = TableDefinition::new("segments");
+/// pack id -> nothing: all of its segments are applied.
+pub(crate) const PACKS: Table<Key<16>, Bytes> = TableDefinition::new("packs");
+
+/// node id -> kind, number.
+pub(crate) const NODES: Table<Key<16>, Bytes> = TableDefinition::new("nodes");
+/// run_no -> the fact that it started.
+pub(crate) const RUNS: Table<u64, Bytes> = TableDefinition::new("runs");
+/// run_no | time | digest of the fact -> the fact of an outcome.
+pub(crate) const RUN_OUTCOMES: Table<Key<24>, Bytes> = TableDefinition::new("run_outcomes");
+/// label, node id -> run_no.
+pub(crate) const RUN_LABELS: Table<Bytes, Bytes> = TableDefinition::new("run_labels");
+/// start | node id -> run_no.
+pub(crate) const RUN_TIMES: Table<Key<24>, Bytes> = TableDefinition::new("run_times");
+/// node id with its digits turned round -> run_no; for looking up by tail.
+pub(crate) const RUN_TAILS: Table<Key<16>, Bytes> = TableDefinition::new("run_tails");
+/// run_no | step_no.
+pub(crate) const RUN_STEPS: Table<Key<16>, Bytes> = TableDefinition::new("run_steps");
+
+/// step_no -> the fact that it was done, without its edges.
+pub(crate) const STEPS: Table<u64, Bytes> = TableDefinition::new("steps");
+/// step_no -> run_no, node id and the step's edges; what a walk reads.
+pub(crate) const STEP_EDGES: Table<u64, Bytes> = TableDefinition::new("step_edges");
+/// front of the step's key | step_no.
+pub(crate) const STEP_KEYS: Table<Key<24>, Bytes> = TableDefinition::new("step_keys");
+
+/// path -> path_no.
+pub(crate) const PATHS: Table<Bytes, Bytes> = TableDefinition::new("paths");
+/// path_no -> path.
+pub(crate) const PATH_NAMES: Table<u64, Bytes> = TableDefinition::new("path_names");
+/// artifact_no -> path_no, size, digest.
+pub(crate) const ARTIFACTS: Table<u64, Bytes> = TableDefinition::new("artifacts");
+/// path_no | digest -> artifact_no.
+pub(crate) const ARTIFACT_KEYS: Table<Key<40>, Bytes> = TableDefinition::new("artifact_keys");
+/// front of the digest | artifact_no.
+pub(crate) const CONTENTS: Table<Key<24>, Bytes> = TableDefinition::new("contents");
+/// artifact_no | time of last write | step_no.
+pub(crate) const GENERATED: Table<Key<24>, Bytes> = TableDefinition::new("generated");
+/// artifact_no | time of first read | step_no.
+pub(crate) const USED: Table<Key<24>, Bytes> = TableDefinition::new("used");
+
+/// path_no | time of last write | step_no | artifact_no: what was written at a path, in the order of time.
+pub(crate) const PATH_WRITES: Table<Key<32>, Bytes> = TableDefinition::new("path_writes");
+
+/// metric name -> name_no.
+pub(crate) const METRIC_NAMES: Table<Bytes, Bytes> = TableDefinition::new("metric_names");
+/// owner | name_no | step | time | ordered value; the points of an owner.
+pub(crate) const METRICS: Table<Key<48>, Bytes> = TableDefinition::new("metrics");
+/// name_no | ordered value | owner | step | time; the points of a metric, by value.
+pub(crate) const METRIC_VALUES: Table<Key<48>, Bytes> = TableDefinition::new("metric_values");
+/// name_no -> metric name.
+pub(crate) const METRIC_NAME_TEXTS: Table<u64, Bytes> = TableDefinition::new("metric_name_texts");
+
+/// node id | digest of the fact -> the fact that a model version was registered.
+pub(crate) const MODELS: Table<Key<24>, Bytes> = TableDefinition::new("models");
+/// name, NUL, version, NUL, node id.
+pub(crate) const MODEL_NAMES: Table<Bytes, Bytes> = TableDefinition::new("model_names");
+/// model version | time | digest of the fact -> the fact of a change of stage.
+pub(crate) const MODEL_CHANGES: Table<Key<32>, Bytes> = TableDefinition::new("model_changes");
+/// artifact_no | model version: which model versions hold a file.
+pub(crate) const MODEL_ARTIFACTS: Table<Key<24>, Bytes> = TableDefinition::new("model_artifacts");
+
+/// path, NUL, time, digest of the fact -> the fact that a note was read.
+pub(crate) const NOTES: Table<Bytes, Bytes> = TableDefinition::new("notes");
+
+/// The kind of a node, as [`NODES`] keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum NodeKind {
+    /// A run.
+    Run = 1,
+    /// A step.
+    Step = 2,
+}
+
+/// Writes a time so that byte order is time order.
+pub(crate) fn time_bytes(micros: i64) -> [u8; 8] {
+    ((micros as u64) ^ (1 << 63)).to_be_bytes()
+}
+
+/// Reads what [`time_bytes`] wrote.
+pub(crate) fn time_of(bytes: &[u8]) -> i64 {
+    (number_of(bytes) ^ (1 << 63)) as i64
+}
+
+/// Reads eight big-endian bytes at the front of `bytes`.
+pub(crate) fn number_of(bytes: &[u8]) -> u64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&bytes[..8]);
+    u64::from_be_bytes(number)
+}
+
+/// Joins parts to a key of exactly `N` bytes.
+pub(crate) fn key<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let mut key = [0; N];
+    let mut at = 0;
+    for part in parts {
+        key[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
+    debug_assert_eq!(at, N);
+    key
+}
+
+/// Turns the hexadecimal digits of a node id round, so that those with the same tail lie together.
+pub(crate) fn turned(id: u128) -> [u8; 16] {
+    let mut bytes = id.to_be_bytes();
+    bytes.reverse();
+    for byte in &mut bytes {
+        *byte = byte.rotate_left(4);
+    }
+    bytes
+}
+
+/// Appends the checksum of a record.
+pub(crate) fn seal(mut record: Vec<u8>) -> Vec<u8> {
+    let sum = crc32fast::hash(&record);
+    record.extend_from_slice(&sum.to_le_bytes());
+    record
+}
+
+/// Takes off the checksum of a record; `None` where it is wrong.
+pub(crate) fn unseal(sealed: &[u8]) -> Option<&[u8]> {
+    let (record, sum) = sealed.split_last_chunk::<4>()?;
+    (crc32fast::hash(record) == u32::from_le_bytes(*sum)).then_some(record)
+}
