@@ -54,7 +54,9 @@ impl Header {
 
     /// Reads the header's bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, HeaderFault> {
-        let Some(bytes) = bytes.get(..HEADER_BYTES) else { return Err(HeaderFault::Short) };
+        let Some(bytes) = bytes.get(..HEADER_BYTES) else {
+            return Err(HeaderFault::Short);
+        };
         let number = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
         if &bytes[..8] != MAGIC || short_sum(&[&bytes[..32]]) != bytes[32..] {
             return Err(HeaderFault::Damaged);
@@ -65,12 +67,22 @@ impl Header {
         }
         let mut segment = [0; 16];
         segment.copy_from_slice(&bytes[16..32]);
-        Ok(Header { segment: u128::from_le_bytes(segment), program })
+        Ok(Header {
+            segment: u128::from_le_bytes(segment),
+            program,
+        })
     }
 }
 
 /// Appends one frame at `offset` of `segment` to `out`.
-pub(crate) fn write_frame(out: &mut Vec<u8>, segment: u128, offset: u64, kind: u8, version: u8, payload: &[u8]) {
+pub(crate) fn write_frame(
+    out: &mut Vec<u8>,
+    segment: u128,
+    offset: u64,
+    kind: u8,
+    version: u8,
+    payload: &[u8],
+) {
     let start = out.len();
     out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     out.push(kind);
@@ -105,18 +117,27 @@ pub(crate) enum RawFrame<'a> {
 
 /// Looks at the frame at `offset` of `segment`, of which `bytes` is the rest from there.
 pub(crate) fn read_frame(segment: u128, offset: u64, bytes: &[u8]) -> RawFrame<'_> {
-    let Some(front) = bytes.first_chunk::<4>() else { return RawFrame::Short };
+    let Some(front) = bytes.first_chunk::<4>() else {
+        return RawFrame::Short;
+    };
     let payload_bytes = u32::from_le_bytes(*front) as usize;
     if payload_bytes > PAYLOAD_MAX_BYTES {
         return RawFrame::Short;
     }
     let length = payload_bytes + FRAME_OVERHEAD_BYTES;
-    let Some(frame) = bytes.get(..length) else { return RawFrame::Short };
+    let Some(frame) = bytes.get(..length) else {
+        return RawFrame::Short;
+    };
     let (body, sum) = frame.split_at(length - 8);
     if frame_sum(segment, offset, body) != sum {
         return RawFrame::Damaged { length };
     }
-    RawFrame::Whole { kind: body[4], version: body[5], payload: &body[6..], length }
+    RawFrame::Whole {
+        kind: body[4],
+        version: body[5],
+        payload: &body[6..],
+        length,
+    }
 }
 
 fn frame_sum(segment: u128, offset: u64, body: &[u8]) -> [u8; 8] {

@@ -12,7 +12,7 @@ mod segments;
 mod writer;
 
 pub use codec::{decode, encode};
+pub use pack::pack;
 pub use reader::{Frame, Reader, Tail};
 pub use segments::{Listing, SegmentBytes, SegmentRef, list, read_segment, writer_is_alive};
-pub use pack::pack;
 pub use writer::Writer;

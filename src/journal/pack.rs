@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::journal::frame::HEADER_BYTES;
-use crate::journal::segments::{self, PACK_ENDING, PACK_ENTRY_BYTES, PACK_MAGIC, SegmentRef, writer_is_alive};
+use crate::journal::segments::{
+    self, PACK_ENDING, PACK_ENTRY_BYTES, PACK_MAGIC, SegmentRef, writer_is_alive,
+};
 
 /// As many loose segments may lie about before they are packed.
 const LOOSE_MAX: usize = 64;
@@ -22,12 +24,20 @@ const PACK_FULL_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 /// A store error where a file cannot be read or written; nothing is lost then.
-pub fn pack(disk: &Disk, folder: &Path, pack_id: u128, applied: &dyn Fn(&SegmentRef) -> bool) -> Result<Option<u128>> {
+pub fn pack(
+    disk: &Disk,
+    folder: &Path,
+    pack_id: u128,
+    applied: &dyn Fn(&SegmentRef) -> bool,
+) -> Result<Option<u128>> {
     let listing = segments::list(folder, &|_| true)?;
     if listing.segments.len() <= LOOSE_MAX {
         return Ok(None);
     }
-    let loose = listing.segments.iter().filter(|s| applied(s) && !writer_is_alive(folder, s.segment));
+    let loose = listing
+        .segments
+        .iter()
+        .filter(|s| applied(s) && !writer_is_alive(folder, s.segment));
     let mut sources: Vec<PathBuf> = loose.map(|s| s.path.clone()).collect();
     if sources.len() <= LOOSE_MAX / 2 {
         return Ok(None);
@@ -39,7 +49,8 @@ pub fn pack(disk: &Disk, folder: &Path, pack_id: u128, applied: &dyn Fn(&Segment
 
 /// Returns the packs of the smallest order of size when there are too many of them.
 fn small_packs(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |cause| Error::store(format!("cannot read the journal at `{}`", folder.display())).because(cause);
+    let failed =
+        |cause| Error::store(format!("cannot read the journal at `{}`", folder.display())).because(cause);
     let mut by_order: std::collections::BTreeMap<u32, Vec<PathBuf>> = std::collections::BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -52,20 +63,27 @@ fn small_packs(folder: &Path) -> Result<Vec<PathBuf>> {
             by_order.entry(length.max(1).ilog2() / 3).or_default().push(path);
         }
     }
-    Ok(by_order.into_values().find(|packs| packs.len() >= PACKS_MAX).unwrap_or_default())
+    Ok(by_order
+        .into_values()
+        .find(|packs| packs.len() >= PACKS_MAX)
+        .unwrap_or_default())
 }
 
 fn write_pack(disk: &Disk, folder: &Path, pack_id: u128, sources: &[PathBuf]) -> Result<()> {
     let failed = |path: &Path| {
         let message = format!("cannot pack `{}`", path.display());
         move |cause: std::io::Error| {
-            Error::store(message.clone()).because(cause).hint("what is recorded is not harmed")
+            Error::store(message.clone())
+                .because(cause)
+                .hint("what is recorded is not harmed")
         }
     };
     let mut parts: std::collections::BTreeMap<u128, Vec<u8>> = std::collections::BTreeMap::new();
     for source in sources {
         for part in segments::list_file(source)? {
-            let Some(read) = segments::read_segment(&part, 0)? else { continue };
+            let Some(read) = segments::read_segment(&part, 0)? else {
+                continue;
+            };
             // A segment whose writer died before its header was whole holds nothing.
             if read.header.len() == HEADER_BYTES {
                 let mut bytes = read.header;

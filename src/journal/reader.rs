@@ -47,8 +47,10 @@ impl<'a> Reader<'a> {
             Ok(header) => header,
             Err(HeaderFault::Short) => return Ok(None),
             Err(HeaderFault::Damaged) => {
-                return Err(Error::store(format!("journal segment `{name}` does not begin with a header"))
-                    .hint("nothing was changed; `lineage verify` lists what is damaged"));
+                return Err(
+                    Error::store(format!("journal segment `{name}` does not begin with a header"))
+                        .hint("nothing was changed; `lineage verify` lists what is damaged"),
+                );
             }
             Err(HeaderFault::Newer(program)) => return Err(from_the_future(name, program)),
         };
@@ -93,7 +95,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// A store error for a frame of a kind or version this program does not know, or one that cannot be decoded although
     /// its checksum is right.
-    #[expect(clippy::should_implement_trait, reason = "it borrows nothing, but an Iterator of Results invites to go on after an error")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it borrows nothing, but an Iterator of Results invites to go on after an error"
+    )]
     pub fn next(&mut self) -> Result<Option<Frame>> {
         let mut at = self.at;
         let mut passed = Vec::new();
@@ -105,7 +110,12 @@ impl<'a> Reader<'a> {
                     passed.push(offset);
                     at += length;
                 }
-                RawFrame::Whole { kind, version, payload, length } => {
+                RawFrame::Whole {
+                    kind,
+                    version,
+                    payload,
+                    length,
+                } => {
                     let fact = codec::decode_parts(kind, version, payload)
                         .map_err(|fault| self.explain(fault, offset))?;
                     self.damaged.append(&mut passed);
@@ -119,17 +129,23 @@ impl<'a> Reader<'a> {
     fn explain(&self, fault: codec::Fault, offset: u64) -> Error {
         match fault {
             codec::Fault::Unknown => from_the_future(&self.name, self.header.program),
-            codec::Fault::Damaged(cause) => {
-                Error::store(format!("journal segment `{}` has a record at byte {offset} that cannot be read", self.name))
-                    .because(cause)
-                    .hint("nothing was changed; `lineage verify` lists what is damaged")
-            }
+            codec::Fault::Damaged(cause) => Error::store(format!(
+                "journal segment `{}` has a record at byte {offset} that cannot be read",
+                self.name
+            ))
+            .because(cause)
+            .hint("nothing was changed; `lineage verify` lists what is damaged"),
         }
     }
 }
 
 fn from_the_future(name: &str, program: (u16, u16, u16)) -> Error {
     let (major, minor, patch) = program;
-    Error::store(format!("journal segment `{name}` holds records this `lineage` {} does not know", env!("CARGO_PKG_VERSION")))
-        .hint(format!("use `lineage` {major}.{minor}.{patch} or newer, which wrote them; nothing was changed"))
+    Error::store(format!(
+        "journal segment `{name}` holds records this `lineage` {} does not know",
+        env!("CARGO_PKG_VERSION")
+    ))
+    .hint(format!(
+        "use `lineage` {major}.{minor}.{patch} or newer, which wrote them; nothing was changed"
+    ))
 }

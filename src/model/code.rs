@@ -13,6 +13,9 @@ pub struct CodeState {
     pub commit_short: Option<String>,
     /// The branch; `None` when detached or without a repository.
     pub branch: Option<String>,
+    /// Whether tracked files differ from HEAD in git's own sense: untracked files do not count, nor do changes that git was
+    /// told not to see.
+    pub dirty: bool,
     /// Tracked files that differ from HEAD, in the index or in the work tree, sorted by path.
     pub changed: Vec<ChangedFile>,
     /// Files that are neither tracked nor ignored, sorted by path; without what this program itself wrote.
@@ -30,15 +33,14 @@ pub struct CodeState {
 }
 
 impl CodeState {
-    /// Returns true where tracked files differ from HEAD: git's own sense of dirty, in which untracked files do not count.
-    pub fn is_dirty(&self) -> bool {
-        !self.changed.is_empty()
-    }
-
     /// Returns the short SHA, with `-dirty` where tracked files differ; `None` without a commit.
     pub fn label(&self) -> Option<String> {
         let short = self.commit_short.as_deref()?;
-        Some(if self.is_dirty() { format!("{short}-dirty") } else { short.to_owned() })
+        Some(if self.dirty {
+            format!("{short}-dirty")
+        } else {
+            short.to_owned()
+        })
     }
 }
 
@@ -66,6 +68,8 @@ pub enum ChangeKind {
     Deleted,
     /// A link became a file, or the other way round.
     TypeChanged,
+    /// Staged under a new path with the bytes of a path whose deletion is staged.
+    Renamed,
     /// In conflict.
     Conflicted,
     /// Neither tracked nor ignored.
@@ -74,11 +78,12 @@ pub enum ChangeKind {
 
 impl ChangeKind {
     /// Every value, in the order of its code.
-    pub const ALL: [ChangeKind; 6] = [
+    pub const ALL: [ChangeKind; 7] = [
         ChangeKind::Modified,
         ChangeKind::Added,
         ChangeKind::Deleted,
         ChangeKind::TypeChanged,
+        ChangeKind::Renamed,
         ChangeKind::Conflicted,
         ChangeKind::Untracked,
     ];
@@ -90,6 +95,7 @@ impl ChangeKind {
             ChangeKind::Added => "added",
             ChangeKind::Deleted => "deleted",
             ChangeKind::TypeChanged => "type changed",
+            ChangeKind::Renamed => "renamed",
             ChangeKind::Conflicted => "conflicted",
             ChangeKind::Untracked => "untracked",
         }

@@ -16,7 +16,9 @@ impl MetricValue {
         if value.is_finite() {
             Ok(MetricValue(if value == 0.0 { 0.0 } else { value }))
         } else {
-            Err(Error::request(format!("`{value}` is no metric value: metrics are finite numbers")))
+            Err(Error::request(format!(
+                "`{value}` is no metric value: metrics are finite numbers"
+            )))
         }
     }
 
@@ -33,7 +35,11 @@ impl MetricValue {
 
     /// Takes back what [`MetricValue::ordered_bits`] gave.
     pub fn from_ordered_bits(bits: u64) -> Self {
-        MetricValue(f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits }))
+        MetricValue(f64::from_bits(if bits >> 63 == 1 {
+            bits & !(1 << 63)
+        } else {
+            !bits
+        }))
     }
 }
 
@@ -77,7 +83,10 @@ mod tests {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(MetricValue::new(value).is_err());
         }
-        assert_eq!(MetricValue::new(-0.0).unwrap().ordered_bits(), MetricValue::new(0.0).unwrap().ordered_bits());
+        assert_eq!(
+            MetricValue::new(-0.0).unwrap().ordered_bits(),
+            MetricValue::new(0.0).unwrap().ordered_bits()
+        );
     }
 
     proptest! {

@@ -60,7 +60,9 @@ impl Store {
     pub fn apply(&self, journal: &Path) -> Result<Applied> {
         match self.find()? {
             Found::Usable(database) => {
-                let Some(snapshot) = Snapshot::of(&database)? else { return self.rebuild(journal) };
+                let Some(snapshot) = Snapshot::of(&database)? else {
+                    return self.rebuild(journal);
+                };
                 let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
                 if !self.continues(&snapshot, &listing)? {
                     return self.rebuild(journal);
@@ -92,7 +94,9 @@ impl Store {
     /// # Errors
     /// A store error where the journal cannot be listed or the store not written; the old file is untouched then.
     pub fn rebuild(&self, journal: &Path) -> Result<Applied> {
-        let fresh = self.path.with_extension(format!("redb-new-{}", std::process::id()));
+        let fresh = self
+            .path
+            .with_extension(format!("redb-new-{}", std::process::id()));
         let built = self.rebuild_as(&fresh, journal);
         if built.is_err() {
             let _ = fs::remove_file(&fresh);
@@ -108,7 +112,9 @@ impl Store {
     /// As [`Store::rebuild`].
     pub fn rebuild_as(&self, fresh: &Path, journal: &Path) -> Result<Applied> {
         match fs::remove_file(fresh) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(self.failed("replace", cause)),
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(self.failed("replace", cause));
+            }
             _ => {}
         }
         let database = Store::open_writable(fresh)?;
@@ -118,7 +124,8 @@ impl Store {
         let transaction = database.begin_write().map_err(broken)?;
         {
             let mut meta = transaction.open_table(schema::META).map_err(broken)?;
-            meta.insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice()).map_err(broken)?;
+            meta.insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice())
+                .map_err(broken)?;
             let mut packs = transaction.open_table(schema::PACKS).map_err(broken)?;
             for pack in packs_of(&listing.segments) {
                 packs.insert(&pack.to_be_bytes(), [].as_slice()).map_err(broken)?;
@@ -150,13 +157,17 @@ impl Store {
     /// A store error where the file cannot be read.
     pub fn is_intact(&self) -> Result<bool> {
         // The check repairs what it can, so it is made on a copy.
-        let copy = self.path.with_extension(format!("redb-check-{}", std::process::id()));
-        let checked = fs::copy(&self.path, &copy).map_err(|cause| self.failed("copy", cause)).and_then(|_| {
-            match super::builder().open(&copy) {
-                Ok(mut database) => database.check_integrity().map_err(|cause| self.failed("check", cause)),
+        let copy = self
+            .path
+            .with_extension(format!("redb-check-{}", std::process::id()));
+        let checked = fs::copy(&self.path, &copy)
+            .map_err(|cause| self.failed("copy", cause))
+            .and_then(|_| match super::builder().open(&copy) {
+                Ok(mut database) => database
+                    .check_integrity()
+                    .map_err(|cause| self.failed("check", cause)),
                 Err(_) => Ok(false),
-            }
-        });
+            });
         let _ = fs::remove_file(&copy);
         checked
     }
@@ -178,7 +189,9 @@ fn apply_segments(database: &Database, segments: &[SegmentRef], durability: Dura
     loop {
         let mut transaction = database.begin_write().map_err(broken)?;
         // Intermediate transactions of a rebuild need not be durable: nobody sees the file before its last one.
-        transaction.set_durability(durability).map_err(|cause| Error::store("cannot write the store").because(cause))?;
+        transaction
+            .set_durability(durability)
+            .map_err(|cause| Error::store("cannot write the store").because(cause))?;
         let mut batch = Batch::begin(&transaction)?;
         while batch.edges() < TRANSACTION_EDGES {
             if current.is_none() {
@@ -223,12 +236,24 @@ fn open_source(
         let row = table.get(&segment.segment.to_be_bytes()).map_err(broken)?;
         row.map_or(0, |row| schema::number_of(row.value()))
     };
-    let name = segment.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = segment
+        .path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
     match journal::read_segment(segment, offset) {
-        Ok(Some(bytes)) => Ok(Some(Source { segment: segment.clone(), name, offset: bytes.offset, bytes })),
+        Ok(Some(bytes)) => Ok(Some(Source {
+            segment: segment.clone(),
+            name,
+            offset: bytes.offset,
+            bytes,
+        })),
         Ok(None) => Ok(None),
         Err(error) => {
-            applied.unreadable.push(Unreadable { segment: segment.segment, error });
+            applied.unreadable.push(Unreadable {
+                segment: segment.segment,
+                error,
+            });
             Ok(None)
         }
     }
@@ -244,7 +269,10 @@ impl Source {
             Ok(Some(reader)) => reader,
             Ok(None) => return Ok(true),
             Err(error) => {
-                applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
+                applied.unreadable.push(Unreadable {
+                    segment: self.segment.segment,
+                    error,
+                });
                 return Ok(true);
             }
         };
@@ -260,7 +288,10 @@ impl Source {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
+                    applied.unreadable.push(Unreadable {
+                        segment: self.segment.segment,
+                        error,
+                    });
                     break;
                 }
             }
@@ -271,7 +302,10 @@ impl Source {
                 self.name,
                 reader.damaged().len()
             ));
-            applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
+            applied.unreadable.push(Unreadable {
+                segment: self.segment.segment,
+                error,
+            });
         }
         self.offset = reader.offset();
         if let Tail::Torn { bytes } = reader.tail()
@@ -293,7 +327,10 @@ impl Source {
     fn mark(&self, transaction: &redb::WriteTransaction) -> Result<()> {
         let mut table = transaction.open_table(schema::SEGMENTS).map_err(broken)?;
         table
-            .insert(&self.segment.segment.to_be_bytes(), self.offset.to_be_bytes().as_slice())
+            .insert(
+                &self.segment.segment.to_be_bytes(),
+                self.offset.to_be_bytes().as_slice(),
+            )
             .map_err(broken)?;
         Ok(())
     }

@@ -65,9 +65,15 @@ impl Store {
             }
             // After an unclean end a reader may not repair; a writable open does.
             Err(DatabaseError::RepairAborted) => {
-                drop(builder().open(&self.path).map_err(|cause| self.failed("open", cause))?);
+                drop(
+                    builder()
+                        .open(&self.path)
+                        .map_err(|cause| self.failed("open", cause))?,
+                );
                 let database = builder().open_read_only(&self.path);
-                Ok(Found::Usable(database.map_err(|cause| self.failed("open", cause))?))
+                Ok(Found::Usable(
+                    database.map_err(|cause| self.failed("open", cause))?,
+                ))
             }
             Err(DatabaseError::Storage(redb::StorageError::Io(cause)))
                 if cause.kind() != std::io::ErrorKind::InvalidData
@@ -95,7 +101,9 @@ impl Store {
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::MultiWriter);
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_concurrency_mode(ConcurrencyMode::MultiWriter);
     builder
 }
 

@@ -2,16 +2,19 @@
 
 use std::ops::ControlFlow;
 
-use redb::{ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
+use redb::{
+    ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+    TableError,
+};
 
 use crate::error::Result;
 use crate::journal;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, MetricValue, ModelChange, ModelVersion, NodeId,
-    Note, Role, Run, RunOutcome, Step, Timestamp, Used,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, MetricValue, ModelChange,
+    ModelVersion, NodeId, Note, Role, Run, RunOutcome, Step, Timestamp, Used,
 };
-use crate::store::schema::{self, key, number_of, time_bytes, time_of, unseal};
 use crate::store::batch::Counters;
+use crate::store::schema::{self, key, number_of, time_bytes, time_of, unseal};
 use crate::store::{broken, damaged};
 
 macro_rules! numbers {
@@ -75,14 +78,23 @@ impl Edges {
             Ok(Edge {
                 artifact: ArtifactNo(number_of(row)),
                 at: time_of(&row[8..]),
-                evidence: *Evidence::ALL.get(usize::from(row[16])).ok_or_else(|| damaged("edges"))?,
-                role: *Role::ALL.get(usize::from(row[17])).ok_or_else(|| damaged("edges"))?,
+                evidence: *Evidence::ALL
+                    .get(usize::from(row[16]))
+                    .ok_or_else(|| damaged("edges"))?,
+                role: *Role::ALL
+                    .get(usize::from(row[17]))
+                    .ok_or_else(|| damaged("edges"))?,
             })
         });
         let used = edges.by_ref().take(count).collect::<Result<Vec<_>>>()?;
         let generated = edges.collect::<Result<Vec<_>>>()?;
         let id = NodeId::from_u128(u128::from_be_bytes(id));
-        Ok(Edges { id, run: RunNo(number_of(bytes)), used, generated })
+        Ok(Edges {
+            id,
+            run: RunNo(number_of(bytes)),
+            used,
+            generated,
+        })
     }
 }
 
@@ -166,7 +178,11 @@ impl<const N: usize> Reading<schema::Key<N>> {
         }
         let mut rows = table.range::<&[u8; N]>(first..=last).map_err(broken)?;
         loop {
-            let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
+            let row = if order == Order::Rising {
+                rows.next()
+            } else {
+                rows.next_back()
+            };
             let Some(row) = row else { return Ok(()) };
             let (place, value) = row.map_err(broken)?;
             if visit(place.value(), value.value())?.is_break() {
@@ -241,7 +257,9 @@ impl Snapshot {
 
     /// Returns how many bytes of a journal segment are applied.
     pub fn applied_bytes(&self, segment: u128) -> Result<u64> {
-        let bytes = self.segments.get(&segment.to_be_bytes(), |bytes| Ok(number_of(bytes)))?;
+        let bytes = self
+            .segments
+            .get(&segment.to_be_bytes(), |bytes| Ok(number_of(bytes)))?;
         Ok(bytes.unwrap_or(0))
     }
 
@@ -276,24 +294,30 @@ impl Snapshot {
     /// Returns what became of a run, in the order of time.
     pub fn outcomes(&self, run: RunNo) -> Result<Vec<RunOutcome>> {
         let mut outcomes = Vec::new();
-        self.run_outcomes.scan_front(&run.0.to_be_bytes(), Order::Rising, |_, bytes| {
-            if let Fact::RunOutcome(outcome) = record(bytes)? {
-                outcomes.push(outcome);
-            }
-            Ok(GO_ON)
-        })?;
+        self.run_outcomes
+            .scan_front(&run.0.to_be_bytes(), Order::Rising, |_, bytes| {
+                if let Fact::RunOutcome(outcome) = record(bytes)? {
+                    outcomes.push(outcome);
+                }
+                Ok(GO_ON)
+            })?;
         Ok(outcomes)
     }
 
     /// Returns the runs with a label: one, or several after a merge.
     pub fn runs_labelled(&self, label: &str) -> Result<Vec<RunNo>> {
-        let Some(table) = &self.run_labels.0 else { return Ok(Vec::new()) };
+        let Some(table) = &self.run_labels.0 else {
+            return Ok(Vec::new());
+        };
         let mut first = label.as_bytes().to_vec();
         first.push(0);
         let mut last = first.clone();
         last.extend_from_slice(&[0xff; 16]);
-        let rows = table.range::<&[u8]>(first.as_slice()..=last.as_slice()).map_err(broken)?;
-        rows.map(|row| Ok(RunNo(number_of(row.map_err(broken)?.1.value())))).collect()
+        let rows = table
+            .range::<&[u8]>(first.as_slice()..=last.as_slice())
+            .map_err(broken)?;
+        rows.map(|row| Ok(RunNo(number_of(row.map_err(broken)?.1.value()))))
+            .collect()
     }
 
     /// Returns runs whose key ends in the hexadecimal digits `tail`, at most `limit`.
@@ -303,27 +327,34 @@ impl Snapshot {
         }
         let turned: String = tail.chars().rev().collect();
         let (first, last) = (format!("{turned:0<32}"), format!("{turned:f<32}"));
-        let place = |text: &str| u128::from_str_radix(text, 16).map(u128::to_be_bytes).map_err(|_| damaged("tail"));
+        let place = |text: &str| {
+            u128::from_str_radix(text, 16)
+                .map(u128::to_be_bytes)
+                .map_err(|_| damaged("tail"))
+        };
         let mut found = Vec::new();
-        self.run_tails.scan(&place(&first)?, &place(&last)?, Order::Rising, |_, row| {
-            found.push(RunNo(number_of(row)));
-            Ok(if found.len() < limit { GO_ON } else { STOP })
-        })?;
+        self.run_tails
+            .scan(&place(&first)?, &place(&last)?, Order::Rising, |_, row| {
+                found.push(RunNo(number_of(row)));
+                Ok(if found.len() < limit { GO_ON } else { STOP })
+            })?;
         Ok(found)
     }
 
     /// Returns runs from the newest start to the oldest, until `visit` breaks.
     pub fn runs_newest_first(&self, mut visit: impl FnMut(RunNo) -> Result<ControlFlow<()>>) -> Result<()> {
-        self.run_times.scan_front(&[], Order::Falling, |_, row| visit(RunNo(number_of(row))))
+        self.run_times
+            .scan_front(&[], Order::Falling, |_, row| visit(RunNo(number_of(row))))
     }
 
     /// Returns the steps of a run.
     pub fn steps_of(&self, run: RunNo) -> Result<Vec<StepNo>> {
         let mut steps = Vec::new();
-        self.run_steps.scan_front(&run.0.to_be_bytes(), Order::Rising, |place, _| {
-            steps.push(StepNo(number_of(&place[8..])));
-            Ok(GO_ON)
-        })?;
+        self.run_steps
+            .scan_front(&run.0.to_be_bytes(), Order::Rising, |place, _| {
+                steps.push(StepNo(number_of(&place[8..])));
+                Ok(GO_ON)
+            })?;
         Ok(steps)
     }
 
@@ -331,17 +362,31 @@ impl Snapshot {
 
     /// Returns a step with its edges.
     pub fn step(&self, step: StepNo) -> Result<Option<Step>> {
-        let Some(mut whole) = self.step_without_edges(step)? else { return Ok(None) };
-        let Some(edges) = self.edges(step)? else { return Ok(None) };
+        let Some(mut whole) = self.step_without_edges(step)? else {
+            return Ok(None);
+        };
+        let Some(edges) = self.edges(step)? else {
+            return Ok(None);
+        };
         for edge in edges.used {
             let artifact = self.artifact(edge.artifact)?;
             let at = Timestamp::from_micros(edge.at);
-            whole.used.push(Used { artifact, at, evidence: edge.evidence, role: edge.role });
+            whole.used.push(Used {
+                artifact,
+                at,
+                evidence: edge.evidence,
+                role: edge.role,
+            });
         }
         for edge in edges.generated {
             let artifact = self.artifact(edge.artifact)?;
             let at = Timestamp::from_micros(edge.at);
-            whole.generated.push(Generated { artifact, at, evidence: edge.evidence, role: edge.role });
+            whole.generated.push(Generated {
+                artifact,
+                at,
+                evidence: edge.evidence,
+                role: edge.role,
+            });
         }
         Ok(Some(whole))
     }
@@ -362,10 +407,11 @@ impl Snapshot {
     /// Returns the steps whose key is `digest`.
     pub fn steps_by_key(&self, digest: &Digest) -> Result<Vec<StepNo>> {
         let mut steps = Vec::new();
-        self.step_keys.scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
-            steps.push(StepNo(number_of(&place[16..])));
-            Ok(GO_ON)
-        })?;
+        self.step_keys
+            .scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
+                steps.push(StepNo(number_of(&place[16..])));
+                Ok(GO_ON)
+            })?;
         Ok(steps)
     }
 
@@ -385,7 +431,9 @@ impl Snapshot {
         let Some(table) = &self.paths.0 else { return Ok(()) };
         for row in table.range::<&[u8]>(front..).map_err(broken)? {
             let (path, number) = row.map_err(broken)?;
-            if !path.value().starts_with(front) || visit(path.value(), PathNo(number_of(number.value())))?.is_break() {
+            if !path.value().starts_with(front)
+                || visit(path.value(), PathNo(number_of(number.value())))?.is_break()
+            {
                 break;
             }
         }
@@ -395,26 +443,29 @@ impl Snapshot {
     /// Returns the versions of a path.
     pub fn versions(&self, path: PathNo) -> Result<Vec<ArtifactNo>> {
         let mut versions = Vec::new();
-        self.artifact_keys.scan_front(&path.0.to_be_bytes(), Order::Rising, |_, row| {
-            versions.push(ArtifactNo(number_of(row)));
-            Ok(GO_ON)
-        })?;
+        self.artifact_keys
+            .scan_front(&path.0.to_be_bytes(), Order::Rising, |_, row| {
+                versions.push(ArtifactNo(number_of(row)));
+                Ok(GO_ON)
+            })?;
         Ok(versions)
     }
 
     /// Returns the artifact with this path and content.
     pub fn artifact_no(&self, path: PathNo, digest: &Digest) -> Result<Option<ArtifactNo>> {
         let place = key::<40>(&[&path.0.to_be_bytes(), digest.as_bytes()]);
-        self.artifact_keys.get(&place, |row| Ok(ArtifactNo(number_of(row))))
+        self.artifact_keys
+            .get(&place, |row| Ok(ArtifactNo(number_of(row))))
     }
 
     /// Returns the artifacts with this content, wherever they lay.
     pub fn artifacts_with(&self, digest: &Digest) -> Result<Vec<ArtifactNo>> {
         let mut candidates = Vec::new();
-        self.contents.scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
-            candidates.push(ArtifactNo(number_of(&place[16..])));
-            Ok(GO_ON)
-        })?;
+        self.contents
+            .scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
+                candidates.push(ArtifactNo(number_of(&place[16..])));
+                Ok(GO_ON)
+            })?;
         // The index holds the front of the digest only.
         let mut found = Vec::with_capacity(candidates.len());
         for candidate in candidates {
@@ -433,17 +484,30 @@ impl Snapshot {
     /// Returns an artifact.
     pub fn artifact(&self, artifact: ArtifactNo) -> Result<Artifact> {
         let (path, size_bytes, digest) = self.artifact_row(artifact)?;
-        let path = self.path_names.get(path.0, |bytes| Ok(bytes.to_vec()))?.ok_or_else(|| damaged("path"))?;
+        let path = self
+            .path_names
+            .get(path.0, |bytes| Ok(bytes.to_vec()))?
+            .ok_or_else(|| damaged("path"))?;
         let path = ArtifactPath::from_bytes(path).map_err(|_| damaged("path"))?;
-        Ok(Artifact { path, digest, size_bytes })
+        Ok(Artifact {
+            path,
+            digest,
+            size_bytes,
+        })
     }
 
     fn artifact_row(&self, artifact: ArtifactNo) -> Result<(PathNo, u64, Digest)> {
         let row = self.artifacts.get(artifact.0, |sealed| {
-            let bytes = unseal(sealed).filter(|bytes| bytes.len() == 48).ok_or_else(|| damaged("artifact"))?;
+            let bytes = unseal(sealed)
+                .filter(|bytes| bytes.len() == 48)
+                .ok_or_else(|| damaged("artifact"))?;
             let mut digest = [0; 32];
             digest.copy_from_slice(&bytes[16..]);
-            Ok((PathNo(number_of(bytes)), number_of(&bytes[8..]), Digest::from_bytes(digest)))
+            Ok((
+                PathNo(number_of(bytes)),
+                number_of(&bytes[8..]),
+                Digest::from_bytes(digest),
+            ))
         })?;
         row.ok_or_else(|| damaged("artifact"))
     }
@@ -507,7 +571,11 @@ impl Snapshot {
         let first = key::<32>(&[&front, &[0; 24]]);
         let last = key::<32>(&[&front, &time_bytes(until), &[0xff; 16]]);
         self.path_writes.scan(&first, &last, Order::Falling, |place, _| {
-            visit(time_of(&place[8..]), StepNo(number_of(&place[16..])), ArtifactNo(number_of(&place[24..])))
+            visit(
+                time_of(&place[8..]),
+                StepNo(number_of(&place[16..])),
+                ArtifactNo(number_of(&place[24..])),
+            )
         })
     }
 
@@ -516,16 +584,19 @@ impl Snapshot {
     /// Returns the points of metrics of a run or model version, by name, step and time.
     pub fn metrics(&self, owner: NodeId) -> Result<Vec<Metric>> {
         let mut rows = Vec::new();
-        self.metrics.scan_front(&owner.as_u128().to_be_bytes(), Order::Rising, |place, _| {
-            rows.push(*place);
-            Ok(GO_ON)
-        })?;
+        self.metrics
+            .scan_front(&owner.as_u128().to_be_bytes(), Order::Rising, |place, _| {
+                rows.push(*place);
+                Ok(GO_ON)
+            })?;
         let mut names = std::collections::HashMap::new();
         let mut points = Vec::with_capacity(rows.len());
         for row in rows {
             let name_no = number_of(&row[16..]);
             if let std::collections::hash_map::Entry::Vacant(entry) = names.entry(name_no) {
-                let text = self.metric_name_texts.get(name_no, |bytes| Ok(String::from_utf8_lossy(bytes).into_owned()))?;
+                let text = self
+                    .metric_name_texts
+                    .get(name_no, |bytes| Ok(String::from_utf8_lossy(bytes).into_owned()))?;
                 entry.insert(text.ok_or_else(|| damaged("metric name"))?);
             }
             points.push(Metric {
@@ -559,30 +630,34 @@ impl Snapshot {
     /// Returns the changes of a model version, in the order of time.
     pub fn model_changes(&self, model: NodeId) -> Result<Vec<ModelChange>> {
         let mut changes = Vec::new();
-        self.model_changes.scan_front(&model.as_u128().to_be_bytes(), Order::Rising, |_, bytes| {
-            if let Fact::ModelChanged(change) = record(bytes)? {
-                changes.push(change);
-            }
-            Ok(GO_ON)
-        })?;
+        self.model_changes
+            .scan_front(&model.as_u128().to_be_bytes(), Order::Rising, |_, bytes| {
+                if let Fact::ModelChanged(change) = record(bytes)? {
+                    changes.push(change);
+                }
+                Ok(GO_ON)
+            })?;
         Ok(changes)
     }
 
     /// Returns the keys of the model versions that hold an artifact.
     pub fn models_with(&self, artifact: ArtifactNo) -> Result<Vec<NodeId>> {
         let mut models = Vec::new();
-        self.model_artifacts.scan_front(&artifact.0.to_be_bytes(), Order::Rising, |place, _| {
-            let mut id = [0; 16];
-            id.copy_from_slice(&place[8..]);
-            models.push(NodeId::from_u128(u128::from_be_bytes(id)));
-            Ok(GO_ON)
-        })?;
+        self.model_artifacts
+            .scan_front(&artifact.0.to_be_bytes(), Order::Rising, |place, _| {
+                let mut id = [0; 16];
+                id.copy_from_slice(&place[8..]);
+                models.push(NodeId::from_u128(u128::from_be_bytes(id)));
+                Ok(GO_ON)
+            })?;
         Ok(models)
     }
 
     /// Returns every reading of every note, by path and time.
     pub fn notes(&self) -> Result<Vec<Note>> {
-        let Some(table) = &self.notes.0 else { return Ok(Vec::new()) };
+        let Some(table) = &self.notes.0 else {
+            return Ok(Vec::new());
+        };
         let mut notes = Vec::new();
         for row in table.iter().map_err(broken)? {
             if let Fact::NoteRead(note) = record(row.map_err(broken)?.1.value())? {
@@ -616,7 +691,9 @@ impl Snapshot {
                     owners.push(run.id);
                     visit(Fact::RunStarted(run))?;
                 }
-                self.outcomes(RunNo(number))?.into_iter().try_for_each(|outcome| visit(Fact::RunOutcome(outcome)))?;
+                self.outcomes(RunNo(number))?
+                    .into_iter()
+                    .try_for_each(|outcome| visit(Fact::RunOutcome(outcome)))?;
             } else if let Some(step) = self.step(StepNo(number))? {
                 visit(Fact::StepDone(step))?;
             }
@@ -625,7 +702,9 @@ impl Snapshot {
             owners.push(model.id);
             let changes = self.model_changes(model.id)?;
             visit(Fact::ModelRegistered(model))?;
-            changes.into_iter().try_for_each(|change| visit(Fact::ModelChanged(change)))?;
+            changes
+                .into_iter()
+                .try_for_each(|change| visit(Fact::ModelChanged(change)))?;
         }
         for owner in owners {
             let points = self.metrics(owner)?;
@@ -633,7 +712,9 @@ impl Snapshot {
                 visit(Fact::Metrics(points))?;
             }
         }
-        self.notes()?.into_iter().try_for_each(|note| visit(Fact::NoteRead(note)))
+        self.notes()?
+            .into_iter()
+            .try_for_each(|note| visit(Fact::NoteRead(note)))
     }
 }
 

@@ -1,134 +1,19 @@
-//! Facts to bytes and back: the only place that names bincode.
-//!
-//! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
-//! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
+//! Records of version 1; published, never to be edited. Below them, the way between them and the model.
 
-use bincode::config::{Configuration, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 
-use crate::error::{Error, Result};
-use crate::journal::frame::PAYLOAD_MAX_BYTES;
+use super::{Fault, by_code, code_of, path};
+use crate::error::Error;
 use crate::model::{
-    Artifact, ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact, Generated, Metric,
-    MetricValue, ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunKind, RunOutcome,
-    RunStatus, Stage, Step, StepStatus, Submodule, Timestamp, Used,
+    Artifact, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Generated, Metric, MetricValue,
+    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunKind, RunOutcome, RunStatus, Stage,
+    Step, StepStatus, Submodule, Timestamp, Used,
 };
-
-/// Why a payload cannot be decoded.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// A kind or version that this program does not know.
-    Unknown,
-    /// The bytes do not say what such a record must say.
-    Damaged(String),
-}
-
-const CONFIGURATION: Configuration<LittleEndian, bincode::config::Varint, Limit<PAYLOAD_MAX_BYTES>> =
-    bincode::config::standard().with_limit::<PAYLOAD_MAX_BYTES>();
-
-
-const RUN: u8 = 1;
-const OUTCOME: u8 = 2;
-const STEP: u8 = 3;
-const METRICS: u8 = 4;
-const MODEL: u8 = 5;
-const MODEL_CHANGE: u8 = 6;
-const NOTE: u8 = 7;
-
-/// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
-///
-/// # Errors
-/// A bug where bincode refuses, which it does for no value of these types.
-pub fn encode(fact: &Fact) -> Result<Vec<u8>> {
-    let (kind, version, payload) = encode_parts(fact)?;
-    let mut bytes = vec![kind, version];
-    bytes.extend_from_slice(&payload);
-    Ok(bytes)
-}
-
-/// Decodes what [`encode`] gave.
-///
-/// # Errors
-/// A store error where the bytes are damaged or from a newer program.
-pub fn decode(bytes: &[u8]) -> Result<Fact> {
-    let [kind, version, payload @ ..] = bytes else {
-        return Err(Error::store("a record of the store is empty").hint("delete `.lineage/store.redb`: it is rebuilt"));
-    };
-    decode_parts(*kind, *version, payload).map_err(|fault| match fault {
-        Fault::Unknown => Error::store("a record of the store is of a version this `lineage` does not know"),
-        Fault::Damaged(cause) => Error::store("a record of the store is damaged")
-            .because(cause)
-            .hint("delete `.lineage/store.redb`: it is rebuilt from the journal"),
-    })
-}
-
-/// Encodes a fact as its kind, the newest version of that kind, and the payload.
-pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
-    let (kind, payload) = match fact {
-        Fact::RunStarted(run) => (RUN, bytes_of(&RunV1::from(run))?),
-        Fact::RunOutcome(outcome) => (OUTCOME, bytes_of(&OutcomeV1::from(outcome))?),
-        Fact::StepDone(step) => (STEP, bytes_of(&StepV1::from(step))?),
-        Fact::Metrics(points) => {
-            (METRICS, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
-        }
-        Fact::ModelRegistered(model) => (MODEL, bytes_of(&ModelV1::from(model))?),
-        Fact::ModelChanged(change) => (MODEL_CHANGE, bytes_of(&ModelChangeV1::from(change))?),
-        Fact::NoteRead(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
-    };
-    Ok((kind, 1, payload))
-}
-
-/// Decodes a payload of a kind and version.
-pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Fault> {
-    match (kind, version) {
-        (RUN, 1) => Ok(Fact::RunStarted(value_of::<RunV1>(payload)?.try_into()?)),
-        (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
-        (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
-        (METRICS, 1) => {
-            let points = value_of::<MetricsV1>(payload)?.points;
-            Ok(Fact::Metrics(points.into_iter().map(Metric::try_from).collect::<Result<_, Fault>>()?))
-        }
-        (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
-        (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
-        (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
-        _ => Err(Fault::Unknown),
-    }
-}
-
-fn bytes_of<T: Encode>(value: &T) -> Result<Vec<u8>> {
-    bincode::encode_to_vec(value, CONFIGURATION).map_err(|cause| Error::bug("cannot encode a record").because(cause))
-}
-
-fn value_of<T: Decode<()>>(payload: &[u8]) -> Result<T, Fault> {
-    let (value, used) = bincode::decode_from_slice::<T, _>(payload, CONFIGURATION)
-        .map_err(|cause| Fault::Damaged(cause.to_string()))?;
-    if used == payload.len() {
-        Ok(value)
-    } else {
-        Err(Fault::Damaged(format!("{} bytes too many", payload.len() - used)))
-    }
-}
-
-/// Finds the value with a code, the position in `all`.
-fn by_code<T: Copy>(all: &[T], code: u8, what: &str) -> Result<T, Fault> {
-    all.get(usize::from(code)).copied().ok_or_else(|| Fault::Damaged(format!("no {what} has the code {code}")))
-}
-
-/// Returns the code of a value, its position in `all`.
-fn code_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
-    all.iter().position(|one| one == value).expect("ALL holds every value") as u8
-}
-
-fn path(bytes: Vec<u8>) -> Result<ArtifactPath, Fault> {
-    ArtifactPath::from_bytes(bytes).map_err(|error| Fault::Damaged(error.to_string()))
-}
-
-// ---- version 1; published, never to be edited ----
 
 type PairV1 = (String, String);
 
 #[derive(Encode, Decode)]
-struct RunV1 {
+pub(super) struct RunV1 {
     id: u128,
     run_id: String,
     name: String,
@@ -145,11 +30,12 @@ struct RunV1 {
 }
 
 #[derive(Encode, Decode)]
-struct CodeV1 {
+pub(super) struct CodeV1 {
     repository: bool,
     commit: Option<String>,
     commit_short: Option<String>,
     branch: Option<String>,
+    dirty: bool,
     changed: Vec<ChangedV1>,
     untracked: Vec<ChangedV1>,
     untracked_omitted: u64,
@@ -160,7 +46,7 @@ struct CodeV1 {
 }
 
 #[derive(Encode, Decode)]
-struct ChangedV1 {
+pub(super) struct ChangedV1 {
     path: Vec<u8>,
     kind: u8,
     digest: Option<[u8; 32]>,
@@ -168,14 +54,14 @@ struct ChangedV1 {
 }
 
 #[derive(Encode, Decode)]
-struct SubmoduleV1 {
+pub(super) struct SubmoduleV1 {
     path: Vec<u8>,
     recorded: Option<String>,
     checked_out: Option<String>,
 }
 
 #[derive(Encode, Decode)]
-struct OutcomeV1 {
+pub(super) struct OutcomeV1 {
     run: u128,
     at_us: i64,
     status: u8,
@@ -187,7 +73,7 @@ struct OutcomeV1 {
 }
 
 #[derive(Encode, Decode)]
-struct StepV1 {
+pub(super) struct StepV1 {
     id: u128,
     run: u128,
     name: String,
@@ -204,14 +90,14 @@ struct StepV1 {
 }
 
 #[derive(Encode, Decode)]
-struct ArtifactV1 {
+pub(super) struct ArtifactV1 {
     path: Vec<u8>,
     digest: [u8; 32],
     size_bytes: u64,
 }
 
 #[derive(Encode, Decode)]
-struct EdgeV1 {
+pub(super) struct EdgeV1 {
     artifact: ArtifactV1,
     at_us: i64,
     evidence: u8,
@@ -219,12 +105,12 @@ struct EdgeV1 {
 }
 
 #[derive(Encode, Decode)]
-struct MetricsV1 {
-    points: Vec<PointV1>,
+pub(super) struct MetricsV1 {
+    pub(super) points: Vec<PointV1>,
 }
 
 #[derive(Encode, Decode)]
-struct PointV1 {
+pub(super) struct PointV1 {
     owner: u128,
     name: String,
     step: i64,
@@ -233,7 +119,7 @@ struct PointV1 {
 }
 
 #[derive(Encode, Decode)]
-struct ModelV1 {
+pub(super) struct ModelV1 {
     id: u128,
     name: String,
     version: String,
@@ -246,7 +132,7 @@ struct ModelV1 {
 }
 
 #[derive(Encode, Decode)]
-struct ModelChangeV1 {
+pub(super) struct ModelChangeV1 {
     id: u128,
     model: u128,
     stage: u8,
@@ -257,7 +143,7 @@ struct ModelChangeV1 {
 }
 
 #[derive(Encode, Decode)]
-struct NoteV1 {
+pub(super) struct NoteV1 {
     id: u128,
     artifact: ArtifactV1,
     at_us: i64,
@@ -293,7 +179,10 @@ impl TryFrom<RunV1> for Run {
     fn try_from(run: RunV1) -> Result<Self, Fault> {
         Ok(Run {
             id: NodeId::from_u128(run.id),
-            run_id: run.run_id.parse().map_err(|error: Error| Fault::Damaged(error.to_string()))?,
+            run_id: run
+                .run_id
+                .parse()
+                .map_err(|error: Error| Fault::Damaged(error.to_string()))?,
             name: run.name,
             kind: by_code(&RunKind::ALL, run.kind, "kind of run")?,
             arguments: run.arguments,
@@ -316,6 +205,7 @@ impl From<&CodeState> for CodeV1 {
             commit: code.commit.clone(),
             commit_short: code.commit_short.clone(),
             branch: code.branch.clone(),
+            dirty: code.dirty,
             changed: code.changed.iter().map(ChangedV1::from).collect(),
             untracked: code.untracked.iter().map(ChangedV1::from).collect(),
             untracked_omitted: code.untracked_omitted,
@@ -339,12 +229,18 @@ impl TryFrom<CodeV1> for CodeState {
     type Error = Fault;
 
     fn try_from(code: CodeV1) -> Result<Self, Fault> {
-        let files = |files: Vec<ChangedV1>| files.into_iter().map(ChangedFile::try_from).collect::<Result<_, _>>();
+        let files = |files: Vec<ChangedV1>| {
+            files
+                .into_iter()
+                .map(ChangedFile::try_from)
+                .collect::<Result<_, _>>()
+        };
         Ok(CodeState {
             repository: code.repository,
             commit: code.commit,
             commit_short: code.commit_short,
             branch: code.branch,
+            dirty: code.dirty,
             changed: files(code.changed)?,
             untracked: files(code.untracked)?,
             untracked_omitted: code.untracked_omitted,
@@ -436,8 +332,16 @@ impl From<&Step> for StepV1 {
             parameters: step.parameters.clone(),
             key: step.key.map(|digest| *digest.as_bytes()),
             cached_from: step.cached_from.map(NodeId::as_u128),
-            used: step.used.iter().map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role)).collect(),
-            generated: step.generated.iter().map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role)).collect(),
+            used: step
+                .used
+                .iter()
+                .map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role))
+                .collect(),
+            generated: step
+                .generated
+                .iter()
+                .map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role))
+                .collect(),
         }
     }
 }
@@ -448,11 +352,21 @@ impl TryFrom<StepV1> for Step {
     fn try_from(step: StepV1) -> Result<Self, Fault> {
         let used = |edge: EdgeV1| {
             let (artifact, at, evidence, role) = edge.parts()?;
-            Ok(Used { artifact, at, evidence, role })
+            Ok(Used {
+                artifact,
+                at,
+                evidence,
+                role,
+            })
         };
         let generated = |edge: EdgeV1| {
             let (artifact, at, evidence, role) = edge.parts()?;
-            Ok(Generated { artifact, at, evidence, role })
+            Ok(Generated {
+                artifact,
+                at,
+                evidence,
+                role,
+            })
         };
         Ok(Step {
             id: NodeId::from_u128(step.id),
@@ -467,7 +381,11 @@ impl TryFrom<StepV1> for Step {
             key: step.key.map(Digest::from_bytes),
             cached_from: step.cached_from.map(NodeId::from_u128),
             used: step.used.into_iter().map(used).collect::<Result<_, Fault>>()?,
-            generated: step.generated.into_iter().map(generated).collect::<Result<_, Fault>>()?,
+            generated: step
+                .generated
+                .into_iter()
+                .map(generated)
+                .collect::<Result<_, Fault>>()?,
         })
     }
 }
@@ -550,7 +468,11 @@ impl From<&ModelVersion> for ModelV1 {
             created_at_us: model.created_at.micros(),
             description: model.description.clone(),
             fields: model.fields.clone(),
-            artifacts: model.artifacts.iter().map(|a| (a.name.clone(), ArtifactV1::from(&a.artifact))).collect(),
+            artifacts: model
+                .artifacts
+                .iter()
+                .map(|a| (a.name.clone(), ArtifactV1::from(&a.artifact)))
+                .collect(),
             tags: model.tags.clone(),
         }
     }
@@ -560,7 +482,12 @@ impl TryFrom<ModelV1> for ModelVersion {
     type Error = Fault;
 
     fn try_from(model: ModelV1) -> Result<Self, Fault> {
-        let named = |(name, artifact): (String, ArtifactV1)| Ok(NamedArtifact { name, artifact: artifact.try_into()? });
+        let named = |(name, artifact): (String, ArtifactV1)| {
+            Ok(NamedArtifact {
+                name,
+                artifact: artifact.try_into()?,
+            })
+        };
         Ok(ModelVersion {
             id: NodeId::from_u128(model.id),
             name: model.name,
@@ -569,7 +496,11 @@ impl TryFrom<ModelV1> for ModelVersion {
             created_at: Timestamp::from_micros(model.created_at_us),
             description: model.description,
             fields: model.fields,
-            artifacts: model.artifacts.into_iter().map(named).collect::<Result<_, Fault>>()?,
+            artifacts: model
+                .artifacts
+                .into_iter()
+                .map(named)
+                .collect::<Result<_, Fault>>()?,
             tags: model.tags,
         })
     }

@@ -1,0 +1,125 @@
+//! Questions about two commits.
+
+use std::path::Path;
+
+use gix::hash::{ObjectId, Prefix};
+
+use super::ChangeKind;
+use super::open::{cannot, open};
+use crate::error::{Error, Result};
+
+/// Says whether the commit `ancestor` is `descendant` or one of the commits it was built on.
+///
+/// `None` when that cannot be known here: no repository, a commit that is not here, or a history that is cut off
+/// (shallow clone, pruned objects) before `ancestor` is met. Ids are full or abbreviated; the cost is linear in the history
+/// between the two, and in all of it for a no.
+///
+/// # Errors
+/// An id that is not hexadecimal or ambiguous, and a repository that cannot be read.
+pub fn is_ancestor(root: &Path, ancestor: &str, descendant: &str) -> Result<Option<bool>> {
+    let Some(repo) = open(root)? else { return Ok(None) };
+    let (Some(ancestor), Some(descendant)) = (commit_id(&repo, ancestor)?, commit_id(&repo, descendant)?)
+    else {
+        return Ok(None);
+    };
+    let walk = repo
+        .rev_walk([descendant])
+        .all()
+        .map_err(|cause| cannot(&repo, "the history", cause))?;
+    for commit in walk {
+        match commit {
+            Ok(commit) if commit.id == ancestor => return Ok(Some(true)),
+            Ok(_) => {}
+            // A missing commit in the middle: what lies behind it is unknown.
+            Err(_) => return Ok(None),
+        }
+    }
+    let cut_off = repo
+        .is_shallow()
+        .map_err(|cause| cannot(&repo, "the history", cause))?;
+    Ok(if cut_off { None } else { Some(false) })
+}
+
+/// Files that differ, by path (bytes below the work tree), and how.
+pub type ChangedFiles = Vec<(Vec<u8>, ChangeKind)>;
+
+/// Lists the files that differ between the trees of two commits, by path, from `a` to `b`. Renames are a deletion and an addition.
+///
+/// `None` when there is no repository, or a commit (or a tree of it) is not here.
+///
+/// # Errors
+/// As for [`is_ancestor`].
+pub fn changed_between(root: &Path, a: &str, b: &str) -> Result<Option<ChangedFiles>> {
+    use gix::diff::tree::recorder::Change;
+    let Some(repo) = open(root)? else { return Ok(None) };
+    let (Some(a), Some(b)) = (commit_id(&repo, a)?, commit_id(&repo, b)?) else {
+        return Ok(None);
+    };
+    let tree_of = |id| repo.find_commit(id).ok()?.tree().ok();
+    let (Some(tree_a), Some(tree_b)) = (tree_of(a), tree_of(b)) else {
+        return Ok(None);
+    };
+    let mut recorder = gix::diff::tree::Recorder::default();
+    let entries = |data| gix::objs::TreeRefIter::from_bytes(data, repo.object_hash());
+    let compared = gix::diff::tree(
+        entries(&tree_a.data),
+        entries(&tree_b.data),
+        gix::diff::tree::State::default(),
+        &repo.objects,
+        &mut recorder,
+    );
+    if compared.is_err() {
+        return Ok(None);
+    }
+    let mut changed: ChangedFiles = recorder
+        .records
+        .into_iter()
+        .filter_map(|record| match record {
+            Change::Addition { entry_mode, path, .. } if !entry_mode.is_tree() => {
+                Some((path, ChangeKind::Added))
+            }
+            Change::Deletion { entry_mode, path, .. } if !entry_mode.is_tree() => {
+                Some((path, ChangeKind::Deleted))
+            }
+            Change::Modification {
+                previous_entry_mode,
+                entry_mode,
+                path,
+                ..
+            } if !entry_mode.is_tree() => {
+                let same_type = previous_entry_mode.value() & 0o170_000 == entry_mode.value() & 0o170_000;
+                Some((
+                    path,
+                    if same_type {
+                        ChangeKind::Modified
+                    } else {
+                        ChangeKind::TypeChanged
+                    },
+                ))
+            }
+            _ => None,
+        })
+        .map(|(path, kind)| (path.into(), kind))
+        .collect();
+    changed.sort();
+    Ok(Some(changed))
+}
+
+/// Finds the commit with a full or abbreviated id; `None` when there is no such commit here.
+fn commit_id(repo: &gix::Repository, sha: &str) -> Result<Option<ObjectId>> {
+    let wrong =
+        |why: &str| Error::request(format!("`{sha}` is not the id of a commit")).because(why.to_owned());
+    if sha.len() > repo.object_hash().len_in_hex() {
+        return Err(wrong("it is too long"));
+    }
+    let prefix = Prefix::from_hex(sha).map_err(|cause| wrong(&cause.to_string()))?;
+    let found = repo
+        .objects
+        .lookup_prefix(prefix, None)
+        .map_err(|cause| cannot(repo, "its objects", cause))?;
+    match found {
+        None => Ok(None),
+        Some(Err(())) => Err(wrong("several objects begin like this").hint("give more digits")),
+        Some(Ok(id)) => Ok(repo.find_commit(id).is_ok().then_some(id)),
+    }
+}

@@ -1,0 +1,151 @@
+//! Questions about single files at `HEAD` and about two commits.
+
+use super::support::{Repo, state_of};
+use crate::capture::git::{ChangeKind, HeadTree, InGit, changed_between, is_ancestor};
+
+#[test]
+fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
+    let Some(repo) = Repo::small() else { return };
+    repo.write("deep/er/file.txt", "deep\n");
+    repo.commit("deep");
+    let tree = HeadTree::open(&repo.root)
+        .expect("it can be read")
+        .expect("there is a repository");
+    let cases: [(&[u8], &[u8], InGit); 12] = [
+        (b"a.txt", b"one\ntwo\nthree\n", InGit::Same),
+        (b"a.txt", b"one\n", InGit::Differs),
+        (b"deep/er/file.txt", b"deep\n", InGit::Same),
+        (b"deep/er/file.txt", b"", InGit::Differs),
+        (b"deep/er", b"", InGit::NotInTree),
+        (b"deep/er/none.txt", b"", InGit::NotInTree),
+        (b"deep/none/file.txt", b"", InGit::NotInTree),
+        (b"none/er/file.txt", b"", InGit::NotInTree),
+        (b"a.txt/file", b"", InGit::NotInTree),
+        (b"link", b"a.txt", InGit::Same),
+        (b"", b"", InGit::NotInTree),
+        (b"../a.txt", b"", InGit::NotInTree),
+    ];
+    for (path, bytes, expected) in cases {
+        assert_eq!(
+            tree.holds(path, bytes).expect("it can be read"),
+            expected,
+            "{}",
+            path.escape_ascii()
+        );
+        assert_eq!(
+            tree.contains(path).expect("it can be read"),
+            expected != InGit::NotInTree
+        );
+    }
+    assert_eq!(tree.sha(), repo.state().sha.as_deref());
+}
+
+#[test]
+fn converted_line_ends_are_the_same_file() {
+    let Some(repo) = Repo::small() else { return };
+    repo.git(&["config", "core.autocrlf", "true"]);
+    let tree = HeadTree::open(&repo.root)
+        .expect("it can be read")
+        .expect("there is a repository");
+    assert_eq!(
+        tree.holds(b"a.txt", b"one\r\ntwo\r\nthree\r\n")
+            .expect("it can be read"),
+        InGit::Same
+    );
+    assert_eq!(
+        tree.holds(b"a.txt", b"one\r\n2\r\nthree\r\n")
+            .expect("it can be read"),
+        InGit::Differs
+    );
+}
+
+#[test]
+fn without_a_commit_nothing_is_in_the_tree() {
+    let Some(repo) = Repo::empty() else { return };
+    let tree = HeadTree::open(&repo.root)
+        .expect("it can be read")
+        .expect("there is a repository");
+    assert_eq!(
+        tree.holds(b"a.txt", b"").expect("it can be read"),
+        InGit::NotInTree
+    );
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    assert!(HeadTree::open(folder.path()).expect("nothing is wrong").is_none());
+}
+
+#[test]
+fn ancestors_are_told_from_others() {
+    let Some(repo) = Repo::small() else { return };
+    let sha = || repo.state().sha.expect("there is a commit");
+    let first = sha();
+    repo.commit("second");
+    let second = sha();
+    repo.git(&["checkout", "-q", "-b", "side", &first]);
+    repo.write("side", "x\n");
+    repo.commit("side");
+    let side = sha();
+    repo.git(&["merge", "-q", "--no-edit", "main"]);
+    let merged = sha();
+    let ask = |a: &str, b: &str| is_ancestor(&repo.root, a, b).expect("it can be read");
+    assert_eq!(ask(&first, &merged), Some(true));
+    assert_eq!(ask(&second, &merged), Some(true));
+    assert_eq!(ask(&side, &side), Some(true));
+    assert_eq!(ask(&side, &second), Some(false));
+    assert_eq!(ask(&merged, &first), Some(false));
+    assert_eq!(ask(&first[..7], &merged[..9]), Some(true));
+    assert_eq!(ask("1234567812345678123456781234567812345678", &merged), None);
+    assert!(is_ancestor(&repo.root, "main", &merged).is_err());
+    assert!(is_ancestor(&repo.root, "", &merged).is_err());
+}
+
+#[test]
+fn a_cut_off_history_cannot_say_no() {
+    let Some(repo) = Repo::small() else { return };
+    let first = repo.state().sha.expect("there is a commit");
+    repo.commit("second");
+    repo.commit("third");
+    let url = format!("file://{}", repo.root.display());
+    repo.git(&["clone", "-q", "--depth=2", &url, "../shallow"]);
+    let shallow = repo.beside("shallow");
+    let third = state_of(&shallow).sha.expect("there is a commit");
+    let second = String::from_utf8(repo.git(&["rev-parse", "HEAD~1"])).expect("it is hexadecimal");
+    assert_eq!(
+        is_ancestor(&shallow, second.trim(), &third).expect("it can be read"),
+        Some(true)
+    );
+    assert_eq!(
+        is_ancestor(&shallow, &first, &third).expect("it can be read"),
+        None
+    );
+    assert_eq!(
+        is_ancestor(&shallow, &third, second.trim()).expect("it can be read"),
+        None
+    );
+}
+
+#[test]
+fn the_files_between_two_commits_are_listed_by_path() {
+    let Some(repo) = Repo::small() else { return };
+    let first = repo.state().sha.expect("there is a commit");
+    repo.write("a.txt", "changed\n");
+    repo.write("new/deep/file", "new\n");
+    repo.remove("link");
+    repo.write("link", "a file\n");
+    repo.git(&["rm", "-rq", "src"]);
+    repo.commit("second");
+    let second = repo.state().sha.expect("there is a commit");
+    let between = |a: &str, b: &str| changed_between(&repo.root, a, b).expect("it can be read");
+    let expected = [
+        ("a.txt", ChangeKind::Modified),
+        ("link", ChangeKind::TypeChanged),
+        ("new/deep/file", ChangeKind::Added),
+        ("src/b.py", ChangeKind::Deleted),
+        ("src/run.sh", ChangeKind::Deleted),
+    ];
+    assert_eq!(
+        between(&first, &second),
+        Some(expected.map(|(path, kind)| (path.into(), kind)).to_vec())
+    );
+    assert_eq!(between(&second, &second), Some(Vec::new()));
+    assert_eq!(between("1234567812345678123456781234567812345678", &second), None);
+}

@@ -1,0 +1,139 @@
+//! Facts to bytes and back: the only place that names bincode.
+//!
+//! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
+//! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
+
+mod v1;
+
+use bincode::config::{Configuration, Limit, LittleEndian};
+use bincode::{Decode, Encode};
+
+use crate::error::{Error, Result};
+use crate::journal::frame::PAYLOAD_MAX_BYTES;
+use crate::model::{ArtifactPath, Fact, Metric};
+
+use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
+
+/// Why a payload cannot be decoded.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// A kind or version that this program does not know.
+    Unknown,
+    /// The bytes do not say what such a record must say.
+    Damaged(String),
+}
+
+const CONFIGURATION: Configuration<LittleEndian, bincode::config::Varint, Limit<PAYLOAD_MAX_BYTES>> =
+    bincode::config::standard().with_limit::<PAYLOAD_MAX_BYTES>();
+
+const RUN: u8 = 1;
+const OUTCOME: u8 = 2;
+const STEP: u8 = 3;
+const METRICS: u8 = 4;
+const MODEL: u8 = 5;
+const MODEL_CHANGE: u8 = 6;
+const NOTE: u8 = 7;
+
+/// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
+///
+/// # Errors
+/// A bug where bincode refuses, which it does for no value of these types.
+pub fn encode(fact: &Fact) -> Result<Vec<u8>> {
+    let (kind, version, payload) = encode_parts(fact)?;
+    let mut bytes = vec![kind, version];
+    bytes.extend_from_slice(&payload);
+    Ok(bytes)
+}
+
+/// Decodes what [`encode`] gave.
+///
+/// # Errors
+/// A store error where the bytes are damaged or from a newer program.
+pub fn decode(bytes: &[u8]) -> Result<Fact> {
+    let [kind, version, payload @ ..] = bytes else {
+        return Err(Error::store("a record of the store is empty")
+            .hint("delete `.lineage/store.redb`: it is rebuilt"));
+    };
+    decode_parts(*kind, *version, payload).map_err(|fault| match fault {
+        Fault::Unknown => Error::store("a record of the store is of a version this `lineage` does not know"),
+        Fault::Damaged(cause) => Error::store("a record of the store is damaged")
+            .because(cause)
+            .hint("delete `.lineage/store.redb`: it is rebuilt from the journal"),
+    })
+}
+
+/// Encodes a fact as its kind, the newest version of that kind, and the payload.
+pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
+    let (kind, payload) = match fact {
+        Fact::RunStarted(run) => (RUN, bytes_of(&RunV1::from(run))?),
+        Fact::RunOutcome(outcome) => (OUTCOME, bytes_of(&OutcomeV1::from(outcome))?),
+        Fact::StepDone(step) => (STEP, bytes_of(&StepV1::from(step))?),
+        Fact::Metrics(points) => (
+            METRICS,
+            bytes_of(&MetricsV1 {
+                points: points.iter().map(PointV1::from).collect(),
+            })?,
+        ),
+        Fact::ModelRegistered(model) => (MODEL, bytes_of(&ModelV1::from(model))?),
+        Fact::ModelChanged(change) => (MODEL_CHANGE, bytes_of(&ModelChangeV1::from(change))?),
+        Fact::NoteRead(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
+    };
+    Ok((kind, 1, payload))
+}
+
+/// Decodes a payload of a kind and version.
+pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Fault> {
+    match (kind, version) {
+        (RUN, 1) => Ok(Fact::RunStarted(value_of::<RunV1>(payload)?.try_into()?)),
+        (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
+        (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
+        (METRICS, 1) => {
+            let points = value_of::<MetricsV1>(payload)?.points;
+            Ok(Fact::Metrics(
+                points
+                    .into_iter()
+                    .map(Metric::try_from)
+                    .collect::<Result<_, Fault>>()?,
+            ))
+        }
+        (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
+        (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(
+            value_of::<ModelChangeV1>(payload)?.try_into()?,
+        )),
+        (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
+        _ => Err(Fault::Unknown),
+    }
+}
+
+fn bytes_of<T: Encode>(value: &T) -> Result<Vec<u8>> {
+    bincode::encode_to_vec(value, CONFIGURATION)
+        .map_err(|cause| Error::bug("cannot encode a record").because(cause))
+}
+
+fn value_of<T: Decode<()>>(payload: &[u8]) -> Result<T, Fault> {
+    let (value, used) = bincode::decode_from_slice::<T, _>(payload, CONFIGURATION)
+        .map_err(|cause| Fault::Damaged(cause.to_string()))?;
+    if used == payload.len() {
+        Ok(value)
+    } else {
+        Err(Fault::Damaged(format!("{} bytes too many", payload.len() - used)))
+    }
+}
+
+/// Finds the value with a code, the position in `all`.
+fn by_code<T: Copy>(all: &[T], code: u8, what: &str) -> Result<T, Fault> {
+    all.get(usize::from(code))
+        .copied()
+        .ok_or_else(|| Fault::Damaged(format!("no {what} has the code {code}")))
+}
+
+/// Returns the code of a value, its position in `all`.
+fn code_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
+    all.iter()
+        .position(|one| one == value)
+        .expect("ALL holds every value") as u8
+}
+
+fn path(bytes: Vec<u8>) -> Result<ArtifactPath, Fault> {
+    ArtifactPath::from_bytes(bytes).map_err(|error| Fault::Damaged(error.to_string()))
+}

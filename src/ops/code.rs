@@ -1,0 +1,137 @@
+//! The code state of a workspace, as it goes into the journal.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::capture::git;
+use crate::error::Result;
+use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule};
+use crate::ops::Workspace;
+use crate::ops::workspace::FOLDER;
+use crate::store::Snapshot;
+
+/// Reads the code state of a workspace and keeps its patch as a content.
+///
+/// What this program keeps or projected itself counts as neither changed nor untracked. A repository that cannot be read is
+/// no reason not to run: the code state then says why it is not known.
+///
+/// # Errors
+/// A store error where the patch cannot be kept.
+pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> Result<CodeState> {
+    let root = workspace.root();
+    let work_tree = git::work_tree_root(root).unwrap_or_else(|| root.to_owned());
+    let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
+    let options = git::Options {
+        skip: &skip,
+        limits: git::Limits::default(),
+    };
+    let state = match git::code_state(root, &options) {
+        Ok(state) => state,
+        Err(error) => {
+            return Ok(CodeState {
+                repository: true,
+                unreadable: Some(error.to_string()),
+                ..CodeState::default()
+            });
+        }
+    };
+    let patch = if state.patch.is_empty() {
+        None
+    } else {
+        Some(workspace.contents().keep(&state.patch)?)
+    };
+    let tree = state.work_tree.clone().unwrap_or_else(|| root.to_owned());
+    let named = |path: &[u8]| named(&tree, root, path);
+    let changed = state.changed.iter().filter_map(|change| {
+        Some(ChangedFile {
+            path: named(&change.path)?,
+            kind: kind_of(change.kind()),
+            digest: change.digest.map(Digest::from_bytes),
+            size_bytes: change.size_bytes.unwrap_or(0),
+        })
+    });
+    let untracked = state.untracked.iter().filter_map(|file| {
+        Some(ChangedFile {
+            path: named(&file.path)?,
+            kind: ChangeKind::Untracked,
+            digest: file.digest.map(Digest::from_bytes),
+            size_bytes: file.size_bytes.unwrap_or(0),
+        })
+    });
+    let submodules = state.submodules.iter().filter_map(|module| {
+        Some(Submodule {
+            path: named(&module.path)?,
+            recorded: Some(module.recorded.clone()),
+            checked_out: module.checked_out.clone(),
+        })
+    });
+    let omitted = state
+        .patch_omitted
+        .iter()
+        .map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
+    let unread = state
+        .unread
+        .iter()
+        .map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
+    let unread: Vec<String> = unread.collect();
+    Ok(CodeState {
+        repository: state.repository != git::Repository::None,
+        commit: state.sha.clone(),
+        commit_short: state.sha_short.clone(),
+        branch: state.branch.clone(),
+        dirty: state.dirty(),
+        changed: changed.collect(),
+        untracked: untracked.collect(),
+        untracked_omitted: state.untracked_omitted,
+        patch,
+        patch_omitted: omitted.collect(),
+        submodules: submodules.collect(),
+        unreadable: (!unread.is_empty()).then(|| unread.join("; ")),
+    })
+}
+
+/// Names a path of the work tree as the workspace names it. A repository inside the work tree ends in `/`; the name has none.
+fn named(work_tree: &Path, root: &Path, path: &[u8]) -> Option<ArtifactPath> {
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    let inside = ArtifactPath::from_bytes(path.to_vec()).ok()?;
+    ArtifactPath::within(root, &inside.on_disk(work_tree)?).ok()
+}
+
+/// Returns true for what this program keeps or wrote by itself: `.lineage`, and the outputs of its pipeline.
+fn is_ours(work_tree: &Path, root: &Path, path: &[u8], snapshot: Option<&Snapshot>) -> bool {
+    let Some(path) = named(work_tree, root, path) else {
+        return false;
+    };
+    if path.as_bytes() == FOLDER.as_bytes() {
+        return true;
+    }
+    snapshot.is_some_and(|snapshot| is_projected(snapshot, &path).unwrap_or(false))
+}
+
+fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
+    let Some(path_no) = snapshot.path_no(path)? else {
+        return Ok(false);
+    };
+    let mut writer = None;
+    snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| {
+        writer = Some(step);
+        Ok(ControlFlow::Break(()))
+    })?;
+    let Some(edges) = writer.map(|step| snapshot.edges(step)).transpose()?.flatten() else {
+        return Ok(false);
+    };
+    Ok(snapshot
+        .run(edges.run)?
+        .is_some_and(|run| run.kind == RunKind::Pipeline))
+}
+
+fn kind_of(kind: git::ChangeKind) -> ChangeKind {
+    match kind {
+        git::ChangeKind::Modified => ChangeKind::Modified,
+        git::ChangeKind::Added => ChangeKind::Added,
+        git::ChangeKind::Deleted => ChangeKind::Deleted,
+        git::ChangeKind::TypeChanged => ChangeKind::TypeChanged,
+        git::ChangeKind::Renamed => ChangeKind::Renamed,
+        git::ChangeKind::Conflicted => ChangeKind::Conflicted,
+    }
+}

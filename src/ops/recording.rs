@@ -1,0 +1,213 @@
+//! Recording a run: from its start to its end, into a journal segment of its own.
+
+use std::collections::BTreeSet;
+
+use crate::error::Result;
+use crate::journal::Writer;
+use crate::model::{
+    CodeState, Fact, Metric, MetricValue, NodeId, Parameter, Run, RunId, RunKind, RunOutcome, RunStatus,
+    Timestamp,
+};
+use crate::ops::{Clock, Workspace};
+use crate::query::RunView;
+
+/// What is known of a run before it starts.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// Its name, checked by the caller.
+    pub name: String,
+    /// What sort of execution it is.
+    pub kind: RunKind,
+    /// The command.
+    pub arguments: Vec<String>,
+    /// What it is told.
+    pub parameters: Vec<Parameter>,
+    /// The working folder, relative to the workspace's root.
+    pub folder: String,
+    /// The code it is made by.
+    pub code: CodeState,
+    /// The run it is started by.
+    pub parent: Option<NodeId>,
+    /// The machine's name.
+    pub host: String,
+}
+
+/// A run being recorded.
+pub struct Recording {
+    workspace: Workspace,
+    writer: Writer,
+    clock: Clock,
+    run: Run,
+    warnings: BTreeSet<String>,
+}
+
+impl Recording {
+    /// Starts a run: chooses its run id under the workspace's lock (the current second, or the next free one) and writes it
+    /// down. On return the start survives a crash.
+    ///
+    /// # Errors
+    /// A store error where the lock or the journal cannot be had; nothing is recorded then.
+    pub fn start(workspace: &Workspace, clock: &Clock, request: RunRequest) -> Result<Self> {
+        let lock = workspace.lock_to_start()?;
+        let warnings = workspace.apply(&lock).into_iter().collect();
+        let snapshot = workspace.store().snapshot()?;
+        if let Some(snapshot) = &snapshot {
+            clock.not_before(snapshot.latest());
+        }
+        let mut second = clock.wall();
+        let run_id = loop {
+            let label = RunId::at(second);
+            let taken = snapshot.as_ref().map_or(Ok(false), |s| {
+                s.runs_labelled(label.as_str()).map(|r| !r.is_empty())
+            });
+            if !taken? {
+                break label;
+            }
+            second = second.plus_micros(1_000_000);
+        };
+        drop(snapshot);
+        let started_at = clock.now();
+        let segment = NodeId::new(started_at).as_u128();
+        let mut writer = Writer::create(workspace.disk(), &workspace.journal(), segment)?;
+        let run = Run {
+            id: NodeId::new(started_at),
+            run_id,
+            name: request.name,
+            kind: request.kind,
+            arguments: request.arguments,
+            parameters: request.parameters,
+            folder: request.folder,
+            code: request.code,
+            started_at,
+            parent: request.parent,
+            recorder: format!("lineage {}", env!("CARGO_PKG_VERSION")),
+            host: request.host,
+            segment,
+        };
+        writer.append(&Fact::RunStarted(run.clone()))?;
+        writer.commit()?;
+        drop(lock);
+        Ok(Recording {
+            workspace: workspace.clone(),
+            writer,
+            clock: clock.clone(),
+            run,
+            warnings,
+        })
+    }
+
+    /// Takes a run up again, in a new segment, under the code and command of now.
+    ///
+    /// # Errors
+    /// As [`Recording::start`].
+    pub fn resume(
+        workspace: &Workspace,
+        clock: &Clock,
+        view: &RunView,
+        arguments: Vec<String>,
+        code: CodeState,
+    ) -> Result<Self> {
+        if let Some(snapshot) = workspace.store().snapshot()? {
+            clock.not_before(snapshot.latest());
+        }
+        let at = clock.now();
+        let segment = NodeId::new(at).as_u128();
+        let mut writer = Writer::create(workspace.disk(), &workspace.journal(), segment)?;
+        let outcome = RunOutcome {
+            run: view.run.id,
+            at,
+            status: RunStatus::Running,
+            exit_code: None,
+            reason: None,
+            code: Some(code),
+            arguments,
+            segment,
+        };
+        writer.append(&Fact::RunOutcome(outcome))?;
+        writer.commit()?;
+        Ok(Recording {
+            workspace: workspace.clone(),
+            writer,
+            clock: clock.clone(),
+            run: view.run.clone(),
+            warnings: BTreeSet::new(),
+        })
+    }
+
+    /// Returns the run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Returns the next moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Adds a fact; it survives a crash once [`Recording::commit`] has returned.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn add(&mut self, fact: &Fact) -> Result<()> {
+        self.writer.append(fact)
+    }
+
+    /// Adds metrics of the run, all at step 0.
+    ///
+    /// # Errors
+    /// As [`Recording::add`].
+    pub fn add_metrics(&mut self, values: &[(String, MetricValue)]) -> Result<()> {
+        let at = self.clock.now();
+        let owner = self.run.id;
+        let points = values.iter().map(|(name, value)| Metric {
+            owner,
+            name: name.clone(),
+            step: 0,
+            at,
+            value: *value,
+        });
+        self.add(&Fact::Metrics(points.collect()))
+    }
+
+    /// Makes all facts added so far survive a crash.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn commit(&mut self) -> Result<()> {
+        self.writer.commit()
+    }
+
+    /// Ends the run, and applies what is new to the store if its lock is free. Returns what went wrong without harm.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn finish(
+        mut self,
+        status: RunStatus,
+        exit_code: Option<i32>,
+        reason: Option<String>,
+    ) -> Result<Vec<String>> {
+        let outcome = RunOutcome {
+            run: self.run.id,
+            at: self.clock.now(),
+            status,
+            exit_code,
+            reason,
+            code: None,
+            arguments: Vec::new(),
+            segment: self.writer.segment(),
+        };
+        self.writer.append(&Fact::RunOutcome(outcome))?;
+        self.writer.commit()?;
+        let Recording {
+            workspace,
+            writer,
+            mut warnings,
+            ..
+        } = self;
+        // The segment is closed first, so that whoever applies it sees it as closed.
+        drop(writer);
+        warnings.extend(workspace.apply_if_free());
+        Ok(warnings.into_iter().collect())
+    }
+}

@@ -1,0 +1,312 @@
+//! A workspace: the folder that holds `.lineage/`, and the way to what is recorded in it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::content::Contents;
+use crate::disk::Disk;
+use crate::error::{Error, Kind, Result};
+use crate::journal;
+use crate::model::NodeId;
+use crate::ops::Clock;
+use crate::store::{Snapshot, Store};
+
+/// The folder in a workspace's root that holds all that is recorded.
+pub const FOLDER: &str = ".lineage";
+
+/// How long a reader waits for somebody else's application of facts.
+const READ_WAIT: Duration = Duration::from_secs(2);
+/// How long the start of a run waits for it.
+const START_WAIT: Duration = Duration::from_secs(60);
+
+/// A folder with `.lineage/` in it.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    root: PathBuf,
+    disk: Disk,
+    store: Store,
+    contents: Contents,
+}
+
+/// A state of the store to answer from, and what it may lack.
+pub struct View {
+    /// The state.
+    pub snapshot: Snapshot,
+    /// What could not be taken into account, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// The right to apply facts and to choose run ids; given up when dropped.
+pub struct Lock {
+    _file: File,
+}
+
+impl Workspace {
+    /// Names the workspace at `root`, an absolute path free of symbolic links; makes and opens nothing.
+    pub fn at(root: impl Into<PathBuf>, disk: Disk) -> Self {
+        let root = root.into();
+        let folder = root.join(FOLDER);
+        Workspace {
+            store: Store::at(folder.join("store.redb")),
+            contents: Contents::at(disk.clone(), folder.join("objects")),
+            root,
+            disk,
+        }
+    }
+
+    /// Finds the workspace that `folder` lies in: the nearest folder above it, or itself, with a `.lineage` folder.
+    ///
+    /// # Errors
+    /// A request error where `folder` cannot be read.
+    pub fn find(folder: &Path) -> Result<Option<Self>> {
+        let folder = absolute(folder)?;
+        let found = folder.ancestors().find(|above| above.join(FOLDER).is_dir());
+        Ok(found.map(|root| Workspace::at(root, Disk::new())))
+    }
+
+    /// Makes a workspace at `root`; it is no error where there is one. `.lineage` is made unseen by git.
+    ///
+    /// # Errors
+    /// A store error where the folder cannot be written.
+    pub fn init(root: &Path) -> Result<Self> {
+        let workspace = Workspace::at(absolute(root)?, Disk::new());
+        let folder = workspace.folder();
+        let failed = |cause| {
+            Error::store(format!(
+                "cannot make a workspace at `{}`",
+                workspace.root.display()
+            ))
+            .because(cause)
+        };
+        workspace
+            .disk
+            .create_folders(&folder.join("journal"))
+            .map_err(failed)?;
+        let ignore = folder.join(".gitignore");
+        if !ignore.exists() {
+            workspace.disk.write_whole(&ignore, b"*\n").map_err(failed)?;
+        }
+        Ok(workspace)
+    }
+
+    /// Returns the folder that paths are relative to.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns `.lineage`.
+    pub fn folder(&self) -> PathBuf {
+        self.root.join(FOLDER)
+    }
+
+    /// Returns the folder of the journal.
+    pub fn journal(&self) -> PathBuf {
+        self.folder().join("journal")
+    }
+
+    /// Returns the kept contents.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the way to the disk.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Returns a state of the store that holds everything recorded before the call, as far as it can be had: facts not yet
+    /// applied are applied first, with a bounded wait for whoever is applying facts just now.
+    ///
+    /// # Errors
+    /// A store error where the store cannot be read, nor be built anew.
+    pub fn view(&self) -> Result<View> {
+        let snapshot = self.store.snapshot()?;
+        if let Some(snapshot) = snapshot
+            && self.lacks_nothing(&snapshot)?
+        {
+            return Ok(View {
+                snapshot,
+                warnings: Vec::new(),
+            });
+        }
+        let warnings = match self.lock(READ_WAIT) {
+            Ok(Ok(lock)) => self.apply(&lock),
+            Ok(Err(holder)) => {
+                vec![format!(
+                    "{holder} is writing to the store; facts it has not applied yet are missing from this answer"
+                )]
+            }
+            Err(error) => vec![format!(
+                "facts not yet applied are missing from this answer: {error}"
+            )],
+        };
+        match self.store.snapshot()? {
+            Some(snapshot) => Ok(View { snapshot, warnings }),
+            None => self.view_of_unwritable(warnings),
+        }
+    }
+
+    /// Builds a store for this answer alone, where the workspace cannot be written and has none.
+    fn view_of_unwritable(&self, mut warnings: Vec<String>) -> Result<View> {
+        let name = format!(
+            "lineage-{}-{:x}.redb",
+            std::process::id(),
+            NodeId::new(Default::default()).as_u128()
+        );
+        let store = Store::at(std::env::temp_dir().join(name));
+        let applied = store.rebuild_as(store.path(), &self.journal());
+        let snapshot = applied.and_then(|_| store.snapshot());
+        // The file is open; its name is not needed any more.
+        let _ = fs::remove_file(store.path());
+        warnings.retain(|warning| !warning.starts_with("facts not yet applied"));
+        match snapshot? {
+            Some(snapshot) => Ok(View { snapshot, warnings }),
+            None => Err(Error::store(format!(
+                "cannot build a store for `{}`",
+                self.root.display()
+            ))),
+        }
+    }
+
+    fn lacks_nothing(&self, snapshot: &Snapshot) -> Result<bool> {
+        let listing = journal::list(&self.journal(), &|pack| {
+            snapshot.knows_pack(pack).unwrap_or(false)
+        })?;
+        Ok(Store::lacking(Some(snapshot), &listing)?.is_empty())
+    }
+
+    /// Applies what the journal holds and the store lacks, and packs old segments; returns what went wrong, one line each.
+    ///
+    /// Nothing that fails here loses anything: the journal has it all.
+    pub fn apply(&self, _lock: &Lock) -> Vec<String> {
+        let applied = match self.store.apply(&self.journal()) {
+            Ok(applied) => applied,
+            Err(error) => return vec![described(&error)],
+        };
+        let mut warnings: Vec<String> = applied
+            .unreadable
+            .iter()
+            .map(|part| described(&part.error))
+            .collect();
+        if let Err(error) = self.pack() {
+            warnings.push(described(&error));
+        }
+        warnings
+    }
+
+    fn pack(&self) -> Result<()> {
+        let Some(snapshot) = self.store.snapshot()? else {
+            return Ok(());
+        };
+        let pack_id = NodeId::new(snapshot.latest()).as_u128();
+        let applied = |segment: &journal::SegmentRef| {
+            snapshot
+                .applied_bytes(segment.segment)
+                .is_ok_and(|bytes| bytes >= segment.length)
+        };
+        if let Some(pack) = journal::pack(&self.disk, &self.journal(), pack_id, &applied)? {
+            drop(snapshot);
+            self.store.remember_pack(pack)?;
+        }
+        Ok(())
+    }
+
+    /// Applies what is new if the store's lock is free; somebody else will otherwise. To be called by writers.
+    pub fn apply_if_free(&self) -> Vec<String> {
+        match self.lock(Duration::ZERO) {
+            Ok(Ok(lock)) => self.apply(&lock),
+            Ok(Err(_)) => Vec::new(),
+            Err(error) => vec![described(&error)],
+        }
+    }
+
+    /// Takes the lock for the start of a run.
+    ///
+    /// # Errors
+    /// A store error where the lock cannot be had in a minute.
+    pub fn lock_to_start(&self) -> Result<Lock> {
+        self.lock(START_WAIT)?.map_err(|holder| {
+            Error::store(format!(
+                "the store is busy: {holder} has held its lock for a minute"
+            ))
+            .hint("nothing was recorded, and nothing was changed; try again")
+        })
+    }
+
+    /// Takes the lock, waiting for at most `wait`; the inner error describes who holds it.
+    ///
+    /// # Errors
+    /// A store error where the lock's file cannot be made.
+    pub fn lock(&self, wait: Duration) -> Result<Result<Lock, String>> {
+        let path = self.folder().join("lock");
+        let failed = |cause| Error::store(format!("cannot lock `{}`", path.display())).because(cause);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        let deadline = Instant::now() + wait;
+        let mut pause = Duration::from_micros(200);
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    let mut holder = String::new();
+                    let _ = file.read_to_string(&mut holder);
+                    let holder: String = holder.chars().filter(|c| !c.is_control()).take(200).collect();
+                    return Ok(Err(if holder.is_empty() {
+                        "another `lineage`".to_owned()
+                    } else {
+                        holder
+                    }));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(20));
+                }
+            }
+        }
+        // Who holds it is for messages only; failing to write it down harms nothing.
+        let holder = format!("`lineage` (process {})", std::process::id());
+        let _ = file
+            .rewind()
+            .and_then(|()| file.set_len(0))
+            .and_then(|()| file.write_all(holder.as_bytes()));
+        Ok(Ok(Lock { _file: file }))
+    }
+
+    /// Returns true while the process that writes a run's segment lives.
+    pub fn is_alive(&self, segment: u128) -> bool {
+        journal::writer_is_alive(&self.journal(), segment)
+    }
+
+    /// Returns a clock that goes on after everything recorded here.
+    pub fn clock_after(&self, clock: &Clock, snapshot: &Snapshot) -> Clock {
+        clock.not_before(snapshot.latest());
+        clock.clone()
+    }
+}
+
+/// Returns `path` as an absolute path free of symbolic links.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(|cause| {
+        Error::new(Kind::Request, format!("cannot read `{}`", path.display())).because(cause)
+    })
+}
+
+fn described(error: &Error) -> String {
+    match error.hint_text() {
+        Some(hint) => format!("{error} ({hint})"),
+        None => error.to_string(),
+    }
+}

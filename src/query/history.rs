@@ -1,0 +1,196 @@
+//! Runs and files over time: the log, the history of a file, a run with all that belongs to it.
+
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::model::{
+    Artifact, ArtifactPath, Evidence, Metric, NodeId, Run, RunOutcome, RunStatus, Step, Timestamp,
+};
+use crate::store::{RunNo, Snapshot, StepNo};
+
+/// A run and what became of it.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// Its number.
+    pub number: RunNo,
+    /// As it started.
+    pub run: Run,
+    /// What became of it, in the order of time.
+    pub outcomes: Vec<RunOutcome>,
+}
+
+impl RunView {
+    /// Returns the last word on the run.
+    pub fn status(&self) -> RunStatus {
+        self.outcomes
+            .last()
+            .map_or(RunStatus::Running, |outcome| outcome.status)
+    }
+
+    /// Returns when it ended, if it did.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.outcomes
+            .last()
+            .filter(|outcome| outcome.status != RunStatus::Running)
+            .map(|outcome| outcome.at)
+    }
+
+    /// Returns why it failed or stopped early.
+    pub fn reason(&self) -> Option<&str> {
+        self.outcomes.last()?.reason.as_deref()
+    }
+
+    /// Returns the journal segment that is written while the run lives.
+    pub fn live_segment(&self) -> u128 {
+        let resumed = self
+            .outcomes
+            .iter()
+            .rev()
+            .find(|outcome| outcome.status == RunStatus::Running);
+        resumed.map_or(self.run.segment, |outcome| outcome.segment)
+    }
+
+    /// Returns the microseconds it took, all its stretches together; `None` while one has no end.
+    pub fn duration_us(&self) -> Option<i64> {
+        let mut total = 0;
+        let mut since = Some(self.run.started_at);
+        for outcome in &self.outcomes {
+            match (outcome.status, since) {
+                // A stretch that was killed has no end; the time until it was taken up again is not counted.
+                (RunStatus::Running, _) => since = Some(outcome.at),
+                (_, Some(start)) => {
+                    total += outcome.at.micros() - start.micros();
+                    since = None;
+                }
+                (_, None) => {}
+            }
+        }
+        since.is_none().then_some(total)
+    }
+}
+
+/// Reads a run; `None` where only others speak of it.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
+    let Some(run) = snapshot.run(number)? else {
+        return Ok(None);
+    };
+    Ok(Some(RunView {
+        number,
+        run,
+        outcomes: snapshot.outcomes(number)?,
+    }))
+}
+
+/// Lists runs, newest start first, at most `limit`; and whether there are more.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn runs(snapshot: &Snapshot, limit: usize) -> Result<(Vec<RunView>, bool)> {
+    let mut views = Vec::new();
+    let mut more = false;
+    snapshot.runs_newest_first(|number| {
+        if views.len() == limit {
+            more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        views.extend(run_view(snapshot, number)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((views, more))
+}
+
+/// Returns the shortest tail of a run's key, eight digits at least, that no other run's key ends in.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn unique_tail(snapshot: &Snapshot, id: NodeId) -> Result<String> {
+    let mut digits = NodeId::TAIL_DIGITS;
+    while digits < 32 && snapshot.runs_with_tail(&id.tail(digits), 2)?.len() > 1 {
+        digits += 1;
+    }
+    Ok(id.tail(digits))
+}
+
+/// Something that happened to a file.
+#[derive(Debug, Clone)]
+pub struct FileChange {
+    /// When.
+    pub at: Timestamp,
+    /// The version it is about.
+    pub artifact: Artifact,
+    /// True for a write, false for a read.
+    pub written: bool,
+    /// How it is known.
+    pub evidence: Evidence,
+    /// The step, without its edges.
+    pub step: Step,
+    /// The step's number.
+    pub step_no: StepNo,
+}
+
+/// Lists the writes and reads of a path, the last first, at most `limit`; and whether there are more.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn file_history(
+    snapshot: &Snapshot,
+    path: &ArtifactPath,
+    limit: usize,
+) -> Result<(Vec<FileChange>, bool)> {
+    let Some(path_no) = snapshot.path_no(path)? else {
+        return Ok((Vec::new(), false));
+    };
+    let mut found = Vec::new();
+    for artifact in snapshot.versions(path_no)? {
+        snapshot.writes_until(artifact, i64::MAX, |at, step| {
+            found.push((at, step, artifact, true));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
+            found.push((at, step, artifact, false));
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    let mut changes = Vec::with_capacity(found.len().min(limit));
+    found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+    let more = found.len() > limit;
+    for (at, step_no, artifact, written) in found.into_iter().take(limit) {
+        let Some(step) = snapshot.step_without_edges(step_no)? else {
+            continue;
+        };
+        let Some(edges) = snapshot.edges(step_no)? else {
+            continue;
+        };
+        let side = if written { &edges.generated } else { &edges.used };
+        let evidence = side
+            .iter()
+            .find(|edge| edge.artifact == artifact)
+            .map_or(Evidence::Observed, |e| e.evidence);
+        let artifact = snapshot.artifact(artifact)?;
+        changes.push(FileChange {
+            at: Timestamp::from_micros(at),
+            artifact,
+            written,
+            evidence,
+            step,
+            step_no,
+        });
+    }
+    changes.sort_by(|a, b| (b.at, b.step.id, b.written).cmp(&(a.at, a.step.id, a.written)));
+    Ok((changes, more))
+}
+
+/// Returns the last value of each metric of an owner, by name: that of the greatest step, then the latest time.
+pub fn last_values(points: &[Metric]) -> Vec<Metric> {
+    let mut last: std::collections::BTreeMap<&str, &Metric> = std::collections::BTreeMap::new();
+    for point in points {
+        let place = last.entry(&point.name).or_insert(point);
+        if (point.step, point.at, point.value) >= (place.step, place.at, place.value) {
+            *place = point;
+        }
+    }
+    last.into_values().cloned().collect()
+}

@@ -1,0 +1,13 @@
+//! Questions on a snapshot: ancestry, impact, selectors, history, differences, staleness.
+//!
+//! **Invariant.** Nothing here sees a clock, the environment, the disk or a terminal: an answer is a function of the facts.
+
+mod ancestry;
+mod history;
+mod origin;
+
+pub use ancestry::{
+    Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of_steps, upstream, upstream_of_steps,
+};
+pub use history::{FileChange, RunView, file_history, last_values, run_view, runs, unique_tail};
+pub use origin::{Origin, Write, origin, writers};
