@@ -101,21 +101,29 @@ impl Disk {
         })
     }
 
-    /// Writes a whole file so that at every moment either the old or the new one is there: a temporary file in the same
-    /// folder, forced to the disk, renamed over, and the folder forced to the disk.
+    /// Writes a whole file so that at every moment either the old or the new one is there, and the new one survives a crash:
+    /// [`Disk::replace`], and the folder forced to the disk.
     ///
     /// # Errors
     /// As the system gives them; the old file, if there was one, is intact then.
     pub fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        self.replace(path, bytes)?;
+        self.sync_folder(path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Writes a whole file so that at every moment either the old or the new one is there: a temporary file in the same
+    /// folder, forced to the disk, renamed over. The caller forces the folder to the disk.
+    ///
+    /// # Errors
+    /// As the system gives them; the old file, if there was one, is intact then.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let temporary = temporary_name(path);
         let written = self.write_then_rename(&temporary, path, bytes);
         if written.is_err() {
-            // The first error is the one that matters; a leftover temporary file is swept away by the next writer of the folder.
+            // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
             let _ = fs::remove_file(&temporary);
         }
-        written?;
-        self.sync_folder(folder)
+        written
     }
 
     fn write_then_rename(&self, temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -2,9 +2,12 @@
 
 mod clock;
 mod code;
+mod locate;
+pub mod pipeline;
 mod recording;
 mod workspace;
 
 pub use clock::Clock;
+pub use locate::{DiskState, FileTarget, Target, disk_state, locate};
 pub use recording::{Recording, RunRequest};
 pub use workspace::{Lock, View, Workspace};

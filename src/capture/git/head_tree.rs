@@ -43,8 +43,7 @@ struct Filters {
 }
 
 impl HeadTree {
-    /// Opens the tree of the repository that `root` is in. Without a repository or a commit, every path is [`InGit::NotInTree`]:
-    /// `None` is returned for no repository.
+    /// Opens the tree of the repository that `root` is in; `None` without repository. An unborn branch holds no file.
     ///
     /// # Errors
     /// As for [`super::code_state`].

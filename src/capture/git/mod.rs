@@ -278,7 +278,6 @@ pub fn code_state(root: &Path, options: &Options<'_>) -> Result<CodeState> {
     });
     let tracked = tracked.map_err(|_| crate::error::Error::bug("the check of tracked files panicked"))??;
     let staged = status::staged_changes(&repo, head.tree, &index.file)?;
-    let found = found?;
 
     let pending = status::merge(staged, tracked, &hidden, &index.file, options);
     state.submodules = submodule::list(&work_tree, &index.file, &mut state.unread);

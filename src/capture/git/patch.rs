@@ -19,9 +19,9 @@ const CONTEXT_LINES: u32 = 3;
 
 /// A file's mode and bytes as git stores them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored {
-    pub mode: Mode,
-    pub bytes: Vec<u8>,
+struct Stored {
+    mode: Mode,
+    bytes: Vec<u8>,
 }
 
 /// Fills `changed`, `patch` and `patch_omitted` of `state` from the `pending` paths.
@@ -114,7 +114,10 @@ impl<'a> Writer<'a> {
         let is_submodule =
             |recorded: Option<Recorded>| recorded.is_some_and(|recorded| recorded.mode.is_submodule());
         if is_submodule(pending.head) || is_submodule(pending.index_entry) {
-            self.omit(path, "a submodule".into());
+            self.omit(
+                path,
+                "a submodule: its commit is noted, its files are not carried".into(),
+            );
         } else {
             match self.stored(path, pending, &file, seen.bytes) {
                 Ok(new) => self.push(path, pending.head, new),
@@ -217,13 +220,14 @@ impl<'a> Writer<'a> {
             Ok(old) => old,
             Err(reason) => return self.omit(path, reason),
         };
+        let kind = self.repo.object_hash();
         let mut diff = Vec::new();
         match (&old, &new) {
             (Some(old_file), Some(new_file)) if is_link(old_file) != is_link(new_file) => {
-                push_file(path, Some(old_file), None, &mut diff);
-                push_file(path, None, Some(new_file), &mut diff);
+                push_file(kind, path, Some(old_file), None, &mut diff);
+                push_file(kind, path, None, Some(new_file), &mut diff);
             }
-            _ => push_file(path, old.as_ref(), new.as_ref(), &mut diff),
+            _ => push_file(kind, path, old.as_ref(), new.as_ref(), &mut diff),
         }
         if (self.patch.len() + diff.len()) as u64 > self.limits.patch_max_bytes {
             return self.omit(
@@ -285,7 +289,13 @@ fn is_link(stored: &Stored) -> bool {
 }
 
 /// Appends the section of one file: headers, then text hunks or a binary body. Appends nothing for equal files.
-pub(super) fn push_file(path: &[u8], old: Option<&Stored>, new: Option<&Stored>, out: &mut Vec<u8>) {
+fn push_file(
+    kind: gix::hash::Kind,
+    path: &[u8],
+    old: Option<&Stored>,
+    new: Option<&Stored>,
+    out: &mut Vec<u8>,
+) {
     if old == new {
         return;
     }
@@ -313,9 +323,9 @@ pub(super) fn push_file(path: &[u8], old: Option<&Stored>, new: Option<&Stored>,
     }
     line(&[
         b"index ",
-        id(old).as_bytes(),
+        id(kind, old).as_bytes(),
         b"..",
-        id(new).as_bytes(),
+        id(kind, new).as_bytes(),
         &mode_kept,
     ]);
     if before == after {
@@ -348,8 +358,7 @@ fn bytes_of(stored: Option<&Stored>) -> &[u8] {
 }
 
 /// The whole id of a blob, all zeros for none: abbreviated ones do not do for binary patches.
-fn id(stored: Option<&Stored>) -> String {
-    let kind = gix::hash::Kind::Sha1;
+fn id(kind: gix::hash::Kind, stored: Option<&Stored>) -> String {
     let computed =
         stored.and_then(|stored| gix::objs::compute_hash(kind, gix::objs::Kind::Blob, &stored.bytes).ok());
     computed.unwrap_or_else(|| ObjectId::null(kind)).to_string()

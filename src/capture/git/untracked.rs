@@ -10,10 +10,8 @@ use gix::dir::entry::{Kind, Status};
 use gix::dir::walk::{Action, Delegate, EmissionMode, ForDeletionMode};
 use rayon::prelude::*;
 
-use super::open::cannot;
 use super::work_file::{self, WorkFile};
 use super::{CodeState, Limits, Omission, Options, Untracked};
-use crate::error::Result;
 
 /// The untracked paths of a work tree.
 #[derive(Debug, Default)]
@@ -32,7 +30,7 @@ pub(super) fn find(
     index: &gix::index::File,
     work_tree: &Path,
     options: &Options<'_>,
-) -> Result<Found> {
+) -> Found {
     let walk = |probe: bool| {
         let mut walk = Walk::new(work_tree, options, probe);
         let walk_options = repo.dirwalk_options()?.emit_untracked(EmissionMode::Matching);
@@ -46,14 +44,24 @@ pub(super) fn find(
         gix::Result::Ok(walk)
     };
     // The walk ends at the first folder that cannot be listed; only then is the cost of trying each one first paid.
-    let walk = walk(false)
-        .or_else(|_| walk(true))
-        .map_err(|cause| cannot(repo, "the untracked files", cause))?;
-    Ok(Found {
-        paths: walk.first.into_sorted_vec(),
-        omitted: walk.omitted,
-        unread: walk.unread,
-    })
+    match walk(false).or_else(|_| walk(true)) {
+        Ok(walk) => Found {
+            paths: walk.first.into_sorted_vec(),
+            omitted: walk.omitted,
+            unread: walk.unread,
+        },
+        // Folders can also go away between the look and the listing: what is known otherwise is worth having.
+        Err(error) => {
+            let reason = format!("untracked files cannot be listed: {error}");
+            Found {
+                unread: vec![Omission {
+                    path: Vec::new(),
+                    reason,
+                }],
+                ..Found::default()
+            }
+        }
+    }
 }
 
 /// Receives what the walk through the work tree comes upon.
@@ -118,7 +126,8 @@ impl Delegate for Walk<'_> {
             deletion,
             root_is_repository,
         );
-        if !enter || (self.options.skip)(&entry.rela_path) {
+        let is_root = entry.rela_path.is_empty();
+        if !enter || (!is_root && (self.options.skip)(&entry.rela_path)) {
             return false;
         }
         if !self.probe {

@@ -239,6 +239,109 @@ fn refs_in_a_table_are_an_error_and_not_an_unborn_branch() {
 }
 
 #[test]
+fn ids_of_another_length_are_an_error() {
+    let Some(repo) = Repo::empty() else { return };
+    if !repo
+        .try_git(&["init", "-q", "--object-format=sha256", "../long"])
+        .status
+        .success()
+    {
+        eprintln!("skipped: this git knows no SHA-256");
+        return;
+    }
+    assert!(error_of(&repo.beside("long")).contains("sha256"));
+}
+
+#[test]
+fn variables_meant_for_git_hooks_do_not_lead_to_another_repository() {
+    const ROOT: &str = "LINEAGE_TEST_HOOK_ROOT";
+    if let Some(root) = std::env::var_os(ROOT) {
+        let state = state_of(root.as_ref());
+        assert_eq!(state.work_tree.as_deref(), Some(root.as_ref()));
+        assert_eq!(state.changed.len(), 1);
+        return;
+    }
+    let (Some(repo), Some(other)) = (Repo::small(), Repo::empty()) else {
+        return;
+    };
+    repo.write("a.txt", "changed\n");
+    let name = "variables_meant_for_git_hooks_do_not_lead_to_another_repository";
+    let child = Command::new(std::env::current_exe().expect("this is a program"))
+        .args([
+            &format!(
+                "{}::{name}",
+                module_path!().split_once("::").expect("it is in a crate").1
+            ),
+            "--exact",
+        ])
+        .env(ROOT, &repo.root)
+        .env("GIT_DIR", other.path(".git"))
+        .env("GIT_WORK_TREE", &other.root)
+        .env("GIT_INDEX_FILE", other.path(".git/index"))
+        .output()
+        .expect("it can be started again");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_is_told_and_the_rest_is_listed() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(repo) = Repo::small() else { return };
+    repo.write("closed/x.txt", "x\n");
+    repo.write("open/y.txt", "y\n");
+    let permit = |mode| std::fs::set_permissions(repo.path("closed"), std::fs::Permissions::from_mode(mode));
+    permit(0o000).expect("it is ours");
+    if std::fs::read_dir(repo.path("closed")).is_ok() {
+        eprintln!("skipped: root can list every folder");
+        return;
+    }
+    let state = repo.state();
+    permit(0o755).expect("it is ours");
+    assert_eq!(state.untracked.len(), 1);
+    assert_eq!(state.untracked[0].path, b"open/y.txt");
+    assert_eq!(state.unread.len(), 1);
+    assert_eq!(state.unread[0].path, b"closed");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_changed_and_without_digest() {
+    let Some(repo) = Repo::small() else { return };
+    repo.write("a.txt", "changed\n");
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(repo.path("a.txt"), std::fs::Permissions::from_mode(0o000)).expect("it is ours");
+    if std::fs::read(repo.path("a.txt")).is_ok() {
+        eprintln!("skipped: root can read every file");
+        return;
+    }
+    let state = repo.state();
+    assert!(state.dirty() && state.changed[0].digest.is_none());
+    assert_eq!(state.patch_omitted.len(), 1);
+}
+
+#[test]
+fn a_lock_of_another_git_does_not_matter() {
+    let Some(repo) = Repo::small() else { return };
+    repo.write(".git/index.lock", "");
+    repo.write("a.txt", "changed\n");
+    assert_eq!(repo.state().changed.len(), 1);
+    assert!(repo.path(".git/index.lock").exists());
+}
+
+#[test]
+fn without_executable_bits_on_the_disk_the_index_has_them() {
+    let Some(repo) = Repo::small() else { return };
+    repo.git(&["config", "core.fileMode", "false"]);
+    repo.executable("src/run.sh", false);
+    repo.executable("a.txt", true);
+    assert!(!repo.state().dirty());
+    repo.write("src/run.sh", "#!/bin/sh\nexit\n");
+    let state = repo.state();
+    assert_eq!(state.changed.len(), 1);
+    assert!(!String::from_utf8_lossy(&state.patch).contains("new mode"));
+}
+
+#[test]
 fn packed_refs_and_objects_are_read() {
     let Some(repo) = Repo::small() else { return };
     repo.git(&["gc", "-q"]);

@@ -39,20 +39,35 @@ const NAMES: [&str; 14] = [
 fn random_edits_are_seen_as_git_sees_them_and_the_patch_carries_them() {
     for seed in 1..=30 {
         let Some(repo) = Repo::empty() else { return };
-        let mut dice = Dice(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
-        repo.write("first", "x\n");
-        for _ in 0..12 {
-            edit(&repo, &mut dice);
-        }
-        if seed % 10 != 0 {
-            repo.commit("base");
-        }
-        for step in 0..20 {
-            edit(&repo, &mut dice);
-            if step % 5 == 4 {
-                eprintln!("seed {seed}, step {step}");
-                repo.check();
-            }
+        check(seed, repo);
+    }
+}
+
+#[test]
+fn random_edits_are_seen_as_git_sees_them_where_line_ends_are_converted() {
+    for seed in 1..=10 {
+        let Some(repo) = Repo::converting(["true", "input"][seed as usize % 2]) else {
+            return;
+        };
+        check(seed, repo);
+    }
+}
+
+/// Edits at random, with a commit on the way for most seeds, and compares now and then.
+fn check(seed: u64, repo: Repo) {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    repo.write("first", "x\n");
+    for _ in 0..12 {
+        edit(&repo, &mut dice);
+    }
+    if !seed.is_multiple_of(10) {
+        repo.commit("base");
+    }
+    for step in 0..20 {
+        edit(&repo, &mut dice);
+        if step % 5 == 4 {
+            eprintln!("seed {seed}, step {step}");
+            repo.check();
         }
     }
 }

@@ -66,6 +66,13 @@ fn a_detached_head_has_no_branch() {
 }
 
 #[test]
+fn a_branch_name_may_hold_slashes() {
+    let Some(repo) = Repo::small() else { return };
+    repo.git(&["checkout", "-q", "-b", "feature/risk/2"]);
+    assert_eq!(repo.state().branch.as_deref(), Some("feature/risk/2"));
+}
+
+#[test]
 fn a_bare_repository_has_a_commit_and_no_work_tree() {
     let Some(repo) = Repo::small() else { return };
     repo.git(&["clone", "-q", "--bare", ".", "../bare.git"]);

@@ -14,6 +14,8 @@ pub(super) struct Repo {
     folder: tempfile::TempDir,
     /// The work tree.
     pub root: PathBuf,
+    /// Git converts line ends here, so a fresh checkout may differ in carriage returns.
+    converts: bool,
 }
 
 impl Repo {
@@ -26,7 +28,11 @@ impl Repo {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let root = folder.path().canonicalize().expect("it exists").join("work");
         std::fs::create_dir(&root).expect("it is new");
-        let repo = Repo { folder, root };
+        let repo = Repo {
+            folder,
+            root,
+            converts: false,
+        };
         repo.git(&["init", "-q", "-b", "main"]);
         repo.git(&["config", "core.autocrlf", "false"]);
         repo.git(&["config", "core.excludesFile", "/dev/null"]);
@@ -42,6 +48,18 @@ impl Repo {
         repo.executable("src/run.sh", true);
         repo.link("link", "a.txt");
         repo.commit("first");
+        Some(repo)
+    }
+
+    /// Makes an empty repository in which git converts line ends in three ways.
+    pub fn converting(autocrlf: &str) -> Option<Repo> {
+        let mut repo = Repo::empty()?;
+        repo.converts = true;
+        repo.git(&["config", "core.autocrlf", autocrlf]);
+        repo.write(
+            ".gitattributes",
+            "*.txt text\n*.py text eol=crlf\ndir/* text=auto\n",
+        );
         Some(repo)
     }
 
@@ -156,10 +174,14 @@ impl Repo {
             .filter(|path| !omitted.contains(path))
         {
             let shown = String::from_utf8_lossy(path).into_owned();
-            let there = content(&tree, path);
+            let content = |root| {
+                let (kind, mut bytes) = content(root, path)?;
+                bytes.retain(|byte| !self.converts || *byte != b'\r');
+                Some((kind, bytes))
+            };
             assert_eq!(
-                there,
-                content(&self.root, path),
+                content(&tree),
+                content(&self.root),
                 "`{shown}` after {}",
                 String::from_utf8_lossy(&state.patch)
             );

@@ -1,0 +1,295 @@
+//! The text of a document: UTF-8, else Windows-1252; letters with the bytes they came from.
+
+use encoding_rs::WINDOWS_1252;
+use memchr::memchr;
+
+/// Bytes of one document and how they are to be read.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// All bytes of the file.
+    pub bytes: &'a [u8],
+    /// Where the document begins and ends in `bytes`.
+    pub start: usize,
+    /// One past the last byte of the document.
+    pub end: usize,
+    /// The document as UTF-8; `None` where it is Windows-1252.
+    utf8: Option<&'a str>,
+}
+
+impl<'a> Source<'a> {
+    /// Finds out the encoding of `bytes[start..end]`. A letter cut off at the very end does not count against UTF-8.
+    pub fn new(bytes: &'a [u8], start: usize, end: usize) -> Self {
+        let end = end.min(bytes.len());
+        let start = start.min(end);
+        match std::str::from_utf8(&bytes[start..end]) {
+            Ok(text) => Source {
+                bytes,
+                start,
+                end,
+                utf8: Some(text),
+            },
+            Err(error) if error.error_len().is_none() => {
+                let whole = start + error.valid_up_to();
+                let text = std::str::from_utf8(&bytes[start..whole]).ok();
+                Source {
+                    bytes,
+                    start,
+                    end: whole,
+                    utf8: text,
+                }
+            }
+            Err(_) => Source {
+                bytes,
+                start,
+                end,
+                utf8: None,
+            },
+        }
+    }
+
+    /// Returns the name of the encoding as the web's standard writes it.
+    pub fn encoding(&self) -> &'static str {
+        if self.utf8.is_some() {
+            "UTF-8"
+        } else {
+            "windows-1252"
+        }
+    }
+
+    /// Returns the text of a byte range, decoded; the range is cut to the document and to whole letters.
+    pub fn decode(&self, start: usize, end: usize) -> std::borrow::Cow<'a, str> {
+        let start = start.clamp(self.start, self.end);
+        let end = end.clamp(start, self.end);
+        match self.utf8 {
+            Some(text) => match text.get(start - self.start..end - self.start) {
+                Some(part) => part.into(),
+                None => String::from_utf8_lossy(&self.bytes[start..end]),
+            },
+            None => {
+                WINDOWS_1252
+                    .decode_without_bom_handling(&self.bytes[start..end])
+                    .0
+            }
+        }
+    }
+
+    /// Returns the letter at `at` and how many bytes it takes.
+    fn letter(&self, at: usize) -> (char, usize) {
+        match self.utf8 {
+            Some(text) => match text.get(at - self.start..).and_then(|rest| rest.chars().next()) {
+                Some(letter) => (letter, letter.len_utf8()),
+                None => (char::REPLACEMENT_CHARACTER, 1),
+            },
+            None => {
+                let text = WINDOWS_1252
+                    .decode_without_bom_handling(&self.bytes[at..at + 1])
+                    .0;
+                (text.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER), 1)
+            }
+        }
+    }
+}
+
+/// Text under construction: letters, and where in the file each stretch of them lies.
+#[derive(Default)]
+pub struct TextBuffer {
+    /// The text so far.
+    pub text: String,
+    /// `(offset in text, offset in file)` at the start of each stretch.
+    pub offsets: Vec<(u32, u64)>,
+    /// One past the last byte that gave a letter.
+    pub end: u64,
+    /// Offset of the white space that waits for the next letter, if any.
+    space: Option<u64>,
+}
+
+impl TextBuffer {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.offsets.clear();
+        self.end = 0;
+        self.space = None;
+    }
+
+    /// Notes that the text goes on at `file` with the next letter.
+    fn anchor(&mut self, file: u64) {
+        let at = self.text.len() as u32;
+        let is_joined = self
+            .offsets
+            .last()
+            .is_some_and(|&(text, offset)| offset + u64::from(at - text) == file);
+        if !is_joined {
+            self.offsets.push((at, file));
+        }
+    }
+
+    /// Lets white space wait at `file`; it is written when a letter follows.
+    pub fn push_space(&mut self, file: usize) {
+        if self.space.is_none() && !self.text.is_empty() && !self.text.ends_with(['\n', '\t']) {
+            self.space = Some(file as u64);
+        }
+    }
+
+    /// Writes a line feed or tab made of markup at `file`, in the place of waiting white space.
+    pub fn push_break(&mut self, letter: char, file: usize) {
+        self.space = None;
+        if !self.text.is_empty() {
+            self.anchor(file as u64);
+            self.text.push(letter);
+        }
+    }
+
+    /// Writes the white space that waits.
+    fn settle_space(&mut self) {
+        if let Some(file) = self.space.take() {
+            self.anchor(file);
+            self.text.push(' ');
+        }
+    }
+
+    /// Writes text that stands at `file` just so.
+    fn push_exact(&mut self, text: &str, file: usize) {
+        self.settle_space();
+        self.anchor(file as u64);
+        self.text.push_str(text);
+        self.end = (file + text.len()) as u64;
+    }
+
+    /// Writes a letter that takes `width` bytes at `file`.
+    fn push_letter(&mut self, letter: char, file: usize, width: usize) {
+        if matches!(
+            letter,
+            '\u{a0}' | '\u{2002}'..='\u{200a}' | '\u{202f}' | '\u{3000}'
+        ) || letter.is_ascii_whitespace()
+        {
+            self.push_space(file);
+            return;
+        }
+        if letter.is_control() {
+            return;
+        }
+        self.settle_space();
+        self.anchor(file as u64);
+        self.text.push(letter);
+        self.end = (file + width) as u64;
+    }
+
+    /// Writes the text of `source[start..end]` with white space joined and, where `entities`, entities resolved.
+    pub fn push(&mut self, source: &Source<'_>, start: usize, end: usize, entities: bool) {
+        let bytes = &source.bytes[..end];
+        let mut at = start;
+        while at < end {
+            let from = at;
+            // The common case: letters with single spaces between them.
+            while at < end {
+                let byte = bytes[at];
+                if PLAIN[byte as usize]
+                    || (byte == b' ' && at > from && at + 1 < end && PLAIN[bytes[at + 1] as usize])
+                {
+                    at += 1;
+                } else {
+                    break;
+                }
+            }
+            if at > from
+                && let Ok(text) = std::str::from_utf8(&bytes[from..at])
+            {
+                self.push_exact(text, from);
+            }
+            if at >= end {
+                break;
+            }
+            at += match bytes[at] {
+                b'&' if entities => self.push_entity(bytes, at),
+                b'&' => {
+                    self.push_exact("&", at);
+                    1
+                }
+                byte if byte <= b' ' || byte == 0x7f => {
+                    if byte.is_ascii_whitespace() {
+                        self.push_space(at);
+                    }
+                    1
+                }
+                _ => {
+                    let (letter, width) = source.letter(at);
+                    self.push_letter(letter, at, width);
+                    width
+                }
+            };
+        }
+    }
+
+    /// Writes the entity that begins at `at`; returns how many bytes it takes.
+    fn push_entity(&mut self, bytes: &[u8], at: usize) -> usize {
+        let rest = &bytes[at + 1..bytes.len().min(at + 1 + ENTITY_LEN_MAX)];
+        let body = rest
+            .iter()
+            .position(|b| !b.is_ascii_alphanumeric() && *b != b'#')
+            .unwrap_or(rest.len());
+        let has_end = rest.get(body) == Some(&b';');
+        let width = 1 + body + usize::from(has_end);
+        match &rest[..body] {
+            b"nbsp" | b"#160" | b"#xa0" | b"#xA0" => {
+                self.push_space(at);
+                return width;
+            }
+            [] => {
+                self.push_exact("&", at);
+                return 1;
+            }
+            _ => {}
+        }
+        let raw = std::str::from_utf8(&bytes[at..at + width]).unwrap_or("&");
+        let text = htmlize::unescape(raw);
+        if text == raw {
+            self.push_exact("&", at);
+            return 1;
+        }
+        let mut letters = text.chars();
+        if let (Some(letter), None) = (letters.next(), letters.next()) {
+            self.push_letter(letter, at, width);
+            return width;
+        }
+        // A short entity without its semicolon, followed by letters of the text: only the entity is resolved here.
+        for shorter in (2..width).rev() {
+            let part = std::str::from_utf8(&bytes[at..at + shorter]).unwrap_or("&");
+            let mut letters = htmlize::unescape(part).chars().collect::<Vec<_>>();
+            if letters.len() == 1
+                && let Some(letter) = letters.pop()
+            {
+                self.push_letter(letter, at, shorter);
+                return shorter;
+            }
+        }
+        for letter in text.chars() {
+            self.push_letter(letter, at, width);
+        }
+        width
+    }
+
+    /// Returns the offset in the file of the first letter.
+    pub fn start(&self) -> u64 {
+        self.offsets.first().map_or(self.end, |&(_, file)| file)
+    }
+}
+
+/// Longest entity of the HTML standard, with room for leading zeros.
+const ENTITY_LEN_MAX: usize = 40;
+
+/// Bytes that stand for themselves: printable ASCII but `&` and space.
+const PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x21;
+    while byte < 0x7f {
+        table[byte] = byte != b'&' as usize;
+        byte += 1;
+    }
+    table
+};
+
+/// Returns the offset of the next line feed at or after `from`, or the end.
+pub fn line_end(bytes: &[u8], from: usize) -> usize {
+    memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |found| from + found)
+}

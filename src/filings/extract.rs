@@ -1,0 +1,309 @@
+//! Extraction: one item of a parsed filing, its status and its text.
+
+use serde::{Deserialize, Serialize};
+
+use super::VERSION;
+use super::element::{Element, ElementKind, Span};
+use super::header::Facts;
+use super::locate::{Located, one_line};
+use super::parse::Parsed;
+use super::section::Section;
+use super::words::count_words;
+use crate::error::Result;
+
+/// What became of an item in a filing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The item has a body of its own.
+    Found,
+    /// The item only points elsewhere: to an exhibit, to other pages, to an earlier report.
+    ByReference,
+    /// The item says that it does not apply or is not required.
+    NotRequired,
+    /// The filing has no such item.
+    Absent,
+}
+
+impl Status {
+    /// Returns the text that stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Found => "found",
+            Status::ByReference => "by-reference",
+            Status::NotRequired => "not-required",
+            Status::Absent => "absent",
+        }
+    }
+}
+
+/// Counts of a section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Stats {
+    /// Letters of the text (Unicode scalar values).
+    pub text_length: usize,
+    pub num_subsections: usize,
+    pub num_elements: usize,
+    pub num_tables: usize,
+    pub num_paragraphs: usize,
+}
+
+impl Stats {
+    pub(super) fn of(text: &str, subsections: &[String], elements: &[Element]) -> Self {
+        let count = |kind: ElementKind| elements.iter().filter(|element| element.kind == kind).count();
+        Stats {
+            text_length: text.chars().count(),
+            num_subsections: subsections.len(),
+            num_elements: elements.len(),
+            num_tables: count(ElementKind::TableElement),
+            num_paragraphs: count(ElementKind::TextElement),
+        }
+    }
+}
+
+/// How the place of the section is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Percent; null where nothing was found.
+    pub confidence: Option<u8>,
+    pub evidence: Vec<String>,
+    /// The last item of a combined heading.
+    pub through: Option<Section>,
+}
+
+/// One item of a filing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extracted {
+    pub(super) version: u32,
+    pub(super) identifier: Section,
+    pub(super) title: Option<String>,
+    pub(super) status: Status,
+    pub(super) span: Option<Span>,
+    pub(super) filing_name: String,
+    #[serde(flatten)]
+    pub(super) facts: Facts,
+    pub(super) metadata: Place,
+    pub(super) stats: Stats,
+    pub(super) subsections: Vec<String>,
+    pub(super) text: String,
+    pub(super) elements: Vec<Element>,
+}
+
+/// Takes one item out of a parsed filing. In a 10-Q, `part1item1a` gives `part2item1a`, its item on the same subject.
+pub fn extract(parsed: &Parsed, section: Section) -> Extracted {
+    let form = parsed.form_kind();
+    let wanted = section.in_form(form).unwrap_or(section);
+    let found = parsed
+        .sections()
+        .iter()
+        .find(|located| covers(located, wanted, parsed));
+    let mut extracted = Extracted {
+        version: VERSION,
+        identifier: wanted,
+        title: found.map(|located| located.title.clone()),
+        status: Status::Absent,
+        span: None,
+        filing_name: parsed.facts().filing_name(),
+        facts: parsed.facts().clone(),
+        metadata: Place::default(),
+        stats: Stats::default(),
+        subsections: Vec::new(),
+        text: String::new(),
+        elements: Vec::new(),
+    };
+    let Some(located) = found else {
+        if parsed.lists(wanted) {
+            extracted
+                .metadata
+                .evidence
+                .push("named in a table of contents or cross-reference index only".to_string());
+        }
+        return extracted;
+    };
+    extracted.elements = body(parsed.elements(), located);
+    extracted.metadata = Place {
+        confidence: Some(located.confidence),
+        evidence: located.evidence.clone(),
+        through: located.through,
+    };
+    extracted.text = text_of(&extracted.elements);
+    extracted.status = status(&extracted.text, parsed.elements(), located);
+    extracted.span = hull(&extracted.elements);
+    extracted.subsections = subsections(&extracted.elements);
+    extracted.stats = Stats::of(&extracted.text, &extracted.subsections, &extracted.elements);
+    extracted
+}
+
+impl Extracted {
+    /// Returns what became of the item.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Returns the text of the item without its heading; empty where there is none.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the item.
+    pub fn section(&self) -> Section {
+        self.identifier
+    }
+
+    /// Returns the heading as it stands in the filing.
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// Returns the bytes of the body in the original file.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// Returns the bytes of the file `…_extracted_….json`.
+    pub fn to_json(&self) -> Vec<u8> {
+        super::json::to_bytes(self)
+    }
+
+    /// Reads such a file back.
+    ///
+    /// # Errors
+    /// Fails where the bytes are no such document, or one of another version.
+    pub fn from_json(bytes: &[u8]) -> Result<Extracted> {
+        super::json::from_bytes(bytes, "extracted section", |extracted: &Extracted| {
+            extracted.version
+        })
+    }
+}
+
+fn covers(located: &Located, section: Section, parsed: &Parsed) -> bool {
+    let form = parsed.form_kind();
+    let rank = section.rank(form);
+    let last = located.through.unwrap_or(located.identifier);
+    located.identifier.rank(form) <= rank && rank <= last.rank(form)
+}
+
+/// Copies the elements between two positions.
+fn body(elements: &[Element], located: &Located) -> Vec<Element> {
+    let (start, end) = (located.start, located.end);
+    let mut body = Vec::new();
+    for (index, element) in elements
+        .iter()
+        .enumerate()
+        .take(end.element + 1)
+        .skip(start.element)
+    {
+        let from = if index == start.element { start.offset } else { 0 };
+        let to = if index == end.element {
+            end.offset
+        } else {
+            element.text.len()
+        };
+        if from == 0 && to == element.text.len() {
+            body.push(element.clone());
+        } else if from < to {
+            body.push(element.slice(from, to));
+        }
+    }
+    // A section does not end in the footer of its last page.
+    while body
+        .last()
+        .is_some_and(|last| last.kind == ElementKind::SupplementaryText)
+    {
+        body.pop();
+    }
+    body
+}
+
+/// Joins the texts of elements, an empty line between them.
+pub(super) fn text_of(elements: &[Element]) -> String {
+    let mut text = String::with_capacity(elements.iter().map(|element| element.text.len() + 2).sum());
+    for element in elements
+        .iter()
+        .filter(|element| element.kind != ElementKind::ImageElement)
+    {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&element.text);
+    }
+    text
+}
+
+/// Returns the bytes from the first to the last element.
+pub(super) fn hull(elements: &[Element]) -> Option<Span> {
+    let start = elements.first()?.span.start;
+    let end = elements.iter().map(|element| element.span.end).max()?;
+    Some(Span { start, end })
+}
+
+pub(super) fn subsections(elements: &[Element]) -> Vec<String> {
+    elements
+        .iter()
+        .filter(|element| element.kind == ElementKind::TitleElement)
+        .map(|element| one_line(&element.text))
+        .collect()
+}
+
+/// A pointer or a statement that nothing is required has no more words than this.
+const POINTER_WORDS_MAX: usize = 150;
+
+fn status(text: &str, elements: &[Element], located: &Located) -> Status {
+    let words = count_words(text);
+    let lower = one_line(text).to_lowercase();
+    let has_any = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+    if words == 0 {
+        return if is_omitted(elements, located) {
+            Status::NotRequired
+        } else {
+            Status::Absent
+        };
+    }
+    if words > POINTER_WORDS_MAX {
+        return Status::Found;
+    }
+    let trimmed = lower.trim_matches(|c: char| !c.is_alphanumeric());
+    if has_any(&[
+        "not required",
+        "not applicable",
+        "smaller reporting compan",
+        "omitted",
+        "inapplicable",
+    ]) || matches!(trimmed, "none" | "n/a" | "na")
+    {
+        return Status::NotRequired;
+    }
+    if has_any(&POINTER_PHRASES) {
+        Status::ByReference
+    } else {
+        Status::Found
+    }
+}
+
+const POINTER_PHRASES: [&str; 14] = [
+    "incorporated by reference",
+    "incorporated herein by reference",
+    "incorporated into this",
+    "is incorporated",
+    "are incorporated",
+    "set forth in",
+    "set forth under",
+    "can be found in",
+    "contained in exhibit",
+    "refer to",
+    "no material change",
+    "not been any material change",
+    "included in our annual report",
+    "see ",
+];
+
+/// Tells whether the paragraph before a bare list of items says that they are omitted.
+fn is_omitted(elements: &[Element], located: &Located) -> bool {
+    let from = located.heading.saturating_sub(OMITTED_DISTANCE_MAX);
+    elements[from..located.heading]
+        .iter()
+        .any(|element| element.text.to_lowercase().contains("omitted"))
+}
+
+/// The list of omitted items follows its sentence within this many elements.
+const OMITTED_DISTANCE_MAX: usize = 8;

@@ -1,0 +1,170 @@
+//! Page furniture: page numbers, running headers and footers, links back to the table of contents.
+
+use std::collections::HashMap;
+
+use super::element::{Element, ElementKind, Style};
+use super::words::{item_label, part_label};
+
+/// Marks page furniture as supplementary text.
+pub fn mark(elements: &mut [Element], page_breaks: &[u64]) {
+    let near = near_page_breaks(elements, page_breaks);
+    mark_page_numbers(elements, &near);
+    mark_repeated(elements, &near);
+}
+
+/// Tells for each element whether a page ends just before or after it: no more than two short elements lie between.
+fn near_page_breaks(elements: &[Element], page_breaks: &[u64]) -> Vec<bool> {
+    let mut near = vec![false; elements.len()];
+    for at in page_breaks {
+        let next = elements.partition_point(|element| element.span.start < *at);
+        let end = (next + NEAR).min(elements.len());
+        near[next.saturating_sub(NEAR)..end].fill(true);
+    }
+    near
+}
+
+/// Running headers and footers are at most this many elements from the page's end.
+const NEAR: usize = 3;
+
+/// Reads a page number: "12", "- 12 -", "Page 12", "F-3", "iv", "12 of 90"; gives its prefix and value.
+fn page_number(text: &str) -> Option<(String, u32)> {
+    if text.len() > 20 {
+        return None;
+    }
+    let text = text.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '-' | '–' | '—' | '[' | ']' | '(' | ')' | '|' | '.')
+    });
+    let lower = text.to_ascii_lowercase();
+    let lower = lower.strip_prefix("page").unwrap_or(&lower).trim();
+    let lower = lower.split_once(" of ").map_or(lower, |(first, _)| first.trim());
+    if lower.is_empty() || lower.len() > 7 {
+        return None;
+    }
+    if lower
+        .bytes()
+        .all(|byte| matches!(byte, b'i' | b'v' | b'x' | b'l'))
+    {
+        return Some(("roman".to_string(), roman(lower)));
+    }
+    let digits = lower.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (prefix, number) = lower.split_at(lower.len() - digits);
+    let is_prefix = prefix.len() <= 3
+        && prefix
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    if digits == 0 || digits > 4 || !is_prefix {
+        return None;
+    }
+    Some((prefix.to_string(), number.parse().ok()?))
+}
+
+fn roman(text: &str) -> u32 {
+    let value = |byte: u8| match byte {
+        b'i' => 1,
+        b'v' => 5,
+        b'x' => 10,
+        _ => 50,
+    };
+    let bytes = text.as_bytes();
+    let mut total = 0i32;
+    for (at, byte) in bytes.iter().enumerate() {
+        let worth = value(*byte);
+        let is_less = bytes.get(at + 1).is_some_and(|next| value(*next) > worth);
+        total += if is_less { -worth } else { worth };
+    }
+    total.max(0) as u32
+}
+
+fn mark_page_numbers(elements: &mut [Element], near: &[bool]) {
+    let numbers: Vec<(usize, String, u32)> = elements
+        .iter()
+        .enumerate()
+        .filter(|(_, element)| element.kind == ElementKind::TextElement)
+        .filter_map(|(index, element)| {
+            page_number(&element.text).map(|(prefix, value)| (index, prefix, value))
+        })
+        .collect();
+    for (at, (index, prefix, value)) in numbers.iter().enumerate() {
+        let follows = |other: Option<&(usize, String, u32)>, low: u32, high: u32| {
+            other.is_some_and(|(_, p, v)| p == prefix && (low..=high).contains(v))
+        };
+        let before = at.checked_sub(1).and_then(|before| numbers.get(before));
+        let is_in_sequence = follows(before, value.saturating_sub(2), value.saturating_sub(1))
+            || follows(numbers.get(at + 1), value + 1, value + 2);
+        if near[*index] || is_in_sequence {
+            elements[*index].kind = ElementKind::SupplementaryText;
+        }
+    }
+}
+
+/// Letters of a short text, without digits: what a running header shares from page to page.
+fn running_key(text: &str) -> Option<String> {
+    if text.len() > 160 {
+        return None;
+    }
+    let key: String = text
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .flat_map(char::to_lowercase)
+        .collect();
+    (key.len() >= 3).then_some(key)
+}
+
+fn mark_repeated(elements: &mut [Element], near: &[bool]) {
+    let mut seen: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, element) in elements.iter().enumerate() {
+        if element.kind == ElementKind::TextElement
+            && let Some(key) = running_key(&element.text)
+        {
+            seen.entry(key).or_default().push(index);
+        }
+    }
+    for (key, places) in seen {
+        let is_back_link = key == "tableofcontents" || key == "backtotableofcontents" || key == "index";
+        let at_break = places
+            .iter()
+            .filter(|index| beside_break(elements, near, **index))
+            .count();
+        let has_number = places
+            .iter()
+            .filter(|index| ends_in_number(&elements[**index].text))
+            .count()
+            * 2
+            > places.len();
+        let is_heading = item_label(&elements[places[0]].text).is_some()
+            || part_label(&elements[places[0]].text).is_some();
+        let is_running = places.len() >= REPEATED_MIN
+            && (at_break * 10 >= places.len() * 7 || (has_number && is_spread(&places)));
+        if is_heading || !(is_running || (is_back_link && places.len() > 1)) {
+            continue;
+        }
+        for index in places {
+            let is_linked = elements[index].common_flags() & Style::LINK != 0;
+            if is_running || is_linked || beside_break(elements, near, index) {
+                elements[index].kind = ElementKind::SupplementaryText;
+            }
+        }
+    }
+}
+
+/// A text on fewer pages than this may be a heading used again.
+const REPEATED_MIN: usize = 5;
+
+fn ends_in_number(text: &str) -> bool {
+    text.trim_end().ends_with(|c: char| c.is_ascii_digit())
+}
+
+/// Tells whether the places are apart, as on different pages, and not lines of one table.
+fn is_spread(places: &[usize]) -> bool {
+    let close = places.windows(2).filter(|pair| pair[1] - pair[0] < 3).count();
+    close * 4 < places.len()
+}
+
+fn beside_break(elements: &[Element], near: &[bool], index: usize) -> bool {
+    let is_number = |at: usize| {
+        elements
+            .get(at)
+            .is_some_and(|element| element.kind == ElementKind::SupplementaryText)
+    };
+    near[index] || is_number(index + 1) || (index > 0 && is_number(index - 1))
+}

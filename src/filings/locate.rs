@@ -1,0 +1,344 @@
+//! Sections of a document: where each item's heading and body begin and end, and how that is known.
+
+use serde::{Deserialize, Serialize};
+
+use super::element::{Element, ElementKind, Style};
+use super::items::{self, Candidate, TITLE_WORDS_MAX};
+use super::section::{FormKind, Section};
+use super::words::{count_words, is_capitals, key};
+
+/// A border in the document: element and offset in its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// Index of the element.
+    pub element: usize,
+    /// Offset in the element's text.
+    pub offset: usize,
+}
+
+/// An item found in a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Located {
+    /// The item.
+    pub identifier: Section,
+    /// The last item of a combined heading ("Items 1 and 2"), where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Section>,
+    /// The heading as it stands in the document.
+    pub title: String,
+    /// First element of the heading.
+    pub heading: usize,
+    /// Where the body begins.
+    pub start: Position,
+    /// Where the body ends.
+    pub end: Position,
+    /// How sure the place is, in percent.
+    pub confidence: u8,
+    /// What speaks for the place.
+    pub evidence: Vec<String>,
+}
+
+/// Everything that was found out about the items of a document.
+pub struct Outline {
+    /// The items in the order of the document.
+    pub sections: Vec<Located>,
+    /// Elements that are lines of a table of contents or of a cross-reference index.
+    pub contents: Vec<usize>,
+    /// Items that such a list names.
+    pub listed: Vec<Section>,
+    /// Headings of parts.
+    pub parts: Vec<usize>,
+}
+
+/// Links of the document: the element that holds the link, and the element it points to.
+pub type Links = [(usize, usize)];
+
+/// Finds the items of `form`. `is_after_2005` says that the form has Item 1A at the time of the filing.
+pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_2005: bool) -> Outline {
+    let mut candidates = items::candidates(elements, form);
+    items::mark_contents(elements, &mut candidates);
+    let contents: Vec<usize> = {
+        let mut lines: Vec<usize> = candidates
+            .iter()
+            .filter(|c| c.is_contents)
+            .map(|c| c.element)
+            .collect();
+        lines.dedup();
+        lines
+    };
+    let mut listed: Vec<Section> = candidates
+        .iter()
+        .filter(|c| c.is_contents)
+        .map(|c| c.section)
+        .collect();
+    listed.sort();
+    listed.dedup();
+    let parts = items::part_headings(elements, &candidates);
+    let mut chain = items::chain(elements, &candidates, form);
+    let strong = chain.iter().filter(|candidate| candidate.weight >= 3.0).count();
+    let sections = if strong >= CHAIN_MIN {
+        add_unnumbered(elements, form, &mut chain, &listed, is_after_2005);
+        from_chain(elements, form, &chain, &parts, links)
+    } else {
+        let mut sections = super::titles::locate(elements, form, links, &listed, is_after_2005);
+        if sections.is_empty() {
+            sections = from_chain(elements, form, &chain, &parts, links);
+        }
+        sections
+    };
+    Outline {
+        sections,
+        contents,
+        listed,
+        parts: parts.into_iter().map(|(element, _)| element).collect(),
+    }
+}
+
+/// A document with fewer numbered headings than this is not organised by the items of its form.
+const CHAIN_MIN: usize = 2;
+
+/// Adds headings without a number ("Risk Factors" between Item 1 and Item 2) where the document is known to have the item.
+fn add_unnumbered(
+    elements: &[Element],
+    form: FormKind,
+    chain: &mut Vec<Candidate>,
+    listed: &[Section],
+    is_after_2005: bool,
+) {
+    for section in Section::all().filter(|section| section.title(form).is_some()) {
+        let rank = section.rank(form);
+        let is_covered = |c: &Candidate| c.section.rank(form) <= rank && rank <= c.last.rank(form);
+        if chain.iter().any(is_covered) {
+            continue;
+        }
+        let is_risk_factors = section.item() == Section::RISK_FACTORS.item();
+        if !(listed.contains(&section) || (is_risk_factors && is_after_2005 && form == FormKind::Annual)) {
+            continue;
+        }
+        let next = chain
+            .iter()
+            .position(|c| c.section.rank(form) > rank)
+            .unwrap_or(chain.len());
+        let from = next.checked_sub(1).map_or(0, |before| chain[before].element + 1);
+        let to = chain.get(next).map_or(elements.len(), |after| after.element);
+        let found = (from..to).find(|index| is_bare_title(&elements[*index], form, section));
+        if let Some(element) = found {
+            let title_end = Some(elements[element].text.len());
+            let evidence = vec!["title without number", "between its neighbours"];
+            let candidate = Candidate {
+                element,
+                section,
+                last: section,
+                label_end: 0,
+                title_end,
+                weight: 2.0,
+                evidence,
+                is_contents: false,
+            };
+            chain.insert(next, candidate);
+        }
+    }
+}
+
+/// Tells whether an element is a heading that consists of the title of `section` and no more.
+fn is_bare_title(element: &Element, form: FormKind, section: Section) -> bool {
+    if element.kind != ElementKind::TextElement || count_words(&element.text) > TITLE_WORDS_MAX {
+        return false;
+    }
+    let Some(title) = section.title(form) else {
+        return false;
+    };
+    if key(&element.text) != key(title) {
+        return false;
+    }
+    let style = element.style_at(0);
+    style.is_emphasized() || style.has(Style::CENTER) || style.half_points > 0 || is_capitals(&element.text)
+}
+
+fn from_chain(
+    elements: &[Element],
+    form: FormKind,
+    chain: &[Candidate],
+    parts: &[(usize, u8)],
+    links: &Links,
+) -> Vec<Located> {
+    let mut sections = Vec::new();
+    for (at, candidate) in chain.iter().enumerate() {
+        let (title, start) = body_start(elements, form, candidate);
+        let next = chain.get(at + 1).map_or(elements.len(), |next| next.element);
+        let end = section_end(elements, candidate, start.element, next, parts);
+        let end = Position {
+            element: end.max(start.element),
+            offset: 0,
+        };
+        let mut evidence: Vec<String> = candidate.evidence.iter().map(|text| text.to_string()).collect();
+        let mut weight = candidate.weight;
+        if links
+            .iter()
+            .any(|(_, target)| candidate.element.abs_diff(*target) <= 1)
+        {
+            evidence.push("target of a link".to_string());
+            weight += 1.0;
+        }
+        if at > 0 && at + 1 < chain.len() {
+            evidence.push("in order between its neighbours".to_string());
+            weight += 0.5;
+        }
+        sections.push(Located {
+            identifier: candidate.section,
+            through: (candidate.last != candidate.section).then_some(candidate.last),
+            title,
+            heading: candidate.element,
+            start,
+            end: end.max(start),
+            confidence: confidence(weight),
+            evidence,
+        });
+    }
+    sections
+}
+
+/// Turns the weight of the evidence into percent; 7 is the most that can be had.
+fn confidence(weight: f32) -> u8 {
+    (40.0 + weight.clamp(0.0, 7.0) * 60.0 / 7.0).round() as u8
+}
+
+/// Finds the end of a section before `next`: the heading of the next part, or the signatures.
+fn section_end(
+    elements: &[Element],
+    candidate: &Candidate,
+    start: usize,
+    next: usize,
+    parts: &[(usize, u8)],
+) -> usize {
+    let part = parts
+        .iter()
+        .find(|(element, part)| *element > start && *element < next && *part > candidate.section.part())
+        .map_or(next, |(element, _)| *element);
+    if next < elements.len() {
+        return part;
+    }
+    let is_signatures = |element: &Element| {
+        count_words(&element.text) <= 3 && matches!(key(&element.text).as_str(), "signatures" | "signature")
+    };
+    (start..part)
+        .find(|index| is_signatures(&elements[*index]))
+        .unwrap_or(part)
+}
+
+/// Finds where the heading of a candidate ends and the body begins.
+fn body_start(elements: &[Element], form: FormKind, candidate: &Candidate) -> (String, Position) {
+    let element = &elements[candidate.element];
+    let text = element.text.as_str();
+    let after = |index: usize| Position {
+        element: index,
+        offset: 0,
+    };
+    if text[candidate.label_end..].trim().is_empty()
+        && let Some(next) = elements.get(candidate.element + 1)
+        && count_words(&next.text) <= TITLE_WORDS_MAX
+        && candidate.section.title_end(form, &next.text).is_some()
+    {
+        let title = format!("{} {}", text.trim(), next.text.trim());
+        return (one_line(&title), after(candidate.element + 2));
+    }
+    match heading_end(element, candidate.title_end.unwrap_or(candidate.label_end)) {
+        Some(end) => (
+            one_line(&text[..end]),
+            Position {
+                element: candidate.element,
+                offset: body_offset(text, end),
+            },
+        ),
+        None => (one_line(text), after(candidate.element + 1)),
+    }
+}
+
+/// Passes over what separates a heading from the text in the same paragraph.
+pub fn body_offset(text: &str, end: usize) -> usize {
+    let rest = &text[end..];
+    let separators = rest.len()
+        - rest
+            .trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ':' | '-' | '–' | '—'))
+            .len();
+    end + separators
+}
+
+/// Finds where a heading ends inside of its element, when text of the section follows in the same paragraph.
+///
+/// `known_end` is where the label and the first words of the title end. `None` means that the element is all heading.
+pub fn heading_end(element: &Element, known_end: usize) -> Option<usize> {
+    let text = element.text.as_str();
+    let words = count_words(text);
+    let label_style = element.style_at(text.len() - text.trim_start().len());
+    let last_style = element.style_at(text.trim_end().len().saturating_sub(1));
+    let is_uniform = label_style.is_emphasized() && label_style.flags == last_style.flags;
+    if words <= TITLE_WORDS_MAX && (is_uniform || is_capitals(text)) {
+        return None;
+    }
+    let is_changed = label_style.is_emphasized()
+        && element
+            .runs
+            .iter()
+            .any(|run| run.0 == 0 || (run.0 as usize) < known_end);
+    let run_end = is_changed
+        .then(|| emphasis_end(element, known_end))
+        .flatten()
+        .filter(|end| {
+            !text[*end..]
+                .trim_matches(|c: char| !c.is_alphanumeric())
+                .is_empty()
+        });
+    let sentence_end = sentence_end(text, known_end);
+    let end = match (run_end, sentence_end) {
+        (Some(run), _) => Some(run),
+        (None, Some(sentence)) => Some(sentence),
+        (None, None) if words > TITLE_WORDS_MAX => Some(known_end),
+        (None, None) => None,
+    };
+    end.filter(|end| text[*end..].chars().any(char::is_alphanumeric))
+}
+
+/// Returns where the emphasis that covers `known_end` ends.
+fn emphasis_end(element: &Element, known_end: usize) -> Option<usize> {
+    let mut end = known_end;
+    for run in &element.runs {
+        let gap = element
+            .text
+            .get(end.min(run.0 as usize)..run.0 as usize)
+            .unwrap_or("");
+        if run.1 as usize > end && run.2.is_emphasized() {
+            if gap.chars().any(char::is_alphanumeric) {
+                break;
+            }
+            end = run.1 as usize;
+        }
+    }
+    element.text.is_char_boundary(end).then_some(end)
+}
+
+/// Returns where the first sentence after `from` ends: before a period, dash or line break with text after it.
+fn sentence_end(text: &str, from: usize) -> Option<usize> {
+    let rest = &text[from..];
+    let mut previous = ' ';
+    for (at, letter) in rest.char_indices() {
+        let next = rest[at + letter.len_utf8()..].chars().next();
+        let is_stop = match letter {
+            '.' => next.is_none_or(char::is_whitespace) && !matches!(previous, 'S' | 'U'),
+            ':' | '—' => true,
+            '-' => next == Some('-'),
+            '\n' => rest[at..].split_whitespace().count() > TITLE_WORDS_MAX,
+            _ => false,
+        };
+        if is_stop {
+            return Some(from + at);
+        }
+        previous = letter;
+    }
+    None
+}
+
+/// Joins lines and white space.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,265 @@
+//! Plain text into elements: paragraphs, headings and tables by blank lines, indentation and the tags of EDGAR's old format.
+
+use super::element::{Element, ElementKind, Run, Span, Style};
+use super::encoding::{Source, TextBuffer, line_end};
+use super::html::Draft;
+use super::words::item_label;
+
+/// A line of the file without the white space around it.
+#[derive(Clone, Copy)]
+struct Line {
+    start: usize,
+    end: usize,
+    indent: usize,
+}
+
+struct Reader<'a> {
+    source: Source<'a>,
+    draft: Draft<'a>,
+    lines: Vec<Line>,
+    /// Inside `<TABLE>`.
+    in_table: bool,
+}
+
+/// Cuts the document into elements.
+pub fn read<'a>(source: &Source<'a>) -> Draft<'a> {
+    let mut reader = Reader {
+        source: *source,
+        draft: Draft::default(),
+        lines: Vec::new(),
+        in_table: false,
+    };
+    let bytes = &source.bytes[..source.end];
+    let mut at = source.start;
+    while at < source.end {
+        let end = line_end(bytes, at);
+        reader.line(at, end);
+        at = end + 1;
+    }
+    reader.flush(false);
+    reader.draft
+}
+
+impl Reader<'_> {
+    fn line(&mut self, start: usize, end: usize) {
+        let raw = &self.source.bytes[start..end];
+        let text = raw.trim_ascii();
+        if text.is_empty() {
+            if !self.in_table {
+                self.flush(false);
+            } else if raw.contains(&0x0c) {
+                self.draft.page_breaks.push(start as u64);
+            }
+            return;
+        }
+        if text[0] == b'<' && self.markup(text, start) {
+            return;
+        }
+        let indent = raw
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .map(|byte| if *byte == b'\t' { 8 } else { 1 });
+        let skipped = raw.len() - raw.trim_ascii_start().len();
+        let line = Line {
+            start: start + skipped,
+            end: start + skipped + text.len(),
+            indent: indent.sum(),
+        };
+        if raw.contains(&0x0c) {
+            self.flush(false);
+            self.draft.page_breaks.push(start as u64);
+        }
+        if text
+            .iter()
+            .all(|byte| matches!(byte, b'-' | b'=' | b'_' | b'*' | b' ' | b'~'))
+        {
+            if !self.in_table && text.len() > 1 {
+                self.flush(true);
+            }
+            return;
+        }
+        if !self.in_table && self.begins_paragraph(line) {
+            self.flush(false);
+        }
+        self.lines.push(line);
+    }
+
+    /// Treats a line that begins with a tag; tells whether there is nothing else in it.
+    fn markup(&mut self, text: &[u8], start: usize) -> bool {
+        let name_len = text[1..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'/')
+            .count();
+        match text[1..1 + name_len].to_ascii_uppercase().as_slice() {
+            b"PAGE" => {
+                self.flush(false);
+                self.draft.page_breaks.push(start as u64);
+                true
+            }
+            b"TABLE" => {
+                self.flush(false);
+                self.in_table = true;
+                true
+            }
+            b"/TABLE" => {
+                self.flush(false);
+                self.in_table = false;
+                true
+            }
+            b"CAPTION" | b"/CAPTION" | b"S" | b"C" | b"FN" | b"/FN" | b"TEXT" | b"/TEXT" => {
+                memchr::memrchr(b'>', text).is_some_and(|last| last + 1 == text.len())
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells whether `line` begins a paragraph although no blank line stands before it.
+    fn begins_paragraph(&self, line: Line) -> bool {
+        let Some(last) = self.lines.last() else {
+            return false;
+        };
+        let bytes = self.source.bytes;
+        let text = &bytes[line.start..line.end];
+        if begins_with_label(text) {
+            return true;
+        }
+        let is_short = last.indent + (last.end - last.start) < 55;
+        let ends_sentence = bytes[..last.end].ends_with(b".") || bytes[..last.end].ends_with(b":");
+        line.indent >= last.indent + 3
+            && line.indent <= 12
+            && (ends_sentence || (is_short && self.lines.len() == 1))
+    }
+
+    /// Ends the paragraph or table; `underlined` says that a rule of dashes stands below it.
+    fn flush(&mut self, underlined: bool) {
+        let lines = std::mem::take(&mut self.lines);
+        let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+            return;
+        };
+        let is_label = |line: &Line| item_label(&self.source.decode(line.start, line.end)).is_some();
+        let is_tabular = self.in_table || is_table(self.source.bytes, &lines);
+        if is_tabular && lines.iter().any(is_label) {
+            // A table of contents, or a heading set as a table: each line for itself.
+            for line in &lines {
+                let element = paragraph(&self.source, &[*line], false);
+                self.draft.elements.push(element);
+            }
+        } else if is_tabular {
+            let text = self.source.decode(
+                first.start - first.indent.min(first.start - self.source.start),
+                last.end,
+            );
+            self.draft.elements.push(Element {
+                kind: ElementKind::TableElement,
+                text: text.replace('\r', ""),
+                level: 0,
+                span: Span {
+                    start: first.start as u64,
+                    end: last.end as u64,
+                },
+                runs: Vec::new(),
+                offsets: Vec::new(),
+            });
+        } else {
+            let element = paragraph(&self.source, &lines, underlined);
+            self.draft.elements.push(element);
+        }
+        self.lines = lines;
+        self.lines.clear();
+    }
+}
+
+/// Tells whether most lines have columns: gaps of three and more spaces, or dot leaders, beside digits.
+fn is_table(bytes: &[u8], lines: &[Line]) -> bool {
+    let tabular = lines
+        .iter()
+        .filter(|line| is_tabular(&bytes[line.start..line.end]))
+        .count();
+    tabular * 2 > lines.len()
+}
+
+/// Tells whether text of a `<pre>` is a table.
+pub fn is_table_text(text: &[u8]) -> bool {
+    let mut lines = 0;
+    let mut tabular = 0;
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.trim_ascii();
+        if !line.is_empty() {
+            lines += 1;
+            tabular += usize::from(is_tabular(line));
+        }
+    }
+    tabular * 2 > lines && lines > 1
+}
+
+/// Tells whether a line begins with the label of an item: "Item 2."
+pub fn begins_with_label(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    line.get(..4)
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"item"))
+        && item_label(&String::from_utf8_lossy(&line[..line.len().min(80)])).is_some()
+}
+
+fn is_tabular(line: &[u8]) -> bool {
+    let mut gaps = 0;
+    let mut run = 0;
+    let mut digits = 0;
+    for byte in line {
+        match byte {
+            b' ' | b'.' => run += 1,
+            b'\t' => run += 3,
+            _ => {
+                gaps += usize::from(run >= 3);
+                run = 0;
+                digits += usize::from(byte.is_ascii_digit());
+            }
+        }
+    }
+    (gaps >= 2 && digits > 0)
+        || gaps >= 3
+        || (gaps == 1 && line.last().is_some_and(u8::is_ascii_digit) && digits > 0)
+}
+
+/// Makes one element of lines; a line feed stays where each line ends.
+fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
+    let mut buffer = TextBuffer::default();
+    for line in lines {
+        if !buffer.text.is_empty() {
+            let at = buffer.end as usize;
+            buffer.push_break('\n', at);
+        }
+        buffer.push(source, line.start, line.end, false);
+    }
+    let mut style = Style::default();
+    if underlined && lines.len() <= 3 {
+        style.flags |= Style::UNDERLINE;
+    }
+    let is_centred = |line: &Line| {
+        let width = 2 * line.indent + (line.end - line.start);
+        line.indent >= 12 && (64..=92).contains(&width)
+    };
+    if lines.len() <= 3 && lines.iter().all(is_centred) {
+        style.flags |= Style::CENTER;
+    }
+    let start = buffer.start();
+    if buffer.offsets.len() == 1 {
+        buffer.offsets.clear();
+    }
+    let len = buffer.text.len() as u32;
+    let runs = if style == Style::default() {
+        Vec::new()
+    } else {
+        vec![Run(0, len, style)]
+    };
+    Element {
+        kind: ElementKind::TextElement,
+        level: 0,
+        span: Span {
+            start,
+            end: buffer.end.max(start),
+        },
+        text: buffer.text,
+        runs,
+        offsets: buffer.offsets,
+    }
+}

@@ -1,0 +1,438 @@
+//! Segmentation: one segment per risk factor, of a length that can be trained on, each with the bytes it was made from.
+
+use std::sync::OnceLock;
+
+use sentencize::Segmenter;
+use serde::{Deserialize, Serialize};
+
+use super::VERSION;
+use super::clean::Cleaned;
+use super::element::{Element, Span};
+use super::extract::{Stats, Status};
+use super::header::Facts;
+use super::outline::{Passage, passages};
+use super::section::Section;
+use super::words::count_words;
+use crate::error::Result;
+
+/// A segment longer than this many words is split at the ends of sentences.
+pub const WORDS_MAX: usize = 380;
+/// A segment shorter than this many words goes to the next one.
+pub const WORDS_MIN: usize = 20;
+
+/// A piece of a section to train on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Unique in the filing: the item and a number, such as `1A_014`.
+    pub chunk_id: String,
+    /// The category heading above, the nearest one.
+    pub parent_subsection: Option<String>,
+    /// All category headings above, outermost first.
+    pub ancestors: Vec<String>,
+    /// The risk factor's own heading, where the filing sets one.
+    pub title: Option<String>,
+    /// Which part of a risk factor that was split, and of how many; `[1, 1]` for a whole one.
+    pub part: [usize; 2],
+    /// The text: heading and paragraphs, a line feed between them.
+    pub text: String,
+    /// Letters of the text (Unicode scalar values).
+    pub char_count: usize,
+    /// Words of the text.
+    pub word_count: usize,
+    /// Bytes of the original file from the segment's first to its last letter.
+    pub span: Span,
+    /// The same without what cleaning took out in between; left out where it is the one span.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Span>,
+}
+
+/// What a segment needs to be understood without the filing's other files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SectionMetadata {
+    identifier: Section,
+    title: Option<String>,
+    status: Status,
+    stats: Stats,
+}
+
+/// The segments of one item of a filing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segmented {
+    version: u32,
+    filing_name: String,
+    document_info: Facts,
+    section_metadata: SectionMetadata,
+    num_segments: usize,
+    segments: Vec<Segment>,
+}
+
+/// One segment read back from a file, with the filing it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentView {
+    /// The segment.
+    pub segment: Segment,
+    /// Name of the filing, see [`Facts::filing_name`].
+    pub filing_name: String,
+    /// The item.
+    pub section: Section,
+    /// Facts of the filing, among them its accession number.
+    pub facts: Facts,
+}
+
+/// Cuts a cleaned section into segments. A section without a body of its own has none.
+pub fn segment(cleaned: &Cleaned) -> Segmented {
+    let segments = match cleaned.status {
+        Status::Found => segments_of(cleaned),
+        Status::ByReference | Status::NotRequired | Status::Absent => Vec::new(),
+    };
+    Segmented {
+        version: VERSION,
+        filing_name: cleaned.filing_name.clone(),
+        document_info: cleaned.facts.clone(),
+        section_metadata: SectionMetadata {
+            identifier: cleaned.identifier,
+            title: cleaned.title.clone(),
+            status: cleaned.status,
+            stats: cleaned.stats.clone(),
+        },
+        num_segments: segments.len(),
+        segments,
+    }
+}
+
+/// Finds one segment in the bytes of a file `…_segmented_….json`; `None` where it has no segment of that name.
+///
+/// # Errors
+/// Fails where the bytes are no such document.
+pub fn find_segment(segmented_json: &[u8], chunk_id: &str) -> Result<Option<SegmentView>> {
+    let segmented = Segmented::from_json(segmented_json)?;
+    let found = segmented
+        .segments
+        .into_iter()
+        .find(|segment| segment.chunk_id == chunk_id);
+    Ok(found.map(|segment| SegmentView {
+        segment,
+        filing_name: segmented.filing_name,
+        section: segmented.section_metadata.identifier,
+        facts: segmented.document_info,
+    }))
+}
+
+impl Segmented {
+    /// Returns the segments in the order of the filing.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Returns the bytes of the file `…_segmented_….json`.
+    pub fn to_json(&self) -> Vec<u8> {
+        super::json::to_bytes(self)
+    }
+
+    /// Reads such a file back.
+    ///
+    /// # Errors
+    /// Fails where the bytes are no such document, or one of another version.
+    pub fn from_json(bytes: &[u8]) -> Result<Segmented> {
+        super::json::from_bytes(bytes, "segmented section", |segmented: &Segmented| {
+            segmented.version
+        })
+    }
+}
+
+/// A stretch of one element's text.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    element: usize,
+    start: usize,
+    end: usize,
+    words: usize,
+}
+
+/// Pieces that become one segment.
+struct Group {
+    passage: usize,
+    part: [usize; 2],
+    pieces: Vec<Piece>,
+}
+
+impl Group {
+    fn words(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.words).sum()
+    }
+}
+
+fn segments_of(cleaned: &Cleaned) -> Vec<Segment> {
+    let elements = &cleaned.elements;
+    let passages = passages(elements);
+    let groups = merge_short(
+        passages
+            .iter()
+            .enumerate()
+            .flat_map(|(index, passage)| split(elements, index, passage))
+            .collect(),
+    );
+    let label = cleaned.identifier.label();
+    groups
+        .iter()
+        .enumerate()
+        .map(|(index, group)| {
+            let passage = &passages[group.passage];
+            let text = text_of(elements, &group.pieces);
+            let spans = spans_of(elements, &group.pieces, cleaned.removed());
+            let span = hull(&spans);
+            Segment {
+                chunk_id: format!("{label}_{:03}", index + 1),
+                parent_subsection: passage.ancestors.last().cloned(),
+                ancestors: passage.ancestors.clone(),
+                title: passage.title.clone(),
+                part: group.part,
+                char_count: text.chars().count(),
+                word_count: count_words(&text),
+                text,
+                span,
+                spans: if spans.len() > 1 { spans } else { Vec::new() },
+            }
+        })
+        .collect()
+}
+
+/// Splits a passage into groups of at most [`WORDS_MAX`] words, of about equal length, at ends of sentences.
+fn split(elements: &[Element], index: usize, passage: &Passage) -> Vec<Group> {
+    let whole: Vec<Piece> = (passage.first..passage.end)
+        .map(|element| {
+            let text = &elements[element].text;
+            Piece {
+                element,
+                start: 0,
+                end: text.len(),
+                words: count_words(text),
+            }
+        })
+        .collect();
+    let total: usize = whole.iter().map(|piece| piece.words).sum();
+    if total <= WORDS_MAX {
+        return vec![Group {
+            passage: index,
+            part: [1, 1],
+            pieces: whole,
+        }];
+    }
+    let sentences: Vec<Piece> = whole
+        .iter()
+        .flat_map(|piece| sentences_of(elements, *piece))
+        .collect();
+    let mut parts = total.div_ceil(WORDS_MAX);
+    let groups = loop {
+        let groups = pack(&sentences, total, parts);
+        // Sentences are not divisible: where equal shares do not fit, one part more is taken.
+        let fits = groups.iter().all(|pieces| words_of(pieces) <= WORDS_MAX);
+        if fits || parts >= sentences.len() {
+            break groups;
+        }
+        parts += 1;
+    };
+    let count = groups.len();
+    groups
+        .into_iter()
+        .enumerate()
+        .map(|(part, pieces)| Group {
+            passage: index,
+            part: [part + 1, count],
+            pieces: join(pieces),
+        })
+        .collect()
+}
+
+fn words_of(pieces: &[Piece]) -> usize {
+    pieces.iter().map(|piece| piece.words).sum()
+}
+
+/// Deals sentences out to `parts` groups of about equal length, in order.
+fn pack(sentences: &[Piece], total: usize, parts: usize) -> Vec<Vec<Piece>> {
+    let mut groups: Vec<Vec<Piece>> = Vec::with_capacity(parts);
+    let mut current: Vec<Piece> = Vec::new();
+    let mut dealt = 0;
+    for sentence in sentences {
+        let goal = total * (groups.len() + 1) / parts;
+        let after = dealt + sentence.words;
+        let overshoots = after > goal && after - goal > goal.saturating_sub(dealt);
+        let is_full = words_of(&current) + sentence.words > WORDS_MAX;
+        if !current.is_empty() && (is_full || (overshoots && groups.len() + 1 < parts)) {
+            groups.push(std::mem::take(&mut current));
+        }
+        current.push(*sentence);
+        dealt = after;
+    }
+    if !current.is_empty() {
+        groups.push(current);
+    }
+    groups
+}
+
+/// Joins neighbouring pieces of one element.
+fn join(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut joined: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match joined.last_mut() {
+            Some(last) if last.element == piece.element => {
+                last.end = piece.end;
+                last.words += piece.words;
+            }
+            _ => joined.push(piece),
+        }
+    }
+    joined
+}
+
+/// Cuts a piece at the ends of its sentences; a sentence that alone is too long is cut after a fixed number of words.
+fn sentences_of(elements: &[Element], piece: Piece) -> Vec<Piece> {
+    static SEGMENTER: OnceLock<Segmenter> = OnceLock::new();
+    let text = &elements[piece.element].text[piece.start..piece.end];
+    let segmenter = SEGMENTER.get_or_init(Segmenter::default);
+    let mut pieces = Vec::new();
+    for (start, end) in segmenter.spans(text) {
+        let words = count_words(&text[start..end]);
+        let (start, end) = (piece.start + start, piece.start + end);
+        if words <= WORDS_MAX {
+            pieces.push(Piece {
+                element: piece.element,
+                start,
+                end,
+                words,
+            });
+        } else {
+            pieces.extend(cut_words(
+                &elements[piece.element].text,
+                piece.element,
+                start,
+                end,
+            ));
+        }
+    }
+    pieces
+}
+
+/// Cuts a text after every [`WORDS_MAX`] words: a list of names or an enumeration without a period.
+fn cut_words(text: &str, element: usize, start: usize, end: usize) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut from = start;
+    let mut words = 0;
+    let mut in_word = false;
+    for (at, letter) in text[start..end].char_indices() {
+        if letter.is_whitespace() {
+            if in_word {
+                words += 1;
+                if words == WORDS_MAX / 2 {
+                    pieces.push(Piece {
+                        element,
+                        start: from,
+                        end: start + at,
+                        words,
+                    });
+                    from = start + at + letter.len_utf8();
+                    words = 0;
+                }
+            }
+            in_word = false;
+        } else {
+            in_word = true;
+        }
+    }
+    let rest = &text[from..end];
+    if !rest.trim().is_empty() {
+        pieces.push(Piece {
+            element,
+            start: from,
+            end,
+            words: count_words(rest),
+        });
+    }
+    pieces
+}
+
+/// Moves what is too short to the group after it; the last one to the group before.
+fn merge_short(groups: Vec<Group>) -> Vec<Group> {
+    let mut merged: Vec<Group> = Vec::with_capacity(groups.len());
+    let mut waiting: Vec<Piece> = Vec::new();
+    for mut group in groups {
+        if !waiting.is_empty() {
+            group.pieces.splice(0..0, waiting.drain(..));
+        }
+        if group.words() < WORDS_MIN {
+            waiting = group.pieces;
+        } else {
+            merged.push(group);
+        }
+    }
+    if !waiting.is_empty() {
+        match merged.last_mut() {
+            Some(last) => last.pieces.extend(waiting),
+            None => merged.push(Group {
+                passage: 0,
+                part: [1, 1],
+                pieces: waiting,
+            }),
+        }
+    }
+    merged
+}
+
+fn text_of(elements: &[Element], pieces: &[Piece]) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(elements[piece.element].text[piece.start..piece.end].trim());
+    }
+    text
+}
+
+/// Returns the bytes of the pieces, in order, without what was taken out between and inside of them.
+fn spans_of(elements: &[Element], pieces: &[Piece], removed: &[Span]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for piece in pieces {
+        let span = elements[piece.element].span_of(piece.start, piece.end);
+        let is_apart = |before: &Span| {
+            let next = removed.partition_point(|gap| gap.start < before.end);
+            removed.get(next).is_some_and(|gap| gap.start < span.start)
+        };
+        match spans.last_mut() {
+            Some(last) if !is_apart(last) => last.end = last.end.max(span.end),
+            _ => spans.push(span),
+        }
+    }
+    spans
+        .into_iter()
+        .flat_map(|span| without(span, removed))
+        .collect()
+}
+
+/// Returns a span without the parts of it that were taken out.
+fn without(span: Span, removed: &[Span]) -> Vec<Span> {
+    let mut kept = Vec::new();
+    let mut start = span.start;
+    for gap in &removed[removed.partition_point(|gap| gap.end <= span.start)..] {
+        if gap.start >= span.end {
+            break;
+        }
+        if gap.start > start {
+            kept.push(Span {
+                start,
+                end: gap.start,
+            });
+        }
+        start = start.max(gap.end);
+    }
+    if start < span.end {
+        kept.push(Span { start, end: span.end });
+    }
+    kept
+}
+
+fn hull(spans: &[Span]) -> Span {
+    let start = spans.first().map_or(0, |span| span.start);
+    let end = spans.iter().map(|span| span.end).max().unwrap_or(start);
+    Span { start, end }
+}

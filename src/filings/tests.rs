@@ -1,0 +1,102 @@
+//! Tests of the stages together: no input makes them fail otherwise than by an error, and spans lead back to the bytes.
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::{Cleaned, Extracted, Parsed, Section, clean, extract, find_segment, parse, segment};
+
+/// Runs all stages for all sections; an error is a fine end, a panic is not.
+fn run_all(bytes: &[u8]) {
+    let Ok(parsed) = parse(bytes) else { return };
+    for section in Section::all() {
+        let segmented = segment(&clean(&extract(&parsed, section)));
+        for one in segmented.segments() {
+            assert!(one.span.start <= one.span.end && one.span.end <= bytes.len() as u64);
+        }
+    }
+    let _ = parsed.to_json();
+}
+
+/// Reads the filings kept beside the repository, if they are there.
+fn filings() -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/filings");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        eprintln!("skipped: no filings in {}", folder.display());
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "txt" || extension == "htm")
+    });
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| (path.display().to_string(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_filing_goes_through_all_stages_and_back() {
+    for (name, bytes) in filings() {
+        let parsed = parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(Parsed::from_json(&parsed.to_json()).unwrap(), parsed, "{name}");
+        let extracted = extract(&parsed, Section::RISK_FACTORS);
+        assert_eq!(
+            Extracted::from_json(&extracted.to_json()).unwrap(),
+            extracted,
+            "{name}"
+        );
+        let cleaned = clean(&extracted);
+        assert_eq!(Cleaned::from_json(&cleaned.to_json()).unwrap(), cleaned, "{name}");
+        let segmented = segment(&cleaned);
+        let json = segmented.to_json();
+        for one in segmented.segments() {
+            let view = find_segment(&json, &one.chunk_id).unwrap().unwrap();
+            assert_eq!(view.segment, *one, "{name}");
+        }
+        assert_eq!(find_segment(&json, "9Z_999").unwrap(), None);
+    }
+}
+
+#[test]
+fn a_cut_off_filing_is_read_as_far_as_it_goes() {
+    for (at, (_, bytes)) in filings().into_iter().enumerate().filter(|(at, _)| at % 6 == 0) {
+        for part in 1..4 {
+            run_all(&bytes[..bytes.len() * part / 4 + at]);
+        }
+    }
+}
+
+#[test]
+fn nothing_and_white_space_are_refused() {
+    for bytes in [&b""[..], b"  \n\t ", b"%PDF-1.4 ", b"PK\x03\x04", b"hello world"] {
+        assert!(parse(bytes).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        run_all(&bytes);
+        let mut html = b"<html><body>".to_vec();
+        html.extend(&bytes);
+        run_all(&html);
+    }
+
+    #[test]
+    fn any_markup_is_read(parts in proptest::collection::vec(prop::sample::select(vec![
+        "<p>", "</p>", "<table>", "</table>", "<tr>", "<td>", "</td>", "<b>", "</b>", "Item 1A.", " Risk Factors", "Item 2.", "&nbsp;",
+        "&#160;", "\u{200b}", "<br>", "<br/>", "PART II", "<div style=\"display:none\">", "</div>", "<pre>", "</pre>", "\n", "12",
+        "The quick brown fox. ", "risk-\nfactors ", "<DOCUMENT>", "<TYPE>10-K", "<TEXT>", "<PAGE>", "<ix:header>", "</ix:header>", "é", "\u{ad}",
+        "Items 1 and 1A", "<span style='font-weight:bold'>", "</span>", "<a href=\"#x\">", "</a>", "<a name=x>", "<", "&", "<!--", "-->",
+    ]), 0..80)) {
+        run_all(format!("<html>{}", parts.concat()).as_bytes());
+        run_all(format!("FORM 10-K\n{}", parts.concat()).as_bytes());
+    }
+}

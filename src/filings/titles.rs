@@ -1,0 +1,191 @@
+//! Sections of documents that do not number their items: found by title and typography, ended by a heading of the same rank.
+
+use super::element::{Element, ElementKind, Style};
+use super::items::TITLE_WORDS_MAX;
+use super::locate::{Links, Located, Position, body_offset, one_line};
+use super::section::{FormKind, Section};
+use super::words::{count_words, is_capitals, key, title_end};
+
+/// How a heading is set: what makes two headings equal in rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rank {
+    half_points: u8,
+    flags: u8,
+    is_capitals: bool,
+    /// The heading stands at the beginning of a paragraph of text.
+    is_inline: bool,
+}
+
+/// Finds sections whose heading is their title alone.
+///
+/// Used for annual and quarterly reports that keep to the items of the form only in a cross-reference index; such a section
+/// is looked for where the index lists it, or where the form has it at that time.
+pub fn locate(
+    elements: &[Element],
+    form: FormKind,
+    links: &Links,
+    listed: &[Section],
+    is_after_2005: bool,
+) -> Vec<Located> {
+    let mut sections: Vec<Located> = Vec::new();
+    for section in Section::all().filter(|section| section.title(form).is_some()) {
+        let is_risk_factors = section.item() == Section::RISK_FACTORS.item();
+        if !(listed.contains(&section) || (is_risk_factors && is_after_2005)) {
+            continue;
+        }
+        let Some(title) = section.title(form) else {
+            continue;
+        };
+        let headings = elements.iter().enumerate().filter_map(|(index, element)| {
+            let (end, rank) = titled(element, &key(title))?;
+            Some((index, end, rank))
+        });
+        // The largest type wins; of equals the first.
+        let mut best: Option<(usize, usize, Rank)> = None;
+        for heading in headings {
+            if best.is_none_or(|best| strength(heading.2) > strength(best.2)) {
+                best = Some(heading);
+            }
+        }
+        if let Some((index, end, rank)) = best {
+            sections.push(section_at(elements, section, index, end, rank, links));
+        }
+    }
+    sections.sort_by_key(|section| section.start);
+    for at in 1..sections.len() {
+        let next = sections[at].heading;
+        let before = &mut sections[at - 1];
+        if before.end.element > next {
+            before.end = Position {
+                element: next,
+                offset: 0,
+            }
+            .max(before.start);
+        }
+    }
+    sections
+}
+
+fn strength(rank: Rank) -> (u8, bool, u32) {
+    (
+        rank.half_points,
+        !rank.is_inline,
+        (rank.flags & (Style::BOLD | Style::COLOR)).count_ones(),
+    )
+}
+
+/// Returns where the heading ends, and its rank, where `element` begins with `title` set as a heading.
+fn titled(element: &Element, title: &str) -> Option<(usize, Rank)> {
+    if element.kind != ElementKind::TextElement {
+        return None;
+    }
+    let end = title_end(&element.text, title)?;
+    let (heading_end, rank) = heading(element)?;
+    let is_title_only = key(&element.text[..heading_end]) == title;
+    (is_title_only && end <= heading_end).then_some((heading_end, rank))
+}
+
+/// Returns where the heading at the beginning of an element ends, and how it is set; `None` where there is none.
+fn heading(element: &Element) -> Option<(usize, Rank)> {
+    if element.kind != ElementKind::TextElement {
+        return None;
+    }
+    let text = element.text.as_str();
+    let style = element.style_at(0);
+    let is_set_off =
+        style.is_emphasized() || style.has(Style::COLOR) || style.half_points > 0 || style.has(Style::CENTER);
+    let flags = style.flags & (Style::BOLD | Style::ITALIC | Style::UNDERLINE | Style::COLOR | Style::CENTER);
+    let first_run_end = element
+        .runs
+        .first()
+        .filter(|run| run.0 == 0)
+        .map_or(0, |run| run.1 as usize);
+    let is_whole = first_run_end >= text.trim_end().len() || element.common_flags() & flags == flags;
+    if count_words(text) <= TITLE_WORDS_MAX && (is_whole && is_set_off || is_capitals(text)) {
+        let rank = Rank {
+            half_points: style.half_points,
+            flags,
+            is_capitals: is_capitals(text),
+            is_inline: false,
+        };
+        return Some((text.len(), rank));
+    }
+    let head = text.get(..first_run_end)?;
+    if head.is_empty() || !is_set_off || count_words(head) > TITLE_WORDS_MAX {
+        return None;
+    }
+    let rank = Rank {
+        half_points: style.half_points,
+        flags,
+        is_capitals: is_capitals(head),
+        is_inline: true,
+    };
+    Some((first_run_end, rank))
+}
+
+fn section_at(
+    elements: &[Element],
+    section: Section,
+    index: usize,
+    end: usize,
+    rank: Rank,
+    links: &Links,
+) -> Located {
+    let text = elements[index].text.as_str();
+    let offset = body_offset(text, end);
+    let start = if text[offset..].trim().is_empty() {
+        Position {
+            element: index + 1,
+            offset: 0,
+        }
+    } else {
+        Position {
+            element: index,
+            offset,
+        }
+    };
+    let stop = (index + 1..elements.len())
+        .find(|at| ends_section(&elements[*at], rank))
+        .unwrap_or(elements.len());
+    let mut evidence = vec![
+        "title without number".to_string(),
+        "ended by a heading of the same rank".to_string(),
+    ];
+    let mut confidence = 60;
+    if links.iter().any(|(_, target)| index.abs_diff(*target) <= 1) {
+        evidence.push("target of a link".to_string());
+        confidence += 15;
+    }
+    Located {
+        identifier: section,
+        through: None,
+        title: one_line(&text[..end]),
+        heading: index,
+        start,
+        end: Position {
+            element: stop,
+            offset: 0,
+        }
+        .max(start),
+        confidence,
+        evidence,
+    }
+}
+
+/// Tells whether an element begins a section of the same or a higher rank.
+fn ends_section(element: &Element, rank: Rank) -> bool {
+    let Some((end, other)) = heading(element) else {
+        return false;
+    };
+    let text = &element.text[..end];
+    if matches!(key(text).as_str(), "signatures" | "signature") {
+        return true;
+    }
+    if other.half_points > rank.half_points && rank.half_points > 0 {
+        return true;
+    }
+    other.half_points == rank.half_points
+        && other.flags & rank.flags == rank.flags
+        && other.is_capitals == rank.is_capitals
+        && other.is_inline == rank.is_inline
+}

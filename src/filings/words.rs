@@ -1,0 +1,290 @@
+//! Labels and titles of items as filers write them: "ITEM 1A. RISK FACTORS", "Items 1 and 1A", "1A.", "Part II, Item 1A —".
+
+/// Number and letter of an item, such as `1A`; the letter is 0 where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemNumber {
+    /// 1 to 16.
+    pub number: u8,
+    /// `b'A'` to `b'C'`, or 0.
+    pub letter: u8,
+}
+
+/// A label found at the beginning of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItemLabel {
+    /// The (first) item.
+    pub first: ItemNumber,
+    /// The last item of a combined heading ("Items 1 and 1A"); the same as `first` otherwise.
+    pub last: ItemNumber,
+    /// The part, where the label names it.
+    pub part: Option<u8>,
+    /// Offset of the text after the label and its punctuation.
+    pub end: usize,
+    /// The word "item" stands there; a bare "1A." is weaker.
+    pub has_word: bool,
+    /// What follows the label is punctuation, a line's end or the end of the text, not a word in the same breath.
+    pub is_delimited: bool,
+}
+
+/// Walks over a text, passing over what readers do not see.
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// Tells whether a letter takes no room on the page: soft hyphen, zero-width characters, byte order mark.
+pub fn is_invisible(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+    )
+}
+
+impl Scanner<'_> {
+    fn peek(&mut self) -> Option<char> {
+        loop {
+            let letter = self.text[self.at..].chars().next()?;
+            if !is_invisible(letter) {
+                return Some(letter);
+            }
+            self.at += letter.len_utf8();
+        }
+    }
+
+    fn skip_while(&mut self, accepts: impl Fn(char) -> bool) -> usize {
+        let start = self.at;
+        while let Some(letter) = self.peek() {
+            if !accepts(letter) {
+                break;
+            }
+            self.at += letter.len_utf8();
+        }
+        self.at - start
+    }
+
+    /// Reads `word` without regard to case, allowing spaces between its letters as loose typesetting leaves them.
+    fn word(&mut self, word: &str) -> bool {
+        let start = self.at;
+        for (index, wanted) in word.chars().enumerate() {
+            if index > 0 {
+                self.skip_while(|letter| letter == ' ');
+            }
+            match self.peek() {
+                Some(letter) if letter.eq_ignore_ascii_case(&wanted) => self.at += 1,
+                _ => {
+                    self.at = start;
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn number(&mut self) -> Option<u8> {
+        let mut number = 0u8;
+        let mut digits = 0;
+        while let Some(digit) = self.peek().and_then(|letter| letter.to_digit(10)) {
+            if digits == 2 {
+                return None;
+            }
+            number = number * 10 + digit as u8;
+            digits += 1;
+            self.at += 1;
+        }
+        (digits > 0 && (1..=16).contains(&number)).then_some(number)
+    }
+
+    /// Reads `1A`, `1 A.`, `1(a)`, `9A(T)`.
+    fn item_number(&mut self) -> Option<ItemNumber> {
+        let number = self.number()?;
+        let after_number = self.at;
+        let spaces = self.skip_while(|letter| matches!(letter, ' ' | '\n' | '(' | '.' | '-'));
+        let skipped = &self.text[after_number..after_number + spaces];
+        let mut letter = 0;
+        if let Some(found) = self.peek()
+            && matches!(found.to_ascii_uppercase(), 'A' | 'B' | 'C')
+        {
+            let before = self.at;
+            self.at += 1;
+            let next = self.peek();
+            let is_alone = next.is_none_or(|next| !next.is_alphanumeric());
+            let is_near = spaces == 0 || skipped == "(" || skipped == " (" || skipped == "-";
+            // "1 A." is a label, "1 A company" is not.
+            let ends = next.is_none_or(|next| matches!(next, '.' | ':' | '-' | '–' | '—' | ')' | '\n'));
+            if is_alone && (is_near || (ends && !skipped.contains('.') && found.is_ascii_uppercase())) {
+                letter = found.to_ascii_uppercase() as u8;
+            } else if spaces == 0 {
+                return None;
+            } else {
+                self.at = before;
+            }
+        } else if spaces == 0 && self.peek().is_some_and(char::is_alphanumeric) {
+            return None;
+        }
+        if letter == 0 {
+            self.at = after_number;
+        } else {
+            self.skip_while(|letter| letter == ')');
+            let at = self.at;
+            if !(self.skip_while(|letter| letter == '(') > 0
+                && self.word("T")
+                && self.skip_while(|letter| letter == ')') > 0)
+            {
+                self.at = at;
+            }
+        }
+        Some(ItemNumber { number, letter })
+    }
+
+    /// Reads " and 1B", ", 2", " & 3", " through 4" after a number.
+    fn more_numbers(&mut self, first: ItemNumber) -> ItemNumber {
+        let mut last = first;
+        loop {
+            let start = self.at;
+            self.skip_while(|letter| matches!(letter, ' ' | '.' | ',' | '\n'));
+            let is_joined = self.word("and")
+                || self.word("through")
+                || self.word("&")
+                || self.word("/")
+                || self.word("to")
+                || self.word("-")
+                || self.word("–")
+                || self.text[start..self.at].contains(',');
+            self.skip_while(|letter| matches!(letter, ' ' | '\n' | ','));
+            if is_joined && self.word("item") {
+                self.word("s");
+                self.skip_while(|letter| matches!(letter, ' ' | '\n'));
+            }
+            match is_joined.then(|| self.item_number()).flatten() {
+                Some(next) if next > last => last = next,
+                _ => {
+                    self.at = start;
+                    return last;
+                }
+            }
+        }
+    }
+}
+
+/// Reads "PART II" at the beginning of a text; gives the part and the offset after it.
+pub fn part_label(text: &str) -> Option<(u8, usize)> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.skip_while(|letter| !letter.is_alphanumeric());
+    if !scanner.word("part") {
+        return None;
+    }
+    if scanner.skip_while(|letter| matches!(letter, ' ' | '\n' | '-' | '–' | '—')) == 0 {
+        return None;
+    }
+    let start = scanner.at;
+    scanner.skip_while(|letter| matches!(letter, 'I' | 'V' | 'i' | 'v' | '1'..='4'));
+    let part = match text[start..scanner.at].to_ascii_uppercase().as_str() {
+        "I" | "1" => 1,
+        "II" | "2" => 2,
+        "III" | "3" => 3,
+        "IV" | "4" => 4,
+        _ => return None,
+    };
+    let is_word = scanner.peek().is_some_and(char::is_alphanumeric);
+    (!is_word).then_some((part, scanner.at))
+}
+
+/// Reads the label of an item at the beginning of a text.
+///
+/// Leading bullets, quotes and "PART I" are passed over. Without the word "item", a label needs its period: `1A.`
+pub fn item_label(text: &str) -> Option<ItemLabel> {
+    // Quick refusal of almost every paragraph: a label has a digit near its beginning.
+    if !text.bytes().take(LABEL_LEN_MAX).any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.skip_while(|letter| !letter.is_alphanumeric() && letter != '(');
+    let part = part_label(&text[scanner.at..]);
+    if let Some((_, len)) = part {
+        scanner.at += len;
+        scanner.skip_while(|letter| !letter.is_alphanumeric() && letter != '(');
+    }
+    let has_word = scanner.word("item");
+    if has_word {
+        let after = scanner.at;
+        if scanner.word("s") && scanner.peek().is_some_and(|letter| letter.is_alphabetic()) {
+            scanner.at = after;
+        }
+        scanner.skip_while(|letter| {
+            matches!(
+                letter,
+                ' ' | '\n' | '\t' | '.' | ':' | '#' | '-' | '–' | '—' | '('
+            )
+        });
+    }
+    let first = scanner.item_number()?;
+    let last = if has_word {
+        scanner.more_numbers(first)
+    } else {
+        first
+    };
+    let after = scanner.at;
+    let next = scanner.peek();
+    let punctuation = scanner
+        .skip_while(|letter| !letter.is_alphanumeric() && !matches!(letter, '(' | '“' | '"' | '[' | '$'));
+    let marks = &text[after..after + punctuation];
+    let has_mark = marks.contains(['.', ':', '-', '–', '—', '\n', '\t', '|', ')']);
+    if !(has_word || marks.starts_with(['.', ':'])) {
+        return None;
+    }
+    Some(ItemLabel {
+        first,
+        last,
+        part: part.map(|(part, _)| part),
+        end: scanner.at,
+        has_word,
+        is_delimited: has_mark || next.is_none(),
+    })
+}
+
+/// A label and what stands before it are no longer than this.
+const LABEL_LEN_MAX: usize = 60;
+
+/// Matches letters and digits of `text` against `title` (lower case, letters and digits only), from the beginning.
+///
+/// Returns the offset in `text` after the last letter that matched, where all of `title` did.
+pub fn title_end(text: &str, title: &str) -> Option<usize> {
+    let mut wanted = title.bytes();
+    let mut next = wanted.next();
+    for (at, letter) in text.char_indices() {
+        let Some(expected) = next else { return Some(at) };
+        if !letter.is_alphanumeric() {
+            continue;
+        }
+        if !letter.is_ascii() || letter.to_ascii_lowercase() as u8 != expected {
+            return None;
+        }
+        next = wanted.next();
+    }
+    next.is_none().then_some(text.len())
+}
+
+/// Counts words: what white space separates.
+pub fn count_words(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+/// Tells whether a text has letters and none of them is small.
+pub fn is_capitals(text: &str) -> bool {
+    let mut capitals = 0;
+    for letter in text.chars() {
+        if letter.is_lowercase() {
+            return false;
+        }
+        capitals += usize::from(letter.is_uppercase());
+    }
+    capitals > 1
+}
+
+/// Keeps letters and digits, in lower case: what two spellings of a heading share.
+pub fn key(text: &str) -> String {
+    text.chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}

@@ -1,0 +1,262 @@
+//! What a user means by a word on the command line: a file, its bytes under another name, a run, a folder, a segment.
+
+use std::path::{Path, PathBuf};
+
+use crate::content::digest_of;
+use crate::error::{Error, Result};
+use crate::model::{Artifact, ArtifactPath, Digest};
+use crate::ops::Workspace;
+use crate::query::{self, RunSelector, writers};
+use crate::store::{ArtifactNo, RunNo, Snapshot};
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A file, recorded under its own path or under another.
+    File(FileTarget),
+    /// A run.
+    Run(RunNo),
+    /// A part of a file: `file#1A_014`.
+    Segment(FileTarget, String),
+}
+
+/// A file, and what is recorded of it.
+#[derive(Debug, Clone)]
+pub struct FileTarget {
+    /// Its name in the workspace.
+    pub path: ArtifactPath,
+    /// The version the answer is about.
+    pub artifact: Artifact,
+    /// That version's number.
+    pub number: ArtifactNo,
+    /// How the file on disk relates to it.
+    pub state: DiskState,
+}
+
+/// How a file on disk relates to the version an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskState {
+    /// The same bytes at the same path.
+    Unchanged,
+    /// Other bytes, of this digest, that nobody recorded.
+    Changed(Digest),
+    /// No file there.
+    Gone,
+    /// The file's path is not recorded, but its bytes are, under the version's path.
+    SameBytes,
+    /// Not a file on this machine.
+    Elsewhere,
+    /// Not looked at.
+    NotChecked,
+}
+
+/// Finds what `word` means, seen from `folder`.
+///
+/// An existing file or folder goes before a run of the same name.
+///
+/// # Errors
+/// A request error where it means nothing recorded.
+pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &str) -> Result<Target> {
+    if word.is_empty() {
+        return Err(Error::request("an empty word names nothing")
+            .hint("give a file, a run, or `@` for the latest run"));
+    }
+    if word.starts_with('@')
+        && let Ok(selector) = word.parse::<RunSelector>()
+    {
+        return query::find_run(snapshot, &selector).map(Target::Run);
+    }
+    if word.starts_with("blake3:") {
+        return by_content(snapshot, &word.parse()?);
+    }
+    let place = real_place(&folder.join(word));
+    if let Some((file, chunk)) = word.rsplit_once('#')
+        && !place.exists()
+    {
+        let target = by_file(workspace, snapshot, &real_place(&folder.join(file)), file)?;
+        return Ok(Target::Segment(target, chunk.to_owned()));
+    }
+    if place.is_dir() {
+        return by_folder(workspace, snapshot, &place, word);
+    }
+    let named = ArtifactPath::within(workspace.root(), &place).ok();
+    let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
+    if place.exists() || recorded.is_some() {
+        return by_file(workspace, snapshot, &place, word).map(Target::File);
+    }
+    if let Ok(url) = ArtifactPath::new(word)
+        && url.is_url()
+        && snapshot.path_no(&url)?.is_some()
+    {
+        return newest_version(snapshot, &url, DiskState::Elsewhere).map(Target::File);
+    }
+    if let Ok(selector) = word.parse::<RunSelector>() {
+        return query::find_run(snapshot, &selector).map(Target::Run);
+    }
+    Err(Error::request(format!(
+        "`{}` is no file, and no run has that name",
+        word.escape_debug()
+    ))
+    .hint("`lineage log` lists the runs"))
+}
+
+/// Returns the absolute place with the links of its folder resolved; a link that is the file itself stays.
+fn real_place(path: &Path) -> PathBuf {
+    let resolved = path.parent().and_then(|folder| folder.canonicalize().ok());
+    match (resolved, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+    }
+}
+
+fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str) -> Result<FileTarget> {
+    let path = ArtifactPath::within(workspace.root(), place)?;
+    let digest = match digest_of(place) {
+        Ok(digest) => Some(digest),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
+        Err(cause) => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
+    };
+    let path_no = snapshot.path_no(&path)?;
+    if let (Some(path_no), Some(digest)) = (path_no, &digest)
+        && let Some(number) = snapshot.artifact_no(path_no, digest)?
+        && is_known(snapshot, number)?
+    {
+        let artifact = snapshot.artifact(number)?;
+        return Ok(FileTarget {
+            path,
+            artifact,
+            number,
+            state: DiskState::Unchanged,
+        });
+    }
+    if let Some(digest) = &digest
+        && let Some(number) = newest(snapshot, snapshot.artifacts_with(digest)?)?
+    {
+        let artifact = snapshot.artifact(number)?;
+        return Ok(FileTarget {
+            path,
+            artifact,
+            number,
+            state: DiskState::SameBytes,
+        });
+    }
+    let state = digest.map_or(DiskState::Gone, DiskState::Changed);
+    if path_no.is_some()
+        && let Ok(target) = newest_version(snapshot, &path, state)
+    {
+        return Ok(target);
+    }
+    Err(
+        Error::request(format!("nothing is recorded of `{}`", word.escape_debug()))
+            .hint("no recorded step read or wrote this file or its bytes"),
+    )
+}
+
+/// Returns true where a step read or wrote the artifact: one whose only record was replaced is as good as none.
+fn is_known(snapshot: &Snapshot, number: ArtifactNo) -> Result<bool> {
+    Ok(last_seen(snapshot, number)?.is_some())
+}
+
+fn newest_version(snapshot: &Snapshot, path: &ArtifactPath, state: DiskState) -> Result<FileTarget> {
+    let versions = snapshot
+        .path_no(path)?
+        .map_or(Ok(Vec::new()), |path_no| snapshot.versions(path_no))?;
+    let number = newest(snapshot, versions)?
+        .ok_or_else(|| Error::request(format!("nothing is recorded of `{path}`")))?;
+    Ok(FileTarget {
+        path: path.clone(),
+        artifact: snapshot.artifact(number)?,
+        number,
+        state,
+    })
+}
+
+/// Returns the artifact that was last written, else last read; ties by path, so that every store answers the same.
+fn newest(snapshot: &Snapshot, numbers: Vec<ArtifactNo>) -> Result<Option<ArtifactNo>> {
+    let mut best = None;
+    for number in numbers {
+        if let Some(seen) = last_seen(snapshot, number)? {
+            let rank = (seen, snapshot.artifact(number)?);
+            if best.as_ref().is_none_or(|(found, _)| rank > *found) {
+                best = Some((rank, number));
+            }
+        }
+    }
+    Ok(best.map(|(_, number)| number))
+}
+
+/// Returns whether an artifact was ever written, and when it was last written or else read.
+fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<(bool, i64)>> {
+    if let Some(write) = writers(snapshot, number)?.first() {
+        return Ok(Some((true, write.at)));
+    }
+    let mut last = None;
+    snapshot.reads_between(number, i64::MIN, i64::MAX, |at, _| {
+        last = Some((false, at));
+        // The first read is enough to know that there is one; which of several unwritten versions is newest hardly matters.
+        Ok(std::ops::ControlFlow::Break(()))
+    })?;
+    if last.is_none() && !snapshot.models_with(number)?.is_empty() {
+        return Ok(Some((false, i64::MIN)));
+    }
+    Ok(last)
+}
+
+fn by_content(snapshot: &Snapshot, digest: &Digest) -> Result<Target> {
+    let number = newest(snapshot, snapshot.artifacts_with(digest)?)?
+        .ok_or_else(|| Error::request(format!("no recorded file has the content `{digest}`")))?;
+    let artifact = snapshot.artifact(number)?;
+    Ok(Target::File(FileTarget {
+        path: artifact.path.clone(),
+        artifact,
+        number,
+        state: DiskState::NotChecked,
+    }))
+}
+
+/// Finds the run that wrote into a folder.
+fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str) -> Result<Target> {
+    let nothing = || {
+        Error::request(format!("no run wrote into the folder `{}`", word.escape_debug()))
+            .hint("give a file, or the folder of a run; `lineage log` lists the runs")
+    };
+    let path = ArtifactPath::within(workspace.root(), place).map_err(|_| nothing())?;
+    let mut front = path.as_bytes().to_vec();
+    front.push(b'/');
+    let mut runs = std::collections::BTreeSet::new();
+    let mut paths = Vec::new();
+    snapshot.paths_from(&front, |_, number| {
+        paths.push(number);
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    for path_no in paths {
+        snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| {
+            if let Some(edges) = snapshot.edges(step)? {
+                runs.insert(edges.run);
+            }
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+    }
+    let mut runs = runs.into_iter();
+    match (runs.next(), runs.next()) {
+        (Some(run), None) => Ok(Target::Run(run)),
+        (None, _) => Err(nothing()),
+        (Some(_), Some(_)) => Err(Error::request(format!(
+            "several runs wrote into the folder `{}`",
+            word.escape_debug()
+        ))
+        .hint("name a file in it, or one of the runs that `lineage log` lists")),
+    }
+}
+
+/// Looks at a file on disk: does it still hold what was recorded?
+pub fn disk_state(workspace: &Workspace, artifact: &Artifact) -> DiskState {
+    let Some(place) = artifact.path.on_disk(workspace.root()) else {
+        return DiskState::Elsewhere;
+    };
+    match digest_of(&place) {
+        Ok(digest) if digest == artifact.digest => DiskState::Unchanged,
+        Ok(digest) => DiskState::Changed(digest),
+        Err(_) => DiskState::Gone,
+    }
+}

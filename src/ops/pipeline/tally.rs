@@ -1,0 +1,217 @@
+//! What a pipeline run came to: counts over all of its filings, and the metrics of its folders.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Artifact, ArtifactPath, Digest, MetricValue, Run, Timestamp};
+use crate::ops::pipeline::stages::{Part, PipelineStage};
+use crate::ops::pipeline::work::{Done, FilingOutcome};
+use crate::projection::names::OutputFolder;
+
+/// A filing that failed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// The filing.
+    pub path: ArtifactPath,
+    /// The stage that failed.
+    pub stage: PipelineStage,
+    /// Why.
+    pub reason: String,
+}
+
+/// How often a stage's outputs came to be there in which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageCount {
+    /// Done.
+    pub computed: u64,
+    /// Taken over from an earlier run.
+    pub cached: u64,
+    /// Found done and unchanged.
+    pub kept: u64,
+    /// Found done, gone or altered on disk, and written again.
+    pub restored: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+/// Everything there is to say at the end of a pipeline run.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The run; `None` for a dry run that would start one.
+    pub run: Option<Run>,
+    /// Whether an earlier run was taken up again.
+    pub resumed: bool,
+    /// Whether nothing was to be done.
+    pub settled: bool,
+    /// Whether this only looked.
+    pub dry_run: bool,
+    /// Filings in the run, those of earlier stretches too.
+    pub filings: u64,
+    /// Bytes of the filings worked on in this stretch.
+    pub bytes: u64,
+    /// Microseconds this stretch took.
+    pub took_us: i64,
+    /// The stages.
+    pub stages: BTreeMap<PipelineStage, StageCount>,
+    /// Filings that failed.
+    pub failures: BTreeSet<Failure>,
+    /// Files with the same bytes as another: `(file, the other)`.
+    pub duplicates: Vec<(ArtifactPath, ArtifactPath)>,
+    /// Files in folders that are no filings.
+    pub passed_over: Vec<ArtifactPath>,
+    /// Outputs that somebody had altered: what they held is kept under the digest.
+    pub altered: Vec<(ArtifactPath, Digest)>,
+    /// Outputs that are recorded and kept but could not be written to their place, and why.
+    pub unwritten: Vec<(ArtifactPath, String)>,
+    /// The run's folders.
+    pub folders: Vec<String>,
+    /// The run's metrics.
+    pub metrics: Vec<(String, MetricValue)>,
+    /// An output to look at first: the last stage of the first filing that has text in it.
+    pub example: Option<ArtifactPath>,
+    /// Why the run stopped before its end.
+    pub stopped: Option<String>,
+    /// What is worth knowing and no failure.
+    pub notes: Vec<String>,
+}
+
+impl Summary {
+    /// Returns true where something failed: the exit code is 1 then.
+    pub fn has_failed(&self) -> bool {
+        !self.failures.is_empty() || !self.unwritten.is_empty() || self.stopped.is_some()
+    }
+}
+
+/// One output of the run.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) output: Artifact,
+    pub(crate) at: Timestamp,
+    pub(crate) metrics: Vec<(String, MetricValue)>,
+}
+
+/// Outputs and failures of a run so far, over all of its stretches.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Outputs by stem and part.
+    pub(crate) outputs: BTreeMap<(String, Part), Entry>,
+    /// Failures by filing.
+    pub(crate) failures: BTreeMap<ArtifactPath, (PipelineStage, String)>,
+    pub(crate) stages: BTreeMap<PipelineStage, StageCount>,
+    pub(crate) bytes: u64,
+    pub(crate) altered: Vec<(ArtifactPath, Digest)>,
+    stems: BTreeSet<String>,
+}
+
+impl Tally {
+    /// Puts in an output of an earlier stretch.
+    pub fn seed(&mut self, stem: String, part: Part, entry: Entry) {
+        self.stems.insert(stem.clone());
+        self.outputs.insert((stem, part), entry);
+    }
+
+    /// Adds what became of a filing.
+    pub fn add(&mut self, filing: &FilingOutcome) {
+        self.bytes += filing.size_bytes;
+        self.failures.remove(&filing.path);
+        if let Some((stage, reason)) = &filing.failure {
+            self.failures
+                .insert(filing.path.clone(), (*stage, reason.clone()));
+            if filing.parts.is_empty() {
+                self.stages.entry(*stage).or_default().failed += 1;
+            }
+        }
+        for part in &filing.parts {
+            let count = self.stages.entry(part.part.stage).or_default();
+            match part.done {
+                Some(Done::Computed) => count.computed += 1,
+                Some(Done::Cached) => count.cached += 1,
+                Some(Done::Kept) => count.kept += 1,
+                Some(Done::Restored) => count.restored += 1,
+                None => count.failed += 1,
+            }
+            self.stems.insert(part.stem.clone());
+            if let Some(output) = &part.output {
+                let entry = Entry {
+                    output: output.clone(),
+                    at: part.at,
+                    metrics: part.metrics.clone(),
+                };
+                self.altered
+                    .extend(part.altered.map(|digest| (output.path.clone(), digest)));
+                self.outputs.insert((part.stem.clone(), part.part), entry);
+            }
+        }
+    }
+
+    /// Returns how many filings are in the run: those with outputs, and those that failed before they had any.
+    pub fn filings(&self) -> u64 {
+        let parsed: BTreeSet<&String> = self.outputs.keys().map(|(stem, _)| stem).collect();
+        let without = self
+            .failures
+            .values()
+            .filter(|(stage, _)| *stage == PipelineStage::Parse)
+            .count();
+        (parsed.len() + without) as u64
+    }
+
+    /// Returns the folders that have outputs, and of each its outputs.
+    pub fn folders(&self) -> BTreeMap<OutputFolder, Vec<&Entry>> {
+        let mut folders: BTreeMap<OutputFolder, Vec<&Entry>> = BTreeMap::new();
+        for ((_, part), entry) in &self.outputs {
+            folders.entry(part.stage.folder()).or_default().push(entry);
+        }
+        folders
+    }
+
+    /// Returns the metrics of a folder: sums of its outputs' counts, and how many filings went through or failed.
+    pub fn metrics(&self, folder: OutputFolder) -> Vec<(String, MetricValue)> {
+        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+        let mut stems = BTreeSet::new();
+        for ((stem, part), entry) in &self.outputs {
+            if part.stage.folder() == folder {
+                stems.insert(stem);
+                for (name, value) in &entry.metrics {
+                    *sums.entry(name.clone()).or_default() += value.get();
+                }
+            }
+        }
+        let failed = self
+            .failures
+            .values()
+            .filter(|(stage, _)| stage.folder() == folder)
+            .count();
+        sums.insert("filings".to_owned(), stems.len() as f64);
+        sums.insert("filings_failed".to_owned(), failed as f64);
+        sums.into_iter()
+            .filter_map(|(name, sum)| Some((name, MetricValue::new(sum).ok()?)))
+            .collect()
+    }
+
+    /// Returns the metrics of the whole run.
+    pub fn run_metrics(&self) -> Vec<(String, MetricValue)> {
+        let mut all: BTreeMap<String, MetricValue> = BTreeMap::new();
+        for folder in self.folders().into_keys() {
+            all.extend(self.metrics(folder));
+        }
+        let number = |count: usize| MetricValue::new(count as f64).ok();
+        all.extend(number(self.filings() as usize).map(|count| ("filings".to_owned(), count)));
+        all.extend(number(self.failures.len()).map(|count| ("filings_failed".to_owned(), count)));
+        all.into_iter().collect()
+    }
+
+    /// Returns the output to look at first.
+    pub fn example(&self) -> Option<ArtifactPath> {
+        let last = self.outputs.keys().map(|(_, part)| part.stage).max()?;
+        let of_last = || self.outputs.iter().filter(|((_, part), _)| part.stage == last);
+        let worth = |entry: &Entry| {
+            entry
+                .metrics
+                .iter()
+                .any(|(name, value)| name.ends_with("segments") && value.get() > 0.0)
+        };
+        let best = of_last()
+            .find(|(_, entry)| worth(entry))
+            .or_else(|| of_last().next());
+        best.map(|(_, entry)| entry.output.path.clone())
+    }
+}

@@ -1,0 +1,539 @@
+//! The work on one filing: its stages in order, each done, taken over from an earlier run, or found done already.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Kind, Result};
+use crate::filings::{self, Cleaned, Extracted, Parsed, Section, Segmented};
+use crate::model::{
+    Artifact, ArtifactPath, Digest, Evidence, Generated, MetricValue, NodeId, Parameter, Role, Run, Step,
+    StepStatus, Timestamp, Used,
+};
+use crate::ops::pipeline::inputs::FilingInput;
+use crate::ops::pipeline::stages::{Part, PipelineStage};
+use crate::ops::{Clock, Workspace};
+use crate::store::Snapshot;
+
+/// What the work on filings needs to know; the same for all of them.
+pub struct Bench<'a> {
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    /// What was recorded before.
+    pub snapshot: &'a Snapshot,
+    /// The clock.
+    pub clock: &'a Clock,
+    /// The last stage to do.
+    pub last: PipelineStage,
+    /// The sections to extract.
+    pub sections: &'a [Section],
+    /// Whether outputs of earlier runs may be taken over.
+    pub use_cache: bool,
+    /// What this run has done before it was taken up again, by step key.
+    pub prior: &'a HashMap<Digest, PriorStep>,
+}
+
+/// A step that this run has done before it was taken up again.
+#[derive(Debug, Clone)]
+pub struct PriorStep {
+    /// Its output.
+    pub output: Artifact,
+    /// Its counts.
+    pub metrics: Vec<(String, MetricValue)>,
+}
+
+/// How a stage's output came to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Done {
+    /// The work was done.
+    Computed,
+    /// An earlier run's output was taken over.
+    Cached,
+    /// This run had done it before, and the file lies there unchanged.
+    Kept,
+    /// This run had done it before, but the file was gone or altered, and is written again.
+    Restored,
+}
+
+/// What became of one stage of one filing.
+#[derive(Debug, Clone)]
+pub struct PartOutcome {
+    /// The stage and section.
+    pub part: Part,
+    /// The front of the output's name.
+    pub stem: String,
+    /// How the output came to be there; `None` where the stage failed.
+    pub done: Option<Done>,
+    /// The output.
+    pub output: Option<Artifact>,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Its counts.
+    pub metrics: Vec<(String, MetricValue)>,
+    /// The step to record, where there is one.
+    pub step: Option<Step>,
+    /// The bytes to write to the output's path, where it does not lie there already.
+    pub bytes: Option<Vec<u8>>,
+    /// What lay at the output's path although nobody recorded it: kept before it is written over.
+    pub altered: Option<Digest>,
+}
+
+/// What became of one filing.
+#[derive(Debug, Clone)]
+pub struct FilingOutcome {
+    /// The filing.
+    pub path: ArtifactPath,
+    /// Its size, in bytes.
+    pub size_bytes: u64,
+    /// Its stages, in order, up to the first that failed.
+    pub parts: Vec<PartOutcome>,
+    /// The stage that failed and why.
+    pub failure: Option<(PipelineStage, String)>,
+}
+
+impl FilingOutcome {
+    /// Returns true where nothing is to be recorded or written.
+    pub fn is_settled(&self) -> bool {
+        self.failure.is_none()
+            && self
+                .parts
+                .iter()
+                .all(|part| part.step.is_none() && part.bytes.is_none())
+    }
+}
+
+/// Looks whether `filing` is done already in this run, without doing anything; `None` where there is work.
+pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<FilingOutcome> {
+    let mut input = filing.digest?;
+    let mut parts = Vec::new();
+    for part in parts_of(bench) {
+        if part.stage <= PipelineStage::Extract {
+            input = first_input(filing, &parts, part)?;
+        }
+        let prior = bench.prior.get(&part.key(&input))?;
+        let on_disk = std::fs::read(prior.output.path.on_disk(bench.workspace.root())?).ok()?;
+        if Digest::of(&on_disk) != prior.output.digest
+            || part.path(run, &filing.stem).ok()? != prior.output.path
+        {
+            return None;
+        }
+        input = prior.output.digest;
+        parts.push(PartOutcome {
+            part,
+            stem: filing.stem.clone(),
+            done: Some(Done::Kept),
+            output: Some(prior.output.clone()),
+            at: Timestamp::default(),
+            metrics: prior.metrics.clone(),
+            step: None,
+            bytes: None,
+            altered: None,
+        });
+    }
+    Some(FilingOutcome {
+        path: filing.path.clone(),
+        size_bytes: filing.size_bytes,
+        parts,
+        failure: None,
+    })
+}
+
+/// Returns what the parts of a bench are, in the order of work: parsing, then the further stages section by section.
+fn parts_of(bench: &Bench<'_>) -> Vec<Part> {
+    let mut parts = vec![Part {
+        stage: PipelineStage::Parse,
+        section: None,
+    }];
+    for section in bench.sections {
+        let stages = PipelineStage::ALL
+            .into_iter()
+            .skip(1)
+            .filter(|stage| *stage <= bench.last);
+        parts.extend(stages.map(|stage| Part {
+            stage,
+            section: Some(*section),
+        }));
+    }
+    parts
+}
+
+/// Returns the digest that parsing and extracting start from: the filing's, and the parsed filing's.
+fn first_input(filing: &FilingInput, parts: &[PartOutcome], part: Part) -> Option<Digest> {
+    match part.stage {
+        PipelineStage::Parse => filing.digest,
+        _ => Some(parts.first()?.output.as_ref()?.digest),
+    }
+}
+
+/// Works on one filing of `run`.
+///
+/// # Errors
+/// A store error where contents cannot be kept: then nothing more should be tried. What is wrong with the filing is no error
+/// but an outcome.
+pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<FilingOutcome> {
+    let mut outcome = FilingOutcome {
+        path: filing.path.clone(),
+        size_bytes: filing.size_bytes,
+        parts: Vec::new(),
+        failure: None,
+    };
+    let read_at = bench.clock.now();
+    let bytes = match std::fs::read(&filing.file) {
+        Ok(bytes) => bytes,
+        Err(cause) => {
+            outcome.failure = Some((PipelineStage::Parse, format!("cannot read the file: {cause}")));
+            return Ok(outcome);
+        }
+    };
+    // What was read is what counts, should the file have changed since it was listed.
+    let artifact = Artifact {
+        path: filing.path.clone(),
+        digest: Digest::of(&bytes),
+        size_bytes: bytes.len() as u64,
+    };
+    outcome.size_bytes = artifact.size_bytes;
+    let mut work = Work {
+        bench,
+        run,
+        filing,
+        chain: Chain::new(&bytes),
+        outcome,
+    };
+    let mut input = (artifact, read_at);
+    for part in parts_of(bench) {
+        if part.stage == PipelineStage::Extract {
+            let parsed = work.outcome.parts.first().and_then(|first| first.output.clone());
+            input = (
+                parsed.ok_or_else(|| Error::bug("a filing was extracted before it was parsed"))?,
+                bench.clock.now(),
+            );
+        }
+        match work.part(part, &input.0, input.1)? {
+            Some(output) => input = (output, bench.clock.now()),
+            None => break,
+        }
+    }
+    Ok(work.outcome)
+}
+
+struct Work<'a> {
+    bench: &'a Bench<'a>,
+    run: &'a Run,
+    filing: &'a FilingInput,
+    chain: Chain<'a>,
+    outcome: FilingOutcome,
+}
+
+impl Work<'_> {
+    /// Does one part; returns its output, `None` where it failed.
+    fn part(&mut self, part: Part, input: &Artifact, read_at: Timestamp) -> Result<Option<Artifact>> {
+        let key = part.key(&input.digest);
+        let path = part.path(self.run, &self.filing.stem)?;
+        let started_at = self.bench.clock.now();
+        if self.bench.use_cache
+            && let Some(prior) = self.bench.prior.get(&key)
+            && prior.output.path == path
+            && let Some(output) = self.take_up(part, prior)?
+        {
+            return Ok(Some(output));
+        }
+        let (bytes, metrics, cached_from) = match self.cached(&key)? {
+            Some((bytes, metrics, id)) => (bytes, metrics, Some(id)),
+            None => match self.chain.compute(part) {
+                Ok((bytes, metrics)) => (bytes, metrics, None),
+                Err(reason) => {
+                    self.fail(part, key, input, read_at, started_at, reason);
+                    return Ok(None);
+                }
+            },
+        };
+        let digest = Digest::of(&bytes);
+        self.bench.workspace.contents().keep_as(&digest, &bytes)?;
+        let output = Artifact {
+            path,
+            digest,
+            size_bytes: bytes.len() as u64,
+        };
+        let at = self.bench.clock.now();
+        let mut step = self.step(part, key, input, read_at, started_at);
+        step.cached_from = cached_from;
+        step.generated = vec![Generated {
+            artifact: output.clone(),
+            at,
+            evidence: Evidence::Observed,
+            role: Role::Data,
+        }];
+        let altered = self.keep_altered(&output)?;
+        self.outcome.parts.push(PartOutcome {
+            part,
+            stem: self.filing.stem.clone(),
+            done: Some(if cached_from.is_some() {
+                Done::Cached
+            } else {
+                Done::Computed
+            }),
+            output: Some(output.clone()),
+            at,
+            metrics,
+            step: Some(step),
+            bytes: Some(bytes),
+            altered,
+        });
+        Ok(Some(output))
+    }
+
+    /// Finds what this run has done before; brings the file back where it is gone or altered. `None` where the kept content
+    /// is gone too, and the work must be done again.
+    fn take_up(&mut self, part: Part, prior: &PriorStep) -> Result<Option<Artifact>> {
+        let place = prior.output.path.on_disk(self.bench.workspace.root());
+        let on_disk = place.and_then(|place| std::fs::read(place).ok());
+        let whole = on_disk
+            .as_ref()
+            .is_some_and(|bytes| Digest::of(bytes) == prior.output.digest);
+        let (done, bytes) = if whole {
+            (Done::Kept, None)
+        } else {
+            match self.bench.workspace.contents().read(&prior.output.digest) {
+                Ok(Some(bytes)) => (Done::Restored, Some(bytes)),
+                // Lost or damaged: the step is done again, which keeps the content anew.
+                Ok(None) | Err(_) => return Ok(None),
+            }
+        };
+        let altered = if whole {
+            None
+        } else {
+            self.keep_altered(&prior.output)?
+        };
+        self.outcome.parts.push(PartOutcome {
+            part,
+            stem: self.filing.stem.clone(),
+            done: Some(done),
+            output: Some(prior.output.clone()),
+            at: self.bench.clock.now(),
+            metrics: prior.metrics.clone(),
+            step: None,
+            bytes,
+            altered,
+        });
+        Ok(Some(prior.output.clone()))
+    }
+
+    /// Keeps what lies at an output's path with other bytes, before it is written over: nobody's edit is lost.
+    fn keep_altered(&self, output: &Artifact) -> Result<Option<Digest>> {
+        let Some(place) = output.path.on_disk(self.bench.workspace.root()) else {
+            return Ok(None);
+        };
+        match std::fs::read(place) {
+            Ok(bytes) if Digest::of(&bytes) != output.digest => {
+                self.bench.workspace.contents().keep(&bytes).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Finds an earlier step with the same key whose output is kept and whole.
+    fn cached(&self, key: &Digest) -> Result<Option<(Vec<u8>, Vec<(String, MetricValue)>, NodeId)>> {
+        if !self.bench.use_cache {
+            return Ok(None);
+        }
+        let snapshot = self.bench.snapshot;
+        for step_no in snapshot.steps_by_key(key)? {
+            let Some(step) = snapshot.step(step_no)? else {
+                continue;
+            };
+            let [output] = step.generated.as_slice() else {
+                continue;
+            };
+            if step.status != StepStatus::Succeeded || step.key != Some(*key) {
+                continue;
+            }
+            // A damaged copy is as good as none: the work is done again, and keeps it anew.
+            if let Ok(Some(bytes)) = self.bench.workspace.contents().read(&output.artifact.digest) {
+                let origin = step.cached_from.unwrap_or(step.id);
+                return Ok(Some((bytes, counts(snapshot, step.id)?, origin)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn fail(
+        &mut self,
+        part: Part,
+        key: Digest,
+        input: &Artifact,
+        read_at: Timestamp,
+        started_at: Timestamp,
+        reason: String,
+    ) {
+        let mut step = self.step(part, key, input, read_at, started_at);
+        step.status = StepStatus::Failed;
+        step.reason = Some(reason.clone());
+        self.outcome.parts.push(PartOutcome {
+            part,
+            stem: self.filing.stem.clone(),
+            done: None,
+            output: None,
+            at: step.ended_at,
+            metrics: Vec::new(),
+            step: Some(step),
+            bytes: None,
+            altered: None,
+        });
+        self.outcome.failure = Some((part.stage, reason));
+    }
+
+    fn step(
+        &self,
+        part: Part,
+        key: Digest,
+        input: &Artifact,
+        read_at: Timestamp,
+        started_at: Timestamp,
+    ) -> Step {
+        let mut parameters: Vec<Parameter> = vec![("stem".to_owned(), self.filing.stem.clone())];
+        if let Some(section) = part.section {
+            parameters.push(("section".to_owned(), section.identifier().to_string()));
+        }
+        parameters.push(("tool".to_owned(), format!("filings {}", filings::VERSION)));
+        let ended_at = self.bench.clock.now();
+        Step {
+            id: NodeId::new(ended_at),
+            run: self.run.id,
+            name: part.stage.as_str().to_owned(),
+            subject: self.filing.path.to_string(),
+            status: StepStatus::Succeeded,
+            reason: None,
+            started_at,
+            ended_at,
+            parameters,
+            key: Some(key),
+            cached_from: None,
+            used: vec![Used {
+                artifact: input.clone(),
+                at: read_at,
+                evidence: Evidence::Observed,
+                role: Role::Data,
+            }],
+            generated: Vec::new(),
+        }
+    }
+}
+
+/// Reads the counts of a step.
+pub fn counts(snapshot: &Snapshot, step: NodeId) -> Result<Vec<(String, MetricValue)>> {
+    Ok(snapshot
+        .metrics(step)?
+        .into_iter()
+        .map(|point| (point.name, point.value))
+        .collect())
+}
+
+/// The values of a filing on its way through the stages, each computed when it is first asked for.
+struct Chain<'a> {
+    bytes: &'a [u8],
+    parsed: Option<Parsed>,
+    section: Option<Section>,
+    extracted: Option<Extracted>,
+    cleaned: Option<Cleaned>,
+}
+
+/// A stage's output and its counts, or why there is none.
+type Computed = Result<(Vec<u8>, Vec<(String, MetricValue)>), String>;
+
+impl<'a> Chain<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Chain {
+            bytes,
+            parsed: None,
+            section: None,
+            extracted: None,
+            cleaned: None,
+        }
+    }
+
+    /// Computes a part. A panic is a fault of ours; it costs this filing, not the run.
+    fn compute(&mut self, part: Part) -> Computed {
+        catch_unwind(AssertUnwindSafe(|| self.compute_part(part))).unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or(panic.downcast_ref::<&str>().copied());
+            Err(format!(
+                "a fault of lineage, please report it: {}",
+                text.unwrap_or("panic")
+            ))
+        })
+    }
+
+    fn compute_part(&mut self, part: Part) -> Computed {
+        let section = part.section.unwrap_or(Section::RISK_FACTORS);
+        match part.stage {
+            PipelineStage::Parse => {
+                let parsed = self.parsed()?;
+                let metrics = vec![count("elements", parsed.elements_count())];
+                Ok((parsed.to_json(), metrics))
+            }
+            PipelineStage::Extract => {
+                let extracted = self.extracted(section)?;
+                let words = extracted.text().split_whitespace().count();
+                let status = format!("sections_{}", extracted.status().name().replace('-', "_"));
+                Ok((
+                    extracted.to_json(),
+                    vec![count(&status, 1), count("extracted_words", words)],
+                ))
+            }
+            PipelineStage::Clean => {
+                let cleaned = self.cleaned(section)?;
+                let words = cleaned.text().split_whitespace().count();
+                Ok((cleaned.to_json(), vec![count("cleaned_words", words)]))
+            }
+            PipelineStage::Segment => {
+                let segmented: Segmented = filings::segment(self.cleaned(section)?);
+                let words = segmented
+                    .segments()
+                    .iter()
+                    .map(|segment| segment.word_count)
+                    .sum();
+                let metrics = vec![
+                    count("segments", segmented.segments().len()),
+                    count("segment_words", words),
+                ];
+                Ok((segmented.to_json(), metrics))
+            }
+        }
+    }
+
+    fn parsed(&mut self) -> Result<&Parsed, String> {
+        if self.parsed.is_none() {
+            self.parsed = Some(filings::parse(self.bytes).map_err(|error| match error.kind() {
+                Kind::Bug => format!("a fault of lineage, please report it: {error}"),
+                _ => error.to_string(),
+            })?);
+        }
+        Ok(self.parsed.as_ref().expect("it was just put there"))
+    }
+
+    fn extracted(&mut self, section: Section) -> Result<&Extracted, String> {
+        if self.section != Some(section) || self.extracted.is_none() {
+            let extracted = filings::extract(self.parsed()?, section);
+            self.extracted = Some(extracted);
+            self.cleaned = None;
+            self.section = Some(section);
+        }
+        Ok(self.extracted.as_ref().expect("it was just put there"))
+    }
+
+    fn cleaned(&mut self, section: Section) -> Result<&Cleaned, String> {
+        if self.section != Some(section) || self.cleaned.is_none() {
+            let cleaned = filings::clean(self.extracted(section)?);
+            self.cleaned = Some(cleaned);
+        }
+        Ok(self.cleaned.as_ref().expect("it was just put there"))
+    }
+}
+
+fn count(name: &str, count: usize) -> (String, MetricValue) {
+    (
+        name.to_owned(),
+        MetricValue::new(count as f64).expect("a count is finite"),
+    )
+}

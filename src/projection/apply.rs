@@ -1,0 +1,92 @@
+//! Putting projected files on the disk: inside the workspace only, whole or not at all.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::model::ArtifactPath;
+
+/// Returns where `path` is to be written in the workspace at `root`, an absolute path free of symbolic links.
+///
+/// # Errors
+/// A request error where the path is outside the workspace, or a symbolic link on the way leads out of it.
+pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
+    let leads_out = || {
+        Error::request(format!("`{path}` leads out of the workspace"))
+            .hint("a folder on the way is a symbolic link; nothing was written there")
+    };
+    if !path.is_inside() {
+        return Err(leads_out());
+    }
+    let target = path.on_disk(root).ok_or_else(leads_out)?;
+    let existing = target
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.symlink_metadata().is_ok());
+    if let Some(folder) = existing {
+        let real = folder
+            .canonicalize()
+            .map_err(|cause| Error::request(format!("cannot write `{path}`")).because(cause))?;
+        if !real.starts_with(root) {
+            return Err(leads_out());
+        }
+    }
+    Ok(target)
+}
+
+/// Writes files into the workspace at `root`, each whole or not at all; returns what became of each, in order.
+///
+/// Every file is forced to the disk before it takes its name, and every folder once after all its files.
+pub fn write_files(disk: &Disk, root: &Path, files: &[(&ArtifactPath, &[u8])]) -> Vec<Result<()>> {
+    let mut folders = BTreeSet::new();
+    let mut results = Vec::with_capacity(files.len());
+    for (path, bytes) in files {
+        results.push(write_file(disk, root, path, bytes).map(|folder| {
+            folders.insert(folder);
+        }));
+    }
+    for folder in folders {
+        if let Err(cause) = disk.sync_folder(&folder) {
+            let error = Error::store(format!("cannot write `{}`", folder.display())).because(cause);
+            results.push(Err(error));
+        }
+    }
+    results
+}
+
+fn write_file(disk: &Disk, root: &Path, path: &ArtifactPath, bytes: &[u8]) -> Result<PathBuf> {
+    let failed = |cause| {
+        Error::store(format!("cannot write `{path}`"))
+            .because(cause)
+            .hint("its content is kept; `lineage pipeline --resume` writes it again")
+    };
+    let target = place(root, path)?;
+    let folder = target.parent().unwrap_or(root).to_owned();
+    disk.create_folders(&folder).map_err(failed)?;
+    disk.replace(&target, bytes).map_err(failed)?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_symbolic_link_out_of_the_workspace_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap().join("w");
+        std::fs::create_dir_all(root.join("data")).unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.join("data/interim")).unwrap();
+        let path = ArtifactPath::new("data/interim/parsed/x.json").unwrap();
+        let results = write_files(&Disk::new(), &root, &[(&path, b"x")]);
+        let error = results.into_iter().next().unwrap().unwrap_err();
+        assert_eq!(
+            error.message(),
+            "`data/interim/parsed/x.json` leads out of the workspace"
+        );
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+}

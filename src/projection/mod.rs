@@ -1,0 +1,8 @@
+//! Files out of the store: what they are called, what is in them (pure), and putting them on the disk (atomic).
+
+mod apply;
+pub mod names;
+mod plan;
+
+pub use apply::{place, write_files};
+pub use plan::metrics_json;

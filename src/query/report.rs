@@ -1,0 +1,342 @@
+//! A walk as people ask for it: run by run, with names instead of numbers.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::error::Result;
+use crate::model::{Artifact, Evidence, NodeId, Role, RunStatus, Step, Timestamp};
+use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
+use crate::query::history::{RunView, run_view, unique_tail};
+use crate::query::origin::Origin;
+use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+
+/// A run as it is named to people.
+#[derive(Debug, Clone)]
+pub struct RunHead {
+    /// The run and what became of it.
+    pub view: RunView,
+    /// The shortest tail of its key that names it alone.
+    pub tail: String,
+    /// Whether its process lives; decided by whoever sees processes.
+    pub alive: bool,
+}
+
+impl RunHead {
+    /// Reads the head of a run; `None` where only others speak of it.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn read(snapshot: &Snapshot, number: RunNo) -> Result<Option<Self>> {
+        let Some(view) = run_view(snapshot, number)? else {
+            return Ok(None);
+        };
+        let tail = unique_tail(snapshot, view.run.id)?;
+        Ok(Some(RunHead {
+            view,
+            tail,
+            alive: false,
+        }))
+    }
+
+    /// Returns what the run is now: one that has no end and no process was interrupted.
+    pub fn status(&self) -> RunStatus {
+        match self.view.status() {
+            RunStatus::Running if !self.alive => RunStatus::Interrupted,
+            status => status,
+        }
+    }
+}
+
+/// The walk from a file or a run.
+#[derive(Debug, Clone)]
+pub struct TraceReport {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The runs on the way, in the order of the walk; not more than were asked for.
+    pub runs: Vec<TraceRun>,
+    /// How many runs are on the way.
+    pub runs_total: u64,
+    /// How many steps.
+    pub steps_total: u64,
+    /// How many files, each version counted.
+    pub artifacts_total: u64,
+    /// Files that nobody recorded wrote, going up; files that nobody recorded read, going down.
+    pub ends: Vec<Artifact>,
+    /// How many such files there are, where not all are listed.
+    pub ends_total: u64,
+    /// Inputs whose bytes nobody recorded wrote although the path had a writer.
+    pub gaps: Vec<Gap>,
+    /// How many edges are known in which way: observed, declared, inferred.
+    pub evidence: [u64; 3],
+    /// How many edges are copies rather than writes.
+    pub copies: u64,
+    /// What the bound on depth left out.
+    pub cut: Cut,
+}
+
+/// An input whose bytes came from nowhere recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What was read.
+    pub artifact: Artifact,
+    /// What a recorded step had written there before.
+    pub written: Artifact,
+    /// When.
+    pub written_at: Timestamp,
+    /// The tail of that step's run.
+    pub run: String,
+}
+
+/// A run on the way, with its steps on the way.
+#[derive(Debug, Clone)]
+pub struct TraceRun {
+    /// The run.
+    pub head: RunHead,
+    /// Its steps, in the order of the walk.
+    pub steps: Vec<TraceRunStep>,
+}
+
+/// A step on the way.
+#[derive(Debug, Clone)]
+pub struct TraceRunStep {
+    /// The step, without its edges.
+    pub step: Step,
+    /// How many steps lie between it and the start.
+    pub depth: u32,
+    /// What it read, as far as it is on the way.
+    pub used: Vec<TraceFile>,
+    /// What it wrote, as far as it is on the way.
+    pub generated: Vec<TraceFile>,
+}
+
+/// A file on the way.
+#[derive(Debug, Clone)]
+pub struct TraceFile {
+    /// The file.
+    pub artifact: Artifact,
+    /// When it was first read, or last written.
+    pub at: Timestamp,
+    /// How that is known.
+    pub evidence: Evidence,
+    /// What it is to the step.
+    pub role: Role,
+    /// Where it came from; `None` where that was not asked.
+    pub from: Option<CameFrom>,
+}
+
+/// Where a file came from, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameFrom {
+    /// Written by a step of the run with this key.
+    Run(NodeId),
+    /// The same bytes as this file, written by a step of the run with this key.
+    CopyOf(Artifact, NodeId),
+    /// A gap.
+    Gap,
+    /// A source.
+    Source,
+}
+
+/// As many ends and gaps are listed by name.
+const ENDS_MAX: usize = 100_000;
+
+/// Puts names to a walk; of its runs, the first `runs_max`.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<TraceReport> {
+    let mut names = Names {
+        snapshot,
+        runs: HashMap::new(),
+    };
+    let mut report = TraceReport {
+        direction: trace.direction,
+        runs: Vec::new(),
+        runs_total: 0,
+        steps_total: trace.steps.len() as u64,
+        artifacts_total: 0,
+        ends: Vec::new(),
+        ends_total: 0,
+        gaps: Vec::new(),
+        evidence: [0; 3],
+        copies: 0,
+        cut: trace.cut,
+    };
+    let mut place: HashMap<RunNo, usize> = HashMap::new();
+    for step in &trace.steps {
+        let next = place.len();
+        let at = *place.entry(step.run).or_insert(next);
+        if at >= runs_max {
+            continue;
+        }
+        if at == report.runs.len() {
+            match RunHead::read(snapshot, step.run)? {
+                Some(head) => report.runs.push(TraceRun {
+                    head,
+                    steps: Vec::new(),
+                }),
+                // Steps of a run whose start has not arrived yet are counted, not shown.
+                None => continue,
+            }
+        }
+        if let Some(run) = report.runs.get_mut(at) {
+            run.steps.push(names.step(step)?);
+        }
+    }
+    report.runs_total = place.len() as u64;
+    count_edges(snapshot, trace, &mut report)?;
+    find_ends(snapshot, trace, &mut report)?;
+    Ok(report)
+}
+
+fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Result<()> {
+    let mut artifacts: HashSet<ArtifactNo> = HashSet::new();
+    let mut gaps: BTreeSet<(ArtifactNo, ArtifactNo, i64, StepNo)> = BTreeSet::new();
+    for edge in trace
+        .steps
+        .iter()
+        .flat_map(|step| step.used.iter().chain(&step.generated))
+    {
+        artifacts.insert(edge.artifact);
+        report.evidence[edge.evidence as usize] += 1;
+        match edge.origin {
+            Some(Origin::Copied(_)) => report.copies += 1,
+            Some(Origin::Gap(write)) => {
+                gaps.insert((edge.artifact, write.artifact, write.at, write.step));
+            }
+            _ => {}
+        }
+    }
+    report.artifacts_total = artifacts.len() as u64;
+    for (artifact, written, at, step) in gaps.into_iter().take(ENDS_MAX) {
+        let run = match snapshot.edges(step)? {
+            Some(edges) => RunHead::read(snapshot, edges.run)?.map(|head| head.tail),
+            None => None,
+        };
+        report.gaps.push(Gap {
+            artifact: snapshot.artifact(artifact)?,
+            written: snapshot.artifact(written)?,
+            written_at: Timestamp::from_micros(at),
+            run: run.unwrap_or_default(),
+        });
+    }
+    report
+        .gaps
+        .sort_by(|a, b| (&a.artifact, a.written_at).cmp(&(&b.artifact, b.written_at)));
+    Ok(())
+}
+
+fn find_ends(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Result<()> {
+    let mut ends: HashSet<ArtifactNo> = HashSet::new();
+    match trace.direction {
+        Direction::Up => {
+            let used = trace.steps.iter().flat_map(|step| &step.used);
+            ends.extend(
+                used.filter(|edge| edge.origin == Some(Origin::Source))
+                    .map(|edge| edge.artifact),
+            );
+        }
+        Direction::Down => {
+            let read: HashSet<ArtifactNo> = trace
+                .steps
+                .iter()
+                .flat_map(|step| &step.used)
+                .map(|edge| edge.artifact)
+                .collect();
+            let written = trace
+                .steps
+                .iter()
+                .flat_map(|step| &step.generated)
+                .map(|edge| edge.artifact);
+            ends.extend(written.filter(|artifact| !read.contains(artifact)));
+        }
+    }
+    report.ends_total = ends.len() as u64;
+    // Naming a hundred thousand results takes longer than finding them; who wants them all asks for the files.
+    if ends.len() <= ENDS_MAX && (trace.direction == Direction::Up || ends.len() <= 1_000) {
+        for end in ends {
+            report.ends.push(snapshot.artifact(end)?);
+        }
+        report.ends.sort();
+    }
+    Ok(())
+}
+
+/// Lists every file of a walk once, by path: what was read and written on the way.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn files(snapshot: &Snapshot, trace: &Trace) -> Result<Vec<Artifact>> {
+    let edges = trace.steps.iter().flat_map(|step| match trace.direction {
+        Direction::Up => &step.used,
+        Direction::Down => &step.generated,
+    });
+    let numbers: HashSet<ArtifactNo> = edges.map(|edge| edge.artifact).collect();
+    let mut files = numbers
+        .into_iter()
+        .map(|number| snapshot.artifact(number))
+        .collect::<Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
+}
+
+struct Names<'a> {
+    snapshot: &'a Snapshot,
+    runs: HashMap<RunNo, Option<NodeId>>,
+}
+
+impl Names<'_> {
+    fn step(&mut self, step: &TraceStep) -> Result<TraceRunStep> {
+        let record = self.snapshot.step_without_edges(step.step)?;
+        let record = record
+            .ok_or_else(|| crate::error::Error::store("a step of the store has edges and no record"))?;
+        let used = step
+            .used
+            .iter()
+            .map(|edge| self.file(edge))
+            .collect::<Result<_>>()?;
+        let generated = step
+            .generated
+            .iter()
+            .map(|edge| self.file(edge))
+            .collect::<Result<_>>()?;
+        Ok(TraceRunStep {
+            step: record,
+            depth: step.depth,
+            used,
+            generated,
+        })
+    }
+
+    fn file(&mut self, edge: &TraceEdge) -> Result<TraceFile> {
+        let from = match edge.origin {
+            None => None,
+            Some(Origin::Written(write)) => self.run_of(write.step)?.map(CameFrom::Run),
+            Some(Origin::Copied(write)) => {
+                let artifact = self.snapshot.artifact(write.artifact)?;
+                self.run_of(write.step)?
+                    .map(|run| CameFrom::CopyOf(artifact, run))
+            }
+            Some(Origin::Gap(_)) => Some(CameFrom::Gap),
+            Some(Origin::Source) => Some(CameFrom::Source),
+        };
+        Ok(TraceFile {
+            artifact: self.snapshot.artifact(edge.artifact)?,
+            at: Timestamp::from_micros(edge.at),
+            evidence: edge.evidence,
+            role: edge.role,
+            from,
+        })
+    }
+
+    fn run_of(&mut self, step: StepNo) -> Result<Option<NodeId>> {
+        let Some(edges) = self.snapshot.edges(step)? else {
+            return Ok(None);
+        };
+        if let Some(known) = self.runs.get(&edges.run) {
+            return Ok(*known);
+        }
+        let id = self.snapshot.run(edges.run)?.map(|run| run.id);
+        self.runs.insert(edges.run, id);
+        Ok(id)
+    }
+}
