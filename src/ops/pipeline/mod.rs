@@ -222,7 +222,6 @@ fn prior_steps(snapshot: &Snapshot, view: &RunView) -> Result<(HashMap<Digest, P
         prior.insert(
             key,
             PriorStep {
-                id: step.id,
                 output: output.artifact.clone(),
                 metrics,
             },
