@@ -1,6 +1,7 @@
 #![warn(missing_docs)]
 //! lineage
 pub mod capture;
+pub mod cli;
 pub mod content;
 pub mod disk;
 pub mod error;
@@ -10,4 +11,5 @@ pub mod model;
 pub mod ops;
 pub mod projection;
 pub mod query;
+pub mod render;
 pub mod store;

@@ -72,13 +72,13 @@ impl ElementKind {
 /// Typography of a run of letters; in JSON a short text such as `bi` or `bu14`.
 ///
 /// `b` bold, `i` italic, `u` underlined, `c` centred, `k` coloured, `l` linked; then the font size in points where it is
-/// known.
+/// larger than that of the body text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Style {
     /// The flags below, joined.
     pub flags: u8,
-    /// Font size in half points; 0 where the document does not say.
+    /// Font size in half points, where it is larger than that of the body text; 0 otherwise.
     pub half_points: u8,
 }
 

@@ -73,6 +73,17 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns the text of a range that holds ASCII only.
+    fn ascii(&self, start: usize, end: usize) -> std::borrow::Cow<'a, str> {
+        match self
+            .utf8
+            .and_then(|text| text.get(start - self.start..end - self.start))
+        {
+            Some(text) => text.into(),
+            None => String::from_utf8_lossy(&self.bytes[start..end]),
+        }
+    }
+
     /// Returns the letter at `at` and how many bytes it takes.
     fn letter(&self, at: usize) -> (char, usize) {
         match self.utf8 {
@@ -182,20 +193,21 @@ impl TextBuffer {
         while at < end {
             let from = at;
             // The common case: letters with single spaces between them.
+            if PLAIN[bytes[at] as usize] {
+                at = plain_words_end(bytes, at, entities);
+            }
             while at < end {
                 let byte = bytes[at];
-                if PLAIN[byte as usize]
-                    || (byte == b' ' && at > from && at + 1 < end && PLAIN[bytes[at + 1] as usize])
-                {
+                let is_single_space =
+                    byte == b' ' && at > from && at + 1 < end && PLAIN[bytes[at + 1] as usize];
+                if PLAIN[byte as usize] || is_single_space {
                     at += 1;
                 } else {
                     break;
                 }
             }
-            if at > from
-                && let Ok(text) = std::str::from_utf8(&bytes[from..at])
-            {
-                self.push_exact(text, from);
+            if at > from {
+                self.push_exact(&source.ascii(from, at), from);
             }
             if at >= end {
                 break;
@@ -272,6 +284,35 @@ impl TextBuffer {
     /// Returns the offset in the file of the first letter.
     pub fn start(&self) -> u64 {
         self.offsets.first().map_or(self.end, |&(_, file)| file)
+    }
+}
+
+/// Finds how far plain words with single spaces between them reach from `start`, eight bytes at a time; never ends in a space.
+fn plain_words_end(bytes: &[u8], start: usize, entities: bool) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    // For bytes below 128: the high bit is set in the result where the byte is not `byte`.
+    let differs = |word: u64, byte: u8| ((word ^ (u64::from(byte) * EACH)) + 0x7f * EACH) & HIGH;
+    let mut at = start;
+    let mut carry = 0;
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(chunk);
+        let word = u64::from_le_bytes(eight);
+        if word & HIGH != 0 || (word + 0x60 * EACH) & HIGH != HIGH || differs(word, 0x7f) != HIGH {
+            break;
+        }
+        let spaces = !differs(word, b' ') & HIGH;
+        if spaces & (spaces << 8 | carry) != 0 || (entities && differs(word, b'&') != HIGH) {
+            break;
+        }
+        carry = spaces >> 56;
+        at += 8;
+    }
+    if at > start && bytes[at - 1] == b' ' {
+        at - 1
+    } else {
+        at
     }
 }
 

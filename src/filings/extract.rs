@@ -8,7 +8,7 @@ use super::header::Facts;
 use super::locate::{Located, one_line};
 use super::parse::Parsed;
 use super::section::Section;
-use super::words::count_words;
+use super::words::has_at_most_words;
 use crate::error::Result;
 
 /// What became of an item in a filing.
@@ -93,10 +93,16 @@ pub struct Extracted {
 pub fn extract(parsed: &Parsed, section: Section) -> Extracted {
     let form = parsed.form_kind();
     let wanted = section.in_form(form).unwrap_or(section);
-    let found = parsed
+    let exact = parsed
         .sections()
         .iter()
-        .find(|located| covers(located, wanted, parsed));
+        .find(|located| located.identifier == wanted);
+    let found = exact.or_else(|| {
+        parsed
+            .sections()
+            .iter()
+            .find(|located| covers(located, wanted, parsed))
+    });
     let mut extracted = Extracted {
         version: VERSION,
         identifier: wanted,
@@ -248,29 +254,36 @@ pub(super) fn subsections(elements: &[Element]) -> Vec<String> {
 /// A pointer or a statement that nothing is required has no more words than this.
 const POINTER_WORDS_MAX: usize = 150;
 
+/// A statement that nothing is required has no more words than this.
+const STATEMENT_WORDS_MAX: usize = 70;
+
 fn status(text: &str, elements: &[Element], located: &Located) -> Status {
-    let words = count_words(text);
-    let lower = one_line(text).to_lowercase();
-    let has_any = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
-    if words == 0 {
-        return if is_omitted(elements, located) {
+    if text.trim().is_empty() {
+        let title = located.title.to_lowercase();
+        let is_reserved = ["reserved", "not applicable", "omitted", "none"]
+            .iter()
+            .any(|word| title.contains(word));
+        return if is_reserved || is_omitted(elements, located) {
             Status::NotRequired
         } else {
             Status::Absent
         };
     }
-    if words > POINTER_WORDS_MAX {
+    if !has_at_most_words(text, POINTER_WORDS_MAX) {
         return Status::Found;
     }
+    let lower = one_line(text).to_lowercase();
+    let has_any = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
     let trimmed = lower.trim_matches(|c: char| !c.is_alphanumeric());
-    if has_any(&[
-        "not required",
-        "not applicable",
-        "smaller reporting compan",
-        "omitted",
-        "inapplicable",
-    ]) || matches!(trimmed, "none" | "n/a" | "na")
-    {
+    let says_nothing = matches!(trimmed, "none" | "n/a" | "na" | "reserved")
+        || has_any(&[
+            "not required",
+            "not applicable",
+            "smaller reporting compan",
+            "omitted",
+            "inapplicable",
+        ]);
+    if says_nothing && has_at_most_words(text, STATEMENT_WORDS_MAX) {
         return Status::NotRequired;
     }
     if has_any(&POINTER_PHRASES) {

@@ -97,21 +97,27 @@ fn mark_page_numbers(elements: &mut [Element], near: &[bool]) {
     }
 }
 
-/// Letters of a short text, without digits: what a running header shares from page to page.
-fn running_key(text: &str) -> Option<String> {
-    if text.len() > 160 {
+/// Digest of the letters of a short text, without digits and case: what a running header shares from page to page.
+fn running_key(text: &str) -> Option<u64> {
+    if text.len() > RUNNING_LEN_MAX {
         return None;
     }
-    let key: String = text
-        .chars()
-        .filter(|c| c.is_alphabetic())
-        .flat_map(char::to_lowercase)
-        .collect();
-    (key.len() >= 3).then_some(key)
+    // FNV-1a: quick for short texts, and the same on every machine.
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    let mut letters = 0;
+    for letter in text.chars().filter(|letter| letter.is_alphabetic()) {
+        digest =
+            (digest ^ u64::from(u32::from(letter.to_ascii_lowercase()))).wrapping_mul(0x0000_0100_0000_01b3);
+        letters += 1;
+    }
+    (letters >= 3).then_some(digest)
 }
 
+/// A running header is no longer than this.
+const RUNNING_LEN_MAX: usize = 160;
+
 fn mark_repeated(elements: &mut [Element], near: &[bool]) {
-    let mut seen: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut seen: HashMap<u64, Vec<usize>> = HashMap::new();
     for (index, element) in elements.iter().enumerate() {
         if element.kind == ElementKind::TextElement
             && let Some(key) = running_key(&element.text)
@@ -119,8 +125,13 @@ fn mark_repeated(elements: &mut [Element], near: &[bool]) {
             seen.entry(key).or_default().push(index);
         }
     }
-    for (key, places) in seen {
-        let is_back_link = key == "tableofcontents" || key == "backtotableofcontents" || key == "index";
+    let back_links = ["Table of Contents", "Back to Table of Contents", "Index"].map(running_key);
+    // In the order of the document: what is marked first decides what stands beside furniture.
+    let mut repeated: Vec<(u64, Vec<usize>)> =
+        seen.into_iter().filter(|(_, places)| places.len() > 1).collect();
+    repeated.sort_by_key(|(_, places)| places[0]);
+    for (key, places) in repeated {
+        let is_back_link = back_links.contains(&Some(key));
         let at_break = places
             .iter()
             .filter(|index| beside_break(elements, near, **index))
@@ -135,7 +146,10 @@ fn mark_repeated(elements: &mut [Element], near: &[bool]) {
             || part_label(&elements[places[0]].text).is_some();
         let is_running = places.len() >= REPEATED_MIN
             && (at_break * 10 >= places.len() * 7 || (has_number && is_spread(&places)));
-        if is_heading || !(is_running || (is_back_link && places.len() > 1)) {
+        if is_heading
+            || is_answer(&elements[places[0]].text)
+            || !(is_running || (is_back_link && places.len() > 1))
+        {
             continue;
         }
         for index in places {
@@ -145,6 +159,15 @@ fn mark_repeated(elements: &mut [Element], near: &[bool]) {
             }
         }
     }
+}
+
+/// Tells whether a text is all that an item has to say: it may stand anywhere, any number of times.
+fn is_answer(text: &str) -> bool {
+    let text = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    matches!(
+        text.as_str(),
+        "none" | "not applicable" | "not required" | "omitted" | "n/a" | "reserved" | "[reserved]"
+    )
 }
 
 /// A text on fewer pages than this may be a heading used again.

@@ -9,7 +9,8 @@ use super::encoding::Source;
 
 /// What is known of a filing; what was not found is null, and nothing comes from a file's name.
 ///
-/// Dates are `YYYY-MM-DD`, the fiscal year's end `MM-DD`, the CIK has ten digits.
+/// Values are written as the header of a submission writes them, whatever the source: dates `YYYYMMDD`, the end of the fiscal
+/// year `MMDD`, the CIK with ten digits, the employer number with nine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// Registrant's name as filed.
@@ -34,14 +35,14 @@ pub struct Facts {
     pub fiscal_year_end: Option<String>,
     /// Employer identification number of the IRS.
     pub ein: Option<String>,
-    /// State or country of incorporation, as filed.
+    /// State of incorporation by its code (`DE`); a country as filed.
     pub state_of_incorporation: Option<String>,
     /// Commission file number.
     pub sec_file_number: Option<String>,
     /// First trading symbol.
     pub ticker: Option<String>,
-    /// "true" for an amendment.
-    pub amendment_flag: Option<String>,
+    /// True for an amendment.
+    pub amendment_flag: Option<bool>,
     /// Filer category, such as "Large Accelerated Filer".
     pub entity_filer_category: Option<String>,
 }
@@ -54,8 +55,17 @@ impl Facts {
         if let Some(accession) = &self.accession_number {
             return accession.clone();
         }
-        let known = [&self.company_name, &self.form_type, &self.period_of_report];
-        let parts: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
+        let period = self
+            .period_of_report
+            .as_ref()
+            .filter(|date| date.len() == 8)
+            .map(|date| format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]));
+        let known = [
+            self.company_name.as_deref(),
+            self.form_type.as_deref(),
+            period.as_deref(),
+        ];
+        let parts: Vec<&str> = known.into_iter().flatten().collect();
         if parts.is_empty() {
             "unnamed filing".to_string()
         } else {
@@ -65,6 +75,7 @@ impl Facts {
 
     /// Fills what is still unknown from `other`.
     fn or(&mut self, other: Facts) {
+        self.amendment_flag = self.amendment_flag.or(other.amendment_flag);
         let pairs = [
             (&mut self.company_name, other.company_name),
             (&mut self.cik, other.cik),
@@ -80,7 +91,6 @@ impl Facts {
             (&mut self.state_of_incorporation, other.state_of_incorporation),
             (&mut self.sec_file_number, other.sec_file_number),
             (&mut self.ticker, other.ticker),
-            (&mut self.amendment_flag, other.amendment_flag),
             (&mut self.entity_filer_category, other.entity_filer_category),
         ];
         for (known, found) in pairs {
@@ -111,10 +121,18 @@ pub fn read(source: &Source<'_>, container: &Container, elements: &[Element]) ->
             .map(str::to_string);
     }
     if facts.amendment_flag.is_none() {
-        facts.amendment_flag = facts
-            .form_type
+        facts.amendment_flag = facts.form_type.as_ref().map(|form| form.ends_with("/A"));
+    }
+    let is_annual = facts
+        .form_type
+        .as_ref()
+        .is_some_and(|form| form.starts_with("10-K") && !form.starts_with("10-KT"));
+    if facts.fiscal_year_end.is_none() && is_annual {
+        facts.fiscal_year_end = facts
+            .period_of_report
             .as_ref()
-            .map(|form| form.ends_with("/A").to_string());
+            .and_then(|date| date.get(4..))
+            .map(str::to_string);
     }
     facts
 }
@@ -178,6 +196,9 @@ fn from_inline_xbrl(source: &Source<'_>) -> Facts {
         if value.is_empty() || value.len() > FACT_LEN_MAX {
             continue;
         }
+        if name == b"AmendmentFlag" {
+            facts.amendment_flag = facts.amendment_flag.or(value.to_ascii_lowercase().parse().ok());
+        }
         let slot = match name {
             b"EntityRegistrantName" => &mut facts.company_name,
             b"EntityCentralIndexKey" => &mut facts.cik,
@@ -189,7 +210,6 @@ fn from_inline_xbrl(source: &Source<'_>) -> Facts {
             b"EntityIncorporationStateCountryCode" => &mut facts.state_of_incorporation,
             b"EntityFileNumber" => &mut facts.sec_file_number,
             b"TradingSymbol" => &mut facts.ticker,
-            b"AmendmentFlag" => &mut facts.amendment_flag,
             b"EntityFilerCategory" => &mut facts.entity_filer_category,
             _ => continue,
         };
@@ -201,10 +221,16 @@ fn from_inline_xbrl(source: &Source<'_>) -> Facts {
     facts.period_of_report = facts.period_of_report.as_deref().and_then(parse_date);
     facts.fiscal_year_end = facts.fiscal_year_end.as_deref().and_then(parse_month_day);
     facts.ein = facts.ein.as_deref().and_then(parse_ein);
-    facts.amendment_flag = facts
-        .amendment_flag
-        .map(|flag| flag.to_ascii_lowercase())
-        .filter(|flag| flag == "true" || flag == "false");
+    facts.ticker = facts
+        .ticker
+        .filter(|ticker| !matches!(ticker.to_ascii_lowercase().as_str(), "n/a" | "none" | "na" | "-"));
+    facts.state_of_incorporation = facts.state_of_incorporation.map(|state| {
+        let code = STATES
+            .iter()
+            .find(|(name, _)| state.eq_ignore_ascii_case(name))
+            .map(|(_, code)| code.to_string());
+        code.unwrap_or(state)
+    });
     facts
 }
 
@@ -264,7 +290,7 @@ fn from_cover(elements: &[Element]) -> Facts {
             && let Some(at) = lower.find("exact name of")
         {
             facts.company_name = name_before(&text[..at]).or_else(|| {
-                cover[..index]
+                cover[index.saturating_sub(NAME_DISTANCE_MAX)..index]
                     .iter()
                     .rev()
                     .map(|before| before.text.trim())
@@ -275,6 +301,9 @@ fn from_cover(elements: &[Element]) -> Facts {
         if facts.sec_file_number.is_none() {
             facts.sec_file_number = file_number(&lower);
         }
+        if facts.state_of_incorporation.is_none() {
+            facts.state_of_incorporation = state_on_cover(cover, index, &lower);
+        }
         if facts.ein.is_none() && lower.contains("-") {
             facts.ein = text
                 .split(|c: char| c.is_whitespace())
@@ -284,6 +313,9 @@ fn from_cover(elements: &[Element]) -> Facts {
     }
     facts
 }
+
+/// The registrant's name stands no more elements than this above its caption.
+const NAME_DISTANCE_MAX: usize = 3;
 
 /// A cover page and what precedes it has no more elements than this.
 const COVER_ELEMENTS: usize = 60;
@@ -309,8 +341,21 @@ fn form_on_cover(lower: &str) -> Option<String> {
 }
 
 fn is_name(text: &str) -> bool {
+    const OTHER: [&str; 7] = [
+        "commission file",
+        "incorporation",
+        "jurisdiction",
+        "form 10",
+        "transition period",
+        "period ended",
+        "year ended",
+    ];
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    letters >= 3 && text.len() <= 120 && !text.contains("____")
+    let lower = text.to_ascii_lowercase();
+    letters >= 3
+        && text.len() <= 120
+        && !text.contains("____")
+        && !OTHER.iter().any(|words| lower.contains(words))
 }
 
 /// Returns the last line before "(Exact name of registrant".
@@ -336,6 +381,84 @@ fn file_number(lower: &str) -> Option<String> {
     (number.contains('-') && number.len() >= 3 && number.len() <= 14).then_some(number)
 }
 
+/// Reads the state above or before "(State or other jurisdiction of incorporation)".
+fn state_on_cover(cover: &[Element], index: usize, lower: &str) -> Option<String> {
+    let at = [
+        "state or other jurisdiction",
+        "state of incorporation",
+        "state or jurisdiction",
+    ]
+    .iter()
+    .find_map(|words| lower.find(words))?;
+    let before = cover
+        .get(index.wrapping_sub(1))
+        .map_or(String::new(), |element| element.text.to_ascii_lowercase());
+    [&lower[..at], before.as_str()].iter().find_map(|text| {
+        let state = |(name, code): &(&str, &str)| {
+            let place = text.find(name)?;
+            let is_word = !text[..place].ends_with(char::is_alphabetic)
+                && !text[place + name.len()..].starts_with(char::is_alphabetic);
+            is_word.then(|| code.to_string())
+        };
+        STATES.iter().find_map(state)
+    })
+}
+
+/// States of the United States with their codes, those first whose name ends in another's.
+const STATES: [(&str, &str); 51] = [
+    ("west virginia", "WV"),
+    ("alabama", "AL"),
+    ("alaska", "AK"),
+    ("arizona", "AZ"),
+    ("arkansas", "AR"),
+    ("california", "CA"),
+    ("colorado", "CO"),
+    ("connecticut", "CT"),
+    ("delaware", "DE"),
+    ("florida", "FL"),
+    ("georgia", "GA"),
+    ("hawaii", "HI"),
+    ("idaho", "ID"),
+    ("illinois", "IL"),
+    ("indiana", "IN"),
+    ("iowa", "IA"),
+    ("kansas", "KS"),
+    ("kentucky", "KY"),
+    ("louisiana", "LA"),
+    ("maine", "ME"),
+    ("maryland", "MD"),
+    ("massachusetts", "MA"),
+    ("michigan", "MI"),
+    ("minnesota", "MN"),
+    ("mississippi", "MS"),
+    ("missouri", "MO"),
+    ("montana", "MT"),
+    ("nebraska", "NE"),
+    ("nevada", "NV"),
+    ("new hampshire", "NH"),
+    ("new jersey", "NJ"),
+    ("new mexico", "NM"),
+    ("new york", "NY"),
+    ("north carolina", "NC"),
+    ("north dakota", "ND"),
+    ("ohio", "OH"),
+    ("oklahoma", "OK"),
+    ("oregon", "OR"),
+    ("pennsylvania", "PA"),
+    ("rhode island", "RI"),
+    ("south carolina", "SC"),
+    ("south dakota", "SD"),
+    ("tennessee", "TN"),
+    ("texas", "TX"),
+    ("utah", "UT"),
+    ("vermont", "VT"),
+    ("virginia", "VA"),
+    ("washington", "WA"),
+    ("wisconsin", "WI"),
+    ("wyoming", "WY"),
+    ("district of columbia", "DC"),
+];
+
 fn is_ein(word: &str) -> bool {
     let bytes = word.as_bytes();
     bytes.len() == 10 && bytes[2] == b'-' && bytes.iter().filter(|byte| byte.is_ascii_digit()).count() == 9
@@ -343,7 +466,7 @@ fn is_ein(word: &str) -> bool {
 
 fn parse_ein(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    (digits.len() == 9 && digits != "000000000").then(|| format!("{}-{}", &digits[..2], &digits[2..]))
+    (digits.len() == 9 && digits != "000000000").then_some(digits)
 }
 
 fn ten_digits(text: &str) -> Option<String> {
@@ -384,7 +507,7 @@ pub fn parse_date(text: &str) -> Option<String> {
         _ => written_date(text)?,
     };
     let is_date = (1980..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    is_date.then(|| format!("{year:04}-{month:02}-{day:02}"))
+    is_date.then(|| format!("{year:04}{month:02}{day:02}"))
 }
 
 fn century(year: u32) -> u32 {
@@ -427,5 +550,5 @@ fn parse_month_day(text: &str) -> Option<String> {
             .filter(|word| !word.is_empty());
         (month_number(words.next()?)?, words.next()?.parse().ok()?)
     };
-    ((1..=12).contains(&month) && (1..=31).contains(&day)).then(|| format!("{month:02}-{day:02}"))
+    ((1..=12).contains(&month) && (1..=31).contains(&day)).then(|| format!("{month:02}{day:02}"))
 }

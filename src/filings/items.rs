@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::element::{Element, ElementKind, Style};
 use super::section::{FormKind, Section};
-use super::words::{ItemLabel, count_words, is_capitals, item_label, part_label};
+use super::words::{ItemLabel, has_at_most_words, is_capitals, item_label, part_label};
 
 /// A place in the document that may be the heading of an item.
 #[derive(Debug, Clone)]
@@ -68,6 +68,7 @@ fn weigh(
     let last = Section::numbered(form, label.last)
         .find(|last| last.part() >= section.part())
         .unwrap_or(section);
+    let last = joined_item(rest, form, section).unwrap_or(last);
     let mut title_end = section.title_end(form, rest).map(|end| label.end + end);
     let next_title = rest
         .trim()
@@ -75,7 +76,7 @@ fn weigh(
         .then(|| elements.get(index + 1))
         .flatten()
         .filter(|next| {
-            count_words(&next.text) <= TITLE_WORDS_MAX && section.title_end(form, &next.text).is_some()
+            has_at_most_words(&next.text, TITLE_WORDS_MAX) && section.title_end(form, &next.text).is_some()
         });
     if title_end.is_some() || next_title.is_some() {
         evidence.push("label and title");
@@ -96,8 +97,8 @@ fn weigh(
     if !label.has_word {
         weight -= 0.5;
     }
-    let words = count_words(text);
-    if words <= TITLE_WORDS_MAX {
+    let is_short = has_at_most_words(text, TITLE_WORDS_MAX);
+    if is_short {
         evidence.push("stands alone");
         weight += 1.0;
     }
@@ -111,7 +112,7 @@ fn weigh(
         evidence.push("in capitals");
         weight += 0.5;
     }
-    if rest.to_ascii_lowercase().contains("continued") && words <= TITLE_WORDS_MAX {
+    if rest.to_ascii_lowercase().contains("continued") && is_short {
         weight -= 1.5;
     }
     Some(Candidate {
@@ -126,6 +127,18 @@ fn weigh(
     })
 }
 
+/// Reads the second item of a heading such as "Item 1. Business and Item 2. Properties".
+fn joined_item(rest: &str, form: FormKind, section: Section) -> Option<Section> {
+    let head: String = rest.chars().take(JOINED_LEN_MAX).collect();
+    let at = head.find(" and Item ").or_else(|| head.find(" AND ITEM "))?;
+    let label = item_label(&rest[at + " and ".len()..])?;
+    let next = Section::numbered(form, label.first).find(|next| next.part() >= section.part())?;
+    (next.rank(form) > section.rank(form)).then_some(next)
+}
+
+/// Two items share a heading only where the first title is short.
+const JOINED_LEN_MAX: usize = 60;
+
 /// The longest caption of a form has 21 words; with its label and what filers add to it.
 pub const TITLE_WORDS_MAX: usize = 32;
 
@@ -133,13 +146,21 @@ pub const TITLE_WORDS_MAX: usize = 32;
 ///
 /// Such a list is a group of candidates with nothing to read between them, most of which carry a page number or a link, or
 /// stand again elsewhere as headings.
-pub fn mark_contents(elements: &[Element], candidates: &mut [Candidate]) {
+pub fn mark_contents(elements: &[Element], form: FormKind, candidates: &mut [Candidate]) {
     let mut first = 0;
     while first < candidates.len() {
         let mut end = first + 1;
+        let mut restarts = 0;
         while end < candidates.len()
             && is_adjacent(elements, candidates[end - 1].element, candidates[end].element)
         {
+            // The body begins where the numbers begin again; in a quarterly report each part has numbers of its own.
+            let is_other_line = candidates[end].element != candidates[end - 1].element;
+            let is_restart = candidates[end].section.item() <= candidates[end - 1].section.item();
+            restarts += usize::from(is_other_line && is_restart);
+            if restarts > usize::from(form == FormKind::Quarterly) {
+                break;
+            }
             end += 1;
         }
         let group = &candidates[first..end];
@@ -209,7 +230,7 @@ fn refers(element: &Element) -> bool {
         || tail.contains('–') && digits > 0;
     let lower = text.to_ascii_lowercase();
     let is_none = lower.ends_with("not applicable") || lower.ends_with("none") || lower.ends_with("n/a");
-    let has_more = count_words(text) > 2;
+    let has_more = !has_at_most_words(text, 2);
     (has_more && (is_page || is_none)) || element.runs.iter().any(|run| run.2.has(Style::LINK))
 }
 
@@ -244,7 +265,9 @@ pub fn chain(elements: &[Element], candidates: &[Candidate], form: FormKind) -> 
                 .range(..node.section.rank(form))
                 .map(|(_, before)| *before)
             {
-                if best[before].0 > score.0 {
+                // "Items 1 and 2" may be followed by Item 1A, but not by another Item 2.
+                let is_again = nodes[before].last == node.section;
+                if !is_again && best[before].0 > score.0 {
                     score = (best[before].0, Some(before));
                 }
             }
@@ -256,7 +279,7 @@ pub fn chain(elements: &[Element], candidates: &[Candidate], form: FormKind) -> 
             best.push((score.0 + (node.weight + agrees).max(0.1), score.1));
         }
         for index in first..end {
-            let rank = nodes[index].last.rank(form);
+            let rank = nodes[index].section.rank(form);
             if by_rank
                 .get(&rank)
                 .is_none_or(|known| best[index].0 > best[*known].0)
@@ -281,6 +304,9 @@ pub fn chain(elements: &[Element], candidates: &[Candidate], form: FormKind) -> 
     chain
 }
 
+/// The heading of a part is no longer than this.
+const PART_WORDS_MAX: usize = 8;
+
 /// Finds headings of parts ("PART II. OTHER INFORMATION") outside of tables of contents.
 pub fn part_headings(elements: &[Element], candidates: &[Candidate]) -> Vec<(usize, u8)> {
     let is_contents = |index: usize| {
@@ -290,9 +316,10 @@ pub fn part_headings(elements: &[Element], candidates: &[Candidate]) -> Vec<(usi
     elements
         .iter()
         .enumerate()
-        .filter(|(_, element)| element.kind == ElementKind::TextElement && count_words(&element.text) <= 8)
+        .filter(|(_, element)| element.kind == ElementKind::TextElement)
         .filter_map(|(index, element)| {
-            part_label(&element.text).map(|(part, end)| (index, part, &element.text[end..]))
+            let (part, end) = part_label(&element.text)?;
+            has_at_most_words(&element.text, PART_WORDS_MAX).then(|| (index, part, &element.text[end..]))
         })
         .filter(|(index, _, rest)| {
             !rest.starts_with(" of") && !is_contents(*index) && item_label(&elements[*index].text).is_none()

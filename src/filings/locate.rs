@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::element::{Element, ElementKind, Style};
 use super::items::{self, Candidate, TITLE_WORDS_MAX};
 use super::section::{FormKind, Section};
-use super::words::{count_words, is_capitals, key};
+use super::words::{has_at_most_words, is_capitals, key};
 
 /// A border in the document: element and offset in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub type Links = [(usize, usize)];
 /// Finds the items of `form`. `is_after_2005` says that the form has Item 1A at the time of the filing.
 pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_2005: bool) -> Outline {
     let mut candidates = items::candidates(elements, form);
-    items::mark_contents(elements, &mut candidates);
+    items::mark_contents(elements, form, &mut candidates);
     let contents: Vec<usize> = {
         let mut lines: Vec<usize> = candidates
             .iter()
@@ -142,7 +142,7 @@ fn add_unnumbered(
 
 /// Tells whether an element is a heading that consists of the title of `section` and no more.
 fn is_bare_title(element: &Element, form: FormKind, section: Section) -> bool {
-    if element.kind != ElementKind::TextElement || count_words(&element.text) > TITLE_WORDS_MAX {
+    if element.kind != ElementKind::TextElement || !has_at_most_words(&element.text, TITLE_WORDS_MAX) {
         return false;
     }
     let Some(title) = section.title(form) else {
@@ -219,7 +219,8 @@ fn section_end(
         return part;
     }
     let is_signatures = |element: &Element| {
-        count_words(&element.text) <= 3 && matches!(key(&element.text).as_str(), "signatures" | "signature")
+        has_at_most_words(&element.text, 3)
+            && matches!(key(&element.text).as_str(), "signatures" | "signature")
     };
     (start..part)
         .find(|index| is_signatures(&elements[*index]))
@@ -236,7 +237,7 @@ fn body_start(elements: &[Element], form: FormKind, candidate: &Candidate) -> (S
     };
     if text[candidate.label_end..].trim().is_empty()
         && let Some(next) = elements.get(candidate.element + 1)
-        && count_words(&next.text) <= TITLE_WORDS_MAX
+        && has_at_most_words(&next.text, TITLE_WORDS_MAX)
         && candidate.section.title_end(form, &next.text).is_some()
     {
         let title = format!("{} {}", text.trim(), next.text.trim());
@@ -269,11 +270,11 @@ pub fn body_offset(text: &str, end: usize) -> usize {
 /// `known_end` is where the label and the first words of the title end. `None` means that the element is all heading.
 pub fn heading_end(element: &Element, known_end: usize) -> Option<usize> {
     let text = element.text.as_str();
-    let words = count_words(text);
+    let is_short = has_at_most_words(text, TITLE_WORDS_MAX);
     let label_style = element.style_at(text.len() - text.trim_start().len());
     let last_style = element.style_at(text.trim_end().len().saturating_sub(1));
     let is_uniform = label_style.is_emphasized() && label_style.flags == last_style.flags;
-    if words <= TITLE_WORDS_MAX && (is_uniform || is_capitals(text)) {
+    if is_short && (is_uniform || is_capitals(text)) {
         return None;
     }
     let is_changed = label_style.is_emphasized()
@@ -293,7 +294,7 @@ pub fn heading_end(element: &Element, known_end: usize) -> Option<usize> {
     let end = match (run_end, sentence_end) {
         (Some(run), _) => Some(run),
         (None, Some(sentence)) => Some(sentence),
-        (None, None) if words > TITLE_WORDS_MAX => Some(known_end),
+        (None, None) if !is_short => Some(known_end),
         (None, None) => None,
     };
     end.filter(|end| text[*end..].chars().any(char::is_alphanumeric))

@@ -1,10 +1,10 @@
 //! Headings inside a section: which elements are categories, which begin a risk factor, learned from the section's own typography.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::element::{Element, ElementKind, Style};
 use super::locate::one_line;
-use super::words::{count_words, is_capitals};
+use super::words::{count_words, is_capitals, key};
 
 /// How a heading is set; headings set alike have the same rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,63 +45,90 @@ pub fn passages(elements: &[Element]) -> Vec<Passage> {
     let mut passages: Vec<Passage> = Vec::new();
     let mut above: Vec<(Setting, String)> = Vec::new();
     for (index, element) in elements.iter().enumerate() {
-        let role = leads[index].and_then(|lead| roles.get(&lead.setting).map(|role| (lead, *role)));
-        match role {
-            Some((lead, Role::Category)) => {
+        let title = leads[index].map(|lead| heading_text(element, lead));
+        let begun = Passage {
+            ancestors: names(&above),
+            title: None,
+            first: index,
+            end: index + 1,
+        };
+        match (leads[index], roles[index], title) {
+            (Some(lead), Some(Role::Category), Some(title)) => {
                 if let Some(same) = above.iter().position(|(setting, _)| *setting == lead.setting) {
                     above.truncate(same);
-                }
-                above.push((lead.setting, one_line(&element.text[..lead.end])));
-                passages.push(Passage {
-                    ancestors: names(&above),
-                    title: None,
-                    first: index,
-                    end: index + 1,
-                });
-            }
-            Some((lead, Role::Risk)) => {
-                // Two such headings in a row are one heading set in two paragraphs.
-                if let Some(last) = passages.last_mut()
-                    && last.title.is_some()
-                    && last.end == index
-                    && last.first + 1 == index
-                    && is_whole(&leads[last.first])
-                    && !leads[last.first].is_some_and(|before| before.ends_sentence)
-                    && !lead.setting.is_inline
+                } else if above
+                    .last()
+                    .is_some_and(|(_, name)| is_sibling(elements, &passages, name, &title))
                 {
-                    last.end = index + 1;
-                    let more = one_line(&element.text[..lead.end]);
-                    last.title = last.title.take().map(|title| format!("{title} {more}"));
-                    continue;
+                    above.pop();
                 }
-                let title = Some(one_line(&element.text[..lead.end]));
+                above.push((lead.setting, title));
                 passages.push(Passage {
                     ancestors: names(&above),
-                    title,
-                    first: index,
-                    end: index + 1,
+                    ..begun
                 });
             }
+            (Some(lead), Some(Role::Risk), Some(title)) => match passages.last_mut() {
+                Some(last) if continues(elements, &leads, last, index, lead) => {
+                    last.end = index + 1;
+                    last.title = last.title.take().map(|before| format!("{before} {title}"));
+                }
+                _ => passages.push(Passage {
+                    title: Some(title),
+                    ..begun
+                }),
+            },
             _ => match passages.last_mut() {
                 Some(last) => last.end = index + 1,
-                None => passages.push(Passage {
-                    ancestors: Vec::new(),
-                    title: None,
-                    first: index,
-                    end: index + 1,
-                }),
+                None => passages.push(begun),
             },
         }
     }
     passages
 }
 
-fn names(above: &[(Setting, String)]) -> Vec<String> {
-    above.iter().map(|(_, name)| name.clone()).collect()
+/// Tells whether a category in a new setting stands beside the category above it and not below.
+///
+/// Filers change their typography half-way. A category below another follows it at once; one that comes after risk factors
+/// of the other, or after a long text of its own, is its equal.
+fn is_sibling(elements: &[Element], passages: &[Passage], above: &str, title: &str) -> bool {
+    let Some(last) = passages.last() else { return false };
+    let words = || {
+        elements[last.first..last.end]
+            .iter()
+            .map(|element| count_words(&element.text))
+            .sum::<usize>()
+    };
+    match last.title {
+        Some(_) => names_risks(above) && names_risks(title),
+        None => words() >= OWN_TEXT_WORDS_MIN,
+    }
 }
 
-fn is_whole(lead: &Option<Lead>) -> bool {
-    lead.is_some_and(|lead| !lead.setting.is_inline)
+/// A category's introduction is shorter than this.
+const OWN_TEXT_WORDS_MIN: usize = 120;
+
+/// Tells whether the heading at `index` goes on with the heading that is all of `last`: one heading set in two paragraphs.
+fn continues(elements: &[Element], leads: &[Option<Lead>], last: &Passage, index: usize, lead: Lead) -> bool {
+    let Some(before) = leads[last.first] else {
+        return false;
+    };
+    last.title.is_some()
+        && last.end == index
+        && last.first + 1 == index
+        && before.setting == lead.setting
+        && !before.setting.is_inline
+        && !before.ends_sentence
+        && elements[index].text.starts_with(char::is_lowercase)
+}
+
+/// Returns the text of a heading without bullet and line breaks.
+fn heading_text(element: &Element, lead: Lead) -> String {
+    one_line(element.text[..lead.end].trim_start_matches(is_bullet))
+}
+
+fn names(above: &[(Setting, String)]) -> Vec<String> {
+    above.iter().map(|(_, name)| name.clone()).collect()
 }
 
 /// Flags that tell headings apart; a link or its colour does not.
@@ -216,10 +243,12 @@ fn emphasis_end(element: &Element, first: usize, style: Style) -> usize {
     }
 }
 
-/// What headings of one setting do in this section.
+/// What a heading does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
+    /// It stands above risk factors.
     Category,
+    /// It begins a risk factor.
     Risk,
 }
 
@@ -233,10 +262,49 @@ struct Seen {
     before_heading: usize,
     /// Followed by text, or holding it.
     before_text: usize,
+    /// Named like a category ("Risks Related to Our Business").
+    named: usize,
 }
 
-/// Learns the role of each setting from all its headings in the section.
-fn learn(elements: &[Element], leads: &[Option<Lead>]) -> HashMap<Setting, Role> {
+/// Decides the role of each heading: by its setting, learned from all headings of the section, then by its own place.
+fn learn(elements: &[Element], leads: &[Option<Lead>]) -> Vec<Option<Role>> {
+    let by_setting = learn_settings(elements, leads);
+    let mut roles: Vec<Option<Role>> = leads
+        .iter()
+        .map(|lead| lead.and_then(|lead| by_setting.get(&lead.setting).copied()))
+        .collect();
+    let mut categories: HashSet<String> = HashSet::new();
+    for index in 0..leads.len() {
+        let (Some(lead), Some(Role::Risk)) = (leads[index], roles[index]) else {
+            continue;
+        };
+        let next_is_heading = leads.get(index + 1).copied().flatten().is_some_and(|next| {
+            roles[index + 1].is_some()
+                && (next.ends_sentence || next.words > lead.words || next.setting != lead.setting)
+        });
+        // A label on top of another heading is no risk factor, even where both are set alike.
+        let is_label = !lead.setting.is_inline && !lead.ends_sentence && lead.words <= LABEL_WORDS_MAX;
+        if is_label && next_is_heading && !elements[index + 1].text.starts_with(char::is_lowercase) {
+            roles[index] = Some(Role::Category);
+            categories.insert(key(&heading_text(&elements[index], lead)));
+        }
+    }
+    for index in 0..leads.len() {
+        if let (Some(lead), Some(Role::Risk)) = (leads[index], roles[index])
+            && lead.words <= LABEL_WORDS_MAX
+            && categories.contains(&key(&heading_text(&elements[index], lead)))
+        {
+            roles[index] = Some(Role::Category);
+        }
+    }
+    roles
+}
+
+/// The name of a category has no more words than this.
+const LABEL_WORDS_MAX: usize = 16;
+
+/// Learns what the headings of each setting do in this section; settings that are no headings are left out.
+fn learn_settings(elements: &[Element], leads: &[Option<Lead>]) -> HashMap<Setting, Role> {
     let mut seen: HashMap<Setting, Seen> = HashMap::new();
     for (index, lead) in leads.iter().enumerate() {
         let Some(lead) = lead else { continue };
@@ -244,6 +312,7 @@ fn learn(elements: &[Element], leads: &[Option<Lead>]) -> HashMap<Setting, Role>
         entry.count += 1;
         entry.words += lead.words;
         entry.sentences += usize::from(lead.ends_sentence);
+        entry.named += usize::from(names_risks(&heading_text(&elements[index], *lead)));
         if lead.setting.is_inline {
             entry.before_text += 1;
             continue;
@@ -254,47 +323,65 @@ fn learn(elements: &[Element], leads: &[Option<Lead>]) -> HashMap<Setting, Role>
             None => {}
         }
     }
-    let mut roles = HashMap::new();
-    let strongest_text = seen.values().map(|seen| seen.before_text).max().unwrap_or(0);
-    for (setting, seen) in &seen {
-        let mean_words = seen.words as f32 / seen.count as f32;
-        let is_sentence_like = seen.sentences * 2 >= seen.count && mean_words >= 6.0;
-        let leads_headings = seen.before_heading * 2 >= seen.count && seen.before_heading > 0;
-        let role = if setting.is_inline {
-            // Emphasis inside of paragraphs is a heading where the section does it again and again.
-            if seen.count < 2 { continue } else { Role::Risk }
-        } else if leads_headings && !is_sentence_like {
-            Role::Category
-        } else if is_sentence_like || mean_words >= 9.0 || seen.before_text == strongest_text {
-            Role::Risk
-        } else if seen.count == 1 && mean_words < 9.0 {
-            Role::Category
-        } else {
-            Role::Risk
-        };
-        roles.insert(*setting, role);
-    }
-    demote_inline(elements, leads, &seen, &mut roles);
-    roles
+    let whole_risks: usize = seen
+        .iter()
+        .filter(|(setting, seen)| !setting.is_inline && seen.before_text * 2 > seen.count)
+        .map(|(_, seen)| seen.count)
+        .sum();
+    seen.iter()
+        .filter_map(|(setting, of_setting)| {
+            let role = role_of(setting, of_setting, &seen)?;
+            // Where whole paragraphs are the headings, emphasis at the beginning of paragraphs below them is only emphasis.
+            let is_below = setting.is_inline
+                && whole_risks * 12 >= elements.len().max(1)
+                && of_setting.count < whole_risks * 2;
+            (!is_below).then_some((*setting, role))
+        })
+        .collect()
 }
 
-/// Where whole paragraphs are the headings, emphasis at the beginning of paragraphs below them is no heading of the same rank.
-fn demote_inline(
-    elements: &[Element],
-    leads: &[Option<Lead>],
-    seen: &HashMap<Setting, Seen>,
-    roles: &mut HashMap<Setting, Role>,
-) {
-    let whole_risks: usize = roles
+fn role_of(setting: &Setting, seen: &Seen, all: &HashMap<Setting, Seen>) -> Option<Role> {
+    let mean_words = seen.words as f32 / seen.count as f32;
+    let is_sentence_like = seen.sentences * 2 >= seen.count && mean_words >= 6.0;
+    let is_named = seen.named * 2 > seen.count;
+    let others = all
         .iter()
-        .filter(|(setting, role)| !setting.is_inline && **role == Role::Risk)
-        .map(|(setting, _)| seen[setting].count)
-        .sum();
-    let paragraphs = elements.len().max(1);
-    let _ = leads;
-    roles.retain(|setting, _| {
-        !setting.is_inline
-            || whole_risks * 12 < paragraphs
-            || seen[setting].count * 2 >= whole_risks.max(1) && whole_risks < 5
-    });
+        .filter(|(other, _)| *other != setting)
+        .map(|(_, seen)| seen.count)
+        .max()
+        .unwrap_or(0);
+    if setting.is_inline {
+        // Emphasis inside of paragraphs is a heading where the section does it again and again.
+        return match seen.count {
+            1 if !is_named => None,
+            _ if is_named && others > seen.count => Some(Role::Category),
+            _ => Some(Role::Risk),
+        };
+    }
+    let leads_headings = seen.before_heading * 2 >= seen.count && seen.before_heading > 0;
+    let most_text = all.values().map(|seen| seen.before_text).max().unwrap_or(0);
+    let is_category = (leads_headings && !is_sentence_like)
+        || (is_named && others > seen.count)
+        || (seen.count == 1 && mean_words < 9.0 && !is_sentence_like && seen.before_text != most_text);
+    Some(if is_category { Role::Category } else { Role::Risk })
+}
+
+/// Tells whether a heading is worded like the name of a group of risks and not like a risk.
+fn names_risks(heading: &str) -> bool {
+    let words: Vec<String> = heading
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let (Some(first), Some(last)) = (words.first(), words.last()) else {
+        return false;
+    };
+    let is_risk = |word: &str| matches!(word, "risk" | "risks");
+    let ends_in_risk =
+        is_risk(last) || (last == "factors" && words.len() > 1 && is_risk(&words[words.len() - 2]));
+    let is_statement = matches!(
+        first.as_str(),
+        "we" | "our" | "the" | "there" | "it" | "if" | "you" | "a" | "an"
+    );
+    words.len() <= LABEL_WORDS_MAX && (is_risk(first) || (ends_in_risk && words.len() <= 8 && !is_statement))
 }

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use super::container;
-use super::element::{Element, ElementKind, Run, Style};
+use super::element::{Element, ElementKind, Run, Span, Style};
 use super::encoding::Source;
 use super::header::{self, Facts};
 use super::locate::{Located, outline};
 use super::section::{FormKind, Section};
-use super::words::{count_words, is_capitals};
+use super::words::{has_at_most_words, is_capitals};
 use super::{furniture, html, items, plain};
 use crate::error::{Error, Result};
 
@@ -37,7 +37,7 @@ struct ParsedMetadata {
     filing_name: String,
     encoding: String,
     format: String,
-    document_span: [u64; 2],
+    document_span: Span,
     total_elements: usize,
     num_sections: usize,
     element_types: BTreeMap<String, usize>,
@@ -74,7 +74,9 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed> {
             Error::request("the main document holds no text").hint("fetch the filing again from EDGAR")
         );
     }
-    split_at_labels(&mut elements);
+    if container.is_html {
+        split_at_labels(&mut elements);
+    }
     settle_body_style(&mut elements);
     furniture::mark(&mut elements, &draft.page_breaks);
     let facts = header::read(&source, &container, &elements);
@@ -91,7 +93,10 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed> {
         filing_name: facts.filing_name(),
         encoding: source.encoding().to_string(),
         format: if container.is_html { "html" } else { "text" }.to_string(),
-        document_span: [container.start as u64, container.end as u64],
+        document_span: Span {
+            start: container.start as u64,
+            end: container.end as u64,
+        },
         total_elements: elements.len(),
         num_sections: section_names.len(),
         element_types: count_kinds(&elements),
@@ -118,6 +123,16 @@ impl Parsed {
     /// Returns the form type, such as `10-K405/A`, where the filing says it.
     pub fn form_type(&self) -> Option<&str> {
         self.form_type.as_deref()
+    }
+
+    /// Tells whether the main document is HTML; it is plain text otherwise.
+    pub fn is_html(&self) -> bool {
+        self.metadata.format == "html"
+    }
+
+    /// Returns the bytes of the main document in the file.
+    pub fn document_span(&self) -> Span {
+        self.metadata.document_span
     }
 
     /// Returns the facts of the filing.
@@ -169,8 +184,8 @@ fn form_kind(form: Option<&str>) -> FormKind {
 /// Item 1A came with fiscal years that end on or after 1 December 2005 (SEC Release 33-8591).
 fn is_after_2005(facts: &Facts) -> bool {
     let is_late = |date: &Option<String>, from: &str| date.as_ref().map(|date| date.as_str() >= from);
-    is_late(&facts.period_of_report, "2005-12-01")
-        .or_else(|| is_late(&facts.filed_as_of_date, "2006-01-01"))
+    is_late(&facts.period_of_report, "20051201")
+        .or_else(|| is_late(&facts.filed_as_of_date, "20060101"))
         .unwrap_or(false)
 }
 
@@ -227,7 +242,10 @@ fn label_lines(text: &str) -> Vec<usize> {
     offsets
 }
 
-/// Finds the style of most letters, and leaves runs only where letters differ from it; sizes are then 0 for the body's.
+/// Size of text that says nothing about its size, as browsers have it: 12 points.
+const HALF_POINTS_DEFAULT: u8 = 24;
+
+/// Finds the style of most letters, and leaves runs only where letters differ from it. Sizes stay where they are larger.
 fn settle_body_style(elements: &mut [Element]) {
     let mut letters: BTreeMap<(u8, u8), usize> = BTreeMap::new();
     for element in elements
@@ -247,10 +265,14 @@ fn settle_body_style(elements: &mut [Element]) {
         .iter()
         .max_by_key(|(_, count)| **count)
         .map_or((0, 0), |(style, _)| *style);
+    let body_size = if body.0 == 0 { HALF_POINTS_DEFAULT } else { body.0 };
     for element in elements.iter_mut() {
+        if element.runs.is_empty() {
+            continue;
+        }
         let mut runs: Vec<Run> = Vec::with_capacity(element.runs.len().min(4));
         for mut run in element.runs.drain(..) {
-            if run.2.half_points == body.0 {
+            if run.2.half_points <= body_size {
                 run.2.half_points = 0;
             }
             if body.1 != 0 {
@@ -332,15 +354,18 @@ fn name_kinds(elements: &mut [Element], outline: &super::locate::Outline) {
 
 /// Tells whether a whole element is set as a heading.
 pub(super) fn is_title(element: &Element) -> bool {
-    let words = count_words(&element.text);
-    if words == 0 || words > HEADING_WORDS_MAX || !element.text.chars().any(char::is_alphabetic) {
-        return false;
-    }
+    let text = element.text.as_str();
     let flags = element.common_flags();
     let is_emphasized = flags & (Style::BOLD | Style::ITALIC | Style::UNDERLINE) != 0;
-    let is_coloured =
-        flags & Style::COLOR != 0 && flags & Style::LINK == 0 && words <= items::TITLE_WORDS_MAX;
-    is_emphasized || is_coloured || (is_capitals(&element.text) && words <= items::TITLE_WORDS_MAX)
+    let capitals = is_capitals(text);
+    if !capitals && !is_emphasized && flags & Style::COLOR == 0 {
+        return false;
+    }
+    let is_short = has_at_most_words(text, items::TITLE_WORDS_MAX);
+    let is_coloured = flags & Style::COLOR != 0 && flags & Style::LINK == 0 && is_short;
+    (is_emphasized || is_coloured || (is_short && capitals))
+        && has_at_most_words(text, HEADING_WORDS_MAX)
+        && text.chars().any(char::is_alphabetic)
 }
 
 /// A risk factor's heading may be a paragraph; longer than this, emphasis is only emphasis.

@@ -8,6 +8,9 @@ use super::words::item_label;
 /// A line of the file without the white space around it.
 #[derive(Clone, Copy)]
 struct Line {
+    /// First byte, before any white space.
+    begin: usize,
+    /// First byte of the text.
     start: usize,
     end: usize,
     indent: usize,
@@ -61,6 +64,7 @@ impl Reader<'_> {
             .map(|byte| if *byte == b'\t' { 8 } else { 1 });
         let skipped = raw.len() - raw.trim_ascii_start().len();
         let line = Line {
+            begin: start,
             start: start + skipped,
             end: start + skipped + text.len(),
             indent: indent.sum(),
@@ -145,13 +149,14 @@ impl Reader<'_> {
                 self.draft.elements.push(element);
             }
         } else if is_tabular {
-            let text = self.source.decode(
-                first.start - first.indent.min(first.start - self.source.start),
-                last.end,
-            );
+            // The columns of a table are in its spaces: lines stay as they are.
+            let rows: Vec<_> = lines
+                .iter()
+                .map(|line| self.source.decode(line.begin, line.end))
+                .collect();
             self.draft.elements.push(Element {
                 kind: ElementKind::TableElement,
-                text: text.replace('\r', ""),
+                text: rows.join("\n"),
                 level: 0,
                 span: Span {
                     start: first.start as u64,
@@ -200,7 +205,20 @@ pub fn begins_with_label(line: &[u8]) -> bool {
         && item_label(&String::from_utf8_lossy(&line[..line.len().min(80)])).is_some()
 }
 
+/// Tells whether three bytes of a column's gap stand together: one of them is at every third place.
+fn has_gap(line: &[u8]) -> bool {
+    let is_gap = |at: usize| line.get(at).is_some_and(|byte| matches!(byte, b' ' | b'.'));
+    let third = (2..line.len()).step_by(3).any(|at| {
+        is_gap(at)
+            && ((is_gap(at - 1) && (is_gap(at - 2) || is_gap(at + 1))) || (is_gap(at + 1) && is_gap(at + 2)))
+    });
+    third || memchr::memchr(b'\t', line).is_some()
+}
+
 fn is_tabular(line: &[u8]) -> bool {
+    if !has_gap(line) {
+        return false;
+    }
     let mut gaps = 0;
     let mut run = 0;
     let mut digits = 0;

@@ -165,13 +165,13 @@ impl Group {
 fn segments_of(cleaned: &Cleaned) -> Vec<Segment> {
     let elements = &cleaned.elements;
     let passages = passages(elements);
-    let groups = merge_short(
-        passages
-            .iter()
-            .enumerate()
-            .flat_map(|(index, passage)| split(elements, index, passage))
-            .collect(),
-    );
+    let split: Vec<Group> = passages
+        .iter()
+        .enumerate()
+        .filter(|(_, passage)| !is_bare_category(elements, passage))
+        .flat_map(|(index, passage)| split(elements, index, passage))
+        .collect();
+    let groups = merge_short(split, &passages);
     let label = cleaned.identifier.label();
     groups
         .iter()
@@ -351,31 +351,54 @@ fn cut_words(text: &str, element: usize, start: usize, end: usize) -> Vec<Piece>
     pieces
 }
 
-/// Moves what is too short to the group after it; the last one to the group before.
-fn merge_short(groups: Vec<Group>) -> Vec<Group> {
+/// Moves what is too short to the group after it, or to the one before where only that is of the same category.
+///
+/// The heading of a category without text of its own is no segment: it stands in the `ancestors` of those below it.
+fn merge_short(groups: Vec<Group>, passages: &[Passage]) -> Vec<Group> {
     let mut merged: Vec<Group> = Vec::with_capacity(groups.len());
-    let mut waiting: Vec<Piece> = Vec::new();
+    let mut waiting: Option<Group> = None;
     for mut group in groups {
-        if !waiting.is_empty() {
-            group.pieces.splice(0..0, waiting.drain(..));
+        let ancestors = |group: &Group| &passages[group.passage].ancestors;
+        if let Some(short) = waiting.take() {
+            match merged.last_mut() {
+                Some(last)
+                    if ancestors(&short) != ancestors(&group) && ancestors(&short) == ancestors(last) =>
+                {
+                    last.pieces.extend(short.pieces);
+                }
+                _ => {
+                    group.pieces.splice(0..0, short.pieces);
+                }
+            }
         }
         if group.words() < WORDS_MIN {
-            waiting = group.pieces;
+            waiting = Some(group);
         } else {
             merged.push(group);
         }
     }
-    if !waiting.is_empty() {
+    if let Some(short) = waiting {
         match merged.last_mut() {
-            Some(last) => last.pieces.extend(waiting),
-            None => merged.push(Group {
-                passage: 0,
-                part: [1, 1],
-                pieces: waiting,
-            }),
+            Some(last) => last.pieces.extend(short.pieces),
+            None => merged.push(short),
         }
     }
     merged
+}
+
+/// Tells whether a passage is the heading of a category and nothing else.
+fn is_bare_category(elements: &[Element], passage: &Passage) -> bool {
+    let words = || {
+        elements[passage.first..passage.end]
+            .iter()
+            .map(|element| count_words(&element.text))
+            .sum::<usize>()
+    };
+    passage.title.is_none()
+        && passage
+            .ancestors
+            .last()
+            .is_some_and(|name| count_words(name) >= words())
 }
 
 fn text_of(elements: &[Element], pieces: &[Piece]) -> String {
@@ -392,11 +415,14 @@ fn text_of(elements: &[Element], pieces: &[Piece]) -> String {
 /// Returns the bytes of the pieces, in order, without what was taken out between and inside of them.
 fn spans_of(elements: &[Element], pieces: &[Piece], removed: &[Span]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
+    let mut before: Option<usize> = None;
     for piece in pieces {
         let span = elements[piece.element].span_of(piece.start, piece.end);
-        let is_apart = |before: &Span| {
-            let next = removed.partition_point(|gap| gap.start < before.end);
-            removed.get(next).is_some_and(|gap| gap.start < span.start)
+        let is_next = before.is_some_and(|before| piece.element <= before + 1);
+        before = Some(piece.element);
+        let is_apart = |last: &Span| {
+            let next = removed.partition_point(|gap| gap.start < last.end);
+            !is_next || removed.get(next).is_some_and(|gap| gap.start < span.start)
         };
         match spans.last_mut() {
             Some(last) if !is_apart(last) => last.end = last.end.max(span.end),

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::{Cleaned, Extracted, Parsed, Section, clean, extract, find_segment, parse, segment};
+use super::{
+    Cleaned, ElementKind, Extracted, Parsed, Section, Span, clean, extract, find_segment, parse, segment,
+};
 
 /// Runs all stages for all sections; an error is a fine end, a panic is not.
 fn run_all(bytes: &[u8]) {
@@ -59,6 +61,75 @@ fn every_filing_goes_through_all_stages_and_back() {
             assert_eq!(view.segment, *one, "{name}");
         }
         assert_eq!(find_segment(&json, "9Z_999").unwrap(), None);
+    }
+}
+
+/// Letters and digits of a file's bytes without markup, as the standard's own tokenizer sees them.
+fn letters_of(bytes: &[u8], span: Span, is_html: bool) -> String {
+    let part = &bytes[span.start as usize..span.end as usize];
+    let text = match std::str::from_utf8(part) {
+        Ok(text) => text.to_string(),
+        Err(_) => encoding_rs::WINDOWS_1252.decode(part).0.into_owned(),
+    };
+    let visible = if is_html {
+        let mut visible = String::new();
+        for token in html5gum::Tokenizer::new(text.as_str()) {
+            if let Ok(html5gum::Token::String(string)) = token {
+                visible.push_str(&String::from_utf8_lossy(&string));
+            }
+        }
+        visible
+    } else {
+        // The tags of EDGAR's plain text stand on lines of their own.
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with('<'))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    visible
+        .chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .collect()
+}
+
+fn alphanumeric(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric()).collect()
+}
+
+#[test]
+fn the_bytes_of_every_span_give_its_text() {
+    for (name, bytes) in filings() {
+        let parsed = parse(&bytes).unwrap();
+        let is_html = parsed.is_html();
+        for element in parsed
+            .elements()
+            .iter()
+            .filter(|element| element.kind != ElementKind::ImageElement)
+        {
+            let found = letters_of(&bytes, element.span, is_html);
+            assert_eq!(found, alphanumeric(&element.text), "{name}: {:?}", element.span);
+        }
+        let segments = Section::all().flat_map(|section| {
+            let segmented = segment(&clean(&extract(&parsed, section)));
+            segmented.segments().to_vec()
+        });
+        for one in segments {
+            let spans = if one.spans.is_empty() {
+                vec![one.span]
+            } else {
+                one.spans.clone()
+            };
+            let found: String = spans
+                .iter()
+                .map(|span| letters_of(&bytes, *span, is_html))
+                .collect();
+            assert_eq!(
+                found,
+                alphanumeric(&one.text),
+                "{name}: {} {spans:?}",
+                one.chunk_id
+            );
+        }
     }
 }
 

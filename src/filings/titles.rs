@@ -4,7 +4,7 @@ use super::element::{Element, ElementKind, Style};
 use super::items::TITLE_WORDS_MAX;
 use super::locate::{Links, Located, Position, body_offset, one_line};
 use super::section::{FormKind, Section};
-use super::words::{count_words, is_capitals, key, title_end};
+use super::words::{has_at_most_words, is_capitals, key, title_end};
 
 /// How a heading is set: what makes two headings equal in rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub fn locate(
     is_after_2005: bool,
 ) -> Vec<Located> {
     let mut sections: Vec<Located> = Vec::new();
+    let targets = contents_targets(links);
     for section in Section::all().filter(|section| section.title(form).is_some()) {
         let is_risk_factors = section.item() == Section::RISK_FACTORS.item();
         if !(listed.contains(&section) || (is_risk_factors && is_after_2005)) {
@@ -48,7 +49,7 @@ pub fn locate(
             }
         }
         if let Some((index, end, rank)) = best {
-            sections.push(section_at(elements, section, index, end, rank, links));
+            sections.push(section_at(elements, section, index, end, rank, &targets));
         }
     }
     sections.sort_by_key(|section| section.start);
@@ -101,7 +102,7 @@ fn heading(element: &Element) -> Option<(usize, Rank)> {
         .filter(|run| run.0 == 0)
         .map_or(0, |run| run.1 as usize);
     let is_whole = first_run_end >= text.trim_end().len() || element.common_flags() & flags == flags;
-    if count_words(text) <= TITLE_WORDS_MAX && (is_whole && is_set_off || is_capitals(text)) {
+    if has_at_most_words(text, TITLE_WORDS_MAX) && (is_whole && is_set_off || is_capitals(text)) {
         let rank = Rank {
             half_points: style.half_points,
             flags,
@@ -111,7 +112,7 @@ fn heading(element: &Element) -> Option<(usize, Rank)> {
         return Some((text.len(), rank));
     }
     let head = text.get(..first_run_end)?;
-    if head.is_empty() || !is_set_off || count_words(head) > TITLE_WORDS_MAX {
+    if head.is_empty() || !is_set_off || !has_at_most_words(head, TITLE_WORDS_MAX) {
         return None;
     }
     let rank = Rank {
@@ -129,7 +130,7 @@ fn section_at(
     index: usize,
     end: usize,
     rank: Rank,
-    links: &Links,
+    targets: &[usize],
 ) -> Located {
     let text = elements[index].text.as_str();
     let offset = body_offset(text, end);
@@ -145,15 +146,18 @@ fn section_at(
         }
     };
     let stop = (index + 1..elements.len())
-        .find(|at| ends_section(&elements[*at], rank))
+        .find(|at| {
+            let is_target = targets.binary_search(at).is_ok();
+            ends_section(&elements[*at], rank) || (is_target && is_as_large(&elements[*at], rank))
+        })
         .unwrap_or(elements.len());
     let mut evidence = vec![
         "title without number".to_string(),
         "ended by a heading of the same rank".to_string(),
     ];
     let mut confidence = 60;
-    if links.iter().any(|(_, target)| index.abs_diff(*target) <= 1) {
-        evidence.push("target of a link".to_string());
+    if targets.iter().any(|target| index.abs_diff(*target) <= 1) {
+        evidence.push("target of a link in the table of contents".to_string());
         confidence += 15;
     }
     Located {
@@ -170,6 +174,33 @@ fn section_at(
         confidence,
         evidence,
     }
+}
+
+/// Returns the elements that a table of contents points to: an element or a run of neighbours with many links.
+fn contents_targets(links: &Links) -> Vec<usize> {
+    let mut targets = Vec::new();
+    let mut first = 0;
+    while first < links.len() {
+        let mut end = first + 1;
+        while end < links.len() && links[end].0 - links[end - 1].0 <= 2 {
+            end += 1;
+        }
+        if end - first >= CONTENTS_LINKS_MIN {
+            targets.extend(links[first..end].iter().map(|(_, target)| *target));
+        }
+        first = end;
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// Fewer links together than this are no table of contents.
+const CONTENTS_LINKS_MIN: usize = 6;
+
+/// Tells whether an element is a heading in type as large as that of `rank`.
+fn is_as_large(element: &Element, rank: Rank) -> bool {
+    heading(element).is_some_and(|(_, other)| other.half_points >= rank.half_points)
 }
 
 /// Tells whether an element begins a section of the same or a higher rank.

@@ -36,7 +36,7 @@ pub struct Tag {
 /// Iterates over the tokens of `bytes` between two offsets.
 ///
 /// Comments, declarations and processing instructions are passed over. A tag that the end of the bytes cuts off is dropped,
-/// as the HTML standard has it.
+/// as the HTML standard has it. One state of the standard is left out: a `<script>` inside of a comment inside of a script.
 pub struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -288,4 +288,146 @@ pub fn attributes(tag: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         };
         Some((name, value))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use html5gum::emitters::default::DefaultEmitter;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::filings::encoding::{Source, TextBuffer};
+
+    /// What is compared: tags by name, and the text between them without white space.
+    #[derive(Default)]
+    struct Outline {
+        lines: Vec<String>,
+        text: String,
+        is_hidden: bool,
+    }
+
+    impl Outline {
+        fn tag(&mut self, line: String) {
+            self.is_hidden = line == "<script" || line == "<style";
+            self.end();
+            self.lines.push(line);
+        }
+
+        fn end(&mut self) {
+            let text: String = self
+                .text
+                .drain(..)
+                .filter(|c| !c.is_whitespace() && !c.is_control())
+                .collect();
+            if !text.is_empty() {
+                self.lines.push(text);
+            }
+        }
+
+        fn finish(mut self) -> Vec<String> {
+            self.end();
+            self.lines
+        }
+    }
+
+    fn ours(html: &str) -> Vec<String> {
+        let source = Source::new(html.as_bytes(), 0, html.len());
+        let mut outline = Outline::default();
+        let mut buffer = TextBuffer::default();
+        for token in Tokens::new(html.as_bytes(), 0, html.len()) {
+            match token {
+                Token::Raw => {}
+                Token::Text { start, end } => {
+                    buffer.clear();
+                    buffer.push(&source, start, end, true);
+                    outline.text.push_str(&buffer.text);
+                }
+                Token::Open(tag) => {
+                    outline.tag(format!("<{}", html[tag.name..tag.name_end].to_ascii_lowercase()))
+                }
+                Token::Close(tag) => {
+                    outline.tag(format!("</{}", html[tag.name..tag.name_end].to_ascii_lowercase()))
+                }
+            }
+        }
+        outline.finish()
+    }
+
+    fn oracle(html: &str) -> Vec<String> {
+        let mut emitter = DefaultEmitter::default();
+        emitter.naively_switch_states(true);
+        let mut outline = Outline::default();
+        for token in html5gum::Tokenizer::new_with_emitter(html, emitter) {
+            match token.unwrap() {
+                html5gum::Token::StartTag(tag) => {
+                    outline.tag(format!("<{}", String::from_utf8_lossy(&tag.name)))
+                }
+                html5gum::Token::EndTag(tag) => {
+                    outline.tag(format!("</{}", String::from_utf8_lossy(&tag.name)))
+                }
+                html5gum::Token::String(text) if !outline.is_hidden => {
+                    outline.text.push_str(&String::from_utf8_lossy(&text))
+                }
+                _ => {}
+            }
+        }
+        outline.finish()
+    }
+
+    fn check(html: &str) {
+        assert_eq!(ours(html), oracle(html), "{html:?}");
+    }
+
+    #[test]
+    fn every_filing_is_cut_as_the_oracle_cuts_it() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/filings");
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            eprintln!("skipped: no filings in {}", folder.display());
+            return;
+        };
+        for entry in entries.map_while(Result::ok) {
+            let path = entry.path();
+            if path.extension().is_none_or(|extension| extension != "htm") {
+                continue;
+            }
+            let html = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
+            let (ours, oracle) = (ours(&html), oracle(&html));
+            let differs = ours.iter().zip(&oracle).position(|(one, other)| one != other);
+            assert_eq!(
+                differs.map(|at| (&ours[at], &oracle[at])),
+                None,
+                "{}",
+                path.display()
+            );
+            assert_eq!(ours.len(), oracle.len(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn odd_markup_is_cut_as_the_oracle_cuts_it() {
+        check("a < b <c> d");
+        check("<p title=\"a > b\">x</p>");
+        check("<p title='a \" > b'>x");
+        check("<p a=b\"c>x");
+        check("<!-- <p> --> a <!--> b --> <!---> c <!-- d --!> e <!-- f");
+        check("<?xml version='1.0'?><!DOCTYPE html>x</>y</ z>w");
+        check("<script>if (a<b) '<p>'</script>x<style>p { }</STYLE >y<title>a &amp; <b></title>z");
+        check("&amp;&lt;&nbsp;&#160;&#8217;&#146;&rsquo &notanentity; & &#x2014; &copy2024 &;&#;");
+        check("text <p cut off");
+        check("<P ALIGN=CENTER><ix:nonNumeric name=\"dei:A\" />");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn mixed_markup_is_cut_as_the_oracle_cuts_it(parts in proptest::collection::vec(prop::sample::select(vec![
+            "<p>", "</p>", "<b class=\"x\">", "<td a='>'>", "<!--", "-->", "--!>", "<", ">", "&amp;", "&nbsp", "&#65;", "a", " ", "-", "!",
+            "</", "/", "<?", "</style>", "<title>", "</title>", "é", "“", "<style", "&", ";", "1",
+        ]), 0..24)) {
+            check(&parts.concat());
+        }
+    }
 }

@@ -266,7 +266,33 @@ pub fn title_end(text: &str, title: &str) -> Option<usize> {
 
 /// Counts words: what white space separates.
 pub fn count_words(text: &str) -> usize {
-    text.split_whitespace().count()
+    if !text.is_ascii() {
+        return text.split_whitespace().count();
+    }
+    let mut words = 0;
+    let mut was_space = true;
+    for byte in text.bytes() {
+        let is_space = byte == b' ' || (9..=13).contains(&byte);
+        words += usize::from(was_space && !is_space);
+        was_space = is_space;
+    }
+    words
+}
+
+/// Tells whether a text has at most `words_max` words, without reading more of it than that takes.
+pub fn has_at_most_words(text: &str, words_max: usize) -> bool {
+    let mut words = 0;
+    let mut was_space = true;
+    for letter in text.bytes() {
+        // Bytes of letters beyond ASCII count as letters: white space beyond ASCII was made a space when the text was read.
+        let is_space = letter == b' ' || (9..=13).contains(&letter);
+        words += usize::from(was_space && !is_space);
+        if words > words_max {
+            return false;
+        }
+        was_space = is_space;
+    }
+    true
 }
 
 /// Tells whether a text has letters and none of them is small.

@@ -5,9 +5,10 @@ mod code;
 mod locate;
 pub mod pipeline;
 mod recording;
+pub mod show;
 mod workspace;
 
 pub use clock::Clock;
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate};
 pub use recording::{Recording, RunRequest};
-pub use workspace::{Lock, View, Workspace};
+pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, View, Workspace};

@@ -117,7 +117,8 @@ impl Store {
             }
             _ => {}
         }
-        let database = Store::open_writable(fresh)?;
+        // Nobody else sees the file yet, so it may be written without a durable commit for every part of it.
+        let database = Store::open_alone(fresh)?;
         let listing = journal::list(journal, &|_| false)?;
         let mut applied = apply_segments(&database, &listing.segments, Durability::None)?;
         // One durable transaction at the end makes all before it durable.

@@ -92,6 +92,15 @@ impl Store {
         })
     }
 
+    fn open_alone(path: &Path) -> Result<Database> {
+        builder()
+            .set_concurrency_mode(ConcurrencyMode::ExclusiveWriter)
+            .create(path)
+            .map_err(|cause| {
+                Error::store(format!("cannot make the store `{}`", path.display())).because(cause)
+            })
+    }
+
     fn failed(&self, what: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::store(format!("cannot {what} the store `{}`", self.path.display()))
             .because(cause)

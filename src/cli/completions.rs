@@ -1,0 +1,48 @@
+//! `lineage completions` and `lineage man`
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _};
+
+use crate::cli::{Cli, output};
+use crate::error::{Error, Result};
+
+/// Print the completions for a shell.
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    shell: clap_complete::Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self) -> Result<u8> {
+        let mut bytes = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "lineage", &mut bytes);
+        output::answer(&String::from_utf8_lossy(&bytes))?;
+        Ok(0)
+    }
+}
+
+/// Print the manual page; or write those of all commands into FOLDER.
+#[derive(Args)]
+pub(crate) struct Man {
+    /// The folder to write `lineage.1`, `lineage-show.1`, … into; it must exist.
+    folder: Option<PathBuf>,
+}
+
+impl Man {
+    pub(crate) fn run(self) -> Result<u8> {
+        let Some(folder) = self.folder else {
+            let mut bytes = Vec::new();
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut bytes)
+                .map_err(|cause| Error::bug("cannot write the manual page").because(cause))?;
+            output::answer(&String::from_utf8_lossy(&bytes))?;
+            return Ok(0);
+        };
+        clap_mangen::generate_to(Cli::command(), &folder).map_err(|cause| {
+            Error::request(format!("cannot write manual pages into `{}`", folder.display())).because(cause)
+        })?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,38 @@
+//! `lineage init`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::{Surroundings, output};
+use crate::error::{Error, Result};
+use crate::ops::Workspace;
+
+/// Make a workspace: a `.lineage` folder, at the git root or in FOLDER.
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The folder to make it in; by default the root of the git repository, else the current folder.
+    folder: Option<PathBuf>,
+}
+
+impl Init {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let here = match &self.folder {
+            Some(folder) => surroundings.folder.join(folder),
+            None => crate::capture::git::work_tree_root(&surroundings.folder)
+                .unwrap_or_else(|| surroundings.folder.clone()),
+        };
+        if !here.is_dir() {
+            return Err(Error::request(format!("`{}` is no folder", here.display())));
+        }
+        let existed = here.join(crate::ops::WORKSPACE_FOLDER).is_dir();
+        let workspace = Workspace::init(&here)?;
+        let what = if existed {
+            "there is a workspace at"
+        } else {
+            "made a workspace at"
+        };
+        output::note(&format!("{what} {}", workspace.root().display()));
+        Ok(0)
+    }
+}

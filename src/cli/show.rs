@@ -1,0 +1,87 @@
+//! `lineage show`
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::{Surroundings, output};
+use crate::error::Result;
+use crate::ops::show::{ShowRequest, show};
+use crate::query::Direction;
+use crate::render;
+
+/// Show where a file, a run or a segment came from, or with --down what was made from it.
+///
+/// A file is found by its path, and by its bytes when it was copied or renamed. Every line says how it is known:
+/// observed, declared or inferred; what has no recorded origin is called a source or a gap.
+#[derive(Args)]
+pub(crate) struct Show {
+    /// A file; a segment `FILE#1A_014`; a run: `@` (the latest), `@-` (the one before), its run id or the end of
+    /// its key; a run's folder; `blake3:<digest>`.
+    #[arg(value_name = "FILE|RUN")]
+    word: String,
+    /// What was made from it, instead of what it was made from.
+    #[arg(long)]
+    down: bool,
+    /// Follow at most N steps in a row.
+    #[arg(long, value_name = "N")]
+    depth: Option<u32>,
+    /// Name at most N runs; 0 names all. By default 50 on paper, all in JSON.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// List the files on the way, one a line.
+    #[arg(long, conflicts_with_all = ["json", "format"])]
+    files: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// How to draw it.
+    #[arg(long, value_name = "FORMAT", default_value = "tree")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Text, run by run.
+    Tree,
+    /// Graphviz.
+    Dot,
+    /// A Mermaid flow chart.
+    Mermaid,
+}
+
+/// As many runs are named in text.
+const RUNS_MAX: usize = 50;
+
+impl Show {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let all_by_default = self.json || self.format != Format::Tree;
+        let request = ShowRequest {
+            word: self.word,
+            direction: if self.down { Direction::Down } else { Direction::Up },
+            depth_max: self.depth.unwrap_or(u32::MAX),
+            runs_max: match self.limit {
+                Some(0) => usize::MAX,
+                Some(limit) => limit,
+                None if all_by_default => usize::MAX,
+                None if self.files => 0,
+                None => RUNS_MAX,
+            },
+            files: self.files,
+        };
+        let shown = show(&workspace, &view, &surroundings.folder, &request)?;
+        if self.files {
+            output::answer(&render::show::files(&shown))?;
+        } else if self.json {
+            output::json(&render::show::json(&shown))?;
+        } else {
+            output::answer(&match self.format {
+                Format::Tree => render::show::text(&shown),
+                Format::Dot => render::graph::dot(&shown),
+                Format::Mermaid => render::graph::mermaid(&shown),
+            })?;
+        }
+        Ok(0)
+    }
+}

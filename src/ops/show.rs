@@ -1,0 +1,367 @@
+//! `lineage show`: where a file, a run or a segment came from, or what was made from it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::filings::{SegmentView, find_segment};
+use crate::model::{Artifact, Metric, ModelVersion, NodeId, Note, StepStatus, Timestamp};
+use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
+use crate::ops::{View, Workspace};
+use crate::query::{self, Direction, RunHead, Trace, TraceReport};
+use crate::store::{RunNo, Snapshot};
+
+/// What is to be shown, and how far.
+#[derive(Debug, Clone)]
+pub struct ShowRequest {
+    /// A file, a run, a run's folder, a digest, or `file#segment`.
+    pub word: String,
+    /// Which way to walk.
+    pub direction: Direction,
+    /// Through how many steps in a row at most.
+    pub depth_max: u32,
+    /// How many runs to name.
+    pub runs_max: usize,
+    /// Whether the list of all files on the way is wanted.
+    pub files: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// Of a file.
+    File(Box<FileReport>),
+    /// Of a run.
+    Run(Box<RunReport>),
+    /// Of a segment of a file.
+    Segment(Box<SegmentReport>),
+}
+
+/// A file and its way.
+#[derive(Debug, Clone)]
+pub struct FileReport {
+    /// The file, and how it relates to what is recorded.
+    pub target: FileTarget,
+    /// Who last wrote it, and when.
+    pub writer: Option<Writer>,
+    /// The way.
+    pub trace: TraceReport,
+    /// All files on the way, where asked for.
+    pub files: Option<Vec<Artifact>>,
+    /// What became of the sources on disk, by path.
+    pub disk: BTreeMap<Artifact, DiskState>,
+    /// Model versions that hold the file.
+    pub models: Vec<ModelVersion>,
+}
+
+/// Who wrote a file.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    /// When it was last written.
+    pub at: Timestamp,
+    /// The step's name.
+    pub step: String,
+    /// The run.
+    pub run: RunHead,
+}
+
+/// A run and its way.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// The run.
+    pub head: RunHead,
+    /// Its last metrics.
+    pub metrics: Vec<Metric>,
+    /// Its steps by name: how many went well, how many failed.
+    pub steps: Vec<(String, u64, u64)>,
+    /// Why steps failed, one line each.
+    pub failures: Vec<String>,
+    /// What it read and did not write itself.
+    pub inputs: Vec<Artifact>,
+    /// What it wrote.
+    pub outputs: Vec<Artifact>,
+    /// The way.
+    pub trace: TraceReport,
+    /// All files on the way, where asked for.
+    pub files: Option<Vec<Artifact>>,
+    /// What became of inputs and outputs on disk.
+    pub disk: BTreeMap<Artifact, DiskState>,
+    /// Documents that speak of the run.
+    pub notes: Vec<Note>,
+}
+
+/// A segment, and the file it stands in.
+#[derive(Debug, Clone)]
+pub struct SegmentReport {
+    /// The file.
+    pub file: FileReport,
+    /// The segment.
+    pub segment: SegmentView,
+    /// The filing it was made from, and the bytes at its spans as text.
+    pub filing: Option<FilingBytes>,
+}
+
+/// Bytes of a filing.
+#[derive(Debug, Clone)]
+pub struct FilingBytes {
+    /// The filing.
+    pub artifact: Artifact,
+    /// Whether it still lies on disk as it was read.
+    pub state: DiskState,
+    /// The bytes at the segment's span, as text; `None` where the filing is gone or changed.
+    pub text: Option<String>,
+}
+
+/// As many files are compared with the disk.
+const DISK_MAX: usize = 1_000;
+/// As many bytes are read for that.
+const DISK_MAX_BYTES: u64 = 4 << 30;
+/// As many bytes of a filing are shown for a segment.
+const SEGMENT_MAX_BYTES: usize = 1 << 20;
+
+/// Finds and follows what `request` names.
+///
+/// # Errors
+/// A request error where it names nothing recorded, a store error where a record is damaged.
+pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowRequest) -> Result<Shown> {
+    let snapshot = &view.snapshot;
+    let showing = Showing {
+        workspace,
+        snapshot,
+        request,
+    };
+    match locate(workspace, snapshot, folder, &request.word)? {
+        Target::File(target) => showing.file(target).map(|report| Shown::File(Box::new(report))),
+        Target::Run(run) => showing.run(run).map(|report| Shown::Run(Box::new(report))),
+        Target::Segment(target, chunk) => showing
+            .segment(target, &chunk)
+            .map(|report| Shown::Segment(Box::new(report))),
+    }
+}
+
+struct Showing<'a> {
+    workspace: &'a Workspace,
+    snapshot: &'a Snapshot,
+    request: &'a ShowRequest,
+}
+
+impl Showing<'_> {
+    fn file(&self, target: FileTarget) -> Result<FileReport> {
+        let depth_max = self.request.depth_max;
+        let trace = match self.request.direction {
+            Direction::Up => query::upstream(self.snapshot, target.number, i64::MAX, depth_max)?,
+            Direction::Down => query::downstream(self.snapshot, target.number, depth_max)?,
+        };
+        let mut models = Vec::new();
+        for id in self.snapshot.models_with(target.number)? {
+            models.extend(self.snapshot.models()?.into_iter().find(|model| model.id == id));
+        }
+        let report = self.named(&trace)?;
+        let disk = self.disk(&report.ends);
+        let files = self.files(&trace)?;
+        Ok(FileReport {
+            writer: self.writer(&target)?,
+            target,
+            trace: report,
+            files,
+            disk,
+            models,
+        })
+    }
+
+    fn named(&self, trace: &Trace) -> Result<TraceReport> {
+        let mut report = query::report(self.snapshot, trace, self.request.runs_max)?;
+        for run in &mut report.runs {
+            self.look_alive(&mut run.head);
+        }
+        Ok(report)
+    }
+
+    fn look_alive(&self, head: &mut RunHead) {
+        head.alive = self.workspace.is_alive(head.view.live_segment());
+    }
+
+    fn files(&self, trace: &Trace) -> Result<Option<Vec<Artifact>>> {
+        self.request
+            .files
+            .then(|| query::files(self.snapshot, trace))
+            .transpose()
+    }
+
+    fn writer(&self, target: &FileTarget) -> Result<Option<Writer>> {
+        let Some(write) = query::writers(self.snapshot, target.number)?.into_iter().next() else {
+            return Ok(None);
+        };
+        let (Some(step), Some(edges)) = (
+            self.snapshot.step_without_edges(write.step)?,
+            self.snapshot.edges(write.step)?,
+        ) else {
+            return Ok(None);
+        };
+        let Some(mut run) = RunHead::read(self.snapshot, edges.run)? else {
+            return Ok(None);
+        };
+        self.look_alive(&mut run);
+        Ok(Some(Writer {
+            at: Timestamp::from_micros(write.at),
+            step: step.name,
+            run,
+        }))
+    }
+
+    /// Compares files with the disk, as many as the bounds allow.
+    fn disk(&self, files: &[Artifact]) -> BTreeMap<Artifact, DiskState> {
+        let mut left = DISK_MAX_BYTES;
+        let mut wanted = Vec::new();
+        for file in files {
+            let fits = wanted.len() < DISK_MAX && file.size_bytes <= left;
+            left -= if fits { file.size_bytes } else { 0 };
+            wanted.push((file, fits));
+        }
+        let looked = wanted.into_par_iter().map(|(file, fits)| {
+            let state = if fits {
+                disk_state(self.workspace, file)
+            } else {
+                DiskState::NotChecked
+            };
+            (file.clone(), state)
+        });
+        looked.collect()
+    }
+
+    fn run(&self, number: RunNo) -> Result<RunReport> {
+        let mut head = RunHead::read(self.snapshot, number)?
+            .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
+        self.look_alive(&mut head);
+        let steps = self.snapshot.steps_of(number)?;
+        let trace = match self.request.direction {
+            Direction::Up => query::upstream_of_steps(self.snapshot, &steps, self.request.depth_max)?,
+            Direction::Down => query::downstream_of_steps(self.snapshot, &steps, self.request.depth_max)?,
+        };
+        let mut counts: BTreeMap<String, (u64, u64, i64)> = BTreeMap::new();
+        let (mut used, mut outputs) = (
+            std::collections::BTreeSet::new(),
+            std::collections::BTreeSet::new(),
+        );
+        let mut failures = Vec::new();
+        for step_no in steps {
+            let Some(step) = self.snapshot.step(step_no)? else {
+                continue;
+            };
+            let count = counts
+                .entry(step.name.clone())
+                .or_insert((0, 0, step.started_at.micros()));
+            count.2 = count.2.min(step.started_at.micros());
+            match step.status {
+                StepStatus::Succeeded => count.0 += 1,
+                StepStatus::Failed => {
+                    count.1 += 1;
+                    failures.push(format!(
+                        "{} {}: {}",
+                        step.name,
+                        step.subject,
+                        step.reason.unwrap_or_default()
+                    ));
+                }
+            }
+            used.extend(step.used.into_iter().map(|edge| edge.artifact));
+            outputs.extend(step.generated.into_iter().map(|edge| edge.artifact));
+        }
+        let mut steps: Vec<(String, (u64, u64, i64))> = counts.into_iter().collect();
+        steps.sort_by_key(|(_, (_, _, first))| *first);
+        let inputs: Vec<Artifact> = used.difference(&outputs).cloned().collect();
+        let outputs: Vec<Artifact> = outputs.into_iter().collect();
+        failures.sort();
+        let disk = self.disk(&inputs);
+        Ok(RunReport {
+            metrics: query::last_values(&self.snapshot.metrics(head.view.run.id)?),
+            steps: steps
+                .into_iter()
+                .map(|(name, (done, failed, _))| (name, done, failed))
+                .collect(),
+            failures,
+            inputs,
+            outputs,
+            trace: self.named(&trace)?,
+            files: self.files(&trace)?,
+            disk,
+            notes: self.notes_on(head.view.run.id)?,
+            head,
+        })
+    }
+
+    fn notes_on(&self, run: NodeId) -> Result<Vec<Note>> {
+        let Some(number) = self.snapshot.run_no(run)? else {
+            return Ok(Vec::new());
+        };
+        let Some(run) = self.snapshot.run(number)? else {
+            return Ok(Vec::new());
+        };
+        let mut notes = self.snapshot.notes()?;
+        notes.retain(|note| {
+            note.references
+                .iter()
+                .any(|(sort, name)| sort == "run" && *name == run.run_id.as_str())
+        });
+        Ok(notes)
+    }
+
+    fn segment(&self, target: FileTarget, chunk: &str) -> Result<SegmentReport> {
+        let path = target.path.clone();
+        let bytes = match self.workspace.contents().read(&target.artifact.digest) {
+            Ok(Some(bytes)) => bytes,
+            // Not kept, or damaged: the file itself will do while it is what was recorded.
+            _ => {
+                let place = path
+                    .on_disk(self.workspace.root())
+                    .filter(|_| target.state == DiskState::Unchanged);
+                let read = place.and_then(|place| std::fs::read(place).ok());
+                read.ok_or_else(|| {
+                    Error::request(format!("the recorded bytes of `{path}` are not to be had"))
+                })?
+            }
+        };
+        let segment = find_segment(&bytes, chunk)
+            .map_err(|error| Error::request(format!("`{path}` holds no segments")).because(error))?
+            .ok_or_else(|| {
+                Error::request(format!("`{path}` has no segment `{}`", chunk.escape_debug())).hint(
+                    "segments are numbered from 1A_001; `num_segments` in the file says how many there are",
+                )
+            })?;
+        let file = self.file(target)?;
+        let filing = self.filing_bytes(&file, &segment);
+        Ok(SegmentReport {
+            file,
+            segment,
+            filing,
+        })
+    }
+
+    /// Reads the bytes that a segment was made from, out of the filing its file goes back to.
+    fn filing_bytes(&self, file: &FileReport, segment: &SegmentView) -> Option<FilingBytes> {
+        let trace = query::upstream(self.snapshot, file.target.number, i64::MAX, u32::MAX).ok()?;
+        let parsed = trace.steps.iter().find_map(|step| {
+            let record = self.snapshot.step(step.step).ok()??;
+            (record.name == "parse").then(|| record.used.first().map(|edge| edge.artifact.clone()))?
+        });
+        let artifact = parsed?;
+        let state = disk_state(self.workspace, &artifact);
+        let text = (state == DiskState::Unchanged).then(|| {
+            let bytes = std::fs::read(artifact.path.on_disk(self.workspace.root())?).ok()?;
+            let span = segment.segment.span;
+            let start = usize::try_from(span.start).ok()?;
+            let end = usize::try_from(span.end)
+                .ok()?
+                .min(start.saturating_add(SEGMENT_MAX_BYTES))
+                .min(bytes.len());
+            Some(String::from_utf8_lossy(bytes.get(start..end)?).into_owned())
+        });
+        Some(FilingBytes {
+            artifact,
+            state,
+            text: text.flatten(),
+        })
+    }
+}

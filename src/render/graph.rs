@@ -1,0 +1,143 @@
+//! A walk as a picture: Graphviz dot and Mermaid.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::model::Artifact;
+use crate::ops::show::Shown;
+use crate::query::{CameFrom, TraceReport};
+use crate::render::units::one_line;
+
+/// Nodes and edges, in the order in which they were met.
+struct Graph {
+    files: Vec<Artifact>,
+    numbers: BTreeMap<Artifact, usize>,
+    steps: Vec<String>,
+    /// `(from, to, label)`: from what is read to who reads, from who writes to what is written.
+    edges: Vec<(Node, Node, &'static str)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Node {
+    File(usize),
+    Step(usize),
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Node::File(number) => write!(f, "f{number}"),
+            Node::Step(number) => write!(f, "s{number}"),
+        }
+    }
+}
+
+/// Writes the way as Graphviz dot.
+pub fn dot(shown: &Shown) -> String {
+    let graph = Graph::of(report(shown));
+    let mut text = String::from("digraph lineage {\n  rankdir=LR;\n");
+    for (number, file) in graph.files.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "  f{number} [shape=box, label=\"{}\"];",
+            dot_text(&file.path.to_string())
+        );
+    }
+    for (number, step) in graph.steps.iter().enumerate() {
+        let _ = writeln!(text, "  s{number} [shape=ellipse, label=\"{}\"];", dot_text(step));
+    }
+    for (from, to, label) in &graph.edges {
+        let _ = writeln!(text, "  {from} -> {to} [label=\"{label}\"];");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// Writes the way as a Mermaid flow chart.
+pub fn mermaid(shown: &Shown) -> String {
+    let graph = Graph::of(report(shown));
+    let mut text = String::from("flowchart LR\n");
+    for (number, file) in graph.files.iter().enumerate() {
+        let _ = writeln!(text, "  f{number}[\"{}\"]", mermaid_text(&file.path.to_string()));
+    }
+    for (number, step) in graph.steps.iter().enumerate() {
+        let _ = writeln!(text, "  s{number}([\"{}\"])", mermaid_text(step));
+    }
+    for (from, to, label) in &graph.edges {
+        if label.is_empty() {
+            let _ = writeln!(text, "  {from} --> {to}");
+        } else {
+            let _ = writeln!(text, "  {from} -.->|{label}| {to}");
+        }
+    }
+    text
+}
+
+fn report(shown: &Shown) -> &TraceReport {
+    match shown {
+        Shown::File(report) => &report.trace,
+        Shown::Run(report) => &report.trace,
+        Shown::Segment(report) => &report.file.trace,
+    }
+}
+
+fn dot_text(text: &str) -> String {
+    one_line(text).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// Mermaid reads quotes and markup inside labels unless they are written as entities.
+fn mermaid_text(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in one_line(text).chars() {
+        match character {
+            '"' | '<' | '>' | '&' | '#' | '`' | '\\' => {
+                let _ = write!(escaped, "#{};", u32::from(character));
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+impl Graph {
+    fn of(report: &TraceReport) -> Self {
+        let mut graph = Graph {
+            files: Vec::new(),
+            numbers: BTreeMap::new(),
+            steps: Vec::new(),
+            edges: Vec::new(),
+        };
+        for run in &report.runs {
+            for step in &run.steps {
+                let number = Node::Step(graph.steps.len());
+                graph
+                    .steps
+                    .push(format!("{} ({})", step.step.name, run.head.tail));
+                for file in &step.used {
+                    let node = graph.file(&file.artifact);
+                    graph.edges.push((node, number, ""));
+                    if let Some(CameFrom::CopyOf(artifact, _)) = &file.from {
+                        let original = graph.file(artifact);
+                        graph.edges.push((original, node, "copied"));
+                    }
+                }
+                for file in &step.generated {
+                    let node = graph.file(&file.artifact);
+                    graph.edges.push((number, node, ""));
+                }
+            }
+        }
+        graph.edges.sort();
+        graph.edges.dedup();
+        graph
+    }
+
+    fn file(&mut self, artifact: &Artifact) -> Node {
+        let next = self.files.len();
+        let number = *self.numbers.entry(artifact.clone()).or_insert(next);
+        if number == next {
+            self.files.push(artifact.clone());
+        }
+        Node::File(number)
+    }
+}

@@ -1,0 +1,102 @@
+//! The log of runs, and the history of a file.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+use crate::model::ArtifactPath;
+use crate::query::{FileChange, RunHead};
+use crate::render::show::{artifact_json, code_words, run_head_json, status};
+use crate::render::units::{bytes, duration, one_line};
+
+/// Writes runs as a table, newest first.
+pub fn runs(heads: &[RunHead], more: bool) -> String {
+    if heads.is_empty() {
+        return "no runs yet\n".to_owned();
+    }
+    let mut table = plain_table();
+    table.set_header([
+        "run",
+        "run id",
+        "name",
+        "kind",
+        "started (UTC)",
+        "status",
+        "took",
+        "code",
+    ]);
+    for head in heads {
+        let run = &head.view.run;
+        table.add_row([
+            head.tail.clone(),
+            run.run_id.to_string(),
+            one_line(&run.name),
+            run.kind.as_str().to_owned(),
+            run.started_at.format("%Y-%m-%d %H:%M:%S"),
+            status(head).to_owned(),
+            head.view.duration_us().map_or_else(|| "-".to_owned(), duration),
+            code_words(head).unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    finish(&table, more, "runs")
+}
+
+/// Writes runs as JSON.
+pub fn runs_json(heads: &[RunHead], more: bool) -> Value {
+    json!({"format": 1, "runs": heads.iter().map(run_head_json).collect::<Vec<_>>(), "more": more})
+}
+
+/// Writes the history of a file as a table, the latest first; beside each change the run it belongs to.
+pub fn history(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>)], more: bool) -> String {
+    if changes.is_empty() {
+        return format!("nothing is recorded of {path}\n");
+    }
+    let mut table = plain_table();
+    table.set_header(["time (UTC)", "what", "bytes", "size", "by", "run", "evidence"]);
+    for (change, head) in changes {
+        table.add_row([
+            change.at.format("%Y-%m-%d %H:%M:%S"),
+            if change.written { "written" } else { "read" }.to_owned(),
+            change.artifact.digest.short(),
+            bytes(change.artifact.size_bytes),
+            one_line(&change.step.name),
+            head.as_ref()
+                .map_or_else(|| "-".to_owned(), |head| head.tail.clone()),
+            change.evidence.as_str().to_owned(),
+        ]);
+    }
+    format!("{path}\n{}", finish(&table, more, "changes"))
+}
+
+/// Writes the history of a file as JSON.
+pub fn history_json(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>)], more: bool) -> Value {
+    let changes = changes.iter().map(|(change, head)| {
+        json!({
+            "at": change.at.rfc3339(),
+            "what": if change.written { "written" } else { "read" },
+            "artifact": artifact_json(&change.artifact),
+            "step": change.step.name,
+            "step_id": change.step.id.to_string(),
+            "run": head.as_ref().map(|head| head.view.run.id.to_string()),
+            "run_id": head.as_ref().map(|head| head.view.run.run_id.to_string()),
+            "evidence": change.evidence.as_str(),
+        })
+    });
+    json!({"format": 1, "path": path.to_string(), "changes": changes.collect::<Vec<_>>(), "more": more})
+}
+
+/// Returns a table without lines, for reading and for `cut`.
+pub(crate) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+fn finish(table: &Table, more: bool, what: &str) -> String {
+    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
+    if more {
+        text.push_str(&format!("there are more {what}; `--limit 0` lists all\n"));
+    }
+    text
+}

@@ -1,0 +1,819 @@
+//! What `lineage show` found, as text for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{Artifact, NodeId, RunStatus, Timestamp};
+use crate::ops::show::{FileReport, FilingBytes, RunReport, SegmentReport, Shown};
+use crate::ops::{DiskState, FileTarget};
+use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep};
+use crate::render::units::{bytes, counted, duration, one_line};
+
+/// More inputs of one step than this in one folder are folded into one line.
+const FOLD_AFTER: usize = 4;
+/// More steps of one name in a run than this are folded into one line.
+const FOLD_STEPS_AFTER: usize = 6;
+
+/// Writes the answer for people.
+pub fn text(shown: &Shown) -> String {
+    let mut text = String::new();
+    match shown {
+        Shown::File(report) => file(report, &mut text),
+        Shown::Run(report) => run(report, &mut text),
+        Shown::Segment(report) => segment(report, &mut text),
+    }
+    text
+}
+
+/// Writes the files on the way, one a line, each once.
+pub fn files(shown: &Shown) -> String {
+    let files = match shown {
+        Shown::File(report) => &report.files,
+        Shown::Run(report) => &report.files,
+        Shown::Segment(report) => &report.file.files,
+    };
+    let mut text = String::new();
+    let mut last = None;
+    for file in files.iter().flatten() {
+        if last != Some(&file.path) {
+            let _ = writeln!(text, "{}", file.path);
+        }
+        last = Some(&file.path);
+    }
+    text
+}
+
+fn file(report: &FileReport, text: &mut String) {
+    file_head(report, text);
+    trace(&report.trace, &report.disk, text);
+}
+
+fn file_head(report: &FileReport, text: &mut String) {
+    let target = &report.target;
+    let artifact = &target.artifact;
+    let _ = writeln!(text, "{}", target.path);
+    let _ = writeln!(
+        text,
+        "  bytes    {}, {}, {}",
+        artifact.digest.short(),
+        bytes(artifact.size_bytes),
+        state_words(target, report.writer.is_some())
+    );
+    if target.state == DiskState::SameBytes {
+        let _ = writeln!(text, "  same as  {}", artifact.path);
+    }
+    match &report.writer {
+        Some(writer) => {
+            let run = &writer.run;
+            let _ = writeln!(
+                text,
+                "  written  {} by {} of run {}",
+                writer.at,
+                one_line(&writer.step),
+                run.tail
+            );
+        }
+        None => text.push_str("  source   no recorded step wrote these bytes\n"),
+    }
+    for model in &report.models {
+        let _ = writeln!(
+            text,
+            "  model    {} {}",
+            one_line(&model.name),
+            one_line(&model.version)
+        );
+    }
+}
+
+fn state_words(target: &FileTarget, written: bool) -> String {
+    match target.state {
+        DiskState::Unchanged if written => "unchanged since they were written".to_owned(),
+        DiskState::Unchanged => "unchanged since they were read".to_owned(),
+        DiskState::Changed(digest) => {
+            format!(
+                "changed since: the file now holds {}, which nobody recorded",
+                digest.short()
+            )
+        }
+        DiskState::Gone => "no longer on disk; this is the last recorded version".to_owned(),
+        DiskState::SameBytes => "not recorded under this name, but these bytes are".to_owned(),
+        DiskState::Elsewhere => "not a file of this machine".to_owned(),
+        DiskState::NotChecked => "recorded".to_owned(),
+    }
+}
+
+fn segment(report: &SegmentReport, text: &mut String) {
+    let segment = &report.segment.segment;
+    let facts = &report.segment.facts;
+    let _ = writeln!(text, "{}#{}", report.file.target.path, segment.chunk_id);
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {label:<9}{}", one_line(value));
+    };
+    line("filing", &report.segment.filing_name);
+    if let Some(number) = &facts.accession_number {
+        line("accession", number);
+    }
+    if let Some(company) = &facts.company_name {
+        line("company", company);
+    }
+    if !segment.ancestors.is_empty() {
+        line("under", &segment.ancestors.join(" > "));
+    }
+    line("words", &segment.word_count.to_string());
+    match &report.filing {
+        Some(FilingBytes { artifact, state, .. }) => {
+            let state = source_words(*state);
+            let range = format!(
+                "{}..{} of {}",
+                segment.span.start, segment.span.end, artifact.path
+            );
+            line("bytes", &format!("{range}{state}"));
+        }
+        None => line(
+            "bytes",
+            &format!("{}..{} of the filing", segment.span.start, segment.span.end),
+        ),
+    }
+    text.push('\n');
+    for paragraph in segment.text.lines() {
+        let _ = writeln!(text, "  {}", one_line(paragraph));
+    }
+    if let Some(raw) = report.filing.as_ref().and_then(|filing| filing.text.as_ref()) {
+        text.push_str("\nas filed:\n");
+        for raw_line in raw.lines() {
+            let _ = writeln!(text, "  {}", one_line(raw_line));
+        }
+    }
+    text.push('\n');
+    file(&report.file, text);
+}
+
+fn run(report: &RunReport, text: &mut String) {
+    run_head(&report.head, "", text);
+    let code = &report.head.view.run.code;
+    if let Some(commit) = &code.commit {
+        let branch = code
+            .branch
+            .as_deref()
+            .map_or("detached".to_owned(), |branch| format!("branch {branch}"));
+        let _ = writeln!(text, "  code     {commit}, {}", one_line(&branch));
+    } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
+        let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
+    } else {
+        text.push_str("  code     no git repository\n");
+    }
+    for file in code.changed.iter().take(20) {
+        let _ = writeln!(text, "  {:<9}{}", file.kind.as_str(), file.path);
+    }
+    more(text, code.changed.len(), 20, "changed files");
+    if !code.untracked.is_empty() {
+        let files = code.untracked.len() as u64 + code.untracked_omitted;
+        let _ = writeln!(text, "  untracked {}", counted(files, "file", "files"));
+    }
+    if let Some(reason) = &code.unreadable {
+        let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
+    }
+    for (name, value) in &report.head.view.run.parameters {
+        let _ = writeln!(text, "  param    {} = {}", one_line(name), one_line(value));
+    }
+    for metric in &report.metrics {
+        let _ = writeln!(
+            text,
+            "  metric   {} = {}",
+            one_line(&metric.name),
+            metric.value.get()
+        );
+    }
+    for (name, done, failed) in &report.steps {
+        let failed = if *failed > 0 {
+            format!(", {failed} failed")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "  step     {} x {done}{failed}", one_line(name));
+    }
+    for failure in report.failures.iter().take(20) {
+        let _ = writeln!(text, "  failed   {}", one_line(failure));
+    }
+    more(text, report.failures.len(), 20, "failures");
+    listing("inputs", &report.inputs, &report.disk, text);
+    listing("outputs", &report.outputs, &report.disk, text);
+    for note in &report.notes {
+        let _ = writeln!(text, "  note     {}", note.artifact.path);
+    }
+    let others: Vec<&TraceRun> = report
+        .trace
+        .runs
+        .iter()
+        .filter(|run| run.head.view.run.id != report.head.view.run.id)
+        .collect();
+    if !others.is_empty() {
+        text.push_str(match report.trace.direction {
+            Direction::Up => "\nits inputs come from\n",
+            Direction::Down => "\nits outputs went into\n",
+        });
+        for other in others {
+            trace_run(other, &report.trace, &report.disk, text);
+        }
+    }
+    totals(&report.trace, text);
+}
+
+fn more(text: &mut String, count: usize, shown: usize, what: &str) {
+    if count > shown {
+        let _ = writeln!(text, "  and {} more {what}", count - shown);
+    }
+}
+
+fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
+    let size: u64 = files.iter().map(|file| file.size_bytes).sum();
+    let count = counted(files.len() as u64, "file", "files");
+    let _ = writeln!(text, "  {label:<9}{count}, {}", bytes(size));
+    let mut folders: BTreeMap<&[u8], Vec<&Artifact>> = BTreeMap::new();
+    for file in files {
+        folders.entry(file.path.folder()).or_default().push(file);
+    }
+    for (folder, files) in folders {
+        if files.len() > FOLD_AFTER {
+            let changed = files.iter().filter(|file| is_off(disk.get(**file))).count();
+            let changed = if changed > 0 {
+                format!(", {changed} changed or gone since")
+            } else {
+                String::new()
+            };
+            let folder = String::from_utf8_lossy(folder);
+            let _ = writeln!(
+                text,
+                "           {} files in {}/{changed}",
+                files.len(),
+                one_line(&folder)
+            );
+        } else {
+            for file in files {
+                let state = disk.get(file).map_or("", |state| source_words(*state));
+                let _ = writeln!(text, "           {}{state}", file.path);
+            }
+        }
+    }
+}
+
+fn is_off(state: Option<&DiskState>) -> bool {
+    matches!(state, Some(DiskState::Changed(_) | DiskState::Gone))
+}
+
+fn source_words(state: DiskState) -> &'static str {
+    match state {
+        DiskState::Unchanged | DiskState::SameBytes => "",
+        DiskState::Changed(_) => ", changed since",
+        DiskState::Gone => ", gone since",
+        DiskState::Elsewhere => ", outside this machine",
+        DiskState::NotChecked => ", not compared with the disk",
+    }
+}
+
+fn trace(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
+    if !report.runs.is_empty() {
+        text.push('\n');
+    }
+    for run in &report.runs {
+        trace_run(run, report, disk, text);
+    }
+    totals(report, text);
+}
+
+fn run_head(head: &RunHead, front: &str, text: &mut String) {
+    let run = &head.view.run;
+    let started = run.started_at.format("%Y-%m-%d %H:%M");
+    let _ = write!(
+        text,
+        "● {}  {}  {}  {started} UTC  {}",
+        head.tail,
+        run.run_id,
+        one_line(&run.name),
+        status(head)
+    );
+    if let Some(took) = head.view.duration_us() {
+        let _ = write!(text, "  {}", duration(took));
+    }
+    if let Some(code) = code_words(head) {
+        let _ = write!(text, "  {code}");
+    }
+    text.push('\n');
+    let resumed = head
+        .view
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.status == RunStatus::Running)
+        .count();
+    let again = if resumed > 0 {
+        format!("  (taken up again {})", times(resumed))
+    } else {
+        String::new()
+    };
+    let _ = writeln!(text, "{front}│ {}{again}", one_line(&command(&run.arguments)));
+    if let Some(reason) = head.view.reason() {
+        let _ = writeln!(text, "{front}│ {}", one_line(reason));
+    }
+}
+
+fn times(count: usize) -> String {
+    if count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{count} times")
+    }
+}
+
+/// Writes a command so that it can be pasted into a shell.
+pub(crate) fn command(arguments: &[String]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    let quoted = arguments.iter().map(|argument| {
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument.clone()
+        } else {
+            format!("'{}'", argument.replace('\'', "'\\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the word for what a run is now.
+pub(crate) fn status(head: &RunHead) -> &'static str {
+    head.status().as_str()
+}
+
+/// Returns the short SHA and how many files differed from it.
+pub(crate) fn code_words(head: &RunHead) -> Option<String> {
+    let code = &head.view.run.code;
+    let label = code.label()?;
+    let changed = code.changed.len() as u64;
+    Some(if code.dirty {
+        format!("{label} ({})", counted(changed, "file", "files"))
+    } else {
+        label
+    })
+}
+
+fn trace_run(run: &TraceRun, report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
+    run_head(&run.head, "", text);
+    if !run.head.view.run.parameters.is_empty() {
+        let parameters = run
+            .head
+            .view
+            .run
+            .parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let _ = writeln!(text, "│ {}", one_line(&parameters.collect::<Vec<_>>().join("  ")));
+    }
+    let mut by_name: Vec<(&str, Vec<&TraceRunStep>)> = Vec::new();
+    for step in &run.steps {
+        match by_name.iter_mut().find(|(name, _)| *name == step.step.name) {
+            Some((_, steps)) => steps.push(step),
+            None => by_name.push((&step.step.name, vec![step])),
+        }
+    }
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for (name, steps) in by_name {
+        if steps.len() > FOLD_STEPS_AFTER {
+            rows.push(folded_steps(name, &steps, report.direction));
+        } else {
+            for step in steps {
+                step_rows(step, run.head.view.run.id, report, disk, &mut rows);
+            }
+        }
+    }
+    let widths = [0, 1].map(|column| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    });
+    let count = rows.len();
+    for (at, [name, file, how]) in rows.into_iter().enumerate() {
+        let corner = if at + 1 == count { "└─" } else { "├─" };
+        let line = format!("{corner} {name:<0$}  {file:<1$}  {how}", widths[0], widths[1]);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push('\n');
+}
+
+fn folded_steps(name: &str, steps: &[&TraceRunStep], direction: Direction) -> [String; 3] {
+    let files = steps.iter().flat_map(|step| match direction {
+        Direction::Up => &step.used,
+        Direction::Down => &step.generated,
+    });
+    let mut folders: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for file in files {
+        *folders.entry(file.artifact.path.folder()).or_default() += 1;
+    }
+    let words = folders.iter().map(|(folder, count)| {
+        format!(
+            "{} in {}/",
+            counted(*count, "file", "files"),
+            one_line(&String::from_utf8_lossy(folder))
+        )
+    });
+    [
+        format!("{} x {}", one_line(name), steps.len()),
+        words.collect::<Vec<_>>().join(", "),
+        String::new(),
+    ]
+}
+
+fn step_rows(
+    step: &TraceRunStep,
+    run: NodeId,
+    report: &TraceReport,
+    disk: &BTreeMap<Artifact, DiskState>,
+    rows: &mut Vec<[String; 3]>,
+) {
+    let files = match report.direction {
+        Direction::Up => &step.used,
+        Direction::Down => &step.generated,
+    };
+    let mut name = one_line(&step.step.name);
+    if files.is_empty() {
+        let nothing = if report.direction == Direction::Up {
+            "read nothing"
+        } else {
+            "wrote nothing"
+        };
+        rows.push([name.clone(), nothing.to_owned(), String::new()]);
+    }
+    let mut folders: BTreeMap<(&[u8], bool), Vec<&TraceFile>> = BTreeMap::new();
+    for file in files {
+        // What needs words of its own is never folded.
+        let plain = !matches!(file.from, Some(CameFrom::Gap | CameFrom::CopyOf(..)));
+        folders
+            .entry((file.artifact.path.folder(), plain))
+            .or_default()
+            .push(file);
+    }
+    for ((folder, plain), files) in folders {
+        if plain && files.len() > FOLD_AFTER {
+            let folder = format!(
+                "{} files in {}/",
+                files.len(),
+                one_line(&String::from_utf8_lossy(folder))
+            );
+            rows.push([
+                std::mem::take(&mut name),
+                folder,
+                file_words(files[0], run, report, disk),
+            ]);
+            continue;
+        }
+        for file in files {
+            let words = file_words(file, run, report, disk);
+            rows.push([std::mem::take(&mut name), file.artifact.path.to_string(), words]);
+        }
+    }
+}
+
+fn file_words(
+    file: &TraceFile,
+    run: NodeId,
+    report: &TraceReport,
+    disk: &BTreeMap<Artifact, DiskState>,
+) -> String {
+    let mut words = file.evidence.as_str().to_owned();
+    let tail = |id: &NodeId| {
+        let known = report.runs.iter().find(|run| run.head.view.run.id == *id);
+        known.map_or_else(|| id.tail(NodeId::TAIL_DIGITS), |run| run.head.tail.clone())
+    };
+    match &file.from {
+        Some(CameFrom::Run(id)) if *id != run => {
+            let _ = write!(words, "  of run {}", tail(id));
+        }
+        Some(CameFrom::CopyOf(artifact, id)) => {
+            let _ = write!(
+                words,
+                "  copied or moved from {} of run {}",
+                artifact.path,
+                tail(id)
+            );
+        }
+        Some(CameFrom::Gap) => words.push_str("  gap: no recorded run wrote these bytes"),
+        Some(CameFrom::Source) => {
+            words.push_str("  source");
+            words.push_str(disk.get(&file.artifact).map_or("", |state| source_words(*state)));
+        }
+        _ => {}
+    }
+    words
+}
+
+fn totals(report: &TraceReport, text: &mut String) {
+    let mut parts = Vec::new();
+    let shown = report.runs.len() as u64;
+    if report.runs_total > shown && shown > 0 {
+        let left = counted(report.runs_total - shown, "run", "runs");
+        let _ = writeln!(
+            text,
+            "and {left} more; `--limit 0` names all, `--files` lists the files"
+        );
+    }
+    if report.steps_total > 0 {
+        parts.push(counted(report.runs_total, "run", "runs"));
+        parts.push(counted(report.steps_total, "step", "steps"));
+    }
+    match report.direction {
+        Direction::Up => {
+            parts.push(counted(report.ends_total, "source", "sources"));
+            let gaps = report.gaps.len() as u64;
+            parts.push(if gaps == 0 {
+                "no gaps".to_owned()
+            } else {
+                counted(gaps, "gap", "gaps")
+            });
+        }
+        Direction::Down if report.steps_total == 0 => parts.push("no recorded step read this".to_owned()),
+        Direction::Down => {
+            parts.push(counted(report.ends_total, "file at the end", "files at the end"));
+        }
+    }
+    let mut line = parts.join(", ");
+    if let Some(words) = evidence_words(report) {
+        let _ = write!(line, "; {words}");
+    }
+    let _ = writeln!(text, "{line}");
+    for gap in &report.gaps {
+        let _ = writeln!(
+            text,
+            "gap: {} was read with {}, but run {} had written {} there at {}",
+            gap.artifact.path,
+            gap.artifact.digest.short(),
+            gap.run,
+            gap.written.digest.short(),
+            gap.written_at
+        );
+    }
+    if report.cut.edges > 0 {
+        let left = counted(report.cut.edges, "file", "files");
+        let _ = writeln!(text, "cut: {left} at the bound of --depth not followed further");
+    }
+}
+
+fn evidence_words(report: &TraceReport) -> Option<String> {
+    let [observed, declared, inferred] = report.evidence;
+    let total = observed + declared + inferred;
+    let mut others = Vec::new();
+    for (count, word) in [(declared, "declared"), (inferred, "inferred")] {
+        if count > 0 {
+            others.push(format!("{count} {word}"));
+        }
+    }
+    if report.copies > 0 {
+        others.push(format!("{} by equal bytes only", report.copies));
+    }
+    match (total, others.is_empty()) {
+        (0, _) => None,
+        (_, true) => Some("all edges observed".to_owned()),
+        _ => Some(format!(
+            "{observed} of {total} edges observed, {}",
+            others.join(", ")
+        )),
+    }
+}
+
+// ---- JSON ----
+
+/// Writes the answer as JSON.
+pub fn json(shown: &Shown) -> Value {
+    let mut document = Map::new();
+    document.insert("format".to_owned(), json!(1));
+    match shown {
+        Shown::File(report) => file_json(report, &mut document),
+        Shown::Run(report) => {
+            document.insert("kind".to_owned(), json!("run"));
+            run_json(report, &mut document);
+        }
+        Shown::Segment(report) => {
+            file_json(&report.file, &mut document);
+            document.insert("kind".to_owned(), json!("segment"));
+            document.insert("segment".to_owned(), segment_json(report));
+        }
+    }
+    Value::Object(document)
+}
+
+fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
+    let target = &report.target;
+    let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    put("kind", json!("file"));
+    put("path", json!(target.path.to_string()));
+    put("artifact", artifact_json(&target.artifact));
+    put("on_disk", json!(state_name(target.state)));
+    put(
+        "written",
+        report.writer.as_ref().map_or(Value::Null, |writer| {
+            json!({
+                "at": writer.at.rfc3339(), "step": writer.step,
+                "run": writer.run.view.run.id.to_string(), "run_id": writer.run.view.run.run_id.as_str(),
+            })
+        }),
+    );
+    put(
+        "models",
+        report
+            .models
+            .iter()
+            .map(|model| json!({"name": model.name, "version": model.version}))
+            .collect(),
+    );
+    trace_json(&report.trace, &report.disk, document);
+    if let Some(files) = &report.files {
+        document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
+    }
+}
+
+fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
+    document.insert("run".to_owned(), run_head_json(&report.head));
+    let metrics = report.metrics.iter().map(|metric| {
+        json!({"name": metric.name, "value": metric.value.get(), "step": metric.step, "at": metric.at.rfc3339()})
+    });
+    document.insert("metrics".to_owned(), metrics.collect());
+    let steps = report
+        .steps
+        .iter()
+        .map(|(name, done, failed)| json!({"name": name, "done": done, "failed": failed}));
+    document.insert("step_counts".to_owned(), steps.collect());
+    document.insert("failures".to_owned(), json!(report.failures));
+    document.insert(
+        "inputs".to_owned(),
+        report.inputs.iter().map(artifact_json).collect(),
+    );
+    document.insert(
+        "outputs".to_owned(),
+        report.outputs.iter().map(artifact_json).collect(),
+    );
+    document.insert(
+        "notes".to_owned(),
+        report
+            .notes
+            .iter()
+            .map(|n| json!(n.artifact.path.to_string()))
+            .collect(),
+    );
+    trace_json(&report.trace, &report.disk, document);
+}
+
+fn segment_json(report: &SegmentReport) -> Value {
+    let segment = &report.segment.segment;
+    json!({
+        "chunk_id": segment.chunk_id,
+        "filing_name": report.segment.filing_name,
+        "accession_number": report.segment.facts.accession_number,
+        "company_name": report.segment.facts.company_name,
+        "section": report.segment.section.identifier(),
+        "title": segment.title,
+        "ancestors": segment.ancestors,
+        "text": segment.text,
+        "word_count": segment.word_count,
+        "span": [segment.span.start, segment.span.end],
+        "filing": report.filing.as_ref().map(|filing| json!({
+            "artifact": artifact_json(&filing.artifact),
+            "on_disk": state_name(filing.state),
+            "bytes_as_text": filing.text,
+        })),
+    })
+}
+
+fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, document: &mut Map<String, Value>) {
+    let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    let direction = if report.direction == Direction::Up {
+        "up"
+    } else {
+        "down"
+    };
+    put("direction", json!(direction));
+    put(
+        "runs",
+        report.runs.iter().map(|run| trace_run_json(run)).collect(),
+    );
+    let ends = if report.direction == Direction::Up {
+        "sources"
+    } else {
+        "ends"
+    };
+    let end = |artifact: &Artifact| {
+        let mut value = artifact_json(artifact);
+        value["on_disk"] = json!(disk.get(artifact).map(|state| state_name(*state)));
+        value
+    };
+    put(ends, report.ends.iter().map(end).collect());
+    let gaps = report.gaps.iter().map(|gap| {
+        json!({
+            "artifact": artifact_json(&gap.artifact), "written": artifact_json(&gap.written),
+            "written_at": gap.written_at.rfc3339(), "run_tail": gap.run,
+        })
+    });
+    put("gaps", gaps.collect());
+    let [observed, declared, inferred] = report.evidence;
+    put(
+        "totals",
+        json!({
+            "runs": report.runs_total, "steps": report.steps_total, "artifacts": report.artifacts_total,
+            ends: report.ends_total, "gaps": report.gaps.len(), "observed": observed, "declared": declared,
+            "inferred": inferred, "copies": report.copies, "not_followed": report.cut.edges,
+            "runs_named": report.runs.len(),
+        }),
+    );
+}
+
+fn trace_run_json(run: &TraceRun) -> Value {
+    let mut value = run_head_json(&run.head);
+    let steps = run.steps.iter().map(|step| {
+        json!({
+            "id": step.step.id.to_string(),
+            "name": step.step.name,
+            "subject": step.step.subject,
+            "status": step.step.status.as_str(),
+            "reason": step.step.reason,
+            "started_at": step.step.started_at.rfc3339(),
+            "ended_at": step.step.ended_at.rfc3339(),
+            "depth": step.depth,
+            "parameters": step.step.parameters.iter().map(|(k, v)| (k.clone(), json!(v))).collect::<Map<_, _>>(),
+            "cached_from": step.step.cached_from.map(|id| id.to_string()),
+            "used": step.used.iter().map(edge_json).collect::<Vec<_>>(),
+            "generated": step.generated.iter().map(edge_json).collect::<Vec<_>>(),
+        })
+    });
+    value["steps"] = steps.collect();
+    value
+}
+
+/// Writes the head of a run as JSON.
+pub(crate) fn run_head_json(head: &RunHead) -> Value {
+    let run = &head.view.run;
+    let parameter = |(name, value): &(String, String)| json!({"name": name, "value": value});
+    json!({
+        "id": run.id.to_string(),
+        "tail": head.tail,
+        "run_id": run.run_id.as_str(),
+        "name": run.name,
+        "kind": run.kind.as_str(),
+        "status": status(head),
+        "reason": head.view.reason(),
+        "started_at": run.started_at.rfc3339(),
+        "ended_at": head.view.ended_at().map(Timestamp::rfc3339),
+        "duration_seconds": head.view.duration_us().map(|micros| micros as f64 / 1e6),
+        "exit_code": head.view.outcomes.last().and_then(|outcome| outcome.exit_code),
+        "arguments": run.arguments,
+        "parameters": run.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "recorder": run.recorder,
+        "host": run.host,
+        "code": {
+            "commit": run.code.commit,
+            "branch": run.code.branch,
+            "dirty": run.code.dirty,
+            "label": run.code.label(),
+            "changed": run.code.changed.iter().map(|file| json!({
+                "path": file.path.to_string(), "kind": file.kind.as_str(),
+                "digest": file.digest.map(|digest| digest.to_string()),
+            })).collect::<Vec<_>>(),
+            "untracked": run.code.untracked.len() as u64 + run.code.untracked_omitted,
+            "patch": run.code.patch.map(|digest| digest.to_string()),
+        },
+    })
+}
+
+fn edge_json(file: &TraceFile) -> Value {
+    let mut value = artifact_json(&file.artifact);
+    value["at"] = json!(file.at.rfc3339());
+    value["evidence"] = json!(file.evidence.as_str());
+    value["role"] = json!(file.role.as_str());
+    value["from"] = match &file.from {
+        None => Value::Null,
+        Some(CameFrom::Run(id)) => json!({"kind": "run", "run": id.to_string()}),
+        Some(CameFrom::CopyOf(artifact, id)) => {
+            json!({"kind": "copy", "run": id.to_string(), "of": artifact_json(artifact)})
+        }
+        Some(CameFrom::Gap) => json!({"kind": "gap"}),
+        Some(CameFrom::Source) => json!({"kind": "source"}),
+    };
+    value
+}
+
+/// Writes an artifact as JSON.
+pub(crate) fn artifact_json(artifact: &Artifact) -> Value {
+    json!({
+        "path": artifact.path.to_string(),
+        "digest": artifact.digest.to_string(),
+        "size_bytes": artifact.size_bytes,
+    })
+}
+
+fn state_name(state: DiskState) -> &'static str {
+    match state {
+        DiskState::Unchanged => "unchanged",
+        DiskState::Changed(_) => "changed",
+        DiskState::Gone => "gone",
+        DiskState::SameBytes => "same bytes under another name",
+        DiskState::Elsewhere => "elsewhere",
+        DiskState::NotChecked => "not checked",
+    }
+}

@@ -1,0 +1,91 @@
+//! Sizes, durations and names as people read them.
+
+/// Writes a size: `438.0 KB`, in powers of 1000.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
+    if count < 1_000 {
+        return format!("{count} bytes");
+    }
+    let mut value = count as f64 / 1_000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// Writes a length of time: `7.1 s`, `31m 34s`, `2h 5m`.
+pub fn duration(micros: i64) -> String {
+    let micros = micros.max(0);
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0 if micros < 1_000 => format!("{micros} us"),
+        0 => format!("{} ms", micros / 1_000),
+        1..60 => format!("{:.1} s", micros as f64 / 1e6),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// Writes text on one line that cannot change what a terminal shows: control characters and marks of reading direction are
+/// written as escapes.
+pub fn one_line(text: &str) -> String {
+    let unsafe_to_print = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if unsafe_to_print(character) {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// Writes `1 run`, `2 runs`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    if count == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {many}", thousands(count))
+    }
+}
+
+/// Writes a count with commas: `200,001`.
+pub(crate) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_carry_units() {
+        assert_eq!(bytes(999), "999 bytes");
+        assert_eq!(bytes(438_000), "438.0 KB");
+        assert_eq!(bytes(999_999), "1.0 MB");
+        assert_eq!(duration(7_100_000), "7.1 s");
+        assert_eq!(duration(1_894_000_000), "31m 34s");
+        assert_eq!(duration(7_500_000_000), "2h 5m");
+        assert_eq!(thousands(200_001), "200,001");
+        assert_eq!(thousands(1_000), "1,000");
+    }
+
+    #[test]
+    fn nothing_recorded_can_drive_a_terminal() {
+        assert_eq!(one_line("a\u{1b}[31m\nb\u{202e}"), "a\\u{1b}[31m\\nb\\u{202e}");
+    }
+}
