@@ -1,6 +1,6 @@
 //! Printing: data to stdout, everything else to stderr.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use serde_json::Value;
 
@@ -45,9 +45,4 @@ pub(crate) fn error(error: &Error) {
         text.push_str(hint);
     }
     note(&text);
-}
-
-/// Returns true where the answer goes to a terminal.
-pub(crate) fn is_terminal() -> bool {
-    std::io::stdout().is_terminal()
 }

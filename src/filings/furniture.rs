@@ -114,7 +114,7 @@ fn running_key(text: &str) -> Option<u64> {
 }
 
 /// A running header is no longer than this.
-const RUNNING_LEN_MAX: usize = 160;
+const RUNNING_LEN_MAX: usize = 120;
 
 fn mark_repeated(elements: &mut [Element], near: &[bool]) {
     let mut seen: HashMap<u64, Vec<usize>> = HashMap::new();

@@ -73,11 +73,8 @@ fn weigh(
     let next_title = rest
         .trim()
         .is_empty()
-        .then(|| elements.get(index + 1))
-        .flatten()
-        .filter(|next| {
-            has_at_most_words(&next.text, TITLE_WORDS_MAX) && section.title_end(form, &next.text).is_some()
-        });
+        .then(|| title_below(elements, index, form, section))
+        .flatten();
     if title_end.is_some() || next_title.is_some() {
         evidence.push("label and title");
         weight += 3.0;
@@ -94,10 +91,15 @@ fn weigh(
         evidence.push("label");
         weight += 1.0;
     }
+    let is_short = has_at_most_words(text, TITLE_WORDS_MAX);
+    match mention(text, label, title_end) {
+        Mention::No => {}
+        Mention::Perhaps if is_short => weight -= 2.0,
+        Mention::Perhaps => return None,
+    }
     if !label.has_word {
         weight -= 0.5;
     }
-    let is_short = has_at_most_words(text, TITLE_WORDS_MAX);
     if is_short {
         evidence.push("stands alone");
         weight += 1.0;
@@ -127,6 +129,70 @@ fn weigh(
     })
 }
 
+/// Finds the title of an item in the element below its label, page furniture passed over; gives that element's index.
+pub fn title_below(elements: &[Element], index: usize, form: FormKind, section: Section) -> Option<usize> {
+    let below = elements
+        .iter()
+        .enumerate()
+        .skip(index + 1)
+        .take(TITLE_DISTANCE_MAX);
+    let (at, next) = below
+        .into_iter()
+        .find(|(_, next)| next.kind == ElementKind::TextElement)?;
+    let is_title =
+        has_at_most_words(&next.text, TITLE_WORDS_MAX) && section.title_end(form, &next.text).is_some();
+    is_title.then_some(at)
+}
+
+/// Between a label and its title stand no more elements than this.
+const TITLE_DISTANCE_MAX: usize = 3;
+
+/// Whether a text names an item in a sentence.
+enum Mention {
+    No,
+    Perhaps,
+}
+
+/// Tells headings from sentences that begin with the name of an item: `Item 1A, "Risk Factors," of this report describes`.
+fn mention(text: &str, label: ItemLabel, title_end: Option<usize>) -> Mention {
+    let rest = &text[label.end..];
+    if is_capitals(
+        rest.get(..title_end.map_or(rest.len(), |end| end - label.end))
+            .unwrap_or(rest),
+    ) {
+        return Mention::No;
+    }
+    if label.has_comma || rest.starts_with(['“', '"', '‘']) {
+        return Mention::Perhaps;
+    }
+    let after = title_end.map_or("", |end| text[end..].trim_start_matches(char::is_alphanumeric));
+    let next_word = after
+        .strip_prefix(' ')
+        .and_then(|after| after.split(|c: char| !c.is_alphabetic()).next());
+    let goes_on = next_word.is_some_and(|word| SENTENCE_WORDS.contains(&word));
+    if goes_on { Mention::Perhaps } else { Mention::No }
+}
+
+/// Words that go on with a sentence after the title of an item, and do not stand in a title there.
+const SENTENCE_WORDS: [&str; 16] = [
+    "in",
+    "above",
+    "below",
+    "included",
+    "contained",
+    "for",
+    "to",
+    "as",
+    "which",
+    "that",
+    "section",
+    "set",
+    "is",
+    "are",
+    "under",
+    "on",
+];
+
 /// Reads the second item of a heading such as "Item 1. Business and Item 2. Properties".
 fn joined_item(rest: &str, form: FormKind, section: Section) -> Option<Section> {
     let head: String = rest.chars().take(JOINED_LEN_MAX).collect();
@@ -141,98 +207,6 @@ const JOINED_LEN_MAX: usize = 60;
 
 /// The longest caption of a form has 21 words; with its label and what filers add to it.
 pub const TITLE_WORDS_MAX: usize = 32;
-
-/// Marks the candidates that are lines of a table of contents or of a cross-reference index.
-///
-/// Such a list is a group of candidates with nothing to read between them, most of which carry a page number or a link, or
-/// stand again elsewhere as headings.
-pub fn mark_contents(elements: &[Element], form: FormKind, candidates: &mut [Candidate]) {
-    let mut first = 0;
-    while first < candidates.len() {
-        let mut end = first + 1;
-        let mut restarts = 0;
-        while end < candidates.len()
-            && is_adjacent(elements, candidates[end - 1].element, candidates[end].element)
-        {
-            // The body begins where the numbers begin again; in a quarterly report each part has numbers of its own.
-            let is_other_line = candidates[end].element != candidates[end - 1].element;
-            let is_restart = candidates[end].section.item() <= candidates[end - 1].section.item();
-            restarts += usize::from(is_other_line && is_restart);
-            if restarts > usize::from(form == FormKind::Quarterly) {
-                break;
-            }
-            end += 1;
-        }
-        let group = &candidates[first..end];
-        let lines: Vec<usize> = {
-            let mut lines: Vec<usize> = group.iter().map(|candidate| candidate.element).collect();
-            lines.dedup();
-            lines
-        };
-        let referring = lines.iter().filter(|line| refers(&elements[**line])).count();
-        let again = lines
-            .iter()
-            .filter(|line| {
-                group.iter().any(|one| {
-                    one.element == **line
-                        && candidates[end..]
-                            .iter()
-                            .any(|other| other.section == one.section && other.weight >= 3.0)
-                })
-            })
-            .count();
-        let is_contents = lines.len() >= CONTENTS_LINES_MIN
-            && (referring * 2 >= lines.len() || again * 3 >= lines.len() * 2)
-            || (lines.len() >= 2 && referring == lines.len());
-        if is_contents {
-            for candidate in &mut candidates[first..end] {
-                candidate.is_contents = true;
-            }
-        }
-        first = end;
-    }
-}
-
-/// Fewer labels in a row than this are headings of short items.
-const CONTENTS_LINES_MIN: usize = 4;
-
-/// Tells whether nothing but short lines lies between two elements.
-fn is_adjacent(elements: &[Element], one: usize, other: usize) -> bool {
-    let between = &elements[one + 1..other.max(one + 1)];
-    let length: usize = between.iter().map(|element| element.text.len()).sum();
-    let is_prose = |element: &Element| element.text.len() > 90 && element.text.trim_end().ends_with('.');
-    let first_is_prose = elements[one].text.len() > 300;
-    !first_is_prose && length < CONTENTS_GAP_MAX && !between.iter().any(is_prose)
-}
-
-/// Sub-headings listed between two items of a table of contents take no more letters than this.
-const CONTENTS_GAP_MAX: usize = 1200;
-
-/// Tells whether a line refers to another place: it ends in a page number, or is a link.
-fn refers(element: &Element) -> bool {
-    let text = element
-        .text
-        .trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ')' | '*'));
-    let tail: String = text
-        .chars()
-        .rev()
-        .take_while(|c| !c.is_whitespace())
-        .collect::<String>()
-        .chars()
-        .rev()
-        .collect();
-    let digits = tail.bytes().filter(u8::is_ascii_digit).count();
-    let is_page = digits > 0
-        && tail.len() <= 9
-        && tail.bytes().all(|byte| {
-            byte.is_ascii_digit() || matches!(byte, b'-' | b',' | b'F' | b'K' | b'A' | b'S' | b'.')
-        })
-        || tail.contains('–') && digits > 0;
-    let lower = text.to_ascii_lowercase();
-    let is_none = lower.ends_with("not applicable") || lower.ends_with("none") || lower.ends_with("n/a");
-    let has_more = !has_at_most_words(text, 2);
-    (has_more && (is_page || is_none)) || element.runs.iter().any(|run| run.2.has(Style::LINK))
-}
 
 /// Chooses the chain of headings: in the order of the document and of the form at once, of greatest weight.
 ///

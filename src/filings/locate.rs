@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::element::{Element, ElementKind, Style};
-use super::items::{self, Candidate, TITLE_WORDS_MAX};
+use super::element::Element;
+use super::items::{self, Candidate, TITLE_WORDS_MAX, title_below};
 use super::section::{FormKind, Section};
 use super::words::{has_at_most_words, is_capitals, key};
+use super::{complete, contents, titles};
 
 /// A border in the document: element and offset in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct Outline {
     pub listed: Vec<Section>,
     /// Headings of parts.
     pub parts: Vec<usize>,
+    /// Headings of items that stand again inside of their own item: page headers.
+    pub repeated: Vec<usize>,
 }
 
 /// Links of the document: the element that holds the link, and the element it points to.
@@ -56,7 +59,7 @@ pub type Links = [(usize, usize)];
 /// Finds the items of `form`. `is_after_2005` says that the form has Item 1A at the time of the filing.
 pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_2005: bool) -> Outline {
     let mut candidates = items::candidates(elements, form);
-    items::mark_contents(elements, form, &mut candidates);
+    contents::mark(elements, form, links, &mut candidates);
     let contents: Vec<usize> = {
         let mut lines: Vec<usize> = candidates
             .iter()
@@ -73,20 +76,30 @@ pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_200
         .collect();
     listed.sort();
     listed.dedup();
+    let linked = linked_sections(&candidates, links);
     let parts = items::part_headings(elements, &candidates);
     let mut chain = items::chain(elements, &candidates, form);
     let strong = chain.iter().filter(|candidate| candidate.weight >= 3.0).count();
     let sections = if strong >= CHAIN_MIN {
-        add_unnumbered(elements, form, &mut chain, &listed, is_after_2005);
+        let known = complete::Known {
+            elements,
+            form,
+            candidates: &candidates,
+            linked: &linked,
+            listed: &listed,
+            is_after_2005,
+        };
+        complete::complete(&known, &mut chain);
         from_chain(elements, form, &chain, &parts, links)
     } else {
-        let mut sections = super::titles::locate(elements, form, links, &listed, is_after_2005);
+        let mut sections = titles::locate(elements, form, links, &linked, &listed, is_after_2005);
         if sections.is_empty() {
             sections = from_chain(elements, form, &chain, &parts, links);
         }
         sections
     };
     Outline {
+        repeated: repeated_headings(elements, &candidates, &sections),
         sections,
         contents,
         listed,
@@ -94,66 +107,39 @@ pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_200
     }
 }
 
+/// Finds the headings of items that stand again inside of their own item.
+fn repeated_headings(elements: &[Element], candidates: &[Candidate], sections: &[Located]) -> Vec<usize> {
+    let is_repeated = |candidate: &&Candidate| {
+        !candidate.is_contents
+            && has_at_most_words(&elements[candidate.element].text, TITLE_WORDS_MAX)
+            && sections.iter().any(|section| {
+                section.identifier == candidate.section
+                    && section.start.element <= candidate.element
+                    && candidate.element < section.end.element
+                    && section.heading != candidate.element
+            })
+    };
+    candidates
+        .iter()
+        .filter(is_repeated)
+        .map(|candidate| candidate.element)
+        .collect()
+}
+
+/// Returns the sections that a table of contents links to, with the elements it points to.
+fn linked_sections(candidates: &[Candidate], links: &Links) -> Vec<(Section, usize)> {
+    let mut linked = Vec::new();
+    for candidate in candidates.iter().filter(|candidate| candidate.is_contents) {
+        let from = links.partition_point(|(from, _)| *from < candidate.element);
+        if let Some((_, to)) = links.get(from).filter(|(from, _)| *from == candidate.element) {
+            linked.push((candidate.section, *to));
+        }
+    }
+    linked
+}
+
 /// A document with fewer numbered headings than this is not organised by the items of its form.
 const CHAIN_MIN: usize = 2;
-
-/// Adds headings without a number ("Risk Factors" between Item 1 and Item 2) where the document is known to have the item.
-fn add_unnumbered(
-    elements: &[Element],
-    form: FormKind,
-    chain: &mut Vec<Candidate>,
-    listed: &[Section],
-    is_after_2005: bool,
-) {
-    for section in Section::all().filter(|section| section.title(form).is_some()) {
-        let rank = section.rank(form);
-        let is_covered = |c: &Candidate| c.section.rank(form) <= rank && rank <= c.last.rank(form);
-        if chain.iter().any(is_covered) {
-            continue;
-        }
-        let is_risk_factors = section.item() == Section::RISK_FACTORS.item();
-        if !(listed.contains(&section) || (is_risk_factors && is_after_2005 && form == FormKind::Annual)) {
-            continue;
-        }
-        let next = chain
-            .iter()
-            .position(|c| c.section.rank(form) > rank)
-            .unwrap_or(chain.len());
-        let from = next.checked_sub(1).map_or(0, |before| chain[before].element + 1);
-        let to = chain.get(next).map_or(elements.len(), |after| after.element);
-        let found = (from..to).find(|index| is_bare_title(&elements[*index], form, section));
-        if let Some(element) = found {
-            let title_end = Some(elements[element].text.len());
-            let evidence = vec!["title without number", "between its neighbours"];
-            let candidate = Candidate {
-                element,
-                section,
-                last: section,
-                label_end: 0,
-                title_end,
-                weight: 2.0,
-                evidence,
-                is_contents: false,
-            };
-            chain.insert(next, candidate);
-        }
-    }
-}
-
-/// Tells whether an element is a heading that consists of the title of `section` and no more.
-fn is_bare_title(element: &Element, form: FormKind, section: Section) -> bool {
-    if element.kind != ElementKind::TextElement || !has_at_most_words(&element.text, TITLE_WORDS_MAX) {
-        return false;
-    }
-    let Some(title) = section.title(form) else {
-        return false;
-    };
-    if key(&element.text) != key(title) {
-        return false;
-    }
-    let style = element.style_at(0);
-    style.is_emphasized() || style.has(Style::CENTER) || style.half_points > 0 || is_capitals(&element.text)
-}
 
 fn from_chain(
     elements: &[Element],
@@ -236,12 +222,10 @@ fn body_start(elements: &[Element], form: FormKind, candidate: &Candidate) -> (S
         offset: 0,
     };
     if text[candidate.label_end..].trim().is_empty()
-        && let Some(next) = elements.get(candidate.element + 1)
-        && has_at_most_words(&next.text, TITLE_WORDS_MAX)
-        && candidate.section.title_end(form, &next.text).is_some()
+        && let Some(below) = title_below(elements, candidate.element, form, candidate.section)
     {
-        let title = format!("{} {}", text.trim(), next.text.trim());
-        return (one_line(&title), after(candidate.element + 2));
+        let title = format!("{} {}", text.trim(), elements[below].text.trim());
+        return (one_line(&title), after(below + 1));
     }
     match heading_end(element, candidate.title_end.unwrap_or(candidate.label_end)) {
         Some(end) => (

@@ -1,10 +1,25 @@
 //! SEC filings as pure functions: container, parse, extract, clean, segment.
 //!
 //! Each stage is a function of the stage before it alone, and sees no clock, disk, environment or terminal: the same bytes
-//! give the same bytes. All spans are byte ranges in the original file.
+//! give the same bytes. What each stage writes can be read back ([`Parsed::from_json`] and its sisters), and the next stage
+//! then gives the same as before. All spans are byte ranges in the original file.
+//!
+//! ```text
+//! bytes --parse--> Parsed --extract--> Extracted --clean--> Cleaned --segment--> Segmented
+//!       container    elements, facts,    one item,  without    risk factors,
+//!       tokenizer    places of items     status     furniture  with their bytes
+//! ```
+//!
+//! How the items are found: every paragraph that begins with an item's label is a candidate, weighed by title, typography
+//! and standing alone (`items`); lines of tables of contents and cross-reference indexes are set aside (`contents`); of the
+//! rest, the chain of greatest weight is taken that is in the order of the document and of the form at once (`items`); items
+//! without a number, inside of combined items or out of order are added (`complete`); documents that do not number their
+//! items are read by titles, typography and links (`titles`).
 
 mod clean;
+mod complete;
 mod container;
+mod contents;
 mod element;
 mod encoding;
 mod extract;
@@ -27,6 +42,8 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;
 
 pub use clean::{Cleaned, Cleaning, clean};
 pub use element::{Element, ElementKind, Run, Span, Style};

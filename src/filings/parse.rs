@@ -317,6 +317,9 @@ fn name_kinds(elements: &mut [Element], outline: &super::locate::Outline) {
     for index in &outline.contents {
         elements[*index].kind = ElementKind::TableOfContentsElement;
     }
+    for index in &outline.repeated {
+        elements[*index].kind = ElementKind::SupplementaryText;
+    }
     for index in &outline.parts {
         if elements[*index].kind != ElementKind::TableOfContentsElement {
             elements[*index].kind = ElementKind::TopSectionTitle;

@@ -335,9 +335,22 @@ impl Section {
         self.to_string()
     }
 
+    /// Iterates over the items of one form in their order.
+    pub fn of_form(form: FormKind) -> impl Iterator<Item = Section> {
+        Section::all().filter(move |section| section.title(form).is_some())
+    }
+
     /// Returns the item's short name, such as `1A`: what begins a segment's `chunk_id`.
+    ///
+    /// Items 1 to 4 of Part II of Form 10-Q share their numbers with those of Part I: they are `II-1` to `II-4`.
     pub fn label(self) -> String {
-        let mut label = self.number.to_string();
+        let is_shared = self.part == 2 && self.number <= 4 && self.letter == 0;
+        let mut label = if is_shared {
+            "II-".to_string()
+        } else {
+            String::new()
+        };
+        label.push_str(&self.number.to_string());
         if self.letter != 0 {
             label.push(char::from(self.letter));
         }
@@ -419,6 +432,14 @@ impl Section {
     }
 }
 
+/// Letters and digits in lower case.
+fn key_of(text: &str) -> String {
+    text.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "part{}item{}", self.part, self.number)?;
@@ -446,18 +467,15 @@ impl TryFrom<String> for Section {
 impl FromStr for Section {
     type Err = Error;
 
-    /// Reads `1A`, `item1a`, `Item 1A` or `part1item1a`. Without a part, the item of Form 10-K is meant.
+    /// Reads `1A`, `item1a`, `Item 1A`, `II-1` or `part1item1a`. Without a part, the item of Form 10-K is meant.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let key: String = text
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
+        let key = key_of(text);
         let found = Section::all().find(|section| {
             let identifier = section.identifier();
-            let item = identifier.find("item").map_or(0, |at| at);
+            let label = key_of(&section.label());
             let is_annual = section.title(FormKind::Annual).is_some();
-            key == identifier || (is_annual && (key == identifier[item..] || key == identifier[item + 4..]))
+            let is_short = key == label || key == format!("item{label}");
+            key == identifier || (is_short && (is_annual || label.starts_with('i')))
         });
         found.ok_or_else(|| {
             let known: Vec<String> = Section::all().map(Section::identifier).collect();

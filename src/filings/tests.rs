@@ -58,7 +58,13 @@ fn every_filing_goes_through_all_stages_and_back() {
         let json = segmented.to_json();
         for one in segmented.segments() {
             let view = find_segment(&json, &one.chunk_id).unwrap().unwrap();
-            assert_eq!(view.segment, *one, "{name}");
+            let seen = (&view.text, view.span, &view.parent_subsection, view.word_count);
+            assert_eq!(
+                seen,
+                (&one.text, one.span, &one.parent_subsection, one.word_count),
+                "{name}"
+            );
+            assert_eq!(view.accession_number, parsed.facts().accession_number);
         }
         assert_eq!(find_segment(&json, "9Z_999").unwrap(), None);
     }
@@ -109,7 +115,11 @@ fn the_bytes_of_every_span_give_its_text() {
             let found = letters_of(&bytes, element.span, is_html);
             assert_eq!(found, alphanumeric(&element.text), "{name}: {:?}", element.span);
         }
-        let segments = Section::all().flat_map(|section| {
+        // All items where the filing is small; the oracle is slow.
+        let sections: Vec<Section> = Section::all()
+            .filter(|section| bytes.len() < 600_000 || *section == Section::RISK_FACTORS)
+            .collect();
+        let segments = sections.into_iter().flat_map(|section| {
             let segmented = segment(&clean(&extract(&parsed, section)));
             segmented.segments().to_vec()
         });

@@ -24,12 +24,13 @@ pub fn locate(
     elements: &[Element],
     form: FormKind,
     links: &Links,
+    linked: &[(Section, usize)],
     listed: &[Section],
     is_after_2005: bool,
 ) -> Vec<Located> {
     let mut sections: Vec<Located> = Vec::new();
     let targets = contents_targets(links);
-    for section in Section::all().filter(|section| section.title(form).is_some()) {
+    for section in Section::of_form(form) {
         let is_risk_factors = section.item() == Section::RISK_FACTORS.item();
         if !(listed.contains(&section) || (is_risk_factors && is_after_2005)) {
             continue;
@@ -37,19 +38,12 @@ pub fn locate(
         let Some(title) = section.title(form) else {
             continue;
         };
-        let headings = elements.iter().enumerate().filter_map(|(index, element)| {
-            let (end, rank) = titled(element, &key(title))?;
-            Some((index, end, rank))
-        });
-        // The largest type wins; of equals the first.
-        let mut best: Option<(usize, usize, Rank)> = None;
-        for heading in headings {
-            if best.is_none_or(|best| strength(heading.2) > strength(best.2)) {
-                best = Some(heading);
-            }
-        }
-        if let Some((index, end, rank)) = best {
-            sections.push(section_at(elements, section, index, end, rank, &targets));
+        // Where the title is worded or set in another way, a link in the table of contents may lead to it.
+        let found = largest(elements, &key(title))
+            .or_else(|| by_link(elements, section, linked))
+            .or_else(|| plain_target(elements, &key(title), &targets));
+        if let Some(found) = found {
+            sections.push(section_at(elements, section, found, &targets));
         }
     }
     sections.sort_by_key(|section| section.start);
@@ -64,7 +58,65 @@ pub fn locate(
             .max(before.start);
         }
     }
+    // Two titles may lead to one place; the later one is then the heading of what follows.
+    sections.retain(|section| section.start < section.end);
     sections
+}
+
+/// A heading that was found.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    element: usize,
+    /// Where the heading ends in the element's text.
+    end: usize,
+    /// How it is set; `None` for a heading that only a link tells from text.
+    rank: Option<Rank>,
+}
+
+/// Finds the heading with this title in the largest type; of equals the first.
+fn largest(elements: &[Element], title: &str) -> Option<Found> {
+    let mut best: Option<(usize, usize, Rank)> = None;
+    for (index, element) in elements.iter().enumerate() {
+        if let Some((end, rank)) = titled(element, title)
+            && best.is_none_or(|best| strength(rank) > strength(best.2))
+        {
+            best = Some((index, end, rank));
+        }
+    }
+    best.map(|(element, end, rank)| Found {
+        element,
+        end,
+        rank: Some(rank),
+    })
+}
+
+/// Finds the heading that the index's line for the section links to.
+fn by_link(elements: &[Element], section: Section, linked: &[(Section, usize)]) -> Option<Found> {
+    let (_, target) = linked.iter().find(|(linked, _)| *linked == section)?;
+    let (end, rank) = heading(elements.get(*target)?)?;
+    Some(Found {
+        element: *target,
+        end,
+        rank: Some(rank),
+    })
+}
+
+/// Finds a target of the table of contents that begins with this title, however it is set.
+fn plain_target(elements: &[Element], title: &str, targets: &[usize]) -> Option<Found> {
+    // The anchor may stand above the page's header.
+    let near = targets
+        .iter()
+        .flat_map(|target| *target..(target + 3).min(elements.len()));
+    near.into_iter().find_map(|index| {
+        let text = elements[index].text.as_str();
+        let end = title_end(text, title).filter(|_| elements[index].kind == ElementKind::TextElement)?;
+        let is_set_off = text[end..].trim().is_empty() || text[end..].starts_with(['.', ':', '\n']);
+        is_set_off.then_some(Found {
+            element: index,
+            end,
+            rank: None,
+        })
+    })
 }
 
 fn strength(rank: Rank) -> (u8, bool, u32) {
@@ -124,14 +176,12 @@ fn heading(element: &Element) -> Option<(usize, Rank)> {
     Some((first_run_end, rank))
 }
 
-fn section_at(
-    elements: &[Element],
-    section: Section,
-    index: usize,
-    end: usize,
-    rank: Rank,
-    targets: &[usize],
-) -> Located {
+fn section_at(elements: &[Element], section: Section, found: Found, targets: &[usize]) -> Located {
+    let Found {
+        element: index,
+        end,
+        rank,
+    } = found;
     let text = elements[index].text.as_str();
     let offset = body_offset(text, end);
     let start = if text[offset..].trim().is_empty() {
@@ -148,12 +198,21 @@ fn section_at(
     let stop = (index + 1..elements.len())
         .find(|at| {
             let is_target = targets.binary_search(at).is_ok();
-            ends_section(&elements[*at], rank) || (is_target && is_as_large(&elements[*at], rank))
+            match rank {
+                Some(rank) => {
+                    ends_section(&elements[*at], rank) || (is_target && is_as_large(&elements[*at], rank))
+                }
+                None => is_target,
+            }
         })
         .unwrap_or(elements.len());
     let mut evidence = vec![
         "title without number".to_string(),
-        "ended by a heading of the same rank".to_string(),
+        match rank {
+            Some(_) => "ended by a heading of the same rank",
+            None => "ended by the next place in the table of contents",
+        }
+        .to_string(),
     ];
     let mut confidence = 60;
     if targets.iter().any(|target| index.abs_diff(*target) <= 1) {

@@ -24,6 +24,8 @@ pub struct ItemLabel {
     pub has_word: bool,
     /// What follows the label is punctuation, a line's end or the end of the text, not a word in the same breath.
     pub is_delimited: bool,
+    /// A comma follows, as in a sentence that names the item.
+    pub has_comma: bool,
 }
 
 /// Walks over a text, passing over what readers do not see.
@@ -107,18 +109,25 @@ impl Scanner<'_> {
             let before = self.at;
             self.at += 1;
             let next = self.peek();
-            let is_alone = next.is_none_or(|next| !next.is_alphanumeric());
+            // "1ARisk" and "1ARISK": label and title stood in cells or spans with no space between them.
+            let is_run_together =
+                spaces == 0 && found.is_ascii_uppercase() && next.is_some_and(char::is_uppercase);
+            let is_alone = is_run_together || next.is_none_or(|next| !next.is_alphanumeric());
             let is_near = spaces == 0 || skipped == "(" || skipped == " (" || skipped == "-";
             // "1 A." is a label, "1 A company" is not.
             let ends = next.is_none_or(|next| matches!(next, '.' | ':' | '-' | '–' | '—' | ')' | '\n'));
             if is_alone && (is_near || (ends && !skipped.contains('.') && found.is_ascii_uppercase())) {
                 letter = found.to_ascii_uppercase() as u8;
-            } else if spaces == 0 {
+            } else if spaces == 0 && !(found.is_ascii_uppercase() && next.is_some_and(char::is_lowercase)) {
                 return None;
             } else {
                 self.at = before;
             }
-        } else if spaces == 0 && self.peek().is_some_and(char::is_alphanumeric) {
+        } else if spaces == 0
+            && self
+                .peek()
+                .is_some_and(|next| next.is_alphanumeric() && !next.is_uppercase())
+        {
             return None;
         }
         if letter == 0 {
@@ -134,6 +143,21 @@ impl Scanner<'_> {
             }
         }
         Some(ItemNumber { number, letter })
+    }
+
+    /// Reads `IA`, as some typists write `1A`.
+    fn typed_as_letter(&mut self) -> Option<ItemNumber> {
+        let mut rest = self.text[self.at..].chars();
+        let (one, letter, next) = (rest.next()?, rest.next()?, rest.next());
+        let is_item = matches!(one, 'I' | 'l') && matches!(letter, 'A' | 'B' | 'C');
+        if !is_item || next.is_some_and(char::is_alphanumeric) {
+            return None;
+        }
+        self.at += 2;
+        Some(ItemNumber {
+            number: 1,
+            letter: letter as u8,
+        })
     }
 
     /// Reads " and 1B", ", 2", " & 3", " through 4" after a number.
@@ -193,8 +217,14 @@ pub fn part_label(text: &str) -> Option<(u8, usize)> {
 ///
 /// Leading bullets, quotes and "PART I" are passed over. Without the word "item", a label needs its period: `1A.`
 pub fn item_label(text: &str) -> Option<ItemLabel> {
-    // Quick refusal of almost every paragraph: a label has a digit near its beginning.
-    if !text.bytes().take(LABEL_LEN_MAX).any(|byte| byte.is_ascii_digit()) {
+    // Quick refusal of almost every paragraph: a label has a digit near its beginning, or the word "item" at it.
+    let head = text.as_bytes();
+    let has_digit = head.iter().take(LABEL_LEN_MAX).any(u8::is_ascii_digit);
+    if !has_digit
+        && !head
+            .first_chunk::<4>()
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"item"))
+    {
         return None;
     }
     let mut scanner = Scanner { text, at: 0 };
@@ -217,7 +247,11 @@ pub fn item_label(text: &str) -> Option<ItemLabel> {
             )
         });
     }
-    let first = scanner.item_number()?;
+    let first = match scanner.item_number() {
+        Some(item) => item,
+        None if has_word => scanner.typed_as_letter()?,
+        None => return None,
+    };
     let last = if has_word {
         scanner.more_numbers(first)
     } else {
@@ -239,6 +273,7 @@ pub fn item_label(text: &str) -> Option<ItemLabel> {
         end: scanner.at,
         has_word,
         is_delimited: has_mark || next.is_none(),
+        has_comma: marks.starts_with(','),
     })
 }
 

@@ -20,13 +20,20 @@ pub enum Evidence {
     Observed,
     /// Somebody said so.
     Declared,
-    /// Concluded from the state before and after.
+    /// Concluded from other observations: from the state before and after, or from what a parent process had read.
     Inferred,
+    /// The recorder saw it happen, but the file changed meanwhile: which bytes were read is not sure.
+    Doubtful,
 }
 
 impl Evidence {
     /// Every value, in the order of its code.
-    pub const ALL: [Evidence; 3] = [Evidence::Observed, Evidence::Declared, Evidence::Inferred];
+    pub const ALL: [Evidence; 4] = [
+        Evidence::Observed,
+        Evidence::Declared,
+        Evidence::Inferred,
+        Evidence::Doubtful,
+    ];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +41,7 @@ impl Evidence {
             Evidence::Observed => "observed",
             Evidence::Declared => "declared",
             Evidence::Inferred => "inferred",
+            Evidence::Doubtful => "changed while read",
         }
     }
 }
@@ -43,15 +51,33 @@ impl Evidence {
 pub enum Role {
     /// What the work is about.
     Data,
-    /// What does the work: scripts, configurations in the git tree.
+    /// What does the work, equal to the file in the commit that the run records.
     Code,
     /// Metrics written by the step.
     Metrics,
+    /// What does the work, tracked by git, but other than in the commit that the run records.
+    CodeChanged,
+    /// What does the work, and git does not track it.
+    CodeUntracked,
+    /// What the work is done with: interpreter, libraries, packages; one list for all of it.
+    Environment,
 }
 
 impl Role {
     /// Every value, in the order of its code.
-    pub const ALL: [Role; 3] = [Role::Data, Role::Code, Role::Metrics];
+    pub const ALL: [Role; 6] = [
+        Role::Data,
+        Role::Code,
+        Role::Metrics,
+        Role::CodeChanged,
+        Role::CodeUntracked,
+        Role::Environment,
+    ];
+
+    /// Returns true for code, wherever git has it.
+    pub fn is_code(self) -> bool {
+        matches!(self, Role::Code | Role::CodeChanged | Role::CodeUntracked)
+    }
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -59,6 +85,9 @@ impl Role {
             Role::Data => "data",
             Role::Code => "code",
             Role::Metrics => "metrics",
+            Role::CodeChanged => "changed code",
+            Role::CodeUntracked => "untracked code",
+            Role::Environment => "environment",
         }
     }
 }

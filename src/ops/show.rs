@@ -350,7 +350,7 @@ impl Showing<'_> {
         let state = disk_state(self.workspace, &artifact);
         let text = (state == DiskState::Unchanged).then(|| {
             let bytes = std::fs::read(artifact.path.on_disk(self.workspace.root())?).ok()?;
-            let span = segment.segment.span;
+            let span = segment.span;
             let start = usize::try_from(span.start).ok()?;
             let end = usize::try_from(span.end)
                 .ok()?

@@ -65,8 +65,8 @@ pub struct TraceReport {
     pub ends_total: u64,
     /// Inputs whose bytes nobody recorded wrote although the path had a writer.
     pub gaps: Vec<Gap>,
-    /// How many edges are known in which way: observed, declared, inferred.
-    pub evidence: [u64; 3],
+    /// How many edges are known in which way, in the order of [`Evidence::ALL`].
+    pub evidence: [u64; 4],
     /// How many edges are copies rather than writes.
     pub copies: u64,
     /// What the bound on depth left out.
@@ -157,7 +157,7 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
         ends: Vec::new(),
         ends_total: 0,
         gaps: Vec::new(),
-        evidence: [0; 3],
+        evidence: [0; 4],
         copies: 0,
         cut: trace.cut,
     };

@@ -105,17 +105,16 @@ fn state_words(target: &FileTarget, written: bool) -> String {
 }
 
 fn segment(report: &SegmentReport, text: &mut String) {
-    let segment = &report.segment.segment;
-    let facts = &report.segment.facts;
+    let segment = &report.segment;
     let _ = writeln!(text, "{}#{}", report.file.target.path, segment.chunk_id);
     let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {label:<9}{}", one_line(value));
+        let _ = writeln!(text, "  {label:<10} {}", one_line(value));
     };
-    line("filing", &report.segment.filing_name);
-    if let Some(number) = &facts.accession_number {
+    line("filing", &segment.filing_name);
+    if let Some(number) = &segment.accession_number {
         line("accession", number);
     }
-    if let Some(company) = &facts.company_name {
+    if let Some(company) = &segment.company_name {
         line("company", company);
     }
     if !segment.ancestors.is_empty() {
@@ -521,6 +520,9 @@ fn totals(report: &TraceReport, text: &mut String) {
         parts.push(counted(report.steps_total, "step", "steps"));
     }
     match report.direction {
+        Direction::Up if report.steps_total == 0 => {
+            parts.push("nothing recorded made it; `--down` shows what was made from it".to_owned());
+        }
         Direction::Up => {
             parts.push(counted(report.ends_total, "source", "sources"));
             let gaps = report.gaps.len() as u64;
@@ -558,10 +560,14 @@ fn totals(report: &TraceReport, text: &mut String) {
 }
 
 fn evidence_words(report: &TraceReport) -> Option<String> {
-    let [observed, declared, inferred] = report.evidence;
-    let total = observed + declared + inferred;
+    let [observed, declared, inferred, doubtful] = report.evidence;
+    let total: u64 = report.evidence.iter().sum();
     let mut others = Vec::new();
-    for (count, word) in [(declared, "declared"), (inferred, "inferred")] {
+    for (count, word) in [
+        (declared, "declared"),
+        (inferred, "inferred"),
+        (doubtful, "changed while read"),
+    ] {
         if count > 0 {
             others.push(format!("{count} {word}"));
         }
@@ -662,13 +668,13 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
 }
 
 fn segment_json(report: &SegmentReport) -> Value {
-    let segment = &report.segment.segment;
+    let segment = &report.segment;
     json!({
         "chunk_id": segment.chunk_id,
-        "filing_name": report.segment.filing_name,
-        "accession_number": report.segment.facts.accession_number,
-        "company_name": report.segment.facts.company_name,
-        "section": report.segment.section.identifier(),
+        "filing_name": segment.filing_name,
+        "accession_number": segment.accession_number,
+        "company_name": segment.company_name,
+        "section": segment.identifier,
         "title": segment.title,
         "ancestors": segment.ancestors,
         "text": segment.text,
@@ -712,13 +718,13 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, docume
         })
     });
     put("gaps", gaps.collect());
-    let [observed, declared, inferred] = report.evidence;
+    let [observed, declared, inferred, doubtful] = report.evidence;
     put(
         "totals",
         json!({
             "runs": report.runs_total, "steps": report.steps_total, "artifacts": report.artifacts_total,
             ends: report.ends_total, "gaps": report.gaps.len(), "observed": observed, "declared": declared,
-            "inferred": inferred, "copies": report.copies, "not_followed": report.cut.edges,
+            "inferred": inferred, "changed_while_read": doubtful, "copies": report.copies, "not_followed": report.cut.edges,
             "runs_named": report.runs.len(),
         }),
     );

@@ -1,0 +1,341 @@
+//! The keeper of the house: who may import whom, where each crate lives, who may print, and that README tells all commands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms it may import from.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("model", &["error"]),
+    ("disk", &[]),
+    ("journal", &["error", "model", "disk"]),
+    ("content", &["error", "model", "disk"]),
+    ("capture", &["error", "model"]),
+    ("filings", &["error"]),
+    ("store", &["error", "model", "disk", "journal"]),
+    ("query", &["error", "model", "store"]),
+    (
+        "projection",
+        &["error", "model", "disk", "content", "store", "query"],
+    ),
+    (
+        "ops",
+        &[
+            "error",
+            "model",
+            "disk",
+            "journal",
+            "content",
+            "capture",
+            "filings",
+            "store",
+            "query",
+            "projection",
+        ],
+    ),
+    // Of the rooms below it, render sees result types alone; it has no other use for them.
+    ("render", &["error", "model", "query", "ops"]),
+    (
+        "cli",
+        &[
+            "error",
+            "model",
+            "disk",
+            "journal",
+            "content",
+            "capture",
+            "filings",
+            "store",
+            "query",
+            "projection",
+            "ops",
+            "render",
+        ],
+    ),
+];
+
+/// Each crate, and the only rooms that may name it.
+const HOMES: &[(&str, &[&str])] = &[
+    ("redb", &["store"]),
+    ("bincode", &["journal"]),
+    ("gix", &["capture"]),
+    ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
+    ("comfy_table", &["render"]),
+    ("indicatif", &["cli"]),
+    ("zstd", &["content"]),
+    ("crc32fast", &["store"]),
+    ("globset", &["ops"]),
+    ("htmlize", &["filings"]),
+    ("encoding_rs", &["filings"]),
+    ("sentencize", &["filings"]),
+    ("uuid", &["model", "disk"]),
+    ("chrono", &["model", "cli"]),
+];
+
+/// Rooms whose answers must be functions of their arguments, and what they may therefore not name.
+const PURE: &[&str] = &["query", "render", "filings", "model"];
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::process",
+    "SystemTime",
+    "Instant::now",
+    "Utc::now",
+    "std::net",
+    "File::open",
+];
+
+struct Source {
+    room: String,
+    path: PathBuf,
+    /// The code, without comments and without what is only compiled for tests.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut frontier = vec![root.clone()];
+    while let Some(folder) = frontier.pop() {
+        let for_tests = modules_for_tests(&folder);
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if for_tests.contains(&module) {
+                continue;
+            }
+            if path.is_dir() {
+                frontier.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let inside = path.strip_prefix(&root).unwrap();
+                let room = inside.components().next().unwrap().as_os_str().to_string_lossy();
+                let code = without_comments(&fs::read_to_string(&path).unwrap());
+                found.push(Source {
+                    room: room.trim_end_matches(".rs").to_owned(),
+                    path: inside.to_owned(),
+                    code,
+                });
+            }
+        }
+    }
+    assert!(found.len() > 30, "the sources were not found");
+    found
+}
+
+/// Returns the modules in a folder that are declared under `#[cfg(test)]`.
+fn modules_for_tests(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.extension().is_some_and(|ending| ending == "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            if line == "#[cfg(test)]"
+                && let Some(next) = lines.peek()
+                && let Some((_, name)) = next.trim_end_matches(';').split_once("mod ")
+                && next.ends_with(';')
+            {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+fn without_comments(text: &str) -> String {
+    let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
+    let code = code
+        .split("\n#[cfg(test)]\npub(crate) mod tests {")
+        .next()
+        .unwrap();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Finds `word` where it stands alone, followed by `::`.
+fn names(code: &str, word: &str) -> bool {
+    let path = format!("{word}::");
+    code.match_indices(&path).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    })
+}
+
+#[test]
+fn every_room_imports_only_what_it_may() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        if matches!(source.room.as_str(), "lib" | "main") {
+            continue;
+        }
+        let (_, may) = MAY_IMPORT
+            .iter()
+            .find(|(room, _)| *room == source.room)
+            .unwrap_or_else(|| panic!("the house has no room `{}`", source.room));
+        for (room, _) in MAY_IMPORT {
+            let imports = names(&source.code, &format!("crate::{room}"));
+            if imports && *room != source.room && !may.contains(room) {
+                wrong.push(format!("{} imports {room}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_crate_is_named_at_home_only() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (name, homes) in HOMES {
+            let derives = source.code.contains(&format!("use {name}"));
+            if (names(&source.code, name) || derives) && !homes.contains(&source.room.as_str()) {
+                wrong.push(format!("{} names {name}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| source.room != "cli") {
+        for word in [
+            "println!",
+            "eprintln!",
+            "print!(",
+            "eprint!(",
+            "dbg!",
+            "io::stdout",
+            "io::stderr",
+            "process::exit",
+        ] {
+            if source.code.contains(word) {
+                wrong.push(format!("{} has {word}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn pure_rooms_see_no_clock_environment_disk_or_terminal() {
+    let mut wrong = Vec::new();
+    let is_pure = |source: &Source| {
+        PURE.contains(&source.room.as_str())
+            || source.path.ends_with("projection/plan.rs")
+            || source.path.ends_with("names.rs")
+    };
+    for source in sources().iter().filter(|source| is_pure(source)) {
+        for word in IMPURE {
+            if source.code.contains(word) {
+                wrong.push(format!("{} names {word}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn no_file_panics_on_input_or_leaves_work_undone() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for word in [".unwrap()", "todo!", "unimplemented!", "FIXME", "XXX"] {
+            if source.code.contains(word) {
+                wrong.push(format!("{} has {word}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for source in sources() {
+        let text = fs::read_to_string(root.join(&source.path)).unwrap();
+        assert!(
+            text.starts_with("//! "),
+            "{} does not begin with its duty",
+            source.path.display()
+        );
+    }
+}
+
+#[test]
+fn refused_words_name_nothing_public() {
+    let refused = [
+        "Event", "Job", "Dataset", "Context", "Manager", "Util", "Helper", "Handler", "Service",
+    ];
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for line in source.code.lines() {
+            let line = line.trim();
+            let declares = ["pub struct ", "pub enum ", "pub trait ", "pub fn "]
+                .iter()
+                .any(|d| line.starts_with(d));
+            if declares && refused.iter().any(|word| line.contains(word)) {
+                wrong.push(format!("{}: {line}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_top_level_is_the_one_agreed() {
+    let allowed = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "src",
+        "benches",
+        "tests",
+        "data",
+        "models",
+        "target",
+    ];
+    for entry in fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name.starts_with('.') || allowed.contains(&name.as_str()),
+            "`{name}` has no place at the top level"
+        );
+    }
+}
+
+#[test]
+fn readme_names_every_command_and_help_names_every_option() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let help = assert_cmd::Command::cargo_bin("lineage")
+        .unwrap()
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let commands = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
+    let mut count = 0;
+    for line in commands {
+        let command = line.split_whitespace().next().unwrap();
+        if command != "help" {
+            count += 1;
+            assert!(
+                readme.contains(&format!("lineage {command}")),
+                "README does not name `lineage {command}`"
+            );
+        }
+    }
+    assert!(count >= 6, "help lists {count} commands");
+}
