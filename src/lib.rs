@@ -94,6 +94,7 @@
 //!     depth_max: u32::MAX,
 //!     runs_max: 50,
 //!     files: false,
+//!     environment: false,
 //! };
 //! let answer = show(&workspace, &view, workspace.root(), &request);
 //! assert_eq!(answer.unwrap_err().message(), "`model.pt` is no file, and no run has that name");

@@ -33,18 +33,18 @@ fn shape(text: &str) -> String {
             if word.starts_with('/') {
                 return "#".to_owned();
             }
-            let parts = word.split('/').map(|part| {
-                if part.chars().any(|c| c.is_ascii_digit()) {
-                    "#"
-                } else {
-                    part
-                }
-            });
+            let parts = word.split('/').map(|part| if varies(part) { "#" } else { part });
             parts.collect::<Vec<_>>().join("/")
         });
         lines.push(words.collect::<Vec<_>>().join(" "));
     }
     lines.join("\n").trim().to_owned()
+}
+
+/// Returns true for words that differ from run to run: those with a digit, and abbreviated SHAs and keys without one.
+fn varies(word: &str) -> bool {
+    let is_hex = word.len() >= 7 && word.chars().all(|c| c.is_ascii_hexdigit());
+    is_hex || word.chars().any(|c| c.is_ascii_digit())
 }
 
 /// Makes a repository with the sample filings, as README's reader has one.

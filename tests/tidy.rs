@@ -72,6 +72,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sentencize", &["filings"]),
     ("uuid", &["model", "disk"]),
     ("chrono", &["model", "cli"]),
+    ("libc", &["capture"]),
 ];
 
 /// Rooms whose answers must be functions of their arguments, and what they may therefore not name.

@@ -1,3 +1,8 @@
 //! Observing what a run is made of: the code it runs, the command, its processes and files. Facts out; knows no store.
 
+mod ending;
 pub mod git;
+pub mod observe;
+pub mod secrets;
+
+pub use ending::die_of;

@@ -6,6 +6,7 @@ mod log;
 mod output;
 mod pipeline;
 mod progress;
+mod run;
 mod show;
 
 use std::ffi::OsString;
@@ -35,6 +36,7 @@ struct Cli {
 enum Command {
     Show(show::Show),
     Log(log::Log),
+    Run(run::Run),
     Pipeline(pipeline::Pipeline),
     Init(init::Init),
     Completions(completions::Completions),
@@ -80,6 +82,7 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
     match command {
         Command::Show(command) => command.run(surroundings),
         Command::Log(command) => command.run(surroundings),
+        Command::Run(command) => command.run(surroundings),
         Command::Pipeline(command) => command.run(surroundings),
         Command::Init(command) => command.run(surroundings),
         Command::Completions(command) => command.run(),
@@ -119,6 +122,19 @@ fn clock() -> Result<Clock> {
     Ok(Clock::new(move || {
         Timestamp::from_micros(start + 1_000 * ticks.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
     }))
+}
+
+/// Returns the machine's name, as far as it is to be had without asking the network.
+pub(crate) fn host() -> String {
+    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = from_kernel
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_default();
+    name.trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(255)
+        .collect()
 }
 
 impl Surroundings {

@@ -6,8 +6,10 @@ use clap::Args;
 
 use crate::cli::progress::Bar;
 use crate::cli::{Surroundings, output};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::filings::Section;
+use crate::ops::Workspace;
 use crate::ops::pipeline::{self, FailuresMax, PipelineRequest, PipelineStage, Resume};
 use crate::render;
 
@@ -23,7 +25,8 @@ pub(crate) struct Pipeline {
     /// The run's name; it stands in the names of its folders.
     #[arg(long, value_name = "NAME")]
     run_name: Option<String>,
-    /// Take up RUN again, or the latest pipeline run: do what is missing, altered, failed or out of date.
+    /// Take up RUN again, or the latest pipeline run: do what is missing, altered, failed or out of date. Inputs, stages,
+    /// sections and limit are those the run was started with, unless others are given.
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
     resume: Option<String>,
     /// Stages to do, each with those before it: parse, extract, clean, segment.
@@ -35,7 +38,7 @@ pub(crate) struct Pipeline {
     /// Filings to work on at once; by default as many as there are cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
-    /// Take only the first N filings, by path.
+    /// Take only the first N filings, by path; 0 takes all.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Stop when more than N filings, or N%, have failed.
@@ -61,9 +64,14 @@ impl Pipeline {
         if let Some(name) = &request.name {
             crate::projection::names::check_run_name(name)?;
         }
-        let workspace = surroundings.workspace_or_new()?;
+        let workspace = workspace(surroundings)?;
+        let existed = workspace.folder().is_dir();
         let bar = Bar::new(self.quiet || self.json);
-        let summary = pipeline::pipeline(&workspace, &surroundings.clock, &request, &bar)?;
+        let summary = pipeline::pipeline(&workspace, &surroundings.clock, &request, &bar);
+        if !existed && workspace.folder().is_dir() {
+            output::note(&format!("made a workspace at {}", workspace.root().display()));
+        }
+        let summary = summary?;
         output::warnings(&summary.notes);
         if self.json {
             output::json(&render::pipeline::json(&summary))?;
@@ -79,16 +87,26 @@ impl Pipeline {
             .iter()
             .map(|name| PipelineStage::from_name(name.trim()));
         let stages = stages.collect::<Result<Vec<_>>>()?;
+        let mut inputs = self.inputs.clone();
+        let resume = match self.resume.as_deref() {
+            None => Resume::No,
+            Some("") => Resume::Latest,
+            Some(word) => match word.parse() {
+                Ok(run) => Resume::Run(run),
+                // `--resume data/raw` means the input, since no run is called like that.
+                Err(_) if surroundings.folder.join(word).exists() => {
+                    inputs.insert(0, PathBuf::from(word));
+                    Resume::Latest
+                }
+                Err(error) => return Err(error),
+            },
+        };
         Ok(PipelineRequest {
-            inputs: self.inputs.clone(),
+            inputs,
             folder: surroundings.folder.clone(),
             name: self.run_name.clone(),
-            resume: match self.resume.as_deref() {
-                None => Resume::No,
-                Some("") => Resume::Latest,
-                Some(run) => Resume::Run(run.parse()?),
-            },
-            last: stages.into_iter().max().unwrap_or(PipelineStage::Segment),
+            resume,
+            last: stages.into_iter().max(),
             sections: sections(&self.sections)?,
             workers: self.workers.map(usize::from),
             limit: self.limit,
@@ -104,20 +122,25 @@ impl Pipeline {
     }
 }
 
-fn sections(words: &[String]) -> Result<Vec<Section>> {
-    if words.is_empty() {
-        return Ok(vec![Section::RISK_FACTORS]);
+/// Finds the workspace this folder lies in, or names the one that is to be made: at the git root, else here. It is made only
+/// when there is something to record, so that a mistyped input or a dry run leaves no trace.
+fn workspace(surroundings: &Surroundings) -> Result<Workspace> {
+    if let Some(workspace) = Workspace::find(&surroundings.folder)? {
+        return Ok(workspace);
     }
+    let folder = &surroundings.folder;
+    let root = crate::capture::git::work_tree_root(folder).unwrap_or_else(|| folder.clone());
+    let root = root
+        .canonicalize()
+        .map_err(|cause| Error::request(format!("cannot read `{}`", root.display())).because(cause))?;
+    Ok(Workspace::at(root, Disk::new()))
+}
+
+fn sections(words: &[String]) -> Result<Vec<Section>> {
     if words.iter().any(|word| word.trim().eq_ignore_ascii_case("all")) {
         return Ok(Section::all().collect());
     }
-    let mut sections = words
-        .iter()
-        .map(|word| word.trim().parse())
-        .collect::<Result<Vec<Section>>>()?;
-    sections.sort();
-    sections.dedup();
-    Ok(sections)
+    words.iter().map(|word| word.trim().parse()).collect()
 }
 
 fn failures_max(text: &str) -> Result<FailuresMax> {

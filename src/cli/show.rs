@@ -27,6 +27,9 @@ pub(crate) struct Show {
     /// Name at most N runs; 0 names all. By default 50 on paper, all in JSON.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// List also what the runs were made with: packages, libraries, system files.
+    #[arg(long)]
+    environment: bool,
     /// List the files on the way, one a line.
     #[arg(long, conflicts_with_all = ["json", "format"])]
     files: bool,
@@ -69,6 +72,7 @@ impl Show {
                 None => RUNS_MAX,
             },
             files: self.files,
+            environment: self.environment,
         };
         let shown = show(&workspace, &view, &surroundings.folder, &request)?;
         if self.files {

@@ -83,7 +83,7 @@ fn is_list(
                 .is_some_and(|last| *last >= end);
         }
         again += usize::from(is_again);
-        match reference(&elements[element], element, links) {
+        match reference(elements, element, links) {
             Reference::Place => places += 1,
             Reference::Nothing => nothing += 1,
             Reference::No => {}
@@ -116,7 +116,8 @@ fn is_adjacent(elements: &[Element], one: usize, other: usize) -> bool {
 const GAP_MAX: usize = 1200;
 
 /// Tells how a line refers to another place.
-fn reference(element: &Element, index: usize, links: &Links) -> Reference {
+fn reference(elements: &[Element], index: usize, links: &Links) -> Reference {
+    let element = &elements[index];
     let text = element
         .text
         .trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ')' | '*'));
@@ -135,16 +136,37 @@ fn reference(element: &Element, index: usize, links: &Links) -> Reference {
             .take_while(|(from, _)| *from == index)
             .any(|(_, to)| *to > index)
     };
-    if (has_more && is_page) || (is_linked && points_on()) {
+    if (has_more && is_page) || (is_linked && points_on()) || has_pages_below(elements, index) {
         return Reference::Place;
     }
-    let lower = text.to_ascii_lowercase();
-    let is_nothing = ["not applicable", "none", "n/a"]
-        .iter()
-        .any(|answer| lower.ends_with(answer));
-    if has_more && is_nothing {
+    let says_nothing = |text: &str| {
+        let lower = text.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+        ["not applicable", "none", "n/a"]
+            .iter()
+            .any(|answer| lower.ends_with(answer))
+    };
+    let below = elements.get(index + 1).map_or("", |below| below.text.as_str());
+    let is_nothing =
+        (has_more && says_nothing(text)) || (below.len() <= PAGES_LEN_MAX && says_nothing(below));
+    if is_nothing {
         Reference::Nothing
     } else {
         Reference::No
     }
 }
+
+/// Tells whether the line below holds page numbers only: "12", "Pages 48-62".
+fn has_pages_below(elements: &[Element], index: usize) -> bool {
+    let Some(below) = elements.get(index + 1) else {
+        return false;
+    };
+    let text = below.text.trim().to_ascii_lowercase();
+    let numbers = text.trim_start_matches("pages").trim_start_matches("page");
+    let is_number = |c: char| c.is_ascii_digit() || c.is_whitespace() || matches!(c, '-' | '–' | ',' | '.');
+    text.len() <= PAGES_LEN_MAX
+        && numbers.starts_with(|c: char| c.is_ascii_digit() || c == ' ')
+        && numbers.chars().all(is_number)
+}
+
+/// A line of page numbers is no longer than this.
+const PAGES_LEN_MAX: usize = 24;

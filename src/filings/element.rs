@@ -221,10 +221,10 @@ impl Element {
     ///
     /// `start` and `end` must lie on letters' borders.
     pub fn slice(&self, start: usize, end: usize) -> Element {
-        let runs = self
-            .runs
+        let first = self.runs.partition_point(|run| run.1 as usize <= start);
+        let runs = self.runs[first..]
             .iter()
-            .filter(|run| (run.1 as usize) > start && (run.0 as usize) < end)
+            .take_while(|run| (run.0 as usize) < end)
             .map(|run| {
                 Run(
                     run.0.max(start as u32) - start as u32,
@@ -236,10 +236,11 @@ impl Element {
         let mut offsets: Vec<(u32, u64)> = Vec::new();
         if !self.offsets.is_empty() {
             offsets.push((0, self.file_offset(start)));
+            let first = self.offsets.partition_point(|(text, _)| *text as usize <= start);
             offsets.extend(
-                self.offsets
+                self.offsets[first..]
                     .iter()
-                    .filter(|(text, _)| (*text as usize) > start && (*text as usize) < end)
+                    .take_while(|(text, _)| (*text as usize) < end)
                     .map(|&(text, file)| (text - start as u32, file)),
             );
             if offsets.len() == 1 {
@@ -258,9 +259,10 @@ impl Element {
 
     /// Returns the style of the letter at `offset` in the text; the body's style (no flags) outside of every run.
     pub fn style_at(&self, offset: usize) -> Style {
+        let at = self.runs.partition_point(|run| run.1 as usize <= offset);
         self.runs
-            .iter()
-            .find(|run| (run.0 as usize) <= offset && offset < run.1 as usize)
+            .get(at)
+            .filter(|run| run.0 as usize <= offset)
             .map_or(Style::default(), |run| run.2)
     }
 

@@ -334,3 +334,49 @@ const PLAIN: [bool; 256] = {
 pub fn line_end(bytes: &[u8], from: usize) -> usize {
     memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |found| from + found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks the text that bytes give, and that every letter leads back to the byte it begins at.
+    #[track_caller]
+    fn check(bytes: &[u8], text: &str, offsets: &[(u32, u64)]) {
+        let source = Source::new(bytes, 0, bytes.len());
+        let mut buffer = TextBuffer::default();
+        buffer.push(&source, 0, source.end, true);
+        assert_eq!((buffer.text.as_str(), buffer.offsets.as_slice()), (text, offsets));
+    }
+
+    #[test]
+    fn text_knows_where_its_letters_come_from() {
+        check(
+            b"plain words with single spaces between",
+            "plain words with single spaces between",
+            &[(0, 0)],
+        );
+        check(b"two  spaces", "two spaces", &[(0, 0), (4, 5)]);
+        check(b" line\nbreak\r\n end ", "line break end", &[(0, 1), (11, 14)]);
+        check(
+            b"a&amp;b&#160;c&rsquo;s",
+            "a&b c\u{2019}s",
+            &[(0, 0), (2, 6), (4, 13), (8, 21)],
+        );
+        check(
+            b"AT&T &unknown; &#x41; &copy2024",
+            "AT&T &unknown; A \u{a9}2024",
+            &[(0, 0), (16, 21), (19, 27)],
+        );
+        check("na\u{ef}ve\u{a0}x".as_bytes(), "na\u{ef}ve x", &[(0, 0), (7, 8)]);
+        check(
+            b"na\xefve \x93x\x94",
+            "na\u{ef}ve \u{201c}x\u{201d}",
+            &[(0, 0), (4, 3), (10, 7)],
+        );
+        check(
+            b"eight letters and more \n of them, then & an end",
+            "eight letters and more of them, then & an end",
+            &[(0, 0), (23, 25)],
+        );
+    }
+}

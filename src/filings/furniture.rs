@@ -10,6 +10,25 @@ pub fn mark(elements: &mut [Element], page_breaks: &[u64]) {
     let near = near_page_breaks(elements, page_breaks);
     mark_page_numbers(elements, &near);
     mark_repeated(elements, &near);
+    for index in 0..elements.len() {
+        let is_header =
+            elements[index].kind == ElementKind::TextElement && is_continued(&elements[index].text);
+        if is_header && beside_break(elements, &near, index) {
+            elements[index].kind = ElementKind::SupplementaryText;
+        }
+    }
+}
+
+/// Tells whether a line says that an item goes on from the page before: "Item 1A. Risk Factors (continued)".
+fn is_continued(text: &str) -> bool {
+    if text.len() > RUNNING_LEN_MAX {
+        return false;
+    }
+    let lower = text.trim().to_ascii_lowercase();
+    let is_continued = ["(continued)", "(cont.)", "(cont\u{2019}d)", "(cont'd)"]
+        .iter()
+        .any(|mark| lower.ends_with(mark));
+    is_continued && (lower.contains("item") || lower.contains("part "))
 }
 
 /// Tells for each element whether a page ends just before or after it: no more than two short elements lie between.
@@ -190,4 +209,29 @@ fn beside_break(elements: &[Element], near: &[bool], index: usize) -> bool {
             .is_some_and(|element| element.kind == ElementKind::SupplementaryText)
     };
     near[index] || is_number(index + 1) || (index > 0 && is_number(index - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_numbers_are_told_from_other_numbers() {
+        for text in ["12", "- 12 -", "Page 12", "12.", "[12]", "12 of 90"] {
+            assert_eq!(page_number(text), Some((String::new(), 12)), "{text}");
+        }
+        assert_eq!(page_number("F-3"), Some(("f-".to_string(), 3)));
+        assert_eq!(page_number("xiv"), Some(("roman".to_string(), 14)));
+        for text in [
+            "",
+            "12345",
+            "Part 12 of the report and more",
+            "$12",
+            "1,234",
+            "12%",
+            "mild",
+        ] {
+            assert_eq!(page_number(text), None, "{text}");
+        }
+    }
 }

@@ -4,6 +4,8 @@ use memchr::{memchr, memmem, memrchr};
 use serde::{Deserialize, Serialize};
 
 use super::container::Container;
+use super::cover::{self, STATES};
+use super::dates::{parse_date, parse_month_day};
 use super::element::Element;
 use super::encoding::Source;
 
@@ -107,7 +109,7 @@ pub fn read(source: &Source<'_>, container: &Container, elements: &[Element]) ->
     if container.is_html {
         facts.or(from_inline_xbrl(source));
     }
-    let cover = from_cover(elements);
+    let cover = cover::read(elements);
     facts.or(Facts {
         form_type: container.document_type.clone(),
         ..Facts::default()
@@ -270,201 +272,8 @@ fn fact_at<'a>(source: &Source<'a>, document: &'a [u8], start: usize) -> Option<
 /// A short fact with its inner tags takes no more bytes than this.
 const FACT_MARKUP_LEN_MAX: usize = 8 * 1024;
 
-/// Reads the cover page: the first elements of the document.
-fn from_cover(elements: &[Element]) -> Facts {
-    let cover = &elements[..elements.len().min(COVER_ELEMENTS)];
-    let mut facts = Facts::default();
-    for (index, element) in cover.iter().enumerate() {
-        let text = element.text.as_str();
-        let lower = text.to_ascii_lowercase();
-        if facts.form_type.is_none() {
-            facts.form_type = form_on_cover(&lower);
-        }
-        if facts.period_of_report.is_none() {
-            facts.period_of_report = PERIOD_WORDS.iter().find_map(|words| {
-                let at = lower.find(words)? + words.len();
-                parse_date(text.get(at..)?).or_else(|| parse_date(&cover.get(index + 1)?.text))
-            });
-        }
-        if facts.company_name.is_none()
-            && let Some(at) = lower.find("exact name of")
-        {
-            facts.company_name = name_before(&text[..at]).or_else(|| {
-                cover[index.saturating_sub(NAME_DISTANCE_MAX)..index]
-                    .iter()
-                    .rev()
-                    .map(|before| before.text.trim())
-                    .find(|name| is_name(name))
-                    .map(str::to_string)
-            });
-        }
-        if facts.sec_file_number.is_none() {
-            facts.sec_file_number = file_number(&lower);
-        }
-        if facts.state_of_incorporation.is_none() {
-            facts.state_of_incorporation = state_on_cover(cover, index, &lower);
-        }
-        if facts.ein.is_none() && lower.contains("-") {
-            facts.ein = text
-                .split(|c: char| c.is_whitespace())
-                .find(|word| is_ein(word))
-                .and_then(parse_ein);
-        }
-    }
-    facts
-}
-
-/// The registrant's name stands no more elements than this above its caption.
-const NAME_DISTANCE_MAX: usize = 3;
-
-/// A cover page and what precedes it has no more elements than this.
-const COVER_ELEMENTS: usize = 60;
-
-const PERIOD_WORDS: [&str; 6] = [
-    "fiscal year ended",
-    "quarterly period ended",
-    "quarter ended",
-    "year ended",
-    "transition period ended",
-    "period ended",
-];
-
-fn form_on_cover(lower: &str) -> Option<String> {
-    let at = lower.find("form 10")? + 5;
-    let word: String = lower[at..]
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '–' | '/'))
-        .collect();
-    let form = word.replace('–', "-").to_ascii_uppercase();
-    let form = form.trim_end_matches(['/', '-']);
-    super::container::is_main_type(form).then(|| form.to_string())
-}
-
-fn is_name(text: &str) -> bool {
-    const OTHER: [&str; 7] = [
-        "commission file",
-        "incorporation",
-        "jurisdiction",
-        "form 10",
-        "transition period",
-        "period ended",
-        "year ended",
-    ];
-    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let lower = text.to_ascii_lowercase();
-    letters >= 3
-        && text.len() <= 120
-        && !text.contains("____")
-        && !OTHER.iter().any(|words| lower.contains(words))
-}
-
-/// Returns the last line before "(Exact name of registrant".
-fn name_before(text: &str) -> Option<String> {
-    let text = text.trim_end_matches(|c: char| c.is_whitespace() || c == '(');
-    text.rsplit('\n')
-        .map(str::trim)
-        .find(|line| is_name(line))
-        .filter(|line| !line.is_empty())
-        .map(str::to_string)
-}
-
-fn file_number(lower: &str) -> Option<String> {
-    let at = ["commission file n", "file number", "file no."]
-        .iter()
-        .find_map(|words| lower.find(words).map(|at| at + words.len()))?;
-    let rest = lower[at..].trim_start_matches(|c: char| !c.is_ascii_digit());
-    let number: String = rest
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || matches!(c, '-' | '–'))
-        .collect();
-    let number = number.replace('–', "-");
-    (number.contains('-') && number.len() >= 3 && number.len() <= 14).then_some(number)
-}
-
-/// Reads the state above or before "(State or other jurisdiction of incorporation)".
-fn state_on_cover(cover: &[Element], index: usize, lower: &str) -> Option<String> {
-    let at = [
-        "state or other jurisdiction",
-        "state of incorporation",
-        "state or jurisdiction",
-    ]
-    .iter()
-    .find_map(|words| lower.find(words))?;
-    let before = cover
-        .get(index.wrapping_sub(1))
-        .map_or(String::new(), |element| element.text.to_ascii_lowercase());
-    [&lower[..at], before.as_str()].iter().find_map(|text| {
-        let state = |(name, code): &(&str, &str)| {
-            let place = text.find(name)?;
-            let is_word = !text[..place].ends_with(char::is_alphabetic)
-                && !text[place + name.len()..].starts_with(char::is_alphabetic);
-            is_word.then(|| code.to_string())
-        };
-        STATES.iter().find_map(state)
-    })
-}
-
-/// States of the United States with their codes, those first whose name ends in another's.
-const STATES: [(&str, &str); 51] = [
-    ("west virginia", "WV"),
-    ("alabama", "AL"),
-    ("alaska", "AK"),
-    ("arizona", "AZ"),
-    ("arkansas", "AR"),
-    ("california", "CA"),
-    ("colorado", "CO"),
-    ("connecticut", "CT"),
-    ("delaware", "DE"),
-    ("florida", "FL"),
-    ("georgia", "GA"),
-    ("hawaii", "HI"),
-    ("idaho", "ID"),
-    ("illinois", "IL"),
-    ("indiana", "IN"),
-    ("iowa", "IA"),
-    ("kansas", "KS"),
-    ("kentucky", "KY"),
-    ("louisiana", "LA"),
-    ("maine", "ME"),
-    ("maryland", "MD"),
-    ("massachusetts", "MA"),
-    ("michigan", "MI"),
-    ("minnesota", "MN"),
-    ("mississippi", "MS"),
-    ("missouri", "MO"),
-    ("montana", "MT"),
-    ("nebraska", "NE"),
-    ("nevada", "NV"),
-    ("new hampshire", "NH"),
-    ("new jersey", "NJ"),
-    ("new mexico", "NM"),
-    ("new york", "NY"),
-    ("north carolina", "NC"),
-    ("north dakota", "ND"),
-    ("ohio", "OH"),
-    ("oklahoma", "OK"),
-    ("oregon", "OR"),
-    ("pennsylvania", "PA"),
-    ("rhode island", "RI"),
-    ("south carolina", "SC"),
-    ("south dakota", "SD"),
-    ("tennessee", "TN"),
-    ("texas", "TX"),
-    ("utah", "UT"),
-    ("vermont", "VT"),
-    ("virginia", "VA"),
-    ("washington", "WA"),
-    ("wisconsin", "WI"),
-    ("wyoming", "WY"),
-    ("district of columbia", "DC"),
-];
-
-fn is_ein(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    bytes.len() == 10 && bytes[2] == b'-' && bytes.iter().filter(|byte| byte.is_ascii_digit()).count() == 9
-}
-
-fn parse_ein(text: &str) -> Option<String> {
+/// Reads an employer number; nine zeros stand for none.
+pub fn parse_ein(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     (digits.len() == 9 && digits != "000000000").then_some(digits)
 }
@@ -472,83 +281,4 @@ fn parse_ein(text: &str) -> Option<String> {
 fn ten_digits(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     (!digits.is_empty() && digits.len() <= 10).then(|| format!("{digits:0>10}"))
-}
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-
-/// Reads a date at the beginning of `text`: `20240928`, `2024-09-28`, `9/28/2024`, "September 28, 2024".
-pub fn parse_date(text: &str) -> Option<String> {
-    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
-    let numbers: Vec<u32> = text
-        .get(..text.len().min(14))
-        .unwrap_or(text)
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|part| !part.is_empty())
-        .filter_map(|part| part.parse().ok())
-        .collect();
-    let digits = text.chars().take_while(char::is_ascii_digit).count();
-    let (year, month, day) = match (digits, numbers.as_slice()) {
-        (8, [all, ..]) => (all / 10_000, all / 100 % 100, all % 100),
-        (4, [year, month, day, ..]) => (*year, *month, *day),
-        (1 | 2, [month, day, year, ..]) => (if *year < 100 { century(*year) } else { *year }, *month, *day),
-        _ => written_date(text)?,
-    };
-    let is_date = (1980..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    is_date.then(|| format!("{year:04}{month:02}{day:02}"))
-}
-
-fn century(year: u32) -> u32 {
-    if year < 70 { 2000 + year } else { 1900 + year }
-}
-
-/// Reads "September 28, 2024" or "Sept. 28, 2024".
-fn written_date(text: &str) -> Option<(u32, u32, u32)> {
-    let head: String = text.chars().take(40).collect::<String>().to_ascii_lowercase();
-    let mut words = head
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    let month = month_number(words.next()?)?;
-    let day = words
-        .next()?
-        .trim_end_matches(|c: char| c.is_alphabetic())
-        .parse()
-        .ok()?;
-    let year = words.next()?.parse().ok()?;
-    Some((year, month, day))
-}
-
-fn month_number(word: &str) -> Option<u32> {
-    let is_month = |month: &&str| month.starts_with(word) && word.len() >= 3;
-    MONTHS
-        .iter()
-        .position(|month| is_month(month) || (word == "sept" && *month == "september"))
-        .map(|at| at as u32 + 1)
-}
-
-/// Reads the end of a fiscal year: `0928`, `--09-28`, `12/31`, "September 28".
-fn parse_month_day(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let (month, day) = if digits.len() == 4 {
-        (digits[..2].parse::<u32>().ok()?, digits[2..].parse::<u32>().ok()?)
-    } else {
-        let lower = text.to_ascii_lowercase();
-        let mut words = lower
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty());
-        (month_number(words.next()?)?, words.next()?.parse().ok()?)
-    };
-    ((1..=12).contains(&month) && (1..=31).contains(&day)).then(|| format!("{month:02}{day:02}"))
 }

@@ -51,7 +51,10 @@ struct Open {
 
 const NAME_LEN_MAX: usize = 12;
 /// Tags nested deeper than this are read as if they were not there: hostile input must not take memory without end.
-const DEPTH_MAX: usize = 4096;
+const DEPTH_MAX: usize = 512;
+
+/// Tables nested deeper than this place things on the page and hold no data; each level costs a pass over what is in it.
+const TABLES_DEPTH_MAX: usize = 24;
 
 /// Cuts the document into elements.
 pub fn read<'a>(source: &Source<'a>) -> Draft<'a> {
@@ -65,6 +68,7 @@ pub fn read<'a>(source: &Source<'a>) -> Draft<'a> {
         hidden: None,
         styles: StyleCache::new(),
         tables: Vec::new(),
+        tables_ignored: 0,
         breaks: 0,
         is_list_item: false,
         lines_depth: 0,
@@ -95,6 +99,8 @@ struct Reader<'a> {
     hidden: Option<([u8; NAME_LEN_MAX], usize)>,
     styles: StyleCache<'a>,
     tables: Vec<TableFrame>,
+    /// Open tables that are nested too deeply to be read as tables.
+    tables_ignored: usize,
     /// Line breaks since the last letter.
     breaks: usize,
     is_list_item: bool,
@@ -304,7 +310,11 @@ impl<'a> Reader<'a> {
         match role {
             Role::Table => {
                 self.flush();
-                self.tables.push(TableFrame::new(self.draft.elements.len()));
+                if self.tables.len() < TABLES_DEPTH_MAX {
+                    self.tables.push(TableFrame::new(self.draft.elements.len()));
+                } else {
+                    self.tables_ignored += 1;
+                }
             }
             Role::Row => {
                 self.flush();
@@ -475,6 +485,7 @@ impl<'a> Reader<'a> {
                     table.next_row();
                 }
             }
+            Role::Table if self.tables_ignored > 0 => self.tables_ignored -= 1,
             Role::Table => {
                 if let Some(table) = self.tables.pop() {
                     table.finish(&mut self.draft.elements);

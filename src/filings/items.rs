@@ -100,21 +100,8 @@ fn weigh(
     if !label.has_word {
         weight -= 0.5;
     }
-    if is_short {
-        evidence.push("stands alone");
-        weight += 1.0;
-    }
-    let label_at = text.len() - text.trim_start_matches(|c: char| !c.is_alphanumeric()).len();
-    let style = element.style_at(label_at);
-    if style.is_emphasized() || style.has(Style::COLOR) && !style.has(Style::LINK) || style.half_points > 0 {
-        evidence.push("emphasized");
-        weight += 1.0;
-    }
-    if is_capitals(&text[..title_end.unwrap_or(label.end)]) {
-        evidence.push("in capitals");
-        weight += 0.5;
-    }
-    if rest.to_ascii_lowercase().contains("continued") && is_short {
+    weight += weigh_setting(element, title_end.unwrap_or(label.end), is_short, &mut evidence);
+    if is_short && rest.to_ascii_lowercase().contains("continued") {
         weight -= 1.5;
     }
     Some(Candidate {
@@ -127,6 +114,33 @@ fn weigh(
         evidence,
         is_contents: false,
     })
+}
+
+/// Weighs how a label is set: alone on its line, emphasized, in capitals.
+fn weigh_setting(
+    element: &Element,
+    heading_end: usize,
+    is_short: bool,
+    evidence: &mut Vec<&'static str>,
+) -> f32 {
+    let text = element.text.as_str();
+    let mut weight = 0.0;
+    if is_short {
+        evidence.push("stands alone");
+        weight += 1.0;
+    }
+    let label_at = text.len() - text.trim_start_matches(|c: char| !c.is_alphanumeric()).len();
+    let style = element.style_at(label_at);
+    let is_coloured = style.has(Style::COLOR) && !style.has(Style::LINK);
+    if style.is_emphasized() || is_coloured || style.half_points > 0 {
+        evidence.push("emphasized");
+        weight += 1.0;
+    }
+    if is_capitals(&text[..heading_end]) {
+        evidence.push("in capitals");
+        weight += 0.5;
+    }
+    weight
 }
 
 /// Finds the title of an item in the element below its label, page furniture passed over; gives that element's index.
@@ -283,9 +297,14 @@ const PART_WORDS_MAX: usize = 8;
 
 /// Finds headings of parts ("PART II. OTHER INFORMATION") outside of tables of contents.
 pub fn part_headings(elements: &[Element], candidates: &[Candidate]) -> Vec<(usize, u8)> {
+    let contents: Vec<usize> = candidates
+        .iter()
+        .filter(|c| c.is_contents)
+        .map(|c| c.element)
+        .collect();
     let is_contents = |index: usize| {
-        let near = |candidate: &&Candidate| candidate.is_contents && candidate.element.abs_diff(index) <= 2;
-        candidates.iter().any(|candidate| near(&candidate))
+        let at = contents.partition_point(|element| *element + 2 < index);
+        contents.get(at).is_some_and(|element| *element <= index + 2)
     };
     elements
         .iter()

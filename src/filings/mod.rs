@@ -20,6 +20,8 @@ mod clean;
 mod complete;
 mod container;
 mod contents;
+mod cover;
+mod dates;
 mod element;
 mod encoding;
 mod extract;
@@ -34,10 +36,12 @@ mod parse;
 mod plain;
 mod section;
 mod segment;
+mod split;
 mod style;
 mod table;
 mod titles;
 mod tokenizer;
+mod view;
 mod words;
 
 #[cfg(test)]
@@ -52,7 +56,8 @@ pub use header::Facts;
 pub use locate::{Located, Position};
 pub use parse::{Parsed, parse};
 pub use section::{FormKind, Section};
-pub use segment::{Segment, SegmentView, Segmented, WORDS_MAX, WORDS_MIN, find_segment, segment};
+pub use segment::{Segment, Segmented, WORDS_MAX, WORDS_MIN, segment};
+pub use view::{SegmentView, find_segment};
 
 /// Version of what this module writes: raised whenever the bytes of an output may change for the same input.
 pub const VERSION: u32 = 1;

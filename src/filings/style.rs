@@ -252,3 +252,37 @@ fn slot_of(css: &[u8]) -> usize {
     }
     (hash >> 48) as usize & (SLOTS - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(css: &str, style: &str) {
+        assert_eq!(
+            String::from(parse_style(css.as_bytes()).apply(Style::default())),
+            style,
+            "{css}"
+        );
+    }
+
+    #[test]
+    fn styles_are_read_as_browsers_read_them() {
+        check("font-weight:bold", "b");
+        check("FONT-WEIGHT: 700; font-style: Italic", "bi");
+        check(
+            "font-weight:400;text-decoration:underline;text-align:center",
+            "uc",
+        );
+        check("font: italic bold 10pt/12pt Times New Roman", "bi10");
+        check("font-size:13.5px;color:#0068b5", "k10");
+        check("color:#000000;color:rgb(0,0,0);font-weight", "");
+        assert!(parse_style(b"display: none").hidden && parse_style(b"page-break-before:always").page_break);
+        let bold = Style {
+            flags: Style::BOLD,
+            half_points: 0,
+        };
+        assert_eq!(parse_style(b"font-weight:normal").apply(bold), Style::default());
+        assert_eq!(String::from(Style::from("bi10.5".to_string())), "bi10.5");
+    }
+}

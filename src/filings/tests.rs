@@ -159,6 +159,25 @@ fn nothing_and_white_space_are_refused() {
     }
 }
 
+/// Small units written very often: what takes more than linear time would not end.
+#[test]
+fn hostile_repetition_is_read() {
+    let units = [
+        "<p>Item 1. Business</p><p>PART II</p><p>Item 7A. Quantitative</p>",
+        "<p><a href='#a'>Item 1A. Risk Factors</a></p><p id=a>x</p>",
+        "Item 1. Business<br>",
+        "<table><tr><td>x",
+        "<b>x <i>y",
+        "<a b=\"",
+        "<td>1",
+        "</b></p></div>",
+        "&nbsp;&foo;",
+    ];
+    for unit in units {
+        run_all(format!("<html>{}", unit.repeat(20_000)).as_bytes());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

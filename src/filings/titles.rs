@@ -40,7 +40,7 @@ pub fn locate(
         };
         // Where the title is worded or set in another way, a link in the table of contents may lead to it.
         let found = largest(elements, &key(title))
-            .or_else(|| by_link(elements, section, linked))
+            .or_else(|| by_link(elements, form, section, linked))
             .or_else(|| plain_target(elements, &key(title), &targets));
         if let Some(found) = found {
             sections.push(section_at(elements, section, found, &targets));
@@ -90,23 +90,35 @@ fn largest(elements: &[Element], title: &str) -> Option<Found> {
     })
 }
 
-/// Finds the heading that the index's line for the section links to.
-fn by_link(elements: &[Element], section: Section, linked: &[(Section, usize)]) -> Option<Found> {
+/// Finds the heading that the index's line for the section links to, where it begins as headings of that item do.
+fn by_link(
+    elements: &[Element],
+    form: FormKind,
+    section: Section,
+    linked: &[(Section, usize)],
+) -> Option<Found> {
     let (_, target) = linked.iter().find(|(linked, _)| *linked == section)?;
-    let (end, rank) = heading(elements.get(*target)?)?;
-    Some(Found {
-        element: *target,
-        end,
-        rank: Some(rank),
+    // The anchor may stand above the page's header.
+    (*target..(target + LINK_DISTANCE_MAX).min(elements.len())).find_map(|index| {
+        let element = &elements[index];
+        section.title_end(form, &element.text)?;
+        let (end, rank) = heading(element)?;
+        Some(Found {
+            element: index,
+            end,
+            rank: Some(rank),
+        })
     })
 }
 
+/// A heading stands no more elements below its anchor than this.
+const LINK_DISTANCE_MAX: usize = 4;
+
 /// Finds a target of the table of contents that begins with this title, however it is set.
 fn plain_target(elements: &[Element], title: &str, targets: &[usize]) -> Option<Found> {
-    // The anchor may stand above the page's header.
     let near = targets
         .iter()
-        .flat_map(|target| *target..(target + 3).min(elements.len()));
+        .flat_map(|target| *target..(target + LINK_DISTANCE_MAX).min(elements.len()));
     near.into_iter().find_map(|index| {
         let text = elements[index].text.as_str();
         let end = title_end(text, title).filter(|_| elements[index].kind == ElementKind::TextElement)?;

@@ -82,7 +82,9 @@ fn a_table_of_contents_is_no_heading() {
     let bare = "<p>Item 1. Business</p><p>Item 1A. Risk Factors</p><p>Item 2. Properties</p><p>Item 3. Legal Proceedings</p>";
     let broken = "<p>Item 1. Business 3<br>Item 1A. Risk Factors 9<br>Item 2. Properties 14</p>";
     let dotted = "<p>Item 1. Business ..... 3</p><p>Item 1A. Risk Factors ..... 9</p><p>Item 2. Properties ..... 14</p>";
-    for contents in [with_pages, linked, bare, broken, dotted] {
+    let apart = "<div>Item 1. Business</div><div>3</div><div>Item 1A. Risk Factors</div><div>9</div><div>Item 2. Properties</div>\
+        <div>14</div><div>Item 3. Legal Proceedings</div><div>15</div>";
+    for contents in [with_pages, linked, bare, broken, dotted, apart] {
         check(&[
             contents,
             "<p id='b'>Item 1. Business</p>",

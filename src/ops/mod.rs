@@ -5,6 +5,7 @@ mod code;
 mod locate;
 pub mod pipeline;
 mod recording;
+pub mod run;
 pub mod show;
 mod workspace;
 

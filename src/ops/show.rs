@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
-use crate::model::{Artifact, Metric, ModelVersion, NodeId, Note, StepStatus, Timestamp};
+use crate::model::{Artifact, Metric, ModelVersion, NodeId, Note, Role, StepStatus, Timestamp};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::{View, Workspace};
 use crate::query::{self, Direction, RunHead, Trace, TraceReport};
@@ -26,6 +26,8 @@ pub struct ShowRequest {
     pub runs_max: usize,
     /// Whether the list of all files on the way is wanted.
     pub files: bool,
+    /// Whether the environment of the runs on the way is wanted.
+    pub environment: bool,
 }
 
 /// What was found.
@@ -50,6 +52,8 @@ pub struct FileReport {
     pub trace: TraceReport,
     /// All files on the way, where asked for.
     pub files: Option<Vec<Artifact>>,
+    /// The environments of the runs on the way, where asked for: the run's tail and the list.
+    pub environments: Vec<(String, String)>,
     /// What became of the sources on disk, by path.
     pub disk: BTreeMap<Artifact, DiskState>,
     /// Model versions that hold the file.
@@ -86,6 +90,8 @@ pub struct RunReport {
     pub trace: TraceReport,
     /// All files on the way, where asked for.
     pub files: Option<Vec<Artifact>>,
+    /// The environments of the runs on the way, where asked for: the run's tail and the list.
+    pub environments: Vec<(String, String)>,
     /// What became of inputs and outputs on disk.
     pub disk: BTreeMap<Artifact, DiskState>,
     /// Documents that speak of the run.
@@ -161,7 +167,9 @@ impl Showing<'_> {
         let report = self.named(&trace)?;
         let disk = self.disk(&report.ends);
         let files = self.files(&trace)?;
+        let environments = self.environments(&trace)?;
         Ok(FileReport {
+            environments,
             writer: self.writer(&target)?,
             target,
             trace: report,
@@ -188,6 +196,23 @@ impl Showing<'_> {
             .files
             .then(|| query::files(self.snapshot, trace))
             .transpose()
+    }
+
+    fn environments(&self, trace: &Trace) -> Result<Vec<(String, String)>> {
+        let mut lists = Vec::new();
+        for step in trace.steps.iter().filter(|_| self.request.environment) {
+            for edge in step.used.iter().filter(|edge| edge.role == Role::Environment) {
+                let artifact = self.snapshot.artifact(edge.artifact)?;
+                let Some(list) = self.workspace.contents().read(&artifact.digest)? else {
+                    continue;
+                };
+                let run = RunHead::read(self.snapshot, step.run)?
+                    .map(|head| head.tail)
+                    .unwrap_or_default();
+                lists.push((run, String::from_utf8_lossy(&list).into_owned()));
+            }
+        }
+        Ok(lists)
     }
 
     fn writer(&self, target: &FileTarget) -> Result<Option<Writer>> {
@@ -266,7 +291,11 @@ impl Showing<'_> {
                     ));
                 }
             }
-            used.extend(step.used.into_iter().map(|edge| edge.artifact));
+            let used_files = step
+                .used
+                .into_iter()
+                .filter(|edge| edge.role != Role::Environment);
+            used.extend(used_files.map(|edge| edge.artifact));
             outputs.extend(step.generated.into_iter().map(|edge| edge.artifact));
         }
         let mut steps: Vec<(String, (u64, u64, i64))> = counts.into_iter().collect();
@@ -286,6 +315,7 @@ impl Showing<'_> {
             outputs,
             trace: self.named(&trace)?,
             files: self.files(&trace)?,
+            environments: self.environments(&trace)?,
             disk,
             notes: self.notes_on(head.view.run.id)?,
             head,

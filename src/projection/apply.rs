@@ -1,9 +1,9 @@
 //! Putting projected files on the disk: inside the workspace only, whole or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, TEMPORARY_PREFIX};
 use crate::error::{Error, Result};
 use crate::model::ArtifactPath;
 
@@ -37,30 +37,49 @@ pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
 
 /// Writes files into the workspace at `root`, each whole or not at all; returns what became of each, in order.
 ///
-/// Every file is forced to the disk before it takes its name, and every folder once after all its files.
+/// Every file is forced to the disk before it takes its name, and every folder once after all its files; where that last
+/// step fails, all files of the folder count as not written, since their names may be lost.
 pub fn write_files(disk: &Disk, root: &Path, files: &[(&ArtifactPath, &[u8])]) -> Vec<Result<()>> {
-    let mut folders = BTreeSet::new();
-    let mut results = Vec::with_capacity(files.len());
-    for (path, bytes) in files {
-        results.push(write_file(disk, root, path, bytes).map(|folder| {
-            folders.insert(folder);
-        }));
-    }
-    for folder in folders {
-        if let Err(cause) = disk.sync_folder(&folder) {
-            let error = Error::store(format!("cannot write `{}`", folder.display())).because(cause);
-            results.push(Err(error));
+    let written = files
+        .iter()
+        .map(|(path, bytes)| write_file(disk, root, path, bytes));
+    let written: Vec<Result<PathBuf>> = written.collect();
+    let folders: BTreeSet<&PathBuf> = written.iter().flatten().collect();
+    let unsure = folders.into_iter().filter_map(|folder| {
+        let cause = disk.sync_folder(folder).err()?;
+        Some((folder.clone(), cause.to_string()))
+    });
+    let unsure: BTreeMap<PathBuf, String> = unsure.collect();
+    let named = files.iter().zip(written);
+    let results = named.map(|((path, _), result)| match unsure.get(&result?) {
+        Some(cause) => Err(not_written(path, cause.clone())),
+        None => Ok(()),
+    });
+    results.collect()
+}
+
+fn not_written(path: &ArtifactPath, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::store(format!("cannot write `{path}`"))
+        .because(cause)
+        .hint("its content is kept; `lineage pipeline --resume` writes it again")
+}
+
+/// Removes the temporary files that an interrupted write left in the folder of `path`; nothing where that leads out of the
+/// workspace. Only to be called while nobody writes there.
+pub fn remove_leftovers(disk: &Disk, root: &Path, path: &ArtifactPath) {
+    let folder = place(root, path).ok();
+    let entries = folder.and_then(|target| std::fs::read_dir(target.parent()?).ok());
+    for entry in entries.into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+            // One that cannot be removed is in nobody's way.
+            let _ = disk.remove(&entry.path());
         }
     }
-    results
 }
 
 fn write_file(disk: &Disk, root: &Path, path: &ArtifactPath, bytes: &[u8]) -> Result<PathBuf> {
-    let failed = |cause| {
-        Error::store(format!("cannot write `{path}`"))
-            .because(cause)
-            .hint("its content is kept; `lineage pipeline --resume` writes it again")
-    };
+    let failed = |cause: std::io::Error| not_written(path, cause);
     let target = place(root, path)?;
     let folder = target.parent().unwrap_or(root).to_owned();
     disk.create_folders(&folder).map_err(failed)?;

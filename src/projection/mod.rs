@@ -4,5 +4,5 @@ mod apply;
 pub mod names;
 mod plan;
 
-pub use apply::{place, write_files};
+pub use apply::{place, remove_leftovers, write_files};
 pub use plan::metrics_json;

@@ -18,6 +18,13 @@ pub enum OutputFolder {
 }
 
 impl OutputFolder {
+    /// Every folder.
+    pub const ALL: [OutputFolder; 3] = [
+        OutputFolder::Parsed,
+        OutputFolder::Extracted,
+        OutputFolder::Processed,
+    ];
+
     /// Returns the folder, relative to the workspace's root.
     pub fn as_str(self) -> &'static str {
         match self {

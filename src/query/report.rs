@@ -194,7 +194,7 @@ fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> 
     for edge in trace
         .steps
         .iter()
-        .flat_map(|step| step.used.iter().chain(&step.generated))
+        .flat_map(|step| on_the_way(&step.used).chain(&step.generated))
     {
         artifacts.insert(edge.artifact);
         report.evidence[edge.evidence as usize] += 1;
@@ -229,7 +229,7 @@ fn find_ends(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Re
     let mut ends: HashSet<ArtifactNo> = HashSet::new();
     match trace.direction {
         Direction::Up => {
-            let used = trace.steps.iter().flat_map(|step| &step.used);
+            let used = trace.steps.iter().flat_map(|step| on_the_way(&step.used));
             ends.extend(
                 used.filter(|edge| edge.origin == Some(Origin::Source))
                     .map(|edge| edge.artifact),
@@ -267,8 +267,8 @@ fn find_ends(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Re
 /// A store error where a record is damaged.
 pub fn files(snapshot: &Snapshot, trace: &Trace) -> Result<Vec<Artifact>> {
     let edges = trace.steps.iter().flat_map(|step| match trace.direction {
-        Direction::Up => &step.used,
-        Direction::Down => &step.generated,
+        Direction::Up => on_the_way(&step.used),
+        Direction::Down => on_the_way(&step.generated),
     });
     let numbers: HashSet<ArtifactNo> = edges.map(|edge| edge.artifact).collect();
     let mut files = numbers
@@ -277,6 +277,11 @@ pub fn files(snapshot: &Snapshot, trace: &Trace) -> Result<Vec<Artifact>> {
         .collect::<Result<Vec<_>>>()?;
     files.sort();
     Ok(files)
+}
+
+/// Passes over the environment: it is a list of its own, not one of the files on the way.
+fn on_the_way(edges: &[TraceEdge]) -> impl Iterator<Item = &TraceEdge> {
+    edges.iter().filter(|edge| edge.role != Role::Environment)
 }
 
 struct Names<'a> {
@@ -292,6 +297,7 @@ impl Names<'_> {
         let used = step
             .used
             .iter()
+            .filter(|edge| edge.role != Role::Environment)
             .map(|edge| self.file(edge))
             .collect::<Result<_>>()?;
         let generated = step

@@ -5,19 +5,94 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::model::MetricValue;
-use crate::ops::pipeline::{Summary, failures_by_kind};
-use crate::render::units::{bytes, counted, duration, one_line};
+use crate::ops::pipeline::{PipelineStage, Summary, failures_by_kind};
+use crate::render::units::{bytes, counted, duration, one_line, thousands};
 
-/// As many failures, and other lists, are shown by name.
+/// As many failures, and altered or unwritten files, are shown by name.
 const LINES_MAX: usize = 20;
 
 /// Writes the summary for people.
 pub fn text(summary: &Summary) -> String {
     let mut text = String::new();
     headline(summary, &mut text);
-    if summary.dry_run {
-        text.push_str("nothing was done: this was a dry run\n");
+    if !summary.settled && !summary.dry_run {
+        stages(summary, &mut text);
+        let label = if summary.resumed { "folder" } else { "wrote" };
+        for folder in &summary.folders {
+            let _ = writeln!(text, "  {label:<9}{folder}/");
+        }
     }
+    failures(summary, &mut text);
+    listed(&mut text, "altered", &summary.altered, |(path, digest)| {
+        format!("{path} is written again; what it held is kept as {digest}")
+    });
+    listed(&mut text, "unwritten", &summary.unwritten, |(_, reason)| {
+        one_line(reason)
+    });
+    if !summary.unwritten.is_empty() {
+        text.push_str("nothing is lost: the contents are kept, `lineage pipeline --resume` writes them\n");
+    }
+    left_out(summary, &mut text);
+    if let Some(stopped) = &summary.stopped {
+        let _ = writeln!(
+            text,
+            "{stopped}; {} not tried",
+            counted(summary.untried, "filing", "filings")
+        );
+    }
+    closing(summary, &mut text);
+    text
+}
+
+fn headline(summary: &Summary, text: &mut String) {
+    let filings = counted(summary.filings, "filing", "filings");
+    if summary.dry_run {
+        text.push_str("dry run, nothing was written: ");
+        if let Some(run) = &summary.run {
+            let _ = write!(text, "would resume {}  {}, ", run.run_id, run.name);
+        }
+        let _ = writeln!(
+            text,
+            "{filings}, {}; {} to do, up to {}",
+            bytes(summary.bytes),
+            thousands(summary.pending),
+            summary.last.as_str()
+        );
+        return;
+    }
+    let Some(run) = &summary.run else { return };
+    let _ = write!(text, "{}  {}", run.run_id, run.name);
+    if let Some(code) = run.code.label() {
+        let _ = write!(text, "  {code}");
+    }
+    if summary.settled {
+        let upto = match summary.last {
+            PipelineStage::Segment => String::new(),
+            last => format!(" up to {}", last.as_str()),
+        };
+        let _ = writeln!(
+            text,
+            "  {filings}: nothing to do{upto}, all is as it was recorded"
+        );
+        return;
+    }
+    let took = duration(summary.took_us);
+    let again = if summary.resumed { "  resumed" } else { "" };
+    let _ = write!(text, "{again}  {filings}");
+    if summary.resumed && summary.pending < summary.filings {
+        let _ = write!(text, ", {} of them worked on now", thousands(summary.pending));
+    }
+    // Bytes a microsecond are megabytes a second.
+    let rate = summary.bytes as f64 / summary.took_us.max(1) as f64;
+    let digits = usize::from(rate < 10.0);
+    let _ = writeln!(
+        text,
+        ", {} in {took} ({rate:.digits$} MB/s)",
+        bytes(summary.bytes)
+    );
+}
+
+fn stages(summary: &Summary, text: &mut String) {
     for (stage, count) in &summary.stages {
         let mut parts = Vec::new();
         for (number, word) in [
@@ -28,56 +103,49 @@ pub fn text(summary: &Summary) -> String {
             (count.failed, "failed"),
         ] {
             if number > 0 {
-                parts.push(format!("{number} {word}"));
+                parts.push(format!("{} {word}", thousands(number)));
             }
         }
-        let _ = writeln!(text, "  {:<9}{}", stage.as_str(), parts.join(", "));
+        let _ = write!(text, "  {:<9}{}", stage.as_str(), parts.join(", "));
+        let made = made_by(summary, *stage);
+        if !made.is_empty() {
+            let _ = write!(text, ": {}", made.join(", "));
+        }
+        text.push('\n');
     }
-    for folder in &summary.folders {
-        let _ = writeln!(text, "  wrote    {folder}/");
-    }
-    failures(summary, &mut text);
-    listed(&mut text, "same bytes", &summary.duplicates, |(file, same)| {
-        format!("{file} as {same}")
-    });
-    listed(&mut text, "no filings", &summary.passed_over, ToString::to_string);
-    listed(&mut text, "was altered", &summary.altered, |(path, digest)| {
-        format!("{path}; what it held is kept as {digest}")
-    });
-    listed(&mut text, "not written", &summary.unwritten, |(path, reason)| {
-        format!("{path}: {}", one_line(reason))
-    });
-    if let Some(stopped) = &summary.stopped {
-        let _ = writeln!(text, "{stopped}; `lineage pipeline --resume` goes on");
-    }
-    if let Some(example) = summary.example.as_ref().filter(|_| !summary.dry_run) {
-        let _ = writeln!(text, "\ntry: lineage show {example}");
-    }
-    text
 }
 
-fn headline(summary: &Summary, text: &mut String) {
-    let filings = counted(summary.filings, "filing", "filings");
-    let Some(run) = &summary.run else {
-        let _ = writeln!(text, "{filings}, {}", bytes(summary.bytes));
-        return;
+/// Says what a stage made, over all filings of the run.
+fn made_by(summary: &Summary, stage: PipelineStage) -> Vec<String> {
+    let metric = |name: &str| {
+        let found = summary.metrics.iter().find(|(metric, _)| metric == name);
+        found.map(|(_, value)| value.get() as u64)
     };
-    let _ = write!(text, "{}  {}", run.run_id, run.name);
-    if let Some(code) = run.code.label() {
-        let _ = write!(text, "  {code}");
+    let words = |name: &str| metric(name).map(|count| counted(count, "word", "words"));
+    match stage {
+        PipelineStage::Parse => metric("elements")
+            .map(|count| counted(count, "element", "elements"))
+            .into_iter()
+            .collect(),
+        PipelineStage::Extract => {
+            let statuses = [
+                ("sections_found", "found"),
+                ("sections_by_reference", "by reference"),
+                ("sections_not_required", "not required"),
+                ("sections_absent", "absent"),
+            ];
+            let statuses = statuses.into_iter();
+            let statuses = statuses.filter_map(|(name, word)| Some((metric(name)?, word)));
+            statuses
+                .map(|(count, word)| format!("{} {word}", thousands(count)))
+                .collect()
+        }
+        PipelineStage::Clean => words("cleaned_words").into_iter().collect(),
+        PipelineStage::Segment => {
+            let segments = metric("segments").map(|count| counted(count, "segment", "segments"));
+            segments.into_iter().chain(words("segment_words")).collect()
+        }
     }
-    if summary.settled {
-        let _ = writeln!(text, "  {filings}: nothing to do, all is as it was recorded");
-        return;
-    }
-    let took = duration(summary.took_us);
-    let rate = summary.bytes as f64 / 1e6 / (summary.took_us.max(1) as f64 / 1e6);
-    let again = if summary.resumed { "  resumed" } else { "" };
-    let _ = writeln!(
-        text,
-        "{again}  {filings}, {} in {took} ({rate:.0} MB/s)",
-        bytes(summary.bytes)
-    );
 }
 
 fn failures(summary: &Summary, text: &mut String) {
@@ -100,20 +168,87 @@ fn failures(summary: &Summary, text: &mut String) {
     }
     let left = summary.failures.len().saturating_sub(LINES_MAX);
     if left > 0 {
-        let _ = writeln!(text, "  and {left} more:");
-        for (reason, count) in failures_by_kind(summary) {
-            let _ = writeln!(text, "  {count:>6}  {}", one_line(&reason));
+        let _ = writeln!(text, "  and {} more; by reason:", thousands(left as u64));
+        for (reason, count) in failures_by_kind(summary).into_iter().take(LINES_MAX) {
+            let _ = writeln!(text, "  {:>6}  {}", thousands(count), one_line(&reason));
         }
+    }
+}
+
+/// Says what was found and not worked on, a line for each sort.
+fn left_out(summary: &Summary, text: &mut String) {
+    let sort = |text: &mut String, count: usize, one: &str, many: &str, example: Option<String>| {
+        if let Some(example) = example {
+            let such = if count == 1 { ":" } else { ", such as" };
+            let _ = writeln!(
+                text,
+                "left out {}{such} {example}",
+                counted(count as u64, one, many)
+            );
+        }
+    };
+    let passed_over = &summary.passed_over;
+    let example = passed_over.first().map(ToString::to_string);
+    sort(
+        text,
+        passed_over.len(),
+        "file that is no filing",
+        "files that are no filings",
+        example,
+    );
+    let example = summary.duplicates.first();
+    sort(
+        text,
+        summary.duplicates.len(),
+        "file with the bytes of another",
+        "files with the bytes of others",
+        example.map(|(file, same)| format!("{file}, the same as {same}")),
+    );
+    let not_entered = &summary.not_entered;
+    let example = not_entered.first().map(ToString::to_string);
+    sort(
+        text,
+        not_entered.len(),
+        "linked or very deep folder",
+        "linked or very deep folders",
+        example,
+    );
+    if summary.beyond_limit > 0 {
+        let files = counted(summary.beyond_limit, "file", "files");
+        let _ = writeln!(text, "left out {files} beyond the limit; `--limit 0` takes all");
+    }
+}
+
+/// Says what to type next.
+fn closing(summary: &Summary, text: &mut String) {
+    if summary.dry_run {
+        return;
+    }
+    if let Some(example) = &summary.example {
+        let _ = writeln!(text, "\ntry: lineage show {example}");
+    }
+    if summary.has_failed()
+        && let Some(run) = &summary.run
+    {
+        let _ = writeln!(
+            text,
+            "to try again what failed: lineage pipeline --resume {}",
+            run.run_id
+        );
     }
 }
 
 fn listed<T>(text: &mut String, label: &str, items: &[T], line: impl Fn(&T) -> String) {
     for item in items.iter().take(LINES_MAX) {
-        let _ = writeln!(text, "  {label}: {}", line(item));
+        let _ = writeln!(text, "  {label}  {}", line(item));
     }
     let left = items.len().saturating_sub(LINES_MAX);
     if left > 0 {
-        let _ = writeln!(text, "  {label}: and {left} more; `--json` lists all");
+        let _ = writeln!(
+            text,
+            "  {label}  and {} more; `--json` lists all",
+            thousands(left as u64)
+        );
     }
 }
 
@@ -139,6 +274,9 @@ pub fn json(summary: &Summary) -> Value {
         "nothing_to_do": summary.settled,
         "dry_run": summary.dry_run,
         "filings": summary.filings,
+        "pending": summary.pending,
+        "untried": summary.untried,
+        "beyond_limit": summary.beyond_limit,
         "bytes": summary.bytes,
         "seconds": summary.took_us as f64 / 1e6,
         "stages": stages.collect::<serde_json::Map<String, Value>>(),
@@ -152,6 +290,7 @@ pub fn json(summary: &Summary) -> Value {
             "path": file.to_string(), "same_as": same.to_string(),
         })).collect::<Vec<_>>(),
         "passed_over": summary.passed_over.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "not_entered": summary.not_entered.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "altered": summary.altered.iter().map(|(path, digest)| json!({
             "path": path.to_string(), "kept_as": digest.to_string(),
         })).collect::<Vec<_>>(),

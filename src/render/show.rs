@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Artifact, NodeId, RunStatus, Timestamp};
+use crate::model::{Artifact, NodeId, Role, RunStatus, Timestamp};
 use crate::ops::show::{FileReport, FilingBytes, RunReport, SegmentReport, Shown};
 use crate::ops::{DiskState, FileTarget};
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep};
@@ -24,7 +24,21 @@ pub fn text(shown: &Shown) -> String {
         Shown::Run(report) => run(report, &mut text),
         Shown::Segment(report) => segment(report, &mut text),
     }
+    for (run, list) in environments(shown) {
+        let _ = writeln!(text, "\nenvironment of run {run}");
+        for line in list.lines() {
+            let _ = writeln!(text, "  {}", one_line(line));
+        }
+    }
     text
+}
+
+fn environments(shown: &Shown) -> &[(String, String)] {
+    match shown {
+        Shown::File(report) => &report.environments,
+        Shown::Run(report) => &report.environments,
+        Shown::Segment(report) => &report.file.environments,
+    }
 }
 
 /// Writes the files on the way, one a line, each once.
@@ -479,6 +493,13 @@ fn file_words(
     disk: &BTreeMap<Artifact, DiskState>,
 ) -> String {
     let mut words = file.evidence.as_str().to_owned();
+    if let Some(code) = code_of_file(file, run, report) {
+        words.push_str(&code);
+        if file.from == Some(CameFrom::Source) {
+            words.push_str(disk.get(&file.artifact).map_or("", |state| source_words(*state)));
+            return words;
+        }
+    }
     let tail = |id: &NodeId| {
         let known = report.runs.iter().find(|run| run.head.view.run.id == *id);
         known.map_or_else(|| id.tail(NodeId::TAIL_DIGITS), |run| run.head.tail.clone())
@@ -503,6 +524,20 @@ fn file_words(
         _ => {}
     }
     words
+}
+
+/// Returns what git has of a code file, in the run that read it.
+fn code_of_file(file: &TraceFile, run: NodeId, report: &TraceReport) -> Option<String> {
+    let commit = || {
+        let run = report.runs.iter().find(|known| known.head.view.run.id == run)?;
+        run.head.view.run.code.commit_short.clone()
+    };
+    match file.role {
+        Role::Code => Some(format!("  in git at {}", commit()?)),
+        Role::CodeChanged => Some(format!("  differs from git at {}", commit()?)),
+        Role::CodeUntracked => Some("  not in git".to_owned()),
+        _ => None,
+    }
 }
 
 fn totals(report: &TraceReport, text: &mut String) {
@@ -591,6 +626,12 @@ fn evidence_words(report: &TraceReport) -> Option<String> {
 pub fn json(shown: &Shown) -> Value {
     let mut document = Map::new();
     document.insert("format".to_owned(), json!(1));
+    let environment =
+        |(run, list): &(String, String)| json!({"run_tail": run, "lines": list.lines().collect::<Vec<_>>()});
+    document.insert(
+        "environments".to_owned(),
+        environments(shown).iter().map(environment).collect(),
+    );
     match shown {
         Shown::File(report) => file_json(report, &mut document),
         Shown::Run(report) => {

@@ -35,8 +35,12 @@ pub struct Inputs {
     pub filings: Vec<FilingInput>,
     /// Files in folders that are no filings, passed over.
     pub passed_over: Vec<ArtifactPath>,
+    /// Folders that were not entered: linked ones, and those that lie too deep.
+    pub not_entered: Vec<ArtifactPath>,
     /// Files with the same bytes as a filing listed: `(file, the filing)`.
     pub duplicates: Vec<(ArtifactPath, ArtifactPath)>,
+    /// How many files there were beyond the limit.
+    pub beyond_limit: u64,
 }
 
 /// Bytes of a file's front that tell whether it is a filing.
@@ -55,17 +59,31 @@ pub fn find(
     limit: Option<usize>,
     known_stems: &HashMap<Digest, String>,
 ) -> Result<Inputs> {
-    let mut files = BTreeSet::new();
-    let mut passed_over = BTreeSet::new();
+    let mut found = Found::default();
     for request in requested {
-        collect(folder, request, &mut files, &mut passed_over)?;
+        found.collect(folder, request)?;
     }
-    let mut inputs = Inputs::default();
-    for file in passed_over {
-        inputs.passed_over.extend(ArtifactPath::within(root, &file));
+    if found.files.is_empty() {
+        let shown: Vec<String> = requested.iter().map(|path| shown(path)).collect();
+        return Err(Error::request(format!("no filings in {}", shown.join(", "))).hint(
+            "give files, folders or patterns: `lineage pipeline data/raw`; filings are SGML submissions, HTML, inline XBRL or plain text of Forms 10-K and 10-Q",
+        ));
     }
-    let mut listed = Vec::with_capacity(files.len());
-    for file in files.into_iter().take(limit.unwrap_or(usize::MAX)) {
+    let named = |places: BTreeSet<PathBuf>| -> Vec<ArtifactPath> {
+        let named = places
+            .iter()
+            .filter_map(|place| ArtifactPath::within(root, place).ok());
+        named.collect()
+    };
+    let mut inputs = Inputs {
+        passed_over: named(found.passed_over),
+        not_entered: named(found.not_entered),
+        ..Inputs::default()
+    };
+    let limit = limit.unwrap_or(usize::MAX);
+    inputs.beyond_limit = found.files.len().saturating_sub(limit) as u64;
+    let mut listed = Vec::with_capacity(found.files.len().min(limit));
+    for file in found.files.into_iter().take(limit) {
         let path = ArtifactPath::within(root, &file)?;
         let size_bytes = fs::metadata(&file).map_or(0, |metadata| metadata.len());
         let stem = names::stem(path.file_name());
@@ -77,15 +95,6 @@ pub fn find(
             stem,
         });
     }
-    if listed.is_empty() {
-        let shown: Vec<String> = requested
-            .iter()
-            .map(|path| format!("`{}`", path.display()))
-            .collect();
-        return Err(Error::request(format!("no filings in {}", shown.join(", "))).hint(
-            "give files, folders or patterns: `lineage pipeline data/raw`; filings are SGML submissions, HTML, inline XBRL or plain text of Forms 10-K and 10-Q",
-        ));
-    }
     listed
         .par_iter_mut()
         .for_each(|input| input.digest = digest_of(&input.file).ok());
@@ -94,25 +103,113 @@ pub fn find(
     Ok(inputs)
 }
 
-fn collect(
-    folder: &Path,
-    request: &Path,
-    files: &mut BTreeSet<PathBuf>,
-    passed_over: &mut BTreeSet<PathBuf>,
-) -> Result<()> {
-    let path = folder.join(request);
-    match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => walk(&path, &|_| true, files, passed_over),
-        Ok(_) => {
-            files.insert(real_place(&path)?);
-            Ok(())
+/// Writes an input as messages show it: in backticks, without anything that could drive a terminal.
+fn shown(path: &Path) -> String {
+    match ArtifactPath::from_bytes(path.as_os_str().as_encoded_bytes().to_vec()) {
+        Ok(path) => format!("`{path}`"),
+        Err(_) => format!("`{}`", path.to_string_lossy().escape_debug()),
+    }
+}
+
+/// Files found so far, by place.
+#[derive(Default)]
+struct Found {
+    files: BTreeSet<PathBuf>,
+    passed_over: BTreeSet<PathBuf>,
+    not_entered: BTreeSet<PathBuf>,
+}
+
+impl Found {
+    fn collect(&mut self, folder: &Path, request: &Path) -> Result<()> {
+        if request.as_os_str().is_empty() {
+            return Err(Error::request("an empty word names no input").hint("`.` is the folder you are in"));
         }
-        Err(_) if is_pattern(request) => collect_pattern(folder, request, files, passed_over),
-        Err(cause) => Err(
-            Error::request(format!("cannot read the input `{}`", request.display()))
-                .because(cause)
-                .hint("give files, folders or patterns that exist; the default is `data/raw`"),
-        ),
+        let path = folder.join(request);
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => self.walk(&path, &|_| true).map(|_| ()),
+            Ok(metadata) if metadata.is_file() => {
+                self.files.insert(real_place(&path)?);
+                Ok(())
+            }
+            // Reading a pipe or a device may never come to an end.
+            Ok(_) => Err(Error::request(format!(
+                "the input {} is neither a file nor a folder",
+                shown(request)
+            ))
+            .hint("save what it gives to a file first")),
+            Err(_) if is_pattern(request) => self.collect_pattern(folder, request),
+            Err(cause) => Err(
+                Error::request(format!("cannot read the input {}", shown(request)))
+                    .because(cause)
+                    .hint("give files, folders or patterns that exist; the default is `data/raw`"),
+            ),
+        }
+    }
+
+    /// Collects what a pattern such as `data/raw/*.htm` names; `*` does not cross folders, `**` does.
+    fn collect_pattern(&mut self, folder: &Path, request: &Path) -> Result<()> {
+        let fixed: PathBuf = request
+            .components()
+            .take_while(|part| !is_pattern(Path::new(part.as_os_str())))
+            .collect();
+        let base = folder.join(&fixed);
+        let pattern: PathBuf = request.components().skip(fixed.components().count()).collect();
+        let glob = GlobBuilder::new(&pattern.to_string_lossy())
+            .literal_separator(true)
+            .build()
+            .map_err(|cause| Error::request(format!("{} is no pattern", shown(request))).because(cause))?
+            .compile_matcher();
+        let matches = |file: &Path| file.strip_prefix(&base).is_ok_and(|inside| glob.is_match(inside));
+        if !base.is_dir() || self.walk(&base, &matches)? == 0 {
+            return Err(Error::request(format!("nothing matches {}", shown(request)))
+                .hint("`*` does not cross folders, `**` does; hidden files are left out"));
+        }
+        Ok(())
+    }
+
+    /// Collects the files below a folder that look like filings, without hidden ones; returns how many files matched.
+    fn walk(&mut self, base: &Path, matches: &dyn Fn(&Path) -> bool) -> Result<usize> {
+        let mut matched = 0;
+        let mut frontier = vec![(base.to_owned(), 0)];
+        while let Some((folder, depth)) = frontier.pop() {
+            let failed = |cause| {
+                Error::request(format!("cannot read the folder {}", shown(&folder)))
+                    .because(cause)
+                    .hint("name the files in it that you want")
+            };
+            for entry in fs::read_dir(&folder).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                    continue;
+                }
+                let path = entry.path();
+                match fs::metadata(&path) {
+                    // A linked folder is not entered: it may lead back to where we are.
+                    Ok(metadata) if metadata.is_dir() => {
+                        if path.is_symlink() || depth >= DEPTH_MAX {
+                            self.not_entered.insert(path);
+                        } else {
+                            frontier.push((path, depth + 1));
+                        }
+                    }
+                    Ok(metadata) if metadata.is_file() && matches(&path) => {
+                        matched += 1;
+                        if looks_like_filing(&path) {
+                            self.files.insert(real_place(&path)?);
+                        } else {
+                            self.passed_over.insert(path);
+                        }
+                    }
+                    // A link to nothing, as an annex leaves it for a file it has not fetched, shall be missed aloud.
+                    Err(_) if matches(&path) && is_named_as_filing(&path) => {
+                        matched += 1;
+                        self.files.insert(real_place(&path)?);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(matched)
     }
 }
 
@@ -120,85 +217,16 @@ fn is_pattern(request: &Path) -> bool {
     request.to_string_lossy().contains(['*', '?', '[', '{'])
 }
 
-/// Collects what a pattern such as `data/raw/*.htm` names; `*` does not cross folders, `**` does.
-fn collect_pattern(
-    folder: &Path,
-    request: &Path,
-    files: &mut BTreeSet<PathBuf>,
-    passed_over: &mut BTreeSet<PathBuf>,
-) -> Result<()> {
-    let wrong = |cause: globset::Error| {
-        Error::request(format!("`{}` is no pattern", request.display())).because(cause)
-    };
-    let fixed: PathBuf = request
-        .components()
-        .take_while(|part| !is_pattern(Path::new(part.as_os_str())))
-        .collect();
-    let base = folder.join(&fixed);
-    let pattern: PathBuf = request.components().skip(fixed.components().count()).collect();
-    let pattern = pattern.to_string_lossy().into_owned();
-    let glob = GlobBuilder::new(&pattern)
-        .literal_separator(true)
-        .build()
-        .map_err(wrong)?
-        .compile_matcher();
-    let before = files.len() + passed_over.len();
-    if base.is_dir() {
-        let matches = |file: &Path| file.strip_prefix(&base).is_ok_and(|inside| glob.is_match(inside));
-        walk(&base, &matches, files, passed_over)?;
-    }
-    if files.len() + passed_over.len() == before {
-        return Err(Error::request(format!("nothing matches `{}`", request.display())));
-    }
-    Ok(())
-}
-
-/// Collects the files below a folder that look like filings, without hidden ones.
-fn walk(
-    base: &Path,
-    matches: &dyn Fn(&Path) -> bool,
-    files: &mut BTreeSet<PathBuf>,
-    passed_over: &mut BTreeSet<PathBuf>,
-) -> Result<()> {
-    let mut frontier = vec![(base.to_owned(), 0)];
-    while let Some((folder, depth)) = frontier.pop() {
-        let failed =
-            |cause| Error::request(format!("cannot read the folder `{}`", folder.display())).because(cause);
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            let Ok(metadata) = fs::metadata(&path) else {
-                continue;
-            };
-            if hidden {
-                continue;
-            }
-            // A linked folder is not entered: it may lead back to where we are.
-            if metadata.is_dir() && !path.is_symlink() && depth < DEPTH_MAX {
-                frontier.push((path, depth + 1));
-            } else if metadata.is_file() && matches(&path) {
-                if looks_like_filing(&path) {
-                    files.insert(real_place(&path)?);
-                } else {
-                    passed_over.insert(path);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Returns the file's place with the links of its folder resolved, but not a link that it is itself.
 fn real_place(path: &Path) -> Result<PathBuf> {
-    let failed = |cause| Error::request(format!("cannot read the input `{}`", path.display())).because(cause);
+    let failed = |cause| Error::request(format!("cannot read the input {}", shown(path))).because(cause);
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let name = path
         .file_name()
-        .ok_or_else(|| Error::request(format!("`{}` is no file", path.display())))?;
+        .ok_or_else(|| Error::request(format!("{} is no file", shown(path))))?;
     Ok(folder.canonicalize().map_err(failed)?.join(name))
 }
 
@@ -211,13 +239,8 @@ fn looks_like_filing(path: &Path) -> bool {
         return true;
     }
     // An empty file in a folder of filings is a broken download more likely than anything else.
-    let ending = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or("")
-        .to_ascii_lowercase();
     if front.is_empty() {
-        return matches!(ending.as_str(), "txt" | "htm" | "html" | "xhtml" | "sgml");
+        return is_named_as_filing(path);
     }
     let text = String::from_utf8_lossy(&front);
     let lower = text.to_ascii_lowercase();
@@ -231,6 +254,13 @@ fn looks_like_filing(path: &Path) -> bool {
         "<ims-",
     ];
     tags.iter().any(|tag| lower.contains(tag)) || text.lines().any(|line| is_form_line(line.trim()))
+}
+
+/// Returns true where a file's name ends as EDGAR's files do.
+fn is_named_as_filing(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let ending = ending.unwrap_or("").to_ascii_lowercase();
+    matches!(ending.as_str(), "txt" | "htm" | "html" | "xhtml" | "sgml")
 }
 
 /// Returns true for the line of a cover page that names the form: `FORM 10-K`, alone on its line.
@@ -254,26 +284,37 @@ fn without_duplicates(listed: Vec<FilingInput>, inputs: &mut Inputs) {
     }
 }
 
-/// Gives each filing a stem of its own: the one it had in this run before, else that of its name; where several filings
-/// would share one, those that are new get the front of their digest behind it.
+/// Gives each filing a stem of its own: the one its content had in this run before, else that of its name; where several
+/// filings would share one, those that are new get the front of their digest behind it.
+///
+/// A filing that changed under its old name takes the place of the old one in a run that is taken up again.
 fn choose_stems(filings: &mut [FilingInput], known_stems: &HashMap<Digest, String>) {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for filing in filings.iter() {
         *count.entry(filing.stem.clone()).or_default() += 1;
     }
-    let known_stem = |filing: &FilingInput| filing.digest.and_then(|digest| known_stems.get(&digest));
-    let taken: BTreeSet<String> = filings.iter().filter_map(known_stem).cloned().collect();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut unnamed = Vec::new();
     for filing in filings.iter_mut() {
-        if let Some(known) = known_stem(filing) {
-            filing.stem.clone_from(known);
-        } else if count[&filing.stem] > 1 || taken.contains(&filing.stem) {
-            let mark = filing
-                .digest
-                .unwrap_or_else(|| Digest::of(filing.path.as_bytes()))
-                .hex();
-            filing.stem = format!("{}-{}", filing.stem, &mark[..8]);
+        let known = filing.digest.and_then(|digest| known_stems.get(&digest));
+        match known.filter(|known| taken.insert((*known).clone())) {
+            Some(known) => filing.stem.clone_from(known),
+            None => unnamed.push(filing),
         }
-        // A filing that changed under its old name takes the place of the old one in a run that is taken up again.
+    }
+    for filing in unnamed {
+        if count[&filing.stem] == 1 && taken.insert(filing.stem.clone()) {
+            continue;
+        }
+        let digest = filing.digest;
+        let mark = digest.unwrap_or_else(|| Digest::of(filing.path.as_bytes())).hex();
+        let marked = |digits: usize| format!("{}-{}", filing.stem, &mark[..digits]);
+        // Eight digits are as good as always enough; all of them differ, since equal contents are listed once.
+        let mut digits = 8;
+        while !taken.insert(marked(digits)) && digits < mark.len() {
+            digits += 1;
+        }
+        filing.stem = marked(digits);
     }
 }
 
@@ -364,5 +405,98 @@ mod tests {
             &["raw/*.htm"],
             "nothing matches `raw/*.htm`",
         );
+    }
+
+    #[test]
+    fn what_may_never_end_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = find(
+            folder.path(),
+            folder.path(),
+            &[PathBuf::from("/dev/zero")],
+            None,
+            &HashMap::new(),
+        );
+        assert_eq!(
+            found.unwrap_err().to_string(),
+            "the input `/dev/zero` is neither a file nor a folder"
+        );
+        check(&[("a.htm", "<html>")], &[""], "an empty word names no input");
+    }
+
+    #[test]
+    fn control_characters_in_a_request_do_not_reach_the_terminal() {
+        check(
+            &[],
+            &["no\u{1b}c\nwhere"],
+            "cannot read the input `no\\x1bc\\x0awhere`: No such file or directory (os error 2)",
+        );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_linked_folder_is_named_and_a_link_to_nothing_is_a_filing_that_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("raw")).unwrap();
+        fs::write(root.join("raw/a.htm"), "<html>").unwrap();
+        std::os::unix::fs::symlink(&root, root.join("raw/loop")).unwrap();
+        std::os::unix::fs::symlink("../not/fetched", root.join("raw/b.htm")).unwrap();
+        std::os::unix::fs::symlink("../not/fetched", root.join("raw/notes")).unwrap();
+        let found = find(&root, &root, &[PathBuf::from("raw")], None, &HashMap::new()).unwrap();
+        let filings: Vec<String> = found
+            .filings
+            .iter()
+            .map(|filing| filing.path.to_string())
+            .collect();
+        assert_eq!(filings, ["raw/a.htm", "raw/b.htm"]);
+        assert_eq!(found.filings[1].digest, None);
+        assert_eq!(found.not_entered[0].to_string(), "raw/loop");
+    }
+
+    #[test]
+    fn a_limit_says_how_many_files_it_leaves_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for name in ["a", "b", "c"] {
+            fs::write(root.join(format!("{name}.htm")), format!("<html>{name}")).unwrap();
+        }
+        let found = find(&root, &root, &[PathBuf::from(".")], Some(2), &HashMap::new()).unwrap();
+        assert_eq!((found.filings.len(), found.beyond_limit), (2, 1));
+    }
+
+    #[test]
+    fn no_two_filings_ever_share_a_stem() {
+        let filing = |name: &str, text: &str| FilingInput {
+            path: ArtifactPath::new(name).unwrap(),
+            file: PathBuf::from(name),
+            size_bytes: 0,
+            digest: Some(Digest::of(text.as_bytes())),
+            stem: names::stem(name.as_bytes()),
+        };
+        let mark = |text: &str| Digest::of(text.as_bytes()).hex()[..8].to_owned();
+        let stems = |filings: &[FilingInput]| -> Vec<String> {
+            filings.iter().map(|filing| filing.stem.clone()).collect()
+        };
+        // In an earlier stretch, `a.htm` held the old text and then the new one, under one stem; now the old is back beside it.
+        let known: HashMap<Digest, String> = ["old", "new"]
+            .iter()
+            .map(|text| (Digest::of(text.as_bytes()), "a".to_owned()))
+            .collect();
+        let mut filings = [
+            filing("a.htm", "new"),
+            filing("b.htm", "old"),
+            filing("c.htm", "c"),
+        ];
+        choose_stems(&mut filings, &known);
+        assert_eq!(stems(&filings), ["a", "b", "c"]);
+        // A file that is called as another one is marked.
+        let marked = format!("a-{}.htm", mark("x"));
+        let mut filings = [filing(&marked, "y"), filing("a.htm", "x"), filing("a.txt", "z")];
+        choose_stems(&mut filings, &HashMap::new());
+        let mut found = stems(&filings);
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 3);
     }
 }

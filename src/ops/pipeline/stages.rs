@@ -71,6 +71,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// Parsing: the first part of every filing, and the first in order.
+    pub const FIRST: Part = Part {
+        stage: PipelineStage::Parse,
+        section: None,
+    };
+
     /// Returns the type of its output, the last part of the file's name: `parsed`, `extracted_risks`, for other sections
     /// than Item 1A with the section in it: `extracted_part2item7`.
     fn output(self) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Artifact, ArtifactPath, Digest, MetricValue, Run, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Digest, MetricValue, Run};
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 use crate::ops::pipeline::work::{Done, FilingOutcome};
 use crate::projection::names::OutputFolder;
@@ -46,6 +46,14 @@ pub struct Summary {
     pub dry_run: bool,
     /// Filings in the run, those of earlier stretches too.
     pub filings: u64,
+    /// Filings among them on which there was work in this stretch, or would be.
+    pub pending: u64,
+    /// Filings that were not tried because the run stopped early.
+    pub untried: u64,
+    /// Filings beyond the limit.
+    pub beyond_limit: u64,
+    /// The last stage that was asked for.
+    pub last: PipelineStage,
     /// Bytes of the filings worked on in this stretch.
     pub bytes: u64,
     /// Microseconds this stretch took.
@@ -58,6 +66,8 @@ pub struct Summary {
     pub duplicates: Vec<(ArtifactPath, ArtifactPath)>,
     /// Files in folders that are no filings.
     pub passed_over: Vec<ArtifactPath>,
+    /// Folders that were not entered: linked ones, and those that lie too deep.
+    pub not_entered: Vec<ArtifactPath>,
     /// Outputs that somebody had altered: what they held is kept under the digest.
     pub altered: Vec<(ArtifactPath, Digest)>,
     /// Outputs that are recorded and kept but could not be written to their place, and why.
@@ -85,8 +95,15 @@ impl Summary {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) output: Artifact,
-    pub(crate) at: Timestamp,
     pub(crate) metrics: Vec<(String, MetricValue)>,
+}
+
+/// A failure in this stretch.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) stem: String,
+    pub(crate) stage: PipelineStage,
+    pub(crate) reason: String,
 }
 
 /// Outputs and failures of a run so far, over all of its stretches.
@@ -95,30 +112,54 @@ pub(crate) struct Tally {
     /// Outputs by stem and part.
     pub(crate) outputs: BTreeMap<(String, Part), Entry>,
     /// Failures by filing.
-    pub(crate) failures: BTreeMap<ArtifactPath, (PipelineStage, String)>,
+    pub(crate) failures: BTreeMap<ArtifactPath, Failed>,
     pub(crate) stages: BTreeMap<PipelineStage, StageCount>,
+    /// Bytes of the filings worked on in this stretch.
     pub(crate) bytes: u64,
+    /// How many those were.
+    pub(crate) worked_on: u64,
     pub(crate) altered: Vec<(ArtifactPath, Digest)>,
-    stems: BTreeSet<String>,
 }
 
 impl Tally {
     /// Puts in an output of an earlier stretch.
     pub fn seed(&mut self, stem: String, part: Part, entry: Entry) {
-        self.stems.insert(stem.clone());
         self.outputs.insert((stem, part), entry);
     }
 
-    /// Adds what became of a filing.
+    /// Adds a filing on which there was nothing to do.
+    pub fn add_settled(&mut self, filing: &FilingOutcome) {
+        self.count(filing);
+    }
+
+    /// Adds what became of a filing that was worked on.
     pub fn add(&mut self, filing: &FilingOutcome) {
         self.bytes += filing.size_bytes;
-        self.failures.remove(&filing.path);
+        self.worked_on += 1;
+        self.count(filing);
         if let Some((stage, reason)) = &filing.failure {
-            self.failures
-                .insert(filing.path.clone(), (*stage, reason.clone()));
-            if filing.parts.is_empty() {
-                self.stages.entry(*stage).or_default().failed += 1;
+            let (stem, stage, reason) = (filing.stem.clone(), *stage, reason.clone());
+            // Outputs of an earlier stretch that were made from other bytes of this filing count no longer.
+            let made: BTreeSet<Part> = filing.parts.iter().map(|part| part.part).collect();
+            let stale: Vec<(String, Part)> = self
+                .outputs
+                .range((stem.clone(), Part::FIRST)..)
+                .map(|(key, _)| key)
+                .take_while(|(of, _)| *of == stem)
+                .filter(|(_, part)| !made.contains(part))
+                .cloned()
+                .collect();
+            for key in stale {
+                self.outputs.remove(&key);
             }
+            let failed = Failed { stem, stage, reason };
+            self.failures.insert(filing.path.clone(), failed);
+        }
+    }
+
+    fn count(&mut self, filing: &FilingOutcome) {
+        if let (true, Some((stage, _))) = (filing.parts.is_empty(), &filing.failure) {
+            self.stages.entry(*stage).or_default().failed += 1;
         }
         for part in &filing.parts {
             let count = self.stages.entry(part.part.stage).or_default();
@@ -129,29 +170,26 @@ impl Tally {
                 Some(Done::Restored) => count.restored += 1,
                 None => count.failed += 1,
             }
-            self.stems.insert(part.stem.clone());
-            if let Some(output) = &part.output {
-                let entry = Entry {
-                    output: output.clone(),
-                    at: part.at,
-                    metrics: part.metrics.clone(),
-                };
-                self.altered
-                    .extend(part.altered.map(|digest| (output.path.clone(), digest)));
-                self.outputs.insert((part.stem.clone(), part.part), entry);
-            }
+            let key = (filing.stem.clone(), part.part);
+            let Some(output) = &part.output else {
+                self.outputs.remove(&key);
+                continue;
+            };
+            self.altered
+                .extend(part.altered.map(|digest| (output.path.clone(), digest)));
+            let entry = Entry {
+                output: output.clone(),
+                metrics: part.metrics.clone(),
+            };
+            self.outputs.insert(key, entry);
         }
     }
 
-    /// Returns how many filings are in the run: those with outputs, and those that failed before they had any.
+    /// Returns how many filings are in the run: those with outputs, and those that failed.
     pub fn filings(&self) -> u64 {
-        let parsed: BTreeSet<&String> = self.outputs.keys().map(|(stem, _)| stem).collect();
-        let without = self
-            .failures
-            .values()
-            .filter(|(stage, _)| *stage == PipelineStage::Parse)
-            .count();
-        (parsed.len() + without) as u64
+        let with_outputs = self.outputs.keys().map(|(stem, _)| stem);
+        let failed = self.failures.values().map(|failed| &failed.stem);
+        with_outputs.chain(failed).collect::<BTreeSet<_>>().len() as u64
     }
 
     /// Returns the folders that have outputs, and of each its outputs.
@@ -178,7 +216,7 @@ impl Tally {
         let failed = self
             .failures
             .values()
-            .filter(|(stage, _)| stage.folder() == folder)
+            .filter(|failed| failed.stage.folder() == folder)
             .count();
         sums.insert("filings".to_owned(), stems.len() as f64);
         sums.insert("filings_failed".to_owned(), failed as f64);
@@ -214,4 +252,16 @@ impl Tally {
             .or_else(|| of_last().next());
         best.map(|(_, entry)| entry.output.path.clone())
     }
+}
+
+/// Counts how often each reason made a filing fail, the most frequent first.
+pub fn failures_by_kind(summary: &Summary) -> Vec<(String, u64)> {
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for failure in &summary.failures {
+        *kinds.entry(&failure.reason).or_default() += 1;
+    }
+    let kinds = kinds.into_iter();
+    let mut kinds: Vec<(String, u64)> = kinds.map(|(reason, count)| (reason.to_owned(), count)).collect();
+    kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    kinds
 }

@@ -1,8 +1,8 @@
 //! The work on one filing: its stages in order, each done, taken over from an earlier run, or found done already.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::content::digest_of;
 use crate::error::{Error, Kind, Result};
 use crate::filings::{self, Cleaned, Extracted, Parsed, Section, Segmented};
 use crate::model::{
@@ -10,6 +10,7 @@ use crate::model::{
     StepStatus, Timestamp, Used,
 };
 use crate::ops::pipeline::inputs::FilingInput;
+use crate::ops::pipeline::resume::Prior;
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 use crate::ops::{Clock, Workspace};
 use crate::store::Snapshot;
@@ -28,8 +29,8 @@ pub struct Bench<'a> {
     pub sections: &'a [Section],
     /// Whether outputs of earlier runs may be taken over.
     pub use_cache: bool,
-    /// What this run has done before it was taken up again, by step key.
-    pub prior: &'a HashMap<Digest, PriorStep>,
+    /// What this run has done before it was taken up again.
+    pub prior: &'a Prior,
 }
 
 /// A step that this run has done before it was taken up again.
@@ -59,21 +60,17 @@ pub enum Done {
 pub struct PartOutcome {
     /// The stage and section.
     pub part: Part,
-    /// The front of the output's name.
-    pub stem: String,
     /// How the output came to be there; `None` where the stage failed.
     pub done: Option<Done>,
     /// The output.
     pub output: Option<Artifact>,
-    /// When it was written.
-    pub at: Timestamp,
     /// Its counts.
     pub metrics: Vec<(String, MetricValue)>,
     /// The step to record, where there is one.
     pub step: Option<Step>,
     /// The bytes to write to the output's path, where it does not lie there already.
     pub bytes: Option<Vec<u8>>,
-    /// What lay at the output's path although nobody recorded it: kept before it is written over.
+    /// What lay at the output's path although this run never wrote it: kept before it is written over.
     pub altered: Option<Digest>,
 }
 
@@ -82,23 +79,14 @@ pub struct PartOutcome {
 pub struct FilingOutcome {
     /// The filing.
     pub path: ArtifactPath,
+    /// The front of its outputs' names.
+    pub stem: String,
     /// Its size, in bytes.
     pub size_bytes: u64,
     /// Its stages, in order, up to the first that failed.
     pub parts: Vec<PartOutcome>,
     /// The stage that failed and why.
     pub failure: Option<(PipelineStage, String)>,
-}
-
-impl FilingOutcome {
-    /// Returns true where nothing is to be recorded or written.
-    pub fn is_settled(&self) -> bool {
-        self.failure.is_none()
-            && self
-                .parts
-                .iter()
-                .all(|part| part.step.is_none() && part.bytes.is_none())
-    }
 }
 
 /// Looks whether `filing` is done already in this run, without doing anything; `None` where there is work.
@@ -109,20 +97,16 @@ pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<Fil
         if part.stage <= PipelineStage::Extract {
             input = first_input(filing, &parts, part)?;
         }
-        let prior = bench.prior.get(&part.key(&input))?;
-        let on_disk = std::fs::read(prior.output.path.on_disk(bench.workspace.root())?).ok()?;
-        if Digest::of(&on_disk) != prior.output.digest
-            || part.path(run, &filing.stem).ok()? != prior.output.path
-        {
+        let path = part.path(run, &filing.stem).ok()?;
+        let prior = bench.prior.steps.get(&(part.key(&input), path))?;
+        if lies_at(bench, &prior.output.path)? != prior.output.digest {
             return None;
         }
         input = prior.output.digest;
         parts.push(PartOutcome {
             part,
-            stem: filing.stem.clone(),
             done: Some(Done::Kept),
             output: Some(prior.output.clone()),
-            at: Timestamp::default(),
             metrics: prior.metrics.clone(),
             step: None,
             bytes: None,
@@ -131,18 +115,40 @@ pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<Fil
     }
     Some(FilingOutcome {
         path: filing.path.clone(),
+        stem: filing.stem.clone(),
         size_bytes: filing.size_bytes,
         parts,
         failure: None,
     })
 }
 
+/// Returns the digest of the file at an output's path; `None` where there is none, or what lies there is no file.
+pub fn lies_at(bench: &Bench<'_>, path: &ArtifactPath) -> Option<Digest> {
+    let place = path.on_disk(bench.workspace.root())?;
+    // Opening a pipe that somebody put there would wait for ever.
+    place.metadata().ok().filter(|metadata| metadata.is_file())?;
+    digest_of(&place).ok()
+}
+
+/// Keeps what lies at an output's path and was never written there by this run, before it is written over: nobody's edit is
+/// lost.
+pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Digest>> {
+    let Some(digest) = lies_at(bench, &output.path) else {
+        return Ok(None);
+    };
+    if digest == output.digest || bench.prior.written.contains(&(output.path.clone(), digest)) {
+        return Ok(None);
+    }
+    let place = output.path.on_disk(bench.workspace.root());
+    match place.map(std::fs::read) {
+        Some(Ok(bytes)) => bench.workspace.contents().keep(&bytes).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Returns what the parts of a bench are, in the order of work: parsing, then the further stages section by section.
 fn parts_of(bench: &Bench<'_>) -> Vec<Part> {
-    let mut parts = vec![Part {
-        stage: PipelineStage::Parse,
-        section: None,
-    }];
+    let mut parts = vec![Part::FIRST];
     for section in bench.sections {
         let stages = PipelineStage::ALL
             .into_iter()
@@ -172,6 +178,7 @@ fn first_input(filing: &FilingInput, parts: &[PartOutcome], part: Part) -> Optio
 pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<FilingOutcome> {
     let mut outcome = FilingOutcome {
         path: filing.path.clone(),
+        stem: filing.stem.clone(),
         size_bytes: filing.size_bytes,
         parts: Vec::new(),
         failure: None,
@@ -230,14 +237,13 @@ impl Work<'_> {
         let path = part.path(self.run, &self.filing.stem)?;
         let started_at = self.bench.clock.now();
         if self.bench.use_cache
-            && let Some(prior) = self.bench.prior.get(&key)
-            && prior.output.path == path
+            && let Some(prior) = self.bench.prior.steps.get(&(key, path.clone()))
             && let Some(output) = self.take_up(part, prior)?
         {
             return Ok(Some(output));
         }
         let (bytes, metrics, cached_from) = match self.cached(&key)? {
-            Some((bytes, metrics, id)) => (bytes, metrics, Some(id)),
+            Some(((bytes, metrics), id)) => (bytes, metrics, Some(id)),
             None => match self.chain.compute(part) {
                 Ok((bytes, metrics)) => (bytes, metrics, None),
                 Err(reason) => {
@@ -262,17 +268,15 @@ impl Work<'_> {
             evidence: Evidence::Observed,
             role: Role::Data,
         }];
-        let altered = self.keep_altered(&output)?;
+        let altered = keep_altered(self.bench, &output)?;
         self.outcome.parts.push(PartOutcome {
             part,
-            stem: self.filing.stem.clone(),
             done: Some(if cached_from.is_some() {
                 Done::Cached
             } else {
                 Done::Computed
             }),
             output: Some(output.clone()),
-            at,
             metrics,
             step: Some(step),
             bytes: Some(bytes),
@@ -284,11 +288,7 @@ impl Work<'_> {
     /// Finds what this run has done before; brings the file back where it is gone or altered. `None` where the kept content
     /// is gone too, and the work must be done again.
     fn take_up(&mut self, part: Part, prior: &PriorStep) -> Result<Option<Artifact>> {
-        let place = prior.output.path.on_disk(self.bench.workspace.root());
-        let on_disk = place.and_then(|place| std::fs::read(place).ok());
-        let whole = on_disk
-            .as_ref()
-            .is_some_and(|bytes| Digest::of(bytes) == prior.output.digest);
+        let whole = lies_at(self.bench, &prior.output.path) == Some(prior.output.digest);
         let (done, bytes) = if whole {
             (Done::Kept, None)
         } else {
@@ -301,14 +301,12 @@ impl Work<'_> {
         let altered = if whole {
             None
         } else {
-            self.keep_altered(&prior.output)?
+            keep_altered(self.bench, &prior.output)?
         };
         self.outcome.parts.push(PartOutcome {
             part,
-            stem: self.filing.stem.clone(),
             done: Some(done),
             output: Some(prior.output.clone()),
-            at: self.bench.clock.now(),
             metrics: prior.metrics.clone(),
             step: None,
             bytes,
@@ -317,21 +315,8 @@ impl Work<'_> {
         Ok(Some(prior.output.clone()))
     }
 
-    /// Keeps what lies at an output's path with other bytes, before it is written over: nobody's edit is lost.
-    fn keep_altered(&self, output: &Artifact) -> Result<Option<Digest>> {
-        let Some(place) = output.path.on_disk(self.bench.workspace.root()) else {
-            return Ok(None);
-        };
-        match std::fs::read(place) {
-            Ok(bytes) if Digest::of(&bytes) != output.digest => {
-                self.bench.workspace.contents().keep(&bytes).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// Finds an earlier step with the same key whose output is kept and whole.
-    fn cached(&self, key: &Digest) -> Result<Option<(Vec<u8>, Vec<(String, MetricValue)>, NodeId)>> {
+    fn cached(&self, key: &Digest) -> Result<Option<(Made, NodeId)>> {
         if !self.bench.use_cache {
             return Ok(None);
         }
@@ -349,7 +334,7 @@ impl Work<'_> {
             // A damaged copy is as good as none: the work is done again, and keeps it anew.
             if let Ok(Some(bytes)) = self.bench.workspace.contents().read(&output.artifact.digest) {
                 let origin = step.cached_from.unwrap_or(step.id);
-                return Ok(Some((bytes, counts(snapshot, step.id)?, origin)));
+                return Ok(Some(((bytes, counts(snapshot, step.id)?), origin)));
             }
         }
         Ok(None)
@@ -369,10 +354,8 @@ impl Work<'_> {
         step.reason = Some(reason.clone());
         self.outcome.parts.push(PartOutcome {
             part,
-            stem: self.filing.stem.clone(),
             done: None,
             output: None,
-            at: step.ended_at,
             metrics: Vec::new(),
             step: Some(step),
             bytes: None,
@@ -436,8 +419,10 @@ struct Chain<'a> {
     cleaned: Option<Cleaned>,
 }
 
-/// A stage's output and its counts, or why there is none.
-type Computed = Result<(Vec<u8>, Vec<(String, MetricValue)>), String>;
+/// A stage's output and its counts.
+type Made = (Vec<u8>, Vec<(String, MetricValue)>);
+/// The same, or why there is none.
+type Computed = Result<Made, String>;
 
 impl<'a> Chain<'a> {
     fn new(bytes: &'a [u8]) -> Self {

@@ -1,0 +1,387 @@
+//! What each stopped call is about to do to files, told to the ledger.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::body::Who;
+use super::calls::{Abi, Call, Intent};
+use super::ledger::{What, Writing};
+use super::net::{Net, SystemFile, Verdict, is_system_path};
+use super::pending::Pending;
+use super::stamp::Look;
+use super::tracee::{Place, Thread};
+use super::{mounts, sys};
+
+/// One stopped call with all that is needed to understand it.
+#[derive(Clone, Copy)]
+pub(super) struct Act<'t> {
+    pub(super) thread: &'t Thread,
+    pub(super) who: Who,
+    pub(super) abi: Abi,
+    pub(super) arguments: &'t [u64; 6],
+    pub(super) us: i64,
+}
+
+const HERE: i32 = libc::AT_FDCWD;
+const MAY_READ: i32 = 4;
+const MAY_WRITE: i32 = 2;
+/// How long a system file that was not there is not asked for again.
+const ABSENT_US: i64 = 1_000_000;
+
+impl Act<'_> {
+    /// Reads an argument as a descriptor or another small number.
+    pub(super) fn number(&self, index: usize) -> i32 {
+        self.arguments[index] as u32 as i32
+    }
+
+    /// Reads the path argument `path` that starts from the descriptor argument `folder`, if there is one.
+    pub(super) fn place(&self, folder: Option<usize>, path: usize) -> std::io::Result<Place> {
+        let text = self.thread.read_path(self.arguments[path])?;
+        Ok(Place::new(folder.map_or(HERE, |folder| self.number(folder)), text))
+    }
+}
+
+impl Net<'_> {
+    /// Records what a stopped call will do, and says whether it may.
+    pub(super) fn act(
+        &mut self,
+        thread: &Thread,
+        who: Who,
+        abi: Abi,
+        call: Call,
+        arguments: &[u64; 6],
+        us: i64,
+    ) -> Verdict {
+        let act = Act { thread, who, abi, arguments, us };
+        let result = match call {
+            Call::IoUring => return self.ask_for_io_uring(act),
+            Call::Open => self.open_flagged(act, None, 0, 1),
+            Call::OpenAt => self.open_flagged(act, Some(0), 1, 2),
+            Call::OpenAt2 => self.open_by_structure(act),
+            Call::Creat => self.creat(act),
+            Call::Truncate => self.truncate(act),
+            Call::Rename => self.rename(act, (None, 0), (None, 1), 0),
+            Call::RenameAt => self.rename(act, (Some(0), 1), (Some(2), 3), 0),
+            Call::RenameAt2 => self.rename(act, (Some(0), 1), (Some(2), 3), arguments[4]),
+            Call::Link => self.link(act, (None, 0), (None, 1), 0),
+            Call::LinkAt => self.link(act, (Some(0), 1), (Some(2), 3), arguments[4]),
+            Call::Symlink => act.place(None, 1).map(|place| self.make(act, &place)),
+            Call::SymlinkAt => act.place(Some(1), 2).map(|place| self.make(act, &place)),
+            Call::Mknod => self.make_node(act, None, 0, 1),
+            Call::MknodAt => self.make_node(act, Some(0), 1, 2),
+            Call::Unlink => act.place(None, 0).map(|place| self.unlink(act, &place)),
+            Call::UnlinkAt => act.place(Some(0), 1).map(|place| self.unlink(act, &place)),
+            Call::Exec => self.execute(act, None, 0, 1),
+            Call::ExecAt => self.execute(act, Some(0), 1, 2),
+            Call::OpenByHandle => self.open_by_handle(act),
+            Call::View | Call::Mount => {
+                self.expect_another_view(thread.tid);
+                Ok(())
+            }
+            Call::Connect => self.connect(act, arguments[1], arguments[2]),
+            Call::SocketSwitch => thread.read_bytes::<12>(arguments[1]).and_then(|words| {
+                let word =
+                    |at: usize| u64::from(u32::from_le_bytes([0, 1, 2, 3].map(|byte| words[at + byte])));
+                self.connect(act, word(4), word(8))
+            }),
+            Call::Listener => {
+                let name = self.program_name(who);
+                let what = "asked for a seccomp listener, which it cannot have while it is observed";
+                self.gap(format!("`{name}` {what}"));
+                Ok(())
+            }
+            Call::ExitGroup => {
+                let actor = &mut self.ledger.actors[who as usize];
+                actor.ended_us = Some(us);
+                actor.exit_code = Some(act.number(0) & 0xff);
+                Ok(())
+            }
+        };
+        if let Err(error) = result
+            && error.kind() == ErrorKind::PermissionDenied
+        {
+            let (name, pid) = (self.program_name(who), thread.tgid);
+            self.gap(format!("process {pid} (`{name}`) could not be looked into"));
+        }
+        Verdict::Continue
+    }
+
+    pub(super) fn program_name(&self, who: Who) -> String {
+        let mut at = Some(who);
+        while let Some(who) = at {
+            let actor = &self.ledger.actors[who as usize];
+            if let Some(program) = &actor.program {
+                return program.exe.display().to_string();
+            }
+            at = actor.parent.filter(|parent| *parent < who);
+        }
+        "?".to_string()
+    }
+
+    fn ask_for_io_uring(&mut self, act: Act<'_>) -> Verdict {
+        let name = self.program_name(act.who);
+        if self.options.allow_io_uring {
+            self.gap(format!("`{name}` used io_uring: what it read and wrote through it was not seen"));
+            return Verdict::Continue;
+        }
+        self.gap(format!("io_uring was refused to `{name}`, so that what it reads and writes is seen"));
+        Verdict::Refuse(libc::ENOSYS)
+    }
+
+    fn expect_another_view(&mut self, tid: i32) {
+        if self.mounts_before.is_empty() {
+            self.mounts_before = mounts::of("self");
+        }
+        self.expect(tid, Pending::View);
+    }
+
+    fn creat(&mut self, act: Act<'_>) -> std::io::Result<()> {
+        let place = act.place(None, 0)?;
+        let intent =
+            Intent { writes: true, creates: true, truncates: true, follows: true, ..Intent::default() };
+        self.open(act, &place, intent);
+        Ok(())
+    }
+
+    fn open_flagged(
+        &mut self,
+        act: Act<'_>,
+        folder: Option<usize>,
+        path: usize,
+        flags: usize,
+    ) -> std::io::Result<()> {
+        let place = act.place(folder, path)?;
+        self.open(act, &place, Intent::of(act.abi, act.arguments[flags] as u32));
+        Ok(())
+    }
+
+    fn open_by_structure(&mut self, act: Act<'_>) -> std::io::Result<()> {
+        let place = act.place(Some(0), 1)?;
+        let flags = u64::from_le_bytes(act.thread.read_bytes(act.arguments[2])?);
+        self.open(act, &place, Intent::of(act.abi, flags as u32));
+        Ok(())
+    }
+
+    fn open(&mut self, act: Act<'_>, place: &Place, intent: Intent) {
+        if intent.path_only || intent.directory || intent.unnamed || self.is_served(act, place) {
+            return;
+        }
+        let system = place.absolute().filter(|path| is_system_path(path) && !act.thread.is_foreign());
+        let only_reads = !intent.writes && !intent.creates;
+        let system = system.filter(|_| only_reads);
+        match system.and_then(|path| self.system_file(path, act.us)) {
+            Some(SystemFile::Present(what)) => return self.ledger.read_again(act.who, what, act.us),
+            Some(SystemFile::Absent { .. }) => return,
+            None => {}
+        }
+        // Mostly the name is no link, and then the file is in the folder that the path names.
+        let mut look = act.thread.look(place, false);
+        let is_direct = !look.as_ref().is_ok_and(Look::is_link);
+        if !is_direct && intent.exclusive {
+            return;
+        }
+        if !is_direct && intent.follows {
+            look = act.thread.look(place, true);
+        }
+        match look {
+            Ok(look) if look.is_regular() && intent.exclusive => {}
+            Ok(look) if look.is_regular() => {
+                let what = self.open_existing(act, place, &look, is_direct, intent);
+                if let (Some(path), Some(what)) = (system, what) {
+                    self.remember_system_file(path, SystemFile::Present(what));
+                }
+            }
+            Ok(look) if look.is_pipe() => self.ledger.actors[act.who as usize].channels.push(look.ino),
+            Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {
+                if let Ok(path) = act.thread.find_new(place, &mut self.folders, act.us) {
+                    self.settle_path(&path);
+                    self.disturb(&path);
+                    let (who, us, follows) = (act.who, act.us, intent.follows && !intent.exclusive);
+                    self.expect(act.thread.tid, Pending::Create { who, path, us, follows });
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if let Some(path) = system {
+                    let until_us = act.us.saturating_add(ABSENT_US);
+                    self.remember_system_file(path, SystemFile::Absent { until_us });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn open_existing(
+        &mut self,
+        act: Act<'_>,
+        place: &Place,
+        look: &Look,
+        is_direct: bool,
+        intent: Intent,
+    ) -> Option<What> {
+        if self.is_kernel_device(look.dev) || !may_open(act, place, look, intent, self.user) {
+            return None;
+        }
+        let known = self.ledger.known(look);
+        let what = match known {
+            Some(what) => what,
+            None => {
+                let found = if is_direct {
+                    act.thread.find_direct(place, *look, &mut self.folders, act.us)
+                } else {
+                    act.thread.find(place, true)
+                };
+                self.identify(found.ok()?, act.us)?
+            }
+        };
+        if intent.writes || intent.truncates {
+            let writing = Writing { truncates: intent.truncates, reads: intent.reads };
+            self.write(act, what, look, writing);
+        } else {
+            self.ledger.read(act.who, what, look, act.us);
+        }
+        Some(what)
+    }
+
+    /// Records a write into a file that is there, and asks for its bytes if they are at stake.
+    pub(super) fn write(&mut self, act: Act<'_>, what: What, look: &Look, writing: Writing) {
+        let endangered = self.ledger.write(act.who, what, look, act.us, writing);
+        let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
+        if let Some(path) = path {
+            self.disturb(&path);
+            self.endanger(what, endangered, look, &path);
+        }
+    }
+
+    /// Tells whether to look at a place could mean to wait for a process that is stopped itself.
+    fn is_served(&mut self, act: Act<'_>, place: &Place) -> bool {
+        if self.served.is_empty() {
+            return false;
+        }
+        let path = match place.absolute() {
+            Some(path) => PathBuf::from(std::ffi::OsStr::from_bytes(path)),
+            None => act.thread.working_folder().unwrap_or_default(),
+        };
+        let Some(mount) = self.served.iter().find(|mount| path.starts_with(mount)) else { return false };
+        let text = format!(
+            "files below `{}`, which a process of the run serves, were not looked at",
+            mount.display()
+        );
+        self.gap(text);
+        true
+    }
+
+    fn truncate(&mut self, act: Act<'_>) -> std::io::Result<()> {
+        let place = act.place(None, 0)?;
+        let intent =
+            Intent { writes: true, truncates: act.arguments[1] == 0, follows: true, ..Intent::default() };
+        self.open(act, &place, intent);
+        Ok(())
+    }
+
+    fn open_by_handle(&mut self, act: Act<'_>) -> std::io::Result<()> {
+        let head: [u8; 8] = act.thread.read_bytes(act.arguments[1])?;
+        let size = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let mut handle = [0_u8; 8 + sys::HANDLE_MAX];
+        let opened = if size <= sys::HANDLE_MAX {
+            sys::read_memory(act.thread.tid, act.arguments[1], &mut handle[..8 + size])?;
+            let mount = act.thread.open_descriptor(act.number(0))?;
+            sys::open_handle(mount.as_fd(), &mut handle).and_then(|file| act.thread.identify(&file))
+        } else {
+            Err(ErrorKind::InvalidInput.into())
+        };
+        let intent = Intent::of(act.abi, act.arguments[2] as u32);
+        match opened {
+            Ok(found) if found.look.is_regular() => {
+                let look = found.look;
+                let Some(what) = self.identify(found, act.us) else { return Ok(()) };
+                if intent.writes {
+                    self.write(
+                        act,
+                        what,
+                        &look,
+                        Writing { truncates: intent.truncates, reads: intent.reads },
+                    );
+                } else if !intent.path_only {
+                    self.ledger.read(act.who, what, &look, act.us);
+                }
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let name = self.program_name(act.who);
+                self.gap(format!("`{name}` opened a file by its handle, which could not be followed"));
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, act: Act<'_>, address: u64, length: u64) -> std::io::Result<()> {
+        let mut room = [0_u8; 110];
+        let size = (length as usize).min(room.len());
+        if size < 8 {
+            return Ok(());
+        }
+        let read = sys::read_memory(act.thread.tid, address, &mut room[..size])?;
+        let port = u16::from_be_bytes([room[2], room[3]]);
+        match i32::from(u16::from_ne_bytes([room[0], room[1]])) {
+            libc::AF_UNIX => {
+                let path = room[2..read].split(|byte| *byte == 0).next().unwrap_or_default();
+                if does_work_for_others(path) {
+                    let path = String::from_utf8_lossy(path);
+                    self.gap(format!(
+                        "the daemon at `{path}` was asked for something; what it did was not seen"
+                    ));
+                }
+            }
+            // Port 53 is the question for a name.
+            libc::AF_INET if port != 53 => {
+                let address = Ipv4Addr::new(room[4], room[5], room[6], room[7]);
+                self.connect_to(format!("{address}:{port}"));
+            }
+            libc::AF_INET6 if read >= 24 && port != 53 => {
+                let mut bytes = [0_u8; 16];
+                bytes.copy_from_slice(&room[8..24]);
+                let address = IpAddr::V6(Ipv6Addr::from(bytes));
+                self.connect_to(format!("[{address}]:{port}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a socket is that of a daemon which runs programs or keeps files for those who ask.
+fn does_work_for_others(path: &[u8]) -> bool {
+    const DAEMONS: [&str; 9] = [
+        "docker.sock",
+        "podman.sock",
+        "containerd.sock",
+        "buildkitd.sock",
+        "crio.sock",
+        "systemd/private",
+        "mysqld.sock",
+        "mysql.sock",
+        "redis.sock",
+    ];
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let is_postgres = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".s.PGSQL."));
+    is_postgres || DAEMONS.iter().any(|daemon| path.ends_with(daemon))
+}
+
+/// Tells whether the permissions let the open happen, so that a refused one is not recorded.
+fn may_open(act: Act<'_>, place: &Place, look: &Look, intent: Intent, user: u32) -> bool {
+    let mut wanted = 0;
+    if intent.reads {
+        wanted |= MAY_READ;
+    }
+    if intent.writes || intent.truncates {
+        wanted |= MAY_WRITE;
+    }
+    if user == 0 || look.mode & wanted as u32 == wanted as u32 && look.uid != user {
+        return true;
+    }
+    let owner = (look.mode >> 6) & wanted as u32 == wanted as u32;
+    (look.uid == user && owner) || act.thread.may(place, wanted)
+}

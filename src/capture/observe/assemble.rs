@@ -1,0 +1,385 @@
+//! Turns the ledger, which is about bodies, into the record, which is about paths.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::body::{Body, Bytes, Ending, Name, Who};
+use super::ledger::{Ledger, Touch, What};
+use super::process::{self, Actor};
+use super::stamp::{self, Stamp};
+use super::{Access, Class, Content, Evidence, Exit, File, Fit, Observation, Process, Version};
+
+/// A body under one path for a time.
+struct Segment {
+    what: What,
+    from_us: i64,
+    by: Option<Who>,
+    first: u32,
+    last: u32,
+    is_live: bool,
+    /// Somebody who had not written the body gave it this name: as good as a copy of what stood under the name before.
+    is_copy: bool,
+    file: usize,
+    /// Index of `first` among the versions of the file.
+    offset: usize,
+}
+
+/// Times closer than this to a change prove nothing where the kernel counts in ticks.
+const COARSE_NS: i64 = 20_000_000;
+
+struct Assembly<'l> {
+    ledger: &'l Ledger,
+    executors: Vec<Who>,
+    /// Segments in the order of files and time.
+    segments: Vec<Segment>,
+    /// Where the segments of each body are, in the order in which its names were given.
+    of_body: BTreeMap<What, Vec<usize>>,
+    files: Vec<File>,
+    accesses: BTreeMap<(Who, usize, usize), Access>,
+    has_fine_times: bool,
+}
+
+/// Fills processes and files of the record.
+pub(super) fn assemble(ledger: &Ledger, command: i32, observation: &mut Observation) {
+    let mut assembly = Assembly {
+        ledger,
+        executors: process::executors(&ledger.actors),
+        segments: vec![],
+        of_body: BTreeMap::new(),
+        files: vec![],
+        accesses: BTreeMap::new(),
+        has_fine_times: stamp::has_fine_times(),
+    };
+    assembly.find_segments();
+    assembly.build_files();
+    assembly.enter_touches();
+    assembly.enter_names();
+    assembly.classify();
+    assembly.hand_over(command, observation);
+}
+
+impl Assembly<'_> {
+    fn body(&self, what: What) -> &Body {
+        self.ledger.bodies[what as usize].as_ref().expect("a segment is made of a body that is there")
+    }
+
+    fn executor(&self, who: Who) -> Who {
+        self.executors[who as usize]
+    }
+
+    fn wrote(&self, body: &Body, who: Option<Who>) -> bool {
+        let Some(who) = who.map(|who| self.executor(who)) else { return false };
+        body.versions.iter().flat_map(|version| &version.writers).any(|writer| self.executor(*writer) == who)
+    }
+
+    /// Tells whether a name counts; one that its writer has given up for another was only a way to it.
+    fn counts(&self, body: &Body, index: usize) -> bool {
+        let name = &body.names[index];
+        let Some((_, by, ending)) = name.end else { return true };
+        let is_original = body.existed && index == 0;
+        if is_original {
+            return true;
+        }
+        let has_another =
+            body.names.iter().enumerate().any(|(other, name)| other > index && self.wrote(body, name.by));
+        match ending {
+            Ending::Renamed if body.existed => {
+                by.map(|by| self.executor(by)) != name.by.map(|by| self.executor(by))
+            }
+            Ending::Renamed => !self.wrote(body, by),
+            Ending::Removed => !(has_another && self.wrote(body, by)),
+        }
+    }
+
+    fn find_segments(&mut self) {
+        let mut by_path: BTreeMap<Arc<Path>, Vec<Segment>> = BTreeMap::new();
+        for what in 0..self.ledger.bodies.len() as What {
+            let Some(body) = &self.ledger.bodies[what as usize] else { continue };
+            let mut kept: Vec<usize> =
+                (0..body.names.len()).filter(|index| self.counts(body, *index)).collect();
+            if kept.is_empty() {
+                kept.extend(body.names.len().checked_sub(1));
+            }
+            for (position, index) in kept.iter().enumerate() {
+                let name: &Name = &body.names[*index];
+                let is_first = position == 0;
+                let first = if is_first { 0 } else { name.first_version };
+                let last = if name.end.is_some() { name.last_version } else { body.standing() };
+                by_path.entry(name.path.clone()).or_default().push(Segment {
+                    what,
+                    from_us: name.from_us,
+                    by: name.by,
+                    first,
+                    last: last.max(first),
+                    is_live: name.end.is_none(),
+                    is_copy: !is_first,
+                    file: 0,
+                    offset: 0,
+                });
+            }
+        }
+        for (_, mut segments) in by_path {
+            segments.sort_by_key(|segment| {
+                (segment.by.is_some() || !self.body(segment.what).existed, segment.from_us, segment.what)
+            });
+            self.segments.extend(segments);
+        }
+    }
+
+    /// Makes one file of all segments of a path.
+    fn build_files(&mut self) {
+        let mut paths: Vec<Arc<Path>> = vec![];
+        for index in 0..self.segments.len() {
+            let path = self.path_of(index);
+            if paths.last() != Some(&path) {
+                let body = self.body(self.segments[index].what);
+                let is_original = body.existed && !self.segments[index].is_copy;
+                self.files.push(File {
+                    path: path.to_path_buf(),
+                    class: Class::Untouched,
+                    existed: is_original,
+                    exists: false,
+                    is_link: body.is_link,
+                    versions: vec![],
+                });
+                paths.push(path);
+            }
+            let file = self.files.len() - 1;
+            let offset = self.files[file].versions.len();
+            let segment = &self.segments[index];
+            let versions: Vec<Version> =
+                (segment.first..=segment.last).map(|version| self.version(segment, version)).collect();
+            let (what, is_live, is_link) = (segment.what, segment.is_live, self.body(segment.what).is_link);
+            self.files[file].versions.extend(versions);
+            self.files[file].exists |= is_live;
+            self.files[file].is_link = is_link;
+            self.segments[index].file = file;
+            self.segments[index].offset = offset;
+            self.of_body.entry(what).or_default().push(index);
+        }
+        let segments = &self.segments;
+        for of_body in self.of_body.values_mut() {
+            of_body.sort_by_key(|index| (segments[*index].is_copy, segments[*index].from_us));
+        }
+    }
+
+    fn path_of(&self, index: usize) -> Arc<Path> {
+        let segment = &self.segments[index];
+        let body = self.body(segment.what);
+        let is_it = |name: &&Name| {
+            name.from_us == segment.from_us && name.by == segment.by && name.end.is_none() == segment.is_live
+        };
+        let found = body.names.iter().find(is_it).or(body.names.last());
+        found.map(|name| name.path.clone()).expect("a segment is made of a name")
+    }
+
+    fn version(&self, segment: &Segment, index: u32) -> Version {
+        let version = &self.body(segment.what).versions[index as usize];
+        let (content, evidence, stamp) = match version.bytes {
+            Bytes::Hashed { digest, stamp, evidence } => {
+                (Some(Content { digest, size_bytes: stamp.size_bytes }), evidence, stamp)
+            }
+            Bytes::Unwanted => (None, Evidence::StampOnly, version.stamp),
+            Bytes::Unreadable => (None, Evidence::Unreadable, version.stamp),
+            Bytes::Unread | Bytes::Lost => (None, Evidence::Lost, version.stamp),
+        };
+        Version { was_written: version.written || segment.is_copy, content, evidence, stamp: Some(stamp) }
+    }
+
+    /// Finds the place of a version in the record, under the name it had at a time.
+    fn place(&self, what: What, version: u32, us: i64) -> Option<(usize, usize)> {
+        let of_body = self.of_body.get(&what)?;
+        let holds = |index: &&usize| {
+            let segment = &self.segments[**index];
+            (segment.first..=segment.last).contains(&version)
+        };
+        let in_time =
+            |index: &&usize| !self.segments[**index].is_copy || self.segments[**index].from_us <= us;
+        let found = of_body.iter().filter(holds).rfind(in_time).or_else(|| of_body.iter().find(holds));
+        let segment = &self.segments[*found.or(of_body.last())?];
+        let version = version.clamp(segment.first, segment.last);
+        Some((segment.file, segment.offset + (version - segment.first) as usize))
+    }
+
+    fn access(&mut self, who: Who, (file, version): (usize, usize)) -> &mut Access {
+        let who = self.executor(who);
+        self.accesses.entry((who, file, version)).or_insert(Access {
+            file,
+            version,
+            read_us: None,
+            written_us: None,
+            was_executed: false,
+            fit: Fit::Same,
+        })
+    }
+
+    fn enter_touches(&mut self) {
+        for who in 0..self.ledger.actors.len() as Who {
+            let actor = &self.ledger.actors[who as usize];
+            let mut touches: Vec<(&(What, u32), &Touch)> = actor.touches.iter().collect();
+            touches.sort_by_key(|(key, _)| **key);
+            for (&(what, version), touch) in touches {
+                if self.ledger.bodies[what as usize].is_some() {
+                    self.enter_touch(who, what, version, touch);
+                }
+            }
+        }
+    }
+
+    fn enter_touch(&mut self, who: Who, what: What, version: u32, touch: &Touch) {
+        let body = self.body(what);
+        let was_written = version <= body.standing();
+        let fit = touch.read.map(|(us, stamp)| self.fit(body, version, us, &stamp));
+        if let Some((us, _)) = touch.read
+            && let Some(place) = self.place(what, version, us)
+        {
+            let access = self.access(who, place);
+            access.read_us = Some(access.read_us.map_or(us, |known| known.min(us)));
+            access.was_executed |= touch.was_executed;
+            access.fit = worse(access.fit, fit.unwrap_or(Fit::Same));
+        }
+        let Some(us) = touch.written_us.filter(|_| was_written) else { return };
+        if let Some(place) = self.place(what, version, us) {
+            let access = self.access(who, place);
+            access.written_us = access.written_us.max(Some(us));
+        }
+        let leaves_old_bytes = touch.extends
+            && version > 0
+            && self.body(what).versions[version as usize - 1].stamp.size_bytes > 0;
+        if leaves_old_bytes && let Some(place) = self.place(what, version - 1, us) {
+            self.access(who, place).read_us.get_or_insert(us);
+        }
+    }
+
+    /// Enters who gave a file another name: it read it under the one and wrote it under the other.
+    fn enter_names(&mut self) {
+        for of_body in self.of_body.values().cloned().collect::<Vec<_>>() {
+            for pair in of_body.windows(2) {
+                let (from, to) = (&self.segments[pair[0]], &self.segments[pair[1]]);
+                let Some(who) = to.by else { continue };
+                let us = to.from_us;
+                let source =
+                    (from.file, from.offset + (to.first.clamp(from.first, from.last) - from.first) as usize);
+                let target = (to.file, to.offset);
+                let body = self.body(to.what);
+                if body.existed || !self.wrote(body, Some(who)) {
+                    let access = self.access(who, source);
+                    access.read_us = Some(access.read_us.map_or(us, |known| known.min(us)));
+                }
+                let access = self.access(who, target);
+                access.written_us = access.written_us.max(Some(us));
+            }
+        }
+    }
+
+    fn fit(&self, body: &Body, version: u32, us: i64, then: &Stamp) -> Fit {
+        let version = &body.versions[version as usize];
+        let now = match version.bytes {
+            Bytes::Hashed { stamp, .. } => stamp,
+            _ => version.stamp,
+        };
+        let is_racy =
+            !self.has_fine_times && us.saturating_mul(1000).saturating_sub(then.ctime_ns) < COARSE_NS;
+        match body.is_unchanged(then, &now) {
+            Some(true) if !is_racy => Fit::Same,
+            Some(false) => Fit::Changed,
+            _ => Fit::Likely,
+        }
+    }
+
+    fn classify(&mut self) {
+        let mut read_before = vec![false; self.files.len()];
+        let mut read_any = vec![false; self.files.len()];
+        let mut read_by_others = vec![false; self.files.len()];
+        let writes = |accesses: &BTreeMap<(Who, usize, usize), Access>, who: Who, file: usize| {
+            accesses
+                .range((who, file, 0)..=(who, file, usize::MAX))
+                .any(|(_, access)| access.written_us.is_some())
+        };
+        for ((who, file, version), access) in &self.accesses {
+            if access.read_us.is_some() {
+                read_any[*file] = true;
+                read_before[*file] |= *version == 0;
+                read_by_others[*file] |= !writes(&self.accesses, *who, *file);
+            }
+        }
+        for (index, file) in self.files.iter_mut().enumerate() {
+            let has_changed = file.versions.len() > 1;
+            file.class = match (file.existed, file.exists) {
+                (true, false) => Class::Deleted,
+                (false, false) => Class::Temporary,
+                (true, true) if has_changed && read_before[index] => Class::Updated,
+                (true, true) if has_changed => Class::Output,
+                (true, true) if read_any[index] => Class::Input,
+                (true, true) => Class::Untouched,
+                (false, true) if file.versions.iter().all(|version| !version.was_written) => Class::Input,
+                (false, true) if read_by_others[index] => Class::Intermediate,
+                (false, true) => Class::Output,
+            };
+        }
+    }
+
+    fn hand_over(self, command: i32, observation: &mut Observation) {
+        let actors = &self.ledger.actors;
+        let groups = process::groups(actors, &self.executors);
+        let mut shown: Vec<Who> =
+            (0..actors.len() as Who).filter(|who| actors[*who as usize].program.is_some()).collect();
+        shown.sort_by_key(|who| (actors[*who as usize].started_us, *who));
+        let mut positions = vec![0; actors.len()];
+        for (position, who) in shown.iter().enumerate() {
+            positions[*who as usize] = position;
+        }
+        let mut first_of: BTreeMap<Who, usize> = BTreeMap::new();
+        for who in &shown {
+            first_of.entry(groups[*who as usize]).or_insert(positions[*who as usize]);
+        }
+        for who in &shown {
+            let actor = &actors[*who as usize];
+            let range = (*who, 0, 0)..=(*who, usize::MAX, usize::MAX);
+            let accesses = self.accesses.range(range).map(|(_, access)| access.clone()).collect();
+            let parent = actor.parent.map(|parent| self.executor(parent));
+            let Some(mut process) = show(actor, accesses) else { continue };
+            process.parent = parent
+                .filter(|parent| actors[*parent as usize].program.is_some())
+                .map(|parent| positions[parent as usize]);
+            process.group = first_of[&groups[*who as usize]];
+            if actor.pid == command && process.ended_us.is_none() {
+                process.ended_us = Some(observation.ended_us);
+                process.exit_code = match observation.exit {
+                    Exit::Code(code) => Some(code),
+                    Exit::Signal { .. } => None,
+                };
+            }
+            observation.processes.push(process);
+        }
+        observation.files = self.files;
+        observation.private_temporaries = self.ledger.temporaries;
+    }
+}
+
+fn show(actor: &Actor, accesses: Vec<Access>) -> Option<Process> {
+    let program = actor.program.clone()?;
+    Some(Process {
+        pid: actor.pid,
+        parent: None,
+        exe: program.exe,
+        arguments: program.arguments,
+        arguments_were_cut: program.arguments_were_cut,
+        folder: program.folder,
+        started_us: actor.started_us,
+        ended_us: actor.ended_us,
+        exit_code: actor.exit_code,
+        standard: actor.standard,
+        group: 0,
+        accesses,
+    })
+}
+
+fn worse(a: Fit, b: Fit) -> Fit {
+    match (a, b) {
+        (Fit::Changed, _) | (_, Fit::Changed) => Fit::Changed,
+        (Fit::Likely, _) | (_, Fit::Likely) => Fit::Likely,
+        _ => Fit::Same,
+    }
+}

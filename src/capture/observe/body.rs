@@ -1,0 +1,173 @@
+//! One file as the run meets it: its names in time, and the versions its bytes went through.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Evidence;
+use super::digest::Digest;
+use super::stamp::{Look, Stamp};
+
+/// Index of a process in the ledger.
+pub(super) type Who = u32;
+
+/// How a name came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Removed, or replaced by another file.
+    Removed,
+    /// Went on under another name.
+    Renamed,
+}
+
+/// A path under which a file stood for a time.
+#[derive(Debug)]
+pub(super) struct Name {
+    pub(super) path: Arc<Path>,
+    /// When and by whom it was given; nobody: it stood before the run, or somebody outside gave it.
+    pub(super) from_us: i64,
+    pub(super) by: Option<Who>,
+    pub(super) end: Option<(i64, Option<Who>, Ending)>,
+    /// The version current when it was given, and the last one while it stood.
+    pub(super) first_version: u32,
+    pub(super) last_version: u32,
+}
+
+/// What is known of a version's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bytes {
+    /// Not looked at yet.
+    Unread,
+    /// Known from when the file had this stamp.
+    Hashed { digest: Digest, stamp: Stamp, evidence: Evidence },
+    /// Not to be hashed, by the caller's wish or because of its size.
+    Unwanted,
+    /// Could not be read.
+    Unreadable,
+    /// Overwritten or removed before anybody but its writer had read it.
+    Lost,
+}
+
+/// What stood in a file between two moments at which somebody could begin to change it.
+#[derive(Debug)]
+pub(super) struct Version {
+    /// False for what stood there before the run.
+    pub(super) written: bool,
+    /// Opened for writing but not seen to change since this stamp.
+    pub(super) tentative: Option<Stamp>,
+    pub(super) bytes: Bytes,
+    pub(super) writers: Vec<Who>,
+    pub(super) first_reader: Option<Who>,
+    /// Somebody has read it who is not among its writers.
+    pub(super) read_by_others: bool,
+    /// Stamp when the version was last known to be current.
+    pub(super) stamp: Stamp,
+}
+
+impl Version {
+    pub(super) fn new(writer: Option<Who>, stamp: Stamp) -> Version {
+        Version {
+            written: writer.is_some(),
+            tentative: None,
+            bytes: Bytes::Unread,
+            writers: writer.into_iter().collect(),
+            first_reader: None,
+            read_by_others: false,
+            stamp,
+        }
+    }
+}
+
+/// A file, told by device, inode and time of creation, whatever its names.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) birth_ns: i64,
+    pub(super) existed: bool,
+    pub(super) is_link: bool,
+    pub(super) names: Vec<Name>,
+    pub(super) versions: Vec<Version>,
+    /// Values of ctime between which only names, not bytes, have changed.
+    pub(super) calm_ctimes_ns: Vec<i64>,
+    /// Opened for writing, in vain or not, by somebody.
+    pub(super) was_opened_for_writing: bool,
+}
+
+impl Body {
+    pub(super) fn new(look: &Look, creator: Option<Who>) -> Body {
+        Body {
+            birth_ns: look.birth_ns,
+            existed: creator.is_none(),
+            is_link: look.is_link(),
+            names: Vec::with_capacity(1),
+            versions: vec![Version::new(creator, look.stamp())],
+            calm_ctimes_ns: vec![],
+            was_opened_for_writing: false,
+        }
+    }
+
+    /// Index of the current version, tentative or not.
+    pub(super) fn current(&self) -> u32 {
+        self.versions.len() as u32 - 1
+    }
+
+    pub(super) fn version(&mut self, index: u32) -> &mut Version {
+        &mut self.versions[index as usize]
+    }
+
+    /// Index of the version whose bytes the file holds as far as known.
+    pub(super) fn standing(&self) -> u32 {
+        let current = self.current();
+        if self.versions[current as usize].tentative.is_some() { current - 1 } else { current }
+    }
+
+    pub(super) fn live_name(&self) -> Option<&Name> {
+        self.names.iter().rev().find(|name| name.end.is_none())
+    }
+
+    /// The name to speak of: one that lives, else the last one.
+    pub(super) fn main_name(&self) -> Option<&Name> {
+        self.live_name().or(self.names.last())
+    }
+
+    /// Takes notice of the present stamp: a tentative version whose bytes have changed is one.
+    pub(super) fn refresh(&mut self, now: &Stamp) {
+        let current = self.current();
+        let version = self.version(current);
+        if let Some(opened) = version.tentative
+            && (opened.size_bytes, opened.mtime_ns) != (now.size_bytes, now.mtime_ns)
+        {
+            version.tentative = None;
+        }
+        version.stamp = *now;
+    }
+
+    /// Takes notice that a name was given or taken between two stamps, which moves ctime and nothing else.
+    pub(super) fn rename_moved_ctime(&mut self, before: &Stamp, after: &Stamp) {
+        if (before.size_bytes, before.mtime_ns) != (after.size_bytes, after.mtime_ns) {
+            return;
+        }
+        if self.calm_ctimes_ns.last() != Some(&before.ctime_ns) {
+            self.calm_ctimes_ns = vec![before.ctime_ns];
+        }
+        self.calm_ctimes_ns.push(after.ctime_ns);
+        let current = self.current();
+        let version = self.version(current);
+        if version.tentative == Some(*before) {
+            version.tentative = Some(*after);
+        }
+        version.stamp = *after;
+    }
+
+    /// Tells whether the same bytes stood there at both stamps: surely, likely (`None`), or not.
+    pub(super) fn is_unchanged(&self, then: &Stamp, now: &Stamp) -> Option<bool> {
+        if (then.dev, then.ino, then.size_bytes, then.mtime_ns)
+            != (now.dev, now.ino, now.size_bytes, now.mtime_ns)
+        {
+            return Some(false);
+        }
+        let is_calm = |ctime| self.calm_ctimes_ns.contains(&ctime);
+        if then.ctime_ns == now.ctime_ns || (is_calm(then.ctime_ns) && is_calm(now.ctime_ns)) {
+            return Some(true);
+        }
+        None
+    }
+}

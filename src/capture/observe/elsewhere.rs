@@ -1,0 +1,53 @@
+//! Where there is no net: starts the command and compares what stands in some folders before and after.
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::Error;
+
+use super::refusal::{Refusal, find_program};
+use super::snapshot::Snapshot;
+use super::{Digest, Exit, Level, Observation, Options};
+
+pub(super) fn observe(
+    options: &Options<'_>,
+    _keep: &mut dyn FnMut(&Path, &Digest, &[u8]),
+) -> Result<Observation, Refusal> {
+    let program = find_program(options)?;
+    let wants_snapshot =
+        options.level.is_none_or(|level| level == Level::Snapshot) && !options.roots.is_empty();
+    let before = wants_snapshot.then(|| Snapshot::take(options));
+    let started_us = (options.clock)();
+    let mut command = Command::new(program);
+    command.arg0(&options.arguments[0]).args(&options.arguments[1..]).current_dir(&options.folder);
+    command.env_clear().envs(options.environment.iter().map(|(key, value)| (key, value)));
+    let shown = options.arguments[0].display();
+    let status = command.status().map_err(|error| {
+        let kind = error.kind();
+        let message = Error::request(format!("cannot run `{shown}`")).because(error);
+        match kind {
+            std::io::ErrorKind::NotFound => Refusal::NotFound(message),
+            _ => Refusal::NotExecutable(message),
+        }
+    })?;
+    let ended_us = (options.clock)();
+    let exit = match status.code() {
+        Some(code) => Exit::Code(code),
+        None => Exit::Signal { number: status.signal().unwrap_or(0), dumped_core: status.core_dumped() },
+    };
+    let level = if before.is_some() { Level::Snapshot } else { Level::Nothing };
+    let files = before.map(|before| before.compare(&Snapshot::take(options), options));
+    Ok(Observation {
+        level,
+        exit,
+        started_us,
+        ended_us,
+        processes: vec![],
+        files: files.unwrap_or_default(),
+        gaps: vec!["the net can be had on Linux only".to_string()],
+        connections: vec![],
+        private_temporaries: 0,
+        traps: 0,
+    })
+}

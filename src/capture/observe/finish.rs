@@ -1,0 +1,137 @@
+//! After the command: what became of each file, and the digests that are still missing.
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::body::{Bytes, Ending};
+use super::ledger::What;
+use super::net::Net;
+use super::stamp::Look;
+use super::{Evidence, digest, sys};
+
+const TMPFS: u32 = 0x0102_1994;
+const RAMFS: u32 = 0x8584_58f6;
+
+const FEW: usize = 32;
+const FEW_BYTES: u64 = 1 << 20;
+
+/// A file whose present bytes are wanted.
+struct Task {
+    what: What,
+    version: u32,
+    path: PathBuf,
+    look: Look,
+}
+
+/// Settles what is open and hashes what is there.
+pub(super) fn finish(net: &mut Net<'_>) {
+    net.collect(true);
+    net.settle_all(true);
+    net.settle_starts();
+    let mut tasks = vec![];
+    for what in 0..net.ledger.bodies.len() as What {
+        if net.ledger.bodies[what as usize].is_some()
+            && let Some((path, look)) = look_again(net, what)
+            && let Some(task) = task(net, what, path, look)
+        {
+            tasks.push(task);
+        }
+    }
+    let hash = |task: Task| (task.what, task.version, bytes_of(&task));
+    let size: u64 = tasks.iter().map(|task| task.look.size).sum();
+    // To wake all cores takes longer than to hash a few small files.
+    let results: Vec<(What, u32, Bytes)> = if tasks.len() < FEW && size < FEW_BYTES {
+        tasks.into_iter().map(hash).collect()
+    } else {
+        tasks.into_par_iter().map(hash).collect()
+    };
+    for (what, version, bytes) in results {
+        enter(net, what, version, bytes);
+    }
+}
+
+/// Looks at a file's names once more; returns one under which it still stands.
+fn look_again(net: &mut Net<'_>, what: What) -> Option<(PathBuf, Look)> {
+    let body = net.ledger.body(what);
+    let identity = (body.versions[0].stamp.dev, body.versions[0].stamp.ino);
+    let names: Vec<PathBuf> =
+        body.names.iter().filter(|name| name.end.is_none()).map(|name| name.path.to_path_buf()).collect();
+    let mut standing = None;
+    for path in names {
+        let look = digest::c_path(&path).and_then(|path| sys::look(sys::here(), &path, false)).ok();
+        match look.filter(|look| (look.dev, look.ino) == identity) {
+            Some(look) => standing = Some((path, look)),
+            None => {
+                // Removed or replaced by somebody outside.
+                let us = (net.options.clock)();
+                net.ledger.end_name(what, &path, None, us, Ending::Removed);
+            }
+        }
+    }
+    net.ledger.bodies[what as usize].as_ref()?;
+    if let Some((_, look)) = &standing {
+        net.ledger.body(what).refresh(&look.stamp());
+    }
+    standing
+}
+
+/// Decides whether the bytes that stand in a file are to be read.
+fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> Option<Task> {
+    let in_memory = matches!(net.file_system(&look, &path), TMPFS | RAMFS);
+    let body = net.ledger.body(what);
+    let current = body.current();
+    let tentative = body.version(current).tentative;
+    // A change through a mapping moves no time in memory; a time set back does not fool ctime.
+    let is_doubtful = tentative.is_some_and(|opened| in_memory || opened.ctime_ns != look.ctime_ns);
+    let version = if is_doubtful { current } else { body.standing() };
+    if body.version(version).bytes != Bytes::Unread {
+        return None;
+    }
+    let stamp = look.stamp();
+    let bytes = if !(net.options.is_wanted)(&path) {
+        Bytes::Unwanted
+    } else if look.is_link() {
+        digest::of_link(&path).map_or(Bytes::Unreadable, |digest| Bytes::Hashed {
+            digest,
+            stamp,
+            evidence: Evidence::Hashed,
+        })
+    } else if look.size > net.options.hash_max_bytes {
+        Bytes::Unwanted
+    } else if let Some(digest) = (net.options.known_digest)(&stamp) {
+        Bytes::Hashed { digest, stamp, evidence: Evidence::Known }
+    } else {
+        return Some(Task { what, version, path, look });
+    };
+    enter(net, what, version, bytes);
+    None
+}
+
+fn bytes_of(task: &Task) -> Bytes {
+    let read = digest::open(&task.path).and_then(|file| {
+        let found = digest::look_at(&file)?;
+        if found.is_same_file(&task.look) {
+            digest::read(&file, 0)
+        } else {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    });
+    match read {
+        Ok(read) => Bytes::Hashed { digest: read.digest, stamp: read.stamp, evidence: Evidence::Hashed },
+        Err(_) => Bytes::Unreadable,
+    }
+}
+
+/// Enters the bytes of a version; one that was only perhaps written is one if its bytes are others.
+fn enter(net: &mut Net<'_>, what: What, version: u32, bytes: Bytes) {
+    let body = net.ledger.body(what);
+    if body.version(version).tentative.is_some()
+        && let (Bytes::Hashed { digest, .. }, Bytes::Hashed { digest: before, .. }) =
+            (bytes, body.version(version - 1).bytes)
+        && digest != before
+    {
+        body.version(version).tentative = None;
+    }
+    body.version(version).bytes = bytes;
+}

@@ -1,0 +1,289 @@
+//! What processes did to files, in the order in which they did it; knows no system call.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::body::{Body, Bytes, Ending, Name, Version, Who};
+use super::process::Actor;
+use super::stamp::{Look, Stamp};
+
+/// Index of a file in the ledger.
+pub(super) type What = u32;
+
+/// What one process did with one version of one file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Touch {
+    /// First read, and the stamp the file had then.
+    pub(super) read: Option<(i64, Stamp)>,
+    /// Last opening for writing.
+    pub(super) written_us: Option<i64>,
+    pub(super) was_executed: bool,
+    /// Wrote into the bytes of the version before, some of which may be left.
+    pub(super) extends: bool,
+}
+
+/// How a file is opened for writing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Writing {
+    /// Nothing of what stood there is left.
+    pub(super) truncates: bool,
+    /// The descriptor reads as well.
+    pub(super) reads: bool,
+}
+
+/// The ledger of a run.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// `None` where a file was created, used and removed by one process alone.
+    pub(super) bodies: Vec<Option<Box<Body>>>,
+    by_identity: HashMap<(u64, u64), What>,
+    by_path: BTreeMap<Arc<Path>, What>,
+    pub(super) actors: Vec<Actor>,
+    /// When the run began, by the clock of the kernel, in nanoseconds since 1970.
+    started_ns: i64,
+    /// How many files have been forgotten because they came and went within one process.
+    pub(super) temporaries: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(started_ns: i64) -> Ledger {
+        Ledger { started_ns, ..Ledger::default() }
+    }
+
+    pub(super) fn body(&mut self, what: What) -> &mut Body {
+        self.bodies[what as usize].as_mut().expect("a forgotten file is no longer found by identity or name")
+    }
+
+    /// Tells whether a file has been forgotten, which may happen while a call that concerns it is under way.
+    pub(super) fn is_forgotten(&self, what: What) -> bool {
+        self.bodies[what as usize].is_none()
+    }
+
+    fn touch(&mut self, who: Who, what: What, version: u32) -> &mut Touch {
+        self.actors[who as usize].touches.entry((what, version)).or_default()
+    }
+
+    /// Finds a file that was met before.
+    pub(super) fn known(&self, look: &Look) -> Option<What> {
+        let what = *self.by_identity.get(&(look.dev, look.ino))?;
+        let body = self.bodies[what as usize].as_ref()?;
+        // The kernel gives the inodes of removed files away again.
+        let is_same = body.birth_ns == look.birth_ns || body.birth_ns == 0 || look.birth_ns == 0;
+        (is_same && body.is_link == look.is_link()).then_some(what)
+    }
+
+    /// Enters a file that is met for the first time and that nobody of the run has created.
+    pub(super) fn meet(&mut self, look: &Look, path: PathBuf, us: i64) -> What {
+        self.enter(look, None, Some(path), us)
+    }
+
+    /// Enters a file that `who` has created; without a path if it has none yet.
+    pub(super) fn create(&mut self, who: Who, look: &Look, path: Option<PathBuf>, us: i64) -> What {
+        let what = self.enter(look, Some(who), path, us);
+        self.touch(who, what, 0).written_us = Some(us);
+        what
+    }
+
+    fn enter(&mut self, look: &Look, creator: Option<Who>, path: Option<PathBuf>, us: i64) -> What {
+        let what = self.bodies.len() as What;
+        let mut body = Body::new(look, creator);
+        // Born since, but by nobody of the run: by somebody outside, or so that it was not seen.
+        body.existed &= look.birth_ns < self.started_ns || self.started_ns == 0;
+        self.bodies.push(Some(Box::new(body)));
+        self.by_identity.insert((look.dev, look.ino), what);
+        if let Some(path) = path {
+            self.give_name(what, path, creator, us);
+        }
+        what
+    }
+
+    /// Records a read of the bytes that stand there now.
+    pub(super) fn read(&mut self, who: Who, what: What, look: &Look, us: i64) {
+        if self.is_forgotten(what) {
+            return;
+        }
+        let stamp = look.stamp();
+        let body = self.body(what);
+        body.refresh(&stamp);
+        let standing = body.standing();
+        let version = body.version(standing);
+        version.first_reader.get_or_insert(who);
+        version.read_by_others |= !version.writers.contains(&who);
+        self.touch(who, what, standing).read.get_or_insert((us, stamp));
+    }
+
+    /// Records another read of a file that is known not to have changed since the last look.
+    pub(super) fn read_again(&mut self, who: Who, what: What, us: i64) {
+        if self.is_forgotten(what) {
+            return;
+        }
+        let body = self.body(what);
+        let standing = body.standing();
+        let stamp = body.version(standing).stamp;
+        self.touch(who, what, standing).read.get_or_insert((us, stamp));
+    }
+
+    /// Records that the file runs as a program, or as the interpreter of one.
+    pub(super) fn execute(&mut self, who: Who, what: What, look: &Look, us: i64) {
+        if self.is_forgotten(what) {
+            return;
+        }
+        self.read(who, what, look, us);
+        let standing = self.body(what).standing();
+        self.touch(who, what, standing).was_executed = true;
+    }
+
+    /// Records an opening for writing of a file that is there; returns the version whose bytes must be
+    /// taken before the call goes on.
+    pub(super) fn write(
+        &mut self,
+        who: Who,
+        what: What,
+        look: &Look,
+        us: i64,
+        writing: Writing,
+    ) -> Option<u32> {
+        let stamp = look.stamp();
+        let body = self.body(what);
+        body.was_opened_for_writing = true;
+        body.refresh(&stamp);
+        let (current, standing) = (body.current(), body.standing());
+        let version = body.version(current);
+        let mut endangered = None;
+        let mut extends = false;
+        if current != standing {
+            extends = !writing.truncates;
+            // Opened before and not changed since: the same bytes are at stake, and are safe already.
+            version.writers.push(who);
+            version.writers.dedup();
+        } else if !version.written
+            || version.read_by_others
+            || (writing.truncates && !version.writers.contains(&who))
+        {
+            if version.written && !version.read_by_others {
+                version.bytes = Bytes::Lost;
+            } else if version.bytes == Bytes::Unread {
+                endangered = Some(standing);
+            }
+            let mut next = Version::new(Some(who), stamp);
+            next.tentative = Some(stamp);
+            body.versions.push(next);
+            extends = !writing.truncates;
+        } else if !version.writers.contains(&who) {
+            version.writers.push(who);
+        }
+        let current = body.current();
+        if writing.reads && look.size > 0 && !writing.truncates {
+            self.read(who, what, look, us);
+        }
+        let touch = self.touch(who, what, current);
+        touch.written_us = Some(us);
+        touch.extends |= extends;
+        endangered
+    }
+
+    /// Returns the version that is lost for ever when the file's last name goes, if anybody may ask for it.
+    pub(super) fn endangered(&mut self, what: What) -> Option<u32> {
+        let body = self.body(what);
+        let standing = body.standing();
+        let version = body.version(standing);
+        let matters = !version.written || version.read_by_others;
+        (matters && version.bytes == Bytes::Unread).then_some(standing)
+    }
+
+    /// Enters what was found out about a version's bytes.
+    pub(super) fn set_bytes(&mut self, what: What, version: u32, bytes: Bytes) {
+        if let Some(body) = self.bodies[what as usize].as_mut() {
+            body.version(version).bytes = bytes;
+        }
+    }
+
+    /// Gives a file a name; whatever stood there under that name has been replaced.
+    pub(super) fn give_name(&mut self, what: What, path: PathBuf, by: Option<Who>, us: i64) {
+        let path: Arc<Path> = Arc::from(path);
+        if let Some(former) = self.by_path.get(&path).copied()
+            && former != what
+        {
+            self.end_name(former, &path, by, us, Ending::Removed);
+        }
+        let body = self.body(what);
+        if body.names.iter().any(|name| name.end.is_none() && name.path == path) {
+            return;
+        }
+        let version = body.standing();
+        body.names.push(Name {
+            path: path.clone(),
+            from_us: us,
+            by,
+            end: None,
+            first_version: version,
+            last_version: version,
+        });
+        self.by_path.insert(path, what);
+    }
+
+    /// Takes a name from a file; a file of one process that is gone with it is forgotten.
+    pub(super) fn end_name(&mut self, what: What, path: &Path, by: Option<Who>, us: i64, ending: Ending) {
+        let body = self.body(what);
+        let standing = body.standing();
+        for name in body.names.iter_mut().filter(|name| name.end.is_none() && &*name.path == path) {
+            name.end = Some((us, by, ending));
+            name.last_version = standing;
+        }
+        if self.by_path.get(path) == Some(&what) {
+            self.by_path.remove(path);
+        }
+        if ending == Ending::Removed && self.body(what).live_name().is_none() {
+            // The next file may get the same inode within the same tick of the clock.
+            self.unmap(what);
+            self.forget_if_private(what);
+        }
+    }
+
+    fn unmap(&mut self, what: What) {
+        let stamp = self.body(what).versions[0].stamp;
+        let identity = (stamp.dev, stamp.ino);
+        if self.by_identity.get(&identity) == Some(&what) {
+            self.by_identity.remove(&identity);
+        }
+    }
+
+    fn forget_if_private(&mut self, what: What) {
+        let body = self.body(what);
+        let owner = body.versions[0].writers.first().copied();
+        let Some(owner) = owner.filter(|_| !body.existed && body.live_name().is_none()) else { return };
+        let is_private = body
+            .versions
+            .iter()
+            .all(|version| !version.read_by_others && version.writers.iter().all(|writer| *writer == owner));
+        if !is_private || body.names.iter().any(|name| name.by.is_some_and(|by| by != owner)) {
+            return;
+        }
+        let count = body.versions.len() as u32;
+        self.bodies[what as usize] = None;
+        for version in 0..count {
+            self.actors[owner as usize].touches.remove(&(what, version));
+        }
+        self.temporaries += 1;
+    }
+
+    /// Renames every file below a folder that the ledger knows; returns them.
+    pub(super) fn move_folder(&mut self, from: &Path, to: &Path, by: Who, us: i64) -> Vec<What> {
+        let start: Arc<Path> = Arc::from(from);
+        let below: Vec<(Arc<Path>, What)> = self
+            .by_path
+            .range((Bound::Excluded(start), Bound::Unbounded))
+            .take_while(|(path, _)| path.starts_with(from))
+            .map(|(path, what)| (path.clone(), *what))
+            .collect();
+        for (path, what) in &below {
+            if let Ok(rest) = path.strip_prefix(from) {
+                self.end_name(*what, path, Some(by), us, Ending::Renamed);
+                self.give_name(*what, to.join(rest), Some(by), us);
+            }
+        }
+        below.into_iter().map(|(_, what)| what).collect()
+    }
+}

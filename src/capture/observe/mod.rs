@@ -1,0 +1,335 @@
+//! Observes a command: which processes it ran, and which files they read and wrote.
+//!
+//! On Linux every call that names a file is stopped by seccomp before it happens (the net): whatever the
+//! language, static or not, threads, daemons, 32-bit programs. So the bytes that a call is about to destroy
+//! can be read before they are gone. Where the net cannot be had, what stands in some folders before and
+//! after the command is compared (the snapshot).
+
+#[cfg(target_os = "linux")]
+mod acts;
+#[cfg(target_os = "linux")]
+mod assemble;
+#[cfg(target_os = "linux")]
+mod body;
+#[cfg(target_os = "linux")]
+mod calls;
+mod digest;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod filter;
+#[cfg(target_os = "linux")]
+mod finish;
+#[cfg(target_os = "linux")]
+mod folders;
+#[cfg(target_os = "linux")]
+mod ledger;
+#[cfg(target_os = "linux")]
+mod mounts;
+#[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
+mod net;
+#[cfg(target_os = "linux")]
+mod pending;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod programs;
+mod refusal;
+mod snapshot;
+mod stamp;
+#[cfg(target_os = "linux")]
+mod start;
+#[cfg(target_os = "linux")]
+mod sys;
+#[cfg(all(test, target_os = "linux"))]
+mod torture;
+#[cfg(target_os = "linux")]
+mod tracee;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use digest::Digest;
+pub use refusal::Refusal;
+pub use stamp::Stamp;
+
+/// How a command is to be observed. Everything it needs from outside stands here.
+pub struct Options<'a> {
+    /// The program and its arguments; the program is searched in the `PATH` of [`Options::environment`].
+    pub arguments: Vec<OsString>,
+    /// The working directory of the command; absolute.
+    pub folder: PathBuf,
+    /// The whole environment of the command.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The only rung to try; `None`: the best that can be had.
+    pub level: Option<Level>,
+    /// Lets the command use io_uring, which nobody can see into, instead of telling it that there is none.
+    pub allow_io_uring: bool,
+    /// Pre-images up to this size, in bytes, are handed out to be kept.
+    pub pre_image_max_bytes: u64,
+    /// Files above this size, in bytes, are not hashed.
+    pub hash_max_bytes: u64,
+    /// Tells which files are to be hashed, by path.
+    pub is_wanted: &'a dyn Fn(&Path) -> bool,
+    /// Returns the digest of a file with this stamp, where it is known from before.
+    pub known_digest: &'a dyn Fn(&Stamp) -> Option<Digest>,
+    /// The folders to compare where the net cannot be had.
+    pub roots: Vec<PathBuf>,
+    /// Tells which files and folders below the roots are not to be compared.
+    pub is_skipped: &'a dyn Fn(&Path) -> bool,
+    /// How long to go on watching processes that the command has left behind.
+    pub linger: Duration,
+    /// Hands signals that are sent to this process alone on to the command, and does not die of them. Changes
+    /// how the whole process takes signals while the command runs.
+    pub forward_signals: bool,
+    /// Returns the time in microseconds since 1970.
+    pub clock: &'a dyn Fn() -> i64,
+}
+
+impl<'a> Options<'a> {
+    /// Returns options for a command, with nothing left out: every file is hashed, nothing is skipped.
+    pub fn new(arguments: Vec<OsString>, folder: PathBuf, clock: &'a dyn Fn() -> i64) -> Options<'a> {
+        Options {
+            arguments,
+            folder,
+            environment: vec![],
+            level: None,
+            allow_io_uring: false,
+            pre_image_max_bytes: 1 << 20,
+            hash_max_bytes: u64::MAX,
+            is_wanted: &|_| true,
+            known_digest: &|_| None,
+            roots: vec![],
+            is_skipped: &|_| false,
+            linger: Duration::from_secs(1),
+            forward_signals: false,
+            clock,
+        }
+    }
+}
+
+/// How completely a command was observed, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Every call that names a file was seen.
+    Net,
+    /// Files before and after were compared; what was read is unknown.
+    Snapshot,
+    /// Nothing was observed but the command's end.
+    Nothing,
+}
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It returned this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal {
+        /// Number of the signal.
+        number: i32,
+        /// It left a core dump.
+        dumped_core: bool,
+    },
+}
+
+/// One end of a pipe or socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channel {
+    /// Inode; both ends of a pipe have the same.
+    pub inode: u64,
+    /// The parent has the same at the same place.
+    pub inherited: bool,
+}
+
+/// What one process did with one version of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Index in [`Observation::files`].
+    pub file: usize,
+    /// Index in [`File::versions`].
+    pub version: usize,
+    /// First read, in microseconds since 1970.
+    pub read_us: Option<i64>,
+    /// Last opening for writing (or renaming, or linking), in microseconds since 1970.
+    pub written_us: Option<i64>,
+    /// It ran as a program, or as the interpreter of one.
+    pub was_executed: bool,
+    /// Whether the bytes read are those of the version; says nothing if nothing was read.
+    pub fit: Fit,
+}
+
+/// Whether the bytes that a process could read are those that were hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// Identity, size and times were the same when it was opened and when it was hashed.
+    Same,
+    /// Only the time of the last change of attributes differs, or the times are too coarse to be sure.
+    Likely,
+    /// The file changed in between; which bytes were read is unknown.
+    Changed,
+}
+
+/// One program that ran in one process.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Process id; several entries have the same if one program replaced another (`exec`).
+    pub pid: i32,
+    /// Index of the process that started it.
+    pub parent: Option<usize>,
+    /// The program file, as this process sees it.
+    pub exe: PathBuf,
+    /// Its arguments, the first being its name for itself.
+    pub arguments: Vec<OsString>,
+    /// There were more arguments than are kept (64 KiB).
+    pub arguments_were_cut: bool,
+    /// Its working directory at the start.
+    pub folder: PathBuf,
+    /// When its program began, in microseconds since 1970.
+    pub started_us: i64,
+    /// When it ended or was replaced, in microseconds since 1970; `None` if nobody saw (it was killed, or still runs).
+    pub ended_us: Option<i64>,
+    /// The code it returned; `None` if it was replaced, killed, or still runs.
+    pub exit_code: Option<i32>,
+    /// Pipes and sockets at standard input, output and error.
+    pub standard: [Option<Channel>; 3],
+    /// Index of the first process of those it exchanged data with through pipes: together they are one step.
+    pub group: usize,
+    /// What it, and forks of it that ran no program of their own, read and wrote; by file and version.
+    pub accesses: Vec<Access>,
+}
+
+/// What became of a file in the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Stood there before, or was put there by somebody outside, and was only read.
+    Input,
+    /// Written, and there at the end.
+    Output,
+    /// Stood there before, was read, and was changed.
+    Updated,
+    /// Written, then read by another process of the run, and there at the end.
+    Intermediate,
+    /// Written, and gone at the end.
+    Temporary,
+    /// Stood there before, and is gone.
+    Deleted,
+    /// Opened for writing, but neither read nor changed.
+    Untouched,
+}
+
+/// What a version's bytes are known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Hashed after the command had ended.
+    Hashed,
+    /// Hashed while the call that was about to destroy them waited.
+    PreImage,
+    /// Known from before by their stamp.
+    Known,
+    /// Not hashed: not wanted, or too large.
+    StampOnly,
+    /// Could not be read.
+    Unreadable,
+    /// Were gone before anybody but their writer had read them.
+    Lost,
+    /// Found by comparing before and after.
+    Inferred,
+}
+
+/// Digest and size of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Digest of the bytes; of the target's text for a symbolic link.
+    pub digest: Digest,
+    /// Size in bytes.
+    pub size_bytes: u64,
+}
+
+/// What stood in a file for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// False for what stood there before the run.
+    pub was_written: bool,
+    /// The bytes, if they are known.
+    pub content: Option<Content>,
+    /// How they are known, or why not.
+    pub evidence: Evidence,
+    /// Identity, size and times when they were last seen; `None` if they were not.
+    pub stamp: Option<Stamp>,
+}
+
+/// One path and what stood there in the course of the run.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Path as this process sees it; the last one, if the run made the file under another name.
+    pub path: PathBuf,
+    /// What became of it.
+    pub class: Class,
+    /// It stood there before the run.
+    pub existed: bool,
+    /// It stands there at the end.
+    pub exists: bool,
+    /// It is a symbolic link, and its content is the text of its target.
+    pub is_link: bool,
+    /// Oldest first; at least one.
+    pub versions: Vec<Version>,
+}
+
+impl File {
+    /// Returns what stood there before the run.
+    pub fn before(&self) -> Option<&Version> {
+        self.versions.first().filter(|version| !version.was_written)
+    }
+
+    /// Returns what stands there at the end.
+    pub fn after(&self) -> Option<&Version> {
+        self.versions.last().filter(|_| self.exists)
+    }
+}
+
+/// What was seen of a command.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// How completely.
+    pub level: Level,
+    /// How the command ended.
+    pub exit: Exit,
+    /// When it started, in microseconds since 1970.
+    pub started_us: i64,
+    /// When it ended, in microseconds since 1970; processes it left behind may have gone on.
+    pub ended_us: i64,
+    /// Programs in the order in which they began; the first is the command itself. Empty without the net.
+    pub processes: Vec<Process>,
+    /// Files in the order of their paths.
+    pub files: Vec<File>,
+    /// What could not be seen, as sentences for the record.
+    pub gaps: Vec<String>,
+    /// Addresses that were connected to, at most 256.
+    pub connections: Vec<String>,
+    /// Files that one process made and removed, which are not listed.
+    pub private_temporaries: u64,
+    /// How many calls were stopped.
+    pub traps: u64,
+}
+
+/// Runs a command to its end and returns what it did; `keep` gets the bytes of small files that are about to be destroyed.
+///
+/// Nothing is printed, standard streams and signals are the command's own, and once it has started no
+/// failure to observe stops it: it is said in [`Observation::gaps`]. While it runs, processes it leaves behind
+/// become children of this process.
+///
+/// # Errors
+/// Only if the command could not be started, with the exit code a shell would give.
+pub fn observe(
+    options: &Options<'_>,
+    keep: &mut dyn FnMut(&Path, &Digest, &[u8]),
+) -> Result<Observation, Refusal> {
+    #[cfg(target_os = "linux")]
+    return start::observe(options, keep);
+    #[cfg(not(target_os = "linux"))]
+    return elsewhere::observe(options, keep);
+}

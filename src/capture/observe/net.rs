@@ -1,0 +1,460 @@
+//! The net: takes stopped calls one by one, asks what they mean, and lets them go on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use super::body::{Bytes, Who};
+use super::calls::{self, Abi};
+use super::digest::{self, Digest};
+use super::folders::Folders;
+use super::ledger::{Ledger, What};
+use super::mounts::Mount;
+use super::pending::Pending;
+use super::process::Actor;
+use super::programs::{Image, Starting};
+use super::stamp::Look;
+use super::sys::{self, Notification};
+use super::tracee::{Found, Thread};
+use super::{Evidence, Options};
+
+/// Files above this size are hashed beside the net, while other calls are answered.
+const AT_ONCE_BYTES: u64 = 1 << 20;
+
+/// How many threads are remembered; each costs a descriptor.
+const THREADS_MAX: usize = 400;
+
+/// How many remembered system files; more are asked about each time.
+const SYSTEM_FILES_MAX: usize = 20_000;
+
+const CONNECTIONS_MAX: usize = 256;
+const GAPS_MAX: usize = 200;
+
+/// What is remembered of a path below the system's folders, which hundreds of processes open alike.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SystemFile {
+    Present(What),
+    /// Was not there; asked again after a while, since somebody outside may put it there.
+    Absent {
+        until_us: i64,
+    },
+}
+
+/// What happens to a stopped call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Continue,
+    Refuse(i32),
+}
+
+/// A pre-image to be taken: file, version, where it lies.
+pub(super) struct Endangered {
+    pub(super) what: What,
+    pub(super) version: u32,
+    pub(super) path: PathBuf,
+    pub(super) look: Look,
+}
+
+/// A pre-image that was taken beside the net.
+struct Taken {
+    what: What,
+    version: u32,
+    path: PathBuf,
+    read: Option<digest::Read>,
+}
+
+/// What the net knows of a run.
+pub(super) struct Net<'a> {
+    pub(super) options: &'a Options<'a>,
+    keep: &'a mut dyn FnMut(&Path, &Digest, &[u8]),
+    listener: Option<Arc<OwnedFd>>,
+    pub(super) ledger: Ledger,
+    pub(super) threads: HashMap<i32, Thread>,
+    /// Which program runs in a process now.
+    pub(super) current: HashMap<i32, Who>,
+    pub(super) pending: HashMap<i32, Pending>,
+    pub(super) pending_paths: HashMap<PathBuf, i32>,
+    pub(super) starting: HashMap<i32, Starting>,
+    system_files: HashMap<Vec<u8>, SystemFile>,
+    pub(super) own_root: Option<Look>,
+    pub(super) user: u32,
+    /// Program files below the system's folders, by path.
+    pub(super) images: HashMap<Vec<u8>, Image>,
+    pub(super) folders: Folders,
+    file_systems: HashMap<u64, u32>,
+    /// Mounts that a process of the run may serve: to look there could wait for a stopped call.
+    pub(super) served: Vec<PathBuf>,
+    /// The mounts of this process before the run made any.
+    pub(super) mounts_before: Vec<Mount>,
+    /// Pipes that the command was born with beyond its standard streams.
+    pub(super) given_pipes: Vec<u64>,
+    /// How many descriptors the command was born with, if the kernel says.
+    pub(super) given_count: Option<u64>,
+    endangered: Vec<Endangered>,
+    beside: (Sender<Taken>, Receiver<Taken>),
+    in_flight: usize,
+    pub(super) no_new_privileges: bool,
+    gaps: BTreeMap<String, u64>,
+    pub(super) connections: BTreeSet<String>,
+    pub(super) traps: u64,
+}
+
+impl<'a> Net<'a> {
+    pub(super) fn new(options: &'a Options<'a>, keep: &'a mut dyn FnMut(&Path, &Digest, &[u8])) -> Net<'a> {
+        Net {
+            options,
+            keep,
+            listener: None,
+            ledger: Ledger::new(kernel_time_ns()),
+            threads: HashMap::new(),
+            current: HashMap::new(),
+            pending: HashMap::new(),
+            pending_paths: HashMap::new(),
+            starting: HashMap::new(),
+            system_files: HashMap::new(),
+            own_root: sys::look(sys::here(), c"/", true).ok(),
+            user: sys::user(),
+            images: HashMap::new(),
+            folders: Folders::default(),
+            file_systems: HashMap::new(),
+            served: vec![],
+            mounts_before: vec![],
+            given_pipes: vec![],
+            given_count: None,
+            endangered: vec![],
+            beside: channel(),
+            in_flight: 0,
+            no_new_privileges: false,
+            gaps: BTreeMap::new(),
+            connections: BTreeSet::new(),
+            traps: 0,
+        }
+    }
+
+    /// Takes over the listener of a new process.
+    pub(super) fn attach(&mut self, listener: OwnedFd, no_new_privileges: bool) {
+        sys::wake_in_turn(listener.as_fd());
+        self.listener = Some(Arc::new(listener));
+        self.no_new_privileges = no_new_privileges;
+    }
+
+    pub(super) fn listener(&self) -> Option<Arc<OwnedFd>> {
+        self.listener.clone()
+    }
+
+    /// Lets go of the listener once the last thread under it is gone.
+    pub(super) fn detach(&mut self) {
+        self.listener = None;
+    }
+
+    /// Takes one stopped call and answers it, whatever happens on the way.
+    pub(super) fn serve(&mut self) {
+        let Some(listener) = self.listener.clone() else { return };
+        // An error means that the thread has died meanwhile.
+        let Ok(notification) = sys::receive(listener.as_fd()) else { return };
+        self.traps += 1;
+        let mut reply = Reply { listener, id: notification.id, verdict: Verdict::Continue };
+        // Whatever goes wrong here, the command shall not notice.
+        let considered = catch_unwind(AssertUnwindSafe(|| self.consider(&notification)));
+        reply.verdict = considered.unwrap_or_else(|_| {
+            self.gap("a fault of the observer: what a call did was not recorded".to_string());
+            Verdict::Continue
+        });
+        let endangered = std::mem::take(&mut self.endangered);
+        if !endangered.is_empty() && sys::still_waits(reply.listener.as_fd(), reply.id) {
+            self.rescue(endangered, reply);
+        }
+    }
+
+    fn consider(&mut self, notification: &Notification) -> Verdict {
+        let abi = Abi::of(notification.audit, notification.number);
+        let call = abi.and_then(|abi| Some((abi, calls::call(abi, notification.number)?)));
+        let Some((abi, call)) = call else { return Verdict::Continue };
+        let us = (self.options.clock)();
+        let tid = notification.tid;
+        if !self.thread_is_known(tid, us) {
+            self.gap(format!("a process could not be looked into (thread {tid})"));
+            return Verdict::Continue;
+        }
+        self.settle(tid, true);
+        // Settling may have forgotten what is known of threads.
+        if !self.thread_is_known(tid, us) {
+            return Verdict::Continue;
+        }
+        let thread = self.threads.remove(&tid).expect("it was made known just now");
+        self.settle_start(&thread, us);
+        let who = self.current.get(&thread.tgid).copied();
+        let verdict = match who {
+            Some(who) => {
+                self.ledger.actors[who as usize].seen_us = us;
+                self.act(&thread, who, abi, call, &notification.arguments, us)
+            }
+            None => Verdict::Continue,
+        };
+        self.threads.insert(tid, thread);
+        verdict
+    }
+
+    /// Makes sure that the thread is known, and the process it belongs to.
+    fn thread_is_known(&mut self, tid: i32, us: i64) -> bool {
+        let now = Instant::now();
+        if let Some(thread) = self.threads.get_mut(&tid) {
+            if thread.is_current(now) {
+                return true;
+            }
+            self.threads.remove(&tid);
+            self.current.remove(&tid);
+        }
+        if self.threads.len() >= THREADS_MAX {
+            self.forget_threads();
+        }
+        let Some(own_root) = self.own_root else { return false };
+        let met = Thread::meet(tid, now, &own_root).or_else(|_| {
+            // Perhaps there are no descriptors left.
+            self.threads.clear();
+            Thread::meet(tid, now, &own_root)
+        });
+        let Ok(thread) = met else { return false };
+        self.meet_process(&thread, us);
+        self.threads.insert(tid, thread);
+        true
+    }
+
+    fn forget_threads(&mut self) {
+        let (threads, later) =
+            (std::mem::take(&mut self.threads), Instant::now() + std::time::Duration::from_secs(9));
+        for (tid, mut thread) in threads {
+            if !thread.is_current(later) {
+                self.current.remove(&tid);
+            }
+        }
+    }
+
+    fn meet_process(&mut self, thread: &Thread, us: i64) {
+        let known = self.current.get(&thread.tgid);
+        if known.is_some_and(|who| self.ledger.actors[*who as usize].ended_us.is_none()) {
+            return;
+        }
+        let who = self.ledger.actors.len() as Who;
+        let parent = self.current.get(&thread.parent).copied().or_else(|| {
+            // An orphan: the one that led its session may have been met.
+            let session = if who > 0 { thread.session()? } else { return None };
+            Some(self.current.get(&session).copied().unwrap_or(0))
+        });
+        self.ledger.actors.push(Actor::new(thread.tgid, parent, us));
+        self.current.insert(thread.tgid, who);
+    }
+
+    /// Says what could not be seen; the same sentence is said once.
+    pub(super) fn gap(&mut self, text: String) {
+        if self.gaps.len() < GAPS_MAX || self.gaps.contains_key(&text) {
+            *self.gaps.entry(text).or_default() += 1;
+        }
+    }
+
+    pub(super) fn gaps(&self) -> Vec<String> {
+        let count = |count: u64| if count > 1 { format!(" ({count} times)") } else { String::new() };
+        self.gaps.iter().map(|(text, times)| format!("{text}{}", count(*times))).collect()
+    }
+
+    pub(super) fn connect_to(&mut self, address: String) {
+        if self.connections.len() < CONNECTIONS_MAX {
+            self.connections.insert(address);
+        }
+    }
+
+    /// Returns the kind of file system a file lies on, as `statfs` names it.
+    pub(super) fn file_system(&mut self, look: &Look, path: &Path) -> u32 {
+        if let Some(kind) = self.file_systems.get(&look.dev) {
+            return *kind;
+        }
+        let folder = digest::c_path(path).and_then(|path| sys::open(sys::here(), &path, libc::O_PATH));
+        let Ok(folder) = folder else { return 0 };
+        let kind = sys::file_system(folder.as_fd());
+        self.file_systems.insert(look.dev, kind);
+        kind
+    }
+
+    /// Tells whether this device is known to hold no files but the kernel's own.
+    pub(super) fn is_kernel_device(&self, device: u64) -> bool {
+        self.file_systems.get(&device).is_some_and(|kind| is_kernel_s(*kind))
+    }
+
+    /// Finds the file in the ledger, or enters it as one that stood there before; `None` for the kernel's own.
+    pub(super) fn identify(&mut self, found: Found, us: i64) -> Option<What> {
+        if is_kernel_s(self.file_system(&found.look, &found.path)) || found.is_nameless {
+            return self.ledger.known(&found.look);
+        }
+        if let Some(what) = self.ledger.known(&found.look) {
+            return Some(what);
+        }
+        // Somebody may just have made it.
+        self.settle_path(&found.path);
+        Some(self.ledger.known(&found.look).unwrap_or_else(|| self.ledger.meet(&found.look, found.path, us)))
+    }
+
+    /// Returns what is remembered of a path below the system's folders.
+    pub(super) fn system_file(&self, path: &[u8], us: i64) -> Option<SystemFile> {
+        let file = self.system_files.get(path).copied()?;
+        let is_stale = matches!(file, SystemFile::Absent { until_us } if us > until_us);
+        (!is_stale).then_some(file)
+    }
+
+    pub(super) fn remember_system_file(&mut self, path: &[u8], file: SystemFile) {
+        if self.system_files.len() < SYSTEM_FILES_MAX {
+            self.system_files.insert(path.to_vec(), file);
+        }
+    }
+
+    /// To be called before anything changes under a path.
+    pub(super) fn disturb(&mut self, path: &Path) {
+        use std::os::unix::ffi::OsStrExt as _;
+        if is_system_path(path.as_os_str().as_bytes()) {
+            self.system_files.clear();
+            self.images.clear();
+        }
+    }
+
+    /// Asks for the bytes of a version before the present call goes on.
+    pub(super) fn endanger(&mut self, what: What, version: Option<u32>, look: &Look, path: &Path) {
+        if let Some(version) = version {
+            self.endangered.push(Endangered { what, version, path: path.to_path_buf(), look: *look });
+        }
+    }
+
+    /// Takes the bytes of all endangered versions and lets the call go on then.
+    fn rescue(&mut self, endangered: Vec<Endangered>, reply: Reply) {
+        let mut later = vec![];
+        for item in endangered {
+            match self.take_at_once(&item) {
+                Some(bytes) => self.ledger.set_bytes(item.what, item.version, bytes),
+                None => later.push(item),
+            }
+        }
+        if later.is_empty() {
+            return;
+        }
+        let (results, keep_max) = (self.beside.0.clone(), self.options.pre_image_max_bytes);
+        self.in_flight += later.len();
+        std::thread::spawn(move || {
+            for Endangered { what, version, path, look } in later {
+                let read = open_same(&path, &look).and_then(|file| digest::read(&file, keep_max).ok());
+                // Nobody listens any more only if the run has been given up.
+                let _ = results.send(Taken { what, version, path, read });
+            }
+            drop(reply);
+        });
+    }
+
+    /// Returns the bytes of a version, or `None` if to read them takes long.
+    fn take_at_once(&mut self, item: &Endangered) -> Option<Bytes> {
+        let stamp = item.look.stamp();
+        if !(self.options.is_wanted)(&item.path) {
+            return Some(Bytes::Unwanted);
+        }
+        if item.look.is_link() {
+            return Some(digest::of_link(&item.path).map_or(Bytes::Unreadable, |digest| Bytes::Hashed {
+                digest,
+                stamp,
+                evidence: Evidence::PreImage,
+            }));
+        }
+        if item.look.size > self.options.hash_max_bytes {
+            return Some(Bytes::Unwanted);
+        }
+        if item.look.size > self.options.pre_image_max_bytes
+            && let Some(digest) = (self.options.known_digest)(&stamp)
+        {
+            return Some(Bytes::Hashed { digest, stamp, evidence: Evidence::Known });
+        }
+        if item.look.size > AT_ONCE_BYTES {
+            return None;
+        }
+        let read = open_same(&item.path, &item.look)
+            .and_then(|file| digest::read(&file, self.options.pre_image_max_bytes).ok());
+        Some(self.enter(item.what, &item.path, read))
+    }
+
+    /// Hands the bytes out to be kept, and returns what the ledger shall know.
+    fn enter(&mut self, what: What, path: &Path, read: Option<digest::Read>) -> Bytes {
+        let Some(digest::Read { digest, bytes, stamp }) = read else { return Bytes::Unreadable };
+        let existed = self.ledger.bodies[what as usize].as_ref().is_some_and(|body| body.existed);
+        if let Some(bytes) = bytes.filter(|_| existed) {
+            (self.keep)(path, &digest, &bytes);
+        }
+        Bytes::Hashed { digest, stamp, evidence: Evidence::PreImage }
+    }
+
+    /// Enters what was read beside the net; with `all`, waits for what is still being read.
+    pub(super) fn collect(&mut self, all: bool) {
+        while self.in_flight > 0 {
+            let taken = if all { self.beside.1.recv().ok() } else { self.beside.1.try_recv().ok() };
+            let Some(Taken { what, version, path, read }) = taken else { return };
+            self.in_flight -= 1;
+            let bytes = self.enter(what, &path, read);
+            self.ledger.set_bytes(what, version, bytes);
+        }
+    }
+}
+
+/// Returns the time by the kernel's clock, in nanoseconds since 1970; files are stamped with its last tick, so
+/// that none made before has a later stamp.
+fn kernel_time_ns() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0))
+}
+
+/// Answers the call when it is dropped, so that none is ever forgotten.
+struct Reply {
+    listener: Arc<OwnedFd>,
+    id: u64,
+    verdict: Verdict,
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        let refusal = match self.verdict {
+            Verdict::Continue => None,
+            Verdict::Refuse(errno) => Some(errno),
+        };
+        sys::answer(self.listener.as_fd(), self.id, refusal);
+    }
+}
+
+fn open_same(path: &Path, look: &Look) -> Option<File> {
+    let file = digest::open(path).ok()?;
+    digest::look_at(&file).is_ok_and(|found| found.is_same_file(look)).then_some(file)
+}
+
+/// Tells whether a file system shows the kernel's own state as files.
+fn is_kernel_s(kind: u32) -> bool {
+    const KERNEL_S: [u32; 14] = [
+        0x9fa0,      // proc
+        0x6265_6572, // sysfs
+        0x0027_e0eb, // cgroup
+        0x6367_7270, // cgroup2
+        0x6462_6720, // debugfs
+        0x7472_6163, // tracefs
+        0x7363_6673, // securityfs
+        0xcafe_4a11, // bpf
+        0x1cd1,      // devpts
+        0xf97c_ff8c, // selinuxfs
+        0xde5e_81e4, // efivarfs
+        0x4249_4e4d, // binfmt_misc
+        0x6265_6570, // configfs
+        0x1980_0202, // mqueue
+    ];
+    KERNEL_S.contains(&kind)
+}
+
+/// Tells whether a path is where the system keeps its own files, which hardly change under a run.
+pub(super) fn is_system_path(path: &[u8]) -> bool {
+    const SYSTEM: [&[u8]; 8] =
+        [b"/usr/", b"/lib", b"/etc/", b"/bin/", b"/sbin/", b"/opt/", b"/nix/store/", b"/gnu/store/"];
+    SYSTEM.iter().any(|prefix| path.starts_with(prefix))
+}

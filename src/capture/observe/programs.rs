@@ -1,0 +1,374 @@
+//! Programs that processes start: what is executed, through which interpreters, with which open files.
+
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::acts::Act;
+use super::body::Who;
+use super::ledger::{What, Writing};
+use super::net::{Net, is_system_path};
+use super::process::{Actor, Program};
+use super::stamp::Look;
+use super::tracee::{Place, Thread};
+use super::{Channel, digest, sys};
+
+/// Arguments are kept up to this size, in bytes.
+const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
+/// As many interpreters in a row as the kernel follows.
+const INTERPRETERS_MAX: usize = 5;
+
+/// A program that a process is about to run.
+#[derive(Debug)]
+pub(super) struct Starting {
+    program: Program,
+    image: Image,
+    us: i64,
+}
+
+/// A program file with what it takes to run it.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    exe: PathBuf,
+    /// The file, then its interpreters, outermost first, with the look taken at the start.
+    files: Vec<(What, Look)>,
+    /// The file that the kernel will have loaded, or what it runs before, where that cannot be foretold.
+    expected: Expected,
+}
+
+#[derive(Debug, Clone)]
+enum Expected {
+    Runs(Look),
+    NoLongerRuns(Option<Look>),
+}
+
+/// What the first bytes of a program file ask for.
+#[derive(Debug, PartialEq, Eq)]
+enum Format {
+    /// `#!` and this path.
+    Script(PathBuf),
+    /// A binary, with its dynamic linker if it has one.
+    Binary(Option<PathBuf>),
+    Unknown,
+}
+
+impl Net<'_> {
+    /// Remembers what a process will run if the call succeeds.
+    pub(super) fn execute(
+        &mut self,
+        act: Act<'_>,
+        folder: Option<usize>,
+        path: usize,
+        list: usize,
+    ) -> std::io::Result<()> {
+        let place = act.place(folder, path)?;
+        let follows = folder.is_none() || act.arguments[4] & 0x100 == 0;
+        let is_system = |path: &&[u8]| is_system_path(path) && !act.thread.is_foreign();
+        let system = place.absolute().filter(is_system).map(<[u8]>::to_vec);
+        let image = match system.as_ref().and_then(|path| self.images.get(path)) {
+            Some(image) => image.clone(),
+            None => {
+                let Some(image) = self.find_image(act, &place, follows) else { return Ok(()) };
+                if let Some(path) = system.filter(|_| matches!(image.expected, Expected::Runs(_))) {
+                    self.images.insert(path, image.clone());
+                }
+                image
+            }
+        };
+        let (arguments, arguments_were_cut) =
+            act.thread.read_strings(act.arguments[list], act.abi.pointer_bytes(), ARGUMENTS_BYTES_MAX);
+        let folder = act.thread.working_folder().unwrap_or_default();
+        let program = Program { exe: image.exe.clone(), arguments, arguments_were_cut, folder };
+        self.starting.insert(act.thread.tgid, Starting { program, image, us: act.us });
+        Ok(())
+    }
+
+    /// Finds out what would run; `None` if it cannot.
+    fn find_image(&mut self, act: Act<'_>, place: &Place, follows: bool) -> Option<Image> {
+        let found = act.thread.find(place, follows).ok()?;
+        let (look, exe) = (found.look, found.path.clone());
+        if !look.is_regular() || look.mode & 0o111 == 0 || !act.thread.may(place, 1) {
+            return None;
+        }
+        if found.is_nameless {
+            self.gap(format!("a program without a name was run: `{}`", exe.display()));
+        }
+        let (mut files, mut expected) = (vec![], Expected::Runs(look));
+        if let Some(what) = self.identify(found, act.us) {
+            files.push((what, look));
+            self.warn_of_lost_privilege(&look, &exe);
+        }
+        let (interpreters, is_understood) = self.interpreters(act.thread, &exe);
+        for (what, look, runs) in interpreters {
+            files.push((what, look));
+            if runs {
+                expected = Expected::Runs(look);
+            }
+        }
+        if !is_understood {
+            expected = Expected::NoLongerRuns(act.thread.program().ok());
+        }
+        Some(Image { exe, files, expected })
+    }
+
+    fn warn_of_lost_privilege(&mut self, look: &Look, exe: &Path) {
+        if !self.no_new_privileges {
+            return;
+        }
+        let is_privileged = look.mode & libc::S_ISUID != 0
+            || look.mode & (libc::S_ISGID | 0o010) == libc::S_ISGID | 0o010
+            || digest::c_path(exe).is_ok_and(|path| sys::has_capabilities(&path));
+        if is_privileged {
+            let name = exe.display();
+            self.gap(format!("`{name}` ran without the privilege its file gives (no_new_privs is set to observe without root)"));
+        }
+    }
+
+    /// Follows `#!` lines and dynamic linkers; the flag of each file says whether it is what will run, and the
+    /// last result whether the format is one the kernel knows of itself.
+    fn interpreters(&mut self, thread: &Thread, exe: &Path) -> (Vec<(What, Look, bool)>, bool) {
+        let (mut found, mut path) = (vec![], exe.to_path_buf());
+        for _ in 0..INTERPRETERS_MAX {
+            let format = digest::open(&path).map_or(Format::Unknown, |file| format_of(&file));
+            let (next, is_script) = match format {
+                Format::Script(next) => (next, true),
+                Format::Binary(Some(next)) => (next, false),
+                Format::Binary(None) => return (found, true),
+                Format::Unknown => return (found, false),
+            };
+            let place = Place::new(libc::AT_FDCWD, next.as_os_str().as_bytes().to_vec());
+            let Ok(interpreter) = thread.find(&place, true) else { return (found, !is_script) };
+            let look = interpreter.look;
+            path = interpreter.path.clone();
+            if let Some(what) = self.identify(interpreter, (self.options.clock)()) {
+                found.push((what, look, is_script));
+            }
+            if !is_script {
+                return (found, true);
+            }
+        }
+        (found, true)
+    }
+
+    /// Finds out whether the process that was about to run a program does so now.
+    pub(super) fn settle_start(&mut self, thread: &Thread, us: i64) {
+        let Some(starting) = self.starting.remove(&thread.tgid) else { return };
+        let runs = thread.program().ok();
+        let has_started = match (&starting.image.expected, runs) {
+            (Expected::Runs(expected), Some(runs)) => runs.is_same_file(expected),
+            (Expected::NoLongerRuns(Some(before)), Some(runs)) => !runs.is_same_file(before),
+            _ => true,
+        };
+        if has_started {
+            let who = self.begin(thread.tgid, starting);
+            self.inherit(thread, who, us);
+        }
+    }
+
+    /// Takes it that programs have started whose processes were never stopped again.
+    pub(super) fn settle_starts(&mut self) {
+        let mut starting: Vec<(i32, Starting)> = std::mem::take(&mut self.starting).into_iter().collect();
+        starting.sort_by_key(|(pid, start)| (start.us, *pid));
+        for (pid, starting) in starting {
+            if matches!(starting.image.expected, Expected::Runs(_)) {
+                self.begin(pid, starting);
+            }
+        }
+    }
+
+    fn begin(&mut self, pid: i32, starting: Starting) -> Who {
+        let Starting { program, image, us } = starting;
+        let former = self.current.get(&pid).copied();
+        let who = match former {
+            // What a fork opened before it ran a program was opened for the program.
+            Some(former) if self.ledger.actors[former as usize].program.is_none() => former,
+            _ => {
+                let who = self.ledger.actors.len() as Who;
+                if let Some(former) = former {
+                    self.ledger.actors[former as usize].ended_us = Some(us);
+                }
+                self.ledger.actors.push(Actor::new(pid, former, us));
+                self.current.insert(pid, who);
+                who
+            }
+        };
+        let actor = &mut self.ledger.actors[who as usize];
+        actor.program = Some(program);
+        actor.started_us = us;
+        for (what, look) in image.files {
+            self.ledger.execute(who, what, &look, us);
+        }
+        who
+    }
+
+    /// Records the files and pipes that a program is born with.
+    fn inherit(&mut self, thread: &Thread, who: Who, us: i64) {
+        let arguments = [0; 6];
+        let act = Act { thread, who, abi: super::calls::Abi::X64, arguments: &arguments, us };
+        for (index, descriptor) in [0, 1, 2].into_iter().enumerate() {
+            let Ok(look) = thread.look_at_descriptor(descriptor) else { continue };
+            if look.is_regular() {
+                self.inherit_file(act, descriptor, &look);
+            } else if look.is_pipe() || look.is_socket() {
+                let inherited = sys::look(sys::here(), &parent_s(thread, descriptor), true)
+                    .is_ok_and(|parent_s| parent_s.is_same_file(&look));
+                let actor = &mut self.ledger.actors[who as usize];
+                actor.standard[index] = Some(Channel { inode: look.ino, inherited });
+                // `make -j` gives its commands a pipe that nobody writes to.
+                actor.is_fed |=
+                    index == 0 && !inherited && (look.is_socket() || thread.parent_writes_to(&look));
+            }
+        }
+        let count = thread.descriptor_count();
+        if who == 0 {
+            self.given_count = count;
+        }
+        // As many as the command was given are most likely the same.
+        if who == 0 || count.is_none() || (count != self.given_count && count != Some(3)) {
+            self.inherit_others(act);
+        }
+    }
+
+    fn inherit_others(&mut self, act: Act<'_>) {
+        let mut pipes: Vec<u64> = vec![];
+        let is_first = act.who == 0;
+        for descriptor in act.thread.descriptors().into_iter().filter(|descriptor| *descriptor > 2) {
+            let Ok(look) = act.thread.look_at_descriptor(descriptor) else { continue };
+            if look.is_pipe() {
+                pipes.push(look.ino);
+            } else if look.is_regular() && is_first {
+                self.inherit_file(act, descriptor, &look);
+            }
+        }
+        if is_first {
+            self.given_pipes = pipes;
+            return;
+        }
+        // What the command was given itself joins everybody and nobody. Both ends in one hand are no way to
+        // somebody else, but tokens, as those of `make -j`.
+        let is_own = |inode: &u64| {
+            !self.given_pipes.contains(inode) && pipes.iter().filter(|other| *other == inode).count() == 1
+        };
+        let own: Vec<u64> = pipes.iter().copied().filter(is_own).collect();
+        if let (false, Some(parent)) = (own.is_empty(), self.ledger.actors[act.who as usize].parent) {
+            self.ledger.actors[act.who as usize].channels.extend(&own);
+            // Through its other end, which only the parent can have given it.
+            self.ledger.actors[parent as usize].channels.extend(own);
+        }
+    }
+
+    fn inherit_file(&mut self, act: Act<'_>, descriptor: i32, look: &Look) {
+        if self.is_kernel_device(look.dev) {
+            return;
+        }
+        let Ok((reads, writes)) = act.thread.descriptor_modes(descriptor) else { return };
+        let what = match self.ledger.known(look) {
+            Some(what) => what,
+            None => {
+                let Ok(found) = act.thread.find_descriptor(descriptor) else { return };
+                if writes && !reads && look.size == 0 && !found.is_nameless {
+                    // Just emptied by whoever started the command: nothing stood there before.
+                    self.ledger.create(act.who, look, Some(found.path), act.us);
+                    return;
+                }
+                let Some(what) = self.identify(found, act.us) else { return };
+                what
+            }
+        };
+        // Standard output is mostly open for both where it comes from a terminal or a test, and is not read.
+        if writes && (descriptor > 0 || !reads) {
+            let reads = reads && descriptor > 2;
+            self.write(act, what, look, Writing { truncates: false, reads });
+        } else if reads {
+            self.ledger.read(act.who, what, look, act.us);
+        }
+    }
+}
+
+fn parent_s(thread: &Thread, descriptor: i32) -> std::ffi::CString {
+    let path = format!("/proc/{}/fd/{descriptor}", thread.parent);
+    std::ffi::CString::new(path).expect("two numbers hold no zero byte")
+}
+
+/// Reads what kind of program a file is.
+fn format_of(file: &File) -> Format {
+    let mut head = [0_u8; 4096];
+    let read = file.read_at(&mut head, 0).unwrap_or(0);
+    let head = &head[..read];
+    if let Some(line) = head.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
+        let word = line.split(|byte| is_blank(byte)).find(|word| !word.is_empty());
+        return word.map_or(Format::Unknown, |word| {
+            Format::Script(PathBuf::from(std::ffi::OsStr::from_bytes(word)))
+        });
+    }
+    if head.starts_with(b"\x7fELF") {
+        return Format::Binary(linker_of(file, head));
+    }
+    Format::Unknown
+}
+
+/// Returns the dynamic linker (`PT_INTERP`) of an ELF file of this machine's byte order.
+fn linker_of(file: &File, head: &[u8]) -> Option<PathBuf> {
+    const PT_INTERP: u64 = 3;
+    let number = |bytes: &[u8], at: usize, size: usize| -> Option<u64> {
+        let mut wide = [0_u8; 8];
+        wide[..size].copy_from_slice(bytes.get(at..at + size)?);
+        Some(u64::from_le_bytes(wide))
+    };
+    let is_wide = *head.get(4)? == 2;
+    let (table, size, count) = if is_wide {
+        (number(head, 32, 8)?, number(head, 54, 2)?, number(head, 56, 2)?)
+    } else {
+        (number(head, 28, 4)?, number(head, 42, 2)?, number(head, 44, 2)?)
+    };
+    let mut entries = vec![0_u8; usize::try_from(size * count).ok().filter(|bytes| *bytes <= 1 << 16)?];
+    file.read_exact_at(&mut entries, table).ok()?;
+    let entry = entries.chunks_exact(usize::try_from(size).ok().filter(|size| *size > 0)?);
+    let (offset, length) = entry.into_iter().find_map(|entry| {
+        (number(entry, 0, 4)? == PT_INTERP).then_some(())?;
+        if is_wide {
+            Some((number(entry, 8, 8)?, number(entry, 32, 8)?))
+        } else {
+            Some((number(entry, 4, 4)?, number(entry, 16, 4)?))
+        }
+    })?;
+    let mut path = vec![0_u8; usize::try_from(length).ok().filter(|length| *length <= 4096)?];
+    file.read_exact_at(&mut path, offset).ok()?;
+    let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(&path[..end])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8], expected: Format) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(format_of(&File::open(&path).unwrap()), expected);
+    }
+
+    #[test]
+    fn the_interpreter_of_a_script_is_its_first_word() {
+        check(b"#! /usr/bin/env  python3\nprint()", Format::Script("/usr/bin/env".into()));
+        check(b"#!/bin/sh", Format::Script("/bin/sh".into()));
+        check(b"echo no magic", Format::Unknown);
+        check(b"#!\n", Format::Unknown);
+    }
+
+    #[test]
+    fn a_broken_binary_has_no_linker() {
+        check(b"\x7fELF\x02\x01\x01", Format::Binary(None));
+    }
+
+    #[test]
+    fn this_test_s_own_linker_is_found() {
+        let own = File::open(std::env::current_exe().unwrap()).unwrap();
+        let Format::Binary(linker) = format_of(&own) else { panic!("not a binary") };
+        assert!(linker.is_none_or(|linker| linker.exists()));
+    }
+}

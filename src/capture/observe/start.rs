@@ -1,0 +1,295 @@
+//! Starts the command, on the best rung that can be had, and stays with it to its end.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::error::Error;
+
+use super::calls::Abi;
+use super::filter;
+use super::net::Net;
+use super::refusal::{Refusal, find_program};
+use super::snapshot::Snapshot;
+use super::sys::{self, Adoption, End, Forwarding, Guardian, Launched, Report, Stage};
+use super::{Digest, Exit, Level, Observation, Options, assemble, finish};
+
+fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
+    let zero = |_| Refusal::Failed(Error::request("an argument of the command holds a zero byte"));
+    strings.map(|string| CString::new(string.as_bytes()).map_err(zero)).collect()
+}
+
+/// A command under way.
+struct Course<'a> {
+    net: Net<'a>,
+    launched: Launched,
+    reports_open: bool,
+    guardian: Option<Guardian>,
+    forwarding: Option<Forwarding>,
+    before: Option<Snapshot>,
+    level: Level,
+    end: Option<End>,
+    ended_us: i64,
+    linger_until: Option<Instant>,
+}
+
+pub(super) fn observe(
+    options: &Options<'_>,
+    keep: &mut dyn FnMut(&Path, &Digest, &[u8]),
+) -> Result<Observation, Refusal> {
+    let program = find_program(options)?;
+    let abis = Abi::native();
+    let wants_net = options.level.is_none_or(|level| level == Level::Net) && !abis.is_empty();
+    let filter = filter::program(abis);
+    let shown = c_strings(options.arguments.iter().map(OsString::as_os_str))?;
+    let entries: Vec<OsString> = options
+        .environment
+        .iter()
+        .map(|(key, value)| [key.as_os_str(), OsStr::new("="), value.as_os_str()].into_iter().collect())
+        .collect();
+    let environment = c_strings(entries.iter().map(OsString::as_os_str))?;
+    let both = c_strings([program.as_os_str(), options.folder.as_os_str()].into_iter())?;
+    let before = (options.level == Some(Level::Snapshot)).then(|| Snapshot::take(options));
+    let started_us = (options.clock)();
+    let _adoption = Adoption::begin();
+    let forwarding = options.forward_signals.then(Forwarding::begin);
+    let launch = sys::Launch {
+        program: &both[0],
+        arguments: &shown,
+        environment: &environment,
+        folder: &both[1],
+        filter: wants_net.then_some(&filter[..]),
+    };
+    let launched = sys::launch(&launch)
+        .map_err(|error| Refusal::Failed(Error::request("cannot start a process").because(error)))?;
+    if let Some(forwarding) = &forwarding {
+        forwarding.aim(launched.pid);
+    }
+    let level = if before.is_some() { Level::Snapshot } else { Level::Nothing };
+    let mut course = Course {
+        net: Net::new(options, keep),
+        launched,
+        reports_open: true,
+        guardian: None,
+        forwarding,
+        before,
+        level,
+        end: None,
+        ended_us: started_us,
+        linger_until: None,
+    };
+    course.go()?;
+    Ok(course.conclude(started_us))
+}
+
+impl Course<'_> {
+    /// Answers whatever comes until the command has ended and nothing of it is left, or the patience with what is left is over.
+    fn go(&mut self) -> Result<(), Refusal> {
+        loop {
+            let listener = self.net.listener();
+            if self.end.is_some() && (listener.is_none() || self.patience_ms() == Some(0)) {
+                return Ok(());
+            }
+            let ready = sys::wait(
+                [
+                    listener.as_ref().map(|listener| listener.as_fd()),
+                    self.end.is_none().then(|| self.launched.process.as_fd()),
+                    self.reports_open.then(|| self.launched.reports.as_fd()),
+                ],
+                self.patience_ms().unwrap_or(-1),
+            );
+            let Ok([calls, process, reports]) = ready else { return self.give_up() };
+            if reports.readable || reports.hung_up {
+                self.take_report()?;
+            }
+            if calls.readable {
+                self.net.serve();
+                self.net.collect(false);
+            } else if calls.hung_up {
+                self.net.detach();
+            }
+            if process.readable && self.end.is_none() {
+                self.take_end();
+            }
+        }
+    }
+
+    /// Without a way to wait for calls there is nothing left but to let the guardian answer them.
+    fn give_up(&mut self) -> Result<(), Refusal> {
+        self.net.gap("the observer could not go on; what came after was not seen".to_string());
+        self.net.detach();
+        self.guardian = None;
+        self.take_end();
+        Ok(())
+    }
+
+    fn patience_ms(&self) -> Option<i32> {
+        let left = self.linger_until?.saturating_duration_since(Instant::now());
+        Some(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
+    }
+
+    fn take_report(&mut self) -> Result<(), Refusal> {
+        let report = sys::next_report(self.launched.reports.as_fd());
+        match report {
+            Ok(Report::Listener(listener, no_new_privileges)) => {
+                self.guardian = Guardian::start(listener.as_fd()).ok();
+                if self.guardian.is_none() {
+                    self.net.gap(
+                        "no guardian could be started: had the observer died, so had the command".to_string(),
+                    );
+                }
+                self.net.attach(listener, no_new_privileges);
+                self.level = Level::Net;
+            }
+            Ok(Report::NoNet(errno)) => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                let why = if errno == libc::EBUSY {
+                    "another observer holds it".to_string()
+                } else {
+                    error.to_string()
+                };
+                self.net.gap(format!("the net could not be had: {why}"));
+                if self.net.options.level.is_none() && !self.net.options.roots.is_empty() {
+                    self.before = Some(Snapshot::take(self.net.options));
+                    self.level = Level::Snapshot;
+                }
+                sys::go(self.launched.reports.as_fd());
+            }
+            Ok(Report::Failed(stage, errno)) => {
+                self.reports_open = false;
+                return Err(self.refuse(stage, errno));
+            }
+            Ok(Report::Running) | Err(_) => self.reports_open = false,
+        }
+        Ok(())
+    }
+
+    /// Clears away what was started in vain.
+    fn refuse(&mut self, stage: Stage, errno: i32) -> Refusal {
+        // The process has its last call still before it, which is stopped as all others are.
+        loop {
+            let listener = self.net.listener();
+            let calls = listener.as_ref().map(|listener| listener.as_fd());
+            match sys::wait([calls, Some(self.launched.process.as_fd())], -1) {
+                Ok([_, process]) if process.readable => break,
+                Ok([calls, _]) if calls.readable => self.net.serve(),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        self.net.detach();
+        if let Some(guardian) = self.guardian.take() {
+            drop(guardian.dismiss());
+        }
+        let _ = sys::wait_for_end(self.launched.pid);
+        sys::reap(self.launched.pid);
+        let options = self.net.options;
+        let shown = options.arguments.first().map(|name| name.display().to_string()).unwrap_or_default();
+        let cause = std::io::Error::from_raw_os_error(errno);
+        match stage {
+            Stage::Folder => {
+                let folder = options.folder.display();
+                Refusal::Failed(Error::request(format!("cannot enter the folder `{folder}`")).because(cause))
+            }
+            Stage::Program if errno == libc::ENOENT => {
+                let error = Error::request(format!("cannot run `{shown}`: its interpreter is not there"));
+                Refusal::NotFound(error.because(cause))
+            }
+            Stage::Program => {
+                Refusal::NotExecutable(Error::request(format!("cannot run `{shown}`")).because(cause))
+            }
+        }
+    }
+
+    fn take_end(&mut self) {
+        self.end = sys::wait_for_end(self.launched.pid).ok().or(Some(End::Code(0)));
+        if let Some(forwarding) = &self.forwarding {
+            forwarding.aim(0);
+        }
+        sys::reap(self.launched.pid);
+        self.ended_us = (self.net.options.clock)();
+        self.linger_until = Some(Instant::now() + self.net.options.linger);
+        self.reap_orphans();
+    }
+
+    /// Orphans that have ended would keep the net open on kernels before 6.11.
+    fn reap_orphans(&self) {
+        if !sys::has_ended_children() {
+            return;
+        }
+        for pid in self.net.current.keys().filter(|pid| **pid != self.launched.pid) {
+            sys::reap(*pid);
+        }
+    }
+
+    fn conclude(mut self, started_us: i64) -> Observation {
+        self.reap_orphans();
+        let survivors = self.survivors();
+        for name in survivors {
+            self.net.gap(format!("{name} was still running when the record was closed"));
+        }
+        let _dismissed = match (self.guardian.take(), self.net.listener()) {
+            (Some(guardian), None) => Some(guardian.dismiss()),
+            (Some(guardian), Some(_)) => {
+                // It goes on for those who are left, and ends when they do.
+                guardian.take_over();
+                None
+            }
+            (None, _) => None,
+        };
+        self.net.detach();
+        let exit = match self.end {
+            Some(End::Signal { number, dumped_core }) => Exit::Signal { number, dumped_core },
+            Some(End::Code(code)) => Exit::Code(code),
+            None => Exit::Code(0),
+        };
+        let mut observation = Observation {
+            level: self.level,
+            exit,
+            started_us,
+            ended_us: self.ended_us,
+            processes: vec![],
+            files: vec![],
+            gaps: vec![],
+            connections: vec![],
+            private_temporaries: 0,
+            traps: self.net.traps,
+        };
+        if let Some(before) = self.before.take() {
+            observation.files = before.compare(&Snapshot::take(self.net.options), self.net.options);
+        }
+        if self.level == Level::Net {
+            finish::finish(&mut self.net);
+            assemble::assemble(&self.net.ledger, self.launched.pid, &mut observation);
+        }
+        observation.gaps = self.net.gaps();
+        observation.connections = std::mem::take(&mut self.net.connections).into_iter().collect();
+        observation
+    }
+
+    fn survivors(&self) -> Vec<String> {
+        if self.net.listener().is_none() {
+            return vec![];
+        }
+        let mut names = vec![];
+        for (pid, who) in &self.net.current {
+            let has_ended = self.net.ledger.actors[*who as usize].ended_us.is_some();
+            if !has_ended && Path::new(&format!("/proc/{pid}/exe")).exists() {
+                names.push(format!("`{}` (process {pid})", self.net.program_name(*who)));
+            }
+        }
+        if names.is_empty() && has_exact_end() {
+            names.push("a process that the command left behind".to_string());
+        }
+        names.sort();
+        names
+    }
+}
+
+/// Tells whether the kernel ends the net with the last process, and not only once that one has been reaped
+/// (Linux 6.11 or newer).
+fn has_exact_end() -> bool {
+    super::stamp::kernel_is_at_least((6, 11))
+}

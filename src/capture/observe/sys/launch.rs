@@ -1,0 +1,312 @@
+//! Starts the command under the net, and the guardian beside it.
+
+use std::ffi::{CStr, CString, c_int, c_long, c_ulong, c_void};
+use std::io::{Error, Result};
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use super::signals::{FORWARDED, restore_default};
+use super::{answer, check, check_long, errno, receive, wait};
+use crate::capture::observe::filter::Instruction;
+
+/// Everything the new process needs, made before the fork: after it, nothing may allocate.
+pub(in super::super) struct Launch<'a> {
+    pub(in super::super) program: &'a CStr,
+    pub(in super::super) arguments: &'a [CString],
+    pub(in super::super) environment: &'a [CString],
+    pub(in super::super) folder: &'a CStr,
+    /// `None`: start without a net.
+    pub(in super::super) filter: Option<&'a [Instruction]>,
+}
+
+/// A started process and the socket over which it reports until its program runs.
+pub(in super::super) struct Launched {
+    pub(in super::super) pid: i32,
+    pub(in super::super) process: OwnedFd,
+    pub(in super::super) reports: OwnedFd,
+}
+
+/// What the new process reports before its program runs.
+#[derive(Debug)]
+pub(in super::super) enum Report {
+    /// The net is up, and here is its listener; whether it took `no_new_privs`.
+    Listener(OwnedFd, bool),
+    /// The kernel refused the net with this error; the process waits for [`go`].
+    NoNet(i32),
+    /// The program could not be started: step and error. `Folder` is the working directory.
+    Failed(Stage, i32),
+    /// The program runs.
+    Running,
+}
+
+/// The step at which a start failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Stage {
+    Folder,
+    Program,
+}
+
+const TAG_LISTENER: u32 = 1;
+const TAG_NO_NET: u32 = 2;
+const TAG_FOLDER: u32 = 3;
+const TAG_PROGRAM: u32 = 4;
+
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [c_int; 2] = [0; 2];
+    // SAFETY: `ends` has room for two descriptors, which are fresh.
+    unsafe {
+        let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+        check(libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()))?;
+        Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
+}
+
+/// Starts the process; returns as soon as it exists, before its program runs.
+pub(in super::super) fn launch(launch: &Launch<'_>) -> Result<Launched> {
+    let (reports, theirs) = socket_pair()?;
+    let arguments = pointers(launch.arguments);
+    let environment = pointers(launch.environment);
+    // A file without `#!` is a script of the shell, as `execvp` has it.
+    let mut shell = vec![c"/bin/sh".as_ptr(), launch.program.as_ptr()];
+    shell.extend(arguments.iter().skip(1));
+    // SAFETY: all-zero is a valid signal set; it is filled below.
+    let mut mask: libc::sigset_t = unsafe { zeroed() };
+    // SAFETY: `mask` is writable; a null set only asks.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask) };
+    // SAFETY: the child calls only functions that are safe between fork and exec, on memory made above.
+    let pid = check(unsafe { libc::fork() })?;
+    if pid == 0 {
+        // SAFETY: this is the child of a fork; all pointers are to memory made before it.
+        unsafe { be_the_child(launch, &arguments, &environment, &shell, theirs.as_raw_fd(), &mask) }
+    }
+    // SAFETY: `pid` is our child, not yet waited for; the descriptor is fresh.
+    let process = unsafe {
+        check_long(libc::syscall(libc::SYS_pidfd_open, pid, 0)).map(|fd| OwnedFd::from_raw_fd(fd as RawFd))?
+    };
+    Ok(Launched { pid, process, reports })
+}
+
+/// # Safety
+/// Only in the child of a fork, with pointers to strings that end in NUL and arrays that end in null.
+unsafe fn be_the_child(
+    launch: &Launch<'_>,
+    arguments: &[*const libc::c_char],
+    environment: &[*const libc::c_char],
+    shell: &[*const libc::c_char],
+    reports: RawFd,
+    mask: &libc::sigset_t,
+) -> ! {
+    // SAFETY: plain system calls on memory made before the fork.
+    unsafe {
+        for signal in FORWARDED {
+            restore_default(signal);
+        }
+        // Rust's runtime ignores it at start; the command shall find what every program finds.
+        restore_default(libc::SIGPIPE);
+        libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
+        if libc::chdir(launch.folder.as_ptr()) != 0 {
+            report(reports, [TAG_FOLDER, errno(), 0], None);
+            libc::_exit(126);
+        }
+        if let Some(filter) = launch.filter {
+            match install(filter) {
+                Ok((listener, no_new_privileges)) => {
+                    report(reports, [TAG_LISTENER, 0, no_new_privileges.into()], Some(listener));
+                    libc::close(listener);
+                }
+                Err(errno) => {
+                    report(reports, [TAG_NO_NET, errno, 0], None);
+                    let mut go = [0_u8; 1];
+                    libc::recv(reports, go.as_mut_ptr().cast(), 1, 0);
+                }
+            }
+        }
+        libc::execve(launch.program.as_ptr(), arguments.as_ptr(), environment.as_ptr());
+        if errno() == libc::ENOEXEC as u32 {
+            libc::execve(c"/bin/sh".as_ptr(), shell.as_ptr(), environment.as_ptr());
+        }
+        report(reports, [TAG_PROGRAM, errno(), 0], None);
+        libc::_exit(127)
+    }
+}
+
+/// Puts the filter on the calling thread; returns the listener and whether `no_new_privs` had to be set.
+unsafe fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), u32> {
+    let program =
+        libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr() as *mut libc::sock_filter };
+    let seccomp = |operation: u32, flags: c_ulong, data: *const c_void| -> std::result::Result<c_long, u32> {
+        // SAFETY: `data` is what the operation reads: a `u32` or a `struct sock_fprog`.
+        let result = unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, data) };
+        if result < 0 { Err(errno()) } else { Ok(result) }
+    };
+    // Asked first: without it, nothing has been changed for a command that runs without a net.
+    let wanted = libc::SECCOMP_RET_USER_NOTIF;
+    seccomp(libc::SECCOMP_GET_ACTION_AVAIL, 0, (&raw const wanted).cast())?;
+    // Without SPEC_ALLOW, kernels before 5.16 slow every filtered program down.
+    let basic = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+    let killable = basic | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    let set = |flags| seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, (&raw const program).cast());
+    let mut no_new_privileges = false;
+    let mut result = set(killable);
+    if result == Err(libc::EACCES as u32) {
+        // SAFETY: plain numbers.
+        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        no_new_privileges = true;
+        result = set(killable);
+    }
+    if result == Err(libc::EINVAL as u32) {
+        result = set(basic);
+    }
+    result.map(|fd| (fd as RawFd, no_new_privileges))
+}
+
+/// Sends three words, with a descriptor if there is one.
+unsafe fn report(socket: RawFd, words: [u32; 3], descriptor: Option<RawFd>) {
+    // SAFETY: message, control room and words live until the call returns; the control header is written
+    // inside a room that is large and aligned enough for one descriptor.
+    unsafe {
+        let mut piece = libc::iovec { iov_base: words.as_ptr() as *mut c_void, iov_len: size_of_val(&words) };
+        let mut room = [0_u64; 4];
+        let mut message: libc::msghdr = zeroed();
+        message.msg_iov = &raw mut piece;
+        message.msg_iovlen = 1;
+        if let Some(descriptor) = descriptor {
+            message.msg_control = room.as_mut_ptr().cast();
+            message.msg_controllen = libc::CMSG_SPACE(size_of::<RawFd>() as u32) as _;
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as _;
+            std::ptr::write_unaligned(libc::CMSG_DATA(header).cast::<RawFd>(), descriptor);
+        }
+        libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL);
+    }
+}
+
+/// Reads the next report of a new process; blocks until there is one.
+pub(in super::super) fn next_report(socket: BorrowedFd<'_>) -> Result<Report> {
+    let mut words = [0_u32; 3];
+    let mut room = [0_u64; 4];
+    // SAFETY: message, control room and words live until the call returns; a received descriptor is fresh.
+    let (read, descriptor) = unsafe {
+        let mut piece = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(&words) };
+        let mut message: libc::msghdr = zeroed();
+        message.msg_iov = &raw mut piece;
+        message.msg_iovlen = 1;
+        message.msg_control = room.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&room) as _;
+        let read = libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC);
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        let descriptor = (read > 0 && !header.is_null())
+            .then(|| OwnedFd::from_raw_fd(std::ptr::read_unaligned(libc::CMSG_DATA(header).cast::<RawFd>())));
+        (read, descriptor)
+    };
+    if read < 0 {
+        return Err(Error::last_os_error());
+    }
+    Ok(match (words, descriptor) {
+        ([TAG_LISTENER, _, no_new_privileges], Some(fd)) => Report::Listener(fd, no_new_privileges != 0),
+        ([TAG_NO_NET, errno, _], _) => Report::NoNet(errno as i32),
+        ([TAG_FOLDER, errno, _], _) => Report::Failed(Stage::Folder, errno as i32),
+        ([TAG_PROGRAM, errno, _], _) => Report::Failed(Stage::Program, errno as i32),
+        _ => Report::Running,
+    })
+}
+
+/// Lets a process go on that has no net.
+pub(in super::super) fn go(socket: BorrowedFd<'_>) {
+    // SAFETY: one byte from a constant.
+    unsafe { libc::send(socket.as_raw_fd(), [1_u8].as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
+}
+
+/// A process that lets every stopped call go on once the supervisor has died, so that the command lives.
+pub(in super::super) struct Guardian {
+    pid: i32,
+    _lifeline: OwnedFd,
+}
+
+impl Guardian {
+    /// Starts the guardian of `listener`.
+    pub(in super::super) fn start(listener: BorrowedFd<'_>) -> Result<Guardian> {
+        let (ours, theirs) = socket_pair()?;
+        let (lifeline, listener) = (theirs.as_raw_fd(), listener.as_raw_fd());
+        // SAFETY: the child only makes system calls on its own stack.
+        let pid = check(unsafe { libc::fork() })?;
+        if pid == 0 {
+            // SAFETY: this is the child of a fork and never returns.
+            unsafe { guard(lifeline, listener) }
+        }
+        Ok(Guardian { pid, _lifeline: ours })
+    }
+
+    /// Leaves the listener to the guardian, which ends when the last process under it has.
+    pub(in super::super) fn take_over(self) {
+        drop(self);
+    }
+
+    /// Ends the guardian, to be called when no process is left that it could be needed for; it is reaped when
+    /// the result is dropped, by when it has mostly ended.
+    pub(in super::super) fn dismiss(self) -> Dismissed {
+        // SAFETY: `pid` is our child and was not waited for.
+        unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        Dismissed(self.pid)
+    }
+}
+
+/// A guardian that has been told to end.
+pub(in super::super) struct Dismissed(i32);
+
+impl Drop for Dismissed {
+    fn drop(&mut self) {
+        // SAFETY: it is our child and was not waited for; a null status is allowed.
+        unsafe { libc::waitpid(self.0, std::ptr::null_mut(), 0) };
+    }
+}
+
+/// # Safety
+/// Only in the child of a fork.
+unsafe fn guard(lifeline: RawFd, listener: RawFd) -> ! {
+    // SAFETY: system calls on the stack of this process alone.
+    unsafe {
+        // Out of the terminal's reach, and holding nothing that somebody waits to see closed.
+        libc::setsid();
+        let (low, high) = (lifeline.min(listener), lifeline.max(listener));
+        close_range(0, low - 1);
+        close_range(low + 1, high - 1);
+        close_range(high + 1, c_int::MAX);
+        let root = c"/";
+        libc::chdir(root.as_ptr());
+        let mut byte = [0_u8; 1];
+        while libc::recv(lifeline, byte.as_mut_ptr().cast(), 1, 0) < 0 && errno() == libc::EINTR as u32 {}
+        let listener = BorrowedFd::borrow_raw(listener);
+        loop {
+            match wait([Some(listener)], -1) {
+                Ok([ready]) if ready.readable => {
+                    if let Ok(notification) = receive(listener) {
+                        answer(listener, notification.id, None);
+                    }
+                }
+                Ok([ready]) if !ready.hung_up => {}
+                _ => libc::_exit(0),
+            }
+        }
+    }
+}
+
+unsafe fn close_range(first: c_int, last: c_int) {
+    if first > last {
+        return;
+    }
+    // SAFETY: only descriptors of this forked process are closed, none of which is used again.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
+            for fd in first..=last.min(65_536) {
+                libc::close(fd);
+            }
+        }
+    }
+}

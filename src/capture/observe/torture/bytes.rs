@@ -1,0 +1,104 @@
+//! Honest bytes: what is said of contents holds whatever happens to them.
+
+use super::*;
+
+#[test]
+fn bytes_about_to_be_destroyed_are_handed_out() {
+    let script = "echo new > a; rm b; mv c d; echo more >> e";
+    let files = &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5")];
+    let trial = check(files, script, "output a, deleted b, deleted c, output d, updated e").unwrap();
+    let kept: Vec<(String, String)> = trial
+        .kept
+        .iter()
+        .map(|(path, bytes)| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, String::from_utf8(bytes.clone()).unwrap())
+        })
+        .collect();
+    let expected =
+        [("a", "1"), ("b", "2"), ("d", "4"), ("e", "5")].map(|(a, b)| (a.to_string(), b.to_string()));
+    assert_eq!(kept, expected);
+}
+
+#[test]
+fn a_large_pre_image_is_hashed_but_not_handed_out() {
+    let large = "0123456789abcdef".repeat(1 << 18);
+    let trial = check(&[("a", &large), ("b", &large)], "echo x > a; mv b a", "output a, deleted b").unwrap();
+    assert!(trial.kept.is_empty());
+    let before = trial.file("a").before().unwrap();
+    assert_eq!(before.evidence, Evidence::PreImage);
+    assert_eq!(before.content.unwrap().size_bytes, large.len() as u64);
+}
+
+#[test]
+fn an_output_written_by_two_processes_is_one_version() {
+    let trial = check(
+        &[],
+        "echo a > log; cat /dev/null >> log; cp /dev/null x; echo b >> log",
+        "output log, output x",
+    );
+    assert_eq!(trial.unwrap().file("log").versions.len(), 1);
+}
+
+#[test]
+fn files_that_are_not_wanted_are_told_by_their_stamp() {
+    let trial = try_with(&[("a", "old")], &["cp", "a", "b"], &|options| options.is_wanted = &|_| false);
+    assert_eq!(trial.file("a").versions[0].evidence, Evidence::StampOnly);
+    assert!(trial.file("b").versions[0].stamp.is_some());
+}
+
+#[test]
+fn a_digest_that_is_known_is_not_computed_again() {
+    let trial = try_with(&[("a", "old")], &["cp", "a", "b"], &|options| {
+        options.known_digest = &|stamp| (stamp.size_bytes == 3).then_some(Digest([7; 32]));
+    });
+    let version = &trial.file("a").versions[0];
+    assert_eq!((version.evidence, version.content.unwrap().digest), (Evidence::Known, Digest([7; 32])));
+}
+
+#[test]
+fn a_reader_of_bytes_that_changed_afterwards_is_told_apart() {
+    // The first reader sees one line, the second two; the writer keeps the file open.
+    let script = "exec 3> log; echo one >&3; cat log > a; echo two >&3; cat log > b";
+    let trial = check(&[], script, "output a, output b, intermediate log").unwrap();
+    let fits: Vec<super::super::Fit> = trial
+        .observation
+        .processes
+        .iter()
+        .filter(|process| process.exe.ends_with("cat"))
+        .flat_map(|process| &process.accesses)
+        .filter(|access| {
+            trial.observation.files[access.file].path.ends_with("log") && access.read_us.is_some()
+        })
+        .map(|access| access.fit)
+        .collect();
+    assert_eq!(fits, [super::super::Fit::Changed, super::super::Fit::Same]);
+}
+
+#[test]
+fn a_program_that_reads_what_was_replaced_reads_the_replacement() {
+    let script = "cat a > b; cp c tmp; mv tmp a; cat a > d";
+    let trial =
+        check(&[("a", "1"), ("c", "2")], script, "updated a, output b, input c, output d, temporary tmp")
+            .unwrap();
+    let reads: Vec<usize> = trial
+        .observation
+        .processes
+        .iter()
+        .filter(|process| process.exe.ends_with("cat"))
+        .flat_map(|process| &process.accesses)
+        .filter(|access| trial.observation.files[access.file].path.ends_with("a"))
+        .map(|access| access.version)
+        .collect();
+    assert_eq!(reads, [0, 1]);
+    assert_eq!(trial.file("a").versions[1].content.unwrap().digest, Digest::of(b"2"));
+}
+
+#[test]
+fn a_thousand_files_and_opens_are_one_line_each() {
+    let script = "i=0; while [ $i -lt 1000 ]; do read x < a; echo $i > out$i; i=$((i+1)); done";
+    let trial = try_with(&[("a", "1\n")], &["sh", "-c", script], &|_| {});
+    assert_eq!(trial.files().len(), 1001);
+    assert_eq!(trial.observation.processes.len(), 1);
+    trial.check_bytes();
+}

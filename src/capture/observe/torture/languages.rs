@@ -1,0 +1,111 @@
+//! Interpreters and run-time systems.
+
+use super::*;
+
+/// Runs a Python program that may leave caches outside the folder.
+fn check_python(files: &[(&str, &str)], program: &str, expected: &str) -> Option<Trial> {
+    if !has("python3") {
+        return None;
+    }
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
+    let python = String::from_utf8(python.stdout).ok()?;
+    let trial = try_with(files, &[python.trim(), "-c", program], &|_| {});
+    assert_eq!(trial.observation.exit, Exit::Code(0), "{program}");
+    trial.expect(expected);
+    Some(trial)
+}
+
+const A: &[(&str, &str)] = &[("a", "{\"x\": 1}")];
+
+#[test]
+fn python_updates_a_document_in_place() {
+    check_python(
+        A,
+        "import json; d = json.load(open('a')); d['y'] = 2; json.dump(d, open('a', 'w'))",
+        "updated a",
+    );
+}
+
+#[test]
+fn python_replaces_a_file_atomically() {
+    let program = "import os, tempfile
+fd, name = tempfile.mkstemp(dir='.')
+os.write(fd, open('a', 'rb').read() + b'x'); os.close(fd); os.replace(name, 'a')";
+    check_python(A, program, "updated a");
+}
+
+#[test]
+fn python_maps_memory() {
+    let program = "import mmap
+with open('a', 'r+b') as f:
+    m = mmap.mmap(f.fileno(), 0); m[0:1] = b'Z'; m.flush(); m.close()";
+    check_python(A, program, "updated a");
+}
+
+#[test]
+fn python_s_worker_processes_act_for_it_or_are_joined_to_it() {
+    for method in ["fork", "spawn"] {
+        let program = format!(
+            "import multiprocessing as m, shutil
+if __name__ == '__main__':
+    with m.get_context('{method}').Pool(2) as p: p.starmap(shutil.copy, [('a', 'b'), ('a', 'c')])"
+        );
+        let trial = check_python(A, &program, "input a, output b, output c");
+        for process in trial.iter().flat_map(|trial| &trial.observation.processes) {
+            assert_eq!(process.group, 0, "{method}: {:?}", process.arguments);
+        }
+    }
+}
+
+#[test]
+fn python_calls_other_programs() {
+    check_python(A, "import subprocess; subprocess.run(['cp', 'a', 'b'], check=True)", "input a, output b");
+    check_python(
+        A,
+        "import subprocess; open('b', 'wb').write(subprocess.run(['cat', 'a'], capture_output=True).stdout)",
+        "input a, output b",
+    );
+}
+
+#[test]
+fn python_unpacks_and_copies() {
+    let program = "import shutil, zipfile
+with zipfile.ZipFile('z.zip', 'w') as z: z.write('a')
+with zipfile.ZipFile('z.zip') as z: z.extractall('out')
+shutil.copytree('out', 'copy')";
+    check_python(A, program, "input a, output copy/a, output out/a, output z.zip");
+}
+
+#[test]
+fn python_writes_a_database() {
+    let program = "import sqlite3
+c = sqlite3.connect('d.db'); c.execute('create table t(x)'); c.execute('insert into t values (1)'); c.commit()";
+    check_python(&[], program, "output d.db");
+}
+
+#[test]
+fn perl_reads_and_writes() {
+    if has("perl") {
+        check(A, "perl -pi -e s/1/2/ a", "updated a");
+    }
+}
+
+#[test]
+fn node_reads_and_writes_even_where_it_would_use_io_uring() {
+    if has("node") {
+        let program = "const f=require('fs');f.readFile('a',(e,d)=>f.writeFile('b',d,()=>{}))";
+        check(A, &format!("UV_USE_IO_URING=1 node -e \"{program}\""), "input a, output b");
+    }
+}
+
+#[test]
+fn java_reads_and_writes() {
+    if has("java") {
+        let program = "import java.nio.file.*; class M { public static void main(String[] a) throws Exception \
+            { Files.copy(Path.of(\"a\"), Path.of(\"b\")); } }";
+        let trial = try_with(&[("a", "1"), ("M.java", program)], &["java", "M.java"], &|_| {});
+        if trial.observation.exit == Exit::Code(0) {
+            trial.expect("input M.java, input a, output b");
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! One stopped thread: its memory, and what its paths mean where it stands.
+
+use std::ffi::{CString, OsString};
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::folders::Folders;
+use super::stamp::Look;
+use super::{mounts, sys};
+
+/// How long a thread is trusted to be the same without asking. Thread ids come round again only after all
+/// others have been given away, which takes longer.
+const TRUST: Duration = Duration::from_millis(500);
+
+/// Longest path that the kernel takes, with its final zero.
+const PATH_MAX: usize = 4096;
+
+/// A thread of the command.
+#[derive(Debug)]
+pub(super) struct Thread {
+    pub(super) tid: i32,
+    /// Its process.
+    pub(super) tgid: i32,
+    /// The parent of its process when the thread was met.
+    pub(super) parent: i32,
+    /// `/proc/TID`, which leads nowhere once the thread is dead, even if its number is given to another.
+    folder: OwnedFd,
+    /// Its root, where that is not ours: another mount namespace, or `chroot`.
+    foreign_root: Option<OwnedFd>,
+    trusted_until: Instant,
+}
+
+/// Where a path starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base {
+    Root,
+    WorkingFolder,
+    Descriptor(i32),
+    /// The thread's own folder in `/proc`.
+    Process,
+}
+
+/// A path as a program gave it, with what it starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    base: Base,
+    path: Vec<u8>,
+}
+
+/// A file that was found, and its path as this process sees it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) look: Look,
+    pub(super) path: PathBuf,
+    /// It has no name: made without one, or all of them removed.
+    pub(super) is_nameless: bool,
+}
+
+impl Place {
+    /// Reads a path that starts from a descriptor (`AT_FDCWD`: the working folder) unless it is absolute.
+    pub(super) fn new(descriptor: i32, path: Vec<u8>) -> Place {
+        const OWN: [&[u8]; 2] = [b"/proc/self/", b"/proc/thread-self/"];
+        // The supervisor's own `self` is another one.
+        for prefix in OWN {
+            if let Some(rest) = path.strip_prefix(prefix) {
+                return Place { base: Base::Process, path: rest.to_vec() };
+            }
+        }
+        if let Some(rest) = path.strip_prefix(b"/dev/fd/") {
+            return Place { base: Base::Process, path: [b"fd/", rest].concat() };
+        }
+        let standard = [(&b"/dev/stdin"[..], "fd/0"), (b"/dev/stdout", "fd/1"), (b"/dev/stderr", "fd/2")];
+        if let Some((_, descriptor)) = standard.iter().find(|(name, _)| *name == path) {
+            return Place { base: Base::Process, path: descriptor.as_bytes().to_vec() };
+        }
+        let base = match (path.first(), descriptor) {
+            (Some(b'/'), _) => Base::Root,
+            (_, libc::AT_FDCWD) => Base::WorkingFolder,
+            (_, descriptor) => Base::Descriptor(descriptor),
+        };
+        Place { base, path }
+    }
+
+    /// The path, if it is absolute and nothing else is needed to understand it.
+    pub(super) fn absolute(&self) -> Option<&[u8]> {
+        (self.base == Base::Root).then_some(&self.path[..])
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.path.is_empty()
+    }
+
+    /// Splits off the last component; `None` if there is none that could name a new file.
+    fn split(&self) -> Option<(Place, OsString)> {
+        let end = self.path.iter().rposition(|byte| *byte != b'/')? + 1;
+        let start = self.path[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let name = &self.path[start..end];
+        if name == b"." || name == b".." {
+            return None;
+        }
+        let mut folder = self.path[..start].to_vec();
+        if folder.is_empty() {
+            folder.push(b'.');
+        }
+        Some((Place { base: self.base, path: folder }, OsString::from_vec(name.to_vec())))
+    }
+}
+
+impl Thread {
+    /// Finds out about a thread; an error if it is gone or out of reach.
+    pub(super) fn meet(tid: i32, now: Instant, own_root: &Look) -> Result<Thread> {
+        let path = CString::new(format!("/proc/{tid}"))?;
+        let folder = sys::open(sys::here(), &path, libc::O_PATH | libc::O_DIRECTORY)?;
+        let (tgid, parent) = match sys::kinship(tid) {
+            Some(kinship) => kinship,
+            None => kinship_in(&read_file(&folder, "status")?)?,
+        };
+        let mut thread = Thread { tid, tgid, parent, folder, foreign_root: None, trusted_until: now + TRUST };
+        thread.review(own_root);
+        Ok(thread)
+    }
+
+    /// Tells whether this is still the thread of its number; asks only if it was not asked for a while.
+    pub(super) fn is_current(&mut self, now: Instant) -> bool {
+        if now >= self.trusted_until {
+            if sys::look(self.folder.as_fd(), c"comm", true).is_err() {
+                return false;
+            }
+            self.trusted_until = now + TRUST;
+        }
+        true
+    }
+
+    /// Looks again whether its root and its mounts are ours.
+    pub(super) fn review(&mut self, own_root: &Look) {
+        let root = sys::look(self.folder.as_fd(), c"root", true);
+        // The number of a mount is another in each namespace.
+        let is_ours = root.is_ok_and(|root| root.is_same_file(own_root) && root.mount == own_root.mount);
+        self.foreign_root = if is_ours {
+            None
+        } else {
+            sys::open(self.folder.as_fd(), c"root", libc::O_PATH | libc::O_DIRECTORY).ok()
+        };
+    }
+
+    /// Reads a string of at most `PATH_MAX` bytes.
+    pub(super) fn read_path(&self, address: u64) -> Result<Vec<u8>> {
+        let mut room = [0_u8; PATH_MAX];
+        // Few paths are longer than this, and pages beyond need not be touched.
+        for size in [256, PATH_MAX] {
+            let read = sys::read_memory(self.tid, address, &mut room[..size])?;
+            if let Some(end) = room[..read].iter().position(|byte| *byte == 0) {
+                return Ok(room[..end].to_vec());
+            }
+            if read < size {
+                break;
+            }
+        }
+        Err(Error::from(ErrorKind::InvalidData))
+    }
+
+    /// Reads the strings of a list of pointers that ends in null, up to `bytes_max`; tells whether it was cut.
+    pub(super) fn read_strings(
+        &self,
+        address: u64,
+        pointer_bytes: usize,
+        bytes_max: usize,
+    ) -> (Vec<OsString>, bool) {
+        let (mut strings, mut total, mut at) = (vec![], 0, address);
+        let mut room = [0_u8; 64 * 8];
+        while at != 0 {
+            let Ok(read) = sys::read_memory(self.tid, at, &mut room) else { return (strings, true) };
+            let pointers: Vec<u64> = room[..read].chunks_exact(pointer_bytes).map(pointer_in).collect();
+            let end = pointers.iter().position(|pointer| *pointer == 0);
+            let block = self.read_block(&pointers[..end.unwrap_or(pointers.len())]);
+            for pointer in &pointers[..end.unwrap_or(pointers.len())] {
+                let near = block.as_ref().and_then(|block| block.string(*pointer));
+                let Some(string) = near.or_else(|| self.read_string(*pointer, bytes_max - total)) else {
+                    return (strings, true);
+                };
+                total += string.len() + 1;
+                strings.push(OsString::from_vec(string));
+                if total >= bytes_max {
+                    return (strings, true);
+                }
+            }
+            if end.is_some() {
+                return (strings, false);
+            }
+            at += (read - read % pointer_bytes) as u64;
+        }
+        (strings, false)
+    }
+
+    /// Reads at once what all these pointers point to, where they are close together, as arguments mostly are.
+    fn read_block(&self, pointers: &[u64]) -> Option<Block> {
+        let (start, last) = (*pointers.iter().min()?, *pointers.iter().max()?);
+        let mut bytes = vec![0; usize::try_from(last - start).ok().filter(|span| *span < 8192)? + 256];
+        let read = sys::read_memory(self.tid, start, &mut bytes).ok()?;
+        bytes.truncate(read);
+        Some(Block { start, bytes })
+    }
+
+    fn read_string(&self, address: u64, bytes_max: usize) -> Option<Vec<u8>> {
+        let mut string = vec![];
+        let mut room = [0_u8; 256];
+        loop {
+            let read = sys::read_memory(self.tid, address + string.len() as u64, &mut room).ok()?;
+            if let Some(end) = room[..read].iter().position(|byte| *byte == 0) {
+                string.extend_from_slice(&room[..end]);
+                return Some(string);
+            }
+            string.extend_from_slice(&room[..read]);
+            if string.len() > bytes_max {
+                return None;
+            }
+        }
+    }
+
+    /// Reads a few bytes at `address`.
+    pub(super) fn read_bytes<const N: usize>(&self, address: u64) -> Result<[u8; N]> {
+        let mut room = [0_u8; N];
+        let read = sys::read_memory(self.tid, address, &mut room)?;
+        if read == N { Ok(room) } else { Err(Error::from(ErrorKind::UnexpectedEof)) }
+    }
+
+    /// Returns the working folder as this process sees it.
+    pub(super) fn working_folder(&self) -> Result<PathBuf> {
+        sys::read_link(self.folder.as_fd(), c"cwd").map(|path| PathBuf::from(OsString::from_vec(path)))
+    }
+
+    /// Looks at an open file of the thread.
+    pub(super) fn look_at_descriptor(&self, descriptor: i32) -> Result<Look> {
+        sys::look(self.folder.as_fd(), &CString::new(format!("fd/{descriptor}"))?, true)
+    }
+
+    /// Finds an open file of the thread.
+    pub(super) fn find_descriptor(&self, descriptor: i32) -> Result<Found> {
+        self.find(&Place { base: Base::Process, path: format!("fd/{descriptor}").into_bytes() }, true)
+    }
+
+    /// Tells whether a descriptor can be read and written.
+    pub(super) fn descriptor_modes(&self, descriptor: i32) -> Result<(bool, bool)> {
+        // The link in `/proc` has the permissions of the descriptor.
+        let link = sys::look(self.folder.as_fd(), &CString::new(format!("fd/{descriptor}"))?, false)?;
+        Ok((link.mode & 0o400 != 0, link.mode & 0o200 != 0))
+    }
+
+    /// Tells whether the parent has this pipe open for writing.
+    pub(super) fn parent_writes_to(&self, pipe: &Look) -> bool {
+        let parent = format!("/proc/{}", self.parent);
+        let Ok(entries) = std::fs::read_dir(format!("{parent}/fd")) else { return false };
+        entries.flatten().any(|entry| {
+            let Ok(path) = super::digest::c_path(&entry.path()) else { return false };
+            if !sys::look(sys::here(), &path, true).is_ok_and(|look| look.is_same_file(pipe)) {
+                return false;
+            }
+            sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & 0o200 != 0)
+        })
+    }
+
+    /// Returns the numbers of all open files of the thread.
+    pub(super) fn descriptors(&self) -> Vec<i32> {
+        let folder = format!("/proc/self/fd/{}/fd", self.folder.as_raw_fd());
+        let Ok(entries) = std::fs::read_dir(folder) else { return vec![] };
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// Opens the mount that a descriptor lies on.
+    pub(super) fn open_descriptor(&self, descriptor: i32) -> Result<OwnedFd> {
+        let path = if descriptor == libc::AT_FDCWD { "cwd".to_string() } else { format!("fd/{descriptor}") };
+        sys::open(self.folder.as_fd(), &CString::new(path)?, libc::O_RDONLY | libc::O_NONBLOCK)
+    }
+
+    /// Returns the program that the process runs.
+    pub(super) fn program(&self) -> Result<Look> {
+        sys::look(self.folder.as_fd(), c"exe", true)
+    }
+
+    /// Looks at what a place leads to.
+    pub(super) fn look(&self, place: &Place, follows: bool) -> Result<Look> {
+        let follows = follows || place.is_empty();
+        match self.route(place)? {
+            Route::Absolute(path) => sys::look(sys::here(), &path, follows),
+            Route::BelowProcess(path) => sys::look(self.folder.as_fd(), &path, follows),
+            Route::BelowForeignRoot(path) => {
+                let file = sys::open_in_root(self.foreign_root()?, &path, follows)?;
+                sys::look(file.as_fd(), c"", false)
+            }
+        }
+    }
+
+    /// Finds what a place leads to, and the path under which this process sees it.
+    pub(super) fn find(&self, place: &Place, follows: bool) -> Result<Found> {
+        // A descriptor without a path is a link in `/proc` that must be followed.
+        let follows = follows || place.is_empty();
+        let flags = libc::O_PATH | if follows { 0 } else { libc::O_NOFOLLOW };
+        let file = match self.route(place)? {
+            Route::Absolute(path) => sys::open(sys::here(), &path, flags),
+            Route::BelowProcess(path) => sys::open(self.folder.as_fd(), &path, flags),
+            Route::BelowForeignRoot(path) => sys::open_in_root(self.foreign_root()?, &path, follows),
+        }?;
+        self.identify(&file)
+    }
+
+    /// Returns look and path of an open place.
+    pub(super) fn identify(&self, file: &OwnedFd) -> Result<Found> {
+        let look = sys::look(file.as_fd(), c"", false)?;
+        let link = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        let path = PathBuf::from(OsString::from_vec(sys::read_link(sys::here(), &link)?));
+        let is_removed = path.as_os_str().as_bytes().ends_with(b" (deleted)");
+        let is_nameless = look.links == 0 || (is_removed && !leads_to(&path, &look));
+        let path =
+            if self.foreign_root.is_some() && !is_nameless { self.in_our_view(path, &look) } else { path };
+        Ok(Found { look, path, is_nameless })
+    }
+
+    /// Returns the path that a file which is not there yet will have; its folder must be there.
+    pub(super) fn find_new(&self, place: &Place, folders: &mut Folders, us: i64) -> Result<PathBuf> {
+        let (folder, name) = place.split().ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
+        let key = self.folder_key(&folder);
+        if let Some(path) = key.as_ref().and_then(|key| folders.get(key, us)) {
+            return Ok(path.join(name));
+        }
+        let folder = self.find(&folder, true)?;
+        if !folder.look.is_folder() || folder.is_nameless {
+            return Err(Error::from(ErrorKind::NotADirectory));
+        }
+        let path = folder.path.join(name);
+        if let Some(key) = key {
+            folders.put(key, folder.path, us);
+        }
+        Ok(path)
+    }
+
+    /// Returns an absolute path of a folder as it is written, which may lead through links.
+    fn folder_key(&self, folder: &Place) -> Option<Vec<u8>> {
+        match folder.base {
+            _ if self.foreign_root.is_some() => None,
+            Base::Root => Some(folder.path.clone()),
+            Base::WorkingFolder => {
+                let start = sys::read_link(self.folder.as_fd(), c"cwd").ok()?;
+                Some([&start[..], b"/", &folder.path].concat())
+            }
+            Base::Descriptor(_) | Base::Process => None,
+        }
+    }
+
+    /// Finds a regular file that was looked at under its own name, which is no link.
+    pub(super) fn find_direct(
+        &self,
+        place: &Place,
+        look: Look,
+        folders: &mut Folders,
+        us: i64,
+    ) -> Result<Found> {
+        let is_nameless = look.links == 0;
+        if is_nameless
+            || !matches!(place.base, Base::Root | Base::WorkingFolder)
+            || self.foreign_root.is_some()
+        {
+            return self.find(place, true);
+        }
+        match self.find_new(place, folders, us) {
+            Ok(path) => Ok(Found { look, path, is_nameless }),
+            Err(_) => self.find(place, true),
+        }
+    }
+
+    /// Finds a file by the name it stands under, without following the name if it is a link itself.
+    pub(super) fn find_name(&self, place: &Place, folders: &mut Folders, us: i64) -> Result<Found> {
+        let path = self.find_new(place, folders, us)?;
+        let look = sys::look(sys::here(), &super::digest::c_path(&path)?, false).or_else(|error| {
+            if self.foreign_root.is_some() { self.look(place, false) } else { Err(error) }
+        })?;
+        Ok(Found { look, path, is_nameless: false })
+    }
+
+    /// Tells whether this process, which mostly has the rights of the command, may use a place so.
+    pub(super) fn may(&self, place: &Place, mode: i32) -> bool {
+        match self.route(place) {
+            Ok(Route::Absolute(path)) => sys::may(sys::here(), &path, mode),
+            Ok(Route::BelowProcess(path)) => sys::may(self.folder.as_fd(), &path, mode),
+            _ => true,
+        }
+    }
+
+    /// Returns the session of the process, which outlives its parents.
+    pub(super) fn session(&self) -> Option<i32> {
+        let stat = read_file(&self.folder, "stat").ok()?;
+        let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
+        std::str::from_utf8(&stat[after_name..]).ok()?.split_whitespace().nth(3)?.parse().ok()
+    }
+
+    /// Returns how many descriptors are open, if the kernel says (Linux 6.2 or newer).
+    pub(super) fn descriptor_count(&self) -> Option<u64> {
+        sys::look(self.folder.as_fd(), c"fd", true).ok().map(|look| look.size).filter(|count| *count > 0)
+    }
+
+    /// Its root or its mounts are not ours.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.foreign_root.is_some()
+    }
+
+    fn foreign_root(&self) -> Result<std::os::fd::BorrowedFd<'_>> {
+        self.foreign_root.as_ref().map(AsFd::as_fd).ok_or_else(|| Error::from(ErrorKind::NotFound))
+    }
+
+    fn route(&self, place: &Place) -> Result<Route> {
+        let text = |path: Vec<u8>| CString::new(path).map_err(|_| Error::from(ErrorKind::InvalidInput));
+        let below = match place.base {
+            Base::Process => return Ok(Route::BelowProcess(text(place.path.clone())?)),
+            Base::Root if self.foreign_root.is_none() => {
+                return Ok(Route::Absolute(text(place.path.clone())?));
+            }
+            Base::Root => return Ok(Route::BelowForeignRoot(text(place.path.clone())?)),
+            Base::WorkingFolder => "cwd".to_string(),
+            Base::Descriptor(descriptor) => format!("fd/{descriptor}"),
+        };
+        if place.path.is_empty() {
+            return Ok(Route::BelowProcess(text(below.into_bytes())?));
+        }
+        if self.foreign_root.is_none() {
+            return Ok(Route::BelowProcess(text([below.as_bytes(), b"/", &place.path].concat())?));
+        }
+        // Links on the way must start from the foreign root, so the whole path is walked from there.
+        let start = sys::read_link(self.folder.as_fd(), &CString::new(below)?)?;
+        let root = sys::read_link(self.folder.as_fd(), c"root")?;
+        let inside = if root == b"/" { &start[..] } else { start.strip_prefix(&root[..]).unwrap_or(&start) };
+        Ok(Route::BelowForeignRoot(text([inside, b"/", &place.path].concat())?))
+    }
+
+    fn in_our_view(&self, path: PathBuf, look: &Look) -> PathBuf {
+        if leads_to(&path, look) {
+            return path;
+        }
+        let (theirs, ours) = (mounts::of(&self.tid.to_string()), mounts::of("self"));
+        let candidates = mounts::candidates(&path, look.mount, &theirs, &ours);
+        candidates.into_iter().find(|candidate| leads_to(candidate, look)).unwrap_or(path)
+    }
+}
+
+/// A piece of another thread's memory.
+struct Block {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    /// Returns the string at an address, if it ends within the block.
+    fn string(&self, address: u64) -> Option<Vec<u8>> {
+        let rest = self.bytes.get(usize::try_from(address.checked_sub(self.start)?).ok()?..)?;
+        Some(rest[..rest.iter().position(|byte| *byte == 0)?].to_vec())
+    }
+}
+
+fn pointer_in(bytes: &[u8]) -> u64 {
+    let mut wide = [0_u8; 8];
+    wide[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(wide)
+}
+
+enum Route {
+    Absolute(CString),
+    BelowProcess(CString),
+    BelowForeignRoot(CString),
+}
+
+/// Tells whether `path`, as this process sees it, is this very file.
+fn leads_to(path: &Path, look: &Look) -> bool {
+    super::digest::c_path(path)
+        .and_then(|path| sys::look(sys::here(), &path, false))
+        .is_ok_and(|found| found.is_same_file(look))
+}
+
+/// Reads process and parent out of `/proc/TID/status`.
+fn kinship_in(status: &[u8]) -> Result<(i32, i32)> {
+    let number = |key: &str| {
+        let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(key.as_bytes()))?;
+        std::str::from_utf8(&line[key.len()..]).ok()?.trim().parse().ok()
+    };
+    number("Tgid:").zip(number("PPid:")).ok_or_else(|| Error::from(ErrorKind::InvalidData))
+}
+
+/// Reads a file of `/proc`, which is given whole at the first read.
+fn read_file(folder: &OwnedFd, name: &str) -> Result<Vec<u8>> {
+    use std::io::Read as _;
+    let fd = sys::open(folder.as_fd(), &CString::new(name)?, libc::O_RDONLY)?;
+    let mut bytes = vec![0; 4096];
+    let read = std::fs::File::from(fd).read(&mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(descriptor: i32, path: &str, base: Base, rest: &str) {
+        let expected = Place { base, path: rest.as_bytes().to_vec() };
+        assert_eq!(Place::new(descriptor, path.as_bytes().to_vec()), expected);
+    }
+
+    #[test]
+    fn a_program_s_own_folder_in_proc_is_not_the_supervisor_s() {
+        check(libc::AT_FDCWD, "/proc/self/fd/7", Base::Process, "fd/7");
+        check(libc::AT_FDCWD, "/dev/fd/7", Base::Process, "fd/7");
+        check(libc::AT_FDCWD, "/dev/stdin", Base::Process, "fd/0");
+        check(libc::AT_FDCWD, "/dev/null", Base::Root, "/dev/null");
+        check(5, "a", Base::Descriptor(5), "a");
+        check(5, "/a", Base::Root, "/a");
+    }
+
+    #[test]
+    fn kinship_is_the_same_in_text_and_from_the_kernel() {
+        let status = std::fs::read("/proc/self/status").unwrap();
+        let expected = (std::process::id() as i32, std::os::unix::process::parent_id() as i32);
+        assert_eq!(kinship_in(&status).unwrap(), expected);
+        assert!(sys::kinship(expected.0).is_none_or(|kinship| kinship == expected));
+    }
+
+    #[test]
+    fn the_last_component_splits_off_whatever_the_slashes() {
+        let split = |path: &str| {
+            let (folder, name) = Place::new(libc::AT_FDCWD, path.as_bytes().to_vec()).split()?;
+            Some((String::from_utf8(folder.path).unwrap(), name.into_string().unwrap()))
+        };
+        let both = |a: &str, b: &str| Some((a.to_string(), b.to_string()));
+        assert_eq!(split("a"), both(".", "a"));
+        assert_eq!(split("/a"), both("/", "a"));
+        assert_eq!(split("x/y/a//"), both("x/y/", "a"));
+        assert_eq!(split("x/.."), None);
+        assert_eq!(split("/"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! `lineage run`
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::capture::observe::{Exit, Level};
+use crate::cli::{Surroundings, output};
+use crate::error::{Error, Result};
+use crate::model::NodeId;
+use crate::ops::run::{CommandRequest, CommandSummary, RUN_VARIABLE, run_command};
+use crate::render::one_line;
+
+/// Run a command and record what it and all its children read and wrote.
+///
+/// The command needs no change: any language, static programs, shell scripts, `make`. Its output, files, signals and exit
+/// code are what they would be without lineage, which adds at most three lines to stderr. Before a command starts,
+/// 125 means that nothing could be recorded, 126 that it cannot be executed, 127 that there is no such command.
+#[derive(Args)]
+pub(crate) struct Run {
+    /// The run's name; by default the program's.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A parameter to record, `NAME=VALUE`; can be given several times.
+    #[arg(long = "param", value_name = "K=V")]
+    parameters: Vec<String>,
+    /// An input to record besides those observed: a file, or a name such as `hf://ProsusAI/finbert`.
+    #[arg(long = "input", value_name = "PATH")]
+    inputs: Vec<String>,
+    /// An output to record besides those observed.
+    #[arg(long = "output", value_name = "PATH")]
+    outputs: Vec<String>,
+    /// A JSON file of metrics that the command writes; `metrics.json` is taken in any case.
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Let the command use io_uring, through which files can be read and written unseen.
+    #[arg(long)]
+    allow_io_uring: bool,
+    /// Record the program's name only, not its arguments.
+    #[arg(long)]
+    no_args: bool,
+    /// Run the command even if nothing can be recorded.
+    #[arg(long)]
+    best_effort: bool,
+    /// Add nothing to stderr.
+    #[arg(long, short)]
+    quiet: bool,
+    /// The command and its arguments.
+    #[arg(trailing_var_arg = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// As many notes are printed; with the line on the run that makes three.
+const NOTES_MAX: usize = 2;
+
+impl Run {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let quiet = self.quiet;
+        let best_effort = self.best_effort;
+        let command = self.command.clone();
+        let request = self.request(surroundings)?;
+        let started = match surroundings.workspace_or_new() {
+            Ok(workspace) => run_command(&workspace, &surroundings.clock, &request),
+            Err(error) => Err(crate::ops::run::NotStarted {
+                exit_code: 125,
+                error,
+            }),
+        };
+        match started {
+            Ok(summary) => {
+                if !quiet {
+                    tell(&summary);
+                }
+                Ok(exit_code(summary.exit))
+            }
+            Err(not_started) if not_started.exit_code == 125 && best_effort => {
+                if !quiet {
+                    output::note(&format!("lineage: nothing is recorded: {}", not_started.error));
+                }
+                run_unrecorded(&command)
+            }
+            Err(not_started) => {
+                output::error(&not_started.error);
+                Ok(not_started.exit_code)
+            }
+        }
+    }
+
+    fn request(self, surroundings: &Surroundings) -> Result<CommandRequest> {
+        let parameters = self.parameters.iter().map(|word| match word.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(
+                Error::request(format!("`{}` is no parameter", word.escape_debug()))
+                    .hint("write `--param NAME=VALUE`"),
+            ),
+        });
+        let folder = surroundings
+            .folder
+            .canonicalize()
+            .unwrap_or_else(|_| surroundings.folder.clone());
+        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| uuid_bits(&id));
+        Ok(CommandRequest {
+            parameters: parameters.collect::<Result<_>>()?,
+            arguments: self.command,
+            name: self.name,
+            inputs: self.inputs,
+            outputs: self.outputs,
+            metrics: self.metrics,
+            folder,
+            environment: std::env::vars_os().collect(),
+            allow_io_uring: self.allow_io_uring,
+            with_arguments: !self.no_args,
+            parent,
+            host: crate::cli::host(),
+        })
+    }
+}
+
+/// Reads the key of a run as [`NodeId`] writes it.
+fn uuid_bits(text: &str) -> Option<NodeId> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    (digits.len() == 32)
+        .then(|| u128::from_str_radix(&digits, 16).ok())
+        .flatten()
+        .map(NodeId::from_u128)
+}
+
+fn tell(summary: &CommandSummary) {
+    if let Some(run) = &summary.run {
+        let (inputs, code, outputs) = summary.counts;
+        let how = match summary.level {
+            Level::Net => "",
+            Level::Snapshot => "; inferred from before and after, what was read is not known",
+            Level::Nothing => "; nothing could be observed",
+        };
+        let tail = run.id.tail(NodeId::TAIL_DIGITS);
+        output::note(&format!(
+            "lineage: run {tail}: {inputs} inputs, {code} code files, {outputs} outputs{how}"
+        ));
+    }
+    let left = summary.notes.len().saturating_sub(NOTES_MAX);
+    for (at, note) in summary.notes.iter().take(NOTES_MAX).enumerate() {
+        let more = if at + 1 == NOTES_MAX && left > 0 {
+            format!(" (and {left} more)")
+        } else {
+            String::new()
+        };
+        output::note(&format!("lineage: {}{more}", one_line(note)));
+    }
+}
+
+fn exit_code(exit: Exit) -> u8 {
+    match exit {
+        Exit::Code(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
+        Exit::Signal { number, .. } => {
+            crate::capture::die_of(number);
+            // Where the signal did not end this process, the code is the one shells give.
+            u8::try_from(128 + number).unwrap_or(u8::MAX)
+        }
+    }
+}
+
+fn run_unrecorded(command: &[OsString]) -> Result<u8> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Error::request("no command to run"));
+    };
+    match std::process::Command::new(program).args(arguments).status() {
+        Ok(status) => Ok(u8::try_from(status.code().unwrap_or(128) & 0xff).unwrap_or(u8::MAX)),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(127),
+        Err(_) => Ok(126),
+    }
+}

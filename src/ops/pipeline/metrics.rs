@@ -1,0 +1,121 @@
+//! The metrics of a run: of each of its folders as `metrics.json`, and of the whole.
+
+use std::collections::BTreeSet;
+
+use crate::error::Result;
+use crate::model::{
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, StepStatus, Used,
+};
+use crate::ops::Recording;
+use crate::ops::pipeline::record::write_out;
+use crate::ops::pipeline::resume::METRICS_STEP;
+use crate::ops::pipeline::session::Session;
+use crate::ops::pipeline::work::{keep_altered, lies_at};
+use crate::projection::{self, names};
+
+/// The `metrics.json` of a folder, as it should be.
+pub struct MetricsFile {
+    /// The file.
+    pub artifact: Artifact,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The outputs it is made from.
+    pub outputs: BTreeSet<Artifact>,
+}
+
+impl Session<'_> {
+    /// Returns the metrics files of all folders of `run`.
+    ///
+    /// # Errors
+    /// A request error where the name of the run makes no path.
+    pub fn metrics_files(&self, run: &Run) -> Result<Vec<MetricsFile>> {
+        let folders = self.tally.folders().into_iter();
+        let files = folders.map(|(folder, outputs)| {
+            let bytes = projection::metrics_json(run, &self.tally.metrics(folder));
+            Ok(MetricsFile {
+                artifact: Artifact {
+                    path: names::metrics_file(folder, run)?,
+                    digest: Digest::of(&bytes),
+                    size_bytes: bytes.len() as u64,
+                },
+                bytes,
+                outputs: outputs.into_iter().map(|entry| entry.output.clone()).collect(),
+            })
+        });
+        files.collect()
+    }
+
+    /// Returns true where a metrics file is recorded as it should be.
+    fn is_recorded(&self, file: &MetricsFile) -> bool {
+        let prior = self.bench.prior;
+        prior.counted.get(&file.artifact.path) == Some(&file.outputs)
+            && prior
+                .written
+                .contains(&(file.artifact.path.clone(), file.artifact.digest))
+    }
+
+    /// Returns true where a metrics file lies on the disk as it should be.
+    pub fn is_in_place(&self, file: &MetricsFile) -> bool {
+        lies_at(&self.bench, &file.artifact.path) == Some(file.artifact.digest)
+    }
+
+    /// Records the run's metrics, and projects the metrics file of each of its folders.
+    ///
+    /// # Errors
+    /// A store error where they cannot be recorded or kept.
+    pub fn record_metrics(&mut self, recording: &mut Recording, run: &Run) -> Result<()> {
+        let files = self.metrics_files(run)?;
+        for file in &files {
+            self.bench
+                .workspace
+                .contents()
+                .keep_as(&file.artifact.digest, &file.bytes)?;
+            if !self.is_recorded(file) {
+                recording.add(&Fact::StepDone(metrics_step(recording, file)))?;
+            }
+            let altered = keep_altered(&self.bench, &file.artifact)?;
+            self.tally
+                .altered
+                .extend(altered.map(|digest| (file.artifact.path.clone(), digest)));
+        }
+        recording.add_metrics(&self.tally.run_metrics())?;
+        recording.commit()?;
+        let missing = files.iter().filter(|file| !self.is_in_place(file));
+        let missing: Vec<(&ArtifactPath, &[u8])> = missing
+            .map(|file| (&file.artifact.path, file.bytes.as_slice()))
+            .collect();
+        write_out(self.bench.workspace, &missing, &mut self.unwritten);
+        Ok(())
+    }
+}
+
+fn metrics_step(recording: &Recording, file: &MetricsFile) -> Step {
+    let started_at = recording.now();
+    let used = file.outputs.iter().map(|artifact| Used {
+        artifact: artifact.clone(),
+        at: started_at,
+        evidence: Evidence::Observed,
+        role: Role::Data,
+    });
+    let ended_at = recording.now();
+    Step {
+        id: NodeId::new(ended_at),
+        run: recording.run().id,
+        name: METRICS_STEP.to_owned(),
+        subject: file.artifact.path.to_string(),
+        status: StepStatus::Succeeded,
+        reason: None,
+        started_at,
+        ended_at,
+        parameters: Vec::new(),
+        key: None,
+        cached_from: None,
+        used: used.collect(),
+        generated: vec![Generated {
+            artifact: file.artifact.clone(),
+            at: ended_at,
+            evidence: Evidence::Observed,
+            role: Role::Metrics,
+        }],
+    }
+}

@@ -1,0 +1,290 @@
+//! The work of one call: sort out what is done, work on the rest on all cores, sum up.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::model::{ArtifactPath, Run, RunKind, RunStatus};
+use crate::ops::code::code_state;
+use crate::ops::pipeline::inputs::{FilingInput, Inputs};
+use crate::ops::pipeline::record::{BATCH_FILINGS, Recorder};
+use crate::ops::pipeline::request::{PipelineRequest, Progress};
+use crate::ops::pipeline::resume::{self, Plan};
+use crate::ops::pipeline::tally::{Failure, Summary, Tally};
+use crate::ops::pipeline::work::{self, Bench, FilingOutcome};
+use crate::ops::{Recording, RunRequest, Workspace};
+use crate::projection::{self, names};
+use crate::query::RunView;
+
+/// The work of one call.
+pub struct Session<'a> {
+    pub(super) bench: Bench<'a>,
+    request: &'a PipelineRequest,
+    plan: &'a Plan,
+    progress: &'a dyn Progress,
+    pub(super) tally: Tally,
+    notes: Vec<String>,
+    pub(super) unwritten: Vec<(ArtifactPath, String)>,
+    stopped: Option<String>,
+}
+
+impl<'a> Session<'a> {
+    /// Begins with what earlier stretches of the run have in `tally`.
+    pub fn new(
+        bench: Bench<'a>,
+        request: &'a PipelineRequest,
+        plan: &'a Plan,
+        progress: &'a dyn Progress,
+        tally: Tally,
+        notes: Vec<String>,
+    ) -> Self {
+        Session {
+            bench,
+            request,
+            plan,
+            progress,
+            tally,
+            notes,
+            unwritten: Vec::new(),
+            stopped: None,
+        }
+    }
+
+    /// Takes the filings that are done already into the tally, and returns the others.
+    pub fn sort_out(&mut self, filings: &[FilingInput], resumed: Option<&RunView>) -> Vec<FilingInput> {
+        let Some(view) = resumed.filter(|_| self.request.use_cache) else {
+            return filings.to_vec();
+        };
+        let bench = &self.bench;
+        let looked: Vec<_> = filings
+            .par_iter()
+            .map(|filing| work::settled(bench, &view.run, filing))
+            .collect();
+        let mut pending = Vec::new();
+        for (filing, settled) in filings.iter().zip(looked) {
+            match settled {
+                Some(outcome) => self.tally.add_settled(&outcome),
+                None => pending.push(filing.clone()),
+            }
+        }
+        pending
+    }
+
+    /// Returns true where a run ended well, and its metrics lie where they should.
+    pub fn is_finished(&self, view: &RunView) -> bool {
+        view.status() == RunStatus::Succeeded
+            && self
+                .metrics_files(&view.run)
+                .is_ok_and(|files| files.iter().all(|file| self.is_in_place(file)))
+    }
+
+    /// Starts the run, or takes it up again, and does all there is to do in it.
+    ///
+    /// # Errors
+    /// A request error where the run cannot be taken up; a store error where something cannot be kept or recorded.
+    pub fn carry_out(
+        &mut self,
+        name: &str,
+        resumed: Option<&RunView>,
+        filings: usize,
+        pending: Vec<FilingInput>,
+    ) -> Result<Run> {
+        let mut recording = self.begin(name, resumed)?;
+        let run = recording.run().clone();
+        if resumed.is_some() {
+            self.remove_leftovers(&run);
+        }
+        let bytes = pending.iter().map(|filing| filing.size_bytes).sum();
+        self.progress.begin(&run, pending.len() as u64, bytes);
+        let failures_max = self.request.failures_max.count(filings);
+        let worked = self.work_through(&mut recording, &run, &pending, failures_max);
+        self.progress.end();
+        let ended = worked.and_then(|()| match &self.stopped {
+            None => self.record_metrics(&mut recording, &run),
+            Some(_) => Ok(()),
+        });
+        if let Err(error) = ended {
+            // The journal may take no more either; the run then ends as one whose process died, and can be taken up as well.
+            let _ = recording.finish(RunStatus::Failed, Some(1), Some(error.to_string()));
+            return Err(error);
+        }
+        let reason = self.reason();
+        let status = if reason.is_some() {
+            RunStatus::Failed
+        } else {
+            RunStatus::Succeeded
+        };
+        let exit_code = i32::from(reason.is_some());
+        self.notes
+            .extend(recording.finish(status, Some(exit_code), reason)?);
+        Ok(run)
+    }
+
+    fn begin(&mut self, name: &str, resumed: Option<&RunView>) -> Result<Recording> {
+        // Made here if it was only named so far, and completed if a kill left it half made.
+        let workspace = Workspace::init(self.bench.workspace.root())?;
+        let code = code_state(&workspace, Some(self.bench.snapshot))?;
+        if let (Some(reason), None) = (&code.unreadable, code.label()) {
+            self.notes.push(format!(
+                "the git repository cannot be read, so nothing names the code of this run: {reason}"
+            ));
+        }
+        let (workspace, clock) = (self.bench.workspace, self.bench.clock);
+        let arguments = self.request.arguments.clone();
+        if let Some(view) = resumed {
+            return resume::take_up(workspace, clock, view, arguments, code);
+        }
+        let request = RunRequest {
+            name: name.to_owned(),
+            kind: RunKind::Pipeline,
+            arguments,
+            parameters: self.plan.parameters(workspace.root()),
+            folder: String::new(),
+            code,
+            parent: None,
+            host: self.request.host.clone(),
+        };
+        Recording::start(workspace, clock, request)
+    }
+
+    /// Removes the temporary files that a kill left in the run's folders.
+    fn remove_leftovers(&self, run: &Run) {
+        let workspace = self.bench.workspace;
+        for folder in names::OutputFolder::ALL {
+            if let Ok(file) = names::metrics_file(folder, run) {
+                projection::remove_leftovers(workspace.disk(), workspace.root(), &file);
+            }
+        }
+    }
+
+    /// Returns why the run did not end as it should, if so.
+    fn reason(&self) -> Option<String> {
+        if let Some(stopped) = &self.stopped {
+            return Some(stopped.clone());
+        }
+        let (failed, unwritten) = (self.tally.failures.len(), self.unwritten.len());
+        if failed > 0 {
+            return Some(format!("{failed} of {} filings failed", self.tally.filings()));
+        }
+        (unwritten > 0).then(|| format!("{unwritten} outputs could not be written to their places"))
+    }
+
+    /// Works on all pending filings on all cores, recording and projecting as they come.
+    fn work_through(
+        &mut self,
+        recording: &mut Recording,
+        run: &Run,
+        pending: &[FilingInput],
+        failures_max: u64,
+    ) -> Result<()> {
+        let mut pool = rayon::ThreadPoolBuilder::new();
+        if let Some(workers) = self.request.workers {
+            pool = pool.num_threads(workers);
+        }
+        let pool = pool
+            .build()
+            .map_err(|cause| Error::bug("cannot start worker threads").because(cause))?;
+        let (cancelled, failures) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (sender, receiver) = mpsc::sync_channel::<Result<FilingOutcome>>(BATCH_FILINGS);
+        let bench = &self.bench;
+        let mut recorder = Recorder {
+            workspace: bench.workspace,
+            tally: &mut self.tally,
+            unwritten: &mut self.unwritten,
+            progress: self.progress,
+        };
+        let work_on = |sender: &mut mpsc::SyncSender<Result<FilingOutcome>>, filing: &FilingInput| {
+            if cancelled.load(Ordering::Relaxed) {
+                return;
+            }
+            let outcome = work::work(bench, run, filing);
+            let too_many = match &outcome {
+                Ok(outcome) if outcome.failure.is_none() => false,
+                Ok(_) => failures.fetch_add(1, Ordering::Relaxed) + 1 > failures_max,
+                Err(_) => true,
+            };
+            if too_many {
+                cancelled.store(true, Ordering::Relaxed);
+            }
+            // The receiver is gone only when recording failed, and then nothing is to be sent.
+            let _ = sender.send(outcome);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                pool.install(|| pending.par_iter().with_max_len(1).for_each_with(sender, work_on));
+            });
+            let recorded = recorder.record_all(recording, &receiver);
+            if recorded.is_err() {
+                cancelled.store(true, Ordering::Relaxed);
+            }
+            drop(receiver);
+            recorded
+        })?;
+        let failed = failures.load(Ordering::Relaxed);
+        if failed > failures_max {
+            self.stopped = Some(format!(
+                "stopped early: {failed} of {} filings failed, and --max-failures allows {failures_max}",
+                self.tally.worked_on
+            ));
+        }
+        Ok(())
+    }
+
+    /// Says what it came to; whether the run was resumed and found settled is for the caller to fill in.
+    pub fn summary(self, run: Option<Run>, inputs: Inputs, pending: u64, started: Instant) -> Summary {
+        let folders = match &run {
+            Some(run) => {
+                let folders = self.tally.folders().into_keys();
+                folders.map(|folder| names::run_folder(folder, run)).collect()
+            }
+            None => Vec::new(),
+        };
+        let dry_run = self.request.dry_run;
+        let bytes = if dry_run {
+            inputs.filings.iter().map(|filing| filing.size_bytes).sum()
+        } else {
+            self.tally.bytes
+        };
+        let failures = self.tally.failures.iter().map(|(path, failed)| Failure {
+            path: path.clone(),
+            stage: failed.stage,
+            reason: failed.reason.clone(),
+        });
+        Summary {
+            resumed: false,
+            settled: false,
+            dry_run,
+            filings: if dry_run {
+                inputs.filings.len() as u64
+            } else {
+                self.tally.filings()
+            },
+            pending,
+            untried: if dry_run {
+                0
+            } else {
+                pending.saturating_sub(self.tally.worked_on)
+            },
+            beyond_limit: inputs.beyond_limit,
+            last: self.plan.last,
+            bytes,
+            took_us: i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX),
+            stages: self.tally.stages.clone(),
+            failures: failures.collect(),
+            duplicates: inputs.duplicates,
+            passed_over: inputs.passed_over,
+            not_entered: inputs.not_entered,
+            altered: self.tally.altered.clone(),
+            unwritten: self.unwritten,
+            folders,
+            metrics: self.tally.run_metrics(),
+            example: self.tally.example(),
+            stopped: self.stopped,
+            notes: self.notes,
+            run,
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! From what was observed to steps with edges.
+//!
+//! Each group of processes is a step: a process that ran a program of its own, joined with those it exchanged bytes with
+//! through pipes. A process may also know what the processes above it had read before they started it, through its arguments
+//! and environment; those edges are recorded as inferred.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::capture::git::{HeadTree, InGit};
+use crate::capture::observe::{self, Class, File, Fit, Observation};
+use crate::capture::secrets;
+use crate::model::{
+    Artifact, ArtifactPath, Digest, Evidence, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used,
+};
+use crate::ops::run::roles::{self, Place};
+
+/// What is known about the surroundings of an observed command.
+pub struct Surroundings<'a> {
+    /// The workspace's root.
+    pub root: &'a Path,
+    /// The user's home.
+    pub home: Option<&'a Path>,
+    /// The commit's tree, to compare code with.
+    pub head: Option<&'a HeadTree>,
+    /// Whether the arguments are recorded.
+    pub with_arguments: bool,
+    /// Files that are none of the command's doing: where its standard streams went, outside the workspace.
+    pub streams: &'a BTreeSet<PathBuf>,
+    /// Files that are metrics.
+    pub metrics: &'a BTreeSet<PathBuf>,
+    /// The run.
+    pub run: NodeId,
+}
+
+/// What an observation came to.
+pub struct Outcome {
+    /// The steps, in the order in which they began.
+    pub steps: Vec<Step>,
+    /// Files of the environment: path, size, time of last change in nanoseconds.
+    pub environment: Vec<(PathBuf, u64, i64)>,
+    /// Files that count as metrics, as they are at the end.
+    pub metrics: Vec<PathBuf>,
+}
+
+/// Makes steps of an observation.
+pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
+    let files = Files::of(observation, around);
+    let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
+    for (index, process) in observation.processes.iter().enumerate() {
+        let group = groups.entry(process.group).or_default();
+        group.processes.push(index);
+        for access in &process.accesses {
+            group.add(access, &files);
+        }
+    }
+    let mut readers: HashMap<Read, Vec<(i64, usize)>> = HashMap::new();
+    for (number, group) in &groups {
+        for (version, (at, _)) in &group.read {
+            if files.known.get(version).is_some_and(|known| known.was_written) {
+                readers.entry(*version).or_default().push((*at, *number));
+            }
+        }
+    }
+    let mut made = Vec::new();
+    for (number, group) in &groups {
+        let read_elsewhere = |version: &Read| {
+            let others = readers
+                .get(version)?
+                .iter()
+                .filter(|(_, reader)| reader != number);
+            others.map(|(at, _)| *at).min()
+        };
+        let inherited = inherited(observation, group, &files);
+        made.extend(step(
+            observation,
+            group,
+            &inherited,
+            &files,
+            around,
+            &read_elsewhere,
+        ));
+    }
+    if observation.processes.is_empty() {
+        made.extend(inferred_step(observation, &files, around));
+    }
+    made.sort_by_key(|step: &Step| (step.started_at, step.id));
+    Outcome {
+        steps: made,
+        environment: files.environment,
+        metrics: files.metrics,
+    }
+}
+
+/// A version of a file, and when.
+type Read = (usize, usize);
+
+#[derive(Default)]
+struct Group {
+    processes: Vec<usize>,
+    /// First read and whether the bytes are sure, by version.
+    read: BTreeMap<Read, (i64, Fit)>,
+    /// Last write, by version.
+    written: BTreeMap<Read, i64>,
+}
+
+impl Group {
+    fn add(&mut self, access: &observe::Access, files: &Files) {
+        let version = (access.file, access.version);
+        if !files.known.contains_key(&version) {
+            return;
+        }
+        if let Some(at) = access.read_us {
+            let entry = self.read.entry(version).or_insert((at, access.fit));
+            entry.0 = entry.0.min(at);
+            if access.fit == Fit::Changed {
+                entry.1 = Fit::Changed;
+            }
+        }
+        if let Some(at) = access.written_us {
+            let entry = self.written.entry(version).or_insert(at);
+            *entry = (*entry).max(at);
+        }
+    }
+}
+
+/// What is recorded of a version of a file.
+struct Known {
+    artifact: Artifact,
+    role: Role,
+    /// Whether it is there at the end, or was there before.
+    lasting: bool,
+    /// Whether the run wrote it.
+    was_written: bool,
+}
+
+struct Files {
+    known: HashMap<Read, Known>,
+    environment: Vec<(PathBuf, u64, i64)>,
+    metrics: Vec<PathBuf>,
+}
+
+impl Files {
+    fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
+        let mut files = Files {
+            known: HashMap::new(),
+            environment: Vec::new(),
+            metrics: Vec::new(),
+        };
+        let executed: BTreeSet<usize> = observation
+            .processes
+            .iter()
+            .flat_map(|process| &process.accesses)
+            .filter(|access| access.was_executed)
+            .map(|access| access.file)
+            .collect();
+        for (index, file) in observation.files.iter().enumerate() {
+            match roles::place(&file.path, around.root, around.home) {
+                Place::Ignored => {}
+                _ if around.streams.contains(&file.path) => {}
+                Place::Environment if file.class == Class::Input => files.add_environment(file),
+                Place::Environment | Place::Work => files.add(index, file, executed.contains(&index), around),
+            }
+        }
+        files
+    }
+
+    fn add_environment(&mut self, file: &File) {
+        let stamp = file.versions.first().and_then(|version| version.stamp.as_ref());
+        let (size, mtime) = stamp.map_or((0, 0), |stamp| (stamp.size_bytes, stamp.mtime_ns));
+        self.environment.push((file.path.clone(), size, mtime));
+    }
+
+    fn add(&mut self, index: usize, file: &File, executed: bool, around: &Surroundings<'_>) {
+        if matches!(file.class, Class::Temporary | Class::Untouched) {
+            return;
+        }
+        let Ok(path) = ArtifactPath::within(around.root, &file.path) else {
+            return;
+        };
+        let is_metrics = around.metrics.contains(&file.path)
+            || (file.path.file_name().is_some_and(|name| name == "metrics.json") && path.is_inside());
+        if is_metrics && file.after().is_some_and(|after| after.was_written) {
+            self.metrics.push(file.path.clone());
+        }
+        let last = file.versions.len() - 1;
+        for (number, version) in file.versions.iter().enumerate() {
+            let Some(content) = &version.content else { continue };
+            let digest = Digest::from_bytes(content.digest.0);
+            let role = if is_metrics && version.was_written {
+                Role::Metrics
+            } else if version.was_written {
+                Role::Data
+            } else {
+                role_of(file, &digest, executed, around)
+            };
+            let artifact = Artifact {
+                path: path.clone(),
+                digest,
+                size_bytes: content.size_bytes,
+            };
+            let lasting = !version.was_written || (number == last && file.exists);
+            self.known.insert(
+                (index, number),
+                Known {
+                    artifact,
+                    role,
+                    lasting,
+                    was_written: version.was_written,
+                },
+            );
+        }
+    }
+}
+
+/// Decides whether an input is data or code, and whether git has the code as it was read.
+fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'_>) -> Role {
+    if !(executed || roles::is_code_name(&file.path)) || !file.path.starts_with(around.root) {
+        return Role::Data;
+    }
+    let Some(head) = around.head else {
+        return Role::CodeUntracked;
+    };
+    let Some(inside) = head
+        .work_tree()
+        .and_then(|tree| file.path.strip_prefix(tree).ok())
+    else {
+        return Role::CodeUntracked;
+    };
+    let name = inside.as_os_str().as_encoded_bytes();
+    if !head.contains(name).unwrap_or(false) {
+        return Role::CodeUntracked;
+    }
+    // The bytes on disk speak for those that were read only while they are the same.
+    match std::fs::read(&file.path) {
+        Ok(bytes) if Digest::of(&bytes) == *digest => match head.holds(name, &bytes) {
+            Ok(InGit::Same) => Role::Code,
+            Ok(InGit::NotInTree) => Role::CodeUntracked,
+            Ok(InGit::Differs) | Err(_) => Role::CodeChanged,
+        },
+        _ => Role::CodeChanged,
+    }
+}
+
+/// Collects what the processes above a group had read before they started it.
+fn inherited(observation: &Observation, group: &Group, files: &Files) -> BTreeMap<Read, i64> {
+    let mut found: BTreeMap<Read, i64> = BTreeMap::new();
+    for index in &group.processes {
+        let started = observation.processes[*index].started_us;
+        let mut above = observation.processes[*index].parent;
+        let mut left = observation.processes.len();
+        while let (Some(parent), true) = (above, left > 0) {
+            left -= 1;
+            let process = &observation.processes[parent];
+            for access in &process.accesses {
+                let version = (access.file, access.version);
+                let Some(at) = access.read_us.filter(|at| *at <= started) else {
+                    continue;
+                };
+                if files.known.contains_key(&version) && !group.read.contains_key(&version) {
+                    let entry = found.entry(version).or_insert(at);
+                    *entry = (*entry).min(at);
+                }
+            }
+            above = process.parent;
+        }
+    }
+    found
+}
+
+fn step(
+    observation: &Observation,
+    group: &Group,
+    inherited: &BTreeMap<Read, i64>,
+    files: &Files,
+    around: &Surroundings<'_>,
+    read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
+) -> Option<Step> {
+    let processes: Vec<&observe::Process> = group
+        .processes
+        .iter()
+        .map(|i| &observation.processes[*i])
+        .collect();
+    let started = processes.iter().map(|process| process.started_us).min()?;
+    let ended = processes
+        .iter()
+        .map(|process| process.ended_us.unwrap_or(observation.ended_us))
+        .max()?;
+    // What is seen after a process's end was done by a child of it that ran no program of its own.
+    let reads = group.read.values().map(|(at, _)| *at);
+    let ended = reads.chain(group.written.values().copied()).fold(ended, i64::max);
+    let mut used = Vec::new();
+    for (version, (at, fit)) in &group.read {
+        // What the step wrote itself before it read it is no input.
+        if group.written.contains_key(version) {
+            continue;
+        }
+        let known = files.known.get(version)?;
+        let evidence = if *fit == Fit::Changed {
+            Evidence::Doubtful
+        } else {
+            Evidence::Observed
+        };
+        used.push(Used {
+            artifact: known.artifact.clone(),
+            at: Timestamp::from_micros(*at),
+            evidence,
+            role: known.role,
+        });
+    }
+    let mut generated = Vec::new();
+    for (version, opened_at) in &group.written {
+        let known = files.known.get(version)?;
+        let read_at = read_elsewhere(version);
+        if known.lasting || read_at.is_some() {
+            // When a file was opened is seen, not when it was last written: that was before the step ended, and before another
+            // step of the run read what was there.
+            let at = read_at.map_or(ended, |read_at| read_at - 1).max(*opened_at);
+            generated.push(Generated {
+                artifact: known.artifact.clone(),
+                at: Timestamp::from_micros(at),
+                evidence: Evidence::Observed,
+                role: known.role,
+            });
+        }
+    }
+    if !generated.is_empty() {
+        for (version, at) in inherited
+            .iter()
+            .filter(|(version, _)| !group.written.contains_key(version))
+        {
+            let known = files.known.get(version)?;
+            used.push(Used {
+                artifact: known.artifact.clone(),
+                at: Timestamp::from_micros(*at),
+                evidence: Evidence::Inferred,
+                role: known.role,
+            });
+        }
+    }
+    if used.is_empty() && generated.is_empty() {
+        return None;
+    }
+    let failed = processes
+        .iter()
+        .find_map(|process| process.exit_code.filter(|code| *code != 0));
+    let reason = failed.map(|code| format!("exit code {code}"));
+    Some(Step {
+        id: NodeId::new(Timestamp::from_micros(started)),
+        run: around.run,
+        name: name_of(&processes),
+        subject: if around.with_arguments {
+            subject_of(&processes)
+        } else {
+            String::new()
+        },
+        status: if failed.is_some() {
+            StepStatus::Failed
+        } else {
+            StepStatus::Succeeded
+        },
+        reason,
+        started_at: Timestamp::from_micros(started),
+        ended_at: Timestamp::from_micros(ended),
+        parameters: Vec::new(),
+        key: None,
+        cached_from: None,
+        used,
+        generated,
+    })
+}
+
+/// As many programs of one step are named.
+const NAMES_MAX: usize = 6;
+
+fn name_of(processes: &[&observe::Process]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for process in processes {
+        let name = process
+            .exe
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    let more = names.len() > NAMES_MAX;
+    names.truncate(NAMES_MAX);
+    format!("{}{}", names.join(" | "), if more { " | …" } else { "" })
+}
+
+fn subject_of(processes: &[&observe::Process]) -> String {
+    let lines = processes.iter().take(NAMES_MAX).map(|process| {
+        let arguments: Vec<String> = process
+            .arguments
+            .iter()
+            .map(|a| a.to_string_lossy().into_owned())
+            .collect();
+        secrets::masked(&arguments).join(" ")
+    });
+    let mut subject = lines.collect::<Vec<_>>().join(" | ");
+    if subject.len() > 4_000 {
+        let end = subject.floor_char_boundary(4_000);
+        subject.truncate(end);
+        subject.push('…');
+    }
+    subject
+}
+
+/// Without the net nothing is known of processes: one step that wrote what is new or changed.
+fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings<'_>) -> Option<Step> {
+    let mut generated = Vec::new();
+    for (index, file) in observation.files.iter().enumerate() {
+        let last = (index, file.versions.len() - 1);
+        if let Some(known) = files
+            .known
+            .get(&last)
+            .filter(|_| file.exists && file.versions[last.1].was_written)
+        {
+            generated.push(Generated {
+                artifact: known.artifact.clone(),
+                at: Timestamp::from_micros(observation.ended_us),
+                evidence: Evidence::Inferred,
+                role: known.role,
+            });
+        }
+    }
+    (!generated.is_empty()).then(|| Step {
+        id: NodeId::new(Timestamp::from_micros(observation.started_us)),
+        run: around.run,
+        name: "command".to_owned(),
+        subject: String::new(),
+        status: StepStatus::Succeeded,
+        reason: None,
+        started_at: Timestamp::from_micros(observation.started_us),
+        ended_at: Timestamp::from_micros(observation.ended_us),
+        parameters: Vec::new(),
+        key: None,
+        cached_from: None,
+        used: Vec::new(),
+        generated,
+    })
+}
