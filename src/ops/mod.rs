@@ -12,4 +12,4 @@ mod workspace;
 pub use clock::Clock;
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate};
 pub use recording::{Recording, RunRequest};
-pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, View, Workspace};
+pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, Pending, View, Workspace};

@@ -49,18 +49,25 @@ impl Recording {
     /// A store error where the lock or the journal cannot be had; nothing is recorded then.
     pub fn start(workspace: &Workspace, clock: &Clock, request: RunRequest) -> Result<Self> {
         let lock = workspace.lock_to_start()?;
-        let warnings = workspace.apply(&lock).into_iter().collect();
-        let snapshot = workspace.store().snapshot()?;
+        let mut warnings = BTreeSet::new();
+        let mut snapshot = workspace.store().snapshot()?;
+        let mut pending = workspace.pending(snapshot.as_ref())?;
+        if snapshot.is_none() || pending.is_large() {
+            warnings.extend(workspace.apply(&lock));
+            snapshot = workspace.store().snapshot()?;
+            pending = workspace.pending(snapshot.as_ref())?;
+        }
+        clock.not_before(pending.latest);
         if let Some(snapshot) = &snapshot {
             clock.not_before(snapshot.latest());
         }
         let mut second = clock.wall();
         let run_id = loop {
             let label = RunId::at(second);
-            let taken = snapshot.as_ref().map_or(Ok(false), |s| {
-                s.runs_labelled(label.as_str()).map(|r| !r.is_empty())
-            });
-            if !taken? {
+            let applied = snapshot.as_ref().map_or(Ok(false), |s| {
+                s.runs_labelled(label.as_str()).map(|runs| !runs.is_empty())
+            })?;
+            if !applied && !pending.labels.contains(&label) {
                 break label;
             }
             second = second.plus_micros(1_000_000);
@@ -207,7 +214,7 @@ impl Recording {
         } = self;
         // The segment is closed first, so that whoever applies it sees it as closed.
         drop(writer);
-        warnings.extend(workspace.apply_if_free());
+        warnings.extend(workspace.apply_if_worth());
         Ok(warnings.into_iter().collect())
     }
 }

@@ -1,5 +1,6 @@
 //! A workspace: the folder that holds `.lineage/`, and the way to what is recorded in it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use crate::content::Contents;
 use crate::disk::Disk;
 use crate::error::{Error, Kind, Result};
 use crate::journal;
-use crate::model::NodeId;
+use crate::model::{Fact, NodeId, RunId, Timestamp};
 use crate::ops::Clock;
 use crate::store::{Snapshot, Store};
 
@@ -36,6 +37,51 @@ pub struct View {
     pub snapshot: Snapshot,
     /// What could not be taken into account, one line each.
     pub warnings: Vec<String>,
+}
+
+/// What the journal holds and the store lacks.
+#[derive(Debug, Default)]
+pub struct Pending {
+    /// How many segments the store lacks something of.
+    pub segments: usize,
+    /// How many bytes.
+    pub bytes: u64,
+    /// The run ids among them.
+    pub labels: BTreeSet<RunId>,
+    /// The latest time among them.
+    pub latest: Timestamp,
+}
+
+/// As many segments may wait to be applied.
+const PENDING_SEGMENTS_MAX: usize = 32;
+/// As many bytes may wait to be applied.
+const PENDING_BYTES_MAX: u64 = 256 << 10;
+
+impl Pending {
+    /// Returns true where applying is due.
+    pub fn is_large(&self) -> bool {
+        self.segments > PENDING_SEGMENTS_MAX || self.bytes > PENDING_BYTES_MAX
+    }
+
+    fn take(&mut self, fact: &Fact) {
+        let latest = match fact {
+            Fact::RunStarted(run) => {
+                self.labels.insert(run.run_id.clone());
+                run.started_at
+            }
+            Fact::RunOutcome(outcome) => outcome.at,
+            Fact::StepDone(step) => {
+                let edges = step
+                    .used
+                    .iter()
+                    .map(|edge| edge.at)
+                    .chain(step.generated.iter().map(|edge| edge.at));
+                edges.fold(step.ended_at, Timestamp::max)
+            }
+            _ => return,
+        };
+        self.latest = self.latest.max(latest);
+    }
 }
 
 /// The right to apply facts and to choose run ids; given up when dropped.
@@ -218,8 +264,45 @@ impl Workspace {
         Ok(())
     }
 
-    /// Applies what is new if the store's lock is free; somebody else will otherwise. To be called by writers.
-    pub fn apply_if_free(&self) -> Vec<String> {
+    /// Reads from the journal what the store lacks, as far as the start of a run must know it.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be listed. Segments that cannot be read are left to whoever applies them.
+    pub fn pending(&self, snapshot: Option<&Snapshot>) -> Result<Pending> {
+        let known = |pack| snapshot.is_some_and(|snapshot| snapshot.knows_pack(pack).unwrap_or(false));
+        let listing = journal::list(&self.journal(), &known)?;
+        let lacking = Store::lacking(snapshot, &listing)?;
+        let mut pending = Pending {
+            segments: lacking.len(),
+            ..Pending::default()
+        };
+        for segment in lacking {
+            let applied = snapshot.map_or(Ok(0), |snapshot| snapshot.applied_bytes(segment.segment))?;
+            pending.bytes += segment.length.saturating_sub(applied);
+            if pending.is_large() {
+                break;
+            }
+            let Ok(Some(bytes)) = journal::read_segment(&segment, applied) else {
+                continue;
+            };
+            let Ok(Some(mut reader)) = journal::Reader::new("pending", &bytes) else {
+                continue;
+            };
+            while let Ok(Some(frame)) = reader.next() {
+                pending.take(&frame.fact);
+            }
+        }
+        Ok(pending)
+    }
+
+    /// Applies what is new when there is much of it and the store's lock is free. To be called by writers: to open the store
+    /// for writing takes longer than a short command does, so what is little is left to the next reader.
+    pub fn apply_if_worth(&self) -> Vec<String> {
+        let snapshot = self.store.snapshot().ok().flatten();
+        match self.pending(snapshot.as_ref()) {
+            Ok(pending) if !pending.is_large() && snapshot.is_some() => return Vec::new(),
+            _ => drop(snapshot),
+        }
         match self.lock(Duration::ZERO) {
             Ok(Ok(lock)) => self.apply(&lock),
             Ok(Err(_)) => Vec::new(),

@@ -39,16 +39,37 @@ impl Net<'_> {
             if act.thread.look(place, false).is_err() {
                 self.disturb(&path);
                 let (who, us) = (act.who, act.us);
-                self.expect(act.thread.tid, Pending::Create { who, path, us, follows: false });
+                self.expect(
+                    act.thread.tid,
+                    Pending::Create {
+                        who,
+                        path,
+                        us,
+                        follows: false,
+                    },
+                );
             }
         }
     }
 
     pub(super) fn unlink(&mut self, act: Act<'_>, place: &Place) {
-        let Ok(found) = act.thread.find_name(place, &mut self.folders, act.us) else { return };
-        let Some((what, look, path)) = self.about_to_vanish(act, found) else { return };
+        let Ok(found) = act.thread.find_name(place, &mut self.folders, act.us) else {
+            return;
+        };
+        let Some((what, look, path)) = self.about_to_vanish(act, found) else {
+            return;
+        };
         let (who, us) = (act.who, act.us);
-        self.expect(act.thread.tid, Pending::Unlink { who, what, look, path, us });
+        self.expect(
+            act.thread.tid,
+            Pending::Unlink {
+                who,
+                what,
+                look,
+                path,
+                us,
+            },
+        );
     }
 
     /// Enters a file whose name is about to go, and asks for its bytes if it is the last chance.
@@ -74,7 +95,9 @@ impl Net<'_> {
         flags: u64,
     ) -> std::io::Result<()> {
         let (from, to) = (act.place(from.0, from.1)?, act.place(to.0, to.1)?);
-        let Ok(source) = act.thread.find_name(&from, &mut self.folders, act.us) else { return Ok(()) };
+        let Ok(source) = act.thread.find_name(&from, &mut self.folders, act.us) else {
+            return Ok(());
+        };
         let target = act.thread.find_name(&to, &mut self.folders, act.us).ok();
         if target.is_some() && flags & NOREPLACE != 0 {
             return Ok(());
@@ -86,11 +109,16 @@ impl Net<'_> {
             let Some(target) = target else { return Ok(()) };
             return self.exchange_files(act, source, target);
         }
-        if target.as_ref().is_some_and(|target| target.look.is_same_file(&source.look)) {
+        if target
+            .as_ref()
+            .is_some_and(|target| target.look.is_same_file(&source.look))
+        {
             // Two names of one file: the call does nothing.
             return Ok(());
         }
-        let Ok(to) = act.thread.find_new(&to, &mut self.folders, act.us) else { return Ok(()) };
+        let Ok(to) = act.thread.find_new(&to, &mut self.folders, act.us) else {
+            return Ok(());
+        };
         self.settle_path(&to);
         self.settle_path(&source.path);
         if let Some(target) = target {
@@ -100,11 +128,23 @@ impl Net<'_> {
         if !(look.is_regular() || look.is_link()) {
             return Ok(());
         }
-        let Some(what) = self.identify(source, act.us) else { return Ok(()) };
+        let Some(what) = self.identify(source, act.us) else {
+            return Ok(());
+        };
         self.ledger.body(what).refresh(&look.stamp());
         self.disturb(&to);
         let (who, us) = (act.who, act.us);
-        self.expect(act.thread.tid, Pending::Rename { who, what, look, from: path, to, us });
+        self.expect(
+            act.thread.tid,
+            Pending::Rename {
+                who,
+                what,
+                look,
+                from: path,
+                to,
+                us,
+            },
+        );
         Ok(())
     }
 
@@ -114,7 +154,16 @@ impl Net<'_> {
         let (look, from, to) = (source.look, source.path.clone(), target.path.clone());
         let a = (self.identify(source, act.us), from);
         let b = (self.identify(target, act.us), to);
-        self.expect(act.thread.tid, Pending::Exchange { who: act.who, a, b, look, us: act.us });
+        self.expect(
+            act.thread.tid,
+            Pending::Exchange {
+                who: act.who,
+                a,
+                b,
+                look,
+                us: act.us,
+            },
+        );
         Ok(())
     }
 
@@ -131,13 +180,31 @@ impl Net<'_> {
         if flags & EXCHANGE != 0 {
             let Some(target) = target else { return Ok(()) };
             let b = (None, target.path);
-            self.expect(act.thread.tid, Pending::Exchange { who, a: (None, from), b, look, us });
+            self.expect(
+                act.thread.tid,
+                Pending::Exchange {
+                    who,
+                    a: (None, from),
+                    b,
+                    look,
+                    us,
+                },
+            );
         } else if source.look.is_folder()
             && let Ok(to) = act.thread.find_new(to, &mut self.folders, act.us)
         {
             self.disturb(&to);
             self.disturb(&from);
-            self.expect(act.thread.tid, Pending::RenameFolder { who, look, from, to, us });
+            self.expect(
+                act.thread.tid,
+                Pending::RenameFolder {
+                    who,
+                    look,
+                    from,
+                    to,
+                    us,
+                },
+            );
         }
         Ok(())
     }
@@ -171,7 +238,16 @@ impl Net<'_> {
         let Some(what) = what else { return Ok(()) };
         self.ledger.body(what).refresh(&look.stamp());
         self.disturb(&path);
-        self.expect(act.thread.tid, Pending::Link { who, what, look, path, us });
+        self.expect(
+            act.thread.tid,
+            Pending::Link {
+                who,
+                what,
+                look,
+                path,
+                us,
+            },
+        );
         Ok(())
     }
 }

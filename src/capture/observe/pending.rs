@@ -116,7 +116,9 @@ impl Net<'_> {
 
     /// Finds out how the thread's last call ended. If it may be under way still (not `over`), only success counts.
     pub(super) fn settle(&mut self, tid: i32, over: bool) {
-        let Some(pending) = self.pending.remove(&tid) else { return };
+        let Some(pending) = self.pending.remove(&tid) else {
+            return;
+        };
         if pending.moves_folders() {
             self.folders.forget();
         }
@@ -150,16 +152,37 @@ impl Net<'_> {
 
     /// Enters what the call did; tells whether it did.
     fn has_happened(&mut self, tid: i32, pending: &Pending) -> bool {
-        if pending.files().into_iter().any(|what| self.ledger.is_forgotten(what)) {
+        if pending
+            .files()
+            .into_iter()
+            .any(|what| self.ledger.is_forgotten(what))
+        {
             // Another thread was quicker to replace it.
             return true;
         }
         match pending {
-            Pending::Create { who, path, us, follows } => self.was_created(*who, path, *us, *follows),
-            Pending::Rename { who, what, look, from, to, us } => {
-                let Some(now) = look_at(to).filter(|now| now.is_same_file(look)) else { return false };
-                self.ledger.body(*what).rename_moved_ctime(&look.stamp(), &now.stamp());
-                self.ledger.end_name(*what, from, Some(*who), *us, Ending::Renamed);
+            Pending::Create {
+                who,
+                path,
+                us,
+                follows,
+            } => self.was_created(*who, path, *us, *follows),
+            Pending::Rename {
+                who,
+                what,
+                look,
+                from,
+                to,
+                us,
+            } => {
+                let Some(now) = look_at(to).filter(|now| now.is_same_file(look)) else {
+                    return false;
+                };
+                self.ledger
+                    .body(*what)
+                    .rename_moved_ctime(&look.stamp(), &now.stamp());
+                self.ledger
+                    .end_name(*what, from, Some(*who), *us, Ending::Renamed);
                 self.ledger.give_name(*what, to.clone(), Some(*who), *us);
                 true
             }
@@ -170,7 +193,13 @@ impl Net<'_> {
                 self.exchange(*who, a, b, *us);
                 true
             }
-            Pending::RenameFolder { who, look, from, to, us } => {
+            Pending::RenameFolder {
+                who,
+                look,
+                from,
+                to,
+                us,
+            } => {
                 if !look_at(to).is_some_and(|now| now.is_same_file(look)) {
                     return false;
                 }
@@ -178,17 +207,34 @@ impl Net<'_> {
                 self.enter_moved_files(*who, from, to, *us);
                 true
             }
-            Pending::Link { who, what, look, path, us } => {
-                let Some(now) = look_at(path).filter(|now| now.is_same_file(look)) else { return false };
-                self.ledger.body(*what).rename_moved_ctime(&look.stamp(), &now.stamp());
+            Pending::Link {
+                who,
+                what,
+                look,
+                path,
+                us,
+            } => {
+                let Some(now) = look_at(path).filter(|now| now.is_same_file(look)) else {
+                    return false;
+                };
+                self.ledger
+                    .body(*what)
+                    .rename_moved_ctime(&look.stamp(), &now.stamp());
                 self.ledger.give_name(*what, path.clone(), Some(*who), *us);
                 true
             }
-            Pending::Unlink { who, what, look, path, us } => {
+            Pending::Unlink {
+                who,
+                what,
+                look,
+                path,
+                us,
+            } => {
                 if look_at(path).is_some_and(|now| now.is_same_file(look)) {
                     return false;
                 }
-                self.ledger.end_name(*what, path, Some(*who), *us, Ending::Removed);
+                self.ledger
+                    .end_name(*what, path, Some(*who), *us, Ending::Removed);
                 true
             }
             Pending::View => {
@@ -203,7 +249,9 @@ impl Net<'_> {
         let (mut look, mut path) = (look, path.to_path_buf());
         if look.is_link() && follows {
             // The link was there, its target was not.
-            let Some(behind) = behind_link(&path) else { return false };
+            let Some(behind) = behind_link(&path) else {
+                return false;
+            };
             (look, path) = behind;
         }
         if !(look.is_regular() || look.is_link()) || self.ledger.known(&look).is_some() {
@@ -232,7 +280,11 @@ impl Net<'_> {
             (None, None) => {}
         }
         if a.0.is_none() || b.0.is_none() {
-            self.gap(format!("a folder was exchanged: `{}` with `{}`", a.1.display(), b.1.display()));
+            self.gap(format!(
+                "a folder was exchanged: `{}` with `{}`",
+                a.1.display(),
+                b.1.display()
+            ));
         }
     }
 
@@ -240,22 +292,29 @@ impl Net<'_> {
     fn enter_moved_files(&mut self, who: Who, from: &Path, to: &Path, us: i64) {
         let (mut folders, mut count) = (vec![to.to_path_buf()], 0);
         while let Some(folder) = folders.pop() {
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let Ok(entries) = std::fs::read_dir(&folder) else {
+                continue;
+            };
             for entry in entries.flatten() {
-                let (path, Some(look)) = (entry.path(), look_at(&entry.path())) else { continue };
+                let (path, Some(look)) = (entry.path(), look_at(&entry.path())) else {
+                    continue;
+                };
                 if look.is_folder() {
                     folders.push(path);
                 } else if (look.is_regular() || look.is_link()) && self.ledger.known(&look).is_none() {
                     let Ok(rest) = path.strip_prefix(to) else { continue };
                     let former = from.join(rest);
                     let what = self.ledger.meet(&look, former.clone(), us);
-                    self.ledger.end_name(what, &former, Some(who), us, Ending::Renamed);
+                    self.ledger
+                        .end_name(what, &former, Some(who), us, Ending::Renamed);
                     self.ledger.give_name(what, path, Some(who), us);
                 }
                 count += 1;
                 if count >= FOLDER_FILES_MAX {
                     let shown = to.display();
-                    self.gap(format!("of the renamed folder `{shown}` only {count} files were entered"));
+                    self.gap(format!(
+                        "of the renamed folder `{shown}` only {count} files were entered"
+                    ));
                     return;
                 }
             }
@@ -266,7 +325,8 @@ impl Net<'_> {
         if let (Some(thread), Some(own_root)) = (self.threads.get_mut(&tid), &self.own_root) {
             thread.review(own_root);
             let (tgid, mounts) = (thread.tgid, mounts::of(&tid.to_string()));
-            self.threads.retain(|other, thread| *other == tid || thread.tgid != tgid);
+            self.threads
+                .retain(|other, thread| *other == tid || thread.tgid != tgid);
             self.served = mounts
                 .iter()
                 .filter(|mount| mount.is_served_by_a_process() && mount.is_newer_than(&self.mounts_before))
