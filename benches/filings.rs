@@ -17,56 +17,31 @@ use lineage::ops::{Clock, Workspace};
 fn corpus() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let real = root.join("../shared/filings");
-    let folder = if real.is_dir() {
-        real
-    } else {
-        root.join("data/raw")
-    };
+    let folder = if real.is_dir() { real } else { root.join("data/raw") };
     eprintln!("filings from {}", folder.display());
     let files = std::fs::read_dir(folder).expect("the folder of filings is there");
     let mut files: Vec<PathBuf> = files.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|ending| ending == "txt" || ending == "htm")
-    });
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "txt" || ending == "htm"));
     files.sort();
     files
 }
 
 fn stages(criterion: &mut Criterion) {
-    let filings: Vec<Vec<u8>> = corpus()
-        .iter()
-        .map(|file| std::fs::read(file).expect("a filing can be read"))
-        .collect();
+    let filings: Vec<Vec<u8>> =
+        corpus().iter().map(|file| std::fs::read(file).expect("a filing can be read")).collect();
     let bytes = filings.iter().map(|filing| filing.len() as u64).sum();
-    let parsed: Vec<_> = filings
-        .iter()
-        .map(|bytes| filings::parse(bytes).expect("it is a filing"))
-        .collect();
-    let extracted: Vec<_> = parsed
-        .iter()
-        .map(|parsed| filings::extract(parsed, Section::RISK_FACTORS))
-        .collect();
+    let parsed: Vec<_> = filings.iter().map(|bytes| filings::parse(bytes).expect("it is a filing")).collect();
+    let extracted: Vec<_> =
+        parsed.iter().map(|parsed| filings::extract(parsed, Section::RISK_FACTORS)).collect();
     let cleaned: Vec<_> = extracted.iter().map(filings::clean).collect();
     let mut group = criterion.benchmark_group("stages, one core");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
-    group.bench_function("parse", |b| {
-        b.iter(|| filings.iter().map(|f| filings::parse(f)).count())
-    });
+    group.bench_function("parse", |b| b.iter(|| filings.iter().map(|f| filings::parse(f)).count()));
     group.bench_function("extract", |b| {
-        b.iter(|| {
-            parsed
-                .iter()
-                .map(|p| filings::extract(p, Section::RISK_FACTORS))
-                .count()
-        });
+        b.iter(|| parsed.iter().map(|p| filings::extract(p, Section::RISK_FACTORS)).count());
     });
-    group.bench_function("clean", |b| {
-        b.iter(|| extracted.iter().map(filings::clean).count())
-    });
-    group.bench_function("segment", |b| {
-        b.iter(|| cleaned.iter().map(filings::segment).count())
-    });
+    group.bench_function("clean", |b| b.iter(|| extracted.iter().map(filings::clean).count()));
+    group.bench_function("segment", |b| b.iter(|| cleaned.iter().map(filings::segment).count()));
     group.bench_function("write parsed.json", |b| {
         b.iter(|| parsed.iter().map(|parsed| parsed.to_json().len()).sum::<usize>());
     });
@@ -83,10 +58,7 @@ impl Progress for Silent {
 
 fn whole(criterion: &mut Criterion) {
     let files = corpus();
-    let bytes = files
-        .iter()
-        .map(|file| std::fs::metadata(file).expect("a filing").len())
-        .sum();
+    let bytes = files.iter().map(|file| std::fs::metadata(file).expect("a filing").len()).sum();
     let mut group = criterion.benchmark_group("pipeline, all cores, with recording");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
     group.bench_function("file to segments", |b| {

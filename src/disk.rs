@@ -48,11 +48,7 @@ pub struct Disk {
 
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.faults.is_some() {
-            "Disk(with faults)"
-        } else {
-            "Disk"
-        })
+        f.write_str(if self.faults.is_some() { "Disk(with faults)" } else { "Disk" })
     }
 }
 
@@ -93,12 +89,7 @@ impl Disk {
     pub fn create_new(&self, path: &Path) -> io::Result<DiskFile> {
         self.ask(Operation::Create, path)?;
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-        Ok(DiskFile {
-            disk: self.clone(),
-            file,
-            path: path.to_owned(),
-            length: 0,
-        })
+        Ok(DiskFile { disk: self.clone(), file, path: path.to_owned(), length: 0 })
     }
 
     /// Writes a whole file so that at every moment either the old or the new one is there, and the new one survives a crash:
@@ -168,11 +159,7 @@ pub const TEMPORARY_PREFIX: &str = ".lineage-tmp-";
 fn temporary_name(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(
-        "{TEMPORARY_PREFIX}{}-{count}-{:08x}",
-        std::process::id(),
-        uuid_tail()
-    ))
+    path.with_file_name(format!("{TEMPORARY_PREFIX}{}-{count}-{:08x}", std::process::id(), uuid_tail()))
 }
 
 /// Random bits, so that two machines that share a folder do not clash.
@@ -256,10 +243,7 @@ pub(crate) mod tests {
 
     impl Crash {
         pub(crate) fn after(operations: i64) -> Arc<Self> {
-            Arc::new(Crash {
-                countdown: Mutex::new(operations),
-                synced: Mutex::default(),
-            })
+            Arc::new(Crash { countdown: Mutex::new(operations), synced: Mutex::default() })
         }
 
         pub(crate) fn happened(&self) -> bool {
@@ -310,10 +294,7 @@ pub(crate) mod tests {
             let crash = Crash::after(operations);
             let outcome = Disk::with_faults(crash.clone()).write_whole(&path, b"new and longer");
             let found = fs::read(&path).unwrap();
-            assert!(
-                found == b"old" || found == b"new and longer",
-                "{operations}: {found:?}"
-            );
+            assert!(found == b"old" || found == b"new and longer", "{operations}: {found:?}");
             assert_eq!(outcome.is_err(), crash.happened(), "{operations}");
             if outcome.is_ok() {
                 assert_eq!(found, b"new and longer");

@@ -44,12 +44,7 @@ pub struct Error {
 impl Error {
     /// Makes an error of `kind` with `message`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error {
-            kind,
-            message: message.into(),
-            cause: None,
-            hint: None,
-        }
+        Error { kind, message: message.into(), cause: None, hint: None }
     }
 
     /// Makes an error for an answer that is no.
@@ -104,10 +99,8 @@ impl Error {
     /// Returns the causes from the nearest to the deepest, as text.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
-        let mut next: Option<&(dyn std::error::Error + 'static)> = self
-            .cause
-            .as_deref()
-            .map(|c| c as &(dyn std::error::Error + 'static));
+        let mut next: Option<&(dyn std::error::Error + 'static)> =
+            self.cause.as_deref().map(|c| c as &(dyn std::error::Error + 'static));
         while let Some(cause) = next {
             causes.push(cause.to_string());
             next = cause.source();
@@ -129,9 +122,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause
-            .as_deref()
-            .map(|c| c as &(dyn std::error::Error + 'static))
+        self.cause.as_deref().map(|c| c as &(dyn std::error::Error + 'static))
     }
 }
 

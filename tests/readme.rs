@@ -56,10 +56,7 @@ fn repository() -> Option<tempfile::TempDir> {
         let path = entry.unwrap().path();
         std::fs::copy(&path, raw.join(path.file_name().unwrap())).unwrap();
     }
-    let made = shell(
-        folder.path(),
-        "git init -q -b main . && git add -A && git commit -q -m 'Add filings'",
-    );
+    let made = shell(folder.path(), "git init -q -b main . && git add -A && git commit -q -m 'Add filings'");
     match made {
         Some((_, 0)) => Some(folder),
         _ => {
@@ -72,31 +69,17 @@ fn repository() -> Option<tempfile::TempDir> {
 /// Runs a line in an emptied environment; returns what it printed and its exit code.
 fn shell(folder: &Path, line: &str) -> Option<(String, i32)> {
     let program = Path::new(env!("CARGO_BIN_EXE_lineage"));
-    let path = format!(
-        "{}:{}",
-        program.parent().unwrap().display(),
-        std::env::var("PATH").unwrap()
-    );
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let output = Command::new("sh")
         .args(["-c", &format!("{{ {line}\n}} 2>&1")])
         .current_dir(folder)
         .env_clear()
-        .envs([
-            ("PATH", path.as_str()),
-            ("HOME", "/nonexistent"),
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        ])
+        .envs([("PATH", path.as_str()), ("HOME", "/nonexistent"), ("GIT_CONFIG_GLOBAL", "/dev/null")])
         .envs([("GIT_AUTHOR_NAME", "A"), ("GIT_AUTHOR_EMAIL", "a@example.org")])
-        .envs([
-            ("GIT_COMMITTER_NAME", "A"),
-            ("GIT_COMMITTER_EMAIL", "a@example.org"),
-        ])
+        .envs([("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@example.org")])
         .output()
         .ok()?;
-    Some((
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        output.status.code().unwrap_or(-1),
-    ))
+    Some((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().unwrap_or(-1)))
 }
 
 #[test]
@@ -105,11 +88,7 @@ fn every_command_shown_prints_what_is_shown() {
     let mut commands = 0;
     for block in blocks("console") {
         let mut parts = block.split("$ ");
-        assert_eq!(
-            parts.next(),
-            Some(""),
-            "a block of README does not begin with a command:\n{block}"
-        );
+        assert_eq!(parts.next(), Some(""), "a block of README does not begin with a command:\n{block}");
         for part in parts {
             let (command, expected) = part.split_once('\n').unwrap_or((part, ""));
             let (printed, _) = shell(folder.path(), command).unwrap();
@@ -141,13 +120,8 @@ fn two_commands_start_it_on_a_fresh_machine() {
     let (printed, code) = shell(folder.path(), "lineage pipeline").unwrap();
     assert_eq!(code, 0, "{printed}");
     let line = printed.lines().last().unwrap();
-    let command = line
-        .strip_prefix("try: ")
-        .unwrap_or_else(|| panic!("the last line is `{line}`"));
+    let command = line.strip_prefix("try: ").unwrap_or_else(|| panic!("the last line is `{line}`"));
     let (shown, code) = shell(folder.path(), command).unwrap();
     assert_eq!(code, 0, "{shown}");
-    assert!(
-        shown.contains("data/raw/"),
-        "it does not lead back to a filing:\n{shown}"
-    );
+    assert!(shown.contains("data/raw/"), "it does not lead back to a filing:\n{shown}");
 }

@@ -14,10 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("filings", &["error"]),
     ("store", &["error", "model", "disk", "journal"]),
     ("query", &["error", "model", "store"]),
-    (
-        "projection",
-        &["error", "model", "disk", "content", "store", "query"],
-    ),
+    ("projection", &["error", "model", "disk", "content", "store", "query"]),
     (
         "ops",
         &[
@@ -150,14 +147,8 @@ fn modules_for_tests(folder: &Path) -> Vec<String> {
 
 fn without_comments(text: &str) -> String {
     let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
-    let code = code
-        .split("\n#[cfg(test)]\npub(crate) mod tests {")
-        .next()
-        .unwrap();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let code = code.split("\n#[cfg(test)]\npub(crate) mod tests {").next().unwrap();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 /// Finds `word` where it stands alone, followed by `::`.
@@ -262,26 +253,19 @@ fn every_file_says_what_it_is_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for source in sources() {
         let text = fs::read_to_string(root.join(&source.path)).unwrap();
-        assert!(
-            text.starts_with("//! "),
-            "{} does not begin with its duty",
-            source.path.display()
-        );
+        assert!(text.starts_with("//! "), "{} does not begin with its duty", source.path.display());
     }
 }
 
 #[test]
 fn refused_words_name_nothing_public() {
-    let refused = [
-        "Event", "Job", "Dataset", "Context", "Manager", "Util", "Helper", "Handler", "Service",
-    ];
+    let refused = ["Event", "Job", "Dataset", "Context", "Manager", "Util", "Helper", "Handler", "Service"];
     let mut wrong = Vec::new();
     for source in sources() {
         for line in source.code.lines() {
             let line = line.trim();
-            let declares = ["pub struct ", "pub enum ", "pub trait ", "pub fn "]
-                .iter()
-                .any(|d| line.starts_with(d));
+            let declares =
+                ["pub struct ", "pub enum ", "pub trait ", "pub fn "].iter().any(|d| line.starts_with(d));
             if declares && refused.iter().any(|word| line.contains(word)) {
                 wrong.push(format!("{}: {line}", source.path.display()));
             }
@@ -316,17 +300,10 @@ fn the_top_level_is_the_one_agreed() {
 #[test]
 fn readme_names_every_command_and_help_names_every_option() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let help = assert_cmd::Command::cargo_bin("lineage")
-        .unwrap()
-        .arg("--help")
-        .output()
-        .unwrap();
+    let help = assert_cmd::Command::cargo_bin("lineage").unwrap().arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let commands = help
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty());
+    let commands =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let mut count = 0;
     for line in commands {
         let command = line.split_whitespace().next().unwrap();

@@ -7,10 +7,7 @@ pub fn die_of(signal: i32) {
     // SAFETY: plain system calls on this process with valid arguments; `no_core` outlives the call it is passed to, and the
     // default action is put back before the signal is raised.
     unsafe {
-        let no_core = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
+        let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         libc::setrlimit(libc::RLIMIT_CORE, &no_core);
         libc::signal(signal, libc::SIG_DFL);
         let mut set = std::mem::zeroed::<libc::sigset_t>();

@@ -73,9 +73,7 @@ pub fn masked_word(word: &str) -> String {
         return url;
     }
     let is_token = |word: &str| {
-        TOKEN_FRONTS
-            .iter()
-            .any(|(front, length)| word.starts_with(front) && word.len() >= *length)
+        TOKEN_FRONTS.iter().any(|(front, length)| word.starts_with(front) && word.len() >= *length)
     };
     match word.split_once('=') {
         Some((name, value)) if is_token(value) => format!("{name}={MASK}"),
@@ -87,14 +85,7 @@ pub fn masked_word(word: &str) -> String {
 fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // `--tokenizer` and `--max-tokens` are no secrets.
-    let harmless = [
-        "tokenizer",
-        "tokens",
-        "token-len",
-        "token_len",
-        "num-token",
-        "num_token",
-    ];
+    let harmless = ["tokenizer", "tokens", "token-len", "token_len", "num-token", "num_token"];
     SECRET_NAMES.iter().any(|part| name.contains(part)) && !harmless.iter().any(|part| name.contains(part))
 }
 
@@ -140,22 +131,10 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_credential_is_masked() {
-        check(
-            &["x", "--password", "hunter2", "-v"],
-            &["x", "--password", "***", "-v"],
-        );
-        check(
-            &["x", "--api-key=abc", "DB_PASSWORD=abc"],
-            &["x", "--api-key=***", "DB_PASSWORD=***"],
-        );
-        check(
-            &["psql", "postgres://me:pw@host/db"],
-            &["psql", "postgres://me:***@host/db"],
-        );
-        check(
-            &["curl", "https://h/x?token=abc&n=1"],
-            &["curl", "https://h/x?token=***&n=1"],
-        );
+        check(&["x", "--password", "hunter2", "-v"], &["x", "--password", "***", "-v"]);
+        check(&["x", "--api-key=abc", "DB_PASSWORD=abc"], &["x", "--api-key=***", "DB_PASSWORD=***"]);
+        check(&["psql", "postgres://me:pw@host/db"], &["psql", "postgres://me:***@host/db"]);
+        check(&["curl", "https://h/x?token=abc&n=1"], &["curl", "https://h/x?token=***&n=1"]);
         check(&["x", "ghp_abcdefghijklmnopqrstuvwxyz0123"], &["x", "***"]);
     }
 

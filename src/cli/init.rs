@@ -27,11 +27,7 @@ impl Init {
         }
         let existed = here.join(crate::ops::WORKSPACE_FOLDER).is_dir();
         let workspace = Workspace::init(&here)?;
-        let what = if existed {
-            "there is a workspace at"
-        } else {
-            "made a workspace at"
-        };
+        let what = if existed { "there is a workspace at" } else { "made a workspace at" };
         output::note(&format!("{what} {}", workspace.root().display()));
         Ok(0)
     }

@@ -40,11 +40,7 @@ impl Log {
         for run in views {
             let tail = query::unique_tail(&view.snapshot, run.run.id)?;
             let alive = workspace.is_alive(run.live_segment());
-            heads.push(RunHead {
-                view: run,
-                tail,
-                alive,
-            });
+            heads.push(RunHead { view: run, tail, alive });
         }
         if self.json {
             output::json(&render::log::runs_json(&heads, more))
@@ -64,10 +60,8 @@ impl Log {
         let target = match locate(workspace, &view.snapshot, &surroundings.folder, file)? {
             Target::File(target) | Target::Segment(target, _) => target,
             Target::Run(_) => {
-                return Err(
-                    Error::request(format!("`{}` is a run, not a file", file.escape_debug()))
-                        .hint(format!("`lineage show {file}` shows it")),
-                );
+                return Err(Error::request(format!("`{}` is a run, not a file", file.escape_debug()))
+                    .hint(format!("`lineage show {file}` shows it")));
             }
         };
         let path = &target.artifact.path;

@@ -61,11 +61,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // clap's own text goes to stdout for help and to stderr for mistakes.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                Kind::Request.exit_code()
-            } else {
-                0
-            });
+            return ExitCode::from(if error.use_stderr() { Kind::Request.exit_code() } else { 0 });
         }
     };
     let result = surroundings(&arguments).and_then(|surroundings| run(cli.command, &surroundings));
@@ -93,26 +89,16 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
 fn surroundings(arguments: &[OsString]) -> Result<Surroundings> {
     let folder = std::env::current_dir()
         .map_err(|cause| Error::request("cannot tell the current folder").because(cause))?;
-    let arguments = std::iter::once("lineage".to_owned()).chain(
-        arguments
-            .iter()
-            .skip(1)
-            .map(|argument| argument.to_string_lossy().into_owned()),
-    );
-    Ok(Surroundings {
-        folder,
-        clock: clock()?,
-        arguments: arguments.collect(),
-    })
+    let arguments = std::iter::once("lineage".to_owned())
+        .chain(arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()));
+    Ok(Surroundings { folder, clock: clock()?, arguments: arguments.collect() })
 }
 
 /// Returns the machine's clock; or, for tests, one that begins at the microsecond named in `LINEAGE_CLOCK_US` and advances a
 /// millisecond with every look at it.
 fn clock() -> Result<Clock> {
     let Some(start) = std::env::var_os("LINEAGE_CLOCK_US") else {
-        return Ok(Clock::new(|| {
-            Timestamp::from_micros(chrono::Utc::now().timestamp_micros())
-        }));
+        return Ok(Clock::new(|| Timestamp::from_micros(chrono::Utc::now().timestamp_micros())));
     };
     let start: i64 = start.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
         Error::request("`LINEAGE_CLOCK_US` is no number of microseconds")
@@ -127,14 +113,8 @@ fn clock() -> Result<Clock> {
 /// Returns the machine's name, as far as it is to be had without asking the network.
 pub(crate) fn host() -> String {
     let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = from_kernel
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .unwrap_or_default();
-    name.trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(255)
-        .collect()
+    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    name.trim().chars().filter(|c| !c.is_control()).take(255).collect()
 }
 
 impl Surroundings {

@@ -82,10 +82,7 @@ impl Pipeline {
     }
 
     fn request(&self, surroundings: &Surroundings) -> Result<PipelineRequest> {
-        let stages = self
-            .stages
-            .iter()
-            .map(|name| PipelineStage::from_name(name.trim()));
+        let stages = self.stages.iter().map(|name| PipelineStage::from_name(name.trim()));
         let stages = stages.collect::<Result<Vec<_>>>()?;
         let mut inputs = self.inputs.clone();
         let resume = match self.resume.as_deref() {
@@ -112,10 +109,7 @@ impl Pipeline {
             limit: self.limit,
             dry_run: self.dry_run,
             use_cache: !self.no_cache,
-            failures_max: self
-                .max_failures
-                .as_deref()
-                .map_or(Ok(FailuresMax::Unlimited), failures_max)?,
+            failures_max: self.max_failures.as_deref().map_or(Ok(FailuresMax::Unlimited), failures_max)?,
             arguments: surroundings.arguments.clone(),
             host: host(),
         })
@@ -160,12 +154,6 @@ fn failures_max(text: &str) -> Result<FailuresMax> {
 /// Returns the machine's name, as far as it is to be had without asking the network.
 fn host() -> String {
     let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = from_kernel
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .unwrap_or_default();
-    name.trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(255)
-        .collect()
+    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    name.trim().chars().filter(|c| !c.is_control()).take(255).collect()
 }

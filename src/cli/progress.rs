@@ -29,12 +29,7 @@ impl Bar {
     /// Makes a bar that shows nothing where `quiet`, or where stderr is no terminal.
     pub(crate) fn new(quiet: bool) -> Self {
         let quiet = quiet || !std::io::stderr().is_terminal();
-        Bar {
-            shown: Mutex::new(None),
-            done: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            quiet,
-        }
+        Bar { shown: Mutex::new(None), done: AtomicU64::new(0), failures: AtomicU64::new(0), quiet }
     }
 
     fn with(&self, show: impl FnOnce(&Shown)) {
@@ -60,11 +55,7 @@ impl Progress for Bar {
         bar.set_message(format!("0 of {filings} filings"));
         bar.enable_steady_tick(Duration::from_millis(200));
         if let Ok(mut shown) = self.shown.lock() {
-            *shown = Some(Shown {
-                bar,
-                filings,
-                since: Instant::now(),
-            });
+            *shown = Some(Shown { bar, filings, since: Instant::now() });
         }
     }
 
@@ -77,11 +68,7 @@ impl Progress for Bar {
         self.with(|shown| {
             shown.bar.inc(outcome.size_bytes);
             let rate = done as f64 / shown.since.elapsed().as_secs_f64().max(0.001);
-            let failed = if failures > 0 {
-                format!(", {failures} failed")
-            } else {
-                String::new()
-            };
+            let failed = if failures > 0 { format!(", {failures} failed") } else { String::new() };
             let message = format!("{done} of {} filings{failed}  {rate:.0} filings/s", shown.filings);
             shown.bar.set_message(message);
         });

@@ -62,10 +62,7 @@ impl Run {
         let request = self.request(surroundings)?;
         let started = match surroundings.workspace_or_new() {
             Ok(workspace) => run_command(&workspace, &surroundings.clock, &request),
-            Err(error) => Err(crate::ops::run::NotStarted {
-                exit_code: 125,
-                error,
-            }),
+            Err(error) => Err(crate::ops::run::NotStarted { exit_code: 125, error }),
         };
         match started {
             Ok(summary) => {
@@ -90,15 +87,10 @@ impl Run {
     fn request(self, surroundings: &Surroundings) -> Result<CommandRequest> {
         let parameters = self.parameters.iter().map(|word| match word.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(
-                Error::request(format!("`{}` is no parameter", word.escape_debug()))
-                    .hint("write `--param NAME=VALUE`"),
-            ),
+            _ => Err(Error::request(format!("`{}` is no parameter", word.escape_debug()))
+                .hint("write `--param NAME=VALUE`")),
         });
-        let folder = surroundings
-            .folder
-            .canonicalize()
-            .unwrap_or_else(|_| surroundings.folder.clone());
+        let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
         let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| uuid_bits(&id));
         Ok(CommandRequest {
             parameters: parameters.collect::<Result<_>>()?,
@@ -120,10 +112,7 @@ impl Run {
 /// Reads the key of a run as [`NodeId`] writes it.
 fn uuid_bits(text: &str) -> Option<NodeId> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
-    (digits.len() == 32)
-        .then(|| u128::from_str_radix(&digits, 16).ok())
-        .flatten()
-        .map(NodeId::from_u128)
+    (digits.len() == 32).then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(NodeId::from_u128)
 }
 
 fn tell(summary: &CommandSummary) {
@@ -141,11 +130,8 @@ fn tell(summary: &CommandSummary) {
     }
     let left = summary.notes.len().saturating_sub(NOTES_MAX);
     for (at, note) in summary.notes.iter().take(NOTES_MAX).enumerate() {
-        let more = if at + 1 == NOTES_MAX && left > 0 {
-            format!(" (and {left} more)")
-        } else {
-            String::new()
-        };
+        let more =
+            if at + 1 == NOTES_MAX && left > 0 { format!(" (and {left} more)") } else { String::new() };
         output::note(&format!("lineage: {}{more}", one_line(note)));
     }
 }

@@ -45,10 +45,7 @@ pub struct Damage {
 impl Contents {
     /// Names the contents kept in `folder`.
     pub fn at(disk: Disk, folder: impl Into<PathBuf>) -> Self {
-        Contents {
-            disk,
-            folder: folder.into(),
-        }
+        Contents { disk, folder: folder.into() }
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -82,13 +79,9 @@ impl Contents {
             return Ok(());
         }
         let failed = |cause| {
-            Error::store(format!(
-                "cannot keep a content of {} bytes at `{}`",
-                bytes.len(),
-                path.display()
-            ))
-            .because(cause)
-            .hint("what was recorded before is not harmed")
+            Error::store(format!("cannot keep a content of {} bytes at `{}`", bytes.len(), path.display()))
+                .because(cause)
+                .hint("what was recorded before is not harmed")
         };
         let folder = path.parent().unwrap_or(&self.folder);
         self.disk.create_folders(folder).map_err(failed)?;
@@ -106,7 +99,7 @@ impl Contents {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => {
                 return Err(
-                    Error::store(format!("cannot read the kept content `{}`", path.display())).because(cause),
+                    Error::store(format!("cannot read the kept content `{}`", path.display())).because(cause)
                 );
             }
         };
@@ -155,16 +148,9 @@ impl Contents {
         let damage = digests.par_iter().filter_map(|digest| {
             let fault = match self.read(digest) {
                 Ok(_) => return None,
-                Err(error) => error
-                    .causes()
-                    .first()
-                    .cloned()
-                    .unwrap_or_else(|| error.to_string()),
+                Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.to_string()),
             };
-            Some(Damage {
-                path: self.path(digest),
-                fault,
-            })
+            Some(Damage { path: self.path(digest), fault })
         });
         Ok((digests.len() as u64, damage.collect()))
     }
@@ -192,16 +178,12 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn digest_of_path(path: &Path) -> Option<Digest> {
     let folder = path.parent()?.file_name()?.to_str()?;
-    format!("blake3:{folder}{}", path.file_name()?.to_str()?)
-        .parse()
-        .ok()
+    format!("blake3:{folder}{}", path.file_name()?.to_str()?).parse().ok()
 }
 
 fn encode(bytes: &[u8]) -> Vec<u8> {
     let compressed = if bytes.len() >= COMPRESS_MIN_BYTES {
-        zstd::bulk::compress(bytes, ZSTD_LEVEL)
-            .ok()
-            .filter(|compressed| compressed.len() < bytes.len())
+        zstd::bulk::compress(bytes, ZSTD_LEVEL).ok().filter(|compressed| compressed.len() < bytes.len())
     } else {
         None
     };
@@ -219,17 +201,12 @@ fn encode(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn decode(stored: &[u8]) -> Result<Vec<u8>, String> {
-    let (header, body) = stored
-        .split_first_chunk::<HEADER_BYTES>()
-        .ok_or("it is cut off in its header")?;
+    let (header, body) = stored.split_first_chunk::<HEADER_BYTES>().ok_or("it is cut off in its header")?;
     if &header[..8] != MAGIC {
         return Err("it does not begin as a kept content does".to_owned());
     }
     if header[8] != FORMAT {
-        return Err(format!(
-            "its format {} is newer than this `lineage` knows",
-            header[8]
-        ));
+        return Err(format!("its format {} is newer than this `lineage` knows", header[8]));
     }
     let mut size = [0; 8];
     size.copy_from_slice(&header[10..]);
@@ -243,10 +220,7 @@ fn decode(stored: &[u8]) -> Result<Vec<u8>, String> {
         CODEC_ZSTD => {
             // Read through a limit, so that a forged size cannot make us allocate more than the body really holds.
             let decoder = zstd::stream::read::Decoder::new(body).map_err(|cause| cause.to_string())?;
-            decoder
-                .take(size + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|cause| cause.to_string())?;
+            decoder.take(size + 1).read_to_end(&mut bytes).map_err(|cause| cause.to_string())?;
         }
         other => return Err(format!("its codec {other} is not known")),
     }
@@ -315,10 +289,7 @@ mod tests {
             let kept = faulty.keep(&bytes);
             let read = contents(folder.path()).read(&Digest::of(&bytes)).unwrap();
             assert!(read.is_none() || read.as_deref() == Some(bytes.as_slice()));
-            assert!(
-                kept.is_err() || read.is_some(),
-                "acknowledged and lost after {operations} operations"
-            );
+            assert!(kept.is_err() || read.is_some(), "acknowledged and lost after {operations} operations");
         }
     }
 }

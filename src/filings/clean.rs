@@ -107,11 +107,7 @@ pub fn clean(extracted: &Extracted) -> Cleaned {
         span: extracted.span,
         filing_name: extracted.filing_name.clone(),
         facts: extracted.facts.clone(),
-        metadata: CleanedMetadata {
-            place: extracted.metadata.clone(),
-            cleaning,
-            removed,
-        },
+        metadata: CleanedMetadata { place: extracted.metadata.clone(), cleaning, removed },
         stats: Stats::of(&text, &subsections, &elements),
         subsections,
         text,
@@ -224,11 +220,7 @@ fn is_divided_word(text: &str, at: usize, words: &HashSet<String>) -> bool {
         .into_iter()
         .rev()
         .collect();
-    let tail: String = text[at + 2..]
-        .trim_start()
-        .chars()
-        .take_while(|c| c.is_alphabetic())
-        .collect();
+    let tail: String = text[at + 2..].trim_start().chars().take_while(|c| c.is_alphabetic()).collect();
     let whole = format!("{head}{tail}").to_lowercase();
     let hyphenated = format!("{head}-{tail}").to_lowercase();
     words.contains(&whole) && !words.contains(&hyphenated)
@@ -241,11 +233,7 @@ fn cut(element: &Element, cuts: &[(usize, usize)]) -> Element {
     }
     let mut kept: Option<Element> = None;
     let mut from = 0;
-    for (start, end) in cuts
-        .iter()
-        .copied()
-        .chain([(element.text.len(), element.text.len())])
-    {
+    for (start, end) in cuts.iter().copied().chain([(element.text.len(), element.text.len())]) {
         if start > from {
             let part = element.slice(from, start);
             match &mut kept {
@@ -262,10 +250,7 @@ fn cut(element: &Element, cuts: &[(usize, usize)]) -> Element {
 
 /// Tells whether `next` goes on with the sentence that `last` leaves open.
 fn is_continued(last: &Element, next: &Element) -> bool {
-    let ends = last
-        .text
-        .trim_end()
-        .ends_with(['.', '!', '?', ':', ';', '”', '"', ')']);
+    let ends = last.text.trim_end().ends_with(['.', '!', '?', ':', ';', '”', '"', ')']);
     let begins_small = next.text.chars().next().is_some_and(char::is_lowercase);
     last.kind == ElementKind::TextElement && next.kind == ElementKind::TextElement && !ends && begins_small
 }

@@ -62,20 +62,13 @@ fn add_unnumbered(known: &Known<'_>, chain: &mut Vec<Candidate>) {
         if chain.iter().any(|candidate| candidate.section == section) {
             continue;
         }
-        let is_combined = chain
-            .iter()
-            .any(|c| c.section.rank(form) < rank && rank <= c.last.rank(form));
+        let is_combined = chain.iter().any(|c| c.section.rank(form) < rank && rank <= c.last.rank(form));
         if !is_combined && !is_expected(known, chain, section) {
             continue;
         }
-        let next = chain
-            .iter()
-            .position(|c| c.section.rank(form) > rank)
-            .unwrap_or(chain.len());
+        let next = chain.iter().position(|c| c.section.rank(form) > rank).unwrap_or(chain.len());
         let from = next.checked_sub(1).map_or(0, |before| chain[before].element + 1);
-        let to = chain
-            .get(next)
-            .map_or(known.elements.len(), |after| after.element);
+        let to = chain.get(next).map_or(known.elements.len(), |after| after.element);
         let found = (from..to)
             .find(|index| is_bare_title(&known.elements[*index], form, section))
             .map(|element| (element, "title without number"))
@@ -145,9 +138,7 @@ const LINK_DISTANCE_MAX: usize = 5;
 fn add_out_of_order(known: &Known<'_>, chain: &mut Vec<Candidate>) {
     let is_in_chain = |chain: &[Candidate], section: Section| {
         let rank = section.rank(known.form);
-        chain
-            .iter()
-            .any(|c| c.section.rank(known.form) <= rank && rank <= c.last.rank(known.form))
+        chain.iter().any(|c| c.section.rank(known.form) <= rank && rank <= c.last.rank(known.form))
     };
     let mut added: Vec<Candidate> = Vec::new();
     for candidate in known.candidates {

@@ -64,13 +64,7 @@ pub fn locate(bytes: &[u8]) -> Result<Container> {
                 )
                 .hint("give filings as EDGAR serves them, .txt or .htm"));
             }
-            Ok(Container {
-                start: 0,
-                end: bytes.len(),
-                header: 0..0,
-                document_type: None,
-                is_html,
-            })
+            Ok(Container { start: 0, end: bytes.len(), header: 0..0, document_type: None, is_html })
         }
     }
 }
@@ -100,11 +94,7 @@ fn refuse_binary(bytes: &[u8]) -> Result<()> {
 }
 
 fn no_main_document(types: &[String]) -> Error {
-    let found = if types.is_empty() {
-        "no document".to_string()
-    } else {
-        types.join(", ")
-    };
+    let found = if types.is_empty() { "no document".to_string() } else { types.join(", ") };
     Error::request(format!("the submission has no main document: found {found}"))
         .hint("only 10-K, 10-K405, 10-KSB, 10-KT, 10-Q and their amendments are read")
 }
@@ -128,10 +118,7 @@ fn find_tag(bytes: &[u8], from: usize, tag: &[u8]) -> Option<usize> {
     let mut at = from;
     while let Some(found) = finder.find(bytes.get(at..)?) {
         let position = at + found;
-        let before = bytes[..position]
-            .iter()
-            .rev()
-            .find(|byte| !matches!(byte, b' ' | b'\t'));
+        let before = bytes[..position].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
         if before.is_none_or(|byte| matches!(byte, b'\n' | b'\r' | b'>')) {
             return Some(position);
         }
@@ -175,13 +162,7 @@ fn locate_in_submission(bytes: &[u8], header: std::ops::Range<usize>, first: usi
     }
     let is_html = looks_like_html(&body[..body.len().min(HEAD_LEN)]);
     let document_type = (!document.form.is_empty()).then_some(document.form);
-    Ok(Container {
-        start: document.text,
-        end,
-        header,
-        document_type,
-        is_html,
-    })
+    Ok(Container { start: document.text, end, header, document_type, is_html })
 }
 
 /// How many types of other documents an error names.
@@ -197,21 +178,13 @@ fn read_document(bytes: &[u8], at: usize) -> Document {
             return String::new();
         };
         let rest = &tags[found + tag.len()..];
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b'\n' | b'\r' | b'<'))
-            .unwrap_or(rest.len());
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r' | b'<')).unwrap_or(rest.len());
         String::from_utf8_lossy(rest[..end].trim_ascii()).into_owned()
     };
     let form = value(b"<TYPE>").to_ascii_uppercase();
     let sequence = value(b"<SEQUENCE>").parse().unwrap_or(u32::MAX);
     let text = at + text.unwrap_or(b"<DOCUMENT>".len());
-    Document {
-        form,
-        sequence,
-        text,
-        end: bytes.len(),
-    }
+    Document { form, sequence, text, end: bytes.len() }
 }
 
 /// The tags before a document's text take no more than this.
@@ -249,10 +222,7 @@ fn looks_like_html(head: &[u8]) -> bool {
     let mut at = 0;
     while let Some(found) = memchr(b'<', &head[at..]) {
         let start = at + found + 1;
-        let name_len = head[start..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric())
-            .count();
+        let name_len = head[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         match head[start..start + name_len].to_ascii_lowercase().as_slice() {
             b"html" | b"body" => return true,
             b"p" | b"div" | b"font" | b"td" | b"tr" | b"br" | b"b" | b"span" | b"center" => tags += 1,

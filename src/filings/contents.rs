@@ -70,17 +70,13 @@ fn is_list(
     let mut at = 0;
     while at < group.len() {
         let element = group[at].element;
-        let same = group[at..]
-            .iter()
-            .take_while(|candidate| candidate.element == element);
+        let same = group[at..].iter().take_while(|candidate| candidate.element == element);
         lines += 1;
         let mut count = 0;
         let mut is_again = false;
         for candidate in same {
             count += 1;
-            is_again |= last_heading
-                .get(&candidate.section)
-                .is_some_and(|last| *last >= end);
+            is_again |= last_heading.get(&candidate.section).is_some_and(|last| *last >= end);
         }
         again += usize::from(is_again);
         match reference(elements, element, links) {
@@ -91,11 +87,7 @@ fn is_list(
         at += count;
     }
     // Items that say "None" in their headings stand together in the body, too: alone they are no list.
-    let referring = if places * 4 >= lines {
-        places + nothing
-    } else {
-        places
-    };
+    let referring = if places * 4 >= lines { places + nothing } else { places };
     let is_long = lines >= LINES_MIN && (referring * 2 >= lines || again * 3 >= lines * 2);
     is_long || (lines >= 2 && places == lines)
 }
@@ -118,9 +110,7 @@ const GAP_MAX: usize = 1200;
 /// Tells how a line refers to another place.
 fn reference(elements: &[Element], index: usize, links: &Links) -> Reference {
     let element = &elements[index];
-    let text = element
-        .text
-        .trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ')' | '*'));
+    let text = element.text.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ')' | '*'));
     let tail = text.rsplit(char::is_whitespace).next().unwrap_or("");
     let digits = tail.bytes().filter(u8::is_ascii_digit).count();
     let is_page_byte =
@@ -131,28 +121,19 @@ fn reference(elements: &[Element], index: usize, links: &Links) -> Reference {
     // Headings of the body may be linked, too, but back to the table of contents.
     let points_on = || {
         let from = links.partition_point(|(from, _)| *from < index);
-        links[from..]
-            .iter()
-            .take_while(|(from, _)| *from == index)
-            .any(|(_, to)| *to > index)
+        links[from..].iter().take_while(|(from, _)| *from == index).any(|(_, to)| *to > index)
     };
     if (has_more && is_page) || (is_linked && points_on()) || has_pages_below(elements, index) {
         return Reference::Place;
     }
     let says_nothing = |text: &str| {
         let lower = text.trim_end_matches(['.', ' ']).to_ascii_lowercase();
-        ["not applicable", "none", "n/a"]
-            .iter()
-            .any(|answer| lower.ends_with(answer))
+        ["not applicable", "none", "n/a"].iter().any(|answer| lower.ends_with(answer))
     };
     let below = elements.get(index + 1).map_or("", |below| below.text.as_str());
     let is_nothing =
         (has_more && says_nothing(text)) || (below.len() <= PAGES_LEN_MAX && says_nothing(below));
-    if is_nothing {
-        Reference::Nothing
-    } else {
-        Reference::No
-    }
+    if is_nothing { Reference::Nothing } else { Reference::No }
 }
 
 /// Tells whether the line below holds page numbers only: "12", "Pages 48-62".

@@ -40,10 +40,7 @@ pub fn read(elements: &[Element]) -> Facts {
             facts.state_of_incorporation = state_on_cover(cover, index, &lower);
         }
         if facts.ein.is_none() && lower.contains("-") {
-            facts.ein = text
-                .split(|c: char| c.is_whitespace())
-                .find(|word| is_ein(word))
-                .and_then(parse_ein);
+            facts.ein = text.split(|c: char| c.is_whitespace()).find(|word| is_ein(word)).and_then(parse_ein);
         }
     }
     facts
@@ -66,10 +63,8 @@ const PERIOD_WORDS: [&str; 6] = [
 
 fn form_on_cover(lower: &str) -> Option<String> {
     let at = lower.find("form 10")? + 5;
-    let word: String = lower[at..]
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '–' | '/'))
-        .collect();
+    let word: String =
+        lower[at..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '–' | '/')).collect();
     let form = word.replace('–', "-").to_ascii_uppercase();
     let form = form.trim_end_matches(['/', '-']);
     is_main_type(form).then(|| form.to_string())
@@ -108,26 +103,18 @@ fn file_number(lower: &str) -> Option<String> {
         .iter()
         .find_map(|words| lower.find(words).map(|at| at + words.len()))?;
     let rest = lower[at..].trim_start_matches(|c: char| !c.is_ascii_digit());
-    let number: String = rest
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || matches!(c, '-' | '–'))
-        .collect();
+    let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '-' | '–')).collect();
     let number = number.replace('–', "-");
     (number.contains('-') && number.len() >= 3 && number.len() <= 14).then_some(number)
 }
 
 /// Reads the state above or before "(State or other jurisdiction of incorporation)".
 fn state_on_cover(cover: &[Element], index: usize, lower: &str) -> Option<String> {
-    let at = [
-        "state or other jurisdiction",
-        "state of incorporation",
-        "state or jurisdiction",
-    ]
-    .iter()
-    .find_map(|words| lower.find(words))?;
-    let before = cover
-        .get(index.wrapping_sub(1))
-        .map_or(String::new(), |element| element.text.to_ascii_lowercase());
+    let at = ["state or other jurisdiction", "state of incorporation", "state or jurisdiction"]
+        .iter()
+        .find_map(|words| lower.find(words))?;
+    let before =
+        cover.get(index.wrapping_sub(1)).map_or(String::new(), |element| element.text.to_ascii_lowercase());
     [&lower[..at], before.as_str()].iter().find_map(|text| {
         let state = |(name, code): &(&str, &str)| {
             let place = text.find(name)?;

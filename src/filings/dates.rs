@@ -43,15 +43,9 @@ fn century(year: u32) -> u32 {
 /// Reads "September 28, 2024" or "Sept. 28, 2024".
 fn written_date(text: &str) -> Option<(u32, u32, u32)> {
     let head: String = text.chars().take(40).collect::<String>().to_ascii_lowercase();
-    let mut words = head
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
+    let mut words = head.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let month = month_number(words.next()?)?;
-    let day = words
-        .next()?
-        .trim_end_matches(|c: char| c.is_alphabetic())
-        .parse()
-        .ok()?;
+    let day = words.next()?.trim_end_matches(|c: char| c.is_alphabetic()).parse().ok()?;
     let year = words.next()?.parse().ok()?;
     Some((year, month, day))
 }
@@ -71,9 +65,7 @@ pub fn parse_month_day(text: &str) -> Option<String> {
         (digits[..2].parse::<u32>().ok()?, digits[2..].parse::<u32>().ok()?)
     } else {
         let lower = text.to_ascii_lowercase();
-        let mut words = lower
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty());
+        let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         (month_number(words.next()?)?, words.next()?.parse().ok()?)
     };
     ((1..=12).contains(&month) && (1..=31).contains(&day)).then(|| format!("{month:02}{day:02}"))
@@ -96,15 +88,7 @@ mod tests {
         ] {
             assert_eq!(parse_date(text).as_deref(), Some("20240928"), "{text}");
         }
-        for text in [
-            "",
-            "soon",
-            "2024",
-            "13/13/2024",
-            "September",
-            "September 28",
-            "99999999",
-        ] {
+        for text in ["", "soon", "2024", "13/13/2024", "September", "September 28", "99999999"] {
             assert_eq!(parse_date(text), None, "{text}");
         }
         for text in ["0928", "--09-28", "09/28", "September 28", "Sept 28"] {

@@ -117,11 +117,8 @@ impl Style {
 
 impl From<Style> for String {
     fn from(style: Style) -> Self {
-        let mut text: String = Style::LETTERS
-            .iter()
-            .filter(|(flag, _)| style.has(*flag))
-            .map(|(_, letter)| *letter)
-            .collect();
+        let mut text: String =
+            Style::LETTERS.iter().filter(|(flag, _)| style.has(*flag)).map(|(_, letter)| *letter).collect();
         if style.half_points > 0 {
             text.push_str(&(style.half_points / 2).to_string());
             if style.half_points % 2 == 1 {
@@ -191,10 +188,7 @@ impl Element {
             return Span { start: at, end: at };
         }
         if end >= self.text.len() {
-            return Span {
-                start: self.file_offset(start),
-                end: self.span.end,
-            };
+            return Span { start: self.file_offset(start), end: self.span.end };
         }
         // The end is where the next letter begins, unless a new stretch begins just there: then the last letter's own
         // stretch says where it ends.
@@ -211,10 +205,7 @@ impl Element {
                 end_in_file
             }
         });
-        Span {
-            start: self.file_offset(start),
-            end: next,
-        }
+        Span { start: self.file_offset(start), end: next }
     }
 
     /// Returns the part `text[start..end]` as an element of its own, with its runs, offsets and span.
@@ -226,11 +217,7 @@ impl Element {
             .iter()
             .take_while(|run| (run.0 as usize) < end)
             .map(|run| {
-                Run(
-                    run.0.max(start as u32) - start as u32,
-                    run.1.min(end as u32) - start as u32,
-                    run.2,
-                )
+                Run(run.0.max(start as u32) - start as u32, run.1.min(end as u32) - start as u32, run.2)
             })
             .collect();
         let mut offsets: Vec<(u32, u64)> = Vec::new();
@@ -260,10 +247,7 @@ impl Element {
     /// Returns the style of the letter at `offset` in the text; the body's style (no flags) outside of every run.
     pub fn style_at(&self, offset: usize) -> Style {
         let at = self.runs.partition_point(|run| run.1 as usize <= offset);
-        self.runs
-            .get(at)
-            .filter(|run| run.0 as usize <= offset)
-            .map_or(Style::default(), |run| run.2)
+        self.runs.get(at).filter(|run| run.0 as usize <= offset).map_or(Style::default(), |run| run.2)
     }
 
     /// Returns the flags that all letters of the text share.
@@ -282,11 +266,7 @@ impl Element {
             covered = run.1 as usize;
         }
         let rest = self.text.get(covered..).unwrap_or("");
-        if flags == u8::MAX || rest.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
-            0
-        } else {
-            flags
-        }
+        if flags == u8::MAX || rest.bytes().any(|byte| byte.is_ascii_alphanumeric()) { 0 } else { flags }
     }
 }
 

@@ -22,38 +22,19 @@ impl<'a> Source<'a> {
         let end = end.min(bytes.len());
         let start = start.min(end);
         match std::str::from_utf8(&bytes[start..end]) {
-            Ok(text) => Source {
-                bytes,
-                start,
-                end,
-                utf8: Some(text),
-            },
+            Ok(text) => Source { bytes, start, end, utf8: Some(text) },
             Err(error) if error.error_len().is_none() => {
                 let whole = start + error.valid_up_to();
                 let text = std::str::from_utf8(&bytes[start..whole]).ok();
-                Source {
-                    bytes,
-                    start,
-                    end: whole,
-                    utf8: text,
-                }
+                Source { bytes, start, end: whole, utf8: text }
             }
-            Err(_) => Source {
-                bytes,
-                start,
-                end,
-                utf8: None,
-            },
+            Err(_) => Source { bytes, start, end, utf8: None },
         }
     }
 
     /// Returns the name of the encoding as the web's standard writes it.
     pub fn encoding(&self) -> &'static str {
-        if self.utf8.is_some() {
-            "UTF-8"
-        } else {
-            "windows-1252"
-        }
+        if self.utf8.is_some() { "UTF-8" } else { "windows-1252" }
     }
 
     /// Returns the text of a byte range, decoded; the range is cut to the document and to whole letters.
@@ -65,20 +46,13 @@ impl<'a> Source<'a> {
                 Some(part) => part.into(),
                 None => String::from_utf8_lossy(&self.bytes[start..end]),
             },
-            None => {
-                WINDOWS_1252
-                    .decode_without_bom_handling(&self.bytes[start..end])
-                    .0
-            }
+            None => WINDOWS_1252.decode_without_bom_handling(&self.bytes[start..end]).0,
         }
     }
 
     /// Returns the text of a range that holds ASCII only.
     fn ascii(&self, start: usize, end: usize) -> std::borrow::Cow<'a, str> {
-        match self
-            .utf8
-            .and_then(|text| text.get(start - self.start..end - self.start))
-        {
+        match self.utf8.and_then(|text| text.get(start - self.start..end - self.start)) {
             Some(text) => text.into(),
             None => String::from_utf8_lossy(&self.bytes[start..end]),
         }
@@ -92,9 +66,7 @@ impl<'a> Source<'a> {
                 None => (char::REPLACEMENT_CHARACTER, 1),
             },
             None => {
-                let text = WINDOWS_1252
-                    .decode_without_bom_handling(&self.bytes[at..at + 1])
-                    .0;
+                let text = WINDOWS_1252.decode_without_bom_handling(&self.bytes[at..at + 1]).0;
                 (text.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER), 1)
             }
         }
@@ -126,10 +98,8 @@ impl TextBuffer {
     /// Notes that the text goes on at `file` with the next letter.
     fn anchor(&mut self, file: u64) {
         let at = self.text.len() as u32;
-        let is_joined = self
-            .offsets
-            .last()
-            .is_some_and(|&(text, offset)| offset + u64::from(at - text) == file);
+        let is_joined =
+            self.offsets.last().is_some_and(|&(text, offset)| offset + u64::from(at - text) == file);
         if !is_joined {
             self.offsets.push((at, file));
         }
@@ -169,10 +139,8 @@ impl TextBuffer {
 
     /// Writes a letter that takes `width` bytes at `file`.
     fn push_letter(&mut self, letter: char, file: usize, width: usize) {
-        if matches!(
-            letter,
-            '\u{a0}' | '\u{2002}'..='\u{200a}' | '\u{202f}' | '\u{3000}'
-        ) || letter.is_ascii_whitespace()
+        if matches!(letter, '\u{a0}' | '\u{2002}'..='\u{200a}' | '\u{202f}' | '\u{3000}')
+            || letter.is_ascii_whitespace()
         {
             self.push_space(file);
             return;
@@ -236,10 +204,7 @@ impl TextBuffer {
     /// Writes the entity that begins at `at`; returns how many bytes it takes.
     fn push_entity(&mut self, bytes: &[u8], at: usize) -> usize {
         let rest = &bytes[at + 1..bytes.len().min(at + 1 + ENTITY_LEN_MAX)];
-        let body = rest
-            .iter()
-            .position(|b| !b.is_ascii_alphanumeric() && *b != b'#')
-            .unwrap_or(rest.len());
+        let body = rest.iter().position(|b| !b.is_ascii_alphanumeric() && *b != b'#').unwrap_or(rest.len());
         let has_end = rest.get(body) == Some(&b';');
         let width = 1 + body + usize::from(has_end);
         match &rest[..body] {
@@ -309,11 +274,7 @@ fn plain_words_end(bytes: &[u8], start: usize, entities: bool) -> usize {
         carry = spaces >> 56;
         at += 8;
     }
-    if at > start && bytes[at - 1] == b' ' {
-        at - 1
-    } else {
-        at
-    }
+    if at > start && bytes[at - 1] == b' ' { at - 1 } else { at }
 }
 
 /// Longest entity of the HTML standard, with room for leading zeros.
@@ -350,29 +311,17 @@ mod tests {
 
     #[test]
     fn text_knows_where_its_letters_come_from() {
-        check(
-            b"plain words with single spaces between",
-            "plain words with single spaces between",
-            &[(0, 0)],
-        );
+        check(b"plain words with single spaces between", "plain words with single spaces between", &[(0, 0)]);
         check(b"two  spaces", "two spaces", &[(0, 0), (4, 5)]);
         check(b" line\nbreak\r\n end ", "line break end", &[(0, 1), (11, 14)]);
-        check(
-            b"a&amp;b&#160;c&rsquo;s",
-            "a&b c\u{2019}s",
-            &[(0, 0), (2, 6), (4, 13), (8, 21)],
-        );
+        check(b"a&amp;b&#160;c&rsquo;s", "a&b c\u{2019}s", &[(0, 0), (2, 6), (4, 13), (8, 21)]);
         check(
             b"AT&T &unknown; &#x41; &copy2024",
             "AT&T &unknown; A \u{a9}2024",
             &[(0, 0), (16, 21), (19, 27)],
         );
         check("na\u{ef}ve\u{a0}x".as_bytes(), "na\u{ef}ve x", &[(0, 0), (7, 8)]);
-        check(
-            b"na\xefve \x93x\x94",
-            "na\u{ef}ve \u{201c}x\u{201d}",
-            &[(0, 0), (4, 3), (10, 7)],
-        );
+        check(b"na\xefve \x93x\x94", "na\u{ef}ve \u{201c}x\u{201d}", &[(0, 0), (4, 3), (10, 7)]);
         check(
             b"eight letters and more \n of them, then & an end",
             "eight letters and more of them, then & an end",

@@ -93,16 +93,8 @@ pub struct Extracted {
 pub fn extract(parsed: &Parsed, section: Section) -> Extracted {
     let form = parsed.form_kind();
     let wanted = section.in_form(form).unwrap_or(section);
-    let exact = parsed
-        .sections()
-        .iter()
-        .find(|located| located.identifier == wanted);
-    let found = exact.or_else(|| {
-        parsed
-            .sections()
-            .iter()
-            .find(|located| covers(located, wanted, parsed))
-    });
+    let exact = parsed.sections().iter().find(|located| located.identifier == wanted);
+    let found = exact.or_else(|| parsed.sections().iter().find(|located| covers(located, wanted, parsed)));
     let mut extracted = Extracted {
         version: VERSION,
         identifier: wanted,
@@ -176,9 +168,7 @@ impl Extracted {
     /// # Errors
     /// Fails where the bytes are no such document, or one of another version.
     pub fn from_json(bytes: &[u8]) -> Result<Extracted> {
-        super::json::from_bytes(bytes, "extracted section", |extracted: &Extracted| {
-            extracted.version
-        })
+        super::json::from_bytes(bytes, "extracted section", |extracted: &Extracted| extracted.version)
     }
 }
 
@@ -193,18 +183,9 @@ fn covers(located: &Located, section: Section, parsed: &Parsed) -> bool {
 fn body(elements: &[Element], located: &Located) -> Vec<Element> {
     let (start, end) = (located.start, located.end);
     let mut body = Vec::new();
-    for (index, element) in elements
-        .iter()
-        .enumerate()
-        .take(end.element + 1)
-        .skip(start.element)
-    {
+    for (index, element) in elements.iter().enumerate().take(end.element + 1).skip(start.element) {
         let from = if index == start.element { start.offset } else { 0 };
-        let to = if index == end.element {
-            end.offset
-        } else {
-            element.text.len()
-        };
+        let to = if index == end.element { end.offset } else { element.text.len() };
         if from == 0 && to == element.text.len() {
             body.push(element.clone());
         } else if from < to {
@@ -212,10 +193,7 @@ fn body(elements: &[Element], located: &Located) -> Vec<Element> {
         }
     }
     // A section does not end in the footer of its last page.
-    while body
-        .last()
-        .is_some_and(|last| last.kind == ElementKind::SupplementaryText)
-    {
+    while body.last().is_some_and(|last| last.kind == ElementKind::SupplementaryText) {
         body.pop();
     }
     body
@@ -224,10 +202,7 @@ fn body(elements: &[Element], located: &Located) -> Vec<Element> {
 /// Joins the texts of elements, an empty line between them.
 pub(super) fn text_of(elements: &[Element]) -> String {
     let mut text = String::with_capacity(elements.iter().map(|element| element.text.len() + 2).sum());
-    for element in elements
-        .iter()
-        .filter(|element| element.kind != ElementKind::ImageElement)
-    {
+    for element in elements.iter().filter(|element| element.kind != ElementKind::ImageElement) {
         if !text.is_empty() {
             text.push_str("\n\n");
         }
@@ -260,9 +235,8 @@ const STATEMENT_WORDS_MAX: usize = 70;
 fn status(text: &str, elements: &[Element], located: &Located) -> Status {
     if text.trim().is_empty() {
         let title = located.title.to_lowercase();
-        let is_reserved = ["reserved", "not applicable", "omitted", "none"]
-            .iter()
-            .any(|word| title.contains(word));
+        let is_reserved =
+            ["reserved", "not applicable", "omitted", "none"].iter().any(|word| title.contains(word));
         return if is_reserved || is_omitted(elements, located) {
             Status::NotRequired
         } else {
@@ -286,11 +260,7 @@ fn status(text: &str, elements: &[Element], located: &Located) -> Status {
     if says_nothing && has_at_most_words(text, STATEMENT_WORDS_MAX) {
         return Status::NotRequired;
     }
-    if has_any(&POINTER_PHRASES) {
-        Status::ByReference
-    } else {
-        Status::Found
-    }
+    if has_any(&POINTER_PHRASES) { Status::ByReference } else { Status::Found }
 }
 
 const POINTER_PHRASES: [&str; 14] = [
@@ -313,9 +283,7 @@ const POINTER_PHRASES: [&str; 14] = [
 /// Tells whether the paragraph before a bare list of items says that they are omitted.
 fn is_omitted(elements: &[Element], located: &Located) -> bool {
     let from = located.heading.saturating_sub(OMITTED_DISTANCE_MAX);
-    elements[from..located.heading]
-        .iter()
-        .any(|element| element.text.to_lowercase().contains("omitted"))
+    elements[from..located.heading].iter().any(|element| element.text.to_lowercase().contains("omitted"))
 }
 
 /// The list of omitted items follows its sentence within this many elements.

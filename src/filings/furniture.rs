@@ -25,9 +25,8 @@ fn is_continued(text: &str) -> bool {
         return false;
     }
     let lower = text.trim().to_ascii_lowercase();
-    let is_continued = ["(continued)", "(cont.)", "(cont\u{2019}d)", "(cont'd)"]
-        .iter()
-        .any(|mark| lower.ends_with(mark));
+    let is_continued =
+        ["(continued)", "(cont.)", "(cont\u{2019}d)", "(cont'd)"].iter().any(|mark| lower.ends_with(mark));
     is_continued && (lower.contains("item") || lower.contains("part "))
 }
 
@@ -59,18 +58,12 @@ fn page_number(text: &str) -> Option<(String, u32)> {
     if lower.is_empty() || lower.len() > 7 {
         return None;
     }
-    if lower
-        .bytes()
-        .all(|byte| matches!(byte, b'i' | b'v' | b'x' | b'l'))
-    {
+    if lower.bytes().all(|byte| matches!(byte, b'i' | b'v' | b'x' | b'l')) {
         return Some(("roman".to_string(), roman(lower)));
     }
     let digits = lower.bytes().rev().take_while(u8::is_ascii_digit).count();
     let (prefix, number) = lower.split_at(lower.len() - digits);
-    let is_prefix = prefix.len() <= 3
-        && prefix
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let is_prefix = prefix.len() <= 3 && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     if digits == 0 || digits > 4 || !is_prefix {
         return None;
     }
@@ -151,16 +144,9 @@ fn mark_repeated(elements: &mut [Element], near: &[bool]) {
     repeated.sort_by_key(|(_, places)| places[0]);
     for (key, places) in repeated {
         let is_back_link = back_links.contains(&Some(key));
-        let at_break = places
-            .iter()
-            .filter(|index| beside_break(elements, near, **index))
-            .count();
-        let has_number = places
-            .iter()
-            .filter(|index| ends_in_number(&elements[**index].text))
-            .count()
-            * 2
-            > places.len();
+        let at_break = places.iter().filter(|index| beside_break(elements, near, **index)).count();
+        let has_number =
+            places.iter().filter(|index| ends_in_number(&elements[**index].text)).count() * 2 > places.len();
         let is_heading = item_label(&elements[places[0]].text).is_some()
             || part_label(&elements[places[0]].text).is_some();
         let is_running = places.len() >= REPEATED_MIN
@@ -203,11 +189,8 @@ fn is_spread(places: &[usize]) -> bool {
 }
 
 fn beside_break(elements: &[Element], near: &[bool], index: usize) -> bool {
-    let is_number = |at: usize| {
-        elements
-            .get(at)
-            .is_some_and(|element| element.kind == ElementKind::SupplementaryText)
-    };
+    let is_number =
+        |at: usize| elements.get(at).is_some_and(|element| element.kind == ElementKind::SupplementaryText);
     near[index] || is_number(index + 1) || (index > 0 && is_number(index - 1))
 }
 
@@ -222,15 +205,7 @@ mod tests {
         }
         assert_eq!(page_number("F-3"), Some(("f-".to_string(), 3)));
         assert_eq!(page_number("xiv"), Some(("roman".to_string(), 14)));
-        for text in [
-            "",
-            "12345",
-            "Part 12 of the report and more",
-            "$12",
-            "1,234",
-            "12%",
-            "mild",
-        ] {
+        for text in ["", "12345", "Part 12 of the report and more", "$12", "1,234", "12%", "mild"] {
             assert_eq!(page_number(text), None, "{text}");
         }
     }

@@ -62,17 +62,9 @@ impl Facts {
             .as_ref()
             .filter(|date| date.len() == 8)
             .map(|date| format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]));
-        let known = [
-            self.company_name.as_deref(),
-            self.form_type.as_deref(),
-            period.as_deref(),
-        ];
+        let known = [self.company_name.as_deref(), self.form_type.as_deref(), period.as_deref()];
         let parts: Vec<&str> = known.into_iter().flatten().collect();
-        if parts.is_empty() {
-            "unnamed filing".to_string()
-        } else {
-            parts.join(" ")
-        }
+        if parts.is_empty() { "unnamed filing".to_string() } else { parts.join(" ") }
     }
 
     /// Fills what is still unknown from `other`.
@@ -110,31 +102,20 @@ pub fn read(source: &Source<'_>, container: &Container, elements: &[Element]) ->
         facts.or(from_inline_xbrl(source));
     }
     let cover = cover::read(elements);
-    facts.or(Facts {
-        form_type: container.document_type.clone(),
-        ..Facts::default()
-    });
+    facts.or(Facts { form_type: container.document_type.clone(), ..Facts::default() });
     facts.or(cover);
     if facts.fiscal_year.is_none() {
-        facts.fiscal_year = facts
-            .period_of_report
-            .as_ref()
-            .and_then(|date| date.get(..4))
-            .map(str::to_string);
+        facts.fiscal_year =
+            facts.period_of_report.as_ref().and_then(|date| date.get(..4)).map(str::to_string);
     }
     if facts.amendment_flag.is_none() {
         facts.amendment_flag = facts.form_type.as_ref().map(|form| form.ends_with("/A"));
     }
-    let is_annual = facts
-        .form_type
-        .as_ref()
-        .is_some_and(|form| form.starts_with("10-K") && !form.starts_with("10-KT"));
+    let is_annual =
+        facts.form_type.as_ref().is_some_and(|form| form.starts_with("10-K") && !form.starts_with("10-KT"));
     if facts.fiscal_year_end.is_none() && is_annual {
-        facts.fiscal_year_end = facts
-            .period_of_report
-            .as_ref()
-            .and_then(|date| date.get(4..))
-            .map(str::to_string);
+        facts.fiscal_year_end =
+            facts.period_of_report.as_ref().and_then(|date| date.get(4..)).map(str::to_string);
     }
     facts
 }
@@ -144,21 +125,13 @@ fn from_submission(header: &[u8]) -> Facts {
     let text = String::from_utf8_lossy(header);
     let value = |name: &str| {
         text.lines().find_map(|line| {
-            let rest = line
-                .trim_start()
-                .strip_prefix(name)?
-                .trim_start()
-                .strip_prefix(':')?
-                .trim();
+            let rest = line.trim_start().strip_prefix(name)?.trim_start().strip_prefix(':')?.trim();
             (!rest.is_empty()).then(|| rest.to_string())
         })
     };
     let sic = value("STANDARD INDUSTRIAL CLASSIFICATION");
     let (sic_name, sic_code) = match sic.as_deref().and_then(|sic| sic.rsplit_once('[')) {
-        Some((name, code)) => (
-            Some(name.trim().to_string()),
-            Some(code.trim_end_matches(']').to_string()),
-        ),
+        Some((name, code)) => (Some(name.trim().to_string()), Some(code.trim_end_matches(']').to_string())),
         None => match &sic {
             Some(code) if code.bytes().all(|byte| byte.is_ascii_digit()) => (None, sic),
             _ => (sic, None),
@@ -172,9 +145,7 @@ fn from_submission(header: &[u8]) -> Facts {
         form_type: value("CONFORMED SUBMISSION TYPE").or_else(|| value("FORM TYPE")),
         accession_number: value("ACCESSION NUMBER"),
         filed_as_of_date: value("FILED AS OF DATE").as_deref().and_then(parse_date),
-        period_of_report: value("CONFORMED PERIOD OF REPORT")
-            .as_deref()
-            .and_then(parse_date),
+        period_of_report: value("CONFORMED PERIOD OF REPORT").as_deref().and_then(parse_date),
         fiscal_year_end: value("FISCAL YEAR END").as_deref().and_then(parse_month_day),
         ein: value("IRS NUMBER").as_deref().and_then(parse_ein),
         state_of_incorporation: value("STATE OF INCORPORATION"),
@@ -262,10 +233,7 @@ fn fact_at<'a>(source: &Source<'a>, document: &'a [u8], start: usize) -> Option<
             _ => {}
         }
     }
-    let text = htmlize::unescape(text.as_str())
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let text = htmlize::unescape(text.as_str()).split_whitespace().collect::<Vec<_>>().join(" ");
     Some((&document[start..name_end], text))
 }
 

@@ -217,18 +217,9 @@ impl<'a> Reader<'a> {
         if offsets.len() == 1 {
             offsets.clear();
         }
-        let span = Span {
-            start,
-            end: self.buffer.end,
-        };
-        let mut element = Element {
-            kind: ElementKind::TextElement,
-            text: text.to_string(),
-            level: 0,
-            span,
-            runs,
-            offsets,
-        };
+        let span = Span { start, end: self.buffer.end };
+        let mut element =
+            Element { kind: ElementKind::TextElement, text: text.to_string(), level: 0, span, runs, offsets };
         if self.lines_depth > 0 && is_table_text(&self.source.bytes[span.start as usize..span.end as usize]) {
             element.kind = ElementKind::TableElement;
             element.runs.clear();
@@ -255,11 +246,8 @@ impl<'a> Reader<'a> {
             return;
         }
         let inside = &bytes[tag.name_end..tag.end - 1];
-        let change = if inside.is_empty() {
-            change
-        } else {
-            change.and(self.read_attributes(role, inside, tag))
-        };
+        let change =
+            if inside.is_empty() { change } else { change.and(self.read_attributes(role, inside, tag)) };
         // Inline XBRL is XHTML, in which any tag may close itself; older HTML does not write "/>" on tags with content.
         let is_closed = bytes[..tag.end].ends_with(b"/>");
         if role == Role::Hidden || (change.hidden && !matches!(role, Role::Break | Role::Rule | Role::Image))
@@ -297,11 +285,7 @@ impl<'a> Reader<'a> {
             Role::Block | Role::Paragraph if change.inline => Role::Inline,
             other => other,
         };
-        self.open.push(Open {
-            name,
-            role,
-            outside: self.style,
-        });
+        self.open.push(Open { name, role, outside: self.style });
         self.style = change.apply(self.style);
     }
 
@@ -347,10 +331,8 @@ impl<'a> Reader<'a> {
 
     /// Closes what is open down to the nearest tag that `is_it`, if there is one in the same table or block.
     fn close_until(&mut self, is_it: impl Fn(&Open) -> bool) {
-        let stop = self
-            .open
-            .iter()
-            .rposition(|open| is_it(open) || matches!(open.role, Role::Table | Role::Block));
+        let stop =
+            self.open.iter().rposition(|open| is_it(open) || matches!(open.role, Role::Table | Role::Block));
         if let Some(index) = stop
             && is_it(&self.open[index])
         {
@@ -378,19 +360,13 @@ impl<'a> Reader<'a> {
             .find(|(name, _)| name.eq_ignore_ascii_case(b"alt"))
             .map_or(&b""[..], |(_, v)| v);
         let alt = String::from_utf8_lossy(alt);
-        let text = htmlize::unescape_attribute(alt.as_ref())
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let text = htmlize::unescape_attribute(alt.as_ref()).split_whitespace().collect::<Vec<_>>().join(" ");
         if self.buffer.text.is_empty() && self.tables.is_empty() {
             self.draft.elements.push(Element {
                 kind: ElementKind::ImageElement,
                 text,
                 level: 0,
-                span: Span {
-                    start: tag.start as u64,
-                    end: tag.end as u64,
-                },
+                span: Span { start: tag.start as u64, end: tag.end as u64 },
                 runs: Vec::new(),
                 offsets: Vec::new(),
             });

@@ -38,10 +38,7 @@ pub fn candidates(elements: &[Element], form: FormKind) -> Vec<Candidate> {
             continue;
         };
         for section in Section::numbered(form, label.first) {
-            if label
-                .part
-                .is_some_and(|part| form == FormKind::Quarterly && part != section.part())
-            {
+            if label.part.is_some_and(|part| form == FormKind::Quarterly && part != section.part()) {
                 continue;
             }
             if let Some(candidate) = weigh(elements, index, form, section, label) {
@@ -65,16 +62,11 @@ fn weigh(
     let rest = &text[label.end..];
     let mut evidence = Vec::new();
     let mut weight = 0.0;
-    let last = Section::numbered(form, label.last)
-        .find(|last| last.part() >= section.part())
-        .unwrap_or(section);
+    let last =
+        Section::numbered(form, label.last).find(|last| last.part() >= section.part()).unwrap_or(section);
     let last = joined_item(rest, form, section).unwrap_or(last);
     let mut title_end = section.title_end(form, rest).map(|end| label.end + end);
-    let next_title = rest
-        .trim()
-        .is_empty()
-        .then(|| title_below(elements, index, form, section))
-        .flatten();
+    let next_title = rest.trim().is_empty().then(|| title_below(elements, index, form, section)).flatten();
     if title_end.is_some() || next_title.is_some() {
         evidence.push("label and title");
         weight += 3.0;
@@ -145,14 +137,8 @@ fn weigh_setting(
 
 /// Finds the title of an item in the element below its label, page furniture passed over; gives that element's index.
 pub fn title_below(elements: &[Element], index: usize, form: FormKind, section: Section) -> Option<usize> {
-    let below = elements
-        .iter()
-        .enumerate()
-        .skip(index + 1)
-        .take(TITLE_DISTANCE_MAX);
-    let (at, next) = below
-        .into_iter()
-        .find(|(_, next)| next.kind == ElementKind::TextElement)?;
+    let below = elements.iter().enumerate().skip(index + 1).take(TITLE_DISTANCE_MAX);
+    let (at, next) = below.into_iter().find(|(_, next)| next.kind == ElementKind::TextElement)?;
     let is_title =
         has_at_most_words(&next.text, TITLE_WORDS_MAX) && section.title_end(form, &next.text).is_some();
     is_title.then_some(at)
@@ -170,19 +156,15 @@ enum Mention {
 /// Tells headings from sentences that begin with the name of an item: `Item 1A, "Risk Factors," of this report describes`.
 fn mention(text: &str, label: ItemLabel, title_end: Option<usize>) -> Mention {
     let rest = &text[label.end..];
-    if is_capitals(
-        rest.get(..title_end.map_or(rest.len(), |end| end - label.end))
-            .unwrap_or(rest),
-    ) {
+    if is_capitals(rest.get(..title_end.map_or(rest.len(), |end| end - label.end)).unwrap_or(rest)) {
         return Mention::No;
     }
     if label.has_comma || rest.starts_with(['“', '"', '‘']) {
         return Mention::Perhaps;
     }
     let after = title_end.map_or("", |end| text[end..].trim_start_matches(char::is_alphanumeric));
-    let next_word = after
-        .strip_prefix(' ')
-        .and_then(|after| after.split(|c: char| !c.is_alphabetic()).next());
+    let next_word =
+        after.strip_prefix(' ').and_then(|after| after.split(|c: char| !c.is_alphabetic()).next());
     let goes_on = next_word.is_some_and(|word| SENTENCE_WORDS.contains(&word));
     if goes_on { Mention::Perhaps } else { Mention::No }
 }
@@ -227,10 +209,7 @@ pub const TITLE_WORDS_MAX: usize = 32;
 /// Lines of tables of contents take no part. Ties go to the earlier place, so that a heading wins over its repetition in
 /// page headers.
 pub fn chain(elements: &[Element], candidates: &[Candidate], form: FormKind) -> Vec<Candidate> {
-    let nodes: Vec<&Candidate> = candidates
-        .iter()
-        .filter(|candidate| !candidate.is_contents)
-        .collect();
+    let nodes: Vec<&Candidate> = candidates.iter().filter(|candidate| !candidate.is_contents).collect();
     let parts = part_headings(elements, candidates);
     let mut best: Vec<(f32, Option<usize>)> = Vec::with_capacity(nodes.len());
     // The best chain so far that ends in an item of each rank: there are few ranks, but a hostile file may have any number
@@ -239,20 +218,11 @@ pub fn chain(elements: &[Element], candidates: &[Candidate], form: FormKind) -> 
     let mut first = 0;
     while first < nodes.len() {
         let element = nodes[first].element;
-        let end = first
-            + nodes[first..]
-                .iter()
-                .take_while(|node| node.element == element)
-                .count();
-        let part = parts[..parts.partition_point(|(at, _)| *at <= element)]
-            .last()
-            .map(|(_, part)| *part);
+        let end = first + nodes[first..].iter().take_while(|node| node.element == element).count();
+        let part = parts[..parts.partition_point(|(at, _)| *at <= element)].last().map(|(_, part)| *part);
         for node in &nodes[first..end] {
             let mut score = (0.0, None);
-            for before in by_rank
-                .range(..node.section.rank(form))
-                .map(|(_, before)| *before)
-            {
+            for before in by_rank.range(..node.section.rank(form)).map(|(_, before)| *before) {
                 // "Items 1 and 2" may be followed by Item 1A, but not by another Item 2.
                 let is_again = nodes[before].last == node.section;
                 if !is_again && best[before].0 > score.0 {
@@ -268,10 +238,7 @@ pub fn chain(elements: &[Element], candidates: &[Candidate], form: FormKind) -> 
         }
         for index in first..end {
             let rank = nodes[index].section.rank(form);
-            if by_rank
-                .get(&rank)
-                .is_none_or(|known| best[index].0 > best[*known].0)
-            {
+            if by_rank.get(&rank).is_none_or(|known| best[index].0 > best[*known].0) {
                 by_rank.insert(rank, index);
             }
         }
@@ -297,11 +264,7 @@ const PART_WORDS_MAX: usize = 8;
 
 /// Finds headings of parts ("PART II. OTHER INFORMATION") outside of tables of contents.
 pub fn part_headings(elements: &[Element], candidates: &[Candidate]) -> Vec<(usize, u8)> {
-    let contents: Vec<usize> = candidates
-        .iter()
-        .filter(|c| c.is_contents)
-        .map(|c| c.element)
-        .collect();
+    let contents: Vec<usize> = candidates.iter().filter(|c| c.is_contents).map(|c| c.element).collect();
     let is_contents = |index: usize| {
         let at = contents.partition_point(|element| *element + 2 < index);
         contents.get(at).is_some_and(|element| *element <= index + 2)

@@ -23,9 +23,9 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8], what: &str, version: impl F
         .map_err(|cause| Error::request(format!("not a {what}")).because(cause))?;
     match version(&value) {
         VERSION => Ok(value),
-        other => Err(Error::request(format!(
-            "the {what} has version {other}, this `lineage` reads {VERSION}"
-        ))
-        .hint("run the pipeline again; it writes the file anew")),
+        other => {
+            Err(Error::request(format!("the {what} has version {other}, this `lineage` reads {VERSION}"))
+                .hint("run the pipeline again; it writes the file anew"))
+        }
     }
 }

@@ -61,19 +61,11 @@ pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_200
     let mut candidates = items::candidates(elements, form);
     contents::mark(elements, form, links, &mut candidates);
     let contents: Vec<usize> = {
-        let mut lines: Vec<usize> = candidates
-            .iter()
-            .filter(|c| c.is_contents)
-            .map(|c| c.element)
-            .collect();
+        let mut lines: Vec<usize> = candidates.iter().filter(|c| c.is_contents).map(|c| c.element).collect();
         lines.dedup();
         lines
     };
-    let mut listed: Vec<Section> = candidates
-        .iter()
-        .filter(|c| c.is_contents)
-        .map(|c| c.section)
-        .collect();
+    let mut listed: Vec<Section> = candidates.iter().filter(|c| c.is_contents).map(|c| c.section).collect();
     listed.sort();
     listed.dedup();
     let linked = linked_sections(&candidates, links);
@@ -119,11 +111,7 @@ fn repeated_headings(elements: &[Element], candidates: &[Candidate], sections: &
                     && section.heading != candidate.element
             })
     };
-    candidates
-        .iter()
-        .filter(is_repeated)
-        .map(|candidate| candidate.element)
-        .collect()
+    candidates.iter().filter(is_repeated).map(|candidate| candidate.element).collect()
 }
 
 /// Returns the sections that a table of contents links to, with the elements it points to.
@@ -153,16 +141,10 @@ fn from_chain(
         let (title, start) = body_start(elements, form, candidate);
         let next = chain.get(at + 1).map_or(elements.len(), |next| next.element);
         let end = section_end(elements, candidate, start.element, next, parts);
-        let end = Position {
-            element: end.max(start.element),
-            offset: 0,
-        };
+        let end = Position { element: end.max(start.element), offset: 0 };
         let mut evidence: Vec<String> = candidate.evidence.iter().map(|text| text.to_string()).collect();
         let mut weight = candidate.weight;
-        if links
-            .iter()
-            .any(|(_, target)| candidate.element.abs_diff(*target) <= 1)
-        {
+        if links.iter().any(|(_, target)| candidate.element.abs_diff(*target) <= 1) {
             evidence.push("target of a link".to_string());
             weight += 1.0;
         }
@@ -208,19 +190,14 @@ fn section_end(
         has_at_most_words(&element.text, 3)
             && matches!(key(&element.text).as_str(), "signatures" | "signature")
     };
-    (start..part)
-        .find(|index| is_signatures(&elements[*index]))
-        .unwrap_or(part)
+    (start..part).find(|index| is_signatures(&elements[*index])).unwrap_or(part)
 }
 
 /// Finds where the heading of a candidate ends and the body begins.
 fn body_start(elements: &[Element], form: FormKind, candidate: &Candidate) -> (String, Position) {
     let element = &elements[candidate.element];
     let text = element.text.as_str();
-    let after = |index: usize| Position {
-        element: index,
-        offset: 0,
-    };
+    let after = |index: usize| Position { element: index, offset: 0 };
     if text[candidate.label_end..].trim().is_empty()
         && let Some(below) = title_below(elements, candidate.element, form, candidate.section)
     {
@@ -228,13 +205,9 @@ fn body_start(elements: &[Element], form: FormKind, candidate: &Candidate) -> (S
         return (one_line(&title), after(below + 1));
     }
     match heading_end(element, candidate.title_end.unwrap_or(candidate.label_end)) {
-        Some(end) => (
-            one_line(&text[..end]),
-            Position {
-                element: candidate.element,
-                offset: body_offset(text, end),
-            },
-        ),
+        Some(end) => {
+            (one_line(&text[..end]), Position { element: candidate.element, offset: body_offset(text, end) })
+        }
         None => (one_line(text), after(candidate.element + 1)),
     }
 }
@@ -262,18 +235,11 @@ pub fn heading_end(element: &Element, known_end: usize) -> Option<usize> {
         return None;
     }
     let is_changed = label_style.is_emphasized()
-        && element
-            .runs
-            .iter()
-            .any(|run| run.0 == 0 || (run.0 as usize) < known_end);
+        && element.runs.iter().any(|run| run.0 == 0 || (run.0 as usize) < known_end);
     let run_end = is_changed
         .then(|| emphasis_end(element, known_end))
         .flatten()
-        .filter(|end| {
-            !text[*end..]
-                .trim_matches(|c: char| !c.is_alphanumeric())
-                .is_empty()
-        });
+        .filter(|end| !text[*end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty());
     let sentence_end = sentence_end(text, known_end);
     let end = match (run_end, sentence_end) {
         (Some(run), _) => Some(run),
@@ -288,10 +254,7 @@ pub fn heading_end(element: &Element, known_end: usize) -> Option<usize> {
 fn emphasis_end(element: &Element, known_end: usize) -> Option<usize> {
     let mut end = known_end;
     for run in &element.runs {
-        let gap = element
-            .text
-            .get(end.min(run.0 as usize)..run.0 as usize)
-            .unwrap_or("");
+        let gap = element.text.get(end.min(run.0 as usize)..run.0 as usize).unwrap_or("");
         if run.1 as usize > end && run.2.is_emphasized() {
             if gap.chars().any(char::is_alphanumeric) {
                 break;

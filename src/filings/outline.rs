@@ -46,37 +46,24 @@ pub fn passages(elements: &[Element]) -> Vec<Passage> {
     let mut above: Vec<(Setting, String)> = Vec::new();
     for (index, element) in elements.iter().enumerate() {
         let title = leads[index].map(|lead| heading_text(element, lead));
-        let begun = Passage {
-            ancestors: names(&above),
-            title: None,
-            first: index,
-            end: index + 1,
-        };
+        let begun = Passage { ancestors: names(&above), title: None, first: index, end: index + 1 };
         match (leads[index], roles[index], title) {
             (Some(lead), Some(Role::Category), Some(title)) => {
                 if let Some(same) = above.iter().position(|(setting, _)| *setting == lead.setting) {
                     above.truncate(same);
-                } else if above
-                    .last()
-                    .is_some_and(|(_, name)| is_sibling(elements, &passages, name, &title))
+                } else if above.last().is_some_and(|(_, name)| is_sibling(elements, &passages, name, &title))
                 {
                     above.pop();
                 }
                 above.push((lead.setting, title));
-                passages.push(Passage {
-                    ancestors: names(&above),
-                    ..begun
-                });
+                passages.push(Passage { ancestors: names(&above), ..begun });
             }
             (Some(lead), Some(Role::Risk), Some(title)) => match passages.last_mut() {
                 Some(last) if continues(elements, &leads, last, index, lead) => {
                     last.end = index + 1;
                     last.title = last.title.take().map(|before| format!("{before} {title}"));
                 }
-                _ => passages.push(Passage {
-                    title: Some(title),
-                    ..begun
-                }),
+                _ => passages.push(Passage { title: Some(title), ..begun }),
             },
             _ => match passages.last_mut() {
                 Some(last) => last.end = index + 1,
@@ -93,12 +80,8 @@ pub fn passages(elements: &[Element]) -> Vec<Passage> {
 /// of the other, or after a long text of its own, is its equal.
 fn is_sibling(elements: &[Element], passages: &[Passage], above: &str, title: &str) -> bool {
     let Some(last) = passages.last() else { return false };
-    let words = || {
-        elements[last.first..last.end]
-            .iter()
-            .map(|element| count_words(&element.text))
-            .sum::<usize>()
-    };
+    let words =
+        || elements[last.first..last.end].iter().map(|element| count_words(&element.text)).sum::<usize>();
     match last.title {
         Some(_) => names_risks(above) && names_risks(title),
         None => words() >= OWN_TEXT_WORDS_MIN,
@@ -149,23 +132,13 @@ fn lead(element: &Element) -> Option<Lead> {
         style.flags &= !Style::COLOR;
     }
     let is_set_off = style.is_emphasized() || (style.has(Style::COLOR)) || style.half_points > 0;
-    let run_end = if is_set_off {
-        emphasis_end(element, first, style)
-    } else {
-        first
-    };
-    let is_all = text[run_end..]
-        .trim_matches(|c: char| !c.is_alphanumeric())
-        .is_empty();
+    let run_end = if is_set_off { emphasis_end(element, first, style) } else { first };
+    let is_all = text[run_end..].trim_matches(|c: char| !c.is_alphanumeric()).is_empty();
     let capitals = is_capitals(text) && text.chars().filter(|c| c.is_alphabetic()).count() > 3;
     let flags = style.flags & SETTING_FLAGS;
     if (is_set_off && is_all) || (capitals && count_words(text) <= CAPITALS_WORDS_MAX) {
-        let setting = Setting {
-            flags,
-            half_points: style.half_points,
-            is_capitals: capitals,
-            is_inline: false,
-        };
+        let setting =
+            Setting { flags, half_points: style.half_points, is_capitals: capitals, is_inline: false };
         return whole_lead(text, setting);
     }
     let head = text[first..run_end].trim();
@@ -184,15 +157,8 @@ fn lead(element: &Element) -> Option<Lead> {
         is_inline: true,
     };
     let ends_sentence = head.ends_with(['.', ':', '?', '!', '—', '–', ';'])
-        || text[run_end..]
-            .trim_start()
-            .starts_with(['.', '—', '–', ':', '-']);
-    ends_sentence.then_some(Lead {
-        setting,
-        end: run_end,
-        words: count_words(head),
-        ends_sentence,
-    })
+        || text[run_end..].trim_start().starts_with(['.', '—', '–', ':', '-']);
+    ends_sentence.then_some(Lead { setting, end: run_end, words: count_words(head), ends_sentence })
 }
 
 /// A heading in capitals is no longer than this.
@@ -215,10 +181,7 @@ fn whole_lead(text: &str, setting: Setting) -> Option<Lead> {
 /// Bullets and numbers before a heading are not part of its typography.
 fn is_bullet(letter: char) -> bool {
     letter.is_whitespace()
-        || matches!(
-            letter,
-            '•' | '·' | '▪' | '●' | '■' | '◦' | '–' | '—' | '-' | '*' | '○' | 'Ø' | '➢' | '§'
-        )
+        || matches!(letter, '•' | '·' | '▪' | '●' | '■' | '◦' | '–' | '—' | '-' | '*' | '○' | 'Ø' | '➢' | '§')
 }
 
 /// Returns where the emphasis that begins at `first` ends; gaps without letters do not end it.
@@ -236,11 +199,7 @@ fn emphasis_end(element: &Element, first: usize, style: Style) -> usize {
         }
         end = run.1 as usize;
     }
-    if element.text.is_char_boundary(end) {
-        end
-    } else {
-        first
-    }
+    if element.text.is_char_boundary(end) { end } else { first }
 }
 
 /// What a heading does.
@@ -269,10 +228,8 @@ struct Seen {
 /// Decides the role of each heading: by its setting, learned from all headings of the section, then by its own place.
 fn learn(elements: &[Element], leads: &[Option<Lead>]) -> Vec<Option<Role>> {
     let by_setting = learn_settings(elements, leads);
-    let mut roles: Vec<Option<Role>> = leads
-        .iter()
-        .map(|lead| lead.and_then(|lead| by_setting.get(&lead.setting).copied()))
-        .collect();
+    let mut roles: Vec<Option<Role>> =
+        leads.iter().map(|lead| lead.and_then(|lead| by_setting.get(&lead.setting).copied())).collect();
     let mut categories: HashSet<String> = HashSet::new();
     for index in 0..leads.len() {
         let (Some(lead), Some(Role::Risk)) = (leads[index], roles[index]) else {
@@ -344,12 +301,8 @@ fn role_of(setting: &Setting, seen: &Seen, all: &HashMap<Setting, Seen>) -> Opti
     let mean_words = seen.words as f32 / seen.count as f32;
     let is_sentence_like = seen.sentences * 2 >= seen.count && mean_words >= 6.0;
     let is_named = seen.named * 2 > seen.count;
-    let others = all
-        .iter()
-        .filter(|(other, _)| *other != setting)
-        .map(|(_, seen)| seen.count)
-        .max()
-        .unwrap_or(0);
+    let others =
+        all.iter().filter(|(other, _)| *other != setting).map(|(_, seen)| seen.count).max().unwrap_or(0);
     if setting.is_inline {
         // Emphasis inside of paragraphs is a heading where the section does it again and again.
         return match seen.count {
@@ -379,9 +332,7 @@ fn names_risks(heading: &str) -> bool {
     let is_risk = |word: &str| matches!(word, "risk" | "risks");
     let ends_in_risk =
         is_risk(last) || (last == "factors" && words.len() > 1 && is_risk(&words[words.len() - 2]));
-    let is_statement = matches!(
-        first.as_str(),
-        "we" | "our" | "the" | "there" | "it" | "if" | "you" | "a" | "an"
-    );
+    let is_statement =
+        matches!(first.as_str(), "we" | "our" | "the" | "there" | "it" | "if" | "you" | "a" | "an");
     words.len() <= LABEL_WORDS_MAX && (is_risk(first) || (ends_in_risk && words.len() <= 8 && !is_statement))
 }

@@ -63,11 +63,7 @@ struct TreeNode {
 pub fn parse(bytes: &[u8]) -> Result<Parsed> {
     let container = container::locate(bytes)?;
     let source = Source::new(bytes, container.start, container.end);
-    let draft = if container.is_html {
-        html::read(&source)
-    } else {
-        plain::read(&source)
-    };
+    let draft = if container.is_html { html::read(&source) } else { plain::read(&source) };
     let mut elements = draft.elements;
     if elements.is_empty() {
         return Err(
@@ -84,19 +80,12 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed> {
     let links = resolve_links(&elements, &draft.links, &draft.anchors);
     let outline = outline(&elements, form, &links, is_after_2005(&facts));
     name_kinds(&mut elements, &outline);
-    let section_names: Vec<String> = outline
-        .sections
-        .iter()
-        .map(|section| section.title.clone())
-        .collect();
+    let section_names: Vec<String> = outline.sections.iter().map(|section| section.title.clone()).collect();
     let metadata = ParsedMetadata {
         filing_name: facts.filing_name(),
         encoding: source.encoding().to_string(),
         format: if container.is_html { "html" } else { "text" }.to_string(),
-        document_span: Span {
-            start: container.start as u64,
-            end: container.end as u64,
-        },
+        document_span: Span { start: container.start as u64, end: container.end as u64 },
         total_elements: elements.len(),
         num_sections: section_names.len(),
         element_types: count_kinds(&elements),
@@ -198,21 +187,13 @@ fn split_at_labels(elements: &mut Vec<Element>) {
     }
     let mut split = Vec::with_capacity(elements.len() + 16);
     for element in elements.drain(..) {
-        let lines = if is_split(&element) {
-            label_lines(&element.text)
-        } else {
-            Vec::new()
-        };
+        let lines = if is_split(&element) { label_lines(&element.text) } else { Vec::new() };
         if lines.is_empty() {
             split.push(element);
             continue;
         }
         let mut start = 0;
-        for line in lines
-            .into_iter()
-            .skip_while(|line| *line == 0)
-            .chain([element.text.len()])
-        {
+        for line in lines.into_iter().skip_while(|line| *line == 0).chain([element.text.len()]) {
             let end = start + element.text[start..line].trim_end().len();
             if end > start {
                 split.push(element.slice(start, end));
@@ -248,23 +229,16 @@ const HALF_POINTS_DEFAULT: u8 = 24;
 /// Finds the style of most letters, and leaves runs only where letters differ from it. Sizes stay where they are larger.
 fn settle_body_style(elements: &mut [Element]) {
     let mut letters: BTreeMap<(u8, u8), usize> = BTreeMap::new();
-    for element in elements
-        .iter()
-        .filter(|element| element.kind == ElementKind::TextElement)
-    {
+    for element in elements.iter().filter(|element| element.kind == ElementKind::TextElement) {
         let mut covered = 0;
         for run in &element.runs {
-            *letters
-                .entry((run.2.half_points, run.2.flags & Style::COLOR))
-                .or_default() += (run.1 - run.0) as usize;
+            *letters.entry((run.2.half_points, run.2.flags & Style::COLOR)).or_default() +=
+                (run.1 - run.0) as usize;
             covered += (run.1 - run.0) as usize;
         }
         *letters.entry((0, 0)).or_default() += element.text.len() - covered;
     }
-    let body = letters
-        .iter()
-        .max_by_key(|(_, count)| **count)
-        .map_or((0, 0), |(style, _)| *style);
+    let body = letters.iter().max_by_key(|(_, count)| **count).map_or((0, 0), |(style, _)| *style);
     let body_size = if body.0 == 0 { HALF_POINTS_DEFAULT } else { body.0 };
     for element in elements.iter_mut() {
         if element.runs.is_empty() {
@@ -346,10 +320,7 @@ fn name_kinds(elements: &mut [Element], outline: &super::locate::Outline) {
             ElementKind::TitleElement => title_level(element),
             _ => level + 1,
         };
-        if matches!(
-            element.kind,
-            ElementKind::TopSectionTitle | ElementKind::TitleElement
-        ) {
+        if matches!(element.kind, ElementKind::TopSectionTitle | ElementKind::TitleElement) {
             level = element.level;
         }
     }
@@ -389,10 +360,7 @@ fn count_kinds(elements: &[Element]) -> BTreeMap<String, usize> {
     ElementKind::ALL
         .iter()
         .map(|kind| {
-            (
-                kind.name().to_string(),
-                elements.iter().filter(|element| element.kind == *kind).count(),
-            )
+            (kind.name().to_string(), elements.iter().filter(|element| element.kind == *kind).count())
         })
         .filter(|(_, count)| *count > 0)
         .collect()
@@ -403,22 +371,14 @@ fn tree(elements: &[Element]) -> Vec<TreeNode> {
     let mut above: Vec<u8> = Vec::new();
     let mut nodes = Vec::new();
     for element in elements {
-        if !matches!(
-            element.kind,
-            ElementKind::TopSectionTitle | ElementKind::TitleElement
-        ) {
+        if !matches!(element.kind, ElementKind::TopSectionTitle | ElementKind::TitleElement) {
             continue;
         }
         while above.last().is_some_and(|level| *level >= element.level) {
             above.pop();
         }
         let text = super::locate::one_line(&element.text);
-        nodes.push(TreeNode {
-            text,
-            kind: element.kind,
-            level: element.level,
-            depth: above.len(),
-        });
+        nodes.push(TreeNode { text, kind: element.kind, level: element.level, depth: above.len() });
         above.push(element.level);
     }
     nodes

@@ -26,12 +26,7 @@ struct Reader<'a> {
 
 /// Cuts the document into elements.
 pub fn read<'a>(source: &Source<'a>) -> Draft<'a> {
-    let mut reader = Reader {
-        source: *source,
-        draft: Draft::default(),
-        lines: Vec::new(),
-        in_table: false,
-    };
+    let mut reader = Reader { source: *source, draft: Draft::default(), lines: Vec::new(), in_table: false };
     let bytes = &source.bytes[..source.end];
     let mut at = source.start;
     while at < source.end {
@@ -73,10 +68,7 @@ impl Reader<'_> {
             self.flush(false);
             self.draft.page_breaks.push(start as u64);
         }
-        if text
-            .iter()
-            .all(|byte| matches!(byte, b'-' | b'=' | b'_' | b'*' | b' ' | b'~'))
-        {
+        if text.iter().all(|byte| matches!(byte, b'-' | b'=' | b'_' | b'*' | b' ' | b'~')) {
             if !self.in_table && text.len() > 1 {
                 self.flush(true);
             }
@@ -90,10 +82,8 @@ impl Reader<'_> {
 
     /// Treats a line that begins with a tag; tells whether there is nothing else in it.
     fn markup(&mut self, text: &[u8], start: usize) -> bool {
-        let name_len = text[1..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'/')
-            .count();
+        let name_len =
+            text[1..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'/').count();
         match text[1..1 + name_len].to_ascii_uppercase().as_slice() {
             b"PAGE" => {
                 self.flush(false);
@@ -150,18 +140,12 @@ impl Reader<'_> {
             }
         } else if is_tabular {
             // The columns of a table are in its spaces: lines stay as they are.
-            let rows: Vec<_> = lines
-                .iter()
-                .map(|line| self.source.decode(line.begin, line.end))
-                .collect();
+            let rows: Vec<_> = lines.iter().map(|line| self.source.decode(line.begin, line.end)).collect();
             self.draft.elements.push(Element {
                 kind: ElementKind::TableElement,
                 text: rows.join("\n"),
                 level: 0,
-                span: Span {
-                    start: first.start as u64,
-                    end: last.end as u64,
-                },
+                span: Span { start: first.start as u64, end: last.end as u64 },
                 runs: Vec::new(),
                 offsets: Vec::new(),
             });
@@ -176,10 +160,7 @@ impl Reader<'_> {
 
 /// Tells whether most lines have columns: gaps of three and more spaces, or dot leaders, beside digits.
 fn is_table(bytes: &[u8], lines: &[Line]) -> bool {
-    let tabular = lines
-        .iter()
-        .filter(|line| is_tabular(&bytes[line.start..line.end]))
-        .count();
+    let tabular = lines.iter().filter(|line| is_tabular(&bytes[line.start..line.end])).count();
     tabular * 2 > lines.len()
 }
 
@@ -200,8 +181,7 @@ pub fn is_table_text(text: &[u8]) -> bool {
 /// Tells whether a line begins with the label of an item: "Item 2."
 pub fn begins_with_label(line: &[u8]) -> bool {
     let line = line.trim_ascii_start();
-    line.get(..4)
-        .is_some_and(|word| word.eq_ignore_ascii_case(b"item"))
+    line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"item"))
         && item_label(&String::from_utf8_lossy(&line[..line.len().min(80)])).is_some()
 }
 
@@ -264,18 +244,11 @@ fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
         buffer.offsets.clear();
     }
     let len = buffer.text.len() as u32;
-    let runs = if style == Style::default() {
-        Vec::new()
-    } else {
-        vec![Run(0, len, style)]
-    };
+    let runs = if style == Style::default() { Vec::new() } else { vec![Run(0, len, style)] };
     Element {
         kind: ElementKind::TextElement,
         level: 0,
-        span: Span {
-            start,
-            end: buffer.end.max(start),
-        },
+        span: Span { start, end: buffer.end.max(start) },
         text: buffer.text,
         runs,
         offsets: buffer.offsets,

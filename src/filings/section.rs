@@ -41,11 +41,7 @@ const fn section(part: u8, number: u8, letter: u8) -> Section {
 }
 
 const fn annual(section: Section, title: &'static str, begins: &'static [&'static str]) -> Known {
-    Known {
-        section,
-        annual: Some((title, begins)),
-        quarterly: None,
-    }
+    Known { section, annual: Some((title, begins)), quarterly: None }
 }
 
 const fn both(
@@ -53,19 +49,11 @@ const fn both(
     annual: (&'static str, &'static [&'static str]),
     quarterly: (&'static str, &'static [&'static str]),
 ) -> Known {
-    Known {
-        section,
-        annual: Some(annual),
-        quarterly: Some(quarterly),
-    }
+    Known { section, annual: Some(annual), quarterly: Some(quarterly) }
 }
 
 const fn quarterly(section: Section, title: &'static str, begins: &'static [&'static str]) -> Known {
-    Known {
-        section,
-        annual: None,
-        quarterly: Some((title, begins)),
-    }
+    Known { section, annual: None, quarterly: Some((title, begins)) }
 }
 
 const MDA: &str = "Management's Discussion and Analysis of Financial Condition and Results of Operations";
@@ -101,25 +89,14 @@ const KNOWN: [Known; 28] = [
     annual(
         section(1, 1, b'A'),
         "Risk Factors",
-        &[
-            "riskfactor",
-            "certainriskfactor",
-            "riskfactorsand",
-            "factorsthatmay",
-            "riskand",
-            "risksrelat",
-        ],
+        &["riskfactor", "certainriskfactor", "riskfactorsand", "factorsthatmay", "riskand", "risksrelat"],
     ),
     annual(
         section(1, 1, b'B'),
         "Unresolved Staff Comments",
         &["unresolvedstaff", "unresolvedsecstaff", "unresolvedcomments"],
     ),
-    annual(
-        section(1, 1, b'C'),
-        "Cybersecurity",
-        &["cybersecurity", "cyberrisk"],
-    ),
+    annual(section(1, 1, b'C'), "Cybersecurity", &["cybersecurity", "cyberrisk"]),
     both(
         section(1, 2, 0),
         ("Properties", &["propert", "descriptionofpropert", "realestate"]),
@@ -137,42 +114,21 @@ const KNOWN: [Known; 28] = [
     ),
     both(
         section(1, 3, 0),
-        (
-            "Legal Proceedings",
-            &["legalproceeding", "legalmatters", "litigation"],
-        ),
+        ("Legal Proceedings", &["legalproceeding", "legalmatters", "litigation"]),
         (
             MARKET_RISK,
-            &[
-                "quantitativeandqualitative",
-                "qualitativeandquantitative",
-                "quantitative",
-                "marketrisk",
-            ],
+            &["quantitativeandqualitative", "qualitativeandquantitative", "quantitative", "marketrisk"],
         ),
     ),
     both(
         section(1, 4, 0),
         (
             "Mine Safety Disclosures",
-            &[
-                "minesafety",
-                "submissionofmatter",
-                "reserved",
-                "removedandreserved",
-                "submission",
-            ],
+            &["minesafety", "submissionofmatter", "reserved", "removedandreserved", "submission"],
         ),
-        (
-            "Controls and Procedures",
-            &["controlsandprocedures", "disclosurecontrols", "controls"],
-        ),
+        ("Controls and Procedures", &["controlsandprocedures", "disclosurecontrols", "controls"]),
     ),
-    quarterly(
-        section(2, 1, 0),
-        "Legal Proceedings",
-        &["legalproceeding", "legalmatters", "litigation"],
-    ),
+    quarterly(section(2, 1, 0), "Legal Proceedings", &["legalproceeding", "legalmatters", "litigation"]),
     quarterly(section(2, 1, b'A'), "Risk Factors", &["riskfactor"]),
     quarterly(
         section(2, 2, 0),
@@ -191,12 +147,7 @@ const KNOWN: [Known; 28] = [
     quarterly(
         section(2, 4, 0),
         "Mine Safety Disclosures",
-        &[
-            "minesafety",
-            "submissionofmatter",
-            "reserved",
-            "removedandreserved",
-        ],
+        &["minesafety", "submissionofmatter", "reserved", "removedandreserved"],
     ),
     both(
         section(2, 5, 0),
@@ -204,23 +155,11 @@ const KNOWN: [Known; 28] = [
             "Market for Registrant's Common Equity, Related Stockholder Matters and Issuer Purchases of Equity Securities",
             &["market"],
         ),
-        (
-            "Other Information",
-            &["otherinformation", "otherevents", "othermatters"],
-        ),
+        ("Other Information", &["otherinformation", "otherevents", "othermatters"]),
     ),
     both(
         section(2, 6, 0),
-        (
-            "[Reserved]",
-            &[
-                "selected",
-                "reserved",
-                "removedandreserved",
-                "consolidatedselected",
-                "fiveyear",
-            ],
-        ),
+        ("[Reserved]", &["selected", "reserved", "removedandreserved", "consolidatedselected", "fiveyear"]),
         ("Exhibits", &["exhibit"]),
     ),
     annual(
@@ -266,12 +205,7 @@ const KNOWN: [Known; 28] = [
     annual(
         section(2, 9, b'A'),
         "Controls and Procedures",
-        &[
-            "controlsandprocedures",
-            "controlandprocedures",
-            "disclosurecontrols",
-            "evaluationofdisclosure",
-        ],
+        &["controlsandprocedures", "controlandprocedures", "disclosurecontrols", "evaluationofdisclosure"],
     ),
     annual(section(2, 9, b'B'), "Other Information", &["otherinformation"]),
     annual(
@@ -302,12 +236,7 @@ const KNOWN: [Known; 28] = [
     annual(
         section(3, 14, 0),
         "Principal Accountant Fees and Services",
-        &[
-            "principalaccount",
-            "exhibit",
-            "controlsandprocedures",
-            "independentauditor",
-        ],
+        &["principalaccount", "exhibit", "controlsandprocedures", "independentauditor"],
     ),
     annual(
         section(4, 15, 0),
@@ -345,11 +274,7 @@ impl Section {
     /// Items 1 to 4 of Part II of Form 10-Q share their numbers with those of Part I: they are `II-1` to `II-4`.
     pub fn label(self) -> String {
         let is_shared = self.part == 2 && self.number <= 4 && self.letter == 0;
-        let mut label = if is_shared {
-            "II-".to_string()
-        } else {
-            String::new()
-        };
+        let mut label = if is_shared { "II-".to_string() } else { String::new() };
         label.push_str(&self.number.to_string());
         if self.letter != 0 {
             label.push(char::from(self.letter));
@@ -364,10 +289,7 @@ impl Section {
 
     /// Returns the number and letter.
     pub(super) fn item(self) -> ItemNumber {
-        ItemNumber {
-            number: self.number,
-            letter: self.letter,
-        }
+        ItemNumber { number: self.number, letter: self.letter }
     }
 
     /// Returns the caption of the item in the form; `None` where the form has no such item.
@@ -408,21 +330,14 @@ impl Section {
     /// Returns where the title at the beginning of `text` ends, where it is one that filers give this item.
     pub(super) fn title_end(self, form: FormKind, text: &str) -> Option<usize> {
         let (caption, begins) = self.captions(form)?;
-        let whole: String = caption
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
+        let whole: String =
+            caption.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         title_end(text, &whole).or_else(|| begins.iter().find_map(|begin| title_end(text, begin)))
     }
 
     /// Returns a number that grows in the order of the form.
     pub(super) fn rank(self, form: FormKind) -> u32 {
-        let letter = if self.letter == 0 {
-            0
-        } else {
-            u32::from(self.letter - b'A') + 1
-        };
+        let letter = if self.letter == 0 { 0 } else { u32::from(self.letter - b'A') + 1 };
         let item = u32::from(self.number) * 8 + letter;
         match form {
             // Filers put items under the wrong part now and then; in an annual report the number alone gives the order.
@@ -434,10 +349,7 @@ impl Section {
 
 /// Letters and digits in lower case.
 fn key_of(text: &str) -> String {
-    text.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 impl fmt::Display for Section {

@@ -101,9 +101,7 @@ impl Segmented {
     /// # Errors
     /// Fails where the bytes are no such document, or one of another version.
     pub fn from_json(bytes: &[u8]) -> Result<Segmented> {
-        super::json::from_bytes(bytes, "segmented section", |segmented: &Segmented| {
-            segmented.version
-        })
+        super::json::from_bytes(bytes, "segmented section", |segmented: &Segmented| segmented.version)
     }
 }
 
@@ -180,16 +178,9 @@ fn merge_short(groups: Vec<Group>, passages: &[Passage]) -> Vec<Group> {
 /// Tells whether a passage is the heading of a category and nothing else.
 fn is_bare_category(elements: &[Element], passage: &Passage) -> bool {
     let words = || {
-        elements[passage.first..passage.end]
-            .iter()
-            .map(|element| count_words(&element.text))
-            .sum::<usize>()
+        elements[passage.first..passage.end].iter().map(|element| count_words(&element.text)).sum::<usize>()
     };
-    passage.title.is_none()
-        && passage
-            .ancestors
-            .last()
-            .is_some_and(|name| count_words(name) >= words())
+    passage.title.is_none() && passage.ancestors.last().is_some_and(|name| count_words(name) >= words())
 }
 
 fn text_of(elements: &[Element], pieces: &[Piece]) -> String {
@@ -220,10 +211,7 @@ fn spans_of(elements: &[Element], pieces: &[Piece], removed: &[Span]) -> Vec<Spa
             _ => spans.push(span),
         }
     }
-    spans
-        .into_iter()
-        .flat_map(|span| without(span, removed))
-        .collect()
+    spans.into_iter().flat_map(|span| without(span, removed)).collect()
 }
 
 /// Returns a span without the parts of it that were taken out.
@@ -235,10 +223,7 @@ fn without(span: Span, removed: &[Span]) -> Vec<Span> {
             break;
         }
         if gap.start > start {
-            kept.push(Span {
-                start,
-                end: gap.start,
-            });
+            kept.push(Span { start, end: gap.start });
         }
         start = start.max(gap.end);
     }

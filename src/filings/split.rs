@@ -44,26 +44,14 @@ pub fn split(elements: &[Element], index: usize, passage: &Passage) -> Vec<Group
     let whole: Vec<Piece> = (passage.first..passage.end)
         .map(|element| {
             let text = &elements[element].text;
-            Piece {
-                element,
-                start: 0,
-                end: text.len(),
-                words: count_words(text),
-            }
+            Piece { element, start: 0, end: text.len(), words: count_words(text) }
         })
         .collect();
     let total: usize = whole.iter().map(|piece| piece.words).sum();
     if total <= WORDS_MAX {
-        return vec![Group {
-            passage: index,
-            part: [1, 1],
-            pieces: whole,
-        }];
+        return vec![Group { passage: index, part: [1, 1], pieces: whole }];
     }
-    let sentences: Vec<Piece> = whole
-        .iter()
-        .flat_map(|piece| sentences_of(elements, *piece))
-        .collect();
+    let sentences: Vec<Piece> = whole.iter().flat_map(|piece| sentences_of(elements, *piece)).collect();
     let mut parts = total.div_ceil(WORDS_MAX);
     let groups = loop {
         let groups = pack(&sentences, total, parts);
@@ -78,11 +66,7 @@ pub fn split(elements: &[Element], index: usize, passage: &Passage) -> Vec<Group
     groups
         .into_iter()
         .enumerate()
-        .map(|(part, pieces)| Group {
-            passage: index,
-            part: [part + 1, count],
-            pieces: join(pieces),
-        })
+        .map(|(part, pieces)| Group { passage: index, part: [part + 1, count], pieces: join(pieces) })
         .collect()
 }
 
@@ -137,19 +121,9 @@ fn sentences_of(elements: &[Element], piece: Piece) -> Vec<Piece> {
         let words = count_words(&text[start..end]);
         let (start, end) = (piece.start + start, piece.start + end);
         if words <= WORDS_MAX {
-            pieces.push(Piece {
-                element: piece.element,
-                start,
-                end,
-                words,
-            });
+            pieces.push(Piece { element: piece.element, start, end, words });
         } else {
-            pieces.extend(cut_words(
-                &elements[piece.element].text,
-                piece.element,
-                start,
-                end,
-            ));
+            pieces.extend(cut_words(&elements[piece.element].text, piece.element, start, end));
         }
     }
     pieces
@@ -166,12 +140,7 @@ fn cut_words(text: &str, element: usize, start: usize, end: usize) -> Vec<Piece>
             if in_word {
                 words += 1;
                 if words == WORDS_MAX / 2 {
-                    pieces.push(Piece {
-                        element,
-                        start: from,
-                        end: start + at,
-                        words,
-                    });
+                    pieces.push(Piece { element, start: from, end: start + at, words });
                     from = start + at + letter.len_utf8();
                     words = 0;
                 }
@@ -183,12 +152,7 @@ fn cut_words(text: &str, element: usize, start: usize, end: usize) -> Vec<Piece>
     }
     let rest = &text[from..end];
     if !rest.trim().is_empty() {
-        pieces.push(Piece {
-            element,
-            start: from,
-            end,
-            words: count_words(rest),
-        });
+        pieces.push(Piece { element, start: from, end, words: count_words(rest) });
     }
     pieces
 }

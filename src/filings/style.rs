@@ -21,18 +21,12 @@ pub struct Change {
 impl Change {
     /// Returns a change that sets `flags`.
     pub fn setting(flags: u8) -> Self {
-        Change {
-            set: flags,
-            ..Change::default()
-        }
+        Change { set: flags, ..Change::default() }
     }
 
     /// Returns a change that clears `flags`.
     pub fn clearing(flags: u8) -> Self {
-        Change {
-            clear: flags,
-            ..Change::default()
-        }
+        Change { clear: flags, ..Change::default() }
     }
 
     /// Applies the change to `style`.
@@ -57,11 +51,8 @@ impl Change {
     }
 
     fn set_to(&mut self, flag: u8, on: bool) {
-        let (add, remove) = if on {
-            (&mut self.set, &mut self.clear)
-        } else {
-            (&mut self.clear, &mut self.set)
-        };
+        let (add, remove) =
+            if on { (&mut self.set, &mut self.clear) } else { (&mut self.clear, &mut self.set) };
         *add |= flag;
         *remove &= !flag;
     }
@@ -83,20 +74,12 @@ pub fn parse_style(css: &[u8]) -> Change {
 
 fn parse_declaration(change: &mut Change, name: &[u8], value: &[u8]) {
     let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
-    let begins = |text: &str| {
-        value
-            .get(..text.len())
-            .is_some_and(|v| v.eq_ignore_ascii_case(text.as_bytes()))
-    };
+    let begins =
+        |text: &str| value.get(..text.len()).is_some_and(|v| v.eq_ignore_ascii_case(text.as_bytes()));
     match name.first().map(u8::to_ascii_lowercase) {
         Some(b'f') if is("font-weight") => {
-            let weight = std::str::from_utf8(value)
-                .ok()
-                .and_then(|v| v.parse::<u16>().ok());
-            change.set_to(
-                Style::BOLD,
-                begins("bold") || weight.is_some_and(|weight| weight >= 600),
-            );
+            let weight = std::str::from_utf8(value).ok().and_then(|v| v.parse::<u16>().ok());
+            change.set_to(Style::BOLD, begins("bold") || weight.is_some_and(|weight| weight >= 600));
         }
         Some(b'f') if is("font-style") => {
             change.set_to(Style::ITALIC, begins("italic") || begins("oblique"));
@@ -144,10 +127,7 @@ fn parse_font(change: &mut Change, value: &[u8]) {
 
 /// Reads a length in points or pixels as half points; other units say nothing.
 fn parse_size(value: &[u8]) -> Option<u8> {
-    let digits = value
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
-        .count();
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let number: f32 = std::str::from_utf8(&value[..digits]).ok()?.parse().ok()?;
     let unit = &value[digits..];
     let unit = unit.get(..2).unwrap_or(unit);
@@ -165,28 +145,19 @@ fn parse_size(value: &[u8]) -> Option<u8> {
 pub fn font_size(value: &[u8]) -> Option<u8> {
     let text = std::str::from_utf8(value).ok()?.trim();
     let number: i32 = text.trim_start_matches('+').parse().ok()?;
-    let size = if text.starts_with(['+', '-']) {
-        3 + number
-    } else {
-        number
-    };
+    let size = if text.starts_with(['+', '-']) { 3 + number } else { number };
     Some([15, 15, 20, 24, 27, 36, 48, 72][size.clamp(0, 7) as usize])
 }
 
 /// Returns the change of `<font size=…>`.
 pub fn font_change(size: &[u8]) -> Change {
-    Change {
-        half_points: font_size(size),
-        ..Change::default()
-    }
+    Change { half_points: font_size(size), ..Change::default() }
 }
 
 fn is_black(value: &[u8]) -> bool {
     let value = value.to_ascii_lowercase();
-    matches!(
-        value.as_slice(),
-        b"black" | b"windowtext" | b"inherit" | b"auto" | b"initial" | b"transparent"
-    ) || (value.starts_with(b"#") && value[1..].iter().all(|byte| *byte == b'0'))
+    matches!(value.as_slice(), b"black" | b"windowtext" | b"inherit" | b"auto" | b"initial" | b"transparent")
+        || (value.starts_with(b"#") && value[1..].iter().all(|byte| *byte == b'0'))
         || value.strip_prefix(b"#").is_some_and(is_dark_grey)
         || value.starts_with(b"rgb(0,0,0")
         || value.starts_with(b"rgb(0, 0, 0")
@@ -198,9 +169,7 @@ fn is_dark_grey(hex: &[u8]) -> bool {
 }
 
 fn contains(value: &[u8], part: &[u8]) -> bool {
-    value
-        .windows(part.len())
-        .any(|window| window.eq_ignore_ascii_case(part))
+    value.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
 /// Remembers the `style` attributes of a document, of which there are few different ones.
@@ -211,9 +180,7 @@ pub struct StyleCache<'a> {
 impl<'a> StyleCache<'a> {
     /// Begins empty.
     pub fn new() -> Self {
-        StyleCache {
-            slots: vec![(&[], Change::default()); SLOTS],
-        }
+        StyleCache { slots: vec![(&[], Change::default()); SLOTS] }
     }
 
     /// Returns the change that `css` makes.
@@ -241,13 +208,7 @@ fn slot_of(css: &[u8]) -> usize {
         u64::from_le_bytes(bytes)
     };
     let mut hash = css.len() as u64;
-    for at in [
-        0,
-        css.len() / 3,
-        css.len() / 2,
-        css.len().saturating_sub(24),
-        css.len().saturating_sub(12),
-    ] {
+    for at in [0, css.len() / 3, css.len() / 2, css.len().saturating_sub(24), css.len().saturating_sub(12)] {
         hash = (hash.rotate_left(5) ^ word(at)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
     (hash >> 48) as usize & (SLOTS - 1)
@@ -259,29 +220,19 @@ mod tests {
 
     #[track_caller]
     fn check(css: &str, style: &str) {
-        assert_eq!(
-            String::from(parse_style(css.as_bytes()).apply(Style::default())),
-            style,
-            "{css}"
-        );
+        assert_eq!(String::from(parse_style(css.as_bytes()).apply(Style::default())), style, "{css}");
     }
 
     #[test]
     fn styles_are_read_as_browsers_read_them() {
         check("font-weight:bold", "b");
         check("FONT-WEIGHT: 700; font-style: Italic", "bi");
-        check(
-            "font-weight:400;text-decoration:underline;text-align:center",
-            "uc",
-        );
+        check("font-weight:400;text-decoration:underline;text-align:center", "uc");
         check("font: italic bold 10pt/12pt Times New Roman", "bi10");
         check("font-size:13.5px;color:#0068b5", "k10");
         check("color:#000000;color:rgb(0,0,0);font-weight", "");
         assert!(parse_style(b"display: none").hidden && parse_style(b"page-break-before:always").page_break);
-        let bold = Style {
-            flags: Style::BOLD,
-            half_points: 0,
-        };
+        let bold = Style { flags: Style::BOLD, half_points: 0 };
         assert_eq!(parse_style(b"font-weight:normal").apply(bold), Style::default());
         assert_eq!(String::from(Style::from("bi10.5".to_string())), "bi10.5");
     }

@@ -27,13 +27,7 @@ struct Shape {
 impl TableFrame {
     /// Begins a table before the element with index `first`.
     pub fn new(first: usize) -> Self {
-        TableFrame {
-            first,
-            row: 0,
-            cell: 0,
-            places: Vec::new(),
-            has_inner: false,
-        }
+        TableFrame { first, row: 0, cell: 0, places: Vec::new(), has_inner: false }
     }
 
     /// Goes to the next row.
@@ -56,8 +50,7 @@ impl TableFrame {
     /// Notes that a table inside this one has ended, and that there are now `len` elements.
     pub fn note_inner(&mut self, len: usize) {
         self.has_inner |= len.saturating_sub(self.first) > self.places.len();
-        self.places
-            .resize(len.saturating_sub(self.first), (self.row, self.cell));
+        self.places.resize(len.saturating_sub(self.first), (self.row, self.cell));
     }
 
     /// Joins the cells of the table: to one element where it holds data, else to one per row or paragraph.
@@ -175,17 +168,11 @@ pub fn append(element: &mut Element, separator: &str, next: &Element) {
     element.text.push_str(separator);
     let shift = element.text.len() as u32;
     element.text.push_str(&next.text);
-    element.runs.extend(
-        next.runs
-            .iter()
-            .map(|run| Run(run.0 + shift, run.1 + shift, run.2)),
-    );
+    element.runs.extend(next.runs.iter().map(|run| Run(run.0 + shift, run.1 + shift, run.2)));
     if next.offsets.is_empty() {
         element.offsets.push((shift, next.span.start));
     } else {
-        element
-            .offsets
-            .extend(next.offsets.iter().map(|&(text, file)| (text + shift, file)));
+        element.offsets.extend(next.offsets.iter().map(|&(text, file)| (text + shift, file)));
     }
     element.span.end = element.span.end.max(next.span.end);
 }

@@ -27,18 +27,10 @@ fn filings() -> Vec<(String, Vec<u8>)> {
         eprintln!("skipped: no filings in {}", folder.display());
         return Vec::new();
     };
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .collect();
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "txt" || extension == "htm")
-    });
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt" || extension == "htm"));
     paths.sort();
-    paths
-        .iter()
-        .map(|path| (path.display().to_string(), std::fs::read(path).unwrap()))
-        .collect()
+    paths.iter().map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect()
 }
 
 #[test]
@@ -47,11 +39,7 @@ fn every_filing_goes_through_all_stages_and_back() {
         let parsed = parse(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(Parsed::from_json(&parsed.to_json()).unwrap(), parsed, "{name}");
         let extracted = extract(&parsed, Section::RISK_FACTORS);
-        assert_eq!(
-            Extracted::from_json(&extracted.to_json()).unwrap(),
-            extracted,
-            "{name}"
-        );
+        assert_eq!(Extracted::from_json(&extracted.to_json()).unwrap(), extracted, "{name}");
         let cleaned = clean(&extracted);
         assert_eq!(Cleaned::from_json(&cleaned.to_json()).unwrap(), cleaned, "{name}");
         let segmented = segment(&cleaned);
@@ -59,11 +47,7 @@ fn every_filing_goes_through_all_stages_and_back() {
         for one in segmented.segments() {
             let view = find_segment(&json, &one.chunk_id).unwrap().unwrap();
             let seen = (&view.text, view.span, &view.parent_subsection, view.word_count);
-            assert_eq!(
-                seen,
-                (&one.text, one.span, &one.parent_subsection, one.word_count),
-                "{name}"
-            );
+            assert_eq!(seen, (&one.text, one.span, &one.parent_subsection, one.word_count), "{name}");
             assert_eq!(view.accession_number, parsed.facts().accession_number);
         }
         assert_eq!(find_segment(&json, "9Z_999").unwrap(), None);
@@ -87,15 +71,9 @@ fn letters_of(bytes: &[u8], span: Span, is_html: bool) -> String {
         visible
     } else {
         // The tags of EDGAR's plain text stand on lines of their own.
-        text.lines()
-            .filter(|line| !line.trim_start().starts_with('<'))
-            .collect::<Vec<_>>()
-            .join("\n")
+        text.lines().filter(|line| !line.trim_start().starts_with('<')).collect::<Vec<_>>().join("\n")
     };
-    visible
-        .chars()
-        .filter(|letter| letter.is_alphanumeric())
-        .collect()
+    visible.chars().filter(|letter| letter.is_alphanumeric()).collect()
 }
 
 fn alphanumeric(text: &str) -> String {
@@ -107,11 +85,7 @@ fn the_bytes_of_every_span_give_its_text() {
     for (name, bytes) in filings() {
         let parsed = parse(&bytes).unwrap();
         let is_html = parsed.is_html();
-        for element in parsed
-            .elements()
-            .iter()
-            .filter(|element| element.kind != ElementKind::ImageElement)
-        {
+        for element in parsed.elements().iter().filter(|element| element.kind != ElementKind::ImageElement) {
             let found = letters_of(&bytes, element.span, is_html);
             assert_eq!(found, alphanumeric(&element.text), "{name}: {:?}", element.span);
         }
@@ -124,21 +98,9 @@ fn the_bytes_of_every_span_give_its_text() {
             segmented.segments().to_vec()
         });
         for one in segments {
-            let spans = if one.spans.is_empty() {
-                vec![one.span]
-            } else {
-                one.spans.clone()
-            };
-            let found: String = spans
-                .iter()
-                .map(|span| letters_of(&bytes, *span, is_html))
-                .collect();
-            assert_eq!(
-                found,
-                alphanumeric(&one.text),
-                "{name}: {} {spans:?}",
-                one.chunk_id
-            );
+            let spans = if one.spans.is_empty() { vec![one.span] } else { one.spans.clone() };
+            let found: String = spans.iter().map(|span| letters_of(&bytes, *span, is_html)).collect();
+            assert_eq!(found, alphanumeric(&one.text), "{name}: {} {spans:?}", one.chunk_id);
         }
     }
 }

@@ -51,11 +51,7 @@ pub fn locate(
         let next = sections[at].heading;
         let before = &mut sections[at - 1];
         if before.end.element > next {
-            before.end = Position {
-                element: next,
-                offset: 0,
-            }
-            .max(before.start);
+            before.end = Position { element: next, offset: 0 }.max(before.start);
         }
     }
     // Two titles may lead to one place; the later one is then the heading of what follows.
@@ -83,11 +79,7 @@ fn largest(elements: &[Element], title: &str) -> Option<Found> {
             best = Some((index, end, rank));
         }
     }
-    best.map(|(element, end, rank)| Found {
-        element,
-        end,
-        rank: Some(rank),
-    })
+    best.map(|(element, end, rank)| Found { element, end, rank: Some(rank) })
 }
 
 /// Finds the heading that the index's line for the section links to, where it begins as headings of that item do.
@@ -103,11 +95,7 @@ fn by_link(
         let element = &elements[index];
         section.title_end(form, &element.text)?;
         let (end, rank) = heading(element)?;
-        Some(Found {
-            element: index,
-            end,
-            rank: Some(rank),
-        })
+        Some(Found { element: index, end, rank: Some(rank) })
     })
 }
 
@@ -116,27 +104,17 @@ const LINK_DISTANCE_MAX: usize = 4;
 
 /// Finds a target of the table of contents that begins with this title, however it is set.
 fn plain_target(elements: &[Element], title: &str, targets: &[usize]) -> Option<Found> {
-    let near = targets
-        .iter()
-        .flat_map(|target| *target..(target + LINK_DISTANCE_MAX).min(elements.len()));
+    let near = targets.iter().flat_map(|target| *target..(target + LINK_DISTANCE_MAX).min(elements.len()));
     near.into_iter().find_map(|index| {
         let text = elements[index].text.as_str();
         let end = title_end(text, title).filter(|_| elements[index].kind == ElementKind::TextElement)?;
         let is_set_off = text[end..].trim().is_empty() || text[end..].starts_with(['.', ':', '\n']);
-        is_set_off.then_some(Found {
-            element: index,
-            end,
-            rank: None,
-        })
+        is_set_off.then_some(Found { element: index, end, rank: None })
     })
 }
 
 fn strength(rank: Rank) -> (u8, bool, u32) {
-    (
-        rank.half_points,
-        !rank.is_inline,
-        (rank.flags & (Style::BOLD | Style::COLOR)).count_ones(),
-    )
+    (rank.half_points, !rank.is_inline, (rank.flags & (Style::BOLD | Style::COLOR)).count_ones())
 }
 
 /// Returns where the heading ends, and its rank, where `element` begins with `title` set as a heading.
@@ -160,52 +138,30 @@ fn heading(element: &Element) -> Option<(usize, Rank)> {
     let is_set_off =
         style.is_emphasized() || style.has(Style::COLOR) || style.half_points > 0 || style.has(Style::CENTER);
     let flags = style.flags & (Style::BOLD | Style::ITALIC | Style::UNDERLINE | Style::COLOR | Style::CENTER);
-    let first_run_end = element
-        .runs
-        .first()
-        .filter(|run| run.0 == 0)
-        .map_or(0, |run| run.1 as usize);
+    let first_run_end = element.runs.first().filter(|run| run.0 == 0).map_or(0, |run| run.1 as usize);
     let is_whole = first_run_end >= text.trim_end().len() || element.common_flags() & flags == flags;
     if has_at_most_words(text, TITLE_WORDS_MAX) && (is_whole && is_set_off || is_capitals(text)) {
-        let rank = Rank {
-            half_points: style.half_points,
-            flags,
-            is_capitals: is_capitals(text),
-            is_inline: false,
-        };
+        let rank =
+            Rank { half_points: style.half_points, flags, is_capitals: is_capitals(text), is_inline: false };
         return Some((text.len(), rank));
     }
     let head = text.get(..first_run_end)?;
     if head.is_empty() || !is_set_off || !has_at_most_words(head, TITLE_WORDS_MAX) {
         return None;
     }
-    let rank = Rank {
-        half_points: style.half_points,
-        flags,
-        is_capitals: is_capitals(head),
-        is_inline: true,
-    };
+    let rank =
+        Rank { half_points: style.half_points, flags, is_capitals: is_capitals(head), is_inline: true };
     Some((first_run_end, rank))
 }
 
 fn section_at(elements: &[Element], section: Section, found: Found, targets: &[usize]) -> Located {
-    let Found {
-        element: index,
-        end,
-        rank,
-    } = found;
+    let Found { element: index, end, rank } = found;
     let text = elements[index].text.as_str();
     let offset = body_offset(text, end);
     let start = if text[offset..].trim().is_empty() {
-        Position {
-            element: index + 1,
-            offset: 0,
-        }
+        Position { element: index + 1, offset: 0 }
     } else {
-        Position {
-            element: index,
-            offset,
-        }
+        Position { element: index, offset }
     };
     let stop = (index + 1..elements.len())
         .find(|at| {
@@ -237,11 +193,7 @@ fn section_at(elements: &[Element], section: Section, found: Found, targets: &[u
         title: one_line(&text[..end]),
         heading: index,
         start,
-        end: Position {
-            element: stop,
-            offset: 0,
-        }
-        .max(start),
+        end: Position { element: stop, offset: 0 }.max(start),
         confidence,
         evidence,
     }

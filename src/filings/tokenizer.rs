@@ -46,23 +46,14 @@ pub struct Tokens<'a> {
 }
 
 /// Elements whose content holds no tags; the flag says whether entities are resolved in it.
-const RAW_ELEMENTS: [(&[u8], bool); 4] = [
-    (b"script", false),
-    (b"style", false),
-    (b"title", true),
-    (b"textarea", true),
-];
+const RAW_ELEMENTS: [(&[u8], bool); 4] =
+    [(b"script", false), (b"style", false), (b"title", true), (b"textarea", true)];
 
 impl<'a> Tokens<'a> {
     /// Begins at `start`; tokens end before `end`, which is cut to the length of `bytes`.
     pub fn new(bytes: &'a [u8], start: usize, end: usize) -> Self {
         let end = end.min(bytes.len());
-        Tokens {
-            bytes: &bytes[..end],
-            at: start.min(end),
-            end,
-            raw: None,
-        }
+        Tokens { bytes: &bytes[..end], at: start.min(end), end, raw: None }
     }
 
     /// Gives the text up to the closing tag of an element that holds no tags; `None` where it is empty.
@@ -75,10 +66,7 @@ impl<'a> Tokens<'a> {
             };
             let at = from + found;
             let after = at + 2 + name.len();
-            let closes = self
-                .bytes
-                .get(at + 2..after)
-                .is_some_and(|tag| tag.eq_ignore_ascii_case(name))
+            let closes = self.bytes.get(at + 2..after).is_some_and(|tag| tag.eq_ignore_ascii_case(name))
                 && self
                     .bytes
                     .get(after)
@@ -92,11 +80,7 @@ impl<'a> Tokens<'a> {
         if stop == start {
             return None;
         }
-        Some(if entities {
-            Token::Text { start, end: stop }
-        } else {
-            Token::Raw
-        })
+        Some(if entities { Token::Text { start, end: stop } } else { Token::Raw })
     }
 
     /// Reads a tag whose name begins at `name`.
@@ -115,18 +99,10 @@ impl<'a> Tokens<'a> {
             let byte = self.bytes[position];
             if byte == b'>' {
                 self.at = position + 1;
-                return Some(Tag {
-                    start,
-                    end: position + 1,
-                    name,
-                    name_end,
-                });
+                return Some(Tag { start, end: position + 1, name, name_end });
             }
             // A quote begins a value only after an equals sign; elsewhere it is a letter like any other.
-            let before = self.bytes[name_end..position]
-                .iter()
-                .rev()
-                .find(|b| !b.is_ascii_whitespace());
+            let before = self.bytes[name_end..position].iter().rev().find(|b| !b.is_ascii_whitespace());
             at = position + 1;
             if before == Some(&b'=') {
                 match memchr(byte, self.bytes.get(at..)?) {
@@ -135,12 +111,7 @@ impl<'a> Tokens<'a> {
                     None => {
                         let end = at + memchr(b'>', &self.bytes[at..])? + 1;
                         self.at = end;
-                        return Some(Tag {
-                            start,
-                            end,
-                            name,
-                            name_end,
-                        });
+                        return Some(Tag { start, end, name, name_end });
                     }
                 }
             }
@@ -218,9 +189,7 @@ impl Iterator for Tokens<'_> {
                     break;
                 };
                 let name = &self.bytes[tag.name..tag.name_end];
-                self.raw = RAW_ELEMENTS
-                    .into_iter()
-                    .find(|(raw, _)| name.eq_ignore_ascii_case(raw));
+                self.raw = RAW_ELEMENTS.into_iter().find(|(raw, _)| name.eq_ignore_ascii_case(raw));
                 return Some(Token::Open(tag));
             }
             if next == b'/' && after.is_ascii_alphabetic() {
@@ -248,10 +217,7 @@ pub fn attributes(tag: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
             at += 1;
         }
         let start = at;
-        while tag
-            .get(at)
-            .is_some_and(|byte| !is_space(*byte) && !matches!(byte, b'=' | b'>'))
-        {
+        while tag.get(at).is_some_and(|byte| !is_space(*byte) && !matches!(byte, b'=' | b'>')) {
             at += 1;
         }
         let name = &tag[start..at];
@@ -277,10 +243,7 @@ pub fn attributes(tag: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
             }
             _ => {
                 let from = at;
-                while tag
-                    .get(at)
-                    .is_some_and(|byte| !byte.is_ascii_whitespace() && *byte != b'>')
-                {
+                while tag.get(at).is_some_and(|byte| !byte.is_ascii_whitespace() && *byte != b'>') {
                     at += 1;
                 }
                 &tag[from..at]
@@ -316,11 +279,8 @@ mod tests {
         }
 
         fn end(&mut self) {
-            let text: String = self
-                .text
-                .drain(..)
-                .filter(|c| !c.is_whitespace() && !c.is_control())
-                .collect();
+            let text: String =
+                self.text.drain(..).filter(|c| !c.is_whitespace() && !c.is_control()).collect();
             if !text.is_empty() {
                 self.lines.push(text);
             }
@@ -395,12 +355,7 @@ mod tests {
             let html = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
             let (ours, oracle) = (ours(&html), oracle(&html));
             let differs = ours.iter().zip(&oracle).position(|(one, other)| one != other);
-            assert_eq!(
-                differs.map(|at| (&ours[at], &oracle[at])),
-                None,
-                "{}",
-                path.display()
-            );
+            assert_eq!(differs.map(|at| (&ours[at], &oracle[at])), None, "{}", path.display());
             assert_eq!(ours.len(), oracle.len(), "{}", path.display());
         }
     }

@@ -24,11 +24,7 @@ fn check(parts: &[&str]) {
     let extracted = risk_factors(&document);
     assert_eq!(extracted.status(), Status::Found, "{document}\n{extracted:?}");
     let text = extracted.text().split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(
-        text,
-        RISK.trim_start_matches("<p>").trim_end_matches("</p>"),
-        "{document}"
-    );
+    assert_eq!(text, RISK.trim_start_matches("<p>").trim_end_matches("</p>"), "{document}");
 }
 
 #[track_caller]
@@ -123,31 +119,16 @@ fn running_headers_and_page_numbers_are_no_text_and_no_headings() {
     let mut parts = vec!["<p><b>Item 1. Business</b></p>".to_string(), BUSINESS.to_string()];
     parts.push("<p>Item 1A. Risk Factors</p>".to_string());
     for number in 3..9 {
-        parts.push(RISK.replace(
-            "needed most",
-            ["here", "there", "old", "new", "on", "off"][number - 3],
-        ));
+        parts.push(RISK.replace("needed most", ["here", "there", "old", "new", "on", "off"][number - 3]));
         parts.push(page(number, "<b>ITEM 1A. RISK FACTORS</b>"));
     }
-    parts.extend([
-        "<p><b>Item 2. Properties</b></p>".to_string(),
-        PROPERTIES.to_string(),
-    ]);
+    parts.extend(["<p><b>Item 2. Properties</b></p>".to_string(), PROPERTIES.to_string()]);
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let cleaned = clean(&risk_factors(&html(&parts)));
-    assert_eq!(
-        cleaned.text().matches("Our lamps may fail").count(),
-        6,
-        "{}",
-        cleaned.text()
-    );
+    assert_eq!(cleaned.text().matches("Our lamps may fail").count(), 6, "{}", cleaned.text());
     assert!(!cleaned.text().contains("ITEM 1A"), "{}", cleaned.text());
     assert!(!cleaned.text().contains('5'), "{}", cleaned.text());
-    assert!(
-        cleaned.cleaning().page_furniture_removed == 10,
-        "{:?}",
-        cleaned.cleaning()
-    );
+    assert!(cleaned.cleaning().page_furniture_removed == 10, "{:?}", cleaned.cleaning());
 }
 
 #[test]
@@ -160,13 +141,7 @@ fn a_heading_may_begin_the_paragraph_of_its_text() {
         "<p><b>Item 2. Properties.</b> We own a shed.</p>",
     ]);
     let plain = RISK.replace("<p>", "<p>Item 1A. Risk Factors. ");
-    check(&[
-        "<p>Item 1. Business.</p>",
-        BUSINESS,
-        &plain,
-        "<p>Item 2. Properties.</p>",
-        PROPERTIES,
-    ]);
+    check(&["<p>Item 1. Business.</p>", BUSINESS, &plain, "<p>Item 2. Properties.</p>", PROPERTIES]);
 }
 
 #[test]
@@ -287,11 +262,7 @@ fn a_quarterly_report_answers_with_item_1a_of_part_two() {
     );
     let parsed = parse(document.as_bytes()).unwrap();
     let statements = extract(&parsed, "part1item1".parse().unwrap());
-    assert!(
-        statements.text().starts_with("We make lamps"),
-        "{}",
-        statements.text()
-    );
+    assert!(statements.text().starts_with("We make lamps"), "{}", statements.text());
 }
 
 #[test]
@@ -336,17 +307,11 @@ fn of_a_submission_the_main_document_is_read() {
     assert!(extracted.text().starts_with("Our lamps") && extracted.text().ends_with("again."));
     let span = extracted.span().unwrap();
     assert!(document[span.start as usize..span.end as usize].starts_with("Our lamps"));
-    assert_eq!(
-        parsed.facts().accession_number.as_deref(),
-        Some("0000000001-20-000001")
-    );
+    assert_eq!(parsed.facts().accession_number.as_deref(), Some("0000000001-20-000001"));
     assert_eq!(parsed.facts().company_name.as_deref(), Some("NIGHT LAMPS INC"));
     assert_eq!(parsed.facts().sic_code.as_deref(), Some("3640"));
     let error = parse(submission("8-K", &main).as_bytes()).unwrap_err();
-    assert_eq!(
-        error.message(),
-        "the submission has no main document: found EX-99, 8-K, GRAPHIC"
-    );
+    assert_eq!(error.message(), "the submission has no main document: found EX-99, 8-K, GRAPHIC");
     let unclosed = document.replace("</TEXT>\n</DOCUMENT>\n", "");
     let extracted = risk_factors(&unclosed);
     assert!(extracted.text().starts_with("Our lamps") && extracted.text().ends_with("again."));
@@ -413,14 +378,7 @@ fn each_marked_risk_is_a_segment_under_its_category() {
     let seen: Vec<_> = segmented
         .segments()
         .iter()
-        .map(|one| {
-            (
-                one.chunk_id.as_str(),
-                one.parent_subsection.as_deref(),
-                one.title.as_deref(),
-                one.part,
-            )
-        })
+        .map(|one| (one.chunk_id.as_str(), one.parent_subsection.as_deref(), one.title.as_deref(), one.part))
         .collect();
     let (lamps, night) = (Some("Risks Related to Lamps"), Some("Risks Related to the Night"));
     assert_eq!(
@@ -446,15 +404,11 @@ fn sections_are_named_in_three_ways() {
         assert_eq!(name.parse::<Section>().unwrap(), Section::RISK_FACTORS);
     }
     assert_eq!("II-1".parse::<Section>().unwrap().identifier(), "part2item1");
-    let labels: std::collections::BTreeSet<String> = Section::of_form(FormKind::Quarterly)
-        .map(Section::label)
-        .collect();
+    let labels: std::collections::BTreeSet<String> =
+        Section::of_form(FormKind::Quarterly).map(Section::label).collect();
     assert_eq!(labels.len(), Section::of_form(FormKind::Quarterly).count());
     assert_eq!("7".parse::<Section>().unwrap().identifier(), "part2item7");
-    assert_eq!(
-        "part2item1a".parse::<Section>().unwrap().identifier(),
-        "part2item1a"
-    );
+    assert_eq!("part2item1a".parse::<Section>().unwrap().identifier(), "part2item1a");
     let error = "1Z".parse::<Section>().unwrap_err();
     assert!(error.hint_text().unwrap().contains("part1item1a"));
     assert_eq!(Section::all().count(), 28);

@@ -89,10 +89,7 @@ struct SegmentRecord {
 pub fn find_segment(segmented_json: &[u8], chunk_id: &str) -> Result<Option<SegmentView>> {
     let file: SegmentedFile = serde_json::from_slice(segmented_json)
         .map_err(|cause| Error::request("not a file of segments").because(cause))?;
-    let found = file
-        .segments
-        .into_iter()
-        .find(|segment| segment.chunk_id == chunk_id);
+    let found = file.segments.into_iter().find(|segment| segment.chunk_id == chunk_id);
     Ok(found.map(|segment| SegmentView {
         chunk_id: segment.chunk_id,
         parent_subsection: segment.parent_subsection,

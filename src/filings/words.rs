@@ -36,10 +36,7 @@ struct Scanner<'a> {
 
 /// Tells whether a letter takes no room on the page: soft hyphen, zero-width characters, byte order mark.
 pub fn is_invisible(letter: char) -> bool {
-    matches!(
-        letter,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
-    )
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 impl Scanner<'_> {
@@ -124,9 +121,7 @@ impl Scanner<'_> {
                 self.at = before;
             }
         } else if spaces == 0
-            && self
-                .peek()
-                .is_some_and(|next| next.is_alphanumeric() && !next.is_uppercase())
+            && self.peek().is_some_and(|next| next.is_alphanumeric() && !next.is_uppercase())
         {
             return None;
         }
@@ -154,10 +149,7 @@ impl Scanner<'_> {
             return None;
         }
         self.at += 2;
-        Some(ItemNumber {
-            number: 1,
-            letter: letter as u8,
-        })
+        Some(ItemNumber { number: 1, letter: letter as u8 })
     }
 
     /// Reads " and 1B", ", 2", " & 3", " through 4" after a number.
@@ -220,11 +212,7 @@ pub fn item_label(text: &str) -> Option<ItemLabel> {
     // Quick refusal of almost every paragraph: a label has a digit near its beginning, or the word "item" at it.
     let head = text.as_bytes();
     let has_digit = head.iter().take(LABEL_LEN_MAX).any(u8::is_ascii_digit);
-    if !has_digit
-        && !head
-            .first_chunk::<4>()
-            .is_some_and(|word| word.eq_ignore_ascii_case(b"item"))
-    {
+    if !has_digit && !head.first_chunk::<4>().is_some_and(|word| word.eq_ignore_ascii_case(b"item")) {
         return None;
     }
     let mut scanner = Scanner { text, at: 0 };
@@ -241,10 +229,7 @@ pub fn item_label(text: &str) -> Option<ItemLabel> {
             scanner.at = after;
         }
         scanner.skip_while(|letter| {
-            matches!(
-                letter,
-                ' ' | '\n' | '\t' | '.' | ':' | '#' | '-' | '–' | '—' | '('
-            )
+            matches!(letter, ' ' | '\n' | '\t' | '.' | ':' | '#' | '-' | '–' | '—' | '(')
         });
     }
     let first = match scanner.item_number() {
@@ -252,11 +237,7 @@ pub fn item_label(text: &str) -> Option<ItemLabel> {
         None if has_word => scanner.typed_as_letter()?,
         None => return None,
     };
-    let last = if has_word {
-        scanner.more_numbers(first)
-    } else {
-        first
-    };
+    let last = if has_word { scanner.more_numbers(first) } else { first };
     let after = scanner.at;
     let next = scanner.peek();
     let punctuation = scanner
@@ -344,8 +325,5 @@ pub fn is_capitals(text: &str) -> bool {
 
 /// Keeps letters and digits, in lower case: what two spellings of a heading share.
 pub fn key(text: &str) -> String {
-    text.chars()
-        .filter(|letter| letter.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -67,10 +67,7 @@ impl Header {
         }
         let mut segment = [0; 16];
         segment.copy_from_slice(&bytes[16..32]);
-        Ok(Header {
-            segment: u128::from_le_bytes(segment),
-            program,
-        })
+        Ok(Header { segment: u128::from_le_bytes(segment), program })
     }
 }
 
@@ -132,12 +129,7 @@ pub(crate) fn read_frame(segment: u128, offset: u64, bytes: &[u8]) -> RawFrame<'
     if frame_sum(segment, offset, body) != sum {
         return RawFrame::Damaged { length };
     }
-    RawFrame::Whole {
-        kind: body[4],
-        version: body[5],
-        payload: &body[6..],
-        length,
-    }
+    RawFrame::Whole { kind: body[4], version: body[5], payload: &body[6..], length }
 }
 
 fn frame_sum(segment: u128, offset: u64, body: &[u8]) -> [u8; 8] {

@@ -34,10 +34,7 @@ pub fn pack(
     if listing.segments.len() <= LOOSE_MAX {
         return Ok(None);
     }
-    let loose = listing
-        .segments
-        .iter()
-        .filter(|s| applied(s) && !writer_is_alive(folder, s.segment));
+    let loose = listing.segments.iter().filter(|s| applied(s) && !writer_is_alive(folder, s.segment));
     let mut sources: Vec<PathBuf> = loose.map(|s| s.path.clone()).collect();
     if sources.len() <= LOOSE_MAX / 2 {
         return Ok(None);
@@ -63,19 +60,14 @@ fn small_packs(folder: &Path) -> Result<Vec<PathBuf>> {
             by_order.entry(length.max(1).ilog2() / 3).or_default().push(path);
         }
     }
-    Ok(by_order
-        .into_values()
-        .find(|packs| packs.len() >= PACKS_MAX)
-        .unwrap_or_default())
+    Ok(by_order.into_values().find(|packs| packs.len() >= PACKS_MAX).unwrap_or_default())
 }
 
 fn write_pack(disk: &Disk, folder: &Path, pack_id: u128, sources: &[PathBuf]) -> Result<()> {
     let failed = |path: &Path| {
         let message = format!("cannot pack `{}`", path.display());
         move |cause: std::io::Error| {
-            Error::store(message.clone())
-                .because(cause)
-                .hint("what is recorded is not harmed")
+            Error::store(message.clone()).because(cause).hint("what is recorded is not harmed")
         }
     };
     let mut parts: std::collections::BTreeMap<u128, Vec<u8>> = std::collections::BTreeMap::new();

@@ -47,10 +47,8 @@ impl<'a> Reader<'a> {
             Ok(header) => header,
             Err(HeaderFault::Short) => return Ok(None),
             Err(HeaderFault::Damaged) => {
-                return Err(
-                    Error::store(format!("journal segment `{name}` does not begin with a header"))
-                        .hint("nothing was changed; `lineage verify` lists what is damaged"),
-                );
+                return Err(Error::store(format!("journal segment `{name}` does not begin with a header"))
+                    .hint("nothing was changed; `lineage verify` lists what is damaged"));
             }
             Err(HeaderFault::Newer(program)) => return Err(from_the_future(name, program)),
         };
@@ -110,12 +108,7 @@ impl<'a> Reader<'a> {
                     passed.push(offset);
                     at += length;
                 }
-                RawFrame::Whole {
-                    kind,
-                    version,
-                    payload,
-                    length,
-                } => {
+                RawFrame::Whole { kind, version, payload, length } => {
                     let fact = codec::decode_parts(kind, version, payload)
                         .map_err(|fault| self.explain(fault, offset))?;
                     self.damaged.append(&mut passed);
@@ -145,7 +138,5 @@ fn from_the_future(name: &str, program: (u16, u16, u16)) -> Error {
         "journal segment `{name}` holds records this `lineage` {} does not know",
         env!("CARGO_PKG_VERSION")
     ))
-    .hint(format!(
-        "use `lineage` {major}.{minor}.{patch} or newer, which wrote them; nothing was changed"
-    ))
+    .hint(format!("use `lineage` {major}.{minor}.{patch} or newer, which wrote them; nothing was changed"))
 }

@@ -57,10 +57,7 @@ pub fn list(folder: &Path, known_packs: &dyn Fn(u128) -> bool) -> Result<Listing
     };
     for entry in entries {
         let path = entry.map_err(unreadable(folder))?.path();
-        let id = path
-            .file_stem()
-            .and_then(|s| s.to_str())
-            .filter(|s| s.len() == 32);
+        let id = path.file_stem().and_then(|s| s.to_str()).filter(|s| s.len() == 32);
         let id = id.and_then(|stem| u128::from_str_radix(stem, 16).ok());
         match (id, path.extension().and_then(|e| e.to_str())) {
             (Some(segment), Some(SEGMENT_ENDING)) => {
@@ -105,19 +102,11 @@ pub(crate) fn list_file(path: &Path) -> Result<Vec<SegmentRef>> {
     let mut segments = Vec::new();
     if path.extension().is_some_and(|e| e == PACK_ENDING) {
         list_pack(path, &mut segments)?;
-    } else if let Some(segment) = path
-        .file_stem()
-        .and_then(|s| s.to_str())
-        .and_then(|s| u128::from_str_radix(s, 16).ok())
+    } else if let Some(segment) =
+        path.file_stem().and_then(|s| s.to_str()).and_then(|s| u128::from_str_radix(s, 16).ok())
     {
         let length = fs::metadata(path).map_or(0, |m| m.len());
-        segments.push(SegmentRef {
-            segment,
-            path: path.to_owned(),
-            start: 0,
-            length,
-            packed: false,
-        });
+        segments.push(SegmentRef { segment, path: path.to_owned(), start: 0, length, packed: false });
     }
     Ok(segments)
 }
@@ -141,9 +130,7 @@ fn list_pack(path: &Path, segments: &mut Vec<SegmentRef>) -> Result<()> {
         return Err(damaged());
     }
     let directory_bytes = number_at(&end, 0).checked_mul(PACK_ENTRY_BYTES as u64);
-    let directory_start = directory_bytes
-        .and_then(|n| end_start.checked_sub(n))
-        .ok_or_else(damaged)?;
+    let directory_start = directory_bytes.and_then(|n| end_start.checked_sub(n)).ok_or_else(damaged)?;
     let directory = read_range(&mut file, directory_start, end_start - directory_start).map_err(failed)?;
     for entry in directory.chunks_exact(PACK_ENTRY_BYTES) {
         let mut number = [0; 16];
@@ -153,13 +140,7 @@ fn list_pack(path: &Path, segments: &mut Vec<SegmentRef>) -> Result<()> {
             return Err(damaged());
         }
         let segment = u128::from_le_bytes(number);
-        segments.push(SegmentRef {
-            segment,
-            path: path.to_owned(),
-            start,
-            length,
-            packed: true,
-        });
+        segments.push(SegmentRef { segment, path: path.to_owned(), start, length, packed: true });
     }
     Ok(())
 }
@@ -169,11 +150,7 @@ fn read_range(file: &mut File, start: u64, length: u64) -> std::io::Result<Vec<u
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     file.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == length {
-        Ok(bytes)
-    } else {
-        Err(std::io::ErrorKind::UnexpectedEof.into())
-    }
+    if bytes.len() as u64 == length { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn number_at(bytes: &[u8], at: usize) -> u64 {
@@ -209,16 +186,10 @@ pub fn read_segment(segment: &SegmentRef, offset: u64) -> Result<Option<SegmentB
     let end = if segment.packed { segment.length } else { u64::MAX };
     let mut header = Vec::with_capacity(HEADER_BYTES);
     file.seek(SeekFrom::Start(segment.start)).map_err(failed)?;
-    (&mut file)
-        .take(end.min(HEADER_BYTES as u64))
-        .read_to_end(&mut header)
-        .map_err(failed)?;
+    (&mut file).take(end.min(HEADER_BYTES as u64)).read_to_end(&mut header).map_err(failed)?;
     let mut rest = Vec::with_capacity(segment.length.saturating_sub(offset) as usize);
-    file.seek(SeekFrom::Start(segment.start + offset))
-        .map_err(failed)?;
-    file.take(end.saturating_sub(offset))
-        .read_to_end(&mut rest)
-        .map_err(failed)?;
+    file.seek(SeekFrom::Start(segment.start + offset)).map_err(failed)?;
+    file.take(end.saturating_sub(offset)).read_to_end(&mut rest).map_err(failed)?;
     Ok(Some(SegmentBytes { header, offset, rest }))
 }
 

@@ -36,22 +36,14 @@ impl Writer {
         let mut file = disk.create_new(&path).map_err(failed)?;
         // Without locks (some network file systems) the writer still works; others then take it for alive, which is safe.
         let _ = file.file().try_lock();
-        let header = Header {
-            segment,
-            program: program_version(),
-        }
-        .to_bytes();
+        let header = Header { segment, program: program_version() }.to_bytes();
         if let Err(cause) = file.append(&header) {
             // No whole header, no segment: nobody misses it.
             let _ = disk.remove(&path);
             return Err(failed(cause));
         }
         disk.sync_folder(folder).map_err(failed)?;
-        Ok(Writer {
-            file,
-            segment,
-            buffer: Vec::with_capacity(4096),
-        })
+        Ok(Writer { file, segment, buffer: Vec::with_capacity(4096) })
     }
 
     /// Returns the segment's id.
@@ -73,11 +65,7 @@ impl Writer {
         }
         let offset = self.file.length() + self.buffer.len() as u64;
         write_frame(&mut self.buffer, self.segment, offset, kind, version, &payload);
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.write_out()
-        } else {
-            Ok(())
-        }
+        if self.buffer.len() >= BUFFER_BYTES { self.write_out() } else { Ok(()) }
     }
 
     /// Forces all facts added so far to the disk: after this they survive a crash.
@@ -105,12 +93,9 @@ impl Writer {
     }
 
     fn failed(&self, cause: std::io::Error) -> Error {
-        Error::store(format!(
-            "cannot write journal segment `{}`",
-            self.file.path().display()
-        ))
-        .because(cause)
-        .hint("what was recorded before is not harmed")
+        Error::store(format!("cannot write journal segment `{}`", self.file.path().display()))
+            .because(cause)
+            .hint("what was recorded before is not harmed")
     }
 
     /// Returns how many bytes the segment has on disk.

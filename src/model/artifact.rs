@@ -28,12 +28,8 @@ pub enum Evidence {
 
 impl Evidence {
     /// Every value, in the order of its code.
-    pub const ALL: [Evidence; 4] = [
-        Evidence::Observed,
-        Evidence::Declared,
-        Evidence::Inferred,
-        Evidence::Doubtful,
-    ];
+    pub const ALL: [Evidence; 4] =
+        [Evidence::Observed, Evidence::Declared, Evidence::Inferred, Evidence::Doubtful];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -65,14 +61,8 @@ pub enum Role {
 
 impl Role {
     /// Every value, in the order of its code.
-    pub const ALL: [Role; 6] = [
-        Role::Data,
-        Role::Code,
-        Role::Metrics,
-        Role::CodeChanged,
-        Role::CodeUntracked,
-        Role::Environment,
-    ];
+    pub const ALL: [Role; 6] =
+        [Role::Data, Role::Code, Role::Metrics, Role::CodeChanged, Role::CodeUntracked, Role::Environment];
 
     /// Returns true for code, wherever git has it.
     pub fn is_code(self) -> bool {

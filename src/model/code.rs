@@ -36,11 +36,7 @@ impl CodeState {
     /// Returns the short SHA, with `-dirty` where tracked files differ; `None` without a commit.
     pub fn label(&self) -> Option<String> {
         let short = self.commit_short.as_deref()?;
-        Some(if self.dirty {
-            format!("{short}-dirty")
-        } else {
-            short.to_owned()
-        })
+        Some(if self.dirty { format!("{short}-dirty") } else { short.to_owned() })
     }
 }
 

@@ -104,10 +104,8 @@ impl FromStr for RunId {
         if right {
             Ok(RunId(text.to_owned()))
         } else {
-            Err(
-                Error::request(format!("`{}` is not a run id", text.escape_debug()))
-                    .hint("run ids look like 20251212_174218; `lineage log` lists them"),
-            )
+            Err(Error::request(format!("`{}` is not a run id", text.escape_debug()))
+                .hint("run ids look like 20251212_174218; `lineage log` lists them"))
         }
     }
 }
@@ -121,13 +119,7 @@ mod tests {
         let at = Timestamp::from_micros(1_765_561_338_123_456);
         assert_eq!(RunId::at(at).as_str(), "20251212_174218");
         assert!("20251212_174218_2".parse::<RunId>().is_ok());
-        for wrong in [
-            "",
-            "20251212",
-            "20251212-174218",
-            "20251212_17421x",
-            "../../etc_passwd0",
-        ] {
+        for wrong in ["", "20251212", "20251212-174218", "20251212_17421x", "../../etc_passwd0"] {
             assert!(wrong.parse::<RunId>().is_err(), "{wrong}");
         }
     }

@@ -16,9 +16,7 @@ impl MetricValue {
         if value.is_finite() {
             Ok(MetricValue(if value == 0.0 { 0.0 } else { value }))
         } else {
-            Err(Error::request(format!(
-                "`{value}` is no metric value: metrics are finite numbers"
-            )))
+            Err(Error::request(format!("`{value}` is no metric value: metrics are finite numbers")))
         }
     }
 
@@ -35,11 +33,7 @@ impl MetricValue {
 
     /// Takes back what [`MetricValue::ordered_bits`] gave.
     pub fn from_ordered_bits(bits: u64) -> Self {
-        MetricValue(f64::from_bits(if bits >> 63 == 1 {
-            bits & !(1 << 63)
-        } else {
-            !bits
-        }))
+        MetricValue(f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits }))
     }
 }
 

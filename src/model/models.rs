@@ -49,12 +49,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every value, in the order of its code.
-    pub const ALL: [Stage; 4] = [
-        Stage::Development,
-        Stage::Staging,
-        Stage::Production,
-        Stage::Archived,
-    ];
+    pub const ALL: [Stage; 4] = [Stage::Development, Stage::Staging, Stage::Production, Stage::Archived];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {

@@ -26,14 +26,9 @@ impl ArtifactPath {
             || path.0.len() > LENGTH_MAX_BYTES
             || path.0.contains(&0)
             || (path.is_inside()
-                && path
-                    .0
-                    .split(|b| *b == b'/')
-                    .any(|part| matches!(part, b"" | b"." | b"..")));
+                && path.0.split(|b| *b == b'/').any(|part| matches!(part, b"" | b"." | b"..")));
         if wrong {
-            return Err(Error::request(format!(
-                "`{path}` cannot be the path of an artifact"
-            )));
+            return Err(Error::request(format!("`{path}` cannot be the path of an artifact")));
         }
         Ok(path)
     }
@@ -82,11 +77,7 @@ impl ArtifactPath {
 
     /// Returns true for a URL. A relative path cannot look like one, since it has no empty part.
     pub fn is_url(&self) -> bool {
-        let scheme = self
-            .0
-            .iter()
-            .take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
-            .count();
+        let scheme = self.0.iter().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
         scheme > 0 && self.0[scheme..].starts_with(b"://")
     }
 
@@ -179,14 +170,8 @@ mod tests {
         assert!(ArtifactPath::new("a/../b").is_err());
         assert!(ArtifactPath::new("a//b").is_err());
         assert!(ArtifactPath::new("a\0b").is_err());
-        assert_eq!(
-            ArtifactPath::new("a\n\u{1b}[31mb").unwrap().to_string(),
-            "a\\x0a\\x1b[31mb"
-        );
-        assert_eq!(
-            ArtifactPath::from_bytes(b"a\xffb".to_vec()).unwrap().to_string(),
-            "a\\xffb"
-        );
+        assert_eq!(ArtifactPath::new("a\n\u{1b}[31mb").unwrap().to_string(), "a\\x0a\\x1b[31mb");
+        assert_eq!(ArtifactPath::from_bytes(b"a\xffb".to_vec()).unwrap().to_string(), "a\\xffb");
         assert!(ArtifactPath::new("hf://ProsusAI/finbert").unwrap().is_url());
         assert!(ArtifactPath::new("a:b/c").unwrap().is_inside());
     }

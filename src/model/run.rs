@@ -48,12 +48,7 @@ pub enum RunKind {
 
 impl RunKind {
     /// Every value, in the order of its code.
-    pub const ALL: [RunKind; 4] = [
-        RunKind::Pipeline,
-        RunKind::Command,
-        RunKind::Library,
-        RunKind::Import,
-    ];
+    pub const ALL: [RunKind; 4] = [RunKind::Pipeline, RunKind::Command, RunKind::Library, RunKind::Import];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -102,12 +97,8 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// Every value, in the order of its code.
-    pub const ALL: [RunStatus; 4] = [
-        RunStatus::Running,
-        RunStatus::Succeeded,
-        RunStatus::Failed,
-        RunStatus::Interrupted,
-    ];
+    pub const ALL: [RunStatus; 4] =
+        [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Interrupted];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {

@@ -58,9 +58,6 @@ mod tests {
         let at = Timestamp::from_micros(1_765_561_338_123_456);
         assert_eq!(at.to_string(), "2025-12-12 17:42:18 UTC");
         assert_eq!(at.rfc3339(), "2025-12-12T17:42:18.123456Z");
-        assert_eq!(
-            Timestamp::from_micros(i64::MAX).to_string(),
-            "9223372036854775807us"
-        );
+        assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9223372036854775807us");
     }
 }

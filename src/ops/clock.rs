@@ -19,10 +19,7 @@ pub struct Clock {
 impl Clock {
     /// Makes a clock that reads `wall`.
     pub fn new(wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Clock {
-            wall: Arc::new(wall),
-            last: Arc::new(AtomicI64::new(i64::MIN)),
-        }
+        Clock { wall: Arc::new(wall), last: Arc::new(AtomicI64::new(i64::MIN)) }
     }
 
     /// Sees to it that every later moment lies after `floor`.
@@ -36,10 +33,7 @@ impl Clock {
         let mut last = self.last.load(Ordering::SeqCst);
         loop {
             let next = wall.max(last.saturating_add(1));
-            match self
-                .last
-                .compare_exchange(last, next, Ordering::SeqCst, Ordering::SeqCst)
-            {
+            match self.last.compare_exchange(last, next, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return Timestamp::from_micros(next),
                 Err(newer) => last = newer,
             }

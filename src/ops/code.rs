@@ -21,10 +21,7 @@ pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> 
     let root = workspace.root();
     let work_tree = git::work_tree_root(root).unwrap_or_else(|| root.to_owned());
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
-    let options = git::Options {
-        skip: &skip,
-        limits: git::Limits::default(),
-    };
+    let options = git::Options { skip: &skip, limits: git::Limits::default() };
     let state = match git::code_state(root, &options) {
         Ok(state) => state,
         Err(error) => {
@@ -35,11 +32,7 @@ pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> 
             });
         }
     };
-    let patch = if state.patch.is_empty() {
-        None
-    } else {
-        Some(workspace.contents().keep(&state.patch)?)
-    };
+    let patch = if state.patch.is_empty() { None } else { Some(workspace.contents().keep(&state.patch)?) };
     let tree = state.work_tree.clone().unwrap_or_else(|| root.to_owned());
     let named = |path: &[u8]| named(&tree, root, path);
     let changed = state.changed.iter().filter_map(|change| {
@@ -65,14 +58,9 @@ pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> 
             checked_out: module.checked_out.clone(),
         })
     });
-    let omitted = state
-        .patch_omitted
-        .iter()
-        .map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
-    let unread = state
-        .unread
-        .iter()
-        .map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
+    let omitted =
+        state.patch_omitted.iter().map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
+    let unread = state.unread.iter().map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
     let unread: Vec<String> = unread.collect();
     Ok(CodeState {
         repository: state.repository != git::Repository::None,
@@ -120,9 +108,7 @@ fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
     let Some(edges) = writer.map(|step| snapshot.edges(step)).transpose()?.flatten() else {
         return Ok(false);
     };
-    Ok(snapshot
-        .run(edges.run)?
-        .is_some_and(|run| run.kind == RunKind::Pipeline))
+    Ok(snapshot.run(edges.run)?.is_some_and(|run| run.kind == RunKind::Pipeline))
 }
 
 fn kind_of(kind: git::ChangeKind) -> ChangeKind {

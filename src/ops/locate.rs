@@ -93,11 +93,8 @@ pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &
     if let Ok(selector) = word.parse::<RunSelector>() {
         return query::find_run(snapshot, &selector).map(Target::Run);
     }
-    Err(Error::request(format!(
-        "`{}` is no file, and no run has that name",
-        word.escape_debug()
-    ))
-    .hint("`lineage log` lists the runs"))
+    Err(Error::request(format!("`{}` is no file, and no run has that name", word.escape_debug()))
+        .hint("`lineage log` lists the runs"))
 }
 
 /// Returns the absolute place with the links of its folder resolved; a link that is the file itself stays.
@@ -122,23 +119,13 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str)
         && is_known(snapshot, number)?
     {
         let artifact = snapshot.artifact(number)?;
-        return Ok(FileTarget {
-            path,
-            artifact,
-            number,
-            state: DiskState::Unchanged,
-        });
+        return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged });
     }
     if let Some(digest) = &digest
         && let Some(number) = newest(snapshot, snapshot.artifacts_with(digest)?)?
     {
         let artifact = snapshot.artifact(number)?;
-        return Ok(FileTarget {
-            path,
-            artifact,
-            number,
-            state: DiskState::SameBytes,
-        });
+        return Ok(FileTarget { path, artifact, number, state: DiskState::SameBytes });
     }
     let state = digest.map_or(DiskState::Gone, DiskState::Changed);
     if path_no.is_some()
@@ -146,10 +133,8 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str)
     {
         return Ok(target);
     }
-    Err(
-        Error::request(format!("nothing is recorded of `{}`", word.escape_debug()))
-            .hint("no recorded step read or wrote this file or its bytes"),
-    )
+    Err(Error::request(format!("nothing is recorded of `{}`", word.escape_debug()))
+        .hint("no recorded step read or wrote this file or its bytes"))
 }
 
 /// Returns true where a step read or wrote the artifact: one whose only record was replaced is as good as none.
@@ -158,17 +143,10 @@ fn is_known(snapshot: &Snapshot, number: ArtifactNo) -> Result<bool> {
 }
 
 fn newest_version(snapshot: &Snapshot, path: &ArtifactPath, state: DiskState) -> Result<FileTarget> {
-    let versions = snapshot
-        .path_no(path)?
-        .map_or(Ok(Vec::new()), |path_no| snapshot.versions(path_no))?;
+    let versions = snapshot.path_no(path)?.map_or(Ok(Vec::new()), |path_no| snapshot.versions(path_no))?;
     let number = newest(snapshot, versions)?
         .ok_or_else(|| Error::request(format!("nothing is recorded of `{path}`")))?;
-    Ok(FileTarget {
-        path: path.clone(),
-        artifact: snapshot.artifact(number)?,
-        number,
-        state,
-    })
+    Ok(FileTarget { path: path.clone(), artifact: snapshot.artifact(number)?, number, state })
 }
 
 /// Returns the artifact that was last written, else last read; ties by path, so that every store answers the same.
@@ -241,11 +219,10 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &st
     match (runs.next(), runs.next()) {
         (Some(run), None) => Ok(Target::Run(run)),
         (None, _) => Err(nothing()),
-        (Some(_), Some(_)) => Err(Error::request(format!(
-            "several runs wrote into the folder `{}`",
-            word.escape_debug()
-        ))
-        .hint("name a file in it, or one of the runs that `lineage log` lists")),
+        (Some(_), Some(_)) => {
+            Err(Error::request(format!("several runs wrote into the folder `{}`", word.escape_debug()))
+                .hint("name a file in it, or one of the runs that `lineage log` lists"))
+        }
     }
 }
 

@@ -64,9 +64,9 @@ impl Recording {
         let mut second = clock.wall();
         let run_id = loop {
             let label = RunId::at(second);
-            let applied = snapshot.as_ref().map_or(Ok(false), |s| {
-                s.runs_labelled(label.as_str()).map(|runs| !runs.is_empty())
-            })?;
+            let applied = snapshot
+                .as_ref()
+                .map_or(Ok(false), |s| s.runs_labelled(label.as_str()).map(|runs| !runs.is_empty()))?;
             if !applied && !pending.labels.contains(&label) {
                 break label;
             }
@@ -94,13 +94,7 @@ impl Recording {
         writer.append(&Fact::RunStarted(run.clone()))?;
         writer.commit()?;
         drop(lock);
-        Ok(Recording {
-            workspace: workspace.clone(),
-            writer,
-            clock: clock.clone(),
-            run,
-            warnings,
-        })
+        Ok(Recording { workspace: workspace.clone(), writer, clock: clock.clone(), run, warnings })
     }
 
     /// Takes a run up again, in a new segment, under the code and command of now.
@@ -206,12 +200,7 @@ impl Recording {
         };
         self.writer.append(&Fact::RunOutcome(outcome))?;
         self.writer.commit()?;
-        let Recording {
-            workspace,
-            writer,
-            mut warnings,
-            ..
-        } = self;
+        let Recording { workspace, writer, mut warnings, .. } = self;
         // The segment is closed first, so that whoever applies it sees it as closed.
         drop(writer);
         warnings.extend(workspace.apply_if_worth());

@@ -133,17 +133,13 @@ const SEGMENT_MAX_BYTES: usize = 1 << 20;
 /// A request error where it names nothing recorded, a store error where a record is damaged.
 pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowRequest) -> Result<Shown> {
     let snapshot = &view.snapshot;
-    let showing = Showing {
-        workspace,
-        snapshot,
-        request,
-    };
+    let showing = Showing { workspace, snapshot, request };
     match locate(workspace, snapshot, folder, &request.word)? {
         Target::File(target) => showing.file(target).map(|report| Shown::File(Box::new(report))),
         Target::Run(run) => showing.run(run).map(|report| Shown::Run(Box::new(report))),
-        Target::Segment(target, chunk) => showing
-            .segment(target, &chunk)
-            .map(|report| Shown::Segment(Box::new(report))),
+        Target::Segment(target, chunk) => {
+            showing.segment(target, &chunk).map(|report| Shown::Segment(Box::new(report)))
+        }
     }
 }
 
@@ -192,10 +188,7 @@ impl Showing<'_> {
     }
 
     fn files(&self, trace: &Trace) -> Result<Option<Vec<Artifact>>> {
-        self.request
-            .files
-            .then(|| query::files(self.snapshot, trace))
-            .transpose()
+        self.request.files.then(|| query::files(self.snapshot, trace)).transpose()
     }
 
     fn environments(&self, trace: &Trace) -> Result<Vec<(String, String)>> {
@@ -206,9 +199,7 @@ impl Showing<'_> {
                 let Some(list) = self.workspace.contents().read(&artifact.digest)? else {
                     continue;
                 };
-                let run = RunHead::read(self.snapshot, step.run)?
-                    .map(|head| head.tail)
-                    .unwrap_or_default();
+                let run = RunHead::read(self.snapshot, step.run)?.map(|head| head.tail).unwrap_or_default();
                 lists.push((run, String::from_utf8_lossy(&list).into_owned()));
             }
         }
@@ -219,21 +210,16 @@ impl Showing<'_> {
         let Some(write) = query::writers(self.snapshot, target.number)?.into_iter().next() else {
             return Ok(None);
         };
-        let (Some(step), Some(edges)) = (
-            self.snapshot.step_without_edges(write.step)?,
-            self.snapshot.edges(write.step)?,
-        ) else {
+        let (Some(step), Some(edges)) =
+            (self.snapshot.step_without_edges(write.step)?, self.snapshot.edges(write.step)?)
+        else {
             return Ok(None);
         };
         let Some(mut run) = RunHead::read(self.snapshot, edges.run)? else {
             return Ok(None);
         };
         self.look_alive(&mut run);
-        Ok(Some(Writer {
-            at: Timestamp::from_micros(write.at),
-            step: step.name,
-            run,
-        }))
+        Ok(Some(Writer { at: Timestamp::from_micros(write.at), step: step.name, run }))
     }
 
     /// Compares files with the disk, as many as the bounds allow.
@@ -246,11 +232,7 @@ impl Showing<'_> {
             wanted.push((file, fits));
         }
         let looked = wanted.into_par_iter().map(|(file, fits)| {
-            let state = if fits {
-                disk_state(self.workspace, file)
-            } else {
-                DiskState::NotChecked
-            };
+            let state = if fits { disk_state(self.workspace, file) } else { DiskState::NotChecked };
             (file.clone(), state)
         });
         looked.collect()
@@ -266,18 +248,13 @@ impl Showing<'_> {
             Direction::Down => query::downstream_of_steps(self.snapshot, &steps, self.request.depth_max)?,
         };
         let mut counts: BTreeMap<String, (u64, u64, i64)> = BTreeMap::new();
-        let (mut used, mut outputs) = (
-            std::collections::BTreeSet::new(),
-            std::collections::BTreeSet::new(),
-        );
+        let (mut used, mut outputs) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
         let mut failures = Vec::new();
         for step_no in steps {
             let Some(step) = self.snapshot.step(step_no)? else {
                 continue;
             };
-            let count = counts
-                .entry(step.name.clone())
-                .or_insert((0, 0, step.started_at.micros()));
+            let count = counts.entry(step.name.clone()).or_insert((0, 0, step.started_at.micros()));
             count.2 = count.2.min(step.started_at.micros());
             match step.status {
                 StepStatus::Succeeded => count.0 += 1,
@@ -291,10 +268,7 @@ impl Showing<'_> {
                     ));
                 }
             }
-            let used_files = step
-                .used
-                .into_iter()
-                .filter(|edge| edge.role != Role::Environment);
+            let used_files = step.used.into_iter().filter(|edge| edge.role != Role::Environment);
             used.extend(used_files.map(|edge| edge.artifact));
             outputs.extend(step.generated.into_iter().map(|edge| edge.artifact));
         }
@@ -306,10 +280,7 @@ impl Showing<'_> {
         let disk = self.disk(&inputs);
         Ok(RunReport {
             metrics: query::last_values(&self.snapshot.metrics(head.view.run.id)?),
-            steps: steps
-                .into_iter()
-                .map(|(name, (done, failed, _))| (name, done, failed))
-                .collect(),
+            steps: steps.into_iter().map(|(name, (done, failed, _))| (name, done, failed)).collect(),
             failures,
             inputs,
             outputs,
@@ -331,9 +302,7 @@ impl Showing<'_> {
         };
         let mut notes = self.snapshot.notes()?;
         notes.retain(|note| {
-            note.references
-                .iter()
-                .any(|(sort, name)| sort == "run" && *name == run.run_id.as_str())
+            note.references.iter().any(|(sort, name)| sort == "run" && *name == run.run_id.as_str())
         });
         Ok(notes)
     }
@@ -344,9 +313,8 @@ impl Showing<'_> {
             Ok(Some(bytes)) => bytes,
             // Not kept, or damaged: the file itself will do while it is what was recorded.
             _ => {
-                let place = path
-                    .on_disk(self.workspace.root())
-                    .filter(|_| target.state == DiskState::Unchanged);
+                let place =
+                    path.on_disk(self.workspace.root()).filter(|_| target.state == DiskState::Unchanged);
                 let read = place.and_then(|place| std::fs::read(place).ok());
                 read.ok_or_else(|| {
                     Error::request(format!("the recorded bytes of `{path}` are not to be had"))
@@ -362,11 +330,7 @@ impl Showing<'_> {
             })?;
         let file = self.file(target)?;
         let filing = self.filing_bytes(&file, &segment);
-        Ok(SegmentReport {
-            file,
-            segment,
-            filing,
-        })
+        Ok(SegmentReport { file, segment, filing })
     }
 
     /// Reads the bytes that a segment was made from, out of the filing its file goes back to.
@@ -382,16 +346,10 @@ impl Showing<'_> {
             let bytes = std::fs::read(artifact.path.on_disk(self.workspace.root())?).ok()?;
             let span = segment.span;
             let start = usize::try_from(span.start).ok()?;
-            let end = usize::try_from(span.end)
-                .ok()?
-                .min(start.saturating_add(SEGMENT_MAX_BYTES))
-                .min(bytes.len());
+            let end =
+                usize::try_from(span.end).ok()?.min(start.saturating_add(SEGMENT_MAX_BYTES)).min(bytes.len());
             Some(String::from_utf8_lossy(bytes.get(start..end)?).into_owned())
         });
-        Some(FilingBytes {
-            artifact,
-            state,
-            text: text.flatten(),
-        })
+        Some(FilingBytes { artifact, state, text: text.flatten() })
     }
 }

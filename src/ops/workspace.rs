@@ -71,11 +71,8 @@ impl Pending {
             }
             Fact::RunOutcome(outcome) => outcome.at,
             Fact::StepDone(step) => {
-                let edges = step
-                    .used
-                    .iter()
-                    .map(|edge| edge.at)
-                    .chain(step.generated.iter().map(|edge| edge.at));
+                let edges =
+                    step.used.iter().map(|edge| edge.at).chain(step.generated.iter().map(|edge| edge.at));
                 edges.fold(step.ended_at, Timestamp::max)
             }
             _ => return,
@@ -120,16 +117,9 @@ impl Workspace {
         let workspace = Workspace::at(absolute(root)?, Disk::new());
         let folder = workspace.folder();
         let failed = |cause| {
-            Error::store(format!(
-                "cannot make a workspace at `{}`",
-                workspace.root.display()
-            ))
-            .because(cause)
+            Error::store(format!("cannot make a workspace at `{}`", workspace.root.display())).because(cause)
         };
-        workspace
-            .disk
-            .create_folders(&folder.join("journal"))
-            .map_err(failed)?;
+        workspace.disk.create_folders(&folder.join("journal")).map_err(failed)?;
         let ignore = folder.join(".gitignore");
         if !ignore.exists() {
             workspace.disk.write_whole(&ignore, b"*\n").map_err(failed)?;
@@ -177,10 +167,7 @@ impl Workspace {
         if let Some(snapshot) = snapshot
             && self.lacks_nothing(&snapshot)?
         {
-            return Ok(View {
-                snapshot,
-                warnings: Vec::new(),
-            });
+            return Ok(View { snapshot, warnings: Vec::new() });
         }
         let warnings = match self.lock(READ_WAIT) {
             Ok(Ok(lock)) => self.apply(&lock),
@@ -189,9 +176,7 @@ impl Workspace {
                     "{holder} is writing to the store; facts it has not applied yet are missing from this answer"
                 )]
             }
-            Err(error) => vec![format!(
-                "facts not yet applied are missing from this answer: {error}"
-            )],
+            Err(error) => vec![format!("facts not yet applied are missing from this answer: {error}")],
         };
         match self.store.snapshot()? {
             Some(snapshot) => Ok(View { snapshot, warnings }),
@@ -201,11 +186,8 @@ impl Workspace {
 
     /// Builds a store for this answer alone, where the workspace cannot be written and has none.
     fn view_of_unwritable(&self, mut warnings: Vec<String>) -> Result<View> {
-        let name = format!(
-            "lineage-{}-{:x}.redb",
-            std::process::id(),
-            NodeId::new(Default::default()).as_u128()
-        );
+        let name =
+            format!("lineage-{}-{:x}.redb", std::process::id(), NodeId::new(Default::default()).as_u128());
         let store = Store::at(std::env::temp_dir().join(name));
         let applied = store.rebuild_as(store.path(), &self.journal());
         let snapshot = applied.and_then(|_| store.snapshot());
@@ -214,17 +196,12 @@ impl Workspace {
         warnings.retain(|warning| !warning.starts_with("facts not yet applied"));
         match snapshot? {
             Some(snapshot) => Ok(View { snapshot, warnings }),
-            None => Err(Error::store(format!(
-                "cannot build a store for `{}`",
-                self.root.display()
-            ))),
+            None => Err(Error::store(format!("cannot build a store for `{}`", self.root.display()))),
         }
     }
 
     fn lacks_nothing(&self, snapshot: &Snapshot) -> Result<bool> {
-        let listing = journal::list(&self.journal(), &|pack| {
-            snapshot.knows_pack(pack).unwrap_or(false)
-        })?;
+        let listing = journal::list(&self.journal(), &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
         Ok(Store::lacking(Some(snapshot), &listing)?.is_empty())
     }
 
@@ -236,11 +213,8 @@ impl Workspace {
             Ok(applied) => applied,
             Err(error) => return vec![described(&error)],
         };
-        let mut warnings: Vec<String> = applied
-            .unreadable
-            .iter()
-            .map(|part| described(&part.error))
-            .collect();
+        let mut warnings: Vec<String> =
+            applied.unreadable.iter().map(|part| described(&part.error)).collect();
         if let Err(error) = self.pack() {
             warnings.push(described(&error));
         }
@@ -253,9 +227,7 @@ impl Workspace {
         };
         let pack_id = NodeId::new(snapshot.latest()).as_u128();
         let applied = |segment: &journal::SegmentRef| {
-            snapshot
-                .applied_bytes(segment.segment)
-                .is_ok_and(|bytes| bytes >= segment.length)
+            snapshot.applied_bytes(segment.segment).is_ok_and(|bytes| bytes >= segment.length)
         };
         if let Some(pack) = journal::pack(&self.disk, &self.journal(), pack_id, &applied)? {
             drop(snapshot);
@@ -272,10 +244,7 @@ impl Workspace {
         let known = |pack| snapshot.is_some_and(|snapshot| snapshot.knows_pack(pack).unwrap_or(false));
         let listing = journal::list(&self.journal(), &known)?;
         let lacking = Store::lacking(snapshot, &listing)?;
-        let mut pending = Pending {
-            segments: lacking.len(),
-            ..Pending::default()
-        };
+        let mut pending = Pending { segments: lacking.len(), ..Pending::default() };
         for segment in lacking {
             let applied = snapshot.map_or(Ok(0), |snapshot| snapshot.applied_bytes(segment.segment))?;
             pending.bytes += segment.length.saturating_sub(applied);
@@ -316,10 +285,8 @@ impl Workspace {
     /// A store error where the lock cannot be had in a minute.
     pub fn lock_to_start(&self) -> Result<Lock> {
         self.lock(START_WAIT)?.map_err(|holder| {
-            Error::store(format!(
-                "the store is busy: {holder} has held its lock for a minute"
-            ))
-            .hint("nothing was recorded, and nothing was changed; try again")
+            Error::store(format!("the store is busy: {holder} has held its lock for a minute"))
+                .hint("nothing was recorded, and nothing was changed; try again")
         })
     }
 
@@ -347,11 +314,7 @@ impl Workspace {
                     let mut holder = String::new();
                     let _ = file.read_to_string(&mut holder);
                     let holder: String = holder.chars().filter(|c| !c.is_control()).take(200).collect();
-                    return Ok(Err(if holder.is_empty() {
-                        "another `lineage`".to_owned()
-                    } else {
-                        holder
-                    }));
+                    return Ok(Err(if holder.is_empty() { "another `lineage`".to_owned() } else { holder }));
                 }
                 Err(TryLockError::WouldBlock) => {
                     std::thread::sleep(pause);
@@ -361,10 +324,7 @@ impl Workspace {
         }
         // Who holds it is for messages only; failing to write it down harms nothing.
         let holder = format!("`lineage` (process {})", std::process::id());
-        let _ = file
-            .rewind()
-            .and_then(|()| file.set_len(0))
-            .and_then(|()| file.write_all(holder.as_bytes()));
+        let _ = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Ok(Lock { _file: file }))
     }
 

@@ -20,10 +20,7 @@ pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
         return Err(leads_out());
     }
     let target = path.on_disk(root).ok_or_else(leads_out)?;
-    let existing = target
-        .ancestors()
-        .skip(1)
-        .find(|folder| folder.symlink_metadata().is_ok());
+    let existing = target.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());
     if let Some(folder) = existing {
         let real = folder
             .canonicalize()
@@ -40,9 +37,7 @@ pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
 /// Every file is forced to the disk before it takes its name, and every folder once after all its files; where that last
 /// step fails, all files of the folder count as not written, since their names may be lost.
 pub fn write_files(disk: &Disk, root: &Path, files: &[(&ArtifactPath, &[u8])]) -> Vec<Result<()>> {
-    let written = files
-        .iter()
-        .map(|(path, bytes)| write_file(disk, root, path, bytes));
+    let written = files.iter().map(|(path, bytes)| write_file(disk, root, path, bytes));
     let written: Vec<Result<PathBuf>> = written.collect();
     let folders: BTreeSet<&PathBuf> = written.iter().flatten().collect();
     let unsure = folders.into_iter().filter_map(|folder| {
@@ -102,10 +97,7 @@ mod tests {
         let path = ArtifactPath::new("data/interim/parsed/x.json").unwrap();
         let results = write_files(&Disk::new(), &root, &[(&path, b"x")]);
         let error = results.into_iter().next().unwrap().unwrap_err();
-        assert_eq!(
-            error.message(),
-            "`data/interim/parsed/x.json` leads out of the workspace"
-        );
+        assert_eq!(error.message(), "`data/interim/parsed/x.json` leads out of the workspace");
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 }

@@ -19,11 +19,8 @@ pub enum OutputFolder {
 
 impl OutputFolder {
     /// Every folder.
-    pub const ALL: [OutputFolder; 3] = [
-        OutputFolder::Parsed,
-        OutputFolder::Extracted,
-        OutputFolder::Processed,
-    ];
+    pub const ALL: [OutputFolder; 3] =
+        [OutputFolder::Parsed, OutputFolder::Extracted, OutputFolder::Processed];
 
     /// Returns the folder, relative to the workspace's root.
     pub fn as_str(self) -> &'static str {
@@ -63,11 +60,7 @@ pub fn run_folder_name(run_id: &RunId, name: &str, code: &CodeState) -> String {
 
 /// Returns the folder of a run's outputs.
 pub fn run_folder(folder: OutputFolder, run: &Run) -> String {
-    format!(
-        "{}/{}",
-        folder.as_str(),
-        run_folder_name(&run.run_id, &run.name, &run.code)
-    )
+    format!("{}/{}", folder.as_str(), run_folder_name(&run.run_id, &run.name, &run.code))
 }
 
 /// Returns the path of a stage's output: `{folder}/{stem}_{run_id}_{output}.json`.
@@ -75,11 +68,7 @@ pub fn run_folder(folder: OutputFolder, run: &Run) -> String {
 /// # Errors
 /// A request error where the path would be no path.
 pub fn stage_file(folder: OutputFolder, run: &Run, stem: &str, output: &str) -> Result<ArtifactPath> {
-    ArtifactPath::new(format!(
-        "{}/{stem}_{}_{output}.json",
-        run_folder(folder, run),
-        run.run_id
-    ))
+    ArtifactPath::new(format!("{}/{stem}_{}_{output}.json", run_folder(folder, run), run.run_id))
 }
 
 /// Returns the path of the metrics of a run's folder.
@@ -99,21 +88,13 @@ pub fn stem(file_name: &[u8]) -> String {
         _ => &text,
     };
     let clean = |c: char| {
-        if c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '=') {
-            c
-        } else {
-            '_'
-        }
+        if c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '=') { c } else { '_' }
     };
     let mut stem: String = text.chars().map(clean).collect();
     while stem.len() > NAME_MAX_BYTES {
         stem.pop();
     }
-    if stem.trim_matches('.').is_empty() {
-        "_".to_owned()
-    } else {
-        stem
-    }
+    if stem.trim_matches('.').is_empty() { "_".to_owned() } else { stem }
 }
 
 #[cfg(test)]
@@ -125,19 +106,8 @@ mod tests {
         for name in ["all", "test_naming", "v1.2+x=3", "größe"] {
             check_run_name(name).unwrap();
         }
-        for name in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "a\\b",
-            "a b",
-            "a\nb",
-            "-x",
-            "../../etc",
-            &"x".repeat(121),
-            "a\0",
-        ] {
+        for name in ["", ".", "..", "a/b", "a\\b", "a b", "a\nb", "-x", "../../etc", &"x".repeat(121), "a\0"]
+        {
             let error = check_run_name(name).unwrap_err();
             assert_eq!(error.kind().exit_code(), 2, "{name}");
         }

@@ -8,10 +8,8 @@ use crate::model::{MetricValue, Run};
 ///
 /// The time is the start of the run, so that the same facts give the same bytes whenever the file is written.
 pub fn metrics_json(run: &Run, metrics: &[(String, MetricValue)]) -> Vec<u8> {
-    let metrics: Map<String, Value> = metrics
-        .iter()
-        .map(|(name, value)| (name.clone(), number(*value)))
-        .collect();
+    let metrics: Map<String, Value> =
+        metrics.iter().map(|(name, value)| (name.clone(), number(*value))).collect();
     let document = json!({
         "run_id": run.run_id.as_str(),
         "name": run.name,
@@ -28,9 +26,5 @@ pub fn metrics_json(run: &Run, metrics: &[(String, MetricValue)]) -> Vec<u8> {
 /// Writes whole numbers without a fraction, as people expect counts.
 fn number(value: MetricValue) -> Value {
     let float = value.get();
-    if float.fract() == 0.0 && float.abs() < 9e15 {
-        json!(float as i64)
-    } else {
-        json!(float)
-    }
+    if float.fract() == 0.0 && float.abs() < 9e15 { json!(float as i64) } else { json!(float) }
 }

@@ -80,12 +80,7 @@ pub struct Trace {
 /// A store error where a record is damaged.
 pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_max: u32) -> Result<Trace> {
     let start = origin(snapshot, artifact, read_at, None)?;
-    let mut trace = Trace {
-        direction: Direction::Up,
-        steps: Vec::new(),
-        origin: start,
-        cut: Cut::default(),
-    };
+    let mut trace = Trace { direction: Direction::Up, steps: Vec::new(), origin: start, cut: Cut::default() };
     let mut frontier = BinaryHeap::new();
     if let Origin::Written(write) | Origin::Copied(write) = start {
         push_up(&mut frontier, &mut trace.cut, write, 0, depth_max);
@@ -99,12 +94,8 @@ pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_m
 /// # Errors
 /// As [`upstream`].
 pub fn upstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) -> Result<Trace> {
-    let mut trace = Trace {
-        direction: Direction::Up,
-        steps: Vec::new(),
-        origin: Origin::Source,
-        cut: Cut::default(),
-    };
+    let mut trace =
+        Trace { direction: Direction::Up, steps: Vec::new(), origin: Origin::Source, cut: Cut::default() };
     let mut frontier = BinaryHeap::new();
     for step in steps {
         if let Some(edges) = snapshot.edges(*step)? {
@@ -144,14 +135,7 @@ fn walk_up(
         }
         let generated = edges.generated.iter().filter(|edge| edge.at <= bound);
         let generated = generated.map(|edge| own_write(edge, step, id)).collect();
-        trace.steps.push(TraceStep {
-            step,
-            id,
-            run: edges.run,
-            depth,
-            used,
-            generated,
-        });
+        trace.steps.push(TraceStep { step, id, run: edges.run, depth, used, generated });
     }
     Ok(())
 }
@@ -165,22 +149,11 @@ fn push_up(frontier: &mut BinaryHeap<UpEntry>, cut: &mut Cut, write: Write, dept
 }
 
 fn traced(edge: &Edge, origin: Option<Origin>) -> TraceEdge {
-    TraceEdge {
-        artifact: edge.artifact,
-        at: edge.at,
-        evidence: edge.evidence,
-        role: edge.role,
-        origin,
-    }
+    TraceEdge { artifact: edge.artifact, at: edge.at, evidence: edge.evidence, role: edge.role, origin }
 }
 
 fn own_write(edge: &Edge, step: StepNo, id: NodeId) -> TraceEdge {
-    let write = Write {
-        artifact: edge.artifact,
-        at: edge.at,
-        step,
-        id,
-    };
+    let write = Write { artifact: edge.artifact, at: edge.at, step, id };
     traced(edge, Some(Origin::Written(write)))
 }
 
@@ -228,12 +201,7 @@ impl<'a> Down<'a> {
             seen: HashSet::new(),
             edges: HashMap::new(),
             frontier: BinaryHeap::new(),
-            trace: Trace {
-                direction: Direction::Down,
-                steps: Vec::new(),
-                origin,
-                cut: Cut::default(),
-            },
+            trace: Trace { direction: Direction::Down, steps: Vec::new(), origin, cut: Cut::default() },
         }
     }
 
@@ -248,30 +216,14 @@ impl<'a> Down<'a> {
             };
             let mut generated = Vec::with_capacity(edges.generated.len());
             for edge in edges.generated.iter().filter(|edge| edge.at >= bound) {
-                let write = Write {
-                    artifact: edge.artifact,
-                    at: edge.at,
-                    step,
-                    id,
-                };
+                let write = Write { artifact: edge.artifact, at: edge.at, step, id };
                 self.offer_readers(edge.artifact, edge.at, Some(write), depth + 1)?;
                 generated.push(traced(edge, None));
             }
             // Only the read that led here is sure to be on the way.
-            let used = edges
-                .used
-                .iter()
-                .filter(|edge| edge.at == bound)
-                .map(|edge| traced(edge, None))
-                .collect();
-            self.trace.steps.push(TraceStep {
-                step,
-                id,
-                run: edges.run,
-                depth,
-                used,
-                generated,
-            });
+            let used =
+                edges.used.iter().filter(|edge| edge.at == bound).map(|edge| traced(edge, None)).collect();
+            self.trace.steps.push(TraceStep { step, id, run: edges.run, depth, used, generated });
         }
         Ok(())
     }

@@ -22,17 +22,12 @@ pub struct RunView {
 impl RunView {
     /// Returns the last word on the run.
     pub fn status(&self) -> RunStatus {
-        self.outcomes
-            .last()
-            .map_or(RunStatus::Running, |outcome| outcome.status)
+        self.outcomes.last().map_or(RunStatus::Running, |outcome| outcome.status)
     }
 
     /// Returns when it ended, if it did.
     pub fn ended_at(&self) -> Option<Timestamp> {
-        self.outcomes
-            .last()
-            .filter(|outcome| outcome.status != RunStatus::Running)
-            .map(|outcome| outcome.at)
+        self.outcomes.last().filter(|outcome| outcome.status != RunStatus::Running).map(|outcome| outcome.at)
     }
 
     /// Returns why it failed or stopped early.
@@ -42,11 +37,7 @@ impl RunView {
 
     /// Returns the journal segment that is written while the run lives.
     pub fn live_segment(&self) -> u128 {
-        let resumed = self
-            .outcomes
-            .iter()
-            .rev()
-            .find(|outcome| outcome.status == RunStatus::Running);
+        let resumed = self.outcomes.iter().rev().find(|outcome| outcome.status == RunStatus::Running);
         resumed.map_or(self.run.segment, |outcome| outcome.segment)
     }
 
@@ -77,11 +68,7 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
     let Some(run) = snapshot.run(number)? else {
         return Ok(None);
     };
-    Ok(Some(RunView {
-        number,
-        run,
-        outcomes: snapshot.outcomes(number)?,
-    }))
+    Ok(Some(RunView { number, run, outcomes: snapshot.outcomes(number)? }))
 }
 
 /// Lists runs, newest start first, at most `limit`; and whether there are more.
@@ -165,10 +152,8 @@ pub fn file_history(
             continue;
         };
         let side = if written { &edges.generated } else { &edges.used };
-        let evidence = side
-            .iter()
-            .find(|edge| edge.artifact == artifact)
-            .map_or(Evidence::Observed, |e| e.evidence);
+        let evidence =
+            side.iter().find(|edge| edge.artifact == artifact).map_or(Evidence::Observed, |e| e.evidence);
         let artifact = snapshot.artifact(artifact)?;
         changes.push(FileChange {
             at: Timestamp::from_micros(at),

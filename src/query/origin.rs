@@ -112,9 +112,7 @@ fn last_write_at_path(
 ) -> Result<Option<Write>> {
     let mut last = Last::default();
     let path = snapshot.path_of(artifact)?;
-    snapshot.path_writes_until(path, until, |at, step, written| {
-        last.offer(at, step, written, reader)
-    })?;
+    snapshot.path_writes_until(path, until, |at, step, written| last.offer(at, step, written, reader))?;
     last.choose(snapshot)
 }
 
@@ -131,12 +129,7 @@ pub fn writers(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Vec<Write>> 
     let mut writes = Vec::with_capacity(found.len());
     for (at, step) in found {
         if let Some(edges) = snapshot.edges(step)? {
-            writes.push(Write {
-                artifact,
-                at,
-                step,
-                id: edges.id,
-            });
+            writes.push(Write { artifact, at, step, id: edges.id });
         }
     }
     writes.sort_by_key(|write| std::cmp::Reverse((write.at, write.id)));
@@ -173,12 +166,7 @@ impl Last {
             let Some(edges) = snapshot.edges(step)? else {
                 continue;
             };
-            let write = Write {
-                artifact,
-                at,
-                step,
-                id: edges.id,
-            };
+            let write = Write { artifact, at, step, id: edges.id };
             let better = match &best {
                 None => true,
                 Some(best) if best.id == write.id => {

@@ -30,11 +30,7 @@ impl RunHead {
             return Ok(None);
         };
         let tail = unique_tail(snapshot, view.run.id)?;
-        Ok(Some(RunHead {
-            view,
-            tail,
-            alive: false,
-        }))
+        Ok(Some(RunHead { view, tail, alive: false }))
     }
 
     /// Returns what the run is now: one that has no end and no process was interrupted.
@@ -144,10 +140,7 @@ const ENDS_MAX: usize = 100_000;
 /// # Errors
 /// A store error where a record is damaged.
 pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<TraceReport> {
-    let mut names = Names {
-        snapshot,
-        runs: HashMap::new(),
-    };
+    let mut names = Names { snapshot, runs: HashMap::new() };
     let mut report = TraceReport {
         direction: trace.direction,
         runs: Vec::new(),
@@ -170,10 +163,7 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
         }
         if at == report.runs.len() {
             match RunHead::read(snapshot, step.run)? {
-                Some(head) => report.runs.push(TraceRun {
-                    head,
-                    steps: Vec::new(),
-                }),
+                Some(head) => report.runs.push(TraceRun { head, steps: Vec::new() }),
                 // Steps of a run whose start has not arrived yet are counted, not shown.
                 None => continue,
             }
@@ -191,11 +181,7 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
 fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Result<()> {
     let mut artifacts: HashSet<ArtifactNo> = HashSet::new();
     let mut gaps: BTreeSet<(ArtifactNo, ArtifactNo, i64, StepNo)> = BTreeSet::new();
-    for edge in trace
-        .steps
-        .iter()
-        .flat_map(|step| on_the_way(&step.used).chain(&step.generated))
-    {
+    for edge in trace.steps.iter().flat_map(|step| on_the_way(&step.used).chain(&step.generated)) {
         artifacts.insert(edge.artifact);
         report.evidence[edge.evidence as usize] += 1;
         match edge.origin {
@@ -219,9 +205,7 @@ fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> 
             run: run.unwrap_or_default(),
         });
     }
-    report
-        .gaps
-        .sort_by(|a, b| (&a.artifact, a.written_at).cmp(&(&b.artifact, b.written_at)));
+    report.gaps.sort_by(|a, b| (&a.artifact, a.written_at).cmp(&(&b.artifact, b.written_at)));
     Ok(())
 }
 
@@ -230,23 +214,12 @@ fn find_ends(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Re
     match trace.direction {
         Direction::Up => {
             let used = trace.steps.iter().flat_map(|step| on_the_way(&step.used));
-            ends.extend(
-                used.filter(|edge| edge.origin == Some(Origin::Source))
-                    .map(|edge| edge.artifact),
-            );
+            ends.extend(used.filter(|edge| edge.origin == Some(Origin::Source)).map(|edge| edge.artifact));
         }
         Direction::Down => {
-            let read: HashSet<ArtifactNo> = trace
-                .steps
-                .iter()
-                .flat_map(|step| &step.used)
-                .map(|edge| edge.artifact)
-                .collect();
-            let written = trace
-                .steps
-                .iter()
-                .flat_map(|step| &step.generated)
-                .map(|edge| edge.artifact);
+            let read: HashSet<ArtifactNo> =
+                trace.steps.iter().flat_map(|step| &step.used).map(|edge| edge.artifact).collect();
+            let written = trace.steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact);
             ends.extend(written.filter(|artifact| !read.contains(artifact)));
         }
     }
@@ -271,10 +244,8 @@ pub fn files(snapshot: &Snapshot, trace: &Trace) -> Result<Vec<Artifact>> {
         Direction::Down => on_the_way(&step.generated),
     });
     let numbers: HashSet<ArtifactNo> = edges.map(|edge| edge.artifact).collect();
-    let mut files = numbers
-        .into_iter()
-        .map(|number| snapshot.artifact(number))
-        .collect::<Result<Vec<_>>>()?;
+    let mut files =
+        numbers.into_iter().map(|number| snapshot.artifact(number)).collect::<Result<Vec<_>>>()?;
     files.sort();
     Ok(files)
 }
@@ -300,17 +271,8 @@ impl Names<'_> {
             .filter(|edge| edge.role != Role::Environment)
             .map(|edge| self.file(edge))
             .collect::<Result<_>>()?;
-        let generated = step
-            .generated
-            .iter()
-            .map(|edge| self.file(edge))
-            .collect::<Result<_>>()?;
-        Ok(TraceRunStep {
-            step: record,
-            depth: step.depth,
-            used,
-            generated,
-        })
+        let generated = step.generated.iter().map(|edge| self.file(edge)).collect::<Result<_>>()?;
+        Ok(TraceRunStep { step: record, depth: step.depth, used, generated })
     }
 
     fn file(&mut self, edge: &TraceEdge) -> Result<TraceFile> {
@@ -319,8 +281,7 @@ impl Names<'_> {
             Some(Origin::Written(write)) => self.run_of(write.step)?.map(CameFrom::Run),
             Some(Origin::Copied(write)) => {
                 let artifact = self.snapshot.artifact(write.artifact)?;
-                self.run_of(write.step)?
-                    .map(|run| CameFrom::CopyOf(artifact, run))
+                self.run_of(write.step)?.map(|run| CameFrom::CopyOf(artifact, run))
             }
             Some(Origin::Gap(_)) => Some(CameFrom::Gap),
             Some(Origin::Source) => Some(CameFrom::Source),

@@ -69,11 +69,7 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
             snapshot.runs_newest_first(|number| {
                 found = (left == 0).then_some(number);
                 left = left.saturating_sub(1);
-                Ok(if found.is_some() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                })
+                Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             })?;
             let what = match back {
                 0 => "no run is recorded yet".to_owned(),
@@ -81,14 +77,12 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
             };
             return found.ok_or_else(|| none(what));
         }
-        RunSelector::Label(label) => (
-            snapshot.runs_labelled(label)?,
-            format!("no run has the run id `{label}`"),
-        ),
-        RunSelector::Tail(tail) => (
-            snapshot.runs_with_tail(tail, 2)?,
-            format!("no run's key ends in `{tail}`"),
-        ),
+        RunSelector::Label(label) => {
+            (snapshot.runs_labelled(label)?, format!("no run has the run id `{label}`"))
+        }
+        RunSelector::Tail(tail) => {
+            (snapshot.runs_with_tail(tail, 2)?, format!("no run's key ends in `{tail}`"))
+        }
     };
     match found {
         (runs, what) if runs.is_empty() => Err(none(what)),
@@ -99,10 +93,8 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
                 names.extend(run_view(snapshot, number)?.map(|view| format!("`{}`", view.run.id.hex())));
             }
             names.sort();
-            Err(
-                Error::request(format!("several runs are meant: {}", names.join(", ")))
-                    .hint("give more digits"),
-            )
+            Err(Error::request(format!("several runs are meant: {}", names.join(", ")))
+                .hint("give more digits"))
         }
     }
 }
@@ -115,11 +107,7 @@ pub fn latest_run(snapshot: &Snapshot, wanted: &dyn Fn(&Run) -> bool) -> Result<
     let mut found = None;
     snapshot.runs_newest_first(|number| {
         found = snapshot.run(number)?.filter(|run| wanted(run)).map(|_| number);
-        Ok(if found.is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        })
+        Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     found.map_or(Ok(None), |number| run_view(snapshot, number))
 }
@@ -138,10 +126,7 @@ mod tests {
         check("@-", Some(RunSelector::Back(1)));
         check("@--", Some(RunSelector::Back(2)));
         check("@-3", Some(RunSelector::Back(3)));
-        check(
-            "20251212_174218",
-            Some(RunSelector::Label("20251212_174218".to_owned())),
-        );
+        check("20251212_174218", Some(RunSelector::Label("20251212_174218".to_owned())));
         check("E55A90BD", Some(RunSelector::Tail("e55a90bd".to_owned())));
         for text in ["", "@x", "abc", "xyz12345", "data/raw", "@-x"] {
             check(text, None);

@@ -37,11 +37,7 @@ pub fn dot(shown: &Shown) -> String {
     let graph = Graph::of(report(shown));
     let mut text = String::from("digraph lineage {\n  rankdir=LR;\n");
     for (number, file) in graph.files.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "  f{number} [shape=box, label=\"{}\"];",
-            dot_text(&file.path.to_string())
-        );
+        let _ = writeln!(text, "  f{number} [shape=box, label=\"{}\"];", dot_text(&file.path.to_string()));
     }
     for (number, step) in graph.steps.iter().enumerate() {
         let _ = writeln!(text, "  s{number} [shape=ellipse, label=\"{}\"];", dot_text(step));
@@ -101,18 +97,12 @@ fn mermaid_text(text: &str) -> String {
 
 impl Graph {
     fn of(report: &TraceReport) -> Self {
-        let mut graph = Graph {
-            files: Vec::new(),
-            numbers: BTreeMap::new(),
-            steps: Vec::new(),
-            edges: Vec::new(),
-        };
+        let mut graph =
+            Graph { files: Vec::new(), numbers: BTreeMap::new(), steps: Vec::new(), edges: Vec::new() };
         for run in &report.runs {
             for step in &run.steps {
                 let number = Node::Step(graph.steps.len());
-                graph
-                    .steps
-                    .push(format!("{} ({})", step.step.name, run.head.tail));
+                graph.steps.push(format!("{} ({})", step.step.name, run.head.tail));
                 for file in &step.used {
                     let node = graph.file(&file.artifact);
                     graph.edges.push((node, number, ""));

@@ -14,16 +14,7 @@ pub fn runs(heads: &[RunHead], more: bool) -> String {
         return "no runs yet\n".to_owned();
     }
     let mut table = plain_table();
-    table.set_header([
-        "run",
-        "run id",
-        "name",
-        "kind",
-        "started (UTC)",
-        "status",
-        "took",
-        "code",
-    ]);
+    table.set_header(["run", "run id", "name", "kind", "started (UTC)", "status", "took", "code"]);
     for head in heads {
         let run = &head.view.run;
         table.add_row([
@@ -59,8 +50,7 @@ pub fn history(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>)], m
             change.artifact.digest.short(),
             bytes(change.artifact.size_bytes),
             one_line(&change.step.name),
-            head.as_ref()
-                .map_or_else(|| "-".to_owned(), |head| head.tail.clone()),
+            head.as_ref().map_or_else(|| "-".to_owned(), |head| head.tail.clone()),
             change.evidence.as_str().to_owned(),
         ]);
     }
@@ -87,9 +77,7 @@ pub fn history_json(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>
 /// Returns a table without lines, for reading and for `cut`.
 pub(crate) fn plain_table() -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 

@@ -26,19 +26,13 @@ pub fn text(summary: &Summary) -> String {
     listed(&mut text, "altered", &summary.altered, |(path, digest)| {
         format!("{path} is written again; what it held is kept as {digest}")
     });
-    listed(&mut text, "unwritten", &summary.unwritten, |(_, reason)| {
-        one_line(reason)
-    });
+    listed(&mut text, "unwritten", &summary.unwritten, |(_, reason)| one_line(reason));
     if !summary.unwritten.is_empty() {
         text.push_str("nothing is lost: the contents are kept, `lineage pipeline --resume` writes them\n");
     }
     left_out(summary, &mut text);
     if let Some(stopped) = &summary.stopped {
-        let _ = writeln!(
-            text,
-            "{stopped}; {} not tried",
-            counted(summary.untried, "filing", "filings")
-        );
+        let _ = writeln!(text, "{stopped}; {} not tried", counted(summary.untried, "filing", "filings"));
     }
     closing(summary, &mut text);
     text
@@ -70,10 +64,7 @@ fn headline(summary: &Summary, text: &mut String) {
             PipelineStage::Segment => String::new(),
             last => format!(" up to {}", last.as_str()),
         };
-        let _ = writeln!(
-            text,
-            "  {filings}: nothing to do{upto}, all is as it was recorded"
-        );
+        let _ = writeln!(text, "  {filings}: nothing to do{upto}, all is as it was recorded");
         return;
     }
     let took = duration(summary.took_us);
@@ -85,11 +76,7 @@ fn headline(summary: &Summary, text: &mut String) {
     // Bytes a microsecond are megabytes a second.
     let rate = summary.bytes as f64 / summary.took_us.max(1) as f64;
     let digits = usize::from(rate < 10.0);
-    let _ = writeln!(
-        text,
-        ", {} in {took} ({rate:.digits$} MB/s)",
-        bytes(summary.bytes)
-    );
+    let _ = writeln!(text, ", {} in {took} ({rate:.digits$} MB/s)", bytes(summary.bytes));
 }
 
 fn stages(summary: &Summary, text: &mut String) {
@@ -123,10 +110,9 @@ fn made_by(summary: &Summary, stage: PipelineStage) -> Vec<String> {
     };
     let words = |name: &str| metric(name).map(|count| counted(count, "word", "words"));
     match stage {
-        PipelineStage::Parse => metric("elements")
-            .map(|count| counted(count, "element", "elements"))
-            .into_iter()
-            .collect(),
+        PipelineStage::Parse => {
+            metric("elements").map(|count| counted(count, "element", "elements")).into_iter().collect()
+        }
         PipelineStage::Extract => {
             let statuses = [
                 ("sections_found", "found"),
@@ -136,9 +122,7 @@ fn made_by(summary: &Summary, stage: PipelineStage) -> Vec<String> {
             ];
             let statuses = statuses.into_iter();
             let statuses = statuses.filter_map(|(name, word)| Some((metric(name)?, word)));
-            statuses
-                .map(|(count, word)| format!("{} {word}", thousands(count)))
-                .collect()
+            statuses.map(|(count, word)| format!("{} {word}", thousands(count))).collect()
         }
         PipelineStage::Clean => words("cleaned_words").into_iter().collect(),
         PipelineStage::Segment => {
@@ -152,19 +136,10 @@ fn failures(summary: &Summary, text: &mut String) {
     if summary.failures.is_empty() {
         return;
     }
-    let _ = writeln!(
-        text,
-        "{} failed:",
-        counted(summary.failures.len() as u64, "filing", "filings")
-    );
+    let _ = writeln!(text, "{} failed:", counted(summary.failures.len() as u64, "filing", "filings"));
     for failure in summary.failures.iter().take(LINES_MAX) {
-        let _ = writeln!(
-            text,
-            "  {}  {}: {}",
-            failure.path,
-            failure.stage.as_str(),
-            one_line(&failure.reason)
-        );
+        let _ =
+            writeln!(text, "  {}  {}: {}", failure.path, failure.stage.as_str(), one_line(&failure.reason));
     }
     let left = summary.failures.len().saturating_sub(LINES_MAX);
     if left > 0 {
@@ -180,22 +155,12 @@ fn left_out(summary: &Summary, text: &mut String) {
     let sort = |text: &mut String, count: usize, one: &str, many: &str, example: Option<String>| {
         if let Some(example) = example {
             let such = if count == 1 { ":" } else { ", such as" };
-            let _ = writeln!(
-                text,
-                "left out {}{such} {example}",
-                counted(count as u64, one, many)
-            );
+            let _ = writeln!(text, "left out {}{such} {example}", counted(count as u64, one, many));
         }
     };
     let passed_over = &summary.passed_over;
     let example = passed_over.first().map(ToString::to_string);
-    sort(
-        text,
-        passed_over.len(),
-        "file that is no filing",
-        "files that are no filings",
-        example,
-    );
+    sort(text, passed_over.len(), "file that is no filing", "files that are no filings", example);
     let example = summary.duplicates.first();
     sort(
         text,
@@ -206,13 +171,7 @@ fn left_out(summary: &Summary, text: &mut String) {
     );
     let not_entered = &summary.not_entered;
     let example = not_entered.first().map(ToString::to_string);
-    sort(
-        text,
-        not_entered.len(),
-        "linked or very deep folder",
-        "linked or very deep folders",
-        example,
-    );
+    sort(text, not_entered.len(), "linked or very deep folder", "linked or very deep folders", example);
     if summary.beyond_limit > 0 {
         let files = counted(summary.beyond_limit, "file", "files");
         let _ = writeln!(text, "left out {files} beyond the limit; `--limit 0` takes all");
@@ -230,11 +189,7 @@ fn closing(summary: &Summary, text: &mut String) {
     if summary.has_failed()
         && let Some(run) = &summary.run
     {
-        let _ = writeln!(
-            text,
-            "to try again what failed: lineage pipeline --resume {}",
-            run.run_id
-        );
+        let _ = writeln!(text, "to try again what failed: lineage pipeline --resume {}", run.run_id);
     }
 }
 
@@ -244,11 +199,7 @@ fn listed<T>(text: &mut String, label: &str, items: &[T], line: impl Fn(&T) -> S
     }
     let left = items.len().saturating_sub(LINES_MAX);
     if left > 0 {
-        let _ = writeln!(
-            text,
-            "  {label}  and {} more; `--json` lists all",
-            thousands(left as u64)
-        );
+        let _ = writeln!(text, "  {label}  and {} more; `--json` lists all", thousands(left as u64));
     }
 }
 

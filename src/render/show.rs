@@ -81,23 +81,13 @@ fn file_head(report: &FileReport, text: &mut String) {
     match &report.writer {
         Some(writer) => {
             let run = &writer.run;
-            let _ = writeln!(
-                text,
-                "  written  {} by {} of run {}",
-                writer.at,
-                one_line(&writer.step),
-                run.tail
-            );
+            let _ =
+                writeln!(text, "  written  {} by {} of run {}", writer.at, one_line(&writer.step), run.tail);
         }
         None => text.push_str("  source   no recorded step wrote these bytes\n"),
     }
     for model in &report.models {
-        let _ = writeln!(
-            text,
-            "  model    {} {}",
-            one_line(&model.name),
-            one_line(&model.version)
-        );
+        let _ = writeln!(text, "  model    {} {}", one_line(&model.name), one_line(&model.version));
     }
 }
 
@@ -106,10 +96,7 @@ fn state_words(target: &FileTarget, written: bool) -> String {
         DiskState::Unchanged if written => "unchanged since they were written".to_owned(),
         DiskState::Unchanged => "unchanged since they were read".to_owned(),
         DiskState::Changed(digest) => {
-            format!(
-                "changed since: the file now holds {}, which nobody recorded",
-                digest.short()
-            )
+            format!("changed since: the file now holds {}, which nobody recorded", digest.short())
         }
         DiskState::Gone => "no longer on disk; this is the last recorded version".to_owned(),
         DiskState::SameBytes => "not recorded under this name, but these bytes are".to_owned(),
@@ -138,16 +125,10 @@ fn segment(report: &SegmentReport, text: &mut String) {
     match &report.filing {
         Some(FilingBytes { artifact, state, .. }) => {
             let state = source_words(*state);
-            let range = format!(
-                "{}..{} of {}",
-                segment.span.start, segment.span.end, artifact.path
-            );
+            let range = format!("{}..{} of {}", segment.span.start, segment.span.end, artifact.path);
             line("bytes", &format!("{range}{state}"));
         }
-        None => line(
-            "bytes",
-            &format!("{}..{} of the filing", segment.span.start, segment.span.end),
-        ),
+        None => line("bytes", &format!("{}..{} of the filing", segment.span.start, segment.span.end)),
     }
     text.push('\n');
     for paragraph in segment.text.lines() {
@@ -167,10 +148,8 @@ fn run(report: &RunReport, text: &mut String) {
     run_head(&report.head, "", text);
     let code = &report.head.view.run.code;
     if let Some(commit) = &code.commit {
-        let branch = code
-            .branch
-            .as_deref()
-            .map_or("detached".to_owned(), |branch| format!("branch {branch}"));
+        let branch =
+            code.branch.as_deref().map_or("detached".to_owned(), |branch| format!("branch {branch}"));
         let _ = writeln!(text, "  code     {commit}, {}", one_line(&branch));
     } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
         let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
@@ -192,19 +171,10 @@ fn run(report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  param    {} = {}", one_line(name), one_line(value));
     }
     for metric in &report.metrics {
-        let _ = writeln!(
-            text,
-            "  metric   {} = {}",
-            one_line(&metric.name),
-            metric.value.get()
-        );
+        let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), metric.value.get());
     }
     for (name, done, failed) in &report.steps {
-        let failed = if *failed > 0 {
-            format!(", {failed} failed")
-        } else {
-            String::new()
-        };
+        let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
         let _ = writeln!(text, "  step     {} x {done}{failed}", one_line(name));
     }
     for failure in report.failures.iter().take(20) {
@@ -216,12 +186,8 @@ fn run(report: &RunReport, text: &mut String) {
     for note in &report.notes {
         let _ = writeln!(text, "  note     {}", note.artifact.path);
     }
-    let others: Vec<&TraceRun> = report
-        .trace
-        .runs
-        .iter()
-        .filter(|run| run.head.view.run.id != report.head.view.run.id)
-        .collect();
+    let others: Vec<&TraceRun> =
+        report.trace.runs.iter().filter(|run| run.head.view.run.id != report.head.view.run.id).collect();
     if !others.is_empty() {
         text.push_str(match report.trace.direction {
             Direction::Up => "\nits inputs come from\n",
@@ -251,18 +217,10 @@ fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, DiskState>
     for (folder, files) in folders {
         if files.len() > FOLD_AFTER {
             let changed = files.iter().filter(|file| is_off(disk.get(**file))).count();
-            let changed = if changed > 0 {
-                format!(", {changed} changed or gone since")
-            } else {
-                String::new()
-            };
+            let changed =
+                if changed > 0 { format!(", {changed} changed or gone since") } else { String::new() };
             let folder = String::from_utf8_lossy(folder);
-            let _ = writeln!(
-                text,
-                "           {} files in {}/{changed}",
-                files.len(),
-                one_line(&folder)
-            );
+            let _ = writeln!(text, "           {} files in {}/{changed}", files.len(), one_line(&folder));
         } else {
             for file in files {
                 let state = disk.get(file).map_or("", |state| source_words(*state));
@@ -314,17 +272,8 @@ fn run_head(head: &RunHead, front: &str, text: &mut String) {
         let _ = write!(text, "  {code}");
     }
     text.push('\n');
-    let resumed = head
-        .view
-        .outcomes
-        .iter()
-        .filter(|outcome| outcome.status == RunStatus::Running)
-        .count();
-    let again = if resumed > 0 {
-        format!("  (taken up again {})", times(resumed))
-    } else {
-        String::new()
-    };
+    let resumed = head.view.outcomes.iter().filter(|outcome| outcome.status == RunStatus::Running).count();
+    let again = if resumed > 0 { format!("  (taken up again {})", times(resumed)) } else { String::new() };
     let _ = writeln!(text, "{front}│ {}{again}", one_line(&command(&run.arguments)));
     if let Some(reason) = head.view.reason() {
         let _ = writeln!(text, "{front}│ {}", one_line(reason));
@@ -332,11 +281,7 @@ fn run_head(head: &RunHead, front: &str, text: &mut String) {
 }
 
 fn times(count: usize) -> String {
-    if count == 1 {
-        "once".to_owned()
-    } else {
-        format!("{count} times")
-    }
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 /// Writes a command so that it can be pasted into a shell.
@@ -362,23 +307,13 @@ pub(crate) fn code_words(head: &RunHead) -> Option<String> {
     let code = &head.view.run.code;
     let label = code.label()?;
     let changed = code.changed.len() as u64;
-    Some(if code.dirty {
-        format!("{label} ({})", counted(changed, "file", "files"))
-    } else {
-        label
-    })
+    Some(if code.dirty { format!("{label} ({})", counted(changed, "file", "files")) } else { label })
 }
 
 fn trace_run(run: &TraceRun, report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
     run_head(&run.head, "", text);
     if !run.head.view.run.parameters.is_empty() {
-        let parameters = run
-            .head
-            .view
-            .run
-            .parameters
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
+        let parameters = run.head.view.run.parameters.iter().map(|(name, value)| format!("{name}={value}"));
         let _ = writeln!(text, "│ {}", one_line(&parameters.collect::<Vec<_>>().join("  ")));
     }
     let mut by_name: Vec<(&str, Vec<&TraceRunStep>)> = Vec::new();
@@ -398,12 +333,7 @@ fn trace_run(run: &TraceRun, report: &TraceReport, disk: &BTreeMap<Artifact, Dis
             }
         }
     }
-    let widths = [0, 1].map(|column| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
+    let widths = [0, 1].map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let count = rows.len();
     for (at, [name, file, how]) in rows.into_iter().enumerate() {
         let corner = if at + 1 == count { "└─" } else { "├─" };
@@ -423,17 +353,9 @@ fn folded_steps(name: &str, steps: &[&TraceRunStep], direction: Direction) -> [S
         *folders.entry(file.artifact.path.folder()).or_default() += 1;
     }
     let words = folders.iter().map(|(folder, count)| {
-        format!(
-            "{} in {}/",
-            counted(*count, "file", "files"),
-            one_line(&String::from_utf8_lossy(folder))
-        )
+        format!("{} in {}/", counted(*count, "file", "files"), one_line(&String::from_utf8_lossy(folder)))
     });
-    [
-        format!("{} x {}", one_line(name), steps.len()),
-        words.collect::<Vec<_>>().join(", "),
-        String::new(),
-    ]
+    [format!("{} x {}", one_line(name), steps.len()), words.collect::<Vec<_>>().join(", "), String::new()]
 }
 
 fn step_rows(
@@ -449,34 +371,19 @@ fn step_rows(
     };
     let mut name = one_line(&step.step.name);
     if files.is_empty() {
-        let nothing = if report.direction == Direction::Up {
-            "read nothing"
-        } else {
-            "wrote nothing"
-        };
+        let nothing = if report.direction == Direction::Up { "read nothing" } else { "wrote nothing" };
         rows.push([name.clone(), nothing.to_owned(), String::new()]);
     }
     let mut folders: BTreeMap<(&[u8], bool), Vec<&TraceFile>> = BTreeMap::new();
     for file in files {
         // What needs words of its own is never folded.
         let plain = !matches!(file.from, Some(CameFrom::Gap | CameFrom::CopyOf(..)));
-        folders
-            .entry((file.artifact.path.folder(), plain))
-            .or_default()
-            .push(file);
+        folders.entry((file.artifact.path.folder(), plain)).or_default().push(file);
     }
     for ((folder, plain), files) in folders {
         if plain && files.len() > FOLD_AFTER {
-            let folder = format!(
-                "{} files in {}/",
-                files.len(),
-                one_line(&String::from_utf8_lossy(folder))
-            );
-            rows.push([
-                std::mem::take(&mut name),
-                folder,
-                file_words(files[0], run, report, disk),
-            ]);
+            let folder = format!("{} files in {}/", files.len(), one_line(&String::from_utf8_lossy(folder)));
+            rows.push([std::mem::take(&mut name), folder, file_words(files[0], run, report, disk)]);
             continue;
         }
         for file in files {
@@ -509,12 +416,7 @@ fn file_words(
             let _ = write!(words, "  of run {}", tail(id));
         }
         Some(CameFrom::CopyOf(artifact, id)) => {
-            let _ = write!(
-                words,
-                "  copied or moved from {} of run {}",
-                artifact.path,
-                tail(id)
-            );
+            let _ = write!(words, "  copied or moved from {} of run {}", artifact.path, tail(id));
         }
         Some(CameFrom::Gap) => words.push_str("  gap: no recorded run wrote these bytes"),
         Some(CameFrom::Source) => {
@@ -545,10 +447,7 @@ fn totals(report: &TraceReport, text: &mut String) {
     let shown = report.runs.len() as u64;
     if report.runs_total > shown && shown > 0 {
         let left = counted(report.runs_total - shown, "run", "runs");
-        let _ = writeln!(
-            text,
-            "and {left} more; `--limit 0` names all, `--files` lists the files"
-        );
+        let _ = writeln!(text, "and {left} more; `--limit 0` names all, `--files` lists the files");
     }
     if report.steps_total > 0 {
         parts.push(counted(report.runs_total, "run", "runs"));
@@ -561,11 +460,7 @@ fn totals(report: &TraceReport, text: &mut String) {
         Direction::Up => {
             parts.push(counted(report.ends_total, "source", "sources"));
             let gaps = report.gaps.len() as u64;
-            parts.push(if gaps == 0 {
-                "no gaps".to_owned()
-            } else {
-                counted(gaps, "gap", "gaps")
-            });
+            parts.push(if gaps == 0 { "no gaps".to_owned() } else { counted(gaps, "gap", "gaps") });
         }
         Direction::Down if report.steps_total == 0 => parts.push("no recorded step read this".to_owned()),
         Direction::Down => {
@@ -598,11 +493,7 @@ fn evidence_words(report: &TraceReport) -> Option<String> {
     let [observed, declared, inferred, doubtful] = report.evidence;
     let total: u64 = report.evidence.iter().sum();
     let mut others = Vec::new();
-    for (count, word) in [
-        (declared, "declared"),
-        (inferred, "inferred"),
-        (doubtful, "changed while read"),
-    ] {
+    for (count, word) in [(declared, "declared"), (inferred, "inferred"), (doubtful, "changed while read")] {
         if count > 0 {
             others.push(format!("{count} {word}"));
         }
@@ -613,10 +504,7 @@ fn evidence_words(report: &TraceReport) -> Option<String> {
     match (total, others.is_empty()) {
         (0, _) => None,
         (_, true) => Some("all edges observed".to_owned()),
-        _ => Some(format!(
-            "{observed} of {total} edges observed, {}",
-            others.join(", ")
-        )),
+        _ => Some(format!("{observed} of {total} edges observed, {}", others.join(", "))),
     }
 }
 
@@ -628,10 +516,7 @@ pub fn json(shown: &Shown) -> Value {
     document.insert("format".to_owned(), json!(1));
     let environment =
         |(run, list): &(String, String)| json!({"run_tail": run, "lines": list.lines().collect::<Vec<_>>()});
-    document.insert(
-        "environments".to_owned(),
-        environments(shown).iter().map(environment).collect(),
-    );
+    document.insert("environments".to_owned(), environments(shown).iter().map(environment).collect());
     match shown {
         Shown::File(report) => file_json(report, &mut document),
         Shown::Run(report) => {
@@ -665,11 +550,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     );
     put(
         "models",
-        report
-            .models
-            .iter()
-            .map(|model| json!({"name": model.name, "version": model.version}))
-            .collect(),
+        report.models.iter().map(|model| json!({"name": model.name, "version": model.version})).collect(),
     );
     trace_json(&report.trace, &report.disk, document);
     if let Some(files) = &report.files {
@@ -683,27 +564,15 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
         json!({"name": metric.name, "value": metric.value.get(), "step": metric.step, "at": metric.at.rfc3339()})
     });
     document.insert("metrics".to_owned(), metrics.collect());
-    let steps = report
-        .steps
-        .iter()
-        .map(|(name, done, failed)| json!({"name": name, "done": done, "failed": failed}));
+    let steps =
+        report.steps.iter().map(|(name, done, failed)| json!({"name": name, "done": done, "failed": failed}));
     document.insert("step_counts".to_owned(), steps.collect());
     document.insert("failures".to_owned(), json!(report.failures));
-    document.insert(
-        "inputs".to_owned(),
-        report.inputs.iter().map(artifact_json).collect(),
-    );
-    document.insert(
-        "outputs".to_owned(),
-        report.outputs.iter().map(artifact_json).collect(),
-    );
+    document.insert("inputs".to_owned(), report.inputs.iter().map(artifact_json).collect());
+    document.insert("outputs".to_owned(), report.outputs.iter().map(artifact_json).collect());
     document.insert(
         "notes".to_owned(),
-        report
-            .notes
-            .iter()
-            .map(|n| json!(n.artifact.path.to_string()))
-            .collect(),
+        report.notes.iter().map(|n| json!(n.artifact.path.to_string())).collect(),
     );
     trace_json(&report.trace, &report.disk, document);
 }
@@ -731,21 +600,10 @@ fn segment_json(report: &SegmentReport) -> Value {
 
 fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, document: &mut Map<String, Value>) {
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-    let direction = if report.direction == Direction::Up {
-        "up"
-    } else {
-        "down"
-    };
+    let direction = if report.direction == Direction::Up { "up" } else { "down" };
     put("direction", json!(direction));
-    put(
-        "runs",
-        report.runs.iter().map(|run| trace_run_json(run)).collect(),
-    );
-    let ends = if report.direction == Direction::Up {
-        "sources"
-    } else {
-        "ends"
-    };
+    put("runs", report.runs.iter().map(|run| trace_run_json(run)).collect());
+    let ends = if report.direction == Direction::Up { "sources" } else { "ends" };
     let end = |artifact: &Artifact| {
         let mut value = artifact_json(artifact);
         value["on_disk"] = json!(disk.get(artifact).map(|state| state_name(*state)));

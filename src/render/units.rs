@@ -48,11 +48,7 @@ pub fn one_line(text: &str) -> String {
 
 /// Writes `1 run`, `2 runs`.
 pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
-    if count == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{} {many}", thousands(count))
-    }
+    if count == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(count)) }
 }
 
 /// Writes a count with commas: `200,001`.

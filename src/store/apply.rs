@@ -94,9 +94,7 @@ impl Store {
     /// # Errors
     /// A store error where the journal cannot be listed or the store not written; the old file is untouched then.
     pub fn rebuild(&self, journal: &Path) -> Result<Applied> {
-        let fresh = self
-            .path
-            .with_extension(format!("redb-new-{}", std::process::id()));
+        let fresh = self.path.with_extension(format!("redb-new-{}", std::process::id()));
         let built = self.rebuild_as(&fresh, journal);
         if built.is_err() {
             let _ = fs::remove_file(&fresh);
@@ -125,8 +123,7 @@ impl Store {
         let transaction = database.begin_write().map_err(broken)?;
         {
             let mut meta = transaction.open_table(schema::META).map_err(broken)?;
-            meta.insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice())
-                .map_err(broken)?;
+            meta.insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice()).map_err(broken)?;
             let mut packs = transaction.open_table(schema::PACKS).map_err(broken)?;
             for pack in packs_of(&listing.segments) {
                 packs.insert(&pack.to_be_bytes(), [].as_slice()).map_err(broken)?;
@@ -158,16 +155,15 @@ impl Store {
     /// A store error where the file cannot be read.
     pub fn is_intact(&self) -> Result<bool> {
         // The check repairs what it can, so it is made on a copy.
-        let copy = self
-            .path
-            .with_extension(format!("redb-check-{}", std::process::id()));
-        let checked = fs::copy(&self.path, &copy)
-            .map_err(|cause| self.failed("copy", cause))
-            .and_then(|_| match super::builder().open(&copy) {
-                Ok(mut database) => database
-                    .check_integrity()
-                    .map_err(|cause| self.failed("check", cause)),
-                Err(_) => Ok(false),
+        let copy = self.path.with_extension(format!("redb-check-{}", std::process::id()));
+        let checked =
+            fs::copy(&self.path, &copy).map_err(|cause| self.failed("copy", cause)).and_then(|_| {
+                match super::builder().open(&copy) {
+                    Ok(mut database) => {
+                        database.check_integrity().map_err(|cause| self.failed("check", cause))
+                    }
+                    Err(_) => Ok(false),
+                }
             });
         let _ = fs::remove_file(&copy);
         checked
@@ -237,24 +233,12 @@ fn open_source(
         let row = table.get(&segment.segment.to_be_bytes()).map_err(broken)?;
         row.map_or(0, |row| schema::number_of(row.value()))
     };
-    let name = segment
-        .path
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = segment.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     match journal::read_segment(segment, offset) {
-        Ok(Some(bytes)) => Ok(Some(Source {
-            segment: segment.clone(),
-            name,
-            offset: bytes.offset,
-            bytes,
-        })),
+        Ok(Some(bytes)) => Ok(Some(Source { segment: segment.clone(), name, offset: bytes.offset, bytes })),
         Ok(None) => Ok(None),
         Err(error) => {
-            applied.unreadable.push(Unreadable {
-                segment: segment.segment,
-                error,
-            });
+            applied.unreadable.push(Unreadable { segment: segment.segment, error });
             Ok(None)
         }
     }
@@ -270,10 +254,7 @@ impl Source {
             Ok(Some(reader)) => reader,
             Ok(None) => return Ok(true),
             Err(error) => {
-                applied.unreadable.push(Unreadable {
-                    segment: self.segment.segment,
-                    error,
-                });
+                applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
                 return Ok(true);
             }
         };
@@ -289,10 +270,7 @@ impl Source {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    applied.unreadable.push(Unreadable {
-                        segment: self.segment.segment,
-                        error,
-                    });
+                    applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
                     break;
                 }
             }
@@ -303,10 +281,7 @@ impl Source {
                 self.name,
                 reader.damaged().len()
             ));
-            applied.unreadable.push(Unreadable {
-                segment: self.segment.segment,
-                error,
-            });
+            applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
         }
         self.offset = reader.offset();
         if let Tail::Torn { bytes } = reader.tail()
@@ -328,10 +303,7 @@ impl Source {
     fn mark(&self, transaction: &redb::WriteTransaction) -> Result<()> {
         let mut table = transaction.open_table(schema::SEGMENTS).map_err(broken)?;
         table
-            .insert(
-                &self.segment.segment.to_be_bytes(),
-                self.offset.to_be_bytes().as_slice(),
-            )
+            .insert(&self.segment.segment.to_be_bytes(), self.offset.to_be_bytes().as_slice())
             .map_err(broken)?;
         Ok(())
     }

@@ -96,17 +96,10 @@ pub(crate) struct Counters {
 
 impl Counters {
     fn to_bytes(self) -> Vec<u8> {
-        [
-            self.runs,
-            self.steps,
-            self.paths,
-            self.artifacts,
-            self.metric_names,
-            self.latest_us as u64,
-        ]
-        .iter()
-        .flat_map(|number| number.to_be_bytes())
-        .collect()
+        [self.runs, self.steps, self.paths, self.artifacts, self.metric_names, self.latest_us as u64]
+            .iter()
+            .flat_map(|number| number.to_be_bytes())
+            .collect()
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -225,10 +218,7 @@ impl<'t> Batch<'t> {
         self.pending.runs.rows.push((number, bytes));
         self.counters.latest_us = self.counters.latest_us.max(run.started_at.micros());
         let number = number.to_be_bytes().to_vec();
-        self.pending
-            .run_labels
-            .rows
-            .push((label_key(run), number.clone()));
+        self.pending.run_labels.rows.push((label_key(run), number.clone()));
         self.pending.run_times.rows.push((run_time_key(run), number));
         Ok(())
     }
@@ -240,9 +230,7 @@ impl<'t> Batch<'t> {
         self.flush()?;
         let before = {
             let runs = self.transaction.open_table(schema::RUNS).map_err(broken)?;
-            runs.get(number)
-                .map_err(broken)?
-                .map(|record| record.value().to_vec())
+            runs.get(number).map_err(broken)?.map(|record| record.value().to_vec())
         };
         let Some(before) = before else { return Ok(true) };
         if before.as_slice() >= bytes {
@@ -295,9 +283,7 @@ impl<'t> Batch<'t> {
         }
         for edge in &step.used {
             let artifact = self.artifact_no(&edge.artifact)?;
-            self.pending
-                .used
-                .add(&[&artifact.to_be_bytes(), &time_bytes(edge.at.micros()), &step_no]);
+            self.pending.used.add(&[&artifact.to_be_bytes(), &time_bytes(edge.at.micros()), &step_no]);
         }
         for edge in &step.generated {
             let artifact = self.artifact_no(&edge.artifact)?.to_be_bytes();
@@ -306,14 +292,8 @@ impl<'t> Batch<'t> {
             self.pending.generated.add(&[&artifact, &at, &step_no]);
             self.pending.path_writes.add(&[&path, &at, &step_no, &artifact]);
         }
-        let times = step
-            .used
-            .iter()
-            .map(|edge| edge.at)
-            .chain(step.generated.iter().map(|edge| edge.at));
-        self.counters.latest_us = times
-            .map(|at| at.micros())
-            .fold(self.counters.latest_us, i64::max);
+        let times = step.used.iter().map(|edge| edge.at).chain(step.generated.iter().map(|edge| edge.at));
+        self.counters.latest_us = times.map(|at| at.micros()).fold(self.counters.latest_us, i64::max);
         self.edges += step.used.len() + step.generated.len();
         self.pending.steps.rows.push((number, record));
         self.pending.step_edges.rows.push((number, edges));
@@ -325,14 +305,8 @@ impl<'t> Batch<'t> {
         self.flush()?;
         let steps = self.transaction.open_table(schema::STEPS).map_err(broken)?;
         let edge_table = self.transaction.open_table(schema::STEP_EDGES).map_err(broken)?;
-        let old_record = steps
-            .get(number)
-            .map_err(broken)?
-            .map(|bytes| bytes.value().to_vec());
-        let old_edges = edge_table
-            .get(number)
-            .map_err(broken)?
-            .map(|bytes| bytes.value().to_vec());
+        let old_record = steps.get(number).map_err(broken)?.map(|bytes| bytes.value().to_vec());
+        let old_edges = edge_table.get(number).map_err(broken)?.map(|bytes| bytes.value().to_vec());
         let (Some(old_record), Some(old_edges)) = (old_record, old_edges) else {
             return Ok(true);
         };
@@ -355,33 +329,20 @@ impl<'t> Batch<'t> {
         let artifacts = self.transaction.open_table(schema::ARTIFACTS).map_err(broken)?;
         for edge in &old.generated {
             let (artifact, at) = (edge.artifact.0.to_be_bytes(), time_bytes(edge.at));
-            generated
-                .remove(&key::<24>(&[&artifact, &at, &step_no]))
-                .map_err(broken)?;
-            let record = artifacts
-                .get(edge.artifact.0)
-                .map_err(broken)?
-                .ok_or_else(|| damaged("artifact"))?;
+            generated.remove(&key::<24>(&[&artifact, &at, &step_no])).map_err(broken)?;
+            let record =
+                artifacts.get(edge.artifact.0).map_err(broken)?.ok_or_else(|| damaged("artifact"))?;
             let path = &record.value()[..8];
-            path_writes
-                .remove(&key::<32>(&[path, &at, &step_no, &artifact]))
-                .map_err(broken)?;
+            path_writes.remove(&key::<32>(&[path, &at, &step_no, &artifact])).map_err(broken)?;
         }
         if old.run.0 != run_no {
             let mut run_steps = self.transaction.open_table(schema::RUN_STEPS).map_err(broken)?;
-            run_steps
-                .remove(&key::<16>(&[&old.run.0.to_be_bytes(), &step_no]))
-                .map_err(broken)?;
+            run_steps.remove(&key::<16>(&[&old.run.0.to_be_bytes(), &step_no])).map_err(broken)?;
         }
         let body = schema::unseal(&old_record).ok_or_else(|| damaged("step"))?;
-        if let Fact::StepDone(Step {
-            key: Some(digest), ..
-        }) = journal::decode(body)?
-        {
+        if let Fact::StepDone(Step { key: Some(digest), .. }) = journal::decode(body)? {
             let mut step_keys = self.transaction.open_table(schema::STEP_KEYS).map_err(broken)?;
-            step_keys
-                .remove(&key::<24>(&[&digest.as_bytes()[..16], &step_no]))
-                .map_err(broken)?;
+            step_keys.remove(&key::<24>(&[&digest.as_bytes()[..16], &step_no])).map_err(broken)?;
         }
         Ok(true)
     }
@@ -393,15 +354,11 @@ impl<'t> Batch<'t> {
         let edges = crate::store::snapshot::Edges::decode(edges)?;
         let mut rank = record.to_vec();
         for edge in edges.used.iter().chain(&edges.generated) {
-            let artifact = artifacts
-                .get(edge.artifact.0)
-                .map_err(broken)?
-                .ok_or_else(|| damaged("artifact"))?;
+            let artifact =
+                artifacts.get(edge.artifact.0).map_err(broken)?.ok_or_else(|| damaged("artifact"))?;
             let artifact = schema::unseal(artifact.value()).ok_or_else(|| damaged("artifact"))?;
-            let name = names
-                .get(schema::number_of(artifact))
-                .map_err(broken)?
-                .ok_or_else(|| damaged("path"))?;
+            let name =
+                names.get(schema::number_of(artifact)).map_err(broken)?.ok_or_else(|| damaged("path"))?;
             rank.extend_from_slice(name.value());
             rank.extend_from_slice(&artifact[8..]);
             rank.extend_from_slice(&time_bytes(edge.at));
@@ -435,9 +392,7 @@ impl<'t> Batch<'t> {
         let at = time_bytes(point.at.micros());
         let value = point.value.ordered_bits().to_be_bytes();
         self.pending.metrics.add(&[&owner, &name, &step, &at, &value]);
-        self.pending
-            .metric_values
-            .add(&[&name, &value, &owner, &step, &at]);
+        self.pending.metric_values.add(&[&name, &value, &owner, &step, &at]);
         Ok(())
     }
 
@@ -491,11 +446,7 @@ impl<'t> Batch<'t> {
         if let Some(number) = self.known_nodes.get(&bits) {
             return Ok((*number, false));
         }
-        let stored = self
-            .nodes
-            .get(&bits.to_be_bytes())
-            .map_err(broken)?
-            .map(|row| row.value().to_vec());
+        let stored = self.nodes.get(&bits.to_be_bytes()).map_err(broken)?.map(|row| row.value().to_vec());
         if let Some(row) = stored {
             let number = schema::number_of(row.get(1..9).ok_or_else(|| damaged("node"))?);
             self.known_nodes.insert(bits, number);
@@ -518,20 +469,13 @@ impl<'t> Batch<'t> {
         if let Some(number) = self.known_paths.get(path) {
             return Ok(*number);
         }
-        let stored = self
-            .paths
-            .get(path)
-            .map_err(broken)?
-            .map(|row| schema::number_of(row.value()));
+        let stored = self.paths.get(path).map_err(broken)?.map(|row| schema::number_of(row.value()));
         let number = match stored {
             Some(number) => number,
             None => {
                 let number = self.counters.paths;
                 self.counters.paths += 1;
-                self.pending
-                    .paths
-                    .rows
-                    .push((path.to_vec(), number.to_be_bytes().to_vec()));
+                self.pending.paths.rows.push((path.to_vec(), number.to_be_bytes().to_vec()));
                 self.pending.path_names.rows.push((number, path.to_vec()));
                 number
             }
@@ -547,11 +491,7 @@ impl<'t> Batch<'t> {
             return Ok(*number);
         }
         let row = key::<40>(&[&path.to_be_bytes(), digest]);
-        let stored = self
-            .artifact_keys
-            .get(&row)
-            .map_err(broken)?
-            .map(|row| schema::number_of(row.value()));
+        let stored = self.artifact_keys.get(&row).map_err(broken)?.map(|row| schema::number_of(row.value()));
         let number = match stored {
             Some(number) => number,
             None => {
@@ -561,10 +501,7 @@ impl<'t> Batch<'t> {
                 record.extend_from_slice(&artifact.size_bytes.to_be_bytes());
                 record.extend_from_slice(digest);
                 self.pending.artifacts.rows.push((number, seal(record)));
-                self.pending
-                    .artifact_keys
-                    .rows
-                    .push((row, number.to_be_bytes().to_vec()));
+                self.pending.artifact_keys.rows.push((row, number.to_be_bytes().to_vec()));
                 self.pending.contents.add(&[&digest[..16], &number.to_be_bytes()]);
                 number
             }
@@ -577,11 +514,8 @@ impl<'t> Batch<'t> {
         if let Some(number) = self.known_metrics.get(name) {
             return Ok(*number);
         }
-        let stored = self
-            .metric_names
-            .get(name.as_bytes())
-            .map_err(broken)?
-            .map(|row| schema::number_of(row.value()));
+        let stored =
+            self.metric_names.get(name.as_bytes()).map_err(broken)?.map(|row| schema::number_of(row.value()));
         let number = match stored {
             Some(number) => number,
             None => {
@@ -591,10 +525,7 @@ impl<'t> Batch<'t> {
                     .metric_names
                     .rows
                     .push((name.as_bytes().to_vec(), number.to_be_bytes().to_vec()));
-                self.pending
-                    .metric_name_texts
-                    .rows
-                    .push((number, name.as_bytes().to_vec()));
+                self.pending.metric_name_texts.rows.push((number, name.as_bytes().to_vec()));
                 number
             }
         };
@@ -632,8 +563,7 @@ impl<'t> Batch<'t> {
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
         let mut meta = self.transaction.open_table(schema::META).map_err(broken)?;
-        meta.insert(b"counters".as_slice(), self.counters.to_bytes().as_slice())
-            .map_err(broken)?;
+        meta.insert(b"counters".as_slice(), self.counters.to_bytes().as_slice()).map_err(broken)?;
         Ok(())
     }
 }
@@ -646,10 +576,7 @@ fn label_key(run: &Run) -> Vec<u8> {
 }
 
 fn run_time_key(run: &Run) -> [u8; 24] {
-    key(&[
-        &time_bytes(run.started_at.micros()),
-        &run.id.as_u128().to_be_bytes(),
-    ])
+    key(&[&time_bytes(run.started_at.micros()), &run.id.as_u128().to_be_bytes()])
 }
 
 fn write_edge(bytes: &mut Vec<u8>, artifact: u64, at_us: i64, evidence: Evidence, role: Role) {

@@ -65,15 +65,9 @@ impl Store {
             }
             // After an unclean end a reader may not repair; a writable open does.
             Err(DatabaseError::RepairAborted) => {
-                drop(
-                    builder()
-                        .open(&self.path)
-                        .map_err(|cause| self.failed("open", cause))?,
-                );
+                drop(builder().open(&self.path).map_err(|cause| self.failed("open", cause))?);
                 let database = builder().open_read_only(&self.path);
-                Ok(Found::Usable(
-                    database.map_err(|cause| self.failed("open", cause))?,
-                ))
+                Ok(Found::Usable(database.map_err(|cause| self.failed("open", cause))?))
             }
             Err(DatabaseError::Storage(redb::StorageError::Io(cause)))
                 if cause.kind() != std::io::ErrorKind::InvalidData
@@ -93,12 +87,9 @@ impl Store {
     }
 
     fn open_alone(path: &Path) -> Result<Database> {
-        builder()
-            .set_concurrency_mode(ConcurrencyMode::ExclusiveWriter)
-            .create(path)
-            .map_err(|cause| {
-                Error::store(format!("cannot make the store `{}`", path.display())).because(cause)
-            })
+        builder().set_concurrency_mode(ConcurrencyMode::ExclusiveWriter).create(path).map_err(|cause| {
+            Error::store(format!("cannot make the store `{}`", path.display())).because(cause)
+        })
     }
 
     fn failed(&self, what: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -110,9 +101,7 @@ impl Store {
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder
-        .set_cache_size(CACHE_BYTES)
-        .set_concurrency_mode(ConcurrencyMode::MultiWriter);
+    builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::MultiWriter);
     builder
 }
 

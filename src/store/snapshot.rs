@@ -78,23 +78,14 @@ impl Edges {
             Ok(Edge {
                 artifact: ArtifactNo(number_of(row)),
                 at: time_of(&row[8..]),
-                evidence: *Evidence::ALL
-                    .get(usize::from(row[16]))
-                    .ok_or_else(|| damaged("edges"))?,
-                role: *Role::ALL
-                    .get(usize::from(row[17]))
-                    .ok_or_else(|| damaged("edges"))?,
+                evidence: *Evidence::ALL.get(usize::from(row[16])).ok_or_else(|| damaged("edges"))?,
+                role: *Role::ALL.get(usize::from(row[17])).ok_or_else(|| damaged("edges"))?,
             })
         });
         let used = edges.by_ref().take(count).collect::<Result<Vec<_>>>()?;
         let generated = edges.collect::<Result<Vec<_>>>()?;
         let id = NodeId::from_u128(u128::from_be_bytes(id));
-        Ok(Edges {
-            id,
-            run: RunNo(number_of(bytes)),
-            used,
-            generated,
-        })
+        Ok(Edges { id, run: RunNo(number_of(bytes)), used, generated })
     }
 }
 
@@ -178,11 +169,7 @@ impl<const N: usize> Reading<schema::Key<N>> {
         }
         let mut rows = table.range::<&[u8; N]>(first..=last).map_err(broken)?;
         loop {
-            let row = if order == Order::Rising {
-                rows.next()
-            } else {
-                rows.next_back()
-            };
+            let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
             let Some(row) = row else { return Ok(()) };
             let (place, value) = row.map_err(broken)?;
             if visit(place.value(), value.value())?.is_break() {
@@ -257,9 +244,7 @@ impl Snapshot {
 
     /// Returns how many bytes of a journal segment are applied.
     pub fn applied_bytes(&self, segment: u128) -> Result<u64> {
-        let bytes = self
-            .segments
-            .get(&segment.to_be_bytes(), |bytes| Ok(number_of(bytes)))?;
+        let bytes = self.segments.get(&segment.to_be_bytes(), |bytes| Ok(number_of(bytes)))?;
         Ok(bytes.unwrap_or(0))
     }
 
@@ -294,13 +279,12 @@ impl Snapshot {
     /// Returns what became of a run, in the order of time.
     pub fn outcomes(&self, run: RunNo) -> Result<Vec<RunOutcome>> {
         let mut outcomes = Vec::new();
-        self.run_outcomes
-            .scan_front(&run.0.to_be_bytes(), Order::Rising, |_, bytes| {
-                if let Fact::RunOutcome(outcome) = record(bytes)? {
-                    outcomes.push(outcome);
-                }
-                Ok(GO_ON)
-            })?;
+        self.run_outcomes.scan_front(&run.0.to_be_bytes(), Order::Rising, |_, bytes| {
+            if let Fact::RunOutcome(outcome) = record(bytes)? {
+                outcomes.push(outcome);
+            }
+            Ok(GO_ON)
+        })?;
         Ok(outcomes)
     }
 
@@ -313,11 +297,8 @@ impl Snapshot {
         first.push(0);
         let mut last = first.clone();
         last.extend_from_slice(&[0xff; 16]);
-        let rows = table
-            .range::<&[u8]>(first.as_slice()..=last.as_slice())
-            .map_err(broken)?;
-        rows.map(|row| Ok(RunNo(number_of(row.map_err(broken)?.1.value()))))
-            .collect()
+        let rows = table.range::<&[u8]>(first.as_slice()..=last.as_slice()).map_err(broken)?;
+        rows.map(|row| Ok(RunNo(number_of(row.map_err(broken)?.1.value())))).collect()
     }
 
     /// Returns runs whose key ends in the hexadecimal digits `tail`, at most `limit`.
@@ -327,34 +308,28 @@ impl Snapshot {
         }
         let turned: String = tail.chars().rev().collect();
         let (first, last) = (format!("{turned:0<32}"), format!("{turned:f<32}"));
-        let place = |text: &str| {
-            u128::from_str_radix(text, 16)
-                .map(u128::to_be_bytes)
-                .map_err(|_| damaged("tail"))
-        };
+        let place =
+            |text: &str| u128::from_str_radix(text, 16).map(u128::to_be_bytes).map_err(|_| damaged("tail"));
         let mut found = Vec::new();
-        self.run_tails
-            .scan(&place(&first)?, &place(&last)?, Order::Rising, |_, row| {
-                found.push(RunNo(number_of(row)));
-                Ok(if found.len() < limit { GO_ON } else { STOP })
-            })?;
+        self.run_tails.scan(&place(&first)?, &place(&last)?, Order::Rising, |_, row| {
+            found.push(RunNo(number_of(row)));
+            Ok(if found.len() < limit { GO_ON } else { STOP })
+        })?;
         Ok(found)
     }
 
     /// Returns runs from the newest start to the oldest, until `visit` breaks.
     pub fn runs_newest_first(&self, mut visit: impl FnMut(RunNo) -> Result<ControlFlow<()>>) -> Result<()> {
-        self.run_times
-            .scan_front(&[], Order::Falling, |_, row| visit(RunNo(number_of(row))))
+        self.run_times.scan_front(&[], Order::Falling, |_, row| visit(RunNo(number_of(row))))
     }
 
     /// Returns the steps of a run.
     pub fn steps_of(&self, run: RunNo) -> Result<Vec<StepNo>> {
         let mut steps = Vec::new();
-        self.run_steps
-            .scan_front(&run.0.to_be_bytes(), Order::Rising, |place, _| {
-                steps.push(StepNo(number_of(&place[8..])));
-                Ok(GO_ON)
-            })?;
+        self.run_steps.scan_front(&run.0.to_be_bytes(), Order::Rising, |place, _| {
+            steps.push(StepNo(number_of(&place[8..])));
+            Ok(GO_ON)
+        })?;
         Ok(steps)
     }
 
@@ -371,22 +346,12 @@ impl Snapshot {
         for edge in edges.used {
             let artifact = self.artifact(edge.artifact)?;
             let at = Timestamp::from_micros(edge.at);
-            whole.used.push(Used {
-                artifact,
-                at,
-                evidence: edge.evidence,
-                role: edge.role,
-            });
+            whole.used.push(Used { artifact, at, evidence: edge.evidence, role: edge.role });
         }
         for edge in edges.generated {
             let artifact = self.artifact(edge.artifact)?;
             let at = Timestamp::from_micros(edge.at);
-            whole.generated.push(Generated {
-                artifact,
-                at,
-                evidence: edge.evidence,
-                role: edge.role,
-            });
+            whole.generated.push(Generated { artifact, at, evidence: edge.evidence, role: edge.role });
         }
         Ok(Some(whole))
     }
@@ -407,11 +372,10 @@ impl Snapshot {
     /// Returns the steps whose key is `digest`.
     pub fn steps_by_key(&self, digest: &Digest) -> Result<Vec<StepNo>> {
         let mut steps = Vec::new();
-        self.step_keys
-            .scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
-                steps.push(StepNo(number_of(&place[16..])));
-                Ok(GO_ON)
-            })?;
+        self.step_keys.scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
+            steps.push(StepNo(number_of(&place[16..])));
+            Ok(GO_ON)
+        })?;
         Ok(steps)
     }
 
@@ -443,29 +407,26 @@ impl Snapshot {
     /// Returns the versions of a path.
     pub fn versions(&self, path: PathNo) -> Result<Vec<ArtifactNo>> {
         let mut versions = Vec::new();
-        self.artifact_keys
-            .scan_front(&path.0.to_be_bytes(), Order::Rising, |_, row| {
-                versions.push(ArtifactNo(number_of(row)));
-                Ok(GO_ON)
-            })?;
+        self.artifact_keys.scan_front(&path.0.to_be_bytes(), Order::Rising, |_, row| {
+            versions.push(ArtifactNo(number_of(row)));
+            Ok(GO_ON)
+        })?;
         Ok(versions)
     }
 
     /// Returns the artifact with this path and content.
     pub fn artifact_no(&self, path: PathNo, digest: &Digest) -> Result<Option<ArtifactNo>> {
         let place = key::<40>(&[&path.0.to_be_bytes(), digest.as_bytes()]);
-        self.artifact_keys
-            .get(&place, |row| Ok(ArtifactNo(number_of(row))))
+        self.artifact_keys.get(&place, |row| Ok(ArtifactNo(number_of(row))))
     }
 
     /// Returns the artifacts with this content, wherever they lay.
     pub fn artifacts_with(&self, digest: &Digest) -> Result<Vec<ArtifactNo>> {
         let mut candidates = Vec::new();
-        self.contents
-            .scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
-                candidates.push(ArtifactNo(number_of(&place[16..])));
-                Ok(GO_ON)
-            })?;
+        self.contents.scan_front(&digest.as_bytes()[..16], Order::Rising, |place, _| {
+            candidates.push(ArtifactNo(number_of(&place[16..])));
+            Ok(GO_ON)
+        })?;
         // The index holds the front of the digest only.
         let mut found = Vec::with_capacity(candidates.len());
         for candidate in candidates {
@@ -484,30 +445,18 @@ impl Snapshot {
     /// Returns an artifact.
     pub fn artifact(&self, artifact: ArtifactNo) -> Result<Artifact> {
         let (path, size_bytes, digest) = self.artifact_row(artifact)?;
-        let path = self
-            .path_names
-            .get(path.0, |bytes| Ok(bytes.to_vec()))?
-            .ok_or_else(|| damaged("path"))?;
+        let path = self.path_names.get(path.0, |bytes| Ok(bytes.to_vec()))?.ok_or_else(|| damaged("path"))?;
         let path = ArtifactPath::from_bytes(path).map_err(|_| damaged("path"))?;
-        Ok(Artifact {
-            path,
-            digest,
-            size_bytes,
-        })
+        Ok(Artifact { path, digest, size_bytes })
     }
 
     fn artifact_row(&self, artifact: ArtifactNo) -> Result<(PathNo, u64, Digest)> {
         let row = self.artifacts.get(artifact.0, |sealed| {
-            let bytes = unseal(sealed)
-                .filter(|bytes| bytes.len() == 48)
-                .ok_or_else(|| damaged("artifact"))?;
+            let bytes =
+                unseal(sealed).filter(|bytes| bytes.len() == 48).ok_or_else(|| damaged("artifact"))?;
             let mut digest = [0; 32];
             digest.copy_from_slice(&bytes[16..]);
-            Ok((
-                PathNo(number_of(bytes)),
-                number_of(&bytes[8..]),
-                Digest::from_bytes(digest),
-            ))
+            Ok((PathNo(number_of(bytes)), number_of(&bytes[8..]), Digest::from_bytes(digest)))
         })?;
         row.ok_or_else(|| damaged("artifact"))
     }
@@ -571,11 +520,7 @@ impl Snapshot {
         let first = key::<32>(&[&front, &[0; 24]]);
         let last = key::<32>(&[&front, &time_bytes(until), &[0xff; 16]]);
         self.path_writes.scan(&first, &last, Order::Falling, |place, _| {
-            visit(
-                time_of(&place[8..]),
-                StepNo(number_of(&place[16..])),
-                ArtifactNo(number_of(&place[24..])),
-            )
+            visit(time_of(&place[8..]), StepNo(number_of(&place[16..])), ArtifactNo(number_of(&place[24..])))
         })
     }
 
@@ -584,11 +529,10 @@ impl Snapshot {
     /// Returns the points of metrics of a run or model version, by name, step and time.
     pub fn metrics(&self, owner: NodeId) -> Result<Vec<Metric>> {
         let mut rows = Vec::new();
-        self.metrics
-            .scan_front(&owner.as_u128().to_be_bytes(), Order::Rising, |place, _| {
-                rows.push(*place);
-                Ok(GO_ON)
-            })?;
+        self.metrics.scan_front(&owner.as_u128().to_be_bytes(), Order::Rising, |place, _| {
+            rows.push(*place);
+            Ok(GO_ON)
+        })?;
         let mut names = std::collections::HashMap::new();
         let mut points = Vec::with_capacity(rows.len());
         for row in rows {
@@ -630,26 +574,24 @@ impl Snapshot {
     /// Returns the changes of a model version, in the order of time.
     pub fn model_changes(&self, model: NodeId) -> Result<Vec<ModelChange>> {
         let mut changes = Vec::new();
-        self.model_changes
-            .scan_front(&model.as_u128().to_be_bytes(), Order::Rising, |_, bytes| {
-                if let Fact::ModelChanged(change) = record(bytes)? {
-                    changes.push(change);
-                }
-                Ok(GO_ON)
-            })?;
+        self.model_changes.scan_front(&model.as_u128().to_be_bytes(), Order::Rising, |_, bytes| {
+            if let Fact::ModelChanged(change) = record(bytes)? {
+                changes.push(change);
+            }
+            Ok(GO_ON)
+        })?;
         Ok(changes)
     }
 
     /// Returns the keys of the model versions that hold an artifact.
     pub fn models_with(&self, artifact: ArtifactNo) -> Result<Vec<NodeId>> {
         let mut models = Vec::new();
-        self.model_artifacts
-            .scan_front(&artifact.0.to_be_bytes(), Order::Rising, |place, _| {
-                let mut id = [0; 16];
-                id.copy_from_slice(&place[8..]);
-                models.push(NodeId::from_u128(u128::from_be_bytes(id)));
-                Ok(GO_ON)
-            })?;
+        self.model_artifacts.scan_front(&artifact.0.to_be_bytes(), Order::Rising, |place, _| {
+            let mut id = [0; 16];
+            id.copy_from_slice(&place[8..]);
+            models.push(NodeId::from_u128(u128::from_be_bytes(id)));
+            Ok(GO_ON)
+        })?;
         Ok(models)
     }
 
@@ -702,9 +644,7 @@ impl Snapshot {
             owners.push(model.id);
             let changes = self.model_changes(model.id)?;
             visit(Fact::ModelRegistered(model))?;
-            changes
-                .into_iter()
-                .try_for_each(|change| visit(Fact::ModelChanged(change)))?;
+            changes.into_iter().try_for_each(|change| visit(Fact::ModelChanged(change)))?;
         }
         for owner in owners {
             let points = self.metrics(owner)?;
@@ -712,9 +652,7 @@ impl Snapshot {
                 visit(Fact::Metrics(points))?;
             }
         }
-        self.notes()?
-            .into_iter()
-            .try_for_each(|note| visit(Fact::NoteRead(note)))
+        self.notes()?.into_iter().try_for_each(|note| visit(Fact::NoteRead(note)))
     }
 }
 

@@ -22,11 +22,7 @@ fn push_literal(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("literal {}\n", bytes.len()).as_bytes());
     for line in deflated(bytes).chunks(LINE_BYTES) {
         let length = line.len() as u8;
-        out.push(if length <= 26 {
-            b'A' + length - 1
-        } else {
-            b'a' + length - 27
-        });
+        out.push(if length <= 26 { b'A' + length - 1 } else { b'a' + length - 27 });
         for group in line.chunks(4) {
             let mut word = [0; 4];
             word[..group.len()].copy_from_slice(group);
@@ -48,10 +44,7 @@ fn push_base85(mut word: u32, out: &mut Vec<u8>) {
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut stream = deflate::Write::new(Vec::new(), Compression::DEFAULT);
-    stream
-        .write_all(bytes)
-        .and_then(|()| stream.flush())
-        .expect("writing into memory does not fail");
+    stream.write_all(bytes).and_then(|()| stream.flush()).expect("writing into memory does not fail");
     stream.into_inner()
 }
 

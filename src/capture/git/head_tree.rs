@@ -97,13 +97,11 @@ impl HeadTree {
         }
         // A filter that fails, or a file whose conversion is refused, leaves the bytes different as they are.
         let stored = self.stored_form(path, bytes).unwrap_or_default();
-        Ok(
-            if stored.is_some_and(|stored| self.is_blob(&stored, id).unwrap_or(false)) {
-                InGit::Same
-            } else {
-                InGit::Differs
-            },
-        )
+        Ok(if stored.is_some_and(|stored| self.is_blob(&stored, id).unwrap_or(false)) {
+            InGit::Same
+        } else {
+            InGit::Differs
+        })
     }
 
     fn is_blob(&self, bytes: &[u8], id: ObjectId) -> Result<bool> {
@@ -147,18 +145,11 @@ impl HeadTree {
     }
 
     fn read(&self, tree: ObjectId) -> Result<Folder> {
-        let tree = self
-            .repo
-            .find_tree(tree)
-            .map_err(|cause| cannot(&self.repo, "a tree of `HEAD`", cause))?;
-        let entries = tree
-            .decode()
-            .map_err(|cause| cannot(&self.repo, "a tree of `HEAD`", cause))?;
+        let tree =
+            self.repo.find_tree(tree).map_err(|cause| cannot(&self.repo, "a tree of `HEAD`", cause))?;
+        let entries = tree.decode().map_err(|cause| cannot(&self.repo, "a tree of `HEAD`", cause))?;
         let entry = |entry: &gix::objs::tree::EntryRef<'_>| {
-            (
-                entry.filename.to_owned(),
-                (entry.mode.kind(), entry.oid.to_owned()),
-            )
+            (entry.filename.to_owned(), (entry.mode.kind(), entry.oid.to_owned()))
         };
         Ok(entries.entries.iter().map(entry).collect())
     }
@@ -172,22 +163,13 @@ impl HeadTree {
             none => {
                 let (pipeline, index) = self.repo.filter_pipeline(None)?;
                 let (pipeline, attributes) = pipeline.into_parts();
-                none.insert(Filters {
-                    pipeline,
-                    attributes,
-                    index: index.into_owned(),
-                })
+                none.insert(Filters { pipeline, attributes, index: index.into_owned() })
             }
         };
-        let Filters {
-            pipeline,
-            attributes,
-            index,
-        } = filters;
+        let Filters { pipeline, attributes, index } = filters;
         let path = BStr::new(path);
-        let at_path = attributes
-            .at_entry(path, None, &self.repo.objects)
-            .map_err(gix::hash::io::from_std_io)?;
+        let at_path =
+            attributes.at_entry(path, None, &self.repo.objects).map_err(gix::hash::io::from_std_io)?;
         let relative = gix::path::from_bstr(path)?;
         let mut converted = pipeline.convert_to_git(
             bytes,
@@ -213,6 +195,5 @@ impl HeadTree {
 
 /// Splits a path into its folder, which may be empty, and its last part.
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    path.rfind_byte(b'/')
-        .map_or((b"", path), |slash| (&path[..slash], &path[slash + 1..]))
+    path.rfind_byte(b'/').map_or((b"", path), |slash| (&path[..slash], &path[slash + 1..]))
 }

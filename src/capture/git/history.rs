@@ -22,10 +22,7 @@ pub fn is_ancestor(root: &Path, ancestor: &str, descendant: &str) -> Result<Opti
     else {
         return Ok(None);
     };
-    let walk = repo
-        .rev_walk([descendant])
-        .all()
-        .map_err(|cause| cannot(&repo, "the history", cause))?;
+    let walk = repo.rev_walk([descendant]).all().map_err(|cause| cannot(&repo, "the history", cause))?;
     for commit in walk {
         match commit {
             Ok(commit) if commit.id == ancestor => return Ok(Some(true)),
@@ -34,9 +31,7 @@ pub fn is_ancestor(root: &Path, ancestor: &str, descendant: &str) -> Result<Opti
             Err(_) => return Ok(None),
         }
     }
-    let cut_off = repo
-        .is_shallow()
-        .map_err(|cause| cannot(&repo, "the history", cause))?;
+    let cut_off = repo.is_shallow().map_err(|cause| cannot(&repo, "the history", cause))?;
     Ok(if cut_off { None } else { Some(false) })
 }
 
@@ -81,21 +76,9 @@ pub fn changed_between(root: &Path, a: &str, b: &str) -> Result<Option<ChangedFi
             Change::Deletion { entry_mode, path, .. } if !entry_mode.is_tree() => {
                 Some((path, ChangeKind::Deleted))
             }
-            Change::Modification {
-                previous_entry_mode,
-                entry_mode,
-                path,
-                ..
-            } if !entry_mode.is_tree() => {
+            Change::Modification { previous_entry_mode, entry_mode, path, .. } if !entry_mode.is_tree() => {
                 let same_type = previous_entry_mode.value() & 0o170_000 == entry_mode.value() & 0o170_000;
-                Some((
-                    path,
-                    if same_type {
-                        ChangeKind::Modified
-                    } else {
-                        ChangeKind::TypeChanged
-                    },
-                ))
+                Some((path, if same_type { ChangeKind::Modified } else { ChangeKind::TypeChanged }))
             }
             _ => None,
         })
@@ -113,10 +96,8 @@ fn commit_id(repo: &gix::Repository, sha: &str) -> Result<Option<ObjectId>> {
         return Err(wrong("it is too long"));
     }
     let prefix = Prefix::from_hex(sha).map_err(|cause| wrong(&cause.to_string()))?;
-    let found = repo
-        .objects
-        .lookup_prefix(prefix, None)
-        .map_err(|cause| cannot(repo, "its objects", cause))?;
+    let found =
+        repo.objects.lookup_prefix(prefix, None).map_err(|cause| cannot(repo, "its objects", cause))?;
     match found {
         None => Ok(None),
         Some(Err(())) => Err(wrong("several objects begin like this").hint("give more digits")),

@@ -233,11 +233,7 @@ pub struct Options<'a> {
 impl Options<'_> {
     /// Says whether `path` or a folder above it is skipped.
     fn skips(&self, path: &[u8]) -> bool {
-        let folders = path
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'/')
-            .map(|(at, _)| &path[..at]);
+        let folders = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
         folders.chain([path]).any(|path| (self.skip)(path))
     }
 }
@@ -255,11 +251,8 @@ pub fn code_state(root: &Path, options: &Options<'_>) -> Result<CodeState> {
         return Ok(CodeState::empty(Repository::None));
     };
     let head = open::head(&repo)?;
-    let mut state = CodeState::empty(if head.commit.is_some() {
-        Repository::Commit
-    } else {
-        Repository::Unborn
-    });
+    let mut state =
+        CodeState::empty(if head.commit.is_some() { Repository::Commit } else { Repository::Unborn });
     state.sha = head.commit.map(|id| id.to_string());
     state.sha_short = head.sha_short;
     state.branch = head.branch;
@@ -281,14 +274,7 @@ pub fn code_state(root: &Path, options: &Options<'_>) -> Result<CodeState> {
 
     let pending = status::merge(staged, tracked, &hidden, &index.file, options);
     state.submodules = submodule::list(&work_tree, &index.file, &mut state.unread);
-    patch::describe(
-        &repo,
-        &index.file,
-        &work_tree,
-        pending,
-        &options.limits,
-        &mut state,
-    )?;
+    patch::describe(&repo, &index.file, &work_tree, pending, &options.limits, &mut state)?;
     untracked::describe(&work_tree, found, &options.limits, &mut state);
     state.unread.sort_by(|a, b| a.path.cmp(&b.path));
     state.work_tree = Some(work_tree);

@@ -30,10 +30,7 @@ const SHA_SHORT_MIN: usize = 7;
 pub fn work_tree_root(folder: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(folder).ok()?;
     let resolved = absolute.canonicalize().unwrap_or(absolute);
-    resolved
-        .ancestors()
-        .find(|folder| folder.join(".git").symlink_metadata().is_ok())
-        .map(Path::to_owned)
+    resolved.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
 }
 
 /// Opens the repository that `root` is in, or `None` when it is in none.
@@ -49,15 +46,10 @@ pub(super) fn open(root: &Path) -> Result<Option<gix::Repository>> {
 /// Opens the repository of the work tree at exactly `work_tree`.
 pub(super) fn open_at(git: &Path) -> Result<gix::Repository> {
     let mut permissions = gix::open::Permissions::all();
-    if REPOSITORY_VARIABLES
-        .iter()
-        .any(|name| std::env::var_os(name).is_some())
-    {
+    if REPOSITORY_VARIABLES.iter().any(|name| std::env::var_os(name).is_some()) {
         permissions.env.git_prefix = gix::sec::Permission::Deny;
     }
-    let options = gix::open::Options::default()
-        .permissions(permissions)
-        .open_path_as_is(true);
+    let options = gix::open::Options::default().permissions(permissions).open_path_as_is(true);
     gix::open_opts(git, options).map_err(|cause| {
         Error::request(format!("cannot read the git repository at `{}`", git.display()))
             .because(cause)
@@ -82,43 +74,18 @@ pub(super) struct Head {
 /// Reads `HEAD` down to its tree.
 pub(super) fn head(repo: &gix::Repository) -> Result<Head> {
     let mut head = repo.head().map_err(|cause| cannot(repo, "`HEAD`", cause))?;
-    let branch = head
-        .referent_name()
-        .map(|name| name.shorten().to_str_lossy().into_owned());
+    let branch = head.referent_name().map(|name| name.shorten().to_str_lossy().into_owned());
     let detached = head.is_detached();
-    let Some(id) = head
-        .try_peel_to_id()
-        .map_err(|cause| cannot(repo, "`HEAD`", cause))?
-    else {
-        return Ok(Head {
-            commit: None,
-            sha_short: None,
-            tree: None,
-            branch,
-            detached,
-        });
+    let Some(id) = head.try_peel_to_id().map_err(|cause| cannot(repo, "`HEAD`", cause))? else {
+        return Ok(Head { commit: None, sha_short: None, tree: None, branch, detached });
     };
     let subject = format!("commit `{id}` of `HEAD`");
-    let commit = repo
-        .find_commit(id)
-        .map_err(|cause| cannot(repo, &subject, cause))?;
-    let tree = commit
-        .tree_id()
-        .map_err(|cause| cannot(repo, &subject, cause))?
-        .detach();
+    let commit = repo.find_commit(id).map_err(|cause| cannot(repo, &subject, cause))?;
+    let tree = commit.tree_id().map_err(|cause| cannot(repo, &subject, cause))?.detach();
     let full = id.to_string();
-    let length = id
-        .shorten()
-        .map_or(full.len(), |prefix| prefix.hex_len())
-        .max(SHA_SHORT_MIN);
+    let length = id.shorten().map_or(full.len(), |prefix| prefix.hex_len()).max(SHA_SHORT_MIN);
     let sha_short = Some(full[..length].to_owned());
-    Ok(Head {
-        commit: Some(id.detach()),
-        sha_short,
-        tree: Some(tree),
-        branch,
-        detached,
-    })
+    Ok(Head { commit: Some(id.detach()), sha_short, tree: Some(tree), branch, detached })
 }
 
 /// Makes the error for a part of `repo` that cannot be read.
@@ -127,10 +94,7 @@ pub(super) fn cannot(
     what: &str,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
-    Error::request(format!(
-        "cannot read {what} in the git repository at `{}`",
-        repo.git_dir().display()
-    ))
-    .because(cause)
-    .hint("try `git fsck`; nothing was changed")
+    Error::request(format!("cannot read {what} in the git repository at `{}`", repo.git_dir().display()))
+        .because(cause)
+        .hint("try `git fsck`; nothing was changed")
 }

@@ -40,13 +40,7 @@ pub(super) fn describe(
     for (path, pending) in &pending {
         let (size_bytes, digest) = writer.change(path, pending);
         if let Some((from, head)) = &pending.renamed_from {
-            writer.change(
-                from,
-                &Pending {
-                    head: Some(*head),
-                    ..Pending::default()
-                },
-            );
+            writer.change(from, &Pending { head: Some(*head), ..Pending::default() });
         }
         state.changed.push(Change {
             path: path.to_vec(),
@@ -83,12 +77,9 @@ impl<'a> Writer<'a> {
         work_tree: &'a Path,
         limits: &'a Limits,
     ) -> Result<Self> {
-        let (filters, _) = repo
-            .filter_pipeline(None)
-            .map_err(|cause| cannot(repo, "the filters", cause))?;
-        let capabilities = repo
-            .filesystem_options()
-            .map_err(|cause| cannot(repo, "the configuration", cause))?;
+        let (filters, _) = repo.filter_pipeline(None).map_err(|cause| cannot(repo, "the filters", cause))?;
+        let capabilities =
+            repo.filesystem_options().map_err(|cause| cannot(repo, "the configuration", cause))?;
         Ok(Writer {
             repo,
             index,
@@ -114,10 +105,7 @@ impl<'a> Writer<'a> {
         let is_submodule =
             |recorded: Option<Recorded>| recorded.is_some_and(|recorded| recorded.mode.is_submodule());
         if is_submodule(pending.head) || is_submodule(pending.index_entry) {
-            self.omit(
-                path,
-                "a submodule: its commit is noted, its files are not carried".into(),
-            );
+            self.omit(path, "a submodule: its commit is noted, its files are not carried".into());
         } else {
             match self.stored(path, pending, &file, seen.bytes) {
                 Ok(new) => self.push(path, pending.head, new),
@@ -128,10 +116,7 @@ impl<'a> Writer<'a> {
     }
 
     fn omit(&mut self, path: &BString, reason: String) {
-        self.omitted.push(Omission {
-            path: path.to_vec(),
-            reason,
-        });
+        self.omitted.push(Omission { path: path.to_vec(), reason });
     }
 
     /// Reads a file of the work tree once, for its digest and for the patch.
@@ -149,16 +134,12 @@ impl<'a> Writer<'a> {
                 let max_bytes = self.limits.patch_file_max_bytes;
                 match on_disk.and_then(|on_disk| Ok((work_file::read_at_most(&on_disk, max_bytes)?, on_disk)))
                 {
-                    Err(error) => Seen {
-                        size_bytes,
-                        digest: None,
-                        bytes: Err(format!("cannot be read: {error}")),
-                    },
-                    Ok((Some(bytes), _)) => Seen {
-                        size_bytes,
-                        digest: Some(*blake3::hash(&bytes).as_bytes()),
-                        bytes: Ok(bytes),
-                    },
+                    Err(error) => {
+                        Seen { size_bytes, digest: None, bytes: Err(format!("cannot be read: {error}")) }
+                    }
+                    Ok((Some(bytes), _)) => {
+                        Seen { size_bytes, digest: Some(*blake3::hash(&bytes).as_bytes()), bytes: Ok(bytes) }
+                    }
                     Ok((None, on_disk)) => Seen {
                         size_bytes,
                         digest: (size_bytes <= Some(self.limits.digest_file_max_bytes))
@@ -184,16 +165,10 @@ impl<'a> Writer<'a> {
             WorkFile::Absent | WorkFile::Folder => return Ok(None),
             WorkFile::Special => return Err("neither a file nor a symbolic link".into()),
             WorkFile::Link(_) => {
-                return Ok(Some(Stored {
-                    mode: Mode::SYMLINK,
-                    bytes: bytes?,
-                }));
+                return Ok(Some(Stored { mode: Mode::SYMLINK, bytes: bytes? }));
             }
             WorkFile::Regular { .. } if !self.capabilities.symlink && recorded == Some(Mode::SYMLINK) => {
-                return Ok(Some(Stored {
-                    mode: Mode::SYMLINK,
-                    bytes: bytes?,
-                }));
+                return Ok(Some(Stored { mode: Mode::SYMLINK, bytes: bytes? }));
             }
             WorkFile::Regular { executable, .. } if self.capabilities.executable_bit => *executable,
             WorkFile::Regular { .. } => recorded == Some(Mode::FILE_EXECUTABLE),
@@ -206,11 +181,7 @@ impl<'a> Writer<'a> {
             .convert_to_git(bytes.as_slice(), &relative, self.index)
             .map_err(|error| format!("git's filters fail: {error}"))?;
         std::io::copy(&mut converted, &mut stored).map_err(|error| format!("git's filters fail: {error}"))?;
-        let mode = if executable {
-            Mode::FILE_EXECUTABLE
-        } else {
-            Mode::FILE
-        };
+        let mode = if executable { Mode::FILE_EXECUTABLE } else { Mode::FILE };
         Ok(Some(Stored { mode, bytes: stored }))
     }
 
@@ -230,13 +201,8 @@ impl<'a> Writer<'a> {
             _ => push_file(kind, path, old.as_ref(), new.as_ref(), &mut diff),
         }
         if (self.patch.len() + diff.len()) as u64 > self.limits.patch_max_bytes {
-            return self.omit(
-                path,
-                format!(
-                    "the patch would be larger than {} bytes",
-                    self.limits.patch_max_bytes
-                ),
-            );
+            return self
+                .omit(path, format!("the patch would be larger than {} bytes", self.limits.patch_max_bytes));
         }
         self.patch.extend_from_slice(&diff);
     }
@@ -245,21 +211,12 @@ impl<'a> Writer<'a> {
     fn blob(&self, recorded: Recorded) -> Result<Stored, String> {
         let unreadable =
             |error: &dyn std::fmt::Display| format!("its version at `HEAD` cannot be read: {error}");
-        let header = self
-            .repo
-            .find_header(recorded.id)
-            .map_err(|error| unreadable(&error))?;
+        let header = self.repo.find_header(recorded.id).map_err(|error| unreadable(&error))?;
         if header.size() > self.limits.patch_file_max_bytes {
             return Err(too_large(self.limits.patch_file_max_bytes));
         }
-        let mut blob = self
-            .repo
-            .find_blob(recorded.id)
-            .map_err(|error| unreadable(&error))?;
-        Ok(Stored {
-            mode: recorded.mode,
-            bytes: blob.take_data(),
-        })
+        let mut blob = self.repo.find_blob(recorded.id).map_err(|error| unreadable(&error))?;
+        Ok(Stored { mode: recorded.mode, bytes: blob.take_data() })
     }
 }
 
@@ -272,11 +229,7 @@ struct Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        Seen {
-            size_bytes: None,
-            digest: None,
-            bytes: Ok(Vec::new()),
-        }
+        Seen { size_bytes: None, digest: None, bytes: Ok(Vec::new()) }
     }
 }
 
@@ -321,13 +274,7 @@ fn push_file(
     if before == after && old.is_some() == new.is_some() {
         return;
     }
-    line(&[
-        b"index ",
-        id(kind, old).as_bytes(),
-        b"..",
-        id(kind, new).as_bytes(),
-        &mode_kept,
-    ]);
+    line(&[b"index ", id(kind, old).as_bytes(), b"..", id(kind, new).as_bytes(), &mode_kept]);
     if before == after {
         return;
     }
@@ -337,11 +284,8 @@ fn push_file(
         return;
     }
     // Git ends these lines with a tab if the name holds a space, so that other programs find the name's end.
-    let tab: &[u8] = if path.iter().any(u8::is_ascii_whitespace) && !name_a.starts_with(b"\"") {
-        b"\t"
-    } else {
-        b""
-    };
+    let tab: &[u8] =
+        if path.iter().any(u8::is_ascii_whitespace) && !name_a.starts_with(b"\"") { b"\t" } else { b"" };
     match old {
         Some(_) => line(&[b"--- ", &name_a, tab]),
         None => line(&[b"--- /dev/null"]),
@@ -371,10 +315,7 @@ fn push_hunks(before: &[u8], after: &[u8], out: &mut Vec<u8>) {
     diff.postprocess_lines(&input);
     let mut group: Vec<Hunk> = Vec::new();
     for hunk in diff.hunks() {
-        if group
-            .last()
-            .is_some_and(|last| hunk.before.start - last.before.end > 2 * CONTEXT_LINES)
-        {
+        if group.last().is_some_and(|last| hunk.before.start - last.before.end > 2 * CONTEXT_LINES) {
             push_group(&input, &group, out);
             group.clear();
         }
@@ -409,14 +350,8 @@ fn push_group(input: &InternedInput<&[u8]>, group: &[Hunk], out: &mut Vec<u8>) {
     let mut at = before.start;
     for hunk in group {
         push(b' ', &input.before[at as usize..hunk.before.start as usize]);
-        push(
-            b'-',
-            &input.before[hunk.before.start as usize..hunk.before.end as usize],
-        );
-        push(
-            b'+',
-            &input.after[hunk.after.start as usize..hunk.after.end as usize],
-        );
+        push(b'-', &input.before[hunk.before.start as usize..hunk.before.end as usize]);
+        push(b'+', &input.after[hunk.after.start as usize..hunk.after.end as usize]);
         at = hunk.before.end;
     }
     push(b' ', &input.before[at as usize..before.end as usize]);

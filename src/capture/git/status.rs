@@ -48,9 +48,7 @@ pub(super) struct Pending {
 
 /// Reads the index of `repo`; an absent one is empty.
 pub(super) fn read_index(repo: &gix::Repository) -> Result<Index> {
-    let shared = repo
-        .index_or_empty()
-        .map_err(|cause| cannot(repo, "the index", cause))?;
+    let shared = repo.index_or_empty().map_err(|cause| cannot(repo, "the index", cause))?;
     let mut file = gix::index::File::clone(&shared);
     if file.is_sparse() {
         spell_out_sparse_folders(repo, &mut file)?;
@@ -67,9 +65,7 @@ fn spell_out_sparse_folders(repo: &gix::Repository, file: &mut gix::index::File)
     }
     file.remove_entries(|_, _, entry| entry.mode.is_sparse());
     for (folder, tree) in folders {
-        let inside = repo
-            .index_from_tree(&tree)
-            .map_err(|cause| cannot(repo, "a sparse folder", cause))?;
+        let inside = repo.index_from_tree(&tree).map_err(|cause| cannot(repo, "a sparse folder", cause))?;
         for entry in inside.entries() {
             let mut path = folder.clone();
             path.extend_from_slice(entry.path(&inside));
@@ -87,16 +83,11 @@ fn spell_out_sparse_folders(repo: &gix::Repository, file: &mut gix::index::File)
 fn unhide(repo: &gix::Repository, file: &mut gix::index::File) -> HashSet<BString> {
     let config = repo.config_snapshot();
     let git_looks = config.boolean("core.sparseCheckout").unwrap_or(false)
-        && !config
-            .boolean("sparse.expectFilesOutsideOfPatterns")
-            .unwrap_or(false);
+        && !config.boolean("sparse.expectFilesOutsideOfPatterns").unwrap_or(false);
     let marks = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE;
     let mut hidden = HashSet::new();
     let mut absent_folder: Option<BString> = None;
-    for (entry, path) in file
-        .entries_mut_with_paths()
-        .filter(|(entry, _)| entry.flags.intersects(marks))
-    {
+    for (entry, path) in file.entries_mut_with_paths().filter(|(entry, _)| entry.flags.intersects(marks)) {
         let assumed = entry.flags.contains(Flags::ASSUME_VALID);
         if entry.flags.contains(Flags::SKIP_WORKTREE) {
             // Sparse checkouts leave out whole folders: one lookup answers for all their files.
@@ -104,10 +95,8 @@ fn unhide(repo: &gix::Repository, file: &mut gix::index::File) -> HashSet<BStrin
             if absent_folder.as_ref().is_some_and(|absent| absent == folder) {
                 continue;
             }
-            let there = |path: &BStr| {
-                repo.workdir_path(path)
-                    .is_some_and(|path| path.symlink_metadata().is_ok())
-            };
+            let there =
+                |path: &BStr| repo.workdir_path(path).is_some_and(|path| path.symlink_metadata().is_ok());
             if !there(path) {
                 if !folder.is_empty() && !there(folder) {
                     absent_folder = Some(folder.to_owned());
@@ -133,31 +122,20 @@ pub(super) fn staged_changes(
         return Ok(BTreeMap::new());
     }
     let head = match head_tree {
-        Some(tree) => repo
-            .index_from_tree(&tree)
-            .map_err(|cause| cannot(repo, "the tree of `HEAD`", cause))?,
+        Some(tree) => {
+            repo.index_from_tree(&tree).map_err(|cause| cannot(repo, "the tree of `HEAD`", cause))?
+        }
         None => gix::index::File::from_state(gix::index::State::new(repo.object_hash()), Path::new("")),
     };
     let mut changes = BTreeMap::new();
     let mut at_head: HashMap<&BStr, Recorded> = head
         .entries()
         .iter()
-        .map(|entry| {
-            (
-                entry.path(&head),
-                Recorded {
-                    mode: entry.mode,
-                    id: entry.id,
-                },
-            )
-        })
+        .map(|entry| (entry.path(&head), Recorded { mode: entry.mode, id: entry.id }))
         .collect();
     for entry in index.entries() {
         let path = entry.path(index);
-        let recorded = Recorded {
-            mode: entry.mode,
-            id: entry.id,
-        };
+        let recorded = Recorded { mode: entry.mode, id: entry.id };
         if entry.stage() != Stage::Unconflicted {
             let pending: &mut Pending = changes.entry(path.to_owned()).or_default();
             pending.head = pending.head.or(at_head.remove(path));
@@ -178,20 +156,12 @@ pub(super) fn staged_changes(
             Some(head) if file_type(head.mode) != file_type(entry.mode) => ChangeKind::TypeChanged,
             Some(_) => ChangeKind::Modified,
         };
-        let pending = Pending {
-            head,
-            index_entry: Some(recorded),
-            index: Some(kind),
-            ..Pending::default()
-        };
+        let pending = Pending { head, index_entry: Some(recorded), index: Some(kind), ..Pending::default() };
         changes.insert(path.to_owned(), pending);
     }
     for (path, recorded) in at_head {
-        let pending = Pending {
-            head: Some(recorded),
-            index: Some(ChangeKind::Deleted),
-            ..Pending::default()
-        };
+        let pending =
+            Pending { head: Some(recorded), index: Some(ChangeKind::Deleted), ..Pending::default() };
         changes.insert(path.to_owned(), pending);
     }
     pair_renames(&mut changes);
@@ -201,13 +171,8 @@ pub(super) fn staged_changes(
 /// Says whether the index vouches (by its cached trees) that it records exactly `tree`. Spares reading the trees.
 fn index_is_tree(index: &gix::index::File, tree: ObjectId) -> bool {
     let count = index.entries().len();
-    index
-        .tree()
-        .is_some_and(|root| root.id == tree && root.num_entries.is_some_and(|n| n as usize == count))
-        && !index
-            .entries()
-            .iter()
-            .any(|entry| entry.flags.contains(Flags::INTENT_TO_ADD))
+    index.tree().is_some_and(|root| root.id == tree && root.num_entries.is_some_and(|n| n as usize == count))
+        && !index.entries().iter().any(|entry| entry.flags.contains(Flags::INTENT_TO_ADD))
 }
 
 /// The kind of file in a mode: regular, symbolic link, submodule.
@@ -255,8 +220,7 @@ fn pair_renames(changes: &mut BTreeMap<BString, Pending>) {
 }
 
 fn file_name(path: &BString) -> &[u8] {
-    path.rfind_byte(b'/')
-        .map_or(path.as_slice(), |slash| &path[slash + 1..])
+    path.rfind_byte(b'/').map_or(path.as_slice(), |slash| &path[slash + 1..])
 }
 
 /// Returns how each tracked file of `work_tree` differs from the index. Opens the repository anew, to run beside others.
@@ -271,10 +235,7 @@ pub(super) fn work_tree_changes(
         &index.file,
         None::<&str>,
         &mut found,
-        CompareOrChanged {
-            work_tree,
-            index: &index.file,
-        },
+        CompareOrChanged { work_tree, index: &index.file },
         SubmoduleCheck::new(&repo, work_tree, submodule_depth),
         &mut gix::progress::Discard,
         &AtomicBool::new(false),
@@ -309,9 +270,7 @@ impl CompareBlobs for CompareOrChanged<'_> {
                 return Ok(Some(ChangeKind::TypeChanged));
             }
         }
-        let changed = FastEq
-            .compare_blobs(entry, worktree_blob_size, data, buf)
-            .unwrap_or(Some(()));
+        let changed = FastEq.compare_blobs(entry, worktree_blob_size, data, buf).unwrap_or(Some(()));
         Ok(changed.map(|()| ChangeKind::Modified))
     }
 }
@@ -325,10 +284,7 @@ impl<'index> VisitEntry<'index> for Found {
     type SubmoduleStatus = ();
 
     fn visit_entry(&mut self, entry: Entry<'index, ChangeKind, ()>) {
-        let Entry::Modification {
-            rela_path, status, ..
-        } = entry
-        else {
+        let Entry::Modification { rela_path, status, .. } = entry else {
             return;
         };
         let kind = match status {
@@ -357,10 +313,7 @@ pub(super) fn merge(
     let mut changes = staged;
     for (path, kind) in work_tree {
         let entry = index.entry_by_path(path.as_ref());
-        let recorded = entry.map(|entry| Recorded {
-            mode: entry.mode,
-            id: entry.id,
-        });
+        let recorded = entry.map(|entry| Recorded { mode: entry.mode, id: entry.id });
         let announced = entry.is_some_and(|entry| entry.flags.contains(Flags::INTENT_TO_ADD));
         let is_hidden = hidden.contains(&path);
         let pending = changes.entry(path).or_insert_with(|| Pending {

@@ -17,17 +17,10 @@ pub(super) const DEPTH_MAX: usize = 8;
 /// Lists the submodules of the index with what is checked out; those that cannot be read are added to `unread`.
 pub(super) fn list(work_tree: &Path, index: &gix::index::File, unread: &mut Vec<Omission>) -> Vec<Submodule> {
     let mut submodules = Vec::new();
-    for entry in index
-        .entries()
-        .iter()
-        .filter(|entry| entry.mode.is_submodule() && entry.stage_raw() == 0)
-    {
+    for entry in index.entries().iter().filter(|entry| entry.mode.is_submodule() && entry.stage_raw() == 0) {
         let path = entry.path(index);
         let checked_out = checked_out(work_tree, path).unwrap_or_else(|error| {
-            unread.push(Omission {
-                path: path.to_vec(),
-                reason: error.to_string(),
-            });
+            unread.push(Omission { path: path.to_vec(), reason: error.to_string() });
             None
         });
         submodules.push(Submodule {
@@ -41,9 +34,7 @@ pub(super) fn list(work_tree: &Path, index: &gix::index::File, unread: &mut Vec<
 
 /// Returns the commit checked out in the submodule at `path`; `None` when it is not initialised or has no commit.
 fn checked_out(work_tree: &Path, path: &BStr) -> Result<Option<ObjectId>> {
-    let git = work_tree
-        .join(gix::path::from_bstr(path).unwrap_or_default())
-        .join(".git");
+    let git = work_tree.join(gix::path::from_bstr(path).unwrap_or_default()).join(".git");
     if git.symlink_metadata().is_err() {
         return Ok(None);
     }
@@ -76,12 +67,7 @@ impl SubmoduleCheck {
                 }
             }
         }
-        SubmoduleCheck {
-            work_tree: work_tree.to_owned(),
-            ignored,
-            ignored_default,
-            depth,
-        }
+        SubmoduleCheck { work_tree: work_tree.to_owned(), ignored, ignored_default, depth }
     }
 }
 
@@ -89,10 +75,7 @@ impl SubmoduleStatus for SubmoduleCheck {
     type Output = ();
 
     fn status(&mut self, entry: &gix::index::Entry, path: &BStr) -> gix::Result<Option<()>> {
-        let ignore = self
-            .ignored_default
-            .or_else(|| self.ignored.get(path).copied())
-            .unwrap_or_default();
+        let ignore = self.ignored_default.or_else(|| self.ignored.get(path).copied()).unwrap_or_default();
         if ignore == Ignore::All {
             return Ok(None);
         }
@@ -107,9 +90,7 @@ impl SubmoduleStatus for SubmoduleCheck {
             return Ok(None);
         }
         let inside = self.work_tree.join(gix::path::from_bstr(path)?);
-        Ok(has_changes(&inside, self.depth - 1)
-            .unwrap_or(false)
-            .then_some(()))
+        Ok(has_changes(&inside, self.depth - 1).unwrap_or(false).then_some(()))
     }
 }
 

@@ -34,32 +34,16 @@ pub(super) fn find(
     let walk = |probe: bool| {
         let mut walk = Walk::new(work_tree, options, probe);
         let walk_options = repo.dirwalk_options()?.emit_untracked(EmissionMode::Matching);
-        repo.dirwalk(
-            index,
-            None::<&str>,
-            &AtomicBool::new(false),
-            walk_options,
-            &mut walk,
-        )?;
+        repo.dirwalk(index, None::<&str>, &AtomicBool::new(false), walk_options, &mut walk)?;
         gix::Result::Ok(walk)
     };
     // The walk ends at the first folder that cannot be listed; only then is the cost of trying each one first paid.
     match walk(false).or_else(|_| walk(true)) {
-        Ok(walk) => Found {
-            paths: walk.first.into_sorted_vec(),
-            omitted: walk.omitted,
-            unread: walk.unread,
-        },
+        Ok(walk) => Found { paths: walk.first.into_sorted_vec(), omitted: walk.omitted, unread: walk.unread },
         // Folders can also go away between the look and the listing: what is known otherwise is worth having.
         Err(error) => {
             let reason = format!("untracked files cannot be listed: {error}");
-            Found {
-                unread: vec![Omission {
-                    path: Vec::new(),
-                    reason,
-                }],
-                ..Found::default()
-            }
+            Found { unread: vec![Omission { path: Vec::new(), reason }], ..Found::default() }
         }
     }
 }
@@ -78,14 +62,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(work_tree: &'a Path, options: &'a Options<'a>, probe: bool) -> Self {
-        Walk {
-            work_tree,
-            options,
-            probe,
-            first: BinaryHeap::new(),
-            omitted: 0,
-            unread: Vec::new(),
-        }
+        Walk { work_tree, options, probe, first: BinaryHeap::new(), omitted: 0, unread: Vec::new() }
     }
 
     fn push(&mut self, path: BString) {
@@ -120,12 +97,8 @@ impl Delegate for Walk<'_> {
         deletion: Option<ForDeletionMode>,
         root_is_repository: bool,
     ) -> bool {
-        let enter = entry.status.can_recurse(
-            entry.disk_kind,
-            entry.pathspec_match,
-            deletion,
-            root_is_repository,
-        );
+        let enter =
+            entry.status.can_recurse(entry.disk_kind, entry.pathspec_match, deletion, root_is_repository);
         let is_root = entry.rela_path.is_empty();
         if !enter || (!is_root && (self.options.skip)(&entry.rela_path)) {
             return false;
@@ -136,10 +109,7 @@ impl Delegate for Walk<'_> {
         let listed = work_file::on_disk(self.work_tree, &entry.rela_path).and_then(std::fs::read_dir);
         if let Err(error) = &listed {
             let reason = format!("cannot be listed: {error}");
-            self.unread.push(Omission {
-                path: entry.rela_path.to_vec(),
-                reason,
-            });
+            self.unread.push(Omission { path: entry.rela_path.to_vec(), reason });
         }
         listed.is_ok()
     }
@@ -185,11 +155,7 @@ pub(super) fn describe(work_tree: &Path, found: Found, limits: &Limits, state: &
                 }
                 WorkFile::Absent | WorkFile::Folder | WorkFile::Special => (None, None),
             };
-            Untracked {
-                path: path.into(),
-                digest,
-                size_bytes,
-            }
+            Untracked { path: path.into(), digest, size_bytes }
         })
         .collect();
     state.untracked_omitted = found.omitted;

@@ -44,28 +44,18 @@ pub(super) fn look(work_tree: &Path, path: &[u8]) -> io::Result<WorkFile> {
         Err(error) => return Err(error),
     };
     Ok(if metadata.is_symlink() {
-        WorkFile::Link(
-            gix::path::into_bstr(on_disk.read_link()?)
-                .map_err(io::Error::other)?
-                .to_vec(),
-        )
+        WorkFile::Link(gix::path::into_bstr(on_disk.read_link()?).map_err(io::Error::other)?.to_vec())
     } else if metadata.is_dir() {
         WorkFile::Folder
     } else if metadata.is_file() {
-        WorkFile::Regular {
-            size_bytes: metadata.len(),
-            executable: is_executable(&metadata),
-        }
+        WorkFile::Regular { size_bytes: metadata.len(), executable: is_executable(&metadata) }
     } else {
         WorkFile::Special
     })
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 #[cfg(unix)]
@@ -91,8 +81,6 @@ pub(super) fn digest_of_file(on_disk: &Path) -> io::Result<[u8; 32]> {
 /// Returns a file's bytes, or `None` if there turn out to be more than `max_bytes` of them.
 pub(super) fn read_at_most(on_disk: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    File::open(on_disk)?
-        .take(max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    File::open(on_disk)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= max_bytes).then_some(bytes))
 }

@@ -40,10 +40,7 @@ impl Act<'_> {
     /// Reads the path argument `path` that starts from the descriptor argument `folder`, if there is one.
     pub(super) fn place(&self, folder: Option<usize>, path: usize) -> std::io::Result<Place> {
         let text = self.thread.read_path(self.arguments[path])?;
-        Ok(Place::new(
-            folder.map_or(HERE, |folder| self.number(folder)),
-            text,
-        ))
+        Ok(Place::new(folder.map_or(HERE, |folder| self.number(folder)), text))
     }
 }
 
@@ -58,13 +55,7 @@ impl Net<'_> {
         arguments: &[u64; 6],
         us: i64,
     ) -> Verdict {
-        let act = Act {
-            thread,
-            who,
-            abi,
-            arguments,
-            us,
-        };
+        let act = Act { thread, who, abi, arguments, us };
         let result = match call {
             Call::IoUring => return self.ask_for_io_uring(act),
             Call::Open => self.open_flagged(act, None, 0, 1),
@@ -133,14 +124,10 @@ impl Net<'_> {
     fn ask_for_io_uring(&mut self, act: Act<'_>) -> Verdict {
         let name = self.program_name(act.who);
         if self.options.allow_io_uring {
-            self.gap(format!(
-                "`{name}` used io_uring: what it read and wrote through it was not seen"
-            ));
+            self.gap(format!("`{name}` used io_uring: what it read and wrote through it was not seen"));
             return Verdict::Continue;
         }
-        self.gap(format!(
-            "io_uring was refused to `{name}`, so that what it reads and writes is seen"
-        ));
+        self.gap(format!("io_uring was refused to `{name}`, so that what it reads and writes is seen"));
         Verdict::Refuse(libc::ENOSYS)
     }
 
@@ -153,13 +140,8 @@ impl Net<'_> {
 
     fn creat(&mut self, act: Act<'_>) -> std::io::Result<()> {
         let place = act.place(None, 0)?;
-        let intent = Intent {
-            writes: true,
-            creates: true,
-            truncates: true,
-            follows: true,
-            ..Intent::default()
-        };
+        let intent =
+            Intent { writes: true, creates: true, truncates: true, follows: true, ..Intent::default() };
         self.open(act, &place, intent);
         Ok(())
     }
@@ -187,9 +169,7 @@ impl Net<'_> {
         if intent.path_only || intent.directory || intent.unnamed || self.is_served(act, place) {
             return;
         }
-        let system = place
-            .absolute()
-            .filter(|path| is_system_path(path) && !act.thread.is_foreign());
+        let system = place.absolute().filter(|path| is_system_path(path) && !act.thread.is_foreign());
         let only_reads = !intent.writes && !intent.creates;
         let system = system.filter(|_| only_reads);
         match system.and_then(|path| self.system_file(path, act.us)) {
@@ -220,15 +200,7 @@ impl Net<'_> {
                     self.settle_path(&path);
                     self.disturb(&path);
                     let (who, us, follows) = (act.who, act.us, intent.follows && !intent.exclusive);
-                    self.expect(
-                        act.thread.tid,
-                        Pending::Create {
-                            who,
-                            path,
-                            us,
-                            follows,
-                        },
-                    );
+                    self.expect(act.thread.tid, Pending::Create { who, path, us, follows });
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -265,10 +237,7 @@ impl Net<'_> {
             }
         };
         if intent.writes || intent.truncates {
-            let writing = Writing {
-                truncates: intent.truncates,
-                reads: intent.reads,
-            };
+            let writing = Writing { truncates: intent.truncates, reads: intent.reads };
             self.write(act, what, look, writing);
         } else {
             self.ledger.read(act.who, what, look, act.us);
@@ -279,11 +248,7 @@ impl Net<'_> {
     /// Records a write into a file that is there, and asks for its bytes if they are at stake.
     pub(super) fn write(&mut self, act: Act<'_>, what: What, look: &Look, writing: Writing) {
         let endangered = self.ledger.write(act.who, what, look, act.us, writing);
-        let path = self
-            .ledger
-            .body(what)
-            .main_name()
-            .map(|name| name.path.to_path_buf());
+        let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
         if let Some(path) = path {
             self.disturb(&path);
             self.endanger(what, endangered, look, &path);
@@ -312,12 +277,8 @@ impl Net<'_> {
 
     fn truncate(&mut self, act: Act<'_>) -> std::io::Result<()> {
         let place = act.place(None, 0)?;
-        let intent = Intent {
-            writes: true,
-            truncates: act.arguments[1] == 0,
-            follows: true,
-            ..Intent::default()
-        };
+        let intent =
+            Intent { writes: true, truncates: act.arguments[1] == 0, follows: true, ..Intent::default() };
         self.open(act, &place, intent);
         Ok(())
     }
@@ -345,10 +306,7 @@ impl Net<'_> {
                         act,
                         what,
                         &look,
-                        Writing {
-                            truncates: intent.truncates,
-                            reads: intent.reads,
-                        },
+                        Writing { truncates: intent.truncates, reads: intent.reads },
                     );
                 } else if !intent.path_only {
                     self.ledger.read(act.who, what, &look, act.us);
@@ -357,9 +315,7 @@ impl Net<'_> {
             Ok(_) => {}
             Err(_) => {
                 let name = self.program_name(act.who);
-                self.gap(format!(
-                    "`{name}` opened a file by its handle, which could not be followed"
-                ));
+                self.gap(format!("`{name}` opened a file by its handle, which could not be followed"));
             }
         }
         Ok(())
@@ -414,9 +370,7 @@ fn does_work_for_others(path: &[u8]) -> bool {
         "redis.sock",
     ];
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let is_postgres = path
-        .file_name()
-        .is_some_and(|name| name.as_bytes().starts_with(b".s.PGSQL."));
+    let is_postgres = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".s.PGSQL."));
     is_postgres || DAEMONS.iter().any(|daemon| path.ends_with(daemon))
 }
 

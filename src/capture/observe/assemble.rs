@@ -61,9 +61,7 @@ pub(super) fn assemble(ledger: &Ledger, command: i32, observation: &mut Observat
 
 impl Assembly<'_> {
     fn body(&self, what: What) -> &Body {
-        self.ledger.bodies[what as usize]
-            .as_ref()
-            .expect("a segment is made of a body that is there")
+        self.ledger.bodies[what as usize].as_ref().expect("a segment is made of a body that is there")
     }
 
     fn executor(&self, who: Who) -> Who {
@@ -74,10 +72,7 @@ impl Assembly<'_> {
         let Some(who) = who.map(|who| self.executor(who)) else {
             return false;
         };
-        body.versions
-            .iter()
-            .flat_map(|version| &version.writers)
-            .any(|writer| self.executor(*writer) == who)
+        body.versions.iter().flat_map(|version| &version.writers).any(|writer| self.executor(*writer) == who)
     }
 
     /// Tells whether a name counts; one that its writer has given up for another was only a way to it.
@@ -90,11 +85,8 @@ impl Assembly<'_> {
         if is_original {
             return true;
         }
-        let has_another = body
-            .names
-            .iter()
-            .enumerate()
-            .any(|(other, name)| other > index && self.wrote(body, name.by));
+        let has_another =
+            body.names.iter().enumerate().any(|(other, name)| other > index && self.wrote(body, name.by));
         match ending {
             Ending::Renamed if body.existed => {
                 by.map(|by| self.executor(by)) != name.by.map(|by| self.executor(by))
@@ -110,9 +102,8 @@ impl Assembly<'_> {
             let Some(body) = &self.ledger.bodies[what as usize] else {
                 continue;
             };
-            let mut kept: Vec<usize> = (0..body.names.len())
-                .filter(|index| self.counts(body, *index))
-                .collect();
+            let mut kept: Vec<usize> =
+                (0..body.names.len()).filter(|index| self.counts(body, *index)).collect();
             if kept.is_empty() {
                 kept.extend(body.names.len().checked_sub(1));
             }
@@ -120,11 +111,7 @@ impl Assembly<'_> {
                 let name: &Name = &body.names[*index];
                 let is_first = position == 0;
                 let first = if is_first { 0 } else { name.first_version };
-                let last = if name.end.is_some() {
-                    name.last_version
-                } else {
-                    body.standing()
-                };
+                let last = if name.end.is_some() { name.last_version } else { body.standing() };
                 by_path.entry(name.path.clone()).or_default().push(Segment {
                     what,
                     from_us: name.from_us,
@@ -140,11 +127,7 @@ impl Assembly<'_> {
         }
         for (_, mut segments) in by_path {
             segments.sort_by_key(|segment| {
-                (
-                    segment.by.is_some() || !self.body(segment.what).existed,
-                    segment.from_us,
-                    segment.what,
-                )
+                (segment.by.is_some() || !self.body(segment.what).existed, segment.from_us, segment.what)
             });
             self.segments.extend(segments);
         }
@@ -171,9 +154,8 @@ impl Assembly<'_> {
             let file = self.files.len() - 1;
             let offset = self.files[file].versions.len();
             let segment = &self.segments[index];
-            let versions: Vec<Version> = (segment.first..=segment.last)
-                .map(|version| self.version(segment, version))
-                .collect();
+            let versions: Vec<Version> =
+                (segment.first..=segment.last).map(|version| self.version(segment, version)).collect();
             let (what, is_live, is_link) = (segment.what, segment.is_live, self.body(segment.what).is_link);
             self.files[file].versions.extend(versions);
             self.files[file].exists |= is_live;
@@ -195,36 +177,20 @@ impl Assembly<'_> {
             name.from_us == segment.from_us && name.by == segment.by && name.end.is_none() == segment.is_live
         };
         let found = body.names.iter().find(is_it).or(body.names.last());
-        found
-            .map(|name| name.path.clone())
-            .expect("a segment is made of a name")
+        found.map(|name| name.path.clone()).expect("a segment is made of a name")
     }
 
     fn version(&self, segment: &Segment, index: u32) -> Version {
         let version = &self.body(segment.what).versions[index as usize];
         let (content, evidence, stamp) = match version.bytes {
-            Bytes::Hashed {
-                digest,
-                stamp,
-                evidence,
-            } => (
-                Some(Content {
-                    digest,
-                    size_bytes: stamp.size_bytes,
-                }),
-                evidence,
-                stamp,
-            ),
+            Bytes::Hashed { digest, stamp, evidence } => {
+                (Some(Content { digest, size_bytes: stamp.size_bytes }), evidence, stamp)
+            }
             Bytes::Unwanted => (None, Evidence::StampOnly, version.stamp),
             Bytes::Unreadable => (None, Evidence::Unreadable, version.stamp),
             Bytes::Unread | Bytes::Lost => (None, Evidence::Lost, version.stamp),
         };
-        Version {
-            was_written: version.written || segment.is_copy,
-            content,
-            evidence,
-            stamp: Some(stamp),
-        }
+        Version { was_written: version.written || segment.is_copy, content, evidence, stamp: Some(stamp) }
     }
 
     /// Finds the place of a version in the record, under the name it had at a time.
@@ -236,11 +202,7 @@ impl Assembly<'_> {
         };
         let in_time =
             |index: &&usize| !self.segments[**index].is_copy || self.segments[**index].from_us <= us;
-        let found = of_body
-            .iter()
-            .filter(holds)
-            .rfind(in_time)
-            .or_else(|| of_body.iter().find(holds));
+        let found = of_body.iter().filter(holds).rfind(in_time).or_else(|| of_body.iter().find(holds));
         let segment = &self.segments[*found.or(of_body.last())?];
         let version = version.clamp(segment.first, segment.last);
         Some((segment.file, segment.offset + (version - segment.first) as usize))
@@ -305,10 +267,8 @@ impl Assembly<'_> {
                 let (from, to) = (&self.segments[pair[0]], &self.segments[pair[1]]);
                 let Some(who) = to.by else { continue };
                 let us = to.from_us;
-                let source = (
-                    from.file,
-                    from.offset + (to.first.clamp(from.first, from.last) - from.first) as usize,
-                );
+                let source =
+                    (from.file, from.offset + (to.first.clamp(from.first, from.last) - from.first) as usize);
                 let target = (to.file, to.offset);
                 let body = self.body(to.what);
                 if body.existed || !self.wrote(body, Some(who)) {
@@ -371,9 +331,8 @@ impl Assembly<'_> {
     fn hand_over(self, command: i32, observation: &mut Observation) {
         let actors = &self.ledger.actors;
         let groups = process::groups(actors, &self.executors);
-        let mut shown: Vec<Who> = (0..actors.len() as Who)
-            .filter(|who| actors[*who as usize].program.is_some())
-            .collect();
+        let mut shown: Vec<Who> =
+            (0..actors.len() as Who).filter(|who| actors[*who as usize].program.is_some()).collect();
         shown.sort_by_key(|who| (actors[*who as usize].started_us, *who));
         let mut positions = vec![0; actors.len()];
         for (position, who) in shown.iter().enumerate() {
@@ -381,18 +340,12 @@ impl Assembly<'_> {
         }
         let mut first_of: BTreeMap<Who, usize> = BTreeMap::new();
         for who in &shown {
-            first_of
-                .entry(groups[*who as usize])
-                .or_insert(positions[*who as usize]);
+            first_of.entry(groups[*who as usize]).or_insert(positions[*who as usize]);
         }
         for who in &shown {
             let actor = &actors[*who as usize];
             let range = (*who, 0, 0)..=(*who, usize::MAX, usize::MAX);
-            let accesses = self
-                .accesses
-                .range(range)
-                .map(|(_, access)| access.clone())
-                .collect();
+            let accesses = self.accesses.range(range).map(|(_, access)| access.clone()).collect();
             let parent = actor.parent.map(|parent| self.executor(parent));
             let Some(mut process) = show(actor, accesses) else {
                 continue;

@@ -38,11 +38,7 @@ pub(super) enum Bytes {
     /// Not looked at yet.
     Unread,
     /// Known from when the file had this stamp.
-    Hashed {
-        digest: Digest,
-        stamp: Stamp,
-        evidence: Evidence,
-    },
+    Hashed { digest: Digest, stamp: Stamp, evidence: Evidence },
     /// Not to be hashed, by the caller's wish or because of its size.
     Unwanted,
     /// Could not be read.
@@ -120,11 +116,7 @@ impl Body {
     /// Index of the version whose bytes the file holds as far as known.
     pub(super) fn standing(&self) -> u32 {
         let current = self.current();
-        if self.versions[current as usize].tentative.is_some() {
-            current - 1
-        } else {
-            current
-        }
+        if self.versions[current as usize].tentative.is_some() { current - 1 } else { current }
     }
 
     pub(super) fn live_name(&self) -> Option<&Name> {

@@ -147,11 +147,7 @@ const TABLE: &[Line] = &[
     Line(Call::ExitGroup, Rule::Always, [231, 231, 252, 94, 248]),
     Line(Call::Exec, Rule::Always, [59, 520, 11, 221, 11]),
     Line(Call::Unlink, Rule::Always, [87, 87, 10, 0, 10]),
-    Line(
-        Call::UnlinkAt,
-        Rule::NoBit(2, REMOVE_DIRECTORY),
-        [263, 263, 301, 35, 328],
-    ),
+    Line(Call::UnlinkAt, Rule::NoBit(2, REMOVE_DIRECTORY), [263, 263, 301, 35, 328]),
     Line(Call::Rename, Rule::Always, [82, 82, 38, 0, 38]),
     Line(Call::RenameAt, Rule::Always, [264, 264, 302, 38, 329]),
     Line(Call::RenameAt2, Rule::Always, [316, 316, 353, 276, 382]),
@@ -174,17 +170,9 @@ const TABLE: &[Line] = &[
     Line(Call::Mount, Rule::Always, [165, 165, 21, 40, 21]),
     Line(Call::Mount, Rule::Always, [429, 429, 429, 429, 429]),
     Line(Call::Connect, Rule::Always, [42, 42, 362, 203, 283]),
-    Line(
-        Call::SocketSwitch,
-        Rule::Equals(0, SOCKETCALL_CONNECT),
-        [0, 0, 102, 0, 0],
-    ),
+    Line(Call::SocketSwitch, Rule::Equals(0, SOCKETCALL_CONNECT), [0, 0, 102, 0, 0]),
     Line(Call::IoUring, Rule::Always, [425, 425, 425, 425, 425]),
-    Line(
-        Call::Listener,
-        Rule::AnyBit(1, NEW_LISTENER),
-        [317, 317, 354, 277, 383],
-    ),
+    Line(Call::Listener, Rule::AnyBit(1, NEW_LISTENER), [317, 317, 354, 277, 383]),
 ];
 
 fn column(abi: Abi) -> usize {
@@ -284,11 +272,7 @@ mod tests {
             (libc::SYS_exit_group, Call::ExitGroup),
         ];
         for (number, expected) in known {
-            assert_eq!(
-                call(Abi::X64, u32::try_from(number).unwrap()),
-                Some(expected),
-                "{number}"
-            );
+            assert_eq!(call(Abi::X64, u32::try_from(number).unwrap()), Some(expected), "{number}");
         }
         assert_eq!(rules(Abi::X64).count(), known.len());
     }
@@ -306,15 +290,8 @@ mod tests {
 
     #[test]
     fn aarch64_has_no_call_without_a_folder_descriptor() {
-        let old = [
-            Call::Open,
-            Call::Creat,
-            Call::Rename,
-            Call::Link,
-            Call::Symlink,
-            Call::Unlink,
-            Call::Mknod,
-        ];
+        let old =
+            [Call::Open, Call::Creat, Call::Rename, Call::Link, Call::Symlink, Call::Unlink, Call::Mknod];
         assert!(rules(Abi::Aarch64).all(|rule| !old.contains(&rule.1)));
         assert_eq!(call(Abi::Aarch64, 56), Some(Call::OpenAt));
         assert_eq!(call(Abi::Aarch64, 221), Some(Call::Exec));

@@ -87,9 +87,7 @@ pub(super) fn look(path: &Path) -> Result<Look> {
 /// Returns the digest of a symbolic link's text.
 pub(super) fn of_link(path: &Path) -> Option<Digest> {
     use std::os::unix::ffi::OsStrExt as _;
-    std::fs::read_link(path)
-        .ok()
-        .map(|target| Digest::of(target.as_os_str().as_bytes()))
+    std::fs::read_link(path).ok().map(|target| Digest::of(target.as_os_str().as_bytes()))
 }
 
 /// Reads `file` to its end; the bytes are kept if there are at most `keep_max`.
@@ -103,20 +101,13 @@ pub(super) fn read(file: &File, keep_max: u64) -> Result<Read> {
         }
         let (digest, bytes) = if before.size <= SMALL_BYTES.max(keep_max) {
             let bytes = read_whole(file, before.size)?;
-            (
-                Digest::of(&bytes),
-                (bytes.len() as u64 <= keep_max).then_some(bytes),
-            )
+            (Digest::of(&bytes), (bytes.len() as u64 <= keep_max).then_some(bytes))
         } else {
             (read_blocks(file)?, None)
         };
         let after = look_at(file)?;
         if before.stamp() == after.stamp() {
-            return Ok(Read {
-                digest,
-                bytes,
-                stamp: after.stamp(),
-            });
+            return Ok(Read { digest, bytes, stamp: after.stamp() });
         }
     }
     Err(Error::from(ErrorKind::Interrupted))
@@ -182,10 +173,6 @@ mod tests {
 
     #[test]
     fn a_digest_is_written_as_hexadecimal_digits() {
-        assert!(
-            Digest::of(b"")
-                .to_string()
-                .starts_with("af1349b9f5f9a1a6a0404dea36dcc949")
-        );
+        assert!(Digest::of(b"").to_string().starts_with("af1349b9f5f9a1a6a0404dea36dcc949"));
     }
 }

@@ -20,13 +20,8 @@ pub(super) fn observe(
     let before = wants_snapshot.then(|| Snapshot::take(options));
     let started_us = (options.clock)();
     let mut command = Command::new(program);
-    command
-        .arg0(&options.arguments[0])
-        .args(&options.arguments[1..])
-        .current_dir(&options.folder);
-    command
-        .env_clear()
-        .envs(options.environment.iter().map(|(key, value)| (key, value)));
+    command.arg0(&options.arguments[0]).args(&options.arguments[1..]).current_dir(&options.folder);
+    command.env_clear().envs(options.environment.iter().map(|(key, value)| (key, value)));
     let shown = options.arguments[0].display();
     let status = command.status().map_err(|error| {
         let kind = error.kind();
@@ -39,16 +34,9 @@ pub(super) fn observe(
     let ended_us = (options.clock)();
     let exit = match status.code() {
         Some(code) => Exit::Code(code),
-        None => Exit::Signal {
-            number: status.signal().unwrap_or(0),
-            dumped_core: status.core_dumped(),
-        },
+        None => Exit::Signal { number: status.signal().unwrap_or(0), dumped_core: status.core_dumped() },
     };
-    let level = if before.is_some() {
-        Level::Snapshot
-    } else {
-        Level::Nothing
-    };
+    let level = if before.is_some() { Level::Snapshot } else { Level::Nothing };
     let files = before.map(|before| before.compare(&Snapshot::take(options), options));
     Ok(Observation {
         level,

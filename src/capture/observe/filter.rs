@@ -34,21 +34,11 @@ fn argument_offset(index: u8) -> u32 {
 }
 
 fn step(code: u16, operand: u32) -> Instruction {
-    Instruction {
-        code,
-        skip_if: 0,
-        skip_else: 0,
-        operand,
-    }
+    Instruction { code, skip_if: 0, skip_else: 0, operand }
 }
 
 fn test(code: u16, operand: u32, skip_if: u8, skip_else: u8) -> Instruction {
-    Instruction {
-        code,
-        skip_if,
-        skip_else,
-        operand,
-    }
+    Instruction { code, skip_if, skip_else, operand }
 }
 
 /// Returns what decides one number, once it is known to be that number; always ends in a return.
@@ -65,28 +55,13 @@ fn decide(abi: Abi, rule: Rule) -> Vec<Instruction> {
             allow,
         ],
         Rule::AnyBit(index, bits) => {
-            vec![
-                step(LOAD, argument_offset(index)),
-                test(IF_ANY_BIT, bits, 0, 1),
-                notify,
-                allow,
-            ]
+            vec![step(LOAD, argument_offset(index)), test(IF_ANY_BIT, bits, 0, 1), notify, allow]
         }
         Rule::NoBit(index, bits) => {
-            vec![
-                step(LOAD, argument_offset(index)),
-                test(IF_ANY_BIT, bits, 1, 0),
-                notify,
-                allow,
-            ]
+            vec![step(LOAD, argument_offset(index)), test(IF_ANY_BIT, bits, 1, 0), notify, allow]
         }
         Rule::Equals(index, value) => {
-            vec![
-                step(LOAD, argument_offset(index)),
-                test(IF_EQUAL, value, 0, 1),
-                notify,
-                allow,
-            ]
+            vec![step(LOAD, argument_offset(index)), test(IF_EQUAL, value, 0, 1), notify, allow]
         }
     }
 }
@@ -112,10 +87,7 @@ pub(super) fn program(abis: &[Abi]) -> Vec<Instruction> {
         block.push(step(RETURN, ALLOW));
         program.push(step(LOAD, ARCHITECTURE_OFFSET));
         program.push(test(IF_EQUAL, audit, 1, 0));
-        program.push(step(
-            JUMP,
-            u32::try_from(block.len()).expect("a block has some hundred instructions"),
-        ));
+        program.push(step(JUMP, u32::try_from(block.len()).expect("a block has some hundred instructions")));
         program.extend(block);
     }
     program.push(step(RETURN, ALLOW));
@@ -133,12 +105,7 @@ mod tests {
         data.extend(arguments.iter().flat_map(|a| [*a as u32, (*a >> 32) as u32]));
         let (mut at, mut register) = (0, 0);
         loop {
-            let Instruction {
-                code,
-                skip_if,
-                skip_else,
-                operand,
-            } = program[at];
+            let Instruction { code, skip_if, skip_else, operand } = program[at];
             at += 1;
             let mut skip = |holds: bool| at += usize::from(if holds { skip_if } else { skip_else });
             match code {
@@ -155,11 +122,7 @@ mod tests {
     /// `stops` tells whether a call with these arguments waits.
     fn check(abis: &[Abi], abi: Abi, number: u32, arguments: [u64; 6], stops: bool) {
         let program = program(abis);
-        assert_eq!(
-            run(&program, abi.audit(), number, arguments),
-            stops,
-            "{abi:?} {number} {arguments:?}"
-        );
+        assert_eq!(run(&program, abi.audit(), number, arguments), stops, "{abi:?} {number} {arguments:?}");
     }
 
     const X86: &[Abi] = &[Abi::X64, Abi::X32, Abi::I386];
@@ -167,13 +130,9 @@ mod tests {
 
     #[test]
     fn every_number_of_the_table_stops_and_its_neighbours_do_not() {
-        for (abis, abi) in [
-            (X86, Abi::X64),
-            (X86, Abi::X32),
-            (X86, Abi::I386),
-            (ARM, Abi::Aarch64),
-            (ARM, Abi::Arm),
-        ] {
+        for (abis, abi) in
+            [(X86, Abi::X64), (X86, Abi::X32), (X86, Abi::I386), (ARM, Abi::Aarch64), (ARM, Abi::Arm)]
+        {
             let program = program(abis);
             let bit = if abi == Abi::X32 { X32_BIT } else { 0 };
             for number in 0..600 {
@@ -184,11 +143,7 @@ mod tests {
                     Some(Rule::Equals(..)) => [3; 6],
                     _ => [0; 6],
                 };
-                assert_eq!(
-                    run(&program, abi.audit(), number, arguments),
-                    rule.is_some(),
-                    "{abi:?} {number}"
-                );
+                assert_eq!(run(&program, abi.audit(), number, arguments), rule.is_some(), "{abi:?} {number}");
             }
         }
     }

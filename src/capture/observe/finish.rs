@@ -55,17 +55,11 @@ pub(super) fn finish(net: &mut Net<'_>) {
 fn look_again(net: &mut Net<'_>, what: What) -> Option<(PathBuf, Look)> {
     let body = net.ledger.body(what);
     let identity = (body.versions[0].stamp.dev, body.versions[0].stamp.ino);
-    let names: Vec<PathBuf> = body
-        .names
-        .iter()
-        .filter(|name| name.end.is_none())
-        .map(|name| name.path.to_path_buf())
-        .collect();
+    let names: Vec<PathBuf> =
+        body.names.iter().filter(|name| name.end.is_none()).map(|name| name.path.to_path_buf()).collect();
     let mut standing = None;
     for path in names {
-        let look = digest::c_path(&path)
-            .and_then(|path| sys::look(sys::here(), &path, false))
-            .ok();
+        let look = digest::c_path(&path).and_then(|path| sys::look(sys::here(), &path, false)).ok();
         match look.filter(|look| (look.dev, look.ino) == identity) {
             Some(look) => standing = Some((path, look)),
             None => {
@@ -106,18 +100,9 @@ fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> Option<Task
     } else if look.size > net.options.hash_max_bytes {
         Bytes::Unwanted
     } else if let Some(digest) = (net.options.known_digest)(&stamp) {
-        Bytes::Hashed {
-            digest,
-            stamp,
-            evidence: Evidence::Known,
-        }
+        Bytes::Hashed { digest, stamp, evidence: Evidence::Known }
     } else {
-        return Some(Task {
-            what,
-            version,
-            path,
-            look,
-        });
+        return Some(Task { what, version, path, look });
     };
     enter(net, what, version, bytes);
     None
@@ -133,11 +118,7 @@ fn bytes_of(task: &Task) -> Bytes {
         }
     });
     match read {
-        Ok(read) => Bytes::Hashed {
-            digest: read.digest,
-            stamp: read.stamp,
-            evidence: Evidence::Hashed,
-        },
+        Ok(read) => Bytes::Hashed { digest: read.digest, stamp: read.stamp, evidence: Evidence::Hashed },
         Err(_) => Bytes::Unreadable,
     }
 }

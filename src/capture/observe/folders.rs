@@ -15,10 +15,7 @@ const FOLDERS_MAX: usize = 10_000;
 impl Folders {
     /// Returns where a folder is, if that was found out a moment ago.
     pub(super) fn get(&self, key: &[u8], us: i64) -> Option<&Path> {
-        self.0
-            .get(key)
-            .filter(|(_, until_us)| us <= *until_us)
-            .map(|(path, _)| path.as_path())
+        self.0.get(key).filter(|(_, until_us)| us <= *until_us).map(|(path, _)| path.as_path())
     }
 
     /// Remembers where a folder is.
@@ -43,10 +40,7 @@ mod tests {
     fn a_folder_is_remembered_until_its_time_is_over_or_something_moves() {
         let mut folders = Folders::default();
         folders.put(b"a".to_vec(), PathBuf::from("/real/a"), 100);
-        assert_eq!(
-            folders.get(b"a", 100 + FOLDER_TRUST_US),
-            Some(Path::new("/real/a"))
-        );
+        assert_eq!(folders.get(b"a", 100 + FOLDER_TRUST_US), Some(Path::new("/real/a")));
         assert_eq!(folders.get(b"a", 101 + FOLDER_TRUST_US), None);
         folders.forget();
         assert_eq!(folders.get(b"a", 100), None);

@@ -49,16 +49,11 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(started_ns: i64) -> Ledger {
-        Ledger {
-            started_ns,
-            ..Ledger::default()
-        }
+        Ledger { started_ns, ..Ledger::default() }
     }
 
     pub(super) fn body(&mut self, what: What) -> &mut Body {
-        self.bodies[what as usize]
-            .as_mut()
-            .expect("a forgotten file is no longer found by identity or name")
+        self.bodies[what as usize].as_mut().expect("a forgotten file is no longer found by identity or name")
     }
 
     /// Tells whether a file has been forgotten, which may happen while a call that concerns it is under way.
@@ -67,10 +62,7 @@ impl Ledger {
     }
 
     fn touch(&mut self, who: Who, what: What, version: u32) -> &mut Touch {
-        self.actors[who as usize]
-            .touches
-            .entry((what, version))
-            .or_default()
+        self.actors[who as usize].touches.entry((what, version)).or_default()
     }
 
     /// Finds a file that was met before.
@@ -217,11 +209,7 @@ impl Ledger {
             self.end_name(former, &path, by, us, Ending::Removed);
         }
         let body = self.body(what);
-        if body
-            .names
-            .iter()
-            .any(|name| name.end.is_none() && name.path == path)
-        {
+        if body.names.iter().any(|name| name.end.is_none() && name.path == path) {
             return;
         }
         let version = body.standing();
@@ -240,11 +228,7 @@ impl Ledger {
     pub(super) fn end_name(&mut self, what: What, path: &Path, by: Option<Who>, us: i64, ending: Ending) {
         let body = self.body(what);
         let standing = body.standing();
-        for name in body
-            .names
-            .iter_mut()
-            .filter(|name| name.end.is_none() && &*name.path == path)
-        {
+        for name in body.names.iter_mut().filter(|name| name.end.is_none() && &*name.path == path) {
             name.end = Some((us, by, ending));
             name.last_version = standing;
         }
@@ -276,12 +260,7 @@ impl Ledger {
             .versions
             .iter()
             .all(|version| !version.read_by_others && version.writers.iter().all(|writer| *writer == owner));
-        if !is_private
-            || body
-                .names
-                .iter()
-                .any(|name| name.by.is_some_and(|by| by != owner))
-        {
+        if !is_private || body.names.iter().any(|name| name.by.is_some_and(|by| by != owner)) {
             return;
         }
         let count = body.versions.len() as u32;

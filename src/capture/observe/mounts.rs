@@ -48,13 +48,7 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     let device = words.nth(1)?.to_vec();
     let (root, point) = (unescape(words.next()?), unescape(words.next()?));
     let kind = words.skip_while(|word| *word != b"-").nth(1)?.to_vec();
-    Some(Mount {
-        id,
-        device,
-        root,
-        point,
-        kind,
-    })
+    Some(Mount { id, device, root, point, kind })
 }
 
 /// Space, tab, newline and backslash are written as three octal digits.
@@ -92,11 +86,7 @@ pub(super) fn candidates(path: &Path, id: u64, theirs: &[Mount], ours: &[Mount])
 }
 
 fn join(folder: &Path, rest: &Path) -> PathBuf {
-    if rest.as_os_str().is_empty() {
-        folder.to_path_buf()
-    } else {
-        folder.join(rest)
-    }
+    if rest.as_os_str().is_empty() { folder.to_path_buf() } else { folder.join(rest) }
 }
 
 #[cfg(test)]
@@ -119,9 +109,6 @@ mod tests {
     fn what_we_do_not_mount_has_no_name() {
         let theirs = parse(THEIRS);
         assert!(theirs[2].is_served_by_a_process());
-        assert_eq!(
-            candidates(Path::new("/fuse/a"), 96, &theirs, &parse(OURS)),
-            Vec::<PathBuf>::new()
-        );
+        assert_eq!(candidates(Path::new("/fuse/a"), 96, &theirs, &parse(OURS)), Vec::<PathBuf>::new());
     }
 }

@@ -39,15 +39,7 @@ impl Net<'_> {
             if act.thread.look(place, false).is_err() {
                 self.disturb(&path);
                 let (who, us) = (act.who, act.us);
-                self.expect(
-                    act.thread.tid,
-                    Pending::Create {
-                        who,
-                        path,
-                        us,
-                        follows: false,
-                    },
-                );
+                self.expect(act.thread.tid, Pending::Create { who, path, us, follows: false });
             }
         }
     }
@@ -60,16 +52,7 @@ impl Net<'_> {
             return;
         };
         let (who, us) = (act.who, act.us);
-        self.expect(
-            act.thread.tid,
-            Pending::Unlink {
-                who,
-                what,
-                look,
-                path,
-                us,
-            },
-        );
+        self.expect(act.thread.tid, Pending::Unlink { who, what, look, path, us });
     }
 
     /// Enters a file whose name is about to go, and asks for its bytes if it is the last chance.
@@ -109,10 +92,7 @@ impl Net<'_> {
             let Some(target) = target else { return Ok(()) };
             return self.exchange_files(act, source, target);
         }
-        if target
-            .as_ref()
-            .is_some_and(|target| target.look.is_same_file(&source.look))
-        {
+        if target.as_ref().is_some_and(|target| target.look.is_same_file(&source.look)) {
             // Two names of one file: the call does nothing.
             return Ok(());
         }
@@ -134,17 +114,7 @@ impl Net<'_> {
         self.ledger.body(what).refresh(&look.stamp());
         self.disturb(&to);
         let (who, us) = (act.who, act.us);
-        self.expect(
-            act.thread.tid,
-            Pending::Rename {
-                who,
-                what,
-                look,
-                from: path,
-                to,
-                us,
-            },
-        );
+        self.expect(act.thread.tid, Pending::Rename { who, what, look, from: path, to, us });
         Ok(())
     }
 
@@ -154,16 +124,7 @@ impl Net<'_> {
         let (look, from, to) = (source.look, source.path.clone(), target.path.clone());
         let a = (self.identify(source, act.us), from);
         let b = (self.identify(target, act.us), to);
-        self.expect(
-            act.thread.tid,
-            Pending::Exchange {
-                who: act.who,
-                a,
-                b,
-                look,
-                us: act.us,
-            },
-        );
+        self.expect(act.thread.tid, Pending::Exchange { who: act.who, a, b, look, us: act.us });
         Ok(())
     }
 
@@ -180,31 +141,13 @@ impl Net<'_> {
         if flags & EXCHANGE != 0 {
             let Some(target) = target else { return Ok(()) };
             let b = (None, target.path);
-            self.expect(
-                act.thread.tid,
-                Pending::Exchange {
-                    who,
-                    a: (None, from),
-                    b,
-                    look,
-                    us,
-                },
-            );
+            self.expect(act.thread.tid, Pending::Exchange { who, a: (None, from), b, look, us });
         } else if source.look.is_folder()
             && let Ok(to) = act.thread.find_new(to, &mut self.folders, act.us)
         {
             self.disturb(&to);
             self.disturb(&from);
-            self.expect(
-                act.thread.tid,
-                Pending::RenameFolder {
-                    who,
-                    look,
-                    from,
-                    to,
-                    us,
-                },
-            );
+            self.expect(act.thread.tid, Pending::RenameFolder { who, look, from, to, us });
         }
         Ok(())
     }
@@ -238,16 +181,7 @@ impl Net<'_> {
         let Some(what) = what else { return Ok(()) };
         self.ledger.body(what).refresh(&look.stamp());
         self.disturb(&path);
-        self.expect(
-            act.thread.tid,
-            Pending::Link {
-                who,
-                what,
-                look,
-                path,
-                us,
-            },
-        );
+        self.expect(act.thread.tid, Pending::Link { who, what, look, path, us });
         Ok(())
     }
 }

@@ -162,11 +162,7 @@ impl<'a> Net<'a> {
             return;
         };
         self.traps += 1;
-        let mut reply = Reply {
-            listener,
-            id: notification.id,
-            verdict: Verdict::Continue,
-        };
+        let mut reply = Reply { listener, id: notification.id, verdict: Verdict::Continue };
         // Whatever goes wrong here, the command shall not notice.
         let considered = catch_unwind(AssertUnwindSafe(|| self.consider(&notification)));
         reply.verdict = considered.unwrap_or_else(|_| {
@@ -238,10 +234,8 @@ impl<'a> Net<'a> {
     }
 
     fn forget_threads(&mut self) {
-        let (threads, later) = (
-            std::mem::take(&mut self.threads),
-            Instant::now() + std::time::Duration::from_secs(9),
-        );
+        let (threads, later) =
+            (std::mem::take(&mut self.threads), Instant::now() + std::time::Duration::from_secs(9));
         for (tid, mut thread) in threads {
             if !thread.is_current(later) {
                 self.current.remove(&tid);
@@ -273,16 +267,9 @@ impl<'a> Net<'a> {
 
     pub(super) fn gaps(&self) -> Vec<String> {
         let count = |count: u64| {
-            if count > 1 {
-                format!(" ({count} times)")
-            } else {
-                String::new()
-            }
+            if count > 1 { format!(" ({count} times)") } else { String::new() }
         };
-        self.gaps
-            .iter()
-            .map(|(text, times)| format!("{text}{}", count(*times)))
-            .collect()
+        self.gaps.iter().map(|(text, times)| format!("{text}{}", count(*times))).collect()
     }
 
     pub(super) fn connect_to(&mut self, address: String) {
@@ -305,9 +292,7 @@ impl<'a> Net<'a> {
 
     /// Tells whether this device is known to hold no files but the kernel's own.
     pub(super) fn is_kernel_device(&self, device: u64) -> bool {
-        self.file_systems
-            .get(&device)
-            .is_some_and(|kind| is_kernel_s(*kind))
+        self.file_systems.get(&device).is_some_and(|kind| is_kernel_s(*kind))
     }
 
     /// Finds the file in the ledger, or enters it as one that stood there before; `None` for the kernel's own.
@@ -320,11 +305,7 @@ impl<'a> Net<'a> {
         }
         // Somebody may just have made it.
         self.settle_path(&found.path);
-        Some(
-            self.ledger
-                .known(&found.look)
-                .unwrap_or_else(|| self.ledger.meet(&found.look, found.path, us)),
-        )
+        Some(self.ledger.known(&found.look).unwrap_or_else(|| self.ledger.meet(&found.look, found.path, us)))
     }
 
     /// Returns what is remembered of a path below the system's folders.
@@ -352,12 +333,7 @@ impl<'a> Net<'a> {
     /// Asks for the bytes of a version before the present call goes on.
     pub(super) fn endanger(&mut self, what: What, version: Option<u32>, look: &Look, path: &Path) {
         if let Some(version) = version {
-            self.endangered.push(Endangered {
-                what,
-                version,
-                path: path.to_path_buf(),
-                look: *look,
-            });
+            self.endangered.push(Endangered { what, version, path: path.to_path_buf(), look: *look });
         }
     }
 
@@ -376,21 +352,10 @@ impl<'a> Net<'a> {
         let (results, keep_max) = (self.beside.0.clone(), self.options.pre_image_max_bytes);
         self.in_flight += later.len();
         std::thread::spawn(move || {
-            for Endangered {
-                what,
-                version,
-                path,
-                look,
-            } in later
-            {
+            for Endangered { what, version, path, look } in later {
                 let read = open_same(&path, &look).and_then(|file| digest::read(&file, keep_max).ok());
                 // Nobody listens any more only if the run has been given up.
-                let _ = results.send(Taken {
-                    what,
-                    version,
-                    path,
-                    read,
-                });
+                let _ = results.send(Taken { what, version, path, read });
             }
             drop(reply);
         });
@@ -403,13 +368,11 @@ impl<'a> Net<'a> {
             return Some(Bytes::Unwanted);
         }
         if item.look.is_link() {
-            return Some(
-                digest::of_link(&item.path).map_or(Bytes::Unreadable, |digest| Bytes::Hashed {
-                    digest,
-                    stamp,
-                    evidence: Evidence::PreImage,
-                }),
-            );
+            return Some(digest::of_link(&item.path).map_or(Bytes::Unreadable, |digest| Bytes::Hashed {
+                digest,
+                stamp,
+                evidence: Evidence::PreImage,
+            }));
         }
         if item.look.size > self.options.hash_max_bytes {
             return Some(Bytes::Unwanted);
@@ -417,11 +380,7 @@ impl<'a> Net<'a> {
         if item.look.size > self.options.pre_image_max_bytes
             && let Some(digest) = (self.options.known_digest)(&stamp)
         {
-            return Some(Bytes::Hashed {
-                digest,
-                stamp,
-                evidence: Evidence::Known,
-            });
+            return Some(Bytes::Hashed { digest, stamp, evidence: Evidence::Known });
         }
         if item.look.size > AT_ONCE_BYTES {
             return None;
@@ -436,34 +395,18 @@ impl<'a> Net<'a> {
         let Some(digest::Read { digest, bytes, stamp }) = read else {
             return Bytes::Unreadable;
         };
-        let existed = self.ledger.bodies[what as usize]
-            .as_ref()
-            .is_some_and(|body| body.existed);
+        let existed = self.ledger.bodies[what as usize].as_ref().is_some_and(|body| body.existed);
         if let Some(bytes) = bytes.filter(|_| existed) {
             (self.keep)(path, &digest, &bytes);
         }
-        Bytes::Hashed {
-            digest,
-            stamp,
-            evidence: Evidence::PreImage,
-        }
+        Bytes::Hashed { digest, stamp, evidence: Evidence::PreImage }
     }
 
     /// Enters what was read beside the net; with `all`, waits for what is still being read.
     pub(super) fn collect(&mut self, all: bool) {
         while self.in_flight > 0 {
-            let taken = if all {
-                self.beside.1.recv().ok()
-            } else {
-                self.beside.1.try_recv().ok()
-            };
-            let Some(Taken {
-                what,
-                version,
-                path,
-                read,
-            }) = taken
-            else {
+            let taken = if all { self.beside.1.recv().ok() } else { self.beside.1.try_recv().ok() };
+            let Some(Taken { what, version, path, read }) = taken else {
                 return;
             };
             self.in_flight -= 1;
@@ -499,9 +442,7 @@ impl Drop for Reply {
 
 fn open_same(path: &Path, look: &Look) -> Option<File> {
     let file = digest::open(path).ok()?;
-    digest::look_at(&file)
-        .is_ok_and(|found| found.is_same_file(look))
-        .then_some(file)
+    digest::look_at(&file).is_ok_and(|found| found.is_same_file(look)).then_some(file)
 }
 
 /// Tells whether a file system shows the kernel's own state as files.
@@ -527,15 +468,7 @@ fn is_kernel_s(kind: u32) -> bool {
 
 /// Tells whether a path is where the system keeps its own files, which hardly change under a run.
 pub(super) fn is_system_path(path: &[u8]) -> bool {
-    const SYSTEM: [&[u8]; 8] = [
-        b"/usr/",
-        b"/lib",
-        b"/etc/",
-        b"/bin/",
-        b"/sbin/",
-        b"/opt/",
-        b"/nix/store/",
-        b"/gnu/store/",
-    ];
+    const SYSTEM: [&[u8]; 8] =
+        [b"/usr/", b"/lib", b"/etc/", b"/bin/", b"/sbin/", b"/opt/", b"/nix/store/", b"/gnu/store/"];
     SYSTEM.iter().any(|prefix| path.starts_with(prefix))
 }

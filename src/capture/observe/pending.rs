@@ -152,37 +152,18 @@ impl Net<'_> {
 
     /// Enters what the call did; tells whether it did.
     fn has_happened(&mut self, tid: i32, pending: &Pending) -> bool {
-        if pending
-            .files()
-            .into_iter()
-            .any(|what| self.ledger.is_forgotten(what))
-        {
+        if pending.files().into_iter().any(|what| self.ledger.is_forgotten(what)) {
             // Another thread was quicker to replace it.
             return true;
         }
         match pending {
-            Pending::Create {
-                who,
-                path,
-                us,
-                follows,
-            } => self.was_created(*who, path, *us, *follows),
-            Pending::Rename {
-                who,
-                what,
-                look,
-                from,
-                to,
-                us,
-            } => {
+            Pending::Create { who, path, us, follows } => self.was_created(*who, path, *us, *follows),
+            Pending::Rename { who, what, look, from, to, us } => {
                 let Some(now) = look_at(to).filter(|now| now.is_same_file(look)) else {
                     return false;
                 };
-                self.ledger
-                    .body(*what)
-                    .rename_moved_ctime(&look.stamp(), &now.stamp());
-                self.ledger
-                    .end_name(*what, from, Some(*who), *us, Ending::Renamed);
+                self.ledger.body(*what).rename_moved_ctime(&look.stamp(), &now.stamp());
+                self.ledger.end_name(*what, from, Some(*who), *us, Ending::Renamed);
                 self.ledger.give_name(*what, to.clone(), Some(*who), *us);
                 true
             }
@@ -193,13 +174,7 @@ impl Net<'_> {
                 self.exchange(*who, a, b, *us);
                 true
             }
-            Pending::RenameFolder {
-                who,
-                look,
-                from,
-                to,
-                us,
-            } => {
+            Pending::RenameFolder { who, look, from, to, us } => {
                 if !look_at(to).is_some_and(|now| now.is_same_file(look)) {
                     return false;
                 }
@@ -207,34 +182,19 @@ impl Net<'_> {
                 self.enter_moved_files(*who, from, to, *us);
                 true
             }
-            Pending::Link {
-                who,
-                what,
-                look,
-                path,
-                us,
-            } => {
+            Pending::Link { who, what, look, path, us } => {
                 let Some(now) = look_at(path).filter(|now| now.is_same_file(look)) else {
                     return false;
                 };
-                self.ledger
-                    .body(*what)
-                    .rename_moved_ctime(&look.stamp(), &now.stamp());
+                self.ledger.body(*what).rename_moved_ctime(&look.stamp(), &now.stamp());
                 self.ledger.give_name(*what, path.clone(), Some(*who), *us);
                 true
             }
-            Pending::Unlink {
-                who,
-                what,
-                look,
-                path,
-                us,
-            } => {
+            Pending::Unlink { who, what, look, path, us } => {
                 if look_at(path).is_some_and(|now| now.is_same_file(look)) {
                     return false;
                 }
-                self.ledger
-                    .end_name(*what, path, Some(*who), *us, Ending::Removed);
+                self.ledger.end_name(*what, path, Some(*who), *us, Ending::Removed);
                 true
             }
             Pending::View => {
@@ -280,11 +240,7 @@ impl Net<'_> {
             (None, None) => {}
         }
         if a.0.is_none() || b.0.is_none() {
-            self.gap(format!(
-                "a folder was exchanged: `{}` with `{}`",
-                a.1.display(),
-                b.1.display()
-            ));
+            self.gap(format!("a folder was exchanged: `{}` with `{}`", a.1.display(), b.1.display()));
         }
     }
 
@@ -305,16 +261,13 @@ impl Net<'_> {
                     let Ok(rest) = path.strip_prefix(to) else { continue };
                     let former = from.join(rest);
                     let what = self.ledger.meet(&look, former.clone(), us);
-                    self.ledger
-                        .end_name(what, &former, Some(who), us, Ending::Renamed);
+                    self.ledger.end_name(what, &former, Some(who), us, Ending::Renamed);
                     self.ledger.give_name(what, path, Some(who), us);
                 }
                 count += 1;
                 if count >= FOLDER_FILES_MAX {
                     let shown = to.display();
-                    self.gap(format!(
-                        "of the renamed folder `{shown}` only {count} files were entered"
-                    ));
+                    self.gap(format!("of the renamed folder `{shown}` only {count} files were entered"));
                     return;
                 }
             }
@@ -325,8 +278,7 @@ impl Net<'_> {
         if let (Some(thread), Some(own_root)) = (self.threads.get_mut(&tid), &self.own_root) {
             thread.review(own_root);
             let (tgid, mounts) = (thread.tgid, mounts::of(&tid.to_string()));
-            self.threads
-                .retain(|other, thread| *other == tid || thread.tgid != tgid);
+            self.threads.retain(|other, thread| *other == tid || thread.tgid != tgid);
             self.served = mounts
                 .iter()
                 .filter(|mount| mount.is_served_by_a_process() && mount.is_newer_than(&self.mounts_before))

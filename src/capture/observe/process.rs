@@ -85,11 +85,7 @@ struct Pipe {
 pub(super) fn groups(actors: &[Actor], executors: &[Who]) -> Vec<Who> {
     let mut leaders: Vec<Who> = (0..actors.len() as Who).collect();
     for pipe in pipes(actors, executors).values() {
-        let Pipe {
-            writers,
-            readers,
-            others,
-        } = pipe;
+        let Pipe { writers, readers, others } = pipe;
         let mut members: Vec<Who> = [&writers[..], readers, others].concat();
         members.sort_unstable();
         members.dedup();
@@ -107,9 +103,7 @@ pub(super) fn groups(actors: &[Actor], executors: &[Who]) -> Vec<Who> {
             }
         }
     }
-    (0..actors.len() as Who)
-        .map(|own| leader(&mut leaders, own))
-        .collect()
+    (0..actors.len() as Who).map(|own| leader(&mut leaders, own)).collect()
 }
 
 fn pipes(actors: &[Actor], executors: &[Who]) -> HashMap<u64, Pipe> {
@@ -121,12 +115,7 @@ fn pipes(actors: &[Actor], executors: &[Who]) -> HashMap<u64, Pipe> {
                 continue;
             };
             let pipe = pipes.entry(channel.inode).or_default();
-            if slot == 0 {
-                &mut pipe.readers
-            } else {
-                &mut pipe.writers
-            }
-            .push(own);
+            if slot == 0 { &mut pipe.readers } else { &mut pipe.writers }.push(own);
         }
         for inode in &actor.channels {
             pipes.entry(*inode).or_default().others.push(own);
@@ -177,10 +166,7 @@ mod tests {
                     }
                     let inherited = word.contains('~');
                     let (slot, inode) = word.split_once(['=', '~']).unwrap();
-                    let channel = Channel {
-                        inode: inode.parse().unwrap(),
-                        inherited,
-                    };
+                    let channel = Channel { inode: inode.parse().unwrap(), inherited };
                     actor.standard[slot.parse::<usize>().unwrap()] = Some(channel);
                 }
                 actor
@@ -192,10 +178,7 @@ mod tests {
 
     #[test]
     fn the_members_of_a_pipeline_are_one_group_without_their_shell() {
-        check(
-            "- exec\n0 exec 1=7\n0 exec 0=7 1=8\n0 exec 0=8\n0 exec",
-            &[0, 1, 1, 1, 4],
-        );
+        check("- exec\n0 exec 1=7\n0 exec 0=7 1=8\n0 exec 0=8\n0 exec", &[0, 1, 1, 1, 4]);
     }
 
     #[test]

@@ -79,23 +79,10 @@ impl Net<'_> {
             }
         };
         let (arguments, arguments_were_cut) =
-            act.thread
-                .read_strings(act.arguments[list], act.abi.pointer_bytes(), ARGUMENTS_BYTES_MAX);
+            act.thread.read_strings(act.arguments[list], act.abi.pointer_bytes(), ARGUMENTS_BYTES_MAX);
         let folder = act.thread.working_folder().unwrap_or_default();
-        let program = Program {
-            exe: image.exe.clone(),
-            arguments,
-            arguments_were_cut,
-            folder,
-        };
-        self.starting.insert(
-            act.thread.tgid,
-            Starting {
-                program,
-                image,
-                us: act.us,
-            },
-        );
+        let program = Program { exe: image.exe.clone(), arguments, arguments_were_cut, folder };
+        self.starting.insert(act.thread.tgid, Starting { program, image, us: act.us });
         Ok(())
     }
 
@@ -224,13 +211,7 @@ impl Net<'_> {
     /// Records the files and pipes that a program is born with.
     fn inherit(&mut self, thread: &Thread, who: Who, us: i64) {
         let arguments = [0; 6];
-        let act = Act {
-            thread,
-            who,
-            abi: super::calls::Abi::X64,
-            arguments: &arguments,
-            us,
-        };
+        let act = Act { thread, who, abi: super::calls::Abi::X64, arguments: &arguments, us };
         for (index, descriptor) in [0, 1, 2].into_iter().enumerate() {
             let Ok(look) = thread.look_at_descriptor(descriptor) else {
                 continue;
@@ -241,10 +222,7 @@ impl Net<'_> {
                 let inherited = sys::look(sys::here(), &parent_s(thread, descriptor), true)
                     .is_ok_and(|parent_s| parent_s.is_same_file(&look));
                 let actor = &mut self.ledger.actors[who as usize];
-                actor.standard[index] = Some(Channel {
-                    inode: look.ino,
-                    inherited,
-                });
+                actor.standard[index] = Some(Channel { inode: look.ino, inherited });
                 // `make -j` gives its commands a pipe that nobody writes to.
                 actor.is_fed |=
                     index == 0 && !inherited && (look.is_socket() || thread.parent_writes_to(&look));
@@ -263,12 +241,7 @@ impl Net<'_> {
     fn inherit_others(&mut self, act: Act<'_>) {
         let mut pipes: Vec<u64> = vec![];
         let is_first = act.who == 0;
-        for descriptor in act
-            .thread
-            .descriptors()
-            .into_iter()
-            .filter(|descriptor| *descriptor > 2)
-        {
+        for descriptor in act.thread.descriptors().into_iter().filter(|descriptor| *descriptor > 2) {
             let Ok(look) = act.thread.look_at_descriptor(descriptor) else {
                 continue;
             };
@@ -322,15 +295,7 @@ impl Net<'_> {
         // Standard output is mostly open for both where it comes from a terminal or a test, and is not read.
         if writes && (descriptor > 0 || !reads) {
             let reads = reads && descriptor > 2;
-            self.write(
-                act,
-                what,
-                look,
-                Writing {
-                    truncates: false,
-                    reads,
-                },
-            );
+            self.write(act, what, look, Writing { truncates: false, reads });
         } else if reads {
             self.ledger.read(act.who, what, look, act.us);
         }
@@ -375,12 +340,7 @@ fn linker_of(file: &File, head: &[u8]) -> Option<PathBuf> {
     } else {
         (number(head, 28, 4)?, number(head, 42, 2)?, number(head, 44, 2)?)
     };
-    let mut entries = vec![
-        0_u8;
-        usize::try_from(size * count)
-            .ok()
-            .filter(|bytes| *bytes <= 1 << 16)?
-    ];
+    let mut entries = vec![0_u8; usize::try_from(size * count).ok().filter(|bytes| *bytes <= 1 << 16)?];
     file.read_exact_at(&mut entries, table).ok()?;
     let entry = entries.chunks_exact(usize::try_from(size).ok().filter(|size| *size > 0)?);
     let (offset, length) = entry.into_iter().find_map(|entry| {
@@ -410,10 +370,7 @@ mod tests {
 
     #[test]
     fn the_interpreter_of_a_script_is_its_first_word() {
-        check(
-            b"#! /usr/bin/env  python3\nprint()",
-            Format::Script("/usr/bin/env".into()),
-        );
+        check(b"#! /usr/bin/env  python3\nprint()", Format::Script("/usr/bin/env".into()));
         check(b"#!/bin/sh", Format::Script("/bin/sh".into()));
         check(b"echo no magic", Format::Unknown);
         check(b"#!\n", Format::Unknown);
@@ -427,9 +384,7 @@ mod tests {
     #[test]
     fn this_test_s_own_linker_is_found() {
         let own = File::open(std::env::current_exe().unwrap()).unwrap();
-        let Format::Binary(linker) = format_of(&own) else {
-            panic!("not a binary")
-        };
+        let Format::Binary(linker) = format_of(&own) else { panic!("not a binary") };
         assert!(linker.is_none_or(|linker| linker.exists()));
     }
 }

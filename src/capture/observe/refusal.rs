@@ -51,11 +51,7 @@ pub(super) fn find_program(options: &Options<'_>) -> Result<PathBuf, Refusal> {
     if name.is_empty() {
         return Err(not_found());
     }
-    let path = options
-        .environment
-        .iter()
-        .find(|(key, _)| key == "PATH")
-        .map(|(_, value)| value.as_os_str());
+    let path = options.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
     let folders: Vec<PathBuf> = if name.as_bytes().contains(&b'/') {
         vec![options.folder.clone()]
     } else {
@@ -81,9 +77,9 @@ pub(super) fn find_program(options: &Options<'_>) -> Result<PathBuf, Refusal> {
         }
     }
     match refused {
-        Some(why) if name.as_bytes().contains(&b'/') || why == "permission denied" => Err(
-            Refusal::NotExecutable(Error::request(format!("cannot run `{shown}`: {why}"))),
-        ),
+        Some(why) if name.as_bytes().contains(&b'/') || why == "permission denied" => {
+            Err(Refusal::NotExecutable(Error::request(format!("cannot run `{shown}`: {why}"))))
+        }
         _ => Err(not_found()),
     }
 }

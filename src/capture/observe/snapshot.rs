@@ -54,58 +54,27 @@ impl Snapshot {
             });
             let (existed, is_link) = (before.is_some(), now.is_link());
             let class = Class::Output;
-            files.push(File {
-                path: path.clone(),
-                class,
-                existed,
-                exists: true,
-                is_link,
-                versions,
-            });
+            files.push(File { path: path.clone(), class, existed, exists: true, is_link, versions });
         }
         for (path, before) in self.0.iter().filter(|(path, _)| !after.0.contains_key(*path)) {
             let (class, is_link) = (Class::Deleted, before.is_link());
             let versions = vec![former(before, options)];
-            files.push(File {
-                path: path.clone(),
-                class,
-                existed: true,
-                exists: false,
-                is_link,
-                versions,
-            });
+            files.push(File { path: path.clone(), class, existed: true, exists: false, is_link, versions });
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let wanted: Vec<bool> = files
-            .iter()
-            .map(|file| file.exists && (options.is_wanted)(&file.path))
-            .collect();
+        let wanted: Vec<bool> =
+            files.iter().map(|file| file.exists && (options.is_wanted)(&file.path)).collect();
         let pairs: Vec<(&mut File, bool)> = files.iter_mut().zip(wanted).collect();
-        pairs
-            .into_par_iter()
-            .filter(|(_, wanted)| *wanted)
-            .for_each(|(file, _)| hash(file));
+        pairs.into_par_iter().filter(|(_, wanted)| *wanted).for_each(|(file, _)| hash(file));
         files
     }
 }
 
 fn former(before: &Look, options: &Options<'_>) -> Version {
     let stamp = before.stamp();
-    let content = (options.known_digest)(&stamp).map(|digest| Content {
-        digest,
-        size_bytes: before.size,
-    });
-    let evidence = if content.is_some() {
-        Evidence::Known
-    } else {
-        Evidence::Lost
-    };
-    Version {
-        was_written: false,
-        content,
-        evidence,
-        stamp: Some(stamp),
-    }
+    let content = (options.known_digest)(&stamp).map(|digest| Content { digest, size_bytes: before.size });
+    let evidence = if content.is_some() { Evidence::Known } else { Evidence::Lost };
+    Version { was_written: false, content, evidence, stamp: Some(stamp) }
 }
 
 fn hash(file: &mut File) {
@@ -113,18 +82,13 @@ fn hash(file: &mut File) {
         return;
     };
     if file.is_link {
-        version.content = digest::of_link(&file.path).map(|digest| Content {
-            digest,
-            size_bytes: version.stamp.map_or(0, |stamp| stamp.size_bytes),
-        });
+        version.content = digest::of_link(&file.path)
+            .map(|digest| Content { digest, size_bytes: version.stamp.map_or(0, |stamp| stamp.size_bytes) });
         return;
     }
     match digest::open(&file.path).and_then(|open| digest::read(&open, 0)) {
         Ok(read) => {
-            version.content = Some(Content {
-                digest: read.digest,
-                size_bytes: read.stamp.size_bytes,
-            });
+            version.content = Some(Content { digest: read.digest, size_bytes: read.stamp.size_bytes });
             version.stamp = Some(read.stamp);
         }
         Err(_) => version.evidence = Evidence::Unreadable,

@@ -112,9 +112,7 @@ impl Look {
 #[cfg(target_os = "linux")]
 pub(super) fn kernel_is_at_least(version: (u32, u32)) -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release
-        .split(['.', '-'])
-        .map_while(|word| word.parse::<u32>().ok());
+    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= version
 }
 

@@ -18,9 +18,7 @@ use super::{Digest, Exit, Level, Observation, Options, assemble, finish};
 
 fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
     let zero = |_| Refusal::Failed(Error::request("an argument of the command holds a zero byte"));
-    strings
-        .map(|string| CString::new(string.as_bytes()).map_err(zero))
-        .collect()
+    strings.map(|string| CString::new(string.as_bytes()).map_err(zero)).collect()
 }
 
 /// A command under way.
@@ -49,11 +47,7 @@ pub(super) fn observe(
     let entries: Vec<OsString> = options
         .environment
         .iter()
-        .map(|(key, value)| {
-            [key.as_os_str(), OsStr::new("="), value.as_os_str()]
-                .into_iter()
-                .collect()
-        })
+        .map(|(key, value)| [key.as_os_str(), OsStr::new("="), value.as_os_str()].into_iter().collect())
         .collect();
     let environment = c_strings(entries.iter().map(OsString::as_os_str))?;
     let both = c_strings([program.as_os_str(), options.folder.as_os_str()].into_iter())?;
@@ -73,11 +67,7 @@ pub(super) fn observe(
     if let Some(forwarding) = &forwarding {
         forwarding.aim(launched.pid);
     }
-    let level = if before.is_some() {
-        Level::Snapshot
-    } else {
-        Level::Nothing
-    };
+    let level = if before.is_some() { Level::Snapshot } else { Level::Nothing };
     let mut course = Course {
         net: Net::new(options, keep),
         launched,
@@ -130,8 +120,7 @@ impl Course<'_> {
 
     /// Without a way to wait for calls there is nothing left but to let the guardian answer them.
     fn give_up(&mut self) -> Result<(), Refusal> {
-        self.net
-            .gap("the observer could not go on; what came after was not seen".to_string());
+        self.net.gap("the observer could not go on; what came after was not seen".to_string());
         self.net.detach();
         self.guardian = None;
         self.take_end();
@@ -199,11 +188,7 @@ impl Course<'_> {
         let _ = sys::wait_for_end(self.launched.pid);
         sys::reap(self.launched.pid);
         let options = self.net.options;
-        let shown = options
-            .arguments
-            .first()
-            .map(|name| name.display().to_string())
-            .unwrap_or_default();
+        let shown = options.arguments.first().map(|name| name.display().to_string()).unwrap_or_default();
         let cause = std::io::Error::from_raw_os_error(errno);
         match stage {
             Stage::Folder => {
@@ -245,8 +230,7 @@ impl Course<'_> {
         self.reap_orphans();
         let survivors = self.survivors();
         for name in survivors {
-            self.net
-                .gap(format!("{name} was still running when the record was closed"));
+            self.net.gap(format!("{name} was still running when the record was closed"));
         }
         let _dismissed = match (self.guardian.take(), self.net.listener()) {
             (Some(guardian), None) => Some(guardian.dismiss()),

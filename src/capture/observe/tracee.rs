@@ -66,28 +66,15 @@ impl Place {
         // The supervisor's own `self` is another one.
         for prefix in OWN {
             if let Some(rest) = path.strip_prefix(prefix) {
-                return Place {
-                    base: Base::Process,
-                    path: rest.to_vec(),
-                };
+                return Place { base: Base::Process, path: rest.to_vec() };
             }
         }
         if let Some(rest) = path.strip_prefix(b"/dev/fd/") {
-            return Place {
-                base: Base::Process,
-                path: [b"fd/", rest].concat(),
-            };
+            return Place { base: Base::Process, path: [b"fd/", rest].concat() };
         }
-        let standard = [
-            (&b"/dev/stdin"[..], "fd/0"),
-            (b"/dev/stdout", "fd/1"),
-            (b"/dev/stderr", "fd/2"),
-        ];
+        let standard = [(&b"/dev/stdin"[..], "fd/0"), (b"/dev/stdout", "fd/1"), (b"/dev/stderr", "fd/2")];
         if let Some((_, descriptor)) = standard.iter().find(|(name, _)| *name == path) {
-            return Place {
-                base: Base::Process,
-                path: descriptor.as_bytes().to_vec(),
-            };
+            return Place { base: Base::Process, path: descriptor.as_bytes().to_vec() };
         }
         let base = match (path.first(), descriptor) {
             (Some(b'/'), _) => Base::Root,
@@ -109,10 +96,7 @@ impl Place {
     /// Splits off the last component; `None` if there is none that could name a new file.
     fn split(&self) -> Option<(Place, OsString)> {
         let end = self.path.iter().rposition(|byte| *byte != b'/')? + 1;
-        let start = self.path[..end]
-            .iter()
-            .rposition(|byte| *byte == b'/')
-            .map_or(0, |slash| slash + 1);
+        let start = self.path[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let name = &self.path[start..end];
         if name == b"." || name == b".." {
             return None;
@@ -121,13 +105,7 @@ impl Place {
         if folder.is_empty() {
             folder.push(b'.');
         }
-        Some((
-            Place {
-                base: self.base,
-                path: folder,
-            },
-            OsString::from_vec(name.to_vec()),
-        ))
+        Some((Place { base: self.base, path: folder }, OsString::from_vec(name.to_vec())))
     }
 }
 
@@ -140,14 +118,7 @@ impl Thread {
             Some(kinship) => kinship,
             None => kinship_in(&read_file(&folder, "status")?)?,
         };
-        let mut thread = Thread {
-            tid,
-            tgid,
-            parent,
-            folder,
-            foreign_root: None,
-            trusted_until: now + TRUST,
-        };
+        let mut thread = Thread { tid, tgid, parent, folder, foreign_root: None, trusted_until: now + TRUST };
         thread.review(own_root);
         Ok(thread)
     }
@@ -255,11 +226,7 @@ impl Thread {
     pub(super) fn read_bytes<const N: usize>(&self, address: u64) -> Result<[u8; N]> {
         let mut room = [0_u8; N];
         let read = sys::read_memory(self.tid, address, &mut room)?;
-        if read == N {
-            Ok(room)
-        } else {
-            Err(Error::from(ErrorKind::UnexpectedEof))
-        }
+        if read == N { Ok(room) } else { Err(Error::from(ErrorKind::UnexpectedEof)) }
     }
 
     /// Returns the working folder as this process sees it.
@@ -269,32 +236,18 @@ impl Thread {
 
     /// Looks at an open file of the thread.
     pub(super) fn look_at_descriptor(&self, descriptor: i32) -> Result<Look> {
-        sys::look(
-            self.folder.as_fd(),
-            &CString::new(format!("fd/{descriptor}"))?,
-            true,
-        )
+        sys::look(self.folder.as_fd(), &CString::new(format!("fd/{descriptor}"))?, true)
     }
 
     /// Finds an open file of the thread.
     pub(super) fn find_descriptor(&self, descriptor: i32) -> Result<Found> {
-        self.find(
-            &Place {
-                base: Base::Process,
-                path: format!("fd/{descriptor}").into_bytes(),
-            },
-            true,
-        )
+        self.find(&Place { base: Base::Process, path: format!("fd/{descriptor}").into_bytes() }, true)
     }
 
     /// Tells whether a descriptor can be read and written.
     pub(super) fn descriptor_modes(&self, descriptor: i32) -> Result<(bool, bool)> {
         // The link in `/proc` has the permissions of the descriptor.
-        let link = sys::look(
-            self.folder.as_fd(),
-            &CString::new(format!("fd/{descriptor}"))?,
-            false,
-        )?;
+        let link = sys::look(self.folder.as_fd(), &CString::new(format!("fd/{descriptor}"))?, false)?;
         Ok((link.mode & 0o400 != 0, link.mode & 0o200 != 0))
     }
 
@@ -321,23 +274,13 @@ impl Thread {
         let Ok(entries) = std::fs::read_dir(folder) else {
             return vec![];
         };
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .collect()
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
     }
 
     /// Opens the mount that a descriptor lies on.
     pub(super) fn open_descriptor(&self, descriptor: i32) -> Result<OwnedFd> {
-        let path = if descriptor == libc::AT_FDCWD {
-            "cwd".to_string()
-        } else {
-            format!("fd/{descriptor}")
-        };
-        sys::open(
-            self.folder.as_fd(),
-            &CString::new(path)?,
-            libc::O_RDONLY | libc::O_NONBLOCK,
-        )
+        let path = if descriptor == libc::AT_FDCWD { "cwd".to_string() } else { format!("fd/{descriptor}") };
+        sys::open(self.folder.as_fd(), &CString::new(path)?, libc::O_RDONLY | libc::O_NONBLOCK)
     }
 
     /// Returns the program that the process runs.
@@ -378,23 +321,14 @@ impl Thread {
         let path = PathBuf::from(OsString::from_vec(sys::read_link(sys::here(), &link)?));
         let is_removed = path.as_os_str().as_bytes().ends_with(b" (deleted)");
         let is_nameless = look.links == 0 || (is_removed && !leads_to(&path, &look));
-        let path = if self.foreign_root.is_some() && !is_nameless {
-            self.in_our_view(path, &look)
-        } else {
-            path
-        };
-        Ok(Found {
-            look,
-            path,
-            is_nameless,
-        })
+        let path =
+            if self.foreign_root.is_some() && !is_nameless { self.in_our_view(path, &look) } else { path };
+        Ok(Found { look, path, is_nameless })
     }
 
     /// Returns the path that a file which is not there yet will have; its folder must be there.
     pub(super) fn find_new(&self, place: &Place, folders: &mut Folders, us: i64) -> Result<PathBuf> {
-        let (folder, name) = place
-            .split()
-            .ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
+        let (folder, name) = place.split().ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
         let key = self.folder_key(&folder);
         if let Some(path) = key.as_ref().and_then(|key| folders.get(key, us)) {
             return Ok(path.join(name));
@@ -439,11 +373,7 @@ impl Thread {
             return self.find(place, true);
         }
         match self.find_new(place, folders, us) {
-            Ok(path) => Ok(Found {
-                look,
-                path,
-                is_nameless,
-            }),
+            Ok(path) => Ok(Found { look, path, is_nameless }),
             Err(_) => self.find(place, true),
         }
     }
@@ -452,17 +382,9 @@ impl Thread {
     pub(super) fn find_name(&self, place: &Place, folders: &mut Folders, us: i64) -> Result<Found> {
         let path = self.find_new(place, folders, us)?;
         let look = sys::look(sys::here(), &super::digest::c_path(&path)?, false).or_else(|error| {
-            if self.foreign_root.is_some() {
-                self.look(place, false)
-            } else {
-                Err(error)
-            }
+            if self.foreign_root.is_some() { self.look(place, false) } else { Err(error) }
         })?;
-        Ok(Found {
-            look,
-            path,
-            is_nameless: false,
-        })
+        Ok(Found { look, path, is_nameless: false })
     }
 
     /// Tells whether this process, which mostly has the rights of the command, may use a place so.
@@ -478,20 +400,12 @@ impl Thread {
     pub(super) fn session(&self) -> Option<i32> {
         let stat = read_file(&self.folder, "stat").ok()?;
         let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
-        std::str::from_utf8(&stat[after_name..])
-            .ok()?
-            .split_whitespace()
-            .nth(3)?
-            .parse()
-            .ok()
+        std::str::from_utf8(&stat[after_name..]).ok()?.split_whitespace().nth(3)?.parse().ok()
     }
 
     /// Returns how many descriptors are open, if the kernel says (Linux 6.2 or newer).
     pub(super) fn descriptor_count(&self) -> Option<u64> {
-        sys::look(self.folder.as_fd(), c"fd", true)
-            .ok()
-            .map(|look| look.size)
-            .filter(|count| *count > 0)
+        sys::look(self.folder.as_fd(), c"fd", true).ok().map(|look| look.size).filter(|count| *count > 0)
     }
 
     /// Its root or its mounts are not ours.
@@ -500,10 +414,7 @@ impl Thread {
     }
 
     fn foreign_root(&self) -> Result<std::os::fd::BorrowedFd<'_>> {
-        self.foreign_root
-            .as_ref()
-            .map(AsFd::as_fd)
-            .ok_or_else(|| Error::from(ErrorKind::NotFound))
+        self.foreign_root.as_ref().map(AsFd::as_fd).ok_or_else(|| Error::from(ErrorKind::NotFound))
     }
 
     fn route(&self, place: &Place) -> Result<Route> {
@@ -521,21 +432,13 @@ impl Thread {
             return Ok(Route::BelowProcess(text(below.into_bytes())?));
         }
         if self.foreign_root.is_none() {
-            return Ok(Route::BelowProcess(text(
-                [below.as_bytes(), b"/", &place.path].concat(),
-            )?));
+            return Ok(Route::BelowProcess(text([below.as_bytes(), b"/", &place.path].concat())?));
         }
         // Links on the way must start from the foreign root, so the whole path is walked from there.
         let start = sys::read_link(self.folder.as_fd(), &CString::new(below)?)?;
         let root = sys::read_link(self.folder.as_fd(), c"root")?;
-        let inside = if root == b"/" {
-            &start[..]
-        } else {
-            start.strip_prefix(&root[..]).unwrap_or(&start)
-        };
-        Ok(Route::BelowForeignRoot(text(
-            [inside, b"/", &place.path].concat(),
-        )?))
+        let inside = if root == b"/" { &start[..] } else { start.strip_prefix(&root[..]).unwrap_or(&start) };
+        Ok(Route::BelowForeignRoot(text([inside, b"/", &place.path].concat())?))
     }
 
     fn in_our_view(&self, path: PathBuf, look: &Look) -> PathBuf {
@@ -544,10 +447,7 @@ impl Thread {
         }
         let (theirs, ours) = (mounts::of(&self.tid.to_string()), mounts::of("self"));
         let candidates = mounts::candidates(&path, look.mount, &theirs, &ours);
-        candidates
-            .into_iter()
-            .find(|candidate| leads_to(candidate, look))
-            .unwrap_or(path)
+        candidates.into_iter().find(|candidate| leads_to(candidate, look)).unwrap_or(path)
     }
 }
 
@@ -560,9 +460,7 @@ struct Block {
 impl Block {
     /// Returns the string at an address, if it ends within the block.
     fn string(&self, address: u64) -> Option<Vec<u8>> {
-        let rest = self
-            .bytes
-            .get(usize::try_from(address.checked_sub(self.start)?).ok()?..)?;
+        let rest = self.bytes.get(usize::try_from(address.checked_sub(self.start)?).ok()?..)?;
         Some(rest[..rest.iter().position(|byte| *byte == 0)?].to_vec())
     }
 }
@@ -589,14 +487,10 @@ fn leads_to(path: &Path, look: &Look) -> bool {
 /// Reads process and parent out of `/proc/TID/status`.
 fn kinship_in(status: &[u8]) -> Result<(i32, i32)> {
     let number = |key: &str| {
-        let line = status
-            .split(|byte| *byte == b'\n')
-            .find(|line| line.starts_with(key.as_bytes()))?;
+        let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(key.as_bytes()))?;
         std::str::from_utf8(&line[key.len()..]).ok()?.trim().parse().ok()
     };
-    number("Tgid:")
-        .zip(number("PPid:"))
-        .ok_or_else(|| Error::from(ErrorKind::InvalidData))
+    number("Tgid:").zip(number("PPid:")).ok_or_else(|| Error::from(ErrorKind::InvalidData))
 }
 
 /// Reads a file of `/proc`, which is given whole at the first read.
@@ -614,10 +508,7 @@ mod tests {
     use super::*;
 
     fn check(descriptor: i32, path: &str, base: Base, rest: &str) {
-        let expected = Place {
-            base,
-            path: rest.as_bytes().to_vec(),
-        };
+        let expected = Place { base, path: rest.as_bytes().to_vec() };
         assert_eq!(Place::new(descriptor, path.as_bytes().to_vec()), expected);
     }
 
@@ -634,10 +525,7 @@ mod tests {
     #[test]
     fn kinship_is_the_same_in_text_and_from_the_kernel() {
         let status = std::fs::read("/proc/self/status").unwrap();
-        let expected = (
-            std::process::id() as i32,
-            std::os::unix::process::parent_id() as i32,
-        );
+        let expected = (std::process::id() as i32, std::os::unix::process::parent_id() as i32);
         assert_eq!(kinship_in(&status).unwrap(), expected);
         assert!(sys::kinship(expected.0).is_none_or(|kinship| kinship == expected));
     }
@@ -646,10 +534,7 @@ mod tests {
     fn the_last_component_splits_off_whatever_the_slashes() {
         let split = |path: &str| {
             let (folder, name) = Place::new(libc::AT_FDCWD, path.as_bytes().to_vec()).split()?;
-            Some((
-                String::from_utf8(folder.path).unwrap(),
-                name.into_string().unwrap(),
-            ))
+            Some((String::from_utf8(folder.path).unwrap(), name.into_string().unwrap()))
         };
         let both = |a: &str, b: &str| Some((a.to_string(), b.to_string()));
         assert_eq!(split("a"), both(".", "a"));

@@ -68,12 +68,9 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::RunStarted(run) => (RUN, bytes_of(&RunV1::from(run))?),
         Fact::RunOutcome(outcome) => (OUTCOME, bytes_of(&OutcomeV1::from(outcome))?),
         Fact::StepDone(step) => (STEP, bytes_of(&StepV1::from(step))?),
-        Fact::Metrics(points) => (
-            METRICS,
-            bytes_of(&MetricsV1 {
-                points: points.iter().map(PointV1::from).collect(),
-            })?,
-        ),
+        Fact::Metrics(points) => {
+            (METRICS, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
+        }
         Fact::ModelRegistered(model) => (MODEL, bytes_of(&ModelV1::from(model))?),
         Fact::ModelChanged(change) => (MODEL_CHANGE, bytes_of(&ModelChangeV1::from(change))?),
         Fact::NoteRead(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
@@ -89,17 +86,10 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
         (METRICS, 1) => {
             let points = value_of::<MetricsV1>(payload)?.points;
-            Ok(Fact::Metrics(
-                points
-                    .into_iter()
-                    .map(Metric::try_from)
-                    .collect::<Result<_, Fault>>()?,
-            ))
+            Ok(Fact::Metrics(points.into_iter().map(Metric::try_from).collect::<Result<_, Fault>>()?))
         }
         (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
-        (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(
-            value_of::<ModelChangeV1>(payload)?.try_into()?,
-        )),
+        (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
         _ => Err(Fault::Unknown),
     }
@@ -129,9 +119,7 @@ fn by_code<T: Copy>(all: &[T], code: u8, what: &str) -> Result<T, Fault> {
 
 /// Returns the code of a value, its position in `all`.
 fn code_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
-    all.iter()
-        .position(|one| one == value)
-        .expect("ALL holds every value") as u8
+    all.iter().position(|one| one == value).expect("ALL holds every value") as u8
 }
 
 fn path(bytes: Vec<u8>) -> Result<ArtifactPath, Fault> {

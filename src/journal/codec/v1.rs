@@ -179,10 +179,7 @@ impl TryFrom<RunV1> for Run {
     fn try_from(run: RunV1) -> Result<Self, Fault> {
         Ok(Run {
             id: NodeId::from_u128(run.id),
-            run_id: run
-                .run_id
-                .parse()
-                .map_err(|error: Error| Fault::Damaged(error.to_string()))?,
+            run_id: run.run_id.parse().map_err(|error: Error| Fault::Damaged(error.to_string()))?,
             name: run.name,
             kind: by_code(&RunKind::ALL, run.kind, "kind of run")?,
             arguments: run.arguments,
@@ -229,12 +226,8 @@ impl TryFrom<CodeV1> for CodeState {
     type Error = Fault;
 
     fn try_from(code: CodeV1) -> Result<Self, Fault> {
-        let files = |files: Vec<ChangedV1>| {
-            files
-                .into_iter()
-                .map(ChangedFile::try_from)
-                .collect::<Result<_, _>>()
-        };
+        let files =
+            |files: Vec<ChangedV1>| files.into_iter().map(ChangedFile::try_from).collect::<Result<_, _>>();
         Ok(CodeState {
             repository: code.repository,
             commit: code.commit,
@@ -332,11 +325,7 @@ impl From<&Step> for StepV1 {
             parameters: step.parameters.clone(),
             key: step.key.map(|digest| *digest.as_bytes()),
             cached_from: step.cached_from.map(NodeId::as_u128),
-            used: step
-                .used
-                .iter()
-                .map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role))
-                .collect(),
+            used: step.used.iter().map(|e| EdgeV1::new(&e.artifact, e.at, e.evidence, e.role)).collect(),
             generated: step
                 .generated
                 .iter()
@@ -352,21 +341,11 @@ impl TryFrom<StepV1> for Step {
     fn try_from(step: StepV1) -> Result<Self, Fault> {
         let used = |edge: EdgeV1| {
             let (artifact, at, evidence, role) = edge.parts()?;
-            Ok(Used {
-                artifact,
-                at,
-                evidence,
-                role,
-            })
+            Ok(Used { artifact, at, evidence, role })
         };
         let generated = |edge: EdgeV1| {
             let (artifact, at, evidence, role) = edge.parts()?;
-            Ok(Generated {
-                artifact,
-                at,
-                evidence,
-                role,
-            })
+            Ok(Generated { artifact, at, evidence, role })
         };
         Ok(Step {
             id: NodeId::from_u128(step.id),
@@ -381,11 +360,7 @@ impl TryFrom<StepV1> for Step {
             key: step.key.map(Digest::from_bytes),
             cached_from: step.cached_from.map(NodeId::from_u128),
             used: step.used.into_iter().map(used).collect::<Result<_, Fault>>()?,
-            generated: step
-                .generated
-                .into_iter()
-                .map(generated)
-                .collect::<Result<_, Fault>>()?,
+            generated: step.generated.into_iter().map(generated).collect::<Result<_, Fault>>()?,
         })
     }
 }
@@ -483,10 +458,7 @@ impl TryFrom<ModelV1> for ModelVersion {
 
     fn try_from(model: ModelV1) -> Result<Self, Fault> {
         let named = |(name, artifact): (String, ArtifactV1)| {
-            Ok(NamedArtifact {
-                name,
-                artifact: artifact.try_into()?,
-            })
+            Ok(NamedArtifact { name, artifact: artifact.try_into()? })
         };
         Ok(ModelVersion {
             id: NodeId::from_u128(model.id),
@@ -496,11 +468,7 @@ impl TryFrom<ModelV1> for ModelVersion {
             created_at: Timestamp::from_micros(model.created_at_us),
             description: model.description,
             fields: model.fields,
-            artifacts: model
-                .artifacts
-                .into_iter()
-                .map(named)
-                .collect::<Result<_, Fault>>()?,
+            artifacts: model.artifacts.into_iter().map(named).collect::<Result<_, Fault>>()?,
             tags: model.tags,
         })
     }

@@ -70,9 +70,7 @@ pub fn find(
         ));
     }
     let named = |places: BTreeSet<PathBuf>| -> Vec<ArtifactPath> {
-        let named = places
-            .iter()
-            .filter_map(|place| ArtifactPath::within(root, place).ok());
+        let named = places.iter().filter_map(|place| ArtifactPath::within(root, place).ok());
         named.collect()
     };
     let mut inputs = Inputs {
@@ -87,17 +85,9 @@ pub fn find(
         let path = ArtifactPath::within(root, &file)?;
         let size_bytes = fs::metadata(&file).map_or(0, |metadata| metadata.len());
         let stem = names::stem(path.file_name());
-        listed.push(FilingInput {
-            path,
-            file,
-            size_bytes,
-            digest: None,
-            stem,
-        });
+        listed.push(FilingInput { path, file, size_bytes, digest: None, stem });
     }
-    listed
-        .par_iter_mut()
-        .for_each(|input| input.digest = digest_of(&input.file).ok());
+    listed.par_iter_mut().for_each(|input| input.digest = digest_of(&input.file).ok());
     without_duplicates(listed, &mut inputs);
     choose_stems(&mut inputs.filings, known_stems);
     Ok(inputs)
@@ -132,26 +122,21 @@ impl Found {
                 Ok(())
             }
             // Reading a pipe or a device may never come to an end.
-            Ok(_) => Err(Error::request(format!(
-                "the input {} is neither a file nor a folder",
-                shown(request)
-            ))
-            .hint("save what it gives to a file first")),
+            Ok(_) => {
+                Err(Error::request(format!("the input {} is neither a file nor a folder", shown(request)))
+                    .hint("save what it gives to a file first"))
+            }
             Err(_) if is_pattern(request) => self.collect_pattern(folder, request),
-            Err(cause) => Err(
-                Error::request(format!("cannot read the input {}", shown(request)))
-                    .because(cause)
-                    .hint("give files, folders or patterns that exist; the default is `data/raw`"),
-            ),
+            Err(cause) => Err(Error::request(format!("cannot read the input {}", shown(request)))
+                .because(cause)
+                .hint("give files, folders or patterns that exist; the default is `data/raw`")),
         }
     }
 
     /// Collects what a pattern such as `data/raw/*.htm` names; `*` does not cross folders, `**` does.
     fn collect_pattern(&mut self, folder: &Path, request: &Path) -> Result<()> {
-        let fixed: PathBuf = request
-            .components()
-            .take_while(|part| !is_pattern(Path::new(part.as_os_str())))
-            .collect();
+        let fixed: PathBuf =
+            request.components().take_while(|part| !is_pattern(Path::new(part.as_os_str()))).collect();
         let base = folder.join(&fixed);
         let pattern: PathBuf = request.components().skip(fixed.components().count()).collect();
         let glob = GlobBuilder::new(&pattern.to_string_lossy())
@@ -220,13 +205,8 @@ fn is_pattern(request: &Path) -> bool {
 /// Returns the file's place with the links of its folder resolved, but not a link that it is itself.
 fn real_place(path: &Path) -> Result<PathBuf> {
     let failed = |cause| Error::request(format!("cannot read the input {}", shown(path))).because(cause);
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::request(format!("{} is no file", shown(path))))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| Error::request(format!("{} is no file", shown(path))))?;
     Ok(folder.canonicalize().map_err(failed)?.join(name))
 }
 
@@ -332,17 +312,9 @@ mod tests {
         let requested: Vec<PathBuf> = requested.iter().map(PathBuf::from).collect();
         let found = match find(&root, &root, &requested, None, &HashMap::new()) {
             Ok(inputs) => {
-                let mut lines: Vec<String> = inputs
-                    .filings
-                    .iter()
-                    .map(|filing| format!("{} {}", filing.path, filing.stem))
-                    .collect();
-                lines.extend(
-                    inputs
-                        .duplicates
-                        .iter()
-                        .map(|(file, same)| format!("{file} = {same}")),
-                );
+                let mut lines: Vec<String> =
+                    inputs.filings.iter().map(|filing| format!("{} {}", filing.path, filing.stem)).collect();
+                lines.extend(inputs.duplicates.iter().map(|(file, same)| format!("{file} = {same}")));
                 lines.extend(inputs.passed_over.iter().map(|file| format!("not {file}")));
                 lines.join("\n")
             }
@@ -360,11 +332,7 @@ mod tests {
             ("raw/notes.tsv", "a\tb"),
             ("raw/.hidden.htm", "<html>"),
         ];
-        check(
-            &files,
-            &["raw"],
-            "raw/a.htm a\nraw/c.txt c\nraw/sub/b.txt b\nnot raw/notes.tsv",
-        );
+        check(&files, &["raw"], "raw/a.htm a\nraw/c.txt c\nraw/sub/b.txt b\nnot raw/notes.tsv");
     }
 
     #[test]
@@ -378,49 +346,25 @@ mod tests {
 
     #[test]
     fn equal_bytes_are_worked_on_once_and_equal_names_are_told_apart() {
-        let files = [
-            ("x/a.htm", "<html>1"),
-            ("y/a.htm", "<html>2"),
-            ("z/b.htm", "<html>1"),
-        ];
+        let files = [("x/a.htm", "<html>1"), ("y/a.htm", "<html>2"), ("z/b.htm", "<html>1")];
         let mark = |text: &str| Digest::of(text.as_bytes()).hex()[..8].to_owned();
-        let expected = format!(
-            "x/a.htm a-{}\ny/a.htm a-{}\nz/b.htm = x/a.htm",
-            mark("<html>1"),
-            mark("<html>2")
-        );
+        let expected =
+            format!("x/a.htm a-{}\ny/a.htm a-{}\nz/b.htm = x/a.htm", mark("<html>1"), mark("<html>2"));
         check(&files, &["x", "y", "z"], &expected);
     }
 
     #[test]
     fn inputs_that_are_not_there_are_named() {
-        check(
-            &[],
-            &["nowhere"],
-            "cannot read the input `nowhere`: No such file or directory (os error 2)",
-        );
+        check(&[], &["nowhere"], "cannot read the input `nowhere`: No such file or directory (os error 2)");
         check(&[("raw/x.tsv", "1")], &["raw"], "no filings in `raw`");
-        check(
-            &[("raw/x.tsv", "1")],
-            &["raw/*.htm"],
-            "nothing matches `raw/*.htm`",
-        );
+        check(&[("raw/x.tsv", "1")], &["raw/*.htm"], "nothing matches `raw/*.htm`");
     }
 
     #[test]
     fn what_may_never_end_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        let found = find(
-            folder.path(),
-            folder.path(),
-            &[PathBuf::from("/dev/zero")],
-            None,
-            &HashMap::new(),
-        );
-        assert_eq!(
-            found.unwrap_err().to_string(),
-            "the input `/dev/zero` is neither a file nor a folder"
-        );
+        let found = find(folder.path(), folder.path(), &[PathBuf::from("/dev/zero")], None, &HashMap::new());
+        assert_eq!(found.unwrap_err().to_string(), "the input `/dev/zero` is neither a file nor a folder");
         check(&[("a.htm", "<html>")], &[""], "an empty word names no input");
     }
 
@@ -444,11 +388,7 @@ mod tests {
         std::os::unix::fs::symlink("../not/fetched", root.join("raw/b.htm")).unwrap();
         std::os::unix::fs::symlink("../not/fetched", root.join("raw/notes")).unwrap();
         let found = find(&root, &root, &[PathBuf::from("raw")], None, &HashMap::new()).unwrap();
-        let filings: Vec<String> = found
-            .filings
-            .iter()
-            .map(|filing| filing.path.to_string())
-            .collect();
+        let filings: Vec<String> = found.filings.iter().map(|filing| filing.path.to_string()).collect();
         assert_eq!(filings, ["raw/a.htm", "raw/b.htm"]);
         assert_eq!(found.filings[1].digest, None);
         assert_eq!(found.not_entered[0].to_string(), "raw/loop");
@@ -479,15 +419,9 @@ mod tests {
             filings.iter().map(|filing| filing.stem.clone()).collect()
         };
         // In an earlier stretch, `a.htm` held the old text and then the new one, under one stem; now the old is back beside it.
-        let known: HashMap<Digest, String> = ["old", "new"]
-            .iter()
-            .map(|text| (Digest::of(text.as_bytes()), "a".to_owned()))
-            .collect();
-        let mut filings = [
-            filing("a.htm", "new"),
-            filing("b.htm", "old"),
-            filing("c.htm", "c"),
-        ];
+        let known: HashMap<Digest, String> =
+            ["old", "new"].iter().map(|text| (Digest::of(text.as_bytes()), "a".to_owned())).collect();
+        let mut filings = [filing("a.htm", "new"), filing("b.htm", "old"), filing("c.htm", "c")];
         choose_stems(&mut filings, &known);
         assert_eq!(stems(&filings), ["a", "b", "c"]);
         // A file that is called as another one is marked.

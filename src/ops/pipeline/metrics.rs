@@ -49,9 +49,7 @@ impl Session<'_> {
     fn is_recorded(&self, file: &MetricsFile) -> bool {
         let prior = self.bench.prior;
         prior.counted.get(&file.artifact.path) == Some(&file.outputs)
-            && prior
-                .written
-                .contains(&(file.artifact.path.clone(), file.artifact.digest))
+            && prior.written.contains(&(file.artifact.path.clone(), file.artifact.digest))
     }
 
     /// Returns true where a metrics file lies on the disk as it should be.
@@ -66,24 +64,18 @@ impl Session<'_> {
     pub fn record_metrics(&mut self, recording: &mut Recording, run: &Run) -> Result<()> {
         let files = self.metrics_files(run)?;
         for file in &files {
-            self.bench
-                .workspace
-                .contents()
-                .keep_as(&file.artifact.digest, &file.bytes)?;
+            self.bench.workspace.contents().keep_as(&file.artifact.digest, &file.bytes)?;
             if !self.is_recorded(file) {
                 recording.add(&Fact::StepDone(metrics_step(recording, file)))?;
             }
             let altered = keep_altered(&self.bench, &file.artifact)?;
-            self.tally
-                .altered
-                .extend(altered.map(|digest| (file.artifact.path.clone(), digest)));
+            self.tally.altered.extend(altered.map(|digest| (file.artifact.path.clone(), digest)));
         }
         recording.add_metrics(&self.tally.run_metrics())?;
         recording.commit()?;
         let missing = files.iter().filter(|file| !self.is_in_place(file));
-        let missing: Vec<(&ArtifactPath, &[u8])> = missing
-            .map(|file| (&file.artifact.path, file.bytes.as_slice()))
-            .collect();
+        let missing: Vec<(&ArtifactPath, &[u8])> =
+            missing.map(|file| (&file.artifact.path, file.bytes.as_slice())).collect();
         write_out(self.bench.workspace, &missing, &mut self.unwritten);
         Ok(())
     }

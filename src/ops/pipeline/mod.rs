@@ -55,18 +55,8 @@ pub fn pipeline(
         Some(run) => Prior::read(&view.snapshot, run)?,
         None => (Prior::default(), Tally::default()),
     };
-    let plan = Plan::new(
-        workspace.root(),
-        request,
-        resumed.as_ref().map(|view| (&view.run, &prior)),
-    );
-    let inputs = inputs::find(
-        workspace.root(),
-        &plan.folder,
-        &plan.inputs,
-        plan.limit,
-        &prior.stems,
-    )?;
+    let plan = Plan::new(workspace.root(), request, resumed.as_ref().map(|view| (&view.run, &prior)));
+    let inputs = inputs::find(workspace.root(), &plan.folder, &plan.inputs, plan.limit, &prior.stems)?;
     let bench = Bench {
         workspace,
         snapshot: &view.snapshot,

@@ -54,13 +54,11 @@ impl Prior {
 
     fn add(&mut self, snapshot: &Snapshot, step: Step, tally: &mut Tally) -> Result<()> {
         let outputs = step.generated.iter().map(|generated| &generated.artifact);
-        self.written
-            .extend(outputs.map(|output| (output.path.clone(), output.digest)));
+        self.written.extend(outputs.map(|output| (output.path.clone(), output.digest)));
         if step.name == METRICS_STEP {
             let counted: BTreeSet<Artifact> = step.used.into_iter().map(|used| used.artifact).collect();
             let files = step.generated.into_iter();
-            self.counted
-                .extend(files.map(|file| (file.artifact.path, counted.clone())));
+            self.counted.extend(files.map(|file| (file.artifact.path, counted.clone())));
             return Ok(());
         }
         let Some((stem, part)) = part_of(&step) else {
@@ -77,13 +75,9 @@ impl Prior {
         };
         let metrics = work::counts(snapshot, step.id)?;
         let output = output.artifact.clone();
-        let entry = Entry {
-            output: output.clone(),
-            metrics: metrics.clone(),
-        };
+        let entry = Entry { output: output.clone(), metrics: metrics.clone() };
         tally.seed(stem, part, entry);
-        self.steps
-            .insert((key, output.path.clone()), PriorStep { output, metrics });
+        self.steps.insert((key, output.path.clone()), PriorStep { output, metrics });
         Ok(())
     }
 }
@@ -153,10 +147,7 @@ impl Plan {
         Plan {
             inputs,
             folder,
-            last: request
-                .last
-                .or_else(recorded_last)
-                .unwrap_or(PipelineStage::Segment),
+            last: request.last.or_else(recorded_last).unwrap_or(PipelineStage::Segment),
             sections: sections.into_iter().collect(),
             limit: request.limit.or_else(recorded_limit).filter(|limit| *limit > 0),
         }
@@ -254,11 +245,9 @@ pub fn find(
 /// Refuses a run whose process still works on it.
 fn refuse_living(workspace: &Workspace, view: &RunView) -> Result<()> {
     if view.ended_at().is_none() && workspace.is_alive(view.live_segment()) {
-        return Err(
-            Error::request(format!("run {} is still going on", view.run.run_id)).hint(
-                "wait until it has ended, or start a run of its own without `--resume`; nothing was changed",
-            ),
-        );
+        return Err(Error::request(format!("run {} is still going on", view.run.run_id)).hint(
+            "wait until it has ended, or start a run of its own without `--resume`; nothing was changed",
+        ));
     }
     Ok(())
 }

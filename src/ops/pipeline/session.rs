@@ -41,16 +41,7 @@ impl<'a> Session<'a> {
         tally: Tally,
         notes: Vec<String>,
     ) -> Self {
-        Session {
-            bench,
-            request,
-            plan,
-            progress,
-            tally,
-            notes,
-            unwritten: Vec::new(),
-            stopped: None,
-        }
+        Session { bench, request, plan, progress, tally, notes, unwritten: Vec::new(), stopped: None }
     }
 
     /// Takes the filings that are done already into the tally, and returns the others.
@@ -59,10 +50,8 @@ impl<'a> Session<'a> {
             return filings.to_vec();
         };
         let bench = &self.bench;
-        let looked: Vec<_> = filings
-            .par_iter()
-            .map(|filing| work::settled(bench, &view.run, filing))
-            .collect();
+        let looked: Vec<_> =
+            filings.par_iter().map(|filing| work::settled(bench, &view.run, filing)).collect();
         let mut pending = Vec::new();
         for (filing, settled) in filings.iter().zip(looked) {
             match settled {
@@ -112,14 +101,9 @@ impl<'a> Session<'a> {
             return Err(error);
         }
         let reason = self.reason();
-        let status = if reason.is_some() {
-            RunStatus::Failed
-        } else {
-            RunStatus::Succeeded
-        };
+        let status = if reason.is_some() { RunStatus::Failed } else { RunStatus::Succeeded };
         let exit_code = i32::from(reason.is_some());
-        self.notes
-            .extend(recording.finish(status, Some(exit_code), reason)?);
+        self.notes.extend(recording.finish(status, Some(exit_code), reason)?);
         Ok(run)
     }
 
@@ -184,9 +168,7 @@ impl<'a> Session<'a> {
         if let Some(workers) = self.request.workers {
             pool = pool.num_threads(workers);
         }
-        let pool = pool
-            .build()
-            .map_err(|cause| Error::bug("cannot start worker threads").because(cause))?;
+        let pool = pool.build().map_err(|cause| Error::bug("cannot start worker threads").because(cause))?;
         let (cancelled, failures) = (AtomicBool::new(false), AtomicU64::new(0));
         let (sender, receiver) = mpsc::sync_channel::<Result<FilingOutcome>>(BATCH_FILINGS);
         let bench = &self.bench;
@@ -257,17 +239,9 @@ impl<'a> Session<'a> {
             resumed: false,
             settled: false,
             dry_run,
-            filings: if dry_run {
-                inputs.filings.len() as u64
-            } else {
-                self.tally.filings()
-            },
+            filings: if dry_run { inputs.filings.len() as u64 } else { self.tally.filings() },
             pending,
-            untried: if dry_run {
-                0
-            } else {
-                pending.saturating_sub(self.tally.worked_on)
-            },
+            untried: if dry_run { 0 } else { pending.saturating_sub(self.tally.worked_on) },
             beyond_limit: inputs.beyond_limit,
             last: self.plan.last,
             bytes,

@@ -20,12 +20,8 @@ pub enum PipelineStage {
 
 impl PipelineStage {
     /// Every stage, in order.
-    pub const ALL: [PipelineStage; 4] = [
-        PipelineStage::Parse,
-        PipelineStage::Extract,
-        PipelineStage::Clean,
-        PipelineStage::Segment,
-    ];
+    pub const ALL: [PipelineStage; 4] =
+        [PipelineStage::Parse, PipelineStage::Extract, PipelineStage::Clean, PipelineStage::Segment];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -42,13 +38,10 @@ impl PipelineStage {
     /// # Errors
     /// A request error that lists the stages.
     pub fn from_name(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|stage| stage.as_str() == name)
-            .ok_or_else(|| {
-                Error::request(format!("unknown stage `{}`", name.escape_debug()))
-                    .hint("stages are parse, extract, clean, segment; each includes those before it")
-            })
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name).ok_or_else(|| {
+            Error::request(format!("unknown stage `{}`", name.escape_debug()))
+                .hint("stages are parse, extract, clean, segment; each includes those before it")
+        })
     }
 
     /// Returns the folder of its outputs.
@@ -72,10 +65,7 @@ pub struct Part {
 
 impl Part {
     /// Parsing: the first part of every filing, and the first in order.
-    pub const FIRST: Part = Part {
-        stage: PipelineStage::Parse,
-        section: None,
-    };
+    pub const FIRST: Part = Part { stage: PipelineStage::Parse, section: None };
 
     /// Returns the type of its output, the last part of the file's name: `parsed`, `extracted_risks`, for other sections
     /// than Item 1A with the section in it: `extracted_part2item7`.
@@ -99,14 +89,9 @@ impl Part {
 
     /// Returns the key of a step: equal keys promise equal outputs.
     pub fn key(self, input: &Digest) -> Digest {
-        let section = self
-            .section
-            .map_or_else(String::new, |section| section.identifier().to_string());
-        let text = format!(
-            "pipeline step\n{}\n{section}\n{}\n{input}\n",
-            self.stage.as_str(),
-            filings::VERSION
-        );
+        let section = self.section.map_or_else(String::new, |section| section.identifier().to_string());
+        let text =
+            format!("pipeline step\n{}\n{section}\n{}\n{input}\n", self.stage.as_str(), filings::VERSION);
         Digest::of(text.as_bytes())
     }
 }

@@ -175,12 +175,8 @@ impl Tally {
                 self.outputs.remove(&key);
                 continue;
             };
-            self.altered
-                .extend(part.altered.map(|digest| (output.path.clone(), digest)));
-            let entry = Entry {
-                output: output.clone(),
-                metrics: part.metrics.clone(),
-            };
+            self.altered.extend(part.altered.map(|digest| (output.path.clone(), digest)));
+            let entry = Entry { output: output.clone(), metrics: part.metrics.clone() };
             self.outputs.insert(key, entry);
         }
     }
@@ -213,16 +209,10 @@ impl Tally {
                 }
             }
         }
-        let failed = self
-            .failures
-            .values()
-            .filter(|failed| failed.stage.folder() == folder)
-            .count();
+        let failed = self.failures.values().filter(|failed| failed.stage.folder() == folder).count();
         sums.insert("filings".to_owned(), stems.len() as f64);
         sums.insert("filings_failed".to_owned(), failed as f64);
-        sums.into_iter()
-            .filter_map(|(name, sum)| Some((name, MetricValue::new(sum).ok()?)))
-            .collect()
+        sums.into_iter().filter_map(|(name, sum)| Some((name, MetricValue::new(sum).ok()?))).collect()
     }
 
     /// Returns the metrics of the whole run.
@@ -242,14 +232,9 @@ impl Tally {
         let last = self.outputs.keys().map(|(_, part)| part.stage).max()?;
         let of_last = || self.outputs.iter().filter(|((_, part), _)| part.stage == last);
         let worth = |entry: &Entry| {
-            entry
-                .metrics
-                .iter()
-                .any(|(name, value)| name.ends_with("segments") && value.get() > 0.0)
+            entry.metrics.iter().any(|(name, value)| name.ends_with("segments") && value.get() > 0.0)
         };
-        let best = of_last()
-            .find(|(_, entry)| worth(entry))
-            .or_else(|| of_last().next());
+        let best = of_last().find(|(_, entry)| worth(entry)).or_else(|| of_last().next());
         best.map(|(_, entry)| entry.output.path.clone())
     }
 }

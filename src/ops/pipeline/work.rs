@@ -150,14 +150,8 @@ pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Diges
 fn parts_of(bench: &Bench<'_>) -> Vec<Part> {
     let mut parts = vec![Part::FIRST];
     for section in bench.sections {
-        let stages = PipelineStage::ALL
-            .into_iter()
-            .skip(1)
-            .filter(|stage| *stage <= bench.last);
-        parts.extend(stages.map(|stage| Part {
-            stage,
-            section: Some(*section),
-        }));
+        let stages = PipelineStage::ALL.into_iter().skip(1).filter(|stage| *stage <= bench.last);
+        parts.extend(stages.map(|stage| Part { stage, section: Some(*section) }));
     }
     parts
 }
@@ -192,19 +186,10 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Filing
         }
     };
     // What was read is what counts, should the file have changed since it was listed.
-    let artifact = Artifact {
-        path: filing.path.clone(),
-        digest: Digest::of(&bytes),
-        size_bytes: bytes.len() as u64,
-    };
+    let artifact =
+        Artifact { path: filing.path.clone(), digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
     outcome.size_bytes = artifact.size_bytes;
-    let mut work = Work {
-        bench,
-        run,
-        filing,
-        chain: Chain::new(&bytes),
-        outcome,
-    };
+    let mut work = Work { bench, run, filing, chain: Chain::new(&bytes), outcome };
     let mut input = (artifact, read_at);
     for part in parts_of(bench) {
         if part.stage == PipelineStage::Extract {
@@ -254,28 +239,16 @@ impl Work<'_> {
         };
         let digest = Digest::of(&bytes);
         self.bench.workspace.contents().keep_as(&digest, &bytes)?;
-        let output = Artifact {
-            path,
-            digest,
-            size_bytes: bytes.len() as u64,
-        };
+        let output = Artifact { path, digest, size_bytes: bytes.len() as u64 };
         let at = self.bench.clock.now();
         let mut step = self.step(part, key, input, read_at, started_at);
         step.cached_from = cached_from;
-        step.generated = vec![Generated {
-            artifact: output.clone(),
-            at,
-            evidence: Evidence::Observed,
-            role: Role::Data,
-        }];
+        step.generated =
+            vec![Generated { artifact: output.clone(), at, evidence: Evidence::Observed, role: Role::Data }];
         let altered = keep_altered(self.bench, &output)?;
         self.outcome.parts.push(PartOutcome {
             part,
-            done: Some(if cached_from.is_some() {
-                Done::Cached
-            } else {
-                Done::Computed
-            }),
+            done: Some(if cached_from.is_some() { Done::Cached } else { Done::Computed }),
             output: Some(output.clone()),
             metrics,
             step: Some(step),
@@ -298,11 +271,7 @@ impl Work<'_> {
                 Ok(None) | Err(_) => return Ok(None),
             }
         };
-        let altered = if whole {
-            None
-        } else {
-            keep_altered(self.bench, &prior.output)?
-        };
+        let altered = if whole { None } else { keep_altered(self.bench, &prior.output)? };
         self.outcome.parts.push(PartOutcome {
             part,
             done: Some(done),
@@ -403,11 +372,7 @@ impl Work<'_> {
 
 /// Reads the counts of a step.
 pub fn counts(snapshot: &Snapshot, step: NodeId) -> Result<Vec<(String, MetricValue)>> {
-    Ok(snapshot
-        .metrics(step)?
-        .into_iter()
-        .map(|point| (point.name, point.value))
-        .collect())
+    Ok(snapshot.metrics(step)?.into_iter().map(|point| (point.name, point.value)).collect())
 }
 
 /// The values of a filing on its way through the stages, each computed when it is first asked for.
@@ -426,26 +391,15 @@ type Computed = Result<Made, String>;
 
 impl<'a> Chain<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Chain {
-            bytes,
-            parsed: None,
-            section: None,
-            extracted: None,
-            cleaned: None,
-        }
+        Chain { bytes, parsed: None, section: None, extracted: None, cleaned: None }
     }
 
     /// Computes a part. A panic is a fault of ours; it costs this filing, not the run.
     fn compute(&mut self, part: Part) -> Computed {
         catch_unwind(AssertUnwindSafe(|| self.compute_part(part))).unwrap_or_else(|panic| {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or(panic.downcast_ref::<&str>().copied());
-            Err(format!(
-                "a fault of lineage, please report it: {}",
-                text.unwrap_or("panic")
-            ))
+            let text =
+                panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            Err(format!("a fault of lineage, please report it: {}", text.unwrap_or("panic")))
         })
     }
 
@@ -461,10 +415,7 @@ impl<'a> Chain<'a> {
                 let extracted = self.extracted(section)?;
                 let words = extracted.text().split_whitespace().count();
                 let status = format!("sections_{}", extracted.status().name().replace('-', "_"));
-                Ok((
-                    extracted.to_json(),
-                    vec![count(&status, 1), count("extracted_words", words)],
-                ))
+                Ok((extracted.to_json(), vec![count(&status, 1), count("extracted_words", words)]))
             }
             PipelineStage::Clean => {
                 let cleaned = self.cleaned(section)?;
@@ -473,15 +424,9 @@ impl<'a> Chain<'a> {
             }
             PipelineStage::Segment => {
                 let segmented: Segmented = filings::segment(self.cleaned(section)?);
-                let words = segmented
-                    .segments()
-                    .iter()
-                    .map(|segment| segment.word_count)
-                    .sum();
-                let metrics = vec![
-                    count("segments", segmented.segments().len()),
-                    count("segment_words", words),
-                ];
+                let words = segmented.segments().iter().map(|segment| segment.word_count).sum();
+                let metrics =
+                    vec![count("segments", segmented.segments().len()), count("segment_words", words)];
                 Ok((segmented.to_json(), metrics))
             }
         }
@@ -517,8 +462,5 @@ impl<'a> Chain<'a> {
 }
 
 fn count(name: &str, count: usize) -> (String, MetricValue) {
-    (
-        name.to_owned(),
-        MetricValue::new(count as f64).expect("a count is finite"),
-    )
+    (name.to_owned(), MetricValue::new(count as f64).expect("a count is finite"))
 }

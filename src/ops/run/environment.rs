@@ -24,18 +24,13 @@ fn python_packages(files: &[(PathBuf, u64, i64)]) -> BTreeMap<String, String> {
     let mut modules: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
     for (path, ..) in files {
         let parts: Vec<_> = path.iter().collect();
-        let at = parts
-            .iter()
-            .rposition(|part| *part == "site-packages" || *part == "dist-packages");
+        let at = parts.iter().rposition(|part| *part == "site-packages" || *part == "dist-packages");
         if let Some(at) = at
             && let Some(module) = parts.get(at + 1).and_then(|part| part.to_str())
             && !module.ends_with("-info")
         {
             let module = module.split('.').next().unwrap_or(module).to_ascii_lowercase();
-            modules
-                .entry(parts[..=at].iter().collect())
-                .or_default()
-                .insert(module);
+            modules.entry(parts[..=at].iter().collect()).or_default().insert(module);
         }
     }
     let mut packages = BTreeMap::new();
@@ -57,18 +52,13 @@ fn installed(folder: &Path) -> Vec<(String, String, BTreeSet<String>)> {
     let mut found = Vec::new();
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some((name, version)) = name
-            .strip_suffix(".dist-info")
-            .and_then(|stem| stem.split_once('-'))
+        let Some((name, version)) = name.strip_suffix(".dist-info").and_then(|stem| stem.split_once('-'))
         else {
             continue;
         };
         let top_level = fs::read_to_string(entry.path().join("top_level.txt")).ok();
         let mut provides: BTreeSet<String> = match top_level {
-            Some(text) => text
-                .lines()
-                .map(|line| line.trim().to_ascii_lowercase())
-                .collect(),
+            Some(text) => text.lines().map(|line| line.trim().to_ascii_lowercase()).collect(),
             None => top_level_of_record(&entry.path()),
         };
         if provides.is_empty() {
@@ -99,11 +89,9 @@ mod tests {
     fn only_packages_that_were_imported_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let packages = folder.path().join("lib/python3.11/site-packages");
-        for (info, top_level) in [
-            ("numpy-2.1.0", "numpy"),
-            ("scikit_learn-1.5.0", "sklearn"),
-            ("unused-1.0", "unused"),
-        ] {
+        for (info, top_level) in
+            [("numpy-2.1.0", "numpy"), ("scikit_learn-1.5.0", "sklearn"), ("unused-1.0", "unused")]
+        {
             let info = packages.join(format!("{info}.dist-info"));
             fs::create_dir_all(&info).unwrap();
             fs::write(info.join("top_level.txt"), top_level).unwrap();

@@ -67,10 +67,7 @@ impl<'a> Live<'a> {
             file.read_to_end(&mut fresh)
         });
         self.offset += read.unwrap_or(0) as u64;
-        let end = fresh
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let end = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.unfinished = fresh.split_off(end);
         if self.unfinished.len() > LINE_MAX_BYTES {
             self.unfinished.clear();
@@ -81,10 +78,7 @@ impl<'a> Live<'a> {
 
     fn take_lines(&mut self, bytes: &[u8]) {
         let mut points = Vec::new();
-        for line in String::from_utf8_lossy(bytes)
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-        {
+        for line in String::from_utf8_lossy(bytes).lines().filter(|line| !line.trim().is_empty()) {
             match metrics::from_line(line) {
                 Ok(point) => points.push(point),
                 Err(why) => self.refuse(why),
@@ -115,11 +109,7 @@ impl<'a> Live<'a> {
         });
         if self.writer.is_none() {
             let segment = NodeId::new(at).as_u128();
-            self.writer = Some(Writer::create(
-                self.workspace.disk(),
-                &self.workspace.journal(),
-                segment,
-            )?);
+            self.writer = Some(Writer::create(self.workspace.disk(), &self.workspace.journal(), segment)?);
         }
         let Some(writer) = &mut self.writer else {
             return Ok(());

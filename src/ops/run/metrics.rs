@@ -27,10 +27,7 @@ pub fn from_document(bytes: &[u8]) -> (Vec<Point>, Vec<String>) {
         Ok(document) => document,
         Err(cause) => return (Vec::new(), vec![format!("no metrics were read: {cause}")]),
     };
-    let whole = document
-        .get("metrics")
-        .filter(|metrics| metrics.is_object())
-        .unwrap_or(&document);
+    let whole = document.get("metrics").filter(|metrics| metrics.is_object()).unwrap_or(&document);
     let (mut points, mut refused) = (Vec::new(), Vec::new());
     collect(whole, "", 0, &mut points, &mut refused);
     (points, refused)
@@ -40,24 +37,15 @@ fn collect(value: &Value, name: &str, depth: usize, points: &mut Vec<Point>, ref
     match value {
         Value::Number(number) => match number.as_f64().map(MetricValue::new) {
             Some(Ok(value)) if !name.is_empty() && name.len() <= NAME_MAX_BYTES => {
-                points.push(Point {
-                    name: name.to_owned(),
-                    value,
-                    step: 0,
-                });
+                points.push(Point { name: name.to_owned(), value, step: 0 });
             }
-            _ => refused.push(format!(
-                "metric `{}` was refused: it is no finite number",
-                name.escape_debug()
-            )),
+            _ => {
+                refused.push(format!("metric `{}` was refused: it is no finite number", name.escape_debug()))
+            }
         },
         Value::Object(fields) if depth < DEPTH_MAX => {
             for (key, value) in fields {
-                let name = if name.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{name}.{key}")
-                };
+                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
                 collect(value, &name, depth + 1, points, refused);
             }
         }
@@ -73,30 +61,19 @@ pub fn from_line(line: &str) -> Result<Point, String> {
     let shown: String = line.chars().take(120).collect();
     let refused = |why: &str| format!("metric line `{}` was refused: {why}", shown.escape_debug());
     let value: Value = serde_json::from_str(line).map_err(|cause| refused(&cause.to_string()))?;
-    let name = value
-        .get("name")
-        .and_then(Value::as_str)
-        .filter(|name| !name.is_empty());
+    let name = value.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| refused("it has no `name`"))?;
     if name.len() > NAME_MAX_BYTES || name.chars().any(char::is_control) {
         return Err(refused("its name is too long or holds control characters"));
     }
-    let number = value
-        .get("value")
-        .and_then(Value::as_f64)
-        .ok_or_else(|| refused("its `value` is no number"))?;
+    let number =
+        value.get("value").and_then(Value::as_f64).ok_or_else(|| refused("its `value` is no number"))?;
     let number = MetricValue::new(number).map_err(|error| refused(error.message()))?;
     let step = match value.get("step") {
         None | Some(Value::Null) => 0,
-        Some(step) => step
-            .as_i64()
-            .ok_or_else(|| refused("its `step` is no whole number"))?,
+        Some(step) => step.as_i64().ok_or_else(|| refused("its `step` is no whole number"))?,
     };
-    Ok(Point {
-        name: name.to_owned(),
-        value: number,
-        step,
-    })
+    Ok(Point { name: name.to_owned(), value: number, step })
 }
 
 #[cfg(test)]
@@ -105,10 +82,7 @@ mod tests {
 
     fn check(document: &str, expected: &str) {
         let (points, refused) = from_document(document.as_bytes());
-        let mut lines: Vec<String> = points
-            .iter()
-            .map(|p| format!("{}={}", p.name, p.value.get()))
-            .collect();
+        let mut lines: Vec<String> = points.iter().map(|p| format!("{}={}", p.name, p.value.get())).collect();
         lines.extend(refused);
         assert_eq!(lines.join("\n"), expected);
     }
@@ -120,26 +94,15 @@ mod tests {
             "accuracy=0.9\neval.f1=0.5\nn=3",
         );
         check(r#"{"run_id": 7, "metrics": {"loss": 1e-3}}"#, "loss=0.001");
-        check(
-            r#"{"loss": NaN}"#,
-            "no metrics were read: expected value at line 1 column 10",
-        );
+        check(r#"{"loss": NaN}"#, "no metrics were read: expected value at line 1 column 10");
     }
 
     #[test]
     fn a_line_that_is_no_finite_number_is_refused_by_name() {
-        assert_eq!(
-            from_line(r#"{"name":"loss","value":0.31,"step":10}"#)
-                .unwrap()
-                .step,
-            10
-        );
-        for line in [
-            r#"{"name":"loss","value":NaN}"#,
-            r#"{"name":"loss","value":1e999}"#,
-            r#"{"value":1}"#,
-            "x",
-        ] {
+        assert_eq!(from_line(r#"{"name":"loss","value":0.31,"step":10}"#).unwrap().step, 10);
+        for line in
+            [r#"{"name":"loss","value":NaN}"#, r#"{"name":"loss","value":1e999}"#, r#"{"value":1}"#, "x"]
+        {
             assert!(from_line(line).unwrap_err().contains("was refused"), "{line}");
         }
     }

@@ -95,17 +95,11 @@ pub fn run_command(
     clock: &Clock,
     request: &CommandRequest,
 ) -> Result<CommandSummary, NotStarted> {
-    let not_recorded = |error| NotStarted {
-        exit_code: 125,
-        error,
-    };
+    let not_recorded = |error| NotStarted { exit_code: 125, error };
     find_program(request)?;
     let mut recording = start(workspace, clock, request).map_err(not_recorded)?;
     let run = recording.run().clone();
-    let metrics_path = workspace
-        .folder()
-        .join("live")
-        .join(format!("{}.jsonl", run.id.hex()));
+    let metrics_path = workspace.folder().join("live").join(format!("{}.jsonl", run.id.hex()));
     let _ = workspace.disk().create_folders(&workspace.folder().join("live"));
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let ended = AtomicBool::new(false);
@@ -128,11 +122,7 @@ pub fn run_command(
             // It was there a moment ago; the record says that it could not be started.
             let exit_code = refusal.exit_code();
             let error = refusal.into_error();
-            let _ = recording.finish(
-                RunStatus::Failed,
-                Some(i32::from(exit_code)),
-                Some(error.to_string()),
-            );
+            let _ = recording.finish(RunStatus::Failed, Some(i32::from(exit_code)), Some(error.to_string()));
             return Err(NotStarted { exit_code, error });
         }
     };
@@ -149,24 +139,16 @@ pub fn run_command(
         Ok(warnings) => notes.extend(warnings),
         Err(error) => notes.push(format!("the end of the run was not recorded: {error}")),
     }
-    Ok(CommandSummary {
-        run: Some(run),
-        exit: observation.exit,
-        level: observation.level,
-        counts,
-        notes,
-    })
+    Ok(CommandSummary { run: Some(run), exit: observation.exit, level: observation.level, counts, notes })
 }
 
 fn ending(exit: Exit) -> (RunStatus, Option<i32>, Option<String>) {
     match exit {
         Exit::Code(0) => (RunStatus::Succeeded, Some(0), None),
         Exit::Code(code) => (RunStatus::Failed, Some(code), Some(format!("exit code {code}"))),
-        Exit::Signal { number, .. } => (
-            RunStatus::Interrupted,
-            Some(128 + number),
-            Some(format!("ended by signal {number}")),
-        ),
+        Exit::Signal { number, .. } => {
+            (RunStatus::Interrupted, Some(128 + number), Some(format!("ended by signal {number}")))
+        }
     }
 }
 
@@ -177,25 +159,15 @@ fn find_program(request: &CommandRequest) -> Result<(), NotStarted> {
         error: Error::request(what).hint(hint.to_owned()),
     };
     let Some(name) = request.arguments.first() else {
-        return Err(not_started(
-            125,
-            "no command to run".to_owned(),
-            "`lineage run -- python train.py`",
-        ));
+        return Err(not_started(125, "no command to run".to_owned(), "`lineage run -- python train.py`"));
     };
     let shown = name.to_string_lossy().escape_debug().to_string();
     let candidates: Vec<PathBuf> = if name.as_encoded_bytes().contains(&b'/') {
         vec![request.folder.join(name)]
     } else {
-        let path = request
-            .environment
-            .iter()
-            .find(|(key, _)| key == "PATH")
-            .map(|(_, value)| value.clone());
+        let path = request.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
         let path = path.unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
-        std::env::split_paths(&path)
-            .map(|folder| request.folder.join(folder).join(name))
-            .collect()
+        std::env::split_paths(&path).map(|folder| request.folder.join(folder).join(name)).collect()
     };
     let mut found_file = false;
     for candidate in candidates {
@@ -235,35 +207,18 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     let snapshot = workspace.store().snapshot()?;
     let code = code_state(workspace, snapshot.as_ref())?;
     drop(snapshot);
-    let arguments: Vec<String> = request
-        .arguments
-        .iter()
-        .map(|a| a.to_string_lossy().into_owned())
-        .collect();
-    let program = Path::new(&arguments[0])
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    let folder = request
-        .folder
-        .strip_prefix(workspace.root())
-        .unwrap_or(&request.folder);
+    let arguments: Vec<String> = request.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let program = Path::new(&arguments[0]).file_name().map(|name| name.to_string_lossy().into_owned());
+    let folder = request.folder.strip_prefix(workspace.root()).unwrap_or(&request.folder);
     let request = RunRequest {
-        name: request
-            .name
-            .clone()
-            .or(program)
-            .unwrap_or_else(|| "command".to_owned()),
+        name: request.name.clone().or(program).unwrap_or_else(|| "command".to_owned()),
         kind: RunKind::Command,
         arguments: if request.with_arguments {
             secrets::masked(&arguments)
         } else {
             vec![arguments[0].clone()]
         },
-        parameters: request
-            .parameters
-            .iter()
-            .map(|(name, value)| masked_parameter(name, value))
-            .collect(),
+        parameters: request.parameters.iter().map(|(name, value)| masked_parameter(name, value)).collect(),
         folder: folder.to_string_lossy().into_owned(),
         code,
         parent: request.parent,
@@ -274,19 +229,13 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
 
 fn masked_parameter(name: &str, value: &str) -> Parameter {
     let masked = secrets::masked_word(&format!("{name}={value}"));
-    let value = masked
-        .split_once('=')
-        .map_or(value, |(_, value)| value)
-        .to_owned();
+    let value = masked.split_once('=').map_or(value, |(_, value)| value).to_owned();
     (name.to_owned(), value)
 }
 
 fn home(request: &CommandRequest) -> Option<PathBuf> {
-    let home = request
-        .environment
-        .iter()
-        .find(|(key, _)| key == "HOME")
-        .map(|(_, value)| PathBuf::from(value))?;
+    let home =
+        request.environment.iter().find(|(key, _)| key == "HOME").map(|(_, value)| PathBuf::from(value))?;
     home.canonicalize().ok()
 }
 
@@ -330,11 +279,8 @@ fn record(
     notes: &mut Vec<String>,
 ) -> Result<(usize, usize, usize)> {
     let head = HeadTree::open(workspace.root()).ok().flatten();
-    let declared_metrics: BTreeSet<PathBuf> = request
-        .metrics
-        .iter()
-        .map(|path| request.folder.join(path))
-        .collect();
+    let declared_metrics: BTreeSet<PathBuf> =
+        request.metrics.iter().map(|path| request.folder.join(path)).collect();
     let home = home(request);
     let streams = streams_outside(workspace.root());
     let around = steps::Surroundings {
@@ -346,19 +292,12 @@ fn record(
         metrics: &declared_metrics,
         run: recording.run().id,
     };
-    let Outcome {
-        mut steps,
-        environment,
-        metrics,
-    } = steps::steps(observation, &around);
+    let Outcome { mut steps, environment, metrics } = steps::steps(observation, &around);
     declare(workspace, recording, request, observation, &mut steps, notes)?;
     add_environment(workspace, recording, observation, &environment, &mut steps)?;
     let mut files: [BTreeSet<ArtifactPath>; 3] = Default::default();
-    let written: BTreeSet<&ArtifactPath> = steps
-        .iter()
-        .flat_map(|step| &step.generated)
-        .map(|edge| &edge.artifact.path)
-        .collect();
+    let written: BTreeSet<&ArtifactPath> =
+        steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact.path).collect();
     for edge in steps.iter().flat_map(|step| &step.used) {
         match edge.role {
             Role::Environment => {}
@@ -379,9 +318,7 @@ fn record(
 /// Returns the files outside the workspace that our own standard streams are redirected to or from.
 fn streams_outside(root: &Path) -> BTreeSet<PathBuf> {
     let links = (0..3).filter_map(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok());
-    links
-        .filter(|path| path.is_absolute() && !path.starts_with(root))
-        .collect()
+    links.filter(|path| path.is_absolute() && !path.starts_with(root)).collect()
 }
 
 /// Puts the list of the environment at the first step.
@@ -450,10 +387,8 @@ fn declare(
     let (mut used, mut generated) = (Vec::new(), Vec::new());
     for word in &request.inputs {
         let artifact = declared_artifact(workspace, &request.folder, word)?;
-        let observed = steps
-            .iter()
-            .flat_map(|step| &step.used)
-            .any(|edge| edge.artifact.path == artifact.path);
+        let observed =
+            steps.iter().flat_map(|step| &step.used).any(|edge| edge.artifact.path == artifact.path);
         if !observed {
             if !artifact.path.is_url() {
                 notes.push(format!(
@@ -462,20 +397,13 @@ fn declare(
                 ));
             }
             let at = Timestamp::from_micros(observation.started_us);
-            used.push(Used {
-                artifact,
-                at,
-                evidence: Evidence::Declared,
-                role: Role::Data,
-            });
+            used.push(Used { artifact, at, evidence: Evidence::Declared, role: Role::Data });
         }
     }
     for word in &request.outputs {
         let artifact = declared_artifact(workspace, &request.folder, word)?;
-        let observed = steps
-            .iter()
-            .flat_map(|step| &step.generated)
-            .any(|edge| edge.artifact.path == artifact.path);
+        let observed =
+            steps.iter().flat_map(|step| &step.generated).any(|edge| edge.artifact.path == artifact.path);
         if !observed {
             if !artifact.path.is_url() {
                 notes.push(format!(
@@ -484,12 +412,7 @@ fn declare(
                 ));
             }
             let at = Timestamp::from_micros(observation.ended_us);
-            generated.push(Generated {
-                artifact,
-                at,
-                evidence: Evidence::Declared,
-                role: Role::Data,
-            });
+            generated.push(Generated { artifact, at, evidence: Evidence::Declared, role: Role::Data });
         }
     }
     if used.is_empty() && generated.is_empty() {
@@ -510,22 +433,14 @@ fn declared_artifact(workspace: &Workspace, folder: &Path, word: &str) -> Result
     let named = ArtifactPath::new(word)?;
     if named.is_url() {
         let digest = Digest::of(word.as_bytes());
-        return Ok(Artifact {
-            path: named,
-            digest,
-            size_bytes: 0,
-        });
+        return Ok(Artifact { path: named, digest, size_bytes: 0 });
     }
     let place = folder.join(word);
     let path = ArtifactPath::within(workspace.root(), &place)?;
     let failed = |cause| Error::request(format!("cannot read the declared file `{path}`")).because(cause);
     let size_bytes = std::fs::metadata(&place).map_err(failed)?.len();
     let digest = digest_of(&place).map_err(failed)?;
-    Ok(Artifact {
-        path,
-        digest,
-        size_bytes,
-    })
+    Ok(Artifact { path, digest, size_bytes })
 }
 
 /// Reads the metrics files that the command wrote.
@@ -533,11 +448,7 @@ fn record_metrics(recording: &mut Recording, files: &[PathBuf], notes: &mut Vec<
     for file in files {
         let Ok(bytes) = std::fs::read(file) else { continue };
         let (points, refused) = metrics::from_document(&bytes);
-        notes.extend(
-            refused
-                .into_iter()
-                .map(|why| format!("{}: {why}", file.display())),
-        );
+        notes.extend(refused.into_iter().map(|why| format!("{}: {why}", file.display())));
         if points.is_empty() {
             continue;
         }

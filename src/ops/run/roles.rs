@@ -140,8 +140,7 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
         return Place::Ignored;
     }
     let has_part = |names: &[&str], path: &Path| {
-        path.iter()
-            .any(|part| part.to_str().is_some_and(|p| names.contains(&p)))
+        path.iter().any(|part| part.to_str().is_some_and(|p| names.contains(&p)))
     };
     if let Ok(inside) = path.strip_prefix(root) {
         if has_part(IGNORED_FOLDERS, inside) || bytes.ends_with(b".pyc") {
@@ -177,19 +176,11 @@ fn is_library(path: &[u8]) -> bool {
 
 /// Returns true for a file that is code by its name.
 pub fn is_code_name(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().to_ascii_lowercase())
-        .unwrap_or_default();
-    let ending = path
-        .extension()
-        .map(|ending| ending.to_string_lossy().to_ascii_lowercase())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let ending =
+        path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     CODE_ENDINGS.contains(&ending.as_str())
-        || matches!(
-            name.as_str(),
-            "makefile" | "dockerfile" | "snakefile" | "justfile"
-        )
+        || matches!(name.as_str(), "makefile" | "dockerfile" | "snakefile" | "justfile")
 }
 
 #[cfg(test)]
@@ -198,11 +189,7 @@ mod tests {
 
     fn check(path: &str, expected: Place) {
         assert_eq!(
-            place(
-                Path::new(path),
-                Path::new("/home/me/w"),
-                Some(Path::new("/home/me"))
-            ),
+            place(Path::new(path), Path::new("/home/me/w"), Some(Path::new("/home/me"))),
             expected,
             "{path}"
         );
@@ -213,10 +200,7 @@ mod tests {
         check("/home/me/w/data/a.csv", Place::Work);
         check("/home/me/w/.git/index", Place::Ignored);
         check("/home/me/w/src/__pycache__/a.cpython-311.pyc", Place::Ignored);
-        check(
-            "/home/me/w/.venv/lib/python3.11/site-packages/numpy/__init__.py",
-            Place::Environment,
-        );
+        check("/home/me/w/.venv/lib/python3.11/site-packages/numpy/__init__.py", Place::Environment);
         check("/usr/lib/python3.11/os.py", Place::Environment);
         check("/home/me/.cache/huggingface/hub/model.bin", Place::Work);
         check("/home/me/.cache/pip/x", Place::Environment);

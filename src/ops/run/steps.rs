@@ -65,31 +65,17 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let mut made = Vec::new();
     for (number, group) in &groups {
         let read_elsewhere = |version: &Read| {
-            let others = readers
-                .get(version)?
-                .iter()
-                .filter(|(_, reader)| reader != number);
+            let others = readers.get(version)?.iter().filter(|(_, reader)| reader != number);
             others.map(|(at, _)| *at).min()
         };
         let inherited = inherited(observation, group, &files);
-        made.extend(step(
-            observation,
-            group,
-            &inherited,
-            &files,
-            around,
-            &read_elsewhere,
-        ));
+        made.extend(step(observation, group, &inherited, &files, around, &read_elsewhere));
     }
     if observation.processes.is_empty() {
         made.extend(inferred_step(observation, &files, around));
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
-    Outcome {
-        steps: made,
-        environment: files.environment,
-        metrics: files.metrics,
-    }
+    Outcome { steps: made, environment: files.environment, metrics: files.metrics }
 }
 
 /// A version of a file, and when.
@@ -142,11 +128,7 @@ struct Files {
 
 impl Files {
     fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
-        let mut files = Files {
-            known: HashMap::new(),
-            environment: Vec::new(),
-            metrics: Vec::new(),
-        };
+        let mut files = Files { known: HashMap::new(), environment: Vec::new(), metrics: Vec::new() };
         let executed: BTreeSet<usize> = observation
             .processes
             .iter()
@@ -194,21 +176,10 @@ impl Files {
             } else {
                 role_of(file, &digest, executed, around)
             };
-            let artifact = Artifact {
-                path: path.clone(),
-                digest,
-                size_bytes: content.size_bytes,
-            };
+            let artifact = Artifact { path: path.clone(), digest, size_bytes: content.size_bytes };
             let lasting = !version.was_written || (number == last && file.exists);
-            self.known.insert(
-                (index, number),
-                Known {
-                    artifact,
-                    role,
-                    lasting,
-                    was_written: version.was_written,
-                },
-            );
+            self.known
+                .insert((index, number), Known { artifact, role, lasting, was_written: version.was_written });
         }
     }
 }
@@ -221,10 +192,7 @@ fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'
     let Some(head) = around.head else {
         return Role::CodeUntracked;
     };
-    let Some(inside) = head
-        .work_tree()
-        .and_then(|tree| file.path.strip_prefix(tree).ok())
-    else {
+    let Some(inside) = head.work_tree().and_then(|tree| file.path.strip_prefix(tree).ok()) else {
         return Role::CodeUntracked;
     };
     let name = inside.as_os_str().as_encoded_bytes();
@@ -276,16 +244,10 @@ fn step(
     around: &Surroundings<'_>,
     read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
 ) -> Option<Step> {
-    let processes: Vec<&observe::Process> = group
-        .processes
-        .iter()
-        .map(|i| &observation.processes[*i])
-        .collect();
+    let processes: Vec<&observe::Process> =
+        group.processes.iter().map(|i| &observation.processes[*i]).collect();
     let started = processes.iter().map(|process| process.started_us).min()?;
-    let ended = processes
-        .iter()
-        .map(|process| process.ended_us.unwrap_or(observation.ended_us))
-        .max()?;
+    let ended = processes.iter().map(|process| process.ended_us.unwrap_or(observation.ended_us)).max()?;
     // What is seen after a process's end was done by a child of it that ran no program of its own.
     let reads = group.read.values().map(|(at, _)| *at);
     let ended = reads.chain(group.written.values().copied()).fold(ended, i64::max);
@@ -296,11 +258,7 @@ fn step(
             continue;
         }
         let known = files.known.get(version)?;
-        let evidence = if *fit == Fit::Changed {
-            Evidence::Doubtful
-        } else {
-            Evidence::Observed
-        };
+        let evidence = if *fit == Fit::Changed { Evidence::Doubtful } else { Evidence::Observed };
         used.push(Used {
             artifact: known.artifact.clone(),
             at: Timestamp::from_micros(*at),
@@ -325,10 +283,7 @@ fn step(
         }
     }
     if !generated.is_empty() {
-        for (version, at) in inherited
-            .iter()
-            .filter(|(version, _)| !group.written.contains_key(version))
-        {
+        for (version, at) in inherited.iter().filter(|(version, _)| !group.written.contains_key(version)) {
             let known = files.known.get(version)?;
             used.push(Used {
                 artifact: known.artifact.clone(),
@@ -341,24 +296,14 @@ fn step(
     if used.is_empty() && generated.is_empty() {
         return None;
     }
-    let failed = processes
-        .iter()
-        .find_map(|process| process.exit_code.filter(|code| *code != 0));
+    let failed = processes.iter().find_map(|process| process.exit_code.filter(|code| *code != 0));
     let reason = failed.map(|code| format!("exit code {code}"));
     Some(Step {
         id: NodeId::new(Timestamp::from_micros(started)),
         run: around.run,
         name: name_of(&processes),
-        subject: if around.with_arguments {
-            subject_of(&processes)
-        } else {
-            String::new()
-        },
-        status: if failed.is_some() {
-            StepStatus::Failed
-        } else {
-            StepStatus::Succeeded
-        },
+        subject: if around.with_arguments { subject_of(&processes) } else { String::new() },
+        status: if failed.is_some() { StepStatus::Failed } else { StepStatus::Succeeded },
         reason,
         started_at: Timestamp::from_micros(started),
         ended_at: Timestamp::from_micros(ended),
@@ -376,11 +321,8 @@ const NAMES_MAX: usize = 6;
 fn name_of(processes: &[&observe::Process]) -> String {
     let mut names: Vec<String> = Vec::new();
     for process in processes {
-        let name = process
-            .exe
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name =
+            process.exe.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if names.last() != Some(&name) {
             names.push(name);
         }
@@ -392,11 +334,8 @@ fn name_of(processes: &[&observe::Process]) -> String {
 
 fn subject_of(processes: &[&observe::Process]) -> String {
     let lines = processes.iter().take(NAMES_MAX).map(|process| {
-        let arguments: Vec<String> = process
-            .arguments
-            .iter()
-            .map(|a| a.to_string_lossy().into_owned())
-            .collect();
+        let arguments: Vec<String> =
+            process.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
         secrets::masked(&arguments).join(" ")
     });
     let mut subject = lines.collect::<Vec<_>>().join(" | ");
@@ -413,10 +352,8 @@ fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings
     let mut generated = Vec::new();
     for (index, file) in observation.files.iter().enumerate() {
         let last = (index, file.versions.len() - 1);
-        if let Some(known) = files
-            .known
-            .get(&last)
-            .filter(|_| file.exists && file.versions[last.1].was_written)
+        if let Some(known) =
+            files.known.get(&last).filter(|_| file.exists && file.versions[last.1].was_written)
         {
             generated.push(Generated {
                 artifact: known.artifact.clone(),

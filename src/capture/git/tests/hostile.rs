@@ -6,13 +6,8 @@ use super::support::{Repo, git_in, lines, state_of, status_lines};
 use crate::capture::git::{ChangeKind, Limits, Options, code_state, work_tree_root};
 
 fn error_of(root: &std::path::Path) -> String {
-    let options = Options {
-        skip: &|_| false,
-        limits: Limits::default(),
-    };
-    code_state(root, &options)
-        .expect_err("this cannot be read")
-        .to_string()
+    let options = Options { skip: &|_| false, limits: Limits::default() };
+    code_state(root, &options).expect_err("this cannot be read").to_string()
 }
 
 #[test]
@@ -37,23 +32,14 @@ fn broken_repositories_are_errors_and_not_panics() {
             let index = std::fs::read(repo.path(".git/index")).expect("it is there");
             repo.write(".git/index", &index[..index.len() / 2]);
         }),
-        ("noise for an index", |repo| {
-            repo.write(".git/index", blake3::hash(b"noise").as_bytes())
-        }),
-        ("no objects", |repo| {
-            std::fs::remove_dir_all(repo.path(".git/objects")).expect("it is there")
-        }),
-        ("a broken configuration", |repo| {
-            repo.write(".git/config", "[core\nbare = ")
-        }),
+        ("noise for an index", |repo| repo.write(".git/index", blake3::hash(b"noise").as_bytes())),
+        ("no objects", |repo| std::fs::remove_dir_all(repo.path(".git/objects")).expect("it is there")),
+        ("a broken configuration", |repo| repo.write(".git/config", "[core\nbare = ")),
     ];
     for (name, break_it) in breaks {
         let Some(repo) = Repo::small() else { return };
         break_it(&repo);
-        let options = Options {
-            skip: &|_| false,
-            limits: Limits::default(),
-        };
+        let options = Options { skip: &|_| false, limits: Limits::default() };
         let error = code_state(&repo.root, &options).expect_err(name);
         assert!(error.message().contains("git repository at"), "{name}: {error}");
     }
@@ -62,10 +48,7 @@ fn broken_repositories_are_errors_and_not_panics() {
 #[test]
 fn a_branch_whose_commit_is_missing_is_an_error() {
     let Some(repo) = Repo::small() else { return };
-    repo.write(
-        ".git/refs/heads/main",
-        "1234567812345678123456781234567812345678\n",
-    );
+    repo.write(".git/refs/heads/main", "1234567812345678123456781234567812345678\n");
     assert!(error_of(&repo.root).contains("1234567812345678123456781234567812345678"));
 }
 
@@ -105,25 +88,14 @@ fn a_clean_checkout_with_converted_line_ends_is_clean() {
     repo.git(&["config", "core.autocrlf", "true"]);
     repo.git(&["rm", "-q", "--cached", "-r", "."]);
     repo.git(&["reset", "-q", "--hard"]);
-    assert!(
-        std::fs::read(repo.path("a.crlf"))
-            .expect("it is there")
-            .ends_with(b"\r\n")
-    );
-    assert!(
-        std::fs::read(repo.path("d.none"))
-            .expect("it is there")
-            .ends_with(b"\r\n")
-    );
+    assert!(std::fs::read(repo.path("a.crlf")).expect("it is there").ends_with(b"\r\n"));
+    assert!(std::fs::read(repo.path("d.none")).expect("it is there").ends_with(b"\r\n"));
     assert!(!repo.check().dirty());
 
     // The same with stale stat data: only a comparison of contents can tell.
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(100);
     for name in ["a.crlf", "b.lf", "c.auto", "d.none", "e.utf16", "f.id", "g.auto"] {
-        let file = std::fs::File::options()
-            .append(true)
-            .open(repo.path(name))
-            .expect("it is there");
+        let file = std::fs::File::options().append(true).open(repo.path(name)).expect("it is there");
         file.set_modified(later).expect("times can be set");
     }
     assert!(!repo.check().dirty());
@@ -146,11 +118,7 @@ fn files_git_was_told_not_to_see_are_hidden_changes() {
     repo.write("src/b.py", "print('hidden')\n");
     let state = repo.check();
     assert!(!state.dirty());
-    let hidden: Vec<_> = state
-        .changed
-        .iter()
-        .map(|change| (change.path.as_slice(), change.hidden))
-        .collect();
+    let hidden: Vec<_> = state.changed.iter().map(|change| (change.path.as_slice(), change.hidden)).collect();
     assert_eq!(hidden, [(b"a.txt".as_slice(), true), (b"src/b.py", true)]);
     assert!(String::from_utf8_lossy(&state.patch).contains("+hidden"));
 }
@@ -162,11 +130,7 @@ fn sparse(sparse_index: bool) -> Option<Repo> {
         repo.write(path, format!("{path}\n"));
     }
     repo.commit("folders");
-    let flag = if sparse_index {
-        "--sparse-index"
-    } else {
-        "--no-sparse-index"
-    };
+    let flag = if sparse_index { "--sparse-index" } else { "--no-sparse-index" };
     repo.git(&["sparse-checkout", "set", "--cone", flag, "in", "src"]);
     Some(repo)
 }
@@ -186,26 +150,14 @@ fn a_sparse_checkout_is_clean_and_its_changes_are_seen() {
         repo.write("out/deep/b.txt", "brought back\n");
         let state = repo.state();
         assert_eq!(lines(&state), status_lines(&repo.root));
-        assert!(
-            state
-                .changed
-                .iter()
-                .any(|change| change.path == b"out/deep/b.txt" && !change.hidden)
-        );
+        assert!(state.changed.iter().any(|change| change.path == b"out/deep/b.txt" && !change.hidden));
     }
 }
 
 #[test]
 fn every_form_of_the_index_is_read() {
     let settings: [&[&str]; 5] = [
-        &[
-            "-c",
-            "index.version=4",
-            "update-index",
-            "--force-write-index",
-            "--index-version",
-            "4",
-        ],
+        &["-c", "index.version=4", "update-index", "--force-write-index", "--index-version", "4"],
         &["update-index", "--split-index"],
         &["-c", "index.skipHash=true", "update-index", "--force-write-index"],
         &["update-index", "--untracked-cache"],
@@ -241,11 +193,7 @@ fn refs_in_a_table_are_an_error_and_not_an_unborn_branch() {
 #[test]
 fn ids_of_another_length_are_an_error() {
     let Some(repo) = Repo::empty() else { return };
-    if !repo
-        .try_git(&["init", "-q", "--object-format=sha256", "../long"])
-        .status
-        .success()
-    {
+    if !repo.try_git(&["init", "-q", "--object-format=sha256", "../long"]).status.success() {
         eprintln!("skipped: this git knows no SHA-256");
         return;
     }
@@ -268,10 +216,7 @@ fn variables_meant_for_git_hooks_do_not_lead_to_another_repository() {
     let name = "variables_meant_for_git_hooks_do_not_lead_to_another_repository";
     let child = Command::new(std::env::current_exe().expect("this is a program"))
         .args([
-            &format!(
-                "{}::{name}",
-                module_path!().split_once("::").expect("it is in a crate").1
-            ),
+            &format!("{}::{name}", module_path!().split_once("::").expect("it is in a crate").1),
             "--exact",
         ])
         .env(ROOT, &repo.root)
@@ -376,11 +321,7 @@ fn a_link_or_a_pipe_in_place_of_an_executable_file_is_not_followed() {
     repo.link("src/run.sh", "../copy.sh");
     assert_eq!(repo.check().changed[0].kind(), ChangeKind::TypeChanged);
     repo.remove("src/run.sh");
-    let made = Command::new("mkfifo")
-        .arg("-m")
-        .arg("755")
-        .arg(repo.path("src/run.sh"))
-        .status();
+    let made = Command::new("mkfifo").arg("-m").arg("755").arg(repo.path("src/run.sh")).status();
     if !made.is_ok_and(|status| status.success()) {
         eprintln!("skipped: no `mkfifo` on this machine");
         return;
@@ -409,16 +350,10 @@ fn a_foreign_repository_is_read_and_starts_no_program() {
     let state = repo.state();
     assert!(state.sha.is_some() && state.dirty());
     assert!(
-        state
-            .changed
-            .iter()
-            .any(|change| change.path == b"a.txt" && change.kind() == ChangeKind::Modified)
+        state.changed.iter().any(|change| change.path == b"a.txt" && change.kind() == ChangeKind::Modified)
     );
     assert!(String::from_utf8_lossy(&state.patch).contains("+changed"));
-    assert!(
-        !proof.exists(),
-        "a program of the foreign configuration was started"
-    );
+    assert!(!proof.exists(), "a program of the foreign configuration was started");
 }
 
 #[test]
@@ -434,11 +369,7 @@ fn filters_of_ones_own_repository_run_and_a_failing_one_is_told() {
     repo.write("a.txt", "one\ntwo\nFour\n");
     repo.write("x.bad", "after!\n");
     let state = repo.state();
-    assert!(
-        String::from_utf8_lossy(&state.patch).contains("+FOUR"),
-        "{}",
-        state.patch.escape_ascii()
-    );
+    assert!(String::from_utf8_lossy(&state.patch).contains("+FOUR"), "{}", state.patch.escape_ascii());
     assert_eq!(state.patch_omitted.len(), 1);
     assert_eq!(state.patch_omitted[0].path, b"x.bad");
 }
@@ -451,10 +382,7 @@ fn a_partial_clone_says_which_files_it_cannot_carry() {
     repo.git(&["clone", "-q", "--filter=blob:none", &url, "../partial"]);
     let partial = repo.beside("partial");
     std::fs::write(partial.join("a.txt"), "changed\n").expect("files can be written");
-    assert!(
-        state_of(&partial).patch_omitted.is_empty(),
-        "the checkout fetched it"
-    );
+    assert!(state_of(&partial).patch_omitted.is_empty(), "the checkout fetched it");
     std::fs::write(repo.path("a.txt"), "second\n").expect("files can be written");
     repo.commit("second");
     git_in(&partial, &["fetch", "-q"]);
@@ -469,16 +397,9 @@ fn ignored_files_are_not_listed() {
     let Some(repo) = Repo::small() else { return };
     repo.write(".gitignore", "*.log\nbuild/\n!keep.log\n/only-top\n");
     repo.write("src/.gitignore", "inner\n");
-    for path in [
-        "a.log",
-        "keep.log",
-        "build/x",
-        "only-top",
-        "src/only-top",
-        "src/inner",
-        "inner",
-        "src/build/y",
-    ] {
+    for path in
+        ["a.log", "keep.log", "build/x", "only-top", "src/only-top", "src/inner", "inner", "src/build/y"]
+    {
         repo.write(path, "x\n");
     }
     repo.write(".git/info/exclude", "excluded\n");

@@ -11,33 +11,20 @@ fn check(edit: impl FnOnce(&Repo), expected: &[(&str, ChangeKind)]) {
     let Some(repo) = Repo::small() else { return };
     edit(&repo);
     let state = repo.check();
-    let kinds: Vec<_> = state
-        .changed
-        .iter()
-        .map(|change| (change.path.as_slice(), change.kind()))
-        .collect();
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|(path, kind)| (path.as_bytes(), *kind))
-        .collect();
+    let kinds: Vec<_> = state.changed.iter().map(|change| (change.path.as_slice(), change.kind())).collect();
+    let expected: Vec<_> = expected.iter().map(|(path, kind)| (path.as_bytes(), *kind)).collect();
     assert_eq!(kinds, expected);
     assert!(state.patch_omitted.is_empty(), "{:?}", state.patch_omitted);
 }
 
 #[test]
 fn a_changed_file_is_modified() {
-    check(
-        |repo| repo.write("a.txt", "one\n2\nthree\nfour"),
-        &[("a.txt", ChangeKind::Modified)],
-    );
+    check(|repo| repo.write("a.txt", "one\n2\nthree\nfour"), &[("a.txt", ChangeKind::Modified)]);
 }
 
 #[test]
 fn a_change_of_the_same_size_in_the_same_second_is_seen() {
-    check(
-        |repo| repo.write("a.txt", "one\nTWO\nthree\n"),
-        &[("a.txt", ChangeKind::Modified)],
-    );
+    check(|repo| repo.write("a.txt", "one\nTWO\nthree\n"), &[("a.txt", ChangeKind::Modified)]);
 }
 
 #[test]
@@ -46,13 +33,7 @@ fn the_executable_bit_is_a_change() {
         repo.executable("src/run.sh", false);
         repo.executable("a.txt", true);
     };
-    check(
-        edit,
-        &[
-            ("a.txt", ChangeKind::Modified),
-            ("src/run.sh", ChangeKind::Modified),
-        ],
-    );
+    check(edit, &[("a.txt", ChangeKind::Modified), ("src/run.sh", ChangeKind::Modified)]);
 }
 
 #[test]
@@ -72,13 +53,7 @@ fn a_file_that_became_a_link_changed_its_type() {
         repo.remove("link");
         repo.write("link", "no longer a link\n");
     };
-    check(
-        edit,
-        &[
-            ("a.txt", ChangeKind::TypeChanged),
-            ("link", ChangeKind::TypeChanged),
-        ],
-    );
+    check(edit, &[("a.txt", ChangeKind::TypeChanged), ("link", ChangeKind::TypeChanged)]);
 }
 
 #[test]
@@ -106,13 +81,7 @@ fn a_folder_replaced_by_a_link_to_its_copy_counts_as_deleted() {
         std::fs::rename(repo.path("src"), repo.path("moved")).expect("it can be moved");
         repo.link("src", "moved");
     };
-    check(
-        edit,
-        &[
-            ("src/b.py", ChangeKind::Deleted),
-            ("src/run.sh", ChangeKind::Deleted),
-        ],
-    );
+    check(edit, &[("src/b.py", ChangeKind::Deleted), ("src/run.sh", ChangeKind::Deleted)]);
 }
 
 #[test]
@@ -153,10 +122,7 @@ fn intent_to_add_is_an_added_file() {
         repo.write("empty.txt", "");
         repo.git(&["add", "-N", "new.txt", "empty.txt"]);
     };
-    check(
-        edit,
-        &[("empty.txt", ChangeKind::Added), ("new.txt", ChangeKind::Added)],
-    );
+    check(edit, &[("empty.txt", ChangeKind::Added), ("new.txt", ChangeKind::Added)]);
 }
 
 #[test]
@@ -179,10 +145,7 @@ fn a_rename_is_known_by_its_bytes() {
     let state = repo.check();
     assert_eq!(state.changed.len(), 1);
     assert_eq!(state.changed[0].kind(), ChangeKind::Renamed);
-    assert_eq!(
-        state.changed[0].renamed_from.as_deref(),
-        Some(b"src/b.py".as_slice())
-    );
+    assert_eq!(state.changed[0].renamed_from.as_deref(), Some(b"src/b.py".as_slice()));
 }
 
 #[test]
@@ -206,9 +169,7 @@ fn a_conflict_is_a_conflict_and_its_file_is_carried() {
 #[test]
 fn binary_files_are_carried_whole() {
     let Some(repo) = Repo::small() else { return };
-    let noise: Vec<u8> = (0..20_000u32)
-        .flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes())
-        .collect();
+    let noise: Vec<u8> = (0..20_000u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
     repo.write("model.bin", &noise[..1000]);
     repo.write("gone.bin", b"\0gone");
     repo.commit("binary");
@@ -255,19 +216,12 @@ fn hostile_names_are_quoted_as_git_quotes_them() {
     let theirs = repo.git(&["diff", "HEAD", "--no-renames"]);
     let headers = |patch: &[u8]| {
         let lines = patch.split(|byte| *byte == b'\n');
-        let kept = lines.filter(|line| {
-            [&b"diff "[..], b"--- ", b"+++ "]
-                .iter()
-                .any(|start| line.starts_with(start))
-        });
+        let kept = lines
+            .filter(|line| [&b"diff "[..], b"--- ", b"+++ "].iter().any(|start| line.starts_with(start)));
         kept.map(<[u8]>::to_vec).collect::<Vec<_>>()
     };
-    let escaped = |lines: Vec<Vec<u8>>| {
-        lines
-            .iter()
-            .map(|line| line.escape_ascii().to_string())
-            .collect::<Vec<_>>()
-    };
+    let escaped =
+        |lines: Vec<Vec<u8>>| lines.iter().map(|line| line.escape_ascii().to_string()).collect::<Vec<_>>();
     assert_eq!(escaped(headers(&state.patch)), escaped(headers(&theirs)));
 }
 
@@ -284,14 +238,10 @@ fn every_byte_is_quoted_as_git_quotes_it() {
         ]);
     }
     let listed = repo.git(&["diff", "--cached", "--name-only"]);
-    let mut theirs: Vec<&[u8]> = listed
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .collect();
-    let mut ours: Vec<Vec<u8>> = (1..=255u8)
-        .filter(|byte| *byte != b'/')
-        .map(|byte| quoted(b"", &[b'n', byte]))
-        .collect();
+    let mut theirs: Vec<&[u8]> =
+        listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let mut ours: Vec<Vec<u8>> =
+        (1..=255u8).filter(|byte| *byte != b'/').map(|byte| quoted(b"", &[b'n', byte])).collect();
     theirs.sort();
     ours.sort();
     assert_eq!(ours, theirs);
@@ -307,10 +257,7 @@ fn ends_without_newline_and_carriage_returns_survive() {
         ("x", ""),
         ("a\r\nb\r\n", "a\r\nc\r\n"),
         ("a\rb", "a\rc"),
-        (
-            "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12",
-            "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13",
-        ),
+        ("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13"),
     ];
     let Some(repo) = Repo::small() else { return };
     for (n, (before, _)) in cases.iter().enumerate() {
@@ -328,11 +275,7 @@ fn far_and_near_changes_share_context_as_they_should() {
     let Some(repo) = Repo::small() else { return };
     let numbered = |changed: &[usize]| {
         let line = |n| {
-            if changed.contains(&n) {
-                format!("changed {n}\n")
-            } else {
-                format!("line {n}\n")
-            }
+            if changed.contains(&n) { format!("changed {n}\n") } else { format!("line {n}\n") }
         };
         (0..60).map(line).collect::<String>()
     };
@@ -350,34 +293,14 @@ fn what_is_too_large_for_the_patch_is_listed_with_its_digest() {
     let Some(repo) = Repo::small() else { return };
     repo.write("a.txt", "this is a good deal more than sixteen bytes\n");
     repo.write("src/b.py", "print(2)\n");
-    let limits = Limits {
-        patch_file_max_bytes: 16,
-        ..Limits::default()
-    };
-    let state = code_state(
-        &repo.root,
-        &Options {
-            skip: &|_| false,
-            limits,
-        },
-    )
-    .expect("it can be read");
+    let limits = Limits { patch_file_max_bytes: 16, ..Limits::default() };
+    let state = code_state(&repo.root, &Options { skip: &|_| false, limits }).expect("it can be read");
     assert_eq!(state.patch_omitted.len(), 1);
     assert_eq!(state.patch_omitted[0].path, b"a.txt");
     assert!(state.changed[0].digest.is_some());
     assert!(!state.patch.is_empty());
-    let limits = Limits {
-        patch_max_bytes: 10,
-        ..Limits::default()
-    };
-    let state = code_state(
-        &repo.root,
-        &Options {
-            skip: &|_| false,
-            limits,
-        },
-    )
-    .expect("it can be read");
+    let limits = Limits { patch_max_bytes: 10, ..Limits::default() };
+    let state = code_state(&repo.root, &Options { skip: &|_| false, limits }).expect("it can be read");
     assert_eq!(state.patch_omitted.len(), 2);
     assert!(state.patch.is_empty());
 }

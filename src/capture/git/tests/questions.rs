@@ -8,9 +8,7 @@ fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
     let Some(repo) = Repo::small() else { return };
     repo.write("deep/er/file.txt", "deep\n");
     repo.commit("deep");
-    let tree = HeadTree::open(&repo.root)
-        .expect("it can be read")
-        .expect("there is a repository");
+    let tree = HeadTree::open(&repo.root).expect("it can be read").expect("there is a repository");
     let cases: [(&[u8], &[u8], InGit); 12] = [
         (b"a.txt", b"one\ntwo\nthree\n", InGit::Same),
         (b"a.txt", b"one\n", InGit::Differs),
@@ -26,16 +24,8 @@ fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
         (b"../a.txt", b"", InGit::NotInTree),
     ];
     for (path, bytes, expected) in cases {
-        assert_eq!(
-            tree.holds(path, bytes).expect("it can be read"),
-            expected,
-            "{}",
-            path.escape_ascii()
-        );
-        assert_eq!(
-            tree.contains(path).expect("it can be read"),
-            expected != InGit::NotInTree
-        );
+        assert_eq!(tree.holds(path, bytes).expect("it can be read"), expected, "{}", path.escape_ascii());
+        assert_eq!(tree.contains(path).expect("it can be read"), expected != InGit::NotInTree);
     }
     assert_eq!(tree.sha(), repo.state().sha.as_deref());
 }
@@ -44,31 +34,16 @@ fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
 fn converted_line_ends_are_the_same_file() {
     let Some(repo) = Repo::small() else { return };
     repo.git(&["config", "core.autocrlf", "true"]);
-    let tree = HeadTree::open(&repo.root)
-        .expect("it can be read")
-        .expect("there is a repository");
-    assert_eq!(
-        tree.holds(b"a.txt", b"one\r\ntwo\r\nthree\r\n")
-            .expect("it can be read"),
-        InGit::Same
-    );
-    assert_eq!(
-        tree.holds(b"a.txt", b"one\r\n2\r\nthree\r\n")
-            .expect("it can be read"),
-        InGit::Differs
-    );
+    let tree = HeadTree::open(&repo.root).expect("it can be read").expect("there is a repository");
+    assert_eq!(tree.holds(b"a.txt", b"one\r\ntwo\r\nthree\r\n").expect("it can be read"), InGit::Same);
+    assert_eq!(tree.holds(b"a.txt", b"one\r\n2\r\nthree\r\n").expect("it can be read"), InGit::Differs);
 }
 
 #[test]
 fn without_a_commit_nothing_is_in_the_tree() {
     let Some(repo) = Repo::empty() else { return };
-    let tree = HeadTree::open(&repo.root)
-        .expect("it can be read")
-        .expect("there is a repository");
-    assert_eq!(
-        tree.holds(b"a.txt", b"").expect("it can be read"),
-        InGit::NotInTree
-    );
+    let tree = HeadTree::open(&repo.root).expect("it can be read").expect("there is a repository");
+    assert_eq!(tree.holds(b"a.txt", b"").expect("it can be read"), InGit::NotInTree);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     assert!(HeadTree::open(folder.path()).expect("nothing is wrong").is_none());
 }
@@ -109,18 +84,9 @@ fn a_cut_off_history_cannot_say_no() {
     let shallow = repo.beside("shallow");
     let third = state_of(&shallow).sha.expect("there is a commit");
     let second = String::from_utf8(repo.git(&["rev-parse", "HEAD~1"])).expect("it is hexadecimal");
-    assert_eq!(
-        is_ancestor(&shallow, second.trim(), &third).expect("it can be read"),
-        Some(true)
-    );
-    assert_eq!(
-        is_ancestor(&shallow, &first, &third).expect("it can be read"),
-        None
-    );
-    assert_eq!(
-        is_ancestor(&shallow, &third, second.trim()).expect("it can be read"),
-        None
-    );
+    assert_eq!(is_ancestor(&shallow, second.trim(), &third).expect("it can be read"), Some(true));
+    assert_eq!(is_ancestor(&shallow, &first, &third).expect("it can be read"), None);
+    assert_eq!(is_ancestor(&shallow, &third, second.trim()).expect("it can be read"), None);
 }
 
 #[test]
@@ -142,10 +108,7 @@ fn the_files_between_two_commits_are_listed_by_path() {
         ("src/b.py", ChangeKind::Deleted),
         ("src/run.sh", ChangeKind::Deleted),
     ];
-    assert_eq!(
-        between(&first, &second),
-        Some(expected.map(|(path, kind)| (path.into(), kind)).to_vec())
-    );
+    assert_eq!(between(&first, &second), Some(expected.map(|(path, kind)| (path.into(), kind)).to_vec()));
     assert_eq!(between(&second, &second), Some(Vec::new()));
     assert_eq!(between("1234567812345678123456781234567812345678", &second), None);
 }

@@ -105,25 +105,14 @@ fn write(repo: &Repo, dice: &mut Dice, name: &str) {
     if path.is_dir() || path.is_symlink() {
         return;
     }
-    let blocked = path
-        .parent()
-        .is_none_or(|parent| std::fs::create_dir_all(parent).is_err());
+    let blocked = path.parent().is_none_or(|parent| std::fs::create_dir_all(parent).is_err());
     if blocked {
         return;
     }
     let mut bytes = Vec::new();
     for _ in 0..dice.roll(40) {
         bytes.extend_from_slice(
-            dice.pick(&[
-                "same\n",
-                "line\n",
-                "other\n",
-                "\r\n",
-                "a\n",
-                "\n",
-                "longer line\n",
-            ])
-            .as_bytes(),
+            dice.pick(&["same\n", "line\n", "other\n", "\r\n", "a\n", "\n", "longer line\n"]).as_bytes(),
         );
     }
     match dice.roll(6) {

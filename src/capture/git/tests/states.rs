@@ -135,14 +135,8 @@ fn submodules_are_noted_and_only_a_moved_or_changed_one_is_dirty() {
     let state = repo.check();
     assert!(!state.dirty());
     assert_eq!(state.submodules.len(), 1);
-    assert_eq!(
-        state.submodules[0].checked_out.as_deref(),
-        Some(state.submodules[0].recorded.as_str())
-    );
-    assert_eq!(
-        work_tree_root(&repo.root.join("library/src")),
-        Some(repo.root.join("library"))
-    );
+    assert_eq!(state.submodules[0].checked_out.as_deref(), Some(state.submodules[0].recorded.as_str()));
+    assert_eq!(work_tree_root(&repo.root.join("library/src")), Some(repo.root.join("library")));
 
     repo.write("library/untracked.txt", "does not count\n");
     assert!(!repo.check().dirty());
@@ -153,10 +147,7 @@ fn submodules_are_noted_and_only_a_moved_or_changed_one_is_dirty() {
     git_in(&repo.root.join("library"), &["commit", "-q", "-a", "-m", "moved"]);
     let state = repo.check();
     assert!(state.dirty());
-    assert_ne!(
-        state.submodules[0].checked_out.as_deref(),
-        Some(state.submodules[0].recorded.as_str())
-    );
+    assert_ne!(state.submodules[0].checked_out.as_deref(), Some(state.submodules[0].recorded.as_str()));
     assert_eq!(state.patch_omitted[0].path, b"library");
 
     repo.git(&["config", "submodule.library.ignore", "all"]);
@@ -167,13 +158,7 @@ fn submodules_are_noted_and_only_a_moved_or_changed_one_is_dirty() {
 fn a_submodule_that_is_not_initialised_has_nothing_checked_out() {
     let Some(library) = Repo::small() else { return };
     let Some(repo) = Repo::small() else { return };
-    repo.git(&[
-        "submodule",
-        "--quiet",
-        "add",
-        library.root.to_str().expect("its name is plain"),
-        "library",
-    ]);
+    repo.git(&["submodule", "--quiet", "add", library.root.to_str().expect("its name is plain"), "library"]);
     repo.commit("add a submodule");
     repo.git(&["clone", "-q", ".", "../clone"]);
     let state = state_of(&repo.beside("clone"));
@@ -191,21 +176,11 @@ fn what_is_skipped_counts_as_neither_changed_nor_untracked() {
     repo.write(".lineage/journal/1.segment", "x");
     repo.write("data/raw.txt", "mine\n");
     let skip = |path: &[u8]| path == b".lineage" || path == b"data/interim";
-    let state = code_state(
-        &repo.root,
-        &Options {
-            skip: &skip,
-            limits: Limits::default(),
-        },
-    )
-    .expect("it can be read");
+    let state =
+        code_state(&repo.root, &Options { skip: &skip, limits: Limits::default() }).expect("it can be read");
     assert!(!state.dirty());
     assert_eq!(
-        state
-            .untracked
-            .iter()
-            .map(|file| file.path.as_slice())
-            .collect::<Vec<_>>(),
+        state.untracked.iter().map(|file| file.path.as_slice()).collect::<Vec<_>>(),
         [b"data/raw.txt"]
     );
 }
@@ -223,28 +198,12 @@ fn untracked_files_beyond_the_limits_are_counted_or_left_without_digest() {
         digest_total_max_bytes: 30,
         ..Limits::default()
     };
-    let state = code_state(
-        &repo.root,
-        &Options {
-            skip: &|_| false,
-            limits,
-        },
-    )
-    .expect("it can be read");
-    let digests: Vec<_> = state
-        .untracked
-        .iter()
-        .map(|file| (file.path.clone(), file.digest.is_some()))
-        .collect();
+    let state = code_state(&repo.root, &Options { skip: &|_| false, limits }).expect("it can be read");
+    let digests: Vec<_> =
+        state.untracked.iter().map(|file| (file.path.clone(), file.digest.is_some())).collect();
     let expected = [("u0", false), ("u1", true), ("u2", true), ("u3", false)];
-    assert_eq!(
-        digests,
-        expected.map(|(path, digest)| (path.as_bytes().to_vec(), digest))
-    );
+    assert_eq!(digests, expected.map(|(path, digest)| (path.as_bytes().to_vec(), digest)));
     assert_eq!(state.untracked_omitted, 1);
-    assert_eq!(
-        state.untracked[1].digest,
-        Some(*blake3::hash(b"twelve bytes").as_bytes())
-    );
+    assert_eq!(state.untracked[1].digest, Some(*blake3::hash(b"twelve bytes").as_bytes()));
     assert_eq!(state.untracked[0].size_bytes, Some(46));
 }

@@ -28,11 +28,7 @@ impl Repo {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let root = folder.path().canonicalize().expect("it exists").join("work");
         std::fs::create_dir(&root).expect("it is new");
-        let repo = Repo {
-            folder,
-            root,
-            converts: false,
-        };
+        let repo = Repo { folder, root, converts: false };
         repo.git(&["init", "-q", "-b", "main"]);
         repo.git(&["config", "core.autocrlf", "false"]);
         repo.git(&["config", "core.excludesFile", "/dev/null"]);
@@ -56,10 +52,7 @@ impl Repo {
         let mut repo = Repo::empty()?;
         repo.converts = true;
         repo.git(&["config", "core.autocrlf", autocrlf]);
-        repo.write(
-            ".gitattributes",
-            "*.txt text\n*.py text eol=crlf\ndir/* text=auto\n",
-        );
+        repo.write(".gitattributes", "*.txt text\n*.py text eol=crlf\ndir/* text=auto\n");
         Some(repo)
     }
 
@@ -116,16 +109,8 @@ impl Repo {
     pub fn check(&self) -> CodeState {
         let before = files_below(&self.root.join(".git"));
         let state = self.state();
-        assert_eq!(
-            files_below(&self.root.join(".git")),
-            before,
-            "the repository was written to"
-        );
-        assert_eq!(
-            lines(&state),
-            status_lines(&self.root),
-            "ours on the left, `git status` on the right"
-        );
+        assert_eq!(files_below(&self.root.join(".git")), before, "the repository was written to");
+        assert_eq!(lines(&state), status_lines(&self.root), "ours on the left, `git status` on the right");
         self.check_patch(&state);
         state
     }
@@ -143,35 +128,18 @@ impl Repo {
         if !state.patch.is_empty() {
             let patch = fresh.path().join("patch");
             std::fs::write(&patch, &state.patch).expect("files can be written");
-            let applied = run(
-                &tree,
-                &[
-                    OsStr::new("apply"),
-                    OsStr::new("--whitespace=nowarn"),
-                    patch.as_os_str(),
-                ],
-            );
+            let applied =
+                run(&tree, &[OsStr::new("apply"), OsStr::new("--whitespace=nowarn"), patch.as_os_str()]);
             let patch = String::from_utf8_lossy(&state.patch).into_owned();
-            assert!(
-                applied.status.success(),
-                "{}\n{patch}",
-                String::from_utf8_lossy(&applied.stderr)
-            );
+            assert!(applied.status.success(), "{}\n{patch}", String::from_utf8_lossy(&applied.stderr));
         }
-        let omitted: BTreeSet<&[u8]> = state
-            .patch_omitted
-            .iter()
-            .map(|omitted| omitted.path.as_slice())
-            .collect();
+        let omitted: BTreeSet<&[u8]> =
+            state.patch_omitted.iter().map(|omitted| omitted.path.as_slice()).collect();
         let tracked = self.git(&["ls-files", "-z"]);
         let tracked = tracked.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        let changed = state
-            .changed
-            .iter()
-            .flat_map(|change| [Some(&change.path), change.renamed_from.as_ref()]);
-        for path in tracked
-            .chain(changed.flatten().map(Vec::as_slice))
-            .filter(|path| !omitted.contains(path))
+        let changed =
+            state.changed.iter().flat_map(|change| [Some(&change.path), change.renamed_from.as_ref()]);
+        for path in tracked.chain(changed.flatten().map(Vec::as_slice)).filter(|path| !omitted.contains(path))
         {
             let shown = String::from_utf8_lossy(path).into_owned();
             let content = |root| {
@@ -205,21 +173,14 @@ fn content(root: &Path, path: &[u8]) -> Option<(&'static str, Vec<u8>)> {
 }
 
 pub(super) fn state_of(root: &Path) -> CodeState {
-    let options = Options {
-        skip: &|_| false,
-        limits: Limits::default(),
-    };
+    let options = Options { skip: &|_| false, limits: Limits::default() };
     code_state(root, &options).expect("the code state can be read")
 }
 
 pub(super) fn git_in<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Vec<u8> {
     let output = run(folder, arguments);
     let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref()).collect();
-    assert!(
-        output.status.success(),
-        "git {shown:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "git {shown:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
@@ -246,13 +207,8 @@ fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Output {
 /// The code state as a set of lines: the two letters and the path.
 pub(super) fn lines(state: &CodeState) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
-    for Change {
-        path,
-        index,
-        work_tree,
-        renamed_from,
-        ..
-    } in state.changed.iter().filter(|change| !change.hidden)
+    for Change { path, index, work_tree, renamed_from, .. } in
+        state.changed.iter().filter(|change| !change.hidden)
     {
         let index = match (index, renamed_from) {
             (Some(ChangeKind::Renamed), Some(from)) => {
@@ -298,11 +254,8 @@ pub(super) fn status_lines(root: &Path) -> BTreeSet<String> {
     let output = git_in(root, &arguments);
     let mut lines = BTreeSet::new();
     for line in output.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-        let field = |n: usize| {
-            line.splitn(n + 1, |byte| *byte == b' ')
-                .nth(n)
-                .expect("git writes that many fields")
-        };
+        let field =
+            |n: usize| line.splitn(n + 1, |byte| *byte == b' ').nth(n).expect("git writes that many fields");
         lines.insert(match line[0] {
             b'1' => format!("{} {}", field(1)[..2].escape_ascii(), field(8).escape_ascii()),
             b'u' => format!("UU {}", field(10).escape_ascii()),
@@ -323,10 +276,7 @@ fn files_below(folder: &Path) -> BTreeMap<PathBuf, (u64, std::time::SystemTime)>
             if metadata.is_dir() {
                 folders.push(entry.path());
             }
-            files.insert(
-                entry.path(),
-                (metadata.len(), metadata.modified().expect("times are kept")),
-            );
+            files.insert(entry.path(), (metadata.len(), metadata.modified().expect("times are kept")));
         }
     }
     files

@@ -52,11 +52,7 @@ const TAG_FOLDER: u32 = 3;
 const TAG_PROGRAM: u32 = 4;
 
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
-    strings
-        .iter()
-        .map(|s| s.as_ptr())
-        .chain([std::ptr::null()])
-        .collect()
+    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
 fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
@@ -85,26 +81,13 @@ pub(in super::super) fn launch(launch: &Launch<'_>) -> Result<Launched> {
     let pid = check(unsafe { libc::fork() })?;
     if pid == 0 {
         // SAFETY: this is the child of a fork; all pointers are to memory made before it.
-        unsafe {
-            be_the_child(
-                launch,
-                &arguments,
-                &environment,
-                &shell,
-                theirs.as_raw_fd(),
-                &mask,
-            )
-        }
+        unsafe { be_the_child(launch, &arguments, &environment, &shell, theirs.as_raw_fd(), &mask) }
     }
     // SAFETY: `pid` is our child, not yet waited for; the descriptor is fresh.
     let process = unsafe {
         check_long(libc::syscall(libc::SYS_pidfd_open, pid, 0)).map(|fd| OwnedFd::from_raw_fd(fd as RawFd))?
     };
-    Ok(Launched {
-        pid,
-        process,
-        reports,
-    })
+    Ok(Launched { pid, process, reports })
 }
 
 /// # Safety
@@ -132,11 +115,7 @@ unsafe fn be_the_child(
         if let Some(filter) = launch.filter {
             match install(filter) {
                 Ok((listener, no_new_privileges)) => {
-                    report(
-                        reports,
-                        [TAG_LISTENER, 0, no_new_privileges.into()],
-                        Some(listener),
-                    );
+                    report(reports, [TAG_LISTENER, 0, no_new_privileges.into()], Some(listener));
                     libc::close(listener);
                 }
                 Err(errno) => {
@@ -157,10 +136,8 @@ unsafe fn be_the_child(
 
 /// Puts the filter on the calling thread; returns the listener and whether `no_new_privs` had to be set.
 unsafe fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), u32> {
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_ptr() as *mut libc::sock_filter,
-    };
+    let program =
+        libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr() as *mut libc::sock_filter };
     let seccomp = |operation: u32, flags: c_ulong, data: *const c_void| -> std::result::Result<c_long, u32> {
         // SAFETY: `data` is what the operation reads: a `u32` or a `struct sock_fprog`.
         let result = unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, data) };
@@ -192,10 +169,7 @@ unsafe fn report(socket: RawFd, words: [u32; 3], descriptor: Option<RawFd>) {
     // SAFETY: message, control room and words live until the call returns; the control header is written
     // inside a room that is large and aligned enough for one descriptor.
     unsafe {
-        let mut piece = libc::iovec {
-            iov_base: words.as_ptr() as *mut c_void,
-            iov_len: size_of_val(&words),
-        };
+        let mut piece = libc::iovec { iov_base: words.as_ptr() as *mut c_void, iov_len: size_of_val(&words) };
         let mut room = [0_u64; 4];
         let mut message: libc::msghdr = zeroed();
         message.msg_iov = &raw mut piece;
@@ -219,10 +193,7 @@ pub(in super::super) fn next_report(socket: BorrowedFd<'_>) -> Result<Report> {
     let mut room = [0_u64; 4];
     // SAFETY: message, control room and words live until the call returns; a received descriptor is fresh.
     let (read, descriptor) = unsafe {
-        let mut piece = libc::iovec {
-            iov_base: words.as_mut_ptr().cast(),
-            iov_len: size_of_val(&words),
-        };
+        let mut piece = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(&words) };
         let mut message: libc::msghdr = zeroed();
         message.msg_iov = &raw mut piece;
         message.msg_iovlen = 1;

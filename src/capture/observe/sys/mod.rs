@@ -26,19 +26,11 @@ pub(super) struct Notification {
 }
 
 fn check(result: c_int) -> Result<c_int> {
-    if result < 0 {
-        Err(Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 
 fn check_long(result: c_long) -> Result<c_long> {
-    if result < 0 {
-        Err(Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Takes the next stopped call; blocks if there is none. `NotFound` if its thread has died meanwhile.
@@ -46,13 +38,7 @@ pub(super) fn receive(listener: BorrowedFd<'_>) -> Result<Notification> {
     // The kernel writes as much as it knows: more room than today's 80 bytes, zeroed as it demands.
     let mut room = [0_u64; 64];
     // SAFETY: `room` is writable, aligned and larger than `struct seccomp_notif` of any kernel so far.
-    check(unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_RECV,
-            room.as_mut_ptr(),
-        )
-    })?;
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, room.as_mut_ptr()) })?;
     // SAFETY: the kernel filled a `struct seccomp_notif` at the start of `room`, which is aligned for it.
     let notification = unsafe { &*room.as_ptr().cast::<libc::seccomp_notif>() };
     Ok(Notification {
@@ -66,50 +52,23 @@ pub(super) fn receive(listener: BorrowedFd<'_>) -> Result<Notification> {
 
 /// Lets a stopped call go on, or makes it fail with `refusal`.
 pub(super) fn answer(listener: BorrowedFd<'_>, id: u64, refusal: Option<i32>) {
-    let flags = if refusal.is_none() {
-        libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32
-    } else {
-        0
-    };
-    let reply = libc::seccomp_notif_resp {
-        id,
-        val: 0,
-        error: refusal.map_or(0, |errno| -errno),
-        flags,
-    };
+    let flags = if refusal.is_none() { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
+    let reply = libc::seccomp_notif_resp { id, val: 0, error: refusal.map_or(0, |errno| -errno), flags };
     // SAFETY: `reply` is a `struct seccomp_notif_resp` that outlives the call. A failure means that the
     // thread has died, and nobody waits for the answer.
-    unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SEND,
-            &raw const reply,
-        )
-    };
+    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const reply) };
 }
 
 /// Tells whether the thread still waits in the call, so that what was read of it belongs to it.
 pub(super) fn still_waits(listener: BorrowedFd<'_>, id: u64) -> bool {
     // SAFETY: the kernel reads eight bytes from `id`.
-    unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
-            &raw const id,
-        ) == 0
-    }
+    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) == 0 }
 }
 
 /// Asks the kernel to run supervisor and stopped thread in turn on one processor (Linux 6.6 or newer).
 pub(super) fn wake_in_turn(listener: BorrowedFd<'_>) {
     // SAFETY: the argument is a plain number (`SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`).
-    unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-            1 as c_ulong,
-        )
-    };
+    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, 1 as c_ulong) };
 }
 
 /// What [`wait`] found for one descriptor.
@@ -144,24 +103,15 @@ pub(super) fn wait<const N: usize>(
 /// Reads another thread's memory at `address` until the room is full or the memory ends; at least one byte.
 pub(super) fn read_memory(tid: i32, address: u64, room: &mut [u8]) -> Result<usize> {
     const PAGE: usize = 4096;
-    let mut pieces = [libc::iovec {
-        iov_base: std::ptr::null_mut(),
-        iov_len: 0,
-    }; 20];
+    let mut pieces = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; 20];
     let (mut start, mut left, mut count) = (address as usize, room.len(), 0);
     // One piece per page: the kernel stops at the first page that cannot be read and returns those before.
     while left > 0 && count < pieces.len() {
         let size = left.min(PAGE - start % PAGE);
-        pieces[count] = libc::iovec {
-            iov_base: start as *mut c_void,
-            iov_len: size,
-        };
+        pieces[count] = libc::iovec { iov_base: start as *mut c_void, iov_len: size };
         (start, left, count) = (start.wrapping_add(size), left - size, count + 1);
     }
-    let local = libc::iovec {
-        iov_base: room.as_mut_ptr().cast(),
-        iov_len: room.len(),
-    };
+    let local = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
     // SAFETY: `local` is `room`, which is writable; the remote addresses are checked by the kernel.
     let read =
         unsafe { libc::process_vm_readv(tid, &raw const local, 1, pieces.as_ptr(), count as c_ulong, 0) };
@@ -207,11 +157,7 @@ pub(super) fn look(folder: BorrowedFd<'_>, path: &CStr, follows: bool) -> Result
 pub(super) fn open(folder: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd> {
     // SAFETY: `path` ends in NUL; the result is a fresh descriptor nobody else owns.
     unsafe {
-        let fd = check(libc::openat(
-            folder.as_raw_fd(),
-            path.as_ptr(),
-            flags | libc::O_CLOEXEC,
-        ))?;
+        let fd = check(libc::openat(folder.as_raw_fd(), path.as_ptr(), flags | libc::O_CLOEXEC))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
@@ -226,13 +172,7 @@ pub(super) fn open_in_root(root: BorrowedFd<'_>, path: &CStr, follows: bool) -> 
     // SAFETY: `path` ends in NUL, `how` is a `struct open_how` of the given size; the result is fresh.
     unsafe {
         let (root, size) = (root.as_raw_fd(), size_of::<libc::open_how>());
-        let fd = check_long(libc::syscall(
-            libc::SYS_openat2,
-            root,
-            path.as_ptr(),
-            &raw const how,
-            size,
-        ))?;
+        let fd = check_long(libc::syscall(libc::SYS_openat2, root, path.as_ptr(), &raw const how, size))?;
         Ok(OwnedFd::from_raw_fd(fd as RawFd))
     }
 }
@@ -246,12 +186,8 @@ pub(super) fn open_handle(mount: BorrowedFd<'_>, handle: &mut [u8; 8 + HANDLE_MA
     // which it takes `HANDLE_MAX` at most. The result is fresh.
     unsafe {
         let number = libc::SYS_open_by_handle_at;
-        let fd = libc::syscall(
-            number,
-            mount.as_raw_fd(),
-            handle.as_mut_ptr(),
-            libc::O_PATH | libc::O_CLOEXEC,
-        );
+        let fd =
+            libc::syscall(number, mount.as_raw_fd(), handle.as_mut_ptr(), libc::O_PATH | libc::O_CLOEXEC);
         Ok(OwnedFd::from_raw_fd(check_long(fd)? as RawFd))
     }
 }
@@ -261,12 +197,7 @@ pub(super) fn read_link(folder: BorrowedFd<'_>, path: &CStr) -> Result<Vec<u8>> 
     let mut target = vec![0_u8; 4096];
     // SAFETY: `target` is writable for its length; `path` ends in NUL.
     let read = unsafe {
-        libc::readlinkat(
-            folder.as_raw_fd(),
-            path.as_ptr(),
-            target.as_mut_ptr().cast(),
-            target.len(),
-        )
+        libc::readlinkat(folder.as_raw_fd(), path.as_ptr(), target.as_mut_ptr().cast(), target.len())
     };
     target.truncate(usize::try_from(read).map_err(|_| Error::last_os_error())?);
     Ok(target)
@@ -290,11 +221,7 @@ pub(super) fn file_system(fd: BorrowedFd<'_>) -> u32 {
     // SAFETY: all-zero is a valid `struct statfs`, and it is writable.
     unsafe {
         let mut found: libc::statfs = zeroed();
-        if libc::fstatfs(fd.as_raw_fd(), &raw mut found) == 0 {
-            found.f_type as u32
-        } else {
-            0
-        }
+        if libc::fstatfs(fd.as_raw_fd(), &raw mut found) == 0 { found.f_type as u32 } else { 0 }
     }
 }
 
@@ -353,10 +280,7 @@ pub(super) fn wait_for_end(pid: i32) -> Result<End> {
         }
         Ok(match info.si_code {
             libc::CLD_EXITED => End::Code(info.si_status()),
-            code => End::Signal {
-                number: info.si_status(),
-                dumped_core: code == libc::CLD_DUMPED,
-            },
+            code => End::Signal { number: info.si_status(), dumped_core: code == libc::CLD_DUMPED },
         })
     }
 }

@@ -31,14 +31,8 @@ impl Drop for Adoption {
 }
 
 /// Signals that somebody may send to the supervisor and means for the command.
-pub(super) const FORWARDED: [c_int; 6] = [
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTERM,
-    libc::SIGHUP,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-];
+pub(super) const FORWARDED: [c_int; 6] =
+    [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2];
 
 static COMMAND: AtomicI32 = AtomicI32::new(0);
 

@@ -6,12 +6,7 @@ use super::*;
 fn bytes_about_to_be_destroyed_are_handed_out() {
     let script = "echo new > a; rm b; mv c d; echo more >> e";
     let files = &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5")];
-    let trial = check(
-        files,
-        script,
-        "output a, deleted b, deleted c, output d, updated e",
-    )
-    .unwrap();
+    let trial = check(files, script, "output a, deleted b, deleted c, output d, updated e").unwrap();
     let kept: Vec<(String, String)> = trial
         .kept
         .iter()
@@ -28,12 +23,7 @@ fn bytes_about_to_be_destroyed_are_handed_out() {
 #[test]
 fn a_large_pre_image_is_hashed_but_not_handed_out() {
     let large = "0123456789abcdef".repeat(1 << 18);
-    let trial = check(
-        &[("a", &large), ("b", &large)],
-        "echo x > a; mv b a",
-        "output a, deleted b",
-    )
-    .unwrap();
+    let trial = check(&[("a", &large), ("b", &large)], "echo x > a; mv b a", "output a, deleted b").unwrap();
     assert!(trial.kept.is_empty());
     let before = trial.file("a").before().unwrap();
     assert_eq!(before.evidence, Evidence::PreImage);
@@ -52,9 +42,7 @@ fn an_output_written_by_two_processes_is_one_version() {
 
 #[test]
 fn files_that_are_not_wanted_are_told_by_their_stamp() {
-    let trial = try_with(&[("a", "old")], &["cp", "a", "b"], &|options| {
-        options.is_wanted = &|_| false
-    });
+    let trial = try_with(&[("a", "old")], &["cp", "a", "b"], &|options| options.is_wanted = &|_| false);
     assert_eq!(trial.file("a").versions[0].evidence, Evidence::StampOnly);
     assert!(trial.file("b").versions[0].stamp.is_some());
 }
@@ -65,10 +53,7 @@ fn a_digest_that_is_known_is_not_computed_again() {
         options.known_digest = &|stamp| (stamp.size_bytes == 3).then_some(Digest([7; 32]));
     });
     let version = &trial.file("a").versions[0];
-    assert_eq!(
-        (version.evidence, version.content.unwrap().digest),
-        (Evidence::Known, Digest([7; 32]))
-    );
+    assert_eq!((version.evidence, version.content.unwrap().digest), (Evidence::Known, Digest([7; 32])));
 }
 
 #[test]
@@ -93,12 +78,9 @@ fn a_reader_of_bytes_that_changed_afterwards_is_told_apart() {
 #[test]
 fn a_program_that_reads_what_was_replaced_reads_the_replacement() {
     let script = "cat a > b; cp c tmp; mv tmp a; cat a > d";
-    let trial = check(
-        &[("a", "1"), ("c", "2")],
-        script,
-        "updated a, output b, input c, output d, temporary tmp",
-    )
-    .unwrap();
+    let trial =
+        check(&[("a", "1"), ("c", "2")], script, "updated a, output b, input c, output d, temporary tmp")
+            .unwrap();
     let reads: Vec<usize> = trial
         .observation
         .processes
@@ -109,10 +91,7 @@ fn a_program_that_reads_what_was_replaced_reads_the_replacement() {
         .map(|access| access.version)
         .collect();
     assert_eq!(reads, [0, 1]);
-    assert_eq!(
-        trial.file("a").versions[1].content.unwrap().digest,
-        Digest::of(b"2")
-    );
+    assert_eq!(trial.file("a").versions[1].content.unwrap().digest, Digest::of(b"2"));
 }
 
 #[test]

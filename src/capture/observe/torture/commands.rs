@@ -26,36 +26,20 @@ fn tar_reads_what_it_packs_and_writes_what_it_unpacks() {
 fn a_renamed_folder_takes_its_files_along() {
     check(&[], "mkdir d; echo x > d/x; mv d e", "temporary d/x, output e/x");
     let files = &[("d/x", "1"), ("d/s/y", "2")];
-    check(
-        files,
-        "mv d e",
-        "deleted d/s/y, deleted d/x, output e/s/y, output e/x",
-    );
+    check(files, "mv d e", "deleted d/s/y, deleted d/x, output e/s/y, output e/x");
 }
 
 #[test]
 fn a_link_swapped_to_another_target_is_an_output() {
-    check(
-        &[("v1", "1"), ("v2", "2"), ("current@", "v1")],
-        "ln -sfn v2 current",
-        "output current",
-    );
+    check(&[("v1", "1"), ("v2", "2"), ("current@", "v1")], "ln -sfn v2 current", "output current");
 }
 
 #[test]
 fn copies_are_traced_one_by_one() {
-    check(
-        &[("d/x", "1"), ("d/y", "2")],
-        "cp -a d e",
-        "input d/x, input d/y, output e/x, output e/y",
-    );
+    check(&[("d/x", "1"), ("d/y", "2")], "cp -a d e", "input d/x, input d/y, output e/x, output e/y");
     check(&[("a", "1")], "install -m 644 a b", "input a, output b");
     check(&[("a", "1")], "dd if=a of=b 2>/dev/null", "input a, output b");
-    check(
-        &[("a", "1")],
-        "dd if=a of=a conv=notrunc 2>/dev/null",
-        "updated a",
-    );
+    check(&[("a", "1")], "dd if=a of=a conv=notrunc 2>/dev/null", "updated a");
     check(&[("a", "1")], "cp a b; rm a", "deleted a, output b");
 }
 
@@ -66,16 +50,8 @@ fn lists_of_files_are_read_by_those_who_open_them() {
         "find d -type f -exec cat {} + > b",
         "output b, input d/x, input d/y",
     );
-    check(
-        &[("d/x", "1"), ("l", "d/x\n")],
-        "xargs cat < l > b",
-        "output b, input d/x, input l",
-    );
-    check(
-        &[("a", "1")],
-        "while read x; do echo $x; done < a > b",
-        "input a, output b",
-    );
+    check(&[("d/x", "1"), ("l", "d/x\n")], "xargs cat < l > b", "output b, input d/x, input l");
+    check(&[("a", "1")], "while read x; do echo $x; done < a > b", "input a, output b");
 }
 
 #[test]
@@ -86,11 +62,7 @@ fn a_heredoc_is_no_file() {
 #[test]
 fn a_background_job_is_seen() {
     check(&[("a", "1")], "cp a b & wait", "input a, output b");
-    check(
-        &[("a", "1")],
-        "nohup setsid cp a b > /dev/null 2>&1",
-        "input a, output b",
-    );
+    check(&[("a", "1")], "nohup setsid cp a b > /dev/null 2>&1", "input a, output b");
 }
 
 #[test]
@@ -98,21 +70,14 @@ fn a_database_updated_in_place_is_an_update() {
     if has("sqlite3") {
         let make = "sqlite3 d.db 'create table t(x); insert into t values(1)'";
         check(&[], make, "output d.db");
-        check(
-            &[],
-            &format!("{make}; sqlite3 d.db 'select * from t' > out"),
-            "intermediate d.db, output out",
-        );
+        check(&[], &format!("{make}; sqlite3 d.db 'select * from t' > out"), "intermediate d.db, output out");
     }
 }
 
 #[test]
 fn a_compiler_reads_sources_and_writes_objects() {
     if has("gcc") {
-        let files = &[
-            ("m.c", "#include \"m.h\"\nint main(void){return X;}\n"),
-            ("m.h", "#define X 0\n"),
-        ];
+        let files = &[("m.c", "#include \"m.h\"\nint main(void){return X;}\n"), ("m.h", "#define X 0\n")];
         check(
             files,
             "gcc -c m.c && gcc -o m m.o && ./m",
@@ -126,18 +91,9 @@ fn make_is_traced_file_by_file() {
     if has("make") {
         let makefile = "all: b1 b2\nb%: a%\n\tcp $< $@\n";
         let files = &[("Makefile", makefile), ("a1", "1"), ("a2", "2")];
-        let trial = check(
-            files,
-            "make -j2 -s",
-            "input Makefile, input a1, input a2, output b1, output b2",
-        )
-        .unwrap();
-        for process in trial
-            .observation
-            .processes
-            .iter()
-            .filter(|process| process.exe.ends_with("cp"))
-        {
+        let trial =
+            check(files, "make -j2 -s", "input Makefile, input a1, input a2, output b1, output b2").unwrap();
+        for process in trial.observation.processes.iter().filter(|process| process.exe.ends_with("cp")) {
             let own = &trial.observation.processes[process.group];
             assert_eq!(own.pid, process.pid, "the tokens of `make -j` join nobody");
         }
@@ -164,17 +120,9 @@ fn git_commits_are_objects_out_of_files() {
 #[test]
 fn a_tracer_works_inside() {
     if has("strace") {
-        check(
-            &[("a", "1")],
-            "strace -f -o trace cp a b",
-            "input a, output b, output trace",
-        );
+        check(&[("a", "1")], "strace -f -o trace cp a b", "input a, output b, output trace");
     }
     if has("gdb") {
-        check(
-            &[("a", "1")],
-            "gdb -nx -q -batch -ex run --args cat a > log 2>&1",
-            "input a, output log",
-        );
+        check(&[("a", "1")], "gdb -nx -q -batch -ex run --args cat a > log 2>&1", "input a, output log");
     }
 }

@@ -7,10 +7,7 @@ fn check_python(files: &[(&str, &str)], program: &str, expected: &str) -> Option
     if !has("python3") {
         return None;
     }
-    let python = Command::new("python3")
-        .args(["-c", "import sys; print(sys.executable)"])
-        .output()
-        .ok()?;
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
     let python = String::from_utf8(python.stdout).ok()?;
     let trial = try_with(files, &[python.trim(), "-c", program], &|_| {});
     assert_eq!(trial.observation.exit, Exit::Code(0), "{program}");
@@ -62,11 +59,7 @@ if __name__ == '__main__':
 
 #[test]
 fn python_calls_other_programs() {
-    check_python(
-        A,
-        "import subprocess; subprocess.run(['cp', 'a', 'b'], check=True)",
-        "input a, output b",
-    );
+    check_python(A, "import subprocess; subprocess.run(['cp', 'a', 'b'], check=True)", "input a, output b");
     check_python(
         A,
         "import subprocess; open('b', 'wb').write(subprocess.run(['cat', 'a'], capture_output=True).stdout)",
@@ -101,11 +94,7 @@ fn perl_reads_and_writes() {
 fn node_reads_and_writes_even_where_it_would_use_io_uring() {
     if has("node") {
         let program = "const f=require('fs');f.readFile('a',(e,d)=>f.writeFile('b',d,()=>{}))";
-        check(
-            A,
-            &format!("UV_USE_IO_URING=1 node -e \"{program}\""),
-            "input a, output b",
-        );
+        check(A, &format!("UV_USE_IO_URING=1 node -e \"{program}\""), "input a, output b");
     }
 }
 

@@ -29,12 +29,7 @@ fn build(folder: &Path, name: &str, source: &str, flags: &[&str]) -> bool {
     let path = folder.join(format!("{name}.c"));
     std::fs::write(&path, source).unwrap();
     let mut command = Command::new("gcc");
-    command
-        .arg("-w")
-        .arg("-o")
-        .arg(folder.join(name))
-        .arg(&path)
-        .args(flags);
+    command.arg("-w").arg("-o").arg(folder.join(name)).arg(&path).args(flags);
     let built = command.output().is_ok_and(|output| output.status.success());
     if !built {
         eprintln!("skipped: `{name}` cannot be built here (gcc {})", flags.join(" "));
@@ -49,22 +44,10 @@ fn programs() -> &'static Programs {
         let source = include_str!("torture.c");
         let dynamic = build(folder.path(), "torture", source, &["-pthread"]);
         let fixed = build(folder.path(), "torture-static", source, &["-static", "-pthread"]);
-        let tiny_flags = [
-            "-m32",
-            "-nostdlib",
-            "-static",
-            "-fno-pic",
-            "-fno-stack-protector",
-            "-no-pie",
-        ];
+        let tiny_flags = ["-m32", "-nostdlib", "-static", "-fno-pic", "-fno-stack-protector", "-no-pie"];
         let is_x86 = cfg!(target_arch = "x86_64");
         let tiny = is_x86 && build(folder.path(), "tiny", include_str!("tiny.c"), &tiny_flags);
-        Programs {
-            folder,
-            dynamic,
-            fixed,
-            tiny,
-        }
+        Programs { folder, dynamic, fixed, tiny }
     })
 }
 
@@ -82,9 +65,7 @@ fn now() -> i64 {
 
 /// Tells whether a program can be found, and says on standard error if not.
 fn has(program: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {program} >/dev/null 2>&1")])
-        .status();
+    let found = Command::new("sh").args(["-c", &format!("command -v {program} >/dev/null 2>&1")]).status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
         eprintln!("skipped: there is no `{program}` here");
@@ -129,9 +110,8 @@ fn try_with(files: &[(&str, &str)], arguments: &[&str], change: &dyn Fn(&mut Opt
     let before = read_folder(&root);
     let mut options = Options::new(arguments.iter().map(OsString::from).collect(), root.clone(), &now);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let programs: OsString = [programs().folder.path().as_os_str(), ":".as_ref(), &path]
-        .into_iter()
-        .collect();
+    let programs: OsString =
+        [programs().folder.path().as_os_str(), ":".as_ref(), &path].into_iter().collect();
     options.environment = vec![
         ("PATH".into(), programs),
         ("HOME".into(), root.clone().into_os_string()),
@@ -149,12 +129,7 @@ fn try_with(files: &[(&str, &str)], arguments: &[&str], change: &dyn Fn(&mut Opt
         kept.push((path.to_path_buf(), bytes.to_vec()));
     });
     let observation = observation.unwrap_or_else(|refusal| panic!("not started: {}", refusal.into_error()));
-    Trial {
-        folder,
-        before,
-        observation,
-        kept,
-    }
+    Trial { folder, before, observation, kept }
 }
 
 fn word(class: Class) -> &'static str {
@@ -189,26 +164,17 @@ impl Trial {
         let found = files.iter().find(|(name, _)| name == path);
         found
             .unwrap_or_else(|| {
-                panic!(
-                    "no `{path}` among {:?}",
-                    files.iter().map(|f| &f.0).collect::<Vec<_>>()
-                )
+                panic!("no `{path}` among {:?}", files.iter().map(|f| &f.0).collect::<Vec<_>>())
             })
             .1
     }
 
     /// Compares with `class path` lines, in the order of paths.
     fn expect(&self, expected: &str) {
-        let found: Vec<String> = self
-            .files()
-            .iter()
-            .map(|(path, file)| format!("{} {path}", word(file.class)))
-            .collect();
-        let expected: Vec<&str> = expected
-            .split(',')
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect();
+        let found: Vec<String> =
+            self.files().iter().map(|(path, file)| format!("{} {path}", word(file.class))).collect();
+        let expected: Vec<&str> =
+            expected.split(',').map(str::trim).filter(|line| !line.is_empty()).collect();
         assert_eq!(found, expected, "gaps: {:?}", self.observation.gaps);
         assert_eq!(self.observation.level, Level::Net);
         self.check_bytes();
@@ -223,21 +189,11 @@ impl Trial {
             assert_eq!(file.exists, after.contains_key(&path), "{name} exists");
             if let (Some(version), Some(bytes)) = (file.before(), self.before.get(&path)) {
                 let digest = version.content.map(|content| content.digest);
-                assert_eq!(
-                    digest,
-                    Some(Digest::of(bytes)),
-                    "{name} before: {:?}",
-                    version.evidence
-                );
+                assert_eq!(digest, Some(Digest::of(bytes)), "{name} before: {:?}", version.evidence);
             }
             if let (Some(version), Some(bytes)) = (file.after(), after.get(&path)) {
                 let digest = version.content.map(|content| content.digest);
-                assert_eq!(
-                    digest,
-                    Some(Digest::of(bytes)),
-                    "{name} after: {:?}",
-                    version.evidence
-                );
+                assert_eq!(digest, Some(Digest::of(bytes)), "{name} after: {:?}", version.evidence);
             }
         }
     }

@@ -7,13 +7,8 @@ fn stories(trial: &Trial) -> Vec<String> {
     let root = trial.root();
     let stories = trial.observation.processes.iter().map(|process| {
         let mut story = process.exe.file_name().unwrap().to_string_lossy().into_owned();
-        let is_one_of_many = trial
-            .observation
-            .processes
-            .iter()
-            .filter(|p| p.group == process.group)
-            .count()
-            > 1;
+        let is_one_of_many =
+            trial.observation.processes.iter().filter(|p| p.group == process.group).count() > 1;
         if is_one_of_many {
             story += "+";
         }
@@ -53,29 +48,16 @@ fn check_stories(files: &[(&str, &str)], script: &str, expected: &[&str]) -> Tri
 #[test]
 fn each_command_of_a_script_has_its_own_edges() {
     let script = "for i in 1 2; do cat in$i > out$i; done";
-    check_stories(
-        &[("in1", "one"), ("in2", "two")],
-        script,
-        &["cat <in1.0 >out1.0", "cat <in2.0 >out2.0"],
-    );
+    check_stories(&[("in1", "one"), ("in2", "two")], script, &["cat <in1.0 >out1.0", "cat <in2.0 >out2.0"]);
 }
 
 #[test]
 fn a_file_used_again_and_again_has_a_version_each_time() {
     let script = "for i in 1 2; do cat in$i > tmp; cat tmp > out$i; done";
-    let expected = [
-        "cat <in1.0 >tmp.0",
-        "cat >out1.0 <tmp.0",
-        "cat <in2.0 >tmp.1",
-        "cat >out2.0 <tmp.1",
-    ];
+    let expected = ["cat <in1.0 >tmp.0", "cat >out1.0 <tmp.0", "cat <in2.0 >tmp.1", "cat >out2.0 <tmp.1"];
     let trial = check_stories(&[("in1", "one"), ("in2", "two")], script, &expected);
     let tmp = trial.file("tmp");
-    let digests: Vec<_> = tmp
-        .versions
-        .iter()
-        .map(|version| version.content.unwrap().digest)
-        .collect();
+    let digests: Vec<_> = tmp.versions.iter().map(|version| version.content.unwrap().digest).collect();
     assert_eq!(digests, [Digest::of(b"one"), Digest::of(b"two")]);
     assert_eq!(tmp.versions[0].evidence, Evidence::PreImage);
 }
@@ -105,28 +87,15 @@ fn a_named_pipe_joins_as_a_pipe_does() {
 
 #[test]
 fn a_captured_command_is_one_step_with_who_captured_it() {
-    let trial = try_with(
-        &[("a", "old")],
-        &["sh", "-c", "x=$(cat a); echo \"$x\" > b; cat b"],
-        &|_| {},
-    );
+    let trial = try_with(&[("a", "old")], &["sh", "-c", "x=$(cat a); echo \"$x\" > b; cat b"], &|_| {});
     trial.expect("input a, intermediate b");
-    let groups: Vec<usize> = trial
-        .observation
-        .processes
-        .iter()
-        .map(|process| process.group)
-        .collect();
+    let groups: Vec<usize> = trial.observation.processes.iter().map(|process| process.group).collect();
     assert_eq!(groups, [0, 0, 2]);
 }
 
 #[test]
 fn a_move_by_another_process_than_the_writer_is_a_step_of_its_own() {
-    let trial = check_stories(
-        &[("a", "old")],
-        "cp a tmp; mv tmp b",
-        &["cp <a.0 >tmp.0", "mv >b.0 <tmp.0"],
-    );
+    let trial = check_stories(&[("a", "old")], "cp a tmp; mv tmp b", &["cp <a.0 >tmp.0", "mv >b.0 <tmp.0"]);
     trial.expect("input a, output b, temporary tmp");
 }
 
@@ -135,12 +104,7 @@ fn a_script_and_its_interpreter_are_executed() {
     let script = "printf '#!/bin/sh\\ncat a > b\\n' > run; chmod +x run; ./run";
     let trial = try_with(&[("a", "old")], &["sh", "-c", script], &|_| {});
     trial.expect("input a, output b, intermediate run");
-    let run = trial
-        .observation
-        .processes
-        .iter()
-        .find(|process| process.exe.ends_with("run"))
-        .unwrap();
+    let run = trial.observation.processes.iter().find(|process| process.exe.ends_with("run")).unwrap();
     let executed: Vec<&Path> = run
         .accesses
         .iter()
@@ -148,10 +112,7 @@ fn a_script_and_its_interpreter_are_executed() {
         .map(|access| trial.observation.files[access.file].path.as_path())
         .collect();
     assert!(executed.iter().any(|path| path.ends_with("run")));
-    assert!(
-        executed.contains(&std::fs::canonicalize("/bin/sh").unwrap().as_path()),
-        "{executed:?}"
-    );
+    assert!(executed.contains(&std::fs::canonicalize("/bin/sh").unwrap().as_path()), "{executed:?}");
     assert_eq!(run.arguments, ["./run"]);
 }
 
@@ -195,11 +156,7 @@ fn a_daemon_that_stays_is_named_and_lives_on() {
         options.linger = std::time::Duration::from_millis(1);
     });
     assert_eq!(trial.observation.gaps.len(), 1, "{:?}", trial.observation.gaps);
-    assert!(
-        trial.observation.gaps[0].contains("was still running"),
-        "{:?}",
-        trial.observation.gaps
-    );
+    assert!(trial.observation.gaps[0].contains("was still running"), "{:?}", trial.observation.gaps);
     let pid = std::fs::read_to_string(trial.root().join("pid")).unwrap();
     // Its calls are answered by the guardian now: it ends by the signal's default, not by a failed call.
     assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
@@ -209,33 +166,19 @@ fn a_daemon_that_stays_is_named_and_lives_on() {
 fn what_a_killed_process_wrote_is_there() {
     if programs().dynamic {
         let trial = try_with(&[], &["torture", "killed"], &|_| {});
-        assert_eq!(
-            trial.observation.exit,
-            Exit::Signal {
-                number: 9,
-                dumped_core: false
-            }
-        );
+        assert_eq!(trial.observation.exit, Exit::Signal { number: 9, dumped_core: false });
         trial.expect("output b");
     }
 }
 
 #[test]
 fn environment_tricks_hide_nothing() {
-    check(
-        &[("a", "old")],
-        "env -i /bin/cat a > b; LD_PRELOAD= cp b c",
-        "input a, intermediate b, output c",
-    );
+    check(&[("a", "old")], "env -i /bin/cat a > b; LD_PRELOAD= cp b c", "input a, intermediate b, output c");
 }
 
 #[test]
 fn redirections_of_a_group_belong_to_its_members() {
-    let trial = try_with(
-        &[("a", "1"), ("c", "2")],
-        &["sh", "-c", "{ cat a; cat c; } > b"],
-        &|_| {},
-    );
+    let trial = try_with(&[("a", "1"), ("c", "2")], &["sh", "-c", "{ cat a; cat c; } > b"], &|_| {});
     trial.expect("input a, output b, input c");
     let writers = trial.observation.processes.iter().filter(|process| {
         process.accesses.iter().any(|access| {
@@ -250,18 +193,9 @@ fn processes_that_fight_over_a_name_lose_nothing() {
     let one = "i=0; while [ $i -lt 150 ]; do echo $i > t$$; mv -f t$$ x; rm -f x; i=$((i+1)); done";
     let script = format!("sh -c '{one}' & sh -c '{one}' & wait; echo end > x; cp x y");
     let trial = try_with(&[], &["sh", "-c", &script], &|_| {});
-    assert!(
-        !trial.observation.gaps.iter().any(|gap| gap.contains("fault")),
-        "{:?}",
-        trial.observation.gaps
-    );
+    assert!(!trial.observation.gaps.iter().any(|gap| gap.contains("fault")), "{:?}", trial.observation.gaps);
     let last: Vec<String> = stories(&trial).into_iter().rev().take(4).collect();
-    assert_eq!(
-        trial.file("x").class,
-        Class::Intermediate,
-        "{last:?} {}",
-        stories(&trial)[0]
-    );
+    assert_eq!(trial.file("x").class, Class::Intermediate, "{last:?} {}", stories(&trial)[0]);
     assert_eq!(trial.file("y").class, Class::Output);
     trial.check_bytes();
 }

@@ -33,20 +33,12 @@ fn a_renamed_input_is_gone_and_an_output_under_its_new_name() {
 
 #[test]
 fn a_rename_over_a_file_replaces_it() {
-    check_program(
-        &[("a", "old"), ("b", "older")],
-        "rename a b 0",
-        "deleted a, output b",
-    );
+    check_program(&[("a", "old"), ("b", "older")], "rename a b 0", "deleted a, output b");
 }
 
 #[test]
 fn exchanged_files_are_both_updated() {
-    check_program(
-        &[("a", "old"), ("b", "older")],
-        "rename a b 2",
-        "updated a, updated b",
-    );
+    check_program(&[("a", "old"), ("b", "older")], "rename a b 2", "updated a, updated b");
 }
 
 #[test]
@@ -108,18 +100,13 @@ fn fchdir_moves_the_start_of_paths() {
 
 #[test]
 fn a_thread_may_have_a_working_folder_of_its_own() {
-    check_program(
-        &[("a", "old"), ("d/a", "other")],
-        "thread_folder",
-        "input a, input d/a, output d/b",
-    );
+    check_program(&[("a", "old"), ("d/a", "other")], "thread_folder", "input a, input d/a, output d/b");
 }
 
 #[test]
 fn many_threads_lose_nothing() {
-    let mut names: Vec<String> = (0..8)
-        .flat_map(|thread| (0..50).map(move |file| format!("output t{thread}_{file}")))
-        .collect();
+    let mut names: Vec<String> =
+        (0..8).flat_map(|thread| (0..50).map(move |file| format!("output t{thread}_{file}"))).collect();
     names.sort();
     check_program(&[], "threads", &names.join(","));
 }
@@ -171,11 +158,7 @@ fn a_file_made_by_mknod_is_an_output() {
 
 #[test]
 fn a_file_created_through_a_dangling_link_is_at_the_link_s_end() {
-    check_program(
-        &[("dangling@", "d/real"), ("d/x", "")],
-        "through_link",
-        "output d/real",
-    );
+    check_program(&[("dangling@", "d/real"), ("d/x", "")], "through_link", "output d/real");
 }
 
 #[test]
@@ -185,10 +168,7 @@ fn a_folder_behind_a_link_is_named_as_it_is() {
     let expected =
         "output b1, output b2, output b3, deleted now, intermediate now/a, input v1/a, deleted v2/a";
     if let Some(trial) = check(files, script, expected) {
-        assert_eq!(
-            trial.file("b3").after().unwrap().content.unwrap().digest,
-            Digest::of(b"2")
-        );
+        assert_eq!(trial.file("b3").after().unwrap().content.unwrap().digest, Digest::of(b"2"));
     }
 }
 
@@ -218,11 +198,7 @@ fn a_bound_folder_is_named_as_we_see_it() {
 
 #[test]
 fn paths_in_another_root_are_named_as_we_see_them() {
-    check_program(
-        &[("d/a", "old"), ("d/link@", "/a")],
-        "other_root",
-        "input d/a, output d/b",
-    );
+    check_program(&[("d/a", "old"), ("d/link@", "/a")], "other_root", "input d/a, output d/b");
 }
 
 #[test]
@@ -241,13 +217,7 @@ fn io_uring_is_refused_and_that_is_said() {
         let trial = check(&[], "exec torture io_uring", "").unwrap();
         assert_eq!(trial.observation.gaps.len(), 1, "{:?}", trial.observation.gaps);
         assert!(trial.observation.gaps[0].starts_with("io_uring was refused to `"));
-        let trial = try_with(&[], &["torture", "io_uring"], &|options| {
-            options.allow_io_uring = true
-        });
-        assert!(
-            trial.observation.gaps[0].contains("used io_uring"),
-            "{:?}",
-            trial.observation.gaps
-        );
+        let trial = try_with(&[], &["torture", "io_uring"], &|options| options.allow_io_uring = true);
+        assert!(trial.observation.gaps[0].contains("used io_uring"), "{:?}", trial.observation.gaps);
     }
 }

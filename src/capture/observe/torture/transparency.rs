@@ -20,10 +20,7 @@ fn what_cannot_be_started_is_told_as_shells_tell_it() {
     assert_eq!(refusal(&[], &|_| {}).exit_code(), 127);
     assert_eq!(refusal(&["./plain"], &|_| {}).exit_code(), 126);
     assert_eq!(refusal(&["/"], &|_| {}).exit_code(), 126);
-    assert_eq!(
-        refusal(&["true"], &|options| options.folder = "/no/such/folder".into()).exit_code(),
-        125
-    );
+    assert_eq!(refusal(&["true"], &|options| options.folder = "/no/such/folder".into()).exit_code(), 125);
 }
 
 #[test]
@@ -40,19 +37,10 @@ fn a_script_whose_interpreter_is_missing_is_not_found() {
 fn codes_and_signals_are_the_command_s_own() {
     for (script, exit) in [
         ("exit 7", Exit::Code(7)),
-        (
-            "kill -TERM $$",
-            Exit::Signal {
-                number: 15,
-                dumped_core: false,
-            },
-        ),
+        ("kill -TERM $$", Exit::Signal { number: 15, dumped_core: false }),
         ("exit 255", Exit::Code(255)),
     ] {
-        assert_eq!(
-            try_with(&[], &["sh", "-c", script], &|_| {}).observation.exit,
-            exit
-        );
+        assert_eq!(try_with(&[], &["sh", "-c", script], &|_| {}).observation.exit, exit);
     }
 }
 
@@ -61,17 +49,9 @@ fn standard_streams_and_process_group_are_those_of_this_process() {
     let script = "cut -d' ' -f5 /proc/$$/stat > group; readlink /proc/$$/fd/0 > in || true; umask > mask";
     let trial = try_with(&[], &["sh", "-c", script], &|_| {});
     let own = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let read = |name: &str| {
-        std::fs::read_to_string(trial.root().join(name))
-            .unwrap()
-            .trim()
-            .to_string()
-    };
+    let read = |name: &str| std::fs::read_to_string(trial.root().join(name)).unwrap().trim().to_string();
     assert_eq!(read("group"), own.split(' ').nth(4).unwrap());
-    assert_eq!(
-        read("in"),
-        std::fs::read_link("/proc/self/fd/0").unwrap().to_string_lossy()
-    );
+    assert_eq!(read("in"), std::fs::read_link("/proc/self/fd/0").unwrap().to_string_lossy());
 }
 
 #[test]
@@ -83,22 +63,12 @@ fn the_command_has_no_descriptor_of_ours() {
         let number: usize = descriptor.parse().unwrap();
         assert!(number <= 2 || number >= 10 || number < own, "{found}");
     }
-    assert!(
-        !trial
-            .observation
-            .gaps
-            .iter()
-            .any(|gap| gap.contains("looked into"))
-    );
+    assert!(!trial.observation.gaps.iter().any(|gap| gap.contains("looked into")));
 }
 
 #[test]
 fn a_file_without_magic_is_a_script_of_the_shell() {
-    let trial = try_with(
-        &[("a", "old")],
-        &["sh", "-c", "echo 'cat a > b' > s; chmod +x s; ./s"],
-        &|_| {},
-    );
+    let trial = try_with(&[("a", "old")], &["sh", "-c", "echo 'cat a > b' > s; chmod +x s; ./s"], &|_| {});
     trial.expect("input a, output b, intermediate s");
 }
 
@@ -112,17 +82,11 @@ fn the_snapshot_finds_what_was_written_and_claims_no_more() {
         options.is_skipped = &|path| path.ends_with("skipped");
     });
     assert_eq!(trial.observation.level, Level::Snapshot);
-    let found: Vec<String> = trial
-        .files()
-        .iter()
-        .map(|(path, file)| format!("{} {path}", word(file.class)))
-        .collect();
+    let found: Vec<String> =
+        trial.files().iter().map(|(path, file)| format!("{} {path}", word(file.class))).collect();
     assert_eq!(found, ["output a", "output b", "deleted gone"]);
     let version = trial.file("b").after().unwrap();
-    assert_eq!(
-        (version.content.unwrap().digest, version.evidence),
-        (Digest::of(b"old"), Evidence::Inferred)
-    );
+    assert_eq!((version.content.unwrap().digest, version.evidence), (Digest::of(b"old"), Evidence::Inferred));
     assert_eq!(trial.file("gone").before().unwrap().content, None);
     assert!(trial.observation.processes.is_empty());
 }
@@ -136,12 +100,7 @@ socket.create_connection(s.getsockname())
 print(s.getsockname()[1], file=open('port', 'w'))";
         let trial = try_with(&[], &["python3", "-c", program], &|_| {});
         let port = std::fs::read_to_string(trial.root().join("port")).unwrap();
-        assert!(
-            trial
-                .observation
-                .connections
-                .contains(&format!("127.0.0.1:{}", port.trim()))
-        );
+        assert!(trial.observation.connections.contains(&format!("127.0.0.1:{}", port.trim())));
     }
 }
 
@@ -168,12 +127,8 @@ fn an_observer_in_a_process_of_its_own() {
 fn own_process(script: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let name = "capture::observe::torture::transparency::an_observer_in_a_process_of_its_own";
-    command
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(TOLD, script);
-    command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(TOLD, script);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     command
 }
 
@@ -183,13 +138,7 @@ fn stage(script: &str) -> (tempfile::TempDir, PathBuf) {
     let path = folder.path().join("script");
     std::fs::write(&path, script).unwrap();
     for name in ["says", "hears"] {
-        assert!(
-            Command::new("mkfifo")
-                .arg(folder.path().join(name))
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("mkfifo").arg(folder.path().join(name)).status().unwrap().success());
     }
     (folder, path)
 }
@@ -205,10 +154,7 @@ fn the_command_lives_on_when_its_observer_is_killed() {
     observer.wait().unwrap();
     std::fs::write(folder.path().join("hears"), "go\n").unwrap();
     assert_eq!(std::fs::read_to_string(&says).unwrap(), "done\n");
-    assert_eq!(
-        std::fs::read(folder.path().join("copy")).unwrap(),
-        std::fs::read(&path).unwrap()
-    );
+    assert_eq!(std::fs::read(folder.path().join("copy")).unwrap(), std::fs::read(&path).unwrap());
     std::fs::write(folder.path().join("hears"), "end\n").unwrap();
 }
 
@@ -216,17 +162,8 @@ fn the_command_lives_on_when_its_observer_is_killed() {
 fn a_signal_sent_to_the_observer_reaches_the_command() {
     let (folder, path) = stage("trap 'exit 5' TERM; echo ready > says; while :; do read x < hears; done");
     let mut observer = own_process(&path).spawn().unwrap();
-    assert_eq!(
-        std::fs::read_to_string(folder.path().join("says")).unwrap(),
-        "ready\n"
-    );
-    assert!(
-        Command::new("kill")
-            .arg(observer.id().to_string())
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert_eq!(std::fs::read_to_string(folder.path().join("says")).unwrap(), "ready\n");
+    assert!(Command::new("kill").arg(observer.id().to_string()).status().unwrap().success());
     assert_eq!(observer.wait().unwrap().code(), Some(5));
 }
 
@@ -235,19 +172,11 @@ fn an_observer_inside_does_its_work_without_the_net_and_hides_nothing() {
     let own = std::env::current_exe().unwrap();
     let name = "capture::observe::torture::transparency::an_observer_in_a_process_of_its_own";
     let run = format!("{TOLD}=$PWD/script {} --exact {name} > log", own.display());
-    let trial = try_with(
-        &[("a", "old"), ("script", "cp a b")],
-        &["sh", "-c", &run],
-        &|_| {},
-    );
+    let trial = try_with(&[("a", "old"), ("script", "cp a b")], &["sh", "-c", &run], &|_| {});
     assert_eq!(trial.observation.exit, Exit::Code(0));
     trial.expect("input a, output b, output log, input script");
     assert!(
-        trial
-            .observation
-            .gaps
-            .iter()
-            .any(|gap| gap.contains("seccomp listener")),
+        trial.observation.gaps.iter().any(|gap| gap.contains("seccomp listener")),
         "{:?}",
         trial.observation.gaps
     );

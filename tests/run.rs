@@ -1,0 +1,234 @@
+//! `lineage run -- CMD` end to end: the command is not disturbed, and what it did is known.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+struct Scratch {
+    folder: tempfile::TempDir,
+}
+
+impl Scratch {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let scratch = Scratch { folder };
+        assert!(scratch.lineage(&["init"]).status.success());
+        scratch
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn lineage(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_lineage"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap())
+            .env("HOME", self.path())
+            .output()
+            .unwrap()
+    }
+
+    fn shell(&self, script: &str) -> Output {
+        self.lineage(&["run", "--", "sh", "-c", script])
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.lineage(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Returns the inputs of the step that wrote `file`, as `path evidence`, data and code only.
+    fn inputs(&self, file: &str) -> Vec<String> {
+        let shown = self.json(&["show", file, "--depth", "1", "--json"]);
+        let mut inputs = Vec::new();
+        for run in shown["runs"].as_array().unwrap() {
+            for step in run["steps"].as_array().unwrap() {
+                for edge in step["used"].as_array().unwrap() {
+                    inputs.push(format!(
+                        "{} {}",
+                        edge["path"].as_str().unwrap(),
+                        edge["evidence"].as_str().unwrap()
+                    ));
+                }
+            }
+        }
+        inputs.sort();
+        inputs
+    }
+
+    /// Returns true where the machine lets commands be observed; the run itself says so.
+    fn has_net(&self) -> bool {
+        let output = self.shell("true");
+        let seen = !String::from_utf8_lossy(&output.stderr).contains("inferred from before and after");
+        if !seen {
+            eprintln!("skipped: commands cannot be observed on this machine");
+        }
+        seen
+    }
+}
+
+#[test]
+fn a_command_prints_and_returns_what_it_would_without_us() {
+    let scratch = Scratch::new(&[]);
+    let output = scratch.shell("printf out; printf err >&2; exit 7");
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(output.stdout, b"out");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.starts_with("err"), "{stderr}");
+    assert!(stderr.lines().count() <= 4, "more than three lines: {stderr}");
+    let quiet = scratch.lineage(&["run", "--quiet", "--", "sh", "-c", "printf err >&2"]);
+    assert_eq!(quiet.stderr, b"err");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_fatal_signal_is_passed_on() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let scratch = Scratch::new(&[]);
+    let output = scratch.shell("kill -TERM $$");
+    assert_eq!(output.status.signal(), Some(15));
+    let log = scratch.json(&["log", "--json"]);
+    assert_eq!(log["runs"][0]["status"], "interrupted");
+    assert_eq!(log["runs"][0]["reason"], "ended by signal 15");
+}
+
+#[test]
+fn a_command_that_cannot_start_is_not_recorded() {
+    let scratch = Scratch::new(&[("plain.txt", "no program")]);
+    let absent = scratch.lineage(&["run", "--", "no-such-command-anywhere"]);
+    assert_eq!(absent.status.code(), Some(127));
+    let plain = scratch.lineage(&["run", "--", "./plain.txt"]);
+    assert_eq!(plain.status.code(), Some(126));
+    assert_eq!(scratch.json(&["log", "--json"])["runs"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn each_program_of_a_script_is_a_step_with_its_own_inputs() {
+    let scratch = Scratch::new(&[("a.txt", "1\n"), ("b.txt", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let script = "cat a.txt > a.out; sort b.txt > b.out; cat a.out b.out | tr 1 9 > both.out";
+    assert!(scratch.shell(script).status.success());
+    assert_eq!(scratch.inputs("a.out"), ["a.txt observed"]);
+    assert_eq!(scratch.inputs("b.out"), ["b.txt observed"]);
+    assert_eq!(scratch.inputs("both.out"), ["a.out observed", "b.out observed"]);
+    let sources = scratch.json(&["show", "both.out", "--json"]);
+    let sources: Vec<&str> = sources["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|source| source["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, ["a.txt", "b.txt"]);
+}
+
+#[test]
+fn an_update_in_place_has_its_old_bytes_as_input() {
+    let scratch = Scratch::new(&[("n.txt", "one\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    assert!(scratch.shell("sed -i s/one/two/ n.txt").status.success());
+    let shown = scratch.json(&["show", "n.txt", "--json"]);
+    let used = &shown["runs"][0]["steps"][0]["used"][0];
+    assert_eq!(used["path"], "n.txt");
+    assert_eq!(used["digest"], format!("blake3:{}", blake3::hash(b"one\n")));
+    assert_eq!(shown["artifact"]["digest"], format!("blake3:{}", blake3::hash(b"two\n")));
+}
+
+#[test]
+fn metrics_come_from_the_metrics_file_and_from_lines() {
+    let scratch = Scratch::new(&[]);
+    let script = r#"echo '{"accuracy": 0.5, "eval": {"f1": 0.25}}' > metrics.json
+        echo '{"name": "loss", "value": 0.31, "step": 10}' >> "$LINEAGE_METRICS"
+        echo '{"name": "loss", "value": NaN}' >> "$LINEAGE_METRICS""#;
+    let output = scratch.shell(script);
+    assert!(output.status.success(), "what is refused does not disturb the command");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("was refused"));
+    let shown = scratch.json(&["show", "@", "--json"]);
+    let metrics: Vec<String> = shown["metrics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|metric| format!("{}={}@{}", metric["name"].as_str().unwrap(), metric["value"], metric["step"]))
+        .collect();
+    assert!(metrics.contains(&"loss=0.31@10".to_owned()), "{metrics:?}");
+    if scratch.has_net() {
+        assert_eq!(metrics, ["accuracy=0.5@0", "eval.f1=0.25@0", "loss=0.31@10"]);
+    }
+}
+
+#[test]
+fn what_is_declared_is_kept_apart_from_what_is_observed() {
+    let scratch = Scratch::new(&[("seen.txt", "1"), ("unseen.txt", "2")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let output = scratch.lineage(&[
+        "run",
+        "--input",
+        "unseen.txt",
+        "--input",
+        "hf://ProsusAI/finbert",
+        "--",
+        "sh",
+        "-c",
+        "cat seen.txt > out.txt",
+    ]);
+    assert!(output.status.success());
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        stderr.contains("`unseen.txt` was declared as an input, but the command did not read it"),
+        "{stderr}"
+    );
+    let inputs: Vec<String> = scratch.json(&["show", "@", "--json"])["runs"][0]["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|step| step["used"].as_array().unwrap().clone())
+        .map(|edge| format!("{} {}", edge["path"].as_str().unwrap(), edge["evidence"].as_str().unwrap()))
+        .collect();
+    for expected in ["hf://ProsusAI/finbert declared", "seen.txt observed", "unseen.txt declared"] {
+        assert!(inputs.contains(&expected.to_owned()), "{expected} is not among {inputs:?}");
+    }
+}
+
+#[test]
+fn secrets_in_arguments_do_not_reach_the_journal() {
+    let scratch = Scratch::new(&[]);
+    let secret = "hunter2hunter2";
+    scratch.lineage(&[
+        "run",
+        "--",
+        "echo",
+        "--password",
+        secret,
+        &format!("https://me:{secret}@example.org/"),
+    ]);
+    let mut frontier = vec![scratch.path().join(".lineage")];
+    while let Some(folder) = frontier.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                frontier.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "the secret is in {}", path.display());
+            }
+        }
+    }
+    let arguments = scratch.json(&["log", "--json"])["runs"][0]["arguments"].clone();
+    assert_eq!(arguments, serde_json::json!(["echo", "--password", "***", "https://me:***@example.org/"]));
+}
