@@ -232,3 +232,24 @@ fn secrets_in_arguments_do_not_reach_the_journal() {
     let arguments = scratch.json(&["log", "--json"])["runs"][0]["arguments"].clone();
     assert_eq!(arguments, serde_json::json!(["echo", "--password", "***", "https://me:***@example.org/"]));
 }
+
+#[test]
+fn a_program_says_metrics_and_files_of_its_run() {
+    let scratch = Scratch::new(&[("a.txt", "1")]);
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let script = format!(
+        "{program} metric loss 0.5 --step 3 && {program} metric bad NaN && {program} used hf://me/model a.txt"
+    );
+    let output = scratch.shell(&script);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("metric bad was refused"));
+    let shown = scratch.json(&["show", "@", "--json"]);
+    assert_eq!(shown["metrics"][0]["name"], "loss");
+    assert_eq!(shown["metrics"][0]["step"], 3);
+    assert_eq!(shown["metrics"].as_array().unwrap().len(), 1);
+    let inputs: Vec<&str> =
+        shown["inputs"].as_array().unwrap().iter().map(|input| input["path"].as_str().unwrap()).collect();
+    assert!(inputs.contains(&"hf://me/model"), "{inputs:?}");
+    let outside = scratch.lineage(&["metric", "loss", "1"]);
+    assert_eq!(outside.status.code(), Some(2));
+}

@@ -2,6 +2,7 @@
 
 mod completions;
 mod init;
+mod inside;
 mod log;
 mod output;
 mod pipeline;
@@ -38,6 +39,9 @@ enum Command {
     Log(log::Log),
     Run(run::Run),
     Pipeline(pipeline::Pipeline),
+    Metric(inside::MetricPoint),
+    Used(inside::UsedFiles),
+    Generated(inside::GeneratedFiles),
     Init(init::Init),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -80,6 +84,9 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Log(command) => command.run(surroundings),
         Command::Run(command) => command.run(surroundings),
         Command::Pipeline(command) => command.run(surroundings),
+        Command::Metric(command) => command.run(surroundings),
+        Command::Used(command) => command.run(surroundings),
+        Command::Generated(command) => command.run(surroundings),
         Command::Init(command) => command.run(surroundings),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::capture::observe::{Exit, Level};
+use crate::cli::inside::run_of;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
@@ -91,7 +92,7 @@ impl Run {
                 .hint("write `--param NAME=VALUE`")),
         });
         let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
-        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| uuid_bits(&id));
+        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id));
         Ok(CommandRequest {
             parameters: parameters.collect::<Result<_>>()?,
             arguments: self.command,
@@ -107,12 +108,6 @@ impl Run {
             host: crate::cli::host(),
         })
     }
-}
-
-/// Reads the key of a run as [`NodeId`] writes it.
-fn uuid_bits(text: &str) -> Option<NodeId> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect();
-    (digits.len() == 32).then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(NodeId::from_u128)
 }
 
 fn tell(summary: &CommandSummary) {

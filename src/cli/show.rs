@@ -78,7 +78,7 @@ impl Show {
         if self.files {
             output::answer(&render::show::files(&shown))?;
         } else if self.json {
-            output::json(&render::show::json(&shown))?;
+            output::json(&render::show_json::json(&shown))?;
         } else {
             output::answer(&match self.format {
                 Format::Tree => render::show::text(&shown),

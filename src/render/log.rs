@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::model::ArtifactPath;
 use crate::query::{FileChange, RunHead};
-use crate::render::show::{artifact_json, code_words, run_head_json, status};
+use crate::render::show::{code_words, status};
+use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::units::{bytes, duration, one_line};
 
 /// Writes runs as a table, newest first.

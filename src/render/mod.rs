@@ -4,6 +4,7 @@ pub mod graph;
 pub mod log;
 pub mod pipeline;
 pub mod show;
+pub mod show_json;
 mod units;
 
 pub use units::{bytes, duration, one_line};

@@ -1,11 +1,9 @@
-//! What `lineage show` found, as text for people and as JSON.
+//! What `lineage show` found, as text for people.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
-
-use crate::model::{Artifact, NodeId, Role, RunStatus, Timestamp};
+use crate::model::{Artifact, NodeId, Role, RunStatus};
 use crate::ops::show::{FileReport, FilingBytes, RunReport, SegmentReport, Shown};
 use crate::ops::{DiskState, FileTarget};
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep};
@@ -33,7 +31,8 @@ pub fn text(shown: &Shown) -> String {
     text
 }
 
-fn environments(shown: &Shown) -> &[(String, String)] {
+/// Returns the environments that were asked for.
+pub(crate) fn environments(shown: &Shown) -> &[(String, String)] {
     match shown {
         Shown::File(report) => &report.environments,
         Shown::Run(report) => &report.environments,
@@ -505,220 +504,5 @@ fn evidence_words(report: &TraceReport) -> Option<String> {
         (0, _) => None,
         (_, true) => Some("all edges observed".to_owned()),
         _ => Some(format!("{observed} of {total} edges observed, {}", others.join(", "))),
-    }
-}
-
-// ---- JSON ----
-
-/// Writes the answer as JSON.
-pub fn json(shown: &Shown) -> Value {
-    let mut document = Map::new();
-    document.insert("format".to_owned(), json!(1));
-    let environment =
-        |(run, list): &(String, String)| json!({"run_tail": run, "lines": list.lines().collect::<Vec<_>>()});
-    document.insert("environments".to_owned(), environments(shown).iter().map(environment).collect());
-    match shown {
-        Shown::File(report) => file_json(report, &mut document),
-        Shown::Run(report) => {
-            document.insert("kind".to_owned(), json!("run"));
-            run_json(report, &mut document);
-        }
-        Shown::Segment(report) => {
-            file_json(&report.file, &mut document);
-            document.insert("kind".to_owned(), json!("segment"));
-            document.insert("segment".to_owned(), segment_json(report));
-        }
-    }
-    Value::Object(document)
-}
-
-fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
-    let target = &report.target;
-    let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-    put("kind", json!("file"));
-    put("path", json!(target.path.to_string()));
-    put("artifact", artifact_json(&target.artifact));
-    put("on_disk", json!(state_name(target.state)));
-    put(
-        "written",
-        report.writer.as_ref().map_or(Value::Null, |writer| {
-            json!({
-                "at": writer.at.rfc3339(), "step": writer.step,
-                "run": writer.run.view.run.id.to_string(), "run_id": writer.run.view.run.run_id.as_str(),
-            })
-        }),
-    );
-    put(
-        "models",
-        report.models.iter().map(|model| json!({"name": model.name, "version": model.version})).collect(),
-    );
-    trace_json(&report.trace, &report.disk, document);
-    if let Some(files) = &report.files {
-        document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
-    }
-}
-
-fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
-    document.insert("run".to_owned(), run_head_json(&report.head));
-    let metrics = report.metrics.iter().map(|metric| {
-        json!({"name": metric.name, "value": metric.value.get(), "step": metric.step, "at": metric.at.rfc3339()})
-    });
-    document.insert("metrics".to_owned(), metrics.collect());
-    let steps =
-        report.steps.iter().map(|(name, done, failed)| json!({"name": name, "done": done, "failed": failed}));
-    document.insert("step_counts".to_owned(), steps.collect());
-    document.insert("failures".to_owned(), json!(report.failures));
-    document.insert("inputs".to_owned(), report.inputs.iter().map(artifact_json).collect());
-    document.insert("outputs".to_owned(), report.outputs.iter().map(artifact_json).collect());
-    document.insert(
-        "notes".to_owned(),
-        report.notes.iter().map(|n| json!(n.artifact.path.to_string())).collect(),
-    );
-    trace_json(&report.trace, &report.disk, document);
-}
-
-fn segment_json(report: &SegmentReport) -> Value {
-    let segment = &report.segment;
-    json!({
-        "chunk_id": segment.chunk_id,
-        "filing_name": segment.filing_name,
-        "accession_number": segment.accession_number,
-        "company_name": segment.company_name,
-        "section": segment.identifier,
-        "title": segment.title,
-        "ancestors": segment.ancestors,
-        "text": segment.text,
-        "word_count": segment.word_count,
-        "span": [segment.span.start, segment.span.end],
-        "filing": report.filing.as_ref().map(|filing| json!({
-            "artifact": artifact_json(&filing.artifact),
-            "on_disk": state_name(filing.state),
-            "bytes_as_text": filing.text,
-        })),
-    })
-}
-
-fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, document: &mut Map<String, Value>) {
-    let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-    let direction = if report.direction == Direction::Up { "up" } else { "down" };
-    put("direction", json!(direction));
-    put("runs", report.runs.iter().map(|run| trace_run_json(run)).collect());
-    let ends = if report.direction == Direction::Up { "sources" } else { "ends" };
-    let end = |artifact: &Artifact| {
-        let mut value = artifact_json(artifact);
-        value["on_disk"] = json!(disk.get(artifact).map(|state| state_name(*state)));
-        value
-    };
-    put(ends, report.ends.iter().map(end).collect());
-    let gaps = report.gaps.iter().map(|gap| {
-        json!({
-            "artifact": artifact_json(&gap.artifact), "written": artifact_json(&gap.written),
-            "written_at": gap.written_at.rfc3339(), "run_tail": gap.run,
-        })
-    });
-    put("gaps", gaps.collect());
-    let [observed, declared, inferred, doubtful] = report.evidence;
-    put(
-        "totals",
-        json!({
-            "runs": report.runs_total, "steps": report.steps_total, "artifacts": report.artifacts_total,
-            ends: report.ends_total, "gaps": report.gaps.len(), "observed": observed, "declared": declared,
-            "inferred": inferred, "changed_while_read": doubtful, "copies": report.copies, "not_followed": report.cut.edges,
-            "runs_named": report.runs.len(),
-        }),
-    );
-}
-
-fn trace_run_json(run: &TraceRun) -> Value {
-    let mut value = run_head_json(&run.head);
-    let steps = run.steps.iter().map(|step| {
-        json!({
-            "id": step.step.id.to_string(),
-            "name": step.step.name,
-            "subject": step.step.subject,
-            "status": step.step.status.as_str(),
-            "reason": step.step.reason,
-            "started_at": step.step.started_at.rfc3339(),
-            "ended_at": step.step.ended_at.rfc3339(),
-            "depth": step.depth,
-            "parameters": step.step.parameters.iter().map(|(k, v)| (k.clone(), json!(v))).collect::<Map<_, _>>(),
-            "cached_from": step.step.cached_from.map(|id| id.to_string()),
-            "used": step.used.iter().map(edge_json).collect::<Vec<_>>(),
-            "generated": step.generated.iter().map(edge_json).collect::<Vec<_>>(),
-        })
-    });
-    value["steps"] = steps.collect();
-    value
-}
-
-/// Writes the head of a run as JSON.
-pub(crate) fn run_head_json(head: &RunHead) -> Value {
-    let run = &head.view.run;
-    let parameter = |(name, value): &(String, String)| json!({"name": name, "value": value});
-    json!({
-        "id": run.id.to_string(),
-        "tail": head.tail,
-        "run_id": run.run_id.as_str(),
-        "name": run.name,
-        "kind": run.kind.as_str(),
-        "status": status(head),
-        "reason": head.view.reason(),
-        "started_at": run.started_at.rfc3339(),
-        "ended_at": head.view.ended_at().map(Timestamp::rfc3339),
-        "duration_seconds": head.view.duration_us().map(|micros| micros as f64 / 1e6),
-        "exit_code": head.view.outcomes.last().and_then(|outcome| outcome.exit_code),
-        "arguments": run.arguments,
-        "parameters": run.parameters.iter().map(parameter).collect::<Vec<_>>(),
-        "recorder": run.recorder,
-        "host": run.host,
-        "code": {
-            "commit": run.code.commit,
-            "branch": run.code.branch,
-            "dirty": run.code.dirty,
-            "label": run.code.label(),
-            "changed": run.code.changed.iter().map(|file| json!({
-                "path": file.path.to_string(), "kind": file.kind.as_str(),
-                "digest": file.digest.map(|digest| digest.to_string()),
-            })).collect::<Vec<_>>(),
-            "untracked": run.code.untracked.len() as u64 + run.code.untracked_omitted,
-            "patch": run.code.patch.map(|digest| digest.to_string()),
-        },
-    })
-}
-
-fn edge_json(file: &TraceFile) -> Value {
-    let mut value = artifact_json(&file.artifact);
-    value["at"] = json!(file.at.rfc3339());
-    value["evidence"] = json!(file.evidence.as_str());
-    value["role"] = json!(file.role.as_str());
-    value["from"] = match &file.from {
-        None => Value::Null,
-        Some(CameFrom::Run(id)) => json!({"kind": "run", "run": id.to_string()}),
-        Some(CameFrom::CopyOf(artifact, id)) => {
-            json!({"kind": "copy", "run": id.to_string(), "of": artifact_json(artifact)})
-        }
-        Some(CameFrom::Gap) => json!({"kind": "gap"}),
-        Some(CameFrom::Source) => json!({"kind": "source"}),
-    };
-    value
-}
-
-/// Writes an artifact as JSON.
-pub(crate) fn artifact_json(artifact: &Artifact) -> Value {
-    json!({
-        "path": artifact.path.to_string(),
-        "digest": artifact.digest.to_string(),
-        "size_bytes": artifact.size_bytes,
-    })
-}
-
-fn state_name(state: DiskState) -> &'static str {
-    match state {
-        DiskState::Unchanged => "unchanged",
-        DiskState::Changed(_) => "changed",
-        DiskState::Gone => "gone",
-        DiskState::SameBytes => "same bytes under another name",
-        DiskState::Elsewhere => "elsewhere",
-        DiskState::NotChecked => "not checked",
     }
 }

@@ -15,13 +15,13 @@ use std::time::Duration;
 use crate::capture::git::HeadTree;
 use crate::capture::observe::{self, Exit, Level, Observation, Options, Refusal};
 use crate::capture::secrets;
-use crate::content::digest_of;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run, RunKind,
     RunStatus, Step, StepStatus, Timestamp, Used,
 };
 use crate::ops::code::code_state;
+use crate::ops::inside::declared_artifact;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 use live::Live;
@@ -426,21 +426,6 @@ fn declare(
         None => steps.push(whole_step(recording, observation, used, generated)),
     }
     Ok(())
-}
-
-/// Names what was declared. The content of what lies outside this machine is not known: its digest is that of its name.
-fn declared_artifact(workspace: &Workspace, folder: &Path, word: &str) -> Result<Artifact> {
-    let named = ArtifactPath::new(word)?;
-    if named.is_url() {
-        let digest = Digest::of(word.as_bytes());
-        return Ok(Artifact { path: named, digest, size_bytes: 0 });
-    }
-    let place = folder.join(word);
-    let path = ArtifactPath::within(workspace.root(), &place)?;
-    let failed = |cause| Error::request(format!("cannot read the declared file `{path}`")).because(cause);
-    let size_bytes = std::fs::metadata(&place).map_err(failed)?.len();
-    let digest = digest_of(&place).map_err(failed)?;
-    Ok(Artifact { path, digest, size_bytes })
 }
 
 /// Reads the metrics files that the command wrote.

@@ -1,0 +1,87 @@
+//! `lineage metric`, `lineage used` and `lineage generated`: what a program says of the run it is part of.
+
+use clap::Args;
+
+use crate::cli::{Surroundings, output};
+use crate::error::{Error, Result};
+use crate::model::NodeId;
+use crate::ops::inside::{Declared, say_files, say_metric};
+use crate::ops::run::RUN_VARIABLE;
+
+/// Record one point of a metric of the run this is part of.
+#[derive(Args)]
+pub(crate) struct MetricPoint {
+    /// The metric's name.
+    name: String,
+    /// Its value, a finite number.
+    #[arg(allow_negative_numbers = true)]
+    value: f64,
+    /// The step of training.
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    step: i64,
+}
+
+impl MetricPoint {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let run = current_run()?;
+        let workspace = surroundings.workspace()?;
+        if !self.value.is_finite() {
+            // A training that diverges shall not die of telling so.
+            output::note(&format!("lineage: metric {} was refused: {} is not finite", self.name, self.value));
+            return Ok(0);
+        }
+        say_metric(&workspace, &surroundings.clock, run, &self.name, self.value, self.step)?;
+        Ok(0)
+    }
+}
+
+/// Declare that the run this is part of read files, or names outside this machine such as `hf://ProsusAI/finbert`.
+#[derive(Args)]
+pub(crate) struct UsedFiles {
+    /// What it read.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+}
+
+impl UsedFiles {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        declare(surroundings, &self.paths, Declared::Used)
+    }
+}
+
+/// Declare that the run this is part of wrote files.
+#[derive(Args)]
+pub(crate) struct GeneratedFiles {
+    /// What it wrote.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+}
+
+impl GeneratedFiles {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        declare(surroundings, &self.paths, Declared::Generated)
+    }
+}
+
+fn declare(surroundings: &Surroundings, paths: &[String], declared: Declared) -> Result<u8> {
+    let run = current_run()?;
+    let workspace = surroundings.workspace()?;
+    let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
+    say_files(&workspace, &surroundings.clock, run, &folder, paths, declared)?;
+    Ok(0)
+}
+
+/// Returns the run that this process is part of.
+fn current_run() -> Result<NodeId> {
+    std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id)).ok_or_else(|| {
+        Error::request("this is not part of a run")
+            .hint("it is meant for use inside a command under `lineage run -- COMMAND`")
+    })
+}
+
+/// Reads the key of a run as [`NodeId`] writes it.
+pub(crate) fn run_of(text: &str) -> Option<NodeId> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    let right = digits.len() == 32;
+    right.then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(NodeId::from_u128)
+}
