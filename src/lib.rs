@@ -103,7 +103,7 @@
 //! ```
 
 #![warn(missing_docs)]
-#![forbid(clippy::todo, clippy::unimplemented)]
+#![deny(clippy::todo, clippy::unimplemented)]
 
 pub mod capture;
 pub mod cli;

@@ -164,7 +164,7 @@ pub fn file_history(
             step_no,
         });
     }
-    changes.sort_by(|a, b| (b.at, b.step.id, b.written).cmp(&(a.at, a.step.id, a.written)));
+    changes.sort_by_key(|change| std::cmp::Reverse((change.at, change.step.id, change.written)));
     Ok((changes, more))
 }
 

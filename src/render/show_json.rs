@@ -102,7 +102,7 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, docume
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
     let direction = if report.direction == Direction::Up { "up" } else { "down" };
     put("direction", json!(direction));
-    put("runs", report.runs.iter().map(|run| trace_run_json(run)).collect());
+    put("runs", report.runs.iter().map(trace_run_json).collect());
     let ends = if report.direction == Direction::Up { "sources" } else { "ends" };
     let end = |artifact: &Artifact| {
         let mut value = artifact_json(artifact);
