@@ -1,6 +1,7 @@
 //! The command line: one file per command, arguments in, calls, text out; the only place that prints.
 
 mod completions;
+mod diff;
 mod init;
 mod inside;
 mod log;
@@ -9,6 +10,8 @@ mod pipeline;
 mod progress;
 mod run;
 mod show;
+mod status;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,6 +40,9 @@ struct Cli {
 enum Command {
     Show(show::Show),
     Log(log::Log),
+    Diff(diff::Diff),
+    Status(status::Status),
+    Verify(verify::Verify),
     Run(run::Run),
     Pipeline(pipeline::Pipeline),
     Metric(inside::MetricPoint),
@@ -82,6 +88,9 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
     match command {
         Command::Show(command) => command.run(surroundings),
         Command::Log(command) => command.run(surroundings),
+        Command::Diff(command) => command.run(surroundings),
+        Command::Status(command) => command.run(surroundings),
+        Command::Verify(command) => command.run(surroundings),
         Command::Run(command) => command.run(surroundings),
         Command::Pipeline(command) => command.run(surroundings),
         Command::Metric(command) => command.run(surroundings),
@@ -125,6 +134,22 @@ pub(crate) fn host() -> String {
 }
 
 impl Surroundings {
+    /// Returns what to type to start this program: its name where the shell finds it by that, else its path.
+    pub(crate) fn program(&self) -> String {
+        let name = "lineage";
+        let Ok(this) = std::env::current_exe().and_then(|path| path.canonicalize()) else {
+            return name.to_owned();
+        };
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let first =
+            std::env::split_paths(&path).map(|folder| folder.join(name)).find(|place| place.is_file());
+        if first.and_then(|place| place.canonicalize().ok()).is_some_and(|place| place == this) {
+            return name.to_owned();
+        }
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        this.strip_prefix(folder).unwrap_or(&this).display().to_string()
+    }
+
     /// Finds the workspace this folder lies in.
     pub(crate) fn workspace(&self) -> Result<Workspace> {
         Workspace::find(&self.folder)?.ok_or_else(|| {

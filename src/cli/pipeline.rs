@@ -76,7 +76,10 @@ impl Pipeline {
         if self.json {
             output::json(&render::pipeline::json(&summary))?;
         } else if !self.quiet || summary.has_failed() {
-            output::answer(&render::pipeline::text(&summary))?;
+            // Seen from elsewhere, the workspace's paths are given whole.
+            let here = surroundings.folder.canonicalize().is_ok_and(|folder| folder == workspace.root());
+            let place = if here { String::new() } else { format!("{}/", workspace.root().display()) };
+            output::answer(&render::pipeline::text(&summary, &surroundings.program(), &place))?;
         }
         Ok(u8::from(summary.has_failed()))
     }

@@ -8,6 +8,8 @@ pub mod pipeline;
 mod recording;
 pub mod run;
 pub mod show;
+pub mod status;
+pub mod verify;
 mod workspace;
 
 pub use clock::Clock;

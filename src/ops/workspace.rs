@@ -163,24 +163,32 @@ impl Workspace {
     /// # Errors
     /// A store error where the store cannot be read, nor be built anew.
     pub fn view(&self) -> Result<View> {
-        let snapshot = self.store.snapshot()?;
+        // A store that can neither be read nor mended here, as on a full disk, is as good as none: the journal has it all.
+        let snapshot = self.store.snapshot().ok().flatten();
         if let Some(snapshot) = snapshot
             && self.lacks_nothing(&snapshot)?
         {
             return Ok(View { snapshot, warnings: Vec::new() });
         }
-        let warnings = match self.lock(READ_WAIT) {
-            Ok(Ok(lock)) => self.apply(&lock),
+        let (warnings, may_write) = match self.lock(READ_WAIT) {
+            Ok(Ok(lock)) => (self.apply(&lock), true),
             Ok(Err(holder)) => {
-                vec![format!(
+                let warning = format!(
                     "{holder} is writing to the store; facts it has not applied yet are missing from this answer"
-                )]
+                );
+                (vec![warning], true)
             }
-            Err(error) => vec![format!("facts not yet applied are missing from this answer: {error}")],
+            Err(error) => {
+                (vec![format!("facts not yet applied are missing from this answer: {error}")], false)
+            }
         };
-        match self.store.snapshot()? {
-            Some(snapshot) => Ok(View { snapshot, warnings }),
-            None => self.view_of_unwritable(warnings),
+        // Where nothing can be applied, what is missing is read from the journal into a store for this answer alone.
+        match self.store.snapshot() {
+            Ok(Some(snapshot)) if may_write => Ok(View { snapshot, warnings }),
+            Ok(Some(snapshot)) => {
+                Ok(self.view_of_unwritable(Vec::new()).unwrap_or(View { snapshot, warnings }))
+            }
+            Ok(None) | Err(_) => self.view_of_unwritable(warnings),
         }
     }
 

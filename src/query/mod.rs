@@ -3,10 +3,12 @@
 //! **Invariant.** Nothing here sees a clock, the environment, the disk or a terminal: an answer is a function of the facts.
 
 mod ancestry;
+pub mod diff;
 mod history;
 mod origin;
 mod report;
 mod selector;
+mod staleness;
 
 pub use ancestry::{
     Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of_steps, upstream, upstream_of_steps,
@@ -15,3 +17,4 @@ pub use history::{FileChange, RunView, file_history, last_values, run_view, runs
 pub use origin::{Origin, Write, origin, writers};
 pub use report::{CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, files, report};
 pub use selector::{RunSelector, find_run, latest_run};
+pub use staleness::{Ancestry, NewestFile, Outdated, newest_files};

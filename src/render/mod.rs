@@ -1,10 +1,13 @@
 //! A result value in, text or JSON out. Knows no terminal, clock or disk.
 
+pub mod diff;
 pub mod graph;
 pub mod log;
 pub mod pipeline;
 pub mod show;
 pub mod show_json;
+pub mod status;
 mod units;
+pub mod verify;
 
 pub use units::{bytes, duration, one_line};

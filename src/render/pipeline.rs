@@ -12,7 +12,7 @@ use crate::render::units::{bytes, counted, duration, one_line, thousands};
 const LINES_MAX: usize = 20;
 
 /// Writes the summary for people.
-pub fn text(summary: &Summary) -> String {
+pub fn text(summary: &Summary, program: &str, place: &str) -> String {
     let mut text = String::new();
     headline(summary, &mut text);
     if !summary.settled && !summary.dry_run {
@@ -34,7 +34,7 @@ pub fn text(summary: &Summary) -> String {
     if let Some(stopped) = &summary.stopped {
         let _ = writeln!(text, "{stopped}; {} not tried", counted(summary.untried, "filing", "filings"));
     }
-    closing(summary, &mut text);
+    closing(summary, program, place, &mut text);
     text
 }
 
@@ -179,17 +179,17 @@ fn left_out(summary: &Summary, text: &mut String) {
 }
 
 /// Says what to type next.
-fn closing(summary: &Summary, text: &mut String) {
+fn closing(summary: &Summary, program: &str, place: &str, text: &mut String) {
     if summary.dry_run {
         return;
     }
     if let Some(example) = &summary.example {
-        let _ = writeln!(text, "\ntry: lineage show {example}");
+        let _ = writeln!(text, "\ntry: {program} show {place}{example}");
     }
     if summary.has_failed()
         && let Some(run) = &summary.run
     {
-        let _ = writeln!(text, "to try again what failed: lineage pipeline --resume {}", run.run_id);
+        let _ = writeln!(text, "to try again what failed: {program} pipeline --resume {}", run.run_id);
     }
 }
 

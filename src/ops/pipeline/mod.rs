@@ -3,8 +3,10 @@
 //! The order on disk is what makes a kill at any point harmless: a stage's output is kept as a content, then its step is
 //! written to the journal, then the file is projected. What is recorded can always be projected again.
 
+mod chain;
 mod inputs;
 mod metrics;
+mod reading;
 mod record;
 mod request;
 mod resume;

@@ -89,9 +89,37 @@ impl Part {
 
     /// Returns the key of a step: equal keys promise equal outputs.
     pub fn key(self, input: &Digest) -> Digest {
+        self.key_of(input, filings::VERSION)
+    }
+
+    fn key_of(self, input: &Digest, version: u32) -> Digest {
         let section = self.section.map_or_else(String::new, |section| section.identifier().to_string());
-        let text =
-            format!("pipeline step\n{}\n{section}\n{}\n{input}\n", self.stage.as_str(), filings::VERSION);
+        let text = format!("pipeline step\n{}\n{section}\n{version}\n{input}\n", self.stage.as_str(),);
         Digest::of(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn another_input_stage_section_or_tool_version_makes_another_key() {
+        let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
+        let part = |stage, section: &str| Part { stage, section: Some(section.parse().unwrap()) };
+        let clean = part(PipelineStage::Clean, "1A");
+        let keys: BTreeSet<Digest> = [
+            clean.key_of(&one, 1),
+            clean.key_of(&two, 1),
+            clean.key_of(&one, 2),
+            part(PipelineStage::Segment, "1A").key_of(&one, 1),
+            part(PipelineStage::Clean, "7").key_of(&one, 1),
+            Part::FIRST.key_of(&one, 1),
+        ]
+        .into();
+        assert_eq!(keys.len(), 6);
+        assert_eq!(clean.key_of(&one, filings::VERSION), clean.key(&one));
     }
 }

@@ -1,15 +1,15 @@
 //! The work on one filing: its stages in order, each done, taken over from an earlier run, or found done already.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::content::digest_of;
-use crate::error::{Error, Kind, Result};
-use crate::filings::{self, Cleaned, Extracted, Parsed, Section, Segmented};
+use crate::error::{Error, Result};
+use crate::filings::{self, Section};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Generated, MetricValue, NodeId, Parameter, Role, Run, Step,
     StepStatus, Timestamp, Used,
 };
+use crate::ops::pipeline::chain::{Chain, Made};
 use crate::ops::pipeline::inputs::FilingInput;
+use crate::ops::pipeline::reading;
 use crate::ops::pipeline::resume::Prior;
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 use crate::ops::{Clock, Workspace};
@@ -178,18 +178,17 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Filing
         failure: None,
     };
     let read_at = bench.clock.now();
-    let bytes = match std::fs::read(&filing.file) {
-        Ok(bytes) => bytes,
+    let read = match reading::read(&filing.file) {
+        Ok(read) => read,
         Err(cause) => {
             outcome.failure = Some((PipelineStage::Parse, format!("cannot read the file: {cause}")));
             return Ok(outcome);
         }
     };
     // What was read is what counts, should the file have changed since it was listed.
-    let artifact =
-        Artifact { path: filing.path.clone(), digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
+    let artifact = Artifact { path: filing.path.clone(), digest: read.digest, size_bytes: read.size_bytes };
     outcome.size_bytes = artifact.size_bytes;
-    let mut work = Work { bench, run, filing, chain: Chain::new(&bytes), outcome };
+    let mut work = Work { bench, run, filing, chain: Chain::new(&read.front), outcome };
     let mut input = (artifact, read_at);
     for part in parts_of(bench) {
         if part.stage == PipelineStage::Extract {
@@ -373,94 +372,4 @@ impl Work<'_> {
 /// Reads the counts of a step.
 pub fn counts(snapshot: &Snapshot, step: NodeId) -> Result<Vec<(String, MetricValue)>> {
     Ok(snapshot.metrics(step)?.into_iter().map(|point| (point.name, point.value)).collect())
-}
-
-/// The values of a filing on its way through the stages, each computed when it is first asked for.
-struct Chain<'a> {
-    bytes: &'a [u8],
-    parsed: Option<Parsed>,
-    section: Option<Section>,
-    extracted: Option<Extracted>,
-    cleaned: Option<Cleaned>,
-}
-
-/// A stage's output and its counts.
-type Made = (Vec<u8>, Vec<(String, MetricValue)>);
-/// The same, or why there is none.
-type Computed = Result<Made, String>;
-
-impl<'a> Chain<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Chain { bytes, parsed: None, section: None, extracted: None, cleaned: None }
-    }
-
-    /// Computes a part. A panic is a fault of ours; it costs this filing, not the run.
-    fn compute(&mut self, part: Part) -> Computed {
-        catch_unwind(AssertUnwindSafe(|| self.compute_part(part))).unwrap_or_else(|panic| {
-            let text =
-                panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-            Err(format!("a fault of lineage, please report it: {}", text.unwrap_or("panic")))
-        })
-    }
-
-    fn compute_part(&mut self, part: Part) -> Computed {
-        let section = part.section.unwrap_or(Section::RISK_FACTORS);
-        match part.stage {
-            PipelineStage::Parse => {
-                let parsed = self.parsed()?;
-                let metrics = vec![count("elements", parsed.elements_count())];
-                Ok((parsed.to_json(), metrics))
-            }
-            PipelineStage::Extract => {
-                let extracted = self.extracted(section)?;
-                let words = extracted.text().split_whitespace().count();
-                let status = format!("sections_{}", extracted.status().name().replace('-', "_"));
-                Ok((extracted.to_json(), vec![count(&status, 1), count("extracted_words", words)]))
-            }
-            PipelineStage::Clean => {
-                let cleaned = self.cleaned(section)?;
-                let words = cleaned.text().split_whitespace().count();
-                Ok((cleaned.to_json(), vec![count("cleaned_words", words)]))
-            }
-            PipelineStage::Segment => {
-                let segmented: Segmented = filings::segment(self.cleaned(section)?);
-                let words = segmented.segments().iter().map(|segment| segment.word_count).sum();
-                let metrics =
-                    vec![count("segments", segmented.segments().len()), count("segment_words", words)];
-                Ok((segmented.to_json(), metrics))
-            }
-        }
-    }
-
-    fn parsed(&mut self) -> Result<&Parsed, String> {
-        if self.parsed.is_none() {
-            self.parsed = Some(filings::parse(self.bytes).map_err(|error| match error.kind() {
-                Kind::Bug => format!("a fault of lineage, please report it: {error}"),
-                _ => error.to_string(),
-            })?);
-        }
-        Ok(self.parsed.as_ref().expect("it was just put there"))
-    }
-
-    fn extracted(&mut self, section: Section) -> Result<&Extracted, String> {
-        if self.section != Some(section) || self.extracted.is_none() {
-            let extracted = filings::extract(self.parsed()?, section);
-            self.extracted = Some(extracted);
-            self.cleaned = None;
-            self.section = Some(section);
-        }
-        Ok(self.extracted.as_ref().expect("it was just put there"))
-    }
-
-    fn cleaned(&mut self, section: Section) -> Result<&Cleaned, String> {
-        if self.section != Some(section) || self.cleaned.is_none() {
-            let cleaned = filings::clean(self.extracted(section)?);
-            self.cleaned = Some(cleaned);
-        }
-        Ok(self.cleaned.as_ref().expect("it was just put there"))
-    }
-}
-
-fn count(name: &str, count: usize) -> (String, MetricValue) {
-    (name.to_owned(), MetricValue::new(count as f64).expect("a count is finite"))
 }

@@ -246,6 +246,7 @@ fn step(
 ) -> Option<Step> {
     let processes: Vec<&observe::Process> =
         group.processes.iter().map(|i| &observation.processes[*i]).collect();
+    let processes = in_order_of_pipes(processes);
     let started = processes.iter().map(|process| process.started_us).min()?;
     let ended = processes.iter().map(|process| process.ended_us.unwrap_or(observation.ended_us)).max()?;
     // What is seen after a process's end was done by a child of it that ran no program of its own.
@@ -313,6 +314,26 @@ fn step(
         used,
         generated,
     })
+}
+
+/// Puts processes in the order in which bytes go through their pipes; which of them started first is chance.
+fn in_order_of_pipes(mut left: Vec<&observe::Process>) -> Vec<&observe::Process> {
+    let mut ordered = Vec::with_capacity(left.len());
+    let pipe = |process: &observe::Process, at: usize| process.standard[at].map(|channel| channel.inode);
+    while !left.is_empty() {
+        let feeds = |reader: &observe::Process| {
+            left.iter().any(|writer| {
+                writer.pid != reader.pid && pipe(reader, 0).is_some() && pipe(writer, 1) == pipe(reader, 0)
+            })
+        };
+        let first = left.iter().position(|process| !feeds(process)).unwrap_or(0);
+        ordered.push(left.remove(first));
+        if ordered.len() >= NAMES_MAX {
+            // The rest is not named.
+            ordered.append(&mut left);
+        }
+    }
+    ordered
 }
 
 /// As many programs of one step are named.

@@ -1,0 +1,60 @@
+//! `lineage status`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::{Surroundings, output};
+use crate::error::Result;
+use crate::ops::status::status;
+use crate::render;
+
+/// Compare the files on disk with what is recorded. Exit code 1 where anything is listed.
+///
+/// changed: other bytes than were last recorded. stale: made from something that has changed since, or of which there
+/// is a newer version. lost: neither on disk nor kept. pending: not on disk but kept, so that it can be written again.
+/// unknown: beside recorded outputs, recorded by nobody, not tracked by git.
+///
+/// Outputs of a run whose steps a later run did anew, in other folders, are superseded: they are listed when their
+/// bytes were altered, and otherwise only counted.
+#[derive(Args)]
+pub(crate) struct Status {
+    /// Files and folders to look at; by default everything recorded, runs without an end, and the journal.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// List at most N of each sort; 0 lists all. By default 20 on paper, all in JSON.
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<usize>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let report = status(&workspace, &view.snapshot, &surroundings.folder, &self.paths)?;
+        let limit = limit(self.limit, self.json);
+        if self.json {
+            output::json(&render::status::json(&report, limit))?;
+        } else {
+            output::answer(&render::status::text(&report, limit))?;
+        }
+        Ok(u8::from(!report.is_clean()))
+    }
+}
+
+/// As many of each list are printed for people unless they ask for more.
+const LIMIT: usize = 20;
+
+/// Returns how many of each list to print.
+pub(crate) fn limit(asked: Option<usize>, json: bool) -> usize {
+    match asked {
+        Some(0) => usize::MAX,
+        Some(limit) => limit,
+        None if json => usize::MAX,
+        None => LIMIT,
+    }
+}

@@ -1,0 +1,100 @@
+//! The stages one after the other on one filing: values in memory, each computed when it is first asked for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::Kind;
+use crate::filings::{self, Cleaned, Extracted, Parsed, Section, Segmented};
+use crate::model::MetricValue;
+use crate::ops::pipeline::stages::{Part, PipelineStage};
+
+/// The values of a filing on its way through the stages, each computed when it is first asked for.
+pub struct Chain<'a> {
+    /// As many of the filing's bytes, from the first on, as decide what it is parsed to.
+    bytes: &'a [u8],
+    parsed: Option<Parsed>,
+    section: Option<Section>,
+    extracted: Option<Extracted>,
+    cleaned: Option<Cleaned>,
+}
+
+/// A stage's output and its counts.
+pub type Made = (Vec<u8>, Vec<(String, MetricValue)>);
+/// The same, or why there is none.
+pub type Computed = Result<Made, String>;
+
+impl<'a> Chain<'a> {
+    /// Begins with the front of a filing that decides what it is parsed to.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Chain { bytes, parsed: None, section: None, extracted: None, cleaned: None }
+    }
+
+    /// Computes a part. A panic is a fault of ours; it costs this filing, not the run.
+    pub fn compute(&mut self, part: Part) -> Computed {
+        catch_unwind(AssertUnwindSafe(|| self.compute_part(part))).unwrap_or_else(|panic| {
+            let text =
+                panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            Err(format!("a fault of lineage, please report it: {}", text.unwrap_or("panic")))
+        })
+    }
+
+    fn compute_part(&mut self, part: Part) -> Computed {
+        let section = part.section.unwrap_or(Section::RISK_FACTORS);
+        match part.stage {
+            PipelineStage::Parse => {
+                let parsed = self.parsed()?;
+                let metrics = vec![count("elements", parsed.elements_count())];
+                Ok((parsed.to_json(), metrics))
+            }
+            PipelineStage::Extract => {
+                let extracted = self.extracted(section)?;
+                let words = extracted.text().split_whitespace().count();
+                let status = format!("sections_{}", extracted.status().name().replace('-', "_"));
+                Ok((extracted.to_json(), vec![count(&status, 1), count("extracted_words", words)]))
+            }
+            PipelineStage::Clean => {
+                let cleaned = self.cleaned(section)?;
+                let words = cleaned.text().split_whitespace().count();
+                Ok((cleaned.to_json(), vec![count("cleaned_words", words)]))
+            }
+            PipelineStage::Segment => {
+                let segmented: Segmented = filings::segment(self.cleaned(section)?);
+                let words = segmented.segments().iter().map(|segment| segment.word_count).sum();
+                let metrics =
+                    vec![count("segments", segmented.segments().len()), count("segment_words", words)];
+                Ok((segmented.to_json(), metrics))
+            }
+        }
+    }
+
+    fn parsed(&mut self) -> Result<&Parsed, String> {
+        if self.parsed.is_none() {
+            self.parsed = Some(filings::parse(self.bytes).map_err(|error| match error.kind() {
+                Kind::Bug => format!("a fault of lineage, please report it: {error}"),
+                _ => error.to_string(),
+            })?);
+        }
+        Ok(self.parsed.as_ref().expect("it was just put there"))
+    }
+
+    fn extracted(&mut self, section: Section) -> Result<&Extracted, String> {
+        if self.section != Some(section) || self.extracted.is_none() {
+            let extracted = filings::extract(self.parsed()?, section);
+            self.extracted = Some(extracted);
+            self.cleaned = None;
+            self.section = Some(section);
+        }
+        Ok(self.extracted.as_ref().expect("it was just put there"))
+    }
+
+    fn cleaned(&mut self, section: Section) -> Result<&Cleaned, String> {
+        if self.section != Some(section) || self.cleaned.is_none() {
+            let cleaned = filings::clean(self.extracted(section)?);
+            self.cleaned = Some(cleaned);
+        }
+        Ok(self.cleaned.as_ref().expect("it was just put there"))
+    }
+}
+
+fn count(name: &str, count: usize) -> (String, MetricValue) {
+    (name.to_owned(), MetricValue::new(count as f64).expect("a count is finite"))
+}

@@ -1,0 +1,480 @@
+//! `lineage verify`: journal, store, kept contents and files on disk, each held against what it should be. Changes nothing.
+
+mod facts;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::journal::{self, Listing, Reader, SegmentRef, Tail};
+use crate::model::NodeId;
+use crate::ops::status::{StatusReport, status};
+use crate::ops::workspace::Lock;
+use crate::ops::{WORKSPACE_FOLDER, Workspace};
+use crate::store::{Snapshot, Store};
+
+use facts::{digests, needed_contents, only_in};
+
+/// What was checked, and what was found wrong.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyReport {
+    /// What is wrong, area by area.
+    pub faults: Vec<Finding>,
+    /// What is worth knowing and no fault.
+    pub remarks: Vec<Finding>,
+    /// What was checked.
+    pub totals: VerifyTotals,
+}
+
+impl VerifyReport {
+    /// Returns true where nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// How much was checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VerifyTotals {
+    /// Segments of the journal, loose and packed.
+    pub segments: u64,
+    /// Their bytes.
+    pub segment_bytes: u64,
+    /// Whole records in them.
+    pub records: u64,
+    /// Facts in the store; `None` where there is no store to compare.
+    pub facts: Option<u64>,
+    /// Kept contents, each read in full.
+    pub contents: u64,
+    /// Contents that recorded runs need, each looked for among the kept ones.
+    pub contents_needed: u64,
+    /// Recorded files, each compared with the disk.
+    pub files: u64,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Area {
+    /// Segments and packs.
+    Journal,
+    /// The database.
+    Store,
+    /// Kept contents.
+    Contents,
+    /// Files in the workspace.
+    Files,
+}
+
+impl Area {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Area::Journal => "journal",
+            Area::Store => "store",
+            Area::Contents => "contents",
+            Area::Files => "files",
+        }
+    }
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// What it is about.
+    pub area: Area,
+    /// The segment, content, file or fact, named as people can look it up.
+    pub subject: String,
+    /// What there is to say about it.
+    pub what: String,
+}
+
+/// How long a check waits for somebody who is applying facts.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How often the comparison of stores is begun anew because the journal grew meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Checks everything that is recorded.
+///
+/// The store is compared, fact by fact, with one that is built anew from the journal in a temporary file; both are removed
+/// afterwards. That and reading every kept content and every recorded file takes its time: the cost is linear in all of them.
+///
+/// # Errors
+/// A store error where nothing can be checked at all: no room for the temporary files, or a store that stays busy. What is
+/// found wrong is no error; it is in the report.
+pub fn verify(workspace: &Workspace) -> Result<VerifyReport> {
+    let mut verifying = Verifying { workspace, report: VerifyReport::default() };
+    verifying.journal();
+    let scratch = Scratch::new(workspace)?;
+    let rebuilt = verifying.store(&scratch)?;
+    verifying.contents(&rebuilt)?;
+    verifying.files(&rebuilt)?;
+    drop(rebuilt);
+    verifying.report.faults.sort();
+    verifying.report.remarks.sort();
+    Ok(verifying.report)
+}
+
+struct Verifying<'a> {
+    workspace: &'a Workspace,
+    report: VerifyReport,
+}
+
+impl Verifying<'_> {
+    fn fault(&mut self, area: Area, subject: impl Into<String>, what: impl Into<String>) {
+        self.report.faults.push(Finding { area, subject: subject.into(), what: what.into() });
+    }
+
+    fn remark(&mut self, area: Area, subject: impl Into<String>, what: impl Into<String>) {
+        self.report.remarks.push(Finding { area, subject: subject.into(), what: what.into() });
+    }
+
+    // ---- the journal ----
+
+    fn journal(&mut self) {
+        let listing = self.listing();
+        for stranger in &listing.strangers {
+            let name = self.named(stranger);
+            self.remark(Area::Journal, name, "no segment; it is passed over");
+        }
+        for segment in &listing.segments {
+            self.report.totals.segments += 1;
+            self.report.totals.segment_bytes += segment.length;
+            if let Err(error) = self.segment(segment) {
+                let name = self.segment_name(segment);
+                self.fault(Area::Journal, name, error.to_string());
+            }
+        }
+    }
+
+    /// Lists the segments of the journal, those of damaged packs aside.
+    fn listing(&mut self) -> Listing {
+        let folder = self.workspace.journal();
+        match journal::list(&folder, &|_| false) {
+            Ok(listing) => return listing,
+            // Which pack is damaged is found by opening one after the other.
+            Err(error) => self.fault(Area::Journal, self.named(&folder), error.to_string()),
+        }
+        let packs = std::cell::RefCell::new(Vec::new());
+        let loose = journal::list(&folder, &|pack| {
+            packs.borrow_mut().push(pack);
+            true
+        });
+        let mut listing = loose.unwrap_or_default();
+        for pack in packs.into_inner() {
+            if let Ok(one) = journal::list(&folder, &|other| other != pack) {
+                listing.segments.extend(one.segments.into_iter().filter(|segment| segment.packed));
+            }
+        }
+        listing.segments.sort();
+        listing.segments.dedup_by_key(|segment| segment.segment);
+        listing
+    }
+
+    fn segment(&mut self, segment: &SegmentRef) -> Result<()> {
+        let name = self.segment_name(segment);
+        let Some(bytes) = journal::read_segment(segment, 0)? else {
+            self.remark(Area::Journal, name, "packed while it was looked for; check again for its records");
+            return Ok(());
+        };
+        let is_alive = !segment.packed && self.workspace.is_alive(segment.segment);
+        let Some(mut reader) = Reader::new(&name, &bytes)? else {
+            if !is_alive {
+                self.remark(Area::Journal, name, "its writer ended before it had recorded anything");
+            }
+            return Ok(());
+        };
+        if reader.segment() != segment.segment {
+            return Err(Error::store("it says that it is another segment"));
+        }
+        while reader.next()?.is_some() {
+            self.report.totals.records += 1;
+        }
+        for at in reader.damaged() {
+            self.fault(
+                Area::Journal,
+                name.clone(),
+                format!("the record at byte {at} is damaged; it is passed over"),
+            );
+        }
+        if let Tail::Torn { bytes } = reader.tail() {
+            let what = if is_alive {
+                format!("its writer lives and has {bytes} bytes of a record on their way")
+            } else {
+                format!(
+                    "it ends in {bytes} bytes that are no whole record, as after a crash; they do not count"
+                )
+            };
+            self.remark(Area::Journal, name, what);
+        }
+        Ok(())
+    }
+
+    fn segment_name(&self, segment: &SegmentRef) -> String {
+        let file = self.named(&segment.path);
+        if segment.packed { format!("{file} (segment {:032x})", segment.segment) } else { file }
+    }
+
+    /// Names a file of ours from the root of the workspace.
+    fn named(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(self.workspace.root()).unwrap_or(path);
+        inside.display().to_string()
+    }
+
+    // ---- the store ----
+
+    /// Compares the store with one built anew; returns the latter.
+    fn store(&mut self, scratch: &Scratch) -> Result<Snapshot> {
+        let journal = self.workspace.journal();
+        let rebuilt = Store::at(scratch.file("rebuilt"));
+        let copy = self.copy_of_store(scratch)?;
+        let copy = copy.filter(|copy| self.is_intact(copy) && self.is_usable(copy));
+        if let Some(copy) = &copy {
+            self.shortened_segments(copy)?;
+        }
+        let mut grew = true;
+        for attempt in 0..ATTEMPTS {
+            let before = length_of(&journal);
+            // What is not applied yet is applied to the copy, which then must hold what the journal says.
+            let built = if attempt == 0 {
+                rebuilt.rebuild_as(rebuilt.path(), &journal)
+            } else {
+                rebuilt.apply(&journal)
+            };
+            let applied =
+                built.and_then(|_| copy.as_ref().map_or(Ok(()), |copy| copy.apply(&journal).map(drop)));
+            if let Err(error) = applied {
+                self.fault(Area::Store, self.named(self.workspace.store().path()), error.to_string());
+                break;
+            }
+            grew = length_of(&journal) != before;
+            if !grew {
+                break;
+            }
+        }
+        let snapshot = rebuilt.snapshot()?.ok_or_else(|| {
+            Error::store("cannot build a store from the journal").hint("nothing was changed")
+        })?;
+        match copy.map(|copy| copy.snapshot()).transpose()?.flatten() {
+            Some(_) if grew => self.remark(
+                Area::Store,
+                self.named(self.workspace.store().path()),
+                "not compared: runs are being recorded just now; check again when they are through",
+            ),
+            Some(store) => self.compare(&store, &snapshot)?,
+            None => {}
+        }
+        Ok(snapshot)
+    }
+
+    /// Copies the store's file, so that opening it cannot change it; `None` where there is none.
+    fn copy_of_store(&mut self, scratch: &Scratch) -> Result<Option<Store>> {
+        let path = self.workspace.store().path().to_owned();
+        if !path.exists() {
+            let name = self.named(&path);
+            self.remark(Area::Store, name, "not there; the next command builds it from the journal");
+            return Ok(None);
+        }
+        let _lock = self.lock()?;
+        let copy = scratch.file("copy");
+        fs::copy(&path, &copy).map_err(|cause| {
+            Error::store(format!("cannot copy the store `{}`", path.display()))
+                .because(cause)
+                .hint("nothing was changed")
+        })?;
+        Ok(Some(Store::at(copy)))
+    }
+
+    /// Keeps writers away while the file is copied; where the workspace cannot be written there are none.
+    fn lock(&self) -> Result<Option<Lock>> {
+        match self.workspace.lock(LOCK_WAIT) {
+            Ok(Ok(lock)) => Ok(Some(lock)),
+            Ok(Err(holder)) => {
+                Err(Error::store(format!("cannot check the store: {holder} is writing to it"))
+                    .hint("nothing was changed; try again when it is through"))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Checks the pages of the store; what is in damaged pages is not read.
+    fn is_intact(&mut self, copy: &Store) -> bool {
+        // The database panics on some pages that are none.
+        let checked = std::panic::catch_unwind(|| copy.is_intact());
+        let what = match checked {
+            Ok(Ok(true)) => return true,
+            Ok(Ok(false)) | Err(_) => {
+                "its pages are damaged; once the journal is sound, delete it and it is rebuilt".to_owned()
+            }
+            Ok(Err(error)) => error.to_string(),
+        };
+        let name = self.named(self.workspace.store().path());
+        self.fault(Area::Store, name, what);
+        false
+    }
+
+    fn is_usable(&mut self, copy: &Store) -> bool {
+        let name = self.named(self.workspace.store().path());
+        match copy.snapshot() {
+            Ok(Some(_)) => true,
+            Ok(None) => {
+                self.fault(
+                    Area::Store,
+                    name,
+                    "no store this program can read; the next command builds it from the journal",
+                );
+                false
+            }
+            Err(error) => {
+                self.fault(Area::Store, name, error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Finds segments of which the store has applied more than there is.
+    fn shortened_segments(&mut self, copy: &Store) -> Result<()> {
+        let Some(snapshot) = copy.snapshot()? else {
+            return Ok(());
+        };
+        let Ok(listing) = journal::list(&self.workspace.journal(), &|_| false) else {
+            // Said already.
+            return Ok(());
+        };
+        for segment in &listing.segments {
+            let applied = snapshot.applied_bytes(segment.segment)?;
+            if applied > segment.length {
+                let name = self.segment_name(segment);
+                let what = format!(
+                    "it has {} bytes, and had {applied} when it was applied to the store",
+                    segment.length
+                );
+                self.fault(Area::Journal, name, what);
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the facts of the store against those of one built anew.
+    fn compare(&mut self, store: &Snapshot, rebuilt: &Snapshot) -> Result<()> {
+        let name = self.named(self.workspace.store().path());
+        let (in_store, in_journal) = match (digests(store), digests(rebuilt)) {
+            (Ok(a), Ok(b)) => (a, b),
+            (Err(error), _) | (_, Err(error)) => {
+                self.fault(Area::Store, name, error.to_string());
+                return Ok(());
+            }
+        };
+        self.report.totals.facts = Some(in_store.len() as u64);
+        if in_store == in_journal {
+            if store.counts()? != rebuilt.counts()? {
+                let what = format!("it counts {:?}, the journal {:?}", store.counts()?, rebuilt.counts()?);
+                self.fault(Area::Store, name, what);
+            }
+            return Ok(());
+        }
+        let lost = "the store has this fact and the journal has it no more: keep the store, and bring the journal back from a copy";
+        let missing = "the journal has this fact and the store lacks it; delete the store and it is rebuilt";
+        for fact in only_in(store, &in_journal)? {
+            self.fault(Area::Store, fact, lost);
+        }
+        for fact in only_in(rebuilt, &in_store)? {
+            self.fault(Area::Store, fact, missing);
+        }
+        Ok(())
+    }
+
+    // ---- kept contents ----
+
+    fn contents(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let contents = self.workspace.contents();
+        let (kept, damaged) = contents.verify()?;
+        self.report.totals.contents = kept;
+        for damage in damaged {
+            let name = self.named(&damage.path);
+            self.fault(Area::Contents, name, format!("damaged, and never used: {}", damage.fault));
+        }
+        for stranger in contents.list()?.1 {
+            let name = self.named(&stranger);
+            self.remark(Area::Contents, name, "no kept content; it is passed over");
+        }
+        let needed = needed_contents(snapshot)?;
+        self.report.totals.contents_needed = needed.len() as u64;
+        for (digest, what) in needed {
+            if !contents.holds(&digest) {
+                self.fault(Area::Contents, digest.to_string(), format!("not kept: {what}"));
+            }
+        }
+        Ok(())
+    }
+
+    // ---- files ----
+
+    /// Says what is not on disk as recorded; only an output that is lost for good is a fault.
+    fn files(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let StatusReport { changed, lost, pending, unreadable, compared, .. } =
+            status(self.workspace, snapshot, self.workspace.root(), &[])?;
+        self.report.totals.files = compared;
+        for file in changed {
+            let subject = file.file.artifact.path.to_string();
+            self.remark(Area::Files, subject, "has other bytes than were recorded");
+        }
+        for file in pending {
+            let subject = file.artifact.path.to_string();
+            self.remark(Area::Files, subject, "not on disk; its content is kept");
+        }
+        for (file, reason) in unreadable {
+            self.remark(Area::Files, file.artifact.path.to_string(), reason);
+        }
+        for file in lost {
+            let subject = file.artifact.path.to_string();
+            match file.writer {
+                Some(writer) => {
+                    let what = format!("lost: written by run {}, not on disk and not kept", writer.tail);
+                    self.fault(Area::Files, subject, what);
+                }
+                None => self.remark(Area::Files, subject, "a source that is no longer on disk"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns how many bytes the journal has.
+fn length_of(journal: &Path) -> u64 {
+    let listing = journal::list(journal, &|_| false).unwrap_or_default();
+    listing.segments.iter().map(|segment| segment.length).sum()
+}
+
+/// A folder for temporary files: in the workspace, or where that cannot be written in the system's place for them.
+struct Scratch {
+    folder: PathBuf,
+}
+
+impl Scratch {
+    fn new(workspace: &Workspace) -> Result<Self> {
+        let name = format!("verify-{:x}", NodeId::new(Default::default()).as_u128());
+        let folder = workspace.root().join(WORKSPACE_FOLDER).join(&name);
+        if fs::create_dir(&folder).is_ok() {
+            return Ok(Scratch { folder });
+        }
+        let folder = std::env::temp_dir().join(format!("lineage-{name}"));
+        fs::create_dir(&folder).map_err(|cause| {
+            Error::store(format!("cannot make the temporary folder `{}`", folder.display()))
+                .because(cause)
+                .hint("nothing was changed")
+        })?;
+        Ok(Scratch { folder })
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.redb"))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is in nobody's way.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,97 @@
+//! The facts of two stores, compared; and what they say must be kept.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::error::Result;
+use crate::journal;
+use crate::model::{CodeState, Digest, Fact, RunKind};
+use crate::store::Snapshot;
+
+/// Returns the digest of every fact, in the order that is the same in every store, and how often each occurs.
+pub(super) fn digests(snapshot: &Snapshot) -> Result<Vec<Digest>> {
+    let mut digests = Vec::new();
+    every_fact(snapshot, &mut |fact| {
+        digests.push(Digest::of(&journal::encode(&fact)?));
+        Ok(())
+    })?;
+    Ok(digests)
+}
+
+/// Describes the facts of `snapshot` that are not among `others`.
+pub(super) fn only_in(snapshot: &Snapshot, others: &[Digest]) -> Result<Vec<String>> {
+    let mut left: HashMap<Digest, u64> = HashMap::new();
+    for digest in others {
+        *left.entry(*digest).or_default() += 1;
+    }
+    let mut only = Vec::new();
+    every_fact(snapshot, &mut |fact| {
+        match left.get_mut(&Digest::of(&journal::encode(&fact)?)) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => only.push(described(&fact)),
+        }
+        Ok(())
+    })?;
+    Ok(only)
+}
+
+fn described(fact: &Fact) -> String {
+    match fact {
+        Fact::RunStarted(run) => format!("start of run {} {}", run.run_id, run.id),
+        Fact::RunOutcome(outcome) => format!("{} of run {}", outcome.status.as_str(), outcome.run),
+        Fact::StepDone(step) => format!("step {} {} {}", step.name, step.subject, step.id),
+        Fact::Metrics(points) => match points.first() {
+            Some(point) => format!("{} metric points of {}", points.len(), point.owner),
+            None => "no metric points".to_owned(),
+        },
+        Fact::ModelRegistered(model) => format!("model {} {}", model.name, model.version),
+        Fact::ModelChanged(change) => format!("change {} of model version {}", change.id, change.model),
+        Fact::NoteRead(note) => format!("note {} {}", note.artifact.path, note.id),
+    }
+}
+
+/// Lists the contents that must be kept, each with what needs it: patches, and the outputs of pipelines.
+pub(super) fn needed_contents(snapshot: &Snapshot) -> Result<BTreeMap<Digest, String>> {
+    let mut needed = BTreeMap::new();
+    let mut pipelines = HashSet::new();
+    let mut outputs = Vec::new();
+    snapshot.facts(&mut |fact| {
+        let patch = |code: &CodeState| code.patch;
+        match fact {
+            Fact::RunStarted(run) => {
+                if run.kind == RunKind::Pipeline {
+                    pipelines.insert(run.id);
+                }
+                needed.extend(
+                    patch(&run.code).map(|digest| (digest, format!("the patch of run {}", run.run_id))),
+                );
+            }
+            Fact::RunOutcome(outcome) => {
+                let patch = outcome.code.as_ref().and_then(patch);
+                needed.extend(patch.map(|digest| (digest, format!("a patch of run {}", outcome.run))));
+            }
+            // A step may come before the start of its run in the order of keys.
+            Fact::StepDone(step) => {
+                outputs.extend(step.generated.into_iter().map(|edge| (step.run, edge.artifact)))
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    for (_, artifact) in outputs.into_iter().filter(|(run, _)| pipelines.contains(run)) {
+        needed.insert(artifact.digest, artifact.path.to_string());
+    }
+    Ok(needed)
+}
+
+/// Calls `visit` with every fact, and with the metrics of every step.
+fn every_fact(snapshot: &Snapshot, visit: &mut dyn FnMut(Fact) -> Result<()>) -> Result<()> {
+    snapshot.facts(&mut |fact| {
+        let step = match &fact {
+            Fact::StepDone(step) => Some(step.id),
+            _ => None,
+        };
+        visit(fact)?;
+        let points = step.map_or(Ok(Vec::new()), |step| snapshot.metrics(step))?;
+        if points.is_empty() { Ok(()) } else { visit(Fact::Metrics(points)) }
+    })
+}

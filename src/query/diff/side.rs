@@ -1,0 +1,159 @@
+//! One of two runs that are compared: its steps in memory, and the way each output took through them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::error::Result;
+use crate::model::{Artifact, ArtifactPath, CodeState, Parameter, Role, Step, StepStatus, Timestamp};
+use crate::query::diff::{DiffRun, StepEnd};
+use crate::query::report::RunHead;
+use crate::store::Snapshot;
+
+/// A run and its steps.
+pub(super) struct Side {
+    pub head: RunHead,
+    /// In the order in which they ended.
+    pub steps: Vec<Step>,
+    folder_name: String,
+    /// Who wrote an artifact, and when.
+    writes: HashMap<Artifact, Vec<(Timestamp, usize)>>,
+}
+
+/// What makes a step of one run the same as a step of another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct StepKey {
+    pub name: String,
+    pub subject: String,
+    pub parameters: Vec<Parameter>,
+}
+
+/// What an output was made by and from, inside its run.
+pub(super) struct Way {
+    pub steps: BTreeSet<usize>,
+    /// What was read and not written by the run itself.
+    pub inputs: BTreeSet<(Artifact, Role)>,
+}
+
+/// Says by what a step was done; two runs whose tools differ still did the same step.
+const TOOL: &str = "tool";
+
+impl Side {
+    pub fn read(snapshot: &Snapshot, run: DiffRun) -> Result<Self> {
+        let mut steps = Vec::new();
+        for step_no in snapshot.steps_of(run.head.view.number)? {
+            steps.extend(snapshot.step(step_no)?);
+        }
+        steps.sort_by_key(|step| (step.ended_at, step.id));
+        let mut writes: HashMap<Artifact, Vec<(Timestamp, usize)>> = HashMap::new();
+        for (at, step) in steps.iter().enumerate() {
+            for edge in &step.generated {
+                let places = writes.entry(edge.artifact.clone()).or_default();
+                places.push((edge.at, at));
+            }
+        }
+        Ok(Side { head: run.head, steps, folder_name: run.folder_name, writes })
+    }
+
+    /// Returns the command: that of the last time the run was taken up.
+    pub fn arguments(&self) -> &[String] {
+        let again = self.head.view.outcomes.iter().rev();
+        let mut again = again.filter(|outcome| outcome.code.is_some());
+        again.next().map_or(&self.head.view.run.arguments, |outcome| &outcome.arguments)
+    }
+
+    pub fn neutral_arguments(&self) -> Vec<String> {
+        self.arguments().iter().map(|argument| self.neutral(argument)).collect()
+    }
+
+    /// Returns the code of the last time the run was taken up, and whether it had other code before.
+    pub fn code(&self) -> (&CodeState, bool) {
+        let first = &self.head.view.run.code;
+        let later = self.head.view.outcomes.iter().filter_map(|outcome| outcome.code.as_ref());
+        let mut states: Vec<&CodeState> = std::iter::once(first).chain(later).collect();
+        let last = states.pop().unwrap_or(first);
+        let files = |code: &CodeState| (code.commit.clone(), code.changed.clone());
+        (last, states.iter().any(|code| files(code) != files(last)))
+    }
+
+    /// Writes a path or an argument without what names this run in it.
+    pub fn neutral(&self, text: &str) -> String {
+        let text = text.replace(&self.folder_name, "{run}");
+        text.replace(self.head.view.run.run_id.as_str(), "{run_id}")
+    }
+
+    pub fn neutral_path(&self, path: &ArtifactPath) -> String {
+        self.neutral(&path.to_string())
+    }
+
+    /// Returns the key of a step; without what it was done by, and without names of this run.
+    pub fn key(&self, step: &Step) -> StepKey {
+        let parameters = step.parameters.iter().filter(|(name, _)| name != TOOL);
+        StepKey {
+            name: step.name.clone(),
+            subject: self.neutral(&step.subject),
+            parameters: parameters.cloned().collect(),
+        }
+    }
+
+    /// Returns what became of each step the last time it was tried.
+    pub fn step_ends(&self) -> BTreeMap<StepKey, StepEnd> {
+        let end = |step: &Step| match step.status {
+            StepStatus::Succeeded => StepEnd::Succeeded,
+            StepStatus::Failed => StepEnd::Failed(self.neutral(step.reason.as_deref().unwrap_or(""))),
+        };
+        self.steps.iter().map(|step| (self.key(step), end(step))).collect()
+    }
+
+    /// Returns what the run read in the roles that `wanted` accepts and did not write itself, by neutral path.
+    pub fn inputs(&self, wanted: &dyn Fn(Role) -> bool) -> BTreeMap<String, BTreeSet<Artifact>> {
+        let mut inputs: BTreeMap<String, BTreeSet<Artifact>> = BTreeMap::new();
+        let edges = self.steps.iter().flat_map(|step| &step.used);
+        for edge in edges.filter(|edge| wanted(edge.role) && !self.writes.contains_key(&edge.artifact)) {
+            let versions = inputs.entry(self.neutral_path(&edge.artifact.path)).or_default();
+            versions.insert(edge.artifact.clone());
+        }
+        inputs
+    }
+
+    /// Returns every version of a path that the run read or wrote, in the roles that `wanted` accepts.
+    pub fn touched(&self, wanted: &dyn Fn(Role) -> bool) -> BTreeMap<&ArtifactPath, BTreeSet<&Artifact>> {
+        let mut touched: BTreeMap<&ArtifactPath, BTreeSet<&Artifact>> = BTreeMap::new();
+        for step in &self.steps {
+            let used = step.used.iter().map(|edge| (&edge.artifact, edge.role));
+            let generated = step.generated.iter().map(|edge| (&edge.artifact, edge.role));
+            for (artifact, _) in used.chain(generated).filter(|(_, role)| wanted(*role)) {
+                touched.entry(&artifact.path).or_default().insert(artifact);
+            }
+        }
+        touched
+    }
+
+    /// Walks back from what `step` had written by `at` to what the run had read from outside.
+    pub fn way(&self, step: usize, at: Timestamp) -> Way {
+        let mut way = Way { steps: BTreeSet::new(), inputs: BTreeSet::new() };
+        let mut bounds: HashMap<usize, Timestamp> = HashMap::new();
+        let mut frontier = vec![(step, at)];
+        while let Some((step, bound)) = frontier.pop() {
+            // A step met again under a wider bound may have read more by then.
+            if bounds.get(&step).is_some_and(|known| *known >= bound) {
+                continue;
+            }
+            bounds.insert(step, bound);
+            way.steps.insert(step);
+            for edge in self.steps[step].used.iter().filter(|edge| edge.at <= bound) {
+                match self.writer(&edge.artifact, edge.at, step) {
+                    Some(place) => frontier.push(place),
+                    None => {
+                        way.inputs.insert((edge.artifact.clone(), edge.role));
+                    }
+                }
+            }
+        }
+        way
+    }
+
+    fn writer(&self, artifact: &Artifact, until: Timestamp, reader: usize) -> Option<(usize, Timestamp)> {
+        let places = self.writes.get(artifact)?.iter();
+        let last = places.filter(|(at, step)| *at <= until && *step != reader).max()?;
+        Some((last.1, last.0))
+    }
+}

@@ -1,0 +1,457 @@
+//! What differs between two runs, as text for people and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::model::{Artifact, CodeState, Role};
+use crate::query::RunHead;
+use crate::query::diff::{
+    Cause, CodeDiff, CodeFileDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, ParameterDiff, RunDiff,
+    StepEnd,
+};
+use crate::render::show::{code_words, command, status};
+use crate::render::show_json::{artifact_json, run_head_json};
+use crate::render::status::{aligned, left_out};
+use crate::render::units::{counted, duration, one_line, thousands};
+
+/// Writes the differences for people; of each list, the first `limit`.
+pub fn text(diff: &RunDiff, limit: usize) -> String {
+    let mut text = aligned(vec![head_row("a", &diff.a), head_row("b", &diff.b)]);
+    text.push('\n');
+    if diff.is_equal() {
+        let _ = writeln!(text, "no difference; {}", equal_words(diff));
+        return text;
+    }
+    explanations(diff, limit, &mut text);
+    code(&diff.code, limit, &mut text);
+    told(diff, limit, &mut text);
+    files("inputs", &diff.inputs, limit, &mut text);
+    files("code read", &diff.code_read, limit, &mut text);
+    files("environment", &diff.environment, limit, &mut text);
+    outputs(diff, limit, &mut text);
+    metrics(diff, limit, &mut text);
+    if !diff.failures.is_empty() {
+        let _ = writeln!(text, "failures     {}", thousands(diff.failures.len() as u64));
+        let rows = diff.failures.iter().take(limit).map(|failure| {
+            let subject = format!("{} {}", one_line(&failure.step), one_line(&failure.subject));
+            vec![subject, format!("{} -> {}", step_end(&failure.a), step_end(&failure.b))]
+        });
+        text.push_str(&aligned(rows.collect()));
+        text.push_str(&left_out(diff.failures.len(), limit));
+        text.push('\n');
+    }
+    let _ = writeln!(text, "{}", equal_words(diff));
+    text
+}
+
+fn equal_words(diff: &RunDiff) -> String {
+    let inputs = diff.inputs.same + diff.code_read.same + diff.environment.same;
+    format!(
+        "equal are {}, {} and {}",
+        counted(inputs, "input", "inputs"),
+        counted(diff.outputs.same, "output", "outputs"),
+        counted(diff.metrics_same, "metric", "metrics")
+    )
+}
+
+fn head_row(label: &str, head: &RunHead) -> Vec<String> {
+    let run = &head.view.run;
+    vec![
+        label.to_owned(),
+        head.tail.clone(),
+        run.run_id.to_string(),
+        one_line(&run.name),
+        run.started_at.to_string(),
+        status(head).to_owned(),
+        head.view.duration_us().map_or_else(|| "-".to_owned(), duration),
+        code_words(head).unwrap_or_default(),
+    ]
+}
+
+fn explanations(diff: &RunDiff, limit: usize, text: &mut String) {
+    if diff.explanations.is_empty() {
+        return;
+    }
+    text.push_str("likely causes of outputs that differ\n");
+    for explanation in diff.explanations.iter().take(limit) {
+        let outputs = counted(explanation.outputs, "output", "outputs");
+        let such_as = diff.outputs.differing.get(explanation.example);
+        let such_as = such_as.and_then(|output| output.b.as_ref().or(output.a.as_ref()));
+        let such_as = such_as.map(|artifact| {
+            let words = if explanation.outputs == 1 { "" } else { "such as " };
+            format!("  {words}{}", artifact.path)
+        });
+        let _ = writeln!(text, "  {outputs}{}", such_as.unwrap_or_default());
+        for cause in explanation.causes.iter().take(limit) {
+            let front = if cause.is_likely() { "" } else { "possibly " };
+            let _ = writeln!(text, "    {front}{}", cause_words(cause));
+        }
+        if explanation.causes.len() > limit {
+            let _ = write!(text, "  {}", left_out(explanation.causes.len(), limit));
+        }
+        if explanation.causes.is_empty() {
+            text.push_str("    nothing recorded explains it\n");
+        }
+    }
+    text.push_str(&left_out(diff.explanations.len(), limit));
+    text.push('\n');
+}
+
+fn cause_words(cause: &Cause) -> String {
+    match cause {
+        Cause::Input { role, a, b } => {
+            let what = match role {
+                Role::Environment => "the environment",
+                role if role.is_code() => "code",
+                _ => "input",
+            };
+            match (a, b) {
+                (Some(a), Some(b)) => {
+                    format!("{what} {} has other bytes: {} -> {}", b.path, a.digest.short(), b.digest.short())
+                }
+                (Some(only), None) => format!("{what} {} was read by a only", only.path),
+                (None, Some(only)) => format!("{what} {} was read by b only", only.path),
+                (None, None) => what.to_owned(),
+            }
+        }
+        Cause::StepParameter { step, parameter } => {
+            format!("{} {}", one_line(step), parameter_words(parameter))
+        }
+        Cause::Parameter(parameter) => format!("parameter {}", parameter_words(parameter)),
+        Cause::Arguments => "the command differs".to_owned(),
+        Cause::Failed { step, subject, reason } => {
+            format!("{} {} failed: {}", one_line(step), one_line(subject), one_line(reason))
+        }
+        Cause::Unfinished(status) => format!("the run without it is {}", status.as_str()),
+        Cause::Code => "the code, which differs; which of it was read is not recorded".to_owned(),
+        Cause::Recorder => "the program that recorded it, which differs".to_owned(),
+    }
+}
+
+fn parameter_words(parameter: &ParameterDiff) -> String {
+    format!("{}: {} -> {}", one_line(&parameter.name), values(&parameter.a), values(&parameter.b))
+}
+
+fn values(values: &[String]) -> String {
+    if values.is_empty() {
+        return "not given".to_owned();
+    }
+    one_line(&values.join(", "))
+}
+
+fn code(diff: &CodeDiff, limit: usize, text: &mut String) {
+    if diff.is_equal() {
+        return;
+    }
+    let _ = writeln!(text, "code         {} -> {}", code_state(&diff.a), code_state(&diff.b));
+    for (label, mixed) in [("a", diff.mixed_a), ("b", diff.mixed_b)] {
+        if mixed {
+            let _ = writeln!(text, "  {label} was taken up again under other code than it began with");
+        }
+    }
+    if !diff.commits_compared {
+        text.push_str("  which files differ between the commits is not to be had here\n");
+    }
+    let rows = diff.files.iter().take(limit).map(code_file_row);
+    text.push_str(&aligned(rows.collect()));
+    text.push_str(&left_out(diff.files.len(), limit));
+    text.push('\n');
+}
+
+fn code_state(code: &CodeState) -> String {
+    if !code.repository {
+        return "no git repository".to_owned();
+    }
+    let label = code.label().unwrap_or_else(|| "no commit".to_owned());
+    let branch = code.branch.as_deref().map_or("detached".to_owned(), one_line);
+    format!("{label} ({branch})")
+}
+
+fn code_file_row(file: &CodeFileDiff) -> Vec<String> {
+    let kind = |kind: crate::model::ChangeKind| kind.as_str();
+    let mut words = Vec::new();
+    if let Some(between) = file.between {
+        words.push(format!("{} between the commits", kind(between)));
+    }
+    match (file.a, file.b) {
+        (Some(a), Some(b)) => words.push(format!("{} in a, {} in b", kind(a), kind(b))),
+        (Some(a), None) => words.push(format!("{} in a", kind(a))),
+        (None, Some(b)) => words.push(format!("{} in b", kind(b))),
+        (None, None) => {}
+    }
+    if !file.certain {
+        words.push("perhaps the same bytes".to_owned());
+    }
+    vec![file.path.to_string(), words.join(", ")]
+}
+
+/// Writes how the runs ended, and what they were told.
+fn told(diff: &RunDiff, limit: usize, text: &mut String) {
+    if let Some([a, b]) = &diff.outcomes {
+        let words = |(status, reason): &(crate::model::RunStatus, Option<String>)| match reason {
+            Some(reason) => format!("{} ({})", status.as_str(), one_line(reason)),
+            None => status.as_str().to_owned(),
+        };
+        let _ = writeln!(text, "ended        {} -> {}\n", words(a), words(b));
+    }
+    if let Some([a, b]) = &diff.arguments {
+        let _ = writeln!(text, "command      {}", one_line(&command(a)));
+        let _ = writeln!(text, "          -> {}\n", one_line(&command(b)));
+    }
+    if !diff.parameters.is_empty() {
+        text.push_str("parameters\n");
+        let rows = diff.parameters.iter().take(limit).map(|parameter| {
+            let change = format!("{} -> {}", values(&parameter.a), values(&parameter.b));
+            vec![one_line(&parameter.name), change]
+        });
+        text.push_str(&aligned(rows.collect()));
+        text.push_str(&left_out(diff.parameters.len(), limit));
+        text.push('\n');
+    }
+    if let Some([a, b]) = &diff.recorder {
+        let _ = writeln!(text, "recorder     {} -> {}\n", one_line(a), one_line(b));
+    }
+}
+
+fn files(label: &str, files: &FilesDiff, limit: usize, text: &mut String) {
+    if files.is_equal() {
+        return;
+    }
+    let mut parts = vec![format!("{} equal", thousands(files.same))];
+    for (count, words) in [
+        (files.changed.len(), "with other bytes"),
+        (files.renamed.len(), "renamed"),
+        (files.only_a.len(), "only in a"),
+        (files.only_b.len(), "only in b"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {words}", thousands(count as u64)));
+        }
+    }
+    let _ = writeln!(text, "{label:<12} {}", parts.join(", "));
+    let mut rows = Vec::new();
+    for [a, b] in &files.changed {
+        let change = format!("{} -> {}", a.digest.short(), b.digest.short());
+        rows.push(vec![a.path.to_string(), change]);
+    }
+    for [a, b] in &files.renamed {
+        rows.push(vec![a.path.to_string(), format!("has the bytes of {}", b.path)]);
+    }
+    for (only, words) in [(&files.only_a, "only in a"), (&files.only_b, "only in b")] {
+        rows.extend(only.iter().map(|file| vec![file.path.to_string(), words.to_owned()]));
+    }
+    let count = rows.len();
+    rows.truncate(limit);
+    text.push_str(&aligned(rows));
+    text.push_str(&left_out(count, limit));
+    text.push('\n');
+}
+
+fn outputs(diff: &RunDiff, limit: usize, text: &mut String) {
+    let outputs = &diff.outputs;
+    if outputs.is_equal() {
+        return;
+    }
+    let count =
+        |wanted: fn(&OutputDiff) -> bool| outputs.differing.iter().filter(|output| wanted(output)).count();
+    let mut parts = vec![format!("{} equal", thousands(outputs.same))];
+    for (count, words) in [
+        (count(|output| output.a.is_some() && output.b.is_some()), "with other bytes"),
+        (count(|output| output.b.is_none()), "only in a"),
+        (count(|output| output.a.is_none()), "only in b"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {words}", thousands(count as u64)));
+        }
+    }
+    let _ = writeln!(text, "outputs      {}", parts.join(", "));
+    let rows = outputs.differing.iter().take(limit).map(|output| {
+        let what = match (&output.a, &output.b) {
+            (Some(a), Some(b)) => format!("{} -> {}", a.digest.short(), b.digest.short()),
+            (Some(_), None) => "only in a".to_owned(),
+            _ => "only in b".to_owned(),
+        };
+        let path = output.b.as_ref().or(output.a.as_ref()).map(|artifact| artifact.path.to_string());
+        vec![path.unwrap_or_default(), one_line(&output.step), what]
+    });
+    text.push_str(&aligned(rows.collect()));
+    text.push_str(&left_out(outputs.differing.len(), limit));
+    text.push('\n');
+}
+
+fn metrics(diff: &RunDiff, limit: usize, text: &mut String) {
+    if diff.metrics.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "metrics      {} equal, {} differ", diff.metrics_same, diff.metrics.len());
+    let rows = diff.metrics.iter().take(limit).map(|metric| {
+        let value = |value: Option<crate::model::MetricValue>| {
+            value.map_or_else(|| "-".to_owned(), |value| value.get().to_string())
+        };
+        vec![
+            one_line(&metric.name),
+            format!("{} -> {}", value(metric.a), value(metric.b)),
+            metric.difference().map(|difference| signed(difference, "")).unwrap_or_default(),
+            metric.relative().map(|share| signed((share * 1000.0).round() / 10.0, "%")).unwrap_or_default(),
+        ]
+    });
+    text.push_str(&aligned(rows.collect()));
+    text.push_str(&left_out(diff.metrics.len(), limit));
+    text.push('\n');
+}
+
+/// Writes a difference with its sign, and no more digits than doubles are good for.
+fn signed(value: f64, unit: &str) -> String {
+    let rounded: f64 = format!("{value:.12e}").parse().unwrap_or(value);
+    format!("{rounded:+}{unit}")
+}
+
+fn step_end(end: &StepEnd) -> String {
+    match end {
+        StepEnd::Absent => "not done".to_owned(),
+        StepEnd::Succeeded => "ok".to_owned(),
+        StepEnd::Failed(reason) => format!("failed: {}", one_line(reason)),
+    }
+}
+
+// ---- JSON ----
+
+/// Writes the differences as JSON; of each list, the first `limit`, and beside them how many there are.
+pub fn json(diff: &RunDiff, limit: usize) -> Value {
+    let outcome = |(status, reason): &(crate::model::RunStatus, Option<String>)| json!({"status": status.as_str(), "reason": reason});
+    let failures = diff.failures.iter().take(limit).map(|failure| {
+        json!({
+            "step": failure.step, "subject": failure.subject, "a": step_end(&failure.a), "b": step_end(&failure.b),
+        })
+    });
+    json!({
+        "format": 1,
+        "equal": diff.is_equal(),
+        "runs": [run_head_json(&diff.a), run_head_json(&diff.b)],
+        "outcomes": diff.outcomes.as_ref().map(|ends| ends.each_ref().map(outcome)),
+        "code": code_json(&diff.code, limit),
+        "arguments": diff.arguments,
+        "parameters": diff.parameters.iter().take(limit).map(parameter_json).collect::<Vec<_>>(),
+        "recorder": diff.recorder,
+        "inputs": files_json(&diff.inputs, limit),
+        "code_read": files_json(&diff.code_read, limit),
+        "environment": files_json(&diff.environment, limit),
+        "outputs": {
+            "same": diff.outputs.same,
+            "metrics_files": diff.outputs.metrics_files,
+            "differing": diff.outputs.differing.iter().take(limit).map(output_json).collect::<Vec<_>>(),
+            "differing_total": diff.outputs.differing.len(),
+        },
+        "metrics": diff.metrics.iter().take(limit).map(metric_json).collect::<Vec<_>>(),
+        "metrics_same": diff.metrics_same,
+        "failures": failures.collect::<Vec<_>>(),
+        "explanations": diff.explanations.iter().take(limit).map(explanation_json).collect::<Vec<_>>(),
+        "totals": {
+            "parameters": diff.parameters.len(),
+            "metrics": diff.metrics.len(),
+            "failures": diff.failures.len(),
+            "explanations": diff.explanations.len(),
+        },
+    })
+}
+
+fn code_json(code: &CodeDiff, limit: usize) -> Value {
+    let side = |code: &CodeState, mixed: bool| {
+        json!({
+            "commit": code.commit, "branch": code.branch, "dirty": code.dirty, "mixed": mixed,
+            "patch": code.patch.map(|digest| digest.to_string()), "unreadable": code.unreadable,
+        })
+    };
+    let files = code.files.iter().take(limit).map(|file| {
+        json!({
+            "path": file.path.to_string(),
+            "a": file.a.map(|kind| kind.as_str()),
+            "b": file.b.map(|kind| kind.as_str()),
+            "between": file.between.map(|kind| kind.as_str()),
+            "certain": file.certain,
+        })
+    });
+    json!({
+        "equal": code.is_equal(),
+        "a": side(&code.a, code.mixed_a),
+        "b": side(&code.b, code.mixed_b),
+        "files": files.collect::<Vec<_>>(),
+        "files_total": code.files.len(),
+        "commits_compared": code.commits_compared,
+    })
+}
+
+fn parameter_json(parameter: &ParameterDiff) -> Value {
+    json!({"name": parameter.name, "a": parameter.a, "b": parameter.b})
+}
+
+fn files_json(files: &FilesDiff, limit: usize) -> Value {
+    let pairs = |pairs: &[[Artifact; 2]]| -> Value {
+        let pairs = pairs.iter().take(limit);
+        pairs.map(|[a, b]| json!({"a": artifact_json(a), "b": artifact_json(b)})).collect()
+    };
+    let list = |files: &[Artifact]| -> Value { files.iter().take(limit).map(artifact_json).collect() };
+    json!({
+        "same": files.same,
+        "changed": pairs(&files.changed),
+        "renamed": pairs(&files.renamed),
+        "only_a": list(&files.only_a),
+        "only_b": list(&files.only_b),
+        "totals": {
+            "changed": files.changed.len(), "renamed": files.renamed.len(),
+            "only_a": files.only_a.len(), "only_b": files.only_b.len(),
+        },
+    })
+}
+
+fn output_json(output: &OutputDiff) -> Value {
+    json!({
+        "step": output.step,
+        "subject": output.subject,
+        "a": output.a.as_ref().map(artifact_json),
+        "b": output.b.as_ref().map(artifact_json),
+        "explanation": output.explanation,
+    })
+}
+
+fn metric_json(metric: &MetricDiff) -> Value {
+    json!({
+        "name": metric.name,
+        "a": metric.a.map(|value| value.get()),
+        "b": metric.b.map(|value| value.get()),
+        "difference": metric.difference(),
+        "relative": metric.relative(),
+    })
+}
+
+fn explanation_json(explanation: &Explanation) -> Value {
+    let causes = explanation.causes.iter().map(|cause| {
+        let mut value = cause_json(cause);
+        value["likely"] = json!(cause.is_likely());
+        value["words"] = json!(cause_words(cause));
+        value
+    });
+    json!({
+        "outputs": explanation.outputs, "example": explanation.example, "causes": causes.collect::<Vec<_>>(),
+    })
+}
+
+fn cause_json(cause: &Cause) -> Value {
+    match cause {
+        Cause::Input { role, a, b } => json!({
+            "kind": "input", "role": role.as_str(), "a": a.as_ref().map(artifact_json), "b": b.as_ref().map(artifact_json),
+        }),
+        Cause::StepParameter { step, parameter } => {
+            json!({"kind": "step parameter", "step": step, "parameter": parameter_json(parameter)})
+        }
+        Cause::Parameter(parameter) => json!({"kind": "parameter", "parameter": parameter_json(parameter)}),
+        Cause::Arguments => json!({"kind": "arguments"}),
+        Cause::Failed { step, subject, reason } => {
+            json!({"kind": "failure", "step": step, "subject": subject, "reason": reason})
+        }
+        Cause::Unfinished(status) => json!({"kind": "unfinished", "status": status.as_str()}),
+        Cause::Code => json!({"kind": "code"}),
+        Cause::Recorder => json!({"kind": "recorder"}),
+    }
+}

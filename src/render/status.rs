@@ -1,0 +1,281 @@
+//! What `lineage status` found, as text for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::model::RunKind;
+use crate::ops::status::{AlteredFile, RecordedFile, StaleCause, StaleFile, StatusReport};
+use crate::query::RunHead;
+use crate::render::log::plain_table;
+use crate::render::show_json::{artifact_json, run_head_json};
+use crate::render::units::{bytes, counted, one_line, thousands};
+
+/// As many causes of a stale file are named in text.
+const CAUSES_MAX: usize = 3;
+
+/// Writes the report for people; of each list, the first `limit`.
+pub fn text(report: &StatusReport, limit: usize) -> String {
+    let mut text = String::new();
+    section(
+        &mut text,
+        ("changed", "file no longer has the bytes recorded", "files no longer have the bytes recorded"),
+        limit,
+        &report.changed,
+        altered_row,
+    );
+    section(
+        &mut text,
+        ("stale", "file was made from what has changed since", "files were made from what has changed since"),
+        limit,
+        &report.stale,
+        stale_row,
+    );
+    section(
+        &mut text,
+        ("lost", "file is neither on disk nor kept", "files are neither on disk nor kept"),
+        limit,
+        &report.lost,
+        recorded_row,
+    );
+    section(
+        &mut text,
+        ("pending", "file is not on disk but kept", "files are not on disk but kept"),
+        limit,
+        &report.pending,
+        recorded_row,
+    );
+    text.push_str(&ways_back(&report.pending));
+    section(
+        &mut text,
+        ("unreadable", "file cannot be read", "files cannot be read"),
+        limit,
+        &report.unreadable,
+        |(file, reason)| vec![file.artifact.path.to_string(), one_line(reason)],
+    );
+    section(
+        &mut text,
+        ("unknown", "file beside outputs that nobody recorded", "files beside outputs that nobody recorded"),
+        limit,
+        &report.unknown,
+        |path| vec![path.to_string()],
+    );
+    section(
+        &mut text,
+        ("interrupted", "run has no end and no process", "runs have no end and no process"),
+        limit,
+        &report.interrupted,
+        run_row,
+    );
+    section(
+        &mut text,
+        ("running", "run is being recorded", "runs are being recorded"),
+        limit,
+        &report.running,
+        run_row,
+    );
+    if report.unapplied.segments > 0 {
+        let segments = counted(report.unapplied.segments, "segment", "segments");
+        let size = bytes(report.unapplied.bytes);
+        let _ = writeln!(
+            text,
+            "pending      {size} of facts in {segments} of the journal are not in the store yet\n"
+        );
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note         {}\n", one_line(note));
+    }
+    text.push_str(&totals(report));
+    text
+}
+
+fn section<T>(
+    text: &mut String,
+    (label, one, many): (&str, &str, &str),
+    limit: usize,
+    items: &[T],
+    row: impl Fn(&T) -> Vec<String>,
+) {
+    if items.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{label:<11}  {}", counted(items.len() as u64, one, many));
+    let rows = items.iter().take(limit).map(row).collect();
+    text.push_str(&aligned(rows));
+    text.push_str(&left_out(items.len(), limit));
+    text.push('\n');
+}
+
+/// Writes rows in columns, two spaces in.
+pub(crate) fn aligned(rows: Vec<Vec<String>>) -> String {
+    let mut table = plain_table();
+    for row in rows {
+        table.add_row(row);
+    }
+    let lines =
+        table.lines().map(|line| format!("  {}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end()));
+    lines.collect()
+}
+
+/// Says how many of a list were left out.
+pub(crate) fn left_out(count: usize, limit: usize) -> String {
+    match count.checked_sub(limit) {
+        None | Some(0) => String::new(),
+        Some(left) => format!("  and {} more; `--limit 0` lists all\n", thousands(left as u64)),
+    }
+}
+
+fn by(file: &RecordedFile) -> String {
+    match &file.writer {
+        Some(writer) => format!("written by run {}", writer.tail),
+        None => "source".to_owned(),
+    }
+}
+
+fn recorded_row(file: &RecordedFile) -> Vec<String> {
+    vec![file.artifact.path.to_string(), by(file)]
+}
+
+fn altered_row(altered: &AlteredFile) -> Vec<String> {
+    let now = if altered.is_earlier_version {
+        "holds an earlier recorded version"
+    } else {
+        "holds bytes that nobody recorded"
+    };
+    vec![altered.file.artifact.path.to_string(), by(&altered.file), now.to_owned()]
+}
+
+fn stale_row(stale: &StaleFile) -> Vec<String> {
+    let mut causes: Vec<String> = stale.causes.iter().take(CAUSES_MAX).map(cause).collect();
+    if stale.causes.len() > CAUSES_MAX {
+        causes.push(format!("and {} more", stale.causes.len() - CAUSES_MAX));
+    }
+    vec![stale.file.artifact.path.to_string(), causes.join(", ")]
+}
+
+fn cause(cause: &StaleCause) -> String {
+    match &cause.run {
+        Some(run) => format!("{} is newer, by run {run}", cause.used.path),
+        None => format!("{} has changed on disk", cause.used.path),
+    }
+}
+
+fn run_row(head: &RunHead) -> Vec<String> {
+    let run = &head.view.run;
+    let again = match run.kind {
+        RunKind::Pipeline if !head.alive => format!("`lineage pipeline --resume {}` goes on", head.tail),
+        _ => String::new(),
+    };
+    vec![
+        head.tail.clone(),
+        run.run_id.to_string(),
+        one_line(&run.name),
+        format!("since {}", run.started_at),
+        again,
+    ]
+}
+
+/// Says how files that are not on disk are written again.
+fn ways_back(pending: &[RecordedFile]) -> String {
+    let mut runs: BTreeMap<&str, u64> = BTreeMap::new();
+    let writers = pending.iter().filter_map(|file| file.writer.as_ref());
+    for writer in writers.filter(|writer| writer.kind == RunKind::Pipeline) {
+        *runs.entry(&writer.tail).or_default() += 1;
+    }
+    let count = runs.len();
+    let mut text = String::new();
+    for (tail, files) in runs.into_iter().take(CAUSES_MAX) {
+        let files = counted(files, "file", "files");
+        let _ = writeln!(text, "  `lineage pipeline --resume {tail}` writes {files} of them again");
+    }
+    if count > CAUSES_MAX {
+        let _ = writeln!(text, "  and likewise {} more runs", count - CAUSES_MAX);
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn totals(report: &StatusReport) -> String {
+    let mut parts = vec![format!("{} compared", counted(report.compared, "file", "files"))];
+    if report.is_clean() {
+        parts.push("all as recorded".to_owned());
+    }
+    for (count, words) in [
+        (report.superseded, "superseded by later runs"),
+        (report.in_git, "gone, and in git's history"),
+        (report.gone_outside, "gone outside the workspace"),
+        (report.elsewhere, "not of this machine, not compared"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {words}", thousands(count)));
+        }
+    }
+    format!("{}\n", parts.join(", "))
+}
+
+/// Writes the report as JSON; of each list, the first `limit`, and beside them how many there are.
+pub fn json(report: &StatusReport, limit: usize) -> Value {
+    let altered = |altered: &AlteredFile| {
+        let mut value = recorded_json(&altered.file);
+        value["now"] = json!(altered.now.to_string());
+        value["is_earlier_version"] = json!(altered.is_earlier_version);
+        value
+    };
+    let stale = |stale: &StaleFile| {
+        let mut value = recorded_json(&stale.file);
+        let causes = stale.causes.iter().map(|cause| {
+            json!({"used": artifact_json(&cause.used), "now": cause.now.to_string(), "run_tail": cause.run})
+        });
+        value["causes"] = causes.collect();
+        value
+    };
+    let unreadable = |(file, reason): &(RecordedFile, String)| {
+        let mut value = recorded_json(file);
+        value["reason"] = json!(reason);
+        value
+    };
+    json!({
+        "format": 1,
+        "clean": report.is_clean(),
+        "changed": report.changed.iter().take(limit).map(altered).collect::<Vec<_>>(),
+        "stale": report.stale.iter().take(limit).map(stale).collect::<Vec<_>>(),
+        "lost": report.lost.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
+        "pending": report.pending.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
+        "unreadable": report.unreadable.iter().take(limit).map(unreadable).collect::<Vec<_>>(),
+        "unknown": report.unknown.iter().take(limit).map(ToString::to_string).collect::<Vec<_>>(),
+        "interrupted_runs": report.interrupted.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
+        "running_runs": report.running.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
+        "notes": report.notes,
+        "totals": {
+            "compared": report.compared,
+            "changed": report.changed.len(),
+            "stale": report.stale.len(),
+            "lost": report.lost.len(),
+            "pending": report.pending.len(),
+            "unreadable": report.unreadable.len(),
+            "unknown": report.unknown.len(),
+            "interrupted_runs": report.interrupted.len(),
+            "running_runs": report.running.len(),
+            "superseded": report.superseded,
+            "in_git": report.in_git,
+            "gone_outside": report.gone_outside,
+            "elsewhere": report.elsewhere,
+            "unapplied_segments": report.unapplied.segments,
+            "unapplied_bytes": report.unapplied.bytes,
+        },
+    })
+}
+
+fn recorded_json(file: &RecordedFile) -> Value {
+    let mut value = artifact_json(&file.artifact);
+    value["written_by"] = file.writer.as_ref().map_or(Value::Null, |writer| {
+        json!({
+            "run_tail": writer.tail, "run_id": writer.run_id.as_str(), "kind": writer.kind.as_str(),
+            "at": writer.at.rfc3339(),
+        })
+    });
+    value
+}
