@@ -346,6 +346,12 @@ pub(crate) mod tests {
         (artifact, role)
     }
 
+    fn changed_file(word: &str, kind: ChangeKind) -> ChangedFile {
+        let (artifact, _) = artifact(word);
+        let (path, digest, size_bytes) = (artifact.path, Some(artifact.digest), artifact.size_bytes);
+        ChangedFile { path, kind, digest, size_bytes }
+    }
+
     fn run_id(run: u8) -> RunId {
         RunId::at(Timestamp::from_micros(i64::from(run) * 1_000_000))
     }
@@ -355,7 +361,7 @@ pub(crate) mod tests {
     }
 
     /// Reads a history, one fact a line, in the order of time:
-    /// `run 1 lr=0.1 commit:aaa changed:train.py=x`, `metric 1 loss=0.5`, or a step:
+    /// `run 1 lr=0.1 commit:aaa changed:train.py=x untracked:new.py=y`, `metric 1 loss=0.5`, or a step:
     /// `1 train [keyed] lr=0.1 SUBJECT: data.csv=x !train.py=y -> model.pt=z`, or `… -> FAILED reason`.
     /// `{run}` and `{run_id}` stand for the names of the run's folder and of the run.
     pub(crate) fn history(text: &str) -> History {
@@ -396,13 +402,9 @@ pub(crate) mod tests {
                         run.code.repository = true;
                         run.code.commit = Some(commit.to_owned());
                     } else if let Some(file) = word.strip_prefix("changed:") {
-                        let (artifact, _) = artifact(file);
-                        run.code.changed.push(ChangedFile {
-                            path: artifact.path,
-                            kind: ChangeKind::Modified,
-                            digest: Some(artifact.digest),
-                            size_bytes: artifact.size_bytes,
-                        });
+                        run.code.changed.push(changed_file(file, ChangeKind::Modified));
+                    } else if let Some(file) = word.strip_prefix("untracked:") {
+                        run.code.untracked.push(changed_file(file, ChangeKind::Untracked));
                     } else {
                         let (name, value) = word.split_once('=').unwrap();
                         run.parameters.push((name.to_owned(), value.to_owned()));
@@ -618,6 +620,15 @@ pub(crate) mod tests {
         let commits = CommitFiles::Known(vec![file("a.py"), file("c.py")]);
         assert_eq!(lines(&differences(text, &commits)), ["code a.py?", "code b.py", "code c.py"]);
         assert_eq!(lines(&differences(text, &CommitFiles::Unknown)), ["code a.py?", "code b.py?"]);
+    }
+
+    #[test]
+    fn an_untracked_file_is_code_unless_a_recorded_step_wrote_it() {
+        check(
+            "run 1 commit:aaa\n1 t x: d=1 -> o=1\n3 p x: a=1 -> out=1\n\
+             run 2 commit:aaa untracked:out=1 untracked:new.py=1\n2 t x: d=1 -> o=1",
+            &["code new.py"],
+        );
     }
 
     #[test]

@@ -1,0 +1,280 @@
+//! Journal, store and walks on synthetic workspaces of 10^4, 10^5 and 10^6 artifacts, the answers also from a cold process.
+//!
+//! A workspace is made of pipelines of twenty steps, each step reading what the one before wrote, and of one shared input that
+//! many runs of one step read. `LINEAGE_BENCH_ARTIFACTS=10000,100000` chooses other sizes. Under `--test` one small size is used.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+use lineage::disk::Disk;
+use lineage::journal::Writer;
+use lineage::model::{
+    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind,
+    RunOutcome, RunStatus, Step, StepStatus, Timestamp, Used,
+};
+use lineage::ops::Workspace;
+use lineage::query;
+
+/// Steps in a pipeline.
+const DEPTH: usize = 20;
+
+fn is_trial() -> bool {
+    std::env::args().any(|argument| argument == "--test")
+}
+
+fn sizes() -> Vec<usize> {
+    if is_trial() {
+        return vec![1_000];
+    }
+    let chosen =
+        std::env::var("LINEAGE_BENCH_ARTIFACTS").unwrap_or_else(|_| "10000,100000,1000000".to_owned());
+    chosen.split(',').map(|size| size.trim().parse().expect("sizes are numbers")).collect()
+}
+
+/// How many runs read the shared input in a store of so many artifacts.
+fn readers(artifacts: usize) -> usize {
+    artifacts / 10
+}
+
+/// Writes facts whose times go on, microsecond by microsecond.
+struct Facts {
+    writer: Writer,
+    now: i64,
+    runs: i64,
+}
+
+impl Facts {
+    fn create(workspace: &Workspace) -> Self {
+        let writer = Writer::create(&Disk::new(), &workspace.journal(), 1).expect("a segment");
+        Facts { writer, now: 1_700_000_000_000_000, runs: 0 }
+    }
+
+    fn tick(&mut self) -> Timestamp {
+        self.now += 1;
+        Timestamp::from_micros(self.now)
+    }
+
+    fn add(&mut self, fact: &Fact) {
+        self.writer.append(fact).expect("the journal takes it");
+    }
+
+    fn run(&mut self) -> NodeId {
+        let started_at = self.tick();
+        let id = NodeId::new(started_at);
+        self.runs += 1;
+        let second = Timestamp::from_micros(1_000_000_000_000_000 + self.runs * 1_000_000);
+        self.add(&Fact::RunStarted(Run {
+            id,
+            run_id: RunId::at(second),
+            name: "synthetic".to_owned(),
+            kind: RunKind::Command,
+            arguments: vec!["python".to_owned(), "step.py".to_owned()],
+            parameters: vec![("seed".to_owned(), self.runs.to_string())],
+            folder: String::new(),
+            code: CodeState::default(),
+            started_at,
+            parent: None,
+            recorder: "bench".to_owned(),
+            host: "bench".to_owned(),
+            segment: 1,
+        }));
+        id
+    }
+
+    fn end(&mut self, run: NodeId) {
+        let at = self.tick();
+        self.add(&Fact::RunOutcome(RunOutcome {
+            run,
+            at,
+            status: RunStatus::Succeeded,
+            exit_code: Some(0),
+            reason: None,
+            code: None,
+            arguments: Vec::new(),
+            segment: 1,
+        }));
+    }
+
+    fn step(&mut self, run: NodeId, inputs: &[Artifact], output: &Artifact) {
+        let started_at = self.tick();
+        let used = inputs.iter().map(|artifact| Used {
+            artifact: artifact.clone(),
+            at: started_at,
+            evidence: Evidence::Observed,
+            role: Role::Data,
+        });
+        let used = used.collect();
+        let ended_at = self.tick();
+        self.add(&Fact::StepDone(Step {
+            id: NodeId::new(started_at),
+            run,
+            name: "step".to_owned(),
+            subject: String::new(),
+            status: StepStatus::Succeeded,
+            reason: None,
+            started_at,
+            ended_at,
+            parameters: Vec::new(),
+            key: None,
+            cached_from: None,
+            used,
+            generated: vec![Generated {
+                artifact: output.clone(),
+                at: ended_at,
+                evidence: Evidence::Observed,
+                role: Role::Data,
+            }],
+        }));
+    }
+}
+
+fn artifact(path: String) -> Artifact {
+    let digest = Digest::of(path.as_bytes());
+    Artifact { path: ArtifactPath::new(path).expect("a path"), digest, size_bytes: 1_000 }
+}
+
+fn shared() -> Artifact {
+    artifact("config/shared.yaml".to_owned())
+}
+
+fn chain_file(chain: usize, depth: usize) -> Artifact {
+    artifact(format!("data/chain_{chain:07}/stage_{depth:02}.json"))
+}
+
+/// A workspace, and what making it cost.
+struct Synthetic {
+    folder: tempfile::TempDir,
+    workspace: Workspace,
+    edges: usize,
+    journal: Duration,
+    journal_bytes: u64,
+    apply: Duration,
+}
+
+/// Records pipelines until there are `artifacts` of them, with every tenth artifact made from the shared input.
+fn synthetic(artifacts: usize) -> Synthetic {
+    let folder = tempfile::tempdir().expect("a folder");
+    let workspace = Workspace::init(folder.path()).expect("a workspace");
+    let start = Instant::now();
+    let mut facts = Facts::create(&workspace);
+    let mut edges = 0;
+    let readers = readers(artifacts);
+    for chain in 0..(artifacts - readers) / DEPTH {
+        let run = facts.run();
+        // The first chain also reads what a hundred thousand others read.
+        let mut inputs = vec![artifact(format!("data/raw/{chain:07}.txt")), shared()];
+        inputs.truncate(if chain == 0 { 2 } else { 1 });
+        for depth in 0..DEPTH {
+            let output = chain_file(chain, depth);
+            facts.step(run, &inputs, &output);
+            edges += inputs.len() + 1;
+            inputs = vec![output];
+        }
+        facts.end(run);
+    }
+    for reader in 0..readers {
+        let run = facts.run();
+        facts.step(run, &[shared()], &artifact(format!("out/{reader:07}.json")));
+        edges += 2;
+        facts.end(run);
+    }
+    facts.writer.commit().expect("the disk takes it");
+    let journal_bytes = facts.writer.length();
+    drop(facts);
+    let (journal, start) = (start.elapsed(), Instant::now());
+    workspace.store().apply(&workspace.journal()).expect("the store takes it");
+    Synthetic { folder, workspace, edges, journal, journal_bytes, apply: start.elapsed() }
+}
+
+fn answers(criterion: &mut Criterion) {
+    for size in sizes() {
+        let made = synthetic(size);
+        let edges_a_second = made.edges as f64 / made.apply.as_secs_f64();
+        eprintln!(
+            "{size} artifacts, {} edges: journal {:.1} MB in {:.2?} ({:.0} edges/s), applied in {:.2?} ({edges_a_second:.0} edges/s), store {:.0} MB",
+            made.edges,
+            made.journal_bytes as f64 / 1e6,
+            made.journal,
+            made.edges as f64 / made.journal.as_secs_f64(),
+            made.apply,
+            std::fs::metadata(made.workspace.store().path()).map_or(0, |m| m.len()) as f64 / 1e6,
+        );
+        let last = (size - readers(size)) / DEPTH - 1;
+        let mut group = criterion.benchmark_group("answers");
+        group.sample_size(20);
+        for (name, file) in [
+            ("show, 20 steps deep", chain_file(last, DEPTH - 1)),
+            ("show, 20 steps deep, one input read by a tenth of all", chain_file(0, DEPTH - 1)),
+        ] {
+            let word = file.path.to_string();
+            group.bench_function(BenchmarkId::new(format!("cold process: {name}"), size), |b| {
+                b.iter(|| show(made.folder.path(), &[&word]));
+            });
+            group.bench_function(BenchmarkId::new(format!("open and walk: {name}"), size), |b| {
+                b.iter(|| assert_eq!(steps_up(&made.workspace, &file), DEPTH));
+            });
+        }
+        group.sample_size(10);
+        group.throughput(Throughput::Elements(2 * readers(size) as u64 + 1));
+        group.bench_function(BenchmarkId::new("open and walk: --down of the shared input", size), |b| {
+            b.iter(|| assert_eq!(steps_down(&made.workspace, &shared()), readers(size) + DEPTH));
+        });
+        group.bench_function(BenchmarkId::new("cold process: show --down of the shared input", size), |b| {
+            b.iter(|| show(made.folder.path(), &["config/shared.yaml", "--down"]));
+        });
+        group.finish();
+    }
+}
+
+/// A chain of runs, each reading what the one before wrote.
+fn chain(criterion: &mut Criterion) {
+    let length = if is_trial() { 100 } else { 10_000 };
+    let folder = tempfile::tempdir().expect("a folder");
+    let workspace = Workspace::init(folder.path()).expect("a workspace");
+    let mut facts = Facts::create(&workspace);
+    for link in 0..length {
+        let run = facts.run();
+        let output = artifact(format!("chain/{link}.json"));
+        let input = artifact(format!("chain/{}.json", link as i64 - 1));
+        facts.step(run, &[input], &output);
+        facts.end(run);
+    }
+    facts.writer.commit().expect("the disk takes it");
+    drop(facts);
+    workspace.store().apply(&workspace.journal()).expect("the store takes it");
+    let last = artifact(format!("chain/{}.json", length - 1));
+    criterion.bench_function(&format!("a chain of {length} runs, whole"), |b| {
+        b.iter(|| assert_eq!(steps_up(&workspace, &last), length));
+    });
+}
+
+fn steps_up(workspace: &Workspace, file: &Artifact) -> usize {
+    let snapshot = workspace.store().snapshot().expect("readable").expect("there");
+    let path = snapshot.path_no(&file.path).expect("readable").expect("recorded");
+    let number = snapshot.artifact_no(path, &file.digest).expect("readable").expect("recorded");
+    query::upstream(&snapshot, number, i64::MAX, u32::MAX).expect("readable").steps.len()
+}
+
+fn steps_down(workspace: &Workspace, file: &Artifact) -> usize {
+    let snapshot = workspace.store().snapshot().expect("readable").expect("there");
+    let path = snapshot.path_no(&file.path).expect("readable").expect("recorded");
+    let number = snapshot.artifact_no(path, &file.digest).expect("readable").expect("recorded");
+    query::downstream(&snapshot, number, u32::MAX).expect("readable").steps.len()
+}
+
+/// Runs `lineage show` as its own process.
+fn show(folder: &Path, arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_lineage"))
+        .arg("show")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+criterion_group!(benches, answers, chain);
+criterion_main!(benches);
