@@ -32,12 +32,12 @@ pub enum Operation {
 
 /// Decides over faults; tests implement it.
 pub trait Faults: Send + Sync {
-    /// Is asked before each operation: `Ok(n)` lets it happen, an append only up to its first `n` bytes, after which it fails
+    /// Is asked before each operation on `path` (a rename's target; `from` is its source): `Ok(n)` lets it happen, an append only up to its first `n` bytes, after which it fails
     /// with "no space left"; an error is returned instead of doing it.
     ///
     /// # Errors
     /// The fault.
-    fn before(&self, operation: Operation, path: &Path) -> io::Result<usize>;
+    fn before(&self, operation: Operation, path: &Path, from: Option<&Path>) -> io::Result<usize>;
 }
 
 /// A way to the disk; cheap to clone.
@@ -65,12 +65,12 @@ impl Disk {
 
     fn ask(&self, operation: Operation, path: &Path) -> io::Result<usize> {
         match &self.faults {
-            Some(faults) => faults.before(operation, path),
+            Some(faults) => faults.before(operation, path, None),
             None => Ok(usize::MAX),
         }
     }
 
-    /// Makes a folder and those above it; it is no error where it exists.
+    /// Makes a folder and those above it, so that they survive a crash; it is no error where it exists.
     ///
     /// # Errors
     /// As the system gives them.
@@ -78,8 +78,15 @@ impl Disk {
         if path.is_dir() {
             return Ok(());
         }
+        let missing = path.ancestors().take_while(|folder| !folder.is_dir());
+        let above: Vec<PathBuf> = missing.filter_map(|f| f.parent().map(Path::to_owned)).collect();
         self.ask(Operation::CreateFolders, path)?;
-        fs::create_dir_all(path)
+        fs::create_dir_all(path)?;
+        // A new folder is an entry of the one above it, which must reach the disk as well.
+        for folder in above {
+            self.sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder })?;
+        }
+        Ok(())
     }
 
     /// Makes a file that must not exist, for appending.
@@ -90,6 +97,30 @@ impl Disk {
         self.ask(Operation::Create, path)?;
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         Ok(DiskFile { disk: self.clone(), file, path: path.to_owned(), length: 0 })
+    }
+
+    /// Makes a file for appending that others see under `path` only when `prepare` is through with it. An older file of that
+    /// name is replaced. The caller forces the folder to the disk.
+    ///
+    /// # Errors
+    /// As the system gives them; nothing is seen under `path` then that was not there before.
+    pub fn create_prepared(
+        &self,
+        path: &Path,
+        prepare: impl FnOnce(&mut DiskFile) -> io::Result<()>,
+    ) -> io::Result<DiskFile> {
+        let temporary = temporary_name(path);
+        let made = self.create_new(&temporary).and_then(|mut file| {
+            prepare(&mut file)?;
+            self.rename(&temporary, path)?;
+            file.path = path.to_owned();
+            Ok(file)
+        });
+        if made.is_err() {
+            // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
+            let _ = self.remove(&temporary);
+        }
+        made
     }
 
     /// Writes a whole file so that at every moment either the old or the new one is there, and the new one survives a crash:
@@ -108,20 +139,11 @@ impl Disk {
     /// # Errors
     /// As the system gives them; the old file, if there was one, is intact then.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let temporary = temporary_name(path);
-        let written = self.write_then_rename(&temporary, path, bytes);
-        if written.is_err() {
-            // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
-    }
-
-    fn write_then_rename(&self, temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.create_new(temporary)?;
-        file.append(bytes)?;
-        file.sync()?;
-        self.rename(temporary, path)
+        let replaced = self.create_prepared(path, |file| {
+            file.append(bytes)?;
+            file.sync()
+        });
+        replaced.map(drop)
     }
 
     /// Renames a file over another.
@@ -129,7 +151,9 @@ impl Disk {
     /// # Errors
     /// As the system gives them.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.ask(Operation::Rename, to)?;
+        if let Some(faults) = &self.faults {
+            faults.before(Operation::Rename, to, Some(from))?;
+        }
         fs::rename(from, to)
     }
 
@@ -229,38 +253,135 @@ impl DiskFile {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::HashMap;
     use std::sync::Mutex;
 
     use super::*;
 
-    /// Lets `countdown` operations happen, then stops everything: a crash, as far as files are concerned.
+    /// What a power cut leaves of what was not forced to the disk.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Leaves {
+        /// All of it: a crash of the process alone.
+        Everything,
+        /// The entries of folders, but not the bytes of files.
+        Entries,
+        /// Neither.
+        Nothing,
+    }
+
+    impl Leaves {
+        pub(crate) const ALL: [Leaves; 3] = [Leaves::Everything, Leaves::Entries, Leaves::Nothing];
+    }
+
+    /// Lets so many operations happen, then stops everything: a crash, as far as files are concerned.
     ///
-    /// What was appended and not synced by then is cut off when [`Crash::settle`] is called, as a power cut may do.
+    /// [`Crash::settle`] then takes away what a power cut may take of all that was not forced to the disk.
     pub(crate) struct Crash {
         countdown: Mutex<i64>,
-        synced: Mutex<std::collections::HashMap<PathBuf, u64>>,
+        state: Mutex<State>,
+    }
+
+    #[derive(Default)]
+    struct State {
+        /// Files made or appended to, and how many of their bytes were forced to the disk.
+        synced: HashMap<PathBuf, u64>,
+        /// How to take back the changes of folders that were not forced to the disk, the oldest first.
+        changes: Vec<Change>,
+    }
+
+    struct Change {
+        folder: PathBuf,
+        undo: Undo,
+    }
+
+    enum Undo {
+        Remove(PathBuf),
+        Restore(PathBuf, Vec<u8>),
+        Rename { from: PathBuf, to: PathBuf, old: Option<Vec<u8>> },
+    }
+
+    fn folder_of(path: &Path) -> PathBuf {
+        path.parent().unwrap().to_owned()
     }
 
     impl Crash {
         pub(crate) fn after(operations: i64) -> Arc<Self> {
-            Arc::new(Crash { countdown: Mutex::new(operations), synced: Mutex::default() })
+            Arc::new(Crash { countdown: Mutex::new(operations), state: Mutex::default() })
         }
 
         pub(crate) fn happened(&self) -> bool {
             *self.countdown.lock().unwrap() < 0
         }
 
-        pub(crate) fn settle(&self) {
-            for (path, length) in self.synced.lock().unwrap().iter() {
-                if let Ok(file) = OpenOptions::new().write(true).open(path) {
+        /// Takes away what a power cut takes.
+        pub(crate) fn settle(&self, leaves: Leaves) {
+            let mut state = self.state.lock().unwrap();
+            if leaves == Leaves::Everything {
+                return;
+            }
+            for (path, length) in &state.synced {
+                if let Ok(file) = OpenOptions::new().write(true).open(path)
+                    && file.metadata().unwrap().len() > *length
+                {
                     file.set_len(*length).unwrap();
+                }
+            }
+            if leaves == Leaves::Entries {
+                return;
+            }
+            while let Some(Change { undo, .. }) = state.changes.pop() {
+                match undo {
+                    Undo::Remove(path) => drop(fs::remove_file(path)),
+                    Undo::Restore(path, bytes) => fs::write(path, bytes).unwrap(),
+                    Undo::Rename { from, to, old } => {
+                        if fs::rename(&to, from).is_ok()
+                            && let Some(old) = old
+                        {
+                            fs::write(to, old).unwrap();
+                        }
+                    }
                 }
             }
         }
     }
 
+    impl State {
+        fn note(&mut self, operation: Operation, path: &Path, from: Option<&Path>) {
+            let folder = folder_of(path);
+            match operation {
+                Operation::Create => {
+                    self.synced.insert(path.to_owned(), 0);
+                    let undo = Undo::Remove(path.to_owned());
+                    self.changes.push(Change { folder, undo });
+                }
+                Operation::Sync => {
+                    let length = fs::metadata(path).map_or(0, |m| m.len());
+                    self.synced.insert(path.to_owned(), length);
+                }
+                Operation::Remove => {
+                    if let Ok(bytes) = fs::read(path) {
+                        let undo = Undo::Restore(path.to_owned(), bytes);
+                        self.changes.push(Change { folder, undo });
+                    }
+                    self.synced.remove(path);
+                }
+                Operation::Rename => {
+                    let from = from.expect("a rename has a source").to_owned();
+                    let (to, old) = (path.to_owned(), fs::read(path).ok());
+                    if let Some(length) = self.synced.remove(&from) {
+                        self.synced.insert(to.clone(), length);
+                    }
+                    let undo = Undo::Rename { from, to, old };
+                    self.changes.push(Change { folder, undo });
+                }
+                Operation::SyncFolder => self.changes.retain(|change| change.folder != path),
+                Operation::CreateFolders | Operation::Append(_) | Operation::Truncate => {}
+            }
+        }
+    }
+
     impl Faults for Crash {
-        fn before(&self, operation: Operation, path: &Path) -> io::Result<usize> {
+        fn before(&self, operation: Operation, path: &Path, from: Option<&Path>) -> io::Result<usize> {
             let mut left = self.countdown.lock().unwrap();
             *left -= 1;
             if *left < 0 {
@@ -270,35 +391,101 @@ pub(crate) mod tests {
                     _ => Err(io::Error::other("crashed")),
                 };
             }
-            let mut synced = self.synced.lock().unwrap();
-            match operation {
-                Operation::Create => {
-                    synced.insert(path.to_owned(), 0);
-                }
-                Operation::Sync => {
-                    let length = fs::metadata(path)?.len();
-                    synced.insert(path.to_owned(), length);
-                }
-                _ => {}
-            }
+            self.state.lock().unwrap().note(operation, path, from);
             Ok(usize::MAX)
+        }
+    }
+
+    /// A disk that takes so many bytes and no more, until it is given more.
+    pub(crate) struct Full {
+        room: Mutex<usize>,
+    }
+
+    impl Full {
+        pub(crate) fn with_room(bytes: usize) -> Arc<Self> {
+            Arc::new(Full { room: Mutex::new(bytes) })
+        }
+
+        pub(crate) fn give(&self, bytes: usize) {
+            *self.room.lock().unwrap() += bytes;
+        }
+    }
+
+    impl Faults for Full {
+        fn before(&self, operation: Operation, _: &Path, _: Option<&Path>) -> io::Result<usize> {
+            let Operation::Append(length) = operation else {
+                return Ok(usize::MAX);
+            };
+            let mut room = self.room.lock().unwrap();
+            let taken = length.min(*room);
+            *room -= taken;
+            Ok(taken)
+        }
+    }
+
+    /// Fails the n-th operation of a sort, once; what a failed sync did not force to the disk is gone from the file.
+    pub(crate) struct FailOnce {
+        wanted: fn(Operation) -> bool,
+        left: Mutex<i64>,
+    }
+
+    impl FailOnce {
+        pub(crate) fn at(number: i64, wanted: fn(Operation) -> bool) -> Arc<Self> {
+            Arc::new(FailOnce { wanted, left: Mutex::new(number) })
+        }
+    }
+
+    impl Faults for FailOnce {
+        fn before(&self, operation: Operation, _: &Path, _: Option<&Path>) -> io::Result<usize> {
+            if !(self.wanted)(operation) {
+                return Ok(usize::MAX);
+            }
+            let mut left = self.left.lock().unwrap();
+            *left -= 1;
+            match (*left, operation) {
+                (-1, Operation::Append(length)) => Ok(length / 2),
+                (-1, _) => Err(io::Error::other("input/output error")),
+                _ => Ok(usize::MAX),
+            }
         }
     }
 
     #[test]
     fn a_crash_at_any_operation_leaves_the_old_file_or_the_new_one() {
-        for operations in 0..12 {
+        for (operations, leaves) in (0..12).flat_map(|n| Leaves::ALL.map(|leaves| (n, leaves))) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("file");
             Disk::new().write_whole(&path, b"old").unwrap();
             let crash = Crash::after(operations);
             let outcome = Disk::with_faults(crash.clone()).write_whole(&path, b"new and longer");
+            crash.settle(leaves);
             let found = fs::read(&path).unwrap();
-            assert!(found == b"old" || found == b"new and longer", "{operations}: {found:?}");
+            assert!(found == b"old" || found == b"new and longer", "{operations} {leaves:?}: {found:?}");
             assert_eq!(outcome.is_err(), crash.happened(), "{operations}");
             if outcome.is_ok() {
                 assert_eq!(found, b"new and longer");
             }
         }
+    }
+
+    #[test]
+    fn a_new_folder_is_forced_to_the_disk_with_those_above_it() {
+        #[derive(Default)]
+        struct Log(Mutex<Vec<PathBuf>>);
+        impl Faults for Log {
+            fn before(&self, operation: Operation, path: &Path, _: Option<&Path>) -> io::Result<usize> {
+                if operation == Operation::SyncFolder {
+                    self.0.lock().unwrap().push(path.to_owned());
+                }
+                Ok(usize::MAX)
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(Log::default());
+        let disk = Disk::with_faults(log.clone());
+        disk.create_folders(&folder.path().join("a/b")).unwrap();
+        disk.create_folders(&folder.path().join("a/b")).unwrap();
+        let expected = [folder.path().join("a"), folder.path().to_owned()];
+        assert_eq!(*log.0.lock().unwrap(), expected);
     }
 }

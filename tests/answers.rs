@@ -281,7 +281,7 @@ fn a_damaged_segment_header_and_a_shortened_segment_are_found() {
     let bytes = fs::read(&segment).unwrap();
     flip(&segment, |_| 3);
     let faults = findings(&scene.verify(1)["faults"]);
-    assert!(faults[0].contains("does not begin with a header"), "{faults:?}");
+    assert!(faults[0].contains("its header is damaged"), "{faults:?}");
     fs::write(&segment, &bytes[..bytes.len() / 2]).unwrap();
     let faults = findings(&scene.verify(1)["faults"]);
     assert!(faults[0].contains("when it was applied to the store"), "{faults:?}");

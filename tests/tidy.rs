@@ -125,8 +125,10 @@ fn sources() -> Vec<Source> {
 /// Returns the modules in a folder that are declared under `#[cfg(test)]`.
 fn modules_for_tests(folder: &Path) -> Vec<String> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    // A folder's modules are declared in a file in it, or in one beside it that has its name.
+    let beside = Some(folder.with_extension("rs")).filter(|path| path.is_file());
+    let inside = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in inside.chain(beside) {
         if path.extension().is_none_or(|ending| ending != "rs") {
             continue;
         }

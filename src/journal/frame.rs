@@ -7,6 +7,7 @@
 //! ```
 //! Integers are little-endian. A checksum is the first eight bytes of BLAKE3 over all that comes before it in the header or
 //! frame; that of a frame also covers the segment's id and the frame's place in it, so that no frame passes for another.
+//! The header's first 40 bytes mean the same in every format, so that a program can always name the one that can read a segment.
 
 /// Bytes of a segment's header.
 pub(crate) const HEADER_BYTES: usize = 40;
@@ -14,7 +15,8 @@ pub(crate) const HEADER_BYTES: usize = 40;
 pub(crate) const FRAME_OVERHEAD_BYTES: usize = 14;
 /// The longest payload, in bytes.
 pub(crate) const PAYLOAD_MAX_BYTES: usize = 64 << 20;
-const MAGIC: &[u8; 8] = b"LINEAGEJ";
+/// The first bytes of a segment.
+pub(crate) const MAGIC: &[u8; 8] = b"LINEAGEJ";
 const FORMAT: u16 = 1;
 
 /// What the header of a segment says.
@@ -50,6 +52,15 @@ impl Header {
         let sum = short_sum(&[&bytes[..32]]);
         bytes[32..].copy_from_slice(&sum);
         bytes
+    }
+
+    /// Returns the segment that a header at the front of `bytes` names, of whatever format; `None` where there is none.
+    pub fn segment_of(bytes: &[u8]) -> Option<u128> {
+        let bytes = bytes.get(..HEADER_BYTES)?;
+        let right = &bytes[..8] == MAGIC && short_sum(&[&bytes[..32]]) == bytes[32..];
+        let mut segment = [0; 16];
+        segment.copy_from_slice(&bytes[16..32]);
+        right.then(|| u128::from_le_bytes(segment))
     }
 
     /// Reads the header's bytes.
@@ -103,7 +114,7 @@ pub(crate) enum RawFrame<'a> {
         /// Bytes of the whole frame.
         length: usize,
     },
-    /// All bytes are there, and they are wrong.
+    /// What is there cannot be a frame, nor the front of one.
     Damaged {
         /// Bytes of the frame, if its length can be believed.
         length: usize,
@@ -119,7 +130,7 @@ pub(crate) fn read_frame(segment: u128, offset: u64, bytes: &[u8]) -> RawFrame<'
     };
     let payload_bytes = u32::from_le_bytes(*front) as usize;
     if payload_bytes > PAYLOAD_MAX_BYTES {
-        return RawFrame::Short;
+        return RawFrame::Damaged { length: 1 };
     }
     let length = payload_bytes + FRAME_OVERHEAD_BYTES;
     let Some(frame) = bytes.get(..length) else {
@@ -132,11 +143,57 @@ pub(crate) fn read_frame(segment: u128, offset: u64, bytes: &[u8]) -> RawFrame<'
     RawFrame::Whole { kind: body[4], version: body[5], payload: &body[6..], length }
 }
 
+/// Kinds and versions of records lie below this; the search for the next frame after damage relies on it.
+const CODES_END: u8 = 64;
+/// So many bytes are hashed at most in the search for the next frame after damage, each try counted as a block at least.
+const SEARCH_MAX_BYTES: usize = 128 << 20;
+const SEARCH_BLOCK_BYTES: usize = 64;
+
+/// Searches for the next whole frame after damage that begins at `at` in `bytes`, of which `start` is the place in the segment.
+///
+/// A damaged length says nothing on where the next frame begins, so every place is tried; the checksum covers the place, so
+/// that no bytes are taken for a frame that are not one.
+pub(crate) fn next_whole(segment: u128, start: u64, bytes: &[u8], at: usize) -> Option<usize> {
+    let mut budget = SEARCH_MAX_BYTES;
+    let mut places = at + 1..bytes.len();
+    let found = places.find(|next| is_whole(segment, start, bytes, *next, &mut budget));
+    if found.is_some() {
+        return found;
+    }
+    // Where the search was given up, the damaged frame's own length is the last hope.
+    match read_frame(segment, start + at as u64, &bytes[at..]) {
+        RawFrame::Damaged { length } => {
+            let next = at + length;
+            let whole = is_whole(segment, start, bytes, next, &mut { usize::MAX });
+            whole.then_some(next)
+        }
+        RawFrame::Whole { .. } | RawFrame::Short => None,
+    }
+}
+
+fn is_whole(segment: u128, start: u64, bytes: &[u8], at: usize, budget: &mut usize) -> bool {
+    let front = bytes.get(at..).and_then(|rest| rest.first_chunk::<6>());
+    let Some([a, b, c, d, kind, version]) = front else {
+        return false;
+    };
+    let length = (u32::from_le_bytes([*a, *b, *c, *d]) as usize).saturating_add(FRAME_OVERHEAD_BYTES);
+    let plausible = (1..CODES_END).contains(kind) && (1..CODES_END).contains(version);
+    if !plausible || length > bytes.len() - at {
+        return false;
+    }
+    let Some(left) = budget.checked_sub(length.max(SEARCH_BLOCK_BYTES)) else {
+        return false;
+    };
+    *budget = left;
+    matches!(read_frame(segment, start + at as u64, &bytes[at..]), RawFrame::Whole { .. })
+}
+
 fn frame_sum(segment: u128, offset: u64, body: &[u8]) -> [u8; 8] {
     short_sum(&[&segment.to_le_bytes(), &offset.to_le_bytes(), body])
 }
 
-fn short_sum(parts: &[&[u8]]) -> [u8; 8] {
+/// Returns the first eight bytes of BLAKE3 over `parts`, one after the other.
+pub(crate) fn short_sum(parts: &[&[u8]]) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(part);

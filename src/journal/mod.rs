@@ -9,10 +9,12 @@ mod frame;
 mod pack;
 mod reader;
 mod segments;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use codec::{decode, encode};
 pub use pack::pack;
 pub use reader::{Frame, Reader, Tail};
-pub use segments::{Listing, SegmentBytes, SegmentRef, list, read_segment, writer_is_alive};
+pub use segments::{Listing, SegmentBytes, SegmentRef, list, pack_of, read_segment, writer_is_alive};
 pub use writer::Writer;

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::journal::codec;
-use crate::journal::frame::{Header, HeaderFault, RawFrame, read_frame};
+use crate::journal::frame::{self, Header, HeaderFault, RawFrame, read_frame};
 use crate::journal::segments::SegmentBytes;
+use crate::journal::writer::program_version;
 use crate::model::Fact;
 
 /// A frame read from a segment.
@@ -32,6 +33,8 @@ pub struct Reader<'a> {
     name: String,
     header: Header,
     rest: &'a [u8],
+    /// Whether the segment goes on after `rest`.
+    more: bool,
     start: u64,
     at: usize,
     damaged: Vec<u64>,
@@ -43,23 +46,40 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// A store error where the header is damaged or of a format this program does not know.
     pub fn new(name: &str, bytes: &'a SegmentBytes) -> Result<Option<Self>> {
-        let header = match Header::from_bytes(&bytes.header) {
-            Ok(header) => header,
+        let mut reader = Reader {
+            name: name.to_owned(),
+            header: Header { segment: bytes.segment, program: program_version() },
+            rest: &bytes.rest,
+            more: bytes.more,
+            start: bytes.offset,
+            at: 0,
+            damaged: Vec::new(),
+        };
+        match Header::from_bytes(&bytes.header) {
+            Ok(header) if header.segment == bytes.segment => reader.header = header,
+            Ok(header) => {
+                return Err(Error::store(format!(
+                    "journal segment `{name}` holds segment {:032x}: it is not what its name says",
+                    header.segment
+                ))
+                .hint("nothing was changed; give the file back its name"));
+            }
             Err(HeaderFault::Short) => return Ok(None),
+            // The checksum of a frame covers the segment's id, so frames that fit the file's name are the segment's.
+            Err(HeaderFault::Damaged) if reader.has_frames() => reader.damaged.push(0),
             Err(HeaderFault::Damaged) => {
                 return Err(Error::store(format!("journal segment `{name}` does not begin with a header"))
                     .hint("nothing was changed; `lineage verify` lists what is damaged"));
             }
             Err(HeaderFault::Newer(program)) => return Err(from_the_future(name, program)),
-        };
-        Ok(Some(Reader {
-            name: name.to_owned(),
-            header,
-            rest: &bytes.rest,
-            start: bytes.offset,
-            at: 0,
-            damaged: Vec::new(),
-        }))
+        }
+        Ok(Some(reader))
+    }
+
+    fn has_frames(&self) -> bool {
+        let first = read_frame(self.header.segment, self.start, self.rest);
+        matches!(first, RawFrame::Whole { .. })
+            || frame::next_whole(self.header.segment, self.start, self.rest, 0).is_some()
     }
 
     /// Returns the segment's id.
@@ -72,7 +92,7 @@ impl<'a> Reader<'a> {
         self.start + self.at as u64
     }
 
-    /// Returns where damaged frames were passed over.
+    /// Returns where damage begins that was passed over: one place for all damaged frames in a row.
     pub fn damaged(&self) -> &[u64] {
         &self.damaged
     }
@@ -85,43 +105,50 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the next frame; `None` at the last whole one.
+    /// Reads the next frame; `None` at the last whole one of the bytes given.
     ///
     /// A damaged frame that whole frames follow is damage in the middle: it is passed over and counted. One that none
     /// follows is the torn tail.
     ///
     /// # Errors
     /// A store error for a frame of a kind or version this program does not know, or one that cannot be decoded although
-    /// its checksum is right.
+    /// its checksum is right. The reader stays before that frame.
     #[expect(
         clippy::should_implement_trait,
         reason = "it borrows nothing, but an Iterator of Results invites to go on after an error"
     )]
     pub fn next(&mut self) -> Result<Option<Frame>> {
         let mut at = self.at;
-        let mut passed = Vec::new();
+        let segment = self.header.segment;
         loop {
             let offset = self.start + at as u64;
-            match read_frame(self.header.segment, offset, &self.rest[at..]) {
-                RawFrame::Short => return Ok(None),
-                RawFrame::Damaged { length } => {
-                    passed.push(offset);
-                    at += length;
-                }
+            match read_frame(segment, offset, &self.rest[at..]) {
                 RawFrame::Whole { kind, version, payload, length } => {
                     let fact = codec::decode_parts(kind, version, payload)
                         .map_err(|fault| self.explain(fault, offset))?;
-                    self.damaged.append(&mut passed);
+                    if at > self.at {
+                        self.damaged.push(self.offset());
+                    }
                     self.at = at + length;
                     return Ok(Some(Frame { fact, offset }));
+                }
+                RawFrame::Short if self.more || self.at == self.rest.len() => return Ok(None),
+                RawFrame::Short | RawFrame::Damaged { .. } => {
+                    match frame::next_whole(segment, self.start, self.rest, at) {
+                        Some(next) => at = next,
+                        None => return Ok(None),
+                    }
                 }
             }
         }
     }
 
     fn explain(&self, fault: codec::Fault, offset: u64) -> Error {
+        // A newer program may give a known record a code that this one does not know.
+        let newer = self.header.program > program_version();
         match fault {
             codec::Fault::Unknown => from_the_future(&self.name, self.header.program),
+            codec::Fault::Damaged(_) if newer => from_the_future(&self.name, self.header.program),
             codec::Fault::Damaged(cause) => Error::store(format!(
                 "journal segment `{}` has a record at byte {offset} that cannot be read",
                 self.name

@@ -1,10 +1,13 @@
 //! Finding the segments of a journal: loose files, and packs that hold several.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::journal::frame::HEADER_BYTES;
+use crate::journal::frame::{self, HEADER_BYTES, Header, short_sum};
 
 /// The ending of a loose segment's file.
 pub(crate) const SEGMENT_ENDING: &str = "seg";
@@ -31,6 +34,10 @@ pub struct SegmentRef {
 pub struct Listing {
     /// The segments, by id: the order in which their writers began.
     pub segments: Vec<SegmentRef>,
+    /// The ids of all packs, opened or not.
+    pub packs: Vec<u128>,
+    /// Packs whose directory is damaged: their segments were searched for, and listed as far as they were found.
+    pub damaged_packs: Vec<PathBuf>,
     /// Files in the folder that are no segments, by name.
     pub strangers: Vec<PathBuf>,
 }
@@ -40,117 +47,226 @@ pub(crate) fn file_name(segment: u128) -> String {
     format!("{segment:032x}.{SEGMENT_ENDING}")
 }
 
-/// Lists the segments of the journal at `folder`. Packs whose name is in `known_packs` are not opened, and their segments not listed.
+/// Returns the name of a pack's file.
+pub(crate) fn pack_name(pack: u128) -> String {
+    format!("{pack:032x}.{PACK_ENDING}")
+}
+
+/// So often a journal is listed again when files vanish from it in between.
+const LISTINGS_MAX: usize = 1000;
+
+/// Lists the segments of the journal at `folder`. Packs that `known_packs` accepts are not opened, and their segments not listed.
+///
+/// Segments may be packed meanwhile: none is missed that was there when the call began.
 ///
 /// # Errors
 /// A store error where the folder or a pack cannot be read. A folder that is not there has no segments.
 pub fn list(folder: &Path, known_packs: &dyn Fn(u128) -> bool) -> Result<Listing> {
-    let unreadable = |path: &Path| {
-        let message = format!("cannot read the journal at `{}`", path.display());
-        move |cause: std::io::Error| Error::store(message.clone()).because(cause)
-    };
+    let mut before = names(folder)?;
+    for _ in 0..LISTINGS_MAX {
+        // One pass over a folder may miss a file that is replaced by another just then. What replaces it is there before it
+        // goes, so a second pass that misses nothing of the first has missed nothing at all.
+        let now = names(folder)?;
+        let vanished = before.difference(&now).any(|name| id_of(Path::new(name)).is_some());
+        if !vanished && let Some(listing) = list_files(folder, &now, known_packs)? {
+            return Ok(listing);
+        }
+        before = now;
+    }
+    Err(Error::store(format!("cannot read the journal at `{}`: its files change too fast", folder.display()))
+        .hint("nothing was changed; try again"))
+}
+
+fn names(folder: &Path) -> Result<BTreeSet<OsString>> {
+    let failed =
+        |cause| Error::store(format!("cannot read the journal at `{}`", folder.display())).because(cause);
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(failed)).collect(),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(cause) => Err(failed(cause)),
+    }
+}
+
+/// Looks at the files of a listing; `None` where one of them has vanished.
+fn list_files(
+    folder: &Path,
+    names: &BTreeSet<OsString>,
+    known_packs: &dyn Fn(u128) -> bool,
+) -> Result<Option<Listing>> {
     let mut listing = Listing::default();
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(listing),
-        Err(cause) => return Err(unreadable(folder)(cause)),
-    };
-    for entry in entries {
-        let path = entry.map_err(unreadable(folder))?.path();
-        let id = path.file_stem().and_then(|s| s.to_str()).filter(|s| s.len() == 32);
-        let id = id.and_then(|stem| u128::from_str_radix(stem, 16).ok());
-        match (id, path.extension().and_then(|e| e.to_str())) {
-            (Some(segment), Some(SEGMENT_ENDING)) => {
-                // A file that a packer has just taken away is in a pack by now.
-                let Ok(metadata) = fs::metadata(&path) else {
-                    continue;
-                };
-                listing.segments.push(SegmentRef {
-                    segment,
-                    start: 0,
-                    length: metadata.len(),
-                    path,
-                    packed: false,
-                });
-            }
+    for name in names {
+        let path = folder.join(name);
+        match (id_of(&path), path.extension().and_then(|ending| ending.to_str())) {
+            (Some(segment), Some(SEGMENT_ENDING)) => match loose(segment, &path)? {
+                Some(found) => listing.segments.push(found),
+                None => return Ok(None),
+            },
             (Some(pack), Some(PACK_ENDING)) => {
-                if !known_packs(pack) {
-                    list_pack(&path, &mut listing.segments)?;
+                listing.packs.push(pack);
+                if known_packs(pack) {
+                    continue;
                 }
+                let Some(found) = list_pack(&path)? else {
+                    return Ok(None);
+                };
+                if found.damaged {
+                    listing.damaged_packs.push(path);
+                }
+                listing.segments.extend(found.segments);
             }
             _ => listing.strangers.push(path),
         }
     }
     listing.segments.sort();
-    // While a pack is being made, a segment may be there twice; the loose one goes first, the pack stays.
+    // While a pack is being made, a segment may be there twice; the loose one goes first, the pack stays. Of two copies the
+    // longer one holds what the other holds.
     listing.segments.dedup_by(|later, earlier| {
         let same = later.segment == earlier.segment;
-        if same && later.packed {
+        if same && (later.length, later.packed) >= (earlier.length, earlier.packed) {
             std::mem::swap(later, earlier);
         }
         same
     });
-    listing.strangers.sort();
-    Ok(listing)
+    Ok(Some(listing))
 }
 
-/// Lists the segments that the file at `path` holds: one, or those of a pack.
+/// Returns the id of the pack whose file is `path`; `None` where it is none.
+pub fn pack_of(path: &Path) -> Option<u128> {
+    id_of(path).filter(|_| path.extension().is_some_and(|ending| ending == PACK_ENDING))
+}
+
+/// Returns the id that a file of the journal has its name from.
+fn id_of(path: &Path) -> Option<u128> {
+    let stem = path.file_stem()?.to_str()?;
+    let digits = stem.len() == 32 && stem.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| u128::from_str_radix(stem, 16).ok()).flatten()
+}
+
+fn loose(segment: u128, path: &Path) -> Result<Option<SegmentRef>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(SegmentRef {
+            segment,
+            start: 0,
+            length: metadata.len(),
+            path: path.to_owned(),
+            packed: false,
+        })),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(unreadable(path)(cause)),
+    }
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error + use<> {
+    let message = format!("cannot read `{}`", path.display());
+    move |cause| Error::store(message.clone()).because(cause)
+}
+
+/// A pack's directory lies at its end: `(segment:u128 start:u64 length:u64)* count:u64 checksum:u64 "LINEAGEP"`, the
+/// checksum that of entries and count.
+const PACK_MAGIC: &[u8; 8] = b"LINEAGEP";
+const PACK_ENTRY_BYTES: usize = 32;
+const PACK_END_BYTES: u64 = 24;
+
+/// Writes the directory of a pack that holds `segments` (id, start, length).
+pub(crate) fn pack_directory(segments: &[(u128, u64, u64)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(segments.len() * PACK_ENTRY_BYTES + PACK_END_BYTES as usize);
+    for (segment, start, length) in segments {
+        bytes.extend_from_slice(&segment.to_le_bytes());
+        bytes.extend_from_slice(&start.to_le_bytes());
+        bytes.extend_from_slice(&length.to_le_bytes());
+    }
+    bytes.extend_from_slice(&(segments.len() as u64).to_le_bytes());
+    let sum = short_sum(&[&bytes]);
+    bytes.extend_from_slice(&sum);
+    bytes.extend_from_slice(PACK_MAGIC);
+    bytes
+}
+
+/// The segments of a pack.
+pub(crate) struct PackListing {
+    pub segments: Vec<SegmentRef>,
+    /// Whether its directory is damaged, and the segments were searched for.
+    pub damaged: bool,
+}
+
+/// Lists the segments of a pack; `None` where it is not there any more.
 ///
 /// # Errors
-/// As [`list`].
-pub(crate) fn list_file(path: &Path) -> Result<Vec<SegmentRef>> {
-    let mut segments = Vec::new();
-    if path.extension().is_some_and(|e| e == PACK_ENDING) {
-        list_pack(path, &mut segments)?;
-    } else if let Some(segment) =
-        path.file_stem().and_then(|s| s.to_str()).and_then(|s| u128::from_str_radix(s, 16).ok())
-    {
-        let length = fs::metadata(path).map_or(0, |m| m.len());
-        segments.push(SegmentRef { segment, path: path.to_owned(), start: 0, length, packed: false });
+/// A store error where it cannot be read.
+pub(crate) fn list_pack(path: &Path) -> Result<Option<PackListing>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(unreadable(path)(cause)),
+    };
+    if let Some(segments) = read_directory(path, &mut file).map_err(unreadable(path))? {
+        let damaged = false;
+        return Ok(Some(PackListing { segments, damaged }));
+    }
+    let segments = search_pack(path).map_err(unreadable(path))?;
+    let damaged = true;
+    Ok(Some(PackListing { segments, damaged }))
+}
+
+/// Reads the directory of a pack; `None` where it is damaged.
+fn read_directory(path: &Path, file: &mut File) -> io::Result<Option<Vec<SegmentRef>>> {
+    let length = file.metadata()?.len();
+    let Some(end_start) = length.checked_sub(PACK_END_BYTES) else {
+        return Ok(None);
+    };
+    let end = read_range(file, end_start, PACK_END_BYTES)?;
+    let directory_bytes = number_at(&end, 0).checked_mul(PACK_ENTRY_BYTES as u64);
+    let directory_start = directory_bytes.and_then(|bytes| end_start.checked_sub(bytes));
+    let (Some(directory_start), true) = (directory_start, end[16..] == *PACK_MAGIC) else {
+        return Ok(None);
+    };
+    let directory = read_range(file, directory_start, end_start - directory_start)?;
+    if short_sum(&[&directory, &end[..8]]) != end[8..16] {
+        return Ok(None);
+    }
+    let segments = directory.chunks_exact(PACK_ENTRY_BYTES).map(|entry| {
+        let mut number = [0; 16];
+        number.copy_from_slice(&entry[..16]);
+        let (start, length) = (number_at(entry, 16), number_at(entry, 24));
+        let inside = start.checked_add(length).is_some_and(|end| end <= directory_start);
+        inside.then(|| SegmentRef {
+            segment: u128::from_le_bytes(number),
+            path: path.to_owned(),
+            start,
+            length,
+            packed: true,
+        })
+    });
+    Ok(segments.collect())
+}
+
+/// Finds the segments of a pack without a directory by their headers.
+fn search_pack(path: &Path) -> io::Result<Vec<SegmentRef>> {
+    let bytes = fs::read(path)?;
+    let mut segments: Vec<SegmentRef> = Vec::new();
+    for at in memchr::memmem::find_iter(&bytes, frame::MAGIC) {
+        let Some(segment) = Header::segment_of(&bytes[at..]) else {
+            continue;
+        };
+        if let Some(before) = segments.last_mut() {
+            before.length = at as u64 - before.start;
+        }
+        segments.push(SegmentRef {
+            segment,
+            path: path.to_owned(),
+            start: at as u64,
+            length: (bytes.len() - at) as u64,
+            packed: true,
+        });
     }
     Ok(segments)
 }
 
-/// A pack's directory lies at its end: `(segment:u128 start:u64 length:u64)* count:u64 "LINEAGEP"`.
-pub(crate) const PACK_MAGIC: &[u8; 8] = b"LINEAGEP";
-/// Bytes of an entry of a pack's directory.
-pub(crate) const PACK_ENTRY_BYTES: usize = 32;
-
-fn list_pack(path: &Path, segments: &mut Vec<SegmentRef>) -> Result<()> {
-    let failed = |cause| Error::store(format!("cannot read `{}`", path.display())).because(cause);
-    let damaged = || {
-        Error::store(format!("journal pack `{}` is damaged", path.display()))
-            .hint("nothing was changed; restore it from a copy of the workspace")
-    };
-    let mut file = File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    let end_start = length.checked_sub(16).ok_or_else(damaged)?;
-    let end = read_range(&mut file, end_start, 16).map_err(failed)?;
-    if end[8..] != *PACK_MAGIC {
-        return Err(damaged());
-    }
-    let directory_bytes = number_at(&end, 0).checked_mul(PACK_ENTRY_BYTES as u64);
-    let directory_start = directory_bytes.and_then(|n| end_start.checked_sub(n)).ok_or_else(damaged)?;
-    let directory = read_range(&mut file, directory_start, end_start - directory_start).map_err(failed)?;
-    for entry in directory.chunks_exact(PACK_ENTRY_BYTES) {
-        let mut number = [0; 16];
-        number.copy_from_slice(&entry[..16]);
-        let (start, length) = (number_at(entry, 16), number_at(entry, 24));
-        if start.checked_add(length).is_none_or(|end| end > directory_start) {
-            return Err(damaged());
-        }
-        let segment = u128::from_le_bytes(number);
-        segments.push(SegmentRef { segment, path: path.to_owned(), start, length, packed: true });
-    }
-    Ok(())
-}
-
-fn read_range(file: &mut File, start: u64, length: u64) -> std::io::Result<Vec<u8>> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
+fn read_range(file: &mut File, start: u64, length: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     file.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == length { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+    if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn number_at(bytes: &[u8], at: usize) -> u64 {
@@ -162,35 +278,53 @@ fn number_at(bytes: &[u8], at: usize) -> u64 {
 /// The bytes of a segment from some place on, and its header.
 #[derive(Debug)]
 pub struct SegmentBytes {
+    /// The id that the segment is listed under.
+    pub segment: u128,
     /// The header's bytes, fewer where it is not all there yet.
     pub header: Vec<u8>,
     /// Where in the segment `rest` begins.
     pub offset: u64,
-    /// The bytes from there to the end.
+    /// The bytes from there on.
     pub rest: Vec<u8>,
+    /// Whether the segment goes on after them.
+    pub more: bool,
 }
 
-/// Reads a segment as it is now: its header, and what follows from `offset` on (from the end of the header at least).
+/// Reads a segment as it is now: its header, and at most `bytes_max` of what follows from `offset` on (from the end of the
+/// header at least).
 ///
 /// # Errors
 /// A store error where the file cannot be read; `None` where a packer has moved it meanwhile.
-pub fn read_segment(segment: &SegmentRef, offset: u64) -> Result<Option<SegmentBytes>> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let failed = |cause| Error::store(format!("cannot read `{}`", segment.path.display())).because(cause);
+pub fn read_segment(segment: &SegmentRef, offset: u64, bytes_max: u64) -> Result<Option<SegmentBytes>> {
     let mut file = match File::open(&segment.path) {
         Ok(file) => file,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(failed(cause)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(unreadable(&segment.path)(cause)),
     };
-    let offset = offset.max(HEADER_BYTES as u64);
+    read_open(segment, &mut file, offset.max(HEADER_BYTES as u64), bytes_max)
+        .map(Some)
+        .map_err(unreadable(&segment.path))
+}
+
+fn read_open(segment: &SegmentRef, file: &mut File, offset: u64, bytes_max: u64) -> io::Result<SegmentBytes> {
     let end = if segment.packed { segment.length } else { u64::MAX };
     let mut header = Vec::with_capacity(HEADER_BYTES);
-    file.seek(SeekFrom::Start(segment.start)).map_err(failed)?;
-    (&mut file).take(end.min(HEADER_BYTES as u64)).read_to_end(&mut header).map_err(failed)?;
-    let mut rest = Vec::with_capacity(segment.length.saturating_sub(offset) as usize);
-    file.seek(SeekFrom::Start(segment.start + offset)).map_err(failed)?;
-    file.take(end.saturating_sub(offset)).read_to_end(&mut rest).map_err(failed)?;
-    Ok(Some(SegmentBytes { header, offset, rest }))
+    file.seek(SeekFrom::Start(segment.start))?;
+    file.take(end.min(HEADER_BYTES as u64)).read_to_end(&mut header)?;
+    let wanted = bytes_max.min(end.saturating_sub(offset));
+    let expected = segment.length.saturating_sub(offset).min(wanted);
+    let mut rest = Vec::with_capacity(expected as usize);
+    file.seek(SeekFrom::Start(segment.start + offset))?;
+    file.take(wanted).read_to_end(&mut rest)?;
+    Ok(SegmentBytes { segment: segment.segment, header, offset, more: rest.len() as u64 == bytes_max, rest })
+}
+
+/// Reads all bytes of a segment that has come to its end.
+///
+/// # Errors
+/// As the system gives them.
+pub(crate) fn whole(segment: &SegmentRef) -> io::Result<Vec<u8>> {
+    read_range(&mut File::open(&segment.path)?, segment.start, segment.length)
 }
 
 /// Returns true while the writer of `segment` lives: it holds its file's lock. A packed segment has no writer any more.

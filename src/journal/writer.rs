@@ -5,23 +5,36 @@ use std::path::Path;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::journal::codec;
-use crate::journal::frame::{HEADER_BYTES, Header, PAYLOAD_MAX_BYTES, write_frame};
+use crate::journal::frame::{FRAME_OVERHEAD_BYTES, Header, PAYLOAD_MAX_BYTES, write_frame};
 use crate::journal::segments;
 use crate::model::Fact;
 
 /// Bytes that are gathered before they are written without being asked.
 const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes not yet forced to the disk that are held in memory before they are forced without being asked.
+const UNSYNCED_MAX_BYTES: usize = 16 << 20;
 
 /// Appends facts to a segment of its own. The segment's file is locked as long as the writer lives, which is how others
 /// tell a writer that works from one that died.
 pub struct Writer {
     file: DiskFile,
     segment: u128,
-    buffer: Vec<u8>,
+    /// Header and whole frames that are not known to be on the disk; the file holds the first `written` bytes of them.
+    ///
+    /// They are kept until a sync has succeeded: after one that failed, the system may have dropped what it could not
+    /// write and call the next sync a success, so everything since the last good one is written again.
+    unsynced: Vec<u8>,
+    written: usize,
+    /// Bytes of the file that are on the disk.
+    synced: u64,
+    /// Whether the file may hold bytes past `synced + written`, to be cut off before anything is written.
+    ragged: bool,
 }
 
 impl Writer {
     /// Begins the segment `segment` in the journal at `folder`.
+    ///
+    /// Others see the file only when it is locked and has its header, so that nobody takes it for a dead writer's.
     ///
     /// # Errors
     /// A store error where the file cannot be made.
@@ -32,18 +45,21 @@ impl Writer {
                 .because(cause)
                 .hint("nothing was recorded, and nothing was changed")
         };
-        disk.create_folders(folder).map_err(failed)?;
-        let mut file = disk.create_new(&path).map_err(failed)?;
-        // Without locks (some network file systems) the writer still works; others then take it for alive, which is safe.
-        let _ = file.file().try_lock();
-        let header = Header { segment, program: program_version() }.to_bytes();
-        if let Err(cause) = file.append(&header) {
-            // No whole header, no segment: nobody misses it.
-            let _ = disk.remove(&path);
-            return Err(failed(cause));
+        if path.exists() {
+            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
+        let header = Header { segment, program: program_version() }.to_bytes();
+        disk.create_folders(folder).map_err(failed)?;
+        let made = disk.create_prepared(&path, |file| {
+            // Without locks (some network file systems) the writer still works; others then take it for alive, which is safe.
+            let _ = file.file().try_lock();
+            file.append(&header)
+        });
+        let file = made.map_err(failed)?;
         disk.sync_folder(folder).map_err(failed)?;
-        Ok(Writer { file, segment, buffer: Vec::with_capacity(4096) })
+        let mut unsynced = Vec::with_capacity(4096);
+        unsynced.extend_from_slice(&header);
+        Ok(Writer { file, segment, written: unsynced.len(), unsynced, synced: 0, ragged: false })
     }
 
     /// Returns the segment's id.
@@ -54,18 +70,27 @@ impl Writer {
     /// Adds a fact; it counts when [`Writer::commit`] has returned.
     ///
     /// # Errors
-    /// A store error where the fact is too long or the file cannot be written.
+    /// A store error where the fact is too long: it is not added. A store error where the file cannot be written: it is
+    /// added, and tried again at the next commit.
     pub fn append(&mut self, fact: &Fact) -> Result<()> {
         let (kind, version, payload) = codec::encode_parts(fact)?;
         if payload.len() > PAYLOAD_MAX_BYTES {
             return Err(Error::store(format!(
                 "a record of {} bytes is longer than a journal takes ({PAYLOAD_MAX_BYTES})",
                 payload.len()
-            )));
+            ))
+            .hint("what was recorded before is not harmed"));
         }
-        let offset = self.file.length() + self.buffer.len() as u64;
-        write_frame(&mut self.buffer, self.segment, offset, kind, version, &payload);
-        if self.buffer.len() >= BUFFER_BYTES { self.write_out() } else { Ok(()) }
+        let offset = self.synced + self.unsynced.len() as u64;
+        self.unsynced.reserve(payload.len() + FRAME_OVERHEAD_BYTES);
+        write_frame(&mut self.unsynced, self.segment, offset, kind, version, &payload);
+        if self.unsynced.len() >= UNSYNCED_MAX_BYTES {
+            self.commit()
+        } else if self.unsynced.len() - self.written >= BUFFER_BYTES {
+            self.write_out()
+        } else {
+            Ok(())
+        }
     }
 
     /// Forces all facts added so far to the disk: after this they survive a crash.
@@ -75,20 +100,34 @@ impl Writer {
     /// again at the next commit.
     pub fn commit(&mut self) -> Result<()> {
         self.write_out()?;
-        self.file.sync().map_err(|cause| self.failed(cause))
+        if let Err(cause) = self.file.sync() {
+            self.written = 0;
+            self.ragged = true;
+            return Err(self.failed(cause));
+        }
+        self.synced += self.written as u64;
+        self.unsynced.clear();
+        self.written = 0;
+        Ok(())
     }
 
     fn write_out(&mut self) -> Result<()> {
-        if self.buffer.is_empty() {
+        if self.ragged {
+            // A half frame would hide what comes after it, so the file is cut back to its last whole frame first.
+            let whole = self.synced + self.written as u64;
+            self.file.truncate(whole).map_err(|cause| self.failed(cause))?;
+            self.ragged = false;
+        }
+        if self.written == self.unsynced.len() {
             return Ok(());
         }
-        let before = self.file.length();
-        if let Err(cause) = self.file.append(&self.buffer) {
-            // A half frame in the middle would hide what comes after it, so the file is cut back to its last whole frame.
-            let _ = self.file.truncate(before);
+        if let Err(cause) = self.file.append(&self.unsynced[self.written..]) {
+            // Better now than later, since a reader may come by; what fails here is tried again before the next write.
+            let whole = self.synced + self.written as u64;
+            self.ragged = self.file.truncate(whole).is_err();
             return Err(self.failed(cause));
         }
-        self.buffer.clear();
+        self.written = self.unsynced.len();
         Ok(())
     }
 
@@ -98,13 +137,14 @@ impl Writer {
             .hint("what was recorded before is not harmed")
     }
 
-    /// Returns how many bytes the segment has on disk.
+    /// Returns how many bytes the segment has on disk, at the least.
     pub fn length(&self) -> u64 {
-        self.file.length().max(HEADER_BYTES as u64)
+        self.synced + self.written as u64
     }
 }
 
-fn program_version() -> (u16, u16, u16) {
+/// Returns the version of this program.
+pub(crate) fn program_version() -> (u16, u16, u16) {
     let number = |text: &str| text.parse().unwrap_or(0);
     (
         number(env!("CARGO_PKG_VERSION_MAJOR")),

@@ -173,7 +173,7 @@ impl Verifying<'_> {
 
     fn segment(&mut self, segment: &SegmentRef) -> Result<()> {
         let name = self.segment_name(segment);
-        let Some(bytes) = journal::read_segment(segment, 0)? else {
+        let Some(bytes) = journal::read_segment(segment, 0, u64::MAX)? else {
             self.remark(Area::Journal, name, "packed while it was looked for; check again for its records");
             return Ok(());
         };
@@ -191,11 +191,11 @@ impl Verifying<'_> {
             self.report.totals.records += 1;
         }
         for at in reader.damaged() {
-            self.fault(
-                Area::Journal,
-                name.clone(),
-                format!("the record at byte {at} is damaged; it is passed over"),
-            );
+            let what = match at {
+                0 => "its header is damaged; the records behind it are read all the same".to_owned(),
+                at => format!("the record at byte {at} is damaged; it is passed over"),
+            };
+            self.fault(Area::Journal, name.clone(), what);
         }
         if let Tail::Torn { bytes } = reader.tail() {
             let what = if is_alive {

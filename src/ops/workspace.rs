@@ -259,7 +259,7 @@ impl Workspace {
             if pending.is_large() {
                 break;
             }
-            let Ok(Some(bytes)) = journal::read_segment(&segment, applied) else {
+            let Ok(Some(bytes)) = journal::read_segment(&segment, applied, u64::MAX) else {
                 continue;
             };
             let Ok(Some(mut reader)) = journal::Reader::new("pending", &bytes) else {

@@ -1,8 +1,9 @@
 //! Where the bytes that somebody read came from: one step back, by time.
 
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::NodeId;
 use crate::store::{ArtifactNo, Snapshot, StepNo};
 
@@ -24,7 +25,7 @@ pub struct Write {
 pub enum Origin {
     /// A step wrote those bytes at that path.
     Written(Write),
-    /// Nobody wrote them there, but a step wrote the same bytes at another path before: copied or moved.
+    /// Nobody wrote them there, but a step wrote the same bytes at another path before they were first seen: copied or moved.
     Copied(Write),
     /// Nobody wrote those bytes, but a step wrote other bytes at that path before: something unrecorded came between.
     Gap(Write),
@@ -35,7 +36,13 @@ pub enum Origin {
 /// Finds the origin of an artifact as `reader` read it at `read_at` microseconds.
 ///
 /// The writer is the last step that finished writing those bytes at that path before they were read: not the last writer of
-/// the path, and not a later writer of the same bytes. Cost: a few index look-ups, however often the artifact was used.
+/// the path, and not a later writer of the same bytes. Where there is none, it is the last step that wrote the same bytes
+/// elsewhere before they were first seen here, that is, first read since other bytes were last written at the path: what was
+/// here before somebody made a copy of it is no copy. Of simultaneous writes, that of the step with the greatest key counts, then
+/// that of the artifact with the greatest digest, then that at the smallest path. A step's own writes are never its inputs'
+/// origin.
+///
+/// Cost: a few index look-ups, however often the artifact was used, and however many copies of it there are.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -45,16 +52,33 @@ pub fn origin(
     read_at: i64,
     reader: Option<StepNo>,
 ) -> Result<Origin> {
-    if let Some(write) = last_write(snapshot, artifact, read_at, reader)? {
-        return Ok(Origin::Written(write));
+    match last_write(snapshot, artifact, read_at, reader)? {
+        Some(write) => Ok(Origin::Written(write)),
+        None => origin_unwritten(snapshot, artifact, read_at, reader),
     }
-    if let Some(write) = copied_from(snapshot, artifact, read_at, reader)? {
-        return Ok(Origin::Copied(write));
+}
+
+/// Finds the origin of an artifact that nobody wrote at its path before it was read.
+pub(crate) fn origin_unwritten(
+    snapshot: &Snapshot,
+    artifact: ArtifactNo,
+    read_at: i64,
+    reader: Option<StepNo>,
+) -> Result<Origin> {
+    let other_bytes = last_write_at_path(snapshot, artifact, read_at, reader)?;
+    // All empty files are equal; that says nothing on where they came from.
+    if snapshot.content(artifact)?.1 > 0 {
+        let since = other_bytes.map_or(i64::MIN, |write| write.at);
+        let mut first_seen = read_at;
+        snapshot.reads_between(artifact, since, read_at, |at, _| {
+            first_seen = at;
+            Ok(ControlFlow::Break(()))
+        })?;
+        if let Some(write) = last_write_elsewhere(snapshot, artifact, first_seen, reader)? {
+            return Ok(Origin::Copied(write));
+        }
     }
-    Ok(match last_write_at_path(snapshot, artifact, read_at, reader)? {
-        Some(write) => Origin::Gap(write),
-        None => Origin::Source,
-    })
+    Ok(other_bytes.map_or(Origin::Source, Origin::Gap))
 }
 
 /// Finds the last write of an artifact up to `until`, not by `reader` itself.
@@ -70,37 +94,21 @@ fn last_write(
 }
 
 /// Finds the last write of the same bytes at another path.
-fn copied_from(
+fn last_write_elsewhere(
     snapshot: &Snapshot,
     artifact: ArtifactNo,
     until: i64,
     reader: Option<StepNo>,
 ) -> Result<Option<Write>> {
-    let this = snapshot.artifact(artifact)?;
-    // All empty files are equal; that says nothing on where they came from.
-    if this.size_bytes == 0 {
-        return Ok(None);
-    }
-    let mut best: Option<Write> = None;
-    for other in snapshot.artifacts_with(&this.digest)? {
-        if other == artifact {
-            continue;
+    let mut last = Last::default();
+    snapshot.content_writes_until(artifact, until, |at, step, written| {
+        if written == artifact {
+            // The reader's own: nobody else wrote it here by then.
+            return Ok(ControlFlow::Continue(()));
         }
-        let Some(write) = last_write(snapshot, other, until, reader)? else {
-            continue;
-        };
-        let later = match &best {
-            None => true,
-            Some(best) if (write.at, write.id) == (best.at, best.id) => {
-                snapshot.artifact(write.artifact)?.path < snapshot.artifact(best.artifact)?.path
-            }
-            Some(best) => (write.at, write.id) > (best.at, best.id),
-        };
-        if later {
-            best = Some(write);
-        }
-    }
-    Ok(best)
+        last.offer(at, step, written, reader)
+    })?;
+    last.choose(snapshot)
 }
 
 /// Finds the last write of any bytes at the artifact's path.
@@ -111,7 +119,7 @@ fn last_write_at_path(
     reader: Option<StepNo>,
 ) -> Result<Option<Write>> {
     let mut last = Last::default();
-    let path = snapshot.path_of(artifact)?;
+    let path = snapshot.path_of(artifact);
     snapshot.path_writes_until(path, until, |at, step, written| last.offer(at, step, written, reader))?;
     last.choose(snapshot)
 }
@@ -128,9 +136,8 @@ pub fn writers(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Vec<Write>> 
     })?;
     let mut writes = Vec::with_capacity(found.len());
     for (at, step) in found {
-        if let Some(edges) = snapshot.edges(step)? {
-            writes.push(Write { artifact, at, step, id: edges.id });
-        }
+        let id = snapshot.edges(step)?.ok_or_else(|| lost(step))?.id;
+        writes.push(Write { artifact, at, step, id });
     }
     writes.sort_by_key(|write| std::cmp::Reverse((write.at, write.id)));
     Ok(writes)
@@ -159,20 +166,21 @@ impl Last {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Of simultaneous writes, takes the step whose key is greatest, and of its artifacts the one with the greatest digest.
+    /// Of simultaneous writes, takes that of the step whose key is greatest; of its artifacts the one with the greatest digest,
+    /// then the one with the smallest path.
     fn choose(self, snapshot: &Snapshot) -> Result<Option<Write>> {
         let mut best: Option<Write> = None;
         for (at, step, artifact) in self.found {
-            let Some(edges) = snapshot.edges(step)? else {
-                continue;
-            };
-            let write = Write { artifact, at, step, id: edges.id };
+            let id = snapshot.edges(step)?.ok_or_else(|| lost(step))?.id;
+            let write = Write { artifact, at, step, id };
             let better = match &best {
                 None => true,
-                Some(best) if best.id == write.id => {
-                    snapshot.artifact(artifact)?.digest > snapshot.artifact(best.artifact)?.digest
+                Some(best) if best.id == id => {
+                    let (new, old) = (snapshot.artifact(artifact)?, snapshot.artifact(best.artifact)?);
+                    (new.digest, new.size_bytes, Reverse(new.path))
+                        > (old.digest, old.size_bytes, Reverse(old.path))
                 }
-                Some(best) => write.id > best.id,
+                Some(best) => id > best.id,
             };
             if better {
                 best = Some(write);
@@ -180,4 +188,10 @@ impl Last {
         }
         Ok(best)
     }
+}
+
+/// An index names a step that is not there.
+pub(crate) fn lost(step: StepNo) -> Error {
+    Error::store(format!("the store names a step that it does not hold ({step:?})"))
+        .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
 }

@@ -1,18 +1,22 @@
 //! Applying: what the journal holds and the store does not, in short transactions.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc::Receiver;
 
-use redb::{Database, Durability, ReadableTable};
+use redb::{Database, Durability, ReadOnlyDatabase, ReadableTable, Table, WriteTransaction};
 
 use crate::error::{Error, Result};
-use crate::journal::{self, Listing, Reader, SegmentRef, Tail};
+use crate::journal::{self, Listing, SegmentRef};
 use crate::store::batch::Batch;
-use crate::store::schema;
-use crate::store::{Found, Snapshot, Store, broken};
+use crate::store::feed::{Chunk, Lacking, feed};
+use crate::store::{Found, Snapshot, Store, broken, is_damage, schema};
 
-/// As many edges go into one transaction.
-const TRANSACTION_EDGES: usize = 200_000;
+/// As many rows go into one transaction.
+const TRANSACTION_ROWS: usize = 1_000_000;
+/// So often a journal is listed again while packers move its segments.
+const LISTINGS_MAX: usize = 16;
 
 /// What an application of the journal came to.
 #[derive(Debug, Default)]
@@ -35,58 +39,90 @@ pub struct Unreadable {
 }
 
 impl Store {
-    /// Returns the segments of `listing` of which the store lacks something; all of them where there is no store.
+    /// Returns the segments in which journal and store differ: those of `listing` of which the store lacks something (all of
+    /// them where there is no store), and, with no length, those that the store has and the journal has not.
     ///
     /// # Errors
     /// A store error where the store cannot be read.
     pub fn lacking(snapshot: Option<&Snapshot>, listing: &Listing) -> Result<Vec<SegmentRef>> {
-        let mut lacking = Vec::new();
+        let Some(snapshot) = snapshot else {
+            return Ok(listing.segments.clone());
+        };
+        let mut differing = Vec::new();
         for segment in &listing.segments {
-            let applied = snapshot.map_or(Ok(0), |snapshot| snapshot.applied_bytes(segment.segment))?;
-            if applied < segment.length {
-                lacking.push(segment.clone());
+            if snapshot.applied_bytes(segment.segment)? != segment.length {
+                differing.push(segment.clone());
             }
         }
-        Ok(lacking)
+        let gone =
+            |segment| SegmentRef { segment, path: Default::default(), start: 0, length: 0, packed: false };
+        let listed: HashSet<u128> = listing.segments.iter().map(|s| s.segment).collect();
+        let loose = snapshot.loose_segments()?.into_iter();
+        differing.extend(loose.filter(|segment| !listed.contains(segment)).map(gone));
+        let (mut new_packs, mut gone_packs) = (false, Vec::new());
+        for pack in &listing.packs {
+            new_packs |= !snapshot.knows_pack(*pack)?;
+        }
+        for pack in snapshot.known_packs()? {
+            if !listing.packs.contains(&pack) {
+                gone_packs.push(pack);
+            }
+        }
+        // Packs that are gone may have gone into a new one; whoever applies facts next looks into that.
+        if !new_packs {
+            differing.extend(gone_packs.into_iter().map(gone));
+        }
+        Ok(differing)
     }
 
     /// Brings the store up to the journal at `journal`. To be called by the holder of the workspace's lock.
     ///
-    /// A store that is absent, damaged or of another format is built anew beside the old file and takes its place when whole.
+    /// A store that is absent, damaged, of another format or of another journal is built anew beside the old file and takes
+    /// its place when whole.
     ///
     /// # Errors
     /// A store error where the journal cannot be listed or the store not written. Segments that cannot be read are
     /// reported in the result, and the others applied.
     pub fn apply(&self, journal: &Path) -> Result<Applied> {
-        match self.find()? {
-            Found::Usable(database) => {
-                let Some(snapshot) = Snapshot::of(&database)? else {
-                    return self.rebuild(journal);
-                };
-                let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
-                if !self.continues(&snapshot, &listing)? {
-                    return self.rebuild(journal);
-                }
-                let lacking = Store::lacking(Some(&snapshot), &listing)?;
-                drop((snapshot, database));
-                if lacking.is_empty() {
-                    return Ok(Applied::default());
-                }
-                let database = Store::open_writable(&self.path)?;
-                apply_segments(&database, &lacking, Durability::Immediate)
-            }
-            Found::Absent | Found::Unusable => self.rebuild(journal),
+        let Found::Usable(database) = self.find()? else {
+            return self.rebuild(journal);
+        };
+        match self.apply_new(database, journal) {
+            Ok(Some(applied)) => Ok(applied),
+            Ok(None) => self.rebuild(journal),
+            Err(error) if is_damage(&error) => self.rebuild(journal),
+            Err(error) => Err(error),
         }
     }
 
-    /// Returns false where the store has applied more of a segment than the journal holds: it belongs to another journal.
-    fn continues(&self, snapshot: &Snapshot, listing: &Listing) -> Result<bool> {
+    /// Applies what is new; `None` where the store must be built anew.
+    fn apply_new(&self, database: ReadOnlyDatabase, journal: &Path) -> Result<Option<Applied>> {
+        let Some(snapshot) = Snapshot::of(&database)? else {
+            return Ok(None);
+        };
+        let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
+        if !continues(&snapshot, &listing)? {
+            return Ok(None);
+        }
+        let mut lacking = Vec::new();
         for segment in &listing.segments {
-            if snapshot.applied_bytes(segment.segment)? > segment.length {
-                return Ok(false);
+            let applied = snapshot.applied_bytes(segment.segment)?;
+            if applied < segment.length {
+                let segment = segment.clone();
+                lacking.push(Lacking { segment, applied });
             }
         }
-        Ok(true)
+        drop((snapshot, database));
+        let mut applied = Applied::default();
+        applied.complain_of_packs(&listing);
+        if lacking.is_empty() {
+            return Ok(Some(applied));
+        }
+        let database = Store::open_writable(&self.path)?;
+        let mut marks = HashMap::new();
+        feed(&lacking, |chunks| insert(&database, chunks, Durability::Immediate, &mut marks, &mut applied))?;
+        settle_packs(&database, &listing)?;
+        Ok(Some(applied))
     }
 
     /// Builds the store anew from the journal, beside the old one, which it then replaces.
@@ -94,7 +130,8 @@ impl Store {
     /// # Errors
     /// A store error where the journal cannot be listed or the store not written; the old file is untouched then.
     pub fn rebuild(&self, journal: &Path) -> Result<Applied> {
-        let fresh = self.path.with_extension(format!("redb-new-{}", std::process::id()));
+        self.remove_leftovers();
+        let fresh = self.path.with_extension(format!("{FRESH_ENDING}{}", std::process::id()));
         let built = self.rebuild_as(&fresh, journal);
         if built.is_err() {
             let _ = fs::remove_file(&fresh);
@@ -104,7 +141,22 @@ impl Store {
         Ok(applied)
     }
 
-    /// Builds a store from the journal at `fresh`, a file that is overwritten.
+    /// Removes what builders that were killed have left. The lock says that none is at work.
+    fn remove_leftovers(&self) {
+        let Some(folder) = self.path.parent() else { return };
+        let front = self.path.with_extension(FRESH_ENDING);
+        let Some(front) = front.file_name().and_then(|name| name.to_str()) else {
+            return;
+        };
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(front) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Builds a store from the journal at `fresh`, a file that is overwritten. It needs no lock: segments may be packed
+    /// meanwhile.
     ///
     /// # Errors
     /// As [`Store::rebuild`].
@@ -117,36 +169,44 @@ impl Store {
         }
         // Nobody else sees the file yet, so it may be written without a durable commit for every part of it.
         let database = Store::open_alone(fresh)?;
-        let listing = journal::list(journal, &|_| false)?;
-        let mut applied = apply_segments(&database, &listing.segments, Durability::None)?;
-        // One durable transaction at the end makes all before it durable.
-        let transaction = database.begin_write().map_err(broken)?;
-        {
-            let mut meta = transaction.open_table(schema::META).map_err(broken)?;
-            meta.insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice()).map_err(broken)?;
-            let mut packs = transaction.open_table(schema::PACKS).map_err(broken)?;
-            for pack in packs_of(&listing.segments) {
-                packs.insert(&pack.to_be_bytes(), [].as_slice()).map_err(broken)?;
+        let mut applied = Applied { rebuilt: true, ..Applied::default() };
+        let mut marks: HashMap<u128, u64> = HashMap::new();
+        for _ in 0..LISTINGS_MAX {
+            let listing = journal::list(journal, &|_| false)?;
+            let applied_bytes = |segment: &SegmentRef| marks.get(&segment.segment).copied().unwrap_or(0);
+            let lacking = listing
+                .segments
+                .iter()
+                .map(|segment| Lacking { applied: applied_bytes(segment), segment: segment.clone() });
+            let lacking: Vec<Lacking> = lacking.filter(|l| l.applied < l.segment.length).collect();
+            applied.unreadable.clear();
+            applied.complain_of_packs(&listing);
+            let vanished = feed(&lacking, |chunks| {
+                insert(&database, chunks, Durability::None, &mut marks, &mut applied)
+            })?;
+            if !vanished {
+                // One durable transaction at the end makes all before it durable.
+                let transaction = database.begin_write().map_err(broken)?;
+                transaction
+                    .open_table(schema::META)
+                    .map_err(broken)?
+                    .insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice())
+                    .map_err(broken)?;
+                write_packs(&transaction, &listing)?;
+                transaction.commit().map_err(broken)?;
+                return Ok(applied);
             }
         }
-        transaction.commit().map_err(broken)?;
-        applied.rebuilt = true;
-        Ok(applied)
+        Err(Error::store("cannot build the store: the journal's files change too fast")
+            .hint("nothing was changed; try again"))
     }
 
-    /// Remembers that all segments of a pack are applied, so that it is not opened again.
+    /// Does nothing any more: packs are remembered by whoever applies facts next.
     ///
     /// # Errors
-    /// A store error where the store cannot be written.
-    pub fn remember_pack(&self, pack: u128) -> Result<()> {
-        let database = Store::open_writable(&self.path)?;
-        let transaction = database.begin_write().map_err(broken)?;
-        transaction
-            .open_table(schema::PACKS)
-            .map_err(broken)?
-            .insert(&pack.to_be_bytes(), [].as_slice())
-            .map_err(broken)?;
-        transaction.commit().map_err(broken)
+    /// None.
+    pub fn remember_pack(&self, _pack: u128) -> Result<()> {
+        Ok(())
     }
 
     /// Checks the database's own checksums; `false` where pages are damaged.
@@ -170,141 +230,163 @@ impl Store {
     }
 }
 
-fn packs_of(segments: &[SegmentRef]) -> Vec<u128> {
-    let packed = segments.iter().filter(|segment| segment.packed);
-    let mut packs: Vec<u128> = packed
-        .filter_map(|segment| u128::from_str_radix(segment.path.file_stem()?.to_str()?, 16).ok())
-        .collect();
-    packs.dedup();
-    packs
+/// The ending of the file of a store that is being built.
+const FRESH_ENDING: &str = "redb-new-";
+
+impl Applied {
+    fn complain_of_packs(&mut self, listing: &Listing) {
+        for path in &listing.damaged_packs {
+            let error = Error::store(format!(
+                "journal pack `{}` is damaged; what was found whole in it was read",
+                path.display()
+            ))
+            .hint("nothing was changed; restore the file from a copy of the workspace");
+            self.unreadable.push(Unreadable { segment: 0, error });
+        }
+    }
 }
 
-fn apply_segments(database: &Database, segments: &[SegmentRef], durability: Durability) -> Result<Applied> {
-    let mut applied = Applied::default();
-    let mut next = segments.iter();
-    let mut current: Option<Source> = None;
-    loop {
+/// Returns false where the store has applied what the journal does not hold: it belongs to another journal, or to one of
+/// which something was lost or taken away.
+fn continues(snapshot: &Snapshot, listing: &Listing) -> Result<bool> {
+    let mut listed = HashSet::new();
+    for segment in &listing.segments {
+        if snapshot.applied_bytes(segment.segment)? > segment.length {
+            return Ok(false);
+        }
+        listed.insert(segment.segment);
+    }
+    if !snapshot.loose_segments()?.iter().all(|s| listed.contains(s)) {
+        return Ok(false);
+    }
+    let packs: HashSet<u128> = listing.packs.iter().copied().collect();
+    if snapshot.known_packs()?.iter().all(|pack| packs.contains(pack)) {
+        return Ok(true);
+    }
+    // Packs are gone: all that lay in them must lie elsewhere now.
+    let packed = snapshot.packed_segments()?;
+    Ok(packed.iter().all(|(segment, pack)| packs.contains(pack) || listed.contains(segment)))
+}
+
+/// Inserts the facts of all chunks; true where a segment had vanished. `marks` tells how far each segment is applied.
+fn insert(
+    database: &Database,
+    chunks: &mut Receiver<Chunk>,
+    durability: Durability,
+    marks: &mut HashMap<u128, u64>,
+    applied: &mut Applied,
+) -> Result<bool> {
+    let mut vanished = false;
+    let mut waiting = Chunk::default();
+    let mut facts = std::mem::take(&mut waiting.facts).into_iter();
+    let mut done = false;
+    while !done {
         let mut transaction = database.begin_write().map_err(broken)?;
         // Intermediate transactions of a rebuild need not be durable: nobody sees the file before its last one.
         transaction
             .set_durability(durability)
             .map_err(|cause| Error::store("cannot write the store").because(cause))?;
         let mut batch = Batch::begin(&transaction)?;
-        while batch.edges() < TRANSACTION_EDGES {
-            if current.is_none() {
-                let Some(segment) = next.next() else { break };
-                current = open_source(&transaction, segment, &mut applied)?;
+        let mut changed: HashMap<u128, u64> = HashMap::new();
+        while batch.rows() < TRANSACTION_ROWS {
+            if let Some((fact, end)) = facts.next() {
+                batch.add(fact)?;
+                changed.insert(waiting.segment, end);
+                applied.facts += 1;
                 continue;
             }
-            if let Some(source) = &mut current
-                && source.drain(&mut batch, &mut applied)?
-            {
-                source.mark(&transaction)?;
-                current = None;
+            if waiting.end > 0 {
+                changed.insert(waiting.segment, waiting.end);
             }
-        }
-        if let Some(source) = &current {
-            source.mark(&transaction)?;
+            let Ok(mut chunk) = chunks.recv() else {
+                done = true;
+                break;
+            };
+            vanished |= chunk.vanished;
+            applied.unreadable.append(&mut chunk.unreadable);
+            facts = std::mem::take(&mut chunk.facts).into_iter();
+            waiting = chunk;
         }
         batch.finish()?;
+        mark(&transaction, &changed)?;
         transaction.commit().map_err(broken)?;
-        if current.is_none() && next.len() == 0 {
-            return Ok(applied);
-        }
+        marks.extend(changed);
+    }
+    Ok(vanished)
+}
+
+/// Writes down how much of each segment is applied.
+fn mark(transaction: &WriteTransaction, marks: &HashMap<u128, u64>) -> Result<()> {
+    let mut table = transaction.open_table(schema::SEGMENTS).map_err(broken)?;
+    for (segment, bytes) in marks {
+        table.insert(&segment.to_be_bytes(), bytes.to_be_bytes().as_slice()).map_err(broken)?;
+    }
+    Ok(())
+}
+
+/// Remembers the packs of which all segments are applied, so that they are not opened again, and forgets those that are gone.
+fn settle_packs(database: &Database, listing: &Listing) -> Result<()> {
+    let transaction = database.begin_write().map_err(broken)?;
+    if write_packs(&transaction, listing)? {
+        transaction.commit().map_err(broken)
+    } else {
+        transaction.abort().map_err(broken)
     }
 }
 
-/// A segment being applied.
-struct Source {
-    segment: SegmentRef,
-    name: String,
-    bytes: journal::SegmentBytes,
-    /// Where the next transaction goes on.
-    offset: u64,
-}
-
-fn open_source(
-    transaction: &redb::WriteTransaction,
-    segment: &SegmentRef,
-    applied: &mut Applied,
-) -> Result<Option<Source>> {
-    let offset = {
-        let table = transaction.open_table(schema::SEGMENTS).map_err(broken)?;
-        let row = table.get(&segment.segment.to_be_bytes()).map_err(broken)?;
-        row.map_or(0, |row| schema::number_of(row.value()))
-    };
-    let name = segment.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    match journal::read_segment(segment, offset) {
-        Ok(Some(bytes)) => Ok(Some(Source { segment: segment.clone(), name, offset: bytes.offset, bytes })),
-        Ok(None) => Ok(None),
-        Err(error) => {
-            applied.unreadable.push(Unreadable { segment: segment.segment, error });
-            Ok(None)
-        }
+/// Writes what [`settle_packs`] says; true where there was something to write.
+fn write_packs(transaction: &WriteTransaction, listing: &Listing) -> Result<bool> {
+    let mut loose = transaction.open_table(schema::SEGMENTS).map_err(broken)?;
+    let mut packed = transaction.open_table(schema::PACKED).map_err(broken)?;
+    let mut packs = transaction.open_table(schema::PACKS).map_err(broken)?;
+    let mut changed = false;
+    let of_packs = listing.segments.iter().filter(|segment| segment.packed);
+    let mut by_pack: HashMap<&Path, Vec<&SegmentRef>> = HashMap::new();
+    for segment in of_packs {
+        by_pack.entry(&segment.path).or_default().push(segment);
     }
-}
-
-impl Source {
-    /// Adds facts until the batch is full; true where the segment has no more.
-    fn drain(&mut self, batch: &mut Batch<'_>, applied: &mut Applied) -> Result<bool> {
-        let done = self.offset - self.bytes.offset;
-        self.bytes.rest.drain(..done as usize);
-        self.bytes.offset = self.offset;
-        let mut reader = match Reader::new(&self.name, &self.bytes) {
-            Ok(Some(reader)) => reader,
-            Ok(None) => return Ok(true),
-            Err(error) => {
-                applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
-                return Ok(true);
-            }
+    for (path, segments) in by_pack {
+        let Some(pack) = journal::pack_of(path).filter(|_| !listing.damaged_packs.iter().any(|p| p == path))
+        else {
+            continue;
         };
-        loop {
-            if batch.edges() >= TRANSACTION_EDGES {
-                self.offset = reader.offset();
-                return Ok(false);
+        let mut rows = Vec::with_capacity(segments.len());
+        for segment in &segments {
+            let place = segment.segment.to_be_bytes();
+            let mut bytes = applied_of(&loose, &place)?;
+            if bytes == 0 {
+                bytes = applied_of(&packed, &place)?;
             }
-            match reader.next() {
-                Ok(Some(frame)) => {
-                    batch.add(&frame.fact)?;
-                    applied.facts += 1;
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
-                    break;
-                }
+            if bytes >= segment.length {
+                rows.push((place, bytes));
             }
         }
-        if !reader.damaged().is_empty() {
-            let error = Error::store(format!(
-                "journal segment `{}` has {} damaged records, passed over",
-                self.name,
-                reader.damaged().len()
-            ));
-            applied.unreadable.push(Unreadable { segment: self.segment.segment, error });
+        if rows.len() < segments.len() {
+            continue;
         }
-        self.offset = reader.offset();
-        if let Tail::Torn { bytes } = reader.tail()
-            && applied.unreadable.is_empty()
-            && self.is_closed()
-        {
-            // A torn tail that nobody will complete is done with, so that no later command looks at it again.
-            self.offset += bytes;
+        for (place, bytes) in &rows {
+            loose.remove(place).map_err(broken)?;
+            let row = [&bytes.to_be_bytes()[..], &pack.to_be_bytes()[..]].concat();
+            packed.insert(place, row.as_slice()).map_err(broken)?;
         }
-        Ok(true)
+        packs.insert(&pack.to_be_bytes(), [].as_slice()).map_err(broken)?;
+        changed = true;
     }
+    let there: HashSet<[u8; 16]> = listing.packs.iter().map(|pack| pack.to_be_bytes()).collect();
+    let mut gone = Vec::new();
+    for row in packs.iter().map_err(broken)? {
+        let pack = *row.map_err(broken)?.0.value();
+        if !there.contains(&pack) {
+            gone.push(pack);
+        }
+    }
+    for pack in &gone {
+        packs.remove(pack).map_err(broken)?;
+    }
+    Ok(changed || !gone.is_empty())
+}
 
-    fn is_closed(&self) -> bool {
-        let folder = self.segment.path.parent().unwrap_or(Path::new("."));
-        self.segment.packed || !journal::writer_is_alive(folder, self.segment.segment)
-    }
-
-    /// Writes down how much of the segment is applied.
-    fn mark(&self, transaction: &redb::WriteTransaction) -> Result<()> {
-        let mut table = transaction.open_table(schema::SEGMENTS).map_err(broken)?;
-        table
-            .insert(&self.segment.segment.to_be_bytes(), self.offset.to_be_bytes().as_slice())
-            .map_err(broken)?;
-        Ok(())
-    }
+fn applied_of(table: &Table<'_, schema::Key<16>, &'static [u8]>, place: &[u8; 16]) -> Result<u64> {
+    let row = table.get(place).map_err(broken)?;
+    Ok(row.map_or(0, |row| schema::number_of(row.value())))
 }

@@ -4,9 +4,16 @@
 
 mod apply;
 mod batch;
+mod feed;
+mod files;
+mod numbers;
+mod reading;
+mod records;
+mod rows;
 mod schema;
 mod snapshot;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase};
@@ -49,34 +56,32 @@ impl Store {
     /// # Errors
     /// A store error where the file is there and cannot be opened for a reason that rebuilding would not mend.
     pub fn snapshot(&self) -> Result<Option<Snapshot>> {
-        match self.find()? {
-            Found::Usable(database) => Snapshot::of(&database),
-            Found::Absent | Found::Unusable => Ok(None),
+        let Found::Usable(database) = self.find()? else {
+            return Ok(None);
+        };
+        match Snapshot::of(&database) {
+            Err(error) if is_damage(&error) => Ok(None),
+            found => found,
         }
     }
 
     fn find(&self) -> Result<Found> {
-        match builder().open_read_only(&self.path) {
+        let mut opened = builder().open_read_only(&self.path);
+        if matches!(opened, Err(DatabaseError::RepairAborted)) {
+            // After an unclean end a reader may not repair; a writable open does.
+            opened = builder().open(&self.path).and_then(|_| builder().open_read_only(&self.path));
+        }
+        match opened {
             Ok(database) => Ok(Found::Usable(database)),
             Err(DatabaseError::Storage(redb::StorageError::Io(cause)))
-                if cause.kind() == std::io::ErrorKind::NotFound =>
+                if cause.kind() == io::ErrorKind::NotFound =>
             {
                 Ok(Found::Absent)
             }
-            // After an unclean end a reader may not repair; a writable open does.
-            Err(DatabaseError::RepairAborted) => {
-                drop(builder().open(&self.path).map_err(|cause| self.failed("open", cause))?);
-                let database = builder().open_read_only(&self.path);
-                Ok(Found::Usable(database.map_err(|cause| self.failed("open", cause))?))
+            Err(cause) => {
+                let cause = redb::Error::from(cause);
+                if says_damage(&cause) { Ok(Found::Unusable) } else { Err(self.failed("open", cause)) }
             }
-            Err(DatabaseError::Storage(redb::StorageError::Io(cause)))
-                if cause.kind() != std::io::ErrorKind::InvalidData
-                    && cause.kind() != std::io::ErrorKind::UnexpectedEof =>
-            {
-                Err(self.failed("open", cause))
-            }
-            Err(cause @ DatabaseError::DatabaseAlreadyOpen) => Err(self.failed("open", cause)),
-            Err(_) => Ok(Found::Unusable),
         }
     }
 
@@ -112,8 +117,37 @@ fn broken(cause: impl Into<redb::Error>) -> Error {
         .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
 }
 
+/// Returns true where an error says that the database, or a record in it, is not what it must be: building it anew helps then,
+/// as it does not help against a full disk.
+fn is_damage(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(lower) = cause {
+        if let Some(redb) = lower.downcast_ref::<redb::Error>() {
+            return says_damage(redb);
+        }
+        if lower.is::<io::Error>() {
+            return false;
+        }
+        cause = lower.source();
+    }
+    // No lower cause: a record whose checksum or shape is wrong.
+    true
+}
+
+fn says_damage(cause: &redb::Error) -> bool {
+    use redb::Error as E;
+    match cause {
+        E::Io(cause) => matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof),
+        E::DatabaseAlreadyOpen | E::LockProtocolMismatch | E::PreviousIo | E::LockPoisoned(_) => false,
+        _ => true,
+    }
+}
+
 /// A record whose checksum or shape is wrong.
 fn damaged(what: &str) -> Error {
     Error::store(format!("a record of the store is damaged ({what})"))
         .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,8 +1,9 @@
 //! Every table of the store, on one page.
 //!
 //! Keys are fixed-width bytes in big-endian order (or plain bytes where they are names), values are opaque bytes: an upgrade
-//! of redb cannot change their meaning. Numbers (`run_no`, `step_no`, `artifact_no`, `path_no`) are given out by this store in
-//! the order in which facts arrive; they mean nothing outside it, and no answer shows them or is sorted by them.
+//! of redb cannot change their meaning. Numbers (`run_no`, `step_no`, `path_no`, `content_no`) are given out by this store in
+//! the order in which facts arrive; they mean nothing outside it, and no answer shows them or is sorted by them. An artifact
+//! is its path's number and its content's number, 32 bits each, so that it needs no table of its own.
 //! Times in keys are microseconds with the sign bit flipped. Records end in a CRC-32 (see [`seal`]).
 
 use redb::TableDefinition;
@@ -17,50 +18,56 @@ type Bytes = &'static [u8];
 
 /// `format`, and the next number of each kind.
 pub(crate) const META: Table<Bytes, Bytes> = TableDefinition::new("meta");
-/// segment id -> how many of its bytes are applied.
+/// segment id -> how many of its bytes are applied; segments that lie in no pack that [`PACKS`] knows.
 pub(crate) const SEGMENTS: Table<Key<16>, Bytes> = TableDefinition::new("segments");
+/// segment id -> how many of its bytes are applied, and the id of the pack it lies in.
+pub(crate) const PACKED: Table<Key<16>, Bytes> = TableDefinition::new("packed");
 /// pack id -> nothing: all of its segments are applied.
 pub(crate) const PACKS: Table<Key<16>, Bytes> = TableDefinition::new("packs");
 
-/// node id -> kind, number.
-pub(crate) const NODES: Table<Key<16>, Bytes> = TableDefinition::new("nodes");
+/// node id, kind -> number.
+pub(crate) const NODES: Table<Key<17>, Bytes> = TableDefinition::new("nodes");
 /// run_no -> the fact that it started.
-pub(crate) const RUNS: Table<u64, Bytes> = TableDefinition::new("runs");
+pub(crate) const RUNS: Table<Key<8>, Bytes> = TableDefinition::new("runs");
 /// run_no | time | digest of the fact -> the fact of an outcome.
 pub(crate) const RUN_OUTCOMES: Table<Key<24>, Bytes> = TableDefinition::new("run_outcomes");
-/// label, node id -> run_no.
+/// label, NUL, node id -> run_no.
 pub(crate) const RUN_LABELS: Table<Bytes, Bytes> = TableDefinition::new("run_labels");
 /// start | node id -> run_no.
 pub(crate) const RUN_TIMES: Table<Key<24>, Bytes> = TableDefinition::new("run_times");
 /// node id with its digits turned round -> run_no; for looking up by tail.
 pub(crate) const RUN_TAILS: Table<Key<16>, Bytes> = TableDefinition::new("run_tails");
-/// run_no | step_no.
-pub(crate) const RUN_STEPS: Table<Key<16>, Bytes> = TableDefinition::new("run_steps");
+/// run_no | node id of the step -> step_no.
+pub(crate) const RUN_STEPS: Table<Key<24>, Bytes> = TableDefinition::new("run_steps");
 
 /// step_no -> the fact that it was done, without its edges.
-pub(crate) const STEPS: Table<u64, Bytes> = TableDefinition::new("steps");
+pub(crate) const STEPS: Table<Key<8>, Bytes> = TableDefinition::new("steps");
 /// step_no -> run_no, node id and the step's edges; what a walk reads.
-pub(crate) const STEP_EDGES: Table<u64, Bytes> = TableDefinition::new("step_edges");
-/// front of the step's key | step_no.
-pub(crate) const STEP_KEYS: Table<Key<24>, Bytes> = TableDefinition::new("step_keys");
+pub(crate) const STEP_EDGES: Table<Key<8>, Bytes> = TableDefinition::new("step_edges");
+/// front of the step's key | node id of the step -> step_no.
+pub(crate) const STEP_KEYS: Table<Key<32>, Bytes> = TableDefinition::new("step_keys");
 
 /// path -> path_no.
 pub(crate) const PATHS: Table<Bytes, Bytes> = TableDefinition::new("paths");
 /// path_no -> path.
-pub(crate) const PATH_NAMES: Table<u64, Bytes> = TableDefinition::new("path_names");
-/// artifact_no -> path_no, size, digest.
-pub(crate) const ARTIFACTS: Table<u64, Bytes> = TableDefinition::new("artifacts");
-/// path_no | digest -> artifact_no.
-pub(crate) const ARTIFACT_KEYS: Table<Key<40>, Bytes> = TableDefinition::new("artifact_keys");
-/// front of the digest | artifact_no.
-pub(crate) const CONTENTS: Table<Key<24>, Bytes> = TableDefinition::new("contents");
-/// artifact_no | time of last write | step_no.
-pub(crate) const GENERATED: Table<Key<24>, Bytes> = TableDefinition::new("generated");
-/// artifact_no | time of first read | step_no.
-pub(crate) const USED: Table<Key<24>, Bytes> = TableDefinition::new("used");
+pub(crate) const PATH_NAMES: Table<Key<8>, Bytes> = TableDefinition::new("path_names");
+/// digest | size -> content_no.
+pub(crate) const CONTENTS: Table<Key<40>, Bytes> = TableDefinition::new("contents");
+/// content_no -> digest, size.
+pub(crate) const CONTENT_NAMES: Table<Key<8>, Bytes> = TableDefinition::new("content_names");
+/// content_no | path_no, four bytes each: where a content lay.
+pub(crate) const CONTENT_PATHS: Table<Key<8>, Bytes> = TableDefinition::new("content_paths");
+/// path_no | content_no, four bytes each: what lay at a path.
+pub(crate) const PATH_CONTENTS: Table<Key<8>, Bytes> = TableDefinition::new("path_contents");
 
-/// path_no | time of last write | step_no | artifact_no: what was written at a path, in the order of time.
-pub(crate) const PATH_WRITES: Table<Key<32>, Bytes> = TableDefinition::new("path_writes");
+/// path_no | content_no | time of last write | step_no: the writes of an artifact, in the order of time.
+pub(crate) const GENERATED: Table<Key<24>, Bytes> = TableDefinition::new("generated");
+/// path_no | time of last write | step_no | content_no: the writes at a path.
+pub(crate) const PATH_WRITES: Table<Key<24>, Bytes> = TableDefinition::new("path_writes");
+/// content_no | time of last write | step_no | path_no: the writes of a content.
+pub(crate) const CONTENT_WRITES: Table<Key<24>, Bytes> = TableDefinition::new("content_writes");
+/// path_no | content_no | time of first read | step_no: the reads of an artifact.
+pub(crate) const USED: Table<Key<24>, Bytes> = TableDefinition::new("used");
 
 /// metric name -> name_no.
 pub(crate) const METRIC_NAMES: Table<Bytes, Bytes> = TableDefinition::new("metric_names");
@@ -69,7 +76,7 @@ pub(crate) const METRICS: Table<Key<48>, Bytes> = TableDefinition::new("metrics"
 /// name_no | ordered value | owner | step | time; the points of a metric, by value.
 pub(crate) const METRIC_VALUES: Table<Key<48>, Bytes> = TableDefinition::new("metric_values");
 /// name_no -> metric name.
-pub(crate) const METRIC_NAME_TEXTS: Table<u64, Bytes> = TableDefinition::new("metric_name_texts");
+pub(crate) const METRIC_NAME_TEXTS: Table<Key<8>, Bytes> = TableDefinition::new("metric_name_texts");
 
 /// node id | digest of the fact -> the fact that a model version was registered.
 pub(crate) const MODELS: Table<Key<24>, Bytes> = TableDefinition::new("models");
@@ -77,14 +84,14 @@ pub(crate) const MODELS: Table<Key<24>, Bytes> = TableDefinition::new("models");
 pub(crate) const MODEL_NAMES: Table<Bytes, Bytes> = TableDefinition::new("model_names");
 /// model version | time | digest of the fact -> the fact of a change of stage.
 pub(crate) const MODEL_CHANGES: Table<Key<32>, Bytes> = TableDefinition::new("model_changes");
-/// artifact_no | model version: which model versions hold a file.
+/// artifact | model version: which model versions hold a file.
 pub(crate) const MODEL_ARTIFACTS: Table<Key<24>, Bytes> = TableDefinition::new("model_artifacts");
 
 /// path, NUL, time, digest of the fact -> the fact that a note was read.
 pub(crate) const NOTES: Table<Bytes, Bytes> = TableDefinition::new("notes");
 
 /// The kind of a node, as [`NODES`] keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum NodeKind {
     /// A run.

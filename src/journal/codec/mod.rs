@@ -5,7 +5,7 @@
 
 mod v1;
 
-use bincode::config::{Configuration, Limit, LittleEndian};
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 
 use crate::error::{Error, Result};
@@ -23,8 +23,16 @@ pub(crate) enum Fault {
     Damaged(String),
 }
 
-const CONFIGURATION: Configuration<LittleEndian, bincode::config::Varint, Limit<PAYLOAD_MAX_BYTES>> =
-    bincode::config::standard().with_limit::<PAYLOAD_MAX_BYTES>();
+type Settings<const LIMIT: usize> = Configuration<LittleEndian, Varint, Limit<LIMIT>>;
+
+/// Settings for payloads of so many bytes at most, by size: what a payload says it needs in memory is refused past 32 times
+/// that, which no payload of these types needs (a pair of empty texts takes 2 bytes, and 48 in memory). Without a limit a
+/// forged length would make us allocate any amount.
+const SMALL_BYTES: usize = 64 << 10;
+const MIDDLE_BYTES: usize = 2 << 20;
+const SMALL: Settings<{ 32 * SMALL_BYTES }> = bincode::config::standard().with_limit();
+const MIDDLE: Settings<{ 32 * MIDDLE_BYTES }> = bincode::config::standard().with_limit();
+const LARGE: Settings<{ 32 * PAYLOAD_MAX_BYTES }> = bincode::config::standard().with_limit();
 
 const RUN: u8 = 1;
 const OUTCOME: u8 = 2;
@@ -55,7 +63,8 @@ pub fn decode(bytes: &[u8]) -> Result<Fact> {
             .hint("delete `.lineage/store.redb`: it is rebuilt"));
     };
     decode_parts(*kind, *version, payload).map_err(|fault| match fault {
-        Fault::Unknown => Error::store("a record of the store is of a version this `lineage` does not know"),
+        Fault::Unknown => Error::store("a record of the store is of a version this `lineage` does not know")
+            .hint("use the newer `lineage` that wrote it; nothing was changed"),
         Fault::Damaged(cause) => Error::store("a record of the store is damaged")
             .because(cause)
             .hint("delete `.lineage/store.redb`: it is rebuilt from the journal"),
@@ -96,13 +105,16 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
 }
 
 fn bytes_of<T: Encode>(value: &T) -> Result<Vec<u8>> {
-    bincode::encode_to_vec(value, CONFIGURATION)
-        .map_err(|cause| Error::bug("cannot encode a record").because(cause))
+    bincode::encode_to_vec(value, LARGE).map_err(|cause| Error::bug("cannot encode a record").because(cause))
 }
 
 fn value_of<T: Decode<()>>(payload: &[u8]) -> Result<T, Fault> {
-    let (value, used) = bincode::decode_from_slice::<T, _>(payload, CONFIGURATION)
-        .map_err(|cause| Fault::Damaged(cause.to_string()))?;
+    let decoded = match payload.len() {
+        0..=SMALL_BYTES => bincode::decode_from_slice::<T, _>(payload, SMALL),
+        0..=MIDDLE_BYTES => bincode::decode_from_slice::<T, _>(payload, MIDDLE),
+        _ => bincode::decode_from_slice::<T, _>(payload, LARGE),
+    };
+    let (value, used) = decoded.map_err(|cause| Fault::Damaged(cause.to_string()))?;
     if used == payload.len() {
         Ok(value)
     } else {

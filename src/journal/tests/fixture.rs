@@ -1,0 +1,238 @@
+//! The segment of record version 1 that every later program must read the same way for ever.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::read;
+use crate::disk::Disk;
+use crate::journal::Writer;
+use crate::model::{
+    Artifact, ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact, Generated, Metric,
+    MetricValue, ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunKind, RunOutcome,
+    RunStatus, Stage, Step, StepStatus, Submodule, Timestamp, Used,
+};
+
+const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a2;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/v1.seg")
+}
+
+fn id(tail: u128) -> NodeId {
+    NodeId::from_u128(0x0193_b8f0_2f3e_7000_8000_0000_0000_0000 | tail)
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros(1_765_561_338_123_456 + second * 1_000_000)
+}
+
+fn path(bytes: &[u8]) -> ArtifactPath {
+    ArtifactPath::from_bytes(bytes.to_vec()).unwrap()
+}
+
+fn artifact(name: &[u8], content: &str) -> Artifact {
+    Artifact { path: path(name), digest: Digest::of(content.as_bytes()), size_bytes: content.len() as u64 }
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+fn code_state() -> CodeState {
+    let changed = |name: &[u8], kind, digest: Option<&str>| ChangedFile {
+        path: path(name),
+        kind,
+        digest: digest.map(|content| Digest::of(content.as_bytes())),
+        size_bytes: digest.map_or(0, |content| content.len() as u64),
+    };
+    CodeState {
+        repository: true,
+        commit: Some("ea45dd2c0ffee0123456789abcdef0123456789a".to_owned()),
+        commit_short: Some("ea45dd2".to_owned()),
+        branch: Some("feature/ümlaut".to_owned()),
+        dirty: true,
+        changed: vec![
+            changed(b"src/a.py", ChangeKind::Modified, Some("a")),
+            changed(b"src/b.py", ChangeKind::Added, Some("")),
+            changed(b"src/c.py", ChangeKind::Deleted, None),
+            changed(b"src/d.py", ChangeKind::TypeChanged, Some("d")),
+            changed(b"src/e.py", ChangeKind::Renamed, Some("e")),
+            changed(b"src/f.py", ChangeKind::Conflicted, Some("f")),
+        ],
+        untracked: vec![changed(b"notes\xff.txt", ChangeKind::Untracked, Some("n"))],
+        untracked_omitted: 1 << 40,
+        patch: Some(Digest::of(b"patch")),
+        patch_omitted: vec!["`big.bin` is larger than is kept".to_owned()],
+        submodules: vec![Submodule {
+            path: path(b"vendor/lib"),
+            recorded: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+            checked_out: None,
+        }],
+        unreadable: Some("the index is locked".to_owned()),
+    }
+}
+
+fn run(tail: u128, kind: RunKind, code: CodeState, parent: Option<NodeId>) -> Fact {
+    Fact::RunStarted(Run {
+        id: id(tail),
+        run_id: "20251212_174218_2".parse().unwrap(),
+        name: "train_risk_classifier".to_owned(),
+        kind,
+        arguments: vec!["python".to_owned(), "train.py".to_owned(), String::new()],
+        parameters: vec![pair("seed", "42"), pair("", "")],
+        folder: "scripts".to_owned(),
+        code,
+        started_at: at(0),
+        parent,
+        recorder: "lineage 0.1.0".to_owned(),
+        host: "machine".to_owned(),
+        segment: SEGMENT,
+    })
+}
+
+fn outcome(status: RunStatus, exit_code: Option<i32>, code: Option<CodeState>) -> Fact {
+    Fact::RunOutcome(RunOutcome {
+        run: id(1),
+        at: at(5),
+        status,
+        exit_code,
+        reason: exit_code.map(|code| format!("exit code {code}")),
+        code,
+        arguments: vec!["--resume".to_owned()],
+        segment: SEGMENT + 1,
+    })
+}
+
+fn step(status: StepStatus) -> Fact {
+    let evidence = [Evidence::Observed, Evidence::Declared, Evidence::Inferred, Evidence::Doubtful];
+    let roles = [Role::Data, Role::Code, Role::Metrics, Role::Environment];
+    let used = evidence.iter().zip(roles).enumerate().map(|(n, (evidence, role))| Used {
+        artifact: artifact(b"data/raw/a.htm", &"x".repeat(n)),
+        at: at(n as i64),
+        evidence: *evidence,
+        role,
+    });
+    let generated = [b"data/out\n\xfe.json".as_slice(), b"/srv/x", b"hf://ProsusAI/finbert"];
+    let generated = generated.iter().zip(evidence).map(|(name, evidence)| Generated {
+        artifact: artifact(name, "out"),
+        at: Timestamp::from_micros(i64::MIN),
+        evidence,
+        role: Role::Data,
+    });
+    let succeeded = status == StepStatus::Succeeded;
+    Fact::StepDone(Step {
+        id: id(if succeeded { 2 } else { 3 }),
+        run: id(1),
+        name: "segment".to_owned(),
+        subject: "0000320193-25-000079".to_owned(),
+        status,
+        reason: (!succeeded).then(|| "no section was found".to_owned()),
+        started_at: at(1),
+        ended_at: at(4),
+        parameters: vec![pair("stage", "3")],
+        key: succeeded.then(|| Digest::of(b"key")),
+        cached_from: succeeded.then(|| id(9)),
+        used: used.collect(),
+        generated: generated.collect(),
+    })
+}
+
+fn metrics() -> Fact {
+    let values = [0.0, -0.5, 0.874, f64::MAX, f64::MIN_POSITIVE, -1e-300];
+    let point = |(step, value): (usize, f64)| Metric {
+        owner: id(1),
+        name: "f1_score".to_owned(),
+        step: step as i64 - 2,
+        at: at(step as i64),
+        value: MetricValue::new(value).unwrap(),
+    };
+    Fact::Metrics(values.into_iter().enumerate().map(point).collect())
+}
+
+fn model_change(stage: Stage, displaced: Option<NodeId>) -> Fact {
+    Fact::ModelChanged(ModelChange {
+        id: id(20),
+        model: id(10),
+        stage,
+        displaced,
+        at: at(9),
+        by: "somebody".to_owned(),
+        reason: displaced.map(|_| "better".to_owned()),
+    })
+}
+
+/// Every kind of fact, every code of each of its fields, every optional field there and not there.
+fn expected() -> Vec<Fact> {
+    let mut facts = vec![
+        run(1, RunKind::Pipeline, code_state(), None),
+        run(4, RunKind::Command, CodeState::default(), Some(id(1))),
+        run(5, RunKind::Library, CodeState::default(), None),
+        run(6, RunKind::Import, CodeState::default(), None),
+        outcome(RunStatus::Running, None, Some(code_state())),
+        outcome(RunStatus::Succeeded, Some(0), None),
+        outcome(RunStatus::Failed, Some(-1), None),
+        outcome(RunStatus::Interrupted, Some(137), None),
+        step(StepStatus::Succeeded),
+        step(StepStatus::Failed),
+        metrics(),
+        Fact::Metrics(Vec::new()),
+        Fact::ModelRegistered(ModelVersion {
+            id: id(10),
+            name: "risk_classifier".to_owned(),
+            version: "1.2.0".to_owned(),
+            run: Some(id(1)),
+            created_at: at(8),
+            description: "Says which risk a paragraph names.".to_owned(),
+            fields: vec![pair("framework", "\"torch\"")],
+            artifacts: vec![NamedArtifact {
+                name: "model".to_owned(),
+                artifact: artifact(b"models/registry/risk_classifier/1.2.0/model.pt", "weights"),
+            }],
+            tags: vec![pair("team", "risk")],
+        }),
+        Fact::NoteRead(Note {
+            id: id(30),
+            artifact: artifact(b"research/README.md", "# Notes"),
+            at: at(10),
+            fields: vec![pair("title", "Notes")],
+            references: vec![pair("run", "e55a90bd"), pair("commit", "3e5")],
+        }),
+    ];
+    facts.extend(Stage::ALL.map(|stage| model_change(stage, (stage == Stage::Production).then(|| id(11)))));
+    facts
+}
+
+#[test]
+fn records_of_version_1_are_read_as_they_were_written() {
+    let bytes = fs::read(fixture()).expect("the fixture is a part of the repository");
+    let found = read(&bytes, SEGMENT);
+    assert_eq!(found.error, None);
+    let expected = expected();
+    for (found, expected) in found.facts.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.facts.len(), expected.len());
+    assert!(found.damaged.is_empty());
+}
+
+/// A published record version is never edited. The fixture was made once, by this test under `LINEAGE_WRITE_FIXTURE`.
+#[test]
+fn version_1_is_still_written_as_when_it_was_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(&Disk::new(), folder.path(), SEGMENT).unwrap();
+    for fact in expected() {
+        writer.append(&fact).unwrap();
+    }
+    writer.commit().unwrap();
+    let written = fs::read(folder.path().join(format!("{SEGMENT:032x}.seg"))).unwrap();
+    if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() && !fixture().exists() {
+        fs::create_dir_all(fixture().parent().unwrap()).unwrap();
+        fs::write(fixture(), &written).unwrap();
+    }
+    let kept = fs::read(fixture()).unwrap();
+    // The header names the program's version, which goes on; the frames do not.
+    assert!(
+        kept[40..] == written[40..],
+        "records of version 1 are written otherwise than when it was published"
+    );
+}

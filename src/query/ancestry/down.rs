@@ -1,0 +1,336 @@
+//! Down: from a file or steps to everything that was made from them.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
+use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
+use crate::store::{ArtifactNo, Edges, Snapshot, StepNo};
+
+const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+const STOP: ControlFlow<()> = ControlFlow::Break(());
+
+/// Walks from `artifact` to everything that was made from those bytes at that path, whoever wrote them and however often, or
+/// from copies of them, through at most `depth_max` steps in a row.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn downstream(snapshot: &Snapshot, artifact: ArtifactNo, depth_max: u32) -> Result<Trace> {
+    let start = origin(snapshot, artifact, i64::MAX, None)?;
+    let mut walk = Down::new(snapshot);
+    let mut reads = Vec::new();
+    snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
+        reads.push(Read { step, at, artifact });
+        Ok(GO_ON)
+    })?;
+    let mut written = false;
+    snapshot.writes_until(artifact, i64::MAX, |_, _| {
+        written = true;
+        Ok(STOP)
+    })?;
+    if written && snapshot.have_copies(&[artifact])?[0] {
+        let copies = walk.reads_of_copies(artifact)?;
+        reads.extend(copies.iter().filter(|(write, _)| write.0 == artifact).map(|(_, read)| *read));
+    }
+    walk.run(reads, depth_max)?;
+    Ok(walk.finish(start))
+}
+
+/// Walks from all that `steps` wrote to everything that was made from it; the steps themselves come first, whatever the bound.
+///
+/// # Errors
+/// As [`downstream`].
+pub fn downstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) -> Result<Trace> {
+    let mut walk = Down::new(snapshot);
+    let writes = walk.meet(steps.iter().map(|step| (*step, i64::MIN)).collect(), 0)?;
+    let reads = walk.readers(writes)?;
+    walk.run_from(reads, 1, depth_max)?;
+    Ok(walk.finish(Origin::Source))
+}
+
+/// A read on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Read {
+    step: StepNo,
+    at: i64,
+    artifact: ArtifactNo,
+}
+
+/// What a write is known by: what was written, when, by whom.
+type WriteKey = (ArtifactNo, i64, StepNo);
+
+/// A step on the way.
+struct Met {
+    edges: Edges,
+    /// Microseconds of the earliest read that is on the way.
+    bound: i64,
+    depth: u32,
+    /// The reads that are on the way.
+    reads: Vec<(ArtifactNo, i64)>,
+}
+
+struct Down<'a> {
+    snapshot: &'a Snapshot,
+    met: HashMap<StepNo, Met>,
+    /// Reads by steps that the bound on depth left out, or of whose reads it left out the earliest.
+    beyond: HashSet<Read>,
+    /// By content: the reads of a copy of it, each with the write that it is a copy of.
+    copies: HashMap<u32, Vec<(WriteKey, Read)>>,
+}
+
+impl<'a> Down<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        Down { snapshot, met: HashMap::new(), beyond: HashSet::new(), copies: HashMap::new() }
+    }
+
+    fn run(&mut self, reads: Vec<Read>, depth_max: u32) -> Result<()> {
+        self.run_from(reads, 0, depth_max)
+    }
+
+    /// Walks from `reads`, whose steps are at `depth`.
+    fn run_from(&mut self, mut reads: Vec<Read>, mut depth: u32, depth_max: u32) -> Result<()> {
+        while !reads.is_empty() {
+            if depth >= depth_max {
+                self.beyond.extend(reads);
+                return Ok(());
+            }
+            let next = reads.iter().map(|read| (read.step, read.at)).collect();
+            let writes = self.meet(next, depth)?;
+            for read in reads {
+                if let Some(met) = self.met.get_mut(&read.step) {
+                    met.reads.push((read.artifact, read.at));
+                }
+            }
+            reads = self.readers(writes)?;
+            depth += 1;
+        }
+        Ok(())
+    }
+
+    /// Meets steps, each with a read of its own; returns the writes that come to be on the way by it.
+    fn meet(&mut self, mut next: Vec<(StepNo, i64)>, depth: u32) -> Result<Vec<Write>> {
+        // Of each step, the earliest read.
+        next.sort_unstable();
+        next.dedup_by_key(|(step, _)| *step);
+        let fresh: Vec<StepNo> =
+            next.iter().map(|(step, _)| *step).filter(|step| !self.met.contains_key(step)).collect();
+        self.met.reserve(fresh.len());
+        let mut writes = Vec::with_capacity(fresh.len());
+        let mut found = self.snapshot.edges_of(&fresh)?.into_iter();
+        for (step, bound) in next {
+            let (met, before) = match self.met.entry(step) {
+                std::collections::hash_map::Entry::Occupied(met) => {
+                    let met = met.into_mut();
+                    let before = met.bound;
+                    (met, Some(before))
+                }
+                std::collections::hash_map::Entry::Vacant(place) => {
+                    let edges = found.next().flatten().ok_or_else(|| lost(step))?;
+                    let met = place.insert(Met { edges, bound, depth, reads: Vec::new() });
+                    (met, None)
+                }
+            };
+            if before.is_some_and(|before| before <= bound) {
+                continue;
+            }
+            met.bound = bound;
+            let on_the_way = |at: i64| at >= bound && before.is_none_or(|before| at < before);
+            for edge in met.edges.generated.iter().filter(|edge| on_the_way(edge.at)) {
+                writes.push(Write { artifact: edge.artifact, at: edge.at, step, id: met.edges.id });
+            }
+        }
+        Ok(writes)
+    }
+
+    /// Returns the reads of what `writes` wrote, or of copies of it.
+    fn readers(&mut self, mut writes: Vec<Write>) -> Result<Vec<Read>> {
+        let mut reads = Vec::new();
+        writes.sort_unstable_by_key(|write| (write.artifact, write.at, write.step));
+        writes.dedup_by_key(|write| (write.artifact, write.at, write.step));
+        let mut artifacts: Vec<(ArtifactNo, i64)> = writes.iter().map(|w| (w.artifact, w.at)).collect();
+        artifacts.dedup_by_key(|(artifact, _)| *artifact);
+        let read = self.snapshot.are_read_from(&artifacts)?;
+        let mut position = 0;
+        for write in &writes {
+            while artifacts[position].0 != write.artifact {
+                position += 1;
+            }
+            if read[position] {
+                self.readers_of(write, &mut reads)?;
+            }
+        }
+        self.readers_of_copies(&artifacts, &writes, &mut reads)?;
+        reads.sort_unstable();
+        reads.dedup();
+        Ok(reads)
+    }
+
+    /// Finds the reads of what `write` wrote, at its own path.
+    fn readers_of(&self, write: &Write, reads: &mut Vec<Read>) -> Result<()> {
+        let (doubtful_from, until) = self.next_writes(write)?;
+        let mut found = Vec::new();
+        let artifact = write.artifact;
+        self.snapshot.reads_between(artifact, write.at, until, |at, step| {
+            found.push(Read { step, at, artifact });
+            Ok(GO_ON)
+        })?;
+        for read in found {
+            let ours = if read.step == write.step {
+                false
+            } else if read.at < doubtful_from {
+                true
+            } else {
+                origin(self.snapshot, artifact, read.at, Some(read.step))? == Origin::Written(*write)
+            };
+            if ours {
+                reads.push(read);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns from when on the origin of a read must be asked for, since another step wrote the same at that time or later,
+    /// and when none can go back to `write` any more, since two steps did so later: at least one of them is not the reader.
+    fn next_writes(&self, write: &Write) -> Result<(i64, i64)> {
+        let mut doubtful_from = i64::MAX;
+        let mut later: Option<StepNo> = None;
+        let mut until = i64::MAX;
+        self.snapshot.writes_from(write.artifact, write.at, |at, step| {
+            if step == write.step {
+                return Ok(GO_ON);
+            }
+            doubtful_from = doubtful_from.min(at);
+            match later {
+                // Which of simultaneous writes counts, their steps' keys decide.
+                _ if at == write.at => {}
+                None => later = Some(step),
+                Some(other) if other == step => {}
+                Some(_) => {
+                    until = at;
+                    return Ok(STOP);
+                }
+            }
+            Ok(GO_ON)
+        })?;
+        Ok((doubtful_from, until))
+    }
+
+    /// Finds the reads of what `writes` wrote where it lay at other paths.
+    fn readers_of_copies(
+        &mut self,
+        artifacts: &[(ArtifactNo, i64)],
+        writes: &[Write],
+        reads: &mut Vec<Read>,
+    ) -> Result<()> {
+        let mut by_content: Vec<ArtifactNo> = artifacts.iter().map(|(artifact, _)| *artifact).collect();
+        by_content.sort_unstable_by_key(|artifact| artifact.by_content());
+        let copied = self.snapshot.have_copies(&by_content)?;
+        if !copied.contains(&true) {
+            return Ok(());
+        }
+        let on_the_way: HashSet<WriteKey> = writes.iter().map(|w| (w.artifact, w.at, w.step)).collect();
+        let mut last: Option<ArtifactNo> = None;
+        for (artifact, _) in by_content.iter().zip(copied).filter(|(_, copied)| *copied) {
+            if last.is_some_and(|last| last.has_content_of(*artifact)) {
+                continue;
+            }
+            last = Some(*artifact);
+            let found = self.reads_of_copies(*artifact)?;
+            reads.extend(found.iter().filter(|(write, _)| on_the_way.contains(write)).map(|(_, read)| *read));
+        }
+        Ok(())
+    }
+
+    /// Returns the reads of the content of `artifact` at paths where nobody had written it, each with the write elsewhere that
+    /// it is a copy of. Linear in the number of paths where the content ever lay, once for each walk.
+    fn reads_of_copies(&mut self, artifact: ArtifactNo) -> Result<&[(WriteKey, Read)]> {
+        let content = artifact.content_no();
+        if !self.copies.contains_key(&content) {
+            let mut copies = Vec::new();
+            if self.snapshot.content(artifact)?.1 > 0 {
+                let mut others = Vec::new();
+                self.snapshot.copies_of(artifact, |other| {
+                    others.push(other);
+                    Ok(GO_ON)
+                })?;
+                for other in others {
+                    self.copied_reads(other, &mut copies)?;
+                }
+            }
+            self.copies.insert(content, copies);
+        }
+        Ok(self.copies.get(&content).map_or(&[], Vec::as_slice))
+    }
+
+    /// Finds the reads of `artifact` that are reads of a copy.
+    fn copied_reads(&self, artifact: ArtifactNo, copies: &mut Vec<(WriteKey, Read)>) -> Result<()> {
+        // Only reads before its first write can be, and those by the first writer before another's.
+        let mut first: Option<(i64, StepNo)> = None;
+        let mut until = i64::MAX;
+        self.snapshot.writes_from(artifact, i64::MIN, |at, step| {
+            match first {
+                None => first = Some((at, step)),
+                Some((_, writer)) if writer == step => {}
+                Some(_) => {
+                    until = at;
+                    return Ok(STOP);
+                }
+            }
+            Ok(GO_ON)
+        })?;
+        let mut reads = Vec::new();
+        self.snapshot.reads_between(artifact, i64::MIN, until, |at, step| {
+            let unwritten = first.is_none_or(|(from, writer)| at < from || step == writer);
+            if unwritten && at <= until {
+                reads.push(Read { step, at, artifact });
+            }
+            Ok(GO_ON)
+        })?;
+        for read in reads {
+            let from = match first {
+                // The first writer may read what another wrote at the same moment.
+                Some((at, _)) if at <= read.at => origin(self.snapshot, artifact, read.at, Some(read.step))?,
+                _ => origin_unwritten(self.snapshot, artifact, read.at, Some(read.step))?,
+            };
+            if let Origin::Copied(write) = from {
+                copies.push(((write.artifact, write.at, write.step), read));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts together what was met.
+    fn finish(self, start: Origin) -> Trace {
+        let mut met = self.met;
+        let mut cut = Cut::default();
+        for read in self.beyond {
+            match met.get_mut(&read.step) {
+                Some(met) if met.bound <= read.at => met.reads.push((read.artifact, read.at)),
+                _ => cut.edges += 1,
+            }
+        }
+        let mut order: Vec<(StepNo, Met)> = met.into_iter().collect();
+        order.sort_unstable_by_key(|(_, met)| (met.bound, met.edges.id));
+        let steps = order.into_iter().map(|(step, mut met)| {
+            met.reads.sort_unstable();
+            let used = met.edges.used.iter();
+            let generated = met.edges.generated.iter();
+            TraceStep {
+                step,
+                id: met.edges.id,
+                run: met.edges.run,
+                depth: met.depth,
+                used: used
+                    .filter(|edge| met.reads.binary_search(&(edge.artifact, edge.at)).is_ok())
+                    .map(|edge| TraceEdge::new(edge, None))
+                    .collect(),
+                generated: generated
+                    .filter(|edge| edge.at >= met.bound)
+                    .map(|edge| TraceEdge::new(edge, None))
+                    .collect(),
+            }
+        });
+        Trace { direction: Direction::Down, steps: steps.collect(), origin: start, cut }
+    }
+}

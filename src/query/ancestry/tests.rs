@@ -1,0 +1,433 @@
+//! The walks against a naive reading of the definitions, straight from the facts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use proptest::prelude::*;
+
+use super::{Trace, TraceEdge, downstream, downstream_of_steps, upstream, upstream_of_steps};
+use crate::journal;
+use crate::model::{Artifact, Evidence, Fact, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used};
+use crate::query::origin::{Origin, origin};
+use crate::store::tests::world::{CONTENTS, PATHS, artifact, artifacts, step, store_of, tries};
+use crate::store::{ArtifactNo, Snapshot};
+
+/// A write by the names that all stores share.
+type Write = (Artifact, i64, NodeId);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum From {
+    Written(Write),
+    Copied(Write),
+    Gap(Write),
+    Source,
+}
+
+impl From {
+    fn write(&self) -> Option<&Write> {
+        match self {
+            From::Written(write) | From::Copied(write) => Some(write),
+            From::Gap(_) | From::Source => None,
+        }
+    }
+}
+
+type Edge = (Artifact, i64, Evidence, Role, Option<From>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Walked {
+    /// Key, depth, reads and writes of each step, in order.
+    steps: Vec<(NodeId, u32, Vec<Edge>, Vec<Edge>)>,
+    origin: From,
+    cut: u64,
+}
+
+// ---- the naive reading ----
+
+/// The steps of a set of facts: of two statements with one id, that whose encoding is greater.
+struct World {
+    steps: BTreeMap<NodeId, Step>,
+}
+
+impl World {
+    fn new(facts: &[Fact]) -> Self {
+        let encoded = |step: &Step| journal::encode(&Fact::StepDone(step.clone())).unwrap();
+        let mut steps: BTreeMap<NodeId, Step> = BTreeMap::new();
+        for fact in facts {
+            if let Fact::StepDone(step) = fact {
+                let place = steps.entry(step.id).or_insert_with(|| step.clone());
+                if encoded(step) > encoded(place) {
+                    *place = step.clone();
+                }
+            }
+        }
+        World { steps }
+    }
+
+    fn writes(&self) -> Vec<Write> {
+        let of_step = |step: &Step| -> Vec<Write> {
+            let writes = step.generated.iter();
+            writes.map(|e| (e.artifact.clone(), e.at.micros(), step.id)).collect()
+        };
+        self.steps.values().flat_map(of_step).collect()
+    }
+
+    fn reads(&self) -> Vec<Write> {
+        let of_step = |step: &Step| -> Vec<Write> {
+            let reads = step.used.iter();
+            reads.map(|e| (e.artifact.clone(), e.at.micros(), step.id)).collect()
+        };
+        self.steps.values().flat_map(of_step).collect()
+    }
+
+    /// The last write up to `until` that is `wanted` and not the reader's: of simultaneous ones that of the greatest step, then
+    /// of the greatest digest, then of the smallest path.
+    fn last(&self, until: i64, reader: Option<NodeId>, wanted: impl Fn(&Artifact) -> bool) -> Option<Write> {
+        self.writes()
+            .into_iter()
+            .filter(|(artifact, at, step)| *at <= until && Some(*step) != reader && wanted(artifact))
+            .max_by_key(|(artifact, at, step)| {
+                let path = std::cmp::Reverse(artifact.path.clone());
+                (*at, *step, artifact.digest, path)
+            })
+    }
+
+    fn origin(&self, read: &Artifact, until: i64, reader: Option<NodeId>) -> From {
+        if let Some(write) = self.last(until, reader, |written| written == read) {
+            return From::Written(write);
+        }
+        let other_bytes = self.last(until, reader, |written| written.path == read.path);
+        let since = other_bytes.as_ref().map_or(i64::MIN, |(_, at, _)| *at);
+        let seen = self
+            .reads()
+            .into_iter()
+            .filter(|(artifact, at, _)| artifact == read && (since..=until).contains(at));
+        let first_seen = seen.map(|(_, at, _)| at).min().unwrap_or(until);
+        let elsewhere = |written: &Artifact| written.digest == read.digest && written.path != read.path;
+        match self.last(first_seen, reader, elsewhere) {
+            Some(write) if read.size_bytes > 0 => From::Copied(write),
+            _ => other_bytes.map_or(From::Source, From::Gap),
+        }
+    }
+
+    fn upstream(&self, start: &[(NodeId, i64)], origin: From, depth_max: u32) -> Walked {
+        // Every way to meet a step: the level, the step, and the write of it that is on the way.
+        let mut ways: BTreeSet<(u32, NodeId, i64)> = BTreeSet::new();
+        let mut next: BTreeSet<(NodeId, i64)> = start.iter().copied().collect();
+        for depth in 0..depth_max {
+            ways.extend(next.iter().map(|(step, bound)| (depth, *step, *bound)));
+            let mut after = BTreeSet::new();
+            for (step, bound) in next {
+                for used in self.steps[&step].used.iter().filter(|e| e.at.micros() <= bound) {
+                    let from = self.origin(&used.artifact, used.at.micros(), Some(step));
+                    after.extend(from.write().map(|(_, at, step)| (*step, *at)));
+                }
+            }
+            next = after;
+        }
+        let bound_of = |step: &NodeId| {
+            let ways = ways.iter().filter(|(_, met, _)| met == step);
+            ways.map(|(_, _, bound)| *bound).max()
+        };
+        let left_out = |from: &From| {
+            from.write().is_some_and(|(_, at, step)| bound_of(step).is_none_or(|bound| bound < *at))
+        };
+        let mut cut = u64::from(left_out(&origin));
+        let met: BTreeSet<NodeId> = ways.iter().map(|(_, step, _)| *step).collect();
+        let mut order: Vec<NodeId> = met.into_iter().collect();
+        order.sort_by_key(|step| std::cmp::Reverse((bound_of(step), *step)));
+        let mut steps = Vec::new();
+        for id in order {
+            let (step, bound) = (&self.steps[&id], bound_of(&id).unwrap());
+            let depth = ways.iter().filter(|way| way.1 == id).map(|way| way.0).min().unwrap();
+            let mut used = Vec::new();
+            for e in step.used.iter().filter(|e| e.at.micros() <= bound) {
+                let from = self.origin(&e.artifact, e.at.micros(), Some(id));
+                cut += u64::from(left_out(&from));
+                used.push((e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from)));
+            }
+            let own = |e: &&Generated| e.at.micros() <= bound;
+            let generated = step.generated.iter().filter(own).map(|e| {
+                let from = From::Written((e.artifact.clone(), e.at.micros(), id));
+                (e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from))
+            });
+            steps.push((id, depth, used, generated.collect()));
+        }
+        Walked { steps, origin, cut }
+    }
+
+    /// The reads of what a step wrote from `bound` on.
+    fn reads_of(&self, id: NodeId, bound: i64) -> Vec<Write> {
+        let on_the_way = |write: &Write| write.2 == id && write.1 >= bound;
+        let came_from = |(artifact, at, reader): &Write| {
+            let from = self.origin(artifact, *at, Some(*reader));
+            from.write().is_some_and(on_the_way)
+        };
+        self.reads().into_iter().filter(came_from).collect()
+    }
+
+    fn downstream(&self, reads: Vec<Write>, start: &[NodeId], origin: From, depth_max: u32) -> Walked {
+        let mut ways: BTreeSet<(u32, NodeId, i64)> = start.iter().map(|step| (0, *step, i64::MIN)).collect();
+        let mut next = reads.clone();
+        if !start.is_empty() {
+            next = start.iter().flat_map(|step| self.reads_of(*step, i64::MIN)).collect();
+        }
+        for depth in u32::from(!start.is_empty())..depth_max {
+            ways.extend(next.iter().map(|(_, at, step)| (depth, *step, *at)));
+            next = next.into_iter().flat_map(|(_, at, step)| self.reads_of(step, at)).collect();
+        }
+        let bound_of = |step: &NodeId| {
+            let ways = ways.iter().filter(|(_, met, _)| met == step);
+            ways.map(|(_, _, bound)| *bound).min()
+        };
+        let mut order: Vec<NodeId> = ways.iter().map(|(_, step, _)| *step).collect();
+        order.sort_by_key(|step| (bound_of(step), *step));
+        order.dedup();
+        let mut all: BTreeSet<Write> = reads.into_iter().collect();
+        for step in &order {
+            all.extend(self.reads_of(*step, bound_of(step).unwrap()));
+        }
+        let is_in = |(_, at, step): &&Write| bound_of(step).is_some_and(|bound| bound <= *at);
+        let cut = all.iter().filter(|read| !is_in(read)).count() as u64;
+        let mut steps = Vec::new();
+        for id in order {
+            let (step, bound) = (&self.steps[&id], bound_of(&id).unwrap());
+            let depth = ways.iter().filter(|way| way.1 == id).map(|way| way.0).min().unwrap();
+            let led_here =
+                |e: &&Used| e.at.micros() >= bound && all.contains(&(e.artifact.clone(), e.at.micros(), id));
+            let used = step.used.iter().filter(led_here);
+            let used = used.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
+            let generated = step.generated.iter().filter(|e| e.at.micros() >= bound);
+            let generated = generated.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
+            steps.push((id, depth, used.collect(), generated.collect()));
+        }
+        Walked { steps, origin, cut }
+    }
+
+    /// The reads of an artifact by whomever, and of copies of what anybody wrote there.
+    fn reads_from(&self, start: &Artifact) -> Vec<Write> {
+        let wanted = |(artifact, at, reader): &Write| {
+            artifact == start
+                || matches!(self.origin(artifact, *at, Some(*reader)), From::Copied((from, ..)) if from == *start)
+        };
+        self.reads().into_iter().filter(wanted).collect()
+    }
+}
+
+// ---- the fast walks, by names ----
+
+fn named(snapshot: &Snapshot, from: &Origin) -> From {
+    let name = |write: &crate::query::Write| {
+        let artifact = snapshot.artifact(write.artifact).unwrap();
+        (artifact, write.at, write.id)
+    };
+    match from {
+        Origin::Written(write) => From::Written(name(write)),
+        Origin::Copied(write) => From::Copied(name(write)),
+        Origin::Gap(write) => From::Gap(name(write)),
+        Origin::Source => From::Source,
+    }
+}
+
+fn walked(snapshot: &Snapshot, trace: &Trace) -> Walked {
+    let edge = |e: &TraceEdge| {
+        let from = e.origin.as_ref().map(|from| named(snapshot, from));
+        (snapshot.artifact(e.artifact).unwrap(), e.at, e.evidence, e.role, from)
+    };
+    let steps = trace.steps.iter().map(|step| {
+        let used = step.used.iter().map(edge).collect();
+        (step.id, step.depth, used, step.generated.iter().map(edge).collect())
+    });
+    Walked { steps: steps.collect(), origin: named(snapshot, &trace.origin), cut: trace.cut.edges }
+}
+
+fn number(snapshot: &Snapshot, artifact: &Artifact) -> Option<ArtifactNo> {
+    let path = snapshot.path_no(&artifact.path).unwrap()?;
+    snapshot.artifact_no(path, &artifact.digest).unwrap()
+}
+
+proptest! {
+    #![proptest_config(tries(60))]
+
+    #[test]
+    fn the_walks_find_what_the_definitions_say(
+        facts in proptest::collection::vec(step(), 0..12),
+        depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
+        read_at in prop_oneof![1 => 0_i64..8, 1 => Just(i64::MAX)],
+    ) {
+        let world = World::new(&facts);
+        let (_place, snapshot) = store_of(&facts);
+        // No way is longer than the steps there are times the moments there are.
+        let levels = depth_max.min(80);
+        for artifact in artifacts() {
+            let Some(start) = number(&snapshot, &artifact) else { continue };
+            let from = world.origin(&artifact, read_at, None);
+            let first: Vec<_> = from.write().map(|(_, at, step)| (*step, *at)).into_iter().collect();
+            let up = upstream(&snapshot, start, read_at, depth_max).unwrap();
+            prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from, levels), "up from {:?}", artifact);
+
+            let from = world.origin(&artifact, i64::MAX, None);
+            let down = downstream(&snapshot, start, depth_max).unwrap();
+            let expected = world.downstream(world.reads_from(&artifact), &[], from, levels);
+            prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
+        }
+        let ids: Vec<NodeId> = world.steps.keys().copied().step_by(3).collect();
+        let mut numbers = Vec::new();
+        for run in (1..6_u128).filter_map(|n| snapshot.run_no(NodeId::from_u128(n << 96 | n * 0x1_0001)).unwrap()) {
+            numbers.extend(snapshot.steps_of(run).unwrap());
+        }
+        numbers.retain(|step| ids.contains(&snapshot.edges(*step).unwrap().unwrap().id));
+        let start: Vec<(NodeId, i64)> = ids.iter().map(|id| (*id, i64::MAX)).collect();
+        let up = upstream_of_steps(&snapshot, &numbers, depth_max).unwrap();
+        prop_assert_eq!(walked(&snapshot, &up), world.upstream(&start, From::Source, levels.max(1)), "up from steps");
+        let down = downstream_of_steps(&snapshot, &numbers, depth_max).unwrap();
+        let expected = world.downstream(Vec::new(), &ids, From::Source, levels.max(1));
+        prop_assert_eq!(walked(&snapshot, &down), expected, "down from steps");
+    }
+}
+
+// ---- by hand ----
+
+/// Reads `id: reads > writes`, each edge `path=content@time`, paths and contents by number.
+fn step_from(line: &str) -> Fact {
+    let (id, edges) = line.split_once(':').unwrap();
+    let (reads, writes) = edges.split_once('>').unwrap();
+    let edge = |text: &str| {
+        let (name, at) = text.split_once('@').unwrap();
+        let (path, content) = name.split_once('=').unwrap();
+        let artifact =
+            artifact(PATHS[path.parse::<usize>().unwrap()], CONTENTS[content.parse::<usize>().unwrap()]);
+        (artifact, Timestamp::from_micros(at.parse().unwrap()))
+    };
+    let (evidence, role) = (Evidence::Observed, Role::Data);
+    Fact::StepDone(Step {
+        id: NodeId::from_u128(id.trim().parse().unwrap()),
+        run: NodeId::from_u128(1),
+        name: "step".to_owned(),
+        subject: String::new(),
+        status: StepStatus::Succeeded,
+        reason: None,
+        started_at: Timestamp::from_micros(0),
+        ended_at: Timestamp::from_micros(9),
+        parameters: Vec::new(),
+        key: None,
+        cached_from: None,
+        used: reads
+            .split_whitespace()
+            .map(edge)
+            .map(|(artifact, at)| Used { artifact, at, evidence, role })
+            .collect(),
+        generated: writes
+            .split_whitespace()
+            .map(edge)
+            .map(|(artifact, at)| Generated { artifact, at, evidence, role })
+            .collect(),
+    })
+}
+
+/// Says where a read of `start` (`path=content@time`) came from, and which steps lie up and down from it.
+fn check(lines: &[&str], start: &str, expected: &str) {
+    let facts: Vec<Fact> = lines.iter().map(|line| step_from(line)).collect();
+    let (_place, snapshot) = store_of(&facts);
+    let Fact::StepDone(reader) = step_from(&format!("99: {start} >")) else {
+        unreachable!("it is a step");
+    };
+    let read = &reader.used[0];
+    let start = number(&snapshot, &read.artifact).unwrap();
+    let ids = |trace: &Trace| trace.steps.iter().map(|s| s.id.as_u128()).collect::<Vec<_>>();
+    let from = match origin(&snapshot, start, read.at.micros(), None).unwrap() {
+        Origin::Written(write) => format!("written by {}", write.id.as_u128()),
+        Origin::Copied(write) => format!("copied from {}", write.id.as_u128()),
+        Origin::Gap(write) => format!("gap after {}", write.id.as_u128()),
+        Origin::Source => "source".to_owned(),
+    };
+    let up = upstream(&snapshot, start, read.at.micros(), u32::MAX).unwrap();
+    let down = downstream(&snapshot, start, u32::MAX).unwrap();
+    let found = format!("{from}, up {:?}, down {:?}", ids(&up), ids(&down));
+    assert_eq!(found, expected, "{lines:?}");
+}
+
+#[test]
+fn the_writer_is_the_last_before_the_read_and_not_a_later_one() {
+    let lines = ["1: > 0=1@1", "2: > 0=2@2", "3: > 0=1@5", "4: 0=1@3 > 2=3@4"];
+    check(&lines, "0=1@3", "written by 1, up [1], down [4]");
+    check(&lines, "2=3@9", "written by 4, up [4, 1], down []");
+}
+
+#[test]
+fn a_diamond_lists_the_shared_step_once() {
+    let lines = ["1: > 0=1@1", "2: 0=1@2 > 1=1@3", "3: 0=1@2 > 1=2@4", "4: 1=1@3 1=2@5 > 2=3@6"];
+    check(&lines, "2=3@9", "written by 4, up [4, 3, 2, 1], down []");
+    check(&lines, "0=1@9", "written by 1, up [1], down [2, 3, 4]");
+}
+
+#[test]
+fn an_input_that_a_run_keeps_a_copy_of_does_not_come_from_that_copy() {
+    // A configuration read by each run, which writes a copy of it beside its results: the runs do not come from one another.
+    let lines = ["1: 0=1@1 > 2=1@2 3=2@2", "2: 0=1@3 > 1=1@4 3=3@4"];
+    check(&lines, "0=1@9", "source, up [], down [1, 2]");
+    check(&lines, "3=3@9", "written by 2, up [2], down []");
+}
+
+#[test]
+fn bytes_that_lay_elsewhere_first_are_a_copy_and_others_a_gap() {
+    check(&["1: > 0=1@1", "2: 1=1@2 > 2=2@3"], "1=1@2", "copied from 1, up [1], down [2]");
+    check(&["1: > 0=1@1", "2: 0=2@2 > 2=3@3"], "0=2@2", "gap after 1, up [], down [2]");
+    check(&["1: > 0=0@1", "2: 1=0@2 > 2=3@3"], "1=0@2", "source, up [], down [2]");
+}
+
+#[test]
+fn of_three_simultaneous_writers_one_counts_for_every_later_reader() {
+    let lines = ["9: > 0=1@1", "3: > 0=1@1", "4: > 0=1@1", "5: 0=1@7 > 2=2@8"];
+    check(&lines, "2=2@9", "written by 5, up [5, 9], down []");
+    let facts: Vec<Fact> = lines.iter().map(|line| step_from(line)).collect();
+    let (_place, snapshot) = store_of(&facts);
+    let run = snapshot.run_no(NodeId::from_u128(1)).unwrap().unwrap();
+    let down_from = |id: u128| {
+        let mut steps = snapshot.steps_of(run).unwrap();
+        steps.retain(|step| snapshot.edges(*step).unwrap().unwrap().id.as_u128() == id);
+        downstream_of_steps(&snapshot, &steps, u32::MAX).unwrap().steps.len()
+    };
+    assert_eq!([down_from(9), down_from(3), down_from(4)], [2, 1, 1]);
+}
+
+#[test]
+fn a_bound_on_depth_is_announced_and_leaves_out_only_what_is_farther() {
+    // Step 4 is near by one way and far by another, and the far way is the later one.
+    let lines = ["1: > 0=1@1", "2: 0=1@2 > 0=2@3", "3: 0=2@4 > 0=3@5", "4: 0=1@2 0=3@6 > 2=3@7"];
+    let facts: Vec<Fact> = lines.iter().map(|line| step_from(line)).collect();
+    let (_place, snapshot) = store_of(&facts);
+    let start = number(&snapshot, &artifact(PATHS[2], CONTENTS[3])).unwrap();
+    let seen = |depth_max| {
+        let trace = upstream(&snapshot, start, 9, depth_max).unwrap();
+        let ids: Vec<u128> = trace.steps.iter().map(|s| s.id.as_u128()).collect();
+        (ids, trace.cut.edges)
+    };
+    assert_eq!(seen(0), (vec![], 1));
+    assert_eq!(seen(1), (vec![4], 2));
+    assert_eq!(seen(2), (vec![4, 3, 1], 1));
+    assert_eq!(seen(3), (vec![4, 3, 2, 1], 0));
+}
+
+#[test]
+fn a_long_chain_is_walked_whole() {
+    let mut facts = Vec::new();
+    for n in 1..2000_u128 {
+        let at = |time: u128| Timestamp::from_micros(time as i64);
+        let version = |n: u128| artifact(PATHS[0], &n.to_string());
+        let (evidence, role) = (Evidence::Observed, Role::Data);
+        let Fact::StepDone(mut step) = step_from(&format!("{n}: >")) else {
+            unreachable!("it is a step");
+        };
+        step.used = vec![Used { artifact: version(n - 1), at: at(2 * n), evidence, role }];
+        step.generated = vec![Generated { artifact: version(n), at: at(2 * n + 1), evidence, role }];
+        facts.push(Fact::StepDone(step));
+    }
+    let (_place, snapshot) = store_of(&facts);
+    let number = |n: u32| number(&snapshot, &artifact(PATHS[0], &n.to_string())).unwrap();
+    let up = upstream(&snapshot, number(1999), i64::MAX, u32::MAX).unwrap();
+    let down = downstream(&snapshot, number(0), u32::MAX).unwrap();
+    assert_eq!((up.steps.len(), up.cut.edges), (1999, 0));
+    assert_eq!((down.steps.len(), down.cut.edges), (1999, 0));
+    let depths: HashMap<u32, usize> = up.steps.iter().map(|s| (s.depth, 1)).collect();
+    assert_eq!(depths.len(), 1999);
+}

@@ -1,0 +1,172 @@
+//! Reading tables: by key, by range, and by many sorted keys at once.
+
+use std::ops::ControlFlow;
+
+use redb::{ReadOnlyTable, ReadableTableMetadata, TableDefinition, TableError};
+
+use crate::error::Result;
+use crate::store::broken;
+use crate::store::schema::Key;
+
+type Bytes = &'static [u8];
+
+/// A table, or none where nothing of its kind was ever recorded.
+pub(crate) struct Reading<K: redb::Key + 'static>(Option<ReadOnlyTable<K, Bytes>>);
+
+impl<K: redb::Key + 'static> Reading<K> {
+    /// Opens a table.
+    pub fn open(
+        transaction: &redb::ReadTransaction,
+        table: TableDefinition<'static, K, Bytes>,
+    ) -> Result<Self> {
+        match transaction.open_table(table) {
+            Ok(table) => Ok(Reading(Some(table))),
+            Err(TableError::TableDoesNotExist(_)) => Ok(Reading(None)),
+            Err(cause) => Err(broken(cause)),
+        }
+    }
+
+    /// Reads the row at `place`.
+    pub fn get<T>(&self, place: K::SelfType<'_>, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<Option<T>> {
+        let Some(table) = &self.0 else { return Ok(None) };
+        match table.get(place).map_err(broken)? {
+            Some(row) => read(row.value()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns how many rows there are.
+    pub fn count(&self) -> Result<u64> {
+        self.0.as_ref().map_or(Ok(0), |table| table.len().map_err(broken))
+    }
+}
+
+impl Reading<Bytes> {
+    /// Calls `visit` on each row from `first` on until it breaks.
+    pub fn scan_names(
+        &self,
+        first: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Some(table) = &self.0 else { return Ok(()) };
+        for row in table.range::<&[u8]>(first..).map_err(broken)? {
+            let (place, value) = row.map_err(broken)?;
+            if visit(place.value(), value.value())?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which way a range is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Rising,
+    Falling,
+}
+
+/// So many rows are stepped over before a range is sought anew.
+const STEPS_MAX: usize = 8;
+
+impl<const N: usize> Reading<Key<N>> {
+    /// Calls `visit` on each row from `first` to `last`, both included, until it breaks.
+    pub fn scan(
+        &self,
+        first: &[u8; N],
+        last: &[u8; N],
+        order: Order,
+        mut visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Some(table) = &self.0 else { return Ok(()) };
+        if first > last {
+            return Ok(());
+        }
+        let mut rows = table.range::<&[u8; N]>(first..=last).map_err(broken)?;
+        loop {
+            let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
+            let Some(row) = row else { return Ok(()) };
+            let (place, value) = row.map_err(broken)?;
+            if visit(place.value(), value.value())?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Calls `visit` on each row whose key begins with `front`.
+    pub fn scan_front(
+        &self,
+        front: &[u8],
+        order: Order,
+        visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let (mut first, mut last) = ([0; N], [0xff; N]);
+        first[..front.len()].copy_from_slice(front);
+        last[..front.len()].copy_from_slice(front);
+        self.scan(&first, &last, order, visit)
+    }
+
+    /// Calls `visit` with the position of the range and the row, for each row of each range from its first to its last key,
+    /// both included. A break ends the range, not the scan. The ranges are sorted and do not overlap.
+    ///
+    /// Ranges that lie close together are found by going on from the one before, several times faster than by seeking each.
+    pub fn scan_ranges(
+        &self,
+        ranges: impl IntoIterator<Item = ([u8; N], [u8; N])>,
+        mut visit: impl FnMut(usize, &[u8; N], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Some(table) = &self.0 else { return Ok(()) };
+        let mut rows = None;
+        // The row that `rows` came to last.
+        let mut current = None;
+        for (position, (first, last)) in ranges.into_iter().enumerate() {
+            let mut steps = 0;
+            loop {
+                match (&mut rows, &current) {
+                    (Some(_), Some((place, _))) if at_or_after(place, &first) => break,
+                    (Some(_), None) => return Ok(()),
+                    (Some(rows), Some(_)) if steps < STEPS_MAX => {
+                        steps += 1;
+                        current = next(rows)?;
+                    }
+                    _ => {
+                        let mut anew = table.range::<&[u8; N]>(&first..).map_err(broken)?;
+                        current = next(&mut anew)?;
+                        rows = Some(anew);
+                    }
+                }
+            }
+            let Some(rows) = &mut rows else { return Ok(()) };
+            while let Some((place, value)) = &current {
+                if *place.value() > last || visit(position, place.value(), value.value())?.is_break() {
+                    break;
+                }
+                current = next(rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with the position of the key and the row, for each of the sorted keys that is there.
+    pub fn get_each(
+        &self,
+        places: impl IntoIterator<Item = [u8; N]>,
+        mut visit: impl FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let ranges = places.into_iter().map(|place| (place, place));
+        self.scan_ranges(ranges, |position, _, row| {
+            visit(position, row)?;
+            Ok(ControlFlow::Break(()))
+        })
+    }
+}
+
+type Row<const N: usize> = (redb::AccessGuard<'static, Key<N>>, redb::AccessGuard<'static, Bytes>);
+
+fn next<const N: usize>(rows: &mut redb::Range<'static, Key<N>, Bytes>) -> Result<Option<Row<N>>> {
+    rows.next().transpose().map_err(broken)
+}
+
+fn at_or_after<const N: usize>(place: &redb::AccessGuard<'_, Key<N>>, first: &[u8; N]) -> bool {
+    place.value() >= first
+}

@@ -1,0 +1,6 @@
+//! Tests of the store as a whole: it is a function of the facts, and survives what happens to files.
+
+pub(crate) mod world;
+
+mod order;
+mod recovery;

@@ -1,0 +1,247 @@
+//! Whatever becomes of the store's file, the journal gives the same answers again.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use super::world::{Place, everything, facts, record_as, step, tries};
+use crate::disk::Disk;
+use crate::journal;
+use crate::model::{Fact, NodeId};
+use crate::store::Store;
+
+/// Facts that are the same in every run of the tests.
+fn many_facts(count: usize) -> Vec<Fact> {
+    let mut runner = TestRunner::deterministic();
+    let any = proptest::collection::vec(step(), count..=count).new_tree(&mut runner).unwrap();
+    any.current()
+}
+
+fn filled() -> (Place, Vec<String>) {
+    let mut place = Place::new();
+    for piece in many_facts(40).chunks(7) {
+        place.record(piece);
+    }
+    let expected = everything(&place.apply());
+    (place, expected)
+}
+
+fn check(place: &Place, expected: &[String], what: &str) {
+    let applied = place.store().apply(&place.journal()).unwrap();
+    assert!(applied.unreadable.is_empty(), "{what}");
+    assert_eq!(everything(&place.snapshot()), expected, "{what}");
+}
+
+#[test]
+fn a_store_that_is_gone_cut_or_garbage_is_built_anew() {
+    let (place, expected) = filled();
+    let path = place.store().path().to_owned();
+    let whole = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    check(&place, &expected, "gone");
+    for cut in (0..whole.len()).step_by(4096).chain([1, 100, whole.len() - 1]) {
+        fs::write(&path, &whole[..cut]).unwrap();
+        check(&place, &expected, &format!("cut at {cut}"));
+    }
+    for garbage in [&b""[..], b"garbage", &[0; 100_000], &[0xff; 100_000], b"redb\x1a\x0a\xa9\x0d\x0a"] {
+        fs::write(&path, garbage).unwrap();
+        check(&place, &expected, "garbage");
+    }
+}
+
+#[test]
+fn a_store_of_another_format_is_built_anew() {
+    let (place, expected) = filled();
+    for format in [0_u64, 2, u64::MAX] {
+        let database = redb::Database::open(place.store().path()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut meta = transaction.open_table(crate::store::schema::META).unwrap();
+            meta.insert(b"format".as_slice(), format.to_be_bytes().as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+        drop(database);
+        assert!(place.store().snapshot().unwrap().is_none());
+        check(&place, &expected, "another format");
+    }
+}
+
+#[test]
+fn a_store_of_another_journal_or_of_more_than_there_is_is_built_anew() {
+    let (place, expected) = filled();
+    let mut other = Place::new();
+    other.record(&many_facts(3));
+    other.apply();
+    // Another journal's segments have other ids.
+    let stranger = Place::new();
+    record_as(&stranger.journal(), 77, &many_facts(5));
+    stranger.apply();
+    for from in [&other, &stranger] {
+        fs::copy(from.store().path(), place.store().path()).unwrap();
+        let listing = journal::list(&place.journal(), &|_| false).unwrap();
+        let lacking = Store::lacking(Some(&place.snapshot()), &listing).unwrap();
+        assert!(!lacking.is_empty());
+        check(&place, &expected, "another journal");
+    }
+    // A segment that is taken away takes its facts with it.
+    let mut other = many_facts(1);
+    if let Fact::StepDone(step) = &mut other[0] {
+        step.id = NodeId::from_u128(999);
+    }
+    record_as(&place.journal(), 99, &other);
+    assert_ne!(everything(&place.apply()), expected);
+    fs::remove_file(place.journal().join(format!("{:032x}.seg", 99))).unwrap();
+    let listing = journal::list(&place.journal(), &|_| false).unwrap();
+    assert!(!Store::lacking(Some(&place.snapshot()), &listing).unwrap().is_empty());
+    check(&place, &expected, "a segment taken away");
+}
+
+#[test]
+fn a_store_that_is_up_to_date_lacks_nothing_also_after_packing() {
+    let mut place = Place::new();
+    for fact in many_facts(150) {
+        place.record(&[fact]);
+    }
+    let expected = everything(&place.apply());
+    let applied = |snapshot: &crate::store::Snapshot, segment: &journal::SegmentRef| {
+        snapshot.applied_bytes(segment.segment).unwrap() >= segment.length
+    };
+    for pack in 0..10_u128 {
+        let snapshot = place.snapshot();
+        journal::pack(&Disk::new(), &place.journal(), 1000 + pack, &|s| applied(&snapshot, s))
+            .unwrap()
+            .unwrap();
+        let snapshot = place.snapshot();
+        let listing = journal::list(&place.journal(), &|pack| snapshot.knows_pack(pack).unwrap()).unwrap();
+        assert!(Store::lacking(Some(&snapshot), &listing).unwrap().is_empty(), "pack {pack}");
+        for segment in 0..66 {
+            record_as(&place.journal(), 10_000 + pack * 100 + segment, &[]);
+        }
+        record_as(&place.journal(), 20_000 + pack, &many_facts(1));
+        let before = place.store().apply(&place.journal()).unwrap();
+        assert!(!before.rebuilt, "pack {pack}");
+        let snapshot = place.snapshot();
+        let listing = journal::list(&place.journal(), &|pack| snapshot.knows_pack(pack).unwrap()).unwrap();
+        assert!(listing.segments.iter().all(|segment| !segment.packed), "known packs are not opened");
+        assert!(Store::lacking(Some(&snapshot), &listing).unwrap().is_empty());
+    }
+    assert_eq!(everything(&place.snapshot()), expected);
+    check(&place, &expected, "packed");
+    place.store().rebuild(&place.journal()).unwrap();
+    assert_eq!(everything(&place.snapshot()), expected);
+}
+
+#[test]
+fn what_dead_writers_left_half_done_is_looked_at_once() {
+    let (place, expected) = filled();
+    let path = |segment: u128| place.journal().join(format!("{segment:032x}.seg"));
+    let whole = fs::read(path(1)).unwrap();
+    fs::write(path(500), &whole[..10]).unwrap();
+    fs::write(path(501), b"").unwrap();
+    record_as(&place.journal(), 502, &many_facts(1));
+    let mut torn = fs::read(path(502)).unwrap();
+    torn.pop();
+    fs::write(path(502), torn).unwrap();
+    check(&place, &expected, "half done");
+    let again = place.store().apply(&place.journal()).unwrap();
+    assert!(!again.rebuilt);
+    let listing = journal::list(&place.journal(), &|_| false).unwrap();
+    assert!(Store::lacking(Some(&place.snapshot()), &listing).unwrap().is_empty());
+}
+
+#[test]
+fn damage_in_a_segment_is_reported_and_the_rest_applied() {
+    let (place, expected) = filled();
+    let path = place.journal().join(format!("{:032x}.seg", 3));
+    let whole = fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    let applied = place.store().rebuild(&place.journal()).unwrap();
+    assert_eq!(applied.unreadable.len(), 1);
+    assert_eq!(applied.unreadable[0].segment, 3);
+    assert!(everything(&place.snapshot()).len() > expected.len() / 2);
+    fs::write(&path, &whole).unwrap();
+    place.store().rebuild(&place.journal()).unwrap();
+    check(&place, &expected, "mended");
+}
+
+#[test]
+fn readers_see_whole_transactions_while_a_writer_applies() {
+    let place = Place::new();
+    let all = many_facts(200);
+    record_as(&place.journal(), 1, &all[..1]);
+    place.apply();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for (number, piece) in all.chunks(5).enumerate() {
+                record_as(&place.journal(), 2 + number as u128, piece);
+                place.store().apply(&place.journal()).unwrap();
+            }
+            done.store(true, Ordering::Release);
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut before = 0;
+                while !done.load(Ordering::Acquire) {
+                    let snapshot = place.snapshot();
+                    let (_, steps, _) = snapshot.counts().unwrap();
+                    assert!(steps >= before, "what was seen is seen again");
+                    before = steps;
+                    let first = everything(&snapshot);
+                    assert_eq!(everything(&snapshot), first, "a snapshot stays as it is");
+                }
+            });
+        }
+    });
+}
+
+fn is_fresh(path: &Path) -> bool {
+    path.to_string_lossy().contains("redb-new-")
+}
+
+#[test]
+fn what_killed_builders_left_is_removed_by_the_next() {
+    let (place, expected) = filled();
+    let left = place.store().path().with_extension("redb-new-1");
+    fs::write(&left, b"half a store").unwrap();
+    fs::remove_file(place.store().path()).unwrap();
+    check(&place, &expected, "rebuilt");
+    let files = fs::read_dir(place.folder.path()).unwrap();
+    assert!(!files.map(|entry| entry.unwrap().path()).any(|path| is_fresh(&path)));
+}
+
+proptest! {
+    #![proptest_config(tries(12))]
+
+    #[test]
+    fn an_answer_from_a_damaged_store_is_right_or_an_error_and_building_it_anew_mends_it(
+        facts in facts(), places in proptest::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..20),
+    ) {
+        let mut place = Place::new();
+        place.record(&facts);
+        let expected = everything(&place.apply());
+        let mut bytes = fs::read(place.store().path()).unwrap();
+        for (at, flip) in places {
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+        }
+        fs::write(place.store().path(), &bytes).unwrap();
+        place.record(&[]);
+        // The database's own assertions panic in a build for tests, and are errors in one for users.
+        let outcome = std::panic::catch_unwind(|| {
+            let applied = place.store().apply(&place.journal());
+            applied.is_ok() && place.store().is_intact().unwrap_or(false)
+        });
+        if outcome.is_ok_and(|intact| intact) {
+            prop_assert_eq!(&everything(&place.snapshot()), &expected, "it is called intact");
+        }
+        place.store().rebuild(&place.journal()).unwrap();
+        prop_assert_eq!(&everything(&place.snapshot()), &expected, "rebuilt");
+    }
+}

@@ -1,0 +1,324 @@
+//! Small random sets of facts, with few ids, paths, contents and times, so that everything that can collide does.
+
+use std::path::{Path, PathBuf};
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::disk::Disk;
+use crate::journal::{self, Writer};
+use crate::model::{
+    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue, ModelChange,
+    ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunId, RunKind, RunOutcome, RunStatus, Stage, Step,
+    StepStatus, Timestamp, Used,
+};
+use crate::store::{Snapshot, Store};
+
+pub(crate) const PATHS: [&str; 4] = ["data/a", "data/b", "out/c", "/srv/d"];
+/// The first is empty.
+pub(crate) const CONTENTS: [&str; 4] = ["", "one", "two", "three"];
+
+pub(crate) fn artifact(path: &str, content: &str) -> Artifact {
+    Artifact {
+        path: ArtifactPath::new(path).unwrap(),
+        digest: Digest::of(content.as_bytes()),
+        size_bytes: content.len() as u64,
+    }
+}
+
+/// Every artifact that a random fact may name.
+pub(crate) fn artifacts() -> Vec<Artifact> {
+    let of_path = |path: &&str| CONTENTS.map(|content| artifact(path, content));
+    PATHS.iter().flat_map(of_path).collect()
+}
+
+fn any_artifact() -> impl Strategy<Value = Artifact> {
+    select(artifacts())
+}
+
+fn at() -> impl Strategy<Value = Timestamp> {
+    (0_i64..8).prop_map(Timestamp::from_micros)
+}
+
+fn node(end: u128) -> impl Strategy<Value = NodeId> {
+    // Ids of the real sort, whose tails differ in more than one digit; few, so that they meet.
+    (1..end).prop_map(|n| NodeId::from_u128(n << 96 | n * 0x1_0001))
+}
+
+fn code_state() -> impl Strategy<Value = CodeState> {
+    option::of(select(vec!["ea45dd2", "0123456"])).prop_map(|commit| CodeState {
+        repository: commit.is_some(),
+        commit: commit.map(|short| short.repeat(6)),
+        commit_short: commit.map(str::to_owned),
+        ..CodeState::default()
+    })
+}
+
+fn run() -> impl Strategy<Value = Fact> {
+    let fields = (node(5), select(vec!["train", "segment"]), at(), 0_i64..3);
+    (fields, option::of(node(5)), code_state()).prop_map(|((id, name, started_at, second), parent, code)| {
+        Fact::RunStarted(Run {
+            id,
+            run_id: RunId::at(Timestamp::from_micros(second * 1_000_000)),
+            name: name.to_owned(),
+            kind: RunKind::Command,
+            arguments: vec!["python".to_owned()],
+            parameters: Vec::new(),
+            folder: String::new(),
+            code,
+            started_at,
+            parent,
+            recorder: "lineage 0.1.0".to_owned(),
+            host: "here".to_owned(),
+            segment: 1,
+        })
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Fact> {
+    (node(6), at(), select(RunStatus::ALL.to_vec()), option::of(0..3_i32)).prop_map(
+        |(run, at, status, exit_code)| {
+            Fact::RunOutcome(RunOutcome {
+                run,
+                at,
+                status,
+                exit_code,
+                reason: None,
+                code: None,
+                arguments: Vec::new(),
+                segment: 1,
+            })
+        },
+    )
+}
+
+fn edge() -> impl Strategy<Value = (Artifact, Timestamp, Evidence, Role)> {
+    let evidence = select(Evidence::ALL.to_vec());
+    (any_artifact(), at(), evidence, select(Role::ALL.to_vec()))
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Fact> {
+    let fields = (node(9), node(6), select(vec!["parse", "clean"]), at(), at());
+    let key = option::of(select(vec![Digest::of(b"key"), Digest::of(b"other")]));
+    (fields, key, vec(edge(), 0..4), vec(edge(), 0..4)).prop_map(
+        |((id, run, name, started_at, ended_at), key, used, generated)| {
+            let used =
+                used.into_iter().map(|(artifact, at, evidence, role)| Used { artifact, at, evidence, role });
+            let generated = generated.into_iter().map(|(artifact, at, evidence, role)| Generated {
+                artifact,
+                at,
+                evidence,
+                role,
+            });
+            Fact::StepDone(Step {
+                id,
+                run,
+                name: name.to_owned(),
+                subject: "filing".to_owned(),
+                status: StepStatus::Succeeded,
+                reason: None,
+                started_at,
+                ended_at,
+                parameters: Vec::new(),
+                key,
+                cached_from: None,
+                used: used.collect(),
+                generated: generated.collect(),
+            })
+        },
+    )
+}
+
+fn metrics() -> impl Strategy<Value = Fact> {
+    let point = (node(8), select(vec!["f1", "loss"]), 0_i64..2, at(), -2_i32..3);
+    vec(point, 0..4).prop_map(|points| {
+        let point = |(owner, name, step, at, value): (NodeId, &str, i64, Timestamp, i32)| Metric {
+            owner,
+            name: name.to_owned(),
+            step,
+            at,
+            value: MetricValue::new(f64::from(value) / 2.0).unwrap(),
+        };
+        Fact::Metrics(points.into_iter().map(point).collect())
+    })
+}
+
+fn model() -> impl Strategy<Value = Fact> {
+    (node(5), select(vec!["1.0.0", "1.1.0"]), option::of(node(5)), at(), any_artifact()).prop_map(
+        |(id, version, run, created_at, artifact)| {
+            Fact::ModelRegistered(ModelVersion {
+                id,
+                name: "classifier".to_owned(),
+                version: version.to_owned(),
+                run,
+                created_at,
+                description: String::new(),
+                fields: Vec::new(),
+                artifacts: vec![NamedArtifact { name: "model".to_owned(), artifact }],
+                tags: Vec::new(),
+            })
+        },
+    )
+}
+
+fn model_change() -> impl Strategy<Value = Fact> {
+    (node(9), node(6), select(Stage::ALL.to_vec()), at()).prop_map(|(id, model, stage, at)| {
+        Fact::ModelChanged(ModelChange {
+            id,
+            model,
+            stage,
+            displaced: None,
+            at,
+            by: "somebody".to_owned(),
+            reason: None,
+        })
+    })
+}
+
+fn note() -> impl Strategy<Value = Fact> {
+    (node(4), any_artifact(), at()).prop_map(|(id, artifact, at)| {
+        Fact::NoteRead(Note {
+            id,
+            artifact,
+            at,
+            fields: Vec::new(),
+            references: vec![("run".to_owned(), "e55a90bd".to_owned())],
+        })
+    })
+}
+
+/// A set of facts of every kind.
+pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    let fact = prop_oneof![
+        6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(), 1 => note(),
+    ];
+    vec(fact, 0..24)
+}
+
+/// How often a property is tried, unless `PROPTEST_CASES` says otherwise.
+pub(crate) fn tries(cases: u32) -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if config.cases == 256 {
+        config.cases = cases;
+    }
+    config.failure_persistence = None;
+    config
+}
+
+/// A journal and a store in a folder of their own.
+pub(crate) struct Place {
+    pub folder: tempfile::TempDir,
+    segments: u128,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Place { folder: tempfile::tempdir().unwrap(), segments: 0 }
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        Store::at(self.folder.path().join("store.redb"))
+    }
+
+    /// Writes facts to a segment of their own.
+    pub(crate) fn record(&mut self, facts: &[Fact]) -> u128 {
+        self.segments += 1;
+        record_as(&self.journal(), self.segments, facts);
+        self.segments
+    }
+
+    pub(crate) fn apply(&self) -> Snapshot {
+        let applied = self.store().apply(&self.journal()).unwrap();
+        assert!(applied.unreadable.is_empty(), "{:?}", applied.unreadable);
+        self.snapshot()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.store().snapshot().unwrap().expect("there is a store")
+    }
+}
+
+pub(crate) fn record_as(journal: &Path, segment: u128, facts: &[Fact]) {
+    let mut writer = Writer::create(&Disk::new(), journal, segment).unwrap();
+    for fact in facts {
+        writer.append(fact).unwrap();
+    }
+    writer.commit().unwrap();
+}
+
+/// Builds a store from facts in one segment.
+pub(crate) fn store_of(facts: &[Fact]) -> (Place, Snapshot) {
+    let mut place = Place::new();
+    place.record(facts);
+    let snapshot = place.apply();
+    (place, snapshot)
+}
+
+/// Everything that a store says, as bytes of facts and lines of answers.
+pub(crate) fn everything(snapshot: &Snapshot) -> Vec<String> {
+    let mut said = Vec::new();
+    snapshot
+        .facts(&mut |fact| {
+            assert!(!journal::encode(&fact).unwrap().is_empty());
+            said.push(format!("{fact:?}"));
+            Ok(())
+        })
+        .unwrap();
+    said.push(format!("latest {:?}", snapshot.latest()));
+    said.push(format!("counts {:?}", snapshot.counts().unwrap()));
+    said.extend(files(snapshot));
+    said.extend(nodes(snapshot));
+    said
+}
+
+fn files(snapshot: &Snapshot) -> Vec<String> {
+    let mut said = Vec::new();
+    let name = |number| snapshot.artifact(number).unwrap();
+    for artifact in artifacts() {
+        let copies = snapshot.artifacts_with(&artifact.digest).unwrap();
+        let copies: Vec<Artifact> = copies.into_iter().map(name).collect();
+        said.push(format!("{artifact:?} lies at {copies:?}"));
+        let Some(path) = snapshot.path_no(&artifact.path).unwrap() else {
+            continue;
+        };
+        let versions: Vec<Artifact> = snapshot.versions(path).unwrap().into_iter().map(name).collect();
+        said.push(format!("{:?} was {versions:?}", artifact.path));
+        if let Some(number) = snapshot.artifact_no(path, &artifact.digest).unwrap() {
+            assert_eq!(name(number), artifact);
+            said.push(format!("{artifact:?} in {:?}", snapshot.models_with(number).unwrap()));
+        }
+    }
+    said
+}
+
+fn nodes(snapshot: &Snapshot) -> Vec<String> {
+    let mut said = Vec::new();
+    let id = |step| snapshot.edges(step).unwrap().unwrap().id;
+    for digest in [Digest::of(b"key"), Digest::of(b"other")] {
+        let steps = snapshot.steps_by_key(&digest).unwrap();
+        said.push(format!("{digest:?}: {:?}", steps.into_iter().map(id).collect::<Vec<_>>()));
+    }
+    snapshot
+        .runs_newest_first(|run| {
+            let view = snapshot.run(run)?.unwrap();
+            let steps = snapshot.steps_of(run)?;
+            let labelled = snapshot.runs_labelled(view.run_id.as_str())?;
+            assert!(labelled.contains(&run));
+            assert!(snapshot.runs_with_tail(&view.id.tail(8), 9)?.contains(&run));
+            said.push(format!(
+                "run {:?} {:?} {:?}",
+                view.id,
+                labelled.len(),
+                steps.into_iter().map(id).collect::<Vec<_>>()
+            ));
+            Ok(std::ops::ControlFlow::Continue(()))
+        })
+        .unwrap();
+    said
+}
