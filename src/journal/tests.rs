@@ -472,7 +472,7 @@ fn a_damaged_pack_gives_what_is_whole_in_it() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x40;
         fs::write(&path, &damaged).unwrap();
-        assert_eq!(packs(folder.path()).damaged_packs, [path.clone()], "byte {at}");
+        assert_eq!(packs(folder.path()).damaged_packs, std::slice::from_ref(&path), "byte {at}");
         assert_eq!(numbers(folder.path()), each_once(1..67), "byte {at}");
     }
     // Cut anywhere: what lies before the cut is there.

@@ -110,8 +110,8 @@ fn bytes_of<T: Encode>(value: &T) -> Result<Vec<u8>> {
 
 fn value_of<T: Decode<()>>(payload: &[u8]) -> Result<T, Fault> {
     let decoded = match payload.len() {
-        0..=SMALL_BYTES => bincode::decode_from_slice::<T, _>(payload, SMALL),
-        0..=MIDDLE_BYTES => bincode::decode_from_slice::<T, _>(payload, MIDDLE),
+        length if length <= SMALL_BYTES => bincode::decode_from_slice::<T, _>(payload, SMALL),
+        length if length <= MIDDLE_BYTES => bincode::decode_from_slice::<T, _>(payload, MIDDLE),
         _ => bincode::decode_from_slice::<T, _>(payload, LARGE),
     };
     let (value, used) = decoded.map_err(|cause| Fault::Damaged(cause.to_string()))?;

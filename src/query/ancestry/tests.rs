@@ -272,7 +272,7 @@ proptest! {
         }
         let ids: Vec<NodeId> = world.steps.keys().copied().step_by(3).collect();
         let mut numbers = Vec::new();
-        for run in (1..6_u128).filter_map(|n| snapshot.run_no(NodeId::from_u128(n << 96 | n * 0x1_0001)).unwrap()) {
+        for run in (1..6_u128).filter_map(|n| snapshot.run_no(NodeId::from_u128((n << 96) | (n * 0x1_0001))).unwrap()) {
             numbers.extend(snapshot.steps_of(run).unwrap());
         }
         numbers.retain(|step| ids.contains(&snapshot.edges(*step).unwrap().unwrap().id));

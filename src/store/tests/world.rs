@@ -44,7 +44,7 @@ fn at() -> impl Strategy<Value = Timestamp> {
 
 fn node(end: u128) -> impl Strategy<Value = NodeId> {
     // Ids of the real sort, whose tails differ in more than one digit; few, so that they meet.
-    (1..end).prop_map(|n| NodeId::from_u128(n << 96 | n * 0x1_0001))
+    (1..end).prop_map(|n| NodeId::from_u128((n << 96) | (n * 0x1_0001)))
 }
 
 fn code_state() -> impl Strategy<Value = CodeState> {
