@@ -200,10 +200,14 @@ impl Recording {
         };
         self.writer.append(&Fact::RunOutcome(outcome))?;
         self.writer.commit()?;
-        let Recording { workspace, writer, mut warnings, .. } = self;
+        let Recording { workspace, writer, run, mut warnings, .. } = self;
         // The segment is closed first, so that whoever applies it sees it as closed.
         drop(writer);
-        warnings.extend(workspace.apply_if_worth());
+        // What a pipeline projected must be known to whoever asks next what is untracked.
+        warnings.extend(match run.kind {
+            RunKind::Pipeline => workspace.apply_if_free(),
+            _ => workspace.apply_if_worth(),
+        });
         Ok(warnings.into_iter().collect())
     }
 }

@@ -280,6 +280,11 @@ impl Workspace {
             Ok(pending) if !pending.is_large() && snapshot.is_some() => return Vec::new(),
             _ => drop(snapshot),
         }
+        self.apply_if_free()
+    }
+
+    /// Applies what is new if the store's lock is free; somebody else will otherwise. To be called at the end of long work.
+    pub fn apply_if_free(&self) -> Vec<String> {
         match self.lock(Duration::ZERO) {
             Ok(Ok(lock)) => self.apply(&lock),
             Ok(Err(_)) => Vec::new(),

@@ -1,5 +1,6 @@
 //! Applying: what the journal holds and the store does not, in short transactions.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -39,8 +40,10 @@ pub struct Unreadable {
 }
 
 impl Store {
-    /// Returns the segments in which journal and store differ: those of `listing` of which the store lacks something (all of
-    /// them where there is no store), and, with no length, those that the store has and the journal has not.
+    /// Returns the segments of `listing` of which the store lacks something; all of them where there is no store.
+    ///
+    /// Where the store has what the journal has not, since it is another journal's or since something was lost or taken away,
+    /// a segment without name or length stands for that: whoever applies facts next builds the store anew.
     ///
     /// # Errors
     /// A store error where the store cannot be read.
@@ -48,31 +51,33 @@ impl Store {
         let Some(snapshot) = snapshot else {
             return Ok(listing.segments.clone());
         };
-        let mut differing = Vec::new();
+        let mut lacking = Vec::new();
+        let mut surplus = false;
+        let mut listed = HashSet::with_capacity(listing.segments.len());
         for segment in &listing.segments {
-            if snapshot.applied_bytes(segment.segment)? != segment.length {
-                differing.push(segment.clone());
+            listed.insert(segment.segment);
+            match snapshot.applied_bytes(segment.segment)?.cmp(&segment.length) {
+                Ordering::Less => lacking.push(segment.clone()),
+                Ordering::Equal => {}
+                Ordering::Greater => surplus = true,
             }
         }
-        let gone =
-            |segment| SegmentRef { segment, path: Default::default(), start: 0, length: 0, packed: false };
-        let listed: HashSet<u128> = listing.segments.iter().map(|s| s.segment).collect();
-        let loose = snapshot.loose_segments()?.into_iter();
-        differing.extend(loose.filter(|segment| !listed.contains(segment)).map(gone));
-        let (mut new_packs, mut gone_packs) = (false, Vec::new());
-        for pack in &listing.packs {
-            new_packs |= !snapshot.knows_pack(*pack)?;
-        }
-        for pack in snapshot.known_packs()? {
-            if !listing.packs.contains(&pack) {
-                gone_packs.push(pack);
-            }
-        }
+        surplus |= !snapshot.loose_segments()?.iter().all(|segment| listed.contains(segment));
+        let known: HashSet<u128> = snapshot.known_packs()?.into_iter().collect();
         // Packs that are gone may have gone into a new one; whoever applies facts next looks into that.
-        if !new_packs {
-            differing.extend(gone_packs.into_iter().map(gone));
+        if listing.packs.iter().all(|pack| known.contains(pack)) && listing.packs.len() < known.len() {
+            surplus = true;
         }
-        Ok(differing)
+        if surplus {
+            lacking.push(SegmentRef {
+                segment: 0,
+                path: Default::default(),
+                start: 0,
+                length: 0,
+                packed: false,
+            });
+        }
+        Ok(lacking)
     }
 
     /// Brings the store up to the journal at `journal`. To be called by the holder of the workspace's lock.

@@ -105,8 +105,9 @@ fn outcome(status: RunStatus, exit_code: Option<i32>, code: Option<CodeState>) -
 
 fn step(status: StepStatus) -> Fact {
     let evidence = [Evidence::Observed, Evidence::Declared, Evidence::Inferred, Evidence::Doubtful];
-    let roles = [Role::Data, Role::Code, Role::Metrics, Role::Environment];
-    let used = evidence.iter().zip(roles).enumerate().map(|(n, (evidence, role))| Used {
+    let roles =
+        [Role::Data, Role::Code, Role::Metrics, Role::CodeChanged, Role::CodeUntracked, Role::Environment];
+    let used = evidence.iter().cycle().zip(roles).enumerate().map(|(n, (evidence, role))| Used {
         artifact: artifact(b"data/raw/a.htm", &"x".repeat(n)),
         at: at(n as i64),
         evidence: *evidence,
