@@ -1,13 +1,14 @@
 //! Journal, store and walks on synthetic workspaces of 10^4, 10^5 and 10^6 artifacts, the answers also from a cold process.
 //!
 //! A workspace is made of pipelines of twenty steps, each step reading what the one before wrote, and of one shared input that
-//! many runs of one step read. `LINEAGE_BENCH_ARTIFACTS=10000,100000` chooses other sizes. Under `--test` one small size is used.
+//! many runs of one step read. `LINEAGE_BENCH_ARTIFACTS=10000,100000` chooses other sizes, `LINEAGE_BENCH_BUILD=<folder>` only
+//! makes a workspace of the first of them, to try the program on by hand. Under `--test` one small size is used.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
 use lineage::disk::Disk;
 use lineage::journal::Writer;
@@ -146,8 +147,8 @@ fn chain_file(chain: usize, depth: usize) -> Artifact {
 
 /// A workspace, and what making it cost.
 struct Synthetic {
-    folder: tempfile::TempDir,
     workspace: Workspace,
+    facts: u64,
     edges: usize,
     journal: Duration,
     journal_bytes: u64,
@@ -155,9 +156,8 @@ struct Synthetic {
 }
 
 /// Records pipelines until there are `artifacts` of them, with every tenth artifact made from the shared input.
-fn synthetic(artifacts: usize) -> Synthetic {
-    let folder = tempfile::tempdir().expect("a folder");
-    let workspace = Workspace::init(folder.path()).expect("a workspace");
+fn synthetic(folder: &Path, artifacts: usize) -> Synthetic {
+    let workspace = Workspace::init(folder).expect("a workspace");
     let start = Instant::now();
     let mut facts = Facts::create(&workspace);
     let mut edges = 0;
@@ -185,23 +185,57 @@ fn synthetic(artifacts: usize) -> Synthetic {
     let journal_bytes = facts.writer.length();
     drop(facts);
     let (journal, start) = (start.elapsed(), Instant::now());
-    workspace.store().apply(&workspace.journal()).expect("the store takes it");
-    Synthetic { folder, workspace, edges, journal, journal_bytes, apply: start.elapsed() }
+    let facts = workspace.store().apply(&workspace.journal()).expect("the store takes it").facts;
+    Synthetic { workspace, facts, edges, journal, journal_bytes, apply: start.elapsed() }
+}
+
+impl Synthetic {
+    /// Says what making it cost, and what it costs to bring the store up to the journal in pieces instead of at once.
+    fn report(&self, artifacts: usize) {
+        let of = |count: f64, took: Duration| count / took.as_secs_f64();
+        let edges = self.edges as f64;
+        eprintln!(
+            "{artifacts} artifacts, {} edges, {} facts: journal {:.1} MB in {:.2?} ({:.0} facts/s, {:.0} MB/s), store {:.0} MB \
+             built in {:.2?} ({:.0} edges/s)",
+            self.edges,
+            self.facts,
+            self.journal_bytes as f64 / 1e6,
+            self.journal,
+            of(self.facts as f64, self.journal),
+            of(self.journal_bytes as f64 / 1e6, self.journal),
+            std::fs::metadata(self.workspace.store().path()).map_or(0, |m| m.len()) as f64 / 1e6,
+            self.apply,
+            of(edges, self.apply),
+        );
+        let (half, more) = (edges / 2.0, self.apply_second_half());
+        eprintln!("    applied to a store that has half of it: {more:.2?} ({:.0} edges/s)", of(half, more));
+    }
+
+    /// Returns how long it takes to apply the second half of the journal to a store that has the first.
+    fn apply_second_half(&self) -> Duration {
+        let folder = tempfile::tempdir().expect("a folder");
+        let halves = Workspace::init(folder.path()).expect("a workspace");
+        let name = format!("{:032x}.seg", 1);
+        let (whole, part) = (self.workspace.journal().join(&name), halves.journal().join(&name));
+        let bytes = std::fs::read(whole).expect("readable");
+        std::fs::write(&part, &bytes[..bytes.len() / 2]).expect("the disk takes it");
+        // A lock, as a writer that lives holds it: what is cut off in the middle is still to come.
+        let file = std::fs::File::open(&part).expect("readable");
+        file.lock().expect("nobody else has it");
+        halves.store().apply(&halves.journal()).expect("the store takes it");
+        std::fs::write(&part, &bytes).expect("the disk takes it");
+        let start = Instant::now();
+        let applied = halves.store().apply(&halves.journal()).expect("the store takes it");
+        assert!(!applied.rebuilt);
+        start.elapsed()
+    }
 }
 
 fn answers(criterion: &mut Criterion) {
     for size in sizes() {
-        let made = synthetic(size);
-        let edges_a_second = made.edges as f64 / made.apply.as_secs_f64();
-        eprintln!(
-            "{size} artifacts, {} edges: journal {:.1} MB in {:.2?} ({:.0} edges/s), applied in {:.2?} ({edges_a_second:.0} edges/s), store {:.0} MB",
-            made.edges,
-            made.journal_bytes as f64 / 1e6,
-            made.journal,
-            made.edges as f64 / made.journal.as_secs_f64(),
-            made.apply,
-            std::fs::metadata(made.workspace.store().path()).map_or(0, |m| m.len()) as f64 / 1e6,
-        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let made = synthetic(folder.path(), size);
+        made.report(size);
         let last = (size - readers(size)) / DEPTH - 1;
         let mut group = criterion.benchmark_group("answers");
         group.sample_size(20);
@@ -211,7 +245,7 @@ fn answers(criterion: &mut Criterion) {
         ] {
             let word = file.path.to_string();
             group.bench_function(BenchmarkId::new(format!("cold process: {name}"), size), |b| {
-                b.iter(|| show(made.folder.path(), &[&word]));
+                b.iter(|| show(folder.path(), &[&word]));
             });
             group.bench_function(BenchmarkId::new(format!("open and walk: {name}"), size), |b| {
                 b.iter(|| assert_eq!(steps_up(&made.workspace, &file), DEPTH));
@@ -223,7 +257,7 @@ fn answers(criterion: &mut Criterion) {
             b.iter(|| assert_eq!(steps_down(&made.workspace, &shared()), readers(size) + DEPTH));
         });
         group.bench_function(BenchmarkId::new("cold process: show --down of the shared input", size), |b| {
-            b.iter(|| show(made.folder.path(), &["config/shared.yaml", "--down"]));
+            b.iter(|| show(folder.path(), &["config/shared.yaml", "--down"]));
         });
         group.finish();
     }
@@ -276,5 +310,36 @@ fn show(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-criterion_group!(benches, answers, chain);
-criterion_main!(benches);
+/// Appending to the journal, each hundred facts forced to the disk.
+fn append(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let workspace = Workspace::init(folder.path()).expect("a workspace");
+    let mut facts = Facts::create(&workspace);
+    let run = facts.run();
+    let mut group = criterion.benchmark_group("journal");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(100));
+    group.bench_function("append 100 steps and commit", |b| {
+        b.iter(|| {
+            for number in 0..100 {
+                facts.step(run, &[shared()], &artifact(format!("out/{number}.json")));
+            }
+            facts.writer.commit().expect("the disk takes it");
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, append, answers, chain);
+
+fn main() {
+    // `LINEAGE_BENCH_BUILD=<folder>` leaves a workspace of the first size there, to try the program on by hand.
+    if let Some(folder) = std::env::var_os("LINEAGE_BENCH_BUILD") {
+        let size = sizes()[0];
+        std::fs::create_dir_all(&folder).expect("a folder");
+        synthetic(Path::new(&folder), size).report(size);
+        return;
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}
