@@ -22,6 +22,7 @@ pub use metric::{Metric, MetricValue};
 pub use models::{ModelChange, ModelVersion, NamedArtifact, Stage};
 pub use note::Note;
 pub use path::ArtifactPath;
+pub(crate) use path::is_unsafe_to_print;
 pub use run::{Run, RunKind, RunOutcome, RunStatus};
 pub use step::{Step, StepStatus};
 pub use time::Timestamp;

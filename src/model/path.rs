@@ -136,7 +136,7 @@ impl fmt::Display for ArtifactPath {
 }
 
 /// Returns true for characters that would change what a terminal shows: controls, and the marks that turn the reading direction.
-fn is_unsafe_to_print(character: char) -> bool {
+pub(crate) fn is_unsafe_to_print(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

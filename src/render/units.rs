@@ -1,5 +1,7 @@
 //! Sizes, durations and names as people read them.
 
+use crate::model::is_unsafe_to_print;
+
 /// Writes a size: `438.0 KB`, in powers of 1000.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
@@ -31,13 +33,9 @@ pub fn duration(micros: i64) -> String {
 /// Writes text on one line that cannot change what a terminal shows: control characters and marks of reading direction are
 /// written as escapes.
 pub fn one_line(text: &str) -> String {
-    let unsafe_to_print = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
-        if unsafe_to_print(character) {
+        if is_unsafe_to_print(character) {
             line.extend(character.escape_default());
         } else {
             line.push(character);

@@ -206,14 +206,6 @@ impl Store {
             .hint("nothing was changed; try again"))
     }
 
-    /// Does nothing any more: packs are remembered by whoever applies facts next.
-    ///
-    /// # Errors
-    /// None.
-    pub fn remember_pack(&self, _pack: u128) -> Result<()> {
-        Ok(())
-    }
-
     /// Checks the database's own checksums; `false` where pages are damaged.
     ///
     /// # Errors
