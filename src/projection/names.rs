@@ -6,6 +6,11 @@ use crate::model::{ArtifactPath, CodeState, Run, RunId};
 /// The longest name of a run or a file's stem, in bytes: with run id and ending it stays below the 255 of common file systems.
 const NAME_MAX_BYTES: usize = 120;
 
+/// The file that says what a run was told.
+pub const CONFIG_NAME: &str = "run_config.yaml";
+/// The file that says what a run came to.
+pub const REPORT_NAME: &str = "RUN_REPORT.md";
+
 /// The folder of a stage's outputs, below `data/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutputFolder {
@@ -21,6 +26,15 @@ impl OutputFolder {
     /// Every folder.
     pub const ALL: [OutputFolder; 3] =
         [OutputFolder::Parsed, OutputFolder::Extracted, OutputFolder::Processed];
+
+    /// Returns the folder of the outputs of a stage, by the stage's name; the last there is where no stage has that name.
+    pub fn of_stage(stage: &str) -> Self {
+        match stage {
+            "parse" => OutputFolder::Parsed,
+            "extract" | "clean" => OutputFolder::Extracted,
+            _ => OutputFolder::Processed,
+        }
+    }
 
     /// Returns the folder, relative to the workspace's root.
     pub fn as_str(self) -> &'static str {
@@ -77,6 +91,22 @@ pub fn stage_file(folder: OutputFolder, run: &Run, stem: &str, output: &str) -> 
 /// A request error where the path would be no path.
 pub fn metrics_file(folder: OutputFolder, run: &Run) -> Result<ArtifactPath> {
     ArtifactPath::new(format!("{}/metrics.json", run_folder(folder, run)))
+}
+
+/// Returns the path of the configuration of a run, in one of its folders.
+///
+/// # Errors
+/// A request error where the path would be no path.
+pub fn config_file(folder: OutputFolder, run: &Run) -> Result<ArtifactPath> {
+    ArtifactPath::new(format!("{}/{CONFIG_NAME}", run_folder(folder, run)))
+}
+
+/// Returns the path of the report on a run, in one of its folders.
+///
+/// # Errors
+/// A request error where the path would be no path.
+pub fn report_file(folder: OutputFolder, run: &Run) -> Result<ArtifactPath> {
+    ArtifactPath::new(format!("{}/{REPORT_NAME}", run_folder(folder, run)))
 }
 
 /// Makes the stem of output files from an input's file name: without its ending, and with what is no letter, digit or one of

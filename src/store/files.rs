@@ -129,8 +129,12 @@ impl Snapshot {
     /// Returns an artifact.
     pub fn artifact(&self, artifact: ArtifactNo) -> Result<Artifact> {
         let (digest, size_bytes) = self.content(artifact)?;
-        let path = ArtifactPath::from_bytes(self.path_name(artifact)?).map_err(|_| damaged("path"))?;
-        Ok(Artifact { path, digest, size_bytes })
+        Ok(Artifact { path: self.artifact_path(artifact)?, digest, size_bytes })
+    }
+
+    /// Returns the path of an artifact.
+    pub fn artifact_path(&self, artifact: ArtifactNo) -> Result<ArtifactPath> {
+        ArtifactPath::from_bytes(self.path_name(artifact)?).map_err(|_| damaged("path"))
     }
 
     fn path_name(&self, artifact: ArtifactNo) -> Result<Vec<u8>> {

@@ -46,11 +46,7 @@ impl PipelineStage {
 
     /// Returns the folder of its outputs.
     pub fn folder(self) -> OutputFolder {
-        match self {
-            PipelineStage::Parse => OutputFolder::Parsed,
-            PipelineStage::Extract | PipelineStage::Clean => OutputFolder::Extracted,
-            PipelineStage::Segment => OutputFolder::Processed,
-        }
+        OutputFolder::of_stage(self.as_str())
     }
 }
 

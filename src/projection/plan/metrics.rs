@@ -1,4 +1,4 @@
-//! What is in projected files: pure functions of what is recorded.
+//! The `metrics.json` of a run's folder.
 
 use serde_json::{Map, Value, json};
 

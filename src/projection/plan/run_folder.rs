@@ -1,0 +1,108 @@
+//! The folders of pipeline runs: the outputs of their stages, and the papers beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::model::{ArtifactPath, NodeId, Run, RunKind, Step};
+use crate::projection::names::{self, OutputFolder};
+use crate::projection::plan::{Planned, config, report};
+use crate::query::{RunView, run_view};
+use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot};
+
+/// A write of a file: the last one by time, then by step, counts, in every store the same.
+type Rank = (i64, NodeId);
+
+/// Plans the folders of every pipeline run.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn run_folders(snapshot: &Snapshot) -> Result<Vec<Planned>> {
+    let mut runs = Vec::new();
+    snapshot.runs_newest_first(|number| {
+        runs.extend(run_view(snapshot, number)?.filter(|view| view.run.kind == RunKind::Pipeline));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    // Where two runs wrote to the same path, as after a merge, the last write counts.
+    let mut newest: BTreeMap<ArtifactPath, (Rank, ArtifactNo)> = BTreeMap::new();
+    for view in &runs {
+        for (path, (rank, number)) in outputs(snapshot, view.number)? {
+            let place = newest.entry(path).or_insert((rank, number));
+            if rank > place.0 {
+                *place = (rank, number);
+            }
+        }
+    }
+    let mut planned = Vec::with_capacity(newest.len());
+    for (_, number) in newest.into_values() {
+        planned.push(Planned::kept(snapshot.artifact(number)?));
+    }
+    // Of two runs with the same folders, the papers of the earlier one lie there; the oldest run is last.
+    let mut taken = BTreeSet::new();
+    for view in runs.iter().rev() {
+        let papers = run_papers(snapshot, view)?;
+        planned.extend(papers.into_iter().filter(|paper| taken.insert(paper.path.clone())));
+    }
+    Ok(planned)
+}
+
+/// Returns the files that a run wrote below the output folders, each with its last write.
+fn outputs(snapshot: &Snapshot, run: RunNo) -> Result<BTreeMap<ArtifactPath, (Rank, ArtifactNo)>> {
+    let mut steps = snapshot.steps_of(run)?;
+    steps.sort_unstable();
+    let mut outputs: BTreeMap<PathNo, (Rank, ArtifactNo)> = BTreeMap::new();
+    for edges in snapshot.edges_of(&steps)?.into_iter().flatten() {
+        for edge in &edges.generated {
+            let rank = (edge.at, edges.id);
+            let place = outputs.entry(snapshot.path_of(edge.artifact)).or_insert((rank, edge.artifact));
+            if rank > place.0 {
+                *place = (rank, edge.artifact);
+            }
+        }
+    }
+    let mut named = BTreeMap::new();
+    for (rank, number) in outputs.into_values() {
+        let path = snapshot.artifact_path(number)?;
+        if OutputFolder::ALL.iter().any(|folder| is_below(&path, folder.as_str())) {
+            named.insert(path, (rank, number));
+        }
+    }
+    Ok(named)
+}
+
+fn is_below(path: &ArtifactPath, folder: &str) -> bool {
+    path.as_bytes().strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+/// Plans the papers of a pipeline run, `run_config.yaml` and `RUN_REPORT.md`: in each of its folders that has outputs, and
+/// where none has, in that of its last stage.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn run_papers(snapshot: &Snapshot, view: &RunView) -> Result<Vec<Planned>> {
+    let mut steps: Vec<Step> = Vec::new();
+    for number in snapshot.steps_of(view.number)? {
+        steps.extend(snapshot.step(number)?);
+    }
+    steps.sort_by_key(|step| (step.ended_at, step.id));
+    let (config, report) = (config::run_config(view), report::run_report(snapshot, view, &steps)?);
+    let mut planned = Vec::new();
+    for folder in folders(&view.run, &steps) {
+        planned.push(Planned::bytes(names::config_file(folder, &view.run)?, config.clone().into_bytes()));
+        planned.push(Planned::bytes(names::report_file(folder, &view.run)?, report.clone().into_bytes()));
+    }
+    Ok(planned)
+}
+
+/// Returns the output folders in which a run has a folder of its own.
+fn folders(run: &Run, steps: &[Step]) -> BTreeSet<OutputFolder> {
+    let written = steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact.path.folder());
+    let written: BTreeSet<&[u8]> = written.collect();
+    let has = |folder: &OutputFolder| written.contains(names::run_folder(*folder, run).as_bytes());
+    let found: BTreeSet<OutputFolder> = OutputFolder::ALL.into_iter().filter(has).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let last = run.parameters.iter().find(|(name, _)| name == "stages").map(|(_, stage)| stage.as_str());
+    BTreeSet::from([OutputFolder::of_stage(last.unwrap_or_default())])
+}
