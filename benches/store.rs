@@ -78,6 +78,7 @@ impl Facts {
             code: CodeState::default(),
             started_at,
             parent: None,
+            rerun_of: None,
             recorder: "bench".to_owned(),
             host: "bench".to_owned(),
             segment: 1,

@@ -340,6 +340,7 @@ fn living_run(place: &Place, kind: RunKind) -> Recording {
         folder: String::new(),
         code: CodeState::default(),
         parent: None,
+        rerun_of: None,
         host: String::new(),
     };
     Recording::start(&workspace, &clock, request).unwrap()

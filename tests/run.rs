@@ -253,3 +253,140 @@ fn a_program_says_metrics_and_files_of_its_run() {
     let outside = scratch.lineage(&["metric", "loss", "1"]);
     assert_eq!(outside.status.code(), Some(2));
 }
+
+/// Returns the remarks on the latest run, as `kind: text (count)`.
+fn remarks(scratch: &Scratch) -> Vec<String> {
+    let shown = scratch.json(&["show", "@", "--json"]);
+    let remarks = shown["run"]["remarks"].as_array().unwrap().iter();
+    let line = |remark: &Value| {
+        let (kind, text) = (remark["kind"].as_str().unwrap(), remark["text"].as_str().unwrap());
+        format!("{kind}: {text} ({})", remark["count"])
+    };
+    remarks.map(line).collect()
+}
+
+#[test]
+fn parameters_said_inside_a_run_are_its_parameters_and_the_latest_counts() {
+    let scratch = Scratch::new(&[]);
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let script = format!(
+        "{program} param lr 0.1; {program} param seed -1; {program} param lr 0.2; {program} param api_key abc; \
+         {program} param '' 1; echo $?"
+    );
+    let output =
+        scratch.lineage(&["run", "--param", "lr=9", "--param", "epochs=3", "--", "sh", "-c", &script]);
+    assert_eq!(output.stdout, b"2\n", "an empty name is refused");
+    let expected = serde_json::json!([
+        {"name": "lr", "value": "0.2"}, {"name": "epochs", "value": "3"}, {"name": "seed", "value": "-1"},
+        {"name": "api_key", "value": "***"},
+    ]);
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["parameters"], expected);
+    assert_eq!(scratch.json(&["log", "--json"])["runs"][0]["parameters"], expected);
+    scratch.lineage(&["run", "--param", "lr=0.3", "--param", "epochs=3", "--", "true"]);
+    let diff = scratch.lineage(&["diff", "@-", "@", "--json"]);
+    let diff: Value = serde_json::from_slice(&diff.stdout).unwrap();
+    let names: Vec<&str> =
+        diff["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["api_key", "lr", "seed"]);
+    let outside = scratch.lineage(&["param", "lr", "1"]);
+    assert_eq!(outside.status.code(), Some(2));
+}
+
+#[test]
+fn a_parameter_that_cannot_be_kept_is_refused_before_anything_runs() {
+    let scratch = Scratch::new(&[]);
+    let long = format!("x={}", "v".repeat(100_000));
+    for parameter in ["no-value", "=1", "a\nb=1", &long] {
+        let output = scratch.lineage(&["run", "--param", parameter, "--", "touch", "ran"]);
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(!scratch.path().join("ran").exists());
+    assert_eq!(scratch.json(&["log", "--json"])["runs"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn ignored_files_are_not_recorded_and_counted() {
+    let scratch = Scratch::new(&[
+        (".lineageignore", "*.log\n/tmp/\n"),
+        ("d/.lineageignore", "!kept.log\n"),
+        ("tmp/in", "1"),
+        ("d/in", "2"),
+    ]);
+    if !scratch.has_net() {
+        return;
+    }
+    let script = "cat tmp/in d/in > out; echo > x.log; echo > d/x.log; echo > d/kept.log";
+    let output = scratch.shell(script);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`.lineageignore` names are not recorded (3)"));
+    assert_eq!(scratch.inputs("out"), ["d/in observed"]);
+    let shown = scratch.json(&["show", "@", "--json"]);
+    let outputs: Vec<&str> =
+        shown["outputs"].as_array().unwrap().iter().map(|output| output["path"].as_str().unwrap()).collect();
+    assert_eq!(outputs, ["d/kept.log", "out"]);
+    assert_eq!(remarks(&scratch), ["left out: files that `.lineageignore` names are not recorded (3)"]);
+}
+
+#[test]
+fn what_was_not_seen_is_part_of_the_record() {
+    let scratch = Scratch::new(&[("seen.txt", "1"), ("unseen.txt", "2")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&[
+        "run",
+        "--input",
+        "unseen.txt",
+        "--input",
+        "absent.txt",
+        "--output",
+        "never.txt",
+        "--",
+        "sh",
+        "-c",
+        "cat seen.txt > out.txt; setsid sleep 5 & :",
+    ]);
+    let remarks = remarks(&scratch);
+    let expect = |front: &str| {
+        assert!(remarks.iter().any(|remark| remark.starts_with(front)), "{front} is not among {remarks:#?}");
+    };
+    expect("declared only: `unseen.txt` was declared as an input, but the command did not read it");
+    expect("declared only: declared as an input, but not recorded: cannot read `absent.txt`");
+    expect("declared only: declared as an output, but not recorded: cannot read `never.txt`");
+    expect("observed only: inputs that were observed, but not declared: `seen.txt` (1)");
+    expect("observed only: outputs that were observed, but not declared: `out.txt` (1)");
+    expect("still running: `");
+    let text = scratch.lineage(&["show", "out.txt"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("│ running  `"), "{text}");
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["observed_by"], "net");
+}
+
+#[test]
+fn a_run_inside_a_run_is_its_child_and_says_what_it_could_not_see() {
+    let scratch = Scratch::new(&[("a.txt", "1")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let output = scratch.shell(&format!("{program} run --name inner -- cp a.txt b.txt"));
+    assert!(output.status.success());
+    let log = scratch.json(&["log", "--json"]);
+    let (inner, outer) = (&log["runs"][0], &log["runs"][1]);
+    assert_eq!(inner["name"], "inner");
+    assert_eq!(inner["parent"], outer["id"]);
+    assert_eq!((&inner["observed_by"], &outer["observed_by"]), (&"snapshot".into(), &"net".into()));
+    let written = scratch.json(&["show", "b.txt", "--json"]);
+    let evidence: Vec<&Value> = written["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|run| run["name"] == "inner")
+        .flat_map(|run| run["steps"].as_array().unwrap())
+        .flat_map(|step| step["generated"].as_array().unwrap())
+        .map(|edge| &edge["evidence"])
+        .collect();
+    assert!(evidence.iter().all(|evidence| **evidence == "inferred"), "{evidence:?}");
+    let text = scratch.lineage(&["show", "@"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("seen     inferred from before and after, what was read is not known"), "{text}");
+}

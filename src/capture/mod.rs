@@ -2,6 +2,7 @@
 
 mod ending;
 pub mod git;
+pub mod ignored;
 pub mod observe;
 pub mod secrets;
 

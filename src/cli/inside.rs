@@ -1,11 +1,11 @@
-//! `lineage metric`, `lineage used` and `lineage generated`: what a program says of the run it is part of.
+//! `lineage metric`, `param`, `used` and `generated`: what a program says of the run it is part of.
 
 use clap::Args;
 
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
-use crate::ops::inside::{Declared, say_files, say_metric};
+use crate::ops::inside::{Declared, say_files, say_metric, say_parameters};
 use crate::ops::run::RUN_VARIABLE;
 
 /// Record one point of a metric of the run this is part of.
@@ -31,6 +31,25 @@ impl MetricPoint {
             return Ok(0);
         }
         say_metric(&workspace, &surroundings.clock, run, &self.name, self.value, self.step)?;
+        Ok(0)
+    }
+}
+
+/// Record a parameter of the run this is part of; of several on one name, the latest counts.
+#[derive(Args)]
+pub(crate) struct ParameterValue {
+    /// The parameter's name.
+    name: String,
+    /// Its value.
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+}
+
+impl ParameterValue {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let run = current_run()?;
+        let workspace = surroundings.workspace()?;
+        say_parameters(&workspace, &surroundings.clock, run, &[(self.name, self.value)])?;
         Ok(0)
     }
 }

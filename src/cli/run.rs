@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::capture::observe::{Exit, Level};
+use crate::capture::observe::Exit;
 use crate::cli::inside::run_of;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
 use crate::ops::run::{CommandRequest, CommandSummary, RUN_VARIABLE, run_command};
-use crate::render::one_line;
+use crate::render;
 
 /// Run a command and record what it and all its children read and wrote.
 ///
@@ -52,8 +52,8 @@ pub(crate) struct Run {
     command: Vec<OsString>,
 }
 
-/// As many notes are printed; with the line on the run that makes three.
-const NOTES_MAX: usize = 2;
+/// As many remarks are printed; with the line on the run that makes three.
+const REMARKS_MAX: usize = 2;
 
 impl Run {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
@@ -105,6 +105,7 @@ impl Run {
             allow_io_uring: self.allow_io_uring,
             with_arguments: !self.no_args,
             parent,
+            rerun_of: None,
             host: crate::cli::host(),
         })
     }
@@ -113,21 +114,20 @@ impl Run {
 fn tell(summary: &CommandSummary) {
     if let Some(run) = &summary.run {
         let (inputs, code, outputs) = summary.counts;
-        let how = match summary.level {
-            Level::Net => "",
-            Level::Snapshot => "; inferred from before and after, what was read is not known",
-            Level::Nothing => "; nothing could be observed",
-        };
+        let how = summary.level.weakness().map(|words| format!("; {words}")).unwrap_or_default();
         let tail = run.id.tail(NodeId::TAIL_DIGITS);
         output::note(&format!(
             "lineage: run {tail}: {inputs} inputs, {code} code files, {outputs} outputs{how}"
         ));
     }
-    let left = summary.notes.len().saturating_sub(NOTES_MAX);
-    for (at, note) in summary.notes.iter().take(NOTES_MAX).enumerate() {
-        let more =
-            if at + 1 == NOTES_MAX && left > 0 { format!(" (and {left} more)") } else { String::new() };
-        output::note(&format!("lineage: {}{more}", one_line(note)));
+    let left = summary.remarks.len().saturating_sub(REMARKS_MAX);
+    for (at, remark) in summary.remarks.iter().take(REMARKS_MAX).enumerate() {
+        let more = if at + 1 == REMARKS_MAX && left > 0 {
+            format!(" (and {left} more: `lineage show @`)")
+        } else {
+            String::new()
+        };
+        output::note(&format!("lineage: {}{more}", render::show::remark_words(remark)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Facts: immutable statements as recorded. A store is a set of them.
 
-use crate::model::{Metric, ModelChange, ModelVersion, Note, Run, RunOutcome, Step};
+use crate::model::{Metric, ModelChange, ModelVersion, Note, Remarks, Run, RunOutcome, SaidParameters, Step};
 
 /// One immutable statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,4 +19,8 @@ pub enum Fact {
     ModelChanged(ModelChange),
     /// A research document was read.
     NoteRead(Note),
+    /// A run was told parameters after its start.
+    ParametersSaid(SaidParameters),
+    /// Whoever recorded a run said something of the record.
+    Remarked(Remarks),
 }

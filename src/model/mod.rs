@@ -8,7 +8,9 @@ mod id;
 mod metric;
 mod models;
 mod note;
+mod parameter;
 mod path;
+mod remark;
 mod run;
 mod step;
 mod time;
@@ -21,11 +23,10 @@ pub use id::{NodeId, RunId};
 pub use metric::{Metric, MetricValue};
 pub use models::{ModelChange, ModelVersion, NamedArtifact, Stage};
 pub use note::Note;
+pub use parameter::{Parameter, SaidParameters, check_parameters, replace_parameters};
 pub use path::ArtifactPath;
 pub(crate) use path::is_unsafe_to_print;
+pub use remark::{CaptureLevel, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use run::{Run, RunKind, RunOutcome, RunStatus};
 pub use step::{Step, StepStatus};
 pub use time::Timestamp;
-
-/// A parameter: its name and its value as text, as they were given.
-pub type Parameter = (String, String);

@@ -25,6 +25,8 @@ pub struct Run {
     pub started_at: Timestamp,
     /// The run it was started by.
     pub parent: Option<NodeId>,
+    /// The run whose command it runs again.
+    pub rerun_of: Option<NodeId>,
     /// The program that recorded it, and its version: `lineage 0.1.0`.
     pub recorder: String,
     /// The machine's name.

@@ -1,14 +1,15 @@
 //! What a program says of the run it is part of: metrics, files it used, files it made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::content::digest_of;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Role, Step,
-    StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Role,
+    SaidParameters, Step, StepStatus, Timestamp, Used, check_parameters,
 };
+use crate::ops::run::masked_parameter;
+use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
 
 /// Which edge is declared.
@@ -37,6 +38,22 @@ pub fn say_metric(
     say(workspace, at, &Fact::Metrics(vec![Metric { owner: run, name: name.to_owned(), step, at, value }]))
 }
 
+/// Records parameters of a run; of what is said on one name, the latest counts.
+///
+/// # Errors
+/// A request error where they are no parameters or too many, a store error where the journal cannot be written.
+pub fn say_parameters(
+    workspace: &Workspace,
+    clock: &Clock,
+    run: NodeId,
+    parameters: &[Parameter],
+) -> Result<()> {
+    check_parameters(parameters)?;
+    let at = clock.now();
+    let parameters = parameters.iter().map(|(name, value)| masked_parameter(name, value)).collect();
+    say(workspace, at, &Fact::ParametersSaid(SaidParameters { run, at, parameters }))
+}
+
 /// Records that a run read or wrote files, or things behind URLs.
 ///
 /// # Errors
@@ -50,8 +67,8 @@ pub fn say_files(
     declared: Declared,
 ) -> Result<()> {
     let at = clock.now();
-    let artifacts = words.iter().map(|word| declared_artifact(workspace, folder, word));
-    let artifacts = artifacts.collect::<Result<Vec<_>>>()?;
+    let artifacts = words.iter().map(|word| declared_artifacts(workspace, folder, word));
+    let artifacts: Vec<Artifact> = artifacts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     let mut step = Step {
         id: NodeId::new(at),
         run,
@@ -84,21 +101,18 @@ fn say(workspace: &Workspace, at: Timestamp, fact: &Fact) -> Result<()> {
     writer.commit()
 }
 
-/// Names what is declared, seen from `folder`. The content of what lies outside this machine is not known: its digest is that
-/// of its name, and its size 0.
+/// Names what is declared, seen from `folder`: a file, every file below a folder, or something outside this machine. The content
+/// of the last is not known: its digest is that of its name, and its size 0.
 ///
 /// # Errors
-/// A request error where it is a file that cannot be read.
-pub(crate) fn declared_artifact(workspace: &Workspace, folder: &Path, word: &str) -> Result<Artifact> {
-    let named = ArtifactPath::new(word)?;
-    if named.is_url() {
+/// A request error where it cannot be read, or is a folder of too many files.
+pub(crate) fn declared_artifacts(workspace: &Workspace, folder: &Path, word: &str) -> Result<Vec<Artifact>> {
+    if let Ok(named) = ArtifactPath::new(word)
+        && named.is_url()
+    {
         let digest = Digest::of(word.as_bytes());
-        return Ok(Artifact { path: named, digest, size_bytes: 0 });
+        return Ok(vec![Artifact { path: named, digest, size_bytes: 0 }]);
     }
-    let place = folder.join(word);
-    let path = ArtifactPath::within(workspace.root(), &place)?;
-    let failed = |cause| Error::request(format!("cannot read the declared file `{path}`")).because(cause);
-    let size_bytes = std::fs::metadata(&place).map_err(failed)?.len();
-    let digest = digest_of(&place).map_err(failed)?;
-    Ok(Artifact { path, digest, size_bytes })
+    let found = find_files(workspace, folder, &[PathBuf::from(word)])?;
+    found.files.iter().map(|file| artifact_of(workspace, file)).collect()
 }

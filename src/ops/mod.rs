@@ -10,6 +10,7 @@ pub mod run;
 pub mod show;
 pub mod status;
 pub mod verify;
+mod walk;
 mod workspace;
 
 pub use clock::Clock;

@@ -28,6 +28,8 @@ pub struct RunRequest {
     pub code: CodeState,
     /// The run it is started by.
     pub parent: Option<NodeId>,
+    /// The run whose command it runs again.
+    pub rerun_of: Option<NodeId>,
     /// The machine's name.
     pub host: String,
 }
@@ -87,6 +89,7 @@ impl Recording {
             code: request.code,
             started_at,
             parent: request.parent,
+            rerun_of: request.rerun_of,
             recorder: format!("lineage {}", env!("CARGO_PKG_VERSION")),
             host: request.host,
             segment,

@@ -535,6 +535,7 @@ mod tests {
             folder: String::new(),
             code: CodeState::default(),
             parent: None,
+            rerun_of: None,
             host: String::new(),
         };
         let mut recording = Recording::start(workspace, clock, request).unwrap();

@@ -75,6 +75,8 @@ impl Pending {
                     step.used.iter().map(|edge| edge.at).chain(step.generated.iter().map(|edge| edge.at));
                 edges.fold(step.ended_at, Timestamp::max)
             }
+            Fact::ParametersSaid(said) => said.at,
+            Fact::Remarked(remarks) => remarks.at,
             _ => return,
         };
         self.latest = self.latest.max(latest);

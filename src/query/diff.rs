@@ -392,6 +392,7 @@ pub(crate) mod tests {
                 code: CodeState::default(),
                 started_at: at(0),
                 parent: None,
+                rerun_of: None,
                 recorder: "lineage 0.1.0".to_owned(),
                 host: "h".to_owned(),
                 segment: 1,

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Metric, NodeId, Run, RunOutcome, RunStatus, Step, Timestamp,
+    Artifact, ArtifactPath, CaptureLevel, Evidence, Metric, NodeId, Remark, Remarks, Run, RunOutcome,
+    RunStatus, Step, Timestamp, replace_parameters,
 };
 use crate::store::{RunNo, Snapshot, StepNo};
 
@@ -13,10 +14,12 @@ use crate::store::{RunNo, Snapshot, StepNo};
 pub struct RunView {
     /// Its number.
     pub number: RunNo,
-    /// As it started.
+    /// As it started, with the parameters that it was told since.
     pub run: Run,
     /// What became of it, in the order of time.
     pub outcomes: Vec<RunOutcome>,
+    /// What whoever recorded it says of the record, in the order of time.
+    pub remarks: Vec<Remarks>,
 }
 
 impl RunView {
@@ -33,6 +36,17 @@ impl RunView {
     /// Returns why it failed or stopped early.
     pub fn reason(&self) -> Option<&str> {
         self.outcomes.last()?.reason.as_deref()
+    }
+
+    /// Returns how completely it was observed, the least that was said; `None` where nobody said.
+    pub fn level(&self) -> Option<CaptureLevel> {
+        self.remarks.iter().filter_map(|remarks| remarks.level).max()
+    }
+
+    /// Returns every remark on the record, and how many more there were than were kept.
+    pub fn all_remarks(&self) -> (impl Iterator<Item = &Remark>, u64) {
+        let omitted = self.remarks.iter().map(|remarks| remarks.omitted).sum();
+        (self.remarks.iter().flat_map(|remarks| &remarks.remarks), omitted)
     }
 
     /// Returns the journal segment that is written while the run lives.
@@ -65,10 +79,13 @@ impl RunView {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
-    let Some(run) = snapshot.run(number)? else {
+    let Some(mut run) = snapshot.run(number)? else {
         return Ok(None);
     };
-    Ok(Some(RunView { number, run, outcomes: snapshot.outcomes(number)? }))
+    let said = snapshot.said_parameters(number)?;
+    replace_parameters(&mut run.parameters, said.into_iter().flat_map(|said| said.parameters));
+    let (outcomes, remarks) = (snapshot.outcomes(number)?, snapshot.remarks(number)?);
+    Ok(Some(RunView { number, run, outcomes, remarks }))
 }
 
 /// Lists runs, newest start first, at most `limit`; and whether there are more.

@@ -3,14 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Artifact, NodeId, Role, RunStatus};
+use crate::model::{Artifact, CaptureLevel, NodeId, Remark, RemarkKind, Role, RunStatus};
 use crate::ops::show::{FileReport, FilingBytes, RunReport, SegmentReport, Shown};
 use crate::ops::{DiskState, FileTarget};
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep};
-use crate::render::units::{bytes, counted, duration, one_line};
+use crate::render::units::{bytes, counted, duration, one_line, thousands};
 
 /// More inputs of one step than this in one folder are folded into one line.
 const FOLD_AFTER: usize = 4;
+/// As many parameters of a run are written out.
+const PARAMETERS_MAX: usize = 100;
+/// As many parameters are written beside a run on the way.
+const PARAMETERS_BESIDE_MAX: usize = 12;
+/// As many characters of a parameter's value are written.
+const VALUE_MAX: usize = 120;
+/// As many remarks are written beside a run on the way.
+const REMARKS_BESIDE_MAX: usize = 5;
 /// More steps of one name in a run than this are folded into one line.
 const FOLD_STEPS_AFTER: usize = 6;
 
@@ -166,9 +174,18 @@ fn run(report: &RunReport, text: &mut String) {
     if let Some(reason) = &code.unreadable {
         let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
     }
-    for (name, value) in &report.head.view.run.parameters {
-        let _ = writeln!(text, "  param    {} = {}", one_line(name), one_line(value));
+    let view = &report.head.view;
+    if let Some(original) = view.run.rerun_of {
+        let _ = writeln!(text, "  rerun of {}", original.tail(NodeId::TAIL_DIGITS));
     }
+    if let Some(parent) = view.run.parent {
+        let _ = writeln!(text, "  part of  {}", parent.tail(NodeId::TAIL_DIGITS));
+    }
+    for (name, value) in view.run.parameters.iter().take(PARAMETERS_MAX) {
+        let _ = writeln!(text, "  param    {} = {}", one_line(name), one_line(&cut(value)));
+    }
+    more(text, view.run.parameters.len(), PARAMETERS_MAX, "parameters, all in `--json`");
+    remarks(&report.head, "  ", usize::MAX, text);
     for metric in &report.metrics {
         let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), metric.value.get());
     }
@@ -197,6 +214,48 @@ fn run(report: &RunReport, text: &mut String) {
         }
     }
     totals(&report.trace, text);
+}
+
+/// Writes how completely a run was observed, where that was not all, and what else is remarked on its record.
+fn remarks(head: &RunHead, front: &str, limit: usize, text: &mut String) {
+    if let Some(weakness) = head.view.level().and_then(CaptureLevel::weakness) {
+        let _ = writeln!(text, "{front}{:<8} {weakness}", "seen");
+    }
+    let (all, omitted) = head.view.all_remarks();
+    let all: Vec<&Remark> = all.collect();
+    for remark in all.iter().take(limit) {
+        let label = match remark.kind {
+            RemarkKind::NotObserved => "declared",
+            RemarkKind::NotDeclared => "observed",
+            RemarkKind::StillRunning => "running",
+            kind => kind.as_str(),
+        };
+        let _ = writeln!(text, "{front}{label:<8} {}", remark_words(remark));
+    }
+    let left = all.len().saturating_sub(limit) as u64 + omitted;
+    if left > 0 {
+        let _ = writeln!(text, "{front}and {}", counted(left, "more remark", "more remarks"));
+    }
+}
+
+/// Writes a remark on one line, with how many things it is about.
+pub fn remark_words(remark: &Remark) -> String {
+    let text = one_line(&remark.text);
+    match (remark.kind, remark.count) {
+        (_, 1) => text,
+        (RemarkKind::LeftOut | RemarkKind::NotDeclared | RemarkKind::Masked | RemarkKind::Refused, count) => {
+            format!("{text} ({})", thousands(count))
+        }
+        (_, count) => format!("{text} ({} times)", thousands(count)),
+    }
+}
+
+/// Cuts a long value; that it was cut is seen.
+fn cut(value: &str) -> String {
+    match value.char_indices().nth(VALUE_MAX) {
+        Some((at, _)) => format!("{}…", &value[..at]),
+        None => value.to_owned(),
+    }
 }
 
 fn more(text: &mut String, count: usize, shown: usize, what: &str) {
@@ -312,9 +371,18 @@ pub(crate) fn code_words(head: &RunHead) -> Option<String> {
 fn trace_run(run: &TraceRun, report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
     run_head(&run.head, "", text);
     if !run.head.view.run.parameters.is_empty() {
-        let parameters = run.head.view.run.parameters.iter().map(|(name, value)| format!("{name}={value}"));
-        let _ = writeln!(text, "│ {}", one_line(&parameters.collect::<Vec<_>>().join("  ")));
+        let all = &run.head.view.run.parameters;
+        let mut words: Vec<String> = all
+            .iter()
+            .take(PARAMETERS_BESIDE_MAX)
+            .map(|(name, value)| format!("{name}={}", cut(value)))
+            .collect();
+        if all.len() > PARAMETERS_BESIDE_MAX {
+            words.push(format!("and {} more", all.len() - PARAMETERS_BESIDE_MAX));
+        }
+        let _ = writeln!(text, "│ {}", one_line(&words.join("  ")));
     }
+    remarks(&run.head, "│ ", REMARKS_BESIDE_MAX, text);
     let mut by_name: Vec<(&str, Vec<&TraceRunStep>)> = Vec::new();
     for step in &run.steps {
         match by_name.iter_mut().find(|(name, _)| *name == step.step.name) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Artifact, Timestamp};
+use crate::model::{Artifact, CaptureLevel, Remark, Timestamp};
 use crate::ops::DiskState;
 use crate::ops::show::{FileReport, RunReport, SegmentReport, Shown};
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun};
@@ -169,6 +169,11 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
         "exit_code": head.view.outcomes.last().and_then(|outcome| outcome.exit_code),
         "arguments": run.arguments,
         "parameters": run.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "parent": run.parent.map(|id| id.to_string()),
+        "rerun_of": run.rerun_of.map(|id| id.to_string()),
+        "observed_by": head.view.level().map(CaptureLevel::as_str),
+        "remarks": remarks_json(head),
+        "remarks_omitted": head.view.all_remarks().1,
         "recorder": run.recorder,
         "host": run.host,
         "code": {
@@ -184,6 +189,13 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
             "patch": run.code.patch.map(|digest| digest.to_string()),
         },
     })
+}
+
+fn remarks_json(head: &RunHead) -> Vec<Value> {
+    let (remarks, _) = head.view.all_remarks();
+    let remark =
+        |remark: &Remark| json!({"kind": remark.kind.as_str(), "text": remark.text, "count": remark.count});
+    remarks.map(remark).collect()
 }
 
 fn edge_json(file: &TraceFile) -> Value {

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::journal;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, ModelChange, ModelVersion, NodeId,
-    Note, Role, Run, RunOutcome, Step, Timestamp, Used,
+    Note, Role, Run, Step, Timestamp, Used,
 };
 use crate::store::numbers::Numbers;
 use crate::store::rows::Pending;
@@ -47,12 +47,26 @@ impl<'t> Batch<'t> {
     pub fn add(&mut self, fact: Fact) -> Result<()> {
         match fact {
             Fact::RunStarted(run) => self.add_run(run),
-            Fact::RunOutcome(outcome) => self.add_outcome(outcome),
+            Fact::RunOutcome(ref outcome) => {
+                let (place, record) = self.said_of(outcome.run, outcome.at, &fact)?;
+                self.pending.run_outcomes.put(place, record);
+                Ok(())
+            }
             Fact::StepDone(step) => self.add_step(step),
             Fact::Metrics(points) => points.iter().try_for_each(|point| self.add_metric(point)),
             Fact::ModelRegistered(model) => self.add_model(model),
             Fact::ModelChanged(change) => self.add_model_change(change),
             Fact::NoteRead(note) => self.add_note(note),
+            Fact::ParametersSaid(ref said) => {
+                let (place, record) = self.said_of(said.run, said.at, &fact)?;
+                self.pending.run_parameters.put(place, record);
+                Ok(())
+            }
+            Fact::Remarked(ref remarks) => {
+                let (place, record) = self.said_of(remarks.run, remarks.at, &fact)?;
+                self.pending.run_remarks.put(place, record);
+                Ok(())
+            }
         }
     }
 
@@ -94,14 +108,13 @@ impl<'t> Batch<'t> {
         Ok(true)
     }
 
-    fn add_outcome(&mut self, outcome: RunOutcome) -> Result<()> {
-        let (number, _) = self.numbers.run_no(outcome.run, &mut self.pending)?;
-        self.numbers.note_time(outcome.at);
-        let at = time_bytes(outcome.at.micros());
-        let bytes = journal::encode(&Fact::RunOutcome(outcome))?;
-        let place = key(&[&number.to_be_bytes(), &at, front(&bytes).as_slice()]);
-        self.pending.run_outcomes.put(place, seal(bytes));
-        Ok(())
+    /// Makes the row of a fact that is said of a run at a time: in the order of time, then of digests.
+    fn said_of(&mut self, run: NodeId, at: Timestamp, fact: &Fact) -> Result<([u8; 24], Vec<u8>)> {
+        let (number, _) = self.numbers.run_no(run, &mut self.pending)?;
+        self.numbers.note_time(at);
+        let bytes = journal::encode(fact)?;
+        let at = time_bytes(at.micros());
+        Ok((key(&[&number.to_be_bytes(), &at, front(&bytes).as_slice()]), seal(bytes)))
     }
 
     // ---- steps ----

@@ -139,9 +139,12 @@ impl Snapshot {
                 if let Some(run) = self.run(RunNo(number))? {
                     visit(Fact::RunStarted(run))?;
                 }
-                self.outcomes(RunNo(number))?
+                let run = RunNo(number);
+                self.outcomes(run)?.into_iter().try_for_each(|outcome| visit(Fact::RunOutcome(outcome)))?;
+                self.said_parameters(run)?
                     .into_iter()
-                    .try_for_each(|outcome| visit(Fact::RunOutcome(outcome)))?;
+                    .try_for_each(|said| visit(Fact::ParametersSaid(said)))?;
+                self.remarks(run)?.into_iter().try_for_each(|remarks| visit(Fact::Remarked(remarks)))?;
             } else {
                 let step = self.step(StepNo(number))?.ok_or_else(|| damaged("step"))?;
                 visit(Fact::StepDone(step))?;

@@ -130,6 +130,8 @@ pending!(
     nodes: Rows<17, Number> => NODES,
     runs: Rows<8, Record> => RUNS,
     run_outcomes: Rows<24, Record> => RUN_OUTCOMES,
+    run_parameters: Rows<24, Record> => RUN_PARAMETERS,
+    run_remarks: Rows<24, Record> => RUN_REMARKS,
     run_labels: Named => RUN_LABELS,
     run_times: Rows<24, Number> => RUN_TIMES,
     run_tails: Rows<16, Number> => RUN_TAILS,

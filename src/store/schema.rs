@@ -9,7 +9,7 @@
 use redb::TableDefinition;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -31,6 +31,10 @@ pub(crate) const NODES: Table<Key<17>, Bytes> = TableDefinition::new("nodes");
 pub(crate) const RUNS: Table<Key<8>, Bytes> = TableDefinition::new("runs");
 /// run_no | time | digest of the fact -> the fact of an outcome.
 pub(crate) const RUN_OUTCOMES: Table<Key<24>, Bytes> = TableDefinition::new("run_outcomes");
+/// run_no | time | digest of the fact -> the fact that parameters were said.
+pub(crate) const RUN_PARAMETERS: Table<Key<24>, Bytes> = TableDefinition::new("run_parameters");
+/// run_no | time | digest of the fact -> the fact of remarks.
+pub(crate) const RUN_REMARKS: Table<Key<24>, Bytes> = TableDefinition::new("run_remarks");
 /// label, NUL, node id -> run_no.
 pub(crate) const RUN_LABELS: Table<Bytes, Bytes> = TableDefinition::new("run_labels");
 /// start | node id -> run_no.

@@ -6,7 +6,10 @@ use redb::{ReadOnlyDatabase, ReadableDatabase};
 
 use crate::error::Result;
 use crate::journal;
-use crate::model::{Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunOutcome, Step, Timestamp, Used};
+use crate::model::{
+    Digest, Evidence, Fact, Generated, NodeId, Remarks, Role, Run, RunOutcome, SaidParameters, Step,
+    Timestamp, Used,
+};
 use crate::store::numbers::Counters;
 use crate::store::reading::{Order, Reading};
 use crate::store::schema::{self, Key, key, number_of, seal, time_bytes, time_of, unseal};
@@ -174,6 +177,8 @@ tables!(
     nodes: Key<17> => NODES,
     runs: Key<8> => RUNS,
     run_outcomes: Key<24> => RUN_OUTCOMES,
+    run_parameters: Key<24> => RUN_PARAMETERS,
+    run_remarks: Key<24> => RUN_REMARKS,
     run_labels: Bytes => RUN_LABELS,
     run_times: Key<24> => RUN_TIMES,
     run_tails: Key<16> => RUN_TAILS,
@@ -297,6 +302,30 @@ impl Snapshot {
             Ok(GO_ON)
         })?;
         Ok(outcomes)
+    }
+
+    /// Returns what a run was told after its start, in the order in which it counts: by time, then by digest.
+    pub fn said_parameters(&self, run: RunNo) -> Result<Vec<SaidParameters>> {
+        let mut all = Vec::new();
+        self.run_parameters.scan_front(&run.to_bytes(), Order::Rising, |_, bytes| {
+            if let Fact::ParametersSaid(said) = record(bytes)? {
+                all.push(said);
+            }
+            Ok(GO_ON)
+        })?;
+        Ok(all)
+    }
+
+    /// Returns what was remarked of a run, in the order of time.
+    pub fn remarks(&self, run: RunNo) -> Result<Vec<Remarks>> {
+        let mut all = Vec::new();
+        self.run_remarks.scan_front(&run.to_bytes(), Order::Rising, |_, bytes| {
+            if let Fact::Remarked(remarks) = record(bytes)? {
+                all.push(remarks);
+            }
+            Ok(GO_ON)
+        })?;
+        Ok(all)
     }
 
     /// Returns the runs with a label: one, or several after a merge.

@@ -13,7 +13,7 @@ use super::net::{Net, SystemFile, Verdict, is_system_path};
 use super::pending::Pending;
 use super::stamp::Look;
 use super::tracee::{Place, Thread};
-use super::{mounts, sys};
+use super::{GapSort, mounts, sys};
 
 /// One stopped call with all that is needed to understand it.
 #[derive(Clone, Copy)]
@@ -127,7 +127,8 @@ impl Net<'_> {
             self.gap(format!("`{name}` used io_uring: what it read and wrote through it was not seen"));
             return Verdict::Continue;
         }
-        self.gap(format!("io_uring was refused to `{name}`, so that what it reads and writes is seen"));
+        let text = format!("io_uring was refused to `{name}`, so that what it reads and writes is seen");
+        self.gap_of(GapSort::Denied, text);
         Verdict::Refuse(libc::ENOSYS)
     }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 
 use super::refusal::{Refusal, find_program};
 use super::snapshot::Snapshot;
-use super::{Digest, Exit, Level, Observation, Options};
+use super::{Digest, Exit, Gap, GapSort, Level, Observation, Options};
 
 pub(super) fn observe(
     options: &Options<'_>,
@@ -45,7 +45,11 @@ pub(super) fn observe(
         ended_us,
         processes: vec![],
         files: files.unwrap_or_default(),
-        gaps: vec!["the net can be had on Linux only".to_string()],
+        gaps: vec![Gap {
+            sort: GapSort::Unseen,
+            text: "the net can be had on Linux only".to_string(),
+            count: 1,
+        }],
         connections: vec![],
         private_temporaries: 0,
         traps: 0,

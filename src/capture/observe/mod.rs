@@ -291,6 +291,28 @@ impl File {
     }
 }
 
+/// Something that could not be seen, as a sentence for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What it is about.
+    pub sort: GapSort,
+    /// The sentence, without a full stop.
+    pub text: String,
+    /// How often it happened.
+    pub count: u64,
+}
+
+/// What a gap is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GapSort {
+    /// Something could not be seen.
+    Unseen,
+    /// The command was refused what could not have been seen.
+    Denied,
+    /// A process of the command goes on.
+    StillRunning,
+}
+
 /// What was seen of a command.
 #[derive(Debug, Clone)]
 pub struct Observation {
@@ -306,14 +328,22 @@ pub struct Observation {
     pub processes: Vec<Process>,
     /// Files in the order of their paths.
     pub files: Vec<File>,
-    /// What could not be seen, as sentences for the record.
-    pub gaps: Vec<String>,
+    /// What could not be seen, or was refused to the command so that it could be.
+    pub gaps: Vec<Gap>,
     /// Addresses that were connected to, at most 256.
     pub connections: Vec<String>,
     /// Files that one process made and removed, which are not listed.
     pub private_temporaries: u64,
     /// How many calls were stopped.
     pub traps: u64,
+}
+
+/// Finds out whether a command can be started, and starts nothing.
+///
+/// # Errors
+/// Where it cannot, with the exit code a shell would give.
+pub fn may_start(options: &Options<'_>) -> Result<(), Refusal> {
+    refusal::find_program(options).map(drop)
 }
 
 /// Runs a command to its end and returns what it did; `keep` gets the bytes of small files that are about to be destroyed.

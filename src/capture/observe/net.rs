@@ -21,7 +21,7 @@ use super::programs::{Image, Starting};
 use super::stamp::Look;
 use super::sys::{self, Notification};
 use super::tracee::{Found, Thread};
-use super::{Evidence, Options};
+use super::{Evidence, Gap, GapSort, Options};
 
 /// Files above this size are hashed beside the net, while other calls are answered.
 const AT_ONCE_BYTES: u64 = 1 << 20;
@@ -99,7 +99,8 @@ pub(super) struct Net<'a> {
     beside: (Sender<Taken>, Receiver<Taken>),
     in_flight: usize,
     pub(super) no_new_privileges: bool,
-    gaps: BTreeMap<String, u64>,
+    gaps: BTreeMap<(GapSort, String), u64>,
+    gaps_left_out: u64,
     pub(super) connections: BTreeSet<String>,
     pub(super) traps: u64,
 }
@@ -131,6 +132,7 @@ impl<'a> Net<'a> {
             in_flight: 0,
             no_new_privileges: false,
             gaps: BTreeMap::new(),
+            gaps_left_out: 0,
             connections: BTreeSet::new(),
             traps: 0,
         }
@@ -260,16 +262,27 @@ impl<'a> Net<'a> {
 
     /// Says what could not be seen; the same sentence is said once.
     pub(super) fn gap(&mut self, text: String) {
-        if self.gaps.len() < GAPS_MAX || self.gaps.contains_key(&text) {
-            *self.gaps.entry(text).or_default() += 1;
+        self.gap_of(GapSort::Unseen, text);
+    }
+
+    pub(super) fn gap_of(&mut self, sort: GapSort, text: String) {
+        let sentence = (sort, text);
+        if self.gaps.len() < GAPS_MAX || self.gaps.contains_key(&sentence) {
+            *self.gaps.entry(sentence).or_default() += 1;
+        } else {
+            self.gaps_left_out += 1;
         }
     }
 
-    pub(super) fn gaps(&self) -> Vec<String> {
-        let count = |count: u64| {
-            if count > 1 { format!(" ({count} times)") } else { String::new() }
-        };
-        self.gaps.iter().map(|(text, times)| format!("{text}{}", count(*times))).collect()
+    pub(super) fn gaps(&self) -> Vec<Gap> {
+        let gap =
+            |(sort, text): &(GapSort, String), count: u64| Gap { sort: *sort, text: text.clone(), count };
+        let mut gaps: Vec<Gap> = self.gaps.iter().map(|(sentence, count)| gap(sentence, *count)).collect();
+        if self.gaps_left_out > 0 {
+            let (text, count) = ("more was not seen than is listed".to_string(), self.gaps_left_out);
+            gaps.push(Gap { sort: GapSort::Unseen, text, count });
+        }
+        gaps
     }
 
     pub(super) fn connect_to(&mut self, address: String) {

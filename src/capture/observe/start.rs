@@ -14,7 +14,7 @@ use super::net::Net;
 use super::refusal::{Refusal, find_program};
 use super::snapshot::Snapshot;
 use super::sys::{self, Adoption, End, Forwarding, Guardian, Launched, Report, Stage};
-use super::{Digest, Exit, Level, Observation, Options, assemble, finish};
+use super::{Digest, Exit, GapSort, Level, Observation, Options, assemble, finish};
 
 fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
     let zero = |_| Refusal::Failed(Error::request("an argument of the command holds a zero byte"));
@@ -230,7 +230,8 @@ impl Course<'_> {
         self.reap_orphans();
         let survivors = self.survivors();
         for name in survivors {
-            self.net.gap(format!("{name} was still running when the record was closed"));
+            let text = format!("{name} was still running when the record was closed");
+            self.net.gap_of(GapSort::StillRunning, text);
         }
         let _dismissed = match (self.guardian.take(), self.net.listener()) {
             (Some(guardian), None) => Some(guardian.dismiss()),

@@ -3,6 +3,7 @@
 //! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
 //! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
 
+mod of_runs;
 mod v1;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::journal::frame::PAYLOAD_MAX_BYTES;
 use crate::model::{ArtifactPath, Fact, Metric};
 
+use of_runs::{RemarksV1, RunV2, SaidParametersV1};
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
 /// Why a payload cannot be decoded.
@@ -41,6 +43,8 @@ const METRICS: u8 = 4;
 const MODEL: u8 = 5;
 const MODEL_CHANGE: u8 = 6;
 const NOTE: u8 = 7;
+const SAID_PARAMETERS: u8 = 8;
+const REMARKS: u8 = 9;
 
 /// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
 ///
@@ -71,10 +75,14 @@ pub fn decode(bytes: &[u8]) -> Result<Fact> {
     })
 }
 
-/// Encodes a fact as its kind, the newest version of that kind, and the payload.
+/// Encodes a fact as its kind, the oldest version of that kind that can hold it, so that older programs read what they can,
+/// and the payload.
 pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
     let (kind, payload) = match fact {
-        Fact::RunStarted(run) => (RUN, bytes_of(&RunV1::from(run))?),
+        Fact::RunStarted(run) => match run.rerun_of {
+            None => (RUN, bytes_of(&RunV1::from(run))?),
+            Some(rerun_of) => return Ok((RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?)),
+        },
         Fact::RunOutcome(outcome) => (OUTCOME, bytes_of(&OutcomeV1::from(outcome))?),
         Fact::StepDone(step) => (STEP, bytes_of(&StepV1::from(step))?),
         Fact::Metrics(points) => {
@@ -83,6 +91,8 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::ModelRegistered(model) => (MODEL, bytes_of(&ModelV1::from(model))?),
         Fact::ModelChanged(change) => (MODEL_CHANGE, bytes_of(&ModelChangeV1::from(change))?),
         Fact::NoteRead(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
+        Fact::ParametersSaid(said) => (SAID_PARAMETERS, bytes_of(&SaidParametersV1::from(said))?),
+        Fact::Remarked(remarks) => (REMARKS, bytes_of(&RemarksV1::from(remarks))?),
     };
     Ok((kind, 1, payload))
 }
@@ -91,6 +101,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Fault> {
     match (kind, version) {
         (RUN, 1) => Ok(Fact::RunStarted(value_of::<RunV1>(payload)?.try_into()?)),
+        (RUN, 2) => Ok(Fact::RunStarted(value_of::<RunV2>(payload)?.try_into()?)),
         (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
         (METRICS, 1) => {
@@ -100,6 +111,8 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
         (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
+        (SAID_PARAMETERS, 1) => Ok(Fact::ParametersSaid(value_of::<SaidParametersV1>(payload)?.into())),
+        (REMARKS, 1) => Ok(Fact::Remarked(value_of::<RemarksV1>(payload)?.try_into()?)),
         _ => Err(Fault::Unknown),
     }
 }

@@ -188,6 +188,7 @@ impl TryFrom<RunV1> for Run {
             code: run.code.try_into()?,
             started_at: Timestamp::from_micros(run.started_at_us),
             parent: run.parent.map(NodeId::from_u128),
+            rerun_of: None,
             recorder: run.recorder,
             host: run.host,
             segment: run.segment,

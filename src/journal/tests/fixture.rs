@@ -1,4 +1,4 @@
-//! The segment of record version 1 that every later program must read the same way for ever.
+//! The segments of past record versions that every later program must read the same way for ever.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,16 @@ use super::read;
 use crate::disk::Disk;
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact, Generated, Metric,
-    MetricValue, ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunKind, RunOutcome,
-    RunStatus, Stage, Step, StepStatus, Submodule, Timestamp, Used,
+    Artifact, ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact,
+    Generated, Metric, MetricValue, ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Remark,
+    RemarkKind, Remarks, Role, Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus,
+    Submodule, Timestamp, Used,
 };
 
 const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a2;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/v1.seg")
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal").join(name)
 }
 
 fn id(tail: u128) -> NodeId {
@@ -84,6 +85,7 @@ fn run(tail: u128, kind: RunKind, code: CodeState, parent: Option<NodeId>) -> Fa
         code,
         started_at: at(0),
         parent,
+        rerun_of: None,
         recorder: "lineage 0.1.0".to_owned(),
         host: "machine".to_owned(),
         segment: SEGMENT,
@@ -203,37 +205,71 @@ fn expected() -> Vec<Fact> {
     facts
 }
 
-#[test]
-fn records_of_version_1_are_read_as_they_were_written() {
-    let bytes = fs::read(fixture()).expect("the fixture is a part of the repository");
+/// Every statement on runs that came after version 1.
+fn expected_of_runs() -> Vec<Fact> {
+    let Fact::RunStarted(again) = run(7, RunKind::Command, CodeState::default(), Some(id(1))) else {
+        panic!("a run is a run");
+    };
+    let said = |parameters| Fact::ParametersSaid(SaidParameters { run: id(1), at: at(2), parameters });
+    let remarks =
+        |level, remarks, omitted| Fact::Remarked(Remarks { run: id(1), at: at(6), level, remarks, omitted });
+    let mut facts = vec![
+        Fact::RunStarted(Run { rerun_of: Some(id(1)), ..again }),
+        said(Vec::new()),
+        said(vec![pair("learning_rate", "0.1"), pair("ümlaut", "")]),
+        remarks(None, Vec::new(), 1 << 40),
+    ];
+    let all = RemarkKind::ALL.iter().enumerate();
+    let all = all.map(|(n, kind)| Remark { kind: *kind, text: "a sentence".repeat(n), count: n as u64 });
+    let all: Vec<Remark> = all.collect();
+    facts.extend(CaptureLevel::ALL.map(|level| remarks(Some(level), all.clone(), 0)));
+    facts
+}
+
+fn check_read(name: &str, expected: &[Fact]) {
+    let bytes = fs::read(fixture(name)).expect("the fixture is a part of the repository");
     let found = read(&bytes, SEGMENT);
     assert_eq!(found.error, None);
-    let expected = expected();
-    for (found, expected) in found.facts.iter().zip(&expected) {
+    for (found, expected) in found.facts.iter().zip(expected) {
         assert_eq!(found, expected);
     }
     assert_eq!(found.facts.len(), expected.len());
     assert!(found.damaged.is_empty());
 }
 
-/// A published record version is never edited. The fixture was made once, by this test under `LINEAGE_WRITE_FIXTURE`.
-#[test]
-fn version_1_is_still_written_as_when_it_was_published() {
+/// A published record version is never edited. The fixtures were made once, each by its test under `LINEAGE_WRITE_FIXTURE`.
+fn check_written(name: &str, expected: &[Fact]) {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = Writer::create(&Disk::new(), folder.path(), SEGMENT).unwrap();
-    for fact in expected() {
-        writer.append(&fact).unwrap();
+    for fact in expected {
+        writer.append(fact).unwrap();
     }
     writer.commit().unwrap();
     let written = fs::read(folder.path().join(format!("{SEGMENT:032x}.seg"))).unwrap();
-    if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() && !fixture().exists() {
-        fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-        fs::write(fixture(), &written).unwrap();
+    if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() && !fixture(name).exists() {
+        fs::create_dir_all(fixture(name).parent().unwrap()).unwrap();
+        fs::write(fixture(name), &written).unwrap();
     }
-    let kept = fs::read(fixture()).unwrap();
+    let kept = fs::read(fixture(name)).unwrap();
     // The header names the program's version, which goes on; the frames do not.
     assert!(
         kept[40..] == written[40..],
-        "records of version 1 are written otherwise than when it was published"
+        "records of `{name}` are written otherwise than when it was published"
     );
+}
+
+#[test]
+fn records_of_version_1_are_read_as_they_were_written() {
+    check_read("v1.seg", &expected());
+}
+
+#[test]
+fn version_1_is_still_written_as_when_it_was_published() {
+    check_written("v1.seg", &expected());
+}
+
+#[test]
+fn later_records_on_runs_are_read_and_written_as_when_they_were_published() {
+    check_written("of_runs.seg", &expected_of_runs());
+    check_read("of_runs.seg", &expected_of_runs());
 }

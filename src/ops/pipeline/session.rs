@@ -129,6 +129,7 @@ impl<'a> Session<'a> {
             folder: String::new(),
             code,
             parent: None,
+            rerun_of: None,
             host: self.request.host.clone(),
         };
         Recording::start(workspace, clock, request)

@@ -1,5 +1,6 @@
 //! `lineage run -- CMD`: any command, in any language, observed without a change of its code.
 
+mod declared;
 mod environment;
 mod live;
 mod metrics;
@@ -13,15 +14,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::capture::git::HeadTree;
-use crate::capture::observe::{self, Exit, Level, Observation, Options, Refusal};
+use crate::capture::ignored::{IGNORE_FILE, IgnoreRules};
+use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, Options, Refusal};
 use crate::capture::secrets;
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run, RunKind,
-    RunStatus, Step, StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, CaptureLevel, Digest, Evidence, Fact, Generated, Metric, NodeId, Parameter,
+    Remark, RemarkKind, Remarks, Role, Run, RunKind, RunStatus, Step, StepStatus, Timestamp, Used,
+    check_parameters,
 };
 use crate::ops::code::code_state;
-use crate::ops::inside::declared_artifact;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 use live::Live;
@@ -58,6 +60,8 @@ pub struct CommandRequest {
     pub with_arguments: bool,
     /// The run this is started by.
     pub parent: Option<NodeId>,
+    /// The run whose command this runs again.
+    pub rerun_of: Option<NodeId>,
     /// The machine's name.
     pub host: String,
 }
@@ -70,11 +74,11 @@ pub struct CommandSummary {
     /// How the command ended.
     pub exit: Exit,
     /// How completely it was observed.
-    pub level: Level,
+    pub level: CaptureLevel,
     /// How many files it read and wrote, by role: inputs, code, outputs.
     pub counts: (usize, usize, usize),
     /// What could not be seen, what was refused, what went wrong in recording.
-    pub notes: Vec<String>,
+    pub remarks: Vec<Remark>,
 }
 
 /// A command that could not be started.
@@ -96,16 +100,18 @@ pub fn run_command(
     request: &CommandRequest,
 ) -> Result<CommandSummary, NotStarted> {
     let not_recorded = |error| NotStarted { exit_code: 125, error };
-    find_program(request)?;
+    check_program(request)?;
+    check_parameters(&request.parameters).map_err(|error| NotStarted { exit_code: 2, error })?;
     let mut recording = start(workspace, clock, request).map_err(not_recorded)?;
     let run = recording.run().clone();
     let metrics_path = workspace.folder().join("live").join(format!("{}.jsonl", run.id.hex()));
     let _ = workspace.disk().create_folders(&workspace.folder().join("live"));
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let ended = AtomicBool::new(false);
+    let rules = IgnoreRules::of(workspace.root());
     let observed = std::thread::scope(|scope| {
         let follower = std::thread::Builder::new().spawn_scoped(scope, || live.follow(&ended));
-        let observed = observe_command(workspace, clock, request, &run, &metrics_path);
+        let observed = observe_command(workspace, clock, request, &run, &metrics_path, &rules);
         ended.store(true, Ordering::Release);
         if let Ok(follower) = follower {
             follower.thread().unpark();
@@ -113,7 +119,9 @@ pub fn run_command(
         }
         observed
     });
-    let mut notes = std::mem::take(&mut live.refused);
+    let refused = std::mem::take(&mut live.refused);
+    let mut remarks: Vec<Remark> =
+        refused.into_iter().map(|why| Remark::new(RemarkKind::Refused, why)).collect();
     drop(live);
     let _ = std::fs::remove_file(&metrics_path);
     let observation = match observed {
@@ -126,20 +134,43 @@ pub fn run_command(
             return Err(NotStarted { exit_code, error });
         }
     };
-    notes.extend(observation.gaps.iter().cloned());
-    let counts = match record(workspace, &mut recording, request, &observation, &mut notes) {
+    remarks.extend(observation.gaps.iter().map(remark_of));
+    let counts = match record(workspace, &mut recording, request, &observation, &rules, &mut remarks) {
         Ok(counts) => counts,
         Err(error) => {
-            notes.push(format!("not everything was recorded: {error}"));
+            remarks.push(Remark::new(RemarkKind::Fault, format!("not everything was recorded: {error}")));
             (0, 0, 0)
         }
     };
-    let (status, code, reason) = ending(observation.exit);
-    match recording.finish(status, code, reason) {
-        Ok(warnings) => notes.extend(warnings),
-        Err(error) => notes.push(format!("the end of the run was not recorded: {error}")),
+    let level = level_of(observation.level);
+    let said = Remarks::new(run.id, recording.now(), Some(level), remarks.clone());
+    if let Err(error) = recording.add(&Fact::Remarked(said)) {
+        remarks.push(Remark::new(RemarkKind::Fault, format!("the remarks were not recorded: {error}")));
     }
-    Ok(CommandSummary { run: Some(run), exit: observation.exit, level: observation.level, counts, notes })
+    let (status, code, reason) = ending(observation.exit);
+    let fault = |text: String| Remark::new(RemarkKind::Fault, text);
+    match recording.finish(status, code, reason) {
+        Ok(warnings) => remarks.extend(warnings.into_iter().map(fault)),
+        Err(error) => remarks.push(fault(format!("the end of the run was not recorded: {error}"))),
+    }
+    Ok(CommandSummary { run: Some(run), exit: observation.exit, level, counts, remarks })
+}
+
+fn level_of(level: Level) -> CaptureLevel {
+    match level {
+        Level::Net => CaptureLevel::Net,
+        Level::Snapshot => CaptureLevel::Snapshot,
+        Level::Nothing => CaptureLevel::Nothing,
+    }
+}
+
+fn remark_of(gap: &Gap) -> Remark {
+    let kind = match gap.sort {
+        GapSort::Unseen => RemarkKind::Unseen,
+        GapSort::Denied => RemarkKind::Denied,
+        GapSort::StillRunning => RemarkKind::StillRunning,
+    };
+    Remark { kind, text: gap.text.clone(), count: gap.count }
 }
 
 fn ending(exit: Exit) -> (RunStatus, Option<i32>, Option<String>) {
@@ -152,55 +183,16 @@ fn ending(exit: Exit) -> (RunStatus, Option<i32>, Option<String>) {
     }
 }
 
-/// Finds the program as `execvp` would, before anything is recorded.
-fn find_program(request: &CommandRequest) -> Result<(), NotStarted> {
-    let not_started = |exit_code, what: String, hint: &str| NotStarted {
-        exit_code,
-        error: Error::request(what).hint(hint.to_owned()),
-    };
-    let Some(name) = request.arguments.first() else {
-        return Err(not_started(125, "no command to run".to_owned(), "`lineage run -- python train.py`"));
-    };
-    let shown = name.to_string_lossy().escape_debug().to_string();
-    let candidates: Vec<PathBuf> = if name.as_encoded_bytes().contains(&b'/') {
-        vec![request.folder.join(name)]
-    } else {
-        let path = request.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
-        let path = path.unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
-        std::env::split_paths(&path).map(|folder| request.folder.join(folder).join(name)).collect()
-    };
-    let mut found_file = false;
-    for candidate in candidates {
-        match std::fs::metadata(&candidate) {
-            Ok(metadata) if metadata.is_file() && is_executable(&metadata) => return Ok(()),
-            Ok(_) => found_file = true,
-            Err(_) => {}
-        }
-    }
-    if found_file {
-        Err(not_started(
-            126,
-            format!("`{shown}` is not executable"),
-            "nothing was run, and nothing was recorded",
-        ))
-    } else {
-        Err(not_started(
-            127,
-            format!("there is no command `{shown}`"),
-            "nothing was run, and nothing was recorded",
-        ))
-    }
-}
-
-#[cfg(unix)]
-fn is_executable(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    metadata.permissions().mode() & 0o111 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_metadata: &std::fs::Metadata) -> bool {
-    true
+/// Finds out whether there is such a program, before anything is recorded.
+fn check_program(request: &CommandRequest) -> Result<(), NotStarted> {
+    let no_clock = || 0;
+    let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &no_clock);
+    options.environment = request.environment.clone();
+    observe::may_start(&options).map_err(|refusal| {
+        let exit_code = refusal.exit_code();
+        let error = refusal.into_error().hint("nothing was run, and nothing was recorded");
+        NotStarted { exit_code, error }
+    })
 }
 
 fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Result<Recording> {
@@ -210,27 +202,57 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     let arguments: Vec<String> = request.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let program = Path::new(&arguments[0]).file_name().map(|name| name.to_string_lossy().into_owned());
     let folder = request.folder.strip_prefix(workspace.root()).unwrap_or(&request.folder);
+    let (shown, parameters, masked) = masked(request, &arguments);
     let request = RunRequest {
         name: request.name.clone().or(program).unwrap_or_else(|| "command".to_owned()),
         kind: RunKind::Command,
-        arguments: if request.with_arguments {
-            secrets::masked(&arguments)
-        } else {
-            vec![arguments[0].clone()]
-        },
-        parameters: request.parameters.iter().map(|(name, value)| masked_parameter(name, value)).collect(),
+        arguments: shown,
+        parameters,
         folder: folder.to_string_lossy().into_owned(),
         code,
         parent: request.parent,
+        rerun_of: request.rerun_of,
         host: request.host.clone(),
     };
-    Recording::start(workspace, clock, request)
+    let mut recording = Recording::start(workspace, clock, request)?;
+    if let Some(remark) = masked {
+        // At once: without it, a command that was killed would look as if it could be run again as it stands.
+        let remarks = Remarks::new(recording.run().id, recording.now(), None, vec![remark]);
+        recording.add(&Fact::Remarked(remarks))?;
+        recording.commit()?;
+    }
+    Ok(recording)
 }
 
-fn masked_parameter(name: &str, value: &str) -> Parameter {
+/// Returns arguments and parameters as they are recorded, and what is to be said of them.
+fn masked(request: &CommandRequest, arguments: &[String]) -> (Vec<String>, Vec<Parameter>, Option<Remark>) {
+    let parameters: Vec<Parameter> =
+        request.parameters.iter().map(|(name, value)| masked_parameter(name, value)).collect();
+    if !request.with_arguments {
+        let remark = Remark::new(RemarkKind::Masked, "the arguments were not kept, as `--no-args` asked");
+        return (vec![arguments[0].clone()], parameters, Some(remark));
+    }
+    let shown = secrets::masked(arguments);
+    let count = arguments.iter().zip(&shown).filter(|(a, b)| a != b).count()
+        + request.parameters.iter().zip(&parameters).filter(|(a, b)| a != b).count();
+    let remark = (count > 0).then(|| Remark {
+        kind: RemarkKind::Masked,
+        text: "what looks like a credential is masked in arguments and parameters".to_owned(),
+        count: count as u64,
+    });
+    (shown, parameters, remark)
+}
+
+/// Masks the value of a parameter where it looks like a credential.
+pub(crate) fn masked_parameter(name: &str, value: &str) -> Parameter {
     let masked = secrets::masked_word(&format!("{name}={value}"));
     let value = masked.split_once('=').map_or(value, |(_, value)| value).to_owned();
     (name.to_owned(), value)
+}
+
+/// Returns true for what is never recorded: our own folder, git's, caches.
+pub(crate) fn is_ignored_place(path: &Path, root: &Path) -> bool {
+    roles::place(path, root, None) == Place::Ignored
 }
 
 fn home(request: &CommandRequest) -> Option<PathBuf> {
@@ -245,6 +267,7 @@ fn observe_command(
     request: &CommandRequest,
     run: &Run,
     metrics_path: &Path,
+    rules: &IgnoreRules,
 ) -> Result<Observation, Refusal> {
     let mut environment = request.environment.clone();
     environment.retain(|(key, _)| key != RUN_VARIABLE && key != METRICS_VARIABLE);
@@ -253,8 +276,9 @@ fn observe_command(
     let root = workspace.root();
     let home = home(request);
     let now = || clock.now().micros();
-    let wanted = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
-    let skipped = |path: &Path| roles::place(path, root, home.as_deref()) != Place::Work;
+    let is_work = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
+    let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false);
+    let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
     options.environment = environment;
     options.allow_io_uring = request.allow_io_uring;
@@ -270,13 +294,18 @@ fn observe_command(
     })
 }
 
+fn is_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+}
+
 /// Records what was observed; returns how many inputs, code files and outputs there were.
 fn record(
     workspace: &Workspace,
     recording: &mut Recording,
     request: &CommandRequest,
     observation: &Observation,
-    notes: &mut Vec<String>,
+    rules: &IgnoreRules,
+    remarks: &mut Vec<Remark>,
 ) -> Result<(usize, usize, usize)> {
     let head = HeadTree::open(workspace.root()).ok().flatten();
     let declared_metrics: BTreeSet<PathBuf> =
@@ -290,10 +319,16 @@ fn record(
         head: head.as_ref(),
         with_arguments: request.with_arguments,
         metrics: &declared_metrics,
+        rules,
         run: recording.run().id,
     };
-    let Outcome { mut steps, environment, metrics } = steps::steps(observation, &around);
-    declare(workspace, recording, request, observation, &mut steps, notes)?;
+    let Outcome { mut steps, environment, metrics, left_out } = steps::steps(observation, &around);
+    if left_out > 0 {
+        let text = format!("files that `{IGNORE_FILE}` names are not recorded");
+        remarks.push(Remark { kind: RemarkKind::LeftOut, text, count: left_out });
+    }
+    remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
+    declared::add(workspace, recording, request, observation, &mut steps, remarks);
     add_environment(workspace, recording, observation, &environment, &mut steps)?;
     let mut files: [BTreeSet<ArtifactPath>; 3] = Default::default();
     let written: BTreeSet<&ArtifactPath> =
@@ -310,14 +345,16 @@ fn record(
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;
     }
-    record_metrics(recording, &metrics, notes)?;
+    record_metrics(recording, &metrics, remarks)?;
     recording.commit()?;
     Ok((files[0].len(), files[1].len(), files[2].len()))
 }
 
-/// Returns the files outside the workspace that our own standard streams are redirected to or from.
+/// Returns the files outside the workspace that our own descriptors lead to: redirected streams, and what a wrapper such as
+/// `flock` leaves open for all it starts.
 fn streams_outside(root: &Path) -> BTreeSet<PathBuf> {
-    let links = (0..3).filter_map(|number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok());
+    let descriptors = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let links = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
     links.filter(|path| path.is_absolute() && !path.starts_with(root)).collect()
 }
 
@@ -375,65 +412,13 @@ fn whole_step(
     }
 }
 
-/// Adds declared edges, and says where they and what was observed differ.
-fn declare(
-    workspace: &Workspace,
-    recording: &Recording,
-    request: &CommandRequest,
-    observation: &Observation,
-    steps: &mut Vec<Step>,
-    notes: &mut Vec<String>,
-) -> Result<()> {
-    let (mut used, mut generated) = (Vec::new(), Vec::new());
-    for word in &request.inputs {
-        let artifact = declared_artifact(workspace, &request.folder, word)?;
-        let observed =
-            steps.iter().flat_map(|step| &step.used).any(|edge| edge.artifact.path == artifact.path);
-        if !observed {
-            if !artifact.path.is_url() {
-                notes.push(format!(
-                    "`{}` was declared as an input, but the command did not read it",
-                    artifact.path
-                ));
-            }
-            let at = Timestamp::from_micros(observation.started_us);
-            used.push(Used { artifact, at, evidence: Evidence::Declared, role: Role::Data });
-        }
-    }
-    for word in &request.outputs {
-        let artifact = declared_artifact(workspace, &request.folder, word)?;
-        let observed =
-            steps.iter().flat_map(|step| &step.generated).any(|edge| edge.artifact.path == artifact.path);
-        if !observed {
-            if !artifact.path.is_url() {
-                notes.push(format!(
-                    "`{}` was declared as an output, but the command did not write it",
-                    artifact.path
-                ));
-            }
-            let at = Timestamp::from_micros(observation.ended_us);
-            generated.push(Generated { artifact, at, evidence: Evidence::Declared, role: Role::Data });
-        }
-    }
-    if used.is_empty() && generated.is_empty() {
-        return Ok(());
-    }
-    match steps.first_mut() {
-        Some(first) => {
-            first.used.extend(used);
-            first.generated.extend(generated);
-        }
-        None => steps.push(whole_step(recording, observation, used, generated)),
-    }
-    Ok(())
-}
-
 /// Reads the metrics files that the command wrote.
-fn record_metrics(recording: &mut Recording, files: &[PathBuf], notes: &mut Vec<String>) -> Result<()> {
+fn record_metrics(recording: &mut Recording, files: &[PathBuf], remarks: &mut Vec<Remark>) -> Result<()> {
     for file in files {
         let Ok(bytes) = std::fs::read(file) else { continue };
         let (points, refused) = metrics::from_document(&bytes);
-        notes.extend(refused.into_iter().map(|why| format!("{}: {why}", file.display())));
+        let refused = refused.into_iter().map(|why| format!("{}: {why}", file.display()));
+        remarks.extend(refused.map(|why| Remark::new(RemarkKind::Refused, why)));
         if points.is_empty() {
             continue;
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::capture::git::{HeadTree, InGit};
+use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Class, File, Fit, Observation};
 use crate::capture::secrets;
 use crate::model::{
@@ -29,6 +30,8 @@ pub struct Surroundings<'a> {
     pub streams: &'a BTreeSet<PathBuf>,
     /// Files that are metrics.
     pub metrics: &'a BTreeSet<PathBuf>,
+    /// Which files are none of the work.
+    pub rules: &'a IgnoreRules,
     /// The run.
     pub run: NodeId,
 }
@@ -41,6 +44,8 @@ pub struct Outcome {
     pub environment: Vec<(PathBuf, u64, i64)>,
     /// Files that count as metrics, as they are at the end.
     pub metrics: Vec<PathBuf>,
+    /// How many files the ignore rules left out.
+    pub left_out: u64,
 }
 
 /// Makes steps of an observation.
@@ -75,7 +80,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         made.extend(inferred_step(observation, &files, around));
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
-    Outcome { steps: made, environment: files.environment, metrics: files.metrics }
+    let Files { environment, metrics, left_out, .. } = files;
+    Outcome { steps: made, environment, metrics, left_out }
 }
 
 /// A version of a file, and when.
@@ -124,11 +130,13 @@ struct Files {
     known: HashMap<Read, Known>,
     environment: Vec<(PathBuf, u64, i64)>,
     metrics: Vec<PathBuf>,
+    left_out: u64,
 }
 
 impl Files {
     fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
-        let mut files = Files { known: HashMap::new(), environment: Vec::new(), metrics: Vec::new() };
+        let mut files =
+            Files { known: HashMap::new(), environment: Vec::new(), metrics: Vec::new(), left_out: 0 };
         let executed: BTreeSet<usize> = observation
             .processes
             .iter()
@@ -141,6 +149,15 @@ impl Files {
                 Place::Ignored => {}
                 _ if around.streams.contains(&file.path) => {}
                 Place::Environment if file.class == Class::Input => files.add_environment(file),
+                // A program from elsewhere is a tool, wherever it lies; a script from elsewhere is read as any other file.
+                Place::Work
+                    if file.class == Class::Input
+                        && executed.contains(&index)
+                        && !file.path.starts_with(around.root)
+                        && !roles::is_code_name(&file.path) =>
+                {
+                    files.add_environment(file);
+                }
                 Place::Environment | Place::Work => files.add(index, file, executed.contains(&index), around),
             }
         }
@@ -155,6 +172,10 @@ impl Files {
 
     fn add(&mut self, index: usize, file: &File, executed: bool, around: &Surroundings<'_>) {
         if matches!(file.class, Class::Temporary | Class::Untouched) {
+            return;
+        }
+        if around.rules.ignores(&file.path, false) {
+            self.left_out += 1;
             return;
         }
         let Ok(path) = ArtifactPath::within(around.root, &file.path) else {

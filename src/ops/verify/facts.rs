@@ -46,6 +46,8 @@ fn described(fact: &Fact) -> String {
         Fact::ModelRegistered(model) => format!("model {} {}", model.name, model.version),
         Fact::ModelChanged(change) => format!("change {} of model version {}", change.id, change.model),
         Fact::NoteRead(note) => format!("note {} {}", note.artifact.path, note.id),
+        Fact::ParametersSaid(said) => format!("{} parameters of run {}", said.parameters.len(), said.run),
+        Fact::Remarked(remarks) => format!("{} remarks on run {}", remarks.remarks.len(), remarks.run),
     }
 }
 

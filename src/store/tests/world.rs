@@ -10,9 +10,9 @@ use proptest::sample::select;
 use crate::disk::Disk;
 use crate::journal::{self, Writer};
 use crate::model::{
-    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue, ModelChange,
-    ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunId, RunKind, RunOutcome, RunStatus, Stage, Step,
-    StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
+    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Remark, RemarkKind, Remarks, Role, Run, RunId,
+    RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
 };
 use crate::store::{Snapshot, Store};
 
@@ -58,7 +58,8 @@ fn code_state() -> impl Strategy<Value = CodeState> {
 
 fn run() -> impl Strategy<Value = Fact> {
     let fields = (node(5), select(vec!["train", "segment"]), at(), 0_i64..3);
-    (fields, option::of(node(5)), code_state()).prop_map(|((id, name, started_at, second), parent, code)| {
+    let others = (option::of(node(5)), option::of(node(5)));
+    (fields, others, code_state()).prop_map(|((id, name, started_at, second), (parent, rerun_of), code)| {
         Fact::RunStarted(Run {
             id,
             run_id: RunId::at(Timestamp::from_micros(second * 1_000_000)),
@@ -70,6 +71,7 @@ fn run() -> impl Strategy<Value = Fact> {
             code,
             started_at,
             parent,
+            rerun_of,
             recorder: "lineage 0.1.0".to_owned(),
             host: "here".to_owned(),
             segment: 1,
@@ -189,10 +191,29 @@ fn note() -> impl Strategy<Value = Fact> {
     })
 }
 
+fn said_parameters() -> impl Strategy<Value = Fact> {
+    let pair = (select(vec!["lr", "seed"]), select(vec!["1", "2"]));
+    (node(6), at(), vec(pair, 0..3)).prop_map(|(run, at, pairs)| {
+        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Fact::ParametersSaid(SaidParameters { run, at, parameters: pairs.into_iter().map(pair).collect() })
+    })
+}
+
+fn remarks() -> impl Strategy<Value = Fact> {
+    let remark = (select(RemarkKind::ALL.to_vec()), 0_u64..3);
+    (node(6), at(), option::of(select(CaptureLevel::ALL.to_vec())), vec(remark, 0..3)).prop_map(
+        |(run, at, level, remarks)| {
+            let remark = |(kind, count)| Remark { count, ..Remark::new(kind, "something") };
+            Fact::Remarked(Remarks::new(run, at, level, remarks.into_iter().map(remark).collect()))
+        },
+    )
+}
+
 /// A set of facts of every kind.
 pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = prop_oneof![
         6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(), 1 => note(),
+        1 => said_parameters(), 1 => remarks(),
     ];
     vec(fact, 0..24)
 }

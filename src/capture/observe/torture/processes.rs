@@ -156,7 +156,7 @@ fn a_daemon_that_stays_is_named_and_lives_on() {
         options.linger = std::time::Duration::from_millis(1);
     });
     assert_eq!(trial.observation.gaps.len(), 1, "{:?}", trial.observation.gaps);
-    assert!(trial.observation.gaps[0].contains("was still running"), "{:?}", trial.observation.gaps);
+    assert!(trial.observation.gaps[0].text.contains("was still running"), "{:?}", trial.observation.gaps);
     let pid = std::fs::read_to_string(trial.root().join("pid")).unwrap();
     // Its calls are answered by the guardian now: it ends by the signal's default, not by a failed call.
     assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
@@ -193,7 +193,11 @@ fn processes_that_fight_over_a_name_lose_nothing() {
     let one = "i=0; while [ $i -lt 150 ]; do echo $i > t$$; mv -f t$$ x; rm -f x; i=$((i+1)); done";
     let script = format!("sh -c '{one}' & sh -c '{one}' & wait; echo end > x; cp x y");
     let trial = try_with(&[], &["sh", "-c", &script], &|_| {});
-    assert!(!trial.observation.gaps.iter().any(|gap| gap.contains("fault")), "{:?}", trial.observation.gaps);
+    assert!(
+        !trial.observation.gaps.iter().any(|gap| gap.text.contains("fault")),
+        "{:?}",
+        trial.observation.gaps
+    );
     let last: Vec<String> = stories(&trial).into_iter().rev().take(4).collect();
     assert_eq!(trial.file("x").class, Class::Intermediate, "{last:?} {}", stories(&trial)[0]);
     assert_eq!(trial.file("y").class, Class::Output);

@@ -216,8 +216,8 @@ fn io_uring_is_refused_and_that_is_said() {
     if programs().dynamic {
         let trial = check(&[], "exec torture io_uring", "").unwrap();
         assert_eq!(trial.observation.gaps.len(), 1, "{:?}", trial.observation.gaps);
-        assert!(trial.observation.gaps[0].starts_with("io_uring was refused to `"));
+        assert!(trial.observation.gaps[0].text.starts_with("io_uring was refused to `"));
         let trial = try_with(&[], &["torture", "io_uring"], &|options| options.allow_io_uring = true);
-        assert!(trial.observation.gaps[0].contains("used io_uring"), "{:?}", trial.observation.gaps);
+        assert!(trial.observation.gaps[0].text.contains("used io_uring"), "{:?}", trial.observation.gaps);
     }
 }

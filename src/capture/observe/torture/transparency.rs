@@ -63,7 +63,7 @@ fn the_command_has_no_descriptor_of_ours() {
         let number: usize = descriptor.parse().unwrap();
         assert!(number <= 2 || number >= 10 || number < own, "{found}");
     }
-    assert!(!trial.observation.gaps.iter().any(|gap| gap.contains("looked into")));
+    assert!(!trial.observation.gaps.iter().any(|gap| gap.text.contains("looked into")));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn an_observer_inside_does_its_work_without_the_net_and_hides_nothing() {
     assert_eq!(trial.observation.exit, Exit::Code(0));
     trial.expect("input a, output b, output log, input script");
     assert!(
-        trial.observation.gaps.iter().any(|gap| gap.contains("seccomp listener")),
+        trial.observation.gaps.iter().any(|gap| gap.text.contains("seccomp listener")),
         "{:?}",
         trial.observation.gaps
     );

@@ -1,0 +1,164 @@
+//! Remarks: what whoever recorded a run says of the record itself.
+
+use crate::model::{NodeId, Timestamp};
+
+/// How completely a command was observed, and what is to be known about its record.
+///
+/// A run may have several: one from its beginning, one from its end, more from programs inside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remarks {
+    /// The run.
+    pub run: NodeId,
+    /// When they were made.
+    pub at: Timestamp,
+    /// How completely the command was observed; `None` where these remarks do not say.
+    pub level: Option<CaptureLevel>,
+    /// The remarks, in the order in which they are to be read.
+    pub remarks: Vec<Remark>,
+    /// How many more there were than are kept.
+    pub omitted: u64,
+}
+
+/// How completely a command was observed, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CaptureLevel {
+    /// Every call that names a file was seen.
+    Net,
+    /// What stood in the workspace before and after was compared; what was read is not known.
+    Snapshot,
+    /// Nothing but the command's end was seen.
+    Nothing,
+}
+
+impl CaptureLevel {
+    /// Every value, in the order of its code.
+    pub const ALL: [CaptureLevel; 3] = [CaptureLevel::Net, CaptureLevel::Snapshot, CaptureLevel::Nothing];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CaptureLevel::Net => "net",
+            CaptureLevel::Snapshot => "snapshot",
+            CaptureLevel::Nothing => "nothing",
+        }
+    }
+
+    /// Returns what it means, where it means less than everything.
+    pub fn weakness(self) -> Option<&'static str> {
+        match self {
+            CaptureLevel::Net => None,
+            CaptureLevel::Snapshot => Some("inferred from before and after, what was read is not known"),
+            CaptureLevel::Nothing => Some("nothing could be observed"),
+        }
+    }
+}
+
+/// One thing to know about the record of a run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remark {
+    /// What it is about.
+    pub kind: RemarkKind,
+    /// The remark, as a sentence without a full stop.
+    pub text: String,
+    /// How many files, points or processes it is about; 1 where it is about itself.
+    pub count: u64,
+}
+
+/// What a remark is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RemarkKind {
+    /// Something could not be seen.
+    Unseen,
+    /// The command was refused something, so that it could be seen.
+    Denied,
+    /// Metrics or parameters that the command gave were not taken.
+    Refused,
+    /// Declared, but not observed.
+    NotObserved,
+    /// Observed, but not declared, where something was.
+    NotDeclared,
+    /// A process still ran when the record was closed.
+    StillRunning,
+    /// Files that `.lineageignore` names were not recorded.
+    LeftOut,
+    /// Arguments or parameters were masked, or not kept.
+    Masked,
+    /// Recording itself went wrong.
+    Fault,
+}
+
+impl RemarkKind {
+    /// Every value, in the order of its code.
+    pub const ALL: [RemarkKind; 9] = [
+        RemarkKind::Unseen,
+        RemarkKind::Denied,
+        RemarkKind::Refused,
+        RemarkKind::NotObserved,
+        RemarkKind::NotDeclared,
+        RemarkKind::StillRunning,
+        RemarkKind::LeftOut,
+        RemarkKind::Masked,
+        RemarkKind::Fault,
+    ];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RemarkKind::Unseen => "unseen",
+            RemarkKind::Denied => "denied",
+            RemarkKind::Refused => "refused",
+            RemarkKind::NotObserved => "declared only",
+            RemarkKind::NotDeclared => "observed only",
+            RemarkKind::StillRunning => "still running",
+            RemarkKind::LeftOut => "left out",
+            RemarkKind::Masked => "masked",
+            RemarkKind::Fault => "fault",
+        }
+    }
+}
+
+impl Remark {
+    /// Makes a remark about one thing.
+    pub fn new(kind: RemarkKind, text: impl Into<String>) -> Self {
+        Remark { kind, text: text.into(), count: 1 }
+    }
+}
+
+/// As many remarks are kept of one run.
+pub const REMARKS_MAX: usize = 1_000;
+/// A longer remark is cut.
+const TEXT_MAX_BYTES: usize = 1_000;
+
+impl Remarks {
+    /// Gathers remarks; what is too much or too long is cut, and how much is counted.
+    pub fn new(run: NodeId, at: Timestamp, level: Option<CaptureLevel>, mut remarks: Vec<Remark>) -> Self {
+        let omitted = remarks.len().saturating_sub(REMARKS_MAX) as u64;
+        remarks.truncate(REMARKS_MAX);
+        for remark in &mut remarks {
+            if remark.text.len() > TEXT_MAX_BYTES {
+                remark.text.truncate(remark.text.floor_char_boundary(TEXT_MAX_BYTES));
+                remark.text.push('…');
+            }
+        }
+        Remarks { run, at, level, remarks, omitted }
+    }
+
+    /// Returns true where there is nothing in them.
+    pub fn is_empty(&self) -> bool {
+        self.level.is_none() && self.remarks.is_empty() && self.omitted == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_and_too_long_remarks_are_cut_and_counted() {
+        let text = "ä".repeat(TEXT_MAX_BYTES);
+        let many = vec![Remark::new(RemarkKind::Unseen, text); REMARKS_MAX + 7];
+        let remarks = Remarks::new(NodeId::from_u128(1), Timestamp::default(), None, many);
+        assert_eq!((remarks.remarks.len(), remarks.omitted), (REMARKS_MAX, 7));
+        assert_eq!(remarks.remarks[0].text, format!("{}…", "ä".repeat(TEXT_MAX_BYTES / 2)));
+    }
+}
