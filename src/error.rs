@@ -14,6 +14,8 @@ pub enum Kind {
     Request,
     /// Journal, store or kept contents cannot be read or written. Exit code 3.
     Store,
+    /// The store is not what was written: to be built anew from the journal, which has it all. Exit code 3.
+    Damage,
     /// A fault of this program. Exit code 70 (`EX_SOFTWARE` of `sysexits.h`).
     Bug,
 }
@@ -24,7 +26,7 @@ impl Kind {
         match self {
             Kind::No => 1,
             Kind::Request => 2,
-            Kind::Store => 3,
+            Kind::Store | Kind::Damage => 3,
             Kind::Bug => 70,
         }
     }

@@ -509,6 +509,31 @@ fn a_read_only_workspace_is_refused_and_still_answers() {
 }
 
 #[test]
+fn a_damaged_store_is_built_anew_by_the_command_that_finds_it() {
+    let Some(place) = place_with_earlier_run() else { return };
+    let file = std::fs::read_dir(place.at("data/processed")).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(file).unwrap().next().unwrap().unwrap().path();
+    let questions: [&[&str]; 2] = [&["log"], &["show", file.to_str().unwrap()]];
+    let expected: Vec<String> = questions.iter().map(|question| place.ok(question).stdout).collect();
+    let whole = place.read(".lineage/store.redb");
+    let mut mended = 0;
+    for page in (0..whole.len() / 4096).step_by(5) {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..(page + 1) * 4096].fill(0x5a);
+        for (question, expected) in questions.iter().zip(&expected) {
+            place.write(".lineage/store.redb", &damaged);
+            let answer = place.ok(question);
+            assert_eq!(&answer.stdout, expected, "page {page}");
+            let says =
+                "warning: the store was damaged; it was built anew from the journal, which has it all\n";
+            assert!(answer.stderr.is_empty() || answer.stderr == says, "page {page}: {}", answer.stderr);
+            mended += usize::from(!answer.stderr.is_empty());
+        }
+    }
+    assert!(mended > 0, "no damage was found, so nothing was tried");
+}
+
+#[test]
 fn a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room() {
     let place = Place::without_git();
     // The disk is filled, and then so many KB are freed again: the runs fail at different points.

@@ -14,6 +14,7 @@ mod status;
 mod verify;
 
 use std::ffi::OsString;
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,22 +68,65 @@ pub(crate) struct Surroundings {
 /// Runs the program with the arguments and the surroundings of the process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    std::panic::set_hook(Box::new(tell_fault));
+    let code = match catch_unwind(|| answer(&arguments)) {
+        Ok(code) => code,
+        // The hook has told it.
+        Err(_) => Kind::Bug.exit_code(),
+    };
+    ExitCode::from(code)
+}
+
+fn answer(arguments: &[OsString]) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own text goes to stdout for help and to stderr for mistakes.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Kind::Request.exit_code() } else { 0 });
+            return if error.use_stderr() { Kind::Request.exit_code() } else { 0 };
         }
     };
-    let result = surroundings(&arguments).and_then(|surroundings| run(cli.command, &surroundings));
+    let only_asks = cli.command.only_asks();
+    let mut result = surroundings(arguments).and_then(|surroundings| run(cli.command, &surroundings));
+    if let Err(error) = &result
+        && error.kind() == Kind::Damage
+        && mend()
+        && only_asks
+        && let Ok(cli) = Cli::try_parse_from(arguments)
+    {
+        result = surroundings(arguments).and_then(|surroundings| run(cli.command, &surroundings));
+    }
     match result {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(error) => {
             output::error(&error);
-            ExitCode::from(error.kind().exit_code())
+            error.kind().exit_code()
         }
     }
+}
+
+/// Builds a damaged store anew, and says so; true where that was done.
+fn mend() -> bool {
+    let workspace = std::env::current_dir().ok().and_then(|folder| Workspace::find(&folder).ok().flatten());
+    let mended = workspace.is_some_and(|workspace| workspace.mend().is_ok());
+    if mended {
+        output::warnings(&[
+            "the store was damaged; it was built anew from the journal, which has it all".to_owned()
+        ]);
+    }
+    mended
+}
+
+/// Tells of a fault of this program, in words that its user can do something with.
+fn tell_fault(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, ToString::to_string);
+    // The store guards its calls into redb, which panics on damaged pages.
+    if place.contains("/redb-") {
+        return;
+    }
+    let what = panic.payload_as_str().unwrap_or("no reason given");
+    let error = Error::bug(format!("a fault of this program at {place}")).because(what);
+    output::error(&error.hint("what was recorded before is not harmed; please report this line"));
 }
 
 fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
@@ -101,6 +145,13 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Init(command) => command.run(surroundings),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
+    }
+}
+
+impl Command {
+    /// Returns true for commands that change nothing, and may therefore be carried out twice.
+    fn only_asks(&self) -> bool {
+        matches!(self, Command::Show(_) | Command::Log(_) | Command::Diff(_) | Command::Status(_))
     }
 }
 

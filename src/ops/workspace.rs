@@ -231,6 +231,15 @@ impl Workspace {
         warnings
     }
 
+    /// Builds the store anew from the journal, where one that was found damaged stands.
+    ///
+    /// # Errors
+    /// A store error where somebody else holds the lock for long, or the store cannot be written.
+    pub fn mend(&self) -> Result<()> {
+        let _lock = self.lock_to_start()?;
+        self.store.rebuild(&self.journal()).map(|_| ())
+    }
+
     fn pack(&self) -> Result<()> {
         let Some(snapshot) = self.store.snapshot()? else {
             return Ok(());

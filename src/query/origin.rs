@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::NodeId;
 use crate::store::{ArtifactNo, Snapshot, StepNo};
 
@@ -192,6 +192,6 @@ impl Last {
 
 /// An index names a step that is not there.
 pub(crate) fn lost(step: StepNo) -> Error {
-    Error::store(format!("the store names a step that it does not hold ({step:?})"))
+    Error::new(Kind::Damage, format!("the store names a step that it does not hold ({step:?})"))
         .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
 }

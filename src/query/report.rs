@@ -263,8 +263,12 @@ struct Names<'a> {
 impl Names<'_> {
     fn step(&mut self, step: &TraceStep) -> Result<TraceRunStep> {
         let record = self.snapshot.step_without_edges(step.step)?;
-        let record = record
-            .ok_or_else(|| crate::error::Error::store("a step of the store has edges and no record"))?;
+        let record = record.ok_or_else(|| {
+            crate::error::Error::new(
+                crate::error::Kind::Damage,
+                "a step of the store has edges and no record",
+            )
+        })?;
         let used = step
             .used
             .iter()

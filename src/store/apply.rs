@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Listing, SegmentRef};
 use crate::store::batch::Batch;
 use crate::store::feed::{Chunk, Lacking, feed};
-use crate::store::{Found, Snapshot, Store, broken, is_damage, schema};
+use crate::store::{Found, Snapshot, Store, broken, guarded, is_damage, schema};
 
 /// As many rows go into one transaction.
 const TRANSACTION_ROWS: usize = 1_000_000;
@@ -92,7 +92,7 @@ impl Store {
         let Found::Usable(database) = self.find()? else {
             return self.rebuild(journal);
         };
-        match self.apply_new(database, journal) {
+        match guarded(|| self.apply_new(database, journal)) {
             Ok(Some(applied)) => Ok(applied),
             Ok(None) => self.rebuild(journal),
             Err(error) if is_damage(&error) => self.rebuild(journal),

@@ -14,11 +14,12 @@ mod schema;
 mod snapshot;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Unreadable};
 pub use snapshot::{ArtifactNo, Edge, Edges, PathNo, RunNo, Snapshot, StepNo};
@@ -59,13 +60,20 @@ impl Store {
         let Found::Usable(database) = self.find()? else {
             return Ok(None);
         };
-        match Snapshot::of(&database) {
+        match guarded(|| Snapshot::of(&database)) {
             Err(error) if is_damage(&error) => Ok(None),
             found => found,
         }
     }
 
     fn find(&self) -> Result<Found> {
+        match guarded(|| self.find_trusting()) {
+            Err(error) if is_damage(&error) => Ok(Found::Unusable),
+            found => found,
+        }
+    }
+
+    fn find_trusting(&self) -> Result<Found> {
         let mut opened = builder().open_read_only(&self.path);
         if matches!(opened, Err(DatabaseError::RepairAborted)) {
             // After an unclean end a reader may not repair; a writable open does.
@@ -112,26 +120,17 @@ fn builder() -> Builder {
 
 /// Wraps any error of redb.
 fn broken(cause: impl Into<redb::Error>) -> Error {
-    Error::store("cannot read or write the store")
-        .because(cause.into())
+    let cause = cause.into();
+    let kind = if says_damage(&cause) { Kind::Damage } else { Kind::Store };
+    Error::new(kind, "cannot read or write the store")
+        .because(cause)
         .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
 }
 
 /// Returns true where an error says that the database, or a record in it, is not what it must be: building it anew helps then,
 /// as it does not help against a full disk.
 fn is_damage(error: &Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(lower) = cause {
-        if let Some(redb) = lower.downcast_ref::<redb::Error>() {
-            return says_damage(redb);
-        }
-        if lower.is::<io::Error>() {
-            return false;
-        }
-        cause = lower.source();
-    }
-    // No lower cause: a record whose checksum or shape is wrong.
-    true
+    error.kind() == Kind::Damage
 }
 
 fn says_damage(cause: &redb::Error) -> bool {
@@ -145,8 +144,14 @@ fn says_damage(cause: &redb::Error) -> bool {
 
 /// A record whose checksum or shape is wrong.
 fn damaged(what: &str) -> Error {
-    Error::store(format!("a record of the store is damaged ({what})"))
+    Error::new(Kind::Damage, format!("a record of the store is damaged ({what})"))
         .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
+}
+
+/// Calls redb, which trusts its pages and panics on some that are damaged.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What `read` borrows is read-only, or given up by whoever gets the error.
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("page")))
 }
 
 #[cfg(test)]

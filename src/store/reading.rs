@@ -1,12 +1,14 @@
 //! Reading tables: by key, by range, and by many sorted keys at once.
+//!
+//! Every call into redb is guarded; what visitors do is not, so that a fault of ours is not taken for a damaged page.
 
 use std::ops::ControlFlow;
 
 use redb::{ReadOnlyTable, ReadableTableMetadata, TableDefinition, TableError};
 
 use crate::error::Result;
-use crate::store::broken;
 use crate::store::schema::Key;
+use crate::store::{broken, guarded};
 
 type Bytes = &'static [u8];
 
@@ -29,15 +31,15 @@ impl<K: redb::Key + 'static> Reading<K> {
     /// Reads the row at `place`.
     pub fn get<T>(&self, place: K::SelfType<'_>, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<Option<T>> {
         let Some(table) = &self.0 else { return Ok(None) };
-        match table.get(place).map_err(broken)? {
-            Some(row) => read(row.value()).map(Some),
-            None => Ok(None),
-        }
+        let Some(row) = guarded(|| table.get(place).map_err(broken))? else {
+            return Ok(None);
+        };
+        read(guarded(|| Ok(row.value()))?).map(Some)
     }
 
     /// Returns how many rows there are.
     pub fn count(&self) -> Result<u64> {
-        self.0.as_ref().map_or(Ok(0), |table| table.len().map_err(broken))
+        self.0.as_ref().map_or(Ok(0), |table| guarded(|| table.len().map_err(broken)))
     }
 }
 
@@ -49,9 +51,10 @@ impl Reading<Bytes> {
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let Some(table) = &self.0 else { return Ok(()) };
-        for row in table.range::<&[u8]>(first..).map_err(broken)? {
-            let (place, value) = row.map_err(broken)?;
-            if visit(place.value(), value.value())?.is_break() {
+        let mut rows = guarded(|| table.range::<&[u8]>(first..).map_err(broken))?;
+        while let Some((place, value)) = guarded(|| rows.next().transpose().map_err(broken))? {
+            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
+            if visit(place, value)?.is_break() {
                 break;
             }
         }
@@ -82,12 +85,15 @@ impl<const N: usize> Reading<Key<N>> {
         if first > last {
             return Ok(());
         }
-        let mut rows = table.range::<&[u8; N]>(first..=last).map_err(broken)?;
+        let mut rows = guarded(|| table.range::<&[u8; N]>(first..=last).map_err(broken))?;
         loop {
-            let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
-            let Some(row) = row else { return Ok(()) };
-            let (place, value) = row.map_err(broken)?;
-            if visit(place.value(), value.value())?.is_break() {
+            let row = guarded(|| {
+                let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
+                row.transpose().map_err(broken)
+            });
+            let Some((place, value)) = row? else { return Ok(()) };
+            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
+            if visit(place, value)?.is_break() {
                 return Ok(());
             }
         }
@@ -118,19 +124,19 @@ impl<const N: usize> Reading<Key<N>> {
         let Some(table) = &self.0 else { return Ok(()) };
         let mut rows = None;
         // The row that `rows` came to last.
-        let mut current = None;
+        let mut current: Option<Row<N>> = None;
         for (position, (first, last)) in ranges.into_iter().enumerate() {
             let mut steps = 0;
             loop {
                 match (&mut rows, &current) {
-                    (Some(_), Some((place, _))) if at_or_after(place, &first) => break,
+                    (Some(_), Some((place, _))) if guarded(|| Ok(place.value() >= &first))? => break,
                     (Some(_), None) => return Ok(()),
                     (Some(rows), Some(_)) if steps < STEPS_MAX => {
                         steps += 1;
                         current = next(rows)?;
                     }
                     _ => {
-                        let mut anew = table.range::<&[u8; N]>(&first..).map_err(broken)?;
+                        let mut anew = guarded(|| table.range::<&[u8; N]>(&first..).map_err(broken))?;
                         current = next(&mut anew)?;
                         rows = Some(anew);
                     }
@@ -138,7 +144,8 @@ impl<const N: usize> Reading<Key<N>> {
             }
             let Some(rows) = &mut rows else { return Ok(()) };
             while let Some((place, value)) = &current {
-                if *place.value() > last || visit(position, place.value(), value.value())?.is_break() {
+                let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
+                if *place > last || visit(position, place, value)?.is_break() {
                     break;
                 }
                 current = next(rows)?;
@@ -164,9 +171,5 @@ impl<const N: usize> Reading<Key<N>> {
 type Row<const N: usize> = (redb::AccessGuard<'static, Key<N>>, redb::AccessGuard<'static, Bytes>);
 
 fn next<const N: usize>(rows: &mut redb::Range<'static, Key<N>, Bytes>) -> Result<Option<Row<N>>> {
-    rows.next().transpose().map_err(broken)
-}
-
-fn at_or_after<const N: usize>(place: &redb::AccessGuard<'_, Key<N>>, first: &[u8; N]) -> bool {
-    place.value() >= first
+    guarded(|| rows.next().transpose().map_err(broken))
 }

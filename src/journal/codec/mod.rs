@@ -9,7 +9,7 @@ mod v1;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::journal::frame::PAYLOAD_MAX_BYTES;
 use crate::model::{ArtifactPath, Fact, Metric};
 
@@ -63,13 +63,13 @@ pub fn encode(fact: &Fact) -> Result<Vec<u8>> {
 /// A store error where the bytes are damaged or from a newer program.
 pub fn decode(bytes: &[u8]) -> Result<Fact> {
     let [kind, version, payload @ ..] = bytes else {
-        return Err(Error::store("a record of the store is empty")
+        return Err(Error::new(Kind::Damage, "a record of the store is empty")
             .hint("delete `.lineage/store.redb`: it is rebuilt"));
     };
     decode_parts(*kind, *version, payload).map_err(|fault| match fault {
         Fault::Unknown => Error::store("a record of the store is of a version this `lineage` does not know")
             .hint("use the newer `lineage` that wrote it; nothing was changed"),
-        Fault::Damaged(cause) => Error::store("a record of the store is damaged")
+        Fault::Damaged(cause) => Error::new(Kind::Damage, "a record of the store is damaged")
             .because(cause)
             .hint("delete `.lineage/store.redb`: it is rebuilt from the journal"),
     })
