@@ -26,7 +26,8 @@
 //! | [`disk`] | the one file layer under journal, contents and projections, so that tests can put faults under all of them | |
 //! | [`journal`] | facts as framed, checksummed, versioned bytes in append-only segments; the only place that names bincode | `model`, `error`, `disk` |
 //! | [`content`] | kept bytes, addressed by digest, compressed, verified on every read | `model`, `error`, `disk` |
-//! | [`capture`] | what a run is made of: its code, its command, processes, files; knows no store; the only place that names gix | `model`, `error` |
+//! | [`digests`] | digests of files, on all cores, and never twice while a file is unchanged | `model` |
+//! | [`capture`] | what a run is made of: its code, its command, processes, files; knows no store; the only place that names gix | `model`, `error`, `digests` |
 //! | [`filings`] | SEC filings as pure functions: container, parse, extract, clean, segment | `error` |
 //! | [`store`] | redb: tables, applying facts, snapshots, recovery; the only place that names redb | the above |
 //! | [`query`] | questions on a snapshot: selectors, ancestry, impact, differences, staleness | `store` and what it stands on |
@@ -108,6 +109,7 @@
 pub mod capture;
 pub mod cli;
 pub mod content;
+pub mod digests;
 pub mod disk;
 pub mod error;
 pub mod filings;

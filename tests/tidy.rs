@@ -10,7 +10,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("journal", &["error", "model", "disk"]),
     ("content", &["error", "model", "disk"]),
-    ("capture", &["error", "model"]),
+    ("digests", &["model"]),
+    ("capture", &["error", "model", "digests"]),
     ("filings", &["error"]),
     ("store", &["error", "model", "disk", "journal"]),
     ("query", &["error", "model", "store"]),
@@ -23,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "disk",
             "journal",
             "content",
+            "digests",
             "capture",
             "filings",
             "store",
@@ -40,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "disk",
             "journal",
             "content",
+            "digests",
             "capture",
             "filings",
             "store",
@@ -69,7 +72,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sentencize", &["filings"]),
     ("uuid", &["model", "disk"]),
     ("chrono", &["model", "cli"]),
-    ("libc", &["capture"]),
+    ("libc", &["capture", "digests"]),
 ];
 
 /// Rooms whose answers must be functions of their arguments, and what they may therefore not name.

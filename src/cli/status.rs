@@ -25,6 +25,9 @@ pub(crate) struct Status {
     /// List at most N of each sort; 0 lists all. By default 20 on paper, all in JSON.
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
+    /// Read every file, even one that was read before and whose identity, size and times are the same since.
+    #[arg(long)]
+    read_all: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -33,6 +36,9 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let workspace = surroundings.workspace()?;
+        let digests = workspace.digests();
+        let digests = if self.read_all { digests.reading_all() } else { digests.clone() };
+        let workspace = workspace.with_digests(digests);
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let report = status(&workspace, &view.snapshot, &surroundings.folder, &self.paths)?;

@@ -156,16 +156,6 @@ impl Contents {
     }
 }
 
-/// Computes the digest of a file as it lies on the disk, whatever its size, in constant memory.
-///
-/// # Errors
-/// As the system gives them.
-pub fn digest_of(file: &Path) -> std::io::Result<Digest> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(file)?)?;
-    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
-}
-
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |cause| Error::store(format!("cannot read `{}`", folder.display())).because(cause);
     let entries = match fs::read_dir(folder) {

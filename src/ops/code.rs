@@ -21,7 +21,8 @@ pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> 
     let root = workspace.root();
     let work_tree = git::work_tree_root(root).unwrap_or_else(|| root.to_owned());
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
-    let options = git::Options { skip: &skip, limits: git::Limits::default() };
+    let digests = workspace.digests().clone();
+    let options = git::Options { skip: &skip, limits: git::Limits::default(), digests };
     let state = match git::code_state(root, &options) {
         Ok(state) => state,
         Err(error) => {

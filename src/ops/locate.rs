@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::content::digest_of;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::ops::Workspace;
@@ -108,7 +107,7 @@ fn real_place(path: &Path) -> PathBuf {
 
 fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str) -> Result<FileTarget> {
     let path = ArtifactPath::within(workspace.root(), place)?;
-    let digest = match digest_of(place) {
+    let digest = match workspace.digests().of(place) {
         Ok(digest) => Some(digest),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
         Err(cause) => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
@@ -231,7 +230,7 @@ pub fn disk_state(workspace: &Workspace, artifact: &Artifact) -> DiskState {
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return DiskState::Elsewhere;
     };
-    match digest_of(&place) {
+    match workspace.digests().of(&place) {
         Ok(digest) if digest == artifact.digest => DiskState::Unchanged,
         Ok(digest) => DiskState::Changed(digest),
         Err(_) => DiskState::Gone,

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::capture::git::HeadTree;
-use crate::content::digest_of;
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::model::{Artifact, ArtifactPath, Digest, Role, RunId, RunKind, RunStatus, Timestamp};
@@ -138,7 +137,8 @@ enum OnDisk {
 
 /// Compares what is recorded with the disk: the files and folders in `paths`, seen from `folder`; all where there are none.
 ///
-/// Every file is read, on all cores: neither size nor time is taken as proof that bytes are unchanged.
+/// Every file is read, on all cores, unless it was read before and its identity, its size and all its times are the same
+/// since. With [`Digests::reading_all`](crate::digests::Digests::reading_all) it is read in any case.
 ///
 /// # Errors
 /// A request error for a path outside of all that is recorded, a store error where a record is damaged.
@@ -244,9 +244,8 @@ impl Looking<'_> {
     fn compare(&mut self, targets: &[usize], ancestors: &HashSet<PathNo>) {
         let ancestors = ancestors.iter().filter_map(|path| self.places.get(path));
         let wanted: BTreeSet<usize> = targets.iter().chain(ancestors).copied().collect();
-        let root = self.workspace.root();
-        let files = &self.files;
-        let looked = wanted.into_par_iter().map(|at| (at, on_disk(root, &files[at].artifact)));
+        let (workspace, files) = (self.workspace, &self.files);
+        let looked = wanted.into_par_iter().map(|at| (at, on_disk(workspace, &files[at].artifact)));
         self.disk = looked.collect();
     }
 
@@ -467,11 +466,11 @@ impl Looking<'_> {
     }
 }
 
-fn on_disk(root: &Path, artifact: &Artifact) -> OnDisk {
-    let Some(place) = artifact.path.on_disk(root) else {
+fn on_disk(workspace: &Workspace, artifact: &Artifact) -> OnDisk {
+    let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return OnDisk::Elsewhere;
     };
-    match digest_of(&place) {
+    match workspace.digests().of(&place) {
         Ok(digest) if digest == artifact.digest => OnDisk::Same,
         Ok(digest) => OnDisk::Other(digest),
         Err(cause)

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::capture::ignored::IgnoreRules;
-use crate::content::digest_of;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath};
 use crate::ops::Workspace;
@@ -111,7 +110,7 @@ fn real_place(path: &Path) -> std::io::Result<PathBuf> {
 pub(crate) fn artifact_of(workspace: &Workspace, file: &Path) -> Result<Artifact> {
     let path = ArtifactPath::within(workspace.root(), file)?;
     let failed = |cause| Error::request(format!("cannot read `{path}`")).because(cause);
-    let digest = digest_of(file).map_err(failed)?;
+    let digest = workspace.digests().of(file).map_err(failed)?;
     let size_bytes = fs::metadata(file).map_err(failed)?.len();
     Ok(Artifact { path, digest, size_bytes })
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::content::Contents;
+use crate::digests::Digests;
 use crate::disk::Disk;
 use crate::error::{Error, Kind, Result};
 use crate::journal;
@@ -29,6 +30,7 @@ pub struct Workspace {
     disk: Disk,
     store: Store,
     contents: Contents,
+    digests: Digests,
 }
 
 /// A state of the store to answer from, and what it may lack.
@@ -96,6 +98,7 @@ impl Workspace {
         Workspace {
             store: Store::at(folder.join("store.redb")),
             contents: Contents::at(disk.clone(), folder.join("objects")),
+            digests: Digests::remembered_in(folder.join("digests")),
             root,
             disk,
         }
@@ -147,6 +150,16 @@ impl Workspace {
     /// Returns the kept contents.
     pub fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    /// Returns the way to digests of files.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// Returns the same workspace with another way to digests of files.
+    pub fn with_digests(&self, digests: Digests) -> Self {
+        Workspace { digests, ..self.clone() }
     }
 
     /// Returns the store.

@@ -244,8 +244,8 @@ impl Place {
         self.outputs().into_keys().collect()
     }
 
-    /// Every file in the folder, with its length; without those of git, and without the store, which every reader brings up
-    /// to date with the journal.
+    /// Every file in the folder, with its length; without those of git, and without the store and the digests remembered, which
+    /// every reader brings up to date.
     pub fn all_files(&self) -> BTreeMap<PathBuf, u64> {
         let mut files = BTreeMap::new();
         let mut frontier = vec![self.root.clone()];
@@ -256,7 +256,7 @@ impl Place {
                     if !path.ends_with(".git") {
                         frontier.push(path);
                     }
-                } else if !path.ends_with(".lineage/store.redb") {
+                } else if !path.ends_with(".lineage/store.redb") && !path.ends_with(".lineage/digests") {
                     let length = path.symlink_metadata().unwrap().len();
                     files.insert(path, length);
                 }

@@ -21,6 +21,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use crate::digests::Digests;
 use crate::error::Result;
 
 pub use head_tree::{HeadTree, InGit};
@@ -228,6 +229,8 @@ pub struct Options<'a> {
     pub skip: &'a dyn Fn(&[u8]) -> bool,
     /// Bounds.
     pub limits: Limits,
+    /// The way to digests of files.
+    pub digests: Digests,
 }
 
 impl Options<'_> {
@@ -274,8 +277,8 @@ pub fn code_state(root: &Path, options: &Options<'_>) -> Result<CodeState> {
 
     let pending = status::merge(staged, tracked, &hidden, &index.file, options);
     state.submodules = submodule::list(&work_tree, &index.file, &mut state.unread);
-    patch::describe(&repo, &index.file, &work_tree, pending, &options.limits, &mut state)?;
-    untracked::describe(&work_tree, found, &options.limits, &mut state);
+    patch::describe(&repo, &index.file, &work_tree, pending, options, &mut state)?;
+    untracked::describe(&work_tree, found, options, &mut state);
     state.unread.sort_by(|a, b| a.path.cmp(&b.path));
     state.work_tree = Some(work_tree);
     Ok(state)

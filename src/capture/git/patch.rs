@@ -11,7 +11,8 @@ use gix::index::entry::Mode;
 use super::open::cannot;
 use super::status::{Pending, Recorded};
 use super::work_file::{self, WorkFile};
-use super::{Change, CodeState, Limits, Omission};
+use super::{Change, CodeState, Limits, Omission, Options};
+use crate::digests::Digests;
 use crate::error::Result;
 
 /// Unchanged lines around a change, as `git diff` has them.
@@ -30,13 +31,13 @@ pub(super) fn describe(
     index: &gix::index::File,
     work_tree: &Path,
     pending: BTreeMap<BString, Pending>,
-    limits: &Limits,
+    options: &Options<'_>,
     state: &mut CodeState,
 ) -> Result<()> {
     if pending.is_empty() {
         return Ok(());
     }
-    let mut writer = Writer::new(repo, index, work_tree, limits)?;
+    let mut writer = Writer::new(repo, index, work_tree, options)?;
     for (path, pending) in &pending {
         let (size_bytes, digest) = writer.change(path, pending);
         if let Some((from, head)) = &pending.renamed_from {
@@ -64,6 +65,7 @@ struct Writer<'a> {
     index: &'a gix::index::File,
     work_tree: &'a Path,
     limits: &'a Limits,
+    digests: &'a Digests,
     filters: gix::filter::Pipeline<'a>,
     capabilities: gix::fs::Capabilities,
     patch: Vec<u8>,
@@ -75,7 +77,7 @@ impl<'a> Writer<'a> {
         repo: &'a gix::Repository,
         index: &'a gix::index::File,
         work_tree: &'a Path,
-        limits: &'a Limits,
+        options: &'a Options<'_>,
     ) -> Result<Self> {
         let (filters, _) = repo.filter_pipeline(None).map_err(|cause| cannot(repo, "the filters", cause))?;
         let capabilities =
@@ -84,7 +86,8 @@ impl<'a> Writer<'a> {
             repo,
             index,
             work_tree,
-            limits,
+            limits: &options.limits,
+            digests: &options.digests,
             filters,
             capabilities,
             patch: Vec::new(),
@@ -143,8 +146,9 @@ impl<'a> Writer<'a> {
                     Ok((None, on_disk)) => Seen {
                         size_bytes,
                         digest: (size_bytes <= Some(self.limits.digest_file_max_bytes))
-                            .then(|| work_file::digest_of_file(&on_disk).ok())
-                            .flatten(),
+                            .then(|| self.digests.of(&on_disk).ok())
+                            .flatten()
+                            .map(|digest| *digest.as_bytes()),
                         bytes: Err(too_large(max_bytes)),
                     },
                 }

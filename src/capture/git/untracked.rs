@@ -11,7 +11,7 @@ use gix::dir::walk::{Action, Delegate, EmissionMode, ForDeletionMode};
 use rayon::prelude::*;
 
 use super::work_file::{self, WorkFile};
-use super::{CodeState, Limits, Omission, Options, Untracked};
+use super::{CodeState, Omission, Options, Untracked};
 
 /// The untracked paths of a work tree.
 #[derive(Debug, Default)]
@@ -116,7 +116,8 @@ impl Delegate for Walk<'_> {
 }
 
 /// Fills `untracked`, `untracked_omitted` and `unread` of `state`, with digests within the limits.
-pub(super) fn describe(work_tree: &Path, found: Found, limits: &Limits, state: &mut CodeState) {
+pub(super) fn describe(work_tree: &Path, found: Found, options: &Options<'_>, state: &mut CodeState) {
+    let (limits, digests) = (&options.limits, &options.digests);
     let files: Vec<WorkFile> = found
         .paths
         .par_iter()
@@ -146,9 +147,8 @@ pub(super) fn describe(work_tree: &Path, found: Found, limits: &Limits, state: &
             let (size_bytes, digest) = match file {
                 WorkFile::Regular { size_bytes, .. } => {
                     let on_disk = work_file::on_disk(work_tree, &path);
-                    let digest =
-                        within.then(|| on_disk.and_then(|on_disk| work_file::digest_of_file(&on_disk)));
-                    (Some(size_bytes), digest.and_then(|digest| digest.ok()))
+                    let digest = within.then(|| on_disk.and_then(|on_disk| digests.of(&on_disk)));
+                    (Some(size_bytes), digest.and_then(|digest| digest.ok()).map(|digest| *digest.as_bytes()))
                 }
                 WorkFile::Link(target) => {
                     (Some(target.len() as u64), Some(*blake3::hash(&target).as_bytes()))

@@ -69,15 +69,6 @@ fn is_executable(_: &std::fs::Metadata) -> bool {
     false
 }
 
-/// Returns the BLAKE3 digest of a file's bytes, read as a stream.
-///
-/// Not through a memory map: a file that shrinks meanwhile would end the process.
-pub(super) fn digest_of_file(on_disk: &Path) -> io::Result<[u8; 32]> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(on_disk)?)?;
-    Ok(*hasher.finalize().as_bytes())
-}
-
 /// Returns a file's bytes, or `None` if there turn out to be more than `max_bytes` of them.
 pub(super) fn read_at_most(on_disk: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();

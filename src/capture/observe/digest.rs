@@ -1,12 +1,14 @@
-//! Digests of files: read, never mapped, so that a file that shrinks meanwhile cannot end this process.
+//! Digests of files, and their bytes where they are few and about to be lost.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read as _, Result, Seek as _};
 use std::path::Path;
 
 use super::stamp::{Look, Stamp};
+use crate::digests;
+
+pub(super) use crate::digests::open;
 
 /// A BLAKE3 digest of some bytes, 32 bytes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,9 +36,6 @@ pub(super) struct Read {
     pub(super) stamp: Stamp,
 }
 
-const BLOCK_BYTES: usize = 4 << 20;
-/// Up to here one core is done before others could help.
-const SMALL_BYTES: u64 = 1 << 20;
 const ATTEMPTS: usize = 3;
 
 /// Returns a path as system calls take it.
@@ -44,19 +43,6 @@ const ATTEMPTS: usize = 3;
 pub(super) fn c_path(path: &Path) -> Result<std::ffi::CString> {
     use std::os::unix::ffi::OsStrExt as _;
     std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::from(ErrorKind::InvalidInput))
-}
-
-/// Opens a regular file for reading without waiting for anybody and, where allowed, without moving its times.
-pub(super) fn open(path: &Path) -> Result<File> {
-    let with = |flags| OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let patient = libc::O_NONBLOCK | libc::O_NOCTTY;
-    #[cfg(target_os = "linux")]
-    match with(patient | libc::O_NOATIME) {
-        // Only a file's owner may leave its times alone.
-        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
-        result => return result,
-    }
-    with(patient)
 }
 
 /// Looks at an open file.
@@ -95,63 +81,21 @@ pub(super) fn of_link(path: &Path) -> Option<Digest> {
 /// If the file changes while it is read it is read again, a few times; `Interrupted` if it does not rest.
 pub(super) fn read(file: &File, keep_max: u64) -> Result<Read> {
     for _ in 0..ATTEMPTS {
-        let before = look_at(file)?;
-        if !before.is_regular() {
-            return Err(Error::from(ErrorKind::InvalidInput));
+        let before = Stamp::of(&file.metadata()?);
+        if keep_max == 0 || before.size_bytes > keep_max {
+            let found = digests::read(file)?;
+            return Ok(Read { digest: Digest(*found.digest.as_bytes()), bytes: None, stamp: found.stamp });
         }
-        let (digest, bytes) = if before.size <= SMALL_BYTES.max(keep_max) {
-            let bytes = read_whole(file, before.size)?;
-            (Digest::of(&bytes), (bytes.len() as u64 <= keep_max).then_some(bytes))
-        } else {
-            (read_blocks(file)?, None)
-        };
-        let after = look_at(file)?;
-        if before.stamp() == after.stamp() {
-            return Ok(Read { digest, bytes, stamp: after.stamp() });
+        let mut bytes = vec![];
+        let mut from_start = file;
+        from_start.rewind()?;
+        from_start.take(keep_max + 1).read_to_end(&mut bytes)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        if stamp == before && bytes.len() as u64 == stamp.size_bytes {
+            return Ok(Read { digest: Digest::of(&bytes), bytes: Some(bytes), stamp });
         }
     }
     Err(Error::from(ErrorKind::Interrupted))
-}
-
-fn read_whole(file: &File, size: u64) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(size).map_err(|_| Error::from(ErrorKind::OutOfMemory))?];
-    let read = fill(file, &mut bytes, 0)?;
-    bytes.truncate(read);
-    Ok(bytes)
-}
-
-/// Reads one block while the one before is hashed on all cores.
-fn read_blocks(file: &File) -> Result<Digest> {
-    let mut hasher = blake3::Hasher::new();
-    let (mut now, mut next) = (vec![0_u8; BLOCK_BYTES], vec![0_u8; BLOCK_BYTES]);
-    let mut length = fill(file, &mut now, 0)?;
-    let mut offset = length as u64;
-    while length > 0 {
-        let (read, ()) = rayon::join(
-            || fill(file, &mut next, offset),
-            || {
-                hasher.update_rayon(&now[..length]);
-            },
-        );
-        length = read?;
-        offset += length as u64;
-        std::mem::swap(&mut now, &mut next);
-    }
-    Ok(Digest(*hasher.finalize().as_bytes()))
-}
-
-/// Reads until the room is full or the file ends.
-fn fill(file: &File, room: &mut [u8], offset: u64) -> Result<usize> {
-    let mut done = 0;
-    while done < room.len() {
-        match file.read_at(&mut room[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
 }
 
 #[cfg(test)]
@@ -159,15 +103,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_file_has_the_digest_of_its_bytes() {
+    fn the_bytes_are_handed_out_if_they_are_few() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("large");
-        for size in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, 2 * BLOCK_BYTES + 77] {
-            let bytes: Vec<u8> = (0..size).map(|i| ((i * i) >> 7) as u8).collect();
+        let path = folder.path().join("file");
+        for (size, keep_max) in [(0, 0), (0, 1), (1, 1), (2, 1), (5_000_000, 1), (5_000_000, 6_000_000)] {
+            let bytes: Vec<u8> = (0..size).map(|i: usize| ((i * i) >> 7) as u8).collect();
             std::fs::write(&path, &bytes).unwrap();
-            let read = read(&open(&path).unwrap(), 1).unwrap();
+            let read = read(&open(&path).unwrap(), keep_max).unwrap();
             assert_eq!(read.digest, Digest::of(&bytes));
-            assert_eq!(read.bytes.is_some(), size <= 1);
+            assert_eq!(read.bytes.is_some(), keep_max > 0 && size as u64 <= keep_max);
         }
     }
 

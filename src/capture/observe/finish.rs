@@ -9,6 +9,7 @@ use super::ledger::What;
 use super::net::Net;
 use super::stamp::Look;
 use super::{Evidence, digest, sys};
+use crate::digests::kernel_time_ns;
 
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
@@ -38,6 +39,7 @@ pub(super) fn finish(net: &mut Net<'_>) {
             tasks.push(task);
         }
     }
+    let began_ns = kernel_time_ns();
     let hash = |task: Task| (task.what, task.version, bytes_of(&task));
     let size: u64 = tasks.iter().map(|task| task.look.size).sum();
     // To wake all cores takes longer than to hash a few small files.
@@ -47,6 +49,9 @@ pub(super) fn finish(net: &mut Net<'_>) {
         tasks.into_par_iter().map(hash).collect()
     };
     for (what, version, bytes) in results {
+        if let Bytes::Hashed { digest, stamp, .. } = bytes {
+            (net.options.learned_digest)(&stamp, &digest, began_ns);
+        }
         enter(net, what, version, bytes);
     }
 }

@@ -76,6 +76,9 @@ pub struct Options<'a> {
     pub is_wanted: &'a dyn Fn(&Path) -> bool,
     /// Returns the digest of a file with this stamp, where it is known from before.
     pub known_digest: &'a dyn Fn(&Stamp) -> Option<Digest>,
+    /// Is told the digest of each file that was read for it after the command had ended, and when reading began, in
+    /// nanoseconds since 1970 by the kernel's clock.
+    pub learned_digest: &'a dyn Fn(&Stamp, &Digest, i64),
     /// The folders to compare where the net cannot be had.
     pub roots: Vec<PathBuf>,
     /// Tells which files and folders below the roots are not to be compared.
@@ -102,6 +105,7 @@ impl<'a> Options<'a> {
             hash_max_bytes: u64::MAX,
             is_wanted: &|_| true,
             known_digest: &|_| None,
+            learned_digest: &|_, _, _| {},
             roots: vec![],
             is_skipped: &|_| false,
             linger: Duration::from_secs(1),

@@ -22,6 +22,7 @@ use super::stamp::Look;
 use super::sys::{self, Notification};
 use super::tracee::{Found, Thread};
 use super::{Evidence, Gap, GapSort, Options};
+use crate::digests::kernel_time_ns;
 
 /// Files above this size are hashed beside the net, while other calls are answered.
 const AT_ONCE_BYTES: u64 = 1 << 20;
@@ -111,6 +112,7 @@ impl<'a> Net<'a> {
             options,
             keep,
             listener: None,
+            // Files are stamped with the last tick of this clock, so that none made before has a later stamp.
             ledger: Ledger::new(kernel_time_ns()),
             threads: HashMap::new(),
             current: HashMap::new(),
@@ -427,13 +429,6 @@ impl<'a> Net<'a> {
             self.ledger.set_bytes(what, version, bytes);
         }
     }
-}
-
-/// Returns the time by the kernel's clock, in nanoseconds since 1970; files are stamped with its last tick, so
-/// that none made before has a later stamp.
-fn kernel_time_ns() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0))
 }
 
 /// Answers the call when it is dropped, so that none is ever forgotten.

@@ -1,22 +1,6 @@
-//! What tells one state of a file from another without reading it: identity, size and times.
+//! What one look at a file finds, and how far the times in it can be trusted.
 
-/// Identity, size and times of a file: while none of them changes, neither do its bytes.
-///
-/// Times are nanoseconds since 1970. Where the kernel's times are coarse (before Linux 6.13), a file changed
-/// within the last 20 ms can be changed again under the same stamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Stamp {
-    /// Device, major number in the upper half.
-    pub dev: u64,
-    /// Inode.
-    pub ino: u64,
-    /// Size in bytes.
-    pub size_bytes: u64,
-    /// Last change of the bytes.
-    pub mtime_ns: i64,
-    /// Last change of bytes, names, owner or permissions; no program can set it.
-    pub ctime_ns: i64,
-}
+pub use crate::digests::Stamp;
 
 /// The bits of a file's mode that say what it is, and their values (`inode(7)`; the same on every Unix).
 const KIND: u32 = 0o170_000;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use globset::GlobBuilder;
 use rayon::prelude::*;
 
-use crate::content::digest_of;
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, Digest};
+use crate::ops::Workspace;
 use crate::projection::names;
 
 /// A filing to work on.
@@ -53,12 +53,13 @@ const DEPTH_MAX: usize = 64;
 /// # Errors
 /// A request error where an input does not exist, or nothing is found.
 pub fn find(
-    root: &Path,
+    workspace: &Workspace,
     folder: &Path,
     requested: &[PathBuf],
     limit: Option<usize>,
     known_stems: &HashMap<Digest, String>,
 ) -> Result<Inputs> {
+    let (root, digests) = (workspace.root(), workspace.digests());
     let mut found = Found::default();
     for request in requested {
         found.collect(folder, request)?;
@@ -87,7 +88,7 @@ pub fn find(
         let stem = names::stem(path.file_name());
         listed.push(FilingInput { path, file, size_bytes, digest: None, stem });
     }
-    listed.par_iter_mut().for_each(|input| input.digest = digest_of(&input.file).ok());
+    listed.par_iter_mut().for_each(|input| input.digest = digests.of(&input.file).ok());
     without_duplicates(listed, &mut inputs);
     choose_stems(&mut inputs.filings, known_stems);
     Ok(inputs)
@@ -301,6 +302,11 @@ fn choose_stems(filings: &mut [FilingInput], known_stems: &HashMap<Digest, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Disk;
+
+    fn at(root: &Path) -> Workspace {
+        Workspace::at(root, Disk::new())
+    }
 
     fn check(files: &[(&str, &str)], requested: &[&str], expected: &str) {
         let folder = tempfile::tempdir().unwrap();
@@ -310,7 +316,7 @@ mod tests {
             fs::write(root.join(name), text).unwrap();
         }
         let requested: Vec<PathBuf> = requested.iter().map(PathBuf::from).collect();
-        let found = match find(&root, &root, &requested, None, &HashMap::new()) {
+        let found = match find(&at(&root), &root, &requested, None, &HashMap::new()) {
             Ok(inputs) => {
                 let mut lines: Vec<String> =
                     inputs.filings.iter().map(|filing| format!("{} {}", filing.path, filing.stem)).collect();
@@ -363,7 +369,8 @@ mod tests {
     #[test]
     fn what_may_never_end_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        let found = find(folder.path(), folder.path(), &[PathBuf::from("/dev/zero")], None, &HashMap::new());
+        let found =
+            find(&at(folder.path()), folder.path(), &[PathBuf::from("/dev/zero")], None, &HashMap::new());
         assert_eq!(found.unwrap_err().to_string(), "the input `/dev/zero` is neither a file nor a folder");
         check(&[("a.htm", "<html>")], &[""], "an empty word names no input");
     }
@@ -387,7 +394,7 @@ mod tests {
         std::os::unix::fs::symlink(&root, root.join("raw/loop")).unwrap();
         std::os::unix::fs::symlink("../not/fetched", root.join("raw/b.htm")).unwrap();
         std::os::unix::fs::symlink("../not/fetched", root.join("raw/notes")).unwrap();
-        let found = find(&root, &root, &[PathBuf::from("raw")], None, &HashMap::new()).unwrap();
+        let found = find(&at(&root), &root, &[PathBuf::from("raw")], None, &HashMap::new()).unwrap();
         let filings: Vec<String> = found.filings.iter().map(|filing| filing.path.to_string()).collect();
         assert_eq!(filings, ["raw/a.htm", "raw/b.htm"]);
         assert_eq!(found.filings[1].digest, None);
@@ -401,7 +408,7 @@ mod tests {
         for name in ["a", "b", "c"] {
             fs::write(root.join(format!("{name}.htm")), format!("<html>{name}")).unwrap();
         }
-        let found = find(&root, &root, &[PathBuf::from(".")], Some(2), &HashMap::new()).unwrap();
+        let found = find(&at(&root), &root, &[PathBuf::from(".")], Some(2), &HashMap::new()).unwrap();
         assert_eq!((found.filings.len(), found.beyond_limit), (2, 1));
     }
 

@@ -58,7 +58,7 @@ pub fn pipeline(
         None => (Prior::default(), Tally::default()),
     };
     let plan = Plan::new(workspace.root(), request, resumed.as_ref().map(|view| (&view.run, &prior)));
-    let inputs = inputs::find(workspace.root(), &plan.folder, &plan.inputs, plan.limit, &prior.stems)?;
+    let inputs = inputs::find(workspace, &plan.folder, &plan.inputs, plan.limit, &prior.stems)?;
     let bench = Bench {
         workspace,
         snapshot: &view.snapshot,

@@ -1,6 +1,5 @@
 //! The work on one filing: its stages in order, each done, taken over from an earlier run, or found done already.
 
-use crate::content::digest_of;
 use crate::error::{Error, Result};
 use crate::filings::{self, Section};
 use crate::model::{
@@ -125,9 +124,7 @@ pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<Fil
 /// Returns the digest of the file at an output's path; `None` where there is none, or what lies there is no file.
 pub fn lies_at(bench: &Bench<'_>, path: &ArtifactPath) -> Option<Digest> {
     let place = path.on_disk(bench.workspace.root())?;
-    // Opening a pipe that somebody put there would wait for ever.
-    place.metadata().ok().filter(|metadata| metadata.is_file())?;
-    digest_of(&place).ok()
+    bench.workspace.digests().of(&place).ok()
 }
 
 /// Keeps what lies at an output's path and was never written there by this run, before it is written over: nobody's edit is

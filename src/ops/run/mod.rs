@@ -17,6 +17,7 @@ use crate::capture::git::HeadTree;
 use crate::capture::ignored::{IGNORE_FILE, IgnoreRules};
 use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, Options, Refusal};
 use crate::capture::secrets;
+use crate::digests::Found;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, Digest, Evidence, Fact, Generated, Metric, NodeId, Parameter,
@@ -284,6 +285,13 @@ fn observe_command(
     options.allow_io_uring = request.allow_io_uring;
     options.is_wanted = &wanted;
     options.is_skipped = &skipped;
+    let digests = workspace.digests();
+    let known = |stamp: &_| digests.known(stamp).map(|digest| observe::Digest(*digest.as_bytes()));
+    let learned = |stamp: &_, digest: &observe::Digest, at_ns| {
+        digests.learn(&Found { stamp: *stamp, digest: Digest::from_bytes(digest.0) }, at_ns);
+    };
+    options.known_digest = &known;
+    options.learned_digest = &learned;
     options.roots = vec![root.to_owned()];
     options.linger = Duration::from_secs(1);
     options.forward_signals = true;

@@ -2,6 +2,7 @@
 
 use super::support::{Repo, git_in, state_of};
 use crate::capture::git::{ChangeKind, Limits, Options, Repository, code_state, work_tree_root};
+use crate::digests::Digests;
 
 #[test]
 fn outside_of_a_repository_everything_is_empty() {
@@ -177,7 +178,8 @@ fn what_is_skipped_counts_as_neither_changed_nor_untracked() {
     repo.write("data/raw.txt", "mine\n");
     let skip = |path: &[u8]| path == b".lineage" || path == b"data/interim";
     let state =
-        code_state(&repo.root, &Options { skip: &skip, limits: Limits::default() }).expect("it can be read");
+        code_state(&repo.root, &Options { skip: &skip, limits: Limits::default(), digests: Digests::new() })
+            .expect("it can be read");
     assert!(!state.dirty());
     assert_eq!(
         state.untracked.iter().map(|file| file.path.as_slice()).collect::<Vec<_>>(),
@@ -198,7 +200,8 @@ fn untracked_files_beyond_the_limits_are_counted_or_left_without_digest() {
         digest_total_max_bytes: 30,
         ..Limits::default()
     };
-    let state = code_state(&repo.root, &Options { skip: &|_| false, limits }).expect("it can be read");
+    let state = code_state(&repo.root, &Options { skip: &|_| false, limits, digests: Digests::new() })
+        .expect("it can be read");
     let digests: Vec<_> =
         state.untracked.iter().map(|file| (file.path.clone(), file.digest.is_some())).collect();
     let expected = [("u0", false), ("u1", true), ("u2", true), ("u3", false)];

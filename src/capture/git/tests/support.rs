@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use crate::capture::git::work_file::{self, WorkFile};
 use crate::capture::git::{Change, ChangeKind, CodeState, Limits, Options, code_state};
+use crate::digests::Digests;
 
 /// A repository made with the real git, isolated from the user's configuration.
 pub(super) struct Repo {
@@ -173,7 +174,7 @@ fn content(root: &Path, path: &[u8]) -> Option<(&'static str, Vec<u8>)> {
 }
 
 pub(super) fn state_of(root: &Path) -> CodeState {
-    let options = Options { skip: &|_| false, limits: Limits::default() };
+    let options = Options { skip: &|_| false, limits: Limits::default(), digests: Digests::new() };
     code_state(root, &options).expect("the code state can be read")
 }
 

@@ -10,6 +10,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::stamp::Look;
+use crate::digests::device;
 
 pub(super) use launch::{Guardian, Launch, Launched, Report, Stage, go, launch, next_report};
 pub(super) use signals::{Adoption, Forwarding};
@@ -140,7 +141,7 @@ pub(super) fn look(folder: BorrowedFd<'_>, path: &CStr, follows: bool) -> Result
     check(unsafe { libc::statx(folder.as_raw_fd(), path.as_ptr(), flags, mask, &raw mut found) })?;
     let time = |t: &libc::statx_timestamp| t.tv_sec.saturating_mul(1_000_000_000) + i64::from(t.tv_nsec);
     Ok(Look {
-        dev: (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor),
+        dev: device(u64::from(found.stx_dev_major), u64::from(found.stx_dev_minor)),
         ino: found.stx_ino,
         size: found.stx_size,
         mtime_ns: time(&found.stx_mtime),
