@@ -112,7 +112,8 @@ fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
     Ok(snapshot.run(edges.run)?.is_some_and(|run| run.kind == RunKind::Pipeline))
 }
 
-fn kind_of(kind: git::ChangeKind) -> ChangeKind {
+/// Names a kind of change as the record does.
+pub(crate) fn kind_of(kind: git::ChangeKind) -> ChangeKind {
     match kind {
         git::ChangeKind::Modified => ChangeKind::Modified,
         git::ChangeKind::Added => ChangeKind::Added,

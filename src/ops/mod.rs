@@ -2,6 +2,7 @@
 
 mod clock;
 mod code;
+pub mod diff;
 pub mod inside;
 mod locate;
 pub mod pipeline;

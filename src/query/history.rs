@@ -158,10 +158,13 @@ pub fn file_history(
             Ok(ControlFlow::Continue(()))
         })?;
     }
-    let mut changes = Vec::with_capacity(found.len().min(limit));
     found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     let more = found.len() > limit;
-    for (at, step_no, artifact, written) in found.into_iter().take(limit) {
+    // What happened in the same microsecond is ordered by the steps' keys below, so the cut is made after that.
+    let bound = limit.checked_sub(1).and_then(|last| found.get(last)).map_or(i64::MIN, |(at, ..)| *at);
+    let until = found.iter().take_while(|(at, ..)| limit > 0 && *at >= bound).count();
+    let mut changes = Vec::with_capacity(until);
+    for (at, step_no, artifact, written) in found.into_iter().take(until) {
         let Some(step) = snapshot.step_without_edges(step_no)? else {
             continue;
         };
@@ -182,6 +185,7 @@ pub fn file_history(
         });
     }
     changes.sort_by_key(|change| std::cmp::Reverse((change.at, change.step.id, change.written)));
+    changes.truncate(limit);
     Ok((changes, more))
 }
 

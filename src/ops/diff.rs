@@ -1,0 +1,61 @@
+//! `lineage diff`: two runs, with what the repository knows of their commits.
+
+use std::path::Path;
+
+use crate::capture::git;
+use crate::error::{Error, Result};
+use crate::model::{ArtifactPath, CodeState};
+use crate::ops::code::kind_of;
+use crate::ops::{Target, View, Workspace, locate};
+use crate::projection::names::run_folder_name;
+use crate::query::RunHead;
+use crate::query::diff::{CommitFiles, DiffRun, RunDiff, diff};
+
+/// Compares the runs that `a` and `b` name, seen from `folder`.
+///
+/// # Errors
+/// A request error where one of them names no run, a store error where a record is damaged.
+pub fn diff_runs(workspace: &Workspace, view: &View, folder: &Path, a: &str, b: &str) -> Result<RunDiff> {
+    let a = find(workspace, view, folder, a)?;
+    let b = find(workspace, view, folder, b)?;
+    let commits = commit_files(workspace, last_code(&a.head), last_code(&b.head));
+    diff(&view.snapshot, a, b, &commits)
+}
+
+fn find(workspace: &Workspace, view: &View, folder: &Path, word: &str) -> Result<DiffRun> {
+    let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else {
+        let message = format!("`{}` is a file, not a run", word.escape_debug());
+        return Err(Error::request(message).hint("`lineage log` lists the runs"));
+    };
+    let mut head = RunHead::read(&view.snapshot, number)?
+        .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
+    head.alive = workspace.is_alive(head.view.live_segment());
+    let run = &head.view.run;
+    let folder_name = run_folder_name(&run.run_id, &run.name, &run.code);
+    Ok(DiffRun { head, folder_name })
+}
+
+/// Returns the code of the last time a run was taken up.
+fn last_code(head: &RunHead) -> &CodeState {
+    let later = head.view.outcomes.iter().rev();
+    let mut later = later.filter_map(|outcome| outcome.code.as_ref());
+    later.next().unwrap_or(&head.view.run.code)
+}
+
+/// Lists the files that differ between two commits, as far as the repository here has them.
+fn commit_files(workspace: &Workspace, a: &CodeState, b: &CodeState) -> CommitFiles {
+    let (Some(a), Some(b)) = (&a.commit, &b.commit) else {
+        return CommitFiles::Unknown;
+    };
+    let root = workspace.root();
+    // A repository that cannot be read is no reason not to compare the rest; the answer says what it lacks.
+    let (Ok(Some(files)), Some(work_tree)) = (git::changed_between(root, a, b), git::work_tree_root(root))
+    else {
+        return CommitFiles::Unknown;
+    };
+    let named = files.into_iter().filter_map(|(path, kind)| {
+        let place = ArtifactPath::from_bytes(path).ok()?.on_disk(&work_tree)?;
+        Some((ArtifactPath::within(root, &place).ok()?, kind_of(kind)))
+    });
+    CommitFiles::Known(named.collect())
+}
