@@ -29,6 +29,7 @@
 //! | [`digests`] | digests of files, on all cores, and never twice while a file is unchanged | `model` |
 //! | [`capture`] | what a run is made of: its code, its command, processes, files; knows no store; the only place that names gix | `model`, `error`, `digests` |
 //! | [`filings`] | SEC filings as pure functions: container, parse, extract, clean, segment | `error` |
+//! | [`research`] | research documents as pure functions: front matter, references, faults; the only place that names a YAML or Markdown parser | `model`, `error` |
 //! | [`store`] | redb: tables, applying facts, snapshots, recovery; the only place that names redb | the above |
 //! | [`query`] | questions on a snapshot: selectors, ancestry, impact, differences, staleness | `store` and what it stands on |
 //! | [`projection`] | files out of the store: names, plan (pure), apply (atomic) | `query`, `content` and what they stand on |
@@ -70,7 +71,7 @@
 //!    `store::tests`, and `lineage verify` compares the two on every call.
 //! 4. **The order in which facts arrive changes no answer.** `store::tests` and `query::tests` shuffle them.
 //! 5. **Deleting all projections loses nothing; projecting twice writes nothing.** `tests/resume.rs`.
-//! 6. **`query`, `render`, `filings` and the plan of a projection see no clock, environment, disk or terminal.** `tests/tidy.rs`.
+//! 6. **`query`, `render`, `filings`, `research` and the plan of a projection see no clock, environment, disk or terminal.** `tests/tidy.rs`.
 //! 7. **Every edge says how it is known; every bounded answer says what it left out.** The types carry both: see
 //!    [`query::TraceEdge`] and [`query::Cut`]; `query::tests`.
 //! 8. **The same input bytes, parameters and tool version give the same output bytes.** `tests/resume.rs`.
@@ -119,4 +120,5 @@ pub mod ops;
 pub mod projection;
 pub mod query;
 pub mod render;
+pub mod research;
 pub mod store;

@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("digests", &["model"]),
     ("capture", &["error", "model", "digests"]),
     ("filings", &["error"]),
+    ("research", &["error", "model"]),
     ("store", &["error", "model", "disk", "journal"]),
     ("query", &["error", "model", "store"]),
     ("projection", &["error", "model", "disk", "content", "store", "query"]),
@@ -27,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "digests",
             "capture",
             "filings",
+            "research",
             "store",
             "query",
             "projection",
@@ -45,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "digests",
             "capture",
             "filings",
+            "research",
             "store",
             "query",
             "projection",
@@ -73,10 +76,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("uuid", &["model", "disk"]),
     ("chrono", &["model", "cli"]),
     ("libc", &["capture", "digests"]),
+    ("granit_parser", &["research"]),
+    ("pulldown_cmark", &["research"]),
 ];
 
 /// Rooms whose answers must be functions of their arguments, and what they may therefore not name.
-const PURE: &[&str] = &["query", "render", "filings", "model"];
+const PURE: &[&str] = &["query", "render", "filings", "research", "model"];
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::env",

@@ -8,6 +8,7 @@ mod log;
 mod output;
 mod pipeline;
 mod progress;
+mod research;
 mod run;
 mod show;
 mod status;
@@ -46,6 +47,7 @@ enum Command {
     Verify(verify::Verify),
     Run(run::Run),
     Pipeline(pipeline::Pipeline),
+    Research(research::Research),
     Metric(inside::MetricPoint),
     Param(inside::ParameterValue),
     Used(inside::UsedFiles),
@@ -138,6 +140,7 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Verify(command) => command.run(surroundings),
         Command::Run(command) => command.run(surroundings),
         Command::Pipeline(command) => command.run(surroundings),
+        Command::Research(command) => command.run(surroundings),
         Command::Metric(command) => command.run(surroundings),
         Command::Param(command) => command.run(surroundings),
         Command::Used(command) => command.run(surroundings),
@@ -212,6 +215,12 @@ impl Surroundings {
             ))
             .hint("`lineage init` makes one; so does the first `lineage pipeline`")
         })
+    }
+
+    /// Names the workspace that would be made here: at the git root, else here. Makes nothing.
+    pub(crate) fn workspace_to_be(&self) -> Workspace {
+        let root = crate::capture::git::work_tree_root(&self.folder).unwrap_or_else(|| self.folder.clone());
+        Workspace::at(root.canonicalize().unwrap_or(root), crate::disk::Disk::new())
     }
 
     /// Finds the workspace this folder lies in, or makes one at the git root, else here; says so when it does.

@@ -1,6 +1,8 @@
 //! Facts: immutable statements as recorded. A store is a set of them.
 
-use crate::model::{Metric, ModelChange, ModelVersion, Note, Remarks, Run, RunOutcome, SaidParameters, Step};
+use crate::model::{
+    Metric, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, SaidParameters, Step,
+};
 
 /// One immutable statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,4 +25,6 @@ pub enum Fact {
     ParametersSaid(SaidParameters),
     /// Whoever recorded a run said something of the record.
     Remarked(Remarks),
+    /// A research document was found gone.
+    NoteGone(NoteGone),
 }

@@ -1,6 +1,6 @@
-//! Notes: research documents with front matter.
+//! Notes: research documents with front matter, what they speak of, and what is wrong with them.
 
-use crate::model::{Artifact, NodeId, Parameter, Timestamp};
+use crate::model::{Artifact, ArtifactPath, NodeId, Parameter, Timestamp};
 
 /// A research document as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +11,97 @@ pub struct Note {
     pub artifact: Artifact,
     /// When it was read.
     pub at: Timestamp,
-    /// Its front matter by key, each value as text.
+    /// The folder in whose index it is listed; `None` in statements from before there were indexes.
+    pub folder: Option<ArtifactPath>,
+    /// Its front matter by key: a scalar as its text, anything else as JSON.
     pub fields: Vec<Parameter>,
-    /// What it names: the sort of reference (`run`, `commit`, `file`, `note`) and the reference as written.
-    pub references: Vec<(String, String)>,
+    /// What an index says of it.
+    pub summary: NoteSummary,
+    /// What it names.
+    pub references: Vec<Reference>,
+    /// What is wrong with it, or only unusual.
+    pub findings: Vec<Finding>,
+    /// The number of the rules it was read by: a document is read anew when they change.
+    pub reader: u32,
+}
+
+/// What an index says of a document; what is empty was not to be found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct NoteSummary {
+    /// What it is about.
+    pub topic: String,
+    /// When it was written, by its own clock: `2025-12-03`, `2025-12-03 17:51` or `2025-12-03 17:51:31`.
+    pub date: String,
+    /// The status by one spelling for each.
+    pub status: String,
+    /// The status as written.
+    pub status_written: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Who wrote it.
+    pub author: String,
+    /// The commit it was written at.
+    pub commit: String,
+}
+
+/// Something that a document names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// What sort of thing.
+    pub sort: ReferenceSort,
+    /// Its name: a run id, a SHA, or a path seen from the workspace's root.
+    pub name: String,
+    /// The key of the front matter that names it; empty for the text below.
+    pub given_by: String,
+    /// Whether it is a document, and was not there when this one was read.
+    pub missing: bool,
+}
+
+/// What sort of thing a document names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReferenceSort {
+    /// A run, by its run id or the end of its key.
+    Run,
+    /// A commit, by its SHA or the front of it.
+    Commit,
+    /// A file or folder.
+    File,
+    /// Another document.
+    Note,
+}
+
+impl ReferenceSort {
+    /// Every value, in the order of its code.
+    pub const ALL: [ReferenceSort; 4] =
+        [ReferenceSort::Run, ReferenceSort::Commit, ReferenceSort::File, ReferenceSort::Note];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReferenceSort::Run => "run",
+            ReferenceSort::Commit => "commit",
+            ReferenceSort::File => "file",
+            ReferenceSort::Note => "note",
+        }
+    }
+}
+
+/// Something found wrong with a document, or unusual in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Whether it is a fault: something that was lost, guessed, or leads nowhere. What was only written in an unusual way is none.
+    pub fault: bool,
+    /// What sort of finding, in a word or a few with `-` between them.
+    pub sort: String,
+    /// The finding in a sentence; with the values it is about.
+    pub text: String,
+}
+
+/// A research document was found gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteGone {
+    /// Where it lay.
+    pub path: ArtifactPath,
+    /// When it was found gone.
+    pub at: Timestamp,
 }

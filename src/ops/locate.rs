@@ -176,6 +176,12 @@ fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<(bool, i6
     if last.is_none() && !snapshot.models_with(number)?.is_empty() {
         return Ok(Some((false, i64::MIN)));
     }
+    if last.is_none() {
+        // A document is known by having been read for an index.
+        let artifact = snapshot.artifact(number)?;
+        let note = snapshot.note(&artifact.path)?.filter(|note| note.artifact == artifact);
+        return Ok(note.map(|note| (false, note.at.micros())));
+    }
     Ok(last)
 }
 

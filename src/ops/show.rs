@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
-use crate::model::{Artifact, Metric, ModelVersion, NodeId, Note, Role, StepStatus, Timestamp};
+use crate::model::{Artifact, Metric, ModelVersion, Note, Role, StepStatus, Timestamp};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
+use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::{View, Workspace};
 use crate::query::{self, Direction, RunHead, Trace, TraceReport};
 use crate::store::{RunNo, Snapshot};
@@ -58,6 +59,10 @@ pub struct FileReport {
     pub disk: BTreeMap<Artifact, DiskState>,
     /// Model versions that hold the file.
     pub models: Vec<ModelVersion>,
+    /// Where it is a research document: what it speaks of.
+    pub note: Option<NoteReport>,
+    /// Documents that speak of the file.
+    pub notes: Vec<Note>,
 }
 
 /// Who wrote a file.
@@ -167,6 +172,8 @@ impl Showing<'_> {
         Ok(FileReport {
             environments,
             writer: self.writer(&target)?,
+            note: note_report(self.snapshot, &target.path)?,
+            notes: notes_on_file(self.snapshot, &target.path)?,
             target,
             trace: report,
             files,
@@ -283,28 +290,14 @@ impl Showing<'_> {
             steps: steps.into_iter().map(|(name, (done, failed, _))| (name, done, failed)).collect(),
             failures,
             inputs,
-            outputs,
             trace: self.named(&trace)?,
             files: self.files(&trace)?,
             environments: self.environments(&trace)?,
             disk,
-            notes: self.notes_on(head.view.run.id)?,
+            notes: notes_on_run(self.snapshot, &head.view.run, &outputs)?,
+            outputs,
             head,
         })
-    }
-
-    fn notes_on(&self, run: NodeId) -> Result<Vec<Note>> {
-        let Some(number) = self.snapshot.run_no(run)? else {
-            return Ok(Vec::new());
-        };
-        let Some(run) = self.snapshot.run(number)? else {
-            return Ok(Vec::new());
-        };
-        let mut notes = self.snapshot.notes()?;
-        notes.retain(|note| {
-            note.references.iter().any(|(sort, name)| sort == "run" && *name == run.run_id.as_str())
-        });
-        Ok(notes)
     }
 
     fn segment(&self, target: FileTarget, chunk: &str) -> Result<SegmentReport> {

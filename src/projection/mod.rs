@@ -6,4 +6,6 @@ pub mod names;
 mod plan;
 
 pub use apply::{place, remove_leftovers, write_files};
-pub use plan::{Planned, PlannedContent, metrics_json, plan, run_papers};
+pub use plan::{
+    INDEX_NAME, Planned, PlannedContent, is_own_index, metrics_json, plan, research_index, run_papers,
+};

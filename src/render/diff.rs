@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{Artifact, CodeState, Role};
+use crate::model::{Artifact, CodeState, Role, command_line};
 use crate::query::RunHead;
 use crate::query::diff::{
     Cause, CodeDiff, CodeFileDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, ParameterDiff, RunDiff,
     StepEnd,
 };
-use crate::render::show::{code_words, command, status};
+use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::status::{aligned, left_out};
 use crate::render::units::{counted, duration, one_line, thousands};
@@ -196,8 +196,8 @@ fn told(diff: &RunDiff, limit: usize, text: &mut String) {
         let _ = writeln!(text, "ended        {} -> {}\n", words(a), words(b));
     }
     if let Some([a, b]) = &diff.arguments {
-        let _ = writeln!(text, "command      {}", one_line(&command(a)));
-        let _ = writeln!(text, "          -> {}\n", one_line(&command(b)));
+        let _ = writeln!(text, "command      {}", one_line(&command_line(a)));
+        let _ = writeln!(text, "          -> {}\n", one_line(&command_line(b)));
     }
     if !diff.parameters.is_empty() {
         text.push_str("parameters\n");

@@ -3,7 +3,9 @@
 pub mod diff;
 pub mod graph;
 pub mod log;
+mod notes;
 pub mod pipeline;
+pub mod research;
 pub mod show;
 pub mod show_json;
 pub mod status;

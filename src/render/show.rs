@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Artifact, CaptureLevel, NodeId, Remark, RemarkKind, Role, RunStatus};
+use crate::model::{Artifact, CaptureLevel, NodeId, Remark, RemarkKind, Role, RunStatus, command_line};
 use crate::ops::show::{FileReport, FilingBytes, RunReport, SegmentReport, Shown};
 use crate::ops::{DiskState, FileTarget};
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep};
@@ -93,6 +93,7 @@ fn file_head(report: &FileReport, text: &mut String) {
         }
         None => text.push_str("  source   no recorded step wrote these bytes\n"),
     }
+    crate::render::notes::file(report, text);
     for model in &report.models {
         let _ = writeln!(text, "  model    {} {}", one_line(&model.name), one_line(&model.version));
     }
@@ -200,7 +201,7 @@ fn run(report: &RunReport, text: &mut String) {
     listing("inputs", &report.inputs, &report.disk, text);
     listing("outputs", &report.outputs, &report.disk, text);
     for note in &report.notes {
-        let _ = writeln!(text, "  note     {}", note.artifact.path);
+        let _ = writeln!(text, "  note     {}", crate::render::notes::line(note));
     }
     let others: Vec<&TraceRun> =
         report.trace.runs.iter().filter(|run| run.head.view.run.id != report.head.view.run.id).collect();
@@ -332,7 +333,7 @@ fn run_head(head: &RunHead, front: &str, text: &mut String) {
     text.push('\n');
     let resumed = head.view.outcomes.iter().filter(|outcome| outcome.status == RunStatus::Running).count();
     let again = if resumed > 0 { format!("  (taken up again {})", times(resumed)) } else { String::new() };
-    let _ = writeln!(text, "{front}│ {}{again}", one_line(&command(&run.arguments)));
+    let _ = writeln!(text, "{front}│ {}{again}", one_line(&command_line(&run.arguments)));
     if let Some(reason) = head.view.reason() {
         let _ = writeln!(text, "{front}│ {}", one_line(reason));
     }
@@ -340,19 +341,6 @@ fn run_head(head: &RunHead, front: &str, text: &mut String) {
 
 fn times(count: usize) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
-}
-
-/// Writes a command so that it can be pasted into a shell.
-pub(crate) fn command(arguments: &[String]) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quoted = arguments.iter().map(|argument| {
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument.clone()
-        } else {
-            format!("'{}'", argument.replace('\'', "'\\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the word for what a run is now.

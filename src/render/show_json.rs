@@ -52,6 +52,13 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
         "models",
         report.models.iter().map(|model| json!({"name": model.name, "version": model.version})).collect(),
     );
+    if let Some(report) = &report.note {
+        document.insert("note".to_owned(), crate::render::notes::json(report));
+    }
+    document.insert(
+        "notes".to_owned(),
+        report.notes.iter().map(|n| json!(n.artifact.path.to_string())).collect(),
+    );
     trace_json(&report.trace, &report.disk, document);
     if let Some(files) = &report.files {
         document.insert("files".to_owned(), files.iter().map(artifact_json).collect());

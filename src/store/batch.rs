@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::journal;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, ModelChange, ModelVersion, NodeId,
-    Note, Role, Run, Step, Timestamp, Used,
+    Note, NoteGone, Role, Run, Step, Timestamp, Used,
 };
 use crate::store::numbers::Numbers;
 use crate::store::rows::Pending;
@@ -67,6 +67,7 @@ impl<'t> Batch<'t> {
                 self.pending.run_remarks.put(place, record);
                 Ok(())
             }
+            Fact::NoteGone(gone) => self.add_note_gone(gone),
         }
     }
 
@@ -75,7 +76,7 @@ impl<'t> Batch<'t> {
     fn add_run(&mut self, run: Run) -> Result<()> {
         self.numbers.note_time(run.started_at);
         let (number, fresh) = self.numbers.run_no(run.id, &mut self.pending)?;
-        let (label, time) = (label_key(&run), run_time_key(&run));
+        let (label, time, commit) = (label_key(&run), run_time_key(&run), run_commit_key(&run));
         let id = run.id;
         let bytes = journal::encode(&Fact::RunStarted(run))?;
         if !fresh && !self.replace_run(id, number, &bytes)? {
@@ -84,6 +85,9 @@ impl<'t> Batch<'t> {
         self.stated.insert(id);
         self.pending.runs.put(number.to_be_bytes(), seal(bytes));
         self.pending.run_labels.put(label, number);
+        if let Some(commit) = commit {
+            self.pending.run_commits.put(commit, number);
+        }
         self.pending.run_times.put(time, number.to_be_bytes());
         Ok(())
     }
@@ -104,6 +108,10 @@ impl<'t> Batch<'t> {
             labels.remove(label_key(&old).as_slice()).map_err(broken)?;
             let mut times = self.transaction.open_table(schema::RUN_TIMES).map_err(broken)?;
             times.remove(&run_time_key(&old)).map_err(broken)?;
+            if let Some(commit) = run_commit_key(&old) {
+                let mut commits = self.transaction.open_table(schema::RUN_COMMITS).map_err(broken)?;
+                commits.remove(commit.as_slice()).map_err(broken)?;
+            }
         }
         Ok(true)
     }
@@ -290,10 +298,26 @@ impl<'t> Batch<'t> {
     fn add_note(&mut self, note: Note) -> Result<()> {
         self.numbers.note_time(note.at);
         self.numbers.artifact_no(&note.artifact, &mut self.pending)?;
-        let mut place = note.artifact.path.as_bytes().to_vec();
+        for reference in &note.references {
+            let mut place = schema::note_reference_front(reference.sort, &reference.name);
+            place.extend_from_slice(note.artifact.path.as_bytes());
+            self.pending.note_references.put(place, Vec::new());
+        }
+        let (path, at) = (note.artifact.path.clone(), note.at);
+        self.put_note(&path, at, &Fact::NoteRead(note))
+    }
+
+    fn add_note_gone(&mut self, gone: NoteGone) -> Result<()> {
+        self.numbers.note_time(gone.at);
+        let (path, at) = (gone.path.clone(), gone.at);
+        self.put_note(&path, at, &Fact::NoteGone(gone))
+    }
+
+    fn put_note(&mut self, path: &ArtifactPath, at: Timestamp, fact: &Fact) -> Result<()> {
+        let mut place = path.as_bytes().to_vec();
         place.push(0);
-        place.extend_from_slice(&time_bytes(note.at.micros()));
-        let bytes = journal::encode(&Fact::NoteRead(note))?;
+        place.extend_from_slice(&time_bytes(at.micros()));
+        let bytes = journal::encode(fact)?;
         place.extend_from_slice(&front(&bytes));
         self.pending.notes.put(place, seal(bytes));
         Ok(())
@@ -361,6 +385,15 @@ fn label_key(run: &Run) -> Vec<u8> {
     bytes.push(0);
     bytes.extend_from_slice(&run.id.as_u128().to_be_bytes());
     bytes
+}
+
+/// `commit, NUL, later times first, node id`; `None` for a run at no commit.
+fn run_commit_key(run: &Run) -> Option<Vec<u8>> {
+    let mut bytes = run.code.commit.as_ref()?.as_bytes().to_vec();
+    bytes.push(0);
+    bytes.extend(time_bytes(run.started_at.micros()).map(|byte| !byte));
+    bytes.extend_from_slice(&run.id.as_u128().to_be_bytes());
+    Some(bytes)
 }
 
 fn run_time_key(run: &Run) -> [u8; 24] {

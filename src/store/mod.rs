@@ -6,6 +6,7 @@ mod apply;
 mod batch;
 mod feed;
 mod files;
+mod notes;
 mod numbers;
 mod reading;
 mod records;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::error::Result;
-use crate::model::{Fact, Metric, MetricValue, ModelChange, ModelVersion, NodeId, Note, Timestamp};
+use crate::model::{Fact, Metric, MetricValue, ModelChange, ModelVersion, NodeId, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::Order;
 use crate::store::schema::{self, number_of, time_of};
@@ -110,19 +110,6 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Returns every reading of every note, by path and time.
-    pub fn notes(&self) -> Result<Vec<Note>> {
-        let mut notes = Vec::new();
-        self.notes.scan_names(&[], |_, bytes| {
-            let Fact::NoteRead(note) = record(bytes)? else {
-                return Err(damaged("note"));
-            };
-            notes.push(note);
-            Ok(GO_ON)
-        })?;
-        Ok(notes)
-    }
-
     /// Calls `visit` with every fact, in an order that is the same in every store with the same facts. Where two facts cannot
     /// both be, with the one that counts; points of metrics are gathered by owner.
     ///
@@ -160,7 +147,10 @@ impl Snapshot {
         for of_owner in points.chunk_by(|a, b| a.owner == b.owner) {
             visit(Fact::Metrics(of_owner.to_vec()))?;
         }
-        self.notes()?.into_iter().try_for_each(|note| visit(Fact::NoteRead(note)))
+        self.notes.scan_names(&[], |_, bytes| {
+            visit(record(bytes)?)?;
+            Ok(GO_ON)
+        })
     }
 }
 

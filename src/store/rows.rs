@@ -134,6 +134,7 @@ pending!(
     run_remarks: Rows<24, Record> => RUN_REMARKS,
     run_labels: Named => RUN_LABELS,
     run_times: Rows<24, Number> => RUN_TIMES,
+    run_commits: Named => RUN_COMMITS,
     run_tails: Rows<16, Number> => RUN_TAILS,
     run_steps: Rows<24, Number> => RUN_STEPS,
     steps: Rows<8, Record> => STEPS,
@@ -158,4 +159,5 @@ pending!(
     model_changes: Rows<32, Record> => MODEL_CHANGES,
     model_artifacts: Rows<24, Nothing> => MODEL_ARTIFACTS,
     notes: NamedRecords => NOTES,
+    note_references: NamedRecords => NOTE_REFERENCES,
 );

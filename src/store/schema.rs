@@ -8,6 +8,8 @@
 
 use redb::TableDefinition;
 
+use crate::model::ReferenceSort;
+
 /// The number of this layout. Another number means: rebuild from the journal.
 pub(crate) const FORMAT: u64 = 2;
 
@@ -41,6 +43,8 @@ pub(crate) const RUN_LABELS: Table<Bytes, Bytes> = TableDefinition::new("run_lab
 pub(crate) const RUN_TIMES: Table<Key<24>, Bytes> = TableDefinition::new("run_times");
 /// node id with its digits turned round -> run_no; for looking up by tail.
 pub(crate) const RUN_TAILS: Table<Key<16>, Bytes> = TableDefinition::new("run_tails");
+/// full SHA, NUL, start (later ones first), node id -> run_no: the runs made at a commit.
+pub(crate) const RUN_COMMITS: Table<Bytes, Bytes> = TableDefinition::new("run_commits");
 /// run_no | node id of the step -> step_no.
 pub(crate) const RUN_STEPS: Table<Key<24>, Bytes> = TableDefinition::new("run_steps");
 
@@ -91,8 +95,10 @@ pub(crate) const MODEL_CHANGES: Table<Key<32>, Bytes> = TableDefinition::new("mo
 /// artifact | model version: which model versions hold a file.
 pub(crate) const MODEL_ARTIFACTS: Table<Key<24>, Bytes> = TableDefinition::new("model_artifacts");
 
-/// path, NUL, time, digest of the fact -> the fact that a note was read.
+/// path, NUL, time, digest of the fact -> the fact that a note was read, or found gone.
 pub(crate) const NOTES: Table<Bytes, Bytes> = TableDefinition::new("notes");
+/// sort of reference, name, NUL, path of the note: which notes name a thing, or once did.
+pub(crate) const NOTE_REFERENCES: Table<Bytes, Bytes> = TableDefinition::new("note_references");
 
 /// The kind of a node, as [`NODES`] keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,6 +108,14 @@ pub(crate) enum NodeKind {
     Run = 1,
     /// A step.
     Step = 2,
+}
+
+/// Returns the front of the keys of [`NOTE_REFERENCES`] for one thing.
+pub(crate) fn note_reference_front(sort: ReferenceSort, name: &str) -> Vec<u8> {
+    let mut front = vec![sort as u8];
+    front.extend_from_slice(name.as_bytes());
+    front.push(0);
+    front
 }
 
 /// Writes a time so that byte order is time order.

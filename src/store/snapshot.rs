@@ -181,6 +181,7 @@ tables!(
     run_remarks: Key<24> => RUN_REMARKS,
     run_labels: Bytes => RUN_LABELS,
     run_times: Key<24> => RUN_TIMES,
+    run_commits: Bytes => RUN_COMMITS,
     run_tails: Key<16> => RUN_TAILS,
     run_steps: Key<24> => RUN_STEPS,
     steps: Key<8> => STEPS,
@@ -202,6 +203,7 @@ tables!(
     model_changes: Key<32> => MODEL_CHANGES,
     model_artifacts: Key<24> => MODEL_ARTIFACTS,
     notes: Bytes => NOTES,
+    note_references: Bytes => NOTE_REFERENCES,
 );
 
 pub(super) const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
@@ -335,6 +337,19 @@ impl Snapshot {
         let mut runs = Vec::new();
         self.run_labels.scan_names(&front, |place, row| {
             if !place.starts_with(&front) {
+                return Ok(STOP);
+            }
+            runs.push(RunNo(number_of(row)));
+            Ok(GO_ON)
+        })?;
+        Ok(runs)
+    }
+
+    /// Returns runs that started at a commit whose SHA begins with `front`, the newest of each commit first, at most `limit`.
+    pub fn runs_at_commit(&self, front: &str, limit: usize) -> Result<Vec<RunNo>> {
+        let mut runs = Vec::new();
+        self.run_commits.scan_names(front.as_bytes(), |place, row| {
+            if !place.starts_with(front.as_bytes()) || runs.len() == limit {
                 return Ok(STOP);
             }
             runs.push(RunNo(number_of(row)));

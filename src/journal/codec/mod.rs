@@ -3,6 +3,7 @@
 //! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
 //! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
 
+mod note_v2;
 mod of_runs;
 mod v1;
 
@@ -13,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal::frame::PAYLOAD_MAX_BYTES;
 use crate::model::{ArtifactPath, Fact, Metric};
 
+use note_v2::{NoteGoneV1, NoteV2};
 use of_runs::{RemarksV1, RunV2, SaidParametersV1};
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
@@ -45,6 +47,7 @@ const MODEL_CHANGE: u8 = 6;
 const NOTE: u8 = 7;
 const SAID_PARAMETERS: u8 = 8;
 const REMARKS: u8 = 9;
+const NOTE_GONE: u8 = 15;
 
 /// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
 ///
@@ -90,9 +93,11 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         }
         Fact::ModelRegistered(model) => (MODEL, bytes_of(&ModelV1::from(model))?),
         Fact::ModelChanged(change) => (MODEL_CHANGE, bytes_of(&ModelChangeV1::from(change))?),
-        Fact::NoteRead(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
+        Fact::NoteRead(note) if note_v2::is_of_v1(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
+        Fact::NoteRead(note) => return Ok((NOTE, 2, bytes_of(&NoteV2::from(note))?)),
         Fact::ParametersSaid(said) => (SAID_PARAMETERS, bytes_of(&SaidParametersV1::from(said))?),
         Fact::Remarked(remarks) => (REMARKS, bytes_of(&RemarksV1::from(remarks))?),
+        Fact::NoteGone(gone) => (NOTE_GONE, bytes_of(&NoteGoneV1::from(gone))?),
     };
     Ok((kind, 1, payload))
 }
@@ -110,6 +115,8 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         }
         (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
         (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
+        (NOTE, 2) => Ok(Fact::NoteRead(value_of::<NoteV2>(payload)?.try_into()?)),
+        (NOTE_GONE, 1) => Ok(Fact::NoteGone(value_of::<NoteGoneV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
         (SAID_PARAMETERS, 1) => Ok(Fact::ParametersSaid(value_of::<SaidParametersV1>(payload)?.into())),
         (REMARKS, 1) => Ok(Fact::Remarked(value_of::<RemarksV1>(payload)?.try_into()?)),

@@ -6,8 +6,8 @@ use super::{Fault, by_code, code_of, path};
 use crate::error::Error;
 use crate::model::{
     Artifact, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Generated, Metric, MetricValue,
-    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Role, Run, RunKind, RunOutcome, RunStatus, Stage,
-    Step, StepStatus, Submodule, Timestamp, Used,
+    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteSummary, Reference, ReferenceSort, Role, Run,
+    RunKind, RunOutcome, RunStatus, Stage, Step, StepStatus, Submodule, Timestamp, Used,
 };
 
 type PairV1 = (String, String);
@@ -507,12 +507,13 @@ impl TryFrom<ModelChangeV1> for ModelChange {
 
 impl From<&Note> for NoteV1 {
     fn from(note: &Note) -> Self {
+        let reference = |reference: &Reference| (reference.sort.as_str().to_owned(), reference.name.clone());
         NoteV1 {
             id: note.id.as_u128(),
             artifact: ArtifactV1::from(&note.artifact),
             at_us: note.at.micros(),
             fields: note.fields.clone(),
-            references: note.references.clone(),
+            references: note.references.iter().map(reference).collect(),
         }
     }
 }
@@ -521,12 +522,21 @@ impl TryFrom<NoteV1> for Note {
     type Error = Fault;
 
     fn try_from(note: NoteV1) -> Result<Self, Fault> {
+        let reference = |(sort, name): PairV1| {
+            let known = ReferenceSort::ALL.into_iter().find(|known| known.as_str() == sort);
+            let sort = known.ok_or_else(|| Fault::Damaged("no such sort of reference".to_owned()))?;
+            Ok(Reference { sort, name, given_by: String::new(), missing: false })
+        };
         Ok(Note {
             id: NodeId::from_u128(note.id),
             artifact: note.artifact.try_into()?,
             at: Timestamp::from_micros(note.at_us),
+            folder: None,
             fields: note.fields,
-            references: note.references,
+            summary: NoteSummary::default(),
+            references: note.references.into_iter().map(reference).collect::<Result<_, Fault>>()?,
+            findings: Vec::new(),
+            reader: 0,
         })
     }
 }

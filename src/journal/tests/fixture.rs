@@ -8,9 +8,9 @@ use crate::disk::Disk;
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact,
-    Generated, Metric, MetricValue, ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Remark,
-    RemarkKind, Remarks, Role, Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus,
-    Submodule, Timestamp, Used,
+    Generated, Metric, MetricValue, ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteSummary,
+    Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunKind, RunOutcome, RunStatus,
+    SaidParameters, Stage, Step, StepStatus, Submodule, Timestamp, Used,
 };
 
 const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a2;
@@ -37,6 +37,10 @@ fn artifact(name: &[u8], content: &str) -> Artifact {
 
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
+}
+
+fn named(sort: ReferenceSort, name: &str) -> Reference {
+    Reference { sort, name: name.to_owned(), given_by: String::new(), missing: false }
 }
 
 fn code_state() -> CodeState {
@@ -198,7 +202,11 @@ fn expected() -> Vec<Fact> {
             artifact: artifact(b"research/README.md", "# Notes"),
             at: at(10),
             fields: vec![pair("title", "Notes")],
-            references: vec![pair("run", "e55a90bd"), pair("commit", "3e5")],
+            folder: None,
+            summary: NoteSummary::default(),
+            references: vec![named(ReferenceSort::Run, "e55a90bd"), named(ReferenceSort::Commit, "3e5")],
+            findings: Vec::new(),
+            reader: 0,
         }),
     ];
     facts.extend(Stage::ALL.map(|stage| model_change(stage, (stage == Stage::Production).then(|| id(11)))));

@@ -6,6 +6,7 @@
 mod config;
 mod metrics;
 mod report;
+mod research;
 mod run_folder;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::store::Snapshot;
 
 pub use metrics::metrics_json;
+pub use research::{INDEX_NAME, is_own_index, research_index, research_indexes};
 pub use run_folder::{run_folders, run_papers};
 
 /// A file that the store can write again.
@@ -73,7 +75,7 @@ impl Planned {
 type Planner = fn(&Snapshot) -> Result<Vec<Planned>>;
 
 /// Every projection. Where two want the same path, the one that stands first has it.
-const PLANNERS: &[Planner] = &[run_folders];
+const PLANNERS: &[Planner] = &[run_folders, research_indexes];
 
 /// Plans all files of all projections, by path, each path once.
 ///

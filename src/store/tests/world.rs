@@ -11,14 +11,18 @@ use crate::disk::Disk;
 use crate::journal::{self, Writer};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
-    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, Remark, RemarkKind, Remarks, Role, Run, RunId,
-    RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
+    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteGone, NoteSummary, Reference, ReferenceSort,
+    Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, RunOutcome, RunStatus, SaidParameters, Stage,
+    Step, StepStatus, Timestamp, Used,
 };
 use crate::store::{Snapshot, Store};
 
 pub(crate) const PATHS: [&str; 4] = ["data/a", "data/b", "out/c", "/srv/d"];
 /// The first is empty.
 pub(crate) const CONTENTS: [&str; 4] = ["", "one", "two", "three"];
+
+/// What a random note may name.
+pub(crate) const NAMES: [&str; 2] = ["ea45dd2", "data/a"];
 
 pub(crate) fn artifact(path: &str, content: &str) -> Artifact {
     Artifact {
@@ -180,13 +184,24 @@ fn model_change() -> impl Strategy<Value = Fact> {
 }
 
 fn note() -> impl Strategy<Value = Fact> {
-    (node(4), any_artifact(), at()).prop_map(|(id, artifact, at)| {
+    let named = (select(ReferenceSort::ALL.to_vec()), select(NAMES.to_vec()));
+    (node(4), any_artifact(), at(), vec(named, 0..3)).prop_map(|(id, artifact, at, named)| {
+        let reference = |(sort, name): (ReferenceSort, &str)| Reference {
+            sort,
+            name: name.to_owned(),
+            given_by: String::new(),
+            missing: false,
+        };
         Fact::NoteRead(Note {
             id,
             artifact,
             at,
+            folder: None,
             fields: Vec::new(),
-            references: vec![("run".to_owned(), "e55a90bd".to_owned())],
+            summary: NoteSummary::default(),
+            references: named.into_iter().map(reference).collect(),
+            findings: Vec::new(),
+            reader: 1,
         })
     })
 }
@@ -209,11 +224,16 @@ fn remarks() -> impl Strategy<Value = Fact> {
     )
 }
 
+fn note_gone() -> impl Strategy<Value = Fact> {
+    (select(PATHS.to_vec()), at())
+        .prop_map(|(path, at)| Fact::NoteGone(NoteGone { path: ArtifactPath::new(path).unwrap(), at }))
+}
+
 /// A set of facts of every kind.
 pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = prop_oneof![
-        6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(), 1 => note(),
-        1 => said_parameters(), 1 => remarks(),
+        6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(), 2 => note(),
+        1 => note_gone(), 1 => said_parameters(), 1 => remarks(),
     ];
     vec(fact, 0..24)
 }
@@ -295,6 +315,23 @@ pub(crate) fn everything(snapshot: &Snapshot) -> Vec<String> {
     said.push(format!("counts {:?}", snapshot.counts().unwrap()));
     said.extend(files(snapshot));
     said.extend(nodes(snapshot));
+    said.extend(notes(snapshot));
+    said
+}
+
+/// The notes that count, which are also found by what they name: index against scan.
+fn notes(snapshot: &Snapshot) -> Vec<String> {
+    let now = snapshot.notes_below(&[]).unwrap();
+    for note in &now {
+        assert_eq!(snapshot.note(&note.artifact.path).unwrap().as_ref(), Some(note));
+    }
+    let mut said = vec![format!("notes {now:?}")];
+    for (sort, name) in ReferenceSort::ALL.iter().flat_map(|sort| NAMES.map(|name| (*sort, name))) {
+        let naming = snapshot.notes_naming(sort, name).unwrap();
+        let names = |note: &&Note| note.references.iter().any(|r| r.sort == sort && r.name == name);
+        assert_eq!(naming, now.iter().filter(names).cloned().collect::<Vec<_>>());
+        said.push(format!("{sort:?} {name} by {}", naming.len()));
+    }
     said
 }
 
@@ -331,6 +368,12 @@ fn nodes(snapshot: &Snapshot) -> Vec<String> {
             let steps = snapshot.steps_of(run)?;
             let labelled = snapshot.runs_labelled(view.run_id.as_str())?;
             assert!(labelled.contains(&run));
+            if let Some(commit) = &view.code.commit {
+                let at_commit = snapshot.runs_at_commit(&commit[..7], usize::MAX)?;
+                let started = at_commit.iter().map(|run| Ok(snapshot.run(*run)?.unwrap().started_at));
+                let started = started.collect::<crate::error::Result<Vec<_>>>()?;
+                assert!(at_commit.contains(&run) && started.is_sorted_by(|a, b| a >= b));
+            }
             assert!(snapshot.runs_with_tail(&view.id.tail(8), 9)?.contains(&run));
             said.push(format!(
                 "run {:?} {:?} {:?}",

@@ -1,0 +1,90 @@
+//! The segment of notes, version 2, and notes gone, version 1, that every later program must read the same way for ever.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::read;
+use crate::disk::Disk;
+use crate::journal::{self, Writer};
+use crate::model::{
+    Artifact, ArtifactPath, Digest, Fact, Finding, NodeId, Note, NoteGone, NoteSummary, Reference,
+    ReferenceSort, Timestamp,
+};
+
+const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a7;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/note_v2.seg")
+}
+
+fn path(bytes: &[u8]) -> ArtifactPath {
+    ArtifactPath::from_bytes(bytes.to_vec()).unwrap()
+}
+
+fn expected() -> Vec<Fact> {
+    let artifact = Artifact { path: path(b"notes/\xffa.md"), digest: Digest::of(b"text"), size_bytes: 4 };
+    let plain = Note {
+        id: NodeId::from_u128(0x0193_b8f0_2f3e_7000_8000_0000_0000_0030),
+        artifact,
+        at: Timestamp::from_micros(1_765_561_338_123_456),
+        folder: None,
+        fields: Vec::new(),
+        summary: NoteSummary::default(),
+        references: Vec::new(),
+        findings: Vec::new(),
+        reader: 7,
+    };
+    let reference = |sort: ReferenceSort| Reference {
+        sort,
+        name: format!("a {}", sort.as_str()),
+        given_by: "related".to_owned(),
+        missing: sort == ReferenceSort::Note,
+    };
+    let finding =
+        |fault, sort: &str| Finding { fault, sort: sort.to_owned(), text: "a sentence — of it".to_owned() };
+    let full = Note {
+        folder: Some(path(b"notes")),
+        fields: vec![("git_commit".to_owned(), "7942943".to_owned()), (String::new(), String::new())],
+        summary: NoteSummary {
+            topic: "What it is about".to_owned(),
+            date: "2025-12-03 17:51:31".to_owned(),
+            status: "complete".to_owned(),
+            status_written: "FINAL — at last".to_owned(),
+            tags: vec!["a".to_owned(), "b".to_owned()],
+            author: "somebody".to_owned(),
+            commit: "7942943".to_owned(),
+        },
+        references: ReferenceSort::ALL.map(reference).to_vec(),
+        findings: vec![finding(true, "dangling-link"), finding(false, "key-variant")],
+        reader: 1,
+        ..plain.clone()
+    };
+    let gone = NoteGone { path: path(b"notes/\xffa.md"), at: Timestamp::from_micros(-1) };
+    vec![Fact::NoteRead(plain), Fact::NoteRead(full), Fact::NoteGone(gone)]
+}
+
+#[test]
+fn notes_are_read_as_they_were_written() {
+    let bytes = fs::read(fixture()).expect("the fixture is a part of the repository");
+    let found = read(&bytes, SEGMENT);
+    assert_eq!(found.error, None);
+    assert_eq!(found.facts, expected());
+    assert!(found.damaged.is_empty());
+}
+
+/// A published record version is never edited. The fixture was made once, by this test under `LINEAGE_WRITE_FIXTURE`.
+#[test]
+fn notes_are_still_written_as_when_they_were_published() {
+    if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() && !fixture().exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::create(&Disk::new(), folder.path(), SEGMENT).unwrap();
+        expected().iter().for_each(|fact| writer.append(fact).unwrap());
+        writer.commit().unwrap();
+        fs::copy(folder.path().join(format!("{SEGMENT:032x}.seg")), fixture()).unwrap();
+    }
+    let kept = fs::read(fixture()).unwrap();
+    for fact in expected() {
+        let bytes = journal::encode(&fact).unwrap();
+        assert!(kept.windows(bytes.len()).any(|window| window == bytes), "{fact:?} is written otherwise");
+    }
+}

@@ -1,0 +1,444 @@
+//! `lineage research`: a folder of research documents, read, recorded and indexed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::digests::Digests;
+use crate::error::{Error, Result};
+use crate::journal::Writer;
+use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, ReferenceSort, Timestamp};
+use crate::ops::{Clock, View, Workspace};
+use crate::projection::{INDEX_NAME, PlannedContent, is_own_index, place, research_index, write_files};
+use crate::research::{self, DOCUMENT_MAX_BYTES, READER, Surroundings};
+
+/// Where research documents lie unless another folder is named.
+pub const RESEARCH_FOLDER: &str = "thoughts/shared/research";
+
+/// As many documents are read.
+const DOCUMENTS_MAX: usize = 100_000;
+/// So deep folders are entered.
+const DEPTH_MAX: usize = 16;
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub struct ResearchRequest {
+    /// The folder, absolute.
+    pub folder: PathBuf,
+    /// Only tell what has changed; write nothing.
+    pub check: bool,
+    /// Read every document, also those whose size and times say that they were not touched.
+    pub reread: bool,
+    /// Replace an index that somebody else wrote, or edited.
+    pub force: bool,
+}
+
+/// What was found and done.
+#[derive(Debug, Clone)]
+pub struct ResearchReport {
+    /// The folder, seen from the workspace's root.
+    pub folder: ArtifactPath,
+    /// The documents, by path.
+    pub documents: Vec<Listed>,
+    /// Documents that were recorded here and are gone.
+    pub gone: Vec<ArtifactPath>,
+    /// What could not be read or was not entered, and why, by path.
+    pub skipped: Vec<(String, String)>,
+    /// The index.
+    pub index: ArtifactPath,
+    /// What became of it.
+    pub index_state: IndexState,
+    /// Whether nothing was to be written.
+    pub check: bool,
+    /// How many documents had to be read.
+    pub read: usize,
+}
+
+/// A document in an index.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The document as it is now.
+    pub note: Note,
+    /// How it relates to what is recorded.
+    pub state: DocumentState,
+}
+
+/// How a document relates to what is recorded of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentState {
+    /// Nothing was recorded of it.
+    New,
+    /// It has other bytes.
+    Changed,
+    /// The same bytes, but what they lead to, or how they are read, is another.
+    ReadAnew,
+    /// As it was recorded.
+    Unchanged,
+}
+
+impl DocumentState {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DocumentState::New => "new",
+            DocumentState::Changed => "changed",
+            DocumentState::ReadAnew => "read anew",
+            DocumentState::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// What became of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexState {
+    /// It is as it must be.
+    Unchanged,
+    /// It was written.
+    Written,
+    /// It is absent or out of date, and was not to be written.
+    Differs,
+    /// Somebody else wrote or edited it; it was left as it is.
+    Foreign,
+}
+
+impl IndexState {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            IndexState::Unchanged => "unchanged",
+            IndexState::Written => "written",
+            IndexState::Differs => "differs",
+            IndexState::Foreign => "not ours",
+        }
+    }
+}
+
+impl ResearchReport {
+    /// Returns how many documents are in a state.
+    pub fn count(&self, state: DocumentState) -> usize {
+        self.documents.iter().filter(|listed| listed.state == state).count()
+    }
+
+    /// Returns true where all is recorded and indexed as it lies on the disk.
+    pub fn is_up_to_date(&self) -> bool {
+        let settled = !self.check
+            || (self.gone.is_empty() && self.count(DocumentState::Unchanged) == self.documents.len());
+        settled
+            && self.skipped.is_empty()
+            && matches!(self.index_state, IndexState::Unchanged | IndexState::Written)
+    }
+}
+
+/// Reads the documents in a folder, records those that are new, changed or gone, and writes the index.
+///
+/// Without a view of the store, which is only for a check, every document counts as recorded: what is compared then is the
+/// index with the documents.
+///
+/// # Errors
+/// A request error where the folder cannot be read or lies outside the workspace, a store error where the journal or the
+/// index cannot be written.
+pub fn research(
+    workspace: &Workspace,
+    view: Option<&View>,
+    clock: &Clock,
+    request: &ResearchRequest,
+) -> Result<ResearchReport> {
+    let folder = folder_of(workspace, &request.folder)?;
+    let scan = Scan::of(workspace.root(), &folder)?;
+    let mut front = folder.as_bytes().to_vec();
+    front.push(b'/');
+    let recorded = view.map_or(Ok(Vec::new()), |view| view.snapshot.notes_below(&front))?;
+    let recorded = recorded.into_iter().filter(|note| note.folder.as_ref() == Some(&folder));
+    let recorded: BTreeMap<ArtifactPath, Note> =
+        recorded.map(|note| (note.artifact.path.clone(), note)).collect();
+    if let Some(view) = view {
+        clock.not_before(view.snapshot.latest());
+    }
+    let mut reading =
+        Reading { workspace, folder: &folder, recorded: &recorded, request, found: &scan.found };
+    let (documents, skipped, read) = reading.all(clock, view.is_some())?;
+    let mut report = ResearchReport {
+        gone: recorded.keys().filter(|path| !scan.found.contains(*path)).cloned().collect(),
+        skipped: scan.skipped.into_iter().chain(skipped).collect(),
+        index: ArtifactPath::from_bytes([folder.as_bytes(), b"/", INDEX_NAME.as_bytes()].concat())?,
+        folder,
+        documents,
+        index_state: IndexState::Unchanged,
+        check: request.check,
+        read,
+    };
+    report.skipped.sort();
+    if !request.check {
+        record(workspace, clock, &report)?;
+    }
+    report.index_state = index(workspace, &report, request)?;
+    Ok(report)
+}
+
+fn folder_of(workspace: &Workspace, folder: &Path) -> Result<ArtifactPath> {
+    let named = folder.display().to_string();
+    let named = named.escape_debug();
+    let real = folder.canonicalize().map_err(|cause| {
+        Error::request(format!("cannot read the folder `{named}`"))
+            .because(cause)
+            .hint(format!("name the folder of your documents; by default it is `{RESEARCH_FOLDER}`"))
+    })?;
+    if !real.is_dir() {
+        return Err(Error::request(format!("`{named}` is no folder")).hint("name the folder it lies in"));
+    }
+    let path = ArtifactPath::within(workspace.root(), &real).ok().filter(ArtifactPath::is_inside);
+    path.ok_or_else(|| {
+        Error::request(format!("`{named}` is no folder inside the workspace"))
+            .hint(format!("the workspace is `{}`", workspace.root().display()))
+    })
+}
+
+// ---- which documents there are ----
+
+#[derive(Default)]
+struct Scan {
+    found: BTreeSet<ArtifactPath>,
+    skipped: Vec<(String, String)>,
+}
+
+impl Scan {
+    /// Finds all Markdown files in a folder and the folders in it; not those whose names begin with a dot.
+    fn of(root: &Path, folder: &ArtifactPath) -> Result<Self> {
+        let mut scan = Scan::default();
+        let start = folder.on_disk(root).unwrap_or_else(|| root.to_owned());
+        let mut frontier = vec![(start.clone(), 0)];
+        while let Some((place, depth)) = frontier.pop() {
+            let entries = std::fs::read_dir(&place).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(cause) if place == start => {
+                    return Err(Error::request(format!("cannot read the folder `{folder}`")).because(cause));
+                }
+                Err(cause) => {
+                    scan.skip(root, &place, &cause.to_string());
+                    continue;
+                }
+            };
+            for entry in entries {
+                let path = entry.path();
+                let name = entry.file_name();
+                let (name, kind) = (name.as_encoded_bytes(), entry.file_type());
+                let is_index = depth == 0 && name == INDEX_NAME.as_bytes();
+                if name.starts_with(b".") || is_index {
+                    continue;
+                }
+                match kind {
+                    Ok(kind) if kind.is_dir() && depth < DEPTH_MAX => frontier.push((path, depth + 1)),
+                    Ok(kind) if kind.is_dir() => scan.skip(root, &path, "it lies too deep"),
+                    Ok(_) if !is_markdown(name) => {}
+                    Ok(kind) if kind.is_file() => {
+                        scan.found.insert(ArtifactPath::within(root, &path)?);
+                    }
+                    Ok(kind) if kind.is_symlink() => scan.skip(root, &path, "it is a symbolic link"),
+                    Ok(_) => scan.skip(root, &path, "it is no plain file"),
+                    Err(cause) => scan.skip(root, &path, &cause.to_string()),
+                }
+            }
+            if scan.found.len() > DOCUMENTS_MAX {
+                return Err(Error::request(format!("`{folder}` holds more than {DOCUMENTS_MAX} documents"))
+                    .hint("name a folder in it"));
+            }
+        }
+        Ok(scan)
+    }
+
+    fn skip(&mut self, root: &Path, place: &Path, why: &str) {
+        let path = ArtifactPath::within(root, place).map_or_else(|_| String::new(), |path| path.to_string());
+        self.skipped.push((path, why.to_owned()));
+    }
+}
+
+fn is_markdown(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with(b".md") || name.ends_with(b".markdown")
+}
+
+// ---- reading them ----
+
+struct Reading<'a> {
+    workspace: &'a Workspace,
+    folder: &'a ArtifactPath,
+    recorded: &'a BTreeMap<ArtifactPath, Note>,
+    request: &'a ResearchRequest,
+    found: &'a BTreeSet<ArtifactPath>,
+}
+
+/// A document as it was looked at.
+enum Looked {
+    /// It was not touched since it was recorded.
+    Untouched(Note),
+    /// It was read.
+    Read(Note),
+    Failed(String),
+}
+
+impl Reading<'_> {
+    /// Reads what must be read, on all cores; with it what could not be, and how many were read.
+    #[allow(clippy::type_complexity)]
+    fn all(&mut self, clock: &Clock, known: bool) -> Result<(Vec<Listed>, Vec<(String, String)>, usize)> {
+        let digests = match (known, self.request.reread) {
+            // Where there is no workspace, nothing is made for its memory.
+            (false, _) => Digests::new(),
+            (true, true) => self.workspace.digests().reading_all(),
+            (true, false) => self.workspace.digests().clone(),
+        };
+        let paths: Vec<&ArtifactPath> = self.found.iter().collect();
+        let looked = paths.into_par_iter().map(|path| (path, self.look(path, &digests)));
+        let looked: Vec<(&ArtifactPath, Looked)> = looked.collect();
+        let (mut documents, mut skipped, mut read) = (Vec::new(), Vec::new(), 0);
+        for (path, looked) in looked {
+            let listed = match looked {
+                Looked::Untouched(note) => Listed { note, state: DocumentState::Unchanged },
+                Looked::Read(note) => {
+                    read += 1;
+                    self.compared(note, clock, known)
+                }
+                Looked::Failed(why) => {
+                    skipped.push((path.to_string(), why));
+                    continue;
+                }
+            };
+            documents.push(listed);
+        }
+        Ok((documents, skipped, read))
+    }
+
+    fn look(&self, path: &ArtifactPath, digests: &Digests) -> Looked {
+        let place = path.on_disk(self.workspace.root()).unwrap_or_default();
+        let digest = match digests.of(&place) {
+            Ok(digest) => digest,
+            Err(cause) => return Looked::Failed(cause.to_string()),
+        };
+        if let Some(known) = self.recorded.get(path)
+            && digest == known.artifact.digest
+            && known.reader == READER
+            && !self.request.reread
+            && !self.leads_elsewhere(known)
+        {
+            return Looked::Untouched(known.clone());
+        }
+        match self.read(path, &place, digests) {
+            Ok(note) => Looked::Read(note),
+            Err(cause) => Looked::Failed(cause.to_string()),
+        }
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.workspace.root().join(path).exists()
+    }
+
+    /// Returns true where a document that this one names came or went since it was read.
+    fn leads_elsewhere(&self, note: &Note) -> bool {
+        let documents = note.references.iter().filter(|reference| reference.sort == ReferenceSort::Note);
+        let mut changed = documents.filter(|reference| reference.missing == self.exists(&reference.name));
+        changed.next().is_some()
+    }
+
+    fn read(&self, path: &ArtifactPath, place: &Path, digests: &Digests) -> std::io::Result<Note> {
+        let size_bytes = std::fs::metadata(place)?.len();
+        let (bytes, digest) = if size_bytes > DOCUMENT_MAX_BYTES as u64 {
+            use std::io::Read as _;
+            let mut front = Vec::new();
+            // One byte more than is read says that there is more.
+            std::fs::File::open(place)?.take(DOCUMENT_MAX_BYTES as u64 + 1).read_to_end(&mut front)?;
+            (front, digests.of(place)?)
+        } else {
+            let bytes = std::fs::read(place)?;
+            let digest = Digest::of(&bytes);
+            (bytes, digest)
+        };
+        let size_bytes = if size_bytes > DOCUMENT_MAX_BYTES as u64 { size_bytes } else { bytes.len() as u64 };
+        let name = String::from_utf8_lossy(path.file_name());
+        let folder = String::from_utf8_lossy(path.folder());
+        let exists = |path: &str| self.exists(path);
+        let surroundings = Surroundings { name: &name, folder: &folder, exists: &exists };
+        let document = research::read(&bytes, &surroundings);
+        Ok(Note {
+            id: NodeId::from_u128(0),
+            artifact: Artifact { path: path.clone(), digest, size_bytes },
+            at: Timestamp::from_micros(0),
+            folder: Some(self.folder.clone()),
+            fields: document.fields,
+            summary: document.summary,
+            references: document.references,
+            findings: document.findings,
+            reader: READER,
+        })
+    }
+
+    /// Compares a document with what is recorded of it; what is to be recorded gets its key and its time.
+    fn compared(&self, mut note: Note, clock: &Clock, known: bool) -> Listed {
+        let recorded = self.recorded.get(&note.artifact.path);
+        let state = match recorded {
+            None if known => DocumentState::New,
+            None => DocumentState::Unchanged,
+            Some(recorded) => {
+                (note.id, note.at) = (recorded.id, recorded.at);
+                if *recorded == note {
+                    DocumentState::Unchanged
+                } else if recorded.artifact.digest != note.artifact.digest {
+                    DocumentState::Changed
+                } else {
+                    DocumentState::ReadAnew
+                }
+            }
+        };
+        if state != DocumentState::Unchanged {
+            note.at = clock.now();
+            note.id = NodeId::new(note.at);
+        }
+        Listed { note, state }
+    }
+}
+
+// ---- writing it down ----
+
+fn record(workspace: &Workspace, clock: &Clock, report: &ResearchReport) -> Result<()> {
+    let news = report.documents.iter().filter(|listed| listed.state != DocumentState::Unchanged);
+    let mut facts = news.map(|listed| Fact::NoteRead(listed.note.clone())).collect::<Vec<_>>();
+    let gone = report.gone.iter().cloned();
+    facts.extend(gone.map(|path| Fact::NoteGone(NoteGone { path, at: clock.now() })));
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let segment = NodeId::new(clock.now()).as_u128();
+    let mut writer = Writer::create(workspace.disk(), &workspace.journal(), segment)?;
+    facts.iter().try_for_each(|fact| writer.append(fact))?;
+    writer.commit()
+}
+
+fn index(workspace: &Workspace, report: &ResearchReport, request: &ResearchRequest) -> Result<IndexState> {
+    let notes: Vec<Note> = report.documents.iter().map(|listed| listed.note.clone()).collect();
+    let planned = research_index(&report.folder, &notes)?;
+    let PlannedContent::Bytes(bytes) = &planned.content else {
+        return Err(Error::bug("an index is made from facts"));
+    };
+    let target = place(workspace.root(), &planned.path)?;
+    let there = match std::fs::read(&target) {
+        Ok(there) => Some(there),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
+        Err(cause) => return Err(Error::request(format!("cannot read `{}`", planned.path)).because(cause)),
+    };
+    match there {
+        Some(there) if there == *bytes => return Ok(IndexState::Unchanged),
+        Some(there) if !is_own_index(&there) => {
+            if request.check || !request.force {
+                return Ok(IndexState::Foreign);
+            }
+            // What somebody wrote is not lost: it can be had by its digest.
+            workspace.contents().keep(&there)?;
+        }
+        _ if request.check => return Ok(IndexState::Differs),
+        _ => {}
+    }
+    write_files(workspace.disk(), workspace.root(), &[(&planned.path, bytes)])
+        .into_iter()
+        .collect::<Result<()>>()?;
+    Ok(IndexState::Written)
+}

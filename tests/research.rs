@@ -1,0 +1,224 @@
+//! `lineage research` with the program itself: documents are recorded once, indexed the same every time, and found by what they
+//! speak of.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::Place;
+
+const FOLDER: &str = "thoughts/shared/research";
+const INDEX: &str = "thoughts/shared/research/README.md";
+
+fn document(topic: &str, more: &str) -> String {
+    format!(
+        "---\ndate: 2025-12-03T17:51:31-06:00\nresearcher: somebody\ngit_commit: ea45dd2\ntopic: \"{topic}\"\n\
+         tags: [a, b]\nstatus: complete\n{more}---\n\n# {topic}\n"
+    )
+}
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    place.write(&format!("{FOLDER}/2025-12-03_one.md"), document("One", "").as_bytes());
+    place.write(
+        &format!("{FOLDER}/2025-12-03_two.md"),
+        document("Two", "related_research: 2025-12-03_one.md\n").as_bytes(),
+    );
+    place.write(&format!("{FOLDER}/sub/2025-12-03_three.md"), b"# Three\n\nno front matter\n");
+    place
+}
+
+#[test]
+fn documents_are_recorded_once_and_indexed_the_same_every_time() {
+    let place = place();
+    let answer = place.ok(&["research"]);
+    assert_eq!(
+        answer.stdout,
+        format!(
+            "{FOLDER}: 3 documents: 3 new\n1 document has faults, which the index lists\nwrote {INDEX}\n"
+        )
+    );
+    let index = place.read(INDEX);
+    let text = String::from_utf8(index.clone()).unwrap();
+    for topic in ["[One](2025-12-03_one.md)", "[Two](2025-12-03_two.md)", "[Three](sub/2025-12-03_three.md)"]
+    {
+        assert!(text.contains(topic), "{text}");
+    }
+    assert!(
+        text.contains("- [sub/2025-12-03\\_three.md](sub/2025-12-03_three.md)\n  - no front matter\n"),
+        "{text}"
+    );
+    let segments = || fs::read_dir(place.at(".lineage/journal")).unwrap().count();
+    let before = segments();
+    let answer = place.ok(&["research"]);
+    assert!(answer.stdout.starts_with(&format!("{FOLDER}: 3 documents: 3 unchanged\n")), "{answer:?}");
+    assert_eq!(segments(), before);
+    place.ok(&["research", "--check"]);
+    // The index is a function of what is recorded.
+    fs::remove_file(place.at(INDEX)).unwrap();
+    place.ok(&["research"]);
+    assert_eq!(place.read(INDEX), index);
+}
+
+#[test]
+fn a_check_tells_what_changed_and_writes_nothing() {
+    let place = place();
+    assert_eq!(place.run(&["research", "--check"]).code, 1);
+    assert!(!place.at(INDEX).exists());
+    place.ok(&["research"]);
+    place.write(&format!("{FOLDER}/2025-12-03_one.md"), document("One", "type: plan\n").as_bytes());
+    place.write(&format!("{FOLDER}/2025-12-04_four.md"), b"# Four\n");
+    fs::remove_file(place.at(&format!("{FOLDER}/2025-12-03_two.md"))).unwrap();
+    let answer = place.run(&["research", "--check"]);
+    assert_eq!(answer.code, 1);
+    for line in
+        ["new        thoughts", "changed    thoughts", "gone       thoughts", "README.md is out of date"]
+    {
+        assert!(answer.stdout.contains(line), "{answer:?}");
+    }
+    assert_eq!(place.run(&["research", "--check"]).stdout, answer.stdout);
+    place.ok(&["research"]);
+    place.ok(&["research", "--check"]);
+    let text = String::from_utf8(place.read(INDEX)).unwrap();
+    assert!(text.contains("4 Markdown files: 3 documents") && !text.contains("[Two]"), "{text}");
+    // A fresh clone has no store: the index alone is compared then.
+    fs::remove_dir_all(place.at(".lineage")).unwrap();
+    place.ok(&["research", "--check"]);
+    place.write(&format!("{FOLDER}/2025-12-04_four.md"), b"# Fourth\n");
+    assert_eq!(place.run(&["research", "--check"]).code, 1);
+    assert!(!place.at(".lineage").exists());
+}
+
+#[test]
+fn an_index_that_somebody_wrote_is_left_alone() {
+    let place = place();
+    place.write(INDEX, b"# Mine\n");
+    let answer = place.run(&["research"]);
+    assert_eq!((answer.code, place.read(INDEX)), (1, b"# Mine\n".to_vec()));
+    assert!(answer.stderr.contains("hint: `lineage research --force`"), "{answer:?}");
+    place.ok(&["research", "--force"]);
+    let ours = place.read(INDEX);
+    assert_ne!(ours, b"# Mine\n");
+    // One that the program wrote earlier is replaced without a word.
+    place.write(&format!("{FOLDER}/2025-12-05_five.md"), b"# Five\n");
+    place.ok(&["research"]);
+    assert_ne!(place.read(INDEX), ours);
+}
+
+#[test]
+fn a_document_is_read_anew_when_what_it_names_appears() {
+    let place = place();
+    place.write(
+        &format!("{FOLDER}/2025-12-03_two.md"),
+        document("Two", "related_plans: thoughts/plans/p.md\n").as_bytes(),
+    );
+    place.ok(&["research"]);
+    assert!(
+        String::from_utf8(place.read(INDEX))
+            .unwrap()
+            .contains("names `thoughts/plans/p.md`, which is not there")
+    );
+    place.write("thoughts/plans/p.md", b"# Plan\n");
+    let answer = place.ok(&["research"]);
+    assert!(answer.stdout.contains("1 read anew, 2 unchanged"), "{answer:?}");
+    assert!(!String::from_utf8(place.read(INDEX)).unwrap().contains("which is not there"));
+}
+
+#[test]
+fn documents_are_found_by_what_they_speak_of() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline", "--quiet", "--run-name", "demo"]);
+    let run = place.runs()[0].clone();
+    let label = run["run_id"].as_str().unwrap();
+    let name = format!("{FOLDER}/2025-12-03_demo.md");
+    let head = place.head();
+    let fields =
+        format!("---\ntopic: On the demo\ngit_commit: {head}\nrun_id: {label}\n---\nSee [x](other.md).\n");
+    place.write(&name, fields.as_bytes());
+    place.write(&format!("{FOLDER}/other.md"), b"# Other\n");
+    place.ok(&["research"]);
+    let shown = place.ok(&["show", &name]).stdout;
+    assert!(
+        shown.contains(&format!("names    run {label}, run ")) && shown.contains(" demo  (run_id)\n"),
+        "{shown}"
+    );
+    assert!(shown.contains(&format!("names    commit {head}, of runs ")), "{shown}");
+    assert!(shown.contains(&format!("names    document {FOLDER}/other.md\n")), "{shown}");
+    let shown = place.ok(&["show", "@"]).stdout;
+    assert!(shown.contains(&format!("note     {name}  On the demo\n")), "{shown}");
+    let shown = place.ok(&["show", &format!("{FOLDER}/other.md")]).stdout;
+    assert!(shown.contains(&format!("note     {name}  On the demo\n")), "{shown}");
+    let json = place.json(&["show", &name]);
+    assert_eq!(json["note"]["topic"], "On the demo");
+    assert_eq!(json["note"]["references"][0]["runs"][0]["run_id"], label);
+    // What it spoke of once and does no longer is not told.
+    place.write(&name, b"---\ntopic: On nothing\n---\n");
+    place.ok(&["research"]);
+    assert!(!place.ok(&["show", "@"]).stdout.contains("note     "));
+    place.ok(&["verify"]);
+}
+
+#[test]
+fn folders_that_cannot_be_indexed_are_refused() {
+    let place = place();
+    let (code, text) = place.refused(&["research", "nowhere"]);
+    assert!(code == 2 && text.contains("cannot read the folder"), "{text}");
+    let (code, text) = place.refused(&["research", "/usr"]);
+    assert!(code == 2 && text.contains("is no folder inside the workspace"), "{text}");
+    let (code, text) = place.refused(&["research", &format!("{FOLDER}/2025-12-03_one.md")]);
+    assert!(code == 2 && text.contains("is no folder"), "{text}");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_and_hostile_names_are_told_of() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = place();
+    std::os::unix::fs::symlink("/etc/passwd", place.at(&format!("{FOLDER}/link.md"))).unwrap();
+    let hostile = place.at(FOLDER).join(std::ffi::OsStr::from_bytes(b"a\x1b[31m|\xff\n.md"));
+    fs::write(hostile, "---\ntopic: \"<script>|[x](y)\"\n---\n").unwrap();
+    let answer = place.run(&["research"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.stdout.contains("link.md: it is a symbolic link"), "{answer:?}");
+    let text = String::from_utf8(place.read(INDEX)).unwrap();
+    assert!(text.contains("(a%1B%5B31m%7C%FF%0A.md)"), "{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains("<script>"));
+}
+
+/// The documents of a real project, where they are to be had: each is listed, and the index is the one that was reviewed.
+#[test]
+fn the_documents_of_a_real_project_are_all_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Some(documents) =
+        std::env::var_os("LINEAGE_TEST_RESEARCH").map(std::path::PathBuf::from).or_else(|| {
+            root.ancestors().map(|above| above.join("shared/research")).find(|folder| folder.is_dir())
+        })
+    else {
+        eprintln!("skipped: there is no folder `shared/research` beside the repository");
+        return;
+    };
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(documents).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        place.write(&format!("{FOLDER}/{name}"), &fs::read(&path).unwrap());
+        names.push(name);
+    }
+    place.ok(&["research", "--force"]);
+    let text = String::from_utf8(place.read(INDEX)).unwrap();
+    assert!(text.contains(&format!("{} Markdown files", names.len())));
+    for name in names.iter().filter(|name| *name != "README.md") {
+        let topic = format!("]({name})");
+        let rows = text.lines().filter(|line| line.split(" | ").nth(1).is_some_and(|c| c.ends_with(&topic)));
+        assert_eq!(rows.count(), 1, "{name}");
+    }
+    let golden = root.join("tests/fixtures/research_index.md");
+    if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() {
+        fs::write(&golden, &text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(golden).unwrap());
+}
