@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
+pub(crate) use crate::ops::host;
 use crate::ops::{Clock, Workspace};
 
 /// Where did this file come from, and what was made from it?
@@ -170,7 +171,7 @@ fn surroundings(arguments: &[OsString]) -> Result<Surroundings> {
 /// millisecond with every look at it.
 fn clock() -> Result<Clock> {
     let Some(start) = std::env::var_os("LINEAGE_CLOCK_US") else {
-        return Ok(Clock::new(|| Timestamp::from_micros(chrono::Utc::now().timestamp_micros())));
+        return Ok(Clock::machine());
     };
     let start: i64 = start.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
         Error::request("`LINEAGE_CLOCK_US` is no number of microseconds")
@@ -180,13 +181,6 @@ fn clock() -> Result<Clock> {
     Ok(Clock::new(move || {
         Timestamp::from_micros(start + 1_000 * ticks.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
     }))
-}
-
-/// Returns the machine's name, as far as it is to be had without asking the network.
-pub(crate) fn host() -> String {
-    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
-    name.trim().chars().filter(|c| !c.is_control()).take(255).collect()
 }
 
 impl Surroundings {

@@ -3,7 +3,9 @@
 mod clock;
 mod code;
 pub mod diff;
+mod host;
 pub mod inside;
+pub mod library;
 mod locate;
 pub mod notes;
 pub mod pipeline;
@@ -17,6 +19,7 @@ mod walk;
 mod workspace;
 
 pub use clock::Clock;
+pub use host::host;
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate};
 pub use recording::{Recording, RunRequest};
 pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, Pending, View, Workspace};
