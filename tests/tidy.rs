@@ -71,6 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("zstd", &["content"]),
     ("crc32fast", &["store"]),
     ("globset", &["ops"]),
+    ("regex", &["ops"]),
     ("htmlize", &["filings"]),
     ("encoding_rs", &["filings"]),
     ("sentencize", &["filings"]),

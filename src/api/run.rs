@@ -121,10 +121,9 @@ impl RunBuilder {
     }
 
     fn filled(&self) -> Result<LibraryRequest> {
-        ArtifactPath::new(self.base.as_str())
-            .ok()
-            .filter(ArtifactPath::is_inside)
-            .ok_or_else(|| Error::request(format!("`{}` is no folder of the workspace", self.base.escape_debug())))?;
+        ArtifactPath::new(self.base.as_str()).ok().filter(ArtifactPath::is_inside).ok_or_else(|| {
+            Error::request(format!("`{}` is no folder of the workspace", self.base.escape_debug()))
+        })?;
         Ok(LibraryRequest { folder: here()?, ..self.request.clone() })
     }
 
@@ -223,7 +222,10 @@ impl Run {
     /// # Errors
     /// A request error where a value is no finite number: then nothing is recorded. A store error where the file or the
     /// journal cannot be written.
-    pub fn save_metrics<N: Into<String>>(&self, metrics: impl IntoIterator<Item = (N, f64)>) -> Result<PathBuf> {
+    pub fn save_metrics<N: Into<String>>(
+        &self,
+        metrics: impl IntoIterator<Item = (N, f64)>,
+    ) -> Result<PathBuf> {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let named = metrics.into_iter().map(|(name, value)| {
             let name = name.into();
@@ -237,7 +239,7 @@ impl Run {
             self.inner.metric(name, value.get(), 0)?;
         }
         saved.extend(fresh);
-        self.inner.commit()?;
+        self.inner.settle()?;
         let all: Vec<(String, MetricValue)> = saved.iter().map(|(n, v)| (n.clone(), *v)).collect();
         self.inner.write_metrics(&self.folder(), &all)
     }
@@ -251,7 +253,7 @@ impl Run {
             return Ok(folder.clone());
         }
         // A power cut shall not leave a folder whose run id is free again.
-        self.inner.commit()?;
+        self.inner.settle()?;
         let folder = self.inner.make_folder(&self.folder())?;
         Ok(self.folder.get_or_init(|| folder).clone())
     }

@@ -11,6 +11,7 @@ mod progress;
 mod research;
 mod run;
 mod show;
+mod split;
 mod status;
 mod verify;
 
@@ -49,6 +50,7 @@ enum Command {
     Run(run::Run),
     Pipeline(pipeline::Pipeline),
     Research(research::Research),
+    Split(split::Split),
     Metric(inside::MetricPoint),
     Param(inside::ParameterValue),
     Used(inside::UsedFiles),
@@ -142,6 +144,7 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Run(command) => command.run(surroundings),
         Command::Pipeline(command) => command.run(surroundings),
         Command::Research(command) => command.run(surroundings),
+        Command::Split(command) => command.run(surroundings),
         Command::Metric(command) => command.run(surroundings),
         Command::Param(command) => command.run(surroundings),
         Command::Used(command) => command.run(surroundings),

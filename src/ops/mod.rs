@@ -13,6 +13,7 @@ mod recording;
 pub mod research;
 pub mod run;
 pub mod show;
+pub mod split;
 pub mod status;
 pub mod verify;
 mod walk;

@@ -8,6 +8,7 @@ pub mod pipeline;
 pub mod research;
 pub mod show;
 pub mod show_json;
+pub mod split;
 pub mod status;
 mod units;
 pub mod verify;

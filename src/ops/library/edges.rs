@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::model::{
-    Artifact, Evidence, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used,
-};
+use crate::model::{Artifact, Evidence, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used};
 
 /// Edges of a run in progress are recorded when they have waited so long, and the run has gone on for twice as long as at
 /// the time of the last such record: so that a run that is killed leaves what is known of it, and a long one does not record
@@ -176,8 +174,7 @@ mod tests {
     /// Says a run that starts at 100: `<a@7` reads at the next moment `a`, last changed at 7; `>b` writes; `|` records.
     fn check(said: &str, expected: &[&str]) {
         let now = Instant::now();
-        let mut edges =
-            Edges::new(NodeId::from_u128(1), "x".to_owned(), Timestamp::from_micros(100), now);
+        let mut edges = Edges::new(NodeId::from_u128(1), "x".to_owned(), Timestamp::from_micros(100), now);
         let mut steps = Vec::new();
         for (number, word) in said.split(' ').chain(["|"]).enumerate() {
             let at = Timestamp::from_micros(101 + number as i64);
@@ -220,8 +217,7 @@ mod tests {
     #[test]
     fn a_long_run_records_its_edges_more_and_more_rarely() {
         let start = Instant::now();
-        let mut edges =
-            Edges::new(NodeId::from_u128(1), String::new(), Timestamp::from_micros(1), start);
+        let mut edges = Edges::new(NodeId::from_u128(1), String::new(), Timestamp::from_micros(1), start);
         let mut recorded = Vec::new();
         for second in 1..=300_u64 {
             let now = start + Duration::from_secs(second);

@@ -257,8 +257,10 @@ fn closed() -> Error {
 impl Shared {
     fn lock(&self) -> Result<MutexGuard<'_, State>> {
         if self.process != std::process::id() {
-            return Err(Error::request("a run that another process started cannot be written to in a fork of it")
-                .hint("open the workspace anew there, and `join` the run by its id"));
+            return Err(Error::request(
+                "a run that another process started cannot be written to in a fork of it",
+            )
+            .hint("open the workspace anew there, and `join` the run by its id"));
         }
         Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

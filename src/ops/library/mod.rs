@@ -13,7 +13,8 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Metric, MetricValue, NodeId, Parameter, Role, Run,
-    RunKind, RunOutcome, RunStatus, StepStatus, SaidParameters, Timestamp, check_parameters, is_unsafe_to_print,
+    RunKind, RunOutcome, RunStatus, SaidParameters, StepStatus, Timestamp, check_parameters,
+    is_unsafe_to_print,
 };
 use crate::ops::run::masked_parameter;
 use crate::ops::{Clock, Workspace, host};
@@ -219,8 +220,7 @@ impl LibraryRun {
     ) -> Result<()> {
         let files = files::read(&self.workspace, folder, path)?;
         let at = self.clock.now();
-        self.logbook
-            .with_edges(self.part, |edges| files.into_iter().for_each(|file| add(edges, file, at)))
+        self.logbook.with_edges(self.part, |edges| files.into_iter().for_each(|file| add(edges, file, at)))
     }
 
     /// Records one point of a metric.
@@ -241,8 +241,11 @@ impl LibraryRun {
     /// A request error where they cannot be taken, a store error where the journal cannot be written.
     pub fn say_parameters(&self, parameters: &[Parameter]) -> Result<()> {
         check_parameters(parameters)?;
-        let said =
-            SaidParameters { run: self.run.id, at: self.clock.now(), parameters: masked(parameters.to_vec()) };
+        let said = SaidParameters {
+            run: self.run.id,
+            at: self.clock.now(),
+            parameters: masked(parameters.to_vec()),
+        };
         self.logbook.add(&[Fact::ParametersSaid(said)])
     }
 
@@ -270,8 +273,11 @@ impl LibraryRun {
         self.logbook.close(self.part, |edges| {
             let failed = status != RunStatus::Succeeded;
             // Only the part of a run that others end needs a step to say that it failed.
-            let (step_status, why) =
-                if failed && joined { (StepStatus::Failed, reason.clone()) } else { (StepStatus::Succeeded, None) };
+            let (step_status, why) = if failed && joined {
+                (StepStatus::Failed, reason.clone())
+            } else {
+                (StepStatus::Succeeded, None)
+            };
             let step = edges.last_step(at, step_status, why).map(Fact::StepDone);
             let outcome = RunOutcome {
                 run: self.run.id,
@@ -287,7 +293,7 @@ impl LibraryRun {
         })
     }
 
-    /// Waits until the end of the run, and whatever else was recorded, survives a crash.
+    /// Waits until everything that is recorded survives a crash; edges of the run may still wait to be.
     ///
     /// # Errors
     /// A store error where the disk does not take it.
