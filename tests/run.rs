@@ -1,5 +1,7 @@
 //! `lineage run -- CMD` end to end: the command is not disturbed, and what it did is known.
 
+mod common;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -324,6 +326,8 @@ fn ignored_files_are_not_recorded_and_counted() {
         shown["outputs"].as_array().unwrap().iter().map(|output| output["path"].as_str().unwrap()).collect();
     assert_eq!(outputs, ["d/kept.log", "out"]);
     assert_eq!(remarks(&scratch), ["left out: files that `.lineageignore` names are not recorded (3)"]);
+    let status = scratch.lineage(&["status"]);
+    assert!(!String::from_utf8_lossy(&status.stdout).contains("x.log"), "what is ignored is not missed");
 }
 
 #[test]
@@ -389,4 +393,214 @@ fn a_run_inside_a_run_is_its_child_and_says_what_it_could_not_see() {
     let text = scratch.lineage(&["show", "@"]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("seen     inferred from before and after, what was read is not known"), "{text}");
+}
+
+#[test]
+fn metrics_are_json_or_yaml_and_the_finite_ones_are_taken() {
+    let scratch = Scratch::new(&[]);
+    if !scratch.has_net() {
+        return;
+    }
+    let script = r#"mkdir -p m; printf 'auc: 0.75\nloss: .inf\n' > m/out.yaml
+        printf '{"f1": 0.5, "loss": NaN, "deep": {"a": -Infinity, "b": 1}}' > metrics.json"#;
+    let output = scratch.lineage(&["run", "--metrics", "./m/../m/out.yaml", "--", "sh", "-c", script]);
+    assert!(output.status.success());
+    let shown = scratch.json(&["show", "@", "--json"]);
+    let names: Vec<&str> =
+        shown["metrics"].as_array().unwrap().iter().map(|metric| metric["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["auc", "deep.b", "f1"]);
+    let refused = [
+        "refused: m/out.yaml: metric `loss` was refused: inf is no finite number (1)",
+        "refused: metrics.json: metric `loss` was refused: NaN is no finite number (1)",
+        "refused: metrics.json: metric `deep.a` was refused: -Infinity is no finite number (1)",
+    ];
+    assert_eq!(remarks(&scratch), refused);
+    scratch.lineage(&["run", "--metrics", "absent.json", "--", "true"]);
+    assert_eq!(
+        remarks(&scratch),
+        ["declared only: `absent.json` gave no metrics: the command did not write it (1)"]
+    );
+}
+
+#[test]
+fn whole_lines_of_a_killed_program_count() {
+    let scratch = Scratch::new(&[]);
+    let script = r#"printf '{"name": "loss", "value": 1}\n{"name": "loss", "value": 2}\n{"name": "lo' >> "$LINEAGE_METRICS"
+        printf '{"accuracy": 0.' > metrics.json; kill -KILL $$"#;
+    scratch.shell(script);
+    let shown = scratch.json(&["show", "@", "--json"]);
+    assert_eq!(shown["metrics"][0]["value"], 2.0);
+    assert_eq!(shown["metrics"].as_array().unwrap().len(), 1);
+    let remarks = remarks(&scratch);
+    assert!(
+        remarks.iter().any(|remark| remark.contains("metric line `{\"name\": \"lo` was refused")),
+        "{remarks:?}"
+    );
+    assert_eq!(shown["run"]["status"], "interrupted");
+}
+
+#[test]
+fn another_terminal_sees_the_points_of_a_running_run() {
+    let scratch = Scratch::new(&[]);
+    assert!(Command::new("mkfifo").arg(scratch.path().join("go")).status().unwrap().success());
+    let script = r#"echo '{"name": "loss", "value": 0.5}' >> "$LINEAGE_METRICS"; read x < go"#;
+    let mut running = Command::new(env!("CARGO_BIN_EXE_lineage"))
+        .args(["run", "--quiet", "--", "sh", "-c", script])
+        .current_dir(scratch.path())
+        .spawn()
+        .unwrap();
+    // Bounded by the test runner's patience alone: how soon it is seen is measured, not tested.
+    let seen = || {
+        let output = scratch.lineage(&["show", "@", "--json"]);
+        let shown: Value = serde_json::from_slice(&output.stdout).ok()?;
+        (shown["metrics"][0]["value"] == 0.5).then(|| shown["run"]["status"].clone())
+    };
+    let status = loop {
+        if let Some(status) = seen() {
+            break status;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status, "running");
+    std::fs::write(scratch.path().join("go"), "\n").unwrap();
+    assert!(running.wait().unwrap().success());
+}
+
+#[test]
+fn what_a_program_says_from_elsewhere_is_recorded_in_its_own_workspace() {
+    let scratch = Scratch::new(&[]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (program, folder) = (env!("CARGO_BIN_EXE_lineage"), elsewhere.path().display());
+    let output =
+        scratch.shell(&format!("cd {folder} && {program} param where elsewhere && {program} metric m 1"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown = scratch.json(&["show", "@", "--json"]);
+    assert_eq!(shown["run"]["parameters"][0]["value"], "elsewhere");
+    assert_eq!(shown["metrics"][0]["name"], "m");
+}
+
+#[test]
+fn a_command_may_remove_its_files_and_our_folder() {
+    for target in [".lineage", "data"] {
+        let scratch = Scratch::new(&[("data/a", "1")]);
+        let output = scratch.shell(&format!("cat data/a > data/b; rm -rf {target}; echo done; exit 5"));
+        assert_eq!(output.status.code(), Some(5), "{target}");
+        assert_eq!(output.stdout, b"done\n");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!stderr.contains("panicked") && stderr.lines().count() <= 3, "{target}: {stderr}");
+        if target == ".lineage" {
+            assert!(stderr.contains("nothing of this run is recorded"), "{stderr}");
+        } else {
+            assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "exit code 5");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn where_nothing_can_be_recorded_nothing_runs_unless_asked() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = Scratch::new(&[]);
+    // A file where the journal should be stops everybody, also root.
+    let journal = scratch.path().join(".lineage/journal");
+    std::fs::remove_dir_all(&journal).unwrap();
+    std::fs::write(&journal, "no folder").unwrap();
+    let refused = scratch.lineage(&["run", "--", "touch", "ran"]);
+    assert_eq!(refused.status.code(), Some(125), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(!scratch.path().join("ran").exists());
+    let output = scratch.lineage(&["run", "--best-effort", "--", "sh", "-c", "echo out; exit 6"]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(6), &b"out\n"[..]));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing is recorded"));
+    let quiet = scratch.lineage(&["run", "--best-effort", "--quiet", "--", "sh", "-c", "kill -TERM $$"]);
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&quiet.status), Some(15));
+    assert_eq!(quiet.stderr, b"");
+    let absent = scratch.lineage(&["run", "--best-effort", "--", "no-such-command"]);
+    assert_eq!(absent.status.code(), Some(127));
+    // A workspace whose folder is not ours to write to.
+    let sealed = Scratch::new(&[]);
+    std::fs::set_permissions(sealed.path().join(".lineage"), std::fs::Permissions::from_mode(0o555)).unwrap();
+    let output = sealed.lineage(&["run", "--best-effort", "--", "sh", "-c", "exit 4"]);
+    assert_eq!(output.status.code(), Some(4));
+    std::fs::set_permissions(sealed.path().join(".lineage"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn no_arguments_are_kept_where_none_shall_be() {
+    let scratch = Scratch::new(&[("a", "1")]);
+    let output = scratch.lineage(&["run", "--no-args", "--", "sh", "-c", "cat a > b; : topsecret"]);
+    assert!(output.status.success());
+    let shown = scratch.lineage(&["show", "@", "--json"]);
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("topsecret"));
+    assert_eq!(remarks(&scratch)[0], "masked: the arguments were not kept, as `--no-args` asked (1)");
+    let again = scratch.lineage(&["rerun", "@"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("the arguments were not kept"));
+}
+
+#[test]
+fn opening_a_file_over_and_over_takes_no_memory() {
+    let scratch = Scratch::new(&[("a", "1")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // The command looks at the memory of its parent, which is us.
+    let peak = |opens: u32| {
+        let program = format!(
+            "for ($i = 0; $i < {opens}; $i++) {{ open(F, '<', 'a') or die; close(F) }}
+             open(S, '<', '/proc/'.getppid().'/status'); print grep {{ /^VmHWM/ }} <S>;"
+        );
+        let output = scratch.lineage(&["run", "--quiet", "--", "perl", "-e", &program]);
+        let line = String::from_utf8(output.stdout).unwrap();
+        line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok())
+    };
+    let (Some(few), Some(many)) = (peak(100), peak(60_000)) else {
+        eprintln!("skipped: there is no perl here");
+        return;
+    };
+    // 60,000 openings of 100 bytes each would be 6 MB.
+    assert!(many < few + 4_000, "{few} KB for 100 openings, {many} KB for 60,000");
+}
+
+/// Starts a command on a terminal of its own, types Ctrl-C once it has printed `ready`, and prints what it printed and how it ended.
+const TYPE_INTERRUPT: &str = r#"
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+printed, typed = b"", False
+while True:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    printed += part
+    if b"ready" in printed and not typed:
+        typed = True
+        os.write(terminal, b"\x03")
+_, status = os.waitpid(child, 0)
+signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
+print(printed.decode().count("hit"), printed.decode().count("tty"), code, signal)
+"#;
+
+#[test]
+fn an_interrupt_typed_once_arrives_once() {
+    let Some(python) = common::python_with(&["pty"]) else { return };
+    let scratch = Scratch::new(&[]);
+    let typed = |script: &str| {
+        let output = Command::new(&python)
+            .args(["-c", TYPE_INTERRUPT, env!("CARGO_BIN_EXE_lineage"), "run", "--", "sh", "-c", script])
+            .current_dir(scratch.path())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let is_terminal = "test -t 0 && test -t 1 && test -t 2 && echo tty";
+    let caught = format!("trap 'echo hit; exit 7' INT; {is_terminal}; echo ready; while :; do sleep 1; done");
+    assert_eq!(typed(&caught), "1 1 7 0");
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "exit code 7");
+    assert_eq!(typed(&format!("{is_terminal}; echo ready; sleep 60")), "0 1 0 2");
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "ended by signal 2");
 }

@@ -5,5 +5,7 @@ pub mod git;
 pub mod ignored;
 pub mod observe;
 pub mod secrets;
+mod streams;
 
 pub use ending::die_of;
+pub use streams::{OutputDiverted, divert_output};

@@ -1,12 +1,15 @@
 //! `lineage metric`, `param`, `used` and `generated`: what a program says of the run it is part of.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
+use crate::ops::Workspace;
 use crate::ops::inside::{Declared, say_files, say_metric, say_parameters};
-use crate::ops::run::RUN_VARIABLE;
+use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
 
 /// Record one point of a metric of the run this is part of.
 #[derive(Args)]
@@ -24,7 +27,7 @@ pub(crate) struct MetricPoint {
 impl MetricPoint {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let run = current_run()?;
-        let workspace = surroundings.workspace()?;
+        let workspace = workspace_of_run(surroundings)?;
         if !self.value.is_finite() {
             // A training that diverges shall not die of telling so.
             output::note(&format!("lineage: metric {} was refused: {} is not finite", self.name, self.value));
@@ -48,7 +51,7 @@ pub(crate) struct ParameterValue {
 impl ParameterValue {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let run = current_run()?;
-        let workspace = surroundings.workspace()?;
+        let workspace = workspace_of_run(surroundings)?;
         say_parameters(&workspace, &surroundings.clock, run, &[(self.name, self.value)])?;
         Ok(0)
     }
@@ -84,7 +87,7 @@ impl GeneratedFiles {
 
 fn declare(surroundings: &Surroundings, paths: &[String], declared: Declared) -> Result<u8> {
     let run = current_run()?;
-    let workspace = surroundings.workspace()?;
+    let workspace = workspace_of_run(surroundings)?;
     let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
     say_files(&workspace, &surroundings.clock, run, &folder, paths, declared)?;
     Ok(0)
@@ -92,8 +95,22 @@ fn declare(surroundings: &Surroundings, paths: &[String], declared: Declared) ->
 
 /// Returns the run that this process is part of.
 fn current_run() -> Result<NodeId> {
-    std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id)).ok_or_else(|| {
+    std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id)).ok_or_else(|| {
         Error::request("this is not part of a run")
             .hint("it is meant for use inside a command under `lineage run -- COMMAND`")
     })
+}
+
+/// Finds the workspace that the run is recorded in: the command may have gone elsewhere, or run in a copy.
+fn workspace_of_run(surroundings: &Surroundings) -> Result<Workspace> {
+    let named = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from);
+    let named = named.map(|root| Workspace::find(&root)).transpose()?.flatten();
+    named.map_or_else(|| surroundings.workspace(), Ok)
+}
+
+/// Reads the key of a run as [`NodeId`] writes it.
+pub(crate) fn run_of(text: &str) -> Option<NodeId> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    let right = digits.len() == 32;
+    right.then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(NodeId::from_u128)
 }

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::capture::observe::Exit;
+use crate::cli::inside::run_of;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
-use crate::ops::run::{CommandRequest, CommandSummary, RUN_VARIABLE, run_command};
+use crate::ops::Workspace;
+use crate::ops::run::{CommandRequest, CommandSummary, RUN_VARIABLE, WORKSPACE_VARIABLE, run_command};
 use crate::render;
 
 /// Run a command and record what it and all its children read and wrote.
@@ -60,7 +62,7 @@ impl Run {
         let best_effort = self.best_effort;
         let command = self.command.clone();
         let request = self.request(surroundings)?;
-        let started = match surroundings.workspace_or_new() {
+        let started = match workspace(surroundings) {
             Ok(workspace) => run_command(&workspace, &surroundings.clock, &request),
             Err(error) => Err(crate::ops::run::NotStarted { exit_code: 125, error }),
         };
@@ -91,7 +93,7 @@ impl Run {
                 .hint("write `--param NAME=VALUE`")),
         });
         let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
-        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id));
+        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id));
         Ok(CommandRequest {
             parameters: parameters.collect::<Result<_>>()?,
             arguments: self.command,
@@ -105,8 +107,18 @@ impl Run {
             with_arguments: !self.no_args,
             parent,
             rerun_of: None,
+            copy: None,
             host: crate::cli::host(),
         })
+    }
+}
+
+/// Finds the workspace: for a run inside a run that has left it, or runs in a copy, that of the run around.
+fn workspace(surroundings: &Surroundings) -> Result<Workspace> {
+    let around = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from).filter(|root| root.is_dir());
+    match (Workspace::find(&surroundings.folder)?, around) {
+        (None, Some(root)) => Workspace::find(&root)?.map_or_else(|| surroundings.workspace_or_new(), Ok),
+        _ => surroundings.workspace_or_new(),
     }
 }
 
@@ -146,8 +158,20 @@ fn run_unrecorded(command: &[OsString]) -> Result<u8> {
         return Err(Error::request("no command to run"));
     };
     match std::process::Command::new(program).args(arguments).status() {
-        Ok(status) => Ok(u8::try_from(status.code().unwrap_or(128) & 0xff).unwrap_or(u8::MAX)),
+        Ok(status) => Ok(exit_code(exit_of(status))),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(127),
         Err(_) => Ok(126),
     }
+}
+
+#[cfg(unix)]
+fn exit_of(status: std::process::ExitStatus) -> Exit {
+    use std::os::unix::process::ExitStatusExt as _;
+    let signal = status.signal().map(|number| Exit::Signal { number, dumped_core: status.core_dumped() });
+    signal.unwrap_or(Exit::Code(status.code().unwrap_or(0)))
+}
+
+#[cfg(not(unix))]
+fn exit_of(status: std::process::ExitStatus) -> Exit {
+    Exit::Code(status.code().unwrap_or(0))
 }

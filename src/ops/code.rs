@@ -18,7 +18,18 @@ use crate::store::Snapshot;
 /// # Errors
 /// A store error where the patch cannot be kept.
 pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> Result<CodeState> {
-    let root = workspace.root();
+    code_state_at(workspace, workspace.root(), snapshot)
+}
+
+/// Reads the code state of a folder that stands for the workspace, as [`code_state`] does.
+///
+/// # Errors
+/// As [`code_state`].
+pub(crate) fn code_state_at(
+    workspace: &Workspace,
+    root: &Path,
+    snapshot: Option<&Snapshot>,
+) -> Result<CodeState> {
     let work_tree = git::work_tree_root(root).unwrap_or_else(|| root.to_owned());
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
     let digests = workspace.digests().clone();

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Role,
     SaidParameters, Step, StepStatus, Timestamp, Used, check_parameters,
 };
-use crate::ops::run::masked_parameter;
+use crate::ops::run::{check_name, masked_parameter};
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
 
@@ -34,6 +34,8 @@ pub fn say_metric(
     step: i64,
 ) -> Result<()> {
     let value = MetricValue::new(value)?;
+    check_name(name)
+        .map_err(|why| Error::request(format!("metric `{}` was refused: {why}", name.escape_debug())))?;
     let at = clock.now();
     say(workspace, at, &Fact::Metrics(vec![Metric { owner: run, name: name.to_owned(), step, at, value }]))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::capture::git::HeadTree;
+use crate::capture::ignored::IgnoreRules;
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::model::{Artifact, ArtifactPath, Digest, Role, RunId, RunKind, RunStatus, Timestamp};
@@ -392,6 +393,7 @@ impl Looking<'_> {
         let written =
             self.files.iter().filter(|file| file.writer.is_some() && file.artifact.path.is_inside());
         let folders: BTreeSet<&[u8]> = written.map(|file| file.artifact.path.folder()).collect();
+        let rules = IgnoreRules::of(root);
         let mut unknown = Vec::new();
         for folder in folders {
             let place = match folder {
@@ -410,8 +412,8 @@ impl Looking<'_> {
                 let Ok(path) = ArtifactPath::within(root, &entry.path()) else {
                     continue;
                 };
-                let recorded = self.snapshot.path_no(&path)?.is_some();
-                if !recorded && asked.has(path.as_bytes()) && !is_tracked(git.as_ref(), &entry.path()) {
+                let passed = self.snapshot.path_no(&path)?.is_some() || rules.ignores(&entry.path(), false);
+                if !passed && asked.has(path.as_bytes()) && !is_tracked(git.as_ref(), &entry.path()) {
                     unknown.push(path);
                 }
             }

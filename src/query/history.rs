@@ -118,6 +118,12 @@ pub fn unique_tail(snapshot: &Snapshot, id: NodeId) -> Result<String> {
     Ok(id.tail(digits))
 }
 
+/// Returns the front of the names of files that a repetition of a run wrote: it ran in a copy of the workspace, where nobody finds
+/// them any more.
+pub fn rerun_name(run: NodeId) -> String {
+    format!("rerun://{}", run.tail(NodeId::TAIL_DIGITS))
+}
+
 /// Something that happened to a file.
 #[derive(Debug, Clone)]
 pub struct FileChange {

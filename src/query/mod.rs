@@ -13,7 +13,7 @@ mod staleness;
 pub use ancestry::{
     Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of_steps, upstream, upstream_of_steps,
 };
-pub use history::{FileChange, RunView, file_history, last_values, run_view, runs, unique_tail};
+pub use history::{FileChange, RunView, file_history, last_values, rerun_name, run_view, runs, unique_tail};
 pub use origin::{Origin, Write, origin, writers};
 pub use report::{CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, files, report};
 pub use selector::{RunSelector, find_run, latest_run};

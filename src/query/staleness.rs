@@ -172,6 +172,10 @@ fn step_name(snapshot: &Snapshot, step: StepNo) -> Result<Option<(StepName, RunN
     let (Some(record), Some(edges)) = (snapshot.step_without_edges(step)?, snapshot.edges(step)?) else {
         return Ok(None);
     };
+    // A repetition wrote elsewhere to compare, not to take the place of anything.
+    if snapshot.run(edges.run)?.is_some_and(|run| run.rerun_of.is_some()) {
+        return Ok(None);
+    }
     let parameters = record.parameters.into_iter().filter(|(name, _)| name != TOOL);
     Ok(Some(((record.name, record.subject, parameters.collect()), edges.run)))
 }

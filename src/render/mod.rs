@@ -2,13 +2,14 @@
 
 pub mod diff;
 pub mod graph;
+pub mod import;
 pub mod log;
 mod notes;
 pub mod pipeline;
+pub mod rerun;
 pub mod research;
 pub mod show;
 pub mod show_json;
-pub mod split;
 pub mod status;
 mod units;
 pub mod verify;

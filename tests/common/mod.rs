@@ -273,3 +273,26 @@ pub fn only<'a>(names: &'a [String], parts: &[&str]) -> &'a str {
     assert_eq!(found.len(), 1, "{parts:?} in {names:#?}");
     found[0]
 }
+
+/// A Python that has these modules: that named in `LINEAGE_TEST_PYTHON`, else that of `target/python`, else the system's; `None`,
+/// and a line that says so, where there is none.
+pub fn python_with(modules: &[&str]) -> Option<PathBuf> {
+    let prepared = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
+    let python = match std::env::var_os("LINEAGE_TEST_PYTHON") {
+        Some(named) => PathBuf::from(named),
+        None if prepared.is_file() => prepared,
+        None => {
+            let ask = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+            let found = ask.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+            PathBuf::from(found.unwrap_or_default().trim())
+        }
+    };
+    for module in modules {
+        let import = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+        if !import.is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: there is no Python with `{module}` at `{}`", python.display());
+            return None;
+        }
+    }
+    Some(python)
+}

@@ -7,6 +7,7 @@
 //! (gix's trust model; `safe.directory` lifts that, as it does for git).
 
 mod binary;
+mod checkout;
 mod head_tree;
 mod history;
 mod open;
@@ -24,9 +25,10 @@ use std::path::{Path, PathBuf};
 use crate::digests::Digests;
 use crate::error::Result;
 
+pub use checkout::{apply_patch, check_out};
 pub use head_tree::{HeadTree, InGit};
 pub use history::{ChangedFiles, changed_between, is_ancestor};
-pub use open::{witnesses, work_tree_root};
+pub use open::work_tree_root;
 
 /// What kind of repository stands behind a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use gix::hash::ObjectId;
 use crate::error::{Error, Result};
 
 /// Variables with which git tells its hooks which repository they are for. They may name another one than `root` is in.
-const REPOSITORY_VARIABLES: [&str; 8] = [
+pub(super) const REPOSITORY_VARIABLES: [&str; 8] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -31,22 +31,6 @@ pub fn work_tree_root(folder: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(folder).ok()?;
     let resolved = absolute.canonicalize().unwrap_or(absolute);
     resolved.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
-}
-
-/// Returns the files that tell, by a change of their metadata, that the commit, the branch or the index of the repository that
-/// `root` is in may have changed; none without a repository, or where it cannot be read.
-pub fn witnesses(root: &Path) -> Vec<PathBuf> {
-    let Ok(Some(repo)) = open(root) else {
-        return Vec::new();
-    };
-    let (own, shared) = (repo.git_dir(), repo.common_dir());
-    let mut files = vec![own.join("HEAD"), repo.index_path(), shared.join("packed-refs")];
-    if let Ok(Some(branch)) = repo.head_name()
-        && let Ok(branch) = gix::path::from_bstr(branch.as_bstr())
-    {
-        files.push(shared.join(branch));
-    }
-    files
 }
 
 /// Opens the repository that `root` is in, or `None` when it is in none.

@@ -1,13 +1,62 @@
 //! The environment of a run: interpreters, libraries and packages as one list with one digest, instead of thousands of edges.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Writes the list: first the Python packages that were really imported, with their versions, then every file with its size and
-/// the time of its last change. Equal surroundings give equal bytes.
-pub fn list(files: &[(PathBuf, u64, i64)]) -> Vec<u8> {
+use crate::capture::secrets;
+
+/// The variables that are kept: they change what programs compute, and hold no secrets. Nothing else of a command's environment is
+/// looked at.
+const VARIABLES: &[&str] = &[
+    "CONDA_DEFAULT_ENV",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "HF_HUB_OFFLINE",
+    "LANG",
+    "LC_ALL",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "PYTHONOPTIMIZE",
+    "PYTHONPATH",
+    "SOURCE_DATE_EPOCH",
+    "TF_DETERMINISTIC_OPS",
+    "TOKENIZERS_PARALLELISM",
+    "TZ",
+    "VIRTUAL_ENV",
+];
+/// A variable with a longer value is not kept.
+const VALUE_MAX_BYTES: usize = 1_000;
+/// The front of a variable's line.
+const VARIABLE: &str = "variable ";
+
+/// Returns the variables of a command's environment that are kept.
+pub fn variables(environment: &[(OsString, OsString)]) -> BTreeMap<String, String> {
+    let kept = environment.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    kept.filter(|(name, value)| {
+        let fits = value.len() <= VALUE_MAX_BYTES && !value.chars().any(char::is_control);
+        VARIABLES.contains(name) && fits && secrets::masked_word(value) == **value
+    })
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// Reads the variables back out of a list.
+pub(crate) fn variables_of(list: &str) -> impl Iterator<Item = (&str, &str)> {
+    list.lines().filter_map(|line| line.strip_prefix(VARIABLE)?.split_once('='))
+}
+
+/// Writes the list: first the variables that are kept, then the Python packages that were really imported, with their versions,
+/// then every file with its size and the time of its last change. Equal surroundings give equal bytes.
+pub fn list(variables: &BTreeMap<String, String>, files: &[(PathBuf, u64, i64)]) -> Vec<u8> {
     let mut text = String::new();
+    for (name, value) in variables {
+        text.push_str(&format!("{VARIABLE}{name}={value}\n"));
+    }
     for (name, version) in python_packages(files) {
         text.push_str(&format!("python package {name} {version}\n"));
     }
@@ -97,11 +146,28 @@ mod tests {
             fs::write(info.join("top_level.txt"), top_level).unwrap();
         }
         let read = ["numpy/__init__.py", "sklearn/base.py"].map(|file| (packages.join(file), 10, 20));
-        let text = String::from_utf8(list(&read)).unwrap();
+        let text = String::from_utf8(list(&BTreeMap::new(), &read)).unwrap();
         assert!(
             text.starts_with("python package numpy 2.1.0\npython package scikit_learn 1.5.0\n"),
             "{text}"
         );
         assert!(!text.contains("unused"));
+    }
+
+    #[test]
+    fn only_variables_that_change_results_and_hold_no_secrets_are_kept() {
+        let environment = [
+            ("AWS_SECRET_ACCESS_KEY", "abc"),
+            ("PYTHONHASHSEED", "0"),
+            ("PATH", "/bin"),
+            ("TZ", "UTC\n"),
+            ("PYTHONPATH", "https://me:pw@host/"),
+            ("LANG", "C"),
+        ]
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let kept = variables(&environment);
+        let text = String::from_utf8(list(&kept, &[(PathBuf::from("/usr/bin/x"), 1, 2)])).unwrap();
+        assert_eq!(text, "variable LANG=C\nvariable PYTHONHASHSEED=0\n/usr/bin/x 1 2\n");
+        assert_eq!(variables_of(&text).collect::<Vec<_>>(), [("LANG", "C"), ("PYTHONHASHSEED", "0")]);
     }
 }

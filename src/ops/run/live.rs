@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::error::Result;
 use crate::journal::Writer;
-use crate::model::{Fact, Metric, NodeId};
+use crate::model::{Fact, Metric, NodeId, Remark, RemarkKind};
 use crate::ops::run::metrics::{self, Point};
 use crate::ops::{Clock, Workspace};
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
-/// As many bytes are taken at once; a line longer than this is refused.
+/// As many bytes are taken at once, however much was written meanwhile.
+const TAKE_MAX_BYTES: u64 = 4 << 20;
+/// A longer line is refused.
 const LINE_MAX_BYTES: usize = 1 << 20;
-/// As many refused lines are told.
+/// As many refused lines are told one by one.
 const REFUSED_MAX: usize = 20;
 
 /// Follows the metrics file of one run.
@@ -26,9 +29,11 @@ pub struct Live<'a> {
     path: PathBuf,
     offset: u64,
     unfinished: Vec<u8>,
+    /// The line that is being read is too long: the rest of it is passed over.
+    passing_over: bool,
     writer: Option<Writer>,
-    /// Lines that were refused, and why.
-    pub refused: Vec<String>,
+    refused: Vec<String>,
+    refused_more: u64,
 }
 
 impl<'a> Live<'a> {
@@ -41,39 +46,69 @@ impl<'a> Live<'a> {
             path: path.to_owned(),
             offset: 0,
             unfinished: Vec::new(),
+            passing_over: false,
             writer: None,
             refused: Vec::new(),
+            refused_more: 0,
         }
     }
 
     /// Follows the file until `ended`, then takes what is left.
     pub fn follow(&mut self, ended: &AtomicBool) {
         while !ended.load(Ordering::Acquire) {
-            self.take();
-            std::thread::park_timeout(PAUSE);
+            if !self.take() {
+                std::thread::park_timeout(PAUSE);
+            }
         }
-        self.take();
-        if !self.unfinished.is_empty() {
-            let line = std::mem::take(&mut self.unfinished);
-            self.take_lines(&line);
-        }
+        while self.take() {}
+        // A program that was killed may have left half a line, which is refused, or one that lacks its end only.
+        let line = std::mem::take(&mut self.unfinished);
+        self.take_lines(&line);
     }
 
-    /// Takes the lines that are whole by now.
-    fn take(&mut self) {
+    /// Returns what was refused.
+    pub fn remarks(self) -> impl Iterator<Item = Remark> {
+        let more = self.refused_more;
+        let rest = (more > 0).then(|| Remark {
+            kind: RemarkKind::Refused,
+            text: "more metric lines were refused".to_owned(),
+            count: more,
+        });
+        self.refused.into_iter().map(|why| Remark::new(RemarkKind::Refused, why)).chain(rest)
+    }
+
+    /// Takes the lines that are whole by now; returns true where there may be more at once.
+    fn take(&mut self) -> bool {
         let mut fresh = std::mem::take(&mut self.unfinished);
+        let before = fresh.len();
         let read = File::open(&self.path).and_then(|mut file| {
             file.seek(SeekFrom::Start(self.offset))?;
-            file.read_to_end(&mut fresh)
+            file.take(TAKE_MAX_BYTES).read_to_end(&mut fresh)
         });
-        self.offset += read.unwrap_or(0) as u64;
+        if read.is_err() {
+            // What was read before the error counts; the rest is read again.
+            self.offset += (fresh.len() - before) as u64;
+        }
+        let read = read.unwrap_or(0) as u64;
+        self.offset += read;
         let end = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.unfinished = fresh.split_off(end);
-        if self.unfinished.len() > LINE_MAX_BYTES {
-            self.unfinished.clear();
-            self.refuse("a metric line of more than a megabyte was refused".to_owned());
+        let mut lines = fresh.as_slice();
+        if self.passing_over
+            && let Some(end) = lines.iter().position(|byte| *byte == b'\n')
+        {
+            lines = &lines[end + 1..];
+            self.passing_over = false;
         }
-        self.take_lines(&fresh);
+        self.take_lines(lines);
+        if self.unfinished.len() > LINE_MAX_BYTES || self.passing_over {
+            if !self.passing_over {
+                self.refuse("a metric line of more than a megabyte was refused".to_owned());
+            }
+            self.unfinished.clear();
+            self.passing_over = true;
+        }
+        read == TAKE_MAX_BYTES
     }
 
     fn take_lines(&mut self, bytes: &[u8]) {
@@ -94,27 +129,106 @@ impl<'a> Live<'a> {
     fn refuse(&mut self, why: String) {
         if self.refused.len() < REFUSED_MAX {
             self.refused.push(why);
+        } else {
+            self.refused_more += 1;
         }
     }
 
-    fn record(&mut self, points: Vec<Point>) -> crate::error::Result<()> {
-        let at = self.clock.now();
+    fn record(&mut self, points: Vec<Point>) -> Result<()> {
+        let start = self.clock.now();
+        // Each point has a moment of its own, so that of those without a step the last is known.
+        let last = start.plus_micros(points.len() as i64);
+        self.clock.not_before(last);
         let owner = self.run;
-        let points = points.into_iter().map(|point| Metric {
+        let points = points.into_iter().zip(0..).map(|(point, later)| Metric {
             owner,
             name: point.name,
             step: point.step,
-            at,
+            at: start.plus_micros(later),
             value: point.value,
         });
-        if self.writer.is_none() {
-            let segment = NodeId::new(at).as_u128();
-            self.writer = Some(Writer::create(self.workspace.disk(), &self.workspace.journal(), segment)?);
-        }
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
+        let fact = Fact::Metrics(points.collect());
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let segment = NodeId::new(start).as_u128();
+                none.insert(Writer::create(self.workspace.disk(), &self.workspace.journal(), segment)?)
+            }
         };
-        writer.append(&Fact::Metrics(points.collect()))?;
+        writer.append(&fact)?;
         writer.commit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::query::last_values;
+
+    /// Writes the pieces to the file one after the other, looks after each, and returns what is recorded and refused.
+    fn check(pieces: &[&str], expected: &str, refused: usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let run = NodeId::from_u128(7);
+        let path = folder.path().join("points");
+        let mut live = Live::new(&workspace, &clock, run, &path);
+        for piece in pieces {
+            use std::io::Write as _;
+            let mut file = File::options().create(true).append(true).open(&path).unwrap();
+            file.write_all(piece.as_bytes()).unwrap();
+            live.take();
+        }
+        live.follow(&AtomicBool::new(true));
+        let remarks: Vec<Remark> = live.remarks().collect();
+        assert_eq!(remarks.iter().map(|remark| remark.count as usize).sum::<usize>(), refused, "{remarks:?}");
+        let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
+        let found: Vec<String> =
+            points.iter().map(|p| format!("{}@{}={}", p.name, p.step, p.value.get())).collect();
+        assert_eq!(found.join(" "), expected);
+        if !points.is_empty() {
+            assert_eq!(last_values(&points).len(), 1);
+        }
+    }
+
+    #[test]
+    fn lines_count_when_they_are_whole() {
+        let whole = "{\"name\": \"a\", \"value\": 1, \"step\": 1}\n";
+        check(&[whole], "a@1=1", 0);
+        check(&[&whole[..10], &whole[10..]], "a@1=1", 0);
+        check(&[whole, "{\"name\": \"a\", \"val"], "a@1=1", 1);
+        check(&[whole, "{\"name\": \"a\", \"value\": 2}"], "a@0=2 a@1=1", 0);
+        check(&["nonsense\n\n", whole], "a@1=1", 1);
+        check(&[], "", 0);
+    }
+
+    #[test]
+    fn a_line_without_end_is_passed_over_and_takes_no_memory() {
+        let long = "x".repeat(LINE_MAX_BYTES + 1);
+        let whole = "{\"name\": \"a\", \"value\": 1}\n";
+        check(&[whole, &long, &long, "\n", whole], "a@0=1 a@0=1", 1);
+        check(&[&long, &long], "", 1);
+    }
+
+    #[test]
+    fn refused_lines_are_counted_beyond_those_that_are_named() {
+        check(&["x\n".repeat(1_000).as_str()], "", 1_000);
+    }
+
+    #[test]
+    fn points_without_a_step_keep_their_order() {
+        let points: String =
+            (0..500).map(|n| format!("{{\"name\": \"a\", \"value\": {}}}\n", 500 - n)).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let path = folder.path().join("points");
+        std::fs::write(&path, points).unwrap();
+        let run = NodeId::from_u128(7);
+        Live::new(&workspace, &clock, run, &path).follow(&AtomicBool::new(true));
+        let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
+        assert_eq!(points.len(), 500);
+        assert_eq!(last_values(&points)[0].value.get(), 1.0);
     }
 }

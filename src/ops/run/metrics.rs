@@ -1,8 +1,12 @@
-//! Metrics that a command writes: `metrics.json` at its end, and lines of JSON while it runs.
+//! Metrics that a command writes: a document at its end, JSON or YAML, and lines of JSON while it runs.
+
+mod document;
 
 use serde_json::Value;
 
 use crate::model::MetricValue;
+
+pub use document::{Form, from_document};
 
 /// A point as a program wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,39 +21,18 @@ pub struct Point {
 
 /// Longer names are refused.
 const NAME_MAX_BYTES: usize = 250;
-/// A document nested deeper gives no metrics.
-const DEPTH_MAX: usize = 8;
 
-/// Reads the metrics in a JSON document: every number in it, nested names joined by `.`; a field `metrics`, if there is one, is
-/// taken for the whole. Returns what could not be taken as lines for people.
-pub fn from_document(bytes: &[u8]) -> (Vec<Point>, Vec<String>) {
-    let document: Value = match serde_json::from_slice(bytes) {
-        Ok(document) => document,
-        Err(cause) => return (Vec::new(), vec![format!("no metrics were read: {cause}")]),
-    };
-    let whole = document.get("metrics").filter(|metrics| metrics.is_object()).unwrap_or(&document);
-    let (mut points, mut refused) = (Vec::new(), Vec::new());
-    collect(whole, "", 0, &mut points, &mut refused);
-    (points, refused)
-}
-
-fn collect(value: &Value, name: &str, depth: usize, points: &mut Vec<Point>, refused: &mut Vec<String>) {
-    match value {
-        Value::Number(number) => match number.as_f64().map(MetricValue::new) {
-            Some(Ok(value)) if !name.is_empty() && name.len() <= NAME_MAX_BYTES => {
-                points.push(Point { name: name.to_owned(), value, step: 0 });
-            }
-            _ => {
-                refused.push(format!("metric `{}` was refused: it is no finite number", name.escape_debug()))
-            }
-        },
-        Value::Object(fields) if depth < DEPTH_MAX => {
-            for (key, value) in fields {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                collect(value, &name, depth + 1, points, refused);
-            }
-        }
-        _ => {}
+/// Checks the name of a metric.
+///
+/// # Errors
+/// Says, for people, what is wrong with it.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        Err("it has no name")
+    } else if name.len() > NAME_MAX_BYTES || name.chars().any(char::is_control) {
+        Err("its name is too long or holds control characters")
+    } else {
+        Ok(())
     }
 }
 
@@ -58,14 +41,14 @@ fn collect(value: &Value, name: &str, depth: usize, points: &mut Vec<Point>, ref
 /// # Errors
 /// Says, for people, why the line is refused.
 pub fn from_line(line: &str) -> Result<Point, String> {
-    let shown: String = line.chars().take(120).collect();
-    let refused = |why: &str| format!("metric line `{}` was refused: {why}", shown.escape_debug());
+    let refused = |why: &str| {
+        let shown: String = line.chars().take(120).collect();
+        format!("metric line `{shown}` was refused: {why}")
+    };
     let value: Value = serde_json::from_str(line).map_err(|cause| refused(&cause.to_string()))?;
     let name = value.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| refused("it has no `name`"))?;
-    if name.len() > NAME_MAX_BYTES || name.chars().any(char::is_control) {
-        return Err(refused("its name is too long or holds control characters"));
-    }
+    check_name(name).map_err(refused)?;
     let number =
         value.get("value").and_then(Value::as_f64).ok_or_else(|| refused("its `value` is no number"))?;
     let number = MetricValue::new(number).map_err(|error| refused(error.message()))?;
@@ -79,23 +62,6 @@ pub fn from_line(line: &str) -> Result<Point, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(document: &str, expected: &str) {
-        let (points, refused) = from_document(document.as_bytes());
-        let mut lines: Vec<String> = points.iter().map(|p| format!("{}={}", p.name, p.value.get())).collect();
-        lines.extend(refused);
-        assert_eq!(lines.join("\n"), expected);
-    }
-
-    #[test]
-    fn every_number_of_a_document_is_a_metric() {
-        check(
-            r#"{"accuracy": 0.9, "eval": {"f1": 0.5, "name": "x"}, "n": 3}"#,
-            "accuracy=0.9\neval.f1=0.5\nn=3",
-        );
-        check(r#"{"run_id": 7, "metrics": {"loss": 1e-3}}"#, "loss=0.001");
-        check(r#"{"loss": NaN}"#, "no metrics were read: expected value at line 1 column 10");
-    }
 
     #[test]
     fn a_line_that_is_no_finite_number_is_refused_by_name() {

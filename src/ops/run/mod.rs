@@ -24,10 +24,12 @@ use crate::model::{
     Remark, RemarkKind, Remarks, Role, Run, RunKind, RunStatus, Step, StepStatus, Timestamp, Used,
     check_parameters,
 };
-use crate::ops::code::code_state;
+use crate::ops::code::code_state_at;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
+pub(crate) use environment::variables_of;
 use live::Live;
+pub(crate) use metrics::check_name;
 use roles::Place;
 use steps::Outcome;
 
@@ -35,6 +37,8 @@ use steps::Outcome;
 pub const RUN_VARIABLE: &str = "LINEAGE_RUN";
 /// Names the file that takes metrics while a run goes on.
 pub const METRICS_VARIABLE: &str = "LINEAGE_METRICS";
+/// Names the workspace that a run is recorded in to programs that are part of it, wherever they go.
+pub const WORKSPACE_VARIABLE: &str = "LINEAGE_WORKSPACE";
 
 /// A command to observe.
 #[derive(Debug, Clone)]
@@ -63,8 +67,29 @@ pub struct CommandRequest {
     pub parent: Option<NodeId>,
     /// The run whose command this runs again.
     pub rerun_of: Option<NodeId>,
+    /// The copy of the workspace in which it runs; by default the workspace itself.
+    pub copy: Option<WorkspaceCopy>,
     /// The machine's name.
     pub host: String,
+}
+
+/// A folder that stands for the workspace while a command runs.
+///
+/// What the command reads there is what was put there, and is named as in the workspace. What it writes there never lay in the
+/// workspace, and is named below `name`.
+#[derive(Debug, Clone)]
+pub struct WorkspaceCopy {
+    /// The folder, absolute and free of symbolic links.
+    pub root: PathBuf,
+    /// The front of the names of what is written there: `rerun://e55a90bd`.
+    pub name: String,
+}
+
+impl CommandRequest {
+    /// Returns the folder that is the workspace's root to the command.
+    fn root<'a>(&'a self, workspace: &'a Workspace) -> &'a Path {
+        self.copy.as_ref().map_or(workspace.root(), |copy| &copy.root)
+    }
 }
 
 /// What came of it.
@@ -109,7 +134,7 @@ pub fn run_command(
     let _ = workspace.disk().create_folders(&workspace.folder().join("live"));
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let ended = AtomicBool::new(false);
-    let rules = IgnoreRules::of(workspace.root());
+    let rules = IgnoreRules::of(request.root(workspace));
     let observed = std::thread::scope(|scope| {
         let follower = std::thread::Builder::new().spawn_scoped(scope, || live.follow(&ended));
         let observed = observe_command(workspace, clock, request, &run, &metrics_path, &rules);
@@ -120,10 +145,7 @@ pub fn run_command(
         }
         observed
     });
-    let refused = std::mem::take(&mut live.refused);
-    let mut remarks: Vec<Remark> =
-        refused.into_iter().map(|why| Remark::new(RemarkKind::Refused, why)).collect();
-    drop(live);
+    let mut remarks: Vec<Remark> = live.remarks().collect();
     let _ = std::fs::remove_file(&metrics_path);
     let observation = match observed {
         Ok(observation) => observation,
@@ -153,6 +175,11 @@ pub fn run_command(
     match recording.finish(status, code, reason) {
         Ok(warnings) => remarks.extend(warnings.into_iter().map(fault)),
         Err(error) => remarks.push(fault(format!("the end of the run was not recorded: {error}"))),
+    }
+    if !workspace.journal().is_dir() {
+        // What was written to it went with it, without an error.
+        let gone = "the command removed the journal: nothing of this run is recorded";
+        remarks.insert(0, fault(gone.to_owned()));
     }
     Ok(CommandSummary { run: Some(run), exit: observation.exit, level, counts, remarks })
 }
@@ -198,11 +225,12 @@ fn check_program(request: &CommandRequest) -> Result<(), NotStarted> {
 
 fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Result<Recording> {
     let snapshot = workspace.store().snapshot()?;
-    let code = code_state(workspace, snapshot.as_ref())?;
+    let root = request.root(workspace);
+    let code = code_state_at(workspace, root, snapshot.as_ref())?;
     drop(snapshot);
     let arguments: Vec<String> = request.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let program = Path::new(&arguments[0]).file_name().map(|name| name.to_string_lossy().into_owned());
-    let folder = request.folder.strip_prefix(workspace.root()).unwrap_or(&request.folder);
+    let folder = request.folder.strip_prefix(root).unwrap_or(&request.folder);
     let (shown, parameters, masked) = masked(request, &arguments);
     let request = RunRequest {
         name: request.name.clone().or(program).unwrap_or_else(|| "command".to_owned()),
@@ -256,9 +284,18 @@ pub(crate) fn is_ignored_place(path: &Path, root: &Path) -> bool {
     roles::place(path, root, None) == Place::Ignored
 }
 
-fn home(request: &CommandRequest) -> Option<PathBuf> {
-    let home =
-        request.environment.iter().find(|(key, _)| key == "HOME").map(|(_, value)| PathBuf::from(value))?;
+/// Returns true for a place that a run's own files lie in, neither caches nor what systems and tools are made of.
+pub(crate) fn is_work_place(path: &Path, root: &Path, environment: &[(OsString, OsString)]) -> bool {
+    roles::place(path, root, home(environment).as_deref()) == Place::Work
+}
+
+/// Returns true for what is code by its name.
+pub(crate) fn is_code(path: &ArtifactPath) -> bool {
+    path.on_disk(Path::new("")).is_some_and(|path| roles::is_code_name(&path))
+}
+
+fn home(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
+    let home = environment.iter().find(|(key, _)| key == "HOME").map(|(_, value)| PathBuf::from(value))?;
     home.canonicalize().ok()
 }
 
@@ -271,11 +308,15 @@ fn observe_command(
     rules: &IgnoreRules,
 ) -> Result<Observation, Refusal> {
     let mut environment = request.environment.clone();
-    environment.retain(|(key, _)| key != RUN_VARIABLE && key != METRICS_VARIABLE);
-    environment.push((RUN_VARIABLE.into(), run.id.to_string().into()));
-    environment.push((METRICS_VARIABLE.into(), metrics_path.into()));
-    let root = workspace.root();
-    let home = home(request);
+    let own = [
+        (RUN_VARIABLE, run.id.to_string().into()),
+        (METRICS_VARIABLE, metrics_path.into()),
+        (WORKSPACE_VARIABLE, workspace.root().into()),
+    ];
+    environment.retain(|(key, _)| own.iter().all(|(name, _)| key != name));
+    environment.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
+    let root = request.root(workspace);
+    let home = home(&request.environment);
     let now = || clock.now().micros();
     let is_work = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
     let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false);
@@ -315,29 +356,41 @@ fn record(
     rules: &IgnoreRules,
     remarks: &mut Vec<Remark>,
 ) -> Result<(usize, usize, usize)> {
-    let head = HeadTree::open(workspace.root()).ok().flatten();
-    let declared_metrics: BTreeSet<PathBuf> =
-        request.metrics.iter().map(|path| request.folder.join(path)).collect();
-    let home = home(request);
-    let streams = streams_outside(workspace.root());
+    let root = request.root(workspace);
+    let head = HeadTree::open(root).ok().flatten();
+    let named_metrics = request.metrics.as_ref().map(|path| {
+        let path = request.folder.join(path);
+        path.canonicalize().unwrap_or(path)
+    });
+    let home = home(&request.environment);
+    let streams = streams_outside(root);
     let around = steps::Surroundings {
         streams: &streams,
-        root: workspace.root(),
+        root,
+        copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
         home: home.as_deref(),
         head: head.as_ref(),
         with_arguments: request.with_arguments,
-        metrics: &declared_metrics,
+        metrics: named_metrics.as_deref(),
         rules,
         run: recording.run().id,
     };
     let Outcome { mut steps, environment, metrics, left_out } = steps::steps(observation, &around);
+    if let Some(path) = named_metrics.filter(|path| !metrics.contains(path)) {
+        let text = format!("`{}` gave no metrics: the command did not write it", shown(&path, root));
+        remarks.push(Remark::new(RemarkKind::NotObserved, text));
+    }
     if left_out > 0 {
         let text = format!("files that `{IGNORE_FILE}` names are not recorded");
         remarks.push(Remark { kind: RemarkKind::LeftOut, text, count: left_out });
     }
     remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
     declared::add(workspace, recording, request, observation, &mut steps, remarks);
-    add_environment(workspace, recording, observation, &environment, &mut steps)?;
+    let variables = environment::variables(&request.environment);
+    let list = environment::list(&variables, &environment);
+    if !(variables.is_empty() && environment.is_empty()) {
+        add_environment(workspace, recording, observation, &list, &mut steps)?;
+    }
     let mut files: [BTreeSet<ArtifactPath>; 3] = Default::default();
     let written: BTreeSet<&ArtifactPath> =
         steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact.path).collect();
@@ -353,7 +406,7 @@ fn record(
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;
     }
-    record_metrics(recording, &metrics, remarks)?;
+    record_metrics(root, recording, &metrics, remarks)?;
     recording.commit()?;
     Ok((files[0].len(), files[1].len(), files[2].len()))
 }
@@ -371,14 +424,10 @@ fn add_environment(
     workspace: &Workspace,
     recording: &Recording,
     observation: &Observation,
-    files: &[(PathBuf, u64, i64)],
+    list: &[u8],
     steps: &mut Vec<Step>,
 ) -> Result<()> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let list = environment::list(files);
-    let digest = workspace.contents().keep(&list)?;
+    let digest = workspace.contents().keep(list)?;
     let edge = Used {
         artifact: Artifact {
             path: ArtifactPath::new(format!("environment://{}", recording.run().host))?,
@@ -421,12 +470,26 @@ fn whole_step(
 }
 
 /// Reads the metrics files that the command wrote.
-fn record_metrics(recording: &mut Recording, files: &[PathBuf], remarks: &mut Vec<Remark>) -> Result<()> {
+fn record_metrics(
+    root: &Path,
+    recording: &mut Recording,
+    files: &[PathBuf],
+    remarks: &mut Vec<Remark>,
+) -> Result<()> {
     for file in files {
-        let Ok(bytes) = std::fs::read(file) else { continue };
-        let (points, refused) = metrics::from_document(&bytes);
-        let refused = refused.into_iter().map(|why| format!("{}: {why}", file.display()));
-        remarks.extend(refused.map(|why| Remark::new(RemarkKind::Refused, why)));
+        let mut refuse = |why: String| {
+            let text = format!("{}: {why}", shown(file, root));
+            remarks.push(Remark::new(RemarkKind::Refused, text));
+        };
+        let bytes = match read_metrics(file) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                refuse(format!("no metrics were read: {why}"));
+                continue;
+            }
+        };
+        let (points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
+        refused.into_iter().for_each(refuse);
         if points.is_empty() {
             continue;
         }
@@ -442,4 +505,26 @@ fn record_metrics(recording: &mut Recording, files: &[PathBuf], remarks: &mut Ve
         recording.add(&Fact::Metrics(points.collect()))?;
     }
     Ok(())
+}
+
+/// No larger document of metrics is read.
+const METRICS_MAX_BYTES: u64 = 16 << 20;
+
+fn read_metrics(file: &Path) -> Result<Vec<u8>, String> {
+    use std::io::Read as _;
+    let metadata = std::fs::metadata(file).map_err(|cause| cause.to_string())?;
+    // Reading a pipe may never come to an end.
+    if !metadata.is_file() || metadata.len() > METRICS_MAX_BYTES {
+        return Err(format!("it is no file of at most {METRICS_MAX_BYTES} bytes"));
+    }
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file);
+    let read = opened.and_then(|file| file.take(METRICS_MAX_BYTES).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|cause| cause.to_string())
+}
+
+/// Writes a path as it is named in the workspace.
+fn shown(path: &Path, root: &Path) -> String {
+    ArtifactPath::within(root, path)
+        .map_or_else(|_| path.to_string_lossy().escape_debug().to_string(), |path| path.to_string())
 }

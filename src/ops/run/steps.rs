@@ -18,8 +18,10 @@ use crate::ops::run::roles::{self, Place};
 
 /// What is known about the surroundings of an observed command.
 pub struct Surroundings<'a> {
-    /// The workspace's root.
+    /// The workspace's root, or the folder that stands for it.
     pub root: &'a Path,
+    /// Where a copy stands for the workspace: the front of the names of what is written there.
+    pub copy: Option<&'a str>,
     /// The user's home.
     pub home: Option<&'a Path>,
     /// The commit's tree, to compare code with.
@@ -28,8 +30,8 @@ pub struct Surroundings<'a> {
     pub with_arguments: bool,
     /// Files that are none of the command's doing: where its standard streams went, outside the workspace.
     pub streams: &'a BTreeSet<PathBuf>,
-    /// Files that are metrics.
-    pub metrics: &'a BTreeSet<PathBuf>,
+    /// A file of metrics besides `metrics.json`.
+    pub metrics: Option<&'a Path>,
     /// Which files are none of the work.
     pub rules: &'a IgnoreRules,
     /// The run.
@@ -174,17 +176,17 @@ impl Files {
         if matches!(file.class, Class::Temporary | Class::Untouched) {
             return;
         }
-        if around.rules.ignores(&file.path, false) {
-            self.left_out += 1;
-            return;
-        }
         let Ok(path) = ArtifactPath::within(around.root, &file.path) else {
             return;
         };
-        let is_metrics = around.metrics.contains(&file.path)
+        let is_metrics = around.metrics == Some(&file.path)
             || (file.path.file_name().is_some_and(|name| name == "metrics.json") && path.is_inside());
         if is_metrics && file.after().is_some_and(|after| after.was_written) {
             self.metrics.push(file.path.clone());
+        }
+        if around.rules.ignores(&file.path, false) {
+            self.left_out += 1;
+            return;
         }
         let last = file.versions.len() - 1;
         for (number, version) in file.versions.iter().enumerate() {
@@ -197,12 +199,23 @@ impl Files {
             } else {
                 role_of(file, &digest, executed, around)
             };
-            let artifact = Artifact { path: path.clone(), digest, size_bytes: content.size_bytes };
+            let path = match around.copy.filter(|_| version.was_written && path.is_inside()) {
+                Some(copy) => below(copy, &path),
+                None => path.clone(),
+            };
+            let artifact = Artifact { path, digest, size_bytes: content.size_bytes };
             let lasting = !version.was_written || (number == last && file.exists);
             self.known
                 .insert((index, number), Known { artifact, role, lasting, was_written: version.was_written });
         }
     }
+}
+
+/// Names a file that was written in a copy of the workspace.
+fn below(copy: &str, path: &ArtifactPath) -> ArtifactPath {
+    let bytes = [copy.as_bytes(), b"/", path.as_bytes()].concat();
+    // Only a path of the greatest length becomes too long; it keeps its own name then.
+    ArtifactPath::from_bytes(bytes).unwrap_or_else(|_| path.clone())
 }
 
 /// Decides whether an input is data or code, and whether git has the code as it was read.

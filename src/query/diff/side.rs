@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, CodeState, Parameter, Role, Step, StepStatus, Timestamp};
 use crate::query::diff::{DiffRun, StepEnd};
+use crate::query::history::rerun_name;
 use crate::query::report::RunHead;
 use crate::store::Snapshot;
 
@@ -76,6 +77,10 @@ impl Side {
 
     /// Writes a path or an argument without what names this run in it.
     pub fn neutral(&self, text: &str) -> String {
+        let text = match self.head.view.run.rerun_of {
+            Some(original) => text.replace(&format!("{}/", rerun_name(original)), ""),
+            None => text.to_owned(),
+        };
         let text = text.replace(&self.folder_name, "{run}");
         text.replace(self.head.view.run.run_id.as_str(), "{run_id}")
     }

@@ -5,6 +5,7 @@ mod commands;
 mod languages;
 mod processes;
 mod system_calls;
+mod toolchains;
 mod transparency;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,68 @@
+//! `lineage rerun`
+
+use clap::Args;
+
+use crate::capture;
+use crate::cli::inside::run_of;
+use crate::cli::{Surroundings, host, output};
+use crate::error::{Error, Result};
+use crate::ops::rerun::{RerunRequest, rerun};
+use crate::ops::run::RUN_VARIABLE;
+use crate::render;
+
+/// Run a recorded command again, and compare every file it makes with those of then.
+///
+/// It runs in a copy of the workspace: the recorded commit with the recorded patch, and what the run read besides, from
+/// kept contents or from the workspace where the bytes are still those of then. Your own files are only read. The
+/// environment is that of now, but for the few variables that are recorded. What the command prints goes to stderr. Exit code 1 where a file or the exit code differs.
+#[derive(Args)]
+pub(crate) struct Rerun {
+    /// The run: `@`, `@-`, its run id, or the end of its key.
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Run in the workspace itself, on what lies there now; the command may overwrite files.
+    #[arg(long, conflicts_with_all = ["incomplete", "keep"])]
+    here: bool,
+    /// Run although files that the run read are missing.
+    #[arg(long)]
+    incomplete: bool,
+    /// Leave the copy where it is, and say where.
+    #[arg(long)]
+    keep: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Rerun {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let program = std::env::current_exe()
+            .map_err(|cause| Error::request("cannot tell where this program lies").because(cause))?;
+        let request = RerunRequest {
+            run: self.run.parse()?,
+            here: self.here,
+            incomplete: self.incomplete,
+            keep: self.keep,
+            temporary: std::env::temp_dir(),
+            environment: std::env::vars_os().collect(),
+            program,
+            parent: std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id)),
+            host: host(),
+        };
+        let diverted = capture::divert_output();
+        let summary = rerun(&workspace, &surroundings.clock, &request);
+        drop(diverted);
+        let summary = summary?;
+        output::warnings(&summary.notes);
+        for remark in &summary.again.remarks {
+            output::note(&format!("lineage: {}", render::show::remark_words(remark)));
+        }
+        if self.json {
+            output::json(&render::rerun::json(&summary))?;
+        } else {
+            output::answer(&render::rerun::text(&summary))?;
+        }
+        Ok(u8::from(!summary.is_same()))
+    }
+}

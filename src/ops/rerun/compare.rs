@@ -1,0 +1,113 @@
+//! The outputs of a run and of its repetition, by path and by content.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Original, Place};
+use crate::model::{Artifact, Role, RunKind, Step};
+use crate::ops::Workspace;
+use crate::projection::names::run_folder_name;
+use crate::query;
+
+/// The last version of every file that a run and its repetition wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutputComparison {
+    /// The same bytes; as they were named then.
+    pub same: Vec<Artifact>,
+    /// Other bytes: of then, and of now.
+    pub differs: Vec<[Artifact; 2]>,
+    /// Only the run wrote it.
+    pub missing: Vec<Artifact>,
+    /// Only the repetition wrote it.
+    pub new: Vec<Artifact>,
+    /// How many files that tell of their own run were not compared.
+    pub not_compared: u64,
+}
+
+impl OutputComparison {
+    /// Returns true where both wrote the same files with the same bytes.
+    pub fn is_same(&self) -> bool {
+        self.differs.is_empty() && self.missing.is_empty() && self.new.is_empty()
+    }
+
+    /// Returns how many files either wrote.
+    pub fn count(&self) -> usize {
+        self.same.len() + self.differs.len() + self.missing.len() + self.new.len()
+    }
+}
+
+/// Compares what `original` wrote with what the steps of its repetition did.
+pub(super) fn compare(
+    original: &Original,
+    now: &[Step],
+    place: &Place,
+    root: &Path,
+    is_work: &dyn Fn(&Path) -> bool,
+) -> OutputComparison {
+    let mut found = OutputComparison::default();
+    let is_pipeline = original.run().kind == RunKind::Pipeline;
+    let front = format!("{}/", original.name());
+    let of_run = |name: &str, id: &str, folder: &str| name.replace(folder, "{run}").replace(id, "{run_id}");
+    let run = original.run();
+    let folder = run_folder_name(&run.run_id, &run.name, &run.code);
+    let then = |name: String| if is_pipeline { of_run(&name, run.run_id.as_str(), &folder) } else { name };
+    let inner = if is_pipeline { inner_run(&place.root) } else { None };
+    let here = |name: String| match &inner {
+        Some((id, folder)) => of_run(&name, id, folder),
+        None => name,
+    };
+    let wanted = |artifact: &Artifact, role: Role| {
+        let path = &artifact.path;
+        let is_inside = path.is_inside() || path.as_bytes().starts_with(front.as_bytes());
+        let is_here = place.copy.is_none() && path.on_disk(root).is_some_and(|place| is_work(&place));
+        (is_inside || is_here) && !(is_pipeline && tells_of_its_run(path.file_name(), role))
+    };
+    let before = last_versions(&original.steps, &wanted, &then);
+    let name = |name: String| here(name.strip_prefix(&front).map(str::to_owned).unwrap_or(name));
+    let mut after = last_versions(now, &wanted, &name);
+    if is_pipeline {
+        let edges = original.steps.iter().flat_map(|step| &step.generated);
+        let told = edges.filter(|edge| tells_of_its_run(edge.artifact.path.file_name(), edge.role));
+        found.not_compared = told.count() as u64;
+    }
+    for (path, artifact) in before {
+        match after.remove(&path) {
+            Some(again) if again.digest == artifact.digest => found.same.push(artifact),
+            Some(again) => found.differs.push([artifact, again]),
+            None => found.missing.push(artifact),
+        }
+    }
+    found.new = after.into_values().collect();
+    found
+}
+
+/// Returns true for files of a pipeline that name their run and its time, and so can never be the same.
+fn tells_of_its_run(name: &[u8], role: Role) -> bool {
+    role == Role::Metrics || [&b"metrics.json"[..], b"config.json", b"report.json"].contains(&name)
+}
+
+fn last_versions(
+    steps: &[Step],
+    wanted: &dyn Fn(&Artifact, Role) -> bool,
+    name: &dyn Fn(String) -> String,
+) -> BTreeMap<String, Artifact> {
+    let mut last = BTreeMap::new();
+    for step in steps {
+        for edge in step.generated.iter().filter(|edge| wanted(&edge.artifact, edge.role)) {
+            let place = last.entry(name(edge.artifact.path.to_string()));
+            let this = (edge.at, step.id, edge.artifact.clone());
+            let before = place.or_insert_with(|| this.clone());
+            *before = this.max(before.clone());
+        }
+    }
+    last.into_iter().map(|(name, (.., artifact))| (name, artifact)).collect()
+}
+
+/// Finds the run that a pipeline recorded in its own workspace, in the copy: its run id and the name of its folders.
+fn inner_run(root: &Path) -> Option<(String, String)> {
+    let workspace = Workspace::find(root).ok()?.filter(|workspace| workspace.root() == root)?;
+    let view = workspace.view().ok()?;
+    let (runs, _) = query::runs(&view.snapshot, 1).ok()?;
+    let run = &runs.first()?.run;
+    Some((run.run_id.to_string(), run_folder_name(&run.run_id, &run.name, &run.code)))
+}

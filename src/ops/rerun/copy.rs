@@ -1,0 +1,203 @@
+//! A copy of the workspace as it was for a run: commit, patch, and what else the run read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Original;
+use super::needs::{Needs, lies_at};
+use crate::capture::git;
+use crate::error::{Error, Result};
+use crate::model::{Artifact, Digest, NodeId};
+use crate::ops::Workspace;
+
+/// A folder that stands for the workspace.
+pub(super) struct Filled {
+    /// What stands for the workspace's root.
+    pub root: PathBuf,
+    /// What is not as it was then, one line each.
+    pub notes: Vec<String>,
+}
+
+/// As many missing files are named.
+const MISSING_MAX: usize = 20;
+
+/// Makes a folder of our own, which nobody else can read.
+pub(super) fn new_folder(temporary: &Path) -> Result<PathBuf> {
+    let failed = |cause| {
+        Error::request(format!("cannot make a folder in `{}`", temporary.display()))
+            .because(cause)
+            .hint("`TMPDIR` says where it is made")
+    };
+    let name = format!("lineage-rerun-{:016x}", NodeId::new(Default::default()).as_u128() as u64);
+    let folder = temporary.canonicalize().map_err(failed)?.join(name);
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&folder).map_err(failed)?;
+    Ok(folder)
+}
+
+/// Fills `folder` with all that the run had.
+///
+/// # Errors
+/// A request error where something of it is missing, unless it may be incomplete.
+pub(super) fn fill(
+    workspace: &Workspace,
+    original: &Original,
+    folder: &Path,
+    incomplete: bool,
+) -> Result<Filled> {
+    let mut notes = Vec::new();
+    let root = code(workspace, original, folder, &mut notes)?;
+    let failed = |cause| Error::request(format!("cannot fill `{}`", root.display())).because(cause);
+    fs::create_dir_all(root.join(&original.run().folder)).map_err(failed)?;
+    let needs = Needs::of(original);
+    let digests = workspace.digests();
+    let mut missing = Vec::new();
+    for artifact in needs.files.values() {
+        if artifact.path.is_inside() {
+            if !bring(workspace, artifact, &root)? {
+                missing.push(artifact);
+            }
+        } else if artifact.path.on_disk(&root).is_none_or(|place| !lies_at(digests, &place, &artifact.digest))
+        {
+            missing.push(artifact);
+        }
+    }
+    if !missing.is_empty() {
+        let named: Vec<String> =
+            missing.iter().take(MISSING_MAX).map(|artifact| format!("`{}`", artifact.path)).collect();
+        let more = missing.len().saturating_sub(MISSING_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let words = format!(
+            "neither kept nor lying in their places with the bytes of then: {}{more}",
+            named.join(", ")
+        );
+        if !incomplete {
+            return Err(Error::request(format!("cannot run {} again: files that it read are missing", original.head.tail))
+                .because(words)
+                .hint("nothing was run; `--incomplete` runs it without them, `--here` with what lies in the workspace"));
+        }
+        notes.push(words);
+    }
+    if let Some(url) = needs.urls.first() {
+        let more = needs.urls.len() - 1;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        notes.push(format!("whether `{url}`{more} is what it was then is not known"));
+    }
+    // Programs seldom make the folders of their outputs.
+    for edge in original.steps.iter().flat_map(|step| &step.generated) {
+        if edge.artifact.path.is_inside()
+            && let Some(place) = edge.artifact.path.on_disk(&root)
+            && let Some(above) = place.parent()
+            && is_below(above, &root)
+        {
+            fs::create_dir_all(above).map_err(failed)?;
+        }
+    }
+    Ok(Filled { root, notes })
+}
+
+/// Checks out the commit and applies the patch; returns the workspace's root in the copy.
+fn code(
+    workspace: &Workspace,
+    original: &Original,
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> Result<PathBuf> {
+    // Of a run that was taken up again, the code of the last time counts.
+    let again = original.head.view.outcomes.iter().rev().find_map(|outcome| outcome.code.as_ref());
+    let code = again.unwrap_or(&original.run().code);
+    let work_tree = git::work_tree_root(workspace.root());
+    let (Some(commit), Some(work_tree)) = (&code.commit, work_tree) else {
+        if code.repository || code.commit.is_some() {
+            notes.push("the run's code is in no commit: only the files that it read are there".to_owned());
+        }
+        let root = folder.join("workspace");
+        fs::create_dir(&root).map_err(|cause| Error::request("cannot make a folder").because(cause))?;
+        return Ok(root);
+    };
+    // The folder keeps the name that the work tree has, which programs may look at.
+    let name = work_tree.file_name().unwrap_or("workspace".as_ref());
+    let tree = folder.join(name);
+    git::check_out(&work_tree, commit, code.branch.as_deref(), &tree)?;
+    if let Some(digest) = code.patch {
+        let patch = workspace.contents().read(&digest)?.ok_or_else(|| {
+            Error::request(format!("cannot run {} again: its patch is not kept any more", original.head.tail))
+        })?;
+        git::apply_patch(&tree, &patch)?;
+    }
+    for omitted in &code.patch_omitted {
+        notes.push(format!("not in the recorded patch: {omitted}"));
+    }
+    if !code.submodules.is_empty() {
+        notes.push("submodules are not checked out".to_owned());
+    }
+    let inside = workspace.root().strip_prefix(&work_tree).unwrap_or(Path::new(""));
+    let root = tree.join(inside);
+    fs::create_dir_all(&root).map_err(|cause| Error::request("cannot make a folder").because(cause))?;
+    Ok(root)
+}
+
+/// Puts a file into the copy, unless it lies there already; false where its bytes are not to be had.
+fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<bool> {
+    let (Some(place), Some(here)) = (artifact.path.on_disk(root), artifact.path.on_disk(workspace.root()))
+    else {
+        return Ok(false);
+    };
+    let digests = workspace.digests();
+    if lies_at(digests, &place, &artifact.digest) {
+        return Ok(true);
+    }
+    let failed =
+        |cause| Error::request(format!("cannot bring `{}` into the copy", artifact.path)).because(cause);
+    let above = place.parent().unwrap_or(root);
+    // A link in the commit may lead anywhere; nothing is written behind it.
+    if !is_below(above, root) {
+        return Ok(false);
+    }
+    fs::create_dir_all(above).map_err(failed)?;
+    if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
+        fs::remove_file(&place).map_err(failed)?;
+    }
+    // A damaged copy is as good as none.
+    if let Ok(Some(bytes)) = workspace.contents().read(&artifact.digest) {
+        fs::write(&place, &bytes).map_err(failed)?;
+        if bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
+            make_executable(&place).map_err(failed)?;
+        }
+        return Ok(true);
+    }
+    if !lies_at(digests, &here, &artifact.digest) {
+        return Ok(false);
+    }
+    #[cfg(unix)]
+    if let Ok(target) = fs::read_link(&here)
+        && Digest::of(target.as_os_str().as_encoded_bytes()) == artifact.digest
+    {
+        std::os::unix::fs::symlink(target, &place).map_err(failed)?;
+        return Ok(true);
+    }
+    fs::copy(&here, &place).map_err(failed)?;
+    // It may have changed while it was copied.
+    Ok(lies_at(digests, &place, &artifact.digest))
+}
+
+/// Returns true where the nearest folder that is there lies in `root` with all links resolved.
+fn is_below(folder: &Path, root: &Path) -> bool {
+    let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
+    there
+        .and_then(|above| above.canonicalize().ok())
+        .is_some_and(|real| real.starts_with(root) && real.is_dir())
+}
+
+#[cfg(unix)]
+fn make_executable(place: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(place, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_place: &Path) -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,396 @@
+//! `lineage rerun`: the same command again, on the code and the inputs of then, and whether it makes the same files.
+
+mod compare;
+mod copy;
+mod needs;
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::model::{CaptureLevel, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step};
+use crate::ops::run::{
+    CommandRequest, CommandSummary, WorkspaceCopy, is_work_place, run_command, variables_of,
+};
+use crate::ops::{Clock, Workspace};
+use crate::query::{self, RunHead, RunSelector};
+use crate::store::{RunNo, Snapshot};
+
+pub use compare::OutputComparison;
+
+/// A run to repeat.
+#[derive(Debug, Clone)]
+pub struct RerunRequest {
+    /// The run.
+    pub run: RunSelector,
+    /// Run in the workspace itself, as it is now.
+    pub here: bool,
+    /// Run although something that the run read is missing.
+    pub incomplete: bool,
+    /// Leave the copy where it is.
+    pub keep: bool,
+    /// Where copies are made.
+    pub temporary: PathBuf,
+    /// The whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// This program, to repeat runs of its pipeline.
+    pub program: PathBuf,
+    /// The run this is started by.
+    pub parent: Option<NodeId>,
+    /// The machine's name.
+    pub host: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct RerunSummary {
+    /// The run that was repeated.
+    pub original: RunHead,
+    /// The run that repeated it, and how that went.
+    pub again: CommandSummary,
+    /// The outputs of both.
+    pub outputs: OutputComparison,
+    /// What the repetition could not have as it was then, one line each.
+    pub notes: Vec<String>,
+    /// Where the copy was left.
+    pub kept: Option<PathBuf>,
+}
+
+impl RerunSummary {
+    /// Returns the exit codes, of then and of now.
+    pub fn exit_codes(&self) -> [Option<i32>; 2] {
+        use crate::capture::observe::Exit;
+        let before = self.original.view.outcomes.last().and_then(|outcome| outcome.exit_code);
+        let now = match self.again.exit {
+            Exit::Code(code) => code,
+            Exit::Signal { number, .. } => 128 + number,
+        };
+        [before, Some(now)]
+    }
+
+    /// Returns true where the command ended the same way and made the same files.
+    pub fn is_same(&self) -> bool {
+        let [before, now] = self.exit_codes();
+        self.outputs.is_same() && before == now
+    }
+}
+
+/// Repeats a run and compares what it makes with what was made then.
+///
+/// A repetition of a run is repeated as that run. Unless it is to run here, it runs in a copy of the workspace: the recorded commit, the recorded patch, and what the run read
+/// besides, each with the bytes of then. The user's own files are only read.
+///
+/// # Errors
+/// A request error where the run cannot be repeated; nothing was run then.
+pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Result<RerunSummary> {
+    let view = workspace.view()?;
+    let number = first_of(&view.snapshot, query::find_run(&view.snapshot, &request.run)?)?;
+    let mut head = RunHead::read(&view.snapshot, number)?
+        .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
+    head.alive = workspace.is_alive(head.view.live_segment());
+    let mut steps = Vec::new();
+    for step in view.snapshot.steps_of(number)? {
+        steps.extend(view.snapshot.step(step)?);
+    }
+    drop(view);
+    let original = Original { head, steps };
+    original.check()?;
+    if request.here {
+        let copy = Place { root: workspace.root().to_owned(), copy: None };
+        let (missing, notes) = (needs::changed_here(workspace, &original), Vec::new());
+        return original.repeat(workspace, clock, request, &copy, [notes, missing].concat());
+    }
+    original.check_outside(workspace, request)?;
+    let folder = copy::new_folder(&request.temporary)?;
+    let repeated = copy::fill(workspace, &original, &folder, request.incomplete).and_then(|filled| {
+        let copy = WorkspaceCopy { root: filled.root.clone(), name: original.name() };
+        let place = Place { root: filled.root, copy: Some(copy) };
+        original.repeat(workspace, clock, request, &place, filled.notes)
+    });
+    match repeated {
+        Ok(summary) if request.keep => Ok(RerunSummary { kept: Some(folder), ..summary }),
+        repeated => {
+            if let Err(cause) = std::fs::remove_dir_all(&folder) {
+                let left = format!("the copy at `{}` could not be removed: {cause}", folder.display());
+                return repeated.map(|mut summary| {
+                    summary.notes.push(left);
+                    summary
+                });
+            }
+            repeated
+        }
+    }
+}
+
+/// Returns the run that a repetition repeats, however often it was repeated: what a repetition wrote is not there any more.
+fn first_of(snapshot: &Snapshot, mut number: RunNo) -> Result<RunNo> {
+    let mut seen = HashSet::new();
+    while seen.insert(number) {
+        let repeated = snapshot.run(number)?.and_then(|run| run.rerun_of);
+        let repeated = repeated.map_or(Ok(None), |id| snapshot.run_no(id))?;
+        match repeated {
+            Some(repeated) if snapshot.run(repeated)?.is_some() => number = repeated,
+            _ => break,
+        }
+    }
+    Ok(number)
+}
+
+/// Where the command runs.
+struct Place {
+    root: PathBuf,
+    copy: Option<WorkspaceCopy>,
+}
+
+/// The run that is to be repeated.
+pub(crate) struct Original {
+    head: RunHead,
+    steps: Vec<Step>,
+}
+
+impl Original {
+    fn run(&self) -> &Run {
+        &self.head.view.run
+    }
+
+    /// Returns the front of the names of what is written when it is repeated.
+    fn name(&self) -> String {
+        query::rerun_name(self.run().id)
+    }
+
+    /// Returns the command as it was started: a run that was taken up again is repeated from its start.
+    fn arguments(&self) -> &[String] {
+        &self.run().arguments
+    }
+
+    fn check(&self) -> Result<()> {
+        let tail = &self.head.tail;
+        let refused = |why: &str| Error::request(format!("cannot run {tail} again: {why}"));
+        let by_hand = "run the command by hand, under `lineage run`";
+        if matches!(self.run().kind, RunKind::Import | RunKind::Library) {
+            return Err(
+                refused("it is no run of a command").hint("`lineage log` lists the runs and their kinds")
+            );
+        }
+        if self.head.status() == RunStatus::Running {
+            return Err(refused("it has not ended yet").hint("wait for its end: `lineage log`"));
+        }
+        let (remarks, _) = self.head.view.all_remarks();
+        if let Some(masked) = remarks.into_iter().find(|remark| remark.kind == RemarkKind::Masked) {
+            return Err(refused(&masked.text).hint(by_hand));
+        }
+        if self.arguments().iter().any(|argument| argument.contains("***")) {
+            return Err(refused("credentials are masked in its arguments").hint(by_hand));
+        }
+        if self.arguments().is_empty() {
+            return Err(refused("its command is not recorded").hint(by_hand));
+        }
+        if self.arguments().iter().any(|argument| argument.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(
+                refused("its arguments are not UTF-8, and are not recorded as they were").hint(by_hand)
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses what would write to the user's files from wherever it runs.
+    fn check_outside(&self, workspace: &Workspace, request: &RerunRequest) -> Result<()> {
+        let refused = |why: String| {
+            Error::request(format!("cannot run {} again in a copy: {why}", self.head.tail))
+                .hint("`--here` runs it in the workspace, where it may overwrite your files")
+        };
+        if Path::new(&self.run().folder).is_absolute() {
+            return Err(refused(format!(
+                "it ran outside the workspace, in `{}`",
+                self.run().folder.escape_debug()
+            )));
+        }
+        let written = self.steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact.path);
+        let mut outside = written.filter(|path| !path.is_inside() && !path.is_url()).filter(|path| {
+            let place = path.on_disk(workspace.root());
+            place.is_some_and(|place| is_work_place(&place, workspace.root(), &request.environment))
+        });
+        match outside.next() {
+            Some(path) => Err(refused(format!("it wrote outside the workspace, to `{path}`"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs the command, and compares.
+    fn repeat(
+        &self,
+        workspace: &Workspace,
+        clock: &Clock,
+        request: &RerunRequest,
+        place: &Place,
+        mut notes: Vec<String>,
+    ) -> Result<RerunSummary> {
+        let folder = place.root.join(&self.run().folder);
+        let arguments = self.arguments_at(workspace, request, place, &folder, &mut notes);
+        let mut environment = request.environment.clone();
+        environment.retain(|(name, _)| name != "PWD" && name != "OLDPWD");
+        environment.push(("PWD".into(), folder.clone().into()));
+        for (name, value) in self.variables(workspace)? {
+            environment.retain(|(known, _)| *known != *name);
+            environment.push((name.into(), value.into()));
+        }
+        // A path such as `PYTHONPATH` would lead back to the workspace; what is installed there stays where it is.
+        let stays = ["PATH", "HOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
+        let others = environment.iter_mut().filter(|(name, _)| stays.iter().all(|stays| name != stays));
+        for (_, value) in others.filter(|_| place.copy.is_some()) {
+            if let Some(moved) = value.to_str().and_then(|value| moved(value, workspace.root(), &place.root))
+            {
+                *value = moved.into();
+            }
+        }
+        let command = CommandRequest {
+            arguments,
+            name: Some(self.run().name.clone()),
+            parameters: self.run().parameters.clone(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            metrics: self.metrics_file(place),
+            folder,
+            environment,
+            allow_io_uring: false,
+            with_arguments: true,
+            parent: request.parent,
+            rerun_of: Some(self.run().id),
+            copy: place.copy.clone(),
+            host: request.host.clone(),
+        };
+        let again = run_command(workspace, clock, &command).map_err(|not_started| not_started.error)?;
+        if again.level != CaptureLevel::Net {
+            notes.push("it could not be observed; what it wrote is known from before and after".to_owned());
+        }
+        let outputs = self.compare(workspace, request, place, &again)?;
+        Ok(RerunSummary { original: self.head.clone(), again, outputs, notes, kept: None })
+    }
+
+    /// Returns the command as it is to be given where it runs now.
+    fn arguments_at(
+        &self,
+        workspace: &Workspace,
+        request: &RerunRequest,
+        place: &Place,
+        folder: &Path,
+        notes: &mut Vec<String>,
+    ) -> Vec<OsString> {
+        let mut arguments = self.arguments().to_vec();
+        let mut has_moved = false;
+        for argument in arguments.iter_mut().filter(|_| place.copy.is_some()) {
+            if let Some(moved) = moved(argument, workspace.root(), &place.root) {
+                (*argument, has_moved) = (moved, true);
+            }
+        }
+        if has_moved {
+            notes.push("arguments that name the workspace by its whole path name the copy now".to_owned());
+        }
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+        if self.run().kind == RunKind::Pipeline {
+            // Whatever the program was called then, this one is at hand.
+            arguments[0] = request.program.clone().into();
+        }
+        // A program of a virtual environment is part of the environment, which is the user's.
+        let program = Path::new(&arguments[0]);
+        let original = workspace.root().join(&self.run().folder).join(program);
+        if program.components().count() > 1 && !folder.join(program).exists() && original.is_file() {
+            notes.push(format!("`{}` is the workspace's own", program.display()));
+            arguments[0] = original.into();
+        }
+        arguments
+    }
+
+    /// Returns the variables that are recorded of the command's environment.
+    fn variables(&self, workspace: &Workspace) -> Result<Vec<(String, String)>> {
+        let edges = self.steps.iter().flat_map(|step| &step.used);
+        let Some(edge) = edges.into_iter().find(|edge| edge.role == Role::Environment) else {
+            return Ok(Vec::new());
+        };
+        let list = workspace.contents().read(&edge.artifact.digest)?.unwrap_or_default();
+        let list = String::from_utf8_lossy(&list);
+        Ok(variables_of(&list).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Returns the file of metrics that the command was said to write, if it has a name of its own.
+    fn metrics_file(&self, place: &Place) -> Option<PathBuf> {
+        let mut written = self.steps.iter().flat_map(|step| &step.generated);
+        let found = written
+            .find(|edge| edge.role == Role::Metrics && edge.artifact.path.file_name() != b"metrics.json")?;
+        found.artifact.path.on_disk(&place.root)
+    }
+
+    fn compare(
+        &self,
+        workspace: &Workspace,
+        request: &RerunRequest,
+        place: &Place,
+        again: &CommandSummary,
+    ) -> Result<OutputComparison> {
+        let Some(run) = &again.run else {
+            return Err(Error::store("what the command wrote is not recorded"));
+        };
+        let view = workspace.view()?;
+        let now = steps_of(&view.snapshot, run.id)?;
+        let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
+        Ok(compare::compare(self, &now, place, workspace.root(), &is_work))
+    }
+}
+
+/// Puts the path `now` in the place of the path `before` wherever a text names it or something below it; `None` where it does not.
+fn moved(text: &str, before: &Path, now: &Path) -> Option<String> {
+    let (before, now) = (before.to_str()?, now.to_str()?);
+    let mut written = String::new();
+    let mut rest = text;
+    let mut found = false;
+    while let Some(at) = rest.find(before) {
+        let (front, after) = (&rest[..at], &rest[at + before.len()..]);
+        // `/home/me/w` is not named by `/home/me/work`, nor by `/mnt/home/me/w`.
+        let ends = after.chars().next().is_none_or(|next| next == '/' || !is_of_name(next));
+        let begins = front.chars().next_back().is_none_or(|last| !is_of_name(last));
+        found |= ends && begins;
+        written.push_str(front);
+        written.push_str(if ends && begins { now } else { before });
+        rest = after;
+    }
+    written.push_str(rest);
+    found.then_some(written)
+}
+
+fn is_of_name(character: char) -> bool {
+    character.is_alphanumeric() || "._-/".contains(character)
+}
+
+fn steps_of(snapshot: &Snapshot, run: NodeId) -> Result<Vec<Step>> {
+    let Some(number) = snapshot.run_no(run)? else {
+        return Ok(Vec::new());
+    };
+    let mut steps = Vec::new();
+    for step in snapshot.steps_of(number)? {
+        steps.extend(snapshot.step(step)?);
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_names_the_workspace_names_the_copy() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(
+                moved(text, Path::new("/home/me/w"), Path::new("/tmp/c")).as_deref(),
+                expected,
+                "{text}"
+            );
+        };
+        check("/home/me/w", Some("/tmp/c"));
+        check("--in=/home/me/w/data:/home/me/w", Some("--in=/tmp/c/data:/tmp/c"));
+        check("cat '/home/me/w/a' > b", Some("cat '/tmp/c/a' > b"));
+        for other in ["/home/me/work", "/mnt/home/me/w", "/home/me/w.old/x", "data", ""] {
+            check(other, None);
+        }
+    }
+}

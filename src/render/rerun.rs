@@ -1,0 +1,90 @@
+//! A run and its repetition.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::model::{Artifact, NodeId};
+use crate::ops::rerun::RerunSummary;
+use crate::render::show_json::artifact_json;
+use crate::render::units::{bytes, counted, one_line};
+
+/// As many files of each sort are named.
+const FILES_MAX: usize = 50;
+
+/// Writes the comparison for people.
+pub fn text(summary: &RerunSummary) -> String {
+    let original = &summary.original.view.run;
+    let again = summary.again.run.as_ref().map(|run| run.id.tail(NodeId::TAIL_DIGITS)).unwrap_or_default();
+    let mut text =
+        format!("{}  {}  again, as run {again}\n", summary.original.tail, one_line(&original.name));
+    let outputs = &summary.outputs;
+    let mut list = |label: &str, lines: Vec<String>, count: usize| {
+        let more = count.saturating_sub(lines.len());
+        for line in lines {
+            let _ = writeln!(text, "  {label:<9}{line}");
+        }
+        if more > 0 {
+            let _ = writeln!(text, "  and {more} more {label}");
+        }
+    };
+    let words = |file: &Artifact| format!("{}, {}", file.digest.short(), bytes(file.size_bytes));
+    let differs = outputs.differs.iter().take(FILES_MAX);
+    let differs =
+        differs.map(|[then, now]| format!("{}  {} then, {} now", then.path, words(then), words(now)));
+    list("differs", differs.collect(), outputs.differs.len());
+    let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.to_string()).collect();
+    list("missing", names(&outputs.missing), outputs.missing.len());
+    list("new", names(&outputs.new), outputs.new.len());
+    let [before, now] = summary.exit_codes();
+    if before != now {
+        let code = |code: Option<i32>| code.map_or("none".to_owned(), |code| code.to_string());
+        let _ = writeln!(text, "  exit     {} then, {} now", code(before), code(now));
+    }
+    let count = counted(outputs.count() as u64, "output", "outputs");
+    let _ = match (outputs.count(), outputs.is_same()) {
+        (0, _) => writeln!(text, "neither wrote anything"),
+        (_, true) => writeln!(text, "{count}, all with the same bytes"),
+        _ => writeln!(text, "{} of {count} with the same bytes", outputs.same.len()),
+    };
+    if outputs.not_compared > 0 {
+        let files = counted(
+            outputs.not_compared,
+            "file that tells of its run was",
+            "files that tell of their run were",
+        );
+        let _ = writeln!(text, "{files} not compared");
+    }
+    if let Some(folder) = &summary.kept {
+        let _ = writeln!(text, "the copy is at {}", one_line(&folder.to_string_lossy()));
+    }
+    if !outputs.is_same() {
+        let _ = writeln!(text, "`lineage diff {} {again}` says what else differs", summary.original.tail);
+    }
+    text
+}
+
+/// Writes the comparison as JSON.
+pub fn json(summary: &RerunSummary) -> Value {
+    let outputs = &summary.outputs;
+    let files = |files: &[Artifact]| files.iter().map(artifact_json).collect::<Vec<_>>();
+    let pair =
+        |[then, now]: &[Artifact; 2]| json!({"before": artifact_json(then), "now": artifact_json(now)});
+    let [before, now] = summary.exit_codes();
+    json!({
+        "format": 1,
+        "rerun_of": summary.original.view.run.id.to_string(),
+        "run": summary.again.run.as_ref().map(|run| run.id.to_string()),
+        "same": summary.is_same(),
+        "exit_codes": {"before": before, "now": now},
+        "outputs": {
+            "same": files(&outputs.same),
+            "differs": outputs.differs.iter().map(pair).collect::<Vec<_>>(),
+            "missing": files(&outputs.missing),
+            "new": files(&outputs.new),
+            "not_compared": outputs.not_compared,
+        },
+        "notes": summary.notes,
+        "kept": summary.kept.as_ref().map(|folder| folder.to_string_lossy()),
+    })
+}

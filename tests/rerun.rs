@@ -1,0 +1,162 @@
+//! `lineage rerun`: the same command on the code and inputs of then.
+
+mod common;
+
+use common::Place;
+
+/// A repository with a shell script, an input that git ignores, and one run; `None` where commands cannot be observed.
+fn trained(script: &str) -> Option<Place> {
+    let place = Place::empty();
+    place.write("train.sh", script.as_bytes());
+    place.write(".gitignore", b"/data\n/out\n");
+    place.write("data/in.txt", b"some words\n");
+    place.git(&["init", "-q", "-b", "main", "."]);
+    place.git(&["add", "-A"]);
+    place.git(&["commit", "-q", "-m", "Add training"]);
+    let place = place.with_real_clock();
+    std::fs::create_dir_all(place.at("out")).unwrap();
+    place.ok(&["run", "--name", "train", "--", "sh", "train.sh"]);
+    if place.json(&["show", "@"])["run"]["observed_by"] != "net" {
+        eprintln!("skipped: commands cannot be observed on this machine");
+        return None;
+    }
+    Some(place)
+}
+
+const SCRIPT: &str =
+    "echo training; tr a-z A-Z < data/in.txt > out/model.txt; wc -w < out/model.txt > out/words.txt\n";
+
+#[test]
+fn a_run_is_repeated_in_a_copy_and_makes_the_same_files() {
+    let Some(place) = trained(SCRIPT) else { return };
+    let before = place.read("out/model.txt");
+    let files = place.all_files().len();
+    // The code moves on; the run is repeated on the code of then.
+    place.write("train.sh", b"exit 9\n");
+    place.git(&["commit", "-q", "-am", "Break training"]);
+    let answer = place.ok(&["rerun", "@"]);
+    assert!(answer.stdout.contains("2 outputs, all with the same bytes"), "{}", answer.stdout);
+    assert!(!answer.stdout.contains("training") && answer.stderr.contains("training"), "{answer:?}");
+    assert_eq!(place.read("out/model.txt"), before);
+    assert_eq!(place.read("train.sh"), b"exit 9\n");
+    let runs = place.runs();
+    assert_eq!(runs[0]["rerun_of"], runs[1]["id"]);
+    assert_eq!(runs[0]["code"]["commit"], runs[1]["code"]["commit"]);
+    let new = place.all_files().len();
+    assert!(new <= files + 2, "only our own folder grew: {files} files, now {new}");
+    // The repetition never wrote here, so the file's writer is still the first run.
+    let shown = place.json(&["show", "out/model.txt"]);
+    assert_eq!(shown["written"]["run"], runs[1]["id"]);
+    let text = place.ok(&["show", "@"]).stdout;
+    assert!(text.contains("rerun of"), "{text}");
+    let diff = place.run(&["diff", "@-", "@"]);
+    assert_eq!(diff.code, 0, "{diff:?}");
+    let status = place.run(&["status"]).stdout;
+    assert!(!status.contains("superseded"), "{status}");
+    // A repetition of the repetition is one of the run.
+    place.ok(&["rerun", "@"]);
+    assert_eq!(place.runs()[0]["rerun_of"], runs[1]["id"]);
+}
+
+#[test]
+fn uncommitted_code_and_untracked_code_are_those_of_then() {
+    let Some(place) = trained("echo 0 > out/zero.txt\n") else { return };
+    place.write("helper.sh", b"cat data/in.txt > out/one.txt\n");
+    place.write("train.sh", b"sh helper.sh; echo dirty > out/two.txt\n");
+    place.ok(&["run", "--", "sh", "train.sh"]);
+    place.git(&["checkout", "-q", "train.sh"]);
+    let answer = place.ok(&["rerun", "@", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(answer["outputs"]["same"].as_array().unwrap().len(), 2);
+    // What is neither kept nor lies there any more cannot be had.
+    place.write("helper.sh", b"echo other\n");
+    let refused = place.run(&["rerun", "@-"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("`helper.sh`"), "{}", refused.stderr);
+    let runs = place.runs().len();
+    let incomplete = place.run(&["rerun", "@-", "--incomplete"]);
+    assert_eq!(incomplete.code, 1, "{incomplete:?}");
+    assert!(incomplete.stdout.contains("missing  out/one.txt"), "{}", incomplete.stdout);
+    assert_eq!(place.runs().len(), runs + 1);
+}
+
+#[test]
+fn an_output_that_differs_is_named() {
+    let Some(place) = trained("head -c 8 /dev/urandom > out/random; echo 1 > out/fixed; date +%N > out/$$\n")
+    else {
+        return;
+    };
+    let answer = place.run(&["rerun", "@"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.stdout.contains("differs  out/random"), "{}", answer.stdout);
+    assert!(
+        answer.stdout.contains("missing  out/") && answer.stdout.contains("new      rerun://"),
+        "{}",
+        answer.stdout
+    );
+    assert!(answer.stdout.contains("1 of 4 outputs with the same bytes"), "{}", answer.stdout);
+}
+
+#[test]
+fn the_copy_may_be_kept_and_here_is_here() {
+    let Some(place) = trained(SCRIPT) else { return };
+    let kept = place.json(&["rerun", "@", "--keep"]);
+    let folder = std::path::PathBuf::from(kept["kept"].as_str().unwrap());
+    assert!(folder.is_dir());
+    std::fs::remove_dir_all(folder).unwrap();
+    place.write("data/in.txt", b"other words\n");
+    let missing = place.run(&["rerun", "@-"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("`data/in.txt`"), "{}", missing.stderr);
+    let here = place.run(&["rerun", "@-", "--here"]);
+    assert_eq!(here.code, 1, "{here:?}");
+    assert!(here.stderr.contains("`data/in.txt` has other bytes now"), "{}", here.stderr);
+    assert!(here.stdout.contains("differs  out/model.txt"), "{}", here.stdout);
+    assert_eq!(place.read("out/model.txt"), b"OTHER WORDS\n");
+}
+
+#[test]
+fn what_cannot_be_repeated_is_refused_and_nothing_runs() {
+    let Some(place) = trained(SCRIPT) else { return };
+    let outside = tempfile::tempdir().unwrap();
+    let target = outside.path().canonicalize().unwrap().join("x");
+    place.ok(&["run", "--", "sh", "-c", &format!("echo 1 > {}", target.display())]);
+    place.ok(&["run", "--", "echo", "--token", "abc"]);
+    place.ok(&["import", "data"]);
+    let runs = place.runs().len();
+    for (word, expected) in [
+        ("@", "it is no run of a command"),
+        ("@-", "masked"),
+        ("@--", "it wrote outside the workspace"),
+        ("nope", "names no run"),
+    ] {
+        let answer = place.run(&["rerun", word]);
+        assert_eq!(answer.code, 2, "{word}: {answer:?}");
+        assert!(answer.stderr.contains(expected), "{word}: {}", answer.stderr);
+    }
+    assert_eq!(place.runs().len(), runs);
+}
+
+#[test]
+fn a_pipeline_is_repeated_as_a_pipeline() {
+    let Some(place) = Place::new() else { return };
+    let place = place.with_real_clock();
+    place.ok(&["pipeline", "--run-name", "demo", "--quiet"]);
+    let outputs = place.outputs();
+    let answer = place.run(&["rerun", "@"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.stdout.contains("all with the same bytes"), "{}", answer.stdout);
+    assert_eq!(place.outputs(), outputs);
+    assert_eq!(place.runs()[0]["rerun_of"], place.runs()[1]["id"]);
+}
+
+#[test]
+fn what_a_repeated_program_says_of_its_run_is_recorded_here() {
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let script = format!("{program} metric loss 0.5; {program} param lr 0.1; echo 1 > out/x\n");
+    let Some(place) = trained(&script) else { return };
+    place.ok(&["rerun", "@"]);
+    let shown = place.json(&["show", "@"]);
+    assert_eq!(shown["metrics"][0]["name"], "loss");
+    assert_eq!(shown["run"]["parameters"][0]["name"], "lr");
+}
