@@ -230,6 +230,15 @@ impl DiskFile {
         Ok(())
     }
 
+    /// Returns a second way to the same open file, so that it can be forced to the disk while this one is appended to.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn again(&self) -> io::Result<DiskFile> {
+        let file = self.file.try_clone()?;
+        Ok(DiskFile { disk: self.disk.clone(), file, path: self.path.clone(), length: self.length })
+    }
+
     /// Forces the bytes to the disk.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! # The way of the data
 //!
 //! ```text
+//!   api
 //!   cli ──► ops ──► capture, filings        what happens is observed, or done
 //!            │
 //!            ▼ facts
@@ -34,6 +35,7 @@
 //! | [`query`] | questions on a snapshot: selectors, ancestry, impact, differences, staleness | `store` and what it stands on |
 //! | [`projection`] | files out of the store: names, plan (pure), apply (atomic) | `query`, `content` and what they stand on |
 //! | [`ops`] | whole jobs where the above meet: a recording, the pipeline, show, status, verify | all above |
+//! | [`api`] | the face for other programs: workspaces, runs, models, answers, as plain owned values | `query`, `projection`, `ops` and result types |
 //! | [`render`] | a result value in, text or JSON out; the only place that names comfy-table | `model`, result types |
 //! | [`cli`] | one file per command: arguments in, calls, text out; the only place that prints, and that names clap and indicatif | all |
 //!
@@ -107,6 +109,7 @@
 #![warn(missing_docs)]
 #![deny(clippy::todo, clippy::unimplemented)]
 
+pub mod api;
 pub mod capture;
 pub mod cli;
 pub mod content;
@@ -122,3 +125,5 @@ pub mod query;
 pub mod render;
 pub mod research;
 pub mod store;
+
+pub use api::{Run, RunBuilder, Workspace};

@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "projection",
         ],
     ),
+    ("api", &["error", "model", "query", "projection", "ops"]),
     // Of the rooms below it, render sees result types alone; it has no other use for them.
     ("render", &["error", "model", "query", "ops"]),
     (
@@ -70,6 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("zstd", &["content"]),
     ("crc32fast", &["store"]),
     ("globset", &["ops"]),
+    ("regex", &["ops"]),
     ("serde_saphyr", &["ops"]),
     ("htmlize", &["filings"]),
     ("encoding_rs", &["filings"]),

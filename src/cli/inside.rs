@@ -95,7 +95,7 @@ fn declare(surroundings: &Surroundings, paths: &[String], declared: Declared) ->
 
 /// Returns the run that this process is part of.
 fn current_run() -> Result<NodeId> {
-    std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id)).ok_or_else(|| {
+    std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id)).ok_or_else(|| {
         Error::request("this is not part of a run")
             .hint("it is meant for use inside a command under `lineage run -- COMMAND`")
     })
@@ -106,11 +106,4 @@ fn workspace_of_run(surroundings: &Surroundings) -> Result<Workspace> {
     let named = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from);
     let named = named.map(|root| Workspace::find(&root)).transpose()?.flatten();
     named.map_or_else(|| surroundings.workspace(), Ok)
-}
-
-/// Reads the key of a run as [`NodeId`] writes it.
-pub(crate) fn run_of(text: &str) -> Option<NodeId> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect();
-    let right = digits.len() == 32;
-    right.then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(NodeId::from_u128)
 }

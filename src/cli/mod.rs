@@ -13,6 +13,7 @@ mod rerun;
 mod research;
 mod run;
 mod show;
+mod split;
 mod status;
 mod verify;
 
@@ -25,6 +26,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
+pub(crate) use crate::ops::host;
 use crate::ops::{Clock, Workspace};
 
 /// Where did this file come from, and what was made from it?
@@ -52,6 +54,7 @@ enum Command {
     Import(import::Import),
     Pipeline(pipeline::Pipeline),
     Research(research::Research),
+    Split(split::Split),
     Metric(inside::MetricPoint),
     Param(inside::ParameterValue),
     Used(inside::UsedFiles),
@@ -147,6 +150,7 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Import(command) => command.run(surroundings),
         Command::Pipeline(command) => command.run(surroundings),
         Command::Research(command) => command.run(surroundings),
+        Command::Split(command) => command.run(surroundings),
         Command::Metric(command) => command.run(surroundings),
         Command::Param(command) => command.run(surroundings),
         Command::Used(command) => command.run(surroundings),
@@ -176,7 +180,7 @@ fn surroundings(arguments: &[OsString]) -> Result<Surroundings> {
 /// millisecond with every look at it.
 fn clock() -> Result<Clock> {
     let Some(start) = std::env::var_os("LINEAGE_CLOCK_US") else {
-        return Ok(Clock::new(|| Timestamp::from_micros(chrono::Utc::now().timestamp_micros())));
+        return Ok(Clock::machine());
     };
     let start: i64 = start.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
         Error::request("`LINEAGE_CLOCK_US` is no number of microseconds")
@@ -186,13 +190,6 @@ fn clock() -> Result<Clock> {
     Ok(Clock::new(move || {
         Timestamp::from_micros(start + 1_000 * ticks.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
     }))
-}
-
-/// Returns the machine's name, as far as it is to be had without asking the network.
-pub(crate) fn host() -> String {
-    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
-    name.trim().chars().filter(|c| !c.is_control()).take(255).collect()
 }
 
 impl Surroundings {

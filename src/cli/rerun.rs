@@ -3,9 +3,9 @@
 use clap::Args;
 
 use crate::capture;
-use crate::cli::inside::run_of;
 use crate::cli::{Surroundings, host, output};
 use crate::error::{Error, Result};
+use crate::model::NodeId;
 use crate::ops::rerun::{RerunRequest, rerun};
 use crate::ops::run::RUN_VARIABLE;
 use crate::render;
@@ -47,7 +47,7 @@ impl Rerun {
             temporary: std::env::temp_dir(),
             environment: std::env::vars_os().collect(),
             program,
-            parent: std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id)),
+            parent: std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id)),
             host: host(),
         };
         let diverted = capture::divert_output();

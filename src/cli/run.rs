@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::capture::observe::Exit;
-use crate::cli::inside::run_of;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
@@ -93,7 +92,7 @@ impl Run {
                 .hint("write `--param NAME=VALUE`")),
         });
         let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
-        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| run_of(&id));
+        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id));
         Ok(CommandRequest {
             parameters: parameters.collect::<Result<_>>()?,
             arguments: self.command,

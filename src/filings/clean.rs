@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use super::element::{Element, ElementKind, Span};
-use super::extract::{Extracted, Place, Stats, Status, subsections, text_of};
+use super::extract::{Extracted, Extraction, Stats, Status, subsections, text_of};
 use super::header::Facts;
 use super::section::Section;
 use super::table::append;
@@ -38,8 +38,7 @@ pub struct Cleaning {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct CleanedMetadata {
-    #[serde(flatten)]
-    place: Place,
+    extraction: Extraction,
     cleaning: Cleaning,
     /// Bytes of what was taken out.
     removed: Vec<Span>,
@@ -66,7 +65,8 @@ pub struct Cleaned {
 /// Cleans a section: paragraphs and headings stay, each on one line.
 pub fn clean(extracted: &Extracted) -> Cleaned {
     let mut cleaning = Cleaning::default();
-    let mut removed = Vec::new();
+    let extraction = extracted.extraction().clone();
+    let mut removed = extraction.gaps.clone();
     let mut elements: Vec<Element> = Vec::with_capacity(extracted.elements.len());
     let words = words_of(&extracted.elements);
     let mut is_interrupted = false;
@@ -97,6 +97,7 @@ pub fn clean(extracted: &Extracted) -> Cleaned {
         }
         is_interrupted = false;
     }
+    removed.sort_unstable();
     let text = text_of(&elements);
     let subsections = subsections(&elements);
     Cleaned {
@@ -107,7 +108,7 @@ pub fn clean(extracted: &Extracted) -> Cleaned {
         span: extracted.span,
         filing_name: extracted.filing_name.clone(),
         facts: extracted.facts.clone(),
-        metadata: CleanedMetadata { place: extracted.metadata.clone(), cleaning, removed },
+        metadata: CleanedMetadata { extraction, cleaning, removed },
         stats: Stats::of(&text, &subsections, &elements),
         subsections,
         text,

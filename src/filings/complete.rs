@@ -95,7 +95,7 @@ fn add_unnumbered(known: &Known<'_>, chain: &mut Vec<Candidate>) {
 
 /// Tells whether the document must have the item although no numbered heading was found.
 fn is_expected(known: &Known<'_>, chain: &[Candidate], section: Section) -> bool {
-    let is_risk_factors = section.item() == Section::RISK_FACTORS.item();
+    let is_risk_factors = section.is_risk_factors();
     // The next item after the risk factors ends them, whether a table of contents names it or not.
     let is_after_risk_factors = chain.iter().any(|c| c.section == Section::RISK_FACTORS)
         && section.rank(known.form) == Section::RISK_FACTORS.rank(known.form) + 1;

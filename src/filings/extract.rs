@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::VERSION;
 use super::element::{Element, ElementKind, Span};
 use super::header::Facts;
-use super::locate::{Located, one_line};
+use super::locate::{Confidence, Located, Position, Rival, one_line};
 use super::parse::Parsed;
-use super::section::Section;
+use super::section::{FormKind, Section};
 use super::words::has_at_most_words;
 use crate::error::Result;
 
@@ -61,14 +61,35 @@ impl Stats {
     }
 }
 
-/// How the place of the section is known.
+/// How the place of an item was found, and how sure it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Place {
-    /// Percent; null where nothing was found.
-    pub confidence: Option<u8>,
+pub struct Extraction {
+    /// How sure the place is; null where nothing was found.
+    pub confidence: Option<Confidence>,
+    /// What speaks for it.
     pub evidence: Vec<String>,
+    /// Other places that were considered, the likeliest first.
+    pub rivals: Vec<Rival>,
+    /// What speaks against it, or against the item's absence.
+    pub doubts: Vec<String>,
     /// The last item of a combined heading.
     pub through: Option<Section>,
+    /// Bytes between the stretches of the body, where a cross-reference index gives it several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Span>,
+}
+
+impl Extraction {
+    /// Tells whether somebody should look at the place: there is a doubt, or little evidence.
+    pub fn is_doubtful(&self) -> bool {
+        !self.doubts.is_empty()
+            || self.confidence.is_some_and(|confidence| confidence < Confidence::DOUBTFUL_BELOW)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct ExtractedMetadata {
+    pub extraction: Extraction,
 }
 
 /// One item of a filing.
@@ -82,7 +103,7 @@ pub struct Extracted {
     pub(super) filing_name: String,
     #[serde(flatten)]
     pub(super) facts: Facts,
-    pub(super) metadata: Place,
+    pub(super) metadata: ExtractedMetadata,
     pub(super) stats: Stats,
     pub(super) subsections: Vec<String>,
     pub(super) text: String,
@@ -103,26 +124,25 @@ pub fn extract(parsed: &Parsed, section: Section) -> Extracted {
         span: None,
         filing_name: parsed.facts().filing_name(),
         facts: parsed.facts().clone(),
-        metadata: Place::default(),
+        metadata: ExtractedMetadata::default(),
         stats: Stats::default(),
         subsections: Vec::new(),
         text: String::new(),
         elements: Vec::new(),
     };
     let Some(located) = found else {
-        if parsed.lists(wanted) {
-            extracted
-                .metadata
-                .evidence
-                .push("named in a table of contents or cross-reference index only".to_string());
-        }
+        extracted.metadata.extraction.doubts.extend(doubt_of_absence(parsed, wanted));
         return extracted;
     };
-    extracted.elements = body(parsed.elements(), located);
-    extracted.metadata = Place {
+    let (elements, gaps) = body(parsed.elements(), located);
+    extracted.elements = elements;
+    extracted.metadata.extraction = Extraction {
         confidence: Some(located.confidence),
         evidence: located.evidence.clone(),
+        rivals: located.rivals.clone(),
+        doubts: located.doubts.clone(),
         through: located.through,
+        gaps,
     };
     extracted.text = text_of(&extracted.elements);
     extracted.status = status(&extracted.text, parsed.elements(), located);
@@ -146,6 +166,11 @@ impl Extracted {
     /// Returns the item.
     pub fn section(&self) -> Section {
         self.identifier
+    }
+
+    /// Returns how the place was found, and how sure it is.
+    pub fn extraction(&self) -> &Extraction {
+        &self.metadata.extraction
     }
 
     /// Returns the heading as it stands in the filing.
@@ -179,9 +204,36 @@ fn covers(located: &Located, section: Section, parsed: &Parsed) -> bool {
     located.identifier.rank(form) <= rank && rank <= last.rank(form)
 }
 
+/// Says why it is doubtful that a filing has no such item, if it is.
+fn doubt_of_absence(parsed: &Parsed, section: Section) -> Option<String> {
+    if parsed.lists(section) {
+        return Some("a table of contents names the item, but no heading was found".to_string());
+    }
+    let is_due =
+        section.is_risk_factors() && parsed.form_kind() == FormKind::Annual && parsed.is_after_2005();
+    let is_organised = parsed.sections().len() >= ITEMS_OF_WHOLE_REPORT;
+    (is_due && is_organised).then(|| "reports of that year have the item".to_string())
+}
+
+/// A report with fewer items is a part of one: an amendment.
+const ITEMS_OF_WHOLE_REPORT: usize = 6;
+
+/// Copies the elements of all stretches of an item, and returns the bytes between the stretches.
+fn body(elements: &[Element], located: &Located) -> (Vec<Element>, Vec<Span>) {
+    let mut body: Vec<Element> = Vec::new();
+    let mut gaps = Vec::new();
+    for (start, end) in located.stretches() {
+        let stretch = stretch(elements, start, end);
+        if let (Some(last), Some(next)) = (body.last(), stretch.first()) {
+            gaps.push(Span { start: last.span.end, end: next.span.start });
+        }
+        body.extend(stretch);
+    }
+    (body, gaps)
+}
+
 /// Copies the elements between two positions.
-fn body(elements: &[Element], located: &Located) -> Vec<Element> {
-    let (start, end) = (located.start, located.end);
+fn stretch(elements: &[Element], start: Position, end: Position) -> Vec<Element> {
     let mut body = Vec::new();
     for (index, element) in elements.iter().enumerate().take(end.element + 1).skip(start.element) {
         let from = if index == start.element { start.offset } else { 0 };
@@ -235,8 +287,12 @@ const STATEMENT_WORDS_MAX: usize = 70;
 fn status(text: &str, elements: &[Element], located: &Located) -> Status {
     if text.trim().is_empty() {
         let title = located.title.to_lowercase();
-        let is_reserved =
-            ["reserved", "not applicable", "omitted", "none"].iter().any(|word| title.contains(word));
+        let is_reserved = ["reserved", "not applicable", "not required", "omitted", "none"]
+            .iter()
+            .any(|word| title.contains(word));
+        if title.ends_with('*') && is_in_note(elements, located) {
+            return Status::ByReference;
+        }
         return if is_reserved || is_omitted(elements, located) {
             Status::NotRequired
         } else {
@@ -263,7 +319,7 @@ fn status(text: &str, elements: &[Element], located: &Located) -> Status {
     if has_any(&POINTER_PHRASES) { Status::ByReference } else { Status::Found }
 }
 
-const POINTER_PHRASES: [&str; 14] = [
+const POINTER_PHRASES: [&str; 25] = [
     "incorporated by reference",
     "incorporated herein by reference",
     "incorporated into this",
@@ -277,8 +333,33 @@ const POINTER_PHRASES: [&str; 14] = [
     "no material change",
     "not been any material change",
     "included in our annual report",
-    "see ",
+    "see item",
+    "see note",
+    "see part",
+    "see exhibit",
+    "see page",
+    "see section",
+    "see “",
+    "see \"",
+    "see the ",
+    "see also ",
+    "see our ",
+    "see index",
 ];
+
+/// Tells whether a note below a run of bare headings says where the items are: "*Incorporated by reference to the Proxy".
+fn is_in_note(elements: &[Element], located: &Located) -> bool {
+    let below = elements.iter().skip(located.start.element).take(NOTE_DISTANCE_MAX);
+    below
+        .take_while(|element| {
+            element.kind == ElementKind::TopSectionTitle
+                || has_at_most_words(&element.text, STATEMENT_WORDS_MAX)
+        })
+        .any(|element| element.text.starts_with('*') && element.text.to_lowercase().contains("incorporated"))
+}
+
+/// A note below bare headings stands within this many elements.
+const NOTE_DISTANCE_MAX: usize = 12;
 
 /// Tells whether the paragraph before a bare list of items says that they are omitted.
 fn is_omitted(elements: &[Element], located: &Located) -> bool {

@@ -30,6 +30,121 @@ fn is_continued(text: &str) -> bool {
     is_continued && (lower.contains("item") || lower.contains("part "))
 }
 
+/// A page of the document as it is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// The number printed on it.
+    pub number: u32,
+    /// Its first element.
+    pub first: usize,
+    /// One past its last element.
+    pub end: usize,
+}
+
+/// Finds the pages by their printed numbers: the longest run of furniture, and of short lines at the ends of pages, whose
+/// numbers go up from page to page. Such lines are furniture, too, and are marked so.
+pub fn pages(elements: &mut [Element], page_breaks: &[u64]) -> Vec<Page> {
+    let may_be_printed = |index: usize, element: &Element| match element.kind {
+        ElementKind::SupplementaryText => true,
+        ElementKind::TextElement => {
+            element.text.len() <= PRINTED_LEN_MAX
+                && item_label(&element.text).is_none()
+                && touches_break(elements, page_breaks, index)
+        }
+        _ => false,
+    };
+    let printed: Vec<(usize, u32)> = elements
+        .iter()
+        .enumerate()
+        .filter_map(|(index, element)| Some((index, printed_number(&element.text)?)))
+        .filter(|(index, _)| may_be_printed(*index, &elements[*index]))
+        .collect();
+    // The longest chain that ends in each number so far: its length and its last place in `printed`.
+    let mut ending: HashMap<u32, (usize, usize)> = HashMap::new();
+    let mut before: Vec<Option<usize>> = vec![None; printed.len()];
+    let mut best: Option<(usize, usize)> = None;
+    for (at, (_, number)) in printed.iter().enumerate() {
+        let nearest = (1..=PAGES_STEP_MAX).filter_map(|step| ending.get(&number.checked_sub(step)?)).max();
+        let length = nearest.map_or(1, |(length, last)| {
+            before[at] = Some(*last);
+            length + 1
+        });
+        if ending.get(number).is_none_or(|known| length > known.0) {
+            ending.insert(*number, (length, at));
+        }
+        if best.is_none_or(|best| length > best.0) {
+            best = Some((length, at));
+        }
+    }
+    let mut chain = Vec::new();
+    let mut next = best.map(|(_, at)| at);
+    while let Some(at) = next {
+        chain.push(printed[at]);
+        next = before[at];
+    }
+    chain.reverse();
+    if chain.len() >= PAGES_MIN {
+        for (index, _) in &chain {
+            elements[*index].kind = ElementKind::SupplementaryText;
+        }
+    }
+    let is_footer = stands_at_end(elements, page_breaks, &chain);
+    let mut pages = Vec::with_capacity(chain.len());
+    for (at, (index, number)) in chain.iter().enumerate() {
+        let (first, end) = if is_footer {
+            // What stands before the first numbered page, such as a cover, is no part of it.
+            let after_break = || {
+                let number_at = elements[*index].span.start;
+                let breaks = page_breaks.partition_point(|at| *at < number_at);
+                let last = breaks.checked_sub(1).map_or(0, |last| page_breaks[last]);
+                elements.partition_point(|element| element.span.start < last)
+            };
+            (at.checked_sub(1).map_or_else(after_break, |before| chain[before].0 + 1), index + 1)
+        } else {
+            (*index, chain.get(at + 1).map_or(elements.len(), |next| next.0))
+        };
+        pages.push(Page { number: *number, first, end });
+    }
+    pages
+}
+
+/// From one page with a number to the next go no more pages.
+const PAGES_STEP_MAX: u32 = 4;
+/// Fewer numbers in a row are no page numbers.
+const PAGES_MIN: usize = 8;
+/// A running header or footer with the page's number is no longer than this.
+const PRINTED_LEN_MAX: usize = 80;
+
+/// Tells whether a page ends just before or just behind an element.
+fn touches_break(elements: &[Element], page_breaks: &[u64], index: usize) -> bool {
+    let from = index.checked_sub(1).map_or(0, |before| elements[before].span.end);
+    let to = elements.get(index + 1).map_or(u64::MAX, |next| next.span.start);
+    page_breaks.get(page_breaks.partition_point(|at| *at < from)).is_some_and(|at| *at <= to)
+}
+
+/// Tells whether the numbers stand at the ends of pages: most have the page's end behind them and not before them.
+fn stands_at_end(elements: &[Element], page_breaks: &[u64], chain: &[(usize, u32)]) -> bool {
+    let has_break = |from: u64, to: u64| {
+        page_breaks.get(page_breaks.partition_point(|at| *at < from)).is_some_and(|at| *at <= to)
+    };
+    let (mut footers, mut headers) = (0, 0);
+    for (index, _) in chain {
+        let span = elements[*index].span;
+        let next = elements.get(index + 1).map_or(u64::MAX, |next| next.span.start);
+        let last = index.checked_sub(1).map_or(0, |last| elements[last].span.end);
+        footers += usize::from(has_break(span.end, next));
+        headers += usize::from(has_break(last, span.start));
+    }
+    footers >= headers
+}
+
+/// Reads the number at the end of a running header or footer: "12", "2023 FORM 10-K 12", "Supplemental Details | 114".
+fn printed_number(text: &str) -> Option<u32> {
+    let word = text.split_whitespace().next_back()?;
+    let word = word.trim_matches(|c: char| matches!(c, '-' | '–' | '|' | '.' | '[' | ']' | '(' | ')'));
+    (!word.is_empty() && word.len() <= 3).then(|| word.parse().ok()).flatten()
+}
+
 /// Tells for each element whether a page ends just before or after it: no more than two short elements lie between.
 fn near_page_breaks(elements: &[Element], page_breaks: &[u64]) -> Vec<bool> {
     let mut near = vec![false; elements.len()];
@@ -167,7 +282,7 @@ fn mark_repeated(elements: &mut [Element], near: &[bool]) {
 }
 
 /// Tells whether a text is all that an item has to say: it may stand anywhere, any number of times.
-fn is_answer(text: &str) -> bool {
+pub fn is_answer(text: &str) -> bool {
     let text = text.trim().trim_end_matches('.').to_ascii_lowercase();
     matches!(
         text.as_str(),

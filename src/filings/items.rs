@@ -27,6 +27,15 @@ pub struct Candidate {
     pub is_contents: bool,
 }
 
+impl Candidate {
+    /// Tells whether the item's own title stands with its label.
+    fn is_titled(&self) -> bool {
+        self.evidence.contains(&LABEL_AND_TITLE)
+    }
+}
+
+const LABEL_AND_TITLE: &str = "label and title";
+
 /// Collects all places that begin with the label of an item of `form`.
 pub fn candidates(elements: &[Element], form: FormKind) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -37,6 +46,7 @@ pub fn candidates(elements: &[Element], form: FormKind) -> Vec<Candidate> {
         let Some(label) = item_label(&element.text) else {
             continue;
         };
+        let first = found.len();
         for section in Section::numbered(form, label.first) {
             if label.part.is_some_and(|part| form == FormKind::Quarterly && part != section.part()) {
                 continue;
@@ -44,6 +54,11 @@ pub fn candidates(elements: &[Element], form: FormKind) -> Vec<Candidate> {
             if let Some(candidate) = weigh(elements, index, form, section, label) {
                 found.push(candidate);
             }
+        }
+        // Two items of a quarterly report bear one number: the title says which is meant.
+        if found[first..].iter().any(Candidate::is_titled) && found.len() > first + 1 {
+            let titled: Vec<Candidate> = found.drain(first..).filter(Candidate::is_titled).collect();
+            found.extend(titled);
         }
     }
     found
@@ -68,7 +83,7 @@ fn weigh(
     let mut title_end = section.title_end(form, rest).map(|end| label.end + end);
     let next_title = rest.trim().is_empty().then(|| title_below(elements, index, form, section)).flatten();
     if title_end.is_some() || next_title.is_some() {
-        evidence.push("label and title");
+        evidence.push(LABEL_AND_TITLE);
         weight += 3.0;
     } else if label.first != label.last && Section::all().any(|any| any.title_end(form, rest).is_some()) {
         evidence.push("combined label and title");

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::element::Element;
+use super::element::{Element, Span};
+use super::furniture::{Page, is_answer};
 use super::items::{self, Candidate, TITLE_WORDS_MAX, title_below};
 use super::section::{FormKind, Section};
 use super::words::{has_at_most_words, is_capitals, key};
-use super::{complete, contents, titles};
+use super::{complete, contents, crossref, doubts, titles};
 
 /// A border in the document: element and offset in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,16 +34,86 @@ pub struct Located {
     pub start: Position,
     /// Where the body ends.
     pub end: Position,
-    /// How sure the place is, in percent.
-    pub confidence: u8,
+    /// Further stretches of the body, where a cross-reference index gives it several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<(Position, Position)>,
+    /// How sure the place is.
+    pub confidence: Confidence,
     /// What speaks for the place.
     pub evidence: Vec<String>,
+    /// Other places that look like the heading of the item, the likeliest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<Rival>,
+    /// What speaks against the place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+}
+
+impl Located {
+    /// Returns the stretches of the body, in the order of the document.
+    pub fn stretches(&self) -> impl Iterator<Item = (Position, Position)> + '_ {
+        std::iter::once((self.start, self.end)).chain(self.more.iter().copied())
+    }
+}
+
+/// How sure a place is, from 0 to 1 in steps of a hundredth; a number in JSON.
+///
+/// It is the weight of the evidence, not a measured frequency: 0.4 for a bare label in running text, 1 for label, title,
+/// typography, order and link together, 0.6 for pages of an index. Each doubt takes a quarter away. Below
+/// [`Confidence::DOUBTFUL_BELOW`] the place should be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
+pub struct Confidence(u8);
+
+impl Confidence {
+    /// A place that is less sure than this is doubtful.
+    pub const DOUBTFUL_BELOW: Confidence = Confidence(60);
+
+    /// Makes a confidence of so many hundredths, 100 at most.
+    pub fn percent(percent: u8) -> Self {
+        Confidence(percent.min(100))
+    }
+
+    /// Adds so many hundredths.
+    pub(super) fn more(self, percent: u8) -> Self {
+        Confidence::percent(self.0 + percent)
+    }
+
+    /// Takes a quarter away.
+    pub(super) fn less(self) -> Self {
+        Confidence(self.0 - self.0.div_ceil(4))
+    }
+}
+
+impl From<f64> for Confidence {
+    fn from(share: f64) -> Self {
+        Confidence((share * 100.0).round().clamp(0.0, 100.0) as u8)
+    }
+}
+
+impl From<Confidence> for f64 {
+    fn from(confidence: Confidence) -> Self {
+        f64::from(confidence.0) / 100.0
+    }
+}
+
+/// A place that was considered as the heading of an item and not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rival {
+    /// Its text, cut to a line.
+    pub text: String,
+    /// Its bytes in the file.
+    pub span: Span,
+    /// Why it was not taken.
+    pub reason: String,
 }
 
 /// Everything that was found out about the items of a document.
 pub struct Outline {
     /// The items in the order of the document.
     pub sections: Vec<Located>,
+    /// Whether they were found by their numbers.
+    pub is_numbered: bool,
     /// Elements that are lines of a table of contents or of a cross-reference index.
     pub contents: Vec<usize>,
     /// Items that such a list names.
@@ -57,7 +128,13 @@ pub struct Outline {
 pub type Links = [(usize, usize)];
 
 /// Finds the items of `form`. `is_after_2005` says that the form has Item 1A at the time of the filing.
-pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_2005: bool) -> Outline {
+pub fn outline(
+    elements: &[Element],
+    form: FormKind,
+    links: &Links,
+    pages: &[Page],
+    is_after_2005: bool,
+) -> Outline {
     let mut candidates = items::candidates(elements, form);
     contents::mark(elements, form, links, &mut candidates);
     let contents: Vec<usize> = {
@@ -72,7 +149,8 @@ pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_200
     let parts = items::part_headings(elements, &candidates);
     let mut chain = items::chain(elements, &candidates, form);
     let strong = chain.iter().filter(|candidate| candidate.weight >= 3.0).count();
-    let sections = if strong >= CHAIN_MIN {
+    let is_numbered = strong >= CHAIN_MIN;
+    let mut sections = if is_numbered {
         let known = complete::Known {
             elements,
             form,
@@ -88,11 +166,17 @@ pub fn outline(elements: &[Element], form: FormKind, links: &Links, is_after_200
         if sections.is_empty() {
             sections = from_chain(elements, form, &chain, &parts, links);
         }
+        crossref::add_indexed(elements, form, &candidates, pages, &mut sections);
         sections
     };
+    crossref::add_stated(elements, form, &mut sections);
+    // Where the items bear no numbers, their order and the links of an index say little.
+    let (linked, expected) = if is_numbered { (linked, listed.clone()) } else { (Vec::new(), Vec::new()) };
+    doubts::weigh(elements, form, &candidates, &linked, &expected, &mut sections);
     Outline {
         repeated: repeated_headings(elements, &candidates, &sections),
         sections,
+        is_numbered,
         contents,
         listed,
         parts: parts.into_iter().map(|(element, _)| element).collect(),
@@ -159,16 +243,19 @@ fn from_chain(
             heading: candidate.element,
             start,
             end: end.max(start),
+            more: Vec::new(),
             confidence: confidence(weight),
             evidence,
+            rivals: Vec::new(),
+            doubts: Vec::new(),
         });
     }
     sections
 }
 
-/// Turns the weight of the evidence into percent; 7 is the most that can be had.
-fn confidence(weight: f32) -> u8 {
-    (40.0 + weight.clamp(0.0, 7.0) * 60.0 / 7.0).round() as u8
+/// Turns the weight of the evidence into a confidence; 7 is the most that can be had.
+fn confidence(weight: f32) -> Confidence {
+    Confidence::percent((40.0 + weight.clamp(0.0, 7.0) * 60.0 / 7.0).round() as u8)
 }
 
 /// Finds the end of a section before `next`: the heading of the next part, or the signatures.
@@ -186,12 +273,24 @@ fn section_end(
     if next < elements.len() {
         return part;
     }
+    // Item 16 has one sentence to say; what stands below belongs to the report's end.
+    if candidate.section.item().number == LAST_ITEM
+        && let Some(answer) = elements[start..part].iter().position(|element| is_answer(&element.text))
+        && answer < ANSWER_DISTANCE_MAX
+    {
+        return start + answer + 1;
+    }
     let is_signatures = |element: &Element| {
         has_at_most_words(&element.text, 3)
             && matches!(key(&element.text).as_str(), "signatures" | "signature")
     };
     (start..part).find(|index| is_signatures(&elements[*index])).unwrap_or(part)
 }
+
+/// Form 10-K Summary.
+const LAST_ITEM: u8 = 16;
+/// The answer stands within so many elements.
+const ANSWER_DISTANCE_MAX: usize = 3;
 
 /// Finds where the heading of a candidate ends and the body begins.
 fn body_start(elements: &[Element], form: FormKind, candidate: &Candidate) -> (String, Position) {

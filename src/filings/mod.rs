@@ -14,14 +14,17 @@
 //! and standing alone (`items`); lines of tables of contents and cross-reference indexes are set aside (`contents`); of the
 //! rest, the chain of greatest weight is taken that is in the order of the document and of the form at once (`items`); items
 //! without a number, inside of combined items or out of order are added (`complete`); documents that do not number their
-//! items are read by titles, typography and links (`titles`).
+//! items are read by titles, typography and links (`titles`), and by the pages of their cross-reference index (`crossref`).
+//! What speaks against a place is kept with it (`doubts`).
 
 mod clean;
 mod complete;
 mod container;
 mod contents;
 mod cover;
+mod crossref;
 mod dates;
+mod doubts;
 mod element;
 mod encoding;
 mod extract;
@@ -51,13 +54,13 @@ mod traps;
 
 pub use clean::{Cleaned, Cleaning, clean};
 pub use element::{Element, ElementKind, Run, Span, Style};
-pub use extract::{Extracted, Status, extract};
+pub use extract::{Extracted, Extraction, Status, extract};
 pub use header::Facts;
-pub use locate::{Located, Position};
-pub use parse::{Parsed, parse};
+pub use locate::{Confidence, Located, Position, Rival};
+pub use parse::{Coverage, Parsed, parse};
 pub use section::{FormKind, Section};
 pub use segment::{Segment, Segmented, WORDS_MAX, WORDS_MIN, segment};
 pub use view::{SegmentView, find_segment};
 
 /// Version of what this module writes: raised whenever the bytes of an output may change for the same input.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

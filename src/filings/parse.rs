@@ -23,6 +23,8 @@ pub struct Parsed {
     metadata: ParsedMetadata,
     section_names: Vec<String>,
     sections: Vec<Located>,
+    /// The items were found by their numbers.
+    is_numbered: bool,
     /// Items that a table of contents or cross-reference index names.
     listed: Vec<Section>,
     tree: Vec<TreeNode>,
@@ -41,6 +43,27 @@ struct ParsedMetadata {
     total_elements: usize,
     num_sections: usize,
     element_types: BTreeMap<String, usize>,
+}
+
+/// How many letters of a document lie in items, and where the others lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// Letters in items and their headings.
+    pub in_items: usize,
+    /// Letters before the first item: cover page and table of contents.
+    pub before: usize,
+    /// Letters between items that belong to none.
+    pub between: usize,
+    /// Letters behind the last item: signatures, exhibits, statements that an item only points to.
+    pub behind: usize,
+}
+
+impl Coverage {
+    /// Returns the share of letters in items, from 0 to 1; 0 for a document without letters.
+    pub fn share(&self) -> f64 {
+        let all = self.in_items + self.before + self.between + self.behind;
+        if all == 0 { 0.0 } else { self.in_items as f64 / all as f64 }
+    }
 }
 
 /// A heading in the tree of headings.
@@ -78,7 +101,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed> {
     let facts = header::read(&source, &container, &elements);
     let form = form_kind(facts.form_type.as_deref());
     let links = resolve_links(&elements, &draft.links, &draft.anchors);
-    let outline = outline(&elements, form, &links, is_after_2005(&facts));
+    let pages = furniture::pages(&mut elements, &draft.page_breaks);
+    let outline = outline(&elements, form, &links, &pages, is_after_2005(&facts));
     name_kinds(&mut elements, &outline);
     let section_names: Vec<String> = outline.sections.iter().map(|section| section.title.clone()).collect();
     let metadata = ParsedMetadata {
@@ -95,6 +119,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed> {
         version: VERSION,
         form_type: metadata.facts.form_type.clone(),
         section_names,
+        is_numbered: outline.is_numbered,
         sections: outline.sections,
         listed: outline.listed,
         tree: tree(&elements),
@@ -134,6 +159,51 @@ impl Parsed {
         &self.sections
     }
 
+    /// Counts how much of the document lies in items. Headings of parts, page furniture and tables of contents count for
+    /// none of the places.
+    pub fn coverage(&self) -> Coverage {
+        let mut is_covered = vec![false; self.elements.len()];
+        let (mut first, mut last) = (self.elements.len(), 0);
+        for section in &self.sections {
+            for (start, end) in section.stretches() {
+                let from = if start == section.start { section.heading } else { start.element };
+                let to = end.element + usize::from(end.offset > 0);
+                // What an index says of an item stands in the index, not among the items.
+                if self.elements.get(from).is_some_and(|e| e.kind == ElementKind::TableOfContentsElement) {
+                    continue;
+                }
+                let to = to.clamp(from, self.elements.len());
+                is_covered[from..to].fill(true);
+                first = first.min(from);
+                last = last.max(to);
+            }
+        }
+        let mut coverage = Coverage::default();
+        for (index, element) in self.elements.iter().enumerate() {
+            let is_part = element.kind == ElementKind::TopSectionTitle && element.level == 0;
+            let is_text =
+                !matches!(element.kind, ElementKind::SupplementaryText | ElementKind::TableOfContentsElement);
+            let place = if is_covered[index] {
+                &mut coverage.in_items
+            } else if is_part || !is_text {
+                continue;
+            } else if index < first {
+                &mut coverage.before
+            } else if index >= last {
+                &mut coverage.behind
+            } else {
+                &mut coverage.between
+            };
+            *place += element.text.chars().filter(|letter| letter.is_alphanumeric()).count();
+        }
+        coverage
+    }
+
+    /// Tells whether the items were found by their numbers, and not by titles, pages and statements.
+    pub fn is_numbered(&self) -> bool {
+        self.is_numbered
+    }
+
     /// Returns the elements in the order of the document.
     pub fn elements(&self) -> &[Element] {
         &self.elements
@@ -142,6 +212,11 @@ impl Parsed {
     /// Tells whether a table of contents or cross-reference index names the item.
     pub(super) fn lists(&self, section: Section) -> bool {
         self.listed.contains(&section)
+    }
+
+    /// Tells whether the form has Item 1A at the time of the filing.
+    pub(super) fn is_after_2005(&self) -> bool {
+        is_after_2005(self.facts())
     }
 
     /// Returns the kind of form, annual where the filing does not say.
@@ -308,8 +383,11 @@ fn name_kinds(elements: &mut [Element], outline: &super::locate::Outline) {
             section.heading
         };
         for index in section.heading..end {
-            elements[index].kind = ElementKind::TopSectionTitle;
-            is_item[index] = true;
+            // What an index says of an item is a line of the index.
+            if elements[index].kind != ElementKind::TableOfContentsElement {
+                elements[index].kind = ElementKind::TopSectionTitle;
+                is_item[index] = true;
+            }
         }
     }
     let mut level = 1;

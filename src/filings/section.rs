@@ -320,6 +320,21 @@ impl Section {
         Section::all().find(|section| section.title(form) == Some(title))
     }
 
+    /// Returns the items of `form` that answer to `asked`, in the order of the form, each once, with the one that was asked
+    /// for: itself where it was named, else the first on the same subject. What the form has no item for is left out.
+    pub fn answering(asked: &[Section], form: FormKind) -> Vec<(Section, Section)> {
+        let answers = |own: Section| {
+            let named = asked.iter().find(|asked| **asked == own);
+            named.or_else(|| asked.iter().find(|asked| asked.in_form(form) == Some(own))).copied()
+        };
+        Section::of_form(form).filter_map(|own| Some((own, answers(own)?))).collect()
+    }
+
+    /// Tells whether this is Item 1A, Risk Factors, of either form.
+    pub fn is_risk_factors(self) -> bool {
+        self.item() == Section::RISK_FACTORS.item()
+    }
+
     /// Iterates over the items of `form` that bear this number.
     pub(super) fn numbered(form: FormKind, item: ItemNumber) -> impl Iterator<Item = Section> {
         Section::all().filter(move |section| {

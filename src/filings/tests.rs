@@ -54,6 +54,51 @@ fn every_filing_goes_through_all_stages_and_back() {
     }
 }
 
+/// Checks the items of one filing against each other: order, overlap, tables of contents, and what lies between them.
+fn check_items(name: &str, parsed: &Parsed) {
+    let form = parsed.form_kind();
+    let is_own = |section: &&super::Located| section.evidence.iter().any(|text| text.starts_with("label"));
+    let own: Vec<_> = parsed.sections().iter().filter(is_own).collect();
+    for pair in own.windows(2) {
+        let (one, next) = (pair[0], pair[1]);
+        assert!(one.end.element <= next.heading, "{name}: {one:?} reaches into {next:?}");
+        let is_out_of_order =
+            [one, next].iter().any(|s| s.evidence.iter().any(|text| text.contains("out of the order")));
+        let (before, after) = (one.identifier.rank(form), next.identifier.rank(form));
+        assert!(before < after || is_out_of_order, "{name}: {} before {}", one.identifier, next.identifier);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for section in parsed.sections() {
+        assert!(
+            section.identifier.title(form).is_some(),
+            "{name}: {} is of another form",
+            section.identifier
+        );
+        assert!(seen.insert(section.identifier), "{name}: {} twice", section.identifier);
+        let starts_in = parsed.elements().get(section.start.element).map(|element| element.kind);
+        let has_body = section.start < section.end;
+        assert!(
+            !(has_body && starts_in == Some(ElementKind::TableOfContentsElement)),
+            "{name}: {} starts in a table of contents",
+            section.identifier
+        );
+    }
+    let coverage = parsed.coverage();
+    let all = coverage.in_items + coverage.before + coverage.between + coverage.behind;
+    if parsed.is_numbered() {
+        // "The following items have been omitted", between the parts.
+        assert!(coverage.between * 50 <= all, "{name}: {coverage:?}");
+    }
+    assert!(coverage.share() > 0.2, "{name}: {coverage:?}");
+}
+
+#[test]
+fn items_are_in_order_apart_and_cover_every_filing() {
+    for (name, bytes) in filings() {
+        check_items(&name, &parse(&bytes).unwrap());
+    }
+}
+
 /// Letters and digits of a file's bytes without markup, as the standard's own tokenizer sees them.
 fn letters_of(bytes: &[u8], span: Span, is_html: bool) -> String {
     let part = &bytes[span.start as usize..span.end as usize];

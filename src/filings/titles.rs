@@ -2,7 +2,7 @@
 
 use super::element::{Element, ElementKind, Style};
 use super::items::TITLE_WORDS_MAX;
-use super::locate::{Links, Located, Position, body_offset, one_line};
+use super::locate::{Confidence, Links, Located, Position, body_offset, one_line};
 use super::section::{FormKind, Section};
 use super::words::{has_at_most_words, is_capitals, key, title_end};
 
@@ -16,7 +16,7 @@ struct Rank {
     is_inline: bool,
 }
 
-/// Finds sections whose heading is their title alone.
+/// Finds sections whose heading is their title alone; items of which only an index speaks are not among them.
 ///
 /// Used for annual and quarterly reports that keep to the items of the form only in a cross-reference index; such a section
 /// is looked for where the index lists it, or where the form has it at that time.
@@ -31,7 +31,7 @@ pub fn locate(
     let mut sections: Vec<Located> = Vec::new();
     let targets = contents_targets(links);
     for section in Section::of_form(form) {
-        let is_risk_factors = section.item() == Section::RISK_FACTORS.item();
+        let is_risk_factors = section.is_risk_factors();
         if !(listed.contains(&section) || (is_risk_factors && is_after_2005)) {
             continue;
         }
@@ -42,7 +42,8 @@ pub fn locate(
         let found = largest(elements, &key(title))
             .or_else(|| by_link(elements, form, section, linked))
             .or_else(|| plain_target(elements, &key(title), &targets));
-        if let Some(found) = found {
+        // Two titles may lead to one place: it belongs to the item that comes first in the form.
+        if let Some(found) = found.filter(|found| sections.iter().all(|s| s.heading != found.element)) {
             sections.push(section_at(elements, section, found, &targets));
         }
     }
@@ -54,7 +55,6 @@ pub fn locate(
             before.end = Position { element: next, offset: 0 }.max(before.start);
         }
     }
-    // Two titles may lead to one place; the later one is then the heading of what follows.
     sections.retain(|section| section.start < section.end);
     sections
 }
@@ -124,7 +124,10 @@ fn titled(element: &Element, title: &str) -> Option<(usize, Rank)> {
     }
     let end = title_end(&element.text, title)?;
     let (heading_end, rank) = heading(element)?;
-    let is_title_only = key(&element.text[..heading_end]) == title;
+    // "Management's Discussion … (MD&A)": what stands in parentheses is no other title.
+    let head = element.text[..heading_end].trim_end_matches(|c: char| !c.is_alphanumeric() && c != ')');
+    let head = head.strip_suffix(')').and_then(|head| head.rsplit_once('(')).map_or(head, |(head, _)| head);
+    let is_title_only = key(head) == title;
     (is_title_only && end <= heading_end).then_some((heading_end, rank))
 }
 
@@ -182,10 +185,10 @@ fn section_at(elements: &[Element], section: Section, found: Found, targets: &[u
         }
         .to_string(),
     ];
-    let mut confidence = 60;
+    let mut confidence = Confidence::percent(60);
     if targets.iter().any(|target| index.abs_diff(*target) <= 1) {
         evidence.push("target of a link in the table of contents".to_string());
-        confidence += 15;
+        confidence = Confidence::percent(75);
     }
     Located {
         identifier: section,
@@ -194,8 +197,11 @@ fn section_at(elements: &[Element], section: Section, found: Found, targets: &[u
         heading: index,
         start,
         end: Position { element: stop, offset: 0 }.max(start),
+        more: Vec::new(),
         confidence,
         evidence,
+        rivals: Vec::new(),
+        doubts: Vec::new(),
     }
 }
 

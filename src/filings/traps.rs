@@ -204,6 +204,110 @@ fn an_index_at_the_end_names_what_stands_under_plain_titles() {
 }
 
 #[test]
+fn an_index_gives_pages_answers_and_footnotes_for_items_without_headings() {
+    let page = |number: usize, text: &str| {
+        let body: String = (0..3)
+            .map(|at| {
+                format!(
+                    "<p style='font-size:9pt'>{text} {}, as anybody can see who looks at it.</p>",
+                    ["here", "there", "again"][at]
+                )
+            })
+            .collect();
+        format!("{body}<p>Lamps {number}</p><hr style='page-break-after:always'>")
+    };
+    let names = [
+        "Who we are",
+        "What we make",
+        "What we own",
+        "How it went",
+        "What it cost",
+        "More cost",
+        "Accounts",
+        "More accounts",
+        "Notes",
+        "End",
+    ];
+    let pages: String = names.iter().enumerate().map(|(at, name)| page(at + 3, name)).collect();
+    let index = "<p>Item 1. Business 3-4</p><p>Item 1A. Risk Factors Not applicable</p><p>Item 1B. Unresolved Staff Comments None</p>\
+        <p>Item 2. Properties 5</p><p>Item 3. Legal Proceedings 4, 8</p><p>Item 7. Management's Discussion and Analysis Pages 6-8</p>\
+        <p>Item 8. Financial Statements 9-11</p><p>Item 11. Executive Compensation (a)</p>\
+        <p>(a) Incorporated by reference to the proxy statement of next year.</p>";
+    let document = html(&["<hr>", &pages, index]);
+    let parsed = parse(document.as_bytes()).unwrap();
+    let seen = |section: &str| {
+        let extracted = extract(&parsed, section.parse().unwrap());
+        let first: String = extracted.text().split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+        let mut names: Vec<&str> =
+            names.into_iter().filter(|name| extracted.text().contains(&format!("{name} here"))).collect();
+        names.retain(|name| extracted.text().lines().any(|line| line.starts_with(name)));
+        (extracted.status(), first, names.len())
+    };
+    assert_eq!(seen("1"), (Status::Found, "Who we are".to_string(), 2));
+    assert_eq!(seen("1A"), (Status::NotRequired, String::new(), 0));
+    assert_eq!(seen("1B").0, Status::NotRequired);
+    assert_eq!(seen("2"), (Status::Found, "What we own".to_string(), 1));
+    assert_eq!(seen("3"), (Status::Found, "What we make".to_string(), 2));
+    assert_eq!(seen("7"), (Status::Found, "How it went".to_string(), 3));
+    assert_eq!(seen("8"), (Status::Found, "Accounts here, as".to_string(), 3));
+    assert_eq!(seen("11").0, Status::ByReference);
+    // Two stretches of one item lead back to their own bytes, without what lies between.
+    let segmented = segment(&clean(&extract(&parsed, "3".parse().unwrap())));
+    let spans: Vec<&str> = segmented
+        .segments()
+        .iter()
+        .flat_map(|one| one.spans.iter().chain(one.spans.is_empty().then_some(&one.span)))
+        .map(|span| &document[span.start as usize..span.end as usize])
+        .collect();
+    assert!(spans.iter().all(|bytes| !bytes.contains("What we own")), "{spans:?}");
+}
+
+#[test]
+fn one_statement_answers_for_several_items() {
+    let document = html(&[
+        "<p><b>Item 1. Business</b></p>",
+        BUSINESS,
+        "<p><b>Item 2. Properties</b></p>",
+        PROPERTIES,
+        "<p>PART III</p>",
+        "<p>The information called for by Items 10 through 13 and Item 14 is incorporated by reference to the proxy statement.</p>",
+        "<p>PART IV</p><p><b>Item 15. Exhibits</b></p><p>None.</p>",
+        "<p>Items 4, 5 and 6 are not applicable and have been omitted.</p>",
+    ]);
+    let parsed = parse(document.as_bytes()).unwrap();
+    let status = |section: &str| extract(&parsed, section.parse().unwrap()).status();
+    for section in ["10", "11", "12", "13", "14"] {
+        assert_eq!(status(section), Status::ByReference, "{section}");
+    }
+    for section in ["4", "5", "6"] {
+        assert_eq!(status(section), Status::NotRequired, "{section}");
+    }
+    assert_eq!((status("1"), status("3")), (Status::Found, Status::Absent));
+}
+
+#[test]
+fn each_form_answers_with_its_own_items() {
+    let all: Vec<Section> = Section::all().collect();
+    for form in [FormKind::Annual, FormKind::Quarterly] {
+        let own: Vec<Section> = Section::of_form(form).collect();
+        let answers: Vec<Section> = Section::answering(&all, form).into_iter().map(|(own, _)| own).collect();
+        assert_eq!(answers, own);
+    }
+    let ask = |asked: &[&str], form| -> Vec<(String, String)> {
+        let asked: Vec<Section> = asked.iter().map(|name| name.parse().unwrap()).collect();
+        let answers = Section::answering(&asked, form);
+        answers.into_iter().map(|(own, asked)| (own.identifier(), asked.identifier())).collect()
+    };
+    let pair = |own: &str, asked: &str| (own.to_string(), asked.to_string());
+    assert_eq!(
+        ask(&["7", "1A"], FormKind::Quarterly),
+        [pair("part1item2", "part2item7"), pair("part2item1a", "part1item1a")]
+    );
+    assert_eq!(ask(&["7", "part1item2"], FormKind::Quarterly), [pair("part1item2", "part1item2")]);
+    assert_eq!(ask(&["1B"], FormKind::Quarterly), []);
+}
+
+#[test]
 fn risk_factors_inside_of_an_older_report_are_no_item() {
     let document = html(&[
         "<p><b>Item 1. Business</b></p>",

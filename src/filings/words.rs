@@ -205,6 +205,50 @@ pub fn part_label(text: &str) -> Option<(u8, usize)> {
     (!is_word).then_some((part, scanner.at))
 }
 
+/// Reads the numbers of all items that a text names after the word "item": "Items 2, 3 and 4, and Item 10 — Directors".
+pub fn items_named(text: &str) -> Vec<ItemNumber> {
+    let mut named = Vec::new();
+    let lower = text.to_ascii_lowercase();
+    let mut from = 0;
+    while let Some(found) = lower[from..].find("item") {
+        let at = from + found;
+        from = at + "item".len();
+        if text[..at].ends_with(char::is_alphanumeric) || named.len() >= ITEMS_NAMED_MAX {
+            continue;
+        }
+        let mut scanner = Scanner { text, at: from };
+        scanner.word("s");
+        scanner.skip_while(|letter| matches!(letter, ' ' | '\n' | '\u{a0}'));
+        let Some(first) = scanner.item_number() else { continue };
+        named.push(first);
+        loop {
+            let start = scanner.at;
+            scanner.skip_while(|letter| matches!(letter, ' ' | ',' | '\n' | ';'));
+            let is_range = scanner.word("through") || scanner.word("to");
+            let is_joined = is_range || scanner.word("and") || text[start..scanner.at].contains(',');
+            scanner.skip_while(|letter| matches!(letter, ' ' | '\n'));
+            let last = named.last().copied().unwrap_or(first);
+            match is_joined.then(|| scanner.item_number()).flatten() {
+                Some(next) if next > last => {
+                    let between = if is_range { last.number + 1..next.number } else { 0..0 };
+                    named.extend(between.map(|number| ItemNumber { number, letter: 0 }));
+                    named.push(next);
+                }
+                _ => {
+                    from = start;
+                    break;
+                }
+            }
+        }
+    }
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// A text names no more items than this.
+const ITEMS_NAMED_MAX: usize = 64;
+
 /// Reads the label of an item at the beginning of a text.
 ///
 /// Leading bullets, quotes and "PART I" are passed over. Without the word "item", a label needs its period: `1A.`
@@ -326,4 +370,24 @@ pub fn is_capitals(text: &str) -> bool {
 /// Keeps letters and digits, in lower case: what two spellings of a heading share.
 pub fn key(text: &str) -> String {
     text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_named_in_a_sentence_are_found() {
+        let named = |text: &str| -> Vec<String> {
+            let show = |item: &ItemNumber| match item.letter {
+                0 => item.number.to_string(),
+                letter => format!("{}{}", item.number, char::from(letter)),
+            };
+            items_named(text).iter().map(show).collect()
+        };
+        assert_eq!(named("ITEMS 2, 3, 4, 9 and 10 are not applicable"), ["2", "3", "4", "9", "10"]);
+        assert_eq!(named("Items 10 through 13 are omitted"), ["10", "11", "12", "13"]);
+        assert_eq!(named("Part III (Item 10 — Directors, Item 11 — Pay, and Item 1A)"), ["1A", "10", "11"]);
+        assert!(named("items of equipment and itemised bills, Item 405").is_empty());
+    }
 }

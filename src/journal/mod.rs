@@ -17,4 +17,4 @@ pub use codec::{decode, encode};
 pub use pack::pack;
 pub use reader::{Frame, Reader, Tail};
 pub use segments::{Listing, SegmentBytes, SegmentRef, list, pack_of, read_segment, writer_is_alive};
-pub use writer::Writer;
+pub use writer::{SyncPoint, Writer};

@@ -29,6 +29,25 @@ pub struct Writer {
     synced: u64,
     /// Whether the file may hold bytes past `synced + written`, to be cut off before anything is written.
     ragged: bool,
+    /// How many syncs have failed: what a sync that began before one of them says is worth nothing.
+    failures: u64,
+}
+
+/// What a writer has handed to the system and not yet forced to the disk, apart from the writer, which can go on meanwhile.
+pub struct SyncPoint {
+    file: DiskFile,
+    end: u64,
+    failures: u64,
+}
+
+impl SyncPoint {
+    /// Forces it to the disk; [`Writer::settle`] takes what came of it.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn sync(&mut self) -> std::io::Result<()> {
+        self.file.sync()
+    }
 }
 
 impl Writer {
@@ -59,7 +78,7 @@ impl Writer {
         disk.sync_folder(folder).map_err(failed)?;
         let mut unsynced = Vec::with_capacity(4096);
         unsynced.extend_from_slice(&header);
-        Ok(Writer { file, segment, written: unsynced.len(), unsynced, synced: 0, ragged: false })
+        Ok(Writer { file, segment, written: unsynced.len(), unsynced, synced: 0, ragged: false, failures: 0 })
     }
 
     /// Returns the segment's id.
@@ -101,14 +120,62 @@ impl Writer {
     pub fn commit(&mut self) -> Result<()> {
         self.write_out()?;
         if let Err(cause) = self.file.sync() {
-            self.written = 0;
-            self.ragged = true;
-            return Err(self.failed(cause));
+            return Err(self.sync_failed(cause));
         }
         self.synced += self.written as u64;
         self.unsynced.clear();
         self.written = 0;
         Ok(())
+    }
+
+    /// Hands all facts added so far to the system: others see them, and they survive the end of this process, but not yet a
+    /// power cut.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn hand_over(&mut self) -> Result<()> {
+        self.write_out()
+    }
+
+    /// Begins a commit of all facts added so far that others do the waiting of: [`SyncPoint::sync`] needs no writer.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn sync_point(&mut self) -> Result<SyncPoint> {
+        self.write_out()?;
+        let file = self.file.again().map_err(|cause| self.failed(cause))?;
+        Ok(SyncPoint { file, end: self.length(), failures: self.failures })
+    }
+
+    /// Ends a commit that [`Writer::sync_point`] began: on return, the facts added before that survive a crash.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn settle(&mut self, point: &SyncPoint, outcome: std::io::Result<()>) -> Result<()> {
+        if let Err(cause) = outcome {
+            return Err(self.sync_failed(cause));
+        }
+        if point.failures != self.failures {
+            // Cut off and written again meanwhile, perhaps after the sync.
+            return Err(self.failed(std::io::ErrorKind::Interrupted.into()));
+        }
+        let done = point.end.saturating_sub(self.synced) as usize;
+        self.unsynced.drain(..done);
+        self.written -= done;
+        self.synced += done as u64;
+        Ok(())
+    }
+
+    /// Returns how many bytes are held in memory since they are not known to be on the disk.
+    pub fn unsynced_bytes(&self) -> usize {
+        self.unsynced.len()
+    }
+
+    fn sync_failed(&mut self, cause: std::io::Error) -> Error {
+        self.written = 0;
+        self.ragged = true;
+        self.failures += 1;
+        self.failed(cause)
     }
 
     fn write_out(&mut self) -> Result<()> {

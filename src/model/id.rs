@@ -24,6 +24,13 @@ impl NodeId {
         NodeId(Uuid::new_v7(stamp).as_u128())
     }
 
+    /// Reads what its `Display` or [`NodeId::hex`] wrote; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        let right = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        right.then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(NodeId)
+    }
+
     /// Takes the 128 bits as they are.
     pub const fn from_u128(bits: u128) -> Self {
         NodeId(bits)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::model::Timestamp;
 
@@ -20,6 +21,15 @@ impl Clock {
     /// Makes a clock that reads `wall`.
     pub fn new(wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Clock { wall: Arc::new(wall), last: Arc::new(AtomicI64::new(i64::MIN)) }
+    }
+
+    /// Returns a clock that reads the machine's.
+    pub fn machine() -> Self {
+        Clock::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            // Before 1970 is as good as not set.
+            Timestamp::from_micros(since.map_or(0, |since| since.as_micros() as i64))
+        })
     }
 
     /// Sees to it that every later moment lies after `floor`.

@@ -97,7 +97,7 @@ pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &
 }
 
 /// Returns the absolute place with the links of its folder resolved; a link that is the file itself stays.
-fn real_place(path: &Path) -> PathBuf {
+pub(super) fn real_place(path: &Path) -> PathBuf {
     let resolved = path.parent().and_then(|folder| folder.canonicalize().ok());
     match (resolved, path.file_name()) {
         (Some(folder), Some(name)) => folder.join(name),

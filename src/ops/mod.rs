@@ -3,8 +3,10 @@
 mod clock;
 mod code;
 pub mod diff;
+mod host;
 pub mod import;
 pub mod inside;
+pub mod library;
 mod locate;
 pub mod notes;
 pub mod pipeline;
@@ -13,12 +15,14 @@ pub mod rerun;
 pub mod research;
 pub mod run;
 pub mod show;
+pub mod split;
 pub mod status;
 pub mod verify;
 mod walk;
 mod workspace;
 
 pub use clock::Clock;
+pub use host::host;
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate};
 pub use recording::{Recording, RunRequest};
 pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, Pending, View, Workspace};

@@ -10,6 +10,7 @@ pub mod rerun;
 pub mod research;
 pub mod show;
 pub mod show_json;
+pub mod split;
 pub mod status;
 mod units;
 pub mod verify;

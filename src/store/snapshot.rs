@@ -358,6 +358,17 @@ impl Snapshot {
         Ok(runs)
     }
 
+    /// Returns the labels of runs from `first` on, in their order.
+    pub fn labels_from(&self, first: &str) -> Result<Vec<String>> {
+        let mut labels = Vec::new();
+        self.run_labels.scan_names(first.as_bytes(), |place, _| {
+            let label = place.split(|byte| *byte == 0).next().unwrap_or_default();
+            labels.push(String::from_utf8_lossy(label).into_owned());
+            Ok(GO_ON)
+        })?;
+        Ok(labels)
+    }
+
     /// Returns runs whose key ends in the hexadecimal digits `tail`, at most `limit`.
     pub fn runs_with_tail(&self, tail: &str, limit: usize) -> Result<Vec<RunNo>> {
         if tail.is_empty() || tail.len() > 32 || !tail.bytes().all(|b| b.is_ascii_hexdigit()) {

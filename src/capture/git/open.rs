@@ -33,6 +33,22 @@ pub fn work_tree_root(folder: &Path) -> Option<PathBuf> {
     resolved.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
 }
 
+/// Returns the files that tell, by a change of their metadata, that the commit, the branch or the index of the repository that
+/// `root` is in may have changed; none without a repository, or where it cannot be read.
+pub fn witnesses(root: &Path) -> Vec<PathBuf> {
+    let Ok(Some(repo)) = open(root) else {
+        return Vec::new();
+    };
+    let (own, shared) = (repo.git_dir(), repo.common_dir());
+    let mut files = vec![own.join("HEAD"), repo.index_path(), shared.join("packed-refs")];
+    if let Ok(Some(branch)) = repo.head_name()
+        && let Ok(branch) = gix::path::from_bstr(branch.as_bstr())
+    {
+        files.push(shared.join(branch));
+    }
+    files
+}
+
 /// Opens the repository that `root` is in, or `None` when it is in none.
 pub(super) fn open(root: &Path) -> Result<Option<gix::Repository>> {
     let git = match work_tree_root(root) {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Kind;
-use crate::filings::{self, Cleaned, Extracted, Parsed, Section, Segmented};
+use crate::filings::{self, Cleaned, Extracted, FormKind, Parsed, Section, Segmented};
 use crate::model::MetricValue;
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 
@@ -42,7 +42,8 @@ impl<'a> Chain<'a> {
         match part.stage {
             PipelineStage::Parse => {
                 let parsed = self.parsed()?;
-                let metrics = vec![count("elements", parsed.elements_count())];
+                let form = form_metric(parsed.form_kind());
+                let metrics = vec![count("elements", parsed.elements_count()), count(form, 1)];
                 Ok((parsed.to_json(), metrics))
             }
             PipelineStage::Extract => {
@@ -93,6 +94,20 @@ impl<'a> Chain<'a> {
         }
         Ok(self.cleaned.as_ref().expect("it was just put there"))
     }
+}
+
+/// Returns the name under which filings of a form are counted: it also says, without parsing again, which items to ask for.
+fn form_metric(form: FormKind) -> &'static str {
+    match form {
+        FormKind::Annual => "forms_annual",
+        FormKind::Quarterly => "forms_quarterly",
+    }
+}
+
+/// Returns the form of a filing by the counts of its parsing.
+pub fn form_of(metrics: &[(String, MetricValue)]) -> FormKind {
+    let is_quarterly = metrics.iter().any(|(name, _)| name == form_metric(FormKind::Quarterly));
+    if is_quarterly { FormKind::Quarterly } else { FormKind::Annual }
 }
 
 fn count(name: &str, count: usize) -> (String, MetricValue) {

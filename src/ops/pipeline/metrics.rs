@@ -1,7 +1,5 @@
 //! The metrics of a run: of each of its folders as `metrics.json`, and of the whole.
 
-use std::collections::BTreeSet;
-
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, StepStatus, Used,
@@ -19,8 +17,26 @@ pub struct MetricsFile {
     pub artifact: Artifact,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// The outputs it is made from.
-    pub outputs: BTreeSet<Artifact>,
+    /// The outputs it is made from, by path: the first [`USED_MAX`] of them.
+    pub named: Vec<Artifact>,
+    /// How many there are.
+    pub count: usize,
+    /// The digest of all their paths and digests.
+    pub outputs: Digest,
+}
+
+/// A metrics file names so many outputs one by one. A folder may hold several hundred thousand: the digest of them all says
+/// whether any of them changed, and the steps of the run name each.
+const USED_MAX: usize = 256;
+/// The parameter of a metrics step that says how many outputs were counted.
+const COUNT_PARAMETER: &str = "outputs";
+/// The parameter that holds the digest of all of them.
+const DIGEST_PARAMETER: &str = "outputs_digest";
+
+/// Returns the digest of the outputs that a recorded metrics step counted.
+pub fn counted_outputs(step: &Step) -> Option<Digest> {
+    let found = step.parameters.iter().find(|(name, _)| name == DIGEST_PARAMETER);
+    found.and_then(|(_, value)| value.parse().ok())
 }
 
 impl Session<'_> {
@@ -30,7 +46,9 @@ impl Session<'_> {
     /// A request error where the name of the run makes no path.
     pub fn metrics_files(&self, run: &Run) -> Result<Vec<MetricsFile>> {
         let folders = self.tally.folders().into_iter();
-        let files = folders.map(|(folder, outputs)| {
+        let files = folders.map(|(folder, entries)| {
+            let mut outputs: Vec<&Artifact> = entries.into_iter().map(|entry| &entry.output).collect();
+            outputs.sort();
             let bytes = projection::metrics_json(run, &self.tally.metrics(folder));
             Ok(MetricsFile {
                 artifact: Artifact {
@@ -39,7 +57,9 @@ impl Session<'_> {
                     size_bytes: bytes.len() as u64,
                 },
                 bytes,
-                outputs: outputs.into_iter().map(|entry| entry.output.clone()).collect(),
+                count: outputs.len(),
+                outputs: digest_of_outputs(&outputs),
+                named: outputs.into_iter().take(USED_MAX).cloned().collect(),
             })
         });
         files.collect()
@@ -81,9 +101,22 @@ impl Session<'_> {
     }
 }
 
+/// Returns the digest of the paths and digests of sorted outputs.
+fn digest_of_outputs(outputs: &[&Artifact]) -> Digest {
+    let mut lines = Vec::with_capacity(outputs.len() * 160);
+    for output in outputs {
+        lines.extend_from_slice(output.digest.to_string().as_bytes());
+        lines.push(b' ');
+        lines.extend_from_slice(output.path.as_bytes());
+        // No path holds a line feed that is not its own: its length makes the list unmistakable.
+        lines.extend_from_slice(format!(" {}\n", output.path.as_bytes().len()).as_bytes());
+    }
+    Digest::of(&lines)
+}
+
 fn metrics_step(recording: &Recording, file: &MetricsFile) -> Step {
     let started_at = recording.now();
-    let used = file.outputs.iter().map(|artifact| Used {
+    let used = file.named.iter().map(|artifact| Used {
         artifact: artifact.clone(),
         at: started_at,
         evidence: Evidence::Observed,
@@ -99,7 +132,10 @@ fn metrics_step(recording: &Recording, file: &MetricsFile) -> Step {
         reason: None,
         started_at,
         ended_at,
-        parameters: Vec::new(),
+        parameters: vec![
+            (COUNT_PARAMETER.to_owned(), file.count.to_string()),
+            (DIGEST_PARAMETER.to_owned(), file.outputs.to_string()),
+        ],
         key: None,
         cached_from: None,
         used: used.collect(),

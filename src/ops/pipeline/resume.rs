@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::filings::Section;
-use crate::model::{Artifact, ArtifactPath, CodeState, Digest, Run, RunKind, Step, StepStatus};
+use crate::model::{ArtifactPath, CodeState, Digest, Run, RunKind, Step, StepStatus};
+use crate::ops::pipeline::metrics::counted_outputs;
 use crate::ops::pipeline::request::{PipelineRequest, Resume};
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 use crate::ops::pipeline::tally::{Entry, Tally};
@@ -24,13 +25,13 @@ pub struct Prior {
     pub steps: HashMap<(Digest, ArtifactPath), PriorStep>,
     /// All versions of all files that it wrote.
     pub written: HashSet<(ArtifactPath, Digest)>,
-    /// The outputs that each of its metrics files was made from when it was last made.
-    pub counted: HashMap<ArtifactPath, BTreeSet<Artifact>>,
+    /// The digest of the outputs that each of its metrics files was made from when it was last made.
+    pub counted: HashMap<ArtifactPath, Digest>,
     /// The stem that each content of a filing had.
     pub stems: HashMap<Digest, String>,
     /// The last stage of any of its steps.
     last: Option<PipelineStage>,
-    /// The sections of its steps.
+    /// The sections that its steps were asked for.
     sections: BTreeSet<Section>,
 }
 
@@ -56,16 +57,17 @@ impl Prior {
         let outputs = step.generated.iter().map(|generated| &generated.artifact);
         self.written.extend(outputs.map(|output| (output.path.clone(), output.digest)));
         if step.name == METRICS_STEP {
-            let counted: BTreeSet<Artifact> = step.used.into_iter().map(|used| used.artifact).collect();
-            let files = step.generated.into_iter();
-            self.counted.extend(files.map(|file| (file.artifact.path, counted.clone())));
+            if let Some(outputs) = counted_outputs(&step) {
+                let files = step.generated.into_iter();
+                self.counted.extend(files.map(|file| (file.artifact.path, outputs)));
+            }
             return Ok(());
         }
         let Some((stem, part)) = part_of(&step) else {
             return Ok(());
         };
         self.last = self.last.max(Some(part.stage));
-        self.sections.extend(part.section);
+        self.sections.extend(asked_of(&step).or(part.section));
         if let (PipelineStage::Parse, [used]) = (part.stage, step.used.as_slice()) {
             self.stems.insert(used.artifact.digest, stem.clone());
         }
@@ -85,15 +87,20 @@ impl Prior {
 /// Returns the stem and part that a recorded step was about.
 fn part_of(step: &Step) -> Option<(String, Part)> {
     let stage = PipelineStage::from_name(&step.name).ok()?;
-    let parameter = |name: &str| {
-        let found = step.parameters.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.clone())
-    };
-    let section = match parameter("section") {
+    let section = match parameter(step, "section") {
         Some(text) => Some(text.parse().ok()?),
         None => None,
     };
-    Some((parameter("stem")?, Part { stage, section }))
+    Some((parameter(step, "stem")?.to_owned(), Part { stage, section }))
+}
+
+/// Returns the section that was asked for where the filing's form answered with another.
+fn asked_of(step: &Step) -> Option<Section> {
+    parameter(step, "asked")?.parse().ok()
+}
+
+fn parameter<'a>(step: &'a Step, name: &str) -> Option<&'a str> {
+    step.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 /// What is to be done: the request, with what it left open filled in.

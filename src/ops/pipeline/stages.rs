@@ -64,7 +64,7 @@ impl Part {
     pub const FIRST: Part = Part { stage: PipelineStage::Parse, section: None };
 
     /// Returns the type of its output, the last part of the file's name: `parsed`, `extracted_risks`, for other sections
-    /// than Item 1A with the section in it: `extracted_part2item7`.
+    /// than Item 1A of either form with the section in it: `extracted_part2item7`.
     fn output(self) -> String {
         let verb = match self.stage {
             PipelineStage::Parse => return "parsed".to_owned(),
@@ -73,7 +73,7 @@ impl Part {
             PipelineStage::Segment => "segmented",
         };
         match self.section {
-            Some(section) if section != Section::RISK_FACTORS => format!("{verb}_{}", section.identifier()),
+            Some(section) if !section.is_risk_factors() => format!("{verb}_{}", section.identifier()),
             _ => format!("{verb}_risks"),
         }
     }

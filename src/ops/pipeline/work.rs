@@ -1,12 +1,14 @@
 //! The work on one filing: its stages in order, each done, taken over from an earlier run, or found done already.
 
+use std::collections::VecDeque;
+
 use crate::error::{Error, Result};
 use crate::filings::{self, Section};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Generated, MetricValue, NodeId, Parameter, Role, Run, Step,
     StepStatus, Timestamp, Used,
 };
-use crate::ops::pipeline::chain::{Chain, Made};
+use crate::ops::pipeline::chain::{Chain, Made, form_of};
 use crate::ops::pipeline::inputs::FilingInput;
 use crate::ops::pipeline::reading;
 use crate::ops::pipeline::resume::Prior;
@@ -90,11 +92,12 @@ pub struct FilingOutcome {
 
 /// Looks whether `filing` is done already in this run, without doing anything; `None` where there is work.
 pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<FilingOutcome> {
+    let mut parts: Vec<PartOutcome> = Vec::new();
+    let mut waiting = VecDeque::from([(Part::FIRST, None)]);
     let mut input = filing.digest?;
-    let mut parts = Vec::new();
-    for part in parts_of(bench) {
-        if part.stage <= PipelineStage::Extract {
-            input = first_input(filing, &parts, part)?;
+    while let Some((part, _)) = waiting.pop_front() {
+        if part.stage == PipelineStage::Extract {
+            input = parts.first()?.output.as_ref()?.digest;
         }
         let path = part.path(run, &filing.stem).ok()?;
         let prior = bench.prior.steps.get(&(part.key(&input), path))?;
@@ -111,6 +114,9 @@ pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<Fil
             bytes: None,
             altered: None,
         });
+        if part == Part::FIRST {
+            waiting.extend(parts_after(bench, &prior.metrics));
+        }
     }
     Some(FilingOutcome {
         path: filing.path.clone(),
@@ -143,22 +149,15 @@ pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Diges
     }
 }
 
-/// Returns what the parts of a bench are, in the order of work: parsing, then the further stages section by section.
-fn parts_of(bench: &Bench<'_>) -> Vec<Part> {
-    let mut parts = vec![Part::FIRST];
-    for section in bench.sections {
+/// Returns what is to be done on a filing once it is parsed, section by section, each with the section that was asked for:
+/// its form, which the counts of its parsing tell, has items of its own.
+fn parts_after(bench: &Bench<'_>, parsed: &[(String, MetricValue)]) -> Vec<(Part, Option<Section>)> {
+    let mut parts = Vec::new();
+    for (section, asked) in Section::answering(bench.sections, form_of(parsed)) {
         let stages = PipelineStage::ALL.into_iter().skip(1).filter(|stage| *stage <= bench.last);
-        parts.extend(stages.map(|stage| Part { stage, section: Some(*section) }));
+        parts.extend(stages.map(|stage| (Part { stage, section: Some(section) }, Some(asked))));
     }
     parts
-}
-
-/// Returns the digest that parsing and extracting start from: the filing's, and the parsed filing's.
-fn first_input(filing: &FilingInput, parts: &[PartOutcome], part: Part) -> Option<Digest> {
-    match part.stage {
-        PipelineStage::Parse => filing.digest,
-        _ => Some(parts.first()?.output.as_ref()?.digest),
-    }
 }
 
 /// Works on one filing of `run`.
@@ -187,7 +186,8 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Filing
     outcome.size_bytes = artifact.size_bytes;
     let mut work = Work { bench, run, filing, chain: Chain::new(&read.front), outcome };
     let mut input = (artifact, read_at);
-    for part in parts_of(bench) {
+    let mut waiting = VecDeque::from([(Part::FIRST, None)]);
+    while let Some((part, asked)) = waiting.pop_front() {
         if part.stage == PipelineStage::Extract {
             let parsed = work.outcome.parts.first().and_then(|first| first.output.clone());
             input = (
@@ -195,9 +195,13 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Filing
                 bench.clock.now(),
             );
         }
-        match work.part(part, &input.0, input.1)? {
+        match work.part(part, asked, &input.0, input.1)? {
             Some(output) => input = (output, bench.clock.now()),
             None => break,
+        }
+        if part == Part::FIRST {
+            let parsed = work.outcome.parts.first().map_or(&[][..], |first| &first.metrics);
+            waiting.extend(parts_after(bench, parsed));
         }
     }
     Ok(work.outcome)
@@ -213,7 +217,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Does one part; returns its output, `None` where it failed.
-    fn part(&mut self, part: Part, input: &Artifact, read_at: Timestamp) -> Result<Option<Artifact>> {
+    fn part(
+        &mut self,
+        part: Part,
+        asked: Option<Section>,
+        input: &Artifact,
+        read_at: Timestamp,
+    ) -> Result<Option<Artifact>> {
         let key = part.key(&input.digest);
         let path = part.path(self.run, &self.filing.stem)?;
         let started_at = self.bench.clock.now();
@@ -228,7 +238,8 @@ impl Work<'_> {
             None => match self.chain.compute(part) {
                 Ok((bytes, metrics)) => (bytes, metrics, None),
                 Err(reason) => {
-                    self.fail(part, key, input, read_at, started_at, reason);
+                    let step = self.step(part, asked, key, input, read_at, started_at);
+                    self.fail(part, step, reason);
                     return Ok(None);
                 }
             },
@@ -237,7 +248,7 @@ impl Work<'_> {
         self.bench.workspace.contents().keep_as(&digest, &bytes)?;
         let output = Artifact { path, digest, size_bytes: bytes.len() as u64 };
         let at = self.bench.clock.now();
-        let mut step = self.step(part, key, input, read_at, started_at);
+        let mut step = self.step(part, asked, key, input, read_at, started_at);
         step.cached_from = cached_from;
         step.generated =
             vec![Generated { artifact: output.clone(), at, evidence: Evidence::Observed, role: Role::Data }];
@@ -305,16 +316,7 @@ impl Work<'_> {
         Ok(None)
     }
 
-    fn fail(
-        &mut self,
-        part: Part,
-        key: Digest,
-        input: &Artifact,
-        read_at: Timestamp,
-        started_at: Timestamp,
-        reason: String,
-    ) {
-        let mut step = self.step(part, key, input, read_at, started_at);
+    fn fail(&mut self, part: Part, mut step: Step, reason: String) {
         step.status = StepStatus::Failed;
         step.reason = Some(reason.clone());
         self.outcome.parts.push(PartOutcome {
@@ -332,6 +334,7 @@ impl Work<'_> {
     fn step(
         &self,
         part: Part,
+        asked: Option<Section>,
         key: Digest,
         input: &Artifact,
         read_at: Timestamp,
@@ -339,7 +342,11 @@ impl Work<'_> {
     ) -> Step {
         let mut parameters: Vec<Parameter> = vec![("stem".to_owned(), self.filing.stem.clone())];
         if let Some(section) = part.section {
-            parameters.push(("section".to_owned(), section.identifier().to_string()));
+            parameters.push(("section".to_owned(), section.identifier()));
+        }
+        // The form may answer with another item than was asked for; a run taken up again asks for the same.
+        if let Some(asked) = asked.filter(|asked| Some(*asked) != part.section) {
+            parameters.push(("asked".to_owned(), asked.identifier()));
         }
         parameters.push(("tool".to_owned(), format!("filings {}", filings::VERSION)));
         let ended_at = self.bench.clock.now();

@@ -1,0 +1,51 @@
+//! The crate's face for other programs: workspaces, runs, models, answers.
+//!
+//! Everything here takes and gives plain, owned values. Nothing prints, ends the process, or keeps anything outside the
+//! values it returns; every failure is an [`Error`](crate::error::Error), whose kind says whether the request, the store or
+//! this library is at fault.
+//!
+//! ```
+//! use lineage::Workspace;
+//!
+//! # fn main() -> lineage::error::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let root = folder.path();
+//! let workspace = Workspace::init(root)?;
+//! std::fs::write(root.join("train.csv"), "1,2\n3,4\n").unwrap();
+//!
+//! let run = workspace.run("train").param("lr", 0.1).input(root.join("train.csv")).start()?;
+//! for epoch in 0..10 {
+//!     run.metric("loss", 1.0 / (1.0 + epoch as f64), epoch)?;
+//! }
+//! let model = run.output_dir()?.join("model.bin");
+//! std::fs::write(&model, b"weights").unwrap();
+//! run.generated(&model)?;
+//! run.save_metrics([("accuracy", 0.9)])?;
+//! run.finish()?;
+//!
+//! // Where did the model come from?
+//! let shown = workspace.show(model.to_str().unwrap())?;
+//! let lineage::ops::show::Shown::File(report) = &*shown else { panic!("a file") };
+//! assert_eq!(report.trace.runs[0].head.view.run.name, "train");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is on the disk when
+//!
+//! | on return of | other processes see it, and the end of this one does not harm it | it survives a power cut |
+//! |---|---|---|
+//! | [`RunBuilder::start`], [`Run::used`], … | the start at once; edges after a second, or when the run ends | within a quarter of a second after that |
+//! | [`Run::metric`] | within a quarter of a second | within a quarter of a second, and the time the disk takes |
+//! | [`Run::output_dir`], [`Run::save_metrics`] | at once | at once: no folder has the name of a run that a power cut could undo |
+//! | [`Run::finish`], [`Run::fail`], [`Run::commit`] | at once | at once |
+//! | [`Run::finish_soon`] | at once | with the next commit of any run of this workspace value, or within a quarter of a second |
+//!
+//! All runs of one [`Workspace`] value and its clones share one journal segment, and threads that wait for the disk wait
+//! together.
+
+mod run;
+mod workspace;
+
+pub use run::{Run, RunBuilder};
+pub use workspace::{Answer, Workspace};

@@ -1,0 +1,171 @@
+//! A workspace as other programs see it.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::api::RunBuilder;
+use crate::error::{Error, Result};
+use crate::model::{Metric, NodeId};
+use crate::ops::library::Library;
+use crate::ops::show::{ShowRequest, Shown, show};
+use crate::ops::{self, Clock, View};
+use crate::query::{self, Direction, RunSelector, RunView};
+
+/// The folder that holds `.lineage/`, and all that is recorded there.
+///
+/// Cheap to clone, and usable from any thread. Nothing is opened or written before it is needed. What is recorded through a
+/// value and its clones shares one journal segment, which ends when the last clone and the last [`Run`](crate::api::Run) of
+/// it are gone.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    library: Arc<Library>,
+}
+
+/// An answer, and what it lacks.
+///
+/// It can be used as the value itself.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// The answer.
+    pub value: T,
+    /// What could not be taken into account, one line each; most often none.
+    pub warnings: Vec<String>,
+}
+
+impl<T> Deref for Answer<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl Workspace {
+    /// Finds the workspace that `folder` lies in: the nearest folder above it, or itself, with a `.lineage` folder.
+    ///
+    /// # Errors
+    /// A request error where there is none.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let found = ops::Workspace::find(folder)?;
+        found.map(Self::of).ok_or_else(|| {
+            Error::request(format!(
+                "no workspace at `{}`: it and the folders above it have no `.lineage`",
+                folder.display()
+            ))
+            .hint("`Workspace::init` makes one, and so does `lineage init`")
+        })
+    }
+
+    /// Makes a workspace in `folder`, which must exist; it is no error where there is one already.
+    ///
+    /// # Errors
+    /// A request error where the folder cannot be read, a store error where it cannot be written.
+    pub fn init(folder: impl AsRef<Path>) -> Result<Self> {
+        ops::Workspace::init(folder.as_ref()).map(Self::of)
+    }
+
+    fn of(workspace: ops::Workspace) -> Self {
+        Workspace { library: Arc::new(Library::new(workspace, Clock::machine())) }
+    }
+
+    /// Uses another clock than the machine's, for records that must come out the same each time.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Workspace { library: Arc::new(Library::new(self.library.workspace().clone(), clock)) }
+    }
+
+    /// Returns the folder that recorded paths are relative to.
+    pub fn root(&self) -> PathBuf {
+        self.library.workspace().root().to_owned()
+    }
+
+    /// Prepares a run; [`RunBuilder::start`] starts it.
+    pub fn run(&self, name: impl Into<String>) -> RunBuilder {
+        RunBuilder::new(Arc::clone(&self.library), name.into())
+    }
+
+    /// Makes everything recorded so far through this value survive a power cut.
+    ///
+    /// # Errors
+    /// A store error where the disk does not take it.
+    pub fn commit(&self) -> Result<()> {
+        self.library.commit()
+    }
+
+    /// Returns the state that answers are given from, with everything in it that was recorded before the call; for questions
+    /// of [`query`](crate::query) that have no method here.
+    ///
+    /// # Errors
+    /// A store error where the store cannot be read, nor be built anew.
+    pub fn view(&self) -> Result<View> {
+        self.library.workspace().view()
+    }
+
+    /// Shows where something came from: a file, by its path or, where it was copied, by its bytes; a run (`@`, a run id, the
+    /// end of its key); `blake3:<digest>`. Relative paths are seen from the root.
+    ///
+    /// # Errors
+    /// A request error where it is nothing that was recorded, a store error where a record is damaged.
+    pub fn show(&self, word: &str) -> Result<Answer<Shown>> {
+        self.walk(word, Direction::Up)
+    }
+
+    /// Shows what was made from something; see [`Workspace::show`].
+    ///
+    /// # Errors
+    /// As [`Workspace::show`].
+    pub fn show_down(&self, word: &str) -> Result<Answer<Shown>> {
+        self.walk(word, Direction::Down)
+    }
+
+    fn walk(&self, word: &str, direction: Direction) -> Result<Answer<Shown>> {
+        let view = self.view()?;
+        let request = ShowRequest {
+            word: word.to_owned(),
+            direction,
+            depth_max: u32::MAX,
+            runs_max: usize::MAX,
+            files: false,
+            environment: false,
+        };
+        let workspace = self.library.workspace();
+        let value = show(workspace, &view, workspace.root(), &request)?;
+        Ok(Answer { value, warnings: view.warnings })
+    }
+
+    /// Lists the runs, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn runs(&self, limit: usize) -> Result<Answer<Vec<RunView>>> {
+        let mut view = self.view()?;
+        let (value, more) = query::runs(&view.snapshot, limit)?;
+        if more {
+            view.warnings.push(format!("there are more than {limit} runs; the older ones are left out"));
+        }
+        Ok(Answer { value, warnings: view.warnings })
+    }
+
+    /// Finds one run: `@` is the latest, `@-` the one before; or its run id, or the end of its key.
+    ///
+    /// # Errors
+    /// A request error where there is none, or more than one.
+    pub fn find_run(&self, word: &str) -> Result<Answer<RunView>> {
+        let view = self.view()?;
+        let number = query::find_run(&view.snapshot, &word.parse::<RunSelector>()?)?;
+        let value = query::run_view(&view.snapshot, number)?
+            .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
+        Ok(Answer { value, warnings: view.warnings })
+    }
+
+    /// Lists every point of every metric of a run.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn metrics(&self, run: NodeId) -> Result<Answer<Vec<Metric>>> {
+        let view = self.view()?;
+        Ok(Answer { value: view.snapshot.metrics(run)?, warnings: view.warnings })
+    }
+}

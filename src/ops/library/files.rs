@@ -1,0 +1,46 @@
+//! Files that a program declares, as they are now.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::error::{Error, Result};
+use crate::model::{Artifact, ArtifactPath, Digest, Evidence, Timestamp};
+use crate::ops::Workspace;
+use crate::ops::library::edges::FileRead;
+use crate::ops::locate::real_place;
+use crate::ops::walk::find_files;
+
+/// Reads what `path` names, seen from `folder`: a file, every file below a folder, or something outside this machine. The
+/// content of the last is not known: its digest is that of its name, and its size 0.
+///
+/// # Errors
+/// A request error where it cannot be read, or is neither a file nor a folder.
+pub(super) fn read(workspace: &Workspace, folder: &Path, path: &Path) -> Result<Vec<FileRead>> {
+    if let Some(word) = path.to_str()
+        && let Ok(named) = ArtifactPath::new(word)
+        && named.is_url()
+    {
+        let artifact = Artifact { path: named, digest: Digest::of(word.as_bytes()), size_bytes: 0 };
+        let changed_at = Timestamp::default();
+        return Ok(vec![FileRead { artifact, changed_at, evidence: Evidence::Declared }]);
+    }
+    let place = folder.join(path);
+    if place.is_file() {
+        return Ok(vec![read_file(workspace, &real_place(&place))?]);
+    }
+    let found = find_files(workspace, folder, &[PathBuf::from(path)])?;
+    found.files.iter().map(|file| read_file(workspace, file)).collect()
+}
+
+fn read_file(workspace: &Workspace, place: &Path) -> Result<FileRead> {
+    let path = ArtifactPath::within(workspace.root(), place)?;
+    let failed = |cause| Error::request(format!("cannot read the declared file `{path}`")).because(cause);
+    let digest = workspace.digests().of(place).map_err(failed)?;
+    let metadata = std::fs::metadata(place).map_err(failed)?;
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Ok(FileRead {
+        artifact: Artifact { path, digest, size_bytes: metadata.len() },
+        changed_at: Timestamp::from_micros(since.map_or(0, |since| since.as_micros() as i64)),
+        evidence: Evidence::Declared,
+    })
+}

@@ -1,0 +1,349 @@
+//! One journal segment for all runs of a process: cheap to add to, forced to the disk for all of them at once.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::journal::Writer;
+use crate::model::{Fact, Metric, NodeId};
+use crate::ops::library::edges::Edges;
+use crate::ops::{Clock, Workspace};
+
+/// What was added is on the disk after this time at the latest, and the time that forcing it there takes.
+const SYNC_AFTER: Duration = Duration::from_millis(250);
+/// A disk that failed is tried again after this time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// After so many looks in a row at which there was nothing to do, nobody looks any more until there is.
+const IDLE_LOOKS: u32 = 8;
+/// As many points go into one record.
+const POINTS_MAX: usize = 1024;
+/// As many bytes are held in memory for a disk that takes nothing; more are refused.
+const HELD_MAX_BYTES: usize = 64 << 20;
+/// As many bytes may wait to be applied to the store before the one who added them does it.
+const UNAPPLIED_MAX_BYTES: u64 = 4 << 20;
+
+/// The segment, shared by everybody in this process who records runs.
+///
+/// Any number of threads add facts. What is added is handed to the system at once (points of metrics within
+/// [`SYNC_AFTER`]), so that other processes see it and the end of this one does not harm it; it survives a power cut when
+/// [`Logbook::commit`] has returned, for which threads wait together: one forces it to the disk for all.
+#[derive(Debug)]
+pub(super) struct Logbook {
+    shared: Arc<Shared>,
+    ticker: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    workspace: Workspace,
+    clock: Clock,
+    /// The process this belongs to. In a fork of it the locks below may be held by threads that are not there.
+    process: u32,
+    state: Mutex<State>,
+    /// Somebody has come to the end of forcing facts to the disk.
+    settled: Condvar,
+    /// There is something to do for the ticker.
+    woken: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    writer: Option<Writer>,
+    points: Vec<Metric>,
+    /// Edges of runs in progress, by run.
+    open: Vec<(NodeId, Edges)>,
+    /// Facts added so far, and how many of them are on the disk.
+    added: u64,
+    safe: u64,
+    syncing: bool,
+    idle: bool,
+    closed: bool,
+    /// Bytes of the segment that the store had when it was last brought up to date.
+    applied: u64,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Logbook of process {} in {}", self.process, self.workspace.root().display())
+    }
+}
+
+impl Logbook {
+    /// Begins a segment.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn create(workspace: &Workspace, clock: &Clock) -> Result<Self> {
+        let segment = NodeId::new(clock.now()).as_u128();
+        let writer = Writer::create(workspace.disk(), &workspace.journal(), segment)?;
+        let shared = Arc::new(Shared {
+            workspace: workspace.clone(),
+            clock: clock.clone(),
+            process: std::process::id(),
+            state: Mutex::new(State { writer: Some(writer), idle: true, ..State::default() }),
+            settled: Condvar::new(),
+            woken: Condvar::new(),
+        });
+        Ok(Logbook { shared, ticker: Mutex::new(None) })
+    }
+
+    /// Returns true in the process that made it, and false in a fork of that.
+    pub fn is_ours(&self) -> bool {
+        self.shared.process == std::process::id()
+    }
+
+    /// Returns the segment.
+    ///
+    /// # Errors
+    /// A request error in a forked process.
+    pub fn segment(&self) -> Result<u128> {
+        let state = self.shared.lock()?;
+        state.writer.as_ref().map(Writer::segment).ok_or_else(closed)
+    }
+
+    /// Adds facts and hands them to the system. After an error they are tried again with whatever is added or committed next.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn add(&self, facts: &[Fact]) -> Result<()> {
+        let mut state = self.shared.lock()?;
+        state.add(facts)?;
+        self.wake(state)
+    }
+
+    /// Adds a point of a metric.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn add_point(&self, point: Metric) -> Result<()> {
+        let mut state = self.shared.lock()?;
+        state.points.push(point);
+        if state.points.len() >= POINTS_MAX {
+            state.add_points()?;
+        }
+        if state.idle { self.wake(state) } else { Ok(()) }
+    }
+
+    /// Opens the edges of a run, which are recorded in time if nobody closes them.
+    ///
+    /// # Errors
+    /// A request error in a forked process.
+    pub fn open(&self, run: NodeId, edges: Edges) -> Result<()> {
+        self.shared.lock()?.open.push((run, edges));
+        Ok(())
+    }
+
+    /// Calls `change` on the open edges of a run.
+    ///
+    /// # Errors
+    /// A request error in a forked process; a bug where the run has none.
+    pub fn with_edges<T>(&self, run: NodeId, change: impl FnOnce(&mut Edges) -> T) -> Result<T> {
+        let mut state = self.shared.lock()?;
+        let open = state.open.iter_mut().find(|(id, _)| *id == run);
+        let changed = change(&mut open.ok_or_else(|| Error::bug("a run has no edges"))?.1);
+        self.wake(state)?;
+        Ok(changed)
+    }
+
+    /// Records the edges of a run that are not recorded yet, and `last`, and forgets the run.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn close(&self, run: NodeId, last: impl FnOnce(&mut Edges) -> Vec<Fact>) -> Result<()> {
+        let mut state = self.shared.lock()?;
+        let Some(position) = state.open.iter().position(|(id, _)| *id == run) else {
+            return Ok(());
+        };
+        let (_, mut edges) = state.open.swap_remove(position);
+        state.add(&last(&mut edges))?;
+        self.wake(state)
+    }
+
+    /// Makes everything added so far survive a crash.
+    ///
+    /// # Errors
+    /// A store error where the disk does not take it.
+    pub fn commit(&self) -> Result<()> {
+        self.shared.commit()
+    }
+
+    /// Brings the store up to date when much waits for it and nobody else is at it.
+    pub fn apply_if_much(&self) -> Vec<String> {
+        let Ok(mut state) = self.shared.lock() else {
+            return Vec::new();
+        };
+        let length = state.writer.as_ref().map_or(0, Writer::length);
+        if length - state.applied < UNAPPLIED_MAX_BYTES {
+            return Vec::new();
+        }
+        state.applied = length;
+        drop(state);
+        self.shared.workspace.apply_if_free()
+    }
+
+    /// Sees to it that what was added is forced to the disk in time.
+    fn wake(&self, mut state: MutexGuard<'_, State>) -> Result<()> {
+        if !std::mem::take(&mut state.idle) {
+            return Ok(());
+        }
+        drop(state);
+        self.shared.woken.notify_all();
+        let mut ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner);
+        if ticker.is_none() {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("lineage".to_owned()).spawn(move || shared.tick());
+            *ticker = Some(thread.map_err(|cause| {
+                Error::store("cannot start the thread that forces records to the disk").because(cause)
+            })?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Logbook {
+    /// Forces what is left to the disk and ends the segment.
+    fn drop(&mut self) {
+        if !self.is_ours() {
+            return;
+        }
+        let _ = self.shared.commit();
+        if let Ok(mut state) = self.shared.lock() {
+            state.closed = true;
+            // The segment is closed before it is applied, so that whoever applies it sees it as closed.
+            state.writer = None;
+        }
+        self.shared.woken.notify_all();
+        let ticker = self.ticker.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ticker) = ticker {
+            let _ = ticker.join();
+        }
+        let _ = self.shared.workspace.apply_if_worth();
+    }
+}
+
+impl State {
+    fn add_points(&mut self) -> Result<()> {
+        if self.points.is_empty() {
+            return Ok(());
+        }
+        let points = std::mem::take(&mut self.points);
+        self.append(&Fact::Metrics(points))
+    }
+
+    /// Adds facts after the points that wait, and hands all of it to the system.
+    fn add(&mut self, facts: &[Fact]) -> Result<()> {
+        self.add_points()?;
+        for fact in facts {
+            self.append(fact)?;
+        }
+        self.writer.as_mut().ok_or_else(closed)?.hand_over()
+    }
+
+    fn append(&mut self, fact: &Fact) -> Result<()> {
+        let writer = self.writer.as_mut().ok_or_else(closed)?;
+        if writer.unsynced_bytes() > HELD_MAX_BYTES {
+            // So much is waiting only when the disk takes nothing; trying it once more tells why.
+            writer.commit()?;
+        }
+        self.added += 1;
+        writer.append(fact)
+    }
+}
+
+fn closed() -> Error {
+    Error::bug("the journal segment of this process is closed")
+}
+
+impl Shared {
+    fn lock(&self) -> Result<MutexGuard<'_, State>> {
+        if self.process != std::process::id() {
+            return Err(Error::request(
+                "a run that another process started cannot be written to in a fork of it",
+            )
+            .hint("open the workspace anew there, and `join` the run by its id"));
+        }
+        Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn commit(&self) -> Result<()> {
+        let mut state = self.lock()?;
+        state.add(&[])?;
+        let wanted = state.added;
+        while state.safe < wanted {
+            if state.syncing {
+                // Who is at it will be through in a moment, but may have begun before the last of ours was added.
+                state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let upto = state.added;
+            let mut point = state.writer.as_mut().ok_or_else(closed)?.sync_point()?;
+            state.syncing = true;
+            drop(state);
+            let outcome = point.sync();
+            state = self.lock()?;
+            state.syncing = false;
+            let settled = state.writer.as_mut().ok_or_else(closed).and_then(|w| w.settle(&point, outcome));
+            if settled.is_ok() {
+                state.safe = state.safe.max(upto);
+            }
+            self.settled.notify_all();
+            settled?;
+        }
+        Ok(())
+    }
+
+    /// Forces what is added to the disk, in time, as long as the logbook is open.
+    fn tick(&self) {
+        let mut looks = 0;
+        while let Ok(mut state) = self.lock() {
+            if state.closed {
+                return;
+            }
+            if looks >= IDLE_LOOKS && state.open.iter().all(|(_, edges)| !edges.is_waiting()) {
+                state.idle = true;
+                looks = 0;
+                drop(self.woken.wait(state).unwrap_or_else(PoisonError::into_inner));
+                continue;
+            }
+            let (state, _) =
+                self.woken.wait_timeout(state, SYNC_AFTER).unwrap_or_else(PoisonError::into_inner);
+            match self.commit_waiting(state) {
+                Ok(true) => looks = 0,
+                Ok(false) => looks += 1,
+                // Whoever commits next is told; until then it is tried again.
+                Err(_) => {
+                    looks = 0;
+                    if let Ok(state) = self.lock()
+                        && !state.closed
+                    {
+                        drop(self.woken.wait_timeout(state, RETRY_AFTER));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Records edges whose time has come, and commits; false where there was nothing to do.
+    fn commit_waiting(&self, mut state: MutexGuard<'_, State>) -> Result<bool> {
+        if state.closed {
+            return Ok(false);
+        }
+        let (now, clock) = (Instant::now(), &self.clock);
+        let steps: Vec<Fact> = state
+            .open
+            .iter_mut()
+            .filter(|(_, edges)| edges.is_due(now))
+            .filter_map(|(_, edges)| edges.step(clock.now(), now))
+            .map(Fact::StepDone)
+            .collect();
+        if !steps.is_empty() {
+            state.add(&steps)?;
+        }
+        let waits = !state.points.is_empty() || state.safe < state.added;
+        drop(state);
+        if waits {
+            self.commit()?;
+        }
+        Ok(waits)
+    }
+}

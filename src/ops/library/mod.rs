@@ -1,0 +1,358 @@
+//! Runs of a program that calls the library: many in one process, in one journal segment.
+
+mod code;
+mod edges;
+mod files;
+mod labels;
+mod logbook;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::model::{
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Metric, MetricValue, NodeId, Parameter, Role, Run,
+    RunKind, RunOutcome, RunStatus, SaidParameters, StepStatus, Timestamp, check_parameters,
+    is_unsafe_to_print,
+};
+use crate::ops::run::masked_parameter;
+use crate::ops::{Clock, Workspace, host};
+use crate::projection::{self, names};
+use crate::query;
+
+use code::Code;
+use edges::{Edges, FileRead};
+use labels::Labels;
+use logbook::Logbook;
+
+/// Records runs of this process in one workspace.
+#[derive(Debug)]
+pub struct Library {
+    workspace: Workspace,
+    clock: Clock,
+    begun: Mutex<Begun>,
+}
+
+/// What is only there once a run has been started.
+#[derive(Debug, Default)]
+struct Begun {
+    logbook: Option<Arc<Logbook>>,
+    labels: Labels,
+    code: Code,
+}
+
+/// What is known of a run before it starts.
+#[derive(Debug, Clone, Default)]
+pub struct LibraryRequest {
+    /// Its name.
+    pub name: String,
+    /// What it is told.
+    pub parameters: Vec<Parameter>,
+    /// The command line of the process.
+    pub arguments: Vec<String>,
+    /// The folder that paths are relative to, absolute and free of symbolic links.
+    pub folder: PathBuf,
+    /// The run it is started by.
+    pub parent: Option<NodeId>,
+}
+
+/// A run in progress that a program tells of itself.
+#[derive(Debug)]
+pub struct LibraryRun {
+    workspace: Workspace,
+    clock: Clock,
+    logbook: Arc<Logbook>,
+    run: Run,
+    /// The key of what this says of the run: the run's own where this started it.
+    part: NodeId,
+}
+
+/// As many bytes may a metric's name have.
+const METRIC_NAME_MAX_BYTES: usize = 250;
+impl Library {
+    /// Prepares to record runs in a workspace; writes nothing.
+    pub fn new(workspace: Workspace, clock: Clock) -> Self {
+        Library { workspace, clock, begun: Mutex::default() }
+    }
+
+    /// Returns the workspace.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Starts a run. On return others see it, and it survives the end of this process; it survives a power cut a moment
+    /// later, or when [`LibraryRun::commit`] has returned.
+    ///
+    /// # Errors
+    /// A request error where name or parameters cannot be taken, a store error where the run cannot be recorded.
+    pub fn start(&self, request: LibraryRequest) -> Result<LibraryRun> {
+        names::check_run_name(&request.name)?;
+        check_parameters(&request.parameters)?;
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let logbook = self.logbook(&mut begun)?;
+        let code = begun.code.now(&self.workspace)?;
+        let folder = request.folder.strip_prefix(self.workspace.root()).unwrap_or(&request.folder);
+        let segment = logbook.segment()?;
+        let lock = self.workspace.lock_to_start()?;
+        let run_id = begun.labels.choose(&self.workspace, &self.clock, Some(segment))?;
+        let started_at = self.clock.now();
+        let run = Run {
+            id: NodeId::new(started_at),
+            run_id,
+            name: request.name,
+            kind: RunKind::Library,
+            arguments: crate::capture::secrets::masked(&request.arguments),
+            parameters: masked(request.parameters),
+            folder: folder.to_string_lossy().into_owned(),
+            code,
+            started_at,
+            parent: request.parent,
+            rerun_of: None,
+            recorder: format!("lineage {}", env!("CARGO_PKG_VERSION")),
+            host: host(),
+            segment,
+        };
+        logbook.add(&[Fact::RunStarted(run.clone())])?;
+        begun.labels.take(&run.run_id);
+        drop(lock);
+        let edges = Edges::new(run.id, run.name.clone(), started_at, Instant::now());
+        logbook.open(run.id, edges)?;
+        let part = run.id;
+        Ok(self.in_progress(logbook, run, part))
+    }
+
+    /// Becomes a part of a run in progress; `None` where this workspace knows none of that key.
+    ///
+    /// # Errors
+    /// As [`Library::start`].
+    pub fn join(&self, id: NodeId, request: LibraryRequest) -> Result<Option<LibraryRun>> {
+        names::check_run_name(&request.name)?;
+        check_parameters(&request.parameters)?;
+        let view = self.workspace.view()?;
+        self.clock.not_before(view.snapshot.latest());
+        let Some(number) = view.snapshot.run_no(id)? else {
+            return Ok(None);
+        };
+        let Some(found) = query::run_view(&view.snapshot, number)? else {
+            return Ok(None);
+        };
+        drop(view);
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let logbook = self.logbook(&mut begun)?;
+        let at = self.clock.now();
+        // Several parts of one run are kept apart.
+        let part = NodeId::new(at);
+        logbook.open(part, Edges::new(id, request.name, at, Instant::now()))?;
+        let joined = self.in_progress(logbook, found.run, part);
+        if !request.parameters.is_empty() {
+            joined.say_parameters(&request.parameters)?;
+        }
+        Ok(Some(joined))
+    }
+
+    fn in_progress(&self, logbook: Arc<Logbook>, run: Run, part: NodeId) -> LibraryRun {
+        LibraryRun { workspace: self.workspace.clone(), clock: self.clock.clone(), logbook, run, part }
+    }
+
+    /// Makes everything recorded so far survive a crash.
+    ///
+    /// # Errors
+    /// A store error where the disk does not take it.
+    pub fn commit(&self) -> Result<()> {
+        let logbook = self.begun.lock().unwrap_or_else(PoisonError::into_inner).logbook.clone();
+        logbook.filter(|logbook| logbook.is_ours()).map_or(Ok(()), |logbook| logbook.commit())
+    }
+
+    /// Returns the segment of this process, begun with the first run; a fork of the process begins its own.
+    fn logbook(&self, begun: &mut Begun) -> Result<Arc<Logbook>> {
+        if let Some(logbook) = begun.logbook.as_ref().filter(|logbook| logbook.is_ours()) {
+            return Ok(Arc::clone(logbook));
+        }
+        let logbook = Arc::new(Logbook::create(&self.workspace, &self.clock)?);
+        begun.logbook = Some(Arc::clone(&logbook));
+        Ok(logbook)
+    }
+}
+
+impl LibraryRun {
+    /// Returns the run as it was recorded at its start.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Returns true where another process started the run and will end it.
+    pub fn is_joined(&self) -> bool {
+        self.part != self.run.id
+    }
+
+    /// Returns true in the process that started or joined the run, and false in a fork of that.
+    pub fn is_ours(&self) -> bool {
+        self.logbook.is_ours()
+    }
+
+    /// Records that the run read a file, all files below a folder, or something outside this machine.
+    ///
+    /// # Errors
+    /// A request error where it cannot be read, a store error where the journal cannot be written.
+    pub fn used(&self, folder: &Path, path: &Path, role: Role) -> Result<()> {
+        self.declare(folder, path, |edges, file, at| edges.add_used(file, at, role))
+    }
+
+    /// Records that the run wrote it.
+    ///
+    /// # Errors
+    /// As [`LibraryRun::used`].
+    pub fn generated(&self, folder: &Path, path: &Path, role: Role) -> Result<()> {
+        self.declare(folder, path, |edges, file, at| edges.add_generated(file, at, role))
+    }
+
+    fn declare(
+        &self,
+        folder: &Path,
+        path: &Path,
+        add: impl Fn(&mut Edges, FileRead, Timestamp),
+    ) -> Result<()> {
+        let files = files::read(&self.workspace, folder, path)?;
+        let at = self.clock.now();
+        self.logbook.with_edges(self.part, |edges| files.into_iter().for_each(|file| add(edges, file, at)))
+    }
+
+    /// Records one point of a metric.
+    ///
+    /// # Errors
+    /// A request error where the name cannot be taken or the value is not finite, a store error where the journal cannot be
+    /// written.
+    pub fn metric(&self, name: &str, value: f64, step: i64) -> Result<()> {
+        check_metric_name(name)?;
+        let value = MetricValue::new(value)?;
+        let at = self.clock.now();
+        self.logbook.add_point(Metric { owner: self.run.id, name: name.to_owned(), step, at, value })
+    }
+
+    /// Records parameters; of what is said on one name, the latest counts.
+    ///
+    /// # Errors
+    /// A request error where they cannot be taken, a store error where the journal cannot be written.
+    pub fn say_parameters(&self, parameters: &[Parameter]) -> Result<()> {
+        check_parameters(parameters)?;
+        let said = SaidParameters {
+            run: self.run.id,
+            at: self.clock.now(),
+            parameters: masked(parameters.to_vec()),
+        };
+        self.logbook.add(&[Fact::ParametersSaid(said)])
+    }
+
+    /// Makes everything said so far survive a crash, the edges as well.
+    ///
+    /// # Errors
+    /// A store error where the disk does not take it.
+    pub fn commit(&self) -> Result<()> {
+        let at = self.clock.now();
+        let step = self.logbook.with_edges(self.part, |edges| edges.step(at, Instant::now()))?;
+        if let Some(step) = step {
+            self.logbook.add(&[Fact::StepDone(step)])?;
+        }
+        self.logbook.commit()
+    }
+
+    /// Ends the run, or this part of it where it was joined; others see it at once. A run that has ended does not end again.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn end(&self, status: RunStatus, reason: Option<String>) -> Result<()> {
+        let at = self.clock.now();
+        let segment = self.logbook.segment()?;
+        let joined = self.is_joined();
+        self.logbook.close(self.part, |edges| {
+            let failed = status != RunStatus::Succeeded;
+            // Only the part of a run that others end needs a step to say that it failed.
+            let (step_status, why) = if failed && joined {
+                (StepStatus::Failed, reason.clone())
+            } else {
+                (StepStatus::Succeeded, None)
+            };
+            let step = edges.last_step(at, step_status, why).map(Fact::StepDone);
+            let outcome = RunOutcome {
+                run: self.run.id,
+                at: self.clock.now(),
+                status,
+                exit_code: None,
+                reason,
+                code: None,
+                arguments: Vec::new(),
+                segment,
+            };
+            step.into_iter().chain((!joined).then_some(Fact::RunOutcome(outcome))).collect()
+        })
+    }
+
+    /// Waits until everything that is recorded survives a crash; edges of the run may still wait to be.
+    ///
+    /// # Errors
+    /// A store error where the disk does not take it.
+    pub fn settle(&self) -> Result<()> {
+        self.logbook.commit()
+    }
+
+    /// Brings the store up to date where much waits for it. Returns what went wrong without harm.
+    pub fn apply_if_much(&self) -> Vec<String> {
+        self.logbook.apply_if_much()
+    }
+
+    /// Makes the run's folder.
+    ///
+    /// # Errors
+    /// A request error where a symbolic link leads out of the workspace, a store error where it cannot be made.
+    pub fn make_folder(&self, folder: &str) -> Result<PathBuf> {
+        let path = ArtifactPath::new(folder)?;
+        let place = projection::place(self.workspace.root(), &path)?;
+        let failed = |cause| Error::store(format!("cannot make the folder `{path}`")).because(cause);
+        self.workspace.disk().create_folders(&place).map_err(failed)?;
+        Ok(place)
+    }
+
+    /// Writes `metrics.json` in the run's folder, whole or not at all, and records it as an output.
+    ///
+    /// # Errors
+    /// A request error where a symbolic link leads out of the workspace, a store error where the file cannot be written.
+    pub fn write_metrics(&self, folder: &str, metrics: &[(String, MetricValue)]) -> Result<PathBuf> {
+        let path = ArtifactPath::new(format!("{folder}/metrics.json"))?;
+        let bytes = projection::metrics_json(&self.run, metrics);
+        let written = projection::write_files(
+            self.workspace.disk(),
+            self.workspace.root(),
+            &[(&path, bytes.as_slice())],
+        );
+        written.into_iter().collect::<Result<()>>()?;
+        let artifact =
+            Artifact { path: path.clone(), digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
+        let at = self.clock.now();
+        let file = FileRead { artifact, changed_at: at, evidence: Evidence::Observed };
+        self.logbook.with_edges(self.part, |edges| edges.add_generated(file, at, Role::Metrics))?;
+        path.on_disk(self.workspace.root()).ok_or_else(|| Error::bug("a folder of the workspace is a URL"))
+    }
+}
+
+/// Hides secrets among the parameters.
+fn masked(parameters: Vec<Parameter>) -> Vec<Parameter> {
+    parameters.iter().map(|(name, value)| masked_parameter(name, value)).collect()
+}
+
+/// Checks the name of a metric.
+fn check_metric_name(name: &str) -> Result<()> {
+    let max_bytes = METRIC_NAME_MAX_BYTES;
+    let right = !name.is_empty() && name.len() <= max_bytes && !name.chars().any(is_unsafe_to_print);
+    if right {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(60).collect();
+    Err(Error::request(format!("`{}` cannot be the name of a metric", shown.escape_debug()))
+        .hint(format!("names have 1 to {max_bytes} bytes and no control characters")))
+}

@@ -1,0 +1,343 @@
+//! The library's face end to end: runs in one process, in threads, in processes that are killed, inside `lineage run`.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::Place;
+use lineage::Workspace;
+use lineage::model::{RunKind, RunStatus};
+use lineage::ops::show::Shown;
+
+/// Names what a child of a test is to do; unset in the tests themselves.
+const CHILD: &str = "LINEAGE_TEST_CHILD";
+
+fn workspace(place: &Place) -> Workspace {
+    Workspace::init(place.root()).unwrap()
+}
+
+/// The runs a run's file was made in, the nearest first.
+fn runs_behind(workspace: &Workspace, file: &Path) -> Vec<String> {
+    let shown = workspace.show(file.to_str().unwrap()).unwrap();
+    let Shown::File(report) = &*shown else { panic!("{file:?} is no file") };
+    report.trace.runs.iter().map(|run| run.head.view.run.name.clone()).collect()
+}
+
+#[test]
+fn a_run_and_what_it_read_and_wrote_are_known_to_the_program_as_well() {
+    let Some(place) = Place::new() else { return };
+    let workspace = workspace(&place);
+    place.write("train.csv", b"1,2\n");
+    let run = workspace.run("prepare").input(place.at("data/raw")).start().unwrap();
+    place.write("out/clean.csv", b"clean");
+    run.generated(place.at("out/clean.csv")).unwrap();
+    run.finish().unwrap();
+
+    let run = workspace.run("train").param("lr", 0.1).tag("team", "risk").start().unwrap();
+    run.used(place.at("out/clean.csv")).unwrap();
+    run.used("hf://ProsusAI/finbert").unwrap();
+    for step in 0..3 {
+        run.metric("loss", 1.0 / f64::from(step + 1), step.into()).unwrap();
+    }
+    run.param("epochs", 3).unwrap();
+    let folder = run.output_dir().unwrap();
+    let expected = format!("data/processed/{}_train_{}-dirty", run.run_id(), place.head());
+    assert!(
+        folder.ends_with(expected.trim_end_matches("-dirty")) || folder.ends_with(&expected),
+        "{folder:?}"
+    );
+    std::fs::write(folder.join("model.bin"), b"weights").unwrap();
+    run.generated(folder.join("model.bin")).unwrap();
+    let file = run.save_metrics([("accuracy", 0.9)]).unwrap();
+    run.save_metrics([("f1_score", 0.8)]).unwrap();
+    assert_eq!(file, folder.join("metrics.json"));
+    let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(saved["metrics"], serde_json::json!({"accuracy": 0.9, "f1_score": 0.8}));
+    assert_eq!(saved["git_sha"].as_str(), run.git_sha().as_deref());
+    let id = run.id();
+    run.finish().unwrap();
+
+    assert_eq!(runs_behind(&workspace, &folder.join("model.bin")), ["train", "prepare"]);
+    assert_eq!(place.runs()[0]["kind"], "library");
+    let text = place.ok(&["show", "@"]).stdout;
+    assert!(text.contains("1 step,") || text.contains("step     train x 1"), "{text}");
+    for part in ["lr = 0.1", "tag.team = risk", "epochs = 3", "hf://ProsusAI/finbert"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let points = workspace.metrics(id).unwrap();
+    let mut names: Vec<(&str, i64)> = points.iter().map(|p| (p.name.as_str(), p.step)).collect();
+    names.sort_unstable();
+    assert_eq!(names, [("accuracy", 0), ("f1_score", 0), ("loss", 0), ("loss", 1), ("loss", 2)]);
+    assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_run_that_is_dropped_or_panics_has_an_end() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    drop(workspace.run("dropped").start().unwrap());
+    let inside = workspace.clone();
+    let panicked = std::thread::spawn(move || {
+        let _run = inside.run("panicked").start().unwrap();
+        std::panic::resume_unwind(Box::new("on purpose"));
+    });
+    assert!(panicked.join().is_err());
+    workspace.run("failed").start().unwrap().fail("no data").unwrap();
+    let ends = |name: &str| {
+        let runs = workspace.runs(10).unwrap();
+        let run = runs.iter().find(|view| view.run.name == name).unwrap();
+        (run.status(), run.reason().unwrap().to_owned())
+    };
+    assert_eq!(ends("dropped"), (RunStatus::Failed, "dropped without an end".to_owned()));
+    assert_eq!(ends("panicked"), (RunStatus::Interrupted, "the program panicked".to_owned()));
+    assert_eq!(ends("failed"), (RunStatus::Failed, "no data".to_owned()));
+}
+
+#[test]
+fn bad_input_is_refused_and_harms_nothing() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    assert!(Workspace::open(place.at("nowhere")).is_err());
+    for name in ["", "..", "../x", "a/b", "a\nb", "a\0b", &"x".repeat(1000)] {
+        assert_eq!(workspace.run(name).start().unwrap_err().kind().exit_code(), 2, "{name:?}");
+    }
+    for base in ["..", "/tmp", "a/../../b", "", "hf://x"] {
+        assert!(workspace.run("x").output_base(base).start().is_err(), "{base}");
+    }
+    assert!(workspace.run("x").param("p", "v".repeat(100 << 20)).start().is_err());
+    assert!(workspace.runs(10).unwrap().is_empty());
+
+    let run = workspace.run("x").start().unwrap();
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(run.metric("loss", value, 0).unwrap_err().kind().exit_code(), 2);
+        assert!(run.save_metrics([("fine", 1.0), ("loss", value)]).is_err());
+    }
+    for name in ["", "a\n", "\u{1b}[31m", &"n".repeat(251)] {
+        assert!(run.metric(name, 1.0, 0).is_err(), "{name:?}");
+    }
+    let error = run.used(place.at("nowhere.csv")).unwrap_err();
+    assert_eq!(error.kind().exit_code(), 2);
+    assert!(run.used("/dev/zero").is_err());
+    assert!(run.used("a\0b").is_err());
+    let id = run.id();
+    run.finish().unwrap();
+    assert!(workspace.metrics(id).unwrap().is_empty());
+    assert!(!place.at("data/processed").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_out_of_the_workspace_is_not_followed() {
+    let (place, outside) = (Place::empty(), Place::empty());
+    let workspace = workspace(&place);
+    std::os::unix::fs::symlink(outside.root(), place.at("data")).unwrap();
+    let run = workspace.run("x").start().unwrap();
+    assert!(run.output_dir().unwrap_err().message().contains("leads out of the workspace"));
+    assert!(run.save_metrics([("a", 1.0)]).is_err());
+    run.finish().unwrap();
+    assert!(outside.all_files().is_empty());
+}
+
+#[test]
+fn threads_share_a_run_and_runs_share_a_process() {
+    let place = Place::empty_in_memory();
+    let workspace = workspace(&place);
+    let run = std::sync::Arc::new(workspace.run("shared").start().unwrap());
+    let threads: Vec<_> = (0..8)
+        .map(|thread| {
+            let (run, workspace, root) = (run.clone(), workspace.clone(), place.root().to_owned());
+            std::thread::spawn(move || {
+                for step in 0..500 {
+                    run.metric(&format!("loss_{thread}"), f64::from(step), step.into()).unwrap();
+                }
+                for number in 0..10 {
+                    let own = workspace.run(format!("own_{thread}_{number}")).start().unwrap();
+                    let file = root.join(format!("{thread}_{number}"));
+                    std::fs::write(&file, own.run_id()).unwrap();
+                    own.generated(&file).unwrap();
+                    own.finish().unwrap();
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let id = run.id();
+    std::sync::Arc::into_inner(run).unwrap().finish().unwrap();
+    assert_eq!(workspace.metrics(id).unwrap().len(), 4000);
+    let runs = workspace.runs(1000).unwrap();
+    assert_eq!(runs.len(), 81);
+    let labels: std::collections::BTreeSet<&str> = runs.iter().map(|view| view.run.run_id.as_str()).collect();
+    assert_eq!(labels.len(), 81);
+    assert!(
+        runs.iter().all(|view| view.status() == RunStatus::Succeeded && view.run.kind == RunKind::Library)
+    );
+}
+
+#[test]
+fn a_run_is_seen_by_others_while_it_goes_on() {
+    let place = Place::empty();
+    let (here, there) = (workspace(&place), workspace(&place));
+    let run = here.run("long").start().unwrap();
+    let heads = place.runs();
+    assert_eq!((heads[0]["name"].as_str(), heads[0]["status"].as_str()), (Some("long"), Some("running")));
+    place.write("a", b"a");
+    run.generated(place.at("a")).unwrap();
+    run.metric("loss", 1.0, 1).unwrap();
+    run.commit().unwrap();
+    assert_eq!(there.metrics(run.id()).unwrap().len(), 1);
+    assert_eq!(runs_behind(&there, &place.at("a")), ["long"]);
+    // Another workspace value of this process joins it, as another process would.
+    let joined = there.run("part").join(run.id()).unwrap();
+    place.write("b", b"b");
+    joined.used(place.at("a")).unwrap();
+    joined.generated(place.at("b")).unwrap();
+    joined.finish().unwrap();
+    run.finish().unwrap();
+    assert_eq!(place.runs().len(), 1);
+    assert_eq!(runs_behind(&here, &place.at("b")), ["long"]);
+}
+
+// ---- processes ----
+
+/// Runs this test program again, as `task` in `place`.
+fn child(place: &Place, task: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "a_child_of_these_tests", "--nocapture"])
+        .current_dir(place.root())
+        .env(CHILD, task)
+        .env_remove("LINEAGE_RUN")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+/// Not a test: what the children of the tests do.
+#[test]
+fn a_child_of_these_tests() {
+    let Ok(task) = std::env::var(CHILD) else { return };
+    let here = std::env::current_dir().unwrap();
+    let workspace = Workspace::open(&here).unwrap();
+    match task.as_str() {
+        "many" => {
+            for number in 0..50 {
+                let run = workspace.run("many").param("n", number).start().unwrap();
+                run.metric("n", f64::from(number), 0).unwrap();
+                if number % 2 == 0 { run.finish().unwrap() } else { run.finish_soon().unwrap() }
+            }
+        }
+        "killed" => {
+            std::fs::write("in", "in").unwrap();
+            let run = workspace.run("killed").input("in").start().unwrap();
+            for step in 0..5000 {
+                run.metric("loss", f64::from(step), step.into()).unwrap();
+            }
+            std::fs::write("half", "half").unwrap();
+            run.generated("half").unwrap();
+            run.commit().unwrap();
+            std::fs::write("ready", "").unwrap();
+            std::thread::park();
+        }
+        "joins" => {
+            let run = workspace.run("train").param("lr", 0.5).start().unwrap();
+            assert!(run.is_joined());
+            run.used("in").unwrap();
+            std::fs::write("out", "out").unwrap();
+            run.generated("out").unwrap();
+            run.metric("loss", 0.25, 7).unwrap();
+            run.finish().unwrap();
+            let own = workspace.run("fold").separate().start().unwrap();
+            assert!(!own.is_joined());
+            own.finish().unwrap();
+        }
+        other => panic!("no such task: {other}"),
+    }
+}
+
+#[test]
+fn two_processes_that_start_runs_at_once_lose_none_and_share_no_run_id() {
+    let place = Place::empty_in_memory();
+    let workspace = workspace(&place);
+    let children: Vec<_> = (0..2).map(|_| child(&place, "many").spawn().unwrap()).collect();
+    for number in 0..10 {
+        workspace.run(format!("here_{number}")).start().unwrap().finish().unwrap();
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let runs = workspace.runs(1000).unwrap();
+    let labels: std::collections::BTreeSet<&str> = runs.iter().map(|view| view.run.run_id.as_str()).collect();
+    assert_eq!((runs.len(), labels.len()), (110, 110));
+    assert!(runs.iter().all(|view| view.status() == RunStatus::Succeeded));
+    assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_process_that_is_killed_leaves_what_it_had_committed() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    let mut killed = child(&place, "killed").spawn().unwrap();
+    while !place.at("ready").exists() {
+        assert!(killed.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::yield_now();
+    }
+    assert_eq!(place.runs()[0]["status"], "running");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let run = workspace.find_run("@").unwrap();
+    assert_eq!(workspace.metrics(run.run.id).unwrap().len(), 5000);
+    assert_eq!(runs_behind(&workspace, &place.at("half")), ["killed"]);
+    assert_eq!(place.runs()[0]["status"], "interrupted");
+    assert_eq!(place.run(&["verify"]).code, 0);
+    // The run id is not given out again.
+    let next = workspace.run("next").start().unwrap();
+    assert_ne!(next.run_id(), run.run.run_id.as_str());
+    next.finish().unwrap();
+}
+
+#[test]
+fn inside_lineage_run_the_library_is_part_of_that_run() {
+    let place = Place::empty().with_real_clock();
+    workspace(&place);
+    place.write("in", b"in");
+    let program: PathBuf = std::env::current_exe().unwrap();
+    let mut command = place.command(&["run", "--name", "outer", "--"]);
+    command.arg(program).args(["--exact", "a_child_of_these_tests"]).env(CHILD, "joins");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let workspace = Workspace::open(place.root()).unwrap();
+    let runs = workspace.runs(10).unwrap();
+    let names: Vec<&str> = runs.iter().map(|view| view.run.name.as_str()).collect();
+    assert_eq!(names, ["fold", "outer"]);
+    assert_eq!(runs[0].run.parent, Some(runs[1].run.id));
+    assert_eq!(runs[1].status(), RunStatus::Succeeded);
+    let points = workspace.metrics(runs[1].run.id).unwrap();
+    assert_eq!(points.iter().map(|p| (p.name.as_str(), p.step)).collect::<Vec<_>>(), [("loss", 7)]);
+    assert_eq!(runs_behind(&workspace, &place.at("out")), ["outer"]);
+    assert!(place.ok(&["show", runs[1].run.run_id.as_str()]).stdout.contains("lr = 0.5"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_workspace_that_cannot_be_written_refuses_runs_and_still_answers() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::empty();
+    workspace(&place).run("before").start().unwrap().finish().unwrap();
+    let set = |mode| {
+        for folder in [".lineage/journal", ".lineage"] {
+            std::fs::set_permissions(place.at(folder), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    set(0o555);
+    let writable = std::fs::write(place.at(".lineage/journal/probe"), "").is_ok();
+    if writable {
+        eprintln!("skipped: this user may write anywhere");
+    } else {
+        let workspace = Workspace::open(place.root()).unwrap();
+        assert_eq!(workspace.run("x").start().unwrap_err().kind().exit_code(), 3);
+        assert_eq!(workspace.runs(10).unwrap().len(), 1);
+    }
+    set(0o755);
+}
