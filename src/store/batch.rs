@@ -1,6 +1,6 @@
 //! Facts to rows: one write transaction's worth of nodes, edges and index entries.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use redb::{ReadableTable, WriteTransaction};
 
@@ -14,6 +14,8 @@ use crate::store::numbers::Numbers;
 use crate::store::rows::Pending;
 use crate::store::schema::{self, Key, key, seal, time_bytes};
 use crate::store::snapshot::{ArtifactNo, Edge, Edges, content_of};
+use crate::store::summary::MetricSummary;
+use crate::store::terms;
 use crate::store::{broken, damaged};
 
 /// What one write transaction adds.
@@ -23,6 +25,8 @@ pub(crate) struct Batch<'t> {
     pending: Pending,
     /// Runs and steps of which a statement is pending.
     stated: HashSet<NodeId>,
+    /// What the pending points of metrics come to, by owner and number of the name.
+    summaries: BTreeMap<(u128, u64), MetricSummary>,
     flushed: usize,
 }
 
@@ -34,6 +38,7 @@ impl<'t> Batch<'t> {
             numbers: Numbers::begin(transaction)?,
             pending: Pending::default(),
             stated: HashSet::new(),
+            summaries: BTreeMap::new(),
             flushed: 0,
         })
     }
@@ -50,7 +55,7 @@ impl<'t> Batch<'t> {
             Fact::RunOutcome(ref outcome) => {
                 let (place, record) = self.said_of(outcome.run, outcome.at, &fact)?;
                 self.pending.run_outcomes.put(place, record);
-                Ok(())
+                self.add_terms(outcome.run, terms::of_outcome(outcome))
             }
             Fact::StepDone(step) => self.add_step(step),
             Fact::Metrics(points) => points.iter().try_for_each(|point| self.add_metric(point)),
@@ -60,7 +65,7 @@ impl<'t> Batch<'t> {
             Fact::ParametersSaid(ref said) => {
                 let (place, record) = self.said_of(said.run, said.at, &fact)?;
                 self.pending.run_parameters.put(place, record);
-                Ok(())
+                self.add_terms(said.run, terms::of_parameters(said))
             }
             Fact::Remarked(ref remarks) => {
                 let (place, record) = self.said_of(remarks.run, remarks.at, &fact)?;
@@ -77,6 +82,7 @@ impl<'t> Batch<'t> {
         self.numbers.note_time(run.started_at);
         let (number, fresh) = self.numbers.run_no(run.id, &mut self.pending)?;
         let (label, time, commit) = (label_key(&run), run_time_key(&run), run_commit_key(&run));
+        let terms = terms::of_run(&run);
         let id = run.id;
         let bytes = journal::encode(&Fact::RunStarted(run))?;
         if !fresh && !self.replace_run(id, number, &bytes)? {
@@ -89,6 +95,15 @@ impl<'t> Batch<'t> {
             self.pending.run_commits.put(commit, number);
         }
         self.pending.run_times.put(time, number.to_be_bytes());
+        self.add_terms(id, terms)
+    }
+
+    /// Adds words by which a run is found.
+    fn add_terms(&mut self, run: NodeId, terms: Vec<Vec<u8>>) -> Result<()> {
+        let (number, _) = self.numbers.run_no(run, &mut self.pending)?;
+        for term in terms {
+            self.pending.run_terms.put(term, number);
+        }
         Ok(())
     }
 
@@ -111,6 +126,10 @@ impl<'t> Batch<'t> {
             if let Some(commit) = run_commit_key(&old) {
                 let mut commits = self.transaction.open_table(schema::RUN_COMMITS).map_err(broken)?;
                 commits.remove(commit.as_slice()).map_err(broken)?;
+            }
+            let mut terms = self.transaction.open_table(schema::RUN_TERMS).map_err(broken)?;
+            for term in terms::of_run(&old) {
+                terms.remove(term.as_slice()).map_err(broken)?;
             }
         }
         Ok(true)
@@ -259,13 +278,44 @@ impl<'t> Batch<'t> {
     fn add_metric(&mut self, point: &Metric) -> Result<()> {
         self.numbers.note_time(point.at);
         let name = self.numbers.metric_no(&point.name, &mut self.pending)?;
+        let summary = MetricSummary::of(point);
+        self.summaries
+            .entry((point.owner.as_u128(), name))
+            .and_modify(|known| *known = known.merge(&summary))
+            .or_insert(summary);
         let name = name.to_be_bytes();
         let owner = point.owner.as_u128().to_be_bytes();
         let step = time_bytes(point.step);
         let at = time_bytes(point.at.micros());
         let value = point.value.ordered_bits().to_be_bytes();
         self.pending.metrics.add(&[&owner, &name, &step, &at, &value]);
-        self.pending.metric_values.add(&[&name, &value, &owner, &step, &at]);
+        Ok(())
+    }
+
+    /// Merges what pending points come to with what was known before, and puts each owner at its new place in the order.
+    fn merge_summaries(&mut self) -> Result<()> {
+        if self.summaries.is_empty() {
+            return Ok(());
+        }
+        let known = self.transaction.open_table(schema::METRIC_SUMMARIES).map_err(broken)?;
+        let mut order = self.transaction.open_table(schema::METRIC_ORDER).map_err(broken)?;
+        for ((owner, name), summary) in std::mem::take(&mut self.summaries) {
+            let (owner, name) = (owner.to_be_bytes(), name.to_be_bytes());
+            let place = key::<24>(&[&owner, &name]);
+            let before = known.get(&place).map_err(broken)?;
+            let before = before.map(|row| MetricSummary::decode(row.value())).transpose()?;
+            let merged = before.map_or(summary, |before| before.merge(&summary));
+            if before == Some(merged) {
+                continue;
+            }
+            for old in before.iter().flat_map(|before| before.order_keys(&name, &owner)) {
+                order.remove(&old).map_err(broken)?;
+            }
+            self.pending.metric_summaries.put(place, merged.encode());
+            for new in merged.order_keys(&name, &owner) {
+                self.pending.metric_order.put(new, []);
+            }
+        }
         Ok(())
     }
 
@@ -358,6 +408,7 @@ impl<'t> Batch<'t> {
     /// Inserts what is pending.
     fn flush(&mut self) -> Result<()> {
         self.numbers.close_tables();
+        self.merge_summaries()?;
         self.flushed += self.pending.count();
         self.stated.clear();
         self.pending.flush(self.transaction)

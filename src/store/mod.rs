@@ -12,7 +12,10 @@ mod reading;
 mod records;
 mod rows;
 mod schema;
+mod search;
 mod snapshot;
+mod summary;
+mod terms;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +26,10 @@ use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase};
 use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Unreadable};
+pub use search::MetricNo;
 pub use snapshot::{ArtifactNo, Edge, Edges, PathNo, RunNo, Snapshot, StepNo};
+pub use summary::{MetricEnd, MetricSummary, OrderedBy};
+pub use terms::Term;
 
 /// Bytes of redb's page cache; its default of 1 GiB is too much for a program that lives for milliseconds.
 const CACHE_BYTES: usize = 48 << 20;

@@ -60,6 +60,29 @@ impl Reading<Bytes> {
         }
         Ok(())
     }
+
+    /// Calls `visit` on each row whose key begins with `front`, the last first, until it breaks.
+    pub fn scan_front_falling(
+        &self,
+        front: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Some(table) = &self.0 else { return Ok(()) };
+        // The first key behind all that begin with `front`: its last byte that can grow, grown by one.
+        let mut end = front.to_vec();
+        while end.last() == Some(&u8::MAX) {
+            end.pop();
+        }
+        let Some(last) = end.last_mut() else { return Ok(()) };
+        *last += 1;
+        for row in table.range::<&[u8]>(front..end.as_slice()).map_err(broken)?.rev() {
+            let (place, value) = row.map_err(broken)?;
+            if visit(place.value(), value.value())?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which way a range is read.

@@ -29,12 +29,7 @@ impl Snapshot {
             let name_no = number_of(&row[16..]);
             let name = match names.entry(name_no) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => {
-                    let text = self.metric_name_texts.get(&name_no.to_be_bytes(), |bytes| {
-                        String::from_utf8(bytes.to_vec()).map_err(|_| damaged("metric name"))
-                    })?;
-                    place.insert(text.ok_or_else(|| damaged("metric name"))?)
-                }
+                Entry::Vacant(place) => place.insert(self.metric_name(name_no)?),
             };
             points.push(Metric {
                 owner: node_of(&row),
@@ -46,6 +41,14 @@ impl Snapshot {
         }
         points.sort();
         Ok(points)
+    }
+
+    /// Returns the name of a metric.
+    pub(super) fn metric_name(&self, number: u64) -> Result<String> {
+        let text = self.metric_name_texts.get(&number.to_be_bytes(), |bytes| {
+            String::from_utf8(bytes.to_vec()).map_err(|_| damaged("metric name"))
+        })?;
+        text.ok_or_else(|| damaged("metric name"))
     }
 
     /// Returns every model version, each once.
@@ -155,7 +158,7 @@ impl Snapshot {
 }
 
 /// Reads the key of a node at the front of `bytes`.
-fn node_of(bytes: &[u8]) -> NodeId {
+pub(super) fn node_of(bytes: &[u8]) -> NodeId {
     let mut id = [0; 16];
     id.copy_from_slice(&bytes[..16]);
     NodeId::from_u128(u128::from_be_bytes(id))

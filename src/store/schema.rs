@@ -11,7 +11,7 @@ use redb::TableDefinition;
 use crate::model::ReferenceSort;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 2;
+pub(crate) const FORMAT: u64 = 3;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -41,6 +41,8 @@ pub(crate) const RUN_REMARKS: Table<Key<24>, Bytes> = TableDefinition::new("run_
 pub(crate) const RUN_LABELS: Table<Bytes, Bytes> = TableDefinition::new("run_labels");
 /// start | node id -> run_no.
 pub(crate) const RUN_TIMES: Table<Key<24>, Bytes> = TableDefinition::new("run_times");
+/// sort of term | value | NUL | start | node id -> run_no; what a run can be found by. See [`crate::store::search`].
+pub(crate) const RUN_TERMS: Table<Bytes, Bytes> = TableDefinition::new("run_terms");
 /// node id with its digits turned round -> run_no; for looking up by tail.
 pub(crate) const RUN_TAILS: Table<Key<16>, Bytes> = TableDefinition::new("run_tails");
 /// full SHA, NUL, start (later ones first), node id -> run_no: the runs made at a commit.
@@ -81,8 +83,10 @@ pub(crate) const USED: Table<Key<24>, Bytes> = TableDefinition::new("used");
 pub(crate) const METRIC_NAMES: Table<Bytes, Bytes> = TableDefinition::new("metric_names");
 /// owner | name_no | step | time | ordered value; the points of an owner.
 pub(crate) const METRICS: Table<Key<48>, Bytes> = TableDefinition::new("metrics");
-/// name_no | ordered value | owner | step | time; the points of a metric, by value.
-pub(crate) const METRIC_VALUES: Table<Key<48>, Bytes> = TableDefinition::new("metric_values");
+/// owner | name_no -> first and last point, least and greatest value; see [`crate::store::summary`].
+pub(crate) const METRIC_SUMMARIES: Table<Key<24>, Bytes> = TableDefinition::new("metric_summaries");
+/// name_no | last, least or greatest | ordered value | owner: the owners of a metric, by what it came to.
+pub(crate) const METRIC_ORDER: Table<Key<33>, Bytes> = TableDefinition::new("metric_order");
 /// name_no -> metric name.
 pub(crate) const METRIC_NAME_TEXTS: Table<Key<8>, Bytes> = TableDefinition::new("metric_name_texts");
 

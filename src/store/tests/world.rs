@@ -1,5 +1,6 @@
 //! Small random sets of facts, with few ids, paths, contents and times, so that everything that can collide does.
 
+use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
 use proptest::collection::vec;
@@ -11,11 +12,11 @@ use crate::disk::Disk;
 use crate::journal::{self, Writer};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
-    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteGone, NoteSummary, Reference, ReferenceSort,
-    Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, RunOutcome, RunStatus, SaidParameters, Stage,
-    Step, StepStatus, Timestamp, Used,
+    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteGone, NoteSummary, Parameter, Reference,
+    ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, RunOutcome, RunStatus,
+    SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
 };
-use crate::store::{Snapshot, Store};
+use crate::store::{OrderedBy, Snapshot, Store, Term};
 
 pub(crate) const PATHS: [&str; 4] = ["data/a", "data/b", "out/c", "/srv/d"];
 /// The first is empty.
@@ -52,32 +53,45 @@ fn node(end: u128) -> impl Strategy<Value = NodeId> {
 }
 
 fn code_state() -> impl Strategy<Value = CodeState> {
-    option::of(select(vec!["ea45dd2", "0123456"])).prop_map(|commit| CodeState {
-        repository: commit.is_some(),
-        commit: commit.map(|short| short.repeat(6)),
-        commit_short: commit.map(str::to_owned),
-        ..CodeState::default()
+    let commit = option::of(select(vec!["ea45dd2", "0123456"]));
+    (commit, option::of(select(vec!["main", "try"])), any::<bool>()).prop_map(|(commit, branch, dirty)| {
+        CodeState {
+            repository: commit.is_some(),
+            commit: commit.map(|short| short.repeat(6)),
+            commit_short: commit.map(str::to_owned),
+            branch: branch.map(str::to_owned),
+            dirty,
+            ..CodeState::default()
+        }
     })
 }
 
-fn run() -> impl Strategy<Value = Fact> {
-    let fields = (node(5), select(vec!["train", "segment"]), at(), 0_i64..3);
+fn parameters() -> impl Strategy<Value = Vec<Parameter>> {
+    let values = vec!["0.1", "1e-1", "-2", "0", "high", "True", "a\0b", "inf", ""];
+    let parameter = (select(vec!["lr", "seed", "odd name"]), select(values));
+    vec(parameter.prop_map(|(name, value)| (name.to_owned(), value.to_owned())), 0..3)
+}
+
+pub(crate) fn run() -> impl Strategy<Value = Fact> {
+    let fields = (node(5), select(vec!["train", "segment"]), at(), 0_i64..3, select(RunKind::ALL.to_vec()));
     let others = (option::of(node(5)), option::of(node(5)));
-    (fields, others, code_state()).prop_map(|((id, name, started_at, second), (parent, rerun_of), code)| {
+    let rest = (others, code_state(), parameters(), select(vec!["here", "there"]));
+    (fields, rest).prop_map(|((id, name, started_at, second, kind), (others, code, parameters, host))| {
+        let (parent, rerun_of) = others;
         Fact::RunStarted(Run {
             id,
             run_id: RunId::at(Timestamp::from_micros(second * 1_000_000)),
             name: name.to_owned(),
-            kind: RunKind::Command,
+            kind,
             arguments: vec!["python".to_owned()],
-            parameters: Vec::new(),
+            parameters,
             folder: String::new(),
             code,
             started_at,
             parent,
             rerun_of,
             recorder: "lineage 0.1.0".to_owned(),
-            host: "here".to_owned(),
+            host: host.to_owned(),
             segment: 1,
         })
     })
@@ -137,7 +151,7 @@ pub(crate) fn step() -> impl Strategy<Value = Fact> {
     )
 }
 
-fn metrics() -> impl Strategy<Value = Fact> {
+pub(crate) fn metrics() -> impl Strategy<Value = Fact> {
     let point = (node(8), select(vec!["f1", "loss"]), 0_i64..2, at(), -2_i32..3);
     vec(point, 0..4).prop_map(|points| {
         let point = |(owner, name, step, at, value): (NodeId, &str, i64, Timestamp, i32)| Metric {
@@ -316,6 +330,7 @@ pub(crate) fn everything(snapshot: &Snapshot) -> Vec<String> {
     said.extend(files(snapshot));
     said.extend(nodes(snapshot));
     said.extend(notes(snapshot));
+    said.extend(indexes(snapshot));
     said
 }
 
@@ -332,6 +347,75 @@ fn notes(snapshot: &Snapshot) -> Vec<String> {
         assert_eq!(naming, now.iter().filter(names).cloned().collect::<Vec<_>>());
         said.push(format!("{sort:?} {name} by {}", naming.len()));
     }
+    said
+}
+
+/// What the indexes say that searches go by.
+fn indexes(snapshot: &Snapshot) -> Vec<String> {
+    let mut said = vec![format!("{:?}", snapshot.parameter_names(9).unwrap())];
+    let all = (Bound::Unbounded, Bound::Unbounded);
+    for name in snapshot.metric_names(9).unwrap() {
+        let metric = snapshot.metric_no(&name).unwrap().unwrap();
+        for by in [OrderedBy::Last, OrderedBy::Min, OrderedBy::Max] {
+            let mut owners = Vec::new();
+            let visit = |value: MetricValue, owner| {
+                let summary = snapshot.metric_summary(owner, metric).unwrap().unwrap();
+                let indexed = match by {
+                    OrderedBy::Last => summary.last.value,
+                    OrderedBy::Min => summary.min,
+                    OrderedBy::Max => summary.max,
+                };
+                assert_eq!(indexed, value);
+                let values: Vec<MetricValue> = snapshot
+                    .metrics(owner)
+                    .unwrap()
+                    .into_iter()
+                    .filter(|p| p.name == name)
+                    .map(|p| p.value)
+                    .collect();
+                assert_eq!(values.iter().min(), Some(&summary.min));
+                assert_eq!(values.iter().max(), Some(&summary.max));
+                assert_eq!(values.last(), Some(&summary.last.value));
+                assert_eq!(values.first(), Some(&summary.first.value));
+                owners.push((value, owner, snapshot.metric_count(owner, metric).unwrap(), summary));
+                Ok(ControlFlow::Continue(()))
+            };
+            snapshot.metric_owners(metric, by, all, true, visit).unwrap();
+            said.push(format!("{name} by {by:?}: {owners:?}"));
+        }
+    }
+    let id = |run| snapshot.run(run).unwrap().map(|run| run.id);
+    for term in [
+        Term::Name("train".into()),
+        Term::Kind(RunKind::Command),
+        Term::Host("here".into()),
+        Term::Branch("main".into()),
+        Term::Commit("ea4".into()),
+        Term::Parameter("lr".into(), "a".into()),
+        Term::Parameter("lr".into(), "a\0b".into()),
+        Term::Parameter("lr".into(), "0.1".into()),
+        Term::Status(RunStatus::Failed),
+        Term::ExitCode(1),
+    ] {
+        let mut runs = Vec::new();
+        let visit = |run| {
+            runs.push(id(run));
+            Ok(ControlFlow::Continue(()))
+        };
+        snapshot.runs_with(&term, visit).unwrap();
+        said.push(format!("{term:?}: {runs:?}"));
+    }
+    let mut runs = Vec::new();
+    let tenth = MetricValue::new(0.1).unwrap();
+    for range in [(Bound::Included(tenth), Bound::Unbounded), (Bound::Unbounded, Bound::Excluded(tenth))] {
+        let visit = |run| {
+            runs.push(id(run));
+            Ok(ControlFlow::Continue(()))
+        };
+        snapshot.runs_with_number("lr", range, visit).unwrap();
+        runs.push(None);
+    }
+    said.push(format!("{runs:?}"));
     said
 }
 
