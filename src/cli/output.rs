@@ -46,3 +46,20 @@ pub(crate) fn error(error: &Error) {
     }
     note(&text);
 }
+
+/// Returns how many columns the terminal has that stdout goes to; `None` where it goes elsewhere, so that nothing is shortened.
+pub(crate) fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !std::io::IsTerminal::is_terminal(&stdout) {
+        return None;
+    }
+    terminal_size::terminal_size_of(stdout).map(|(width, _)| usize::from(width.0))
+}
+
+/// Says whether colours may be used on the terminal that stdout goes to.
+pub(crate) fn colour() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::IsTerminal::is_terminal(&std::io::stdout())
+        && !is_set("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}

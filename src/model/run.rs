@@ -66,7 +66,7 @@ impl RunKind {
     pub const ALL: [RunKind; 4] = [RunKind::Pipeline, RunKind::Command, RunKind::Library, RunKind::Import];
 
     /// Returns the word for it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             RunKind::Pipeline => "pipeline",
             RunKind::Command => "command",
@@ -116,7 +116,7 @@ impl RunStatus {
         [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Interrupted];
 
     /// Returns the word for it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             RunStatus::Running => "running",
             RunStatus::Succeeded => "ok",

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{
+    DateTime, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc,
+};
 
 use crate::error::{Error, Result};
 
@@ -46,6 +48,26 @@ impl Timestamp {
         Ok(Timestamp(moment.and_utc().timestamp_micros()))
     }
 
+    /// Reads a stretch of time as people write it, and returns its first and its last microsecond: `2025-12` is a month,
+    /// `2025-12-01` a day, `2025-12-01T10:30` a minute, `2025-12-01T10:30:05` a second. A time of day may end in `Z` or in an
+    /// offset such as `+02:00`; without, it is UTC.
+    pub fn stretch(text: &str) -> Option<(Timestamp, Timestamp)> {
+        let (first, next) = match text.split_once(['T', ' ']) {
+            Some((date, time)) => time_of_day(date_of(date)?, time)?,
+            None => {
+                let dashes = text.bytes().filter(|byte| *byte == b'-').count();
+                let first = if dashes == 1 { date_of(&format!("{text}-01"))? } else { date_of(text)? };
+                let next = match dashes {
+                    1 => first.checked_add_months(Months::new(1))?,
+                    _ => first.checked_add_days(Days::new(1))?,
+                };
+                (first.and_time(NaiveTime::MIN), next.and_time(NaiveTime::MIN))
+            }
+        };
+        let micros = |moment: NaiveDateTime| moment.and_utc().timestamp_micros();
+        Some((Timestamp(micros(first)), Timestamp(micros(next) - 1)))
+    }
+
     /// Writes the moment by a `strftime` pattern, in UTC; moments that no calendar holds as their number.
     pub fn format(self, pattern: &str) -> String {
         match DateTime::<Utc>::from_timestamp_micros(self.0) {
@@ -63,6 +85,30 @@ impl Timestamp {
     }
 }
 
+/// Reads `2025-12-01`, each part with all its digits.
+fn date_of(text: &str) -> Option<NaiveDate> {
+    let shaped = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if shaped { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None }
+}
+
+/// Reads a time of day; returns its beginning and what comes next after it.
+fn time_of_day(date: NaiveDate, text: &str) -> Option<(NaiveDateTime, NaiveDateTime)> {
+    let (time, offset) = match text.find(['Z', '+', '-']) {
+        Some(at) if &text[at..] == "Z" => (&text[..at], 0),
+        Some(at) => (&text[..at], text[at..].parse::<FixedOffset>().ok()?.local_minus_utc()),
+        None => (text, 0),
+    };
+    let digits = time.bytes().all(|byte| byte.is_ascii_digit() || byte == b':' || byte == b'.');
+    let (first, length) = match time.len() {
+        5 => (NaiveTime::parse_from_str(time, "%H:%M").ok()?, TimeDelta::minutes(1)),
+        8 => (NaiveTime::parse_from_str(time, "%H:%M:%S").ok()?, TimeDelta::seconds(1)),
+        10..=15 => (NaiveTime::parse_from_str(time, "%H:%M:%S%.f").ok()?, TimeDelta::microseconds(1)),
+        _ => return None,
+    };
+    let first = date.and_time(first).checked_sub_signed(TimeDelta::seconds(i64::from(offset)))?;
+    digits.then_some((first, first.checked_add_signed(length)?))
+}
+
 impl fmt::Display for Timestamp {
     /// Writes `2025-12-12 17:42:18 UTC`, as people read it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +119,39 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stretch_of_time_is_as_long_as_it_is_written() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let found = Timestamp::stretch(text).map(|(first, last)| (first.rfc3339(), last.rfc3339()));
+            let expected = expected.map(|(first, last)| (first.to_owned(), last.to_owned()));
+            assert_eq!(found, expected, "{text}");
+        };
+        check("2024-02", Some(("2024-02-01T00:00:00.000000Z", "2024-02-29T23:59:59.999999Z")));
+        check("2025-12-01", Some(("2025-12-01T00:00:00.000000Z", "2025-12-01T23:59:59.999999Z")));
+        check("2025-12-01T10:30", Some(("2025-12-01T10:30:00.000000Z", "2025-12-01T10:30:59.999999Z")));
+        check(
+            "2025-12-01T10:30:05+02:00",
+            Some(("2025-12-01T08:30:05.000000Z", "2025-12-01T08:30:05.999999Z")),
+        );
+        check(
+            "2025-12-01 10:30:05.25Z",
+            Some(("2025-12-01T10:30:05.250000Z", "2025-12-01T10:30:05.250000Z")),
+        );
+        for text in [
+            "",
+            "2025",
+            "2025-13",
+            "2025-02-30",
+            "2025-1-1",
+            "2025-12-01T",
+            "2025-12-01T25:00",
+            "+99999-01-01",
+            "-2025-01-01",
+        ] {
+            check(text, None);
+        }
+    }
 
     #[test]
     fn times_name_their_zone() {

@@ -14,6 +14,7 @@ mod recording;
 pub mod rerun;
 pub mod research;
 pub mod run;
+pub mod search;
 pub mod show;
 pub mod split;
 pub mod status;

@@ -17,7 +17,9 @@ use crate::model::{Evidence, NodeId, Role};
 use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, Edge, RunNo, StepNo};
 
+pub(crate) use down::{Reached, reached_from};
 pub use down::{downstream, downstream_of_steps};
+pub(crate) use up::are_made_from;
 pub use up::{upstream, upstream_of_steps};
 
 /// Which way a walk goes.

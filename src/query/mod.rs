@@ -4,6 +4,7 @@
 
 mod ancestry;
 pub mod diff;
+pub mod filter;
 mod history;
 mod origin;
 mod report;

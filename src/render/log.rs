@@ -4,37 +4,70 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use crate::model::ArtifactPath;
-use crate::query::{FileChange, RunHead};
+use crate::query::filter::{Found, FoundRow};
+use crate::query::{FileChange, RunHead, RunView};
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
+use crate::render::table::{cell, table, values_json};
 use crate::render::units::{bytes, duration, one_line};
 
-/// Writes runs as a table, newest first.
-pub fn runs(heads: &[RunHead], more: bool) -> String {
+/// Writes runs as a table: what is most asked for and the columns, or the columns alone where they were chosen.
+pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: Option<usize>) -> String {
     if heads.is_empty() {
-        return "no runs yet\n".to_owned();
+        return if found.explanation.total == 0 { "no runs yet\n" } else { "no run answers\n" }.to_owned();
     }
-    let mut table = plain_table();
-    table.set_header(["run", "run id", "name", "kind", "started (UTC)", "status", "took", "code"]);
-    for head in heads {
+    let mut header = vec!["run".to_owned()];
+    if !is_chosen {
+        header
+            .extend(["run id", "name", "kind", "started (UTC)", "status", "took", "code"].map(str::to_owned));
+    }
+    header.extend(found.columns.iter().map(|column| one_line(&column.title)));
+    let mut rows = Vec::with_capacity(heads.len());
+    for (head, row) in heads.iter().zip(&found.rows) {
         let run = &head.view.run;
-        table.add_row([
-            head.tail.clone(),
-            run.run_id.to_string(),
-            one_line(&run.name),
-            run.kind.as_str().to_owned(),
-            run.started_at.format("%Y-%m-%d %H:%M:%S"),
-            status(head).to_owned(),
-            head.view.duration_us().map_or_else(|| "-".to_owned(), duration),
-            code_words(head).unwrap_or_else(|| "-".to_owned()),
-        ]);
+        let mut cells = vec![head.tail.clone()];
+        if !is_chosen {
+            cells.extend([
+                run.run_id.to_string(),
+                one_line(&run.name),
+                run.kind.as_str().to_owned(),
+                run.started_at.format("%Y-%m-%d %H:%M:%S"),
+                status(head).to_owned(),
+                head.view.duration_us().map_or_else(|| "-".to_owned(), duration),
+                code_words(head).unwrap_or_else(|| "-".to_owned()),
+            ]);
+        }
+        cells.extend(row.values.iter().map(|value| cell(value.as_ref())));
+        rows.push(cells);
     }
-    finish(&table, more, "runs")
+    let mut text = table(&header, &rows, width);
+    text.push_str(&more_words(found.more, "runs"));
+    text
 }
 
-/// Writes runs as JSON.
-pub fn runs_json(heads: &[RunHead], more: bool) -> Value {
-    json!({"format": 1, "runs": heads.iter().map(run_head_json).collect::<Vec<_>>(), "more": more})
+/// Says that there are more rows than were asked for.
+pub(crate) fn more_words(more: Option<bool>, what: &str) -> String {
+    match more {
+        Some(false) => String::new(),
+        Some(true) => format!("there are more {what}; `--limit 0` lists all\n"),
+        None => format!("there may be more {what}; `--limit 0` lists all\n"),
+    }
+}
+
+/// Writes runs as JSON, each with the values of the columns.
+pub fn runs_json(heads: &[RunHead], found: &Found<RunView>) -> Value {
+    let run = |(head, row): (&RunHead, &FoundRow<RunView>)| {
+        let mut value = run_head_json(head);
+        if !found.columns.is_empty() {
+            value["values"] = values_json(&found.columns, &row.values);
+        }
+        value
+    };
+    json!({
+        "format": 1,
+        "runs": heads.iter().zip(&found.rows).map(run).collect::<Vec<_>>(),
+        "more": found.more,
+    })
 }
 
 /// Writes the history of a file as a table, the latest first; beside each change the run it belongs to.
@@ -84,8 +117,6 @@ pub(crate) fn plain_table() -> Table {
 
 fn finish(table: &Table, more: bool, what: &str) -> String {
     let mut text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
-    if more {
-        text.push_str(&format!("there are more {what}; `--limit 0` lists all\n"));
-    }
+    text.push_str(&more_words(Some(more), what));
     text
 }

@@ -12,6 +12,7 @@ pub mod show;
 pub mod show_json;
 pub mod split;
 pub mod status;
+pub mod table;
 mod units;
 pub mod verify;
 

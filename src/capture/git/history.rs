@@ -1,5 +1,6 @@
 //! Questions about two commits.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use gix::hash::{ObjectId, Prefix};
@@ -33,6 +34,88 @@ pub fn is_ancestor(root: &Path, ancestor: &str, descendant: &str) -> Result<Opti
     }
     let cut_off = repo.is_shallow().map_err(|cause| cannot(&repo, "the history", cause))?;
     Ok(if cut_off { None } else { Some(false) })
+}
+
+/// A commit, and for each other that was asked about whether it was built on it: all questions together cost one walk through
+/// the history.
+pub struct BuiltOn {
+    repo: gix::Repository,
+    /// What was found out, beginning with the commit itself.
+    known: HashMap<ObjectId, Option<bool>>,
+}
+
+/// A commit on the way down, with its parents.
+struct Visit {
+    id: ObjectId,
+    parents: Vec<ObjectId>,
+    next: usize,
+    is_unknown: bool,
+}
+
+impl BuiltOn {
+    /// Finds the commit that `word` names: a full or abbreviated id, a branch or a tag. `None` where there is none here.
+    ///
+    /// # Errors
+    /// An abbreviated id that is ambiguous, and a repository that cannot be read.
+    pub fn find(root: &Path, word: &str) -> Result<Option<Self>> {
+        let Some(repo) = open(root)? else { return Ok(None) };
+        let is_hex = word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let by_id = if is_hex && word.len() <= repo.object_hash().len_in_hex() {
+            commit_id(&repo, word)?
+        } else {
+            None
+        };
+        let commit = by_id.or_else(|| {
+            let mut reference = repo.try_find_reference(word).ok()??;
+            let id = reference.peel_to_id().ok()?.detach();
+            repo.find_commit(id).is_ok().then_some(id)
+        });
+        Ok(commit.map(|commit| BuiltOn { repo, known: HashMap::from([(commit, Some(true))]) }))
+    }
+
+    /// Says whether the commit with the full id `descendant` is this one or was built on it; `None` where the history here is
+    /// cut off before that can be told, or has no such commit.
+    pub fn is_in(&mut self, descendant: &str) -> Option<bool> {
+        let id = ObjectId::from_hex(descendant.as_bytes()).ok()?;
+        let mut way: Vec<Visit> = Vec::new();
+        // What was found out of the commit that was looked at last.
+        let mut found = self.enter(id, &mut way);
+        while let Some(visit) = way.last_mut() {
+            match found.take() {
+                Some(Some(true)) => {
+                    self.known.insert(visit.id, Some(true));
+                    way.pop();
+                    found = Some(Some(true));
+                    continue;
+                }
+                Some(None) => visit.is_unknown = true,
+                Some(Some(false)) | None => {}
+            }
+            if let Some(parent) = visit.parents.get(visit.next).copied() {
+                visit.next += 1;
+                found = self.enter(parent, &mut way);
+                continue;
+            }
+            let answer = if visit.is_unknown { None } else { Some(false) };
+            self.known.insert(visit.id, answer);
+            way.pop();
+            found = Some(answer);
+        }
+        found.flatten()
+    }
+
+    /// Returns what is known of a commit; where that is nothing, puts it on the way.
+    fn enter(&self, id: ObjectId, way: &mut Vec<Visit>) -> Option<Option<bool>> {
+        if let Some(known) = self.known.get(&id) {
+            return Some(*known);
+        }
+        let Ok(commit) = self.repo.find_commit(id) else {
+            return Some(None);
+        };
+        let parents = commit.parent_ids().map(|parent| parent.detach()).collect();
+        way.push(Visit { id, parents, next: 0, is_unknown: false });
+        None
+    }
 }
 
 /// Files that differ, by path (bytes below the work tree), and how.

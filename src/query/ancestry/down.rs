@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
-use crate::store::{ArtifactNo, Edges, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edges, RunNo, Snapshot, StepNo};
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 const STOP: ControlFlow<()> = ControlFlow::Break(());
@@ -20,21 +20,53 @@ pub fn downstream(snapshot: &Snapshot, artifact: ArtifactNo, depth_max: u32) -> 
     let start = origin(snapshot, artifact, i64::MAX, None)?;
     let mut walk = Down::new(snapshot);
     let mut reads = Vec::new();
-    snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
-        reads.push(Read { step, at, artifact });
-        Ok(GO_ON)
-    })?;
-    let mut written = false;
-    snapshot.writes_until(artifact, i64::MAX, |_, _| {
-        written = true;
-        Ok(STOP)
-    })?;
-    if written && snapshot.have_copies(&[artifact])?[0] {
-        let copies = walk.reads_of_copies(artifact)?;
-        reads.extend(copies.iter().filter(|(write, _)| write.0 == artifact).map(|(_, read)| *read));
-    }
+    walk.first_reads(artifact, usize::MAX, &mut reads)?;
     walk.run(reads, depth_max)?;
     Ok(walk.finish(start))
+}
+
+/// What files lead to.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    /// The runs that read one of them, or what was made or copied from them.
+    pub runs: HashSet<RunNo>,
+    /// The files, and what was made from them.
+    pub files: HashSet<ArtifactNo>,
+    /// Through how many steps that was found.
+    pub steps: usize,
+}
+
+/// Finds everything that `artifacts` lead to; `None` where that takes more than `steps_max` steps.
+///
+/// # Errors
+/// As [`downstream`].
+pub(crate) fn reached_from<'f>(
+    snapshot: &Snapshot,
+    artifacts: impl IntoIterator<Item = &'f ArtifactNo>,
+    steps_max: usize,
+) -> Result<Option<Reached>> {
+    let mut walk = Down::new(snapshot);
+    let mut reached = Reached::default();
+    let mut reads = Vec::new();
+    for artifact in artifacts {
+        reached.files.insert(*artifact);
+        walk.first_reads(*artifact, steps_max, &mut reads)?;
+        if reads.len() > steps_max {
+            return Ok(None);
+        }
+    }
+    while !reads.is_empty() {
+        if walk.met.len() + reads.len() > steps_max {
+            return Ok(None);
+        }
+        let next = reads.iter().map(|read| (read.step, read.at)).collect();
+        let writes = walk.meet(next, 0)?;
+        reached.files.extend(writes.iter().map(|write| write.artifact));
+        reads = walk.readers(writes)?;
+    }
+    reached.runs = walk.met.values().map(|met| met.edges.run).collect();
+    reached.steps = walk.met.len();
+    Ok(Some(reached))
 }
 
 /// Walks from all that `steps` wrote to everything that was made from it; the steps themselves come first, whatever the bound.
@@ -82,6 +114,24 @@ struct Down<'a> {
 impl<'a> Down<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
         Down { snapshot, met: HashMap::new(), beyond: HashSet::new(), copies: HashMap::new() }
+    }
+
+    /// Adds the reads of `artifact` itself and of copies of it, until there are more than `reads_max`.
+    fn first_reads(&mut self, artifact: ArtifactNo, reads_max: usize, reads: &mut Vec<Read>) -> Result<()> {
+        self.snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
+            reads.push(Read { step, at, artifact });
+            Ok(if reads.len() > reads_max { STOP } else { GO_ON })
+        })?;
+        let mut written = false;
+        self.snapshot.writes_until(artifact, i64::MAX, |_, _| {
+            written = true;
+            Ok(STOP)
+        })?;
+        if written && self.snapshot.have_copies(&[artifact])?[0] {
+            let copies = self.reads_of_copies(artifact)?;
+            reads.extend(copies.iter().filter(|(write, _)| write.0 == artifact).map(|(_, read)| *read));
+        }
+        Ok(())
     }
 
     fn run(&mut self, reads: Vec<Read>, depth_max: u32) -> Result<()> {

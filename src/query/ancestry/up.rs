@@ -1,7 +1,7 @@
 //! Up: from a file or steps to everything they were made from.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -33,6 +33,35 @@ pub fn upstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) 
     let mut walk = Up::new(snapshot);
     walk.run(steps.iter().map(|step| (*step, i64::MAX)).collect(), depth_max.max(1))?;
     Ok(walk.finish(Origin::Source))
+}
+
+/// Says whether one of `files` is among what `steps` read, each up to its moment, or what that was made or copied from; and how
+/// many steps that took to find out. `None` where it takes more than `steps_max`.
+///
+/// # Errors
+/// As [`upstream`].
+pub(crate) fn are_made_from(
+    snapshot: &Snapshot,
+    steps: Vec<(StepNo, i64)>,
+    files: &HashSet<ArtifactNo>,
+    steps_max: usize,
+) -> Result<(Option<bool>, usize)> {
+    let mut walk = Up::new(snapshot);
+    let mut next = steps;
+    while !next.is_empty() {
+        if walk.met.len() + next.len() > steps_max {
+            return Ok((None, walk.met.len()));
+        }
+        let reads = walk.meet(next, 0)?;
+        let mut is_found = reads.iter().any(|(_, _, edge)| files.contains(&edge.artifact));
+        let found = if is_found { Vec::new() } else { walk.origins(&reads)? };
+        is_found |= found.iter().filter_map(write_of).any(|write| files.contains(&write.artifact));
+        if is_found {
+            return Ok((Some(true), walk.met.len()));
+        }
+        next = walk.go_on(reads, found);
+    }
+    Ok((Some(false), walk.met.len()))
 }
 
 /// The write that an artifact came from, if there is one.
@@ -68,17 +97,23 @@ impl<'a> Up<'a> {
         for depth in 0..depth_max {
             let reads = self.meet(next, depth)?;
             let found = self.origins(&reads)?;
-            next = found.iter().filter_map(write_of).map(|w| (w.step, w.at)).collect();
-            for ((step, position, _), origin) in reads.into_iter().zip(found) {
-                if let Some(met) = self.met.get_mut(&step) {
-                    met.origins[position] = Some(origin);
-                }
-            }
+            next = self.go_on(reads, found);
             if next.is_empty() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Takes note of the origins of reads; returns the writes they lead on to.
+    fn go_on(&mut self, reads: Vec<(StepNo, usize, Edge)>, found: Vec<Origin>) -> Vec<(StepNo, i64)> {
+        let next = found.iter().filter_map(write_of).map(|w| (w.step, w.at)).collect();
+        for ((step, position, _), origin) in reads.into_iter().zip(found) {
+            if let Some(met) = self.met.get_mut(&step) {
+                met.origins[position] = Some(origin);
+            }
+        }
+        next
     }
 
     /// Meets steps, each with a write of its own; returns the reads that come to be on the way by it.

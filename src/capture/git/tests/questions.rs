@@ -1,7 +1,7 @@
 //! Questions about single files at `HEAD` and about two commits.
 
 use super::support::{Repo, state_of};
-use crate::capture::git::{ChangeKind, HeadTree, InGit, changed_between, is_ancestor};
+use crate::capture::git::{BuiltOn, ChangeKind, HeadTree, InGit, changed_between, is_ancestor};
 
 #[test]
 fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
@@ -71,6 +71,25 @@ fn ancestors_are_told_from_others() {
     assert_eq!(ask("1234567812345678123456781234567812345678", &merged), None);
     assert!(is_ancestor(&repo.root, "main", &merged).is_err());
     assert!(is_ancestor(&repo.root, "", &merged).is_err());
+
+    let all = [&first, &second, &side, &merged];
+    for commit in all {
+        let mut built_on = BuiltOn::find(&repo.root, commit).expect("it can be read").expect("it is here");
+        for other in all.into_iter().chain(all) {
+            assert_eq!(built_on.is_in(other), ask(commit, other), "{commit} in {other}");
+        }
+        assert_eq!(built_on.is_in("1234567812345678123456781234567812345678"), None);
+    }
+    repo.git(&["tag", "-a", "-m", "x", "v1", &second]);
+    for (word, expected) in [("main", &second), ("v1", &second), ("side", &merged), (&side[..7], &side)] {
+        let mut built_on = BuiltOn::find(&repo.root, word).expect("it can be read").expect("it is here");
+        assert_eq!((built_on.is_in(expected), built_on.is_in(&first)), (Some(true), Some(false)), "{word}");
+    }
+    for word in
+        ["none", "", "../x", "a b", "main^{commit}", "123456781234567812345678123456781234567812345678"]
+    {
+        assert!(BuiltOn::find(&repo.root, word).expect("it can be read").is_none(), "{word}");
+    }
 }
 
 #[test]
@@ -86,6 +105,11 @@ fn a_cut_off_history_cannot_say_no() {
     let second = String::from_utf8(repo.git(&["rev-parse", "HEAD~1"])).expect("it is hexadecimal");
     assert_eq!(is_ancestor(&shallow, second.trim(), &third).expect("it can be read"), Some(true));
     assert_eq!(is_ancestor(&shallow, &first, &third).expect("it can be read"), None);
+    let mut built_on = BuiltOn::find(&shallow, second.trim()).expect("it can be read").expect("it is here");
+    assert_eq!(built_on.is_in(&third), Some(true));
+    assert!(BuiltOn::find(&shallow, &first).expect("it can be read").is_none());
+    let mut built_on = BuiltOn::find(&shallow, &third).expect("it can be read").expect("it is here");
+    assert_eq!(built_on.is_in(second.trim()), None);
     assert_eq!(is_ancestor(&shallow, &third, second.trim()).expect("it can be read"), None);
 }
 

@@ -1,0 +1,56 @@
+//! Searching runs: the question, and what of the answer only processes and the repository know.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::capture::git::BuiltOn;
+use crate::error::Result;
+use crate::model::Timestamp;
+use crate::ops::{View, Workspace};
+use crate::query::RunView;
+use crate::query::filter::{Found, Outside, Search, SearchRequest, Subject, search_runs};
+
+/// Searches runs; `now` is what an expression calls so.
+///
+/// # Errors
+/// A request error where the request is wrong, or asks about a commit that the repository does not have; a store error where a
+/// record is damaged.
+pub fn runs(
+    workspace: &Workspace,
+    view: &View,
+    request: &SearchRequest,
+    now: Timestamp,
+) -> Result<Found<RunView>> {
+    let search = Search::prepare(&view.snapshot, Subject::Runs, request, now)?;
+    with_outside(workspace, &search, |outside| search_runs(&view.snapshot, &search, outside))
+}
+
+/// Calls `then` with what no fact says.
+fn with_outside<T>(
+    workspace: &Workspace,
+    search: &Search,
+    then: impl FnOnce(&Outside<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut commits = Vec::new();
+    for (question, word) in search.commits().enumerate() {
+        let found = BuiltOn::find(workspace.root(), word).map_err(|error| {
+            let causes = error.causes().join(": ");
+            search.wrong_commit(question, format!("{}: {causes}", error.message()))
+        })?;
+        commits.push(found.ok_or_else(|| {
+            let root = workspace.root().display();
+            search
+                .wrong_commit(
+                    question,
+                    format!("the repository of `{root}` has no such commit, branch or tag"),
+                )
+                .hint("`git log` lists commits")
+        })?);
+    }
+    let commits = RefCell::new(commits);
+    let alive = RefCell::new(HashMap::new());
+    let is_alive =
+        |segment: u128| *alive.borrow_mut().entry(segment).or_insert_with(|| workspace.is_alive(segment));
+    let contains = |question: usize, commit: &str| Ok(commits.borrow_mut()[question].is_in(commit));
+    then(&Outside { is_alive: &is_alive, contains: &contains })
+}

@@ -1,0 +1,329 @@
+//! Where to look: which index gives the fewest rows, or gives them in the order asked for.
+
+use std::ops::{Bound, ControlFlow};
+
+use crate::error::Result;
+use crate::model::{MetricValue, RunStatus, Timestamp};
+use crate::query::filter::check::{Comparison, Expr};
+use crate::query::filter::fields::{Aggregate, Field, Fixed};
+use crate::query::filter::value::{Relation, Test};
+use crate::store::{MetricNo, OrderedBy, RunNo, Term};
+
+/// A range of values.
+pub(crate) type Range = (Bound<MetricValue>, Bound<MetricValue>);
+
+/// A place to find rows in. It may give rows that do not answer, and a row more than once, but none that answers is missing.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// All rows by their start, of a stretch of time in microseconds.
+    Time(i64, i64),
+    /// Those with a metric in a range.
+    Metric { number: MetricNo, by: OrderedBy, range: Range },
+    /// Those with one of these terms.
+    Terms(Vec<Term<'static>>),
+    /// Those with a parameter that is a number in a range.
+    Number { name: String, range: Range },
+    /// Those of these runs.
+    Runs(Vec<RunNo>),
+}
+
+/// All rows.
+pub(crate) const ALL: Source = Source::Time(i64::MIN, i64::MAX);
+
+/// An order in which rows are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// By start, then key.
+    Time { falling: bool },
+    /// By a metric, then key; rows without it come last.
+    Metric { number: MetricNo, by: OrderedBy, falling: bool },
+    /// By something that no index has.
+    Other,
+}
+
+/// Returns by which index a metric's aggregate lies in order.
+pub(crate) fn ordered_by(aggregate: Aggregate) -> Option<OrderedBy> {
+    match aggregate {
+        Aggregate::Last => Some(OrderedBy::Last),
+        Aggregate::Min => Some(OrderedBy::Min),
+        Aggregate::Max => Some(OrderedBy::Max),
+        Aggregate::First | Aggregate::Count => None,
+    }
+}
+
+/// Returns the parts that must all hold.
+pub(crate) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+    let mut found = Vec::new();
+    let mut frontier = vec![expr];
+    while let Some(expr) = frontier.pop() {
+        match expr {
+            Expr::And(parts) => frontier.extend(parts.iter().rev()),
+            other => found.push(other),
+        }
+    }
+    found
+}
+
+/// Says whether a row that has no value for a metric can answer.
+pub(crate) fn wants_metric(expr: Option<&Expr>, wanted: MetricNo) -> bool {
+    expr.is_some_and(|expr| {
+        conjuncts(expr).iter().any(|part| match part {
+            // How many points there are is known where there are none.
+            Expr::Compare(Comparison { field: Field::Metric { number, aggregate, .. }, .. }) => {
+                *number == wanted && *aggregate != Aggregate::Count
+            }
+            Expr::Has(Field::Metric { number, aggregate, .. }) => {
+                *number == wanted && *aggregate != Aggregate::Count
+            }
+            _ => false,
+        })
+    })
+}
+
+/// Returns the numbers that pass a test.
+pub(crate) fn range_of(relation: Relation, value: f64) -> Option<Range> {
+    let value = MetricValue::new(value).ok()?;
+    Some(match relation {
+        Relation::Equal => (Bound::Included(value), Bound::Included(value)),
+        Relation::Less => (Bound::Unbounded, Bound::Excluded(value)),
+        Relation::LessOrEqual => (Bound::Unbounded, Bound::Included(value)),
+        Relation::Greater => (Bound::Excluded(value), Bound::Unbounded),
+        Relation::GreaterOrEqual => (Bound::Included(value), Bound::Unbounded),
+    })
+}
+
+/// Returns the stretch of time that passes a test, in microseconds, both ends included.
+pub(crate) fn stretch_of(relation: Relation, (first, last): (Timestamp, Timestamp)) -> (i64, i64) {
+    let (first, last) = (first.micros(), last.micros());
+    match relation {
+        Relation::Equal => (first, last),
+        Relation::Less => (i64::MIN, first.saturating_sub(1)),
+        Relation::LessOrEqual => (i64::MIN, last),
+        Relation::Greater => (last.saturating_add(1), i64::MAX),
+        Relation::GreaterOrEqual => (first, i64::MAX),
+    }
+}
+
+/// Returns where the runs that pass a comparison can be found, where an index knows. What asks for runs by name is for the caller.
+pub(crate) fn source_of(comparison: &Comparison) -> Option<Source> {
+    if comparison.negated {
+        return None;
+    }
+    match (&comparison.field, comparison.tests.as_slice()) {
+        (Field::Metric { number, aggregate, .. }, [Test::Number(relation, value)]) => Some(Source::Metric {
+            number: *number,
+            by: ordered_by(*aggregate)?,
+            range: range_of(*relation, *value)?,
+        }),
+        (Field::Parameter(name), [Test::Number(relation, value)]) => {
+            Some(Source::Number { name: name.clone(), range: range_of(*relation, *value)? })
+        }
+        (Field::Fixed(Fixed::Started), [Test::Moment(relation, stretch)]) => {
+            let (first, last) = stretch_of(*relation, *stretch);
+            Some(Source::Time(first, last))
+        }
+        (field, tests) => {
+            let terms = tests.iter().map(|test| term_of(field, test)).collect::<Option<Vec<_>>>()?;
+            Some(Source::Terms(terms))
+        }
+    }
+}
+
+fn term_of(field: &Field, test: &Test) -> Option<Term<'static>> {
+    match (field, test) {
+        (Field::Parameter(name), Test::Text(Relation::Equal, value)) => {
+            Some(Term::Parameter(name.clone().into(), value.clone().into()))
+        }
+        (Field::Fixed(Fixed::Commit), Test::Front(front)) => Some(Term::Commit(front.clone().into())),
+        (Field::Fixed(Fixed::ExitCode), Test::Number(Relation::Equal, code)) => {
+            let whole = code.fract() == 0.0 && code.abs() <= f64::from(i32::MAX);
+            whole.then_some(Term::ExitCode(*code as i32))
+        }
+        (Field::Fixed(fixed), Test::Text(Relation::Equal, text)) => {
+            let word = || text.clone().into();
+            match fixed {
+                Fixed::Name => Some(Term::Name(word())),
+                Fixed::Host => Some(Term::Host(word())),
+                Fixed::Branch => Some(Term::Branch(word())),
+                Fixed::Kind => {
+                    crate::model::RunKind::ALL.into_iter().find(|kind| kind.as_str() == text).map(Term::Kind)
+                }
+                // A run without end may be running or interrupted: its process tells, no fact does.
+                Fixed::Status => [RunStatus::Succeeded, RunStatus::Failed]
+                    .into_iter()
+                    .find(|status| status.as_str() == text)
+                    .map(Term::Status),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Joins sources that lie in one index: what is asked of both ends is one range.
+pub(crate) fn joined(sources: Vec<(Source, String)>) -> Vec<(Source, String)> {
+    let mut joined: Vec<(Source, String)> = Vec::new();
+    for (source, text) in sources {
+        let known = joined.iter_mut().find_map(|(known, known_text)| {
+            intersection(known, &source).map(|both| (known, known_text, both))
+        });
+        match known {
+            Some((known, known_text, both)) => {
+                *known = both;
+                known_text.push_str(" and ");
+                known_text.push_str(&text);
+            }
+            None => joined.push((source, text)),
+        }
+    }
+    joined
+}
+
+fn intersection(a: &Source, b: &Source) -> Option<Source> {
+    match (a, b) {
+        (Source::Time(a, b), Source::Time(c, d)) => Some(Source::Time(*a.max(c), *b.min(d))),
+        (
+            Source::Metric { number, by, range },
+            Source::Metric { number: other, by: other_by, range: other_range },
+        ) if number == other && by == other_by => {
+            Some(Source::Metric { number: *number, by: *by, range: overlap(*range, *other_range) })
+        }
+        // A parameter may have been given several times, with a value in each of two ranges.
+        _ => None,
+    }
+}
+
+fn overlap((a, b): Range, (c, d): Range) -> Range {
+    let first = match (a, c) {
+        (Bound::Unbounded, other) | (other, Bound::Unbounded) => other,
+        (Bound::Included(x), Bound::Excluded(y)) | (Bound::Excluded(y), Bound::Included(x)) => {
+            if y >= x {
+                Bound::Excluded(y)
+            } else {
+                Bound::Included(x)
+            }
+        }
+        (Bound::Included(x), Bound::Included(y)) => Bound::Included(x.max(y)),
+        (Bound::Excluded(x), Bound::Excluded(y)) => Bound::Excluded(x.max(y)),
+    };
+    let last = match (b, d) {
+        (Bound::Unbounded, other) | (other, Bound::Unbounded) => other,
+        (Bound::Included(x), Bound::Excluded(y)) | (Bound::Excluded(y), Bound::Included(x)) => {
+            if y <= x {
+                Bound::Excluded(y)
+            } else {
+                Bound::Included(x)
+            }
+        }
+        (Bound::Included(x), Bound::Included(y)) => Bound::Included(x.min(y)),
+        (Bound::Excluded(x), Bound::Excluded(y)) => Bound::Excluded(x.min(y)),
+    };
+    (first, last)
+}
+
+/// Says whether a source gives its rows in an order.
+pub(crate) fn gives(source: &Source, order: Order, is_by_start: &dyn Fn(&Term<'_>) -> bool) -> bool {
+    match (source, order) {
+        (Source::Time(..), Order::Time { .. }) => true,
+        (Source::Metric { number, by, .. }, Order::Metric { number: wanted, by: wanted_by, .. }) => {
+            *number == wanted && *by == wanted_by
+        }
+        (Source::Terms(terms), Order::Time { falling: true }) => {
+            matches!(terms.as_slice(), [term] if is_by_start(term))
+        }
+        (Source::Runs(runs), _) => runs.len() < 2,
+        _ => false,
+    }
+}
+
+/// What was chosen.
+pub(crate) struct Choice {
+    pub source: Source,
+    /// Whether its rows come in the order asked for.
+    pub ordered: bool,
+    /// For people.
+    pub text: String,
+    /// How many rows it has, where that was counted.
+    pub rows: Option<u64>,
+}
+
+/// Counts the rows of a source, no further than to a bound.
+pub(crate) type Count<'a> = &'a dyn Fn(&Source, u64) -> Result<u64>;
+
+/// Chooses between the sources that parts of an expression name and the order asked for.
+///
+/// With `n` of `total` rows in the smallest source, looking through rows in their order finds `limit` answers after about
+/// `limit * total / n` of them if answers are spread evenly; so the smallest source is taken where it has fewer rows than that.
+/// It need not be counted further than to where the two are equal.
+pub(crate) fn choose(
+    sources: Vec<(Source, String)>,
+    order: Order,
+    (limit, total): (u64, u64),
+    count: Count<'_>,
+    is_by_start: &dyn Fn(&Term<'_>) -> bool,
+) -> Result<Choice> {
+    const FIRST_BOUND: u64 = 64;
+    let even = limit.saturating_mul(total).isqrt().clamp(FIRST_BOUND, total.max(FIRST_BOUND));
+    let smallest = smallest(&sources, even, FIRST_BOUND, count)?;
+    let is_ordered = |source: &Source| gives(source, order, is_by_start);
+    let chosen = match smallest {
+        Some((at, rows)) => Some((at, Some(rows))),
+        // All are large: one that comes in order is looked through until enough is found.
+        None => sources.iter().position(|(source, _)| is_ordered(source)).map(|at| (at, None)),
+    };
+    if let Some((at, rows)) = chosen {
+        let (source, text) = sources.into_iter().nth(at).unwrap_or((ALL, String::new()));
+        let ordered = is_ordered(&source);
+        return Ok(Choice { source, ordered, text, rows });
+    }
+    match order {
+        Order::Time { .. } => Ok(Choice { source: ALL, ordered: true, text: "all".to_owned(), rows: None }),
+        Order::Metric { number, by, .. } => Ok(Choice {
+            source: Source::Metric { number, by, range: (Bound::Unbounded, Bound::Unbounded) },
+            ordered: true,
+            text: "all with the metric they are sorted by".to_owned(),
+            rows: None,
+        }),
+        Order::Other => {
+            let first = sources.into_iter().next();
+            let (source, text) = first.unwrap_or_else(|| (ALL, "all".to_owned()));
+            Ok(Choice { source, ordered: false, text, rows: None })
+        }
+    }
+}
+
+/// Finds the smallest source, where one has no more than `bound` rows; all are counted to bounds that grow together.
+fn smallest(
+    sources: &[(Source, String)],
+    bound: u64,
+    first_bound: u64,
+    count: Count<'_>,
+) -> Result<Option<(usize, u64)>> {
+    let mut reach = first_bound;
+    loop {
+        let mut best: Option<(usize, u64)> = None;
+        for (at, (source, _)) in sources.iter().enumerate() {
+            let rows = count(source, reach)?;
+            if rows < reach && best.is_none_or(|(_, least)| rows < least) {
+                best = Some((at, rows));
+            }
+        }
+        if best.is_some() || reach > bound || sources.is_empty() {
+            return Ok(best);
+        }
+        reach = reach.saturating_mul(8).min(bound.saturating_add(1)).max(reach + 1);
+    }
+}
+
+/// Counts what a scan visits, no further than to `bound`.
+pub(crate) fn counted(
+    bound: u64,
+    scan: impl FnOnce(&mut dyn FnMut() -> ControlFlow<()>) -> Result<()>,
+) -> Result<u64> {
+    let mut rows = 0;
+    scan(&mut || {
+        rows += 1;
+        if rows >= bound { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(rows)
+}

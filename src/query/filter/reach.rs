@@ -1,0 +1,192 @@
+//! Questions on files: which runs used a file, made it, or were trained on it.
+//!
+//! There are two ways to an answer: from the files to all runs that answer, once and for all, or from the run that is asked about
+//! to its files. Which is shorter is not known before: a file may have a hundred thousand readers, and a run a hundred thousand
+//! steps behind it. So both are tried with a bound that doubles, and what is spent stays within a small multiple of the
+//! cheaper one.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use globset::Candidate;
+
+use crate::error::{Error, Result};
+use crate::model::{ArtifactPath, Digest, NodeId};
+use crate::query::ancestry::{Reached, are_made_from, reached_from};
+use crate::query::filter::check::{FileQuestion, FileRelation};
+use crate::query::filter::value::pattern;
+use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+
+/// As much is spent at once in the beginning: steps that are looked at.
+const BOUND_FIRST: usize = 1_024;
+
+/// Says, of the files and of how many steps may be looked at, whether a row leads to one of them, and how many steps were looked
+/// at; nothing where that takes more.
+pub(crate) type Ask<'a> = &'a dyn Fn(&HashSet<ArtifactNo>, usize) -> Result<(Option<bool>, usize)>;
+
+/// A question on files, and what is known of the answer.
+pub(crate) struct Reach {
+    relation: FileRelation,
+    files: HashSet<ArtifactNo>,
+    /// All that the files lead to, once it is known.
+    reached: Option<Reached>,
+    /// What was asked one by one, by the keys of rows.
+    asked: HashMap<NodeId, bool>,
+    bound: usize,
+    spent: usize,
+}
+
+impl Reach {
+    /// Finds the files that a question names: every version of a path, of all paths that fit a pattern, or of a content.
+    pub(crate) fn new(
+        snapshot: &Snapshot,
+        question: &FileQuestion,
+        wrong: &dyn Fn(String) -> Error,
+    ) -> Result<Self> {
+        let files = files_named(snapshot, &question.word, wrong)?;
+        let reached = files.is_empty().then(Reached::default);
+        let relation = question.relation;
+        Ok(Reach { relation, files, reached, asked: HashMap::new(), bound: BOUND_FIRST, spent: 0 })
+    }
+
+    /// Returns all that the files lead to, where it can be found by looking at no more than `steps_max` steps.
+    pub(crate) fn reached(&mut self, snapshot: &Snapshot, steps_max: usize) -> Result<Option<&Reached>> {
+        if self.reached.is_none() {
+            self.reached = match self.relation {
+                FileRelation::TrainedOn => reached_from(snapshot, &self.files, steps_max)?,
+                FileRelation::Used | FileRelation::Generated => self.beside(snapshot, steps_max)?,
+            };
+            self.spent += self.reached.as_ref().map_or(steps_max, |reached| reached.steps);
+        }
+        Ok(self.reached.as_ref())
+    }
+
+    /// Finds the runs whose steps read or wrote one of the files.
+    fn beside(&self, snapshot: &Snapshot, steps_max: usize) -> Result<Option<Reached>> {
+        let mut steps: Vec<StepNo> = Vec::new();
+        for file in &self.files {
+            let visit = |_: i64, step: StepNo| {
+                steps.push(step);
+                Ok(if steps.len() > steps_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            };
+            match self.relation {
+                FileRelation::Generated => snapshot.writes_from(*file, i64::MIN, visit)?,
+                _ => snapshot.reads_between(*file, i64::MIN, i64::MAX, visit)?,
+            }
+            if steps.len() > steps_max {
+                return Ok(None);
+            }
+        }
+        steps.sort_unstable();
+        steps.dedup();
+        let runs = snapshot.edges_of(&steps)?.into_iter().flatten().map(|edges| edges.run).collect();
+        Ok(Some(Reached { runs, files: self.files.clone(), steps: steps.len() }))
+    }
+
+    /// Decides for the row with a key: by `is_reached` from all that the files lead to, or by `ask` from the row to the files,
+    /// whatever is cheaper by what was spent so far. `ask` gives up after so many steps, and says how many it looked at.
+    pub(crate) fn decide(
+        &mut self,
+        snapshot: &Snapshot,
+        key: NodeId,
+        is_reached: &dyn Fn(&Reached) -> Result<bool>,
+        ask: Ask<'_>,
+    ) -> Result<bool> {
+        if let Some(answer) = self.asked.get(&key) {
+            return Ok(*answer);
+        }
+        loop {
+            let bound = self.bound;
+            // What was spent on rows one by one would by now have paid for the way from the files.
+            if self.reached.is_some() || self.spent >= bound {
+                if let Some(reached) = self.reached(snapshot, bound)? {
+                    return is_reached(reached);
+                }
+                self.bound = bound.saturating_mul(2);
+            }
+            let (answer, looked_at) = ask(&self.files, bound)?;
+            self.spent += looked_at.max(1);
+            if let Some(answer) = answer {
+                self.asked.insert(key, answer);
+                return Ok(answer);
+            }
+            self.spent = self.spent.max(self.bound);
+        }
+    }
+
+    /// Says whether a run answers; its key is that of the row.
+    pub(crate) fn holds(&mut self, snapshot: &Snapshot, run: RunNo, key: NodeId) -> Result<bool> {
+        let relation = self.relation;
+        let ask = |files: &HashSet<ArtifactNo>, steps_max: usize| {
+            let mut steps = snapshot.steps_of(run)?;
+            if relation == FileRelation::TrainedOn {
+                let steps = steps.into_iter().map(|step| (step, i64::MAX)).collect();
+                return are_made_from(snapshot, steps, files, steps_max);
+            }
+            if steps.len() > steps_max {
+                return Ok((None, 0));
+            }
+            steps.sort_unstable();
+            let is_found = snapshot.edges_of(&steps)?.into_iter().flatten().any(|edges| {
+                let side = if relation == FileRelation::Used { edges.used } else { edges.generated };
+                side.iter().any(|edge| files.contains(&edge.artifact))
+            });
+            Ok((Some(is_found), steps.len()))
+        };
+        self.decide(snapshot, key, &|reached| Ok(reached.runs.contains(&run)), &ask)
+    }
+
+    /// Says, for people, which way was taken.
+    pub(crate) fn way(&self) -> String {
+        let way = match (&self.reached, self.asked.len()) {
+            _ if self.files.is_empty() => "no such file is recorded".to_owned(),
+            (Some(reached), _) => {
+                let runs = reached.runs.len();
+                format!("from the files to {runs} {}", if runs == 1 { "run" } else { "runs" })
+            }
+            (None, 1) => "from 1 row to its files".to_owned(),
+            (None, asked) => format!("from {asked} rows to their files"),
+        };
+        let steps = if self.spent == 1 { "step" } else { "steps" };
+        format!("{way}, {} {steps} looked at", self.spent)
+    }
+}
+
+/// Finds the recorded files that a word names.
+fn files_named(
+    snapshot: &Snapshot,
+    word: &str,
+    wrong: &dyn Fn(String) -> Error,
+) -> Result<HashSet<ArtifactNo>> {
+    if word.starts_with("blake3:") {
+        let digest: Digest = word.parse().map_err(|error: Error| wrong(error.message().to_owned()))?;
+        return Ok(snapshot.artifacts_with(&digest)?.into_iter().collect());
+    }
+    if word.is_empty() || word.starts_with("./") || word.split('/').any(|part| part == "..") {
+        return Err(wrong("paths are named from the workspace's root, without `.` and `..`".to_owned()));
+    }
+    let mut files = HashSet::new();
+    // A file may be called `[x].json`: what is recorded under the word itself is meant first.
+    if let Ok(path) = ArtifactPath::new(word)
+        && let Some(path_no) = snapshot.path_no(&path)?
+    {
+        files.extend(snapshot.versions(path_no)?);
+        return Ok(files);
+    }
+    let signs = ['*', '?', '[', '{', '\\'];
+    let Some(first_sign) = word.find(signs) else {
+        return Ok(files);
+    };
+    let matcher = pattern(word, true).map_err(|why| wrong(format!("this is no pattern: {why}")))?;
+    let mut paths = Vec::new();
+    snapshot.paths_from(&word.as_bytes()[..first_sign], |path, path_no| {
+        if matcher.is_match_candidate(&Candidate::from_bytes(path)) {
+            paths.push(path_no);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for path_no in paths {
+        files.extend(snapshot.versions(path_no)?);
+    }
+    Ok(files)
+}

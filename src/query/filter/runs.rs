@@ -1,0 +1,167 @@
+//! Runs as a table that can be searched.
+
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::model::{NodeId, RunStatus};
+use crate::query::filter::check::Comparison;
+use crate::query::filter::fields::{Field, Fixed};
+use crate::query::filter::plan::{Source, source_of};
+use crate::query::filter::reach::Reach;
+use crate::query::filter::search::{Found, Outside, Search, Table, metric_value};
+use crate::query::filter::truth::Truth;
+use crate::query::filter::value::{Relation, Test, Value};
+use crate::query::history::{RunView, run_view};
+use crate::store::{RunNo, Snapshot, Term};
+
+/// Searches runs.
+///
+/// # Errors
+/// A request error where a question on files cannot be asked; a store error where a record is damaged.
+pub fn search_runs(snapshot: &Snapshot, search: &Search, outside: &Outside<'_>) -> Result<Found<RunView>> {
+    search.run(&Runs { snapshot }, outside)
+}
+
+struct Runs<'a> {
+    snapshot: &'a Snapshot,
+}
+
+impl Table for Runs<'_> {
+    type Id = RunNo;
+    type Item = RunView;
+
+    fn snapshot(&self) -> &Snapshot {
+        self.snapshot
+    }
+
+    fn count(&self) -> Result<u64> {
+        Ok(self.snapshot.counts()?.0)
+    }
+
+    fn read(&self, id: RunNo) -> Result<Option<RunView>> {
+        run_view(self.snapshot, id)
+    }
+
+    fn key(&self, item: &RunView) -> NodeId {
+        item.run.id
+    }
+
+    fn value(&self, item: &RunView, field: &Field, outside: &Outside<'_>) -> Result<Option<Value>> {
+        Ok(match field {
+            Field::Metric { .. } => metric_value(self.snapshot, item.run.id, field)?,
+            Field::Parameter(name) => {
+                // Of several values, the last was meant.
+                let given = item.run.parameters.iter().rev().find(|(known, _)| known == name);
+                given.map(|(_, value)| Value::Text(value.clone()))
+            }
+            Field::Fixed(fixed) => fixed_value(item, *fixed, outside),
+        })
+    }
+
+    fn files(&self, item: &RunView, reach: &mut Reach) -> Result<Truth> {
+        reach.holds(self.snapshot, item.number, item.run.id).map(Some)
+    }
+
+    fn files_source(&self, reach: &mut Reach, steps_max: usize) -> Result<Option<Source>> {
+        let reached = reach.reached(self.snapshot, steps_max)?;
+        Ok(reached.map(|reached| {
+            let mut runs: Vec<RunNo> = reached.runs.iter().copied().collect();
+            runs.sort_unstable();
+            Source::Runs(runs)
+        }))
+    }
+
+    fn source(&self, comparison: &Comparison) -> Result<Option<Source>> {
+        if comparison.negated {
+            return Ok(None);
+        }
+        match (&comparison.field, comparison.tests.as_slice()) {
+            (Field::Fixed(Fixed::Run), [Test::Tail(tail)]) => {
+                Ok(Some(Source::Runs(self.snapshot.runs_with_tail(tail, usize::MAX)?)))
+            }
+            (Field::Fixed(Fixed::RunId), [Test::Text(Relation::Equal, label)]) => {
+                Ok(Some(Source::Runs(self.snapshot.runs_labelled(label)?)))
+            }
+            _ => Ok(source_of(comparison)),
+        }
+    }
+
+    fn is_by_start(&self, term: &Term<'_>) -> bool {
+        self.snapshot.has_order(term)
+    }
+
+    fn scan(
+        &self,
+        source: &Source,
+        falling: bool,
+        visit: &mut dyn FnMut(RunNo) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        match source {
+            Source::Time(first, last) => self.snapshot.runs_between((*first, *last), falling, visit),
+            Source::Metric { number, by, range } => {
+                self.snapshot.metric_owners(*number, *by, *range, falling, |_, owner| {
+                    match self.snapshot.run_no(owner)? {
+                        Some(run) => visit(run),
+                        // A model version's.
+                        None => Ok(ControlFlow::Continue(())),
+                    }
+                })
+            }
+            Source::Number { name, range } => self.snapshot.runs_with_number(name, *range, visit),
+            Source::Runs(runs) => {
+                for run in runs {
+                    if visit(*run)?.is_break() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Source::Terms(terms) => {
+                let mut stopped = false;
+                for term in terms {
+                    self.snapshot.runs_with(term, |run| {
+                        let flow = visit(run)?;
+                        stopped = flow.is_break();
+                        Ok(flow)
+                    })?;
+                    if stopped {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns what a run is now: one that has no end and no process was interrupted.
+fn status(view: &RunView, outside: &Outside<'_>) -> RunStatus {
+    match view.status() {
+        RunStatus::Running if !(outside.is_alive)(view.live_segment()) => RunStatus::Interrupted,
+        status => status,
+    }
+}
+
+/// Returns the value of a field that every run has a place for.
+pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -> Option<Value> {
+    let run = &view.run;
+    let text = |text: &str| Some(Value::Text(text.to_owned()));
+    match fixed {
+        Fixed::Name => text(&run.name),
+        Fixed::Status => text(status(view, outside).as_str()),
+        Fixed::Started => Some(Value::Moment(run.started_at)),
+        Fixed::Ended => view.ended_at().map(Value::Moment),
+        Fixed::Took => view.duration_us().map(Value::Length),
+        Fixed::Run => Some(Value::Text(run.id.hex())),
+        Fixed::RunId => text(run.run_id.as_str()),
+        Fixed::Kind => text(run.kind.as_str()),
+        Fixed::ExitCode => view.outcomes.last()?.exit_code.map(|code| Value::Number(f64::from(code))),
+        Fixed::Host => text(&run.host),
+        Fixed::Command => Some(Value::Text(run.arguments.join(" "))),
+        Fixed::Folder => text(&run.folder),
+        Fixed::Reason => view.reason().and_then(text),
+        Fixed::Commit => run.code.commit.as_deref().and_then(text),
+        Fixed::Branch => run.code.branch.as_deref().and_then(text),
+        Fixed::Dirty => run.code.commit.is_some().then_some(Value::Boolean(run.code.dirty)),
+    }
+}

@@ -1,0 +1,4 @@
+//! The language held by its errors, and every search held against one that looks at all rows.
+
+mod errors;
+mod random;

@@ -1,0 +1,335 @@
+//! Random expressions over random sets of facts: every answer equals that of a search that looks at every run, takes values from
+//! the facts themselves, and knows no index.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::error::Result;
+use crate::model::{ArtifactPath, Digest, Fact, Metric, MetricValue, NodeId, Timestamp};
+use crate::query::filter::check::{Checked, FileRelation, check};
+use crate::query::filter::fields::{Aggregate, Field, Names, Subject};
+use crate::query::filter::runs::fixed_value;
+use crate::query::filter::syntax::{parse, parse_operand};
+use crate::query::filter::truth::{Row, Truth, decide};
+use crate::query::filter::value::pattern;
+use crate::query::filter::{Outside, Search, SearchRequest, Value, search_runs};
+use crate::query::{Origin, RunView, run_view, upstream_of_steps};
+use crate::store::Snapshot;
+use crate::store::tests::world::{facts, metrics, run, store_of, tries};
+
+const NOW: Timestamp = Timestamp::from_micros(6);
+
+fn atom() -> impl Strategy<Value = String> {
+    let number = || select(vec!["-1", "-0.5", "0", "0.5", "1", "1e-1"]);
+    let sign = || select(vec!["=", "!=", "<", "<=", ">", ">="]);
+    let metric =
+        || select(vec!["f1", "loss", "min(f1)", "max(loss)", "count(f1)", "first(loss)", "metric.\"f1\""]);
+    let moment = || {
+        let at = (0_u32..8).prop_map(|at| format!("1970-01-01T00:00:00.{at:06}Z"));
+        prop_oneof![
+            at,
+            Just("now - 2us".to_owned()),
+            Just("1970-01-01".to_owned()),
+            Just("2020-01".to_owned())
+        ]
+    };
+    let text = vec![
+        "name = train",
+        "name != \"train\"",
+        "name ~ \"t*\"",
+        "name in (train, segment)",
+        "name not in (train, \"x\")",
+        "name > \"t\"",
+        "kind = command",
+        "kind in (command, library)",
+        "status = ok",
+        "status in (failed, ok)",
+        "status = running",
+        "status != interrupted",
+        "exit_code = 1",
+        "exit_code > 0",
+        "host = here",
+        "host !~ \"*ere\"",
+        "git.commit = ea45",
+        "git.commit in (0123456, ea45dd2)",
+        "git.branch = main",
+        "git.dirty",
+        "git.dirty = false",
+        "param.lr = 0.1",
+        "param.lr >= -2",
+        "param.lr < 0.1 and param.lr > -3",
+        "param.lr = \"high\"",
+        "param.lr = \"0.1\"",
+        "param.lr = true",
+        "param.lr ~ \"h*\"",
+        "param.\"odd name\" = 0",
+        "param.seed in (0, \"high\", -2)",
+        "run = 00010001",
+        "run in (00020002, 00030003)",
+        "run_id = 19700101_000001",
+        "took > 1us",
+        "ended >= 1970-01-01",
+        "code.contains(ea45dd2)",
+        "has(f1)",
+        "has(count(loss))",
+        "has(param.lr)",
+        "has(git.branch)",
+        "command ~ \"py*\"",
+        "reason = \"x\"",
+    ];
+    let files = select(vec![
+        "data/a",
+        "data/*",
+        "out/c",
+        "/srv/d",
+        "**",
+        "*",
+        "{data,out}/[ac]",
+        "not/there",
+        "CONTENT",
+    ]);
+    let relation = select(vec!["used", "generated", "trained_on"]);
+    prop_oneof![
+        4 => (metric(), sign(), number()).prop_map(|(a, b, c)| format!("{a} {b} {c}")),
+        1 => (metric(), number(), number()).prop_map(|(a, b, c)| format!("{a} in ({b}, {c})")),
+        2 => (select(vec!["started", "created", "ended"]), sign(), moment()).prop_map(|(a, b, c)| format!("{a} {b} {c}")),
+        8 => select(text).prop_map(str::to_owned),
+        3 => (relation, files).prop_map(|(relation, files)| {
+            let files = files.replace("CONTENT", &Digest::of(b"one").to_string());
+            format!("{relation}(\"{files}\")")
+        }),
+    ]
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    atom().prop_recursive(4, 24, 4, |inner| {
+        let parts = || prop::collection::vec(inner.clone(), 1..4);
+        prop_oneof![
+            3 => parts().prop_map(|parts| format!("({})", parts.join(" and "))),
+            2 => parts().prop_map(|parts| format!("({})", parts.join(" OR "))),
+            1 => inner.clone().prop_map(|inner| format!("not {inner}")),
+        ]
+    })
+}
+
+fn sort() -> impl Strategy<Value = Vec<String>> {
+    let fields = vec![
+        "f1",
+        "-f1",
+        "loss",
+        "-max(loss)",
+        "min(f1)",
+        "count(f1)",
+        "started",
+        "-started",
+        "name",
+        "-param.lr",
+        "took",
+        "exit_code",
+        "git.dirty",
+    ];
+    prop::collection::vec(select(fields).prop_map(str::to_owned), 0..3)
+}
+
+/// Facts in which every name occurs that an expression may have.
+fn world() -> impl Strategy<Value = Vec<Fact>> {
+    let more = (prop::collection::vec(run(), 1..5), prop::collection::vec(metrics(), 1..4));
+    (facts(), more).prop_map(|(mut facts, (mut runs, metrics))| {
+        if let Some(Fact::RunStarted(run)) = runs.first_mut() {
+            run.parameters =
+                ["lr", "seed", "odd name"].map(|name| (name.to_owned(), "0.1".to_owned())).to_vec();
+            // An id that no other fact has.
+            run.id = NodeId::from_u128((9 << 96) | 0x9_0009);
+        }
+        facts.extend(runs);
+        facts.extend(metrics);
+        let point = |name: &str| Metric {
+            owner: NodeId::from_u128(77),
+            name: name.to_owned(),
+            step: 0,
+            at: NOW,
+            value: MetricValue::new(0.5).unwrap(),
+        };
+        facts.push(Fact::Metrics(vec![point("f1"), point("loss")]));
+        facts
+    })
+}
+
+/// A run, looked at the long way.
+struct Plain<'a> {
+    snapshot: &'a Snapshot,
+    view: RunView,
+    checked: &'a Checked,
+    outside: &'a Outside<'a>,
+}
+
+impl Plain<'_> {
+    fn names(&self, word: &str, path: &ArtifactPath, digest: &Digest) -> bool {
+        match word.parse::<Digest>() {
+            Ok(wanted) => wanted == *digest,
+            Err(_) if word.contains(['*', '[']) => {
+                pattern(word, true).unwrap().is_match(std::str::from_utf8(path.as_bytes()).unwrap())
+            }
+            Err(_) => path.as_bytes() == word.as_bytes(),
+        }
+    }
+}
+
+impl Row for Plain<'_> {
+    fn value(&mut self, field: &Field) -> Result<Option<Value>> {
+        Ok(match field {
+            Field::Metric { name, aggregate, .. } => {
+                let mut points = self.snapshot.metrics(self.view.run.id)?;
+                points.retain(|point| point.name == *name);
+                points.sort_by_key(|point| (point.step, point.at, point.value));
+                let values = points.iter().map(|point| point.value);
+                let value = match aggregate {
+                    Aggregate::Count => return Ok(Some(Value::Number(points.len() as f64))),
+                    Aggregate::Last => points.last().map(|point| point.value),
+                    Aggregate::First => points.first().map(|point| point.value),
+                    Aggregate::Min => values.min(),
+                    Aggregate::Max => values.max(),
+                };
+                value.map(|value| Value::Number(value.get()))
+            }
+            Field::Parameter(name) => {
+                let given = self.view.run.parameters.iter().rev().find(|(known, _)| known == name);
+                given.map(|(_, value)| Value::Text(value.clone()))
+            }
+            Field::Fixed(fixed) => fixed_value(&self.view, *fixed, self.outside),
+        })
+    }
+
+    fn files(&mut self, question: usize) -> Result<Truth> {
+        let question = &self.checked.files[question];
+        let steps = self.snapshot.steps_of(self.view.number)?;
+        let mut files = Vec::new();
+        if question.relation == FileRelation::TrainedOn {
+            for step in upstream_of_steps(self.snapshot, &steps, u32::MAX)?.steps {
+                for edge in step.used {
+                    files.push(self.snapshot.artifact(edge.artifact)?);
+                    if let Some(Origin::Copied(write)) = edge.origin {
+                        files.push(self.snapshot.artifact(write.artifact)?);
+                    }
+                }
+            }
+        } else {
+            for step in steps {
+                let step = self.snapshot.step(step)?.unwrap();
+                match question.relation {
+                    FileRelation::Used => files.extend(step.used.into_iter().map(|edge| edge.artifact)),
+                    _ => files.extend(step.generated.into_iter().map(|edge| edge.artifact)),
+                }
+            }
+        }
+        Ok(Some(files.iter().any(|file| self.names(&question.word, &file.path, &file.digest))))
+    }
+
+    fn contains(&mut self, question: usize) -> Result<Truth> {
+        match &self.view.run.code.commit {
+            Some(commit) => (self.outside.contains)(question, commit),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Returns the keys of all runs that answer, in order.
+fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) -> Vec<NodeId> {
+    let text = request.filter.as_deref().unwrap();
+    let names = Names { snapshot, subject: Subject::Runs, text };
+    let checked = check(&names, &parse(text).unwrap(), NOW).unwrap();
+    let mut found = Vec::new();
+    let mut views = Vec::new();
+    snapshot
+        .runs_newest_first(|number| {
+            views.push(run_view(snapshot, number)?.unwrap());
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    for view in views {
+        let id = view.run.id;
+        let mut row = Plain { snapshot, view, checked: &checked, outside };
+        if decide(&checked.expr, &mut row).unwrap() == Some(true) {
+            let sort = request.sort.iter().map(|word| {
+                let word = word.trim_start_matches('-');
+                let names = Names { snapshot, subject: Subject::Runs, text: word };
+                row.value(&names.field(&parse_operand(word).unwrap()).unwrap()).unwrap()
+            });
+            let mut values: Vec<Option<Value>> = sort.collect();
+            values.push(Some(Value::Moment(row.view.run.started_at)));
+            found.push((values, id));
+        }
+    }
+    let falling: Vec<bool> = request.sort.iter().map(|word| word.starts_with('-')).collect();
+    found.sort_by(|(a, a_id), (b, b_id)| {
+        for (at, falling) in falling.iter().enumerate() {
+            let order = match (&a[at], &b[at]) {
+                (Some(a), Some(b)) => {
+                    if *falling {
+                        b.order(a)
+                    } else {
+                        a.order(b)
+                    }
+                }
+                (None, None) => std::cmp::Ordering::Equal,
+                (a, _) => {
+                    if a.is_some() {
+                        std::cmp::Ordering::Less
+                    } else {
+                        std::cmp::Ordering::Greater
+                    }
+                }
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
+        match falling.first() {
+            None => b[0].as_ref().unwrap().order(a[0].as_ref().unwrap()).then(b_id.cmp(a_id)),
+            Some(true) => b_id.cmp(a_id),
+            Some(false) => a_id.cmp(b_id),
+        }
+    });
+    found.into_iter().map(|(_, id)| id).collect()
+}
+
+proptest! {
+    #![proptest_config(tries(150))]
+
+    #[test]
+    fn every_search_answers_as_one_that_looks_at_every_run(
+        (facts, shuffled) in world().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+        filter in expression(),
+        sort in sort(),
+        alive in any::<bool>(),
+        limit in select(vec![1, 2, 3, usize::MAX]),
+    ) {
+        let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
+        let outside = Outside { is_alive: &|_| alive, contains: &contains };
+        let request = SearchRequest { filter: Some(filter), sort, columns: Vec::new(), limit };
+        let mut answers = HashSet::new();
+        for facts in [facts, shuffled] {
+            let (_place, snapshot) = store_of(&facts);
+            let expected = plainly(&snapshot, &request, &outside);
+            let search = Search::prepare(&snapshot, Subject::Runs, &request, NOW).unwrap();
+            let found = search_runs(&snapshot, &search, &outside).unwrap();
+            let ids: Vec<NodeId> = found.rows.iter().map(|row| row.item.run.id).collect();
+            prop_assert_eq!(&ids[..], &expected[..expected.len().min(limit)], "{:?}", found.explanation);
+            if let Some(more) = found.more {
+                prop_assert_eq!(more, expected.len() > limit);
+            }
+            answers.insert(ids);
+        }
+        prop_assert_eq!(answers.len(), 1, "the order of arrival changed the answer");
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_of_expressions_fail(text in "\\PC{0,60}", signs in "[()a-z0-9.=<>~\"' ,-]{0,80}") {
+        for text in [text, signs] {
+            let _ = parse(&text);
+        }
+    }
+}

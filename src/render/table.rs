@@ -1,0 +1,185 @@
+//! Tables of values that a search gives: cells, and their fitting into a terminal.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::query::filter::{Column, Explanation, Value};
+use crate::render::log::plain_table;
+use crate::render::units::{counted, duration, one_line, thousands};
+
+/// A cell narrower than this is not narrowed further.
+const CELL_MIN: usize = 8;
+/// Columns are this far apart.
+const GAP: usize = 2;
+
+/// Writes a value for people.
+pub(crate) fn cell(value: Option<&Value>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(Value::Number(value)) => number(*value),
+        Some(Value::Text(text)) => one_line(text),
+        Some(Value::Boolean(true)) => "yes".to_owned(),
+        Some(Value::Boolean(false)) => "no".to_owned(),
+        Some(Value::Moment(at)) => at.format("%Y-%m-%d %H:%M:%S"),
+        Some(Value::Length(micros)) => duration(*micros),
+    }
+}
+
+/// Writes a value as JSON.
+pub(crate) fn cell_json(value: Option<&Value>) -> Json {
+    match value {
+        None => Json::Null,
+        Some(Value::Number(number)) => json!(number),
+        Some(Value::Text(text)) => json!(text),
+        Some(Value::Boolean(yes)) => json!(yes),
+        Some(Value::Moment(at)) => json!(at.rfc3339()),
+        Some(Value::Length(micros)) => json!(*micros as f64 / 1e6),
+    }
+}
+
+/// Writes the values of columns as JSON, by the names they were asked for by.
+pub(crate) fn values_json(columns: &[Column], values: &[Option<Value>]) -> Json {
+    let pairs =
+        columns.iter().zip(values).map(|(column, value)| (column.title.clone(), cell_json(value.as_ref())));
+    Json::Object(pairs.collect::<Map<_, _>>())
+}
+
+/// Writes a number with at most six digits that mean something, and whole where it is a whole number.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || (value.fract() == 0.0 && size < 1e15) {
+        return format!("{value}");
+    }
+    if !(1e-4..1e15).contains(&size) {
+        return format!("{value:.5e}");
+    }
+    let before = size.log10().floor() as i32 + 1;
+    let decimals = (6 - before).clamp(0, 9) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Writes rows below a header, in columns. Where there is a width, cells are shortened to fit into it, the widest first, and
+/// columns that find no place are left out, the last first, and named below.
+pub(crate) fn table(header: &[String], rows: &[Vec<String>], width: Option<usize>) -> String {
+    let count = header.len();
+    let length = |text: &str| text.chars().count();
+    let column_width =
+        |at: usize| rows.iter().map(|row| length(&row[at])).chain([length(&header[at])]).max().unwrap_or(0);
+    let mut widths: Vec<usize> = (0..count).map(column_width).collect();
+    let mut shown = count;
+    if let Some(width) = width {
+        let needed = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        while shown > 1 && needed(&widths[..shown]) > width {
+            // The first column is what a row is called by.
+            let widest = (1..shown).max_by_key(|at| (widths[*at], *at)).unwrap_or(0);
+            if widths[widest] > CELL_MIN.max(length(&header[widest])) {
+                let over = needed(&widths[..shown]) - width;
+                let next = (1..shown).filter(|at| *at != widest).map(|at| widths[at]).max().unwrap_or(0);
+                let least = CELL_MIN.max(length(&header[widest])).max(next.min(widths[widest] - 1));
+                widths[widest] = widths[widest].saturating_sub(over).max(least);
+            } else {
+                shown -= 1;
+            }
+        }
+    }
+    let mut table = plain_table();
+    let line = |cells: &[String]| -> Vec<String> {
+        cells.iter().take(shown).zip(&widths).map(|(cell, width)| shortened(cell, *width)).collect()
+    };
+    table.set_header(line(header));
+    for row in rows {
+        table.add_row(line(row));
+    }
+    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
+    if shown < count {
+        text.push_str(&format!("too narrow for {}; `--columns` chooses\n", header[shown..].join(", ")));
+    }
+    text
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Says how a search went.
+pub fn explanation(explanation: &Explanation, one: &str, many: &str) -> String {
+    let mut text = format!("plan: looked in {}", one_line(&explanation.source));
+    if let Some(rows) = explanation.source_rows {
+        text.push_str(&format!(" ({})", counted(rows, one, many)));
+    }
+    text.push_str(if explanation.ordered {
+        ", in the order asked for until there were enough"
+    } else {
+        ", all of it, and sorted what was found"
+    });
+    text.push_str(&format!(
+        "\nplan: looked at {} of {}",
+        thousands(explanation.looked_at),
+        counted(explanation.total, one, many)
+    ));
+    if explanation.undecided > 0 {
+        text.push_str(&format!(
+            "; {} could not be decided for want of a value",
+            thousands(explanation.undecided)
+        ));
+    }
+    for question in &explanation.questions {
+        text.push_str(&format!("\nplan: {}", one_line(question)));
+    }
+    text
+}
+
+/// Writes how a search went as JSON.
+pub fn explanation_json(explanation: &Explanation) -> Json {
+    json!({
+        "source": explanation.source,
+        "source_rows": explanation.source_rows,
+        "ordered": explanation.ordered,
+        "total": explanation.total,
+        "looked_at": explanation.looked_at,
+        "undecided": explanation.undecided,
+        "questions": explanation.questions,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_six_digits_at_most() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.812_345_678, "0.812346"),
+            (0.5, "0.5"),
+            (-1234.5678, "-1234.57"),
+            (42.0, "42"),
+            (1e-7, "1.00000e-7"),
+            (123_456_789.5, "123456790"),
+            (1e300, "1.00000e300"),
+            (0.000_123_456_7, "0.000123457"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_or_says_what_it_left_out() {
+        let header = ["run", "name", "code"].map(str::to_owned);
+        let rows = vec![["e55a90bd", "a_very_long_name_of_a_run", "ea45dd2"].map(str::to_owned).to_vec()];
+        let wide = table(&header, &rows, None);
+        assert_eq!(wide.lines().nth(1), Some("e55a90bd  a_very_long_name_of_a_run  ea45dd2"));
+        let narrow = table(&header, &rows, Some(34));
+        assert_eq!(narrow.lines().nth(1), Some("e55a90bd  a_very_long_na…  ea45dd2"));
+        let narrower = table(&header, &rows, Some(20));
+        assert_eq!(
+            narrower,
+            "run       name\ne55a90bd  a_very_…\ntoo narrow for code; `--columns` chooses\n"
+        );
+    }
+}
