@@ -69,7 +69,7 @@ fn facts_of(number: usize, now: &mut i64, add: &mut dyn FnMut(&Fact)) {
         host: "bench".to_owned(),
         segment: 1,
     }));
-    let input = if number % 10 == 0 {
+    let input = if number.is_multiple_of(10) {
         "data/shared.json".to_owned()
     } else {
         format!("data/part_{:02}.json", number % 100)

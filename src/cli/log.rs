@@ -83,6 +83,7 @@ impl Log {
             limit,
         };
         let found = ops::search::runs(workspace, view, &request, surroundings.clock.wall())?;
+        output::warnings(&render::table::unknown_files(&found.explanation));
         let mut heads = Vec::with_capacity(found.rows.len());
         for row in &found.rows {
             let tail = query::unique_tail(&view.snapshot, row.item.run.id)?;

@@ -6,6 +6,7 @@ mod import;
 mod init;
 mod inside;
 mod log;
+mod metrics;
 mod output;
 mod pipeline;
 mod progress;
@@ -46,6 +47,7 @@ struct Cli {
 enum Command {
     Show(show::Show),
     Log(log::Log),
+    Metrics(metrics::Metrics),
     Diff(diff::Diff),
     Status(status::Status),
     Verify(verify::Verify),
@@ -142,6 +144,7 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
     match command {
         Command::Show(command) => command.run(surroundings),
         Command::Log(command) => command.run(surroundings),
+        Command::Metrics(command) => command.run(surroundings),
         Command::Diff(command) => command.run(surroundings),
         Command::Status(command) => command.run(surroundings),
         Command::Verify(command) => command.run(surroundings),

@@ -8,6 +8,7 @@ pub mod import;
 pub mod inside;
 pub mod library;
 mod locate;
+pub mod metrics;
 pub mod notes;
 pub mod pipeline;
 mod recording;

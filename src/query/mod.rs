@@ -1,4 +1,4 @@
-//! Questions on a snapshot: ancestry, impact, selectors, history, differences, staleness.
+//! Questions on a snapshot: ancestry, impact, selectors, history, differences, staleness, searches, metrics.
 //!
 //! **Invariant.** Nothing here sees a clock, the environment, the disk or a terminal: an answer is a function of the facts.
 
@@ -6,6 +6,7 @@ mod ancestry;
 pub mod diff;
 pub mod filter;
 mod history;
+mod metrics;
 mod origin;
 mod report;
 mod selector;
@@ -15,6 +16,9 @@ pub use ancestry::{
     Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of_steps, upstream, upstream_of_steps,
 };
 pub use history::{FileChange, RunView, file_history, last_values, rerun_name, run_view, runs, unique_tail};
+pub use metrics::{
+    Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,
+};
 pub use origin::{Origin, Write, origin, writers};
 pub use report::{CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, files, report};
 pub use selector::{RunSelector, find_run, latest_run};

@@ -40,7 +40,9 @@ pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: O
         cells.extend(row.values.iter().map(|value| cell(value.as_ref())));
         rows.push(cells);
     }
-    let mut text = table(&header, &rows, width);
+    // What was asked for stays longest.
+    let spare: &[usize] = if is_chosen { &[] } else { &[1, 3, 7, 6] };
+    let mut text = table(&header, &rows, spare, width);
     text.push_str(&more_words(found.more, "runs"));
     text
 }

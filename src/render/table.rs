@@ -58,41 +58,57 @@ pub fn number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// Writes rows below a header, in columns. Where there is a width, cells are shortened to fit into it, the widest first, and
-/// columns that find no place are left out, the last first, and named below.
-pub(crate) fn table(header: &[String], rows: &[Vec<String>], width: Option<usize>) -> String {
-    let count = header.len();
+/// Writes rows below a header, in columns. Where there is a width to fit into, `spare` columns are left out first, in their order;
+/// then cells are shortened, the widest first; then the last columns are left out. What was left out is named below.
+pub(crate) fn table(
+    header: &[String],
+    rows: &[Vec<String>],
+    spare: &[usize],
+    width: Option<usize>,
+) -> String {
     let length = |text: &str| text.chars().count();
     let column_width =
         |at: usize| rows.iter().map(|row| length(&row[at])).chain([length(&header[at])]).max().unwrap_or(0);
-    let mut widths: Vec<usize> = (0..count).map(column_width).collect();
-    let mut shown = count;
-    if let Some(width) = width {
-        let needed = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-        while shown > 1 && needed(&widths[..shown]) > width {
-            // The first column is what a row is called by.
-            let widest = (1..shown).max_by_key(|at| (widths[*at], *at)).unwrap_or(0);
-            if widths[widest] > CELL_MIN.max(length(&header[widest])) {
-                let over = needed(&widths[..shown]) - width;
-                let next = (1..shown).filter(|at| *at != widest).map(|at| widths[at]).max().unwrap_or(0);
-                let least = CELL_MIN.max(length(&header[widest])).max(next.min(widths[widest] - 1));
-                widths[widest] = widths[widest].saturating_sub(over).max(least);
-            } else {
-                shown -= 1;
+    let mut widths: Vec<usize> = (0..header.len()).map(column_width).collect();
+    let mut kept: Vec<usize> = (0..header.len()).collect();
+    let mut spare = spare.iter();
+    while let Some(width) = width {
+        let needed = kept.iter().map(|at| widths[*at]).sum::<usize>() + GAP * (kept.len() - 1);
+        let Some(over) = needed.checked_sub(width).filter(|over| *over > 0) else { break };
+        if let Some(spare) = spare.next() {
+            kept.retain(|at| at != spare);
+            continue;
+        }
+        // The first column is what a row is called by.
+        let least = |at: usize| CELL_MIN.max(length(&header[at]));
+        let widest =
+            kept.iter().skip(1).copied().max_by_key(|at| (widths[*at].saturating_sub(least(*at)), *at));
+        match widest {
+            Some(at) if widths[at] > least(at) => {
+                // As far as to the next widest, so that several share what is missing.
+                let others = kept.iter().skip(1).filter(|other| **other != at).map(|other| widths[*other]);
+                let next = others.max().unwrap_or(0).min(widths[at] - 1);
+                widths[at] = widths[at].saturating_sub(over).max(least(at)).max(next);
             }
+            Some(_) => {
+                kept.pop();
+            }
+            None => break,
         }
     }
     let mut table = plain_table();
     let line = |cells: &[String]| -> Vec<String> {
-        cells.iter().take(shown).zip(&widths).map(|(cell, width)| shortened(cell, *width)).collect()
+        kept.iter().map(|at| shortened(&cells[*at], widths[*at])).collect()
     };
     table.set_header(line(header));
     for row in rows {
         table.add_row(line(row));
     }
     let mut text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
-    if shown < count {
-        text.push_str(&format!("too narrow for {}; `--columns` chooses\n", header[shown..].join(", ")));
+    let left_out = (0..header.len()).filter(|at| !kept.contains(at)).map(|at| header[at].as_str());
+    let left_out: Vec<&str> = left_out.collect();
+    if !left_out.is_empty() {
+        text.push_str(&format!("too narrow for {}; `--columns` chooses\n", left_out.join(", ")));
     }
     text
 }
@@ -104,6 +120,12 @@ fn shortened(text: &str, width: usize) -> String {
     let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
     short.push('…');
     short
+}
+
+/// Says of each file in an expression that nothing is recorded of it.
+pub fn unknown_files(explanation: &Explanation) -> Vec<String> {
+    let words = explanation.unknown_files.iter();
+    words.map(|word| format!("no file is recorded that `{}` names", one_line(word))).collect()
 }
 
 /// Says how a search went.
@@ -172,11 +194,11 @@ mod tests {
     fn a_table_fits_the_terminal_or_says_what_it_left_out() {
         let header = ["run", "name", "code"].map(str::to_owned);
         let rows = vec![["e55a90bd", "a_very_long_name_of_a_run", "ea45dd2"].map(str::to_owned).to_vec()];
-        let wide = table(&header, &rows, None);
+        let wide = table(&header, &rows, &[], None);
         assert_eq!(wide.lines().nth(1), Some("e55a90bd  a_very_long_name_of_a_run  ea45dd2"));
-        let narrow = table(&header, &rows, Some(34));
+        let narrow = table(&header, &rows, &[], Some(34));
         assert_eq!(narrow.lines().nth(1), Some("e55a90bd  a_very_long_na…  ea45dd2"));
-        let narrower = table(&header, &rows, Some(20));
+        let narrower = table(&header, &rows, &[], Some(20));
         assert_eq!(
             narrower,
             "run       name\ne55a90bd  a_very_…\ntoo narrow for code; `--columns` chooses\n"

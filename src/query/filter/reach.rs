@@ -49,6 +49,11 @@ impl Reach {
         Ok(Reach { relation, files, reached, asked: HashMap::new(), bound: BOUND_FIRST, spent: 0 })
     }
 
+    /// Returns true where no recorded file is named.
+    pub(crate) fn names_nothing(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Returns all that the files lead to, where it can be found by looking at no more than `steps_max` steps.
     pub(crate) fn reached(&mut self, snapshot: &Snapshot, steps_max: usize) -> Result<Option<&Reached>> {
         if self.reached.is_none() {

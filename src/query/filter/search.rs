@@ -88,6 +88,8 @@ pub struct Explanation {
     pub undecided: u64,
     /// How questions on files were answered, one line each.
     pub questions: Vec<String>,
+    /// Words that name no recorded file, as the expression has them.
+    pub unknown_files: Vec<String>,
 }
 
 /// A search that was checked.
@@ -205,10 +207,14 @@ impl Search {
             looked_at: asking.looked_at,
             undecided: asking.undecided.get(),
             questions: Vec::new(),
+            unknown_files: Vec::new(),
         };
         let questions = self.checked.iter().flat_map(|checked| &checked.files);
         for (question, reach) in questions.zip(asking.reaches.borrow().iter()) {
             let relation = question.relation.as_str();
+            if reach.names_nothing() {
+                explanation.unknown_files.push(question.word.clone());
+            }
             explanation.questions.push(format!("{relation}({:?}): {}", question.word, reach.way()));
         }
         let found = std::mem::take(&mut asking.found);

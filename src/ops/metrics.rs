@@ -1,0 +1,153 @@
+//! The metrics of runs: names to runs, patterns to metrics, and a chart into a file.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::error::{Error, Result};
+use crate::ops::{Target, View, Workspace, locate};
+use crate::query::{Chart, MetricRow, RunHead, chart, metric_rows};
+
+/// Runs and their metrics.
+#[derive(Debug, Clone)]
+pub struct MetricsReport {
+    /// The runs, in the order they were named, each with its metrics and how many of them were left out.
+    pub runs: Vec<(RunHead, Vec<MetricRow>, usize)>,
+}
+
+impl MetricsReport {
+    /// Returns the names of the metrics, each once, in order.
+    pub fn names(&self) -> Vec<&str> {
+        let rows = self.runs.iter().flat_map(|(_, rows, _)| rows);
+        let mut names: Vec<&str> = rows.map(|row| row.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// As many runs may be named at once.
+const RUNS_MAX: usize = 64;
+/// The longest pattern, in bytes.
+const PATTERN_MAX_BYTES: usize = 1_024;
+
+/// A pattern for the names of metrics.
+#[derive(Debug, Clone)]
+pub struct NamePattern(GlobMatcher);
+
+impl NamePattern {
+    /// Says whether a name fits.
+    pub fn fits(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+}
+
+/// Reads a pattern for the names of metrics; `/` is a character like any other.
+///
+/// # Errors
+/// A request error where it is none.
+pub fn name_pattern(text: &str) -> Result<NamePattern> {
+    let shown: String = text.chars().take(64).collect();
+    let wrong = || Error::request(format!("`{}` is no pattern", shown.escape_debug()));
+    if text.len() > PATTERN_MAX_BYTES {
+        return Err(wrong().because(format!("it has more than {PATTERN_MAX_BYTES} bytes")));
+    }
+    let glob = GlobBuilder::new(text).build().map_err(|cause| wrong().because(cause.kind().to_string()))?;
+    Ok(NamePattern(glob.compile_matcher()))
+}
+
+/// Reads the metrics of the runs that `words` name, as seen from `folder`; of each at most `limit` whose names fit `pattern`.
+///
+/// # Errors
+/// A request error where a word names no run.
+pub fn metrics(
+    workspace: &Workspace,
+    view: &View,
+    folder: &Path,
+    words: &[String],
+    pattern: Option<&NamePattern>,
+    limit: usize,
+) -> Result<MetricsReport> {
+    if words.len() > RUNS_MAX {
+        return Err(Error::request(format!("{} runs are named; at most {RUNS_MAX} are taken", words.len())));
+    }
+    let is_wanted = |name: &str| pattern.is_none_or(|pattern| pattern.fits(name));
+    let mut runs: Vec<(RunHead, Vec<MetricRow>, usize)> = Vec::new();
+    for word in words {
+        let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else {
+            return Err(Error::request(format!("`{}` is no run", word.escape_debug()))
+                .hint("`lineage log` lists the runs"));
+        };
+        let Some(mut head) = RunHead::read(&view.snapshot, number)? else {
+            return Err(Error::request(format!(
+                "the start of run `{}` is not recorded",
+                word.escape_debug()
+            )));
+        };
+        if runs.iter().any(|(known, ..)| known.view.run.id == head.view.run.id) {
+            continue;
+        }
+        head.alive = workspace.is_alive(head.view.live_segment());
+        let (rows, left_out) = metric_rows(&view.snapshot, head.view.run.id, &is_wanted, limit)?;
+        runs.push((head, rows, left_out));
+    }
+    Ok(MetricsReport { runs })
+}
+
+/// Gathers the curves of the metrics in a report that have two points at least, at most `limit`; and how many more there are.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn charts(
+    view: &View,
+    report: &MetricsReport,
+    width: usize,
+    limit: usize,
+) -> Result<(Vec<Chart>, usize)> {
+    let owners: Vec<_> = report.runs.iter().map(|(head, ..)| head.view.run.id).collect();
+    let (mut charts, mut left_out) = (Vec::new(), 0);
+    for name in report.names() {
+        let of_name = |row: &&MetricRow| row.name == name;
+        let points =
+            report.runs.iter().filter_map(|(_, rows, _)| rows.iter().find(of_name)).map(|row| row.points);
+        if points.max().unwrap_or(0) < 2 {
+            continue;
+        }
+        if charts.len() == limit {
+            left_out += 1;
+            continue;
+        }
+        charts.extend(chart(&view.snapshot, &owners, name, width)?);
+    }
+    Ok((charts, left_out))
+}
+
+/// Writes a picture to `path`. A file that is there is replaced only where `is_ours` accepts how it begins, or `force` says so.
+///
+/// # Errors
+/// A request error where there is a file of somebody else's, or it cannot be written.
+pub fn write_picture(
+    workspace: &Workspace,
+    path: &Path,
+    bytes: &[u8],
+    is_ours: &dyn Fn(&[u8]) -> bool,
+    force: bool,
+) -> Result<()> {
+    let failed = |cause: std::io::Error| {
+        Error::request(format!("cannot write `{}`", path.display().to_string().escape_debug())).because(cause)
+    };
+    match fs::read(path) {
+        Ok(before) if !force && !is_ours(&before) => {
+            return Err(Error::request(format!(
+                "`{}` is there and was not drawn by lineage",
+                path.display()
+            ))
+            .hint("nothing was changed; another name, or `--force`, writes it"));
+        }
+        Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(failed(cause)),
+        _ => {}
+    }
+    workspace.disk().replace(path, bytes).map_err(failed)
+}

@@ -1,0 +1,132 @@
+//! The metrics of runs as a table, as JSON and as CSV.
+
+use serde_json::{Value, json};
+
+use crate::model::Metric;
+use crate::ops::metrics::MetricsReport;
+use crate::query::{MetricEnd, MetricRow, RunHead};
+use crate::render::table::{number, table};
+use crate::render::units::{one_line, thousands};
+
+/// Returns what a run is called beside others: the end of its key, its run id and its name.
+pub fn run_name(head: &RunHead) -> String {
+    format!("{}  {}  {}", head.tail, head.view.run.run_id, one_line(&head.view.run.name))
+}
+
+/// Writes the metrics of runs as a table.
+pub fn text(report: &MetricsReport, width: Option<usize>) -> String {
+    let several = report.runs.len() > 1;
+    let mut header = vec!["metric", "last", "min", "max", "points", "steps"];
+    if several {
+        header.insert(0, "run");
+    }
+    let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
+    let mut rows = Vec::new();
+    for (head, metrics, _) in &report.runs {
+        for metric in metrics {
+            let mut row = cells(metric);
+            if several {
+                row.insert(0, head.tail.clone());
+            }
+            rows.push(row);
+        }
+    }
+    let mut text = if rows.is_empty() {
+        "no such metric is recorded\n".to_owned()
+    } else {
+        table(&header, &rows, &[], width)
+    };
+    let left_out: usize = report.runs.iter().map(|(_, _, left_out)| left_out).sum();
+    if left_out > 0 {
+        text.push_str(&format!("and {} more; `--limit 0` lists all\n", thousands(left_out as u64)));
+    }
+    text
+}
+
+fn cells(metric: &MetricRow) -> Vec<String> {
+    let summary = &metric.summary;
+    let (first, last) = (summary.first.step, summary.last.step);
+    vec![
+        one_line(&metric.name),
+        number(summary.last.value.get()),
+        number(summary.min.get()),
+        number(summary.max.get()),
+        thousands(metric.points),
+        if first == last { first.to_string() } else { format!("{first} to {last}") },
+    ]
+}
+
+/// The points of each metric of a run, and how many of them are left out.
+pub type Points = Vec<(Vec<Metric>, u64)>;
+
+/// Writes the metrics of runs as JSON, with the points of each run.
+pub fn json(report: &MetricsReport, points: &[Points]) -> Value {
+    let runs = report.runs.iter().zip(points).map(|((head, metrics, left_out), points)| {
+        let metrics = metrics.iter().zip(points).map(|(metric, points)| metric_json(metric, points));
+        json!({
+            "id": head.view.run.id.to_string(),
+            "run_id": head.view.run.run_id.as_str(),
+            "name": head.view.run.name,
+            "metrics": metrics.collect::<Vec<_>>(),
+            "metrics_left_out": left_out,
+        })
+    });
+    json!({"format": 1, "runs": runs.collect::<Vec<_>>()})
+}
+
+fn metric_json(metric: &MetricRow, (points, left_out): &(Vec<Metric>, u64)) -> Value {
+    let end = |end: &MetricEnd| json!({"step": end.step, "at": end.at.rfc3339(), "value": end.value.get()});
+    let point =
+        |point: &Metric| json!({"step": point.step, "at": point.at.rfc3339(), "value": point.value.get()});
+    json!({
+        "name": metric.name,
+        "count": metric.points,
+        "first": end(&metric.summary.first),
+        "last": end(&metric.summary.last),
+        "min": metric.summary.min.get(),
+        "max": metric.summary.max.get(),
+        "points": points.iter().map(point).collect::<Vec<_>>(),
+        "points_left_out": left_out,
+    })
+}
+
+/// The first line of a table of points.
+pub const CSV_HEADER: &str = "run_id,run,metric,step,at,value\n";
+
+/// Writes a point as a line of CSV (RFC 4180).
+pub fn csv_line(head: &RunHead, point: &Metric) -> String {
+    let run = &head.view.run;
+    format!(
+        "{},{},{},{},{},{}\n",
+        run.run_id,
+        run.id,
+        csv_text(&point.name),
+        point.step,
+        point.at.rfc3339(),
+        point.value.get()
+    )
+}
+
+/// Writes a text as CSV holds it. What a spreadsheet would take for a formula gets a `'` before it.
+fn csv_text(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// Writes the names of all metrics, one a line.
+pub fn names(names: &[String], more: bool) -> String {
+    let mut text: String = names.iter().map(|name| format!("{}\n", one_line(name))).collect();
+    if names.is_empty() {
+        text.push_str("no metric is recorded yet\n");
+    }
+    if more {
+        text.push_str("there are more metrics; `--limit 0` lists all\n");
+    }
+    text
+}
+
+/// Writes the names of all metrics as JSON.
+pub fn names_json(names: &[String], more: bool) -> Value {
+    json!({"format": 1, "metrics": names, "more": more})
+}

@@ -1,0 +1,288 @@
+//! `lineage log --where` and `lineage metrics` with the program itself: what is found, how it is said, and what is refused.
+
+mod common;
+
+use common::Place;
+
+/// Three training runs, one of them failed, on a committed input; the last with a curve.
+fn trained() -> Option<Place> {
+    let place = Place::empty();
+    place.write("data/raw/a.txt", b"a\n");
+    place.write("data/raw/b.txt", b"b\n");
+    place.write(
+        "train.sh",
+        b"cat \"$1\" >model.txt; echo \"{\\\"f1_score\\\": $2}\" >metrics.json; exit $3\n",
+    );
+    let place = place.with_commit()?;
+    for (input, lr, f1, exit) in
+        [("a", "0.1", "0.71", "0"), ("b", "0.01", "0.84", "0"), ("a", "high", "0.9", "1")]
+    {
+        let file = format!("data/raw/{input}.txt");
+        let lr = format!("lr={lr}");
+        let run = ["run", "--quiet", "--name", "train", "--param", &lr, "--input", &file, "--"];
+        let answer = place.run(&[&run[..], &["sh", "train.sh", &file, f1, exit]].concat());
+        assert_eq!(answer.code.to_string(), exit, "{answer:?}");
+    }
+    let curve = "for step in 0 1 2 3 4 5 6 7 8 9; do \
+        echo \"{\\\"name\\\": \\\"loss\\\", \\\"value\\\": 0.$((9 - step)), \\\"step\\\": $step}\" >>\"$LINEAGE_METRICS\"; done";
+    place.ok(&["run", "--quiet", "--name", "curve", "--", "sh", "-c", curve]);
+    Some(place)
+}
+
+/// What a command prints, with the end of each run's key as the number of the run, from the first.
+fn said(place: &Place, arguments: &[&str]) -> String {
+    let answer = place.ok(arguments);
+    plain(place, &format!("{}{}", answer.stdout, answer.stderr))
+}
+
+fn plain(place: &Place, text: &str) -> String {
+    let mut text = text.to_owned();
+    for (at, run) in place.runs().iter().rev().enumerate() {
+        // As wide as what they stand for.
+        text = text.replace(run["tail"].as_str().unwrap(), &format!("run{at:0>5}"));
+        text = text.replace(run["run_id"].as_str().unwrap(), &format!("label{at:0>10}"));
+    }
+    text
+}
+
+#[test]
+fn runs_are_found_by_what_they_are_and_sorted_by_what_they_came_to() {
+    let Some(place) = trained() else { return };
+    assert_eq!(
+        said(
+            &place,
+            &[
+                "log",
+                "--where",
+                "f1_score > 0.7",
+                "--sort",
+                "-f1_score",
+                "--columns",
+                "name,status,param.lr,f1_score"
+            ]
+        ),
+        "run       name   status  param.lr  f1_score\n\
+         run00002  train  failed  high      0.9\n\
+         run00001  train  ok      0.01      0.84\n\
+         run00000  train  ok      0.1       0.71\n"
+    );
+    assert_eq!(
+        said(
+            &place,
+            &[
+                "log",
+                "--where",
+                "param.lr < 0.1 or exit_code = 1",
+                "--sort",
+                "f1_score",
+                "--columns",
+                "param.lr"
+            ]
+        ),
+        "run       param.lr\nrun00001  0.01\nrun00002  high\n"
+    );
+    assert_eq!(
+        said(
+            &place,
+            &["log", "--where", "used(\"data/raw/a.txt\") and status = ok", "--columns", "f1_score"]
+        ),
+        "run       f1_score\nrun00000  0.71\n"
+    );
+    assert_eq!(said(&place, &["log", "--where", "f1_score > 0.95"]), "no run answers\n");
+    let default = said(&place, &["log", "--where", "min(loss) = 0 and name ~ \"c*\""]);
+    let header = default.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(header, "run run id name kind started (UTC) status took code min(loss)");
+    assert!(default.contains("run00003"), "{default}");
+    // Runs without what they are sorted by come last.
+    assert_eq!(
+        said(&place, &["log", "--sort", "-loss", "--columns", "loss", "-n", "2"]),
+        "run       loss\nrun00003  0\nrun00002  -\nthere are more runs; `--limit 0` lists all\n"
+    );
+}
+
+#[test]
+fn a_plan_is_explained_and_json_has_the_values() {
+    let Some(place) = trained() else { return };
+    assert_eq!(
+        said(
+            &place,
+            &[
+                "log",
+                "--where",
+                "f1_score > 0.8",
+                "--sort",
+                "-f1_score",
+                "-n",
+                "1",
+                "--columns",
+                "f1_score",
+                "--explain"
+            ]
+        ),
+        "run       f1_score\nrun00002  0.9\nthere are more runs; `--limit 0` lists all\n\
+         plan: looked in f1_score > 0.8 (2 runs), in the order asked for until there were enough\n\
+         plan: looked at 2 of 4 runs\n"
+    );
+    assert_eq!(
+        said(
+            &place,
+            &[
+                "log",
+                "--where",
+                "param.lr > 0 and trained_on(\"data/raw/*\")",
+                "--columns",
+                "name",
+                "--explain"
+            ]
+        ),
+        "run       name\nrun00001  train\nrun00000  train\n\
+         plan: looked in param.lr > 0 (2 runs), all of it, and sorted what was found\n\
+         plan: looked at 2 of 4 runs\n\
+         plan: trained_on(\"data/raw/*\"): from the files to 3 runs, 6 steps looked at\n"
+            .replace("6 steps", &steps_looked_at(&place))
+    );
+    let found = place.json(&["log", "--where", "f1_score >= 0.84", "--sort", "f1_score", "--explain"]);
+    let values: Vec<&serde_json::Value> =
+        found["runs"].as_array().unwrap().iter().map(|run| &run["values"]["f1_score"]).collect();
+    assert_eq!(values, [0.84, 0.9]);
+    assert_eq!((&found["more"], &found["plan"]["looked_at"]), (&false.into(), &2.into()));
+}
+
+/// How many steps the walk of the test above looks at: as many as read the input, of programs or of the run as a whole.
+fn steps_looked_at(place: &Place) -> String {
+    let found = place.json(&["log", "--where", "trained_on(\"data/raw/*\")", "--explain"]);
+    let line = found["plan"]["questions"][0].as_str().unwrap();
+    let start = line.find("runs, ").unwrap() + "runs, ".len();
+    line[start..].split(" looked").next().unwrap().to_owned()
+}
+
+#[test]
+fn runs_are_told_apart_by_the_history_of_their_code() {
+    let Some(place) = trained() else { return };
+    let first = place.head();
+    place.write("train.sh", b"echo new >model.txt\n");
+    place.git(&["commit", "-q", "-am", "Train anew"]);
+    place.ok(&["run", "--quiet", "--name", "later", "--", "sh", "train.sh"]);
+    let names = |expression: &str| -> Vec<String> {
+        let found = place.json(&["log", "--where", expression]);
+        let names =
+            found["runs"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap().to_owned());
+        names.collect()
+    };
+    assert_eq!(names("code.contains(main)"), ["later"]);
+    assert_eq!(names("not code.contains(main) and status = ok"), ["curve", "train", "train"]);
+    assert_eq!(names(&format!("code.contains({first}) and git.commit != {first}")), ["later"]);
+    let (code, stderr) = place.refused(&["log", "--where", "status = ok and code.contains(0123456)"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        "error: the repository of `ROOT` has no such commit, branch or tag\n  status = ok and code.contains(0123456)\n                                ^^^^^^^\nhint: `git log` lists commits\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_with_its_place() {
+    let Some(place) = trained() else { return };
+    let check = |expression: &str, expected: &str| {
+        let (code, stderr) = place.refused(&["log", "--where", expression]);
+        assert_eq!((code, stderr.as_str()), (2, expected), "{expression}");
+    };
+    check(
+        "f1 >= 0.8",
+        "error: unknown metric or field `f1`\n  f1 >= 0.8\n  ^^\nhint: did you mean `f1_score`? `lineage metrics` lists all metrics, `lineage log --help` all fields\n",
+    );
+    check(
+        "used(\"../x\")",
+        "error: paths are named from the workspace's root, without `.` and `..`\n  used(\"../x\")\n       ^^^^^^\n",
+    );
+    check(
+        "f1_score > NaN",
+        "error: `f1_score` is a number, and `NaN` is none\n  f1_score > NaN\n             ^^^\nhint: such as `f1_score >= 0.8`\n",
+    );
+    for hostile in [
+        "' OR 1=1 --",
+        "f1_score > 1; rm -rf /",
+        "\u{1b}[2J",
+        "name = \"",
+        "(((((",
+        "$(id)",
+        "`id`",
+        "--sort",
+    ] {
+        let answer = place.run(&["log", &format!("--where={hostile}")]);
+        assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{hostile}");
+        assert!(!answer.stderr.contains('\u{1b}'), "{:?}", answer.stderr);
+    }
+    let long = "(".repeat(100_000);
+    let answer = place.run(&["log", "--where", &long]);
+    assert!(answer.code == 2 && answer.stderr.len() < 400, "{answer:?}");
+    let (_, stderr) = place.refused(&["log", "--sort", "nothing"]);
+    assert!(
+        stderr.starts_with("error: unknown metric or field `nothing`\n  nothing\n  ^^^^^^^\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn metrics_are_listed_and_drawn() {
+    let Some(place) = trained() else { return };
+    assert_eq!(place.ok(&["metrics"]).stdout, "f1_score\nloss\n");
+    assert_eq!(
+        said(&place, &["metrics", "@"]),
+        "metric  last  min  max  points  steps\nloss    0     0    0.9  10      0 to 9\n"
+    );
+    assert_eq!(
+        said(&place, &["metrics", "@-", "@--", "--name", "f1*"]),
+        "run       metric    last  min   max   points  steps\n\
+         run00002  f1_score  0.9   0.9   0.9   1       0\n\
+         run00001  f1_score  0.84  0.84  0.84  1       0\n"
+    );
+    let drawn = said(&place, &["metrics", "@", "--plot"]);
+    let lines: Vec<&str> = drawn.lines().collect();
+    assert_eq!(lines[0], "loss");
+    assert!(lines[1].starts_with("        0.9 ┤⠉⠒⠢⠤⣀⡀"), "{drawn}");
+    assert!(lines[12].starts_with("          0 ┤"), "{drawn}");
+    assert!(lines[13].starts_with("            └───"), "{drawn}");
+    assert!(
+        lines[14].starts_with("             0 ") && lines[14].contains("step") && lines[14].ends_with('9'),
+        "{drawn}"
+    );
+    assert_eq!(lines[15], "             run00003  label0000000003  curve");
+    assert_eq!(lines.len(), 16, "{drawn}");
+    assert!(!drawn.contains('\u{1b}'), "no colour into a pipe");
+    let csv = place.ok(&["metrics", "@", "--csv"]).stdout;
+    assert_eq!(csv.lines().next(), Some("run_id,run,metric,step,at,value"));
+    assert_eq!(csv.lines().count(), 11);
+    let json = place.json(&["metrics", "@", "-n", "3"]);
+    let loss = &json["runs"][0]["metrics"][0];
+    assert_eq!(
+        (&loss["count"], &loss["points_left_out"], &loss["max"]),
+        (&10.into(), &7.into(), &0.9.into())
+    );
+}
+
+#[test]
+fn pictures_are_the_same_each_time_and_replace_nothing_of_others() {
+    let Some(place) = trained() else { return };
+    let hostile = "for step in 0 1; do \
+        printf '{\"name\": \"<script>&\", \"value\": %s, \"step\": %s}\\n' $step $step >>\"$LINEAGE_METRICS\"; done";
+    place.ok(&["run", "--quiet", "--name", "a&b", "--", "sh", "-c", hostile]);
+    place.ok(&["metrics", "@", "@-", "--svg", "curves.svg"]);
+    let first = place.read("curves.svg");
+    let text = String::from_utf8(first.clone()).unwrap();
+    assert!(text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" ") && text.ends_with("</svg>\n"));
+    assert!(text.contains("a&amp;b") && text.contains("&lt;script&gt;&amp;"), "{text}");
+    assert!(!text.contains("<script"));
+    place.ok(&["metrics", "@", "@-", "--svg", "curves.svg"]);
+    assert_eq!(place.read("curves.svg"), first);
+    place.write("mine.svg", b"<svg/>");
+    let (code, stderr) = place.refused(&["metrics", "@", "--svg", "mine.svg"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        "error: `ROOT/mine.svg` is there and was not drawn by lineage\nhint: nothing was changed; another name, or `--force`, writes it\n"
+    );
+    assert_eq!(place.read("mine.svg"), b"<svg/>");
+    place.ok(&["metrics", "@", "--svg", "mine.svg", "--force"]);
+    assert_ne!(place.read("mine.svg"), b"<svg/>");
+}
