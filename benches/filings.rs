@@ -64,25 +64,68 @@ impl Progress for Silent {
     fn end(&self) {}
 }
 
+/// The whole pipeline, on one core and on all: HTML and plain text apart, all of them, and one large submission.
 fn whole(criterion: &mut Criterion) {
     let files = corpus();
+    let (text, html): (Vec<PathBuf>, Vec<PathBuf>) = files.iter().cloned().partition(|file| is_text(file));
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = folder.path().join("LARGE_10-K_2024.txt");
+    std::fs::write(&large, submission(&files[0])).expect("a submission can be written");
+    for (name, files, workers) in [
+        ("HTML, one core", &html, Some(1)),
+        ("plain text, one core", &text, Some(1)),
+        ("all, one core", &files, Some(1)),
+        ("all, all cores", &files, None),
+        ("a submission of 200 MB with 600 documents", &vec![large], Some(1)),
+    ] {
+        if !files.is_empty() {
+            pipeline_over(criterion, name, files, workers);
+        }
+    }
+}
+
+/// Tells whether a filing's main document is plain text, as the parser sees it.
+fn is_text(file: &Path) -> bool {
+    let bytes = std::fs::read(file).expect("a filing can be read");
+    filings::parse(&bytes).is_ok_and(|parsed| !parsed.is_html())
+}
+
+/// Makes a submission of 200 MB: a main document and 599 exhibits.
+fn submission(main: &Path) -> Vec<u8> {
+    const BYTES: usize = 200_000_000;
+    let mut bytes = b"<SEC-HEADER>\nACCESSION NUMBER: 0000000000-24-000001\n</SEC-HEADER>\n".to_vec();
+    let mut add = |form: &str, sequence: usize, text: &[u8]| {
+        let head = format!("<DOCUMENT>\n<TYPE>{form}\n<SEQUENCE>{sequence}\n<TEXT>\n");
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(text);
+        bytes.extend_from_slice(b"\n</TEXT>\n</DOCUMENT>\n");
+    };
+    add("10-K", 1, &std::fs::read(main).expect("a filing can be read"));
+    let exhibit = b"M an exhibit, uuencoded, of no interest to anybody whatsoever\n".repeat(BYTES / 599 / 63);
+    for sequence in 2..=600 {
+        add("GRAPHIC", sequence, &exhibit);
+    }
+    bytes
+}
+
+fn pipeline_over(criterion: &mut Criterion, name: &str, files: &[PathBuf], workers: Option<usize>) {
     let bytes = files.iter().map(|file| std::fs::metadata(file).expect("a filing").len()).sum();
-    let mut group = criterion.benchmark_group("pipeline, all cores, with recording");
+    let mut group = criterion.benchmark_group("pipeline with recording");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
-    group.bench_function("file to segments", |b| {
+    group.bench_function(name, |b| {
         b.iter_batched(
             || tempfile::tempdir().expect("a folder"),
             |folder| {
                 let workspace = Workspace::init(folder.path()).expect("a workspace");
                 let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
                 let request = PipelineRequest {
-                    inputs: files.clone(),
+                    inputs: files.to_vec(),
                     folder: folder.path().to_owned(),
                     name: None,
                     resume: Resume::No,
                     last: Some(PipelineStage::Segment),
                     sections: vec![Section::RISK_FACTORS],
-                    workers: None,
+                    workers,
                     limit: None,
                     dry_run: false,
                     use_cache: true,

@@ -2,6 +2,7 @@
 //!
 //! One place, so that tests can put faults and crashes under all of them at once (see [`Faults`]).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -75,16 +76,27 @@ impl Disk {
     /// # Errors
     /// As the system gives them.
     pub fn create_folders(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
+        self.create_all_folders([path])
+    }
+
+    /// Makes several folders as [`Disk::create_folders`] does, and forces each folder above them to the disk once.
+    ///
+    /// # Errors
+    /// As the system gives them; some of the folders may have been made then.
+    pub fn create_all_folders<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) -> io::Result<()> {
+        let mut above: BTreeSet<PathBuf> = BTreeSet::new();
+        for path in paths {
+            if path.is_dir() {
+                continue;
+            }
+            let missing = path.ancestors().take_while(|folder| !folder.is_dir());
+            above.extend(missing.filter_map(|folder| folder.parent().map(Path::to_owned)));
+            self.ask(Operation::CreateFolders, path)?;
+            fs::create_dir_all(path)?;
         }
-        let missing = path.ancestors().take_while(|folder| !folder.is_dir());
-        let above: Vec<PathBuf> = missing.filter_map(|f| f.parent().map(Path::to_owned)).collect();
-        self.ask(Operation::CreateFolders, path)?;
-        fs::create_dir_all(path)?;
-        // A new folder is an entry of the one above it, which must reach the disk as well.
-        for folder in above {
-            self.sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder })?;
+        // A new folder is an entry of the one above it, which must reach the disk as well; the deepest first.
+        for folder in above.iter().rev() {
+            self.sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
         }
         Ok(())
     }
@@ -146,6 +158,46 @@ impl Disk {
         replaced.map(drop)
     }
 
+    /// Writes several whole files as [`Disk::replace`] does, and returns what became of each, in order. All are written before
+    /// the first is forced to the disk, so that the disk takes them together. The caller forces the folders to the disk.
+    pub fn replace_all<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
+    ) -> Vec<io::Result<()>> {
+        let mut results = Vec::new();
+        let mut files = files.into_iter().peekable();
+        while files.peek().is_some() {
+            let staged = files.by_ref().take(STAGED_MAX).map(|(path, bytes)| self.stage(path, bytes));
+            let mut group: Vec<io::Result<Staged>> = staged.collect();
+            sync_together(&mut group);
+            results.extend(group.into_iter().map(|staged| staged.and_then(|staged| self.publish(staged))));
+        }
+        results
+    }
+
+    /// Writes a temporary file beside `path`, without forcing it to the disk.
+    fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<Staged> {
+        let temporary = temporary_name(path);
+        let made = self.create_new(&temporary).and_then(|mut file| {
+            file.append(bytes)?;
+            Ok(Staged { file, path: path.to_owned(), synced: Ok(()) })
+        });
+        if made.is_err() {
+            let _ = self.remove(&temporary);
+        }
+        made
+    }
+
+    /// Gives a staged file, which was forced to the disk, its name.
+    fn publish(&self, staged: Staged) -> io::Result<()> {
+        let temporary = staged.file.path();
+        let published = staged.synced.and_then(|()| self.rename(temporary, &staged.path));
+        if published.is_err() {
+            let _ = self.remove(temporary);
+        }
+        published
+    }
+
     /// Renames a file over another.
     ///
     /// # Errors
@@ -174,6 +226,38 @@ impl Disk {
         self.ask(Operation::SyncFolder, folder)?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// So many files are open at once while several are written.
+const STAGED_MAX: usize = 64;
+
+/// A file that is written and has not got its name yet.
+struct Staged {
+    file: DiskFile,
+    path: PathBuf,
+    /// What became of forcing it to the disk.
+    synced: io::Result<()>,
+}
+
+/// So many files are forced to the disk at the same time: the file system's journal then takes them in one commit.
+const SYNCS_AT_ONCE: usize = 8;
+
+/// Forces all staged files to the disk.
+fn sync_together(group: &mut [io::Result<Staged>]) {
+    let sync_all = |files: &mut [io::Result<Staged>]| {
+        for staged in files.iter_mut().flatten() {
+            staged.synced = staged.file.sync();
+        }
+    };
+    let share = group.len().div_ceil(SYNCS_AT_ONCE).max(1);
+    if group.len() <= 2 {
+        return sync_all(group);
+    }
+    std::thread::scope(|scope| {
+        for files in group.chunks_mut(share) {
+            scope.spawn(|| sync_all(files));
+        }
+    });
 }
 
 /// The front of the names of temporary files, which nobody mistakes for their own.

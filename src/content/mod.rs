@@ -6,8 +6,9 @@
 //! The name is the BLAKE3 digest of the bytes as they were given, not as they are stored. Codec 0 keeps them as they are,
 //! codec 1 is one zstd frame.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
@@ -31,6 +32,26 @@ const CONTENT_MAX_BYTES: u64 = 16 << 30;
 pub struct Contents {
     disk: Disk,
     folder: PathBuf,
+}
+
+/// A content that is compressed and not on the disk yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    path: PathBuf,
+    stored: Vec<u8>,
+    size_bytes: usize,
+}
+
+impl Packed {
+    fn not_kept(&self, cause: io::Error) -> Error {
+        not_kept(self.size_bytes, &self.path, cause)
+    }
+}
+
+fn not_kept(size_bytes: usize, path: &Path, cause: io::Error) -> Error {
+    Error::store(format!("cannot keep a content of {size_bytes} bytes at `{}`", path.display()))
+        .because(cause)
+        .hint("what was recorded before is not harmed")
 }
 
 /// A kept content that is not what its name says.
@@ -73,19 +94,47 @@ impl Contents {
     /// # Errors
     /// As [`Contents::keep`].
     pub fn keep_as(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        match self.pack(digest, bytes) {
+            Some(packed) => self.keep_packed(&[&packed]).into_iter().collect(),
+            None => Ok(()),
+        }
+    }
+
+    /// Compresses `bytes`, to be kept together with others by [`Contents::keep_packed`]; `None` where they are kept already and
+    /// whole.
+    pub fn pack(&self, digest: &Digest, bytes: &[u8]) -> Option<Packed> {
         let path = self.path(digest);
         // A stored copy is never trusted unread: a damaged one is written again.
         if path.is_file() && self.read(digest).is_ok_and(|kept| kept.is_some()) {
-            return Ok(());
+            return None;
         }
-        let failed = |cause| {
-            Error::store(format!("cannot keep a content of {} bytes at `{}`", bytes.len(), path.display()))
-                .because(cause)
-                .hint("what was recorded before is not harmed")
-        };
-        let folder = path.parent().unwrap_or(&self.folder);
-        self.disk.create_folders(folder).map_err(failed)?;
-        self.disk.write_whole(&path, &encode(bytes)).map_err(failed)
+        Some(Packed { path, stored: encode(bytes), size_bytes: bytes.len() })
+    }
+
+    /// Keeps several contents at once: on return, those without an error survive a crash. The disk is waited for once, not
+    /// once for each.
+    pub fn keep_packed(&self, packed: &[&Packed]) -> Vec<Result<()>> {
+        let folder_of = |content: &Packed| content.path.parent().unwrap_or(&self.folder).to_owned();
+        let folders: BTreeSet<PathBuf> = packed.iter().map(|content| folder_of(content)).collect();
+        if let Err(cause) = self.disk.create_all_folders(folders.iter().map(PathBuf::as_path)) {
+            let failed =
+                |content: &&Packed| Err(content.not_kept(io::Error::new(cause.kind(), cause.to_string())));
+            return packed.iter().map(failed).collect();
+        }
+        let files = packed.iter().map(|content| (content.path.as_path(), content.stored.as_slice()));
+        let written = self.disk.replace_all(files);
+        let unsure: BTreeMap<PathBuf, io::Error> = folders
+            .into_iter()
+            .filter_map(|folder| self.disk.sync_folder(&folder).err().map(|cause| (folder, cause)))
+            .collect();
+        let results = packed.iter().zip(written).map(|(content, written)| {
+            written.map_err(|cause| content.not_kept(cause))?;
+            match unsure.get(&folder_of(content)) {
+                Some(cause) => Err(content.not_kept(io::Error::new(cause.kind(), cause.to_string()))),
+                None => Ok(()),
+            }
+        });
+        results.collect()
     }
 
     /// Reads a kept content and checks it against its digest; `None` where it is not kept.
@@ -225,7 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::disk::tests::Crash;
+    use crate::disk::tests::{Crash, Leaves};
 
     fn contents(folder: &Path) -> Contents {
         Contents::at(Disk::new(), folder.join("objects"))
@@ -267,6 +316,36 @@ mod tests {
         assert_eq!(contents.verify().unwrap().1.len(), 1);
         contents.keep(&bytes).unwrap();
         assert_eq!(contents.verify().unwrap(), (1, Vec::new()));
+    }
+
+    #[test]
+    fn contents_kept_together_survive_a_power_cut_or_are_not_acknowledged() {
+        let texts: Vec<Vec<u8>> = (0..5u8).map(|at| [b'a' + at; 300].to_vec()).collect();
+        let digests: Vec<Digest> = texts.iter().map(|text| Digest::of(text)).collect();
+        for leaves in Leaves::ALL {
+            for operations in 0..60 {
+                let folder = tempfile::tempdir().unwrap();
+                fs::create_dir_all(folder.path().join("objects")).unwrap();
+                let crash = Crash::after(operations);
+                let faulty = Contents::at(Disk::with_faults(crash.clone()), folder.path().join("objects"));
+                let packed: Vec<Packed> = texts
+                    .iter()
+                    .zip(&digests)
+                    .filter_map(|(text, digest)| faulty.pack(digest, text))
+                    .collect();
+                let results = faulty.keep_packed(&packed.iter().collect::<Vec<_>>());
+                crash.settle(leaves);
+                let whole = contents(folder.path());
+                for ((digest, text), result) in digests.iter().zip(&texts).zip(results) {
+                    let read = whole.read(digest).unwrap_or(None);
+                    assert!(read.is_none() || read.as_ref() == Some(text));
+                    assert!(
+                        result.is_err() || read.is_some(),
+                        "lost after {operations} operations, {leaves:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -37,7 +37,15 @@ pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
 /// Every file is forced to the disk before it takes its name, and every folder once after all its files; where that last
 /// step fails, all files of the folder count as not written, since their names may be lost.
 pub fn write_files(disk: &Disk, root: &Path, files: &[(&ArtifactPath, &[u8])]) -> Vec<Result<()>> {
-    let written = files.iter().map(|(path, bytes)| write_file(disk, root, path, bytes));
+    let targets: Vec<Result<PathBuf>> = files.iter().map(|(path, _)| prepare(disk, root, path)).collect();
+    let placed = targets.iter().zip(files);
+    let placed = placed.filter_map(|(target, (_, bytes))| Some((target.as_ref().ok()?.as_path(), *bytes)));
+    let mut replaced = disk.replace_all(placed).into_iter();
+    let written = targets.into_iter().zip(files).map(|(target, (path, _))| {
+        let target = target?;
+        replaced.next().unwrap_or(Ok(())).map_err(|cause| not_written(path, cause))?;
+        Ok(target.parent().unwrap_or(root).to_owned())
+    });
     let written: Vec<Result<PathBuf>> = written.collect();
     let folders: BTreeSet<&PathBuf> = written.iter().flatten().collect();
     let unsure = folders.into_iter().filter_map(|folder| {
@@ -73,13 +81,12 @@ pub fn remove_leftovers(disk: &Disk, root: &Path, path: &ArtifactPath) {
     }
 }
 
-fn write_file(disk: &Disk, root: &Path, path: &ArtifactPath, bytes: &[u8]) -> Result<PathBuf> {
-    let failed = |cause: std::io::Error| not_written(path, cause);
+/// Returns the place of a file, and makes its folder.
+fn prepare(disk: &Disk, root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
     let target = place(root, path)?;
-    let folder = target.parent().unwrap_or(root).to_owned();
-    disk.create_folders(&folder).map_err(failed)?;
-    disk.replace(&target, bytes).map_err(failed)?;
-    Ok(folder)
+    let made = disk.create_folders(target.parent().unwrap_or(root));
+    made.map_err(|cause| not_written(path, cause))?;
+    Ok(target)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct FilingInput {
     pub file: PathBuf,
     /// How many bytes it had when it was listed.
     pub size_bytes: u64,
-    /// The digest it had when it was listed; `None` where it could not be read.
+    /// The digest it had when it was listed; `None` where it was not needed or the file could not be read.
     pub digest: Option<Digest>,
     /// The front of its outputs' names.
     pub stem: String,
@@ -88,7 +88,20 @@ pub fn find(
         let stem = names::stem(path.file_name());
         listed.push(FilingInput { path, file, size_bytes, digest: None, stem });
     }
-    listed.par_iter_mut().for_each(|input| input.digest = digests.of(&input.file).ok());
+    // What is read is hashed while it is worked on. Before that, a digest is needed only to find what was done before, and to
+    // tell files of one size, or of one name, apart.
+    let (mut sizes, mut stems) = (HashMap::new(), HashMap::new());
+    for input in &listed {
+        *sizes.entry(input.size_bytes).or_insert(0usize) += 1;
+        *stems.entry(input.stem.clone()).or_insert(0usize) += 1;
+    }
+    let is_needed = |input: &FilingInput| {
+        !known_stems.is_empty() || sizes[&input.size_bytes] > 1 || stems[&input.stem] > 1
+    };
+    listed
+        .par_iter_mut()
+        .filter(|input| is_needed(input))
+        .for_each(|input| input.digest = digests.of(&input.file).ok());
     without_duplicates(listed, &mut inputs);
     choose_stems(&mut inputs.filings, known_stems);
     Ok(inputs)

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::content::Packed;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Fact, Metric, MetricValue, NodeId, Step, StepStatus};
 use crate::ops::pipeline::request::Progress;
@@ -59,7 +60,30 @@ impl Recorder<'_> {
         }
     }
 
+    /// Keeps, records and projects what became of several filings.
+    ///
+    /// # Errors
+    /// A store error where a content cannot be kept, after the filings whose contents could be are recorded.
     fn record(&mut self, recording: &mut Recording, batch: &[FilingOutcome]) -> Result<()> {
+        let packed =
+            |filing: &FilingOutcome| filing.parts.iter().filter(|part| part.content.is_some()).count();
+        let contents: Vec<&Packed> =
+            batch.iter().flat_map(|filing| &filing.parts).filter_map(|part| part.content.as_ref()).collect();
+        let mut kept = self.workspace.contents().keep_packed(&contents).into_iter();
+        let (mut whole, mut lost) = (Vec::with_capacity(batch.len()), None);
+        for filing in batch {
+            let results: Vec<Result<()>> = kept.by_ref().take(packed(filing)).collect();
+            match results.into_iter().collect::<Result<()>>() {
+                Ok(()) => whole.push(filing),
+                Err(error) => lost = lost.or(Some(error)),
+            }
+        }
+        self.record_kept(recording, &whole)?;
+        lost.map_or(Ok(()), Err)
+    }
+
+    /// Records and projects filings whose contents are kept.
+    fn record_kept(&mut self, recording: &mut Recording, batch: &[&FilingOutcome]) -> Result<()> {
         for filing in batch {
             record_filing(recording, filing)?;
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::content::Packed;
 use crate::error::{Error, Result};
 use crate::filings::{self, Section};
 use crate::model::{
@@ -71,6 +72,8 @@ pub struct PartOutcome {
     pub step: Option<Step>,
     /// The bytes to write to the output's path, where it does not lie there already.
     pub bytes: Option<Vec<u8>>,
+    /// The output as a content, to be kept before the step is recorded; `None` where it is kept already.
+    pub content: Option<Packed>,
     /// What lay at the output's path although this run never wrote it: kept before it is written over.
     pub altered: Option<Digest>,
 }
@@ -112,6 +115,7 @@ pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<Fil
             metrics: prior.metrics.clone(),
             step: None,
             bytes: None,
+            content: None,
             altered: None,
         });
         if part == Part::FIRST {
@@ -245,7 +249,7 @@ impl Work<'_> {
             },
         };
         let digest = Digest::of(&bytes);
-        self.bench.workspace.contents().keep_as(&digest, &bytes)?;
+        let content = self.bench.workspace.contents().pack(&digest, &bytes);
         let output = Artifact { path, digest, size_bytes: bytes.len() as u64 };
         let at = self.bench.clock.now();
         let mut step = self.step(part, asked, key, input, read_at, started_at);
@@ -260,6 +264,7 @@ impl Work<'_> {
             metrics,
             step: Some(step),
             bytes: Some(bytes),
+            content,
             altered,
         });
         Ok(Some(output))
@@ -286,6 +291,7 @@ impl Work<'_> {
             metrics: prior.metrics.clone(),
             step: None,
             bytes,
+            content: None,
             altered,
         });
         Ok(Some(prior.output.clone()))
@@ -326,6 +332,7 @@ impl Work<'_> {
             metrics: Vec::new(),
             step: Some(step),
             bytes: None,
+            content: None,
             altered: None,
         });
         self.outcome.failure = Some((part.stage, reason));
