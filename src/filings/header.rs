@@ -50,6 +50,13 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Returns the fiscal year as a number, else the year of the period or of the filing.
+    pub fn year(&self) -> Option<u32> {
+        let dates = [&self.fiscal_year, &self.period_of_report, &self.filed_as_of_date];
+        let year = |date: &String| date.get(..4).and_then(|year| year.parse().ok());
+        dates.into_iter().flatten().find_map(year)
+    }
+
     /// Returns a name for the filing: the accession number, else company, form and period as far as they are known.
     ///
     /// Never a file's name: the same bytes have the same name wherever they lie.

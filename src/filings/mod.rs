@@ -39,6 +39,7 @@ mod parse;
 mod plain;
 mod section;
 mod segment;
+mod sketch;
 mod split;
 mod style;
 mod table;
@@ -47,6 +48,10 @@ mod tokenizer;
 mod view;
 mod words;
 
+#[cfg(test)]
+mod evidence;
+#[cfg(test)]
+mod mutations;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -60,6 +65,7 @@ pub use locate::{Confidence, Located, Position, Rival};
 pub use parse::{Coverage, Parsed, parse};
 pub use section::{FormKind, Section};
 pub use segment::{Segment, Segmented, WORDS_MAX, WORDS_MIN, segment};
+pub use sketch::{fingerprint, simhash};
 pub use view::{SegmentView, find_segment};
 
 /// Version of what this module writes: raised whenever the bytes of an output may change for the same input.

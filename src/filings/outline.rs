@@ -71,7 +71,25 @@ pub fn passages(elements: &[Element]) -> Vec<Passage> {
             },
         }
     }
+    untitle_introduction(&mut passages, &leads);
     passages
+}
+
+/// Takes the title from an emphasized introduction: a paragraph before the first category, with nothing below it.
+fn untitle_introduction(passages: &mut [Passage], leads: &[Option<Lead>]) {
+    let is_introduction = match passages {
+        [first, second, ..] => {
+            first.end == first.first + 1
+                && first.ancestors.is_empty()
+                && leads[first.first].is_some_and(|lead| !lead.setting.is_inline && lead.ends_sentence)
+                && second.title.is_none()
+                && !second.ancestors.is_empty()
+        }
+        _ => false,
+    };
+    if is_introduction {
+        passages[0].title = None;
+    }
 }
 
 /// Tells whether a category in a new setting stands beside the category above it and not below.

@@ -99,6 +99,46 @@ fn items_are_in_order_apart_and_cover_every_filing() {
     }
 }
 
+/// Titles of risk factors as digests: FNV-1a of their ASCII letters and digits in lower case.
+fn title_digest(title: &str) -> String {
+    let letters = title.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase() as u8);
+    let digest = letters.fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{digest:016x}")
+}
+
+#[test]
+fn risk_titles_are_those_that_a_person_read() {
+    let table = include_str!("../../tests/fixtures/filings/risk_titles.tsv");
+    let mut gold: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
+    for (name, digest) in table.lines().filter_map(|line| line.split_once('\t')) {
+        gold.entry(name).or_default().push(digest);
+    }
+    assert_eq!((gold.len(), gold.values().map(Vec::len).sum::<usize>()), (10, 253));
+    let (mut right, mut given, mut wanted) = (0, 0, 0);
+    let mut faults = Vec::new();
+    for (name, bytes) in filings() {
+        let stem = name.rsplit('/').next().unwrap_or(&name).rsplit_once('.').map_or("", |(stem, _)| stem);
+        let Some(titles) = gold.get(stem) else { continue };
+        let segmented = segment(&clean(&extract(&parse(&bytes).unwrap(), Section::RISK_FACTORS)));
+        let mut seen = std::collections::BTreeSet::new();
+        for title in segmented.segments().iter().filter_map(|one| one.title.as_deref()) {
+            if seen.insert(title_digest(title)) && !titles.contains(&title_digest(title).as_str()) {
+                faults.push(format!("{stem}: not a title: {title}"));
+            }
+        }
+        right += titles.iter().filter(|digest| seen.contains(**digest)).count();
+        given += seen.len();
+        wanted += titles.len();
+    }
+    // Of 100 titles, 97 must be found, and of 100 found, 97 must be titles.
+    assert!(
+        right * 100 >= wanted * 97 && right * 100 >= given * 97,
+        "{right} of {wanted}, {given} given: {faults:#?}"
+    );
+}
+
 /// Letters and digits of a file's bytes without markup, as the standard's own tokenizer sees them.
 fn letters_of(bytes: &[u8], span: Span, is_html: bool) -> String {
     let part = &bytes[span.start as usize..span.end as usize];
