@@ -227,6 +227,99 @@ fn a_section_of_its_own_stands_in_the_names() {
     only(&names, &["NORDWIND", "_segmented_part2item7.json"]);
 }
 
+#[test]
+fn results_are_compared_with_those_of_an_earlier_run_and_what_changed_is_explained() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline", "--run-name", "one"]);
+    let same = place.json(&["pipeline", "--run-name", "two", "--check-against", RUN_ID]);
+    assert_eq!(same["comparison"]["same"], true);
+    assert_eq!(same["comparison"]["compared"], 4);
+    let name = "data/raw/NORDWIND_10-K_2023.txt";
+    let text = String::from_utf8(place.read(name)).unwrap();
+    place.write(name, text.replacen("</body>", "<p>One more paragraph.</p></body>", 1).as_bytes());
+    place.write("data/raw/EXTRA_10-K_2020.txt", &place.read("data/raw/OLDHARBOR_10-K_1996.txt"));
+    let bytes = place.read("data/raw/EXTRA_10-K_2020.txt");
+    place.write("data/raw/EXTRA_10-K_2020.txt", &[bytes.as_slice(), b"\n\n     And more.\n"].concat());
+    let answer = place.run(&["pipeline", "--run-name", "three", "--check-against", RUN_ID, "--json"]);
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    let json: Value = serde_json::from_str(&answer.stdout).unwrap();
+    let comparison = &json["comparison"];
+    assert_eq!(comparison["added"], serde_json::json!(["data/raw/EXTRA_10-K_2020.txt"]));
+    assert_eq!(comparison["missing"], serde_json::json!([]));
+    let changed = comparison["changed"].as_array().unwrap();
+    assert_eq!(changed.len(), 1);
+    assert_eq!((&changed[0]["path"], &changed[0]["stage"]), (&name.into(), &"parse".into()));
+    assert_eq!(changed[0]["why"], serde_json::json!(["the filing has other bytes"]));
+    let (code, message) = place.refused(&["pipeline", "--check-against", "nothing_like_it"]);
+    assert_eq!(code, 2, "{message}");
+    assert_eq!(place.runs().len(), 3, "nothing was done for a comparison that cannot be made");
+}
+
+#[test]
+fn texts_are_compared_with_gold() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline", "--run-name", "one"]);
+    let names = place.output_names();
+    let mut table = "file\tkind\twords\twords_raw\n".to_owned();
+    for (name, _) in common::samples() {
+        let stem = &name[..name.rfind('.').unwrap()];
+        let extracted = only(&names, &[stem, "_extracted_risks.json"]);
+        let value: Value = serde_json::from_slice(&place.read(extracted)).unwrap();
+        let text = value["text"].as_str().unwrap();
+        let words = text.split_whitespace().count();
+        let kind = if words == 0 { "absent" } else { "substantive" };
+        table += &format!("{name}\t{kind}\t{words}\t{words}\n");
+        place.write(&format!("gold/gold/{name}.txt"), text.as_bytes());
+    }
+    place.write("gold/ITEM1A.tsv", table.as_bytes());
+    let same = place.json(&["pipeline", "--check-against", "gold"]);
+    assert_eq!(same["comparison"]["same"], true, "{same:#}");
+    place.write(
+        "gold/gold/NORDWIND_10-K_2023.txt.txt",
+        b"Something that nobody ever wrote in any filing at all, as far as we know.",
+    );
+    let answer = place.run(&["pipeline", "--check-against", "gold"]);
+    assert_eq!(answer.code, 1);
+    assert!(
+        answer.stdout.contains("changed  NORDWIND_10-K_2023.txt  extract: another beginning"),
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
+fn the_summary_reports_the_quality_of_the_results() {
+    let Some(place) = Place::new() else { return };
+    let first = place.json(&["pipeline", "--run-name", "one"]);
+    let quality = &first["quality"];
+    let coverage = quality["coverage"].as_array().unwrap();
+    let sum: u64 = coverage
+        .iter()
+        .flat_map(|row| {
+            ["found", "by_reference", "not_required", "absent"].map(|name| row[name].as_u64().unwrap())
+        })
+        .sum();
+    assert_eq!(sum, 4, "{coverage:#?}");
+    assert!(coverage.iter().all(|row| row["year"].is_u64()), "{coverage:#?}");
+    assert!(quality["item_share"]["min"].as_f64().unwrap() > 0.5, "{quality:#}");
+    assert!(quality["confidence"]["median"].as_f64().unwrap() > 0.7, "{quality:#}");
+    // What was taken over says the same.
+    assert_eq!(place.json(&["pipeline", "--run-name", "two"])["quality"], *quality);
+}
+
+#[test]
+fn all_sections_of_a_filing_are_those_of_its_form() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline", "--sections", "all", "--stages", "extract"]);
+    let names = place.output_names();
+    let of = |stem: &str| names.iter().filter(|name| name.contains(&format!("/{stem}_"))).count();
+    // One parsed file, and one for each item: 23 of Form 10-K, 11 of Form 10-Q.
+    let counts: Vec<usize> = STEMS.iter().map(|stem| of(stem)).collect();
+    assert!(counts.iter().all(|count| *count == 24 || *count == 12), "{counts:?}");
+    let resumed = place.json(&["pipeline", "--resume"]);
+    assert_eq!(resumed["nothing_to_do"], true);
+}
+
 /// The rule by which an extracted Item 1A is held against the one read by hand: the first and last 45 letters are there, near
 /// the beginning and the end, and the words agree within 2 %.
 fn verdict(kind: &str, words_gold: usize, words_raw: usize, gold: &str, text: &str) -> Result<(), String> {

@@ -44,6 +44,10 @@ pub(crate) struct Pipeline {
     /// Stop when more than N filings, or N%, have failed.
     #[arg(long, value_name = "N|N%")]
     max_failures: Option<String>,
+    /// Compare the results with those of RUN (its run id, or one of its folders), or with the texts in a folder of gold
+    /// (`ITEM1A.tsv` and `gold/<file>.txt`). Exit code 1 where they differ.
+    #[arg(long, value_name = "RUN|FOLDER", conflicts_with = "dry_run")]
+    check_against: Option<String>,
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
@@ -66,6 +70,10 @@ impl Pipeline {
         }
         let workspace = workspace(surroundings)?;
         let existed = workspace.folder().is_dir();
+        // Said before the work, not after it, where there is nothing to compare with.
+        let base = self.check_against.as_ref();
+        let base =
+            base.map(|word| pipeline::find_base(&workspace, &surroundings.folder, word)).transpose()?;
         let bar = Bar::new(self.quiet || self.json);
         let summary = pipeline::pipeline(&workspace, &surroundings.clock, &request, &bar);
         if !existed && workspace.folder().is_dir() {
@@ -73,15 +81,30 @@ impl Pipeline {
         }
         let summary = summary?;
         output::warnings(&summary.notes);
+        let comparison = match (&base, &summary.run) {
+            (Some(base), Some(run)) => Some(pipeline::check_against(&workspace, run, base)?),
+            _ => None,
+        };
+        let differs = comparison.as_ref().is_some_and(|comparison| !comparison.is_same());
         if self.json {
-            output::json(&render::pipeline::json(&summary))?;
+            let mut json = render::pipeline::json(&summary);
+            if let Some(run) = summary.run.as_ref().filter(|_| !self.dry_run) {
+                json["quality"] = render::quality::json(&pipeline::quality_of(&workspace, run)?);
+            }
+            if let Some(comparison) = &comparison {
+                json["comparison"] = render::against::json(comparison);
+            }
+            output::json(&json)?;
         } else if !self.quiet || summary.has_failed() {
             // Seen from elsewhere, the workspace's paths are given whole.
             let here = surroundings.folder.canonicalize().is_ok_and(|folder| folder == workspace.root());
             let place = if here { String::new() } else { format!("{}/", workspace.root().display()) };
             output::answer(&render::pipeline::text(&summary, &surroundings.program(), &place))?;
         }
-        Ok(u8::from(summary.has_failed()))
+        if let Some(comparison) = comparison.as_ref().filter(|_| !self.json) {
+            output::answer(&render::against::text(comparison))?;
+        }
+        Ok(u8::from(summary.has_failed() || differs))
     }
 
     fn request(&self, surroundings: &Surroundings) -> Result<PipelineRequest> {

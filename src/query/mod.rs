@@ -8,6 +8,7 @@ pub mod filter;
 mod history;
 mod metrics;
 mod origin;
+pub mod quality;
 mod report;
 mod selector;
 mod staleness;

@@ -1,5 +1,6 @@
 //! A result value in, text or JSON out. Knows no terminal, clock or disk.
 
+pub mod against;
 pub mod diff;
 pub mod graph;
 pub mod import;
@@ -8,6 +9,7 @@ pub mod metrics;
 mod notes;
 pub mod pipeline;
 pub mod plot;
+pub mod quality;
 pub mod rerun;
 pub mod research;
 pub mod show;

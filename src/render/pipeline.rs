@@ -31,6 +31,11 @@ pub fn text(summary: &Summary, program: &str, place: &str) -> String {
         text.push_str("nothing is lost: the contents are kept, `lineage pipeline --resume` writes them\n");
     }
     left_out(summary, &mut text);
+    if let Some(example) = summary.doubtful.first() {
+        let sections = counted(summary.doubtful.len() as u64, "section", "sections");
+        let such = if summary.doubtful.len() == 1 { ":" } else { ", such as" };
+        let _ = writeln!(text, "doubtful {sections}{such} {example}; `metadata.extraction` in it says why");
+    }
     if let Some(stopped) = &summary.stopped {
         let _ = writeln!(text, "{stopped}; {} not tried", counted(summary.untried, "filing", "filings"));
     }
@@ -248,6 +253,7 @@ pub fn json(summary: &Summary) -> Value {
         "unwritten": summary.unwritten.iter().map(|(path, reason)| json!({
             "path": path.to_string(), "reason": reason,
         })).collect::<Vec<_>>(),
+        "doubtful": summary.doubtful.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "stopped": summary.stopped,
         "metrics": summary.metrics.iter().map(metric).collect::<serde_json::Map<String, Value>>(),
         "example": summary.example.as_ref().map(ToString::to_string),

@@ -43,14 +43,22 @@ impl<'a> Chain<'a> {
             PipelineStage::Parse => {
                 let parsed = self.parsed()?;
                 let form = form_metric(parsed.form_kind());
-                let metrics = vec![count("elements", parsed.elements_count()), count(form, 1)];
+                let mut metrics = vec![count("elements", parsed.elements_count()), count(form, 1)];
+                metrics.extend(parsed.facts().year().map(|year| count("fiscal_year", year as usize)));
+                metrics.push(share("item_share", parsed.coverage().share()));
                 Ok((parsed.to_json(), metrics))
             }
             PipelineStage::Extract => {
                 let extracted = self.extracted(section)?;
                 let words = extracted.text().split_whitespace().count();
                 let status = format!("sections_{}", extracted.status().name().replace('-', "_"));
-                Ok((extracted.to_json(), vec![count(&status, 1), count("extracted_words", words)]))
+                let mut metrics = vec![count(&status, 1), count("extracted_words", words)];
+                let extraction = extracted.extraction();
+                metrics.extend(extraction.confidence.map(|sure| share("confidence", sure.into())));
+                if extraction.is_doubtful() {
+                    metrics.push(count("sections_doubtful", 1));
+                }
+                Ok((extracted.to_json(), metrics))
             }
             PipelineStage::Clean => {
                 let cleaned = self.cleaned(section)?;
@@ -58,10 +66,17 @@ impl<'a> Chain<'a> {
                 Ok((cleaned.to_json(), vec![count("cleaned_words", words)]))
             }
             PipelineStage::Segment => {
-                let segmented: Segmented = filings::segment(self.cleaned(section)?);
+                let cleaned = self.cleaned(section)?;
+                let sketches = (!cleaned.text().is_empty())
+                    .then(|| (filings::fingerprint(cleaned.text()), filings::simhash(cleaned.text())));
+                let segmented: Segmented = filings::segment(cleaned);
                 let words = segmented.segments().iter().map(|segment| segment.word_count).sum();
-                let metrics =
+                let mut metrics =
                     vec![count("segments", segmented.segments().len()), count("segment_words", words)];
+                if let Some((fingerprint, simhash)) = sketches {
+                    metrics.push(count("text_fingerprint", fingerprint as usize));
+                    metrics.push(count("text_simhash", simhash as usize));
+                }
                 Ok((segmented.to_json(), metrics))
             }
         }
@@ -108,6 +123,14 @@ fn form_metric(form: FormKind) -> &'static str {
 pub fn form_of(metrics: &[(String, MetricValue)]) -> FormKind {
     let is_quarterly = metrics.iter().any(|(name, _)| name == form_metric(FormKind::Quarterly));
     if is_quarterly { FormKind::Quarterly } else { FormKind::Annual }
+}
+
+/// Counts that are of one filing alone: their sum over filings says nothing.
+pub const OF_ONE_FILING: [&str; 5] =
+    ["fiscal_year", "item_share", "confidence", "text_fingerprint", "text_simhash"];
+
+fn share(name: &str, share: f64) -> (String, MetricValue) {
+    (name.to_owned(), MetricValue::new(share).expect("a share is finite"))
 }
 
 fn count(name: &str, count: usize) -> (String, MetricValue) {

@@ -3,7 +3,9 @@
 //! The order on disk is what makes a kill at any point harmless: a stage's output is kept as a content, then its step is
 //! written to the journal, then the file is projected. What is recorded can always be projected again.
 
+mod against;
 mod chain;
+mod gold;
 mod inputs;
 mod metrics;
 mod reading;
@@ -15,12 +17,17 @@ mod stages;
 mod tally;
 mod work;
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::error::Result;
-use crate::ops::{Clock, Workspace};
+use crate::error::{Error, Result};
+use crate::model::{NodeId, Run, RunKind};
+use crate::ops::{Clock, Target, Workspace, locate};
 use crate::projection::names;
+use crate::query::quality::{Quality, quality, rows};
+use crate::query::{self, RunSelector};
 
+pub use against::{Change, Comparison};
 pub use inputs::FilingInput;
 pub use request::{FailuresMax, PipelineRequest, Progress, Resume};
 pub use stages::{Part, PipelineStage};
@@ -81,4 +88,63 @@ pub fn pipeline(
     summary.resumed = resumed.is_some();
     summary.settled = settled;
     Ok(summary)
+}
+
+/// What a run's results are compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// An earlier run.
+    Run(NodeId),
+    /// A folder of texts that people read.
+    Gold(PathBuf),
+}
+
+/// Finds what `word`, seen from `folder`, names: a run, or a folder of gold. Asked before a run starts, `@` is the latest one
+/// before it.
+///
+/// # Errors
+/// A request error where it names neither.
+pub fn find_base(workspace: &Workspace, folder: &Path, word: &str) -> Result<Base> {
+    let place = folder.join(word);
+    if gold::is_gold(&place) {
+        return Ok(Base::Gold(place));
+    }
+    let view = workspace.view()?;
+    let none = || {
+        Error::request(format!("`{}` is neither a run nor a folder of gold", word.escape_debug()))
+            .hint("give a run id, a run's folder, or a folder with `ITEM1A.tsv` and `gold/<file>.txt`")
+    };
+    let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else { return Err(none()) };
+    let found = view.snapshot.run(number)?.filter(|run| run.kind == RunKind::Pipeline);
+    found.map(|run| Base::Run(run.id)).ok_or_else(none)
+}
+
+/// Compares the results of `run` with `base`.
+///
+/// # Errors
+/// A request error where a run is compared with itself; a store error where a record or a kept content is damaged.
+pub fn check_against(workspace: &Workspace, run: &Run, base: &Base) -> Result<Comparison> {
+    let view = workspace.view()?;
+    let read = |id: NodeId| {
+        let number = query::find_run(&view.snapshot, &RunSelector::Tail(id.hex()))?;
+        let found = query::run_view(&view.snapshot, number)?;
+        found.ok_or_else(|| Error::request("the start of this run is not recorded here"))
+    };
+    let now = read(run.id)?;
+    match base {
+        Base::Gold(folder) => gold::compare(workspace, &view.snapshot, &now, folder),
+        Base::Run(id) if *id == run.id => Err(Error::request("a run is always the same as itself")
+            .hint("give an earlier run; `lineage log` lists them")),
+        Base::Run(id) => against::compare(&view.snapshot, &read(*id)?, &now),
+    }
+}
+
+/// Reads what is recorded of the quality of a run's results.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn quality_of(workspace: &Workspace, run: &Run) -> Result<Quality> {
+    let view = workspace.view()?;
+    let number = query::find_run(&view.snapshot, &RunSelector::Tail(run.id.hex()))?;
+    Ok(quality(&rows(&view.snapshot, number)?))
 }

@@ -85,7 +85,7 @@ impl Prior {
 }
 
 /// Returns the stem and part that a recorded step was about.
-fn part_of(step: &Step) -> Option<(String, Part)> {
+pub fn part_of(step: &Step) -> Option<(String, Part)> {
     let stage = PipelineStage::from_name(&step.name).ok()?;
     let section = match parameter(step, "section") {
         Some(text) => Some(text.parse().ok()?),

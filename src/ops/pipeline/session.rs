@@ -257,6 +257,7 @@ impl<'a> Session<'a> {
             folders,
             metrics: self.tally.run_metrics(),
             example: self.tally.example(),
+            doubtful: self.tally.doubtful(),
             stopped: self.stopped,
             notes: self.notes,
             run,

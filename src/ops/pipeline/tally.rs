@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Artifact, ArtifactPath, Digest, MetricValue, Run};
+use crate::ops::pipeline::chain::OF_ONE_FILING;
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 use crate::ops::pipeline::work::{Done, FilingOutcome};
 use crate::projection::names::OutputFolder;
@@ -78,6 +79,8 @@ pub struct Summary {
     pub metrics: Vec<(String, MetricValue)>,
     /// An output to look at first: the last stage of the first filing that has text in it.
     pub example: Option<ArtifactPath>,
+    /// Extracted files of sections whose place is doubtful.
+    pub doubtful: Vec<ArtifactPath>,
     /// Why the run stopped before its end.
     pub stopped: Option<String>,
     /// What is worth knowing and no failure.
@@ -204,7 +207,8 @@ impl Tally {
         for ((stem, part), entry) in &self.outputs {
             if part.stage.folder() == folder {
                 stems.insert(stem);
-                for (name, value) in &entry.metrics {
+                let counts = entry.metrics.iter().filter(|(name, _)| !OF_ONE_FILING.contains(&name.as_str()));
+                for (name, value) in counts {
                     *sums.entry(name.clone()).or_default() += value.get();
                 }
             }
@@ -225,6 +229,12 @@ impl Tally {
         all.extend(number(self.filings() as usize).map(|count| ("filings".to_owned(), count)));
         all.extend(number(self.failures.len()).map(|count| ("filings_failed".to_owned(), count)));
         all.into_iter().collect()
+    }
+
+    /// Returns the outputs of sections whose place is doubtful.
+    pub fn doubtful(&self) -> Vec<ArtifactPath> {
+        let is_doubtful = |entry: &&Entry| entry.metrics.iter().any(|(name, _)| name == "sections_doubtful");
+        self.outputs.values().filter(is_doubtful).map(|entry| entry.output.path.clone()).collect()
     }
 
     /// Returns the output to look at first.
