@@ -78,6 +78,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("htmlize", &["filings"]),
     ("encoding_rs", &["filings"]),
     ("sentencize", &["filings"]),
+    ("semver", &["model"]),
     ("uuid", &["model", "disk"]),
     ("chrono", &["model", "cli"]),
     ("libc", &["capture", "digests"]),

@@ -1,7 +1,8 @@
 //! Facts: immutable statements as recorded. A store is a set of them.
 
 use crate::model::{
-    Metric, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, SaidParameters, Step,
+    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, SaidParameters,
+    Step,
 };
 
 /// One immutable statement.
@@ -17,8 +18,10 @@ pub enum Fact {
     Metrics(Vec<Metric>),
     /// A model version was registered.
     ModelRegistered(ModelVersion),
-    /// A model version was moved to a stage.
+    /// Something became of a model version.
     ModelChanged(ModelChange),
+    /// A name was given to a version of a model, or taken away.
+    ModelNamed(ModelAlias),
     /// A research document was read.
     NoteRead(Note),
     /// A run was told parameters after its start.

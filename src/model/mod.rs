@@ -14,6 +14,7 @@ mod remark;
 mod run;
 mod step;
 mod time;
+mod version;
 
 pub use artifact::{Artifact, Evidence, Generated, Role, Used};
 pub use code::{ChangeKind, ChangedFile, CodeState, Submodule};
@@ -21,7 +22,10 @@ pub use digest::Digest;
 pub use fact::Fact;
 pub use id::{NodeId, RunId};
 pub use metric::{Metric, MetricValue};
-pub use models::{ModelChange, ModelVersion, NamedArtifact, Stage};
+pub use models::{
+    ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, Stage, check_alias,
+    check_model_name,
+};
 pub use note::{Finding, Note, NoteGone, NoteSummary, Reference, ReferenceSort};
 pub use parameter::{Parameter, SaidParameters, check_parameters, replace_parameters};
 pub use path::ArtifactPath;
@@ -30,3 +34,5 @@ pub use remark::{CaptureLevel, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line};
 pub use step::{Step, StepStatus};
 pub use time::Timestamp;
+pub use version::check_version;
+pub(crate) use version::version_key;

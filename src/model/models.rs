@@ -1,6 +1,47 @@
 //! Model versions: registered results, and what becomes of them.
 
-use crate::model::{Artifact, NodeId, Parameter, Timestamp};
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::model::{Artifact, MetricValue, NodeId, Parameter, Timestamp};
+
+/// The longest name of a model or an alias, in bytes.
+const NAME_MAX_BYTES: usize = 120;
+
+/// Checks the name of a model as it is taken from a user; it becomes the name of a folder.
+///
+/// # Errors
+/// A request error where it is empty, too long, begins with `.` or `-`, or holds anything but letters, digits and `_ - . + =`.
+pub fn check_model_name(name: &str) -> Result<()> {
+    check_name(name, "a model")
+}
+
+/// Checks a name for a version of a model.
+///
+/// # Errors
+/// A request error where [`check_model_name`] would refuse it, and where it means something else: a version, a stage, or
+/// `latest`.
+pub fn check_alias(alias: &str) -> Result<()> {
+    check_name(alias, "a version")?;
+    let is_stage = Stage::ALL.iter().any(|stage| stage.as_str() == alias);
+    if alias == "latest" || is_stage || crate::model::check_version(alias).is_ok() {
+        return Err(Error::request(format!("`{alias}` cannot be an alias: it means something already"))
+            .hint("an alias is neither a version nor a stage nor `latest`; take a name such as `champion`"));
+    }
+    Ok(())
+}
+
+fn check_name(name: &str, of: &str) -> Result<()> {
+    let right = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '=');
+    let fits = !name.is_empty() && name.len() <= NAME_MAX_BYTES && !name.starts_with(['.', '-']);
+    if fits && name.chars().all(right) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(NAME_MAX_BYTES).collect();
+    Err(Error::request(format!("`{}` cannot be the name of {of}", shown.escape_debug())).hint(format!(
+        "names are made of letters, digits and `_ - . + =`, begin with none of `. -`, and have at most {NAME_MAX_BYTES} bytes"
+    )))
+}
 
 /// A registered result: name, version, run and files. It is never replaced; what changes is said by [`ModelChange`]s.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,16 +54,44 @@ pub struct ModelVersion {
     pub version: String,
     /// The run that trained it.
     pub run: Option<NodeId>,
-    /// When it was registered.
+    /// When the model was made, as its entry says.
     pub created_at: Timestamp,
+    /// When it was registered; decides which of two registrations of one version counts.
+    pub registered_at: Timestamp,
+    /// Who registered it.
+    pub by: String,
+    /// The stage it was registered in.
+    pub stage: Stage,
     /// What it is, in a sentence.
     pub description: String,
-    /// Further fields of the entry, by name, each as JSON text.
-    pub fields: Vec<Parameter>,
+    /// What sort of model it is.
+    pub model_type: Option<String>,
+    /// The model it was made from.
+    pub base_model: Option<String>,
+    /// How it was trained, as JSON text.
+    pub training_config: Option<String>,
+    /// What it was trained on, as JSON text.
+    pub dataset_info: Option<String>,
+    /// The version whose place it was made to take.
+    pub promoted_from: Option<String>,
+    /// Remarks.
+    pub notes: Option<String>,
+    /// The commit of the code that trained it.
+    pub git_sha: Option<String>,
+    /// Whether tracked files differed from that commit.
+    pub git_dirty: bool,
+    /// The branch.
+    pub branch: Option<String>,
+    /// Its metrics, by name.
+    pub metrics: Vec<(String, MetricValue)>,
+    /// What it was trained on, where that was said rather than recorded.
+    pub inputs: Vec<Artifact>,
     /// Its files, each under the name it has for the model (`model`, `tokenizer`).
     pub artifacts: Vec<NamedArtifact>,
     /// Words to find it by.
     pub tags: Vec<Parameter>,
+    /// Further fields of the entry, by name, each as JSON text.
+    pub fields: Vec<Parameter>,
 }
 
 /// A file of a model version.
@@ -62,21 +131,102 @@ impl Stage {
     }
 }
 
-/// A model version was moved to a stage.
+impl FromStr for Stage {
+    type Err = Error;
+
+    /// Reads the word for a stage.
+    ///
+    /// # Errors
+    /// A request error where it is none.
+    fn from_str(text: &str) -> Result<Self> {
+        Stage::ALL.into_iter().find(|stage| stage.as_str() == text).ok_or_else(|| {
+            let shown: String = text.chars().take(NAME_MAX_BYTES).collect();
+            Error::request(format!("`{}` is no stage", shown.escape_debug()))
+                .hint("stages are development, staging, production and archived")
+        })
+    }
+}
+
+/// Something became of a model version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelChange {
     /// Its key.
     pub id: NodeId,
     /// The model version.
     pub model: NodeId,
-    /// Where it stands since then.
-    pub stage: Stage,
-    /// The version that left `stage` by the same fact.
-    pub displaced: Option<NodeId>,
+    /// The model's name; empty where an older program wrote this down.
+    pub name: String,
     /// When.
     pub at: Timestamp,
     /// Who did it.
     pub by: String,
     /// Why.
     pub reason: Option<String>,
+    /// What.
+    pub act: ModelAct,
+}
+
+/// What became of a model version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelAct {
+    /// It was moved to a stage.
+    Staged {
+        /// Where it stands since then.
+        stage: Stage,
+        /// The version that left `stage` by the same fact, as far as its writer knew.
+        displaced: Option<NodeId>,
+    },
+    /// It was described anew.
+    Edited(ModelEdit),
+    /// It was withdrawn: it can be used no more, and stays in history and lineage.
+    Deleted,
+}
+
+/// A new description of a model version; what is `None` or empty stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelEdit {
+    /// What it is, in a sentence.
+    pub description: Option<String>,
+    /// Remarks.
+    pub notes: Option<String>,
+    /// Tags that it has since then.
+    pub tags_set: Vec<Parameter>,
+    /// Names of tags that it has no more.
+    pub tags_removed: Vec<String>,
+}
+
+/// A name was given to a version of a model, or taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelAlias {
+    /// Its key.
+    pub id: NodeId,
+    /// The model's name.
+    pub name: String,
+    /// The name for the version: `champion`.
+    pub alias: String,
+    /// The version it names since then; `None` where it names none.
+    pub model: Option<NodeId>,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_refused() {
+        for name in ["risk_classifier", "bert-base.v2", "größe"] {
+            check_model_name(name).unwrap();
+            check_alias(name).unwrap();
+        }
+        for name in ["", ".", "../x", "a/b", "a\\b", "a b", "a@1", "a\n", "-x", "a\0", &"x".repeat(121)] {
+            assert_eq!(check_model_name(name).unwrap_err().kind().exit_code(), 2, "{name}");
+        }
+        for alias in ["latest", "production", "archived", "1.2.0"] {
+            assert!(check_alias(alias).unwrap_err().message().contains("means something"), "{alias}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod notes;
 pub mod pipeline;
 mod recording;
+pub mod registry;
 pub mod rerun;
 pub mod research;
 pub mod run;

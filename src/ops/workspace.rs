@@ -79,6 +79,9 @@ impl Pending {
             }
             Fact::ParametersSaid(said) => said.at,
             Fact::Remarked(remarks) => remarks.at,
+            Fact::ModelRegistered(model) => model.registered_at,
+            Fact::ModelChanged(change) => change.at,
+            Fact::ModelNamed(alias) => alias.at,
             _ => return,
         };
         self.latest = self.latest.max(latest);
@@ -223,7 +226,8 @@ impl Workspace {
         }
     }
 
-    fn lacks_nothing(&self, snapshot: &Snapshot) -> Result<bool> {
+    /// Returns true where a state of the store holds all that is recorded.
+    pub(crate) fn lacks_nothing(&self, snapshot: &Snapshot) -> Result<bool> {
         let listing = journal::list(&self.journal(), &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
         Ok(Store::lacking(Some(snapshot), &listing)?.is_empty())
     }

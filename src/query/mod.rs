@@ -9,6 +9,7 @@ mod history;
 mod metrics;
 mod origin;
 pub mod quality;
+pub mod registry;
 mod report;
 mod selector;
 mod staleness;

@@ -7,8 +7,8 @@ use redb::{ReadableTable, WriteTransaction};
 use crate::error::Result;
 use crate::journal;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, ModelChange, ModelVersion, NodeId,
-    Note, NoteGone, Role, Run, Step, Timestamp, Used,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, ModelAct, ModelAlias, ModelChange,
+    ModelVersion, NodeId, Note, NoteGone, Role, Run, Stage, Step, Timestamp, Used, version_key,
 };
 use crate::store::numbers::Numbers;
 use crate::store::rows::Pending;
@@ -61,6 +61,7 @@ impl<'t> Batch<'t> {
             Fact::Metrics(points) => points.iter().try_for_each(|point| self.add_metric(point)),
             Fact::ModelRegistered(model) => self.add_model(model),
             Fact::ModelChanged(change) => self.add_model_change(change),
+            Fact::ModelNamed(alias) => self.add_model_alias(alias),
             Fact::NoteRead(note) => self.add_note(note),
             Fact::ParametersSaid(ref said) => {
                 let (place, record) = self.said_of(said.run, said.at, &fact)?;
@@ -320,18 +321,36 @@ impl<'t> Batch<'t> {
     }
 
     fn add_model(&mut self, model: ModelVersion) -> Result<()> {
-        self.numbers.note_time(model.created_at);
+        self.numbers.note_time(model.registered_at);
         let id = model.id.as_u128().to_be_bytes();
         for held in &model.artifacts {
             let artifact = self.numbers.artifact_no(&held.artifact, &mut self.pending)?;
             self.pending.model_artifacts.add(&[&artifact.to_bytes(), &id]);
         }
-        let mut name = format!("{}\0{}\0", model.name, model.version).into_bytes();
+        for input in &model.inputs {
+            let artifact = self.numbers.artifact_no(input, &mut self.pending)?;
+            self.pending.model_inputs.add(&[&artifact.to_bytes(), &id]);
+        }
+        for (name, value) in &model.metrics {
+            let (name, value, at) = (name.clone(), *value, model.registered_at);
+            self.add_metric(&Metric { owner: model.id, name, step: 0, at, value })?;
+        }
+        if let Some(run) = model.run {
+            self.pending.model_runs.add(&[&run.as_u128().to_be_bytes(), &id]);
+        }
+        let mut name = model.name.clone().into_bytes();
+        name.push(0);
+        let promoted = [&name, &time_bytes(model.registered_at.micros())[..]].concat();
+        name.extend_from_slice(&version_key(&model.version));
         name.extend_from_slice(&id);
         self.pending.model_names.put(name, Vec::new());
+        let in_production = model.stage == Stage::Production;
         let bytes = journal::encode(&Fact::ModelRegistered(model))?;
-        let place = key(&[&id, front(&bytes).as_slice()]);
-        self.pending.models.put(place, seal(bytes));
+        let front = front(&bytes);
+        if in_production {
+            self.pending.model_promotions.put([&promoted[..], &front, &id].concat(), Vec::new());
+        }
+        self.pending.models.put(key(&[&id, &front]), seal(bytes));
         Ok(())
     }
 
@@ -339,9 +358,24 @@ impl<'t> Batch<'t> {
         self.numbers.note_time(change.at);
         let model = change.model.as_u128().to_be_bytes();
         let at = time_bytes(change.at.micros());
+        let promoted = matches!(change.act, ModelAct::Staged { stage: Stage::Production, .. })
+            .then(|| [change.name.as_bytes(), &[0], &at].concat());
         let bytes = journal::encode(&Fact::ModelChanged(change))?;
-        let place = key(&[&model, &at, front(&bytes).as_slice()]);
-        self.pending.model_changes.put(place, seal(bytes));
+        let front = front(&bytes);
+        if let Some(promoted) = promoted {
+            self.pending.model_promotions.put([&promoted[..], &front, &model].concat(), Vec::new());
+        }
+        self.pending.model_changes.put(key(&[&model, &at, &front]), seal(bytes));
+        Ok(())
+    }
+
+    fn add_model_alias(&mut self, alias: ModelAlias) -> Result<()> {
+        self.numbers.note_time(alias.at);
+        let place = [alias.name.as_bytes(), &[0], alias.alias.as_bytes(), &[0]].concat();
+        let at = time_bytes(alias.at.micros());
+        let bytes = journal::encode(&Fact::ModelNamed(alias))?;
+        let place = [&place[..], &at, &front(&bytes)].concat();
+        self.pending.model_aliases.put(place, seal(bytes));
         Ok(())
     }
 

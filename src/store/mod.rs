@@ -6,6 +6,7 @@ mod apply;
 mod batch;
 mod feed;
 mod files;
+mod models;
 mod notes;
 mod numbers;
 mod reading;
@@ -26,6 +27,8 @@ use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase};
 use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Unreadable};
+pub use models::ChangeOrder;
+pub use reading::Order;
 pub use search::MetricNo;
 pub use snapshot::{ArtifactNo, Edge, Edges, PathNo, RunNo, Snapshot, StepNo};
 pub use summary::{MetricEnd, MetricSummary, OrderedBy};

@@ -44,6 +44,29 @@ impl<K: redb::Key + 'static> Reading<K> {
 }
 
 impl Reading<Bytes> {
+    /// Calls `visit` on each row from `first` on and before `end`, in the order wanted, until it breaks.
+    pub fn scan_names_between(
+        &self,
+        first: &[u8],
+        end: &[u8],
+        order: Order,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Some(table) = &self.0 else { return Ok(()) };
+        if first >= end {
+            return Ok(());
+        }
+        let mut rows = table.range::<&[u8]>(first..end).map_err(broken)?;
+        loop {
+            let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
+            let Some(row) = row else { return Ok(()) };
+            let (place, value) = row.map_err(broken)?;
+            if visit(place.value(), value.value())?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Calls `visit` on each row from `first` on until it breaks.
     pub fn scan_names(
         &self,
@@ -86,9 +109,11 @@ impl Reading<Bytes> {
 }
 
 /// Which way a range is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// From the first row to the last.
     Rising,
+    /// From the last row to the first.
     Falling,
 }
 

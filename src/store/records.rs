@@ -1,14 +1,14 @@
-//! Reading what is no graph: metrics, model versions, notes; and every fact there is.
+//! Reading what is no graph: metrics and notes; and every fact there is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::error::Result;
-use crate::model::{Fact, Metric, MetricValue, ModelChange, ModelVersion, NodeId, Timestamp};
+use crate::model::{Fact, Metric, MetricValue, NodeId, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::Order;
 use crate::store::schema::{self, number_of, time_of};
-use crate::store::snapshot::{ArtifactNo, GO_ON, RunNo, Snapshot, StepNo, record};
+use crate::store::snapshot::{GO_ON, RunNo, Snapshot, StepNo, record};
 
 impl Snapshot {
     /// Returns the points of metrics of a run or model version, by name, step and time.
@@ -51,68 +51,6 @@ impl Snapshot {
         text.ok_or_else(|| damaged("metric name"))
     }
 
-    /// Returns every model version, each once.
-    pub fn models(&self) -> Result<Vec<ModelVersion>> {
-        self.models_from(&[])
-    }
-
-    /// Returns a model version.
-    pub fn model(&self, id: NodeId) -> Result<Option<ModelVersion>> {
-        Ok(self.models_from(&id.as_u128().to_be_bytes())?.pop())
-    }
-
-    fn models_from(&self, front: &[u8]) -> Result<Vec<ModelVersion>> {
-        let mut models: Vec<ModelVersion> = Vec::new();
-        self.models.scan_front(front, Order::Rising, |_, bytes| {
-            let Fact::ModelRegistered(model) = record(bytes)? else {
-                return Err(damaged("model"));
-            };
-            // Of two statements on one version the same one counts in every store: that with the greater digest, the last.
-            if models.last().is_some_and(|last| last.id == model.id) {
-                models.pop();
-            }
-            models.push(model);
-            Ok(GO_ON)
-        })?;
-        Ok(models)
-    }
-
-    /// Returns the changes of a model version, in the order of time.
-    pub fn model_changes(&self, model: NodeId) -> Result<Vec<ModelChange>> {
-        self.model_changes_from(&model.as_u128().to_be_bytes())
-    }
-
-    fn model_changes_from(&self, front: &[u8]) -> Result<Vec<ModelChange>> {
-        let mut changes = Vec::new();
-        self.model_changes.scan_front(front, Order::Rising, |_, bytes| {
-            let Fact::ModelChanged(change) = record(bytes)? else {
-                return Err(damaged("model change"));
-            };
-            changes.push(change);
-            Ok(GO_ON)
-        })?;
-        Ok(changes)
-    }
-
-    /// Returns the keys of the model versions that hold an artifact.
-    pub fn models_with(&self, artifact: ArtifactNo) -> Result<Vec<NodeId>> {
-        let mut models = Vec::new();
-        self.model_artifacts.scan_front(&artifact.to_bytes(), Order::Rising, |place, _| {
-            models.push(node_of(&place[8..]));
-            Ok(GO_ON)
-        })?;
-        // Of two statements on one version, the one that does not count may be the one that names the file.
-        let this = self.artifact(artifact)?;
-        let mut found = Vec::with_capacity(models.len());
-        for id in models {
-            let model = self.model(id)?.ok_or_else(|| damaged("model"))?;
-            if model.artifacts.iter().any(|held| held.artifact == this) {
-                found.push(id);
-            }
-        }
-        Ok(found)
-    }
-
     /// Calls `visit` with every fact, in an order that is the same in every store with the same facts. Where two facts cannot
     /// both be, with the one that counts; points of metrics are gathered by owner.
     ///
@@ -145,6 +83,9 @@ impl Snapshot {
         }
         for change in self.model_changes_from(&[])? {
             visit(Fact::ModelChanged(change))?;
+        }
+        for alias in self.model_aliases()? {
+            visit(Fact::ModelNamed(alias))?;
         }
         let points = self.metrics_from(&[])?;
         for of_owner in points.chunk_by(|a, b| a.owner == b.owner) {

@@ -159,7 +159,11 @@ pending!(
     models: Rows<24, Record> => MODELS,
     model_names: NamedRecords => MODEL_NAMES,
     model_changes: Rows<32, Record> => MODEL_CHANGES,
+    model_promotions: NamedRecords => MODEL_PROMOTIONS,
+    model_aliases: NamedRecords => MODEL_ALIASES,
     model_artifacts: Rows<24, Nothing> => MODEL_ARTIFACTS,
+    model_inputs: Rows<24, Nothing> => MODEL_INPUTS,
+    model_runs: Rows<32, Nothing> => MODEL_RUNS,
     notes: NamedRecords => NOTES,
     note_references: NamedRecords => NOTE_REFERENCES,
 );

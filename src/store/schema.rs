@@ -11,7 +11,7 @@ use redb::TableDefinition;
 use crate::model::ReferenceSort;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 4;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -92,12 +92,20 @@ pub(crate) const METRIC_NAME_TEXTS: Table<Key<8>, Bytes> = TableDefinition::new(
 
 /// node id | digest of the fact -> the fact that a model version was registered.
 pub(crate) const MODELS: Table<Key<24>, Bytes> = TableDefinition::new("models");
-/// name, NUL, version, NUL, node id.
+/// name, NUL, version so that byte order is precedence, node id: the versions of a model.
 pub(crate) const MODEL_NAMES: Table<Bytes, Bytes> = TableDefinition::new("model_names");
-/// model version | time | digest of the fact -> the fact of a change of stage.
+/// model version | time | digest of the fact -> the fact of a change.
 pub(crate) const MODEL_CHANGES: Table<Key<32>, Bytes> = TableDefinition::new("model_changes");
+/// name, NUL, time, digest of the fact, model version: who was put into production, by registration or change.
+pub(crate) const MODEL_PROMOTIONS: Table<Bytes, Bytes> = TableDefinition::new("model_promotions");
+/// name, NUL, alias, NUL, time, digest of the fact -> the fact that it was given or taken away.
+pub(crate) const MODEL_ALIASES: Table<Bytes, Bytes> = TableDefinition::new("model_aliases");
 /// artifact | model version: which model versions hold a file.
 pub(crate) const MODEL_ARTIFACTS: Table<Key<24>, Bytes> = TableDefinition::new("model_artifacts");
+/// artifact | model version: which model versions are said to have learned from a file.
+pub(crate) const MODEL_INPUTS: Table<Key<24>, Bytes> = TableDefinition::new("model_inputs");
+/// node id of the run | model version: which model versions a run trained.
+pub(crate) const MODEL_RUNS: Table<Key<32>, Bytes> = TableDefinition::new("model_runs");
 
 /// path, NUL, time, digest of the fact -> the fact that a note was read, or found gone.
 pub(crate) const NOTES: Table<Bytes, Bytes> = TableDefinition::new("notes");

@@ -205,7 +205,12 @@ tables!(
     metric_order: Key<33> => METRIC_ORDER,
     models: Key<24> => MODELS,
     model_changes: Key<32> => MODEL_CHANGES,
+    model_names: Bytes => MODEL_NAMES,
+    model_promotions: Bytes => MODEL_PROMOTIONS,
+    model_aliases: Bytes => MODEL_ALIASES,
     model_artifacts: Key<24> => MODEL_ARTIFACTS,
+    model_inputs: Key<24> => MODEL_INPUTS,
+    model_runs: Key<32> => MODEL_RUNS,
     notes: Bytes => NOTES,
     note_references: Bytes => NOTE_REFERENCES,
 );

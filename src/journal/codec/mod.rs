@@ -3,6 +3,7 @@
 //! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
 //! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
 
+mod models_v2;
 mod note_v2;
 mod of_runs;
 mod v1;
@@ -14,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal::frame::PAYLOAD_MAX_BYTES;
 use crate::model::{ArtifactPath, Fact, Metric};
 
+use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
 use of_runs::{RemarksV1, RunV2, SaidParametersV1};
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
@@ -47,6 +49,7 @@ const MODEL_CHANGE: u8 = 6;
 const NOTE: u8 = 7;
 const SAID_PARAMETERS: u8 = 8;
 const REMARKS: u8 = 9;
+const MODEL_ALIAS: u8 = 10;
 const NOTE_GONE: u8 = 15;
 
 /// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
@@ -78,28 +81,29 @@ pub fn decode(bytes: &[u8]) -> Result<Fact> {
     })
 }
 
-/// Encodes a fact as its kind, the oldest version of that kind that can hold it, so that older programs read what they can,
-/// and the payload.
+/// Encodes a fact as its kind, a version of that kind, and the payload. The version of a run is the oldest that can hold it, so
+/// that older programs read what they can.
 pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
-    let (kind, payload) = match fact {
+    let (kind, version, payload) = match fact {
         Fact::RunStarted(run) => match run.rerun_of {
-            None => (RUN, bytes_of(&RunV1::from(run))?),
-            Some(rerun_of) => return Ok((RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?)),
+            None => (RUN, 1, bytes_of(&RunV1::from(run))?),
+            Some(rerun_of) => (RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?),
         },
-        Fact::RunOutcome(outcome) => (OUTCOME, bytes_of(&OutcomeV1::from(outcome))?),
-        Fact::StepDone(step) => (STEP, bytes_of(&StepV1::from(step))?),
+        Fact::RunOutcome(outcome) => (OUTCOME, 1, bytes_of(&OutcomeV1::from(outcome))?),
+        Fact::StepDone(step) => (STEP, 1, bytes_of(&StepV1::from(step))?),
         Fact::Metrics(points) => {
-            (METRICS, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
+            (METRICS, 1, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
         }
-        Fact::ModelRegistered(model) => (MODEL, bytes_of(&ModelV1::from(model))?),
-        Fact::ModelChanged(change) => (MODEL_CHANGE, bytes_of(&ModelChangeV1::from(change))?),
-        Fact::NoteRead(note) if note_v2::is_of_v1(note) => (NOTE, bytes_of(&NoteV1::from(note))?),
-        Fact::NoteRead(note) => return Ok((NOTE, 2, bytes_of(&NoteV2::from(note))?)),
-        Fact::ParametersSaid(said) => (SAID_PARAMETERS, bytes_of(&SaidParametersV1::from(said))?),
-        Fact::Remarked(remarks) => (REMARKS, bytes_of(&RemarksV1::from(remarks))?),
-        Fact::NoteGone(gone) => (NOTE_GONE, bytes_of(&NoteGoneV1::from(gone))?),
+        Fact::ModelRegistered(model) => (MODEL, 2, bytes_of(&ModelV2::from(model))?),
+        Fact::ModelChanged(change) => (MODEL_CHANGE, 2, bytes_of(&ModelChangeV2::from(change))?),
+        Fact::ModelNamed(alias) => (MODEL_ALIAS, 1, bytes_of(&AliasV1::from(alias))?),
+        Fact::NoteRead(note) if note_v2::is_of_v1(note) => (NOTE, 1, bytes_of(&NoteV1::from(note))?),
+        Fact::NoteRead(note) => (NOTE, 2, bytes_of(&NoteV2::from(note))?),
+        Fact::ParametersSaid(said) => (SAID_PARAMETERS, 1, bytes_of(&SaidParametersV1::from(said))?),
+        Fact::Remarked(remarks) => (REMARKS, 1, bytes_of(&RemarksV1::from(remarks))?),
+        Fact::NoteGone(gone) => (NOTE_GONE, 1, bytes_of(&NoteGoneV1::from(gone))?),
     };
-    Ok((kind, 1, payload))
+    Ok((kind, version, payload))
 }
 
 /// Decodes a payload of a kind and version.
@@ -114,7 +118,10 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
             Ok(Fact::Metrics(points.into_iter().map(Metric::try_from).collect::<Result<_, Fault>>()?))
         }
         (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
+        (MODEL, 2) => Ok(Fact::ModelRegistered(value_of::<ModelV2>(payload)?.try_into()?)),
         (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
+        (MODEL_CHANGE, 2) => Ok(Fact::ModelChanged(value_of::<ModelChangeV2>(payload)?.try_into()?)),
+        (MODEL_ALIAS, 1) => Ok(Fact::ModelNamed(value_of::<AliasV1>(payload)?.try_into()?)),
         (NOTE, 2) => Ok(Fact::NoteRead(value_of::<NoteV2>(payload)?.try_into()?)),
         (NOTE_GONE, 1) => Ok(Fact::NoteGone(value_of::<NoteGoneV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
@@ -156,4 +163,9 @@ fn code_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
 
 fn path(bytes: Vec<u8>) -> Result<ArtifactPath, Fault> {
     ArtifactPath::from_bytes(bytes).map_err(|error| Fault::Damaged(error.to_string()))
+}
+
+/// Takes a name that keys of the store are made of: NUL parts them.
+fn name(text: String) -> Result<String, Fault> {
+    if text.contains('\0') { Err(Fault::Damaged("a name holds NUL".to_owned())) } else { Ok(text) }
 }

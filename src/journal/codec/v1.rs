@@ -2,10 +2,10 @@
 
 use bincode::{Decode, Encode};
 
-use super::{Fault, by_code, code_of, path};
+use super::{Fault, by_code, code_of, name, path};
 use crate::error::Error;
 use crate::model::{
-    Artifact, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Generated, Metric, MetricValue,
+    Artifact, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Generated, Metric, MetricValue, ModelAct,
     ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteSummary, Reference, ReferenceSort, Role, Run,
     RunKind, RunOutcome, RunStatus, Stage, Step, StepStatus, Submodule, Timestamp, Used,
 };
@@ -434,59 +434,44 @@ impl TryFrom<PointV1> for Metric {
     }
 }
 
-impl From<&ModelVersion> for ModelV1 {
-    fn from(model: &ModelVersion) -> Self {
-        ModelV1 {
-            id: model.id.as_u128(),
-            name: model.name.clone(),
-            version: model.version.clone(),
-            run: model.run.map(NodeId::as_u128),
-            created_at_us: model.created_at.micros(),
-            description: model.description.clone(),
-            fields: model.fields.clone(),
-            artifacts: model
-                .artifacts
-                .iter()
-                .map(|a| (a.name.clone(), ArtifactV1::from(&a.artifact)))
-                .collect(),
-            tags: model.tags.clone(),
-        }
-    }
-}
-
 impl TryFrom<ModelV1> for ModelVersion {
     type Error = Fault;
 
     fn try_from(model: ModelV1) -> Result<Self, Fault> {
-        let named = |(name, artifact): (String, ArtifactV1)| {
-            Ok(NamedArtifact { name, artifact: artifact.try_into()? })
-        };
+        let created_at = Timestamp::from_micros(model.created_at_us);
         Ok(ModelVersion {
             id: NodeId::from_u128(model.id),
-            name: model.name,
-            version: model.version,
+            name: name(model.name)?,
+            version: name(model.version)?,
             run: model.run.map(NodeId::from_u128),
-            created_at: Timestamp::from_micros(model.created_at_us),
+            created_at,
+            registered_at: created_at,
+            by: String::new(),
+            stage: Stage::Development,
             description: model.description,
-            fields: model.fields,
-            artifacts: model.artifacts.into_iter().map(named).collect::<Result<_, Fault>>()?,
+            model_type: None,
+            base_model: None,
+            training_config: None,
+            dataset_info: None,
+            promoted_from: None,
+            notes: None,
+            git_sha: None,
+            git_dirty: false,
+            branch: None,
+            metrics: Vec::new(),
+            inputs: Vec::new(),
+            artifacts: named_artifacts(model.artifacts)?,
             tags: model.tags,
+            fields: model.fields,
         })
     }
 }
 
-impl From<&ModelChange> for ModelChangeV1 {
-    fn from(change: &ModelChange) -> Self {
-        ModelChangeV1 {
-            id: change.id.as_u128(),
-            model: change.model.as_u128(),
-            stage: code_of(&Stage::ALL, &change.stage),
-            displaced: change.displaced.map(NodeId::as_u128),
-            at_us: change.at.micros(),
-            by: change.by.clone(),
-            reason: change.reason.clone(),
-        }
-    }
+/// Puts the files of a model version together.
+pub(super) fn named_artifacts(artifacts: Vec<(String, ArtifactV1)>) -> Result<Vec<NamedArtifact>, Fault> {
+    let named =
+        |(name, artifact): (String, ArtifactV1)| Ok(NamedArtifact { name, artifact: artifact.try_into()? });
+    artifacts.into_iter().map(named).collect()
 }
 
 impl TryFrom<ModelChangeV1> for ModelChange {
@@ -496,11 +481,14 @@ impl TryFrom<ModelChangeV1> for ModelChange {
         Ok(ModelChange {
             id: NodeId::from_u128(change.id),
             model: NodeId::from_u128(change.model),
-            stage: by_code(&Stage::ALL, change.stage, "stage")?,
-            displaced: change.displaced.map(NodeId::from_u128),
+            name: String::new(),
             at: Timestamp::from_micros(change.at_us),
             by: change.by,
             reason: change.reason,
+            act: ModelAct::Staged {
+                stage: by_code(&Stage::ALL, change.stage, "stage")?,
+                displaced: change.displaced.map(NodeId::from_u128),
+            },
         })
     }
 }

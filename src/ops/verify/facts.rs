@@ -46,6 +46,7 @@ fn described(fact: &Fact) -> String {
         Fact::ModelRegistered(model) => format!("model {} {}", model.name, model.version),
         Fact::ModelChanged(change) => format!("change {} of model version {}", change.id, change.model),
         Fact::NoteGone(gone) => format!("note {} gone", gone.path),
+        Fact::ModelNamed(alias) => format!("alias {} of model {}", alias.alias, alias.name),
         Fact::NoteRead(note) => format!("note {} {}", note.artifact.path, note.id),
         Fact::ParametersSaid(said) => format!("{} parameters of run {}", said.parameters.len(), said.run),
         Fact::Remarked(remarks) => format!("{} remarks on run {}", remarks.remarks.len(), remarks.run),

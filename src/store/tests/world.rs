@@ -12,11 +12,11 @@ use crate::disk::Disk;
 use crate::journal::{self, Writer};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
-    ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteGone, NoteSummary, Parameter, Reference,
-    ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, RunOutcome, RunStatus,
-    SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
+    ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
+    NoteSummary, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind,
+    RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
 };
-use crate::store::{OrderedBy, Snapshot, Store, Term};
+use crate::store::{Order, OrderedBy, Snapshot, Store, Term};
 
 pub(crate) const PATHS: [&str; 4] = ["data/a", "data/b", "out/c", "/srv/d"];
 /// The first is empty.
@@ -165,35 +165,74 @@ pub(crate) fn metrics() -> impl Strategy<Value = Fact> {
     })
 }
 
-fn model() -> impl Strategy<Value = Fact> {
-    (node(5), select(vec!["1.0.0", "1.1.0"]), option::of(node(5)), at(), any_artifact()).prop_map(
-        |(id, version, run, created_at, artifact)| {
+fn model_name() -> impl Strategy<Value = String> {
+    select(vec!["classifier", "ranker"]).prop_map(str::to_owned)
+}
+
+pub(crate) fn model() -> impl Strategy<Value = Fact> {
+    let fields = (node(5), model_name(), select(vec!["1.0.0", "1.1.0", "1.1.0-rc.1"]), option::of(node(5)));
+    let rest =
+        (any_artifact(), option::of(any_artifact()), select(Stage::ALL.to_vec()), option::of(-2_i32..3));
+    (fields, at(), rest).prop_map(
+        |((id, name, version, run), registered_at, (artifact, input, stage, metric))| {
+            let value = |half: i32| MetricValue::new(f64::from(half) / 2.0).unwrap();
             Fact::ModelRegistered(ModelVersion {
                 id,
-                name: "classifier".to_owned(),
+                name,
                 version: version.to_owned(),
                 run,
-                created_at,
+                created_at: Timestamp::from_micros(1),
+                registered_at,
+                by: "somebody".to_owned(),
+                stage,
                 description: String::new(),
-                fields: Vec::new(),
+                model_type: None,
+                base_model: None,
+                training_config: None,
+                dataset_info: None,
+                promoted_from: None,
+                notes: None,
+                git_sha: None,
+                git_dirty: false,
+                branch: None,
+                metrics: metric.map(|half| ("f1".to_owned(), value(half))).into_iter().collect(),
+                inputs: input.into_iter().collect(),
                 artifacts: vec![NamedArtifact { name: "model".to_owned(), artifact }],
-                tags: Vec::new(),
+                tags: vec![("team".to_owned(), "risk".to_owned())],
+                fields: Vec::new(),
             })
         },
     )
 }
 
-fn model_change() -> impl Strategy<Value = Fact> {
-    (node(9), node(6), select(Stage::ALL.to_vec()), at()).prop_map(|(id, model, stage, at)| {
-        Fact::ModelChanged(ModelChange {
-            id,
-            model,
-            stage,
-            displaced: None,
-            at,
-            by: "somebody".to_owned(),
-            reason: None,
+pub(crate) fn model_change() -> impl Strategy<Value = Fact> {
+    let edit = (option::of("[ab]"), any::<bool>()).prop_map(|(description, set)| {
+        let tag = ("team".to_owned(), "other".to_owned());
+        ModelAct::Edited(ModelEdit {
+            description,
+            notes: None,
+            tags_set: if set { vec![tag] } else { Vec::new() },
+            tags_removed: if set { Vec::new() } else { vec!["team".to_owned()] },
         })
+    });
+    let staged = select(Stage::ALL.to_vec());
+    let act = prop_oneof![
+        6 => staged.prop_map(|stage| ModelAct::Staged { stage, displaced: None }),
+        2 => edit,
+        1 => Just(ModelAct::Deleted),
+    ];
+    // The name is empty where an older program wrote.
+    let name = prop_oneof![3 => model_name(), 1 => Just(String::new())];
+    (node(9), node(6), name, act, at()).prop_map(|(id, model, name, act, at)| {
+        let by = "somebody".to_owned();
+        Fact::ModelChanged(ModelChange { id, model, name, at, by, reason: None, act })
+    })
+}
+
+pub(crate) fn model_alias() -> impl Strategy<Value = Fact> {
+    (node(9), model_name(), option::of(node(6)), at()).prop_map(|(id, name, model, at)| {
+        let (alias, by) = ("champion".to_owned(), "somebody".to_owned());
+        Fact::ModelNamed(ModelAlias { id, name, alias, model, at, by })
     })
 }
 
@@ -246,8 +285,8 @@ fn note_gone() -> impl Strategy<Value = Fact> {
 /// A set of facts of every kind.
 pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = prop_oneof![
-        6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(), 2 => note(),
-        1 => note_gone(), 1 => said_parameters(), 1 => remarks(),
+        6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(),
+        1 => model_alias(), 2 => note(), 1 => note_gone(), 1 => said_parameters(), 1 => remarks(),
     ];
     vec(fact, 0..24)
 }
@@ -331,6 +370,7 @@ pub(crate) fn everything(snapshot: &Snapshot) -> Vec<String> {
     said.extend(nodes(snapshot));
     said.extend(notes(snapshot));
     said.extend(indexes(snapshot));
+    said.extend(models(snapshot));
     said
 }
 
@@ -419,6 +459,43 @@ fn indexes(snapshot: &Snapshot) -> Vec<String> {
     said
 }
 
+fn models(snapshot: &Snapshot) -> Vec<String> {
+    let go_on = std::ops::ControlFlow::Continue(());
+    let mut said = Vec::new();
+    let mut names = Vec::new();
+    snapshot
+        .model_names(|name| {
+            names.push(name.to_owned());
+            Ok(go_on)
+        })
+        .unwrap();
+    for name in &names {
+        for order in [Order::Rising, Order::Falling] {
+            let mut versions = Vec::new();
+            snapshot
+                .model_versions(name, order, |model| {
+                    versions.push(model.id);
+                    Ok(go_on)
+                })
+                .unwrap();
+            said.push(format!("{name}: {versions:?}"));
+        }
+        let mut promotions = Vec::new();
+        snapshot
+            .promotions(name, |order, id| {
+                promotions.push((order, id));
+                Ok(go_on)
+            })
+            .unwrap();
+        assert!(promotions.is_sorted_by(|a, b| a > b));
+        said.push(format!("{name}: {promotions:?} {:?}", snapshot.aliases_of(name).unwrap()));
+        said.push(format!("{:?}", snapshot.models_named(name, "1.1.0").unwrap()));
+    }
+    let runs = (1..5).map(|n: u128| NodeId::from_u128((n << 96) | (n * 0x1_0001)));
+    said.extend(runs.map(|run| format!("{run:?} trained {:?}", snapshot.models_of_run(run).unwrap())));
+    said
+}
+
 fn files(snapshot: &Snapshot) -> Vec<String> {
     let mut said = Vec::new();
     let name = |number| snapshot.artifact(number).unwrap();
@@ -434,6 +511,7 @@ fn files(snapshot: &Snapshot) -> Vec<String> {
         if let Some(number) = snapshot.artifact_no(path, &artifact.digest).unwrap() {
             assert_eq!(name(number), artifact);
             said.push(format!("{artifact:?} in {:?}", snapshot.models_with(number).unwrap()));
+            said.push(format!("{artifact:?} into {:?}", snapshot.models_with_any_input(&[number]).unwrap()));
         }
     }
     said

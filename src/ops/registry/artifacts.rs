@@ -1,0 +1,191 @@
+//! The files of a model version: inside the workspace, and still the bytes that their run wrote.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::content::digest_of;
+use crate::error::{Error, Result};
+use crate::model::{Artifact, ArtifactPath, Digest, NamedArtifact};
+use crate::ops::Workspace;
+use crate::ops::inside::declared_artifacts;
+use crate::ops::registry::entry::EntryArtifact;
+use crate::ops::workspace::FOLDER;
+use crate::query::RunHead;
+use crate::store::{RunNo, Snapshot, StepNo};
+
+/// As many files has a model version at most.
+const FILES_MAX: usize = 10_000;
+/// Deeper folders are not entered.
+const DEPTH_MAX: usize = 32;
+
+/// A file that is to be a model's, and who wrote these bytes to its place, the last first.
+pub(super) struct Found {
+    pub held: NamedArtifact,
+    pub writers: Vec<RunNo>,
+    /// The last run that wrote these bytes elsewhere, and where, if nobody wrote them here.
+    pub copied: Option<(RunNo, ArtifactPath)>,
+}
+
+/// Finds the files of an entry, seen from `folder`, and reads them.
+///
+/// # Errors
+/// A request error where one is missing, is no file, lies outside the workspace, holds other bytes than the entry says, or
+/// holds other bytes than were recorded.
+pub(super) fn find(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    artifacts: &[EntryArtifact],
+) -> Result<Vec<Found>> {
+    let mut wanted = Vec::new();
+    for artifact in artifacts {
+        files_of(workspace, folder, artifact, &mut wanted)?;
+    }
+    let read = wanted.into_par_iter().map(|wanted| read(wanted));
+    let read = read.collect::<Result<Vec<NamedArtifact>>>()?;
+    read.into_iter().map(|held| recorded(snapshot, held)).collect()
+}
+
+/// A file to be read.
+struct Wanted {
+    name: String,
+    path: ArtifactPath,
+    place: PathBuf,
+    digest: Option<Digest>,
+}
+
+fn files_of(
+    workspace: &Workspace,
+    folder: &Path,
+    artifact: &EntryArtifact,
+    wanted: &mut Vec<Wanted>,
+) -> Result<()> {
+    let shown = artifact.path.display().to_string().escape_debug().to_string();
+    let place = folder.join(&artifact.path).canonicalize().map_err(|cause| {
+        Error::request(format!("cannot read the artifact `{shown}`"))
+            .because(cause)
+            .hint("nothing was registered")
+    })?;
+    let outside = || {
+        Error::request(format!("the artifact `{shown}` lies outside the workspace"))
+            .because(format!("it is `{}`", place.display()))
+            .hint(format!("put it below `{}`; nothing was registered", workspace.root().display()))
+    };
+    let inside = place.strip_prefix(workspace.root()).map_err(|_| outside())?;
+    if inside.starts_with(FOLDER) {
+        return Err(Error::request(format!("the artifact `{shown}` is one of lineage's own files")));
+    }
+    let mut frontier = vec![(place.clone(), artifact.name.clone(), 0)];
+    while let Some((place, name, depth)) = frontier.pop() {
+        let kind = std::fs::symlink_metadata(&place)
+            .map_err(|cause| Error::request(format!("cannot read the artifact `{shown}`")).because(cause))?;
+        if kind.is_dir() && depth < DEPTH_MAX {
+            for (entry, part) in entries(&place)? {
+                frontier.push((entry, format!("{name}/{part}"), depth + 1));
+            }
+        } else if kind.is_file() {
+            let path = ArtifactPath::within(workspace.root(), &place)?;
+            wanted.push(Wanted { name, path, place, digest: artifact.digest });
+        } else {
+            return Err(Error::request(format!("the artifact `{}` is no plain file", place.display()))
+                .hint("name the file itself; nothing was registered"));
+        }
+        if wanted.len() > FILES_MAX {
+            return Err(Error::request(format!("the artifact `{shown}` has more than {FILES_MAX} files")));
+        }
+    }
+    Ok(())
+}
+
+/// Lists a folder, the last name first.
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let failed = |cause| Error::request(format!("cannot list `{}`", folder.display())).because(cause);
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        names.insert((entry.path(), entry.file_name().to_string_lossy().into_owned()));
+    }
+    Ok(names.into_iter().rev().collect())
+}
+
+fn read(wanted: Wanted) -> Result<NamedArtifact> {
+    let Wanted { name, path, place, digest } = wanted;
+    let failed = |cause| Error::request(format!("cannot read the artifact `{path}`")).because(cause);
+    let size_bytes = std::fs::metadata(&place).map_err(failed)?.len();
+    let found = digest_of(&place).map_err(failed)?;
+    if let Some(expected) = digest.filter(|expected| *expected != found) {
+        return Err(Error::request(format!("the artifact `{path}` does not hold what its entry says"))
+            .because(format!("the entry says {expected}, the file holds {found}"))
+            .hint("nothing was registered"));
+    }
+    Ok(NamedArtifact { name, artifact: Artifact { path, digest: found, size_bytes } })
+}
+
+/// Holds a file against what is recorded of its place.
+fn recorded(snapshot: &Snapshot, held: NamedArtifact) -> Result<Found> {
+    let artifact = &held.artifact;
+    let mut found = Found { held: held.clone(), writers: Vec::new(), copied: None };
+    let Some(path) = snapshot.path_no(&artifact.path)? else {
+        found.copied = copied(snapshot, artifact)?;
+        return Ok(found);
+    };
+    let mut other: Option<(StepNo, Digest)> = None;
+    snapshot.path_writes_until(path, i64::MAX, |_, step, written| {
+        let digest = snapshot.content(written)?.0;
+        if digest != artifact.digest {
+            other = other.or(Some((step, digest)));
+        } else if let Some(edges) = snapshot.edges(step)?
+            && !found.writers.contains(&edges.run)
+        {
+            found.writers.push(edges.run);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if let Some((step, digest)) = other.filter(|_| found.writers.is_empty()) {
+        let run = snapshot.edges(step)?.map_or(Ok(None), |edges| RunHead::read(snapshot, edges.run))?;
+        let by = run.map_or_else(|| "a run".to_owned(), |run| format!("run {}", run.tail));
+        return Err(Error::request(format!("`{}` changed since {by} wrote it", artifact.path))
+            .because(format!("that wrote {digest}, the file holds {}", artifact.digest))
+            .hint(
+                "register what a run wrote, or record the step that changed it with `lineage run -- COMMAND`",
+            ));
+    }
+    if found.writers.is_empty() {
+        found.copied = copied(snapshot, artifact)?;
+    }
+    Ok(found)
+}
+
+/// Finds the last run that wrote the bytes of a file at another place.
+fn copied(snapshot: &Snapshot, artifact: &Artifact) -> Result<Option<(RunNo, ArtifactPath)>> {
+    let Some(first) = snapshot.artifacts_with(&artifact.digest)?.first().copied() else {
+        return Ok(None);
+    };
+    let mut found = None;
+    if artifact.size_bytes > 0 {
+        snapshot.content_writes_until(first, i64::MAX, |_, step, written| {
+            found = snapshot.edges(step)?.map(|edges| (edges.run, written));
+            Ok(ControlFlow::Break(()))
+        })?;
+    }
+    found.map(|(run, written)| Ok((run, snapshot.artifact(written)?.path))).transpose()
+}
+
+/// Names what an entry says the model was trained on: files, all files of folders, and names outside this machine.
+///
+/// # Errors
+/// A request error where one cannot be read.
+pub(super) fn inputs(workspace: &Workspace, folder: &Path, words: &[String]) -> Result<Vec<Artifact>> {
+    let mut found = BTreeSet::new();
+    for word in words {
+        found.extend(declared_artifacts(workspace, folder, word)?);
+        if found.len() > FILES_MAX {
+            return Err(Error::request(format!("the model has more than {FILES_MAX} inputs"))
+                .hint("name the run that read them with `--run`, and leave the inputs out"));
+        }
+    }
+    Ok(found.into_iter().collect())
+}

@@ -1,0 +1,265 @@
+//! What becomes of a registered version: stages, names, descriptions, and its withdrawal.
+
+use crate::error::{Error, Result};
+use crate::model::{
+    Fact, ModelAct, ModelAlias, ModelChange, ModelEdit, NodeId, Stage, check_alias, check_model_name,
+};
+use crate::ops::registry::{Author, Held, view_of};
+use crate::ops::{Clock, Workspace};
+use crate::query::registry::{ModelSelector, ModelView, aliases, find_model, model_view, production};
+
+/// A version that was changed.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The version as it is now.
+    pub view: ModelView,
+    /// The version as it was.
+    pub before: ModelView,
+    /// The version that left production, or lost the alias, by it; as it is now.
+    pub displaced: Option<ModelView>,
+    /// False where all was so already, and nothing was recorded.
+    pub changed: bool,
+    /// What went wrong without harm, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// A move to a stage.
+#[derive(Debug, Clone)]
+pub struct Promotion {
+    /// Where to.
+    pub stage: Stage,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A withdrawal.
+#[derive(Debug, Clone)]
+pub struct Deletion {
+    /// Why.
+    pub reason: String,
+    /// Whether also what is in production, has an alias, or is the base of others.
+    pub force: bool,
+}
+
+/// Moves a version to a stage. Of a model, one version at most is in production: the one before goes into the archive by the
+/// same fact.
+///
+/// # Errors
+/// A request error where the version cannot be moved, a store error where the journal cannot be written.
+pub fn promote(
+    workspace: &Workspace,
+    clock: &Clock,
+    author: &Author,
+    selector: &ModelSelector,
+    promotion: &Promotion,
+) -> Result<Changed> {
+    let held = Held::take(workspace, clock, author)?;
+    let before = held.current(selector)?;
+    if before.stage == promotion.stage {
+        return Ok(unchanged(held, before));
+    }
+    let displaced = match promotion.stage {
+        Stage::Production => production(&held.snapshot, &before.model.name)?,
+        _ => None,
+    };
+    let act = ModelAct::Staged { stage: promotion.stage, displaced };
+    change(held, before, act, promotion.reason.clone(), displaced)
+}
+
+/// Describes a version anew.
+///
+/// # Errors
+/// As [`promote`].
+pub fn edit(
+    workspace: &Workspace,
+    clock: &Clock,
+    author: &Author,
+    selector: &ModelSelector,
+    edit: &ModelEdit,
+) -> Result<Changed> {
+    let held = Held::take(workspace, clock, author)?;
+    let before = held.current(selector)?;
+    if *edit == ModelEdit::default() {
+        return Ok(unchanged(held, before));
+    }
+    change(held, before, ModelAct::Edited(edit.clone()), None, None)
+}
+
+/// Withdraws a version: it can be used no more. Its history, its place in lineage and its number stay, and no file of its own
+/// is touched.
+///
+/// # Errors
+/// As [`promote`]; and a request error where it is in production, has an alias or is the base of others, unless forced.
+pub fn delete(
+    workspace: &Workspace,
+    clock: &Clock,
+    author: &Author,
+    selector: &ModelSelector,
+    deletion: &Deletion,
+) -> Result<Changed> {
+    let held = Held::take(workspace, clock, author)?;
+    let id = find_model(&held.snapshot, selector)?;
+    let before = view_of(&held.snapshot, id)?;
+    if before.deleted.is_some() {
+        return Ok(unchanged(held, before));
+    }
+    if !deletion.force
+        && let Some(why) = in_use(&held, &before)?
+    {
+        return Err(Error::request(format!("`{}` cannot be withdrawn: {why}", before.label()))
+            .hint("`--force` withdraws it all the same; nothing was changed"));
+    }
+    change(held, before, ModelAct::Deleted, Some(deletion.reason.clone()), None)
+}
+
+/// Says why others need a version.
+fn in_use(held: &Held<'_>, view: &ModelView) -> Result<Option<String>> {
+    if view.stage == Stage::Production {
+        return Ok(Some("it is in production".to_owned()));
+    }
+    if let Some(alias) = view.aliases.first() {
+        return Ok(Some(format!("it is called `{alias}`")));
+    }
+    let based = based_on(held, view)?;
+    Ok(match based.as_slice() {
+        [] => None,
+        [one] => Some(format!("`{one}` descends from it")),
+        [one, others @ ..] => Some(format!("`{one}` and {} others descend from it", others.len())),
+    })
+}
+
+/// Lists the versions that were made from a version: by their entry, or because they learned from its files.
+fn based_on(held: &Held<'_>, view: &ModelView) -> Result<Vec<String>> {
+    let snapshot = &held.snapshot;
+    let mut based = std::collections::BTreeSet::new();
+    for artifact in &view.model.artifacts {
+        let Some(path) = snapshot.path_no(&artifact.artifact.path)? else { continue };
+        let Some(number) = snapshot.artifact_no(path, &artifact.artifact.digest)? else { continue };
+        let trace = crate::query::downstream(snapshot, number, u32::MAX)?;
+        for learned in crate::query::registry::learned_from(snapshot, Some(number), &trace)? {
+            if learned.model != view.model.id {
+                based.insert(learned.model);
+            }
+        }
+    }
+    let label = view.label();
+    let mut labels = std::collections::BTreeSet::new();
+    for id in based {
+        let other = model_view(snapshot, id)?.filter(|other| other.deleted.is_none());
+        labels.extend(other.map(|other| other.label()));
+    }
+    for model in snapshot.models()? {
+        let from = model.base_model.as_deref() == Some(label.as_str());
+        let taken = model.name == view.model.name
+            && model.promoted_from.as_deref() == Some(view.model.version.as_str());
+        if (from || taken) && model.id != view.model.id {
+            let other = model_view(snapshot, model.id)?.filter(|other| other.deleted.is_none());
+            labels.extend(other.map(|other| other.label()));
+        }
+    }
+    Ok(labels.into_iter().collect())
+}
+
+/// Gives a version a name that `NAME@ALIAS` finds it by; another version that had the name loses it.
+///
+/// # Errors
+/// As [`promote`].
+pub fn alias(
+    workspace: &Workspace,
+    clock: &Clock,
+    author: &Author,
+    selector: &ModelSelector,
+    alias: &str,
+) -> Result<Changed> {
+    check_alias(alias)?;
+    let held = Held::take(workspace, clock, author)?;
+    let before = held.current(selector)?;
+    let named = aliases(&held.snapshot, &before.model.name)?.get(alias).copied();
+    if named == Some(before.model.id) {
+        return Ok(unchanged(held, before));
+    }
+    let (name, id) = (before.model.name.clone(), before.model.id);
+    rename(held, before, &name, alias, Some(id), named)
+}
+
+/// Takes a name away from the version of `model` that has it.
+///
+/// # Errors
+/// As [`promote`]; and a request error where no version has it.
+pub fn unalias(
+    workspace: &Workspace,
+    clock: &Clock,
+    author: &Author,
+    model: &str,
+    alias: &str,
+) -> Result<Changed> {
+    check_model_name(model)?;
+    let held = Held::take(workspace, clock, author)?;
+    let Some(id) = aliases(&held.snapshot, model)?.get(alias).copied() else {
+        return Err(Error::request(format!(
+            "no version of `{model}` is called `{}`",
+            super::entry::shown(alias)
+        ))
+        .hint(format!("`lineage models show {model}` lists its versions and their names")));
+    };
+    let before = view_of(&held.snapshot, id)?;
+    rename(held, before, model, alias, None, None)
+}
+
+fn rename(
+    held: Held<'_>,
+    before: ModelView,
+    name: &str,
+    alias: &str,
+    model: Option<NodeId>,
+    displaced: Option<NodeId>,
+) -> Result<Changed> {
+    let at = held.now();
+    let fact = Fact::ModelNamed(ModelAlias {
+        id: NodeId::new(at),
+        name: name.to_owned(),
+        alias: alias.to_owned(),
+        model,
+        at,
+        by: held.author.name.clone(),
+    });
+    finish(held, before, at, &fact, displaced)
+}
+
+fn change(
+    held: Held<'_>,
+    before: ModelView,
+    act: ModelAct,
+    reason: Option<String>,
+    displaced: Option<NodeId>,
+) -> Result<Changed> {
+    let at = held.now();
+    let fact = Fact::ModelChanged(ModelChange {
+        id: NodeId::new(at),
+        model: before.model.id,
+        name: before.model.name.clone(),
+        at,
+        by: held.author.name.clone(),
+        reason,
+        act,
+    });
+    finish(held, before, at, &fact, displaced)
+}
+
+fn finish(
+    held: Held<'_>,
+    before: ModelView,
+    at: crate::model::Timestamp,
+    fact: &Fact,
+    displaced: Option<NodeId>,
+) -> Result<Changed> {
+    let (snapshot, warnings) = held.record(at, fact)?;
+    let view = view_of(&snapshot, before.model.id)?;
+    let displaced = displaced.map(|id| view_of(&snapshot, id)).transpose()?;
+    Ok(Changed { view, before, displaced, changed: true, warnings })
+}
+
+fn unchanged(held: Held<'_>, before: ModelView) -> Changed {
+    let warnings = held.warnings;
+    Changed { view: before.clone(), before, displaced: None, changed: false, warnings }
+}

@@ -1,0 +1,232 @@
+//! Registering a version of a model.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::model::{CodeState, Fact, MetricValue, ModelVersion, NodeId, RunStatus, Stage};
+use crate::ops::registry::artifacts::{self, Found};
+use crate::ops::registry::entry::{Entry, check_metric, shown};
+use crate::ops::registry::{Author, Held, view_of};
+use crate::ops::{Clock, Workspace};
+use crate::query::registry::{ModelView, production};
+use crate::query::{RunHead, find_run, last_values};
+use crate::store::{RunNo, Snapshot};
+
+/// A version that was registered.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// The version.
+    pub view: ModelView,
+    /// The run that trained it.
+    pub run: Option<RunHead>,
+    /// The version that left production by it.
+    pub displaced: Option<ModelView>,
+    /// What whoever registers it should know, one line each.
+    pub remarks: Vec<String>,
+    /// What went wrong without harm, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Registers a version of a model; files are seen from `folder`.
+///
+/// # Errors
+/// A request error where the entry is wrong, the version exists, or a file is not as its run wrote it; a store error where the
+/// journal cannot be written. Nothing is registered then.
+pub fn register(
+    workspace: &Workspace,
+    clock: &Clock,
+    author: &Author,
+    folder: &Path,
+    entry: &Entry,
+) -> Result<Registered> {
+    entry.check()?;
+    let held = Held::take(workspace, clock, author)?;
+    check_free(&held.snapshot, entry)?;
+    let found = artifacts::find(workspace, &held.snapshot, folder, &entry.artifacts)?;
+    let mut remarks = Vec::new();
+    let run = run_of(&held.snapshot, entry, &found, &mut remarks)?;
+    if let Some(run) = &run {
+        say_run_state(workspace, run, &mut remarks);
+    }
+    let inputs = artifacts::inputs(workspace, folder, &entry.inputs)?;
+    let code = run.as_ref().map(code_of);
+    check_commit(entry, code)?;
+    let metrics = metrics_of(&held.snapshot, entry, run.as_ref())?;
+    let at = held.now();
+    let displaced = match entry.stage {
+        Some(Stage::Production) => production(&held.snapshot, &entry.name)?,
+        _ => None,
+    };
+    let id = NodeId::new(at);
+    let fact = Fact::ModelRegistered(ModelVersion {
+        id,
+        name: entry.name.clone(),
+        version: entry.version.clone(),
+        run: run.as_ref().map(|run| run.view.run.id),
+        created_at: entry.created_at.unwrap_or(at),
+        registered_at: at,
+        by: author.name.clone(),
+        stage: entry.stage.unwrap_or(Stage::Development),
+        description: entry.description.clone().unwrap_or_default(),
+        model_type: entry.model_type.clone(),
+        base_model: entry.base_model.clone(),
+        training_config: entry.training_config.as_ref().map(json_text).transpose()?,
+        dataset_info: entry.dataset_info.as_ref().map(json_text).transpose()?,
+        promoted_from: entry.promoted_from.clone(),
+        notes: entry.notes.clone(),
+        git_sha: code.and_then(|code| code.commit.clone()).or_else(|| entry.git_sha.clone()),
+        git_dirty: code.is_some_and(|code| code.dirty),
+        branch: entry.branch.clone().or_else(|| code.and_then(|code| code.branch.clone())),
+        metrics,
+        inputs,
+        artifacts: found.into_iter().map(|found| found.held).collect(),
+        tags: entry.tags.clone(),
+        fields: Vec::new(),
+    });
+    let (snapshot, warnings) = held.record(at, &fact)?;
+    let displaced = displaced.map(|id| view_of(&snapshot, id)).transpose()?;
+    Ok(Registered { view: view_of(&snapshot, id)?, run, displaced, remarks, warnings })
+}
+
+fn json_text(document: &Map<String, Value>) -> Result<String> {
+    serde_json::to_string(document).map_err(|cause| Error::bug("cannot write JSON").because(cause))
+}
+
+fn check_free(snapshot: &Snapshot, entry: &Entry) -> Result<()> {
+    let Some(id) = snapshot.models_named(&entry.name, &entry.version)?.first().copied() else {
+        return Ok(());
+    };
+    let there = view_of(snapshot, id)?;
+    let from = match there.model.run.map_or(Ok(None), |run| snapshot.run_no(run))? {
+        Some(run) => RunHead::read(snapshot, run)?.map(|run| format!(", from run {}", run.tail)),
+        None => None,
+    };
+    let state = if there.deleted.is_some() { "existed and was withdrawn" } else { "exists" };
+    Err(Error::request(format!("`{}` {} {state}{}", entry.name, entry.version, from.unwrap_or_default()))
+        .hint(format!("versions are never replaced; register {}", next_version(&entry.version))))
+}
+
+/// Returns the version with the next patch number.
+fn next_version(version: &str) -> String {
+    let front = version.split(['-', '+']).next().unwrap_or_default();
+    let next = front.rsplit_once('.').and_then(|(front, patch)| {
+        let patch: u64 = patch.parse().ok()?;
+        Some(format!("{front}.{}", patch.checked_add(1)?))
+    });
+    next.unwrap_or_else(|| "another".to_owned())
+}
+
+/// Finds the run that trained the model: the one that the entry names, else the one that wrote its files.
+fn run_of(
+    snapshot: &Snapshot,
+    entry: &Entry,
+    found: &[Found],
+    remarks: &mut Vec<String>,
+) -> Result<Option<RunHead>> {
+    let named = entry.run.as_ref().map(|selector| find_run(snapshot, selector)).transpose()?;
+    let writer =
+        |found: &Found| found.writers.first().copied().or(found.copied.as_ref().map(|(run, _)| *run));
+    let run = match named {
+        Some(run) => Some(run),
+        None => {
+            let mut writers: Vec<RunNo> = found.iter().filter_map(writer).collect();
+            writers.sort_unstable();
+            writers.dedup();
+            if writers.len() > 1 {
+                let names = writers.iter().map(|run| tail(snapshot, *run)).collect::<Result<Vec<_>>>()?;
+                return Err(Error::request(format!(
+                    "several runs wrote the artifacts: {}",
+                    names.join(", ")
+                ))
+                .hint("say with `--run` which of them trained the model; nothing was registered"));
+            }
+            writers.first().copied()
+        }
+    };
+    for found in found {
+        remarks.extend(remark(snapshot, found, run)?);
+    }
+    let Some(run) = run else { return Ok(None) };
+    let head = RunHead::read(snapshot, run)?;
+    head.map(Some).ok_or_else(|| Error::request("the start of this run is not recorded here"))
+}
+
+/// Says what is odd about where a file came from.
+fn remark(snapshot: &Snapshot, found: &Found, run: Option<RunNo>) -> Result<Option<String>> {
+    let path = &found.held.artifact.path;
+    let other = |writers: &[RunNo]| writers.first().map(|run| tail(snapshot, *run)).transpose();
+    Ok(match (run, &found.copied) {
+        (Some(run), _) if found.writers.contains(&run) => None,
+        (Some(run), Some((writer, _))) if run == *writer && found.writers.is_empty() => {
+            let (_, from) = found.copied.as_ref().expect("it was matched just now");
+            Some(format!("{path} was not written by the run, but is a copy of {from}, which was"))
+        }
+        (_, Some((writer, from))) => {
+            Some(format!("{path} is a copy of {from}, which run {} wrote", tail(snapshot, *writer)?))
+        }
+        (_, None) => Some(match other(&found.writers)? {
+            Some(writer) => format!("{path} was written by run {writer}, not by the run that is named"),
+            None => format!("no recorded run wrote {path}"),
+        }),
+    })
+}
+
+fn tail(snapshot: &Snapshot, run: RunNo) -> Result<String> {
+    Ok(RunHead::read(snapshot, run)?.map_or_else(|| "?".to_owned(), |head| head.tail))
+}
+
+fn say_run_state(workspace: &Workspace, run: &RunHead, remarks: &mut Vec<String>) {
+    let alive = workspace.is_alive(run.view.live_segment());
+    let head = RunHead { alive, ..run.clone() };
+    match head.status() {
+        RunStatus::Succeeded => {}
+        RunStatus::Running => {
+            remarks.push(format!("run {} still runs: what it wrote is not all recorded yet", run.tail));
+        }
+        RunStatus::Failed | RunStatus::Interrupted => {
+            remarks.push(format!("run {} did not end well: {}", run.tail, head.status().as_str()));
+        }
+    }
+}
+
+/// Returns the code of the last time the run was taken up.
+fn code_of(run: &RunHead) -> &CodeState {
+    let again = run.view.outcomes.iter().rev().find_map(|outcome| outcome.code.as_ref());
+    again.unwrap_or(&run.view.run.code)
+}
+
+fn check_commit(entry: &Entry, code: Option<&CodeState>) -> Result<()> {
+    let (Some(said), Some(commit)) = (&entry.git_sha, code.and_then(|code| code.commit.as_ref())) else {
+        return Ok(());
+    };
+    if commit.starts_with(&said.to_ascii_lowercase()) {
+        return Ok(());
+    }
+    Err(Error::request(format!("the entry says that commit `{}` trained the model", shown(said)))
+        .because(format!("the run was made by commit {commit}"))
+        .hint("leave the commit out: it is taken from the run"))
+}
+
+/// Returns the metrics of the entry, and those of the run that the entry does not give.
+fn metrics_of(
+    snapshot: &Snapshot,
+    entry: &Entry,
+    run: Option<&RunHead>,
+) -> Result<Vec<(String, MetricValue)>> {
+    let mut metrics = BTreeMap::new();
+    if let Some(run) = run {
+        for metric in last_values(&snapshot.metrics(run.view.run.id)?) {
+            if !entry.metrics.iter().any(|(name, _)| *name == metric.name) {
+                let value = check_metric(&metric.name, metric.value.get())?;
+                metrics.insert(metric.name, value);
+            }
+        }
+    }
+    for (name, value) in &entry.metrics {
+        metrics.insert(name.clone(), check_metric(name, *value)?);
+    }
+    Ok(metrics.into_iter().collect())
+}

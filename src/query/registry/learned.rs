@@ -1,0 +1,146 @@
+//! Which model versions learned from a file, and what a model version learned from.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::error::Result;
+use crate::model::{Artifact, ModelVersion, NodeId, Role};
+use crate::query::ancestry::Trace;
+use crate::query::origin::{Origin, origin};
+use crate::store::{ArtifactNo, RunNo, Snapshot};
+
+/// A model version that learned from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learned {
+    /// The version.
+    pub model: NodeId,
+    /// How that is known.
+    pub how: LearnedHow,
+}
+
+/// How it is known that a model version learned from a file; the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LearnedHow {
+    /// One of its files was made from it.
+    File,
+    /// Its entry says that it was trained on it, or on what was made from it.
+    Input,
+    /// The run that its entry names read it, or what was made from it; that run's files are not known to be the model's.
+    Run,
+}
+
+impl LearnedHow {
+    /// Returns the words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LearnedHow::File => "its file",
+            LearnedHow::Input => "its entry",
+            LearnedHow::Run => "its run",
+        }
+    }
+}
+
+/// Finds the model versions that learned from a file, given the walk down from it, `start`: each once, by key.
+///
+/// Cost: that of the walk.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn learned_from(snapshot: &Snapshot, start: Option<ArtifactNo>, trace: &Trace) -> Result<Vec<Learned>> {
+    let made = trace.steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact);
+    let made: BTreeSet<ArtifactNo> = made.chain(start).collect();
+    let made: Vec<ArtifactNo> = made.into_iter().collect();
+    let mut found: BTreeMap<NodeId, LearnedHow> = BTreeMap::new();
+    let mut meet = |id: NodeId, how: LearnedHow| {
+        found.entry(id).and_modify(|known| *known = how.min(*known)).or_insert(how);
+    };
+    for (_, id) in snapshot.models_with_any(&made)? {
+        meet(id, LearnedHow::File);
+    }
+    for (_, id) in snapshot.models_with_any_input(&made)? {
+        meet(id, LearnedHow::Input);
+    }
+    let runs: HashSet<RunNo> = trace.steps.iter().map(|step| step.run).collect();
+    for number in runs {
+        let Some(run) = snapshot.run(number)? else {
+            continue;
+        };
+        for id in snapshot.models_of_run(run.id)? {
+            let model = snapshot.model(id)?;
+            if model.is_some_and(|model| !is_written_by(snapshot, &model, number).unwrap_or(true)) {
+                meet(id, LearnedHow::Run);
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(model, how)| Learned { model, how }).collect())
+}
+
+/// Returns true where a run is recorded to have written one of the files of a model version.
+fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<bool> {
+    Ok(!writes_by(snapshot, model, run)?.is_empty())
+}
+
+/// Lists the writes by which a run made the files of a model version: time and step.
+fn writes_by(
+    snapshot: &Snapshot,
+    model: &ModelVersion,
+    run: RunNo,
+) -> Result<Vec<(i64, crate::store::StepNo)>> {
+    let mut writes = Vec::new();
+    for held in &model.artifacts {
+        let path = snapshot.path_no(&held.artifact.path)?;
+        let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?;
+        let Some(number) = number else { continue };
+        snapshot.content_writes_until(number, i64::MAX, |at, step, _| {
+            if snapshot.edges(step)?.is_some_and(|edges| edges.run == run) {
+                writes.push((at, step));
+                return Ok(std::ops::ControlFlow::Break(()));
+            }
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(writes)
+}
+
+/// Lists the data that a model version's run read on the way to its files and did not write itself; where none of them is
+/// known to be that run's, all the data it read. By path, each once.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artifact>> {
+    let number = model.run.map_or(Ok(None), |run| snapshot.run_no(run))?;
+    let Some(run) = number else {
+        return Ok(Vec::new());
+    };
+    let mut frontier = writes_by(snapshot, model, run)?;
+    if frontier.is_empty() {
+        frontier = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step)).collect();
+    }
+    let mut bounds: BTreeMap<crate::store::StepNo, i64> = BTreeMap::new();
+    let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
+    while let Some((bound, step)) = frontier.pop() {
+        // A step met again under a wider bound may have read more by then.
+        if bounds.get(&step).is_some_and(|known| *known >= bound) {
+            continue;
+        }
+        bounds.insert(step, bound);
+        let Some(edges) = snapshot.edges(step)? else { continue };
+        for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
+            let from = origin(snapshot, edge.artifact, edge.at, Some(step))?;
+            let within = match from {
+                Origin::Written(write) | Origin::Copied(write) => {
+                    let of = snapshot.edges(write.step)?;
+                    of.filter(|of| of.run == run).map(|_| (write.at, write.step))
+                }
+                Origin::Gap(_) | Origin::Source => None,
+            };
+            match within {
+                Some(write) => frontier.push(write),
+                None if edge.role == Role::Data => {
+                    inputs.insert(snapshot.artifact(edge.artifact)?);
+                }
+                None => {}
+            }
+        }
+    }
+    Ok(inputs.into_iter().collect())
+}

@@ -1,0 +1,282 @@
+//! The model registry: what is registered, and what has become of it.
+//!
+//! All statements on a model are ordered by their time, and simultaneous ones by the digest of what they say, so that every
+//! store that has the same statements gives the same answer.
+//!
+//! - Of several registrations under one name and version, which can only meet when workspaces are merged, the first is the
+//!   version; the others are **clashes**: they keep their files and their history, and are never in production.
+//! - A version stands where the last statement put it. At most one version of a model is in production: whoever is put there
+//!   moves the one before into the archive.
+//! - A version that was withdrawn stays so: later statements on it are void.
+
+mod history;
+mod learned;
+mod selector;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp};
+use crate::query::history::last_values;
+use crate::store::{ChangeOrder, Order, Snapshot};
+
+pub use history::{HistoryAct, HistoryEntry, history};
+pub use learned::{Learned, LearnedHow, learned_from, run_inputs};
+pub use selector::{ModelSelector, VersionSelector, find_model, latest};
+
+/// A model version, and what has become of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelView {
+    /// As it was registered.
+    pub model: ModelVersion,
+    /// Where it stands.
+    pub stage: Stage,
+    /// That it was withdrawn, by this statement.
+    pub deleted: Option<ModelChange>,
+    /// The version that has this name and version, where this one has them not.
+    pub clash_with: Option<NodeId>,
+    /// Its other names, sorted.
+    pub aliases: Vec<String>,
+    /// What it is, in a sentence.
+    pub description: String,
+    /// Remarks.
+    pub notes: Option<String>,
+    /// Its tags, by name.
+    pub tags: Vec<Parameter>,
+    /// The version whose place it took in production, or was made to take.
+    pub promoted_from: Option<String>,
+    /// The last value of each of its metrics, by name.
+    pub metrics: Vec<Metric>,
+    /// When something last became of it.
+    pub updated_at: Timestamp,
+}
+
+impl ModelView {
+    /// Returns `name@version`; with the end of its key where another has that name.
+    pub fn label(&self) -> String {
+        let label = format!("{}@{}", self.model.name, self.model.version);
+        match self.clash_with {
+            Some(_) => format!("{label}~{}", self.model.id.tail(NodeId::TAIL_DIGITS)),
+            None => label,
+        }
+    }
+
+    /// Returns true where it can be used: it was not withdrawn, and its name is its own.
+    pub fn is_current(&self) -> bool {
+        self.deleted.is_none() && self.clash_with.is_none()
+    }
+}
+
+/// Reads a model version and what has become of it; `None` where only others speak of it.
+///
+/// Cost: its own changes, and a look at who is in production.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn model_view(snapshot: &Snapshot, id: NodeId) -> Result<Option<ModelView>> {
+    let Some((model, registered)) = snapshot.model_with_order(id)? else {
+        return Ok(None);
+    };
+    let changes = changes_of(snapshot, &model)?;
+    let life = Life::of(registered, &model, &changes);
+    let clash_with = clash(snapshot, &model)?;
+    let stage = match life.stage {
+        _ if life.deleted.is_some() => Stage::Archived,
+        Stage::Production if production(snapshot, &model.name)? != Some(id) => Stage::Archived,
+        stage => stage,
+    };
+    let mut view = ModelView {
+        stage,
+        clash_with,
+        aliases: Vec::new(),
+        description: model.description.clone(),
+        notes: model.notes.clone(),
+        tags: Vec::new(),
+        promoted_from: model.promoted_from.clone(),
+        metrics: last_values(&snapshot.metrics(id)?),
+        updated_at: model.registered_at,
+        deleted: life.deleted.map(|at| changes[at].1.clone()),
+        model,
+    };
+    view.take_changes(&changes[..life.deleted.unwrap_or(changes.len())]);
+    if let Some(deleted) = &view.deleted {
+        view.updated_at = view.updated_at.max(deleted.at);
+    }
+    if let Some((order, true)) = life.staged.filter(|_| view.promoted_from.is_none())
+        && let Some(before) = production_before(snapshot, &view.model.name, order)?
+        && before != id
+    {
+        view.promoted_from = snapshot.model(before)?.map(|model| model.version);
+    }
+    if view.is_current() {
+        for (alias, named) in aliases(snapshot, &view.model.name)? {
+            if named == id {
+                view.aliases.push(alias);
+            }
+        }
+    }
+    Ok(Some(view))
+}
+
+impl ModelView {
+    fn take_changes(&mut self, changes: &[(ChangeOrder, ModelChange)]) {
+        let mut tags: BTreeMap<String, String> = self.model.tags.iter().cloned().collect();
+        for (_, change) in changes {
+            self.updated_at = self.updated_at.max(change.at);
+            let ModelAct::Edited(edit) = &change.act else {
+                continue;
+            };
+            if let Some(description) = &edit.description {
+                self.description.clone_from(description);
+            }
+            if let Some(notes) = &edit.notes {
+                self.notes = Some(notes.clone()).filter(|notes| !notes.is_empty());
+            }
+            tags.extend(edit.tags_set.iter().cloned());
+            tags.retain(|name, _| !edit.tags_removed.contains(name));
+        }
+        self.tags = tags.into_iter().collect();
+        let measured = self.metrics.iter().map(|metric| metric.at);
+        self.updated_at = measured.fold(self.updated_at, Timestamp::max);
+    }
+}
+
+/// Returns the changes of a version in order; without those that name another model, which are about nothing.
+pub(crate) fn changes_of(
+    snapshot: &Snapshot,
+    model: &ModelVersion,
+) -> Result<Vec<(ChangeOrder, ModelChange)>> {
+    let mut changes = snapshot.model_changes_ordered(model.id)?;
+    changes.retain(|(_, change)| change.name.is_empty() || change.name == model.name);
+    Ok(changes)
+}
+
+/// What the statements on one version alone say.
+struct Life {
+    /// Where the last of them puts it.
+    stage: Stage,
+    /// The last that puts it anywhere, and whether that is production.
+    staged: Option<(ChangeOrder, bool)>,
+    /// The position of the change that withdrew it; those after it are void.
+    deleted: Option<usize>,
+}
+
+impl Life {
+    fn of(registered: ChangeOrder, model: &ModelVersion, changes: &[(ChangeOrder, ModelChange)]) -> Self {
+        let deleted = changes.iter().position(|(_, change)| change.act == ModelAct::Deleted);
+        let until = deleted.map(|at| changes[at].0);
+        let counts = |order: ChangeOrder| until.is_none_or(|until| order < until);
+        let staged = changes.iter().filter_map(|(order, change)| match change.act {
+            ModelAct::Staged { stage, .. } => Some((*order, stage)),
+            _ => None,
+        });
+        let last = staged.chain([(registered, model.stage)]).filter(|(order, _)| counts(*order)).max();
+        Life {
+            stage: last.map_or(Stage::Archived, |(_, stage)| stage),
+            staged: last.map(|(order, stage)| (order, stage == Stage::Production)),
+            deleted,
+        }
+    }
+}
+
+/// Returns the version that has the name and the version of `model`, where that is another.
+fn clash(snapshot: &Snapshot, model: &ModelVersion) -> Result<Option<NodeId>> {
+    let first = snapshot.models_named(&model.name, &model.version)?.first().copied();
+    Ok(first.filter(|first| *first != model.id))
+}
+
+/// Returns the version of a model that is in production.
+///
+/// Cost: a few look-ups, however many versions there are.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn production(snapshot: &Snapshot, name: &str) -> Result<Option<NodeId>> {
+    production_until(snapshot, name, None)
+}
+
+/// Returns the version that was in production just before a statement.
+pub(crate) fn production_before(
+    snapshot: &Snapshot,
+    name: &str,
+    order: ChangeOrder,
+) -> Result<Option<NodeId>> {
+    production_until(snapshot, name, Some(order))
+}
+
+fn production_until(snapshot: &Snapshot, name: &str, until: Option<ChangeOrder>) -> Result<Option<NodeId>> {
+    let counts = |order: ChangeOrder| until.is_none_or(|until| order < until);
+    let mut found = None;
+    snapshot.promotions(name, |order, id| {
+        if !counts(order) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let Some((model, registered)) = snapshot.model_with_order(id)? else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let mut changes = changes_of(snapshot, &model)?;
+        changes.retain(|(order, _)| counts(*order));
+        let life = Life::of(registered, &model, &changes);
+        let void = life.deleted.is_some_and(|at| changes[at].0 < order);
+        if void || clash(snapshot, &model)?.is_some() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        // The last that counts: whoever was there before left by it. It may have left itself since.
+        found = (life.deleted.is_none() && life.staged.is_some_and(|(last, _)| last == order)).then_some(id);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}
+
+/// Returns the aliases of a model that name a version, each with it: for each alias the last statement counts.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn aliases(snapshot: &Snapshot, name: &str) -> Result<BTreeMap<String, NodeId>> {
+    let mut last = BTreeMap::new();
+    for statement in snapshot.aliases_of(name)? {
+        last.insert(statement.alias, statement.model);
+    }
+    let mut named = BTreeMap::new();
+    for (alias, id) in last {
+        if let Some(id) = id
+            && snapshot.model(id)?.is_some_and(|model| model.name == name)
+        {
+            named.insert(alias, id);
+        }
+    }
+    Ok(named)
+}
+
+/// Returns the names of all models in order.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn model_names(snapshot: &Snapshot) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    snapshot.model_names(|name| {
+        names.push(name.to_owned());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(names)
+}
+
+/// Returns the versions of a model, the greatest first: all that was registered under the name, also what was withdrawn.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn versions(snapshot: &Snapshot, name: &str) -> Result<Vec<ModelView>> {
+    let mut ids = Vec::new();
+    snapshot.model_versions(name, Order::Falling, |model| {
+        ids.push(model.id);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut views = Vec::with_capacity(ids.len());
+    for id in ids {
+        views.extend(model_view(snapshot, id)?);
+    }
+    Ok(views)
+}

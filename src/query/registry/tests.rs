@@ -1,0 +1,188 @@
+//! Stages, clashes and aliases are functions of the set of facts: held against going through all statements one by one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::journal;
+use crate::model::{Digest, Fact};
+use crate::store::tests::world::{model, model_alias, model_change, store_of, tries};
+
+/// What is expected of the versions of one model.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Expected {
+    stages: BTreeMap<NodeId, Stage>,
+    production: Option<NodeId>,
+    clashes: BTreeMap<NodeId, NodeId>,
+    deleted: Vec<NodeId>,
+    aliases: BTreeMap<String, NodeId>,
+}
+
+/// Goes through all statements on all models in order.
+fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
+    let front = |fact: &Fact| {
+        <[u8; 8]>::try_from(&Digest::of(&journal::encode(fact).unwrap()).as_bytes()[..8]).unwrap()
+    };
+    let mut models: HashMap<NodeId, ([u8; 8], ModelVersion)> = HashMap::new();
+    for fact in facts {
+        if let Fact::ModelRegistered(model) = fact {
+            let known = models.entry(model.id).or_insert_with(|| (front(fact), model.clone()));
+            if front(fact) > known.0 {
+                *known = (front(fact), model.clone());
+            }
+        }
+    }
+    let mut first: HashMap<(String, String), (Timestamp, NodeId)> = HashMap::new();
+    type Act<'a> = (NodeId, Option<(&'a String, &'a ModelAct)>);
+    let mut statements: BTreeMap<(Timestamp, [u8; 8]), Act<'_>> = BTreeMap::new();
+    for (id, (digest, model)) in &models {
+        let rank = (model.registered_at, *id);
+        let place = first.entry((model.name.clone(), model.version.clone())).or_insert(rank);
+        *place = rank.min(*place);
+        statements.insert((model.registered_at, *digest), (*id, None));
+    }
+    for fact in facts {
+        if let Fact::ModelChanged(change) = fact {
+            statements.insert((change.at, front(fact)), (change.model, Some((&change.name, &change.act))));
+        }
+    }
+    let mut found: BTreeMap<String, Expected> = BTreeMap::new();
+    for (id, act) in statements.into_values() {
+        let (named, act) = (act.map(|(named, _)| named), act.map(|(_, act)| act));
+        let Some((_, model)) = models.get(&id) else { continue };
+        if named.is_some_and(|named| !named.is_empty() && *named != model.name) {
+            continue;
+        }
+        let of_name = found.entry(model.name.clone()).or_default();
+        let holder = first[&(model.name.clone(), model.version.clone())].1;
+        if holder != id {
+            of_name.clashes.insert(id, holder);
+        }
+        of_name.stages.entry(id).or_insert(Stage::Archived);
+        if of_name.deleted.contains(&id) {
+            continue;
+        }
+        let stage = match act {
+            None => model.stage,
+            Some(ModelAct::Staged { stage, .. }) => *stage,
+            Some(ModelAct::Deleted) => {
+                of_name.deleted.push(id);
+                Stage::Archived
+            }
+            Some(ModelAct::Edited(_)) => continue,
+        };
+        let stage = if stage == Stage::Production && holder != id { Stage::Archived } else { stage };
+        if of_name.production == Some(id) {
+            of_name.production = None;
+        }
+        if stage == Stage::Production {
+            of_name.stages.extend(of_name.production.map(|before| (before, Stage::Archived)));
+            of_name.production = Some(id);
+        }
+        of_name.stages.insert(id, stage);
+    }
+    found.values_mut().for_each(|of_name| of_name.deleted.sort());
+    let mut aliases: BTreeMap<(Timestamp, [u8; 8]), (&String, &String, Option<NodeId>)> = BTreeMap::new();
+    for fact in facts {
+        if let Fact::ModelNamed(alias) = fact {
+            aliases.insert((alias.at, front(fact)), (&alias.name, &alias.alias, alias.model));
+        }
+    }
+    for (name, alias, id) in aliases.into_values() {
+        let Some(of_name) = found.get_mut(name) else { continue };
+        of_name.aliases.remove(alias);
+        let known = id.filter(|id| models.get(id).is_some_and(|(_, model)| model.name == *name));
+        of_name.aliases.extend(known.map(|id| (alias.clone(), id)));
+    }
+    found
+}
+
+fn answered(snapshot: &Snapshot) -> BTreeMap<String, Expected> {
+    let mut found = BTreeMap::new();
+    for name in model_names(snapshot).unwrap() {
+        let mut of_name = Expected {
+            production: production(snapshot, &name).unwrap(),
+            aliases: aliases(snapshot, &name).unwrap(),
+            ..Expected::default()
+        };
+        for view in versions(snapshot, &name).unwrap() {
+            let id = view.model.id;
+            assert!(of_name.stages.insert(id, view.stage).is_none(), "each once");
+            of_name.clashes.extend(view.clash_with.map(|other| (id, other)));
+            of_name.deleted.extend(view.deleted.map(|_| id));
+        }
+        of_name.deleted.sort();
+        // A name may stem from statements alone that do not count.
+        if !of_name.stages.is_empty() {
+            found.insert(name, of_name);
+        }
+    }
+    found
+}
+
+/// Goes through the history that is told to people, and returns where it leaves every version.
+fn told(snapshot: &Snapshot, name: &str) -> BTreeMap<NodeId, Stage> {
+    let mut stages = BTreeMap::new();
+    for entry in history(snapshot, name).unwrap() {
+        let Some(id) = entry.model else { continue };
+        let (to, displaced) = match entry.act {
+            HistoryAct::Registered { stage, displaced } => (stage, displaced),
+            HistoryAct::Staged { to, displaced, from } => {
+                let before = stages.get(&id).copied().unwrap_or(Stage::Development);
+                assert_eq!(from, before);
+                (to, displaced)
+            }
+            HistoryAct::Deleted => (Stage::Archived, None),
+            _ => continue,
+        };
+        match entry.void {
+            Some(why) if why.contains("withdrawn") => {
+                stages.entry(id).or_insert(Stage::Archived);
+                continue;
+            }
+            Some(_) if to == Stage::Production => stages.insert(id, Stage::Archived),
+            _ => stages.insert(id, to),
+        };
+        if let Some((other, _)) = displaced {
+            assert_eq!(stages.insert(other, Stage::Archived), Some(Stage::Production));
+        }
+    }
+    stages
+}
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    let fact = prop_oneof![3 => model(), 6 => model_change(), 1 => model_alias()];
+    proptest::collection::vec(fact, 0..24)
+}
+
+proptest! {
+    #![proptest_config(tries(128))]
+
+    #[test]
+    fn every_version_stands_where_all_statements_in_order_put_it_whatever_order_they_came_in(
+        (facts, shuffled) in facts().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+    ) {
+        let (_place, snapshot) = store_of(&shuffled);
+        let found = answered(&snapshot);
+        prop_assert_eq!(&found, &expected(&facts));
+        for (name, of_name) in &found {
+            let in_production = of_name.stages.values().filter(|stage| **stage == Stage::Production).count();
+            prop_assert!(in_production <= 1);
+            prop_assert_eq!(in_production == 1, of_name.production.is_some());
+            prop_assert_eq!(&told(&snapshot, name), &of_name.stages);
+        }
+    }
+
+    #[test]
+    fn the_latest_is_the_greatest_that_can_be_used(facts in facts()) {
+        let (_place, snapshot) = store_of(&facts);
+        for name in model_names(&snapshot).unwrap() {
+            let views = versions(&snapshot, &name).unwrap();
+            let usable: Vec<&ModelView> = views.iter().filter(|view| view.is_current()).collect();
+            let released = usable.iter().find(|view| !view.model.version.contains('-'));
+            let expected = released.or(usable.first()).map(|view| view.model.id);
+            prop_assert_eq!(latest(&snapshot, &name).unwrap(), expected);
+        }
+    }
+}
