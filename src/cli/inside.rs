@@ -10,6 +10,7 @@ use crate::model::NodeId;
 use crate::ops::Workspace;
 use crate::ops::inside::{Declared, say_files, say_metric, say_parameters};
 use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
+use crate::query::RunSelector;
 
 /// Record one point of a metric of the run this is part of.
 #[derive(Args)]
@@ -106,4 +107,9 @@ fn workspace_of_run(surroundings: &Surroundings) -> Result<Workspace> {
     let named = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from);
     let named = named.map(|root| Workspace::find(&root)).transpose()?.flatten();
     named.map_or_else(|| surroundings.workspace(), Ok)
+}
+
+/// Returns the run that this process is part of, if it is part of one.
+pub(crate) fn current_run_selector() -> Option<RunSelector> {
+    current_run().ok().map(|run| RunSelector::Tail(run.hex()))
 }

@@ -113,6 +113,10 @@ impl Log {
     ) -> Result<()> {
         let target = match locate(workspace, &view.snapshot, &surroundings.folder, file)? {
             Target::File(target) | Target::Segment(target, _) => target,
+            Target::Model(_) => {
+                return Err(Error::request(format!("`{}` is a model, not a file", file.escape_debug()))
+                    .hint(format!("`lineage models history {file}` lists what became of it")));
+            }
             Target::Run(_) => {
                 return Err(Error::request(format!("`{}` is a run, not a file", file.escape_debug()))
                     .hint(format!("`lineage show {file}` shows it")));

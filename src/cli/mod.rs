@@ -7,12 +7,15 @@ mod init;
 mod inside;
 mod log;
 mod metrics;
+mod models;
 mod output;
 mod pipeline;
 mod progress;
+mod register;
 mod rerun;
 mod research;
 mod run;
+mod schema;
 mod show;
 mod split;
 mod status;
@@ -28,6 +31,7 @@ use clap::{Parser, Subcommand};
 use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
 pub(crate) use crate::ops::host;
+use crate::ops::registry::Author;
 use crate::ops::{Clock, Workspace};
 
 /// Where did this file come from, and what was made from it?
@@ -55,6 +59,9 @@ enum Command {
     Rerun(rerun::Rerun),
     Import(import::Import),
     Pipeline(pipeline::Pipeline),
+    Models(models::Models),
+    Register(Box<register::Register>),
+    Schema(schema::Schema),
     Research(research::Research),
     Split(split::Split),
     Metric(inside::MetricPoint),
@@ -152,6 +159,9 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Rerun(command) => command.run(surroundings),
         Command::Import(command) => command.run(surroundings),
         Command::Pipeline(command) => command.run(surroundings),
+        Command::Models(command) => command.run(surroundings),
+        Command::Register(command) => command.run(surroundings),
+        Command::Schema(command) => command.run(),
         Command::Research(command) => command.run(surroundings),
         Command::Split(command) => command.run(surroundings),
         Command::Metric(command) => command.run(surroundings),
@@ -195,7 +205,34 @@ fn clock() -> Result<Clock> {
     }))
 }
 
+/// Returns the name of the person that runs the program: as the session says, else as the machine lists its users.
+fn user() -> String {
+    let said = ["USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok());
+    let clean =
+        |name: String| -> String { name.trim().chars().filter(|c| !c.is_control()).take(120).collect() };
+    if let Some(name) = said.map(clean).find(|name| !name.is_empty()) {
+        return name;
+    }
+    #[cfg(unix)]
+    if let Ok(process) = std::fs::metadata("/proc/self") {
+        let id = std::os::unix::fs::MetadataExt::uid(&process).to_string();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let named = users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)? == id).then(|| name.to_owned())
+        });
+        return named.map(clean).unwrap_or_else(|| format!("user {id}"));
+    }
+    "unknown".to_owned()
+}
+
 impl Surroundings {
+    /// Returns who changes the registry.
+    pub(crate) fn author(&self) -> Author {
+        Author { name: user() }
+    }
+
     /// Returns what to type to start this program: its name where the shell finds it by that, else its path.
     pub(crate) fn program(&self) -> String {
         let name = "lineage";

@@ -68,6 +68,12 @@ impl Timestamp {
         Some((Timestamp(micros(first)), Timestamp(micros(next) - 1)))
     }
 
+    /// Reads RFC 3339, which names its zone.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let moment = DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Timestamp(moment.timestamp_micros()))
+    }
+
     /// Writes the moment by a `strftime` pattern, in UTC; moments that no calendar holds as their number.
     pub fn format(self, pattern: &str) -> String {
         match DateTime::<Utc>::from_timestamp_micros(self.0) {

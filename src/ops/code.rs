@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule};
 use crate::ops::Workspace;
 use crate::ops::workspace::FOLDER;
+use crate::projection::is_registry_file;
 use crate::store::Snapshot;
 
 /// Reads the code state of a workspace and keeps its patch as a content.
@@ -109,6 +110,9 @@ fn is_ours(work_tree: &Path, root: &Path, path: &[u8], snapshot: Option<&Snapsho
 }
 
 fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
+    if is_registry_file(snapshot, path)? {
+        return Ok(true);
+    }
     let Some(path_no) = snapshot.path_no(path)? else {
         return Ok(false);
     };

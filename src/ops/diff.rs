@@ -10,6 +10,7 @@ use crate::ops::{Target, View, Workspace, locate};
 use crate::projection::names::run_folder_name;
 use crate::query::RunHead;
 use crate::query::diff::{CommitFiles, DiffRun, RunDiff, diff};
+use crate::store::Snapshot;
 
 /// Compares the runs that `a` and `b` name, seen from `folder`.
 ///
@@ -18,25 +19,37 @@ use crate::query::diff::{CommitFiles, DiffRun, RunDiff, diff};
 pub fn diff_runs(workspace: &Workspace, view: &View, folder: &Path, a: &str, b: &str) -> Result<RunDiff> {
     let a = find(workspace, view, folder, a)?;
     let b = find(workspace, view, folder, b)?;
-    let commits = commit_files(workspace, last_code(&a.head), last_code(&b.head));
-    diff(&view.snapshot, a, b, &commits)
+    compare_runs(workspace, &view.snapshot, a, b)
 }
 
-fn find(workspace: &Workspace, view: &View, folder: &Path, word: &str) -> Result<DiffRun> {
+/// Compares two runs.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn compare_runs(workspace: &Workspace, snapshot: &Snapshot, a: RunHead, b: RunHead) -> Result<RunDiff> {
+    let commits = commit_files(workspace, last_code(&a), last_code(&b));
+    diff(snapshot, side(a), side(b), &commits)
+}
+
+fn side(head: RunHead) -> DiffRun {
+    let run = &head.view.run;
+    let folder_name = run_folder_name(&run.run_id, &run.name, &run.code);
+    DiffRun { head, folder_name }
+}
+
+fn find(workspace: &Workspace, view: &View, folder: &Path, word: &str) -> Result<RunHead> {
     let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else {
-        let message = format!("`{}` is a file, not a run", word.escape_debug());
+        let message = format!("`{}` is no run", word.escape_debug());
         return Err(Error::request(message).hint("`lineage log` lists the runs"));
     };
     let mut head = RunHead::read(&view.snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_alive(head.view.live_segment());
-    let run = &head.view.run;
-    let folder_name = run_folder_name(&run.run_id, &run.name, &run.code);
-    Ok(DiffRun { head, folder_name })
+    Ok(head)
 }
 
 /// Returns the code of the last time a run was taken up.
-fn last_code(head: &RunHead) -> &CodeState {
+pub(crate) fn last_code(head: &RunHead) -> &CodeState {
     let later = head.view.outcomes.iter().rev();
     let mut later = later.filter_map(|outcome| outcome.code.as_ref());
     later.next().unwrap_or(&head.view.run.code)

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest};
+use crate::model::{Artifact, ArtifactPath, Digest, NodeId};
 use crate::ops::Workspace;
+use crate::query::registry::{ModelSelector, find_model};
 use crate::query::{self, RunSelector, writers};
 use crate::store::{ArtifactNo, RunNo, Snapshot};
 
@@ -15,6 +16,8 @@ pub enum Target {
     File(FileTarget),
     /// A run.
     Run(RunNo),
+    /// A version of a model: `name@1.2.0`.
+    Model(NodeId),
     /// A part of a file: `file#1A_014`.
     Segment(FileTarget, String),
 }
@@ -82,6 +85,9 @@ pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
     if place.exists() || recorded.is_some() {
         return by_file(workspace, snapshot, &place, word).map(Target::File);
+    }
+    if let Ok(selector) = word.parse::<ModelSelector>() {
+        return find_model(snapshot, &selector).map(Target::Model);
     }
     if let Ok(url) = ArtifactPath::new(word)
         && url.is_url()

@@ -1,4 +1,6 @@
-//! `lineage show`: where a file, a run or a segment came from, or what was made from it.
+//! `lineage show`: where a file, a run, a model version or a segment came from, or what was made from it.
+
+mod model;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,12 +9,15 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
-use crate::model::{Artifact, Metric, ModelVersion, Note, Role, StepStatus, Timestamp};
+use crate::model::{Artifact, Metric, Note, Role, StepStatus, Timestamp};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::{View, Workspace};
+use crate::query::registry::ModelView;
 use crate::query::{self, Direction, RunHead, Trace, TraceReport};
 use crate::store::{RunNo, Snapshot};
+
+pub use model::{LearnedModel, ModelReport};
 
 /// What is to be shown, and how far.
 #[derive(Debug, Clone)]
@@ -38,6 +43,8 @@ pub enum Shown {
     File(Box<FileReport>),
     /// Of a run.
     Run(Box<RunReport>),
+    /// Of a version of a model.
+    Model(Box<ModelReport>),
     /// Of a segment of a file.
     Segment(Box<SegmentReport>),
 }
@@ -58,7 +65,9 @@ pub struct FileReport {
     /// What became of the sources on disk, by path.
     pub disk: BTreeMap<Artifact, DiskState>,
     /// Model versions that hold the file.
-    pub models: Vec<ModelVersion>,
+    pub models: Vec<ModelView>,
+    /// Going down, model versions that learned from it.
+    pub learned: Vec<LearnedModel>,
     /// Where it is a research document: what it speaks of.
     pub note: Option<NoteReport>,
     /// Documents that speak of the file.
@@ -83,6 +92,10 @@ pub struct RunReport {
     pub head: RunHead,
     /// Its last metrics.
     pub metrics: Vec<Metric>,
+    /// Model versions that it trained.
+    pub models: Vec<ModelView>,
+    /// Going down, model versions that learned from what it wrote.
+    pub learned: Vec<LearnedModel>,
     /// Its steps by name: how many went well, how many failed.
     pub steps: Vec<(String, u64, u64)>,
     /// Why steps failed, one line each.
@@ -142,6 +155,7 @@ pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowReq
     match locate(workspace, snapshot, folder, &request.word)? {
         Target::File(target) => showing.file(target).map(|report| Shown::File(Box::new(report))),
         Target::Run(run) => showing.run(run).map(|report| Shown::Run(Box::new(report))),
+        Target::Model(id) => showing.model(id).map(|report| Shown::Model(Box::new(report))),
         Target::Segment(target, chunk) => {
             showing.segment(target, &chunk).map(|report| Shown::Segment(Box::new(report)))
         }
@@ -161,10 +175,11 @@ impl Showing<'_> {
             Direction::Up => query::upstream(self.snapshot, target.number, i64::MAX, depth_max)?,
             Direction::Down => query::downstream(self.snapshot, target.number, depth_max)?,
         };
-        let mut models = Vec::new();
-        for id in self.snapshot.models_with(target.number)? {
-            models.extend(self.snapshot.models()?.into_iter().find(|model| model.id == id));
-        }
+        let models = self.holding(target.number)?;
+        let learned = match self.request.direction {
+            Direction::Up => Vec::new(),
+            Direction::Down => self.learned(&[target.number], &trace)?,
+        };
         let report = self.named(&trace)?;
         let disk = self.disk(&report.ends);
         let files = self.files(&trace)?;
@@ -179,6 +194,7 @@ impl Showing<'_> {
             files,
             disk,
             models,
+            learned,
         })
     }
 
@@ -285,7 +301,13 @@ impl Showing<'_> {
         let outputs: Vec<Artifact> = outputs.into_iter().collect();
         failures.sort();
         let disk = self.disk(&inputs);
+        let learned = match self.request.direction {
+            Direction::Up => Vec::new(),
+            Direction::Down => self.learned(&[], &trace)?,
+        };
         Ok(RunReport {
+            models: self.trained_by(head.view.run.id)?,
+            learned,
             metrics: query::last_values(&self.snapshot.metrics(head.view.run.id)?),
             steps: steps.into_iter().map(|(name, (done, failed, _))| (name, done, failed)).collect(),
             failures,

@@ -7,5 +7,6 @@ mod plan;
 
 pub use apply::{place, remove_leftovers, write_files};
 pub use plan::{
-    INDEX_NAME, Planned, PlannedContent, is_own_index, metrics_json, plan, research_index, run_papers,
+    INDEX_NAME, Planned, PlannedContent, is_own_index, is_registry_file, metadata_schema, metrics_json, plan,
+    registry, registry_file, research_index, run_papers,
 };

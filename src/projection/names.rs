@@ -109,6 +109,14 @@ pub fn report_file(folder: OutputFolder, run: &Run) -> Result<ArtifactPath> {
     ArtifactPath::new(format!("{}/{REPORT_NAME}", run_folder(folder, run)))
 }
 
+/// Returns the path of the metadata of a version of a model.
+///
+/// # Errors
+/// A request error where the path would be no path.
+pub fn model_metadata_file(name: &str, version: &str) -> Result<ArtifactPath> {
+    ArtifactPath::new(format!("models/registry/{name}/{version}/metadata.json"))
+}
+
 /// Makes the stem of output files from an input's file name: without its ending, and with what is no letter, digit or one of
 /// `_ - . + =` replaced by `_`.
 pub fn stem(file_name: &[u8]) -> String {

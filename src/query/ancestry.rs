@@ -18,9 +18,9 @@ use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, Edge, RunNo, StepNo};
 
 pub(crate) use down::{Reached, reached_from};
-pub use down::{downstream, downstream_of_steps};
+pub use down::{downstream, downstream_of, downstream_of_steps};
 pub(crate) use up::are_made_from;
-pub use up::{upstream, upstream_of_steps};
+pub use up::{upstream, upstream_of, upstream_of_steps};
 
 /// Which way a walk goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

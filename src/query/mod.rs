@@ -15,7 +15,8 @@ mod selector;
 mod staleness;
 
 pub use ancestry::{
-    Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of_steps, upstream, upstream_of_steps,
+    Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of, downstream_of_steps, upstream,
+    upstream_of, upstream_of_steps,
 };
 pub use history::{FileChange, RunView, file_history, last_values, rerun_name, run_view, runs, unique_tail};
 pub use metrics::{

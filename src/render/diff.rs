@@ -159,7 +159,7 @@ fn code(diff: &CodeDiff, limit: usize, text: &mut String) {
     text.push('\n');
 }
 
-fn code_state(code: &CodeState) -> String {
+pub(crate) fn code_state(code: &CodeState) -> String {
     if !code.repository {
         return "no git repository".to_owned();
     }
@@ -302,7 +302,7 @@ fn metrics(diff: &RunDiff, limit: usize, text: &mut String) {
 }
 
 /// Writes a difference with its sign, and no more digits than doubles are good for.
-fn signed(value: f64, unit: &str) -> String {
+pub(crate) fn signed(value: f64, unit: &str) -> String {
     let rounded: f64 = format!("{value:.12e}").parse().unwrap_or(value);
     format!("{rounded:+}{unit}")
 }
@@ -356,7 +356,7 @@ pub fn json(diff: &RunDiff, limit: usize) -> Value {
     })
 }
 
-fn code_json(code: &CodeDiff, limit: usize) -> Value {
+pub(crate) fn code_json(code: &CodeDiff, limit: usize) -> Value {
     let side = |code: &CodeState, mixed: bool| {
         json!({
             "commit": code.commit, "branch": code.branch, "dirty": code.dirty, "mixed": mixed,
@@ -386,7 +386,7 @@ fn parameter_json(parameter: &ParameterDiff) -> Value {
     json!({"name": parameter.name, "a": parameter.a, "b": parameter.b})
 }
 
-fn files_json(files: &FilesDiff, limit: usize) -> Value {
+pub(crate) fn files_json(files: &FilesDiff, limit: usize) -> Value {
     let pairs = |pairs: &[[Artifact; 2]]| -> Value {
         let pairs = pairs.iter().take(limit);
         pairs.map(|[a, b]| json!({"a": artifact_json(a), "b": artifact_json(b)})).collect()

@@ -73,6 +73,7 @@ fn report(shown: &Shown) -> &TraceReport {
     match shown {
         Shown::File(report) => &report.trace,
         Shown::Run(report) => &report.trace,
+        Shown::Model(report) => &report.trace,
         Shown::Segment(report) => &report.file.trace,
     }
 }

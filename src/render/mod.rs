@@ -6,6 +6,7 @@ pub mod graph;
 pub mod import;
 pub mod log;
 pub mod metrics;
+pub mod models;
 mod notes;
 pub mod pipeline;
 pub mod plot;

@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::{Artifact, CaptureLevel, NodeId, Remark, RemarkKind, Role, RunStatus, command_line};
-use crate::ops::show::{FileReport, FilingBytes, RunReport, SegmentReport, Shown};
+use crate::ops::show::{FileReport, FilingBytes, LearnedModel, ModelReport, RunReport, SegmentReport, Shown};
 use crate::ops::{DiskState, FileTarget};
+use crate::query::registry::ModelView;
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep};
+use crate::render::models::{card, stage_words};
+use crate::render::status::aligned;
 use crate::render::units::{bytes, counted, duration, one_line, thousands};
 
+/// As many model versions are named.
+const MODELS_MAX: usize = 50;
 /// More inputs of one step than this in one folder are folded into one line.
 const FOLD_AFTER: usize = 4;
 /// As many parameters of a run are written out.
@@ -28,6 +33,7 @@ pub fn text(shown: &Shown) -> String {
     match shown {
         Shown::File(report) => file(report, &mut text),
         Shown::Run(report) => run(report, &mut text),
+        Shown::Model(report) => model(report, &mut text),
         Shown::Segment(report) => segment(report, &mut text),
     }
     for (run, list) in environments(shown) {
@@ -44,6 +50,7 @@ pub(crate) fn environments(shown: &Shown) -> &[(String, String)] {
     match shown {
         Shown::File(report) => &report.environments,
         Shown::Run(report) => &report.environments,
+        Shown::Model(report) => &report.environments,
         Shown::Segment(report) => &report.file.environments,
     }
 }
@@ -53,6 +60,7 @@ pub fn files(shown: &Shown) -> String {
     let files = match shown {
         Shown::File(report) => &report.files,
         Shown::Run(report) => &report.files,
+        Shown::Model(report) => &report.files,
         Shown::Segment(report) => &report.file.files,
     };
     let mut text = String::new();
@@ -94,9 +102,36 @@ fn file_head(report: &FileReport, text: &mut String) {
         None => text.push_str("  source   no recorded step wrote these bytes\n"),
     }
     crate::render::notes::file(report, text);
-    for model in &report.models {
-        let _ = writeln!(text, "  model    {} {}", one_line(&model.name), one_line(&model.version));
+    holding("model", &report.models, text);
+    learned(&report.learned, text);
+}
+
+/// Names model versions, each with where it stands.
+fn holding(label: &str, models: &[ModelView], text: &mut String) {
+    for view in models.iter().take(MODELS_MAX) {
+        let _ = writeln!(text, "  {label:<8} {}  {}", one_line(&view.label()), stage_words(view));
     }
+    more(text, models.len(), MODELS_MAX, "models");
+}
+
+/// Names the model versions that learned from what is shown.
+fn learned(models: &[LearnedModel], text: &mut String) {
+    if models.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "  learned  {}:", counted(models.len() as u64, "model version", "model versions"));
+    let rows = models.iter().take(MODELS_MAX).map(|model| {
+        let by = format!("by {}", model.how.as_str());
+        vec![String::new(), one_line(&model.view.label()), stage_words(&model.view), by]
+    });
+    text.push_str(&aligned(rows.collect()));
+    more(text, models.len(), MODELS_MAX, "model versions");
+}
+
+fn model(report: &ModelReport, text: &mut String) {
+    text.push_str(&card(&report.card, false));
+    learned(&report.learned, text);
+    trace(&report.trace, &report.disk, text);
 }
 
 fn state_words(target: &FileTarget, written: bool) -> String {
@@ -190,6 +225,8 @@ fn run(report: &RunReport, text: &mut String) {
     for metric in &report.metrics {
         let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), metric.value.get());
     }
+    holding("trained", &report.models, text);
+    learned(&report.learned, text);
     for (name, done, failed) in &report.steps {
         let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
         let _ = writeln!(text, "  step     {} x {done}{failed}", one_line(name));

@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Artifact, CaptureLevel, Remark, Timestamp};
 use crate::ops::DiskState;
-use crate::ops::show::{FileReport, RunReport, SegmentReport, Shown};
+use crate::ops::show::{FileReport, LearnedModel, RunReport, SegmentReport, Shown};
+use crate::query::registry::ModelView;
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun};
+use crate::render::models::card_value;
 use crate::render::show::{environments, status};
 
 /// Writes the answer as JSON.
@@ -22,6 +24,15 @@ pub fn json(shown: &Shown) -> Value {
         Shown::Run(report) => {
             document.insert("kind".to_owned(), json!("run"));
             run_json(report, &mut document);
+        }
+        Shown::Model(report) => {
+            document.insert("kind".to_owned(), json!("model"));
+            document.insert("model".to_owned(), card_value(&report.card));
+            document.insert("learned".to_owned(), learned_json(&report.learned));
+            trace_json(&report.trace, &report.disk, &mut document);
+            if let Some(files) = &report.files {
+                document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
+            }
         }
         Shown::Segment(report) => {
             file_json(&report.file, &mut document);
@@ -48,10 +59,8 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
             })
         }),
     );
-    put(
-        "models",
-        report.models.iter().map(|model| json!({"name": model.name, "version": model.version})).collect(),
-    );
+    put("models", report.models.iter().map(model_json).collect());
+    put("learned", learned_json(&report.learned));
     if let Some(report) = &report.note {
         document.insert("note".to_owned(), crate::render::notes::json(report));
     }
@@ -65,8 +74,27 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     }
 }
 
+/// Names a model version.
+fn model_json(view: &ModelView) -> Value {
+    json!({
+        "id": view.model.id.to_string(), "name": view.model.name, "version": view.model.version,
+        "label": view.label(), "stage": view.stage.as_str(), "deleted": view.deleted.is_some(),
+    })
+}
+
+fn learned_json(learned: &[LearnedModel]) -> Value {
+    let models = learned.iter().map(|model| {
+        let mut value = model_json(&model.view);
+        value["how"] = json!(model.how.as_str());
+        value
+    });
+    models.collect()
+}
+
 fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     document.insert("run".to_owned(), run_head_json(&report.head));
+    document.insert("models".to_owned(), report.models.iter().map(model_json).collect());
+    document.insert("learned".to_owned(), learned_json(&report.learned));
     let metrics = report.metrics.iter().map(|metric| {
         json!({"name": metric.name, "value": metric.value.get(), "step": metric.step, "at": metric.at.rfc3339()})
     });
@@ -231,7 +259,8 @@ pub(crate) fn artifact_json(artifact: &Artifact) -> Value {
     })
 }
 
-fn state_name(state: DiskState) -> &'static str {
+/// Returns the word for how a file lies on disk.
+pub(crate) fn state_name(state: DiskState) -> &'static str {
     match state {
         DiskState::Unchanged => "unchanged",
         DiskState::Changed(_) => "changed",

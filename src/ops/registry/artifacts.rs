@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::content::digest_of;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Digest, NamedArtifact};
 use crate::ops::Workspace;
@@ -44,7 +43,7 @@ pub(super) fn find(
     for artifact in artifacts {
         files_of(workspace, folder, artifact, &mut wanted)?;
     }
-    let read = wanted.into_par_iter().map(|wanted| read(wanted));
+    let read = wanted.into_par_iter().map(|wanted| read(workspace, wanted));
     let read = read.collect::<Result<Vec<NamedArtifact>>>()?;
     read.into_iter().map(|held| recorded(snapshot, held)).collect()
 }
@@ -111,11 +110,11 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     Ok(names.into_iter().rev().collect())
 }
 
-fn read(wanted: Wanted) -> Result<NamedArtifact> {
+fn read(workspace: &Workspace, wanted: Wanted) -> Result<NamedArtifact> {
     let Wanted { name, path, place, digest } = wanted;
     let failed = |cause| Error::request(format!("cannot read the artifact `{path}`")).because(cause);
     let size_bytes = std::fs::metadata(&place).map_err(failed)?.len();
-    let found = digest_of(&place).map_err(failed)?;
+    let found = workspace.digests().of(&place).map_err(failed)?;
     if let Some(expected) = digest.filter(|expected| *expected != found) {
         return Err(Error::request(format!("the artifact `{path}` does not hold what its entry says"))
             .because(format!("the entry says {expected}, the file holds {found}"))

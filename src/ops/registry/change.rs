@@ -136,7 +136,7 @@ fn based_on(held: &Held<'_>, view: &ModelView) -> Result<Vec<String>> {
         let Some(path) = snapshot.path_no(&artifact.artifact.path)? else { continue };
         let Some(number) = snapshot.artifact_no(path, &artifact.artifact.digest)? else { continue };
         let trace = crate::query::downstream(snapshot, number, u32::MAX)?;
-        for learned in crate::query::registry::learned_from(snapshot, Some(number), &trace)? {
+        for learned in crate::query::registry::learned_from(snapshot, &[number], &trace)? {
             if learned.model != view.model.id {
                 based.insert(learned.model);
             }
@@ -253,7 +253,8 @@ fn finish(
     fact: &Fact,
     displaced: Option<NodeId>,
 ) -> Result<Changed> {
-    let (snapshot, warnings) = held.record(at, fact)?;
+    let concerned: Vec<NodeId> = std::iter::once(before.model.id).chain(displaced).collect();
+    let (snapshot, warnings) = held.record(at, fact, &concerned)?;
     let view = view_of(&snapshot, before.model.id)?;
     let displaced = displaced.map(|id| view_of(&snapshot, id)).transpose()?;
     Ok(Changed { view, before, displaced, changed: true, warnings })

@@ -4,8 +4,13 @@
 //! journal segment of its own: of two processes that register the same version, one wins and the other is told.
 
 mod artifacts;
+mod card;
 mod change;
+mod check;
+mod compare;
 mod entry;
+mod entry_file;
+mod project;
 mod register;
 
 use crate::error::{Error, Result};
@@ -15,8 +20,12 @@ use crate::ops::{Clock, Lock, Workspace};
 use crate::query::registry::{ModelSelector, ModelView, find_model, model_view};
 use crate::store::Snapshot;
 
+pub use card::{ModelCard, ModelOverview, ModelRow, card, list, overview};
 pub use change::{Changed, Deletion, Promotion, alias, delete, edit, promote, unalias};
+pub use check::{CheckReport, CheckedFile, check};
+pub use compare::{ModelComparison, compare};
 pub use entry::{Entry, EntryArtifact};
+pub use entry_file::{parse_object, read_entry, read_metrics, read_object};
 pub use register::{Registered, register};
 
 /// Who changes the registry, and where from.
@@ -86,8 +95,9 @@ impl<'a> Held<'a> {
         model_view(&self.snapshot, id)?.ok_or_else(|| Error::store("a model version is named and not there"))
     }
 
-    /// Records a fact, and gives back the store with it in it.
-    fn record(mut self, at: Timestamp, fact: &Fact) -> Result<(Snapshot, Vec<String>)> {
+    /// Records a fact, and writes the files of the versions that it concerns; gives back the store with it in it.
+    fn record(mut self, at: Timestamp, fact: &Fact, concerned: &[NodeId]) -> Result<(Snapshot, Vec<String>)> {
+        let before = project::planned(&self.snapshot, concerned)?;
         let segment = NodeId::new(at).as_u128();
         let mut writer = Writer::create(self.workspace.disk(), &self.workspace.journal(), segment)?;
         writer.append(fact)?;
@@ -100,6 +110,7 @@ impl<'a> Held<'a> {
                 .because(self.warnings.join("; "))
                 .hint("the journal has it; nothing is lost")
         })?;
+        self.warnings.extend(project::project(self.workspace, &before, &snapshot, concerned)?);
         Ok((snapshot, self.warnings))
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{CodeState, Fact, MetricValue, ModelVersion, NodeId, RunStatus, Stage};
+use crate::ops::diff::last_code;
 use crate::ops::registry::artifacts::{self, Found};
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, view_of};
@@ -52,7 +53,7 @@ pub fn register(
         say_run_state(workspace, run, &mut remarks);
     }
     let inputs = artifacts::inputs(workspace, folder, &entry.inputs)?;
-    let code = run.as_ref().map(code_of);
+    let code = run.as_ref().map(last_code);
     check_commit(entry, code)?;
     let metrics = metrics_of(&held.snapshot, entry, run.as_ref())?;
     let at = held.now();
@@ -86,7 +87,8 @@ pub fn register(
         tags: entry.tags.clone(),
         fields: Vec::new(),
     });
-    let (snapshot, warnings) = held.record(at, &fact)?;
+    let concerned: Vec<NodeId> = std::iter::once(id).chain(displaced).collect();
+    let (snapshot, warnings) = held.record(at, &fact, &concerned)?;
     let displaced = displaced.map(|id| view_of(&snapshot, id)).transpose()?;
     Ok(Registered { view: view_of(&snapshot, id)?, run, displaced, remarks, warnings })
 }
@@ -190,12 +192,6 @@ fn say_run_state(workspace: &Workspace, run: &RunHead, remarks: &mut Vec<String>
             remarks.push(format!("run {} did not end well: {}", run.tail, head.status().as_str()));
         }
     }
-}
-
-/// Returns the code of the last time the run was taken up.
-fn code_of(run: &RunHead) -> &CodeState {
-    let again = run.view.outcomes.iter().rev().find_map(|outcome| outcome.code.as_ref());
-    again.unwrap_or(&run.view.run.code)
 }
 
 fn check_commit(entry: &Entry, code: Option<&CodeState>) -> Result<()> {

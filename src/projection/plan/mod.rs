@@ -5,6 +5,7 @@
 
 mod config;
 mod metrics;
+mod registry;
 mod report;
 mod research;
 mod run_folder;
@@ -16,6 +17,7 @@ use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::store::Snapshot;
 
 pub use metrics::metrics_json;
+pub use registry::{is_registry_file, metadata_schema, registry, registry_file};
 pub use research::{INDEX_NAME, is_own_index, research_index, research_indexes};
 pub use run_folder::{run_folders, run_papers};
 
@@ -75,7 +77,7 @@ impl Planned {
 type Planner = fn(&Snapshot) -> Result<Vec<Planned>>;
 
 /// Every projection. Where two want the same path, the one that stands first has it.
-const PLANNERS: &[Planner] = &[run_folders, research_indexes];
+const PLANNERS: &[Planner] = &[run_folders, registry, research_indexes];
 
 /// Plans all files of all projections, by path, each path once.
 ///

@@ -69,6 +69,20 @@ pub(crate) fn reached_from<'f>(
     Ok(Some(reached))
 }
 
+/// Walks from `artifacts` to everything that was made from one of them, through at most `depth_max` steps in a row.
+///
+/// # Errors
+/// As [`downstream`].
+pub fn downstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32) -> Result<Trace> {
+    let mut walk = Down::new(snapshot);
+    let mut reads = Vec::new();
+    for artifact in artifacts {
+        walk.first_reads(*artifact, usize::MAX, &mut reads)?;
+    }
+    walk.run(reads, depth_max)?;
+    Ok(walk.finish(Origin::Source))
+}
+
 /// Walks from all that `steps` wrote to everything that was made from it; the steps themselves come first, whatever the bound.
 ///
 /// # Errors

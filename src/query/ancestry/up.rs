@@ -25,6 +25,19 @@ pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_m
     Ok(walk.finish(start))
 }
 
+/// Walks from `artifacts`, as they are now, to everything they were made from, through at most `depth_max` steps in a row.
+///
+/// # Errors
+/// As [`upstream`].
+pub fn upstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32) -> Result<Trace> {
+    let starts = artifacts.iter().map(|artifact| origin(snapshot, *artifact, i64::MAX, None));
+    let starts = starts.collect::<Result<Vec<_>>>()?;
+    let next = starts.iter().filter_map(write_of).map(|write| (write.step, write.at));
+    let mut walk = Up::new(snapshot);
+    walk.run(next.collect(), depth_max)?;
+    Ok(walk.finish(Origin::Source))
+}
+
 /// Walks from all that `steps` read to everything it was made from; the steps themselves come first, whatever the bound.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::model::{ModelAct, ModelEdit, ModelVersion, NodeId, Stage, Timestamp};
+use crate::model::{ModelAct, ModelChange, ModelEdit, ModelVersion, NodeId, Stage, Timestamp};
 use crate::query::registry::changes_of;
 use crate::store::{ChangeOrder, Order, Snapshot};
 
@@ -25,6 +25,19 @@ pub struct HistoryEntry {
     pub reason: Option<String>,
     /// Why it changed nothing, where it did not.
     pub void: Option<&'static str>,
+}
+
+impl HistoryEntry {
+    /// Returns true where a version is the one that something became of, or left production by it.
+    pub fn concerns(&self, id: NodeId) -> bool {
+        let displaced = match &self.act {
+            HistoryAct::Registered { displaced, .. } | HistoryAct::Staged { displaced, .. } => {
+                displaced.as_ref()
+            }
+            _ => None,
+        };
+        self.model == Some(id) || displaced.is_some_and(|(other, _)| *other == id)
+    }
 }
 
 /// What became of a version.
@@ -64,7 +77,7 @@ pub enum HistoryAct {
 /// A statement on a model.
 enum Statement {
     Registered,
-    Changed(crate::model::ModelChange),
+    Changed(Box<ModelChange>),
 }
 
 /// Lists all that became of a model, the first first. Linear in its versions and their changes.
@@ -86,7 +99,7 @@ pub fn history(snapshot: &Snapshot, name: &str) -> Result<Vec<HistoryEntry>> {
             snapshot.model_with_order(*id)?.ok_or_else(|| Error::store("a model version is gone"))?;
         statements.push((order, *id, Statement::Registered));
         for (order, change) in changes_of(snapshot, model)? {
-            statements.push((order, *id, Statement::Changed(change)));
+            statements.push((order, *id, Statement::Changed(Box::new(change))));
         }
     }
     statements.sort_by_key(|(order, id, _)| (*order, *id));
@@ -171,7 +184,7 @@ impl Fold<'_> {
                 entry.act = HistoryAct::Registered { stage: model.stage, displaced };
                 return entry;
             }
-            Statement::Changed(change) => change,
+            Statement::Changed(change) => *change,
         };
         (entry.at, entry.by, entry.reason) = (change.at, change.by, change.reason);
         entry.act = match change.act {

@@ -39,16 +39,17 @@ impl LearnedHow {
     }
 }
 
-/// Finds the model versions that learned from a file, given the walk down from it, `start`: each once, by key.
+/// Finds the model versions that learned from files, given the walk down from them, `starts`: each once, by key.
 ///
 /// Cost: that of the walk.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn learned_from(snapshot: &Snapshot, start: Option<ArtifactNo>, trace: &Trace) -> Result<Vec<Learned>> {
+pub fn learned_from(snapshot: &Snapshot, starts: &[ArtifactNo], trace: &Trace) -> Result<Vec<Learned>> {
     let made = trace.steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact);
-    let made: BTreeSet<ArtifactNo> = made.chain(start).collect();
-    let made: Vec<ArtifactNo> = made.into_iter().collect();
+    let made: BTreeSet<ArtifactNo> = made.collect();
+    let read: BTreeSet<ArtifactNo> = made.iter().chain(starts).copied().collect();
+    let (made, read): (Vec<_>, Vec<_>) = (made.into_iter().collect(), read.into_iter().collect());
     let mut found: BTreeMap<NodeId, LearnedHow> = BTreeMap::new();
     let mut meet = |id: NodeId, how: LearnedHow| {
         found.entry(id).and_modify(|known| *known = how.min(*known)).or_insert(how);
@@ -56,7 +57,7 @@ pub fn learned_from(snapshot: &Snapshot, start: Option<ArtifactNo>, trace: &Trac
     for (_, id) in snapshot.models_with_any(&made)? {
         meet(id, LearnedHow::File);
     }
-    for (_, id) in snapshot.models_with_any_input(&made)? {
+    for (_, id) in snapshot.models_with_any_input(&read)? {
         meet(id, LearnedHow::Input);
     }
     let runs: HashSet<RunNo> = trace.steps.iter().map(|step| step.run).collect();

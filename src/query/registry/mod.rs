@@ -19,7 +19,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp};
+use crate::model::{
+    Metric, MetricValue, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp,
+};
 use crate::query::history::last_values;
 use crate::store::{ChangeOrder, Order, Snapshot};
 
@@ -279,4 +281,24 @@ pub fn versions(snapshot: &Snapshot, name: &str) -> Result<Vec<ModelView>> {
         views.extend(model_view(snapshot, id)?);
     }
     Ok(views)
+}
+
+/// Returns the version of a model with the greatest value of a metric, or with the smallest; of equal ones the greater version.
+/// What was withdrawn, and what has the name of another, does not count. Linear in the model's versions.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn best(snapshot: &Snapshot, name: &str, metric: &str, smallest: bool) -> Result<Option<ModelView>> {
+    let mut best: Option<(MetricValue, ModelView)> = None;
+    for view in versions(snapshot, name)?.into_iter().filter(ModelView::is_current) {
+        let Some(value) = view.metrics.iter().find(|known| known.name == metric).map(|known| known.value)
+        else {
+            continue;
+        };
+        let better = |found: MetricValue| if smallest { value < found } else { value > found };
+        if best.as_ref().is_none_or(|(found, _)| better(*found)) {
+            best = Some((value, view));
+        }
+    }
+    Ok(best.map(|(_, view)| view))
 }

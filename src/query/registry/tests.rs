@@ -83,7 +83,8 @@ fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
         of_name.stages.insert(id, stage);
     }
     found.values_mut().for_each(|of_name| of_name.deleted.sort());
-    let mut aliases: BTreeMap<(Timestamp, [u8; 8]), (&String, &String, Option<NodeId>)> = BTreeMap::new();
+    type Named<'a> = (&'a String, &'a String, Option<NodeId>);
+    let mut aliases: BTreeMap<(Timestamp, [u8; 8]), Named<'_>> = BTreeMap::new();
     for fact in facts {
         if let Fact::ModelNamed(alias) = fact {
             aliases.insert((alias.at, front(fact)), (&alias.name, &alias.alias, alias.model));

@@ -1,0 +1,54 @@
+//! `lineage models` and what can be done with them.
+
+mod change;
+mod list;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::Surroundings;
+use crate::error::Result;
+
+/// List registered models; show, compare, promote, name, describe, check and withdraw their versions.
+///
+/// A version is named `NAME@1.2.0`, `NAME@latest` (the greatest that was not withdrawn), `NAME@production` or `NAME@ALIAS`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Models {
+    #[command(subcommand)]
+    command: Option<ModelsCommand>,
+    #[command(flatten)]
+    list: list::List,
+}
+
+#[derive(Subcommand)]
+enum ModelsCommand {
+    Show(show::Show),
+    Best(list::Best),
+    Compare(show::Compare),
+    Promote(change::Promote),
+    Archive(change::Archive),
+    Alias(change::Alias),
+    Describe(change::Describe),
+    History(show::History),
+    Verify(show::Verify),
+    Delete(change::Delete),
+}
+
+impl Models {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        match self.command {
+            None => self.list.run(surroundings),
+            Some(ModelsCommand::Show(command)) => command.run(surroundings),
+            Some(ModelsCommand::Best(command)) => command.run(surroundings),
+            Some(ModelsCommand::Compare(command)) => command.run(surroundings),
+            Some(ModelsCommand::Promote(command)) => command.run(surroundings),
+            Some(ModelsCommand::Archive(command)) => command.run(surroundings),
+            Some(ModelsCommand::Alias(command)) => command.run(surroundings),
+            Some(ModelsCommand::Describe(command)) => command.run(surroundings),
+            Some(ModelsCommand::History(command)) => command.run(surroundings),
+            Some(ModelsCommand::Verify(command)) => command.run(surroundings),
+            Some(ModelsCommand::Delete(command)) => command.run(surroundings),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `lineage models show`, `compare`, `history` and `verify`
+
+use clap::Args;
+
+use crate::cli::{Surroundings, output};
+use crate::error::{Error, Result};
+use crate::ops::View;
+use crate::ops::registry::{card, check, compare, overview};
+use crate::query::registry::{
+    ModelSelector, ModelView, find_model, history, model_names, model_view, versions,
+};
+use crate::render;
+
+/// Show one version of a model, or all that is registered under a name.
+#[derive(Args)]
+pub(crate) struct Show {
+    /// The version `NAME@…`, or the model's name.
+    #[arg(value_name = "NAME[@VERSION]")]
+    model: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        if self.model.contains('@') {
+            let card = card(&workspace, &view.snapshot, find(&view, &self.model)?, true)?;
+            if self.json {
+                output::json(&render::models::card_json(&card))?;
+            } else {
+                output::answer(&render::models::card(&card, true))?;
+            }
+            return Ok(0);
+        }
+        let overview =
+            overview(&workspace, &view.snapshot, &self.model)?.ok_or_else(|| unknown(&self.model))?;
+        if self.json {
+            output::json(&render::models::overview_json(&overview))?;
+        } else {
+            output::answer(&render::models::overview(&overview))?;
+        }
+        Ok(0)
+    }
+}
+
+/// Finds the version that a word names.
+pub(super) fn find(view: &View, word: &str) -> Result<ModelView> {
+    let selector: ModelSelector = word.parse()?;
+    let id = find_model(&view.snapshot, &selector)?;
+    model_view(&view.snapshot, id)?.ok_or_else(|| Error::store("a model version is named and not there"))
+}
+
+fn unknown(name: &str) -> Error {
+    let shown: String = name.chars().take(120).collect();
+    Error::request(format!("no model is called `{}`", shown.escape_debug()))
+        .hint("`lineage models` lists the models")
+}
+
+/// Compare versions of models: metrics, parameters, data and code, and by how much they differ from the first.
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// The versions, two at least.
+    #[arg(required = true, num_args = 2.., value_name = "NAME@VERSION")]
+    models: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Compare {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let views = self.models.iter().map(|word| find(&view, word)).collect::<Result<Vec<_>>>()?;
+        let comparison = compare(&workspace, &view.snapshot, views)?;
+        if self.json {
+            output::json(&render::models::compare_json(&comparison))?;
+        } else {
+            output::answer(&render::models::compare(&comparison))?;
+        }
+        Ok(0)
+    }
+}
+
+/// List all that became of a model or one of its versions: who, when, from what.
+#[derive(Args)]
+pub(crate) struct History {
+    /// The version `NAME@…`, or the model's name.
+    #[arg(value_name = "NAME[@VERSION]")]
+    model: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl History {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let entries = if self.model.contains('@') {
+            let id = find(&view, &self.model)?.model;
+            let mut entries = history(&view.snapshot, &id.name)?;
+            entries.retain(|entry| entry.concerns(id.id));
+            entries
+        } else {
+            history(&view.snapshot, &self.model)?
+        };
+        if entries.is_empty() {
+            return Err(unknown(&self.model));
+        }
+        if self.json {
+            output::json(&render::models::history_json(&self.model, &entries))?;
+        } else {
+            output::answer(&render::models::history(&self.model, &entries))?;
+        }
+        Ok(0)
+    }
+}
+
+/// Check that the files of versions hold what was registered. Exit code 1 where one does not.
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Versions or models; all that were not withdrawn where none are named.
+    #[arg(value_name = "NAME[@VERSION]")]
+    models: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let words = if self.models.is_empty() { model_names(&view.snapshot)? } else { self.models };
+        let mut views = Vec::new();
+        for word in &words {
+            if word.contains('@') {
+                views.push(find(&view, word)?);
+                continue;
+            }
+            let of_name = versions(&view.snapshot, word)?;
+            if of_name.is_empty() {
+                return Err(unknown(word));
+            }
+            views.extend(of_name.into_iter().filter(|view| view.deleted.is_none()));
+        }
+        let report = check(&workspace, &views);
+        if self.json {
+            output::json(&render::models::check_json(&report))?;
+        } else {
+            output::answer(&render::models::check(&report))?;
+        }
+        Ok(u8::from(!report.is_sound()))
+    }
+}

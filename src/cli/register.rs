@@ -1,0 +1,176 @@
+//! `lineage register`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::{Surroundings, output};
+use crate::error::{Error, Result};
+use crate::model::ArtifactPath;
+use crate::ops::registry::{
+    Entry, EntryArtifact, parse_object, read_entry, read_metrics, read_object, register,
+};
+use crate::render;
+
+/// Register a version of a model: its files, its metrics, and the run that trained it.
+///
+/// The run is the one that wrote the files, unless --run names it. Files must lie in the workspace and hold what the run
+/// wrote. Metrics, code and inputs are taken from the run where they are not given. A version is never replaced.
+#[derive(Args)]
+pub(crate) struct Register {
+    /// The model's name.
+    #[arg(required_unless_present = "from_file")]
+    name: Option<String>,
+    /// The semantic version, such as 1.2.0.
+    #[arg(required_unless_present = "from_file")]
+    version: Option<String>,
+    /// The run that trained it: `@` (the latest; inside a run, that run), a run id, or the end of its key.
+    #[arg(long)]
+    run: Option<String>,
+    /// A file of the model and what it is to it; of a folder, every file in it.
+    #[arg(long = "artifact", value_name = "NAME=PATH")]
+    artifacts: Vec<String>,
+    /// A metric; those not given are taken from the run.
+    #[arg(long = "metric", value_name = "NAME=VALUE")]
+    metrics: Vec<String>,
+    /// A JSON file of metrics.
+    #[arg(long = "metrics", value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    /// What the model is, in a sentence.
+    #[arg(long)]
+    description: Option<String>,
+    /// What sort of model it is.
+    #[arg(long)]
+    model_type: Option<String>,
+    /// The model it was made from.
+    #[arg(long)]
+    base_model: Option<String>,
+    /// What it was trained on: a file or folder, a URL such as `hf://…`, or a JSON object that describes it.
+    #[arg(long = "dataset", value_name = "PATH|URL|JSON")]
+    datasets: Vec<String>,
+    /// A word to find it by.
+    #[arg(long = "tag", value_name = "NAME[=VALUE]")]
+    tags: Vec<String>,
+    /// How it was trained: a JSON file or a JSON object.
+    #[arg(long, value_name = "FILE|JSON")]
+    training_config: Option<String>,
+    /// Remarks.
+    #[arg(long)]
+    notes: Option<String>,
+    /// The stage it begins in: development, staging, production or archived.
+    #[arg(long, value_name = "STAGE")]
+    status: Option<String>,
+    /// The version whose place it takes.
+    #[arg(long, value_name = "VERSION")]
+    promoted_from: Option<String>,
+    /// Take the entry from a JSON file; what is given beside it goes before it.
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Register {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let json = self.json;
+        let workspace = surroundings.workspace()?;
+        let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
+        let (entry, passed_over) = self.entry(&folder)?;
+        let author = surroundings.author();
+        let registered = register(&workspace, &surroundings.clock, &author, &folder, &entry)?;
+        output::warnings(&registered.warnings);
+        if !passed_over.is_empty() {
+            output::note(&format!("note: the registry itself decides {}", passed_over.join(", ")));
+        }
+        for remark in &registered.remarks {
+            output::note(&format!("note: {remark}"));
+        }
+        if json {
+            output::json(&render::models::registered_json(&registered))?;
+        } else {
+            output::answer(&render::models::registered(&registered))?;
+        }
+        Ok(0)
+    }
+
+    fn entry(self, folder: &std::path::Path) -> Result<(Entry, Vec<&'static str>)> {
+        let (mut entry, passed_over) = match &self.from_file {
+            Some(path) => read_entry(folder, path)?,
+            None => (Entry::default(), Vec::new()),
+        };
+        entry.name = self.name.unwrap_or(entry.name);
+        entry.version = self.version.unwrap_or(entry.version);
+        // Inside a run, that run is the latest there can be.
+        let this = super::inside::current_run_selector();
+        entry.run = match self.run.as_deref() {
+            Some("@") if this.is_some() => this,
+            Some(word) => Some(word.parse()?),
+            None => entry.run.or(this),
+        };
+        for artifact in &self.artifacts {
+            let (name, path) = pair("--artifact", "NAME=PATH", artifact)?;
+            entry.artifacts.retain(|other| other.name != name);
+            entry.artifacts.push(EntryArtifact { name, path: PathBuf::from(path), digest: None });
+        }
+        if let Some(path) = &self.metrics_file {
+            entry.metrics = read_metrics(folder, path)?;
+        }
+        for metric in &self.metrics {
+            let (name, text) = pair("--metric", "NAME=VALUE", metric)?;
+            let value = text.trim().parse().map_err(|cause: std::num::ParseFloatError| {
+                Error::request(format!("metric `{}` is no number", name.escape_debug())).because(cause)
+            })?;
+            entry.metrics.retain(|(other, _)| *other != name);
+            entry.metrics.push((name, value));
+        }
+        for tag in &self.tags {
+            let (name, value) = tag.split_once('=').unwrap_or((tag, ""));
+            entry.tags.retain(|(other, _)| other != name);
+            entry.tags.push((name.to_owned(), value.to_owned()));
+        }
+        for dataset in self.datasets {
+            take_dataset(&mut entry, folder, dataset)?;
+        }
+        if let Some(config) = &self.training_config {
+            entry.training_config = Some(match config.trim_start().starts_with('{') {
+                true => parse_object(config).map_err(|cause| {
+                    Error::request("`--training-config` is no JSON object").because(cause)
+                })?,
+                false => read_object(folder, config.as_ref(), "the training configuration")?,
+            });
+        }
+        entry.stage = self.status.map(|stage| stage.parse()).transpose()?.or(entry.stage);
+        entry.description = self.description.or(entry.description);
+        entry.model_type = self.model_type.or(entry.model_type);
+        entry.base_model = self.base_model.or(entry.base_model);
+        entry.notes = self.notes.or(entry.notes);
+        entry.promoted_from = self.promoted_from.or(entry.promoted_from);
+        Ok((entry, passed_over))
+    }
+}
+
+fn take_dataset(entry: &mut Entry, folder: &std::path::Path, word: String) -> Result<()> {
+    if word.trim_start().starts_with('{') {
+        let document = parse_object(&word)
+            .map_err(|cause| Error::request("`--dataset` is no JSON object").because(cause))?;
+        entry.dataset_info = Some(document);
+        return Ok(());
+    }
+    let is_url = ArtifactPath::new(word.as_str()).is_ok_and(|path| path.is_url());
+    if !is_url && !folder.join(&word).exists() {
+        return Err(Error::request(format!("no file `{}` to have learned from", word.escape_debug()))
+            .hint("give a file, a folder, a URL such as `hf://…`, or a JSON object that describes it"));
+    }
+    entry.inputs.push(word);
+    Ok(())
+}
+
+/// Reads `NAME=VALUE`.
+pub(super) fn pair(option: &str, shape: &str, text: &str) -> Result<(String, String)> {
+    let pair = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| {
+        let shown: String = text.chars().take(80).collect();
+        Error::request(format!("`{option} {}` is not `{option} {shape}`", shown.escape_debug()))
+    })
+}

@@ -1,0 +1,133 @@
+//! A version of a model as it is shown: with its run, what it learned from, and its files as they lie on disk.
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::model::{Artifact, NamedArtifact, NodeId};
+use crate::ops::{DiskState, Workspace, disk_state};
+use crate::query::RunHead;
+use crate::query::registry::{ModelView, latest, model_names, model_view, production, run_inputs, versions};
+use crate::store::{Order, Snapshot};
+
+/// A version of a model, with what belongs to it.
+#[derive(Debug, Clone)]
+pub struct ModelCard {
+    /// The version.
+    pub view: ModelView,
+    /// The run that trained it.
+    pub run: Option<RunHead>,
+    /// What it was trained on.
+    pub inputs: Vec<Artifact>,
+    /// Whether its entry says so, rather than the record of its run.
+    pub inputs_said: bool,
+    /// Its files, and how they lie on disk.
+    pub files: Vec<(NamedArtifact, DiskState)>,
+}
+
+/// A version, and the run that trained it.
+pub type ModelRow = (ModelView, Option<RunHead>);
+
+/// A model with all that is registered under its name.
+#[derive(Debug, Clone)]
+pub struct ModelOverview {
+    /// The name.
+    pub name: String,
+    /// The version in production.
+    pub production: Option<NodeId>,
+    /// The greatest version that was not withdrawn.
+    pub latest: Option<NodeId>,
+    /// Every version, the greatest first, each with its run.
+    pub versions: Vec<ModelRow>,
+}
+
+/// Puts together what belongs to a version; its files are read where `read_files` says so.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn card(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    view: ModelView,
+    read_files: bool,
+) -> Result<ModelCard> {
+    let inputs_said = !view.model.inputs.is_empty();
+    let inputs = if inputs_said { view.model.inputs.clone() } else { run_inputs(snapshot, &view.model)? };
+    let held = view.model.artifacts.clone().into_par_iter();
+    let files = held.map(|held| {
+        let state = if read_files { disk_state(workspace, &held.artifact) } else { DiskState::NotChecked };
+        (held, state)
+    });
+    let files = files.collect();
+    Ok(ModelCard { run: run_head(workspace, snapshot, &view)?, inputs, inputs_said, files, view })
+}
+
+/// Reads the run of a version.
+pub(crate) fn run_head(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    view: &ModelView,
+) -> Result<Option<RunHead>> {
+    let number = view.model.run.map_or(Ok(None), |run| snapshot.run_no(run))?;
+    let Some(mut head) = number.map_or(Ok(None), |number| RunHead::read(snapshot, number))? else {
+        return Ok(None);
+    };
+    head.alive = workspace.is_alive(head.view.live_segment());
+    Ok(Some(head))
+}
+
+/// Puts together what is registered under a name; `None` where nothing is.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn overview(workspace: &Workspace, snapshot: &Snapshot, name: &str) -> Result<Option<ModelOverview>> {
+    let views = versions(snapshot, name)?;
+    if views.is_empty() {
+        return Ok(None);
+    }
+    let mut rows = Vec::with_capacity(views.len());
+    for view in views {
+        let run = run_head(workspace, snapshot, &view)?;
+        rows.push((view, run));
+    }
+    Ok(Some(ModelOverview {
+        name: name.to_owned(),
+        production: production(snapshot, name)?,
+        latest: latest(snapshot, name)?,
+        versions: rows,
+    }))
+}
+
+/// Lists versions of all models by name, of each the greatest first, at most `limit`; and whether there are more. What was
+/// withdrawn, and what has the name of another, only where `all` are wanted.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn list(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    all: bool,
+    limit: usize,
+) -> Result<(Vec<ModelRow>, bool)> {
+    let mut rows = Vec::new();
+    let mut more = false;
+    for name in model_names(snapshot)? {
+        snapshot.model_versions(&name, Order::Falling, |model| {
+            let Some(view) = model_view(snapshot, model.id)?.filter(|view| all || view.is_current()) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            more = rows.len() == limit;
+            if more {
+                return Ok(ControlFlow::Break(()));
+            }
+            let run = run_head(workspace, snapshot, &view)?;
+            rows.push((view, run));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if more {
+            break;
+        }
+    }
+    Ok((rows, more))
+}

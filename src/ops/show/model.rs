@@ -1,0 +1,123 @@
+//! What `lineage show` says of model versions: which hold a file, which learned from it, and where one of them came from.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::model::{Artifact, NodeId, Stage};
+use crate::ops::DiskState;
+use crate::ops::registry::{ModelCard, card};
+use crate::ops::show::Showing;
+use crate::query::registry::{LearnedHow, ModelView, learned_from, model_view};
+use crate::query::{self, Direction, Trace, TraceReport};
+use crate::store::ArtifactNo;
+
+/// A model version and its way.
+#[derive(Debug, Clone)]
+pub struct ModelReport {
+    /// The version.
+    pub card: ModelCard,
+    /// The way from its files; where it has none that are recorded, from its run.
+    pub trace: TraceReport,
+    /// All files on the way, where asked for.
+    pub files: Option<Vec<Artifact>>,
+    /// The environments of the runs on the way, where asked for: the run's tail and the list.
+    pub environments: Vec<(String, String)>,
+    /// What became of the sources on disk, by path.
+    pub disk: BTreeMap<Artifact, DiskState>,
+    /// Going down, the versions that learned from its files.
+    pub learned: Vec<LearnedModel>,
+}
+
+/// A model version that learned from a file.
+#[derive(Debug, Clone)]
+pub struct LearnedModel {
+    /// The version.
+    pub view: ModelView,
+    /// How that is known.
+    pub how: LearnedHow,
+}
+
+impl Showing<'_> {
+    pub(super) fn model(&self, id: NodeId) -> Result<ModelReport> {
+        let view = model_view(self.snapshot, id)?
+            .ok_or_else(|| Error::store("a model version is named and not there"))?;
+        let mut numbers = Vec::new();
+        for held in &view.model.artifacts {
+            let path = self.snapshot.path_no(&held.artifact.path)?;
+            let number = path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, &held.artifact.digest));
+            numbers.extend(number?);
+        }
+        let trace = self.trace_of_model(&view, &numbers)?;
+        let mut learned = Vec::new();
+        if self.request.direction == Direction::Down {
+            learned = self.learned(&numbers, &trace)?;
+            learned.retain(|model| model.view.model.id != id);
+        }
+        let report = self.named(&trace)?;
+        Ok(ModelReport {
+            card: card(self.workspace, self.snapshot, view, true)?,
+            disk: self.disk(&report.ends),
+            trace: report,
+            files: self.files(&trace)?,
+            environments: self.environments(&trace)?,
+            learned,
+        })
+    }
+
+    fn trace_of_model(&self, view: &ModelView, numbers: &[ArtifactNo]) -> Result<Trace> {
+        let depth_max = self.request.depth_max;
+        if self.request.direction == Direction::Down {
+            return query::downstream_of(self.snapshot, numbers, depth_max);
+        }
+        let trace = query::upstream_of(self.snapshot, numbers, depth_max)?;
+        let run = view.model.run.map_or(Ok(None), |run| self.snapshot.run_no(run))?;
+        match run {
+            // Nobody recorded who wrote its files: what its run read is as much as can be said.
+            Some(run) if trace.steps.is_empty() => {
+                query::upstream_of_steps(self.snapshot, &self.snapshot.steps_of(run)?, depth_max)
+            }
+            _ => Ok(trace),
+        }
+    }
+
+    /// Finds the model versions that learned from `starts`, given the walk down from them: those in production first.
+    pub(super) fn learned(&self, starts: &[ArtifactNo], trace: &Trace) -> Result<Vec<LearnedModel>> {
+        let mut found = Vec::new();
+        for learned in learned_from(self.snapshot, starts, trace)? {
+            let view = model_view(self.snapshot, learned.model)?;
+            found.extend(view.map(|view| LearnedModel { view, how: learned.how }));
+        }
+        found.sort_by_key(|model| {
+            let place = [Stage::Production, Stage::Staging, Stage::Development, Stage::Archived];
+            let view = &model.view;
+            let place = place.iter().position(|stage| *stage == view.stage);
+            let version = crate::model::version_key(&view.model.version);
+            (
+                view.deleted.is_some(),
+                place,
+                view.model.name.clone(),
+                std::cmp::Reverse(version),
+                view.model.id,
+            )
+        });
+        Ok(found)
+    }
+
+    /// Finds the model versions that hold a file.
+    pub(super) fn holding(&self, artifact: ArtifactNo) -> Result<Vec<ModelView>> {
+        let mut views = Vec::new();
+        for id in self.snapshot.models_with(artifact)? {
+            views.extend(model_view(self.snapshot, id)?);
+        }
+        Ok(views)
+    }
+
+    /// Finds the model versions that a run trained.
+    pub(super) fn trained_by(&self, run: NodeId) -> Result<Vec<ModelView>> {
+        let mut views = Vec::new();
+        for id in self.snapshot.models_of_run(run)? {
+            views.extend(model_view(self.snapshot, id)?);
+        }
+        Ok(views)
+    }
+}

@@ -1,0 +1,232 @@
+//! The `metadata.json` of each registered model version, and the JSON Schema that all of them follow.
+
+use std::ops::ControlFlow;
+
+use serde_json::{Map, Value, json};
+
+use crate::error::Result;
+use crate::model::{
+    Artifact, ArtifactPath, MetricValue, ModelVersion, NodeId, check_model_name, check_version,
+};
+use crate::projection::names;
+use crate::projection::plan::Planned;
+use crate::query::registry::{ModelView, model_names, model_view, run_inputs};
+use crate::store::{Order, Snapshot};
+
+/// As many inputs are listed; the number of all stands beside them.
+const INPUTS_MAX: usize = 1_000;
+
+/// Plans the `metadata.json` of every version of every model.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn registry(snapshot: &Snapshot) -> Result<Vec<Planned>> {
+    let mut planned = Vec::new();
+    for name in model_names(snapshot)? {
+        let mut ids = Vec::new();
+        snapshot.model_versions(&name, Order::Rising, |model| {
+            ids.push(model.id);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for id in ids {
+            planned.extend(registry_file(snapshot, id)?);
+        }
+    }
+    Ok(planned)
+}
+
+/// Plans the `metadata.json` of one version; none where another version has its name and number, and none where these make no
+/// path.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn registry_file(snapshot: &Snapshot, id: NodeId) -> Result<Option<Planned>> {
+    let Some(view) = model_view(snapshot, id)?.filter(|view| view.clash_with.is_none()) else {
+        return Ok(None);
+    };
+    let Some(path) = path_of(&view.model.name, &view.model.version) else {
+        return Ok(None);
+    };
+    let mut bytes = serde_json::to_vec_pretty(&metadata(snapshot, &view)?)
+        .expect("a JSON value of strings and finite numbers can be written");
+    bytes.push(b'\n');
+    Ok(Some(Planned::bytes(path, bytes)))
+}
+
+/// Returns true for a file that this projection writes.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn is_registry_file(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
+    let Some(text) = std::str::from_utf8(path.as_bytes()).ok() else {
+        return Ok(false);
+    };
+    let parts: Vec<&str> = text.split('/').collect();
+    let [.., name, version, _] = parts.as_slice() else {
+        return Ok(false);
+    };
+    Ok(path_of(name, version).as_ref() == Some(path) && !snapshot.models_named(name, version)?.is_empty())
+}
+
+/// Returns where the file of a version lies. What other programs recorded may be no name for a folder.
+fn path_of(name: &str, version: &str) -> Option<ArtifactPath> {
+    check_model_name(name).and_then(|()| check_version(version)).ok()?;
+    names::model_metadata_file(name, version).ok()
+}
+
+/// Writes all that is known of a version.
+fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
+    let model = &view.model;
+    let run = match model.run.map_or(Ok(None), |run| snapshot.run_no(run))? {
+        Some(number) => snapshot.run(number)?,
+        None => None,
+    };
+    let inputs = inputs_of(snapshot, model)?;
+    let clashes = snapshot.models_named(&model.name, &model.version)?;
+    let tags = view.tags.iter().map(|(name, value)| (name.clone(), json!(value)));
+    let metrics = view.metrics.iter().map(|metric| (metric.name.clone(), number(metric.value)));
+    let files = model.artifacts.iter().map(|held| (held.name.clone(), file(&held.artifact)));
+    let fields = model.fields.iter().map(|(name, text)| (name.clone(), document(Some(text))));
+    Ok(json!({
+        "format": 1,
+        "model_name": model.name,
+        "version": model.version,
+        "id": model.id.to_string(),
+        "status": view.stage.as_str(),
+        "description": view.description,
+        "model_type": model.model_type,
+        "base_model": model.base_model,
+        "git_sha": model.git_sha,
+        "git_dirty": model.git_dirty,
+        "branch": model.branch,
+        "created_at": model.created_at.rfc3339(),
+        "updated_at": view.updated_at.rfc3339(),
+        "registered_at": model.registered_at.rfc3339(),
+        "registered_by": model.by,
+        "training_run": run.map(|run| json!({
+            "id": run.id.to_string(), "run_id": run.run_id.as_str(), "name": run.name,
+        })),
+        "metrics": metrics.collect::<Map<_, _>>(),
+        "training_config": document(model.training_config.as_ref()),
+        "dataset_info": document(model.dataset_info.as_ref()),
+        "inputs": inputs.iter().take(INPUTS_MAX).map(file).collect::<Vec<_>>(),
+        "inputs_total": inputs.len(),
+        "artifact_paths": files.collect::<Map<_, _>>(),
+        "tags": tags.collect::<Map<_, _>>(),
+        "aliases": view.aliases,
+        "promoted_from": view.promoted_from,
+        "notes": view.notes,
+        "fields": fields.collect::<Map<_, _>>(),
+        "clashes": clashes.iter().filter(|id| **id != model.id).map(|id| id.to_string()).collect::<Vec<_>>(),
+        "deleted": view.deleted.as_ref().map(|deleted| json!({
+            "at": deleted.at.rfc3339(), "by": deleted.by, "reason": deleted.reason,
+        })),
+    }))
+}
+
+/// Returns what a version was trained on: as its entry says, else as its run is recorded.
+fn inputs_of(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artifact>> {
+    if model.inputs.is_empty() { run_inputs(snapshot, model) } else { Ok(model.inputs.clone()) }
+}
+
+fn file(artifact: &Artifact) -> Value {
+    json!({
+        "path": artifact.path.to_string(),
+        "digest": artifact.digest.to_string(),
+        "size_bytes": artifact.size_bytes,
+    })
+}
+
+/// Reads JSON text; what is none stays a text.
+fn document(text: Option<&String>) -> Value {
+    text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
+}
+
+/// Writes whole numbers without a fraction.
+fn number(value: MetricValue) -> Value {
+    let float = value.get();
+    if float.fract() == 0.0 && float.abs() < 9e15 { json!(float as i64) } else { json!(float) }
+}
+
+/// Returns the JSON Schema (draft 2020-12) of `metadata.json`.
+pub fn metadata_schema() -> Value {
+    let text = json!({"type": "string"});
+    let optional_text = json!({"type": ["string", "null"]});
+    let optional_object = json!({"type": ["object", "null"]});
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    let time = json!({"type": "string", "format": "date-time", "pattern": "Z$"});
+    let share = json!({"type": "number", "minimum": 0, "maximum": 1});
+    let properties = json!({
+        "format": {"const": 1},
+        "model_name": {"type": "string", "minLength": 1, "pattern": "^[^./-][^/]*$"},
+        "version": {"type": "string", "pattern": SEMANTIC_VERSION},
+        "id": {"type": "string", "pattern": "^[0-9a-f-]{36}$"},
+        "status": {"enum": ["development", "staging", "production", "archived"]},
+        "description": text,
+        "model_type": optional_text,
+        "base_model": optional_text,
+        "git_sha": {"type": ["string", "null"], "pattern": "^[0-9a-fA-F]{7,64}$"},
+        "git_dirty": {"type": "boolean"},
+        "branch": optional_text,
+        "created_at": time,
+        "updated_at": time,
+        "registered_at": time,
+        "registered_by": text,
+        "training_run": {
+            "type": ["object", "null"],
+            "required": ["id", "run_id", "name"],
+            "properties": {"id": text, "run_id": text, "name": text},
+            "additionalProperties": false,
+        },
+        "metrics": {
+            "type": "object",
+            "properties": {
+                "accuracy": share, "f1_score": share, "precision": share, "recall": share,
+                "loss": {"type": "number", "minimum": 0},
+            },
+            "additionalProperties": {"type": "number"},
+        },
+        "training_config": optional_object,
+        "dataset_info": optional_object,
+        "inputs": {"type": "array", "items": {"$ref": "#/$defs/file"}, "maxItems": INPUTS_MAX},
+        "inputs_total": {"type": "integer", "minimum": 0},
+        "artifact_paths": {"type": "object", "additionalProperties": {"$ref": "#/$defs/file"}},
+        "tags": {"type": "object", "additionalProperties": text},
+        "aliases": texts,
+        "promoted_from": optional_text,
+        "notes": optional_text,
+        "fields": {"type": "object"},
+        "clashes": texts,
+        "deleted": {
+            "type": ["object", "null"],
+            "required": ["at", "by", "reason"],
+            "properties": {"at": time, "by": text, "reason": optional_text},
+            "additionalProperties": false,
+        },
+    });
+    let required: Vec<&String> = properties.as_object().map(|all| all.keys().collect()).unwrap_or_default();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "models/registry/{model_name}/{version}/metadata.json",
+        "description": "A version of a model, as lineage projects it. Digests are `blake3:` and 64 hexadecimal digits; times are UTC.",
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": false,
+        "$defs": {
+            "file": {
+                "type": "object",
+                "required": ["path", "digest", "size_bytes"],
+                "properties": {
+                    "path": {"type": "string", "minLength": 1},
+                    "digest": {"type": "string", "pattern": "^blake3:[0-9a-f]{64}$"},
+                    "size_bytes": {"type": "integer", "minimum": 0},
+                },
+                "additionalProperties": false,
+            },
+        },
+    })
+}
+
+/// The pattern that the specification of semantic versions, 2.0.0, gives for them.
+const SEMANTIC_VERSION: &str = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$";

@@ -1,0 +1,144 @@
+//! Versions of models side by side.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::MetricValue;
+use crate::ops::registry::ModelComparison;
+use crate::query::diff::FilesDiff;
+use crate::render::diff::{code_json, code_state, files_json, signed};
+use crate::render::log::plain_table;
+use crate::render::models::json::card_value;
+use crate::render::models::stage_words;
+use crate::render::units::{counted, one_line, thousands};
+
+/// As many files are named for each version.
+const FILES_MAX: usize = 10;
+/// Longer values are cut.
+const VALUE_MAX_CHARS: usize = 40;
+
+/// Writes versions side by side; what differs, and by how much from the first.
+pub fn compare(comparison: &ModelComparison) -> String {
+    let mut table = plain_table();
+    let labels = comparison.models.iter().map(|card| one_line(&card.view.label()));
+    table.set_header(std::iter::once(String::new()).chain(labels));
+    let mut row = |name: &str, values: Vec<String>| {
+        table.add_row(std::iter::once(one_line(name)).chain(values));
+    };
+    row("stage", comparison.models.iter().map(|card| stage_words(&card.view)).collect());
+    let run = |card: &crate::ops::registry::ModelCard| {
+        card.run.as_ref().map_or_else(|| "-".to_owned(), |run| run.tail.clone())
+    };
+    row("run", comparison.models.iter().map(run).collect());
+    for (name, values) in &comparison.metrics {
+        let cell = |(at, value): (usize, &Option<MetricValue>)| metric_words(values[0], *value, at);
+        row(name, values.iter().enumerate().map(cell).collect());
+    }
+    for (name, values) in &comparison.parameters {
+        row(name, values.iter().map(|value| value_words(value.as_deref())).collect());
+    }
+    let mut text: String = table
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end()))
+        .collect();
+    let _ = writeln!(
+        text,
+        "\n{} the same in all",
+        counted(comparison.parameters_same, "parameter is", "parameters are")
+    );
+    for (at, card) in comparison.models.iter().enumerate().skip(1) {
+        let _ = writeln!(text, "\n{} -> {}", comparison.models[0].view.label(), one_line(&card.view.label()));
+        data(&comparison.data[at], &mut text);
+        code(comparison, at, &mut text);
+    }
+    text
+}
+
+fn metric_words(first: Option<MetricValue>, value: Option<MetricValue>, at: usize) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let mut words = value.get().to_string();
+    if let Some(first) = first.filter(|first| at > 0 && *first != value) {
+        let difference = value.get() - first.get();
+        let _ = write!(words, " ({}", signed(difference, ""));
+        if first.get() != 0.0 {
+            let share = (difference / first.get().abs() * 1000.0).round() / 10.0;
+            let _ = write!(words, ", {}", signed(share, "%"));
+        }
+        words.push(')');
+    }
+    words
+}
+
+fn value_words(value: Option<&str>) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let front: String = value.chars().take(VALUE_MAX_CHARS).collect();
+    let cut = if front.len() < value.len() { "…" } else { "" };
+    format!("{}{cut}", one_line(&front))
+}
+
+fn data(files: &FilesDiff, text: &mut String) {
+    let differ = files.changed.len() + files.renamed.len() + files.only_a.len() + files.only_b.len();
+    let equal = thousands(files.same);
+    if differ == 0 {
+        let _ = writeln!(text, "  data  {equal} equal, none differ");
+        return;
+    }
+    let _ = writeln!(text, "  data  {equal} equal, {} differ", thousands(differ as u64));
+    let changed = files
+        .changed
+        .iter()
+        .map(|[a, b]| format!("{}  {} -> {}", a.path, a.digest.short(), b.digest.short()));
+    let renamed = files.renamed.iter().map(|[a, b]| format!("{}  has the bytes of {}", a.path, b.path));
+    let only_a = files.only_a.iter().map(|file| format!("{}  only the first", file.path));
+    let only_b = files.only_b.iter().map(|file| format!("{}  only the second", file.path));
+    for line in changed.chain(renamed).chain(only_a).chain(only_b).take(FILES_MAX) {
+        let _ = writeln!(text, "    {line}");
+    }
+    if differ > FILES_MAX {
+        let _ = writeln!(text, "    and {} more; `--json` lists all", thousands((differ - FILES_MAX) as u64));
+    }
+}
+
+fn code(comparison: &ModelComparison, at: usize, text: &mut String) {
+    let Some(code) = &comparison.code[at] else {
+        text.push_str("  code  not to be compared: no run is recorded for one of them\n");
+        return;
+    };
+    if code.is_equal() {
+        let _ = writeln!(text, "  code  equal, {}", code_state(&code.b));
+        return;
+    }
+    let _ = writeln!(text, "  code  {} -> {}", code_state(&code.a), code_state(&code.b));
+    for file in code.files.iter().take(FILES_MAX) {
+        let _ = writeln!(text, "    {}", file.path);
+    }
+    if code.files.len() > FILES_MAX {
+        let left = thousands((code.files.len() - FILES_MAX) as u64);
+        let _ = writeln!(text, "    and {left} more; `lineage diff` of the runs lists all");
+    }
+    if !code.commits_compared {
+        text.push_str("    which files differ between the commits is not to be had here\n");
+    }
+}
+
+/// Writes versions side by side as JSON.
+pub fn compare_json(comparison: &ModelComparison) -> Value {
+    let number = |value: &Option<MetricValue>| json!(value.map(MetricValue::get));
+    let metrics = comparison.metrics.iter().map(|(name, values)| {
+        let values: Vec<Value> = values.iter().map(number).collect();
+        (name.clone(), Value::Array(values))
+    });
+    let parameters = comparison.parameters.iter().map(|(name, values)| (name.clone(), json!(values)));
+    json!({
+        "format": 1,
+        "models": comparison.models.iter().map(card_value).collect::<Vec<_>>(),
+        "metrics": metrics.collect::<Map<_, _>>(),
+        "parameters": parameters.collect::<Map<_, _>>(),
+        "parameters_same": comparison.parameters_same,
+        "data": comparison.data.iter().map(|files| files_json(files, usize::MAX)).collect::<Vec<_>>(),
+        "code": comparison.code.iter().map(|code| {
+            code.as_ref().map(|code| code_json(code, usize::MAX))
+        }).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,378 @@
+//! Versions of models: lists, cards, histories, and what a change came to, as text for people.
+
+mod compare;
+mod json;
+
+use std::fmt::Write as _;
+
+use crate::model::{ModelEdit, Stage};
+use crate::ops::DiskState;
+use crate::ops::registry::{Changed, CheckReport, ModelCard, ModelOverview, ModelRow, Registered};
+use crate::query::RunHead;
+use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
+use crate::render::log::plain_table;
+use crate::render::show::{code_words, status};
+use crate::render::status::aligned;
+use crate::render::units::{bytes, counted, one_line, thousands};
+
+pub use compare::{compare, compare_json};
+pub(crate) use json::card_value;
+pub use json::{
+    card_json, changed_json, check_json, history_json, list_json, overview_json, registered_json, view_json,
+};
+
+/// As many inputs, files and metrics are listed on a card.
+const LISTED_MAX: usize = 12;
+
+/// Writes versions as a table, each with its run.
+pub fn list(rows: &[ModelRow], more: bool) -> String {
+    if rows.is_empty() {
+        return "no models; `lineage register NAME VERSION --artifact model=PATH` registers one\n".to_owned();
+    }
+    let mut table = plain_table();
+    table.set_header(["model", "stage", "metrics", "registered (UTC)", "by", "run"]);
+    for (view, run) in rows {
+        table.add_row([
+            one_line(&view.label()),
+            stage_words(view),
+            metrics_words(view),
+            view.model.registered_at.format("%Y-%m-%d %H:%M:%S"),
+            one_line(&view.model.by),
+            run.as_ref().map_or_else(|| "-".to_owned(), |run| run.tail.clone()),
+        ]);
+    }
+    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
+    if more {
+        text.push_str("there are more versions; `--limit 0` lists all\n");
+    }
+    text
+}
+
+/// Writes where a version stands, and what it is called.
+pub(crate) fn stage_words(view: &ModelView) -> String {
+    let mut words = vec![match (&view.deleted, view.clash_with) {
+        (Some(_), _) => "withdrawn".to_owned(),
+        (None, Some(_)) => format!("{}, clash", view.stage.as_str()),
+        (None, None) => view.stage.as_str().to_owned(),
+    }];
+    words.extend(view.aliases.iter().map(|alias| one_line(alias)));
+    words.join(", ")
+}
+
+fn metrics_words(view: &ModelView) -> String {
+    let mut words: Vec<String> = view
+        .metrics
+        .iter()
+        .take(3)
+        .map(|metric| format!("{} {}", one_line(&metric.name), metric.value.get()))
+        .collect();
+    if view.metrics.len() > 3 {
+        words.push(format!("and {} more", view.metrics.len() - 3));
+    }
+    if words.is_empty() { "-".to_owned() } else { words.join("  ") }
+}
+
+/// Writes what is registered under one name.
+pub fn overview(overview: &ModelOverview) -> String {
+    let version = |id| {
+        let found = overview.versions.iter().find(|(view, _)| Some(view.model.id) == id);
+        found.map_or_else(|| "none".to_owned(), |(view, _)| view.model.version.clone())
+    };
+    let mut text = format!("{}\n", one_line(&overview.name));
+    let count = counted(overview.versions.len() as u64, "version", "versions");
+    let _ = writeln!(
+        text,
+        "  {count}; in production {}, latest {}\n",
+        one_line(&version(overview.production)),
+        one_line(&version(overview.latest))
+    );
+    text.push_str(&list(&overview.versions, false));
+    text
+}
+
+/// Writes one version with all that belongs to it; what it was trained on where it is wanted.
+pub fn card(card: &ModelCard, with_inputs: bool) -> String {
+    let mut text = format!("{}\n", one_line(&card.view.label()));
+    head(card, &mut text);
+    for (name, value) in &card.view.tags {
+        let value = if value.is_empty() { String::new() } else { format!(" = {value}") };
+        line(&mut text, "tag", &format!("{name}{value}"));
+    }
+    for metric in card.view.metrics.iter().take(LISTED_MAX) {
+        line(&mut text, "metric", &format!("{} = {}", metric.name, metric.value.get()));
+    }
+    more(&mut text, card.view.metrics.len(), "metrics");
+    documents(card, &mut text);
+    if with_inputs {
+        inputs(card, &mut text);
+    }
+    files(card, &mut text);
+    for note in card.view.notes.iter().flat_map(|notes| notes.lines()) {
+        line(&mut text, "note", note);
+    }
+    text
+}
+
+/// Writes where a version stands and where it comes from.
+pub(crate) fn head(card: &ModelCard, text: &mut String) {
+    let view = &card.view;
+    let model = &view.model;
+    let from = view.promoted_from.as_ref().map(|from| format!(", in the place of {from}"));
+    line(text, "stage", &format!("{}{}", view.stage.as_str(), from.unwrap_or_default()));
+    if let Some(deleted) = &view.deleted {
+        let why = deleted.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        line(text, "withdrawn", &format!("{} by {}{why}", deleted.at, deleted.by));
+    }
+    if view.clash_with.is_some() {
+        line(text, "clash", "another workspace registered this version first; that one has the name");
+    }
+    if !view.aliases.is_empty() {
+        line(text, "alias", &view.aliases.join(", "));
+    }
+    if !view.description.is_empty() {
+        line(text, "about", &view.description);
+    }
+    let sort = match (&model.model_type, &model.base_model) {
+        (Some(sort), Some(base)) => Some(format!("{sort}, made from {base}")),
+        (Some(sort), None) => Some(sort.clone()),
+        (None, Some(base)) => Some(format!("made from {base}")),
+        (None, None) => None,
+    };
+    sort.iter().for_each(|sort| line(text, "type", sort));
+    let by = if model.by.is_empty() { String::new() } else { format!(" by {}", model.by) };
+    line(text, "registered", &format!("{}{by}", model.registered_at));
+    if model.created_at != model.registered_at {
+        line(text, "created", &model.created_at.to_string());
+    }
+    match &card.run {
+        Some(run) => line(text, "run", &run_words(run)),
+        None => line(text, "run", "none is named: what it was made from is not recorded"),
+    }
+    if let Some(sha) = &model.git_sha {
+        let branch = model.branch.as_ref().map(|branch| format!(", branch {branch}")).unwrap_or_default();
+        let dirty = if model.git_dirty { ", with uncommitted changes" } else { "" };
+        line(text, "code", &format!("{sha}{branch}{dirty}"));
+    }
+}
+
+fn run_words(run: &RunHead) -> String {
+    let code = code_words(run).map(|code| format!("  {code}")).unwrap_or_default();
+    format!("{}  {}  {}  {}{code}", run.tail, run.view.run.run_id, run.view.run.name, status(run))
+}
+
+fn documents(card: &ModelCard, text: &mut String) {
+    let model = &card.view.model;
+    for (label, document) in [("config", &model.training_config), ("dataset", &model.dataset_info)] {
+        let Some(document) = document else { continue };
+        let fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(document).unwrap_or_default();
+        for (name, value) in fields.iter().take(LISTED_MAX) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let front: String = value.chars().take(120).collect();
+            let cut = if front.len() < value.len() { "…" } else { "" };
+            line(text, label, &format!("{name} = {front}{cut}"));
+        }
+        more(text, fields.len(), "fields");
+    }
+}
+
+fn inputs(card: &ModelCard, text: &mut String) {
+    if !card.inputs.is_empty() {
+        let how = if card.inputs_said { "as its entry says" } else { "as its run read them" };
+        line(text, "inputs", &format!("{}, {how}", counted(card.inputs.len() as u64, "file", "files")));
+    }
+    for input in card.inputs.iter().take(LISTED_MAX) {
+        let _ = writeln!(text, "    {}", input.path);
+    }
+    more(text, card.inputs.len(), "inputs");
+}
+
+fn files(card: &ModelCard, text: &mut String) {
+    let rows = card.files.iter().take(LISTED_MAX).map(|(held, state)| {
+        vec![
+            format!("{:<9}", "file"),
+            one_line(&held.name),
+            held.artifact.path.to_string(),
+            held.artifact.digest.short(),
+            bytes(held.artifact.size_bytes),
+            state_words(*state).to_owned(),
+        ]
+    });
+    text.push_str(&aligned(rows.collect()));
+    more(text, card.files.len(), "files");
+}
+
+pub(crate) fn state_words(state: DiskState) -> &'static str {
+    match state {
+        DiskState::Unchanged => "unchanged",
+        DiskState::Changed(_) => "CHANGED since it was registered",
+        DiskState::Gone => "GONE",
+        DiskState::SameBytes => "same bytes",
+        DiskState::Elsewhere => "elsewhere",
+        DiskState::NotChecked => "",
+    }
+}
+
+fn line(text: &mut String, label: &str, words: &str) {
+    let _ = writeln!(text, "  {label:<10} {}", one_line(words));
+}
+
+fn more(text: &mut String, count: usize, what: &str) {
+    if count > LISTED_MAX {
+        let _ = writeln!(
+            text,
+            "  {:<10} and {} more {what}; `--json` lists all",
+            "",
+            thousands((count - LISTED_MAX) as u64)
+        );
+    }
+}
+
+/// Writes that a version was registered.
+pub fn registered(registered: &Registered) -> String {
+    let view = &registered.view;
+    let from = registered.run.as_ref().map(|run| format!(", from run {}", run.tail)).unwrap_or_default();
+    let mut text = format!("registered {} in {}{from}\n", one_line(&view.label()), view.stage.as_str());
+    let sizes: u64 = view.model.artifacts.iter().map(|held| held.artifact.size_bytes).sum();
+    let _ = writeln!(
+        text,
+        "  {}, {}; {}",
+        counted(view.model.artifacts.len() as u64, "file", "files"),
+        bytes(sizes),
+        counted(view.metrics.len() as u64, "metric", "metrics")
+    );
+    displaced(registered.displaced.as_ref(), &mut text);
+    text
+}
+
+fn displaced(view: Option<&ModelView>, text: &mut String) {
+    if let Some(view) = view {
+        let _ = writeln!(text, "  {} is {} now", one_line(&view.label()), view.stage.as_str());
+    }
+}
+
+/// Writes what a change of a version came to.
+pub fn changed(changed: &Changed) -> String {
+    let label = one_line(&changed.view.label());
+    if !changed.changed {
+        return format!("{label}: nothing to change\n");
+    }
+    let (before, after) = (&changed.before, &changed.view);
+    let mut text = String::new();
+    if let Some(deleted) = after.deleted.as_ref().filter(|_| before.deleted.is_none()) {
+        let why = deleted.reason.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
+        let _ = writeln!(text, "withdrew {label}{why}");
+        text.push_str("  its files were not touched; its history, lineage and number stay\n");
+    } else if before.stage != after.stage {
+        let _ = writeln!(text, "{label}: {} -> {}", before.stage.as_str(), after.stage.as_str());
+    } else if before.aliases != after.aliases {
+        let names =
+            if after.aliases.is_empty() { "nothing else".to_owned() } else { after.aliases.join(", ") };
+        let _ = writeln!(text, "{label} is called {}", one_line(&names));
+    } else {
+        let _ = writeln!(text, "{label}: described anew");
+    }
+    if let Some(other) = &changed.displaced {
+        if before.stage != Stage::Production && after.stage == Stage::Production {
+            displaced(Some(other), &mut text);
+        } else {
+            let _ = writeln!(text, "  {} lost the name", one_line(&other.label()));
+        }
+    }
+    text
+}
+
+/// Writes the history of a model as a table, the first first.
+pub fn history(name: &str, entries: &[HistoryEntry]) -> String {
+    if entries.is_empty() {
+        return format!("nothing became of {}\n", one_line(name));
+    }
+    let mut table = plain_table();
+    table.set_header(["time (UTC)", "by", "version", "what"]);
+    for entry in entries {
+        let mut words = act_words(&entry.act);
+        if let Some(reason) = &entry.reason {
+            let _ = write!(words, ": {reason}");
+        }
+        if let Some(void) = entry.void {
+            let _ = write!(words, " (void: {void})");
+        }
+        let by = if entry.by.is_empty() { "-" } else { &entry.by };
+        table.add_row([
+            entry.at.format("%Y-%m-%d %H:%M:%S"),
+            one_line(by),
+            one_line(&entry.version),
+            one_line(&words),
+        ]);
+    }
+    let lines: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
+    format!("{}\n{lines}", one_line(name))
+}
+
+fn act_words(act: &HistoryAct) -> String {
+    let displaced_words = |displaced: &Option<(crate::model::NodeId, String)>| {
+        displaced.as_ref().map(|(_, version)| format!(", in the place of {version}")).unwrap_or_default()
+    };
+    match act {
+        HistoryAct::Registered { stage, displaced } => {
+            format!("registered in {}{}", stage.as_str(), displaced_words(displaced))
+        }
+        HistoryAct::Staged { from, to, displaced } => {
+            format!("{} -> {}{}", from.as_str(), to.as_str(), displaced_words(displaced))
+        }
+        HistoryAct::Edited(edit) => format!("described anew: {}", edit_words(edit)),
+        HistoryAct::Deleted => "withdrawn".to_owned(),
+        HistoryAct::Named { alias, before: Some(before) } => {
+            format!("called {alias}, as {before} was before")
+        }
+        HistoryAct::Named { alias, before: None } => format!("called {alias}"),
+        HistoryAct::Unnamed(alias) => format!("called {alias} no more"),
+    }
+}
+
+fn edit_words(edit: &ModelEdit) -> String {
+    let mut words = Vec::new();
+    words.extend(edit.description.as_ref().map(|text| format!("description \"{text}\"")));
+    words.extend(edit.notes.as_ref().map(|text| format!("notes \"{text}\"")));
+    words.extend(edit.tags_set.iter().map(|(name, value)| {
+        if value.is_empty() { format!("tag {name}") } else { format!("tag {name}={value}") }
+    }));
+    words.extend(edit.tags_removed.iter().map(|name| format!("no tag {name}")));
+    words.join(", ")
+}
+
+/// Writes what a check of files came to: what is wrong, then how much was looked at.
+pub fn check(report: &CheckReport) -> String {
+    let mut text = String::new();
+    let wrong: Vec<_> = report.files.iter().filter(|file| !file.is_sound()).collect();
+    let rows = wrong.iter().map(|file| {
+        let kept = if file.kept { "its bytes are kept" } else { "its bytes are not kept" };
+        vec![
+            one_line(&file.label),
+            one_line(&file.held.name),
+            file.held.artifact.path.to_string(),
+            state_words(file.state).to_owned(),
+            kept.to_owned(),
+        ]
+    });
+    if !wrong.is_empty() {
+        text.push_str(&aligned(rows.collect()));
+    }
+    for label in &report.without_files {
+        let _ = writeln!(text, "  {} has no files", one_line(label));
+    }
+    let sizes: u64 = report.files.iter().map(|file| file.held.artifact.size_bytes).sum();
+    let _ = writeln!(
+        text,
+        "{}, {}, {}: {}",
+        counted(report.versions, "version", "versions"),
+        counted(report.files.len() as u64, "file", "files"),
+        bytes(sizes),
+        if wrong.is_empty() {
+            "all hold what was registered".to_owned()
+        } else {
+            format!("{} not what was registered", counted(wrong.len() as u64, "is", "are"))
+        }
+    );
+    text
+}

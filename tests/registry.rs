@@ -1,0 +1,528 @@
+//! The model registry, end to end: registering, finding, changing and withdrawing versions, and the way from a model to its data.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use common::{Answer, Place};
+use serde_json::{Value, json};
+
+/// Trains by taking the first bytes of what the pipeline made, and writes metrics.
+const TRAINER: &str = r#"#!/bin/sh
+# train BYTES SCORE OUT
+mkdir -p "$(dirname "$3")"
+cat data/processed/*/*_segmented_risks.json | head -c "$1" > "$3"
+echo "{\"accuracy\": $2, \"f1_score\": $2, \"loss\": 1.5}" > metrics.json
+"#;
+
+struct Registry {
+    place: Place,
+}
+
+impl Registry {
+    /// Makes a repository with filings that went through the pipeline, and a program that trains on them.
+    fn new() -> Option<Self> {
+        let place = Place::without_git();
+        place.write("train.sh", TRAINER.as_bytes());
+        place.write(".gitignore", b"/data/interim\n/data/processed\n/out\n/metrics.json\n");
+        let place = place.with_commit()?;
+        place.ok(&["pipeline", "--run-name", "all"]);
+        Some(Registry { place })
+    }
+
+    /// Trains in a recorded run; returns the file.
+    fn train(&self, name: &str, bytes: u32, score: f64) -> String {
+        let out = format!("out/{name}-{bytes}.bin");
+        let (bytes, score) = (bytes.to_string(), score.to_string());
+        let seed = format!("seed={bytes}");
+        self.ok(&[
+            "run", "--quiet", "--name", "train", "--param", &seed, "--", "sh", "train.sh", &bytes, &score,
+            &out,
+        ]);
+        out
+    }
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        let output = self.place.command(arguments).env("USER", "ada").output().unwrap();
+        Answer {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let answer = self.run(arguments);
+        assert_eq!(answer.code, 0, "{arguments:?}: {answer:#?}");
+        answer.stdout
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let answer = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&answer.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {answer:#?}"))
+    }
+
+    /// Registers a version with a file.
+    fn register(&self, name: &str, version: &str, file: &str) -> String {
+        self.ok(&["register", name, version, "--artifact", &format!("model={file}")])
+    }
+
+    /// Runs a command that must refuse, and registers nothing; returns what it says.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let before = self.json(&["models", "--all", "--limit", "0"]);
+        let answer = self.run(arguments);
+        assert_eq!(answer.code, 2, "{arguments:?}: {answer:#?}");
+        assert_eq!(answer.stdout, "", "{arguments:?}");
+        assert_eq!(
+            self.json(&["models", "--all", "--limit", "0"]),
+            before,
+            "{arguments:?} changed something"
+        );
+        answer.stderr
+    }
+
+    fn metadata(&self, name: &str, version: &str) -> Value {
+        let bytes = self.place.read(&format!("models/registry/{name}/{version}/metadata.json"));
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// Holds every projected file against the schema.
+    fn check_schema(&self) {
+        let schema: Value = serde_json::from_str(&self.ok(&["schema", "metadata"])).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let mut count = 0;
+        for model in fs::read_dir(self.place.at("models/registry")).unwrap() {
+            for version in fs::read_dir(model.unwrap().path()).unwrap() {
+                let path = version.unwrap().path().join("metadata.json");
+                let document: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+                let faults: Vec<String> =
+                    validator.iter_errors(&document).map(|fault| fault.to_string()).collect();
+                assert!(faults.is_empty(), "{}: {faults:#?}", path.display());
+                count += 1;
+            }
+        }
+        assert!(count > 0);
+    }
+}
+
+#[test]
+fn a_version_is_registered_with_what_its_run_recorded() {
+    let Some(registry) = Registry::new() else { return };
+    let file = registry.train("risk", 700, 0.91);
+    let answer = registry.json(&[
+        "register",
+        "risk",
+        "1.0.0",
+        "--artifact",
+        &format!("model={file}"),
+        "--tag",
+        "team=credit",
+    ]);
+    let model = &answer["model"];
+    assert_eq!(model["metrics"], json!({"accuracy": 0.91, "f1_score": 0.91, "loss": 1.5}));
+    assert_eq!(model["stage"], "development");
+    assert_eq!(model["registered_by"], "ada");
+    assert_eq!(answer["remarks"], json!([]));
+    let runs = registry.place.runs();
+    assert_eq!(model["run"], runs[0]["id"]);
+    let metadata = registry.metadata("risk", "1.0.0");
+    assert_eq!(metadata["git_sha"], runs[0]["code"]["commit"]);
+    assert_eq!(metadata["branch"], "main");
+    assert_eq!(metadata["training_run"]["run_id"], runs[0]["run_id"]);
+    assert_eq!(metadata["tags"], json!({"team": "credit"}));
+    assert_eq!(metadata["artifact_paths"]["model"]["path"], "out/risk-700.bin");
+    let inputs: Vec<&str> =
+        metadata["inputs"].as_array().unwrap().iter().map(|input| input["path"].as_str().unwrap()).collect();
+    assert_eq!(inputs.len(), 4, "{inputs:?}");
+    assert!(inputs.iter().all(|path| path.contains("_segmented_risks.json")), "{inputs:?}");
+    registry.check_schema();
+}
+
+#[test]
+fn what_is_projected_of_the_registry_makes_no_code_state_dirty() {
+    let Some(registry) = Registry::new() else { return };
+    let file = registry.train("risk", 700, 0.91);
+    registry.register("risk", "1.0.0", &file);
+    registry.place.git(&["add", "-A"]);
+    registry.place.git(&["commit", "-q", "-m", "registry"]);
+    registry.ok(&["models", "promote", "risk@1.0.0", "--to", "production"]);
+    registry.train("risk", 800, 0.92);
+    let runs = registry.place.runs();
+    assert_eq!(runs[0]["code"]["dirty"], false, "{:#}", runs[0]["code"]);
+}
+
+#[test]
+fn bad_entries_are_refused_and_register_nothing() {
+    let Some(registry) = Registry::new() else { return };
+    let file = registry.train("risk", 700, 0.91);
+    let good = format!("model={file}");
+    registry.register("risk", "1.0.0", &file);
+    let says = |arguments: &[&str], words: &str| {
+        let said = registry.refused(&[&["register"], arguments].concat());
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    };
+    says(&["risk", "1.0.0", "--artifact", &good], "`risk` 1.0.0 exists, from run");
+    says(&["risk", "1.0.0", "--artifact", &good], "versions are never replaced; register 1.0.1");
+    says(&["../x", "1.0.1", "--artifact", &good], "`../x` cannot be the name of a model");
+    says(&["risk", "v1.1", "--artifact", &good], "`v1.1` is no semantic version");
+    says(&["risk", "1.0.1", "--artifact", "model=out/none.bin"], "cannot read the artifact `out/none.bin`");
+    says(&["risk", "1.0.1", "--artifact", "model=/etc/hostname"], "lies outside the workspace");
+    says(&["risk", "1.0.1", "--artifact", "model=../../etc"], "artifact");
+    says(&["risk", "1.0.1", "--artifact", "model=.lineage/journal"], "is one of lineage's own files");
+    says(&["risk", "1.0.1", "--artifact", "model"], "is not `--artifact NAME=PATH`");
+    says(&["risk", "1.0.1", "--artifact", &good, "--metric", "f1_score=NaN"], "metrics are finite numbers");
+    says(&["risk", "1.0.1", "--artifact", &good, "--metric", "f1_score=x"], "metric `f1_score` is no number");
+    says(&["risk", "1.0.1", "--artifact", &good, "--metric", "accuracy=91"], "`--metric accuracy=0.91`");
+    says(&["risk", "1.0.1", "--artifact", &good, "--metric", "loss=-1"], "below 0");
+    says(&["risk", "1.0.1", "--artifact", &good, "--status", "prod"], "`prod` is no stage");
+    says(&["risk", "1.0.1", "--artifact", &good, "--run", "ffffffff"], "no run's key ends in");
+    says(&["risk", "1.0.1", "--dataset", "nowhere"], "no file `nowhere`");
+    registry.place.write("entry.json", br#"{"model_name": "risk", "version": "1.0.1", "colour": "red"}"#);
+    says(&["--from-file", "entry.json"], "unknown field `colour`");
+    registry
+        .place
+        .write("entry.json", br#"{"model_name": "risk", "version": "1.0.1", "metrics": {"f1": NaN}}"#);
+    says(&["--from-file", "entry.json"], "`entry.json` is no entry of the registry");
+    registry.place.write("big.json", format!("{{\"notes\": \"{}\"}}", "x".repeat(100 << 20)).as_bytes());
+    says(&["risk", "1.0.1", "--from-file", "big.json"], "too large");
+    let many: Vec<String> = (0..1_000_000).map(|n| format!("\"p{n}\": {n}")).collect();
+    registry.place.write("config.json", format!("{{{}}}", many.join(",")).as_bytes());
+    says(&["risk", "1.0.1", "--training-config", "config.json"], "too large");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/etc/hostname", registry.place.at("out/link.bin")).unwrap();
+        says(&["risk", "1.0.1", "--artifact", "model=out/link.bin"], "lies outside the workspace");
+    }
+    registry.place.write(&file, b"other");
+    says(&["risk", "1.0.1", "--artifact", &good], "`out/risk-700.bin` changed since run");
+    says(&["risk", "1.0.1", "--artifact", &good], "the file holds blake3:");
+}
+
+#[test]
+fn an_entry_of_the_plan_is_read_with_the_files_it_names() {
+    let Some(registry) = Registry::new() else { return };
+    let file = registry.train("risk", 700, 0.91);
+    registry.place.write("eval.json", br#"{"metrics": {"recall": 0.5}}"#);
+    registry.place.write("train.json", br#"{"lr": 0.1}"#);
+    let entry = json!({
+        "model_name": "risk", "version": "2.0.0", "description": "Says which risk.", "model_type": "ngram",
+        "base_model": "ProsusAI/finbert", "metrics_path": "eval.json", "training_config_path": "train.json",
+        "dataset_info": {"rows": 7}, "artifact_paths": {"model": file}, "tags": ["a", "b"], "status": "staging",
+        "created_at": "2025-12-01T10:00:00+01:00", "updated_at": "2025-12-01T10:00:00Z", "promoted_from": "1.0.0",
+        "notes": "first", "inputs": ["hf://ProsusAI/finbert"],
+    });
+    registry.place.write("entry.json", entry.to_string().as_bytes());
+    let answer = registry.run(&["register", "--from-file", "entry.json"]);
+    assert_eq!(answer.code, 0, "{answer:#?}");
+    assert!(answer.stderr.contains("the registry itself decides updated_at"), "{answer:#?}");
+    let metadata = registry.metadata("risk", "2.0.0");
+    assert_eq!(metadata["created_at"], "2025-12-01T09:00:00.000000Z");
+    assert_eq!(metadata["metrics"]["recall"], 0.5);
+    assert_eq!(metadata["metrics"]["accuracy"], 0.91, "from the run where not given");
+    assert_eq!(metadata["training_config"], json!({"lr": 0.1}));
+    assert_eq!(metadata["tags"], json!({"a": "", "b": ""}));
+    assert_eq!(metadata["inputs"][0]["path"], "hf://ProsusAI/finbert");
+    assert_eq!(metadata["status"], "staging");
+    // What the registry wrote is an entry itself, of another workspace or another version.
+    let mut again = metadata.clone();
+    again["version"] = json!("2.0.1");
+    registry.place.write("again.json", again.to_string().as_bytes());
+    registry.ok(&["register", "--from-file", "again.json"]);
+    registry.check_schema();
+}
+
+#[test]
+fn of_two_processes_that_register_one_version_one_wins() {
+    let Some(registry) = Registry::new() else { return };
+    let file = registry.train("risk", 700, 0.91);
+    let artifact = format!("model={file}");
+    let start = || {
+        let mut command = registry.place.command(&["register", "risk", "1.0.0", "--artifact", &artifact]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let racers: Vec<_> = (0..6).map(|_| start()).collect();
+    let ends: Vec<_> = racers.into_iter().map(|racer| racer.wait_with_output().unwrap()).collect();
+    let won = ends.iter().filter(|end| end.status.code() == Some(0)).count();
+    assert_eq!(won, 1, "{ends:#?}");
+    for end in ends.iter().filter(|end| end.status.code() != Some(0)) {
+        assert_eq!(end.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&end.stderr).contains("`risk` 1.0.0 exists"), "{end:#?}");
+    }
+    assert_eq!(registry.json(&["models"])["models"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_promotion_race_leaves_one_version_in_production() {
+    let Some(registry) = Registry::new() else { return };
+    for patch in 0..4 {
+        let file = registry.train("risk", 700 + patch, 0.9);
+        registry.register("risk", &format!("1.0.{patch}"), &file);
+    }
+    let racers: Vec<_> = (0..4)
+        .map(|patch| {
+            let version = format!("risk@1.0.{patch}");
+            let mut command = registry.place.command(&["models", "promote", &version, "--to", "production"]);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for racer in racers {
+        let end = racer.wait_with_output().unwrap();
+        assert!(end.status.success(), "{end:#?}");
+    }
+    let models = registry.json(&["models"]);
+    let stages: Vec<&str> =
+        models["models"].as_array().unwrap().iter().map(|model| model["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages.iter().filter(|stage| **stage == "production").count(), 1, "{stages:?}");
+    assert_eq!(stages.iter().filter(|stage| **stage == "archived").count(), 3, "{stages:?}");
+    for patch in 0..4 {
+        let version = format!("1.0.{patch}");
+        let told =
+            models["models"].as_array().unwrap().iter().find(|model| model["version"] == *version).unwrap();
+        assert_eq!(
+            registry.metadata("risk", &version)["status"],
+            told["stage"],
+            "what is projected is what is true"
+        );
+    }
+}
+
+#[test]
+fn a_filing_leads_down_to_the_models_that_learned_from_it_and_a_model_back_to_its_filings() {
+    let Some(registry) = Registry::new() else { return };
+    let all = registry.train("risk", 7000, 0.91);
+    registry.register("risk", "1.0.0", &all);
+    registry.ok(&["models", "promote", "risk@1.0.0", "--to", "production"]);
+    registry.place.write("notes.txt", b"by hand");
+    registry.ok(&[
+        "register",
+        "manual",
+        "0.1.0",
+        "--artifact",
+        "model=notes.txt",
+        "--dataset",
+        "data/raw/NORDWIND_10-K_2023.txt",
+    ]);
+    registry.place.write("unrelated.txt", b"x");
+    registry.ok(&["register", "other", "0.1.0", "--artifact", "model=unrelated.txt"]);
+    let down = registry.json(&["show", "data/raw/NORDWIND_10-K_2023.txt", "--down"]);
+    let learned: Vec<(&str, &str, &str)> = down["learned"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| {
+            (
+                model["label"].as_str().unwrap(),
+                model["stage"].as_str().unwrap(),
+                model["how"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        learned,
+        [("risk@1.0.0", "production", "its file"), ("manual@0.1.0", "development", "its entry")]
+    );
+    let text = registry.ok(&["show", "data/raw/NORDWIND_10-K_2023.txt", "--down"]);
+    assert!(text.contains("learned  2 model versions:"), "{text}");
+    let up = registry.json(&["show", "risk@production"]);
+    assert_eq!(up["kind"], "model");
+    let sources: BTreeSet<&str> =
+        up["sources"].as_array().unwrap().iter().map(|source| source["path"].as_str().unwrap()).collect();
+    let filings = common::samples().len();
+    assert_eq!(sources.iter().filter(|path| path.starts_with("data/raw/")).count(), filings, "{sources:?}");
+    assert_eq!(up["runs"].as_array().unwrap().len(), 2);
+    let text = registry.ok(&["show", &all]);
+    assert!(text.contains("model    risk@1.0.0  production"), "{text}");
+    let run = registry.ok(&["show", "@"]);
+    assert!(run.contains("trained  risk@1.0.0  production"), "{run}");
+    let down = registry.ok(&["show", "risk@1.0.0", "--down"]);
+    assert!(down.starts_with("risk@1.0.0\n"), "{down}");
+}
+
+#[test]
+fn a_withdrawn_version_stays_in_history_and_lineage() {
+    let Some(registry) = Registry::new() else { return };
+    for patch in 0..2 {
+        let file = registry.train("risk", 700 + patch, 0.9);
+        registry.register("risk", &format!("1.0.{patch}"), &file);
+    }
+    registry.ok(&["models", "promote", "risk@1.0.1", "--to", "production"]);
+    registry.ok(&["models", "alias", "risk@1.0.0", "champion"]);
+    let delete = |version: &str| registry.run(&["models", "delete", version, "--reason", "wrong labels"]);
+    assert!(delete("risk@1.0.1").stderr.contains("cannot be withdrawn: it is in production"));
+    assert!(delete("risk@1.0.0").stderr.contains("cannot be withdrawn: it is called `champion`"));
+    registry.ok(&["models", "alias", "risk", "champion", "--remove"]);
+    // Somebody trains on what 1.0.0 holds.
+    let tune = ["run", "--quiet", "--", "sh", "-c", "cat out/risk-700.bin > out/tuned.bin"];
+    registry.ok(&tune);
+    registry.register("tuned", "0.1.0", "out/tuned.bin");
+    assert!(delete("risk@1.0.0").stderr.contains("`tuned@0.1.0` descends from it"));
+    registry.ok(&["models", "delete", "risk@1.0.0", "--reason", "wrong labels", "--force"]);
+    assert_eq!(delete("risk@1.0.0").stdout, "risk@1.0.0: nothing to change\n");
+    let models = registry.json(&["models"]);
+    assert!(!models.to_string().contains("risk@1.0.0"), "{models}");
+    assert_eq!(registry.metadata("risk", "1.0.0")["deleted"]["reason"], "wrong labels");
+    assert!(registry.place.at("out/risk-700.bin").is_file(), "its files are not touched");
+    let history = registry.ok(&["models", "history", "risk@1.0.0"]);
+    assert!(history.contains("withdrawn: wrong labels"), "{history}");
+    let down = registry.json(&["show", "data/raw/NORDWIND_10-K_2023.txt", "--down"]);
+    assert!(down["learned"].to_string().contains("risk@1.0.0"), "{down}");
+    for arguments in [
+        ["models", "promote", "risk@1.0.0", "--to", "staging"].as_slice(),
+        &["register", "risk", "1.0.0", "--artifact", "model=out/risk-700.bin"],
+        &["models", "alias", "risk@1.0.0", "champion"],
+    ] {
+        assert!(registry.refused(arguments).contains("withdrawn"), "{arguments:?}");
+    }
+    registry.check_schema();
+}
+
+#[test]
+fn files_that_were_changed_or_lost_are_found_and_hand_edited_metadata_is_left_alone() {
+    let Some(registry) = Registry::new() else { return };
+    for patch in 0..3 {
+        let file = registry.train("risk", 700 + patch, 0.9);
+        registry.register("risk", &format!("1.0.{patch}"), &file);
+    }
+    assert_eq!(registry.run(&["models", "verify"]).code, 0);
+    registry.place.write("out/risk-700.bin", b"other");
+    fs::remove_file(registry.place.at("out/risk-701.bin")).unwrap();
+    let answer = registry.run(&["models", "verify"]);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(answer.stdout.contains("out/risk-700.bin  CHANGED since it was registered"), "{answer:#?}");
+    assert!(answer.stdout.contains("out/risk-701.bin  GONE"), "{answer:#?}");
+    assert_eq!(registry.run(&["models", "verify", "risk@1.0.2"]).code, 0);
+    let path = "models/registry/risk/1.0.2/metadata.json";
+    registry.place.write(path, b"{}");
+    let answer = registry.run(&["models", "promote", "risk@1.0.2", "--to", "staging"]);
+    assert_eq!(answer.code, 0);
+    assert!(answer.stderr.contains("is left as it is"), "{answer:#?}");
+    assert_eq!(registry.place.read(path), b"{}");
+    assert_eq!(registry.json(&["models", "show", "risk@1.0.2"])["model"]["stage"], "staging");
+}
+
+#[test]
+fn a_registry_of_forty_versions_is_listed_compared_and_its_best_found() {
+    let Some(registry) = Registry::new() else { return };
+    let mut best: Vec<(f64, String)> = Vec::new();
+    for (name, count) in [("credit", 12), ("market", 13), ("risk", 15)] {
+        for number in 0..count {
+            let score = f64::from((number * 37) % 90 + 5) / 100.0;
+            let file = registry.train(name, 1_000 + number, score);
+            let version = format!("{}.{}.0", number / 5, number % 5);
+            registry.register(name, &version, &file);
+            if name == "risk" {
+                best.push((score, version));
+            }
+        }
+    }
+    best.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all = registry.json(&["models", "--limit", "0"]);
+    assert_eq!(all["models"].as_array().unwrap().len(), 40);
+    let runs: BTreeSet<&str> =
+        all["models"].as_array().unwrap().iter().map(|model| model["run"].as_str().unwrap()).collect();
+    assert_eq!(runs.len(), 40, "each has a run of its own");
+    let found =
+        |arguments: &[&str]| registry.json(arguments)["model"]["version"].as_str().unwrap().to_owned();
+    assert_eq!(found(&["models", "best", "risk", "--by", "f1_score"]), best.last().unwrap().1);
+    assert_eq!(found(&["models", "best", "risk", "--by", "f1_score", "--min"]), best.first().unwrap().1);
+    assert_eq!(found(&["models", "show", "risk@latest"]), "2.4.0");
+    registry.ok(&["models", "promote", "risk@1.0.0", "--to", "production"]);
+    let said = registry.ok(&["models", "promote", "risk@2.0.0", "--to", "production", "--reason", "better"]);
+    assert_eq!(said, "risk@2.0.0: development -> production\n  risk@1.0.0 is archived now\n");
+    registry.ok(&["models", "alias", "risk@2.0.0", "champion"]);
+    let said = registry.ok(&["models", "alias", "risk@2.1.0", "champion"]);
+    assert_eq!(said, "risk@2.1.0 is called champion\n  risk@2.0.0 lost the name\n");
+    registry.ok(&["models", "describe", "risk@2.0.0", "--description", "the one", "--tag", "team=credit"]);
+    registry.ok(&["models", "archive", "risk@0.0.0"]);
+    let history = registry.ok(&["models", "history", "risk@2.0.0"]);
+    let acts: Vec<&str> =
+        history.lines().skip(2).map(|line| line.split("2.0.0").nth(1).unwrap().trim()).collect();
+    assert_eq!(
+        acts,
+        [
+            "registered in development",
+            "development -> production, in the place of 1.0.0: better",
+            "called champion",
+            "described anew: description \"the one\", tag team=credit",
+        ]
+    );
+    let compared = registry.json(&["models", "compare", "risk@2.0.0", "risk@2.1.0", "risk@2.2.0"]);
+    assert_eq!(compared["models"].as_array().unwrap().len(), 3);
+    assert_eq!(compared["metrics"]["f1_score"].as_array().unwrap().len(), 3);
+    assert_eq!(compared["parameters"]["seed"], json!(["1010", "1011", "1012"]));
+    assert_eq!(compared["data"][1]["same"], 4);
+    assert_eq!(compared["code"][2]["files"], json!([]));
+    let text = registry.ok(&["models", "compare", "risk@2.0.0", "risk@2.1.0"]);
+    assert!(text.contains("  data  4 equal, none differ\n  code  equal, "), "{text}");
+    let listed = registry.ok(&["models", "--limit", "3"]);
+    assert!(listed.ends_with("there are more versions; `--limit 0` lists all\n"), "{listed}");
+    assert_eq!(listed.lines().count(), 5);
+    assert!(registry.ok(&["models", "verify"]).starts_with("40 versions, 40 files, "));
+    let before = registry.json(&["models", "--all", "--limit", "0"]);
+    fs::remove_file(registry.place.at(".lineage/store.redb")).unwrap();
+    assert_eq!(
+        registry.json(&["models", "--all", "--limit", "0"]),
+        before,
+        "the rebuilt store says the same"
+    );
+    let verified = registry.run(&["verify"]);
+    assert_eq!(verified.code, 0, "{verified:#?}");
+    registry.check_schema();
+}
+
+/// Copies the journal of one workspace into another.
+fn merge(from: &Path, to: &Path) {
+    let files = fs::read_dir(from.join(".lineage/journal")).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|file| file.is_file()) {
+        let target = to.join(".lineage/journal").join(file.file_name().unwrap());
+        if !target.exists() {
+            fs::copy(&file, target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_workspaces_that_registered_one_version_agree_on_which_it_is() {
+    let places = [Place::empty(), Place::empty()];
+    let mut ids = Vec::new();
+    for (number, place) in places.iter().enumerate() {
+        place.ok(&["init"]);
+        place.write("model.bin", format!("of workspace {number}").as_bytes());
+        let answer = place.json(&[
+            "register",
+            "risk",
+            "1.0.0",
+            "--artifact",
+            "model=model.bin",
+            "--status",
+            "production",
+        ]);
+        ids.push(answer["model"]["id"].as_str().unwrap().to_owned());
+    }
+    merge(&places[0].at(""), &places[1].at(""));
+    merge(&places[1].at(""), &places[0].at(""));
+    let answers: Vec<Value> = places.iter().map(|place| place.json(&["models", "--all"])).collect();
+    assert_eq!(answers[0], answers[1], "both sides agree");
+    let models = answers[0]["models"].as_array().unwrap();
+    assert_eq!(models.len(), 2);
+    let (first, second): (Vec<&Value>, Vec<&Value>) =
+        models.iter().partition(|model| model["clash_with"].is_null());
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_eq!(first[0]["stage"], "production");
+    assert_eq!(second[0]["stage"], "archived");
+    assert_eq!(second[0]["clash_with"], first[0]["id"]);
+    let label = second[0]["label"].as_str().unwrap();
+    assert!(label.starts_with("risk@1.0.0~"), "{label}");
+    for place in &places {
+        assert_eq!(place.json(&["models", "show", label])["model"]["id"], second[0]["id"]);
+        let (code, said) = place.refused(&["models", "promote", label, "--to", "production"]);
+        assert_eq!(code, 2);
+        assert!(said.contains("another workspace registered it first"), "{said}");
+        let history = place.ok(&["models", "history", "risk"]).stdout;
+        assert!(history.contains("void: another was registered under this version before"), "{history}");
+    }
+}
