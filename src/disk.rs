@@ -332,6 +332,14 @@ impl DiskFile {
         self.file.sync_data()
     }
 
+    /// Forces the folder's entry for the file to the disk.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn sync_entry(&self) -> io::Result<()> {
+        self.disk.sync_folder(self.path.parent().unwrap_or(Path::new(".")))
+    }
+
     /// Cuts the file to its first `length` bytes.
     ///
     /// # Errors

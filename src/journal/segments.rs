@@ -308,15 +308,44 @@ pub fn read_segment(segment: &SegmentRef, offset: u64, bytes_max: u64) -> Result
 
 fn read_open(segment: &SegmentRef, file: &mut File, offset: u64, bytes_max: u64) -> io::Result<SegmentBytes> {
     let end = if segment.packed { segment.length } else { u64::MAX };
-    let mut header = Vec::with_capacity(HEADER_BYTES);
-    file.seek(SeekFrom::Start(segment.start))?;
-    file.take(end.min(HEADER_BYTES as u64)).read_to_end(&mut header)?;
+    // All at once where that is no more than is wanted: most segments are short, and many are read one after another.
+    if offset == HEADER_BYTES as u64 && bytes_max == u64::MAX {
+        let mut header = read_up_to(file, segment.start, end, segment.length)?;
+        let rest = header.split_off(header.len().min(HEADER_BYTES));
+        return Ok(SegmentBytes { segment: segment.segment, header, offset, more: false, rest });
+    }
+    let header = read_up_to(file, segment.start, end.min(HEADER_BYTES as u64), HEADER_BYTES as u64)?;
     let wanted = bytes_max.min(end.saturating_sub(offset));
     let expected = segment.length.saturating_sub(offset).min(wanted);
-    let mut rest = Vec::with_capacity(expected as usize);
-    file.seek(SeekFrom::Start(segment.start + offset))?;
-    file.take(wanted).read_to_end(&mut rest)?;
+    let rest = read_up_to(file, segment.start + offset, wanted, expected)?;
     Ok(SegmentBytes { segment: segment.segment, header, offset, more: rest.len() as u64 == bytes_max, rest })
+}
+
+/// Reads from `start` on until `wanted` bytes are read or the file ends, about `expected` of them.
+fn read_up_to(file: &mut File, start: u64, wanted: u64, expected: u64) -> io::Result<Vec<u8>> {
+    if start > 0 {
+        file.seek(SeekFrom::Start(start))?;
+    } else {
+        file.rewind()?;
+    }
+    // One more than expected, so that the end is found without a bigger room.
+    let mut bytes = vec![0; usize::try_from(expected.min(wanted)).map_err(io::Error::other)? + 1];
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.read(&mut bytes[done..]) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    bytes.truncate(done);
+    if done as u64 > expected.min(wanted) {
+        // It has grown.
+        file.take(wanted.saturating_sub(done as u64)).read_to_end(&mut bytes)?;
+    }
+    bytes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+    Ok(bytes)
 }
 
 /// Reads all bytes of a segment that has come to its end.

@@ -27,6 +27,8 @@ pub struct Writer {
     written: usize,
     /// Bytes of the file that are on the disk.
     synced: u64,
+    /// Whether the folder's entry for the file is on the disk.
+    placed: bool,
     /// Whether the file may hold bytes past `synced + written`, to be cut off before anything is written.
     ragged: bool,
     /// How many syncs have failed: what a sync that began before one of them says is worth nothing.
@@ -74,11 +76,20 @@ impl Writer {
             let _ = file.file().try_lock();
             file.append(&header)
         });
+        // That it is there is forced to the disk with the first facts: nothing counts before them.
         let file = made.map_err(failed)?;
-        disk.sync_folder(folder).map_err(failed)?;
         let mut unsynced = Vec::with_capacity(4096);
         unsynced.extend_from_slice(&header);
-        Ok(Writer { file, segment, written: unsynced.len(), unsynced, synced: 0, ragged: false, failures: 0 })
+        Ok(Writer {
+            file,
+            segment,
+            written: unsynced.len(),
+            unsynced,
+            synced: 0,
+            placed: false,
+            ragged: false,
+            failures: 0,
+        })
     }
 
     /// Returns the segment's id.
@@ -125,6 +136,15 @@ impl Writer {
         self.synced += self.written as u64;
         self.unsynced.clear();
         self.written = 0;
+        self.place()
+    }
+
+    /// Forces the folder's entry for the file to the disk, if that was not done before.
+    fn place(&mut self) -> Result<()> {
+        if !self.placed {
+            self.file.sync_entry().map_err(|cause| self.failed(cause))?;
+            self.placed = true;
+        }
         Ok(())
     }
 
@@ -163,7 +183,7 @@ impl Writer {
         self.unsynced.drain(..done);
         self.written -= done;
         self.synced += done as u64;
-        Ok(())
+        self.place()
     }
 
     /// Returns how many bytes are held in memory since they are not known to be on the disk.

@@ -13,12 +13,16 @@ use crate::store::Snapshot;
 
 /// Reads the code state of a workspace and keeps its patch as a content.
 ///
-/// What this program keeps or projected itself counts as neither changed nor untracked. A repository that cannot be read is
-/// no reason not to run: the code state then says why it is not known.
+/// What this program keeps or projected itself counts as neither changed nor untracked; `snapshot` is asked for only where
+/// something is one of the two. A repository that cannot be read is no reason not to run: the code state then says why it is
+/// not known.
 ///
 /// # Errors
 /// A store error where the patch cannot be kept.
-pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> Result<CodeState> {
+pub(crate) fn code_state<'s>(
+    workspace: &Workspace,
+    snapshot: &dyn Fn() -> Option<&'s Snapshot>,
+) -> Result<CodeState> {
     code_state_at(workspace, workspace.root(), snapshot)
 }
 
@@ -26,10 +30,10 @@ pub(crate) fn code_state(workspace: &Workspace, snapshot: Option<&Snapshot>) -> 
 ///
 /// # Errors
 /// As [`code_state`].
-pub(crate) fn code_state_at(
+pub(crate) fn code_state_at<'s>(
     workspace: &Workspace,
     root: &Path,
-    snapshot: Option<&Snapshot>,
+    snapshot: &dyn Fn() -> Option<&'s Snapshot>,
 ) -> Result<CodeState> {
     let work_tree = git::work_tree_root(root).unwrap_or_else(|| root.to_owned());
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
@@ -99,14 +103,19 @@ fn named(work_tree: &Path, root: &Path, path: &[u8]) -> Option<ArtifactPath> {
 }
 
 /// Returns true for what this program keeps or wrote by itself: `.lineage`, and the outputs of its pipeline.
-fn is_ours(work_tree: &Path, root: &Path, path: &[u8], snapshot: Option<&Snapshot>) -> bool {
+fn is_ours<'s>(
+    work_tree: &Path,
+    root: &Path,
+    path: &[u8],
+    snapshot: &dyn Fn() -> Option<&'s Snapshot>,
+) -> bool {
     let Some(path) = named(work_tree, root, path) else {
         return false;
     };
     if path.as_bytes() == FOLDER.as_bytes() {
         return true;
     }
-    snapshot.is_some_and(|snapshot| is_projected(snapshot, &path).unwrap_or(false))
+    snapshot().is_some_and(|snapshot| is_projected(snapshot, &path).unwrap_or(false))
 }
 
 fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {

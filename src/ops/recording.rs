@@ -8,6 +8,7 @@ use crate::model::{
     CodeState, Fact, Metric, MetricValue, NodeId, Parameter, Run, RunId, RunKind, RunOutcome, RunStatus,
     Timestamp,
 };
+use crate::ops::workspace::Pending;
 use crate::ops::{Clock, Workspace};
 use crate::query::RunView;
 
@@ -40,6 +41,8 @@ pub struct Recording {
     writer: Writer,
     clock: Clock,
     run: Run,
+    /// What waited to be applied when the run started; `None` where it was not counted.
+    backlog: Option<Pending>,
     warnings: BTreeSet<String>,
 }
 
@@ -97,7 +100,8 @@ impl Recording {
         writer.append(&Fact::RunStarted(run.clone()))?;
         writer.commit()?;
         drop(lock);
-        Ok(Recording { workspace: workspace.clone(), writer, clock: clock.clone(), run, warnings })
+        let backlog = Some(pending);
+        Ok(Recording { workspace: workspace.clone(), writer, clock: clock.clone(), run, backlog, warnings })
     }
 
     /// Takes a run up again, in a new segment, under the code and command of now.
@@ -134,6 +138,7 @@ impl Recording {
             writer,
             clock: clock.clone(),
             run: view.run.clone(),
+            backlog: None,
             warnings: BTreeSet::new(),
         })
     }
@@ -203,12 +208,15 @@ impl Recording {
         };
         self.writer.append(&Fact::RunOutcome(outcome))?;
         self.writer.commit()?;
-        let Recording { workspace, writer, run, mut warnings, .. } = self;
+        let Recording { workspace, writer, run, backlog, mut warnings, .. } = self;
+        // To look again costs as much as a short command does; what others have added since, they look after.
+        let is_little = backlog.is_some_and(|pending| !pending.and(writer.length()).is_large());
         // The segment is closed first, so that whoever applies it sees it as closed.
         drop(writer);
         // What a pipeline projected must be known to whoever asks next what is untracked.
         warnings.extend(match run.kind {
             RunKind::Pipeline => workspace.apply_if_free(),
+            _ if is_little => Vec::new(),
             _ => workspace.apply_if_worth(),
         });
         Ok(warnings.into_iter().collect())

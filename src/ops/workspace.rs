@@ -65,6 +65,11 @@ impl Pending {
         self.segments > PENDING_SEGMENTS_MAX || self.bytes > PENDING_BYTES_MAX
     }
 
+    /// Adds one more segment.
+    pub(crate) fn and(self, bytes: u64) -> Self {
+        Pending { segments: self.segments + 1, bytes: self.bytes + bytes, ..self }
+    }
+
     fn take(&mut self, fact: &Fact) {
         let latest = match fact {
             Fact::RunStarted(run) => {

@@ -223,6 +223,9 @@ impl Default for Limits {
     }
 }
 
+/// Fewer files than this are looked at by one thread: to wake another takes longer.
+const FEW: usize = 64;
+
 /// How to read a code state.
 pub struct Options<'a> {
     /// Says which paths count as neither changed nor untracked, for they are this program's own.
@@ -268,9 +271,13 @@ pub fn code_state(root: &Path, options: &Options<'_>) -> Result<CodeState> {
 
     let index = status::read_index(&repo)?;
     let hidden = index.hidden.clone();
+    let changes = || status::work_tree_changes(&work_tree, &index, submodule::DEPTH_MAX);
     let (tracked, found) = std::thread::scope(|scope| {
+        if index.file.entries().len() < FEW {
+            return (Ok(changes()), untracked::find(&repo, &index.file, &work_tree, options));
+        }
         // The two walks touch different things on disk: stat of tracked files here, directory listings there.
-        let tracked = scope.spawn(|| status::work_tree_changes(&work_tree, &index, submodule::DEPTH_MAX));
+        let tracked = scope.spawn(changes);
         let found = untracked::find(&repo, &index.file, &work_tree, options);
         (tracked.join(), found)
     });

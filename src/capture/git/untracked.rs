@@ -10,6 +10,7 @@ use gix::dir::entry::{Kind, Status};
 use gix::dir::walk::{Action, Delegate, EmissionMode, ForDeletionMode};
 use rayon::prelude::*;
 
+use super::FEW;
 use super::work_file::{self, WorkFile};
 use super::{CodeState, Omission, Options, Untracked};
 
@@ -118,13 +119,16 @@ impl Delegate for Walk<'_> {
 /// Fills `untracked`, `untracked_omitted` and `unread` of `state`, with digests within the limits.
 pub(super) fn describe(work_tree: &Path, found: Found, options: &Options<'_>, state: &mut CodeState) {
     let (limits, digests) = (&options.limits, &options.digests);
-    let files: Vec<WorkFile> = found
-        .paths
-        .par_iter()
-        .map(|path| {
-            work_file::look(work_tree, path.strip_suffix(b"/").unwrap_or(path)).unwrap_or(WorkFile::Absent)
-        })
-        .collect();
+    let look = |path: &BString| {
+        work_file::look(work_tree, path.strip_suffix(b"/").unwrap_or(path)).unwrap_or(WorkFile::Absent)
+    };
+    // To wake all cores takes longer than to look at a few files.
+    let are_few = found.paths.len() < FEW;
+    let files: Vec<WorkFile> = if are_few {
+        found.paths.iter().map(look).collect()
+    } else {
+        found.paths.par_iter().map(look).collect()
+    };
     // Which files get a digest depends on their order and sizes alone, not on the threads.
     let mut total_bytes: u64 = 0;
     let mut within = Vec::with_capacity(files.len());
@@ -138,26 +142,23 @@ pub(super) fn describe(work_tree: &Path, found: Found, options: &Options<'_>, st
         total_bytes += if fits { *size_bytes } else { 0 };
         within.push(fits);
     }
-    state.untracked = found
-        .paths
-        .into_par_iter()
-        .zip(files)
-        .zip(within)
-        .map(|((path, file), within)| {
-            let (size_bytes, digest) = match file {
-                WorkFile::Regular { size_bytes, .. } => {
-                    let on_disk = work_file::on_disk(work_tree, &path);
-                    let digest = within.then(|| on_disk.and_then(|on_disk| digests.of(&on_disk)));
-                    (Some(size_bytes), digest.and_then(|digest| digest.ok()).map(|digest| *digest.as_bytes()))
-                }
-                WorkFile::Link(target) => {
-                    (Some(target.len() as u64), Some(*blake3::hash(&target).as_bytes()))
-                }
-                WorkFile::Absent | WorkFile::Folder | WorkFile::Special => (None, None),
-            };
-            Untracked { path: path.into(), digest, size_bytes }
-        })
-        .collect();
+    let describe = |((path, file), within): ((BString, WorkFile), bool)| {
+        let (size_bytes, digest) = match file {
+            WorkFile::Regular { size_bytes, .. } => {
+                let on_disk = work_file::on_disk(work_tree, &path);
+                let digest = within.then(|| on_disk.and_then(|on_disk| digests.of(&on_disk)));
+                (Some(size_bytes), digest.and_then(|digest| digest.ok()).map(|digest| *digest.as_bytes()))
+            }
+            WorkFile::Link(target) => (Some(target.len() as u64), Some(*blake3::hash(&target).as_bytes())),
+            WorkFile::Absent | WorkFile::Folder | WorkFile::Special => (None, None),
+        };
+        Untracked { path: path.into(), digest, size_bytes }
+    };
+    state.untracked = if are_few {
+        found.paths.into_iter().zip(files).zip(within).map(describe).collect()
+    } else {
+        found.paths.into_par_iter().zip(files).zip(within).map(describe).collect()
+    };
     state.untracked_omitted = found.omitted;
     state.unread.extend(found.unread);
 }

@@ -11,8 +11,9 @@ use super::calls::{Abi, Call, Intent};
 use super::ledger::{What, Writing};
 use super::net::{Net, SystemFile, Verdict, is_system_path};
 use super::pending::Pending;
+use super::place::Place;
 use super::stamp::Look;
-use super::tracee::{Place, Thread};
+use super::tracee::Thread;
 use super::{GapSort, mounts, sys};
 
 /// One stopped call with all that is needed to understand it.

@@ -33,6 +33,8 @@ mod net;
 #[cfg(target_os = "linux")]
 mod pending;
 #[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod programs;
@@ -88,6 +90,8 @@ pub struct Options<'a> {
     /// Hands signals that are sent to this process alone on to the command, and does not die of them. Changes
     /// how the whole process takes signals while the command runs.
     pub forward_signals: bool,
+    /// What to do once, when the command has run for a while; it must not take long.
+    pub after: Option<(Duration, &'a dyn Fn())>,
     /// Returns the time in microseconds since 1970.
     pub clock: &'a dyn Fn() -> i64,
 }
@@ -110,6 +114,7 @@ impl<'a> Options<'a> {
             is_skipped: &|_| false,
             linger: Duration::from_secs(1),
             forward_signals: false,
+            after: None,
             clock,
         }
     }

@@ -6,8 +6,9 @@ use super::acts::Act;
 use super::ledger::What;
 use super::net::Net;
 use super::pending::Pending;
+use super::place::Place;
 use super::stamp::Look;
-use super::tracee::{Found, Place};
+use super::tracee::Found;
 
 /// `AT_SYMLINK_FOLLOW` and `AT_EMPTY_PATH` of `linkat`.
 const FOLLOW: u64 = 0x400;

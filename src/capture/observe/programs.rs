@@ -9,9 +9,10 @@ use super::acts::Act;
 use super::body::Who;
 use super::ledger::{What, Writing};
 use super::net::{Net, is_system_path};
+use super::place::Place;
 use super::process::{Actor, Program};
 use super::stamp::Look;
-use super::tracee::{Place, Thread};
+use super::tracee::Thread;
 use super::{Channel, digest, sys};
 
 /// Arguments are kept up to this size, in bytes.

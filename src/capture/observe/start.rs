@@ -33,6 +33,8 @@ struct Course<'a> {
     end: Option<End>,
     ended_us: i64,
     linger_until: Option<Instant>,
+    /// What is still to be done once, and when.
+    after: Option<(Instant, &'a dyn Fn())>,
 }
 
 pub(super) fn observe(
@@ -79,6 +81,7 @@ pub(super) fn observe(
         end: None,
         ended_us: started_us,
         linger_until: None,
+        after: options.after.map(|(delay, act)| (Instant::now() + delay, act)),
     };
     course.go()?;
     Ok(course.conclude(started_us))
@@ -98,11 +101,14 @@ impl Course<'_> {
                     self.end.is_none().then(|| self.launched.process.as_fd()),
                     self.reports_open.then(|| self.launched.reports.as_fd()),
                 ],
-                self.patience_ms().unwrap_or(-1),
+                self.timeout_ms(),
             );
             let Ok([calls, process, reports]) = ready else {
                 return self.give_up();
             };
+            if let Some((_, act)) = self.after.take_if(|(when, _)| *when <= Instant::now()) {
+                act();
+            }
             if reports.readable || reports.hung_up {
                 self.take_report()?;
             }
@@ -128,8 +134,13 @@ impl Course<'_> {
     }
 
     fn patience_ms(&self) -> Option<i32> {
-        let left = self.linger_until?.saturating_duration_since(Instant::now());
-        Some(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
+        self.linger_until.map(ms_until)
+    }
+
+    /// How long to wait for a call, -1 for ever.
+    fn timeout_ms(&self) -> i32 {
+        let after = self.after.map(|(when, _)| ms_until(when));
+        after.into_iter().chain(self.patience_ms()).min().unwrap_or(-1)
     }
 
     fn take_report(&mut self) -> Result<(), Refusal> {
@@ -289,6 +300,11 @@ impl Course<'_> {
         names.sort();
         names
     }
+}
+
+fn ms_until(when: Instant) -> i32 {
+    let left = when.saturating_duration_since(Instant::now());
+    i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX)
 }
 
 /// Tells whether the kernel ends the net with the last process, and not only once that one has been reaped

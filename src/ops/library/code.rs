@@ -48,7 +48,7 @@ impl Code {
         let repository = git::witnesses(workspace.root());
         let mut witnesses: Vec<_> = repository.into_iter().map(stamped).collect();
         let snapshot = workspace.store().snapshot().ok().flatten();
-        let code = code_state(workspace, snapshot.as_ref())?;
+        let code = code_state(workspace, &|| snapshot.as_ref())?;
         let files = code.changed.iter().chain(&code.untracked).take(FILES_MAX);
         witnesses.extend(files.filter_map(|file| file.path.on_disk(workspace.root())).map(stamped));
         self.read = Some(Read { code: code.clone(), at, witnesses });

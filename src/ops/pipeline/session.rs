@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
     fn begin(&mut self, name: &str, resumed: Option<&RunView>) -> Result<Recording> {
         // Made here if it was only named so far, and completed if a kill left it half made.
         let workspace = Workspace::init(self.bench.workspace.root())?;
-        let code = code_state(&workspace, Some(self.bench.snapshot))?;
+        let code = code_state(&workspace, &|| Some(self.bench.snapshot))?;
         if let (Some(reason), None) = (&code.unreadable, code.label()) {
             self.notes.push(format!(
                 "the git repository cannot be read, so nothing names the code of this run: {reason}"

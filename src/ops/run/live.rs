@@ -13,7 +13,7 @@ use crate::ops::run::metrics::{self, Point};
 use crate::ops::{Clock, Workspace};
 
 /// How often the file is looked at.
-const PAUSE: Duration = Duration::from_millis(200);
+pub const PAUSE: Duration = Duration::from_millis(200);
 /// As many bytes are taken at once, however much was written meanwhile.
 const TAKE_MAX_BYTES: u64 = 4 << 20;
 /// A longer line is refused.

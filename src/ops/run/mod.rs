@@ -7,13 +7,13 @@ mod metrics;
 mod roles;
 mod steps;
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::capture::git::HeadTree;
 use crate::capture::ignored::{IGNORE_FILE, IgnoreRules};
 use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, Options, Refusal};
 use crate::capture::secrets;
@@ -31,7 +31,7 @@ pub(crate) use environment::variables_of;
 use live::Live;
 pub(crate) use metrics::check_name;
 use roles::Place;
-use steps::Outcome;
+use steps::{LazyHead, Outcome};
 
 /// Names the run to programs that are part of it.
 pub const RUN_VARIABLE: &str = "LINEAGE_RUN";
@@ -136,10 +136,20 @@ pub fn run_command(
     let ended = AtomicBool::new(false);
     let rules = IgnoreRules::of(request.root(workspace));
     let observed = std::thread::scope(|scope| {
-        let follower = std::thread::Builder::new().spawn_scoped(scope, || live.follow(&ended));
-        let observed = observe_command(workspace, clock, request, &run, &metrics_path, &rules);
+        // A short command needs no second thread: its metrics are taken when it has ended.
+        let (waiting, following) = (Cell::new(Some(&mut live)), Cell::new(None));
+        let follow = || {
+            if let Some(live) = waiting.take() {
+                let ended = &ended;
+                following
+                    .set(std::thread::Builder::new().spawn_scoped(scope, move || live.follow(ended)).ok());
+            }
+        };
+        let observed = observe_command(workspace, clock, request, &run, &metrics_path, &rules, &follow);
         ended.store(true, Ordering::Release);
-        if let Ok(follower) = follower {
+        if let Some(live) = waiting.take() {
+            live.follow(&ended);
+        } else if let Some(follower) = following.take() {
             follower.thread().unpark();
             let _ = follower.join();
         }
@@ -224,10 +234,11 @@ fn check_program(request: &CommandRequest) -> Result<(), NotStarted> {
 }
 
 fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Result<Recording> {
-    let snapshot = workspace.store().snapshot()?;
     let root = request.root(workspace);
-    let code = code_state_at(workspace, root, snapshot.as_ref())?;
-    drop(snapshot);
+    let snapshot = OnceCell::new();
+    let code = code_state_at(workspace, root, &|| {
+        snapshot.get_or_init(|| workspace.store().snapshot().ok().flatten()).as_ref()
+    })?;
     let arguments: Vec<String> = request.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let program = Path::new(&arguments[0]).file_name().map(|name| name.to_string_lossy().into_owned());
     let folder = request.folder.strip_prefix(root).unwrap_or(&request.folder);
@@ -306,6 +317,7 @@ fn observe_command(
     run: &Run,
     metrics_path: &Path,
     rules: &IgnoreRules,
+    follow: &dyn Fn(),
 ) -> Result<Observation, Refusal> {
     let mut environment = request.environment.clone();
     let own = [
@@ -336,6 +348,7 @@ fn observe_command(
     options.roots = vec![root.to_owned()];
     options.linger = Duration::from_secs(1);
     options.forward_signals = true;
+    options.after = Some((live::PAUSE, follow));
     let contents = workspace.contents();
     observe::observe(&options, &mut |_, digest, bytes| {
         // A pre-image that cannot be kept is still known by its digest.
@@ -357,7 +370,7 @@ fn record(
     remarks: &mut Vec<Remark>,
 ) -> Result<(usize, usize, usize)> {
     let root = request.root(workspace);
-    let head = HeadTree::open(root).ok().flatten();
+    let head = LazyHead::of(root);
     let named_metrics = request.metrics.as_ref().map(|path| {
         let path = request.folder.join(path);
         path.canonicalize().unwrap_or(path)
@@ -369,7 +382,7 @@ fn record(
         root,
         copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
         home: home.as_deref(),
-        head: head.as_ref(),
+        head: &head,
         with_arguments: request.with_arguments,
         metrics: named_metrics.as_deref(),
         rules,

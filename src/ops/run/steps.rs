@@ -4,6 +4,7 @@
 //! through pipes. A process may also know what the processes above it had read before they started it, through its arguments
 //! and environment; those edges are recorded as inferred.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,23 @@ use crate::model::{
 };
 use crate::ops::run::roles::{self, Place};
 
+/// The commit's tree, opened when it is first asked: most commands read no code of the workspace.
+pub struct LazyHead<'a> {
+    root: &'a Path,
+    tree: OnceCell<Option<HeadTree>>,
+}
+
+impl<'a> LazyHead<'a> {
+    /// Names the workspace's root.
+    pub fn of(root: &'a Path) -> Self {
+        LazyHead { root, tree: OnceCell::new() }
+    }
+
+    fn get(&self) -> Option<&HeadTree> {
+        self.tree.get_or_init(|| HeadTree::open(self.root).ok().flatten()).as_ref()
+    }
+}
+
 /// What is known about the surroundings of an observed command.
 pub struct Surroundings<'a> {
     /// The workspace's root, or the folder that stands for it.
@@ -25,7 +43,7 @@ pub struct Surroundings<'a> {
     /// The user's home.
     pub home: Option<&'a Path>,
     /// The commit's tree, to compare code with.
-    pub head: Option<&'a HeadTree>,
+    pub head: &'a LazyHead<'a>,
     /// Whether the arguments are recorded.
     pub with_arguments: bool,
     /// Files that are none of the command's doing: where its standard streams went, outside the workspace.
@@ -223,7 +241,7 @@ fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'
     if !(executed || roles::is_code_name(&file.path)) || !file.path.starts_with(around.root) {
         return Role::Data;
     }
-    let Some(head) = around.head else {
+    let Some(head) = around.head.get() else {
         return Role::CodeUntracked;
     };
     let Some(inside) = head.work_tree().and_then(|tree| file.path.strip_prefix(tree).ok()) else {

@@ -279,7 +279,7 @@ fn refuse_strangers(workspace: &Workspace, outputs: &[(ArtifactPath, &[u8])]) ->
 
 fn begin(workspace: &Workspace, clock: &Clock, request: &SplitRequest, plan: &Plan) -> Result<Recording> {
     let snapshot = workspace.store().snapshot()?;
-    let code = code_state(workspace, snapshot.as_ref())?;
+    let code = code_state(workspace, &|| snapshot.as_ref())?;
     drop(snapshot);
     let folder = request.folder.strip_prefix(workspace.root()).unwrap_or(&request.folder);
     let mut parameters: Vec<Parameter> = vec![

@@ -126,3 +126,25 @@ fn a_tracer_works_inside() {
         check(&[("a", "1")], "gdb -nx -q -batch -ex run --args cat a > log 2>&1", "input a, output log");
     }
 }
+
+/// How many calls are stopped when a script runs.
+fn calls(script: &str) -> u64 {
+    let trial = try_with(&[("a", "old\n")], &["sh", "-c", script], &|_| {});
+    assert_eq!(trial.observation.exit, Exit::Code(0), "{script}");
+    trial.observation.traps
+}
+
+#[test]
+fn as_few_calls_are_stopped_as_there_are_files_and_programs() {
+    let times = |count: u64, act: &str| format!("i=0; while [ $i -lt {count} ]; do {act}; i=$((i+1)); done");
+    let cost = |act: &str| (calls(&times(30, act)) - calls(&times(10, act))) as f64 / 20.0;
+    // A look, a change of folder, a fork and a pipe cost nothing.
+    assert_eq!(cost("test -e a; cd .; (:)"), 1.0, "the end of a fork is all there is to be seen");
+    assert_eq!(cost("read x < a"), 1.0);
+    assert_eq!(cost("echo x > b"), 1.0);
+    // The program, the linker's cache, the C library, its locales, its end.
+    let program = cost("/bin/true");
+    assert!(program <= 6.0, "{program} calls for a program");
+    let copy = cost("/bin/cat a > b");
+    assert!(copy <= program + 2.0, "{copy} calls for a program with two files, {program} for one without");
+}
