@@ -16,7 +16,8 @@ use crate::render;
 /// Run a command and record what it and all its children read and wrote.
 ///
 /// The command needs no change: any language, static programs, shell scripts, `make`. Its output, files, signals and exit
-/// code are what they would be without lineage, which adds at most three lines to stderr. Before a command starts,
+/// code are what they would be without lineage, which adds at most three lines to stderr. Files that `.lineageignore` names,
+/// by git's rules, are not recorded. Before a command starts,
 /// 125 means that nothing could be recorded, 126 that it cannot be executed, 127 that there is no such command.
 #[derive(Args)]
 pub(crate) struct Run {
@@ -32,7 +33,7 @@ pub(crate) struct Run {
     /// An output to record besides those observed.
     #[arg(long = "output", value_name = "PATH")]
     outputs: Vec<String>,
-    /// A JSON file of metrics that the command writes; `metrics.json` is taken in any case.
+    /// A file of metrics that the command writes, JSON, or YAML if it is called so; `metrics.json` is taken in any case.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
     /// Let the command use io_uring, through which files can be read and written unseen.
