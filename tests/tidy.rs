@@ -82,6 +82,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("uuid", &["model", "disk"]),
     ("chrono", &["model", "cli"]),
     ("libc", &["capture", "digests"]),
+    ("parquet", &["ops"]),
+    ("zip", &["ops"]),
+    ("rusqlite", &["ops"]),
     ("granit_parser", &["research"]),
     ("pulldown_cmark", &["research"]),
 ];

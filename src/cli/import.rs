@@ -4,17 +4,22 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::taken::{Program, take_over};
 use crate::cli::{Surroundings, host, output};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Timestamp;
 use crate::ops::import::{ImportRequest, import_files};
 use crate::render;
 
-/// Record files from before: what they are, and what they were made by as far as you know.
+/// Record files from before: what they are, and what they were made by as far as you know; or runs of other programs.
 ///
 /// Every file is recorded as written by a run of kind import at the time of its last change, known because you say so
 /// ("declared"). Folders are walked; `.lineageignore` is heeded in them. What is recorded already with the same bytes is
 /// not recorded again. Exit code 1 where some files could not be read.
+///
+/// With `--format mlflow` a folder `mlruns` or an SQLite file becomes runs with metrics, parameters, tags and artifacts, and
+/// model versions; with `--format openlineage` run events, one a line, become runs with inputs and outputs. Importing twice
+/// changes nothing. What is damaged is named, and the rest taken: exit code 1 then.
 #[derive(Args)]
 pub(crate) struct Import {
     /// Files and folders.
@@ -41,13 +46,31 @@ pub(crate) struct Import {
 enum Format {
     /// The files themselves.
     Files,
+    /// A store of MLflow: a folder `mlruns`, or the file of an SQLite database.
+    Mlflow,
+    /// Run events of OpenLineage, one a line.
+    Openlineage,
 }
 
 impl Import {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         match self.format {
             Format::Files => self.files(surroundings),
+            Format::Mlflow => self.runs(surroundings, Program::Mlflow),
+            Format::Openlineage => self.runs(surroundings, Program::OpenLineage),
         }
+    }
+
+    fn runs(self, surroundings: &Surroundings, program: Program) -> Result<u8> {
+        let said = [self.generated_by.is_some(), self.run_name.is_some(), self.at.is_some()];
+        if said.contains(&true) {
+            return Err(Error::request("`--generated-by`, `--run-name` and `--at` are for files alone")
+                .hint("leave them out: the runs say so themselves"));
+        }
+        let [place] = self.paths.as_slice() else {
+            return Err(Error::request("one store is imported at a time").hint("name one folder or file"));
+        };
+        take_over(surroundings, program, place, self.json)
     }
 
     fn files(self, surroundings: &Surroundings) -> Result<u8> {

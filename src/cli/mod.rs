@@ -2,6 +2,8 @@
 
 mod completions;
 mod diff;
+mod export;
+mod formats;
 mod import;
 mod init;
 mod inside;
@@ -19,6 +21,7 @@ mod schema;
 mod show;
 mod split;
 mod status;
+mod taken;
 mod verify;
 
 use std::ffi::OsString;
@@ -64,6 +67,7 @@ enum Command {
     Schema(schema::Schema),
     Research(research::Research),
     Split(split::Split),
+    Export(export::Export),
     Metric(inside::MetricPoint),
     Param(inside::ParameterValue),
     Used(inside::UsedFiles),
@@ -164,6 +168,7 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Schema(command) => command.run(),
         Command::Research(command) => command.run(surroundings),
         Command::Split(command) => command.run(surroundings),
+        Command::Export(command) => command.run(surroundings),
         Command::Metric(command) => command.run(surroundings),
         Command::Param(command) => command.run(surroundings),
         Command::Used(command) => command.run(surroundings),

@@ -1,6 +1,6 @@
 //! Printing: data to stdout, everything else to stderr.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use serde_json::Value;
 
@@ -62,4 +62,38 @@ pub(crate) fn colour() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stdout())
         && !is_set("NO_COLOR")
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Lets `write` write an answer to stdout; `None` where its reader has gone (`| head`), which is no error.
+pub(crate) fn stream<T>(write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<Option<T>> {
+    let mut stdout = Gone { inner: std::io::BufWriter::new(std::io::stdout().lock()), gone: false };
+    let written = write(&mut stdout);
+    if stdout.gone {
+        return Ok(None);
+    }
+    let value = written?;
+    match stdout.inner.flush() {
+        Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::store("cannot write to the standard output").because(cause))
+        }
+        _ => Ok(Some(value)),
+    }
+}
+
+/// A stream that remembers whether its reader has gone.
+struct Gone<W> {
+    inner: W,
+    gone: bool,
+}
+
+impl<W: Write> Write for Gone<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes);
+        self.gone |= written.as_ref().is_err_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe);
+        written
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
 }

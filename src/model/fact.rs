@@ -1,8 +1,8 @@
 //! Facts: immutable statements as recorded. A store is a set of them.
 
 use crate::model::{
-    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, SaidParameters,
-    Step,
+    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, RunTags,
+    SaidParameters, Step,
 };
 
 /// One immutable statement.
@@ -30,4 +30,6 @@ pub enum Fact {
     Remarked(Remarks),
     /// A research document was found gone.
     NoteGone(NoteGone),
+    /// A run was given tags.
+    RunTagged(RunTags),
 }

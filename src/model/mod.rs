@@ -13,6 +13,7 @@ mod path;
 mod remark;
 mod run;
 mod step;
+mod tags;
 mod time;
 mod version;
 
@@ -33,6 +34,7 @@ pub(crate) use path::is_unsafe_to_print;
 pub use remark::{CaptureLevel, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line};
 pub use step::{Step, StepStatus};
+pub use tags::RunTags;
 pub use time::Timestamp;
 pub use version::check_version;
 pub(crate) use version::version_key;

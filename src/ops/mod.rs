@@ -3,6 +3,7 @@
 mod clock;
 mod code;
 pub mod diff;
+pub mod formats;
 mod host;
 pub mod import;
 pub mod inside;
@@ -20,6 +21,7 @@ pub mod search;
 pub mod show;
 pub mod split;
 pub mod status;
+pub mod taken;
 pub mod verify;
 mod walk;
 mod workspace;

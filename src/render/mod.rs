@@ -2,6 +2,7 @@
 
 pub mod against;
 pub mod diff;
+pub mod formats;
 pub mod graph;
 pub mod import;
 pub mod log;
@@ -19,6 +20,7 @@ pub mod split;
 pub mod status;
 pub mod svg;
 pub mod table;
+pub mod taken;
 mod units;
 pub mod verify;
 

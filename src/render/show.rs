@@ -222,6 +222,9 @@ fn run(report: &RunReport, text: &mut String) {
     }
     more(text, view.run.parameters.len(), PARAMETERS_MAX, "parameters, all in `--json`");
     remarks(&report.head, "  ", usize::MAX, text);
+    for (name, value) in &report.tags {
+        let _ = writeln!(text, "  tag      {} = {}", one_line(name), one_line(value));
+    }
     for metric in &report.metrics {
         let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), metric.value.get());
     }

@@ -102,6 +102,8 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     let steps =
         report.steps.iter().map(|(name, done, failed)| json!({"name": name, "done": done, "failed": failed}));
     document.insert("step_counts".to_owned(), steps.collect());
+    let tags = report.tags.iter().map(|(name, value)| (name.clone(), json!(value)));
+    document.insert("tags".to_owned(), Value::Object(tags.collect()));
     document.insert("failures".to_owned(), json!(report.failures));
     document.insert("inputs".to_owned(), report.inputs.iter().map(artifact_json).collect());
     document.insert("outputs".to_owned(), report.outputs.iter().map(artifact_json).collect());

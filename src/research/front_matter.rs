@@ -171,6 +171,20 @@ fn without_repeats(fields: Vec<(String, Value)>, findings: &mut Vec<Finding>) ->
 
 // ---- as YAML ----
 
+/// Reads the keys and values of a YAML mapping, each scalar as its text and what is no scalar as JSON; `None` for null. For
+/// the small files that other programs write.
+///
+/// # Errors
+/// The line, from 1, that is no YAML.
+pub fn yaml_pairs(text: &str) -> Result<Vec<(String, Option<String>)>, usize> {
+    let pairs = by_yaml(text, &mut Vec::new())?;
+    let value = |value: Value| match &value {
+        Value::Text { .. } => value.text().map(str::to_owned),
+        other => Some(other.as_field()),
+    };
+    Ok(pairs.into_iter().map(|(key, one)| (key, value(one))).collect())
+}
+
 /// Reads the block as YAML; the error is the line, from 1, that is none.
 fn by_yaml(block: &str, findings: &mut Vec<Finding>) -> Result<Vec<(String, Value)>, usize> {
     let mut options = Options::default();

@@ -14,3 +14,4 @@ mod references;
 mod status;
 
 pub use document::{DOCUMENT_MAX_BYTES, Document, READER, Surroundings, read};
+pub use front_matter::yaml_pairs;

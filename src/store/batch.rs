@@ -73,6 +73,11 @@ impl<'t> Batch<'t> {
                 self.pending.run_remarks.put(place, record);
                 Ok(())
             }
+            Fact::RunTagged(ref tags) => {
+                let (place, record) = self.said_of(tags.run, tags.at, &fact)?;
+                self.pending.run_tags.put(place, record);
+                Ok(())
+            }
             Fact::NoteGone(gone) => self.add_note_gone(gone),
         }
     }

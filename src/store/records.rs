@@ -72,6 +72,7 @@ impl Snapshot {
                 self.said_parameters(run)?
                     .into_iter()
                     .try_for_each(|said| visit(Fact::ParametersSaid(said)))?;
+                self.run_tags(run)?.into_iter().try_for_each(|tags| visit(Fact::RunTagged(tags)))?;
                 self.remarks(run)?.into_iter().try_for_each(|remarks| visit(Fact::Remarked(remarks)))?;
             } else {
                 let step = self.step(StepNo(number))?.ok_or_else(|| damaged("step"))?;

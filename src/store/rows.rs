@@ -134,6 +134,7 @@ pending!(
     run_remarks: Rows<24, Record> => RUN_REMARKS,
     run_labels: Named => RUN_LABELS,
     run_times: Rows<24, Number> => RUN_TIMES,
+    run_tags: Rows<24, Record> => RUN_TAGS,
     run_commits: Named => RUN_COMMITS,
     run_terms: Named => RUN_TERMS,
     run_tails: Rows<16, Number> => RUN_TAILS,

@@ -11,7 +11,7 @@ use redb::TableDefinition;
 use crate::model::ReferenceSort;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 4;
+pub(crate) const FORMAT: u64 = 5;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -47,6 +47,8 @@ pub(crate) const RUN_TERMS: Table<Bytes, Bytes> = TableDefinition::new("run_term
 pub(crate) const RUN_TAILS: Table<Key<16>, Bytes> = TableDefinition::new("run_tails");
 /// full SHA, NUL, start (later ones first), node id -> run_no: the runs made at a commit.
 pub(crate) const RUN_COMMITS: Table<Bytes, Bytes> = TableDefinition::new("run_commits");
+/// run_no | time | digest of the fact -> the fact that a run was given tags.
+pub(crate) const RUN_TAGS: Table<Key<24>, Bytes> = TableDefinition::new("run_tags");
 /// run_no | node id of the step -> step_no.
 pub(crate) const RUN_STEPS: Table<Key<24>, Bytes> = TableDefinition::new("run_steps");
 

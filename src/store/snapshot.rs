@@ -7,7 +7,7 @@ use redb::{ReadOnlyDatabase, ReadableDatabase};
 use crate::error::Result;
 use crate::journal;
 use crate::model::{
-    Digest, Evidence, Fact, Generated, NodeId, Remarks, Role, Run, RunOutcome, SaidParameters, Step,
+    Digest, Evidence, Fact, Generated, NodeId, Remarks, Role, Run, RunOutcome, RunTags, SaidParameters, Step,
     Timestamp, Used,
 };
 use crate::store::numbers::Counters;
@@ -181,6 +181,7 @@ tables!(
     run_remarks: Key<24> => RUN_REMARKS,
     run_labels: Bytes => RUN_LABELS,
     run_times: Key<24> => RUN_TIMES,
+    run_tags: Key<24> => RUN_TAGS,
     run_commits: Bytes => RUN_COMMITS,
     run_terms: Bytes => RUN_TERMS,
     run_tails: Key<16> => RUN_TAILS,
@@ -321,6 +322,18 @@ impl Snapshot {
         self.run_parameters.scan_front(&run.to_bytes(), Order::Rising, |_, bytes| {
             if let Fact::ParametersSaid(said) = record(bytes)? {
                 all.push(said);
+            }
+            Ok(GO_ON)
+        })?;
+        Ok(all)
+    }
+
+    /// Returns the tags that a run was given, in the order in which they count: by time, then by digest.
+    pub fn run_tags(&self, run: RunNo) -> Result<Vec<RunTags>> {
+        let mut all = Vec::new();
+        self.run_tags.scan_front(&run.to_bytes(), Order::Rising, |_, bytes| {
+            if let Fact::RunTagged(tags) = record(bytes)? {
+                all.push(tags);
             }
             Ok(GO_ON)
         })?;

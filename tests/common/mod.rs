@@ -296,3 +296,12 @@ pub fn python_with(modules: &[&str]) -> Option<PathBuf> {
     }
     Some(python)
 }
+
+/// Runs a script of `tests/validators` and returns what it prints; it must end with 0.
+pub fn validated(python: &Path, script: &str, arguments: &[&Path]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validators").join(script);
+    let output = Command::new(python).arg(&script).args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", script.display());
+    String::from_utf8(output.stdout).unwrap()
+}

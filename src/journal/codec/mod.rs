@@ -6,6 +6,7 @@
 mod models_v2;
 mod note_v2;
 mod of_runs;
+mod run_tags;
 mod v1;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
@@ -18,6 +19,7 @@ use crate::model::{ArtifactPath, Fact, Metric};
 use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
 use of_runs::{RemarksV1, RunV2, SaidParametersV1};
+use run_tags::RunTagsV1;
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
 /// Why a payload cannot be decoded.
@@ -50,6 +52,7 @@ const NOTE: u8 = 7;
 const SAID_PARAMETERS: u8 = 8;
 const REMARKS: u8 = 9;
 const MODEL_ALIAS: u8 = 10;
+const RUN_TAGS: u8 = 14;
 const NOTE_GONE: u8 = 15;
 
 /// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
@@ -102,6 +105,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::ParametersSaid(said) => (SAID_PARAMETERS, 1, bytes_of(&SaidParametersV1::from(said))?),
         Fact::Remarked(remarks) => (REMARKS, 1, bytes_of(&RemarksV1::from(remarks))?),
         Fact::NoteGone(gone) => (NOTE_GONE, 1, bytes_of(&NoteGoneV1::from(gone))?),
+        Fact::RunTagged(tags) => (RUN_TAGS, 1, bytes_of(&RunTagsV1::from(tags))?),
     };
     Ok((kind, version, payload))
 }
@@ -123,6 +127,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (MODEL_CHANGE, 2) => Ok(Fact::ModelChanged(value_of::<ModelChangeV2>(payload)?.try_into()?)),
         (MODEL_ALIAS, 1) => Ok(Fact::ModelNamed(value_of::<AliasV1>(payload)?.try_into()?)),
         (NOTE, 2) => Ok(Fact::NoteRead(value_of::<NoteV2>(payload)?.try_into()?)),
+        (RUN_TAGS, 1) => Ok(Fact::RunTagged(value_of::<RunTagsV1>(payload)?.into())),
         (NOTE_GONE, 1) => Ok(Fact::NoteGone(value_of::<NoteGoneV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
         (SAID_PARAMETERS, 1) => Ok(Fact::ParametersSaid(value_of::<SaidParametersV1>(payload)?.into())),

@@ -1,4 +1,5 @@
-//! The segment of notes, version 2, and notes gone, version 1, that every later program must read the same way for ever.
+//! The segments of notes (version 2), notes gone and tags of runs (version 1) that every later program must read the same way
+//! for ever.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,20 +9,20 @@ use crate::disk::Disk;
 use crate::journal::{self, Writer};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Fact, Finding, NodeId, Note, NoteGone, NoteSummary, Reference,
-    ReferenceSort, Timestamp,
+    ReferenceSort, RunTags, Timestamp,
 };
 
 const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a7;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/note_v2.seg")
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal").join(name)
 }
 
 fn path(bytes: &[u8]) -> ArtifactPath {
     ArtifactPath::from_bytes(bytes.to_vec()).unwrap()
 }
 
-fn expected() -> Vec<Fact> {
+fn notes() -> Vec<Fact> {
     let artifact = Artifact { path: path(b"notes/\xffa.md"), digest: Digest::of(b"text"), size_bytes: 4 };
     let plain = Note {
         id: NodeId::from_u128(0x0193_b8f0_2f3e_7000_8000_0000_0000_0030),
@@ -63,28 +64,57 @@ fn expected() -> Vec<Fact> {
     vec![Fact::NoteRead(plain), Fact::NoteRead(full), Fact::NoteGone(gone)]
 }
 
-#[test]
-fn notes_are_read_as_they_were_written() {
-    let bytes = fs::read(fixture()).expect("the fixture is a part of the repository");
+fn tags() -> Vec<Fact> {
+    let run = NodeId::from_u128(0x0193_b8f0_2f3e_7000_8000_0000_0000_0001);
+    let at = Timestamp::from_micros(1_765_561_338_123_456);
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let tags = vec![pair("team", "risk"), pair("", ""), pair("ünïcode", "a\nb")];
+    vec![
+        Fact::RunTagged(RunTags { run, at, tags }),
+        Fact::RunTagged(RunTags { run, at: Timestamp::from_micros(-1), tags: Vec::new() }),
+    ]
+}
+
+fn check_read(name: &str, expected: &[Fact]) {
+    let bytes = fs::read(fixture(name)).expect("the fixture is a part of the repository");
     let found = read(&bytes, SEGMENT);
     assert_eq!(found.error, None);
-    assert_eq!(found.facts, expected());
+    assert_eq!(found.facts, expected);
     assert!(found.damaged.is_empty());
 }
 
-/// A published record version is never edited. The fixture was made once, by this test under `LINEAGE_WRITE_FIXTURE`.
-#[test]
-fn notes_are_still_written_as_when_they_were_published() {
-    if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() && !fixture().exists() {
+/// A published record version is never edited. The fixtures were made once, each by its test under `LINEAGE_WRITE_FIXTURE`.
+fn check_written(name: &str, expected: &[Fact]) {
+    if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() && !fixture(name).exists() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(&Disk::new(), folder.path(), SEGMENT).unwrap();
-        expected().iter().for_each(|fact| writer.append(fact).unwrap());
+        expected.iter().for_each(|fact| writer.append(fact).unwrap());
         writer.commit().unwrap();
-        fs::copy(folder.path().join(format!("{SEGMENT:032x}.seg")), fixture()).unwrap();
+        fs::copy(folder.path().join(format!("{SEGMENT:032x}.seg")), fixture(name)).unwrap();
     }
-    let kept = fs::read(fixture()).unwrap();
-    for fact in expected() {
-        let bytes = journal::encode(&fact).unwrap();
+    let kept = fs::read(fixture(name)).unwrap();
+    for fact in expected {
+        let bytes = journal::encode(fact).unwrap();
         assert!(kept.windows(bytes.len()).any(|window| window == bytes), "{fact:?} is written otherwise");
     }
+}
+
+#[test]
+fn notes_are_read_as_they_were_written() {
+    check_read("note_v2.seg", &notes());
+}
+
+#[test]
+fn notes_are_still_written_as_when_they_were_published() {
+    check_written("note_v2.seg", &notes());
+}
+
+#[test]
+fn tags_of_runs_are_read_as_they_were_written() {
+    check_read("run_tags_v1.seg", &tags());
+}
+
+#[test]
+fn tags_of_runs_are_still_written_as_when_they_were_published() {
+    check_written("run_tags_v1.seg", &tags());
 }

@@ -45,6 +45,7 @@ fn described(fact: &Fact) -> String {
         },
         Fact::ModelRegistered(model) => format!("model {} {}", model.name, model.version),
         Fact::ModelChanged(change) => format!("change {} of model version {}", change.id, change.model),
+        Fact::RunTagged(tags) => format!("{} tags of run {}", tags.tags.len(), tags.run),
         Fact::NoteGone(gone) => format!("note {} gone", gone.path),
         Fact::ModelNamed(alias) => format!("alias {} of model {}", alias.alias, alias.name),
         Fact::NoteRead(note) => format!("note {} {}", note.artifact.path, note.id),

@@ -14,7 +14,7 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
     NoteSummary, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind,
-    RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
+    RunOutcome, RunStatus, RunTags, SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
 };
 use crate::store::{Order, OrderedBy, Snapshot, Store, Term};
 
@@ -277,6 +277,13 @@ fn remarks() -> impl Strategy<Value = Fact> {
     )
 }
 
+fn run_tags() -> impl Strategy<Value = Fact> {
+    (node(6), at(), vec(select(vec!["team", "risk"]), 0..3)).prop_map(|(run, at, words)| {
+        let tags = words.into_iter().map(|word| (word.to_owned(), "yes".to_owned())).collect();
+        Fact::RunTagged(RunTags { run, at, tags })
+    })
+}
+
 fn note_gone() -> impl Strategy<Value = Fact> {
     (select(PATHS.to_vec()), at())
         .prop_map(|(path, at)| Fact::NoteGone(NoteGone { path: ArtifactPath::new(path).unwrap(), at }))
@@ -287,6 +294,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = prop_oneof![
         6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(),
         1 => model_alias(), 2 => note(), 1 => note_gone(), 1 => said_parameters(), 1 => remarks(),
+        1 => run_tags(),
     ];
     vec(fact, 0..24)
 }

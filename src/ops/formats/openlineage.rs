@@ -1,0 +1,196 @@
+//! OpenLineage run events (specification 2-0-2), one a line: for each run one START and, when it has ended, one terminal event.
+
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::{Source, producer, write_json, write_text};
+use crate::error::Result;
+use crate::model::{Artifact, RunStatus, Timestamp, command_line};
+use crate::query::RunHead;
+
+const EVENT: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
+const FACETS: &str = "https://openlineage.io/spec/facets/";
+/// The shape of facets that are this program's own: any fields beside the two that every facet has.
+const RUN_FACET: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunFacet";
+const JOB_FACET: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobFacet";
+const DATASET_FACET: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetFacet";
+
+/// Writes the events of all runs, run by run.
+pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    source.each_run(&mut |run| {
+        let started = run.view.run.started_at;
+        line(stream, &event(source, run, "START", started, start_facets(source, run)?))?;
+        let Some(ended) = source.ended_at(run)? else {
+            return Ok(());
+        };
+        let kind = match run.status() {
+            RunStatus::Succeeded => "COMPLETE",
+            RunStatus::Failed => "FAIL",
+            RunStatus::Interrupted | RunStatus::Running => "ABORT",
+        };
+        let mut last = event(source, run, kind, ended.max(started), end_facets(source, run)?);
+        let (used, generated) = source.files(run)?;
+        last["inputs"] = used.iter().map(|artifact| file(source, artifact, Side::Input)).collect();
+        last["outputs"] = generated.iter().map(|artifact| file(source, artifact, Side::Output)).collect();
+        line(stream, &last)
+    })
+}
+
+fn line(stream: &mut dyn Write, value: &Value) -> Result<()> {
+    write_json(stream, value)?;
+    write_text(stream, "\n")
+}
+
+fn facet(schema: &str, fields: Value) -> Value {
+    let mut whole = Map::new();
+    whole.insert("_producer".to_owned(), json!(producer()));
+    whole.insert("_schemaURL".to_owned(), json!(schema));
+    if let Value::Object(fields) = fields {
+        whole.extend(fields);
+    }
+    Value::Object(whole)
+}
+
+fn standard(version: &str, name: &str, fields: Value) -> Value {
+    facet(&format!("{FACETS}{version}/{name}.json#/$defs/{name}"), fields)
+}
+
+fn event(source: &Source<'_>, run: &RunHead, kind: &str, at: Timestamp, facets: Value) -> Value {
+    let recorded = &run.view.run;
+    let command = command_line(&recorded.arguments);
+    let code = &recorded.code;
+    json!({
+        "eventType": kind,
+        "eventTime": at.rfc3339(),
+        "producer": producer(),
+        "schemaURL": EVENT,
+        "run": { "runId": recorded.id.to_string(), "facets": facets },
+        "job": {
+            "namespace": source.namespace,
+            "name": recorded.name,
+            "facets": {
+                "jobType": standard("2-0-4", "JobTypeJobFacet", json!({
+                    "processingType": "BATCH",
+                    "integration": "LINEAGE",
+                    "jobType": recorded.kind.as_str().to_uppercase(),
+                })),
+                "sourceCode": standard("1-0-1", "SourceCodeJobFacet", json!({
+                    "language": "shell",
+                    "sourceCode": command,
+                })),
+                "lineage_codeState": facet(JOB_FACET, json!({
+                    "commit": code.commit,
+                    "branch": code.branch,
+                    "dirty": code.dirty,
+                    "changedFiles": code.changed.iter().map(|file| file.path.to_string()).collect::<Vec<_>>(),
+                    "patch": code.patch.map(|digest| digest.to_string()),
+                })),
+            },
+        },
+        "inputs": [],
+        "outputs": [],
+    })
+}
+
+fn start_facets(source: &Source<'_>, run: &RunHead) -> Result<Value> {
+    let recorded = &run.view.run;
+    let parameters = recorded.parameters.iter().map(|(key, value)| json!({ "key": key, "value": value }));
+    let (program, version) = recorded.recorder.split_once(' ').unwrap_or((&recorded.recorder, ""));
+    let mut facets = json!({
+        "processing_engine": standard("1-1-1", "ProcessingEngineRunFacet", json!({
+            "name": program,
+            "version": version,
+        })),
+        "executionParameters": standard("1-0-0", "ExecutionParametersRunFacet", json!({
+            "parameters": parameters.collect::<Vec<_>>(),
+        })),
+        "lineage_run": facet(RUN_FACET, json!({
+            "runLabel": recorded.run_id.as_str(),
+            "folder": recorded.folder,
+            "host": recorded.host,
+        })),
+    });
+    if let Some(parent) = recorded.parent {
+        let head = source.snapshot.run_no(parent)?.map_or(Ok(None), |number| source.snapshot.run(number))?;
+        if let Some(parent_run) = head {
+            facets["parent"] = standard(
+                "1-2-0",
+                "ParentRunFacet",
+                json!({
+                    "run": { "runId": parent.to_string() },
+                    "job": { "namespace": source.namespace, "name": parent_run.name },
+                }),
+            );
+        }
+    }
+    Ok(facets)
+}
+
+fn end_facets(source: &Source<'_>, run: &RunHead) -> Result<Value> {
+    let mut facets = start_facets(source, run)?;
+    let metrics = source.metrics(run.view.run.id)?;
+    if !metrics.is_empty() {
+        let points = metrics.iter().map(|point| {
+            json!({ "name": point.name, "value": point.value.get(), "step": point.step, "at": point.at.rfc3339() })
+        });
+        facets["lineage_metrics"] = facet(RUN_FACET, json!({ "points": points.collect::<Vec<_>>() }));
+    }
+    if matches!(run.status(), RunStatus::Failed | RunStatus::Interrupted) {
+        let message = run.view.reason().unwrap_or("it has no recorded end, and its process is gone");
+        facets["errorMessage"] = standard(
+            "1-0-1",
+            "ErrorMessageRunFacet",
+            json!({
+                "message": message,
+                "programmingLanguage": "unknown",
+            }),
+        );
+    }
+    Ok(facets)
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Input,
+    Output,
+}
+
+/// Names a file as a dataset: inside the workspace under its namespace, elsewhere on the machine under `file`, behind a URL
+/// under scheme and host, as the naming rules of OpenLineage have it.
+fn file(source: &Source<'_>, artifact: &Artifact, side: Side) -> Value {
+    let path = artifact.path.to_string();
+    let (namespace, name) = if artifact.path.is_url() {
+        let start = path.find("://").map_or(0, |at| at + 3);
+        let end = path[start..].find('/').map_or(path.len(), |at| start + at);
+        (path[..end].to_owned(), path[end..].trim_start_matches('/').to_owned())
+    } else if artifact.path.is_inside() {
+        (source.namespace.clone(), path)
+    } else {
+        ("file".to_owned(), path)
+    };
+    let name = if name.is_empty() { "/".to_owned() } else { name };
+    let version = standard(
+        "1-0-1",
+        "DatasetVersionDatasetFacet",
+        json!({
+            "datasetVersion": artifact.digest.to_string(),
+        }),
+    );
+    let mut facets = json!({ "version": version });
+    // Where the name is not UTF-8, or holds what must not be printed, it stands here escaped: this is all of it.
+    if artifact.path.as_bytes() != artifact.path.to_string().as_bytes() {
+        let encoded = super::percent_encoded(artifact.path.as_bytes());
+        facets["lineage_path"] = facet(DATASET_FACET, json!({ "percentEncoded": encoded }));
+    }
+    let (key, statistics) = match side {
+        Side::Input => ("inputFacets", ("inputStatistics", "1-0-0", "InputStatisticsInputDatasetFacet")),
+        Side::Output => ("outputFacets", ("outputStatistics", "1-0-2", "OutputStatisticsOutputDatasetFacet")),
+    };
+    let (facet_name, version, schema) = statistics;
+    let mut dataset = json!({ "namespace": namespace, "name": name, "facets": facets });
+    dataset[key] = json!({
+        facet_name: standard(version, schema, json!({ "size": artifact.size_bytes, "fileCount": 1 })),
+    });
+    dataset
+}

@@ -1,0 +1,278 @@
+//! PROV-JSON (W3C member submission of 24 April 2013): one document, written section by section.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::{Source, percent_encoded, write_json, write_text};
+use crate::error::Result;
+use crate::model::{Artifact, NodeId, RunStatus, Step, Timestamp, command_line};
+use crate::query::RunHead;
+
+/// Writes the document.
+pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    write_text(stream, "{\n\"prefix\":")?;
+    write_json(
+        stream,
+        &json!({
+            "run": "urn:uuid:",
+            "file": "urn:lineage:file:",
+            "commit": "urn:lineage:commit:",
+            "program": "urn:lineage:program:",
+            "lineage": "urn:lineage:term:",
+            "dcterms": "http://purl.org/dc/terms/",
+        }),
+    )?;
+    entities(source, stream)?;
+    activities(source, stream)?;
+    agents(source, stream)?;
+    edges(source, stream)?;
+    associations(source, stream)?;
+    write_text(stream, "\n}\n")
+}
+
+/// A section of the document: an object whose members are written one by one.
+struct Section<'a> {
+    stream: &'a mut dyn Write,
+    name: &'static str,
+    begun: bool,
+}
+
+impl<'a> Section<'a> {
+    fn new(stream: &'a mut dyn Write, name: &'static str) -> Self {
+        Section { stream, name, begun: false }
+    }
+
+    fn put(&mut self, id: &str, value: &Value) -> Result<()> {
+        if self.begun {
+            write_text(self.stream, ",\n")?;
+        } else {
+            write_text(self.stream, &format!(",\n\"{}\":{{\n", self.name))?;
+            self.begun = true;
+        }
+        write_json(self.stream, &json!(id))?;
+        write_text(self.stream, ":")?;
+        write_json(self.stream, value)
+    }
+
+    fn end(self) -> Result<()> {
+        if self.begun { write_text(self.stream, "}") } else { Ok(()) }
+    }
+}
+
+fn run_name(id: NodeId) -> String {
+    format!("run:{id}")
+}
+
+fn file_name(artifact: &Artifact) -> String {
+    format!("file:{}:{}", artifact.digest.hex(), percent_encoded(artifact.path.as_bytes()))
+}
+
+fn qualified(name: &str) -> Value {
+    json!({ "$": name, "type": "prov:QUALIFIED_NAME" })
+}
+
+fn typed(value: impl ToString, kind: &str) -> Value {
+    json!({ "$": value.to_string(), "type": kind })
+}
+
+fn entities(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let mut section = Section::new(stream, "entity");
+    let mut files: HashSet<[u8; 32]> = HashSet::new();
+    let mut commits: BTreeSet<String> = BTreeSet::new();
+    source.each_run(&mut |run| {
+        if let Some(commit) = &run.view.run.code.commit
+            && commits.insert(commit.clone())
+        {
+            let value = json!({ "prov:type": qualified("prov:Plan"), "prov:label": commit });
+            section.put(&format!("commit:{commit}"), &value)?;
+        }
+        source.each_step(run, &mut |step| {
+            for artifact in artifacts(&step) {
+                let name = file_name(artifact);
+                // A digest of the name, so that memory holds 32 bytes a file.
+                if files.insert(*blake3::hash(name.as_bytes()).as_bytes()) {
+                    section.put(&name, &entity(artifact))?;
+                }
+            }
+            Ok(())
+        })?;
+        for (at, point) in source.metrics(run.view.run.id)?.iter().enumerate() {
+            let value = json!({
+                "prov:type": qualified("lineage:Metric"),
+                "prov:label": point.name,
+                "prov:value": typed(point.value.get(), "xsd:double"),
+                "lineage:step": typed(point.step, "xsd:long"),
+            });
+            section.put(&format!("{}/metric/{at}", run_name(run.view.run.id)), &value)?;
+        }
+        Ok(())
+    })?;
+    section.end()
+}
+
+fn artifacts(step: &Step) -> impl Iterator<Item = &Artifact> {
+    let used = step.used.iter().map(|edge| &edge.artifact);
+    used.chain(step.generated.iter().map(|edge| &edge.artifact))
+}
+
+fn entity(artifact: &Artifact) -> Value {
+    json!({
+        "prov:type": qualified("lineage:File"),
+        "prov:label": artifact.path.to_string(),
+        "prov:location": artifact.path.to_string(),
+        "lineage:digest": artifact.digest.to_string(),
+        "lineage:size": typed(artifact.size_bytes, "xsd:unsignedLong"),
+    })
+}
+
+fn activity(kind: &str, label: &str, started: Timestamp, ended: Option<Timestamp>) -> Map<String, Value> {
+    let mut value = Map::new();
+    value.insert("prov:startTime".to_owned(), json!(started.rfc3339()));
+    if let Some(ended) = ended {
+        value.insert("prov:endTime".to_owned(), json!(ended.rfc3339()));
+    }
+    value.insert("prov:type".to_owned(), qualified(kind));
+    value.insert("prov:label".to_owned(), json!(label));
+    value
+}
+
+fn activities(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let mut section = Section::new(stream, "activity");
+    source.each_run(&mut |run| {
+        let recorded = &run.view.run;
+        let ended = source.ended_at(run)?;
+        let mut value = activity("lineage:Run", &recorded.name, recorded.started_at, ended);
+        let command = command_line(&recorded.arguments);
+        value.insert("lineage:runId".to_owned(), json!(recorded.run_id.as_str()));
+        value.insert("lineage:command".to_owned(), json!(command));
+        value.insert("lineage:status".to_owned(), json!(status(run)));
+        if let Some(reason) = run.view.reason() {
+            value.insert("lineage:reason".to_owned(), json!(reason));
+        }
+        if !recorded.parameters.is_empty() {
+            // One key may stand once in an object; its values are a list then.
+            let pairs = recorded.parameters.iter().map(|(name, value)| json!(format!("{name}={value}")));
+            value.insert("lineage:parameter".to_owned(), pairs.collect());
+        }
+        section.put(&run_name(recorded.id), &Value::Object(value))?;
+        source.each_step(run, &mut |step| {
+            let label = format!("{} {}", step.name, step.subject);
+            let mut value = activity("lineage:Step", label.trim(), step.started_at, Some(step.ended_at));
+            value.insert("lineage:status".to_owned(), json!(step.status.as_str()));
+            value.insert("dcterms:isPartOf".to_owned(), qualified(&run_name(step.run)));
+            section.put(&run_name(step.id), &Value::Object(value))
+        })
+    })?;
+    section.end()
+}
+
+fn status(run: &RunHead) -> &'static str {
+    match run.status() {
+        RunStatus::Succeeded => "ok",
+        other => other.as_str(),
+    }
+}
+
+fn agent_name(recorder: &str) -> String {
+    format!("program:{}", percent_encoded(recorder.as_bytes()))
+}
+
+fn agents(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let mut section = Section::new(stream, "agent");
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    source.each_run(&mut |run| {
+        let recorder = &run.view.run.recorder;
+        if !seen.insert(recorder.clone()) {
+            return Ok(());
+        }
+        let value = json!({ "prov:type": qualified("prov:SoftwareAgent"), "prov:label": recorder });
+        section.put(&agent_name(recorder), &value)
+    })?;
+    section.end()
+}
+
+fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let mut section = Section::new(stream, "used");
+    let mut number = 0_u64;
+    source.each_run(&mut |run| {
+        source.each_step(run, &mut |step| {
+            for edge in &step.used {
+                number += 1;
+                let value = json!({
+                    "prov:activity": run_name(step.id),
+                    "prov:entity": file_name(&edge.artifact),
+                    "prov:time": edge.at.rfc3339(),
+                    "prov:role": edge.role.as_str(),
+                    "lineage:evidence": edge.evidence.as_str(),
+                });
+                section.put(&format!("_:u{number}"), &value)?;
+            }
+            Ok(())
+        })
+    })?;
+    section.end()?;
+    let mut section = Section::new(stream, "wasGeneratedBy");
+    number = 0;
+    source.each_run(&mut |run| {
+        source.each_step(run, &mut |step| {
+            for edge in &step.generated {
+                number += 1;
+                let value = json!({
+                    "prov:activity": run_name(step.id),
+                    "prov:entity": file_name(&edge.artifact),
+                    "prov:time": edge.at.rfc3339(),
+                    "prov:role": edge.role.as_str(),
+                    "lineage:evidence": edge.evidence.as_str(),
+                });
+                section.put(&format!("_:g{number}"), &value)?;
+            }
+            Ok(())
+        })?;
+        let id = run_name(run.view.run.id);
+        for (at, point) in source.metrics(run.view.run.id)?.iter().enumerate() {
+            number += 1;
+            let value = json!({
+                "prov:activity": id,
+                "prov:entity": format!("{id}/metric/{at}"),
+                "prov:time": point.at.rfc3339(),
+            });
+            section.put(&format!("_:g{number}"), &value)?;
+        }
+        Ok(())
+    })?;
+    section.end()
+}
+
+fn associations(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let mut section = Section::new(stream, "wasAssociatedWith");
+    let mut number = 0_u64;
+    source.each_run(&mut |run| {
+        number += 1;
+        let recorded = &run.view.run;
+        let mut value = json!({
+            "prov:activity": run_name(recorded.id),
+            "prov:agent": agent_name(&recorded.recorder),
+        });
+        if let Some(commit) = &recorded.code.commit {
+            value["prov:plan"] = json!(format!("commit:{commit}"));
+        }
+        section.put(&format!("_:a{number}"), &value)
+    })?;
+    section.end()?;
+    // A run that another started; only where both are in the document.
+    let exported: HashSet<_> = source.runs.iter().copied().collect();
+    let mut section = Section::new(stream, "wasInformedBy");
+    number = 0;
+    source.each_run(&mut |run| {
+        let Some(parent) = run.view.run.parent else { return Ok(()) };
+        if !source.snapshot.run_no(parent)?.is_some_and(|parent| exported.contains(&parent)) {
+            return Ok(());
+        }
+        number += 1;
+        let value = json!({ "prov:informed": run_name(run.view.run.id), "prov:informant": run_name(parent) });
+        section.put(&format!("_:i{number}"), &value)
+    })?;
+    section.end()
+}

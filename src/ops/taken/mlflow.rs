@@ -1,0 +1,252 @@
+//! `lineage import --format mlflow`: a folder `mlruns`, or a database of MLflow in an SQLite file.
+//!
+//! | MLflow | here |
+//! |---|---|
+//! | run, its parameters, tags, status | a run of kind import, the same; the experiment's name is the tag `mlflow.experiment` |
+//! | `mlflow.source.git.commit`, `.branch` | the run's code |
+//! | metric points | the same; what is not finite is left out, and said |
+//! | artifacts that lie on this machine | files that the run generated, known because MLflow says so |
+//! | version 3 of a registered model, its stage, aliases, tags | model version 3.0.0, the same |
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::model::{Metric, MetricValue, RunStatus, Timestamp};
+use crate::ops::taken::{TakenOver, TakenRun, Taking, database, files, files_below};
+use crate::ops::{Clock, View, Workspace};
+
+/// A run of MLflow.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MlRun {
+    pub uuid: String,
+    pub name: String,
+    pub experiment: String,
+    /// MLflow's word or number.
+    pub status: String,
+    pub start_ms: Option<i64>,
+    pub end_ms: Option<i64>,
+    pub user: String,
+    pub artifact_uri: String,
+    /// Where artifacts lie beside the store, should they have been moved with it.
+    pub artifacts_beside: Option<PathBuf>,
+    pub is_deleted: bool,
+    pub parameters: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
+}
+
+/// A point of a metric, its value perhaps not finite.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MlPoint {
+    pub name: String,
+    pub value: f64,
+    pub step: i64,
+    pub at_ms: i64,
+}
+
+/// A version of a registered model.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MlModel {
+    pub name: String,
+    pub version: String,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub description: String,
+    pub stage: String,
+    pub source: String,
+    pub run_uuid: Option<String>,
+    pub tags: Vec<(String, String)>,
+    pub aliases: Vec<String>,
+}
+
+/// A store of MLflow. What cannot be read of it is said in the report, and the rest taken.
+pub(super) trait MlStore {
+    /// Calls `visit` with every run.
+    fn runs(
+        &mut self,
+        report: &mut TakenOver,
+        visit: &mut dyn FnMut(MlRun, &mut TakenOver) -> Result<()>,
+    ) -> Result<()>;
+    /// Returns the points of a run.
+    fn points(&mut self, run: &MlRun, report: &mut TakenOver) -> Result<Vec<MlPoint>>;
+    /// Returns the versions of registered models.
+    fn models(&mut self, report: &mut TakenOver) -> Result<Vec<MlModel>>;
+}
+
+/// Takes over a store of MLflow at `place`.
+///
+/// # Errors
+/// A request error where there is none, a store error where the journal cannot be written.
+pub fn import_mlflow(
+    workspace: &Workspace,
+    view: &View,
+    clock: &Clock,
+    host: &str,
+    place: &Path,
+) -> Result<TakenOver> {
+    let mut store = open(place)?;
+    let mut taking = Taking::begin(workspace, view, clock, host);
+    // Runs name their parents, so all keys are known before the first run is written.
+    store.runs(&mut TakenOver::default(), &mut |run, _| {
+        if let Some(start) = run.start_ms.filter(|_| !run.is_deleted) {
+            taking.expect(&run.uuid, moment(start));
+        }
+        Ok(())
+    })?;
+    let mut report = std::mem::take(&mut taking.report);
+    let mut runs = Vec::new();
+    store.runs(&mut report, &mut |run, report| {
+        if run.is_deleted {
+            report.leave_out(format!("run {} is deleted in MLflow", run.uuid));
+        } else if run.start_ms.is_none() {
+            report.leave_out(format!("run {} has no start", run.uuid));
+        } else {
+            runs.push(run);
+        }
+        Ok(())
+    })?;
+    runs.sort_by(|a, b| (a.start_ms, &a.uuid).cmp(&(b.start_ms, &b.uuid)));
+    taking.report = report;
+    for run in &runs {
+        take_run(&mut taking, store.as_mut(), run)?;
+    }
+    let mut report = std::mem::take(&mut taking.report);
+    let models = store.models(&mut report)?;
+    taking.report = report;
+    super::models::take(&mut taking, models)?;
+    taking.finish()
+}
+
+fn open(place: &Path) -> Result<Box<dyn MlStore>> {
+    let shown = place.display().to_string();
+    let shown = shown.escape_debug();
+    let none = || {
+        Error::request(format!("`{shown}` is no store of MLflow"))
+            .hint("name a folder `mlruns`, or the file of an SQLite database")
+    };
+    let metadata =
+        place.metadata().map_err(|cause| Error::request(format!("cannot read `{shown}`")).because(cause))?;
+    if metadata.is_dir() {
+        return Ok(Box::new(files::Store::open(place).ok_or_else(none)?));
+    }
+    let mut front = [0; 16];
+    let read = std::fs::File::open(place).and_then(|mut file| file.read_exact(&mut front));
+    if read.is_err() || &front != b"SQLite format 3\0" {
+        return Err(none());
+    }
+    Ok(Box::new(database::Store::open(place)?))
+}
+
+/// Turns MLflow's milliseconds into a moment.
+pub(super) fn moment(millis: i64) -> Timestamp {
+    Timestamp::from_micros(millis.saturating_mul(1_000))
+}
+
+fn status_of(word: &str) -> Option<RunStatus> {
+    match word {
+        "FINISHED" | "3" => Some(RunStatus::Succeeded),
+        "FAILED" | "4" => Some(RunStatus::Failed),
+        "KILLED" | "5" => Some(RunStatus::Interrupted),
+        _ => None,
+    }
+}
+
+fn take_run(taking: &mut Taking<'_>, store: &mut dyn MlStore, run: &MlRun) -> Result<()> {
+    let tag = |name: &str| run.tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let commit = tag("mlflow.source.git.commit");
+    let is_sha = |commit: &String| {
+        (7..=64).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let mut tags: Vec<(String, String)> =
+        run.tags.iter().filter(|(key, _)| key != "mlflow.runName").cloned().collect();
+    for (key, value) in [("mlflow.experiment", &run.experiment), ("mlflow.user", &run.user)] {
+        if !value.is_empty() && !tags.iter().any(|(known, _)| known == key) {
+            tags.push((key.to_owned(), value.clone()));
+        }
+    }
+    tags.sort();
+    let name = Some(run.name.clone()).filter(|name| !name.is_empty()).or_else(|| tag("mlflow.runName"));
+    let mut report = std::mem::take(&mut taking.report);
+    let generated = artifacts(taking.workspace(), run, &mut report);
+    let points = store.points(run, &mut report)?;
+    taking.report = report;
+    let started_at = moment(run.start_ms.unwrap_or_default());
+    let id = taking.run(TakenRun {
+        key: run.uuid.clone(),
+        name: name.unwrap_or_else(|| run.uuid.clone()),
+        recorder: "mlflow".to_owned(),
+        status: status_of(&run.status),
+        started_at,
+        ended_at: run.end_ms.map(moment),
+        reason: None,
+        arguments: tag("mlflow.source.name").into_iter().collect(),
+        parameters: run.parameters.clone(),
+        tags,
+        commit: commit.filter(is_sha),
+        branch: tag("mlflow.source.git.branch"),
+        parent: tag("mlflow.parentRunId"),
+        used: Vec::new(),
+        generated,
+    })?;
+    let mut finite = Vec::with_capacity(points.len());
+    for point in points {
+        match MetricValue::new(point.value) {
+            Ok(value) => finite.push(Metric {
+                owner: id,
+                name: point.name,
+                step: point.step,
+                at: moment(point.at_ms),
+                value,
+            }),
+            Err(_) => taking.report.leave_out(format!(
+                "{} of run {} at step {} is {}",
+                point.name.escape_debug(),
+                run.uuid,
+                point.step,
+                point.value
+            )),
+        }
+    }
+    taking.points(id, finite)
+}
+
+/// Returns the files of a run, where they lie on this machine.
+fn artifacts(workspace: &Workspace, run: &MlRun, report: &mut TakenOver) -> Vec<crate::model::Artifact> {
+    let named = local_path(&run.artifact_uri).filter(|folder| folder.is_dir());
+    let beside = run.artifacts_beside.clone().filter(|folder| folder.is_dir());
+    if named.is_none()
+        && beside.is_none()
+        && run.artifact_uri.contains("://")
+        && !run.artifact_uri.starts_with("file:")
+    {
+        report.leave_out(format!(
+            "the artifacts of run {} lie at {}",
+            run.uuid,
+            run.artifact_uri.escape_debug()
+        ));
+    }
+    let found = named.or(beside).map(|folder| files_below(workspace, &folder, report));
+    found.unwrap_or_default().into_iter().map(|(_, artifact)| artifact).collect()
+}
+
+/// Returns the place on this machine that a URI or a path of MLflow names.
+pub(super) fn local_path(uri: &str) -> Option<PathBuf> {
+    let path = match uri.strip_prefix("file://") {
+        Some(path) => path.find('/').map(|at| &path[at..])?,
+        None => uri.strip_prefix("file:").unwrap_or(uri),
+    };
+    (!path.contains("://") && Path::new(path).is_absolute()).then(|| PathBuf::from(decoded(path)))
+}
+
+fn decoded(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = path.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        plain.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(plain).unwrap_or_else(|_| path.to_owned())
+}

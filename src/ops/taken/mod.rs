@@ -1,0 +1,367 @@
+//! Runs taken over from other programs: as they were read there, and as facts.
+//!
+//! A thing has the same key whenever and wherever it is imported: it is derived from the key it had, so that importing twice
+//! says nothing new, and two people who import the same store agree.
+
+mod database;
+mod files;
+pub mod mlflow;
+mod models;
+pub mod openlineage;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::journal::Writer;
+use crate::model::{
+    Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
+    RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, StepStatus, Timestamp, Used,
+};
+use crate::ops::{Clock, View, Workspace};
+
+/// As many points of metrics go into one fact.
+const POINTS_PER_FACT: usize = 10_000;
+
+/// What an import came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Runs that were read.
+    pub runs: u64,
+    /// Of these, those that nothing was recorded of.
+    pub new_runs: u64,
+    /// Points of metrics that were new.
+    pub points: u64,
+    /// Files of runs whose bytes were read and that were new.
+    pub files: u64,
+    /// Model versions that were new.
+    pub models: u64,
+    /// What was left out, and why, one line each.
+    pub left_out: Vec<String>,
+    /// How many more there were than are listed.
+    pub left_out_more: u64,
+}
+
+/// As many lines say what was left out.
+const LEFT_OUT_MAX: usize = 1_000;
+
+impl TakenOver {
+    /// Says that something was left out.
+    pub(super) fn leave_out(&mut self, what: impl Into<String>) {
+        if self.left_out.len() < LEFT_OUT_MAX {
+            self.left_out.push(what.into());
+        } else {
+            self.left_out_more += 1;
+        }
+    }
+}
+
+/// A run of another program.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TakenRun {
+    /// Its key there.
+    pub key: String,
+    pub name: String,
+    /// The program that recorded it.
+    pub recorder: String,
+    pub status: Option<RunStatus>,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub arguments: Vec<String>,
+    pub parameters: Vec<Parameter>,
+    pub tags: Vec<Parameter>,
+    pub commit: Option<String>,
+    pub branch: Option<String>,
+    /// The key of the run that started it.
+    pub parent: Option<String>,
+    /// What it read and wrote, where that is known.
+    pub used: Vec<Artifact>,
+    pub generated: Vec<Artifact>,
+}
+
+/// Derives the key of a thing from the sort of thing and the key it had, so that keys still lie in the order of time: a UUID
+/// of version 8, with the milliseconds in front as in version 7.
+pub(super) fn derived_id(sort: &str, key: &str, at: Timestamp) -> NodeId {
+    let hash = blake3::hash(format!("{sort}\0{key}").as_bytes());
+    let mut low = [0; 16];
+    low.copy_from_slice(&hash.as_bytes()[..16]);
+    let low = u128::from_be_bytes(low);
+    let millis = (at.micros().max(0) as u128 / 1_000) & ((1 << 48) - 1);
+    let random = low & ((1 << 80) - 1);
+    let versioned = (random & !(0xf << 76)) | (8 << 76);
+    let variant = (versioned & !(0b11 << 62)) | (0b10 << 62);
+    NodeId::from_u128(millis << 80 | variant)
+}
+
+/// Writes down what is new, run by run.
+pub(super) struct Taking<'a> {
+    workspace: &'a Workspace,
+    view: &'a View,
+    clock: &'a Clock,
+    writer: Option<Writer>,
+    labels: HashSet<String>,
+    /// The ids of the runs that were read, by the key they had.
+    ids: BTreeMap<String, NodeId>,
+    host: String,
+    pub report: TakenOver,
+}
+
+impl<'a> Taking<'a> {
+    /// Begins an import.
+    pub fn begin(workspace: &'a Workspace, view: &'a View, clock: &'a Clock, host: &str) -> Self {
+        clock.not_before(view.snapshot.latest());
+        Taking {
+            workspace,
+            view,
+            clock,
+            writer: None,
+            labels: HashSet::new(),
+            ids: BTreeMap::new(),
+            host: host.to_owned(),
+            report: TakenOver::default(),
+        }
+    }
+
+    /// Tells which runs will come, so that they can name each other.
+    pub fn expect(&mut self, key: &str, started_at: Timestamp) {
+        self.ids.insert(key.to_owned(), derived_id("run", key, started_at));
+    }
+
+    /// Returns the id of a run that is expected.
+    pub fn id_of(&self, key: &str) -> Option<NodeId> {
+        self.ids.get(key).copied()
+    }
+
+    pub fn workspace(&self) -> &'a Workspace {
+        self.workspace
+    }
+
+    pub fn view(&self) -> &'a View {
+        self.view
+    }
+
+    /// Records a run with all that belongs to it but its metrics.
+    pub fn run(&mut self, taken: TakenRun) -> Result<NodeId> {
+        let id = derived_id("run", &taken.key, taken.started_at);
+        self.report.runs += 1;
+        let snapshot = &self.view.snapshot;
+        let number = snapshot.run_no(id)?;
+        let known = number.map_or(Ok(None), |number| snapshot.run(number))?;
+        if known.is_none() {
+            self.report.new_runs += 1;
+            let run = self.started(id, &taken)?;
+            self.put(&Fact::RunStarted(run))?;
+        }
+        if let Some((status, at)) = taken.status.zip(taken.ended_at.or(Some(taken.started_at))) {
+            let outcomes = number.map_or(Ok(Vec::new()), |number| snapshot.outcomes(number))?;
+            let outcome = RunOutcome {
+                run: id,
+                at,
+                status,
+                exit_code: None,
+                reason: taken.reason.clone(),
+                code: None,
+                arguments: Vec::new(),
+                segment: 0,
+            };
+            if status != RunStatus::Running && !outcomes.contains(&outcome) {
+                self.put(&Fact::RunOutcome(outcome))?;
+            }
+        }
+        if !taken.tags.is_empty() {
+            let said = number.map_or(Ok(Vec::new()), |number| snapshot.run_tags(number))?;
+            let at = taken.ended_at.unwrap_or(taken.started_at);
+            let tags = RunTags { run: id, at, tags: taken.tags.clone() };
+            if !said.contains(&tags) {
+                self.put(&Fact::RunTagged(tags))?;
+            }
+        }
+        self.files(id, &taken)?;
+        Ok(id)
+    }
+
+    fn started(&mut self, id: NodeId, taken: &TakenRun) -> Result<Run> {
+        let commit_short = taken.commit.as_ref().map(|commit| commit.chars().take(7).collect());
+        Ok(Run {
+            id,
+            run_id: self.label(taken.started_at)?,
+            name: taken.name.clone(),
+            kind: RunKind::Import,
+            arguments: taken.arguments.clone(),
+            parameters: taken.parameters.clone(),
+            folder: String::new(),
+            code: CodeState {
+                repository: taken.commit.is_some(),
+                commit: taken.commit.clone(),
+                commit_short,
+                branch: taken.branch.clone(),
+                ..CodeState::default()
+            },
+            started_at: taken.started_at,
+            parent: taken.parent.as_deref().and_then(|key| self.id_of(key)),
+            rerun_of: None,
+            recorder: taken.recorder.clone(),
+            host: self.host.clone(),
+            segment: self.writer()?.segment(),
+        })
+    }
+
+    /// Chooses the run id of the second in which a run started, or of the next free one.
+    fn label(&mut self, at: Timestamp) -> Result<RunId> {
+        let mut second = at;
+        loop {
+            let label = RunId::at(second);
+            let free = self.view.snapshot.runs_labelled(label.as_str())?.is_empty();
+            if free && self.labels.insert(label.as_str().to_owned()) {
+                return Ok(label);
+            }
+            second = second.plus_micros(1_000_000);
+        }
+    }
+
+    /// Records what a run read and wrote, as one step.
+    fn files(&mut self, run: NodeId, taken: &TakenRun) -> Result<()> {
+        if taken.used.is_empty() && taken.generated.is_empty() {
+            return Ok(());
+        }
+        let (used, generated): (BTreeSet<_>, BTreeSet<_>) =
+            (taken.used.iter().cloned().collect(), taken.generated.iter().cloned().collect());
+        let ended_at = taken.ended_at.unwrap_or(taken.started_at).max(taken.started_at);
+        // Other files are another step: what was recorded before stays as it is.
+        let content = format!("{run}\0{used:?}\0{generated:?}");
+        let id = derived_id("files", &content, taken.started_at);
+        let known =
+            self.view.snapshot.run_no(run)?.map_or(Ok(Vec::new()), |no| self.view.snapshot.steps_of(no))?;
+        for step in known {
+            if self.view.snapshot.edges(step)?.is_some_and(|edges| edges.id == id) {
+                return Ok(());
+            }
+        }
+        self.report.files += generated.len() as u64;
+        let (evidence, role) = (Evidence::Declared, Role::Data);
+        let step = Step {
+            id,
+            run,
+            name: taken.recorder.split(' ').next().unwrap_or_default().to_owned(),
+            subject: taken.name.clone(),
+            status: StepStatus::Succeeded,
+            reason: None,
+            started_at: taken.started_at,
+            ended_at,
+            parameters: Vec::new(),
+            key: None,
+            cached_from: None,
+            used: used
+                .into_iter()
+                .map(|artifact| Used { artifact, at: taken.started_at, evidence, role })
+                .collect(),
+            generated: generated
+                .into_iter()
+                .map(|artifact| Generated { artifact, at: ended_at, evidence, role })
+                .collect(),
+        };
+        self.put(&Fact::StepDone(step))
+    }
+
+    /// Records points of metrics of one owner that are not recorded yet.
+    pub fn points(&mut self, owner: NodeId, points: Vec<Metric>) -> Result<()> {
+        let known: BTreeSet<Metric> = self.view.snapshot.metrics(owner)?.into_iter().collect();
+        let new: Vec<Metric> = points.into_iter().filter(|point| !known.contains(point)).collect();
+        self.report.points += new.len() as u64;
+        for part in new.chunks(POINTS_PER_FACT) {
+            self.put(&Fact::Metrics(part.to_vec()))?;
+        }
+        Ok(())
+    }
+
+    fn writer(&mut self) -> Result<&mut Writer> {
+        if self.writer.is_none() {
+            let segment = NodeId::new(self.clock.now()).as_u128();
+            let writer = Writer::create(self.workspace.disk(), &self.workspace.journal(), segment)?;
+            self.writer = Some(writer);
+        }
+        self.writer.as_mut().ok_or_else(|| crate::error::Error::bug("a writer was just made"))
+    }
+
+    /// Records a fact.
+    pub fn put(&mut self, fact: &Fact) -> Result<()> {
+        self.writer()?.append(fact)
+    }
+
+    /// Makes all that was recorded survive a crash.
+    pub fn finish(mut self) -> Result<TakenOver> {
+        if let Some(writer) = &mut self.writer {
+            writer.commit()?;
+        }
+        Ok(self.report)
+    }
+}
+
+/// As many files of one folder are read.
+const FILES_MAX: usize = 100_000;
+
+/// Lists the files below a folder, each with its digest; what cannot be read is said in the report. Links are not followed.
+pub(super) fn files_below(
+    workspace: &Workspace,
+    folder: &Path,
+    report: &mut TakenOver,
+) -> Vec<(PathBuf, Artifact)> {
+    let mut found = Vec::new();
+    let mut frontier = vec![folder.to_owned()];
+    while let Some(folder) = frontier.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            report.leave_out(format!(
+                "the folder `{}` cannot be read",
+                folder.display().to_string().escape_debug()
+            ));
+            continue;
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => frontier.push(path),
+                Ok(kind) if kind.is_file() => match artifact_of(workspace, &path) {
+                    Ok(artifact) => found.push((path, artifact)),
+                    Err(error) => report.leave_out(error.to_string()),
+                },
+                _ => report
+                    .leave_out(format!("`{}` is no plain file", path.display().to_string().escape_debug())),
+            }
+            if found.len() >= FILES_MAX {
+                report.leave_out(format!("`{}` holds more than {FILES_MAX} files", folder.display()));
+                return found;
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn artifact_of(workspace: &Workspace, file: &Path) -> Result<Artifact> {
+    let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let path = ArtifactPath::within(workspace.root(), &real)?;
+    let failed = |cause| crate::error::Error::request(format!("cannot read `{path}`")).because(cause);
+    let digest = workspace.digests().of(&real).map_err(failed)?;
+    let size_bytes = real.metadata().map_err(failed)?.len();
+    Ok(Artifact { path, digest, size_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_key_is_the_same_every_time_and_lies_in_the_order_of_time() {
+        let at = Timestamp::from_micros(1_765_561_338_123_456);
+        let id = derived_id("run", "abc", at);
+        assert_eq!(id, derived_id("run", "abc", at));
+        assert_ne!(id, derived_id("run", "abd", at));
+        assert_ne!(id, derived_id("step", "abc", at));
+        assert!(id < derived_id("run", "abc", at.plus_micros(1_000)));
+        let text = id.to_string();
+        assert_eq!(&text[14..15], "8");
+        assert!("89ab".contains(&text[19..20]));
+        assert!(id > NodeId::new(Timestamp::from_micros(1_765_561_338_000_000 - 1_000)));
+    }
+}

@@ -1,0 +1,253 @@
+//! `lineage import --format openlineage`: run events, one a line, as OpenLineage's file transport writes them, or as a JSON list.
+//!
+//! | OpenLineage | here |
+//! |---|---|
+//! | run, with its first and last event | a run of kind import; START to COMPLETE, FAIL or ABORT |
+//! | job | the run's name; its namespace is the tag `openlineage.job.namespace` |
+//! | `executionParameters`, `tags`, `errorMessage`, `parent` | parameters, tags, reason, parent |
+//! | input, output | a file where the namespace is `file`, else a thing behind a URL; known because the event says so |
+//!
+//! What `lineage export` wrote is known by its run id: in the workspace it came from it changes nothing.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::model::{Artifact, ArtifactPath, Digest, Metric, MetricValue, NodeId, RunStatus, Timestamp};
+use crate::ops::taken::{TakenOver, TakenRun, Taking};
+use crate::ops::{Clock, View, Workspace};
+
+/// As long may a line be.
+const LINE_MAX_BYTES: u64 = 64 << 20;
+
+/// A run as its events tell it.
+#[derive(Default)]
+struct Told {
+    first: Option<Timestamp>,
+    last: Option<(Timestamp, Option<RunStatus>)>,
+    run: TakenRun,
+    points: Vec<(String, f64, i64, Timestamp)>,
+}
+
+/// Takes over the run events in `file`.
+///
+/// # Errors
+/// A request error where the file cannot be read, a store error where the journal cannot be written.
+pub fn import_openlineage(
+    workspace: &Workspace,
+    view: &View,
+    clock: &Clock,
+    host: &str,
+    file: &Path,
+) -> Result<TakenOver> {
+    let mut taking = Taking::begin(workspace, view, clock, host);
+    let mut told: BTreeMap<String, Told> = BTreeMap::new();
+    let mut report = TakenOver::default();
+    each_event(file, &mut report, &mut |at, event, report| {
+        if let Err(why) = take_event(&mut told, event) {
+            report.leave_out(format!("event {at}: {why}"));
+        }
+    })?;
+    taking.report = report;
+    for (key, one) in &told {
+        if let Some(start) = one.first {
+            taking.expect(key, start);
+        }
+    }
+    let mut runs: Vec<(String, Told)> = told.into_iter().collect();
+    runs.sort_by(|a, b| (a.1.first, &a.0).cmp(&(b.1.first, &b.0)));
+    for (key, mut one) in runs {
+        if let Some(id) = uuid_of(&key)
+            && view.snapshot.run_no(id)?.is_some()
+        {
+            taking.report.runs += 1;
+            continue;
+        }
+        let Some(first) = one.first else { continue };
+        one.run.key = key;
+        one.run.started_at = first;
+        if let Some((at, status)) = one.last {
+            one.run.status = status;
+            one.run.ended_at = status.map(|_| at);
+        }
+        let points = one.points;
+        let id = taking.run(one.run)?;
+        let mut finite = Vec::new();
+        for (name, value, step, at) in points {
+            if let Ok(value) = MetricValue::new(value) {
+                finite.push(Metric { owner: id, name, step, at, value });
+            }
+        }
+        taking.points(id, finite)?;
+    }
+    taking.finish()
+}
+
+/// Calls `visit` with every event and its number; what is no JSON is said.
+fn each_event(
+    file: &Path,
+    report: &mut TakenOver,
+    visit: &mut dyn FnMut(usize, &Value, &mut TakenOver),
+) -> Result<()> {
+    let shown = file.display().to_string();
+    let failed = |cause: std::io::Error| {
+        Error::request(format!("cannot read `{}`", shown.escape_debug())).because(cause)
+    };
+    let mut reader = BufReader::new(std::fs::File::open(file).map_err(failed)?);
+    let mut line = Vec::new();
+    let mut at = 0;
+    loop {
+        line.clear();
+        let read = (&mut reader).take(LINE_MAX_BYTES).read_until(b'\n', &mut line).map_err(failed)?;
+        if read == 0 {
+            return Ok(());
+        }
+        if read as u64 == LINE_MAX_BYTES {
+            return Err(Error::request(format!(
+                "a line of `{}` is longer than 64 MiB",
+                shown.escape_debug()
+            ))
+            .hint("events stand one a line; nothing was recorded"));
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        if at == 0 && line.trim_ascii_start().starts_with(b"[") {
+            // One list: all of it is one text.
+            (&mut reader).take(LINE_MAX_BYTES).read_to_end(&mut line).map_err(failed)?;
+        }
+        match serde_json::from_slice::<Value>(&line) {
+            Ok(Value::Array(events)) => {
+                for event in &events {
+                    at += 1;
+                    visit(at, event, report);
+                }
+            }
+            Ok(event) => {
+                at += 1;
+                visit(at, &event, report);
+            }
+            Err(cause) => {
+                at += 1;
+                report.leave_out(format!("event {at} is no JSON: {cause}"));
+            }
+        }
+    }
+}
+
+fn uuid_of(text: &str) -> Option<NodeId> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    (digits.len() == 32).then(|| u128::from_str_radix(&digits, 16).ok()).flatten().map(NodeId::from_u128)
+}
+
+fn text<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
+    path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_str)
+}
+
+fn list<'v>(value: &'v Value, path: &[&str]) -> &'v [Value] {
+    let found = path.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_array);
+    found.map_or(&[], Vec::as_slice)
+}
+
+fn take_event(told: &mut BTreeMap<String, Told>, event: &Value) -> Result<(), String> {
+    let key = text(event, &["run", "runId"]).ok_or("it has no `run.runId`")?;
+    uuid_of(key).ok_or("its `runId` is no UUID")?;
+    let name = text(event, &["job", "name"]).ok_or("it has no `job.name`")?;
+    let at = text(event, &["eventTime"]).ok_or("it has no `eventTime`")?;
+    let at = Timestamp::parse(at).map_err(|_| "its `eventTime` is no time")?;
+    let one = told.entry(key.to_lowercase()).or_default();
+    one.first = Some(one.first.map_or(at, |first| first.min(at)));
+    let status = match text(event, &["eventType"]) {
+        Some("COMPLETE") => Some(RunStatus::Succeeded),
+        Some("FAIL") => Some(RunStatus::Failed),
+        Some("ABORT") => Some(RunStatus::Interrupted),
+        _ => None,
+    };
+    // A terminal event counts, wherever in the file it stands.
+    if status.is_some() || one.last.is_none() {
+        one.last = Some((at, status));
+    }
+    let run = &mut one.run;
+    run.name = name.to_owned();
+    let engine = text(event, &["run", "facets", "processing_engine", "name"]);
+    run.recorder = engine.or_else(|| text(event, &["producer"])).unwrap_or("openlineage").to_owned();
+    put(&mut run.tags, "openlineage.job.namespace", text(event, &["job", "namespace"]));
+    for tag in list(event, &["run", "facets", "tags", "tags"]) {
+        if let Some(key) = text(tag, &["key"]) {
+            put(&mut run.tags, key, text(tag, &["value"]));
+        }
+    }
+    for parameter in list(event, &["run", "facets", "executionParameters", "parameters"]) {
+        if let Some(key) = text(parameter, &["key"]) {
+            put(&mut run.parameters, key, text(parameter, &["value"]));
+        }
+    }
+    for point in list(event, &["run", "facets", "lineage_metrics", "points"]) {
+        let value = point.get("value").and_then(Value::as_f64);
+        let step = point.get("step").and_then(Value::as_i64).unwrap_or_default();
+        let measured = text(point, &["at"]).and_then(|at| Timestamp::parse(at).ok()).unwrap_or(at);
+        if let Some((name, value)) = text(point, &["name"]).zip(value) {
+            one.points.push((name.to_owned(), value, step, measured));
+        }
+    }
+    let own = |value: Option<&str>, place: &mut Option<String>| {
+        if let Some(value) = value {
+            *place = Some(value.to_owned());
+        }
+    };
+    own(text(event, &["run", "facets", "errorMessage", "message"]), &mut run.reason);
+    own(text(event, &["run", "facets", "parent", "run", "runId"]), &mut run.parent);
+    own(text(event, &["job", "facets", "lineage_codeState", "commit"]), &mut run.commit);
+    own(text(event, &["job", "facets", "lineage_codeState", "branch"]), &mut run.branch);
+    if let Some(command) = text(event, &["job", "facets", "sourceCode", "sourceCode"]) {
+        run.arguments = vec![command.chars().take(10_000).collect()];
+    }
+    for (side, files) in [("inputs", &mut run.used), ("outputs", &mut run.generated)] {
+        for dataset in list(event, &[side]) {
+            if let Some(artifact) = artifact_of(dataset)
+                && !files.contains(&artifact)
+            {
+                files.push(artifact);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put(pairs: &mut Vec<(String, String)>, key: &str, value: Option<&str>) {
+    if !pairs.iter().any(|(known, _)| known == key) {
+        pairs.push((key.to_owned(), value.unwrap_or_default().to_owned()));
+        pairs.sort();
+    }
+}
+
+/// Names a file or thing. Where its content is not told, its digest is that of its name and version, and its size 0.
+fn artifact_of(dataset: &Value) -> Option<Artifact> {
+    let (namespace, name) = (text(dataset, &["namespace"])?, text(dataset, &["name"])?);
+    let path = if namespace == "file" || namespace.starts_with("file://") {
+        let path = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
+        ArtifactPath::new(path)
+    } else if namespace.contains("://") {
+        ArtifactPath::new(format!("{}/{}", namespace.trim_end_matches('/'), name.trim_start_matches('/')))
+    } else {
+        ArtifactPath::new(format!("openlineage://{namespace}/{}", name.trim_start_matches('/')))
+    };
+    let path = path.ok()?;
+    let version = text(dataset, &["facets", "version", "datasetVersion"]);
+    let digest = version.and_then(|version| version.parse::<Digest>().ok());
+    let size = ["inputFacets", "outputFacets"].iter().find_map(|side| {
+        let statistics = dataset.get(side)?;
+        let statistics = statistics.get("inputStatistics").or_else(|| statistics.get("outputStatistics"))?;
+        statistics.get("size")?.as_u64()
+    });
+    match digest {
+        Some(digest) => Some(Artifact { path, digest, size_bytes: size.unwrap_or_default() }),
+        None => {
+            let name = format!("{path}\0{}", version.unwrap_or_default());
+            Some(Artifact { path, digest: Digest::of(name.as_bytes()), size_bytes: 0 })
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `lineage export` with the program itself; each format is read by a program of its own ecosystem, where Python has it.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use common::{Place, python_with, validated};
+use serde_json::Value;
+
+/// A pipeline run, a command with metrics and parameters, one with hostile names, one that failed, and one that runs while it is
+/// exported, into `live.ndjson`.
+fn place() -> Option<Place> {
+    let place = Place::new()?;
+    place.ok(&["pipeline", "--quiet", "--run-name", "demo"]);
+    let metrics = "echo '{\"name\": \"loss\", \"value\": 0.5, \"step\": 3}' >> \"$LINEAGE_METRICS\"; cat data/raw/* > all";
+    let parameters = ["--param", "seed=42", "--param", "note=a|\"b\""];
+    place.ok(&[&["run", "--name", "train"], &parameters[..], &["--", "sh", "-c", metrics]].concat());
+    let hostile = "printf x > \"$(printf 'a\\033[31m \\377\\n%%41|<b>.txt')\"; cat a* > 'C:\\..\\x\"y.txt'";
+    place.ok(&["run", "--name", "hostile", "--", "sh", "-c", hostile]);
+    let failing = place.run(&["run", "--name", "failing", "--", "sh", "-c", "echo y > partial; exit 3"]);
+    assert_eq!(failing.code, 3);
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let live = ["export", "--format", "openlineage", "--out", "live.ndjson"];
+    place.ok(&[&["run", "--name", "live", "--", program], &live[..]].concat());
+    Some(place)
+}
+
+fn events(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The kinds of the events of each job, in order.
+fn kinds(events: &[Value]) -> BTreeMap<&str, Vec<&str>> {
+    let mut kinds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for event in events {
+        let name = event["job"]["name"].as_str().unwrap();
+        kinds.entry(name).or_default().push(event["eventType"].as_str().unwrap());
+    }
+    kinds
+}
+
+#[test]
+fn openlineage_has_one_start_and_one_terminal_event_for_each_run() {
+    let Some(place) = place() else { return };
+    let live = events(&String::from_utf8(place.read("live.ndjson")).unwrap());
+    assert_eq!(kinds(&live)["live"], ["START"]);
+    let text = place.ok(&["export", "--format", "openlineage", "--namespace", "here"]).stdout;
+    let events = events(&text);
+    let kinds = kinds(&events);
+    for (name, end) in
+        [("demo", "COMPLETE"), ("train", "COMPLETE"), ("failing", "FAIL"), ("live", "COMPLETE")]
+    {
+        assert_eq!(kinds[name], ["START", end], "{name}");
+    }
+    let train = events.iter().find(|e| e["job"]["name"] == "train" && e["eventType"] == "COMPLETE").unwrap();
+    let facets = &train["run"]["facets"];
+    assert_eq!(facets["lineage_metrics"]["points"][0]["value"], 0.5);
+    assert_eq!(facets["executionParameters"]["parameters"][0]["key"], "seed");
+    let has = |side: &str, name: &str| {
+        train[side].as_array().unwrap().iter().any(|file| file["name"] == name && file["namespace"] == "here")
+    };
+    assert!(has("outputs", "all") && has("inputs", "data/raw/NORDWIND_10-K_2023.txt"), "{train}");
+    let failing = events.iter().find(|e| e["eventType"] == "FAIL").unwrap();
+    assert!(failing["run"]["facets"]["errorMessage"]["message"].is_string());
+    assert_eq!(place.ok(&["export", "--format", "openlineage", "--namespace", "here"]).stdout, text);
+    let one = place.ok(&["export", "--format", "openlineage", "@"]).stdout;
+    assert_eq!(one.lines().count(), 2);
+    if let Some(python) = python_with(&["jsonschema", "referencing"]) {
+        let file = place.at("events.ndjson");
+        fs::write(&file, &text).unwrap();
+        let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openlineage");
+        let said = validated(&python, "openlineage.py", &[&schemas, &file]);
+        assert_eq!(said.lines().count(), events.len());
+    }
+}
+
+#[test]
+fn prov_json_is_read_by_the_prov_package() {
+    let Some(place) = place() else { return };
+    let text = place.ok(&["export", "--format", "prov-json"]).stdout;
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let count = |section: &str| document[section].as_object().map_or(0, serde_json::Map::len);
+    assert_eq!(count("agent"), 1);
+    assert_eq!(count("wasAssociatedWith"), 5);
+    assert!(count("entity") > 10 && count("used") > 10 && count("wasGeneratedBy") > 10);
+    let names: Vec<&String> = document["entity"].as_object().unwrap().keys().collect();
+    assert!(names.iter().any(|name| name.contains(":a%1B%5B31m%20%FF%0A%2541%7C%3Cb%3E.txt")), "{names:?}");
+    if let Some(python) = python_with(&["prov.model"]) {
+        let file = place.at("prov.json");
+        fs::write(&file, &text).unwrap();
+        let said = validated(&python, "prov_json.py", &[&file]);
+        let sections = [
+            ("entity", "entity"),
+            ("activity", "activity"),
+            ("used", "used"),
+            ("generated", "wasGeneratedBy"),
+        ];
+        for (word, section) in sections {
+            assert!(said.contains(&format!("{word} {}\n", count(section))), "{said}");
+        }
+    }
+}
+
+#[test]
+fn parquet_tables_are_read_by_duckdb() {
+    let Some(place) = place() else { return };
+    let answer = place.ok(&["export", "--format", "parquet", "--out", "tables"]);
+    assert!(answer.stdout.is_empty() && answer.stderr.starts_with("wrote 5 runs to "), "{answer:?}");
+    let entries = fs::read_dir(place.at("tables")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let tables = ["artifacts", "edges", "metrics", "models", "runs", "steps"];
+    assert_eq!(names, tables.map(|table| format!("{table}.parquet")));
+    if let Some(python) = python_with(&["duckdb"]) {
+        let said = validated(&python, "parquet.py", &[&place.at("tables")]);
+        for line in ["runs 5\n", "run train ok ended\n", "run failing failed ended\n", "metric loss 0.5\n"] {
+            assert!(said.contains(line), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_crate_is_opened_by_rocrate_as_folder_and_as_zip() {
+    let Some(place) = place() else { return };
+    let answer = place.ok(&["export", "--format", "ro-crate", "--out", "crate"]);
+    assert!(answer.stderr.starts_with("wrote 5 runs to "), "{answer:?}");
+    place.ok(&["export", "--format", "ro-crate", "--out", "crate.zip"]);
+    place.ok(&["export", "--format", "ro-crate", "--out", "again.zip"]);
+    assert!(place.read("crate.zip") == place.read("again.zip"), "the same facts give the same bytes");
+    let document: Value = serde_json::from_slice(&place.read("crate/ro-crate-metadata.json")).unwrap();
+    let graph = document["@graph"].as_array().unwrap();
+    let is_train = |entity: &&Value| entity["name"].as_str().is_some_and(|name| name.ends_with(" train"));
+    let train = graph.iter().find(is_train).unwrap();
+    assert_eq!(train["actionStatus"]["@id"], "http://schema.org/CompletedActionStatus");
+    if let Some(python) = python_with(&["rocrate"]) {
+        for name in ["crate", "crate.zip"] {
+            let said = validated(&python, "ro_crate.py", &[&place.at(name)]);
+            assert!(
+                said.contains("action failing FailedActionStatus") && said.contains("actions 5\n"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_empty_store_is_exported_as_nothing() {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    assert_eq!(place.ok(&["export", "--format", "openlineage"]).stdout, "");
+    let text = place.ok(&["export", "--format", "prov-json"]).stdout;
+    assert!(serde_json::from_str::<Value>(&text).unwrap()["prefix"].is_object());
+    place.ok(&["export", "--format", "parquet", "--out", "tables"]);
+    place.ok(&["export", "--format", "ro-crate", "--out", "crate"]);
+    place.write("prov.json", text.as_bytes());
+    if let Some(python) = python_with(&["prov.model"]) {
+        validated(&python, "prov_json.py", &[&place.at("prov.json")]);
+    }
+    if let Some(python) = python_with(&["duckdb"]) {
+        assert!(validated(&python, "parquet.py", &[&place.at("tables")]).starts_with("runs 0\nsteps 0\n"));
+    }
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused_and_nothing_is_written() {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    let (code, text) = place.refused(&["export", "--format", "parquet"]);
+    assert!(code == 2 && text.contains("this format is more than one file"), "{text}");
+    place.write("there", b"mine");
+    let (code, text) = place.refused(&["export", "--format", "prov-json", "--out", "there"]);
+    assert!(code == 2 && text.contains("is there already"), "{text}");
+    assert_eq!(place.read("there"), b"mine");
+    let (code, _) = place.refused(&["export", "--format", "prov-json", "20200101_000000"]);
+    assert_eq!(code, 2);
+    let (code, text) = place.refused(&["export", "--format", "ro-crate", "--out", "nowhere/crate.zip"]);
+    assert!(code == 3 && text.contains("cannot write the export"), "{text}");
+    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 2);
+}

@@ -1,0 +1,184 @@
+//! `lineage import` of other programs' runs, with the program itself: MLflow's own stores, made by MLflow, and run events.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use common::{Place, python_with};
+use serde_json::{Value, json};
+
+fn workspace() -> Place {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    place
+}
+
+fn segments(place: &Place) -> usize {
+    fs::read_dir(place.at(".lineage/journal")).unwrap().count()
+}
+
+/// Imports `uri`'s store twice and checks what is there then.
+fn check_mlflow(place: &Place, name: &str) {
+    let first = place.run(&["import", "--format", "mlflow", name]);
+    // What is not finite is left out, and said.
+    assert_eq!(first.code, 1, "{first:#?}");
+    assert!(
+        first.stdout.starts_with("3 runs, 3 new, 5 new metric points, 1 new file, 2 new model versions\n"),
+        "{first:#?}"
+    );
+    assert!(first.stdout.contains("at step 0 is NaN"), "{first:#?}");
+    assert_eq!(first.stdout.lines().count(), 2, "{first:#?}");
+    let runs = place.runs();
+    assert_eq!(runs.len(), 3);
+    let named = |name: &str| {
+        runs.iter().find(|run| run["name"] == name).unwrap_or_else(|| panic!("{name}: {runs:#?}"))
+    };
+    assert_eq!((&named("train a")["status"], &named("fails")["status"]), (&json!("ok"), &json!("failed")));
+    let run_id = named("train a")["run_id"].as_str().unwrap();
+    let shown = place.json(&["show", run_id]);
+    assert_eq!(shown["tags"]["team"], "risk");
+    assert_eq!(shown["tags"]["mlflow.experiment"], "risk");
+    let metrics = shown["metrics"].as_array().unwrap();
+    assert!(metrics.iter().any(|m| m["name"] == "f1" && m["value"] == 0.9), "{metrics:?}");
+    assert!(metrics.iter().any(|m| m["name"] == "loss" && m["step"] == 2), "{metrics:?}");
+    let text = place.ok(&["show", run_id]).stdout;
+    for line in ["param    lr = 0.01", "tag      team = risk", "code     ea45dd2ea45dd2"] {
+        assert!(text.contains(line), "{text}");
+    }
+    let before = (place.ok(&["log", "--json"]).stdout, segments(place));
+    let again = place.run(&["import", "--format", "mlflow", name]);
+    assert!(again.stdout.starts_with("3 runs, 0 new\n"), "{again:#?}");
+    assert_eq!((place.ok(&["log", "--json"]).stdout, segments(place)), before);
+    assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+fn make(python: &Path, place: &Place, uri: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validators/make_mlflow.py");
+    let output =
+        Command::new(python).arg(script).args([uri, "x"]).current_dir(place.root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_folder_of_mlflow_is_taken_over_once() {
+    let Some(python) = python_with(&["mlflow"]) else { return };
+    let place = workspace();
+    make(&python, &place, &format!("file://{}", place.at("mlruns").display()));
+    check_mlflow(&place, "mlruns");
+    let file = place.json(&["log"])["runs"].clone();
+    assert_eq!(file.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_database_of_mlflow_is_taken_over_once() {
+    let Some(python) = python_with(&["mlflow"]) else { return };
+    let place = workspace();
+    make(&python, &place, &format!("sqlite:///{}", place.at("mlflow.db").display()));
+    check_mlflow(&place, "mlflow.db");
+    let exported = place.ok(&["export", "--format", "openlineage"]).stdout;
+    assert_eq!(exported.lines().count(), 6);
+}
+
+/// A folder as MLflow writes it, by hand, with damage in it.
+#[test]
+fn what_is_damaged_is_named_and_the_rest_taken() {
+    let place = workspace();
+    let run = |uuid: char| format!("mlruns/1/{}", uuid.to_string().repeat(32));
+    place.write("mlruns/1/meta.yaml", b"name: risk\nlifecycle_stage: active\n");
+    let meta = "run_name: 'one'\nstatus: 3\nstart_time: 1765561338000\nend_time: 1765561339000\nlifecycle_stage: active\n";
+    place.write(&format!("{}/meta.yaml", run('a')), meta.as_bytes());
+    place.write(
+        &format!("{}/metrics/loss", run('a')),
+        b"1765561338000 0.5 0\nnonsense\n1765561338000 inf 1\n",
+    );
+    place.write(&format!("{}/metrics/empty", run('a')), b"");
+    place.write(&format!("{}/params/p", run('a')), b"v");
+    place.write(&format!("{}/tags/bad", run('a')), b"\xff");
+    place.write(&format!("{}/artifacts/\u{1b}[31m.txt", run('a')), b"x");
+    place.write(&format!("{}/meta.yaml", run('b')), b"run_name: [\n");
+    place.write(
+        &format!("{}/meta.yaml", run('c')),
+        b"run_name: x\nstatus: 1\nlifecycle_stage: deleted\nstart_time: 1\n",
+    );
+    let answer = place.run(&["import", "--format", "mlflow", "mlruns"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.stdout.starts_with("1 run, 1 new, 1 new metric point, 1 new file\n"), "{answer:#?}");
+    for line in [
+        "line 2 is no point of a metric",
+        "it is empty",
+        "is inf",
+        "it is no UTF-8",
+        "is no YAML",
+        "is deleted",
+    ] {
+        assert!(answer.stdout.contains(line), "{line}: {answer:#?}");
+    }
+    assert!(!answer.stdout.contains('\u{1b}'));
+    for wrong in ["nowhere", ".lineage", ".lineage/store.redb"] {
+        let (code, text) = place.refused(&["import", "--format", "mlflow", wrong]);
+        assert_eq!(code, 2, "{wrong}: {text}");
+    }
+}
+
+fn event(kind: &str, at: &str, run: &str, more: Value) -> String {
+    let mut event = json!({
+        "eventType": kind,
+        "eventTime": at,
+        "producer": "https://example.org/airflow",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "run": { "runId": run },
+        "job": { "namespace": "dags", "name": "daily.load" },
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    format!("{event}\n")
+}
+
+#[test]
+fn run_events_are_taken_over_once() {
+    let place = workspace();
+    let id = "3f5e83fa-3480-44ff-99c5-ff943904e5e8";
+    let outputs = json!({
+        "inputs": [{ "namespace": "s3://bucket", "name": "raw/a.csv" }],
+        "outputs": [{ "namespace": "file", "name": "/srv/out.csv" }],
+    });
+    // The terminal event stands first, one line is cut, one names no run.
+    let text = event("COMPLETE", "2025-12-12T10:00:05.000Z", id, outputs)
+        + &event("START", "2025-12-12T10:00:00.000Z", id, json!({}))
+        + "{\"eventType\": \"START\", \"run\"\n"
+        + &event("START", "2025-12-12T10:00:00Z", "no uuid", json!({}));
+    place.write("events.ndjson", text.as_bytes());
+    let answer = place.run(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.stdout.starts_with("1 run, 1 new, 1 new file\n"), "{answer:#?}");
+    assert!(
+        answer.stdout.contains("event 3 is no JSON")
+            && answer.stdout.contains("event 4: its `runId` is no UUID")
+    );
+    let run = &place.runs()[0];
+    assert_eq!((&run["name"], &run["status"]), (&json!("daily.load"), &json!("ok")));
+    let shown = place.ok(&["show", "/srv/out.csv"]).stdout;
+    assert!(shown.contains("s3://bucket/raw/a.csv"), "{shown}");
+    let before = segments(&place);
+    assert!(
+        place
+            .run(&["import", "--format", "openlineage", "events.ndjson"])
+            .stdout
+            .starts_with("1 run, 0 new\n")
+    );
+    assert_eq!(segments(&place), before);
+}
+
+#[test]
+fn what_was_exported_comes_back_as_nothing_new() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline", "--quiet", "--run-name", "demo"]);
+    place.ok(&["export", "--format", "openlineage", "--out", "events.ndjson"]);
+    assert_eq!(place.ok(&["import", "--format", "openlineage", "events.ndjson"]).stdout, "1 run, 0 new\n");
+    let other = workspace();
+    other.write("events.ndjson", &place.read("events.ndjson"));
+    let answer = other.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert!(answer.stdout.starts_with("1 run, 1 new, "), "{answer:#?}");
+    assert_eq!(other.runs()[0]["name"], "demo");
+}

@@ -1,0 +1,21 @@
+"""Reads the tables with DuckDB, joins them, and prints counts."""
+import pathlib
+import sys
+
+import duckdb
+
+folder = pathlib.Path(sys.argv[1])
+base = duckdb.connect()
+for name in ("runs", "steps", "edges", "artifacts", "metrics", "models"):
+    base.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder / name}.parquet')")
+    print(name, base.execute(f"SELECT count(*) FROM {name}").fetchone()[0])
+orphans = base.execute("SELECT count(*) FROM edges ANTI JOIN steps USING (step)").fetchone()[0]
+assert orphans == 0, "edges of no step"
+orphans = base.execute("SELECT count(*) FROM edges ANTI JOIN artifacts USING (path, digest)").fetchone()[0]
+assert orphans == 0, "edges to no artifact"
+kind = base.execute("SELECT typeof(started_at) FROM runs LIMIT 1").fetchone()
+assert kind is None or kind[0] == "TIMESTAMP WITH TIME ZONE", kind
+for name, status, ended in base.execute("SELECT name, status, ended_at IS NOT NULL FROM runs ORDER BY started_at").fetchall():
+    print("run", name, status, "ended" if ended else "open")
+for row in base.execute("SELECT name, value FROM metrics WHERE name = 'loss' ORDER BY ALL").fetchall():
+    print("metric", *row)
