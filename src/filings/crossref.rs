@@ -244,7 +244,11 @@ pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Locat
     let mut added: Vec<Located> = Vec::new();
     for (index, element) in elements.iter().enumerate() {
         let text = element.text.as_str();
-        if element.kind != ElementKind::TextElement || !has_at_most_words(text, STATEMENT_WORDS_MAX) {
+        // Quick refusal of almost every paragraph.
+        if element.kind != ElementKind::TextElement || !(text.contains("tem") || text.contains("TEM")) {
+            continue;
+        }
+        if !has_at_most_words(text, STATEMENT_WORDS_MAX) {
             continue;
         }
         let lower = text.to_ascii_lowercase();

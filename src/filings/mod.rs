@@ -65,8 +65,8 @@ pub use locate::{Confidence, Located, Position, Rival};
 pub use parse::{Coverage, Parsed, parse};
 pub use section::{FormKind, Section};
 pub use segment::{Segment, Segmented, WORDS_MAX, WORDS_MIN, segment};
-pub use sketch::{fingerprint, simhash};
+pub use sketch::{Sketch, sketch};
 pub use view::{SegmentView, find_segment};
 
 /// Version of what this module writes: raised whenever the bytes of an output may change for the same input.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

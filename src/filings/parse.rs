@@ -45,21 +45,21 @@ struct ParsedMetadata {
     element_types: BTreeMap<String, usize>,
 }
 
-/// How many letters of a document lie in items, and where the others lie.
+/// How much of a document's text, in bytes, lies in items, and where the rest lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Coverage {
-    /// Letters in items and their headings.
+    /// Text of items and their headings.
     pub in_items: usize,
-    /// Letters before the first item: cover page and table of contents.
+    /// Text before the first item: cover page and table of contents.
     pub before: usize,
-    /// Letters between items that belong to none.
+    /// Text between items that belongs to none.
     pub between: usize,
-    /// Letters behind the last item: signatures, exhibits, statements that an item only points to.
+    /// Text behind the last item: signatures, exhibits, statements that an item only points to.
     pub behind: usize,
 }
 
 impl Coverage {
-    /// Returns the share of letters in items, from 0 to 1; 0 for a document without letters.
+    /// Returns the share of the text in items, from 0 to 1; 0 for a document without text.
     pub fn share(&self) -> f64 {
         let all = self.in_items + self.before + self.between + self.behind;
         if all == 0 { 0.0 } else { self.in_items as f64 / all as f64 }
@@ -194,7 +194,7 @@ impl Parsed {
             } else {
                 &mut coverage.between
             };
-            *place += element.text.chars().filter(|letter| letter.is_alphanumeric()).count();
+            *place += element.text.len();
         }
         coverage
     }

@@ -67,15 +67,14 @@ impl<'a> Chain<'a> {
             }
             PipelineStage::Segment => {
                 let cleaned = self.cleaned(section)?;
-                let sketches = (!cleaned.text().is_empty())
-                    .then(|| (filings::fingerprint(cleaned.text()), filings::simhash(cleaned.text())));
+                let sketch = (!cleaned.text().is_empty()).then(|| filings::sketch(cleaned.text()));
                 let segmented: Segmented = filings::segment(cleaned);
                 let words = segmented.segments().iter().map(|segment| segment.word_count).sum();
                 let mut metrics =
                     vec![count("segments", segmented.segments().len()), count("segment_words", words)];
-                if let Some((fingerprint, simhash)) = sketches {
-                    metrics.push(count("text_fingerprint", fingerprint as usize));
-                    metrics.push(count("text_simhash", simhash as usize));
+                if let Some(sketch) = sketch {
+                    metrics.push(count("text_fingerprint", sketch.fingerprint as usize));
+                    metrics.push(count("text_simhash", sketch.simhash as usize));
                 }
                 Ok((segmented.to_json(), metrics))
             }
