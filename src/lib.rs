@@ -126,4 +126,4 @@ pub mod render;
 pub mod research;
 pub mod store;
 
-pub use api::{Run, RunBuilder, Workspace};
+pub use api::{Registry, Run, RunBuilder, Workspace};

@@ -341,3 +341,61 @@ fn a_workspace_that_cannot_be_written_refuses_runs_and_still_answers() {
     }
     set(0o755);
 }
+
+// ---- models ----
+
+/// Trains a model with a file and an F1 score, and registers it.
+fn trained(place: &Place, workspace: &Workspace, version: &str, f1: f64) {
+    use lineage::ops::registry::{Entry, EntryArtifact};
+    let run = workspace.run("train").param("version", version).input(place.at("train.csv")).start().unwrap();
+    let file = run.output_dir().unwrap().join("model.bin");
+    std::fs::write(&file, version).unwrap();
+    run.generated(&file).unwrap();
+    run.metric("f1_score", f1, 0).unwrap();
+    let id = run.id();
+    run.finish_soon().unwrap();
+    let entry = Entry {
+        name: "risk_classifier".to_owned(),
+        version: version.to_owned(),
+        run: Some(id.hex().parse().unwrap()),
+        artifacts: vec![EntryArtifact { name: "model".to_owned(), path: file, digest: None }],
+        ..Entry::default()
+    };
+    let registered = workspace.registry().by("me").register(&entry).unwrap();
+    assert_eq!(registered.view.label(), format!("risk_classifier@{version}"));
+    let error = workspace.registry().register(&entry).unwrap_err();
+    assert!(error.message().contains("exists"), "{error}");
+}
+
+#[test]
+fn models_are_registered_promoted_and_found() {
+    use lineage::model::Stage;
+    let place = Place::empty();
+    place.write("train.csv", b"1,2\n");
+    let workspace = workspace(&place);
+    for (version, f1) in [("1.0.0", 0.7), ("1.1.0", 0.9), ("1.2.0", 0.8)] {
+        trained(&place, &workspace, version, f1);
+    }
+    let registry = workspace.registry().by("me");
+    assert_eq!(*registry.names().unwrap(), ["risk_classifier"]);
+    let label = |found: &Option<lineage::query::registry::ModelView>| found.as_ref().unwrap().label();
+    assert_eq!(label(&registry.latest("risk_classifier").unwrap()), "risk_classifier@1.2.0");
+    assert_eq!(label(&registry.best("risk_classifier", "f1_score", false).unwrap()), "risk_classifier@1.1.0");
+    assert_eq!(label(&registry.best("risk_classifier", "f1_score", true).unwrap()), "risk_classifier@1.0.0");
+    assert!(registry.best("risk_classifier", "no_such", true).unwrap().is_none());
+    registry.promote("risk_classifier@1.1.0", Stage::Production, None).unwrap();
+    let changed = registry.promote("risk_classifier@1.2.0", Stage::Production, Some("newer")).unwrap();
+    assert_eq!(changed.displaced.unwrap().stage, Stage::Archived);
+    registry.alias("risk_classifier@1.0.0", "baseline").unwrap();
+    assert_eq!(registry.load("risk_classifier@baseline").unwrap().label(), "risk_classifier@1.0.0");
+    assert_eq!(registry.load("risk_classifier@production").unwrap().label(), "risk_classifier@1.2.0");
+    assert!(registry.delete("risk_classifier@1.2.0", "wrong", false).is_err());
+    registry.unalias("risk_classifier", "baseline").unwrap();
+    registry.delete("risk_classifier@1.0.0", "old", false).unwrap();
+    assert!(!registry.load("risk_classifier@1.0.0").unwrap().is_current());
+    assert_eq!(registry.list("risk_classifier").unwrap().len(), 3);
+    assert!(registry.history("risk_classifier").unwrap().len() >= 7);
+    for wrong in ["", "risk_classifier@9.9.9", "../x@1.0.0", "risk_classifier@nobody"] {
+        assert!(registry.load(wrong).is_err(), "{wrong}");
+    }
+}

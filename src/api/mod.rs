@@ -44,8 +44,10 @@
 //! All runs of one [`Workspace`] value and its clones share one journal segment, and threads that wait for the disk wait
 //! together.
 
+mod registry;
 mod run;
 mod workspace;
 
+pub use registry::Registry;
 pub use run::{Run, RunBuilder};
 pub use workspace::{Answer, Workspace};

@@ -142,7 +142,8 @@ impl RunBuilder {
     }
 }
 
-fn here() -> Result<PathBuf> {
+/// Returns the current folder, which relative paths are seen from.
+pub(super) fn here() -> Result<PathBuf> {
     std::env::current_dir().map_err(|cause| Error::request("cannot tell the current folder").because(cause))
 }
 

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::api::RunBuilder;
+use crate::api::{Registry, RunBuilder};
 use crate::error::{Error, Result};
 use crate::model::{Metric, NodeId};
 use crate::ops::library::Library;
@@ -84,6 +84,11 @@ impl Workspace {
     /// Prepares a run; [`RunBuilder::start`] starts it.
     pub fn run(&self, name: impl Into<String>) -> RunBuilder {
         RunBuilder::new(Arc::clone(&self.library), name.into())
+    }
+
+    /// Returns the registered model versions.
+    pub fn registry(&self) -> Registry {
+        Registry::new(Arc::clone(&self.library))
     }
 
     /// Makes everything recorded so far through this value survive a power cut.

@@ -210,32 +210,10 @@ fn clock() -> Result<Clock> {
     }))
 }
 
-/// Returns the name of the person that runs the program: as the session says, else as the machine lists its users.
-fn user() -> String {
-    let said = ["USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok());
-    let clean =
-        |name: String| -> String { name.trim().chars().filter(|c| !c.is_control()).take(120).collect() };
-    if let Some(name) = said.map(clean).find(|name| !name.is_empty()) {
-        return name;
-    }
-    #[cfg(unix)]
-    if let Ok(process) = std::fs::metadata("/proc/self") {
-        let id = std::os::unix::fs::MetadataExt::uid(&process).to_string();
-        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let named = users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)? == id).then(|| name.to_owned())
-        });
-        return named.map(clean).unwrap_or_else(|| format!("user {id}"));
-    }
-    "unknown".to_owned()
-}
-
 impl Surroundings {
     /// Returns who changes the registry.
     pub(crate) fn author(&self) -> Author {
-        Author { name: user() }
+        Author { name: crate::ops::user() }
     }
 
     /// Returns what to type to start this program: its name where the shell finds it by that, else its path.

@@ -27,7 +27,7 @@ mod walk;
 mod workspace;
 
 pub use clock::Clock;
-pub use host::host;
+pub use host::{host, user};
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate};
 pub use recording::{Recording, RunRequest};
 pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, Pending, View, Workspace};

@@ -24,16 +24,19 @@ pub fn text(summary: &Summary) -> String {
     );
     let folder = &summary.folder;
     let width = parts.iter().map(|part| folder.to_string().len() + 1 + part.list.len()).max().unwrap_or(0);
-    let places = |count: &dyn Fn(&Part) -> u64| {
-        parts.iter().map(|part| count(part).to_string().len()).max().unwrap_or(1)
-    };
-    let (files_width, groups_width) = (places(&|part| part.files), places(&|part| part.groups));
+    let (of_files, of_groups) = (
+        |part: &Part| counted(part.files, "file", "files"),
+        |part: &Part| counted(part.groups, "group", "groups"),
+    );
+    let widest =
+        |text: &dyn Fn(&Part) -> String| parts.iter().map(|part| text(part).len()).max().unwrap_or(0);
+    let (files_width, groups_width) = (widest(&of_files), widest(&of_groups));
     for part in parts {
         let list = format!("{folder}/{}", part.list);
         text.push_str(&format!(
-            "  {list:<width$}  {:>files_width$} files  {:>groups_width$} groups  {:>9}  {:>5.1} % of groups, {:.1} % asked for\n",
-            part.files,
-            part.groups,
+            "  {list:<width$}  {:>files_width$}  {:>groups_width$}  {:>9}  {:>5.1} % of groups, {:.1} % asked for\n",
+            of_files(part),
+            of_groups(part),
             bytes(part.size_bytes),
             part.share_of_groups * 100.0,
             part.asked * 100.0,
@@ -48,7 +51,7 @@ pub fn text(summary: &Summary) -> String {
     }
     if summary.passed_over > 0 {
         text.push_str(&format!(
-            "passed over: {} that hold no data\n",
+            "passed over: {} without data\n",
             counted(summary.passed_over, "file", "files")
         ));
     }
