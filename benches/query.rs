@@ -19,7 +19,8 @@ use lineage::model::{
 use lineage::ops::Workspace;
 
 fn sizes() -> Vec<usize> {
-    if std::env::args().any(|argument| argument == "--test") {
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    if has("--test") || !has("--bench") {
         return vec![200];
     }
     let chosen = std::env::var("LINEAGE_BENCH_RUNS").unwrap_or_else(|_| "1000,10000,100000".to_owned());

@@ -2,7 +2,7 @@
 //!
 //! What is durable costs a wait for the disk, and disks differ by a factor of a hundred: the first lines printed say what one
 //! wait costs where the benchmark runs, and each figure says how many it holds. `LINEAGE_BENCH_FOLDER` chooses where: the
-//! disk of the current folder by default; `/dev/shm` shows what is ours alone. Under `--test` all sizes are small.
+//! disk of the current folder by default; `/dev/shm` shows what is ours alone. Under `cargo test` and `--test` all sizes are small.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group};
 
 use lineage::Workspace;
+use lineage::ops::registry::{Entry, EntryArtifact};
 
 fn is_trial() -> bool {
-    std::env::args().any(|argument| argument == "--test")
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    has("--test") || !has("--bench")
 }
 
-/// Returns the first number, or under `--test` the second.
+/// Returns the first number, or under `cargo test` and `--test` the second.
 fn sized(full: usize, trial: usize) -> usize {
     if is_trial() { trial } else { full }
 }
@@ -180,9 +182,64 @@ fn lineage(scratch: &Scratch, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-criterion_group!(benches, runs, points);
+/// Names the version that a child of this process is to register.
+const CHILD: &str = "LINEAGE_BENCH_REGISTER";
+
+/// Registers a version of a model, trained by `run`.
+fn register(workspace: &Workspace, run: &str, version: &str) {
+    let entry = Entry {
+        name: "risk_classifier".to_owned(),
+        version: version.to_owned(),
+        run: Some(run.parse().expect("a key")),
+        artifacts: vec![EntryArtifact {
+            name: "model".to_owned(),
+            path: workspace.root().join("model.bin"),
+            digest: None,
+        }],
+        metrics: vec![("f1_score".to_owned(), 0.5)],
+        ..Entry::default()
+    };
+    workspace.registry().by("bench").register(&entry).expect("it is new");
+}
+
+fn registrations(criterion: &mut Criterion) {
+    let scratch = Scratch::new();
+    let run = scratch.workspace.run("train").start().expect("it starts");
+    run.generated(&scratch.files[1]).expect("it is there");
+    let id = run.id().hex();
+    run.finish().expect("the disk takes it");
+    let before = sized(1_000, 10);
+    let start = Instant::now();
+    for patch in 0..before {
+        register(&scratch.workspace, &id, &format!("0.0.{patch}"));
+    }
+    let took = start.elapsed();
+    eprintln!("{before} versions registered in one process: {took:.2?}, {:.2?} each", took / before as u32);
+    let mut group = criterion.benchmark_group("registry");
+    group.sample_size(10);
+    let patch = AtomicU64::new(0);
+    let next = || format!("1.0.{}", patch.fetch_add(1, Ordering::Relaxed));
+    group.bench_function(format!("register a version beside {before}, in one process"), |b| {
+        b.iter(|| register(&scratch.workspace, &id, &next()));
+    });
+    group.bench_function(format!("register a version beside {before}, a process each"), |b| {
+        b.iter(|| {
+            let mut child = Command::new(std::env::current_exe().expect("a program"));
+            child.env(CHILD, format!("{id} {}", next())).current_dir(scratch.folder.path());
+            assert!(child.status().expect("it starts").success());
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, runs, points, registrations);
 
 fn main() {
+    if let Ok(task) = std::env::var(CHILD) {
+        let (run, version) = task.split_once(' ').expect("a run and a version");
+        register(&Workspace::open(".").expect("a workspace"), run, version);
+        return;
+    }
     benches();
     Criterion::default().configure_from_args().final_summary();
 }

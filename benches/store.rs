@@ -2,7 +2,7 @@
 //!
 //! A workspace is made of pipelines of twenty steps, each step reading what the one before wrote, and of one shared input that
 //! many runs of one step read. `LINEAGE_BENCH_ARTIFACTS=10000,100000` chooses other sizes, `LINEAGE_BENCH_BUILD=<folder>` only
-//! makes a workspace of the first of them, to try the program on by hand. Under `--test` one small size is used.
+//! makes a workspace of the first of them, to try the program on by hand. Under `cargo test` and `--test` one small size is used.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +23,8 @@ use lineage::query;
 const DEPTH: usize = 20;
 
 fn is_trial() -> bool {
-    std::env::args().any(|argument| argument == "--test")
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    has("--test") || !has("--bench")
 }
 
 fn sizes() -> Vec<usize> {
