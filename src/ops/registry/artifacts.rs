@@ -31,21 +31,26 @@ pub(super) struct Found {
 /// Finds the files of an entry, seen from `folder`, and reads them.
 ///
 /// # Errors
-/// A request error where one is missing, is no file, lies outside the workspace, holds other bytes than the entry says, or
-/// holds other bytes than were recorded.
-pub(super) fn find(
+/// A request error where one is missing, is no file, lies outside the workspace, or holds other bytes than the entry says.
+pub(super) fn read_all(
     workspace: &Workspace,
-    snapshot: &Snapshot,
     folder: &Path,
     artifacts: &[EntryArtifact],
-) -> Result<Vec<Found>> {
+) -> Result<Vec<NamedArtifact>> {
     let mut wanted = Vec::new();
     for artifact in artifacts {
         files_of(workspace, folder, artifact, &mut wanted)?;
     }
     let read = wanted.into_par_iter().map(|wanted| read(workspace, wanted));
-    let read = read.collect::<Result<Vec<NamedArtifact>>>()?;
-    read.into_iter().map(|held| recorded(snapshot, held)).collect()
+    read.collect()
+}
+
+/// Finds who wrote each of the files.
+///
+/// # Errors
+/// A request error where a run wrote other bytes to the place of one, and nobody these.
+pub(super) fn find(snapshot: &Snapshot, files: Vec<NamedArtifact>) -> Result<Vec<Found>> {
+    files.into_iter().map(|held| recorded(snapshot, held)).collect()
 }
 
 /// A file to be read.

@@ -44,15 +44,17 @@ pub fn register(
     entry: &Entry,
 ) -> Result<Registered> {
     entry.check()?;
+    // Large files take long to read, and nobody else shall wait for that.
+    let files = artifacts::read_all(workspace, folder, &entry.artifacts)?;
+    let inputs = artifacts::inputs(workspace, folder, &entry.inputs)?;
     let held = Held::take(workspace, clock, author)?;
     check_free(&held.snapshot, entry)?;
-    let found = artifacts::find(workspace, &held.snapshot, folder, &entry.artifacts)?;
+    let found = artifacts::find(&held.snapshot, files)?;
     let mut remarks = Vec::new();
     let run = run_of(&held.snapshot, entry, &found, &mut remarks)?;
     if let Some(run) = &run {
         say_run_state(workspace, run, &mut remarks);
     }
-    let inputs = artifacts::inputs(workspace, folder, &entry.inputs)?;
     let code = run.as_ref().map(last_code);
     check_commit(entry, code)?;
     let metrics = metrics_of(&held.snapshot, entry, run.as_ref())?;

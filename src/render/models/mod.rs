@@ -266,9 +266,12 @@ pub fn changed(changed: &Changed) -> String {
     } else if before.stage != after.stage {
         let _ = writeln!(text, "{label}: {} -> {}", before.stage.as_str(), after.stage.as_str());
     } else if before.aliases != after.aliases {
-        let names =
-            if after.aliases.is_empty() { "nothing else".to_owned() } else { after.aliases.join(", ") };
-        let _ = writeln!(text, "{label} is called {}", one_line(&names));
+        let gone = before.aliases.iter().find(|name| !after.aliases.contains(name));
+        let words = match gone {
+            Some(name) => format!("{name} no more"),
+            None => after.aliases.join(", "),
+        };
+        let _ = writeln!(text, "{label} is called {}", one_line(&words));
     } else {
         let _ = writeln!(text, "{label}: described anew");
     }
