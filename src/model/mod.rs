@@ -29,8 +29,8 @@ pub use models::{
 };
 pub use note::{Finding, Note, NoteGone, NoteSummary, Reference, ReferenceSort};
 pub use parameter::{Parameter, SaidParameters, check_parameters, replace_parameters};
-pub use path::ArtifactPath;
 pub(crate) use path::is_unsafe_to_print;
+pub use path::{ArtifactPath, percent_decoded, percent_encoded};
 pub use remark::{CaptureLevel, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line};
 pub use step::{Step, StepStatus};

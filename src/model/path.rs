@@ -135,6 +135,33 @@ impl fmt::Display for ArtifactPath {
     }
 }
 
+/// Writes bytes with all but `A-Za-z0-9-._~/` as `%NN`, as links and URNs have them.
+pub fn percent_encoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
+            text.push(char::from(*byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// Undoes percent encoding; text that would be no UTF-8 then stays as it was.
+pub fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        plain.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(plain).unwrap_or_else(|_| text.to_owned())
+}
+
 /// Returns true for characters that would change what a terminal shows: controls, and the marks that turn the reading direction.
 pub(crate) fn is_unsafe_to_print(character: char) -> bool {
     character.is_control()
@@ -163,6 +190,15 @@ mod tests {
         check("/w", "/w/../elsewhere/a", "/elsewhere/a");
         check("/w", "/wide/a", "/wide/a");
         check("/w", "/w", "error: `` cannot be the path of an artifact");
+    }
+
+    #[test]
+    fn what_is_percent_encoded_is_read_back() {
+        assert_eq!(percent_encoded("a b/ü%\n".as_bytes()), "a%20b/%C3%BC%25%0A");
+        assert_eq!(percent_decoded("a%20b/%C3%BC%25%0A"), "a b/ü%\n");
+        for odd in ["%", "%4", "%zz", "%FF", "ü%4ü"] {
+            assert_eq!(percent_decoded(odd), odd);
+        }
     }
 
     #[test]

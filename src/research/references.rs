@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Finding, Reference, ReferenceSort, RunId};
+use crate::model::{Finding, Reference, ReferenceSort, RunId, percent_decoded};
 use crate::research::Surroundings;
 use crate::research::body::{Body, LINKS_MAX};
 use crate::research::findings;
@@ -160,7 +160,7 @@ impl<'a> Gatherer<'a> {
             self.put(ReferenceSort::Commit, commit, "");
         }
         for link in &body.links {
-            self.path("", &decoded(link), Seen::FromDocument);
+            self.path("", &percent_decoded(link), Seen::FromDocument);
         }
         if body.cut {
             self.findings.insert(findings::too_much("links, runs or commits in the text", LINKS_MAX));
@@ -201,27 +201,6 @@ pub(super) fn sha_of(text: &str) -> (Option<String>, &str) {
         (7..=64).contains(&end) && !text[end..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
     let sha = right.then(|| text[..end].to_lowercase());
     (sha, text[end..].trim_start_matches('`').trim())
-}
-
-/// Undoes the percent encoding of a link; what is no UTF-8 then stays as it was.
-fn decoded(link: &str) -> String {
-    let bytes = link.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = link.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                plain.push(byte);
-                at += 3;
-            }
-            None => {
-                plain.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(plain).unwrap_or_else(|_| link.to_owned())
 }
 
 #[cfg(test)]

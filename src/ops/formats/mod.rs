@@ -16,13 +16,12 @@ mod prov;
 mod ro_crate;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Metric, NodeId, RunStatus, Step, Timestamp};
+use crate::model::{Artifact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded};
 use crate::ops::{View, Workspace};
 use crate::query::RunHead;
 use crate::store::{RunNo, Snapshot};
@@ -266,19 +265,6 @@ fn producer() -> String {
 /// Names a file.
 fn file_urn(artifact: &Artifact) -> String {
     format!("urn:lineage:file:{}:{}", artifact.digest.hex(), percent_encoded(artifact.path.as_bytes()))
-}
-
-/// Writes bytes with all but `A-Za-z0-9-._~/` as `%NN`.
-fn percent_encoded(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
-            text.push(char::from(*byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
 }
 
 /// Writes a JSON value without spaces.

@@ -180,7 +180,7 @@ fn file(source: &Source<'_>, artifact: &Artifact, side: Side) -> Value {
     let mut facets = json!({ "version": version });
     // Where the name is not UTF-8, or holds what must not be printed, it stands here escaped: this is all of it.
     if artifact.path.as_bytes() != artifact.path.to_string().as_bytes() {
-        let encoded = super::percent_encoded(artifact.path.as_bytes());
+        let encoded = crate::model::percent_encoded(artifact.path.as_bytes());
         facets["lineage_path"] = facet(DATASET_FACET, json!({ "percentEncoded": encoded }));
     }
     let (key, statistics) = match side {

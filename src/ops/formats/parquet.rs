@@ -292,7 +292,7 @@ impl Tables {
 
 fn encoded_where_needed(path: &ArtifactPath) -> Option<String> {
     let plain = path.to_string();
-    (plain.as_bytes() != path.as_bytes()).then(|| super::percent_encoded(path.as_bytes()))
+    (plain.as_bytes() != path.as_bytes()).then(|| crate::model::percent_encoded(path.as_bytes()))
 }
 
 // ---- a table ----

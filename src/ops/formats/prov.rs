@@ -5,9 +5,11 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::{Source, percent_encoded, write_json, write_text};
+use super::{Source, write_json, write_text};
 use crate::error::Result;
-use crate::model::{Artifact, NodeId, RunStatus, Step, Timestamp, command_line};
+use crate::model::{
+    Artifact, Evidence, NodeId, Role, RunStatus, Step, Timestamp, command_line, percent_encoded,
+};
 use crate::query::RunHead;
 
 /// Writes the document.
@@ -193,6 +195,16 @@ fn agents(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     section.end()
 }
 
+fn edge_value(step: NodeId, artifact: &Artifact, at: Timestamp, role: Role, evidence: Evidence) -> Value {
+    json!({
+        "prov:activity": run_name(step),
+        "prov:entity": file_name(artifact),
+        "prov:time": at.rfc3339(),
+        "prov:role": role.as_str(),
+        "lineage:evidence": evidence.as_str(),
+    })
+}
+
 fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     let mut section = Section::new(stream, "used");
     let mut number = 0_u64;
@@ -200,13 +212,7 @@ fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         source.each_step(run, &mut |step| {
             for edge in &step.used {
                 number += 1;
-                let value = json!({
-                    "prov:activity": run_name(step.id),
-                    "prov:entity": file_name(&edge.artifact),
-                    "prov:time": edge.at.rfc3339(),
-                    "prov:role": edge.role.as_str(),
-                    "lineage:evidence": edge.evidence.as_str(),
-                });
+                let value = edge_value(step.id, &edge.artifact, edge.at, edge.role, edge.evidence);
                 section.put(&format!("_:u{number}"), &value)?;
             }
             Ok(())
@@ -219,13 +225,7 @@ fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         source.each_step(run, &mut |step| {
             for edge in &step.generated {
                 number += 1;
-                let value = json!({
-                    "prov:activity": run_name(step.id),
-                    "prov:entity": file_name(&edge.artifact),
-                    "prov:time": edge.at.rfc3339(),
-                    "prov:role": edge.role.as_str(),
-                    "lineage:evidence": edge.evidence.as_str(),
-                });
+                let value = edge_value(step.id, &edge.artifact, edge.at, edge.role, edge.evidence);
                 section.put(&format!("_:g{number}"), &value)?;
             }
             Ok(())

@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{Exported, Source, file_urn, not_written, percent_encoded, write_json, write_text};
+use super::{Exported, Source, file_urn, not_written, write_json, write_text};
 use crate::error::{Error, Result};
-use crate::model::{Artifact, RunStatus, command_line};
+use crate::model::{Artifact, RunStatus, command_line, percent_encoded};
 use crate::query::RunHead;
 
 const METADATA: &str = "ro-crate-metadata.json";

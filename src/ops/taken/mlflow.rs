@@ -12,7 +12,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Metric, MetricValue, RunStatus, Timestamp};
+use crate::model::{Metric, MetricValue, RunStatus, Timestamp, percent_decoded};
 use crate::ops::taken::{TakenOver, TakenRun, Taking, database, files, files_below};
 use crate::ops::{Clock, View, Workspace};
 
@@ -235,18 +235,5 @@ pub(super) fn local_path(uri: &str) -> Option<PathBuf> {
         Some(path) => path.find('/').map(|at| &path[at..])?,
         None => uri.strip_prefix("file:").unwrap_or(uri),
     };
-    (!path.contains("://") && Path::new(path).is_absolute()).then(|| PathBuf::from(decoded(path)))
-}
-
-fn decoded(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = path.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
-        plain.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(plain).unwrap_or_else(|_| path.to_owned())
+    (!path.contains("://") && Path::new(path).is_absolute()).then(|| PathBuf::from(percent_decoded(path)))
 }

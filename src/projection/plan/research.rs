@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest, Note};
+use crate::model::{ArtifactPath, Digest, Note, percent_encoded};
 use crate::projection::markdown::{code, escaped};
 use crate::projection::plan::Planned;
 use crate::store::Snapshot;
@@ -205,20 +205,6 @@ fn with_code(sentence: &str) -> String {
     let mut text = String::new();
     for (at, part) in sentence.split('`').enumerate() {
         text.push_str(&if at % 2 == 1 { code(part) } else { escaped(part) });
-    }
-    text
-}
-
-/// Writes a path as the target of a link: all but letters, digits and `-._~/` as `%NN`.
-fn percent_encoded(path: &[u8]) -> String {
-    let mut text = String::with_capacity(path.len());
-    // A first part with `:` in it would be a scheme.
-    for byte in path {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
-            text.push(char::from(*byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
     }
     text
 }
