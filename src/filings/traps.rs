@@ -45,6 +45,7 @@ fn a_heading_may_be_written_in_many_ways() {
     check_heading("<p>ITEM 1A RISK FACTORS</p>");
     check_heading("<p>Item 1A - Risk Factors</p>");
     check_heading("<p>Item 1A \u{2014} Risk Factors</p>");
+    check_heading("<p>Item 1A \u{2013} Risk Factors</p>");
     check_heading("<p>Item 1A: Risk Factors</p>");
     check_heading("<p>ITEM 1(A). RISK FACTORS</p>");
     check_heading("<p>Item 1a. Risk factors.</p>");

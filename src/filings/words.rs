@@ -69,7 +69,7 @@ impl Scanner<'_> {
                 self.skip_while(|letter| letter == ' ');
             }
             match self.peek() {
-                Some(letter) if letter.eq_ignore_ascii_case(&wanted) => self.at += 1,
+                Some(letter) if letter.eq_ignore_ascii_case(&wanted) => self.at += letter.len_utf8(),
                 _ => {
                     self.at = start;
                     return false;
