@@ -127,9 +127,12 @@ fn tell(summary: &CommandSummary) {
         let (inputs, code, outputs) = summary.counts;
         let how = summary.level.weakness().map(|words| format!("; {words}")).unwrap_or_default();
         let tail = run.id.tail(NodeId::TAIL_DIGITS);
-        output::note(&format!(
-            "lineage: run {tail}: {inputs} inputs, {code} code files, {outputs} outputs{how}"
-        ));
+        let parts = [
+            render::counted(inputs as u64, "input", "inputs"),
+            render::counted(code as u64, "code file", "code files"),
+            render::counted(outputs as u64, "output", "outputs"),
+        ];
+        output::note(&format!("lineage: run {tail}: {}{how}", parts.join(", ")));
     }
     let left = summary.remarks.len().saturating_sub(REMARKS_MAX);
     for (at, remark) in summary.remarks.iter().take(REMARKS_MAX).enumerate() {

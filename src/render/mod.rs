@@ -24,4 +24,4 @@ pub mod taken;
 mod units;
 pub mod verify;
 
-pub use units::{bytes, duration, one_line};
+pub use units::{bytes, counted, duration, one_line};

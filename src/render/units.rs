@@ -45,7 +45,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Writes `1 run`, `2 runs`.
-pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+pub fn counted(count: u64, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(count)) }
 }
 
