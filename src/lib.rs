@@ -33,7 +33,7 @@
 //! | [`research`] | research documents as pure functions: front matter, references, faults; the only place that names a YAML or Markdown parser | `model`, `error` |
 //! | [`store`] | redb: tables, applying facts, snapshots, recovery; the only place that names redb | the above |
 //! | [`query`] | questions on a snapshot: selectors, ancestry, impact, differences, staleness | `store` and what it stands on |
-//! | [`projection`] | files out of the store: names, plan (pure), apply (atomic) | `query`, `content` and what they stand on |
+//! | [`projection`] | files out of the store: names, plan (pure), apply (atomic) | `query`, `content`, `digests` and what they stand on |
 //! | [`ops`] | whole jobs where the above meet: a recording, the pipeline, show, status, verify | all above |
 //! | [`api`] | the face for other programs: workspaces, runs, models, answers, as plain owned values | `query`, `projection`, `ops` and result types |
 //! | [`render`] | a result value in, text or JSON out; the only place that names comfy-table | `model`, result types |
@@ -72,8 +72,8 @@
 //! 3. **Facts are append-only; the store rebuilt from the journal equals the store.**
 //!    `store::tests`, and `lineage verify` compares the two on every call.
 //! 4. **The order in which facts arrive changes no answer.** `store::tests` and `query::tests` shuffle them.
-//! 5. **Deleting all projections loses nothing; projecting twice writes nothing.** `tests/resume.rs`.
-//! 6. **`query`, `render`, `filings`, `research` and the plan of a projection see no clock, environment, disk or terminal.** `tests/tidy.rs`.
+//! 5. **Deleting all projections loses nothing; projecting twice writes nothing.** `tests/projection.rs`, `tests/resume.rs`.
+//! 6. **`query`, `render`, `filings`, `research` and the plans of projections see no clock, environment, disk or terminal.** `tests/tidy.rs`.
 //! 7. **Every edge says how it is known; every bounded answer says what it left out.** The types carry both: see
 //!    [`query::TraceEdge`] and [`query::Cut`]; `query::tests`.
 //! 8. **The same input bytes, parameters and tool version give the same output bytes.** `tests/resume.rs`.

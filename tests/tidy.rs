@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("research", &["error", "model"]),
     ("store", &["error", "model", "disk", "journal"]),
     ("query", &["error", "model", "store"]),
-    ("projection", &["error", "model", "disk", "content", "store", "query"]),
+    ("projection", &["error", "model", "disk", "digests", "content", "store", "query"]),
     (
         "ops",
         &[
@@ -75,6 +75,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["ops"]),
     ("strsim", &["query"]),
     ("terminal_size", &["cli"]),
+    ("similar", &["ops"]),
+    ("toml", &["ops"]),
     ("htmlize", &["filings"]),
     ("encoding_rs", &["filings"]),
     ("sentencize", &["filings"]),

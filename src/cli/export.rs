@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Surroundings, formats, output};
+use crate::cli::{Surroundings, backup, formats, output};
 use crate::error::Result;
 use crate::ops::formats::{ExportFormat, ExportRequest};
 use crate::query::{self, RunSelector};
@@ -13,6 +13,9 @@ use crate::query::{self, RunSelector};
 ///
 /// prov-json and openlineage are streams: they go to the standard output unless `--out` names a file. ro-crate is a folder,
 /// or a zip file where the name ends in `.zip`; parquet is a folder with one file for each table.
+///
+/// jsonl is the complete backup: every fact, which `lineage import --format jsonl` takes back and `lineage merge` takes over;
+/// the same facts give the same bytes. What is kept (`.lineage/objects`) is not in it. csv is a folder of tables.
 ///
 /// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`.
 #[derive(Args)]
@@ -36,6 +39,10 @@ pub(crate) struct Export {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// The complete backup: every fact, one a line.
+    Jsonl,
+    /// Tables, one CSV file each.
+    Csv,
     /// W3C PROV-JSON.
     ProvJson,
     /// OpenLineage run events, one a line.
@@ -55,6 +62,8 @@ impl Export {
         let runs = runs.collect::<Result<Vec<_>>>()?;
         let out = self.out.as_ref().map(|path| surroundings.folder.join(path));
         let format = match self.format {
+            Format::Jsonl => return backup::write_jsonl(&view.snapshot, &runs, out.as_deref()),
+            Format::Csv => return backup::write_csv(&view.snapshot, &runs, out.as_deref()),
             Format::ProvJson => ExportFormat::ProvJson,
             Format::Openlineage => ExportFormat::OpenLineage,
             Format::RoCrate => ExportFormat::RoCrate,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::backup::read_jsonl;
 use crate::cli::taken::{Program, take_over};
 use crate::cli::{Surroundings, host, output};
 use crate::error::{Error, Result};
@@ -46,6 +47,8 @@ pub(crate) struct Import {
 enum Format {
     /// The files themselves.
     Files,
+    /// A backup of `lineage export --format jsonl`: all of it is taken over, or where a line is wrong nothing.
+    Jsonl,
     /// A store of MLflow: a folder `mlruns`, or the file of an SQLite database.
     Mlflow,
     /// Run events of OpenLineage, one a line.
@@ -56,12 +59,13 @@ impl Import {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         match self.format {
             Format::Files => self.files(surroundings),
-            Format::Mlflow => self.runs(surroundings, Program::Mlflow),
-            Format::Openlineage => self.runs(surroundings, Program::OpenLineage),
+            Format::Jsonl => self.store(surroundings, None),
+            Format::Mlflow => self.store(surroundings, Some(Program::Mlflow)),
+            Format::Openlineage => self.store(surroundings, Some(Program::OpenLineage)),
         }
     }
 
-    fn runs(self, surroundings: &Surroundings, program: Program) -> Result<u8> {
+    fn store(self, surroundings: &Surroundings, program: Option<Program>) -> Result<u8> {
         let said = [self.generated_by.is_some(), self.run_name.is_some(), self.at.is_some()];
         if said.contains(&true) {
             return Err(Error::request("`--generated-by`, `--run-name` and `--at` are for files alone")
@@ -70,7 +74,10 @@ impl Import {
         let [place] = self.paths.as_slice() else {
             return Err(Error::request("one store is imported at a time").hint("name one folder or file"));
         };
-        take_over(surroundings, program, place, self.json)
+        match program {
+            Some(program) => take_over(surroundings, program, place, self.json),
+            None => read_jsonl(surroundings, place, self.json),
+        }
     }
 
     fn files(self, surroundings: &Surroundings) -> Result<u8> {

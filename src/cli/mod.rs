@@ -1,21 +1,26 @@
 //! The command line: one file per command, arguments in, calls, text out; the only place that prints.
 
+mod backup;
 mod completions;
 mod diff;
 mod export;
 mod formats;
+mod gc;
 mod import;
 mod init;
 mod inside;
 mod log;
+mod merge;
 mod metrics;
 mod models;
 mod output;
 mod pipeline;
 mod progress;
+mod project;
 mod register;
 mod rerun;
 mod research;
+mod restore;
 mod run;
 mod schema;
 mod show;
@@ -68,6 +73,11 @@ enum Command {
     Research(research::Research),
     Split(split::Split),
     Export(export::Export),
+    Project(project::Project),
+    Restore(restore::Restore),
+    Cat(restore::Cat),
+    Gc(gc::Gc),
+    Merge(merge::Merge),
     Metric(inside::MetricPoint),
     Param(inside::ParameterValue),
     Used(inside::UsedFiles),
@@ -169,6 +179,11 @@ fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
         Command::Research(command) => command.run(surroundings),
         Command::Split(command) => command.run(surroundings),
         Command::Export(command) => command.run(surroundings),
+        Command::Project(command) => command.run(surroundings),
+        Command::Restore(command) => command.run(surroundings),
+        Command::Cat(command) => command.run(surroundings),
+        Command::Gc(command) => command.run(surroundings),
+        Command::Merge(command) => command.run(surroundings),
         Command::Metric(command) => command.run(surroundings),
         Command::Param(command) => command.run(surroundings),
         Command::Used(command) => command.run(surroundings),

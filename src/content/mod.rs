@@ -74,6 +74,11 @@ impl Contents {
         self.folder.join(&hex[..2]).join(&hex[2..])
     }
 
+    /// Returns the file that a content of this digest is kept in, whether it is there or not.
+    pub fn file(&self, digest: &Digest) -> PathBuf {
+        self.path(digest)
+    }
+
     /// Returns true where a content of this digest is kept; whether it is whole, only reading tells.
     pub fn holds(&self, digest: &Digest) -> bool {
         self.path(digest).is_file()
@@ -106,6 +111,8 @@ impl Contents {
         let path = self.path(digest);
         // A stored copy is never trusted unread: a damaged one is written again.
         if path.is_file() && self.read(digest).is_ok_and(|kept| kept.is_some()) {
+            // Whoever lets old contents go must see that this one is wanted again.
+            let _ = fs::File::open(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
             return None;
         }
         Some(Packed { path, stored: encode(bytes), size_bytes: bytes.len() })

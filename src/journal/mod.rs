@@ -16,5 +16,6 @@ mod writer;
 pub use codec::{decode, encode};
 pub use pack::pack;
 pub use reader::{Frame, Reader, Tail};
+pub(crate) use segments::file_name as segment_name;
 pub use segments::{Listing, SegmentBytes, SegmentRef, list, pack_of, read_segment, writer_is_alive};
 pub use writer::{SyncPoint, Writer};

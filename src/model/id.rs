@@ -68,9 +68,13 @@ impl fmt::Debug for NodeId {
     }
 }
 
+/// Bytes of `YYYYMMDD_HHMMSS`.
+const SECOND_BYTES: usize = 15;
+
 /// The label of a run, `YYYYMMDD_HHMMSS` in UTC, which names its folders and files; unique in a workspace.
 ///
-/// Where two workspaces that used the same label are merged, the later run's label gets a suffix `_2`, `_3`, ….
+/// Where two workspaces that used the same label are merged, the later run's label is shown with a suffix `_2`, `_3`, …: which
+/// is later, their keys say, so that it is the same on both sides. What is recorded, and the names of files, stay.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(String);
 
@@ -78,6 +82,24 @@ impl RunId {
     /// Makes the label of a run that starts in the second of `at`.
     pub fn at(at: Timestamp) -> Self {
         RunId(at.format("%Y%m%d_%H%M%S"))
+    }
+
+    /// Returns the label that is shown for the `place`-th run with this one, counted from 0: the first has it as it is, the
+    /// second with `_2` behind it.
+    #[must_use]
+    pub fn shown(&self, place: usize) -> Self {
+        if place == 0 { self.clone() } else { RunId(format!("{}_{}", self.0, place + 1)) }
+    }
+
+    /// Returns the second that is in the label, without what merging put behind it.
+    pub fn second(&self) -> &str {
+        &self.0[..SECOND_BYTES]
+    }
+
+    /// Takes apart what [`RunId::shown`] put together: the label, and the place counted from 0.
+    pub fn taken_apart(&self) -> Option<(&str, usize)> {
+        let place: usize = self.0.get(SECOND_BYTES + 1..)?.parse().ok()?;
+        Some((self.second(), place.checked_sub(1)?))
     }
 
     /// Returns the label as text.

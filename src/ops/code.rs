@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::capture::git;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule};
 use crate::ops::Workspace;
 use crate::ops::workspace::FOLDER;
-use crate::projection::is_registry_file;
+use crate::projection;
 use crate::store::Snapshot;
 
 /// Reads the code state of a workspace and keeps its patch as a content.
@@ -115,13 +115,15 @@ fn is_ours<'s>(
     if path.as_bytes() == FOLDER.as_bytes() {
         return true;
     }
-    snapshot().is_some_and(|snapshot| is_projected(snapshot, &path).unwrap_or(false))
+    let ours = |snapshot: &Snapshot| {
+        Ok::<bool, Error>(
+            is_output_of_pipeline(snapshot, &path)? || projection::is_projected(snapshot, &path)?,
+        )
+    };
+    snapshot().is_some_and(|snapshot| ours(snapshot).unwrap_or(false))
 }
 
-fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
-    if is_registry_file(snapshot, path)? {
-        return Ok(true);
-    }
+fn is_output_of_pipeline(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
     let Some(path_no) = snapshot.path_no(path)? else {
         return Ok(false);
     };

@@ -155,7 +155,7 @@ fn newest_version(snapshot: &Snapshot, path: &ArtifactPath, state: DiskState) ->
 }
 
 /// Returns the artifact that was last written, else last read; ties by path, so that every store answers the same.
-fn newest(snapshot: &Snapshot, numbers: Vec<ArtifactNo>) -> Result<Option<ArtifactNo>> {
+pub(crate) fn newest(snapshot: &Snapshot, numbers: Vec<ArtifactNo>) -> Result<Option<ArtifactNo>> {
     let mut best = None;
     for number in numbers {
         if let Some(seen) = last_seen(snapshot, number)? {

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::journal;
 use crate::model::{Artifact, ArtifactPath, Digest, Role, RunId, RunKind, RunStatus, Timestamp};
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
+use crate::projection;
 use crate::query::{self, Ancestry, NewestFile, RunHead, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo, Store};
 
@@ -412,7 +413,9 @@ impl Looking<'_> {
                 let Ok(path) = ArtifactPath::within(root, &entry.path()) else {
                     continue;
                 };
-                let passed = self.snapshot.path_no(&path)?.is_some() || rules.ignores(&entry.path(), false);
+                let passed = self.snapshot.path_no(&path)?.is_some()
+                    || rules.ignores(&entry.path(), false)
+                    || projection::is_projected(self.snapshot, &path)?;
                 if !passed && asked.has(path.as_bytes()) && !is_tracked(git.as_ref(), &entry.path()) {
                     unknown.push(path);
                 }

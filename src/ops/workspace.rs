@@ -338,7 +338,22 @@ impl Workspace {
     /// # Errors
     /// A store error where the lock's file cannot be made.
     pub fn lock(&self, wait: Duration) -> Result<Result<Lock, String>> {
-        let path = self.folder().join("lock");
+        self.lock_file("lock", wait)
+    }
+
+    /// Takes the right to write projected files, so that whoever writes last has planned last.
+    ///
+    /// # Errors
+    /// A store error where it cannot be had in a minute.
+    pub fn lock_to_project(&self) -> Result<Lock> {
+        self.lock_file("projecting", START_WAIT)?.map_err(|holder| {
+            Error::store(format!("cannot write files: {holder} has been writing files for a minute"))
+                .hint("nothing was changed; try again when it is through")
+        })
+    }
+
+    fn lock_file(&self, name: &str, wait: Duration) -> Result<Result<Lock, String>> {
+        let path = self.folder().join(name);
         let failed = |cause| Error::store(format!("cannot lock `{}`", path.display())).because(cause);
         let mut file = OpenOptions::new()
             .read(true)

@@ -1,12 +1,16 @@
 //! Files out of the store: what they are called, what is in them (pure), and putting them on the disk (atomic).
 
 mod apply;
+mod look;
 pub mod markdown;
 pub mod names;
 mod plan;
+mod record;
 
 pub use apply::{place, remove_leftovers, write_files};
+pub use look::{Lies, Places, look};
 pub use plan::{
-    INDEX_NAME, Planned, PlannedContent, is_own_index, is_registry_file, metadata_schema, metrics_json, plan,
+    INDEX_NAME, Planned, PlannedContent, is_own_index, is_projected, metadata_schema, metrics_json, plan,
     registry, registry_file, research_index, run_papers,
 };
+pub use record::Record;

@@ -18,7 +18,9 @@ pub use ancestry::{
     Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of, downstream_of_steps, upstream,
     upstream_of, upstream_of_steps,
 };
-pub use history::{FileChange, RunView, file_history, last_values, rerun_name, run_view, runs, unique_tail};
+pub use history::{
+    FileChange, RunView, file_history, last_values, rerun_name, run_view, runs, shown_label, unique_tail,
+};
 pub use metrics::{
     Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,
 };

@@ -5,14 +5,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::error::Result;
 use crate::model::{Artifact, Evidence, NodeId, Role, RunStatus, Step, Timestamp};
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
-use crate::query::history::{RunView, run_view, unique_tail};
+use crate::query::history::{RunView, run_view, shown_label, unique_tail};
 use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// A run as it is named to people.
 #[derive(Debug, Clone)]
 pub struct RunHead {
-    /// The run and what became of it.
+    /// The run and what became of it; its label is the one that is shown, which tells it from others after a merge.
     pub view: RunView,
     /// The shortest tail of its key that names it alone.
     pub tail: String,
@@ -26,9 +26,10 @@ impl RunHead {
     /// # Errors
     /// A store error where a record is damaged.
     pub fn read(snapshot: &Snapshot, number: RunNo) -> Result<Option<Self>> {
-        let Some(view) = run_view(snapshot, number)? else {
+        let Some(mut view) = run_view(snapshot, number)? else {
             return Ok(None);
         };
+        view.run.run_id = shown_label(snapshot, number, &view.run.run_id)?;
         let tail = unique_tail(snapshot, view.run.id)?;
         Ok(Some(RunHead { view, tail, alive: false }))
     }

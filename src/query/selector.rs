@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::model::Run;
+use crate::model::{Run, RunId};
 use crate::query::history::{RunView, run_view};
 use crate::store::{RunNo, Snapshot};
 
@@ -78,7 +78,7 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
             return found.ok_or_else(|| none(what));
         }
         RunSelector::Label(label) => {
-            (snapshot.runs_labelled(label)?, format!("no run has the run id `{label}`"))
+            (labelled(snapshot, label)?.into_iter().collect(), format!("no run has the run id `{label}`"))
         }
         RunSelector::Tail(tail) => {
             (snapshot.runs_with_tail(tail, 2)?, format!("no run's key ends in `{tail}`"))
@@ -97,6 +97,18 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
                 .hint("give more digits"))
         }
     }
+}
+
+/// Finds the run that is shown with a label. Of several with the same, the first by key has it as it is, the second with `_2`.
+fn labelled(snapshot: &Snapshot, label: &str) -> Result<Option<RunNo>> {
+    if let Some(first) = snapshot.runs_labelled(label)?.first() {
+        return Ok(Some(*first));
+    }
+    let parsed: Option<RunId> = label.parse().ok();
+    let Some((label, place)) = parsed.as_ref().and_then(RunId::taken_apart) else {
+        return Ok(None);
+    };
+    Ok(snapshot.runs_labelled(label)?.get(place).copied())
 }
 
 /// Finds the latest run that `wanted` accepts.

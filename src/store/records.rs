@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::Order;
-use crate::store::schema::{self, number_of, time_of};
-use crate::store::snapshot::{GO_ON, RunNo, Snapshot, StepNo, record};
+use crate::store::schema::{self, key, number_of, time_of};
+use crate::store::snapshot::{GO_ON, RunNo, STOP, Snapshot, StepNo, record};
 
 impl Snapshot {
     /// Returns the points of metrics of a run or model version, by name, step and time.
@@ -51,6 +51,17 @@ impl Snapshot {
         text.ok_or_else(|| damaged("metric name"))
     }
 
+    /// Returns the first owner of metrics whose id is not below `id`.
+    fn metric_owner_from(&self, id: u128) -> Result<Option<NodeId>> {
+        let first = key::<48>(&[&id.to_be_bytes(), &[0; 32]]);
+        let mut owner = None;
+        self.metrics.scan(&first, &[0xff; 48], Order::Rising, |place, _| {
+            owner = Some(node_of(place));
+            Ok(STOP)
+        })?;
+        Ok(owner)
+    }
+
     /// Calls `visit` with every fact, in an order that is the same in every store with the same facts. Where two facts cannot
     /// both be, with the one that counts; points of metrics are gathered by owner.
     ///
@@ -88,9 +99,10 @@ impl Snapshot {
         for alias in self.model_aliases()? {
             visit(Fact::ModelNamed(alias))?;
         }
-        let points = self.metrics_from(&[])?;
-        for of_owner in points.chunk_by(|a, b| a.owner == b.owner) {
-            visit(Fact::Metrics(of_owner.to_vec()))?;
+        let mut next = Some(0);
+        while let Some(owner) = next.map_or(Ok(None), |id| self.metric_owner_from(id))? {
+            visit(Fact::Metrics(self.metrics(owner)?))?;
+            next = owner.as_u128().checked_add(1);
         }
         self.notes.scan_names(&[], |_, bytes| {
             visit(record(bytes)?)?;

@@ -218,10 +218,19 @@ impl Place {
         self.json(&["log", "--limit", "0"])["runs"].as_array().unwrap().clone()
     }
 
-    /// The projected files: all below `data/interim` and `data/processed`, by path.
+    /// The outputs of stages and their metrics: all below `data/interim` and `data/processed`, by path, without the papers
+    /// of runs.
     pub fn outputs(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = self.projected();
+        files.retain(|name, _| !name.ends_with("/RUN_REPORT.md") && !name.ends_with("/run_config.yaml"));
+        files
+    }
+
+    /// The projected files: all below `data/interim`, `data/processed` and `models/registry`, by path.
+    pub fn projected(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
-        let mut frontier = vec![self.at("data/interim"), self.at("data/processed")];
+        let mut frontier =
+            vec![self.at("data/interim"), self.at("data/processed"), self.at("models/registry")];
         while let Some(folder) = frontier.pop() {
             let Ok(entries) = fs::read_dir(&folder) else {
                 continue;

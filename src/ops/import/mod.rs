@@ -1,5 +1,11 @@
-//! `lineage import`: what was made before anybody recorded it.
+//! `lineage import`: what was made before anybody recorded it, and facts from elsewhere: a backup, another workspace.
 
 mod files;
+mod jsonl;
+mod merge;
+mod taking;
 
 pub use files::{ImportRequest, ImportSummary, import_files};
+pub use jsonl::import_jsonl;
+pub use merge::{Merged, merge};
+pub use taking::Taken;

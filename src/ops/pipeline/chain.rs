@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Kind;
 use crate::filings::{self, Cleaned, Extracted, FormKind, Parsed, Section, Segmented};
-use crate::model::MetricValue;
+use crate::model::{MetricValue, Parameter};
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 
 /// The values of a filing on its way through the stages, each computed when it is first asked for.
@@ -16,6 +16,9 @@ pub struct Chain<'a> {
     extracted: Option<Extracted>,
     cleaned: Option<Cleaned>,
 }
+
+/// The names of what a filing says of itself.
+pub const FACTS: [&str; 4] = ["company", "cik", "form", "fiscal_year"];
 
 /// A stage's output and its counts.
 pub type Made = (Vec<u8>, Vec<(String, MetricValue)>);
@@ -35,6 +38,15 @@ impl<'a> Chain<'a> {
                 panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
             Err(format!("a fault of lineage, please report it: {}", text.unwrap_or("panic")))
         })
+    }
+
+    /// Returns what the filing says of itself, as parameters of the step that parses it; nothing before that is done.
+    pub fn facts(&self) -> Vec<Parameter> {
+        let Some(parsed) = &self.parsed else { return Vec::new() };
+        let facts = parsed.facts();
+        let values = [&facts.company_name, &facts.cik, &facts.form_type, &facts.fiscal_year];
+        let named = FACTS.iter().zip(values);
+        named.filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?))).collect()
     }
 
     fn compute_part(&mut self, part: Part) -> Computed {

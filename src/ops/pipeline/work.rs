@@ -9,7 +9,7 @@ use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Generated, MetricValue, NodeId, Parameter, Role, Run, Step,
     StepStatus, Timestamp, Used,
 };
-use crate::ops::pipeline::chain::{Chain, Made, form_of};
+use crate::ops::pipeline::chain::{self, Chain, Made, form_of};
 use crate::ops::pipeline::inputs::FilingInput;
 use crate::ops::pipeline::reading;
 use crate::ops::pipeline::resume::Prior;
@@ -211,6 +211,15 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Filing
     Ok(work.outcome)
 }
 
+/// What an earlier step with the same key has made.
+struct Cached {
+    made: Made,
+    /// The step that did the work.
+    from: NodeId,
+    /// What it said of the filing.
+    facts: Vec<Parameter>,
+}
+
 struct Work<'a> {
     bench: &'a Bench<'a>,
     run: &'a Run,
@@ -237,10 +246,10 @@ impl Work<'_> {
         {
             return Ok(Some(output));
         }
-        let (bytes, metrics, cached_from) = match self.cached(&key)? {
-            Some(((bytes, metrics), id)) => (bytes, metrics, Some(id)),
+        let (bytes, metrics, cached_from, facts) = match self.cached(&key)? {
+            Some(Cached { made: (bytes, metrics), from, facts }) => (bytes, metrics, Some(from), facts),
             None => match self.chain.compute(part) {
-                Ok((bytes, metrics)) => (bytes, metrics, None),
+                Ok((bytes, metrics)) => (bytes, metrics, None, self.chain.facts()),
                 Err(reason) => {
                     let step = self.step(part, asked, key, input, read_at, started_at);
                     self.fail(part, step, reason);
@@ -254,6 +263,10 @@ impl Work<'_> {
         let at = self.bench.clock.now();
         let mut step = self.step(part, asked, key, input, read_at, started_at);
         step.cached_from = cached_from;
+        if part.stage == PipelineStage::Parse {
+            // Said as facts, so that a report on the run need read no output.
+            step.parameters.extend(facts);
+        }
         step.generated =
             vec![Generated { artifact: output.clone(), at, evidence: Evidence::Observed, role: Role::Data }];
         let altered = keep_altered(self.bench, &output)?;
@@ -298,7 +311,7 @@ impl Work<'_> {
     }
 
     /// Finds an earlier step with the same key whose output is kept and whole.
-    fn cached(&self, key: &Digest) -> Result<Option<(Made, NodeId)>> {
+    fn cached(&self, key: &Digest) -> Result<Option<Cached>> {
         if !self.bench.use_cache {
             return Ok(None);
         }
@@ -315,8 +328,11 @@ impl Work<'_> {
             }
             // A damaged copy is as good as none: the work is done again, and keeps it anew.
             if let Ok(Some(bytes)) = self.bench.workspace.contents().read(&output.artifact.digest) {
-                let origin = step.cached_from.unwrap_or(step.id);
-                return Ok(Some(((bytes, counts(snapshot, step.id)?), origin)));
+                let from = step.cached_from.unwrap_or(step.id);
+                let made = (bytes, counts(snapshot, step.id)?);
+                let is_fact = |(name, _): &Parameter| chain::FACTS.contains(&name.as_str());
+                let facts = step.parameters.into_iter().filter(is_fact).collect();
+                return Ok(Some(Cached { made, from, facts }));
             }
         }
         Ok(None)

@@ -25,6 +25,7 @@ use crate::model::{
     check_parameters,
 };
 use crate::ops::code::code_state_at;
+use crate::ops::keep::keep_outputs;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
@@ -416,6 +417,8 @@ fn record(
         }
     }
     files[2] = written.into_iter().cloned().collect();
+    let unkept = keep_outputs(workspace, &steps);
+    remarks.extend(unkept.into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;
     }

@@ -92,3 +92,11 @@ pub fn plan(snapshot: &Snapshot) -> Result<Vec<Planned>> {
     }
     Ok(files.into_iter().map(|(path, content)| Planned { path, content }).collect())
 }
+
+/// Returns true for a path where a projection puts a file that no step is recorded to have written.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
+    Ok(run_folder::is_paper(snapshot, path)? || is_registry_file(snapshot, path)?)
+}

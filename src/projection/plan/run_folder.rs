@@ -106,3 +106,28 @@ fn folders(run: &Run, steps: &[Step]) -> BTreeSet<OutputFolder> {
     let last = run.parameters.iter().find(|(name, _)| name == "stages").map(|(_, stage)| stage.as_str());
     BTreeSet::from([OutputFolder::of_stage(last.unwrap_or_default())])
 }
+
+/// Returns true for a paper of a recorded pipeline run.
+pub(super) fn is_paper(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
+    let is_named =
+        [names::CONFIG_NAME, names::REPORT_NAME].iter().any(|name| path.file_name() == name.as_bytes());
+    let Ok(folder) = std::str::from_utf8(path.folder()) else {
+        return Ok(false);
+    };
+    // The folder's name begins with the run id; which run that is, and whether this is its folder, the store says.
+    let label = folder.rsplit('/').next().and_then(|name| name.get(..RUN_ID_BYTES));
+    let Some(label) = label.filter(|_| is_named) else {
+        return Ok(false);
+    };
+    for number in snapshot.runs_labelled(label)? {
+        let run = snapshot.run(number)?.filter(|run| run.kind == RunKind::Pipeline);
+        let is_folder = |run: &Run| OutputFolder::ALL.iter().any(|of| names::run_folder(*of, run) == folder);
+        if run.as_ref().is_some_and(is_folder) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Bytes of `YYYYMMDD_HHMMSS`.
+const RUN_ID_BYTES: usize = 15;

@@ -1,0 +1,45 @@
+//! `lineage gc`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::status::limit;
+use crate::cli::{Surroundings, output};
+use crate::error::Result;
+use crate::ops::gc::{GcRequest, gc};
+use crate::render;
+
+/// List the kept contents that nothing needs, and with --apply let them go.
+///
+/// Never goes: what a projection, a model version or a note needs, patches and environments of runs, inputs, and outputs
+/// that the policy in `.lineage/config.toml` keeps. Facts are never removed.
+#[derive(Args)]
+pub(crate) struct Gc {
+    /// Let them go.
+    #[arg(long)]
+    apply: bool,
+    /// Only what has been kept for so many days.
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u64).range(0..=36_500))]
+    older_than: u64,
+    /// List at most N contents; 0 lists all. By default 20 on paper, all in JSON.
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<usize>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Gc {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let older_than = Duration::from_secs(self.older_than * 24 * 60 * 60);
+        let report = gc(&workspace, GcRequest { apply: self.apply, older_than })?;
+        if self.json {
+            output::json(&render::gc::json(&report))?;
+        } else {
+            output::answer(&render::gc::text(&report, limit(self.limit, false)))?;
+        }
+        Ok(u8::from(!report.failed.is_empty()))
+    }
+}

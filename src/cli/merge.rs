@@ -1,0 +1,43 @@
+//! `lineage merge`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::{Surroundings, output};
+use crate::error::Result;
+use crate::ops::import::merge;
+use crate::render;
+
+/// Take over all facts of another workspace, or of a backup; the other one is only read.
+///
+/// The answers are the same whichever of the two is merged into the other, and merging twice changes nothing. Where runs
+/// of both have the same run id, the later one is shown with `_2` behind it, on both sides. Exit code 1 where a kept
+/// content of the other workspace is damaged and was not copied.
+#[derive(Args)]
+pub(crate) struct Merge {
+    /// The other workspace's folder, or a file written by `lineage export --format jsonl`.
+    #[arg(value_name = "OTHER")]
+    other: PathBuf,
+    /// Copy what the other workspace keeps, too; each content is checked.
+    #[arg(long)]
+    with_contents: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Merge {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace_or_new()?;
+        let merged = merge(&workspace, &surroundings.folder.join(&self.other), self.with_contents)?;
+        output::warnings(&merged.warnings);
+        output::warnings(&workspace.apply_if_free());
+        if self.json {
+            output::json(&render::merged::json(&merged.taken, &merged.damaged))?;
+        } else {
+            output::answer(&render::merged::text(&merged.taken, &merged.damaged))?;
+        }
+        Ok(u8::from(!merged.damaged.is_empty()))
+    }
+}

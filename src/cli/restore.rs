@@ -1,0 +1,77 @@
+//! `lineage restore` and `lineage cat`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::{Surroundings, output};
+use crate::error::{Error, Result};
+use crate::ops::restore::{RestoreRequest, bytes_of, find_version, restore};
+use crate::render;
+
+/// Bring back one version of a file, from what is kept or from a recorded file that still has the same bytes.
+///
+/// The bytes are held against their digest before they are written. What lies there and is something else is not written
+/// over without --force, and then kept.
+#[derive(Args)]
+pub(crate) struct Restore {
+    /// Files: `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `blake3:<digest>`.
+    #[arg(value_name = "FILE[@RUN]", required = true)]
+    words: Vec<String>,
+    /// Write there instead: to a file, or into a folder.
+    #[arg(long, value_name = "PATH")]
+    to: Option<PathBuf>,
+    /// Write over other bytes that lie there; they are kept, and named.
+    #[arg(long)]
+    force: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Restore {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let request = RestoreRequest {
+            words: self.words,
+            folder: surroundings.folder.clone(),
+            to: self.to,
+            force: self.force,
+        };
+        let restored = restore(&workspace, &view.snapshot, &request)?;
+        if self.json {
+            output::json(&render::restore::json(&restored))?;
+        } else {
+            output::answer(&render::restore::text(&restored))?;
+        }
+        Ok(0)
+    }
+}
+
+/// Print one version of a file, or a segment's text, as it was recorded.
+#[derive(Args)]
+pub(crate) struct Cat {
+    /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `FILE#SEGMENT`, `blake3:<digest>`.
+    #[arg(value_name = "FILE[@RUN]")]
+    word: String,
+}
+
+impl Cat {
+    pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let workspace = surroundings.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let version = find_version(&workspace, &view.snapshot, &surroundings.folder, &self.word)?;
+        let bytes = bytes_of(&workspace, &view.snapshot, &version)?;
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::store("cannot write to the standard output").because(cause))
+            }
+            _ => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! `lineage gc`: which kept contents could go, why, and letting them go.
+//!
+//! A content stays while anything needs it: patches and code of runs, environments, outputs of pipelines (every projection is
+//! written from them), files of model versions and notes, inputs, and outputs of commands that the policy keeps. What nothing
+//! needs may still be needed by what is not recorded yet, so that only what has not been kept anew for some time goes, and
+//! nothing while a run is being recorded.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::time::{Duration, SystemTime};
+
+use crate::error::{Error, Result};
+use crate::journal;
+use crate::model::{CodeState, Digest, Fact, NodeId, RunKind, Step};
+use crate::ops::Workspace;
+use crate::ops::settings::KeepPolicy;
+use crate::store::Snapshot;
+
+/// How long the lock is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct GcRequest {
+    /// Let them go; otherwise they are only listed.
+    pub apply: bool,
+    /// Contents that were kept later than this long ago stay.
+    pub older_than: Duration,
+}
+
+/// What could go, or went.
+#[derive(Debug, Clone, Default)]
+pub struct GcReport {
+    /// Whether they were let go.
+    pub applied: bool,
+    /// The contents that nothing needs and that are old enough, by digest.
+    pub contents: Vec<Droppable>,
+    /// How many contents nothing needs that are too young to go.
+    pub young: u64,
+    /// How many stay.
+    pub kept: u64,
+    /// Their bytes on disk.
+    pub kept_bytes: u64,
+    /// Contents that could not be removed, and why.
+    pub failed: Vec<(Digest, String)>,
+}
+
+impl GcReport {
+    /// Returns the bytes on disk of what could go, or went.
+    pub fn bytes(&self) -> u64 {
+        self.contents.iter().map(|content| content.stored_bytes).sum()
+    }
+}
+
+/// A content that nothing needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Droppable {
+    /// The content.
+    pub digest: Digest,
+    /// Bytes on disk.
+    pub stored_bytes: u64,
+    /// Why nothing needs it.
+    pub reason: &'static str,
+}
+
+const UNNAMED: &str = "no fact names it";
+const BEYOND: &str = "an output that the policy no longer keeps";
+
+/// Finds the contents that could go, and lets them go where that is asked for.
+///
+/// # Errors
+/// A request error where the configuration is not understood, or while a run is being recorded; a store error where the store
+/// cannot be read in full, since nothing may go then.
+pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
+    let policy = KeepPolicy::of(workspace)?;
+    // No run begins while the lock is held, and where none is alive nobody is about to name what no fact names.
+    let lock = if request.apply {
+        let lock = workspace.lock(LOCK_WAIT)?.map_err(|holder| {
+            Error::store(format!("cannot let contents go: {holder} is writing"))
+                .hint("nothing was removed; try again")
+        })?;
+        refuse_living(workspace)?;
+        let warnings = workspace.apply(&lock);
+        if let Some(warning) = warnings.into_iter().next() {
+            return Err(Error::store("cannot tell what is needed: not all facts could be read")
+                .because(warning)
+                .hint("nothing was removed; `lineage verify` says what is wrong"));
+        }
+        Some(lock)
+    } else {
+        None
+    };
+    let snapshot = match &lock {
+        Some(_) => workspace.store().snapshot()?.ok_or_else(|| Error::store("there is no store to ask"))?,
+        None => workspace.view()?.snapshot,
+    };
+    let named = Named::of(&snapshot, &policy)?;
+    let mut report = GcReport { applied: request.apply, ..GcReport::default() };
+    let now = SystemTime::now();
+    for digest in workspace.contents().list()?.0 {
+        let Ok(metadata) = workspace.contents().file(&digest).metadata() else {
+            continue;
+        };
+        if named.needed.contains(&digest) {
+            report.kept += 1;
+            report.kept_bytes += metadata.len();
+            continue;
+        }
+        let is_old =
+            |modified: SystemTime| now.duration_since(modified).is_ok_and(|age| age >= request.older_than);
+        if !metadata.modified().is_ok_and(is_old) {
+            report.young += 1;
+            continue;
+        }
+        let reason = if named.beyond.contains(&digest) { BEYOND } else { UNNAMED };
+        if request.apply
+            && let Err(cause) = workspace.disk().remove(&workspace.contents().file(&digest))
+        {
+            report.failed.push((digest, cause.to_string()));
+            continue;
+        }
+        report.contents.push(Droppable { digest, stored_bytes: metadata.len(), reason });
+    }
+    drop(lock);
+    Ok(report)
+}
+
+fn refuse_living(workspace: &Workspace) -> Result<()> {
+    let listing = journal::list(&workspace.journal(), &|_| true)?;
+    let alive =
+        listing.segments.iter().find(|segment| !segment.packed && workspace.is_alive(segment.segment));
+    match alive {
+        Some(_) => Err(Error::request("a run is being recorded, and may need what no fact names yet")
+            .hint("nothing was removed; try again when it has ended")),
+        None => Ok(()),
+    }
+}
+
+/// The contents that facts name.
+#[derive(Default)]
+struct Named {
+    needed: HashSet<Digest>,
+    /// Outputs of commands that the policy does not keep.
+    beyond: HashSet<Digest>,
+    /// What steps read.
+    read: HashSet<Digest>,
+}
+
+impl Named {
+    fn of(snapshot: &Snapshot, policy: &KeepPolicy) -> Result<Self> {
+        let mut kinds: HashMap<NodeId, RunKind> = HashMap::new();
+        snapshot.runs_newest_first(|number| {
+            kinds.extend(snapshot.run(number)?.map(|run| (run.id, run.kind)));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let mut named = Named::default();
+        snapshot.facts(&mut |fact| {
+            match fact {
+                Fact::RunStarted(run) => named.code(&run.code),
+                Fact::RunOutcome(outcome) => {
+                    if let Some(code) = &outcome.code {
+                        named.code(code);
+                    }
+                }
+                Fact::StepDone(step) => named.step(&step, &kinds, policy),
+                Fact::ModelRegistered(model) => {
+                    named.needed.extend(model.artifacts.iter().map(|held| held.artifact.digest));
+                }
+                Fact::NoteRead(note) => {
+                    named.needed.insert(note.artifact.digest);
+                }
+                // These name no content.
+                _ => {}
+            }
+            Ok(())
+        })?;
+        // An input is needed unless it is an output that the policy lets go.
+        let inputs = named.read.difference(&named.beyond).copied().collect::<Vec<_>>();
+        named.needed.extend(inputs);
+        Ok(named)
+    }
+
+    fn code(&mut self, code: &CodeState) {
+        self.needed.extend(code.patch);
+        self.needed.extend(code.changed.iter().chain(&code.untracked).filter_map(|file| file.digest));
+    }
+
+    fn step(&mut self, step: &Step, kinds: &HashMap<NodeId, RunKind>, policy: &KeepPolicy) {
+        let is_command = kinds.get(&step.run) == Some(&RunKind::Command);
+        for edge in &step.generated {
+            if is_command && !policy.keeps(&edge.artifact) {
+                self.beyond.insert(edge.artifact.digest);
+            } else {
+                self.needed.insert(edge.artifact.digest);
+            }
+        }
+        self.read.extend(step.used.iter().map(|edge| edge.artifact.digest));
+    }
+}

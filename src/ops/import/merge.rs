@@ -1,0 +1,92 @@
+//! Merging: the union of the facts of two workspaces, and of their kept contents where that is asked for.
+//!
+//! An answer is a function of the set of facts, so that it is the same whichever workspace is merged into the other.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::ops::import::jsonl::import_jsonl;
+use crate::ops::import::taking::{Taken, Taking};
+use crate::ops::{WORKSPACE_FOLDER, Workspace};
+
+/// What a merge came to.
+#[derive(Debug, Clone, Default)]
+pub struct Merged {
+    /// What was taken over.
+    pub taken: Taken,
+    /// Kept contents of the other workspace that are damaged there, and were not copied.
+    pub damaged: Vec<String>,
+    /// What could not be taken into account, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Takes over the facts of the workspace in the folder `other`, or of the backup in the file `other`; with `contents`, also
+/// what the other workspace keeps. The other one is only read.
+///
+/// # Errors
+/// A request error where `other` is neither, or is this workspace; a store error where facts cannot be recorded: nothing is
+/// taken over then.
+pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merged> {
+    let name = other.display().to_string();
+    let real = other
+        .canonicalize()
+        .map_err(|cause| Error::request(format!("cannot read `{name}`")).because(cause))?;
+    if real.is_file() {
+        if contents {
+            return Err(Error::request(format!("`{name}` is a file of facts and has no contents"))
+                .hint("name the other workspace's folder, or leave out `--with-contents`"));
+        }
+        let file = File::open(&real)
+            .map_err(|cause| Error::request(format!("cannot read `{name}`")).because(cause))?;
+        let taken = import_jsonl(workspace, &name, &mut BufReader::with_capacity(1 << 20, file))?;
+        return Ok(Merged { taken, ..Merged::default() });
+    }
+    // The folder itself is meant, not one above it.
+    let root =
+        if real.ends_with(WORKSPACE_FOLDER) { real.parent().unwrap_or(&real).to_owned() } else { real };
+    if !root.join(WORKSPACE_FOLDER).is_dir() {
+        return Err(Error::request(format!("`{name}` is no workspace: it has no `{WORKSPACE_FOLDER}`"))
+            .hint("name the folder that holds it, or a file that `lineage export --format jsonl` wrote"));
+    }
+    if root == workspace.root() {
+        return Err(Error::request(format!("`{name}` is this workspace")).hint("name another one"));
+    }
+    let from = Workspace::at(root, workspace.disk().clone());
+    let view = from.view()?;
+    let mut merged = Merged { warnings: view.warnings.clone(), ..Merged::default() };
+    let mut taking = Taking::begin(workspace)?;
+    // Contents first: a fact is never there before what it needs.
+    if contents {
+        copy_contents(&from, workspace, &mut taking, &mut merged)?;
+    }
+    view.snapshot.facts(&mut |fact| taking.take(fact))?;
+    merged.taken = taking.finish()?;
+    Ok(merged)
+}
+
+/// Copies what the other workspace keeps and this one does not. Each content is read and checked; a damaged one is named.
+fn copy_contents(
+    from: &Workspace,
+    to: &Workspace,
+    taking: &mut Taking<'_>,
+    merged: &mut Merged,
+) -> Result<()> {
+    let (digests, _) = from.contents().list()?;
+    for digest in digests {
+        if to.contents().holds(&digest) && to.contents().read(&digest).is_ok_and(|kept| kept.is_some()) {
+            continue;
+        }
+        match from.contents().read(&digest) {
+            Ok(Some(bytes)) => {
+                to.contents().keep_as(&digest, &bytes)?;
+                taking.count_contents(1, bytes.len() as u64);
+            }
+            // It went meanwhile.
+            Ok(None) => {}
+            Err(error) => merged.damaged.push(error.to_string()),
+        }
+    }
+    Ok(())
+}

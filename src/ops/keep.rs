@@ -1,0 +1,50 @@
+//! Keeping what commands wrote, as far as the workspace's policy goes.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::model::{Artifact, ArtifactPath, Digest, Step};
+use crate::ops::Workspace;
+use crate::ops::settings::KeepPolicy;
+
+/// Keeps the outputs of `steps` that the policy of the workspace names, as they lie on disk; returns what went wrong, one line
+/// each. To be called before the steps are recorded.
+///
+/// A file that has changed since it was recorded is not kept: its recorded bytes are gone.
+pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String> {
+    let (policy, mut warnings) = match KeepPolicy::of(workspace) {
+        Ok(policy) => (policy, Vec::new()),
+        Err(error) => (KeepPolicy::default(), vec![error.to_string()]),
+    };
+    let mut last: BTreeMap<&ArtifactPath, &Artifact> = BTreeMap::new();
+    for edge in steps.iter().flat_map(|step| &step.generated) {
+        last.insert(&edge.artifact.path, &edge.artifact);
+    }
+    let wanted: Vec<&Artifact> =
+        last.into_values().filter(|artifact| artifact.path.is_inside() && policy.keeps(artifact)).collect();
+    let failed: Vec<String> =
+        wanted.par_iter().filter_map(|artifact| keep(workspace, artifact).err()).collect();
+    if let Some(first) = failed.first() {
+        warnings.push(format!("{} outputs could not be kept: {first}", failed.len()));
+    }
+    warnings
+}
+
+fn keep(workspace: &Workspace, artifact: &Artifact) -> Result<(), String> {
+    if workspace.contents().holds(&artifact.digest) {
+        return Ok(());
+    }
+    let Some(place) = artifact.path.on_disk(workspace.root()) else {
+        return Ok(());
+    };
+    // What is no plain file any more, or another one, holds other bytes than were recorded.
+    if !place.metadata().is_ok_and(|found| found.is_file() && found.len() == artifact.size_bytes) {
+        return Ok(());
+    }
+    let Ok(bytes) = std::fs::read(&place) else { return Ok(()) };
+    if Digest::of(&bytes) != artifact.digest {
+        return Ok(());
+    }
+    workspace.contents().keep_as(&artifact.digest, &bytes).map_err(|error| error.to_string())
+}

@@ -1,0 +1,530 @@
+//! `lineage project`: every projected file brought to what the store says, and nobody's edit lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::digests::Digests;
+use crate::error::{Error, Result};
+use crate::model::{ArtifactPath, Digest, Run};
+use crate::ops::{View, Workspace};
+use crate::projection::{self, Lies, Places, Planned, PlannedContent, Record};
+use crate::query::{self, RunSelector};
+use crate::store::Snapshot;
+
+/// The file below `.lineage` that remembers what was projected.
+const RECORD_NAME: &str = "projected";
+/// As many files, and as many bytes, are held in memory at once to be written.
+const CHUNK_FILES: usize = 256;
+const CHUNK_BYTES: u64 = 64 << 20;
+/// Larger files are not compared line by line.
+const DIFF_MAX_BYTES: u64 = 1 << 20;
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct ProjectRequest {
+    /// The files and folders to bring up to date, seen from `folder`; all where there are none.
+    pub paths: Vec<PathBuf>,
+    /// The folder the request was made in.
+    pub folder: PathBuf,
+    /// Look only: nothing is written.
+    pub dry_run: bool,
+    /// Compare line by line what changes.
+    pub diff: bool,
+    /// Write over files that somebody edited; what they hold is kept first.
+    pub force: bool,
+    /// Remove files that were projected and are no longer wanted.
+    pub prune: bool,
+    /// Read every file, also those that look as they did when they were last read.
+    pub verify: bool,
+}
+
+/// What became of the projected files, or would.
+#[derive(Debug, Clone, Default)]
+pub struct ProjectReport {
+    /// Whether this only looked.
+    pub dry_run: bool,
+    /// Every file that is not as it should be, or was not, by path.
+    pub files: Vec<ProjectedFile>,
+    /// How many are as they should be.
+    pub current: u64,
+    /// What is worth knowing and no failure.
+    pub warnings: Vec<String>,
+}
+
+/// A file that is not as it should be, or was not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectedFile {
+    /// Where it lies.
+    pub path: ArtifactPath,
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// Whether that was mended; never where this only looks.
+    pub mended: bool,
+    /// How many bytes it is to have; 0 where it is not wanted.
+    pub size_bytes: u64,
+    /// What changes, line by line, as a unified difference.
+    pub diff: Option<Vec<String>>,
+}
+
+/// What is wrong with a projected file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not lie there.
+    Missing,
+    /// What was projected there earlier lies there.
+    Outdated,
+    /// Somebody edited it: it holds what was never projected there.
+    Edited {
+        /// What it holds; where it was written over, these bytes are kept.
+        digest: Digest,
+    },
+    /// It was projected earlier and is no longer wanted.
+    Unwanted {
+        /// What it holds, where somebody edited it since.
+        edited: Option<Digest>,
+    },
+    /// Its content is not kept, or damaged.
+    Lost(String),
+    /// Something is in the way.
+    Blocked(String),
+}
+
+impl ProjectReport {
+    /// Returns true where every wanted file is now as it should be.
+    pub fn is_current(&self) -> bool {
+        self.files.iter().all(|file| file.mended || matches!(file.fault, Fault::Unwanted { .. }))
+    }
+
+    /// Returns true where the same request, without looking only, would change or could not mend anything.
+    pub fn would_change(&self, prune: bool) -> bool {
+        self.files.iter().any(|file| prune || !matches!(file.fault, Fault::Unwanted { .. }))
+    }
+}
+
+/// Brings the projected files of a workspace up to date.
+///
+/// # Errors
+/// A request error for a path that no projection wants; a store error where the store cannot be read or the right to write
+/// files cannot be had. Files that could not be written are in the report.
+pub fn project(workspace: &Workspace, request: &ProjectRequest) -> Result<ProjectReport> {
+    let _lock = if request.dry_run { None } else { Some(workspace.lock_to_project()?) };
+    let view = workspace.view()?;
+    let planned = projection::plan(&view.snapshot)?;
+    let mut projecting = Projecting::begin(workspace, &view, request);
+    let unwanted = projecting.unwanted(&planned);
+    let asked = Asked::new(workspace.root(), request)?;
+    let planned = asked.select(planned, |planned| &planned.path);
+    let unwanted = asked.select(unwanted, |(path, _)| path);
+    asked.refuse_strangers(&planned, &unwanted)?;
+    projecting.bring(planned)?;
+    projecting.clear(unwanted)?;
+    Ok(projecting.end())
+}
+
+/// Brings the papers of a pipeline run up to date.
+///
+/// # Errors
+/// As [`project`].
+pub fn project_run(workspace: &Workspace, run: &Run) -> Result<ProjectReport> {
+    project_these(workspace, &|snapshot| {
+        let number = query::find_run(snapshot, &RunSelector::Tail(run.id.hex()))?;
+        match query::run_view(snapshot, number)? {
+            Some(view) => projection::run_papers(snapshot, &view),
+            None => Ok(Vec::new()),
+        }
+    })
+}
+
+/// Brings the files that `plan` gives up to date: to be called by whoever recorded something that changes a projection. Files
+/// that somebody edited are left alone, and are in the report.
+///
+/// # Errors
+/// Those of `plan`, and as [`project`].
+pub fn project_these(
+    workspace: &Workspace,
+    plan: &dyn Fn(&Snapshot) -> Result<Vec<Planned>>,
+) -> Result<ProjectReport> {
+    let _lock = workspace.lock_to_project()?;
+    let view = workspace.view()?;
+    let request = ProjectRequest::default();
+    let mut projecting = Projecting::begin(workspace, &view, &request);
+    projecting.bring(plan(&view.snapshot)?)?;
+    Ok(projecting.end())
+}
+
+/// The files that are asked about.
+struct Asked {
+    fronts: Vec<ArtifactPath>,
+    all: bool,
+}
+
+impl Asked {
+    fn new(root: &Path, request: &ProjectRequest) -> Result<Self> {
+        let mut asked = Asked { fronts: Vec::new(), all: request.paths.is_empty() };
+        for path in &request.paths {
+            let joined = request.folder.join(path);
+            // What is gone is to be brought back, so as much of the way is resolved as is there.
+            let there = joined.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+            let place = match there {
+                Some((above, real)) => match joined.strip_prefix(above) {
+                    Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+                    _ => real,
+                },
+                None => joined,
+            };
+            if place == root {
+                asked.all = true;
+            } else {
+                asked.fronts.push(ArtifactPath::within(root, &place)?);
+            }
+        }
+        Ok(asked)
+    }
+
+    fn has(&self, path: &ArtifactPath) -> bool {
+        self.all || self.fronts.iter().any(|front| is_at_or_below(path, front))
+    }
+
+    fn select<T>(&self, mut files: Vec<T>, path: impl Fn(&T) -> &ArtifactPath) -> Vec<T> {
+        files.retain(|file| self.has(path(file)));
+        files
+    }
+
+    fn refuse_strangers(&self, planned: &[Planned], unwanted: &[(ArtifactPath, Digest)]) -> Result<()> {
+        for front in self.fronts.iter().filter(|_| !self.all) {
+            let known = planned.iter().any(|file| is_at_or_below(&file.path, front))
+                || unwanted.iter().any(|(path, _)| is_at_or_below(path, front));
+            if !known {
+                return Err(Error::request(format!("no projected file lies at `{front}`"))
+                    .hint("`lineage project --dry-run` without a path looks at all of them"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_at_or_below(path: &ArtifactPath, front: &ArtifactPath) -> bool {
+    let rest = path.as_bytes().strip_prefix(front.as_bytes());
+    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+struct Projecting<'a> {
+    workspace: &'a Workspace,
+    snapshot: &'a Snapshot,
+    request: &'a ProjectRequest,
+    digests: Digests,
+    before: Record,
+    record: Record,
+    is_whole_view: bool,
+    report: ProjectReport,
+}
+
+/// A file that is not as planned.
+struct Todo {
+    planned: Planned,
+    place: PathBuf,
+    fault: Fault,
+}
+
+impl<'a> Projecting<'a> {
+    fn begin(workspace: &'a Workspace, view: &'a View, request: &'a ProjectRequest) -> Self {
+        let before = Record::load(&workspace.folder().join(RECORD_NAME));
+        let report = ProjectReport {
+            dry_run: request.dry_run,
+            warnings: view.warnings.clone(),
+            ..ProjectReport::default()
+        };
+        Projecting {
+            workspace,
+            snapshot: &view.snapshot,
+            request,
+            digests: if request.verify {
+                workspace.digests().reading_all()
+            } else {
+                workspace.digests().clone()
+            },
+            record: before.clone(),
+            before,
+            is_whole_view: view.warnings.is_empty(),
+            report,
+        }
+    }
+
+    /// Returns what was projected and is not in `planned`, the whole plan.
+    fn unwanted(&self, planned: &[Planned]) -> Vec<(ArtifactPath, Digest)> {
+        let wanted: BTreeSet<&ArtifactPath> = planned.iter().map(|planned| &planned.path).collect();
+        let files = self.before.files().filter(|(path, _)| !wanted.contains(path));
+        files.map(|(path, digest)| (path.clone(), *digest)).collect()
+    }
+
+    // ---- what is wanted ----
+
+    fn bring(&mut self, planned: Vec<Planned>) -> Result<()> {
+        let mut places = Places::new(self.workspace.root());
+        let placed: Vec<(Planned, Result<PathBuf, String>)> = planned
+            .into_iter()
+            .map(|planned| {
+                let place = places.find(&planned.path);
+                (planned, place)
+            })
+            .collect();
+        let looked: Vec<Lies> = placed
+            .par_iter()
+            .map(|(_, place)| match place {
+                Ok(place) => projection::look(place, &self.digests),
+                Err(reason) => Lies::Blocked(reason.clone()),
+            })
+            .collect();
+        let mut todo = Vec::new();
+        for ((planned, place), lies) in placed.into_iter().zip(looked) {
+            let fault = match lies {
+                Lies::File(digest) if digest == planned.digest() => {
+                    self.report.current += 1;
+                    if self.record.get(&planned.path) != Some(&digest) {
+                        self.record.insert(planned.path, digest);
+                    }
+                    continue;
+                }
+                Lies::File(digest) => self.sort_of_other(&planned.path, digest)?,
+                Lies::Nothing => Fault::Missing,
+                Lies::Blocked(reason) => Fault::Blocked(reason),
+            };
+            todo.push(Todo { planned, place: place.unwrap_or_default(), fault });
+        }
+        let mut todo = todo.into_iter().peekable();
+        while todo.peek().is_some() {
+            let mut bytes = 0;
+            let mut chunk = Vec::new();
+            while let Some(next) = todo.next_if(|next| {
+                chunk.len() < CHUNK_FILES
+                    && (chunk.is_empty() || bytes + next.planned.size_bytes() <= CHUNK_BYTES)
+            }) {
+                bytes += next.planned.size_bytes();
+                chunk.push(next);
+            }
+            self.mend(chunk);
+        }
+        Ok(())
+    }
+
+    /// Tells what was projected earlier from what somebody edited.
+    fn sort_of_other(&self, path: &ArtifactPath, digest: Digest) -> Result<Fault> {
+        let projected = self.before.get(path) == Some(&digest);
+        // An index says of itself whether anybody edited it.
+        let is_own = || {
+            let bytes = path.on_disk(self.workspace.root()).and_then(|place| std::fs::read(place).ok());
+            bytes.is_some_and(|bytes| projection::is_own_index(&bytes))
+        };
+        let is_index = path.file_name() == projection::INDEX_NAME.as_bytes();
+        if projected || self.was_written(path, &digest)? || is_index && is_own() {
+            return Ok(Fault::Outdated);
+        }
+        Ok(Fault::Edited { digest })
+    }
+
+    /// Returns true where a step is recorded to have written these bytes there.
+    fn was_written(&self, path: &ArtifactPath, digest: &Digest) -> Result<bool> {
+        let Some(path_no) = self.snapshot.path_no(path)? else {
+            return Ok(false);
+        };
+        let Some(artifact) = self.snapshot.artifact_no(path_no, digest)? else {
+            return Ok(false);
+        };
+        let mut written = false;
+        self.snapshot.writes_until(artifact, i64::MAX, |_, _| {
+            written = true;
+            Ok(std::ops::ControlFlow::Break(()))
+        })?;
+        Ok(written)
+    }
+
+    /// Mends what can be mended, and puts all into the report.
+    fn mend(&mut self, chunk: Vec<Todo>) {
+        let contents = self.workspace.contents();
+        let needs_bytes = self.request.diff || !self.request.dry_run;
+        let read: Vec<Result<Vec<u8>, String>> = chunk
+            .par_iter()
+            .map(|todo| match &todo.planned.content {
+                PlannedContent::Bytes(bytes) => Ok(bytes.clone()),
+                PlannedContent::Kept { digest, .. } if needs_bytes => match contents.read(digest) {
+                    Ok(Some(bytes)) => Ok(bytes),
+                    Ok(None) => Err("its content is not kept".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                },
+                PlannedContent::Kept { digest, .. } if contents.holds(digest) => Ok(Vec::new()),
+                PlannedContent::Kept { .. } => Err("its content is not kept".to_owned()),
+            })
+            .collect();
+        let mut files = Vec::with_capacity(chunk.len());
+        let mut ready = Vec::new();
+        for (todo, bytes) in chunk.into_iter().zip(read) {
+            let mut file = ProjectedFile {
+                path: todo.planned.path.clone(),
+                fault: todo.fault,
+                mended: false,
+                size_bytes: todo.planned.size_bytes(),
+                diff: None,
+            };
+            match bytes {
+                Err(reason) if !matches!(file.fault, Fault::Blocked(_)) => file.fault = Fault::Lost(reason),
+                Err(_) => {}
+                Ok(bytes) => {
+                    if self.request.diff {
+                        file.diff = diff(&file, &todo.place, &bytes);
+                    }
+                    if let Some(reason) = self.keep_edit(&file.fault, &todo.place) {
+                        file.fault = Fault::Blocked(reason);
+                    } else if self.may_write(&file.fault) {
+                        ready.push((files.len(), bytes));
+                    }
+                }
+            }
+            files.push(file);
+        }
+        let to_write: Vec<(&ArtifactPath, &[u8])> =
+            ready.iter().map(|(at, bytes)| (&files[*at].path, bytes.as_slice())).collect();
+        let written = projection::write_files(self.workspace.disk(), self.workspace.root(), &to_write);
+        drop(to_write);
+        for ((at, bytes), result) in ready.into_iter().zip(written) {
+            match result {
+                Ok(()) => {
+                    files[at].mended = true;
+                    self.record.insert(files[at].path.clone(), Digest::of(&bytes));
+                }
+                Err(error) => files[at].fault = Fault::Blocked(error.to_string()),
+            }
+        }
+        self.report.files.append(&mut files);
+    }
+
+    fn may_write(&self, fault: &Fault) -> bool {
+        !self.request.dry_run
+            && match fault {
+                Fault::Missing | Fault::Outdated => true,
+                Fault::Edited { .. } => self.request.force,
+                Fault::Unwanted { .. } | Fault::Lost(_) | Fault::Blocked(_) => false,
+            }
+    }
+
+    /// Keeps what an edited file holds before it is written over; returns why that failed.
+    fn keep_edit(&self, fault: &Fault, place: &Path) -> Option<String> {
+        if !matches!(fault, Fault::Edited { .. }) || !self.may_write(fault) {
+            return None;
+        }
+        let kept = std::fs::read(place)
+            .map_err(|cause| Error::store("cannot read what it holds").because(cause))
+            .and_then(|bytes| self.workspace.contents().keep(&bytes));
+        kept.err().map(|error| error.to_string())
+    }
+
+    // ---- what is no longer wanted ----
+
+    fn clear(&mut self, unwanted: Vec<(ArtifactPath, Digest)>) -> Result<()> {
+        if self.request.prune && !self.is_whole_view && !unwanted.is_empty() {
+            return Err(Error::store("cannot tell what is no longer wanted: not all facts could be read")
+                .hint("nothing was removed; `lineage verify` says what is wrong"));
+        }
+        let mut places = Places::new(self.workspace.root());
+        for (path, projected) in unwanted {
+            let place = places.find(&path);
+            let lies = match &place {
+                Ok(place) => projection::look(place, &self.digests),
+                Err(reason) => Lies::Blocked(reason.clone()),
+            };
+            let edited = match lies {
+                Lies::File(now) if now == projected => None,
+                Lies::File(now) => Some(now),
+                // What is gone, or something else by now, is no longer ours.
+                Lies::Nothing | Lies::Blocked(_) => {
+                    self.record.remove(&path);
+                    continue;
+                }
+            };
+            let mut fault = Fault::Unwanted { edited };
+            let mut mended = false;
+            let place = place.unwrap_or_default();
+            if self.request.prune && !self.request.dry_run && (edited.is_none() || self.request.force) {
+                match self.remove(&place, edited) {
+                    Ok(()) => {
+                        self.record.remove(&path);
+                        mended = true;
+                    }
+                    Err(reason) => fault = Fault::Blocked(reason),
+                }
+            }
+            self.report.files.push(ProjectedFile { path, fault, mended, size_bytes: 0, diff: None });
+        }
+        Ok(())
+    }
+
+    fn remove(&self, place: &Path, edited: Option<Digest>) -> Result<(), String> {
+        if let Some(digest) = edited
+            && let Some(reason) = self.keep_edit(&Fault::Edited { digest }, place)
+        {
+            return Err(reason);
+        }
+        self.workspace.disk().remove(place).map_err(|cause| cause.to_string())
+    }
+
+    /// Writes down what was found, and returns the report.
+    fn end(mut self) -> ProjectReport {
+        self.report.files.sort_by(|a, b| a.path.cmp(&b.path));
+        if !self.request.dry_run && self.record != self.before {
+            let path = self.workspace.folder().join(RECORD_NAME);
+            if let Err(cause) = self.record.save(self.workspace.disk(), &path) {
+                self.report.warnings.push(format!(
+                    "cannot write `{}`, so that the next call reads all files again: {cause}",
+                    path.display()
+                ));
+            }
+        }
+        self.report
+    }
+}
+
+/// Compares a file with what it is to hold, line by line; `None` where that says nothing to people.
+fn diff(file: &ProjectedFile, place: &Path, new: &[u8]) -> Option<Vec<String>> {
+    let old = match file.fault {
+        Fault::Missing => Vec::new(),
+        Fault::Outdated | Fault::Edited { .. } => {
+            let is_small = place.metadata().is_ok_and(|metadata| metadata.len() <= DIFF_MAX_BYTES);
+            if is_small { std::fs::read(place).ok()? } else { return None }
+        }
+        _ => return None,
+    };
+    if new.len() as u64 > DIFF_MAX_BYTES {
+        return None;
+    }
+    let (old, new) = (String::from_utf8(old).ok()?, std::str::from_utf8(new).ok()?);
+    let names = (format!("{} as it lies there", file.path), format!("{} as recorded", file.path));
+    let compared = similar::TextDiff::from_lines(old.as_str(), new);
+    let text = compared.unified_diff().context_radius(3).header(&names.0, &names.1).to_string();
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+/// Counts the files of a report by what is wrong with them.
+pub fn counts(report: &ProjectReport) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for file in &report.files {
+        *counts.entry(file.state()).or_default() += 1;
+    }
+    counts
+}
+
+impl ProjectedFile {
+    /// Returns the word for what became of the file.
+    pub fn state(&self) -> &'static str {
+        match (&self.fault, self.mended) {
+            (Fault::Unwanted { .. }, true) => "removed",
+            (_, true) => "written",
+            (Fault::Missing, false) => "missing",
+            (Fault::Outdated, false) => "outdated",
+            (Fault::Edited { .. }, false) => "edited",
+            (Fault::Unwanted { .. }, false) => "unwanted",
+            (Fault::Lost(_), false) => "lost",
+            (Fault::Blocked(_), false) => "blocked",
+        }
+    }
+}

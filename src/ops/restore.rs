@@ -1,0 +1,294 @@
+//! One version of one file brought back: `lineage restore` and `lineage cat`.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::filings::find_segment;
+use crate::model::{Artifact, ArtifactPath, Digest};
+use crate::ops::Workspace;
+use crate::ops::locate::{newest, real_place};
+use crate::projection;
+use crate::query::{self, RunSelector};
+use crate::store::{PathNo, RunNo, Snapshot};
+
+/// A version of a file, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Version {
+    /// A recorded file.
+    File(Artifact),
+    /// A segment of one.
+    Segment(Artifact, String),
+    /// A content, whether any fact names it or not.
+    Content(Digest),
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct RestoreRequest {
+    /// The versions, as [`find_version`] takes them.
+    pub words: Vec<String>,
+    /// The folder the request was made in.
+    pub folder: PathBuf,
+    /// Where to write: a file, or for several versions a folder; each to its own place where it is `None`.
+    pub to: Option<PathBuf>,
+    /// Write over what lies there; what it holds is kept first.
+    pub force: bool,
+}
+
+/// A file that was brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The version; `None` for a content that no fact names.
+    pub artifact: Option<Artifact>,
+    /// Its digest.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub size_bytes: u64,
+    /// Where it lies now.
+    pub place: PathBuf,
+    /// Whether it lay there already.
+    pub was_there: bool,
+    /// What lay there before and was written over: it is kept under this digest.
+    pub replaced: Option<Digest>,
+}
+
+/// Finds the version that `word` means, seen from `folder`: `FILE`, the newest; `FILE@RUN`, as that run wrote it, else as it
+/// read it; `FILE#SEGMENT`; `blake3:<digest>`.
+///
+/// # Errors
+/// A request error where nothing is recorded that it could mean.
+pub fn find_version(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: &str,
+) -> Result<Version> {
+    if word.starts_with("blake3:") {
+        let digest: Digest = word.parse()?;
+        let named = newest(snapshot, snapshot.artifacts_with(&digest)?)?;
+        return Ok(match named {
+            Some(number) => Version::File(snapshot.artifact(number)?),
+            None => Version::Content(digest),
+        });
+    }
+    let path_no = |name: &str| -> Result<Option<PathNo>> {
+        let place = real_place(&folder.join(name));
+        match ArtifactPath::within(workspace.root(), &place) {
+            Ok(path) => snapshot.path_no(&path),
+            Err(_) => Ok(None),
+        }
+    };
+    // A file whose own name holds `@` or `#` goes first.
+    if let Some(found) = path_no(word)? {
+        return newest_version(snapshot, found, word).map(Version::File);
+    }
+    if let Some((file, segment)) = word.rsplit_once('#')
+        && let Some(found) = path_no(file)?
+    {
+        return Ok(Version::Segment(newest_version(snapshot, found, file)?, segment.to_owned()));
+    }
+    for (at, _) in word.match_indices('@') {
+        let file = &word[..at];
+        let (Some(found), Some(run)) = (path_no(file)?, selector(&word[at + 1..])) else {
+            continue;
+        };
+        let number = query::find_run(snapshot, &run)?;
+        let version = version_of_run(snapshot, found, number)?;
+        return version.map(Version::File).ok_or_else(|| {
+            Error::request(format!("that run neither wrote nor read `{}`", file.escape_debug()))
+                .hint(format!("`lineage log {file}` lists the runs that did"))
+        });
+    }
+    Err(Error::request(format!("nothing is recorded of `{}`", word.escape_debug()))
+        .hint("give a recorded file, FILE@RUN, FILE#SEGMENT or blake3:<digest>"))
+}
+
+/// Reads what stands behind the `@` of `FILE@RUN`: a run id, a tail, `-` or `@-`, nothing for the latest run.
+fn selector(text: &str) -> Option<RunSelector> {
+    text.parse().ok().or_else(|| format!("@{text}").parse().ok())
+}
+
+fn newest_version(snapshot: &Snapshot, path: PathNo, name: &str) -> Result<Artifact> {
+    let number = newest(snapshot, snapshot.versions(path)?)?;
+    let number =
+        number.ok_or_else(|| Error::request(format!("nothing is recorded of `{}`", name.escape_debug())))?;
+    snapshot.artifact(number)
+}
+
+/// Returns the last version of a path that a run wrote, else the first that it read.
+fn version_of_run(snapshot: &Snapshot, path: PathNo, run: RunNo) -> Result<Option<Artifact>> {
+    let mut found = None;
+    snapshot.path_writes_until(path, i64::MAX, |_, step, artifact| {
+        if snapshot.edges(step)?.is_some_and(|edges| edges.run == run) {
+            found = Some(artifact);
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if let Some(artifact) = found {
+        return snapshot.artifact(artifact).map(Some);
+    }
+    let mut steps = snapshot.steps_of(run)?;
+    steps.sort_unstable();
+    let mut read = None;
+    for edges in snapshot.edges_of(&steps)?.into_iter().flatten() {
+        for edge in edges.used.iter().filter(|edge| snapshot.path_of(edge.artifact) == path) {
+            let rank = (edge.at, edges.id);
+            if read.is_none_or(|(first, _)| rank < first) {
+                read = Some((rank, edge.artifact));
+            }
+        }
+    }
+    read.map(|(_, artifact)| snapshot.artifact(artifact)).transpose()
+}
+
+/// Returns the bytes of a version: those that are kept, else those of a recorded file that still has them. Each is held
+/// against the digest before it is given out.
+///
+/// # Errors
+/// A request error where they are not to be had; a store error where the kept copy is damaged and there is no other.
+pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<Vec<u8>> {
+    let (digest, name) = match version {
+        Version::File(artifact) | Version::Segment(artifact, _) => {
+            (artifact.digest, artifact.path.to_string())
+        }
+        Version::Content(digest) => (*digest, digest.to_string()),
+    };
+    let kept = workspace.contents().read(&digest);
+    if let Ok(Some(bytes)) = kept {
+        return part_of(version, bytes, &name);
+    }
+    for number in snapshot.artifacts_with(&digest)? {
+        let Some(place) = snapshot.artifact(number)?.path.on_disk(workspace.root()) else {
+            continue;
+        };
+        // Opening a pipe that somebody put there would wait for ever.
+        if !place.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            continue;
+        }
+        if let Ok(bytes) = std::fs::read(&place)
+            && Digest::of(&bytes) == digest
+        {
+            return part_of(version, bytes, &name);
+        }
+    }
+    kept?;
+    Err(Error::request(format!("the bytes of `{name}` ({}) are not to be had", digest.short()))
+        .hint("they are not kept, and no recorded file has them any more"))
+}
+
+fn part_of(version: &Version, bytes: Vec<u8>, name: &str) -> Result<Vec<u8>> {
+    let Version::Segment(_, segment) = version else {
+        return Ok(bytes);
+    };
+    let found = find_segment(&bytes, segment)
+        .map_err(|error| Error::request(format!("`{name}` holds no segments")).because(error))?;
+    let found = found
+        .ok_or_else(|| Error::request(format!("`{name}` has no segment `{}`", segment.escape_debug())))?;
+    Ok(format!("{}\n", found.text.trim_end()).into_bytes())
+}
+
+/// Brings versions back. All are found and read before one is written.
+///
+/// # Errors
+/// A request error where one is not to be had, or other bytes lie in its place; a store error where a file cannot be written.
+pub fn restore(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    request: &RestoreRequest,
+) -> Result<Vec<Restored>> {
+    let mut ready = Vec::with_capacity(request.words.len());
+    for word in &request.words {
+        let version = find_version(workspace, snapshot, &request.folder, word)?;
+        let place = destination(workspace, request, &version)?;
+        let bytes = bytes_of(workspace, snapshot, &version)?;
+        let replaced = in_the_way(workspace, request, &place, &bytes)?;
+        ready.push((version, place, bytes, replaced));
+    }
+    let mut restored = Vec::with_capacity(ready.len());
+    for (version, place, bytes, there) in ready {
+        let digest = Digest::of(&bytes);
+        let was_there = there == Some(digest);
+        let replaced = there.filter(|there| *there != digest);
+        if replaced.is_some() {
+            let old = std::fs::read(&place).map_err(|cause| not_written(&place).because(cause))?;
+            workspace.contents().keep(&old)?;
+        }
+        if !was_there {
+            let folder = place.parent().unwrap_or(workspace.root());
+            let disk = workspace.disk();
+            let written = disk.create_folders(folder).and_then(|()| disk.write_whole(&place, &bytes));
+            written.map_err(|cause| not_written(&place).because(cause))?;
+        }
+        let artifact = match version {
+            Version::File(artifact) => Some(artifact),
+            Version::Segment(..) | Version::Content(_) => None,
+        };
+        restored.push(Restored {
+            artifact,
+            digest,
+            size_bytes: bytes.len() as u64,
+            place,
+            was_there,
+            replaced,
+        });
+    }
+    Ok(restored)
+}
+
+fn not_written(place: &Path) -> Error {
+    Error::store(format!("cannot write `{}`", place.display()))
+        .hint("what is recorded and kept is not harmed")
+}
+
+/// Returns where a version is to be written.
+fn destination(workspace: &Workspace, request: &RestoreRequest, version: &Version) -> Result<PathBuf> {
+    let Some(to) = &request.to else {
+        let Version::File(artifact) = version else {
+            return Err(Error::request("a part of a file and a bare content have no place of their own")
+                .hint("say where to write it with `--to`"));
+        };
+        return projection::place(workspace.root(), &artifact.path);
+    };
+    let to = request.folder.join(to);
+    if !to.is_dir() && request.words.len() == 1 {
+        return Ok(to);
+    }
+    if !to.is_dir() {
+        return Err(Error::request(format!("`{}` is no folder", to.display()))
+            .hint("several files are written into a folder that is there"));
+    }
+    let name = match version {
+        Version::File(artifact) => artifact.path.clone(),
+        Version::Segment(_, segment) => ArtifactPath::new(segment.replace('/', "_"))?,
+        Version::Content(digest) => ArtifactPath::new(digest.hex())?,
+    };
+    let name = ArtifactPath::from_bytes(name.file_name().to_vec())?;
+    if matches!(name.as_bytes(), b"." | b"..") {
+        return Err(Error::request(format!("`{name}` cannot be the name of a file")));
+    }
+    Ok(name.on_disk(&to).unwrap_or(to))
+}
+
+/// Returns the digest of what lies at a place; other bytes than wanted are refused, unless that is asked for.
+fn in_the_way(
+    workspace: &Workspace,
+    request: &RestoreRequest,
+    place: &Path,
+    bytes: &[u8],
+) -> Result<Option<Digest>> {
+    let there = match projection::look(place, workspace.digests()) {
+        projection::Lies::Nothing => return Ok(None),
+        projection::Lies::File(digest) => digest,
+        projection::Lies::Blocked(reason) => {
+            return Err(Error::request(format!("cannot write `{}`: {reason}", place.display()))
+                .hint("nothing was written"));
+        }
+    };
+    if there != Digest::of(bytes) && !request.force {
+        return Err(Error::request(format!("`{}` holds other bytes ({})", place.display(), there.short()))
+            .hint("`--force` writes over them and keeps them; `--to PATH` writes elsewhere; nothing was written"));
+    }
+    Ok(Some(there))
+}

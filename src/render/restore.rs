@@ -1,0 +1,40 @@
+//! What `lineage restore` brought back, as text for people and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::ops::restore::Restored;
+use crate::render::units::{bytes, one_line};
+
+/// Writes it for people.
+pub fn text(restored: &[Restored]) -> String {
+    let mut text = String::new();
+    for file in restored {
+        let place = one_line(&file.place.display().to_string());
+        let (size, digest) = (bytes(file.size_bytes), file.digest.short());
+        let _ = match (file.was_there, file.replaced) {
+            (true, _) => writeln!(text, "unchanged {place}  {digest}, {size}"),
+            (false, None) => writeln!(text, "restored  {place}  {digest}, {size}"),
+            (false, Some(old)) => {
+                writeln!(text, "restored  {place}  {digest}, {size}; what lay there is kept as {old}")
+            }
+        };
+    }
+    text
+}
+
+/// Writes it as JSON.
+pub fn json(restored: &[Restored]) -> Value {
+    let file = |file: &Restored| {
+        json!({
+            "path": file.artifact.as_ref().map(|artifact| artifact.path.to_string()),
+            "place": file.place.display().to_string(),
+            "digest": file.digest.to_string(),
+            "size_bytes": file.size_bytes,
+            "was_there": file.was_there,
+            "replaced": file.replaced.map(|digest| digest.to_string()),
+        })
+    };
+    json!({"format": 1, "files": restored.iter().map(file).collect::<Vec<_>>()})
+}

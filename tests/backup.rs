@@ -1,0 +1,275 @@
+//! Backup, merge, restore and gc: what was recorded comes back whole, nothing twice, and nothing that is needed goes.
+
+mod common;
+
+use std::fs;
+
+use common::{Place, RUN_ID};
+
+/// A workspace with pipeline, commands, metrics, parameters and a failed run.
+fn filled() -> Place {
+    let place = Place::without_git();
+    place.ok(&["pipeline", "--run-name", "all"]);
+    place.write(
+        "train.sh",
+        b"cat data/raw/*.txt > /dev/null; echo model > model.bin; echo '{\"f1\": 0.1}' > metrics.json\n",
+    );
+    place.ok(&["run", "--", "sh", "train.sh"]);
+    place.run(&["run", "--", "sh", "-c", "echo broken > broken.bin; exit 3"]);
+    place
+}
+
+fn export(place: &Place) -> String {
+    place.ok(&["export", "--format", "jsonl"]).stdout
+}
+
+/// The facts of a backup, sorted, without first and last line.
+fn facts(backup: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = backup.lines().collect();
+    lines.pop();
+    lines.remove(0);
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_backup_is_the_same_every_time_and_makes_the_same_workspace() {
+    let place = filled();
+    let backup = export(&place);
+    assert_eq!(export(&place), backup);
+    fs::remove_file(place.at(".lineage/store.redb")).unwrap();
+    assert_eq!(export(&place), backup, "also from a store built anew");
+    place.ok(&["export", "--format", "jsonl", "--out", "backup.jsonl"]);
+    assert_eq!(place.read("backup.jsonl"), backup.as_bytes());
+    assert_eq!(place.refused(&["export", "--format", "jsonl", "--out", "backup.jsonl"]).0, 2);
+
+    let other = Place::empty();
+    other.write("b.jsonl", backup.as_bytes());
+    let first = other.json(&["import", "--format", "jsonl", "b.jsonl"]);
+    assert!(first["facts_new"].as_u64().unwrap() > 20);
+    assert_eq!(first["runs_new"], 3);
+    assert_eq!(export(&other), backup);
+    assert_eq!(other.ok(&["log"]).stdout, place.ok(&["log"]).stdout);
+    let files = other.all_files();
+    let second = other.json(&["import", "--format", "jsonl", "b.jsonl"]);
+    assert_eq!((&second["facts_new"], &second["facts_known"]), (&0.into(), &first["facts_new"]));
+    assert_eq!(other.all_files(), files, "importing twice writes nothing");
+    assert_eq!(other.run(&["verify"]).code, 1, "contents are not in a backup of facts");
+}
+
+#[test]
+fn one_run_is_exported_with_all_that_speaks_of_it() {
+    let place = filled();
+    let backup = place.ok(&["export", "--format", "jsonl", "@-"]).stdout;
+    assert!(backup.contains("train.sh") && !backup.contains("broken"), "{backup}");
+    assert!(backup.contains("\"f1\""));
+    let other = Place::empty();
+    other.write("b.jsonl", backup.as_bytes());
+    other.ok(&["import", "--format", "jsonl", "b.jsonl"]);
+    assert_eq!(other.runs().len(), 1);
+}
+
+#[test]
+fn what_is_cut_off_damaged_or_from_the_future_is_refused_by_line_and_takes_nothing() {
+    let place = filled();
+    let backup = export(&place);
+    let lines: Vec<&str> = backup.lines().collect();
+    let other = Place::empty();
+    other.ok(&["init"]);
+    let files = other.all_files();
+    let refused = |text: &str, expected: &str| {
+        other.write("b.jsonl", text.as_bytes());
+        let (code, message) = other.refused(&["import", "--format", "jsonl", "b.jsonl"]);
+        assert_eq!(code, 2, "{message}");
+        assert!(message.contains(expected), "{expected}: {message}");
+        fs::remove_file(other.at("b.jsonl")).unwrap();
+        let mut now = other.all_files();
+        now.retain(|path, _| !path.ends_with("lock") && !path.ends_with("digests"));
+        let mut before = files.clone();
+        before.retain(|path, _| !path.ends_with("lock") && !path.ends_with("digests"));
+        assert_eq!(now, before, "{expected}");
+        assert!(other.runs().is_empty());
+    };
+    refused(&backup[..backup.len() / 2], "cut off");
+    refused(&format!("{}\n", lines[..lines.len() - 1].join("\n")), &format!("line {}", lines.len() - 1));
+    refused("", "line 0");
+    refused(&backup.replacen("\"format\":1", "\"format\":2", 1), "format 2");
+    refused(&backup.replacen("run_started", "run_vanished", 1), "run_vanished");
+    refused(&backup.replacen("\"kind\":\"pipeline\"", "\"kind\":\"magic\"", 1), "magic");
+    refused(&backup.replacen("train.sh", "trojan.sh", 1), "digest");
+    refused(&backup.replacen("\"data/raw/", "\"../../", 1), "line");
+    refused(&format!("{backup}{{}}\n"), "end line");
+    refused(&backup.replacen("\"value\":0.1", "\"value\":1e999", 1), "line");
+}
+
+#[test]
+fn merging_is_the_same_both_ways_and_copies_contents_once() {
+    let (a, b) = (filled(), filled());
+    b.write("other.sh", b"echo other > other.bin\n");
+    b.ok(&["run", "--", "sh", "other.sh"]);
+    let path = |place: &Place| place.root().to_str().unwrap().to_owned();
+    let c = Place::empty();
+    c.ok(&["init"]);
+    c.ok(&["merge", &path(&b), "--with-contents"]);
+    c.ok(&["merge", &path(&a), "--with-contents"]);
+    let before = export(&b);
+    a.ok(&["merge", &path(&b), "--with-contents"]);
+    assert_eq!(export(&b), before, "the other workspace is only read");
+    b.ok(&["merge", &path(&a), "--with-contents"]);
+    assert_eq!(export(&a), export(&b));
+    assert_eq!(export(&a), export(&c));
+    let again = a.json(&["merge", &path(&b), "--with-contents"]);
+    assert_eq!((&again["facts_new"], &again["contents_copied"]), (&0.into(), &0.into()));
+    // Both began their runs in the same seconds: the labels are told apart, on both sides the same.
+    let labels = |place: &Place| {
+        let runs = place.runs();
+        runs.iter().map(|run| run["run_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(labels(&a), labels(&b));
+    assert_eq!(labels(&a).len(), 7);
+    let second = format!("{RUN_ID}_2");
+    assert!(labels(&a).contains(&RUN_ID.to_owned()) && labels(&a).contains(&second), "{:?}", labels(&a));
+    let keys = [RUN_ID, second.as_str()].map(|label| {
+        let shown = a.ok(&["show", label]).stdout;
+        assert_eq!(shown, b.ok(&["show", label]).stdout);
+        shown
+    });
+    assert_ne!(keys[0], keys[1]);
+    // What both have made can be written again, in the same folders.
+    let folders = ["data/interim", "data/processed"];
+    let projected = |place: &Place| {
+        for folder in folders {
+            let _ = fs::remove_dir_all(place.at(folder));
+        }
+        place.ok(&["project"]);
+        place.projected()
+    };
+    assert_eq!(projected(&a), projected(&b));
+}
+
+#[test]
+fn a_workspace_is_not_merged_with_itself_nor_with_a_stranger() {
+    let place = filled();
+    assert_eq!(place.refused(&["merge", "."]).0, 2);
+    assert_eq!(place.refused(&["merge", "data"]).0, 2);
+    assert_eq!(place.refused(&["merge", "train.sh"]).0, 2);
+    assert_eq!(place.refused(&["merge", "nowhere"]).0, 2);
+}
+
+#[test]
+fn tables_have_a_row_for_each_fact() {
+    let place = filled();
+    place.ok(&["export", "--format", "csv", "--out", "tables"]);
+    let runs = String::from_utf8(place.read("tables/runs.csv")).unwrap();
+    assert_eq!(runs.lines().count(), 4);
+    assert!(String::from_utf8(place.read("tables/edges.csv")).unwrap().contains("model.bin"));
+    assert_eq!(place.refused(&["export", "--format", "csv"]).0, 2);
+}
+
+#[test]
+fn any_version_of_a_file_is_brought_back_or_printed() {
+    let place = filled();
+    let first = place.runs()[1]["run_id"].as_str().unwrap().to_owned();
+    place.write("train.sh", b"echo better > model.bin\n");
+    place.ok(&["run", "--", "sh", "train.sh"]);
+    assert_eq!(place.ok(&["cat", "model.bin"]).stdout, "better\n");
+    assert_eq!(place.ok(&["cat", &format!("model.bin@{first}")]).stdout, "model\n");
+    assert_eq!(place.ok(&["cat", "model.bin@"]).stdout, "better\n");
+    fs::remove_file(place.at("model.bin")).unwrap();
+    place.ok(&["restore", "model.bin"]);
+    assert_eq!(place.read("model.bin"), b"better\n");
+    let (code, message) = place.refused(&["restore", &format!("model.bin@{first}")]);
+    assert!(code == 2 && message.contains("--force"), "{message}");
+    place.ok(&["restore", &format!("model.bin@{first}"), "--to", "old/model.bin"]);
+    assert_eq!(place.read("old/model.bin"), b"model\n");
+    place.write("model.bin", b"my edit\n");
+    let forced = place.json(&["restore", "model.bin", "--force"]);
+    let kept = forced["files"][0]["replaced"].as_str().unwrap();
+    assert_eq!(place.ok(&["cat", kept]).stdout, "my edit\n");
+    let segmented =
+        place.output_names().into_iter().find(|name| name.ends_with("segmented_risks.json")).unwrap();
+    assert!(!place.ok(&["cat", &format!("{segmented}#1A_001")]).stdout.is_empty());
+    for word in ["nothing.bin", "model.bin@20200101_000000", "blake3:00", "data/raw/none#1"] {
+        assert_eq!(place.refused(&["cat", word]).0, 2, "{word}");
+    }
+    assert_eq!(place.refused(&["restore", "train.sh", "nothing.bin", "--to", "old"]).0, 2);
+    assert!(!place.at("old/train.sh").exists(), "all are found before one is written");
+}
+
+#[test]
+fn a_damaged_copy_is_never_restored() {
+    let place = filled();
+    let digest = lineage::model::Digest::of(b"model\n").hex();
+    let object = place.at(&format!(".lineage/objects/{}/{}", &digest[..2], &digest[2..]));
+    fs::write(&object, b"LINEAGEO\x01\x00\x06\x00\x00\x00\x00\x00\x00\x00mobel\n").unwrap();
+    assert_eq!(place.ok(&["cat", "model.bin"]).stdout, "model\n", "the file itself still has the bytes");
+    fs::remove_file(place.at("model.bin")).unwrap();
+    assert_eq!(place.run(&["restore", "model.bin"]).code, 3);
+    assert!(!place.at("model.bin").exists());
+}
+
+#[test]
+fn the_configuration_says_what_is_kept_and_gc_lets_go_the_rest() {
+    let place = filled();
+    let projected = place.projected();
+    assert_eq!(place.json(&["gc", "--older-than", "0"])["contents"], serde_json::json!([]));
+    place.write(".lineage/config.toml", b"[keep]\noutputs_up_to = 3\ninclude = [\"big*\"]\n");
+    place.ok(&["run", "--", "sh", "-c", "echo a longer text > big1; echo another text > small1"]);
+    fs::remove_file(place.at("big1")).unwrap();
+    fs::remove_file(place.at("small1")).unwrap();
+    assert_eq!(place.ok(&["cat", "big1"]).stdout, "a longer text\n");
+    assert_eq!(place.refused(&["cat", "small1"]).0, 2, "larger than is kept");
+    // What was kept by the earlier policy may go; nothing does before it is asked for, nor while it is young.
+    assert_eq!(place.json(&["gc"])["contents"], serde_json::json!([]));
+    let could = place.json(&["gc", "--older-than", "0"]);
+    assert!(could["bytes"].as_u64().unwrap() > 0, "{could}");
+    assert_eq!(place.json(&["gc", "--older-than", "0"])["contents"], could["contents"]);
+    let went = place.json(&["gc", "--older-than", "0", "--apply"]);
+    assert_eq!(went["contents"], could["contents"]);
+    assert_eq!(place.json(&["gc", "--older-than", "0"])["contents"], serde_json::json!([]));
+    for folder in ["data/interim", "data/processed"] {
+        fs::remove_dir_all(place.at(folder)).unwrap();
+    }
+    place.ok(&["project"]);
+    assert_eq!(place.projected(), projected, "nothing that a projection needs has gone");
+    place.write(".lineage/config.toml", b"[keep]\noutput_up_to = 3\n");
+    let (code, message) = place.refused(&["gc"]);
+    assert!(code == 2 && message.contains("outputs_up_to"), "{message}");
+    let run = place.ok(&["run", "--", "sh", "-c", "echo x > y"]);
+    assert!(run.stderr.contains("output_up_to"), "{}", run.stderr);
+}
+
+#[test]
+fn nothing_goes_while_a_run_is_being_recorded() {
+    let place = filled();
+    let mut child = place
+        .command(&["run", "--quiet", "--", "sh", "-c", "echo ready > ready; read line"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !place.at("ready").exists() {
+        std::thread::yield_now();
+    }
+    let (code, message) = place.refused(&["gc", "--apply", "--older-than", "0"]);
+    assert!(code == 2 && message.contains("being recorded"), "{message}");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    place.ok(&["gc", "--apply", "--older-than", "0"]);
+}
+
+#[test]
+fn facts_are_counted_once_whatever_the_order_of_lines() {
+    let place = filled();
+    let backup = export(&place);
+    let mut lines: Vec<&str> = backup.lines().collect();
+    let end = lines.pop().unwrap();
+    let count = end.split("\"facts\":").nth(1).unwrap().split(',').next().unwrap();
+    lines[1..].reverse();
+    let shuffled = format!("{}\n{{\"end\":{{\"facts\":{count}}}}}\n", lines.join("\n"));
+    let other = Place::empty();
+    other.write("b.jsonl", shuffled.as_bytes());
+    other.ok(&["import", "--format", "jsonl", "b.jsonl"]);
+    let again = export(&other);
+    assert_eq!(facts(&again), facts(&backup));
+    assert_eq!(again, backup);
+}
