@@ -223,6 +223,101 @@ fn what_cannot_be_asked_is_refused_with_its_place() {
     );
 }
 
+/// Four versions of two models, trained on two inputs.
+fn registered() -> Option<Place> {
+    let place = Place::empty();
+    place.write("data/raw/a.txt", b"a\n");
+    place.write("data/raw/b.txt", b"b\n");
+    place.write(
+        "train.sh",
+        b"cat \"$1\" >\"$2\"; echo \"$2\" >>\"$2\"; echo \"{\\\"f1_score\\\": $3}\" >metrics.json\n",
+    );
+    let place = place.with_commit()?;
+    for (input, name, version, f1, team) in [
+        ("a", "risk", "1.0.0", "0.71", "credit"),
+        ("b", "risk", "1.1.0-rc.1", "0.84", "credit"),
+        ("b", "risk", "1.1.0", "0.79", "credit"),
+        ("a", "tone", "0.1.0", "0.9", "news"),
+    ] {
+        let (file, output) = (format!("data/raw/{input}.txt"), format!("out/{name}-{version}.bin"));
+        place.write(&format!("out/{name}-{version}.txt"), b"");
+        let run = ["run", "--quiet", "--name", "train", "--input", &file, "--output", &output, "--"];
+        place.ok(&[&run[..], &["sh", "train.sh", &file, &output, f1]].concat());
+        let (artifact, tag) = (format!("model={output}"), format!("team={team}"));
+        place.ok(&["register", name, version, "--run", "@", "--artifact", &artifact, "--tag", &tag]);
+    }
+    place.ok(&["models", "promote", "risk@1.1.0", "--to", "production"]);
+    place.ok(&["models", "promote", "tone@0.1.0", "--to", "production"]);
+    Some(place)
+}
+
+#[test]
+fn model_versions_are_found_by_metric_stage_and_data() {
+    let Some(place) = registered() else { return };
+    let found = |arguments: &[&str]| place.ok(&[&["models"], arguments].concat()).stdout;
+    assert_eq!(
+        found(&[
+            "--where",
+            "f1_score > 0.75",
+            "--sort",
+            "-f1_score",
+            "--limit",
+            "2",
+            "--columns",
+            "stage,f1_score"
+        ]),
+        "model            stage        f1_score\n\
+         tone@0.1.0       production   0.9\n\
+         risk@1.1.0-rc.1  development  0.84\n\
+         there are more model versions; `--limit 0` lists all\n"
+    );
+    assert_eq!(
+        found(&["--where", "version >= 1.1.0-rc.1 and tag.team = credit", "--columns", "version"]),
+        "model            version\nrisk@1.1.0       1.1.0\nrisk@1.1.0-rc.1  1.1.0-rc.1\n"
+    );
+    assert_eq!(
+        found(&["--where", "stage = production and trained_on(\"data/raw/b.txt\")", "--columns", "stage"]),
+        "model       stage\nrisk@1.1.0  production\n"
+    );
+    assert_eq!(
+        found(&[
+            "--where",
+            "status != production and not trained_on(\"data/raw/b.txt\")",
+            "--columns",
+            "f1_score"
+        ]),
+        "model       f1_score\nrisk@1.0.0  0.71\n"
+    );
+    assert_eq!(
+        found(&["--where", "name = tone and git.dirty", "--columns", "name"]),
+        "no model version answers\n"
+    );
+    assert_eq!(found(&["--metrics"]), "f1_score\n");
+    let json = place.json(&["models", "--where", "f1_score >= 0.84", "--sort", "f1_score", "--explain"]);
+    let versions: Vec<&str> =
+        json["models"].as_array().unwrap().iter().map(|model| model["version"].as_str().unwrap()).collect();
+    assert_eq!(versions, ["1.1.0-rc.1", "0.1.0"]);
+    assert_eq!(json["plan"]["source"], "f1_score >= 0.84");
+    let (code, stderr) = place.refused(&["models", "--where", "f1 >= 0.8"]);
+    assert_eq!(
+        (code, stderr.as_str()),
+        (
+            2,
+            "error: unknown metric or field `f1`\n  f1 >= 0.8\n  ^^\nhint: did you mean `f1_score`? `lineage metrics` lists all metrics, `lineage models --help` all fields\n"
+        )
+    );
+    let (_, stderr) = place.refused(&["log", "--where", "stage = production"]);
+    assert_eq!(
+        stderr,
+        "error: runs have no `stage`\n  stage = production\n  ^^^^^\nhint: `lineage models --where` searches model versions, `lineage log --where` runs\n"
+    );
+    let (_, stderr) = place.refused(&["models", "--where", "version > 1.1"]);
+    assert_eq!(
+        stderr,
+        "error: `version` is a semantic version, and `1.1` is none\n  version > 1.1\n            ^^^\nhint: such as `version >= 1.2.0`\n"
+    );
+}
+
 #[test]
 fn metrics_are_listed_and_drawn() {
     let Some(place) = trained() else { return };

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
+use crate::cli::search::{OF_RUNS, SearchArguments};
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::ops::{self, Target, View, Workspace, locate};
-use crate::query::filter::SearchRequest;
 use crate::query::{self, RunHead};
 use crate::render;
 
@@ -17,44 +17,20 @@ use crate::render;
 ///     lineage log --where 'status = failed and started > now - 7d'
 ///     lineage log --where 'trained_on("data/raw/*.htm") and not code.contains(ea45dd2)'
 #[derive(Args)]
-#[command(after_help = LANGUAGE, verbatim_doc_comment)]
+#[command(after_help = OF_RUNS, verbatim_doc_comment)]
 pub(crate) struct Log {
     /// A file whose history to list.
     #[arg(conflicts_with_all = ["filter", "sort", "columns", "explain"])]
     file: Option<String>,
-    /// List the runs that this is true of.
-    #[arg(long = "where", short = 'w', value_name = "EXPRESSION")]
-    filter: Option<String>,
-    /// Sort by these fields, with `-` before one the greatest first.
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',', allow_hyphen_values = true)]
-    sort: Vec<String>,
-    /// Show these fields.
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
-    columns: Vec<String>,
+    #[command(flatten)]
+    search: SearchArguments,
     /// List at most N; 0 lists all.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
-    /// Say on stderr where was looked, and at how many runs.
-    #[arg(long)]
-    explain: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
-
-/// The language, for `--help`.
-pub(crate) const LANGUAGE: &str = "\
-The language:
-  = != < <= > >=   in (…)   ~ \"pattern\"   and or not ( )
-  fields      name, status, kind, started, ended, took, run, run_id, exit_code, host, command,
-              folder, reason, git.commit, git.branch, git.dirty, param.NAME
-  metrics     by name, or metric.\"odd name\": the last value; min(…), max(…), first(…), count(…)
-  questions   has(FIELD), used(\"PATH\"), generated(\"PATH\"), trained_on(\"PATH\"),
-              code.contains(COMMIT): the run's commit is COMMIT or was built on it
-  values      0.8, \"text\", word, true, 2025-12-01, 2025-12-01T10:30Z, 90s, 7d, now - 7d, today
-A date is the whole day: `=` lies in it, `<` before, `>` after. Paths are named from the
-workspace's root; * stops at /, ** does not. What a run has no value for is neither true
-nor false of it: `has(FIELD)` asks for that.";
 
 impl Log {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
@@ -76,12 +52,7 @@ impl Log {
         surroundings: &Surroundings,
         limit: usize,
     ) -> Result<()> {
-        let request = SearchRequest {
-            filter: self.filter.clone(),
-            sort: self.sort.clone(),
-            columns: self.columns.clone(),
-            limit,
-        };
+        let request = self.search.request(limit, false);
         let found = ops::search::runs(workspace, view, &request, surroundings.clock.wall())?;
         output::warnings(&render::table::unknown_files(&found.explanation));
         let mut heads = Vec::with_capacity(found.rows.len());
@@ -92,15 +63,15 @@ impl Log {
         }
         if self.json {
             let mut document = render::log::runs_json(&heads, &found);
-            if self.explain {
+            if self.search.explain {
                 document["plan"] = render::table::explanation_json(&found.explanation);
             }
             return output::json(&document);
         }
-        if self.explain {
+        if self.search.explain {
             output::note(&render::table::explanation(&found.explanation, "run", "runs"));
         }
-        output::answer(&render::log::runs(&heads, &found, !self.columns.is_empty(), output::width()))
+        output::answer(&render::log::runs(&heads, &found, self.search.has_columns(), output::width()))
     }
 
     fn history(

@@ -23,6 +23,7 @@ mod research;
 mod restore;
 mod run;
 mod schema;
+mod search;
 mod show;
 mod split;
 mod status;

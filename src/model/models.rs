@@ -121,7 +121,7 @@ impl Stage {
     pub const ALL: [Stage; 4] = [Stage::Development, Stage::Staging, Stage::Production, Stage::Archived];
 
     /// Returns the word for it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Stage::Development => "development",
             Stage::Staging => "staging",

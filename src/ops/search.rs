@@ -1,4 +1,4 @@
-//! Searching runs: the question, and what of the answer only processes and the repository know.
+//! Searching runs and model versions: the question, and what of the answer only processes and the repository know.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::model::Timestamp;
 use crate::ops::{View, Workspace};
 use crate::query::RunView;
-use crate::query::filter::{Found, Outside, Search, SearchRequest, Subject, search_runs};
+use crate::query::filter::{Found, Outside, Search, SearchRequest, Subject, search_models, search_runs};
+use crate::query::registry::ModelView;
 
 /// Searches runs; `now` is what an expression calls so.
 ///
@@ -23,6 +24,20 @@ pub fn runs(
 ) -> Result<Found<RunView>> {
     let search = Search::prepare(&view.snapshot, Subject::Runs, request, now)?;
     with_outside(workspace, &search, |outside| search_runs(&view.snapshot, &search, outside))
+}
+
+/// Searches model versions, as [`runs`] does runs.
+///
+/// # Errors
+/// As [`runs`].
+pub fn models(
+    workspace: &Workspace,
+    view: &View,
+    request: &SearchRequest,
+    now: Timestamp,
+) -> Result<Found<ModelView>> {
+    let search = Search::prepare(&view.snapshot, Subject::Models, request, now)?;
+    with_outside(workspace, &search, |outside| search_models(&view.snapshot, &search, outside))
 }
 
 /// Calls `then` with what no fact says.

@@ -16,7 +16,7 @@ pub(crate) fn cell(value: Option<&Value>) -> String {
     match value {
         None => "-".to_owned(),
         Some(Value::Number(value)) => number(*value),
-        Some(Value::Text(text)) => one_line(text),
+        Some(Value::Text(text) | Value::Version(text)) => one_line(text),
         Some(Value::Boolean(true)) => "yes".to_owned(),
         Some(Value::Boolean(false)) => "no".to_owned(),
         Some(Value::Moment(at)) => at.format("%Y-%m-%d %H:%M:%S"),
@@ -29,7 +29,7 @@ pub(crate) fn cell_json(value: Option<&Value>) -> Json {
     match value {
         None => Json::Null,
         Some(Value::Number(number)) => json!(number),
-        Some(Value::Text(text)) => json!(text),
+        Some(Value::Text(text) | Value::Version(text)) => json!(text),
         Some(Value::Boolean(yes)) => json!(yes),
         Some(Value::Moment(at)) => json!(at.rfc3339()),
         Some(Value::Length(micros)) => json!(*micros as f64 / 1e6),

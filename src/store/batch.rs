@@ -349,6 +349,7 @@ impl<'t> Batch<'t> {
         name.extend_from_slice(&version_key(&model.version));
         name.extend_from_slice(&id);
         self.pending.model_names.put(name, Vec::new());
+        self.pending.model_stages.add(&[&[model.stage as u8], &id]);
         let in_production = model.stage == Stage::Production;
         let bytes = journal::encode(&Fact::ModelRegistered(model))?;
         let front = front(&bytes);
@@ -363,6 +364,15 @@ impl<'t> Batch<'t> {
         self.numbers.note_time(change.at);
         let model = change.model.as_u128().to_be_bytes();
         let at = time_bytes(change.at.micros());
+        let stage = match &change.act {
+            ModelAct::Staged { stage, .. } => Some(*stage),
+            // What is withdrawn stands in the archive.
+            ModelAct::Deleted => Some(Stage::Archived),
+            ModelAct::Edited(_) => None,
+        };
+        if let Some(stage) = stage {
+            self.pending.model_stages.add(&[&[stage as u8], &model]);
+        }
         let promoted = matches!(change.act, ModelAct::Staged { stage: Stage::Production, .. })
             .then(|| [change.name.as_bytes(), &[0], &at].concat());
         let bytes = journal::encode(&Fact::ModelChanged(change))?;

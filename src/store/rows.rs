@@ -162,6 +162,7 @@ pending!(
     model_changes: Rows<32, Record> => MODEL_CHANGES,
     model_promotions: NamedRecords => MODEL_PROMOTIONS,
     model_aliases: NamedRecords => MODEL_ALIASES,
+    model_stages: Rows<17, Nothing> => MODEL_STAGES,
     model_artifacts: Rows<24, Nothing> => MODEL_ARTIFACTS,
     model_inputs: Rows<24, Nothing> => MODEL_INPUTS,
     model_runs: Rows<32, Nothing> => MODEL_RUNS,

@@ -102,6 +102,8 @@ pub(crate) const MODEL_CHANGES: Table<Key<32>, Bytes> = TableDefinition::new("mo
 pub(crate) const MODEL_PROMOTIONS: Table<Bytes, Bytes> = TableDefinition::new("model_promotions");
 /// name, NUL, alias, NUL, time, digest of the fact -> the fact that it was given or taken away.
 pub(crate) const MODEL_ALIASES: Table<Bytes, Bytes> = TableDefinition::new("model_aliases");
+/// stage | model version: which model versions were put into a stage.
+pub(crate) const MODEL_STAGES: Table<Key<17>, Bytes> = TableDefinition::new("model_stages");
 /// artifact | model version: which model versions hold a file.
 pub(crate) const MODEL_ARTIFACTS: Table<Key<24>, Bytes> = TableDefinition::new("model_artifacts");
 /// artifact | model version: which model versions are said to have learned from a file.

@@ -3,7 +3,7 @@
 use std::ops::{Bound, ControlFlow};
 
 use crate::error::Result;
-use crate::model::{Metric, MetricValue, NodeId, Timestamp};
+use crate::model::{Metric, MetricValue, NodeId, Stage, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::Order;
 use crate::store::records::node_of;
@@ -94,6 +94,38 @@ impl Snapshot {
         let last = key::<24>(&[&time_bytes(last), &[0xff; 16]]);
         let order = if newest_first { Order::Falling } else { Order::Rising };
         self.run_times.scan(&first, &last, order, |_, row| visit(RunNo(number_of(row))))
+    }
+
+    // ---- model versions ----
+
+    /// Returns how many model versions there are, a version that several statements speak of counted as often.
+    pub fn model_count(&self) -> Result<u64> {
+        self.models.count()
+    }
+
+    /// Calls `visit` with each model version that is or ever was in one of `stages`, until it breaks. One may come more than once.
+    pub fn models_ever_in(
+        &self,
+        stages: &[Stage],
+        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut codes: Vec<u8> = stages.iter().map(|stage| *stage as u8).collect();
+        if stages.contains(&Stage::Archived) {
+            // Whoever leaves production for another goes there without a statement of its own.
+            codes.push(Stage::Production as u8);
+        }
+        let mut stopped = false;
+        for code in codes {
+            self.model_stages.scan_front(&[code], Order::Rising, |place, _| {
+                let flow = visit(node_of(&place[1..]))?;
+                stopped = flow.is_break();
+                Ok(flow)
+            })?;
+            if stopped {
+                break;
+            }
+        }
+        Ok(())
     }
 
     // ---- metrics ----

@@ -209,6 +209,7 @@ tables!(
     model_names: Bytes => MODEL_NAMES,
     model_promotions: Bytes => MODEL_PROMOTIONS,
     model_aliases: Bytes => MODEL_ALIASES,
+    model_stages: Key<17> => MODEL_STAGES,
     model_artifacts: Key<24> => MODEL_ARTIFACTS,
     model_inputs: Key<24> => MODEL_INPUTS,
     model_runs: Key<32> => MODEL_RUNS,

@@ -2,14 +2,22 @@
 
 use clap::Args;
 
+use crate::cli::search::SearchArguments;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::ops::registry::{card, list};
+use crate::ops::{self, View, Workspace};
+use crate::query::filter::metric_names;
 use crate::query::registry::{best, versions};
 use crate::render;
 
 #[derive(Args)]
 pub(crate) struct List {
+    #[command(flatten)]
+    search: SearchArguments,
+    /// List the names of the metrics that model versions have, instead.
+    #[arg(long, conflicts_with_all = ["filter", "sort", "columns", "explain", "all"])]
+    metrics: bool,
     /// List at most N; 0 lists all.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
     limit: usize,
@@ -27,11 +35,54 @@ impl List {
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let limit = if self.limit == 0 { usize::MAX } else { self.limit };
+        if self.metrics {
+            return self.metric_names(&view, limit);
+        }
+        if self.search.is_given() {
+            return self.found(&workspace, &view, surroundings, limit);
+        }
         let (rows, more) = list(&workspace, &view.snapshot, self.all, limit)?;
         if self.json {
             output::json(&render::models::list_json(&rows, more))?;
         } else {
             output::answer(&render::models::list(&rows, more))?;
+        }
+        Ok(0)
+    }
+}
+
+impl List {
+    fn found(
+        &self,
+        workspace: &Workspace,
+        view: &View,
+        surroundings: &Surroundings,
+        limit: usize,
+    ) -> Result<u8> {
+        let request = self.search.request(limit, self.all);
+        let found = ops::search::models(workspace, view, &request, surroundings.clock.wall())?;
+        output::warnings(&render::table::unknown_files(&found.explanation));
+        if self.json {
+            let mut document = render::models::found_json(&found);
+            if self.search.explain {
+                document["plan"] = render::table::explanation_json(&found.explanation);
+            }
+            output::json(&document)?;
+            return Ok(0);
+        }
+        if self.search.explain {
+            output::note(&render::table::explanation(&found.explanation, "model version", "model versions"));
+        }
+        output::answer(&render::models::found(&found, self.search.has_columns(), output::width()))?;
+        Ok(0)
+    }
+
+    fn metric_names(&self, view: &View, limit: usize) -> Result<u8> {
+        let (names, more) = metric_names(&view.snapshot, limit)?;
+        if self.json {
+            output::json(&render::metrics::names_json(&names, more))?;
+        } else {
+            output::answer(&render::metrics::names(&names, more))?;
         }
         Ok(0)
     }

@@ -7,13 +7,14 @@ mod show;
 use clap::{Args, Subcommand};
 
 use crate::cli::Surroundings;
+use crate::cli::search::OF_MODELS;
 use crate::error::Result;
 
 /// List registered models; show, compare, promote, name, describe, check and withdraw their versions.
 ///
 /// A version is named `NAME@1.2.0`, `NAME@latest` (the greatest that was not withdrawn), `NAME@production` or `NAME@ALIAS`.
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_help = OF_MODELS)]
 pub(crate) struct Models {
     #[command(subcommand)]
     command: Option<ModelsCommand>,

@@ -1,7 +1,7 @@
 //! A tree of names to a tree of fields and tests, each comparison checked for its sort.
 
 use crate::error::Result;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, check_version};
 use crate::query::filter::fault::{Span, fault, meant};
 use crate::query::filter::fields::{Field, Names, Sort, shown};
 use crate::query::filter::syntax::{Argument, Literal, Node, Operand, Sign};
@@ -186,7 +186,7 @@ impl Checker<'_> {
 
     fn like(&self, field: &Field, literal: &Literal) -> Result<Test> {
         match field.sort() {
-            Sort::Text | Sort::Free | Sort::Word(_) | Sort::Key | Sort::Commit => {}
+            Sort::Text | Sort::Free | Sort::Word(_) | Sort::Key | Sort::Commit | Sort::Version => {}
             sort => {
                 return Err(self.wrong(
                     literal.span,
@@ -223,6 +223,10 @@ impl Checker<'_> {
             },
             Sort::Moment => Test::Moment(relation, self.moment(literal).ok_or_else(refused)?),
             Sort::Length => Test::Length(relation, length_of(&text).ok_or_else(refused)?),
+            Sort::Version => match check_version(&text) {
+                Ok(()) => Test::Version(relation, text),
+                Err(_) => return Err(refused()),
+            },
             Sort::Key | Sort::Commit => {
                 let digits: String = text.chars().filter(|c| *c != '-' || sort == Sort::Commit).collect();
                 let fits = digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -280,6 +284,7 @@ fn shown_field(field: &Field) -> String {
         Field::Fixed(fixed) => fixed.as_str().to_owned(),
         Field::Metric { name, .. } => shown(name),
         Field::Parameter(name) => format!("param.{}", shown(name)),
+        Field::Tag(name) => format!("tag.{}", shown(name)),
     }
 }
 
@@ -290,6 +295,7 @@ fn described(sort: Sort) -> &'static str {
         Sort::Boolean => "true or false",
         Sort::Moment => "a moment",
         Sort::Length => "a length of time",
+        Sort::Version => "a semantic version",
         Sort::Key => "the end of a run's key, compared by `=` and `in`",
         Sort::Commit => "the front of a commit, compared by `=` and `in`",
         Sort::Word(_) => "one of a few words",
@@ -303,6 +309,7 @@ fn example(sort: Sort) -> &'static str {
         Sort::Boolean => "git.dirty = false",
         Sort::Moment => "started >= 2025-12-01` or `started > now - 7d",
         Sort::Length => "took > 30m",
+        Sort::Version => "version >= 1.2.0",
         Sort::Key => "run = e55a90bd",
         Sort::Commit => "git.commit = ea45dd2",
         Sort::Word(_) => "kind = command",

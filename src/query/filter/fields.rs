@@ -1,7 +1,7 @@
 //! The fields that an expression may name, and what is known by those names.
 
 use crate::error::Result;
-use crate::model::{RunKind, RunStatus};
+use crate::model::{RunKind, RunStatus, Stage};
 use crate::query::filter::fault::{Span, fault, meant};
 use crate::query::filter::syntax::{Argument, Operand};
 use crate::store::{MetricNo, Snapshot};
@@ -11,6 +11,8 @@ use crate::store::{MetricNo, Snapshot};
 pub enum Subject {
     /// Runs.
     Runs,
+    /// Model versions.
+    Models,
 }
 
 impl Subject {
@@ -18,6 +20,7 @@ impl Subject {
     pub fn plural(self) -> &'static str {
         match self {
             Subject::Runs => "runs",
+            Subject::Models => "model versions",
         }
     }
 
@@ -25,6 +28,7 @@ impl Subject {
     pub(crate) fn command(self) -> &'static str {
         match self {
             Subject::Runs => "lineage log",
+            Subject::Models => "lineage models",
         }
     }
 }
@@ -73,8 +77,10 @@ pub enum Field {
         /// Which of its points.
         aggregate: Aggregate,
     },
-    /// A parameter, by name.
+    /// A parameter of the run, by name.
     Parameter(String),
+    /// A tag of a model version, by name.
+    Tag(String),
 }
 
 /// What sort of values a field has.
@@ -85,6 +91,7 @@ pub(crate) enum Sort {
     Boolean,
     Moment,
     Length,
+    Version,
     /// The key of a run, meant by its tail.
     Key,
     /// A commit, meant by its front.
@@ -125,6 +132,22 @@ macro_rules! fixed {
 fixed! {
     /// The name.
     Name "name" Sort::Text,
+    /// The semantic version of a model.
+    Version "version" Sort::Version,
+    /// Where a model version stands.
+    Stage "stage" Sort::Word(&STAGES),
+    /// When a model version was made.
+    Created "created" Sort::Moment,
+    /// When something last became of a model version.
+    Updated "updated" Sort::Moment,
+    /// What a model version is, in a sentence.
+    Description "description" Sort::Text,
+    /// What sort of model it is.
+    ModelType "model_type" Sort::Text,
+    /// The model it was made from.
+    BaseModel "base_model" Sort::Text,
+    /// Who registered a model version.
+    By "by" Sort::Text,
     /// What has become of a run.
     Status "status" Sort::Word(&STATUSES),
     /// When the run started.
@@ -157,9 +180,29 @@ fixed! {
     Dirty "git.dirty" Sort::Boolean,
 }
 
+impl Fixed {
+    /// Says whether it is a field of what is searched. A model version has those of the run that trained it as well.
+    fn is_of(self, subject: Subject) -> bool {
+        let is_of_models = matches!(
+            self,
+            Fixed::Version
+                | Fixed::Stage
+                | Fixed::Created
+                | Fixed::Updated
+                | Fixed::Description
+                | Fixed::ModelType
+                | Fixed::BaseModel
+                | Fixed::By
+        );
+        match subject {
+            Subject::Runs => !is_of_models,
+            Subject::Models => self != Fixed::Status,
+        }
+    }
+}
+
 /// Other names of fields.
-const ALIASES: [(&str, &str); 6] = [
-    ("created", "started"),
+const ALIASES: [(&str, &str); 5] = [
     ("id", "run"),
     ("duration", "took"),
     ("commit", "git.commit"),
@@ -167,6 +210,16 @@ const ALIASES: [(&str, &str); 6] = [
     ("dirty", "git.dirty"),
 ];
 
+/// Names that mean a field of one subject only.
+const OWN_ALIASES: [(Subject, &str, &str); 2] =
+    [(Subject::Runs, "created", "started"), (Subject::Models, "status", "stage")];
+
+const STAGES: [&str; 4] = [
+    Stage::Development.as_str(),
+    Stage::Staging.as_str(),
+    Stage::Production.as_str(),
+    Stage::Archived.as_str(),
+];
 const STATUSES: [&str; 4] = [
     RunStatus::Running.as_str(),
     RunStatus::Succeeded.as_str(),
@@ -190,6 +243,7 @@ impl Field {
                 aggregate => format!("{aggregate}({name})"),
             },
             Field::Parameter(name) => format!("param.{name}"),
+            Field::Tag(name) => format!("tag.{name}"),
         }
     }
 
@@ -197,7 +251,7 @@ impl Field {
         match self {
             Field::Fixed(fixed) => fixed.sort(),
             Field::Metric { .. } => Sort::Number,
-            Field::Parameter(_) => Sort::Free,
+            Field::Parameter(_) | Field::Tag(_) => Sort::Free,
         }
     }
 }
@@ -222,6 +276,9 @@ impl Names<'_> {
         let front = operand.names[0].as_str();
         match (front, operand.names.len()) {
             ("metric", 2..) => self.metric(&operand.names[1..].join("."), Aggregate::Last, operand.span),
+            ("tag" | "tags", 2..) if self.subject == Subject::Models => {
+                Ok(Field::Tag(operand.names[1..].join(".")))
+            }
             ("param" | "params" | "parameter", 2..) => {
                 self.parameter(&operand.names[1..].join("."), operand.span)
             }
@@ -314,8 +371,12 @@ impl Names<'_> {
     }
 
     fn bare(&self, word: &str, span: Span) -> Result<Field> {
-        let name = ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, name)| name);
-        if let Some((_, fixed)) = Fixed::ALL.iter().find(|(known, _)| *known == name) {
+        let own = OWN_ALIASES.iter().find(|(subject, alias, _)| *subject == self.subject && *alias == word);
+        let name = own.map(|(_, _, name)| *name);
+        let name =
+            name.or(ALIASES.iter().find(|(alias, _)| *alias == word).map(|(_, name)| *name)).unwrap_or(word);
+        let is_known = |(known, fixed): &&(&str, Fixed)| *known == name && fixed.is_of(self.subject);
+        if let Some((_, fixed)) = Fixed::ALL.iter().find(is_known) {
             return Ok(Field::Fixed(*fixed));
         }
         if let Some(number) = self.snapshot.metric_no(word)? {
@@ -328,7 +389,15 @@ impl Names<'_> {
     fn unknown(&self, word: &str, span: Span) -> Result<crate::error::Error> {
         let metrics = self.snapshot.metric_names(NAMES_MAX)?;
         let parameters = self.snapshot.parameter_names(NAMES_MAX)?;
-        let fixed = Fixed::ALL.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name));
+        if let Some((_, other)) = Fixed::ALL.iter().find(|(name, _)| *name == word) {
+            let names = self.subject.plural();
+            let error = fault(self.text, span, format!("{names} have no `{}`", other.as_str()));
+            return Ok(
+                error.hint("`lineage models --where` searches model versions, `lineage log --where` runs")
+            );
+        }
+        let own = Fixed::ALL.iter().filter(|(_, fixed)| fixed.is_of(self.subject));
+        let fixed = own.map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name));
         let what = if word.contains('.') { "unknown field" } else { "unknown metric or field" };
         let error = fault(self.text, span, format!("{what} `{}`", shown(word)));
         if parameters.iter().any(|name| name == word) {

@@ -27,7 +27,9 @@
 //!
 //! # What the fields are
 //!
-//! A name alone is a field of [`Fixed`], else a metric; `metric."odd name"` is always a metric, `param.lr` a parameter. A metric's
+//! A name alone is a field of [`Fixed`], else a metric; `metric."odd name"` is always a metric, `param.lr` a parameter, `tag.team` a
+//! tag of a model version. A model version has the fields of the run that trained it, but its `created` and `status`, which is its
+//! stage, are its own. A metric's
 //! value is its last one. Dates are stretches: `started = 2025-12-01` is that day, `<` before it, `>` after it. A key is meant by
 //! its end, a commit by its front. A parameter is compared as a number with a number, as a text with a text in quotes. `~` compares
 //! with a pattern of `*`, `?`, `[a-z]` and `{one,two}`. Files are named from the workspace's root, or by `blake3:<digest>`; in
@@ -49,6 +51,7 @@ mod check;
 mod fault;
 mod fields;
 mod lexer;
+mod models;
 mod plan;
 mod reach;
 mod runs;
@@ -60,6 +63,7 @@ mod truth;
 mod value;
 
 pub use fields::{Aggregate, Field, Fixed, Subject};
+pub use models::{metric_names, search_models};
 pub use runs::search_runs;
 pub use search::{Column, Explanation, Found, FoundRow, Outside, Search, SearchRequest};
 pub use value::Value;

@@ -3,7 +3,7 @@
 use std::ops::{Bound, ControlFlow};
 
 use crate::error::Result;
-use crate::model::{MetricValue, RunStatus, Timestamp};
+use crate::model::{MetricValue, NodeId, RunKind, RunStatus, Stage, Timestamp};
 use crate::query::filter::check::{Comparison, Expr};
 use crate::query::filter::fields::{Aggregate, Field, Fixed};
 use crate::query::filter::value::{Relation, Test};
@@ -15,7 +15,9 @@ pub(crate) type Range = (Bound<MetricValue>, Bound<MetricValue>);
 /// A place to find rows in. It may give rows that do not answer, and a row more than once, but none that answers is missing.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    /// All rows by their start, of a stretch of time in microseconds.
+    /// All rows: runs by their start, model versions by name and version.
+    All,
+    /// Runs by their start, of a stretch of time in microseconds.
     Time(i64, i64),
     /// Those with a metric in a range.
     Metric { number: MetricNo, by: OrderedBy, range: Range },
@@ -25,16 +27,21 @@ pub(crate) enum Source {
     Number { name: String, range: Range },
     /// Those of these runs.
     Runs(Vec<RunNo>),
+    /// The versions of these models.
+    Names(Vec<String>),
+    /// Those that were in one of these stages, now or at some time before.
+    Stages(Vec<Stage>),
+    /// These model versions.
+    Models(Vec<NodeId>),
 }
-
-/// All rows.
-pub(crate) const ALL: Source = Source::Time(i64::MIN, i64::MAX);
 
 /// An order in which rows are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     /// By start, then key.
     Time { falling: bool },
+    /// By name, of one name the greatest version first.
+    Names,
     /// By a metric, then key; rows without it come last.
     Metric { number: MetricNo, by: OrderedBy, falling: bool },
     /// By something that no index has.
@@ -145,9 +152,7 @@ fn term_of(field: &Field, test: &Test) -> Option<Term<'static>> {
                 Fixed::Name => Some(Term::Name(word())),
                 Fixed::Host => Some(Term::Host(word())),
                 Fixed::Branch => Some(Term::Branch(word())),
-                Fixed::Kind => {
-                    crate::model::RunKind::ALL.into_iter().find(|kind| kind.as_str() == text).map(Term::Kind)
-                }
+                Fixed::Kind => RunKind::ALL.into_iter().find(|kind| kind.as_str() == text).map(Term::Kind),
                 // A run without end may be running or interrupted: its process tells, no fact does.
                 Fixed::Status => [RunStatus::Succeeded, RunStatus::Failed]
                     .into_iter()
@@ -224,14 +229,15 @@ fn overlap((a, b): Range, (c, d): Range) -> Range {
 /// Says whether a source gives its rows in an order.
 pub(crate) fn gives(source: &Source, order: Order, is_by_start: &dyn Fn(&Term<'_>) -> bool) -> bool {
     match (source, order) {
-        (Source::Time(..), Order::Time { .. }) => true,
+        (Source::All, Order::Time { .. } | Order::Names) | (Source::Time(..), Order::Time { .. }) => true,
+        (Source::Names(names), Order::Names) => names.len() < 2,
         (Source::Metric { number, by, .. }, Order::Metric { number: wanted, by: wanted_by, .. }) => {
             *number == wanted && *by == wanted_by
         }
         (Source::Terms(terms), Order::Time { falling: true }) => {
             matches!(terms.as_slice(), [term] if is_by_start(term))
         }
-        (Source::Runs(runs), _) => runs.len() < 2,
+        (Source::Runs(runs), Order::Time { .. }) => runs.len() < 2,
         _ => false,
     }
 }
@@ -272,12 +278,14 @@ pub(crate) fn choose(
         None => sources.iter().position(|(source, _)| is_ordered(source)).map(|at| (at, None)),
     };
     if let Some((at, rows)) = chosen {
-        let (source, text) = sources.into_iter().nth(at).unwrap_or((ALL, String::new()));
+        let (source, text) = sources.into_iter().nth(at).unwrap_or((Source::All, String::new()));
         let ordered = is_ordered(&source);
         return Ok(Choice { source, ordered, text, rows });
     }
     match order {
-        Order::Time { .. } => Ok(Choice { source: ALL, ordered: true, text: "all".to_owned(), rows: None }),
+        Order::Time { .. } | Order::Names => {
+            Ok(Choice { source: Source::All, ordered: true, text: "all".to_owned(), rows: None })
+        }
         Order::Metric { number, by, .. } => Ok(Choice {
             source: Source::Metric { number, by, range: (Bound::Unbounded, Bound::Unbounded) },
             ordered: true,
@@ -286,7 +294,7 @@ pub(crate) fn choose(
         }),
         Order::Other => {
             let first = sources.into_iter().next();
-            let (source, text) = first.unwrap_or_else(|| (ALL, "all".to_owned()));
+            let (source, text) = first.unwrap_or_else(|| (Source::All, "all".to_owned()));
             Ok(Choice { source, ordered: false, text, rows: None })
         }
     }

@@ -49,6 +49,11 @@ impl Reach {
         Ok(Reach { relation, files, reached, asked: HashMap::new(), bound: BOUND_FIRST, spent: 0 })
     }
 
+    /// Returns what is asked about the files.
+    pub(crate) fn relation(&self) -> FileRelation {
+        self.relation
+    }
+
     /// Returns true where no recorded file is named.
     pub(crate) fn names_nothing(&self) -> bool {
         self.files.is_empty()

@@ -22,8 +22,8 @@ pub fn search_runs(snapshot: &Snapshot, search: &Search, outside: &Outside<'_>) 
     search.run(&Runs { snapshot }, outside)
 }
 
-struct Runs<'a> {
-    snapshot: &'a Snapshot,
+pub(crate) struct Runs<'a> {
+    pub snapshot: &'a Snapshot,
 }
 
 impl Table for Runs<'_> {
@@ -42,6 +42,10 @@ impl Table for Runs<'_> {
         run_view(self.snapshot, id)
     }
 
+    fn is_listed(&self, _: &RunView) -> Result<bool> {
+        Ok(true)
+    }
+
     fn key(&self, item: &RunView) -> NodeId {
         item.run.id
     }
@@ -55,6 +59,7 @@ impl Table for Runs<'_> {
                 given.map(|(_, value)| Value::Text(value.clone()))
             }
             Field::Fixed(fixed) => fixed_value(item, *fixed, outside),
+            Field::Tag(_) => None,
         })
     }
 
@@ -97,6 +102,9 @@ impl Table for Runs<'_> {
         visit: &mut dyn FnMut(RunNo) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         match source {
+            Source::All => self.snapshot.runs_between((i64::MIN, i64::MAX), falling, visit),
+            // Those are of model versions alone.
+            Source::Names(_) | Source::Stages(_) | Source::Models(_) => Ok(()),
             Source::Time(first, last) => self.snapshot.runs_between((*first, *last), falling, visit),
             Source::Metric { number, by, range } => {
                 self.snapshot.metric_owners(*number, *by, *range, falling, |_, owner| {
@@ -163,5 +171,13 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
         Fixed::Commit => run.code.commit.as_deref().and_then(text),
         Fixed::Branch => run.code.branch.as_deref().and_then(text),
         Fixed::Dirty => run.code.commit.is_some().then_some(Value::Boolean(run.code.dirty)),
+        Fixed::Version
+        | Fixed::Stage
+        | Fixed::Created
+        | Fixed::Updated
+        | Fixed::Description
+        | Fixed::ModelType
+        | Fixed::BaseModel
+        | Fixed::By => None,
     }
 }

@@ -29,6 +29,8 @@ pub struct SearchRequest {
     pub columns: Vec<String>,
     /// How many rows are wanted at most.
     pub limit: usize,
+    /// Whether also model versions are wanted that were withdrawn, or whose name another has.
+    pub all: bool,
 }
 
 /// What no fact says and an answer may depend on.
@@ -95,6 +97,9 @@ pub struct Explanation {
 /// A search that was checked.
 #[derive(Debug)]
 pub struct Search {
+    subject: Subject,
+    /// Whether rows are listed that usually are not.
+    all: bool,
     text: String,
     checked: Option<Checked>,
     sort: Vec<(Field, bool)>,
@@ -102,6 +107,8 @@ pub struct Search {
     limit: usize,
 }
 
+/// How model versions are sorted unless somebody says otherwise.
+const MODELS_ORDER: [(Fixed, bool); 2] = [(Fixed::Name, false), (Fixed::Version, true)];
 /// So many rows more are looked at to tell whether there are more answers than were wanted.
 const MORE_MAX: u64 = 1_000;
 /// As many fields may be named for sorting, and as columns.
@@ -140,6 +147,9 @@ impl Search {
             };
             sort.push((field(word)?, falling));
         }
+        if sort.is_empty() && subject == Subject::Models {
+            sort = MODELS_ORDER.map(|(fixed, falling)| (Field::Fixed(fixed), falling)).to_vec();
+        }
         let mut columns = Vec::new();
         for word in &request.columns {
             columns.push(Column { title: word.clone(), field: field(word)? });
@@ -147,7 +157,7 @@ impl Search {
         if request.columns.is_empty() {
             columns = named(checked.as_ref().map(|checked| &checked.expr), &sort);
         }
-        Ok(Search { text, checked, sort, columns, limit: request.limit })
+        Ok(Search { subject, text, checked, sort, columns, limit: request.limit, all: request.all })
     }
 
     /// Returns the commits that the expression asks about, by the number of their question.
@@ -169,7 +179,15 @@ impl Search {
     fn order(&self) -> Order {
         match self.sort.as_slice() {
             [] => Order::Time { falling: true },
-            [(Field::Fixed(Fixed::Started), falling)] => Order::Time { falling: *falling },
+            [(Field::Fixed(Fixed::Started), falling)] if self.subject == Subject::Runs => {
+                Order::Time { falling: *falling }
+            }
+            [(Field::Fixed(a), a_falling), (Field::Fixed(b), b_falling)]
+                if self.subject == Subject::Models
+                    && [(*a, *a_falling), (*b, *b_falling)] == MODELS_ORDER =>
+            {
+                Order::Names
+            }
             [(Field::Metric { number, aggregate, .. }, falling)] => match plan::ordered_by(*aggregate) {
                 Some(by) => Order::Metric { number: *number, by, falling: *falling },
                 None => Order::Other,
@@ -291,6 +309,8 @@ pub(crate) trait Table {
     fn count(&self) -> Result<u64>;
     /// Reads a row; `None` where it is none after all.
     fn read(&self, id: Self::Id) -> Result<Option<Self::Item>>;
+    /// Says whether a row that answers is listed.
+    fn is_listed(&self, item: &Self::Item) -> Result<bool>;
     fn key(&self, item: &Self::Item) -> NodeId;
     fn value(&self, item: &Self::Item, field: &Field, outside: &Outside<'_>) -> Result<Option<Value>>;
     /// Decides a question on files for a row.
@@ -335,7 +355,7 @@ impl<T: Table> Asking<'_, T> {
         }
         let falling = match order {
             Order::Time { falling } | Order::Metric { falling, .. } => falling,
-            Order::Other => false,
+            Order::Other | Order::Names => false,
         };
         let mut more = self.stream(&choice.source, falling)?;
         // Rows without the metric they are sorted by come last, and stand in another index.
@@ -401,7 +421,7 @@ impl<T: Table> Asking<'_, T> {
     fn add_rest(&mut self) -> Result<Option<bool>> {
         let front = std::mem::take(&mut self.found);
         let wanted = self.search.limit - front.len();
-        let more = self.gather(&plan::ALL)?;
+        let more = self.gather(&Source::All)?;
         let rest = std::mem::replace(&mut self.found, front);
         let more = more || rest.len() > wanted;
         self.found.extend(rest.into_iter().take(wanted));
@@ -413,10 +433,10 @@ impl<T: Table> Asking<'_, T> {
         if !self.seen.insert(id) {
             return Ok(None);
         }
-        self.looked_at += 1;
         let Some(item) = self.table.read(id)? else {
             return Ok(None);
         };
+        self.looked_at += 1;
         if let Some(expr) = self.search.expr() {
             let mut row = AskedRow { asking: self, item: &item };
             match decide(expr, &mut row)? {
@@ -427,6 +447,9 @@ impl<T: Table> Asking<'_, T> {
                     return Ok(None);
                 }
             }
+        }
+        if !self.search.all && !self.table.is_listed(&item)? {
+            return Ok(None);
         }
         let mut values = Vec::with_capacity(self.search.sort.len());
         for (field, _) in &self.search.sort {

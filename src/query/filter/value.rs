@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use globset::{Candidate, GlobBuilder, GlobMatcher};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, version_key};
 
 /// A value of a field.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Value {
     Moment(Timestamp),
     /// A length of time, in microseconds.
     Length(i64),
+    /// A semantic version.
+    Version(String),
 }
 
 impl Value {
@@ -44,6 +46,7 @@ impl Value {
             (Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
             (Value::Moment(a), Value::Moment(b)) => a.cmp(b),
             (Value::Length(a), Value::Length(b)) => a.cmp(b),
+            (Value::Version(a), Value::Version(b)) => version_key(a).cmp(&version_key(b)),
             // One field has values of one sort.
             _ => Ordering::Equal,
         }
@@ -104,6 +107,8 @@ pub(crate) enum Test {
     /// The first and the last microsecond of a stretch.
     Moment(Relation, (Timestamp, Timestamp)),
     Length(Relation, i64),
+    /// By precedence, of one precedence by build.
+    Version(Relation, String),
     /// The front of a commit.
     Front(String),
     /// The tail of a key.
@@ -136,11 +141,14 @@ impl Test {
                 Relation::GreaterOrEqual => at >= first,
             },
             (Test::Length(relation, wanted), Value::Length(length)) => relation.holds(length.cmp(wanted)),
+            (Test::Version(relation, wanted), Value::Version(version)) => {
+                relation.holds(version_key(version).cmp(&version_key(wanted)))
+            }
             (Test::Front(front), Value::Text(text)) => {
                 text.get(..front.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(front))
             }
             (Test::Tail(tail), Value::Text(text)) => text.ends_with(tail.as_str()),
-            (Test::Like(pattern), Value::Text(text)) => {
+            (Test::Like(pattern), Value::Text(text) | Value::Version(text)) => {
                 pattern.is_match_candidate(&Candidate::from_bytes(text))
             }
             _ => return None,

@@ -76,7 +76,7 @@ pub fn learned_from(snapshot: &Snapshot, starts: &[ArtifactNo], trace: &Trace) -
 }
 
 /// Returns true where a run is recorded to have written one of the files of a model version.
-fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<bool> {
+pub(crate) fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<bool> {
     Ok(!writes_by(snapshot, model, run)?.is_empty())
 }
 

@@ -26,6 +26,7 @@ use crate::query::history::last_values;
 use crate::store::{ChangeOrder, Order, Snapshot};
 
 pub use history::{HistoryAct, HistoryEntry, history};
+pub(crate) use learned::is_written_by;
 pub use learned::{Learned, LearnedHow, learned_from, run_inputs};
 pub use selector::{ModelSelector, VersionSelector, find_model, latest};
 

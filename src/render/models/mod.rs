@@ -1,6 +1,7 @@
 //! Versions of models: lists, cards, histories, and what a change came to, as text for people.
 
 mod compare;
+mod found;
 mod json;
 
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use crate::render::status::aligned;
 use crate::render::units::{bytes, counted, one_line, thousands};
 
 pub use compare::{compare, compare_json};
+pub use found::{found, found_json};
 pub(crate) use json::card_value;
 pub use json::{
     card_json, changed_json, check_json, history_json, list_json, overview_json, registered_json, view_json,

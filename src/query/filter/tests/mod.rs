@@ -2,3 +2,4 @@
 
 mod errors;
 mod random;
+mod random_models;

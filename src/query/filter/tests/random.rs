@@ -104,7 +104,7 @@ fn atom() -> impl Strategy<Value = String> {
     ]
 }
 
-fn expression() -> impl Strategy<Value = String> {
+pub(super) fn expression() -> impl Strategy<Value = String> {
     atom().prop_recursive(4, 24, 4, |inner| {
         let parts = || prop::collection::vec(inner.clone(), 1..4);
         prop_oneof![
@@ -200,6 +200,7 @@ impl Row for Plain<'_> {
                 given.map(|(_, value)| Value::Text(value.clone()))
             }
             Field::Fixed(fixed) => fixed_value(&self.view, *fixed, self.outside),
+            Field::Tag(_) => None,
         })
     }
 
@@ -263,7 +264,15 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
             found.push((values, id));
         }
     }
+    if request.sort.is_empty() {
+        return sorted(found, &[true]);
+    }
     let falling: Vec<bool> = request.sort.iter().map(|word| word.starts_with('-')).collect();
+    sorted(found, &falling)
+}
+
+/// Sorts rows by their values, the missing last, then by key in the direction of the first.
+pub(super) fn sorted(mut found: Vec<(Vec<Option<Value>>, NodeId)>, falling: &[bool]) -> Vec<NodeId> {
     found.sort_by(|(a, a_id), (b, b_id)| {
         for (at, falling) in falling.iter().enumerate() {
             let order = match (&a[at], &b[at]) {
@@ -287,11 +296,7 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
                 return order;
             }
         }
-        match falling.first() {
-            None => b[0].as_ref().unwrap().order(a[0].as_ref().unwrap()).then(b_id.cmp(a_id)),
-            Some(true) => b_id.cmp(a_id),
-            Some(false) => a_id.cmp(b_id),
-        }
+        if falling[0] { b_id.cmp(a_id) } else { a_id.cmp(b_id) }
     });
     found.into_iter().map(|(_, id)| id).collect()
 }
@@ -309,7 +314,7 @@ proptest! {
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
         let outside = Outside { is_alive: &|_| alive, contains: &contains };
-        let request = SearchRequest { filter: Some(filter), sort, columns: Vec::new(), limit };
+        let request = SearchRequest { filter: Some(filter), sort, columns: Vec::new(), limit, all: false };
         let mut answers = HashSet::new();
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);

@@ -1,0 +1,361 @@
+//! Model versions as a table that can be searched, each with the run that trained it.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::model::{ModelVersion, NodeId, Stage};
+use crate::query::ancestry::{Reached, are_made_from};
+use crate::query::filter::check::{Comparison, FileRelation};
+use crate::query::filter::fields::{Field, Fixed};
+use crate::query::filter::plan::{Source, source_of};
+use crate::query::filter::reach::Reach;
+use crate::query::filter::runs::{Runs, fixed_value as run_value};
+use crate::query::filter::search::{Found, FoundRow, Outside, Search, Table, metric_value};
+use crate::query::filter::truth::Truth;
+use crate::query::filter::value::{Relation, Test, Value};
+use crate::query::history::{RunView, run_view};
+use crate::query::registry::{ModelView, is_written_by, model_view};
+use crate::store::{ArtifactNo, Order, OrderedBy, RunNo, Snapshot, StepNo, Term};
+
+/// Searches model versions; those that were withdrawn, and those whose name and version another has, are not among them.
+///
+/// # Errors
+/// A request error where a question on files cannot be asked; a store error where a record is damaged.
+pub fn search_models(
+    snapshot: &Snapshot,
+    search: &Search,
+    outside: &Outside<'_>,
+) -> Result<Found<ModelView>> {
+    let models = Models::new(snapshot);
+    let found = search.run(&models, outside)?;
+    let mut rows = Vec::with_capacity(found.rows.len());
+    for row in found.rows {
+        if let Some(item) = models.view(&row.item)?.cloned() {
+            rows.push(FoundRow { item, values: row.values });
+        }
+    }
+    Ok(Found { rows, more: found.more, columns: found.columns, explanation: found.explanation })
+}
+
+pub(crate) struct Models<'a> {
+    pub snapshot: &'a Snapshot,
+    runs: Runs<'a>,
+}
+
+/// A model version; what has become of it and its run are read when they are asked for.
+pub(crate) struct ModelRow {
+    pub model: ModelVersion,
+    view: OnceCell<Option<ModelView>>,
+    run: OnceCell<Option<RunView>>,
+}
+
+impl<'a> Models<'a> {
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        Models { snapshot, runs: Runs { snapshot } }
+    }
+
+    fn view<'r>(&self, row: &'r ModelRow) -> Result<Option<&'r ModelView>> {
+        if row.view.get().is_none() {
+            let _ = row.view.set(model_view(self.snapshot, row.model.id)?);
+        }
+        Ok(row.view.get().and_then(Option::as_ref))
+    }
+
+    fn run<'r>(&self, row: &'r ModelRow) -> Result<Option<&'r RunView>> {
+        if row.run.get().is_none() {
+            let number = row.model.run.map_or(Ok(None), |run| self.snapshot.run_no(run))?;
+            let _ = row.run.set(number.map_or(Ok(None), |number| run_view(self.snapshot, number))?);
+        }
+        Ok(row.run.get().and_then(Option::as_ref))
+    }
+
+    fn fixed(&self, row: &ModelRow, fixed: Fixed, outside: &Outside<'_>) -> Result<Option<Value>> {
+        let model = &row.model;
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        let of_run = |fixed| {
+            Ok::<_, crate::error::Error>(self.run(row)?.and_then(|run| run_value(run, fixed, outside)))
+        };
+        Ok(match fixed {
+            Fixed::Name => text(&model.name),
+            Fixed::Version => Some(Value::Version(model.version.clone())),
+            Fixed::Stage => self.view(row)?.and_then(|view| text(view.stage.as_str())),
+            Fixed::Created => Some(Value::Moment(model.created_at)),
+            Fixed::Updated => self.view(row)?.map(|view| Value::Moment(view.updated_at)),
+            Fixed::Description => self.view(row)?.and_then(|view| text(&view.description)),
+            Fixed::ModelType => model.model_type.as_deref().and_then(text),
+            Fixed::BaseModel => model.base_model.as_deref().and_then(text),
+            Fixed::By => text(&model.by),
+            Fixed::Run => model.run.map(|run| Value::Text(run.hex())),
+            // The entry says it where no run is named, or none that is recorded here.
+            Fixed::Commit => match of_run(fixed)? {
+                None => model.git_sha.as_deref().and_then(text),
+                commit => commit,
+            },
+            Fixed::Branch => match of_run(fixed)? {
+                None => model.branch.as_deref().and_then(text),
+                branch => branch,
+            },
+            Fixed::Dirty => match of_run(fixed)? {
+                None => model.git_sha.as_ref().map(|_| Value::Boolean(model.git_dirty)),
+                dirty => dirty,
+            },
+            fixed => of_run(fixed)?,
+        })
+    }
+
+    /// Returns the recorded files that a version holds or is said to have learned from.
+    fn files_of(&self, model: &ModelVersion) -> Result<Vec<ArtifactNo>> {
+        let artifacts = model.artifacts.iter().map(|held| &held.artifact).chain(&model.inputs);
+        let mut numbers = Vec::new();
+        for artifact in artifacts {
+            if let Some(path) = self.snapshot.path_no(&artifact.path)? {
+                numbers.extend(self.snapshot.artifact_no(path, &artifact.digest)?);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Returns the run of a version where none of its files is known to be that run's: all that the run read counts then.
+    fn loose_run(&self, model: &ModelVersion) -> Result<Option<RunNo>> {
+        let number = model.run.map_or(Ok(None), |run| self.snapshot.run_no(run))?;
+        let Some(run) = number else { return Ok(None) };
+        let is_loose = self.snapshot.run(run)?.is_some() && !is_written_by(self.snapshot, model, run)?;
+        Ok(is_loose.then_some(run))
+    }
+
+    fn learned(&self, model: &ModelVersion, reached: &Reached) -> Result<bool> {
+        if self.files_of(model)?.iter().any(|file| reached.files.contains(file)) {
+            return Ok(true);
+        }
+        Ok(self.loose_run(model)?.is_some_and(|run| reached.runs.contains(&run)))
+    }
+
+    fn ask(
+        &self,
+        model: &ModelVersion,
+        files: &HashSet<ArtifactNo>,
+        steps_max: usize,
+    ) -> Result<(Option<bool>, usize)> {
+        let own = self.files_of(model)?;
+        if own.iter().any(|file| files.contains(file)) {
+            return Ok((Some(true), 1));
+        }
+        let mut steps: Vec<(StepNo, i64)> = Vec::new();
+        for file in own {
+            self.snapshot.writes_from(file, i64::MIN, |at, step| {
+                steps.push((step, at));
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        if let Some(run) = self.loose_run(model)? {
+            steps.extend(self.snapshot.steps_of(run)?.into_iter().map(|step| (step, i64::MAX)));
+        }
+        are_made_from(self.snapshot, steps, files, steps_max)
+    }
+
+    /// Returns the versions that learned from what was reached.
+    fn all_learned(&self, reached: &Reached) -> Result<Vec<NodeId>> {
+        let mut files: Vec<ArtifactNo> = reached.files.iter().copied().collect();
+        files.sort_unstable();
+        let mut models: Vec<NodeId> = Vec::new();
+        models.extend(self.snapshot.models_with_any(&files)?.into_iter().map(|(_, id)| id));
+        models.extend(self.snapshot.models_with_any_input(&files)?.into_iter().map(|(_, id)| id));
+        models.extend(self.of_runs(reached.runs.iter().copied())?);
+        models.sort_unstable();
+        models.dedup();
+        Ok(models)
+    }
+
+    fn of_runs(&self, runs: impl IntoIterator<Item = RunNo>) -> Result<Vec<NodeId>> {
+        let mut models = Vec::new();
+        for run in runs {
+            if let Some(run) = self.snapshot.run(run)? {
+                models.extend(self.snapshot.models_of_run(run.id)?);
+            }
+        }
+        Ok(models)
+    }
+}
+
+impl Table for Models<'_> {
+    type Id = NodeId;
+    type Item = ModelRow;
+
+    fn snapshot(&self) -> &Snapshot {
+        self.snapshot
+    }
+
+    fn count(&self) -> Result<u64> {
+        self.snapshot.model_count()
+    }
+
+    fn read(&self, id: NodeId) -> Result<Option<ModelRow>> {
+        let model = self.snapshot.model(id)?;
+        Ok(model.map(|model| ModelRow { model, view: OnceCell::new(), run: OnceCell::new() }))
+    }
+
+    fn is_listed(&self, item: &ModelRow) -> Result<bool> {
+        Ok(self.view(item)?.is_some_and(ModelView::is_current))
+    }
+
+    fn key(&self, item: &ModelRow) -> NodeId {
+        item.model.id
+    }
+
+    fn value(&self, item: &ModelRow, field: &Field, outside: &Outside<'_>) -> Result<Option<Value>> {
+        match field {
+            Field::Metric { .. } => metric_value(self.snapshot, item.model.id, field),
+            Field::Parameter(_) => match self.run(item)? {
+                Some(run) => self.runs.value(run, field, outside),
+                None => Ok(None),
+            },
+            Field::Tag(name) => {
+                let tags = self.view(item)?.map(|view| view.tags.as_slice()).unwrap_or_default();
+                let tag = tags.iter().find(|(known, _)| known == name);
+                Ok(tag.map(|(_, value)| Value::Text(value.clone())))
+            }
+            Field::Fixed(fixed) => self.fixed(item, *fixed, outside),
+        }
+    }
+
+    fn files(&self, item: &ModelRow, reach: &mut Reach) -> Result<Truth> {
+        let model = &item.model;
+        if reach.relation() != FileRelation::TrainedOn {
+            let run = self.run(item)?.map(|run| run.number);
+            return run.map_or(Ok(None), |run| reach.holds(self.snapshot, run, model.id).map(Some));
+        }
+        let is_reached = |reached: &Reached| self.learned(model, reached);
+        let ask = |files: &HashSet<ArtifactNo>, steps_max: usize| self.ask(model, files, steps_max);
+        reach.decide(self.snapshot, model.id, &is_reached, &ask).map(Some)
+    }
+
+    fn files_source(&self, reach: &mut Reach, steps_max: usize) -> Result<Option<Source>> {
+        let relation = reach.relation();
+        let Some(reached) = reach.reached(self.snapshot, steps_max)? else {
+            return Ok(None);
+        };
+        Ok(Some(Source::Models(match relation {
+            FileRelation::TrainedOn => self.all_learned(reached)?,
+            FileRelation::Used | FileRelation::Generated => self.of_runs(reached.runs.iter().copied())?,
+        })))
+    }
+
+    fn source(&self, comparison: &Comparison) -> Result<Option<Source>> {
+        if comparison.negated {
+            return Ok(None);
+        }
+        let words = || {
+            comparison.tests.iter().map(|test| match test {
+                Test::Text(Relation::Equal, text) => Some(text.clone()),
+                _ => None,
+            })
+        };
+        Ok(match &comparison.field {
+            Field::Fixed(Fixed::Name) => words().collect::<Option<_>>().map(Source::Names),
+            Field::Fixed(Fixed::Stage) => {
+                let stage = |word: Option<String>| {
+                    Stage::ALL.into_iter().find(|stage| Some(stage.as_str()) == word.as_deref())
+                };
+                words().map(stage).collect::<Option<_>>().map(Source::Stages)
+            }
+            // Values that the entry may have where the run has none are not found by the run.
+            Field::Fixed(Fixed::Run | Fixed::Commit | Fixed::Branch | Fixed::Started) | Field::Tag(_) => None,
+            Field::Fixed(_) | Field::Parameter(_) => self.runs.source(comparison)?,
+            Field::Metric { .. } => source_of(comparison),
+        })
+    }
+
+    fn is_by_start(&self, _: &Term<'_>) -> bool {
+        false
+    }
+
+    fn scan(
+        &self,
+        source: &Source,
+        falling: bool,
+        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        match source {
+            Source::All => {
+                let mut stopped = false;
+                self.snapshot.model_names(|name| {
+                    stopped |= self.of_name(name, visit)?.is_break();
+                    Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })
+            }
+            Source::Names(names) => {
+                for name in names {
+                    if self.of_name(name, visit)?.is_break() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Source::Stages(stages) => self.snapshot.models_ever_in(stages, visit),
+            Source::Models(models) => {
+                for id in models {
+                    if visit(*id)?.is_break() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            // The owners of a metric are runs as well, which are no rows here.
+            Source::Metric { number, by, range } => {
+                self.snapshot.metric_owners(*number, *by, *range, falling, |_, owner| visit(owner))
+            }
+            Source::Time(..) | Source::Terms(_) | Source::Number { .. } | Source::Runs(_) => {
+                self.runs.scan(source, falling, &mut |run| {
+                    for id in self.of_runs([run])? {
+                        if visit(id)?.is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })
+            }
+        }
+    }
+}
+
+impl Models<'_> {
+    /// Visits the versions of a model, the greatest first.
+    fn of_name(
+        &self,
+        name: &str,
+        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<()>>,
+    ) -> Result<ControlFlow<()>> {
+        let mut flow = ControlFlow::Continue(());
+        self.snapshot.model_versions(name, Order::Falling, |model| {
+            flow = visit(model.id)?;
+            Ok(flow)
+        })?;
+        Ok(flow)
+    }
+}
+
+/// Returns the names of the metrics that model versions have, in order, at most `limit`; and whether there are more.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn metric_names(snapshot: &Snapshot, limit: usize) -> Result<(Vec<String>, bool)> {
+    let mut names = Vec::new();
+    for name in snapshot.metric_names(usize::MAX)? {
+        let Some(metric) = snapshot.metric_no(&name)? else { continue };
+        let mut is_of_models = false;
+        let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+        snapshot.metric_owners(metric, OrderedBy::Last, all, true, |_, owner| {
+            is_of_models = snapshot.model(owner)?.is_some();
+            Ok(if is_of_models { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        if is_of_models {
+            if names.len() == limit {
+                return Ok((names, true));
+            }
+            names.push(name);
+        }
+    }
+    Ok((names, false))
+}

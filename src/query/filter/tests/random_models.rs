@@ -1,0 +1,222 @@
+//! The same for model versions: every answer equals that of a search that looks at every version, and that takes who learned
+//! from a file from the walk down from it.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::random::{expression as of_runs, sorted};
+use crate::error::Result;
+use crate::model::{Digest, Fact, Metric, MetricValue, NodeId, Timestamp};
+use crate::query::downstream;
+use crate::query::filter::check::{Checked, FileRelation, check};
+use crate::query::filter::fields::{Aggregate, Field, Names, Subject};
+use crate::query::filter::models::{ModelRow, Models};
+use crate::query::filter::search::Table;
+use crate::query::filter::syntax::{parse, parse_operand};
+use crate::query::filter::truth::{Row, Truth, decide};
+use crate::query::filter::value::pattern;
+use crate::query::filter::{Outside, Search, SearchRequest, Value, search_models};
+use crate::query::registry::{learned_from, model_view};
+use crate::store::Snapshot;
+use crate::store::tests::world::{artifacts, facts, metrics, model, model_change, run, store_of, tries};
+
+const NOW: Timestamp = Timestamp::from_micros(6);
+
+fn expression() -> impl Strategy<Value = String> {
+    let own = select(vec![
+        "version >= 1.1.0-rc.1",
+        "version = 1.0.0",
+        "version in (1.0.0, \"1.1.0\")",
+        "stage = production",
+        "status = archived",
+        "stage in (staging, development)",
+        "stage != production",
+        "created >= 1970-01-01",
+        "tag.team = \"x\"",
+        "has(tag.team)",
+        "by = somebody",
+        "trained_on(\"data/*\")",
+        "trained_on(\"out/c\") and stage != archived",
+        "trained_on(\"data/a\") or stage = production",
+        "trained_on(\"**\")",
+    ]);
+    // What is asked of runs can be asked of model versions, but for what a run has become.
+    let run = of_runs().prop_filter("no status", |text| !text.contains("status")).boxed();
+    let own = own.prop_map(str::to_owned).boxed();
+    prop_oneof![
+        2 => own.clone(),
+        2 => run.clone(),
+        2 => (own.clone(), run.clone()).prop_map(|(a, b)| format!("{a} and ({b})")),
+        1 => (own, run).prop_map(|(a, b)| format!("not ({a}) or {b}")),
+    ]
+}
+
+fn sort() -> impl Strategy<Value = Vec<String>> {
+    let fields = vec![
+        "f1", "-f1", "-loss", "min(f1)", "version", "-version", "name", "stage", "-created", "run",
+        "param.lr",
+    ];
+    prop::collection::vec(select(fields).prop_map(str::to_owned), 0..3)
+}
+
+fn world() -> impl Strategy<Value = Vec<Fact>> {
+    let models = (prop::collection::vec(model(), 1..6), prop::collection::vec(model_change(), 0..4));
+    let more = (prop::collection::vec(run(), 1..5), prop::collection::vec(metrics(), 1..3));
+    (facts(), models, more).prop_map(|(mut facts, (models, changes), (mut runs, metrics))| {
+        if let Some(Fact::RunStarted(run)) = runs.first_mut() {
+            run.parameters =
+                ["lr", "seed", "odd name"].map(|name| (name.to_owned(), "0.1".to_owned())).to_vec();
+            run.id = NodeId::from_u128((9 << 96) | 0x9_0009);
+        }
+        facts.extend(runs.into_iter().chain(metrics).chain(models).chain(changes));
+        let point = |name: &str| Metric {
+            owner: NodeId::from_u128(77),
+            name: name.to_owned(),
+            step: 0,
+            at: NOW,
+            value: MetricValue::new(0.5).unwrap(),
+        };
+        facts.push(Fact::Metrics(vec![point("f1"), point("loss")]));
+        facts
+    })
+}
+
+/// A model version, looked at the long way.
+struct Plain<'a> {
+    models: &'a Models<'a>,
+    row: ModelRow,
+    checked: &'a Checked,
+    outside: &'a Outside<'a>,
+}
+
+fn fits(word: &str, path: &[u8], digest: &Digest) -> bool {
+    match word.parse::<Digest>() {
+        Ok(wanted) => wanted == *digest,
+        Err(_) if word.contains(['*', '[']) => {
+            pattern(word, true).unwrap().is_match(std::str::from_utf8(path).unwrap())
+        }
+        Err(_) => path == word.as_bytes(),
+    }
+}
+
+impl Row for Plain<'_> {
+    fn value(&mut self, field: &Field) -> Result<Option<Value>> {
+        let Field::Metric { name, aggregate, .. } = field else {
+            return self.models.value(&self.row, field, self.outside);
+        };
+        let mut points = self.models.snapshot.metrics(self.row.model.id)?;
+        points.retain(|point| point.name == *name);
+        points.sort_by_key(|point| (point.step, point.at, point.value));
+        let value = match aggregate {
+            Aggregate::Count => return Ok(Some(Value::Number(points.len() as f64))),
+            Aggregate::Last => points.last().map(|point| point.value),
+            Aggregate::First => points.first().map(|point| point.value),
+            Aggregate::Min => points.iter().map(|point| point.value).min(),
+            Aggregate::Max => points.iter().map(|point| point.value).max(),
+        };
+        Ok(value.map(|value| Value::Number(value.get())))
+    }
+
+    fn files(&mut self, question: usize) -> Result<Truth> {
+        let snapshot = self.models.snapshot;
+        let question = &self.checked.files[question];
+        let model = &self.row.model;
+        if question.relation == FileRelation::TrainedOn {
+            for artifact in artifacts() {
+                let Some(path) = snapshot.path_no(&artifact.path)? else { continue };
+                let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else { continue };
+                if fits(&question.word, artifact.path.as_bytes(), &artifact.digest) {
+                    let trace = downstream(snapshot, number, u32::MAX)?;
+                    let learned = learned_from(snapshot, &[number], &trace)?;
+                    if learned.iter().any(|learned| learned.model == model.id) {
+                        return Ok(Some(true));
+                    }
+                }
+            }
+            return Ok(Some(false));
+        }
+        let Some(run) = model.run.map_or(Ok(None), |run| snapshot.run_no(run))? else {
+            return Ok(None);
+        };
+        if snapshot.run(run)?.is_none() {
+            return Ok(None);
+        }
+        for step in snapshot.steps_of(run)? {
+            let step = snapshot.step(step)?.unwrap();
+            let used = step.used.into_iter().map(|edge| edge.artifact);
+            let generated = step.generated.into_iter().map(|edge| edge.artifact);
+            let files: Vec<_> =
+                if question.relation == FileRelation::Used { used.collect() } else { generated.collect() };
+            if files.iter().any(|file| fits(&question.word, file.path.as_bytes(), &file.digest)) {
+                return Ok(Some(true));
+            }
+        }
+        Ok(Some(false))
+    }
+
+    fn contains(&mut self, question: usize) -> Result<Truth> {
+        match self.value(&Field::Fixed(crate::query::filter::Fixed::Commit))? {
+            Some(Value::Text(commit)) => (self.outside.contains)(question, &commit),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) -> Vec<NodeId> {
+    let text = request.filter.as_deref().unwrap();
+    let names = Names { snapshot, subject: Subject::Models, text };
+    let checked = check(&names, &parse(text).unwrap(), NOW).unwrap();
+    let models = Models::new(snapshot);
+    let order = if request.sort.is_empty() {
+        vec!["name".to_owned(), "-version".to_owned()]
+    } else {
+        request.sort.clone()
+    };
+    let mut found = Vec::new();
+    for model in snapshot.models().unwrap() {
+        let id = model.id;
+        if !model_view(snapshot, id).unwrap().unwrap().is_current() {
+            continue;
+        }
+        let mut row =
+            Plain { models: &models, row: models.read(id).unwrap().unwrap(), checked: &checked, outside };
+        if decide(&checked.expr, &mut row).unwrap() != Some(true) {
+            continue;
+        }
+        let values = order.iter().map(|word| {
+            let word = word.trim_start_matches('-');
+            let names = Names { snapshot, subject: Subject::Models, text: word };
+            row.value(&names.field(&parse_operand(word).unwrap()).unwrap()).unwrap()
+        });
+        found.push((values.collect(), id));
+    }
+    let falling: Vec<bool> = order.iter().map(|word| word.starts_with('-')).collect();
+    sorted(found, &falling)
+}
+
+proptest! {
+    #![proptest_config(tries(150))]
+
+    #[test]
+    fn every_search_of_models_answers_as_one_that_looks_at_every_version(
+        (facts, shuffled) in world().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+        filter in expression(),
+        sort in sort(),
+        limit in select(vec![1, 2, usize::MAX]),
+    ) {
+        let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
+        let outside = Outside { is_alive: &|_| true, contains: &contains };
+        let request = SearchRequest { filter: Some(filter), sort, limit, ..SearchRequest::default() };
+        for facts in [facts, shuffled] {
+            let (_place, snapshot) = store_of(&facts);
+            let expected = plainly(&snapshot, &request, &outside);
+            let search = Search::prepare(&snapshot, Subject::Models, &request, NOW).unwrap();
+            let found = search_models(&snapshot, &search, &outside).unwrap();
+            let ids: Vec<NodeId> = found.rows.iter().map(|row| row.item.model.id).collect();
+            prop_assert_eq!(&ids[..], &expected[..expected.len().min(limit)], "{:?}", found.explanation);
+            if let Some(more) = found.more {
+                prop_assert_eq!(more, expected.len() > limit);
+            }
+        }
+    }
+}
