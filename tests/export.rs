@@ -4,7 +4,6 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use common::{Place, python_with, validated};
 use serde_json::Value;

@@ -93,6 +93,31 @@ fn a_command_prints_and_returns_what_it_would_without_us() {
 }
 
 #[test]
+fn a_log_outside_the_workspace_is_not_kept_by_every_run_that_appends_to_it() {
+    let (scratch, outside) = (Scratch::new(&[]), tempfile::tempdir().unwrap());
+    let log = outside.path().join("log.txt");
+    let kept = || {
+        let folders = std::fs::read_dir(scratch.path().join(".lineage/objects"));
+        let folders =
+            folders.map_or(Vec::new(), |folders| folders.map(|folder| folder.unwrap().path()).collect());
+        folders.iter().map(|folder| std::fs::read_dir(folder).unwrap().count()).sum::<usize>()
+    };
+    let run = |text: &str| {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let script = format!("echo {text}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lineage"));
+        command.args(["run", "-q", "--", "sh", "-c", &script]).current_dir(scratch.path()).env_clear();
+        let path = std::env::var("PATH").unwrap();
+        let status = command.env("PATH", path).env("HOME", scratch.path()).stdout(log).status().unwrap();
+        assert!(status.success());
+        kept()
+    };
+    let first = run("one");
+    assert_eq!(run("two"), first, "the log was kept as a content");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "one\ntwo\n");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_fatal_signal_is_passed_on() {
     use std::os::unix::process::ExitStatusExt as _;

@@ -332,7 +332,9 @@ fn observe_command(
     let home = home(&request.environment);
     let now = || clock.now().micros();
     let is_work = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
-    let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false);
+    // What our own streams lead to is none of the command's doing: it is not recorded, so it is neither read nor kept.
+    let streams = streams_outside(root);
+    let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
     let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
     options.environment = environment;
