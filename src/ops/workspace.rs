@@ -372,7 +372,8 @@ impl Workspace {
                     let mut holder = String::new();
                     let _ = file.read_to_string(&mut holder);
                     let holder: String = holder.chars().filter(|c| !c.is_control()).take(200).collect();
-                    return Ok(Err(if holder.is_empty() { "another `lineage`".to_owned() } else { holder }));
+                    let holder = holder.trim_end();
+                    return Ok(Err(if holder.is_empty() { "another `lineage`" } else { holder }.to_owned()));
                 }
                 Err(TryLockError::WouldBlock) => {
                     std::thread::sleep(pause);
@@ -380,9 +381,10 @@ impl Workspace {
                 }
             }
         }
-        // Who holds it is for messages only; failing to write it down harms nothing.
-        let holder = format!("`lineage` (process {})", std::process::id());
-        let _ = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(holder.as_bytes()));
+        // Who holds it is for messages only; failing to write it down harms nothing. Written over what is there, all of one
+        // length: some file systems force a file that was cut to nothing to the disk, for which the next holder would wait.
+        let holder = format!("{:<48}", format!("`lineage` (process {})", std::process::id()));
+        let _ = file.rewind().and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Ok(Lock { _file: file }))
     }
 
