@@ -559,7 +559,8 @@ fn a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room() {
         assert_eq!(lines.next(), Some("4"), "with {free} KB: {printed}");
     }
     assert_eq!(lines.next(), Some("6"), "{printed}");
-    assert_eq!(lines.next(), Some("5"), "{printed}");
+    // Four outputs, and what tells of the run: metrics, configuration, report.
+    assert_eq!(lines.next(), Some("7"), "{printed}");
 }
 
 /// Writes a submission of `size_bytes` with a small main document and many embedded ones.

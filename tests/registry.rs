@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 const TRAINER: &str = r#"#!/bin/sh
 # train BYTES SCORE OUT
 mkdir -p "$(dirname "$3")"
-cat data/processed/*/*_segmented_risks.json | head -c "$1" > "$3"
+cat data/processed/*/*_segmented_risks.json > "$3.all"
+head -c "$1" "$3.all" > "$3"
+rm "$3.all"
 echo "{\"accuracy\": $2, \"f1_score\": $2, \"loss\": 1.5}" > metrics.json
 "#;
 

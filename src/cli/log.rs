@@ -13,9 +13,9 @@ use crate::render;
 ///
 /// An expression compares fields with values:
 ///
-///     lineage log --where 'f1_score >= 0.8 and git.dirty = false' --sort -f1_score
-///     lineage log --where 'status = failed and started > now - 7d'
-///     lineage log --where 'trained_on("data/raw/*.htm") and not code.contains(ea45dd2)'
+///   lineage log --where 'f1_score >= 0.8 and git.dirty = false' --sort -f1_score
+///   lineage log --where 'status = failed and started > now - 7d'
+///   lineage log --where 'trained_on("data/raw/*.htm") and not code.contains(ea45dd2)'
 #[derive(Args)]
 #[command(after_help = OF_RUNS, verbatim_doc_comment)]
 pub(crate) struct Log {
@@ -59,7 +59,9 @@ impl Log {
         for row in &found.rows {
             let tail = query::unique_tail(&view.snapshot, row.item.run.id)?;
             let alive = workspace.is_alive(row.item.live_segment());
-            heads.push(RunHead { view: row.item.clone(), tail, alive });
+            let mut run = row.item.clone();
+            run.run.run_id = query::shown_label(&view.snapshot, run.number, &run.run.run_id)?;
+            heads.push(RunHead { view: run, tail, alive });
         }
         if self.json {
             let mut document = render::log::runs_json(&heads, &found);

@@ -83,7 +83,8 @@ pub(super) fn compare(
 
 /// Returns true for files of a pipeline that name their run and its time, and so can never be the same.
 fn tells_of_its_run(name: &[u8], role: Role) -> bool {
-    role == Role::Metrics || [&b"metrics.json"[..], b"config.json", b"report.json"].contains(&name)
+    let of_run = [&b"metrics.json"[..], b"run_config.yaml", b"RUN_REPORT.md"];
+    role == Role::Metrics || of_run.contains(&name)
 }
 
 fn last_versions(

@@ -32,6 +32,8 @@ pub(crate) struct Reached {
     pub runs: HashSet<RunNo>,
     /// The files, and what was made from them.
     pub files: HashSet<ArtifactNo>,
+    /// What was made from them.
+    pub made: HashSet<ArtifactNo>,
     /// Through how many steps that was found.
     pub steps: usize,
 }
@@ -61,9 +63,10 @@ pub(crate) fn reached_from<'f>(
         }
         let next = reads.iter().map(|read| (read.step, read.at)).collect();
         let writes = walk.meet(next, 0)?;
-        reached.files.extend(writes.iter().map(|write| write.artifact));
+        reached.made.extend(writes.iter().map(|write| write.artifact));
         reads = walk.readers(writes)?;
     }
+    reached.files.extend(&reached.made);
     reached.runs = walk.met.values().map(|met| met.edges.run).collect();
     reached.steps = walk.met.len();
     Ok(Some(reached))

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{ModelVersion, NodeId, Stage};
+use crate::model::{Artifact, ModelVersion, NodeId, Stage};
 use crate::query::ancestry::{Reached, are_made_from};
 use crate::query::filter::check::{Comparison, FileRelation};
 use crate::query::filter::fields::{Field, Fixed};
@@ -105,9 +105,13 @@ impl<'a> Models<'a> {
         })
     }
 
-    /// Returns the recorded files that a version holds or is said to have learned from.
-    fn files_of(&self, model: &ModelVersion) -> Result<Vec<ArtifactNo>> {
-        let artifacts = model.artifacts.iter().map(|held| &held.artifact).chain(&model.inputs);
+    /// Returns the recorded files that a version holds.
+    fn held_by(&self, model: &ModelVersion) -> Result<Vec<ArtifactNo>> {
+        self.recorded(model.artifacts.iter().map(|held| &held.artifact))
+    }
+
+    /// Returns those of `artifacts` that are recorded.
+    fn recorded<'f>(&self, artifacts: impl Iterator<Item = &'f Artifact>) -> Result<Vec<ArtifactNo>> {
         let mut numbers = Vec::new();
         for artifact in artifacts {
             if let Some(path) = self.snapshot.path_no(&artifact.path)? {
@@ -126,7 +130,10 @@ impl<'a> Models<'a> {
     }
 
     fn learned(&self, model: &ModelVersion, reached: &Reached) -> Result<bool> {
-        if self.files_of(model)?.iter().any(|file| reached.files.contains(file)) {
+        // What a version is said to have learned from may be one of the files themselves; what it holds was made from them.
+        if self.held_by(model)?.iter().any(|file| reached.made.contains(file))
+            || self.recorded(model.inputs.iter())?.iter().any(|file| reached.files.contains(file))
+        {
             return Ok(true);
         }
         Ok(self.loose_run(model)?.is_some_and(|run| reached.runs.contains(&run)))
@@ -138,12 +145,12 @@ impl<'a> Models<'a> {
         files: &HashSet<ArtifactNo>,
         steps_max: usize,
     ) -> Result<(Option<bool>, usize)> {
-        let own = self.files_of(model)?;
-        if own.iter().any(|file| files.contains(file)) {
+        let inputs = self.recorded(model.inputs.iter())?;
+        if inputs.iter().any(|file| files.contains(file)) {
             return Ok((Some(true), 1));
         }
         let mut steps: Vec<(StepNo, i64)> = Vec::new();
-        for file in own {
+        for file in self.held_by(model)?.into_iter().chain(inputs) {
             self.snapshot.writes_from(file, i64::MIN, |at, step| {
                 steps.push((step, at));
                 Ok(ControlFlow::Continue(()))
@@ -157,10 +164,14 @@ impl<'a> Models<'a> {
 
     /// Returns the versions that learned from what was reached.
     fn all_learned(&self, reached: &Reached) -> Result<Vec<NodeId>> {
-        let mut files: Vec<ArtifactNo> = reached.files.iter().copied().collect();
-        files.sort_unstable();
+        let sorted = |files: &HashSet<ArtifactNo>| {
+            let mut files: Vec<ArtifactNo> = files.iter().copied().collect();
+            files.sort_unstable();
+            files
+        };
+        let (files, made) = (sorted(&reached.files), sorted(&reached.made));
         let mut models: Vec<NodeId> = Vec::new();
-        models.extend(self.snapshot.models_with_any(&files)?.into_iter().map(|(_, id)| id));
+        models.extend(self.snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| id));
         models.extend(self.snapshot.models_with_any_input(&files)?.into_iter().map(|(_, id)| id));
         models.extend(self.of_runs(reached.runs.iter().copied())?);
         models.sort_unstable();

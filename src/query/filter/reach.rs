@@ -90,7 +90,7 @@ impl Reach {
         steps.sort_unstable();
         steps.dedup();
         let runs = snapshot.edges_of(&steps)?.into_iter().flatten().map(|edges| edges.run).collect();
-        Ok(Some(Reached { runs, files: self.files.clone(), steps: steps.len() }))
+        Ok(Some(Reached { runs, files: self.files.clone(), made: HashSet::new(), steps: steps.len() }))
     }
 
     /// Decides for the row with a key: by `is_reached` from all that the files lead to, or by `ask` from the row to the files,
