@@ -80,6 +80,22 @@ impl Scratch {
 }
 
 #[test]
+fn a_chain_leads_on_through_files_that_were_removed_again() {
+    let scratch = Scratch::new(&[("in.txt", "hello world")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let script = "cat in.txt > between; head -c 5 between > out.txt; rm between";
+    assert!(scratch.lineage(&["run", "--", "sh", "-c", script]).status.success());
+    assert_eq!(scratch.json(&["show", "out.txt", "--json"])["totals"]["steps"], 1);
+    assert_eq!(scratch.inputs("out.txt"), ["in.txt observed"]);
+    // A file that no byte went through joins nobody.
+    let script = ": > lock; cat lock in.txt > a.txt; cat lock a.txt > b.txt; rm lock";
+    assert!(scratch.lineage(&["run", "--", "sh", "-c", script]).status.success());
+    assert_eq!(scratch.json(&["show", "b.txt", "--json"])["totals"]["steps"], 2);
+}
+
+#[test]
 fn a_command_prints_and_returns_what_it_would_without_us() {
     let scratch = Scratch::new(&[]);
     let output = scratch.shell("printf out; printf err >&2; exit 7");

@@ -1,7 +1,7 @@
 //! From what was observed to steps with edges.
 //!
 //! Each group of processes is a step: a process that ran a program of its own, joined with those it exchanged bytes with
-//! through pipes. A process may also know what the processes above it had read before they started it, through its arguments
+//! through pipes, or through files that were removed again. A process may also know what the processes above it had read before they started it, through its arguments
 //! and environment; those edges are recorded as inferred.
 
 use std::cell::OnceCell;
@@ -71,9 +71,11 @@ pub struct Outcome {
 /// Makes steps of an observation.
 pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let files = Files::of(observation, around);
+    let joined = joined_by_temporaries(observation);
     let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {
-        let group = groups.entry(process.group).or_default();
+        let group = joined.get(&process.group).copied().unwrap_or(process.group);
+        let group = groups.entry(group).or_default();
         group.processes.push(index);
         for access in &process.accesses {
             group.add(access, &files);
@@ -102,6 +104,44 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
     let Files { environment, metrics, left_out, .. } = files;
     Outcome { steps: made, environment, metrics, left_out }
+}
+
+/// Joins groups that exchanged bytes through a file that was made and removed again: such a file is a pipe with a name, and no
+/// node that an answer could lead through. Returns the group that each joined one belongs to.
+fn joined_by_temporaries(observation: &Observation) -> BTreeMap<usize, usize> {
+    let carries = |file: &File, version: usize| {
+        let version = file.versions.get(version);
+        file.class == Class::Temporary
+            && version.is_some_and(|v| v.content.as_ref().is_none_or(|content| content.size_bytes > 0))
+    };
+    let mut writers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();
+    let mut readers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();
+    for process in &observation.processes {
+        for access in process.accesses.iter().filter(|a| carries(&observation.files[a.file], a.version)) {
+            let version = (access.file, access.version);
+            if access.written_us.is_some() {
+                writers.entry(version).or_default().insert(process.group);
+            }
+            if access.read_us.is_some() {
+                readers.entry(version).or_default().insert(process.group);
+            }
+        }
+    }
+    let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
+    let root = |joined: &BTreeMap<usize, usize>, mut group: usize| {
+        while let Some(above) = joined.get(&group).filter(|above| **above != group) {
+            group = *above;
+        }
+        group
+    };
+    for (version, wrote) in &writers {
+        let Some(read) = readers.get(version) else { continue };
+        let mut roots = wrote.union(read).map(|group| root(&joined, *group)).collect::<BTreeSet<_>>();
+        let Some(first) = roots.pop_first() else { continue };
+        joined.extend(roots.into_iter().map(|other| (other, first)));
+    }
+    let groups: Vec<usize> = joined.keys().copied().collect();
+    groups.into_iter().map(|group| (group, root(&joined, group))).collect()
 }
 
 /// A version of a file, and when.
