@@ -128,7 +128,11 @@ fn finds(program: &str, arguments: &[&str]) -> bool {
 fn python() -> String {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
     let own = own.exists().then(|| own.display().to_string());
-    std::env::var("LINEAGE_TEST_PYTHON").ok().or(own).unwrap_or_else(|| "python3".to_owned())
+    let python = std::env::var("LINEAGE_TEST_PYTHON").ok().or(own).unwrap_or_else(|| "python3".to_owned());
+    // What stands in PATH may be a script that looks for the program; the program is what is measured.
+    let real = Command::new(&python).args(["-c", "import sys; print(sys.executable)"]).output();
+    let real = real.ok().filter(|output| output.status.success());
+    real.map_or(python, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn workloads(place: &Path, memory: &Path, size: Size) -> Vec<Workload> {
@@ -201,6 +205,8 @@ fn time(workload: &Workload, front: &[OsString]) -> (Duration, Duration) {
     let words: Vec<&OsString> = front.iter().chain(&workload.arguments).collect();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).current_dir(&workload.folder).stdin(Stdio::null());
+    // Cargo's own, which makes the loader look for every library in folders that nobody else has.
+    command.env_remove("LD_LIBRARY_PATH");
     let (before, began) = (children_cpu(), Instant::now());
     let status = command.status().unwrap();
     let spent = (children_cpu() - before, began.elapsed());

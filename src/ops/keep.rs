@@ -8,6 +8,9 @@ use crate::model::{Artifact, ArtifactPath, Digest, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
 
+/// Fewer files than this are kept by one thread.
+const FEW: usize = 4;
+
 /// Keeps the outputs of `steps` that the policy of the workspace names, as they lie on disk; returns what went wrong, one line
 /// each. To be called before the steps are recorded.
 ///
@@ -23,8 +26,12 @@ pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String>
     }
     let wanted: Vec<&Artifact> =
         last.into_values().filter(|artifact| artifact.path.is_inside() && policy.keeps(artifact)).collect();
-    let failed: Vec<String> =
-        wanted.par_iter().filter_map(|artifact| keep(workspace, artifact).err()).collect();
+    let fault = |artifact: &&Artifact| keep(workspace, artifact).err();
+    let failed: Vec<String> = match wanted.len() {
+        // To start threads takes longer.
+        ..FEW => wanted.iter().filter_map(fault).collect(),
+        _ => wanted.par_iter().filter_map(fault).collect(),
+    };
     if let Some(first) = failed.first() {
         warnings.push(format!("{} outputs could not be kept: {first}", failed.len()));
     }

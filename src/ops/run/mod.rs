@@ -135,7 +135,7 @@ pub fn run_command(
     let _ = workspace.disk().create_folders(&workspace.folder().join("live"));
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let ended = AtomicBool::new(false);
-    let rules = IgnoreRules::of(request.root(workspace));
+    let ground = Ground::of(workspace, request);
     let observed = std::thread::scope(|scope| {
         // A short command needs no second thread: its metrics are taken when it has ended.
         let (waiting, following) = (Cell::new(Some(&mut live)), Cell::new(None));
@@ -146,7 +146,7 @@ pub fn run_command(
                     .set(std::thread::Builder::new().spawn_scoped(scope, move || live.follow(ended)).ok());
             }
         };
-        let observed = observe_command(workspace, clock, request, &run, &metrics_path, &rules, &follow);
+        let observed = observe_command(workspace, clock, request, &run, &metrics_path, &ground, &follow);
         ended.store(true, Ordering::Release);
         if let Some(live) = waiting.take() {
             live.follow(&ended);
@@ -169,7 +169,7 @@ pub fn run_command(
         }
     };
     remarks.extend(observation.gaps.iter().map(remark_of));
-    let counts = match record(workspace, &mut recording, request, &observation, &rules, &mut remarks) {
+    let counts = match record(workspace, &mut recording, request, &observation, &ground, &mut remarks) {
         Ok(counts) => counts,
         Err(error) => {
             remarks.push(Remark::new(RemarkKind::Fault, format!("not everything was recorded: {error}")));
@@ -311,13 +311,31 @@ fn home(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     home.canonicalize().ok()
 }
 
+/// Where a command runs: what decides which of its files are its own.
+struct Ground<'a> {
+    /// The folder that is the workspace's root to the command.
+    root: &'a Path,
+    home: Option<PathBuf>,
+    rules: IgnoreRules,
+    /// What our own streams lead to: none of the command's doing, so it is neither read, nor kept, nor recorded.
+    streams: BTreeSet<PathBuf>,
+}
+
+impl<'a> Ground<'a> {
+    fn of(workspace: &'a Workspace, request: &'a CommandRequest) -> Self {
+        let root = request.root(workspace);
+        let home = home(&request.environment);
+        Ground { root, home, rules: IgnoreRules::of(root), streams: streams_outside(root) }
+    }
+}
+
 fn observe_command(
     workspace: &Workspace,
     clock: &Clock,
     request: &CommandRequest,
     run: &Run,
     metrics_path: &Path,
-    rules: &IgnoreRules,
+    ground: &Ground<'_>,
     follow: &dyn Fn(),
 ) -> Result<Observation, Refusal> {
     let mut environment = request.environment.clone();
@@ -328,12 +346,9 @@ fn observe_command(
     ];
     environment.retain(|(key, _)| own.iter().all(|(name, _)| key != name));
     environment.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
-    let root = request.root(workspace);
-    let home = home(&request.environment);
+    let Ground { root, home, rules, streams } = ground;
     let now = || clock.now().micros();
     let is_work = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
-    // What our own streams lead to is none of the command's doing: it is not recorded, so it is neither read nor kept.
-    let streams = streams_outside(root);
     let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
     let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
@@ -348,7 +363,7 @@ fn observe_command(
     };
     options.known_digest = &known;
     options.learned_digest = &learned;
-    options.roots = vec![root.to_owned()];
+    options.roots = vec![root.to_path_buf()];
     options.linger = Duration::from_secs(1);
     options.forward_signals = true;
     options.after = Some((live::PAUSE, follow));
@@ -363,25 +378,24 @@ fn is_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
-/// Records what was observed; returns how many inputs, code files and outputs there were.
+/// Records what was observed; returns how many inputs, code files and outputs there were. It survives a crash once the
+/// recording is finished.
 fn record(
     workspace: &Workspace,
     recording: &mut Recording,
     request: &CommandRequest,
     observation: &Observation,
-    rules: &IgnoreRules,
+    ground: &Ground<'_>,
     remarks: &mut Vec<Remark>,
 ) -> Result<(usize, usize, usize)> {
-    let root = request.root(workspace);
+    let Ground { root, home, rules, streams } = ground;
     let head = LazyHead::of(root);
     let named_metrics = request.metrics.as_ref().map(|path| {
         let path = request.folder.join(path);
         path.canonicalize().unwrap_or(path)
     });
-    let home = home(&request.environment);
-    let streams = streams_outside(root);
     let around = steps::Surroundings {
-        streams: &streams,
+        streams,
         root,
         copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
         home: home.as_deref(),
@@ -425,7 +439,6 @@ fn record(
         recording.add(&Fact::StepDone(step.clone()))?;
     }
     record_metrics(root, recording, &metrics, remarks)?;
-    recording.commit()?;
     Ok((files[0].len(), files[1].len(), files[2].len()))
 }
 
