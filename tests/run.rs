@@ -649,3 +649,60 @@ fn an_interrupt_typed_once_arrives_once() {
     assert_eq!(typed(&format!("{is_terminal}; echo ready; read x")), "0 1 0 2");
     assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "ended by signal 2");
 }
+
+/// Starts a shell with job control on a terminal of its own, and plays: each line of its argument
+/// (`waits for => types`) waits until something is printed, and types something then. Prints everything that was printed.
+const PLAY: &str = r#"
+import os, pty, select, signal, sys
+child, terminal = pty.fork()
+if child == 0:
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
+    os.environ.update(PS1="prompt> ", TERM="dumb")
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+printed, seen = b"", 0
+for line in sys.argv[1].splitlines():
+    waited, _, typed = line.encode().decode("unicode_escape").partition(" => ")
+    while True:
+        at = printed.find(waited.encode(), seen)
+        if at >= 0:
+            seen = at + len(waited)
+            break
+        if not select.select([terminal], [], [], 20)[0]:
+            sys.exit(f"waited in vain for {waited!r} after {printed.decode()!r}")
+        printed += os.read(terminal, 4096)
+    os.write(terminal, typed.encode())
+while True:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    printed += part
+os.waitpid(child, 0)
+print(printed.decode())
+"#;
+
+#[test]
+fn a_command_is_stopped_by_the_terminal_and_goes_on() {
+    let Some(python) = common::python_with(&["pty"]) else { return };
+    let scratch = Scratch::new(&[]);
+    let own = env!("CARGO_BIN_EXE_lineage");
+    let script = format!(
+        r#"prompt> => {own} run -q -- sh -c 'echo re""ady; read x; echo "got $x"; cat in > out; exit 3'\n
+ready => \x1a
+Stopped
+prompt> => fg\n
+sh -c => hello\n
+got hello => echo code-$?\n
+code-3 => exit\n"#
+    );
+    std::fs::write(scratch.path().join("in"), "x").unwrap();
+    let output =
+        Command::new(&python).args(["-c", PLAY, &script]).current_dir(scratch.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = scratch.json(&["show", "@", "--json"]);
+    assert_eq!(run["run"]["reason"], "exit code 3");
+    assert_eq!(scratch.inputs("out"), ["in observed"]);
+}

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::body::Who;
 use super::calls::{Abi, Call, Intent};
@@ -69,12 +69,12 @@ impl Net<'_> {
             Call::RenameAt2 => self.rename(act, (Some(0), 1), (Some(2), 3), arguments[4]),
             Call::Link => self.link(act, (None, 0), (None, 1), 0),
             Call::LinkAt => self.link(act, (Some(0), 1), (Some(2), 3), arguments[4]),
-            Call::Symlink => act.place(None, 1).map(|place| self.make(act, &place)),
-            Call::SymlinkAt => act.place(Some(1), 2).map(|place| self.make(act, &place)),
+            Call::Symlink => self.place(act, None, 1).map(|place| self.make(act, &place)),
+            Call::SymlinkAt => self.place(act, Some(1), 2).map(|place| self.make(act, &place)),
             Call::Mknod => self.make_node(act, None, 0, 1),
             Call::MknodAt => self.make_node(act, Some(0), 1, 2),
-            Call::Unlink => act.place(None, 0).map(|place| self.unlink(act, &place)),
-            Call::UnlinkAt => act.place(Some(0), 1).map(|place| self.unlink(act, &place)),
+            Call::Unlink => self.place(act, None, 0).map(|place| self.unlink(act, &place)),
+            Call::UnlinkAt => self.place(act, Some(0), 1).map(|place| self.unlink(act, &place)),
             Call::Exec => self.execute(act, None, 0, 1),
             Call::ExecAt => self.execute(act, Some(0), 1, 2),
             Call::OpenByHandle => self.open_by_handle(act),
@@ -141,7 +141,7 @@ impl Net<'_> {
     }
 
     fn creat(&mut self, act: Act<'_>) -> std::io::Result<()> {
-        let place = act.place(None, 0)?;
+        let place = self.place(act, None, 0)?;
         let intent =
             Intent { writes: true, creates: true, truncates: true, follows: true, ..Intent::default() };
         self.open(act, &place, intent);
@@ -155,20 +155,20 @@ impl Net<'_> {
         path: usize,
         flags: usize,
     ) -> std::io::Result<()> {
-        let place = act.place(folder, path)?;
+        let place = self.place(act, folder, path)?;
         self.open(act, &place, Intent::of(act.abi, act.arguments[flags] as u32));
         Ok(())
     }
 
     fn open_by_structure(&mut self, act: Act<'_>) -> std::io::Result<()> {
-        let place = act.place(Some(0), 1)?;
+        let place = self.place(act, Some(0), 1)?;
         let flags = u64::from_le_bytes(act.thread.read_bytes(act.arguments[2])?);
         self.open(act, &place, Intent::of(act.abi, flags as u32));
         Ok(())
     }
 
     fn open(&mut self, act: Act<'_>, place: &Place, intent: Intent) {
-        if intent.path_only || intent.directory || intent.unnamed || self.is_served(act, place) {
+        if intent.path_only || intent.directory || intent.unnamed {
             return;
         }
         let system = place.absolute().filter(|path| is_system_path(path) && !act.thread.is_foreign());
@@ -257,14 +257,24 @@ impl Net<'_> {
         }
     }
 
-    /// Tells whether to look at a place could mean to wait for a process that is stopped itself.
-    fn is_served(&mut self, act: Act<'_>, place: &Place) -> bool {
+    /// Reads a path as [`Act::place`] does, and refuses one that must not be looked at.
+    pub(super) fn place(
+        &mut self,
+        act: Act<'_>,
+        folder: Option<usize>,
+        path: usize,
+    ) -> std::io::Result<Place> {
+        let place = act.place(folder, path)?;
+        if self.is_served(act, &place) { Err(ErrorKind::WouldBlock.into()) } else { Ok(place) }
+    }
+
+    /// Tells whether to look at a place could mean to wait for a process that is stopped itself, and says so in the record.
+    pub(super) fn is_served(&mut self, act: Act<'_>, place: &Place) -> bool {
         if self.served.is_empty() {
             return false;
         }
-        let path = match place.absolute() {
-            Some(path) => PathBuf::from(std::ffi::OsStr::from_bytes(path)),
-            None => act.thread.working_folder().unwrap_or_default(),
+        let Ok(path) = act.thread.named(place) else {
+            return false;
         };
         let Some(mount) = self.served.iter().find(|mount| path.starts_with(mount)) else {
             return false;
@@ -278,7 +288,7 @@ impl Net<'_> {
     }
 
     fn truncate(&mut self, act: Act<'_>) -> std::io::Result<()> {
-        let place = act.place(None, 0)?;
+        let place = self.place(act, None, 0)?;
         let intent =
             Intent { writes: true, truncates: act.arguments[1] == 0, follows: true, ..Intent::default() };
         self.open(act, &place, intent);

@@ -27,7 +27,7 @@ impl Net<'_> {
     ) -> std::io::Result<()> {
         let kind = act.arguments[mode] as u32 & libc::S_IFMT;
         if kind == 0 || kind == libc::S_IFREG {
-            let place = act.place(folder, path)?;
+            let place = self.place(act, folder, path)?;
             self.make(act, &place);
         }
         Ok(())
@@ -78,7 +78,7 @@ impl Net<'_> {
         to: (Option<usize>, usize),
         flags: u64,
     ) -> std::io::Result<()> {
-        let (from, to) = (act.place(from.0, from.1)?, act.place(to.0, to.1)?);
+        let (from, to) = (self.place(act, from.0, from.1)?, self.place(act, to.0, to.1)?);
         let Ok(source) = act.thread.find_name(&from, &mut self.folders, act.us) else {
             return Ok(());
         };
@@ -160,7 +160,7 @@ impl Net<'_> {
         to: (Option<usize>, usize),
         flags: u64,
     ) -> std::io::Result<()> {
-        let (from, to) = (act.place(from.0, from.1)?, act.place(to.0, to.1)?);
+        let (from, to) = (self.place(act, from.0, from.1)?, self.place(act, to.0, to.1)?);
         if from.is_empty() && flags & EMPTY_PATH == 0 {
             return Ok(());
         }

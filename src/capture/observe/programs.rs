@@ -67,8 +67,14 @@ impl Net<'_> {
         let follows = folder.is_none() || act.arguments[4] & 0x100 == 0;
         let is_system = |path: &&[u8]| is_system_path(path) && !act.thread.is_foreign();
         let system = place.absolute().filter(is_system).map(<[u8]>::to_vec);
-        let image = match system.as_ref().and_then(|path| self.images.get(path)) {
-            Some(image) => image.clone(),
+        let known = system.as_ref().and_then(|path| self.images.get(path)).cloned();
+        let image = match known {
+            Some(image) => image,
+            None if self.is_served(act, &place) => Image {
+                exe: act.thread.named(&place)?,
+                files: vec![],
+                expected: Expected::NoLongerRuns(act.thread.program().ok()),
+            },
             None => {
                 let Some(image) = self.find_image(act, &place, follows) else {
                     return Ok(());

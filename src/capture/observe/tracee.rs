@@ -1,10 +1,10 @@
 //! One stopped thread: its memory, and what its paths mean where it stands.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::folders::Folders;
@@ -166,6 +166,29 @@ impl Thread {
     /// Returns the working folder as this process sees it.
     pub(super) fn working_folder(&self) -> Result<PathBuf> {
         sys::read_link(self.folder.as_fd(), c"cwd").map(|path| PathBuf::from(OsString::from_vec(path)))
+    }
+
+    /// Returns a place as an absolute path, without a look at what stands there: symbolic links in it are not followed.
+    pub(super) fn named(&self, place: &Place) -> Result<PathBuf> {
+        let link = |name: &CStr| {
+            sys::read_link(self.folder.as_fd(), name).map(|path| PathBuf::from(OsString::from_vec(path)))
+        };
+        let rest = Path::new(OsStr::from_bytes(&place.path));
+        let path = match place.base {
+            Base::Root => rest.to_path_buf(),
+            Base::WorkingFolder => self.working_folder()?.join(rest),
+            Base::Descriptor(descriptor) => link(&CString::new(format!("fd/{descriptor}"))?)?.join(rest),
+            Base::Process => link(&CString::new(place.path.clone())?)?,
+        };
+        let mut named = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::ParentDir => drop(named.pop()),
+                Component::CurDir => {}
+                part => named.push(part),
+            }
+        }
+        Ok(named)
     }
 
     /// Looks at an open file of the thread.

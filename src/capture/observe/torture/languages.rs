@@ -43,6 +43,28 @@ with open('a', 'r+b') as f:
 }
 
 #[test]
+fn arrays_mapped_into_memory_are_read_made_and_updated() {
+    let program = "import sys
+try: import numpy
+except ImportError: sys.exit(77)
+def array(name, mode): return numpy.memmap(name, dtype='uint8', mode=mode, shape=(3,))
+made, updated = array('c', 'w+'), array('b', 'r+')
+made[:] = array('a', 'r'); updated[0] += 1
+made.flush(); updated.flush()";
+    let python = std::env::var("LINEAGE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    if has(&python) {
+        let trial = try_with(&[("a", "old"), ("b", "xyz")], &[&python, "-c", program], &|_| {});
+        if trial.code() == Some(77) {
+            eprintln!("skipped: there is no numpy here");
+            return;
+        }
+        assert_eq!(trial.observation.exit, Exit::Code(0));
+        trial.expect("input a, updated b, output c");
+        assert_eq!(std::fs::read(trial.root().join("b")).unwrap(), b"yyz");
+    }
+}
+
+#[test]
 fn python_s_worker_processes_act_for_it_or_are_joined_to_it() {
     for method in ["fork", "spawn"] {
         let program = format!(

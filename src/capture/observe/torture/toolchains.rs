@@ -83,6 +83,98 @@ fn programs_of_32_bits_with_a_c_library_are_seen() {
 }
 
 #[test]
+fn programs_at_a_fixed_address_and_under_a_sanitizer_are_seen() {
+    let ways = [
+        &["-no-pie", "-fno-pie"][..],
+        &["-static-pie"],
+        &["-fsanitize=address"],
+        &["-fsanitize=undefined"],
+        &["-fsanitize=thread"],
+    ];
+    for flags in ways {
+        let command = [&["gcc", "-O1", "-o", "program", "program.c"][..], flags].concat();
+        if let Some(folder) = built("program.c", COPY, &command) {
+            run_built(&folder, "input a, output b");
+        }
+    }
+}
+
+#[test]
+fn a_program_inside_valgrind_is_seen() {
+    let command = ["gcc", "-g", "-o", "program", "program.c"];
+    if has("valgrind")
+        && let Some(folder) = built("program.c", COPY, &command)
+    {
+        let program = folder.path().join("program");
+        let words = ["valgrind", "-q", "--error-exitcode=9", program.to_str().unwrap(), "a", "b"];
+        let trial = try_with(A, &words, &|_| {});
+        assert_eq!(trial.observation.exit, Exit::Code(0));
+        trial.expect("input a, output b");
+    }
+}
+
+#[test]
+fn no_opening_of_many_threads_is_lost() {
+    const READ: &str = "#include <pthread.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+void *work(void *which) {
+    char name[32];
+    for (int i = 0; i < 4000; i++) {
+        snprintf(name, sizeof name, \"%ld-%d\", (long) which, i % 100);
+        int file = open(name, i < 100 ? O_WRONLY | O_CREAT : O_RDONLY, 0644);
+        if (file < 0 || (i < 100 && write(file, name, 4) != 4)) return name;
+        close(file);
+    }
+    return 0;
+}
+int main(void) {
+    pthread_t threads[32]; void *fault; int faults = 0;
+    for (long i = 0; i < 32; i++) pthread_create(threads + i, 0, work, (void *) i);
+    for (int i = 0; i < 32; i++) { pthread_join(threads[i], &fault); faults += fault != 0; }
+    return faults;
+}
+";
+    let command = ["gcc", "-O1", "-w", "-pthread", "-o", "program", "program.c"];
+    if let Some(folder) = built("program.c", READ, &command) {
+        let program = folder.path().join("program");
+        let trial = try_with(&[], &[program.to_str().unwrap()], &|_| {});
+        assert_eq!(trial.observation.exit, Exit::Code(0));
+        assert_eq!(trial.files().len(), 3200);
+        assert!(trial.observation.traps >= 128_000, "{}", trial.observation.traps);
+        trial.check_bytes();
+    }
+}
+
+/// Files below a folder that a process of the run serves are not looked at: that process may itself be stopped, and wait for us.
+#[test]
+fn a_file_system_that_the_command_serves_does_not_stop_it() {
+    if !has("bindfs") || !Path::new("/dev/fuse").exists() {
+        return;
+    }
+    let script = "bindfs -f -s s m & pid=$!; n=0
+        while ! [ -e m/a ]; do n=$((n+1)); [ $n -lt 100 ] || exit 77; sleep 0.05; done
+        for i in 1 2 3 4; do (n=0; while [ $n -lt 25 ]; do cp m/a m/$i-$n; mv m/$i-$n m/$i; n=$((n+1)); done) & jobs=\"$jobs $!\"; done
+        wait $jobs; cp /bin/true m/true; m/true; cat m/a > b; rm m/true; umount m; wait $pid";
+    let trial = try_with(&[("s/a", "old"), ("m/", "")], &["sh", "-c", script], &|_| {});
+    if trial.code() == Some(77) {
+        eprintln!("skipped: a folder cannot be served here");
+        return;
+    }
+    assert_eq!(trial.observation.exit, Exit::Code(0));
+    let gaps: Vec<&str> = trial.observation.gaps.iter().map(|gap| gap.text.as_str()).collect();
+    let mount = trial.root().join("m");
+    let expected =
+        format!("files below `{}`, which a process of the run serves, were not looked at", mount.display());
+    assert_eq!(gaps, [expected.as_str()]);
+    // What the server did for them is seen.
+    assert_eq!(word(trial.file("s/a").class), "input");
+    assert_eq!(word(trial.file("s/1").class), "output");
+    assert_eq!(word(trial.file("b").class), "output");
+}
+
+#[test]
 fn one_program_that_is_many_is_seen() {
     if has("busybox") {
         let script = "busybox cp a b; busybox sed -i s/old/new/ b; busybox tar cf c.tar b; busybox mv b d";
