@@ -23,21 +23,75 @@ enum Reference {
 /// Such a list is a group of candidates with nothing to read between them, most of which carry a page number or a link, or
 /// stand again further down as headings.
 pub fn mark(elements: &[Element], form: FormKind, links: &Links, candidates: &mut [Candidate]) {
+    // Lines that refer to pages and places first: what stands again in such a list further down stands not as a heading.
+    mark_groups(elements, form, candidates, |lines, _| is_referring(elements, links, lines));
     let last_heading: BTreeMap<Section, usize> = candidates
         .iter()
         .enumerate()
-        .filter(|(_, candidate)| candidate.weight >= 3.0)
+        .filter(|(_, candidate)| candidate.weight >= 3.0 && !candidate.is_contents)
         .map(|(index, candidate)| (candidate.section, index))
         .collect();
+    mark_groups(elements, form, candidates, |lines, end| {
+        let stands_again = |line: &&[Candidate]| {
+            line.iter().any(|candidate| last_heading.get(&candidate.section).is_some_and(|last| *last >= end))
+        };
+        let again = lines.iter().filter(|line| stands_again(line)).count();
+        lines.len() >= LINES_MIN && again * 3 >= lines.len() * 2
+    });
+    mark_mentioned(candidates);
+}
+
+/// Marks the groups of candidates with nothing to read between them for which `is_list` holds, given the candidates of each
+/// line and the index of the first candidate behind the group.
+fn mark_groups(
+    elements: &[Element],
+    form: FormKind,
+    candidates: &mut [Candidate],
+    is_list: impl Fn(&[&[Candidate]], usize) -> bool,
+) {
     let mut first = 0;
     while first < candidates.len() {
         let end = group_end(elements, form, candidates, first);
-        if is_list(elements, links, &candidates[first..end], end, &last_heading) {
-            for candidate in &mut candidates[first..end] {
-                candidate.is_contents = true;
-            }
+        let lines: Vec<&[Candidate]> =
+            candidates[first..end].chunk_by(|one, other| one.element == other.element).collect();
+        if is_list(&lines, end) {
+            candidates[first..end].iter_mut().for_each(|candidate| candidate.is_contents = true);
         }
         first = end;
+    }
+}
+
+/// Marks lists that name items to the reader of another item: labels one below the other with nothing between them, each of
+/// which stands elsewhere by itself with as much for it.
+fn mark_mentioned(candidates: &mut [Candidate]) {
+    let mut groups: Vec<(usize, usize, usize)> = Vec::new();
+    let mut first = 0;
+    for group in candidates.chunk_by(|one, other| other.element - one.element <= 1) {
+        let lines = group.chunk_by(|one, other| one.element == other.element).count();
+        groups.push((first, first + group.len(), lines));
+        first += group.len();
+    }
+    // "Item 6. [Reserved]" has no body: two headings may well touch.
+    let heaviest = |lines_max: usize| {
+        let mut heaviest: BTreeMap<Section, f32> = BTreeMap::new();
+        for (first, end, _) in groups.iter().filter(|(_, _, lines)| *lines <= lines_max) {
+            for candidate in candidates[*first..*end].iter().filter(|candidate| !candidate.is_contents) {
+                let weight = heaviest.entry(candidate.section).or_insert(candidate.weight);
+                *weight = weight.max(candidate.weight);
+            }
+        }
+        heaviest
+    };
+    let (alone, in_twos) = (heaviest(1), heaviest(2));
+    for (first, end, lines) in groups.iter().copied().filter(|(_, _, lines)| *lines >= 2) {
+        let elsewhere = if lines == 2 { &alone } else { &in_twos };
+        let stands_elsewhere = |candidate: &Candidate| {
+            candidate.is_contents
+                || elsewhere.get(&candidate.section).is_some_and(|weight| *weight >= candidate.weight)
+        };
+        if candidates[first..end].iter().all(stands_elsewhere) {
+            candidates[first..end].iter_mut().for_each(|candidate| candidate.is_contents = true);
+        }
     }
 }
 
@@ -59,37 +113,19 @@ fn group_end(elements: &[Element], form: FormKind, candidates: &[Candidate], fir
     end
 }
 
-fn is_list(
-    elements: &[Element],
-    links: &Links,
-    group: &[Candidate],
-    end: usize,
-    last_heading: &BTreeMap<Section, usize>,
-) -> bool {
-    let (mut lines, mut places, mut nothing, mut again) = (0, 0, 0, 0);
-    let mut at = 0;
-    while at < group.len() {
-        let element = group[at].element;
-        let same = group[at..].iter().take_while(|candidate| candidate.element == element);
-        lines += 1;
-        let mut count = 0;
-        let mut is_again = false;
-        for candidate in same {
-            count += 1;
-            is_again |= last_heading.get(&candidate.section).is_some_and(|last| *last >= end);
-        }
-        again += usize::from(is_again);
-        match reference(elements, element, links) {
+/// Tells whether most lines of a group carry a page number or a link.
+fn is_referring(elements: &[Element], links: &Links, lines: &[&[Candidate]]) -> bool {
+    let (mut places, mut nothing) = (0, 0);
+    for line in lines {
+        match reference(elements, line[0].element, links) {
             Reference::Place => places += 1,
             Reference::Nothing => nothing += 1,
             Reference::No => {}
         }
-        at += count;
     }
     // Items that say "None" in their headings stand together in the body, too: alone they are no list.
-    let referring = if places * 4 >= lines { places + nothing } else { places };
-    let is_long = lines >= LINES_MIN && (referring * 2 >= lines || again * 3 >= lines * 2);
-    is_long || (lines >= 2 && places == lines)
+    let referring = if places * 4 >= lines.len() { places + nothing } else { places };
+    (lines.len() >= LINES_MIN && referring * 2 >= lines.len()) || (lines.len() >= 2 && places == lines.len())
 }
 
 /// Fewer labels in a row than this are headings of short items.

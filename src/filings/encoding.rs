@@ -208,7 +208,7 @@ impl TextBuffer {
         let has_end = rest.get(body) == Some(&b';');
         let width = 1 + body + usize::from(has_end);
         match &rest[..body] {
-            b"nbsp" | b"#160" | b"#xa0" | b"#xA0" => {
+            b"nbsp" | b"NBSP" | b"#160" | b"#xa0" | b"#xA0" => {
                 self.push_space(at);
                 return width;
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::element::{Element, ElementKind, Run, Span, Style};
 use super::encoding::{Source, TextBuffer, line_end};
-use super::plain::{begins_with_label, is_table_text};
+use super::plain::{begins_with_label, is_table_text, leads_into_label};
 use super::style::{Change, StyleCache, font_change};
 use super::table::TableFrame;
 use super::tokenizer::{Tag, Token, Tokens, attributes};
@@ -108,6 +108,7 @@ struct Reader<'a> {
     lines_depth: usize,
 }
 
+const PARAGRAPH: [u8; NAME_LEN_MAX] = *b"p\0\0\0\0\0\0\0\0\0\0\0";
 const PRE: [u8; NAME_LEN_MAX] = *b"pre\0\0\0\0\0\0\0\0\0";
 
 /// Returns the lower-case name, cut to its first letters.
@@ -164,7 +165,8 @@ impl<'a> Reader<'a> {
         while at <= end {
             let stop = line_end(&self.source.bytes[..end], at);
             let is_line_start = self.buffer.text.is_empty() || self.buffer.text.ends_with('\n');
-            if is_line_start && begins_with_label(&self.source.bytes[at..stop]) {
+            let line = &self.source.bytes[at..stop];
+            if is_line_start && begins_with_label(line) && !self.is_within_sentence(line) {
                 self.flush();
             }
             self.text_part(at, stop);
@@ -177,6 +179,14 @@ impl<'a> Reader<'a> {
             }
             at = stop + 1;
         }
+    }
+
+    /// Tells whether a line that begins with the label of an item only goes on with the sentence of the lines before it.
+    fn is_within_sentence(&self, line: &[u8]) -> bool {
+        let mut lines = self.buffer.text.trim_end().split('\n');
+        let first = lines.next().unwrap_or("");
+        let last = lines.next_back().unwrap_or(first);
+        leads_into_label(first.as_bytes(), last.as_bytes(), line)
     }
 
     /// Adds text to the element under construction, with its style.
@@ -235,13 +245,18 @@ impl<'a> Reader<'a> {
     fn open_tag(&mut self, tag: Tag) {
         let bytes = self.source.bytes;
         let name = short_name(&bytes[tag.name..tag.name_end]);
-        if let Some((hidden, depth)) = &mut self.hidden {
-            if *hidden == name && !bytes[..tag.end].ends_with(b"/>") {
-                *depth += 1;
-            }
-            return;
-        }
         let (role, change) = role_of(letters(&name));
+        if let Some((hidden, depth)) = &mut self.hidden {
+            // A paragraph ends where a block begins, whether its end is written or not.
+            let is_block = matches!(role, Role::Block | Role::Paragraph | Role::Table | Role::Rule);
+            if !(*hidden == PARAGRAPH && is_block) {
+                if *hidden == name && !bytes[..tag.end].ends_with(b"/>") {
+                    *depth += 1;
+                }
+                return;
+            }
+            self.hidden = None;
+        }
         if role == Role::Neutral {
             return;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::element::{Element, ElementKind, Style};
 use super::section::{FormKind, Section};
-use super::words::{ItemLabel, has_at_most_words, is_capitals, item_label, part_label};
+use super::words::{ItemLabel, has_at_most_words, is_capitals, item_label, key, part_label};
 
 /// A place in the document that may be the heading of an item.
 #[derive(Debug, Clone)]
@@ -99,7 +99,10 @@ fn weigh(
         weight += 1.0;
     }
     let is_short = has_at_most_words(text, TITLE_WORDS_MAX);
-    match mention(text, label, title_end) {
+    let is_whole_title = title_end
+        .zip(section.title(form))
+        .is_some_and(|(end, title)| key(&text[label.end..end]) == key(title));
+    match mention(text, label, title_end, is_whole_title) {
         Mention::No => {}
         Mention::Perhaps if is_short => weight -= 2.0,
         Mention::Perhaps => return None,
@@ -169,7 +172,7 @@ enum Mention {
 }
 
 /// Tells headings from sentences that begin with the name of an item: `Item 1A, "Risk Factors," of this report describes`.
-fn mention(text: &str, label: ItemLabel, title_end: Option<usize>) -> Mention {
+fn mention(text: &str, label: ItemLabel, title_end: Option<usize>, is_whole_title: bool) -> Mention {
     let rest = &text[label.end..];
     if is_capitals(rest.get(..title_end.map_or(rest.len(), |end| end - label.end)).unwrap_or(rest)) {
         return Mention::No;
@@ -181,7 +184,33 @@ fn mention(text: &str, label: ItemLabel, title_end: Option<usize>) -> Mention {
     let next_word =
         after.strip_prefix(' ').and_then(|after| after.split(|c: char| !c.is_alphabetic()).next());
     let goes_on = next_word.is_some_and(|word| SENTENCE_WORDS.contains(&word));
-    if goes_on { Mention::Perhaps } else { Mention::No }
+    if goes_on || names_document(after) || (is_whole_title && is_sentence_rest(after)) {
+        Mention::Perhaps
+    } else {
+        Mention::No
+    }
+}
+
+/// Tells whether what follows a whole title is the rest of a sentence: ", and to those described elsewhere", "describes …".
+fn is_sentence_rest(after: &str) -> bool {
+    let rest = after.strip_prefix(',').unwrap_or(after);
+    let is_small = rest.strip_prefix(' ').is_some_and(|rest| rest.starts_with(char::is_lowercase));
+    is_small
+        && (rest.len() < after.len() || (after.ends_with('.') && !has_at_most_words(after, REST_WORDS_MAX)))
+}
+
+/// What filers add to a title ("and uncertainties") has no more words than this.
+const REST_WORDS_MAX: usize = 5;
+
+/// Tells whether a text goes on with "of this report", as a sentence does that sends the reader there.
+fn names_document(after: &str) -> bool {
+    let mut words = after.split_whitespace();
+    words.next() == Some("of")
+        && matches!(words.next(), Some("this" | "our" | "the"))
+        && words.next().is_some_and(|word| {
+            let word = word.trim_end_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+            matches!(word.as_str(), "report" | "annual" | "quarterly" | "form" | "filing" | "10-k" | "10-q")
+        })
 }
 
 /// Words that go on with a sentence after the title of an item, and do not stand in a title there.

@@ -286,9 +286,16 @@ fn label_lines(text: &str) -> Vec<usize> {
     }
     let mut offsets = Vec::new();
     let mut at = 0;
+    // First line of the part and line before this one.
+    let mut before: Option<(&str, &str)> = None;
     for line in text.split('\n') {
-        if plain::begins_with_label(line.as_bytes()) {
+        let is_named = before.is_some_and(|(first, last)| {
+            plain::leads_into_label(first.as_bytes(), last.as_bytes(), line.as_bytes())
+        });
+        before = Some((before.map_or(line, |(first, _)| first), line));
+        if plain::begins_with_label(line.as_bytes()) && !is_named {
             offsets.push(at);
+            before = Some((line, line));
         }
         at += line.len() + 1;
     }

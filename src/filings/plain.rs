@@ -3,7 +3,8 @@
 use super::element::{Element, ElementKind, Run, Span, Style};
 use super::encoding::{Source, TextBuffer, line_end};
 use super::html::Draft;
-use super::words::item_label;
+use super::section::{FormKind, Section};
+use super::words::{item_label, key};
 
 /// A line of the file without the white space around it.
 #[derive(Clone, Copy)]
@@ -115,6 +116,12 @@ impl Reader<'_> {
         let bytes = self.source.bytes;
         let text = &bytes[line.start..line.end];
         if begins_with_label(text) {
+            return !self.is_within_sentence(line);
+        }
+        if self.lines.len() == 1
+            && !continues_title(text)
+            && is_whole_heading(&bytes[last.start..last.end], text)
+        {
             return true;
         }
         let is_short = last.indent + (last.end - last.start) < 55;
@@ -122,6 +129,20 @@ impl Reader<'_> {
         line.indent >= last.indent + 3
             && line.indent <= 12
             && (ends_sentence || (is_short && self.lines.len() == 1))
+    }
+
+    /// Tells whether `line`, which begins with the label of an item, only goes on with the sentence of the lines before it.
+    fn is_within_sentence(&self, line: Line) -> bool {
+        let (Some(first), Some(last)) = (self.lines.first(), self.lines.last()) else {
+            return false;
+        };
+        let bytes = self.source.bytes;
+        line.indent <= last.indent
+            && leads_into_label(
+                &bytes[first.start..first.end],
+                &bytes[last.start..last.end],
+                &bytes[line.start..line.end],
+            )
     }
 
     /// Ends the paragraph or table; `underlined` says that a rule of dashes stands below it.
@@ -184,6 +205,47 @@ pub fn begins_with_label(line: &[u8]) -> bool {
     line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"item"))
         && item_label(&String::from_utf8_lossy(&line[..line.len().min(80)])).is_some()
 }
+
+/// Tells whether a line is the heading of an item with its whole title, "ITEM 1A. RISK FACTORS (continued)", or with none of
+/// it, "Part I, Item 1A", where `next` does not begin with the title.
+fn is_whole_heading(line: &[u8], next: &[u8]) -> bool {
+    if line.len() > HEADING_LEN_MAX {
+        return false;
+    }
+    let (text, next) = (String::from_utf8_lossy(line), String::from_utf8_lossy(next));
+    let Some(label) = item_label(&text) else { return false };
+    let written = key(&text[label.end..]);
+    let written = written.strip_suffix("continued").unwrap_or(&written);
+    [FormKind::Annual, FormKind::Quarterly].into_iter().any(|form| {
+        Section::numbered(form, label.first).any(|section| {
+            let is_title = section.title(form).is_some_and(|title| key(title) == written);
+            is_title || (written.is_empty() && section.title_end(form, &next).is_none())
+        })
+    })
+}
+
+/// The longest caption of a form does not fit on one line anyway.
+const HEADING_LEN_MAX: usize = 100;
+
+/// Tells whether a line goes on with the title of the line before it: "and Uncertainties", "OF OPERATIONS".
+fn continues_title(line: &[u8]) -> bool {
+    const WORDS: [&[u8]; 9] = [b"and", b"or", b"of", b"for", b"in", b"to", b"with", b"&", b"(continued)"];
+    let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or(line);
+    WORDS.iter().any(|other| word.eq_ignore_ascii_case(other))
+}
+
+/// Tells whether the label at the beginning of `line` is only named by a sentence, whose paragraph begins with `first` and
+/// whose line before is `last`: "which are described in / Item 1A. Risk Factors, and".
+pub fn leads_into_label(first: &[u8], last: &[u8], line: &[u8]) -> bool {
+    let last = last.trim_ascii();
+    let is_full = last.len() >= FULL_LINE_LEN_MIN;
+    let goes_on = last.last().is_some_and(|byte| byte.is_ascii_lowercase() || *byte == b',');
+    // Lines of a list of contents may be as long, and headings are set in capitals.
+    is_full && goes_on && !line.starts_with(b"ITEM") && !begins_with_label(first)
+}
+
+/// A sentence that goes on fills its line: two thirds of what a typist's page is wide.
+const FULL_LINE_LEN_MIN: usize = 50;
 
 /// Tells whether three bytes of a column's gap stand together: one of them is at every third place.
 fn has_gap(line: &[u8]) -> bool {

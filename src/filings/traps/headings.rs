@@ -1,0 +1,109 @@
+//! Headings of items as filers set them.
+
+use super::*;
+
+#[test]
+fn a_heading_may_be_written_in_many_ways() {
+    check_heading("<p><b>Item 1A. Risk Factors</b></p>");
+    check_heading("<p>ITEM 1A RISK FACTORS</p>");
+    check_heading("<p>Item 1A - Risk Factors</p>");
+    check_heading("<p>Item 1A \u{2014} Risk Factors</p>");
+    check_heading("<p>Item 1A \u{2013} Risk Factors</p>");
+    check_heading("<p>Item 1A: Risk Factors</p>");
+    check_heading("<p>ITEM 1(A). RISK FACTORS</p>");
+    check_heading("<p>Item 1a. Risk factors.</p>");
+    check_heading("<p><b>1A. Risk Factors</b></p>");
+    check_heading("<p>ITEM IA. RISK FACTORS</p>");
+    check_heading("<p>PART I, Item 1A. Risk Factors</p>");
+    check_heading("<p>Item 1A.</p><p>Risk Factors</p>");
+    check_heading("<p>ITEM 1A.<br>RISK FACTORS</p>");
+    check_heading("<p>RISK FACTORS</p>");
+    check_heading("<table><tr><td><span>Item 1A</span><span>RISK FACTORS</span></td></tr></table>");
+    check_heading("<p>Item 1ARisk Factors</p>");
+}
+
+#[test]
+fn a_heading_may_be_split_over_tags_cells_and_odd_spaces() {
+    check_heading(
+        "<p><font>I</font><font>tem</font>&nbsp;&#160;<b>1</b><b>A.</b>&nbsp;R<i>isk</i> Factors</p>",
+    );
+    check_heading("<table><tr><td>Item 1A.</td><td>&nbsp;</td><td>Risk Factors</td></tr></table>");
+    check_heading("<p>Item\u{200b} 1A.\u{feff} Risk\u{ad} Factors</p>");
+    check_heading("<div>Item&#8203; 1A&#46;&ensp;Risk&thinsp;Factors</div>");
+    check_heading("<p>I T E M 1A. RISK FACTORS</p>");
+    check_heading("<p>Item&nbsp1A.&NBSP;Risk&nbspFactors</p>");
+}
+
+#[test]
+fn a_heading_may_begin_the_paragraph_of_its_text() {
+    let inline = RISK.replace("<p>", "<p><b>Item 1A. Risk Factors.</b> ");
+    check(&[
+        "<p><b>Item 1. Business</b></p>",
+        BUSINESS,
+        &inline,
+        "<p><b>Item 2. Properties.</b> We own a shed.</p>",
+    ]);
+    let plain = RISK.replace("<p>", "<p>Item 1A. Risk Factors. ");
+    check(&["<p>Item 1. Business.</p>", BUSINESS, &plain, "<p>Item 2. Properties.</p>", PROPERTIES]);
+}
+
+#[test]
+fn combined_items_are_taken_apart_where_the_text_does() {
+    let extracted = risk_factors(&html(&[
+        "<p><b>Items 1 and 1A. Business and Risk Factors</b></p>",
+        BUSINESS,
+        RISK,
+        "<p><b>Item 2. Properties</b></p>",
+        PROPERTIES,
+    ]));
+    assert!(extracted.text().contains("We make lamps") && extracted.text().ends_with("from us again."));
+    check(&[
+        "<p><b>Items 1 and 1A. Business and Risk Factors</b></p>",
+        BUSINESS,
+        "<p><b>Risk Factors</b></p>",
+        RISK,
+        "<p><b>Item 2. Properties</b></p>",
+        PROPERTIES,
+    ]);
+    check(&[
+        "<p><b>Item 1. Business</b></p>",
+        BUSINESS,
+        "<p><b>Items 1A and 1B. Risk Factors and Unresolved Staff Comments</b></p>",
+        RISK,
+        "<p><b>Item 2. Properties</b></p>",
+        PROPERTIES,
+    ]);
+}
+
+#[test]
+fn an_item_out_of_order_ends_at_the_next_heading() {
+    check(&[
+        "<p><b>Item 1. Business</b></p>",
+        BUSINESS,
+        "<p><b>Item 2. Properties</b></p>",
+        PROPERTIES,
+        "<p><b>Item 3. Legal Proceedings</b></p>",
+        BUSINESS,
+        "<p><b>Item 1A. Risk Factors</b></p>",
+        RISK,
+        "<p><b>Item 4. Mine Safety Disclosures</b></p><p>We dig no mines, and none of our lamps is made for those who do.</p>",
+    ]);
+}
+
+#[test]
+fn running_headers_and_page_numbers_are_no_text_and_no_headings() {
+    let page = |number: usize, header: &str| format!("<p>{number}</p><hr><p>{header}</p>");
+    let mut parts = vec!["<p><b>Item 1. Business</b></p>".to_string(), BUSINESS.to_string()];
+    parts.push("<p>Item 1A. Risk Factors</p>".to_string());
+    for number in 3..9 {
+        parts.push(RISK.replace("needed most", ["here", "there", "old", "new", "on", "off"][number - 3]));
+        parts.push(page(number, "<b>ITEM 1A. RISK FACTORS</b>"));
+    }
+    parts.extend(["<p><b>Item 2. Properties</b></p>".to_string(), PROPERTIES.to_string()]);
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let cleaned = clean(&risk_factors(&html(&parts)));
+    assert_eq!(cleaned.text().matches("Our lamps may fail").count(), 6, "{}", cleaned.text());
+    assert!(!cleaned.text().contains("ITEM 1A"), "{}", cleaned.text());
+    assert!(!cleaned.text().contains('5'), "{}", cleaned.text());
+    assert!(cleaned.cleaning().page_furniture_removed == 10, "{:?}", cleaned.cleaning());
+}
