@@ -2,7 +2,7 @@
 
 use super::container::is_main_type;
 use super::dates::parse_date;
-use super::element::Element;
+use super::element::{Element, ElementKind};
 use super::header::{Facts, parse_ein};
 
 /// Reads the cover page: the first elements of the document.
@@ -24,7 +24,8 @@ pub fn read(elements: &[Element]) -> Facts {
         if facts.company_name.is_none()
             && let Some(at) = lower.find("exact name of")
         {
-            facts.company_name = name_before(&text[..at]).or_else(|| {
+            let in_column = || name_in_column(text, at).filter(|_| element.kind == ElementKind::TableElement);
+            facts.company_name = in_column().or_else(|| name_before(&text[..at])).or_else(|| {
                 cover[index.saturating_sub(NAME_DISTANCE_MAX)..index]
                     .iter()
                     .rev()
@@ -71,8 +72,14 @@ fn form_on_cover(lower: &str) -> Option<String> {
 }
 
 fn is_name(text: &str) -> bool {
-    const OTHER: [&str; 7] = [
+    const OTHER: [&str; 13] = [
         "commission file",
+        "exchange commission",
+        "mark one",
+        "pursuant to section",
+        "transition report",
+        "annual report",
+        "quarterly report",
         "incorporation",
         "jurisdiction",
         "form 10",
@@ -97,6 +104,23 @@ fn name_before(text: &str) -> Option<String> {
         .filter(|line| !line.is_empty())
         .map(str::to_string)
 }
+
+/// Returns the name in the column of the caption at `at`, in the nearest row above it, else below it.
+fn name_in_column(table: &str, at: usize) -> Option<String> {
+    let row_start = table[..at].rfind('\n').map_or(0, |end| end + 1);
+    let column = table[row_start..at].matches('\t').count();
+    let name = |row: &str| {
+        // A cell of a caption may have several lines: they have fewer columns than a row has.
+        let cells: Vec<&str> = row.split('\t').collect();
+        let cell = cells.get(column).map(|cell| cell.trim()).filter(|cell| is_name(cell));
+        cell.filter(|_| cells.len() >= ROW_CELLS_MIN).map(str::to_string)
+    };
+    let above = table[..row_start].lines().rev().find_map(name);
+    above.or_else(|| table[at..].lines().skip(1).find_map(name))
+}
+
+/// Name, state and number of a registrant.
+const ROW_CELLS_MIN: usize = 3;
 
 fn file_number(lower: &str) -> Option<String> {
     let at = ["commission file n", "file number", "file no."]

@@ -250,3 +250,39 @@ fn a_hidden_paragraph_ends_where_the_next_block_begins() {
         PROPERTIES,
     ]);
 }
+
+/// Checks the company's name on a cover page, given what stands below the boxes for the kind of report.
+#[track_caller]
+fn check_name(cover: &str, name: Option<&str>) {
+    let document = format!(
+        "<html><body><p>FORM 10-K</p><p>\u{fd} ANNUAL REPORT PURSUANT TO SECTION 13 OR 15(d)</p><p>For the fiscal year ended \
+         December 31, 2015</p><p>\u{a8} TRANSITION REPORT PURSUANT TO SECTION 13 OR 15(d)</p><p>For the transition period from to \
+         .</p>{cover}<p>Item 1. Business</p>{BUSINESS}</body></html>"
+    );
+    let parsed = parse(document.as_bytes()).unwrap();
+    assert_eq!(parsed.facts().company_name.as_deref(), name, "{document}");
+}
+
+#[test]
+fn the_company_is_named_above_or_below_its_caption_and_never_by_a_box_of_the_form() {
+    check_name(
+        "<p>NIGHT LAMPS, INC.</p><p>(Exact name of registrant as specified in its charter)</p>",
+        Some("NIGHT LAMPS, INC."),
+    );
+    check_name(
+        "<table><tr><td>State of<br>Incorporation</td><td>Exact Name of Registrant as specified in its Charter</td><td>Commission<br>\
+         File Number</td><td>IRS Employer<br>No.</td></tr><tr><td>Delaware</td><td>Night Lamps Inc.</td><td>001-37580</td><td>\
+         61-1767919</td></tr><tr><td>Delaware</td><td>Day Lamps Inc.</td><td>001-36380</td><td>77-0493581</td></tr></table>",
+        Some("Night Lamps Inc."),
+    );
+    check_name(
+        "<table><tr><td>Delaware</td><td>Night Lamps Inc.</td><td>61-1767919</td></tr><tr><td>(State of incorporation)</td><td>(Exact \
+         name of registrant as specified in its charter)</td><td>(IRS Employer No.)</td></tr><tr><td>1 Dark Lane</td><td>Lampton</td>\
+         <td>98001</td></tr></table>",
+        Some("Night Lamps Inc."),
+    );
+    check_name(
+        "<p><img src='logo.jpg'></p><p>(Exact name of registrant as specified in its charter)</p>",
+        None,
+    );
+}
