@@ -132,6 +132,12 @@ fn risk_titles_are_those_that_a_person_read() {
         given += seen.len();
         wanted += titles.len();
     }
+    let percent = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
+    eprintln!(
+        "titles of risk factors: precision {:.1} % ({right} of {given} given), recall {:.1} % ({right} of {wanted})",
+        percent(right, given),
+        percent(right, wanted)
+    );
     // Of 100 titles, 97 must be found, and of 100 found, 97 must be titles.
     assert!(
         right * 100 >= wanted * 97 && right * 100 >= given * 97,
