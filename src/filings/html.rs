@@ -153,6 +153,11 @@ fn role_of(name: &[u8]) -> (Role, Change) {
     }
 }
 
+/// Tells whether a tag begins a block, before which a paragraph ends.
+fn is_block(name: &[u8]) -> bool {
+    matches!(role_of(name).0, Role::Block | Role::Paragraph | Role::Table | Role::Rule)
+}
+
 impl<'a> Reader<'a> {
     fn text(&mut self, start: usize, end: usize) {
         if self.hidden.is_some() {
@@ -245,11 +250,9 @@ impl<'a> Reader<'a> {
     fn open_tag(&mut self, tag: Tag) {
         let bytes = self.source.bytes;
         let name = short_name(&bytes[tag.name..tag.name_end]);
-        let (role, change) = role_of(letters(&name));
         if let Some((hidden, depth)) = &mut self.hidden {
             // A paragraph ends where a block begins, whether its end is written or not.
-            let is_block = matches!(role, Role::Block | Role::Paragraph | Role::Table | Role::Rule);
-            if !(*hidden == PARAGRAPH && is_block) {
+            if *hidden != PARAGRAPH || !is_block(letters(&name)) {
                 if *hidden == name && !bytes[..tag.end].ends_with(b"/>") {
                     *depth += 1;
                 }
@@ -257,6 +260,7 @@ impl<'a> Reader<'a> {
             }
             self.hidden = None;
         }
+        let (role, change) = role_of(letters(&name));
         if role == Role::Neutral {
             return;
         }

@@ -119,8 +119,8 @@ impl Reader<'_> {
             return !self.is_within_sentence(line);
         }
         if self.lines.len() == 1
-            && !continues_title(text)
             && is_whole_heading(&bytes[last.start..last.end], text)
+            && !continues_title(text)
         {
             return true;
         }
@@ -209,11 +209,13 @@ pub fn begins_with_label(line: &[u8]) -> bool {
 /// Tells whether a line is the heading of an item with its whole title, "ITEM 1A. RISK FACTORS (continued)", or with none of
 /// it, "Part I, Item 1A", where `next` does not begin with the title.
 fn is_whole_heading(line: &[u8], next: &[u8]) -> bool {
-    if line.len() > HEADING_LEN_MAX {
+    // Quick refusal of almost every line.
+    if line.len() > HEADING_LEN_MAX || memchr::memchr2(b't', b'T', line).is_none_or(|at| at > LABEL_AT_MAX) {
         return false;
     }
-    let (text, next) = (String::from_utf8_lossy(line), String::from_utf8_lossy(next));
+    let text = String::from_utf8_lossy(line);
     let Some(label) = item_label(&text) else { return false };
+    let next = String::from_utf8_lossy(next);
     let written = key(&text[label.end..]);
     let written = written.strip_suffix("continued").unwrap_or(&written);
     [FormKind::Annual, FormKind::Quarterly].into_iter().any(|form| {
@@ -223,6 +225,9 @@ fn is_whole_heading(line: &[u8], next: &[u8]) -> bool {
         })
     })
 }
+
+/// "Item" and "Part" have their first "t" no further behind.
+const LABEL_AT_MAX: usize = 8;
 
 /// The longest caption of a form does not fit on one line anyway.
 const HEADING_LEN_MAX: usize = 100;

@@ -40,7 +40,8 @@ pub fn new_pages(filing: &Filing) -> Vec<(usize, usize)> {
 }
 
 pub fn in_table(filing: &Filing, at: usize) -> bool {
-    let before = filing.text[at.saturating_sub(200_000)..at].to_ascii_lowercase();
+    let before =
+        filing.text[filing.text.floor_char_boundary(at.saturating_sub(200_000))..at].to_ascii_lowercase();
     before.rfind("<table") > before.rfind("</table")
 }
 
