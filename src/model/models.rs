@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, MetricValue, NodeId, Parameter, Timestamp};
+use crate::model::{Artifact, Metric, MetricValue, NodeId, Parameter, Timestamp};
 
 /// The longest name of a model or an alias, in bytes.
 const NAME_MAX_BYTES: usize = 120;
@@ -92,6 +92,19 @@ pub struct ModelVersion {
     pub tags: Vec<Parameter>,
     /// Further fields of the entry, by name, each as JSON text.
     pub fields: Vec<Parameter>,
+}
+
+impl ModelVersion {
+    /// Returns its metrics as the points they are: of no training step, measured when it was registered.
+    pub fn points(&self) -> impl Iterator<Item = Metric> {
+        self.metrics.iter().map(|(name, value)| Metric {
+            owner: self.id,
+            name: name.clone(),
+            step: 0,
+            at: self.registered_at,
+            value: *value,
+        })
+    }
 }
 
 /// A file of a model version.

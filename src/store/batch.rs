@@ -336,9 +336,8 @@ impl<'t> Batch<'t> {
             let artifact = self.numbers.artifact_no(input, &mut self.pending)?;
             self.pending.model_inputs.add(&[&artifact.to_bytes(), &id]);
         }
-        for (name, value) in &model.metrics {
-            let (name, value, at) = (name.clone(), *value, model.registered_at);
-            self.add_metric(&Metric { owner: model.id, name, step: 0, at, value })?;
+        for point in model.points() {
+            self.add_metric(&point)?;
         }
         if let Some(run) = model.run {
             self.pending.model_runs.add(&[&run.as_u128().to_be_bytes(), &id]);

@@ -90,6 +90,33 @@ impl Snapshot {
                 visit(Fact::StepDone(step))?;
             }
         }
+        // The metrics of a registration are points of the version as well, and are no facts of their own.
+        let mut registered: HashMap<NodeId, Vec<Metric>> = HashMap::new();
+        self.facts_of_models(&mut |fact| {
+            if let Fact::ModelRegistered(model) = &fact {
+                registered.insert(model.id, model.points().collect());
+            }
+            visit(fact)
+        })?;
+        let mut next = Some(0);
+        while let Some(owner) = next.map_or(Ok(None), |id| self.metric_owner_from(id))? {
+            let mut points = self.metrics(owner)?;
+            if let Some(said) = registered.get(&owner) {
+                points.retain(|point| !said.contains(point));
+            }
+            if !points.is_empty() {
+                visit(Fact::Metrics(points))?;
+            }
+            next = owner.as_u128().checked_add(1);
+        }
+        self.facts_of_notes(visit)
+    }
+
+    /// Calls `visit` with every fact on model versions but their metrics, in the order of [`facts`](Self::facts).
+    ///
+    /// # Errors
+    /// Those of `visit`, and a store error where a record is damaged.
+    pub fn facts_of_models(&self, visit: &mut dyn FnMut(Fact) -> Result<()>) -> Result<()> {
         for model in self.models()? {
             visit(Fact::ModelRegistered(model))?;
         }
@@ -99,11 +126,14 @@ impl Snapshot {
         for alias in self.model_aliases()? {
             visit(Fact::ModelNamed(alias))?;
         }
-        let mut next = Some(0);
-        while let Some(owner) = next.map_or(Ok(None), |id| self.metric_owner_from(id))? {
-            visit(Fact::Metrics(self.metrics(owner)?))?;
-            next = owner.as_u128().checked_add(1);
-        }
+        Ok(())
+    }
+
+    /// Calls `visit` with every fact on documents, in the order of [`facts`](Self::facts).
+    ///
+    /// # Errors
+    /// Those of `visit`, and a store error where a record is damaged.
+    pub fn facts_of_notes(&self, visit: &mut dyn FnMut(Fact) -> Result<()>) -> Result<()> {
         self.notes.scan_names(&[], |_, bytes| {
             visit(record(bytes)?)?;
             Ok(GO_ON)
