@@ -203,3 +203,218 @@ fn a_forged_record_of_what_was_projected_costs_reading_and_nothing_else() {
     assert_eq!(place.run(&["project", "--check"]).code, 0);
     assert_eq!(place.projected(), before);
 }
+
+const TRAINER: &str = "cat data/processed/*/*_segmented_risks.json > /dev/null; mkdir -p out; echo \"model $1\" > out/$1.bin\n\
+                       echo \"{\\\"f1\\\": 0.$2}\" > metrics.json\n";
+const RESEARCH: &str = "thoughts/shared/research";
+const INDEX: &str = "thoughts/shared/research/README.md";
+
+/// A workspace with every kind of node: pipeline runs, one with a failure; observed runs with metrics; model versions that were
+/// promoted, displaced, described, named, renamed and withdrawn; documents with and without faults.
+fn everything() -> Place {
+    let place = made();
+    place.write("train.sh", TRAINER.as_bytes());
+    for (version, score) in [("1.0.0", "71"), ("1.1.0", "82"), ("2.0.0-rc.1", "83")] {
+        place.ok(&["run", "--name", "train", "--param", "seed=7", "--", "sh", "train.sh", version, score]);
+        let artifact = format!("model=out/{version}.bin");
+        place.ok(&[
+            "register",
+            "risk",
+            version,
+            "--run",
+            "@",
+            "--artifact",
+            &artifact,
+            "--tag",
+            "team=credit",
+        ]);
+    }
+    place.ok(&[
+        "register",
+        "tuned",
+        "0.1.0",
+        "--artifact",
+        "model=out/1.0.0.bin",
+        "--base-model",
+        "risk@1.0.0",
+    ]);
+    for arguments in [
+        ["promote", "risk@1.0.0", "--to", "production"].as_slice(),
+        &["promote", "risk@1.1.0", "--to", "production", "--reason", "better"],
+        &[
+            "describe",
+            "risk@1.1.0",
+            "--description",
+            "Zwölf | sorts",
+            "--notes",
+            "a\nb",
+            "--tag",
+            "x=y",
+            "--untag",
+            "team",
+        ],
+        &["alias", "risk@1.0.0", "champion"],
+        &["alias", "risk@1.1.0", "champion"],
+        &["delete", "risk@2.0.0-rc.1", "--reason", "wrong labels"],
+    ] {
+        place.ok(&[&["models"], arguments].concat());
+    }
+    let text =
+        format!("---\ndate: 2025-12-03\ntopic: \"One\"\nstatus: complete\nrun_id: {RUN_ID}\n---\n\n# One\n");
+    place.write(&format!("{RESEARCH}/one.md"), text.as_bytes());
+    place.write(&format!("{RESEARCH}/sub/two.md"), b"# Two\n\nno front matter, [gone](nowhere.md)\n");
+    place.ok(&["research"]);
+    let failing = place.run(&[
+        "pipeline",
+        "--run-name",
+        "again",
+        "--",
+        "data/raw/broken.htm",
+        "data/raw/NORDWIND_10-K_2023.txt",
+    ]);
+    assert_eq!(failing.code, 1, "{failing:?}");
+    place
+}
+
+/// All projected files, the index of the documents among them.
+fn all_projected(place: &Place) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let mut files = place.projected();
+    if let Ok(bytes) = fs::read(place.at(INDEX)) {
+        files.insert(INDEX.to_owned(), bytes);
+    }
+    files
+}
+
+#[test]
+fn of_a_workspace_with_every_kind_of_node_all_files_come_back_byte_for_byte() {
+    let place = everything();
+    let before = all_projected(&place);
+    let of = |end: &str| before.keys().filter(|name| name.ends_with(end)).count();
+    assert_eq!((of("/metadata.json"), of("README.md")), (4, 1), "{:#?}", before.keys());
+    assert!(of("/RUN_REPORT.md") >= 2 && of("/run_config.yaml") >= 2 && of("/metrics.json") >= 4);
+    assert_eq!(place.run(&["project", "--check"]).code, 0, "whoever recorded something has projected it");
+    for folder in ["data/interim", "data/processed", "models/registry"] {
+        fs::remove_dir_all(place.at(folder)).unwrap();
+    }
+    fs::remove_file(place.at(INDEX)).unwrap();
+    // Neither a new store nor a lost memory of what was projected changes a byte.
+    for forgotten in [".lineage/store.redb", ".lineage/projected", ".lineage/digests"] {
+        fs::remove_file(place.at(forgotten)).unwrap();
+    }
+    assert_eq!(counts(&place, &["project"]), (0, serde_json::json!({ "written": before.len() }), 0));
+    let after = all_projected(&place);
+    for (name, bytes) in &before {
+        assert!(after[name] == *bytes, "{name}");
+    }
+    assert_eq!(after.len(), before.len());
+    assert_eq!(place.run(&["project", "--check"]).code, 0);
+    let stamps = || {
+        let stamp = |name: &String| {
+            use std::os::unix::fs::MetadataExt as _;
+            let found = fs::metadata(place.at(name)).unwrap();
+            (name.clone(), found.ino(), found.ctime(), found.ctime_nsec())
+        };
+        before.keys().map(stamp).collect::<Vec<_>>()
+    };
+    let written = stamps();
+    assert_eq!(counts(&place, &["project"]), (0, serde_json::json!({}), before.len() as u64));
+    assert_eq!(stamps(), written, "a second time writes nothing");
+    assert_eq!(place.run(&["research", "--check"]).code, 0);
+}
+
+#[test]
+fn what_a_registration_wrote_is_no_edit_when_facts_from_elsewhere_change_it() {
+    let (here, there) = (Place::without_git(), Place::empty());
+    here.write("model.bin", b"model\n");
+    here.ok(&["init"]);
+    here.ok(&["register", "risk", "1.0.0", "--artifact", "model=model.bin"]);
+    let (path, here_at) = ("models/registry/risk/1.0.0/metadata.json", here.root().to_str().unwrap());
+    there.ok(&["init"]);
+    there.ok(&["merge", here_at]);
+    there.ok(&["models", "promote", "risk@1.0.0", "--to", "staging"]);
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let outdated = counts(&here, &["project", "--check"]);
+    assert_eq!((outdated.0, &outdated.1["outdated"]), (1, &1.into()), "{outdated:?}");
+    here.ok(&["project"]);
+    assert_eq!(here.read(path), there.read(path));
+    // Nor is it where nothing remembers that it was written: the version says how it was projected before.
+    fs::remove_file(here.at(".lineage/projected")).unwrap();
+    let promoted = here.ok(&["models", "promote", "risk@1.0.0", "--to", "production"]);
+    assert_eq!(promoted.stderr, "");
+    assert!(String::from_utf8_lossy(&here.read(path)).contains("\"production\""));
+    // An edit is one.
+    here.write(path, b"{}");
+    let left = here.ok(&["models", "promote", "risk@1.0.0", "--to", "staging"]);
+    assert!(left.stderr.contains("edited by somebody else"), "{}", left.stderr);
+    assert_eq!(here.read(path), b"{}");
+}
+
+#[test]
+fn whoever_projects_at_once_leaves_what_is_recorded_last() {
+    let place = everything();
+    for round in 0..3 {
+        fs::remove_dir_all(place.at("models/registry")).unwrap();
+        let _ = fs::remove_file(place.at(INDEX));
+        place.write(&format!("{RESEARCH}/{round}.md"), b"# More\n");
+        let commands: [&[&str]; 6] = [
+            &["project"],
+            &["models", "promote", "risk@1.0.0", "--to", ["staging", "archived", "production"][round]],
+            &["research"],
+            &["models", "promote", "tuned@0.1.0", "--to", ["staging", "production", "archived"][round]],
+            &["project", "models"],
+            &["models", "describe", "risk@1.1.0", "--notes", ["x", "y", "z"][round]],
+        ];
+        let start = |arguments: &&[&str]| {
+            let mut command = place.command(arguments);
+            let piped = std::process::Stdio::piped;
+            command.stdout(piped()).stderr(piped()).spawn().unwrap()
+        };
+        let children: Vec<_> = commands.iter().map(start).collect();
+        for (child, command) in children.into_iter().zip(commands) {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{command:?} {output:?}");
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command:?}");
+        }
+        let check = place.run(&["project", "--check"]);
+        assert_eq!(check.code, 0, "{}", check.stdout);
+        assert_eq!(place.run(&["research", "--check"]).code, 0);
+    }
+}
+
+#[test]
+fn a_projected_file_tells_what_it_is_projected_from() {
+    let place = everything();
+    let first_line = |name: &str| {
+        let shown = place.ok(&["show", name]).stdout;
+        shown.lines().nth(1).unwrap().trim().to_owned()
+    };
+    let tail = place.json(&["show", RUN_ID])["run"]["tail"].as_str().unwrap().to_owned();
+    let report = report();
+    assert_eq!(
+        first_line(&report),
+        format!("written  by a projection from run {tail}, and says what is recorded")
+    );
+    let config = report.replace("RUN_REPORT.md", "run_config.yaml");
+    assert_eq!(place.json(&["show", &config])["projected"]["from"], "run");
+    let metadata = "models/registry/risk/1.1.0/metadata.json";
+    assert!(first_line(metadata).contains("from model risk@1.1.0, and says"), "{}", first_line(metadata));
+    let shown = place.ok(&["show", INDEX]).stdout;
+    assert!(shown.contains("from 2 documents, and says") && shown.contains("lists    thoughts"), "{shown}");
+    assert_eq!(place.ok(&["show", INDEX, "--files"]).stdout.lines().count(), 2);
+    place.ok(&["show", INDEX, "--format", "dot"]);
+    place.write(metadata, b"{}");
+    assert!(first_line(metadata).contains("but holds something else"), "{}", first_line(metadata));
+    fs::remove_file(place.at(metadata)).unwrap();
+    let gone = place.json(&["show", metadata]);
+    assert_eq!((&gone["kind"], &gone["projected"]["state"]), (&"projected".into(), &"missing".into()));
+    assert_eq!(gone["model"]["version"], "1.1.0");
+    // What a run read is a file with a way; where that came from, the projection says.
+    place.ok(&["project"]);
+    place.ok(&["run", "--", "cat", metadata]);
+    assert!(first_line(metadata).starts_with("bytes"), "{}", first_line(metadata));
+    let read = place.json(&["show", metadata]);
+    assert_eq!((&read["kind"], &read["projected"]["from"]), (&"file".into(), &"model".into()));
+    let (code, message) = place.refused(&["log", &report]);
+    assert!(code == 2 && message.contains("written by a projection"), "{message}");
+    assert_eq!(place.refused(&["show", "data/processed/nothing/RUN_REPORT.md"]).0, 2);
+}

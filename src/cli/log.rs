@@ -90,6 +90,10 @@ impl Log {
                 return Err(Error::request(format!("`{}` is a model, not a file", file.escape_debug()))
                     .hint(format!("`lineage models history {file}` lists what became of it")));
             }
+            Target::Projected(path, _) => {
+                return Err(Error::request(format!("`{path}` is written by a projection, and by no run"))
+                    .hint(format!("`lineage show {path}` tells what it is written from")));
+            }
             Target::Run(_) => {
                 return Err(Error::request(format!("`{}` is a run, not a file", file.escape_debug()))
                     .hint(format!("`lineage show {file}` shows it")));

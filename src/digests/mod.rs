@@ -4,7 +4,7 @@ mod cache;
 mod reading;
 mod stamp;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -66,14 +66,21 @@ impl Digests {
     /// As the system gives them; `InvalidInput` for what is no regular file, since reading it may never end; `Interrupted`
     /// where it does not rest.
     pub fn of(&self, path: &Path) -> Result<Digest> {
-        let metadata = path.metadata()?;
+        self.of_found(path, &path.metadata()?)
+    }
+
+    /// Returns the digest of what lies at `path`, of which the system has just said `metadata`.
+    ///
+    /// # Errors
+    /// As [`Digests::of`].
+    pub fn of_found(&self, path: &Path, metadata: &Metadata) -> Result<Digest> {
         if metadata.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        if let Some(digest) = self.known(&Stamp::of(&metadata)) {
+        if let Some(digest) = self.known(&Stamp::of(metadata)) {
             return Ok(digest);
         }
         let at_ns = kernel_time_ns();

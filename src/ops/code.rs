@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule};
 use crate::ops::Workspace;
 use crate::ops::workspace::FOLDER;
-use crate::projection;
+use crate::projection::{self, ProjectedFrom};
 use crate::store::Snapshot;
 
 /// Reads the code state of a workspace and keeps its patch as a content.
@@ -116,11 +116,21 @@ fn is_ours<'s>(
         return true;
     }
     let ours = |snapshot: &Snapshot| {
-        Ok::<bool, Error>(
-            is_output_of_pipeline(snapshot, &path)? || projection::is_projected(snapshot, &path)?,
-        )
+        Ok::<bool, Error>(is_output_of_pipeline(snapshot, &path)? || is_projected(snapshot, root, &path)?)
     };
     snapshot().is_some_and(|snapshot| ours(snapshot).unwrap_or(false))
+}
+
+fn is_projected(snapshot: &Snapshot, root: &Path, path: &ArtifactPath) -> Result<bool> {
+    Ok(match projection::projected_from(snapshot, path)? {
+        None => false,
+        Some(ProjectedFrom::Run(_) | ProjectedFrom::Model(_)) => true,
+        // A README may as well be somebody's own.
+        Some(ProjectedFrom::Documents(_)) => {
+            let bytes = path.on_disk(root).and_then(|place| std::fs::read(place).ok());
+            bytes.is_some_and(|bytes| projection::is_own_index(&bytes))
+        }
+    })
 }
 
 fn is_output_of_pipeline(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {

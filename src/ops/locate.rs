@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Digest, NodeId};
 use crate::ops::Workspace;
+use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model};
 use crate::query::{self, RunSelector, writers};
 use crate::store::{ArtifactNo, RunNo, Snapshot};
@@ -20,6 +21,8 @@ pub enum Target {
     Model(NodeId),
     /// A part of a file: `file#1A_014`.
     Segment(FileTarget, String),
+    /// A file that no step is recorded to have written or read, and that a projection writes.
+    Projected(ArtifactPath, ProjectedFrom),
 }
 
 /// A file, and what is recorded of it.
@@ -83,6 +86,12 @@ pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &
     }
     let named = ArtifactPath::within(workspace.root(), &place).ok();
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
+    if recorded.is_none()
+        && let Some(path) = named
+        && let Some(from) = projected_from(snapshot, &path)?
+    {
+        return Ok(Target::Projected(path, from));
+    }
     if place.exists() || recorded.is_some() {
         return by_file(workspace, snapshot, &place, word).map(Target::File);
     }

@@ -9,8 +9,9 @@ use crate::digests::Digests;
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, ReferenceSort, Timestamp};
+use crate::ops::project::{Fault, ProjectRequest, project_these};
 use crate::ops::{Clock, View, Workspace};
-use crate::projection::{INDEX_NAME, PlannedContent, is_own_index, place, research_index, write_files};
+use crate::projection::{INDEX_NAME, PlannedContent, is_own_index, place, research_index};
 use crate::research::{self, DOCUMENT_MAX_BYTES, READER, Surroundings};
 
 /// Where research documents lie unless another folder is named.
@@ -172,7 +173,7 @@ pub fn research(
     if !request.check {
         record(workspace, clock, &report)?;
     }
-    report.index_state = index(workspace, &report, request)?;
+    report.index_state = index(workspace, &report, &recorded, request)?;
     Ok(report)
 }
 
@@ -413,32 +414,54 @@ fn record(workspace: &Workspace, clock: &Clock, report: &ResearchReport) -> Resu
     writer.commit()
 }
 
-fn index(workspace: &Workspace, report: &ResearchReport, request: &ResearchRequest) -> Result<IndexState> {
-    let notes: Vec<Note> = report.documents.iter().map(|listed| listed.note.clone()).collect();
-    let planned = research_index(&report.folder, &notes)?;
+/// Compares the index with the documents, and brings it up to date unless this is only a check.
+fn index(
+    workspace: &Workspace,
+    report: &ResearchReport,
+    recorded: &BTreeMap<ArtifactPath, Note>,
+    request: &ResearchRequest,
+) -> Result<IndexState> {
+    // Both lists are in the order of paths.
+    let is_listed = |path: &ArtifactPath| {
+        report.documents.binary_search_by(|listed| listed.note.artifact.path.cmp(path)).is_ok()
+    };
+    // What cannot be read just now is in the index as it was recorded.
+    let unread =
+        recorded.iter().filter(|(path, _)| !is_listed(path) && report.gone.binary_search(path).is_err());
+    let documents = report.documents.iter().map(|listed| &listed.note);
+    let notes: Vec<&Note> = documents.chain(unread.map(|(_, note)| note)).collect();
+    let planned = research_index(&report.folder, notes)?;
     let PlannedContent::Bytes(bytes) = &planned.content else {
         return Err(Error::bug("an index is made from facts"));
     };
-    let target = place(workspace.root(), &planned.path)?;
-    let there = match std::fs::read(&target) {
+    let cannot_read = || Error::request(format!("cannot read `{}`", planned.path));
+    let there = match std::fs::read(place(workspace.root(), &planned.path)?) {
         Ok(there) => Some(there),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
-        Err(cause) => return Err(Error::request(format!("cannot read `{}`", planned.path)).because(cause)),
+        Err(cause) => return Err(cannot_read().because(cause)),
     };
     match there {
         Some(there) if there == *bytes => return Ok(IndexState::Unchanged),
-        Some(there) if !is_own_index(&there) => {
-            if request.check || !request.force {
-                return Ok(IndexState::Foreign);
-            }
-            // What somebody wrote is not lost: it can be had by its digest.
-            workspace.contents().keep(&there)?;
-        }
+        Some(there) if request.check && !is_own_index(&there) => return Ok(IndexState::Foreign),
         _ if request.check => return Ok(IndexState::Differs),
         _ => {}
     }
-    write_files(workspace.disk(), workspace.root(), &[(&planned.path, bytes)])
-        .into_iter()
-        .collect::<Result<()>>()?;
-    Ok(IndexState::Written)
+    let forcing = ProjectRequest { force: request.force, ..ProjectRequest::default() };
+    let folder = &report.folder;
+    let projected = project_these(workspace, &forcing, &[], &|snapshot| {
+        let front = [folder.as_bytes(), b"/"].concat();
+        let mut notes = snapshot.notes_below(&front)?;
+        notes.retain(|note| note.folder.as_ref() == Some(folder));
+        Ok(vec![research_index(folder, notes.iter().collect())?])
+    })?;
+    // Where it is as it should be by now, somebody else wrote it meanwhile.
+    let Some(file) = projected.files.first() else { return Ok(IndexState::Unchanged) };
+    match &file.fault {
+        _ if file.mended => Ok(IndexState::Written),
+        Fault::Edited { .. } => Ok(IndexState::Foreign),
+        Fault::Lost(reason) | Fault::Blocked(reason) => {
+            Err(Error::store(format!("cannot write `{}`", planned.path)).because(reason.clone()))
+        }
+        Fault::Missing | Fault::Outdated | Fault::Unwanted { .. } => Ok(IndexState::Differs),
+    }
 }

@@ -1,6 +1,7 @@
 //! `lineage show`: where a file, a run, a model version or a segment came from, or what was made from it.
 
 mod model;
+mod projected;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,11 +14,13 @@ use crate::model::{Artifact, Metric, Note, Role, StepStatus, Timestamp};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::{View, Workspace};
+use crate::projection;
 use crate::query::registry::ModelView;
 use crate::query::{self, Direction, RunHead, Trace, TraceReport};
 use crate::store::{RunNo, Snapshot};
 
 pub use model::{LearnedModel, ModelReport};
+pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
 
 /// What is to be shown, and how far.
 #[derive(Debug, Clone)]
@@ -47,6 +50,8 @@ pub enum Shown {
     Model(Box<ModelReport>),
     /// Of a segment of a file.
     Segment(Box<SegmentReport>),
+    /// Of a file that only a projection writes.
+    Projected(Box<ProjectedReport>),
 }
 
 /// A file and its way.
@@ -72,6 +77,8 @@ pub struct FileReport {
     pub note: Option<NoteReport>,
     /// Documents that speak of the file.
     pub notes: Vec<Note>,
+    /// Where no step wrote it and a projection does: what it is projected from.
+    pub projected: Option<Box<ProjectedReport>>,
 }
 
 /// Who wrote a file.
@@ -161,6 +168,9 @@ pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowReq
         Target::Segment(target, chunk) => {
             showing.segment(target, &chunk).map(|report| Shown::Segment(Box::new(report)))
         }
+        Target::Projected(path, from) => {
+            showing.projected(path, from).map(|report| Shown::Projected(Box::new(report)))
+        }
     }
 }
 
@@ -186,9 +196,16 @@ impl Showing<'_> {
         let disk = self.disk(&report.ends);
         let files = self.files(&trace)?;
         let environments = self.environments(&trace)?;
+        let writer = self.writer(&target)?;
+        let projected = match &writer {
+            None => projection::projected_from(self.snapshot, &target.path)?,
+            Some(_) => None,
+        };
+        let projected = projected.map(|from| self.projected(target.path.clone(), from)).transpose()?;
         Ok(FileReport {
             environments,
-            writer: self.writer(&target)?,
+            writer,
+            projected: projected.map(Box::new),
             note: note_report(self.snapshot, &target.path)?,
             notes: notes_on_file(self.snapshot, &target.path)?,
             target,

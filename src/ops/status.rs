@@ -415,7 +415,7 @@ impl Looking<'_> {
                 };
                 let passed = self.snapshot.path_no(&path)?.is_some()
                     || rules.ignores(&entry.path(), false)
-                    || projection::is_projected(self.snapshot, &path)?;
+                    || projection::projected_from(self.snapshot, &path)?.is_some();
                 if !passed && asked.has(path.as_bytes()) && !is_tracked(git.as_ref(), &entry.path()) {
                     unknown.push(path);
                 }

@@ -53,21 +53,23 @@ impl<'a> Places<'a> {
 /// Looks at `place`. Whether a file that looks as before is read again is for `digests` to say.
 pub fn look(place: &Path, digests: &Digests) -> Lies {
     let blocked = |reason: &str| Lies::Blocked(reason.to_owned());
-    match fs::symlink_metadata(place) {
+    // One question to the system for each file, where nothing is unusual: there may be very many.
+    let found = match fs::symlink_metadata(place) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Lies::Nothing,
         Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {
             return blocked("a file lies where one of its folders is to be");
         }
         Err(cause) => return Lies::Blocked(cause.to_string()),
-        Ok(_) => {}
-    }
+        Ok(found) => found,
+    };
     // A link that somebody put there is followed for reading; writing replaces the link and never what it leads to.
-    let metadata = match fs::metadata(place) {
-        Ok(metadata) => metadata,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+    let metadata = match found.is_symlink().then(|| fs::metadata(place)) {
+        None => found,
+        Some(Ok(metadata)) => metadata,
+        Some(Err(cause)) if cause.kind() == io::ErrorKind::NotFound => {
             return blocked("a link that leads nowhere lies there");
         }
-        Err(cause) => return Lies::Blocked(cause.to_string()),
+        Some(Err(cause)) => return Lies::Blocked(cause.to_string()),
     };
     if metadata.is_dir() {
         return blocked("a folder lies there");
@@ -76,7 +78,7 @@ pub fn look(place: &Path, digests: &Digests) -> Lies {
         // Opening a pipe would wait for ever.
         return blocked("what lies there is no plain file");
     }
-    match digests.of(place) {
+    match digests.of_found(place, &metadata) {
         Ok(digest) => Lies::File(digest),
         Err(cause) => Lies::Blocked(cause.to_string()),
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::Artifact;
-use crate::ops::show::Shown;
+use crate::ops::show::{ProjectedOrigin, Shown};
 use crate::query::{CameFrom, TraceReport};
 use crate::render::units::one_line;
 
 /// Nodes and edges, in the order in which they were met.
+#[derive(Default)]
 struct Graph {
     files: Vec<Artifact>,
     numbers: BTreeMap<Artifact, usize>,
@@ -34,7 +35,7 @@ impl std::fmt::Display for Node {
 
 /// Writes the way as Graphviz dot.
 pub fn dot(shown: &Shown) -> String {
-    let graph = Graph::of(report(shown));
+    let graph = report(shown).map(Graph::of).unwrap_or_default();
     let mut text = String::from("digraph lineage {\n  rankdir=LR;\n");
     for (number, file) in graph.files.iter().enumerate() {
         let _ = writeln!(text, "  f{number} [shape=box, label=\"{}\"];", dot_text(&file.path.to_string()));
@@ -51,7 +52,7 @@ pub fn dot(shown: &Shown) -> String {
 
 /// Writes the way as a Mermaid flow chart.
 pub fn mermaid(shown: &Shown) -> String {
-    let graph = Graph::of(report(shown));
+    let graph = report(shown).map(Graph::of).unwrap_or_default();
     let mut text = String::from("flowchart LR\n");
     for (number, file) in graph.files.iter().enumerate() {
         let _ = writeln!(text, "  f{number}[\"{}\"]", mermaid_text(&file.path.to_string()));
@@ -69,13 +70,19 @@ pub fn mermaid(shown: &Shown) -> String {
     text
 }
 
-fn report(shown: &Shown) -> &TraceReport {
-    match shown {
+/// Returns the way; none where what is shown has none.
+fn report(shown: &Shown) -> Option<&TraceReport> {
+    Some(match shown {
         Shown::File(report) => &report.trace,
         Shown::Run(report) => &report.trace,
         Shown::Model(report) => &report.trace,
         Shown::Segment(report) => &report.file.trace,
-    }
+        Shown::Projected(report) => match &report.origin {
+            ProjectedOrigin::Run(report) => &report.trace,
+            ProjectedOrigin::Model(report) => &report.trace,
+            ProjectedOrigin::Documents(_) => return None,
+        },
+    })
 }
 
 fn dot_text(text: &str) -> String {
@@ -98,8 +105,7 @@ fn mermaid_text(text: &str) -> String {
 
 impl Graph {
     fn of(report: &TraceReport) -> Self {
-        let mut graph =
-            Graph { files: Vec::new(), numbers: BTreeMap::new(), steps: Vec::new(), edges: Vec::new() };
+        let mut graph = Graph::default();
         for run in &report.runs {
             for step in &run.steps {
                 let number = Node::Step(graph.steps.len());

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Artifact, CaptureLevel, NodeId, Remark, RemarkKind, Role, RunStatus, command_line};
-use crate::ops::show::{FileReport, FilingBytes, LearnedModel, ModelReport, RunReport, SegmentReport, Shown};
+use crate::model::{Artifact, CaptureLevel, NodeId, Note, Remark, RemarkKind, Role, RunStatus, command_line};
+use crate::ops::show::{
+    FileReport, FilingBytes, LearnedModel, ModelReport, ProjectedOrigin, ProjectedReport, ProjectedState,
+    RunReport, SegmentReport, Shown,
+};
 use crate::ops::{DiskState, FileTarget};
 use crate::query::registry::ModelView;
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep};
@@ -16,6 +19,8 @@ use crate::render::units::{bytes, counted, duration, one_line, thousands};
 const MODELS_MAX: usize = 50;
 /// More inputs of one step than this in one folder are folded into one line.
 const FOLD_AFTER: usize = 4;
+/// As many documents of an index are named.
+const DOCUMENTS_MAX: usize = 20;
 /// As many parameters of a run are written out.
 const PARAMETERS_MAX: usize = 100;
 /// As many parameters are written beside a run on the way.
@@ -35,6 +40,7 @@ pub fn text(shown: &Shown) -> String {
         Shown::Run(report) => run(report, &mut text),
         Shown::Model(report) => model(report, &mut text),
         Shown::Segment(report) => segment(report, &mut text),
+        Shown::Projected(report) => projected(report, &mut text),
     }
     for (run, list) in environments(shown) {
         let _ = writeln!(text, "\nenvironment of run {run}");
@@ -52,6 +58,11 @@ pub(crate) fn environments(shown: &Shown) -> &[(String, String)] {
         Shown::Run(report) => &report.environments,
         Shown::Model(report) => &report.environments,
         Shown::Segment(report) => &report.file.environments,
+        Shown::Projected(report) => match &report.origin {
+            ProjectedOrigin::Run(report) => &report.environments,
+            ProjectedOrigin::Model(report) => &report.environments,
+            ProjectedOrigin::Documents(_) => &[],
+        },
     }
 }
 
@@ -62,6 +73,11 @@ pub fn files(shown: &Shown) -> String {
         Shown::Run(report) => &report.files,
         Shown::Model(report) => &report.files,
         Shown::Segment(report) => &report.file.files,
+        Shown::Projected(report) => match &report.origin {
+            ProjectedOrigin::Run(report) => &report.files,
+            ProjectedOrigin::Model(report) => &report.files,
+            ProjectedOrigin::Documents(notes) => return listed(notes),
+        },
     };
     let mut text = String::new();
     let mut last = None;
@@ -72,6 +88,54 @@ pub fn files(shown: &Shown) -> String {
         last = Some(&file.path);
     }
     text
+}
+
+fn listed(notes: &[Note]) -> String {
+    let mut text = String::new();
+    for note in notes {
+        let _ = writeln!(text, "{}", note.artifact.path);
+    }
+    text
+}
+
+/// Writes what a file is projected from, and all that is known of that.
+fn projected(report: &ProjectedReport, text: &mut String) {
+    let _ = writeln!(text, "{}", report.path);
+    projected_line(report, text);
+    match &report.origin {
+        ProjectedOrigin::Run(origin) => {
+            text.push('\n');
+            run(origin, text);
+        }
+        ProjectedOrigin::Model(origin) => {
+            text.push('\n');
+            model(origin, text);
+        }
+        ProjectedOrigin::Documents(notes) => {
+            for note in notes.iter().take(DOCUMENTS_MAX) {
+                let _ = writeln!(text, "  lists    {}", crate::render::notes::line(note));
+            }
+            more(text, notes.len(), DOCUMENTS_MAX, "documents");
+        }
+    }
+}
+
+fn projected_line(report: &ProjectedReport, text: &mut String) {
+    let from = match &report.origin {
+        ProjectedOrigin::Run(origin) => format!("run {}", origin.head.tail),
+        ProjectedOrigin::Model(origin) => format!("model {}", one_line(&origin.card.view.label())),
+        ProjectedOrigin::Documents(notes) => counted(notes.len() as u64, "document", "documents"),
+    };
+    let state = match &report.state {
+        ProjectedState::Current => "and says what is recorded".to_owned(),
+        ProjectedState::Other => {
+            "but holds something else: edited, or out of date; `lineage project --diff` compares".to_owned()
+        }
+        ProjectedState::Missing => "and is not there; `lineage project` writes it".to_owned(),
+        ProjectedState::Blocked(reason) => format!("but cannot be read: {}", one_line(reason)),
+        ProjectedState::NotWanted => "but the file of another has its place".to_owned(),
+    };
+    let _ = writeln!(text, "  written  by a projection from {from}, {state}");
 }
 
 fn file(report: &FileReport, text: &mut String) {
@@ -99,7 +163,10 @@ fn file_head(report: &FileReport, text: &mut String) {
             let _ =
                 writeln!(text, "  written  {} by {} of run {}", writer.at, one_line(&writer.step), run.tail);
         }
-        None => text.push_str("  source   no recorded step wrote these bytes\n"),
+        None => match &report.projected {
+            Some(projected) => projected_line(projected, text),
+            None => text.push_str("  source   no recorded step wrote these bytes\n"),
+        },
     }
     crate::render::notes::file(report, text);
     holding("model", &report.models, text);

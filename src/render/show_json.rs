@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Artifact, CaptureLevel, Remark, Timestamp};
 use crate::ops::DiskState;
-use crate::ops::show::{FileReport, LearnedModel, RunReport, SegmentReport, Shown};
+use crate::ops::show::{
+    FileReport, LearnedModel, ModelReport, ProjectedOrigin, ProjectedReport, RunReport, SegmentReport, Shown,
+};
 use crate::query::registry::ModelView;
 use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun};
 use crate::render::models::card_value;
@@ -27,20 +29,45 @@ pub fn json(shown: &Shown) -> Value {
         }
         Shown::Model(report) => {
             document.insert("kind".to_owned(), json!("model"));
-            document.insert("model".to_owned(), card_value(&report.card));
-            document.insert("learned".to_owned(), learned_json(&report.learned));
-            trace_json(&report.trace, &report.disk, &mut document);
-            if let Some(files) = &report.files {
-                document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
-            }
+            model_report_json(report, &mut document);
         }
         Shown::Segment(report) => {
             file_json(&report.file, &mut document);
             document.insert("kind".to_owned(), json!("segment"));
             document.insert("segment".to_owned(), segment_json(report));
         }
+        Shown::Projected(report) => {
+            document.insert("kind".to_owned(), json!("projected"));
+            document.insert("projected".to_owned(), projected_json(report));
+            match &report.origin {
+                ProjectedOrigin::Run(report) => run_json(report, &mut document),
+                ProjectedOrigin::Model(report) => model_report_json(report, &mut document),
+                ProjectedOrigin::Documents(notes) => {
+                    let notes = notes.iter().map(|note| json!(note.artifact.path.to_string()));
+                    document.insert("notes".to_owned(), notes.collect());
+                }
+            }
+        }
     }
     Value::Object(document)
+}
+
+fn projected_json(report: &ProjectedReport) -> Value {
+    let (from, name) = match &report.origin {
+        ProjectedOrigin::Run(origin) => ("run", Some(origin.head.view.run.id.to_string())),
+        ProjectedOrigin::Model(origin) => ("model", Some(origin.card.view.model.id.to_string())),
+        ProjectedOrigin::Documents(_) => ("documents", None),
+    };
+    json!({ "path": report.path.to_string(), "state": report.state.as_str(), "from": from, "id": name })
+}
+
+fn model_report_json(report: &ModelReport, document: &mut Map<String, Value>) {
+    document.insert("model".to_owned(), card_value(&report.card));
+    document.insert("learned".to_owned(), learned_json(&report.learned));
+    trace_json(&report.trace, &report.disk, document);
+    if let Some(files) = &report.files {
+        document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
+    }
 }
 
 fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
@@ -59,6 +86,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
             })
         }),
     );
+    put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));
     put("models", report.models.iter().map(model_json).collect());
     put("learned", learned_json(&report.learned));
     if let Some(report) = &report.note {

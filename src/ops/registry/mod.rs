@@ -95,7 +95,8 @@ impl<'a> Held<'a> {
         model_view(&self.snapshot, id)?.ok_or_else(|| Error::store("a model version is named and not there"))
     }
 
-    /// Records a fact, and writes the files of the versions that it concerns; gives back the store with it in it.
+    /// Records a fact, gives up the lock, and brings the files of the versions that it concerns up to date; gives back the
+    /// store with the fact in it.
     fn record(mut self, at: Timestamp, fact: &Fact, concerned: &[NodeId]) -> Result<(Snapshot, Vec<String>)> {
         let before = project::planned(&self.snapshot, concerned)?;
         let segment = NodeId::new(at).as_u128();
@@ -110,7 +111,9 @@ impl<'a> Held<'a> {
                 .because(self.warnings.join("; "))
                 .hint("the journal has it; nothing is lost")
         })?;
-        self.warnings.extend(project::project(self.workspace, &before, &snapshot, concerned)?);
+        // Whoever writes projected files may have to apply facts, and so to wait for this lock.
+        drop(self._lock);
+        self.warnings.extend(project::project(self.workspace, &before, concerned));
         Ok((snapshot, self.warnings))
     }
 }

@@ -1,54 +1,48 @@
 //! Writing the `metadata.json` of versions that changed.
 
-use std::collections::BTreeMap;
-use std::io;
-
 use crate::error::Result;
-use crate::model::{ArtifactPath, NodeId};
+use crate::model::NodeId;
 use crate::ops::Workspace;
-use crate::projection::{self, Planned, PlannedContent, registry_file};
+use crate::ops::project::{Fault, ProjectRequest, ProjectedFile, project_these};
+use crate::projection::{Planned, registry_file};
 use crate::store::Snapshot;
 
-/// The files of versions before they change.
-pub(super) fn planned(snapshot: &Snapshot, ids: &[NodeId]) -> Result<BTreeMap<ArtifactPath, Vec<u8>>> {
-    let mut files = BTreeMap::new();
+/// The files of versions.
+pub(super) fn planned(snapshot: &Snapshot, ids: &[NodeId]) -> Result<Vec<Planned>> {
+    let mut files = Vec::new();
     for id in ids {
-        if let Some(Planned { path, content: PlannedContent::Bytes(bytes) }) = registry_file(snapshot, *id)? {
-            files.insert(path, bytes);
-        }
+        files.extend(registry_file(snapshot, *id)?);
     }
     Ok(files)
 }
 
-/// Writes the files of versions as they are now, where nobody edited what was there; returns what was left undone, one line
-/// each.
-///
-/// # Errors
-/// A store error where a record is damaged. A file that cannot be written is a warning: the change itself is recorded.
-pub(super) fn project(
-    workspace: &Workspace,
-    before: &BTreeMap<ArtifactPath, Vec<u8>>,
-    snapshot: &Snapshot,
-    ids: &[NodeId],
-) -> Result<Vec<String>> {
-    let files = planned(snapshot, ids)?;
-    let mut warnings = Vec::new();
-    let mut due: Vec<(&ArtifactPath, &[u8])> = Vec::new();
-    for (path, bytes) in &files {
-        let there = projection::place(workspace.root(), path).map(std::fs::read);
-        match there {
-            Ok(Ok(there)) if there == *bytes => {}
-            Ok(Ok(there)) if before.get(path) != Some(&there) => warnings.push(format!(
-                "{path} was written or edited by somebody else and is left as it is; `lineage project --force {path}` writes it anew"
-            )),
-            Ok(Err(cause)) if cause.kind() != io::ErrorKind::NotFound => {
-                warnings.push(format!("{path} is not written: {cause}"));
-            }
-            Err(error) => warnings.push(format!("{path} is not written: {error}")),
-            Ok(_) => due.push((path, bytes)),
+/// Brings the files of versions up to date, where nobody edited what was there; returns what was left undone, one line each.
+/// The change itself is recorded by then, so that nothing here is an error. `before` are the files as they were planned
+/// before the change.
+pub(super) fn project(workspace: &Workspace, before: &[Planned], ids: &[NodeId]) -> Vec<String> {
+    let plan = |snapshot: &Snapshot| planned(snapshot, ids);
+    match project_these(workspace, &ProjectRequest::default(), before, &plan) {
+        Ok(report) => {
+            let left = report.files.iter().filter(|file| !file.mended).map(left_undone);
+            report.warnings.iter().cloned().chain(left).collect()
+        }
+        Err(error) => {
+            vec![format!(
+                "the metadata.json of the version is not written: {error}; `lineage project` writes it"
+            )]
         }
     }
-    let written = projection::write_files(workspace.disk(), workspace.root(), &due);
-    warnings.extend(written.into_iter().filter_map(|result| result.err().map(|error| error.to_string())));
-    Ok(warnings)
+}
+
+fn left_undone(file: &ProjectedFile) -> String {
+    let path = &file.path;
+    match &file.fault {
+        Fault::Edited { .. } => format!(
+            "{path} was written or edited by somebody else and is left as it is; `lineage project --force {path}` writes it anew"
+        ),
+        Fault::Lost(reason) | Fault::Blocked(reason) => format!("{path} is not written: {reason}"),
+        Fault::Missing | Fault::Outdated | Fault::Unwanted { .. } => {
+            format!("{path} is not written: it is {}", file.state())
+        }
+    }
 }

@@ -13,11 +13,12 @@ mod run_folder;
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, Digest};
-use crate::store::Snapshot;
+use crate::model::{Artifact, ArtifactPath, Digest, NodeId, Note};
+use crate::query;
+use crate::store::{RunNo, Snapshot};
 
 pub use metrics::metrics_json;
-pub use registry::{is_registry_file, metadata_schema, registry, registry_file};
+pub use registry::{metadata_schema, registry, registry_file};
 pub use research::{INDEX_NAME, is_own_index, research_index, research_indexes};
 pub use run_folder::{run_folders, run_papers};
 
@@ -93,10 +94,48 @@ pub fn plan(snapshot: &Snapshot) -> Result<Vec<Planned>> {
     Ok(files.into_iter().map(|(path, content)| Planned { path, content }).collect())
 }
 
-/// Returns true for a path where a projection puts a file that no step is recorded to have written.
+/// What a file is projected from, where no step is recorded to have written it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProjectedFrom {
+    /// A pipeline run: its configuration or its report.
+    Run(RunNo),
+    /// A version of a model.
+    Model(NodeId),
+    /// The documents that an index lists, by path.
+    Documents(Vec<Note>),
+}
+
+/// Returns what a projection writes the file at `path` from; `None` for a path where no projection puts a file, and for one that a
+/// step is recorded to write.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn is_projected(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
-    Ok(run_folder::is_paper(snapshot, path)? || is_registry_file(snapshot, path)?)
+pub fn projected_from(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Option<ProjectedFrom>> {
+    if let Some(run) = run_folder::run_of_paper(snapshot, path)? {
+        return Ok(Some(ProjectedFrom::Run(run)));
+    }
+    if let Some(model) = registry::version_of_file(snapshot, path)? {
+        return Ok(Some(ProjectedFrom::Model(model)));
+    }
+    let documents = research::documents_of_index(snapshot, path)?;
+    Ok(Some(documents).filter(|documents| !documents.is_empty()).map(ProjectedFrom::Documents))
+}
+
+/// Plans the file at `path` as it is written from `from`; `None` where it is not wanted.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn plan_one(snapshot: &Snapshot, path: &ArtifactPath, from: &ProjectedFrom) -> Result<Option<Planned>> {
+    let planned = match from {
+        ProjectedFrom::Run(run) => match query::run_view(snapshot, *run)? {
+            Some(view) => run_papers(snapshot, &view)?,
+            None => Vec::new(),
+        },
+        ProjectedFrom::Model(id) => registry_file(snapshot, *id)?.into_iter().collect(),
+        ProjectedFrom::Documents(notes) => match notes.first().and_then(|note| note.folder.as_ref()) {
+            Some(folder) => vec![research_index(folder, notes.iter().collect())?],
+            None => Vec::new(),
+        },
+    };
+    Ok(planned.into_iter().find(|planned| planned.path == *path))
 }

@@ -53,19 +53,19 @@ pub fn registry_file(snapshot: &Snapshot, id: NodeId) -> Result<Option<Planned>>
     Ok(Some(Planned::bytes(path, bytes)))
 }
 
-/// Returns true for a file that this projection writes.
-///
-/// # Errors
-/// A store error where a record is damaged.
-pub fn is_registry_file(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
+/// Returns the version whose file lies at a path.
+pub(super) fn version_of_file(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Option<NodeId>> {
     let Some(text) = std::str::from_utf8(path.as_bytes()).ok() else {
-        return Ok(false);
+        return Ok(None);
     };
     let parts: Vec<&str> = text.split('/').collect();
     let [.., name, version, _] = parts.as_slice() else {
-        return Ok(false);
+        return Ok(None);
     };
-    Ok(path_of(name, version).as_ref() == Some(path) && !snapshot.models_named(name, version)?.is_empty())
+    if path_of(name, version).as_ref() != Some(path) {
+        return Ok(None);
+    }
+    Ok(snapshot.models_named(name, version)?.first().copied())
 }
 
 /// Returns where the file of a version lies. What other programs recorded may be no name for a folder.

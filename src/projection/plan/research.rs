@@ -34,19 +34,30 @@ pub fn research_indexes(snapshot: &Snapshot) -> Result<Vec<Planned>> {
             folders.entry(folder).or_default().push(note);
         }
     }
-    folders.into_iter().map(|(folder, notes)| research_index(&folder, &notes)).collect()
+    folders.into_iter().map(|(folder, notes)| research_index(&folder, notes.iter().collect())).collect()
 }
 
 /// Plans the index of a folder with these documents, in whatever order.
 ///
 /// # Errors
 /// A request error where the folder's path is too long to have a file in it.
-pub fn research_index(folder: &ArtifactPath, notes: &[Note]) -> Result<Planned> {
+pub fn research_index(folder: &ArtifactPath, notes: Vec<&Note>) -> Result<Planned> {
     let path = [folder.as_bytes(), b"/", INDEX_NAME.as_bytes()].concat();
     let text = Index::new(folder, notes).text();
     let digest = Digest::of(text.as_bytes());
     let bytes = format!("{FRONT}{digest}{BACK}{text}").into_bytes();
     Ok(Planned::bytes(ArtifactPath::from_bytes(path)?, bytes))
+}
+
+/// Returns the documents whose index lies at a path, by path; none where it is the place of no index.
+pub(super) fn documents_of_index(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Vec<Note>> {
+    let folder = path.folder();
+    if path.file_name() != INDEX_NAME.as_bytes() || folder.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut notes = snapshot.notes_below(&[folder, b"/"].concat())?;
+    notes.retain(|note| note.folder.as_ref().is_some_and(|indexed| indexed.as_bytes() == folder));
+    Ok(notes)
 }
 
 /// Returns true for an index as it was written, whenever that was: one that somebody edited, or wrote himself, is none.
@@ -67,8 +78,7 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(folder: &'a ArtifactPath, notes: &'a [Note]) -> Self {
-        let mut notes: Vec<&Note> = notes.iter().collect();
+    fn new(folder: &'a ArtifactPath, mut notes: Vec<&'a Note>) -> Self {
         notes.sort_by(|a, b| {
             let newest_first = b.summary.date.cmp(&a.summary.date);
             newest_first.then_with(|| a.artifact.path.cmp(&b.artifact.path))
@@ -240,7 +250,7 @@ mod tests {
     }
 
     fn text(notes: &[Note]) -> String {
-        let planned = research_index(&ArtifactPath::new("notes").unwrap(), notes).unwrap();
+        let planned = research_index(&ArtifactPath::new("notes").unwrap(), notes.iter().collect()).unwrap();
         let crate::projection::PlannedContent::Bytes(bytes) = planned.content else {
             panic!("an index is made from facts");
         };

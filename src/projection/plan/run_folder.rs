@@ -107,26 +107,29 @@ fn folders(run: &Run, steps: &[Step]) -> BTreeSet<OutputFolder> {
     BTreeSet::from([OutputFolder::of_stage(last.unwrap_or_default())])
 }
 
-/// Returns true for a paper of a recorded pipeline run.
-pub(super) fn is_paper(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
+/// Returns the pipeline run that a path is a paper of.
+pub(super) fn run_of_paper(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Option<RunNo>> {
     let is_named =
         [names::CONFIG_NAME, names::REPORT_NAME].iter().any(|name| path.file_name() == name.as_bytes());
     let Ok(folder) = std::str::from_utf8(path.folder()) else {
-        return Ok(false);
+        return Ok(None);
     };
     // The folder's name begins with the run id; which run that is, and whether this is its folder, the store says.
     let label = folder.rsplit('/').next().and_then(|name| name.get(..RUN_ID_BYTES));
     let Some(label) = label.filter(|_| is_named) else {
-        return Ok(false);
+        return Ok(None);
     };
+    let mut first = None;
     for number in snapshot.runs_labelled(label)? {
         let run = snapshot.run(number)?.filter(|run| run.kind == RunKind::Pipeline);
         let is_folder = |run: &Run| OutputFolder::ALL.iter().any(|of| names::run_folder(*of, run) == folder);
-        if run.as_ref().is_some_and(is_folder) {
-            return Ok(true);
+        let Some(run) = run.filter(is_folder) else { continue };
+        // Of two runs with the same folders, the papers of the earlier one lie there.
+        if first.is_none_or(|(id, _)| run.id < id) {
+            first = Some((run.id, number));
         }
     }
-    Ok(false)
+    Ok(first.map(|(_, number)| number))
 }
 
 /// Bytes of `YYYYMMDD_HHMMSS`.

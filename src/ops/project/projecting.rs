@@ -1,4 +1,4 @@
-//! `lineage project`: every projected file brought to what the store says, and nobody's edit lost.
+//! Comparing what lies in a workspace with what is planned, and putting it right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use crate::digests::Digests;
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, Digest, Run};
+use crate::model::{ArtifactPath, Digest};
+use crate::ops::project::{Fault, ProjectReport, ProjectRequest, ProjectedFile};
 use crate::ops::{View, Workspace};
 use crate::projection::{self, Lies, Places, Planned, PlannedContent, Record};
-use crate::query::{self, RunSelector};
 use crate::store::Snapshot;
 
 /// The file below `.lineage` that remembers what was projected.
@@ -21,202 +21,16 @@ const CHUNK_BYTES: u64 = 64 << 20;
 /// Larger files are not compared line by line.
 const DIFF_MAX_BYTES: u64 = 1 << 20;
 
-/// What is asked for.
-#[derive(Debug, Clone, Default)]
-pub struct ProjectRequest {
-    /// The files and folders to bring up to date, seen from `folder`; all where there are none.
-    pub paths: Vec<PathBuf>,
-    /// The folder the request was made in.
-    pub folder: PathBuf,
-    /// Look only: nothing is written.
-    pub dry_run: bool,
-    /// Compare line by line what changes.
-    pub diff: bool,
-    /// Write over files that somebody edited; what they hold is kept first.
-    pub force: bool,
-    /// Remove files that were projected and are no longer wanted.
-    pub prune: bool,
-    /// Read every file, also those that look as they did when they were last read.
-    pub verify: bool,
-}
-
-/// What became of the projected files, or would.
-#[derive(Debug, Clone, Default)]
-pub struct ProjectReport {
-    /// Whether this only looked.
-    pub dry_run: bool,
-    /// Every file that is not as it should be, or was not, by path.
-    pub files: Vec<ProjectedFile>,
-    /// How many are as they should be.
-    pub current: u64,
-    /// What is worth knowing and no failure.
-    pub warnings: Vec<String>,
-}
-
-/// A file that is not as it should be, or was not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectedFile {
-    /// Where it lies.
-    pub path: ArtifactPath,
-    /// What is wrong with it.
-    pub fault: Fault,
-    /// Whether that was mended; never where this only looks.
-    pub mended: bool,
-    /// How many bytes it is to have; 0 where it is not wanted.
-    pub size_bytes: u64,
-    /// What changes, line by line, as a unified difference.
-    pub diff: Option<Vec<String>>,
-}
-
-/// What is wrong with a projected file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It does not lie there.
-    Missing,
-    /// What was projected there earlier lies there.
-    Outdated,
-    /// Somebody edited it: it holds what was never projected there.
-    Edited {
-        /// What it holds; where it was written over, these bytes are kept.
-        digest: Digest,
-    },
-    /// It was projected earlier and is no longer wanted.
-    Unwanted {
-        /// What it holds, where somebody edited it since.
-        edited: Option<Digest>,
-    },
-    /// Its content is not kept, or damaged.
-    Lost(String),
-    /// Something is in the way.
-    Blocked(String),
-}
-
-impl ProjectReport {
-    /// Returns true where every wanted file is now as it should be.
-    pub fn is_current(&self) -> bool {
-        self.files.iter().all(|file| file.mended || matches!(file.fault, Fault::Unwanted { .. }))
-    }
-
-    /// Returns true where the same request, without looking only, would change or could not mend anything.
-    pub fn would_change(&self, prune: bool) -> bool {
-        self.files.iter().any(|file| prune || !matches!(file.fault, Fault::Unwanted { .. }))
-    }
-}
-
-/// Brings the projected files of a workspace up to date.
-///
-/// # Errors
-/// A request error for a path that no projection wants; a store error where the store cannot be read or the right to write
-/// files cannot be had. Files that could not be written are in the report.
-pub fn project(workspace: &Workspace, request: &ProjectRequest) -> Result<ProjectReport> {
-    let _lock = if request.dry_run { None } else { Some(workspace.lock_to_project()?) };
-    let view = workspace.view()?;
-    let planned = projection::plan(&view.snapshot)?;
-    let mut projecting = Projecting::begin(workspace, &view, request);
-    let unwanted = projecting.unwanted(&planned);
-    let asked = Asked::new(workspace.root(), request)?;
-    let planned = asked.select(planned, |planned| &planned.path);
-    let unwanted = asked.select(unwanted, |(path, _)| path);
-    asked.refuse_strangers(&planned, &unwanted)?;
-    projecting.bring(planned)?;
-    projecting.clear(unwanted)?;
-    Ok(projecting.end())
-}
-
-/// Brings the papers of a pipeline run up to date.
-///
-/// # Errors
-/// As [`project`].
-pub fn project_run(workspace: &Workspace, run: &Run) -> Result<ProjectReport> {
-    project_these(workspace, &|snapshot| {
-        let number = query::find_run(snapshot, &RunSelector::Tail(run.id.hex()))?;
-        match query::run_view(snapshot, number)? {
-            Some(view) => projection::run_papers(snapshot, &view),
-            None => Ok(Vec::new()),
-        }
-    })
-}
-
-/// Brings the files that `plan` gives up to date: to be called by whoever recorded something that changes a projection. Files
-/// that somebody edited are left alone, and are in the report.
-///
-/// # Errors
-/// Those of `plan`, and as [`project`].
-pub fn project_these(
-    workspace: &Workspace,
-    plan: &dyn Fn(&Snapshot) -> Result<Vec<Planned>>,
-) -> Result<ProjectReport> {
-    let _lock = workspace.lock_to_project()?;
-    let view = workspace.view()?;
-    let request = ProjectRequest::default();
-    let mut projecting = Projecting::begin(workspace, &view, &request);
-    projecting.bring(plan(&view.snapshot)?)?;
-    Ok(projecting.end())
-}
-
-/// The files that are asked about.
-struct Asked {
-    fronts: Vec<ArtifactPath>,
-    all: bool,
-}
-
-impl Asked {
-    fn new(root: &Path, request: &ProjectRequest) -> Result<Self> {
-        let mut asked = Asked { fronts: Vec::new(), all: request.paths.is_empty() };
-        for path in &request.paths {
-            let joined = request.folder.join(path);
-            // What is gone is to be brought back, so as much of the way is resolved as is there.
-            let there = joined.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-            let place = match there {
-                Some((above, real)) => match joined.strip_prefix(above) {
-                    Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
-                    _ => real,
-                },
-                None => joined,
-            };
-            if place == root {
-                asked.all = true;
-            } else {
-                asked.fronts.push(ArtifactPath::within(root, &place)?);
-            }
-        }
-        Ok(asked)
-    }
-
-    fn has(&self, path: &ArtifactPath) -> bool {
-        self.all || self.fronts.iter().any(|front| is_at_or_below(path, front))
-    }
-
-    fn select<T>(&self, mut files: Vec<T>, path: impl Fn(&T) -> &ArtifactPath) -> Vec<T> {
-        files.retain(|file| self.has(path(file)));
-        files
-    }
-
-    fn refuse_strangers(&self, planned: &[Planned], unwanted: &[(ArtifactPath, Digest)]) -> Result<()> {
-        for front in self.fronts.iter().filter(|_| !self.all) {
-            let known = planned.iter().any(|file| is_at_or_below(&file.path, front))
-                || unwanted.iter().any(|(path, _)| is_at_or_below(path, front));
-            if !known {
-                return Err(Error::request(format!("no projected file lies at `{front}`"))
-                    .hint("`lineage project --dry-run` without a path looks at all of them"));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_at_or_below(path: &ArtifactPath, front: &ArtifactPath) -> bool {
-    let rest = path.as_bytes().strip_prefix(front.as_bytes());
-    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-}
-
-struct Projecting<'a> {
+pub(super) struct Projecting<'a> {
     workspace: &'a Workspace,
     snapshot: &'a Snapshot,
     request: &'a ProjectRequest,
     digests: Digests,
-    before: Record,
     record: Record,
+    /// Whether the record is to be written.
+    is_record_new: bool,
+    /// What the caller says was planned before, by path.
+    ours: BTreeMap<ArtifactPath, Digest>,
     is_whole_view: bool,
     report: ProjectReport,
 }
@@ -229,8 +43,7 @@ struct Todo {
 }
 
 impl<'a> Projecting<'a> {
-    fn begin(workspace: &'a Workspace, view: &'a View, request: &'a ProjectRequest) -> Self {
-        let before = Record::load(&workspace.folder().join(RECORD_NAME));
+    pub(super) fn begin(workspace: &'a Workspace, view: &'a View, request: &'a ProjectRequest) -> Self {
         let report = ProjectReport {
             dry_run: request.dry_run,
             warnings: view.warnings.clone(),
@@ -245,23 +58,29 @@ impl<'a> Projecting<'a> {
             } else {
                 workspace.digests().clone()
             },
-            record: before.clone(),
-            before,
+            record: Record::load(&workspace.folder().join(RECORD_NAME)),
+            is_record_new: false,
+            ours: BTreeMap::new(),
             is_whole_view: view.warnings.is_empty(),
             report,
         }
     }
 
+    /// Takes what was planned before for bytes of ours, wherever they lie still.
+    pub(super) fn count_as_ours(&mut self, planned: &[Planned]) {
+        self.ours.extend(planned.iter().map(|planned| (planned.path.clone(), planned.digest())));
+    }
+
     /// Returns what was projected and is not in `planned`, the whole plan.
-    fn unwanted(&self, planned: &[Planned]) -> Vec<(ArtifactPath, Digest)> {
+    pub(super) fn unwanted(&self, planned: &[Planned]) -> Vec<(ArtifactPath, Digest)> {
         let wanted: BTreeSet<&ArtifactPath> = planned.iter().map(|planned| &planned.path).collect();
-        let files = self.before.files().filter(|(path, _)| !wanted.contains(path));
+        let files = self.record.files().filter(|(path, _)| !wanted.contains(path));
         files.map(|(path, digest)| (path.clone(), *digest)).collect()
     }
 
     // ---- what is wanted ----
 
-    fn bring(&mut self, planned: Vec<Planned>) -> Result<()> {
+    pub(super) fn bring(&mut self, planned: Vec<Planned>) -> Result<()> {
         let mut places = Places::new(self.workspace.root());
         let placed: Vec<(Planned, Result<PathBuf, String>)> = planned
             .into_iter()
@@ -282,9 +101,7 @@ impl<'a> Projecting<'a> {
             let fault = match lies {
                 Lies::File(digest) if digest == planned.digest() => {
                     self.report.current += 1;
-                    if self.record.get(&planned.path) != Some(&digest) {
-                        self.record.insert(planned.path, digest);
-                    }
+                    self.remember(planned.path, digest);
                     continue;
                 }
                 Lies::File(digest) => self.sort_of_other(&planned.path, digest)?,
@@ -309,9 +126,21 @@ impl<'a> Projecting<'a> {
         Ok(())
     }
 
+    fn remember(&mut self, path: ArtifactPath, digest: Digest) {
+        if self.record.get(&path) != Some(&digest) {
+            self.record.insert(path, digest);
+            self.is_record_new = true;
+        }
+    }
+
+    fn forget(&mut self, path: &ArtifactPath) {
+        self.record.remove(path);
+        self.is_record_new = true;
+    }
+
     /// Tells what was projected earlier from what somebody edited.
     fn sort_of_other(&self, path: &ArtifactPath, digest: Digest) -> Result<Fault> {
-        let projected = self.before.get(path) == Some(&digest);
+        let projected = [self.record.get(path), self.ours.get(path)].contains(&Some(&digest));
         // An index says of itself whether anybody edited it.
         let is_own = || {
             let bytes = path.on_disk(self.workspace.root()).and_then(|place| std::fs::read(place).ok());
@@ -391,7 +220,7 @@ impl<'a> Projecting<'a> {
             match result {
                 Ok(()) => {
                     files[at].mended = true;
-                    self.record.insert(files[at].path.clone(), Digest::of(&bytes));
+                    self.remember(files[at].path.clone(), Digest::of(&bytes));
                 }
                 Err(error) => files[at].fault = Fault::Blocked(error.to_string()),
             }
@@ -421,7 +250,7 @@ impl<'a> Projecting<'a> {
 
     // ---- what is no longer wanted ----
 
-    fn clear(&mut self, unwanted: Vec<(ArtifactPath, Digest)>) -> Result<()> {
+    pub(super) fn clear(&mut self, unwanted: Vec<(ArtifactPath, Digest)>) -> Result<()> {
         if self.request.prune && !self.is_whole_view && !unwanted.is_empty() {
             return Err(Error::store("cannot tell what is no longer wanted: not all facts could be read")
                 .hint("nothing was removed; `lineage verify` says what is wrong"));
@@ -438,7 +267,7 @@ impl<'a> Projecting<'a> {
                 Lies::File(now) => Some(now),
                 // What is gone, or something else by now, is no longer ours.
                 Lies::Nothing | Lies::Blocked(_) => {
-                    self.record.remove(&path);
+                    self.forget(&path);
                     continue;
                 }
             };
@@ -448,7 +277,7 @@ impl<'a> Projecting<'a> {
             if self.request.prune && !self.request.dry_run && (edited.is_none() || self.request.force) {
                 match self.remove(&place, edited) {
                     Ok(()) => {
-                        self.record.remove(&path);
+                        self.forget(&path);
                         mended = true;
                     }
                     Err(reason) => fault = Fault::Blocked(reason),
@@ -469,9 +298,9 @@ impl<'a> Projecting<'a> {
     }
 
     /// Writes down what was found, and returns the report.
-    fn end(mut self) -> ProjectReport {
+    pub(super) fn end(mut self) -> ProjectReport {
         self.report.files.sort_by(|a, b| a.path.cmp(&b.path));
-        if !self.request.dry_run && self.record != self.before {
+        if !self.request.dry_run && self.is_record_new {
             let path = self.workspace.folder().join(RECORD_NAME);
             if let Err(cause) = self.record.save(self.workspace.disk(), &path) {
                 self.report.warnings.push(format!(
@@ -502,29 +331,4 @@ fn diff(file: &ProjectedFile, place: &Path, new: &[u8]) -> Option<Vec<String>> {
     let compared = similar::TextDiff::from_lines(old.as_str(), new);
     let text = compared.unified_diff().context_radius(3).header(&names.0, &names.1).to_string();
     Some(text.lines().map(str::to_owned).collect())
-}
-
-/// Counts the files of a report by what is wrong with them.
-pub fn counts(report: &ProjectReport) -> BTreeMap<&'static str, u64> {
-    let mut counts = BTreeMap::new();
-    for file in &report.files {
-        *counts.entry(file.state()).or_default() += 1;
-    }
-    counts
-}
-
-impl ProjectedFile {
-    /// Returns the word for what became of the file.
-    pub fn state(&self) -> &'static str {
-        match (&self.fault, self.mended) {
-            (Fault::Unwanted { .. }, true) => "removed",
-            (_, true) => "written",
-            (Fault::Missing, false) => "missing",
-            (Fault::Outdated, false) => "outdated",
-            (Fault::Edited { .. }, false) => "edited",
-            (Fault::Unwanted { .. }, false) => "unwanted",
-            (Fault::Lost(_), false) => "lost",
-            (Fault::Blocked(_), false) => "blocked",
-        }
-    }
 }
