@@ -93,7 +93,7 @@ fn what_is_cut_off_damaged_or_from_the_future_is_refused_by_line_and_takes_nothi
     refused(&backup[..backup.len() / 2], "cut off");
     refused(&format!("{}\n", lines[..lines.len() - 1].join("\n")), &format!("line {}", lines.len() - 1));
     refused("", "line 0");
-    refused(&backup.replacen("\"format\":1", "\"format\":2", 1), "format 2");
+    refused(&backup.replacen("\"format\":2", "\"format\":3", 1), "format 3");
     refused(&backup.replacen("run_started", "run_vanished", 1), "run_vanished");
     refused(&backup.replacen("\"kind\":\"pipeline\"", "\"kind\":\"magic\"", 1), "magic");
     refused(&backup.replacen("train.sh", "trojan.sh", 1), "digest");
@@ -237,6 +237,47 @@ fn the_configuration_says_what_is_kept_and_gc_lets_go_the_rest() {
     assert!(code == 2 && message.contains("outputs_up_to"), "{message}");
     let run = place.ok(&["run", "--", "sh", "-c", "echo x > y"]);
     assert!(run.stderr.contains("output_up_to"), "{}", run.stderr);
+}
+
+#[test]
+fn the_files_of_a_withdrawn_version_may_go_unless_others_need_them() {
+    let place = Place::empty();
+    // Kept by the policy of the day, and beyond that of tomorrow.
+    for name in ["alone", "shared", "live"] {
+        let command = format!("echo the model {name} > {name}.bin");
+        place.ok(&["run", "--", "sh", "-c", &command]);
+        place.ok(&["register", name, "1.0.0", "--artifact", &format!("model={name}.bin")]);
+    }
+    place.ok(&["register", "other", "1.0.0", "--artifact", "model=shared.bin"]);
+    place.ok(&["models", "promote", "live@1.0.0", "--to", "production"]);
+    place.write(".lineage/config.toml", b"[keep]\noutputs_up_to = 3\n");
+    let could = |place: &Place| {
+        let could = place.json(&["gc", "--older-than", "0"]);
+        let contents = could["contents"].as_array().unwrap().iter();
+        let digests = contents.map(|content| {
+            (content["digest"].as_str().unwrap().to_owned(), content["reason"].as_str().unwrap().to_owned())
+        });
+        digests.collect::<std::collections::BTreeMap<String, String>>()
+    };
+    let digest =
+        |name: &str| lineage::model::Digest::of(format!("the model {name}\n").as_bytes()).to_string();
+    for name in ["alone", "shared", "live"] {
+        assert!(!could(&place).contains_key(&digest(name)), "{name} is a version's");
+    }
+    for name in ["alone", "shared"] {
+        place.ok(&["models", "delete", &format!("{name}@1.0.0"), "--reason", "old", "--force"]);
+    }
+    let now = could(&place);
+    assert!(now[&digest("alone")].contains("withdrawn"), "{now:#?}");
+    for name in ["shared", "live"] {
+        assert!(!now.contains_key(&digest(name)), "another version needs {name}: {now:#?}");
+    }
+    place.ok(&["gc", "--older-than", "0", "--apply"]);
+    fs::remove_file(place.at("alone.bin")).unwrap();
+    fs::remove_file(place.at("shared.bin")).unwrap();
+    assert_eq!(place.refused(&["cat", "alone.bin"]).0, 2);
+    assert_eq!(place.ok(&["cat", "shared.bin"]).stdout, "the model shared\n");
+    assert_eq!(place.run(&["project", "--check"]).code, 0);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `lineage gc`: which kept contents could go, why, and letting them go.
 //!
 //! A content stays while anything needs it: patches and code of runs, environments, outputs of pipelines (every projection is
-//! written from them), files of model versions and notes, inputs, and outputs of commands that the policy keeps. What nothing
+//! written from them), files of model versions that were not withdrawn, notes, inputs, and outputs of commands that the policy
+//! keeps. A version that was withdrawn holds nothing by itself: its files stay where another version, a run or the policy
+//! needs them, and may go otherwise. What nothing
 //! needs may still be needed by what is not recorded yet, so that only what has not been kept anew for some time goes, and
 //! nothing while a run is being recorded.
 
@@ -14,6 +16,7 @@ use crate::journal;
 use crate::model::{CodeState, Digest, Fact, NodeId, RunKind, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
+use crate::query::registry::model_view;
 use crate::store::Snapshot;
 
 /// How long the lock is waited for.
@@ -65,6 +68,7 @@ pub struct Droppable {
 
 const UNNAMED: &str = "no fact names it";
 const BEYOND: &str = "an output that the policy no longer keeps";
+const WITHDRAWN: &str = "only a model version that was withdrawn needs it";
 
 /// Finds the contents that could go, and lets them go where that is asked for.
 ///
@@ -112,7 +116,11 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
             report.young += 1;
             continue;
         }
-        let reason = if named.beyond.contains(&digest) { BEYOND } else { UNNAMED };
+        let reason = match digest {
+            digest if named.withdrawn.contains(&digest) => WITHDRAWN,
+            digest if named.beyond.contains(&digest) => BEYOND,
+            _ => UNNAMED,
+        };
         if request.apply
             && let Err(cause) = workspace.disk().remove(&workspace.contents().file(&digest))
         {
@@ -144,6 +152,8 @@ struct Named {
     beyond: HashSet<Digest>,
     /// What steps read.
     read: HashSet<Digest>,
+    /// Files of model versions that were withdrawn.
+    withdrawn: HashSet<Digest>,
 }
 
 impl Named {
@@ -164,7 +174,10 @@ impl Named {
                 }
                 Fact::StepDone(step) => named.step(&step, &kinds, policy),
                 Fact::ModelRegistered(model) => {
-                    named.needed.extend(model.artifacts.iter().map(|held| held.artifact.digest));
+                    let is_withdrawn =
+                        model_view(snapshot, model.id)?.is_some_and(|view| view.deleted.is_some());
+                    let holds = if is_withdrawn { &mut named.withdrawn } else { &mut named.needed };
+                    holds.extend(model.artifacts.iter().map(|held| held.artifact.digest));
                 }
                 Fact::NoteRead(note) => {
                     named.needed.insert(note.artifact.digest);
