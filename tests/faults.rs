@@ -1,0 +1,201 @@
+//! A disk that takes no more, and places that cannot be written: what lay there before is whole, and the message names the file.
+//!
+//! A limit on the size of files stands for the full disk: it works for every user, and everywhere.
+#![cfg(unix)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Answer, Place};
+
+/// No file may become longer, in the blocks of 512 bytes that `ulimit` counts.
+const BLOCKS: u32 = 40;
+const LIMIT_BYTES: usize = BLOCKS as usize * 512;
+
+/// Runs the program where no file may become longer than [`LIMIT_BYTES`].
+fn limited(place: &Place, arguments: &[&str]) -> Answer {
+    let prepared = place.command(arguments);
+    let script = format!("trap '' XFSZ; ulimit -f {BLOCKS}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(prepared.get_program()).args(prepared.get_args());
+    command.current_dir(place.root()).env_clear();
+    command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output().unwrap();
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Every file outside `.lineage` with its bytes, and every folder.
+fn tree(place: &Place) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let (mut found, mut frontier) = (BTreeMap::new(), vec![place.root().to_owned()]);
+    while let Some(folder) = frontier.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with(".lineage") {
+                continue;
+            }
+            if path.is_dir() && !path.is_symlink() {
+                frontier.push(path.clone());
+                found.insert(path, None);
+            } else {
+                found.insert(path.clone(), Some(fs::read(&path).unwrap_or_default()));
+            }
+        }
+    }
+    found
+}
+
+fn big() -> Vec<u8> {
+    (0..3 * LIMIT_BYTES).map(|at| (at * at >> 5) as u8).collect()
+}
+
+/// A workspace with a pipeline run, and with a command's output that is longer than the limit.
+fn filled() -> Place {
+    let place = Place::without_git();
+    place.ok(&["pipeline", "--run-name", "all"]);
+    place.write("source.bin", &big());
+    place.ok(&["run", "--", "cp", "source.bin", "big.bin"]);
+    // All is applied by then, so that the limit concerns what a command is to write.
+    place.ok(&["log"]);
+    place
+}
+
+#[test]
+fn what_does_not_fit_is_not_projected_and_the_rest_is() {
+    let place = filled();
+    let before = place.projected();
+    let is_big = |bytes: &Vec<u8>| bytes.len() > LIMIT_BYTES;
+    let big: Vec<&String> = before.iter().filter(|(_, bytes)| is_big(bytes)).map(|(name, _)| name).collect();
+    assert!(!big.is_empty() && big.len() < before.len(), "{:?}", before.values().map(Vec::len));
+    // One is there and edited, so that it would be written over; the others are gone.
+    for name in before.keys().filter(|name| *name != big[0]) {
+        fs::remove_file(place.at(name)).unwrap();
+    }
+    place.write(big[0], b"edited\n");
+    let answer = limited(&place, &["project", "--force", "-n", "0"]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    for name in &big {
+        let told = answer.stdout.lines().find(|line| line.contains(name.as_str())).unwrap();
+        assert!(told.starts_with("blocked") && told.contains("File too large"), "{told}");
+    }
+    assert_eq!(place.read(big[0]), b"edited\n", "the old file is whole");
+    let mut expected = before.clone();
+    expected.retain(|_, bytes| !is_big(bytes));
+    expected.insert(big[0].clone(), b"edited\n".to_vec());
+    assert_eq!(place.projected(), expected, "nothing half, nothing left over");
+    place.ok(&["project", "--force"]);
+    assert_eq!(place.projected(), before);
+}
+
+#[test]
+fn what_does_not_fit_is_not_restored() {
+    let place = filled();
+    place.write("big.bin", b"edited\n");
+    let before = tree(&place);
+    let answer = limited(&place, &["restore", "big.bin", "--force"]);
+    assert_eq!(answer.code, 3, "{answer:?}");
+    assert!(answer.stderr.contains("big.bin") && answer.stderr.contains("File too large"), "{answer:?}");
+    let elsewhere = limited(&place, &["restore", "big.bin", "--to", "new/copy.bin"]);
+    assert_eq!(elsewhere.code, 3, "{elsewhere:?}");
+    assert!(!place.at("new/copy.bin").exists());
+    let _ = fs::remove_dir(place.at("new"));
+    assert_eq!(tree(&place), before, "the old file is whole, and nothing is left over");
+    place.ok(&["restore", "big.bin", "--force"]);
+    assert_eq!(place.read("big.bin"), big());
+}
+
+#[test]
+fn an_export_that_does_not_fit_leaves_the_older_one() {
+    let place = filled();
+    let formats = [
+        ("jsonl", "facts.jsonl"),
+        ("prov-json", "prov.json"),
+        ("csv", "csv"),
+        ("ro-crate", "crate"),
+        ("ro-crate", "crate.zip"),
+    ];
+    for (format, out) in formats {
+        place.ok(&["export", "--format", format, "--out", out]);
+    }
+    let before = tree(&place);
+    for (format, out) in formats {
+        let over = limited(&place, &["export", "--format", format, "--out", out, "--force"]);
+        assert_eq!(over.code, 3, "{format}: {over:?}");
+        assert!(over.stderr.contains("cannot write the export"), "{format}: {over:?}");
+        let new = format!("new-{out}");
+        assert_eq!(limited(&place, &["export", "--format", format, "--out", &new]).code, 3, "{format}");
+        assert_eq!(tree(&place), before, "{format}");
+    }
+}
+
+/// Makes a folder one that takes no new files, also for root where the file system can do that; returns whether it worked.
+fn seal(folder: &Path, sealed: bool) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(folder, fs::Permissions::from_mode(if sealed { 0o555 } else { 0o755 })).unwrap();
+    let probe = folder.join("probe");
+    if !sealed || fs::write(&probe, "x").is_err() {
+        let _ = Command::new("chattr").arg("-i").arg(folder).output();
+        return true;
+    }
+    fs::remove_file(&probe).unwrap();
+    let flagged = Command::new("chattr").arg("+i").arg(folder).output();
+    let works = flagged.is_ok_and(|output| output.status.success()) && fs::write(&probe, "x").is_err();
+    if !works {
+        let _ = fs::remove_file(&probe);
+        eprintln!("skipped: nothing here keeps this user from writing into a folder");
+    }
+    works
+}
+
+#[test]
+fn a_folder_that_takes_no_files_is_named_and_all_others_are_written() {
+    let place = filled();
+    let before = place.projected();
+    let folder = before.keys().find(|name| name.starts_with("data/interim/parsed")).unwrap();
+    let folder = place.at(folder.rsplit_once('/').unwrap().0);
+    for name in before.keys() {
+        fs::remove_file(place.at(name)).unwrap();
+    }
+    let works = seal(&folder, true);
+    if works {
+        let answer = place.run(&["project", "-n", "0"]);
+        let left = place.projected();
+        seal(&folder, false);
+        assert_eq!(answer.code, 1, "{answer:?}");
+        let inside = |name: &&String| place.at(name).starts_with(&folder);
+        for name in before.keys().filter(inside) {
+            let told = answer.stdout.lines().find(|line| line.contains(name.as_str())).unwrap();
+            assert!(told.starts_with("blocked  "), "{told}");
+        }
+        let outside = before.keys().filter(|name| !inside(name)).count();
+        assert_eq!(left.len(), outside, "{answer:?}");
+    }
+    seal(&folder, false);
+    place.ok(&["project"]);
+    assert_eq!(place.projected(), before);
+}
+
+#[test]
+fn nothing_is_restored_over_a_folder_nor_out_of_the_workspace() {
+    let place = Place::empty();
+    place.ok(&["run", "--", "sh", "-c", "mkdir out; echo model > out/m.bin"]);
+    fs::remove_file(place.at("out/m.bin")).unwrap();
+    fs::create_dir(place.at("out/m.bin")).unwrap();
+    place.write("out/m.bin/mine", b"mine");
+    let (code, message) = place.refused(&["restore", "out/m.bin", "--force"]);
+    assert!(code == 2 && message.contains("out/m.bin"), "{message}");
+    assert_eq!(place.read("out/m.bin/mine"), b"mine");
+    let outside = tempfile::tempdir().unwrap();
+    fs::remove_dir_all(place.at("out")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), place.at("out")).unwrap();
+    let (code, message) = place.refused(&["restore", "out/m.bin"]);
+    assert!(code == 2 && message.contains("out/m.bin"), "{message}");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
