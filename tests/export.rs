@@ -110,7 +110,20 @@ fn parquet_tables_are_read_by_duckdb() {
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let tables = ["artifacts", "edges", "metrics", "models", "runs", "steps"];
+    let tables = [
+        "aliases",
+        "artifacts",
+        "edges",
+        "metrics",
+        "model_changes",
+        "models",
+        "note_findings",
+        "note_references",
+        "notes",
+        "runs",
+        "steps",
+        "tags",
+    ];
     assert_eq!(names, tables.map(|table| format!("{table}.parquet")));
     if let Some(python) = python_with(&["duckdb"]) {
         let said = validated(&python, "parquet.py", &[&place.at("tables")]);
@@ -118,6 +131,108 @@ fn parquet_tables_are_read_by_duckdb() {
             assert!(said.contains(line), "{said}");
         }
     }
+}
+
+/// A workspace with a model version that was promoted, described, named and withdrawn, and with documents.
+fn with_models_and_notes() -> Place {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    place.write("m.bin", b"model\n");
+    place.write("docs/a.md", b"---\ntopic: A, \"b\"\ntags: [x]\n---\n[gone](nowhere.md)\n");
+    place.write("docs/b.md", b"# B\n");
+    for arguments in [
+        ["register", "risk", "1.0.0", "--artifact", "model=m.bin", "--metric", "f1=0.5", "--tag", "team=a"]
+            .as_slice(),
+        &["models", "promote", "risk@1.0.0", "--to", "staging", "--reason", "=1+1"],
+        &["models", "describe", "risk@1.0.0", "--description", "new", "--untag", "team"],
+        &["models", "alias", "risk@1.0.0", "champion"],
+        &["models", "alias", "risk", "champion", "--remove"],
+        &["models", "delete", "risk@1.0.0", "--reason", "old"],
+    ] {
+        place.ok(arguments);
+    }
+    place.run(&["research", "docs"]);
+    fs::remove_file(place.at("docs/b.md")).unwrap();
+    place.run(&["research", "docs"]);
+    place
+}
+
+#[test]
+fn models_documents_and_tags_have_tables_in_csv_and_parquet_and_lines_in_the_backup() {
+    let place = with_models_and_notes();
+    let csv = place.json(&["export", "--format", "csv", "--out", "csv"]);
+    let parquet = place.json(&["export", "--format", "parquet", "--out", "parquet"]);
+    let rows = |written: &Value| {
+        let tables = written["tables"].as_array().unwrap().iter();
+        let row = |table: &Value| {
+            let name = table["file"].as_str().unwrap().split('.').next().unwrap().to_owned();
+            (name, table["rows"].as_u64().unwrap())
+        };
+        tables.map(row).collect::<BTreeMap<String, u64>>()
+    };
+    let (csv, parquet) = (rows(&csv), rows(&parquet));
+    for (table, expected) in [
+        ("models", 1),
+        ("model_changes", 3),
+        ("aliases", 2),
+        ("tags", 1),
+        ("notes", 3),
+        ("note_references", 1),
+        ("metrics", 1),
+    ] {
+        assert_eq!((csv[table], parquet[table]), (expected, expected), "{table}");
+        let text = String::from_utf8(place.read(&format!("csv/{table}.csv"))).unwrap();
+        assert_eq!(text.matches("\r\n").count() as u64, expected + 1, "{text}");
+    }
+    assert_eq!(csv["note_findings"], parquet["note_findings"]);
+    let changes = String::from_utf8(place.read("csv/model_changes.csv")).unwrap();
+    assert!(changes.contains(",staged,staging,,,,,,'=1+1\r\n"), "{changes}");
+    if let Some(python) = python_with(&["duckdb"]) {
+        let said = validated(&python, "parquet.py", &[&place.at("parquet")]);
+        for line in ["model risk 1.0.0 archived deleted\n", "note docs/b.md gone\n", "alias champion None\n"]
+        {
+            assert!(said.contains(line), "{said}");
+        }
+    }
+    let backup = place.ok(&["export", "--format", "jsonl"]).stdout;
+    assert!(!backup.contains("\"record\""), "{backup}");
+    assert!(!backup.contains("{\"metrics\""), "those of a registration are no facts of their own: {backup}");
+    for words in [
+        "{\"model_registered\":{",
+        "\"act\":{\"staged\":{\"stage\":\"staging\",\"displaced\":null}}",
+        "\"act\":{\"deleted\":{}}",
+        "{\"model_named\":{",
+        "\"topic\":\"A, \\\"b\\\"\"",
+        "{\"note_gone\":{\"path\":\"docs/b.md\"",
+    ] {
+        assert!(backup.contains(words), "{words}: {backup}");
+    }
+    let other = Place::empty();
+    other.write("b.jsonl", backup.as_bytes());
+    other.ok(&["import", "--format", "jsonl", "b.jsonl"]);
+    assert_eq!(other.ok(&["export", "--format", "jsonl"]).stdout, backup);
+}
+
+#[test]
+fn an_older_export_is_replaced_with_force_and_nothing_else_is() {
+    let place = with_models_and_notes();
+    for (format, out) in [("jsonl", "f.jsonl"), ("csv", "csv"), ("parquet", "parquet"), ("ro-crate", "c.zip")]
+    {
+        let write = ["export", "--format", format, "--out", out];
+        place.ok(&write);
+        let (code, text) = place.refused(&write);
+        assert!(code == 2 && text.contains("--force"), "{text}");
+        place.ok(&[&write[..], &["--force"]].concat());
+        let written = place.json(&[&write[..], &["--force"]].concat());
+        assert_eq!(written["exported"], format);
+    }
+    place.write("csv/mine.txt", b"mine");
+    let (code, text) = place.refused(&["export", "--format", "csv", "--out", "csv", "--force"]);
+    assert!(code == 2 && text.contains("`mine.txt`"), "{text}");
+    assert_eq!(place.read("csv/mine.txt"), b"mine");
+    assert_eq!(place.refused(&["export", "--format", "jsonl", "--out", "csv", "--force"]).0, 2);
+    assert_eq!(place.refused(&["export", "--format", "csv", "--out", "f.jsonl", "--force"]).0, 2);
+    assert_eq!(place.refused(&["export", "--format", "jsonl", "--json"]).0, 2);
 }
 
 #[test]

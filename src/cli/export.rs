@@ -4,18 +4,26 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Surroundings, backup, formats, output};
-use crate::error::Result;
-use crate::ops::formats::{ExportFormat, ExportRequest};
+use crate::cli::{Surroundings, output};
+use crate::error::{Error, Result};
+use crate::ops::formats::{ExportFormat, ExportRequest, export};
 use crate::query::{self, RunSelector};
+use crate::render;
 
-/// Write what is recorded in a format of others.
-///
-/// prov-json and openlineage are streams: they go to the standard output unless `--out` names a file. ro-crate is a folder,
-/// or a zip file where the name ends in `.zip`; parquet is a folder with one file for each table.
+/// Write what is recorded: as a backup, as tables, or in a format of others.
 ///
 /// jsonl is the complete backup: every fact, which `lineage import --format jsonl` takes back and `lineage merge` takes over;
-/// the same facts give the same bytes. What is kept (`.lineage/objects`) is not in it. csv is a folder of tables.
+/// the same facts give the same bytes. What is kept (`.lineage/objects`) is not in it. Each line is one fact under its name:
+/// run_started, run_outcome, step_done, metrics, parameters_said, run_tagged, remarked, model_registered, model_changed,
+/// model_named, note_read, note_gone; the first line names the format, and the last holds the digest of all before it. Times
+/// are microseconds since 1970, UTC; a path that is no UTF-8 stands as {"hex":"…"}.
+///
+/// csv and parquet are folders with one file for each table. Both have models, model_changes, aliases, tags, notes,
+/// note_references, note_findings, runs, steps, edges and metrics; csv also outcomes, parameters and remarks, parquet also
+/// artifacts. A model, run, step or note is named in all of them by the same key.
+///
+/// prov-json and openlineage are streams, as jsonl is: they go to the standard output unless --out names a file. ro-crate is
+/// a folder, or a zip file where the name ends in `.zip`.
 ///
 /// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`.
 #[derive(Args)]
@@ -32,9 +40,15 @@ pub(crate) struct Export {
     /// Where to write to; it must not be there yet.
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    /// Take the place of an older export; a folder only where it holds nothing else.
+    #[arg(long, requires = "out")]
+    force: bool,
     /// The namespace of OpenLineage's jobs and files, and the name of a crate; by default the name of the workspace's folder.
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
+    /// Print as JSON what was written.
+    #[arg(long, requires = "out")]
+    json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,14 +75,31 @@ impl Export {
         let runs = self.runs.iter().map(|run| query::find_run(&view.snapshot, run));
         let runs = runs.collect::<Result<Vec<_>>>()?;
         let out = self.out.as_ref().map(|path| surroundings.folder.join(path));
-        let format = match self.format {
-            Format::Jsonl => return backup::write_jsonl(&view.snapshot, &runs, out.as_deref()),
-            Format::Csv => return backup::write_csv(&view.snapshot, &runs, out.as_deref()),
+        let format = self.format.to_ops();
+        let request = ExportRequest { format, runs, out, force: self.force, namespace: self.namespace };
+        let exported = output::stream(|stream| export(&workspace, &view, &request, stream))?;
+        if let (Some(exported), Some(out)) = (exported, &request.out) {
+            let name = self.format.to_possible_value();
+            let name = name.ok_or_else(|| Error::bug("a format has no name"))?;
+            if self.json {
+                output::json(&render::formats::json(&exported, name.get_name(), out))?;
+            } else {
+                output::note(&render::formats::text(&exported, &out.display().to_string()));
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Format {
+    fn to_ops(self) -> ExportFormat {
+        match self {
+            Format::Jsonl => ExportFormat::Jsonl,
+            Format::Csv => ExportFormat::Csv,
             Format::ProvJson => ExportFormat::ProvJson,
             Format::Openlineage => ExportFormat::OpenLineage,
             Format::RoCrate => ExportFormat::RoCrate,
             Format::Parquet => ExportFormat::Parquet,
-        };
-        formats::write(&workspace, &view, &ExportRequest { format, runs, out, namespace: self.namespace })
+        }
     }
 }

@@ -4,7 +4,6 @@ mod backup;
 mod completions;
 mod diff;
 mod export;
-mod formats;
 mod gc;
 mod import;
 mod init;

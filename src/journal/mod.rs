@@ -14,8 +14,9 @@ mod tests;
 mod writer;
 
 pub use codec::{decode, encode};
+pub(crate) use codec::{encode_parts, is_as_encoded};
 pub use pack::pack;
-pub use reader::{Frame, Reader, Tail};
+pub use reader::{Frame, Reader, Record, Tail};
 pub(crate) use segments::file_name as segment_name;
 pub use segments::{Listing, SegmentBytes, SegmentRef, list, pack_of, read_segment, writer_is_alive};
 pub use writer::{SyncPoint, Writer};

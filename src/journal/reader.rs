@@ -16,6 +16,26 @@ pub struct Frame {
     pub offset: u64,
 }
 
+/// What a frame holds, not decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The kind of fact.
+    pub kind: u8,
+    /// The version of that kind.
+    pub version: u8,
+    /// The fact.
+    pub payload: &'a [u8],
+    /// Where the frame begins in the segment.
+    pub offset: u64,
+}
+
+/// A whole frame, where it begins in the bytes given, and how long it is.
+struct Found<'a> {
+    record: Record<'a>,
+    at: usize,
+    length: usize,
+}
+
 /// How a segment ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
@@ -118,29 +138,45 @@ impl<'a> Reader<'a> {
         reason = "it borrows nothing, but an Iterator of Results invites to go on after an error"
     )]
     pub fn next(&mut self) -> Result<Option<Frame>> {
+        let Some(found) = self.find() else { return Ok(None) };
+        let Record { kind, version, payload, offset } = found.record;
+        let fact =
+            codec::decode_parts(kind, version, payload).map_err(|fault| self.explain(fault, offset))?;
+        self.pass(&found);
+        Ok(Some(Frame { fact, offset }))
+    }
+
+    /// Reads the next frame as [`Reader::next`] does, and leaves what it says as bytes, whether this program knows such records or
+    /// not.
+    pub fn next_record(&mut self) -> Option<Record<'a>> {
+        let found = self.find()?;
+        self.pass(&found);
+        Some(found.record)
+    }
+
+    fn find(&self) -> Option<Found<'a>> {
         let mut at = self.at;
         let segment = self.header.segment;
         loop {
             let offset = self.start + at as u64;
             match read_frame(segment, offset, &self.rest[at..]) {
                 RawFrame::Whole { kind, version, payload, length } => {
-                    let fact = codec::decode_parts(kind, version, payload)
-                        .map_err(|fault| self.explain(fault, offset))?;
-                    if at > self.at {
-                        self.damaged.push(self.offset());
-                    }
-                    self.at = at + length;
-                    return Ok(Some(Frame { fact, offset }));
+                    let record = Record { kind, version, payload, offset };
+                    return Some(Found { record, at, length });
                 }
-                RawFrame::Short if self.more || self.at == self.rest.len() => return Ok(None),
+                RawFrame::Short if self.more || self.at == self.rest.len() => return None,
                 RawFrame::Short | RawFrame::Damaged { .. } => {
-                    match frame::next_whole(segment, self.start, self.rest, at) {
-                        Some(next) => at = next,
-                        None => return Ok(None),
-                    }
+                    at = frame::next_whole(segment, self.start, self.rest, at)?;
                 }
             }
         }
+    }
+
+    fn pass(&mut self, found: &Found<'a>) {
+        if found.at > self.at {
+            self.damaged.push(self.offset());
+        }
+        self.at = found.at + found.length;
     }
 
     fn explain(&self, fault: codec::Fault, offset: u64) -> Error {

@@ -104,6 +104,14 @@ impl Writer {
     /// added, and tried again at the next commit.
     pub fn append(&mut self, fact: &Fact) -> Result<()> {
         let (kind, version, payload) = codec::encode_parts(fact)?;
+        self.append_record(kind, version, &payload)
+    }
+
+    /// Adds a fact that was encoded before, as [`Writer::append`] does.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub(crate) fn append_record(&mut self, kind: u8, version: u8, payload: &[u8]) -> Result<()> {
         if payload.len() > PAYLOAD_MAX_BYTES {
             return Err(Error::store(format!(
                 "a record of {} bytes is longer than a journal takes ({PAYLOAD_MAX_BYTES})",
@@ -113,7 +121,7 @@ impl Writer {
         }
         let offset = self.synced + self.unsynced.len() as u64;
         self.unsynced.reserve(payload.len() + FRAME_OVERHEAD_BYTES);
-        write_frame(&mut self.unsynced, self.segment, offset, kind, version, &payload);
+        write_frame(&mut self.unsynced, self.segment, offset, kind, version, payload);
         if self.unsynced.len() >= UNSYNCED_MAX_BYTES {
             self.commit()
         } else if self.unsynced.len() - self.written >= BUFFER_BYTES {

@@ -6,7 +6,11 @@ import duckdb
 
 folder = pathlib.Path(sys.argv[1])
 base = duckdb.connect()
-for name in ("runs", "steps", "edges", "artifacts", "metrics", "models"):
+TABLES = (
+    "runs", "steps", "edges", "artifacts", "metrics", "models", "model_changes", "aliases", "tags", "notes",
+    "note_references", "note_findings",
+)
+for name in TABLES:
     base.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder / name}.parquet')")
     print(name, base.execute(f"SELECT count(*) FROM {name}").fetchone()[0])
 orphans = base.execute("SELECT count(*) FROM edges ANTI JOIN steps USING (step)").fetchone()[0]
@@ -19,3 +23,12 @@ for name, status, ended in base.execute("SELECT name, status, ended_at IS NOT NU
     print("run", name, status, "ended" if ended else "open")
 for row in base.execute("SELECT name, value FROM metrics WHERE name = 'loss' ORDER BY ALL").fetchall():
     print("metric", *row)
+for table in ("model_changes", "aliases"):
+    orphans = base.execute(f"SELECT count(*) FROM {table} WHERE model IS NOT NULL AND model NOT IN (SELECT model FROM models)")
+    assert orphans.fetchone()[0] == 0, f"{table} of no model"
+for name, version, stage, deleted in base.execute("SELECT name, version, stage, deleted_at IS NOT NULL FROM models ORDER BY ALL").fetchall():
+    print("model", name, version, stage, "deleted" if deleted else "there")
+for row in base.execute("SELECT path, state FROM notes ORDER BY ALL").fetchall():
+    print("note", *row)
+for row in base.execute('SELECT alias, model FROM aliases ORDER BY aliases."at"').fetchall():
+    print("alias", *row)

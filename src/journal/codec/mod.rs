@@ -110,6 +110,17 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
     Ok((kind, version, payload))
 }
 
+/// Returns true where every fact of a kind and version is encoded as just that, with the same payload, whoever wrote it down.
+pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
+    match kind {
+        RUN => matches!(version, 1 | 2),
+        OUTCOME | STEP | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE => version == 1,
+        MODEL | MODEL_CHANGE => version == 2,
+        // Points of metrics are known each by itself, and which version a note is encoded as depends on what it says.
+        _ => false,
+    }
+}
+
 /// Decodes a payload of a kind and version.
 pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Fault> {
     match (kind, version) {

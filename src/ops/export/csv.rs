@@ -1,17 +1,29 @@
-//! Tables: runs, steps, edges, metrics, parameters, each one CSV file (RFC 4180), for whoever wants to look at them.
+//! Tables, each one CSV file (RFC 4180), for whoever wants to look at them.
+//!
+//! | table | a row is | keys |
+//! |---|---|---|
+//! | `runs` | the start of a run | `id` |
+//! | `outcomes` | an end of a run, or that it was taken up again | `run` |
+//! | `steps` | a step | `id`, `run` |
+//! | `edges` | a file that a step used or generated | `step`, `run`, `path` and `digest` |
+//! | `metrics` | a point of a metric | `owner`, which is a run, a step or a model version |
+//! | `parameters` | a parameter | `owner`, which is a run or a step |
+//! | `remarks` | what the record of a run lacks, or is worth knowing of it | `run` |
+//!
+//! Those on models, tags and documents are in [`tables`].
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::error::{Error, Result};
-use crate::model::{Artifact, Evidence, Fact, NodeId, Parameter, Role, Timestamp};
-use crate::ops::export::facts_of;
-use crate::ops::export::jsonl::not_written;
+use crate::error::Result;
+use crate::model::{Artifact, Evidence, Fact, MetricValue, NodeId, Parameter, Role, Timestamp};
+use crate::ops::export::cells::Cell;
+use crate::ops::export::{facts_of, not_written, tables};
 use crate::store::{RunNo, Snapshot};
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 6] = [
+const TABLES: [(&str, &[&str]); 7] = [
     (
         "runs",
         &[
@@ -33,36 +45,38 @@ const TABLES: [(&str, &[&str]); 6] = [
     ("edges", &["step", "run", "direction", "path", "digest", "size_bytes", "at", "evidence", "role"]),
     ("metrics", &["owner", "name", "step", "at", "value"]),
     ("parameters", &["owner", "name", "value"]),
+    ("remarks", &["run", "at", "kind", "text", "count"]),
 ];
 
-/// Writes the tables of `runs`, of all where none is named, into `folder`; returns the files and how many rows each has.
+/// Writes the tables of `runs`, of all where none is named, into `folder`, which is there; returns the files and how many rows each
+/// has.
 ///
 /// A text that a spreadsheet would take for a formula stands behind an apostrophe.
 ///
 /// # Errors
-/// A request error where the folder cannot be made; a store error where a record is damaged or a file takes no more.
+/// A store error where a record is damaged or a file takes no more.
 pub fn csv(snapshot: &Snapshot, runs: &[RunNo], folder: &Path) -> Result<Vec<(String, u64)>> {
-    std::fs::create_dir_all(folder).map_err(|cause| {
-        Error::request(format!("cannot make the folder `{}`", folder.display())).because(cause)
-    })?;
-    let mut tables = Tables { tables: Vec::with_capacity(TABLES.len()) };
-    for (name, columns) in TABLES {
-        let file = File::create(folder.join(format!("{name}.csv"))).map_err(not_written)?;
-        let mut table = Table { out: BufWriter::new(file), rows: 0 };
-        table.write(columns)?;
-        tables.tables.push(table);
-    }
-    facts_of(snapshot, runs, &mut |fact| tables.add(&fact))?;
-    let mut written = Vec::with_capacity(TABLES.len());
-    for ((name, _), mut table) in TABLES.iter().zip(tables.tables) {
-        table.out.flush().map_err(not_written)?;
-        // The first row names the columns.
-        written.push((format!("{name}.csv"), table.rows - 1));
-    }
-    Ok(written)
+    let create = |name: &str, columns: Vec<&str>| {
+        let name = format!("{name}.csv");
+        let file = File::create_new(folder.join(&name)).map_err(not_written)?;
+        let mut table = Table { name, out: BufWriter::new(file), rows: 0 };
+        table.write(&columns)?;
+        Ok(table)
+    };
+    let own = TABLES.iter().map(|(name, columns)| create(name, columns.to_vec()));
+    let shared = tables::SHAPES.iter().map(|shape| {
+        let columns = shape.columns.iter().map(|(column, _)| *column);
+        create(shape.name, columns.collect())
+    });
+    let mut all = Tables { own: own.collect::<Result<_>>()?, shared: shared.collect::<Result<_>>()? };
+    facts_of(snapshot, runs, &mut |fact| all.add(snapshot, &fact))?;
+    let tables = all.own.into_iter().chain(all.shared);
+    tables.map(Table::finish).collect()
 }
 
 struct Table {
+    /// The name of its file.
+    name: String,
     out: BufWriter<File>,
     rows: u64,
 }
@@ -80,6 +94,13 @@ impl Table {
         self.rows += 1;
         self.out.write_all(line.as_bytes()).map_err(not_written)
     }
+
+    fn finish(self) -> Result<(String, u64)> {
+        let file = self.out.into_inner().map_err(|error| not_written(error.into_error()))?;
+        file.sync_all().map_err(not_written)?;
+        // The first row names the columns.
+        Ok((self.name, self.rows - 1))
+    }
 }
 
 /// Writes one field: quoted where it must be, and behind an apostrophe where a spreadsheet would calculate it.
@@ -91,16 +112,22 @@ fn cell(text: &str) -> String {
 }
 
 struct Tables {
-    tables: Vec<Table>,
+    own: Vec<Table>,
+    shared: Vec<Table>,
 }
 
 impl Tables {
     fn row(&mut self, table: usize, fields: &[String]) -> Result<()> {
         debug_assert_eq!(TABLES[table].1.len(), fields.len());
-        self.tables[table].write(fields)
+        self.own[table].write(fields)
     }
 
-    fn add(&mut self, fact: &Fact) -> Result<()> {
+    fn add(&mut self, snapshot: &Snapshot, fact: &Fact) -> Result<()> {
+        let shared = &mut self.shared;
+        tables::rows(snapshot, fact, &mut |table, row| {
+            let fields: Vec<String> = row.into_iter().map(Cell::into_text).collect();
+            shared[table].write(&fields)
+        })?;
         match fact {
             Fact::RunStarted(run) => {
                 self.row(
@@ -157,21 +184,46 @@ impl Tables {
                 Ok(())
             }
             Fact::Metrics(points) => points.iter().try_for_each(|point| {
+                self.point(point.owner, &point.name, point.step, point.at, point.value)
+            }),
+            Fact::ModelRegistered(model) => model
+                .metrics
+                .iter()
+                .try_for_each(|(name, value)| self.point(model.id, name, 0, model.registered_at, *value)),
+            Fact::ParametersSaid(said) => self.parameters(said.run, &said.parameters),
+            Fact::Remarked(remarks) => remarks.remarks.iter().try_for_each(|remark| {
                 self.row(
-                    4,
+                    6,
                     &[
-                        point.owner.to_string(),
-                        point.name.clone(),
-                        point.step.to_string(),
-                        point.at.rfc3339(),
-                        point.value.get().to_string(),
+                        remarks.run.to_string(),
+                        remarks.at.rfc3339(),
+                        remark.kind.as_str().to_owned(),
+                        remark.text.clone(),
+                        remark.count.to_string(),
                     ],
                 )
             }),
-            Fact::ParametersSaid(said) => self.parameters(said.run, &said.parameters),
-            // These are no tables here; the backup has them.
-            _ => Ok(()),
+            // Their rows are in the tables above.
+            Fact::ModelChanged(_)
+            | Fact::ModelNamed(_)
+            | Fact::RunTagged(_)
+            | Fact::NoteRead(_)
+            | Fact::NoteGone(_) => Ok(()),
         }
+    }
+
+    fn point(
+        &mut self,
+        owner: NodeId,
+        name: &str,
+        step: i64,
+        at: Timestamp,
+        value: MetricValue,
+    ) -> Result<()> {
+        self.row(
+            4,
+            &[owner.to_string(), name.to_owned(), step.to_string(), at.rfc3339(), value.get().to_string()],
+        )
     }
 
     fn parameters(&mut self, owner: NodeId, parameters: &[Parameter]) -> Result<()> {

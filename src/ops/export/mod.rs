@@ -1,18 +1,26 @@
-//! Facts for others: the complete backup, and tables.
+//! Facts for others: the complete backup ([`lines`] says what stands in it), and tables ([`csv`] and [`tables`] say which).
 
+pub(crate) mod cells;
 mod csv;
 mod jsonl;
 mod lines;
+pub(crate) mod out;
+pub(crate) mod tables;
 
 use std::collections::HashSet;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Fact, NodeId};
 use crate::store::{RunNo, Snapshot};
 
 pub use csv::csv;
 pub use jsonl::jsonl;
-pub(crate) use lines::{FORMAT, Line};
+pub(crate) use lines::{End, FORMAT, Line};
+
+/// Wraps an error of the place that is written to.
+pub(crate) fn not_written(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::store("cannot write the export").because(cause).hint("what is recorded is not harmed")
+}
 
 /// Calls `visit` with every fact, or where runs are named with those that speak of them: their starts, ends, steps,
 /// metrics, parameters and remarks, and the model versions they made.

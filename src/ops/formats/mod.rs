@@ -1,4 +1,5 @@
-//! `lineage export` in the formats of others: PROV-JSON, OpenLineage, RO-Crate, Parquet.
+//! `lineage export`: the backup and the tables of [`export`](crate::ops::export), and the formats of others: PROV-JSON, OpenLineage,
+//! RO-Crate, Parquet.
 //!
 //! Names are the same in every export of every machine that holds the same facts:
 //!
@@ -22,13 +23,22 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::model::{Artifact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded};
+use crate::ops::export::out::Out;
+use crate::ops::export::{csv, jsonl, not_written};
 use crate::ops::{View, Workspace};
 use crate::query::RunHead;
 use crate::store::{RunNo, Snapshot};
 
-/// A format of others.
+/// As many bytes are gathered before they are written to a file.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A format to export to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
+    /// The complete backup: every fact as a line of JSON.
+    Jsonl,
+    /// Tables as CSV: a folder with one file for each.
+    Csv,
     /// PROV-JSON, a submission to the W3C: one document.
     ProvJson,
     /// OpenLineage run events, one a line.
@@ -48,6 +58,8 @@ pub struct ExportRequest {
     pub runs: Vec<RunNo>,
     /// A file or folder; `None` for a stream.
     pub out: Option<PathBuf>,
+    /// Whether it may take the place of an older export.
+    pub force: bool,
     /// The namespace of jobs and files in formats that have one; by default the name of the workspace's folder.
     pub namespace: Option<String>,
 }
@@ -57,6 +69,10 @@ pub struct ExportRequest {
 pub struct Exported {
     /// How many runs.
     pub runs: u64,
+    /// How many facts, where each is a line.
+    pub facts: Option<u64>,
+    /// The files of tables, and how many rows are in each.
+    pub tables: Vec<(String, u64)>,
     /// How many contents were copied.
     pub contents: u64,
     /// How many bytes they have.
@@ -78,84 +94,37 @@ pub fn export(
 ) -> Result<Exported> {
     let source = Source::of(workspace, &view.snapshot, request)?;
     let (is_stream, what) = match request.format {
-        ExportFormat::ProvJson | ExportFormat::OpenLineage => (true, "file"),
+        ExportFormat::Jsonl | ExportFormat::ProvJson | ExportFormat::OpenLineage => (true, "file"),
         ExportFormat::RoCrate => (false, "folder, or a file that ends in `.zip`,"),
-        ExportFormat::Parquet => (false, "folder"),
+        ExportFormat::Csv | ExportFormat::Parquet => (false, "folder"),
     };
     let Some(out) = &request.out else {
         if !is_stream {
             return Err(Error::request("this format is more than one file")
                 .hint(format!("name the {what} to write with `--out PATH`")));
         }
-        return source.stream(request.format, stream);
+        return source.stream(request, stream);
     };
-    if out.symlink_metadata().is_ok() {
-        let message = format!("`{}` is there already", out.display().to_string().escape_debug());
-        return Err(Error::request(message).hint("name another place, or remove it; nothing was written"));
-    }
+    let out = Out { path: out, force: request.force, disk: workspace.disk() };
     match request.format {
-        ExportFormat::Parquet => whole_folder(out, |folder| parquet::write(&source, folder)),
-        ExportFormat::RoCrate if out.extension().is_some_and(|ending| ending == "zip") => {
-            whole_file(out, |file| ro_crate::write(&source, &mut ro_crate::Zip::new(file)))
+        ExportFormat::Csv => out.folder(|folder| {
+            let tables = csv(&view.snapshot, &request.runs, folder)?;
+            Ok(Exported { runs: source.runs.len() as u64, tables, ..Exported::default() })
+        }),
+        ExportFormat::Parquet => out.folder(|folder| parquet::write(&source, folder)),
+        ExportFormat::RoCrate if out.path.extension().is_some_and(|ending| ending == "zip") => {
+            out.file(|file| ro_crate::write(&source, &mut ro_crate::Zip::new(file)))
         }
         ExportFormat::RoCrate => {
-            whole_folder(out, |folder| ro_crate::write(&source, &mut ro_crate::Folder::new(folder)))
+            out.folder(|folder| ro_crate::write(&source, &mut ro_crate::Folder::new(folder)))
         }
-        format => whole_file(out, |file| {
-            let mut file = std::io::BufWriter::new(file);
-            let exported = source.stream(format, &mut file)?;
+        ExportFormat::Jsonl | ExportFormat::ProvJson | ExportFormat::OpenLineage => out.file(|file| {
+            let mut file = std::io::BufWriter::with_capacity(BUFFER_BYTES, file);
+            let exported = source.stream(request, &mut file)?;
             file.flush().map_err(not_written)?;
             Ok(exported)
         }),
     }
-}
-
-/// Wraps an error of the place that is written to.
-fn not_written(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::store("cannot write the export").because(cause).hint("the store is not harmed")
-}
-
-/// Makes a file that has its name only when it is whole.
-fn whole_file(
-    out: &std::path::Path,
-    write: impl FnOnce(std::fs::File) -> Result<Exported>,
-) -> Result<Exported> {
-    let part = partial_name(out);
-    let made = std::fs::File::create_new(&part).map_err(not_written).and_then(|file| {
-        let kept = file.try_clone().map_err(not_written)?;
-        let exported = write(file)?;
-        kept.sync_all().and_then(|()| std::fs::rename(&part, out)).map_err(not_written)?;
-        Ok(exported)
-    });
-    if made.is_err() {
-        // The first error is the one that matters.
-        let _ = std::fs::remove_file(&part);
-    }
-    made
-}
-
-/// Makes a folder that has its name only when all is in it.
-fn whole_folder(
-    out: &std::path::Path,
-    write: impl FnOnce(&std::path::Path) -> Result<Exported>,
-) -> Result<Exported> {
-    let part = partial_name(out);
-    std::fs::create_dir(&part).map_err(not_written)?;
-    let made = write(&part).and_then(|exported| {
-        std::fs::rename(&part, out).map_err(not_written)?;
-        Ok(exported)
-    });
-    if made.is_err() {
-        let _ = std::fs::remove_dir_all(&part);
-    }
-    made
-}
-
-fn partial_name(out: &std::path::Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(crate::disk::TEMPORARY_PREFIX);
-    name.push(out.file_name().unwrap_or_default());
-    name.push(format!("-{}", std::process::id()));
-    out.with_file_name(name)
 }
 
 /// The runs that are exported, and where what they name is to be had.
@@ -192,15 +161,17 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn stream(&self, format: ExportFormat, stream: &mut dyn Write) -> Result<Exported> {
-        match format {
+    fn stream(&self, request: &ExportRequest, stream: &mut dyn Write) -> Result<Exported> {
+        let mut facts = None;
+        match request.format {
+            ExportFormat::Jsonl => facts = Some(jsonl(self.snapshot, &request.runs, stream)?),
             ExportFormat::ProvJson => prov::write(self, stream)?,
             ExportFormat::OpenLineage => openlineage::write(self, stream)?,
-            ExportFormat::RoCrate | ExportFormat::Parquet => {
+            ExportFormat::Csv | ExportFormat::RoCrate | ExportFormat::Parquet => {
                 return Err(Error::bug("this format is more than one file"));
             }
         }
-        Ok(Exported { runs: self.runs.len() as u64, ..Exported::default() })
+        Ok(Exported { runs: self.runs.len() as u64, facts, ..Exported::default() })
     }
 
     /// Calls `visit` with every run, oldest first.

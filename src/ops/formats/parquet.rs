@@ -7,9 +7,9 @@
 //! | `edges` | a file that a step used or generated | `step`, `run`, `path` and `digest` |
 //! | `artifacts` | a version of a file, each once | `path` and `digest` |
 //! | `metrics` | a point of a metric | `owner`, which is a run, a step or a model version |
-//! | `models` | a file of a model version, or a version without files | `model`, `run` |
 //!
-//! Keys are UUIDs as text; times are microseconds in UTC; lists and mappings are JSON as text.
+//! Those on models, tags and documents are in [`tables`](crate::ops::export). Keys are UUIDs as text; times are microseconds in
+//! UTC; lists and mappings are JSON as text.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -25,7 +25,9 @@ use serde_json::json;
 
 use super::{Exported, Source, not_written};
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, Evidence, Metric, ModelAct, NodeId, Role, Step, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Evidence, Fact, Metric, NodeId, Role, Step, Timestamp};
+use crate::ops::export::cells::{Cell, Kind};
+use crate::ops::export::tables;
 use crate::query::RunHead;
 
 /// As many rows are held before they are written.
@@ -41,68 +43,54 @@ pub(super) fn write(source: &Source<'_>, folder: &Path) -> Result<Exported> {
         metrics: Table::create(folder, "metrics", METRICS)?,
         seen: HashSet::new(),
     };
+    let shared = tables::SHAPES.iter().map(|shape| Table::create(folder, shape.name, shape.columns));
+    let mut shared = shared.collect::<Result<Vec<_>>>()?;
     let mut exported: HashSet<NodeId> = HashSet::new();
     source.each_run(&mut |run| {
         exported.insert(run.view.run.id);
         tables.run(source, run)?;
         tables.points(&source.metrics(run.view.run.id)?)?;
+        for said in source.snapshot.run_tags(run.view.number)? {
+            tables::rows(source.snapshot, &Fact::RunTagged(said), &mut |at, row| shared[at].put(row))?;
+        }
         source.each_step(run, &mut |step| {
             tables.step(&step)?;
             tables.points(&source.metrics(step.id)?)
         })
     })?;
-    let mut models = Table::create(folder, "models", MODELS)?;
-    for model in source.snapshot.models()? {
-        if !source.is_all && !model.run.is_some_and(|run| exported.contains(&run)) {
-            continue;
-        }
-        tables.points(&source.metrics(model.id)?)?;
-        let changes = source.snapshot.model_changes(model.id)?;
-        let staged = changes.iter().rev().find_map(|change| match change.act {
-            ModelAct::Staged { stage, .. } => Some(stage),
-            _ => None,
-        });
-        let stage = Some(staged.unwrap_or(model.stage).as_str());
-        let own = model.metrics.iter().map(|(name, value)| Metric {
-            owner: model.id,
-            name: name.clone(),
-            step: 0,
-            at: model.registered_at,
-            value: *value,
-        });
-        tables.points(&own.collect::<Vec<_>>())?;
-        let pairs = |pairs: &[(String, String)]| {
-            json!(pairs.iter().cloned().collect::<std::collections::BTreeMap<_, _>>())
+    let mut models: HashSet<NodeId> = HashSet::new();
+    source.snapshot.facts_of_models(&mut |fact| {
+        let is_wanted = match &fact {
+            Fact::ModelRegistered(model) => {
+                let is_wanted = source.is_all || model.run.is_some_and(|run| exported.contains(&run));
+                if is_wanted {
+                    models.insert(model.id);
+                    tables.points(&source.metrics(model.id)?)?;
+                }
+                is_wanted
+            }
+            Fact::ModelChanged(change) => source.is_all || models.contains(&change.model),
+            Fact::ModelNamed(alias) => {
+                source.is_all || alias.model.is_some_and(|model| models.contains(&model))
+            }
+            _ => false,
         };
-        let mut row = |name: Option<&str>, artifact: Option<&Artifact>| {
-            models.put(vec![
-                Cell::text(model.id),
-                Cell::text(&model.name),
-                Cell::text(&model.version),
-                Cell::maybe(model.run),
-                Cell::at(model.created_at),
-                Cell::maybe(stage),
-                Cell::text(&model.description),
-                Cell::text(pairs(&model.tags)),
-                Cell::maybe(name),
-                Cell::maybe(artifact.map(|artifact| &artifact.path)),
-                Cell::maybe(artifact.map(|artifact| artifact.digest)),
-                Cell::Whole(artifact.map(|artifact| artifact.size_bytes as i64)),
-            ])
-        };
-        if model.artifacts.is_empty() {
-            row(None, None)?;
+        if !is_wanted {
+            return Ok(());
         }
-        for held in &model.artifacts {
-            row(Some(&held.name), Some(&held.artifact))?;
-        }
+        tables::rows(source.snapshot, &fact, &mut |at, row| shared[at].put(row))
+    })?;
+    if source.is_all {
+        source.snapshot.facts_of_notes(&mut |fact| {
+            tables::rows(source.snapshot, &fact, &mut |at, row| shared[at].put(row))
+        })?;
     }
-    models.finish()?;
     let Tables { runs, steps, edges, artifacts, metrics, .. } = tables;
-    for table in [runs, steps, edges, artifacts, metrics] {
-        table.finish()?;
+    let mut written = Vec::new();
+    for table in [runs, steps, edges, artifacts, metrics].into_iter().chain(shared) {
+        written.push(table.finish()?);
     }
-    Ok(Exported { runs: source.runs.len() as u64, ..Exported::default() })
+    Ok(Exported { runs: source.runs.len() as u64, tables: written, ..Exported::default() })
 }
 
 struct Tables {
@@ -176,21 +164,6 @@ const METRICS: &[(&str, Kind)] = &[
     ("step", Kind::Whole),
     ("at", Kind::Time),
     ("value", Kind::Real),
-];
-
-const MODELS: &[(&str, Kind)] = &[
-    ("model", Kind::Text),
-    ("name", Kind::Text),
-    ("version", Kind::Text),
-    ("run", Kind::Text),
-    ("created_at", Kind::Time),
-    ("stage", Kind::Text),
-    ("description", Kind::Text),
-    ("tags", Kind::Text),
-    ("file", Kind::Text),
-    ("path", Kind::Text),
-    ("digest", Kind::Text),
-    ("size_bytes", Kind::Whole),
 ];
 
 impl Tables {
@@ -297,37 +270,6 @@ fn encoded_where_needed(path: &ArtifactPath) -> Option<String> {
 
 // ---- a table ----
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Whole,
-    Real,
-    Truth,
-    Time,
-}
-
-enum Cell {
-    Text(Option<String>),
-    Whole(Option<i64>),
-    Real(Option<f64>),
-    Truth(Option<bool>),
-    Time(Option<i64>),
-}
-
-impl Cell {
-    fn text(value: impl ToString) -> Self {
-        Cell::Text(Some(value.to_string()))
-    }
-
-    fn maybe(value: Option<impl ToString>) -> Self {
-        Cell::Text(value.map(|value| value.to_string()))
-    }
-
-    fn at(value: Timestamp) -> Self {
-        Cell::Time(Some(value.micros()))
-    }
-}
-
 /// The values of a column that wait to be written.
 enum Column {
     Text(Vec<Option<String>>),
@@ -390,9 +332,13 @@ fn split<T, V>(values: &mut Vec<Option<T>>, turn: impl Fn(T) -> V) -> (Vec<i16>,
 }
 
 struct Table {
+    /// The name of its file.
+    name: String,
     writer: SerializedFileWriter<File>,
     columns: Vec<Column>,
+    /// Rows that wait to be written, and those that are.
     rows: usize,
+    written: u64,
 }
 
 impl Table {
@@ -404,12 +350,15 @@ impl Table {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_created_by(format!("lineage {}", env!("CARGO_PKG_VERSION")))
             .build();
-        let file = File::create_new(folder.join(format!("{name}.parquet"))).map_err(not_written)?;
+        let name = format!("{name}.parquet");
+        let file = File::create_new(folder.join(&name)).map_err(not_written)?;
         let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties));
         Ok(Table {
+            name,
             writer: writer.map_err(not_written)?,
             columns: columns.iter().map(|(_, kind)| Column::new(*kind)).collect(),
             rows: 0,
+            written: 0,
         })
     }
 
@@ -424,6 +373,7 @@ impl Table {
         if self.rows == 0 {
             return Ok(());
         }
+        self.written += self.rows as u64;
         self.rows = 0;
         let mut group = self.writer.next_row_group().map_err(not_written)?;
         self.columns.iter_mut().try_for_each(|column| column.write(&mut group))?;
@@ -431,10 +381,12 @@ impl Table {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<()> {
+    /// Writes the rest, and returns the name of the file and how many rows are in it.
+    fn finish(mut self) -> Result<(String, u64)> {
         self.flush()?;
         self.writer.finish().map_err(not_written)?;
-        self.writer.inner().sync_all().map_err(not_written)
+        self.writer.inner().sync_all().map_err(not_written)?;
+        Ok((self.name, self.written))
     }
 }
 

@@ -4,6 +4,8 @@ mod files;
 mod jsonl;
 mod merge;
 mod taking;
+#[cfg(test)]
+mod tests;
 
 pub use files::{ImportRequest, ImportSummary, import_files};
 pub use jsonl::import_jsonl;

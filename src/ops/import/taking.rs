@@ -1,11 +1,14 @@
 //! Taking over facts of others: what is recorded here already is passed over, and the rest counts when all of it is there.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
-use crate::journal::{self, Writer};
-use crate::model::{Digest, Fact, NodeId};
+use crate::journal::{self, Reader, Record, SegmentRef, Writer};
+use crate::model::{Fact, Metric, NodeId};
 use crate::ops::Workspace;
 
 /// What was taken over.
@@ -26,7 +29,7 @@ pub struct Taken {
 /// A segment being filled beside the journal; it takes its place in the journal when it is whole.
 pub(crate) struct Taking<'a> {
     workspace: &'a Workspace,
-    known: HashSet<u128>,
+    known: HashSet<u128, Marks>,
     folder: PathBuf,
     writer: Option<Writer>,
     segment: u128,
@@ -34,20 +37,54 @@ pub(crate) struct Taking<'a> {
     taken: Taken,
 }
 
+/// A fact as it is to be recorded, with the marks that tell whether it is known: to be made on any core.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    is_run: bool,
+    parts: Parts,
+}
+
+#[derive(Debug)]
+enum Parts {
+    Whole {
+        mark: u128,
+        kind: u8,
+        version: u8,
+        payload: Vec<u8>,
+    },
+    /// Points of metrics are known or new each by itself.
+    Points(Vec<(u128, Metric)>),
+}
+
+impl Prepared {
+    /// Prepares a fact.
+    ///
+    /// # Errors
+    /// A bug where it cannot be encoded.
+    pub fn of(fact: Fact) -> Result<Self> {
+        let is_run = matches!(fact, Fact::RunStarted(_));
+        let parts = match fact {
+            Fact::Metrics(points) => {
+                let points = points.into_iter().map(|point| Ok((mark_of_point(&point)?, point)));
+                Parts::Points(points.collect::<Result<_>>()?)
+            }
+            other => {
+                let (kind, version, payload) = journal::encode_parts(&other)?;
+                Parts::Whole { mark: mark(kind, version, &payload), kind, version, payload }
+            }
+        };
+        Ok(Prepared { is_run, parts })
+    }
+}
+
 impl<'a> Taking<'a> {
     /// Begins with what the workspace has recorded. That is linear in it.
     ///
     /// # Errors
-    /// A store error where the store cannot be read.
+    /// A store error where store or journal cannot be read.
     pub fn begin(workspace: &'a Workspace) -> Result<Self> {
         let view = workspace.view()?;
-        let mut known = HashSet::new();
-        view.snapshot.facts(&mut |fact| {
-            for single in singles(fact) {
-                known.insert(mark(&single)?);
-            }
-            Ok(())
-        })?;
+        let known = known_marks(workspace)?;
         let segment = NodeId::new(view.snapshot.latest()).as_u128();
         let folder = workspace.folder().join(format!("taking-{segment:032x}"));
         let (writer, lines, taken) = (None, 0, Taken::default());
@@ -64,26 +101,36 @@ impl<'a> Taking<'a> {
     /// # Errors
     /// A store error where it cannot be written down.
     pub fn take(&mut self, fact: Fact) -> Result<()> {
+        self.take_prepared(Prepared::of(fact)?)
+    }
+
+    /// Takes a fact that was prepared, unless it is known.
+    ///
+    /// # Errors
+    /// A store error where it cannot be written down.
+    pub fn take_prepared(&mut self, fact: Prepared) -> Result<()> {
         self.lines += 1;
-        let is_run = matches!(fact, Fact::RunStarted(_));
-        let (mut points, mut fresh) = (Vec::new(), None);
-        for single in singles(fact) {
-            if !self.known.insert(mark(&single)?) {
-                self.taken.known += 1;
-                continue;
+        match fact.parts {
+            Parts::Whole { mark, kind, version, payload } => {
+                if !self.is_new(mark) {
+                    return Ok(());
+                }
+                self.taken.runs += u64::from(fact.is_run);
+                self.writer()?.append_record(kind, version, &payload)
             }
-            self.taken.new += 1;
-            match single {
-                Fact::Metrics(mut one) => points.append(&mut one),
-                other => fresh = Some(other),
+            Parts::Points(points) => {
+                let new = points.into_iter().filter(|(mark, _)| self.is_new(*mark));
+                let new: Vec<Metric> = new.map(|(_, point)| point).collect();
+                if new.is_empty() { Ok(()) } else { self.writer()?.append(&Fact::Metrics(new)) }
             }
         }
-        if !points.is_empty() {
-            fresh = Some(Fact::Metrics(points));
-        }
-        let Some(fact) = fresh else { return Ok(()) };
-        self.taken.runs += u64::from(is_run);
-        self.writer()?.append(&fact)
+    }
+
+    /// Counts a fact, or a point; returns whether it is new.
+    fn is_new(&mut self, mark: u128) -> bool {
+        let is_new = self.known.insert(mark);
+        *(if is_new { &mut self.taken.new } else { &mut self.taken.known }) += 1;
+        is_new
     }
 
     fn writer(&mut self) -> Result<&mut Writer> {
@@ -131,18 +178,102 @@ impl Drop for Taking<'_> {
     }
 }
 
-/// Returns the parts of a fact that are known or new each by itself: the points of metrics.
-fn singles(fact: Fact) -> Vec<Fact> {
-    match fact {
-        Fact::Metrics(points) => points.into_iter().map(|point| Fact::Metrics(vec![point])).collect(),
-        other => vec![other],
+/// As many bytes of a segment are read at once; more where a record is longer.
+const PIECE_BYTES: u64 = 16 << 20;
+const PIECE_MAX_BYTES: u64 = 256 << 20;
+/// So often the journal is listed again when segments were packed meanwhile.
+const LISTINGS_MAX: usize = 100;
+
+/// Returns the marks of all that the journal holds: it has every fact that was recorded, also those that do not count.
+fn known_marks(workspace: &Workspace) -> Result<HashSet<u128, Marks>> {
+    for _ in 0..LISTINGS_MAX {
+        let listing = journal::list(&workspace.journal(), &|_| false)?;
+        let marks = listing.segments.par_iter().map(marks_of).collect::<Result<Vec<_>>>()?;
+        if marks.iter().all(Option::is_some) {
+            let count = marks.iter().flatten().map(Vec::len).sum();
+            let mut known = HashSet::with_capacity_and_hasher(count, Marks);
+            known.extend(marks.into_iter().flatten().flatten());
+            return Ok(known);
+        }
+    }
+    Err(Error::store("cannot tell what is recorded: the journal changes too fast")
+        .hint("nothing was taken over; try again"))
+}
+
+/// Returns the marks of a segment, of one that is damaged as far as it can be read: to record a fact twice harms nothing. `None`
+/// where a packer has moved it meanwhile.
+fn marks_of(segment: &SegmentRef) -> Result<Option<Vec<u128>>> {
+    let (mut marks, mut offset, mut bytes_max) = (Vec::new(), 0, PIECE_BYTES);
+    loop {
+        let Some(bytes) = journal::read_segment(segment, offset, bytes_max)? else { return Ok(None) };
+        let Ok(Some(mut reader)) = Reader::new("known", &bytes) else { return Ok(Some(marks)) };
+        let before = marks.len();
+        while let Some(record) = reader.next_record() {
+            marks_of_record(record, &mut marks)?;
+        }
+        offset = reader.offset();
+        let is_stuck = marks.len() == before;
+        if !bytes.more || (is_stuck && bytes_max >= PIECE_MAX_BYTES) {
+            return Ok(Some(marks));
+        }
+        bytes_max = if is_stuck { bytes_max * 4 } else { PIECE_BYTES };
     }
 }
 
-/// Returns the front of a fact's digest.
-fn mark(fact: &Fact) -> Result<u128> {
-    let digest = Digest::of(&journal::encode(fact)?);
+fn marks_of_record(record: Record<'_>, marks: &mut Vec<u128>) -> Result<()> {
+    let Record { kind, version, payload, .. } = record;
+    if journal::is_as_encoded(kind, version) {
+        marks.push(mark(kind, version, payload));
+        return Ok(());
+    }
+    // What this program does not know, it cannot be given either.
+    let Ok(fact) = journal::decode(&[&[kind, version], payload].concat()) else { return Ok(()) };
+    match Prepared::of(fact)?.parts {
+        Parts::Whole { mark, .. } => marks.push(mark),
+        Parts::Points(points) => marks.extend(points.into_iter().map(|(mark, _)| mark)),
+    }
+    Ok(())
+}
+
+fn mark_of_point(point: &Metric) -> Result<u128> {
+    let (kind, version, payload) = journal::encode_parts(&Fact::Metrics(vec![point.clone()]))?;
+    Ok(mark(kind, version, &payload))
+}
+
+/// Returns the front of the digest of a fact as it is encoded.
+fn mark(kind: u8, version: u8, payload: &[u8]) -> u128 {
+    let hash = blake3::Hasher::new().update(&[kind, version]).update(payload).finalize();
     let mut front = [0; 16];
-    front.copy_from_slice(&digest.as_bytes()[..16]);
-    Ok(u128::from_be_bytes(front))
+    front.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_be_bytes(front)
+}
+
+/// Marks are hashes already: half of one is as good a hash as any.
+#[derive(Clone, Copy, Default)]
+struct Marks;
+
+impl BuildHasher for Marks {
+    type Hasher = Half;
+
+    fn build_hasher(&self) -> Half {
+        Half(0)
+    }
+}
+
+struct Half(u64);
+
+impl Hasher for Half {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, mark: u128) {
+        self.0 = mark as u64;
+    }
 }
