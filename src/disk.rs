@@ -2,6 +2,8 @@
 //!
 //! One place, so that tests can put faults and crashes under all of them at once (see [`Faults`]).
 
+mod share;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -9,6 +11,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use share::SHARED_ALIGNMENT;
 
 /// An operation about to happen, as a fault injector sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub enum Operation {
     Remove,
     /// Forcing a folder's entries to the disk.
     SyncFolder,
+    /// Letting a file share the bytes of another.
+    Share,
 }
 
 /// Decides over faults; tests implement it.
@@ -476,7 +482,7 @@ pub(crate) mod tests {
                     self.changes.push(Change { folder, undo });
                 }
                 Operation::SyncFolder => self.changes.retain(|change| change.folder != path),
-                Operation::CreateFolders | Operation::Append(_) | Operation::Truncate => {}
+                Operation::CreateFolders | Operation::Append(_) | Operation::Truncate | Operation::Share => {}
             }
         }
     }

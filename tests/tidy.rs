@@ -83,7 +83,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("semver", &["model"]),
     ("uuid", &["model", "disk"]),
     ("chrono", &["model", "cli"]),
-    ("libc", &["capture", "digests"]),
+    ("libc", &["capture", "digests", "disk"]),
     ("parquet", &["ops"]),
     ("zip", &["ops"]),
     ("rusqlite", &["ops"]),

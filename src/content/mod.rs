@@ -4,14 +4,15 @@
 //! objects/ab/cdef…    magic "LINEAGEO" | format:u8 | codec:u8 | size:u64 little-endian | body
 //! ```
 //! The name is the BLAKE3 digest of the bytes as they were given, not as they are stored. Codec 0 keeps them as they are,
-//! codec 1 is one zstd frame.
+//! codec 1 is one zstd frame. Codec 2 keeps them as they are from byte 4096 on, so that a file system that can lets them share
+//! their place on the disk with the file they came from, and with the one they are restored to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, SHARED_ALIGNMENT};
 use crate::error::{Error, Result};
 use crate::model::Digest;
 
@@ -19,7 +20,11 @@ const MAGIC: &[u8; 8] = b"LINEAGEO";
 const FORMAT: u8 = 1;
 const CODEC_PLAIN: u8 = 0;
 const CODEC_ZSTD: u8 = 1;
+/// The body begins at [`SHARED_ALIGNMENT`].
+const CODEC_SHARED: u8 = 2;
 const HEADER_BYTES: usize = 18;
+/// Smaller files are compressed rather than shared: a shared one costs a block more, and is not compressed.
+pub const SHARED_MIN_BYTES: u64 = 1 << 20;
 /// The level of compression: 1 packs text to a fifth at several hundred megabytes a second and core.
 const ZSTD_LEVEL: i32 = 1;
 /// Shorter contents are kept as they are.
@@ -52,6 +57,17 @@ fn not_kept(size_bytes: usize, path: &Path, cause: io::Error) -> Error {
     Error::store(format!("cannot keep a content of {size_bytes} bytes at `{}`", path.display()))
         .because(cause)
         .hint("what was recorded before is not harmed")
+}
+
+/// What became of keeping a file by letting it share its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It is kept; on return it survives a crash.
+    Done,
+    /// The file system cannot share these bytes: nothing was kept.
+    Cannot,
+    /// The file holds other bytes than were to be kept: nothing was kept.
+    OtherBytes,
 }
 
 /// A kept content that is not what its name says.
@@ -142,6 +158,59 @@ impl Contents {
             }
         });
         results.collect()
+    }
+
+    /// Keeps the bytes of an open file without copying them, where the file system can. What it holds then is read and held against
+    /// `digest` before it counts.
+    ///
+    /// # Errors
+    /// A store error where something went wrong other than that bytes cannot be shared; nothing else is harmed then.
+    pub fn keep_shared(&self, digest: &Digest, source: &fs::File, size_bytes: u64) -> Result<Sharing> {
+        let path = self.path(digest);
+        let folder = path.parent().unwrap_or(&self.folder);
+        let failed = |cause| not_kept(usize::try_from(size_bytes).unwrap_or(usize::MAX), &path, cause);
+        self.disk.create_folders(folder).map_err(failed)?;
+        let mut front = header(CODEC_SHARED, size_bytes);
+        front.resize(SHARED_ALIGNMENT as usize, 0);
+        let mut is_other = false;
+        let kept = self.disk.replace_shared(&path, &front, source, 0, |file| {
+            is_other = digest_from(file, SHARED_ALIGNMENT)? != (*digest, size_bytes);
+            if is_other { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
+        });
+        match kept {
+            Ok(true) => {
+                self.disk.sync_folder(folder).map_err(failed)?;
+                Ok(Sharing::Done)
+            }
+            Ok(false) => Ok(Sharing::Cannot),
+            Err(_) if is_other => Ok(Sharing::OtherBytes),
+            Err(cause) => Err(failed(cause)),
+        }
+    }
+
+    /// Writes a kept content to `place` without copying it; false where it is not kept so, or the file system cannot: nothing was
+    /// written then. What is written is read and held against `digest` before it takes its name. The caller forces the folder to
+    /// the disk.
+    ///
+    /// # Errors
+    /// As the system gives them; `InvalidData` where the kept copy is damaged.
+    pub fn write_shared(&self, digest: &Digest, place: &Path) -> io::Result<bool> {
+        let mut object = match fs::File::open(self.path(digest)) {
+            Ok(object) => object,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(cause) => return Err(cause),
+        };
+        let mut front = [0; HEADER_BYTES];
+        let is_shared = object.read_exact(&mut front).is_ok()
+            && front[..8] == *MAGIC
+            && (front[8], front[9]) == (FORMAT, CODEC_SHARED);
+        if !is_shared {
+            return Ok(false);
+        }
+        self.disk.replace_shared(place, &[], &object, SHARED_ALIGNMENT, |file| match digest_from(file, 0)? {
+            (found, _) if found == *digest => Ok(()),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the kept copy is damaged")),
+        })
     }
 
     /// Reads a kept content and checks it against its digest; `None` where it is not kept.
@@ -237,13 +306,21 @@ fn encode(bytes: &[u8]) -> Vec<u8> {
         Some(compressed) => (CODEC_ZSTD, compressed.as_slice()),
         None => (CODEC_PLAIN, bytes),
     };
-    let mut stored = Vec::with_capacity(HEADER_BYTES + body.len());
-    stored.extend_from_slice(MAGIC);
-    stored.push(FORMAT);
-    stored.push(codec);
-    stored.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    let mut stored = header(codec, bytes.len() as u64);
     stored.extend_from_slice(body);
     stored
+}
+
+fn header(codec: u8, size_bytes: u64) -> Vec<u8> {
+    [MAGIC.as_slice(), &[FORMAT, codec], &size_bytes.to_le_bytes()].concat()
+}
+
+/// Returns the digest of what a file holds from `offset` on, and how many bytes that are.
+fn digest_from(mut file: &fs::File, offset: u64) -> io::Result<(Digest, u64)> {
+    file.seek(io::SeekFrom::Start(offset))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file)?;
+    Ok((Digest::from_bytes(*hasher.finalize().as_bytes()), hasher.count()))
 }
 
 fn decode(stored: &[u8]) -> Result<Vec<u8>, String> {
@@ -263,6 +340,10 @@ fn decode(stored: &[u8]) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     match header[9] {
         CODEC_PLAIN => bytes.extend_from_slice(body),
+        CODEC_SHARED => {
+            let body = body.get(SHARED_ALIGNMENT as usize - HEADER_BYTES..);
+            bytes.extend_from_slice(body.ok_or("it is cut off before its body")?);
+        }
         CODEC_ZSTD => {
             // Read through a limit, so that a forged size cannot make us allocate more than the body really holds.
             let decoder = zstd::stream::read::Decoder::new(body).map_err(|cause| cause.to_string())?;
@@ -295,6 +376,74 @@ mod tests {
             let bytes = bytes.repeat(times);
             let digest = contents.keep(&bytes).unwrap();
             prop_assert_eq!(contents.read(&digest).unwrap(), Some(bytes));
+        }
+    }
+
+    /// Sees whether it was asked for shared bytes.
+    #[derive(Default)]
+    struct Asked(std::sync::atomic::AtomicBool);
+
+    impl crate::disk::Faults for Asked {
+        fn before(&self, operation: crate::disk::Operation, _: &Path, _: Option<&Path>) -> io::Result<usize> {
+            if operation == crate::disk::Operation::Share {
+                self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            Ok(usize::MAX)
+        }
+    }
+
+    fn names_in(folder: &Path) -> Vec<PathBuf> {
+        entries(folder).unwrap().iter().flat_map(|folder| entries(folder).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_shared_where_the_file_system_can_and_else_nothing_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = folder.path().join("objects");
+        let asked = std::sync::Arc::new(Asked::default());
+        let contents = Contents::at(Disk::with_faults(asked.clone()), &objects);
+        let bytes: Vec<u8> = (0..SHARED_MIN_BYTES + 77).map(|at| (at * at >> 7) as u8).collect();
+        let (source, place) = (folder.path().join("source"), folder.path().join("back"));
+        fs::write(&source, &bytes).unwrap();
+        let file = fs::File::open(&source).unwrap();
+        let digest = Digest::of(&bytes);
+        let other = contents.keep_shared(&Digest::of(b"other"), &file, bytes.len() as u64).unwrap();
+        assert!(asked.0.load(std::sync::atomic::Ordering::Relaxed), "the file system was asked");
+        assert_eq!(names_in(&objects), Vec::<PathBuf>::new());
+        match contents.keep_shared(&digest, &file, bytes.len() as u64).unwrap() {
+            Sharing::Done => {
+                assert_eq!(other, Sharing::OtherBytes);
+                fs::write(&source, "changed").unwrap();
+                assert_eq!(contents.read(&digest).unwrap().as_deref(), Some(bytes.as_slice()));
+                assert!(contents.write_shared(&digest, &place).unwrap());
+                assert_eq!(fs::read(&place).unwrap(), bytes);
+            }
+            answer => {
+                assert_eq!((answer, other), (Sharing::Cannot, Sharing::Cannot));
+                assert_eq!(names_in(&objects), Vec::<PathBuf>::new(), "nothing is left over");
+                assert!(!contents.write_shared(&digest, &place).unwrap() && !place.exists());
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_kept_by_sharing_is_read_on_every_file_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = contents(folder.path());
+        let bytes = b"shared once".repeat(500);
+        let digest = Digest::of(&bytes);
+        let mut stored = header(CODEC_SHARED, bytes.len() as u64);
+        stored.resize(SHARED_ALIGNMENT as usize, 0);
+        stored.extend_from_slice(&bytes);
+        fs::create_dir_all(contents.file(&digest).parent().unwrap()).unwrap();
+        for cut in
+            [stored.len(), stored.len() - 1, SHARED_ALIGNMENT as usize, SHARED_ALIGNMENT as usize - 1, 20]
+        {
+            fs::write(contents.file(&digest), &stored[..cut]).unwrap();
+            match contents.read(&digest) {
+                Ok(read) => assert_eq!((read, cut), (Some(bytes.clone()), stored.len())),
+                Err(error) => assert!(error.message().contains("is damaged"), "{error}"),
+            }
         }
     }
 

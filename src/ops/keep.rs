@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use crate::content::{SHARED_MIN_BYTES, Sharing};
 use crate::model::{Artifact, ArtifactPath, Digest, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
@@ -48,6 +49,14 @@ fn keep(workspace: &Workspace, artifact: &Artifact) -> Result<(), String> {
     // What is no plain file any more, or another one, holds other bytes than were recorded.
     if !place.metadata().is_ok_and(|found| found.is_file() && found.len() == artifact.size_bytes) {
         return Ok(());
+    }
+    if artifact.size_bytes >= SHARED_MIN_BYTES {
+        let Ok(file) = std::fs::File::open(&place) else { return Ok(()) };
+        let shared = workspace.contents().keep_shared(&artifact.digest, &file, artifact.size_bytes);
+        match shared.map_err(|error| error.to_string())? {
+            Sharing::Done | Sharing::OtherBytes => return Ok(()),
+            Sharing::Cannot => {}
+        }
     }
     let Ok(bytes) = std::fs::read(&place) else { return Ok(()) };
     if Digest::of(&bytes) != artifact.digest {

@@ -1,5 +1,6 @@
 //! One version of one file brought back: `lineage restore` and `lineage cat`.
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -218,7 +219,15 @@ pub fn restore(
         if !was_there {
             let folder = place.parent().unwrap_or(workspace.root());
             let disk = workspace.disk();
-            let written = disk.create_folders(folder).and_then(|()| disk.write_whole(&place, &bytes));
+            let written = disk.create_folders(folder).and_then(|()| {
+                // What is kept without being copied is brought back so; these bytes are right, even where the kept ones are not.
+                match workspace.contents().write_shared(&digest, &place) {
+                    Ok(true) => disk.sync_folder(folder),
+                    Ok(false) => disk.write_whole(&place, &bytes),
+                    Err(cause) if cause.kind() == ErrorKind::InvalidData => disk.write_whole(&place, &bytes),
+                    Err(cause) => Err(cause),
+                }
+            });
             written.map_err(|cause| not_written(&place).because(cause))?;
         }
         let artifact = match version {

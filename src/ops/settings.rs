@@ -7,6 +7,10 @@
 //! exclude = ["data/tmp/**"]       # these are not
 //! ```
 //! What the pipeline writes, patches and configurations are always kept.
+//!
+//! A file of 1 MiB and more is kept without being copied where the file system can do that (Btrfs, XFS, bcachefs): it shares its
+//! place on the disk with the file it came from, until that is changed, and so does what `lineage restore` brings back. All
+//! else is compressed by zstd. Neither is a setting: which it is, the file system says.
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
