@@ -53,7 +53,7 @@ fn tree(place: &Place) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
 }
 
 fn big() -> Vec<u8> {
-    (0..3 * LIMIT_BYTES).map(|at| (at * at >> 5) as u8).collect()
+    (0..3 * LIMIT_BYTES).map(|at| ((at * at) >> 5) as u8).collect()
 }
 
 /// A workspace with a pipeline run, and with a command's output that is longer than the limit.

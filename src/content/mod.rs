@@ -402,7 +402,7 @@ mod tests {
         let objects = folder.path().join("objects");
         let asked = std::sync::Arc::new(Asked::default());
         let contents = Contents::at(Disk::with_faults(asked.clone()), &objects);
-        let bytes: Vec<u8> = (0..SHARED_MIN_BYTES + 77).map(|at| (at * at >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..SHARED_MIN_BYTES + 77).map(|at| ((at * at) >> 7) as u8).collect();
         let (source, place) = (folder.path().join("source"), folder.path().join("back"));
         fs::write(&source, &bytes).unwrap();
         let file = fs::File::open(&source).unwrap();
