@@ -95,6 +95,46 @@ pub struct ModelVersion {
 }
 
 impl ModelVersion {
+    /// Makes a version of which nothing is said but its name and when it was registered: in development, without files.
+    pub fn new(
+        id: NodeId,
+        name: impl Into<String>,
+        version: impl Into<String>,
+        registered_at: Timestamp,
+    ) -> Self {
+        ModelVersion {
+            id,
+            name: name.into(),
+            version: version.into(),
+            run: None,
+            created_at: registered_at,
+            registered_at,
+            by: String::new(),
+            stage: Stage::Development,
+            description: String::new(),
+            model_type: None,
+            base_model: None,
+            training_config: None,
+            dataset_info: None,
+            promoted_from: None,
+            notes: None,
+            git_sha: None,
+            git_dirty: false,
+            branch: None,
+            metrics: Vec::new(),
+            inputs: Vec::new(),
+            artifacts: Vec::new(),
+            tags: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+
+    /// Returns the labels of what its entry says it was made from, or made to take the place of.
+    pub fn bases(&self) -> impl Iterator<Item = String> + '_ {
+        let before = self.promoted_from.as_ref().map(|version| format!("{}@{version}", self.name));
+        self.base_model.iter().cloned().chain(before)
+    }
+
     /// Returns its metrics as the points they are: of no training step, measured when it was registered.
     pub fn points(&self) -> impl Iterator<Item = Metric> {
         self.metrics.iter().map(|(name, value)| Metric {

@@ -339,6 +339,9 @@ impl<'t> Batch<'t> {
         for point in model.points() {
             self.add_metric(&point)?;
         }
+        for base in model.bases() {
+            self.pending.model_bases.add(&[&schema::model_base_front(&base), &id]);
+        }
         if let Some(run) = model.run {
             self.pending.model_runs.add(&[&run.as_u128().to_be_bytes(), &id]);
         }

@@ -7,9 +7,9 @@ use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelVersion, NodeId, Stage, Timestamp, version_key,
 };
 use crate::store::damaged;
-use crate::store::reading::Order;
+use crate::store::reading::{Order, Reading};
 use crate::store::records::node_of;
-use crate::store::schema::{key, time_bytes, time_of};
+use crate::store::schema::{Key, key, model_base_front, time_bytes, time_of};
 use crate::store::snapshot::{ArtifactNo, GO_ON, STOP, Snapshot, record};
 
 /// The place of a statement in the order of all statements on a model: its time, then the digest of what it says, so that
@@ -267,7 +267,7 @@ impl Snapshot {
 
     fn of_artifacts(
         &self,
-        table: &crate::store::reading::Reading<crate::store::schema::Key<24>>,
+        table: &Reading<Key<24>>,
         artifacts: &[ArtifactNo],
         holds: impl Fn(&ModelVersion, &crate::model::Artifact) -> bool,
     ) -> Result<Vec<(usize, NodeId)>> {
@@ -294,14 +294,32 @@ impl Snapshot {
 
     /// Returns the keys of the model versions that a run trained, by their entries.
     pub fn models_of_run(&self, run: NodeId) -> Result<Vec<NodeId>> {
+        self.models_under(&self.model_runs, run.as_u128().to_be_bytes(), |model| model.run == Some(run))
+    }
+
+    /// Returns the keys of the model versions of which their entries say that they were made from what has a label
+    /// (`NAME@VERSION`, or the name of a model from elsewhere), or made to take its place.
+    pub fn models_based_on(&self, label: &str) -> Result<Vec<NodeId>> {
+        let front = model_base_front(label);
+        self.models_under(&self.model_bases, front, |model| model.bases().any(|base| base == label))
+    }
+
+    /// Returns the keys of the model versions that an index has under `front`, where they are as the index says: of two
+    /// statements on one version, it may have been the one that does not count.
+    fn models_under(
+        &self,
+        index: &Reading<Key<32>>,
+        front: [u8; 16],
+        holds: impl Fn(&ModelVersion) -> bool,
+    ) -> Result<Vec<NodeId>> {
         let mut rows = Vec::new();
-        self.model_runs.scan_front(&run.as_u128().to_be_bytes(), Order::Rising, |place, _| {
+        index.scan_front(&front, Order::Rising, |place, _| {
             rows.push(node_of(&place[16..]));
             Ok(GO_ON)
         })?;
         let mut found = Vec::with_capacity(rows.len());
         for id in rows {
-            if self.model(id)?.is_some_and(|model| model.run == Some(run)) {
+            if self.model(id)?.is_some_and(|model| holds(&model)) {
                 found.push(id);
             }
         }

@@ -165,6 +165,7 @@ pending!(
     model_stages: Rows<17, Nothing> => MODEL_STAGES,
     model_artifacts: Rows<24, Nothing> => MODEL_ARTIFACTS,
     model_inputs: Rows<24, Nothing> => MODEL_INPUTS,
+    model_bases: Rows<32, Nothing> => MODEL_BASES,
     model_runs: Rows<32, Nothing> => MODEL_RUNS,
     notes: NamedRecords => NOTES,
     note_references: NamedRecords => NOTE_REFERENCES,

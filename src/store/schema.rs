@@ -8,10 +8,10 @@
 
 use redb::TableDefinition;
 
-use crate::model::ReferenceSort;
+use crate::model::{Digest, ReferenceSort};
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 5;
+pub(crate) const FORMAT: u64 = 6;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -108,6 +108,8 @@ pub(crate) const MODEL_STAGES: Table<Key<17>, Bytes> = TableDefinition::new("mod
 pub(crate) const MODEL_ARTIFACTS: Table<Key<24>, Bytes> = TableDefinition::new("model_artifacts");
 /// artifact | model version: which model versions are said to have learned from a file.
 pub(crate) const MODEL_INPUTS: Table<Key<24>, Bytes> = TableDefinition::new("model_inputs");
+/// front of the digest of a label | model version: which model versions were made from what has the label, or took its place.
+pub(crate) const MODEL_BASES: Table<Key<32>, Bytes> = TableDefinition::new("model_bases");
 /// node id of the run | model version: which model versions a run trained.
 pub(crate) const MODEL_RUNS: Table<Key<32>, Bytes> = TableDefinition::new("model_runs");
 
@@ -131,6 +133,13 @@ pub(crate) fn note_reference_front(sort: ReferenceSort, name: &str) -> Vec<u8> {
     let mut front = vec![sort as u8];
     front.extend_from_slice(name.as_bytes());
     front.push(0);
+    front
+}
+
+/// Returns the front of the keys of [`MODEL_BASES`] for what has a label.
+pub(crate) fn model_base_front(label: &str) -> [u8; 16] {
+    let mut front = [0; 16];
+    front.copy_from_slice(&Digest::of(label.as_bytes()).as_bytes()[..16]);
     front
 }
 

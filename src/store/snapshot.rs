@@ -212,6 +212,7 @@ tables!(
     model_stages: Key<17> => MODEL_STAGES,
     model_artifacts: Key<24> => MODEL_ARTIFACTS,
     model_inputs: Key<24> => MODEL_INPUTS,
+    model_bases: Key<32> => MODEL_BASES,
     model_runs: Key<32> => MODEL_RUNS,
     notes: Bytes => NOTES,
     note_references: Bytes => NOTE_REFERENCES,

@@ -7,9 +7,10 @@ use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::ops::registry::{card, list};
 use crate::ops::{self, View, Workspace};
-use crate::query::filter::metric_names;
-use crate::query::registry::{best, versions};
+use crate::query::filter::{meant, metric_names};
+use crate::query::registry::{best, metrics_of, unknown_model};
 use crate::render;
+use crate::store::Snapshot;
 
 #[derive(Args)]
 pub(crate) struct List {
@@ -111,23 +112,9 @@ impl Best {
         let workspace = surroundings.workspace()?;
         let view = workspace.view()?;
         output::warnings(&view.warnings);
-        let found = best(&view.snapshot, &self.name, &self.by, self.min)?.ok_or_else(|| {
-            let known = versions(&view.snapshot, &self.name).unwrap_or_default();
-            let shown = self.by.escape_debug();
-            if known.is_empty() {
-                return Error::request(format!("no model is called `{}`", self.name.escape_debug()))
-                    .hint("`lineage models` lists the models");
-            }
-            let mut names: Vec<&str> =
-                known.iter().flat_map(|view| &view.metrics).map(|metric| metric.name.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            names.truncate(20);
-            Error::no(format!("no version of `{}` has the metric `{shown}`", self.name)).hint(format!(
-                "its versions have {}",
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-            ))
-        })?;
+        let Some(found) = best(&view.snapshot, &self.name, &self.by, self.min)? else {
+            return Err(without_metric(&view.snapshot, &self.name, &self.by)?);
+        };
         let card = card(&workspace, &view.snapshot, found, true)?;
         if self.json {
             output::json(&render::models::card_json(&card))?;
@@ -136,4 +123,20 @@ impl Best {
         }
         Ok(0)
     }
+}
+
+/// Says why no version of a model is the best by a metric.
+fn without_metric(snapshot: &Snapshot, name: &str, metric: &str) -> Result<Error> {
+    let Some(known) = metrics_of(snapshot, name)? else {
+        return unknown_model(snapshot, name);
+    };
+    let all = match known.as_slice() {
+        [] => "its versions have none".to_owned(),
+        names => format!("its versions have {}", names[..names.len().min(20)].join(", ")),
+    };
+    let error = Error::no(format!("no version of `{name}` has the metric `{}`", metric.escape_debug()));
+    Ok(error.hint(match meant(metric, known.iter().map(String::as_str)) {
+        Some(near) if near != metric => format!("did you mean `{near}`? {all}"),
+        _ => all,
+    }))
 }

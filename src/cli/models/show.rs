@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::ops::View;
 use crate::ops::registry::{card, check, compare, overview};
 use crate::query::registry::{
-    ModelSelector, ModelView, find_model, history, model_names, model_view, versions,
+    ModelSelector, ModelView, find_model, history, model_names, model_view, unknown_model, versions,
 };
 use crate::render;
 
@@ -36,8 +36,9 @@ impl Show {
             }
             return Ok(0);
         }
-        let overview =
-            overview(&workspace, &view.snapshot, &self.model)?.ok_or_else(|| unknown(&self.model))?;
+        let Some(overview) = overview(&workspace, &view.snapshot, &self.model)? else {
+            return Err(unknown_model(&view.snapshot, &self.model)?);
+        };
         if self.json {
             output::json(&render::models::overview_json(&overview))?;
         } else {
@@ -52,12 +53,6 @@ pub(super) fn find(view: &View, word: &str) -> Result<ModelView> {
     let selector: ModelSelector = word.parse()?;
     let id = find_model(&view.snapshot, &selector)?;
     model_view(&view.snapshot, id)?.ok_or_else(|| Error::store("a model version is named and not there"))
-}
-
-fn unknown(name: &str) -> Error {
-    let shown: String = name.chars().take(120).collect();
-    Error::request(format!("no model is called `{}`", shown.escape_debug()))
-        .hint("`lineage models` lists the models")
 }
 
 /// Compare versions of models: metrics, parameters, data and code, and by how much they differ from the first.
@@ -112,7 +107,7 @@ impl History {
             history(&view.snapshot, &self.model)?
         };
         if entries.is_empty() {
-            return Err(unknown(&self.model));
+            return Err(unknown_model(&view.snapshot, &self.model)?);
         }
         if self.json {
             output::json(&render::models::history_json(&self.model, &entries))?;
@@ -148,7 +143,7 @@ impl Verify {
             }
             let of_name = versions(&view.snapshot, word)?;
             if of_name.is_empty() {
-                return Err(unknown(word));
+                return Err(unknown_model(&view.snapshot, word)?);
             }
             views.extend(of_name.into_iter().filter(|view| view.deleted.is_none()));
         }

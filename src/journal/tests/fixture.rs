@@ -172,32 +172,15 @@ fn model_change(stage: Stage, displaced: Option<NodeId>) -> Fact {
 /// A model version as version 1 of its record has it.
 fn model() -> ModelVersion {
     ModelVersion {
-        id: id(10),
-        name: "risk_classifier".to_owned(),
-        version: "1.2.0".to_owned(),
         run: Some(id(1)),
-        created_at: at(8),
-        registered_at: at(8),
-        by: String::new(),
-        stage: Stage::Development,
         description: "Says which risk a paragraph names.".to_owned(),
-        model_type: None,
-        base_model: None,
-        training_config: None,
-        dataset_info: None,
-        promoted_from: None,
-        notes: None,
-        git_sha: None,
-        git_dirty: false,
-        branch: None,
-        metrics: Vec::new(),
-        inputs: Vec::new(),
         artifacts: vec![NamedArtifact {
             name: "model".to_owned(),
             artifact: artifact(b"models/registry/risk_classifier/1.2.0/model.pt", "weights"),
         }],
         tags: vec![pair("team", "risk")],
         fields: vec![pair("framework", "\"torch\"")],
+        ..ModelVersion::new(id(10), "risk_classifier", "1.2.0", at(8))
     }
 }
 

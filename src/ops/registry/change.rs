@@ -1,5 +1,7 @@
 //! What becomes of a registered version: stages, names, descriptions, and its withdrawal.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelEdit, NodeId, Stage, check_alias, check_model_name,
@@ -131,7 +133,7 @@ fn in_use(held: &Held<'_>, view: &ModelView) -> Result<Option<String>> {
 /// Lists the versions that were made from a version: by their entry, or because they learned from its files.
 fn based_on(held: &Held<'_>, view: &ModelView) -> Result<Vec<String>> {
     let snapshot = &held.snapshot;
-    let mut based = std::collections::BTreeSet::new();
+    let mut based = BTreeSet::new();
     for artifact in &view.model.artifacts {
         let Some(path) = snapshot.path_no(&artifact.artifact.path)? else { continue };
         let Some(number) = snapshot.artifact_no(path, &artifact.artifact.digest)? else { continue };
@@ -142,20 +144,11 @@ fn based_on(held: &Held<'_>, view: &ModelView) -> Result<Vec<String>> {
             }
         }
     }
-    let label = view.label();
-    let mut labels = std::collections::BTreeSet::new();
+    based.extend(snapshot.models_based_on(&view.label())?.into_iter().filter(|id| *id != view.model.id));
+    let mut labels = BTreeSet::new();
     for id in based {
         let other = model_view(snapshot, id)?.filter(|other| other.deleted.is_none());
         labels.extend(other.map(|other| other.label()));
-    }
-    for model in snapshot.models()? {
-        let from = model.base_model.as_deref() == Some(label.as_str());
-        let taken = model.name == view.model.name
-            && model.promoted_from.as_deref() == Some(view.model.version.as_str());
-        if (from || taken) && model.id != view.model.id {
-            let other = model_view(snapshot, model.id)?.filter(|other| other.deleted.is_none());
-            labels.extend(other.map(|other| other.label()));
-        }
     }
     Ok(labels.into_iter().collect())
 }

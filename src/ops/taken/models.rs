@@ -50,29 +50,13 @@ fn version_of(
         fields.push(("mlflow_source".to_owned(), serde_json::json!(model.source).to_string()));
     }
     ModelVersion {
-        id,
-        name: model.name.clone(),
-        version: semantic(&model.version),
         run: model.run_uuid.as_deref().and_then(|uuid| taking.id_of(uuid)),
-        created_at,
-        registered_at: created_at,
         by: "mlflow".to_owned(),
-        stage: Stage::Development,
         description: model.description.clone(),
-        model_type: None,
-        base_model: None,
-        training_config: None,
-        dataset_info: None,
-        promoted_from: None,
-        notes: None,
-        git_sha: None,
-        git_dirty: false,
-        branch: None,
-        metrics: Vec::new(),
-        inputs: Vec::new(),
         artifacts: named.collect(),
         tags: model.tags.clone(),
         fields,
+        ..ModelVersion::new(id, &model.name, semantic(&model.version), created_at)
     }
 }
 

@@ -62,6 +62,7 @@ mod tests;
 mod truth;
 mod value;
 
+pub(crate) use fault::meant;
 pub use fields::{Aggregate, Field, Fixed, Subject};
 pub use models::{metric_names, search_models};
 pub use runs::search_runs;

@@ -9,6 +9,7 @@
 //!   moves the one before into the archive.
 //! - A version that was withdrawn stays so: later statements on it are void.
 
+mod best;
 mod history;
 mod learned;
 mod selector;
@@ -19,16 +20,15 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{
-    Metric, MetricValue, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp,
-};
+use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp};
 use crate::query::history::last_values;
 use crate::store::{ChangeOrder, Order, Snapshot};
 
+pub use best::{best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
 pub(crate) use learned::is_written_by;
 pub use learned::{Learned, LearnedHow, learned_from, run_inputs};
-pub use selector::{ModelSelector, VersionSelector, find_model, latest};
+pub use selector::{ModelSelector, VersionSelector, find_model, latest, unknown_model};
 
 /// A model version, and what has become of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -282,24 +282,4 @@ pub fn versions(snapshot: &Snapshot, name: &str) -> Result<Vec<ModelView>> {
         views.extend(model_view(snapshot, id)?);
     }
     Ok(views)
-}
-
-/// Returns the version of a model with the greatest value of a metric, or with the smallest; of equal ones the greater version.
-/// What was withdrawn, and what has the name of another, does not count. Linear in the model's versions.
-///
-/// # Errors
-/// A store error where a record is damaged.
-pub fn best(snapshot: &Snapshot, name: &str, metric: &str, smallest: bool) -> Result<Option<ModelView>> {
-    let mut best: Option<(MetricValue, ModelView)> = None;
-    for view in versions(snapshot, name)?.into_iter().filter(ModelView::is_current) {
-        let Some(value) = view.metrics.iter().find(|known| known.name == metric).map(|known| known.value)
-        else {
-            continue;
-        };
-        let better = |found: MetricValue| if smallest { value < found } else { value > found };
-        if best.as_ref().is_none_or(|(found, _)| better(*found)) {
-            best = Some((value, view));
-        }
-    }
-    Ok(best.map(|(_, view)| view))
 }

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::model::{ModelAct, NodeId, check_alias, check_model_name, check_version};
-use crate::query::registry::{aliases, changes_of, model_names, production};
+use crate::model::{ModelAct, NodeId, Stage, check_alias, check_model_name, check_version};
+use crate::query::filter::meant;
+use crate::query::registry::{aliases, changes_of, production};
 use crate::store::{Order, Snapshot};
 
 /// A way to name a version of a model: `NAME@VERSION`.
@@ -99,25 +100,57 @@ pub fn find_model(snapshot: &Snapshot, selector: &ModelSelector) -> Result<NodeI
     };
     match found {
         Some(id) => Ok(id),
-        None => Err(not_found(snapshot, name, missing)?),
+        None => Err(not_found(snapshot, selector, missing)?),
     }
 }
 
-fn not_found(snapshot: &Snapshot, name: &str, missing: String) -> Result<Error> {
-    let mut versions = 0_u64;
-    snapshot.model_versions(name, Order::Falling, |_| {
-        versions += 1;
-        Ok(ControlFlow::Break(()))
+/// As many names are looked at for what was meant by one that is not known.
+const NAMES_MAX: usize = 10_000;
+
+fn not_found(snapshot: &Snapshot, selector: &ModelSelector, missing: String) -> Result<Error> {
+    let name = &selector.name;
+    let mut known: Vec<String> = Vec::new();
+    snapshot.model_versions(name, Order::Falling, |model| {
+        known.push(model.version);
+        Ok(if known.len() < NAMES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
-    if versions > 0 {
-        return Ok(Error::request(missing).hint(format!("`lineage models show {name}` lists its versions")));
+    if known.is_empty() {
+        return unknown_model(snapshot, name);
     }
-    let names = model_names(snapshot)?;
-    let missing = Error::request(format!("no model is called `{name}`"));
-    Ok(missing.hint(match names.as_slice() {
-        [] => "no model is registered yet; `lineage register NAME VERSION` registers one".to_owned(),
-        [one] => format!("the only model is `{one}`"),
-        _ => "`lineage models` lists the models".to_owned(),
+    let word = match &selector.version {
+        VersionSelector::Number(number) => number,
+        VersionSelector::Alias(alias) => alias,
+        _ => "",
+    };
+    if matches!(selector.version, VersionSelector::Alias(_)) {
+        known = aliases(snapshot, name)?.into_keys().collect();
+        known.extend(["latest", Stage::Production.as_str()].map(str::to_owned));
+    }
+    let list = format!("`lineage models show {name}` lists its versions");
+    Ok(Error::request(missing).hint(match meant(word, known.iter().map(String::as_str)) {
+        Some(other) if !word.is_empty() => format!("did you mean `{name}@{other}`? {list}"),
+        _ => list,
+    }))
+}
+
+/// Makes the error for a name that no model has, with what was most likely meant.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn unknown_model(snapshot: &Snapshot, name: &str) -> Result<Error> {
+    let mut names: Vec<String> = Vec::new();
+    snapshot.model_names(|name| {
+        names.push(name.to_owned());
+        Ok(if names.len() < NAMES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    let shown: String = name.chars().take(120).collect();
+    let unknown = Error::request(format!("no model is called `{}`", shown.escape_debug()));
+    let near = meant(name, names.iter().map(String::as_str));
+    Ok(unknown.hint(match (names.as_slice(), near) {
+        ([], _) => "no model is registered yet; `lineage register NAME VERSION` registers one".to_owned(),
+        ([one], _) => format!("the only model is `{one}`"),
+        (_, Some(near)) => format!("did you mean `{near}`? `lineage models` lists the models"),
+        (_, None) => "`lineage models` lists the models".to_owned(),
     }))
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
+use super::best::{Wanted, best_from};
 use super::*;
 use crate::journal;
-use crate::model::{Digest, Fact};
-use crate::store::tests::world::{model, model_alias, model_change, store_of, tries};
+use crate::model::{Digest, Fact, MetricValue};
+use crate::store::tests::world::{metrics, model, model_alias, model_change, store_of, tries};
 
 /// What is expected of the versions of one model.
 #[derive(Debug, PartialEq, Eq, Default)]
@@ -184,6 +185,52 @@ proptest! {
             let released = usable.iter().find(|view| !view.model.version.contains('-'));
             let expected = released.or(usable.first()).map(|view| view.model.id);
             prop_assert_eq!(latest(&snapshot, &name).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_best_is_the_same_whichever_way_is_gone(
+        facts in facts(),
+        points in proptest::collection::vec(metrics(), 0..4),
+        first_bound in 1_usize..6,
+        smallest in any::<bool>(),
+    ) {
+        let facts: Vec<Fact> = facts.into_iter().chain(points).collect();
+        let (_place, snapshot) = store_of(&facts);
+        for name in model_names(&snapshot).unwrap() {
+            let mut expected: Option<(MetricValue, NodeId)> = None;
+            // The greatest version comes first, and stays where another has the same value.
+            for view in versions(&snapshot, &name).unwrap().into_iter().filter(ModelView::is_current) {
+                let Some(value) = view.metrics.iter().find(|metric| metric.name == "f1").map(|f1| f1.value) else {
+                    continue;
+                };
+                let is_better = |found: MetricValue| if smallest { value < found } else { value > found };
+                if expected.is_none_or(|(found, _)| is_better(found)) {
+                    expected = Some((value, view.model.id));
+                }
+            }
+            let id = |view: Option<ModelView>| view.map(|view| view.model.id);
+            prop_assert_eq!(id(best(&snapshot, &name, "f1", smallest).unwrap()), expected.map(|(_, id)| id));
+            if let Some(metric) = snapshot.metric_no("f1").unwrap() {
+                let wanted = Wanted { name: &name, metric, smallest };
+                let found = best_from(&snapshot, &wanted, first_bound).unwrap();
+                prop_assert_eq!(id(found), expected.map(|(_, id)| id));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_version_is_the_base_of_is_found_by_the_index(facts in facts()) {
+        let (_place, snapshot) = store_of(&facts);
+        for label in ["classifier@1.0.0", "classifier@1.1.0", "classifier@1.1.0-rc.1", "ranker@1.0.0", "ranker@2.0.0"] {
+            let mut expected = snapshot.models().unwrap();
+            let (name, version) = label.split_once('@').unwrap();
+            expected.retain(|model| {
+                model.base_model.as_deref() == Some(label)
+                    || (model.name == name && model.promoted_from.as_deref() == Some(version))
+            });
+            let expected: Vec<NodeId> = expected.into_iter().map(|model| model.id).collect();
+            prop_assert_eq!(snapshot.models_based_on(label).unwrap(), expected);
         }
     }
 }

@@ -25,6 +25,8 @@ pub use json::{
 
 /// As many inputs, files and metrics are listed on a card.
 const LISTED_MAX: usize = 12;
+/// The column of labels on a card: the longest is `registered`, and two spaces follow.
+const LABEL_WIDTH: usize = 11;
 
 /// Writes versions as a table, each with its run.
 pub fn list(rows: &[ModelRow], more: bool) -> String {
@@ -192,7 +194,7 @@ fn inputs(card: &ModelCard, text: &mut String) {
 fn files(card: &ModelCard, text: &mut String) {
     let rows = card.files.iter().take(LISTED_MAX).map(|(held, state)| {
         vec![
-            format!("{:<9}", "file"),
+            format!("{:<width$}", "file", width = LABEL_WIDTH - 1),
             one_line(&held.name),
             held.artifact.path.to_string(),
             held.artifact.digest.short(),
@@ -216,14 +218,14 @@ pub(crate) fn state_words(state: DiskState) -> &'static str {
 }
 
 fn line(text: &mut String, label: &str, words: &str) {
-    let _ = writeln!(text, "  {label:<10} {}", one_line(words));
+    let _ = writeln!(text, "  {label:<LABEL_WIDTH$} {}", one_line(words));
 }
 
 fn more(text: &mut String, count: usize, what: &str) {
     if count > LISTED_MAX {
         let _ = writeln!(
             text,
-            "  {:<10} and {} more {what}; `--json` lists all",
+            "  {:<LABEL_WIDTH$} and {} more {what}; `--json` lists all",
             "",
             thousands((count - LISTED_MAX) as u64)
         );

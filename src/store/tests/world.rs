@@ -170,36 +170,26 @@ fn model_name() -> impl Strategy<Value = String> {
 }
 
 pub(crate) fn model() -> impl Strategy<Value = Fact> {
-    let fields = (node(5), model_name(), select(vec!["1.0.0", "1.1.0", "1.1.0-rc.1"]), option::of(node(5)));
+    let version = || select(vec!["1.0.0", "1.1.0", "1.1.0-rc.1"]);
+    let fields = (node(5), model_name(), version(), option::of(node(5)));
+    let bases = (option::of(version()), option::of(version()));
     let rest =
         (any_artifact(), option::of(any_artifact()), select(Stage::ALL.to_vec()), option::of(-2_i32..3));
-    (fields, at(), rest).prop_map(
-        |((id, name, version, run), registered_at, (artifact, input, stage, metric))| {
+    (fields, at(), rest, bases).prop_map(
+        |((id, name, version, run), registered_at, (artifact, input, stage, metric), (base, before))| {
             let value = |half: i32| MetricValue::new(f64::from(half) / 2.0).unwrap();
             Fact::ModelRegistered(ModelVersion {
-                id,
-                name,
-                version: version.to_owned(),
                 run,
                 created_at: Timestamp::from_micros(1),
-                registered_at,
                 by: "somebody".to_owned(),
                 stage,
-                description: String::new(),
-                model_type: None,
-                base_model: None,
-                training_config: None,
-                dataset_info: None,
-                promoted_from: None,
-                notes: None,
-                git_sha: None,
-                git_dirty: false,
-                branch: None,
+                base_model: base.map(|version| format!("classifier@{version}")),
+                promoted_from: before.map(str::to_owned),
                 metrics: metric.map(|half| ("f1".to_owned(), value(half))).into_iter().collect(),
                 inputs: input.into_iter().collect(),
                 artifacts: vec![NamedArtifact { name: "model".to_owned(), artifact }],
                 tags: vec![("team".to_owned(), "risk".to_owned())],
-                fields: Vec::new(),
+                ..ModelVersion::new(id, name, version, registered_at)
             })
         },
     )
