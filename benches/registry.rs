@@ -185,11 +185,11 @@ fn lineage(scratch: &Scratch, arguments: &[&str]) {
 /// Names the version that a child of this process is to register.
 const CHILD: &str = "LINEAGE_BENCH_REGISTER";
 
-/// Registers a version of a model, trained by `run`.
-fn register(workspace: &Workspace, run: &str, version: &str) {
-    let entry = Entry {
+/// Returns the entry of a version of a model, trained by `run`.
+fn entry(workspace: &Workspace, run: &str, version: String) -> Entry {
+    Entry {
         name: "risk_classifier".to_owned(),
-        version: version.to_owned(),
+        version,
         run: Some(run.parse().expect("a key")),
         artifacts: vec![EntryArtifact {
             name: "model".to_owned(),
@@ -198,7 +198,12 @@ fn register(workspace: &Workspace, run: &str, version: &str) {
         }],
         metrics: vec![("f1_score".to_owned(), 0.5)],
         ..Entry::default()
-    };
+    }
+}
+
+/// Registers a version of a model, trained by `run`.
+fn register(workspace: &Workspace, run: &str, version: String) {
+    let entry = entry(workspace, run, version);
     workspace.registry().by("bench").register(&entry).expect("it is new");
 }
 
@@ -211,7 +216,7 @@ fn registrations(criterion: &mut Criterion) {
     let before = sized(1_000, 10);
     let start = Instant::now();
     for patch in 0..before {
-        register(&scratch.workspace, &id, &format!("0.0.{patch}"));
+        register(&scratch.workspace, &id, format!("0.0.{patch}"));
     }
     let took = start.elapsed();
     eprintln!("{before} versions registered in one process: {took:.2?}, {:.2?} each", took / before as u32);
@@ -220,7 +225,7 @@ fn registrations(criterion: &mut Criterion) {
     let patch = AtomicU64::new(0);
     let next = || format!("1.0.{}", patch.fetch_add(1, Ordering::Relaxed));
     group.bench_function(format!("register a version beside {before}, in one process"), |b| {
-        b.iter(|| register(&scratch.workspace, &id, &next()));
+        b.iter(|| register(&scratch.workspace, &id, next()));
     });
     group.bench_function(format!("register a version beside {before}, a process each"), |b| {
         b.iter(|| {
@@ -228,6 +233,14 @@ fn registrations(criterion: &mut Criterion) {
             child.env(CHILD, format!("{id} {}", next())).current_dir(scratch.folder.path());
             assert!(child.status().expect("it starts").success());
         });
+    });
+    group.throughput(Throughput::Elements(before as u64));
+    group.bench_function(format!("register {before} versions together"), |b| {
+        b.iter_batched(
+            || (0..before).map(|_| entry(&scratch.workspace, &id, next())).collect::<Vec<_>>(),
+            |entries| scratch.workspace.registry().by("bench").register_all(&entries).expect("they are new"),
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }
@@ -237,7 +250,7 @@ criterion_group!(benches, runs, points, registrations);
 fn main() {
     if let Ok(task) = std::env::var(CHILD) {
         let (run, version) = task.split_once(' ').expect("a run and a version");
-        register(&Workspace::open(".").expect("a workspace"), run, version);
+        register(&Workspace::open(".").expect("a workspace"), run, version.to_owned());
         return;
     }
     benches();

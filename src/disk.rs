@@ -92,19 +92,26 @@ impl Disk {
     pub fn create_all_folders<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) -> io::Result<()> {
         let mut above: BTreeSet<PathBuf> = BTreeSet::new();
         for path in paths {
-            if path.is_dir() {
-                continue;
-            }
-            let missing = path.ancestors().take_while(|folder| !folder.is_dir());
-            above.extend(missing.filter_map(|folder| folder.parent().map(Path::to_owned)));
-            self.ask(Operation::CreateFolders, path)?;
-            fs::create_dir_all(path)?;
+            above.extend(self.make_folders(path)?);
         }
-        // A new folder is an entry of the one above it, which must reach the disk as well; the deepest first.
-        for folder in above.iter().rev() {
-            self.sync_folder(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+        // The deepest first.
+        above.iter().rev().try_for_each(|folder| self.sync_folder(folder))
+    }
+
+    /// Makes a folder and those above it, and returns those that have a new entry by it, which the caller forces to the disk: a
+    /// new folder is an entry of the one above it.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn make_folders(&self, path: &Path) -> io::Result<BTreeSet<PathBuf>> {
+        if path.is_dir() {
+            return Ok(BTreeSet::new());
         }
-        Ok(())
+        let missing = path.ancestors().take_while(|folder| !folder.is_dir());
+        let above = missing.filter_map(|folder| folder.parent().map(Path::to_owned)).collect();
+        self.ask(Operation::CreateFolders, path)?;
+        fs::create_dir_all(path)?;
+        Ok(above)
     }
 
     /// Makes a file that must not exist, for appending.
@@ -230,7 +237,24 @@ impl Disk {
     /// As the system gives them.
     pub fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.ask(Operation::SyncFolder, folder)?;
-        File::open(folder)?.sync_all()
+        File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()
+    }
+
+    /// Forces the entries of several folders to the disk at the same time; returns what became of each, in order.
+    pub fn sync_folders(&self, folders: &[&Path]) -> Vec<io::Result<()>> {
+        let sync = |folders: &[&Path]| -> Vec<io::Result<()>> {
+            folders.iter().map(|folder| self.sync_folder(folder)).collect()
+        };
+        if folders.len() < 2 {
+            return sync(folders);
+        }
+        let share = folders.len().div_ceil(SYNCS_AT_ONCE);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                folders.chunks(share).map(|folders| scope.spawn(move || sync(folders))).collect();
+            let ended = threads.into_iter().flat_map(|thread| thread.join().expect("a sync does not panic"));
+            ended.collect()
+        })
     }
 }
 

@@ -78,6 +78,37 @@ impl Registry {
         registry::register(self.workspace(), self.clock(), &self.author, &here()?, entry)
     }
 
+    /// Registers versions, all or none, in this order; see [`Registry::register`]. The disk is waited for as often as for one
+    /// of them, so that a thousand take little longer than one.
+    ///
+    /// After a power cut in the middle, which returns nothing, the first of them may be registered and the others not.
+    ///
+    /// ```
+    /// use lineage::Workspace;
+    /// use lineage::ops::registry::Entry;
+    ///
+    /// # fn main() -> lineage::error::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// let workspace = Workspace::init(folder.path())?;
+    /// let fold = |number: u32| Entry {
+    ///     name: "risk_classifier".to_owned(),
+    ///     version: format!("1.0.0-fold.{number}"),
+    ///     metrics: vec![("f1_score".to_owned(), 0.8 + f64::from(number) / 100.0)],
+    ///     ..Entry::default()
+    /// };
+    /// let registered = workspace.registry().register_all(&[fold(1), fold(2), fold(3)])?;
+    /// assert_eq!(registered[2].view.label(), "risk_classifier@1.0.0-fold.3");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Registry::register`], and where two entries are of one version. None is registered then.
+    pub fn register_all(&self, entries: &[Entry]) -> Result<Vec<Registered>> {
+        self.library.commit()?;
+        registry::register_all(self.workspace(), self.clock(), &self.author, &here()?, entries)
+    }
+
     /// Returns one version.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Putting projected files on the disk: inside the workspace only, whole or not at all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, TEMPORARY_PREFIX};
@@ -34,31 +34,37 @@ pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
 
 /// Writes files into the workspace at `root`, each whole or not at all; returns what became of each, in order.
 ///
-/// Every file is forced to the disk before it takes its name, and every folder once after all its files; where that last
-/// step fails, all files of the folder count as not written, since their names may be lost.
+/// Every file is forced to the disk before it takes its name, and every folder with new entries once after all files, all of
+/// them at the same time; where that last step fails, all files below the folder count as not written, since their names may
+/// be lost.
 pub fn write_files(disk: &Disk, root: &Path, files: &[(&ArtifactPath, &[u8])]) -> Vec<Result<()>> {
-    let targets: Vec<Result<PathBuf>> = files.iter().map(|(path, _)| prepare(disk, root, path)).collect();
+    let mut changed: BTreeSet<PathBuf> = BTreeSet::new();
+    let prepared = files.iter().map(|(path, _)| prepare(disk, root, path, &mut changed));
+    let targets: Vec<Result<PathBuf>> = prepared.collect();
     let placed = targets.iter().zip(files);
     let placed = placed.filter_map(|(target, (_, bytes))| Some((target.as_ref().ok()?.as_path(), *bytes)));
     let mut replaced = disk.replace_all(placed).into_iter();
     let written = targets.into_iter().zip(files).map(|(target, (path, _))| {
         let target = target?;
         replaced.next().unwrap_or(Ok(())).map_err(|cause| not_written(path, cause))?;
-        Ok(target.parent().unwrap_or(root).to_owned())
+        Ok(target)
     });
     let written: Vec<Result<PathBuf>> = written.collect();
-    let folders: BTreeSet<&PathBuf> = written.iter().flatten().collect();
-    let unsure = folders.into_iter().filter_map(|folder| {
-        let cause = disk.sync_folder(folder).err()?;
-        Some((folder.clone(), cause.to_string()))
+    changed.extend(written.iter().flatten().map(|target| target.parent().unwrap_or(root).to_owned()));
+    let changed: Vec<&Path> = changed.iter().map(PathBuf::as_path).collect();
+    let synced = disk.sync_folders(&changed).into_iter();
+    let unsure: Vec<(&Path, String)> = synced
+        .zip(&changed)
+        .filter_map(|(synced, folder)| Some((*folder, synced.err()?.to_string())))
+        .collect();
+    let named = files.iter().zip(written).map(|((path, _), target)| {
+        let target = target?;
+        match unsure.iter().find(|(folder, _)| target.starts_with(folder)) {
+            Some((_, cause)) => Err(not_written(path, cause.clone())),
+            None => Ok(()),
+        }
     });
-    let unsure: BTreeMap<PathBuf, String> = unsure.collect();
-    let named = files.iter().zip(written);
-    let results = named.map(|((path, _), result)| match unsure.get(&result?) {
-        Some(cause) => Err(not_written(path, cause.clone())),
-        None => Ok(()),
-    });
-    results.collect()
+    named.collect()
 }
 
 fn not_written(path: &ArtifactPath, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -81,11 +87,16 @@ pub fn remove_leftovers(disk: &Disk, root: &Path, path: &ArtifactPath) {
     }
 }
 
-/// Returns the place of a file, and makes its folder.
-fn prepare(disk: &Disk, root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
+/// Returns the place of a file, and makes its folder; adds those that have a new entry by that.
+fn prepare(
+    disk: &Disk,
+    root: &Path,
+    path: &ArtifactPath,
+    changed: &mut BTreeSet<PathBuf>,
+) -> Result<PathBuf> {
     let target = place(root, path)?;
-    let made = disk.create_folders(target.parent().unwrap_or(root));
-    made.map_err(|cause| not_written(path, cause))?;
+    let made = disk.make_folders(target.parent().unwrap_or(root));
+    changed.extend(made.map_err(|cause| not_written(path, cause))?);
     Ok(target)
 }
 

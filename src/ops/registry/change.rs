@@ -216,7 +216,7 @@ fn rename(
         at,
         by: held.author.name.clone(),
     });
-    finish(held, before, at, &fact, displaced)
+    finish(held, before, &fact, displaced)
 }
 
 fn change(
@@ -236,18 +236,12 @@ fn change(
         reason,
         act,
     });
-    finish(held, before, at, &fact, displaced)
+    finish(held, before, &fact, displaced)
 }
 
-fn finish(
-    held: Held<'_>,
-    before: ModelView,
-    at: crate::model::Timestamp,
-    fact: &Fact,
-    displaced: Option<NodeId>,
-) -> Result<Changed> {
+fn finish(held: Held<'_>, before: ModelView, fact: &Fact, displaced: Option<NodeId>) -> Result<Changed> {
     let concerned: Vec<NodeId> = std::iter::once(before.model.id).chain(displaced).collect();
-    let (snapshot, warnings) = held.record(at, fact, &concerned)?;
+    let (snapshot, warnings) = held.record(std::slice::from_ref(fact), &concerned)?;
     let view = view_of(&snapshot, before.model.id)?;
     let displaced = displaced.map(|id| view_of(&snapshot, id)).transpose()?;
     Ok(Changed { view, before, displaced, changed: true, warnings })

@@ -26,7 +26,7 @@ pub use check::{CheckReport, CheckedFile, check};
 pub use compare::{ModelComparison, compare};
 pub use entry::{Entry, EntryArtifact};
 pub use entry_file::{parse_object, read_entry, read_metrics, read_object};
-pub use register::{Registered, register};
+pub use register::{Registered, register, register_all};
 
 /// Who changes the registry, and where from.
 #[derive(Debug, Clone)]
@@ -95,13 +95,13 @@ impl<'a> Held<'a> {
         model_view(&self.snapshot, id)?.ok_or_else(|| Error::store("a model version is named and not there"))
     }
 
-    /// Records a fact, gives up the lock, and brings the files of the versions that it concerns up to date; gives back the
-    /// store with the fact in it.
-    fn record(mut self, at: Timestamp, fact: &Fact, concerned: &[NodeId]) -> Result<(Snapshot, Vec<String>)> {
+    /// Records facts, gives up the lock, and brings the files of the versions that they concern up to date; gives back the
+    /// store with them in it. However many there are, the disk is waited for as often as for one of them.
+    fn record(mut self, facts: &[Fact], concerned: &[NodeId]) -> Result<(Snapshot, Vec<String>)> {
         let before = project::planned(&self.snapshot, concerned)?;
-        let segment = NodeId::new(at).as_u128();
+        let segment = NodeId::new(self.clock.now()).as_u128();
         let mut writer = Writer::create(self.workspace.disk(), &self.workspace.journal(), segment)?;
-        writer.append(fact)?;
+        facts.iter().try_for_each(|fact| writer.append(fact))?;
         writer.commit()?;
         drop(writer);
         drop(self.snapshot);

@@ -1,12 +1,14 @@
 //! Registering a version of a model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{CodeState, Fact, MetricValue, ModelVersion, NodeId, RunStatus, Stage};
+use crate::model::{
+    Artifact, CodeState, Fact, MetricValue, ModelVersion, NamedArtifact, NodeId, RunStatus, Stage,
+};
 use crate::ops::diff::last_code;
 use crate::ops::registry::artifacts::{self, Found};
 use crate::ops::registry::entry::{Entry, check_metric, shown};
@@ -43,35 +45,105 @@ pub fn register(
     folder: &Path,
     entry: &Entry,
 ) -> Result<Registered> {
-    entry.check()?;
+    let registered = register_all(workspace, clock, author, folder, std::slice::from_ref(entry))?.pop();
+    registered.ok_or_else(|| Error::bug("a version was registered and is not in the answer"))
+}
+
+/// Registers versions of models, all or none, in this order; files are seen from `folder`. The disk is waited for as often as
+/// for one version, so that a thousand take little longer than one.
+///
+/// # Errors
+/// As [`register`], and where two entries are of one version.
+pub fn register_all(
+    workspace: &Workspace,
+    clock: &Clock,
+    author: &Author,
+    folder: &Path,
+    entries: &[Entry],
+) -> Result<Vec<Registered>> {
+    entries.iter().try_for_each(Entry::check)?;
+    check_unique(entries)?;
     // Large files take long to read, and nobody else shall wait for that.
-    let files = artifacts::read_all(workspace, folder, &entry.artifacts)?;
-    let inputs = artifacts::inputs(workspace, folder, &entry.inputs)?;
+    let read = entries.iter().map(|entry| {
+        let files = artifacts::read_all(workspace, folder, &entry.artifacts)?;
+        Ok((entry, files, artifacts::inputs(workspace, folder, &entry.inputs)?))
+    });
+    let read = read.collect::<Result<Vec<_>>>()?;
+    if read.is_empty() {
+        return Ok(Vec::new());
+    }
     let held = Held::take(workspace, clock, author)?;
-    check_free(&held.snapshot, entry)?;
-    let found = artifacts::find(&held.snapshot, files)?;
+    let mut decided: Vec<Decided> = Vec::with_capacity(read.len());
+    for (entry, files, inputs) in read {
+        let mut of_entry = decide(&held, entry, files, inputs)?;
+        if of_entry.model.stage == Stage::Production {
+            let earlier = decided.iter().rev().map(|earlier| &earlier.model);
+            let mut earlier = earlier.filter(|earlier| earlier.name == entry.name);
+            let before = earlier.find(|earlier| earlier.stage == Stage::Production).map(|model| model.id);
+            of_entry.displaced =
+                before.map_or_else(|| production(&held.snapshot, &entry.name), |id| Ok(Some(id)))?;
+        }
+        decided.push(of_entry);
+    }
+    let facts: Vec<Fact> =
+        decided.iter().map(|of_entry| Fact::ModelRegistered(of_entry.model.clone())).collect();
+    let displaced = decided.iter().filter_map(|of_entry| of_entry.displaced);
+    let concerned: BTreeSet<NodeId> =
+        decided.iter().map(|of_entry| of_entry.model.id).chain(displaced).collect();
+    let concerned: Vec<NodeId> = concerned.into_iter().collect();
+    let (snapshot, mut warnings) = held.record(&facts, &concerned)?;
+    let registered = decided.into_iter().map(|of_entry| {
+        let displaced = of_entry.displaced.map(|id| view_of(&snapshot, id)).transpose()?;
+        let view = view_of(&snapshot, of_entry.model.id)?;
+        let Decided { run, remarks, .. } = of_entry;
+        // What went wrong with all of them is said once, with the first.
+        Ok(Registered { view, run, displaced, remarks, warnings: std::mem::take(&mut warnings) })
+    });
+    registered.collect()
+}
+
+fn check_unique(entries: &[Entry]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match entries.iter().find(|entry| !seen.insert((&entry.name, &entry.version))) {
+        None => Ok(()),
+        Some(twice) => {
+            Err(Error::request(format!("`{}` {} is to be registered twice", twice.name, twice.version))
+                .hint("a version is registered once; nothing was registered"))
+        }
+    }
+}
+
+/// A version that can be registered.
+struct Decided {
+    model: ModelVersion,
+    run: Option<RunHead>,
+    /// The version that leaves production by it.
+    displaced: Option<NodeId>,
+    remarks: Vec<String>,
+}
+
+/// Decides what is registered by an entry, whose files and inputs were read.
+fn decide(
+    held: &Held<'_>,
+    entry: &Entry,
+    files: Vec<NamedArtifact>,
+    inputs: Vec<Artifact>,
+) -> Result<Decided> {
+    let snapshot = &held.snapshot;
+    check_free(snapshot, entry)?;
+    let found = artifacts::find(snapshot, files)?;
     let mut remarks = Vec::new();
-    let run = run_of(&held.snapshot, entry, &found, &mut remarks)?;
+    let run = run_of(snapshot, entry, &found, &mut remarks)?;
     if let Some(run) = &run {
-        say_run_state(workspace, run, &mut remarks);
+        say_run_state(held.workspace, run, &mut remarks);
     }
     let code = run.as_ref().map(last_code);
     check_commit(entry, code)?;
-    let metrics = metrics_of(&held.snapshot, entry, run.as_ref())?;
     let at = held.now();
-    let displaced = match entry.stage {
-        Some(Stage::Production) => production(&held.snapshot, &entry.name)?,
-        _ => None,
-    };
-    let id = NodeId::new(at);
-    let fact = Fact::ModelRegistered(ModelVersion {
-        id,
-        name: entry.name.clone(),
-        version: entry.version.clone(),
+    let model = ModelVersion {
         run: run.as_ref().map(|run| run.view.run.id),
         created_at: entry.created_at.unwrap_or(at),
-        registered_at: at,
-        by: author.name.clone(),
+        by: held.author.name.clone(),
         stage: entry.stage.unwrap_or(Stage::Development),
         description: entry.description.clone().unwrap_or_default(),
         model_type: entry.model_type.clone(),
@@ -83,16 +155,13 @@ pub fn register(
         git_sha: code.and_then(|code| code.commit.clone()).or_else(|| entry.git_sha.clone()),
         git_dirty: code.is_some_and(|code| code.dirty),
         branch: entry.branch.clone().or_else(|| code.and_then(|code| code.branch.clone())),
-        metrics,
+        metrics: metrics_of(snapshot, entry, run.as_ref())?,
         inputs,
         artifacts: found.into_iter().map(|found| found.held).collect(),
         tags: entry.tags.clone(),
-        fields: Vec::new(),
-    });
-    let concerned: Vec<NodeId> = std::iter::once(id).chain(displaced).collect();
-    let (snapshot, warnings) = held.record(at, &fact, &concerned)?;
-    let displaced = displaced.map(|id| view_of(&snapshot, id)).transpose()?;
-    Ok(Registered { view: view_of(&snapshot, id)?, run, displaced, remarks, warnings })
+        ..ModelVersion::new(NodeId::new(at), &entry.name, &entry.version, at)
+    };
+    Ok(Decided { model, run, displaced: None, remarks })
 }
 
 fn json_text(document: &Map<String, Value>) -> Result<String> {
