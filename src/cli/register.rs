@@ -33,7 +33,7 @@ pub(crate) struct Register {
     /// A metric; those not given are taken from the run.
     #[arg(long = "metric", value_name = "NAME=VALUE")]
     metrics: Vec<String>,
-    /// A JSON file of metrics.
+    /// A JSON or YAML file of metrics.
     #[arg(long = "metrics", value_name = "FILE")]
     metrics_file: Option<PathBuf>,
     /// What the model is, in a sentence.
@@ -51,7 +51,7 @@ pub(crate) struct Register {
     /// A word to find it by.
     #[arg(long = "tag", value_name = "NAME[=VALUE]")]
     tags: Vec<String>,
-    /// How it was trained: a JSON file or a JSON object.
+    /// How it was trained: a JSON or YAML file, or a JSON object.
     #[arg(long, value_name = "FILE|JSON")]
     training_config: Option<String>,
     /// Remarks.

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
+use serde_saphyr::options::NonFiniteFloatPolicy;
 
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
 use crate::ops::registry::entry::{ENTRY_MAX_BYTES, Entry, EntryArtifact, shown, too_large};
+use crate::ops::run::{Form, yaml};
 
 /// An entry as JSON. Fields that only the registry decides are accepted, so that its own `metadata.json` can be read, and
 /// passed over; fields that are none are refused.
@@ -66,7 +68,7 @@ pub fn read_entry(folder: &Path, path: &Path) -> Result<(Entry, Vec<&'static str
     file.into_entry(folder)
 }
 
-/// Reads metrics from a file of JSON: a flat object of numbers, or one with such an object under `metrics`.
+/// Reads metrics from a file of JSON or YAML: a flat object of numbers, or one with such an object under `metrics`.
 ///
 /// # Errors
 /// As [`read_entry`].
@@ -78,17 +80,21 @@ pub fn read_metrics(folder: &Path, path: &Path) -> Result<Vec<(String, f64)>> {
     }
 }
 
-/// Reads an object from a file of JSON.
+/// Reads an object from a file of JSON, or of YAML where its name ends so.
 ///
 /// # Errors
 /// As [`read_entry`].
 pub fn read_object(folder: &Path, path: &Path, what: &str) -> Result<Map<String, Value>> {
     let text = read_text(folder, path, what)?;
-    parse_object(&text).map_err(|cause| {
-        Error::request(format!("cannot take {what} from `{}`", path.display()))
-            .because(cause)
-            .hint("it must be a JSON object; JSON has no NaN and no Infinity")
-    })
+    let failed = || Error::request(format!("cannot take {what} from `{}`", path.display()));
+    match Form::of(path) {
+        Form::Json => parse_object(&text).map_err(|cause| {
+            failed().because(cause).hint("it must be a JSON object; JSON has no NaN and no Infinity")
+        }),
+        Form::Yaml => yaml(text.as_bytes(), NonFiniteFloatPolicy::Reject).map_err(|cause| {
+            failed().because(cause).hint("it must be a map from names to values, whose numbers are finite")
+        }),
+    }
 }
 
 /// Reads an object out of JSON text.
@@ -283,5 +289,54 @@ mod tests {
         check("[]", Err("no entry of the registry"));
         check(&format!("{}1{}", "[".repeat(5000), "]".repeat(5000)), Err("no entry"));
         check(&format!("{{\"notes\": \"{}\"}}", "x".repeat(ENTRY_MAX_BYTES)), Err("too large"));
+    }
+
+    fn object(name: &str, text: &str) -> Result<Map<String, Value>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(name), text).unwrap();
+        read_object(folder.path(), Path::new(name), "the training configuration").map_err(|error| {
+            assert_eq!(error.kind().exit_code(), 2);
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn a_configuration_is_read_as_yaml_where_its_name_says_so() {
+        let yaml = "# as trained\nlr: 1e-3\nseed: 42\nlayers: [64, 32]\nmodel: {name: bert, frozen: no, head: ~}\ndate: 2025-12-01\n";
+        let json = r#"{"lr": 0.001, "seed": 42, "layers": [64, 32],
+            "model": {"name": "bert", "frozen": false, "head": null}, "date": "2025-12-01"}"#;
+        for name in ["c.yaml", "c.YML"] {
+            assert_eq!(object(name, yaml).unwrap(), object("c.json", json).unwrap(), "{name}");
+        }
+        assert!(object("c.json", yaml).unwrap_err().contains("cannot take the training configuration"));
+        for (text, words) in [
+            ("- a\n- b\n", "cannot take"),
+            ("", "cannot take"),
+            ("lr: .nan\n", "cannot take"),
+            ("a: 1\na: 2\n", "duplicate"),
+            ("a: 1\n---\nb: 2\n", "cannot take"),
+        ] {
+            let error = object("c.yaml", text).expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        let mut bomb = "a0: &a0 [x]\n".to_owned();
+        for level in 1..60 {
+            let below = level - 1;
+            bomb.push_str(&format!("a{level}: &a{level} [*a{below}, *a{below}]\n"));
+        }
+        assert!(object("c.yaml", &bomb).is_err());
+        assert!(object("c.yaml", &"[".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn metrics_are_read_from_yaml_as_from_json() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("m.yaml"), "run: 7\nmetrics:\n  f1_score: 0.91\n  loss: 2\n")
+            .unwrap();
+        let found = read_metrics(folder.path(), Path::new("m.yaml")).unwrap();
+        assert_eq!(found, [("f1_score".to_owned(), 0.91), ("loss".to_owned(), 2.0)]);
+        std::fs::write(folder.path().join("m.yaml"), "f1_score: high\n").unwrap();
+        let error = read_metrics(folder.path(), Path::new("m.yaml")).unwrap_err();
+        assert_eq!(error.message(), "metric `f1_score` is no number");
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::model::MetricValue;
 
+pub(crate) use document::yaml;
 pub use document::{Form, from_document};
 
 /// A point as a program wrote it.

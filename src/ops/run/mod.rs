@@ -30,7 +30,7 @@ use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
 use live::Live;
-pub(crate) use metrics::check_name;
+pub(crate) use metrics::{Form, check_name, yaml};
 use roles::Place;
 use steps::{LazyHead, Outcome};
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::options::NonFiniteFloatPolicy;
 
 use super::{Point, check_name};
 use crate::model::MetricValue;
@@ -77,6 +78,16 @@ fn from_json(bytes: &[u8]) -> Result<Tree, String> {
 }
 
 fn from_yaml(bytes: &[u8]) -> Result<Tree, String> {
+    // They are refused one by one, and the rest is taken.
+    yaml(bytes, NonFiniteFloatPolicy::PassThrough)
+}
+
+/// Reads a document of YAML, of bounded depth and size however often it refers to itself; `no_numbers` says what becomes of
+/// what is not finite.
+///
+/// # Errors
+/// Says, for people, what is wrong with it.
+pub(crate) fn yaml<T: DeserializeOwned>(bytes: &[u8], no_numbers: NonFiniteFloatPolicy) -> Result<T, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 64,
@@ -87,7 +98,7 @@ fn from_yaml(bytes: &[u8]) -> Result<Tree, String> {
             max_documents: 1,
         },
         with_snippet: false,
-        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
+        non_finite_float_policy: no_numbers,
     };
     let text = std::str::from_utf8(bytes).map_err(|cause| cause.to_string())?;
     serde_saphyr::from_str_with_options(text, options).map_err(|cause| cause.to_string())
