@@ -62,7 +62,7 @@ fn a_run_and_what_it_read_and_wrote_are_known_to_the_program_as_well() {
     assert_eq!(place.runs()[0]["kind"], "library");
     let text = place.ok(&["show", "@"]).stdout;
     assert!(text.contains("1 step,") || text.contains("step     train x 1"), "{text}");
-    for part in ["lr = 0.1", "tag.team = risk", "epochs = 3", "hf://ProsusAI/finbert"] {
+    for part in ["lr = 0.1", "tag      team = risk", "epochs = 3", "hf://ProsusAI/finbert"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let points = workspace.metrics(id).unwrap();

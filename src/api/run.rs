@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, MetricValue, NodeId, Role, RunStatus};
+use crate::model::{ArtifactPath, MetricValue, NodeId, Role, RunStatus, TAG_FRONT};
 use crate::ops::library::{Library, LibraryRequest, LibraryRun};
 use crate::ops::run::RUN_VARIABLE;
 use crate::projection::names::{OutputFolder, run_folder_name};
@@ -56,9 +56,9 @@ impl RunBuilder {
         self
     }
 
-    /// Adds a word to find the run by: a parameter whose name begins with `tag.`.
+    /// Adds a word to find the run by, as `tag.NAME` of the filter language: a parameter whose name begins with `tag.`.
     pub fn tag(self, name: impl Display, value: impl Display) -> Self {
-        self.param(format!("tag.{name}"), value)
+        self.param(format!("{TAG_FRONT}{name}"), value)
     }
 
     /// Adds an input that is read when the run starts; see [`Run::used`].
@@ -205,7 +205,7 @@ impl Run {
     /// # Errors
     /// As [`Run::param`].
     pub fn tag(&self, name: impl Display, value: impl Display) -> Result<()> {
-        self.param(format!("tag.{name}"), value)
+        self.param(format!("{TAG_FRONT}{name}"), value)
     }
 
     /// Records one point of a metric, at a step of training.

@@ -34,7 +34,7 @@ pub use path::{ArtifactPath, percent_decoded, percent_encoded};
 pub use remark::{CaptureLevel, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line};
 pub use step::{Step, StepStatus};
-pub use tags::RunTags;
+pub use tags::{RunTags, TAG_FRONT};
 pub use time::Timestamp;
 pub use version::check_version;
 pub(crate) use version::version_key;

@@ -12,3 +12,6 @@ pub struct RunTags {
     /// The tags, each a name and a value.
     pub tags: Vec<Parameter>,
 }
+
+/// What stands before the name of a tag that a run was told as a parameter.
+pub const TAG_FRONT: &str = "tag.";

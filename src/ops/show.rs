@@ -119,7 +119,7 @@ pub struct RunReport {
     pub environments: Vec<(String, String)>,
     /// What became of inputs and outputs on disk.
     pub disk: BTreeMap<Artifact, DiskState>,
-    /// Its tags, by name; of one name the last.
+    /// Its tags, by name.
     pub tags: Vec<(String, String)>,
     /// Documents that speak of the run.
     pub notes: Vec<Note>,
@@ -335,7 +335,7 @@ impl Showing<'_> {
             files: self.files(&trace)?,
             environments: self.environments(&trace)?,
             disk,
-            tags: tags_of(self.snapshot, number)?,
+            tags: query::run_tags(self.snapshot, number, &head.view.run)?.into_iter().collect(),
             notes: notes_on_run(self.snapshot, &head.view.run, &outputs)?,
             outputs,
             head,
@@ -387,10 +387,4 @@ impl Showing<'_> {
         });
         Some(FilingBytes { artifact, state, text: text.flatten() })
     }
-}
-
-/// Returns the tags of a run by name; of one name the last that was said.
-fn tags_of(snapshot: &Snapshot, run: RunNo) -> Result<Vec<(String, String)>> {
-    let said = snapshot.run_tags(run)?.into_iter().flat_map(|tags| tags.tags);
-    Ok(said.collect::<BTreeMap<_, _>>().into_iter().collect())
 }

@@ -1,11 +1,12 @@
 //! Runs and files over time: the log, the history of a file, a run with all that belongs to it.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, Evidence, Metric, NodeId, Remark, Remarks, Run, RunId, RunOutcome,
-    RunStatus, Step, Timestamp, replace_parameters,
+    RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
 };
 use crate::store::{RunNo, Snapshot, StepNo};
 
@@ -205,9 +206,25 @@ pub fn file_history(
     Ok((changes, more))
 }
 
+/// Returns the tags of a run by name: what it was told as parameters `tag.NAME`, by the library or on the command line, and what
+/// it was given since, as when it was taken over from another tracker. Of one name that which was given counts, and of that the
+/// last.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn run_tags(snapshot: &Snapshot, number: RunNo, run: &Run) -> Result<BTreeMap<String, String>> {
+    let told = run
+        .parameters
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(TAG_FRONT)?.to_owned(), value.clone())));
+    let mut tags: BTreeMap<String, String> = told.collect();
+    tags.extend(snapshot.run_tags(number)?.into_iter().flat_map(|given| given.tags));
+    Ok(tags)
+}
+
 /// Returns the last value of each metric of an owner, by name: that of the greatest step, then the latest time.
 pub fn last_values(points: &[Metric]) -> Vec<Metric> {
-    let mut last: std::collections::BTreeMap<&str, &Metric> = std::collections::BTreeMap::new();
+    let mut last: BTreeMap<&str, &Metric> = BTreeMap::new();
     for point in points {
         let place = last.entry(&point.name).or_insert(point);
         if (point.step, point.at, point.value) >= (place.step, place.at, place.value) {

@@ -19,7 +19,8 @@ pub use ancestry::{
     upstream_of, upstream_of_steps,
 };
 pub use history::{
-    FileChange, RunView, file_history, last_values, rerun_name, run_view, runs, shown_label, unique_tail,
+    FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs, shown_label,
+    unique_tail,
 };
 pub use metrics::{
     Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,

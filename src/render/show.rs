@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Artifact, CaptureLevel, NodeId, Note, Remark, RemarkKind, Role, RunStatus, command_line};
+use crate::model::{
+    Artifact, CaptureLevel, NodeId, Note, Remark, RemarkKind, Role, RunStatus, TAG_FRONT, command_line,
+};
 use crate::ops::show::{
     FileReport, FilingBytes, LearnedModel, ModelReport, ProjectedOrigin, ProjectedReport, ProjectedState,
     RunReport, SegmentReport, Shown,
@@ -284,10 +286,11 @@ fn run(report: &RunReport, text: &mut String) {
     if let Some(parent) = view.run.parent {
         let _ = writeln!(text, "  part of  {}", parent.tail(NodeId::TAIL_DIGITS));
     }
-    for (name, value) in view.run.parameters.iter().take(PARAMETERS_MAX) {
+    let parameters = view.run.parameters.iter().filter(|(name, _)| !name.starts_with(TAG_FRONT));
+    for (name, value) in parameters.clone().take(PARAMETERS_MAX) {
         let _ = writeln!(text, "  param    {} = {}", one_line(name), one_line(&cut(value)));
     }
-    more(text, view.run.parameters.len(), PARAMETERS_MAX, "parameters, all in `--json`");
+    more(text, parameters.count(), PARAMETERS_MAX, "parameters, all in `--json`");
     remarks(&report.head, "  ", usize::MAX, text);
     for (name, value) in &report.tags {
         let _ = writeln!(text, "  tag      {} = {}", one_line(name), one_line(value));

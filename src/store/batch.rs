@@ -76,7 +76,7 @@ impl<'t> Batch<'t> {
             Fact::RunTagged(ref tags) => {
                 let (place, record) = self.said_of(tags.run, tags.at, &fact)?;
                 self.pending.run_tags.put(place, record);
-                Ok(())
+                self.add_terms(tags.run, terms::of_tags(tags))
             }
             Fact::NoteGone(gone) => self.add_note_gone(gone),
         }

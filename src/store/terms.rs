@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Digest, MetricValue, Parameter, Run, RunKind, RunOutcome, RunStatus, SaidParameters};
+use crate::model::{
+    Digest, MetricValue, NodeId, Parameter, Run, RunKind, RunOutcome, RunStatus, RunTags, SaidParameters,
+    TAG_FRONT, Timestamp,
+};
 use crate::store::schema::time_bytes;
 
 /// Something that a run can be found by.
@@ -131,8 +134,18 @@ pub(crate) fn of_outcome(outcome: &RunOutcome) -> Vec<Vec<u8>> {
 
 /// Returns the keys of a run by parameters that it was told later.
 pub(crate) fn of_parameters(said: &SaidParameters) -> Vec<Vec<u8>> {
-    let fronts = parameter_fronts(&said.parameters).collect();
-    let mut keys = finished(fronts, said.at.micros(), said.run.as_u128());
+    later(&said.parameters, said.at, said.run)
+}
+
+/// Returns the keys of a run by tags that it was given, under the names that they have as parameters.
+pub(crate) fn of_tags(tags: &RunTags) -> Vec<Vec<u8>> {
+    let named = tags.tags.iter().map(|(name, value)| (format!("{TAG_FRONT}{name}"), value.clone()));
+    later(&named.collect::<Vec<_>>(), tags.at, tags.run)
+}
+
+fn later(parameters: &[Parameter], at: Timestamp, run: NodeId) -> Vec<Vec<u8>> {
+    let fronts = parameter_fronts(parameters).collect();
+    let mut keys = finished(fronts, at.micros(), run.as_u128());
     // No key of a statement on a start, which may be taken away, is one of these.
     keys.iter_mut().for_each(|key| key.push(1));
     keys

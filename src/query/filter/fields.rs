@@ -1,7 +1,7 @@
 //! The fields that an expression may name, and what is known by those names.
 
 use crate::error::Result;
-use crate::model::{RunKind, RunStatus, Stage};
+use crate::model::{RunKind, RunStatus, Stage, TAG_FRONT};
 use crate::query::filter::fault::{Span, fault, meant};
 use crate::query::filter::syntax::{Argument, Operand};
 use crate::store::{MetricNo, Snapshot};
@@ -79,7 +79,7 @@ pub enum Field {
     },
     /// A parameter of the run, by name.
     Parameter(String),
-    /// A tag of a model version, by name.
+    /// A tag, by name.
     Tag(String),
 }
 
@@ -276,9 +276,7 @@ impl Names<'_> {
         let front = operand.names[0].as_str();
         match (front, operand.names.len()) {
             ("metric", 2..) => self.metric(&operand.names[1..].join("."), Aggregate::Last, operand.span),
-            ("tag" | "tags", 2..) if self.subject == Subject::Models => {
-                Ok(Field::Tag(operand.names[1..].join(".")))
-            }
+            ("tag" | "tags", 2..) => self.tag(&operand.names[1..].join("."), operand.span),
             ("param" | "params" | "parameter", 2..) => {
                 self.parameter(&operand.names[1..].join("."), operand.span)
             }
@@ -351,6 +349,27 @@ impl Names<'_> {
                 })
             }
         }
+    }
+
+    fn tag(&self, name: &str, span: Span) -> Result<Field> {
+        let field = Field::Tag(name.to_owned());
+        if self.subject == Subject::Models {
+            return Ok(field);
+        }
+        let all = self.snapshot.parameter_names(NAMES_MAX)?;
+        let names: Vec<&str> = all.iter().filter_map(|known| known.strip_prefix(TAG_FRONT)).collect();
+        if all.len() == NAMES_MAX || names.contains(&name) {
+            return Ok(field);
+        }
+        let error = fault(self.text, span, format!("no run has a tag `{}`", shown(name)));
+        Err(match meant(name, names.iter().copied()) {
+            Some(other) => error.hint(format!("did you mean `tag.{}`?", parameter_written(other))),
+            None if names.is_empty() => error.hint("no run has a tag yet"),
+            None => {
+                let some: Vec<String> = names.iter().take(5).map(|name| parameter_written(name)).collect();
+                error.hint(format!("recorded are {}", some.join(", ")))
+            }
+        })
     }
 
     fn parameter(&self, name: &str, span: Span) -> Result<Field> {

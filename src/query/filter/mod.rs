@@ -28,7 +28,7 @@
 //! # What the fields are
 //!
 //! A name alone is a field of [`Fixed`], else a metric; `metric."odd name"` is always a metric, `param.lr` a parameter, `tag.team` a
-//! tag of a model version. A model version has the fields of the run that trained it, but its `created` and `status`, which is its
+//! tag: of a model version its own, of a run what it was told as parameter `tag.team` or given since. A model version has the fields of the run that trained it, but its `created` and `status`, which is its
 //! stage, are its own. A metric's
 //! value is its last one. Dates are stretches: `started = 2025-12-01` is that day, `<` before it, `>` after it. A key is meant by
 //! its end, a commit by its front. A parameter is compared as a number with a number, as a text with a text in quotes. `~` compares
@@ -47,6 +47,7 @@
 //! 16 KiB for an expression, 64 parentheses and `not` in one another, 1,000 values in a list, 100 questions on files and as many
 //! on commits, 1 KiB for a pattern; patterns are matched in time linear in the text.
 
+mod asking;
 mod check;
 mod fault;
 mod fields;

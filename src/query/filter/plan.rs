@@ -3,7 +3,7 @@
 use std::ops::{Bound, ControlFlow};
 
 use crate::error::Result;
-use crate::model::{MetricValue, NodeId, RunKind, RunStatus, Stage, Timestamp};
+use crate::model::{MetricValue, NodeId, RunKind, RunStatus, Stage, TAG_FRONT, Timestamp};
 use crate::query::filter::check::{Comparison, Expr};
 use crate::query::filter::fields::{Aggregate, Field, Fixed};
 use crate::query::filter::value::{Relation, Test};
@@ -125,6 +125,9 @@ pub(crate) fn source_of(comparison: &Comparison) -> Option<Source> {
         (Field::Parameter(name), [Test::Number(relation, value)]) => {
             Some(Source::Number { name: name.clone(), range: range_of(*relation, *value)? })
         }
+        (Field::Tag(name), [Test::Number(relation, value)]) => {
+            Some(Source::Number { name: format!("{TAG_FRONT}{name}"), range: range_of(*relation, *value)? })
+        }
         (Field::Fixed(Fixed::Started), [Test::Moment(relation, stretch)]) => {
             let (first, last) = stretch_of(*relation, *stretch);
             Some(Source::Time(first, last))
@@ -140,6 +143,9 @@ fn term_of(field: &Field, test: &Test) -> Option<Term<'static>> {
     match (field, test) {
         (Field::Parameter(name), Test::Text(Relation::Equal, value)) => {
             Some(Term::Parameter(name.clone().into(), value.clone().into()))
+        }
+        (Field::Tag(name), Test::Text(Relation::Equal, value)) => {
+            Some(Term::Parameter(format!("{TAG_FRONT}{name}").into(), value.clone().into()))
         }
         (Field::Fixed(Fixed::Commit), Test::Front(front)) => Some(Term::Commit(front.clone().into())),
         (Field::Fixed(Fixed::ExitCode), Test::Number(Relation::Equal, code)) => {

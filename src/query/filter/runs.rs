@@ -3,15 +3,16 @@
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{NodeId, RunStatus};
+use crate::model::{NodeId, RunStatus, TAG_FRONT};
+use crate::query::filter::asking::{Table, metric_value};
 use crate::query::filter::check::Comparison;
 use crate::query::filter::fields::{Field, Fixed};
 use crate::query::filter::plan::{Source, source_of};
 use crate::query::filter::reach::Reach;
-use crate::query::filter::search::{Found, Outside, Search, Table, metric_value};
+use crate::query::filter::search::{Found, Outside, Search};
 use crate::query::filter::truth::Truth;
 use crate::query::filter::value::{Relation, Test, Value};
-use crate::query::history::{RunView, run_view};
+use crate::query::history::{RunView, run_tags, run_view};
 use crate::store::{RunNo, Snapshot, Term};
 
 /// Searches runs.
@@ -24,6 +25,13 @@ pub fn search_runs(snapshot: &Snapshot, search: &Search, outside: &Outside<'_>) 
 
 pub(crate) struct Runs<'a> {
     pub snapshot: &'a Snapshot,
+}
+
+impl Runs<'_> {
+    fn tag(&self, item: &RunView, name: &str) -> Result<Option<Value>> {
+        let tag = run_tags(self.snapshot, item.number, &item.run)?.remove(name);
+        Ok(tag.map(Value::Text))
+    }
 }
 
 impl Table for Runs<'_> {
@@ -53,13 +61,16 @@ impl Table for Runs<'_> {
     fn value(&self, item: &RunView, field: &Field, outside: &Outside<'_>) -> Result<Option<Value>> {
         Ok(match field {
             Field::Metric { .. } => metric_value(self.snapshot, item.run.id, field)?,
-            Field::Parameter(name) => {
-                // Of several values, the last was meant.
-                let given = item.run.parameters.iter().rev().find(|(known, _)| known == name);
-                given.map(|(_, value)| Value::Text(value.clone()))
-            }
+            Field::Parameter(name) => match name.strip_prefix(TAG_FRONT) {
+                Some(tag) => self.tag(item, tag)?,
+                None => {
+                    // Of several values, the last was meant.
+                    let given = item.run.parameters.iter().rev().find(|(known, _)| known == name);
+                    given.map(|(_, value)| Value::Text(value.clone()))
+                }
+            },
             Field::Fixed(fixed) => fixed_value(item, *fixed, outside),
-            Field::Tag(_) => None,
+            Field::Tag(name) => self.tag(item, name)?,
         })
     }
 

@@ -68,7 +68,7 @@ fn code_state() -> impl Strategy<Value = CodeState> {
 
 fn parameters() -> impl Strategy<Value = Vec<Parameter>> {
     let values = vec!["0.1", "1e-1", "-2", "0", "high", "True", "a\0b", "inf", ""];
-    let parameter = (select(vec!["lr", "seed", "odd name"]), select(values));
+    let parameter = (select(vec!["lr", "seed", "odd name", "tag.team"]), select(values));
     vec(parameter.prop_map(|(name, value)| (name.to_owned(), value.to_owned())), 0..3)
 }
 
@@ -250,7 +250,7 @@ fn note() -> impl Strategy<Value = Fact> {
 }
 
 fn said_parameters() -> impl Strategy<Value = Fact> {
-    let pair = (select(vec!["lr", "seed"]), select(vec!["1", "2"]));
+    let pair = (select(vec!["lr", "seed", "tag.team"]), select(vec!["1", "2"]));
     (node(6), at(), vec(pair, 0..3)).prop_map(|(run, at, pairs)| {
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Fact::ParametersSaid(SaidParameters { run, at, parameters: pairs.into_iter().map(pair).collect() })
@@ -268,8 +268,9 @@ fn remarks() -> impl Strategy<Value = Fact> {
 }
 
 fn run_tags() -> impl Strategy<Value = Fact> {
-    (node(6), at(), vec(select(vec!["team", "risk"]), 0..3)).prop_map(|(run, at, words)| {
-        let tags = words.into_iter().map(|word| (word.to_owned(), "yes".to_owned())).collect();
+    let tag = (select(vec!["team", "risk"]), select(vec!["yes", "2"]));
+    (node(6), at(), vec(tag, 0..3)).prop_map(|(run, at, tags)| {
+        let tags = tags.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Fact::RunTagged(RunTags { run, at, tags })
     })
 }

@@ -7,20 +7,20 @@ use std::ops::ControlFlow;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::plain::{field_of, fits, metric, sorted, with_all_names};
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest, Fact, Metric, MetricValue, NodeId, Timestamp};
+use crate::model::{Digest, Fact, NodeId, Timestamp};
 use crate::query::filter::check::{Checked, FileRelation, check};
-use crate::query::filter::fields::{Aggregate, Field, Names, Subject};
+use crate::query::filter::fields::{Field, Names, Subject};
 use crate::query::filter::runs::fixed_value;
-use crate::query::filter::syntax::{parse, parse_operand};
+use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
-use crate::query::filter::value::pattern;
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_runs};
 use crate::query::{Origin, RunView, run_view, upstream_of_steps};
 use crate::store::Snapshot;
 use crate::store::tests::world::{facts, metrics, run, store_of, tries};
 
-const NOW: Timestamp = Timestamp::from_micros(6);
+pub(super) const NOW: Timestamp = Timestamp::from_micros(6);
 
 fn atom() -> impl Strategy<Value = String> {
     let number = || select(vec!["-1", "-0.5", "0", "0.5", "1", "1e-1"]);
@@ -79,6 +79,12 @@ fn atom() -> impl Strategy<Value = String> {
         "has(git.branch)",
         "command ~ \"py*\"",
         "reason = \"x\"",
+        "tag.team = yes",
+        "tag.team in (yes, \"high\")",
+        "tag.team >= 1",
+        "tag.team != 2",
+        "has(tag.risk)",
+        "param.\"tag.team\" = 2",
     ];
     let files = select(vec![
         "data/a",
@@ -130,6 +136,7 @@ fn sort() -> impl Strategy<Value = Vec<String>> {
         "took",
         "exit_code",
         "git.dirty",
+        "-tag.team",
     ];
     prop::collection::vec(select(fields).prop_map(str::to_owned), 0..3)
 }
@@ -137,25 +144,7 @@ fn sort() -> impl Strategy<Value = Vec<String>> {
 /// Facts in which every name occurs that an expression may have.
 fn world() -> impl Strategy<Value = Vec<Fact>> {
     let more = (prop::collection::vec(run(), 1..5), prop::collection::vec(metrics(), 1..4));
-    (facts(), more).prop_map(|(mut facts, (mut runs, metrics))| {
-        if let Some(Fact::RunStarted(run)) = runs.first_mut() {
-            run.parameters =
-                ["lr", "seed", "odd name"].map(|name| (name.to_owned(), "0.1".to_owned())).to_vec();
-            // An id that no other fact has.
-            run.id = NodeId::from_u128((9 << 96) | 0x9_0009);
-        }
-        facts.extend(runs);
-        facts.extend(metrics);
-        let point = |name: &str| Metric {
-            owner: NodeId::from_u128(77),
-            name: name.to_owned(),
-            step: 0,
-            at: NOW,
-            value: MetricValue::new(0.5).unwrap(),
-        };
-        facts.push(Fact::Metrics(vec![point("f1"), point("loss")]));
-        facts
-    })
+    (facts(), more).prop_map(|(facts, (runs, metrics))| with_all_names(facts, runs, metrics))
 }
 
 /// A run, looked at the long way.
@@ -166,41 +155,22 @@ struct Plain<'a> {
     outside: &'a Outside<'a>,
 }
 
-impl Plain<'_> {
-    fn names(&self, word: &str, path: &ArtifactPath, digest: &Digest) -> bool {
-        match word.parse::<Digest>() {
-            Ok(wanted) => wanted == *digest,
-            Err(_) if word.contains(['*', '[']) => {
-                pattern(word, true).unwrap().is_match(std::str::from_utf8(path.as_bytes()).unwrap())
-            }
-            Err(_) => path.as_bytes() == word.as_bytes(),
-        }
-    }
-}
-
 impl Row for Plain<'_> {
     fn value(&mut self, field: &Field) -> Result<Option<Value>> {
         Ok(match field {
-            Field::Metric { name, aggregate, .. } => {
-                let mut points = self.snapshot.metrics(self.view.run.id)?;
-                points.retain(|point| point.name == *name);
-                points.sort_by_key(|point| (point.step, point.at, point.value));
-                let values = points.iter().map(|point| point.value);
-                let value = match aggregate {
-                    Aggregate::Count => return Ok(Some(Value::Number(points.len() as f64))),
-                    Aggregate::Last => points.last().map(|point| point.value),
-                    Aggregate::First => points.first().map(|point| point.value),
-                    Aggregate::Min => values.min(),
-                    Aggregate::Max => values.max(),
-                };
-                value.map(|value| Value::Number(value.get()))
-            }
+            Field::Metric { .. } => metric(self.snapshot, self.view.run.id, field)?,
             Field::Parameter(name) => {
                 let given = self.view.run.parameters.iter().rev().find(|(known, _)| known == name);
                 given.map(|(_, value)| Value::Text(value.clone()))
             }
             Field::Fixed(fixed) => fixed_value(&self.view, *fixed, self.outside),
-            Field::Tag(_) => None,
+            Field::Tag(name) => {
+                let given = self.snapshot.run_tags(self.view.number)?.into_iter();
+                let given = given.flat_map(|given| given.tags).rfind(|(known, _)| known == name);
+                let front = format!("tag.{name}");
+                let told = self.view.run.parameters.iter().rev().find(|(known, _)| *known == front);
+                given.or(told.cloned()).map(|(_, value)| Value::Text(value))
+            }
         })
     }
 
@@ -226,7 +196,7 @@ impl Row for Plain<'_> {
                 }
             }
         }
-        Ok(Some(files.iter().any(|file| self.names(&question.word, &file.path, &file.digest))))
+        Ok(Some(files.iter().any(|file| fits(&question.word, file))))
     }
 
     fn contains(&mut self, question: usize) -> Result<Truth> {
@@ -254,11 +224,8 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
         let id = view.run.id;
         let mut row = Plain { snapshot, view, checked: &checked, outside };
         if decide(&checked.expr, &mut row).unwrap() == Some(true) {
-            let sort = request.sort.iter().map(|word| {
-                let word = word.trim_start_matches('-');
-                let names = Names { snapshot, subject: Subject::Runs, text: word };
-                row.value(&names.field(&parse_operand(word).unwrap()).unwrap()).unwrap()
-            });
+            let sort =
+                request.sort.iter().map(|word| row.value(&field_of(snapshot, Subject::Runs, word)).unwrap());
             let mut values: Vec<Option<Value>> = sort.collect();
             values.push(Some(Value::Moment(row.view.run.started_at)));
             found.push((values, id));
@@ -269,36 +236,6 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
     }
     let falling: Vec<bool> = request.sort.iter().map(|word| word.starts_with('-')).collect();
     sorted(found, &falling)
-}
-
-/// Sorts rows by their values, the missing last, then by key in the direction of the first.
-pub(super) fn sorted(mut found: Vec<(Vec<Option<Value>>, NodeId)>, falling: &[bool]) -> Vec<NodeId> {
-    found.sort_by(|(a, a_id), (b, b_id)| {
-        for (at, falling) in falling.iter().enumerate() {
-            let order = match (&a[at], &b[at]) {
-                (Some(a), Some(b)) => {
-                    if *falling {
-                        b.order(a)
-                    } else {
-                        a.order(b)
-                    }
-                }
-                (None, None) => std::cmp::Ordering::Equal,
-                (a, _) => {
-                    if a.is_some() {
-                        std::cmp::Ordering::Less
-                    } else {
-                        std::cmp::Ordering::Greater
-                    }
-                }
-            };
-            if order.is_ne() {
-                return order;
-            }
-        }
-        if falling[0] { b_id.cmp(a_id) } else { a_id.cmp(b_id) }
-    });
-    found.into_iter().map(|(_, id)| id).collect()
 }
 
 proptest! {

@@ -4,23 +4,21 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::random::{expression as of_runs, sorted};
+use super::plain::{field_of, fits, metric, sorted, with_all_names};
+use super::random::{NOW, expression as of_runs};
 use crate::error::Result;
-use crate::model::{Digest, Fact, Metric, MetricValue, NodeId, Timestamp};
+use crate::model::{Fact, NodeId};
 use crate::query::downstream;
+use crate::query::filter::asking::Table;
 use crate::query::filter::check::{Checked, FileRelation, check};
-use crate::query::filter::fields::{Aggregate, Field, Names, Subject};
+use crate::query::filter::fields::{Field, Names, Subject};
 use crate::query::filter::models::{ModelRow, Models};
-use crate::query::filter::search::Table;
-use crate::query::filter::syntax::{parse, parse_operand};
+use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
-use crate::query::filter::value::pattern;
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_models};
 use crate::query::registry::{learned_from, model_view};
 use crate::store::Snapshot;
 use crate::store::tests::world::{artifacts, facts, metrics, model, model_change, run, store_of, tries};
-
-const NOW: Timestamp = Timestamp::from_micros(6);
 
 fn expression() -> impl Strategy<Value = String> {
     let own = select(vec![
@@ -62,21 +60,9 @@ fn sort() -> impl Strategy<Value = Vec<String>> {
 fn world() -> impl Strategy<Value = Vec<Fact>> {
     let models = (prop::collection::vec(model(), 1..6), prop::collection::vec(model_change(), 0..4));
     let more = (prop::collection::vec(run(), 1..5), prop::collection::vec(metrics(), 1..3));
-    (facts(), models, more).prop_map(|(mut facts, (models, changes), (mut runs, metrics))| {
-        if let Some(Fact::RunStarted(run)) = runs.first_mut() {
-            run.parameters =
-                ["lr", "seed", "odd name"].map(|name| (name.to_owned(), "0.1".to_owned())).to_vec();
-            run.id = NodeId::from_u128((9 << 96) | 0x9_0009);
-        }
-        facts.extend(runs.into_iter().chain(metrics).chain(models).chain(changes));
-        let point = |name: &str| Metric {
-            owner: NodeId::from_u128(77),
-            name: name.to_owned(),
-            step: 0,
-            at: NOW,
-            value: MetricValue::new(0.5).unwrap(),
-        };
-        facts.push(Fact::Metrics(vec![point("f1"), point("loss")]));
+    (facts(), models, more).prop_map(|(facts, (models, changes), (runs, metrics))| {
+        let mut facts = with_all_names(facts, runs, metrics);
+        facts.extend(models.into_iter().chain(changes));
         facts
     })
 }
@@ -89,32 +75,12 @@ struct Plain<'a> {
     outside: &'a Outside<'a>,
 }
 
-fn fits(word: &str, path: &[u8], digest: &Digest) -> bool {
-    match word.parse::<Digest>() {
-        Ok(wanted) => wanted == *digest,
-        Err(_) if word.contains(['*', '[']) => {
-            pattern(word, true).unwrap().is_match(std::str::from_utf8(path).unwrap())
-        }
-        Err(_) => path == word.as_bytes(),
-    }
-}
-
 impl Row for Plain<'_> {
     fn value(&mut self, field: &Field) -> Result<Option<Value>> {
-        let Field::Metric { name, aggregate, .. } = field else {
-            return self.models.value(&self.row, field, self.outside);
-        };
-        let mut points = self.models.snapshot.metrics(self.row.model.id)?;
-        points.retain(|point| point.name == *name);
-        points.sort_by_key(|point| (point.step, point.at, point.value));
-        let value = match aggregate {
-            Aggregate::Count => return Ok(Some(Value::Number(points.len() as f64))),
-            Aggregate::Last => points.last().map(|point| point.value),
-            Aggregate::First => points.first().map(|point| point.value),
-            Aggregate::Min => points.iter().map(|point| point.value).min(),
-            Aggregate::Max => points.iter().map(|point| point.value).max(),
-        };
-        Ok(value.map(|value| Value::Number(value.get())))
+        match field {
+            Field::Metric { .. } => metric(self.models.snapshot, self.row.model.id, field),
+            _ => self.models.value(&self.row, field, self.outside),
+        }
     }
 
     fn files(&mut self, question: usize) -> Result<Truth> {
@@ -125,7 +91,7 @@ impl Row for Plain<'_> {
             for artifact in artifacts() {
                 let Some(path) = snapshot.path_no(&artifact.path)? else { continue };
                 let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else { continue };
-                if fits(&question.word, artifact.path.as_bytes(), &artifact.digest) {
+                if fits(&question.word, &artifact) {
                     let trace = downstream(snapshot, number, u32::MAX)?;
                     let learned = learned_from(snapshot, &[number], &trace)?;
                     if learned.iter().any(|learned| learned.model == model.id) {
@@ -147,7 +113,7 @@ impl Row for Plain<'_> {
             let generated = step.generated.into_iter().map(|edge| edge.artifact);
             let files: Vec<_> =
                 if question.relation == FileRelation::Used { used.collect() } else { generated.collect() };
-            if files.iter().any(|file| fits(&question.word, file.path.as_bytes(), &file.digest)) {
+            if files.iter().any(|file| fits(&question.word, file)) {
                 return Ok(Some(true));
             }
         }
@@ -183,11 +149,7 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
         if decide(&checked.expr, &mut row).unwrap() != Some(true) {
             continue;
         }
-        let values = order.iter().map(|word| {
-            let word = word.trim_start_matches('-');
-            let names = Names { snapshot, subject: Subject::Models, text: word };
-            row.value(&names.field(&parse_operand(word).unwrap()).unwrap()).unwrap()
-        });
+        let values = order.iter().map(|word| row.value(&field_of(snapshot, Subject::Models, word)).unwrap());
         found.push((values.collect(), id));
     }
     let falling: Vec<bool> = order.iter().map(|word| word.starts_with('-')).collect();
