@@ -46,8 +46,10 @@
 
 mod registry;
 mod run;
+mod search;
 mod workspace;
 
 pub use registry::Registry;
 pub use run::{Run, RunBuilder};
+pub use search::Search;
 pub use workspace::{Answer, Workspace};

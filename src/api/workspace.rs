@@ -4,12 +4,13 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::api::{Registry, RunBuilder};
+use crate::api::{Registry, RunBuilder, Search};
 use crate::error::{Error, Result};
 use crate::model::{Metric, NodeId};
 use crate::ops::library::Library;
 use crate::ops::show::{ShowRequest, Shown, show};
 use crate::ops::{self, Clock, View};
+use crate::query::registry::ModelView;
 use crate::query::{self, Direction, RunSelector, RunView};
 
 /// The folder that holds `.lineage/`, and all that is recorded there.
@@ -151,6 +152,38 @@ impl Workspace {
             view.warnings.push(format!("there are more than {limit} runs; the older ones are left out"));
         }
         Ok(Answer { value, warnings: view.warnings })
+    }
+
+    /// Asks for runs by an expression, an order and a number; see [`Search`].
+    pub fn log(&self) -> Search<RunView> {
+        Search::of_runs(Arc::clone(&self.library))
+    }
+
+    /// Asks for model versions by an expression, an order and a number; see [`Search`].
+    ///
+    /// ```
+    /// use lineage::Workspace;
+    /// use lineage::ops::registry::Entry;
+    ///
+    /// # fn main() -> lineage::error::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// let workspace = Workspace::init(folder.path())?;
+    /// let version = |version: &str, f1: f64| Entry {
+    ///     name: "risk_classifier".to_owned(),
+    ///     version: version.to_owned(),
+    ///     metrics: vec![("f1_score".to_owned(), f1)],
+    ///     ..Entry::default()
+    /// };
+    /// workspace.registry().register_all(&[version("1.0.0", 0.78), version("1.1.0", 0.91)])?;
+    ///
+    /// let good = workspace.models().filter("f1_score >= 0.8 and stage != archived").sort("-f1_score").find()?;
+    /// assert_eq!(good.rows.len(), 1);
+    /// assert_eq!(good.rows[0].item.label(), "risk_classifier@1.1.0");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn models(&self) -> Search<ModelView> {
+        Search::of_models(Arc::clone(&self.library))
     }
 
     /// Finds one run: `@` is the latest, `@-` the one before; or its run id, or the end of its key.

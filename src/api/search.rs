@@ -1,0 +1,116 @@
+//! Questions on runs and model versions, in the language of `lineage log --where` and `lineage models --where`.
+
+use std::sync::Arc;
+
+use crate::api::Answer;
+use crate::error::Result;
+use crate::model::Timestamp;
+use crate::ops::library::Library;
+use crate::ops::{self, View};
+use crate::query::RunView;
+use crate::query::filter::{Found, SearchRequest};
+use crate::query::registry::ModelView;
+
+/// A question on runs or on model versions; [`Search::find`] asks it.
+///
+/// The language is described at [`query::filter`](crate::query::filter). Indexes answer it: [`Found::explanation`] says which
+/// was chosen, and how many rows were looked at.
+///
+/// ```
+/// use lineage::Workspace;
+///
+/// # fn main() -> lineage::error::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// let workspace = Workspace::init(folder.path())?;
+/// for (seed, f1) in [(1, 0.78), (2, 0.91), (3, 0.85)] {
+///     let run = workspace.run("train").param("seed", seed).tag("team", "credit").start()?;
+///     run.metric("f1_score", f1, 0)?;
+///     run.finish()?;
+/// }
+///
+/// let best = workspace.log().filter("f1_score > 0.8 and tag.team = credit").sort("-f1_score").limit(1).find()?;
+/// assert_eq!(best.rows[0].item.run.parameters[0], ("seed".to_owned(), "2".to_owned()));
+/// assert_eq!(best.more, Some(true));
+///
+/// // What is wrong with an expression is said with its place, and what was likely meant.
+/// let error = workspace.log().filter("f1_scor > 0.8").find().unwrap_err();
+/// assert!(error.hint_text().unwrap().contains("did you mean `f1_score`?"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a question is asked by `find`"]
+pub struct Search<T> {
+    library: Arc<Library>,
+    request: SearchRequest,
+    ask: Ask<T>,
+}
+
+type Ask<T> = fn(&ops::Workspace, &View, &SearchRequest, Timestamp) -> Result<Found<T>>;
+
+impl Search<RunView> {
+    pub(super) fn of_runs(library: Arc<Library>) -> Self {
+        Search::new(library, ops::search::runs)
+    }
+}
+
+impl Search<ModelView> {
+    pub(super) fn of_models(library: Arc<Library>) -> Self {
+        Search::new(library, ops::search::models)
+    }
+}
+
+impl<T> Search<T> {
+    fn new(library: Arc<Library>, ask: Ask<T>) -> Self {
+        let request = SearchRequest { limit: usize::MAX, ..SearchRequest::default() };
+        Search { library, request, ask }
+    }
+
+    /// Asks for those that an expression is true of; of several expressions, all must be true.
+    pub fn filter(mut self, expression: impl Into<String>) -> Self {
+        let expression = expression.into();
+        self.request.filter = Some(match self.request.filter {
+            Some(before) => format!("({before}) and ({expression})"),
+            None => expression,
+        });
+        self
+    }
+
+    /// Sorts by a field, with `-` before it the greatest first; a further field decides between equal ones. By default runs come
+    /// from the newest to the oldest, model versions by name, of one name the greatest first.
+    pub fn sort(mut self, field: impl Into<String>) -> Self {
+        self.request.sort.push(field.into());
+        self
+    }
+
+    /// Asks for the value of a field beside each row. By default, for those of the metrics, parameters and tags that the
+    /// question names.
+    pub fn column(mut self, field: impl Into<String>) -> Self {
+        self.request.columns.push(field.into());
+        self
+    }
+
+    /// Asks for so many at most.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.request.limit = limit;
+        self
+    }
+
+    /// Asks also for model versions that were withdrawn, or whose name another has.
+    pub fn all(mut self) -> Self {
+        self.request.all = true;
+        self
+    }
+
+    /// Asks the question, with everything in view that was recorded before the call.
+    ///
+    /// # Errors
+    /// A request error where the expression or a field is wrong: it says where, and what was likely meant. A store error where
+    /// a record is damaged.
+    pub fn find(self) -> Result<Answer<Found<T>>> {
+        let workspace = self.library.workspace();
+        let view = workspace.view()?;
+        let value = (self.ask)(workspace, &view, &self.request, self.library.clock().wall())?;
+        Ok(Answer { value, warnings: view.warnings })
+    }
+}
