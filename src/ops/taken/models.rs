@@ -10,8 +10,6 @@ use crate::ops::taken::{Taking, derived_id, files_below};
 
 /// Records versions, stages and aliases that are not recorded yet.
 pub(super) fn take(taking: &mut Taking<'_>, models: Vec<MlModel>) -> Result<()> {
-    let recorded: std::collections::BTreeSet<_> =
-        taking.view().snapshot.models()?.into_iter().map(|model| model.id).collect();
     for model in models {
         if let Err(error) = check_model_name(&model.name) {
             taking.report.leave_out(error.to_string());
@@ -19,7 +17,7 @@ pub(super) fn take(taking: &mut Taking<'_>, models: Vec<MlModel>) -> Result<()> 
         }
         let created_at = moment(model.created_ms);
         let id = derived_id("model", &format!("{}\0{}", model.name, model.version), created_at);
-        if !recorded.contains(&id) {
+        if taking.view().snapshot.model(id)?.is_none() {
             taking.report.models += 1;
             let version = version_of(taking, &model, id, created_at);
             taking.put(&Fact::ModelRegistered(version))?;
