@@ -272,7 +272,8 @@ impl Run {
         self.inner.commit()
     }
 
-    /// Ends the run well. On return all of it survives a power cut.
+    /// Ends the run well. On return all of it survives a power cut: that takes one wait for the disk, which threads that finish
+    /// runs at the same time share. [`Run::finish_soon`] does not wait.
     ///
     /// # Errors
     /// A store error where the journal cannot be written. It is tried again with the next commit, and when the workspace is
