@@ -391,3 +391,71 @@ fn all_real_filings_go_through_and_give_the_risk_factors_that_people_read_in_the
     }
     assert_eq!(wrong, BTreeMap::new());
 }
+
+/// Returns the rows of a table of a report, each as its cells, without the code marks.
+fn table(report: &str, title: &str) -> Vec<Vec<String>> {
+    let rows = report.lines().skip_while(|line| !line.starts_with(&format!("## {title}")));
+    let rows = rows.skip(4).take_while(|line| line.starts_with('|'));
+    let cells =
+        |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    rows.map(cells).collect()
+}
+
+#[test]
+fn the_report_tells_the_same_as_json() {
+    let place = Place::empty();
+    let samples = common::samples();
+    let (name, filing) = samples.iter().find(|(name, _)| name.starts_with("HALCYON")).unwrap();
+    let filing = String::from_utf8(filing.clone()).unwrap();
+    place.write(&format!("data/raw/a_{name}"), filing.as_bytes());
+    place.write(&format!("data/raw/b_{name}"), format!("{filing}\n<!-- another copy -->").as_bytes());
+    place.write("data/raw/c_empty.htm", b"<html></html>");
+    let nearly = filing.replacen(" customers ", " clients ", 1);
+    assert_ne!(nearly, filing);
+    place.write(&format!("data/raw/d_{name}"), nearly.as_bytes());
+    let ran = place.run(&["pipeline", "--json"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let json: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let quality = &json["quality"];
+    let names = place.projected();
+    let (_, report) = names.iter().find(|(name, _)| name.ends_with("/RUN_REPORT.md")).unwrap();
+    let report = String::from_utf8(report.clone()).unwrap();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+
+    let coverage: Vec<Vec<String>> = quality["coverage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let known = |value: &Value| match value {
+                Value::Null => "not known".to_owned(),
+                Value::String(form) if form.is_empty() => "not known".to_owned(),
+                other => text(other),
+            };
+            ["form", "year", "found", "by_reference", "not_required", "absent", "failed", "doubtful"]
+                .iter()
+                .map(|key| known(&row[*key]))
+                .collect()
+        })
+        .collect();
+    assert_eq!(table(&report, "Coverage by form and year"), coverage);
+    assert_eq!(coverage.len(), 2);
+
+    let words = &quality["words"];
+    let spread = table(&report, "Distributions");
+    let row = spread.iter().find(|row| row[0] == "words of a section").unwrap();
+    assert_eq!(row[1], words["count"].to_string());
+    assert_eq!(row[4].parse::<f64>().unwrap(), words["median"].as_f64().unwrap());
+
+    let equal = quality["duplicates"].as_array().unwrap();
+    let paths = |value: &Value| value["paths"].as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+    assert_eq!(equal.len(), 1);
+    assert_eq!(table(&report, "The same text"), [[text(&equal[0]["section"]), paths(&equal[0]).join(", ")]]);
+    let near = quality["near_duplicates"].as_array().unwrap();
+    assert_eq!(near.len(), 1);
+    let [one, other] = paths(&near[0]).try_into().unwrap();
+    let bits = near[0]["bits"].to_string();
+    assert_eq!(table(&report, "Nearly the same text"), [[text(&near[0]["section"]), one, other, bits]]);
+    assert_eq!(quality["failures"][0]["count"], 1);
+    assert!(report.contains("## Failures by kind") && report.contains("c_empty.htm"), "{report}");
+}

@@ -4,6 +4,7 @@
 
 mod ancestry;
 pub mod diff;
+mod duplicates;
 pub mod filter;
 mod history;
 mod metrics;

@@ -5,10 +5,12 @@
 //! `item_share`; `extract` `sections_<status>`, `sections_doubtful`, `confidence`; `segment` `segments`, `segment_words`,
 //! `text_fingerprint`, `text_simhash`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::model::{Step, StepStatus};
+pub use crate::query::duplicates::NEAR_BITS;
+use crate::query::duplicates::{self};
 use crate::store::{RunNo, Snapshot};
 
 /// What is recorded of one section of one filing.
@@ -94,12 +96,23 @@ pub struct Outlier {
 /// Two filings whose texts are nearly the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearPair {
+    /// The section.
+    pub section: String,
     /// One filing.
     pub one: String,
     /// The other.
     pub other: String,
-    /// In how many of 48 bits their sketches differ: at most 3.
+    /// In how many of 48 bits their sketches differ: at most [`NEAR_BITS`].
     pub bits: u32,
+}
+
+/// Filings whose texts of a section are the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EqualGroup {
+    /// The section.
+    pub section: String,
+    /// The filings.
+    pub filings: Vec<String>,
 }
 
 /// The quality of a run's results.
@@ -120,8 +133,9 @@ pub struct Quality {
     /// Sections whose place is doubtful: filing and section.
     pub doubtful: Vec<(String, String)>,
     /// Groups of filings whose texts are the same.
-    pub duplicates: Vec<Vec<String>>,
-    /// Pairs of filings whose texts are nearly the same, without those that are the same.
+    pub duplicates: Vec<EqualGroup>,
+    /// Pairs of filings whose texts are nearly the same, without those that are the same: of equal ones, the first stands for
+    /// all.
     pub near_duplicates: Vec<NearPair>,
     /// Failures by reason, the most frequent first.
     pub failures: Vec<(String, u64)>,
@@ -234,7 +248,8 @@ pub fn quality(rows: &[QualityRow]) -> Quality {
     documents.extend(rows.iter().filter_map(|row| Some((row.filing.as_str(), row.item_share?))));
     quality.item_share = distribution(documents.into_values());
     quality.outliers = outliers(&found, &quality.segments, &quality.words);
-    (quality.duplicates, quality.near_duplicates) = duplicates(&found);
+    quality.duplicates = duplicates::equal_groups(&found);
+    quality.near_duplicates = duplicates::near_pairs(&found);
     quality.failures = failures.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
     quality.failures.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     quality
@@ -289,59 +304,6 @@ fn outliers(found: &[&QualityRow], segments: &Distribution, words: &Distribution
     outliers.into_iter().map(|(_, outlier)| outlier).collect()
 }
 
-/// Sketches have so many bits.
-const SKETCH_BITS: u32 = 48;
-/// Near duplicates differ in at most so many of them.
-const NEAR_BITS: u32 = 3;
-/// A band of a sketch: of four, one at least is equal where no more than [`NEAR_BITS`] bits differ.
-const BAND_BITS: u32 = SKETCH_BITS / (NEAR_BITS + 1);
-/// So many filings of one band are compared with each other; more are the same boilerplate, and say nothing new.
-const BAND_ROWS_MAX: usize = 256;
-
-/// Finds groups of equal texts, and pairs of nearly equal ones, without comparing each with each.
-fn duplicates(found: &[&QualityRow]) -> (Vec<Vec<String>>, Vec<NearPair>) {
-    let mut equal: BTreeMap<(&str, u64), Vec<&QualityRow>> = BTreeMap::new();
-    for row in found {
-        if let Some(fingerprint) = row.fingerprint {
-            equal.entry((&row.section, fingerprint)).or_default().push(row);
-        }
-    }
-    let mut bands: HashMap<(&str, u32, u64), Vec<&QualityRow>> = HashMap::new();
-    // Of equal texts, one stands for all.
-    for rows in equal.values() {
-        let row = rows[0];
-        let Some(simhash) = row.simhash else { continue };
-        for band in 0..=NEAR_BITS {
-            let bits = (simhash >> (band * BAND_BITS)) & ((1 << BAND_BITS) - 1);
-            bands.entry((&row.section, band, bits)).or_default().push(row);
-        }
-    }
-    let mut pairs: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for rows in bands.values() {
-        for (at, one) in rows.iter().enumerate().take(BAND_ROWS_MAX) {
-            for other in &rows[at + 1..rows.len().min(BAND_ROWS_MAX)] {
-                let (Some(a), Some(b)) = (one.simhash, other.simhash) else { continue };
-                let bits = (a ^ b).count_ones();
-                if bits <= NEAR_BITS {
-                    let (low, high) =
-                        (one.filing.as_str().min(&other.filing), one.filing.as_str().max(&other.filing));
-                    pairs.insert((low, high), bits);
-                }
-            }
-        }
-    }
-    let near = pairs.into_iter();
-    let near =
-        near.map(|((one, other), bits)| NearPair { one: one.to_owned(), other: other.to_owned(), bits });
-    let mut groups: Vec<Vec<String>> = equal
-        .into_values()
-        .filter(|rows| rows.len() > 1)
-        .map(|rows| rows.into_iter().map(|row| row.filing.clone()).collect())
-        .collect();
-    groups.sort();
-    (groups, near.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,25 +353,6 @@ mod tests {
         let named: Vec<(&str, &str)> =
             expected.outliers.iter().map(|outlier| (outlier.filing.as_str(), outlier.what)).collect();
         assert_eq!(named, [("tiny", "words"), ("tiny", "segments")]);
-    }
-
-    #[test]
-    fn equal_and_nearly_equal_texts_are_found() {
-        let base = 0x0123_4567_89ab;
-        let rows = [
-            row("a", 100.0, base),
-            row("b", 100.0, base),
-            row("c", 100.0, base ^ 0b1_0000_0000_0001),
-            row("d", 100.0, base ^ 0xffff),
-        ];
-        let found = quality(&rows);
-        assert_eq!(found.duplicates, [["a", "b"]]);
-        let near: Vec<_> = found
-            .near_duplicates
-            .iter()
-            .map(|pair| (pair.one.as_str(), pair.other.as_str(), pair.bits))
-            .collect();
-        assert_eq!(near, [("a", "c", 2)]);
     }
 
     #[test]

@@ -25,9 +25,11 @@ pub fn json(quality: &Quality) -> Value {
         "doubtful": quality.doubtful.iter().map(|(filing, section)| json!({
             "path": filing, "section": section,
         })).collect::<Vec<_>>(),
-        "duplicates": quality.duplicates,
+        "duplicates": quality.duplicates.iter().map(|group| json!({
+            "section": group.section, "paths": group.filings,
+        })).collect::<Vec<_>>(),
         "near_duplicates": quality.near_duplicates.iter().map(|pair| json!({
-            "paths": [pair.one, pair.other], "bits": pair.bits,
+            "section": pair.section, "paths": [pair.one, pair.other], "bits": pair.bits,
         })).collect::<Vec<_>>(),
         "failures": quality.failures.iter().map(|(reason, count)| json!({
             "reason": reason, "count": count,

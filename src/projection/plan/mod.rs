@@ -7,6 +7,7 @@ mod config;
 mod metrics;
 mod registry;
 mod report;
+mod report_quality;
 mod research;
 mod run_folder;
 

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use crate::error::Result;
 use crate::model::{MetricValue, RunStatus, Step, StepStatus};
 use crate::projection::markdown::{code, escaped};
+use crate::projection::plan::report_quality;
+use crate::query::quality::{quality, rows};
 use crate::query::{RunView, last_values};
 use crate::store::Snapshot;
 
@@ -26,6 +28,7 @@ pub(crate) fn run_report(snapshot: &Snapshot, view: &RunView, steps: &[Step]) ->
     stages(&mut text, steps);
     failures(&mut text, &findings);
     companies(&mut text, &findings);
+    report_quality::write(&mut text, &quality(&rows(snapshot, view.number)?));
     if !metrics.is_empty() {
         text.push_str("\n## Metrics\n\n| metric | value |\n|---|---:|\n");
     }
@@ -261,7 +264,8 @@ fn companies(text: &mut String, findings: &Findings<'_>) {
     left_out(text, companies.len(), COMPANIES_MAX, "companies");
 }
 
-fn left_out(text: &mut String, count: usize, shown: usize, what: &str) {
+/// Says how many of `count` are not shown.
+pub(super) fn left_out(text: &mut String, count: usize, shown: usize, what: &str) {
     if count > shown {
         let _ = writeln!(text, "\n{} more {what} are not listed here.", count - shown);
     }
