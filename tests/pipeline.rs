@@ -405,7 +405,7 @@ fn table(report: &str, title: &str) -> Vec<Vec<String>> {
 fn the_report_tells_the_same_as_json() {
     let place = Place::empty();
     let samples = common::samples();
-    let (name, filing) = samples.iter().find(|(name, _)| name.starts_with("HALCYON")).unwrap();
+    let (name, filing) = samples.iter().find(|(name, _)| name.starts_with("MERIDIAN")).unwrap();
     let filing = String::from_utf8(filing.clone()).unwrap();
     place.write(&format!("data/raw/a_{name}"), filing.as_bytes());
     place.write(&format!("data/raw/b_{name}"), format!("{filing}\n<!-- another copy -->").as_bytes());
