@@ -1,5 +1,7 @@
 //! Labels and titles of items as filers write them: "ITEM 1A. RISK FACTORS", "Items 1 and 1A", "1A.", "Part II, Item 1A —".
 
+use super::section::{FormKind, Section};
+
 /// Number and letter of an item, such as `1A`; the letter is 0 where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemNumber {
@@ -113,7 +115,9 @@ impl Scanner<'_> {
             let is_near = spaces == 0 || skipped == "(" || skipped == " (" || skipped == "-";
             // "1 A." is a label, "1 A company" is not.
             let ends = next.is_none_or(|next| matches!(next, '.' | ':' | '-' | '–' | '—' | ')' | '\n'));
-            if is_alone && (is_near || (ends && !skipped.contains('.') && found.is_ascii_uppercase())) {
+            let is_apart = ends && !skipped.contains('.') && found.is_ascii_uppercase();
+            let is_titled = || skipped == " " && title_follows(number, found, &self.text[self.at..]);
+            if is_alone && (is_near || is_apart || is_titled()) {
                 letter = found.to_ascii_uppercase() as u8;
             } else if spaces == 0 && !(found.is_ascii_uppercase() && next.is_some_and(char::is_lowercase)) {
                 return None;
@@ -180,6 +184,14 @@ impl Scanner<'_> {
             }
         }
     }
+}
+
+/// Tells whether the title of an item with a letter follows its number and letter: "1 A Risk Factors".
+fn title_follows(number: u8, letter: char, rest: &str) -> bool {
+    let item = ItemNumber { number, letter: letter.to_ascii_uppercase() as u8 };
+    [FormKind::Annual, FormKind::Quarterly]
+        .into_iter()
+        .any(|form| Section::numbered(form, item).any(|section| section.title_end(form, rest).is_some()))
 }
 
 /// Reads "PART II" at the beginning of a text; gives the part and the offset after it.

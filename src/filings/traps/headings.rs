@@ -31,6 +31,8 @@ fn a_heading_may_be_split_over_tags_cells_and_odd_spaces() {
     check_heading("<p>Item\u{200b} 1A.\u{feff} Risk\u{ad} Factors</p>");
     check_heading("<div>Item&#8203; 1A&#46;&ensp;Risk&thinsp;Factors</div>");
     check_heading("<p>I T E M 1A. RISK FACTORS</p>");
+    check_heading("<p>ITEM 1 A RISK FACTORS</p>");
+    check_heading("<p>item 1 a. risk factors</p>");
     check_heading("<p>Item&nbsp1A.&NBSP;Risk&nbspFactors</p>");
 }
 
