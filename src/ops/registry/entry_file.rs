@@ -309,15 +309,10 @@ mod tests {
             assert_eq!(object(name, yaml).unwrap(), object("c.json", json).unwrap(), "{name}");
         }
         assert!(object("c.json", yaml).unwrap_err().contains("cannot take the training configuration"));
-        for (text, words) in [
-            ("- a\n- b\n", "cannot take"),
-            ("", "cannot take"),
-            ("lr: .nan\n", "cannot take"),
-            ("a: 1\na: 2\n", "duplicate"),
-            ("a: 1\n---\nb: 2\n", "cannot take"),
-        ] {
+        assert_eq!(object("c.yaml", "").unwrap(), Map::new());
+        for text in ["- a\n- b\n", "lr: .nan\n", "a: 1\na: 2\n", "a: 1\n---\nb: 2\n"] {
             let error = object("c.yaml", text).expect_err(text);
-            assert!(error.contains(words), "{text}: {error}");
+            assert!(error.contains("cannot take the training configuration"), "{text}: {error}");
         }
         let mut bomb = "a0: &a0 [x]\n".to_owned();
         for level in 1..60 {
