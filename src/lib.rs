@@ -68,10 +68,11 @@
 //!
 //! 1. **The store is never open while a command runs.** A recording holds a journal segment, nothing else.
 //!    `tests/pipeline.rs`: two pipelines at once, both complete.
-//! 2. **Recording never changes a command's output, files or exit code.**
+//! 2. **Recording never changes a command's output, files or exit code.** `capture::observe::torture`, `tests/run.rs`.
 //! 3. **Facts are append-only; the store rebuilt from the journal equals the store.**
 //!    `store::tests`, and `lineage verify` compares the two on every call.
-//! 4. **The order in which facts arrive changes no answer.** `store::tests` and `query::tests` shuffle them.
+//! 4. **The order in which facts arrive changes no answer.** `store::tests` and `query::tests` shuffle them, `tests/backup.rs`
+//!    merges both ways round.
 //! 5. **Deleting all projections loses nothing; projecting twice writes nothing.** `tests/projection.rs`, `tests/resume.rs`.
 //! 6. **`query`, `render`, `filings`, `research` and the plans of projections see no clock, environment, disk or terminal.** `tests/tidy.rs`.
 //! 7. **Every edge says how it is known; every bounded answer says what it left out.** The types carry both: see
