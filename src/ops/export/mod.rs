@@ -3,9 +3,9 @@
 pub(crate) mod cells;
 mod csv;
 mod jsonl;
-mod lines;
+pub mod lines;
 pub(crate) mod out;
-pub(crate) mod tables;
+pub mod tables;
 
 use std::collections::HashSet;
 
