@@ -1,11 +1,12 @@
 //! Merging is the union of sets: whichever way round, through a backup or not, and in whatever order.
 
+use std::collections::HashMap;
 use std::io::BufReader;
 
 use proptest::prelude::*;
 
 use crate::disk::Disk;
-use crate::model::Fact;
+use crate::model::{Fact, ModelVersion, NodeId};
 use crate::ops::Workspace;
 use crate::ops::export::jsonl;
 use crate::ops::import::{Taken, import_jsonl, merge};
@@ -70,11 +71,23 @@ impl Here {
     }
 }
 
+/// Leaves out registrations that have the id of another one. Nobody makes two with one id; where a damaged journal holds them, the
+/// metrics of both are found under the one that counts, and a backup of it is a fact that nobody has recorded.
+fn with_ids_of_their_own(worlds: [Vec<Fact>; 2]) -> [Vec<Fact>; 2] {
+    let mut met: HashMap<NodeId, ModelVersion> = HashMap::new();
+    let mut is_alone = |fact: &Fact| match fact {
+        Fact::ModelRegistered(model) => met.entry(model.id).or_insert_with(|| model.clone()) == model,
+        _ => true,
+    };
+    worlds.map(|facts| facts.into_iter().filter(&mut is_alone).collect())
+}
+
 proptest! {
     #![proptest_config(tries(12))]
 
     #[test]
     fn a_merge_is_the_same_both_ways_through_a_backup_and_done_twice(a in facts(), b in facts()) {
+        let [a, b] = with_ids_of_their_own([a, b]);
         let (here, there, by_lines) = (Here::with(&a), Here::with(&b), Here::with(&a));
         let taken = by_lines.import(&there);
         prop_assert_eq!(here.merge(&there), taken);
