@@ -80,7 +80,8 @@ pub(crate) fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunN
     Ok(!writes_by(snapshot, model, run)?.is_empty())
 }
 
-/// Lists the writes by which a run made the files of a model version: time and step.
+/// Lists the writes by which a run made the files of a model version: time and step. Of several at the same moment, none is the
+/// last: all are listed.
 fn writes_by(
     snapshot: &Snapshot,
     model: &ModelVersion,
@@ -91,10 +92,14 @@ fn writes_by(
         let path = snapshot.path_no(&held.artifact.path)?;
         let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?;
         let Some(number) = number else { continue };
+        let mut last = None;
         snapshot.content_writes_until(number, i64::MAX, |at, step, _| {
-            if snapshot.edges(step)?.is_some_and(|edges| edges.run == run) {
-                writes.push((at, step));
+            if last.is_some_and(|last| at < last) {
                 return Ok(std::ops::ControlFlow::Break(()));
+            }
+            if snapshot.edges(step)?.is_some_and(|edges| edges.run == run) {
+                last = Some(at);
+                writes.push((at, step));
             }
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
