@@ -81,8 +81,11 @@ pub fn pipeline(
     let mut run = resumed.as_ref().map(|view| view.run.clone());
     let finished = resumed.as_ref().is_some_and(|view| session.is_finished(view));
     let settled = pending.is_empty() && finished;
-    if !request.dry_run && !settled {
-        run = Some(session.carry_out(name, resumed.as_ref(), inputs.filings.len(), pending)?);
+    if !request.dry_run {
+        match &run {
+            Some(run) if settled => session.tidy_up(run)?,
+            _ => run = Some(session.carry_out(name, resumed.as_ref(), inputs.filings.len(), pending)?),
+        }
     }
     let mut summary = session.summary(run, inputs, pending_count, started);
     summary.resumed = resumed.is_some();

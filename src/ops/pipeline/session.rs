@@ -150,6 +150,19 @@ impl<'a> Session<'a> {
         Recording::start(workspace, clock, request)
     }
 
+    /// Brings a run that ended well to what it should have left: a kill may have come while its papers were written.
+    ///
+    /// # Errors
+    /// A store error where the lock of projections cannot be had.
+    pub fn tidy_up(&mut self, run: &Run) -> Result<()> {
+        {
+            let _lock = self.bench.workspace.lock_to_project()?;
+            self.remove_leftovers(run);
+        }
+        self.project_papers(run);
+        Ok(())
+    }
+
     /// Removes the temporary files that a kill left in the run's folders.
     fn remove_leftovers(&self, run: &Run) {
         let workspace = self.bench.workspace;
