@@ -438,31 +438,14 @@ impl TryFrom<ModelV1> for ModelVersion {
     type Error = Fault;
 
     fn try_from(model: ModelV1) -> Result<Self, Fault> {
-        let created_at = Timestamp::from_micros(model.created_at_us);
+        let (id, created_at) = (NodeId::from_u128(model.id), Timestamp::from_micros(model.created_at_us));
         Ok(ModelVersion {
-            id: NodeId::from_u128(model.id),
-            name: name(model.name)?,
-            version: name(model.version)?,
             run: model.run.map(NodeId::from_u128),
-            created_at,
-            registered_at: created_at,
-            by: String::new(),
-            stage: Stage::Development,
             description: model.description,
-            model_type: None,
-            base_model: None,
-            training_config: None,
-            dataset_info: None,
-            promoted_from: None,
-            notes: None,
-            git_sha: None,
-            git_dirty: false,
-            branch: None,
-            metrics: Vec::new(),
-            inputs: Vec::new(),
             artifacts: named_artifacts(model.artifacts)?,
             tags: model.tags,
             fields: model.fields,
+            ..ModelVersion::new(id, name(model.name)?, name(model.version)?, created_at)
         })
     }
 }
