@@ -486,6 +486,7 @@ fn a_run_killed_at_any_moment_ends_as_one_that_was_never_killed() {
     let took = started.elapsed();
     let expected = whole.outputs();
     assert_eq!(expected.len(), filings.len() * 4 + 3);
+    let with_papers: Vec<String> = whole.projected().into_keys().collect();
     let place = place_with(&filings).unwrap();
     let mut hits = 0;
     for number in 0..KILLS {
@@ -507,6 +508,8 @@ fn a_run_killed_at_any_moment_ends_as_one_that_was_never_killed() {
         for (name, bytes) in &found {
             assert!(*bytes == expected[name], "{name}, killed after {delay:?}");
         }
+        let found: Vec<String> = place.projected().into_keys().collect();
+        assert_eq!(found, with_papers, "killed after {delay:?}");
         check_one_run(&place);
     }
     eprintln!("{hits} of the kills hit a run at work");

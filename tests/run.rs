@@ -602,64 +602,17 @@ fn opening_a_file_over_and_over_takes_no_memory() {
     assert!(many < few + 4_000, "{few} KB for 100 openings, {many} KB for 60,000");
 }
 
-/// Starts a command on a terminal of its own, types Ctrl-C once it has printed `ready`, and prints what it printed and how it ended.
-const TYPE_INTERRUPT: &str = r#"
-import os, pty, signal, sys
-child, terminal = pty.fork()
-if child == 0:
-    # Whoever runs the tests in the background has these ignored.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    os.execv(sys.argv[1], sys.argv[1:])
-printed, typed = b"", False
-while True:
-    try:
-        part = os.read(terminal, 4096)
-    except OSError:
-        break
-    if not part:
-        break
-    printed += part
-    if b"ready" in printed and not typed:
-        typed = True
-        os.write(terminal, b"\x03")
-_, status = os.waitpid(child, 0)
-signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
-print(printed.decode().count("hit"), printed.decode().count("tty"), code, signal)
-"#;
-
-#[test]
-fn an_interrupt_typed_once_arrives_once() {
-    let Some(python) = common::python_with(&["pty"]) else { return };
-    let scratch = Scratch::new(&[]);
-    let typed = |script: &str| {
-        let output = Command::new(&python)
-            .args(["-c", TYPE_INTERRUPT, env!("CARGO_BIN_EXE_lineage"), "run", "--", "sh", "-c", script])
-            .current_dir(scratch.path())
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    };
-    let is_terminal = "test -t 0 && test -t 1 && test -t 2 && echo tty";
-    // The shell waits by itself: one that has just started a program may miss the signal, with and without us.
-    let caught = format!("trap 'echo hit; exit 7' INT; {is_terminal}; echo ready; while :; do read x; done");
-    assert_eq!(typed(&caught), "1 1 7 0");
-    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "exit code 7");
-    assert_eq!(typed(&format!("{is_terminal}; echo ready; read x")), "0 1 0 2");
-    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "ended by signal 2");
-}
-
-/// Starts a shell with job control on a terminal of its own, and plays: each line of its argument
-/// (`waits for => types`) waits until something is printed, and types something then. Prints everything that was printed.
+/// Starts a command on a terminal of its own, and plays: each line of the first argument (`waits for => types`) waits until
+/// something is printed, and types something then. Prints all that was printed, and how the command ended on a last line.
 const PLAY: &str = r#"
 import os, pty, select, signal, sys
 child, terminal = pty.fork()
 if child == 0:
+    # Whoever runs the tests in the background has these ignored.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_DFL)
     os.environ.update(PS1="prompt> ", TERM="dumb")
-    os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+    os.execvp(sys.argv[2], sys.argv[2:])
 printed, seen = b"", 0
 for line in sys.argv[1].splitlines():
     waited, _, typed = line.encode().decode("unicode_escape").partition(" => ")
@@ -680,9 +633,40 @@ while True:
     if not part:
         break
     printed += part
-os.waitpid(child, 0)
+_, status = os.waitpid(child, 0)
+signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
 print(printed.decode())
+print("code", code, "signal", signal)
 "#;
+
+/// Plays `script` with a command, and returns what was printed.
+fn play(python: &Path, scratch: &Scratch, script: &str, command: &[&str]) -> String {
+    let mut player = Command::new(python);
+    player.args(["-c", PLAY, script]).args(command).current_dir(scratch.path());
+    let output = player.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn an_interrupt_typed_once_arrives_once() {
+    let Some(python) = common::python_with(&["pty"]) else { return };
+    let scratch = Scratch::new(&[]);
+    let typed = |script: &str| {
+        let command = [env!("CARGO_BIN_EXE_lineage"), "run", "--", "sh", "-c", script];
+        let printed = play(&python, &scratch, r"ready => \x03", &command);
+        let ending = printed.lines().last().unwrap();
+        format!("hit {} tty {} {ending}", printed.matches("hit").count(), printed.matches("tty").count())
+    };
+    let is_terminal = "test -t 0 && test -t 1 && test -t 2 && echo tty";
+    // The shell waits by itself: one that has just started a program may miss the signal, with and without us.
+    let caught = format!("trap 'echo hit; exit 7' INT; {is_terminal}; echo ready; while :; do read x; done");
+    assert_eq!(typed(&caught), "hit 1 tty 1 code 7 signal 0");
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "exit code 7");
+    assert_eq!(typed(&format!("{is_terminal}; echo ready; read x")), "hit 0 tty 1 code 0 signal 2");
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "ended by signal 2");
+}
 
 #[test]
 fn a_command_is_stopped_by_the_terminal_and_goes_on() {
@@ -699,9 +683,7 @@ got hello => echo code-$?\n
 code-3 => exit\n"#
     );
     std::fs::write(scratch.path().join("in"), "x").unwrap();
-    let output =
-        Command::new(&python).args(["-c", PLAY, &script]).current_dir(scratch.path()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    play(&python, &scratch, &script, &["bash", "--norc", "--noprofile", "-i"]);
     let run = scratch.json(&["show", "@", "--json"]);
     assert_eq!(run["run"]["reason"], "exit code 3");
     assert_eq!(scratch.inputs("out"), ["in observed"]);
