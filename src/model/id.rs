@@ -83,7 +83,7 @@ pub struct RunId(String);
 impl RunId {
     /// Makes the label of a run that starts in the second of `at`.
     pub fn at(at: Timestamp) -> Self {
-        RunId(at.format("%Y%m%d_%H%M%S"))
+        RunId(at.compact_second())
     }
 
     /// Returns the label that is shown for the `place`-th run with this one, counted from 0: the first has it as it is, the

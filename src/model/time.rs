@@ -3,7 +3,8 @@
 use std::fmt;
 
 use chrono::{
-    DateTime, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc,
+    DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat,
+    TimeDelta, Timelike, Utc,
 };
 
 use crate::error::{Error, Result};
@@ -82,6 +83,17 @@ impl Timestamp {
         }
     }
 
+    /// Writes the second that the moment lies in as run ids have it: `20251212_174218`.
+    pub(crate) fn compact_second(self) -> String {
+        match DateTime::<Utc>::from_timestamp_micros(self.0) {
+            Some(at) if (0..=9999).contains(&at.year()) => {
+                let (year, month, day) = (at.year(), at.month(), at.day());
+                format!("{year:04}{month:02}{day:02}_{:02}{:02}{:02}", at.hour(), at.minute(), at.second())
+            }
+            _ => self.format("%Y%m%d_%H%M%S"),
+        }
+    }
+
     /// Writes RFC 3339 with microseconds and `Z`, as JSON has it.
     pub fn rfc3339(self) -> String {
         match DateTime::<Utc>::from_timestamp_micros(self.0) {
@@ -125,6 +137,24 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_compact_second_is_written_as_a_pattern_would_write_it() {
+        let ends = [
+            i64::MIN,
+            i64::MAX,
+            -62_167_219_200_000_001,
+            -62_167_219_200_000_000,
+            253_402_300_800_000_000,
+            0,
+            -1,
+        ];
+        let steps = (-40_000..40_000).map(|step: i64| step * 7_919_333_777_111);
+        for micros in ends.into_iter().chain(steps) {
+            let at = Timestamp::from_micros(micros);
+            assert_eq!(at.compact_second(), at.format("%Y%m%d_%H%M%S"), "{micros}");
+        }
+    }
 
     #[test]
     fn a_stretch_of_time_is_as_long_as_it_is_written() {

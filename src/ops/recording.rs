@@ -1,6 +1,8 @@
 //! Recording a run: from its start to its end, into a journal segment of its own.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::journal::Writer;
@@ -11,6 +13,9 @@ use crate::model::{
 use crate::ops::workspace::Pending;
 use crate::ops::{Clock, Workspace};
 use crate::query::RunView;
+use crate::store::Snapshot;
+
+const SECOND_MICROS: i64 = 1_000_000;
 
 /// What is known of a run before it starts.
 #[derive(Debug, Clone)]
@@ -33,6 +38,36 @@ pub struct RunRequest {
     pub rerun_of: Option<NodeId>,
     /// The machine's name.
     pub host: String,
+}
+
+/// Chooses the label of the second of `at`, or of the next one whose label neither the store has nor `is_taken`.
+///
+/// # Errors
+/// A store error where the store cannot be read.
+pub(crate) fn free_label(
+    snapshot: Option<&Snapshot>,
+    at: Timestamp,
+    is_taken: &dyn Fn(&RunId) -> bool,
+) -> Result<RunId> {
+    let next = |mut second: Timestamp| loop {
+        let label = RunId::at(second);
+        if !is_taken(&label) {
+            return (second, label);
+        }
+        second = second.plus_micros(SECOND_MICROS);
+    };
+    let (mut second, mut label) = next(at);
+    if let Some(snapshot) = snapshot {
+        snapshot.labels_from(label.clone().as_str(), |taken| match taken.cmp(label.as_str()) {
+            Ordering::Less => ControlFlow::Continue(()),
+            Ordering::Equal => {
+                (second, label) = next(second.plus_micros(SECOND_MICROS));
+                ControlFlow::Continue(())
+            }
+            Ordering::Greater => ControlFlow::Break(()),
+        })?;
+    }
+    Ok(label)
 }
 
 /// A run being recorded.
@@ -66,17 +101,7 @@ impl Recording {
         if let Some(snapshot) = &snapshot {
             clock.not_before(snapshot.latest());
         }
-        let mut second = clock.wall();
-        let run_id = loop {
-            let label = RunId::at(second);
-            let applied = snapshot
-                .as_ref()
-                .map_or(Ok(false), |s| s.runs_labelled(label.as_str()).map(|runs| !runs.is_empty()))?;
-            if !applied && !pending.labels.contains(&label) {
-                break label;
-            }
-            second = second.plus_micros(1_000_000);
-        };
+        let run_id = free_label(snapshot.as_ref(), clock.wall(), &|label| pending.labels.contains(label))?;
         drop(snapshot);
         let started_at = clock.now();
         let segment = NodeId::new(started_at).as_u128();

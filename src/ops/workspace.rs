@@ -270,8 +270,10 @@ impl Workspace {
         let applied = |segment: &journal::SegmentRef| {
             snapshot.applied_bytes(segment.segment).is_ok_and(|bytes| bytes >= segment.length)
         };
-        // Whoever applies facts next finds that what the pack holds is applied already.
-        journal::pack(&self.disk, &self.journal(), pack_id, &applied).map(|_| ())
+        // Between the two, whoever reads finds that what the pack holds is applied already.
+        let packed = journal::pack(&self.disk, &self.journal(), pack_id, &applied)?;
+        drop(snapshot);
+        packed.map_or(Ok(()), |_| self.store.settle_packs(&self.journal()))
     }
 
     /// Reads from the journal what the store lacks, as far as the start of a run must know it.
@@ -411,5 +413,41 @@ fn described(error: &Error) -> String {
     match error.hint_text() {
         Some(hint) => format!("{error} ({hint})"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CodeState, RunKind, RunStatus};
+    use crate::ops::{Recording, RunRequest};
+
+    #[test]
+    fn packs_are_known_as_soon_as_they_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_400_000));
+        let mut packs = 0;
+        for _ in 0..150 {
+            let request = RunRequest {
+                name: "x".to_owned(),
+                kind: RunKind::Command,
+                arguments: Vec::new(),
+                parameters: Vec::new(),
+                folder: String::new(),
+                code: CodeState::default(),
+                parent: None,
+                rerun_of: None,
+                host: String::new(),
+            };
+            let recording = Recording::start(&workspace, &clock, request).unwrap();
+            recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
+            let snapshot = workspace.store().snapshot().unwrap();
+            let knows = |pack| snapshot.as_ref().is_some_and(|snapshot| snapshot.knows_pack(pack).unwrap());
+            let listing = journal::list(&workspace.journal(), &knows).unwrap();
+            assert!(listing.segments.iter().all(|segment| !segment.packed));
+            packs = packs.max(listing.packs.len());
+        }
+        assert!(packs > 0, "150 runs are packed");
     }
 }

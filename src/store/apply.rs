@@ -126,8 +126,22 @@ impl Store {
         let database = Store::open_writable(&self.path)?;
         let mut marks = HashMap::new();
         feed(&lacking, |chunks| insert(&database, chunks, Durability::Immediate, &mut marks, &mut applied))?;
-        settle_packs(&database, &listing)?;
+        settle(&database, &listing)?;
         Ok(Some(applied))
+    }
+
+    /// Learns of packs of the journal that were made since facts were applied last: whoever reads the store next would open
+    /// each, and look for all its segments. To be called by the holder of the workspace's lock.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be listed or the store not written.
+    pub fn settle_packs(&self, journal: &Path) -> Result<()> {
+        let Some(snapshot) = self.snapshot()? else {
+            return Ok(());
+        };
+        let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
+        drop(snapshot);
+        guarded(|| settle(&Store::open_writable(&self.path)?, &listing))
     }
 
     /// Builds the store anew from the journal, beside the old one, which it then replaces.
@@ -322,7 +336,7 @@ fn mark(transaction: &WriteTransaction, marks: &HashMap<u128, u64>) -> Result<()
 }
 
 /// Remembers the packs of which all segments are applied, so that they are not opened again, and forgets those that are gone.
-fn settle_packs(database: &Database, listing: &Listing) -> Result<()> {
+fn settle(database: &Database, listing: &Listing) -> Result<()> {
     let transaction = database.begin_write().map_err(broken)?;
     if write_packs(&transaction, listing)? {
         transaction.commit().map_err(broken)
@@ -331,7 +345,7 @@ fn settle_packs(database: &Database, listing: &Listing) -> Result<()> {
     }
 }
 
-/// Writes what [`settle_packs`] says; true where there was something to write.
+/// Writes what [`settle`] says; true where there was something to write.
 fn write_packs(transaction: &WriteTransaction, listing: &Listing) -> Result<bool> {
     let mut loose = transaction.open_table(schema::SEGMENTS).map_err(broken)?;
     let mut packed = transaction.open_table(schema::PACKED).map_err(broken)?;

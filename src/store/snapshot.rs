@@ -369,6 +369,15 @@ impl Snapshot {
         Ok(runs)
     }
 
+    /// Calls `visit` with each label from `first` on, in their order, until it breaks; a label that several runs have comes as
+    /// often.
+    pub fn labels_from(&self, first: &str, mut visit: impl FnMut(&str) -> ControlFlow<()>) -> Result<()> {
+        self.run_labels.scan_names(first.as_bytes(), |place, _| {
+            let label = place.split(|byte| *byte == 0).next().unwrap_or_default();
+            Ok(visit(std::str::from_utf8(label).map_err(|_| damaged("label"))?))
+        })
+    }
+
     /// Returns runs that started at a commit whose SHA begins with `front`, the newest of each commit first, at most `limit`.
     pub fn runs_at_commit(&self, front: &str, limit: usize) -> Result<Vec<RunNo>> {
         let mut runs = Vec::new();
@@ -380,17 +389,6 @@ impl Snapshot {
             Ok(GO_ON)
         })?;
         Ok(runs)
-    }
-
-    /// Returns the labels of runs from `first` on, in their order.
-    pub fn labels_from(&self, first: &str) -> Result<Vec<String>> {
-        let mut labels = Vec::new();
-        self.run_labels.scan_names(first.as_bytes(), |place, _| {
-            let label = place.split(|byte| *byte == 0).next().unwrap_or_default();
-            labels.push(String::from_utf8_lossy(label).into_owned());
-            Ok(GO_ON)
-        })?;
-        Ok(labels)
     }
 
     /// Returns runs whose key ends in the hexadecimal digits `tail`, at most `limit`.

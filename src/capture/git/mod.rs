@@ -271,13 +271,15 @@ pub fn code_state(root: &Path, options: &Options<'_>) -> Result<CodeState> {
 
     let index = status::read_index(&repo)?;
     let hidden = index.hidden.clone();
-    let changes = || status::work_tree_changes(&work_tree, &index, submodule::DEPTH_MAX);
+    let changes =
+        |repo: &gix::Repository| status::work_tree_changes(repo, &work_tree, &index, submodule::DEPTH_MAX);
     let (tracked, found) = std::thread::scope(|scope| {
         if index.file.entries().len() < FEW {
-            return (Ok(changes()), untracked::find(&repo, &index.file, &work_tree, options));
+            return (Ok(changes(&repo)), untracked::find(&repo, &index.file, &work_tree, options));
         }
         // The two walks touch different things on disk: stat of tracked files here, directory listings there.
-        let tracked = scope.spawn(changes);
+        // A repository stays on its thread.
+        let tracked = scope.spawn(|| changes(&open::open_at(&work_tree.join(".git"))?));
         let found = untracked::find(&repo, &index.file, &work_tree, options);
         (tracked.join(), found)
     });

@@ -11,7 +11,7 @@ use gix::status::plumbing::index_as_worktree::traits::{CompareBlobs, FastEq, Rea
 use gix::status::plumbing::index_as_worktree::{Change as Difference, EntryStatus};
 use gix::status::plumbing::index_as_worktree_with_renames::{Entry, VisitEntry};
 
-use super::open::{cannot, open_at};
+use super::open::cannot;
 use super::submodule::SubmoduleCheck;
 use super::work_file::{self, WorkFile};
 use super::{ChangeKind, Options};
@@ -223,25 +223,25 @@ fn file_name(path: &BString) -> &[u8] {
     path.rfind_byte(b'/').map_or(path.as_slice(), |slash| &path[slash + 1..])
 }
 
-/// Returns how each tracked file of `work_tree` differs from the index. Opens the repository anew, to run beside others.
+/// Returns how each tracked file of `work_tree`, that of `repo`, differs from the index.
 pub(super) fn work_tree_changes(
+    repo: &gix::Repository,
     work_tree: &Path,
     index: &Index,
     submodule_depth: usize,
 ) -> Result<BTreeMap<BString, ChangeKind>> {
-    let repo = open_at(&work_tree.join(".git"))?;
     let mut found = Found::default();
     repo.index_worktree_status(
         &index.file,
         None::<&str>,
         &mut found,
         CompareOrChanged { work_tree, index: &index.file },
-        SubmoduleCheck::new(&repo, work_tree, submodule_depth),
+        SubmoduleCheck::new(repo, work_tree, submodule_depth),
         &mut gix::progress::Discard,
         &AtomicBool::new(false),
         gix::status::index_worktree::Options::default(),
     )
-    .map_err(|cause| cannot(&repo, "the state of tracked files", cause))?;
+    .map_err(|cause| cannot(repo, "the state of tracked files", cause))?;
     Ok(found.0)
 }
 

@@ -102,6 +102,6 @@ fn has_changes(work_tree: &Path, depth: usize) -> Result<bool> {
     if !staged.is_empty() {
         return Ok(true);
     }
-    let changes = status::work_tree_changes(work_tree, &index, depth)?;
+    let changes = status::work_tree_changes(&repo, work_tree, &index, depth)?;
     Ok(changes.keys().any(|path| !index.hidden.contains(path)))
 }

@@ -1,6 +1,7 @@
 //! Which run ids are taken, kept up to date for a process that starts many runs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::journal::{self, Listing, Reader, SegmentRef};
@@ -68,7 +69,10 @@ impl Labels {
         let listing = journal::list(&workspace.journal(), &knows)?;
         if let Some(snapshot) = &snapshot {
             clock.not_before(snapshot.latest());
-            self.taken.extend(snapshot.labels_from(RunId::at(wall).as_str())?);
+            snapshot.labels_from(RunId::at(wall).as_str(), |label| {
+                self.taken.insert(label.to_owned());
+                ControlFlow::Continue(())
+            })?;
             for segment in &listing.segments {
                 self.read.insert(segment.segment, snapshot.applied_bytes(segment.segment)?);
             }

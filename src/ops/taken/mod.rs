@@ -18,6 +18,7 @@ use crate::model::{
     Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
     RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, StepStatus, Timestamp, Used,
 };
+use crate::ops::recording::free_label;
 use crate::ops::{Clock, View, Workspace};
 
 /// As many points of metrics go into one fact.
@@ -100,7 +101,7 @@ pub(super) struct Taking<'a> {
     view: &'a View,
     clock: &'a Clock,
     writer: Option<Writer>,
-    labels: HashSet<String>,
+    labels: HashSet<RunId>,
     /// The ids of the runs that were read, by the key they had.
     ids: BTreeMap<String, NodeId>,
     host: String,
@@ -209,15 +210,9 @@ impl<'a> Taking<'a> {
 
     /// Chooses the run id of the second in which a run started, or of the next free one.
     fn label(&mut self, at: Timestamp) -> Result<RunId> {
-        let mut second = at;
-        loop {
-            let label = RunId::at(second);
-            let free = self.view.snapshot.runs_labelled(label.as_str())?.is_empty();
-            if free && self.labels.insert(label.as_str().to_owned()) {
-                return Ok(label);
-            }
-            second = second.plus_micros(1_000_000);
-        }
+        let label = free_label(Some(&self.view.snapshot), at, &|label| self.labels.contains(label))?;
+        self.labels.insert(label.clone());
+        Ok(label)
     }
 
     /// Records what a run read and wrote, as one step.
