@@ -84,6 +84,11 @@ fn mark_mentioned(candidates: &mut [Candidate]) {
     };
     let (alone, in_twos) = (heaviest(1), heaviest(2));
     for (first, end, lines) in groups.iter().copied().filter(|(_, _, lines)| *lines >= 2) {
+        // A page header and the heading below it name one item.
+        let names_one = candidates[first..end].iter().all(|c| c.section == candidates[first].section);
+        if names_one {
+            continue;
+        }
         let elsewhere = if lines == 2 { &alone } else { &in_twos };
         let stands_elsewhere = |candidate: &Candidate| {
             candidate.is_contents

@@ -278,8 +278,11 @@ pub(super) fn subsections(elements: &[Element]) -> Vec<String> {
         .collect()
 }
 
-/// A pointer or a statement that nothing is required has no more words than this.
+/// A pointer has no more words than this.
 const POINTER_WORDS_MAX: usize = 150;
+
+/// A pointer to a report in one breath, without titles or a third paragraph, has no more words than this.
+const REPORT_POINTER_WORDS_MAX: usize = 200;
 
 /// A statement that nothing is required has no more words than this.
 const STATEMENT_WORDS_MAX: usize = 70;
@@ -299,11 +302,18 @@ fn status(text: &str, elements: &[Element], located: &Located) -> Status {
             Status::Absent
         };
     }
-    if !has_at_most_words(text, POINTER_WORDS_MAX) {
+    if !has_at_most_words(text, REPORT_POINTER_WORDS_MAX) {
         return Status::Found;
     }
     let lower = one_line(text).to_lowercase();
     let has_any = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+    let is_in_one_breath = text.split("\n\n").count() <= 2;
+    if is_in_one_breath && names_other_report(&lower) && has_any(&REPORT_POINTER_PHRASES) {
+        return Status::ByReference;
+    }
+    if !has_at_most_words(text, POINTER_WORDS_MAX) {
+        return Status::Found;
+    }
     let trimmed = lower.trim_matches(|c: char| !c.is_alphanumeric());
     let says_nothing = matches!(trimmed, "none" | "n/a" | "na" | "reserved")
         || has_any(&[
@@ -345,6 +355,27 @@ const POINTER_PHRASES: [&str; 25] = [
     "see also ",
     "see our ",
     "see index",
+];
+
+/// Tells whether a text in small letters names a report that is not the one it stands in.
+fn names_other_report(lower: &str) -> bool {
+    let is_other = |at: usize| !lower[..at].ends_with("this ") && !lower[..at].ends_with("this form ");
+    REPORTS.iter().any(|name| lower.match_indices(name).any(|(at, _)| is_other(at)))
+}
+
+/// What reports are called.
+const REPORTS: [&str; 3] = ["annual report", "10-k", "10-q"];
+
+/// What points into another report where little else is said; elsewhere more may stand beside it.
+const REPORT_POINTER_PHRASES: [&str; 8] = [
+    "described in part",
+    "described in our",
+    "described in the",
+    "discussed in the company",
+    "discussed in our",
+    "discussed in part",
+    "no material change",
+    "not changed",
 ];
 
 /// Tells whether a note below a run of bare headings says where the items are: "*Incorporated by reference to the Proxy".

@@ -160,11 +160,11 @@ pub fn outline(
             is_after_2005,
         };
         complete::complete(&known, &mut chain);
-        from_chain(elements, form, &chain, &parts, links)
+        from_chain(elements, form, &candidates, &chain, &parts, links)
     } else {
         let mut sections = titles::locate(elements, form, links, &linked, &listed, is_after_2005);
         if sections.is_empty() {
-            sections = from_chain(elements, form, &chain, &parts, links);
+            sections = from_chain(elements, form, &candidates, &chain, &parts, links);
         }
         crossref::add_indexed(elements, form, &candidates, pages, &mut sections);
         sections
@@ -216,6 +216,7 @@ const CHAIN_MIN: usize = 2;
 fn from_chain(
     elements: &[Element],
     form: FormKind,
+    candidates: &[Candidate],
     chain: &[Candidate],
     parts: &[(usize, u8)],
     links: &Links,
@@ -223,6 +224,7 @@ fn from_chain(
     let mut sections = Vec::new();
     for (at, candidate) in chain.iter().enumerate() {
         let (title, start) = body_start(elements, form, candidate);
+        let start = after_repetition(elements, candidates, candidate, start);
         let next = chain.get(at + 1).map_or(elements.len(), |next| next.element);
         let end = section_end(elements, candidate, start.element, next, parts);
         let end = Position { element: end.max(start.element), offset: 0 };
@@ -308,6 +310,25 @@ fn body_start(elements: &[Element], form: FormKind, candidate: &Candidate) -> (S
             (one_line(&text[..end]), Position { element: candidate.element, offset: body_offset(text, end) })
         }
         None => (one_line(text), after(candidate.element + 1)),
+    }
+}
+
+/// Passes over the heading where it stands once more right below: the first is then a page header.
+fn after_repetition(
+    elements: &[Element],
+    candidates: &[Candidate],
+    heading: &Candidate,
+    start: Position,
+) -> Position {
+    let from = candidates.partition_point(|candidate| candidate.element <= heading.element);
+    let is_repetition = |candidate: &&Candidate| {
+        let text = elements[candidate.element].text.as_str();
+        (candidate.element, candidate.section, start.offset) == (start.element, heading.section, 0)
+            && has_at_most_words(text, TITLE_WORDS_MAX)
+    };
+    match candidates[from..].iter().find(is_repetition) {
+        Some(repetition) => Position { element: repetition.element + 1, offset: 0 },
+        None => start,
     }
 }
 

@@ -109,3 +109,26 @@ fn running_headers_and_page_numbers_are_no_text_and_no_headings() {
     assert!(!cleaned.text().contains('5'), "{}", cleaned.text());
     assert!(cleaned.cleaning().page_furniture_removed == 10, "{:?}", cleaned.cleaning());
 }
+
+#[test]
+fn a_page_header_right_above_the_heading_of_its_item_is_no_list_of_items() {
+    let page = |header: &str, heading: &str, text: &str| {
+        format!("<p>7</p><hr><p>PART I</p><p>{header}</p>{heading}{text}")
+    };
+    let heading = "<p>Item 1A. Risk factors</p>";
+    let parts = [
+        "<p><b>Item 1. Business</b></p>".to_string(),
+        BUSINESS.to_string(),
+        page("ITEM 1A. RISK FACTORS", heading, RISK),
+        page("ITEM 1A. RISK FACTORS", "", &RISK.replace("lamps", "wicks")),
+        page("ITEM 1A. RISK FACTORS", "", &RISK.replace("lamps", "shades")),
+        "<p><b>Item 2. Properties</b></p>".to_string(),
+        PROPERTIES.to_string(),
+    ];
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let extracted = risk_factors(&html(&parts));
+    assert!(extracted.text().starts_with("Our lamps may fail"), "{}", extracted.text());
+    let cleaned = clean(&extracted);
+    assert!(cleaned.text().contains("Our wicks may fail") && cleaned.text().contains("Our shades may fail"));
+    assert!(!cleaned.text().to_lowercase().contains("item 1a"), "{}", cleaned.text());
+}

@@ -163,6 +163,34 @@ fn pointers_and_statements_are_told_from_text() {
         ),
         Status::ByReference
     );
+    for pointer in [
+        "<p>Our results are subject to various risks, including those described in Part I, Item 1A, \"Risk Factors\" in our \
+            Annual Report on Form 10-K for the year ended December 31, 2018, which could harm our business.</p>",
+        "<p>The risks that we believe are material to our investors are discussed in the company\u{2019}s Annual Report on \
+            Form 10-K under the caption \u{201c}Risk Factors,\u{201d} which is on file with the SEC.</p>",
+        &format!(
+            "<p>Our risk factors have not changed significantly from those disclosed in our 2018 Form 10-K. {}</p>",
+            "These risk factors should be read carefully in connection with evaluating our business. "
+                .repeat(11)
+        ),
+    ] {
+        assert_eq!(status(pointer), Status::ByReference, "{pointer}");
+    }
+    // What stands in this report is no pointer, nor is one with something new below it.
+    assert_eq!(
+        status(
+            "<p>Our lamps may fail, and the outcome is uncertain. What we know of it is described in Part II, Item 8 of this Form \
+                10-K, and if one of them fails we may have to pay for the house it stood in.</p>"
+        ),
+        Status::Found
+    );
+    assert_eq!(
+        status(&format!(
+            "<p>We discuss in our Annual Report on Form 10-K various risks that are described in Part I of it.</p>\
+                <p><b>Recent reports of lamps that fail</b></p>{RISK}"
+        )),
+        Status::Found
+    );
     assert_eq!(status("<p>Not applicable.</p>"), Status::NotRequired);
     assert_eq!(
         status("<p>As a smaller reporting company, we are not required to provide this information.</p>"),
