@@ -11,6 +11,7 @@ use crate::ops::metrics::{MetricsReport, NamePattern, charts, metrics, name_patt
 use crate::ops::{View, Workspace};
 use crate::render;
 use crate::render::metrics::Points;
+use crate::store::GO_ON;
 
 /// Show the metrics of runs: what each came to, and the curves of those that have several points.
 ///
@@ -141,7 +142,7 @@ fn points(view: &View, report: &MetricsReport, limit: usize) -> Result<Vec<Point
         for row in rows {
             let mut points = Vec::new();
             if let Some(metric) = view.snapshot.metric_no(&row.name)? {
-                view.snapshot.metric_points(head.view.run.id, metric, |point| {
+                let _full = view.snapshot.metric_points(head.view.run.id, metric, |point| {
                     points.push(point);
                     Ok(if points.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
                 })?;
@@ -167,7 +168,7 @@ fn csv(view: &View, report: &MetricsReport) -> Result<()> {
                     output::answer(&text)?;
                     text.clear();
                 }
-                Ok(ControlFlow::Continue(()))
+                Ok(GO_ON)
             })?;
         }
     }

@@ -137,12 +137,8 @@ fn is_output_of_pipeline(snapshot: &Snapshot, path: &ArtifactPath) -> Result<boo
     let Some(path_no) = snapshot.path_no(path)? else {
         return Ok(false);
     };
-    let mut writer = None;
-    snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| {
-        writer = Some(step);
-        Ok(ControlFlow::Break(()))
-    })?;
-    let Some(edges) = writer.map(|step| snapshot.edges(step)).transpose()?.flatten() else {
+    let last = snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| Ok(ControlFlow::Break(step)))?;
+    let Some(edges) = last.break_value().map(|step| snapshot.edges(step)).transpose()?.flatten() else {
         return Ok(false);
     };
     Ok(snapshot.run(edges.run)?.is_some_and(|run| run.kind == RunKind::Pipeline))

@@ -8,7 +8,6 @@
 //! nothing while a run is being recorded.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
@@ -17,7 +16,7 @@ use crate::model::{CodeState, Digest, Fact, NodeId, RunKind, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
 use crate::query::registry::model_view;
-use crate::store::Snapshot;
+use crate::store::{GO_ON, Snapshot};
 
 /// How long the lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -161,7 +160,7 @@ impl Named {
         let mut kinds: HashMap<NodeId, RunKind> = HashMap::new();
         snapshot.runs_newest_first(|number| {
             kinds.extend(snapshot.run(number)?.map(|run| (run.id, run.kind)));
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
         let mut named = Named::default();
         snapshot.facts(&mut |fact| {

@@ -1,5 +1,6 @@
 //! What a user means by a word on the command line: a file, its bytes under another name, a run, a folder, a segment.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -8,7 +9,7 @@ use crate::ops::Workspace;
 use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model};
 use crate::query::{self, RunSelector, writers};
-use crate::store::{ArtifactNo, RunNo, Snapshot};
+use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot};
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -182,12 +183,9 @@ fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<(bool, i6
     if let Some(write) = writers(snapshot, number)?.first() {
         return Ok(Some((true, write.at)));
     }
-    let mut last = None;
-    snapshot.reads_between(number, i64::MIN, i64::MAX, |at, _| {
-        last = Some((false, at));
-        // The first read is enough to know that there is one; which of several unwritten versions is newest hardly matters.
-        Ok(std::ops::ControlFlow::Break(()))
-    })?;
+    // The first read is enough to know that there is one; which of several unwritten versions is newest hardly matters.
+    let read = snapshot.reads_between(number, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
+    let last = read.break_value().map(|at| (false, at));
     if last.is_none() && !snapshot.models_with(number)?.is_empty() {
         return Ok(Some((false, i64::MIN)));
     }
@@ -225,14 +223,14 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &st
     let mut paths = Vec::new();
     snapshot.paths_from(&front, |_, number| {
         paths.push(number);
-        Ok(std::ops::ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     for path_no in paths {
         snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| {
             if let Some(edges) = snapshot.edges(step)? {
                 runs.insert(edges.run);
             }
-            Ok(std::ops::ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
     }
     let mut runs = runs.into_iter();

@@ -58,14 +58,15 @@ pub(crate) fn free_label(
     };
     let (mut second, mut label) = next(at);
     if let Some(snapshot) = snapshot {
-        snapshot.labels_from(label.clone().as_str(), |taken| match taken.cmp(label.as_str()) {
-            Ordering::Less => ControlFlow::Continue(()),
-            Ordering::Equal => {
-                (second, label) = next(second.plus_micros(SECOND_MICROS));
-                ControlFlow::Continue(())
-            }
-            Ordering::Greater => ControlFlow::Break(()),
-        })?;
+        let _beyond =
+            snapshot.labels_from(label.clone().as_str(), |taken| match taken.cmp(label.as_str()) {
+                Ordering::Less => ControlFlow::Continue(()),
+                Ordering::Equal => {
+                    (second, label) = next(second.plus_micros(SECOND_MICROS));
+                    ControlFlow::Continue(())
+                }
+                Ordering::Greater => ControlFlow::Break(()),
+            })?;
     }
     Ok(label)
 }

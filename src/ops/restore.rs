@@ -119,15 +119,11 @@ fn newest_version(snapshot: &Snapshot, path: PathNo, name: &str) -> Result<Artif
 
 /// Returns the last version of a path that a run wrote, else the first that it read.
 fn version_of_run(snapshot: &Snapshot, path: PathNo, run: RunNo) -> Result<Option<Artifact>> {
-    let mut found = None;
-    snapshot.path_writes_until(path, i64::MAX, |_, step, artifact| {
-        if snapshot.edges(step)?.is_some_and(|edges| edges.run == run) {
-            found = Some(artifact);
-            return Ok(ControlFlow::Break(()));
-        }
-        Ok(ControlFlow::Continue(()))
+    let written = snapshot.path_writes_until(path, i64::MAX, |_, step, artifact| {
+        let is_of_run = snapshot.edges(step)?.is_some_and(|edges| edges.run == run);
+        Ok(if is_of_run { ControlFlow::Break(artifact) } else { ControlFlow::Continue(()) })
     })?;
-    if let Some(artifact) = found {
+    if let ControlFlow::Break(artifact) = written {
         return snapshot.artifact(artifact).map(Some);
     }
     let mut steps = snapshot.steps_of(run)?;

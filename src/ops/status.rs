@@ -14,7 +14,7 @@ use crate::model::{Artifact, ArtifactPath, Digest, Role, RunId, RunKind, RunStat
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
 use crate::projection;
 use crate::query::{self, Ancestry, NewestFile, RunHead, Write};
-use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo, Store};
+use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, Store};
 
 /// How the files on disk relate to what is recorded. Every list is sorted by path.
 #[derive(Debug, Clone, Default)]
@@ -203,12 +203,9 @@ impl Asked {
                 continue;
             }
             let front = ArtifactPath::within(workspace.root(), &place)?;
-            let mut recorded = snapshot.path_no(&front)?.is_some();
             let below = [front.as_bytes(), b"/"].concat();
-            snapshot.paths_from(&below, |_, _| {
-                recorded = true;
-                Ok(ControlFlow::Break(()))
-            })?;
+            let recorded = snapshot.path_no(&front)?.is_some()
+                || snapshot.paths_from(&below, |_, _| Ok(ControlFlow::Break(())))?.is_break();
             if !recorded && !place.exists() {
                 return Err(Error::request(format!(
                     "nothing is recorded of `{front}`, and there is no such file"
@@ -301,12 +298,10 @@ impl Looking<'_> {
 
     /// Returns true for a file of code that was read as it stands in a commit.
     fn is_in_git(&self, artifact: ArtifactNo) -> Result<bool> {
-        let mut reader = None;
-        self.snapshot.reads_between(artifact, i64::MIN, i64::MAX, |_, step| {
-            reader = Some(step);
-            Ok(ControlFlow::Break(()))
-        })?;
-        let edges = reader.map_or(Ok(None), |step: StepNo| self.snapshot.edges(step))?;
+        let first = self
+            .snapshot
+            .reads_between(artifact, i64::MIN, i64::MAX, |_, step| Ok(ControlFlow::Break(step)))?;
+        let edges = first.break_value().map_or(Ok(None), |step| self.snapshot.edges(step))?;
         Ok(edges.is_some_and(|edges| {
             edges.used.iter().any(|edge| edge.artifact == artifact && edge.role == Role::Code)
         }))
@@ -431,7 +426,7 @@ impl Looking<'_> {
         let mut runs = Vec::new();
         self.snapshot.runs_newest_first(|number| {
             runs.push(number);
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
         let mut later: HashSet<(RunKind, String)> = HashSet::new();
         for number in runs {

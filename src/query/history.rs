@@ -8,7 +8,7 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, Evidence, Metric, NodeId, Remark, Remarks, Run, RunId, RunOutcome,
     RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
 };
-use crate::store::{RunNo, Snapshot, StepNo};
+use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
 
 /// A run and what became of it.
 #[derive(Debug, Clone)]
@@ -95,16 +95,14 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
 /// A store error where a record is damaged.
 pub fn runs(snapshot: &Snapshot, limit: usize) -> Result<(Vec<RunView>, bool)> {
     let mut views = Vec::new();
-    let mut more = false;
-    snapshot.runs_newest_first(|number| {
+    let more = snapshot.runs_newest_first(|number| {
         if views.len() == limit {
-            more = true;
             return Ok(ControlFlow::Break(()));
         }
         views.extend(run_view(snapshot, number)?);
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((views, more))
+    Ok((views, more.is_break()))
 }
 
 /// Returns the label that is shown for a run: where several have the same, as after a merge, those after the first by key have
@@ -168,11 +166,11 @@ pub fn file_history(
     for artifact in snapshot.versions(path_no)? {
         snapshot.writes_until(artifact, i64::MAX, |at, step| {
             found.push((at, step, artifact, true));
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
         snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
             found.push((at, step, artifact, false));
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
     }
     found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));

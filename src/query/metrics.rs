@@ -1,10 +1,8 @@
 //! Metrics of runs: what each came to, and its curve, gathered to as many columns as can be drawn.
 
-use std::ops::ControlFlow;
-
 use crate::error::Result;
 use crate::model::NodeId;
-use crate::store::Snapshot;
+use crate::store::{GO_ON, Snapshot};
 
 pub use crate::store::{MetricEnd, MetricSummary};
 
@@ -172,7 +170,7 @@ pub fn chart(snapshot: &Snapshot, owners: &[NodeId], name: &str, width: usize) -
                     });
                 }
             }
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
         curves.push(Curve { run: *run, columns, points });
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::NodeId;
-use crate::store::{ArtifactNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, GO_ON, Snapshot, StepNo};
 
 /// One write of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +69,9 @@ pub(crate) fn origin_unwritten(
     // All empty files are equal; that says nothing on where they came from.
     if snapshot.content(artifact)?.1 > 0 {
         let since = other_bytes.map_or(i64::MIN, |write| write.at);
-        let mut first_seen = read_at;
-        snapshot.reads_between(artifact, since, read_at, |at, _| {
-            first_seen = at;
-            Ok(ControlFlow::Break(()))
-        })?;
+        let first_read =
+            snapshot.reads_between(artifact, since, read_at, |at, _| Ok(ControlFlow::Break(at)))?;
+        let first_seen = first_read.break_value().unwrap_or(read_at);
         if let Some(write) = last_write_elsewhere(snapshot, artifact, first_seen, reader)? {
             return Ok(Origin::Copied(write));
         }
@@ -89,7 +87,8 @@ fn last_write(
     reader: Option<StepNo>,
 ) -> Result<Option<Write>> {
     let mut last = Last::default();
-    snapshot.writes_until(artifact, until, |at, step| last.offer(at, step, artifact, reader))?;
+    let _earlier =
+        snapshot.writes_until(artifact, until, |at, step| last.offer(at, step, artifact, reader))?;
     last.choose(snapshot)
 }
 
@@ -101,7 +100,7 @@ fn last_write_elsewhere(
     reader: Option<StepNo>,
 ) -> Result<Option<Write>> {
     let mut last = Last::default();
-    snapshot.content_writes_until(artifact, until, |at, step, written| {
+    let _earlier = snapshot.content_writes_until(artifact, until, |at, step, written| {
         if written == artifact {
             // The reader's own: nobody else wrote it here by then.
             return Ok(ControlFlow::Continue(()));
@@ -120,7 +119,8 @@ fn last_write_at_path(
 ) -> Result<Option<Write>> {
     let mut last = Last::default();
     let path = snapshot.path_of(artifact);
-    snapshot.path_writes_until(path, until, |at, step, written| last.offer(at, step, written, reader))?;
+    let _earlier =
+        snapshot.path_writes_until(path, until, |at, step, written| last.offer(at, step, written, reader))?;
     last.choose(snapshot)
 }
 
@@ -132,7 +132,7 @@ pub fn writers(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Vec<Write>> 
     let mut found = Vec::new();
     snapshot.writes_until(artifact, i64::MAX, |at, step| {
         found.push((at, step));
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     let mut writes = Vec::with_capacity(found.len());
     for (at, step) in found {

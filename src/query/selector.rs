@@ -65,17 +65,18 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
     let found = match selector {
         RunSelector::Back(back) => {
             let mut left = *back;
-            let mut found = None;
-            snapshot.runs_newest_first(|number| {
-                found = (left == 0).then_some(number);
-                left = left.saturating_sub(1);
-                Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            let found = snapshot.runs_newest_first(|number| {
+                if left == 0 {
+                    return Ok(ControlFlow::Break(number));
+                }
+                left -= 1;
+                Ok(ControlFlow::Continue(()))
             })?;
             let what = match back {
                 0 => "no run is recorded yet".to_owned(),
                 back => format!("there are not {} runs", back + 1),
             };
-            return found.ok_or_else(|| none(what));
+            return found.break_value().ok_or_else(|| none(what));
         }
         RunSelector::Label(label) => {
             (labelled(snapshot, label)?.into_iter().collect(), format!("no run has the run id `{label}`"))
@@ -116,12 +117,11 @@ fn labelled(snapshot: &Snapshot, label: &str) -> Result<Option<RunNo>> {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn latest_run(snapshot: &Snapshot, wanted: &dyn Fn(&Run) -> bool) -> Result<Option<RunView>> {
-    let mut found = None;
-    snapshot.runs_newest_first(|number| {
-        found = snapshot.run(number)?.filter(|run| wanted(run)).map(|_| number);
-        Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    let found = snapshot.runs_newest_first(|number| {
+        let is_wanted = snapshot.run(number)?.is_some_and(|run| wanted(&run));
+        Ok(if is_wanted { ControlFlow::Break(number) } else { ControlFlow::Continue(()) })
     })?;
-    found.map_or(Ok(None), |number| run_view(snapshot, number))
+    found.break_value().map_or(Ok(None), |number| run_view(snapshot, number))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{Artifact, Digest, NodeId, Parameter, Role};
 use crate::query::origin::{Origin, Write, origin};
-use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
 /// The newest recorded version of a path: what was last written or read there.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub fn newest_files(snapshot: &Snapshot) -> Result<Vec<NewestFile>> {
     let mut paths = Vec::new();
     snapshot.paths_from(b"", |_, path| {
         paths.push(path);
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
@@ -86,7 +86,7 @@ fn newest_of(snapshot: &Snapshot, path_no: PathNo) -> Result<Option<NewestFile>>
 /// Finds the last write at a path; of simultaneous ones that of the greatest key, and of its artifacts the greatest digest.
 fn last_write(snapshot: &Snapshot, path: PathNo) -> Result<Option<Write>> {
     let mut last: Vec<(i64, StepNo, ArtifactNo)> = Vec::new();
-    snapshot.path_writes_until(path, i64::MAX, |at, step, artifact| {
+    let _earlier = snapshot.path_writes_until(path, i64::MAX, |at, step, artifact| {
         if last.first().is_some_and(|(latest, ..)| *latest != at) {
             return Ok(ControlFlow::Break(()));
         }
@@ -112,12 +112,8 @@ fn last_write(snapshot: &Snapshot, path: PathNo) -> Result<Option<Write>> {
 /// the first read of a span, so the span is halved.
 fn last_read(snapshot: &Snapshot, artifact: ArtifactNo, since: i64) -> Result<Option<i64>> {
     let first_read = |from: i64, until: i64| -> Result<Option<i64>> {
-        let mut found = None;
-        snapshot.reads_between(artifact, from, until, |at, _| {
-            found = Some(at);
-            Ok(ControlFlow::Break(()))
-        })?;
-        Ok(found)
+        let first = snapshot.reads_between(artifact, from, until, |at, _| Ok(ControlFlow::Break(at)))?;
+        Ok(first.break_value())
     };
     let mut high = snapshot.latest().micros();
     let Some(mut low) = first_read(since.saturating_add(1), high)? else {

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::store::damaged;
-use crate::store::reading::Order;
+use crate::store::reading::{GO_ON, Order};
 use crate::store::schema::{key, number_of, time_bytes, time_of, unseal};
-use crate::store::snapshot::{ArtifactNo, GO_ON, PathNo, STOP, Snapshot, StepNo, content_of};
+use crate::store::snapshot::{ArtifactNo, PathNo, Snapshot, StepNo, content_of};
 
 impl Snapshot {
     // ---- paths, contents, artifacts ----
@@ -18,14 +18,12 @@ impl Snapshot {
     }
 
     /// Returns every path recorded that begins with `front`, in order, until `visit` breaks.
-    pub fn paths_from(
+    pub fn paths_from<B>(
         &self,
         front: &[u8],
-        mut visit: impl FnMut(&[u8], PathNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        self.paths.scan_names(front, |path, row| {
-            if path.starts_with(front) { visit(path, PathNo(number_of(row))) } else { Ok(STOP) }
-        })
+        mut visit: impl FnMut(&[u8], PathNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        self.paths.scan_names_with(front, Order::Rising, |path, row| visit(path, PathNo(number_of(row))))
     }
 
     /// Returns the versions of a path, by digest.
@@ -77,11 +75,11 @@ impl Snapshot {
     }
 
     /// Returns the artifacts with the same content as `artifact`, itself among them, in no order that means anything.
-    pub fn copies_of(
+    pub fn copies_of<B>(
         &self,
         artifact: ArtifactNo,
-        mut visit: impl FnMut(ArtifactNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(ArtifactNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let front = artifact.content_no().to_be_bytes();
         self.content_paths
             .scan_front(&front, Order::Rising, |place, _| visit(ArtifactNo::from_turned(*place)))
@@ -99,7 +97,7 @@ impl Snapshot {
         let mut counts = vec![0_u8; contents.len()];
         self.content_paths.scan_ranges(ranges, |position, _, _| {
             counts[position] += 1;
-            Ok(if counts[position] < 2 { GO_ON } else { STOP })
+            Ok(if counts[position] < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         let mut position = 0;
         for (artifact, found) in artifacts.iter().zip(&mut found) {
@@ -155,12 +153,12 @@ impl Snapshot {
     // ---- writes and reads ----
 
     /// Calls `visit` with the time and the step of each write of an artifact up to `until`, the last first.
-    pub fn writes_until(
+    pub fn writes_until<B>(
         &self,
         artifact: ArtifactNo,
         until: i64,
-        mut visit: impl FnMut(i64, StepNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(i64, StepNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let front = artifact.to_bytes();
         let first = key::<24>(&[&front, &[0; 16]]);
         let last = key::<24>(&[&front, &time_bytes(until), &[0xff; 8]]);
@@ -170,12 +168,12 @@ impl Snapshot {
     }
 
     /// Calls `visit` with the time and the step of each write of an artifact from `from` on, the first first.
-    pub fn writes_from(
+    pub fn writes_from<B>(
         &self,
         artifact: ArtifactNo,
         from: i64,
-        mut visit: impl FnMut(i64, StepNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(i64, StepNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let front = artifact.to_bytes();
         let first = key::<24>(&[&front, &time_bytes(from), &[0; 8]]);
         let last = key::<24>(&[&front, &[0xff; 16]]);
@@ -185,13 +183,13 @@ impl Snapshot {
     }
 
     /// Calls `visit` with the time and the step of each read of an artifact from `from` to `until`, the first first.
-    pub fn reads_between(
+    pub fn reads_between<B>(
         &self,
         artifact: ArtifactNo,
         from: i64,
         until: i64,
-        mut visit: impl FnMut(i64, StepNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(i64, StepNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let front = artifact.to_bytes();
         let first = key::<24>(&[&front, &time_bytes(from), &[0; 8]]);
         let last = key::<24>(&[&front, &time_bytes(until), &[0xff; 8]]);
@@ -201,12 +199,12 @@ impl Snapshot {
     }
 
     /// Calls `visit` with the time, the step and the artifact of each write at a path up to `until`, the last first.
-    pub fn path_writes_until(
+    pub fn path_writes_until<B>(
         &self,
         path: PathNo,
         until: i64,
-        mut visit: impl FnMut(i64, StepNo, ArtifactNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(i64, StepNo, ArtifactNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let path = path.0 as u32;
         let front = path.to_be_bytes();
         let first = key::<24>(&[&front, &[0; 20]]);
@@ -219,12 +217,12 @@ impl Snapshot {
 
     /// Calls `visit` with the time, the step and the artifact of each write of the content of `artifact`, at whatever path, up
     /// to `until`, the last first.
-    pub fn content_writes_until(
+    pub fn content_writes_until<B>(
         &self,
         artifact: ArtifactNo,
         until: i64,
-        mut visit: impl FnMut(i64, StepNo, ArtifactNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(i64, StepNo, ArtifactNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let content = artifact.content_no();
         let front = content.to_be_bytes();
         let first = key::<24>(&[&front, &[0; 20]]);
@@ -245,7 +243,7 @@ impl Snapshot {
         });
         self.used.scan_ranges(ranges, |position, _, _| {
             found[position] = true;
-            Ok(STOP)
+            Ok(ControlFlow::Break(()))
         })?;
         Ok(found)
     }

@@ -28,7 +28,7 @@ use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Unreadable};
 pub use models::ChangeOrder;
-pub use reading::Order;
+pub use reading::{GO_ON, Order};
 pub use search::MetricNo;
 pub use snapshot::{ArtifactNo, Edge, Edges, PathNo, RunNo, Snapshot, StepNo};
 pub use summary::{MetricEnd, MetricSummary, OrderedBy};

@@ -7,10 +7,10 @@ use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelVersion, NodeId, Stage, Timestamp, version_key,
 };
 use crate::store::damaged;
-use crate::store::reading::{Order, Reading};
+use crate::store::reading::{GO_ON, Order, Reading};
 use crate::store::records::node_of;
 use crate::store::schema::{Key, key, model_base_front, time_bytes, time_of};
-use crate::store::snapshot::{ArtifactNo, GO_ON, STOP, Snapshot, record};
+use crate::store::snapshot::{ArtifactNo, Snapshot, record};
 
 /// The place of a statement in the order of all statements on a model: its time, then the digest of what it says, so that
 /// simultaneous ones are in the same order in every store.
@@ -52,20 +52,25 @@ impl Snapshot {
         Ok(models)
     }
 
-    /// Returns the names of models in the order of their bytes, until `visit` breaks. Cost: one look-up a name, however many
+    /// Calls `visit` with the names of models in the order of their bytes, until it breaks. Cost: one look-up a name, however many
     /// versions it has.
-    pub fn model_names(&self, mut visit: impl FnMut(&str) -> Result<ControlFlow<()>>) -> Result<()> {
+    pub fn model_names<B>(
+        &self,
+        mut visit: impl FnMut(&str) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let mut first = Vec::new();
         loop {
-            let mut found = None;
-            self.model_names.scan_names(&first, |place, _| {
-                found = place.iter().position(|byte| *byte == 0).map(|end| place[..end].to_vec());
-                Ok(STOP)
+            let found = self.model_names.scan_names_from(&first, |place, _| {
+                let end = place.iter().position(|byte| *byte == 0).ok_or_else(|| damaged("model name"))?;
+                Ok(ControlFlow::Break(place[..end].to_vec()))
             })?;
-            let Some(mut name) = found else { return Ok(()) };
+            let Some(mut name) = found.break_value() else {
+                return Ok(ControlFlow::Continue(()));
+            };
             let text = std::str::from_utf8(&name).map_err(|_| damaged("model name"))?;
-            if visit(text)?.is_break() {
-                return Ok(());
+            let flow = visit(text)?;
+            if flow.is_break() {
+                return Ok(flow);
             }
             name.push(1);
             first = name;
@@ -74,12 +79,12 @@ impl Snapshot {
 
     /// Calls `visit` with each version of a model in the order of precedence, until it breaks. Where several were registered
     /// under one version, each is visited.
-    pub fn model_versions(
+    pub fn model_versions<B>(
         &self,
         name: &str,
         order: Order,
-        mut visit: impl FnMut(ModelVersion) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(ModelVersion) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let first = [name.as_bytes(), &[0]].concat();
         let end = [name.as_bytes(), &[1]].concat();
         self.model_names.scan_names_between(&first, &end, order, |place, _| {
@@ -87,7 +92,7 @@ impl Snapshot {
             // Of two statements on one version, the one that does not count may have named another.
             let key = &place[first.len()..place.len() - 16];
             let counts = model.name == name && version_key(&model.version) == key;
-            if counts { visit(model) } else { Ok(GO_ON) }
+            if counts { visit(model) } else { Ok(ControlFlow::Continue(())) }
         })
     }
 
@@ -96,10 +101,7 @@ impl Snapshot {
     pub fn models_named(&self, name: &str, version: &str) -> Result<Vec<NodeId>> {
         let first = [name.as_bytes(), &[0], &version_key(version)].concat();
         let mut found = Vec::new();
-        self.model_names.scan_names(&first, |place, _| {
-            if !place.starts_with(&first) {
-                return Ok(STOP);
-            }
+        self.model_names.scan_names_with(&first, Order::Rising, |place, _| {
             found.push(last_node_of(place)?);
             Ok(GO_ON)
         })?;
@@ -140,11 +142,11 @@ impl Snapshot {
     }
 
     /// Calls `visit` with the statements that put a version of a model into production, the last first, until it breaks.
-    pub fn promotions(
+    pub fn promotions<B>(
         &self,
         name: &str,
-        mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         // Older programs did not write down the name of what they changed; there is hardly anything of theirs.
         let mut nameless = Vec::new();
         if !name.is_empty() {
@@ -154,36 +156,36 @@ impl Snapshot {
             })?;
             nameless.reverse();
         }
-        let mut stopped = false;
         let mut tell = |(order, id): (ChangeOrder, NodeId)| {
-            if !stopped && self.is_promotion(name, order, id)? {
-                stopped = visit(order, id)?.is_break();
-            }
-            Ok(if stopped { STOP } else { GO_ON })
+            let counts = self.is_promotion(name, order, id)?;
+            if counts { visit(order, id) } else { Ok(ControlFlow::Continue(())) }
         };
-        self.promotion_rows(name, |order, id| {
-            while nameless.last().is_some_and(|row| *row > (order, id)) {
-                if let Some(row) = nameless.pop()
-                    && tell(row)?.is_break()
-                {
-                    return Ok(STOP);
+        let flow = self.promotion_rows(name, |order, id| {
+            while let Some(row) = nameless.pop_if(|row| *row > (order, id)) {
+                let flow = tell(row)?;
+                if flow.is_break() {
+                    return Ok(flow);
                 }
             }
             tell((order, id))
         })?;
+        if flow.is_break() {
+            return Ok(flow);
+        }
         while let Some(row) = nameless.pop() {
-            if tell(row)?.is_break() {
-                break;
+            let flow = tell(row)?;
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn promotion_rows(
+    fn promotion_rows<B>(
         &self,
         name: &str,
-        mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let first = [name.as_bytes(), &[0]].concat();
         let end = [name.as_bytes(), &[1]].concat();
         self.model_promotions.scan_names_between(&first, &end, Order::Falling, |place, _| {

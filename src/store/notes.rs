@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Fact, Note, ReferenceSort};
 use crate::store::damaged;
+use crate::store::reading::{GO_ON, Order};
 use crate::store::schema::note_reference_front;
-use crate::store::snapshot::{GO_ON, STOP, Snapshot, record};
+use crate::store::snapshot::{Snapshot, record};
 
 impl Snapshot {
     /// Returns a document as it was last read; `None` where it was found gone since, or was never read.
@@ -32,10 +33,7 @@ impl Snapshot {
             }
             Ok(())
         };
-        self.notes.scan_names(front, |place, bytes| {
-            if !place.starts_with(front) {
-                return Ok(STOP);
-            }
+        self.notes.scan_names_with(front, Order::Rising, |place, bytes| {
             let end = place.iter().position(|b| *b == 0).ok_or_else(|| damaged("note"))?;
             // The statements on a document lie in the order of time: the last one counts.
             if last.as_ref().is_some_and(|(path, _)| path.as_slice() != &place[..end]) {
@@ -52,11 +50,9 @@ impl Snapshot {
     pub fn notes_naming(&self, sort: ReferenceSort, name: &str) -> Result<Vec<Note>> {
         let front = note_reference_front(sort, name);
         let mut paths = BTreeSet::new();
-        self.note_references.scan_names(&front, |place, _| {
-            let Some(path) = place.strip_prefix(front.as_slice()) else {
-                return Ok(STOP);
-            };
-            paths.insert(ArtifactPath::from_bytes(path.to_vec()).map_err(|_| damaged("note reference"))?);
+        self.note_references.scan_names_with(&front, Order::Rising, |place, _| {
+            let path = place[front.len()..].to_vec();
+            paths.insert(ArtifactPath::from_bytes(path).map_err(|_| damaged("note reference"))?);
             Ok(GO_ON)
         })?;
         let mut notes = Vec::with_capacity(paths.len());

@@ -2,7 +2,8 @@
 //!
 //! Every call into redb is guarded; what visitors do is not, so that a fault of ours is not taken for a damaged page.
 
-use std::ops::ControlFlow;
+use std::convert::Infallible;
+use std::ops::{Bound, ControlFlow};
 
 use redb::{ReadOnlyTable, ReadableTableMetadata, TableDefinition, TableError};
 
@@ -11,6 +12,10 @@ use crate::store::schema::Key;
 use crate::store::{broken, guarded};
 
 type Bytes = &'static [u8];
+
+/// What a visitor says that never breaks. A scan hands on what its visitor broke with, and whoever forgets to ask for that is
+/// reminded by the compiler; of this, nobody is.
+pub const GO_ON: ControlFlow<Infallible> = ControlFlow::Continue(());
 
 /// A table, or none where nothing of its kind was ever recorded.
 pub(crate) struct Reading<K: redb::Key + 'static>(Option<ReadOnlyTable<K, Bytes>>);
@@ -45,66 +50,70 @@ impl<K: redb::Key + 'static> Reading<K> {
 
 impl Reading<Bytes> {
     /// Calls `visit` on each row from `first` on and before `end`, in the order wanted, until it breaks.
-    pub fn scan_names_between(
+    pub fn scan_names_between<B>(
         &self,
         first: &[u8],
         end: &[u8],
         order: Order,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let Some(table) = &self.0 else { return Ok(()) };
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         if first >= end {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
-        let mut rows = table.range::<&[u8]>(first..end).map_err(broken)?;
-        loop {
-            let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
-            let Some(row) = row else { return Ok(()) };
-            let (place, value) = row.map_err(broken)?;
-            if visit(place.value(), value.value())?.is_break() {
-                return Ok(());
-            }
-        }
+        self.scan_names(first, Bound::Excluded(end), order, visit)
     }
 
     /// Calls `visit` on each row from `first` on until it breaks.
-    pub fn scan_names(
+    pub fn scan_names_from<B>(
         &self,
         first: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let Some(table) = &self.0 else { return Ok(()) };
-        let mut rows = guarded(|| table.range::<&[u8]>(first..).map_err(broken))?;
-        while let Some((place, value)) = guarded(|| rows.next().transpose().map_err(broken))? {
-            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
-            if visit(place, value)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        self.scan_names(first, Bound::Unbounded, Order::Rising, visit)
     }
 
-    /// Calls `visit` on each row whose key begins with `front`, the last first, until it breaks.
-    pub fn scan_front_falling(
+    /// Calls `visit` on each row whose key begins with `front`, in the order wanted, until it breaks.
+    pub fn scan_names_with<B>(
         &self,
         front: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let Some(table) = &self.0 else { return Ok(()) };
+        order: Order,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         // The first key behind all that begin with `front`: its last byte that can grow, grown by one.
         let mut end = front.to_vec();
         while end.last() == Some(&u8::MAX) {
             end.pop();
         }
-        let Some(last) = end.last_mut() else { return Ok(()) };
-        *last += 1;
-        for row in table.range::<&[u8]>(front..end.as_slice()).map_err(broken)?.rev() {
-            let (place, value) = row.map_err(broken)?;
-            if visit(place.value(), value.value())?.is_break() {
-                break;
+        let end = match end.last_mut() {
+            Some(last) => {
+                *last += 1;
+                Bound::Excluded(end.as_slice())
+            }
+            None => Bound::Unbounded,
+        };
+        self.scan_names(front, end, order, visit)
+    }
+
+    fn scan_names<B>(
+        &self,
+        first: &[u8],
+        end: Bound<&[u8]>,
+        order: Order,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        let Some(table) = &self.0 else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let range = (Bound::Included(first), end);
+        let mut rows = guarded(|| table.range::<&[u8]>(range).map_err(broken))?;
+        while let Some((place, value)) = next(&mut rows, order)? {
+            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
+            let flow = visit(place, value)?;
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -122,38 +131,37 @@ const STEPS_MAX: usize = 8;
 
 impl<const N: usize> Reading<Key<N>> {
     /// Calls `visit` on each row from `first` to `last`, both included, until it breaks.
-    pub fn scan(
+    pub fn scan<B>(
         &self,
         first: &[u8; N],
         last: &[u8; N],
         order: Order,
-        mut visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let Some(table) = &self.0 else { return Ok(()) };
+        mut visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        let Some(table) = &self.0 else {
+            return Ok(ControlFlow::Continue(()));
+        };
         if first > last {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         let mut rows = guarded(|| table.range::<&[u8; N]>(first..=last).map_err(broken))?;
-        loop {
-            let row = guarded(|| {
-                let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
-                row.transpose().map_err(broken)
-            });
-            let Some((place, value)) = row? else { return Ok(()) };
+        while let Some((place, value)) = next(&mut rows, order)? {
             let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
-            if visit(place, value)?.is_break() {
-                return Ok(());
+            let flow = visit(place, value)?;
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// Calls `visit` on each row whose key begins with `front`.
-    pub fn scan_front(
+    /// Calls `visit` on each row whose key begins with `front`, until it breaks.
+    pub fn scan_front<B>(
         &self,
         front: &[u8],
         order: Order,
-        visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let (mut first, mut last) = ([0; N], [0xff; N]);
         first[..front.len()].copy_from_slice(front);
         last[..front.len()].copy_from_slice(front);
@@ -164,10 +172,10 @@ impl<const N: usize> Reading<Key<N>> {
     /// both included. A break ends the range, not the scan. The ranges are sorted and do not overlap.
     ///
     /// Ranges that lie close together are found by going on from the one before, several times faster than by seeking each.
-    pub fn scan_ranges(
+    pub fn scan_ranges<B>(
         &self,
         ranges: impl IntoIterator<Item = ([u8; N], [u8; N])>,
-        mut visit: impl FnMut(usize, &[u8; N], &[u8]) -> Result<ControlFlow<()>>,
+        mut visit: impl FnMut(usize, &[u8; N], &[u8]) -> Result<ControlFlow<B>>,
     ) -> Result<()> {
         let Some(table) = &self.0 else { return Ok(()) };
         let mut rows = None;
@@ -181,11 +189,11 @@ impl<const N: usize> Reading<Key<N>> {
                     (Some(_), None) => return Ok(()),
                     (Some(rows), Some(_)) if steps < STEPS_MAX => {
                         steps += 1;
-                        current = next(rows)?;
+                        current = next(rows, Order::Rising)?;
                     }
                     _ => {
                         let mut anew = guarded(|| table.range::<&[u8; N]>(&first..).map_err(broken))?;
-                        current = next(&mut anew)?;
+                        current = next(&mut anew, Order::Rising)?;
                         rows = Some(anew);
                     }
                 }
@@ -196,7 +204,7 @@ impl<const N: usize> Reading<Key<N>> {
                 if *place > last || visit(position, place, value)?.is_break() {
                     break;
                 }
-                current = next(rows)?;
+                current = next(rows, Order::Rising)?;
             }
         }
         Ok(())
@@ -216,8 +224,15 @@ impl<const N: usize> Reading<Key<N>> {
     }
 }
 
-type Row<const N: usize> = (redb::AccessGuard<'static, Key<N>>, redb::AccessGuard<'static, Bytes>);
+type Guard<K> = redb::AccessGuard<'static, K>;
+type Row<const N: usize> = (Guard<Key<N>>, Guard<Bytes>);
 
-fn next<const N: usize>(rows: &mut redb::Range<'static, Key<N>, Bytes>) -> Result<Option<Row<N>>> {
-    guarded(|| rows.next().transpose().map_err(broken))
+fn next<K: redb::Key + 'static>(
+    rows: &mut redb::Range<'static, K, Bytes>,
+    order: Order,
+) -> Result<Option<(Guard<K>, Guard<Bytes>)>> {
+    guarded(|| {
+        let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
+        row.transpose().map_err(broken)
+    })
 }

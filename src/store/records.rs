@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Timestamp};
 use crate::store::damaged;
-use crate::store::reading::Order;
+use crate::store::reading::{GO_ON, Order};
 use crate::store::schema::{self, key, number_of, time_of};
-use crate::store::snapshot::{GO_ON, RunNo, STOP, Snapshot, StepNo, record};
+use crate::store::snapshot::{RunNo, Snapshot, StepNo, record};
 
 impl Snapshot {
     /// Returns the points of metrics of a run or model version, by name, step and time.
@@ -54,12 +55,10 @@ impl Snapshot {
     /// Returns the first owner of metrics whose id is not below `id`.
     fn metric_owner_from(&self, id: u128) -> Result<Option<NodeId>> {
         let first = key::<48>(&[&id.to_be_bytes(), &[0; 32]]);
-        let mut owner = None;
-        self.metrics.scan(&first, &[0xff; 48], Order::Rising, |place, _| {
-            owner = Some(node_of(place));
-            Ok(STOP)
-        })?;
-        Ok(owner)
+        let owner = self
+            .metrics
+            .scan(&first, &[0xff; 48], Order::Rising, |place, _| Ok(ControlFlow::Break(node_of(place))))?;
+        Ok(owner.break_value())
     }
 
     /// Calls `visit` with every fact, in an order that is the same in every store with the same facts. Where two facts cannot
@@ -134,10 +133,11 @@ impl Snapshot {
     /// # Errors
     /// Those of `visit`, and a store error where a record is damaged.
     pub fn facts_of_notes(&self, visit: &mut dyn FnMut(Fact) -> Result<()>) -> Result<()> {
-        self.notes.scan_names(&[], |_, bytes| {
+        self.notes.scan_names_from(&[], |_, bytes| {
             visit(record(bytes)?)?;
             Ok(GO_ON)
-        })
+        })?;
+        Ok(())
     }
 }
 

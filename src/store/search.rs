@@ -5,10 +5,10 @@ use std::ops::{Bound, ControlFlow};
 use crate::error::Result;
 use crate::model::{Metric, MetricValue, NodeId, Stage, Timestamp};
 use crate::store::damaged;
-use crate::store::reading::Order;
+use crate::store::reading::{GO_ON, Order};
 use crate::store::records::node_of;
 use crate::store::schema::{key, number_of, time_bytes, time_of};
-use crate::store::snapshot::{GO_ON, RunNo, STOP, Snapshot};
+use crate::store::snapshot::{RunNo, Snapshot};
 use crate::store::summary::{MetricSummary, OrderedBy};
 use crate::store::terms::{self, Sort, TERM_TAIL_BYTES, Term};
 
@@ -21,15 +21,15 @@ impl Snapshot {
 
     /// Calls `visit` with each run that may have a term, until it breaks; from the newest start to the oldest where
     /// [`Snapshot::has_order`] says so. A run may come more than once.
-    pub fn runs_with(
+    pub fn runs_with<B>(
         &self,
         term: &Term<'_>,
-        mut visit: impl FnMut(RunNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(RunNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let (front, whole) = term.front();
-        self.run_terms.scan_front_falling(&front, |place, row| {
+        self.run_terms.scan_names_with(&front, Order::Falling, |place, row| {
             let is_other = whole && place.len() != front.len() + TERM_TAIL_BYTES;
-            if is_other { Ok(GO_ON) } else { visit(RunNo(number_of(row))) }
+            if is_other { Ok(ControlFlow::Continue(())) } else { visit(RunNo(number_of(row))) }
         })
     }
 
@@ -39,24 +39,20 @@ impl Snapshot {
     }
 
     /// Calls `visit` with each run that has a parameter whose value is a number in a range, until it breaks.
-    pub fn runs_with_number(
+    pub fn runs_with_number<B>(
         &self,
         name: &str,
         (first, last): (Bound<MetricValue>, Bound<MetricValue>),
-        mut visit: impl FnMut(RunNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(RunNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let front = terms::number_front(name);
         let (first, last) = (first_bits(first), last_bits(last));
-        let mut from = front.clone();
-        from.extend_from_slice(&first.to_be_bytes());
-        self.run_terms.scan_names(&from, |place, row| {
-            let Some(rest) = place.strip_prefix(front.as_slice()) else {
-                return Ok(STOP);
-            };
-            if rest.len() < 8 + TERM_TAIL_BYTES {
-                return Ok(GO_ON);
-            }
-            if number_of(rest) > last { Ok(STOP) } else { visit(RunNo(number_of(row))) }
+        // No number has all bits set.
+        let first = [front.as_slice(), &first.to_be_bytes()].concat();
+        let end = [front.as_slice(), &last.saturating_add(1).to_be_bytes()].concat();
+        self.run_terms.scan_names_between(&first, &end, Order::Rising, |place, row| {
+            let is_other = place.len() < front.len() + 8 + TERM_TAIL_BYTES;
+            if is_other { Ok(ControlFlow::Continue(())) } else { visit(RunNo(number_of(row))) }
         })
     }
 
@@ -64,16 +60,13 @@ impl Snapshot {
     pub fn parameter_names(&self, limit: usize) -> Result<Vec<String>> {
         let mut names: Vec<String> = Vec::new();
         let mut from = vec![Sort::Parameter as u8];
+        let end = [Sort::Parameter as u8 + 1];
         while names.len() < limit {
-            let mut found = None;
-            self.run_terms.scan_names(&from, |place, _| {
-                if place.first() == Some(&(Sort::Parameter as u8)) {
-                    let name = place[1..].split(|byte| *byte == 0).next().unwrap_or_default();
-                    found = Some(name.to_vec());
-                }
-                Ok(STOP)
+            let found = self.run_terms.scan_names_between(&from, &end, Order::Rising, |place, _| {
+                let name = place[1..].split(|byte| *byte == 0).next().unwrap_or_default();
+                Ok(ControlFlow::Break(name.to_vec()))
             })?;
-            let Some(name) = found else { break };
+            let Some(name) = found.break_value() else { break };
             from = vec![Sort::Parameter as u8];
             from.extend_from_slice(&name);
             from.push(1);
@@ -84,12 +77,12 @@ impl Snapshot {
 
     /// Calls `visit` with each run that started from `first` to `last` microseconds, both included, from the newest to the
     /// oldest or the other way round, until it breaks.
-    pub fn runs_between(
+    pub fn runs_between<B>(
         &self,
         (first, last): (i64, i64),
         newest_first: bool,
-        mut visit: impl FnMut(RunNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(RunNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let first = key::<24>(&[&time_bytes(first), &[0; 16]]);
         let last = key::<24>(&[&time_bytes(last), &[0xff; 16]]);
         let order = if newest_first { Order::Falling } else { Order::Rising };
@@ -104,28 +97,25 @@ impl Snapshot {
     }
 
     /// Calls `visit` with each model version that is or ever was in one of `stages`, until it breaks. One may come more than once.
-    pub fn models_ever_in(
+    pub fn models_ever_in<B>(
         &self,
         stages: &[Stage],
-        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let mut codes: Vec<u8> = stages.iter().map(|stage| *stage as u8).collect();
         if stages.contains(&Stage::Archived) {
             // Whoever leaves production for another goes there without a statement of its own.
             codes.push(Stage::Production as u8);
         }
-        let mut stopped = false;
         for code in codes {
-            self.model_stages.scan_front(&[code], Order::Rising, |place, _| {
-                let flow = visit(node_of(&place[1..]))?;
-                stopped = flow.is_break();
-                Ok(flow)
-            })?;
-            if stopped {
-                break;
+            let flow = self
+                .model_stages
+                .scan_front(&[code], Order::Rising, |place, _| visit(node_of(&place[1..])))?;
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     // ---- metrics ----
@@ -138,12 +128,12 @@ impl Snapshot {
     /// Returns the names of metrics in order, at most `limit`.
     pub fn metric_names(&self, limit: usize) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        self.metric_names.scan_names(&[], |name, _| {
+        let _full = self.metric_names.scan_names_from(&[], |name, _| {
             if names.len() == limit {
-                return Ok(STOP);
+                return Ok(ControlFlow::Break(()));
             }
             names.push(String::from_utf8(name.to_vec()).map_err(|_| damaged("metric name"))?);
-            Ok(GO_ON)
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(names)
     }
@@ -182,14 +172,14 @@ impl Snapshot {
 
     /// Calls `visit` with the value and the owner of each run or model version whose metric lies in a range, from the least
     /// value to the greatest or the other way round, of one value by owner in the same direction, until it breaks.
-    pub fn metric_owners(
+    pub fn metric_owners<B>(
         &self,
         metric: MetricNo,
         by: OrderedBy,
         (first, last): (Bound<MetricValue>, Bound<MetricValue>),
         falling: bool,
-        mut visit: impl FnMut(MetricValue, NodeId) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(MetricValue, NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let (first, last) = (first_bits(first), last_bits(last));
         let front: [u8; 9] = key(&[&metric.0.to_be_bytes(), &[by as u8]]);
         let first = key::<33>(&[&front, &first.to_be_bytes(), &[0; 16]]);
@@ -201,12 +191,12 @@ impl Snapshot {
     }
 
     /// Calls `visit` with each point of a metric of a run or model version, by step and time.
-    pub fn metric_points(
+    pub fn metric_points<B>(
         &self,
         owner: NodeId,
         metric: MetricNo,
-        mut visit: impl FnMut(Metric) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        mut visit: impl FnMut(Metric) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         let front: [u8; 24] = key(&[&owner.as_u128().to_be_bytes(), &metric.0.to_be_bytes()]);
         let name = self.metric_name(metric.0)?;
         self.metrics.scan_front(&front, Order::Rising, |place, _| {

@@ -11,7 +11,7 @@ use crate::model::{
     Timestamp, Used,
 };
 use crate::store::numbers::Counters;
-use crate::store::reading::{Order, Reading};
+use crate::store::reading::{GO_ON, Order, Reading};
 use crate::store::schema::{self, Key, key, number_of, seal, time_bytes, time_of, unseal};
 use crate::store::{broken, damaged};
 
@@ -218,9 +218,6 @@ tables!(
     note_references: Bytes => NOTE_REFERENCES,
 );
 
-pub(super) const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
-pub(super) const STOP: ControlFlow<()> = ControlFlow::Break(());
-
 impl Snapshot {
     /// Begins a read transaction; `None` where the store is of another format and must be rebuilt.
     pub(crate) fn of(database: &ReadOnlyDatabase) -> Result<Option<Self>> {
@@ -359,10 +356,7 @@ impl Snapshot {
         let mut front = label.as_bytes().to_vec();
         front.push(0);
         let mut runs = Vec::new();
-        self.run_labels.scan_names(&front, |place, row| {
-            if !place.starts_with(&front) {
-                return Ok(STOP);
-            }
+        self.run_labels.scan_names_with(&front, Order::Rising, |_, row| {
             runs.push(RunNo(number_of(row)));
             Ok(GO_ON)
         })?;
@@ -371,8 +365,12 @@ impl Snapshot {
 
     /// Calls `visit` with each label from `first` on, in their order, until it breaks; a label that several runs have comes as
     /// often.
-    pub fn labels_from(&self, first: &str, mut visit: impl FnMut(&str) -> ControlFlow<()>) -> Result<()> {
-        self.run_labels.scan_names(first.as_bytes(), |place, _| {
+    pub fn labels_from<B>(
+        &self,
+        first: &str,
+        mut visit: impl FnMut(&str) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        self.run_labels.scan_names_from(first.as_bytes(), |place, _| {
             let label = place.split(|byte| *byte == 0).next().unwrap_or_default();
             Ok(visit(std::str::from_utf8(label).map_err(|_| damaged("label"))?))
         })
@@ -381,12 +379,12 @@ impl Snapshot {
     /// Returns runs that started at a commit whose SHA begins with `front`, the newest of each commit first, at most `limit`.
     pub fn runs_at_commit(&self, front: &str, limit: usize) -> Result<Vec<RunNo>> {
         let mut runs = Vec::new();
-        self.run_commits.scan_names(front.as_bytes(), |place, row| {
-            if !place.starts_with(front.as_bytes()) || runs.len() == limit {
-                return Ok(STOP);
+        let _full = self.run_commits.scan_names_with(front.as_bytes(), Order::Rising, |_, row| {
+            if runs.len() == limit {
+                return Ok(ControlFlow::Break(()));
             }
             runs.push(RunNo(number_of(row)));
-            Ok(GO_ON)
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(runs)
     }
@@ -401,15 +399,18 @@ impl Snapshot {
         let place =
             |text: &str| u128::from_str_radix(text, 16).map(u128::to_be_bytes).map_err(|_| damaged("tail"));
         let mut found = Vec::new();
-        self.run_tails.scan(&place(&first)?, &place(&last)?, Order::Rising, |_, row| {
+        let _full = self.run_tails.scan(&place(&first)?, &place(&last)?, Order::Rising, |_, row| {
             found.push(RunNo(number_of(row)));
-            Ok(if found.len() < limit { GO_ON } else { STOP })
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(found)
     }
 
     /// Returns runs from the newest start to the oldest, until `visit` breaks.
-    pub fn runs_newest_first(&self, mut visit: impl FnMut(RunNo) -> Result<ControlFlow<()>>) -> Result<()> {
+    pub fn runs_newest_first<B>(
+        &self,
+        mut visit: impl FnMut(RunNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         self.run_times.scan_front(&[], Order::Falling, |_, row| visit(RunNo(number_of(row))))
     }
 

@@ -18,7 +18,6 @@ mod ro_crate;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -27,7 +26,7 @@ use crate::ops::export::out::Out;
 use crate::ops::export::{csv, jsonl, not_written};
 use crate::ops::{View, Workspace};
 use crate::query::RunHead;
-use crate::store::{RunNo, Snapshot};
+use crate::store::{GO_ON, RunNo, Snapshot};
 
 /// As many bytes are gathered before they are written to a file.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -146,7 +145,7 @@ impl<'a> Source<'a> {
         if is_all {
             snapshot.runs_newest_first(|run| {
                 runs.push(run);
-                Ok(ControlFlow::Continue(()))
+                Ok(GO_ON)
             })?;
             runs.reverse();
         }

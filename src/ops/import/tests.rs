@@ -12,6 +12,7 @@ use crate::ops::export::jsonl;
 use crate::ops::import::{Taken, import_jsonl, merge};
 use crate::projection;
 use crate::query::shown_label;
+use crate::store::GO_ON;
 use crate::store::tests::world::{facts, record_as, tries};
 
 struct Here {
@@ -54,7 +55,7 @@ impl Here {
             .runs_newest_first(|number| {
                 let run = snapshot.run(number)?.expect("it is listed");
                 said.push(format!("{} is {}", run.id, shown_label(snapshot, number, &run.run_id)?));
-                Ok(std::ops::ControlFlow::Continue(()))
+                Ok(GO_ON)
             })
             .unwrap();
         let planned = projection::plan(snapshot).unwrap();

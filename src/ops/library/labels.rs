@@ -1,12 +1,12 @@
 //! Which run ids are taken, kept up to date for a process that starts many runs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::journal::{self, Listing, Reader, SegmentRef};
 use crate::model::{Fact, RunId, Timestamp};
 use crate::ops::{Clock, Workspace};
+use crate::store::GO_ON;
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -71,7 +71,7 @@ impl Labels {
             clock.not_before(snapshot.latest());
             snapshot.labels_from(RunId::at(wall).as_str(), |label| {
                 self.taken.insert(label.to_owned());
-                ControlFlow::Continue(())
+                GO_ON
             })?;
             for segment in &listing.segments {
                 self.read.insert(segment.segment, snapshot.applied_bytes(segment.segment)?);

@@ -1,6 +1,7 @@
 //! Comparing what lies in a workspace with what is planned, and putting it right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -161,12 +162,8 @@ impl<'a> Projecting<'a> {
         let Some(artifact) = self.snapshot.artifact_no(path_no, digest)? else {
             return Ok(false);
         };
-        let mut written = false;
-        self.snapshot.writes_until(artifact, i64::MAX, |_, _| {
-            written = true;
-            Ok(std::ops::ControlFlow::Break(()))
-        })?;
-        Ok(written)
+        let write = self.snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+        Ok(write.is_break())
     }
 
     /// Mends what can be mended, and puts all into the report.

@@ -13,7 +13,7 @@ use crate::ops::inside::declared_artifacts;
 use crate::ops::registry::entry::EntryArtifact;
 use crate::ops::workspace::FOLDER;
 use crate::query::RunHead;
-use crate::store::{RunNo, Snapshot, StepNo};
+use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
 
 /// As many files has a model version at most.
 const FILES_MAX: usize = 10_000;
@@ -146,7 +146,7 @@ fn recorded(snapshot: &Snapshot, held: NamedArtifact) -> Result<Found> {
         {
             found.writers.push(edges.run);
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     if let Some((step, digest)) = other.filter(|_| found.writers.is_empty()) {
         let run = snapshot.edges(step)?.map_or(Ok(None), |edges| RunHead::read(snapshot, edges.run))?;
@@ -168,14 +168,13 @@ fn copied(snapshot: &Snapshot, artifact: &Artifact) -> Result<Option<(RunNo, Art
     let Some(first) = snapshot.artifacts_with(&artifact.digest)?.first().copied() else {
         return Ok(None);
     };
-    let mut found = None;
-    if artifact.size_bytes > 0 {
-        snapshot.content_writes_until(first, i64::MAX, |_, step, written| {
-            found = snapshot.edges(step)?.map(|edges| (edges.run, written));
-            Ok(ControlFlow::Break(()))
-        })?;
+    if artifact.size_bytes == 0 {
+        return Ok(None);
     }
-    found.map(|(run, written)| Ok((run, snapshot.artifact(written)?.path))).transpose()
+    let last = snapshot.content_writes_until(first, i64::MAX, |_, step, written| {
+        Ok(ControlFlow::Break(snapshot.edges(step)?.map(|edges| (edges.run, written))))
+    })?;
+    last.break_value().flatten().map(|(run, written)| Ok((run, snapshot.artifact(written)?.path))).transpose()
 }
 
 /// Names what an entry says the model was trained on: files, all files of folders, and names outside this machine.

@@ -111,23 +111,21 @@ pub fn list(
     limit: usize,
 ) -> Result<(Vec<ModelRow>, bool)> {
     let mut rows = Vec::new();
-    let mut more = false;
     for name in model_names(snapshot)? {
-        snapshot.model_versions(&name, Order::Falling, |model| {
+        let flow = snapshot.model_versions(&name, Order::Falling, |model| {
             let Some(view) = model_view(snapshot, model.id)?.filter(|view| all || view.is_current()) else {
                 return Ok(ControlFlow::Continue(()));
             };
-            more = rows.len() == limit;
-            if more {
+            if rows.len() == limit {
                 return Ok(ControlFlow::Break(()));
             }
             let run = run_head(workspace, snapshot, &view)?;
             rows.push((view, run));
             Ok(ControlFlow::Continue(()))
         })?;
-        if more {
-            break;
+        if flow.is_break() {
+            return Ok((rows, true));
         }
     }
-    Ok((rows, more))
+    Ok((rows, false))
 }

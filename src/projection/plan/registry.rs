@@ -1,7 +1,5 @@
 //! The `metadata.json` of each registered model version, and the JSON Schema that all of them follow.
 
-use std::ops::ControlFlow;
-
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
@@ -11,7 +9,7 @@ use crate::model::{
 use crate::projection::names;
 use crate::projection::plan::Planned;
 use crate::query::registry::{ModelView, model_names, model_view, run_inputs};
-use crate::store::{Order, Snapshot};
+use crate::store::{GO_ON, Order, Snapshot};
 
 /// As many inputs are listed; the number of all stands beside them.
 const INPUTS_MAX: usize = 1_000;
@@ -26,7 +24,7 @@ pub fn registry(snapshot: &Snapshot) -> Result<Vec<Planned>> {
         let mut ids = Vec::new();
         snapshot.model_versions(&name, Order::Rising, |model| {
             ids.push(model.id);
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
         for id in ids {
             planned.extend(registry_file(snapshot, id)?);

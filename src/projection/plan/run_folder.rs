@@ -1,14 +1,13 @@
 //! The folders of pipeline runs: the outputs of their stages, and the papers beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{ArtifactPath, NodeId, Run, RunKind, Step};
 use crate::projection::names::{self, OutputFolder};
 use crate::projection::plan::{Planned, config, report};
 use crate::query::{RunView, run_view};
-use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot};
+use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot};
 
 /// A write of a file: the last one by time, then by step, counts, in every store the same.
 type Rank = (i64, NodeId);
@@ -21,7 +20,7 @@ pub fn run_folders(snapshot: &Snapshot) -> Result<Vec<Planned>> {
     let mut runs = Vec::new();
     snapshot.runs_newest_first(|number| {
         runs.extend(run_view(snapshot, number)?.filter(|view| view.run.kind == RunKind::Pipeline));
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     // Where two runs wrote to the same path, as after a merge, the last write counts.
     let mut newest: BTreeMap<ArtifactPath, (Rank, ArtifactNo)> = BTreeMap::new();

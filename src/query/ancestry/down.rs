@@ -6,10 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
-use crate::store::{ArtifactNo, Edges, RunNo, Snapshot, StepNo};
-
-const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
-const STOP: ControlFlow<()> = ControlFlow::Break(());
+use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// Walks from `artifact` to everything that was made from those bytes at that path, whoever wrote them and however often, or
 /// from copies of them, through at most `depth_max` steps in a row.
@@ -135,16 +132,12 @@ impl<'a> Down<'a> {
 
     /// Adds the reads of `artifact` itself and of copies of it, until there are more than `reads_max`.
     fn first_reads(&mut self, artifact: ArtifactNo, reads_max: usize, reads: &mut Vec<Read>) -> Result<()> {
-        self.snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
+        let _full = self.snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
             reads.push(Read { step, at, artifact });
-            Ok(if reads.len() > reads_max { STOP } else { GO_ON })
+            Ok(if reads.len() > reads_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        let mut written = false;
-        self.snapshot.writes_until(artifact, i64::MAX, |_, _| {
-            written = true;
-            Ok(STOP)
-        })?;
-        if written && self.snapshot.have_copies(&[artifact])?[0] {
+        let write = self.snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+        if write.is_break() && self.snapshot.have_copies(&[artifact])?[0] {
             let copies = self.reads_of_copies(artifact)?;
             reads.extend(copies.iter().filter(|(write, _)| write.0 == artifact).map(|(_, read)| *read));
         }
@@ -262,10 +255,9 @@ impl<'a> Down<'a> {
     fn next_writes(&self, write: &Write) -> Result<(i64, i64)> {
         let mut doubtful_from = i64::MAX;
         let mut later: Option<StepNo> = None;
-        let mut until = i64::MAX;
-        self.snapshot.writes_from(write.artifact, write.at, |at, step| {
+        let until = self.snapshot.writes_from(write.artifact, write.at, |at, step| {
             if step == write.step {
-                return Ok(GO_ON);
+                return Ok(ControlFlow::Continue(()));
             }
             doubtful_from = doubtful_from.min(at);
             match later {
@@ -273,14 +265,11 @@ impl<'a> Down<'a> {
                 _ if at == write.at => {}
                 None => later = Some(step),
                 Some(other) if other == step => {}
-                Some(_) => {
-                    until = at;
-                    return Ok(STOP);
-                }
+                Some(_) => return Ok(ControlFlow::Break(at)),
             }
-            Ok(GO_ON)
+            Ok(ControlFlow::Continue(()))
         })?;
-        Ok((doubtful_from, until))
+        Ok((doubtful_from, until.break_value().unwrap_or(i64::MAX)))
     }
 
     /// Finds the reads of what `writes` wrote where it lay at other paths.
@@ -334,18 +323,15 @@ impl<'a> Down<'a> {
     fn copied_reads(&self, artifact: ArtifactNo, copies: &mut Vec<(WriteKey, Read)>) -> Result<()> {
         // Only reads before its first write can be, and those by the first writer before another's.
         let mut first: Option<(i64, StepNo)> = None;
-        let mut until = i64::MAX;
-        self.snapshot.writes_from(artifact, i64::MIN, |at, step| {
+        let second = self.snapshot.writes_from(artifact, i64::MIN, |at, step| {
             match first {
                 None => first = Some((at, step)),
                 Some((_, writer)) if writer == step => {}
-                Some(_) => {
-                    until = at;
-                    return Ok(STOP);
-                }
+                Some(_) => return Ok(ControlFlow::Break(at)),
             }
-            Ok(GO_ON)
+            Ok(ControlFlow::Continue(()))
         })?;
+        let until = second.break_value().unwrap_or(i64::MAX);
         let mut reads = Vec::new();
         self.snapshot.reads_between(artifact, i64::MIN, until, |at, step| {
             let unwritten = first.is_none_or(|(from, writer)| at < from || step == writer);

@@ -99,14 +99,9 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side, commits: &CommitF
 fn is_output(snapshot: &Snapshot, change: Option<&ChangedFile>) -> Result<bool> {
     let untracked = change.filter(|change| change.kind == ChangeKind::Untracked);
     let path = untracked.map_or(Ok(None), |change| snapshot.path_no(&change.path))?;
-    let mut written = false;
-    if let Some(path) = path {
-        snapshot.path_writes_until(path, i64::MAX, |_, _, _| {
-            written = true;
-            Ok(ControlFlow::Break(()))
-        })?;
-    }
-    Ok(written)
+    let Some(path) = path else { return Ok(false) };
+    let write = snapshot.path_writes_until(path, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?;
+    Ok(write.is_break())
 }
 
 fn changes(code: &CodeState) -> BTreeMap<&ArtifactPath, &ChangedFile> {

@@ -15,7 +15,7 @@ use crate::query::filter::reach::Reach;
 use crate::query::filter::search::{Outside, Search};
 use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::value::Value;
-use crate::store::{Snapshot, Term};
+use crate::store::{GO_ON, Snapshot, Term};
 
 /// So many rows more are looked at to tell whether there are more answers than were wanted.
 const MORE_MAX: u64 = 1_000;
@@ -45,12 +45,12 @@ pub(crate) trait Table {
     /// Returns true where rows with a term come from the newest to the oldest.
     fn is_by_start(&self, term: &Term<'_>) -> bool;
     /// Calls `visit` with each row of a source until it breaks; in falling order where there is one and `falling` says so.
-    fn scan(
+    fn scan<B>(
         &self,
         source: &Source,
         falling: bool,
-        visit: &mut dyn FnMut(Self::Id) -> Result<ControlFlow<()>>,
-    ) -> Result<()>;
+        visit: &mut dyn FnMut(Self::Id) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>>;
 }
 
 struct Candidate<T> {
@@ -127,28 +127,25 @@ impl<'a, T: Table> Asking<'a, T> {
 
     /// Takes rows as they come until there are enough.
     fn stream(&mut self, source: &Source, falling: bool) -> Result<Option<bool>> {
-        let mut more = Some(false);
         let mut beyond = 0;
         let table = self.table;
-        table.scan(source, falling, &mut |id| {
+        let flow = table.scan(source, falling, &mut |id| {
             if self.found.len() >= self.search.limit {
                 beyond += 1;
                 if beyond > MORE_MAX {
-                    more = None;
-                    return Ok(ControlFlow::Break(()));
+                    return Ok(ControlFlow::Break(None));
                 }
             }
             let Some(candidate) = self.try_row(id)? else {
                 return Ok(ControlFlow::Continue(()));
             };
             if self.found.len() >= self.search.limit {
-                more = Some(true);
-                return Ok(ControlFlow::Break(()));
+                return Ok(ControlFlow::Break(Some(true)));
             }
             self.found.push(candidate);
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(more)
+        Ok(flow.break_value().unwrap_or(Some(false)))
     }
 
     /// Takes all rows of a source, sorts them, and keeps the first.
@@ -165,7 +162,7 @@ impl<'a, T: Table> Asking<'a, T> {
                 found.truncate(limit);
                 more = true;
             }
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })?;
         self.sort(&mut found);
         more |= found.len() > limit;

@@ -18,7 +18,7 @@ use crate::query::filter::truth::Truth;
 use crate::query::filter::value::{Relation, Test, Value};
 use crate::query::history::{RunView, run_view};
 use crate::query::registry::{ModelView, is_written_by, model_view};
-use crate::store::{ArtifactNo, Order, OrderedBy, RunNo, Snapshot, StepNo, Term};
+use crate::store::{ArtifactNo, GO_ON, Order, OrderedBy, RunNo, Snapshot, StepNo, Term};
 
 /// Searches model versions; those that were withdrawn, and those whose name and version another has, are not among them.
 ///
@@ -154,7 +154,7 @@ impl<'a> Models<'a> {
         for file in self.held_by(model)?.into_iter().chain(inputs) {
             self.snapshot.writes_from(file, i64::MIN, |at, step| {
                 steps.push((step, at));
-                Ok(ControlFlow::Continue(()))
+                Ok(GO_ON)
             })?;
         }
         if let Some(run) = self.loose_run(model)? {
@@ -283,36 +283,32 @@ impl Table for Models<'_> {
         false
     }
 
-    fn scan(
+    fn scan<B>(
         &self,
         source: &Source,
         falling: bool,
-        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         match source {
-            Source::All => {
-                let mut stopped = false;
-                self.snapshot.model_names(|name| {
-                    stopped |= self.of_name(name, visit)?.is_break();
-                    Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-                })
-            }
+            Source::All => self.snapshot.model_names(|name| self.of_name(name, visit)),
             Source::Names(names) => {
                 for name in names {
-                    if self.of_name(name, visit)?.is_break() {
-                        break;
+                    let flow = self.of_name(name, visit)?;
+                    if flow.is_break() {
+                        return Ok(flow);
                     }
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
             Source::Stages(stages) => self.snapshot.models_ever_in(stages, visit),
             Source::Models(models) => {
                 for id in models {
-                    if visit(*id)?.is_break() {
-                        break;
+                    let flow = visit(*id)?;
+                    if flow.is_break() {
+                        return Ok(flow);
                     }
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
             // The owners of a metric are runs as well, which are no rows here.
             Source::Metric { number, by, range } => {
@@ -321,8 +317,9 @@ impl Table for Models<'_> {
             Source::Time(..) | Source::Terms(_) | Source::Number { .. } | Source::Runs(_) => {
                 self.runs.scan(source, falling, &mut |run| {
                     for id in self.of_runs([run])? {
-                        if visit(id)?.is_break() {
-                            return Ok(ControlFlow::Break(()));
+                        let flow = visit(id)?;
+                        if flow.is_break() {
+                            return Ok(flow);
                         }
                     }
                     Ok(ControlFlow::Continue(()))
@@ -334,17 +331,12 @@ impl Table for Models<'_> {
 
 impl Models<'_> {
     /// Visits the versions of a model, the greatest first.
-    fn of_name(
+    fn of_name<B>(
         &self,
         name: &str,
-        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<()>>,
-    ) -> Result<ControlFlow<()>> {
-        let mut flow = ControlFlow::Continue(());
-        self.snapshot.model_versions(name, Order::Falling, |model| {
-            flow = visit(model.id)?;
-            Ok(flow)
-        })?;
-        Ok(flow)
+        visit: &mut dyn FnMut(NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        self.snapshot.model_versions(name, Order::Falling, |model| visit(model.id))
     }
 }
 
@@ -356,13 +348,12 @@ pub fn metric_names(snapshot: &Snapshot, limit: usize) -> Result<(Vec<String>, b
     let mut names = Vec::new();
     for name in snapshot.metric_names(usize::MAX)? {
         let Some(metric) = snapshot.metric_no(&name)? else { continue };
-        let mut is_of_models = false;
         let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
-        snapshot.metric_owners(metric, OrderedBy::Last, all, true, |_, owner| {
-            is_of_models = snapshot.model(owner)?.is_some();
-            Ok(if is_of_models { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let of_models = snapshot.metric_owners(metric, OrderedBy::Last, all, true, |_, owner| {
+            let is_model = snapshot.model(owner)?.is_some();
+            Ok(if is_model { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        if is_of_models {
+        if of_models.is_break() {
             if names.len() == limit {
                 return Ok((names, true));
             }

@@ -332,10 +332,10 @@ fn smallest(
 /// Counts what a scan visits, no further than to `bound`.
 pub(crate) fn counted(
     bound: u64,
-    scan: impl FnOnce(&mut dyn FnMut() -> ControlFlow<()>) -> Result<()>,
+    scan: impl FnOnce(&mut dyn FnMut() -> ControlFlow<()>) -> Result<ControlFlow<()>>,
 ) -> Result<u64> {
     let mut rows = 0;
-    scan(&mut || {
+    let _bound = scan(&mut || {
         rows += 1;
         if rows >= bound { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;

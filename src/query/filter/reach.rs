@@ -15,7 +15,7 @@ use crate::model::{ArtifactPath, Digest, NodeId};
 use crate::query::ancestry::{Reached, are_made_from, reached_from};
 use crate::query::filter::check::{FileQuestion, FileRelation};
 use crate::query::filter::value::pattern;
-use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot, StepNo};
 
 /// As much is spent at once in the beginning: steps that are looked at.
 const BOUND_FIRST: usize = 1_024;
@@ -79,11 +79,11 @@ impl Reach {
                 steps.push(step);
                 Ok(if steps.len() > steps_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             };
-            match self.relation {
+            let flow = match self.relation {
                 FileRelation::Generated => snapshot.writes_from(*file, i64::MIN, visit)?,
                 _ => snapshot.reads_between(*file, i64::MIN, i64::MAX, visit)?,
-            }
-            if steps.len() > steps_max {
+            };
+            if flow.is_break() {
                 return Ok(None);
             }
         }
@@ -193,7 +193,7 @@ fn files_named(
         if matcher.is_match_candidate(&Candidate::from_bytes(path)) {
             paths.push(path_no);
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     for path_no in paths {
         files.extend(snapshot.versions(path_no)?);

@@ -106,16 +106,16 @@ impl Table for Runs<'_> {
         self.snapshot.has_order(term)
     }
 
-    fn scan(
+    fn scan<B>(
         &self,
         source: &Source,
         falling: bool,
-        visit: &mut dyn FnMut(RunNo) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+        visit: &mut dyn FnMut(RunNo) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
         match source {
             Source::All => self.snapshot.runs_between((i64::MIN, i64::MAX), falling, visit),
             // Those are of model versions alone.
-            Source::Names(_) | Source::Stages(_) | Source::Models(_) => Ok(()),
+            Source::Names(_) | Source::Stages(_) | Source::Models(_) => Ok(ControlFlow::Continue(())),
             Source::Time(first, last) => self.snapshot.runs_between((*first, *last), falling, visit),
             Source::Metric { number, by, range } => {
                 self.snapshot.metric_owners(*number, *by, *range, falling, |_, owner| {
@@ -129,25 +129,21 @@ impl Table for Runs<'_> {
             Source::Number { name, range } => self.snapshot.runs_with_number(name, *range, visit),
             Source::Runs(runs) => {
                 for run in runs {
-                    if visit(*run)?.is_break() {
-                        break;
+                    let flow = visit(*run)?;
+                    if flow.is_break() {
+                        return Ok(flow);
                     }
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
             Source::Terms(terms) => {
-                let mut stopped = false;
                 for term in terms {
-                    self.snapshot.runs_with(term, |run| {
-                        let flow = visit(run)?;
-                        stopped = flow.is_break();
-                        Ok(flow)
-                    })?;
-                    if stopped {
-                        break;
+                    let flow = self.snapshot.runs_with(term, &mut *visit)?;
+                    if flow.is_break() {
+                        return Ok(flow);
                     }
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             }
         }
     }

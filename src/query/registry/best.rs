@@ -41,6 +41,13 @@ enum Way {
     Bounded,
 }
 
+/// Why a way was left.
+enum Stop {
+    /// What is still to come is no better than what was found.
+    Done,
+    Bound,
+}
+
 /// Goes both ways by turns, each time further, from `bound` on.
 pub(super) fn best_from(
     snapshot: &Snapshot,
@@ -63,37 +70,41 @@ pub(super) fn best_from(
 fn down_from_the_best(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) -> Result<Way> {
     let all = (Bound::Unbounded, Bound::Unbounded);
     let mut best: Option<(MetricValue, ModelView)> = None;
-    let (mut looked_at, mut ended) = (0, true);
-    snapshot.metric_owners(wanted.metric, OrderedBy::Last, all, !wanted.smallest, |value, owner| {
-        if best.as_ref().is_some_and(|(found, _)| *found != value) {
-            return Ok(ControlFlow::Break(()));
+    let mut looked_at = 0;
+    let flow =
+        snapshot.metric_owners(wanted.metric, OrderedBy::Last, all, !wanted.smallest, |value, owner| {
+            if best.as_ref().is_some_and(|(found, _)| *found != value) {
+                return Ok(ControlFlow::Break(Stop::Done));
+            }
+            looked_at += 1;
+            if looked_at > bound {
+                return Ok(ControlFlow::Break(Stop::Bound));
+            }
+            let Some(model) = snapshot.model(owner)?.filter(|model| model.name == wanted.name) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            if best.as_ref().is_none_or(|(_, view)| precedence(&model) > precedence(&view.model)) {
+                let view = model_view(snapshot, owner)?.filter(ModelView::is_current);
+                best = view.map(|view| (value, view)).or(best.take());
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    Ok(match flow {
+        ControlFlow::Break(Stop::Bound) => Way::Bounded,
+        ControlFlow::Break(Stop::Done) | ControlFlow::Continue(()) => {
+            Way::Ended(best.map(|(_, view)| Box::new(view)))
         }
-        looked_at += 1;
-        if looked_at > bound {
-            ended = false;
-            return Ok(ControlFlow::Break(()));
-        }
-        let Some(model) = snapshot.model(owner)?.filter(|model| model.name == wanted.name) else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        if best.as_ref().is_none_or(|(_, view)| precedence(&model) > precedence(&view.model)) {
-            let view = model_view(snapshot, owner)?.filter(ModelView::is_current);
-            best = view.map(|view| (value, view)).or(best.take());
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(if ended { Way::Ended(best.map(|(_, view)| Box::new(view))) } else { Way::Bounded })
+    })
 }
 
 /// Looks at no more than `bound` versions, the greatest first.
 fn through_the_versions(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) -> Result<Way> {
     let mut best: Option<(MetricValue, ModelView)> = None;
-    let (mut looked_at, mut ended) = (0, true);
-    snapshot.model_versions(wanted.name, Order::Falling, |model| {
+    let mut looked_at = 0;
+    let flow = snapshot.model_versions(wanted.name, Order::Falling, |model| {
         looked_at += 1;
         if looked_at > bound {
-            ended = false;
-            return Ok(ControlFlow::Break(()));
+            return Ok(ControlFlow::Break(Stop::Bound));
         }
         let Some(summary) = snapshot.metric_summary(model.id, wanted.metric)? else {
             return Ok(ControlFlow::Continue(()));
@@ -106,7 +117,12 @@ fn through_the_versions(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) 
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(if ended { Way::Ended(best.map(|(_, view)| Box::new(view))) } else { Way::Bounded })
+    Ok(match flow {
+        ControlFlow::Break(Stop::Bound) => Way::Bounded,
+        ControlFlow::Break(Stop::Done) | ControlFlow::Continue(()) => {
+            Way::Ended(best.map(|(_, view)| Box::new(view)))
+        }
+    })
 }
 
 /// Returns the names of the metrics that the greatest versions of a model have, in order; `None` where no model has the name.
@@ -116,7 +132,7 @@ fn through_the_versions(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) 
 pub fn metrics_of(snapshot: &Snapshot, name: &str) -> Result<Option<Vec<String>>> {
     const VERSIONS_MAX: usize = 1_000;
     let mut versions = Vec::new();
-    snapshot.model_versions(name, Order::Falling, |model| {
+    let _full = snapshot.model_versions(name, Order::Falling, |model| {
         versions.push(model.id);
         Ok(if versions.len() < VERSIONS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;

@@ -1,12 +1,11 @@
 //! Everything that became of a model and its versions: who, when, from what.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::model::{ModelAct, ModelChange, ModelEdit, ModelVersion, NodeId, Stage, Timestamp};
 use crate::query::registry::changes_of;
-use crate::store::{ChangeOrder, Order, Snapshot};
+use crate::store::{ChangeOrder, GO_ON, Order, Snapshot};
 
 /// Something that became of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +89,7 @@ pub fn history(snapshot: &Snapshot, name: &str) -> Result<Vec<HistoryEntry>> {
     let mut first: HashMap<String, (Timestamp, NodeId)> = HashMap::new();
     snapshot.model_versions(name, Order::Rising, |model| {
         models.insert(model.id, model);
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     for (id, model) in &models {
         let rank = (model.registered_at, *id);

@@ -93,7 +93,7 @@ fn writes_by(
         let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?;
         let Some(number) = number else { continue };
         let mut last = None;
-        snapshot.content_writes_until(number, i64::MAX, |at, step, _| {
+        let _earlier = snapshot.content_writes_until(number, i64::MAX, |at, step, _| {
             if last.is_some_and(|last| at < last) {
                 return Ok(std::ops::ControlFlow::Break(()));
             }

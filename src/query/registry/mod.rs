@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp};
 use crate::query::history::last_values;
-use crate::store::{ChangeOrder, Order, Snapshot};
+use crate::store::{ChangeOrder, GO_ON, Order, Snapshot};
 
 pub use best::{best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
@@ -212,8 +212,7 @@ pub(crate) fn production_before(
 
 fn production_until(snapshot: &Snapshot, name: &str, until: Option<ChangeOrder>) -> Result<Option<NodeId>> {
     let counts = |order: ChangeOrder| until.is_none_or(|until| order < until);
-    let mut found = None;
-    snapshot.promotions(name, |order, id| {
+    let last = snapshot.promotions(name, |order, id| {
         if !counts(order) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -228,10 +227,10 @@ fn production_until(snapshot: &Snapshot, name: &str, until: Option<ChangeOrder>)
             return Ok(ControlFlow::Continue(()));
         }
         // The last that counts: whoever was there before left by it. It may have left itself since.
-        found = (life.deleted.is_none() && life.staged.is_some_and(|(last, _)| last == order)).then_some(id);
-        Ok(ControlFlow::Break(()))
+        let stays = life.deleted.is_none() && life.staged.is_some_and(|(last, _)| last == order);
+        Ok(ControlFlow::Break(stays.then_some(id)))
     })?;
-    Ok(found)
+    Ok(last.break_value().flatten())
 }
 
 /// Returns the aliases of a model that name a version, each with it: for each alias the last statement counts.
@@ -262,7 +261,7 @@ pub fn model_names(snapshot: &Snapshot) -> Result<Vec<String>> {
     let mut names = Vec::new();
     snapshot.model_names(|name| {
         names.push(name.to_owned());
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     Ok(names)
 }
@@ -275,7 +274,7 @@ pub fn versions(snapshot: &Snapshot, name: &str) -> Result<Vec<ModelView>> {
     let mut ids = Vec::new();
     snapshot.model_versions(name, Order::Falling, |model| {
         ids.push(model.id);
-        Ok(ControlFlow::Continue(()))
+        Ok(GO_ON)
     })?;
     let mut views = Vec::with_capacity(ids.len());
     for id in ids {

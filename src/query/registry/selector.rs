@@ -110,7 +110,7 @@ const NAMES_MAX: usize = 10_000;
 fn not_found(snapshot: &Snapshot, selector: &ModelSelector, missing: String) -> Result<Error> {
     let name = &selector.name;
     let mut known: Vec<String> = Vec::new();
-    snapshot.model_versions(name, Order::Falling, |model| {
+    let _full = snapshot.model_versions(name, Order::Falling, |model| {
         known.push(model.version);
         Ok(if known.len() < NAMES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
@@ -139,7 +139,7 @@ fn not_found(snapshot: &Snapshot, selector: &ModelSelector, missing: String) -> 
 /// A store error where a record is damaged.
 pub fn unknown_model(snapshot: &Snapshot, name: &str) -> Result<Error> {
     let mut names: Vec<String> = Vec::new();
-    snapshot.model_names(|name| {
+    let _full = snapshot.model_names(|name| {
         names.push(name.to_owned());
         Ok(if names.len() < NAMES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
@@ -159,9 +159,8 @@ pub fn unknown_model(snapshot: &Snapshot, name: &str) -> Result<Error> {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn latest(snapshot: &Snapshot, name: &str) -> Result<Option<NodeId>> {
-    let mut found = None;
     let mut before_release = None;
-    snapshot.model_versions(name, Order::Falling, |model| {
+    let released = snapshot.model_versions(name, Order::Falling, |model| {
         let id = model.id;
         let first = snapshot.models_named(name, &model.version)?.first() == Some(&id);
         let changes = changes_of(snapshot, &model)?;
@@ -174,8 +173,7 @@ pub fn latest(snapshot: &Snapshot, name: &str) -> Result<Option<NodeId>> {
             before_release = before_release.or(Some(id));
             return Ok(ControlFlow::Continue(()));
         }
-        found = Some(id);
-        Ok(ControlFlow::Break(()))
+        Ok(ControlFlow::Break(id))
     })?;
-    Ok(found.or(before_release))
+    Ok(released.break_value().or(before_release))
 }

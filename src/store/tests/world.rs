@@ -1,6 +1,6 @@
 //! Small random sets of facts, with few ids, paths, contents and times, so that everything that can collide does.
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use proptest::collection::vec;
@@ -16,7 +16,7 @@ use crate::model::{
     NoteSummary, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind,
     RunOutcome, RunStatus, RunTags, SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
 };
-use crate::store::{Order, OrderedBy, Snapshot, Store, Term};
+use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
 pub(crate) const PATHS: [&str; 4] = ["data/a", "data/b", "out/c", "/srv/d"];
 /// The first is empty.
@@ -417,7 +417,7 @@ fn indexes(snapshot: &Snapshot) -> Vec<String> {
                 assert_eq!(values.last(), Some(&summary.last.value));
                 assert_eq!(values.first(), Some(&summary.first.value));
                 owners.push((value, owner, snapshot.metric_count(owner, metric).unwrap(), summary));
-                Ok(ControlFlow::Continue(()))
+                Ok(GO_ON)
             };
             snapshot.metric_owners(metric, by, all, true, visit).unwrap();
             said.push(format!("{name} by {by:?}: {owners:?}"));
@@ -439,7 +439,7 @@ fn indexes(snapshot: &Snapshot) -> Vec<String> {
         let mut runs = Vec::new();
         let visit = |run| {
             runs.push(id(run));
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         };
         snapshot.runs_with(&term, visit).unwrap();
         said.push(format!("{term:?}: {runs:?}"));
@@ -449,7 +449,7 @@ fn indexes(snapshot: &Snapshot) -> Vec<String> {
     for range in [(Bound::Included(tenth), Bound::Unbounded), (Bound::Unbounded, Bound::Excluded(tenth))] {
         let visit = |run| {
             runs.push(id(run));
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         };
         snapshot.runs_with_number("lr", range, visit).unwrap();
         runs.push(None);
@@ -459,13 +459,12 @@ fn indexes(snapshot: &Snapshot) -> Vec<String> {
 }
 
 fn models(snapshot: &Snapshot) -> Vec<String> {
-    let go_on = std::ops::ControlFlow::Continue(());
     let mut said = Vec::new();
     let mut names = Vec::new();
     snapshot
         .model_names(|name| {
             names.push(name.to_owned());
-            Ok(go_on)
+            Ok(GO_ON)
         })
         .unwrap();
     for name in &names {
@@ -474,7 +473,7 @@ fn models(snapshot: &Snapshot) -> Vec<String> {
             snapshot
                 .model_versions(name, order, |model| {
                     versions.push(model.id);
-                    Ok(go_on)
+                    Ok(GO_ON)
                 })
                 .unwrap();
             said.push(format!("{name}: {versions:?}"));
@@ -483,7 +482,7 @@ fn models(snapshot: &Snapshot) -> Vec<String> {
         snapshot
             .promotions(name, |order, id| {
                 promotions.push((order, id));
-                Ok(go_on)
+                Ok(GO_ON)
             })
             .unwrap();
         assert!(promotions.is_sorted_by(|a, b| a > b));
@@ -542,7 +541,7 @@ fn nodes(snapshot: &Snapshot) -> Vec<String> {
                 labelled.len(),
                 steps.into_iter().map(id).collect::<Vec<_>>()
             ));
-            Ok(std::ops::ControlFlow::Continue(()))
+            Ok(GO_ON)
         })
         .unwrap();
     said

@@ -2,7 +2,6 @@
 //! the facts themselves, and knows no index.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -17,8 +16,8 @@ use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_runs};
 use crate::query::{Origin, RunView, run_view, upstream_of_steps};
-use crate::store::Snapshot;
 use crate::store::tests::world::{facts, metrics, run, store_of, tries};
+use crate::store::{GO_ON, Snapshot};
 
 pub(super) const NOW: Timestamp = Timestamp::from_micros(6);
 
@@ -217,7 +216,7 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
     snapshot
         .runs_newest_first(|number| {
             views.push(run_view(snapshot, number)?.unwrap());
-            Ok(ControlFlow::Continue(()))
+            Ok(GO_ON)
         })
         .unwrap();
     for view in views {
