@@ -18,9 +18,10 @@ use crate::render;
 /// model_named, note_read, note_gone; the first line names the format, and the last holds the digest of all before it. Times
 /// are microseconds since 1970, UTC; a path that is no UTF-8 stands as {"hex":"…"}.
 ///
-/// csv and parquet are folders with one file for each table. Both have models, model_changes, aliases, tags, notes,
-/// note_references, note_findings, runs, steps, edges and metrics; csv also outcomes, parameters and remarks, parquet also
-/// artifacts. A model, run, step or note is named in all of them by the same key.
+/// csv and parquet are folders with one file for each table: runs, outcomes, steps, edges, artifacts, metrics, parameters,
+/// remarks, models, model_changes, aliases, tags, notes, note_references and note_findings. Both have the same columns; the key
+/// of a run is called `run` in parquet and `id` in runs.csv, that of a step `step` and `id`. A model, run, step or note is
+/// named in all tables by the same key.
 ///
 /// prov-json and openlineage are streams, as jsonl is: they go to the standard output unless --out names a file. ro-crate is
 /// a folder, or a zip file where the name ends in `.zip`.

@@ -74,16 +74,7 @@ impl Snapshot {
         })?;
         for (kind, number) in nodes {
             if kind == schema::NodeKind::Run as u8 {
-                if let Some(run) = self.run(RunNo(number))? {
-                    visit(Fact::RunStarted(run))?;
-                }
-                let run = RunNo(number);
-                self.outcomes(run)?.into_iter().try_for_each(|outcome| visit(Fact::RunOutcome(outcome)))?;
-                self.said_parameters(run)?
-                    .into_iter()
-                    .try_for_each(|said| visit(Fact::ParametersSaid(said)))?;
-                self.run_tags(run)?.into_iter().try_for_each(|tags| visit(Fact::RunTagged(tags)))?;
-                self.remarks(run)?.into_iter().try_for_each(|remarks| visit(Fact::Remarked(remarks)))?;
+                self.facts_of_run(RunNo(number), visit)?;
             } else {
                 let step = self.step(StepNo(number))?.ok_or_else(|| damaged("step"))?;
                 visit(Fact::StepDone(step))?;
@@ -109,6 +100,18 @@ impl Snapshot {
             next = owner.as_u128().checked_add(1);
         }
         self.facts_of_notes(visit)
+    }
+
+    /// Calls `visit` with every fact on a run but its steps and metrics, in the order of [`facts`](Self::facts).
+    ///
+    /// # Errors
+    /// Those of `visit`, and a store error where a record is damaged.
+    pub fn facts_of_run(&self, run: RunNo, visit: &mut dyn FnMut(Fact) -> Result<()>) -> Result<()> {
+        self.run(run)?.map_or(Ok(()), |run| visit(Fact::RunStarted(run)))?;
+        self.outcomes(run)?.into_iter().try_for_each(|outcome| visit(Fact::RunOutcome(outcome)))?;
+        self.said_parameters(run)?.into_iter().try_for_each(|said| visit(Fact::ParametersSaid(said)))?;
+        self.run_tags(run)?.into_iter().try_for_each(|tags| visit(Fact::RunTagged(tags)))?;
+        self.remarks(run)?.into_iter().try_for_each(|remarks| visit(Fact::Remarked(remarks)))
     }
 
     /// Calls `visit` with every fact on model versions but their metrics, in the order of [`facts`](Self::facts).

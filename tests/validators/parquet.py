@@ -7,8 +7,8 @@ import duckdb
 folder = pathlib.Path(sys.argv[1])
 base = duckdb.connect()
 TABLES = (
-    "runs", "steps", "edges", "artifacts", "metrics", "models", "model_changes", "aliases", "tags", "notes",
-    "note_references", "note_findings",
+    "runs", "steps", "edges", "artifacts", "metrics", "outcomes", "parameters", "remarks", "models", "model_changes",
+    "aliases", "tags", "notes", "note_references", "note_findings",
 )
 for name in TABLES:
     base.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder / name}.parquet')")
@@ -17,6 +17,9 @@ orphans = base.execute("SELECT count(*) FROM edges ANTI JOIN steps USING (step)"
 assert orphans == 0, "edges of no step"
 orphans = base.execute("SELECT count(*) FROM edges ANTI JOIN artifacts USING (path, digest)").fetchone()[0]
 assert orphans == 0, "edges to no artifact"
+for table in ("outcomes", "remarks"):
+    orphans = base.execute(f"SELECT count(*) FROM {table} ANTI JOIN runs USING (run)").fetchone()[0]
+    assert orphans == 0, f"{table} of no run"
 kind = base.execute("SELECT typeof(started_at) FROM runs LIMIT 1").fetchone()
 assert kind is None or kind[0] == "TIMESTAMP WITH TIME ZONE", kind
 for name, status, ended in base.execute("SELECT name, status, ended_at IS NOT NULL FROM runs ORDER BY started_at").fetchall():

@@ -1,5 +1,5 @@
-//! `lineage export`: the backup and the tables of [`export`](crate::ops::export), and the formats of others: PROV-JSON, OpenLineage,
-//! RO-Crate, Parquet.
+//! `lineage export`: the backup of [`export`](crate::ops::export), tables as CSV and Parquet, and the formats of others: PROV-JSON,
+//! OpenLineage, RO-Crate.
 //!
 //! Names are the same in every export of every machine that holds the same facts:
 //!
@@ -11,19 +11,21 @@
 //!
 //! Everything is written run by run, so that memory does not grow with the store.
 
+mod csv;
 mod openlineage;
 mod parquet;
 mod prov;
 mod ro_crate;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded};
+use crate::model::{Artifact, Fact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded};
 use crate::ops::export::out::Out;
-use crate::ops::export::{csv, jsonl, not_written};
+use crate::ops::export::{facts_of, jsonl, not_written};
 use crate::ops::{View, Workspace};
 use crate::query::RunHead;
 use crate::store::{GO_ON, RunNo, Snapshot};
@@ -106,11 +108,8 @@ pub fn export(
     };
     let out = Out { path: out, force: request.force, disk: workspace.disk() };
     match request.format {
-        ExportFormat::Csv => out.folder(|folder| {
-            let tables = csv(&view.snapshot, &request.runs, folder)?;
-            Ok(Exported { runs: source.runs.len() as u64, tables, ..Exported::default() })
-        }),
-        ExportFormat::Parquet => out.folder(|folder| parquet::write(&source, folder)),
+        ExportFormat::Csv => out.folder(|folder| tables::write::<csv::CsvFile>(&source, folder)),
+        ExportFormat::Parquet => out.folder(|folder| tables::write::<parquet::ParquetFile>(&source, folder)),
         ExportFormat::RoCrate if out.path.extension().is_some_and(|ending| ending == "zip") => {
             out.file(|file| ro_crate::write(&source, &mut ro_crate::Zip::new(file)))
         }
@@ -173,15 +172,29 @@ impl<'a> Source<'a> {
         Ok(Exported { runs: self.runs.len() as u64, facts, ..Exported::default() })
     }
 
+    /// Reads the head of a run; `None` where only others speak of it.
+    fn head(&self, number: RunNo) -> Result<Option<RunHead>> {
+        let mut head = RunHead::read(self.snapshot, number)?;
+        if let Some(head) = &mut head {
+            head.alive = self.workspace.is_alive(head.view.live_segment());
+        }
+        Ok(head)
+    }
+
     /// Calls `visit` with every run, oldest first.
     fn each_run(&self, visit: &mut dyn FnMut(&RunHead) -> Result<()>) -> Result<()> {
         for number in &self.runs {
-            if let Some(mut head) = RunHead::read(self.snapshot, *number)? {
-                head.alive = self.workspace.is_alive(head.view.live_segment());
+            if let Some(head) = self.head(*number)? {
                 visit(&head)?;
             }
         }
         Ok(())
+    }
+
+    /// Calls `visit` with every fact, or where not all runs are exported with those that speak of them.
+    fn each_fact(&self, visit: &mut dyn FnMut(Fact) -> Result<()>) -> Result<()> {
+        let runs = if self.is_all { &[] } else { self.runs.as_slice() };
+        facts_of(self.snapshot, runs, visit)
     }
 
     /// Calls `visit` with every step of a run, in the order of their beginnings.

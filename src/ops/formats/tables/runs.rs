@@ -1,0 +1,158 @@
+//! The rows of runs and steps, and of what was said of them.
+
+use serde_json::json;
+
+use super::cells::Cell;
+use super::{Put, Rows, Table, pairs};
+use crate::error::Result;
+use crate::model::{
+    Artifact, ArtifactPath, Evidence, Metric, NodeId, Parameter, Remarks, Role, RunOutcome, Step, Timestamp,
+    percent_encoded,
+};
+use crate::ops::formats::{Source, file_urn};
+
+/// Gives the row of a run as it is now.
+pub(super) fn run(source: &Source<'_>, id: NodeId, put: &mut Put<'_>) -> Result<()> {
+    let number = source.snapshot.run_no(id)?;
+    let Some(head) = number.map_or(Ok(None), |number| source.head(number))? else {
+        return Ok(());
+    };
+    let run = &head.view.run;
+    let exit_code = head.view.outcomes.last().and_then(|outcome| outcome.exit_code);
+    put(
+        Table::Runs,
+        vec![
+            Cell::text(run.id),
+            Cell::text(&run.run_id),
+            Cell::text(&run.name),
+            Cell::text(run.kind.as_str()),
+            Cell::at(run.started_at),
+            Cell::text(run.arguments.join(" ")),
+            Cell::text(&run.folder),
+            Cell::maybe(run.code.commit.as_ref()),
+            Cell::maybe(run.code.branch.as_ref()),
+            Cell::Truth(run.code.repository.then_some(run.code.dirty)),
+            Cell::text(&run.host),
+            Cell::text(head.status().as_str()),
+            Cell::Whole(exit_code.map(i64::from)),
+            Cell::maybe(head.view.reason()),
+            Cell::Time(source.ended_at(&head)?.map(Timestamp::micros)),
+            Cell::text(json!(run.arguments)),
+            Cell::text(pairs(&run.parameters)),
+            Cell::maybe(run.parent),
+            Cell::text(&run.recorder),
+        ],
+    )
+}
+
+pub(super) fn outcome(outcome: &RunOutcome) -> Vec<Cell> {
+    vec![
+        Cell::text(outcome.run),
+        Cell::at(outcome.at),
+        Cell::text(outcome.status.as_str()),
+        Cell::Whole(outcome.exit_code.map(i64::from)),
+        Cell::maybe(outcome.reason.as_ref()),
+    ]
+}
+
+pub(super) fn step(step: &Step) -> Vec<Cell> {
+    vec![
+        Cell::text(step.id),
+        Cell::text(step.run),
+        Cell::text(&step.name),
+        Cell::text(&step.subject),
+        Cell::text(step.status.as_str()),
+        Cell::maybe(step.reason.as_ref()),
+        Cell::at(step.started_at),
+        Cell::at(step.ended_at),
+        Cell::maybe(step.cached_from),
+        Cell::text(pairs(&step.parameters)),
+        Cell::maybe(step.key),
+    ]
+}
+
+pub(super) fn point(point: &Metric) -> Vec<Cell> {
+    vec![
+        Cell::text(point.owner),
+        Cell::text(&point.name),
+        Cell::Whole(Some(point.step)),
+        Cell::at(point.at),
+        Cell::Real(Some(point.value.get())),
+    ]
+}
+
+pub(super) fn parameters(owner: NodeId, parameters: &[Parameter], put: &mut Put<'_>) -> Result<()> {
+    parameters.iter().try_for_each(|(name, value)| {
+        put(Table::Parameters, vec![Cell::text(owner), Cell::text(name), Cell::text(value)])
+    })
+}
+
+pub(super) fn remarks(remarks: &Remarks, put: &mut Put<'_>) -> Result<()> {
+    remarks.remarks.iter().try_for_each(|remark| {
+        let row = vec![
+            Cell::text(remarks.run),
+            Cell::at(remarks.at),
+            Cell::text(remark.kind.as_str()),
+            Cell::text(&remark.text),
+            Cell::Whole(Some(remark.count as i64)),
+        ];
+        put(Table::Remarks, row)
+    })
+}
+
+impl Rows<'_> {
+    /// Gives the rows of the edges of a step, and of the files at their ends that have none yet.
+    pub(super) fn edges(&mut self, step: &Step, put: &mut Put<'_>) -> Result<()> {
+        for edge in &step.used {
+            put(Table::Edges, edge_row(step, "used", &edge.artifact, edge.at, edge.evidence, edge.role))?;
+            self.artifact(&edge.artifact, put)?;
+        }
+        for edge in &step.generated {
+            put(
+                Table::Edges,
+                edge_row(step, "generated", &edge.artifact, edge.at, edge.evidence, edge.role),
+            )?;
+            self.artifact(&edge.artifact, put)?;
+        }
+        Ok(())
+    }
+
+    fn artifact(&mut self, artifact: &Artifact, put: &mut Put<'_>) -> Result<()> {
+        if !self.seen.insert(*blake3::hash(file_urn(artifact).as_bytes()).as_bytes()) {
+            return Ok(());
+        }
+        let row = vec![
+            Cell::text(&artifact.path),
+            Cell::text(artifact.digest),
+            Cell::Whole(Some(artifact.size_bytes as i64)),
+            Cell::maybe(encoded_where_needed(&artifact.path)),
+        ];
+        put(Table::Artifacts, row)
+    }
+}
+
+fn edge_row(
+    step: &Step,
+    direction: &str,
+    artifact: &Artifact,
+    at: Timestamp,
+    evidence: Evidence,
+    role: Role,
+) -> Vec<Cell> {
+    vec![
+        Cell::text(step.id),
+        Cell::text(step.run),
+        Cell::text(direction),
+        Cell::text(&artifact.path),
+        Cell::text(artifact.digest),
+        Cell::Whole(Some(artifact.size_bytes as i64)),
+        Cell::at(at),
+        Cell::text(evidence.as_str()),
+        Cell::text(role.as_str()),
+    ]
+}
+
+fn encoded_where_needed(path: &ArtifactPath) -> Option<String> {
+    let plain = path.to_string();
+    (plain.as_bytes() != path.as_bytes()).then(|| percent_encoded(path.as_bytes()))
+}
