@@ -418,3 +418,26 @@ fn a_projected_file_tells_what_it_is_projected_from() {
     assert!(code == 2 && message.contains("written by a projection"), "{message}");
     assert_eq!(place.refused(&["show", "data/processed/nothing/RUN_REPORT.md"]).0, 2);
 }
+
+#[test]
+fn what_was_projected_and_cannot_be_remembered_is_told_by_whoever_projects() {
+    let place = made();
+    place.write("model.bin", b"model\n");
+    fs::remove_file(place.at(".lineage/projected")).unwrap();
+    place.write(".lineage/projected/in-the-way", b"");
+    for arguments in [
+        ["project"].as_slice(),
+        &["register", "risk", "1.0.0", "--artifact", "model=model.bin"],
+        &["models", "promote", "risk@1.0.0", "--to", "staging"],
+        &["pipeline", "--run-name", "again"],
+        &["research"],
+    ] {
+        if arguments == ["research"] {
+            place.write("thoughts/shared/research/2026-01-01_a.md", b"# A\n");
+        }
+        let answer = place.run(arguments);
+        let said = answer.stderr.matches("in-the-way").count()
+            + answer.stderr.matches("/projected`, so that").count();
+        assert_eq!(said, 1, "{arguments:?}: {answer:#?}");
+    }
+}

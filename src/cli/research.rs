@@ -55,6 +55,7 @@ impl Research {
         };
         let request = ResearchRequest { folder, check: self.check, reread: self.reread, force: self.force };
         let report = research(&workspace, view.as_ref(), &surroundings.clock, &request)?;
+        output::warnings(&report.warnings);
         if self.json {
             output::json(&render::research::json(&report))?;
         } else {

@@ -54,6 +54,8 @@ pub struct ResearchReport {
     pub check: bool,
     /// How many documents had to be read.
     pub read: usize,
+    /// What is worth knowing and no failure, beside what the view says that was asked.
+    pub warnings: Vec<String>,
 }
 
 /// A document in an index.
@@ -168,12 +170,14 @@ pub fn research(
         index_state: IndexState::Unchanged,
         check: request.check,
         read,
+        warnings: Vec::new(),
     };
     report.skipped.sort();
     if !request.check {
         record(workspace, clock, &report)?;
     }
-    report.index_state = index(workspace, &report, &recorded, request)?;
+    (report.index_state, report.warnings) = index(workspace, &report, &recorded, request)?;
+    report.warnings.retain(|warning| view.is_none_or(|view| !view.warnings.contains(warning)));
     Ok(report)
 }
 
@@ -414,13 +418,14 @@ fn record(workspace: &Workspace, clock: &Clock, report: &ResearchReport) -> Resu
     writer.commit()
 }
 
-/// Compares the index with the documents, and brings it up to date unless this is only a check.
+/// Compares the index with the documents, and brings it up to date unless this is only a check; with what became of it, what is
+/// worth knowing of that.
 fn index(
     workspace: &Workspace,
     report: &ResearchReport,
     recorded: &BTreeMap<ArtifactPath, Note>,
     request: &ResearchRequest,
-) -> Result<IndexState> {
+) -> Result<(IndexState, Vec<String>)> {
     // Both lists are in the order of paths.
     let is_listed = |path: &ArtifactPath| {
         report.documents.binary_search_by(|listed| listed.note.artifact.path.cmp(path)).is_ok()
@@ -441,9 +446,11 @@ fn index(
         Err(cause) => return Err(cannot_read().because(cause)),
     };
     match there {
-        Some(there) if there == *bytes => return Ok(IndexState::Unchanged),
-        Some(there) if request.check && !is_own_index(&there) => return Ok(IndexState::Foreign),
-        _ if request.check => return Ok(IndexState::Differs),
+        Some(there) if there == *bytes => return Ok((IndexState::Unchanged, Vec::new())),
+        Some(there) if request.check && !is_own_index(&there) => {
+            return Ok((IndexState::Foreign, Vec::new()));
+        }
+        _ if request.check => return Ok((IndexState::Differs, Vec::new())),
         _ => {}
     }
     let forcing = ProjectRequest { force: request.force, ..ProjectRequest::default() };
@@ -454,14 +461,17 @@ fn index(
         notes.retain(|note| note.folder.as_ref() == Some(folder));
         Ok(vec![research_index(folder, notes.iter().collect())?])
     })?;
-    // Where it is as it should be by now, somebody else wrote it meanwhile.
-    let Some(file) = projected.files.first() else { return Ok(IndexState::Unchanged) };
-    match &file.fault {
-        _ if file.mended => Ok(IndexState::Written),
-        Fault::Edited { .. } => Ok(IndexState::Foreign),
-        Fault::Lost(reason) | Fault::Blocked(reason) => {
-            Err(Error::store(format!("cannot write `{}`", planned.path)).because(reason.clone()))
-        }
-        Fault::Missing | Fault::Outdated | Fault::Unwanted { .. } => Ok(IndexState::Differs),
-    }
+    let state = match projected.files.first() {
+        // Somebody else wrote it meanwhile.
+        None => IndexState::Unchanged,
+        Some(file) if file.mended => IndexState::Written,
+        Some(file) => match &file.fault {
+            Fault::Edited { .. } => IndexState::Foreign,
+            Fault::Lost(reason) | Fault::Blocked(reason) => {
+                return Err(Error::store(format!("cannot write `{}`", planned.path)).because(reason.clone()));
+            }
+            Fault::Missing | Fault::Outdated | Fault::Unwanted { .. } => IndexState::Differs,
+        },
+    };
+    Ok((state, projected.warnings))
 }

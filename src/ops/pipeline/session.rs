@@ -15,7 +15,7 @@ use crate::ops::pipeline::request::{PipelineRequest, Progress};
 use crate::ops::pipeline::resume::{self, Plan};
 use crate::ops::pipeline::tally::{Failure, Summary, Tally};
 use crate::ops::pipeline::work::{self, Bench, FilingOutcome};
-use crate::ops::project::project_run;
+use crate::ops::project::{project_run, say_left_undone};
 use crate::ops::{Recording, RunRequest, Workspace};
 use crate::projection::{self, names};
 use crate::query::RunView;
@@ -111,15 +111,7 @@ impl<'a> Session<'a> {
 
     /// Writes configuration and report beside the outputs, now that all they say is recorded.
     fn project_papers(&mut self, run: &Run) {
-        match project_run(self.bench.workspace, run) {
-            Ok(report) => {
-                let left = report.files.iter().filter(|file| !file.mended);
-                let left =
-                    left.map(|file| format!("`{}` was not written: it is {}", file.path, file.state()));
-                self.notes.extend(left.collect::<Vec<_>>());
-            }
-            Err(error) => self.notes.push(format!("the run's report was not written: {error}")),
-        }
+        say_left_undone(project_run(self.bench.workspace, run), "the run's report", &mut self.notes);
     }
 
     fn begin(&mut self, name: &str, resumed: Option<&RunView>) -> Result<Recording> {

@@ -1,7 +1,8 @@
 //! `lineage project`: every projected file brought to what the store says, and nobody's edit lost.
 //!
 //! This is the one way from facts to projected files. Whoever recorded something that changes a projection calls
-//! [`project_these`]: under one lock, after all facts recorded so far, never over what somebody edited.
+//! [`project_these`]: under one lock, after all facts recorded so far, never over what somebody edited; and tells what was left
+//! undone by [`say_left_undone`].
 
 mod asked;
 mod projecting;
@@ -156,6 +157,24 @@ pub fn project_these(
     Ok(projecting.end())
 }
 
+/// Adds what a projection left undone to what is `said` already, and what else is worth knowing of it, one line each: for
+/// whoever recorded something, which stands whatever became of the files. `what` names them.
+pub(crate) fn say_left_undone(projected: Result<ProjectReport>, what: &str, said: &mut Vec<String>) {
+    let lines = match projected {
+        Ok(report) => {
+            let left = report.files.iter().filter_map(ProjectedFile::left_undone);
+            report.warnings.iter().cloned().chain(left).collect()
+        }
+        Err(error) => vec![format!("{what} is not written: {error}; `lineage project` writes it")],
+    };
+    for line in lines {
+        // What could not be read of the journal, the caller's own view may have told.
+        if !said.contains(&line) {
+            said.push(line);
+        }
+    }
+}
+
 /// Counts the files of a report by what is wrong with them.
 pub fn counts(report: &ProjectReport) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
@@ -166,6 +185,23 @@ pub fn counts(report: &ProjectReport) -> BTreeMap<&'static str, u64> {
 }
 
 impl ProjectedFile {
+    /// Says why the file is not as it should be; `None` where it is by now.
+    pub(crate) fn left_undone(&self) -> Option<String> {
+        let path = &self.path;
+        if self.mended {
+            return None;
+        }
+        Some(match &self.fault {
+            Fault::Edited { .. } => format!(
+                "{path} was written or edited by somebody else and is left as it is; `lineage project --force {path}` writes it anew"
+            ),
+            Fault::Lost(reason) | Fault::Blocked(reason) => format!("{path} is not written: {reason}"),
+            Fault::Missing | Fault::Outdated | Fault::Unwanted { .. } => {
+                format!("{path} is not written: it is {}", self.state())
+            }
+        })
+    }
+
     /// Returns the word for what became of the file.
     pub fn state(&self) -> &'static str {
         match (&self.fault, self.mended) {

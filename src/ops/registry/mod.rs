@@ -113,7 +113,7 @@ impl<'a> Held<'a> {
         })?;
         // Whoever writes projected files may have to apply facts, and so to wait for this lock.
         drop(self._lock);
-        self.warnings.extend(project::project(self.workspace, &before, concerned));
+        project::project(self.workspace, &before, concerned, &mut self.warnings);
         Ok((snapshot, self.warnings))
     }
 }
