@@ -139,6 +139,13 @@ pub fn explanation(explanation: &Explanation, one: &str, many: &str) -> String {
     } else {
         ", all of it, and sorted what was found"
     });
+    if let Some((before, rows)) = &explanation.after {
+        text.push_str(&format!(
+            "\nplan: before that in {}, in the order asked for: {} came, with too few answers among them",
+            one_line(before),
+            counted(*rows, "row", "rows")
+        ));
+    }
     text.push_str(&format!(
         "\nplan: looked at {} of {}",
         thousands(explanation.looked_at),
@@ -162,6 +169,7 @@ pub fn explanation_json(explanation: &Explanation) -> Json {
         "source": explanation.source,
         "source_rows": explanation.source_rows,
         "ordered": explanation.ordered,
+        "after": explanation.after.as_ref().map(|(source, rows)| json!({ "source": source, "rows": rows })),
         "total": explanation.total,
         "looked_at": explanation.looked_at,
         "undecided": explanation.undecided,

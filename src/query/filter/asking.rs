@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::NodeId;
 use crate::query::filter::check::Comparison;
 use crate::query::filter::fields::{Aggregate, Field, Fixed};
-use crate::query::filter::plan::{self, Choice, Order, Source};
+use crate::query::filter::plan::{self, Cheaper, Choice, Order, Rivals, Source};
 use crate::query::filter::reach::Reach;
 use crate::query::filter::search::{Outside, Search};
 use crate::query::filter::truth::{Row, Truth, decide};
@@ -59,6 +59,31 @@ struct Candidate<T> {
     values: Vec<Option<Value>>,
 }
 
+/// Where rows were looked for.
+pub(super) struct Looked {
+    /// For people.
+    pub source: String,
+    /// How many rows it has, where that was counted.
+    pub rows: Option<u64>,
+    /// Whether they came in the order asked for.
+    pub ordered: bool,
+    /// Where they were looked for before, in the order asked for, and how many came there.
+    pub after: Option<(String, u64)>,
+}
+
+/// How looking through rows in order ended.
+enum Ended {
+    /// With enough answers or all of them, and whether there are more.
+    Done(Option<bool>),
+    /// Since the rest is found cheaper elsewhere.
+    Beaten(Cheaper),
+}
+
+/// Counts the rows of a source, no further than to a bound.
+pub(super) fn count<T: Table>(table: &T, source: &Source, bound: u64) -> Result<u64> {
+    plan::counted(bound, |visit| table.scan(source, false, &mut |_| Ok(visit())))
+}
+
 /// A search under way.
 pub(super) struct Asking<'a, T: Table> {
     search: &'a Search,
@@ -105,47 +130,73 @@ impl<'a, T: Table> Asking<'a, T> {
         self.found.into_iter().map(|candidate| candidate.item).collect()
     }
 
-    /// Looks through what was chosen; returns whether there are more answers than were wanted.
-    pub fn look(&mut self, choice: &Choice, order: Order) -> Result<Option<bool>> {
+    /// Looks through what was chosen, and through something else where that turns out to be cheaper; returns whether there are
+    /// more answers than were wanted.
+    pub fn look(&mut self, mut choice: Choice, order: Order, total: u64) -> Result<(Looked, Option<bool>)> {
+        let mut looked =
+            Looked { source: choice.text, rows: choice.rows, ordered: choice.ordered, after: None };
         if !choice.ordered {
-            return self.gather(&choice.source).map(Some);
+            let more = self.gather(&choice.source)?;
+            return Ok((looked, Some(more)));
         }
         let falling = match order {
             Order::Time { falling } | Order::Metric { falling, .. } => falling,
             Order::Other | Order::Names => false,
         };
-        let mut more = self.stream(&choice.source, falling)?;
+        let (visited, ended) = self.stream(&choice.source, falling, &mut choice.rivals)?;
+        let mut more = match ended {
+            Ended::Done(more) => more,
+            // What was found stays found, and what was looked at is not looked at again.
+            Ended::Beaten(cheaper) => {
+                looked.after = Some((looked.source, visited));
+                (looked.source, looked.rows, looked.ordered) = (cheaper.text, Some(cheaper.rows), false);
+                return Ok((looked, Some(self.gather(&cheaper.source)?)));
+            }
+        };
         // Rows without the metric they are sorted by come last, and stand in another index.
         if let Order::Metric { number, .. } = order
             && more == Some(false)
             && !plan::wants_metric(self.search.expr(), number)
         {
-            more = self.add_rest()?;
+            let table = self.table;
+            let cheapest = choice.rivals.cheapest(total, &|source, bound| count(table, source, bound))?;
+            looked.after = Some((looked.source, visited));
+            looked.ordered = false;
+            let source;
+            (looked.source, looked.rows, source) = match cheapest {
+                Some(cheapest) => (cheapest.text, Some(cheapest.rows), cheapest.source),
+                None => ("all".to_owned(), None, Source::All),
+            };
+            more = self.add_rest(&source)?;
         }
-        Ok(more)
+        Ok((looked, more))
     }
 
-    /// Takes rows as they come until there are enough.
-    fn stream(&mut self, source: &Source, falling: bool) -> Result<Option<bool>> {
-        let mut beyond = 0;
+    /// Takes rows as they come until there are enough, or something else is cheaper; returns how many came.
+    fn stream(&mut self, source: &Source, falling: bool, rivals: &mut Rivals) -> Result<(u64, Ended)> {
+        let (mut visited, mut beyond) = (0, 0);
         let table = self.table;
+        let count = |source: &Source, bound| count(table, source, bound);
         let flow = table.scan(source, falling, &mut |id| {
             if self.found.len() >= self.search.limit {
                 beyond += 1;
                 if beyond > MORE_MAX {
-                    return Ok(ControlFlow::Break(None));
+                    return Ok(ControlFlow::Break(Ended::Done(None)));
                 }
+            } else if let Some(cheaper) = rivals.cheaper_than(visited, &count)? {
+                return Ok(ControlFlow::Break(Ended::Beaten(cheaper)));
             }
+            visited += 1;
             let Some(candidate) = self.try_row(id)? else {
                 return Ok(ControlFlow::Continue(()));
             };
             if self.found.len() >= self.search.limit {
-                return Ok(ControlFlow::Break(Some(true)));
+                return Ok(ControlFlow::Break(Ended::Done(Some(true))));
             }
             self.found.push(candidate);
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(flow.break_value().unwrap_or(Some(false)))
+        Ok((visited, flow.break_value().unwrap_or(Ended::Done(Some(false)))))
     }
 
     /// Takes all rows of a source, sorts them, and keeps the first.
@@ -171,11 +222,11 @@ impl<'a, T: Table> Asking<'a, T> {
         Ok(more)
     }
 
-    /// Adds rows that were not seen yet behind those that were found.
-    fn add_rest(&mut self) -> Result<Option<bool>> {
+    /// Adds rows of a source that were not seen yet behind those that were found.
+    fn add_rest(&mut self, source: &Source) -> Result<Option<bool>> {
         let front = std::mem::take(&mut self.found);
         let wanted = self.search.limit - front.len();
-        let more = self.gather(&Source::All)?;
+        let more = self.gather(source)?;
         let rest = std::mem::replace(&mut self.found, front);
         let more = more || rest.len() > wanted;
         self.found.extend(rest.into_iter().take(wanted));

@@ -257,76 +257,129 @@ pub(crate) struct Choice {
     pub text: String,
     /// How many rows it has, where that was counted.
     pub rows: Option<u64>,
+    /// Where else all answers can be found, in no order: what to turn to where too many rows of an ordered source do not answer.
+    pub rivals: Rivals,
 }
 
 /// Counts the rows of a source, no further than to a bound.
 pub(crate) type Count<'a> = &'a dyn Fn(&Source, u64) -> Result<u64>;
 
-/// Chooses between the sources that parts of an expression name and the order asked for.
-///
-/// With `n` of `total` rows in the smallest source, looking through rows in their order finds `limit` answers after about
-/// `limit * total / n` of them if answers are spread evenly; so the smallest source is taken where it has fewer rows than that.
-/// It need not be counted further than to where the two are equal.
+/// Chooses between the sources that parts of an expression name and the order asked for. Where one has no more than `few` rows,
+/// or than are wanted, it is taken. Otherwise rows are looked through in the order asked for, where an index has it, as long as
+/// that is cheaper than each of the others, see [`Rivals`].
 pub(crate) fn choose(
-    sources: Vec<(Source, String)>,
+    mut sources: Vec<(Source, String)>,
     order: Order,
     (limit, total): (u64, u64),
+    few: u64,
     count: Count<'_>,
     is_by_start: &dyn Fn(&Term<'_>) -> bool,
 ) -> Result<Choice> {
-    const FIRST_BOUND: u64 = 64;
-    let even = limit.saturating_mul(total).isqrt().clamp(FIRST_BOUND, total.max(FIRST_BOUND));
-    let smallest = smallest(&sources, even, FIRST_BOUND, count)?;
     let is_ordered = |source: &Source| gives(source, order, is_by_start);
-    let chosen = match smallest {
-        Some((at, rows)) => Some((at, Some(rows))),
-        // All are large: one that comes in order is looked through until enough is found.
-        None => sources.iter().position(|(source, _)| is_ordered(source)).map(|at| (at, None)),
-    };
-    if let Some((at, rows)) = chosen {
-        let (source, text) = sources.into_iter().nth(at).unwrap_or((Source::All, String::new()));
+    let has_order = order != Order::Other;
+    let bound = if has_order { few.max(limit).min(total.max(few)) } else { total };
+    let bound = bound.saturating_add(1);
+    if let Some((at, rows)) = smallest(&sources, bound, count)? {
+        let (source, text) = sources.swap_remove(at);
         let ordered = is_ordered(&source);
-        return Ok(Choice { source, ordered, text, rows });
+        return Ok(Choice { source, ordered, text, rows: Some(rows), rivals: Rivals::none() });
     }
-    match order {
-        Order::Time { .. } | Order::Names => {
-            Ok(Choice { source: Source::All, ordered: true, text: "all".to_owned(), rows: None })
+    let (source, text) = match (sources.iter().position(|(source, _)| is_ordered(source)), order) {
+        (Some(at), _) => sources.swap_remove(at),
+        (None, Order::Time { .. } | Order::Names | Order::Other) => (Source::All, "all".to_owned()),
+        (None, Order::Metric { number, by, .. }) => {
+            let all = Source::Metric { number, by, range: (Bound::Unbounded, Bound::Unbounded) };
+            (all, "all with the metric they are sorted by".to_owned())
         }
-        Order::Metric { number, by, .. } => Ok(Choice {
-            source: Source::Metric { number, by, range: (Bound::Unbounded, Bound::Unbounded) },
-            ordered: true,
-            text: "all with the metric they are sorted by".to_owned(),
-            rows: None,
-        }),
-        Order::Other => {
-            let first = sources.into_iter().next();
-            let (source, text) = first.unwrap_or_else(|| (Source::All, "all".to_owned()));
-            Ok(Choice { source, ordered: false, text, rows: None })
+    };
+    let rivals = Rivals { sources, least: bound, smallest: None };
+    Ok(Choice { source, ordered: has_order, text, rows: None, rivals })
+}
+
+/// Sources that each have all answers, beside one that gives them in order.
+///
+/// Nobody knows how many rows must be looked at in order until there are enough answers. So that is done until it has cost as
+/// much as the smallest rival would; then the rest is looked for there. Whatever the answers are, the whole costs no more than
+/// twice the cheaper of the two ways.
+pub(crate) struct Rivals {
+    sources: Vec<(Source, String)>,
+    /// Each has so many rows, or more.
+    least: u64,
+    /// The position of the smallest, and how many rows it has, once that is known.
+    smallest: Option<(usize, u64)>,
+}
+
+/// A source that turned out to be the cheaper one.
+pub(crate) struct Cheaper {
+    pub source: Source,
+    pub text: String,
+    pub rows: u64,
+}
+
+impl Rivals {
+    fn none() -> Self {
+        Rivals { sources: Vec::new(), least: u64::MAX, smallest: None }
+    }
+
+    /// Gives the smallest source away once `visited` rows are as many as it has. It is counted as far as has been visited, and
+    /// as far again.
+    pub(crate) fn cheaper_than(&mut self, visited: u64, count: Count<'_>) -> Result<Option<Cheaper>> {
+        if self.sources.is_empty() {
+            return Ok(None);
         }
+        if self.smallest.is_none() && visited >= self.least {
+            self.least = visited.saturating_mul(2).saturating_add(1);
+            self.smallest = smallest_below(&self.sources, self.least, count)?;
+        }
+        Ok(match self.smallest {
+            Some((_, rows)) if visited >= rows => self.take_smallest(),
+            _ => None,
+        })
+    }
+
+    /// Gives the smallest source away, whatever its size.
+    pub(crate) fn cheapest(&mut self, total: u64, count: Count<'_>) -> Result<Option<Cheaper>> {
+        if self.smallest.is_none() {
+            self.smallest = smallest(&self.sources, total.saturating_add(1), count)?;
+        }
+        Ok(self.take_smallest())
+    }
+
+    fn take_smallest(&mut self) -> Option<Cheaper> {
+        let (at, rows) = self.smallest.take()?;
+        let (source, text) = self.sources.swap_remove(at);
+        Some(Cheaper { source, text, rows })
     }
 }
 
-/// Finds the smallest source, where one has no more than `bound` rows; all are counted to bounds that grow together.
-fn smallest(
-    sources: &[(Source, String)],
-    bound: u64,
-    first_bound: u64,
-    count: Count<'_>,
-) -> Result<Option<(usize, u64)>> {
-    let mut reach = first_bound;
+/// Finds the smallest source, where one has fewer than `bound` rows; all are counted to bounds that grow together.
+fn smallest(sources: &[(Source, String)], bound: u64, count: Count<'_>) -> Result<Option<(usize, u64)>> {
+    const FIRST_BOUND: u64 = 64;
+    let mut reach = FIRST_BOUND.min(bound);
     loop {
-        let mut best: Option<(usize, u64)> = None;
-        for (at, (source, _)) in sources.iter().enumerate() {
-            let rows = count(source, reach)?;
-            if rows < reach && best.is_none_or(|(_, least)| rows < least) {
-                best = Some((at, rows));
-            }
-        }
-        if best.is_some() || reach > bound || sources.is_empty() {
+        let best = smallest_below(sources, reach, count)?;
+        if best.is_some() || reach == bound || sources.is_empty() {
             return Ok(best);
         }
-        reach = reach.saturating_mul(8).min(bound.saturating_add(1)).max(reach + 1);
+        reach = reach.saturating_mul(8).min(bound);
     }
+}
+
+/// Finds the smallest source with fewer rows than `bound`: its position, and how many rows it has.
+fn smallest_below(
+    sources: &[(Source, String)],
+    bound: u64,
+    count: Count<'_>,
+) -> Result<Option<(usize, u64)>> {
+    let mut best: Option<(usize, u64)> = None;
+    for (at, (source, _)) in sources.iter().enumerate() {
+        let bound = best.map_or(bound, |(_, least)| least);
+        let rows = count(source, bound)?;
+        if rows < bound {
+            best = Some((at, rows));
+        }
+    }
+    Ok(best)
 }
 
 /// Counts what a scan visits, no further than to `bound`.
@@ -334,6 +387,9 @@ pub(crate) fn counted(
     bound: u64,
     scan: impl FnOnce(&mut dyn FnMut() -> ControlFlow<()>) -> Result<ControlFlow<()>>,
 ) -> Result<u64> {
+    if bound == 0 {
+        return Ok(0);
+    }
     let mut rows = 0;
     let _bound = scan(&mut || {
         rows += 1;

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
-use crate::query::filter::asking::{Asking, Table};
+use crate::query::filter::asking::{Asking, Table, count};
 use crate::query::filter::check::{Checked, Expr, check};
 use crate::query::filter::fault::{Span, fault};
 use crate::query::filter::fields::{Field, Fixed, Names, Subject};
@@ -77,6 +77,9 @@ pub struct Explanation {
     pub ordered: bool,
     /// How many rows the source has, where that was counted.
     pub source_rows: Option<u64>,
+    /// Where rows were looked for before, in the order asked for, until looking for the rest elsewhere was cheaper or there were
+    /// no more; and how many came.
+    pub after: Option<(String, u64)>,
     /// How many rows there are.
     pub total: u64,
     /// How many were looked at.
@@ -100,8 +103,11 @@ pub struct Search {
     pub(super) sort: Vec<(Field, bool)>,
     columns: Vec<Column>,
     pub(super) limit: usize,
+    /// So few rows are looked through without thinking of other ways.
+    pub(super) few: u64,
 }
 
+const FEW_ROWS: u64 = 64;
 /// How model versions are sorted unless somebody says otherwise.
 const MODELS_ORDER: [(Fixed, bool); 2] = [(Fixed::Name, false), (Fixed::Version, true)];
 /// As many fields may be named for sorting, and as columns.
@@ -150,7 +156,8 @@ impl Search {
         if request.columns.is_empty() {
             columns = named(checked.as_ref().map(|checked| &checked.expr), &sort);
         }
-        Ok(Search { subject, text, checked, sort, columns, limit: request.limit, all: request.all })
+        let SearchRequest { limit, all, .. } = *request;
+        Ok(Search { subject, text, checked, sort, columns, limit, all, few: FEW_ROWS })
     }
 
     /// Returns the commits that the expression asks about, by the number of their question.
@@ -200,11 +207,12 @@ impl Search {
         let order = self.order();
         let choice = self.choose(table, order, total, &mut reaches)?;
         let mut asking = Asking::new(self, table, outside, reaches);
-        let more = asking.look(&choice, order)?;
+        let (looked, more) = asking.look(choice, order, total)?;
         let mut explanation = Explanation {
-            source: choice.text,
-            ordered: choice.ordered,
-            source_rows: choice.rows,
+            source: looked.source,
+            ordered: looked.ordered,
+            source_rows: looked.rows,
+            after: looked.after,
             total,
             looked_at: asking.looked_at(),
             undecided: asking.undecided(),
@@ -250,11 +258,9 @@ impl Search {
                 _ => {}
             }
         }
-        let count = |source: &Source, bound: u64| {
-            plan::counted(bound, |visit| table.scan(source, false, &mut |_| Ok(visit())))
-        };
+        let count = |source: &Source, bound| count(table, source, bound);
         let is_by_start = |term: &Term<'_>| table.is_by_start(term);
-        plan::choose(plan::joined(sources), order, (limit, total), &count, &is_by_start)
+        plan::choose(plan::joined(sources), order, (limit, total), self.few, &count, &is_by_start)
     }
 }
 

@@ -4,3 +4,4 @@ mod errors;
 mod plain;
 mod random;
 mod random_models;
+mod ways;

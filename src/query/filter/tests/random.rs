@@ -245,6 +245,7 @@ proptest! {
         (facts, shuffled) in world().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
         filter in expression(),
         sort in sort(),
+        few in select(vec![0, 1, 64]),
         alive in any::<bool>(),
         limit in select(vec![1, 2, 3, usize::MAX]),
     ) {
@@ -255,7 +256,8 @@ proptest! {
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);
             let expected = plainly(&snapshot, &request, &outside);
-            let search = Search::prepare(&snapshot, Subject::Runs, &request, NOW).unwrap();
+            let mut search = Search::prepare(&snapshot, Subject::Runs, &request, NOW).unwrap();
+            search.few = few;
             let found = search_runs(&snapshot, &search, &outside).unwrap();
             let ids: Vec<NodeId> = found.rows.iter().map(|row| row.item.run.id).collect();
             prop_assert_eq!(&ids[..], &expected[..expected.len().min(limit)], "{:?}", found.explanation);

@@ -164,6 +164,7 @@ proptest! {
         (facts, shuffled) in world().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
         filter in expression(),
         sort in sort(),
+        few in select(vec![0, 1, 64]),
         limit in select(vec![1, 2, usize::MAX]),
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
@@ -172,7 +173,8 @@ proptest! {
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);
             let expected = plainly(&snapshot, &request, &outside);
-            let search = Search::prepare(&snapshot, Subject::Models, &request, NOW).unwrap();
+            let mut search = Search::prepare(&snapshot, Subject::Models, &request, NOW).unwrap();
+            search.few = few;
             let found = search_models(&snapshot, &search, &outside).unwrap();
             let ids: Vec<NodeId> = found.rows.iter().map(|row| row.item.model.id).collect();
             prop_assert_eq!(&ids[..], &expected[..expected.len().min(limit)], "{:?}", found.explanation);
