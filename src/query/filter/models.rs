@@ -17,7 +17,7 @@ use crate::query::filter::search::{Found, FoundRow, Outside, Search};
 use crate::query::filter::truth::Truth;
 use crate::query::filter::value::{Relation, Test, Value};
 use crate::query::history::{RunView, run_view};
-use crate::query::registry::{ModelView, is_written_by, model_view};
+use crate::query::registry::{ModelView, is_current, is_written_by, model_view};
 use crate::store::{ArtifactNo, GO_ON, Order, OrderedBy, RunNo, Snapshot, StepNo, Term};
 
 /// Searches model versions; those that were withdrawn, and those whose name and version another has, are not among them.
@@ -209,7 +209,7 @@ impl Table for Models<'_> {
     }
 
     fn is_listed(&self, item: &ModelRow) -> Result<bool> {
-        Ok(self.view(item)?.is_some_and(ModelView::is_current))
+        is_current(self.snapshot, &item.model)
     }
 
     fn key(&self, item: &ModelRow) -> NodeId {
