@@ -42,13 +42,16 @@ pub fn compare(comparison: &ModelComparison) -> String {
         .lines()
         .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end()))
         .collect();
-    let _ = writeln!(
-        text,
-        "\n{} the same in all",
-        counted(comparison.parameters_same, "parameter is", "parameters are")
-    );
+    if comparison.parameters_same > 0 {
+        let (one, many) = match comparison.parameters.len() {
+            0 => ("parameter is", "parameters are"),
+            _ => ("other parameter is", "other parameters are"),
+        };
+        let _ = writeln!(text, "\n{} the same in all", counted(comparison.parameters_same, one, many));
+    }
     for (at, card) in comparison.models.iter().enumerate().skip(1) {
-        let _ = writeln!(text, "\n{} -> {}", comparison.models[0].view.label(), one_line(&card.view.label()));
+        let first = one_line(&comparison.models[0].view.label());
+        let _ = writeln!(text, "\n{first} -> {}", one_line(&card.view.label()));
         data(&comparison.data[at], &mut text);
         code(comparison, at, &mut text);
     }
@@ -79,11 +82,14 @@ fn value_words(value: Option<&str>) -> String {
 
 fn data(files: &FilesDiff, text: &mut String) {
     let differ = files.changed.len() + files.renamed.len() + files.only_a.len() + files.only_b.len();
-    let equal = thousands(files.same);
     if differ == 0 {
-        let _ = writeln!(text, "  data  {equal} equal, none differ");
+        let _ = match files.same {
+            0 => writeln!(text, "  data  none is recorded for either"),
+            same => writeln!(text, "  data  equal, {}", counted(same, "file", "files")),
+        };
         return;
     }
+    let equal = thousands(files.same);
     let _ = writeln!(text, "  data  {equal} equal, {} differ", thousands(differ as u64));
     let changed = files
         .changed
@@ -102,7 +108,13 @@ fn data(files: &FilesDiff, text: &mut String) {
 
 fn code(comparison: &ModelComparison, at: usize, text: &mut String) {
     let Some(code) = &comparison.code[at] else {
-        text.push_str("  code  not to be compared: no run is recorded for one of them\n");
+        let without: Vec<String> = [0, at]
+            .into_iter()
+            .filter(|at| comparison.models[*at].run.is_none())
+            .map(|at| one_line(&comparison.models[at].view.label()))
+            .collect();
+        let whom = if without.len() == 1 { &without[0] } else { "either" };
+        let _ = writeln!(text, "  code  not to be compared: no run is recorded for {whom}");
         return;
     };
     if code.is_equal() {
