@@ -402,8 +402,18 @@ fn a_projected_file_tells_what_it_is_projected_from() {
     assert!(shown.contains("from 2 documents, and says") && shown.contains("lists    thoughts"), "{shown}");
     assert_eq!(place.ok(&["show", INDEX, "--files"]).stdout.lines().count(), 2);
     place.ok(&["show", INDEX, "--format", "dot"]);
+    let projected = place.read(metadata);
     place.write(metadata, b"{}");
-    assert!(first_line(metadata).contains("but holds something else"), "{}", first_line(metadata));
+    assert!(first_line(metadata).contains("but was edited since"), "{}", first_line(metadata));
+    assert_eq!(place.json(&["show", metadata])["projected"]["state"], "edited");
+    // What lies there is what was projected, and what is recorded has gone on.
+    place.ok(&["models", "describe", "risk@1.1.0", "--description", "newer"]);
+    place.write(metadata, &projected);
+    assert!(first_line(metadata).contains("but is out of date"), "{}", first_line(metadata));
+    assert_eq!(place.json(&["show", metadata])["projected"]["state"], "outdated");
+    fs::remove_file(place.at(".lineage/projected")).unwrap();
+    assert!(first_line(metadata).contains("edited, or out of date"), "{}", first_line(metadata));
+    assert_eq!(place.json(&["show", metadata])["projected"]["state"], "other");
     fs::remove_file(place.at(metadata)).unwrap();
     let gone = place.json(&["show", metadata]);
     assert_eq!((&gone["kind"], &gone["projected"]["state"]), (&"projected".into(), &"missing".into()));

@@ -130,8 +130,14 @@ fn projected_line(report: &ProjectedReport, text: &mut String) {
     };
     let state = match &report.state {
         ProjectedState::Current => "and says what is recorded".to_owned(),
+        ProjectedState::Outdated => "but is out of date; `lineage project` writes it anew".to_owned(),
+        ProjectedState::Edited => {
+            "but was edited since; `lineage project --check --diff` tells how, `--force` writes over it"
+                .to_owned()
+        }
         ProjectedState::Other => {
-            "but holds something else: edited, or out of date; `lineage project --diff` compares".to_owned()
+            "but holds something else: edited, or out of date; `lineage project --check --diff` compares"
+                .to_owned()
         }
         ProjectedState::Missing => "and is not there; `lineage project` writes it".to_owned(),
         ProjectedState::Blocked(reason) => format!("but cannot be read: {}", one_line(reason)),

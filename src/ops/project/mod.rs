@@ -5,6 +5,7 @@
 //! undone by [`say_left_undone`].
 
 mod asked;
+pub(crate) mod memory;
 mod projecting;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! Comparing what lies in a workspace with what is planned, and putting it right.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -9,13 +8,11 @@ use rayon::prelude::*;
 use crate::digests::Digests;
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, Digest};
-use crate::ops::project::{Fault, ProjectReport, ProjectRequest, ProjectedFile};
+use crate::ops::project::{Fault, ProjectReport, ProjectRequest, ProjectedFile, memory};
 use crate::ops::{View, Workspace};
 use crate::projection::{self, Lies, Places, Planned, PlannedContent, Record};
 use crate::store::Snapshot;
 
-/// The file below `.lineage` that remembers what was projected.
-const RECORD_NAME: &str = "projected";
 /// As many files, and as many bytes, are held in memory at once to be written.
 const CHUNK_FILES: usize = 256;
 const CHUNK_BYTES: u64 = 64 << 20;
@@ -59,7 +56,7 @@ impl<'a> Projecting<'a> {
             } else {
                 workspace.digests().clone()
             },
-            record: Record::load(&workspace.folder().join(RECORD_NAME)),
+            record: memory::load(workspace),
             is_record_new: false,
             ours: BTreeMap::new(),
             is_whole_view: view.warnings.is_empty(),
@@ -141,29 +138,11 @@ impl<'a> Projecting<'a> {
 
     /// Tells what was projected earlier from what somebody edited.
     fn sort_of_other(&self, path: &ArtifactPath, digest: Digest) -> Result<Fault> {
-        let projected = [self.record.get(path), self.ours.get(path)].contains(&Some(&digest));
-        // An index says of itself whether anybody edited it.
-        let is_own = || {
-            let bytes = path.on_disk(self.workspace.root()).and_then(|place| std::fs::read(place).ok());
-            bytes.is_some_and(|bytes| projection::is_own_index(&bytes))
-        };
-        let is_index = path.file_name() == projection::INDEX_NAME.as_bytes();
-        if projected || self.was_written(path, &digest)? || is_index && is_own() {
+        let is_ours = self.ours.get(path) == Some(&digest);
+        if is_ours || memory::was_projected(self.workspace, self.snapshot, &self.record, path, &digest)? {
             return Ok(Fault::Outdated);
         }
         Ok(Fault::Edited { digest })
-    }
-
-    /// Returns true where a step is recorded to have written these bytes there.
-    fn was_written(&self, path: &ArtifactPath, digest: &Digest) -> Result<bool> {
-        let Some(path_no) = self.snapshot.path_no(path)? else {
-            return Ok(false);
-        };
-        let Some(artifact) = self.snapshot.artifact_no(path_no, digest)? else {
-            return Ok(false);
-        };
-        let write = self.snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-        Ok(write.is_break())
     }
 
     /// Mends what can be mended, and puts all into the report.
@@ -298,7 +277,7 @@ impl<'a> Projecting<'a> {
     pub(super) fn end(mut self) -> ProjectReport {
         self.report.files.sort_by(|a, b| a.path.cmp(&b.path));
         if !self.request.dry_run && self.is_record_new {
-            let path = self.workspace.folder().join(RECORD_NAME);
+            let path = memory::path(self.workspace);
             if let Err(cause) = self.record.save(self.workspace.disk(), &path) {
                 self.report.warnings.push(format!(
                     "cannot write `{}`, so that the next call reads all files again: {cause}",

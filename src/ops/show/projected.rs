@@ -1,7 +1,8 @@
 //! What `lineage show` says of a file that only a projection writes: what it is written from, and whether it still says that.
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Note};
+use crate::model::{ArtifactPath, Digest, Note};
+use crate::ops::project::memory;
 use crate::ops::show::{ModelReport, RunReport, Showing};
 use crate::projection::{self, Lies, ProjectedFrom};
 
@@ -32,7 +33,11 @@ pub enum ProjectedOrigin {
 pub enum ProjectedState {
     /// It is what `lineage project` would write.
     Current,
-    /// It is something else: edited, or out of date.
+    /// It is what was projected earlier.
+    Outdated,
+    /// Somebody edited it since it was projected.
+    Edited,
+    /// It is something else, and nothing here remembers what was projected.
     Other,
     /// Nothing lies there.
     Missing,
@@ -47,6 +52,8 @@ impl ProjectedState {
     pub fn as_str(&self) -> &'static str {
         match self {
             ProjectedState::Current => "current",
+            ProjectedState::Outdated => "outdated",
+            ProjectedState::Edited => "edited",
             ProjectedState::Other => "other",
             ProjectedState::Missing => "missing",
             ProjectedState::Blocked(_) => "blocked",
@@ -76,9 +83,18 @@ impl Showing<'_> {
         };
         Ok(match projection::look(&place, self.workspace.digests()) {
             Lies::File(digest) if digest == planned.digest() => ProjectedState::Current,
-            Lies::File(_) => ProjectedState::Other,
+            Lies::File(digest) => self.sort_of_other(path, &digest)?,
             Lies::Nothing => ProjectedState::Missing,
             Lies::Blocked(reason) => ProjectedState::Blocked(reason),
         })
+    }
+
+    /// Tells what was projected earlier from what somebody edited.
+    fn sort_of_other(&self, path: &ArtifactPath, digest: &Digest) -> Result<ProjectedState> {
+        let record = memory::load(self.workspace);
+        if memory::was_projected(self.workspace, self.snapshot, &record, path, digest)? {
+            return Ok(ProjectedState::Outdated);
+        }
+        Ok(if record.get(path).is_some() { ProjectedState::Edited } else { ProjectedState::Other })
     }
 }

@@ -1,0 +1,51 @@
+//! What was projected, as this machine remembers it: tells what is out of date from what somebody edited.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::model::{ArtifactPath, Digest};
+use crate::ops::Workspace;
+use crate::projection::{self, Record};
+use crate::store::Snapshot;
+
+/// Returns the file that remembers what was projected.
+pub(super) fn path(workspace: &Workspace) -> PathBuf {
+    workspace.folder().join("projected")
+}
+
+/// Reads what was projected; nothing where nothing is remembered.
+pub(crate) fn load(workspace: &Workspace) -> Record {
+    Record::load(&path(workspace))
+}
+
+/// Returns true where the content of a file that is not as planned was projected there earlier, so that nobody edited it.
+pub(crate) fn was_projected(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    record: &Record,
+    path: &ArtifactPath,
+    digest: &Digest,
+) -> Result<bool> {
+    if record.get(path) == Some(digest) || was_written(snapshot, path, digest)? {
+        return Ok(true);
+    }
+    // An index says of itself whether anybody edited it.
+    if path.file_name() != projection::INDEX_NAME.as_bytes() {
+        return Ok(false);
+    }
+    let bytes = path.on_disk(workspace.root()).and_then(|place| std::fs::read(place).ok());
+    Ok(bytes.is_some_and(|bytes| projection::is_own_index(&bytes)))
+}
+
+/// Returns true where a step is recorded to have written these bytes there.
+fn was_written(snapshot: &Snapshot, path: &ArtifactPath, digest: &Digest) -> Result<bool> {
+    let Some(path_no) = snapshot.path_no(path)? else {
+        return Ok(false);
+    };
+    let Some(artifact) = snapshot.artifact_no(path_no, digest)? else {
+        return Ok(false);
+    };
+    let write = snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+    Ok(write.is_break())
+}
