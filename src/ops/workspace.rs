@@ -219,16 +219,15 @@ impl Workspace {
     fn view_of_unwritable(&self, mut warnings: Vec<String>) -> Result<View> {
         let name =
             format!("lineage-{}-{:x}.redb", std::process::id(), NodeId::new(Default::default()).as_u128());
-        let store = Store::at(std::env::temp_dir().join(name));
-        let applied = store.rebuild_as(store.path(), &self.journal());
-        let snapshot = applied.and_then(|_| store.snapshot());
-        // The file is open; its name is not needed any more.
-        let _ = fs::remove_file(store.path());
+        let place = std::env::temp_dir().join(name);
+        let (snapshot, applied) = Store::without_name(&place, &self.journal())?;
         warnings.retain(|warning| !warning.starts_with("facts not yet applied"));
-        match snapshot? {
-            Some(snapshot) => Ok(View { snapshot, warnings }),
-            None => Err(Error::store(format!("cannot build a store for `{}`", self.root.display()))),
+        for warning in applied.unreadable.iter().map(|part| described(&part.error)) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
         }
+        Ok(View { snapshot, warnings })
     }
 
     /// Returns true where a state of the store holds all that is recorded.

@@ -2,17 +2,19 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
-use redb::{Database, Durability, ReadOnlyDatabase, ReadableTable, Table, WriteTransaction};
+use redb::backends::FileBackend;
+use redb::{ConcurrencyMode, Database, Durability, ReadOnlyDatabase, ReadableTable, Table, WriteTransaction};
 
 use crate::error::{Error, Result};
 use crate::journal::{self, Listing, SegmentRef};
 use crate::store::batch::Batch;
 use crate::store::feed::{Chunk, Lacking, feed};
-use crate::store::{Found, Snapshot, Store, broken, guarded, is_damage, schema};
+use crate::store::{Found, Snapshot, Store, broken, damaged, guarded, is_damage, schema};
 
 /// As many rows go into one transaction.
 const TRANSACTION_ROWS: usize = 1_000_000;
@@ -186,38 +188,32 @@ impl Store {
             }
             _ => {}
         }
-        // Nobody else sees the file yet, so it may be written without a durable commit for every part of it.
-        let database = Store::open_alone(fresh)?;
-        let mut applied = Applied { rebuilt: true, ..Applied::default() };
-        let mut marks: HashMap<u128, u64> = HashMap::new();
-        for _ in 0..LISTINGS_MAX {
-            let listing = journal::list(journal, &|_| false)?;
-            let applied_bytes = |segment: &SegmentRef| marks.get(&segment.segment).copied().unwrap_or(0);
-            let lacking = listing
-                .segments
-                .iter()
-                .map(|segment| Lacking { applied: applied_bytes(segment), segment: segment.clone() });
-            let lacking: Vec<Lacking> = lacking.filter(|l| l.applied < l.segment.length).collect();
-            applied.unreadable.clear();
-            applied.complain_of_packs(&listing);
-            let vanished = feed(&lacking, |chunks| {
-                insert(&database, chunks, Durability::None, &mut marks, &mut applied)
-            })?;
-            if !vanished {
-                // One durable transaction at the end makes all before it durable.
-                let transaction = database.begin_write().map_err(broken)?;
-                transaction
-                    .open_table(schema::META)
-                    .map_err(broken)?
-                    .insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice())
-                    .map_err(broken)?;
-                write_packs(&transaction, &listing)?;
-                transaction.commit().map_err(broken)?;
-                return Ok(applied);
-            }
-        }
-        Err(Error::store("cannot build the store: the journal's files change too fast")
-            .hint("nothing was changed; try again"))
+        build(&Store::open_alone(fresh)?, journal)
+    }
+
+    /// Builds a store from the journal that has no name and is gone with its last reader, however that ends: its file is
+    /// called `path` no longer than it takes to open it. It needs no lock.
+    ///
+    /// # Errors
+    /// As [`Store::rebuild`].
+    pub fn without_name(path: &Path, journal: &Path) -> Result<(Snapshot, Applied)> {
+        let failed = |cause: io::Error| {
+            Error::store(format!("cannot make the temporary store `{}`", path.display())).because(cause)
+        };
+        let file = File::options().read(true).write(true).create_new(true).open(path).map_err(failed)?;
+        fs::remove_file(path).map_err(failed)?;
+        let again = file.try_clone().map_err(failed)?;
+        let database = super::builder()
+            .set_concurrency_mode(ConcurrencyMode::ExclusiveWriter)
+            .create_with_backend(FileBackend::new(file).map_err(broken)?)
+            .map_err(broken)?;
+        let applied = build(&database, journal)?;
+        drop(database);
+        let database = super::builder()
+            .open_read_only_with_backend(FileBackend::new(again).map_err(broken)?)
+            .map_err(broken)?;
+        let snapshot = Snapshot::of(&database)?.ok_or_else(|| damaged("format"))?;
+        Ok((snapshot, applied))
     }
 
     /// Checks the database's own checksums; `false` where pages are damaged.
@@ -239,6 +235,40 @@ impl Store {
         let _ = fs::remove_file(&copy);
         checked
     }
+}
+
+/// Fills a new store from the journal; segments may be packed meanwhile.
+fn build(database: &Database, journal: &Path) -> Result<Applied> {
+    // Nobody else sees the file yet, so it may be written without a durable commit for every part of it.
+    let mut applied = Applied { rebuilt: true, ..Applied::default() };
+    let mut marks: HashMap<u128, u64> = HashMap::new();
+    for _ in 0..LISTINGS_MAX {
+        let listing = journal::list(journal, &|_| false)?;
+        let applied_bytes = |segment: &SegmentRef| marks.get(&segment.segment).copied().unwrap_or(0);
+        let lacking = listing
+            .segments
+            .iter()
+            .map(|segment| Lacking { applied: applied_bytes(segment), segment: segment.clone() });
+        let lacking: Vec<Lacking> = lacking.filter(|l| l.applied < l.segment.length).collect();
+        applied.unreadable.clear();
+        applied.complain_of_packs(&listing);
+        let vanished =
+            feed(&lacking, |chunks| insert(database, chunks, Durability::None, &mut marks, &mut applied))?;
+        if !vanished {
+            // One durable transaction at the end makes all before it durable.
+            let transaction = database.begin_write().map_err(broken)?;
+            transaction
+                .open_table(schema::META)
+                .map_err(broken)?
+                .insert(b"format".as_slice(), schema::FORMAT.to_be_bytes().as_slice())
+                .map_err(broken)?;
+            write_packs(&transaction, &listing)?;
+            transaction.commit().map_err(broken)?;
+            return Ok(applied);
+        }
+    }
+    Err(Error::store("cannot build the store: the journal's files change too fast")
+        .hint("nothing was changed; try again"))
 }
 
 /// The ending of the file of a store that is being built.

@@ -54,6 +54,28 @@ fn a_store_that_is_gone_cut_or_garbage_is_built_anew() {
 }
 
 #[test]
+fn a_store_without_a_name_answers_as_any_other_and_leaves_nothing_behind() {
+    let (place, expected) = filled();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("for-one-answer.redb");
+    let is_empty = || fs::read_dir(folder.path()).unwrap().next().is_none();
+    let (snapshot, applied) = Store::without_name(&path, &place.journal()).unwrap();
+    assert!(is_empty(), "it is read, and has no name");
+    assert!(applied.rebuilt && applied.unreadable.is_empty());
+    assert_eq!(everything(&snapshot), expected);
+    // Where it is not built to its end, as by a kill, nothing has to be cleared away.
+    let no_journal = folder.path().join("journal");
+    fs::write(&no_journal, b"a file").unwrap();
+    let failed = Store::without_name(&path, &no_journal);
+    fs::remove_file(&no_journal).unwrap();
+    assert!(failed.is_err() && is_empty());
+    // What is there is somebody's.
+    fs::write(&path, b"mine").unwrap();
+    assert!(Store::without_name(&path, &place.journal()).is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
 fn a_store_of_another_format_is_built_anew() {
     let (place, expected) = filled();
     for format in [0_u64, crate::store::schema::FORMAT + 1, u64::MAX] {
