@@ -156,7 +156,7 @@ impl<'t> Batch<'t> {
         let (run_no, _) = self.numbers.run_no(step.run, &mut self.pending)?;
         let (number, fresh) = self.numbers.step_no(step.id, &mut self.pending)?;
         self.note_times(&step);
-        // Whichever statement stays, the files of both are known.
+        // Whichever statement stays, the files of both are known: see `schema::PATH_CONTENTS`.
         let edges = self.edges(run_no, &step)?;
         if !fresh && !self.replace_step(number, &step)? {
             return Ok(());
