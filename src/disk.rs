@@ -3,16 +3,18 @@
 //! One place, so that tests can put faults and crashes under all of them at once (see [`Faults`]).
 
 mod share;
+mod together;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 pub use share::SHARED_ALIGNMENT;
+pub use together::{Staged, Together};
 
 /// An operation about to happen, as a fault injector sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,46 +173,6 @@ impl Disk {
         replaced.map(drop)
     }
 
-    /// Writes several whole files as [`Disk::replace`] does, and returns what became of each, in order. All are written before
-    /// the first is forced to the disk, so that the disk takes them together. The caller forces the folders to the disk.
-    pub fn replace_all<'a>(
-        &self,
-        files: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
-    ) -> Vec<io::Result<()>> {
-        let mut results = Vec::new();
-        let mut files = files.into_iter().peekable();
-        while files.peek().is_some() {
-            let staged = files.by_ref().take(STAGED_MAX).map(|(path, bytes)| self.stage(path, bytes));
-            let mut group: Vec<io::Result<Staged>> = staged.collect();
-            sync_together(&mut group);
-            results.extend(group.into_iter().map(|staged| staged.and_then(|staged| self.publish(staged))));
-        }
-        results
-    }
-
-    /// Writes a temporary file beside `path`, without forcing it to the disk.
-    fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<Staged> {
-        let temporary = temporary_name(path);
-        let made = self.create_new(&temporary).and_then(|mut file| {
-            file.append(bytes)?;
-            Ok(Staged { file, path: path.to_owned(), synced: Ok(()) })
-        });
-        if made.is_err() {
-            let _ = self.remove(&temporary);
-        }
-        made
-    }
-
-    /// Gives a staged file, which was forced to the disk, its name.
-    fn publish(&self, staged: Staged) -> io::Result<()> {
-        let temporary = staged.file.path();
-        let published = staged.synced.and_then(|()| self.rename(temporary, &staged.path));
-        if published.is_err() {
-            let _ = self.remove(temporary);
-        }
-        published
-    }
-
     /// Renames a file over another.
     ///
     /// # Errors
@@ -239,55 +201,6 @@ impl Disk {
         self.ask(Operation::SyncFolder, folder)?;
         File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()
     }
-
-    /// Forces the entries of several folders to the disk at the same time; returns what became of each, in order.
-    pub fn sync_folders(&self, folders: &[&Path]) -> Vec<io::Result<()>> {
-        let sync = |folders: &[&Path]| -> Vec<io::Result<()>> {
-            folders.iter().map(|folder| self.sync_folder(folder)).collect()
-        };
-        if folders.len() < 2 {
-            return sync(folders);
-        }
-        let share = folders.len().div_ceil(SYNCS_AT_ONCE);
-        std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                folders.chunks(share).map(|folders| scope.spawn(move || sync(folders))).collect();
-            let ended = threads.into_iter().flat_map(|thread| thread.join().expect("a sync does not panic"));
-            ended.collect()
-        })
-    }
-}
-
-/// So many files are open at once while several are written.
-const STAGED_MAX: usize = 64;
-
-/// A file that is written and has not got its name yet.
-struct Staged {
-    file: DiskFile,
-    path: PathBuf,
-    /// What became of forcing it to the disk.
-    synced: io::Result<()>,
-}
-
-/// So many files are forced to the disk at the same time: the file system's journal then takes them in one commit.
-const SYNCS_AT_ONCE: usize = 8;
-
-/// Forces all staged files to the disk.
-fn sync_together(group: &mut [io::Result<Staged>]) {
-    let sync_all = |files: &mut [io::Result<Staged>]| {
-        for staged in files.iter_mut().flatten() {
-            staged.synced = staged.file.sync();
-        }
-    };
-    let share = group.len().div_ceil(SYNCS_AT_ONCE).max(1);
-    if group.len() <= 2 {
-        return sync_all(group);
-    }
-    std::thread::scope(|scope| {
-        for files in group.chunks_mut(share) {
-            scope.spawn(|| sync_all(files));
-        }
-    });
 }
 
 /// The front of the names of temporary files, which nobody mistakes for their own.
@@ -296,13 +209,10 @@ pub const TEMPORARY_PREFIX: &str = ".lineage-tmp-";
 /// Returns a name beside `path` that no other process or thread takes.
 fn temporary_name(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Random bits of this process, so that two machines that share a folder do not clash.
+    static RANDOM: LazyLock<u32> = LazyLock::new(|| uuid::Uuid::now_v7().as_u128() as u32);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!("{TEMPORARY_PREFIX}{}-{count}-{:08x}", std::process::id(), uuid_tail()))
-}
-
-/// Random bits, so that two machines that share a folder do not clash.
-fn uuid_tail() -> u32 {
-    uuid::Uuid::now_v7().as_u128() as u32
+    path.with_file_name(format!("{TEMPORARY_PREFIX}{}-{count}-{:08x}", std::process::id(), *RANDOM))
 }
 
 /// A file of our own that is only ever appended to.

@@ -7,12 +7,12 @@
 //! codec 1 is one zstd frame. Codec 2 keeps them as they are from byte 4096 on, so that a file system that can lets them share
 //! their place on the disk with the file they came from, and with the one they are restored to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, SHARED_ALIGNMENT};
+use crate::disk::{Disk, SHARED_ALIGNMENT, Staged, Together};
 use crate::error::{Error, Result};
 use crate::model::Digest;
 
@@ -39,17 +39,17 @@ pub struct Contents {
     folder: PathBuf,
 }
 
-/// A content that is compressed and not on the disk yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
-    path: PathBuf,
-    stored: Vec<u8>,
+/// A content that is written and does not count yet.
+#[derive(Debug)]
+pub struct StagedContent {
+    file: Staged,
     size_bytes: usize,
 }
 
-impl Packed {
-    fn not_kept(&self, cause: io::Error) -> Error {
-        not_kept(self.size_bytes, &self.path, cause)
+impl StagedContent {
+    /// Returns its file, to be forced to the disk together with others.
+    pub fn file(&mut self) -> &mut Staged {
+        &mut self.file
     }
 }
 
@@ -115,45 +115,52 @@ impl Contents {
     /// # Errors
     /// As [`Contents::keep`].
     pub fn keep_as(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        match self.pack(digest, bytes) {
-            Some(packed) => self.keep_packed(&[&packed]).into_iter().collect(),
+        let together = Together::new(&self.disk);
+        match self.stage(&together, digest, bytes)? {
+            Some(mut staged) => {
+                together.sync(vec![staged.file()]);
+                self.publish(&together, vec![staged]).into_iter().collect()
+            }
             None => Ok(()),
         }
     }
 
-    /// Compresses `bytes`, to be kept together with others by [`Contents::keep_packed`]; `None` where they are kept already and
-    /// whole.
-    pub fn pack(&self, digest: &Digest, bytes: &[u8]) -> Option<Packed> {
+    /// Writes `bytes`, compressed, so that they can be kept together with others: they are when their file was forced to the disk and
+    /// [`Contents::publish`] has returned. `None` where they are kept already and whole.
+    ///
+    /// # Errors
+    /// A store error where the disk does not take them; nothing else is harmed then.
+    pub fn stage(&self, together: &Together, digest: &Digest, bytes: &[u8]) -> Result<Option<StagedContent>> {
         let path = self.path(digest);
         // A stored copy is never trusted unread: a damaged one is written again.
         if path.is_file() && self.read(digest).is_ok_and(|kept| kept.is_some()) {
             // Whoever lets old contents go must see that this one is wanted again.
             let _ = fs::File::open(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
-            return None;
+            return Ok(None);
         }
-        Some(Packed { path, stored: encode(bytes), size_bytes: bytes.len() })
+        let staged = encoded(bytes, |stored| together.stage(&path, stored));
+        let file = staged.map_err(|cause| not_kept(bytes.len(), &path, cause))?;
+        Ok(Some(StagedContent { file, size_bytes: bytes.len() }))
     }
 
-    /// Keeps several contents at once: on return, those without an error survive a crash. The disk is waited for once, not
-    /// once for each.
-    pub fn keep_packed(&self, packed: &[&Packed]) -> Vec<Result<()>> {
-        let folder_of = |content: &Packed| content.path.parent().unwrap_or(&self.folder).to_owned();
-        let folders: BTreeSet<PathBuf> = packed.iter().map(|content| folder_of(content)).collect();
-        if let Err(cause) = self.disk.create_all_folders(folders.iter().map(PathBuf::as_path)) {
-            let failed =
-                |content: &&Packed| Err(content.not_kept(io::Error::new(cause.kind(), cause.to_string())));
-            return packed.iter().map(failed).collect();
-        }
-        let files = packed.iter().map(|content| (content.path.as_path(), content.stored.as_slice()));
-        let written = self.disk.replace_all(files);
-        let unsure: BTreeMap<PathBuf, io::Error> = folders
-            .into_iter()
-            .filter_map(|folder| self.disk.sync_folder(&folder).err().map(|cause| (folder, cause)))
-            .collect();
-        let results = packed.iter().zip(written).map(|(content, written)| {
-            written.map_err(|cause| content.not_kept(cause))?;
-            match unsure.get(&folder_of(content)) {
-                Some(cause) => Err(content.not_kept(io::Error::new(cause.kind(), cause.to_string()))),
+    /// Gives contents whose files were forced to the disk their names; returns what became of each, in order. On return, those
+    /// without an error survive a crash.
+    pub fn publish(&self, together: &Together, staged: Vec<StagedContent>) -> Vec<Result<()>> {
+        let publish = |StagedContent { file, size_bytes }: StagedContent| {
+            let path = file.path().to_owned();
+            match together.publish(file) {
+                Ok(()) => Ok((path, size_bytes)),
+                Err(cause) => Err(not_kept(size_bytes, &path, cause)),
+            }
+        };
+        let published: Vec<Result<(PathBuf, usize)>> = staged.into_iter().map(publish).collect();
+        let unsure = together.sync_folders();
+        let results = published.into_iter().map(|published| {
+            let (path, size_bytes) = published?;
+            match unsure.iter().find(|(folder, _)| path.starts_with(folder)) {
+                Some((_, cause)) => {
+                    Err(not_kept(size_bytes, &path, io::Error::new(cause.kind(), cause.to_string())))
+                }
                 None => Ok(()),
             }
         });
@@ -296,19 +303,55 @@ fn digest_of_path(path: &Path) -> Option<Digest> {
     format!("blake3:{folder}{}", path.file_name()?.to_str()?).parse().ok()
 }
 
-fn encode(bytes: &[u8]) -> Vec<u8> {
-    let compressed = if bytes.len() >= COMPRESS_MIN_BYTES {
-        zstd::bulk::compress(bytes, ZSTD_LEVEL).ok().filter(|compressed| compressed.len() < bytes.len())
-    } else {
-        None
-    };
-    let (codec, body) = match &compressed {
-        Some(compressed) => (CODEC_ZSTD, compressed.as_slice()),
-        None => (CODEC_PLAIN, bytes),
-    };
-    let mut stored = header(codec, bytes.len() as u64);
-    stored.extend_from_slice(body);
-    stored
+/// What a thread compresses with; made once for all contents that it keeps.
+struct Press {
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    /// Room for a content as it is stored; what is in it is of no matter.
+    room: Vec<u8>,
+}
+
+/// No more room is held by a thread that compresses nothing just now.
+const ROOM_MAX_BYTES: usize = 4 << 20;
+
+thread_local! {
+    static PRESS: RefCell<Press> = const { RefCell::new(Press { compressor: None, room: Vec::new() }) };
+}
+
+/// Hands bytes as they are stored to `take`.
+fn encoded<T>(bytes: &[u8], take: impl FnOnce(&[u8]) -> T) -> T {
+    PRESS.with_borrow_mut(|press| {
+        let room = &mut press.room;
+        room.resize(room.len().max(HEADER_BYTES + zstd::zstd_safe::compress_bound(bytes.len())), 0);
+        let (header_room, body) = room.split_at_mut(HEADER_BYTES);
+        let compressed = compress(&mut press.compressor, bytes, body).filter(|length| *length < bytes.len());
+        let (codec, length) = match compressed {
+            Some(length) => (CODEC_ZSTD, length),
+            None => {
+                body[..bytes.len()].copy_from_slice(bytes);
+                (CODEC_PLAIN, bytes.len())
+            }
+        };
+        header_room.copy_from_slice(&header(codec, bytes.len() as u64));
+        let taken = take(&room[..HEADER_BYTES + length]);
+        room.truncate(ROOM_MAX_BYTES);
+        room.shrink_to(ROOM_MAX_BYTES);
+        taken
+    })
+}
+
+/// Compresses `bytes` into `room`; `None` where that is not worth while, or does not work.
+fn compress(
+    compressor: &mut Option<zstd::bulk::Compressor<'static>>,
+    bytes: &[u8],
+    room: &mut [u8],
+) -> Option<usize> {
+    if bytes.len() < COMPRESS_MIN_BYTES {
+        return None;
+    }
+    if compressor.is_none() {
+        *compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).ok();
+    }
+    compressor.as_mut()?.compress_to_buffer(bytes, room).ok()
 }
 
 fn header(codec: u8, size_bytes: u64) -> Vec<u8> {
@@ -474,6 +517,25 @@ mod tests {
         assert_eq!(contents.verify().unwrap(), (1, Vec::new()));
     }
 
+    fn keep_together(
+        contents: &Contents,
+        together: &Together,
+        digests: &[Digest],
+        texts: &[Vec<u8>],
+    ) -> Vec<Result<()>> {
+        let staged = digests.iter().zip(texts).map(|(digest, text)| contents.stage(together, digest, text));
+        let mut staged: Vec<Result<Option<StagedContent>>> = staged.collect();
+        together.sync(staged.iter_mut().flatten().flatten().map(StagedContent::file).collect());
+        let (mut ready, mut kept) = (Vec::new(), Vec::new());
+        for staged in staged {
+            kept.push(staged.map(|staged| ready.extend(staged)));
+        }
+        let mut published = contents.publish(together, ready).into_iter();
+        // In these tests nothing is kept already.
+        let settle = |kept: Result<()>| kept.and_then(|()| published.next().unwrap());
+        kept.into_iter().map(settle).collect()
+    }
+
     #[test]
     fn contents_kept_together_survive_a_power_cut_or_are_not_acknowledged() {
         let texts: Vec<Vec<u8>> = (0..5u8).map(|at| [b'a' + at; 300].to_vec()).collect();
@@ -484,12 +546,8 @@ mod tests {
                 fs::create_dir_all(folder.path().join("objects")).unwrap();
                 let crash = Crash::after(operations);
                 let faulty = Contents::at(Disk::with_faults(crash.clone()), folder.path().join("objects"));
-                let packed: Vec<Packed> = texts
-                    .iter()
-                    .zip(&digests)
-                    .filter_map(|(text, digest)| faulty.pack(digest, text))
-                    .collect();
-                let results = faulty.keep_packed(&packed.iter().collect::<Vec<_>>());
+                let together = Together::new(&faulty.disk);
+                let results = keep_together(&faulty, &together, &digests, &texts);
                 crash.settle(leaves);
                 let whole = contents(folder.path());
                 for ((digest, text), result) in digests.iter().zip(&texts).zip(results) {

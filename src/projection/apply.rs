@@ -1,9 +1,11 @@
 //! Putting projected files on the disk: inside the workspace only, whole or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use crate::disk::{Disk, TEMPORARY_PREFIX};
+use crate::disk::{Disk, Staged, TEMPORARY_PREFIX, Together};
 use crate::error::{Error, Result};
 use crate::model::ArtifactPath;
 
@@ -32,37 +34,102 @@ pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
     Ok(target)
 }
 
+/// Files on their way into the workspace at `root`.
+#[derive(Debug)]
+pub struct Placing<'a> {
+    root: &'a Path,
+    together: &'a Together,
+    /// Folders that lie in the workspace, also behind links.
+    inside: Mutex<HashSet<PathBuf>>,
+}
+
+/// A file that is written and has not got its name in the workspace yet.
+#[derive(Debug)]
+pub struct StagedFile {
+    path: ArtifactPath,
+    file: Staged,
+}
+
+impl StagedFile {
+    /// Returns its path in the workspace.
+    pub fn path(&self) -> &ArtifactPath {
+        &self.path
+    }
+
+    /// Returns the file, to be forced to the disk together with others.
+    pub fn file(&mut self) -> &mut Staged {
+        &mut self.file
+    }
+}
+
+impl<'a> Placing<'a> {
+    /// Begins with no files.
+    pub fn new(root: &'a Path, together: &'a Together) -> Self {
+        Placing { root, together, inside: Mutex::default() }
+    }
+
+    /// Writes a file beside its place, and makes its folder; it is there when it was forced to the disk and
+    /// [`Placing::publish`] has returned.
+    ///
+    /// # Errors
+    /// A request error where the place is outside the workspace; a store error where the disk does not take the file.
+    pub fn stage(&self, path: &ArtifactPath, bytes: &[u8]) -> Result<StagedFile> {
+        let file =
+            self.together.stage(&self.place(path)?, bytes).map_err(|cause| not_written(path, cause))?;
+        Ok(StagedFile { path: path.clone(), file })
+    }
+
+    /// Gives a file that was forced to the disk its name. That its folder is forced to the disk is for the caller to see to; where
+    /// that fails, [`Placing::unsure`] says so.
+    ///
+    /// # Errors
+    /// A store error where it could not be forced to the disk or given its name; an older file is intact then.
+    pub fn publish(&self, staged: StagedFile) -> Result<()> {
+        self.together.publish(staged.file).map_err(|cause| not_written(&staged.path, cause))
+    }
+
+    /// Returns the error of a file that lies below a folder that could not be forced to the disk: its name may be lost.
+    pub fn unsure(&self, path: &ArtifactPath, failed: &[(PathBuf, io::Error)]) -> Option<Error> {
+        let target = path.on_disk(self.root)?;
+        let (_, cause) = failed.iter().find(|(folder, _)| target.starts_with(folder))?;
+        Some(not_written(path, cause.to_string()))
+    }
+
+    /// Returns where a file is to be written, as [`place`] does; a folder is looked at once.
+    fn place(&self, path: &ArtifactPath) -> Result<PathBuf> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(target) = path.on_disk(self.root).filter(|_| path.is_inside())
+            && target.parent().is_some_and(|folder| inside.contains(folder))
+        {
+            return Ok(target);
+        }
+        let target = place(self.root, path)?;
+        inside.extend(target.parent().map(Path::to_owned));
+        Ok(target)
+    }
+}
+
+/// So many files have temporary names at once while several are written.
+const STAGED_MAX: usize = 256;
+
 /// Writes files into the workspace at `root`, each whole or not at all; returns what became of each, in order.
 ///
-/// Every file is forced to the disk before it takes its name, and every folder with new entries once after all files, all of
-/// them at the same time; where that last step fails, all files below the folder count as not written, since their names may
-/// be lost.
+/// Every file is forced to the disk before it takes its name, and every folder with new entries once after all files; where
+/// that last step fails, all files below the folder count as not written, since their names may be lost.
 pub fn write_files(disk: &Disk, root: &Path, files: &[(&ArtifactPath, &[u8])]) -> Vec<Result<()>> {
-    let mut changed: BTreeSet<PathBuf> = BTreeSet::new();
-    let prepared = files.iter().map(|(path, _)| prepare(disk, root, path, &mut changed));
-    let targets: Vec<Result<PathBuf>> = prepared.collect();
-    let placed = targets.iter().zip(files);
-    let placed = placed.filter_map(|(target, (_, bytes))| Some((target.as_ref().ok()?.as_path(), *bytes)));
-    let mut replaced = disk.replace_all(placed).into_iter();
-    let written = targets.into_iter().zip(files).map(|(target, (path, _))| {
-        let target = target?;
-        replaced.next().unwrap_or(Ok(())).map_err(|cause| not_written(path, cause))?;
-        Ok(target)
-    });
-    let written: Vec<Result<PathBuf>> = written.collect();
-    changed.extend(written.iter().flatten().map(|target| target.parent().unwrap_or(root).to_owned()));
-    let changed: Vec<&Path> = changed.iter().map(PathBuf::as_path).collect();
-    let synced = disk.sync_folders(&changed).into_iter();
-    let unsure: Vec<(&Path, String)> = synced
-        .zip(&changed)
-        .filter_map(|(synced, folder)| Some((*folder, synced.err()?.to_string())))
-        .collect();
-    let named = files.iter().zip(written).map(|((path, _), target)| {
-        let target = target?;
-        match unsure.iter().find(|(folder, _)| target.starts_with(folder)) {
-            Some((_, cause)) => Err(not_written(path, cause.clone())),
-            None => Ok(()),
-        }
+    let together = Together::new(disk);
+    let placing = Placing::new(root, &together);
+    let mut results = Vec::with_capacity(files.len());
+    for group in files.chunks(STAGED_MAX) {
+        let staged = group.iter().map(|(path, bytes)| placing.stage(path, bytes));
+        let mut staged: Vec<Result<StagedFile>> = staged.collect();
+        together.sync(staged.iter_mut().flatten().map(StagedFile::file).collect());
+        results.extend(staged.into_iter().map(|staged| staged.and_then(|staged| placing.publish(staged))));
+    }
+    let failed = together.sync_folders();
+    let named = files.iter().zip(results).map(|((path, _), written): (_, Result<()>)| {
+        written?;
+        placing.unsure(path, &failed).map_or(Ok(()), Err)
     });
     named.collect()
 }
@@ -85,19 +152,6 @@ pub fn remove_leftovers(disk: &Disk, root: &Path, path: &ArtifactPath) {
             let _ = disk.remove(&entry.path());
         }
     }
-}
-
-/// Returns the place of a file, and makes its folder; adds those that have a new entry by that.
-fn prepare(
-    disk: &Disk,
-    root: &Path,
-    path: &ArtifactPath,
-    changed: &mut BTreeSet<PathBuf>,
-) -> Result<PathBuf> {
-    let target = place(root, path)?;
-    let made = disk.make_folders(target.parent().unwrap_or(root));
-    changed.extend(made.map_err(|cause| not_written(path, cause))?);
-    Ok(target)
 }
 
 #[cfg(test)]

@@ -15,15 +15,18 @@ mod resume;
 mod session;
 mod stages;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::disk::Together;
 use crate::error::{Error, Result};
 use crate::model::{NodeId, Run, RunKind};
 use crate::ops::{Clock, Target, Workspace, locate};
-use crate::projection::names;
+use crate::projection::{Placing, names};
 use crate::query::quality::{Quality, quality, rows};
 use crate::query::{self, RunSelector};
 
@@ -66,8 +69,11 @@ pub fn pipeline(
     };
     let plan = Plan::new(workspace.root(), request, resumed.as_ref().map(|view| (&view.run, &prior)));
     let inputs = inputs::find(workspace, &plan.folder, &plan.inputs, plan.limit, &prior.stems)?;
+    let together = Together::new(workspace.disk());
     let bench = Bench {
         workspace,
+        together: &together,
+        placing: &Placing::new(workspace.root(), &together),
         snapshot: &view.snapshot,
         clock,
         last: plan.last,

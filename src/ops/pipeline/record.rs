@@ -3,23 +3,33 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::content::Packed;
+use crate::content::StagedContent;
+use crate::disk::Together;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Fact, Metric, MetricValue, NodeId, Step, StepStatus};
 use crate::ops::pipeline::request::Progress;
 use crate::ops::pipeline::tally::Tally;
-use crate::ops::pipeline::work::FilingOutcome;
+use crate::ops::pipeline::work::{FilingOutcome, Worked};
 use crate::ops::{Recording, Workspace};
-use crate::projection;
+use crate::projection::{self, Placing};
 
-/// As many filings are recorded together at most, and at least once in [`BATCH_TIME`].
-pub const BATCH_FILINGS: usize = 16;
+/// As many filings are waited for to be recorded together, for [`BATCH_TIME`] at the longest.
+const BATCH_FILINGS: usize = 16;
 const BATCH_TIME: Duration = Duration::from_millis(500);
+/// As many are recorded together at most, where more were ready while those before were recorded: the slower the disk, the more
+/// filings share its time.
+const BATCH_FILINGS_MAX: usize = 128;
+/// So many filings wait to be recorded before the workers wait.
+pub const WAITING_FILINGS_MAX: usize = 64;
 
 /// Takes outcomes from the workers, records them in batches, and projects what is recorded.
 pub struct Recorder<'a> {
     /// The workspace.
     pub workspace: &'a Workspace,
+    /// Forces what the workers have written to the disk.
+    pub together: &'a Together,
+    /// The way of outputs to their places.
+    pub placing: &'a Placing<'a>,
     /// Counts them.
     pub tally: &'a mut Tally,
     /// Files that could not be written, and why.
@@ -36,7 +46,17 @@ impl Recorder<'_> {
     pub fn record_all(
         &mut self,
         recording: &mut Recording,
-        receiver: &mpsc::Receiver<Result<FilingOutcome>>,
+        receiver: &mpsc::Receiver<Result<Worked>>,
+    ) -> Result<()> {
+        let recorded = self.record_each(recording, receiver);
+        self.settle();
+        recorded
+    }
+
+    fn record_each(
+        &mut self,
+        recording: &mut Recording,
+        receiver: &mpsc::Receiver<Result<Worked>>,
     ) -> Result<()> {
         loop {
             let Ok(first) = receiver.recv() else { return Ok(()) };
@@ -45,7 +65,7 @@ impl Recorder<'_> {
             let deadline = Instant::now() + BATCH_TIME;
             while batch.len() < BATCH_FILINGS {
                 match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                    Ok(Ok(outcome)) => batch.push(outcome),
+                    Ok(Ok(worked)) => batch.push(worked),
                     Ok(Err(error)) => {
                         failed = Some(error);
                         break;
@@ -53,7 +73,14 @@ impl Recorder<'_> {
                     Err(_) => break,
                 }
             }
-            self.record(recording, &batch)?;
+            while failed.is_none() && batch.len() < BATCH_FILINGS_MAX {
+                match receiver.try_recv() {
+                    Ok(Ok(worked)) => batch.push(worked),
+                    Ok(Err(error)) => failed = Some(error),
+                    Err(_) => break,
+                }
+            }
+            self.record(recording, batch)?;
             if let Some(error) = failed {
                 return Err(error);
             }
@@ -64,40 +91,55 @@ impl Recorder<'_> {
     ///
     /// # Errors
     /// A store error where a content cannot be kept, after the filings whose contents could be are recorded.
-    fn record(&mut self, recording: &mut Recording, batch: &[FilingOutcome]) -> Result<()> {
-        let packed =
-            |filing: &FilingOutcome| filing.parts.iter().filter(|part| part.content.is_some()).count();
-        let contents: Vec<&Packed> =
-            batch.iter().flat_map(|filing| &filing.parts).filter_map(|part| part.content.as_ref()).collect();
-        let mut kept = self.workspace.contents().keep_packed(&contents).into_iter();
+    fn record(&mut self, recording: &mut Recording, mut batch: Vec<Worked>) -> Result<()> {
+        self.together.sync(batch.iter_mut().flat_map(Worked::staged).collect());
+        let counts: Vec<usize> = batch.iter().map(|worked| worked.contents.len()).collect();
+        let contents: Vec<StagedContent> =
+            batch.iter_mut().flat_map(|worked| std::mem::take(&mut worked.contents)).collect();
+        let mut kept = self.workspace.contents().publish(self.together, contents).into_iter();
         let (mut whole, mut lost) = (Vec::with_capacity(batch.len()), None);
-        for filing in batch {
-            let results: Vec<Result<()>> = kept.by_ref().take(packed(filing)).collect();
+        for (worked, count) in batch.into_iter().zip(counts) {
+            let results: Vec<Result<()>> = kept.by_ref().take(count).collect();
             match results.into_iter().collect::<Result<()>>() {
-                Ok(()) => whole.push(filing),
+                Ok(()) => whole.push(worked),
                 Err(error) => lost = lost.or(Some(error)),
             }
         }
-        self.record_kept(recording, &whole)?;
+        self.record_kept(recording, whole)?;
         lost.map_or(Ok(()), Err)
     }
 
     /// Records and projects filings whose contents are kept.
-    fn record_kept(&mut self, recording: &mut Recording, batch: &[&FilingOutcome]) -> Result<()> {
-        for filing in batch {
-            record_filing(recording, filing)?;
+    fn record_kept(&mut self, recording: &mut Recording, batch: Vec<Worked>) -> Result<()> {
+        for worked in &batch {
+            record_filing(recording, &worked.outcome)?;
         }
         recording.commit()?;
-        let parts = batch.iter().flat_map(|filing| &filing.parts);
-        let files: Vec<(&ArtifactPath, &[u8])> = parts
-            .filter_map(|part| Some((&part.output.as_ref()?.path, part.bytes.as_ref()?.as_slice())))
-            .collect();
-        write_out(self.workspace, &files, self.unwritten);
-        for filing in batch {
-            self.tally.add(filing);
-            self.progress.filing(filing);
+        for Worked { outcome, files, unwritten, .. } in batch {
+            self.unwritten.extend(unwritten.into_iter().map(|(path, error)| (path, error.to_string())));
+            for file in files {
+                let path = file.path().clone();
+                if let Err(error) = self.placing.publish(file) {
+                    self.unwritten.push((path, error.to_string()));
+                }
+            }
+            self.tally.add(&outcome);
+            self.progress.filing(&outcome);
         }
         Ok(())
+    }
+
+    /// Forces the names of the files projected to the disk, and lists those for which that fails.
+    fn settle(&mut self) {
+        let failed = self.together.sync_folders();
+        if failed.is_empty() {
+            return;
+        }
+        for path in self.tally.outputs.values().map(|entry| &entry.output.path) {
+            if let Some(error) = self.placing.unsure(path, &failed) {
+                self.unwritten.push((path.clone(), error.to_string()));
+            }
+        }
     }
 }
 

@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, Run, RunKind, RunStatus};
 use crate::ops::code::code_state;
 use crate::ops::pipeline::inputs::{FilingInput, Inputs};
-use crate::ops::pipeline::record::{BATCH_FILINGS, Recorder};
+use crate::ops::pipeline::record::{Recorder, WAITING_FILINGS_MAX};
 use crate::ops::pipeline::request::{PipelineRequest, Progress};
 use crate::ops::pipeline::resume::{self, Plan};
 use crate::ops::pipeline::tally::{Failure, Summary, Tally};
-use crate::ops::pipeline::work::{self, Bench, FilingOutcome};
+use crate::ops::pipeline::work::{self, Bench, Worked};
 use crate::ops::project::{project_run, say_left_undone};
 use crate::ops::{Recording, RunRequest, Workspace};
 use crate::projection::{self, names};
@@ -191,21 +191,23 @@ impl<'a> Session<'a> {
         }
         let pool = pool.build().map_err(|cause| Error::bug("cannot start worker threads").because(cause))?;
         let (cancelled, failures) = (AtomicBool::new(false), AtomicU64::new(0));
-        let (sender, receiver) = mpsc::sync_channel::<Result<FilingOutcome>>(BATCH_FILINGS);
+        let (sender, receiver) = mpsc::sync_channel::<Result<Worked>>(WAITING_FILINGS_MAX);
         let bench = &self.bench;
         let mut recorder = Recorder {
             workspace: bench.workspace,
+            together: bench.together,
+            placing: bench.placing,
             tally: &mut self.tally,
             unwritten: &mut self.unwritten,
             progress: self.progress,
         };
-        let work_on = |sender: &mut mpsc::SyncSender<Result<FilingOutcome>>, filing: &FilingInput| {
+        let work_on = |sender: &mut mpsc::SyncSender<Result<Worked>>, filing: &FilingInput| {
             if cancelled.load(Ordering::Relaxed) {
                 return;
             }
-            let outcome = work::work(bench, run, filing);
-            let too_many = match &outcome {
-                Ok(outcome) if outcome.failure.is_none() => false,
+            let worked = work::work(bench, run, filing);
+            let too_many = match &worked {
+                Ok(worked) if worked.outcome.failure.is_none() => false,
                 Ok(_) => failures.fetch_add(1, Ordering::Relaxed) + 1 > failures_max,
                 Err(_) => true,
             };
@@ -213,7 +215,7 @@ impl<'a> Session<'a> {
                 cancelled.store(true, Ordering::Relaxed);
             }
             // The receiver is gone only when recording failed, and then nothing is to be sent.
-            let _ = sender.send(outcome);
+            let _ = sender.send(worked);
         };
         std::thread::scope(|scope| {
             scope.spawn(|| {

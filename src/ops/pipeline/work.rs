@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::content::Packed;
+use crate::content::StagedContent;
+use crate::disk::{Staged, Together};
 use crate::error::{Error, Result};
 use crate::filings::{self, Section};
 use crate::model::{
@@ -15,6 +16,7 @@ use crate::ops::pipeline::reading;
 use crate::ops::pipeline::resume::Prior;
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 use crate::ops::{Clock, Workspace};
+use crate::projection::{Placing, StagedFile};
 use crate::store::Snapshot;
 
 /// What the work on filings needs to know; the same for all of them.
@@ -23,6 +25,10 @@ pub struct Bench<'a> {
     pub workspace: &'a Workspace,
     /// What was recorded before.
     pub snapshot: &'a Snapshot,
+    /// Puts outputs and their contents on the disk together.
+    pub together: &'a Together,
+    /// The way of outputs to their places.
+    pub placing: &'a Placing<'a>,
     /// The clock.
     pub clock: &'a Clock,
     /// The last stage to do.
@@ -70,10 +76,6 @@ pub struct PartOutcome {
     pub metrics: Vec<(String, MetricValue)>,
     /// The step to record, where there is one.
     pub step: Option<Step>,
-    /// The bytes to write to the output's path, where it does not lie there already.
-    pub bytes: Option<Vec<u8>>,
-    /// The output as a content, to be kept before the step is recorded; `None` where it is kept already.
-    pub content: Option<Packed>,
     /// What lay at the output's path although this run never wrote it: kept before it is written over.
     pub altered: Option<Digest>,
 }
@@ -91,6 +93,27 @@ pub struct FilingOutcome {
     pub parts: Vec<PartOutcome>,
     /// The stage that failed and why.
     pub failure: Option<(PipelineStage, String)>,
+}
+
+/// A filing that was worked on, with what is to be kept and projected of it.
+#[derive(Debug)]
+pub struct Worked {
+    /// What became of it.
+    pub outcome: FilingOutcome,
+    /// Its outputs as contents, to be kept before its steps are recorded; not those that are kept already.
+    pub contents: Vec<StagedContent>,
+    /// Its outputs, to be given their names when its steps are recorded; not those that lie there already.
+    pub files: Vec<StagedFile>,
+    /// Outputs that cannot be written to their places, and why.
+    pub unwritten: Vec<(ArtifactPath, Error)>,
+}
+
+impl Worked {
+    /// Returns all that is to be forced to the disk before the steps are recorded.
+    pub fn staged(&mut self) -> impl Iterator<Item = &mut Staged> {
+        let contents = self.contents.iter_mut().map(StagedContent::file);
+        contents.chain(self.files.iter_mut().map(StagedFile::file))
+    }
 }
 
 /// Looks whether `filing` is done already in this run, without doing anything; `None` where there is work.
@@ -114,8 +137,6 @@ pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<Fil
             output: Some(prior.output.clone()),
             metrics: prior.metrics.clone(),
             step: None,
-            bytes: None,
-            content: None,
             altered: None,
         });
         if part == Part::FIRST {
@@ -169,31 +190,32 @@ fn parts_after(bench: &Bench<'_>, parsed: &[(String, MetricValue)]) -> Vec<(Part
 /// # Errors
 /// A store error where contents cannot be kept: then nothing more should be tried. What is wrong with the filing is no error
 /// but an outcome.
-pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<FilingOutcome> {
-    let mut outcome = FilingOutcome {
+pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Worked> {
+    let outcome = FilingOutcome {
         path: filing.path.clone(),
         stem: filing.stem.clone(),
         size_bytes: filing.size_bytes,
         parts: Vec::new(),
         failure: None,
     };
+    let mut worked = Worked { outcome, contents: Vec::new(), files: Vec::new(), unwritten: Vec::new() };
     let read_at = bench.clock.now();
     let read = match reading::read(&filing.file) {
         Ok(read) => read,
         Err(cause) => {
-            outcome.failure = Some((PipelineStage::Parse, format!("cannot read the file: {cause}")));
-            return Ok(outcome);
+            worked.outcome.failure = Some((PipelineStage::Parse, format!("cannot read the file: {cause}")));
+            return Ok(worked);
         }
     };
     // What was read is what counts, should the file have changed since it was listed.
     let artifact = Artifact { path: filing.path.clone(), digest: read.digest, size_bytes: read.size_bytes };
-    outcome.size_bytes = artifact.size_bytes;
-    let mut work = Work { bench, run, filing, chain: Chain::new(&read.front), outcome };
+    worked.outcome.size_bytes = artifact.size_bytes;
+    let mut work = Work { bench, run, filing, chain: Chain::new(&read.front), worked };
     let mut input = (artifact, read_at);
     let mut waiting = VecDeque::from([(Part::FIRST, None)]);
     while let Some((part, asked)) = waiting.pop_front() {
         if part.stage == PipelineStage::Extract {
-            let parsed = work.outcome.parts.first().and_then(|first| first.output.clone());
+            let parsed = work.worked.outcome.parts.first().and_then(|first| first.output.clone());
             input = (
                 parsed.ok_or_else(|| Error::bug("a filing was extracted before it was parsed"))?,
                 bench.clock.now(),
@@ -204,11 +226,11 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Filing
             None => break,
         }
         if part == Part::FIRST {
-            let parsed = work.outcome.parts.first().map_or(&[][..], |first| &first.metrics);
+            let parsed = work.worked.outcome.parts.first().map_or(&[][..], |first| &first.metrics);
             waiting.extend(parts_after(bench, parsed));
         }
     }
-    Ok(work.outcome)
+    Ok(work.worked)
 }
 
 /// What an earlier step with the same key has made.
@@ -225,7 +247,7 @@ struct Work<'a> {
     run: &'a Run,
     filing: &'a FilingInput,
     chain: Chain<'a>,
-    outcome: FilingOutcome,
+    worked: Worked,
 }
 
 impl Work<'_> {
@@ -258,7 +280,8 @@ impl Work<'_> {
             },
         };
         let digest = Digest::of(&bytes);
-        let content = self.bench.workspace.contents().pack(&digest, &bytes);
+        let content = self.bench.workspace.contents().stage(self.bench.together, &digest, &bytes)?;
+        self.worked.contents.extend(content);
         let output = Artifact { path, digest, size_bytes: bytes.len() as u64 };
         let at = self.bench.clock.now();
         let mut step = self.step(part, asked, key, input, read_at, started_at);
@@ -270,14 +293,13 @@ impl Work<'_> {
         step.generated =
             vec![Generated { artifact: output.clone(), at, evidence: Evidence::Observed, role: Role::Data }];
         let altered = keep_altered(self.bench, &output)?;
-        self.outcome.parts.push(PartOutcome {
+        self.project(&output.path, &bytes);
+        self.worked.outcome.parts.push(PartOutcome {
             part,
             done: Some(if cached_from.is_some() { Done::Cached } else { Done::Computed }),
             output: Some(output.clone()),
             metrics,
             step: Some(step),
-            bytes: Some(bytes),
-            content,
             altered,
         });
         Ok(Some(output))
@@ -297,14 +319,15 @@ impl Work<'_> {
             }
         };
         let altered = if whole { None } else { keep_altered(self.bench, &prior.output)? };
-        self.outcome.parts.push(PartOutcome {
+        if let Some(bytes) = bytes {
+            self.project(&prior.output.path, &bytes);
+        }
+        self.worked.outcome.parts.push(PartOutcome {
             part,
             done: Some(done),
             output: Some(prior.output.clone()),
             metrics: prior.metrics.clone(),
             step: None,
-            bytes,
-            content: None,
             altered,
         });
         Ok(Some(prior.output.clone()))
@@ -338,20 +361,26 @@ impl Work<'_> {
         Ok(None)
     }
 
+    /// Writes an output beside its place.
+    fn project(&mut self, path: &ArtifactPath, bytes: &[u8]) {
+        match self.bench.placing.stage(path, bytes) {
+            Ok(file) => self.worked.files.push(file),
+            Err(error) => self.worked.unwritten.push((path.clone(), error)),
+        }
+    }
+
     fn fail(&mut self, part: Part, mut step: Step, reason: String) {
         step.status = StepStatus::Failed;
         step.reason = Some(reason.clone());
-        self.outcome.parts.push(PartOutcome {
+        self.worked.outcome.parts.push(PartOutcome {
             part,
             done: None,
             output: None,
             metrics: Vec::new(),
             step: Some(step),
-            bytes: None,
-            content: None,
             altered: None,
         });
-        self.outcome.failure = Some((part.stage, reason));
+        self.worked.outcome.failure = Some((part.stage, reason));
     }
 
     fn step(
