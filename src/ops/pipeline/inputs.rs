@@ -176,6 +176,7 @@ impl Found {
                     .because(cause)
                     .hint("name the files in it that you want")
             };
+            let real = folder.canonicalize().map_err(failed)?;
             for entry in fs::read_dir(&folder).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 if entry.file_name().as_encoded_bytes().starts_with(b".") {
@@ -194,7 +195,7 @@ impl Found {
                     Ok(metadata) if metadata.is_file() && matches(&path) => {
                         matched += 1;
                         if looks_like_filing(&path) {
-                            self.files.insert(real_place(&path)?);
+                            self.files.insert(real.join(entry.file_name()));
                         } else {
                             self.passed_over.insert(path);
                         }
@@ -202,7 +203,7 @@ impl Found {
                     // A link to nothing, as an annex leaves it for a file it has not fetched, shall be missed aloud.
                     Err(_) if matches(&path) && is_named_as_filing(&path) => {
                         matched += 1;
-                        self.files.insert(real_place(&path)?);
+                        self.files.insert(real.join(entry.file_name()));
                     }
                     _ => {}
                 }

@@ -29,34 +29,39 @@ const FRONT_MIN_BYTES: usize = 4 << 20;
 /// As the system gives them.
 pub fn read(file: &Path) -> io::Result<FilingBytes> {
     let mut file = File::open(file)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let mut hasher = blake3::Hasher::new();
-    let (mut front, mut size_bytes) = (Vec::new(), 0);
-    let mut enough = false;
+    // One byte more than there should be, so that the end is seen without making room.
+    let mut front: Vec<u8> = Vec::with_capacity(length.min(FRONT_MIN_BYTES + CHUNK_BYTES) + 1);
     let mut look_at_bytes = FRONT_MIN_BYTES;
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let read = match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-            Err(cause) => return Err(cause),
-        };
-        let bytes = &chunk[..read];
-        hasher.update(bytes);
-        size_bytes += read as u64;
-        if enough {
-            continue;
-        }
+    while front.len() < look_at_bytes || !front_suffices(&front) {
         if front.len() >= look_at_bytes {
-            enough = front_suffices(&front);
             // Looked at again when it has doubled, so that all looks together cost no more than two of the whole.
             look_at_bytes = front.len().saturating_mul(2);
         }
-        if !enough {
-            front.extend_from_slice(bytes);
+        let before = front.len();
+        (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut front)?;
+        if front.len() == before {
+            let size_bytes = front.len() as u64;
+            return Ok(FilingBytes { front, digest: digest_of(&hasher), size_bytes });
         }
+        hasher.update(&front[before..]);
     }
-    Ok(FilingBytes { front, digest: Digest::from_bytes(*hasher.finalize().as_bytes()), size_bytes })
+    // What is behind the front is hashed alone.
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => hasher.update(&chunk[..read]),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+            Err(cause) => return Err(cause),
+        };
+    }
+    Ok(FilingBytes { front, digest: digest_of(&hasher), size_bytes: hasher.count() })
+}
+
+fn digest_of(hasher: &blake3::Hasher) -> Digest {
+    Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
 /// The types of main documents after which a submission need not be searched further. A type that is missing here costs
