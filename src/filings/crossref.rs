@@ -1,5 +1,7 @@
 //! Items that a document only speaks of: in a cross-reference index, by pages or by an answer, or in one sentence for several.
 
+use memchr::memmem;
+
 use super::element::{Element, ElementKind};
 use super::furniture::Page;
 use super::items::Candidate;
@@ -242,10 +244,12 @@ fn trim(first: &Page, last: &Page, sections: &[Located]) -> (Position, Position)
 /// Adds the items that a short paragraph speaks of together: "Items 10 through 14 are incorporated by reference to …".
 pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Located>) {
     let mut added: Vec<Located> = Vec::new();
+    let (small, capital) = (memmem::Finder::new("tem"), memmem::Finder::new("TEM"));
     for (index, element) in elements.iter().enumerate() {
         let text = element.text.as_str();
         // Quick refusal of almost every paragraph.
-        if element.kind != ElementKind::TextElement || !(text.contains("tem") || text.contains("TEM")) {
+        let may_name = || [&small, &capital].iter().any(|finder| finder.find(text.as_bytes()).is_some());
+        if element.kind != ElementKind::TextElement || !may_name() {
             continue;
         }
         if !has_at_most_words(text, STATEMENT_WORDS_MAX) {

@@ -87,6 +87,15 @@ pub struct TextBuffer {
 }
 
 impl TextBuffer {
+    /// Begins with room for so many bytes of text, in so many stretches.
+    pub fn with_room(bytes: usize, stretches: usize) -> Self {
+        TextBuffer {
+            text: String::with_capacity(bytes),
+            offsets: Vec::with_capacity(stretches),
+            ..TextBuffer::default()
+        }
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.text.clear();

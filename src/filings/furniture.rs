@@ -140,6 +140,10 @@ fn stands_at_end(elements: &[Element], page_breaks: &[u64], chain: &[(usize, u32
 
 /// Reads the number at the end of a running header or footer: "12", "2023 FORM 10-K 12", "Supplemental Details | 114".
 fn printed_number(text: &str) -> Option<u32> {
+    // Quick refusal of almost every text.
+    if text.as_bytes().last().is_some_and(u8::is_ascii_alphabetic) {
+        return None;
+    }
     let word = text.split_whitespace().next_back()?;
     let word = word.trim_matches(|c: char| matches!(c, '-' | '–' | '|' | '.' | '[' | ']' | '(' | ')'));
     (!word.is_empty() && word.len() <= 3).then(|| word.parse().ok()).flatten()
@@ -232,10 +236,16 @@ fn running_key(text: &str) -> Option<u64> {
     // FNV-1a: quick for short texts, and the same on every machine.
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
     let mut letters = 0;
-    for letter in text.chars().filter(|letter| letter.is_alphabetic()) {
-        digest =
-            (digest ^ u64::from(u32::from(letter.to_ascii_lowercase()))).wrapping_mul(0x0000_0100_0000_01b3);
+    let mut take = |letter: u32| {
+        digest = (digest ^ u64::from(letter)).wrapping_mul(0x0000_0100_0000_01b3);
         letters += 1;
+    };
+    if text.is_ascii() {
+        let small = text.bytes().filter(u8::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase());
+        small.for_each(|letter| take(letter.into()));
+    } else {
+        let small = text.chars().filter(|letter| letter.is_alphabetic());
+        small.for_each(|letter| take(letter.to_ascii_lowercase().into()));
     }
     (letters >= 3).then_some(digest)
 }

@@ -8,10 +8,16 @@ use crate::error::{Error, Result};
 
 /// Writes a value.
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes =
-        serde_json::to_vec(value).expect("plain values with text keys can always be written as JSON");
-    bytes.push(b'\n');
-    bytes
+    to_bytes_of_about(value, 1024)
+}
+
+/// Writes a value that takes about so many bytes.
+pub fn to_bytes_of_about<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
+    let mut written = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut written, value)
+        .expect("plain values with text keys can always be written as JSON");
+    written.push(b'\n');
+    written
 }
 
 /// Reads a value back; `version` tells which version of this module wrote it.

@@ -23,11 +23,19 @@ struct Reader<'a> {
     lines: Vec<Line>,
     /// Inside `<TABLE>`.
     in_table: bool,
+    /// Offset of a form feed, before which there is none from the line on that is read; the end where there is none.
+    next_feed: usize,
 }
 
 /// Cuts the document into elements.
 pub fn read<'a>(source: &Source<'a>) -> Draft<'a> {
-    let mut reader = Reader { source: *source, draft: Draft::default(), lines: Vec::new(), in_table: false };
+    let mut reader = Reader {
+        source: *source,
+        draft: Draft::default(),
+        lines: Vec::new(),
+        in_table: false,
+        next_feed: source.start,
+    };
     let bytes = &source.bytes[..source.end];
     let mut at = source.start;
     while at < source.end {
@@ -42,11 +50,13 @@ pub fn read<'a>(source: &Source<'a>) -> Draft<'a> {
 impl Reader<'_> {
     fn line(&mut self, start: usize, end: usize) {
         let raw = &self.source.bytes[start..end];
-        let text = raw.trim_ascii();
+        let has_feed = self.has_feed(start, end);
+        let front = raw.trim_ascii_start();
+        let text = front.trim_ascii_end();
         if text.is_empty() {
             if !self.in_table {
                 self.flush(false);
-            } else if raw.contains(&0x0c) {
+            } else if has_feed {
                 self.draft.page_breaks.push(start as u64);
             }
             return;
@@ -54,18 +64,15 @@ impl Reader<'_> {
         if text[0] == b'<' && self.markup(text, start) {
             return;
         }
-        let indent = raw
-            .iter()
-            .take_while(|byte| byte.is_ascii_whitespace())
-            .map(|byte| if *byte == b'\t' { 8 } else { 1 });
-        let skipped = raw.len() - raw.trim_ascii_start().len();
+        let skipped = raw.len() - front.len();
+        let width = |byte: &u8| if *byte == b'\t' { 8 } else { 1 };
         let line = Line {
             begin: start,
             start: start + skipped,
             end: start + skipped + text.len(),
-            indent: indent.sum(),
+            indent: raw[..skipped].iter().map(width).sum(),
         };
-        if raw.contains(&0x0c) {
+        if has_feed {
             self.flush(false);
             self.draft.page_breaks.push(start as u64);
         }
@@ -79,6 +86,15 @@ impl Reader<'_> {
             self.flush(false);
         }
         self.lines.push(line);
+    }
+
+    /// Tells whether a form feed stands in `start..end`. Lines are asked about in order.
+    fn has_feed(&mut self, start: usize, end: usize) -> bool {
+        if self.next_feed <= start {
+            let rest = &self.source.bytes[start..self.source.end];
+            self.next_feed = memchr::memchr(0x0c, rest).map_or(self.source.end, |found| start + found);
+        }
+        self.next_feed < end
     }
 
     /// Treats a line that begins with a tag; tells whether there is nothing else in it.
@@ -252,14 +268,30 @@ pub fn leads_into_label(first: &[u8], last: &[u8], line: &[u8]) -> bool {
 /// A sentence that goes on fills its line: two thirds of what a typist's page is wide.
 const FULL_LINE_LEN_MIN: usize = 50;
 
-/// Tells whether three bytes of a column's gap stand together: one of them is at every third place.
+/// Tells whether three bytes of a column's gap stand together, or a tab; eight bytes at a time.
 fn has_gap(line: &[u8]) -> bool {
-    let is_gap = |at: usize| line.get(at).is_some_and(|byte| matches!(byte, b' ' | b'.'));
-    let third = (2..line.len()).step_by(3).any(|at| {
-        is_gap(at)
-            && ((is_gap(at - 1) && (is_gap(at - 2) || is_gap(at + 1))) || (is_gap(at + 1) && is_gap(at + 2)))
-    });
-    third || memchr::memchr(b'\t', line).is_some()
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = 0x7f * EACH;
+    // The high bit of each byte that is `byte`, and of no other.
+    let equal = |word: u64, byte: u8| {
+        let differing = word ^ (u64::from(byte) * EACH);
+        !(((differing & LOW) + LOW) | differing | LOW)
+    };
+    let (eights, rest) = line.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    // The gaps among the eight bytes before.
+    let mut before = 0;
+    for eight in eights.iter().chain([&last]) {
+        let word = u64::from_le_bytes(*eight);
+        let gaps = equal(word, b' ') | equal(word, b'.');
+        let is_third = gaps & (gaps << 8 | before >> 56) & (gaps << 16 | before >> 48);
+        if is_third | equal(word, b'\t') != 0 {
+            return true;
+        }
+        before = gaps;
+    }
+    false
 }
 
 fn is_tabular(line: &[u8]) -> bool {
@@ -287,7 +319,8 @@ fn is_tabular(line: &[u8]) -> bool {
 
 /// Makes one element of lines; a line feed stays where each line ends.
 fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
-    let mut buffer = TextBuffer::default();
+    let bytes = lines.iter().map(|line| line.end - line.start + 1).sum();
+    let mut buffer = TextBuffer::with_room(bytes, lines.len());
     for line in lines {
         if !buffer.text.is_empty() {
             let at = buffer.end as usize;
@@ -308,7 +341,7 @@ fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
     }
     let start = buffer.start();
     if buffer.offsets.len() == 1 {
-        buffer.offsets.clear();
+        buffer.offsets = Vec::new();
     }
     let len = buffer.text.len() as u32;
     let runs = if style == Style::default() { Vec::new() } else { vec![Run(0, len, style)] };
@@ -319,5 +352,23 @@ fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
         text: buffer.text,
         runs,
         offsets: buffer.offsets,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::has_gap;
+
+    proptest! {
+        #[test]
+        fn a_gap_is_a_tab_or_three_of_its_bytes_wherever_they_stand(line in r"[ .a\t\xae\u{ae}]{0,40}", plain in "[ .a\u{2e2e}]{0,40}") {
+            for line in [line.as_bytes(), plain.as_bytes()] {
+                let is_gap = |byte: &u8| matches!(byte, b' ' | b'.');
+                let expected = line.contains(&b'\t') || line.windows(3).any(|three| three.iter().all(is_gap));
+                prop_assert_eq!(has_gap(line), expected);
+            }
+        }
     }
 }

@@ -94,7 +94,11 @@ impl<'a> Tokens<'a> {
         }
         let mut at = name_end;
         loop {
-            let found = memchr3(b'>', b'"', b'\'', self.bytes.get(at..)?)?;
+            // Most tags end right behind their name or a value: no search is worth its beginning there.
+            let found = match self.bytes.get(at)? {
+                b'>' => 0,
+                _ => memchr3(b'>', b'"', b'\'', &self.bytes[at..])?,
+            };
             let position = at + found;
             let byte = self.bytes[position];
             if byte == b'>' {
@@ -165,7 +169,10 @@ impl Iterator for Tokens<'_> {
         let mut start = self.at;
         let mut from = start;
         while from < self.end {
-            let less = memchr(b'<', &self.bytes[from..]).map_or(self.end, |found| from + found);
+            let less = match self.bytes[from] {
+                b'<' => from,
+                _ => memchr(b'<', &self.bytes[from..]).map_or(self.end, |found| from + found),
+            };
             let next = self.bytes.get(less + 1).copied().unwrap_or(0);
             let after = self.bytes.get(less + 2).copied().unwrap_or(0);
             let is_markup = next.is_ascii_alphabetic()

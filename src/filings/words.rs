@@ -265,12 +265,27 @@ const ITEMS_NAMED_MAX: usize = 64;
 ///
 /// Leading bullets, quotes and "PART I" are passed over. Without the word "item", a label needs its period: `1A.`
 pub fn item_label(text: &str) -> Option<ItemLabel> {
-    // Quick refusal of almost every paragraph: a label has a digit near its beginning, or the word "item" at it.
-    let head = text.as_bytes();
-    let has_digit = head.iter().take(LABEL_LEN_MAX).any(u8::is_ascii_digit);
-    if !has_digit && !head.first_chunk::<4>().is_some_and(|word| word.eq_ignore_ascii_case(b"item")) {
-        return None;
-    }
+    if may_be_label(text.as_bytes()) { read_label(text) } else { None }
+}
+
+/// Refuses almost every text quickly: a label has a digit near its beginning, or the word "item" at it, and its first letter is
+/// that of "item" or "part".
+fn may_be_label(text: &[u8]) -> bool {
+    let is_passed_over = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'(';
+    let mut letters = text.iter().skip_while(|byte| is_passed_over(byte)).map(u8::to_ascii_lowercase);
+    let (first, second) = (letters.next().unwrap_or(0), letters.next().unwrap_or(0));
+    let is_first = match first {
+        b'i' => second == b't' || !second.is_ascii_alphabetic(),
+        b'p' => second == b'a' || !second.is_ascii_alphabetic(),
+        _ => !first.is_ascii_alphabetic(),
+    };
+    let has_digit = || text.iter().take(LABEL_LEN_MAX).any(u8::is_ascii_digit);
+    is_first
+        && (text.first_chunk::<4>().is_some_and(|word| word.eq_ignore_ascii_case(b"item")) || has_digit())
+}
+
+/// Reads a label that [`may_be_label`] has not refused.
+fn read_label(text: &str) -> Option<ItemLabel> {
     let mut scanner = Scanner { text, at: 0 };
     scanner.skip_while(|letter| !letter.is_alphanumeric() && letter != '(');
     let part = part_label(&text[scanner.at..]);
@@ -386,7 +401,20 @@ pub fn key(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_label_is_refused_quickly(text in r#"["(\[• \u{ad}]{0,3}(part|PART|p art|i tem|ITEM|Item|In|Pa|1|12|Net)?[ -]?(II?)?,? ?(Item )?[ (]?[0-9IA]{0,3}[.: ]?.{0,8}7?"#) {
+            // A label without the word "item" at its very beginning is only looked for where a digit is near.
+            let is_near = text.as_bytes().iter().take(LABEL_LEN_MAX).any(u8::is_ascii_digit);
+            if is_near && !may_be_label(text.as_bytes()) {
+                prop_assert_eq!(read_label(&text), None);
+            }
+        }
+    }
 
     #[test]
     fn items_named_in_a_sentence_are_found() {
