@@ -1,15 +1,14 @@
 //! The metrics of a run: of each of its folders as `metrics.json`, and of the whole.
 
+use crate::content::StagedContent;
 use crate::error::Result;
-use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, StepStatus, Used,
-};
+use crate::model::{Artifact, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, StepStatus, Used};
 use crate::ops::Recording;
-use crate::ops::pipeline::record::write_out;
+use crate::ops::pipeline::record::publish;
 use crate::ops::pipeline::resume::METRICS_STEP;
 use crate::ops::pipeline::session::Session;
-use crate::ops::pipeline::work::{keep_altered, lies_at};
-use crate::projection::{self, names};
+use crate::ops::pipeline::work::{Bench, keep_altered, lies_at};
+use crate::projection::{self, StagedFile, names};
 
 /// The `metrics.json` of a folder, as it should be.
 pub struct MetricsFile {
@@ -83,20 +82,29 @@ impl Session<'_> {
     /// A store error where they cannot be recorded or kept.
     pub fn record_metrics(&mut self, recording: &mut Recording, run: &Run) -> Result<()> {
         let files = self.metrics_files(run)?;
+        let Bench { workspace, together, placing, .. } = self.bench;
+        let (mut contents, mut staged) = (Vec::new(), Vec::new());
         for file in &files {
-            self.bench.workspace.contents().keep_as(&file.artifact.digest, &file.bytes)?;
-            if !self.is_recorded(file) {
-                recording.add(&Fact::StepDone(metrics_step(recording, file)))?;
+            contents.extend(workspace.contents().stage(together, &file.artifact.digest, &file.bytes)?);
+            if self.is_in_place(file) {
+                continue;
             }
             let altered = keep_altered(&self.bench, &file.artifact)?;
             self.tally.altered.extend(altered.map(|digest| (file.artifact.path.clone(), digest)));
+            match placing.stage(&file.artifact.path, &file.bytes) {
+                Ok(file) => staged.push(file),
+                Err(error) => self.unwritten.push((file.artifact.path.clone(), error.to_string())),
+            }
+        }
+        let all = contents.iter_mut().map(StagedContent::file).chain(staged.iter_mut().map(StagedFile::file));
+        together.sync(all.collect());
+        workspace.contents().publish(together, contents).into_iter().collect::<Result<()>>()?;
+        for file in files.iter().filter(|file| !self.is_recorded(file)) {
+            recording.add(&Fact::StepDone(metrics_step(recording, file)))?;
         }
         recording.add_metrics(&self.tally.run_metrics())?;
         recording.commit()?;
-        let missing = files.iter().filter(|file| !self.is_in_place(file));
-        let missing: Vec<(&ArtifactPath, &[u8])> =
-            missing.map(|file| (&file.artifact.path, file.bytes.as_slice())).collect();
-        write_out(self.bench.workspace, &missing, &mut self.unwritten);
+        publish(placing, staged, &mut self.unwritten);
         Ok(())
     }
 }

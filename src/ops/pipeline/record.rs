@@ -11,7 +11,7 @@ use crate::ops::pipeline::request::Progress;
 use crate::ops::pipeline::tally::Tally;
 use crate::ops::pipeline::work::{FilingOutcome, Worked};
 use crate::ops::{Recording, Workspace};
-use crate::projection::{self, Placing};
+use crate::projection::{Placing, StagedFile};
 
 /// As many filings are waited for to be recorded together, for [`BATCH_TIME`] at the longest.
 const BATCH_FILINGS: usize = 16;
@@ -22,7 +22,7 @@ const BATCH_FILINGS_MAX: usize = 128;
 /// So many filings wait to be recorded before the workers wait.
 pub const WAITING_FILINGS_MAX: usize = 64;
 
-/// Takes outcomes from the workers, records them in batches, and projects what is recorded.
+/// Takes what the workers have done, records it in batches, and projects what is recorded.
 pub struct Recorder<'a> {
     /// The workspace.
     pub workspace: &'a Workspace,
@@ -44,16 +44,6 @@ impl Recorder<'_> {
     /// # Errors
     /// A store error where something cannot be kept or recorded; what came before it is recorded all the same.
     pub fn record_all(
-        &mut self,
-        recording: &mut Recording,
-        receiver: &mpsc::Receiver<Result<Worked>>,
-    ) -> Result<()> {
-        let recorded = self.record_each(recording, receiver);
-        self.settle();
-        recorded
-    }
-
-    fn record_each(
         &mut self,
         recording: &mut Recording,
         receiver: &mpsc::Receiver<Result<Worked>>,
@@ -117,29 +107,11 @@ impl Recorder<'_> {
         recording.commit()?;
         for Worked { outcome, files, unwritten, .. } in batch {
             self.unwritten.extend(unwritten.into_iter().map(|(path, error)| (path, error.to_string())));
-            for file in files {
-                let path = file.path().clone();
-                if let Err(error) = self.placing.publish(file) {
-                    self.unwritten.push((path, error.to_string()));
-                }
-            }
+            publish(self.placing, files, self.unwritten);
             self.tally.add(&outcome);
             self.progress.filing(&outcome);
         }
         Ok(())
-    }
-
-    /// Forces the names of the files projected to the disk, and lists those for which that fails.
-    fn settle(&mut self) {
-        let failed = self.together.sync_folders();
-        if failed.is_empty() {
-            return;
-        }
-        for path in self.tally.outputs.values().map(|entry| &entry.output.path) {
-            if let Some(error) = self.placing.unsure(path, &failed) {
-                self.unwritten.push((path.clone(), error.to_string()));
-            }
-        }
     }
 }
 
@@ -180,16 +152,12 @@ fn record_filing(recording: &mut Recording, filing: &FilingOutcome) -> Result<()
     Ok(())
 }
 
-/// Projects files; those that cannot be written are listed with the reason.
-pub fn write_out(
-    workspace: &Workspace,
-    files: &[(&ArtifactPath, &[u8])],
-    unwritten: &mut Vec<(ArtifactPath, String)>,
-) {
-    let results = projection::write_files(workspace.disk(), workspace.root(), files);
-    for ((path, _), result) in files.iter().zip(results) {
-        if let Err(error) = result {
-            unwritten.push(((*path).clone(), error.to_string()));
+/// Gives files that were forced to the disk their names; those for which that fails are listed with the reason.
+pub fn publish(placing: &Placing<'_>, files: Vec<StagedFile>, unwritten: &mut Vec<(ArtifactPath, String)>) {
+    for file in files {
+        let path = file.path().clone();
+        if let Err(error) = placing.publish(file) {
+            unwritten.push((path, error.to_string()));
         }
     }
 }

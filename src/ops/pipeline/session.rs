@@ -96,6 +96,7 @@ impl<'a> Session<'a> {
             None => self.record_metrics(&mut recording, &run),
             Some(_) => Ok(()),
         });
+        self.settle_names();
         if let Err(error) = ended {
             // The journal may take no more either; the run then ends as one whose process died, and can be taken up as well.
             let _ = recording.finish(RunStatus::Failed, Some(1), Some(error.to_string()));
@@ -107,6 +108,19 @@ impl<'a> Session<'a> {
         self.notes.extend(recording.finish(status, Some(exit_code), reason)?);
         self.project_papers(&run);
         Ok(run)
+    }
+
+    /// Forces the names of what was projected to the disk, and lists the files for which that fails.
+    fn settle_names(&mut self) {
+        let failed = self.bench.together.sync_folders();
+        if failed.is_empty() {
+            return;
+        }
+        for path in self.tally.outputs.values().map(|entry| &entry.output.path) {
+            if let Some(error) = self.bench.placing.unsure(path, &failed) {
+                self.unwritten.push((path.clone(), error.to_string()));
+            }
+        }
     }
 
     /// Writes configuration and report beside the outputs, now that all they say is recorded.
