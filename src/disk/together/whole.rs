@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 /// No whole file system is forced to the disk while more is waiting to be written on this machine.
-const WAITING_MAX_KIB: u64 = 256 << 10;
+const WAITING_MAX_KIB: u64 = 64 << 10;
 
 /// A folder held open since before files were written on its file system, and thus told of every error since.
 #[derive(Debug)]
