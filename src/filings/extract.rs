@@ -8,7 +8,7 @@ use super::header::Facts;
 use super::locate::{Confidence, Located, Position, Rival, one_line};
 use super::parse::Parsed;
 use super::section::{FormKind, Section};
-use super::words::has_at_most_words;
+use super::words::{ItemNumber, has_at_most_words};
 use crate::error::Result;
 
 /// What became of an item in a filing.
@@ -197,11 +197,30 @@ impl Extracted {
     }
 }
 
+/// Tells whether a combined heading names an item: "Items 1 and 2" have no Item 1A between them, "Items 7 through 9" have an
+/// Item 7A. (No item lies between the two that a heading begins and ends with unless it says so.)
 fn covers(located: &Located, section: Section, parsed: &Parsed) -> bool {
     let form = parsed.form_kind();
-    let rank = section.rank(form);
     let last = located.through.unwrap_or(located.identifier);
-    located.identifier.rank(form) <= rank && rank <= last.rank(form)
+    let is_between =
+        located.identifier.rank(form) < section.rank(form) && section.rank(form) < last.rank(form);
+    if !is_between {
+        return section == located.identifier || section == last;
+    }
+    let title = located.title.to_lowercase();
+    let item = section.item();
+    let is_range = title.contains(" through ") || title.contains(" to ");
+    let is_of_its_time = !section.is_risk_factors() || parsed.is_after_2005();
+    names_item(&title, item) || (is_range && is_of_its_time)
+}
+
+/// Tells whether a title in small letters has the item's number in it: "1a".
+fn names_item(title: &str, item: ItemNumber) -> bool {
+    let is_its_own = |word: &str| match item.letter {
+        0 => word == item.number.to_string(),
+        letter => word == format!("{}{}", item.number, char::from(letter).to_ascii_lowercase()),
+    };
+    title.split(|letter: char| !letter.is_alphanumeric()).any(is_its_own)
 }
 
 /// Says why it is doubtful that a filing has no such item, if it is.

@@ -29,7 +29,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Tells whether the item's own title stands with its label.
-    fn is_titled(&self) -> bool {
+    pub fn is_titled(&self) -> bool {
         self.evidence.contains(&LABEL_AND_TITLE)
     }
 }

@@ -136,6 +136,10 @@ pub fn outline(
     is_after_2005: bool,
 ) -> Outline {
     let mut candidates = items::candidates(elements, form);
+    if !is_after_2005 {
+        // Some gave the number to their executive officers before the form gave it to risk factors.
+        candidates.retain(|candidate| !candidate.section.is_risk_factors() || candidate.is_titled());
+    }
     contents::mark(elements, form, links, &mut candidates);
     let contents: Vec<usize> = {
         let mut lines: Vec<usize> = candidates.iter().filter(|c| c.is_contents).map(|c| c.element).collect();

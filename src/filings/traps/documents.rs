@@ -39,6 +39,46 @@ fn risk_factors_inside_of_an_older_report_are_no_item() {
 }
 
 #[test]
+fn item_1a_of_an_older_report_may_be_about_its_officers() {
+    let document = |heading: &str| {
+        html(&[
+            "<p><b>Item 1. Business</b></p>",
+            BUSINESS,
+            heading,
+            RISK,
+            "<p><b>Item 2. Properties</b></p>",
+            PROPERTIES,
+        ])
+        .replace("2019", "1995")
+    };
+    let officers = document("<p><b>ITEM 1A. EXECUTIVE OFFICERS OF THE REGISTRANT</b></p>");
+    assert_eq!(risk_factors(&officers).status(), Status::Absent);
+    assert_eq!(risk_factors(&document("<p><b>Item 1A. Risk Factors</b></p>")).status(), Status::Found);
+}
+
+#[test]
+fn a_combined_heading_has_the_items_that_it_names() {
+    let status = |heading: &str, item: Section| {
+        let heading = format!("<p><b>{heading}</b></p>");
+        let document =
+            html(&[&heading, BUSINESS, PROPERTIES, "<p><b>Item 9A. Controls and Procedures</b></p>", RISK]);
+        extract(&parse(document.as_bytes()).unwrap(), item).status()
+    };
+    let item = |name: &str| Section::all().find(|section| section.identifier() == name).unwrap();
+    for (heading, name, expected) in [
+        ("Items 1 and 2. Business and Properties", "part1item1", Status::Found),
+        ("Items 1 and 2. Business and Properties", "part1item1a", Status::Absent),
+        ("Items 1 and 2. Business and Properties", "part1item2", Status::Found),
+        ("Items 1., 1A. and 2. Business, Risk Factors and Properties", "part1item1a", Status::Found),
+        ("Items 1, 6 and 7. Business; Selected Financial Data; Discussion", "part1item3", Status::Absent),
+        ("Items 1, 6 and 7. Business; Selected Financial Data; Discussion", "part2item6", Status::Found),
+        ("Items 7 through 8. Discussion and Statements", "part2item7a", Status::Found),
+    ] {
+        assert_eq!(status(heading, item(name)), expected, "{heading}: {name}");
+    }
+}
+
+#[test]
 fn a_quarterly_report_answers_with_item_1a_of_part_two() {
     let document = format!(
         "<html><body><p>FORM 10-Q</p><p>For the quarterly period ended June 30, 2019</p><p>PART I. FINANCIAL INFORMATION</p>\
