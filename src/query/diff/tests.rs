@@ -1,0 +1,348 @@
+//! Small histories written as text, and what differs between their runs.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::disk::Disk;
+use crate::journal::Writer;
+use crate::model::{
+    Artifact, ChangedFile, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Run,
+    RunId, RunKind, RunOutcome, Step, StepStatus, Timestamp, Used,
+};
+use crate::store::Store;
+
+/// A history that was recorded and applied.
+pub(crate) struct History {
+    _folder: tempfile::TempDir,
+    pub(crate) snapshot: Snapshot,
+    runs: BTreeMap<u8, NodeId>,
+}
+
+/// Names a file as `path=content`; with `!` before it, it is code.
+pub(crate) fn artifact(word: &str) -> (Artifact, Role) {
+    let role = match word.as_bytes()[0] {
+        b'!' => Role::Code,
+        b'%' => Role::Metrics,
+        _ => Role::Data,
+    };
+    let (path, content) = word.trim_start_matches(['!', '%']).split_once('=').unwrap();
+    let artifact = Artifact {
+        path: ArtifactPath::new(path).unwrap(),
+        digest: Digest::of(content.as_bytes()),
+        size_bytes: content.len() as u64,
+    };
+    (artifact, role)
+}
+
+fn changed_file(word: &str, kind: ChangeKind) -> ChangedFile {
+    let (artifact, _) = artifact(word);
+    let (path, digest, size_bytes) = (artifact.path, Some(artifact.digest), artifact.size_bytes);
+    ChangedFile { path, kind, digest, size_bytes }
+}
+
+fn run_id(run: u8) -> RunId {
+    RunId::at(Timestamp::from_micros(i64::from(run) * 1_000_000))
+}
+
+fn id(kind: u8, number: usize) -> NodeId {
+    NodeId::from_u128(u128::from(kind) << 100 | number as u128)
+}
+
+/// Reads a history, one fact a line, in the order of time:
+/// `run 1 lr=0.1 commit:aaa changed:train.py=x untracked:new.py=y`, `metric 1 loss=0.5`, or a step:
+/// `1 train [keyed] lr=0.1 SUBJECT: data.csv=x !train.py=y -> model.pt=z`, or `… -> FAILED reason`.
+/// `{run}` and `{run_id}` stand for the names of the run's folder and of the run.
+pub(crate) fn history(text: &str) -> History {
+    let mut facts = Vec::new();
+    let mut runs = BTreeMap::new();
+    for (line_no, line) in text.lines().enumerate() {
+        let at = |more: i64| Timestamp::from_micros(1_000_000_000 + line_no as i64 * 10 + more);
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap();
+        let number: u8 = match first {
+            "run" | "metric" => words.next().unwrap(),
+            number => number,
+        }
+        .parse()
+        .unwrap();
+        let names = |text: &str| {
+            let text = text.replace("{run}", &format!("{}_r{number}", run_id(number)));
+            text.replace("{run_id}", run_id(number).as_str())
+        };
+        let mut run = Run {
+            id: id(1, usize::from(number)),
+            run_id: run_id(number),
+            name: format!("r{number}"),
+            kind: RunKind::Library,
+            arguments: Vec::new(),
+            parameters: Vec::new(),
+            folder: String::new(),
+            code: CodeState::default(),
+            started_at: at(0),
+            parent: None,
+            rerun_of: None,
+            recorder: "lineage 0.1.0".to_owned(),
+            host: "h".to_owned(),
+            segment: 1,
+        };
+        if first == "run" {
+            for word in words {
+                if let Some(commit) = word.strip_prefix("commit:") {
+                    run.code.repository = true;
+                    run.code.commit = Some(commit.to_owned());
+                } else if let Some(file) = word.strip_prefix("changed:") {
+                    run.code.changed.push(changed_file(file, ChangeKind::Modified));
+                } else if let Some(file) = word.strip_prefix("untracked:") {
+                    run.code.untracked.push(changed_file(file, ChangeKind::Untracked));
+                } else {
+                    let (name, value) = word.split_once('=').unwrap();
+                    run.parameters.push((name.to_owned(), value.to_owned()));
+                }
+            }
+        }
+        if runs.insert(number, run.id).is_none() {
+            facts.push(Fact::RunStarted(run.clone()));
+        }
+        match first {
+            "run" => {}
+            "metric" => {
+                let (name, value) = line.rsplit_once(' ').unwrap().1.split_once('=').unwrap();
+                facts.push(Fact::Metrics(vec![Metric {
+                    owner: run.id,
+                    name: name.to_owned(),
+                    step: 0,
+                    at: at(1),
+                    value: MetricValue::new(value.parse().unwrap()).unwrap(),
+                }]));
+            }
+            _ => facts.push(Fact::StepDone(step(&names(line), id(2, line_no), run.id, at))),
+        }
+    }
+    let mut ends: Vec<Fact> = Vec::new();
+    for run in runs.values() {
+        ends.push(Fact::RunOutcome(RunOutcome {
+            run: *run,
+            at: Timestamp::from_micros(2_000_000_000),
+            status: RunStatus::Succeeded,
+            exit_code: Some(0),
+            reason: None,
+            code: None,
+            arguments: Vec::new(),
+            segment: 1,
+        }));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let mut writer = Writer::create(&Disk::new(), &journal, 1).unwrap();
+    for fact in facts.iter().chain(&ends) {
+        writer.append(fact).unwrap();
+    }
+    writer.commit().unwrap();
+    drop(writer);
+    let store = Store::at(folder.path().join("store.redb"));
+    store.apply(&journal).unwrap();
+    History { snapshot: store.snapshot().unwrap().unwrap(), _folder: folder, runs }
+}
+
+fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> Step {
+    let (head, edges) = line.split_once(": ").unwrap();
+    let (reads, writes) = edges.split_once("->").unwrap();
+    let mut words = head.split_whitespace().skip(1);
+    let name = words.next().unwrap().to_owned();
+    let (mut parameters, mut subject, mut key) = (Vec::new(), Vec::new(), None);
+    for word in words {
+        match word.split_once('=') {
+            Some((name, value)) => parameters.push((name.to_owned(), value.to_owned())),
+            None if word == "keyed" => key = Some(Digest::of(line.as_bytes())),
+            None => subject.push(word),
+        }
+    }
+    let reason = writes.trim().strip_prefix("FAILED ").map(str::to_owned);
+    let used = reads.split_whitespace().map(|word| {
+        let (artifact, role) = artifact(word);
+        Used { artifact, at: at(1), evidence: Evidence::Observed, role }
+    });
+    let written = if reason.is_some() { "" } else { writes };
+    let generated = written.split_whitespace().map(|word| {
+        let (artifact, role) = artifact(word);
+        Generated { artifact, at: at(2), evidence: Evidence::Observed, role }
+    });
+    Step {
+        id,
+        run,
+        name,
+        subject: subject.join(" "),
+        status: if reason.is_some() { StepStatus::Failed } else { StepStatus::Succeeded },
+        reason,
+        started_at: at(0),
+        ended_at: at(3),
+        parameters,
+        key,
+        cached_from: None,
+        used: used.collect(),
+        generated: generated.collect(),
+    }
+}
+
+fn differences(text: &str, commits: &CommitFiles) -> RunDiff {
+    let history = history(text);
+    let side = |number: u8| {
+        let number_in_store = history.snapshot.run_no(history.runs[&number]).unwrap().unwrap();
+        DiffRun {
+            head: RunHead::read(&history.snapshot, number_in_store).unwrap().unwrap(),
+            folder_name: format!("{}_r{number}", run_id(number)),
+        }
+    };
+    diff(&history.snapshot, side(1), side(2), commits).unwrap()
+}
+
+fn lines(diff: &RunDiff) -> Vec<String> {
+    let mut lines = Vec::new();
+    for file in &diff.code.files {
+        lines.push(format!("code {}{}", file.path, if file.certain { "" } else { "?" }));
+    }
+    for parameter in &diff.parameters {
+        lines.push(format!("parameter {}", parameter.name));
+    }
+    for (label, files) in [("input", &diff.inputs), ("code read", &diff.code_read)] {
+        lines.extend(files.changed.iter().map(|[a, _]| format!("{label} {} changed", a.path)));
+        lines.extend(files.renamed.iter().map(|[a, b]| format!("{label} {} is now {}", a.path, b.path)));
+        lines.extend(files.only_a.iter().map(|a| format!("{label} {} only in a", a.path)));
+        lines.extend(files.only_b.iter().map(|b| format!("{label} {} only in b", b.path)));
+    }
+    for output in &diff.outputs.differing {
+        let path = output.b.as_ref().or(output.a.as_ref()).map(|artifact| artifact.path.to_string());
+        let causes = diff.explanations[output.explanation].causes.iter().map(|cause| match cause {
+            Cause::Input { a, b, .. } => format!("{}", b.as_ref().or(a.as_ref()).unwrap().path),
+            Cause::StepParameter { step, parameter } => format!("{step} {}", parameter.name),
+            Cause::Parameter(parameter) => parameter.name.clone(),
+            Cause::Failed { reason, .. } => reason.clone(),
+            other => format!("{other:?}"),
+        });
+        lines
+            .push(format!("{} <- {}", path.unwrap(), causes.collect::<Vec<_>>().join(" ")).trim().to_owned());
+    }
+    for metric in &diff.metrics {
+        lines.push(format!("metric {} {:?} {:?}", metric.name, metric.difference(), metric.relative()));
+    }
+    for failure in &diff.failures {
+        lines.push(format!("{} {} {:?} {:?}", failure.step, failure.subject, failure.a, failure.b));
+    }
+    lines
+}
+
+fn check(text: &str, expected: &[&str]) {
+    let found = differences(text, &CommitFiles::Unknown);
+    assert_eq!(lines(&found), expected);
+    if expected.is_empty() {
+        assert!(found.is_equal(), "{found:?}");
+    }
+}
+
+#[test]
+fn names_of_run_folders_are_no_difference() {
+    check(
+        "1 parse a.htm: a.htm=x -> out/{run}/a_{run_id}.json=y\n\
+         1 metrics out/{run}/m.json: out/{run}/a_{run_id}.json=y -> %out/{run}/m.json={run_id}\n\
+         2 parse a.htm: a.htm=x -> out/{run}/a_{run_id}.json=y\n\
+         2 metrics out/{run}/m.json: out/{run}/a_{run_id}.json=y -> %out/{run}/m.json={run_id}",
+        &[],
+    );
+}
+
+#[test]
+fn a_changed_input_explains_what_was_made_from_it_and_nothing_else() {
+    check(
+        "1 parse a.htm: a.htm=1 -> {run}/a=1\n\
+         1 segment a.htm: {run}/a=1 -> {run}/sa=1\n\
+         1 parse b.htm: b.htm=1 -> {run}/b=1\n\
+         2 parse a.htm: a.htm=2 -> {run}/a=2\n\
+         2 segment a.htm: {run}/a=2 -> {run}/sa=2\n\
+         2 parse b.htm: b.htm=1 -> {run}/b=2",
+        &[
+            "input a.htm changed",
+            &format!("{}_r2/a <- a.htm", run_id(2)),
+            &format!("{}_r2/b <-", run_id(2)),
+            &format!("{}_r2/sa <- a.htm", run_id(2)),
+        ],
+    );
+}
+
+#[test]
+fn a_parameter_of_the_run_is_no_cause_where_the_key_of_a_step_leaves_it_out() {
+    check(
+        "run 1 sections=1A\n\
+         1 parse keyed tool=1 a.htm: a.htm=1 -> p=1\n\
+         1 train x: p=1 -> model=1\n\
+         run 2 sections=1A,7\n\
+         2 parse keyed tool=2 a.htm: a.htm=1 -> p=2\n\
+         2 train x: p=2 -> model=2",
+        &["parameter sections", "model <- parse tool sections", "p <- parse tool"],
+    );
+}
+
+#[test]
+fn code_is_a_cause_where_it_was_read_and_a_possible_one_where_nobody_recorded_that() {
+    let text = "run 1 commit:aaa\n\
+        1 train x: d=1 !train.py=1 -> model=1\n\
+        1 report y: d=1 -> table=1\n\
+        run 2 commit:aaa changed:train.py=2\n\
+        2 train x: d=1 !train.py=2 -> model=2\n\
+        2 report y: d=1 -> table=2";
+    check(text, &["code train.py", "code read train.py changed", "model <- train.py", "table <- Code"]);
+}
+
+#[test]
+fn code_that_was_read_unchanged_clears_the_rest_of_the_code() {
+    check(
+        "run 1 commit:aaa\n1 train x: d=1 !train.py=1 -> model=1\n\
+         run 2 commit:aaa changed:README=2\n2 train x: d=1 !train.py=1 -> model=2",
+        &["code README", "model <-"],
+    );
+}
+
+#[test]
+fn a_change_that_may_have_been_committed_since_is_said_to_be_uncertain() {
+    let text = "run 1 commit:aaa changed:a.py=1 changed:b.py=1\n1 t x: d=1 -> o=1\nrun 2 commit:bbb\n2 t x: d=1 -> o=1";
+    let file = |path: &str| (ArtifactPath::new(path).unwrap(), ChangeKind::Modified);
+    let commits = CommitFiles::Known(vec![file("a.py"), file("c.py")]);
+    assert_eq!(lines(&differences(text, &commits)), ["code a.py?", "code b.py", "code c.py"]);
+    assert_eq!(lines(&differences(text, &CommitFiles::Unknown)), ["code a.py?", "code b.py?"]);
+}
+
+#[test]
+fn an_untracked_file_is_code_unless_a_recorded_step_wrote_it() {
+    check(
+        "run 1 commit:aaa\n1 t x: d=1 -> o=1\n3 p x: a=1 -> out=1\n\
+         run 2 commit:aaa untracked:out=1 untracked:new.py=1\n2 t x: d=1 -> o=1",
+        &["code new.py"],
+    );
+}
+
+#[test]
+fn the_same_bytes_under_another_name_are_a_renamed_input_and_no_cause() {
+    check("1 parse a.htm: a.htm=1 -> p=1\n2 parse b.htm: b.htm=1 -> p=1", &["input a.htm is now b.htm"]);
+}
+
+#[test]
+fn an_output_is_missing_for_the_step_that_failed_or_the_input_that_was_not_there() {
+    check(
+        "1 parse a: a=1 -> {run}/a=1\n1 clean a: {run}/a=1 -> {run}/ca=1\n1 parse b: b=1 -> {run}/b=1\n\
+         2 parse a: a=1 -> FAILED broken",
+        &[
+            "input b only in a",
+            &format!("{}_r1/a <- broken", run_id(1)),
+            &format!("{}_r1/b <- b", run_id(1)),
+            &format!("{}_r1/ca <- broken", run_id(1)),
+            "parse a Succeeded Failed(\"broken\")",
+        ],
+    );
+}
+
+#[test]
+fn metrics_are_compared_by_their_last_values() {
+    check(
+        "metric 1 loss=0.5\nmetric 1 loss=0.25\nmetric 1 epochs=3\nmetric 2 loss=0.5\nmetric 2 epochs=3\nmetric 2 zero=0",
+        &["metric loss Some(0.25) Some(1.0)", "metric zero None None"],
+    );
+}

@@ -1,0 +1,108 @@
+//! Files, and segments of filings.
+
+use std::fmt::Write as _;
+
+use super::models::{holding, learned};
+use super::projected::projected_line;
+use super::trace::trace;
+use crate::ops::show::{FileReport, FilingBytes, SegmentReport};
+use crate::ops::{DiskState, FileTarget};
+use crate::render::units::{bytes, one_line};
+
+pub(super) fn file(report: &FileReport, text: &mut String) {
+    file_head(report, text);
+    trace(&report.trace, &report.disk, text);
+}
+
+fn file_head(report: &FileReport, text: &mut String) {
+    let target = &report.target;
+    let artifact = &target.artifact;
+    let _ = writeln!(text, "{}", target.path);
+    let _ = writeln!(
+        text,
+        "  bytes    {}, {}, {}",
+        artifact.digest.short(),
+        bytes(artifact.size_bytes),
+        state_words(target, report.writer.is_some())
+    );
+    if target.state == DiskState::SameBytes {
+        let _ = writeln!(text, "  same as  {}", artifact.path);
+    }
+    match &report.writer {
+        Some(writer) => {
+            let run = &writer.run;
+            let _ =
+                writeln!(text, "  written  {} by {} of run {}", writer.at, one_line(&writer.step), run.tail);
+        }
+        None => match &report.projected {
+            Some(projected) => projected_line(projected, text),
+            None => text.push_str("  source   no recorded step wrote these bytes\n"),
+        },
+    }
+    crate::render::notes::file(report, text);
+    holding("model", &report.models, text);
+    learned(&report.learned, text);
+}
+
+fn state_words(target: &FileTarget, written: bool) -> String {
+    match target.state {
+        DiskState::Unchanged if written => "unchanged since they were written".to_owned(),
+        DiskState::Unchanged => "unchanged since they were read".to_owned(),
+        DiskState::Changed(digest) => {
+            format!("changed since: the file now holds {}, which nobody recorded", digest.short())
+        }
+        DiskState::Gone => "no longer on disk; this is the last recorded version".to_owned(),
+        DiskState::SameBytes => "not recorded under this name, but these bytes are".to_owned(),
+        DiskState::Elsewhere => "not a file of this machine".to_owned(),
+        DiskState::NotChecked => "recorded".to_owned(),
+    }
+}
+
+pub(super) fn segment(report: &SegmentReport, text: &mut String) {
+    let segment = &report.segment;
+    let _ = writeln!(text, "{}#{}", report.file.target.path, segment.chunk_id);
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {label:<10} {}", one_line(value));
+    };
+    line("filing", &segment.filing_name);
+    if let Some(number) = &segment.accession_number {
+        line("accession", number);
+    }
+    if let Some(company) = &segment.company_name {
+        line("company", company);
+    }
+    if !segment.ancestors.is_empty() {
+        line("under", &segment.ancestors.join(" > "));
+    }
+    line("words", &segment.word_count.to_string());
+    match &report.filing {
+        Some(FilingBytes { artifact, state, .. }) => {
+            let state = source_words(*state);
+            let range = format!("{}..{} of {}", segment.span.start, segment.span.end, artifact.path);
+            line("bytes", &format!("{range}{state}"));
+        }
+        None => line("bytes", &format!("{}..{} of the filing", segment.span.start, segment.span.end)),
+    }
+    text.push('\n');
+    for paragraph in segment.text.lines() {
+        let _ = writeln!(text, "  {}", one_line(paragraph));
+    }
+    if let Some(raw) = report.filing.as_ref().and_then(|filing| filing.text.as_ref()) {
+        text.push_str("\nas filed:\n");
+        for raw_line in raw.lines() {
+            let _ = writeln!(text, "  {}", one_line(raw_line));
+        }
+    }
+    text.push('\n');
+    file(&report.file, text);
+}
+
+pub(super) fn source_words(state: DiskState) -> &'static str {
+    match state {
+        DiskState::Unchanged | DiskState::SameBytes => "",
+        DiskState::Changed(_) => ", changed since",
+        DiskState::Gone => ", gone since",
+        DiskState::Elsewhere => ", outside this machine",
+        DiskState::NotChecked => ", not compared with the disk",
+    }
+}

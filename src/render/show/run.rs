@@ -1,0 +1,203 @@
+//! Runs: as the one that is shown, and as a head on the way.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::file::source_words;
+use super::models::{holding, learned};
+use super::trace::{totals, trace_run};
+use super::{FOLD_AFTER, more};
+use crate::model::{Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunStatus, TAG_FRONT, command_line};
+use crate::ops::DiskState;
+use crate::ops::show::RunReport;
+use crate::query::{Direction, RunHead, TraceRun};
+use crate::render::units::{bytes, counted, duration, one_line, thousands};
+
+/// As many parameters of a run are written out.
+const PARAMETERS_MAX: usize = 100;
+/// As many characters of a parameter's value are written.
+const VALUE_MAX: usize = 120;
+
+pub(super) fn run(report: &RunReport, text: &mut String) {
+    run_head(&report.head, "", text);
+    let code = &report.head.view.run.code;
+    if let Some(commit) = &code.commit {
+        let branch =
+            code.branch.as_deref().map_or("detached".to_owned(), |branch| format!("branch {branch}"));
+        let _ = writeln!(text, "  code     {commit}, {}", one_line(&branch));
+    } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
+        let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
+    } else {
+        text.push_str("  code     no git repository\n");
+    }
+    for file in code.changed.iter().take(20) {
+        let _ = writeln!(text, "  {:<9}{}", file.kind.as_str(), file.path);
+    }
+    more(text, code.changed.len(), 20, "changed files");
+    if !code.untracked.is_empty() {
+        let files = code.untracked.len() as u64 + code.untracked_omitted;
+        let _ = writeln!(text, "  untracked {}", counted(files, "file", "files"));
+    }
+    if let Some(reason) = &code.unreadable {
+        let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
+    }
+    let view = &report.head.view;
+    if let Some(original) = view.run.rerun_of {
+        let _ = writeln!(text, "  rerun of {}", original.tail(NodeId::TAIL_DIGITS));
+    }
+    if let Some(parent) = view.run.parent {
+        let _ = writeln!(text, "  part of  {}", parent.tail(NodeId::TAIL_DIGITS));
+    }
+    let parameters = view.run.parameters.iter().filter(|(name, _)| !name.starts_with(TAG_FRONT));
+    for (name, value) in parameters.clone().take(PARAMETERS_MAX) {
+        let _ = writeln!(text, "  param    {} = {}", one_line(name), one_line(&cut(value)));
+    }
+    more(text, parameters.count(), PARAMETERS_MAX, "parameters, all in `--json`");
+    remarks(&report.head, "  ", usize::MAX, text);
+    for (name, value) in &report.tags {
+        let _ = writeln!(text, "  tag      {} = {}", one_line(name), one_line(value));
+    }
+    for metric in &report.metrics {
+        let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), metric.value.get());
+    }
+    holding("trained", &report.models, text);
+    learned(&report.learned, text);
+    for (name, done, failed) in &report.steps {
+        let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
+        let _ = writeln!(text, "  step     {} x {done}{failed}", one_line(name));
+    }
+    for failure in report.failures.iter().take(20) {
+        let _ = writeln!(text, "  failed   {}", one_line(failure));
+    }
+    more(text, report.failures.len(), 20, "failures");
+    listing("inputs", &report.inputs, &report.disk, text);
+    listing("outputs", &report.outputs, &report.disk, text);
+    for note in &report.notes {
+        let _ = writeln!(text, "  note     {}", crate::render::notes::line(note));
+    }
+    let others: Vec<&TraceRun> =
+        report.trace.runs.iter().filter(|run| run.head.view.run.id != report.head.view.run.id).collect();
+    if !others.is_empty() {
+        text.push_str(match report.trace.direction {
+            Direction::Up => "\nits inputs come from\n",
+            Direction::Down => "\nits outputs went into\n",
+        });
+        for other in others {
+            trace_run(other, &report.trace, &report.disk, text);
+        }
+    }
+    totals(&report.trace, text);
+}
+
+fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
+    let size: u64 = files.iter().map(|file| file.size_bytes).sum();
+    let count = counted(files.len() as u64, "file", "files");
+    let _ = writeln!(text, "  {label:<9}{count}, {}", bytes(size));
+    let mut folders: BTreeMap<&[u8], Vec<&Artifact>> = BTreeMap::new();
+    for file in files {
+        folders.entry(file.path.folder()).or_default().push(file);
+    }
+    for (folder, files) in folders {
+        if files.len() > FOLD_AFTER {
+            let changed = files.iter().filter(|file| is_off(disk.get(**file))).count();
+            let changed =
+                if changed > 0 { format!(", {changed} changed or gone since") } else { String::new() };
+            let folder = String::from_utf8_lossy(folder);
+            let _ = writeln!(text, "           {} files in {}/{changed}", files.len(), one_line(&folder));
+        } else {
+            for file in files {
+                let state = disk.get(file).map_or("", |state| source_words(*state));
+                let _ = writeln!(text, "           {}{state}", file.path);
+            }
+        }
+    }
+}
+
+fn is_off(state: Option<&DiskState>) -> bool {
+    matches!(state, Some(DiskState::Changed(_) | DiskState::Gone))
+}
+
+pub(super) fn run_head(head: &RunHead, front: &str, text: &mut String) {
+    let run = &head.view.run;
+    let started = run.started_at.format("%Y-%m-%d %H:%M");
+    let _ = write!(
+        text,
+        "● {}  {}  {}  {started} UTC  {}",
+        head.tail,
+        run.run_id,
+        one_line(&run.name),
+        status(head)
+    );
+    if let Some(took) = head.view.duration_us() {
+        let _ = write!(text, "  {}", duration(took));
+    }
+    if let Some(code) = code_words(head) {
+        let _ = write!(text, "  {code}");
+    }
+    text.push('\n');
+    let resumed = head.view.outcomes.iter().filter(|outcome| outcome.status == RunStatus::Running).count();
+    let again = if resumed > 0 { format!("  (taken up again {})", times(resumed)) } else { String::new() };
+    let _ = writeln!(text, "{front}│ {}{again}", one_line(&command_line(&run.arguments)));
+    if let Some(reason) = head.view.reason() {
+        let _ = writeln!(text, "{front}│ {}", one_line(reason));
+    }
+}
+
+fn times(count: usize) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// Returns the word for what a run is now.
+pub(crate) fn status(head: &RunHead) -> &'static str {
+    head.status().as_str()
+}
+
+/// Returns the short SHA and how many files differed from it.
+pub(crate) fn code_words(head: &RunHead) -> Option<String> {
+    let code = &head.view.run.code;
+    let label = code.label()?;
+    let changed = code.changed.len() as u64;
+    Some(if code.dirty { format!("{label} ({})", counted(changed, "file", "files")) } else { label })
+}
+
+/// Writes how completely a run was observed, where that was not all, and what else is remarked on its record.
+pub(super) fn remarks(head: &RunHead, front: &str, limit: usize, text: &mut String) {
+    if let Some(weakness) = head.view.level().and_then(CaptureLevel::weakness) {
+        let _ = writeln!(text, "{front}{:<8} {weakness}", "seen");
+    }
+    let (all, omitted) = head.view.all_remarks();
+    let all: Vec<&Remark> = all.collect();
+    for remark in all.iter().take(limit) {
+        let label = match remark.kind {
+            RemarkKind::NotObserved => "declared",
+            RemarkKind::NotDeclared => "observed",
+            RemarkKind::StillRunning => "running",
+            kind => kind.as_str(),
+        };
+        let _ = writeln!(text, "{front}{label:<8} {}", remark_words(remark));
+    }
+    let left = all.len().saturating_sub(limit) as u64 + omitted;
+    if left > 0 {
+        let _ = writeln!(text, "{front}and {}", counted(left, "more remark", "more remarks"));
+    }
+}
+
+/// Writes a remark on one line, with how many things it is about.
+pub fn remark_words(remark: &Remark) -> String {
+    let text = one_line(&remark.text);
+    match (remark.kind, remark.count) {
+        (_, 1) => text,
+        (RemarkKind::LeftOut | RemarkKind::NotDeclared | RemarkKind::Masked | RemarkKind::Refused, count) => {
+            format!("{text} ({})", thousands(count))
+        }
+        (_, count) => format!("{text} ({} times)", thousands(count)),
+    }
+}
+
+/// Cuts a long value; that it was cut is seen.
+pub(super) fn cut(value: &str) -> String {
+    match value.char_indices().nth(VALUE_MAX) {
+        Some((at, _)) => format!("{}…", &value[..at]),
+        None => value.to_owned(),
+    }
+}

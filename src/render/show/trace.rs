@@ -1,0 +1,241 @@
+//! The way: the runs that a thing came from or went into, with their steps and files.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::FOLD_AFTER;
+use super::file::source_words;
+use super::run::{cut, remarks, run_head};
+use crate::model::{Artifact, NodeId, Role};
+use crate::ops::DiskState;
+use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
+use crate::render::units::{counted, one_line};
+
+/// As many parameters are written beside a run on the way.
+const PARAMETERS_BESIDE_MAX: usize = 12;
+/// As many remarks are written beside a run on the way.
+const REMARKS_BESIDE_MAX: usize = 5;
+/// More steps of one name in a run than this are folded into one line.
+const FOLD_STEPS_AFTER: usize = 6;
+
+pub(super) fn trace(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
+    if !report.runs.is_empty() {
+        text.push('\n');
+    }
+    for run in &report.runs {
+        trace_run(run, report, disk, text);
+    }
+    totals(report, text);
+}
+
+pub(super) fn trace_run(
+    run: &TraceRun,
+    report: &TraceReport,
+    disk: &BTreeMap<Artifact, DiskState>,
+    text: &mut String,
+) {
+    run_head(&run.head, "", text);
+    if !run.head.view.run.parameters.is_empty() {
+        let all = &run.head.view.run.parameters;
+        let mut words: Vec<String> = all
+            .iter()
+            .take(PARAMETERS_BESIDE_MAX)
+            .map(|(name, value)| format!("{name}={}", cut(value)))
+            .collect();
+        if all.len() > PARAMETERS_BESIDE_MAX {
+            words.push(format!("and {} more", all.len() - PARAMETERS_BESIDE_MAX));
+        }
+        let _ = writeln!(text, "│ {}", one_line(&words.join("  ")));
+    }
+    remarks(&run.head, "│ ", REMARKS_BESIDE_MAX, text);
+    let mut by_name: Vec<(&str, Vec<&TraceRunStep>)> = Vec::new();
+    for step in &run.steps {
+        match by_name.iter_mut().find(|(name, _)| *name == step.step.name) {
+            Some((_, steps)) => steps.push(step),
+            None => by_name.push((&step.step.name, vec![step])),
+        }
+    }
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for (name, steps) in by_name {
+        if steps.len() > FOLD_STEPS_AFTER {
+            rows.push(folded_steps(name, &steps, report.direction));
+        } else {
+            for step in steps {
+                step_rows(step, run.head.view.run.id, report, disk, &mut rows);
+            }
+        }
+    }
+    let widths = [0, 1].map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let count = rows.len();
+    for (at, [name, file, how]) in rows.into_iter().enumerate() {
+        let corner = if at + 1 == count { "└─" } else { "├─" };
+        let line = format!("{corner} {name:<0$}  {file:<1$}  {how}", widths[0], widths[1]);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push('\n');
+}
+
+fn folded_steps(name: &str, steps: &[&TraceRunStep], direction: Direction) -> [String; 3] {
+    let files = steps.iter().flat_map(|step| match direction {
+        Direction::Up => &step.used,
+        Direction::Down => &step.generated,
+    });
+    let mut folders: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for file in files {
+        *folders.entry(file.artifact.path.folder()).or_default() += 1;
+    }
+    let words = folders.iter().map(|(folder, count)| {
+        format!("{} in {}/", counted(*count, "file", "files"), one_line(&String::from_utf8_lossy(folder)))
+    });
+    [format!("{} x {}", one_line(name), steps.len()), words.collect::<Vec<_>>().join(", "), String::new()]
+}
+
+fn step_rows(
+    step: &TraceRunStep,
+    run: NodeId,
+    report: &TraceReport,
+    disk: &BTreeMap<Artifact, DiskState>,
+    rows: &mut Vec<[String; 3]>,
+) {
+    let files = match report.direction {
+        Direction::Up => &step.used,
+        Direction::Down => &step.generated,
+    };
+    let mut name = one_line(&step.step.name);
+    if files.is_empty() {
+        let nothing = if report.direction == Direction::Up { "read nothing" } else { "wrote nothing" };
+        rows.push([name.clone(), nothing.to_owned(), String::new()]);
+    }
+    let mut folders: BTreeMap<(&[u8], bool), Vec<&TraceFile>> = BTreeMap::new();
+    for file in files {
+        // What needs words of its own is never folded.
+        let plain = !matches!(file.from, Some(CameFrom::Gap | CameFrom::CopyOf(..)));
+        folders.entry((file.artifact.path.folder(), plain)).or_default().push(file);
+    }
+    for ((folder, plain), files) in folders {
+        if plain && files.len() > FOLD_AFTER {
+            let folder = format!("{} files in {}/", files.len(), one_line(&String::from_utf8_lossy(folder)));
+            rows.push([std::mem::take(&mut name), folder, file_words(files[0], run, report, disk)]);
+            continue;
+        }
+        for file in files {
+            let words = file_words(file, run, report, disk);
+            rows.push([std::mem::take(&mut name), file.artifact.path.to_string(), words]);
+        }
+    }
+}
+
+fn file_words(
+    file: &TraceFile,
+    run: NodeId,
+    report: &TraceReport,
+    disk: &BTreeMap<Artifact, DiskState>,
+) -> String {
+    let mut words = file.evidence.as_str().to_owned();
+    if let Some(code) = code_of_file(file, run, report) {
+        words.push_str(&code);
+        if file.from == Some(CameFrom::Source) {
+            words.push_str(disk.get(&file.artifact).map_or("", |state| source_words(*state)));
+            return words;
+        }
+    }
+    let tail = |id: &NodeId| {
+        let known = report.runs.iter().find(|run| run.head.view.run.id == *id);
+        known.map_or_else(|| id.tail(NodeId::TAIL_DIGITS), |run| run.head.tail.clone())
+    };
+    match &file.from {
+        Some(CameFrom::Run(id)) if *id != run => {
+            let _ = write!(words, "  of run {}", tail(id));
+        }
+        Some(CameFrom::CopyOf(artifact, id)) => {
+            let _ = write!(words, "  copied or moved from {} of run {}", artifact.path, tail(id));
+        }
+        Some(CameFrom::Gap) => words.push_str("  gap: no recorded run wrote these bytes"),
+        Some(CameFrom::Source) => {
+            words.push_str("  source");
+            words.push_str(disk.get(&file.artifact).map_or("", |state| source_words(*state)));
+        }
+        _ => {}
+    }
+    words
+}
+
+/// Returns what git has of a code file, in the run that read it.
+fn code_of_file(file: &TraceFile, run: NodeId, report: &TraceReport) -> Option<String> {
+    let commit = || {
+        let run = report.runs.iter().find(|known| known.head.view.run.id == run)?;
+        run.head.view.run.code.commit_short.clone()
+    };
+    match file.role {
+        Role::Code => Some(format!("  in git at {}", commit()?)),
+        Role::CodeChanged => Some(format!("  differs from git at {}", commit()?)),
+        Role::CodeUntracked => Some("  not in git".to_owned()),
+        _ => None,
+    }
+}
+
+pub(super) fn totals(report: &TraceReport, text: &mut String) {
+    let mut parts = Vec::new();
+    let shown = report.runs.len() as u64;
+    if report.runs_total > shown && shown > 0 {
+        let left = counted(report.runs_total - shown, "run", "runs");
+        let _ = writeln!(text, "and {left} more; `--limit 0` names all, `--files` lists the files");
+    }
+    if report.steps_total > 0 {
+        parts.push(counted(report.runs_total, "run", "runs"));
+        parts.push(counted(report.steps_total, "step", "steps"));
+    }
+    match report.direction {
+        Direction::Up if report.steps_total == 0 => {
+            parts.push("nothing recorded made it; `--down` shows what was made from it".to_owned());
+        }
+        Direction::Up => {
+            parts.push(counted(report.ends_total, "source", "sources"));
+            let gaps = report.gaps.len() as u64;
+            parts.push(if gaps == 0 { "no gaps".to_owned() } else { counted(gaps, "gap", "gaps") });
+        }
+        Direction::Down if report.steps_total == 0 => parts.push("no recorded step read this".to_owned()),
+        Direction::Down => {
+            parts.push(counted(report.ends_total, "file at the end", "files at the end"));
+        }
+    }
+    let mut line = parts.join(", ");
+    if let Some(words) = evidence_words(report) {
+        let _ = write!(line, "; {words}");
+    }
+    let _ = writeln!(text, "{line}");
+    for gap in &report.gaps {
+        let _ = writeln!(
+            text,
+            "gap: {} was read with {}, but run {} had written {} there at {}",
+            gap.artifact.path,
+            gap.artifact.digest.short(),
+            gap.run,
+            gap.written.digest.short(),
+            gap.written_at
+        );
+    }
+    if report.cut.edges > 0 {
+        let left = counted(report.cut.edges, "file", "files");
+        let _ = writeln!(text, "cut: {left} at the bound of --depth not followed further");
+    }
+}
+
+fn evidence_words(report: &TraceReport) -> Option<String> {
+    let [observed, declared, inferred, doubtful] = report.evidence;
+    let total: u64 = report.evidence.iter().sum();
+    let mut others = Vec::new();
+    for (count, word) in [(declared, "declared"), (inferred, "inferred"), (doubtful, "changed while read")] {
+        if count > 0 {
+            others.push(format!("{count} {word}"));
+        }
+    }
+    if report.copies > 0 {
+        others.push(format!("{} by equal bytes only", report.copies));
+    }
+    match (total, others.is_empty()) {
+        (0, _) => None,
+        (_, true) => Some("all edges observed".to_owned()),
+        _ => Some(format!("{observed} of {total} edges observed, {}", others.join(", "))),
+    }
+}
