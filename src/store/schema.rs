@@ -75,7 +75,8 @@ pub(crate) const CONTENT_PATHS: Table<Key<8>, Bytes> = TableDefinition::new("con
 /// rows do not depend on which of the two came first. Two facts with one id are made by nobody; they come from a journal that was
 /// tampered with. No read, write, model version or document leads to such a file, so that no answer has it, and what carries
 /// facts on (a backup, a merge) does not carry it. All that can be seen of it is that something is not said: `lineage status PATH`
-/// and a search for `used("PATH")` find nothing, where of a path that was never named they add that nothing is recorded of it.
+/// and a search for `used("PATH")` find nothing, where of a path that was never named they add that nothing is recorded of it,
+/// and `lineage status` does not list the file as unknown.
 pub(crate) const PATH_CONTENTS: Table<Key<8>, Bytes> = TableDefinition::new("path_contents");
 
 /// path_no | content_no | time of last write | step_no: the writes of an artifact, in the order of time.

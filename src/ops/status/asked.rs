@@ -1,0 +1,59 @@
+//! Which part of the workspace is asked about.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::model::ArtifactPath;
+use crate::ops::Workspace;
+use crate::store::Snapshot;
+
+/// The part of the workspace that is asked about.
+pub(super) struct Asked {
+    fronts: Vec<Vec<u8>>,
+    all: bool,
+}
+
+impl Asked {
+    pub(super) fn new(
+        workspace: &Workspace,
+        snapshot: &Snapshot,
+        folder: &Path,
+        paths: &[PathBuf],
+    ) -> Result<Self> {
+        let mut asked = Asked { fronts: Vec::new(), all: paths.is_empty() };
+        for path in paths {
+            let joined = folder.join(path);
+            // What is gone may still be recorded, so only the folder has to be there.
+            let resolved = joined.canonicalize().or_else(|_| {
+                let parent = joined.parent().unwrap_or(&joined).canonicalize();
+                parent.map(|parent| parent.join(joined.file_name().unwrap_or_default()))
+            });
+            let place = resolved.unwrap_or(joined);
+            if place == workspace.root() {
+                asked.all = true;
+                continue;
+            }
+            let front = ArtifactPath::within(workspace.root(), &place)?;
+            let below = [front.as_bytes(), b"/"].concat();
+            let recorded = snapshot.path_no(&front)?.is_some()
+                || snapshot.paths_from(&below, |_, _| Ok(ControlFlow::Break(())))?.is_break();
+            if !recorded && !place.exists() {
+                return Err(Error::request(format!(
+                    "nothing is recorded of `{front}`, and there is no such file"
+                ))
+                .hint("`lineage status` without a path looks at everything recorded"));
+            }
+            asked.fronts.push(front.as_bytes().to_vec());
+        }
+        Ok(asked)
+    }
+
+    pub(super) fn has(&self, path: &[u8]) -> bool {
+        self.all || self.fronts.iter().any(|front| is_below(path, front))
+    }
+}
+
+fn is_below(path: &[u8], front: &[u8]) -> bool {
+    path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}

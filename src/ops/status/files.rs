@@ -1,0 +1,136 @@
+//! Recorded files held against the disk.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use super::{AlteredFile, FileWriter, Looking, RecordedFile};
+use crate::error::Result;
+use crate::model::{Artifact, Digest, Role, Timestamp};
+use crate::ops::Workspace;
+use crate::query::{self, NewestFile, Write};
+use crate::store::{ArtifactNo, PathNo};
+
+/// What lies at a recorded path now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OnDisk {
+    Same,
+    Other(Digest),
+    Gone,
+    Unreadable(String),
+    Elsewhere,
+}
+
+impl Looking<'_> {
+    /// Reads the files on disk: those asked about, and those they were made from.
+    pub(super) fn compare(&mut self, targets: &[usize], ancestors: &HashSet<PathNo>) {
+        let ancestors = ancestors.iter().filter_map(|path| self.places.get(path));
+        let wanted: BTreeSet<usize> = targets.iter().chain(ancestors).copied().collect();
+        let (workspace, files) = (self.workspace, &self.files);
+        let looked = wanted.into_par_iter().map(|at| (at, on_disk(workspace, &files[at].artifact)));
+        self.disk = looked.collect();
+    }
+
+    /// Puts each file asked about into its list.
+    pub(super) fn sort_out(&mut self, targets: &[usize]) -> Result<()> {
+        self.kept = self.kept_among(targets);
+        for at in targets {
+            let file = self.files[*at].clone();
+            self.report.compared += 1;
+            self.report.superseded += u64::from(file.superseded);
+            match self.disk[at].clone() {
+                OnDisk::Same => {}
+                OnDisk::Elsewhere => {
+                    self.report.elsewhere += 1;
+                    self.report.compared -= 1;
+                }
+                OnDisk::Other(now) => {
+                    let is_earlier_version = self.snapshot.artifact_no(file.path_no, &now)?.is_some();
+                    let file = self.recorded(&file)?;
+                    self.report.changed.push(AlteredFile { file, now, is_earlier_version });
+                }
+                OnDisk::Unreadable(reason) => {
+                    let file = self.recorded(&file)?;
+                    self.report.unreadable.push((file, reason));
+                }
+                OnDisk::Gone if file.superseded => {}
+                OnDisk::Gone if self.kept.contains(at) => {
+                    let file = self.recorded(&file)?;
+                    self.report.pending.push(file);
+                }
+                OnDisk::Gone if !file.artifact.path.is_inside() => self.report.gone_outside += 1,
+                OnDisk::Gone if self.is_in_git(file.number)? => self.report.in_git += 1,
+                OnDisk::Gone => {
+                    let file = self.recorded(&file)?;
+                    self.report.lost.push(file);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns those of the files gone from the disk whose content is kept and whole: a stored copy is never trusted unread.
+    fn kept_among(&self, targets: &[usize]) -> HashSet<usize> {
+        let gone = targets.par_iter().filter(|at| self.disk[at] == OnDisk::Gone);
+        let kept = gone.filter(|at| {
+            let digest = &self.files[**at].artifact.digest;
+            matches!(self.workspace.contents().read(digest), Ok(Some(_)))
+        });
+        kept.copied().collect()
+    }
+
+    /// Returns true for a file of code that was read as it stands in a commit.
+    fn is_in_git(&self, artifact: ArtifactNo) -> Result<bool> {
+        let first = self
+            .snapshot
+            .reads_between(artifact, i64::MIN, i64::MAX, |_, step| Ok(ControlFlow::Break(step)))?;
+        let edges = first.break_value().map_or(Ok(None), |step| self.snapshot.edges(step))?;
+        Ok(edges.is_some_and(|edges| {
+            edges.used.iter().any(|edge| edge.artifact == artifact && edge.role == Role::Code)
+        }))
+    }
+
+    pub(super) fn recorded(&mut self, file: &NewestFile) -> Result<RecordedFile> {
+        let writer = match file.writer {
+            Some(write) => self.writer(write)?,
+            None => None,
+        };
+        Ok(RecordedFile { artifact: file.artifact.clone(), writer })
+    }
+
+    pub(super) fn writer(&mut self, write: Write) -> Result<Option<FileWriter>> {
+        let Some(edges) = self.snapshot.edges(write.step)? else {
+            return Ok(None);
+        };
+        if !self.writers.contains_key(&edges.run) {
+            let run = match self.snapshot.run(edges.run)? {
+                Some(run) => Some((query::unique_tail(self.snapshot, run.id)?, run.run_id, run.kind)),
+                None => None,
+            };
+            self.writers.insert(edges.run, run);
+        }
+        Ok(self.writers[&edges.run].clone().map(|(tail, run_id, kind)| FileWriter {
+            tail,
+            run_id,
+            kind,
+            at: Timestamp::from_micros(write.at),
+        }))
+    }
+}
+
+fn on_disk(workspace: &Workspace, artifact: &Artifact) -> OnDisk {
+    let Some(place) = artifact.path.on_disk(workspace.root()) else {
+        return OnDisk::Elsewhere;
+    };
+    match workspace.digests().of(&place) {
+        Ok(digest) if digest == artifact.digest => OnDisk::Same,
+        Ok(digest) => OnDisk::Other(digest),
+        Err(cause)
+            if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
+            OnDisk::Gone
+        }
+        Err(cause) => OnDisk::Unreadable(cause.to_string()),
+    }
+}

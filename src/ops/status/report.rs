@@ -1,0 +1,115 @@
+//! What `lineage status` says.
+
+use crate::model::{Artifact, ArtifactPath, Digest, RunId, RunKind, Timestamp};
+use crate::query::RunHead;
+
+/// How the files on disk relate to what is recorded. Every list is sorted by path.
+#[derive(Debug, Clone, Default)]
+pub struct StatusReport {
+    /// Files with other bytes than were last recorded.
+    pub changed: Vec<AlteredFile>,
+    /// Files in whose ancestry a path has other bytes now than went into them.
+    pub stale: Vec<StaleFile>,
+    /// Files that are neither on disk nor kept.
+    pub lost: Vec<RecordedFile>,
+    /// Files that are not on disk but kept: they can be written again.
+    pub pending: Vec<RecordedFile>,
+    /// Files that are there and cannot be read, and why.
+    pub unreadable: Vec<(RecordedFile, String)>,
+    /// Files beside recorded outputs that nobody recorded and git does not track; without hidden ones.
+    pub unknown: Vec<ArtifactPath>,
+    /// Runs without an end and without a process, unless a later run of the same kind and name took their place.
+    pub interrupted: Vec<RunHead>,
+    /// Runs whose process lives.
+    pub running: Vec<RunHead>,
+    /// What the journal holds and the store lacks.
+    pub unapplied: Unapplied,
+    /// How many recorded paths were compared with the disk.
+    pub compared: u64,
+    /// How many of them a later run superseded: of those only altered ones are listed.
+    pub superseded: u64,
+    /// How many files of code are gone and have their version in git's history.
+    pub in_git: u64,
+    /// How many recorded files outside the workspace are gone.
+    pub gone_outside: u64,
+    /// How many recorded artifacts are no files of this machine.
+    pub elsewhere: u64,
+    /// What could not be looked at, one line each.
+    pub notes: Vec<String>,
+}
+
+impl StatusReport {
+    /// Returns true where there is nothing to say: all files are as recorded, and nothing waits.
+    pub fn is_clean(&self) -> bool {
+        self.changed.is_empty()
+            && self.stale.is_empty()
+            && self.lost.is_empty()
+            && self.pending.is_empty()
+            && self.unreadable.is_empty()
+            && self.unknown.is_empty()
+            && self.interrupted.is_empty()
+            && self.unapplied.segments == 0
+    }
+}
+
+/// A recorded file and the run that wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFile {
+    /// The newest recorded version.
+    pub artifact: Artifact,
+    /// Who wrote it; `None` for a source.
+    pub writer: Option<FileWriter>,
+}
+
+/// The run that wrote a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileWriter {
+    /// The shortest tail of its key that names it alone.
+    pub tail: String,
+    /// Its run id.
+    pub run_id: RunId,
+    /// What sort of execution it is.
+    pub kind: RunKind,
+    /// When the file was last written.
+    pub at: Timestamp,
+}
+
+/// A file with other bytes than were last recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlteredFile {
+    /// The file as recorded.
+    pub file: RecordedFile,
+    /// What it holds now.
+    pub now: Digest,
+    /// Whether an earlier recorded version of the path has these bytes.
+    pub is_earlier_version: bool,
+}
+
+/// A file that was made from what is no longer so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaleFile {
+    /// The file.
+    pub file: RecordedFile,
+    /// What has other bytes now than went into it, by path.
+    pub causes: Vec<StaleCause>,
+}
+
+/// A path that has other bytes now than went into a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StaleCause {
+    /// The last version that went into the file.
+    pub used: Artifact,
+    /// What lies there now.
+    pub now: Digest,
+    /// The tail of the run that wrote what lies there now; `None` where nobody recorded that write.
+    pub run: Option<String>,
+}
+
+/// What the journal holds and the store lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unapplied {
+    /// Segments with facts not yet applied.
+    pub segments: u64,
+    /// Their bytes, as far as they are not applied.
+    pub bytes: u64,
+}

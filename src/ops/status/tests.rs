@@ -1,0 +1,122 @@
+//! Short histories, a disk, and which file is listed as what.
+
+use super::*;
+use crate::model::{
+    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, NodeId, Role, RunStatus, Step,
+    StepStatus, Timestamp, Used,
+};
+use crate::ops::{Clock, Recording, RunRequest};
+
+/// Records runs of one step each, `read=content … -> written=content`, and leaves on disk what they wrote and `disk` has.
+fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::init(folder.path()).unwrap();
+    let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
+    for (number, run) in runs.iter().enumerate() {
+        record(&workspace, &clock, &format!("step{number}"), run);
+    }
+    for word in disk {
+        let (path, content) = word.split_once('=').unwrap();
+        let place = workspace.root().join(path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, content).unwrap();
+    }
+    let view = workspace.view().unwrap();
+    let report = status(&workspace, &view.snapshot, workspace.root(), &[]).unwrap();
+    let mut lines = Vec::new();
+    lines.extend(report.changed.iter().map(|file| format!("changed {}", file.file.artifact.path)));
+    lines.extend(report.stale.iter().map(|file| format!("stale {}", file.file.artifact.path)));
+    lines.extend(report.lost.iter().map(|file| format!("lost {}", file.artifact.path)));
+    lines.extend(report.pending.iter().map(|file| format!("pending {}", file.artifact.path)));
+    lines.extend(report.unknown.iter().map(|path| format!("unknown {path}")));
+    lines.extend(report.interrupted.iter().map(|head| format!("interrupted {}", head.view.run.name)));
+    assert_eq!(lines, expected);
+    assert_eq!(report.is_clean(), expected.is_empty());
+}
+
+/// `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
+fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
+    let request = RunRequest {
+        name: "r".to_owned(),
+        kind: RunKind::Library,
+        arguments: Vec::new(),
+        parameters: Vec::new(),
+        folder: String::new(),
+        code: CodeState::default(),
+        parent: None,
+        rerun_of: None,
+        host: String::new(),
+    };
+    let mut recording = Recording::start(workspace, clock, request).unwrap();
+    let edges = run.trim_end_matches(" CUT");
+    let (reads, writes) = edges.split_once(" -> ").unwrap();
+    let artifact = |word: &str| {
+        let (path, content) = word.split_once('=').unwrap();
+        let bytes = content.trim_start_matches("KEPT");
+        if content.starts_with("KEPT") {
+            workspace.contents().keep(bytes.as_bytes()).unwrap();
+        }
+        let (path, digest) = (ArtifactPath::new(path).unwrap(), Digest::of(bytes.as_bytes()));
+        Artifact { path, digest, size_bytes: bytes.len() as u64 }
+    };
+    let at = recording.now();
+    let used = reads.split_whitespace().map(|word| {
+        let role = if word.contains("://") { Role::Environment } else { Role::Data };
+        Used { artifact: artifact(word), at, evidence: Evidence::Observed, role }
+    });
+    let used = used.collect();
+    let ended_at = recording.now();
+    let generated = writes.split_whitespace().map(|word| Generated {
+        artifact: artifact(word),
+        at: ended_at,
+        evidence: Evidence::Observed,
+        role: Role::Data,
+    });
+    let step = Step {
+        id: NodeId::new(ended_at),
+        run: recording.run().id,
+        name: name.to_owned(),
+        subject: String::new(),
+        status: StepStatus::Succeeded,
+        reason: None,
+        started_at: at,
+        ended_at,
+        parameters: Vec::new(),
+        key: None,
+        cached_from: None,
+        used,
+        generated: generated.collect(),
+    };
+    recording.add(&Fact::StepDone(step)).unwrap();
+    if run.ends_with(" CUT") {
+        recording.commit().unwrap();
+    } else {
+        recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
+    }
+}
+
+#[test]
+fn the_environment_of_one_program_does_not_make_stale_what_another_made() {
+    let runs = ["env://python=1 a=1 -> b=1", "env://perl=1 env://python=2 a=1 -> c=1"];
+    check(&runs, &["a=1", "b=1", "c=1"], &[]);
+}
+
+#[test]
+fn each_file_is_listed_as_what_it_is() {
+    check(
+        &["a=1 -> b=1 c=2 d=KEPT3"],
+        &["a=9", "b=1", "x=1"],
+        &["changed a", "stale b", "stale d", "lost c", "pending d", "unknown x"],
+    );
+}
+
+#[test]
+fn a_source_that_is_gone_is_lost_but_not_one_outside_the_workspace() {
+    check(&["gone=1 /nowhere/gone=1 -> b=1"], &["b=1"], &["lost gone"]);
+}
+
+#[test]
+fn a_run_without_an_end_is_interrupted_until_a_later_one_takes_its_place() {
+    check(&["a=1 -> b=1 CUT"], &["a=1", "b=1"], &["interrupted r"]);
+    check(&["a=1 -> b=1 CUT", "a=1 -> b=1"], &["a=1", "b=1"], &[]);
+}

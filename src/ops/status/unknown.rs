@@ -1,0 +1,71 @@
+//! Files beside recorded outputs that nobody recorded.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::Looking;
+use super::asked::Asked;
+use crate::capture::git::HeadTree;
+use crate::capture::ignored::IgnoreRules;
+use crate::error::Result;
+use crate::model::ArtifactPath;
+use crate::ops::WORKSPACE_FOLDER;
+use crate::projection;
+
+impl Looking<'_> {
+    /// Finds files beside recorded outputs that nobody recorded.
+    pub(super) fn find_unknown(&mut self, asked: &Asked) -> Result<()> {
+        let root = self.workspace.root();
+        let git = match HeadTree::open(root) {
+            Ok(git) => git,
+            Err(error) => {
+                self.report.notes.push(format!(
+                    "which files git tracks is not known, so unknown files are not listed: {error}"
+                ));
+                return Ok(());
+            }
+        };
+        let written =
+            self.files.iter().filter(|file| file.writer.is_some() && file.artifact.path.is_inside());
+        let folders: BTreeSet<&[u8]> = written.map(|file| file.artifact.path.folder()).collect();
+        let rules = IgnoreRules::of(root);
+        let mut unknown = Vec::new();
+        for folder in folders {
+            let place = match folder {
+                b"" => Some(root.to_owned()),
+                folder => ArtifactPath::from_bytes(folder.to_vec())?.on_disk(root),
+            };
+            // A folder that is gone has no files; what was in it is listed as such.
+            let Some(Ok(entries)) = place.map(std::fs::read_dir) else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+                if hidden || !entry.file_type().is_ok_and(|sort| !sort.is_dir()) {
+                    continue;
+                }
+                let Ok(path) = ArtifactPath::within(root, &entry.path()) else {
+                    continue;
+                };
+                let passed = self.snapshot.path_no(&path)?.is_some()
+                    || rules.ignores(&entry.path(), false)
+                    || projection::projected_from(self.snapshot, &path)?.is_some();
+                if !passed && asked.has(path.as_bytes()) && !is_tracked(git.as_ref(), &entry.path()) {
+                    unknown.push(path);
+                }
+            }
+        }
+        unknown.sort();
+        self.report.unknown = unknown;
+        Ok(())
+    }
+}
+
+fn is_tracked(git: Option<&HeadTree>, place: &Path) -> bool {
+    let inside = git.and_then(|git| Some((git, place.strip_prefix(git.work_tree()?).ok()?)));
+    inside.is_some_and(|(git, path)| {
+        // A tree that cannot be read proves nothing; saying too little is the smaller harm here.
+        path.starts_with(WORKSPACE_FOLDER)
+            || git.contains(path.as_os_str().as_encoded_bytes()).unwrap_or(true)
+    })
+}

@@ -1,0 +1,56 @@
+//! What has no end yet: runs, and facts that the store lacks.
+
+use std::collections::HashSet;
+
+use super::Looking;
+use crate::error::Result;
+use crate::journal;
+use crate::model::{RunKind, RunStatus};
+use crate::query::{self, RunHead};
+use crate::store::{GO_ON, Store};
+
+impl Looking<'_> {
+    /// Finds runs that have no end.
+    pub(super) fn find_unended(&mut self) -> Result<()> {
+        let mut runs = Vec::new();
+        self.snapshot.runs_newest_first(|number| {
+            runs.push(number);
+            Ok(GO_ON)
+        })?;
+        let mut later: HashSet<(RunKind, String)> = HashSet::new();
+        for number in runs {
+            let Some(view) = query::run_view(self.snapshot, number)? else {
+                continue;
+            };
+            let is_latest = later.insert((view.run.kind, view.run.name.clone()));
+            if !matches!(view.status(), RunStatus::Running | RunStatus::Interrupted) {
+                continue;
+            }
+            let Some(mut head) = RunHead::read(self.snapshot, number)? else {
+                continue;
+            };
+            head.alive = self.workspace.is_alive(head.view.live_segment());
+            match head.status() {
+                RunStatus::Running => self.report.running.push(head),
+                _ if is_latest => self.report.interrupted.push(head),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn find_unapplied(&mut self) -> Result<()> {
+        let listing = journal::list(&self.workspace.journal(), &|pack| {
+            self.snapshot.knows_pack(pack).unwrap_or(false)
+        })?;
+        for segment in Store::lacking(Some(self.snapshot), &listing)? {
+            // What a live writer has just begun to write is not waiting for anybody.
+            if self.workspace.is_alive(segment.segment) {
+                continue;
+            }
+            self.report.unapplied.segments += 1;
+            self.report.unapplied.bytes += segment.length - self.snapshot.applied_bytes(segment.segment)?;
+        }
+        Ok(())
+    }
+}
