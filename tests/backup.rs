@@ -240,6 +240,22 @@ fn the_configuration_says_what_is_kept_and_gc_lets_go_the_rest() {
 }
 
 #[test]
+fn gc_removes_what_a_kill_left_of_contents_and_nothing_of_others() {
+    let place = filled();
+    let digests = place.json(&["gc", "--older-than", "0", "-n", "0"])["kept"].clone();
+    let (leftover, stranger) =
+        (".lineage/objects/ab/.lineage-tmp-1-0-00000000", ".lineage/objects/ab/mine.txt");
+    place.write(leftover, b"half");
+    place.write(stranger, b"mine");
+    for arguments in [&["gc", "--older-than", "0"][..], &["gc", "--apply"]] {
+        place.ok(arguments);
+        assert!(place.at(leftover).exists(), "not asked for, or too young: {arguments:?}");
+    }
+    assert_eq!(place.json(&["gc", "--older-than", "0", "--apply"])["kept"], digests);
+    assert!(!place.at(leftover).exists() && place.at(stranger).exists());
+}
+
+#[test]
 fn the_files_of_a_withdrawn_version_may_go_unless_others_need_them() {
     let place = Place::empty();
     // Kept by the policy of the day, and beyond that of tomorrow.

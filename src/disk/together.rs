@@ -18,8 +18,8 @@ mod whole;
 
 /// Files that are written under temporary names by whoever has them, forced to the disk together, and then given their names.
 ///
-/// Where it is sure and cheap, a whole file system is forced to the disk by one call ([`whole`]); else the files are, one by
-/// one, several at a time.
+/// Where it is sure and cheap, a whole file system is forced to the disk by one call; else the files are, one by one, several at
+/// a time.
 #[derive(Debug)]
 pub struct Together {
     disk: Disk,

@@ -8,8 +8,10 @@
 //! nothing while a run is being recorded.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::disk::TEMPORARY_PREFIX;
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::model::{CodeState, Digest, Fact, NodeId, RunKind, Step};
@@ -100,7 +102,13 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     let named = Named::of(&snapshot, &policy)?;
     let mut report = GcReport { applied: request.apply, ..GcReport::default() };
     let now = SystemTime::now();
-    for digest in workspace.contents().list()?.0 {
+    let is_old =
+        |modified: SystemTime| now.duration_since(modified).is_ok_and(|age| age >= request.older_than);
+    let (digests, strangers) = workspace.contents().list()?;
+    if request.apply {
+        remove_leftovers(workspace, &strangers, is_old);
+    }
+    for digest in digests {
         let Ok(metadata) = workspace.contents().file(&digest).metadata() else {
             continue;
         };
@@ -109,8 +117,6 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
             report.kept_bytes += metadata.len();
             continue;
         }
-        let is_old =
-            |modified: SystemTime| now.duration_since(modified).is_ok_and(|age| age >= request.older_than);
         if !metadata.modified().is_ok_and(is_old) {
             report.young += 1;
             continue;
@@ -130,6 +136,20 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     }
     drop(lock);
     Ok(report)
+}
+
+/// Removes what a kill left of contents that had no name yet.
+fn remove_leftovers(workspace: &Workspace, strangers: &[PathBuf], is_old: impl Fn(SystemTime) -> bool) {
+    let is_ours = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+    };
+    for path in strangers.iter().filter(is_ours) {
+        if path.metadata().and_then(|metadata| metadata.modified()).is_ok_and(&is_old) {
+            // One that cannot be removed is in nobody's way.
+            let _ = workspace.disk().remove(path);
+        }
+    }
 }
 
 fn refuse_living(workspace: &Workspace) -> Result<()> {
