@@ -69,4 +69,4 @@ pub use sketch::{Sketch, sketch};
 pub use view::{SegmentView, find_segment};
 
 /// Version of what this module writes: raised whenever the bytes of an output may change for the same input.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;

@@ -144,12 +144,17 @@ impl Scanner<'_> {
         Some(ItemNumber { number, letter })
     }
 
-    /// Reads `IA`, as some typists write `1A`.
+    /// Reads `IA` and `I.`, as some typists write `1A` and `1.`: old typewriters have no other digit one.
     fn typed_as_letter(&mut self) -> Option<ItemNumber> {
         let mut rest = self.text[self.at..].chars();
-        let (one, letter, next) = (rest.next()?, rest.next()?, rest.next());
-        let is_item = matches!(one, 'I' | 'l') && matches!(letter, 'A' | 'B' | 'C');
-        if !is_item || next.is_some_and(char::is_alphanumeric) {
+        rest.next().filter(|one| matches!(one, 'I' | 'l'))?;
+        let next = rest.next();
+        if matches!(next, Some('.' | ':' | '-' | '–' | '—')) {
+            self.at += 1;
+            return Some(ItemNumber { number: 1, letter: 0 });
+        }
+        let letter = next.filter(|letter| matches!(letter, 'A' | 'B' | 'C'))?;
+        if rest.next().is_some_and(char::is_alphanumeric) {
             return None;
         }
         self.at += 2;

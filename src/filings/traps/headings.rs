@@ -132,3 +132,25 @@ fn a_page_header_right_above_the_heading_of_its_item_is_no_list_of_items() {
     assert!(cleaned.text().contains("Our wicks may fail") && cleaned.text().contains("Our shades may fail"));
     assert!(!cleaned.text().to_lowercase().contains("item 1a"), "{}", cleaned.text());
 }
+
+#[test]
+fn a_typewriter_may_have_no_digit_one() {
+    for heading in ["ITEM I. - BUSINESS", "Item l. BUSINESS.", "Item I.  BUSINESS", "ITEM I: BUSINESS"] {
+        let heading_of_item = format!("<p>{heading}</p>");
+        let parts = [
+            &heading_of_item,
+            BUSINESS,
+            "<p>ITEM 2. PROPERTIES</p>",
+            PROPERTIES,
+            "<p>ITEM 3. LEGAL PROCEEDINGS</p>",
+            RISK,
+        ];
+        let item = Section::all().find(|section| section.identifier() == "part1item1").unwrap();
+        let business = extract(&parse(html(&parts).as_bytes()).unwrap(), item);
+        assert_eq!(business.status(), Status::Found, "{heading}");
+        assert!(
+            business.text().starts_with("We make lamps") && !business.text().contains("shed"),
+            "{heading}"
+        );
+    }
+}
