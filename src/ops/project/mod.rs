@@ -2,7 +2,7 @@
 //!
 //! This is the one way from facts to projected files. Whoever recorded something that changes a projection calls
 //! [`project_these`]: under one lock, after all facts recorded so far, never over what somebody edited; and tells what was left
-//! undone by [`say_left_undone`].
+//! undone by `say_left_undone`.
 
 mod asked;
 pub(crate) mod memory;
