@@ -255,10 +255,10 @@ proptest! {
         }
         fs::write(place.store().path(), &bytes).unwrap();
         place.record(&[]);
-        // The database's own assertions panic in a build for tests, and are errors in one for users.
+        // The database's own assertions panic in a build for tests, and are errors in one for users. It is asked before anything
+        // is applied: a page that is written again gets a new checksum, whatever was found in it.
         let outcome = std::panic::catch_unwind(|| {
-            let applied = place.store().apply(&place.journal());
-            applied.is_ok() && place.store().is_intact().unwrap_or(false)
+            place.store().is_intact().unwrap_or(false) && place.store().apply(&place.journal()).is_ok()
         });
         if outcome.is_ok_and(|intact| intact) {
             prop_assert_eq!(&everything(&place.snapshot()), &expected, "it is called intact");
