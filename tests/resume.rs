@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{CLOCK_US, Place, RUN_ID, only, real_filings, samples};
 use lineage::disk::Disk;
-use lineage::model::{CodeState, Digest, RunKind, Timestamp};
+use lineage::model::{Digest, RunKind, Timestamp};
 use lineage::ops::{Clock, Recording, RunRequest, Workspace};
 use serde_json::Value;
 
@@ -332,17 +332,7 @@ fn a_run_that_stopped_early_is_finished() {
 fn living_run(place: &Place, kind: RunKind) -> Recording {
     let workspace = Workspace::init(place.root()).unwrap();
     let clock = Clock::new(|| Timestamp::from_micros(CLOCK_US));
-    let request = RunRequest {
-        name: "pipeline".to_owned(),
-        kind,
-        arguments: Vec::new(),
-        parameters: Vec::new(),
-        folder: String::new(),
-        code: CodeState::default(),
-        parent: None,
-        rerun_of: None,
-        host: String::new(),
-    };
+    let request = RunRequest::new("pipeline", kind);
     Recording::start(&workspace, &clock, request).unwrap()
 }
 

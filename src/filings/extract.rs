@@ -197,8 +197,7 @@ impl Extracted {
     }
 }
 
-/// Tells whether a combined heading names an item: "Items 1 and 2" have no Item 1A between them, "Items 7 through 9" have an
-/// Item 7A. (No item lies between the two that a heading begins and ends with unless it says so.)
+/// Tells whether a heading is an item's: "Items 1 and 2" have no Item 1A between them, "Items 7 through 9" have an Item 7A.
 fn covers(located: &Located, section: Section, parsed: &Parsed) -> bool {
     let form = parsed.form_kind();
     let last = located.through.unwrap_or(located.identifier);
@@ -216,11 +215,9 @@ fn covers(located: &Located, section: Section, parsed: &Parsed) -> bool {
 
 /// Tells whether a title in small letters has the item's number in it: "1a".
 fn names_item(title: &str, item: ItemNumber) -> bool {
-    let is_its_own = |word: &str| match item.letter {
-        0 => word == item.number.to_string(),
-        letter => word == format!("{}{}", item.number, char::from(letter).to_ascii_lowercase()),
-    };
-    title.split(|letter: char| !letter.is_alphanumeric()).any(is_its_own)
+    let mut name = item.number.to_string();
+    name.extend((item.letter > 0).then(|| char::from(item.letter).to_ascii_lowercase()));
+    title.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == name)
 }
 
 /// Says why it is doubtful that a filing has no such item, if it is.

@@ -15,7 +15,8 @@ use crate::ops::{Clock, Workspace};
 use crate::query::RunView;
 use crate::store::Snapshot;
 
-const SECOND_MICROS: i64 = 1_000_000;
+/// A second, in microseconds.
+pub(crate) const SECOND_MICROS: i64 = 1_000_000;
 
 /// What is known of a run before it starts.
 #[derive(Debug, Clone)]
@@ -38,6 +39,23 @@ pub struct RunRequest {
     pub rerun_of: Option<NodeId>,
     /// The machine's name.
     pub host: String,
+}
+
+impl RunRequest {
+    /// Names a run of which nothing else is known.
+    pub fn new(name: &str, kind: RunKind) -> Self {
+        RunRequest {
+            name: name.to_owned(),
+            kind,
+            arguments: Vec::new(),
+            parameters: Vec::new(),
+            folder: String::new(),
+            code: CodeState::default(),
+            parent: None,
+            rerun_of: None,
+            host: String::new(),
+        }
+    }
 }
 
 /// Chooses the label of the second of `at`, or of the next one whose label neither the store has nor `is_taken`.

@@ -418,7 +418,7 @@ fn described(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CodeState, RunKind, RunStatus};
+    use crate::model::{RunKind, RunStatus};
     use crate::ops::{Recording, RunRequest};
 
     #[test]
@@ -428,17 +428,7 @@ mod tests {
         let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_400_000));
         let mut packs = 0;
         for _ in 0..150 {
-            let request = RunRequest {
-                name: "x".to_owned(),
-                kind: RunKind::Command,
-                arguments: Vec::new(),
-                parameters: Vec::new(),
-                folder: String::new(),
-                code: CodeState::default(),
-                parent: None,
-                rerun_of: None,
-                host: String::new(),
-            };
+            let request = RunRequest::new("x", RunKind::Command);
             let recording = Recording::start(&workspace, &clock, request).unwrap();
             recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
             let snapshot = workspace.store().snapshot().unwrap();

@@ -5,10 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::error::Result;
 use crate::journal::{self, Listing, Reader, SegmentRef};
 use crate::model::{Fact, RunId, Timestamp};
+use crate::ops::recording::SECOND_MICROS;
 use crate::ops::{Clock, Workspace};
 use crate::store::GO_ON;
-
-const SECOND_US: i64 = 1_000_000;
 
 /// The run ids that are taken from some second on, and how far the journal has been read for them.
 ///
@@ -39,7 +38,7 @@ impl Labels {
         if !known || !self.read_new(workspace, clock, own)? {
             self.read_all(workspace, clock, wall)?;
         }
-        let mut second = wall.micros().div_euclid(SECOND_US) * SECOND_US;
+        let mut second = wall.micros().div_euclid(SECOND_MICROS) * SECOND_MICROS;
         let first = second;
         if let Some((start, end)) = self.full
             && (start..end).contains(&second)
@@ -48,7 +47,7 @@ impl Labels {
         }
         let mut label = RunId::at(Timestamp::from_micros(second));
         while self.taken.contains(label.as_str()) {
-            second += SECOND_US;
+            second += SECOND_MICROS;
             label = RunId::at(Timestamp::from_micros(second));
         }
         let start = self.full.filter(|(start, end)| (*start..=*end).contains(&first)).map_or(first, |f| f.0);
@@ -135,22 +134,12 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CodeState, RunKind};
+    use crate::model::RunKind;
     use crate::ops::library::{Library, LibraryRequest};
     use crate::ops::{Recording, RunRequest};
 
     fn start_elsewhere(workspace: &Workspace, clock: &Clock) -> RunId {
-        let request = RunRequest {
-            name: "x".to_owned(),
-            kind: RunKind::Library,
-            arguments: Vec::new(),
-            parameters: Vec::new(),
-            folder: String::new(),
-            code: CodeState::default(),
-            parent: None,
-            rerun_of: None,
-            host: String::new(),
-        };
+        let request = RunRequest::new("x", RunKind::Library);
         Recording::start(workspace, clock, request).unwrap().run().run_id.clone()
     }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, NodeId, Role, RunStatus, Step,
-    StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, RunStatus, Step, StepStatus,
+    Timestamp, Used,
 };
 use crate::ops::{Clock, Recording, RunRequest};
 
@@ -36,17 +36,7 @@ fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
 
 /// `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
 fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
-    let request = RunRequest {
-        name: "r".to_owned(),
-        kind: RunKind::Library,
-        arguments: Vec::new(),
-        parameters: Vec::new(),
-        folder: String::new(),
-        code: CodeState::default(),
-        parent: None,
-        rerun_of: None,
-        host: String::new(),
-    };
+    let request = RunRequest::new("r", RunKind::Library);
     let mut recording = Recording::start(workspace, clock, request).unwrap();
     let edges = run.trim_end_matches(" CUT");
     let (reads, writes) = edges.split_once(" -> ").unwrap();

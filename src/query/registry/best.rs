@@ -89,12 +89,17 @@ fn down_from_the_best(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) ->
             }
             Ok(ControlFlow::Continue(()))
         })?;
-    Ok(match flow {
+    Ok(ended(flow, best))
+}
+
+/// Tells how a way ended that has found `best`.
+fn ended(flow: ControlFlow<Stop>, best: Option<(MetricValue, ModelView)>) -> Way {
+    match flow {
         ControlFlow::Break(Stop::Bound) => Way::Bounded,
         ControlFlow::Break(Stop::Done) | ControlFlow::Continue(()) => {
             Way::Ended(best.map(|(_, view)| Box::new(view)))
         }
-    })
+    }
 }
 
 /// Looks at no more than `bound` versions, the greatest first.
@@ -117,12 +122,7 @@ fn through_the_versions(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) 
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(match flow {
-        ControlFlow::Break(Stop::Bound) => Way::Bounded,
-        ControlFlow::Break(Stop::Done) | ControlFlow::Continue(()) => {
-            Way::Ended(best.map(|(_, view)| Box::new(view)))
-        }
-    })
+    Ok(ended(flow, best))
 }
 
 /// Returns the names of the metrics that the greatest versions of a model have, in order; `None` where no model has the name.
