@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 
-use crate::cli::{Cli, output};
+use crate::cli::command::Command;
+use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 
 /// Print the completions for a shell.
@@ -15,9 +16,9 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Result<u8> {
+    pub(crate) fn run(self, _: &Surroundings) -> Result<u8> {
         let mut bytes = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "lineage", &mut bytes);
+        clap_complete::generate(self.shell, &mut Command::parser(), "lineage", &mut bytes);
         output::answer(&String::from_utf8_lossy(&bytes))?;
         Ok(0)
     }
@@ -31,16 +32,16 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self) -> Result<u8> {
+    pub(crate) fn run(self, _: &Surroundings) -> Result<u8> {
         let Some(folder) = self.folder else {
             let mut bytes = Vec::new();
-            clap_mangen::Man::new(Cli::command())
+            clap_mangen::Man::new(Command::parser())
                 .render(&mut bytes)
                 .map_err(|cause| Error::bug("cannot write the manual page").because(cause))?;
             output::answer(&String::from_utf8_lossy(&bytes))?;
             return Ok(0);
         };
-        clap_mangen::generate_to(Cli::command(), &folder).map_err(|cause| {
+        clap_mangen::generate_to(Command::parser(), &folder).map_err(|cause| {
             Error::request(format!("cannot write manual pages into `{}`", folder.display())).because(cause)
         })?;
         Ok(0)

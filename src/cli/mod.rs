@@ -1,6 +1,7 @@
 //! The command line: one file per command, arguments in, calls, text out; the only place that prints.
 
 mod backup;
+mod command;
 mod completions;
 mod diff;
 mod export;
@@ -34,58 +35,12 @@ use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
+use crate::cli::command::Command;
 use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
 pub(crate) use crate::ops::host;
 use crate::ops::registry::Author;
 use crate::ops::{Clock, Workspace};
-
-/// Where did this file come from, and what was made from it?
-///
-/// lineage records runs, files, metrics and models in `.lineage/`, and answers from there.
-#[derive(Parser)]
-#[command(name = "lineage", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 yes or done; 1 the answer is no; 2 bad request; 3 journal or store; 70 our fault."
-)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Show(show::Show),
-    Log(log::Log),
-    Metrics(metrics::Metrics),
-    Diff(diff::Diff),
-    Status(status::Status),
-    Verify(verify::Verify),
-    Run(run::Run),
-    Rerun(rerun::Rerun),
-    Import(import::Import),
-    Pipeline(pipeline::Pipeline),
-    Models(models::Models),
-    Register(Box<register::Register>),
-    Schema(schema::Schema),
-    Research(research::Research),
-    Split(split::Split),
-    Export(export::Export),
-    Project(project::Project),
-    Restore(restore::Restore),
-    Cat(restore::Cat),
-    Gc(gc::Gc),
-    Merge(merge::Merge),
-    Metric(inside::MetricPoint),
-    Param(inside::ParameterValue),
-    Used(inside::UsedFiles),
-    Generated(inside::GeneratedFiles),
-    Init(init::Init),
-    Completions(completions::Completions),
-    Man(completions::Man),
-}
 
 /// What a command sees of the world around it.
 pub(crate) struct Surroundings {
@@ -110,23 +65,23 @@ pub fn main() -> ExitCode {
 }
 
 fn answer(arguments: &[OsString]) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+    let command = match Command::parse(arguments) {
+        Ok(command) => command,
         Err(error) => {
             // clap's own text goes to stdout for help and to stderr for mistakes.
             let _ = error.print();
             return if error.use_stderr() { Kind::Request.exit_code() } else { 0 };
         }
     };
-    let only_asks = cli.command.only_asks();
-    let mut result = surroundings(arguments).and_then(|surroundings| run(cli.command, &surroundings));
+    let only_asks = command.only_asks();
+    let mut result = surroundings(arguments).and_then(|surroundings| command.run(&surroundings));
     if let Err(error) = &result
         && error.kind() == Kind::Damage
         && mend()
         && only_asks
-        && let Ok(cli) = Cli::try_parse_from(arguments)
+        && let Ok(command) = Command::parse(arguments)
     {
-        result = surroundings(arguments).and_then(|surroundings| run(cli.command, &surroundings));
+        result = surroundings(arguments).and_then(|surroundings| command.run(&surroundings));
     }
     match result {
         Ok(code) => code,
@@ -159,46 +114,6 @@ fn tell_fault(panic: &std::panic::PanicHookInfo<'_>) {
     let what = panic.payload_as_str().unwrap_or("no reason given");
     let error = Error::bug(format!("a fault of this program at {place}")).because(what);
     output::error(&error.hint("what was recorded before is not harmed; please report this line"));
-}
-
-fn run(command: Command, surroundings: &Surroundings) -> Result<u8> {
-    match command {
-        Command::Show(command) => command.run(surroundings),
-        Command::Log(command) => command.run(surroundings),
-        Command::Metrics(command) => command.run(surroundings),
-        Command::Diff(command) => command.run(surroundings),
-        Command::Status(command) => command.run(surroundings),
-        Command::Verify(command) => command.run(surroundings),
-        Command::Run(command) => command.run(surroundings),
-        Command::Rerun(command) => command.run(surroundings),
-        Command::Import(command) => command.run(surroundings),
-        Command::Pipeline(command) => command.run(surroundings),
-        Command::Models(command) => command.run(surroundings),
-        Command::Register(command) => command.run(surroundings),
-        Command::Schema(command) => command.run(),
-        Command::Research(command) => command.run(surroundings),
-        Command::Split(command) => command.run(surroundings),
-        Command::Export(command) => command.run(surroundings),
-        Command::Project(command) => command.run(surroundings),
-        Command::Restore(command) => command.run(surroundings),
-        Command::Cat(command) => command.run(surroundings),
-        Command::Gc(command) => command.run(surroundings),
-        Command::Merge(command) => command.run(surroundings),
-        Command::Metric(command) => command.run(surroundings),
-        Command::Param(command) => command.run(surroundings),
-        Command::Used(command) => command.run(surroundings),
-        Command::Generated(command) => command.run(surroundings),
-        Command::Init(command) => command.run(surroundings),
-        Command::Completions(command) => command.run(),
-        Command::Man(command) => command.run(),
-    }
-}
-
-impl Command {
-    /// Returns true for commands that change nothing, and may therefore be carried out twice.
-    fn only_asks(&self) -> bool {
-        matches!(self, Command::Show(_) | Command::Log(_) | Command::Diff(_) | Command::Status(_))
-    }
 }
 
 fn surroundings(arguments: &[OsString]) -> Result<Surroundings> {

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::output;
+use crate::cli::{Surroundings, output};
 use crate::error::Result;
 use crate::projection;
 
@@ -20,7 +20,7 @@ enum What {
 }
 
 impl Schema {
-    pub(crate) fn run(self) -> Result<u8> {
+    pub(crate) fn run(self, _: &Surroundings) -> Result<u8> {
         match self.what {
             What::Metadata => output::json(&projection::metadata_schema())?,
         }

@@ -1,0 +1,163 @@
+//! The commands by name: one list, from which their parser and their dispatch are made.
+
+use std::ffi::OsString;
+
+use clap::{Args, FromArgMatches as _, Subcommand};
+
+use crate::cli::{
+    Surroundings, completions, diff, export, gc, import, init, inside, log, merge, metrics, models, pipeline,
+    project, register, rerun, research, restore, run, schema, show, split, status, verify,
+};
+use crate::error;
+
+macro_rules! commands {
+    ($($text:literal $name:ident($arguments:ty)),+ $(,)?) => {
+        #[derive(Subcommand)]
+        pub(crate) enum Command {
+            $(#[command(name = $text)]
+            $name($arguments)),+
+        }
+
+        impl Command {
+            pub(crate) fn run(self, surroundings: &Surroundings) -> error::Result<u8> {
+                match self {
+                    $(Command::$name(command) => command.run(surroundings)),+
+                }
+            }
+
+            /// Returns the parser of one command by its name.
+            fn parser_of(name: &str) -> Option<clap::Command> {
+                match name {
+                    $($text => Some(<$arguments as Args>::augment_args(clap::Command::new($text))),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    "show" Show(show::Show),
+    "log" Log(log::Log),
+    "metrics" Metrics(metrics::Metrics),
+    "diff" Diff(diff::Diff),
+    "status" Status(status::Status),
+    "verify" Verify(verify::Verify),
+    "run" Run(run::Run),
+    "rerun" Rerun(rerun::Rerun),
+    "import" Import(import::Import),
+    "pipeline" Pipeline(pipeline::Pipeline),
+    "models" Models(models::Models),
+    "register" Register(Box<register::Register>),
+    "schema" Schema(schema::Schema),
+    "research" Research(research::Research),
+    "split" Split(split::Split),
+    "export" Export(export::Export),
+    "project" Project(project::Project),
+    "restore" Restore(restore::Restore),
+    "cat" Cat(restore::Cat),
+    "gc" Gc(gc::Gc),
+    "merge" Merge(merge::Merge),
+    "metric" Metric(inside::MetricPoint),
+    "param" Param(inside::ParameterValue),
+    "used" Used(inside::UsedFiles),
+    "generated" Generated(inside::GeneratedFiles),
+    "init" Init(init::Init),
+    "completions" Completions(completions::Completions),
+    "man" Man(completions::Man),
+}
+
+impl Command {
+    /// Returns the parser of the whole command line.
+    pub(crate) fn parser() -> clap::Command {
+        Command::augment_subcommands(program())
+    }
+
+    /// Parses a command line, its first word being the program.
+    ///
+    /// Where the next word names a command, only that one's parser is made: to make those of all takes longer than most answers.
+    pub(crate) fn parse(words: &[OsString]) -> Result<Self, clap::Error> {
+        let one = words.get(1).and_then(|word| Command::parser_of(word.to_str()?));
+        Command::parse_by(one.map_or_else(Command::parser, |one| program().subcommand(one)), words)
+    }
+
+    fn parse_by(mut parser: clap::Command, words: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = parser.try_get_matches_from_mut(words)?;
+        Command::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut parser))
+    }
+
+    /// Returns true for commands that change nothing, and may therefore be carried out twice.
+    pub(crate) fn only_asks(&self) -> bool {
+        matches!(self, Command::Show(_) | Command::Log(_) | Command::Diff(_) | Command::Status(_))
+    }
+}
+
+/// Returns the parser of what stands before a command.
+fn program() -> clap::Command {
+    clap::Command::new("lineage")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Where did this file come from, and what was made from it?")
+        .long_about(
+            "Where did this file come from, and what was made from it?\n\n\
+             lineage records runs, files, metrics and models in `.lineage/`, and answers from there.",
+        )
+        .max_term_width(100)
+        .after_help(
+            "Exit codes: 0 yes or done; 1 the answer is no; 2 bad request; 3 journal or store; 70 our fault.",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns every command's name, by the parser of the whole.
+    fn names() -> Vec<String> {
+        Command::parser().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_parser_is_sound() {
+        Command::parser().debug_assert();
+    }
+
+    #[test]
+    fn one_commands_parser_says_what_the_parser_of_the_whole_says() {
+        let names = names();
+        assert!(names.len() > 20, "{names:?}");
+        for name in &names {
+            let tails: [&[&str]; 7] = [
+                &["--help"],
+                &["-h"],
+                &["--no-such-option"],
+                &["--jsom"],
+                &["--limit", "many"],
+                &[],
+                &["a", "b", "c", "d", "e"],
+            ];
+            for tail in tails {
+                let words: Vec<OsString> =
+                    ["lineage", name].iter().chain(tail).map(|word| OsString::from(*word)).collect();
+                let said = |parsed: Result<Command, clap::Error>| {
+                    parsed.map(|command| std::mem::discriminant(&command)).map_err(|error| error.to_string())
+                };
+                let whole = said(Command::parse_by(Command::parser(), &words));
+                assert!(Command::parser_of(name).is_some(), "{name}");
+                assert_eq!(said(Command::parse(&words)), whole, "{words:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_no_command_is_answered_by_the_whole() {
+        for words in
+            [&["lineage"][..], &["lineage", "shwo"], &["lineage", "--help"], &["lineage", "help", "run"]]
+        {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let error = Command::parse(&words).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("show") || error.contains("Run a command"), "{error}");
+        }
+    }
+}
