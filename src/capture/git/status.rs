@@ -236,7 +236,7 @@ pub(super) fn work_tree_changes(
         None::<&str>,
         &mut found,
         CompareOrChanged { work_tree, index: &index.file },
-        SubmoduleCheck::new(repo, work_tree, submodule_depth),
+        SubmoduleCheck::new(repo, work_tree, &index.file, submodule_depth),
         &mut gix::progress::Discard,
         &AtomicBool::new(false),
         gix::status::index_worktree::Options::default(),

@@ -54,7 +54,21 @@ pub(super) struct SubmoduleCheck {
 
 impl SubmoduleCheck {
     /// Reads which submodules of `repo` git is told to ignore; `depth` levels are looked into.
-    pub(super) fn new(repo: &gix::Repository, work_tree: &Path, depth: usize) -> Self {
+    pub(super) fn new(
+        repo: &gix::Repository,
+        work_tree: &Path,
+        index: &gix::index::File,
+        depth: usize,
+    ) -> Self {
+        if !index.entries().iter().any(|entry| entry.mode.is_submodule()) {
+            // It will not be asked.
+            return SubmoduleCheck {
+                work_tree: work_tree.to_owned(),
+                ignored: HashMap::new(),
+                ignored_default: None,
+                depth,
+            };
+        }
         let ignored_default = repo
             .config_snapshot()
             .string("diff.ignoreSubmodules")
