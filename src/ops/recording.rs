@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::journal::Writer;
+use crate::journal::{SyncPoint, Writer};
 use crate::model::{
     CodeState, Fact, Metric, MetricValue, NodeId, Parameter, Run, RunId, RunKind, RunOutcome, RunStatus,
     Timestamp,
@@ -107,6 +107,17 @@ impl Recording {
     /// # Errors
     /// A store error where the lock or the journal cannot be had; nothing is recorded then.
     pub fn start(workspace: &Workspace, clock: &Clock, request: RunRequest) -> Result<Self> {
+        let mut recording = Recording::start_soon(workspace, clock, request)?;
+        recording.commit()?;
+        Ok(recording)
+    }
+
+    /// Starts a run as [`Recording::start`] does, without waiting for the disk: on return others see it, and it survives the
+    /// end of this process, but a power cut only once [`Recording::commit`] or a sync point has been through.
+    ///
+    /// # Errors
+    /// As [`Recording::start`].
+    pub fn start_soon(workspace: &Workspace, clock: &Clock, request: RunRequest) -> Result<Self> {
         let lock = workspace.lock_to_start()?;
         let mut warnings = BTreeSet::new();
         let mut snapshot = workspace.store().snapshot()?;
@@ -142,7 +153,7 @@ impl Recording {
             segment,
         };
         writer.append(&Fact::RunStarted(run.clone()))?;
-        writer.commit()?;
+        writer.hand_over()?;
         drop(lock);
         let backlog = Some(pending);
         Ok(Recording { workspace: workspace.clone(), writer, clock: clock.clone(), run, backlog, warnings })
@@ -230,6 +241,22 @@ impl Recording {
         self.writer.commit()
     }
 
+    /// Begins a commit that another thread can carry out meanwhile; what is added later is not part of it.
+    ///
+    /// # Errors
+    /// As [`Recording::commit`].
+    pub fn sync_point(&mut self) -> Result<SyncPoint> {
+        self.writer.sync_point()
+    }
+
+    /// Ends a commit that [`Recording::sync_point`] began.
+    ///
+    /// # Errors
+    /// As [`Recording::commit`].
+    pub fn settle(&mut self, point: &SyncPoint, outcome: std::io::Result<()>) -> Result<()> {
+        self.writer.settle(point, outcome)
+    }
+
     /// Ends the run, and applies what is new to the store if its lock is free. Returns what went wrong without harm.
     ///
     /// # Errors
@@ -264,5 +291,63 @@ impl Recording {
             _ => workspace.apply_if_worth(),
         });
         Ok(warnings.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+    use crate::disk::tests::{Crash, Leaves};
+    use crate::model::RunKind;
+
+    /// Tells whether the run is in the journal, and whether its end is.
+    fn recorded(root: &std::path::Path, run: NodeId) -> (bool, bool) {
+        let (mut started, mut ended) = (false, false);
+        let view = Workspace::at(root, Disk::new()).view().unwrap();
+        let found = view.snapshot.facts(&mut |fact| {
+            match fact {
+                Fact::RunStarted(fact) => started |= fact.id == run,
+                Fact::RunOutcome(fact) => ended |= fact.run == run,
+                _ => {}
+            }
+            Ok(())
+        });
+        found.unwrap();
+        (started, ended)
+    }
+
+    #[test]
+    fn a_start_survives_the_end_of_the_process_at_once_and_a_power_cut_once_its_sync_point_is_settled() {
+        let mut settled_before_the_cut = 0;
+        for leaves in Leaves::ALL {
+            for operations in 0..24 {
+                let folder = tempfile::tempdir().unwrap();
+                let root = folder.path().canonicalize().unwrap();
+                Workspace::init(&root).unwrap();
+                let crash = Crash::after(operations);
+                let workspace = Workspace::at(&root, Disk::with_faults(crash.clone()));
+                let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
+                let request = RunRequest::new("train", RunKind::Command);
+                let started = Recording::start_soon(&workspace, &clock, request);
+                let Ok(mut recording) = started else {
+                    continue;
+                };
+                let run = recording.run().id;
+                let settled = recording.sync_point().and_then(|mut point| {
+                    let outcome = point.sync();
+                    recording.settle(&point, outcome)
+                });
+                let finished = recording.finish(RunStatus::Succeeded, Some(0), None);
+                crash.settle(leaves);
+                let (start, end) = recorded(&root, run);
+                let case = format!("{operations} {leaves:?}");
+                assert!(start || leaves != Leaves::Everything, "{case}");
+                assert!(start || settled.is_err(), "{case}");
+                assert!(end || finished.is_err(), "{case}");
+                settled_before_the_cut += usize::from(settled.is_ok() && finished.is_err());
+            }
+        }
+        assert!(settled_before_the_cut > 0, "no cut fell between the start and the end");
     }
 }

@@ -19,6 +19,7 @@ use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, Opti
 use crate::capture::secrets;
 use crate::digests::Found;
 use crate::error::{Error, Result};
+use crate::journal::SyncPoint;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, Digest, Evidence, Fact, Generated, Metric, NodeId, Parameter,
     Remark, RemarkKind, Remarks, Role, Run, RunKind, RunStatus, Step, StepStatus, Timestamp, Used,
@@ -130,6 +131,7 @@ pub fn run_command(
     check_program(request)?;
     check_parameters(&request.parameters).map_err(|error| NotStarted { exit_code: 2, error })?;
     let mut recording = start(workspace, clock, request).map_err(not_recorded)?;
+    let mut start = StartOnDisk { point: recording.sync_point().map_err(not_recorded)?, outcome: None };
     let run = recording.run().clone();
     let metrics_path = workspace.folder().join("live").join(format!("{}.jsonl", run.id.hex()));
     let _ = workspace.disk().create_folders(&workspace.folder().join("live"));
@@ -137,18 +139,20 @@ pub fn run_command(
     let ended = AtomicBool::new(false);
     let ground = Ground::of(workspace, request);
     let observed = std::thread::scope(|scope| {
-        // A short command needs no second thread: its metrics are taken when it has ended.
-        let (waiting, following) = (Cell::new(Some(&mut live)), Cell::new(None));
+        // A short command needs no second thread: its metrics are taken, and its start is forced to the disk, when it has ended.
+        let (waiting, following) = (Cell::new(Some((&mut live, &mut start))), Cell::new(None));
         let follow = || {
-            if let Some(live) = waiting.take() {
-                let ended = &ended;
-                following
-                    .set(std::thread::Builder::new().spawn_scoped(scope, move || live.follow(ended)).ok());
+            if let Some((live, start)) = waiting.take() {
+                let follow = || {
+                    start.sync();
+                    live.follow(&ended);
+                };
+                following.set(std::thread::Builder::new().spawn_scoped(scope, follow).ok());
             }
         };
         let observed = observe_command(workspace, clock, request, &run, &metrics_path, &ground, &follow);
         ended.store(true, Ordering::Release);
-        if let Some(live) = waiting.take() {
+        if let Some((live, _)) = waiting.take() {
             live.follow(&ended);
         } else if let Some(follower) = following.take() {
             follower.thread().unpark();
@@ -156,6 +160,7 @@ pub fn run_command(
         }
         observed
     });
+    start.settle(&mut recording);
     let mut remarks: Vec<Remark> = live.remarks().collect();
     let _ = std::fs::remove_file(&metrics_path);
     let observation = match observed {
@@ -255,14 +260,33 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
         rerun_of: request.rerun_of,
         host: request.host.clone(),
     };
-    let mut recording = Recording::start(workspace, clock, request)?;
+    let mut recording = Recording::start_soon(workspace, clock, request)?;
     if let Some(remark) = masked {
         // At once: without it, a command that was killed would look as if it could be run again as it stands.
         let remarks = Remarks::new(recording.run().id, recording.now(), None, vec![remark]);
         recording.add(&Fact::Remarked(remarks))?;
-        recording.commit()?;
     }
     Ok(recording)
+}
+
+/// The way of a run's start to the disk, which a command need not wait for: before it runs, the system has the start, so that it
+/// survives whatever becomes of this process; it survives a power cut from [`live::PAUSE`] on, or from the end of a shorter run.
+struct StartOnDisk {
+    point: SyncPoint,
+    outcome: Option<std::io::Result<()>>,
+}
+
+impl StartOnDisk {
+    fn sync(&mut self) {
+        self.outcome = Some(self.point.sync());
+    }
+
+    fn settle(self, recording: &mut Recording) {
+        if let Some(outcome) = self.outcome {
+            // What did not get there is written again with the end of the run.
+            let _ = recording.settle(&self.point, outcome);
+        }
+    }
 }
 
 /// Returns arguments and parameters as they are recorded, and what is to be said of them.
