@@ -96,6 +96,27 @@ fn a_chain_leads_on_through_files_that_were_removed_again() {
 }
 
 #[test]
+fn data_is_data_among_settings_and_a_library_that_is_made_is_an_output() {
+    let (scratch, home) = (Scratch::new(&[]), tempfile::tempdir().unwrap());
+    if !scratch.has_net() {
+        return;
+    }
+    let home = home.path().canonicalize().unwrap();
+    std::fs::create_dir_all(home.join(".config/app")).unwrap();
+    std::fs::write(home.join(".config/app/t.csv"), "a,b\n").unwrap();
+    let script = "cat $HOME/.config/app/t.csv > out; cp out libx.so; echo dark > $HOME/.config/app/theme";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lineage"));
+    command.args(["run", "--", "sh", "-c", script]).current_dir(scratch.path()).env("HOME", &home);
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(scratch.inputs("out"), [format!("{} observed", home.join(".config/app/t.csv").display())]);
+    assert_eq!(scratch.inputs("libx.so"), ["out observed"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("0 code files, 2 outputs"), "{stderr}");
+    assert!(stderr.contains("of tools and of packages are not recorded"), "{stderr}");
+}
+
+#[test]
 fn a_command_prints_and_returns_what_it_would_without_us() {
     let scratch = Scratch::new(&[]);
     let output = scratch.shell("printf out; printf err >&2; exit 7");

@@ -372,7 +372,11 @@ fn observe_command(
     environment.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
     let Ground { root, home, rules, streams } = ground;
     let now = || clock.now().micros();
-    let is_work = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
+    let is_work = |path: &Path| {
+        [roles::place, roles::place_of_written]
+            .iter()
+            .any(|place| place(path, root, home.as_deref()) == Place::Work)
+    };
     let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
     let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
@@ -429,7 +433,8 @@ fn record(
         rules,
         run: recording.run().id,
     };
-    let Outcome { mut steps, environment, metrics, left_out } = steps::steps(observation, &around);
+    let Outcome { mut steps, environment, metrics, left_out, written_elsewhere } =
+        steps::steps(observation, &around);
     if let Some(path) = named_metrics.filter(|path| !metrics.contains(path)) {
         let text = format!("`{}` gave no metrics: the command did not write it", shown(&path, root));
         remarks.push(Remark::new(RemarkKind::NotObserved, text));
@@ -437,6 +442,10 @@ fn record(
     if left_out > 0 {
         let text = format!("files that `{IGNORE_FILE}` names are not recorded");
         remarks.push(Remark { kind: RemarkKind::LeftOut, text, count: left_out });
+    }
+    if written_elsewhere > 0 {
+        let text = "files written among those of the system, of tools and of packages are not recorded";
+        remarks.push(Remark { kind: RemarkKind::LeftOut, text: text.to_owned(), count: written_elsewhere });
     }
     remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
     declared::add(workspace, recording, request, observation, &mut steps, remarks);

@@ -46,6 +46,37 @@ const SYSTEM_FOLDERS: &[&str] = &[
     "/snap",
     "/boot",
 ];
+/// Folders that hold data although what lies around them is the system: where Amazon SageMaker puts a job's inputs and outputs.
+const DATA_FOLDERS: &[&str] = &["/opt/ml"];
+/// Endings of files that are data wherever they lie, but among packages.
+const DATA_ENDINGS: &[&str] = &[
+    "csv",
+    "tsv",
+    "jsonl",
+    "ndjson",
+    "parquet",
+    "feather",
+    "arrow",
+    "avro",
+    "orc",
+    "npy",
+    "npz",
+    "h5",
+    "hdf5",
+    "pkl",
+    "pickle",
+    "joblib",
+    "pt",
+    "pth",
+    "ckpt",
+    "safetensors",
+    "onnx",
+    "gguf",
+    "tfrecord",
+    "xlsx",
+];
+/// Where what is written is a cache, worth neither a record nor a remark.
+const CACHE_FOLDERS: &[&str] = &["/var/cache", "/run"];
 /// Folders of a home that hold models and data sets, which are data although they look like caches.
 const DATA_CACHES: &[&str] = &[
     ".cache/huggingface",
@@ -132,45 +163,84 @@ const CODE_ENDINGS: &[&str] = &[
     "dockerfile",
 ];
 
-/// Returns what a place says, for a workspace at `root` and a user whose home is `home`.
+/// Returns what a place says of a file that is read, for a workspace at `root` and a user whose home is `home`.
 pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
-    let bytes = path.as_os_str().as_encoded_bytes();
-    let under = |folder: &str| path.starts_with(folder);
-    if (under("/proc") || under("/sys") || under("/dev")) && !under("/dev/shm") {
+    let under = |folder: &&str| path.starts_with(folder);
+    if ["/proc", "/sys", "/dev"].iter().any(under) && !under(&"/dev/shm") {
         return Place::Ignored;
     }
-    let has_part = |names: &[&str], path: &Path| {
-        path.iter().any(|part| part.to_str().is_some_and(|p| names.contains(&p)))
-    };
-    if let Ok(inside) = path.strip_prefix(root) {
-        if has_part(IGNORED_FOLDERS, inside) || bytes.ends_with(b".pyc") {
-            return Place::Ignored;
-        }
-        return if has_part(PACKAGE_FOLDERS, inside) || is_library(bytes) {
-            Place::Environment
-        } else {
-            Place::Work
-        };
+    let inside = path.strip_prefix(root).ok();
+    if inside.is_some_and(|inside| has_part(inside, IGNORED_FOLDERS) || is_python_cache(path)) {
+        return Place::Ignored;
     }
-    if let Some(inside) = home.and_then(|home| path.strip_prefix(home).ok()) {
-        if DATA_CACHES.iter().any(|folder| inside.starts_with(folder)) {
-            return Place::Work;
-        }
-        if HOME_ENVIRONMENT.iter().any(|folder| inside.starts_with(folder)) {
-            return Place::Environment;
-        }
+    if is_in_packages(path, inside) || is_library(path) || is_python_cache(path) {
+        return Place::Environment;
     }
-    let is_system = SYSTEM_FOLDERS.iter().any(|folder| under(folder));
-    if is_system || has_part(PACKAGE_FOLDERS, path) || is_library(bytes) || bytes.ends_with(b".pyc") {
+    if inside.is_none() && is_in_environment(path, home) && !is_data_name(path) {
         return Place::Environment;
     }
     Place::Work
 }
 
+/// Returns what a place says of a file that is written, as [`place`] does: a library that is made is work, and a cache that is
+/// filled is nothing.
+pub fn place_of_written(path: &Path, root: &Path, home: Option<&Path>) -> Place {
+    let place = place(path, root, home);
+    if place != Place::Environment {
+        return place;
+    }
+    let is_cache = CACHE_FOLDERS.iter().any(|folder| path.starts_with(folder))
+        || home.is_some_and(|home| path.starts_with(home.join(".cache")))
+        || is_python_cache(path);
+    let inside = path.strip_prefix(root).ok();
+    if is_cache {
+        Place::Ignored
+    } else if is_in_packages(path, inside) || (inside.is_none() && is_in_environment(path, home)) {
+        Place::Environment
+    } else {
+        Place::Work
+    }
+}
+
+fn has_part(path: &Path, names: &[&str]) -> bool {
+    path.iter().any(|part| part.to_str().is_some_and(|part| names.contains(&part)))
+}
+
+fn is_in_packages(path: &Path, inside: Option<&Path>) -> bool {
+    has_part(inside.unwrap_or(path), PACKAGE_FOLDERS)
+}
+
+/// Returns true for what lies, outside a workspace, where systems and tools are.
+fn is_in_environment(path: &Path, home: Option<&Path>) -> bool {
+    if DATA_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+        return false;
+    }
+    if let Some(inside) = home.and_then(|home| path.strip_prefix(home).ok()) {
+        let within = |folders: &[&str]| folders.iter().any(|folder| inside.starts_with(folder));
+        if within(DATA_CACHES) {
+            return false;
+        }
+        if within(HOME_ENVIRONMENT) {
+            return true;
+        }
+    }
+    SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
+
+fn is_data_name(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| DATA_ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
+}
+
+fn is_python_cache(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b".pyc")
+}
+
 /// Returns true for shared libraries: `libm.so`, `libm.so.6`, `x.dylib`.
-fn is_library(path: &[u8]) -> bool {
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    let text = String::from_utf8_lossy(name);
+fn is_library(path: &Path) -> bool {
+    let Some(text) = path.file_name().map(|name| name.to_string_lossy()) else {
+        return false;
+    };
     text.ends_with(".so") || text.contains(".so.") || text.ends_with(".dylib")
 }
 
@@ -209,6 +279,30 @@ mod tests {
         check("/proc/self/maps", Place::Ignored);
         check("/dev/shm/x", Place::Work);
         check("/home/me/w/build/libx.so.1", Place::Environment);
+        check("/opt/ml/input/data/train/t", Place::Work);
+        check("/opt/conda/lib/libz.a", Place::Environment);
+        check("/opt/data/t.csv", Place::Work);
+        check("/var/lib/jobs/in.parquet", Place::Work);
+        check("/usr/share/zoneinfo/tzdata.zi", Place::Environment);
+        check("/home/me/.cache/whisper/base.pt", Place::Work);
+        check("/usr/lib/python3/dist-packages/sklearn/datasets/data/iris.csv", Place::Environment);
+    }
+
+    #[test]
+    fn what_is_made_is_work_where_what_is_used_would_be_environment() {
+        let check = |path: &str, expected: Place| {
+            let (root, home) = (Path::new("/home/me/w"), Path::new("/home/me"));
+            assert_eq!(place_of_written(Path::new(path), root, Some(home)), expected, "{path}");
+        };
+        check("/home/me/w/build/libx.so.1", Place::Work);
+        check("/srv/libx.so", Place::Work);
+        check("/opt/ml/model/m", Place::Work);
+        check("/opt/conda/lib/libz.so", Place::Environment);
+        check("/home/me/w/.venv/lib/python3.11/site-packages/a/b.so", Place::Environment);
+        check("/home/me/.cache/fontconfig/x", Place::Ignored);
+        check("/usr/lib/python3/__pycache__/a.pyc", Place::Ignored);
+        check("/home/me/w/a/__pycache__/a.pyc", Place::Ignored);
+        check("/proc/self/comm", Place::Ignored);
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub struct Outcome {
     pub metrics: Vec<PathBuf>,
     /// How many files the ignore rules left out.
     pub left_out: u64,
+    /// How many files were written among what systems, tools and packages are made of.
+    pub written_elsewhere: u64,
 }
 
 /// Makes steps of an observation.
@@ -102,8 +104,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         made.extend(inferred_step(observation, &files, around));
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
-    let Files { environment, metrics, left_out, .. } = files;
-    Outcome { steps: made, environment, metrics, left_out }
+    let Files { environment, metrics, left_out, written_elsewhere, .. } = files;
+    Outcome { steps: made, environment, metrics, left_out, written_elsewhere }
 }
 
 /// Joins groups that exchanged bytes through a file that was made and removed again: such a file is a pipe with a name, and no
@@ -191,12 +193,18 @@ struct Files {
     environment: Vec<(PathBuf, u64, i64)>,
     metrics: Vec<PathBuf>,
     left_out: u64,
+    written_elsewhere: u64,
 }
 
 impl Files {
     fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
-        let mut files =
-            Files { known: HashMap::new(), environment: Vec::new(), metrics: Vec::new(), left_out: 0 };
+        let mut files = Files {
+            known: HashMap::new(),
+            environment: Vec::new(),
+            metrics: Vec::new(),
+            left_out: 0,
+            written_elsewhere: 0,
+        };
         let executed: BTreeSet<usize> = observation
             .processes
             .iter()
@@ -205,9 +213,12 @@ impl Files {
             .map(|access| access.file)
             .collect();
         for (index, file) in observation.files.iter().enumerate() {
-            match roles::place(&file.path, around.root, around.home) {
+            let is_written = !matches!(file.class, Class::Input | Class::Temporary | Class::Untouched);
+            let place = if is_written { roles::place_of_written } else { roles::place };
+            match place(&file.path, around.root, around.home) {
                 Place::Ignored => {}
                 _ if around.streams.contains(&file.path) => {}
+                Place::Environment if is_written => files.written_elsewhere += 1,
                 Place::Environment if file.class == Class::Input => files.add_environment(file),
                 // A program from elsewhere is a tool, wherever it lies; a script from elsewhere is read as any other file.
                 Place::Work
