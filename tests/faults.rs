@@ -205,3 +205,101 @@ fn nothing_is_restored_over_a_folder_nor_out_of_the_workspace() {
     assert!(code == 2 && message.contains("out/m.bin"), "{message}");
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
+
+/// The segments of the journal, the oldest first.
+fn segments(place: &Place) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place.at(".lineage/journal")).unwrap();
+    let mut segments: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    segments
+}
+
+/// Two runs, applied; the first has made `o`.
+fn recorded() -> Place {
+    let place = Place::empty();
+    place.write("a", b"a\n");
+    place.ok(&["run", "--", "cp", "a", "o"]);
+    place.ok(&["run", "--", "cp", "o", "p"]);
+    place.ok(&["log"]);
+    place
+}
+
+const ASIDE: &str = ".lineage/lost-facts/store-1.redb";
+
+#[test]
+fn a_segment_that_was_lost_is_told_by_every_command_until_its_facts_are_back() {
+    let place = recorded();
+    let before = place.ok(&["show", "o"]).stdout;
+    fs::remove_file(&segments(&place)[0]).unwrap();
+    let answer = place.run(&["verify"]);
+    assert!(answer.code == 1 && answer.stdout.contains("it is gone, and had"), "{answer:?}");
+    let told = |answer: &Answer| answer.stderr.matches("the journal has lost facts that").count() == 1;
+    let run = place.ok(&["run", "--", "true"]);
+    assert!(run.stderr.contains(".seg` is gone with") && told(&run), "{run:?}");
+    for command in [
+        &["log"][..],
+        &["status"],
+        &["gc"],
+        &["export", "--format", "jsonl"],
+        &["models"],
+        &["run", "--", "true"],
+    ] {
+        let answer = place.run(command);
+        assert!(told(&answer), "{command:?}: {answer:?}");
+    }
+    assert_eq!(place.refused(&["gc", "--apply"]).0, 3);
+    let answer = place.run(&["verify"]);
+    assert!(
+        answer.code == 1 && answer.stdout.contains("that the journal has lost: `lineage merge"),
+        "{answer:?}"
+    );
+    let answer = place.ok(&["merge", ASIDE]);
+    assert!(answer.stdout.starts_with("took over 4 facts of 1 run"), "{answer:?}");
+    assert!(!place.at(ASIDE).exists());
+    let after = place.ok(&["show", "o"]);
+    assert_eq!((after.stdout.as_str(), after.stderr.as_str()), (before.as_str(), ""));
+    assert!(place.ok(&["verify"]).stdout.ends_with("all is well\n"));
+}
+
+#[test]
+fn a_journal_that_was_cut_or_is_gone_altogether_leaves_the_old_store() {
+    let place = recorded();
+    let last = segments(&place).pop().unwrap();
+    fs::File::options().write(true).open(&last).unwrap().set_len(60).unwrap();
+    let answer = place.ok(&["log"]);
+    assert!(answer.stderr.contains(".seg` has 60 bytes of") && answer.stderr.contains(ASIDE), "{answer:?}");
+    fs::remove_dir_all(place.at(".lineage/journal")).unwrap();
+    let answer = place.ok(&["log"]);
+    assert!(answer.stderr.contains("store-1.redb") && answer.stderr.contains("store-2.redb"), "{answer:?}");
+    // The one has what the other has not.
+    place.ok(&["merge", ".lineage/lost-facts/store-2.redb"]);
+    place.ok(&["merge", ASIDE]);
+    assert_eq!(place.runs().len(), 2);
+    assert_eq!(place.ok(&["status"]).stderr, "");
+}
+
+#[test]
+fn a_damaged_record_is_told_with_every_answer_until_the_file_is_restored() {
+    let place = recorded();
+    let segment = segments(&place).remove(0);
+    let whole = fs::read(&segment).unwrap();
+    let mut damaged = whole.clone();
+    damaged[60] ^= 0xff;
+    fs::write(&segment, &damaged).unwrap();
+    fs::remove_file(place.at(".lineage/store.redb")).unwrap();
+    for command in [
+        &["log"][..],
+        &["show", "p"],
+        &["status"],
+        &["export", "--format", "jsonl"],
+        &["gc"],
+        &["run", "--", "true"],
+    ] {
+        let answer = place.run(command);
+        assert!(answer.stderr.contains(".seg` is damaged at byte 40"), "{command:?}: {answer:?}");
+    }
+    assert_eq!(place.refused(&["gc", "--apply"]).0, 3);
+    fs::write(&segment, &whole).unwrap();
+    assert_eq!(place.ok(&["log"]).stderr, "");
+    assert_eq!(place.runs().len(), 3);
+}

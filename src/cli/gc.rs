@@ -35,6 +35,7 @@ impl Gc {
         let workspace = surroundings.workspace()?;
         let older_than = Duration::from_secs(self.older_than * 24 * 60 * 60);
         let report = gc(&workspace, GcRequest { apply: self.apply, older_than })?;
+        output::warnings(&report.warnings);
         if self.json {
             output::json(&render::gc::json(&report))?;
         } else {

@@ -16,7 +16,7 @@ use crate::render;
 /// content of the other workspace is damaged and was not copied.
 #[derive(Args)]
 pub(crate) struct Merge {
-    /// The other workspace's folder, or a file written by `lineage export --format jsonl`.
+    /// The other workspace's folder, a file written by `lineage export --format jsonl`, or a store that was set aside.
     #[arg(value_name = "OTHER")]
     other: PathBuf,
     /// Copy what the other workspace keeps, too; each content is checked.
@@ -33,6 +33,12 @@ impl Merge {
         let merged = merge(&workspace, &surroundings.folder.join(&self.other), self.with_contents)?;
         output::warnings(&merged.warnings);
         output::warnings(&workspace.apply_if_free());
+        if let Some(removed) = &merged.removed {
+            output::note(&format!(
+                "the journal has all facts of `{}` again; it was removed",
+                removed.display()
+            ));
+        }
         if self.json {
             output::json(&render::merged::json(&merged.taken, &merged.damaged))?;
         } else {

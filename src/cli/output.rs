@@ -1,6 +1,8 @@
 //! Printing: data to stdout, everything else to stderr.
 
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -30,10 +32,14 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Writes warnings to stderr.
+/// Writes warnings to stderr, each of them once however often it is given.
 pub(crate) fn warnings(warnings: &[String]) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     for warning in warnings {
-        note(&format!("warning: {warning}"));
+        if said.insert(warning.clone()) {
+            note(&format!("warning: {warning}"));
+        }
     }
 }
 

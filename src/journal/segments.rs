@@ -32,6 +32,8 @@ pub struct SegmentRef {
 /// All segments of a journal.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
+    /// The journal's folder.
+    pub folder: PathBuf,
     /// The segments, by id: the order in which their writers began.
     pub segments: Vec<SegmentRef>,
     /// The ids of all packs, opened or not.
@@ -93,7 +95,7 @@ fn list_files(
     names: &BTreeSet<OsString>,
     known_packs: &dyn Fn(u128) -> bool,
 ) -> Result<Option<Listing>> {
-    let mut listing = Listing::default();
+    let mut listing = Listing { folder: folder.to_owned(), ..Listing::default() };
     for name in names {
         let path = folder.join(name);
         match (id_of(&path), path.extension().and_then(|ending| ending.to_str())) {

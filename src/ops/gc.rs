@@ -17,6 +17,7 @@ use crate::journal;
 use crate::model::{CodeState, Digest, Fact, NodeId, RunKind, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
+use crate::ops::workspace::View;
 use crate::query::registry::model_view;
 use crate::store::{GO_ON, Snapshot};
 
@@ -47,6 +48,8 @@ pub struct GcReport {
     pub kept_bytes: u64,
     /// Contents that could not be removed, and why.
     pub failed: Vec<(Digest, String)>,
+    /// What could not be taken into account, one line each.
+    pub warnings: Vec<String>,
 }
 
 impl GcReport {
@@ -95,12 +98,16 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     } else {
         None
     };
-    let snapshot = match &lock {
-        Some(_) => workspace.store().snapshot()?.ok_or_else(|| Error::store("there is no store to ask"))?,
-        None => workspace.view()?.snapshot,
+    let View { snapshot, warnings } = match &lock {
+        Some(_) => {
+            let found = workspace.store().snapshot()?;
+            let snapshot = found.ok_or_else(|| Error::store("there is no store to ask"))?;
+            View { snapshot, warnings: Vec::new() }
+        }
+        None => workspace.view()?,
     };
     let named = Named::of(&snapshot, &policy)?;
-    let mut report = GcReport { applied: request.apply, ..GcReport::default() };
+    let mut report = GcReport { applied: request.apply, warnings, ..GcReport::default() };
     let now = SystemTime::now();
     let is_old =
         |modified: SystemTime| now.duration_since(modified).is_ok_and(|age| age >= request.older_than);

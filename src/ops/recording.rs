@@ -122,7 +122,7 @@ impl Recording {
         let mut warnings = BTreeSet::new();
         let mut snapshot = workspace.store().snapshot()?;
         let mut pending = workspace.pending(snapshot.as_ref())?;
-        if snapshot.is_none() || pending.is_large() {
+        if snapshot.is_none() || pending.is_due() {
             warnings.extend(workspace.apply(&lock));
             snapshot = workspace.store().snapshot()?;
             pending = workspace.pending(snapshot.as_ref())?;
@@ -130,6 +130,7 @@ impl Recording {
         clock.not_before(pending.latest);
         if let Some(snapshot) = &snapshot {
             clock.not_before(snapshot.latest());
+            warnings.extend(workspace.damage(snapshot)?);
         }
         let run_id = free_label(snapshot.as_ref(), clock.wall(), &|label| pending.labels.contains(label))?;
         drop(snapshot);
@@ -281,7 +282,7 @@ impl Recording {
         self.writer.commit()?;
         let Recording { workspace, writer, run, backlog, mut warnings, .. } = self;
         // To look again costs as much as a short command does; what others have added since, they look after.
-        let is_little = backlog.is_some_and(|pending| !pending.and(writer.length()).is_large());
+        let is_little = backlog.is_some_and(|pending| !pending.and(writer.length()).is_due());
         // The segment is closed first, so that whoever applies it sees it as closed.
         drop(writer);
         // What a pipeline projected must be known to whoever asks next what is untracked.

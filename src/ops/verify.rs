@@ -1,6 +1,7 @@
 //! `lineage verify`: journal, store, kept contents and files on disk, each held against what it should be. Changes nothing.
 
 mod facts;
+mod lost;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -230,9 +231,7 @@ impl Verifying<'_> {
         let rebuilt = Store::at(scratch.file("rebuilt"));
         let copy = self.copy_of_store(scratch)?;
         let copy = copy.filter(|copy| self.is_intact(copy) && self.is_usable(copy));
-        if let Some(copy) = &copy {
-            self.shortened_segments(copy)?;
-        }
+        let is_whole = copy.as_ref().map_or(Ok(true), |copy| self.has_lost_nothing(copy))?;
         let mut grew = true;
         for attempt in 0..ATTEMPTS {
             let before = length_of(&journal);
@@ -242,8 +241,9 @@ impl Verifying<'_> {
             } else {
                 rebuilt.apply(&journal)
             };
-            let applied =
-                built.and_then(|_| copy.as_ref().map_or(Ok(()), |copy| copy.apply(&journal).map(drop)));
+            // Where something is lost, it would be built anew instead, and would have lost it, too.
+            let to_apply = copy.as_ref().filter(|_| is_whole);
+            let applied = built.and_then(|_| to_apply.map_or(Ok(()), |copy| copy.apply(&journal).map(drop)));
             if let Err(error) = applied {
                 self.fault(Area::Store, self.named(self.workspace.store().path()), error.to_string());
                 break;
@@ -262,9 +262,10 @@ impl Verifying<'_> {
                 self.named(self.workspace.store().path()),
                 "not compared: runs are being recorded just now; check again when they are through",
             ),
-            Some(store) => self.compare(&store, &snapshot)?,
+            Some(store) => self.compare(&store, &snapshot, is_whole)?,
             None => {}
         }
+        self.set_aside(scratch, &snapshot)?;
         Ok(snapshot)
     }
 
@@ -333,31 +334,8 @@ impl Verifying<'_> {
         }
     }
 
-    /// Finds segments of which the store has applied more than there is.
-    fn shortened_segments(&mut self, copy: &Store) -> Result<()> {
-        let Some(snapshot) = copy.snapshot()? else {
-            return Ok(());
-        };
-        let Ok(listing) = journal::list(&self.workspace.journal(), &|_| false) else {
-            // Said already.
-            return Ok(());
-        };
-        for segment in &listing.segments {
-            let applied = snapshot.applied_bytes(segment.segment)?;
-            if applied > segment.length {
-                let name = self.segment_name(segment);
-                let what = format!(
-                    "it has {} bytes, and had {applied} when it was applied to the store",
-                    segment.length
-                );
-                self.fault(Area::Journal, name, what);
-            }
-        }
-        Ok(())
-    }
-
-    /// Holds the facts of the store against those of one built anew.
-    fn compare(&mut self, store: &Snapshot, rebuilt: &Snapshot) -> Result<()> {
+    /// Holds the facts of the store against those of one built anew; `is_brought_up` says that it has applied all there is.
+    fn compare(&mut self, store: &Snapshot, rebuilt: &Snapshot, is_brought_up: bool) -> Result<()> {
         let name = self.named(self.workspace.store().path());
         let (in_store, in_journal) = match (digests(store), digests(rebuilt)) {
             (Ok(a), Ok(b)) => (a, b),
@@ -374,13 +352,15 @@ impl Verifying<'_> {
             }
             return Ok(());
         }
-        let lost = "the store has this fact and the journal has it no more: keep the store, and bring the journal back from a copy";
+        let lost = "the store has this fact and the journal has it no more";
         let missing = "the journal has this fact and the store lacks it; delete the store and it is rebuilt";
         for fact in only_in(store, &in_journal)? {
             self.fault(Area::Store, fact, lost);
         }
-        for fact in only_in(rebuilt, &in_store)? {
-            self.fault(Area::Store, fact, missing);
+        if is_brought_up {
+            for fact in only_in(rebuilt, &in_store)? {
+                self.fault(Area::Store, fact, missing);
+            }
         }
         Ok(())
     }

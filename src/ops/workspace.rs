@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal;
 use crate::model::{Fact, NodeId, RunId, Timestamp};
 use crate::ops::Clock;
-use crate::store::{Snapshot, Store};
+use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 
 /// The folder in a workspace's root that holds all that is recorded.
 pub const FOLDER: &str = ".lineage";
@@ -52,6 +52,8 @@ pub struct Pending {
     pub labels: BTreeSet<RunId>,
     /// The latest time among them.
     pub latest: Timestamp,
+    /// Whether the store has what the journal has not, so that it is to be built anew.
+    pub is_outdated: bool,
 }
 
 /// As many segments may wait to be applied.
@@ -61,6 +63,11 @@ const PENDING_BYTES_MAX: u64 = 256 << 10;
 
 impl Pending {
     /// Returns true where applying is due.
+    pub fn is_due(&self) -> bool {
+        self.is_outdated || self.is_large()
+    }
+
+    /// Returns true where there is so much of it that a start would be slow to read it.
     pub fn is_large(&self) -> bool {
         self.segments > PENDING_SEGMENTS_MAX || self.bytes > PENDING_BYTES_MAX
     }
@@ -189,9 +196,9 @@ impl Workspace {
         // A store that can neither be read nor mended here, as on a full disk, is as good as none: the journal has it all.
         let snapshot = self.store.snapshot().ok().flatten();
         if let Some(snapshot) = snapshot
-            && self.lacks_nothing(&snapshot)?
+            && let Some(warnings) = self.if_complete(&snapshot)?
         {
-            return Ok(View { snapshot, warnings: Vec::new() });
+            return Ok(View { snapshot, warnings });
         }
         let (warnings, may_write) = match self.lock(READ_WAIT) {
             Ok(Ok(lock)) => (self.apply(&lock), true),
@@ -209,7 +216,19 @@ impl Workspace {
         match self.store.snapshot() {
             Ok(Some(snapshot)) if may_write => Ok(View { snapshot, warnings }),
             Ok(Some(snapshot)) => {
-                Ok(self.view_of_unwritable(Vec::new()).unwrap_or(View { snapshot, warnings }))
+                let listing =
+                    journal::list(&self.journal(), &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
+                let lost = Store::lost_segments(&snapshot, &listing)?;
+                if lost.is_empty() {
+                    return Ok(self.view_of_unwritable(Vec::new()).unwrap_or(View { snapshot, warnings }));
+                }
+                // The old store has what is nowhere else.
+                let mut warnings = warnings;
+                warnings.push(format!(
+                    "segments that were in the journal are not, or not all: {}; the store still has what was in them",
+                    describe_lost(&lost)
+                ));
+                Ok(View { snapshot, warnings })
             }
             Ok(None) | Err(_) => self.view_of_unwritable(warnings),
         }
@@ -230,24 +249,57 @@ impl Workspace {
         Ok(View { snapshot, warnings })
     }
 
-    /// Returns true where a state of the store holds all that is recorded.
-    pub(crate) fn lacks_nothing(&self, snapshot: &Snapshot) -> Result<bool> {
+    /// Returns what is to be said with every answer, where a state of the store holds all that is recorded; `None` where it does
+    /// not.
+    pub(crate) fn if_complete(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>> {
         let listing = journal::list(&self.journal(), &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
-        Ok(Store::lacking(Some(snapshot), &listing)?.is_empty())
+        if !Store::lacking(Some(snapshot), &listing)?.is_nothing() {
+            return Ok(None);
+        }
+        let mut warnings = self.damage(snapshot)?;
+        warnings.extend(damaged_packs(&listing).iter().map(described));
+        Ok(Some(warnings))
     }
 
-    /// Applies what the journal holds and the store lacks, and packs old segments; returns what went wrong, one line each.
+    /// Returns what damage there is that a state of the store remembers, or that lies beside the store.
     ///
-    /// Nothing that fails here loses anything: the journal has it all.
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(crate) fn damage(&self, snapshot: &Snapshot) -> Result<Vec<String>> {
+        let mut warnings: Vec<String> = snapshot.damage_of_journal()?.iter().map(described).collect();
+        warnings.extend(self.set_aside());
+        Ok(warnings)
+    }
+
+    /// Speaks of the old stores with facts that the journal has lost.
+    fn set_aside(&self) -> impl Iterator<Item = String> {
+        self.store.set_aside().into_iter().map(|path| {
+            let path = path.display();
+            format!(
+                "the journal has lost facts that `{path}` still has (`lineage merge {path}` brings them back; \
+                 delete the file to do without them)"
+            )
+        })
+    }
+
+    /// Applies what the journal holds and the store lacks, and packs old segments; returns what went wrong, and what damage
+    /// there is, one line each.
+    ///
+    /// Nothing that fails here loses anything: the journal has it all, or an old store that is set aside.
     pub fn apply(&self, _lock: &Lock) -> Vec<String> {
         let applied = match self.store.apply(&self.journal()) {
             Ok(applied) => applied,
-            Err(error) => return vec![described(&error)],
+            Err(error) => return std::iter::once(described(&error)).chain(self.set_aside()).collect(),
         };
-        let mut warnings: Vec<String> =
-            applied.unreadable.iter().map(|part| described(&part.error)).collect();
+        let unreadable = applied.unreadable.iter().filter(|part| !part.remembered);
+        let mut warnings: Vec<String> = unreadable.map(|part| described(&part.error)).collect();
+        warnings.extend(applied.loss.as_ref().map(loss));
         if let Err(error) = self.pack() {
             warnings.push(described(&error));
+        }
+        match self.store.snapshot().and_then(|found| found.map_or(Ok(Vec::new()), |s| self.damage(&s))) {
+            Ok(damage) => warnings.extend(damage),
+            Err(error) => warnings.push(described(&error)),
         }
         warnings
     }
@@ -282,9 +334,10 @@ impl Workspace {
     pub fn pending(&self, snapshot: Option<&Snapshot>) -> Result<Pending> {
         let known = |pack| snapshot.is_some_and(|snapshot| snapshot.knows_pack(pack).unwrap_or(false));
         let listing = journal::list(&self.journal(), &known)?;
-        let lacking = Store::lacking(snapshot, &listing)?;
-        let mut pending = Pending { segments: lacking.len(), ..Pending::default() };
-        for segment in lacking {
+        let lack = Store::lacking(snapshot, &listing)?;
+        let mut pending =
+            Pending { segments: lack.segments.len(), is_outdated: lack.is_outdated, ..Pending::default() };
+        for segment in lack.segments {
             let applied = snapshot.map_or(Ok(0), |snapshot| snapshot.applied_bytes(segment.segment))?;
             pending.bytes += segment.length.saturating_sub(applied);
             if pending.is_large() {
@@ -308,7 +361,7 @@ impl Workspace {
     pub fn apply_if_worth(&self) -> Vec<String> {
         let snapshot = self.store.snapshot().ok().flatten();
         match self.pending(snapshot.as_ref()) {
-            Ok(pending) if !pending.is_large() && snapshot.is_some() => return Vec::new(),
+            Ok(pending) if !pending.is_due() && snapshot.is_some() => return Vec::new(),
             _ => drop(snapshot),
         }
         self.apply_if_free()
@@ -406,6 +459,19 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|cause| {
         Error::new(Kind::Request, format!("cannot read `{}`", path.display())).because(cause)
     })
+}
+
+/// Says what the journal has lost.
+fn loss(loss: &Loss) -> String {
+    let facts = match loss.facts {
+        Some(1) => "1 fact is in no segment now".to_owned(),
+        Some(facts) => format!("{facts} facts are in no segment now"),
+        None => "what was in them is not known".to_owned(),
+    };
+    format!(
+        "segments that were in the journal are not, or not all: {}; {facts}",
+        describe_lost(&loss.segments)
+    )
 }
 
 fn described(error: &Error) -> String {

@@ -13,7 +13,9 @@ use redb::{ConcurrencyMode, Database, Durability, ReadOnlyDatabase, ReadableTabl
 use crate::error::{Error, Result};
 use crate::journal::{self, Listing, SegmentRef};
 use crate::store::batch::Batch;
+use crate::store::damage::{Damage, damaged_packs};
 use crate::store::feed::{Chunk, Lacking, feed};
+use crate::store::lost::{Loss, LostSegment, is_being_rewritten};
 use crate::store::{Found, Snapshot, Store, broken, damaged, guarded, is_damage, schema};
 
 /// As many rows go into one transaction.
@@ -30,6 +32,8 @@ pub struct Applied {
     pub rebuilt: bool,
     /// Segments, or parts of them, that could not be read.
     pub unreadable: Vec<Unreadable>,
+    /// What the journal had lost of what the store had applied.
+    pub loss: Option<Loss>,
 }
 
 /// A part of the journal that could not be applied; everything else was.
@@ -39,53 +43,69 @@ pub struct Unreadable {
     pub segment: u128,
     /// Why.
     pub error: Error,
+    /// Whether the store remembers it, as [`Snapshot::damage_of_journal`] says.
+    pub remembered: bool,
+}
+
+/// What became of the application of what is new.
+enum Application {
+    Done(Applied),
+    /// The store is of another format, or read damaged files that have been replaced since.
+    Outdated,
+    /// The journal lacks what the store has applied.
+    Lost(Vec<LostSegment>),
+}
+
+/// What stands between a store and its journal.
+#[derive(Debug, Default)]
+pub struct Lack {
+    /// The segments of which the store lacks something.
+    pub segments: Vec<SegmentRef>,
+    /// Whether the store has what the journal has not, since it is another journal's or since something was lost or taken
+    /// away, or was read from damaged files that have been replaced: whoever applies facts next builds it anew.
+    pub is_outdated: bool,
+}
+
+impl Lack {
+    /// Returns true where the store is what the journal says.
+    pub fn is_nothing(&self) -> bool {
+        self.segments.is_empty() && !self.is_outdated
+    }
 }
 
 impl Store {
-    /// Returns the segments of `listing` of which the store lacks something; all of them where there is no store.
-    ///
-    /// Where the store has what the journal has not, since it is another journal's or since something was lost or taken away,
-    /// a segment without name or length stands for that: whoever applies facts next builds the store anew.
+    /// Returns what the store lacks of `listing`: all of it where there is no store.
     ///
     /// # Errors
     /// A store error where the store cannot be read.
-    pub fn lacking(snapshot: Option<&Snapshot>, listing: &Listing) -> Result<Vec<SegmentRef>> {
+    pub fn lacking(snapshot: Option<&Snapshot>, listing: &Listing) -> Result<Lack> {
         let Some(snapshot) = snapshot else {
-            return Ok(listing.segments.clone());
+            return Ok(Lack { segments: listing.segments.clone(), is_outdated: false });
         };
-        let mut lacking = Vec::new();
-        let mut surplus = false;
+        let mut lack = Lack::default();
         let mut listed = HashSet::with_capacity(listing.segments.len());
         for segment in &listing.segments {
             listed.insert(segment.segment);
             match snapshot.applied_bytes(segment.segment)?.cmp(&segment.length) {
-                Ordering::Less => lacking.push(segment.clone()),
+                Ordering::Less => lack.segments.push(segment.clone()),
                 Ordering::Equal => {}
-                Ordering::Greater => surplus = true,
+                Ordering::Greater => lack.is_outdated |= !is_being_rewritten(segment),
             }
         }
-        surplus |= !snapshot.loose_segments()?.iter().all(|segment| listed.contains(segment));
+        lack.is_outdated |= !snapshot.loose_segments()?.iter().all(|segment| listed.contains(segment));
         let known: HashSet<u128> = snapshot.known_packs()?.into_iter().collect();
         // Packs that are gone may have gone into a new one; whoever applies facts next looks into that.
         if listing.packs.iter().all(|pack| known.contains(pack)) && listing.packs.len() < known.len() {
-            surplus = true;
+            lack.is_outdated = true;
         }
-        if surplus {
-            lacking.push(SegmentRef {
-                segment: 0,
-                path: Default::default(),
-                start: 0,
-                length: 0,
-                packed: false,
-            });
-        }
-        Ok(lacking)
+        lack.is_outdated |= snapshot.damage_may_be_mended(&listing.folder)?;
+        Ok(lack)
     }
 
     /// Brings the store up to the journal at `journal`. To be called by the holder of the workspace's lock.
     ///
     /// A store that is absent, damaged, of another format or of another journal is built anew beside the old file and takes
-    /// its place when whole.
+    /// its place when whole. An old one with facts that the journal does not hold is not thrown away, but set aside.
     ///
     /// # Errors
     /// A store error where the journal cannot be listed or the store not written. Segments that cannot be read are
@@ -95,21 +115,26 @@ impl Store {
             return self.rebuild(journal);
         };
         match guarded(|| self.apply_new(database, journal)) {
-            Ok(Some(applied)) => Ok(applied),
-            Ok(None) => self.rebuild(journal),
+            Ok(Application::Done(applied)) => Ok(applied),
+            Ok(Application::Outdated) => self.rebuild(journal),
+            Ok(Application::Lost(segments)) => self.rebuild_after_loss(journal, segments),
             Err(error) if is_damage(&error) => self.rebuild(journal),
             Err(error) => Err(error),
         }
     }
 
-    /// Applies what is new; `None` where the store must be built anew.
-    fn apply_new(&self, database: ReadOnlyDatabase, journal: &Path) -> Result<Option<Applied>> {
+    /// Applies what is new, where the store has nothing but what the journal holds.
+    fn apply_new(&self, database: ReadOnlyDatabase, journal: &Path) -> Result<Application> {
         let Some(snapshot) = Snapshot::of(&database)? else {
-            return Ok(None);
+            return Ok(Application::Outdated);
         };
         let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
-        if !continues(&snapshot, &listing)? {
-            return Ok(None);
+        let lost = Store::lost_segments(&snapshot, &listing)?;
+        if !lost.is_empty() {
+            return Ok(Application::Lost(lost));
+        }
+        if snapshot.damage_may_be_mended(journal)? {
+            return Ok(Application::Outdated);
         }
         let mut lacking = Vec::new();
         for segment in &listing.segments {
@@ -123,13 +148,13 @@ impl Store {
         let mut applied = Applied::default();
         applied.complain_of_packs(&listing);
         if lacking.is_empty() {
-            return Ok(Some(applied));
+            return Ok(Application::Done(applied));
         }
         let database = Store::open_writable(&self.path)?;
         let mut marks = HashMap::new();
         feed(&lacking, |chunks| insert(&database, chunks, Durability::Immediate, &mut marks, &mut applied))?;
         settle(&database, &listing)?;
-        Ok(Some(applied))
+        Ok(Application::Done(applied))
     }
 
     /// Learns of packs of the journal that were made since facts were applied last: whoever reads the store next would open
@@ -151,15 +176,34 @@ impl Store {
     /// # Errors
     /// A store error where the journal cannot be listed or the store not written; the old file is untouched then.
     pub fn rebuild(&self, journal: &Path) -> Result<Applied> {
+        self.rebuild_then(journal, |fresh, _| {
+            fs::rename(fresh, &self.path).map_err(|cause| self.failed("replace", cause))
+        })
+    }
+
+    fn rebuild_after_loss(&self, journal: &Path, segments: Vec<LostSegment>) -> Result<Applied> {
+        self.rebuild_then(journal, |fresh, applied| {
+            applied.loss = self.replace_after_loss(fresh, segments)?;
+            Ok(())
+        })
+    }
+
+    /// Builds a store beside this one, and lets `replace` put it in its place.
+    fn rebuild_then(
+        &self,
+        journal: &Path,
+        replace: impl FnOnce(&Path, &mut Applied) -> Result<()>,
+    ) -> Result<Applied> {
         self.remove_leftovers();
         let fresh = self.path.with_extension(format!("{FRESH_ENDING}{}", std::process::id()));
-        let built = self.rebuild_as(&fresh, journal);
+        let built = self.rebuild_as(&fresh, journal).and_then(|mut applied| {
+            replace(&fresh, &mut applied)?;
+            Ok(applied)
+        });
         if built.is_err() {
             let _ = fs::remove_file(&fresh);
         }
-        let applied = built?;
-        fs::rename(&fresh, &self.path).map_err(|cause| self.failed("replace", cause))?;
-        Ok(applied)
+        built
     }
 
     /// Removes what builders that were killed have left. The lock says that none is at work.
@@ -274,39 +318,17 @@ fn build(database: &Database, journal: &Path) -> Result<Applied> {
 /// The ending of the file of a store that is being built.
 const FRESH_ENDING: &str = "redb-new-";
 
-impl Applied {
-    fn complain_of_packs(&mut self, listing: &Listing) {
-        for path in &listing.damaged_packs {
-            let error = Error::store(format!(
-                "journal pack `{}` is damaged; what was found whole in it was read",
-                path.display()
-            ))
-            .hint("nothing was changed; restore the file from a copy of the workspace");
-            self.unreadable.push(Unreadable { segment: 0, error });
-        }
+impl Unreadable {
+    fn of_damage(damage: &Damage) -> Self {
+        Unreadable { segment: damage.segment, error: damage.to_error(), remembered: true }
     }
 }
 
-/// Returns false where the store has applied what the journal does not hold: it belongs to another journal, or to one of
-/// which something was lost or taken away.
-fn continues(snapshot: &Snapshot, listing: &Listing) -> Result<bool> {
-    let mut listed = HashSet::new();
-    for segment in &listing.segments {
-        if snapshot.applied_bytes(segment.segment)? > segment.length {
-            return Ok(false);
-        }
-        listed.insert(segment.segment);
+impl Applied {
+    fn complain_of_packs(&mut self, listing: &Listing) {
+        let unreadable = |error| Unreadable { segment: 0, error, remembered: false };
+        self.unreadable.extend(damaged_packs(listing).into_iter().map(unreadable));
     }
-    if !snapshot.loose_segments()?.iter().all(|s| listed.contains(s)) {
-        return Ok(false);
-    }
-    let packs: HashSet<u128> = listing.packs.iter().copied().collect();
-    if snapshot.known_packs()?.iter().all(|pack| packs.contains(pack)) {
-        return Ok(true);
-    }
-    // Packs are gone: all that lay in them must lie elsewhere now.
-    let packed = snapshot.packed_segments()?;
-    Ok(packed.iter().all(|(segment, pack)| packs.contains(pack) || listed.contains(segment)))
 }
 
 /// Inserts the facts of all chunks; true where a segment had vanished. `marks` tells how far each segment is applied.
@@ -329,6 +351,7 @@ fn insert(
             .map_err(|cause| Error::store("cannot write the store").because(cause))?;
         let mut batch = Batch::begin(&transaction)?;
         let mut changed: HashMap<u128, u64> = HashMap::new();
+        let mut damages = Vec::new();
         while batch.rows() < TRANSACTION_ROWS {
             if let Some((fact, end)) = facts.next() {
                 batch.add(fact)?;
@@ -345,12 +368,15 @@ fn insert(
             };
             vanished |= chunk.vanished;
             applied.unreadable.append(&mut chunk.unreadable);
+            damages.extend(chunk.damage.take());
             facts = std::mem::take(&mut chunk.facts).into_iter();
             waiting = chunk;
         }
         batch.finish()?;
         mark(&transaction, &changed)?;
+        damages.iter().try_for_each(|damage| damage.write(&transaction))?;
         transaction.commit().map_err(broken)?;
+        applied.unreadable.extend(damages.iter().map(Unreadable::of_damage));
         marks.extend(changed);
     }
     Ok(vanished)

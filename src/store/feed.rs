@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Reader, SegmentBytes, SegmentRef, Tail};
 use crate::model::Fact;
 use crate::store::Unreadable;
+use crate::store::damage::Damage;
 
 /// As much of a segment is read at once; more where one record is longer.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -35,6 +36,8 @@ pub(crate) struct Chunk {
     pub end: u64,
     /// What could not be read.
     pub unreadable: Vec<Unreadable>,
+    /// Damage that was passed over.
+    pub damage: Option<Damage>,
     /// Whether the segment's file has been moved into a pack meanwhile.
     pub vanished: bool,
 }
@@ -97,7 +100,7 @@ fn read(lacking: &Lacking, sender: &SyncSender<Chunk>) -> Option<()> {
 impl Chunk {
     fn complain(&mut self, error: Error) {
         let segment = self.segment;
-        self.unreadable.push(Unreadable { segment, error });
+        self.unreadable.push(Unreadable { segment, error, remembered: false });
     }
 }
 
@@ -131,14 +134,7 @@ fn decode(segment: &SegmentRef, bytes: &SegmentBytes, closed: bool, chunk: &mut 
     }
     chunk.end = reader.offset();
     if !reader.damaged().is_empty() {
-        let places: Vec<String> = reader.damaged().iter().map(u64::to_string).collect();
-        chunk.complain(
-            Error::store(format!(
-                "journal segment `{name}` is damaged at byte {}; what is whole there was read",
-                places.join(", ")
-            ))
-            .hint("nothing was changed; restore the file from a copy of the workspace"),
-        );
+        chunk.damage = Some(Damage::of(segment, reader.damaged().to_vec()));
     }
     if let Tail::Torn { bytes: torn } = reader.tail()
         && closed

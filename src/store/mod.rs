@@ -4,8 +4,10 @@
 
 mod apply;
 mod batch;
+mod damage;
 mod feed;
 mod files;
+mod lost;
 mod models;
 mod notes;
 mod numbers;
@@ -26,7 +28,9 @@ use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase};
 
 use crate::error::{Error, Kind, Result};
 
-pub use apply::{Applied, Unreadable};
+pub use apply::{Applied, Lack, Unreadable};
+pub use damage::damaged_packs;
+pub use lost::{Loss, LostSegment, describe_lost};
 pub use models::ChangeOrder;
 pub use reading::{GO_ON, Order};
 pub use search::MetricNo;

@@ -11,7 +11,7 @@ use redb::TableDefinition;
 use crate::model::{Digest, ReferenceSort};
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 6;
+pub(crate) const FORMAT: u64 = 7;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -26,6 +26,9 @@ pub(crate) const SEGMENTS: Table<Key<16>, Bytes> = TableDefinition::new("segment
 pub(crate) const PACKED: Table<Key<16>, Bytes> = TableDefinition::new("packed");
 /// pack id -> nothing: all of its segments are applied.
 pub(crate) const PACKS: Table<Key<16>, Bytes> = TableDefinition::new("packs");
+/// segment id | place in the segment -> the file it was read from: records that are damaged there were passed over. See
+/// [`crate::store::damage`].
+pub(crate) const DAMAGE: Table<Key<24>, Bytes> = TableDefinition::new("damage");
 
 /// node id, kind -> number.
 pub(crate) const NODES: Table<Key<17>, Bytes> = TableDefinition::new("nodes");

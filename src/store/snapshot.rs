@@ -174,6 +174,7 @@ tables!(
     segments: Key<16> => SEGMENTS,
     packed: Key<16> => PACKED,
     packs: Key<16> => PACKS,
+    damage: Key<24> => DAMAGE,
     nodes: Key<17> => NODES,
     runs: Key<8> => RUNS,
     run_outcomes: Key<24> => RUN_OUTCOMES,

@@ -4,12 +4,13 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::ops::import::jsonl::import_jsonl;
 use crate::ops::import::taking::{Taken, Taking};
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
+use crate::store::Store;
 
 /// What a merge came to.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +21,13 @@ pub struct Merged {
     pub damaged: Vec<String>,
     /// What could not be taken into account, one line each.
     pub warnings: Vec<String>,
+    /// The old store that was set aside for its facts, removed since the journal has them all again.
+    pub removed: Option<PathBuf>,
 }
 
-/// Takes over the facts of the workspace in the folder `other`, or of the backup in the file `other`; with `contents`, also
-/// what the other workspace keeps. The other one is only read.
+/// Takes over the facts of the workspace in the folder `other`, or of the file `other`, a backup or a store; with `contents`,
+/// also what the other workspace keeps. The other one is only read; only a store that this workspace has set aside is removed
+/// when it has nothing more.
 ///
 /// # Errors
 /// A request error where `other` is neither, or is this workspace; a store error where facts cannot be recorded: nothing is
@@ -37,6 +41,9 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
         if contents {
             return Err(Error::request(format!("`{name}` is a file of facts and has no contents"))
                 .hint("name the other workspace's folder, or leave out `--with-contents`"));
+        }
+        if Store::is_store_file(&real) {
+            return merge_store(workspace, &name, &real);
         }
         let file = File::open(&real)
             .map_err(|cause| Error::request(format!("cannot read `{name}`")).because(cause))?;
@@ -63,6 +70,36 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
     }
     view.snapshot.facts(&mut |fact| taking.take(fact))?;
     merged.taken = taking.finish()?;
+    Ok(merged)
+}
+
+/// Takes over the facts of a store whose journal is not there.
+fn merge_store(workspace: &Workspace, name: &str, path: &Path) -> Result<Merged> {
+    let store = Store::at(path);
+    if path == workspace.store().path() {
+        return Err(
+            Error::request(format!("`{name}` is the store of this workspace")).hint("name another one")
+        );
+    }
+    let snapshot = store.snapshot()?.ok_or_else(|| {
+        Error::request(format!("`{name}` is no store this `lineage` can read"))
+            .hint("it is damaged, or another version of `lineage` made it, which can read it")
+    })?;
+    let mut taking = Taking::begin(workspace)?;
+    snapshot.facts(&mut |fact| taking.take(fact))?;
+    drop(snapshot);
+    let mut merged = Merged { taken: taking.finish()?, ..Merged::default() };
+    if workspace.store().set_aside().iter().any(|aside| aside == path) {
+        // Facts that others have yet to apply are no reason to keep it, but to look again another time.
+        drop(workspace.apply_if_free());
+        if store.facts_beyond(workspace.store())? == 0 {
+            workspace.disk().remove(path).map_err(|cause| {
+                Error::store(format!("cannot remove `{name}`, of which the journal has all facts again"))
+                    .because(cause)
+            })?;
+            merged.removed = Some(path.to_owned());
+        }
+    }
     Ok(merged)
 }
 

@@ -49,17 +49,19 @@ impl<'a> Held<'a> {
     /// Takes the lock and brings the store up to all that is recorded.
     fn take(workspace: &'a Workspace, clock: &'a Clock, author: &'a Author) -> Result<Self> {
         let lock = workspace.lock_to_start()?;
-        let mut warnings = Vec::new();
-        let snapshot = match workspace.store().snapshot()? {
-            Some(snapshot) if workspace.lacks_nothing(&snapshot)? => snapshot,
-            before => {
+        let found = workspace.store().snapshot()?;
+        let complete = found.as_ref().map_or(Ok(None), |snapshot| workspace.if_complete(snapshot))?;
+        let (snapshot, warnings) = match (found, complete) {
+            (Some(snapshot), Some(warnings)) => (snapshot, warnings),
+            (before, _) => {
                 drop(before);
-                warnings = workspace.apply(&lock);
-                workspace.store().snapshot()?.ok_or_else(|| {
+                let warnings = workspace.apply(&lock);
+                let snapshot = workspace.store().snapshot()?.ok_or_else(|| {
                     Error::store("the store cannot be brought up to date, so the registry cannot be changed")
                         .because(warnings.join("; "))
                         .hint("nothing was recorded, and nothing was changed")
-                })?
+                })?;
+                (snapshot, warnings)
             }
         };
         clock.not_before(snapshot.latest());
@@ -105,7 +107,11 @@ impl<'a> Held<'a> {
         writer.commit()?;
         drop(writer);
         drop(self.snapshot);
-        self.warnings.extend(self.workspace.apply(&self._lock));
+        for warning in self.workspace.apply(&self._lock) {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
         let snapshot = self.workspace.store().snapshot()?.ok_or_else(|| {
             Error::store("it is recorded, but the store cannot be brought up to date")
                 .because(self.warnings.join("; "))

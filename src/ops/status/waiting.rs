@@ -43,7 +43,7 @@ impl Looking<'_> {
         let listing = journal::list(&self.workspace.journal(), &|pack| {
             self.snapshot.knows_pack(pack).unwrap_or(false)
         })?;
-        for segment in Store::lacking(Some(self.snapshot), &listing)? {
+        for segment in Store::lacking(Some(self.snapshot), &listing)?.segments {
             // What a live writer has just begun to write is not waiting for anybody.
             if self.workspace.is_alive(segment.segment) {
                 continue;

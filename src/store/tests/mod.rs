@@ -2,5 +2,6 @@
 
 pub(crate) mod world;
 
+mod loss;
 mod order;
 mod recovery;

@@ -106,7 +106,7 @@ fn a_store_of_another_journal_or_of_more_than_there_is_is_built_anew() {
         fs::copy(from.store().path(), place.store().path()).unwrap();
         let listing = journal::list(&place.journal(), &|_| false).unwrap();
         let lacking = Store::lacking(Some(&place.snapshot()), &listing).unwrap();
-        assert!(!lacking.is_empty());
+        assert!(!lacking.is_nothing());
         check(&place, &expected, "another journal");
     }
     // A segment that is taken away takes its facts with it.
@@ -118,7 +118,7 @@ fn a_store_of_another_journal_or_of_more_than_there_is_is_built_anew() {
     assert_ne!(everything(&place.apply()), expected);
     fs::remove_file(place.journal().join(format!("{:032x}.seg", 99))).unwrap();
     let listing = journal::list(&place.journal(), &|_| false).unwrap();
-    assert!(!Store::lacking(Some(&place.snapshot()), &listing).unwrap().is_empty());
+    assert!(Store::lacking(Some(&place.snapshot()), &listing).unwrap().is_outdated);
     check(&place, &expected, "a segment taken away");
 }
 
@@ -139,7 +139,7 @@ fn a_store_that_is_up_to_date_lacks_nothing_also_after_packing() {
             .unwrap();
         let snapshot = place.snapshot();
         let listing = journal::list(&place.journal(), &|pack| snapshot.knows_pack(pack).unwrap()).unwrap();
-        assert!(Store::lacking(Some(&snapshot), &listing).unwrap().is_empty(), "pack {pack}");
+        assert!(Store::lacking(Some(&snapshot), &listing).unwrap().is_nothing(), "pack {pack}");
         for segment in 0..66 {
             record_as(&place.journal(), 10_000 + pack * 100 + segment, &[]);
         }
@@ -149,7 +149,7 @@ fn a_store_that_is_up_to_date_lacks_nothing_also_after_packing() {
         let snapshot = place.snapshot();
         let listing = journal::list(&place.journal(), &|pack| snapshot.knows_pack(pack).unwrap()).unwrap();
         assert!(listing.segments.iter().all(|segment| !segment.packed), "known packs are not opened");
-        assert!(Store::lacking(Some(&snapshot), &listing).unwrap().is_empty());
+        assert!(Store::lacking(Some(&snapshot), &listing).unwrap().is_nothing());
     }
     assert_eq!(everything(&place.snapshot()), expected);
     check(&place, &expected, "packed");
@@ -172,7 +172,7 @@ fn what_dead_writers_left_half_done_is_looked_at_once() {
     let again = place.store().apply(&place.journal()).unwrap();
     assert!(!again.rebuilt);
     let listing = journal::list(&place.journal(), &|_| false).unwrap();
-    assert!(Store::lacking(Some(&place.snapshot()), &listing).unwrap().is_empty());
+    assert!(Store::lacking(Some(&place.snapshot()), &listing).unwrap().is_nothing());
 }
 
 #[test]
