@@ -96,6 +96,18 @@ fn a_chain_leads_on_through_files_that_were_removed_again() {
 }
 
 #[test]
+fn a_file_that_is_changed_in_place_is_an_input_and_an_output() {
+    let scratch = Scratch::new(&[("counts", "2\n1\n"), ("other", "3\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let output = scratch.shell("sort -o counts counts; cat other > between; cat between > last");
+    assert!(output.status.success());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("2 inputs, 0 code files, 3 outputs"), "{stderr}");
+}
+
+#[test]
 fn data_is_data_among_settings_and_a_library_that_is_made_is_an_output() {
     let (scratch, home) = (Scratch::new(&[]), tempfile::tempdir().unwrap());
     if !scratch.has_net() {

@@ -454,25 +454,29 @@ fn record(
     if !(variables.is_empty() && environment.is_empty()) {
         add_environment(workspace, recording, observation, &list, &mut steps)?;
     }
-    let mut files: [BTreeSet<ArtifactPath>; 3] = Default::default();
-    let written: BTreeSet<&ArtifactPath> =
-        steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact.path).collect();
+    let mut files: [BTreeSet<&ArtifactPath>; 3] = Default::default();
+    let generated = || steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
+    let made: BTreeSet<(&ArtifactPath, Digest)> =
+        generated().map(|artifact| (&artifact.path, artifact.digest)).collect();
     for edge in steps.iter().flat_map(|step| &step.used) {
+        let path = &edge.artifact.path;
         match edge.role {
             Role::Environment => {}
-            role if role.is_code() => drop(files[1].insert(edge.artifact.path.clone())),
-            _ if written.contains(&edge.artifact.path) => {}
-            _ => drop(files[0].insert(edge.artifact.path.clone())),
+            role if role.is_code() => drop(files[1].insert(path)),
+            // What the run made and read again is no input; what it read and then changed is.
+            _ if made.contains(&(path, edge.artifact.digest)) => {}
+            _ => drop(files[0].insert(path)),
         }
     }
-    files[2] = written.into_iter().cloned().collect();
+    files[2] = generated().map(|artifact| &artifact.path).collect();
+    let counts = (files[0].len(), files[1].len(), files[2].len());
     let unkept = keep_outputs(workspace, &steps);
     remarks.extend(unkept.into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;
     }
     record_metrics(root, recording, &metrics, remarks)?;
-    Ok((files[0].len(), files[1].len(), files[2].len()))
+    Ok(counts)
 }
 
 /// Returns the files outside the workspace that our own descriptors lead to: redirected streams, and what a wrapper such as

@@ -207,7 +207,8 @@ fn has_part(path: &Path, names: &[&str]) -> bool {
 }
 
 fn is_in_packages(path: &Path, inside: Option<&Path>) -> bool {
-    has_part(inside.unwrap_or(path), PACKAGE_FOLDERS)
+    // A virtual environment of Python says by this file where its interpreter is.
+    has_part(inside.unwrap_or(path), PACKAGE_FOLDERS) || path.ends_with("pyvenv.cfg")
 }
 
 /// Returns true for what lies, outside a workspace, where systems and tools are.
@@ -271,6 +272,7 @@ mod tests {
         check("/home/me/w/.git/index", Place::Ignored);
         check("/home/me/w/src/__pycache__/a.cpython-311.pyc", Place::Ignored);
         check("/home/me/w/.venv/lib/python3.11/site-packages/numpy/__init__.py", Place::Environment);
+        check("/home/me/w/.venv/pyvenv.cfg", Place::Environment);
         check("/usr/lib/python3.11/os.py", Place::Environment);
         check("/home/me/.cache/huggingface/hub/model.bin", Place::Work);
         check("/home/me/.cache/pip/x", Place::Environment);
