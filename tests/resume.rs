@@ -63,6 +63,25 @@ fn a_run_whose_broken_filing_was_taken_away_ends_well() {
 }
 
 #[test]
+fn a_filing_that_is_no_longer_among_the_inputs_is_named() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline"]);
+    let (name, bytes) = samples().into_iter().find(|(name, _)| name.starts_with("HALCYON")).unwrap();
+    let filing = place.at(&format!("data/raw/{name}"));
+    std::fs::remove_file(&filing).unwrap();
+    let summary = place.json(&["pipeline", "--resume"]);
+    assert_eq!(summary["absent"], serde_json::json!(["HALCYON_10-K_2021"]));
+    assert_eq!(summary["metrics"]["filings"], 4.0);
+    let text = place.ok(&["pipeline", "--resume"]).stdout;
+    let told = "1 filing this run took up before, and not among its inputs now: HALCYON_10-K_2021; what was made of it stands";
+    assert!(text.contains(told), "{text}");
+    // Those beyond a limit are told as such.
+    assert_eq!(place.json(&["pipeline", "--resume", "--limit", "2"])["absent"], serde_json::json!([]));
+    std::fs::write(&filing, bytes).unwrap();
+    assert_eq!(place.json(&["pipeline", "--resume"])["absent"], serde_json::json!([]));
+}
+
+#[test]
 fn deleted_outputs_are_written_again() {
     let Some(place) = Place::new() else { return };
     place.ok(&["pipeline"]);

@@ -177,6 +177,9 @@ fn left_out(summary: &Summary, text: &mut String) {
     let not_entered = &summary.not_entered;
     let example = not_entered.first().map(ToString::to_string);
     sort(text, not_entered.len(), "linked or very deep folder", "linked or very deep folders", example);
+    let what = |one: &str| format!("{one} this run took up before, and not among its inputs now");
+    let example = summary.absent.first().map(|stem| format!("{stem}; what was made of it stands"));
+    sort(text, summary.absent.len(), &what("filing"), &what("filings"), example);
     if summary.beyond_limit > 0 {
         let files = counted(summary.beyond_limit, "file", "files");
         let _ = writeln!(text, "left out {files} beyond the limit; `--limit 0` takes all");
@@ -247,6 +250,7 @@ pub fn json(summary: &Summary) -> Value {
         })).collect::<Vec<_>>(),
         "passed_over": summary.passed_over.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "not_entered": summary.not_entered.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "absent": summary.absent,
         "altered": summary.altered.iter().map(|(path, digest)| json!({
             "path": path.to_string(), "kept_as": digest.to_string(),
         })).collect::<Vec<_>>(),

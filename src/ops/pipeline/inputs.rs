@@ -41,6 +41,8 @@ pub struct Inputs {
     pub duplicates: Vec<(ArtifactPath, ArtifactPath)>,
     /// How many files there were beyond the limit.
     pub beyond_limit: u64,
+    /// The stems of filings that the run took up before and that are not among these.
+    pub absent: Vec<String>,
 }
 
 /// Bytes of a file's front that tell whether it is a filing.

@@ -68,7 +68,8 @@ pub fn pipeline(
         None => (Prior::default(), Tally::default()),
     };
     let plan = Plan::new(workspace.root(), request, resumed.as_ref().map(|view| (&view.run, &prior)));
-    let inputs = inputs::find(workspace, &plan.folder, &plan.inputs, plan.limit, &prior.stems)?;
+    let mut inputs = inputs::find(workspace, &plan.folder, &plan.inputs, plan.limit, &prior.stems)?;
+    inputs.absent = prior.absent_from(&inputs);
     let together = Together::new(workspace.disk());
     let bench = Bench {
         workspace,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::filings::Section;
 use crate::model::{ArtifactPath, CodeState, Digest, Run, RunKind, Step, StepStatus};
+use crate::ops::pipeline::inputs::Inputs;
 use crate::ops::pipeline::metrics::counted_outputs;
 use crate::ops::pipeline::request::{PipelineRequest, Resume};
 use crate::ops::pipeline::stages::{Part, PipelineStage};
@@ -51,6 +52,16 @@ impl Prior {
             prior.add(snapshot, step, &mut tally)?;
         }
         Ok((prior, tally))
+    }
+
+    /// Returns the stems of the filings that the run took up and that are not among `inputs`, which a limit may have cut.
+    pub fn absent_from(&self, inputs: &Inputs) -> Vec<String> {
+        if inputs.beyond_limit > 0 {
+            return Vec::new();
+        }
+        let here: HashSet<&str> = inputs.filings.iter().map(|filing| filing.stem.as_str()).collect();
+        let taken_up: BTreeSet<&String> = self.stems.values().collect();
+        taken_up.into_iter().filter(|stem| !here.contains(stem.as_str())).cloned().collect()
     }
 
     fn add(&mut self, snapshot: &Snapshot, step: Step, tally: &mut Tally) -> Result<()> {

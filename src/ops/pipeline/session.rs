@@ -288,6 +288,7 @@ impl<'a> Session<'a> {
             duplicates: inputs.duplicates,
             passed_over: inputs.passed_over,
             not_entered: inputs.not_entered,
+            absent: inputs.absent,
             altered: self.tally.altered.clone(),
             unwritten: self.unwritten,
             folders,

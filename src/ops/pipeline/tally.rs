@@ -69,6 +69,8 @@ pub struct Summary {
     pub passed_over: Vec<ArtifactPath>,
     /// Folders that were not entered: linked ones, and those that lie too deep.
     pub not_entered: Vec<ArtifactPath>,
+    /// The stems of filings that the run took up before and that are not among its inputs any more.
+    pub absent: Vec<String>,
     /// Outputs that somebody had altered: what they held is kept under the digest.
     pub altered: Vec<(ArtifactPath, Digest)>,
     /// Outputs that are recorded and kept but could not be written to their place, and why.
