@@ -71,7 +71,7 @@ impl Compare {
         let workspace = surroundings.workspace()?;
         let view = workspace.view()?;
         output::warnings(&view.warnings);
-        let views = self.models.iter().map(|word| find(&view, word)).collect::<Result<Vec<_>>>()?;
+        let views = find_different(&view, &self.models)?;
         let comparison = compare(&workspace, &view.snapshot, views)?;
         if self.json {
             output::json(&render::models::compare_json(&comparison))?;
@@ -80,6 +80,23 @@ impl Compare {
         }
         Ok(0)
     }
+}
+
+/// Finds the versions that words name; one that two of them name would be compared with itself.
+fn find_different(view: &View, words: &[String]) -> Result<Vec<ModelView>> {
+    let mut found: Vec<ModelView> = Vec::with_capacity(words.len());
+    for word in words {
+        let version = find(view, word)?;
+        if let Some(earlier) = found.iter().position(|other| other.model.id == version.model.id) {
+            let said = match &words[earlier] {
+                same if same == word => format!("`{word}` is named twice"),
+                other => format!("`{other}` and `{word}` both name {}", version.label()),
+            };
+            return Err(Error::request(said).hint("versions are compared with others; name each once"));
+        }
+        found.push(version);
+    }
+    Ok(found)
 }
 
 /// List all that became of a model or one of its versions: who, when, from what.

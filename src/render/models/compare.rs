@@ -23,20 +23,26 @@ pub fn compare(comparison: &ModelComparison) -> String {
     let mut table = plain_table();
     let labels = comparison.models.iter().map(|card| one_line(&card.view.label()));
     table.set_header(std::iter::once(String::new()).chain(labels));
-    let mut row = |name: &str, values: Vec<String>| {
-        table.add_row(std::iter::once(one_line(name)).chain(values));
+    let mut row = |name: String, values: Vec<String>| {
+        table.add_row(std::iter::once(name).chain(values));
     };
-    row("stage", comparison.models.iter().map(|card| stage_words(&card.view)).collect());
+    row("stage".to_owned(), comparison.models.iter().map(|card| stage_words(&card.view)).collect());
     let run = |card: &crate::ops::registry::ModelCard| {
         card.run.as_ref().map_or_else(|| "-".to_owned(), |run| run.tail.clone())
     };
-    row("run", comparison.models.iter().map(run).collect());
+    row("run".to_owned(), comparison.models.iter().map(run).collect());
+    if !comparison.metrics.is_empty() {
+        row("metrics".to_owned(), Vec::new());
+    }
     for (name, values) in &comparison.metrics {
         let cell = |(at, value): (usize, &Option<MetricValue>)| metric_words(values[0], *value, at);
-        row(name, values.iter().enumerate().map(cell).collect());
+        row(indented(name), values.iter().enumerate().map(cell).collect());
+    }
+    if !comparison.parameters.is_empty() {
+        row("parameters".to_owned(), Vec::new());
     }
     for (name, values) in &comparison.parameters {
-        row(name, values.iter().map(|value| value_words(value.as_deref())).collect());
+        row(indented(name), values.iter().map(|value| value_words(value.as_deref())).collect());
     }
     let mut text: String = table
         .lines()
@@ -56,6 +62,10 @@ pub fn compare(comparison: &ModelComparison) -> String {
         code(comparison, at, &mut text);
     }
     text
+}
+
+fn indented(name: &str) -> String {
+    format!("  {}", one_line(name))
 }
 
 fn metric_words(first: Option<MetricValue>, value: Option<MetricValue>, at: usize) -> String {
