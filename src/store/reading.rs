@@ -46,6 +46,27 @@ impl<K: redb::Key + 'static> Reading<K> {
     pub fn count(&self) -> Result<u64> {
         self.0.as_ref().map_or(Ok(0), |table| guarded(|| table.len().map_err(broken)))
     }
+
+    /// Calls `visit` on each row of a range that is not turned round, in the order wanted, until it breaks.
+    fn scan_range<'a, B>(
+        &self,
+        range: (Bound<K::SelfType<'a>>, Bound<K::SelfType<'a>>),
+        order: Order,
+        mut visit: impl FnMut(K::SelfType<'_>, &[u8]) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        let Some(table) = &self.0 else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let mut rows = guarded(|| table.range(range).map_err(broken))?;
+        while let Some((place, value)) = next(&mut rows, order)? {
+            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
+            let flow = visit(place, value)?;
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
 }
 
 impl Reading<Bytes> {
@@ -60,7 +81,7 @@ impl Reading<Bytes> {
         if first >= end {
             return Ok(ControlFlow::Continue(()));
         }
-        self.scan_names(first, Bound::Excluded(end), order, visit)
+        self.scan_range((Bound::Included(first), Bound::Excluded(end)), order, visit)
     }
 
     /// Calls `visit` on each row from `first` on until it breaks.
@@ -69,7 +90,7 @@ impl Reading<Bytes> {
         first: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
-        self.scan_names(first, Bound::Unbounded, Order::Rising, visit)
+        self.scan_range((Bound::Included(first), Bound::Unbounded), Order::Rising, visit)
     }
 
     /// Calls `visit` on each row whose key begins with `front`, in the order wanted, until it breaks.
@@ -91,29 +112,7 @@ impl Reading<Bytes> {
             }
             None => Bound::Unbounded,
         };
-        self.scan_names(front, end, order, visit)
-    }
-
-    fn scan_names<B>(
-        &self,
-        first: &[u8],
-        end: Bound<&[u8]>,
-        order: Order,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
-    ) -> Result<ControlFlow<B>> {
-        let Some(table) = &self.0 else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        let range = (Bound::Included(first), end);
-        let mut rows = guarded(|| table.range::<&[u8]>(range).map_err(broken))?;
-        while let Some((place, value)) = next(&mut rows, order)? {
-            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
-            let flow = visit(place, value)?;
-            if flow.is_break() {
-                return Ok(flow);
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        self.scan_range((Bound::Included(front), end), order, visit)
     }
 }
 
@@ -136,23 +135,12 @@ impl<const N: usize> Reading<Key<N>> {
         first: &[u8; N],
         last: &[u8; N],
         order: Order,
-        mut visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<B>>,
+        visit: impl FnMut(&[u8; N], &[u8]) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
-        let Some(table) = &self.0 else {
-            return Ok(ControlFlow::Continue(()));
-        };
         if first > last {
             return Ok(ControlFlow::Continue(()));
         }
-        let mut rows = guarded(|| table.range::<&[u8; N]>(first..=last).map_err(broken))?;
-        while let Some((place, value)) = next(&mut rows, order)? {
-            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
-            let flow = visit(place, value)?;
-            if flow.is_break() {
-                return Ok(flow);
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        self.scan_range((Bound::Included(first), Bound::Included(last)), order, visit)
     }
 
     /// Calls `visit` on each row whose key begins with `front`, until it breaks.
