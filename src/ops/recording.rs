@@ -67,26 +67,31 @@ pub(crate) fn free_label(
     at: Timestamp,
     is_taken: &dyn Fn(&RunId) -> bool,
 ) -> Result<RunId> {
-    let next = |mut second: Timestamp| loop {
-        let label = RunId::at(second);
-        if !is_taken(&label) {
-            return (second, label);
-        }
-        second = second.plus_micros(SECOND_MICROS);
-    };
-    let (mut second, mut label) = next(at);
+    let (mut second, mut label) = first_free(at, is_taken);
     if let Some(snapshot) = snapshot {
         let _beyond =
             snapshot.labels_from(label.clone().as_str(), |taken| match taken.cmp(label.as_str()) {
                 Ordering::Less => ControlFlow::Continue(()),
                 Ordering::Equal => {
-                    (second, label) = next(second.plus_micros(SECOND_MICROS));
+                    (second, label) = first_free(second.plus_micros(SECOND_MICROS), is_taken);
                     ControlFlow::Continue(())
                 }
                 Ordering::Greater => ControlFlow::Break(()),
             })?;
     }
     Ok(label)
+}
+
+/// Walks from the second of `at` to the first one whose label is not taken.
+pub(crate) fn first_free(at: Timestamp, is_taken: impl Fn(&RunId) -> bool) -> (Timestamp, RunId) {
+    let mut second = at;
+    loop {
+        let label = RunId::at(second);
+        if !is_taken(&label) {
+            return (second, label);
+        }
+        second = second.plus_micros(SECOND_MICROS);
+    }
 }
 
 /// A run being recorded.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::error::Result;
 use crate::journal::{self, Listing, Reader, SegmentRef};
 use crate::model::{Fact, RunId, Timestamp};
-use crate::ops::recording::SECOND_MICROS;
+use crate::ops::recording::{SECOND_MICROS, first_free};
 use crate::ops::{Clock, Workspace};
 use crate::store::GO_ON;
 
@@ -38,20 +38,12 @@ impl Labels {
         if !known || !self.read_new(workspace, clock, own)? {
             self.read_all(workspace, clock, wall)?;
         }
-        let mut second = wall.micros().div_euclid(SECOND_MICROS) * SECOND_MICROS;
-        let first = second;
-        if let Some((start, end)) = self.full
-            && (start..end).contains(&second)
-        {
-            second = end;
-        }
-        let mut label = RunId::at(Timestamp::from_micros(second));
-        while self.taken.contains(label.as_str()) {
-            second += SECOND_MICROS;
-            label = RunId::at(Timestamp::from_micros(second));
-        }
-        let start = self.full.filter(|(start, end)| (*start..=*end).contains(&first)).map_or(first, |f| f.0);
-        self.full = Some((start, second));
+        let first = wall.micros().div_euclid(SECOND_MICROS) * SECOND_MICROS;
+        let (start, end) =
+            self.full.filter(|(start, end)| (*start..=*end).contains(&first)).unwrap_or((first, first));
+        let is_taken = |label: &RunId| self.taken.contains(label.as_str());
+        let (second, label) = first_free(Timestamp::from_micros(end), is_taken);
+        self.full = Some((start, second.micros()));
         Ok(label)
     }
 
