@@ -19,9 +19,7 @@ use tempfile::TempDir;
 
 use lineage::filings::{self, Section};
 use lineage::model::{Run, Timestamp};
-use lineage::ops::pipeline::{
-    FailuresMax, FilingOutcome, PipelineRequest, PipelineStage, Progress, Resume, pipeline,
-};
+use lineage::ops::pipeline::{FilingOutcome, PipelineRequest, Progress, pipeline};
 use lineage::ops::{Clock, Workspace};
 
 /// Returns the filings, sorted by name, and says which they are.
@@ -214,18 +212,8 @@ fn pipeline_over<M: Measurement>(
                 let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
                 let request = PipelineRequest {
                     inputs: files.to_vec(),
-                    folder: folder.path().to_owned(),
-                    name: None,
-                    resume: Resume::No,
-                    last: Some(PipelineStage::Segment),
-                    sections: vec![Section::RISK_FACTORS],
                     workers,
-                    limit: None,
-                    dry_run: false,
-                    use_cache: true,
-                    failures_max: FailuresMax::Unlimited,
-                    arguments: Vec::new(),
-                    host: String::new(),
+                    ..PipelineRequest::new(folder.path())
                 };
                 let summary = pipeline(&workspace, &clock, &request, &Silent).expect("it runs");
                 assert!(!summary.has_failed());

@@ -9,8 +9,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use lineage::journal::Writer;
 use lineage::model::{
-    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind,
-    RunOutcome, RunStatus, Step, StepStatus, Timestamp,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
+    RunStatus, Step, StepStatus, Timestamp,
 };
 use lineage::ops::Workspace;
 use lineage::ops::export::jsonl;
@@ -28,21 +28,12 @@ fn at(micros: i64) -> Timestamp {
 
 fn run(number: i64, segment: u128) -> Run {
     let started_at = at(number * 1_000_000);
+    let (id, run_id) = (NodeId::new(started_at), RunId::at(started_at));
     Run {
-        id: NodeId::new(started_at),
-        run_id: RunId::at(started_at),
-        name: "all".to_owned(),
-        kind: RunKind::Pipeline,
         arguments: vec!["lineage".to_owned(), "pipeline".to_owned()],
         parameters: vec![("stages".to_owned(), "segment".to_owned())],
-        folder: String::new(),
-        code: CodeState::default(),
-        started_at,
-        parent: None,
-        rerun_of: None,
-        recorder: "lineage".to_owned(),
         host: "here".to_owned(),
-        segment,
+        ..Run::new(id, run_id, "all", RunKind::Pipeline, started_at, segment)
     }
 }
 

@@ -52,25 +52,17 @@ fn facts_of(number: usize, now: &mut i64, add: &mut dyn FnMut(&Fact)) -> NodeId 
         (0..8).map(|at| (format!("p{at}"), (number % (at + 2)).to_string())).collect();
     parameters.push(("lr".to_owned(), format!("{:.5}", scattered(number, 1) / 10.0)));
     parameters.push(("seed".to_owned(), number.to_string()));
+    let name = ["train", "evaluate"][number % 2];
     add(&Fact::RunStarted(Run {
-        id,
-        run_id: RunId::at(second),
-        name: ["train", "evaluate"][number % 2].to_owned(),
-        kind: RunKind::Command,
         arguments: vec!["python".to_owned(), "train.py".to_owned()],
         parameters,
-        folder: String::new(),
         code: CodeState {
             repository: true,
             commit: Some(format!("{:040x}", number % 50)),
             ..CodeState::default()
         },
-        started_at,
-        parent: None,
-        rerun_of: None,
-        recorder: "bench".to_owned(),
         host: "bench".to_owned(),
-        segment: 1,
+        ..Run::new(id, RunId::at(second), name, RunKind::Command, started_at, 1)
     }));
     let input = if number.is_multiple_of(10) {
         "data/shared.json".to_owned()

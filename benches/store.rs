@@ -13,8 +13,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use lineage::disk::Disk;
 use lineage::journal::Writer;
 use lineage::model::{
-    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind,
-    RunOutcome, RunStatus, Step, StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
+    RunStatus, Step, StepStatus, Timestamp, Used,
 };
 use lineage::ops::Workspace;
 use lineage::query;
@@ -69,20 +69,10 @@ impl Facts {
         self.runs += 1;
         let second = Timestamp::from_micros(1_000_000_000_000_000 + self.runs * 1_000_000);
         self.add(&Fact::RunStarted(Run {
-            id,
-            run_id: RunId::at(second),
-            name: "synthetic".to_owned(),
-            kind: RunKind::Command,
             arguments: vec!["python".to_owned(), "step.py".to_owned()],
             parameters: vec![("seed".to_owned(), self.runs.to_string())],
-            folder: String::new(),
-            code: CodeState::default(),
-            started_at,
-            parent: None,
-            rerun_of: None,
-            recorder: "bench".to_owned(),
             host: "bench".to_owned(),
-            segment: 1,
+            ..Run::new(id, RunId::at(second), "synthetic", RunKind::Command, started_at, 1)
         }));
         id
     }

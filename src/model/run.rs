@@ -35,6 +35,35 @@ pub struct Run {
     pub segment: u128,
 }
 
+impl Run {
+    /// Names a run that this program records and of which nothing else is known.
+    pub fn new(
+        id: NodeId,
+        run_id: RunId,
+        name: impl Into<String>,
+        kind: RunKind,
+        started_at: Timestamp,
+        segment: u128,
+    ) -> Self {
+        Run {
+            id,
+            run_id,
+            name: name.into(),
+            kind,
+            arguments: Vec::new(),
+            parameters: Vec::new(),
+            folder: String::new(),
+            code: CodeState::default(),
+            started_at,
+            parent: None,
+            rerun_of: None,
+            recorder: concat!("lineage ", env!("CARGO_PKG_VERSION")).to_owned(),
+            host: String::new(),
+            segment,
+        }
+    }
+}
+
 /// Writes a command so that it can be pasted into a shell.
 pub fn command_line(arguments: &[String]) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);

@@ -142,21 +142,16 @@ impl Recording {
         let started_at = clock.now();
         let segment = NodeId::new(started_at).as_u128();
         let mut writer = Writer::create(workspace.disk(), &workspace.journal(), segment)?;
+        let id = NodeId::new(started_at);
         let run = Run {
-            id: NodeId::new(started_at),
-            run_id,
-            name: request.name,
-            kind: request.kind,
             arguments: request.arguments,
             parameters: request.parameters,
             folder: request.folder,
             code: request.code,
-            started_at,
             parent: request.parent,
             rerun_of: request.rerun_of,
-            recorder: format!("lineage {}", env!("CARGO_PKG_VERSION")),
             host: request.host,
-            segment,
+            ..Run::new(id, run_id, request.name, request.kind, started_at, segment)
         };
         writer.append(&Fact::RunStarted(run.clone()))?;
         writer.hand_over()?;

@@ -102,21 +102,15 @@ impl Library {
         let lock = self.workspace.lock_to_start()?;
         let run_id = begun.labels.choose(&self.workspace, &self.clock, Some(segment))?;
         let started_at = self.clock.now();
+        let id = NodeId::new(started_at);
         let run = Run {
-            id: NodeId::new(started_at),
-            run_id,
-            name: request.name,
-            kind: RunKind::Library,
             arguments: crate::capture::secrets::masked(&request.arguments),
             parameters: masked(request.parameters),
             folder: folder.to_string_lossy().into_owned(),
             code,
-            started_at,
             parent: request.parent,
-            rerun_of: None,
-            recorder: format!("lineage {}", env!("CARGO_PKG_VERSION")),
             host: host(),
-            segment,
+            ..Run::new(id, run_id, request.name, RunKind::Library, started_at, segment)
         };
         logbook.add(&[Fact::RunStarted(run.clone())])?;
         begun.labels.take(&run.run_id);

@@ -41,6 +41,28 @@ pub struct PipelineRequest {
     pub host: String,
 }
 
+impl PipelineRequest {
+    /// Asks for a new run, in a folder; all else is left open, any number of filings may fail, and what was done before may be
+    /// taken over.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        PipelineRequest {
+            inputs: Vec::new(),
+            folder: folder.into(),
+            name: None,
+            resume: Resume::No,
+            last: None,
+            sections: Vec::new(),
+            workers: None,
+            limit: None,
+            dry_run: false,
+            use_cache: true,
+            failures_max: FailuresMax::Unlimited,
+            arguments: Vec::new(),
+            host: String::new(),
+        }
+    }
+}
+
 /// Which run to take up again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resume {

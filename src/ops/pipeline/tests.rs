@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::disk::tests::{Crash, Leaves};
 use crate::disk::{Disk, TEMPORARY_PREFIX};
-use crate::filings::Section;
 use crate::model::{Fact, Timestamp};
 
 struct Silent;
@@ -34,21 +33,8 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 
 fn run_in(root: &Path, disk: Disk, resume: Resume) -> Result<Summary> {
     let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
-    let request = PipelineRequest {
-        inputs: vec![PathBuf::from("data/raw")],
-        folder: root.to_owned(),
-        name: None,
-        resume,
-        last: Some(PipelineStage::Segment),
-        sections: vec![Section::RISK_FACTORS],
-        workers: Some(1),
-        limit: None,
-        dry_run: false,
-        use_cache: true,
-        failures_max: FailuresMax::Unlimited,
-        arguments: Vec::new(),
-        host: String::new(),
-    };
+    let inputs = vec![PathBuf::from("data/raw")];
+    let request = PipelineRequest { inputs, resume, workers: Some(1), ..PipelineRequest::new(root) };
     pipeline(&Workspace::at(root, disk), &clock, &request, &Silent)
 }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::disk::{Disk, Faults, Operation, TEMPORARY_PREFIX};
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind,
-    RunOutcome, RunStatus, Step, StepStatus, Timestamp,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
+    RunStatus, Step, StepStatus, Timestamp,
 };
 use crate::ops::Workspace;
 use crate::ops::project::{ProjectRequest, project};
@@ -36,20 +36,8 @@ impl Faults for FullAt {
 fn record(workspace: &Workspace) {
     let at = Timestamp::from_micros(1_765_561_338_000_000);
     let run = Run {
-        id: NodeId::new(at),
-        run_id: RunId::at(at),
-        name: "all".to_owned(),
-        kind: RunKind::Pipeline,
-        arguments: vec!["lineage".to_owned(), "pipeline".to_owned()],
         parameters: vec![("stages".to_owned(), "segment".to_owned())],
-        folder: String::new(),
-        code: CodeState::default(),
-        started_at: at,
-        parent: None,
-        rerun_of: None,
-        recorder: "lineage".to_owned(),
-        host: "here".to_owned(),
-        segment: 1,
+        ..Run::new(NodeId::new(at), RunId::at(at), "all", RunKind::Pipeline, at, 1)
     };
     let mut writer = Writer::create(workspace.disk(), &workspace.journal(), 1).unwrap();
     writer.append(&Fact::RunStarted(run.clone())).unwrap();

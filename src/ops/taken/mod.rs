@@ -184,14 +184,11 @@ impl<'a> Taking<'a> {
 
     fn started(&mut self, id: NodeId, taken: &TakenRun) -> Result<Run> {
         let commit_short = taken.commit.as_ref().map(|commit| commit.chars().take(7).collect());
+        let (at, run_id, segment) =
+            (taken.started_at, self.label(taken.started_at)?, self.writer()?.segment());
         Ok(Run {
-            id,
-            run_id: self.label(taken.started_at)?,
-            name: taken.name.clone(),
-            kind: RunKind::Import,
             arguments: taken.arguments.clone(),
             parameters: taken.parameters.clone(),
-            folder: String::new(),
             code: CodeState {
                 repository: taken.commit.is_some(),
                 commit: taken.commit.clone(),
@@ -199,12 +196,10 @@ impl<'a> Taking<'a> {
                 branch: taken.branch.clone(),
                 ..CodeState::default()
             },
-            started_at: taken.started_at,
             parent: taken.parent.as_deref().and_then(|key| self.id_of(key)),
-            rerun_of: None,
             recorder: taken.recorder.clone(),
             host: self.host.clone(),
-            segment: self.writer()?.segment(),
+            ..Run::new(id, run_id, &taken.name, RunKind::Import, at, segment)
         })
     }
 

@@ -6,8 +6,8 @@ use super::*;
 use crate::disk::Disk;
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ChangedFile, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Run,
-    RunId, RunKind, RunOutcome, Step, StepStatus, Timestamp, Used,
+    Artifact, ChangedFile, Digest, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Run, RunId,
+    RunKind, RunOutcome, Step, StepStatus, Timestamp, Used,
 };
 use crate::store::Store;
 
@@ -69,22 +69,8 @@ pub(crate) fn history(text: &str) -> History {
             let text = text.replace("{run}", &format!("{}_r{number}", run_id(number)));
             text.replace("{run_id}", run_id(number).as_str())
         };
-        let mut run = Run {
-            id: id(1, usize::from(number)),
-            run_id: run_id(number),
-            name: format!("r{number}"),
-            kind: RunKind::Library,
-            arguments: Vec::new(),
-            parameters: Vec::new(),
-            folder: String::new(),
-            code: CodeState::default(),
-            started_at: at(0),
-            parent: None,
-            rerun_of: None,
-            recorder: "lineage 0.1.0".to_owned(),
-            host: "h".to_owned(),
-            segment: 1,
-        };
+        let (node, name) = (id(1, usize::from(number)), format!("r{number}"));
+        let mut run = Run::new(node, run_id(number), name, RunKind::Library, at(0), 1);
         if first == "run" {
             for word in words {
                 if let Some(commit) = word.strip_prefix("commit:") {
