@@ -16,15 +16,21 @@ use common::{Answer, Place};
 const BLOCKS: u32 = 8;
 const LIMIT_BYTES: usize = BLOCKS as usize * 512;
 
-/// Runs the program where no file may become longer than [`LIMIT_BYTES`].
-fn limited(place: &Place, arguments: &[&str]) -> Answer {
+/// Prepares a call of the program where no file may become longer than [`LIMIT_BYTES`]: it is killed by the attempt, or told of
+/// it where `trap` says so.
+fn command_with_limit(place: &Place, trap: &str, arguments: &[&str]) -> Command {
     let prepared = place.command(arguments);
-    let script = format!("trap '' XFSZ; ulimit -f {BLOCKS}; exec \"$0\" \"$@\"");
+    let script = format!("{trap} ulimit -c 0; ulimit -f {BLOCKS}; exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &script]).arg(prepared.get_program()).args(prepared.get_args());
     command.current_dir(place.root()).env_clear();
     command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = command.output().unwrap();
+    command
+}
+
+/// Runs the program where no file may become longer than [`LIMIT_BYTES`], which it is told of.
+fn limited(place: &Place, arguments: &[&str]) -> Answer {
+    let output = command_with_limit(place, "trap '' XFSZ;", arguments).output().unwrap();
     Answer {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -302,4 +308,21 @@ fn a_damaged_record_is_told_with_every_answer_until_the_file_is_restored() {
     fs::write(&segment, &whole).unwrap();
     assert_eq!(place.ok(&["log"]).stderr, "");
     assert_eq!(place.runs().len(), 3);
+}
+
+#[test]
+fn a_verification_that_is_killed_leaves_nothing_behind() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let place = filled();
+    let names = || {
+        let entries = fs::read_dir(place.at(".lineage")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    // It is killed where it writes the store that it compares the workspace's with.
+    let output = command_with_limit(&place, "", &["verify"]).output().unwrap();
+    assert_eq!(output.status.signal(), Some(libc::SIGXFSZ), "{output:?}");
+    assert_eq!(names(), before);
 }

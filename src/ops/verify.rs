@@ -3,7 +3,6 @@
 mod facts;
 mod lost;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -98,8 +97,8 @@ const ATTEMPTS: usize = 5;
 
 /// Checks everything that is recorded.
 ///
-/// The store is compared, fact by fact, with one that is built anew from the journal in a temporary file; both are removed
-/// afterwards. That and reading every kept content and every recorded file takes its time: the cost is linear in all of them.
+/// The store is compared, fact by fact, with one that is built anew from the journal in a temporary file that has no
+/// name. That and reading every kept content and every recorded file takes its time: the cost is linear in all of them.
 ///
 /// # Errors
 /// A store error where nothing can be checked at all: no room for the temporary files, or a store that stays busy. What is
@@ -107,11 +106,9 @@ const ATTEMPTS: usize = 5;
 pub fn verify(workspace: &Workspace) -> Result<VerifyReport> {
     let mut verifying = Verifying { workspace, report: VerifyReport::default() };
     verifying.journal();
-    let scratch = Scratch::new(workspace)?;
-    let rebuilt = verifying.store(&scratch)?;
+    let rebuilt = verifying.store()?;
     verifying.contents(&rebuilt)?;
     verifying.files(&rebuilt)?;
-    drop(rebuilt);
     verifying.report.faults.sort();
     verifying.report.remarks.sort();
     Ok(verifying.report)
@@ -226,21 +223,18 @@ impl Verifying<'_> {
     // ---- the store ----
 
     /// Compares the store with one built anew; returns the latter.
-    fn store(&mut self, scratch: &Scratch) -> Result<Snapshot> {
+    fn store(&mut self) -> Result<Snapshot> {
         let journal = self.workspace.journal();
-        let rebuilt = Store::at(scratch.file("rebuilt"));
-        let copy = self.copy_of_store(scratch)?;
+        let place = place_for_nameless(self.workspace);
+        let copy = self.copy_of_store(&place)?;
+        let rebuilt = Store::nameless(&place)?;
         let copy = copy.filter(|copy| self.is_intact(copy) && self.is_usable(copy));
         let is_whole = copy.as_ref().map_or(Ok(true), |copy| self.has_lost_nothing(copy))?;
         let mut grew = true;
         for attempt in 0..ATTEMPTS {
             let before = length_of(&journal);
             // What is not applied yet is applied to the copy, which then must hold what the journal says.
-            let built = if attempt == 0 {
-                rebuilt.rebuild_as(rebuilt.path(), &journal)
-            } else {
-                rebuilt.apply(&journal)
-            };
+            let built = if attempt == 0 { rebuilt.rebuild(&journal) } else { rebuilt.apply(&journal) };
             // Where something is lost, it would be built anew instead, and would have lost it, too.
             let to_apply = copy.as_ref().filter(|_| is_whole);
             let applied = built.and_then(|_| to_apply.map_or(Ok(()), |copy| copy.apply(&journal).map(drop)));
@@ -265,26 +259,20 @@ impl Verifying<'_> {
             Some(store) => self.compare(&store, &snapshot, is_whole)?,
             None => {}
         }
-        self.set_aside(scratch, &snapshot)?;
+        self.set_aside(&place, &snapshot)?;
         Ok(snapshot)
     }
 
     /// Copies the store's file, so that opening it cannot change it; `None` where there is none.
-    fn copy_of_store(&mut self, scratch: &Scratch) -> Result<Option<Store>> {
-        let path = self.workspace.store().path().to_owned();
-        if !path.exists() {
-            let name = self.named(&path);
+    fn copy_of_store(&mut self, place: &Path) -> Result<Option<Store>> {
+        let store = self.workspace.store();
+        if !store.path().exists() {
+            let name = self.named(store.path());
             self.remark(Area::Store, name, "not there; the next command builds it from the journal");
             return Ok(None);
         }
         let _lock = self.lock()?;
-        let copy = scratch.file("copy");
-        fs::copy(&path, &copy).map_err(|cause| {
-            Error::store(format!("cannot copy the store `{}`", path.display()))
-                .because(cause)
-                .hint("nothing was changed")
-        })?;
-        Ok(Some(Store::at(copy)))
+        store.nameless_copy(place).map(Some)
     }
 
     /// Keeps writers away while the file is copied; where the workspace cannot be written there are none.
@@ -301,14 +289,12 @@ impl Verifying<'_> {
 
     /// Checks the pages of the store; what is in damaged pages is not read.
     fn is_intact(&mut self, copy: &Store) -> bool {
-        // The database panics on some pages that are none.
-        let checked = std::panic::catch_unwind(|| copy.is_intact());
-        let what = match checked {
-            Ok(Ok(true)) => return true,
-            Ok(Ok(false)) | Err(_) => {
+        let what = match copy.is_intact() {
+            Ok(true) => return true,
+            Ok(false) => {
                 "its pages are damaged; once the journal is sound, delete it and it is rebuilt".to_owned()
             }
-            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
         };
         let name = self.named(self.workspace.store().path());
         self.fault(Area::Store, name, what);
@@ -427,35 +413,14 @@ fn length_of(journal: &Path) -> u64 {
     listing.segments.iter().map(|segment| segment.length).sum()
 }
 
-/// A folder for temporary files: in the workspace, or where that cannot be written in the system's place for them.
-struct Scratch {
-    folder: PathBuf,
-}
-
-impl Scratch {
-    fn new(workspace: &Workspace) -> Result<Self> {
-        let name = format!("verify-{:x}", NodeId::new(Default::default()).as_u128());
-        let folder = workspace.root().join(WORKSPACE_FOLDER).join(&name);
-        if fs::create_dir(&folder).is_ok() {
-            return Ok(Scratch { folder });
-        }
-        let folder = std::env::temp_dir().join(format!("lineage-{name}"));
-        fs::create_dir(&folder).map_err(|cause| {
-            Error::store(format!("cannot make the temporary folder `{}`", folder.display()))
-                .because(cause)
-                .hint("nothing was changed")
-        })?;
-        Ok(Scratch { folder })
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.redb"))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is in nobody's way.
-        let _ = fs::remove_dir_all(&self.folder);
+/// Chooses where temporary stores lie, each in turn: in the workspace, or where that cannot be written in the system's folder for
+/// such files.
+fn place_for_nameless(workspace: &Workspace) -> PathBuf {
+    let name = format!("verify-{:x}.redb", NodeId::new(Default::default()).as_u128());
+    let inside = workspace.root().join(WORKSPACE_FOLDER).join(&name);
+    if Store::nameless(&inside).is_ok() {
+        inside
+    } else {
+        std::env::temp_dir().join(format!("lineage-{name}"))
     }
 }

@@ -2,13 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
-use redb::backends::FileBackend;
-use redb::{ConcurrencyMode, Database, Durability, ReadOnlyDatabase, ReadableTable, Table, WriteTransaction};
+use redb::{Database, Durability, ReadOnlyDatabase, ReadableTable, Table, WriteTransaction};
 
 use crate::error::{Error, Result};
 use crate::journal::{self, Listing, SegmentRef};
@@ -16,7 +14,7 @@ use crate::store::batch::Batch;
 use crate::store::damage::{Damage, damaged_packs};
 use crate::store::feed::{Chunk, Lacking, feed};
 use crate::store::lost::{Loss, LostSegment, is_being_rewritten};
-use crate::store::{Found, Snapshot, Store, broken, damaged, guarded, is_damage, schema};
+use crate::store::{Found, Snapshot, Store, broken, guarded, is_damage, schema};
 
 /// As many rows go into one transaction.
 const TRANSACTION_ROWS: usize = 1_000_000;
@@ -150,7 +148,7 @@ impl Store {
         if lacking.is_empty() {
             return Ok(Application::Done(applied));
         }
-        let database = Store::open_writable(&self.path)?;
+        let database = self.open_to_write().map_err(broken)?;
         let mut marks = HashMap::new();
         feed(&lacking, |chunks| insert(&database, chunks, Durability::Immediate, &mut marks, &mut applied))?;
         settle(&database, &listing)?;
@@ -168,20 +166,28 @@ impl Store {
         };
         let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
         drop(snapshot);
-        guarded(|| settle(&Store::open_writable(&self.path)?, &listing))
+        guarded(|| settle(&self.open_to_write().map_err(broken)?, &listing))
     }
 
-    /// Builds the store anew from the journal, beside the old one, which it then replaces.
+    /// Builds the store anew from the journal, beside the old one, which it then replaces. Segments may be packed meanwhile.
     ///
     /// # Errors
-    /// A store error where the journal cannot be listed or the store not written; the old file is untouched then.
+    /// A store error where the journal cannot be listed or the store not written; the old file is untouched then, but for that
+    /// of a store without a name.
     pub fn rebuild(&self, journal: &Path) -> Result<Applied> {
+        if let Some(file) = &self.nameless {
+            file.set_len(0).map_err(|cause| self.failed("empty", cause))?;
+            return build(&self.create()?, journal);
+        }
         self.rebuild_then(journal, |fresh, _| {
             fs::rename(fresh, &self.path).map_err(|cause| self.failed("replace", cause))
         })
     }
 
     fn rebuild_after_loss(&self, journal: &Path, segments: Vec<LostSegment>) -> Result<Applied> {
+        if self.nameless.is_some() {
+            return self.rebuild(journal);
+        }
         self.rebuild_then(journal, |fresh, applied| {
             applied.loss = self.replace_after_loss(fresh, segments)?;
             Ok(())
@@ -195,13 +201,13 @@ impl Store {
         replace: impl FnOnce(&Path, &mut Applied) -> Result<()>,
     ) -> Result<Applied> {
         self.remove_leftovers();
-        let fresh = self.path.with_extension(format!("{FRESH_ENDING}{}", std::process::id()));
-        let built = self.rebuild_as(&fresh, journal).and_then(|mut applied| {
-            replace(&fresh, &mut applied)?;
+        let fresh = Store::at(self.path.with_extension(format!("{FRESH_ENDING}{}", std::process::id())));
+        let built = fresh.create().and_then(|database| build(&database, journal)).and_then(|mut applied| {
+            replace(&fresh.path, &mut applied)?;
             Ok(applied)
         });
         if built.is_err() {
-            let _ = fs::remove_file(&fresh);
+            let _ = fs::remove_file(&fresh.path);
         }
         built
     }
@@ -218,66 +224,6 @@ impl Store {
                 let _ = fs::remove_file(entry.path());
             }
         }
-    }
-
-    /// Builds a store from the journal at `fresh`, a file that is overwritten. It needs no lock: segments may be packed
-    /// meanwhile.
-    ///
-    /// # Errors
-    /// As [`Store::rebuild`].
-    pub fn rebuild_as(&self, fresh: &Path, journal: &Path) -> Result<Applied> {
-        match fs::remove_file(fresh) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                return Err(self.failed("replace", cause));
-            }
-            _ => {}
-        }
-        build(&Store::open_alone(fresh)?, journal)
-    }
-
-    /// Builds a store from the journal that has no name and is gone with its last reader, however that ends: its file is
-    /// called `path` no longer than it takes to open it. It needs no lock.
-    ///
-    /// # Errors
-    /// As [`Store::rebuild`].
-    pub fn without_name(path: &Path, journal: &Path) -> Result<(Snapshot, Applied)> {
-        let failed = |cause: io::Error| {
-            Error::store(format!("cannot make the temporary store `{}`", path.display())).because(cause)
-        };
-        let file = File::options().read(true).write(true).create_new(true).open(path).map_err(failed)?;
-        fs::remove_file(path).map_err(failed)?;
-        let again = file.try_clone().map_err(failed)?;
-        let database = super::builder()
-            .set_concurrency_mode(ConcurrencyMode::ExclusiveWriter)
-            .create_with_backend(FileBackend::new(file).map_err(broken)?)
-            .map_err(broken)?;
-        let applied = build(&database, journal)?;
-        drop(database);
-        let database = super::builder()
-            .open_read_only_with_backend(FileBackend::new(again).map_err(broken)?)
-            .map_err(broken)?;
-        let snapshot = Snapshot::of(&database)?.ok_or_else(|| damaged("format"))?;
-        Ok((snapshot, applied))
-    }
-
-    /// Checks the database's own checksums; `false` where pages are damaged.
-    ///
-    /// # Errors
-    /// A store error where the file cannot be read.
-    pub fn is_intact(&self) -> Result<bool> {
-        // The check repairs what it can, so it is made on a copy.
-        let copy = self.path.with_extension(format!("redb-check-{}", std::process::id()));
-        let checked =
-            fs::copy(&self.path, &copy).map_err(|cause| self.failed("copy", cause)).and_then(|_| {
-                match super::builder().open(&copy) {
-                    Ok(mut database) => {
-                        database.check_integrity().map_err(|cause| self.failed("check", cause))
-                    }
-                    Err(_) => Ok(false),
-                }
-            });
-        let _ = fs::remove_file(&copy);
-        checked
     }
 }
 

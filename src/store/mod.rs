@@ -9,6 +9,7 @@ mod feed;
 mod files;
 mod lost;
 mod models;
+mod nameless;
 mod notes;
 mod numbers;
 mod reading;
@@ -20,11 +21,14 @@ mod snapshot;
 mod summary;
 mod terms;
 
+use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase};
+use redb::backends::FileBackend;
+use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, StorageError};
 
 use crate::error::{Error, Kind, Result};
 
@@ -41,10 +45,12 @@ pub use terms::Term;
 /// Bytes of redb's page cache; its default of 1 GiB is too much for a program that lives for milliseconds.
 const CACHE_BYTES: usize = 48 << 20;
 
-/// The database file of a workspace.
+/// The database file of a workspace, or a temporary one.
 #[derive(Debug, Clone)]
 pub struct Store {
     path: PathBuf,
+    /// The file of a store without a name; `path` is what it was called.
+    nameless: Option<Arc<File>>,
 }
 
 /// How the store's file was found.
@@ -58,7 +64,7 @@ enum Found {
 impl Store {
     /// Names the store at `path`; opens nothing.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Store { path: path.into() }
+        Store { path: path.into(), nameless: None }
     }
 
     /// Returns the file.
@@ -88,14 +94,14 @@ impl Store {
     }
 
     fn find_trusting(&self) -> Result<Found> {
-        let mut opened = builder().open_read_only(&self.path);
+        let mut opened = self.open_to_read();
         if matches!(opened, Err(DatabaseError::RepairAborted)) {
             // After an unclean end a reader may not repair; a writable open does.
-            opened = builder().open(&self.path).and_then(|_| builder().open_read_only(&self.path));
+            opened = self.open_to_write().map(drop).and_then(|()| self.open_to_read());
         }
         match opened {
             Ok(database) => Ok(Found::Usable(database)),
-            Err(DatabaseError::Storage(redb::StorageError::Io(cause)))
+            Err(DatabaseError::Storage(StorageError::Io(cause)))
                 if cause.kind() == io::ErrorKind::NotFound =>
             {
                 Ok(Found::Absent)
@@ -107,16 +113,33 @@ impl Store {
         }
     }
 
-    fn open_writable(path: &Path) -> Result<Database> {
-        builder().create(path).map_err(|cause| {
-            Error::store(format!("cannot open the store `{}` for writing", path.display())).because(cause)
-        })
+    fn open_to_read(&self) -> Result<ReadOnlyDatabase, DatabaseError> {
+        match &self.nameless {
+            None => builder().open_read_only(&self.path),
+            Some(file) => builder().open_read_only_with_backend(backend(file)?),
+        }
     }
 
-    fn open_alone(path: &Path) -> Result<Database> {
-        builder().set_concurrency_mode(ConcurrencyMode::ExclusiveWriter).create(path).map_err(|cause| {
-            Error::store(format!("cannot make the store `{}`", path.display())).because(cause)
-        })
+    /// Opens the file, which is there, for writing; others may read it meanwhile.
+    fn open_to_write(&self) -> Result<Database, DatabaseError> {
+        match &self.nameless {
+            None => builder().open(&self.path),
+            Some(file) => builder().create_with_backend(backend(file)?),
+        }
+    }
+
+    /// Makes a database that nobody else sees: in a new file, or in the empty one without a name.
+    fn create(&self) -> Result<Database> {
+        let made = match &self.nameless {
+            None => File::options().read(true).write(true).create_new(true).open(&self.path),
+            Some(file) => file.try_clone(),
+        };
+        let backend =
+            made.map_err(|cause| DatabaseError::from(StorageError::Io(cause))).and_then(FileBackend::new);
+        let mut alone = builder();
+        alone.set_concurrency_mode(ConcurrencyMode::ExclusiveWriter);
+        let created = backend.and_then(|backend| alone.create_with_backend(backend));
+        created.map_err(|cause| self.failed("make", cause))
     }
 
     fn failed(&self, what: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -124,6 +147,11 @@ impl Store {
             .because(cause)
             .hint("the journal is not harmed: delete the file and it is rebuilt")
     }
+}
+
+/// One handle on the file after the other: they share its locks, and so do not keep each other out.
+fn backend(file: &File) -> Result<FileBackend, DatabaseError> {
+    FileBackend::new(file.try_clone().map_err(StorageError::Io)?)
 }
 
 fn builder() -> Builder {

@@ -1,11 +1,11 @@
 //! What the journal has lost and a store still has.
 
-use std::fs;
+use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal;
 use crate::ops::verify::facts::{digests, only_in};
-use crate::ops::verify::{Area, Scratch, Verifying};
+use crate::ops::verify::{Area, Verifying};
 use crate::store::{LostSegment, Snapshot, Store};
 
 impl Verifying<'_> {
@@ -35,16 +35,10 @@ impl Verifying<'_> {
     }
 
     /// Holds the facts of old stores that were set aside against those of the journal.
-    pub(super) fn set_aside(&mut self, scratch: &Scratch, rebuilt: &Snapshot) -> Result<()> {
+    pub(super) fn set_aside(&mut self, place: &Path, rebuilt: &Snapshot) -> Result<()> {
         for path in self.workspace.store().set_aside() {
             let name = self.named(&path);
-            let copy = scratch.file("set-aside");
-            fs::copy(&path, &copy).map_err(|cause| {
-                Error::store(format!("cannot copy the store `{}`", path.display()))
-                    .because(cause)
-                    .hint("nothing was changed")
-            })?;
-            let old = Store::at(copy).snapshot().ok().flatten();
+            let old = Store::at(&path).nameless_copy(place)?.snapshot().ok().flatten();
             let Some(lost) = old.and_then(|old| Some(only_in(&old, &digests(rebuilt).ok()?).ok()?.len()))
             else {
                 let what = "it may have facts that the journal has lost, and this program cannot read it";

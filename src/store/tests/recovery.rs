@@ -76,6 +76,30 @@ fn a_store_without_a_name_answers_as_any_other_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_copy_without_a_name_takes_up_what_is_new_and_the_store_it_was_made_of_does_not() {
+    let (mut place, before) = filled();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = place.store().nameless_copy(&folder.path().join("copy.redb")).unwrap();
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
+    assert!(copy.is_intact().unwrap());
+    let mut more = many_facts(1);
+    if let Fact::StepDone(step) = &mut more[0] {
+        step.id = NodeId::from_u128(999);
+    }
+    place.record(&more);
+    assert!(!copy.apply(&place.journal()).unwrap().rebuilt);
+    let after = everything(&copy.snapshot().unwrap().unwrap());
+    assert_eq!(everything(&place.snapshot()), before);
+    assert_eq!(everything(&place.apply()), after);
+    assert_ne!(after, before);
+    // One that is of no journal any more is built anew where it is.
+    let mut other = Place::new();
+    other.record(&more);
+    assert!(copy.apply(&other.journal()).unwrap().rebuilt);
+    assert_eq!(everything(&copy.snapshot().unwrap().unwrap()), everything(&other.apply()));
+}
+
+#[test]
 fn a_store_of_another_format_is_built_anew() {
     let (place, expected) = filled();
     for format in [0_u64, crate::store::schema::FORMAT + 1, u64::MAX] {
