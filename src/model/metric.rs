@@ -20,6 +20,12 @@ impl MetricValue {
         }
     }
 
+    /// Returns the number that a text is; `None` where it is none, or not finite.
+    pub fn of_text(text: &str) -> Option<Self> {
+        // Rust reads `inf` and `nan` as numbers; they are words here.
+        MetricValue::new(text.trim().parse().ok()?).ok()
+    }
+
     /// Returns the number.
     pub fn get(self) -> f64 {
         self.0

@@ -33,7 +33,7 @@ pub(crate) use path::is_unsafe_to_print;
 pub use path::{ArtifactPath, percent_decoded, percent_encoded};
 pub use remark::{CaptureLevel, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line};
-pub use step::{Step, StepStatus};
+pub use step::{Step, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};
 pub use time::Timestamp;
 pub use version::check_version;

@@ -33,6 +33,9 @@ pub struct Step {
     pub generated: Vec<Generated>,
 }
 
+/// The parameter of a step that says by what it was done: a step that another version does anew is still the same step.
+pub const TOOL_PARAMETER: &str = "tool";
+
 /// What has become of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StepStatus {

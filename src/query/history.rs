@@ -29,6 +29,15 @@ impl RunView {
         self.outcomes.last().map_or(RunStatus::Running, |outcome| outcome.status)
     }
 
+    /// Returns what it is now, where `is_alive` says whether its process lives: one that has no end and no process was
+    /// interrupted.
+    pub fn status_now(&self, is_alive: bool) -> RunStatus {
+        match self.status() {
+            RunStatus::Running if !is_alive => RunStatus::Interrupted,
+            status => status,
+        }
+    }
+
     /// Returns when it ended, if it did.
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.outcomes.last().filter(|outcome| outcome.status != RunStatus::Running).map(|outcome| outcome.at)

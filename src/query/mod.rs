@@ -8,6 +8,7 @@ mod duplicates;
 pub mod filter;
 mod history;
 mod metrics;
+mod newest;
 mod origin;
 pub mod quality;
 pub mod registry;
@@ -26,7 +27,8 @@ pub use history::{
 pub use metrics::{
     Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,
 };
+pub use newest::{NewestFile, newest_files};
 pub use origin::{Origin, Write, origin, writers};
 pub use report::{CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, files, report};
 pub use selector::{RunSelector, find_run, latest_run};
-pub use staleness::{Ancestry, NewestFile, Outdated, newest_files};
+pub use staleness::{Ancestry, Outdated};

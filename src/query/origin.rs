@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::NodeId;
-use crate::store::{ArtifactNo, GO_ON, Snapshot, StepNo};
+use crate::store::{ArtifactNo, GO_ON, PathNo, Snapshot, StepNo};
 
 /// One write of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(crate) fn origin_unwritten(
     read_at: i64,
     reader: Option<StepNo>,
 ) -> Result<Origin> {
-    let other_bytes = last_write_at_path(snapshot, artifact, read_at, reader)?;
+    let other_bytes = last_write_at_path(snapshot, snapshot.path_of(artifact), read_at, reader)?;
     // All empty files are equal; that says nothing on where they came from.
     if snapshot.content(artifact)?.1 > 0 {
         let since = other_bytes.map_or(i64::MIN, |write| write.at);
@@ -110,15 +110,14 @@ fn last_write_elsewhere(
     last.choose(snapshot)
 }
 
-/// Finds the last write of any bytes at the artifact's path.
-fn last_write_at_path(
+/// Finds the last write of any bytes at a path up to `until`, not by `reader` itself.
+pub(crate) fn last_write_at_path(
     snapshot: &Snapshot,
-    artifact: ArtifactNo,
+    path: PathNo,
     until: i64,
     reader: Option<StepNo>,
 ) -> Result<Option<Write>> {
     let mut last = Last::default();
-    let path = snapshot.path_of(artifact);
     let _earlier =
         snapshot.path_writes_until(path, until, |at, step, written| last.offer(at, step, written, reader))?;
     last.choose(snapshot)

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::model::{Step, StepStatus};
+use crate::query::duplicates;
 pub use crate::query::duplicates::NEAR_BITS;
-use crate::query::duplicates::{self};
 use crate::store::{RunNo, Snapshot};
 
 /// What is recorded of one section of one filing.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::{Artifact, Evidence, NodeId, Role, RunStatus, Step, Timestamp};
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, shown_label, unique_tail};
-use crate::query::origin::Origin;
+use crate::query::origin::{Origin, lost};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// A run as it is named to people.
@@ -34,12 +34,9 @@ impl RunHead {
         Ok(Some(RunHead { view, tail, alive: false }))
     }
 
-    /// Returns what the run is now: one that has no end and no process was interrupted.
+    /// Returns what the run is now.
     pub fn status(&self) -> RunStatus {
-        match self.view.status() {
-            RunStatus::Running if !self.alive => RunStatus::Interrupted,
-            status => status,
-        }
+        self.view.status_now(self.alive)
     }
 }
 
@@ -264,18 +261,8 @@ struct Names<'a> {
 impl Names<'_> {
     fn step(&mut self, step: &TraceStep) -> Result<TraceRunStep> {
         let record = self.snapshot.step_without_edges(step.step)?;
-        let record = record.ok_or_else(|| {
-            crate::error::Error::new(
-                crate::error::Kind::Damage,
-                "a step of the store has edges and no record",
-            )
-        })?;
-        let used = step
-            .used
-            .iter()
-            .filter(|edge| edge.role != Role::Environment)
-            .map(|edge| self.file(edge))
-            .collect::<Result<_>>()?;
+        let record = record.ok_or_else(|| lost(step.step))?;
+        let used = on_the_way(&step.used).map(|edge| self.file(edge)).collect::<Result<_>>()?;
         let generated = step.generated.iter().map(|edge| self.file(edge)).collect::<Result<_>>()?;
         Ok(TraceRunStep { step: record, depth: step.depth, used, generated })
     }

@@ -1,199 +1,12 @@
-//! Which recorded version of each path is the newest, which of those a later run has superseded, and which were made from
-//! what is no longer so.
+//! Which files were made from what is no longer so.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
-use std::ops::ControlFlow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::{Artifact, Digest, NodeId, Parameter, Role};
+use crate::model::Digest;
 use crate::query::origin::{Origin, Write, origin};
-use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
-
-/// The newest recorded version of a path: what was last written or read there.
-#[derive(Debug, Clone)]
-pub struct NewestFile {
-    /// The path's number.
-    pub path_no: PathNo,
-    /// The version's number.
-    pub number: ArtifactNo,
-    /// The version.
-    pub artifact: Artifact,
-    /// Its last write; `None` for a source, and where something unrecorded put other bytes there that were read since.
-    pub writer: Option<Write>,
-    /// Whether a later run did the same step anew and put its output elsewhere: see [`newest_files`].
-    pub superseded: bool,
-}
-
-/// Lists the newest version of every path that a step read or wrote, by path.
-///
-/// A file is **superseded** when a step of a later run, of the same name, about the same subject and with the same parameters
-/// (whatever the version of the tool), wrote its output to another path: the older run's folder then is history. A file of
-/// metrics is superseded when all outputs of its run that it speaks of are.
-///
-/// The cost is linear in the paths of the store.
-///
-/// # Errors
-/// A store error where a record is damaged.
-pub fn newest_files(snapshot: &Snapshot) -> Result<Vec<NewestFile>> {
-    let mut paths = Vec::new();
-    snapshot.paths_from(b"", |_, path| {
-        paths.push(path);
-        Ok(GO_ON)
-    })?;
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        files.extend(newest_of(snapshot, path)?);
-    }
-    mark_superseded(snapshot, &mut files)?;
-    Ok(files)
-}
-
-fn newest_of(snapshot: &Snapshot, path_no: PathNo) -> Result<Option<NewestFile>> {
-    let write = last_write(snapshot, path_no)?;
-    let mut newest = write.map(|write| (write.at, write.artifact));
-    // What was read after the last write, with other bytes, was put there by somebody unrecorded, and is newer.
-    let since = write.map_or(i64::MIN, |write| write.at);
-    for version in snapshot.versions(path_no)? {
-        if write.is_some_and(|write| write.artifact == version) {
-            continue;
-        }
-        let Some(read) = last_read(snapshot, version, since)? else {
-            continue;
-        };
-        let before = match newest {
-            Some((at, artifact)) => {
-                let again = last_read(snapshot, artifact, since)?.unwrap_or(at).max(at);
-                (again, snapshot.artifact(artifact)?.digest) < (read, snapshot.artifact(version)?.digest)
-            }
-            None => true,
-        };
-        if before {
-            newest = Some((read, version));
-        }
-    }
-    let Some((_, number)) = newest else {
-        return Ok(None);
-    };
-    Ok(Some(NewestFile {
-        path_no,
-        number,
-        artifact: snapshot.artifact(number)?,
-        writer: write.filter(|write| write.artifact == number),
-        superseded: false,
-    }))
-}
-
-/// Finds the last write at a path; of simultaneous ones that of the greatest key, and of its artifacts the greatest digest.
-fn last_write(snapshot: &Snapshot, path: PathNo) -> Result<Option<Write>> {
-    let mut last: Vec<(i64, StepNo, ArtifactNo)> = Vec::new();
-    let _earlier = snapshot.path_writes_until(path, i64::MAX, |at, step, artifact| {
-        if last.first().is_some_and(|(latest, ..)| *latest != at) {
-            return Ok(ControlFlow::Break(()));
-        }
-        last.push((at, step, artifact));
-        Ok(ControlFlow::Continue(()))
-    })?;
-    let mut best: Option<(NodeId, Digest, Write)> = None;
-    for (at, step, artifact) in last {
-        let Some(edges) = snapshot.edges(step)? else {
-            continue;
-        };
-        let id = edges.id;
-        let rank = (id, snapshot.artifact(artifact)?.digest);
-        if best.as_ref().is_none_or(|(id, digest, _)| (*id, *digest) < rank) {
-            let write = Write { artifact, at, step, id };
-            best = Some((rank.0, rank.1, write));
-        }
-    }
-    Ok(best.map(|(.., write)| write))
-}
-
-/// Finds the time of the last read of an artifact after `since`, in a few look-ups however often it was read: the index gives
-/// the first read of a span, so the span is halved.
-fn last_read(snapshot: &Snapshot, artifact: ArtifactNo, since: i64) -> Result<Option<i64>> {
-    let first_read = |from: i64, until: i64| -> Result<Option<i64>> {
-        let first = snapshot.reads_between(artifact, from, until, |at, _| Ok(ControlFlow::Break(at)))?;
-        Ok(first.break_value())
-    };
-    let mut high = snapshot.latest().micros();
-    let Some(mut low) = first_read(since.saturating_add(1), high)? else {
-        return Ok(None);
-    };
-    while low < high {
-        let middle = i64::midpoint(low, high).max(low) + 1;
-        match first_read(middle, high)? {
-            Some(at) => low = at,
-            None => high = middle - 1,
-        }
-    }
-    Ok(Some(low))
-}
-
-/// What the same step of another run would be called.
-type StepName = (String, String, Vec<Parameter>);
-
-/// Says by what a step was done; a step done anew by another version is the same step.
-const TOOL: &str = "tool";
-
-fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<()> {
-    let mut steps: HashMap<StepNo, Option<(StepName, RunNo)>> = HashMap::new();
-    let mut latest: HashMap<StepName, (i64, NodeId, RunNo)> = HashMap::new();
-    for write in files.iter().filter_map(|file| file.writer) {
-        let entry = match steps.entry(write.step) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(step_name(snapshot, write.step)?),
-        };
-        if let Some((name, run)) = entry {
-            let rank = (write.at, write.id, *run);
-            let last = latest.entry(name.clone()).or_insert(rank);
-            if (rank.0, rank.1) > (last.0, last.1) {
-                *last = rank;
-            }
-        }
-    }
-    let is_old = |step: &StepNo| {
-        let known = steps.get(step).and_then(Option::as_ref);
-        known.is_some_and(|(name, run)| latest[name].2 != *run)
-    };
-    let old: HashSet<StepNo> = steps.keys().filter(|step| is_old(step)).copied().collect();
-    for file in files {
-        if let Some(write) = file.writer {
-            file.superseded = old.contains(&write.step) || speaks_of_old(snapshot, write, &old)?;
-        }
-    }
-    Ok(())
-}
-
-fn step_name(snapshot: &Snapshot, step: StepNo) -> Result<Option<(StepName, RunNo)>> {
-    let (Some(record), Some(edges)) = (snapshot.step_without_edges(step)?, snapshot.edges(step)?) else {
-        return Ok(None);
-    };
-    // A repetition wrote elsewhere to compare, not to take the place of anything.
-    if snapshot.run(edges.run)?.is_some_and(|run| run.rerun_of.is_some()) {
-        return Ok(None);
-    }
-    let parameters = record.parameters.into_iter().filter(|(name, _)| name != TOOL);
-    Ok(Some(((record.name, record.subject, parameters.collect()), edges.run)))
-}
-
-/// Returns true for a file of metrics all of whose inputs were written by superseded steps of its own run.
-fn speaks_of_old(snapshot: &Snapshot, write: Write, old: &HashSet<StepNo>) -> Result<bool> {
-    let Some(edges) = snapshot.edges(write.step)?.filter(|_| !old.is_empty()) else {
-        return Ok(false);
-    };
-    let is_metrics =
-        |edge: &crate::store::Edge| edge.artifact == write.artifact && edge.role == Role::Metrics;
-    if edges.used.is_empty() || !edges.generated.iter().any(is_metrics) {
-        return Ok(false);
-    }
-    for edge in &edges.used {
-        match origin(snapshot, edge.artifact, edge.at, Some(write.step))? {
-            Origin::Written(input) if old.contains(&input.step) => {}
-            _ => return Ok(false),
-        }
-    }
-    Ok(true)
-}
+use crate::store::{ArtifactNo, PathNo, Snapshot, StepNo};
 
 /// What some files were made from, all the way up, in memory: each step is read once however many files go back to it.
 pub struct Ancestry {
@@ -397,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::query::diff::tests::{artifact, history};
-    use crate::query::{Direction, upstream};
+    use crate::query::{Direction, NewestFile, newest_files, upstream};
 
     /// Returns what is stale, `file <- paths`, when the disk holds `disk` beside what was recorded last.
     fn stale(text: &str, disk: &[&str]) -> Vec<String> {
@@ -467,12 +280,6 @@ mod tests {
         causes
     }
 
-    fn superseded(text: &str) -> Vec<String> {
-        let files = newest_files(&history(text).snapshot).unwrap();
-        let old = files.iter().filter(|file| file.superseded);
-        old.map(|file| file.artifact.path.to_string()).collect()
-    }
-
     #[test]
     fn nothing_is_stale_while_all_is_as_it_was_read() {
         assert_eq!(stale("1 p x: a=1 -> b=1\n1 q x: b=1 -> c=1", &[]), [""; 0]);
@@ -501,31 +308,6 @@ mod tests {
     #[test]
     fn what_was_put_back_is_not_stale_any_more() {
         assert_eq!(stale("1 p x: a=1 -> b=1\n2 q x: a=2 -> c=1", &["a=1"]), ["c <- a"]);
-    }
-
-    #[test]
-    fn the_newest_version_is_what_was_read_last_where_nobody_recorded_its_write() {
-        let newest = |text: &str| {
-            let files = newest_files(&history(text).snapshot).unwrap();
-            let b = files.iter().find(|file| file.artifact.path.as_bytes() == b"b").unwrap();
-            let content =
-                ["1", "2", "3"].into_iter().find(|text| Digest::of(text.as_bytes()) == b.artifact.digest);
-            (content.unwrap(), b.writer.is_some())
-        };
-        assert_eq!(newest("1 p x: a=1 -> b=1\n2 q x: b=2 -> c=1"), ("2", false));
-        assert_eq!(newest("1 p x: a=1 -> b=1\n2 q x: b=2 -> c=1\n3 q y: b=1 -> d=1"), ("1", true));
-        assert_eq!(newest("1 q x: b=1 -> c=1\n2 q x: b=2 -> c=2\n3 q x: b=1 -> c=1"), ("1", false));
-    }
-
-    #[test]
-    fn the_outputs_of_a_step_done_anew_elsewhere_are_superseded_with_their_metrics() {
-        let text = "1 p tool=1 a: a=1 -> {run}/a=1\n1 m {run}/m: {run}/a=1 -> %{run}/m=1\n1 p b: b=1 -> {run}/b=1\n\
-                    2 p tool=2 a: a=1 -> {run}/a=1";
-        assert_eq!(superseded(text).len(), 2, "{:?}", superseded(text));
-        let other_parameter = "1 p s=1 a: a=1 -> {run}/a=1\n2 p s=2 a: a=1 -> {run}/a=1";
-        assert_eq!(superseded(other_parameter), [""; 0]);
-        let same_run = "1 p a: a=1 -> {run}/a=1\n1 p a: a=2 -> {run}/b=1";
-        assert_eq!(superseded(same_run), [""; 0]);
     }
 
     proptest! {

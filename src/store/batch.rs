@@ -1,5 +1,7 @@
 //! Facts to rows: one write transaction's worth of nodes, edges and index entries.
 
+mod replacing;
+
 use std::collections::{BTreeMap, HashSet};
 
 use redb::{ReadableTable, WriteTransaction};
@@ -7,16 +9,17 @@ use redb::{ReadableTable, WriteTransaction};
 use crate::error::Result;
 use crate::journal;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, ModelAct, ModelAlias, ModelChange,
-    ModelVersion, NodeId, Note, NoteGone, Role, Run, Stage, Step, Timestamp, Used, version_key,
+    ArtifactPath, Digest, Evidence, Fact, Metric, ModelAct, ModelAlias, ModelChange, ModelVersion, NodeId,
+    Note, NoteGone, Role, Run, Stage, Step, Timestamp, version_key,
 };
+use crate::store::broken;
+use crate::store::edges::{Edge, Edges};
 use crate::store::numbers::Numbers;
 use crate::store::rows::Pending;
-use crate::store::schema::{self, Key, key, seal, time_bytes};
-use crate::store::snapshot::{ArtifactNo, Edge, Edges, content_of};
+use crate::store::schema::{self, key, seal, time_bytes};
+use crate::store::snapshot::ArtifactNo;
 use crate::store::summary::MetricSummary;
 use crate::store::terms;
-use crate::store::{broken, damaged};
 
 /// What one write transaction adds.
 pub(crate) struct Batch<'t> {
@@ -113,34 +116,6 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
-    /// Takes away an older statement on the start of a run; returns false where it stays.
-    ///
-    /// Two such statements cannot both be; whichever order they come in, the same one stays.
-    fn replace_run(&mut self, id: NodeId, number: u64, bytes: &[u8]) -> Result<bool> {
-        self.flush_if_stated(id)?;
-        let Some(before) = self.stored(schema::RUNS, number)? else {
-            return Ok(true);
-        };
-        if before.as_slice() >= bytes {
-            return Ok(false);
-        }
-        if let Fact::RunStarted(old) = journal::decode(&before)? {
-            let mut labels = self.transaction.open_table(schema::RUN_LABELS).map_err(broken)?;
-            labels.remove(label_key(&old).as_slice()).map_err(broken)?;
-            let mut times = self.transaction.open_table(schema::RUN_TIMES).map_err(broken)?;
-            times.remove(&run_time_key(&old)).map_err(broken)?;
-            if let Some(commit) = run_commit_key(&old) {
-                let mut commits = self.transaction.open_table(schema::RUN_COMMITS).map_err(broken)?;
-                commits.remove(commit.as_slice()).map_err(broken)?;
-            }
-            let mut terms = self.transaction.open_table(schema::RUN_TERMS).map_err(broken)?;
-            for term in terms::of_run(&old) {
-                terms.remove(term.as_slice()).map_err(broken)?;
-            }
-        }
-        Ok(true)
-    }
-
     /// Makes the row of a fact that is said of a run at a time: in the order of time, then of digests.
     fn said_of(&mut self, run: NodeId, at: Timestamp, fact: &Fact) -> Result<([u8; 24], Vec<u8>)> {
         let (number, _) = self.numbers.run_no(run, &mut self.pending)?;
@@ -207,76 +182,6 @@ impl<'t> Batch<'t> {
             edges.generated.push(edge_of(artifact, edge.at, edge.evidence, edge.role));
         }
         Ok(edges)
-    }
-
-    /// Takes away what was recorded of a step under the same id, where the new statement takes its place; returns false where
-    /// the old one stays: that whose encoding is greater, in every store the same.
-    fn replace_step(&mut self, number: u64, step: &Step) -> Result<bool> {
-        self.flush_if_stated(step.id)?;
-        let stored = (self.stored(schema::STEPS, number)?, self.stored(schema::STEP_EDGES, number)?);
-        let (Some(record), Some(edges)) = stored else {
-            return Ok(true);
-        };
-        // What names the files of the old statement may be pending still.
-        self.flush()?;
-        let edges = Edges::decode(&edges)?;
-        let old = self.whole_step(&record, &edges)?;
-        let (old_key, old_id) = (old.key, old.id.as_u128().to_be_bytes());
-        let encoded = |step: Step| journal::encode(&Fact::StepDone(step));
-        if encoded(old)? >= encoded(step.clone())? {
-            return Ok(false);
-        }
-        let used = edges.used.iter().map(|edge| edge_key(edge, number));
-        self.remove(schema::USED, used)?;
-        let writes = || edges.generated.iter();
-        self.remove(schema::GENERATED, writes().map(|edge| edge_key(edge, number)))?;
-        self.remove(schema::PATH_WRITES, writes().map(|edge| path_write_key(edge, number)))?;
-        self.remove(schema::CONTENT_WRITES, writes().map(|edge| content_write_key(edge, number)))?;
-        let run = edges.run.to_bytes();
-        self.remove(schema::RUN_STEPS, [key(&[&run, &old_id])].into_iter())?;
-        if let Some(digest) = old_key {
-            let place = key(&[&digest.as_bytes()[..16], &old_id]);
-            self.remove(schema::STEP_KEYS, [place].into_iter())?;
-        }
-        Ok(true)
-    }
-
-    /// Puts a stored step together again.
-    fn whole_step(&self, record: &[u8], edges: &Edges) -> Result<Step> {
-        let Fact::StepDone(mut step) = journal::decode(record)? else {
-            return Err(damaged("step"));
-        };
-        for edge in &edges.used {
-            step.used.push(Used {
-                artifact: self.artifact(edge.artifact)?,
-                at: Timestamp::from_micros(edge.at),
-                evidence: edge.evidence,
-                role: edge.role,
-            });
-        }
-        for edge in &edges.generated {
-            step.generated.push(Generated {
-                artifact: self.artifact(edge.artifact)?,
-                at: Timestamp::from_micros(edge.at),
-                evidence: edge.evidence,
-                role: edge.role,
-            });
-        }
-        Ok(step)
-    }
-
-    fn artifact(&self, artifact: ArtifactNo) -> Result<Artifact> {
-        let names = self.transaction.open_table(schema::PATH_NAMES).map_err(broken)?;
-        let path = names
-            .get(&u64::from(artifact.path()).to_be_bytes())
-            .map_err(broken)?
-            .ok_or_else(|| damaged("path"))?;
-        let path = ArtifactPath::from_bytes(path.value().to_vec()).map_err(|_| damaged("path"))?;
-        let content = self
-            .stored(schema::CONTENT_NAMES, u64::from(artifact.content_no()))?
-            .ok_or_else(|| damaged("content"))?;
-        let (digest, size_bytes) = content_of(&content)?;
-        Ok(Artifact { path, digest, size_bytes })
     }
 
     // ---- metrics, models, notes ----
@@ -425,36 +330,6 @@ impl<'t> Batch<'t> {
     }
 
     // ---- rows ----
-
-    /// Reads a sealed record.
-    fn stored(
-        &self,
-        table: redb::TableDefinition<'static, Key<8>, &'static [u8]>,
-        number: u64,
-    ) -> Result<Option<Vec<u8>>> {
-        let table = self.transaction.open_table(table).map_err(broken)?;
-        let Some(row) = table.get(&number.to_be_bytes()).map_err(broken)? else {
-            return Ok(None);
-        };
-        let record = schema::unseal(row.value()).ok_or_else(|| damaged("checksum"))?;
-        Ok(Some(record.to_vec()))
-    }
-
-    fn remove<const N: usize>(
-        &self,
-        table: redb::TableDefinition<'static, Key<N>, &'static [u8]>,
-        places: impl Iterator<Item = [u8; N]>,
-    ) -> Result<()> {
-        let mut table = self.transaction.open_table(table).map_err(broken)?;
-        for place in places {
-            table.remove(&place).map_err(broken)?;
-        }
-        Ok(())
-    }
-
-    fn flush_if_stated(&mut self, id: NodeId) -> Result<()> {
-        if self.stated.contains(&id) { self.flush() } else { Ok(()) }
-    }
 
     /// Inserts what is pending.
     fn flush(&mut self) -> Result<()> {

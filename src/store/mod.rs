@@ -5,6 +5,7 @@
 mod apply;
 mod batch;
 mod damage;
+mod edges;
 mod feed;
 mod files;
 mod lost;
@@ -15,6 +16,7 @@ mod numbers;
 mod reading;
 mod records;
 mod rows;
+mod runs;
 mod schema;
 mod search;
 mod snapshot;
@@ -34,11 +36,12 @@ use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Lack, Unreadable};
 pub use damage::damaged_packs;
+pub use edges::{Edge, Edges};
 pub use lost::{Loss, LostSegment, describe_lost};
 pub use models::ChangeOrder;
 pub use reading::{GO_ON, Order};
 pub use search::MetricNo;
-pub use snapshot::{ArtifactNo, Edge, Edges, PathNo, RunNo, Snapshot, StepNo};
+pub use snapshot::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 pub use summary::{MetricEnd, MetricSummary, OrderedBy};
 pub use terms::Term;
 

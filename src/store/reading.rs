@@ -8,10 +8,8 @@ use std::ops::{Bound, ControlFlow};
 use redb::{ReadOnlyTable, ReadableTableMetadata, TableDefinition, TableError};
 
 use crate::error::Result;
-use crate::store::schema::Key;
+use crate::store::schema::{Bytes, Key};
 use crate::store::{broken, guarded};
-
-type Bytes = &'static [u8];
 
 /// What a visitor says that never breaks. A scan hands on what its visitor broke with, and whoever forgets to ask for that is
 /// reminded by the compiler; of this, nobody is.

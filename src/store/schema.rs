@@ -16,7 +16,8 @@ pub(crate) const FORMAT: u64 = 7;
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
 pub(crate) type Key<const N: usize> = &'static [u8; N];
-type Bytes = &'static [u8];
+/// A key or a value of any length.
+pub(crate) type Bytes = &'static [u8];
 
 /// `format`, and the next number of each kind.
 pub(crate) const META: Table<Bytes, Bytes> = TableDefinition::new("meta");

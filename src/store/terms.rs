@@ -75,12 +75,6 @@ impl Term<'_> {
     }
 }
 
-/// Returns the number that a parameter's value is; `None` where it is none, or not finite.
-pub(crate) fn number(text: &str) -> Option<MetricValue> {
-    // Rust reads `inf` and `nan` as numbers; they are words here.
-    MetricValue::new(text.trim().parse().ok()?).ok()
-}
-
 /// `sort | values, NUL between and behind them`.
 fn front(sort: Sort, values: &[&[u8]]) -> Vec<u8> {
     let mut bytes = vec![sort as u8];
@@ -114,14 +108,7 @@ pub(crate) fn of_run(run: &Run) -> Vec<Vec<u8>> {
         let commit = commit.to_ascii_lowercase();
         front(Sort::Commit, &[commit.as_bytes()])
     }));
-    for (name, value) in &run.parameters {
-        keys.push(Term::Parameter(name.into(), value.into()).front().0);
-        if let Some(number) = number(value) {
-            let mut bytes = number_front(name);
-            bytes.extend_from_slice(&number.ordered_bits().to_be_bytes());
-            keys.push(bytes);
-        }
-    }
+    keys.extend(parameter_fronts(&run.parameters));
     finished(keys, run.started_at.micros(), run.id.as_u128())
 }
 
@@ -153,7 +140,7 @@ fn later(parameters: &[Parameter], at: Timestamp, run: NodeId) -> Vec<Vec<u8>> {
 
 fn parameter_fronts(parameters: &[Parameter]) -> impl Iterator<Item = Vec<u8>> + '_ {
     parameters.iter().flat_map(|(name, value)| {
-        let number = number(value).map(|number| {
+        let number = MetricValue::of_text(value).map(|number| {
             let mut bytes = number_front(name);
             bytes.extend_from_slice(&number.ordered_bits().to_be_bytes());
             bytes

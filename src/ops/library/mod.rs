@@ -70,6 +70,7 @@ pub struct LibraryRun {
 
 /// As many bytes may a metric's name have.
 const METRIC_NAME_MAX_BYTES: usize = 250;
+
 impl Library {
     /// Prepares to record runs in a workspace; writes nothing.
     pub fn new(workspace: Workspace, clock: Clock) -> Self {

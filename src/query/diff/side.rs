@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, CodeState, Parameter, Role, Step, StepStatus, Timestamp};
+use crate::model::{
+    Artifact, ArtifactPath, CodeState, Parameter, Role, Step, StepStatus, TOOL_PARAMETER, Timestamp,
+};
 use crate::query::diff::{DiffRun, StepEnd};
 use crate::query::history::rerun_name;
 use crate::query::report::RunHead;
@@ -33,9 +35,6 @@ pub(super) struct Way {
     /// What was read and not written by the run itself.
     pub inputs: BTreeSet<(Artifact, Role)>,
 }
-
-/// Says by what a step was done; two runs whose tools differ still did the same step.
-const TOOL: &str = "tool";
 
 impl Side {
     pub fn read(snapshot: &Snapshot, run: DiffRun) -> Result<Self> {
@@ -93,7 +92,7 @@ impl Side {
 
     /// Returns the key of a step; without what it was done by, and without names of this run.
     pub fn key(&self, step: &Step) -> StepKey {
-        let parameters = step.parameters.iter().filter(|(name, _)| name != TOOL);
+        let parameters = step.parameters.iter().filter(|(name, _)| name != TOOL_PARAMETER);
         StepKey {
             name: step.name.clone(),
             subject: self.neutral(&step.subject),

@@ -71,7 +71,7 @@ pub(crate) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
     found
 }
 
-/// Says whether a row that has no value for a metric can answer.
+/// Returns true where only rows that have a value for a metric can answer.
 pub(crate) fn wants_metric(expr: Option<&Expr>, wanted: MetricNo) -> bool {
     expr.is_some_and(|expr| {
         conjuncts(expr).iter().any(|part| match part {

@@ -149,21 +149,16 @@ impl Table for Runs<'_> {
     }
 }
 
-/// Returns what a run is now: one that has no end and no process was interrupted.
-fn status(view: &RunView, outside: &Outside<'_>) -> RunStatus {
-    match view.status() {
-        RunStatus::Running if !(outside.is_alive)(view.live_segment()) => RunStatus::Interrupted,
-        status => status,
-    }
-}
-
 /// Returns the value of a field that every run has a place for.
 pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -> Option<Value> {
     let run = &view.run;
     let text = |text: &str| Some(Value::Text(text.to_owned()));
     match fixed {
         Fixed::Name => text(&run.name),
-        Fixed::Status => text(status(view, outside).as_str()),
+        Fixed::Status => {
+            let has_no_end = view.status() == RunStatus::Running;
+            text(view.status_now(has_no_end && (outside.is_alive)(view.live_segment())).as_str())
+        }
         Fixed::Started => Some(Value::Moment(run.started_at)),
         Fixed::Ended => view.ended_at().map(Value::Moment),
         Fixed::Took => view.duration_us().map(Value::Length),

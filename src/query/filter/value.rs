@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use globset::{Candidate, GlobBuilder, GlobMatcher};
 
-use crate::model::{Timestamp, version_key};
+use crate::model::{MetricValue, Timestamp, version_key};
 
 /// A value of a field.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,9 +53,9 @@ impl Value {
     }
 }
 
-/// Returns the finite number that a text is.
+/// Returns the finite number that a text is, as the index of parameters has it.
 pub(crate) fn number_of(text: &str) -> Option<f64> {
-    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+    MetricValue::of_text(text).map(MetricValue::get)
 }
 
 /// Reads a length of time: `90s`, `1.5h`, `7d`; in microseconds.

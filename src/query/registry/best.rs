@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 
 use crate::error::Result;
-use crate::model::{MetricValue, ModelVersion, version_key};
+use crate::model::{MetricValue, ModelVersion, NodeId, version_key};
 use crate::query::registry::{ModelView, model_view};
 use crate::store::{MetricNo, Order, OrderedBy, Snapshot};
 
@@ -144,6 +144,6 @@ pub fn metrics_of(snapshot: &Snapshot, name: &str) -> Result<Option<Vec<String>>
 }
 
 /// The place of a version among those of its model, as [`Snapshot::model_versions`] has them.
-fn precedence(model: &ModelVersion) -> (Vec<u8>, crate::model::NodeId) {
+fn precedence(model: &ModelVersion) -> (Vec<u8>, NodeId) {
     (version_key(&model.version), model.id)
 }

@@ -1,12 +1,13 @@
 //! Which model versions learned from a file, and what a model version learned from.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{Artifact, ModelVersion, NodeId, Role};
 use crate::query::ancestry::Trace;
 use crate::query::origin::{Origin, origin};
-use crate::store::{ArtifactNo, RunNo, Snapshot};
+use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// A model version that learned from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +67,9 @@ pub fn learned_from(snapshot: &Snapshot, starts: &[ArtifactNo], trace: &Trace) -
             continue;
         };
         for id in snapshot.models_of_run(run.id)? {
-            let model = snapshot.model(id)?;
-            if model.is_some_and(|model| !is_written_by(snapshot, &model, number).unwrap_or(true)) {
+            if let Some(model) = snapshot.model(id)?
+                && !is_written_by(snapshot, &model, number)?
+            {
                 meet(id, LearnedHow::Run);
             }
         }
@@ -82,11 +84,7 @@ pub(crate) fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunN
 
 /// Lists the writes by which a run made the files of a model version: time and step. Of several at the same moment, none is the
 /// last: all are listed.
-fn writes_by(
-    snapshot: &Snapshot,
-    model: &ModelVersion,
-    run: RunNo,
-) -> Result<Vec<(i64, crate::store::StepNo)>> {
+fn writes_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<Vec<(i64, StepNo)>> {
     let mut writes = Vec::new();
     for held in &model.artifacts {
         let path = snapshot.path_no(&held.artifact.path)?;
@@ -95,13 +93,13 @@ fn writes_by(
         let mut last = None;
         let _earlier = snapshot.content_writes_until(number, i64::MAX, |at, step, _| {
             if last.is_some_and(|last| at < last) {
-                return Ok(std::ops::ControlFlow::Break(()));
+                return Ok(ControlFlow::Break(()));
             }
             if snapshot.edges(step)?.is_some_and(|edges| edges.run == run) {
                 last = Some(at);
                 writes.push((at, step));
             }
-            Ok(std::ops::ControlFlow::Continue(()))
+            Ok(ControlFlow::Continue(()))
         })?;
     }
     Ok(writes)
@@ -121,7 +119,7 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
     if frontier.is_empty() {
         frontier = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step)).collect();
     }
-    let mut bounds: BTreeMap<crate::store::StepNo, i64> = BTreeMap::new();
+    let mut bounds: BTreeMap<StepNo, i64> = BTreeMap::new();
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
     while let Some((bound, step)) = frontier.pop() {
         // A step met again under a wider bound may have read more by then.
