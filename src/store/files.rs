@@ -137,8 +137,8 @@ impl Snapshot {
 
     fn path_name(&self, artifact: ArtifactNo) -> Result<Vec<u8>> {
         let place = u64::from(artifact.path()).to_be_bytes();
-        let name = self.path_names.get(&place, |bytes| Ok(bytes.to_vec()))?;
-        name.ok_or_else(|| damaged("path"))
+        let name = self.path_names.get(&place, |sealed| Ok(unseal(sealed).map(<[u8]>::to_vec)))?;
+        name.flatten().ok_or_else(|| damaged("path"))
     }
 
     /// Returns digest and size of an artifact's content.

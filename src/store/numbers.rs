@@ -157,7 +157,7 @@ impl<'t> Numbers<'t> {
             None => {
                 let number = next(&mut self.counters.paths, "paths")?;
                 pending.paths.put(path.to_vec(), u64::from(number));
-                pending.path_names.put(u64::from(number).to_be_bytes(), path.to_vec());
+                pending.path_names.put(u64::from(number).to_be_bytes(), seal(path.to_vec()));
                 number
             }
         };
@@ -222,7 +222,7 @@ impl<'t> Numbers<'t> {
                 let number = self.counters.metric_names;
                 self.counters.metric_names += 1;
                 pending.metric_names.put(name.as_bytes().to_vec(), number);
-                pending.metric_name_texts.put(number.to_be_bytes(), name.as_bytes().to_vec());
+                pending.metric_name_texts.put(number.to_be_bytes(), seal(name.as_bytes().to_vec()));
                 number
             }
         };

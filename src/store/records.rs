@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::{GO_ON, Order};
-use crate::store::schema::{self, key, number_of, time_of};
+use crate::store::schema::{self, key, number_of, time_of, unseal};
 use crate::store::snapshot::{RunNo, Snapshot, StepNo, record};
 
 impl Snapshot {
@@ -46,10 +46,10 @@ impl Snapshot {
 
     /// Returns the name of a metric.
     pub(super) fn metric_name(&self, number: u64) -> Result<String> {
-        let text = self.metric_name_texts.get(&number.to_be_bytes(), |bytes| {
-            String::from_utf8(bytes.to_vec()).map_err(|_| damaged("metric name"))
+        let text = self.metric_name_texts.get(&number.to_be_bytes(), |sealed| {
+            Ok(unseal(sealed).and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
         })?;
-        text.ok_or_else(|| damaged("metric name"))
+        text.flatten().ok_or_else(|| damaged("metric name"))
     }
 
     /// Returns the first owner of metrics whose id is not below `id`.

@@ -11,7 +11,7 @@ use redb::TableDefinition;
 use crate::model::{Digest, ReferenceSort};
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 7;
+pub(crate) const FORMAT: u64 = 8;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.

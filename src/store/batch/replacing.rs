@@ -83,12 +83,9 @@ impl Batch<'_> {
     }
 
     fn artifact(&self, artifact: ArtifactNo) -> Result<Artifact> {
-        let names = self.transaction.open_table(schema::PATH_NAMES).map_err(broken)?;
-        let path = names
-            .get(&u64::from(artifact.path()).to_be_bytes())
-            .map_err(broken)?
-            .ok_or_else(|| damaged("path"))?;
-        let path = ArtifactPath::from_bytes(path.value().to_vec()).map_err(|_| damaged("path"))?;
+        let path =
+            self.stored(schema::PATH_NAMES, u64::from(artifact.path()))?.ok_or_else(|| damaged("path"))?;
+        let path = ArtifactPath::from_bytes(path).map_err(|_| damaged("path"))?;
         let content = self
             .stored(schema::CONTENT_NAMES, u64::from(artifact.content_no()))?
             .ok_or_else(|| damaged("content"))?;

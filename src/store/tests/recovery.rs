@@ -10,9 +10,10 @@ use proptest::test_runner::TestRunner;
 
 use super::world::{Place, everything, facts, record_as, step, tries};
 use crate::disk::Disk;
+use crate::error::Kind;
 use crate::journal;
 use crate::model::{Fact, NodeId};
-use crate::store::Store;
+use crate::store::{ArtifactNo, GO_ON, Snapshot, Store};
 
 /// Facts that are the same in every run of the tests.
 fn many_facts(count: usize) -> Vec<Fact> {
@@ -153,7 +154,7 @@ fn a_store_that_is_up_to_date_lacks_nothing_also_after_packing() {
         place.record(&[fact]);
     }
     let expected = everything(&place.apply());
-    let applied = |snapshot: &crate::store::Snapshot, segment: &journal::SegmentRef| {
+    let applied = |snapshot: &Snapshot, segment: &journal::SegmentRef| {
         snapshot.applied_bytes(segment.segment).unwrap() >= segment.length
     };
     for pack in 0..10_u128 {
@@ -290,4 +291,44 @@ proptest! {
         place.store().rebuild(&place.journal()).unwrap();
         prop_assert_eq!(&everything(&place.snapshot()), &expected, "rebuilt");
     }
+}
+
+#[test]
+fn a_path_that_was_altered_on_the_disk_is_not_given_as_an_answer() {
+    let (place, _) = filled();
+    let file = place.store().path().to_owned();
+    let whole = fs::read(&file).unwrap();
+    let numbers = |snapshot: &Snapshot| {
+        let mut paths = Vec::new();
+        snapshot
+            .paths_from(b"", |_, path| {
+                paths.push(path);
+                Ok(GO_ON)
+            })
+            .unwrap();
+        let versions = paths.into_iter().flat_map(|path| snapshot.versions(path).unwrap());
+        versions.collect::<Vec<ArtifactNo>>()
+    };
+    let snapshot = place.snapshot();
+    let artifacts = numbers(&snapshot);
+    let paths: Vec<_> = artifacts.iter().map(|number| snapshot.artifact_path(*number).unwrap()).collect();
+    drop(snapshot);
+    let word = b"data/a";
+    let mut refused = 0;
+    for at in (0..whole.len() - word.len()).filter(|at| whole[*at..].starts_with(word)) {
+        let mut altered = whole.clone();
+        altered[at + word.len() - 1] ^= 1;
+        fs::write(&file, altered).unwrap();
+        let snapshot = place.snapshot();
+        for (number, path) in artifacts.iter().zip(&paths) {
+            match snapshot.artifact_path(*number) {
+                Ok(given) => assert_eq!(given, *path, "byte {at}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), Kind::Damage);
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 0, "no byte of a path was altered");
 }
