@@ -513,7 +513,7 @@ fn a_damaged_store_is_built_anew_by_the_command_that_finds_it() {
     let Some(place) = place_with_earlier_run() else { return };
     let file = std::fs::read_dir(place.at("data/processed")).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::read_dir(file).unwrap().next().unwrap().unwrap().path();
-    let questions: [&[&str]; 2] = [&["log"], &["show", file.to_str().unwrap()]];
+    let questions: [&[&str]; 3] = [&["log"], &["show", file.to_str().unwrap()], &["metrics", "@", "--json"]];
     let expected: Vec<String> = questions.iter().map(|question| place.ok(question).stdout).collect();
     let whole = place.read(".lineage/store.redb");
     let mut mended = 0;

@@ -86,9 +86,14 @@ impl Command {
         Command::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut parser))
     }
 
-    /// Returns true for commands that change nothing, and may therefore be carried out twice.
+    /// Returns true for commands that change nothing and print nothing before all is read, and may therefore be carried out twice.
     pub(crate) fn only_asks(&self) -> bool {
-        matches!(self, Command::Show(_) | Command::Log(_) | Command::Diff(_) | Command::Status(_))
+        match self {
+            Command::Show(_) | Command::Log(_) | Command::Diff(_) | Command::Status(_) => true,
+            Command::Metrics(metrics) => metrics.only_asks(),
+            Command::Models(models) => models.only_asks(),
+            _ => false,
+        }
     }
 }
 

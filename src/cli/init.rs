@@ -19,8 +19,7 @@ impl Init {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let here = match &self.folder {
             Some(folder) => surroundings.folder.join(folder),
-            None => crate::capture::git::work_tree_root(&surroundings.folder)
-                .unwrap_or_else(|| surroundings.folder.clone()),
+            None => surroundings.root_to_be(),
         };
         if !here.is_dir() {
             return Err(Error::request(format!("`{}` is no folder", here.display())));

@@ -76,6 +76,11 @@ impl Metrics {
         Ok(0)
     }
 
+    /// Says whether it changes nothing, and prints nothing before all is read.
+    pub(crate) fn only_asks(&self) -> bool {
+        !self.csv && self.svg.is_none()
+    }
+
     fn names(&self, view: &View, pattern: Option<&NamePattern>) -> Result<u8> {
         let mut names = view.snapshot.metric_names(usize::MAX)?;
         names.retain(|name| pattern.is_none_or(|pattern| pattern.fits(name)));

@@ -173,19 +173,23 @@ impl Surroundings {
         })
     }
 
-    /// Names the workspace that would be made here: at the git root, else here. Makes nothing.
+    /// Returns the folder in which a workspace would be made: the git root, else this folder.
+    pub(crate) fn root_to_be(&self) -> PathBuf {
+        crate::capture::git::work_tree_root(&self.folder).unwrap_or_else(|| self.folder.clone())
+    }
+
+    /// Names the workspace that would be made here. Makes nothing.
     pub(crate) fn workspace_to_be(&self) -> Workspace {
-        let root = crate::capture::git::work_tree_root(&self.folder).unwrap_or_else(|| self.folder.clone());
+        let root = self.root_to_be();
         Workspace::at(root.canonicalize().unwrap_or(root), crate::disk::Disk::new())
     }
 
-    /// Finds the workspace this folder lies in, or makes one at the git root, else here; says so when it does.
+    /// Finds the workspace this folder lies in, or makes one; says so when it does.
     pub(crate) fn workspace_or_new(&self) -> Result<Workspace> {
         if let Some(workspace) = Workspace::find(&self.folder)? {
             return Ok(workspace);
         }
-        let root = crate::capture::git::work_tree_root(&self.folder).unwrap_or_else(|| self.folder.clone());
-        let workspace = Workspace::init(&root)?;
+        let workspace = Workspace::init(&self.root_to_be())?;
         output::note(&format!("made a workspace at {}", workspace.root().display()));
         Ok(workspace)
     }

@@ -6,7 +6,6 @@ use clap::Args;
 
 use crate::cli::progress::Bar;
 use crate::cli::{Surroundings, output};
-use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::filings::Section;
 use crate::ops::Workspace;
@@ -68,7 +67,9 @@ impl Pipeline {
         if let Some(name) = &request.name {
             crate::projection::names::check_run_name(name)?;
         }
-        let workspace = workspace(surroundings)?;
+        // It is made only when there is something to record, so that a mistyped input or a dry run leaves no trace.
+        let workspace = Workspace::find(&surroundings.folder)?;
+        let workspace = workspace.unwrap_or_else(|| surroundings.workspace_to_be());
         let existed = workspace.folder().is_dir();
         // Said before the work, not after it, where there is nothing to compare with.
         let base = self.check_against.as_ref();
@@ -140,20 +141,6 @@ impl Pipeline {
             host: host(),
         })
     }
-}
-
-/// Finds the workspace this folder lies in, or names the one that is to be made: at the git root, else here. It is made only
-/// when there is something to record, so that a mistyped input or a dry run leaves no trace.
-fn workspace(surroundings: &Surroundings) -> Result<Workspace> {
-    if let Some(workspace) = Workspace::find(&surroundings.folder)? {
-        return Ok(workspace);
-    }
-    let folder = &surroundings.folder;
-    let root = crate::capture::git::work_tree_root(folder).unwrap_or_else(|| folder.clone());
-    let root = root
-        .canonicalize()
-        .map_err(|cause| Error::request(format!("cannot read `{}`", root.display())).because(cause))?;
-    Ok(Workspace::at(root, Disk::new()))
 }
 
 fn sections(words: &[String]) -> Result<Vec<Section>> {

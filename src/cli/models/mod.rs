@@ -37,6 +37,15 @@ enum ModelsCommand {
 }
 
 impl Models {
+    /// Says whether it changes nothing.
+    pub(crate) fn only_asks(&self) -> bool {
+        use ModelsCommand as C;
+        matches!(
+            self.command,
+            None | Some(C::Show(_) | C::Best(_) | C::Compare(_) | C::History(_) | C::Verify(_))
+        )
+    }
+
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         match self.command {
             None => self.list.run(surroundings),
