@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use crate::cli::status::limit;
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
 use crate::ops::diff::diff_runs;
@@ -34,7 +33,7 @@ impl Diff {
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let found = diff_runs(&workspace, &view, &surroundings.folder, &self.a, &self.b)?;
-        let limit = limit(self.limit, self.json);
+        let limit = output::limit(self.limit, self.json);
         if self.json {
             output::json(&render::diff::json(&found, limit))?;
         } else {

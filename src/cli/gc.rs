@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::status::limit;
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
 use crate::ops::gc::{GcRequest, gc};
@@ -39,7 +38,7 @@ impl Gc {
         if self.json {
             output::json(&render::gc::json(&report))?;
         } else {
-            output::answer(&render::gc::text(&report, limit(self.limit, false)))?;
+            output::answer(&render::gc::text(&report, output::limit(self.limit, false)))?;
         }
         Ok(u8::from(!report.failed.is_empty()))
     }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{Surroundings, output};
+use crate::cli::{Surroundings, output, run_around};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
 use crate::ops::Workspace;
 use crate::ops::inside::{Declared, say_files, say_metric, say_parameters};
-use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
+use crate::ops::run::WORKSPACE_VARIABLE;
 use crate::query::RunSelector;
 
 /// Record one point of a metric of the run this is part of.
@@ -89,14 +89,14 @@ impl GeneratedFiles {
 fn declare(surroundings: &Surroundings, paths: &[String], declared: Declared) -> Result<u8> {
     let run = current_run()?;
     let workspace = workspace_of_run(surroundings)?;
-    let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
+    let folder = surroundings.real_folder();
     say_files(&workspace, &surroundings.clock, run, &folder, paths, declared)?;
     Ok(0)
 }
 
 /// Returns the run that this process is part of.
 fn current_run() -> Result<NodeId> {
-    std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id)).ok_or_else(|| {
+    run_around().ok_or_else(|| {
         Error::request("this is not part of a run")
             .hint("it is meant for use inside a command under `lineage run -- COMMAND`")
     })
@@ -111,5 +111,5 @@ fn workspace_of_run(surroundings: &Surroundings) -> Result<Workspace> {
 
 /// Returns the run that this process is part of, if it is part of one.
 pub(crate) fn current_run_selector() -> Option<RunSelector> {
-    current_run().ok().map(|run| RunSelector::Tail(run.hex()))
+    run_around().map(|run| RunSelector::Tail(run.hex()))
 }

@@ -37,9 +37,10 @@ use std::process::ExitCode;
 
 use crate::cli::command::Command;
 use crate::error::{Error, Kind, Result};
-use crate::model::Timestamp;
+use crate::model::{NodeId, Timestamp};
 pub(crate) use crate::ops::host;
 use crate::ops::registry::Author;
+use crate::ops::run::RUN_VARIABLE;
 use crate::ops::{Clock, Workspace};
 
 /// What a command sees of the world around it.
@@ -140,7 +141,17 @@ fn clock() -> Result<Clock> {
     }))
 }
 
+/// Returns the run that this process is part of, if it is part of one.
+pub(crate) fn run_around() -> Option<NodeId> {
+    std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id))
+}
+
 impl Surroundings {
+    /// Returns the folder the program was started in, free of symbolic links.
+    pub(crate) fn real_folder(&self) -> PathBuf {
+        self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone())
+    }
+
     /// Returns who changes the registry.
     pub(crate) fn author(&self) -> Author {
         Author { name: crate::ops::user() }
@@ -158,8 +169,7 @@ impl Surroundings {
         if first.and_then(|place| place.canonicalize().ok()).is_some_and(|place| place == this) {
             return name.to_owned();
         }
-        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        this.strip_prefix(folder).unwrap_or(&this).display().to_string()
+        this.strip_prefix(self.real_folder()).unwrap_or(&this).display().to_string()
     }
 
     /// Finds the workspace this folder lies in.

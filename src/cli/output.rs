@@ -8,10 +8,15 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// Writes an answer to stdout. A reader that has gone (`| head`) is no error.
+/// Writes an answer to stdout.
 pub(crate) fn answer(text: &str) -> Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Writes bytes to stdout as they are. A reader that has gone (`| head`) is no error.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::store("cannot write to the standard output").because(cause))
         }
@@ -68,6 +73,19 @@ pub(crate) fn colour() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stdout())
         && !is_set("NO_COLOR")
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// As many of each list are printed for people unless they ask for more.
+const LIMIT: usize = 20;
+
+/// Returns how many of each list to print.
+pub(crate) fn limit(asked: Option<usize>, json: bool) -> usize {
+    match asked {
+        Some(0) => usize::MAX,
+        Some(limit) => limit,
+        None if json => usize::MAX,
+        None => LIMIT,
+    }
 }
 
 /// Lets `write` write an answer to stdout; `None` where its reader has gone (`| head`), which is no error.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::status::limit;
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
 use crate::ops::project::{ProjectRequest, project};
@@ -63,7 +62,7 @@ impl Project {
         if self.json {
             output::json(&render::project::json(&report))?;
         } else {
-            output::answer(&render::project::text(&report, limit(self.limit, false)))?;
+            output::answer(&render::project::text(&report, output::limit(self.limit, false)))?;
         }
         let is_no = match (self.check, self.dry_run) {
             (true, _) => report.would_change(self.prune),

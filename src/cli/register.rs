@@ -75,7 +75,7 @@ impl Register {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let json = self.json;
         let workspace = surroundings.workspace()?;
-        let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
+        let folder = surroundings.real_folder();
         let (entry, passed_over) = self.entry(&folder)?;
         let author = surroundings.author();
         let registered = register(&workspace, &surroundings.clock, &author, &folder, &entry)?;

@@ -3,11 +3,9 @@
 use clap::Args;
 
 use crate::capture;
-use crate::cli::{Surroundings, host, output};
+use crate::cli::{Surroundings, host, output, run_around};
 use crate::error::{Error, Result};
-use crate::model::NodeId;
 use crate::ops::rerun::{RerunRequest, rerun};
-use crate::ops::run::RUN_VARIABLE;
 use crate::render;
 
 /// Run a recorded command again, and compare every file it makes with those of then.
@@ -47,7 +45,7 @@ impl Rerun {
             temporary: std::env::temp_dir(),
             environment: std::env::vars_os().collect(),
             program,
-            parent: std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id)),
+            parent: run_around(),
             host: host(),
         };
         let diverted = capture::divert_output();

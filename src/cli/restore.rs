@@ -1,12 +1,11 @@
 //! `lineage restore` and `lineage cat`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::{Surroundings, output};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::restore::{RestoreRequest, bytes_of, find_version, restore};
 use crate::render;
 
@@ -66,12 +65,7 @@ impl Cat {
         output::warnings(&view.warnings);
         let version = find_version(&workspace, &view.snapshot, &surroundings.folder, &self.word)?;
         let bytes = bytes_of(&workspace, &view.snapshot, &version)?;
-        let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Error::store("cannot write to the standard output").because(cause))
-            }
-            _ => Ok(0),
-        }
+        output::bytes(&bytes)?;
+        Ok(0)
     }
 }

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::capture::observe::Exit;
-use crate::cli::{Surroundings, output};
+use crate::cli::{Surroundings, output, run_around};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
 use crate::ops::Workspace;
-use crate::ops::run::{CommandRequest, CommandSummary, RUN_VARIABLE, WORKSPACE_VARIABLE, run_command};
+use crate::ops::run::{CommandRequest, CommandSummary, WORKSPACE_VARIABLE, run_command};
 use crate::render;
 
 /// Run a command and record what it and all its children read and wrote.
@@ -92,8 +92,8 @@ impl Run {
             _ => Err(Error::request(format!("`{}` is no parameter", word.escape_debug()))
                 .hint("write `--param NAME=VALUE`")),
         });
-        let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
-        let parent = std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id));
+        let folder = surroundings.real_folder();
+        let parent = run_around();
         Ok(CommandRequest {
             parameters: parameters.collect::<Result<_>>()?,
             arguments: self.command,

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Surroundings, output};
+use crate::cli::{Surroundings, output, run_around};
 use crate::error::{Error, Result};
-use crate::model::NodeId;
-use crate::ops::run::RUN_VARIABLE;
 use crate::ops::split::{SplitRequest, check, split};
 use crate::projection::names::check_run_name;
 use crate::render;
@@ -65,7 +63,7 @@ enum Missing {
 
 impl Split {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let folder = surroundings.folder.canonicalize().unwrap_or_else(|_| surroundings.folder.clone());
+        let folder = surroundings.real_folder();
         if self.check {
             return self.check_only(surroundings, &folder);
         }
@@ -84,7 +82,7 @@ impl Split {
             folder,
             name: self.run_name,
             arguments: surroundings.arguments.clone(),
-            parent: std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id)),
+            parent: run_around(),
         };
         let summary = split(&workspace, &surroundings.clock, &request)?;
         output::warnings(&summary.notes);

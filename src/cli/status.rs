@@ -42,25 +42,12 @@ impl Status {
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let report = status(&workspace, &view.snapshot, &surroundings.folder, &self.paths)?;
-        let limit = limit(self.limit, self.json);
+        let limit = output::limit(self.limit, self.json);
         if self.json {
             output::json(&render::status::json(&report, limit))?;
         } else {
             output::answer(&render::status::text(&report, limit))?;
         }
         Ok(u8::from(!report.is_clean()))
-    }
-}
-
-/// As many of each list are printed for people unless they ask for more.
-const LIMIT: usize = 20;
-
-/// Returns how many of each list to print.
-pub(crate) fn limit(asked: Option<usize>, json: bool) -> usize {
-    match asked {
-        Some(0) => usize::MAX,
-        Some(limit) => limit,
-        None if json => usize::MAX,
-        None => LIMIT,
     }
 }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use crate::cli::status::limit;
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
 use crate::ops::verify::verify;
@@ -28,7 +27,7 @@ impl Verify {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let workspace = surroundings.workspace()?;
         let report = verify(&workspace)?;
-        let limit = limit(self.limit, self.json);
+        let limit = output::limit(self.limit, self.json);
         if self.json {
             output::json(&render::verify::json(&report, limit))?;
         } else {
