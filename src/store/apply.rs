@@ -14,6 +14,7 @@ use crate::store::batch::Batch;
 use crate::store::damage::{Damage, damaged_packs};
 use crate::store::feed::{Chunk, Lacking, feed};
 use crate::store::lost::{Loss, LostSegment, is_being_rewritten};
+use crate::store::schema::{Bytes, Key};
 use crate::store::{Found, Snapshot, Store, broken, guarded, is_damage, schema};
 
 /// As many rows go into one transaction.
@@ -399,7 +400,7 @@ fn write_packs(transaction: &WriteTransaction, listing: &Listing) -> Result<bool
     Ok(changed || !gone.is_empty())
 }
 
-fn applied_of(table: &Table<'_, schema::Key<16>, &'static [u8]>, place: &[u8; 16]) -> Result<u64> {
+fn applied_of(table: &Table<'_, Key<16>, Bytes>, place: &[u8; 16]) -> Result<u64> {
     let row = table.get(place).map_err(broken)?;
-    Ok(row.map_or(0, |row| schema::number_of(row.value())))
+    row.map_or(Ok(0), |row| schema::row_number(row.value()))
 }

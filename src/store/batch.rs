@@ -99,9 +99,9 @@ impl<'t> Batch<'t> {
         }
         self.stated.insert(id);
         self.pending.runs.put(number.to_be_bytes(), seal(bytes));
-        self.pending.run_labels.put(label, number);
+        self.pending.run_labels.put(label, number.to_be_bytes());
         if let Some(commit) = commit {
-            self.pending.run_commits.put(commit, number);
+            self.pending.run_commits.put(commit, number.to_be_bytes());
         }
         self.pending.run_times.put(time, number.to_be_bytes());
         self.add_terms(id, terms)
@@ -111,7 +111,7 @@ impl<'t> Batch<'t> {
     fn add_terms(&mut self, run: NodeId, terms: Vec<Vec<u8>>) -> Result<()> {
         let (number, _) = self.numbers.run_no(run, &mut self.pending)?;
         for term in terms {
-            self.pending.run_terms.put(term, number);
+            self.pending.run_terms.put(term, number.to_be_bytes());
         }
         Ok(())
     }
@@ -255,13 +255,13 @@ impl<'t> Batch<'t> {
         let promoted = [&name, &time_bytes(model.registered_at.micros())[..]].concat();
         name.extend_from_slice(&version_key(&model.version));
         name.extend_from_slice(&id);
-        self.pending.model_names.put(name, Vec::new());
+        self.pending.model_names.put(name, []);
         self.pending.model_stages.add(&[&[model.stage as u8], &id]);
         let in_production = model.stage == Stage::Production;
         let bytes = journal::encode(&Fact::ModelRegistered(model))?;
         let front = front(&bytes);
         if in_production {
-            self.pending.model_promotions.put([&promoted[..], &front, &id].concat(), Vec::new());
+            self.pending.model_promotions.put([&promoted[..], &front, &id].concat(), []);
         }
         self.pending.models.put(key(&[&id, &front]), seal(bytes));
         Ok(())
@@ -285,7 +285,7 @@ impl<'t> Batch<'t> {
         let bytes = journal::encode(&Fact::ModelChanged(change))?;
         let front = front(&bytes);
         if let Some(promoted) = promoted {
-            self.pending.model_promotions.put([&promoted[..], &front, &model].concat(), Vec::new());
+            self.pending.model_promotions.put([&promoted[..], &front, &model].concat(), []);
         }
         self.pending.model_changes.put(key(&[&model, &at, &front]), seal(bytes));
         Ok(())
@@ -307,7 +307,7 @@ impl<'t> Batch<'t> {
         for reference in &note.references {
             let mut place = schema::note_reference_front(reference.sort, &reference.name);
             place.extend_from_slice(note.artifact.path.as_bytes());
-            self.pending.note_references.put(place, Vec::new());
+            self.pending.note_references.put(place, []);
         }
         let (path, at) = (note.artifact.path.clone(), note.at);
         self.put_note(&path, at, &Fact::NoteRead(note))

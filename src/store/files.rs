@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::store::damaged;
 use crate::store::reading::{GO_ON, Order};
-use crate::store::schema::{key, number_of, time_bytes, time_of, unseal};
+use crate::store::schema::{key, number_of, row_number, time_bytes, time_of, unseal};
 use crate::store::snapshot::{ArtifactNo, PathNo, Snapshot, StepNo, content_of};
 
 impl Snapshot {
@@ -14,7 +14,7 @@ impl Snapshot {
 
     /// Returns the number of a path.
     pub fn path_no(&self, path: &ArtifactPath) -> Result<Option<PathNo>> {
-        self.paths.get(path.as_bytes(), |row| Ok(PathNo(number_of(row))))
+        self.paths.get(path.as_bytes(), |row| Ok(PathNo(row_number(row)?)))
     }
 
     /// Returns every path recorded that begins with `front`, in order, until `visit` breaks.
@@ -23,7 +23,7 @@ impl Snapshot {
         front: &[u8],
         mut visit: impl FnMut(&[u8], PathNo) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
-        self.paths.scan_names_with(front, Order::Rising, |path, row| visit(path, PathNo(number_of(row))))
+        self.paths.scan_names_with(front, Order::Rising, |path, row| visit(path, PathNo(row_number(row)?)))
     }
 
     /// Returns the versions of a path, by digest.
@@ -113,7 +113,7 @@ impl Snapshot {
     fn contents_with(&self, digest: &Digest) -> Result<Vec<u32>> {
         let mut contents = Vec::new();
         self.contents.scan_front(digest.as_bytes(), Order::Rising, |_, row| {
-            contents.push(number_of(row) as u32);
+            contents.push(row_number(row)? as u32);
             Ok(GO_ON)
         })?;
         Ok(contents)

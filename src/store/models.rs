@@ -88,10 +88,11 @@ impl Snapshot {
         let first = [name.as_bytes(), &[0]].concat();
         let end = [name.as_bytes(), &[1]].concat();
         self.model_names.scan_names_between(&first, &end, order, |place, _| {
-            let model = self.model(last_node_of(place)?)?.ok_or_else(|| damaged("model"))?;
+            let (front, id) = place.split_last_chunk::<16>().ok_or_else(|| damaged("model name"))?;
+            let model = self.model(node_of(id))?.ok_or_else(|| damaged("model"))?;
             // Of two statements on one version, the one that does not count may have named another.
-            let key = &place[first.len()..place.len() - 16];
-            let counts = model.name == name && version_key(&model.version) == key;
+            let counts = model.name == name
+                && front.strip_prefix(&first[..]) == Some(&version_key(&model.version)[..]);
             if counts { visit(model) } else { Ok(ControlFlow::Continue(())) }
         })
     }

@@ -7,7 +7,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::error::{Error, Result};
 use crate::model::{Artifact, NodeId, Timestamp};
 use crate::store::rows::Pending;
-use crate::store::schema::{self, NodeKind, key, seal};
+use crate::store::schema::{self, Bytes, Key, NodeKind, key, row_number, seal};
 use crate::store::snapshot::ArtifactNo;
 use crate::store::{broken, damaged};
 
@@ -49,11 +49,11 @@ impl Counters {
 
 /// The tables that tell which numbers are given out already.
 struct Given<'t> {
-    nodes: Table<'t, schema::Key<17>, &'static [u8]>,
-    paths: Table<'t, &'static [u8], &'static [u8]>,
-    contents: Table<'t, schema::Key<40>, &'static [u8]>,
-    content_paths: Table<'t, schema::Key<8>, &'static [u8]>,
-    metric_names: Table<'t, &'static [u8], &'static [u8]>,
+    nodes: Table<'t, Key<17>, Bytes>,
+    paths: Table<'t, Bytes, Bytes>,
+    contents: Table<'t, Key<40>, Bytes>,
+    content_paths: Table<'t, Key<8>, Bytes>,
+    metric_names: Table<'t, Bytes, Bytes>,
 }
 
 /// Gives out numbers within one write transaction.
@@ -130,7 +130,7 @@ impl<'t> Numbers<'t> {
         let row = key::<17>(&[&id.as_u128().to_be_bytes(), &[kind as u8]]);
         let stored = given(&mut self.given, self.transaction)?.nodes.get(&row).map_err(broken)?;
         if let Some(number) = stored {
-            let number = schema::number_of(number.value());
+            let number = row_number(number.value())?;
             self.known_nodes.insert(known, number);
             return Ok((number, false));
         }
@@ -151,12 +151,12 @@ impl<'t> Numbers<'t> {
             return Ok((*number, false));
         }
         let stored = given(&mut self.given, self.transaction)?.paths.get(path).map_err(broken)?;
-        let stored = stored.map(|row| schema::number_of(row.value()) as u32);
+        let stored = stored.map(|row| row_number(row.value())).transpose()?.map(|number| number as u32);
         let number = match stored {
             Some(number) => number,
             None => {
                 let number = next(&mut self.counters.paths, "paths")?;
-                pending.paths.put(path.to_vec(), u64::from(number));
+                pending.paths.put(path.to_vec(), u64::from(number).to_be_bytes());
                 pending.path_names.put(u64::from(number).to_be_bytes(), seal(path.to_vec()));
                 number
             }
@@ -172,7 +172,7 @@ impl<'t> Numbers<'t> {
             return Ok((*number, false));
         }
         let stored = given(&mut self.given, self.transaction)?.contents.get(&row).map_err(broken)?;
-        let stored = stored.map(|row| schema::number_of(row.value()) as u32);
+        let stored = stored.map(|row| row_number(row.value())).transpose()?.map(|number| number as u32);
         let number = match stored {
             Some(number) => number,
             None => {
@@ -217,11 +217,11 @@ impl<'t> Numbers<'t> {
         let stored =
             given(&mut self.given, self.transaction)?.metric_names.get(name.as_bytes()).map_err(broken)?;
         let number = match stored {
-            Some(row) => schema::number_of(row.value()),
+            Some(row) => row_number(row.value())?,
             None => {
                 let number = self.counters.metric_names;
                 self.counters.metric_names += 1;
-                pending.metric_names.put(name.as_bytes().to_vec(), number);
+                pending.metric_names.put(name.as_bytes().to_vec(), number.to_be_bytes());
                 pending.metric_name_texts.put(number.to_be_bytes(), seal(name.as_bytes().to_vec()));
                 number
             }

@@ -1,4 +1,4 @@
-//! Reading what is no graph: metrics and notes; and every fact there is.
+//! Reading metrics, point by point; and every fact there is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::{GO_ON, Order};
-use crate::store::schema::{self, key, number_of, time_of, unseal};
+use crate::store::schema::{self, key, number_of, row_number, time_of, unseal};
 use crate::store::snapshot::{RunNo, Snapshot, StepNo, record};
 
 impl Snapshot {
@@ -69,7 +69,7 @@ impl Snapshot {
     pub fn facts(&self, visit: &mut dyn FnMut(Fact) -> Result<()>) -> Result<()> {
         let mut nodes = Vec::new();
         self.nodes.scan_front(&[], Order::Rising, |place, row| {
-            nodes.push((place[16], number_of(row)));
+            nodes.push((place[16], row_number(row)?));
             Ok(GO_ON)
         })?;
         for (kind, number) in nodes {

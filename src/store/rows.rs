@@ -7,7 +7,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::error::Result;
 use crate::store::broken;
-use crate::store::schema::{self, key};
+use crate::store::schema::{self, Bytes, Key, key};
 
 /// Rows of one table: a key of `N` bytes, and a value.
 pub(crate) struct Rows<const N: usize, V> {
@@ -26,7 +26,7 @@ impl<const N: usize, V: AsRef<[u8]>> Rows<N, V> {
         self.rows.push((place, value));
     }
 
-    fn flush(&mut self, table: &mut Table<'_, schema::Key<N>, &'static [u8]>) -> Result<()> {
+    fn flush(&mut self, table: &mut Table<'_, Key<N>, Bytes>) -> Result<()> {
         // Rows with one key have one value: nothing that is pending is ever stated anew.
         self.rows.sort_unstable_by_key(|row| row.0);
         self.rows.dedup_by_key(|row| row.0);
@@ -55,43 +55,27 @@ impl<const N: usize> Rows<N, [u8; 0]> {
     }
 }
 
-/// Rows of a table whose keys are names.
-#[derive(Default)]
-pub(crate) struct Named {
-    rows: Vec<(Vec<u8>, [u8; 8])>,
+/// Rows of a table whose keys are names: bytes of any length.
+pub(crate) struct Named<V> {
+    rows: Vec<(Vec<u8>, V)>,
 }
 
-impl Named {
+impl<V> Default for Named<V> {
+    fn default() -> Self {
+        Named { rows: Vec::new() }
+    }
+}
+
+impl<V: AsRef<[u8]> + Ord> Named<V> {
     /// Adds a row.
-    pub fn put(&mut self, name: Vec<u8>, number: u64) {
-        self.rows.push((name, number.to_be_bytes()));
+    pub fn put(&mut self, name: Vec<u8>, value: V) {
+        self.rows.push((name, value));
     }
 
-    fn flush(&mut self, table: &mut Table<'_, &'static [u8], &'static [u8]>) -> Result<()> {
-        self.rows.sort();
-        for (name, number) in self.rows.drain(..) {
-            table.insert(name.as_slice(), number.as_slice()).map_err(broken)?;
-        }
-        Ok(())
-    }
-}
-
-/// Rows of a table whose keys are names and whose values are records.
-#[derive(Default)]
-pub(crate) struct NamedRecords {
-    rows: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl NamedRecords {
-    /// Adds a row.
-    pub fn put(&mut self, name: Vec<u8>, record: Vec<u8>) {
-        self.rows.push((name, record));
-    }
-
-    fn flush(&mut self, table: &mut Table<'_, &'static [u8], &'static [u8]>) -> Result<()> {
-        self.rows.sort();
-        for (name, record) in self.rows.drain(..) {
-            table.insert(name.as_slice(), record.as_slice()).map_err(broken)?;
+    fn flush(&mut self, table: &mut Table<'_, Bytes, Bytes>) -> Result<()> {
+        self.rows.sort_unstable();
+        for (name, value) in self.rows.drain(..) {
+            table.insert(name.as_slice(), value.as_ref()).map_err(broken)?;
         }
         Ok(())
     }
@@ -132,17 +116,17 @@ pending!(
     run_outcomes: Rows<24, Record> => RUN_OUTCOMES,
     run_parameters: Rows<24, Record> => RUN_PARAMETERS,
     run_remarks: Rows<24, Record> => RUN_REMARKS,
-    run_labels: Named => RUN_LABELS,
+    run_labels: Named<Number> => RUN_LABELS,
     run_times: Rows<24, Number> => RUN_TIMES,
     run_tags: Rows<24, Record> => RUN_TAGS,
-    run_commits: Named => RUN_COMMITS,
-    run_terms: Named => RUN_TERMS,
+    run_commits: Named<Number> => RUN_COMMITS,
+    run_terms: Named<Number> => RUN_TERMS,
     run_tails: Rows<16, Number> => RUN_TAILS,
     run_steps: Rows<24, Number> => RUN_STEPS,
     steps: Rows<8, Record> => STEPS,
     step_edges: Rows<8, Record> => STEP_EDGES,
     step_keys: Rows<32, Number> => STEP_KEYS,
-    paths: Named => PATHS,
+    paths: Named<Number> => PATHS,
     path_names: Rows<8, Record> => PATH_NAMES,
     contents: Rows<40, Number> => CONTENTS,
     content_names: Rows<8, Record> => CONTENT_NAMES,
@@ -152,21 +136,21 @@ pending!(
     path_writes: Rows<24, Nothing> => PATH_WRITES,
     content_writes: Rows<24, Nothing> => CONTENT_WRITES,
     used: Rows<24, Nothing> => USED,
-    metric_names: Named => METRIC_NAMES,
+    metric_names: Named<Number> => METRIC_NAMES,
     metric_name_texts: Rows<8, Record> => METRIC_NAME_TEXTS,
     metrics: Rows<48, Nothing> => METRICS,
     metric_summaries: Rows<24, Record> => METRIC_SUMMARIES,
     metric_order: Rows<33, Nothing> => METRIC_ORDER,
     models: Rows<24, Record> => MODELS,
-    model_names: NamedRecords => MODEL_NAMES,
+    model_names: Named<Nothing> => MODEL_NAMES,
     model_changes: Rows<32, Record> => MODEL_CHANGES,
-    model_promotions: NamedRecords => MODEL_PROMOTIONS,
-    model_aliases: NamedRecords => MODEL_ALIASES,
+    model_promotions: Named<Nothing> => MODEL_PROMOTIONS,
+    model_aliases: Named<Record> => MODEL_ALIASES,
     model_stages: Rows<17, Nothing> => MODEL_STAGES,
     model_artifacts: Rows<24, Nothing> => MODEL_ARTIFACTS,
     model_inputs: Rows<24, Nothing> => MODEL_INPUTS,
     model_bases: Rows<32, Nothing> => MODEL_BASES,
     model_runs: Rows<32, Nothing> => MODEL_RUNS,
-    notes: NamedRecords => NOTES,
-    note_references: NamedRecords => NOTE_REFERENCES,
+    notes: Named<Record> => NOTES,
+    note_references: Named<Nothing> => NOTE_REFERENCES,
 );

@@ -7,7 +7,7 @@ use crate::model::{Digest, Fact, NodeId, Remarks, Run, RunOutcome, RunTags, Said
 use crate::store::damaged;
 use crate::store::edges::Edges;
 use crate::store::reading::{GO_ON, Order, Reading};
-use crate::store::schema::{self, Key, key, number_of, unseal};
+use crate::store::schema::{self, Key, key, row_number, unseal};
 use crate::store::snapshot::{RunNo, Snapshot, StepNo, record};
 
 impl Snapshot {
@@ -16,7 +16,7 @@ impl Snapshot {
     /// Returns the number of a run, by its key.
     pub fn run_no(&self, id: NodeId) -> Result<Option<RunNo>> {
         let place = key::<17>(&[&id.as_u128().to_be_bytes(), &[schema::NodeKind::Run as u8]]);
-        self.nodes.get(&place, |row| Ok(RunNo(number_of(row))))
+        self.nodes.get(&place, |row| Ok(RunNo(row_number(row)?)))
     }
 
     /// Returns a run as it was recorded at its start; `None` where only others speak of it so far.
@@ -65,7 +65,7 @@ impl Snapshot {
         front.push(0);
         let mut runs = Vec::new();
         self.run_labels.scan_names_with(&front, Order::Rising, |_, row| {
-            runs.push(RunNo(number_of(row)));
+            runs.push(RunNo(row_number(row)?));
             Ok(GO_ON)
         })?;
         Ok(runs)
@@ -91,7 +91,7 @@ impl Snapshot {
             if runs.len() == limit {
                 return Ok(ControlFlow::Break(()));
             }
-            runs.push(RunNo(number_of(row)));
+            runs.push(RunNo(row_number(row)?));
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(runs)
@@ -108,7 +108,7 @@ impl Snapshot {
             |text: &str| u128::from_str_radix(text, 16).map(u128::to_be_bytes).map_err(|_| damaged("tail"));
         let mut found = Vec::new();
         let _full = self.run_tails.scan(&place(&first)?, &place(&last)?, Order::Rising, |_, row| {
-            found.push(RunNo(number_of(row)));
+            found.push(RunNo(row_number(row)?));
             Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(found)
@@ -126,7 +126,7 @@ impl Snapshot {
     pub fn steps_of(&self, run: RunNo) -> Result<Vec<StepNo>> {
         let mut steps = Vec::new();
         self.run_steps.scan_front(&run.to_bytes(), Order::Rising, |_, row| {
-            steps.push(StepNo(number_of(row)));
+            steps.push(StepNo(row_number(row)?));
             Ok(GO_ON)
         })?;
         Ok(steps)
@@ -174,7 +174,7 @@ impl Snapshot {
     pub fn steps_by_key(&self, digest: &Digest) -> Result<Vec<StepNo>> {
         let mut steps = Vec::new();
         self.step_keys.scan_front(&digest.as_bytes()[..16], Order::Rising, |_, row| {
-            steps.push(StepNo(number_of(row)));
+            steps.push(StepNo(row_number(row)?));
             Ok(GO_ON)
         })?;
         Ok(steps)

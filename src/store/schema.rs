@@ -8,7 +8,9 @@
 
 use redb::TableDefinition;
 
+use crate::error::Result;
 use crate::model::{Digest, ReferenceSort};
+use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
 pub(crate) const FORMAT: u64 = 8;
@@ -169,6 +171,11 @@ pub(crate) fn number_of(bytes: &[u8]) -> u64 {
     let mut number = [0; 8];
     number.copy_from_slice(&bytes[..8]);
     u64::from_be_bytes(number)
+}
+
+/// Reads the number that is the value of a row, or that it begins with.
+pub(crate) fn row_number(value: &[u8]) -> Result<u64> {
+    value.first_chunk::<8>().map(|number| u64::from_be_bytes(*number)).ok_or_else(|| damaged("number"))
 }
 
 /// Joins parts to a key of exactly `N` bytes.

@@ -7,7 +7,7 @@ use crate::model::{Metric, MetricValue, NodeId, Stage, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::{GO_ON, Order};
 use crate::store::records::node_of;
-use crate::store::schema::{key, number_of, time_bytes, time_of};
+use crate::store::schema::{key, number_of, row_number, time_bytes, time_of};
 use crate::store::snapshot::{RunNo, Snapshot};
 use crate::store::summary::{MetricSummary, OrderedBy};
 use crate::store::terms::{self, Sort, TERM_TAIL_BYTES, Term};
@@ -29,7 +29,7 @@ impl Snapshot {
         let (front, whole) = term.front();
         self.run_terms.scan_names_with(&front, Order::Falling, |place, row| {
             let is_other = whole && place.len() != front.len() + TERM_TAIL_BYTES;
-            if is_other { Ok(ControlFlow::Continue(())) } else { visit(RunNo(number_of(row))) }
+            if is_other { Ok(ControlFlow::Continue(())) } else { visit(RunNo(row_number(row)?)) }
         })
     }
 
@@ -52,7 +52,7 @@ impl Snapshot {
         let end = [front.as_slice(), &last.saturating_add(1).to_be_bytes()].concat();
         self.run_terms.scan_names_between(&first, &end, Order::Rising, |place, row| {
             let is_other = place.len() < front.len() + 8 + TERM_TAIL_BYTES;
-            if is_other { Ok(ControlFlow::Continue(())) } else { visit(RunNo(number_of(row))) }
+            if is_other { Ok(ControlFlow::Continue(())) } else { visit(RunNo(row_number(row)?)) }
         })
     }
 
@@ -86,7 +86,7 @@ impl Snapshot {
         let first = key::<24>(&[&time_bytes(first), &[0; 16]]);
         let last = key::<24>(&[&time_bytes(last), &[0xff; 16]]);
         let order = if newest_first { Order::Falling } else { Order::Rising };
-        self.run_times.scan(&first, &last, order, |_, row| visit(RunNo(number_of(row))))
+        self.run_times.scan(&first, &last, order, |_, row| visit(RunNo(row_number(row)?)))
     }
 
     // ---- model versions ----
@@ -122,7 +122,7 @@ impl Snapshot {
 
     /// Returns the number of a metric's name.
     pub fn metric_no(&self, name: &str) -> Result<Option<MetricNo>> {
-        self.metric_names.get(name.as_bytes(), |row| Ok(MetricNo(number_of(row))))
+        self.metric_names.get(name.as_bytes(), |row| Ok(MetricNo(row_number(row)?)))
     }
 
     /// Returns the names of metrics in order, at most `limit`.

@@ -7,7 +7,7 @@ use crate::journal;
 use crate::model::{Digest, Fact, Timestamp};
 use crate::store::numbers::Counters;
 use crate::store::reading::{GO_ON, Order, Reading};
-use crate::store::schema::{self, Bytes, Key, number_of, unseal};
+use crate::store::schema::{self, Bytes, Key, number_of, row_number, unseal};
 use crate::store::{broken, damaged};
 
 macro_rules! numbers {
@@ -158,10 +158,10 @@ impl Snapshot {
     /// Returns how many bytes of a journal segment are applied.
     pub fn applied_bytes(&self, segment: u128) -> Result<u64> {
         let place = segment.to_be_bytes();
-        let loose = self.segments.get(&place, |bytes| Ok(number_of(bytes)))?;
+        let loose = self.segments.get(&place, row_number)?;
         match loose {
             Some(bytes) => Ok(bytes),
-            None => Ok(self.packed.get(&place, |bytes| Ok(number_of(bytes)))?.unwrap_or(0)),
+            None => Ok(self.packed.get(&place, row_number)?.unwrap_or(0)),
         }
     }
 

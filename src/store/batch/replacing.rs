@@ -10,7 +10,7 @@ use crate::store::batch::{
     Batch, content_write_key, edge_key, label_key, path_write_key, run_commit_key, run_time_key,
 };
 use crate::store::edges::Edges;
-use crate::store::schema::{self, Key, key};
+use crate::store::schema::{self, Bytes, Key, key};
 use crate::store::snapshot::{ArtifactNo, content_of};
 use crate::store::terms;
 use crate::store::{broken, damaged};
@@ -96,7 +96,7 @@ impl Batch<'_> {
     /// Reads a sealed record.
     fn stored(
         &self,
-        table: redb::TableDefinition<'static, Key<8>, &'static [u8]>,
+        table: redb::TableDefinition<'static, Key<8>, Bytes>,
         number: u64,
     ) -> Result<Option<Vec<u8>>> {
         let table = self.transaction.open_table(table).map_err(broken)?;
@@ -109,7 +109,7 @@ impl Batch<'_> {
 
     fn remove<const N: usize>(
         &self,
-        table: redb::TableDefinition<'static, Key<N>, &'static [u8]>,
+        table: redb::TableDefinition<'static, Key<N>, Bytes>,
         places: impl Iterator<Item = [u8; N]>,
     ) -> Result<()> {
         let mut table = self.transaction.open_table(table).map_err(broken)?;

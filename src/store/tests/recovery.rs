@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 
 use super::world::{Place, everything, facts, record_as, step, tries};
 use crate::disk::Disk;
-use crate::error::Kind;
+use crate::error::{Kind, Result};
 use crate::journal;
 use crate::model::{Fact, NodeId};
 use crate::store::{ArtifactNo, GO_ON, Snapshot, Store};
@@ -331,4 +331,59 @@ fn a_path_that_was_altered_on_the_disk_is_not_given_as_an_answer() {
         }
     }
     assert!(refused > 0, "no byte of a path was altered");
+}
+
+/// Asks a store what is asked of it most, and all there is.
+fn ask(snapshot: &Snapshot) -> Result<()> {
+    snapshot.counts()?;
+    snapshot.facts(&mut |_| Ok(()))?;
+    let mut runs = Vec::new();
+    snapshot.runs_newest_first(|run| {
+        runs.push(run);
+        Ok(GO_ON)
+    })?;
+    for run in runs {
+        for step in snapshot.steps_of(run)? {
+            snapshot.step(step)?;
+        }
+    }
+    let mut paths = Vec::new();
+    snapshot.paths_from(b"", |_, path| {
+        paths.push(path);
+        Ok(GO_ON)
+    })?;
+    for path in paths {
+        for version in snapshot.versions(path)? {
+            let artifact = snapshot.artifact(version)?;
+            snapshot.writes_until(version, i64::MAX, |_, _| Ok(GO_ON))?;
+            snapshot.reads_between(version, i64::MIN, i64::MAX, |_, _| Ok(GO_ON))?;
+            snapshot.artifacts_with(&artifact.digest)?;
+        }
+    }
+    snapshot.model_names(|_| Ok(GO_ON))?;
+    snapshot.metric_names(usize::MAX)?;
+    snapshot.parameter_names(usize::MAX)?;
+    Ok(())
+}
+
+#[test]
+fn wherever_a_page_is_altered_the_store_answers_or_says_that_it_is_damaged() {
+    let (place, _) = filled();
+    let file = place.store().path().to_owned();
+    let whole = fs::read(&file).unwrap();
+    let mut refused = 0;
+    for page in (4096..whole.len()).step_by(4096).filter(|page| whole[*page] != 0) {
+        // The front of a page says what is in it, and where: how many rows, and where their keys and values end.
+        for at in (page..page + 64).chain((page + 64..page + 4096).step_by(97)) {
+            let mut altered = whole.clone();
+            altered[at] ^= 1 << (at % 8);
+            fs::write(&file, altered).unwrap();
+            let snapshot = place.store().snapshot().unwrap();
+            if let Err(error) = snapshot.map_or(Ok(()), |snapshot| ask(&snapshot)) {
+                assert_eq!(error.kind(), Kind::Damage, "byte {at}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
