@@ -259,7 +259,7 @@ pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Locat
         if !lower.contains("item") || !STATEMENTS.iter().any(|phrase| lower.contains(phrase)) {
             continue;
         }
-        let named = items_named(text);
+        let named = items_named(text).items;
         if named.len() < 2 || is_inside(sections, index) && item_label(text).is_none() {
             continue;
         }

@@ -8,7 +8,7 @@ use super::header::Facts;
 use super::locate::{Confidence, Located, Position, Rival, one_line};
 use super::parse::Parsed;
 use super::section::{FormKind, Section};
-use super::words::{ItemNumber, has_at_most_words};
+use super::words::{has_at_most_words, items_named};
 use crate::error::Result;
 
 /// What became of an item in a filing.
@@ -206,18 +206,9 @@ fn covers(located: &Located, section: Section, parsed: &Parsed) -> bool {
     if !is_between {
         return section == located.identifier || section == last;
     }
-    let title = located.title.to_lowercase();
-    let item = section.item();
-    let is_range = title.contains(" through ") || title.contains(" to ");
+    let named = items_named(&located.title);
     let is_of_its_time = !section.is_risk_factors() || parsed.is_after_2005();
-    names_item(&title, item) || (is_range && is_of_its_time)
-}
-
-/// Tells whether a title in small letters has the item's number in it: "1a".
-fn names_item(title: &str, item: ItemNumber) -> bool {
-    let mut name = item.number.to_string();
-    name.extend((item.letter > 0).then(|| char::from(item.letter).to_ascii_lowercase()));
-    title.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == name)
+    named.items.contains(&section.item()) || (named.has_range && is_of_its_time)
 }
 
 /// Says why it is doubtful that a filing has no such item, if it is.

@@ -161,33 +161,27 @@ impl Scanner<'_> {
         Some(ItemNumber { number: 1, letter: letter as u8 })
     }
 
-    /// Reads " and 1B", ", 2", " & 3", " through 4" after a number.
-    fn more_numbers(&mut self, first: ItemNumber) -> ItemNumber {
-        let mut last = first;
-        loop {
-            let start = self.at;
-            self.skip_while(|letter| matches!(letter, ' ' | '.' | ',' | '\n'));
-            let is_joined = self.word("and")
-                || self.word("through")
-                || self.word("&")
-                || self.word("/")
-                || self.word("to")
-                || self.word("-")
-                || self.word("–")
-                || self.text[start..self.at].contains(',');
-            self.skip_while(|letter| matches!(letter, ' ' | '\n' | ','));
-            if is_joined && self.word("item") {
-                self.word("s");
-                self.skip_while(|letter| matches!(letter, ' ' | '\n'));
-            }
-            match is_joined.then(|| self.item_number()).flatten() {
-                Some(next) if next > last => last = next,
-                _ => {
-                    self.at = start;
-                    return last;
-                }
-            }
+    /// Reads what goes on with a list of numbers, " and 1B", ", 2", " & 3", " through 4", as long as they rise; and whether what
+    /// lies between is meant as well. The word "item" may stand before the number.
+    fn next_number(&mut self, last: ItemNumber) -> Option<(ItemNumber, bool)> {
+        let start = self.at;
+        self.skip_while(|letter| matches!(letter, ' ' | '.' | ',' | ';' | '\n'));
+        let is_range = self.word("through") || self.word("to") || self.word("-") || self.word("–");
+        let is_joined = is_range
+            || self.word("and")
+            || self.word("&")
+            || self.word("/")
+            || self.text[start..self.at].contains(',');
+        self.skip_while(|letter| matches!(letter, ' ' | '\n' | ','));
+        if is_joined && self.word("item") {
+            self.word("s");
+            self.skip_while(|letter| matches!(letter, ' ' | '\n'));
         }
+        let next = is_joined.then(|| self.item_number()).flatten().filter(|next| *next > last);
+        if next.is_none() {
+            self.at = start;
+        }
+        next.map(|next| (next, is_range))
     }
 }
 
@@ -222,44 +216,42 @@ pub fn part_label(text: &str) -> Option<(u8, usize)> {
     (!is_word).then_some((part, scanner.at))
 }
 
+/// The items that a text names.
+#[derive(Debug, Default)]
+pub struct NamedItems {
+    /// Their numbers, in order, each once; those of a range as well, without the letters that may lie in it.
+    pub items: Vec<ItemNumber>,
+    /// Whether there is a range among them: "Items 7 through 9".
+    pub has_range: bool,
+}
+
 /// Reads the numbers of all items that a text names after the word "item": "Items 2, 3 and 4, and Item 10 — Directors".
-pub fn items_named(text: &str) -> Vec<ItemNumber> {
-    let mut named = Vec::new();
+pub fn items_named(text: &str) -> NamedItems {
+    let mut named = NamedItems::default();
     let lower = text.to_ascii_lowercase();
     let mut from = 0;
     while let Some(found) = lower[from..].find("item") {
         let at = from + found;
         from = at + "item".len();
-        if text[..at].ends_with(char::is_alphanumeric) || named.len() >= ITEMS_NAMED_MAX {
+        if text[..at].ends_with(char::is_alphanumeric) || named.items.len() >= ITEMS_NAMED_MAX {
             continue;
         }
         let mut scanner = Scanner { text, at: from };
         scanner.word("s");
         scanner.skip_while(|letter| matches!(letter, ' ' | '\n' | '\u{a0}'));
-        let Some(first) = scanner.item_number() else { continue };
-        named.push(first);
-        loop {
-            let start = scanner.at;
-            scanner.skip_while(|letter| matches!(letter, ' ' | ',' | '\n' | ';'));
-            let is_range = scanner.word("through") || scanner.word("to");
-            let is_joined = is_range || scanner.word("and") || text[start..scanner.at].contains(',');
-            scanner.skip_while(|letter| matches!(letter, ' ' | '\n'));
-            let last = named.last().copied().unwrap_or(first);
-            match is_joined.then(|| scanner.item_number()).flatten() {
-                Some(next) if next > last => {
-                    let between = if is_range { last.number + 1..next.number } else { 0..0 };
-                    named.extend(between.map(|number| ItemNumber { number, letter: 0 }));
-                    named.push(next);
-                }
-                _ => {
-                    from = start;
-                    break;
-                }
-            }
+        let Some(mut last) = scanner.item_number() else { continue };
+        named.items.push(last);
+        while let Some((next, is_range)) = scanner.next_number(last) {
+            let between = if is_range { last.number + 1..next.number } else { 0..0 };
+            named.items.extend(between.map(|number| ItemNumber { number, letter: 0 }));
+            named.items.push(next);
+            named.has_range |= is_range;
+            last = next;
         }
+        from = scanner.at;
     }
-    named.sort_unstable();
-    named.dedup();
+    named.items.sort_unstable();
+    named.items.dedup();
     named
 }
 
@@ -313,7 +305,10 @@ fn read_label(text: &str) -> Option<ItemLabel> {
         None if has_word => scanner.typed_as_letter()?,
         None => return None,
     };
-    let last = if has_word { scanner.more_numbers(first) } else { first };
+    let mut last = first;
+    while has_word && let Some((next, _)) = scanner.next_number(last) {
+        last = next;
+    }
     let after = scanner.at;
     let next = scanner.peek();
     let punctuation = scanner
@@ -428,10 +423,13 @@ mod tests {
                 0 => item.number.to_string(),
                 letter => format!("{}{}", item.number, char::from(letter)),
             };
-            items_named(text).iter().map(show).collect()
+            items_named(text).items.iter().map(show).collect()
         };
         assert_eq!(named("ITEMS 2, 3, 4, 9 and 10 are not applicable"), ["2", "3", "4", "9", "10"]);
         assert_eq!(named("Items 10 through 13 are omitted"), ["10", "11", "12", "13"]);
+        assert_eq!(named("Items 1, 1A & 2. Business, Risk Factors and Properties"), ["1", "1A", "2"]);
+        assert_eq!(named("Item 1. Business and Item 2. Properties let to others"), ["1", "2"]);
+        assert!(items_named("Items 7 to 9").has_range && !items_named("Items 7 and 9 refer to it").has_range);
         assert_eq!(named("Part III (Item 10 — Directors, Item 11 — Pay, and Item 1A)"), ["1A", "10", "11"]);
         assert!(named("items of equipment and itemised bills, Item 405").is_empty());
     }
