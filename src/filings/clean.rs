@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use memchr::{memchr2, memmem};
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
@@ -151,45 +152,120 @@ impl Cleaned {
     }
 }
 
-/// Collects the words of the section, to decide what a hyphen at the end of a line stands for.
+/// Collects those words of the section that decide what a hyphen at the end of a line stands for.
 fn words_of(elements: &[Element]) -> HashSet<String> {
-    let has_divided = elements.iter().any(|element| element.text.contains("-\n"));
-    if !has_divided {
-        return HashSet::new();
+    let mut asked = Asked::default();
+    for element in elements {
+        for (at, _) in element.text.match_indices("-\n") {
+            let [whole, hyphenated] = readings(&element.text, at);
+            asked.add(whole);
+            asked.add(hyphenated);
+        }
     }
-    elements
-        .iter()
-        .flat_map(|element| element.text.split(|c: char| !c.is_alphanumeric() && c != '-'))
-        .filter(|word| word.len() > 3)
-        .map(str::to_lowercase)
-        .collect()
+    let mut found = HashSet::new();
+    if asked.words.is_empty() {
+        return found;
+    }
+    let mut small = String::new();
+    for element in elements {
+        let text = element.text.as_str();
+        if !text.is_ascii() {
+            let words = text.split(|c: char| !c.is_alphanumeric() && c != '-');
+            let words = words.filter(|word| word.len() > SHORT_WORD_LEN).map(str::to_lowercase);
+            found.extend(words.filter(|word| asked.words.contains(word)));
+            continue;
+        }
+        for word in text.as_bytes().split(|byte| !IS_OF_WORD[usize::from(*byte)]) {
+            if word.len() > SHORT_WORD_LEN && asked.may_have(word) {
+                small.clear();
+                small.extend(word.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+                if asked.words.contains(&small) && !found.contains(&small) {
+                    found.insert(small.clone());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Words of no more bytes decide nothing.
+const SHORT_WORD_LEN: usize = 3;
+
+/// The bytes of ASCII that words are made of.
+const IS_OF_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte == b'-' as usize;
+        byte += 1;
+    }
+    table
+};
+
+/// Words that are looked for, in small letters.
+struct Asked {
+    words: HashSet<String>,
+    /// For each first byte, a bit for each length that a word with it has; the last bit is for all that are longer.
+    lengths: [u64; 256],
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Asked { words: HashSet::new(), lengths: [0; 256] }
+    }
+}
+
+impl Asked {
+    fn add(&mut self, word: String) {
+        if let Some(first) = word.bytes().next() {
+            self.lengths[usize::from(first)] |= 1 << word.len().min(63);
+            self.words.insert(word);
+        }
+    }
+
+    /// Refuses almost every word of ASCII quickly.
+    fn may_have(&self, word: &[u8]) -> bool {
+        let first = word.first().map_or(0, u8::to_ascii_lowercase);
+        self.lengths[usize::from(first)] >> word.len().min(63) & 1 != 0
+    }
+}
+
+/// Letters that stay as they are wherever they stand: printable ASCII but spaces and hyphens.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'-'
 }
 
 /// Makes one line of an element's text.
 fn clean_element(element: &Element, words: &HashSet<String>, cleaning: &mut Cleaning) -> Element {
     let text = element.text.as_str();
-    let needs_edit = text.chars().any(is_invisible)
-        || text.contains("  ")
-        || text.contains("-\n")
-        || text.contains(['\n', '\t']);
+    let needs_edit = memchr2(b'\n', b'\t', text.as_bytes()).is_some()
+        || memmem::find(text.as_bytes(), b"  ").is_some()
+        || (!text.is_ascii() && text.chars().any(is_invisible));
     if !needs_edit {
         return element.clone();
     }
     let mut cuts: Vec<(usize, usize)> = Vec::new();
     let mut previous = ' ';
-    let mut letters = text.char_indices().peekable();
-    while let Some((at, letter)) = letters.next() {
+    let mut at = 0;
+    while let Some(letter) = text[at..].chars().next() {
+        let plain = text.as_bytes()[at..].iter().take_while(|byte| is_plain(**byte)).count();
+        if plain > 0 {
+            at += plain;
+            previous = char::from(text.as_bytes()[at - 1]);
+            continue;
+        }
         let end = at + letter.len_utf8();
         if is_invisible(letter) {
             cuts.push((at, end));
             cleaning.invisible_characters_removed += 1;
+            at = end;
             continue;
         }
         if letter == '-' && text[end..].starts_with('\n') && previous.is_alphabetic() {
             let cut_from = if is_divided_word(text, at, words) { at } else { end };
             cuts.push((cut_from, end + 1));
             cleaning.hyphenated_words_joined += 1;
-            letters.next();
+            at = end + 1;
             previous = '-';
             continue;
         }
@@ -200,31 +276,32 @@ fn clean_element(element: &Element, words: &HashSet<String>, cleaning: &mut Clea
         if is_space && (previous == ' ' || previous == '\n' || previous == '\t') {
             cuts.push((at, end));
             cleaning.spaces_collapsed += usize::from(letter != '\n');
-            continue;
+        } else {
+            previous = letter;
         }
-        previous = letter;
+        at = end;
     }
     let mut kept = cut(element, &cuts);
     // One byte for one byte: offsets and runs stay as they are.
-    kept.text = kept.text.replace(['\n', '\t'], " ");
+    let mut bytes = kept.text.into_bytes();
+    bytes.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\t')).for_each(|byte| *byte = b' ');
+    kept.text = String::from_utf8(bytes).expect("one letter of ASCII stands for another");
     kept
 }
 
 /// Tells whether the hyphen at `at`, before a line's end, only divides a word: the word stands undivided elsewhere, and the
 /// hyphenated form does not.
 fn is_divided_word(text: &str, at: usize, words: &HashSet<String>) -> bool {
-    let head: String = text[..at]
-        .chars()
-        .rev()
-        .take_while(|c| c.is_alphabetic())
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect();
-    let tail: String = text[at + 2..].trim_start().chars().take_while(|c| c.is_alphabetic()).collect();
-    let whole = format!("{head}{tail}").to_lowercase();
-    let hyphenated = format!("{head}-{tail}").to_lowercase();
+    let [whole, hyphenated] = readings(text, at);
     words.contains(&whole) && !words.contains(&hyphenated)
+}
+
+/// Returns what the hyphen at `at`, before a line's end, may stand in: a word without it, or one with it; in small letters.
+fn readings(text: &str, at: usize) -> [String; 2] {
+    let head = text[..at].chars().rev().take_while(|c| c.is_alphabetic());
+    let head = &text[at - head.map(char::len_utf8).sum::<usize>()..at];
+    let tail: String = text[at + 2..].trim_start().chars().take_while(|c| c.is_alphabetic()).collect();
+    [format!("{head}{tail}").to_lowercase(), format!("{head}-{tail}").to_lowercase()]
 }
 
 /// Returns the element without the given ranges of its text, which are in order and apart.

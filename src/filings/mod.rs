@@ -67,6 +67,7 @@ pub use section::{FormKind, Section};
 pub use segment::{Segment, Segmented, WORDS_MAX, WORDS_MIN, segment};
 pub use sketch::{Sketch, sketch};
 pub use view::{SegmentView, find_segment};
+pub use words::count_words;
 
 /// Version of what this module writes: raised whenever the bytes of an output may change for the same input.
 pub const VERSION: u32 = 7;

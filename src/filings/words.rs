@@ -353,15 +353,43 @@ pub fn title_end(text: &str, title: &str) -> Option<usize> {
 
 /// Counts words: what white space separates.
 pub fn count_words(text: &str) -> usize {
-    if !text.is_ascii() {
-        return text.split_whitespace().count();
-    }
+    let mut rest = text;
     let mut words = 0;
     let mut was_space = true;
-    for byte in text.bytes() {
-        let is_space = byte == b' ' || (9..=13).contains(&byte);
-        words += usize::from(was_space && !is_space);
-        was_space = is_space;
+    while !rest.is_empty() {
+        let (plain, after) = rest.split_at(ascii_len(rest.as_bytes()));
+        words += words_begun(plain.as_bytes(), was_space);
+        was_space = plain.as_bytes().last().map_or(was_space, |last| is_ascii_space(*last));
+        let mut letters = after.chars();
+        if let Some(letter) = letters.next() {
+            words += usize::from(was_space && !letter.is_whitespace());
+            was_space = letter.is_whitespace();
+        }
+        rest = letters.as_str();
+    }
+    words
+}
+
+fn is_ascii_space(byte: u8) -> bool {
+    byte == b' ' || byte.wrapping_sub(9) < 5
+}
+
+/// Returns how many bytes there are before the first that is not ASCII.
+fn ascii_len(bytes: &[u8]) -> usize {
+    let chunks = bytes.chunks(32).take_while(|chunk| chunk.is_ascii()).map(<[u8]>::len);
+    let plain: usize = chunks.sum();
+    plain + bytes[plain..].iter().take_while(|byte| byte.is_ascii()).count()
+}
+
+/// Counts the words that begin in a stretch of ASCII, behind white space or not; many bytes at a time.
+fn words_begun(bytes: &[u8], was_space: bool) -> usize {
+    let Some((first, behind)) = bytes.split_first() else { return 0 };
+    let begins = |before: u8, byte: u8| u8::from(is_ascii_space(before) & !is_ascii_space(byte));
+    let mut words = usize::from(was_space && !is_ascii_space(*first));
+    // No more than a byte can count.
+    for (before, bytes) in bytes.chunks(128).zip(behind.chunks(128)) {
+        let pairs = before.iter().zip(bytes);
+        words += usize::from(pairs.map(|(before, byte)| begins(*before, *byte)).sum::<u8>());
     }
     words
 }
@@ -413,6 +441,13 @@ mod tests {
             if is_near && !may_be_label(text.as_bytes()) {
                 prop_assert_eq!(read_label(&text), None);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_counted_as_the_standard_library_splits_them(text in r"([a-zA-Z0-9.,]{0,40}[ \t\n\x0b\x0c\r\x1c\x1f]{0,2}([\u{a0}\u{85}\u{2003}\u{2019}é])?){0,12}") {
+            prop_assert_eq!(count_words(&text), text.split_whitespace().count());
         }
     }
 

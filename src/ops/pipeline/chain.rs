@@ -62,7 +62,7 @@ impl<'a> Chain<'a> {
             }
             PipelineStage::Extract => {
                 let extracted = self.extracted(section)?;
-                let words = extracted.text().split_whitespace().count();
+                let words = filings::count_words(extracted.text());
                 let status = format!("sections_{}", extracted.status().name().replace('-', "_"));
                 let mut metrics = vec![count(&status, 1), count("extracted_words", words)];
                 let extraction = extracted.extraction();
@@ -74,7 +74,7 @@ impl<'a> Chain<'a> {
             }
             PipelineStage::Clean => {
                 let cleaned = self.cleaned(section)?;
-                let words = cleaned.text().split_whitespace().count();
+                let words = filings::count_words(cleaned.text());
                 Ok((cleaned.to_json(), vec![count("cleaned_words", words)]))
             }
             PipelineStage::Segment => {
