@@ -40,6 +40,11 @@ impl<'a> Chain<'a> {
         })
     }
 
+    /// Parses the filing, so that this need not be done later. What goes wrong shows when the result is asked for.
+    pub fn parse_ahead(&mut self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.parsed().is_ok()));
+    }
+
     /// Returns what the filing says of itself, as parameters of the step that parses it; nothing before that is done.
     pub fn facts(&self) -> Vec<Parameter> {
         let Some(parsed) = &self.parsed else { return Vec::new() };

@@ -18,6 +18,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod work;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,12 +1,11 @@
 //! The work of one call: sort out what is done, work on the rest on all cores, sum up.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{ArtifactPath, Run, RunKind, RunStatus};
 use crate::ops::code::code_state;
 use crate::ops::pipeline::inputs::{FilingInput, Inputs};
@@ -15,6 +14,7 @@ use crate::ops::pipeline::request::{PipelineRequest, Progress};
 use crate::ops::pipeline::resume::{self, Plan};
 use crate::ops::pipeline::tally::{Failure, Summary, Tally};
 use crate::ops::pipeline::work::{self, Bench, Worked};
+use crate::ops::pipeline::workers::{self, ComingRun, SendHome, Workers};
 use crate::ops::project::{project_run, say_left_undone};
 use crate::ops::{Recording, RunRequest, Workspace};
 use crate::projection::{self, names};
@@ -82,15 +82,9 @@ impl<'a> Session<'a> {
         filings: usize,
         pending: Vec<FilingInput>,
     ) -> Result<Run> {
-        let mut recording = self.begin(name, resumed)?;
-        let run = recording.run().clone();
-        if resumed.is_some() {
-            self.remove_leftovers(&run);
-        }
-        let bytes = pending.iter().map(|filing| filing.size_bytes).sum();
-        self.progress.begin(&run, pending.len() as u64, bytes);
         let failures_max = self.request.failures_max.count(filings);
-        let worked = self.work_through(&mut recording, &run, &pending, failures_max);
+        let (mut recording, worked) = self.work_through(name, resumed, &pending, failures_max)?;
+        let run = recording.run().clone();
         self.progress.end();
         let ended = worked.and_then(|()| match &self.stopped {
             None => self.record_metrics(&mut recording, &run),
@@ -128,34 +122,6 @@ impl<'a> Session<'a> {
         say_left_undone(project_run(self.bench.workspace, run), "the run's report", &mut self.notes);
     }
 
-    fn begin(&mut self, name: &str, resumed: Option<&RunView>) -> Result<Recording> {
-        // Made here if it was only named so far, and completed if a kill left it half made.
-        let workspace = Workspace::init(self.bench.workspace.root())?;
-        let code = code_state(&workspace, &|| Some(self.bench.snapshot))?;
-        if let (Some(reason), None) = (&code.unreadable, code.label()) {
-            self.notes.push(format!(
-                "the git repository cannot be read, so nothing names the code of this run: {reason}"
-            ));
-        }
-        let (workspace, clock) = (self.bench.workspace, self.bench.clock);
-        let arguments = self.request.arguments.clone();
-        if let Some(view) = resumed {
-            return resume::take_up(workspace, clock, view, arguments, code);
-        }
-        let request = RunRequest {
-            name: name.to_owned(),
-            kind: RunKind::Pipeline,
-            arguments,
-            parameters: self.plan.parameters(workspace.root()),
-            folder: String::new(),
-            code,
-            parent: None,
-            rerun_of: None,
-            host: self.request.host.clone(),
-        };
-        Recording::start(workspace, clock, request)
-    }
-
     /// Brings a run that ended well to what it should have left: a kill may have come while its papers were written.
     ///
     /// # Errors
@@ -163,20 +129,10 @@ impl<'a> Session<'a> {
     pub fn tidy_up(&mut self, run: &Run) -> Result<()> {
         {
             let _lock = self.bench.workspace.lock_to_project()?;
-            self.remove_leftovers(run);
+            remove_leftovers(self.bench.workspace, run);
         }
         self.project_papers(run);
         Ok(())
-    }
-
-    /// Removes the temporary files that a kill left in the run's folders.
-    fn remove_leftovers(&self, run: &Run) {
-        let workspace = self.bench.workspace;
-        for folder in names::OutputFolder::ALL {
-            if let Ok(file) = names::metrics_file(folder, run) {
-                projection::remove_leftovers(workspace.disk(), workspace.root(), &file);
-            }
-        }
     }
 
     /// Returns why the run did not end as it should, if so.
@@ -191,65 +147,56 @@ impl<'a> Session<'a> {
         (unwritten > 0).then(|| format!("{unwritten} outputs could not be written to their places"))
     }
 
-    /// Works on all pending filings on all cores, recording and projecting as they come.
+    /// Starts the run or takes it up again, and works on all pending filings on all cores, recording and projecting as they come.
+    /// The inner error is of the work.
     fn work_through(
         &mut self,
-        recording: &mut Recording,
-        run: &Run,
+        name: &str,
+        resumed: Option<&RunView>,
         pending: &[FilingInput],
         failures_max: u64,
-    ) -> Result<()> {
-        let mut pool = rayon::ThreadPoolBuilder::new();
-        if let Some(workers) = self.request.workers {
-            pool = pool.num_threads(workers);
-        }
-        let pool = pool.build().map_err(|cause| Error::bug("cannot start worker threads").because(cause))?;
-        let (cancelled, failures) = (AtomicBool::new(false), AtomicU64::new(0));
+    ) -> Result<(Recording, Result<()>)> {
+        let Session { bench, request, plan, progress, tally, notes, unwritten, .. } = self;
+        let pool = workers::threads(request.workers)?;
         let (sender, receiver) = mpsc::sync_channel::<Result<Worked>>(WAITING_FILINGS_MAX);
-        let bench = &self.bench;
-        let mut recorder = Recorder {
-            workspace: bench.workspace,
-            together: bench.together,
-            placing: bench.placing,
-            tally: &mut self.tally,
-            unwritten: &mut self.unwritten,
-            progress: self.progress,
-        };
-        let work_on = |sender: &mut mpsc::SyncSender<Result<Worked>>, filing: &FilingInput| {
-            if cancelled.load(Ordering::Relaxed) {
-                return;
+        let coming = ComingRun::default();
+        let workers = Workers::new(bench, &coming, pending, failures_max);
+        let (recording, worked) = std::thread::scope(|scope| -> Result<_> {
+            let _send_home = SendHome(&coming);
+            let (workers, pool) = (&workers, &pool);
+            scope.spawn(move || workers.work(pool, &sender));
+            let mut recording = begin(bench, request, plan, name, resumed, notes)?;
+            let run = recording.run();
+            if resumed.is_some() {
+                remove_leftovers(bench.workspace, run);
             }
-            let worked = work::work(bench, run, filing);
-            let too_many = match &worked {
-                Ok(worked) if worked.outcome.failure.is_none() => false,
-                Ok(_) => failures.fetch_add(1, Ordering::Relaxed) + 1 > failures_max,
-                Err(_) => true,
+            let bytes = pending.iter().map(|filing| filing.size_bytes).sum();
+            progress.begin(run, pending.len() as u64, bytes);
+            coming.has_come(run.clone());
+            let mut recorder = Recorder {
+                workspace: bench.workspace,
+                together: bench.together,
+                placing: bench.placing,
+                tally,
+                unwritten,
+                progress: *progress,
             };
-            if too_many {
-                cancelled.store(true, Ordering::Relaxed);
-            }
-            // The receiver is gone only when recording failed, and then nothing is to be sent.
-            let _ = sender.send(worked);
-        };
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                pool.install(|| pending.par_iter().with_max_len(1).for_each_with(sender, work_on));
-            });
-            let recorded = recorder.record_all(recording, &receiver);
+            let recorded = recorder.record_all(&mut recording, &receiver);
             if recorded.is_err() {
-                cancelled.store(true, Ordering::Relaxed);
+                workers.cancel();
             }
+            // A worker may wait for room for what it sends.
             drop(receiver);
-            recorded
+            Ok((recording, recorded))
         })?;
-        let failed = failures.load(Ordering::Relaxed);
-        if failed > failures_max {
+        let failed = workers.failed();
+        if worked.is_ok() && failed > failures_max {
             self.stopped = Some(format!(
                 "stopped early: {failed} of {} filings failed, and --max-failures allows {failures_max}",
                 self.tally.worked_on
             ));
         }
-        Ok(())
+        Ok((recording, worked))
     }
 
     /// Says what it came to; whether the run was resumed and found settled is for the caller to fill in.
@@ -298,6 +245,51 @@ impl<'a> Session<'a> {
             stopped: self.stopped,
             notes: self.notes,
             run,
+        }
+    }
+}
+
+/// Starts the run, or takes it up again.
+fn begin(
+    bench: &Bench<'_>,
+    request: &PipelineRequest,
+    plan: &Plan,
+    name: &str,
+    resumed: Option<&RunView>,
+    notes: &mut Vec<String>,
+) -> Result<Recording> {
+    // Made here if it was only named so far, and completed if a kill left it half made.
+    let workspace = Workspace::init(bench.workspace.root())?;
+    let code = code_state(&workspace, &|| Some(bench.snapshot))?;
+    if let (Some(reason), None) = (&code.unreadable, code.label()) {
+        notes.push(format!(
+            "the git repository cannot be read, so nothing names the code of this run: {reason}"
+        ));
+    }
+    let (workspace, clock) = (bench.workspace, bench.clock);
+    let arguments = request.arguments.clone();
+    if let Some(view) = resumed {
+        return resume::take_up(workspace, clock, view, arguments, code);
+    }
+    let request = RunRequest {
+        name: name.to_owned(),
+        kind: RunKind::Pipeline,
+        arguments,
+        parameters: plan.parameters(workspace.root()),
+        folder: String::new(),
+        code,
+        parent: None,
+        rerun_of: None,
+        host: request.host.clone(),
+    };
+    Recording::start(workspace, clock, request)
+}
+
+/// Removes the temporary files that a kill left in the run's folders.
+fn remove_leftovers(workspace: &Workspace, run: &Run) {
+    for folder in names::OutputFolder::ALL {
+        if let Ok(file) = names::metrics_file(folder, run) {
+            projection::remove_leftovers(workspace.disk(), workspace.root(), &file);
         }
     }
 }

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::disk::tests::{Crash, Leaves};
-use crate::disk::{Disk, TEMPORARY_PREFIX};
+use crate::disk::tests::{Crash, FailOnce, Leaves};
+use crate::disk::{Disk, Faults, Operation, TEMPORARY_PREFIX};
 use crate::model::{Fact, Timestamp};
 
 struct Silent;
@@ -95,4 +97,43 @@ fn after_a_power_cut_at_any_point_what_is_recorded_is_kept_and_the_run_can_be_ta
             }
         }
     }
+}
+
+/// Notes the operations in order, each with its path below the root.
+#[derive(Default)]
+struct Log(Mutex<Vec<(Operation, PathBuf)>>);
+
+impl Faults for Log {
+    fn before(&self, operation: Operation, path: &Path, _: Option<&Path>) -> io::Result<usize> {
+        self.0.lock().unwrap().push((operation, path.to_owned()));
+        Ok(usize::MAX)
+    }
+}
+
+#[test]
+fn nothing_of_a_run_is_written_before_its_start_is_on_the_disk() {
+    let (_folder, root) = place();
+    let log = Arc::new(Log::default());
+    assert!(!run_in(&root, Disk::with_faults(log.clone()), Resume::No).unwrap().has_failed());
+    let log = log.0.lock().unwrap();
+    let journal = root.join(".lineage/journal");
+    let started = log.iter().position(|(operation, path)| {
+        *operation == Operation::SyncFolder && *path == journal
+            || *operation == Operation::Sync && path.starts_with(&journal)
+    });
+    let is_of_output =
+        |path: &Path| path.starts_with(root.join("data")) || path.starts_with(root.join(".lineage/objects"));
+    let first = log.iter().position(|(_, path)| is_of_output(path)).unwrap();
+    assert!(started.unwrap() < first, "{:?}", &log[..=first]);
+}
+
+#[test]
+fn a_run_whose_start_cannot_be_recorded_ends_and_writes_nothing() {
+    let (_folder, root) = place();
+    // A filing that cannot be read has no work done on it, but is not told of either.
+    std::os::unix::fs::symlink("../not/fetched", root.join("data/raw/gone.htm")).unwrap();
+    let failing = FailOnce::at(0, |operation| operation == Operation::Create);
+    run_in(&root, Disk::with_faults(failing), Resume::No).unwrap_err();
+    assert!(outputs(&root).is_empty());
+    assert!(!root.join(".lineage/objects").exists());
 }

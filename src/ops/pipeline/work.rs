@@ -15,6 +15,7 @@ use crate::ops::pipeline::inputs::FilingInput;
 use crate::ops::pipeline::reading;
 use crate::ops::pipeline::resume::Prior;
 use crate::ops::pipeline::stages::{Part, PipelineStage};
+use crate::ops::pipeline::workers::ComingRun;
 use crate::ops::{Clock, Workspace};
 use crate::projection::{Placing, StagedFile};
 use crate::store::Snapshot;
@@ -185,12 +186,13 @@ fn parts_after(bench: &Bench<'_>, parsed: &[(String, MetricValue)]) -> Vec<(Part
     parts
 }
 
-/// Works on one filing of `run`.
+/// Works on one filing of `run`, reading and parsing it while the start of the run is still being recorded; `None` where that
+/// fails.
 ///
 /// # Errors
 /// A store error where contents cannot be kept: then nothing more should be tried. What is wrong with the filing is no error
 /// but an outcome.
-pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Worked> {
+pub fn work(bench: &Bench<'_>, run: &ComingRun, filing: &FilingInput) -> Result<Option<Worked>> {
     let outcome = FilingOutcome {
         path: filing.path.clone(),
         stem: filing.stem.clone(),
@@ -199,18 +201,28 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Worked
         failure: None,
     };
     let mut worked = Worked { outcome, contents: Vec::new(), files: Vec::new(), unwritten: Vec::new() };
-    let read_at = bench.clock.now();
-    let read = match reading::read(&filing.file) {
+    let read_at = run.is_here().then(|| bench.clock.now());
+    let read = reading::read(&filing.file);
+    let mut chain = Chain::new(read.as_ref().map_or(&[], |read| &read.front));
+    if let (None, Ok(read)) = (read_at, &read)
+        && !may_be_done(bench, &read.digest)?
+    {
+        chain.parse_ahead();
+    }
+    let Some(run) = run.wait() else { return Ok(None) };
+    // Nothing in a run is older than the run, and the clock of the workspace is right only when its start is recorded.
+    let read_at = read_at.unwrap_or_else(|| bench.clock.now());
+    let read = match &read {
         Ok(read) => read,
         Err(cause) => {
             worked.outcome.failure = Some((PipelineStage::Parse, format!("cannot read the file: {cause}")));
-            return Ok(worked);
+            return Ok(Some(worked));
         }
     };
     // What was read is what counts, should the file have changed since it was listed.
     let artifact = Artifact { path: filing.path.clone(), digest: read.digest, size_bytes: read.size_bytes };
     worked.outcome.size_bytes = artifact.size_bytes;
-    let mut work = Work { bench, run, filing, chain: Chain::new(&read.front), worked };
+    let mut work = Work { bench, run, filing, chain, worked };
     let mut input = (artifact, read_at);
     let mut waiting = VecDeque::from([(Part::FIRST, None)]);
     while let Some((part, asked)) = waiting.pop_front() {
@@ -230,7 +242,13 @@ pub fn work(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Result<Worked
             waiting.extend(parts_after(bench, parsed));
         }
     }
-    Ok(work.worked)
+    Ok(Some(work.worked))
+}
+
+/// Returns true where the parsing of a filing may have been done before.
+fn may_be_done(bench: &Bench<'_>, filing: &Digest) -> Result<bool> {
+    let is_known = || Ok(!bench.snapshot.steps_by_key(&Part::FIRST.key(filing))?.is_empty());
+    if bench.use_cache && bench.prior.steps.is_empty() { is_known() } else { Ok(bench.use_cache) }
 }
 
 /// What an earlier step with the same key has made.
