@@ -142,6 +142,9 @@ pub fn rerun_name(run: NodeId) -> String {
     format!("rerun://{}", run.tail(NodeId::TAIL_DIGITS))
 }
 
+/// What the names of such files begin with.
+pub(crate) const RERUN_SCHEME: &[u8] = b"rerun://";
+
 /// Something that happened to a file.
 #[derive(Debug, Clone)]
 pub struct FileChange {

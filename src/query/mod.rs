@@ -15,6 +15,7 @@ pub mod registry;
 mod report;
 mod selector;
 mod staleness;
+mod together;
 
 pub use ancestry::{
     Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of, downstream_of_steps, upstream,
@@ -32,3 +33,5 @@ pub use origin::{Origin, Write, origin, writers};
 pub use report::{CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, files, report};
 pub use selector::{RunSelector, find_run, latest_run};
 pub use staleness::{Ancestry, Outdated};
+pub use together::claimed_by_others;
+pub(crate) use together::{Runs, written_along};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Artifact, NodeId, Parameter, Role, TOOL_PARAMETER};
+use crate::model::{Artifact, NodeId, Parameter, Role, Run, RunKind, TOOL_PARAMETER};
 use crate::query::origin::{Origin, Write, last_write_at_path, origin};
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
@@ -26,9 +26,11 @@ pub struct NewestFile {
 
 /// Lists the newest version of every path that a step read or wrote, by path.
 ///
-/// A file is **superseded** when a step of a later run, of the same name, about the same subject and with the same parameters
-/// (whatever the version of the tool), wrote its output to another path: the older run's folder then is history. A file of
-/// metrics is superseded when all outputs of its run that it speaks of are.
+/// A file of a pipeline's run is **superseded** when a step of a later run, of the same name, about the same subject and with the
+/// same parameters (whatever the version of the tool), wrote its output to another path: the older run's folder then is
+/// history. A file of metrics is superseded when all outputs of its run that it speaks of are. A pipeline names a folder for
+/// each of its runs; where a command or a program writes to, its user chose, and a second output is none the less wanted
+/// beside the first. Nor is a file superseded that belongs to a model version.
 ///
 /// The cost is linear in the paths of the store.
 ///
@@ -41,14 +43,19 @@ pub fn newest_files(snapshot: &Snapshot) -> Result<Vec<NewestFile>> {
         Ok(GO_ON)
     })?;
     let mut files = Vec::with_capacity(paths.len());
+    let mut repetitions = Repetitions::default();
     for path in paths {
-        files.extend(newest_of(snapshot, path)?);
+        files.extend(newest_of(snapshot, path, &mut repetitions)?);
     }
     mark_superseded(snapshot, &mut files)?;
     Ok(files)
 }
 
-fn newest_of(snapshot: &Snapshot, path_no: PathNo) -> Result<Option<NewestFile>> {
+fn newest_of(
+    snapshot: &Snapshot,
+    path_no: PathNo,
+    repetitions: &mut Repetitions,
+) -> Result<Option<NewestFile>> {
     let write = last_write_at_path(snapshot, path_no, i64::MAX, None)?;
     let mut newest = write.map(|write| (write.at, write.artifact));
     // What was read after the last write, with other bytes, was put there by somebody unrecorded, and is newer.
@@ -57,12 +64,12 @@ fn newest_of(snapshot: &Snapshot, path_no: PathNo) -> Result<Option<NewestFile>>
         if write.is_some_and(|write| write.artifact == version) {
             continue;
         }
-        let Some(read) = last_read(snapshot, version, since)? else {
+        let Some(read) = last_read(snapshot, version, since, repetitions)? else {
             continue;
         };
         let before = match newest {
             Some((at, artifact)) => {
-                let again = last_read(snapshot, artifact, since)?.unwrap_or(at).max(at);
+                let again = last_read(snapshot, artifact, since, repetitions)?.unwrap_or(at).max(at);
                 (again, snapshot.artifact(artifact)?.digest) < (read, snapshot.artifact(version)?.digest)
             }
             None => true,
@@ -84,10 +91,18 @@ fn newest_of(snapshot: &Snapshot, path_no: PathNo) -> Result<Option<NewestFile>>
 }
 
 /// Finds the time of the last read of an artifact after `since`, in a few look-ups however often it was read: the index gives
-/// the first read of a span, so the span is halved.
-fn last_read(snapshot: &Snapshot, artifact: ArtifactNo, since: i64) -> Result<Option<i64>> {
-    let first_read = |from: i64, until: i64| -> Result<Option<i64>> {
-        let first = snapshot.reads_between(artifact, from, until, |at, _| Ok(ControlFlow::Break(at)))?;
+/// the first read of a span, so the span is halved. The reads of repetitions do not count.
+fn last_read(
+    snapshot: &Snapshot,
+    artifact: ArtifactNo,
+    since: i64,
+    repetitions: &mut Repetitions,
+) -> Result<Option<i64>> {
+    let mut first_read = |from: i64, until: i64| -> Result<Option<i64>> {
+        let first = snapshot.reads_between(artifact, from, until, |at, step| {
+            let counts = !repetitions.have(snapshot, step)?;
+            Ok(if counts { ControlFlow::Break(at) } else { ControlFlow::Continue(()) })
+        })?;
         Ok(first.break_value())
     };
     let mut high = snapshot.latest().micros();
@@ -102,6 +117,27 @@ fn last_read(snapshot: &Snapshot, artifact: ArtifactNo, since: i64) -> Result<Op
         }
     }
     Ok(Some(low))
+}
+
+/// Which runs are repetitions of another: those are given the old bytes again, in a copy of the workspace, and what they read
+/// says nothing on what lies at a path.
+#[derive(Default)]
+struct Repetitions {
+    runs: HashMap<RunNo, bool>,
+}
+
+impl Repetitions {
+    fn have(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<bool> {
+        let Some(run) = snapshot.run_of(step)? else {
+            return Ok(false);
+        };
+        if let Some(known) = self.runs.get(&run) {
+            return Ok(*known);
+        }
+        let is_one = snapshot.run(run)?.is_some_and(|run| run.rerun_of.is_some());
+        self.runs.insert(run, is_one);
+        Ok(is_one)
+    }
 }
 
 /// What the same step of another run would be called.
@@ -130,7 +166,8 @@ fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<()> 
     let old: HashSet<StepNo> = steps.keys().filter(|step| is_old(step)).copied().collect();
     for file in files {
         if let Some(write) = file.writer {
-            file.superseded = old.contains(&write.step) || speaks_of_old(snapshot, write, &old)?;
+            let is_old = old.contains(&write.step) || speaks_of_old(snapshot, write, &old)?;
+            file.superseded = is_old && snapshot.models_with(file.number)?.is_empty();
         }
     }
     Ok(())
@@ -141,7 +178,8 @@ fn step_name(snapshot: &Snapshot, step: StepNo) -> Result<Option<(StepName, RunN
         return Ok(None);
     };
     // A repetition wrote elsewhere to compare, not to take the place of anything.
-    if snapshot.run(edges.run)?.is_some_and(|run| run.rerun_of.is_some()) {
+    let is_of_pipeline = |run: Run| run.kind == RunKind::Pipeline && run.rerun_of.is_none();
+    if !snapshot.run(edges.run)?.is_some_and(is_of_pipeline) {
         return Ok(None);
     }
     let parameters = record.parameters.into_iter().filter(|(name, _)| name != TOOL_PARAMETER);
@@ -194,12 +232,13 @@ mod tests {
 
     #[test]
     fn the_outputs_of_a_step_done_anew_elsewhere_are_superseded_with_their_metrics() {
-        let text = "1 p tool=1 a: a=1 -> {run}/a=1\n1 m {run}/m: {run}/a=1 -> %{run}/m=1\n1 p b: b=1 -> {run}/b=1\n\
+        let text = "run 1 pipeline\nrun 2 pipeline\n1 p tool=1 a: a=1 -> {run}/a=1\n1 m {run}/m: {run}/a=1 -> %{run}/m=1\n1 p b: b=1 -> {run}/b=1\n\
                     2 p tool=2 a: a=1 -> {run}/a=1";
         assert_eq!(superseded(text).len(), 2, "{:?}", superseded(text));
-        let other_parameter = "1 p s=1 a: a=1 -> {run}/a=1\n2 p s=2 a: a=1 -> {run}/a=1";
+        let other_parameter =
+            "run 1 pipeline\nrun 2 pipeline\n1 p s=1 a: a=1 -> {run}/a=1\n2 p s=2 a: a=1 -> {run}/a=1";
         assert_eq!(superseded(other_parameter), [""; 0]);
-        let same_run = "1 p a: a=1 -> {run}/a=1\n1 p a: a=2 -> {run}/b=1";
+        let same_run = "run 1 pipeline\n1 p a: a=1 -> {run}/a=1\n1 p a: a=2 -> {run}/b=1";
         assert_eq!(superseded(same_run), [""; 0]);
     }
 }

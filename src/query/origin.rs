@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::NodeId;
-use crate::store::{ArtifactNo, GO_ON, PathNo, Snapshot, StepNo};
+use crate::model::{CaptureLevel, NodeId, Remark, RemarkKind, RunKind};
+use crate::query::history::RERUN_SCHEME;
+use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
 /// One write of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +39,12 @@ pub enum Origin {
 /// The writer is the last step that finished writing those bytes at that path before they were read: not the last writer of
 /// the path, and not a later writer of the same bytes. Where there is none, it is the last step that wrote the same bytes
 /// elsewhere before they were first seen here, that is, first read since other bytes were last written at the path: what was
-/// here before somebody made a copy of it is no copy. Of simultaneous writes, that of the step with the greatest key counts, then
+/// here before somebody made a copy of it is no copy; nor is what a run read that wrote those bytes elsewhere itself, while
+/// all of its writes were seen. Of simultaneous writes, that of the step with the greatest key counts, then
 /// that of the artifact with the greatest digest, then that at the smallest path. A step's own writes are never its inputs'
 /// origin.
+///
+/// Where several steps of a run wrote the version together, this is the last of them; `query::together` knows the others.
 ///
 /// Cost: a few index look-ups, however often the artifact was used, and however many copies of it there are.
 ///
@@ -52,9 +56,27 @@ pub fn origin(
     read_at: i64,
     reader: Option<StepNo>,
 ) -> Result<Origin> {
-    match last_write(snapshot, artifact, read_at, reader)? {
-        Some(write) => Ok(Origin::Written(write)),
-        None => origin_unwritten(snapshot, artifact, read_at, reader),
+    origin_and_others(snapshot, artifact, read_at, reader).map(|(origin, _)| origin)
+}
+
+/// As [`origin`]; and whether there may be other writes of the same version, which [`written_along`] finds.
+///
+/// [`written_along`]: super::together::written_along
+pub(crate) fn origin_and_others(
+    snapshot: &Snapshot,
+    artifact: ArtifactNo,
+    read_at: i64,
+    reader: Option<StepNo>,
+) -> Result<(Origin, bool)> {
+    let mut last = Last::default();
+    let mut rows = 0;
+    let _earlier = snapshot.writes_until(artifact, read_at, |at, step| {
+        rows += 1;
+        last.offer(at, step, artifact, reader)
+    })?;
+    match last.choose(snapshot)? {
+        Some(write) => Ok((Origin::Written(write), rows > 1)),
+        None => Ok((origin_unwritten(snapshot, artifact, read_at, reader)?, true)),
     }
 }
 
@@ -79,35 +101,62 @@ pub(crate) fn origin_unwritten(
     Ok(other_bytes.map_or(Origin::Source, Origin::Gap))
 }
 
-/// Finds the last write of an artifact up to `until`, not by `reader` itself.
-fn last_write(
-    snapshot: &Snapshot,
-    artifact: ArtifactNo,
-    until: i64,
-    reader: Option<StepNo>,
-) -> Result<Option<Write>> {
-    let mut last = Last::default();
-    let _earlier =
-        snapshot.writes_until(artifact, until, |at, step| last.offer(at, step, artifact, reader))?;
-    last.choose(snapshot)
-}
-
-/// Finds the last write of the same bytes at another path.
+/// Finds the last write of the same bytes at another path, of which `artifact` can be a copy.
+///
+/// What a repetition wrote in its copy of the workspace comes after all else: that copy is gone. And a run all of whose writes
+/// were seen made no copy that it is not recorded to have written: what it reads unwritten was there before.
 fn last_write_elsewhere(
     snapshot: &Snapshot,
     artifact: ArtifactNo,
     until: i64,
     reader: Option<StepNo>,
 ) -> Result<Option<Write>> {
-    let mut last = Last::default();
+    let own_run = reader.map_or(Ok(None), |reader| snapshot.run_of(reader))?;
+    let mut own_is_seen: Option<bool> = None;
+    let (mut last, mut repeated) = (Last::default(), Last::default());
     let _earlier = snapshot.content_writes_until(artifact, until, |at, step, written| {
         if written == artifact {
             // The reader's own: nobody else wrote it here by then.
-            return Ok(ControlFlow::Continue(()));
+            return Ok(GO_ON_LOOKING);
+        }
+        if last.is_before(at) {
+            return Ok(ControlFlow::Break(()));
+        }
+        if let Some(run) = own_run.filter(|_| Some(step) != reader)
+            && snapshot.run_of(step)? == Some(run)
+        {
+            let is_seen = match own_is_seen {
+                Some(known) => known,
+                None => *own_is_seen.insert(sees_all_writes(snapshot, run)?),
+            };
+            if is_seen {
+                return Ok(GO_ON_LOOKING);
+            }
+        }
+        if snapshot.artifact_path(written)?.as_bytes().starts_with(RERUN_SCHEME) {
+            let _is_earlier = repeated.offer(at, step, written, reader)?;
+            return Ok(GO_ON_LOOKING);
         }
         last.offer(at, step, written, reader)
     })?;
-    last.choose(snapshot)
+    match last.choose(snapshot)? {
+        Some(write) => Ok(Some(write)),
+        None => repeated.choose(snapshot),
+    }
+}
+
+const GO_ON_LOOKING: ControlFlow<()> = ControlFlow::Continue(());
+
+/// Returns true for an observed command of whose writes none can have been missed.
+fn sees_all_writes(snapshot: &Snapshot, run: RunNo) -> Result<bool> {
+    if snapshot.run(run)?.is_none_or(|run| run.kind != RunKind::Command) {
+        return Ok(false);
+    }
+    let said = snapshot.remarks(run)?;
+    let level = said.iter().filter_map(|remarks| remarks.level).max();
+    let is_unseen = |remark: &Remark| matches!(remark.kind, RemarkKind::Unseen | RemarkKind::Fault);
+    let is_whole = said.iter().all(|said| said.omitted == 0 && !said.remarks.iter().any(is_unseen));
+    Ok(is_whole && level == Some(CaptureLevel::Net))
 }
 
 /// Finds the last write of any bytes at a path up to `until`, not by `reader` itself.
@@ -149,6 +198,11 @@ struct Last {
 }
 
 impl Last {
+    /// Returns true where all that counts is later than `at`.
+    fn is_before(&self, at: i64) -> bool {
+        self.found.first().is_some_and(|(latest, ..)| *latest != at)
+    }
+
     fn offer(
         &mut self,
         at: i64,
@@ -156,7 +210,7 @@ impl Last {
         artifact: ArtifactNo,
         reader: Option<StepNo>,
     ) -> Result<ControlFlow<()>> {
-        if self.found.first().is_some_and(|(latest, ..)| *latest != at) {
+        if self.is_before(at) {
             return Ok(ControlFlow::Break(()));
         }
         if Some(step) != reader {

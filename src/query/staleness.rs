@@ -1,30 +1,36 @@
-//! Which files were made from what is no longer so.
+//! Which files were made from what is no longer so, or from what is not certain.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::Digest;
-use crate::query::origin::{Origin, Write, origin};
+use crate::model::{Digest, Evidence, Role};
+use crate::query::origin::{Origin, Write, origin_and_others};
+use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, PathNo, Snapshot, StepNo};
 
 /// What some files were made from, all the way up, in memory: each step is read once however many files go back to it.
 pub struct Ancestry {
     nodes: Vec<Node>,
-    /// Of each target, the node of the step that wrote it.
+    /// Of each target, the node it came from.
     starts: Vec<usize>,
     digests: HashMap<ArtifactNo, Digest>,
 }
 
-/// A step as far as it had come by some moment.
+/// A step as far as it had come by some moment, or the steps that wrote a version together.
+#[derive(Default)]
 struct Node {
     reads: Vec<Read>,
     writes: Vec<Seen>,
+    /// The nodes of the steps that wrote together.
+    steps: Vec<usize>,
 }
 
 struct Read {
     seen: Seen,
-    /// The node that wrote what was read.
+    /// Whether it was changed while it was read: which bytes went on is not known.
+    is_doubtful: bool,
+    /// The node that what was read came from.
     from: Option<usize>,
 }
 
@@ -52,27 +58,23 @@ impl Ancestry {
     pub fn of(snapshot: &Snapshot, targets: &[Write]) -> Result<Self> {
         let mut reading = Reading {
             snapshot,
+            nodes: Vec::new(),
             places: HashMap::new(),
+            versions: HashMap::new(),
+            runs: Runs::default(),
             frontier: Vec::new(),
             known: HashMap::new(),
             digests: HashMap::new(),
         };
         let mut starts = Vec::with_capacity(targets.len());
         for target in targets {
-            starts.push(reading.place(target.step, target.at)?);
+            starts.push(reading.place_of_version(target, true)?);
         }
-        let mut nodes: Vec<Option<Node>> = Vec::new();
         while let Some((at, step, bound)) = reading.frontier.pop() {
             let node = reading.node(step, bound)?;
-            nodes.resize_with(nodes.len().max(at + 1), || None);
-            nodes[at] = Some(node);
+            reading.nodes[at] = node;
         }
-        let empty = || Node { reads: Vec::new(), writes: Vec::new() };
-        Ok(Ancestry {
-            nodes: nodes.into_iter().map(|node| node.unwrap_or_else(empty)).collect(),
-            starts,
-            digests: reading.digests,
-        })
+        Ok(Ancestry { nodes: reading.nodes, starts, digests: reading.digests })
     }
 
     /// Returns every path that was read on the way to any target.
@@ -105,6 +107,9 @@ impl Ancestry {
                     }
                 }
             }
+            for step in &node.steps {
+                readers[*step].push(at);
+            }
         }
         while let Some(at) = frontier.pop() {
             for reader in &readers[at] {
@@ -120,6 +125,34 @@ impl Ancestry {
         outdated.collect()
     }
 
+    /// Returns, for each target, what was changed while it was read on the way to it.
+    pub fn doubtful(&self) -> Vec<BTreeSet<ArtifactNo>> {
+        let is_doubtful = |node: &Node| node.reads.iter().any(|read| read.is_doubtful);
+        if !self.nodes.iter().any(is_doubtful) {
+            return vec![BTreeSet::new(); self.starts.len()];
+        }
+        self.starts.iter().map(|start| self.doubtful_of(*start)).collect()
+    }
+
+    fn doubtful_of(&self, start: usize) -> BTreeSet<ArtifactNo> {
+        let mut seen: HashSet<usize> = HashSet::new();
+        let mut frontier = vec![start];
+        let mut found = BTreeSet::new();
+        while let Some(at) = frontier.pop() {
+            if !seen.insert(at) {
+                continue;
+            }
+            frontier.extend(&self.nodes[at].steps);
+            for read in &self.nodes[at].reads {
+                frontier.extend(read.from);
+                if read.is_doubtful {
+                    found.insert(read.seen.artifact);
+                }
+            }
+        }
+        found
+    }
+
     fn outdated_of(&self, start: usize, moved: &HashMap<PathNo, Digest>) -> Vec<Outdated> {
         let mut seen: HashSet<usize> = HashSet::new();
         let mut frontier = vec![start];
@@ -128,6 +161,7 @@ impl Ancestry {
             if !seen.insert(at) {
                 continue;
             }
+            frontier.extend(&self.nodes[at].steps);
             for read in &self.nodes[at].reads {
                 frontier.extend(read.from);
                 if moved.contains_key(&read.seen.path) {
@@ -156,8 +190,12 @@ impl Ancestry {
 
 struct Reading<'a> {
     snapshot: &'a Snapshot,
+    nodes: Vec<Node>,
     /// A step that had read so many inputs, and its place.
     places: HashMap<(StepNo, usize), usize>,
+    /// A version that several steps may have written together, by its last write, and its place.
+    versions: HashMap<(ArtifactNo, StepNo, i64), usize>,
+    runs: Runs,
     frontier: Vec<(usize, StepNo, i64)>,
     known: HashMap<ArtifactNo, PathNo>,
     digests: HashMap<ArtifactNo, Digest>,
@@ -167,26 +205,55 @@ impl Reading<'_> {
     fn place(&mut self, step: StepNo, bound: i64) -> Result<usize> {
         let edges = self.snapshot.edges(step)?;
         let reads = edges.map_or(0, |edges| edges.used.iter().filter(|edge| edge.at <= bound).count());
-        let next = self.places.len();
+        let next = self.nodes.len();
         let place = *self.places.entry((step, reads)).or_insert(next);
         if place == next {
+            self.nodes.push(Node::default());
             self.frontier.push((place, step, bound));
         }
         Ok(place)
     }
 
+    /// Returns the place of what the version came from whose last write is `last`.
+    fn place_of_version(&mut self, last: &Write, may_have_others: bool) -> Result<usize> {
+        if !may_have_others {
+            return self.place(last.step, last.at);
+        }
+        let name = (last.artifact, last.step, last.at);
+        if let Some(place) = self.versions.get(&name) {
+            return Ok(*place);
+        }
+        let mut place = self.place(last.step, last.at)?;
+        let others = written_along(self.snapshot, last, &mut self.runs)?;
+        if !others.is_empty() {
+            let mut steps = vec![place];
+            for (step, at) in others {
+                steps.push(self.place(step, at)?);
+            }
+            place = self.nodes.len();
+            self.nodes.push(Node { steps, ..Node::default() });
+        }
+        self.versions.insert(name, place);
+        Ok(place)
+    }
+
     fn node(&mut self, step: StepNo, bound: i64) -> Result<Node> {
-        let mut node = Node { reads: Vec::new(), writes: Vec::new() };
+        let mut node = Node::default();
         let Some(edges) = self.snapshot.edges(step)? else {
             return Ok(node);
         };
         for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
             let seen = self.seen(edge.at, edge.artifact)?;
-            let from = match origin(self.snapshot, edge.artifact, edge.at, Some(step))? {
-                Origin::Written(write) | Origin::Copied(write) => Some(self.place(write.step, write.at)?),
+            let (from, may_have_others) =
+                origin_and_others(self.snapshot, edge.artifact, edge.at, Some(step))?;
+            let from = match from {
+                Origin::Written(write) | Origin::Copied(write) => {
+                    Some(self.place_of_version(&write, may_have_others)?)
+                }
                 Origin::Gap(_) | Origin::Source => None,
             };
-            node.reads.push(Read { seen, from });
+            let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
+            node.reads.push(Read { seen, is_doubtful, from });
         }
         for edge in &edges.generated {
             node.writes.push(self.seen(edge.at, edge.artifact)?);
@@ -308,6 +375,42 @@ mod tests {
     #[test]
     fn what_was_put_back_is_not_stale_any_more() {
         assert_eq!(stale("1 p x: a=1 -> b=1\n2 q x: a=2 -> c=1", &["a=1"]), ["c <- a"]);
+    }
+
+    #[test]
+    fn a_second_output_of_a_command_does_not_supersede_the_first() {
+        let text = "1 python x: a=1 -> m1=1\n2 python x: a=1 -> m2=2";
+        assert!(newest_files(&history(text).snapshot).unwrap().iter().all(|file| !file.superseded));
+        assert_eq!(stale(text, &["a=9"]), ["m1 <- a", "m2 <- a"]);
+    }
+
+    #[test]
+    fn what_a_repetition_was_given_is_not_what_lies_there() {
+        let text =
+            "run 1 seed=1\nrun 3 rerun\n1 p x: a=1 -> b=1\n2 p x: a=2 -> b=2\n3 p x: a=1 -> rerun://r/b=1";
+        let files = newest_files(&history(text).snapshot).unwrap();
+        let a = files.iter().find(|file| file.artifact.path.as_bytes() == b"a").unwrap();
+        assert_eq!(a.artifact.digest, Digest::of(b"2"));
+        // What it wrote lies nowhere any more.
+        assert_eq!(stale(text, &[]), ["rerun://r/b <- a"]);
+    }
+
+    #[test]
+    fn what_was_changed_while_it_was_read_makes_doubtful_all_that_was_made_from_it() {
+        let history = history("1 p x: a=1 -> b=2\n1 q x: b=2 c=3 -> d=4\n1 r x: c=3 -> e=5");
+        let snapshot = &history.snapshot;
+        let files = newest_files(snapshot).unwrap();
+        let writes: Vec<Write> = files.iter().filter_map(|file| file.writer).collect();
+        let mut ancestry = Ancestry::of(snapshot, &writes).unwrap();
+        assert!(ancestry.doubtful().iter().all(BTreeSet::is_empty));
+        let a = files.iter().find(|file| file.artifact.path.as_bytes() == b"a").unwrap();
+        let reads = ancestry.nodes.iter_mut().flat_map(|node| &mut node.reads);
+        reads.filter(|read| read.seen.artifact == a.number).for_each(|read| read.is_doubtful = true);
+        let doubtful = ancestry.doubtful();
+        let written = files.iter().filter(|file| file.writer.is_some()).zip(doubtful);
+        let names = written.filter(|(_, inputs)| inputs.contains(&a.number)).map(|(file, _)| file);
+        let names: Vec<String> = names.map(|file| file.artifact.path.to_string()).collect();
+        assert_eq!(names, ["b", "d"]);
     }
 
     proptest! {

@@ -57,6 +57,14 @@ impl Edges {
         seal(bytes)
     }
 
+    /// Reads the run alone of what [`Edges::encode`] wrote, without its seal.
+    pub(crate) fn run_in(bytes: &[u8]) -> Result<RunNo> {
+        if bytes.len() < EDGES_HEAD_BYTES {
+            return Err(damaged("edges"));
+        }
+        Ok(RunNo(number_of(bytes)))
+    }
+
     /// Reads what [`Edges::encode`] wrote, without its seal.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() < EDGES_HEAD_BYTES || !(bytes.len() - EDGES_HEAD_BYTES).is_multiple_of(EDGE_BYTES) {

@@ -158,6 +158,12 @@ impl Snapshot {
             .get(&step.to_bytes(), |bytes| Edges::decode(unseal(bytes).ok_or_else(|| damaged("edges"))?))
     }
 
+    /// Returns the run that a step is a part of.
+    pub fn run_of(&self, step: StepNo) -> Result<Option<RunNo>> {
+        self.step_edges
+            .get(&step.to_bytes(), |bytes| Edges::run_in(unseal(bytes).ok_or_else(|| damaged("edges"))?))
+    }
+
     /// Returns the edges of `steps`, which are sorted by number; `None` for a step that is not there.
     pub fn edges_of(&self, steps: &[StepNo]) -> Result<Vec<Option<Edges>>> {
         let mut found = vec![None; steps.len()];

@@ -1,11 +1,12 @@
 //! Down: from a file or steps to everything that was made from them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
+use crate::query::together::{self, Part, Parts};
 use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// Walks from `artifact` to everything that was made from those bytes at that path, whoever wrote them and however often, or
@@ -103,8 +104,8 @@ struct Read {
     artifact: ArtifactNo,
 }
 
-/// What a write is known by: what was written, when, by whom.
-type WriteKey = (ArtifactNo, i64, StepNo);
+/// The reads of copies of one content: by the part of the version that each is a copy of, with the time of its last write.
+type Copies = HashMap<Part, Vec<(i64, Read)>>;
 
 /// A step on the way.
 struct Met {
@@ -121,13 +122,23 @@ struct Down<'a> {
     met: HashMap<StepNo, Met>,
     /// Reads by steps that the bound on depth left out, or of whose reads it left out the earliest.
     beyond: HashSet<Read>,
-    /// By content: the reads of a copy of it, each with the write that it is a copy of.
-    copies: HashMap<u32, Vec<(WriteKey, Read)>>,
+    /// By content: the reads of a copy of it.
+    copies: HashMap<u32, Copies>,
+    parts: Parts,
+    /// The parts of versions that lead on, and which of their writes were met.
+    written: HashMap<Part, together::Met>,
 }
 
 impl<'a> Down<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
-        Down { snapshot, met: HashMap::new(), beyond: HashSet::new(), copies: HashMap::new() }
+        Down {
+            snapshot,
+            met: HashMap::new(),
+            beyond: HashSet::new(),
+            copies: HashMap::new(),
+            parts: Parts::default(),
+            written: HashMap::new(),
+        }
     }
 
     /// Adds the reads of `artifact` itself and of copies of it, until there are more than `reads_max`.
@@ -138,8 +149,8 @@ impl<'a> Down<'a> {
         })?;
         let write = self.snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
         if write.is_break() && self.snapshot.have_copies(&[artifact])?[0] {
-            let copies = self.reads_of_copies(artifact)?;
-            reads.extend(copies.iter().filter(|(write, _)| write.0 == artifact).map(|(_, read)| *read));
+            let copies = self.reads_of_copies(artifact)?.iter().filter(|(part, _)| part.0 == artifact);
+            reads.extend(copies.flat_map(|(_, copies)| copies).map(|(_, read)| *read));
         }
         Ok(())
     }
@@ -211,99 +222,117 @@ impl<'a> Down<'a> {
         let mut artifacts: Vec<(ArtifactNo, i64)> = writes.iter().map(|w| (w.artifact, w.at)).collect();
         artifacts.dedup_by_key(|(artifact, _)| *artifact);
         let read = self.snapshot.are_read_from(&artifacts)?;
+        let copied = self.copied_among(&artifacts)?;
         let mut position = 0;
+        let mut before: BTreeMap<Part, (bool, Option<together::Met>)> = BTreeMap::new();
         for write in &writes {
             while artifacts[position].0 != write.artifact {
                 position += 1;
             }
-            if read[position] {
-                self.readers_of(write, &mut reads)?;
+            if !read[position] && !copied.contains(&write.artifact) {
+                continue;
+            }
+            let run = self.run_of(write.step)?;
+            let part = self.parts.of(self.snapshot, write.artifact, run, write.at)?;
+            let known = self.written.get(&part).copied();
+            before.entry(part).or_insert((read[position], known));
+            let met = self.written.entry(part).or_insert(together::Met::new(write.at, write.step));
+            met.add(write.at, write.step);
+        }
+        for (part, (read, before)) in before {
+            let met = self.written[&part];
+            if before == Some(met) {
+                continue;
+            }
+            if read {
+                self.readers_of(part, met, before, &mut reads)?;
+            }
+            if copied.contains(&part.0) {
+                let copies = self.reads_of_copies(part.0)?.get(&part).into_iter().flatten();
+                let news = copies.filter(|(at, read)| met.newly_leads_to(before.as_ref(), read.step, *at));
+                reads.extend(news.map(|(_, read)| *read));
             }
         }
-        self.readers_of_copies(&artifacts, &writes, &mut reads)?;
         reads.sort_unstable();
         reads.dedup();
         Ok(reads)
     }
 
-    /// Finds the reads of what `write` wrote, at its own path.
-    fn readers_of(&self, write: &Write, reads: &mut Vec<Read>) -> Result<()> {
-        let (doubtful_from, until) = self.next_writes(write)?;
+    /// Returns the outermost run that a step is a part of.
+    fn run_of(&mut self, step: StepNo) -> Result<RunNo> {
+        match self.met.get(&step) {
+            Some(met) => self.parts.runs.whole_of(self.snapshot, met.edges.run),
+            None => self.parts.runs.whole_of_step(self.snapshot, step),
+        }
+    }
+
+    /// Finds the reads at its own path of what was written in `part`, as far as they are news since `before`.
+    fn readers_of(
+        &mut self,
+        part: Part,
+        met: together::Met,
+        before: Option<together::Met>,
+        reads: &mut Vec<Read>,
+    ) -> Result<()> {
+        let (artifact, run, end) = part;
+        let (from, known_from) = met.news(before.as_ref());
+        let until = known_from.unwrap_or(i64::MAX).min(self.last_doubt(part)?);
         let mut found = Vec::new();
-        let artifact = write.artifact;
-        self.snapshot.reads_between(artifact, write.at, until, |at, step| {
-            found.push(Read { step, at, artifact });
+        self.snapshot.reads_between(artifact, from, until, |at, step| {
+            if met.newly_leads_to(before.as_ref(), step, at) {
+                found.push(Read { step, at, artifact });
+            }
             Ok(GO_ON)
         })?;
         for read in found {
-            let ours = if read.step == write.step {
-                false
-            } else if read.at < doubtful_from {
-                true
-            } else {
-                origin(self.snapshot, artifact, read.at, Some(read.step))? == Origin::Written(*write)
-            };
-            if ours {
+            let is_ours = read.at < end
+                || match origin(self.snapshot, artifact, read.at, Some(read.step))? {
+                    Origin::Written(write) => write.at <= end && self.run_of(write.step)? == run,
+                    _ => false,
+                };
+            if is_ours {
                 reads.push(read);
             }
         }
         Ok(())
     }
 
-    /// Returns from when on the origin of a read must be asked for, since another step wrote the same at that time or later,
-    /// and when none can go back to `write` any more, since two steps did so later: at least one of them is not the reader.
-    fn next_writes(&self, write: &Write) -> Result<(i64, i64)> {
-        let mut doubtful_from = i64::MAX;
+    /// Returns from when on no read can go back to `part` any more, since two steps wrote the same after its end: at least one
+    /// of them is not the reader.
+    fn last_doubt(&self, (artifact, _, end): Part) -> Result<i64> {
         let mut later: Option<StepNo> = None;
-        let until = self.snapshot.writes_from(write.artifact, write.at, |at, step| {
-            if step == write.step {
-                return Ok(ControlFlow::Continue(()));
+        let Some(after) = end.checked_add(1) else {
+            return Ok(i64::MAX);
+        };
+        let until = self.snapshot.writes_from(artifact, after, |at, step| match later {
+            Some(other) if other != step => Ok(ControlFlow::Break(at)),
+            _ => {
+                later = Some(step);
+                Ok(ControlFlow::Continue(()))
             }
-            doubtful_from = doubtful_from.min(at);
-            match later {
-                // Which of simultaneous writes counts, their steps' keys decide.
-                _ if at == write.at => {}
-                None => later = Some(step),
-                Some(other) if other == step => {}
-                Some(_) => return Ok(ControlFlow::Break(at)),
-            }
-            Ok(ControlFlow::Continue(()))
         })?;
-        Ok((doubtful_from, until.break_value().unwrap_or(i64::MAX)))
+        Ok(until.break_value().unwrap_or(i64::MAX))
     }
 
-    /// Finds the reads of what `writes` wrote where it lay at other paths.
-    fn readers_of_copies(
-        &mut self,
-        artifacts: &[(ArtifactNo, i64)],
-        writes: &[Write],
-        reads: &mut Vec<Read>,
-    ) -> Result<()> {
+    /// Returns those of the artifacts of which there are copies.
+    fn copied_among(&self, artifacts: &[(ArtifactNo, i64)]) -> Result<HashSet<ArtifactNo>> {
         let mut by_content: Vec<ArtifactNo> = artifacts.iter().map(|(artifact, _)| *artifact).collect();
         by_content.sort_unstable_by_key(|artifact| artifact.by_content());
         let copied = self.snapshot.have_copies(&by_content)?;
-        if !copied.contains(&true) {
-            return Ok(());
-        }
-        let on_the_way: HashSet<WriteKey> = writes.iter().map(|w| (w.artifact, w.at, w.step)).collect();
-        let mut last: Option<ArtifactNo> = None;
-        for (artifact, _) in by_content.iter().zip(copied).filter(|(_, copied)| *copied) {
-            if last.is_some_and(|last| last.has_content_of(*artifact)) {
-                continue;
-            }
-            last = Some(*artifact);
-            let found = self.reads_of_copies(*artifact)?;
-            reads.extend(found.iter().filter(|(write, _)| on_the_way.contains(write)).map(|(_, read)| *read));
-        }
-        Ok(())
+        Ok(by_content
+            .into_iter()
+            .zip(copied)
+            .filter(|(_, copied)| *copied)
+            .map(|(artifact, _)| artifact)
+            .collect())
     }
 
-    /// Returns the reads of the content of `artifact` at paths where nobody had written it, each with the write elsewhere that
-    /// it is a copy of. Linear in the number of paths where the content ever lay, once for each walk.
-    fn reads_of_copies(&mut self, artifact: ArtifactNo) -> Result<&[(WriteKey, Read)]> {
+    /// Returns the reads of the content of `artifact` at paths where nobody had written it, by what was written elsewhere that
+    /// they are copies of. Linear in the number of paths where the content ever lay, once for each walk.
+    fn reads_of_copies(&mut self, artifact: ArtifactNo) -> Result<&Copies> {
         let content = artifact.content_no();
         if !self.copies.contains_key(&content) {
-            let mut copies = Vec::new();
+            let mut copies = Copies::new();
             if self.snapshot.content(artifact)?.1 > 0 {
                 let mut others = Vec::new();
                 self.snapshot.copies_of(artifact, |other| {
@@ -316,11 +345,11 @@ impl<'a> Down<'a> {
             }
             self.copies.insert(content, copies);
         }
-        Ok(self.copies.get(&content).map_or(&[], Vec::as_slice))
+        Ok(&self.copies[&content])
     }
 
     /// Finds the reads of `artifact` that are reads of a copy.
-    fn copied_reads(&self, artifact: ArtifactNo, copies: &mut Vec<(WriteKey, Read)>) -> Result<()> {
+    fn copied_reads(&mut self, artifact: ArtifactNo, copies: &mut Copies) -> Result<()> {
         // Only reads before its first write can be, and those by the first writer before another's.
         let mut first: Option<(i64, StepNo)> = None;
         let second = self.snapshot.writes_from(artifact, i64::MIN, |at, step| {
@@ -347,7 +376,9 @@ impl<'a> Down<'a> {
                 _ => origin_unwritten(self.snapshot, artifact, read.at, Some(read.step))?,
             };
             if let Origin::Copied(write) = from {
-                copies.push(((write.artifact, write.at, write.step), read));
+                let run = self.run_of(write.step)?;
+                let part = self.parts.of(self.snapshot, write.artifact, run, write.at)?;
+                copies.entry(part).or_default().push((write.at, read));
             }
         }
         Ok(())

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::{Trace, TraceEdge, downstream, downstream_of_steps, upstream, upstream_of_steps};
 use crate::journal;
-use crate::model::{Artifact, Evidence, Fact, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used};
+use crate::model::{
+    Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Fact, Generated, NodeId, Remark, RemarkKind,
+    Remarks, Role, Run, RunId, RunKind, Step, StepStatus, Timestamp, Used,
+};
 use crate::query::origin::{Origin, origin};
 use crate::store::tests::world::{CONTENTS, PATHS, artifact, artifacts, step, store_of, tries};
 use crate::store::{ArtifactNo, Snapshot};
@@ -109,6 +112,21 @@ impl World {
         }
     }
 
+    /// All writes of the version whose last one is given: of the same run, since another run last wrote those bytes there.
+    fn together(&self, last: &Write) -> Vec<Write> {
+        let run = |write: &Write| self.steps[&write.2].run;
+        let of_version = || self.writes().into_iter().filter(|write| write.0 == last.0 && write.1 <= last.1);
+        let others = of_version().filter(|write| run(write) != run(last) && write.1 < last.1);
+        let since = others.map(|write| write.1).max();
+        of_version().filter(|write| run(write) == run(last) && since.is_none_or(|at| write.1 > at)).collect()
+    }
+
+    /// The writes by which what a step read came to be: not its own.
+    fn made_by(&self, from: &From, reader: Option<NodeId>) -> Vec<Write> {
+        let writes = from.write().map_or(Vec::new(), |last| self.together(last));
+        writes.into_iter().filter(|write| Some(write.2) != reader).collect()
+    }
+
     fn upstream(&self, start: &[(NodeId, i64)], origin: From, depth_max: u32) -> Walked {
         // Every way to meet a step: the level, the step, and the write of it that is on the way.
         let mut ways: BTreeSet<(u32, NodeId, i64)> = BTreeSet::new();
@@ -119,7 +137,7 @@ impl World {
             for (step, bound) in next {
                 for used in self.steps[&step].used.iter().filter(|e| e.at.micros() <= bound) {
                     let from = self.origin(&used.artifact, used.at.micros(), Some(step));
-                    after.extend(from.write().map(|(_, at, step)| (*step, *at)));
+                    after.extend(self.made_by(&from, Some(step)).into_iter().map(|(_, at, step)| (step, at)));
                 }
             }
             next = after;
@@ -128,10 +146,11 @@ impl World {
             let ways = ways.iter().filter(|(_, met, _)| met == step);
             ways.map(|(_, _, bound)| *bound).max()
         };
-        let left_out = |from: &From| {
-            from.write().is_some_and(|(_, at, step)| bound_of(step).is_none_or(|bound| bound < *at))
+        let left_out = |from: &From, reader: Option<NodeId>| {
+            let writes = self.made_by(from, reader);
+            writes.iter().any(|(_, at, step)| bound_of(step).is_none_or(|bound| bound < *at))
         };
-        let mut cut = u64::from(left_out(&origin));
+        let mut cut = u64::from(left_out(&origin, None));
         let met: BTreeSet<NodeId> = ways.iter().map(|(_, step, _)| *step).collect();
         let mut order: Vec<NodeId> = met.into_iter().collect();
         order.sort_by_key(|step| std::cmp::Reverse((bound_of(step), *step)));
@@ -142,7 +161,7 @@ impl World {
             let mut used = Vec::new();
             for e in step.used.iter().filter(|e| e.at.micros() <= bound) {
                 let from = self.origin(&e.artifact, e.at.micros(), Some(id));
-                cut += u64::from(left_out(&from));
+                cut += u64::from(left_out(&from, Some(id)));
                 used.push((e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from)));
             }
             let own = |e: &&Generated| e.at.micros() <= bound;
@@ -160,7 +179,7 @@ impl World {
         let on_the_way = |write: &Write| write.2 == id && write.1 >= bound;
         let came_from = |(artifact, at, reader): &Write| {
             let from = self.origin(artifact, *at, Some(*reader));
-            from.write().is_some_and(on_the_way)
+            self.made_by(&from, Some(*reader)).iter().any(on_the_way)
         };
         self.reads().into_iter().filter(came_from).collect()
     }
@@ -261,7 +280,7 @@ proptest! {
         for artifact in artifacts() {
             let Some(start) = number(&snapshot, &artifact) else { continue };
             let from = world.origin(&artifact, read_at, None);
-            let first: Vec<_> = from.write().map(|(_, at, step)| (*step, *at)).into_iter().collect();
+            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(_, at, step)| (step, at)).collect();
             let up = upstream(&snapshot, start, read_at, depth_max).unwrap();
             prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from, levels), "up from {:?}", artifact);
 
@@ -285,11 +304,72 @@ proptest! {
     }
 }
 
+/// A step with few paths and contents, so that steps of one run write the same.
+fn joint_step() -> impl Strategy<Value = Fact> {
+    let edge = || {
+        (0..3_usize, 1..3_usize, 0..9_i64).prop_map(|(path, content, at)| format!("{path}={content}@{at}"))
+    };
+    let edges = || proptest::collection::vec(edge(), 0..3).prop_map(|edges| edges.join(" "));
+    (1..9_u8, 1..3_u8, edges(), edges())
+        .prop_map(|(id, run, reads, writes)| step_from(&format!("{id} of {run}: {reads} > {writes}")))
+}
+
+proptest! {
+    #![proptest_config(tries(120))]
+
+    #[test]
+    fn the_walks_find_what_the_definitions_say_where_steps_write_together(
+        facts in proptest::collection::vec(joint_step(), 0..9),
+        depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
+    ) {
+        let world = World::new(&facts);
+        let (_place, snapshot) = store_of(&facts);
+        let levels = depth_max.min(80);
+        for artifact in artifacts() {
+            let Some(start) = number(&snapshot, &artifact) else { continue };
+            let from = world.origin(&artifact, i64::MAX, None);
+            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(_, at, step)| (step, at)).collect();
+            let up = upstream(&snapshot, start, i64::MAX, depth_max).unwrap();
+            prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from.clone(), levels), "up from {:?}", artifact);
+            let down = downstream(&snapshot, start, depth_max).unwrap();
+            let expected = world.downstream(world.reads_from(&artifact), &[], from, levels);
+            prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
+        }
+    }
+
+    #[test]
+    fn one_step_is_up_from_another_exactly_when_that_one_is_down_from_it(
+        facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..12),
+    ) {
+        let (_place, snapshot) = store_of(&facts);
+        let mut steps = BTreeMap::new();
+        for fact in &facts {
+            if let Fact::StepDone(step) = fact
+                && let Some(run) = snapshot.run_no(step.run).unwrap()
+            {
+                for number in snapshot.steps_of(run).unwrap() {
+                    steps.insert(snapshot.edges(number).unwrap().unwrap().id, number);
+                }
+            }
+        }
+        let ids = |trace: Trace| trace.steps.iter().map(|step| step.id).collect::<BTreeSet<_>>();
+        for (one, step) in &steps {
+            let down = ids(downstream_of_steps(&snapshot, &[*step], u32::MAX).unwrap());
+            for (other, number) in &steps {
+                let up = ids(upstream_of_steps(&snapshot, &[*number], u32::MAX).unwrap());
+                prop_assert_eq!(up.contains(one), down.contains(other), "{} and {}", one, other);
+            }
+        }
+    }
+}
+
 // ---- by hand ----
 
-/// Reads `id: reads > writes`, each edge `path=content@time`, paths and contents by number.
+/// Reads `id: reads > writes`, each edge `path=content@time`, paths and contents by number; a step of run 1, or of that in
+/// `id of run: …`.
 fn step_from(line: &str) -> Fact {
     let (id, edges) = line.split_once(':').unwrap();
+    let (id, run) = id.split_once(" of ").unwrap_or((id, "1"));
     let (reads, writes) = edges.split_once('>').unwrap();
     let edge = |text: &str| {
         let (name, at) = text.split_once('@').unwrap();
@@ -301,7 +381,7 @@ fn step_from(line: &str) -> Fact {
     let (evidence, role) = (Evidence::Observed, Role::Data);
     Fact::StepDone(Step {
         id: NodeId::from_u128(id.trim().parse().unwrap()),
-        run: NodeId::from_u128(1),
+        run: NodeId::from_u128(run.trim().parse().unwrap()),
         name: "step".to_owned(),
         subject: String::new(),
         status: StepStatus::Succeeded,
@@ -376,13 +456,123 @@ fn bytes_that_lay_elsewhere_first_are_a_copy_and_others_a_gap() {
 }
 
 #[test]
+fn all_steps_of_a_run_that_wrote_a_version_made_it_together() {
+    // A shell and what it started write to one stream; the shell ends last, and read nothing.
+    let run = ["1: 0=1@1 > 2=3@4", "2: 1=2@2 > 2=3@5", "3: > 2=3@9"];
+    check(&run, "2=3@9", "written by 3, up [3, 2, 1], down []");
+    check(&run, "0=1@9", "source, up [], down [1]");
+    // Read while the last was at it.
+    let lines = [run[0], run[1], run[2], "4 of 2: 2=3@7 > 3=1@8"];
+    check(&lines, "3=1@9", "written by 4, up [4, 2, 1], down []");
+    check(&lines, "0=1@9", "source, up [], down [1, 4]");
+    // The copy of it that somebody reads elsewhere.
+    let lines = [run[0], run[1], run[2], "4 of 2: 3=3@20 > 3=1@21"];
+    check(&lines, "3=1@30", "written by 4, up [4, 3, 2, 1], down []");
+    check(&lines, "1=2@9", "source, up [], down [2, 4]");
+}
+
+#[test]
+fn a_run_and_the_runs_inside_it_write_together() {
+    let run = |id: u128, parent: Option<u128>| {
+        Fact::RunStarted(Run { parent: parent.map(NodeId::from_u128), ..a_run(NodeId::from_u128(id)) })
+    };
+    // The outer run sees the program, the inner one only that something was written, and the recorder itself ends last.
+    let steps = ["1: 0=1@1 > 2=3@2", "2 of 2: > 2=3@3", "3: > 2=3@4"].map(step_from);
+    let up = |facts: &[Fact]| {
+        let (_place, snapshot) = store_of(facts);
+        let start = number(&snapshot, &artifact(PATHS[2], CONTENTS[3])).unwrap();
+        let read = number(&snapshot, &artifact(PATHS[0], CONTENTS[1])).unwrap();
+        let down = downstream(&snapshot, read, u32::MAX).unwrap();
+        assert_eq!(down.steps.len(), 1);
+        upstream(&snapshot, start, 9, u32::MAX).unwrap().steps.len()
+    };
+    assert_eq!(up(&[&steps[..], &[run(1, None), run(2, None)]].concat()), 1);
+    assert_eq!(up(&[&steps[..], &[run(1, None), run(2, Some(1))]].concat()), 3);
+}
+
+#[test]
+fn the_same_bytes_written_by_another_run_are_not_written_together() {
+    let lines = ["1: 0=1@1 > 2=3@2", "2 of 2: 1=2@3 > 2=3@4", "3: > 2=3@6", "4 of 2: 2=3@5 > 3=1@7"];
+    check(&lines, "2=3@9", "written by 3, up [3], down [4]");
+    check(&lines, "3=1@9", "written by 4, up [4, 2], down []");
+    check(&lines, "0=1@9", "source, up [], down [1]");
+}
+
+#[test]
+fn what_a_repetition_wrote_in_its_copy_is_the_last_to_be_an_origin() {
+    let fact = |line: &str, copy: bool| {
+        let Fact::StepDone(mut step) = step_from(line) else { unreachable!("it is a step") };
+        let renamed = ArtifactPath::new("rerun://1/data/a").unwrap();
+        step.generated.iter_mut().filter(|_| copy).for_each(|edge| edge.artifact.path = renamed.clone());
+        Fact::StepDone(step)
+    };
+    let read = step_from("3 of 3: 1=1@5 > 2=2@6");
+    let from = |facts: &[Fact]| {
+        let (_place, snapshot) = store_of(facts);
+        let start = number(&snapshot, &artifact(PATHS[1], CONTENTS[1])).unwrap();
+        match origin(&snapshot, start, 5, None).unwrap() {
+            Origin::Copied(write) => write.id.as_u128(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (original, repeated) = (fact("1: > 0=1@1", false), fact("2 of 2: > 0=1@2", true));
+    assert_eq!(from(&[original, repeated.clone(), read.clone()]), 1);
+    assert_eq!(from(&[repeated, read]), 2);
+}
+
+#[test]
+fn a_run_that_was_seen_whole_copied_nothing_that_it_is_not_recorded_to_have_written() {
+    let run = NodeId::from_u128(1);
+    let mut facts = vec![step_from("1: > 0=1@1"), step_from("2: 1=1@2 > 2=2@3")];
+    let from = |facts: &[Fact]| {
+        let (_place, snapshot) = store_of(facts);
+        let end = number(&snapshot, &artifact(PATHS[2], CONTENTS[2])).unwrap();
+        let up = upstream(&snapshot, end, 9, u32::MAX).unwrap();
+        let start = number(&snapshot, &artifact(PATHS[0], CONTENTS[1])).unwrap();
+        let down = downstream(&snapshot, start, u32::MAX).unwrap();
+        (up.steps.len(), down.steps.len())
+    };
+    assert_eq!(from(&facts), (2, 1));
+    facts.push(Fact::RunStarted(Run { kind: RunKind::Command, ..a_run(run) }));
+    facts.push(Fact::Remarked(Remarks::new(
+        run,
+        Timestamp::from_micros(9),
+        Some(CaptureLevel::Net),
+        Vec::new(),
+    )));
+    assert_eq!(from(&facts), (1, 0));
+    let unseen = vec![Remark::new(RemarkKind::Unseen, "something")];
+    facts.push(Fact::Remarked(Remarks::new(run, Timestamp::from_micros(10), None, unseen)));
+    assert_eq!(from(&facts), (2, 1));
+}
+
+fn a_run(id: NodeId) -> Run {
+    Run {
+        id,
+        run_id: RunId::at(Timestamp::from_micros(0)),
+        name: "r".to_owned(),
+        kind: RunKind::Library,
+        arguments: Vec::new(),
+        parameters: Vec::new(),
+        folder: String::new(),
+        code: CodeState::default(),
+        started_at: Timestamp::from_micros(0),
+        parent: None,
+        rerun_of: None,
+        recorder: "lineage 0.1.0".to_owned(),
+        host: "h".to_owned(),
+        segment: 1,
+    }
+}
+
+#[test]
 fn of_three_simultaneous_writers_one_counts_for_every_later_reader() {
-    let lines = ["9: > 0=1@1", "3: > 0=1@1", "4: > 0=1@1", "5: 0=1@7 > 2=2@8"];
+    let lines = ["9: > 0=1@1", "3 of 3: > 0=1@1", "4 of 4: > 0=1@1", "5: 0=1@7 > 2=2@8"];
     check(&lines, "2=2@9", "written by 5, up [5, 9], down []");
     let facts: Vec<Fact> = lines.iter().map(|line| step_from(line)).collect();
     let (_place, snapshot) = store_of(&facts);
-    let run = snapshot.run_no(NodeId::from_u128(1)).unwrap().unwrap();
     let down_from = |id: u128| {
+        let run = snapshot.run_no(NodeId::from_u128(if id < 9 { id } else { 1 })).unwrap().unwrap();
         let mut steps = snapshot.steps_of(run).unwrap();
         steps.retain(|step| snapshot.edges(*step).unwrap().unwrap().id.as_u128() == id);
         downstream_of_steps(&snapshot, &steps, u32::MAX).unwrap().steps.len()

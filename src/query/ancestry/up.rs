@@ -1,13 +1,14 @@
 //! Up: from a file or steps to everything they were made from.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
-use crate::query::origin::{Origin, Write, lost, origin};
+use crate::query::origin::{Origin, Write, lost, origin_and_others};
+use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
 
 /// So many origins on a level are worth being looked for on all cores.
@@ -18,11 +19,11 @@ const PARALLEL_MIN: usize = 256;
 /// # Errors
 /// A store error where a record is damaged.
 pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_max: u32) -> Result<Trace> {
-    let start = origin(snapshot, artifact, read_at, None)?;
-    let next = write_of(&start).map(|write| (write.step, write.at));
+    let start = origin_and_others(snapshot, artifact, read_at, None)?;
     let mut walk = Up::new(snapshot);
-    walk.run(next.into_iter().collect(), depth_max)?;
-    Ok(walk.finish(start))
+    let next = walk.writes_of(&[start])?;
+    walk.run(next, depth_max)?;
+    Ok(walk.finish(start.0))
 }
 
 /// Walks from `artifacts`, as they are now, to everything they were made from, through at most `depth_max` steps in a row.
@@ -30,11 +31,11 @@ pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_m
 /// # Errors
 /// As [`upstream`].
 pub fn upstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32) -> Result<Trace> {
-    let starts = artifacts.iter().map(|artifact| origin(snapshot, *artifact, i64::MAX, None));
+    let starts = artifacts.iter().map(|artifact| origin_and_others(snapshot, *artifact, i64::MAX, None));
     let starts = starts.collect::<Result<Vec<_>>>()?;
-    let next = starts.iter().filter_map(write_of).map(|write| (write.step, write.at));
     let mut walk = Up::new(snapshot);
-    walk.run(next.collect(), depth_max)?;
+    let next = walk.writes_of(&starts)?;
+    walk.run(next, depth_max)?;
     Ok(walk.finish(Origin::Source))
 }
 
@@ -68,16 +69,19 @@ pub(crate) fn are_made_from(
         let reads = walk.meet(next, 0)?;
         let mut is_found = reads.iter().any(|(_, _, edge)| files.contains(&edge.artifact));
         let found = if is_found { Vec::new() } else { walk.origins(&reads)? };
-        is_found |= found.iter().filter_map(write_of).any(|write| files.contains(&write.artifact));
+        is_found |= found
+            .iter()
+            .filter_map(|(origin, _)| write_of(origin))
+            .any(|write| files.contains(&write.artifact));
         if is_found {
             return Ok((Some(true), walk.met.len()));
         }
-        next = walk.go_on(reads, found);
+        next = walk.go_on(reads, found)?;
     }
     Ok((Some(false), walk.met.len()))
 }
 
-/// The write that an artifact came from, if there is one.
+/// The last write that an artifact came from, if there is one.
 fn write_of(origin: &Origin) -> Option<&Write> {
     match origin {
         Origin::Written(write) | Origin::Copied(write) => Some(write),
@@ -95,14 +99,20 @@ struct Met {
     origins: Vec<Option<Origin>>,
 }
 
+/// What a write is known by: what was written, when, by whom.
+type WriteKey = (ArtifactNo, i64, StepNo);
+
 struct Up<'a> {
     snapshot: &'a Snapshot,
     met: HashMap<StepNo, Met>,
+    /// The other writes of versions that several steps wrote together, by the last one.
+    along: HashMap<WriteKey, Vec<(StepNo, i64)>>,
+    runs: Runs,
 }
 
 impl<'a> Up<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
-        Up { snapshot, met: HashMap::new() }
+        Up { snapshot, met: HashMap::new(), along: HashMap::new(), runs: Runs::default() }
     }
 
     /// Walks from `next`, steps with their bounds.
@@ -110,7 +120,7 @@ impl<'a> Up<'a> {
         for depth in 0..depth_max {
             let reads = self.meet(next, depth)?;
             let found = self.origins(&reads)?;
-            next = self.go_on(reads, found);
+            next = self.go_on(reads, found)?;
             if next.is_empty() {
                 break;
             }
@@ -119,14 +129,35 @@ impl<'a> Up<'a> {
     }
 
     /// Takes note of the origins of reads; returns the writes they lead on to.
-    fn go_on(&mut self, reads: Vec<(StepNo, usize, Edge)>, found: Vec<Origin>) -> Vec<(StepNo, i64)> {
-        let next = found.iter().filter_map(write_of).map(|w| (w.step, w.at)).collect();
-        for ((step, position, _), origin) in reads.into_iter().zip(found) {
+    fn go_on(
+        &mut self,
+        reads: Vec<(StepNo, usize, Edge)>,
+        found: Vec<(Origin, bool)>,
+    ) -> Result<Vec<(StepNo, i64)>> {
+        let next = self.writes_of(&found)?;
+        for ((step, position, _), (origin, _)) in reads.into_iter().zip(found) {
             if let Some(met) = self.met.get_mut(&step) {
                 met.origins[position] = Some(origin);
             }
         }
-        next
+        Ok(next)
+    }
+
+    /// Returns all writes by which artifacts came to be, given their origins and whether there may be more than one write.
+    fn writes_of(&mut self, found: &[(Origin, bool)]) -> Result<Vec<(StepNo, i64)>> {
+        let mut writes = Vec::with_capacity(found.len());
+        for (origin, may_have_others) in found {
+            let Some(write) = write_of(origin) else { continue };
+            writes.push((write.step, write.at));
+            if !may_have_others {
+                continue;
+            }
+            // What the reader itself wrote before it read does no harm: it is met already, with a later bound.
+            if let Entry::Vacant(place) = self.along.entry(key(write)) {
+                writes.extend(place.insert(written_along(self.snapshot, write, &mut self.runs)?).iter());
+            }
+        }
+        Ok(writes)
     }
 
     /// Meets steps, each with a write of its own; returns the reads that come to be on the way by it.
@@ -159,9 +190,10 @@ impl<'a> Up<'a> {
         Ok(reads)
     }
 
-    fn origins(&self, reads: &[(StepNo, usize, Edge)]) -> Result<Vec<Origin>> {
+    /// Finds the origins of reads, and of each whether there may be more than one write.
+    fn origins(&self, reads: &[(StepNo, usize, Edge)]) -> Result<Vec<(Origin, bool)>> {
         let look = |(step, _, edge): &(StepNo, usize, Edge)| {
-            origin(self.snapshot, edge.artifact, edge.at, Some(*step))
+            origin_and_others(self.snapshot, edge.artifact, edge.at, Some(*step))
         };
         if reads.len() < PARALLEL_MIN {
             reads.iter().map(look).collect()
@@ -172,9 +204,16 @@ impl<'a> Up<'a> {
 
     /// Puts together what was met.
     fn finish(self, start: Origin) -> Trace {
+        let is_met = |(step, at): &(StepNo, i64)| self.met.get(step).is_some_and(|met| met.bound >= *at);
+        let mut not_met: HashSet<WriteKey> = HashSet::new();
+        for (last, writes) in &self.along {
+            if !writes.iter().all(is_met) {
+                not_met.insert(*last);
+            }
+        }
         let is_left_out = |origin: &Origin| {
             write_of(origin)
-                .is_some_and(|write| self.met.get(&write.step).is_none_or(|met| met.bound < write.at))
+                .is_some_and(|write| !is_met(&(write.step, write.at)) || not_met.contains(&key(write)))
         };
         let origins = self.met.values().flat_map(|met| met.origins.iter().flatten());
         let edges = origins.chain([&start]).filter(|origin| is_left_out(origin)).count() as u64;
@@ -183,6 +222,10 @@ impl<'a> Up<'a> {
         let steps = order.into_iter().map(|(step, met)| trace_step(step, &met));
         Trace { direction: Direction::Up, steps: steps.collect(), origin: start, cut: Cut { edges } }
     }
+}
+
+fn key(write: &Write) -> WriteKey {
+    (write.artifact, write.at, write.step)
 }
 
 fn trace_step(step: StepNo, met: &Met) -> TraceStep {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::model::{Artifact, Role, RunStatus, Timestamp};
 use crate::query::diff::outputs::OutputDiff;
-use crate::query::diff::side::{Side, StepKey, Way};
+use crate::query::diff::side::{Side, StepKey, Way, Write};
 use crate::query::diff::{ParameterDiff, RunDiff, StepEnd};
 
 /// A recorded difference that can have made outputs differ.
@@ -101,20 +101,21 @@ struct Explainer<'a> {
     ends: [BTreeMap<StepKey, StepEnd>; 2],
     /// What only one of the runs read.
     own_inputs: [HashSet<&'a Artifact>; 2],
-    /// The way from a write, by side, step and time: outputs of one step share it.
-    ways: HashMap<(usize, usize, Timestamp), Rc<Way>>,
+    /// The way from the writes of an output, by side and writes: outputs of one step share it.
+    ways: HashMap<(usize, Vec<Write>), Rc<Way>>,
 }
 
 impl Explainer<'_> {
     fn causes(&mut self, output: &OutputDiff) -> Vec<Cause> {
-        let mut causes = match output.writes {
-            [Some(a), Some(b)] => {
+        let [until_a, until_b] = output.written_at;
+        let mut causes = match (output.a.as_ref().zip(until_a), output.b.as_ref().zip(until_b)) {
+            (Some(a), Some(b)) => {
                 let ways = [self.way(0, a), self.way(1, b)];
                 self.between(&ways)
             }
-            [Some(write), None] => self.missing(0, write),
-            [None, Some(write)] => self.missing(1, write),
-            [None, None] => Vec::new(),
+            (Some(a), None) => self.missing(0, a),
+            (None, Some(b)) => self.missing(1, b),
+            (None, None) => Vec::new(),
         };
         causes.sort();
         causes.sort_by_key(|cause| !cause.is_likely());
@@ -122,10 +123,11 @@ impl Explainer<'_> {
         causes
     }
 
-    fn way(&mut self, side: usize, (step, at): (usize, Timestamp)) -> Rc<Way> {
-        let sides = self.sides;
-        let way = self.ways.entry((side, step, at));
-        way.or_insert_with(|| Rc::new(sides[side].way(step, at))).clone()
+    fn way(&mut self, side: usize, (artifact, written_at): (&Artifact, Timestamp)) -> Rc<Way> {
+        let of = self.sides[side];
+        let writes = of.writes_of(artifact, written_at, None);
+        let way = self.ways.entry((side, writes.clone()));
+        way.or_insert_with(|| Rc::new(of.way(&writes))).clone()
     }
 
     /// Lists what differs between the ways of an output that both runs wrote.
@@ -213,8 +215,8 @@ impl Explainer<'_> {
     }
 
     /// Lists why the other run has no such output.
-    fn missing(&mut self, side: usize, write: (usize, Timestamp)) -> Vec<Cause> {
-        let way = self.way(side, write);
+    fn missing(&mut self, side: usize, output: (&Artifact, Timestamp)) -> Vec<Cause> {
+        let way = self.way(side, output);
         let (here, there) = (self.sides[side], self.sides[1 - side]);
         let mut causes = Vec::new();
         for step in way.steps.iter().map(|at| &here.steps[*at]) {

@@ -36,7 +36,8 @@ pub struct OutputDiff {
     pub b: Option<Artifact>,
     /// Which of the explanations it has.
     pub explanation: usize,
-    pub(super) writes: [Option<(usize, Timestamp)>; 2],
+    /// When each run last wrote it.
+    pub(super) written_at: [Option<Timestamp>; 2],
 }
 
 /// The last write of a path.
@@ -91,7 +92,7 @@ fn differing(side: &Side, a: Option<&Output>, b: Option<&Output>) -> OutputDiff 
         a: a.map(|output| output.artifact.clone()),
         b: b.map(|output| output.artifact.clone()),
         explanation: 0,
-        writes: [a, b].map(|output| output.map(|output| (output.step, output.at))),
+        written_at: [a, b].map(|output| output.map(|output| output.at)),
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) struct StepKey {
     pub parameters: Vec<Parameter>,
 }
 
+/// A write: the step's place in the run, and when.
+pub(super) type Write = (usize, Timestamp);
+
 /// What an output was made by and from, inside its run.
 pub(super) struct Way {
     pub steps: BTreeSet<usize>,
@@ -133,11 +136,11 @@ impl Side {
         touched
     }
 
-    /// Walks back from what `step` had written by `at` to what the run had read from outside.
-    pub fn way(&self, step: usize, at: Timestamp) -> Way {
+    /// Walks back from `writes`, each a step and the time of its write, to what the run had read from outside.
+    pub fn way(&self, writes: &[Write]) -> Way {
         let mut way = Way { steps: BTreeSet::new(), inputs: BTreeSet::new() };
         let mut bounds: HashMap<usize, Timestamp> = HashMap::new();
-        let mut frontier = vec![(step, at)];
+        let mut frontier = writes.to_vec();
         while let Some((step, bound)) = frontier.pop() {
             // A step met again under a wider bound may have read more by then.
             if bounds.get(&step).is_some_and(|known| *known >= bound) {
@@ -146,20 +149,20 @@ impl Side {
             bounds.insert(step, bound);
             way.steps.insert(step);
             for edge in self.steps[step].used.iter().filter(|edge| edge.at <= bound) {
-                match self.writer(&edge.artifact, edge.at, step) {
-                    Some(place) => frontier.push(place),
-                    None => {
-                        way.inputs.insert((edge.artifact.clone(), edge.role));
-                    }
+                let writes = self.writes_of(&edge.artifact, edge.at, Some(step));
+                if writes.is_empty() {
+                    way.inputs.insert((edge.artifact.clone(), edge.role));
                 }
+                frontier.extend(writes);
             }
         }
         way
     }
 
-    fn writer(&self, artifact: &Artifact, until: Timestamp, reader: usize) -> Option<(usize, Timestamp)> {
-        let places = self.writes.get(artifact)?.iter();
-        let last = places.filter(|(at, step)| *at <= until && *step != reader).max()?;
-        Some((last.1, last.0))
+    /// Returns the writes of a version up to `until`, which its steps made together; not those of `reader` itself.
+    pub fn writes_of(&self, artifact: &Artifact, until: Timestamp, reader: Option<usize>) -> Vec<Write> {
+        let places = self.writes.get(artifact).into_iter().flatten();
+        let places = places.filter(|(at, step)| *at <= until && Some(*step) != reader);
+        places.map(|(at, step)| (*step, *at)).collect()
     }
 }

@@ -49,7 +49,7 @@ fn id(kind: u8, number: usize) -> NodeId {
 }
 
 /// Reads a history, one fact a line, in the order of time:
-/// `run 1 lr=0.1 commit:aaa changed:train.py=x untracked:new.py=y`, `metric 1 loss=0.5`, or a step:
+/// `run 1 pipeline lr=0.1 commit:aaa changed:train.py=x untracked:new.py=y`, `metric 1 loss=0.5`, or a step:
 /// `1 train [keyed] lr=0.1 SUBJECT: data.csv=x !train.py=y -> model.pt=z`, or `… -> FAILED reason`.
 /// `{run}` and `{run_id}` stand for the names of the run's folder and of the run.
 pub(crate) fn history(text: &str) -> History {
@@ -80,6 +80,10 @@ pub(crate) fn history(text: &str) -> History {
                     run.code.changed.push(changed_file(file, ChangeKind::Modified));
                 } else if let Some(file) = word.strip_prefix("untracked:") {
                     run.code.untracked.push(changed_file(file, ChangeKind::Untracked));
+                } else if word == "pipeline" {
+                    run.kind = RunKind::Pipeline;
+                } else if word == "rerun" {
+                    run.rerun_of = Some(id(1, 1));
                 } else {
                     let (name, value) = word.split_once('=').unwrap();
                     run.parameters.push((name.to_owned(), value.to_owned()));
@@ -251,6 +255,14 @@ fn a_changed_input_explains_what_was_made_from_it_and_nothing_else() {
             &format!("{}_r2/b <-", run_id(2)),
             &format!("{}_r2/sa <- a.htm", run_id(2)),
         ],
+    );
+}
+
+#[test]
+fn what_any_of_the_steps_read_that_wrote_an_output_together_is_a_cause() {
+    check(
+        "1 cat x: a=1 -> o=1\n1 sh x: s=1 -> o=1\n2 cat x: a=2 -> o=2\n2 sh x: s=1 -> o=2",
+        &["input a changed", "o <- a"],
     );
 }
 

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{Artifact, ModelVersion, NodeId, Role};
 use crate::query::ancestry::Trace;
-use crate::query::origin::{Origin, origin};
+use crate::query::origin::{Origin, Write, lost, origin_and_others};
+use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// A model version that learned from a file.
@@ -83,24 +84,29 @@ pub(crate) fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunN
 }
 
 /// Lists the writes by which a run made the files of a model version: time and step. Of several at the same moment, none is the
-/// last: all are listed.
+/// last: all are listed, and those of the steps that wrote together with them.
 fn writes_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<Vec<(i64, StepNo)>> {
     let mut writes = Vec::new();
     for held in &model.artifacts {
         let path = snapshot.path_no(&held.artifact.path)?;
         let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?;
         let Some(number) = number else { continue };
-        let mut last = None;
-        let _earlier = snapshot.content_writes_until(number, i64::MAX, |at, step, _| {
-            if last.is_some_and(|last| at < last) {
+        let mut last: Vec<(i64, StepNo, ArtifactNo)> = Vec::new();
+        let _earlier = snapshot.content_writes_until(number, i64::MAX, |at, step, artifact| {
+            if last.first().is_some_and(|(last, ..)| at < *last) {
                 return Ok(ControlFlow::Break(()));
             }
-            if snapshot.edges(step)?.is_some_and(|edges| edges.run == run) {
-                last = Some(at);
-                writes.push((at, step));
+            if snapshot.run_of(step)? == Some(run) {
+                last.push((at, step, artifact));
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        for (at, step, artifact) in last {
+            let id = snapshot.edges(step)?.ok_or_else(|| lost(step))?.id;
+            let others = written_along(snapshot, &Write { artifact, at, step, id }, &mut Runs::default())?;
+            writes.push((at, step));
+            writes.extend(others.into_iter().map(|(step, at)| (at, step)));
+        }
     }
     Ok(writes)
 }
@@ -120,6 +126,8 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
         frontier = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step)).collect();
     }
     let mut bounds: BTreeMap<StepNo, i64> = BTreeMap::new();
+    let mut versions: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
+    let mut runs = Runs::default();
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
     while let Some((bound, step)) = frontier.pop() {
         // A step met again under a wider bound may have read more by then.
@@ -129,16 +137,23 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
         bounds.insert(step, bound);
         let Some(edges) = snapshot.edges(step)? else { continue };
         for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
-            let from = origin(snapshot, edge.artifact, edge.at, Some(step))?;
+            let (from, may_have_others) = origin_and_others(snapshot, edge.artifact, edge.at, Some(step))?;
             let within = match from {
-                Origin::Written(write) | Origin::Copied(write) => {
-                    let of = snapshot.edges(write.step)?;
-                    of.filter(|of| of.run == run).map(|_| (write.at, write.step))
+                Origin::Written(write) | Origin::Copied(write)
+                    if snapshot.run_of(write.step)? == Some(run) =>
+                {
+                    Some(write)
                 }
-                Origin::Gap(_) | Origin::Source => None,
+                _ => None,
             };
             match within {
-                Some(write) => frontier.push(write),
+                Some(write) => {
+                    frontier.push((write.at, write.step));
+                    if may_have_others && versions.insert((write.artifact, write.at, write.step)) {
+                        let others = written_along(snapshot, &write, &mut runs)?;
+                        frontier.extend(others.into_iter().map(|(step, at)| (at, step)));
+                    }
+                }
                 None if edge.role == Role::Data => {
                     inputs.insert(snapshot.artifact(edge.artifact)?);
                 }

@@ -1,0 +1,245 @@
+//! The steps that wrote one version of a file together.
+//!
+//! A shell and the programs it starts write to one stream; a program is started by another one that holds its output open: several
+//! steps of a run then are recorded as having written the same bytes at the same path, each with the time at which it ended. None
+//! of them is *the* writer: the bytes may have come through any of them.
+//!
+//! **Definition.** The writes of an artifact, in the order of time, are parted after each moment at which another run wrote it;
+//! those of one run within a part are of one version. Whoever reads it has it from all of them up to the last one before it
+//! read. A run and the runs inside it are one here: the outer one sees of the inner one only what it writes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::model::Run;
+use crate::query::history::run_view;
+use crate::query::origin::{Write, lost};
+use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+
+/// Lists the other writes of the version whose last write is `last`: step and time.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(crate) fn written_along(
+    snapshot: &Snapshot,
+    last: &Write,
+    runs: &mut Runs,
+) -> Result<Vec<(StepNo, i64)>> {
+    let mut run: Option<RunNo> = None;
+    let mut found = Vec::new();
+    let mut moment = Moment { at: last.at, ours: 0, is_anothers: false };
+    let parted = snapshot.writes_until(last.artifact, last.at, |at, step| {
+        if at != moment.at {
+            if moment.is_anothers && moment.at < last.at {
+                return Ok(ControlFlow::Break(()));
+            }
+            moment = Moment { at, ours: found.len(), is_anothers: false };
+        }
+        if (step, at) == (last.step, last.at) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let own = match run {
+            Some(run) => run,
+            None => *run.insert(runs.whole_of_step(snapshot, last.step)?),
+        };
+        if runs.whole_of_step(snapshot, step)? == own {
+            found.push((step, at));
+        } else {
+            moment.is_anothers = true;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if parted.is_break() || (moment.is_anothers && moment.at < last.at) {
+        // What was written at the moment at which another run wrote is before the parting.
+        found.truncate(moment.ours);
+    }
+    Ok(found)
+}
+
+/// Lists the runs that wrote the version whose last write is `last` while the run that did it was at work, or that were at work
+/// when it did: either may have met the other's bytes. Not its own parts, nor what it is a part of.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn claimed_by_others(snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> {
+    let number = run_of(snapshot, last.step)?;
+    let mut own: Option<Run> = None;
+    let mut others = BTreeSet::new();
+    let _earlier = snapshot.writes_until(last.artifact, i64::MAX, |at, step| {
+        let run = run_of(snapshot, step)?;
+        if run == number || others.contains(&run) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if own.is_none() {
+            own = snapshot.run(number)?;
+        }
+        let (Some(own), Some(other)) = (&own, run_view(snapshot, run)?) else {
+            return Ok(ControlFlow::Break(()));
+        };
+        let had_not_ended = other.ended_at().is_some_and(|ended_at| ended_at.micros() >= last.at);
+        if at < own.started_at.micros() && !had_not_ended {
+            return Ok(ControlFlow::Break(()));
+        }
+        if !is_part_of(snapshot, &other.run, own)? && !is_part_of(snapshot, own, &other.run)? {
+            others.insert(run);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(others.into_iter().collect())
+}
+
+/// Runs inside runs are followed so deep.
+const PARENTS_MAX: usize = 32;
+
+fn is_part_of(snapshot: &Snapshot, run: &Run, whole: &Run) -> Result<bool> {
+    let mut above = run.parent;
+    for _ in 0..PARENTS_MAX {
+        let Some(id) = above else { break };
+        if id == whole.id {
+            return Ok(true);
+        }
+        let number = snapshot.run_no(id)?;
+        above = number.map_or(Ok(None), |number| snapshot.run(number))?.and_then(|run| run.parent);
+    }
+    Ok(false)
+}
+
+/// The writes of one moment.
+struct Moment {
+    at: i64,
+    /// Where its writes by the run itself begin.
+    ours: usize,
+    is_anothers: bool,
+}
+
+/// Returns the run of a step that an index names.
+fn run_of(snapshot: &Snapshot, step: StepNo) -> Result<RunNo> {
+    snapshot.run_of(step)?.ok_or_else(|| lost(step))
+}
+
+/// One part of the writes of an artifact by a run: which artifact, which run, and the moment that ends it.
+pub(crate) type Part = (ArtifactNo, RunNo, i64);
+
+/// The parts that a walk has met, so that each is gone through once.
+#[derive(Default)]
+pub(crate) struct Parts {
+    /// Of each artifact and run, from when to when parts are known.
+    known: HashMap<(ArtifactNo, RunNo), Vec<(i64, i64)>>,
+    pub(crate) runs: Runs,
+}
+
+impl Parts {
+    /// Finds the part of a write of `artifact` by `run`, a whole one, at `at`. It ends when another run writes the same, or never.
+    pub(crate) fn of(
+        &mut self,
+        snapshot: &Snapshot,
+        artifact: ArtifactNo,
+        run: RunNo,
+        at: i64,
+    ) -> Result<Part> {
+        let Parts { known, runs } = self;
+        let known = known.entry((artifact, run)).or_default();
+        if let Some((_, end)) = known.iter().find(|(from, end)| (*from..=*end).contains(&at)) {
+            return Ok((artifact, run, *end));
+        }
+        let next = known.iter_mut().filter(|(from, _)| *from > at).min_by_key(|(from, _)| *from);
+        let next_from = next.as_ref().map(|(from, _)| *from);
+        let found = snapshot.writes_from(artifact, at, |written_at, step| {
+            if next_from.is_some_and(|from| written_at >= from) {
+                return Ok(ControlFlow::Break(None));
+            }
+            let is_anothers = runs.whole_of_step(snapshot, step)? != run;
+            Ok(if is_anothers { ControlFlow::Break(Some(written_at)) } else { ControlFlow::Continue(()) })
+        })?;
+        let end = match (found, next) {
+            (ControlFlow::Break(Some(end)), _) => end,
+            (_, Some(next)) => {
+                // The same part, known from later on.
+                next.0 = at;
+                return Ok((artifact, run, next.1));
+            }
+            (_, None) => i64::MAX,
+        };
+        known.push((at, end));
+        Ok((artifact, run, end))
+    }
+}
+
+/// The runs of steps, and the whole runs that those are parts of, as far as they were looked up.
+#[derive(Default)]
+pub(crate) struct Runs {
+    of_steps: HashMap<StepNo, RunNo>,
+    wholes: HashMap<RunNo, RunNo>,
+}
+
+impl Runs {
+    /// Returns the outermost run that a step is a part of.
+    pub(crate) fn whole_of_step(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<RunNo> {
+        let run = match self.of_steps.get(&step) {
+            Some(run) => *run,
+            None => *self.of_steps.entry(step).or_insert(run_of(snapshot, step)?),
+        };
+        self.whole_of(snapshot, run)
+    }
+
+    /// Returns the outermost run that `run` is a part of: mostly itself.
+    pub(crate) fn whole_of(&mut self, snapshot: &Snapshot, run: RunNo) -> Result<RunNo> {
+        if let Some(whole) = self.wholes.get(&run) {
+            return Ok(*whole);
+        }
+        let mut whole = run;
+        for _ in 0..PARENTS_MAX {
+            let above = snapshot.run(whole)?.and_then(|run| run.parent);
+            let Some(above) = above.map_or(Ok(None), |above| snapshot.run_no(above))? else { break };
+            whole = above;
+        }
+        self.wholes.insert(run, whole);
+        Ok(whole)
+    }
+}
+
+/// Which writes of a part a walk has met, as far as that decides what leads on: the earliest one, and the earliest one by any
+/// other step, since a step does not read its own writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Met {
+    first: (i64, StepNo),
+    by_another: Option<i64>,
+}
+
+impl Met {
+    pub(crate) fn new(at: i64, step: StepNo) -> Self {
+        Met { first: (at, step), by_another: None }
+    }
+
+    pub(crate) fn add(&mut self, at: i64, step: StepNo) {
+        let (first_at, first_step) = self.first;
+        if step != first_step {
+            let later = at.max(first_at);
+            self.by_another = Some(self.by_another.map_or(later, |known| known.min(later)));
+        }
+        self.first = self.first.min((at, step));
+    }
+
+    /// Returns from when on `reader` has what was written by one of the steps that were met.
+    fn from(&self, reader: StepNo) -> Option<i64> {
+        if self.first.1 == reader { self.by_another } else { Some(self.first.0) }
+    }
+
+    /// Returns true where a version last written, or read, at `at` leads on to `reader` now, and did not `before`.
+    pub(crate) fn newly_leads_to(&self, before: Option<&Met>, reader: StepNo, at: i64) -> bool {
+        let led = before.and_then(|before| before.from(reader)).is_some_and(|from| from <= at);
+        !led && self.from(reader).is_some_and(|from| from <= at)
+    }
+
+    /// Returns the time from which, and that before which, something may newly lead on.
+    pub(crate) fn news(&self, before: Option<&Met>) -> (i64, Option<i64>) {
+        match before {
+            None => (self.first.0, None),
+            Some(before) if before.first == self.first => {
+                (self.by_another.unwrap_or(i64::MAX), before.by_another)
+            }
+            Some(before) => (self.first.0, before.by_another),
+        }
+    }
+}

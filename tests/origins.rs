@@ -1,0 +1,230 @@
+//! Where files came from, end to end: what observed commands wrote, and what `show` and `status` then say.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+struct Scratch {
+    folder: tempfile::TempDir,
+}
+
+impl Scratch {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let scratch = Scratch { folder: tempfile::tempdir().unwrap() };
+        for (name, text) in files {
+            scratch.write(name, text);
+        }
+        assert!(scratch.lineage(&["init"]).status.success());
+        scratch
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.path()).env_clear();
+        command.env("PATH", std::env::var("PATH").unwrap()).env("HOME", self.path());
+        command.env("LINEAGE", env!("CARGO_BIN_EXE_lineage")).output().unwrap()
+    }
+
+    fn lineage(&self, arguments: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_lineage"), arguments)
+    }
+
+    /// Runs a line of a shell outside of any recording; `$LINEAGE` is the program.
+    fn shell(&self, line: &str) {
+        let output = self.command("sh", &["-c", line]);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn text(&self, arguments: &[&str]) -> String {
+        String::from_utf8(self.lineage(arguments).stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.text(arguments)).unwrap()
+    }
+
+    /// Returns the paths of the sources of a file.
+    fn sources(&self, file: &str) -> Vec<String> {
+        paths(&self.json(&["show", file, "--json"])["sources"])
+    }
+
+    /// Returns the paths in one list of `lineage status`.
+    fn status(&self, list: &str) -> Vec<String> {
+        paths(&self.json(&["status", "--json"])[list])
+    }
+
+    /// Returns true where the machine lets commands be observed; the run itself says so.
+    fn has_net(&self) -> bool {
+        let output = self.lineage(&["run", "--", "true"]);
+        let seen = !String::from_utf8_lossy(&output.stderr).contains("inferred from before and after");
+        if !seen {
+            eprintln!("skipped: commands cannot be observed on this machine");
+        }
+        seen
+    }
+}
+
+fn paths(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_a_wrapper_and_its_program_wrote_together_has_the_inputs_of_both() {
+    let scratch = Scratch::new(&[("a", "a\n"), ("b", "b\n"), ("in/1", "1\n"), ("in/2", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    for (line, sources) in [
+        ("\"$LINEAGE\" run -- sh -c 'cat a; true' > o", vec!["a"]),
+        ("\"$LINEAGE\" run -- timeout 5 cat a > o1", vec!["a"]),
+        ("\"$LINEAGE\" run -- sh -c 'timeout 5 cat a > o2'", vec!["a"]),
+        ("\"$LINEAGE\" run -- sh -c 'find in -type f | xargs cat > o3'", vec!["in/1", "in/2"]),
+        ("\"$LINEAGE\" run -- sh -c 'find in -type f -exec cat {} \\; > o4'", vec!["in/1", "in/2"]),
+    ] {
+        scratch.shell(line);
+        let output = line.split("> ").last().unwrap().trim_end_matches('\'');
+        assert_eq!(scratch.sources(output), sources, "{line}");
+        for source in sources {
+            let down = scratch.text(&["show", source, "--down", "--files"]);
+            assert!(down.lines().any(|path| path == output), "{line}: {source} leads to\n{down}");
+        }
+    }
+    assert!(scratch.text(&["show", "o2"]).contains(" by cat and timeout of run "));
+    scratch.write("in/1", "other\n");
+    assert_eq!(scratch.status("stale"), ["o3", "o4"]);
+    scratch.write("a", "other\n");
+    assert_eq!(scratch.status("stale"), ["o", "o1", "o2", "o3", "o4"]);
+}
+
+#[test]
+fn a_second_output_of_one_command_leaves_the_first_to_become_stale() {
+    let scratch = Scratch::new(&[("a", "a\n"), ("copy.sh", "cat a > \"$O\"\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    for output in ["m1", "m2"] {
+        scratch.shell(&format!("O={output} \"$LINEAGE\" run -- sh copy.sh"));
+    }
+    assert!(scratch.lineage(&["register", "mm", "1.0.0", "--artifact", "model=m1"]).status.success());
+    assert_eq!(scratch.status("stale"), [""; 0]);
+    scratch.write("a", "other\n");
+    assert_eq!(scratch.status("stale"), ["m1", "m2"]);
+}
+
+#[test]
+fn a_repetition_changes_no_answer_on_the_files_of_the_workspace() {
+    let scratch = Scratch::new(&[("raw", "one\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'cat raw > mid'");
+    scratch.write("raw", "two\n");
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'cat raw > mid'");
+    assert!(scratch.lineage(&["rerun", "@-"]).status.success());
+    let status = scratch.lineage(&["status"]);
+    assert_eq!(status.status.code(), Some(0), "{}", String::from_utf8_lossy(&status.stdout));
+    // What is moved away comes from what was written here, not from a copy that is gone.
+    assert!(scratch.lineage(&["rerun", "@-"]).status.success());
+    scratch.shell("mv mid prod && \"$LINEAGE\" run -- sh -c 'cat prod > end'");
+    let shown = scratch.text(&["show", "end"]);
+    assert!(shown.contains("copied or moved from mid of run "), "{shown}");
+}
+
+#[test]
+fn what_was_made_from_what_changed_while_it_was_read_is_not_called_as_recorded() {
+    let scratch = Scratch::new(&[("in", "one\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // The shell that changes the file is none of the run's; the run waits for it, by a pipe.
+    scratch.shell(
+        "mkfifo on off; \"$LINEAGE\" run -- sh -c 'cat in > o; echo > on; read line < off' & \
+         read line < on; echo two >> in; echo > off; wait",
+    );
+    assert!(scratch.text(&["show", "o"]).contains("changed while read"), "{}", scratch.text(&["show", "o"]));
+    assert_eq!(scratch.status("doubtful"), ["o"]);
+    let status = scratch.lineage(&["status"]);
+    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(text.contains("in was changed while it was read") && !text.contains("all as recorded"), "{text}");
+    assert_eq!(status.status.code(), Some(1));
+}
+
+#[test]
+fn two_runs_at_once_that_claim_one_version_are_both_named() {
+    let scratch = Scratch::new(&[("f", "f\n"), ("g", "g\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // The first run waits, by a pipe, until the second has written over its output.
+    scratch.shell(
+        "mkfifo on off; \"$LINEAGE\" run -- sh -c 'cat f > latest; echo > on; read line < off' & \
+         read line < on; \"$LINEAGE\" run -- sh -c 'cat g > latest'; echo > off; wait",
+    );
+    let written = scratch.json(&["show", "latest", "--json"])["written"].clone();
+    assert_eq!(written["also_written_by"].as_array().unwrap().len(), 1, "{written}");
+    assert_eq!(scratch.status("doubtful"), ["latest"]);
+}
+
+#[test]
+fn an_interrupted_run_is_listed_until_the_same_command_was_run_again() {
+    let scratch = Scratch::new(&[]);
+    if !scratch.has_net() {
+        return;
+    }
+    let interrupted = || scratch.json(&["status", "--json"])["interrupted_runs"].as_array().unwrap().len();
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'kill -INT $$' || true");
+    let status = scratch.text(&["status"]);
+    assert!(status.contains("ended by signal 2 at ") && !status.contains("no end"), "{status}");
+    // The program is the same, and so is the name that it gives the run; the command is another.
+    scratch.shell("\"$LINEAGE\" run -- sh -c true");
+    assert_eq!(interrupted(), 1);
+    scratch.shell("touch done; \"$LINEAGE\" run -- sh -c 'test -e done || kill -INT $$'");
+    assert_eq!(interrupted(), 1);
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'test -e killed || { echo > killed; kill -9 $PPID; }' || true");
+    assert_eq!(interrupted(), 2);
+    let shown = scratch.text(&["show", "@"]);
+    assert!(shown.contains("files    not known"), "{shown}");
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'test -e killed || { echo > killed; kill -9 $PPID; }'");
+    assert_eq!(interrupted(), 1);
+}
+
+#[test]
+fn a_link_to_a_folder_is_compared_as_the_link_that_it_is() {
+    let scratch = Scratch::new(&[("v1/x", "1\n"), ("v2/x", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("ln -s v1 data; \"$LINEAGE\" run -- sh -c 'cat data/x > o; ln -s v1 out'");
+    assert_eq!(scratch.lineage(&["status"]).status.code(), Some(0), "{}", scratch.text(&["status"]));
+    assert!(scratch.text(&["show", "out"]).contains("written "));
+    scratch.shell("ln -sfn v2 out");
+    assert_eq!(scratch.status("changed"), ["out"]);
+}
+
+#[test]
+fn a_bound_says_what_it_left_out() {
+    let scratch = Scratch::new(&[("a", "a\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'cat a > o'");
+    let shown = scratch.text(&["show", "o", "--depth", "0"]);
+    assert!(shown.contains("cut: 1 file") && !shown.contains("nothing recorded made it"), "{shown}");
+    for format in ["dot", "mermaid"] {
+        let picture = scratch.text(&["show", "o", "--depth", "0", "--format", format]);
+        assert!(picture.contains("cut: 1 file at the bound of --depth"), "{picture}");
+    }
+    let digest = scratch.json(&["show", "o", "--json"])["artifact"]["digest"].as_str().unwrap().to_owned();
+    assert!(scratch.text(&["show", &digest]).contains("also at  a\n"));
+}
