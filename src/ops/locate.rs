@@ -82,11 +82,13 @@ pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &
         let target = by_file(workspace, snapshot, &real_place(&folder.join(file)), file)?;
         return Ok(Target::Segment(target, chunk.to_owned()));
     }
-    if place.is_dir() {
-        return by_folder(workspace, snapshot, &place, word);
-    }
     let named = ArtifactPath::within(workspace.root(), &place).ok();
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
+    // A link to a folder is a file where it is recorded itself, and else the folder.
+    if place.is_dir() && !(place.is_symlink() && recorded.is_some()) {
+        let place = place.canonicalize().unwrap_or(place);
+        return by_folder(workspace, snapshot, &place, word);
+    }
     if recorded.is_none()
         && let Some(path) = named
         && let Some(from) = projected_from(snapshot, &path)?
@@ -123,7 +125,7 @@ pub(super) fn real_place(path: &Path) -> PathBuf {
 
 fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str) -> Result<FileTarget> {
     let path = ArtifactPath::within(workspace.root(), place)?;
-    let digest = match workspace.digests().of(place) {
+    let digest = match digest_at(workspace, place) {
         Ok(digest) => Some(digest),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
         Err(cause) => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
@@ -244,12 +246,23 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &st
     }
 }
 
+/// Returns the digest of what lies at `place`; of a link that leads to no file, that of its text, as it is recorded.
+///
+/// # Errors
+/// That of opening it.
+pub(crate) fn digest_at(workspace: &Workspace, place: &Path) -> std::io::Result<Digest> {
+    workspace.digests().of(place).or_else(|cause| match std::fs::read_link(place) {
+        Ok(target) => Ok(Digest::of(target.as_os_str().as_encoded_bytes())),
+        Err(_) => Err(cause),
+    })
+}
+
 /// Looks at a file on disk: does it still hold what was recorded?
 pub fn disk_state(workspace: &Workspace, artifact: &Artifact) -> DiskState {
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return DiskState::Elsewhere;
     };
-    match workspace.digests().of(&place) {
+    match digest_at(workspace, &place) {
         Ok(digest) if digest == artifact.digest => DiskState::Unchanged,
         Ok(digest) => DiskState::Changed(digest),
         Err(_) => DiskState::Gone,

@@ -18,7 +18,9 @@ use crate::ops::Workspace;
 use crate::query::{self, Ancestry, NewestFile, Write};
 use crate::store::{PathNo, RunNo, Snapshot};
 
-pub use report::{AlteredFile, FileWriter, RecordedFile, StaleCause, StaleFile, StatusReport, Unapplied};
+pub use report::{
+    AlteredFile, DoubtfulFile, FileWriter, RecordedFile, StaleCause, StaleFile, StatusReport, Unapplied,
+};
 
 use asked::Asked;
 use files::OnDisk;
@@ -59,6 +61,7 @@ pub fn status(
     looking.compare(&targets, &ancestry.paths());
     looking.sort_out(&targets)?;
     looking.find_stale(&current, &ancestry)?;
+    looking.find_doubtful(&current, &ancestry)?;
     looking.find_unknown(&asked)?;
     if paths.is_empty() {
         looking.find_unended()?;

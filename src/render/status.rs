@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::model::RunKind;
-use crate::ops::status::{AlteredFile, RecordedFile, StaleCause, StaleFile, StatusReport};
+use crate::ops::status::{AlteredFile, DoubtfulFile, RecordedFile, StaleCause, StaleFile, StatusReport};
 use crate::query::RunHead;
 use crate::render::log::plain_table;
 use crate::render::show_json::{artifact_json, run_head_json};
@@ -31,6 +31,17 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
         limit,
         &report.stale,
         stale_row,
+    );
+    section(
+        &mut text,
+        (
+            "doubtful",
+            "file may have been made from something else than is recorded",
+            "files may have been made from something else than is recorded",
+        ),
+        limit,
+        &report.doubtful,
+        doubtful_row,
     );
     section(
         &mut text,
@@ -63,7 +74,7 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
     );
     section(
         &mut text,
-        ("interrupted", "run has no end and no process", "runs have no end and no process"),
+        ("interrupted", "run did not come to its end", "runs did not come to their end"),
         limit,
         &report.interrupted,
         run_row,
@@ -154,6 +165,23 @@ fn stale_row(stale: &StaleFile) -> Vec<String> {
     vec![stale.file.artifact.path.to_string(), causes.join(", ")]
 }
 
+fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
+    let inputs = &doubtful.changed_while_read;
+    let mut causes: Vec<String> = inputs
+        .iter()
+        .take(CAUSES_MAX)
+        .map(|input| format!("{} was changed while it was read", input.path))
+        .collect();
+    if inputs.len() > CAUSES_MAX {
+        causes.push(format!("and {} more", inputs.len() - CAUSES_MAX));
+    }
+    for run in &doubtful.also_written_by {
+        let writer = doubtful.file.writer.as_ref().map_or("", |writer| writer.tail.as_str());
+        causes.push(format!("runs {writer} and {run} wrote it at the same time"));
+    }
+    vec![doubtful.file.artifact.path.to_string(), causes.join(", ")]
+}
+
 fn cause(cause: &StaleCause) -> String {
     match &cause.run {
         Some(run) => format!("{} is newer, by run {run}", cause.used.path),
@@ -167,13 +195,13 @@ fn run_row(head: &RunHead) -> Vec<String> {
         RunKind::Pipeline if !head.alive => format!("`lineage pipeline --resume {}` goes on", head.tail),
         _ => String::new(),
     };
-    vec![
-        head.tail.clone(),
-        run.run_id.to_string(),
-        one_line(&run.name),
-        format!("since {}", run.started_at),
-        again,
-    ]
+    let when = match (head.view.ended_at(), head.view.reason()) {
+        (Some(at), Some(reason)) => format!("{} at {at}", one_line(reason)),
+        (Some(at), None) => format!("interrupted at {at}"),
+        (None, _) if head.alive => format!("since {}", run.started_at),
+        (None, _) => format!("since {}, no end and no process", run.started_at),
+    };
+    vec![head.tail.clone(), run.run_id.to_string(), one_line(&run.name), when, again]
 }
 
 /// Says how files that are not on disk are written again.
@@ -205,9 +233,9 @@ fn totals(report: &StatusReport) -> String {
     }
     for (count, words) in [
         (report.superseded, "superseded by later runs"),
-        (report.in_git, "gone, and in git's history"),
+        (report.in_git, "of code gone, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),
-        (report.elsewhere, "not of this machine, not compared"),
+        (report.elsewhere, "not compared: environments, addresses and copies of repetitions"),
     ] {
         if count > 0 {
             parts.push(format!("{} {words}", thousands(count)));
@@ -232,6 +260,12 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         value["causes"] = causes.collect();
         value
     };
+    let doubtful = |doubtful: &DoubtfulFile| {
+        let mut value = recorded_json(&doubtful.file);
+        value["changed_while_read"] = doubtful.changed_while_read.iter().map(artifact_json).collect();
+        value["also_written_by"] = json!(doubtful.also_written_by);
+        value
+    };
     let unreadable = |(file, reason): &(RecordedFile, String)| {
         let mut value = recorded_json(file);
         value["reason"] = json!(reason);
@@ -242,6 +276,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         "clean": report.is_clean(),
         "changed": report.changed.iter().take(limit).map(altered).collect::<Vec<_>>(),
         "stale": report.stale.iter().take(limit).map(stale).collect::<Vec<_>>(),
+        "doubtful": report.doubtful.iter().take(limit).map(doubtful).collect::<Vec<_>>(),
         "lost": report.lost.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
         "pending": report.pending.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
         "unreadable": report.unreadable.iter().take(limit).map(unreadable).collect::<Vec<_>>(),
@@ -253,6 +288,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "compared": report.compared,
             "changed": report.changed.len(),
             "stale": report.stale.len(),
+            "doubtful": report.doubtful.len(),
             "lost": report.lost.len(),
             "pending": report.pending.len(),
             "unreadable": report.unreadable.len(),

@@ -9,6 +9,7 @@ use super::{AlteredFile, FileWriter, Looking, RecordedFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Role, Timestamp};
 use crate::ops::Workspace;
+use crate::ops::locate::digest_at;
 use crate::query::{self, NewestFile, Write};
 use crate::store::{ArtifactNo, PathNo};
 
@@ -123,7 +124,7 @@ fn on_disk(workspace: &Workspace, artifact: &Artifact) -> OnDisk {
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return OnDisk::Elsewhere;
     };
-    match workspace.digests().of(&place) {
+    match digest_at(workspace, &place) {
         Ok(digest) if digest == artifact.digest => OnDisk::Same,
         Ok(digest) => OnDisk::Other(digest),
         Err(cause)

@@ -10,6 +10,8 @@ pub struct StatusReport {
     pub changed: Vec<AlteredFile>,
     /// Files in whose ancestry a path has other bytes now than went into them.
     pub stale: Vec<StaleFile>,
+    /// Files of which it is not certain what they were made from, though nothing has changed since.
+    pub doubtful: Vec<DoubtfulFile>,
     /// Files that are neither on disk nor kept.
     pub lost: Vec<RecordedFile>,
     /// Files that are not on disk but kept: they can be written again.
@@ -18,7 +20,7 @@ pub struct StatusReport {
     pub unreadable: Vec<(RecordedFile, String)>,
     /// Files beside recorded outputs that nobody recorded and git does not track; without hidden ones.
     pub unknown: Vec<ArtifactPath>,
-    /// Runs without an end and without a process, unless a later run of the same kind and name took their place.
+    /// Runs that were interrupted, or have no end and no process, unless a later run of the same command took their place.
     pub interrupted: Vec<RunHead>,
     /// Runs whose process lives.
     pub running: Vec<RunHead>,
@@ -28,11 +30,11 @@ pub struct StatusReport {
     pub compared: u64,
     /// How many of them a later run superseded: of those only altered ones are listed.
     pub superseded: u64,
-    /// How many files of code are gone and have their version in git's history.
+    /// How many files of code are gone that were as in git when they were read.
     pub in_git: u64,
     /// How many recorded files outside the workspace are gone.
     pub gone_outside: u64,
-    /// How many recorded artifacts are no files of this machine.
+    /// How many recorded artifacts are no files: environments, addresses, what a repetition wrote in its copy.
     pub elsewhere: u64,
     /// What could not be looked at, one line each.
     pub notes: Vec<String>,
@@ -43,6 +45,7 @@ impl StatusReport {
     pub fn is_clean(&self) -> bool {
         self.changed.is_empty()
             && self.stale.is_empty()
+            && self.doubtful.is_empty()
             && self.lost.is_empty()
             && self.pending.is_empty()
             && self.unreadable.is_empty()
@@ -103,6 +106,17 @@ pub struct StaleCause {
     pub now: Digest,
     /// The tail of the run that wrote what lies there now; `None` where nobody recorded that write.
     pub run: Option<String>,
+}
+
+/// A file of which it is not certain what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoubtfulFile {
+    /// The file.
+    pub file: RecordedFile,
+    /// What was changed while it was read on the way to the file, by path.
+    pub changed_while_read: Vec<Artifact>,
+    /// The tails of the runs that wrote the same bytes there while the run named as its writer was at work.
+    pub also_written_by: Vec<String>,
 }
 
 /// What the journal holds and the store lacks.

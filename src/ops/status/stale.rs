@@ -1,10 +1,12 @@
-//! Files that were made from what is no longer so.
+//! Files that were made from what is no longer so, or from what is not certain.
+
+use std::collections::HashSet;
 
 use super::files::OnDisk;
-use super::{Looking, StaleCause, StaleFile};
+use super::{DoubtfulFile, Looking, StaleCause, StaleFile};
 use crate::error::Result;
-use crate::model::Digest;
-use crate::query::{Ancestry, Write};
+use crate::model::{Artifact, Digest};
+use crate::query::{Ancestry, Write, claimed_by_others, unique_tail};
 use crate::store::PathNo;
 
 impl Looking<'_> {
@@ -24,8 +26,7 @@ impl Looking<'_> {
         let outdated = ancestry.outdated(&|path| self.now(path));
         for ((at, _), outdated) in current.iter().zip(outdated) {
             // What was altered or lost itself is listed as that.
-            let is_as_recorded = self.disk[at] == OnDisk::Same || self.kept.contains(at);
-            if outdated.is_empty() || !is_as_recorded {
+            if outdated.is_empty() || !self.is_as_recorded(*at) {
                 continue;
             }
             let mut causes = Vec::with_capacity(outdated.len());
@@ -44,6 +45,40 @@ impl Looking<'_> {
             let file = self.files[*at].clone();
             let file = self.recorded(&file)?;
             self.report.stale.push(StaleFile { file, causes });
+        }
+        Ok(())
+    }
+
+    fn is_as_recorded(&self, at: usize) -> bool {
+        self.disk[&at] == OnDisk::Same || self.kept.contains(&at)
+    }
+
+    /// Finds files whose inputs were changed while they were read, and files that two runs at once claim to have written. What is
+    /// stale is to be made again in any case.
+    pub(super) fn find_doubtful(&mut self, current: &[(usize, Write)], ancestry: &Ancestry) -> Result<()> {
+        let stale: HashSet<Artifact> =
+            self.report.stale.iter().map(|stale| stale.file.artifact.clone()).collect();
+        for ((at, write), inputs) in current.iter().zip(ancestry.doubtful()) {
+            let file = self.files[*at].clone();
+            if !self.is_as_recorded(*at) || stale.contains(&file.artifact) {
+                continue;
+            }
+            let others = claimed_by_others(self.snapshot, write)?;
+            if inputs.is_empty() && others.is_empty() {
+                continue;
+            }
+            let inputs = inputs.into_iter().map(|input| self.snapshot.artifact(input));
+            let mut changed_while_read = inputs.collect::<Result<Vec<_>>>()?;
+            changed_while_read.sort();
+            let mut also_written_by = Vec::with_capacity(others.len());
+            for other in others {
+                if let Some(run) = self.snapshot.run(other)? {
+                    also_written_by.push(unique_tail(self.snapshot, run.id)?);
+                }
+            }
+            also_written_by.sort();
+            let file = self.recorded(&file)?;
+            self.report.doubtful.push(DoubtfulFile { file, changed_while_read, also_written_by });
         }
         Ok(())
     }

@@ -26,6 +26,10 @@ fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
     let mut lines = Vec::new();
     lines.extend(report.changed.iter().map(|file| format!("changed {}", file.file.artifact.path)));
     lines.extend(report.stale.iter().map(|file| format!("stale {}", file.file.artifact.path)));
+    lines.extend(report.doubtful.iter().map(|file| {
+        let changed = file.changed_while_read.iter().map(|input| input.path.to_string());
+        format!("doubtful {} {}", file.file.artifact.path, changed.collect::<Vec<_>>().join(" "))
+    }));
     lines.extend(report.lost.iter().map(|file| format!("lost {}", file.artifact.path)));
     lines.extend(report.pending.iter().map(|file| format!("pending {}", file.artifact.path)));
     lines.extend(report.unknown.iter().map(|path| format!("unknown {path}")));
@@ -34,7 +38,7 @@ fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
     assert_eq!(report.is_clean(), expected.is_empty());
 }
 
-/// `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
+/// `?` after what was read: it was changed meanwhile. `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
 fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     let request = RunRequest::new("r", RunKind::Library);
     let mut recording = Recording::start(workspace, clock, request).unwrap();
@@ -52,7 +56,8 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     let at = recording.now();
     let used = reads.split_whitespace().map(|word| {
         let role = if word.contains("://") { Role::Environment } else { Role::Data };
-        Used { artifact: artifact(word), at, evidence: Evidence::Observed, role }
+        let evidence = if word.ends_with('?') { Evidence::Doubtful } else { Evidence::Observed };
+        Used { artifact: artifact(word.trim_end_matches('?')), at, evidence, role }
     });
     let used = used.collect();
     let ended_at = recording.now();
@@ -103,6 +108,13 @@ fn each_file_is_listed_as_what_it_is() {
 #[test]
 fn a_source_that_is_gone_is_lost_but_not_one_outside_the_workspace() {
     check(&["gone=1 /nowhere/gone=1 -> b=1"], &["b=1"], &["lost gone"]);
+}
+
+#[test]
+fn what_was_made_from_what_changed_while_it_was_read_is_doubtful_until_it_is_stale() {
+    let runs = ["a=1? -> b=1", "b=1 -> c=1"];
+    check(&runs, &["a=1", "b=1", "c=1"], &["doubtful b a", "doubtful c a"]);
+    check(&runs, &["a=2", "b=1", "c=1"], &["changed a", "stale b", "stale c"]);
 }
 
 #[test]

@@ -10,19 +10,22 @@ use crate::query::{self, RunHead};
 use crate::store::{GO_ON, Store};
 
 impl Looking<'_> {
-    /// Finds runs that have no end.
+    /// Finds runs that were interrupted or have no end. A later run of the same command, in the same folder, takes their place;
+    /// the name alone does not tell: it is that of the program where nobody gave one.
     pub(super) fn find_unended(&mut self) -> Result<()> {
         let mut runs = Vec::new();
         self.snapshot.runs_newest_first(|number| {
             runs.push(number);
             Ok(GO_ON)
         })?;
-        let mut later: HashSet<(RunKind, String)> = HashSet::new();
+        let mut later: HashSet<(RunKind, String, String, Vec<String>)> = HashSet::new();
         for number in runs {
             let Some(view) = query::run_view(self.snapshot, number)? else {
                 continue;
             };
-            let is_latest = later.insert((view.run.kind, view.run.name.clone()));
+            let run = &view.run;
+            let command = (run.kind, run.name.clone(), run.folder.clone(), run.arguments.clone());
+            let is_latest = later.insert(command);
             if !matches!(view.status(), RunStatus::Running | RunStatus::Interrupted) {
                 continue;
             }
