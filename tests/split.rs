@@ -142,7 +142,9 @@ fn a_check_tells_what_does_not_hold_any_more() {
     let (code, text) = place.refused(&[SPLIT, &["--missing", "own"]].concat());
     assert_eq!(code, 2);
     assert!(
-        text.contains("`data/splits/train.txt` is there already, and nobody recorded how it was made"),
+        text.contains(
+            "`data/splits/train.txt` is there already, with bytes that are not recorded at this path"
+        ),
         "{text}"
     );
     place.ok(&[SPLIT, &["--force"]].concat());

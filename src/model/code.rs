@@ -38,6 +38,15 @@ impl CodeState {
         let short = self.commit_short.as_deref()?;
         Some(if self.dirty { format!("{short}-dirty") } else { short.to_owned() })
     }
+
+    /// Says why there is no commit, where there is none.
+    pub fn without_commit(&self) -> &'static str {
+        match (self.repository, &self.unreadable) {
+            (true, _) => "no commit yet",
+            (false, Some(_)) => "not known: git cannot be read here",
+            (false, None) => "no git repository",
+        }
+    }
 }
 
 /// A file that differs from HEAD.

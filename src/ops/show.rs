@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
-use crate::model::{Artifact, Metric, Note, Role, StepStatus, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Metric, Note, Role, StepStatus, Timestamp};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::{View, Workspace};
@@ -61,6 +61,8 @@ pub struct FileReport {
     pub target: FileTarget,
     /// Who last wrote it, and when.
     pub writer: Option<Writer>,
+    /// Other recorded files with the same bytes, where it was named by its bytes or only they are recorded.
+    pub same_bytes: Vec<ArtifactPath>,
     /// The way.
     pub trace: TraceReport,
     /// All files on the way, where asked for.
@@ -86,10 +88,14 @@ pub struct FileReport {
 pub struct Writer {
     /// When it was last written.
     pub at: Timestamp,
-    /// The step's name.
+    /// The name of the step that wrote it last.
     pub step: String,
+    /// The names of all steps of the run that wrote it together, in the order in which they ended, each once.
+    pub steps: Vec<String>,
     /// The run.
     pub run: RunHead,
+    /// The tails of other runs that wrote the same bytes there while that run was at work.
+    pub others: Vec<String>,
 }
 
 /// A run and its way.
@@ -204,6 +210,7 @@ impl Showing<'_> {
         let projected = projected.map(|from| self.projected(target.path.clone(), from)).transpose()?;
         Ok(FileReport {
             environments,
+            same_bytes: self.same_bytes(&target)?,
             writer,
             projected: projected.map(Box::new),
             note: note_report(self.snapshot, &target.path)?,
@@ -249,19 +256,48 @@ impl Showing<'_> {
     }
 
     fn writer(&self, target: &FileTarget) -> Result<Option<Writer>> {
-        let Some(write) = query::writers(self.snapshot, target.number)?.into_iter().next() else {
+        let Some(last) = query::writers(self.snapshot, target.number)?.into_iter().next() else {
             return Ok(None);
         };
-        let (Some(step), Some(edges)) =
-            (self.snapshot.step_without_edges(write.step)?, self.snapshot.edges(write.step)?)
+        let mut writes = query::written_along(self.snapshot, &last, &mut query::Runs::default())?;
+        writes.push((last.step, last.at));
+        writes.sort_by_key(|(_, at)| *at);
+        let mut steps: Vec<String> = Vec::new();
+        for (step, _) in writes {
+            let record = self.snapshot.step_without_edges(step)?;
+            steps.extend(record.map(|record| record.name).filter(|name| !steps.contains(name)));
+        }
+        let (Some(step), Some(run)) =
+            (self.snapshot.step_without_edges(last.step)?, self.snapshot.run_of(last.step)?)
         else {
             return Ok(None);
         };
-        let Some(mut run) = RunHead::read(self.snapshot, edges.run)? else {
+        let Some(mut run) = RunHead::read(self.snapshot, run)? else {
             return Ok(None);
         };
         self.look_alive(&mut run);
-        Ok(Some(Writer { at: Timestamp::from_micros(write.at), step: step.name, run }))
+        let mut others = Vec::new();
+        for other in query::claimed_by_others(self.snapshot, &last)? {
+            others.extend(RunHead::read(self.snapshot, other)?.map(|head| head.tail));
+        }
+        others.sort();
+        Ok(Some(Writer { at: Timestamp::from_micros(last.at), step: step.name, steps, run, others }))
+    }
+
+    fn same_bytes(&self, target: &FileTarget) -> Result<Vec<ArtifactPath>> {
+        // All empty files are equal; that says nothing.
+        let by_bytes = matches!(target.state, DiskState::NotChecked | DiskState::SameBytes);
+        if !by_bytes || target.artifact.size_bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let mut paths = Vec::new();
+        for number in self.snapshot.artifacts_with(&target.artifact.digest)? {
+            if number != target.number {
+                paths.push(self.snapshot.artifact_path(number)?);
+            }
+        }
+        paths.sort();
+        Ok(paths)
     }
 
     /// Compares files with the disk, as many as the bounds allow.

@@ -46,9 +46,10 @@ pub fn text(diff: &RunDiff, limit: usize) -> String {
 }
 
 fn equal_words(diff: &RunDiff) -> String {
-    let inputs = diff.inputs.same + diff.code_read.same + diff.environment.same;
+    let inputs = diff.inputs.same + diff.code_read.same;
+    let environment = if diff.environment.same > 0 { ", the environment" } else { "" };
     format!(
-        "equal are {}, {} and {}",
+        "equal are {}{environment}, {} and {}",
         counted(inputs, "input", "inputs"),
         counted(diff.outputs.same, "output", "outputs"),
         counted(diff.metrics_same, "metric", "metrics")
@@ -161,7 +162,7 @@ fn code(diff: &CodeDiff, limit: usize, text: &mut String) {
 
 pub(crate) fn code_state(code: &CodeState) -> String {
     if !code.repository {
-        return "no git repository".to_owned();
+        return code.without_commit().to_owned();
     }
     let label = code.label().unwrap_or_else(|| "no commit".to_owned());
     let branch = code.branch.as_deref().map_or("detached".to_owned(), one_line);

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use crate::model::Artifact;
 use crate::ops::show::{ProjectedOrigin, Shown};
 use crate::query::{CameFrom, TraceReport};
-use crate::render::units::one_line;
+use crate::render::show::cut_words;
+use crate::render::units::{counted, one_line};
 
 /// Nodes and edges, in the order in which they were met.
 #[derive(Default)]
@@ -46,8 +47,19 @@ pub fn dot(shown: &Shown) -> String {
     for (from, to, label) in &graph.edges {
         let _ = writeln!(text, "  {from} -> {to} [label=\"{label}\"];");
     }
+    if let Some(left_out) = report(shown).and_then(left_out) {
+        let _ = writeln!(text, "  cut [shape=note, label=\"{}\"];", dot_text(&left_out));
+    }
     text.push_str("}\n");
     text
+}
+
+/// Says what is not in the picture.
+fn left_out(report: &TraceReport) -> Option<String> {
+    let runs = report.runs_total.saturating_sub(report.runs.len() as u64);
+    let runs = (runs > 0).then(|| format!("{} more, not named", counted(runs, "run", "runs")));
+    let words: Vec<String> = runs.into_iter().chain(cut_words(report)).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// Writes the way as a Mermaid flow chart.
@@ -66,6 +78,9 @@ pub fn mermaid(shown: &Shown) -> String {
         } else {
             let _ = writeln!(text, "  {from} -.->|{label}| {to}");
         }
+    }
+    if let Some(left_out) = report(shown).and_then(left_out) {
+        let _ = writeln!(text, "  cut>\"{}\"]", mermaid_text(&left_out));
     }
     text
 }

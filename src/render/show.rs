@@ -14,6 +14,7 @@ use crate::render::units::one_line;
 
 pub use run::remark_words;
 pub(crate) use run::{code_words, status};
+pub(crate) use trace::cut_words;
 
 use file::{file, segment};
 use models::model;

@@ -81,11 +81,13 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
         "written",
         report.writer.as_ref().map_or(Value::Null, |writer| {
             json!({
-                "at": writer.at.rfc3339(), "step": writer.step,
+                "at": writer.at.rfc3339(), "step": writer.step, "steps": writer.steps,
+                "also_written_by": writer.others,
                 "run": writer.run.view.run.id.to_string(), "run_id": writer.run.view.run.run_id.as_str(),
             })
         }),
     );
+    put("same_bytes", report.same_bytes.iter().map(|path| json!(path.to_string())).collect());
     put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));
     put("models", report.models.iter().map(model_json).collect());
     put("learned", learned_json(&report.learned));

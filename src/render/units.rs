@@ -6,7 +6,7 @@ use crate::model::is_unsafe_to_print;
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
     if count < 1_000 {
-        return format!("{count} bytes");
+        return counted(count, "byte", "bytes");
     }
     let mut value = count as f64 / 1_000.0;
     let mut unit = 0;
@@ -44,6 +44,14 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// Writes the name of a folder: `data/raw/`.
+pub(crate) fn folder_name(folder: &[u8]) -> String {
+    match folder {
+        b"" => "the workspace's root".to_owned(),
+        folder => format!("{}/", one_line(&String::from_utf8_lossy(folder))),
+    }
+}
+
 /// Writes `1 run`, `2 runs`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(count)) }
@@ -68,6 +76,7 @@ mod tests {
 
     #[test]
     fn numbers_carry_units() {
+        assert_eq!(bytes(1), "1 byte");
         assert_eq!(bytes(999), "999 bytes");
         assert_eq!(bytes(438_000), "438.0 KB");
         assert_eq!(bytes(999_999), "1.0 MB");

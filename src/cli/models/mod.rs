@@ -12,7 +12,7 @@ use crate::error::Result;
 
 /// List registered models; show, compare, promote, name, describe, check and withdraw their versions.
 ///
-/// A version is named `NAME@1.2.0`, `NAME@latest` (the greatest that was not withdrawn), `NAME@production` or `NAME@ALIAS`.
+/// A version is named `NAME@1.2.0`, `NAME@latest` (the greatest release that was not withdrawn), `NAME@production` or `NAME@ALIAS`.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, after_help = OF_MODELS)]
 pub(crate) struct Models {

@@ -269,7 +269,7 @@ fn refuse_strangers(workspace: &Workspace, outputs: &[(ArtifactPath, &[u8])]) ->
         let number = number.map_or(Ok(None), |path| snapshot.artifact_no(path, &Digest::of(&there)))?;
         if number.is_none() {
             return Err(Error::request(format!(
-                "`{path}` is there already, and nobody recorded how it was made"
+                "`{path}` is there already, with bytes that are not recorded at this path"
             ))
             .hint("nothing was written; `--force` overwrites it, `--out FOLDER` puts the lists elsewhere"));
         }

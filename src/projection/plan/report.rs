@@ -136,7 +136,7 @@ fn head(text: &mut String, view: &RunView) {
             }
             (Some(commit), false) => code(commit),
             (None, _) if state.repository => "no commit".to_owned(),
-            (None, _) => "no git repository".to_owned(),
+            (None, _) => state.without_commit().to_owned(),
         },
     );
     if let Some(branch) = &state.branch {

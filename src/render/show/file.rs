@@ -9,6 +9,9 @@ use crate::ops::show::{FileReport, FilingBytes, SegmentReport};
 use crate::ops::{DiskState, FileTarget};
 use crate::render::units::{bytes, one_line};
 
+/// As many names of one sort are written in one line.
+const NAMES_MAX: usize = 3;
+
 pub(super) fn file(report: &FileReport, text: &mut String) {
     file_head(report, text);
     trace(&report.trace, &report.disk, text);
@@ -30,18 +33,41 @@ fn file_head(report: &FileReport, text: &mut String) {
     }
     match &report.writer {
         Some(writer) => {
-            let run = &writer.run;
-            let _ =
-                writeln!(text, "  written  {} by {} of run {}", writer.at, one_line(&writer.step), run.tail);
+            let steps = joined(&writer.steps, NAMES_MAX);
+            let _ = writeln!(text, "  written  {} by {steps} of run {}", writer.at, writer.run.tail);
         }
         None => match &report.projected {
             Some(projected) => projected_line(projected, text),
             None => text.push_str("  source   no recorded step wrote these bytes\n"),
         },
     }
+    if let Some(writer) = report.writer.as_ref().filter(|writer| !writer.others.is_empty()) {
+        let others = joined(&writer.others, NAMES_MAX);
+        let runs = if writer.others.len() == 1 { "run" } else { "runs" };
+        let _ = writeln!(
+            text,
+            "  doubt    {runs} {others} wrote the same at the same time: the bytes may be of either"
+        );
+    }
+    if !report.same_bytes.is_empty() {
+        let paths: Vec<String> = report.same_bytes.iter().map(ToString::to_string).collect();
+        let _ = writeln!(text, "  also at  {}", joined(&paths, NAMES_MAX));
+    }
     crate::render::notes::file(report, text);
     holding("model", &report.models, text);
     learned(&report.learned, text);
+}
+
+/// Writes names as a list, `a, b and c`, or `a, b and 3 more`.
+fn joined(names: &[String], limit: usize) -> String {
+    let mut words: Vec<String> = names.iter().take(limit).map(|name| one_line(name)).collect();
+    if names.len() > limit {
+        words.push(format!("{} more", names.len() - limit));
+    }
+    match words.pop() {
+        Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),
+        last => last.unwrap_or_default(),
+    }
 }
 
 fn state_words(target: &FileTarget, written: bool) -> String {
@@ -53,7 +79,9 @@ fn state_words(target: &FileTarget, written: bool) -> String {
         }
         DiskState::Gone => "no longer on disk; this is the last recorded version".to_owned(),
         DiskState::SameBytes => "not recorded under this name, but these bytes are".to_owned(),
-        DiskState::Elsewhere => "not a file of this machine".to_owned(),
+        DiskState::Elsewhere => {
+            "not a file in a folder: an environment, an address, or what a repetition wrote".to_owned()
+        }
         DiskState::NotChecked => "recorded".to_owned(),
     }
 }
@@ -102,7 +130,7 @@ pub(super) fn source_words(state: DiskState) -> &'static str {
         DiskState::Unchanged | DiskState::SameBytes => "",
         DiskState::Changed(_) => ", changed since",
         DiskState::Gone => ", gone since",
-        DiskState::Elsewhere => ", outside this machine",
+        DiskState::Elsewhere => ", not a file in a folder",
         DiskState::NotChecked => ", not compared with the disk",
     }
 }

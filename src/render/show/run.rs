@@ -7,11 +7,13 @@ use super::file::source_words;
 use super::models::{holding, learned};
 use super::trace::{totals, trace_run};
 use super::{FOLD_AFTER, more};
-use crate::model::{Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunStatus, TAG_FRONT, command_line};
+use crate::model::{
+    Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunStatus, TAG_FRONT, command_line,
+};
 use crate::ops::DiskState;
 use crate::ops::show::RunReport;
 use crate::query::{Direction, RunHead, TraceRun};
-use crate::render::units::{bytes, counted, duration, one_line, thousands};
+use crate::render::units::{bytes, counted, duration, folder_name, one_line, thousands};
 
 /// As many parameters of a run are written out.
 const PARAMETERS_MAX: usize = 100;
@@ -28,7 +30,7 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
         let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
     } else {
-        text.push_str("  code     no git repository\n");
+        let _ = writeln!(text, "  code     {}", code.without_commit());
     }
     for file in code.changed.iter().take(20) {
         let _ = writeln!(text, "  {:<9}{}", file.kind.as_str(), file.path);
@@ -70,8 +72,14 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  failed   {}", one_line(failure));
     }
     more(text, report.failures.len(), 20, "failures");
-    listing("inputs", &report.inputs, &report.disk, text);
-    listing("outputs", &report.outputs, &report.disk, text);
+    if is_cut_off(report) {
+        text.push_str(
+            "  files    not known: the recording broke off before it said what was read and written\n",
+        );
+    } else {
+        listing("inputs", &report.inputs, &report.disk, text);
+        listing("outputs", &report.outputs, &report.disk, text);
+    }
     for note in &report.notes {
         let _ = writeln!(text, "  note     {}", crate::render::notes::line(note));
     }
@@ -86,7 +94,15 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
             trace_run(other, &report.trace, &report.disk, text);
         }
     }
-    totals(&report.trace, text);
+    if !is_cut_off(report) {
+        totals(&report.trace, text);
+    }
+}
+
+/// Returns true for a command whose recording ended before it: what it read and wrote is recorded at its end.
+fn is_cut_off(report: &RunReport) -> bool {
+    let view = &report.head.view;
+    view.run.kind == RunKind::Command && view.ended_at().is_none() && report.steps.is_empty()
 }
 
 fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
@@ -102,8 +118,7 @@ fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, DiskState>
             let changed = files.iter().filter(|file| is_off(disk.get(**file))).count();
             let changed =
                 if changed > 0 { format!(", {changed} changed or gone since") } else { String::new() };
-            let folder = String::from_utf8_lossy(folder);
-            let _ = writeln!(text, "           {} files in {}/{changed}", files.len(), one_line(&folder));
+            let _ = writeln!(text, "           {} files in {}{changed}", files.len(), folder_name(folder));
         } else {
             for file in files {
                 let state = disk.get(file).map_or("", |state| source_words(*state));

@@ -9,7 +9,7 @@ use super::run::{cut, remarks, run_head};
 use crate::model::{Artifact, NodeId, Role};
 use crate::ops::DiskState;
 use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
-use crate::render::units::{counted, one_line};
+use crate::render::units::{counted, folder_name, one_line};
 
 /// As many parameters are written beside a run on the way.
 const PARAMETERS_BESIDE_MAX: usize = 12;
@@ -84,9 +84,9 @@ fn folded_steps(name: &str, steps: &[&TraceRunStep], direction: Direction) -> [S
     for file in files {
         *folders.entry(file.artifact.path.folder()).or_default() += 1;
     }
-    let words = folders.iter().map(|(folder, count)| {
-        format!("{} in {}/", counted(*count, "file", "files"), one_line(&String::from_utf8_lossy(folder)))
-    });
+    let words = folders
+        .iter()
+        .map(|(folder, count)| format!("{} in {}", counted(*count, "file", "files"), folder_name(folder)));
     [format!("{} x {}", one_line(name), steps.len()), words.collect::<Vec<_>>().join(", "), String::new()]
 }
 
@@ -114,7 +114,7 @@ fn step_rows(
     }
     for ((folder, plain), files) in folders {
         if plain && files.len() > FOLD_AFTER {
-            let folder = format!("{} files in {}/", files.len(), one_line(&String::from_utf8_lossy(folder)));
+            let folder = format!("{} files in {}", files.len(), folder_name(folder));
             rows.push([std::mem::take(&mut name), folder, file_words(files[0], run, report, disk)]);
             continue;
         }
@@ -186,6 +186,9 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
         parts.push(counted(report.steps_total, "step", "steps"));
     }
     match report.direction {
+        _ if report.steps_total == 0 && report.cut.edges > 0 => {
+            parts.push("nothing followed at this --depth".to_owned());
+        }
         Direction::Up if report.steps_total == 0 => {
             parts.push("nothing recorded made it; `--down` shows what was made from it".to_owned());
         }
@@ -215,10 +218,15 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
             gap.written_at
         );
     }
-    if report.cut.edges > 0 {
-        let left = counted(report.cut.edges, "file", "files");
-        let _ = writeln!(text, "cut: {left} at the bound of --depth not followed further");
+    if let Some(cut) = cut_words(report) {
+        let _ = writeln!(text, "{cut}");
     }
+}
+
+/// Says what the bound on depth left out.
+pub(crate) fn cut_words(report: &TraceReport) -> Option<String> {
+    let left = counted(report.cut.edges, "file", "files");
+    (report.cut.edges > 0).then(|| format!("cut: {left} at the bound of --depth not followed further"))
 }
 
 fn evidence_words(report: &TraceReport) -> Option<String> {
@@ -236,6 +244,9 @@ fn evidence_words(report: &TraceReport) -> Option<String> {
     match (total, others.is_empty()) {
         (0, _) => None,
         (_, true) => Some("all edges observed".to_owned()),
-        _ => Some(format!("{observed} of {total} edges observed, {}", others.join(", "))),
+        _ => {
+            let edges = counted(total, "edge", "edges");
+            Some(format!("{observed} of {edges} observed, {}", others.join(", ")))
+        }
     }
 }
