@@ -1,8 +1,6 @@
 //! Recording a run: from its start to its end, into a journal segment of its own.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::journal::{SyncPoint, Writer};
@@ -58,7 +56,10 @@ impl RunRequest {
     }
 }
 
-/// Chooses the label of the second of `at`, or of the next one whose label neither the store has nor `is_taken`.
+/// Chooses the label of the second of `at`, or of a later one, that neither the store has nor `is_taken`.
+///
+/// Runs that start more often than once a second take the seconds ahead one after the other, without a gap. The end of them is
+/// looked for in leaps, so that the thousandth run of a burst does not ask for each of the thousand before it.
 ///
 /// # Errors
 /// A store error where the store cannot be read.
@@ -67,31 +68,27 @@ pub(crate) fn free_label(
     at: Timestamp,
     is_taken: &dyn Fn(&RunId) -> bool,
 ) -> Result<RunId> {
-    let (mut second, mut label) = first_free(at, is_taken);
-    if let Some(snapshot) = snapshot {
-        let _beyond =
-            snapshot.labels_from(label.clone().as_str(), |taken| match taken.cmp(label.as_str()) {
-                Ordering::Less => ControlFlow::Continue(()),
-                Ordering::Equal => {
-                    (second, label) = first_free(second.plus_micros(SECOND_MICROS), is_taken);
-                    ControlFlow::Continue(())
-                }
-                Ordering::Greater => ControlFlow::Break(()),
-            })?;
-    }
-    Ok(label)
-}
-
-/// Walks from the second of `at` to the first one whose label is not taken.
-pub(crate) fn first_free(at: Timestamp, is_taken: impl Fn(&RunId) -> bool) -> (Timestamp, RunId) {
-    let mut second = at;
-    loop {
-        let label = RunId::at(second);
-        if !is_taken(&label) {
-            return (second, label);
+    let label = |ahead: i64| RunId::at(at.plus_micros(ahead * SECOND_MICROS));
+    let taken = |ahead: i64| {
+        let label = label(ahead);
+        match snapshot {
+            _ if is_taken(&label) => Ok(true),
+            Some(snapshot) => snapshot.has_label(&label),
+            None => Ok(false),
         }
-        second = second.plus_micros(SECOND_MICROS);
+    };
+    if !taken(0)? {
+        return Ok(label(0));
     }
+    let (mut last_taken, mut free) = (0, 1);
+    while taken(free)? {
+        (last_taken, free) = (free, free * 2);
+    }
+    while free - last_taken > 1 {
+        let middle = last_taken.midpoint(free);
+        if taken(middle)? { last_taken = middle } else { free = middle }
+    }
+    Ok(label(free))
 }
 
 /// A run being recorded.
@@ -316,6 +313,20 @@ mod tests {
         });
         found.unwrap();
         (started, ended)
+    }
+
+    #[test]
+    fn a_free_label_is_the_next_one_behind_those_that_are_taken_without_a_gap() {
+        let at = Timestamp::from_micros(1_765_561_338_900_000);
+        let ahead = |seconds: i64| RunId::at(at.plus_micros(seconds * SECOND_MICROS));
+        for burst in 0..70 {
+            let taken: BTreeSet<RunId> = (0..burst).map(ahead).collect();
+            assert_eq!(free_label(None, at, &|label| taken.contains(label)).unwrap(), ahead(burst));
+        }
+        // Where there are gaps it is one of those.
+        let taken: BTreeSet<RunId> = [0, 1, 3, 4, 8, 9, 16].map(ahead).into();
+        let free = free_label(None, at, &|label| taken.contains(label)).unwrap();
+        assert!([2, 5, 6, 7, 10].map(ahead).contains(&free), "{free:?}");
     }
 
     #[test]

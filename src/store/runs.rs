@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Digest, Fact, NodeId, Remarks, Run, RunOutcome, RunTags, SaidParameters, Step};
+use crate::model::{Digest, Fact, NodeId, Remarks, Run, RunId, RunOutcome, RunTags, SaidParameters, Step};
 use crate::store::damaged;
 use crate::store::edges::Edges;
 use crate::store::reading::{GO_ON, Order, Reading};
@@ -82,6 +82,12 @@ impl Snapshot {
             let label = place.split(|byte| *byte == 0).next().unwrap_or_default();
             Ok(visit(std::str::from_utf8(label).map_err(|_| damaged("label"))?))
         })
+    }
+
+    /// Returns true where a run has this label.
+    pub fn has_label(&self, label: &RunId) -> Result<bool> {
+        let found = self.labels_from(label.as_str(), |next| ControlFlow::Break(next == label.as_str()))?;
+        Ok(found.break_value() == Some(true))
     }
 
     /// Returns runs that started at a commit whose SHA begins with `front`, the newest of each commit first, at most `limit`.

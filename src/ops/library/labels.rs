@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::error::Result;
 use crate::journal::{self, Listing, Reader, SegmentRef};
 use crate::model::{Fact, RunId, Timestamp};
-use crate::ops::recording::{SECOND_MICROS, first_free};
+use crate::ops::recording::SECOND_MICROS;
 use crate::ops::{Clock, Workspace};
 use crate::store::GO_ON;
 
@@ -120,6 +120,18 @@ impl Labels {
         }
         clock.not_before(latest);
         reader.offset()
+    }
+}
+
+/// Walks from the second of `at` to the first one whose label is not taken.
+fn first_free(at: Timestamp, is_taken: impl Fn(&RunId) -> bool) -> (Timestamp, RunId) {
+    let mut second = at;
+    loop {
+        let label = RunId::at(second);
+        if !is_taken(&label) {
+            return (second, label);
+        }
+        second = second.plus_micros(SECOND_MICROS);
     }
 }
 
