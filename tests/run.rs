@@ -721,3 +721,59 @@ code-3 => exit\n"#
     assert_eq!(run["run"]["reason"], "exit code 3");
     assert_eq!(scratch.inputs("out"), ["in observed"]);
 }
+
+#[test]
+fn what_goes_through_the_pipes_of_sub_shells_is_not_lost() {
+    let scratch = Scratch::new(&[("in/1", "1\n"), ("in/2", "2\n"), ("a", "a\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("for f in in/*; do cat $f; done | sort > o; true");
+    assert_eq!(scratch.inputs("o"), ["in/1 observed", "in/2 observed"]);
+    scratch.shell("x=$(grep a a | head -1); echo $x > p");
+    assert_eq!(scratch.inputs("p"), ["a observed"]);
+    scratch.shell("x=$(cat a); env x=$x printenv x > q");
+    assert_eq!(scratch.inputs("q"), ["a inferred"]);
+}
+
+#[test]
+fn a_script_says_the_same_of_a_redirection_when_it_runs_again() {
+    let scratch = Scratch::new(&[("a", "a\n"), ("s.sh", "cat a > o\ntrue\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    for _ in 0..2 {
+        assert!(scratch.lineage(&["run", "--", "sh", "s.sh"]).status.success());
+        assert_eq!(scratch.inputs("o"), ["a observed", "s.sh inferred"]);
+    }
+}
+
+#[test]
+fn what_is_added_to_a_file_of_the_same_run_has_a_version_before_it() {
+    let scratch = Scratch::new(&[("a", "2\n1\n"), ("b", "b\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    for (script, file, inputs) in [
+        ("cat a > o; cat b >> o; true", "o", &["b observed", "o observed"][..]),
+        ("cp a n; sort -o n n; true", "n", &["n observed"]),
+    ] {
+        scratch.shell(script);
+        assert_eq!(scratch.inputs(file), inputs);
+        let shown = scratch.lineage(&["show", file]);
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("a  observed  source"), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_log_that_a_run_adds_to_makes_none_of_its_outputs_stale() {
+    let scratch = Scratch::new(&[("a", "a\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    for _ in 0..3 {
+        scratch.shell("exec 5>>run.log; echo line >&5; cat a > o; true");
+    }
+    assert_eq!(scratch.inputs("o"), ["a observed"]);
+    assert!(scratch.lineage(&["status"]).status.success());
+}

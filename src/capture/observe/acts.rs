@@ -13,8 +13,8 @@ use super::net::{Net, SystemFile, Verdict, is_system_path};
 use super::pending::Pending;
 use super::place::Place;
 use super::stamp::Look;
-use super::tracee::Thread;
-use super::{GapSort, mounts, sys};
+use super::tracee::{self, Thread};
+use super::{GapSort, digest, mounts, sys};
 
 /// One stopped call with all that is needed to understand it.
 #[derive(Clone, Copy)]
@@ -95,6 +95,7 @@ impl Net<'_> {
                 Ok(())
             }
             Call::ExitGroup => {
+                self.end_held(who);
                 let actor = &mut self.ledger.actors[who as usize];
                 actor.ended_us = Some(us);
                 actor.exit_code = Some(act.number(0) & 0xff);
@@ -108,6 +109,21 @@ impl Net<'_> {
             self.gap(format!("process {pid} (`{name}`) could not be looked into"));
         }
         Verdict::Continue
+    }
+
+    /// Finds out, at the end of a program, whether it wrote to the files that were open when it began.
+    fn end_held(&mut self, who: Who) {
+        for held in std::mem::take(&mut self.ledger.actors[who as usize].held) {
+            if self.ledger.is_forgotten(held.what) {
+                continue;
+            }
+            let body = self.ledger.body(held.what);
+            let (dev, ino) = (body.versions[0].stamp.dev, body.versions[0].stamp.ino);
+            let look = body.live_name().and_then(|name| digest::look(&name.path).ok());
+            if let Some(look) = look.filter(|look| (look.dev, look.ino) == (dev, ino)) {
+                self.ledger.end_held(who, held, &look);
+            }
+        }
     }
 
     pub(super) fn program_name(&self, who: Who) -> String {
@@ -198,11 +214,14 @@ impl Net<'_> {
             }
             Ok(look) if look.is_pipe() => self.ledger.actors[act.who as usize].channels.push(look.ino),
             Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {
-                if let Ok(path) = act.thread.find_new(place, &mut self.folders, act.us) {
-                    self.settle_path(&path);
-                    self.disturb(&path);
-                    let (who, us, follows) = (act.who, act.us, intent.follows && !intent.exclusive);
-                    self.expect(act.thread.tid, Pending::Create { who, path, us, follows });
+                match act.thread.find_new(place, &mut self.folders, act.us) {
+                    Ok(path) => {
+                        self.settle_path(&path);
+                        self.disturb(&path);
+                        let (who, us, follows) = (act.who, act.us, intent.follows && !intent.exclusive);
+                        self.expect(act.thread.tid, Pending::Create { who, path, us, follows });
+                    }
+                    Err(error) => self.say_too_long(act, &error),
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -235,11 +254,17 @@ impl Net<'_> {
                 } else {
                     act.thread.find(place, true)
                 };
-                self.identify(found.ok()?, act.us)?
+                match found {
+                    Ok(found) => self.identify(found, act.us)?,
+                    Err(error) => {
+                        self.say_too_long(act, &error);
+                        return None;
+                    }
+                }
             }
         };
         if intent.writes || intent.truncates {
-            let writing = Writing { truncates: intent.truncates, reads: intent.reads };
+            let writing = Writing { truncates: intent.truncates, reads: intent.reads, ..Writing::default() };
             self.write(act, what, look, writing);
         } else {
             self.ledger.read(act.who, what, look, act.us);
@@ -247,9 +272,22 @@ impl Net<'_> {
         Some(what)
     }
 
+    /// Says that a file is not recorded whose path the kernel does not tell, because it is too long.
+    fn say_too_long(&mut self, act: Act<'_>, error: &std::io::Error) {
+        if error.raw_os_error() == Some(libc::ENAMETOOLONG) {
+            let name = self.program_name(act.who);
+            self.gap(format!(
+                "`{name}` used a file whose path is longer than 4096 bytes: it is not recorded"
+            ));
+        }
+    }
+
     /// Records a write into a file that is there, and asks for its bytes if they are at stake.
     pub(super) fn write(&mut self, act: Act<'_>, what: What, look: &Look, writing: Writing) {
-        let endangered = self.ledger.write(act.who, what, look, act.us, writing);
+        let done = if writing.truncates { None } else { self.ledger.done_before(act.who, what, look) };
+        let goes_on =
+            done.is_some_and(|done| !done.into_iter().any(|process| tracee::writes_to(process, look)));
+        let endangered = self.ledger.write(act.who, what, look, act.us, Writing { goes_on, ..writing });
         let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
         if let Some(path) = path {
             self.disturb(&path);
@@ -318,7 +356,7 @@ impl Net<'_> {
                         act,
                         what,
                         &look,
-                        Writing { truncates: intent.truncates, reads: intent.reads },
+                        Writing { truncates: intent.truncates, reads: intent.reads, ..Writing::default() },
                     );
                 } else if !intent.path_only {
                     self.ledger.read(act.who, what, &look, act.us);

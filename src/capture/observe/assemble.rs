@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::body::{Body, Bytes, Ending, Name, Who};
 use super::ledger::{Ledger, Touch, What};
-use super::process::{self, Actor};
+use super::process::{self, Actor, Joined};
 use super::stamp::{self, Stamp};
 use super::{Access, Class, Content, Evidence, Exit, File, Fit, Observation, Process, Version};
 
@@ -216,6 +216,7 @@ impl Assembly<'_> {
             read_us: None,
             written_us: None,
             was_executed: false,
+            was_only_kept: false,
             fit: Fit::Same,
         })
     }
@@ -242,6 +243,7 @@ impl Assembly<'_> {
         {
             let access = self.access(who, place);
             access.read_us = Some(access.read_us.map_or(us, |known| known.min(us)));
+            access.was_only_kept = false;
             access.was_executed |= touch.was_executed;
             access.fit = worse(access.fit, fit.unwrap_or(Fit::Same));
         }
@@ -256,7 +258,10 @@ impl Assembly<'_> {
             && version > 0
             && self.body(what).versions[version as usize - 1].stamp.size_bytes > 0;
         if leaves_old_bytes && let Some(place) = self.place(what, version - 1, us) {
-            self.access(who, place).read_us.get_or_insert(us);
+            let access = self.access(who, place);
+            if access.read_us.is_none() {
+                (access.read_us, access.was_only_kept) = (Some(us), true);
+            }
         }
     }
 
@@ -274,6 +279,7 @@ impl Assembly<'_> {
                 if body.existed || !self.wrote(body, Some(who)) {
                     let access = self.access(who, source);
                     access.read_us = Some(access.read_us.map_or(us, |known| known.min(us)));
+                    access.was_only_kept = false;
                 }
                 let access = self.access(who, target);
                 access.written_us = access.written_us.max(Some(us));
@@ -330,7 +336,7 @@ impl Assembly<'_> {
 
     fn hand_over(self, command: i32, observation: &mut Observation) {
         let actors = &self.ledger.actors;
-        let groups = process::groups(actors, &self.executors);
+        let Joined { groups, feeds } = process::join_by_pipes(actors, &self.executors);
         let mut shown: Vec<Who> =
             (0..actors.len() as Who).filter(|who| actors[*who as usize].program.is_some()).collect();
         shown.sort_by_key(|who| (actors[*who as usize].started_us, *who));
@@ -341,6 +347,10 @@ impl Assembly<'_> {
         let mut first_of: BTreeMap<Who, usize> = BTreeMap::new();
         for who in &shown {
             first_of.entry(groups[*who as usize]).or_insert(positions[*who as usize]);
+        }
+        let mut fed_by: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
+        for (feeder, fed) in feeds {
+            fed_by.entry(fed).or_default().push(positions[feeder as usize]);
         }
         for who in &shown {
             let actor = &actors[*who as usize];
@@ -354,6 +364,7 @@ impl Assembly<'_> {
                 .filter(|parent| actors[*parent as usize].program.is_some())
                 .map(|parent| positions[parent as usize]);
             process.group = first_of[&groups[*who as usize]];
+            process.fed_by = fed_by.remove(who).unwrap_or_default();
             if actor.pid == command && process.ended_us.is_none() {
                 process.ended_us = Some(observation.ended_us);
                 process.exit_code = match observation.exit {
@@ -382,6 +393,7 @@ fn show(actor: &Actor, accesses: Vec<Access>) -> Option<Process> {
         exit_code: actor.exit_code,
         standard: actor.standard,
         group: 0,
+        fed_by: vec![],
         accesses,
     })
 }

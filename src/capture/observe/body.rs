@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Evidence;
 use super::digest::Digest;
+use super::relay::Relay;
 use super::stamp::{Look, Stamp};
 
 /// Index of a process in the ledger.
@@ -59,6 +60,8 @@ pub(super) struct Version {
     pub(super) first_reader: Option<Who>,
     /// Somebody has read it who is not among its writers.
     pub(super) read_by_others: bool,
+    /// How it came about, where it was written through an open file that went from hand to hand.
+    pub(super) relay: Option<Box<Relay>>,
     /// Stamp when the version was last known to be current.
     pub(super) stamp: Stamp,
 }
@@ -72,6 +75,7 @@ impl Version {
             writers: writer.into_iter().collect(),
             first_reader: None,
             read_by_others: false,
+            relay: None,
             stamp,
         }
     }

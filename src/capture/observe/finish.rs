@@ -39,6 +39,7 @@ pub(super) fn finish(net: &mut Net<'_>) {
             tasks.push(task);
         }
     }
+    net.ledger.settle_relays();
     let began_ns = kernel_time_ns();
     let hash = |task: Task| (task.what, task.version, bytes_of(&task));
     let size: u64 = tasks.iter().map(|task| task.look.size).sum();

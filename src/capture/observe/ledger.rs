@@ -31,7 +31,15 @@ pub(super) struct Writing {
     pub(super) truncates: bool,
     /// The descriptor reads as well.
     pub(super) reads: bool,
+    /// Those who wrote what stands there are done with it: it is a version, and not part of what is written now.
+    pub(super) goes_on: bool,
 }
+
+/// The bytes of a version must be read before somebody goes on with them. That takes long for a large file, and many
+/// processes may add to it one by one: no more versions than these are told apart for that reason.
+const SMALL_BYTES: u64 = 1 << 20;
+const VERSIONS_MAX: usize = 256;
+const LARGE_VERSIONS_MAX: usize = 8;
 
 /// The ledger of a run.
 #[derive(Debug, Default)]
@@ -61,7 +69,15 @@ impl Ledger {
         self.bodies[what as usize].is_none()
     }
 
-    fn touch(&mut self, who: Who, what: What, version: u32) -> &mut Touch {
+    /// Records that a process was found to have a pipe as one of its standard streams.
+    pub(super) fn hold(&mut self, who: Who, inode: u64, slot: usize) {
+        let holds = &mut self.actors[who as usize].holds;
+        if !holds.contains(&(inode, slot)) {
+            holds.push((inode, slot));
+        }
+    }
+
+    pub(super) fn touch(&mut self, who: Who, what: What, version: u32) -> &mut Touch {
         self.actors[who as usize].touches.entry((what, version)).or_default()
     }
 
@@ -156,13 +172,15 @@ impl Ledger {
         if current != standing {
             extends = !writing.truncates;
             // Opened before and not changed since: the same bytes are at stake, and are safe already.
-            version.writers.push(who);
-            version.writers.dedup();
+            if !version.writers.contains(&who) {
+                version.writers.push(who);
+            }
         } else if !version.written
             || version.read_by_others
-            || (writing.truncates && !version.writers.contains(&who))
+            || (writing.truncates && version.writers.iter().any(|writer| *writer != who))
+            || writing.goes_on
         {
-            if version.written && !version.read_by_others {
+            if version.written && !version.read_by_others && !writing.goes_on {
                 version.bytes = Bytes::Lost;
             } else if version.bytes == Bytes::Unread {
                 endangered = Some(standing);
@@ -182,6 +200,25 @@ impl Ledger {
         touch.written_us = Some(us);
         touch.extends |= extends;
         endangered
+    }
+
+    /// Returns who must be done with a file, so that what somebody writes into it now is a version of its own, and what they wrote
+    /// another; `None` if it is none in any case.
+    pub(super) fn done_before(&self, who: Who, what: What, look: &Look) -> Option<Vec<i32>> {
+        let body = self.bodies[what as usize].as_ref()?;
+        let version = &body.versions[body.current() as usize];
+        let count_max = if look.size <= SMALL_BYTES { VERSIONS_MAX } else { LARGE_VERSIONS_MAX };
+        let openers = version.relay.as_ref().map_or(&[][..], |relay| relay.innocent(&look.stamp()));
+        let mut writers = version.writers.iter().filter(|writer| !openers.contains(writer)).peekable();
+        if !version.written || body.versions.len() >= count_max || writers.peek().is_none() {
+            return None;
+        }
+        if writers.any(|writer| *writer == who) {
+            return None;
+        }
+        let running =
+            version.writers.iter().filter(|writer| self.actors[**writer as usize].ended_us.is_none());
+        Some(running.map(|writer| self.actors[*writer as usize].pid).collect())
     }
 
     /// Returns the version that is lost for ever when the file's last name goes, if anybody may ask for it.
@@ -251,6 +288,7 @@ impl Ledger {
     }
 
     fn forget_if_private(&mut self, what: What) {
+        self.settle_relay(what);
         let body = self.body(what);
         let owner = body.versions[0].writers.first().copied();
         let Some(owner) = owner.filter(|_| !body.existed && body.live_name().is_none()) else {

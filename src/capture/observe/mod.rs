@@ -39,6 +39,8 @@ mod process;
 #[cfg(target_os = "linux")]
 mod programs;
 mod refusal;
+#[cfg(target_os = "linux")]
+mod relay;
 mod snapshot;
 mod stamp;
 #[cfg(target_os = "linux")]
@@ -145,13 +147,24 @@ pub enum Exit {
     },
 }
 
-/// One end of a pipe or socket.
+/// One end of a pipe or socket, or a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Channel {
     /// Inode; both ends of a pipe have the same.
     pub inode: u64,
-    /// The parent has the same at the same place.
-    pub inherited: bool,
+    /// Where it came from.
+    pub sort: ChannelSort,
+}
+
+/// Where a process has a pipe, a socket or a terminal from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelSort {
+    /// The command was given it by whoever started it.
+    Outside,
+    /// Who started the process has the same at the same place.
+    Shared,
+    /// It was made for the process.
+    Own,
 }
 
 /// What one process did with one version of a file.
@@ -167,6 +180,8 @@ pub struct Access {
     pub written_us: Option<i64>,
     /// It ran as a program, or as the interpreter of one.
     pub was_executed: bool,
+    /// Its bytes were only added to, or written over in part: none of them were read.
+    pub was_only_kept: bool,
     /// Whether the bytes read are those of the version; says nothing if nothing was read.
     pub fit: Fit,
 }
@@ -203,10 +218,12 @@ pub struct Process {
     pub ended_us: Option<i64>,
     /// The code it returned; `None` if it was replaced, killed, or still runs.
     pub exit_code: Option<i32>,
-    /// Pipes and sockets at standard input, output and error.
+    /// Pipes, sockets and terminals at standard input, output and error.
     pub standard: [Option<Channel>; 3],
     /// Index of the first process of those it exchanged data with through pipes: together they are one step.
     pub group: usize,
+    /// Indexes of those whose bytes may have come to it through pipes, although they are no one step with it.
+    pub fed_by: Vec<usize>,
     /// What it, and forks of it that ran no program of their own, read and wrote; by file and version.
     pub accesses: Vec<Access>,
 }

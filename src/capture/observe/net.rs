@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use super::body::{Bytes, Who};
-use super::calls::{self, Abi};
+use super::calls::{self, Abi, Call};
 use super::digest::{self, Digest};
 use super::folders::Folders;
 use super::ledger::{Ledger, What};
@@ -20,7 +20,7 @@ use super::process::Actor;
 use super::programs::{Image, Starting};
 use super::stamp::Look;
 use super::sys::{self, Notification};
-use super::tracee::{Found, Thread};
+use super::tracee::{self, Found, Thread};
 use super::{Evidence, Gap, GapSort, Options};
 use crate::digests::kernel_time_ns;
 
@@ -32,6 +32,9 @@ const THREADS_MAX: usize = 400;
 
 /// How many remembered system files; more are asked about each time.
 const SYSTEM_FILES_MAX: usize = 20_000;
+
+/// As many forks in a row are followed up to a process that is known.
+const FORKS_MAX: usize = 64;
 
 const CONNECTIONS_MAX: usize = 256;
 const GAPS_MAX: usize = 200;
@@ -92,8 +95,8 @@ pub(super) struct Net<'a> {
     pub(super) served: Vec<PathBuf>,
     /// The mounts of this process before the run made any.
     pub(super) mounts_before: Vec<Mount>,
-    /// Pipes that the command was born with beyond its standard streams.
-    pub(super) given_pipes: Vec<u64>,
+    /// Pipes, sockets and terminals that the command was born with.
+    pub(super) given: Vec<u64>,
     /// How many descriptors the command was born with, if the kernel says.
     pub(super) given_count: Option<u64>,
     endangered: Vec<Endangered>,
@@ -127,7 +130,7 @@ impl<'a> Net<'a> {
             file_systems: HashMap::new(),
             served: vec![],
             mounts_before: vec![],
-            given_pipes: vec![],
+            given: vec![],
             given_count: None,
             endangered: vec![],
             beside: channel(),
@@ -201,7 +204,12 @@ impl<'a> Net<'a> {
         let who = self.current.get(&thread.tgid).copied();
         let verdict = match who {
             Some(who) => {
-                self.ledger.actors[who as usize].seen_us = us;
+                let actor = &mut self.ledger.actors[who as usize];
+                actor.seen_us = us;
+                let acts_as_fork = actor.program.is_none() && !matches!(call, Call::Exec | Call::ExecAt);
+                if acts_as_fork && !actor.was_looked_at && who > 0 {
+                    self.look_at_fork(&thread, who);
+                }
                 self.act(&thread, who, abi, call, &notification.arguments, us)
             }
             None => Verdict::Continue,
@@ -252,14 +260,34 @@ impl<'a> Net<'a> {
         if known.is_some_and(|who| self.ledger.actors[*who as usize].ended_us.is_none()) {
             return;
         }
-        let who = self.ledger.actors.len() as Who;
-        let parent = self.current.get(&thread.parent).copied().or_else(|| {
+        let is_first = self.ledger.actors.is_empty();
+        let parent = if is_first { None } else { self.meet_parent(thread.parent, us, FORKS_MAX) };
+        let parent = parent.or_else(|| {
             // An orphan: the one that led its session may have been met.
-            let session = if who > 0 { thread.session()? } else { return None };
+            let session = if is_first { return None } else { thread.session()? };
             Some(self.current.get(&session).copied().unwrap_or(0))
         });
-        self.ledger.actors.push(Actor::new(thread.tgid, parent, us));
-        self.current.insert(thread.tgid, who);
+        self.enter_process(thread.tgid, parent, us);
+    }
+
+    fn enter_process(&mut self, process: i32, parent: Option<Who>, us: i64) -> Who {
+        let who = self.ledger.actors.len() as Who;
+        self.ledger.actors.push(Actor::new(process, parent, us));
+        self.current.insert(process, who);
+        who
+    }
+
+    /// Finds the parent of a process among those that are known, or enters it: a fork that has made no call worth a stop yet.
+    fn meet_parent(&mut self, process: i32, us: i64, left: usize) -> Option<Who> {
+        if let Some(who) = self.current.get(&process) {
+            return Some(*who);
+        }
+        // Who was orphaned has been given to this process, which is none of the run.
+        if left == 0 || process <= 1 || process == std::process::id() as i32 {
+            return None;
+        }
+        let parent = self.meet_parent(tracee::parent_of(process)?, us, left - 1)?;
+        Some(self.enter_process(process, Some(parent), us))
     }
 
     /// Says what could not be seen; the same sentence is said once.

@@ -1,12 +1,20 @@
 //! The processes of a run: one entry per program that was executed, and one per fork until it executes one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::Channel;
 use super::body::Who;
 use super::ledger::{Touch, What};
+use super::relay::Held;
+use super::{Channel, ChannelSort};
+
+/// Marks the inode of a terminal, which is counted apart from those of pipes and sockets.
+pub(super) const TERMINAL: u64 = 1 << 63;
+
+fn is_terminal(inode: u64) -> bool {
+    inode & TERMINAL != 0
+}
 
 /// What a process was told to run.
 #[derive(Debug, Clone)]
@@ -30,10 +38,16 @@ pub(super) struct Actor {
     pub(super) exit_code: Option<i32>,
     /// Standard input, output and error when the program began.
     pub(super) standard: [Option<Channel>; 3],
-    /// Its parent can write to its standard input.
+    /// Somebody writes to its standard input, or has written to it.
     pub(super) is_fed: bool,
+    /// Standard streams that it came to have later, or that it has as a fork: inode and number of the stream.
+    pub(super) holds: Vec<(u64, usize)>,
     /// Other pipes and sockets it was given, and pipes with names it opened, by inode.
     pub(super) channels: Vec<u64>,
+    /// Files that were open for writing when the program began.
+    pub(super) held: Vec<Held>,
+    /// Of a fork: its standard streams were looked at.
+    pub(super) was_looked_at: bool,
     pub(super) touches: HashMap<(What, u32), Touch>,
 }
 
@@ -49,7 +63,10 @@ impl Actor {
             exit_code: None,
             standard: [None; 3],
             is_fed: false,
+            holds: vec![],
             channels: vec![],
+            held: vec![],
+            was_looked_at: false,
             touches: HashMap::new(),
         }
     }
@@ -72,56 +89,133 @@ pub(super) fn executors(actors: &[Actor]) -> Vec<Who> {
 /// Those who hold ends of one pipe.
 #[derive(Debug, Default)]
 struct Pipe {
-    writers: Vec<Who>,
-    readers: Vec<Who>,
+    writers: Vec<End>,
+    readers: Vec<End>,
     /// Hold it as something else than a standard stream, so that its direction is unknown.
     others: Vec<Who>,
+    /// Who made it, as far as can be told: the first above its holders that was not born with it.
+    maker: Option<Who>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct End {
+    who: Who,
+    /// Somebody writes to it, or has written to it; of readers only.
+    is_fed: bool,
+    /// It shares the pipe with who started it and writes files of its own, or is the shell that does so.
+    stands_apart: bool,
+}
+
+/// What pipes make of processes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Joined {
+    /// The first of the group that each actor belongs to.
+    pub(super) groups: Vec<Who>,
+    /// Who wrote into a pipe that another read, without being one group with it.
+    pub(super) feeds: BTreeSet<(Who, Who)>,
 }
 
 /// Joins what must be seen as one step: processes that share a pipe, by index of the first of each group.
 ///
-/// A pipe that a process has as its parent has it (a terminal's pager, a loop's input) joins nobody; a pipe
-/// of its own that leads to no other program leads to its parent.
-pub(super) fn groups(actors: &[Actor], executors: &[Who]) -> Vec<Who> {
+/// What the command was given itself (a terminal's pager) joins nobody; a pipe that leads to no other program leads to who
+/// made it. A process that shares a pipe with the one that started it (a loop into a pipe, a script with a log of all it
+/// says) and writes files of its own stands apart: else all that a script does would be one step. What it read still
+/// went, perhaps, to those at the other end.
+pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who]) -> Joined {
     let mut leaders: Vec<Who> = (0..actors.len() as Who).collect();
-    for pipe in pipes(actors, executors).values() {
-        let Pipe { writers, readers, others } = pipe;
-        let mut members: Vec<Who> = [&writers[..], readers, others].concat();
-        members.sort_unstable();
-        members.dedup();
-        let is_one_way = others.is_empty() && (writers.is_empty() || readers.is_empty());
-        if is_one_way {
-            let from_parent = |who: &&Who| !writers.is_empty() || actors[**who as usize].is_fed;
-            for who in members.iter().filter(from_parent) {
-                if let Some(parent) = actors[*who as usize].parent {
-                    join(&mut leaders, *who, executors[parent as usize]);
-                }
+    let mut feeds = BTreeSet::new();
+    for (inode, pipe) in pipes(actors, executors) {
+        let apart = |ends: &[End], apart: bool| -> Vec<Who> {
+            ends.iter().filter(|end| end.stands_apart == apart).map(|end| end.who).collect()
+        };
+        let (mut from, mut to) = (apart(&pipe.writers, false), apart(&pipe.readers, false));
+        let (mut from_apart, mut to_apart) = (apart(&pipe.writers, true), apart(&pipe.readers, true));
+        if pipe.leads_to_one() || is_terminal(inode) {
+            let Some(maker) = pipe.maker else { continue };
+            if pipe.writers.is_empty() && !is_terminal(inode) {
+                let fed = |who: &Who| pipe.readers.iter().any(|end| end.who == *who && end.is_fed);
+                to.retain(fed);
+                to_apart.retain(fed);
             }
-        } else {
-            for pair in members.windows(2) {
-                join(&mut leaders, pair[0], pair[1]);
+            if pipe.writers.is_empty() {
+                from.push(maker);
+            } else {
+                to.push(maker);
             }
         }
+        let members = from.iter().chain(&to).chain(&pipe.others).copied().collect::<BTreeSet<Who>>();
+        for who in members.iter().skip(1) {
+            join(&mut leaders, *members.first().expect("there is one to skip"), *who);
+        }
+        // One stands for all that are joined.
+        from_apart.extend(members.first().filter(|_| !(from.is_empty() && pipe.others.is_empty())));
+        to_apart.extend(members.first().filter(|_| !(to.is_empty() && pipe.others.is_empty())));
+        feeds.extend(from_apart.iter().flat_map(|from| to_apart.iter().map(move |to| (*from, *to))));
     }
-    (0..actors.len() as Who).map(|own| leader(&mut leaders, own)).collect()
+    let groups: Vec<Who> = (0..actors.len() as Who).map(|own| leader(&mut leaders, own)).collect();
+    feeds.retain(|(from, to)| groups[*from as usize] != groups[*to as usize]);
+    Joined { groups, feeds }
 }
 
-fn pipes(actors: &[Actor], executors: &[Who]) -> HashMap<u64, Pipe> {
-    let mut pipes: HashMap<u64, Pipe> = HashMap::new();
+impl Pipe {
+    /// Tells whether only one end of it, or only one program, is known.
+    fn leads_to_one(&self) -> bool {
+        let holders: BTreeSet<Who> = self.writers.iter().chain(&self.readers).map(|end| end.who).collect();
+        let is_one_way = self.writers.is_empty() || self.readers.is_empty() || holders.len() == 1;
+        self.others.is_empty() && is_one_way
+    }
+}
+
+fn pipes(actors: &[Actor], executors: &[Who]) -> BTreeMap<u64, Pipe> {
+    let mut pipes: BTreeMap<u64, Pipe> = BTreeMap::new();
+    let mut writes_files = vec![false; actors.len()];
+    for (actor, executor) in actors.iter().zip(executors) {
+        writes_files[*executor as usize] |= actor.touches.values().any(|touch| touch.written_us.is_some());
+    }
     for (index, actor) in actors.iter().enumerate() {
-        let own = executors[index];
-        for (slot, channel) in actor.standard.iter().enumerate() {
-            let Some(channel) = channel.filter(|channel| !channel.inherited) else {
-                continue;
-            };
-            let pipe = pipes.entry(channel.inode).or_default();
-            if slot == 0 { &mut pipe.readers } else { &mut pipe.writers }.push(own);
+        let who = executors[index];
+        let own = actor.standard.iter().enumerate().filter_map(|(slot, channel)| {
+            let channel = channel.filter(|channel| channel.sort != ChannelSort::Outside)?;
+            let is_shared = channel.sort == ChannelSort::Shared && actor.program.is_some();
+            Some((channel.inode, slot, is_shared && writes_files[who as usize]))
+        });
+        // What a shell reads in a loop is its own, but it hands the other ends to all that it starts.
+        let later = actor.holds.iter().map(|(inode, slot)| (*inode, *slot, *slot > 0));
+        for (inode, slot, stands_apart) in own.chain(later) {
+            let pipe = pipes.entry(inode).or_default();
+            let ends = if slot == 0 { &mut pipe.readers } else { &mut pipe.writers };
+            if !ends.iter().any(|end| end.who == who) {
+                let is_fed = slot == 0 && (actor.is_fed || actor.program.is_none());
+                ends.push(End { who, is_fed, stands_apart });
+            }
+            if pipe.maker.is_none() {
+                pipe.maker = maker(actors, executors, index, inode);
+            }
         }
         for inode in &actor.channels {
-            pipes.entry(*inode).or_default().others.push(own);
+            pipes.entry(*inode).or_default().others.push(who);
         }
     }
     pipes
+}
+
+/// Climbs from one who holds a pipe to the first who was not born with it.
+fn maker(actors: &[Actor], executors: &[Who], holder: usize, inode: u64) -> Option<Who> {
+    let mut at = holder;
+    loop {
+        let actor = &actors[at];
+        let is_born_with_it = actor.standard.iter().flatten().any(|channel| channel.inode == inode);
+        if actor.program.is_some() && !is_born_with_it {
+            return Some(at as Who);
+        }
+        // A parent is entered before its children.
+        let above = if actor.program.is_some() { actor.parent? } else { executors[at] };
+        let above = if actors[above as usize].program.is_some() { above } else { executors[above as usize] };
+        if above as usize >= at {
+            return None;
+        }
+        at = above as usize;
+    }
 }
 
 fn join(leaders: &mut [Who], one: Who, other: Who) {
@@ -143,8 +237,9 @@ fn leader(leaders: &mut [Who], of: Who) -> Who {
 mod tests {
     use super::*;
 
-    /// Each line: parent (or `-`), whether it executed a program, and its pipes (`0=7` own, `0~7` inherited).
-    fn check(text: &str, expected: &[Who]) {
+    /// Each line: parent (or `-`), whether it executed a program, and its pipes (`0=7` own, `0~7` shared with the parent,
+    /// `0^7` from outside, `1+7` held by a fork); then the groups, and who fed whom.
+    fn check(text: &str, expected: &[Who], feeds: &[(Who, Who)]) {
         let actors: Vec<Actor> = text
             .lines()
             .map(|line| {
@@ -160,41 +255,91 @@ mod tests {
                     });
                 }
                 for word in words {
-                    if word == "fed" {
-                        actor.is_fed = true;
-                        continue;
+                    match word {
+                        "fed" => actor.is_fed = true,
+                        "writes" => {
+                            let touch = Touch { written_us: Some(1), ..Touch::default() };
+                            actor.touches.insert((0, 0), touch);
+                        }
+                        word => {
+                            let sign = word.find(['=', '~', '^', '+']).unwrap();
+                            let slot: usize = word[..sign].parse().unwrap();
+                            let inode = word[sign + 1..].parse().unwrap();
+                            let sort = match &word[sign..=sign] {
+                                "=" => ChannelSort::Own,
+                                "~" => ChannelSort::Shared,
+                                "^" => ChannelSort::Outside,
+                                _ => {
+                                    actor.holds.push((inode, slot));
+                                    continue;
+                                }
+                            };
+                            actor.standard[slot] = Some(Channel { inode, sort });
+                        }
                     }
-                    let inherited = word.contains('~');
-                    let (slot, inode) = word.split_once(['=', '~']).unwrap();
-                    let channel = Channel { inode: inode.parse().unwrap(), inherited };
-                    actor.standard[slot.parse::<usize>().unwrap()] = Some(channel);
                 }
                 actor
             })
             .collect();
         let executors = executors(&actors);
-        assert_eq!(groups(&actors, &executors), expected, "{text}");
+        let joined = join_by_pipes(&actors, &executors);
+        assert_eq!(joined.groups, expected, "{text}");
+        assert_eq!(joined.feeds.into_iter().collect::<Vec<_>>(), feeds, "{text}");
     }
 
     #[test]
     fn the_members_of_a_pipeline_are_one_group_without_their_shell() {
-        check("- exec\n0 exec 1=7\n0 exec 0=7 1=8\n0 exec 0=8\n0 exec", &[0, 1, 1, 1, 4]);
+        check("- exec\n0 exec 1=7\n0 exec 0=7 1=8\n0 exec 0=8\n0 exec", &[0, 1, 1, 1, 4], &[]);
     }
 
     #[test]
-    fn a_pipe_that_everybody_inherits_joins_nobody() {
-        check("- exec 1~7\n0 exec 1~7\n0 exec 1~7", &[0, 1, 2]);
+    fn a_pipe_from_outside_joins_nobody() {
+        check("- exec 1^7\n0 exec 1^7\n0 exec 1^7", &[0, 1, 2], &[]);
     }
 
     #[test]
     fn readers_of_a_pipe_without_a_writer_are_not_joined() {
-        check("- exec\n0 exec 0=7\n0 exec 0=7", &[0, 1, 2]);
-        check("- exec\n0 exec fed 0=7", &[0, 0]);
+        check("- exec\n0 exec 0=7\n0 exec 0=7", &[0, 1, 2], &[]);
+        check("- exec\n0 exec fed 0=7", &[0, 0], &[]);
     }
 
     #[test]
     fn a_captured_command_is_one_group_with_its_parent() {
-        check("- exec\n0 exec 1=7\n0 exec", &[0, 0, 2]);
-        check("- exec\n0 fork\n1 exec 1=7", &[0, 1, 0]);
+        check("- exec\n0 exec 1=7\n0 exec", &[0, 0, 2], &[]);
+        check("- exec\n0 fork\n1 exec 1=7", &[0, 1, 0], &[]);
+    }
+
+    #[test]
+    fn what_a_loop_writes_into_a_pipe_reaches_its_reader() {
+        check("- exec\n0 fork\n1 exec 1~7\n1 exec 1~7\n0 exec 0=7", &[0, 1, 2, 2, 2], &[]);
+        // Perhaps the sub-shell itself writes too.
+        check("- exec\n0 fork 1+7\n1 exec 1~7\n0 exec 0=7", &[0, 1, 2, 2], &[(0, 2)]);
+    }
+
+    #[test]
+    fn all_commands_of_a_captured_script_are_captured() {
+        check("- exec\n0 exec 1=7\n1 exec 1~7\n1 exec 1~7", &[0, 0, 0, 0], &[]);
+        check("- exec\n0 fork\n1 exec 1~7", &[0, 1, 0], &[]);
+    }
+
+    #[test]
+    fn commands_of_a_script_with_a_log_stay_steps_of_their_own() {
+        check(
+            "- exec\n0 exec 1=7\n1 exec 1~7 writes\n1 exec 1~7 writes\n0 exec 0=7",
+            &[0, 1, 2, 3, 1],
+            &[(2, 1), (3, 1)],
+        );
+        check("- exec\n0 exec 1=7\n1 exec 1~7 writes", &[0, 0, 2], &[(2, 0)]);
+        check(
+            "- exec\n0 exec 1=7\n0 fork\n2 exec 0~7 writes\n2 exec 0~7 writes",
+            &[0, 1, 2, 3, 4],
+            &[(1, 3), (1, 4)],
+        );
+    }
+
+    #[test]
+    fn a_terminal_of_the_run_leads_to_who_made_it() {
+        let terminal = TERMINAL | 3;
+        check(&format!("- exec 0^5\n0 exec 0={terminal} 1={terminal}\n1 exec 1~{terminal}"), &[0, 0, 0], &[]);
     }
 }

@@ -10,15 +10,17 @@ use super::body::Who;
 use super::ledger::{What, Writing};
 use super::net::{Net, is_system_path};
 use super::place::Place;
-use super::process::{Actor, Program};
+use super::process::{Actor, Program, TERMINAL};
 use super::stamp::Look;
 use super::tracee::Thread;
-use super::{Channel, digest, sys};
+use super::{Channel, ChannelSort, digest, sys};
 
 /// Arguments are kept up to this size, in bytes.
 const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
 /// As many interpreters in a row as the kernel follows.
 const INTERPRETERS_MAX: usize = 5;
+/// The file system of terminals (`DEVPTS_SUPER_MAGIC`).
+const DEVPTS: u32 = 0x1cd1;
 
 /// A program that a process is about to run.
 #[derive(Debug)]
@@ -219,20 +221,20 @@ impl Net<'_> {
     fn inherit(&mut self, thread: &Thread, who: Who, us: i64) {
         let arguments = [0; 6];
         let act = Act { thread, who, abi: super::calls::Abi::X64, arguments: &arguments, us };
-        for (index, descriptor) in [0, 1, 2].into_iter().enumerate() {
+        for (slot, descriptor) in [0, 1, 2].into_iter().enumerate() {
             let Ok(look) = thread.look_at_descriptor(descriptor) else {
                 continue;
             };
             if look.is_regular() {
                 self.inherit_file(act, descriptor, &look);
-            } else if look.is_pipe() || look.is_socket() {
-                let inherited = sys::look(sys::here(), &parent_s(thread, descriptor), true)
-                    .is_ok_and(|parent_s| parent_s.is_same_file(&look));
+            } else if let Some(inode) = self.channel(thread, descriptor, &look) {
+                let sort = self.channel_sort(act, (descriptor, slot), inode, &look);
                 let actor = &mut self.ledger.actors[who as usize];
-                actor.standard[index] = Some(Channel { inode: look.ino, inherited });
-                // `make -j` gives its commands a pipe that nobody writes to.
-                actor.is_fed |=
-                    index == 0 && !inherited && (look.is_socket() || thread.parent_writes_to(&look));
+                actor.standard[slot] = Some(Channel { inode, sort });
+                if slot == 0 && sort != ChannelSort::Outside {
+                    // `make -j` gives its commands a pipe that nobody writes to.
+                    actor.is_fed = !look.is_pipe() || thread.is_fed(descriptor);
+                }
             }
         }
         let count = thread.descriptor_count();
@@ -245,6 +247,55 @@ impl Net<'_> {
         }
     }
 
+    /// Records the pipes that a fork has as its standard streams, which acts for the program it was forked from.
+    pub(super) fn look_at_fork(&mut self, thread: &Thread, who: Who) {
+        self.ledger.actors[who as usize].was_looked_at = true;
+        for (slot, descriptor) in [0, 1, 2].into_iter().enumerate() {
+            let Ok(look) = thread.look_at_descriptor(descriptor) else {
+                continue;
+            };
+            if let Some(inode) = self.channel(thread, descriptor, &look)
+                && !self.given.contains(&inode)
+            {
+                self.ledger.hold(who, inode, slot);
+            }
+        }
+    }
+
+    /// Returns what a pipe, a socket or a terminal is known by.
+    fn channel(&mut self, thread: &Thread, descriptor: i32, look: &Look) -> Option<u64> {
+        if look.is_pipe() || look.is_socket() {
+            return Some(look.ino);
+        }
+        let is_terminal = look.is_character_device()
+            && self.file_system(look, &thread.descriptor_path(descriptor)) == DEVPTS;
+        is_terminal.then_some(look.ino | TERMINAL)
+    }
+
+    fn channel_sort(
+        &mut self,
+        act: Act<'_>,
+        (descriptor, slot): (i32, usize),
+        inode: u64,
+        look: &Look,
+    ) -> ChannelSort {
+        if act.who == 0 {
+            self.given.push(inode);
+        }
+        if self.given.contains(&inode) {
+            return ChannelSort::Outside;
+        }
+        let is_shared = sys::look(sys::here(), &parent_s(act.thread, descriptor), true)
+            .is_ok_and(|parent_s| parent_s.is_same_file(look));
+        if !is_shared {
+            return ChannelSort::Own;
+        }
+        if let Some(parent) = self.current.get(&act.thread.parent).copied() {
+            self.ledger.hold(parent, inode, slot);
+        }
+        ChannelSort::Shared
+    }
+
     fn inherit_others(&mut self, act: Act<'_>) {
         let mut pipes: Vec<u64> = vec![];
         let is_first = act.who == 0;
@@ -252,20 +303,20 @@ impl Net<'_> {
             let Ok(look) = act.thread.look_at_descriptor(descriptor) else {
                 continue;
             };
-            if look.is_pipe() {
+            if look.is_pipe() || look.is_socket() {
                 pipes.push(look.ino);
-            } else if look.is_regular() && is_first {
+            } else if look.is_regular() {
                 self.inherit_file(act, descriptor, &look);
             }
         }
         if is_first {
-            self.given_pipes = pipes;
+            self.given.extend(pipes);
             return;
         }
         // What the command was given itself joins everybody and nobody. Both ends in one hand are no way to
         // somebody else, but tokens, as those of `make -j`.
         let is_own = |inode: &u64| {
-            !self.given_pipes.contains(inode) && pipes.iter().filter(|other| *other == inode).count() == 1
+            !self.given.contains(inode) && pipes.iter().filter(|other| *other == inode).count() == 1
         };
         let own: Vec<u64> = pipes.iter().copied().filter(is_own).collect();
         if let (false, Some(parent)) = (own.is_empty(), self.ledger.actors[act.who as usize].parent) {
@@ -288,22 +339,33 @@ impl Net<'_> {
                 let Ok(found) = act.thread.find_descriptor(descriptor) else {
                     return;
                 };
-                if writes && !reads && look.size == 0 && !found.is_nameless {
-                    // Just emptied by whoever started the command: nothing stood there before.
-                    self.ledger.create(act.who, look, Some(found.path), act.us);
-                    return;
+                // Perhaps opened by who started it, in the last call before that.
+                self.settle_path(&found.path);
+                match self.ledger.known(look) {
+                    Some(what) => what,
+                    None if writes && !reads && look.size == 0 && !found.is_nameless => {
+                        // Just emptied by whoever started the command: nothing stood there before.
+                        self.ledger.create(act.who, look, Some(found.path), act.us);
+                        return;
+                    }
+                    None => match self.identify(found, act.us) {
+                        Some(what) => what,
+                        None => return,
+                    },
                 }
-                let Some(what) = self.identify(found, act.us) else {
-                    return;
-                };
-                what
             }
         };
         // Standard output is mostly open for both where it comes from a terminal or a test, and is not read.
-        if writes && (descriptor > 0 || !reads) {
-            let reads = reads && descriptor > 2;
-            self.write(act, what, look, Writing { truncates: false, reads });
-        } else if reads {
+        let is_written = writes && (descriptor > 0 || !reads);
+        if is_written {
+            if act.who == 0 || !self.ledger.relay(act.who, what, look, act.us) {
+                let reads = reads && descriptor > 2 && act.who == 0;
+                self.write(act, what, look, Writing { reads, ..Writing::default() });
+                if act.who > 0 {
+                    self.ledger.hold_open(act.who, what, look);
+                }
+            }
+        } else if reads && (descriptor <= 2 || act.who == 0) {
             self.ledger.read(act.who, what, look, act.us);
         }
     }

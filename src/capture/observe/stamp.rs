@@ -11,6 +11,8 @@ const LINK: u32 = 0o120_000;
 const PIPE: u32 = 0o010_000;
 #[cfg(target_os = "linux")]
 const SOCKET: u32 = 0o140_000;
+#[cfg(target_os = "linux")]
+const CHARACTER_DEVICE: u32 = 0o020_000;
 
 /// What one look at a file found.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +57,11 @@ impl Look {
     #[cfg(target_os = "linux")]
     pub(super) fn is_socket(&self) -> bool {
         self.kind() == SOCKET
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_character_device(&self) -> bool {
+        self.kind() == CHARACTER_DEVICE
     }
 
     pub(super) fn stamp(&self) -> Stamp {

@@ -208,21 +208,18 @@ impl Thread {
         Ok((link.mode & 0o400 != 0, link.mode & 0o200 != 0))
     }
 
-    /// Tells whether the parent has this pipe open for writing.
-    pub(super) fn parent_writes_to(&self, pipe: &Look) -> bool {
-        let parent = format!("/proc/{}", self.parent);
-        let Ok(entries) = std::fs::read_dir(format!("{parent}/fd")) else {
-            return false;
-        };
-        entries.flatten().any(|entry| {
-            let Ok(path) = super::digest::c_path(&entry.path()) else {
-                return false;
-            };
-            if !sys::look(sys::here(), &path, true).is_ok_and(|look| look.is_same_file(pipe)) {
-                return false;
-            }
-            sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & 0o200 != 0)
-        })
+    /// Returns the path that leads to an open file of the thread.
+    pub(super) fn descriptor_path(&self, descriptor: i32) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/fd/{descriptor}", self.tid))
+    }
+
+    /// Tells whether anything is to be read from a pipe, or somebody may still write to it.
+    pub(super) fn is_fed(&self, descriptor: i32) -> bool {
+        let flags = libc::O_RDONLY | libc::O_NONBLOCK;
+        let Ok(path) = CString::new(format!("fd/{descriptor}")) else { return true };
+        let pipe = sys::open(self.folder.as_fd(), &path, flags);
+        let ready = pipe.and_then(|pipe| sys::wait([Some(pipe.as_fd())], 0));
+        ready.map_or(true, |[pipe]| pipe.readable || !pipe.hung_up)
     }
 
     /// Returns the numbers of all open files of the thread.
@@ -439,6 +436,30 @@ fn leads_to(path: &Path, look: &Look) -> bool {
     super::digest::c_path(path)
         .and_then(|path| sys::look(sys::here(), &path, false))
         .is_ok_and(|found| found.is_same_file(look))
+}
+
+/// Returns the parent of a process, if it is there.
+pub(super) fn parent_of(process: i32) -> Option<i32> {
+    if let Some((_, parent)) = sys::kinship(process) {
+        return Some(parent);
+    }
+    let path = CString::new(format!("/proc/{process}")).ok()?;
+    let folder = sys::open(sys::here(), &path, libc::O_PATH | libc::O_DIRECTORY).ok()?;
+    kinship_in(&read_file(&folder, "status").ok()?).ok().map(|(_, parent)| parent)
+}
+
+/// Tells whether a process has a file open for writing.
+pub(super) fn writes_to(process: i32, file: &Look) -> bool {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let Ok(path) = super::digest::c_path(&entry.path()) else {
+            return false;
+        };
+        sys::look(sys::here(), &path, true).is_ok_and(|look| look.is_same_file(file))
+            && sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & 0o200 != 0)
+    })
 }
 
 /// Reads process and parent out of `/proc/TID/status`.

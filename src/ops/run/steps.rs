@@ -1,8 +1,9 @@
 //! From what was observed to steps with edges.
 //!
 //! Each group of processes is a step: a process that ran a program of its own, joined with those it exchanged bytes with
-//! through pipes, or through files that were removed again. A process may also know what the processes above it had read before they started it, through its arguments
-//! and environment; those edges are recorded as inferred.
+//! through pipes, or through files that were removed again. A process may also know what the processes above it, or those
+//! one step with them, had read before they started it, through its arguments and environment; and what those had read whose
+//! bytes came to it through a pipe without making them one step. Those edges are recorded as inferred.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -74,15 +75,30 @@ pub struct Outcome {
 pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let files = Files::of(observation, around);
     let joined = joined_by_temporaries(observation);
+    let group_of = |process: &observe::Process| joined.get(&process.group).copied().unwrap_or(process.group);
     let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {
-        let group = joined.get(&process.group).copied().unwrap_or(process.group);
-        let group = groups.entry(group).or_default();
+        let own = group_of(process);
+        let group = groups.entry(own).or_default();
         group.processes.push(index);
         for access in &process.accesses {
             group.add(access, &files);
         }
+        let above = process.parent.map(|parent| (parent, process.started_us));
+        let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
+        for (other, until_us) in above.into_iter().chain(feeders) {
+            let other = group_of(&observation.processes[other]);
+            if other != own {
+                group.told_by.push(Told { by: other, since_us: process.started_us, until_us });
+            }
+        }
     }
+    let mut writers: HashMap<Read, usize> = HashMap::new();
+    for version in groups.values().flat_map(|group| group.written.keys()) {
+        *writers.entry(*version).or_default() += 1;
+    }
+    let written_by_several: BTreeSet<Read> =
+        writers.into_iter().filter(|(_, count)| *count > 1).map(|(version, _)| version).collect();
     let mut readers: HashMap<Read, Vec<(i64, usize)>> = HashMap::new();
     for (number, group) in &groups {
         for (version, (at, _)) in &group.read {
@@ -97,8 +113,9 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             let others = readers.get(version)?.iter().filter(|(_, reader)| reader != number);
             others.map(|(at, _)| *at).min()
         };
-        let inherited = inherited(observation, group, &files);
-        made.extend(step(observation, group, &inherited, &files, around, &read_elsewhere));
+        let inherited = inherited(&groups, *number, &files, &written_by_several);
+        let read = read_from_others(group, &written_by_several);
+        made.extend(step(observation, group, (&read, &inherited), &files, around, &read_elsewhere));
     }
     if observation.processes.is_empty() {
         made.extend(inferred_step(observation, &files, around));
@@ -148,14 +165,28 @@ fn joined_by_temporaries(observation: &Observation) -> BTreeMap<usize, usize> {
 
 /// A version of a file, and when.
 type Read = (usize, usize);
+/// First read and whether the bytes are sure, by version.
+type Reads = BTreeMap<Read, (i64, Fit)>;
 
 #[derive(Default)]
 struct Group {
     processes: Vec<usize>,
-    /// First read and whether the bytes are sure, by version.
-    read: BTreeMap<Read, (i64, Fit)>,
+    read: Reads,
+    /// First time that its bytes were really read, by version.
+    learned: BTreeMap<Read, i64>,
     /// Last write, by version.
     written: BTreeMap<Read, i64>,
+    /// Groups that told it something.
+    told_by: Vec<Told>,
+}
+
+/// One group may know what another has read.
+struct Told {
+    by: usize,
+    /// When the process was started that was told.
+    since_us: i64,
+    /// When the other had told all that it told.
+    until_us: i64,
 }
 
 impl Group {
@@ -167,6 +198,10 @@ impl Group {
         if let Some(at) = access.read_us {
             let entry = self.read.entry(version).or_insert((at, access.fit));
             entry.0 = entry.0.min(at);
+            if !access.was_only_kept {
+                let learned = self.learned.entry(version).or_insert(at);
+                *learned = (*learned).min(at);
+            }
             if access.fit == Fit::Changed {
                 entry.1 = Fit::Changed;
             }
@@ -313,36 +348,59 @@ fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'
     }
 }
 
-/// Collects what the processes above a group had read before they started it.
-fn inherited(observation: &Observation, group: &Group, files: &Files) -> BTreeMap<Read, i64> {
+/// Collects what those had read who told a group something, or told those who did: the first read of each version.
+fn inherited(
+    groups: &BTreeMap<usize, Group>,
+    number: usize,
+    files: &Files,
+    written_by_several: &BTreeSet<Read>,
+) -> BTreeMap<Read, i64> {
     let mut found: BTreeMap<Read, i64> = BTreeMap::new();
-    for index in &group.processes {
-        let started = observation.processes[*index].started_us;
-        let mut above = observation.processes[*index].parent;
-        let mut left = observation.processes.len();
-        while let (Some(parent), true) = (above, left > 0) {
-            left -= 1;
-            let process = &observation.processes[parent];
-            for access in &process.accesses {
-                let version = (access.file, access.version);
-                let Some(at) = access.read_us.filter(|at| *at <= started) else {
-                    continue;
-                };
-                if files.known.contains_key(&version) && !group.read.contains_key(&version) {
-                    let entry = found.entry(version).or_insert(at);
-                    *entry = (*entry).min(at);
-                }
+    // Until when what a group had read was told; the longest time counts.
+    let mut told: BTreeMap<usize, i64> = BTreeMap::new();
+    let mut frontier = vec![(number, i64::MAX)];
+    while let Some((at, until_us)) = frontier.pop() {
+        for Told { by, since_us, until_us: told_until_us } in &groups[&at].told_by {
+            let until_us = until_us.min(*told_until_us);
+            if *by != number && *since_us <= until_us && told.get(by).is_none_or(|known| *known < until_us) {
+                told.insert(*by, until_us);
+                frontier.push((*by, until_us));
             }
-            above = process.parent;
+        }
+    }
+    let own = &groups[&number];
+    for (other, until_us) in told {
+        let other = &groups[&other];
+        for (version, at) in other.learned.iter().filter(|(_, at)| **at <= until_us) {
+            // What it made for itself alone comes from what it had read, which is told as well.
+            let is_private = other.written.contains_key(version)
+                && !files.known[version].lasting
+                && !written_by_several.contains(version);
+            if !is_private && !own.read.contains_key(version) {
+                let entry = found.entry(*version).or_insert(*at);
+                *entry = (*entry).min(*at);
+            }
         }
     }
     found
 }
 
+/// Returns what a group read that it did not write alone: what it wrote itself before it read it is no input.
+fn read_from_others(group: &Group, written_by_several: &BTreeSet<Read>) -> Reads {
+    let is_own =
+        |version: &Read| group.written.contains_key(version) && !written_by_several.contains(version);
+    group
+        .read
+        .iter()
+        .filter(|(version, _)| !is_own(version))
+        .map(|(version, read)| (*version, *read))
+        .collect()
+}
+
 fn step(
     observation: &Observation,
     group: &Group,
-    inherited: &BTreeMap<Read, i64>,
+    (read, inherited): (&Reads, &BTreeMap<Read, i64>),
     files: &Files,
     around: &Surroundings<'_>,
     read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
@@ -356,11 +414,7 @@ fn step(
     let reads = group.read.values().map(|(at, _)| *at);
     let ended = reads.chain(group.written.values().copied()).fold(ended, i64::max);
     let mut used = Vec::new();
-    for (version, (at, fit)) in &group.read {
-        // What the step wrote itself before it read it is no input.
-        if group.written.contains_key(version) {
-            continue;
-        }
+    for (version, (at, fit)) in read {
         let known = files.known.get(version)?;
         let evidence = if *fit == Fit::Changed { Evidence::Doubtful } else { Evidence::Observed };
         used.push(Used {
@@ -503,3 +557,6 @@ fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings
         generated,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod bytes;
 mod commands;
 mod languages;
 mod processes;
+mod streams;
 mod system_calls;
 mod toolchains;
 mod transparency;

@@ -1,0 +1,193 @@
+//! Who wrote to an open file that went from hand to hand: a shell opens the file of a redirection, and the programs it starts
+//! write to it.
+//!
+//! No write is seen, but each start and each end of a program is, and the file's size and time of last change at these
+//! moments. A program under which they stayed the same wrote nothing. And who opened the file, and only started programs with
+//! it, wrote nothing where all that changed did so between the start and the end of such a program.
+
+use super::body::Who;
+use super::ledger::{Ledger, What};
+use super::stamp::{Look, Stamp};
+
+/// What moves when a file is written to: its size, and the time of its last change.
+type State = (u64, i64);
+
+fn state(stamp: &Stamp) -> State {
+    (stamp.size_bytes, stamp.mtime_ns)
+}
+
+/// An open file as a program was started with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) what: What,
+    pub(super) version: u32,
+    begun: State,
+}
+
+/// How a version of a file came about through one open file.
+#[derive(Debug)]
+pub(super) struct Relay {
+    /// Had it open and started others with it.
+    openers: Vec<Who>,
+    /// Was started with it last, and has not ended.
+    runner: Option<Who>,
+    /// As it was when the runner began, or else when the last one ended.
+    explained: State,
+    has_changed: bool,
+    /// Somebody may have written to it in between, or at the same time.
+    is_broken: bool,
+}
+
+impl Relay {
+    /// Returns those who only opened the file for others, as far as can be told while it stands so.
+    pub(super) fn innocent(&self, now: &Stamp) -> &[Who] {
+        let is_whole = self.runner.is_none() && self.explained == state(now);
+        if is_whole && self.has_changed && !self.is_broken { &self.openers } else { &[] }
+    }
+}
+
+impl Ledger {
+    /// Records that a program was started with a file open for writing; false if nobody of the run is known to have opened it so.
+    pub(super) fn relay(&mut self, who: Who, what: What, look: &Look, us: i64) -> bool {
+        if self.is_forgotten(what) {
+            return true;
+        }
+        let stamp = look.stamp();
+        let now = state(&stamp);
+        let above = self.above(who);
+        let body = self.body(what);
+        body.refresh(&stamp);
+        let current = body.current();
+        let version = body.version(current);
+        let is_read_already = version.read_by_others && version.tentative.is_none();
+        if !version.written || is_read_already {
+            return false;
+        }
+        if version.writers.contains(&who) {
+            // A fork opened it for the program that it is now.
+            return true;
+        }
+        match &mut version.relay {
+            None => {
+                let is_untouched = look.size == 0 || version.tentative.is_some();
+                let openers = version.writers.clone();
+                let is_broken = !(is_untouched && openers.iter().all(|opener| above.contains(opener)));
+                let relay =
+                    Relay { openers, runner: Some(who), explained: now, has_changed: false, is_broken };
+                version.relay = Some(Box::new(relay));
+            }
+            Some(relay) => {
+                match relay.runner {
+                    Some(runner) if above.contains(&runner) => relay.openers.push(runner),
+                    Some(_) => relay.is_broken = true,
+                    None => {}
+                }
+                relay.is_broken |= relay.explained != now;
+                (relay.runner, relay.explained) = (Some(who), now);
+            }
+        }
+        version.writers.push(who);
+        body.was_opened_for_writing = true;
+        let extends = self.extends(what, current);
+        let touch = self.touch(who, what, current);
+        touch.written_us = Some(us);
+        touch.extends = extends;
+        self.hold_open(who, what, look);
+        true
+    }
+
+    /// Remembers that a program was started with a file, to find out at its end whether it wrote.
+    pub(super) fn hold_open(&mut self, who: Who, what: What, look: &Look) {
+        let version = self.body(what).current();
+        let held = Held { what, version, begun: state(&look.stamp()) };
+        self.actors[who as usize].held.push(held);
+    }
+
+    /// Takes notice of how a file stands that was open in a program at its start, now that the program ends.
+    pub(super) fn end_held(&mut self, who: Who, held: Held, look: &Look) {
+        let Held { what, version: number, begun } = held;
+        if self.is_forgotten(what) || self.body(what).current() != number {
+            return;
+        }
+        let stamp = look.stamp();
+        let now = state(&stamp);
+        let started_us = self.actors[who as usize].started_us;
+        let seen: Vec<(Who, i64)> =
+            self.above(who).into_iter().map(|above| (above, self.actors[above as usize].seen_us)).collect();
+        let body = self.body(what);
+        body.refresh(&stamp);
+        let version = body.version(number);
+        if let Some(relay) = &mut version.relay {
+            if relay.runner == Some(who) {
+                relay.runner = None;
+                relay.has_changed |= relay.explained != now;
+                // Who only waits for the program does nothing else meanwhile.
+                let is_busy =
+                    |(above, seen_us): &(Who, i64)| relay.openers.contains(above) && *seen_us > started_us;
+                relay.is_broken |= relay.explained != now && seen.iter().any(is_busy);
+                relay.explained = now;
+            } else if relay.runner.is_none() {
+                relay.is_broken |= relay.explained != now;
+            }
+        }
+        if now == begun {
+            self.did_not_write(who, what, number);
+        }
+    }
+
+    /// Strikes out those who opened files for others only, now that all is over.
+    pub(super) fn settle_relays(&mut self) {
+        for what in 0..self.bodies.len() as What {
+            if !self.is_forgotten(what) {
+                self.settle_relay(what);
+            }
+        }
+    }
+
+    /// Strikes out those who opened one file for others only, once nobody writes to it any more.
+    pub(super) fn settle_relay(&mut self, what: What) {
+        let mut innocent: Vec<(Who, u32)> = vec![];
+        for (number, version) in self.body(what).versions.iter().enumerate() {
+            let Some(relay) = &version.relay else { continue };
+            let openers = relay.innocent(&version.stamp).iter();
+            innocent.extend(openers.map(|opener| (*opener, number as u32)));
+        }
+        for (who, version) in innocent {
+            self.did_not_write(who, what, version);
+            let body = self.body(what);
+            let writer = body.versions[version as usize].writers.first().copied();
+            // A file that is made for a program is made by it.
+            for name in
+                body.names.iter_mut().filter(|name| name.by == Some(who) && name.first_version == version)
+            {
+                name.by = writer.or(name.by);
+            }
+        }
+    }
+
+    /// Strikes out that somebody wrote a version.
+    pub(super) fn did_not_write(&mut self, who: Who, what: What, version: u32) {
+        self.body(what).version(version).writers.retain(|writer| *writer != who);
+        let touches = &mut self.actors[who as usize].touches;
+        if let Some(touch) = touches.get_mut(&(what, version)) {
+            (touch.written_us, touch.extends) = (None, false);
+            if touch.read.is_none() {
+                touches.remove(&(what, version));
+            }
+        }
+    }
+
+    /// Tells whether the one who began a version left bytes of the one before in it.
+    fn extends(&self, what: What, version: u32) -> bool {
+        let writers =
+            self.bodies[what as usize].iter().flat_map(|body| &body.versions[version as usize].writers);
+        let mut touches = writers.filter_map(|who| self.actors[*who as usize].touches.get(&(what, version)));
+        touches.any(|touch| touch.extends)
+    }
+
+    /// Returns those who started a process, and those above them.
+    fn above(&self, who: Who) -> Vec<Who> {
+        let parent = |who: &Who| self.actors[*who as usize].parent.filter(|parent| parent < who);
+        std::iter::successors(parent(&who), parent).collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! Bytes that go from program to program: through pipes and terminals, and through open files that one hands to another.
+
+use super::*;
+
+fn groups_of(trial: &Trial, program: &str) -> Vec<usize> {
+    let processes = trial.observation.processes.iter().filter(|process| process.exe.ends_with(program));
+    processes.map(|process| process.group).collect()
+}
+
+/// The programs that wrote each version of a file: `cat,cat;sort`.
+fn writers(trial: &Trial, path: &str) -> String {
+    let file = trial.file(path);
+    let of = |version: usize| {
+        let mut names = vec![];
+        for process in &trial.observation.processes {
+            let wrote = process.accesses.iter().any(|access| {
+                let is_it = std::ptr::eq(&trial.observation.files[access.file], file);
+                is_it && access.version == version && access.written_us.is_some()
+            });
+            if wrote {
+                names.push(process.exe.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        names.join(",")
+    };
+    (0..file.versions.len()).map(of).collect::<Vec<_>>().join(";")
+}
+
+fn check_writers(files: &[(&str, &str)], script: &str, expected: &str) {
+    for shell in ["sh", "bash"] {
+        let trial = try_with(files, &[shell, "-c", script], &|_| {});
+        assert_eq!(writers(&trial, "o"), expected, "{shell}: {script}");
+        trial.check_bytes();
+    }
+}
+
+#[test]
+fn what_the_commands_of_a_loop_write_reaches_the_end_of_its_pipe() {
+    for script in ["for i in a b; do cat $i; done | sort > o", "(cat a; cat b) | sort > o"] {
+        for shell in ["sh", "bash"] {
+            let trial = try_with(&[("a", "1\n"), ("b", "2\n")], &[shell, "-c", script], &|_| {});
+            let (cats, sort) = (groups_of(&trial, "cat"), groups_of(&trial, "sort")[0]);
+            assert_eq!(cats, [sort, sort], "{shell}: {script}");
+        }
+    }
+}
+
+#[test]
+fn what_a_child_s_children_print_is_captured() {
+    for script in [
+        "x=$(grep 1 a | head -1); echo $x > o",
+        "x=$(cat a; true); echo $x > o",
+        "x=`wc -l < a`; echo $x > o",
+    ] {
+        let trial = try_with(&[("a", "1\n")], &["bash", "-c", script], &|_| {});
+        assert!(trial.observation.processes.iter().all(|process| process.group == 0), "{script}");
+    }
+    if has("perl") {
+        let script = "open(O, '>', 'o'); print O `cat a; true`";
+        let trial = try_with(&[("a", "1\n")], &["perl", "-e", script], &|_| {});
+        assert_eq!(groups_of(&trial, "cat"), [0]);
+    }
+}
+
+#[test]
+fn what_only_a_shell_writes_into_a_pipe_reaches_the_reader() {
+    for shell in ["sh", "bash"] {
+        let script = "read x < a; echo $x | sort > o; true";
+        let trial = try_with(&[("a", "1\n")], &[shell, "-c", script], &|_| {});
+        let sort = trial.observation.processes.iter().find(|process| process.exe.ends_with("sort")).unwrap();
+        assert_eq!(sort.fed_by, [0], "{shell}");
+    }
+}
+
+#[test]
+fn programs_that_write_files_of_their_own_stand_apart_from_the_log_they_share() {
+    let script = "{ cp a x; cp a y; } 2>&1 | tee o > /dev/null; true";
+    let trial = try_with(&[("a", "1\n")], &["bash", "-c", script], &|_| {});
+    let (cps, tee) = (groups_of(&trial, "cp"), groups_of(&trial, "tee")[0]);
+    assert!(cps[0] != cps[1] && !cps.contains(&tee), "{cps:?} {tee}");
+    let processes = &trial.observation.processes;
+    let of_tee = processes.iter().filter(|process| process.group == tee);
+    let fed_by: std::collections::BTreeSet<usize> =
+        of_tee.flat_map(|process| &process.fed_by).map(|feeder| processes[*feeder].group).collect();
+    assert!(cps.iter().all(|cp| fed_by.contains(cp)), "{fed_by:?}");
+}
+
+#[test]
+fn who_only_opens_a_file_for_others_has_not_written_it() {
+    // The shell opens the file; whether it stood there before makes no difference.
+    for files in [&[("a", "1"), ("b", "2")][..], &[("a", "1"), ("b", "2"), ("o", "old")]] {
+        let front = if files.len() == 3 { ";" } else { "" };
+        check_writers(files, "cat a > o; true", &format!("{front}cat"));
+        check_writers(files, "for i in a b; do cat $i; done > o; true", &format!("{front}cat,cat"));
+        check_writers(files, "sh -c 'cat a; true' > o; true", &format!("{front}cat"));
+        check_writers(files, "{ timeout 5 cat a; true; } > o; true", &format!("{front}cat"));
+    }
+}
+
+#[test]
+fn a_shell_that_writes_between_its_programs_is_a_writer() {
+    for script in [
+        "{ cat a; read x < b; echo $x; } > o; true",
+        "{ read x < b; echo $x; cat a; } > o; true",
+        "exec 3> o; cat a >&3; read x < b; echo $x >&3; true",
+    ] {
+        for shell in ["sh", "bash"] {
+            let trial = try_with(&[("a", "1\n"), ("b", "2\n")], &[shell, "-c", script], &|_| {});
+            let found = writers(&trial, "o");
+            let names: std::collections::BTreeSet<&str> = found.split(',').collect();
+            assert!(names.len() == 2 && names.contains("cat"), "{shell}: {script}: {found}");
+            trial.check_bytes();
+        }
+    }
+}
+
+#[test]
+fn a_program_that_went_on_with_a_file_made_a_version_of_it() {
+    let files = &[("a", "2\n1\n"), ("b", "3\n")];
+    for script in ["cp a o; sort -o o o; true", "cp a o; dd if=b of=o conv=notrunc; true"] {
+        let trial = try_with(files, &["bash", "-c", script], &|_| {});
+        let versions = &trial.file("o").versions;
+        assert_eq!(versions.len(), 2, "{script}");
+        assert_eq!(versions[0].content.unwrap().digest, Digest::of(b"2\n1\n"));
+        let last = trial
+            .observation
+            .processes
+            .iter()
+            .rfind(|process| process.exe.ends_with("sort") || process.exe.ends_with("dd"));
+        let reads = |access: &&super::super::Access| {
+            trial.observation.files[access.file].path.ends_with("o") && access.read_us.is_some()
+        };
+        assert_eq!(last.unwrap().accesses.iter().filter(reads).count(), 1, "{script}");
+        trial.check_bytes();
+    }
+}
+
+#[test]
+fn who_is_done_with_a_file_is_no_writer_of_what_is_added_later() {
+    let files = &[("a", "2\n1\n"), ("b", "3\n")];
+    check_writers(files, "cat a > o; cat b >> o; true", "cat;cat");
+    check_writers(files, "cat a > o; sort -o o o; true", "cat;sort");
+    check_writers(files, "cat a > o; cat b > o; true", "cat;cat");
+}
+
+#[test]
+fn a_file_open_beyond_the_standard_streams_belongs_to_who_writes_it() {
+    if has("perl") {
+        let script = "exec 5>o; perl -e 'open(O, \">&=5\"); open(I, \"b\"); print O <I>'; cat a > c; true";
+        check_writers(&[("a", "1"), ("b", "2")], script, "perl");
+    }
+}
+
+#[test]
+fn a_terminal_made_in_the_run_leads_to_who_made_it() {
+    if has("script") {
+        let trial = try_with(&[("a", "1\n")], &["script", "-qc", "cat a", "log"], &|_| {});
+        assert_eq!(groups_of(&trial, "cat"), [0]);
+    }
+}
+
+#[test]
+fn a_file_with_a_path_too_long_to_tell_is_said_to_be_missing() {
+    if !has("perl") {
+        return;
+    }
+    let script = "for (1..22) { mkdir 'd' x 200; chdir 'd' x 200 } open(F, '>', 'b'); print F 1";
+    let trial = try_with(&[], &["perl", "-e", script], &|_| {});
+    let gaps = &trial.observation.gaps;
+    assert!(gaps.iter().any(|gap| gap.text.contains("longer than 4096 bytes")), "{gaps:?}");
+}

@@ -1,0 +1,226 @@
+//! Random shell programs over files that carry marks: where the bytes of a file came from can be read in them, and must be
+//! what the steps say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::capture::observe::{Level, Options, observe};
+
+const INPUTS: usize = 4;
+const OUTPUTS: usize = 3;
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64
+}
+
+/// A command that prints marks.
+fn producer() -> impl Strategy<Value = String> {
+    let file = file().boxed();
+    let simple = prop_oneof![
+        file.clone().prop_map(|file| format!("cat {file}")),
+        (file.clone(), file.clone()).prop_map(|(a, b)| format!("cat {a} {b}")),
+        file.clone().prop_map(|file| format!("cat {file} | sort")),
+        file.clone().prop_map(|file| format!("read x < {file}; echo \"$x\"")),
+        file.clone().prop_map(|file| format!("sh -c 'cat {file}; true'")),
+        file.prop_map(|file| format!("cat <<E\n$(cat {file})\nE\n")),
+    ];
+    simple.prop_recursive(3, 8, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{{ {a}\n{b}\n}}")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("(\n{a}\n{b}\n)")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("x=$(\n{a}\n)\n{b}\necho \"$x\"")),
+            inner.clone().prop_map(|inner| format!("for i in 1 2; do {inner}\ndone")),
+            inner.clone().prop_map(|inner| format!("{{ {inner}\n}} | tr q r")),
+            inner.prop_map(|inner| format!("{{ {inner}\n}} | while read y; do echo \"$y\" | cat; done")),
+        ]
+    })
+}
+
+fn file() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => (0..INPUTS).prop_map(|number| format!("in{number}")),
+        1 => (0..OUTPUTS).prop_map(|number| format!("out{number}")),
+    ]
+}
+
+fn output() -> impl Strategy<Value = String> {
+    (0..OUTPUTS).prop_map(|number| format!("out{number}"))
+}
+
+/// A statement that makes or changes a file with programs of its own, each with its own files: nothing is joined.
+fn plain() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (file(), output()).prop_map(|(from, to)| format!("cat {from} > {to}")),
+        (file(), output()).prop_map(|(from, to)| format!("cat {from} >> {to}")),
+        (file(), file(), output()).prop_map(|(a, b, to)| format!("cat {a} {b} | sort > {to}")),
+        (file(), output()).prop_map(|(from, to)| format!("cp {from} {to}")),
+        output().prop_map(|to| format!("sort -o {to} {to}")),
+        output().prop_map(|to| format!("sed -i s/q/r/ {to}")),
+        (output(), output()).prop_map(|(from, to)| format!("mv {from} {to}")),
+    ]
+}
+
+fn statement() -> impl Strategy<Value = String> {
+    prop_oneof![
+        2 => plain(),
+        2 => (producer(), output()).prop_map(|(from, to)| format!("{{ {from}\n}} > {to}")),
+        2 => (producer(), output()).prop_map(|(from, to)| format!("{{ {from}\n}} >> {to}")),
+        2 => (producer(), output()).prop_map(|(from, to)| format!("{{ {from}\n}} | sort > {to}")),
+        1 => (producer(), output()).prop_map(|(from, to)| format!("z=$(\n{from}\n)\necho \"$z\" > {to}")),
+        1 => (producer(), output()).prop_map(|(from, to)| format!("z=$(\n{from}\n)\nprintenv z > {to}")),
+        1 => (producer(), output()).prop_map(|(from, to)| format!("{{ {from}\n}} | tee {to} > /dev/null")),
+        1 => (file(), output()).prop_map(|(from, to)| format!("exec 5>>{to}; sh -c 'cat {from} >&5'; exec 5>&-")),
+        1 => (file(), output()).prop_map(|(from, to)| format!("dd if={from} of={to} conv=notrunc")),
+    ]
+}
+
+/// What was made of a script.
+struct Done {
+    /// The marks in each output that is there.
+    held: BTreeMap<String, BTreeSet<String>>,
+    /// The inputs that its steps say it came from.
+    said: BTreeMap<String, BTreeSet<String>>,
+    steps: Vec<Step>,
+}
+
+fn run(shell: &str, script: &str) -> Option<Done> {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    for number in 0..INPUTS {
+        std::fs::write(root.join(format!("in{number}")), format!("mark{number}\n")).unwrap();
+    }
+    let arguments: Vec<OsString> =
+        [shell, "-c", &format!("exec 2> /dev/null\n{script}")].iter().map(OsString::from).collect();
+    let mut options = Options::new(arguments, root.clone(), &now);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    options.environment = vec![("PATH".into(), path), ("LC_ALL".into(), "C".into()), ("z".into(), "".into())];
+    let observation = observe(&options, &mut |_, _, _| {}).unwrap();
+    if observation.level != Level::Net {
+        eprintln!("skipped: the net cannot be had here");
+        return None;
+    }
+    let head = LazyHead::of(&root);
+    let around = Surroundings {
+        root: &root,
+        copy: None,
+        home: None,
+        head: &head,
+        with_arguments: true,
+        streams: &BTreeSet::new(),
+        metrics: None,
+        rules: &IgnoreRules::of(&root),
+        run: NodeId::new(Timestamp::from_micros(now())),
+    };
+    let steps = steps(&observation, &around).steps;
+    let (mut held, mut said) = (BTreeMap::new(), BTreeMap::new());
+    for number in 0..OUTPUTS {
+        let name = format!("out{number}");
+        let Ok(bytes) = std::fs::read(root.join(&name)) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        held.insert(
+            name.clone(),
+            (0..INPUTS)
+                .filter(|number| text.contains(&format!("mark{number}")))
+                .map(|number| format!("in{number}"))
+                .collect(),
+        );
+        let artifact = Artifact {
+            path: ArtifactPath::new(&name).unwrap(),
+            digest: Digest::of(&bytes),
+            size_bytes: bytes.len() as u64,
+        };
+        said.insert(name, sources(&steps, artifact));
+    }
+    Some(Done { held, said, steps })
+}
+
+/// Walks from a version of a file through all steps that made it to the inputs, without a thought of speed.
+fn sources(steps: &[Step], of: Artifact) -> BTreeSet<String> {
+    let (mut found, mut seen, mut frontier) = (BTreeSet::new(), BTreeSet::new(), vec![of]);
+    while let Some(artifact) = frontier.pop() {
+        if !seen.insert(artifact.clone()) {
+            continue;
+        }
+        let name = artifact.path.to_string();
+        if name.starts_with("in") {
+            found.insert(name);
+        }
+        let makers = steps.iter().filter(|step| step.generated.iter().any(|edge| edge.artifact == artifact));
+        frontier.extend(makers.flat_map(|step| &step.used).map(|edge| edge.artifact.clone()));
+    }
+    found
+}
+
+fn shown(steps: &[Step]) -> String {
+    let names = |artifact: &Artifact| format!(" {}@{}", artifact.path, &artifact.digest.to_string()[..13]);
+    let line = |step: &Step| {
+        let used: String = step.used.iter().map(|edge| names(&edge.artifact)).collect();
+        let made: String = step.generated.iter().map(|edge| names(&edge.artifact)).collect();
+        format!("{}:{used} ->{made}\n", step.name)
+    };
+    steps.iter().map(line).collect()
+}
+
+fn check(shell: &str, script: &str, is_exact: bool) {
+    let Some(Done { held, said, steps }) = run(shell, script) else { return };
+    for (output, marks) in &held {
+        let missing: Vec<&String> = marks.difference(&said[output]).collect();
+        assert!(
+            missing.is_empty(),
+            "{missing:?} lost from `{output}` of {shell}:\n{script}\n{}",
+            shown(&steps)
+        );
+        if is_exact {
+            assert_eq!(marks, &said[output], "`{output}` of {shell}:\n{script}\n{}", shown(&steps));
+        }
+    }
+}
+
+fn scripts(one: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    prop::collection::vec(one, 1..4).prop_map(|statements| statements.join("\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_mark_in_a_file_leads_to_the_input_it_came_from(script in scripts(statement())) {
+        check("sh", &script, false);
+        check("bash", &script, false);
+    }
+
+    #[test]
+    fn plain_commands_come_from_their_inputs_and_from_nothing_else(script in scripts(plain())) {
+        check("sh", &script, true);
+        check("bash", &script, true);
+    }
+}
+
+#[test]
+fn what_a_script_learned_is_told_to_the_commands_it_starts() {
+    for shell in ["sh", "bash"] {
+        check(shell, "L=$(cat in0); awk -v l=$L '{print l}' in1 > out0", false);
+        check(shell, "z=$(cat in0 | head -1); export z; printenv z > out0; true", true);
+        check(shell, "cat <<E > out0\n$(cat in1)\nE\n", true);
+    }
+}
+
+#[test]
+fn a_script_with_a_log_of_all_it_says_is_no_single_step() {
+    let script = "{ cp in0 out0; cp in1 out1; } 2>&1 | tee out2 > /dev/null; true";
+    let Some(Done { said, .. }) = run("bash", script) else { return };
+    let one = |name: &str| BTreeSet::from([name.to_owned()]);
+    assert_eq!((&said["out0"], &said["out1"]), (&one("in0"), &one("in1")));
+    assert_eq!(said["out2"].len(), 2, "each may have said something of what it read");
+}
+
+#[test]
+fn what_was_only_added_to_is_told_to_nobody() {
+    let script = "exec 5>>in3; cat in0 > out0; true";
+    let Some(Done { said, .. }) = run("bash", script) else { return };
+    assert_eq!(said["out0"], BTreeSet::from(["in0".to_owned()]));
+}
