@@ -228,3 +228,18 @@ fn a_bound_says_what_it_left_out() {
     let digest = scratch.json(&["show", "o", "--json"])["artifact"]["digest"].as_str().unwrap().to_owned();
     assert!(scratch.text(&["show", &digest]).contains("also at  a\n"));
 }
+
+#[test]
+fn of_a_run_that_was_not_observed_it_is_not_said_that_it_read_nothing() {
+    let scratch = Scratch::new(&[("a", "a\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // One recording inside another cannot observe: it compares the files before and after.
+    scratch.shell("\"$LINEAGE\" run -- sh -c '\"$LINEAGE\" run -- cp a o; true'");
+    let shown = scratch.text(&["show", "o"]);
+    assert!(shown.contains("what it read is not known"), "{shown}");
+    assert!(shown.contains("no gaps, but of 1 run it is not known what was read"), "{shown}");
+    assert_eq!(scratch.sources("o"), ["a"]);
+    assert_eq!(scratch.status("doubtful"), [""; 0]);
+}

@@ -42,10 +42,27 @@ impl CodeState {
     /// Says why there is no commit, where there is none.
     pub fn without_commit(&self) -> &'static str {
         match (self.repository, &self.unreadable) {
-            (true, _) => "no commit yet",
-            (false, Some(_)) => "not known: git cannot be read here",
+            (_, Some(_)) => "not known: git cannot be read here",
+            (true, None) => "no commit yet",
             (false, None) => "no git repository",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_that_cannot_be_read_is_not_called_none() {
+        let words = |repository: bool, unreadable: Option<&str>| {
+            let unreadable = unreadable.map(str::to_owned);
+            CodeState { repository, unreadable, ..CodeState::default() }.without_commit()
+        };
+        assert_eq!(words(false, None), "no git repository");
+        assert_eq!(words(true, None), "no commit yet");
+        assert_eq!(words(true, Some("damaged")), words(false, Some("damaged")));
+        assert!(words(false, Some("damaged")).starts_with("not known"));
     }
 }
 

@@ -161,7 +161,7 @@ fn code(diff: &CodeDiff, limit: usize, text: &mut String) {
 }
 
 pub(crate) fn code_state(code: &CodeState) -> String {
-    if !code.repository {
+    if !code.repository || (code.commit.is_none() && code.unreadable.is_some()) {
         return code.without_commit().to_owned();
     }
     let label = code.label().unwrap_or_else(|| "no commit".to_owned());

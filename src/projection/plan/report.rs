@@ -135,7 +135,7 @@ fn head(text: &mut String, view: &RunView) {
                 format!("{}, with {} changed files", code(commit), state.changed.len())
             }
             (Some(commit), false) => code(commit),
-            (None, _) if state.repository => "no commit".to_owned(),
+            (None, _) if state.repository && state.unreadable.is_none() => "no commit".to_owned(),
             (None, _) => state.without_commit().to_owned(),
         },
     );

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::FOLD_AFTER;
 use super::file::source_words;
 use super::run::{cut, remarks, run_head};
-use crate::model::{Artifact, NodeId, Role};
+use crate::model::{Artifact, CaptureLevel, NodeId, Role, RunKind};
 use crate::ops::DiskState;
 use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, folder_name, one_line};
@@ -56,12 +56,13 @@ pub(super) fn trace_run(
         }
     }
     let mut rows: Vec<[String; 3]> = Vec::new();
+    let knows_reads = knows_reads(run);
     for (name, steps) in by_name {
         if steps.len() > FOLD_STEPS_AFTER {
             rows.push(folded_steps(name, &steps, report.direction));
         } else {
             for step in steps {
-                step_rows(step, run.head.view.run.id, report, disk, &mut rows);
+                step_rows(step, (run.head.view.run.id, knows_reads), report, disk, &mut rows);
             }
         }
     }
@@ -92,7 +93,7 @@ fn folded_steps(name: &str, steps: &[&TraceRunStep], direction: Direction) -> [S
 
 fn step_rows(
     step: &TraceRunStep,
-    run: NodeId,
+    (run, knows_reads): (NodeId, bool),
     report: &TraceReport,
     disk: &BTreeMap<Artifact, DiskState>,
     rows: &mut Vec<[String; 3]>,
@@ -103,7 +104,11 @@ fn step_rows(
     };
     let mut name = one_line(&step.step.name);
     if files.is_empty() {
-        let nothing = if report.direction == Direction::Up { "read nothing" } else { "wrote nothing" };
+        let nothing = match report.direction {
+            Direction::Up if knows_reads => "read nothing",
+            Direction::Up => "what it read is not known",
+            Direction::Down => "wrote nothing",
+        };
         rows.push([name.clone(), nothing.to_owned(), String::new()]);
     }
     let mut folders: BTreeMap<(&[u8], bool), Vec<&TraceFile>> = BTreeMap::new();
@@ -148,7 +153,8 @@ fn file_words(
             let _ = write!(words, "  of run {}", tail(id));
         }
         Some(CameFrom::CopyOf(artifact, id)) => {
-            let _ = write!(words, "  copied or moved from {} of run {}", artifact.path, tail(id));
+            let _ =
+                write!(words, "  copied or moved from {} of run {}, by equal bytes", artifact.path, tail(id));
         }
         Some(CameFrom::Gap) => words.push_str("  gap: no recorded run wrote these bytes"),
         Some(CameFrom::Source) => {
@@ -174,6 +180,13 @@ fn code_of_file(file: &TraceFile, run: NodeId, report: &TraceReport) -> Option<S
     }
 }
 
+/// Returns true where all that the steps of a run read is recorded: not what was inferred from the files before and after, nor
+/// what others wrote down elsewhere.
+fn knows_reads(run: &TraceRun) -> bool {
+    let view = &run.head.view;
+    view.run.kind != RunKind::Import && view.level().is_none_or(|level| level == CaptureLevel::Net)
+}
+
 pub(super) fn totals(report: &TraceReport, text: &mut String) {
     let mut parts = Vec::new();
     let shown = report.runs.len() as u64;
@@ -196,6 +209,11 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
             parts.push(counted(report.ends_total, "source", "sources"));
             let gaps = report.gaps.len() as u64;
             parts.push(if gaps == 0 { "no gaps".to_owned() } else { counted(gaps, "gap", "gaps") });
+            let unknown = report.runs.iter().filter(|run| !knows_reads(run)).count() as u64;
+            if unknown > 0 {
+                let runs = counted(unknown, "run", "runs");
+                parts.push(format!("but of {runs} it is not known what was read"));
+            }
         }
         Direction::Down if report.steps_total == 0 => parts.push("no recorded step read this".to_owned()),
         Direction::Down => {
