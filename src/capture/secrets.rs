@@ -1,7 +1,8 @@
 //! Masking of what looks like a credential, before it reaches the journal.
 //!
-//! Three rules: the value of an argument whose name says that it is secret, the password in a URL, and words that carry the
-//! prefix by which a service marks its tokens. What is masked is replaced by `***`; nothing else is changed.
+//! Four rules: the value of an argument whose name says that it is secret, the password in a URL, what a header says that
+//! carries credentials, and words that carry the prefix by which a service marks its tokens. In an argument that is a script, as
+//! after `sh -c`, they hold for each of its words. What is masked is replaced by `***`; nothing else is changed.
 
 const MASK: &str = "***";
 
@@ -43,21 +44,150 @@ const TOKEN_FRONTS: &[(&str, usize)] = &[
     ("pypi-", 20),
 ];
 
+/// Headers that carry credentials, besides those whose name says so.
+const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie"];
+
+/// Scripts in scripts are looked into so deep.
+const DEPTH_MAX: u32 = 4;
+
 /// Masks a command line.
 pub fn masked(arguments: &[String]) -> Vec<String> {
-    let mut masked = Vec::with_capacity(arguments.len());
-    let mut next_is_secret = false;
-    for argument in arguments {
-        if std::mem::take(&mut next_is_secret) && !argument.starts_with('-') {
-            masked.push(MASK.to_owned());
-            continue;
+    let mut reading = Words::default();
+    arguments.iter().map(|argument| reading.masked(argument, 0)).collect()
+}
+
+/// What the words before a word say of it.
+#[derive(Default)]
+struct Words {
+    /// It is the value of an option that is secret.
+    is_secret: bool,
+    /// It is a script.
+    is_script: bool,
+    /// It may be `-u` of `curl`.
+    is_of_curl: bool,
+    /// It is `NAME:PASSWORD`.
+    is_user: bool,
+}
+
+impl Words {
+    /// Masks the next word.
+    fn masked(&mut self, word: &str, depth: u32) -> String {
+        let name = word.trim_start_matches('-');
+        let is_option = name.len() < word.len();
+        let before = std::mem::take(self);
+        let is_curl = word == "curl" || word.ends_with("/curl");
+        *self = Words {
+            is_secret: is_option
+                && !word.contains('=')
+                && is_secret_name(name)
+                && !word.contains(char::is_whitespace),
+            // `-c`, `-lc`, `-e`; an option with a longer name says something else.
+            is_script: is_option && !word.starts_with("--") && name.len() <= 3 && name.ends_with(['c', 'e']),
+            is_of_curl: is_curl || before.is_of_curl,
+            is_user: before.is_of_curl && matches!(word, "-u" | "--user"),
+        };
+        if before.is_secret && !is_option {
+            return MASK.to_owned();
         }
-        let name = argument.trim_start_matches('-');
-        let is_option = name.len() < argument.len();
-        next_is_secret = is_option && !argument.contains('=') && is_secret_name(name);
-        masked.push(masked_word(argument));
+        if before.is_user
+            && let Some((user, _)) = word.split_once(':')
+        {
+            return format!("{user}:{MASK}");
+        }
+        if let Some(header) = masked_header(word) {
+            return header;
+        }
+        // `--password=two words` is one argument, `echo --password=x and more` a script.
+        let first = word.split(char::is_whitespace).next().unwrap_or_default();
+        let is_script = before.is_script || !first.contains('=');
+        if first.len() < word.len() && is_script && depth < DEPTH_MAX {
+            return masked_script(word, depth + 1);
+        }
+        masked_word(word)
+    }
+}
+
+/// Masks the words of a script, and changes nothing between them.
+fn masked_script(script: &str, depth: u32) -> String {
+    let mut masked = String::with_capacity(script.len());
+    let mut reading = Words::default();
+    let mut rest = script;
+    while !rest.is_empty() {
+        let gap = rest.find(|c: char| !is_between_words(c)).unwrap_or(rest.len());
+        if rest[..gap].contains([';', '|', '&', '\n', '(', ')']) {
+            // Another command: nothing that was said before is about it.
+            reading = Words::default();
+        }
+        masked.push_str(&rest[..gap]);
+        let word = &rest[gap..];
+        let (word, after) = word.split_at(end_of_word(word));
+        rest = after;
+        match unquoted(word) {
+            Some((quote, inner)) => {
+                masked.push(quote);
+                masked.push_str(&reading.masked(inner, depth));
+                masked.push(quote);
+            }
+            None if !word.is_empty() => masked.push_str(&reading.masked(word, DEPTH_MAX)),
+            None => {}
+        }
     }
     masked
+}
+
+fn is_between_words(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ';' | '|' | '&' | '(' | ')' | '<' | '>')
+}
+
+/// Returns where the word at the front of `text` ends: what is in quotes belongs to it.
+fn end_of_word(text: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match quote {
+            _ if std::mem::take(&mut escaped) => {}
+            _ if c == '\\' && quote != Some('\'') => escaped = true,
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None if is_between_words(c) => return at,
+            None => {}
+        }
+    }
+    text.len()
+}
+
+/// Takes the quotes off a word that is in quotes altogether.
+fn unquoted(word: &str) -> Option<(char, &str)> {
+    let quote = word.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
+    (!inner.contains(quote)).then_some((quote, inner))
+}
+
+/// Masks a header that carries credentials, `Authorization: Bearer abc`, also behind `-H` or `--header=`.
+fn masked_header(word: &str) -> Option<String> {
+    let start = match word.split_once('=') {
+        Some((option, _)) if option.starts_with('-') && !option.contains([':', ' ']) => option.len() + 1,
+        _ if word.starts_with("-H") => 2,
+        _ => 0,
+    };
+    let (front, header) = word.split_at(start);
+    let (name, value) = header.split_once(':')?;
+    let is_name =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let lower = name.to_ascii_lowercase();
+    let is_secret = SECRET_HEADERS.contains(&lower.as_str()) || is_secret_name(name);
+    let said = value.trim();
+    if !is_name || !is_secret || said.is_empty() || said.starts_with("//") {
+        return None;
+    }
+    // How it is said (`Bearer`, `Basic`) is no secret.
+    match said.split_once(' ') {
+        Some((scheme, _)) if lower.ends_with("authorization") => {
+            Some(format!("{front}{name}: {scheme} {MASK}"))
+        }
+        _ => Some(format!("{front}{name}: {MASK}")),
+    }
 }
 
 /// Masks one word: `NAME=value`, a URL, a token.
@@ -136,6 +266,51 @@ mod tests {
         check(&["psql", "postgres://me:pw@host/db"], &["psql", "postgres://me:***@host/db"]);
         check(&["curl", "https://h/x?token=abc&n=1"], &["curl", "https://h/x?token=***&n=1"]);
         check(&["x", "ghp_abcdefghijklmnopqrstuvwxyz0123"], &["x", "***"]);
+    }
+
+    #[test]
+    fn headers_and_users_of_curl_are_masked_and_say_of_what_sort_they_are() {
+        check(&["curl", "-H", "Authorization: Bearer abc"], &["curl", "-H", "Authorization: Bearer ***"]);
+        check(&["curl", "-HX-Api-Key: abc", "u"], &["curl", "-HX-Api-Key: ***", "u"]);
+        check(&["curl", "--header=Cookie: a=b; c=d"], &["curl", "--header=Cookie: ***"]);
+        check(&["curl", "-H", "Accept: text/html"], &["curl", "-H", "Accept: text/html"]);
+        check(&["/usr/bin/curl", "-s", "-u", "me:pw", "u"], &["/usr/bin/curl", "-s", "-u", "me:***", "u"]);
+        check(&["docker", "run", "-u", "1000:1000"], &["docker", "run", "-u", "1000:1000"]);
+    }
+
+    #[test]
+    fn in_a_script_only_the_secret_words_are_masked() {
+        let scripts = [
+            (": --token abc123", ": --token ***"),
+            ("echo --password=x and the rest", "echo --password=*** and the rest"),
+            (
+                "API_TOKEN=x python a.py --lr 3; echo $API_TOKEN",
+                "API_TOKEN=*** python a.py --lr 3; echo $API_TOKEN",
+            ),
+            ("x --password='a b' c >out", "x --password=*** c >out"),
+            ("x --password 'a b' && y", "x --password '***' && y"),
+            ("curl -H 'Authorization: Bearer abc' u|jq .", "curl -H 'Authorization: Bearer ***' u|jq ."),
+            ("sh -c \"x --token abc; y\"", "sh -c \"x --token ***; y\""),
+            ("git clone https://me:pw@h/r && make", "git clone https://me:***@h/r && make"),
+            ("x --token; y abc", "x --token; y abc"),
+            ("for f in *.txt; do wc -l $f; done", "for f in *.txt; do wc -l $f; done"),
+        ];
+        for (script, expected) in scripts {
+            check(&["sh", "-c", script], &["sh", "-c", expected]);
+        }
+        // An argument that is no script is secret to its end.
+        check(&["x", "--password=two words"], &["x", "--password=***"]);
+        check(&["x", "--note", "the token is fine"], &["x", "--note", "the token is fine"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn masking_is_stable_and_changes_nothing_but_by_masks(script in "[-a-z=:'\"; |\\\\]{0,40}") {
+            let words = [String::from("sh"), String::from("-c"), script];
+            let once = masked(&words);
+            proptest::prop_assert_eq!(once[2].contains(MASK), once[2] != words[2]);
+            proptest::prop_assert_eq!(masked(&once), once);
+        }
     }
 
     #[test]
