@@ -14,7 +14,7 @@ use crate::ops::Workspace;
 /// What was taken over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Facts that were not recorded here before; each point of a metric counts.
+    /// Facts that were not recorded here before, also those of which only some points of a metric were not.
     pub new: u64,
     /// Facts that were.
     pub known: u64,
@@ -112,25 +112,25 @@ impl<'a> Taking<'a> {
         self.lines += 1;
         match fact.parts {
             Parts::Whole { mark, kind, version, payload } => {
-                if !self.is_new(mark) {
+                if !self.known.insert(mark) {
+                    self.taken.known += 1;
                     return Ok(());
                 }
+                self.taken.new += 1;
                 self.taken.runs += u64::from(fact.is_run);
                 self.writer()?.append_record(kind, version, &payload)
             }
             Parts::Points(points) => {
-                let new = points.into_iter().filter(|(mark, _)| self.is_new(*mark));
+                let new = points.into_iter().filter(|(mark, _)| self.known.insert(*mark));
                 let new: Vec<Metric> = new.map(|(_, point)| point).collect();
-                if new.is_empty() { Ok(()) } else { self.writer()?.append(&Fact::Metrics(new)) }
+                if new.is_empty() {
+                    self.taken.known += 1;
+                    return Ok(());
+                }
+                self.taken.new += 1;
+                self.writer()?.append(&Fact::Metrics(new))
             }
         }
-    }
-
-    /// Counts a fact, or a point; returns whether it is new.
-    fn is_new(&mut self, mark: u128) -> bool {
-        let is_new = self.known.insert(mark);
-        *(if is_new { &mut self.taken.new } else { &mut self.taken.known }) += 1;
-        is_new
     }
 
     fn writer(&mut self) -> Result<&mut Writer> {
