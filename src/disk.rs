@@ -210,7 +210,10 @@ pub const TEMPORARY_PREFIX: &str = ".lineage-tmp-";
 fn temporary_name(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     // Random bits of this process, so that two machines that share a folder do not clash.
-    static RANDOM: LazyLock<u32> = LazyLock::new(|| uuid::Uuid::now_v7().as_u128() as u32);
+    static RANDOM: LazyLock<u32> = LazyLock::new(|| {
+        // Of no time: the machine's clock may say one that has no such id.
+        uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0)).as_u128() as u32
+    });
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     path.with_file_name(format!("{TEMPORARY_PREFIX}{}-{count}-{:08x}", std::process::id(), *RANDOM))
 }

@@ -68,7 +68,8 @@
 //!
 //! 1. **The store is never open while a command runs.** A recording holds a journal segment, nothing else.
 //!    `tests/pipeline.rs`: two pipelines at once, both complete.
-//! 2. **Recording never changes a command's output, files or exit code.** `capture::observe::torture`, `tests/run.rs`.
+//! 2. **Recording never changes a command's output, files or exit code.** `capture::observe::torture`, `tests/run.rs`,
+//!    `tests/limits.rs`.
 //! 3. **Facts are append-only; the store rebuilt from the journal equals the store.**
 //!    `store::tests`, and `lineage verify` compares the two on every call.
 //! 4. **The order in which facts arrive changes no answer.** `store::tests` and `query::tests` shuffle them, `tests/backup.rs`

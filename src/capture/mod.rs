@@ -3,9 +3,15 @@
 mod ending;
 pub mod git;
 pub mod ignored;
+#[cfg(target_os = "linux")]
+mod inherited;
+#[cfg(not(target_os = "linux"))]
+#[path = "inherited_elsewhere.rs"]
+mod inherited;
 pub mod observe;
 pub mod secrets;
 mod streams;
 
 pub use ending::die_of;
+pub use inherited::{give_back_to, outlive_file_size_limit, stack_is_small};
 pub use streams::{OutputDiverted, divert_output};

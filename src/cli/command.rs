@@ -86,6 +86,14 @@ impl Command {
         Command::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut parser))
     }
 
+    /// Does what can be done where not even the current folder is known, which is to run a command unrecorded.
+    pub(crate) fn run_nowhere(self, error: error::Error) -> error::Result<u8> {
+        match self {
+            Command::Run(run) => run.run_nowhere(error),
+            _ => Err(error),
+        }
+    }
+
     /// Returns true for commands that change nothing and print nothing before all is read, and may therefore be carried out twice.
     pub(crate) fn only_asks(&self) -> bool {
         match self {

@@ -53,16 +53,24 @@ pub(crate) struct Surroundings {
     pub arguments: Vec<String>,
 }
 
+/// As much room has the thread that the program runs on where the main thread has too little.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs the program with the arguments and the surroundings of the process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     std::panic::set_hook(Box::new(tell_fault));
-    let code = match catch_unwind(|| answer(&arguments)) {
-        Ok(code) => code,
-        // The hook has told it.
-        Err(_) => Kind::Bug.exit_code(),
-    };
-    ExitCode::from(code)
+    crate::capture::outlive_file_size_limit();
+    // The hook has told what was caught.
+    let code = || catch_unwind(|| answer(&arguments)).unwrap_or(Kind::Bug.exit_code());
+    if !crate::capture::stack_is_small() {
+        return ExitCode::from(code());
+    }
+    std::thread::scope(|scope| {
+        let roomy = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, code);
+        let ended = roomy.map(|thread| thread.join().unwrap_or(Kind::Bug.exit_code()));
+        ExitCode::from(ended.unwrap_or_else(|_| code()))
+    })
 }
 
 fn answer(arguments: &[OsString]) -> u8 {
@@ -75,7 +83,10 @@ fn answer(arguments: &[OsString]) -> u8 {
         }
     };
     let only_asks = command.only_asks();
-    let mut result = surroundings(arguments).and_then(|surroundings| command.run(&surroundings));
+    let mut result = match surroundings(arguments) {
+        Ok(surroundings) => command.run(&surroundings),
+        Err(error) => command.run_nowhere(error),
+    };
     if let Err(error) = &result
         && error.kind() == Kind::Damage
         && mend()
@@ -179,7 +190,7 @@ impl Surroundings {
                 "no workspace here: `{}` and the folders above it have no `.lineage`",
                 self.folder.display()
             ))
-            .hint("`lineage init` makes one; so does the first `lineage pipeline`")
+            .hint("`lineage init` makes one; so does the first `lineage run` or `lineage pipeline`")
         })
     }
 
@@ -196,11 +207,18 @@ impl Surroundings {
 
     /// Finds the workspace this folder lies in, or makes one; says so when it does.
     pub(crate) fn workspace_or_new(&self) -> Result<Workspace> {
-        if let Some(workspace) = Workspace::find(&self.folder)? {
-            return Ok(workspace);
+        let (workspace, is_new) = self.workspace_or_made()?;
+        if is_new {
+            output::note(&format!("made a workspace at {}", workspace.root().display()));
         }
-        let workspace = Workspace::init(&self.root_to_be())?;
-        output::note(&format!("made a workspace at {}", workspace.root().display()));
         Ok(workspace)
+    }
+
+    /// Finds the workspace this folder lies in, or makes one; returns whether it is new.
+    pub(crate) fn workspace_or_made(&self) -> Result<(Workspace, bool)> {
+        if let Some(workspace) = Workspace::find(&self.folder)? {
+            return Ok((workspace, false));
+        }
+        Ok((Workspace::init(&self.root_to_be())?, true))
     }
 }

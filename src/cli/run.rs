@@ -10,13 +10,14 @@ use crate::cli::{Surroundings, output, run_around};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
 use crate::ops::Workspace;
-use crate::ops::run::{CommandRequest, CommandSummary, WORKSPACE_VARIABLE, run_command};
+use crate::ops::run::{CommandRequest, CommandSummary, NotStarted, WORKSPACE_VARIABLE, run_command};
 use crate::render;
 
 /// Run a command and record what it and all its children read and wrote.
 ///
 /// The command needs no change: any language, static programs, shell scripts, `make`. Its output, files, signals and exit
-/// code are what they would be without lineage, which adds at most three lines to stderr. Files that `.lineageignore` names,
+/// code are what they would be without lineage, which adds at most three lines to stderr, and none where stderr leads to a
+/// file that the command has written. Files that `.lineageignore` names,
 /// by git's rules, are not recorded. Before a command starts,
 /// 125 means that nothing could be recorded, 126 that it cannot be executed, 127 that there is no such command.
 #[derive(Args)]
@@ -62,28 +63,17 @@ impl Run {
         let best_effort = self.best_effort;
         let command = self.command.clone();
         let request = self.request(surroundings)?;
-        let started = match workspace(surroundings) {
+        let started = match workspace(surroundings, quiet) {
             Ok(workspace) => run_command(&workspace, &surroundings.clock, &request),
-            Err(error) => Err(crate::ops::run::NotStarted { exit_code: 125, error }),
+            Err(error) => Err(NotStarted { exit_code: 125, error }),
         };
-        match started {
-            Ok(summary) => {
-                if !quiet {
-                    tell(&summary);
-                }
-                Ok(exit_code(summary.exit))
-            }
-            Err(not_started) if not_started.exit_code == 125 && best_effort => {
-                if !quiet {
-                    output::note(&format!("lineage: nothing is recorded: {}", not_started.error));
-                }
-                run_unrecorded(&command)
-            }
-            Err(not_started) => {
-                output::error(&not_started.error);
-                Ok(not_started.exit_code)
-            }
-        }
+        ended(started, &command, quiet, best_effort)
+    }
+
+    /// Runs the command unrecorded where that is wanted: nothing can be recorded where there is no folder.
+    pub(crate) fn run_nowhere(self, error: Error) -> Result<u8> {
+        let not_started = NotStarted { exit_code: 125, error };
+        ended(Err(not_started), &self.command, self.quiet, self.best_effort)
     }
 
     fn request(self, surroundings: &Surroundings) -> Result<CommandRequest> {
@@ -114,15 +104,53 @@ impl Run {
 }
 
 /// Finds the workspace: for a run inside a run that has left it, or runs in a copy, that of the run around.
-fn workspace(surroundings: &Surroundings) -> Result<Workspace> {
+fn workspace(surroundings: &Surroundings, quiet: bool) -> Result<Workspace> {
     let around = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from).filter(|root| root.is_dir());
+    let or_new = || match quiet {
+        true => surroundings.workspace_or_made().map(|(workspace, _)| workspace),
+        false => surroundings.workspace_or_new(),
+    };
     match (Workspace::find(&surroundings.folder)?, around) {
-        (None, Some(root)) => Workspace::find(&root)?.map_or_else(|| surroundings.workspace_or_new(), Ok),
-        _ => surroundings.workspace_or_new(),
+        (None, Some(root)) => Workspace::find(&root)?.map_or_else(or_new, Ok),
+        _ => or_new(),
+    }
+}
+
+/// Says what came of a command, and returns its exit code.
+fn ended(
+    started: Result<CommandSummary, NotStarted>,
+    command: &[OsString],
+    quiet: bool,
+    best_effort: bool,
+) -> Result<u8> {
+    match started {
+        Ok(summary) => {
+            if !quiet {
+                tell(&summary);
+            }
+            Ok(exit_code(summary.exit))
+        }
+        Err(not_started) if not_started.exit_code == 125 && best_effort => {
+            if !quiet {
+                output::note(&format!("lineage: nothing is recorded: {}", not_started.error));
+            }
+            run_unrecorded(command)
+        }
+        Err(not_started) => {
+            output::error(&not_started.error);
+            Ok(not_started.exit_code)
+        }
     }
 }
 
 fn tell(summary: &CommandSummary) {
+    if summary.stderr_is_output {
+        // Another line would make another file of what was recorded; what the record has, `lineage show` tells.
+        for remark in &summary.remarks[summary.remarks_recorded..] {
+            output::note(&format!("lineage: {}", render::show::remark_words(remark)));
+        }
+        return;
+    }
     if let Some(run) = &summary.run {
         let (inputs, code, outputs) = summary.counts;
         let how = summary.level.weakness().map(|words| format!("; {words}")).unwrap_or_default();
@@ -160,7 +188,10 @@ fn run_unrecorded(command: &[OsString]) -> Result<u8> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::request("no command to run"));
     };
-    match std::process::Command::new(program).args(arguments).status() {
+    let mut command = std::process::Command::new(program);
+    command.args(arguments);
+    crate::capture::give_back_to(&mut command);
+    match command.status() {
         Ok(status) => Ok(exit_code(exit_of(status))),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(127),
         Err(_) => Ok(126),

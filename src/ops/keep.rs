@@ -19,7 +19,9 @@ const FEW: usize = 4;
 pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String> {
     let (policy, mut warnings) = match KeepPolicy::of(workspace) {
         Ok(policy) => (policy, Vec::new()),
-        Err(error) => (KeepPolicy::default(), vec![error.to_string()]),
+        Err(error) => {
+            (KeepPolicy::default(), vec![format!("outputs are kept as without a configuration: {error}")])
+        }
     };
     let mut last: BTreeMap<&ArtifactPath, &Artifact> = BTreeMap::new();
     for edge in steps.iter().flat_map(|step| &step.generated) {
@@ -31,7 +33,11 @@ pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String>
     let failed: Vec<String> = match wanted.len() {
         // To start threads takes longer.
         ..FEW => wanted.iter().filter_map(fault).collect(),
-        _ => wanted.par_iter().filter_map(fault).collect(),
+        _ => match rayon::ThreadPoolBuilder::new().build() {
+            Ok(pool) => pool.install(|| wanted.par_iter().filter_map(fault).collect()),
+            // There may be no further threads.
+            Err(_) => wanted.iter().filter_map(fault).collect(),
+        },
     };
     if let Some(first) = failed.first() {
         warnings.push(format!("{} outputs could not be kept: {first}", failed.len()));

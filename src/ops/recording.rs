@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::journal::{SyncPoint, Writer};
 use crate::model::{
-    CodeState, Fact, Metric, MetricValue, NodeId, Parameter, Run, RunId, RunKind, RunOutcome, RunStatus,
-    Timestamp,
+    CodeState, Fact, Metric, MetricValue, NodeId, Parameter, Remark, RemarkKind, Remarks, Run, RunId,
+    RunKind, RunOutcome, RunStatus, Timestamp,
 };
 use crate::ops::workspace::Pending;
 use crate::ops::{Clock, Workspace};
@@ -15,6 +15,18 @@ use crate::store::Snapshot;
 
 /// A second, in microseconds.
 pub(crate) const SECOND_MICROS: i64 = 1_000_000;
+
+/// A machine's clock that is further behind what is recorded is worth a remark: two machines may differ by less.
+const BEHIND_MAX_MICROS: i64 = 60 * SECOND_MICROS;
+
+/// Says that the machine's clock is behind.
+fn behind(wall: Timestamp, latest: Timestamp) -> String {
+    format!(
+        "the machine's clock said {}, and there is a record of {}: the times of this run go on from there",
+        wall.format("%Y-%m-%d %H:%M:%S UTC"),
+        latest.format("%Y-%m-%d %H:%M:%S UTC")
+    )
+}
 
 /// What is known of a run before it starts.
 #[derive(Debug, Clone)]
@@ -134,7 +146,10 @@ impl Recording {
             clock.not_before(snapshot.latest());
             warnings.extend(workspace.damage(snapshot)?);
         }
-        let run_id = free_label(snapshot.as_ref(), clock.wall(), &|label| pending.labels.contains(label))?;
+        let wall = clock.wall();
+        let latest =
+            snapshot.as_ref().map_or(pending.latest, |snapshot| pending.latest.max(snapshot.latest()));
+        let run_id = free_label(snapshot.as_ref(), wall, &|label| pending.labels.contains(label))?;
         drop(snapshot);
         let started_at = clock.now();
         let segment = NodeId::new(started_at).as_u128();
@@ -151,6 +166,13 @@ impl Recording {
             ..Run::new(id, run_id, request.name, request.kind, started_at, segment)
         };
         writer.append(&Fact::RunStarted(run.clone()))?;
+        if latest.micros().saturating_sub(wall.micros()) > BEHIND_MAX_MICROS {
+            // The times of this run are later than the machine's clock said, and nobody could tell from them.
+            let remark = Remark::new(RemarkKind::Fault, behind(wall, latest));
+            let remarks = Remarks::new(run.id, clock.now(), None, vec![remark]);
+            writer.append(&Fact::Remarked(remarks))?;
+            warnings.insert(behind(wall, latest));
+        }
         writer.hand_over()?;
         drop(lock);
         let backlog = Some(pending);

@@ -55,6 +55,11 @@ pub struct KeepPolicy {
     exclude: GlobSet,
 }
 
+/// Returns false for lines that only point at a place in the line above them.
+fn says_something(line: &str) -> bool {
+    !line.chars().all(|c| matches!(c, '|' | '^' | ' ' | '-'))
+}
+
 impl Default for KeepPolicy {
     fn default() -> Self {
         KeepPolicy { up_to_bytes: OUTPUTS_UP_TO, include: GlobSet::empty(), exclude: GlobSet::empty() }
@@ -69,8 +74,10 @@ impl KeepPolicy {
     pub fn of(workspace: &Workspace) -> Result<Self> {
         let path = workspace.folder().join(NAME);
         let wrong = |cause: String| {
+            // A cause with a drawing of the place has several lines; in a remark, an error is one.
+            let cause: Vec<&str> = cause.lines().map(str::trim).filter(|line| says_something(line)).collect();
             Error::request(format!("cannot use the configuration `{}`", path.display()))
-                .because(cause)
+                .because(cause.join("; "))
                 .hint("mend the file or remove it; `[keep] outputs_up_to = \"16 MiB\"` is an example")
         };
         let length = match path.metadata() {

@@ -1,7 +1,7 @@
 //! Facts out of the journal, decoded on a thread of their own while those before them are inserted.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 
 use crate::error::{Error, Result};
 use crate::journal::{self, Reader, SegmentBytes, SegmentRef, Tail};
@@ -42,7 +42,8 @@ pub(crate) struct Chunk {
     pub vanished: bool,
 }
 
-/// Reads `segments` on a thread of their own and gives their chunks to `take`, in order.
+/// Reads `segments` on a thread of their own and gives their chunks to `take`, in order. Where there may be no further thread,
+/// they are read before they are taken.
 ///
 /// # Errors
 /// Those of `take`.
@@ -51,14 +52,18 @@ pub(crate) fn feed<T>(
     take: impl FnOnce(&mut Receiver<Chunk>) -> Result<T>,
 ) -> Result<T> {
     std::thread::scope(|scope| {
-        let (sender, mut receiver) = std::sync::mpsc::sync_channel(CHUNKS_WAITING);
-        scope.spawn(move || {
-            for segment in segments {
-                if read(segment, &sender).is_none() {
-                    return;
-                }
+        let (sender, waiting) = sync_channel(CHUNKS_WAITING);
+        let reader = std::thread::Builder::new();
+        let started =
+            reader.spawn_scoped(scope, move || read_all(segments, &|chunk| sender.send(chunk).ok()));
+        let mut receiver = match started {
+            Ok(_) => waiting,
+            Err(_) => {
+                let (sender, all) = channel();
+                read_all(segments, &|chunk| sender.send(chunk).ok());
+                all
             }
-        });
+        };
         let taken = take(&mut receiver);
         // The reader stops when nobody takes any more.
         drop(receiver);
@@ -66,8 +71,13 @@ pub(crate) fn feed<T>(
     })
 }
 
+/// Sends the chunks of all segments, until nobody takes them any more.
+fn read_all(segments: &[Lacking], send: &dyn Fn(Chunk) -> Option<()>) {
+    let _all = segments.iter().try_for_each(|segment| read(segment, send));
+}
+
 /// Sends the chunks of a segment; `None` where nobody takes them any more.
-fn read(lacking: &Lacking, sender: &SyncSender<Chunk>) -> Option<()> {
+fn read(lacking: &Lacking, send: &dyn Fn(Chunk) -> Option<()>) -> Option<()> {
     let segment = &lacking.segment;
     let folder = segment.path.parent().unwrap_or(Path::new("."));
     // To be asked before the bytes are read: what a writer that is gone by now has left half done stays so.
@@ -89,7 +99,7 @@ fn read(lacking: &Lacking, sender: &SyncSender<Chunk>) -> Option<()> {
         };
         let stuck = chunk.facts.is_empty();
         offset = chunk.end;
-        sender.send(chunk).ok()?;
+        send(chunk)?;
         if !more || (stuck && bytes_max >= CHUNK_MAX_BYTES) {
             return Some(());
         }

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::body::{Bytes, Who};
@@ -70,6 +70,18 @@ struct Taken {
     version: u32,
     path: PathBuf,
     read: Option<digest::Read>,
+}
+
+/// Takes pre-images that are still waiting for it, and lets the call go on that waits for them.
+fn take_all(waiting: &Mutex<Option<(Vec<Endangered>, Reply)>>, results: &Sender<Taken>, keep_max: u64) {
+    let taken = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some((endangered, reply)) = taken else { return };
+    for Endangered { what, version, path, look } in endangered {
+        let read = open_same(&path, &look).and_then(|file| digest::read(&file, keep_max).ok());
+        // Nobody listens any more only if the run has been given up.
+        let _ = results.send(Taken { what, version, path, read });
+    }
+    drop(reply);
 }
 
 /// What the net knows of a run.
@@ -394,14 +406,13 @@ impl<'a> Net<'a> {
         }
         let (results, keep_max) = (self.beside.0.clone(), self.options.pre_image_max_bytes);
         self.in_flight += later.len();
-        std::thread::spawn(move || {
-            for Endangered { what, version, path, look } in later {
-                let read = open_same(&path, &look).and_then(|file| digest::read(&file, keep_max).ok());
-                // Nobody listens any more only if the run has been given up.
-                let _ = results.send(Taken { what, version, path, read });
-            }
-            drop(reply);
-        });
+        let waiting = Arc::new(Mutex::new(Some((later, reply))));
+        let (theirs, of_theirs) = (Arc::clone(&waiting), results.clone());
+        let started = std::thread::Builder::new().spawn(move || take_all(&theirs, &of_theirs, keep_max));
+        if started.is_err() {
+            // Where there may be no further thread, other calls wait as well.
+            take_all(&waiting, &results, keep_max);
+        }
     }
 
     /// Returns the bytes of a version, or `None` if to read them takes long.

@@ -4,12 +4,14 @@ mod declared;
 mod environment;
 mod live;
 mod metrics;
+mod name;
 mod roles;
 mod steps;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,6 +34,7 @@ use crate::ops::{Clock, Recording, RunRequest, Workspace};
 pub(crate) use environment::variables_of;
 use live::Live;
 pub(crate) use metrics::{Form, check_name, yaml};
+use name::check_command_name;
 use roles::Place;
 use steps::{LazyHead, Outcome};
 
@@ -107,6 +110,10 @@ pub struct CommandSummary {
     pub counts: (usize, usize, usize),
     /// What could not be seen, what was refused, what went wrong in recording.
     pub remarks: Vec<Remark>,
+    /// How many of the remarks, the first of them, are in the record.
+    pub remarks_recorded: usize,
+    /// Whether this process's standard error leads to a file that was recorded as written by the command.
+    pub stderr_is_output: bool,
 }
 
 /// A command that could not be started.
@@ -129,6 +136,8 @@ pub fn run_command(
 ) -> Result<CommandSummary, NotStarted> {
     let not_recorded = |error| NotStarted { exit_code: 125, error };
     check_program(request)?;
+    let name = request.name.as_deref().map_or(Ok(()), check_command_name);
+    name.map_err(|error| NotStarted { exit_code: 2, error })?;
     check_parameters(&request.parameters).map_err(|error| NotStarted { exit_code: 2, error })?;
     let mut recording = start(workspace, clock, request).map_err(not_recorded)?;
     let mut start = StartOnDisk { point: recording.sync_point().map_err(not_recorded)?, outcome: None };
@@ -174,30 +183,42 @@ pub fn run_command(
         }
     };
     remarks.extend(observation.gaps.iter().map(remark_of));
-    let counts = match record(workspace, &mut recording, request, &observation, &ground, &mut remarks) {
-        Ok(counts) => counts,
-        Err(error) => {
-            remarks.push(Remark::new(RemarkKind::Fault, format!("not everything was recorded: {error}")));
-            (0, 0, 0)
-        }
-    };
+    // The command has ended as it has, whatever becomes of its record.
+    let recorded = catch_unwind(AssertUnwindSafe(|| {
+        record(workspace, &mut recording, request, &observation, &ground, &mut remarks)
+    }));
+    let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));
+    let Recorded { counts, stderr_is_output } = recorded.unwrap_or_else(|error| {
+        remarks.push(Remark::new(RemarkKind::Fault, format!("not everything was recorded: {error}")));
+        Recorded::default()
+    });
     let level = level_of(observation.level);
     let said = Remarks::new(run.id, recording.now(), Some(level), remarks.clone());
+    let mut remarks_recorded = remarks.len();
     if let Err(error) = recording.add(&Fact::Remarked(said)) {
+        remarks_recorded = 0;
         remarks.push(Remark::new(RemarkKind::Fault, format!("the remarks were not recorded: {error}")));
     }
     let (status, code, reason) = ending(observation.exit);
     let fault = |text: String| Remark::new(RemarkKind::Fault, text);
-    match recording.finish(status, code, reason) {
-        Ok(warnings) => remarks.extend(warnings.into_iter().map(fault)),
-        Err(error) => remarks.push(fault(format!("the end of the run was not recorded: {error}"))),
+    match catch_unwind(AssertUnwindSafe(|| recording.finish(status, code, reason))) {
+        Ok(Ok(warnings)) => remarks.extend(warnings.into_iter().map(fault)),
+        Ok(Err(error)) => {
+            remarks_recorded = 0;
+            remarks.push(fault(format!("the end of the run was not recorded: {error}")));
+        }
+        Err(_) => {
+            remarks.push(fault("a fault of this program: the store was not brought up to date".to_owned()))
+        }
     }
     if !workspace.journal().is_dir() {
         // What was written to it went with it, without an error.
         let gone = "the command removed the journal: nothing of this run is recorded";
+        remarks_recorded = 0;
         remarks.insert(0, fault(gone.to_owned()));
     }
-    Ok(CommandSummary { run: Some(run), exit: observation.exit, level, counts, remarks })
+    let exit = observation.exit;
+    Ok(CommandSummary { run: Some(run), exit, level, counts, remarks, remarks_recorded, stderr_is_output })
 }
 
 fn level_of(level: Level) -> CaptureLevel {
@@ -406,8 +427,16 @@ fn is_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
-/// Records what was observed; returns how many inputs, code files and outputs there were. It survives a crash once the
-/// recording is finished.
+/// What became of an observation.
+#[derive(Default)]
+struct Recorded {
+    /// How many inputs, code files and outputs there were.
+    counts: (usize, usize, usize),
+    /// Whether our standard error leads to one of the outputs.
+    stderr_is_output: bool,
+}
+
+/// Records what was observed. It survives a crash once the recording is finished.
 fn record(
     workspace: &Workspace,
     recording: &mut Recording,
@@ -415,7 +444,7 @@ fn record(
     observation: &Observation,
     ground: &Ground<'_>,
     remarks: &mut Vec<Remark>,
-) -> Result<(usize, usize, usize)> {
+) -> Result<Recorded> {
     let Ground { root, home, rules, streams } = ground;
     let head = LazyHead::of(root);
     let named_metrics = request.metrics.as_ref().map(|path| {
@@ -451,8 +480,12 @@ fn record(
     declared::add(workspace, recording, request, observation, &mut steps, remarks);
     let variables = environment::variables(&request.environment);
     let list = environment::list(&variables, &environment);
-    if !(variables.is_empty() && environment.is_empty()) {
-        add_environment(workspace, recording, observation, &list, &mut steps)?;
+    if !(variables.is_empty() && environment.is_empty())
+        && let Err(error) = add_environment(workspace, recording, observation, &list, &mut steps)
+    {
+        // The steps say more than the versions of what they were made with.
+        let text = format!("the environment was not recorded: {error}");
+        remarks.push(Remark::new(RemarkKind::Fault, text));
     }
     let mut files: [BTreeSet<&ArtifactPath>; 3] = Default::default();
     let generated = || steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
@@ -470,13 +503,16 @@ fn record(
     }
     files[2] = generated().map(|artifact| &artifact.path).collect();
     let counts = (files[0].len(), files[1].len(), files[2].len());
+    let stderr = std::fs::read_link("/proc/self/fd/2").ok();
+    let stderr = stderr.and_then(|path| ArtifactPath::within(root, &path).ok());
+    let stderr_is_output = stderr.is_some_and(|path| files[2].contains(&path));
     let unkept = keep_outputs(workspace, &steps);
     remarks.extend(unkept.into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;
     }
     record_metrics(root, recording, &metrics, remarks)?;
-    Ok(counts)
+    Ok(Recorded { counts, stderr_is_output })
 }
 
 /// Returns the files outside the workspace that our own descriptors lead to: redirected streams, and what a wrapper such as

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::signals::{FORWARDED, restore_default};
 use super::{answer, check, check_long, errno, receive, wait};
+use crate::capture::inherited::give_back;
 use crate::capture::observe::filter::Instruction;
 
 /// Everything the new process needs, made before the fork: after it, nothing may allocate.
@@ -105,8 +106,7 @@ unsafe fn be_the_child(
         for signal in FORWARDED {
             restore_default(signal);
         }
-        // Rust's runtime ignores it at start; the command shall find what every program finds.
-        restore_default(libc::SIGPIPE);
+        give_back();
         libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
         if libc::chdir(launch.folder.as_ptr()) != 0 {
             report(reports, [TAG_FOLDER, errno(), 0], None);

@@ -98,7 +98,7 @@ pub(super) unsafe fn restore_default(signal: c_int) {
     unsafe {
         let mut action: libc::sigaction = zeroed();
         libc::sigaction(signal, std::ptr::null(), &raw mut action);
-        if action.sa_sigaction != libc::SIG_IGN || signal == libc::SIGPIPE {
+        if action.sa_sigaction != libc::SIG_IGN {
             libc::signal(signal, libc::SIG_DFL);
         }
     }

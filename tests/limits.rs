@@ -1,0 +1,149 @@
+//! Little room, closed streams, no folder, a clock that is wrong: the command's exit code and files are what they would be
+//! without a record.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{Answer, Place};
+
+/// Runs a script of the shell in which `$L` is the program, with the environment that the program has elsewhere.
+fn shell(place: &Place, script: &str) -> Answer {
+    let prepared = place.command(&[]);
+    let mut command = Command::new("bash");
+    command.args(["-c", script]).current_dir(place.root()).env_clear().env("L", prepared.get_program());
+    command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output().unwrap();
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+#[test]
+fn a_small_stack_or_file_size_limit_leaves_the_command_its_exit_code() {
+    let place = Place::empty();
+    place.write("a", b"a\n");
+    for limit in ["ulimit -s 64", "ulimit -s 200", "ulimit -f 64", "ulimit -f 1"] {
+        let answer = shell(&place, &format!("{limit}; $L run -- sh -c 'cat a > o; exit 4'"));
+        assert_eq!(answer.code, 4, "{limit}: {answer:?}");
+        assert_eq!(place.read("o"), b"a\n", "{limit}");
+        fs::remove_file(place.at("o")).unwrap();
+    }
+    assert_eq!(place.runs().len(), 4, "where there is room for a run, it is recorded");
+    // The command is ended by its own limit as it would be.
+    let own = "trap - XFSZ; ulimit -f 1; dd if=/dev/zero of=big bs=4096 count=4 2>/dev/null";
+    let bare = shell(&place, &format!("sh -c '{own}'; echo $?"));
+    let recorded = shell(&place, &format!("$L run -q -- sh -c '{own}'; echo $?"));
+    assert_eq!(recorded.stdout, bare.stdout);
+}
+
+#[test]
+fn signals_that_are_ignored_stay_so_and_others_end_the_command() {
+    let place = Place::empty();
+    for trap in ["", "trap '' PIPE;", "trap '' XFSZ;", "trap '' PIPE XFSZ;"] {
+        let ignored = "grep SigIgn /proc/self/status";
+        let bare = shell(&place, &format!("{trap} {ignored}"));
+        let recorded = shell(&place, &format!("{trap} $L run -q -- {ignored}"));
+        assert_eq!(recorded.stdout, bare.stdout, "{trap}");
+        let unrecorded =
+            format!("{trap} mkdir gone; cd gone; rmdir ../gone; $L run -q --best-effort -- {ignored}");
+        assert_eq!(shell(&place, &unrecorded).stdout, bare.stdout, "{trap}");
+    }
+}
+
+#[test]
+fn closed_standard_streams_are_closed_for_the_command_as_well() {
+    let place = Place::empty();
+    for (closed, command) in [
+        ("<&-", "cat"),
+        (">&-", "sh -c 'echo x; exit $?'"),
+        ("<&- >&-", "sh -c 'echo x && exit 5'"),
+        ("<&- >&- 2>&-", "sh -c 'echo x 2>/dev/null && exit 5; exit 6'"),
+        ("</dev/null", "cat"),
+        ("<>/dev/null", "sh -c 'echo x >&0 && exit 7'"),
+    ] {
+        let bare = shell(&place, &format!("{command} {closed}"));
+        let recorded = shell(&place, &format!("$L run -q -- {command} {closed}"));
+        assert_eq!(recorded.code, bare.code, "{command} {closed}: {recorded:?}");
+        assert_eq!(recorded.stderr, bare.stderr, "{command} {closed}");
+    }
+    assert_eq!(place.runs().len(), 6);
+}
+
+#[test]
+fn in_a_folder_that_is_gone_nothing_is_recorded_and_only_best_effort_runs() {
+    let place = Place::empty();
+    let gone = "mkdir gone; cd gone; rmdir ../gone;";
+    let answer = shell(&place, &format!("{gone} $L run -- sh -c 'exit 4'"));
+    assert_eq!(answer.code, 125, "{answer:?}");
+    let answer = shell(&place, &format!("{gone} $L run --best-effort -- sh -c 'exit 4'"));
+    assert_eq!(answer.code, 4, "{answer:?}");
+    assert!(answer.stderr.contains("nothing is recorded: cannot tell the current folder"), "{answer:?}");
+    assert_eq!(shell(&place, &format!("{gone} $L log")).code, 2);
+}
+
+#[test]
+fn a_clock_that_stands_elsewhere_is_told_and_its_runs_can_be_read() {
+    let place = Place::empty();
+    let at = |micros: i64, arguments: &str| {
+        shell(&place, &format!("export LINEAGE_CLOCK_US={micros}; $L run -- {arguments}"))
+    };
+    // Before 1970, beyond the year 9999, in 2153, and then in 2025 again.
+    for (micros, code) in [(-5_000_000_000, 4), (253_402_300_800_000_000, 5), (5_775_000_000_000_000, 6)] {
+        assert_eq!(at(micros, &format!("sh -c 'exit {code}'")).code, code);
+    }
+    let late = at(1_765_561_338_000_000, "sh -c 'exit 7'");
+    assert_eq!(late.code, 7);
+    assert!(
+        late.stderr.contains("clock said 2025-12-12 17:42:18 UTC, and there is a record of 2153-"),
+        "{late:?}"
+    );
+    let runs = place.runs();
+    assert_eq!(runs.len(), 4);
+    assert!(place.ok(&["show", "@"]).stdout.contains("the machine's clock said 2025-12-12"));
+    assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_log_of_the_command_with_our_own_words_in_it_stays_as_it_was_recorded() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let answer = shell(&place, "$L run -- sh -c 'echo out; echo err >&2; exit 3' > log.txt 2>&1");
+    assert_eq!(answer.code, 3);
+    assert_eq!(place.read("log.txt"), b"out\nerr\n");
+    let answer = place.ok(&["status"]);
+    assert!(answer.stdout.contains("all as recorded"), "{answer:?}");
+    assert!(place.ok(&["show", "log.txt"]).stdout.contains("unchanged since"));
+    // What is no output of the command takes our words as ever.
+    shell(&place, "$L run -- true 2>&1 | cat > words.txt");
+    assert!(place.read("words.txt").starts_with(b"lineage: run "));
+}
+
+#[test]
+fn a_name_of_a_run_is_checked_before_anything_is_run() {
+    let place = Place::empty();
+    let long = "x".repeat(5000);
+    for name in ["../../x", "", "two\nlines", long.as_str()] {
+        let (code, message) = place.refused(&["run", "--name", name, "--", "touch", "o"]);
+        assert!(code == 2 && message.contains("cannot be the name of a run"), "{message}");
+    }
+    assert!(!place.at("o").exists());
+    place.ok(&["run", "--name", "train (lr 0.1)", "--", "true"]);
+}
+
+#[test]
+fn a_configuration_that_is_not_understood_is_told_in_one_line_with_what_follows_from_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write(".lineage/config.toml", b"keep = {\nfoo=\n");
+    let told = place.ok(&["run", "--", "sh", "-c", "echo x > o"]).stderr;
+    assert!(
+        told.contains("outputs are kept as without a configuration: cannot use the configuration"),
+        "{told}"
+    );
+    assert!(!told.contains("\\n") && told.contains("line 2, column 5"), "{told}");
+}
