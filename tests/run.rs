@@ -777,3 +777,40 @@ fn a_log_that_a_run_adds_to_makes_none_of_its_outputs_stale() {
     assert_eq!(scratch.inputs("o"), ["a observed"]);
     assert!(scratch.lineage(&["status"]).status.success());
 }
+
+#[test]
+fn what_comes_from_outside_the_run_is_said() {
+    use std::io::Write as _;
+    let scratch = Scratch::new(&[]);
+    if !scratch.has_net() {
+        return;
+    }
+    let run = |input: &[u8], arguments: &[&str]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_lineage"))
+            .args([&["run", "--"], arguments].concat())
+            .current_dir(scratch.path())
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        assert!(child.wait().unwrap().success());
+    };
+    run(b"2\n1\n", &["sort", "-o", "o"]);
+    let inputs = scratch.inputs("o");
+    assert!(inputs.len() == 1 && inputs[0].starts_with("stdin://"), "{inputs:?}");
+    assert!(inputs[0].ends_with(" inferred"), "{inputs:?}");
+    // No standard input, no talk of it.
+    scratch.shell("echo 1 > p");
+    assert_eq!(scratch.inputs("p"), Vec::<String>::new());
+    let talk = "import socket
+s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
+socket.create_connection(s.getsockname())
+print(s.getsockname()[1], file=open('q', 'w'))";
+    if scratch.lineage(&["run", "--", "python3", "-c", talk]).status.success() {
+        let port = std::fs::read_to_string(scratch.path().join("q")).unwrap();
+        // Where Python is a shell script that looks for Python, there are other inputs too.
+        let (inputs, expected) = (scratch.inputs("q"), format!("tcp://127.0.0.1:{} inferred", port.trim()));
+        assert!(inputs.contains(&expected), "{inputs:?}");
+    }
+}

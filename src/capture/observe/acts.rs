@@ -392,13 +392,13 @@ impl Net<'_> {
             // Port 53 is the question for a name.
             libc::AF_INET if port != 53 => {
                 let address = Ipv4Addr::new(room[4], room[5], room[6], room[7]);
-                self.connect_to(format!("{address}:{port}"));
+                self.connect_to(act.who, format!("{address}:{port}"), act.us);
             }
             libc::AF_INET6 if read >= 24 && port != 53 => {
                 let mut bytes = [0_u8; 16];
                 bytes.copy_from_slice(&room[8..24]);
                 let address = IpAddr::V6(Ipv6Addr::from(bytes));
-                self.connect_to(format!("[{address}]:{port}"));
+                self.connect_to(act.who, format!("[{address}]:{port}"), act.us);
             }
             _ => {}
         }

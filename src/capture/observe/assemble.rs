@@ -352,6 +352,10 @@ impl Assembly<'_> {
         for (feeder, fed) in feeds {
             fed_by.entry(fed).or_default().push(positions[feeder as usize]);
         }
+        let mut connections: BTreeMap<Who, Vec<(String, i64)>> = BTreeMap::new();
+        for (who, actor) in actors.iter().enumerate().filter(|(_, actor)| !actor.connections.is_empty()) {
+            connections.entry(self.executors[who]).or_default().extend(actor.connections.iter().cloned());
+        }
         for who in &shown {
             let actor = &actors[*who as usize];
             let range = (*who, 0, 0)..=(*who, usize::MAX, usize::MAX);
@@ -364,6 +368,7 @@ impl Assembly<'_> {
                 .filter(|parent| actors[*parent as usize].program.is_some())
                 .map(|parent| positions[parent as usize]);
             process.group = first_of[&groups[*who as usize]];
+            process.connections = connections.remove(who).unwrap_or_default();
             process.fed_by = fed_by.remove(who).unwrap_or_default();
             if actor.pid == command && process.ended_us.is_none() {
                 process.ended_us = Some(observation.ended_us);
@@ -394,6 +399,7 @@ fn show(actor: &Actor, accesses: Vec<Access>) -> Option<Process> {
         standard: actor.standard,
         group: 0,
         fed_by: vec![],
+        connections: vec![],
         accesses,
     })
 }

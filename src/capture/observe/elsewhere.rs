@@ -51,6 +51,7 @@ pub(super) fn observe(
             count: 1,
         }],
         connections: vec![],
+        had_input: false,
         private_temporaries: 0,
         traps: 0,
     })

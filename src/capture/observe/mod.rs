@@ -167,6 +167,16 @@ pub enum ChannelSort {
     Own,
 }
 
+impl Channel {
+    /// It is a terminal, and neither a pipe nor a socket.
+    pub fn is_terminal(&self) -> bool {
+        self.inode & TERMINAL != 0
+    }
+}
+
+/// Marks the inode of a terminal, which is counted apart from those of pipes and sockets.
+const TERMINAL: u64 = 1 << 63;
+
 /// What one process did with one version of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
@@ -224,6 +234,8 @@ pub struct Process {
     pub group: usize,
     /// Indexes of those whose bytes may have come to it through pipes, although they are no one step with it.
     pub fed_by: Vec<usize>,
+    /// Addresses that it, and forks of it that ran no program of their own, connected to, and when, in microseconds since 1970.
+    pub connections: Vec<(String, i64)>,
     /// What it, and forks of it that ran no program of their own, read and wrote; by file and version.
     pub accesses: Vec<Access>,
 }
@@ -358,6 +370,8 @@ pub struct Observation {
     pub gaps: Vec<Gap>,
     /// Addresses that were connected to, at most 256.
     pub connections: Vec<String>,
+    /// Bytes came to its standard input from outside the run, through a pipe or a socket.
+    pub had_input: bool,
     /// Files that one process made and removed, which are not listed.
     pub private_temporaries: u64,
     /// How many calls were stopped.

@@ -19,7 +19,7 @@ use super::pending::Pending;
 use super::process::Actor;
 use super::programs::{Image, Starting};
 use super::stamp::Look;
-use super::sys::{self, Notification};
+use super::sys::{self, Notification, Readiness};
 use super::tracee::{self, Found, Thread};
 use super::{Evidence, Gap, GapSort, Options};
 use crate::digests::kernel_time_ns;
@@ -109,6 +109,8 @@ pub(super) struct Net<'a> {
     pub(super) mounts_before: Vec<Mount>,
     /// Pipes, sockets and terminals that the command was born with.
     pub(super) given: Vec<u64>,
+    /// Its standard input when it began, if that is a pipe or a socket.
+    pub(super) input: Option<Readiness>,
     /// How many descriptors the command was born with, if the kernel says.
     pub(super) given_count: Option<u64>,
     endangered: Vec<Endangered>,
@@ -143,6 +145,7 @@ impl<'a> Net<'a> {
             served: vec![],
             mounts_before: vec![],
             given: vec![],
+            input: None,
             given_count: None,
             endangered: vec![],
             beside: channel(),
@@ -302,6 +305,15 @@ impl<'a> Net<'a> {
         Some(self.enter_process(process, Some(parent), us))
     }
 
+    /// Tells whether bytes came to the command's standard input from outside, as far as can be told: some lay there when it began,
+    /// or lie there now, or who could write them has gone since.
+    pub(super) fn had_input(&self) -> bool {
+        self.input.is_some_and(|begun| {
+            let now = super::programs::own_input();
+            begun.readable || (!begun.hung_up && (now.readable || now.hung_up))
+        })
+    }
+
     /// Says what could not be seen; the same sentence is said once.
     pub(super) fn gap(&mut self, text: String) {
         self.gap_of(GapSort::Unseen, text);
@@ -327,7 +339,11 @@ impl<'a> Net<'a> {
         gaps
     }
 
-    pub(super) fn connect_to(&mut self, address: String) {
+    pub(super) fn connect_to(&mut self, who: Who, address: String, us: i64) {
+        let own = &mut self.ledger.actors[who as usize].connections;
+        if own.len() < CONNECTIONS_MAX && own.iter().all(|(known, _)| *known != address) {
+            own.push((address.clone(), us));
+        }
         if self.connections.len() < CONNECTIONS_MAX {
             self.connections.insert(address);
         }

@@ -7,10 +7,7 @@ use std::path::PathBuf;
 use super::body::Who;
 use super::ledger::{Touch, What};
 use super::relay::Held;
-use super::{Channel, ChannelSort};
-
-/// Marks the inode of a terminal, which is counted apart from those of pipes and sockets.
-pub(super) const TERMINAL: u64 = 1 << 63;
+use super::{Channel, ChannelSort, TERMINAL};
 
 fn is_terminal(inode: u64) -> bool {
     inode & TERMINAL != 0
@@ -44,6 +41,8 @@ pub(super) struct Actor {
     pub(super) holds: Vec<(u64, usize)>,
     /// Other pipes and sockets it was given, and pipes with names it opened, by inode.
     pub(super) channels: Vec<u64>,
+    /// Addresses it connected to, and when.
+    pub(super) connections: Vec<(String, i64)>,
     /// Files that were open for writing when the program began.
     pub(super) held: Vec<Held>,
     /// Of a fork: its standard streams were looked at.
@@ -65,6 +64,7 @@ impl Actor {
             is_fed: false,
             holds: vec![],
             channels: vec![],
+            connections: vec![],
             held: vec![],
             was_looked_at: false,
             touches: HashMap::new(),

@@ -1,6 +1,7 @@
 //! Programs that processes start: what is executed, through which interpreters, with which open files.
 
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,11 @@ use super::body::Who;
 use super::ledger::{What, Writing};
 use super::net::{Net, is_system_path};
 use super::place::Place;
-use super::process::{Actor, Program, TERMINAL};
+use super::process::{Actor, Program};
 use super::stamp::Look;
+use super::sys::Readiness;
 use super::tracee::Thread;
-use super::{Channel, ChannelSort, digest, sys};
+use super::{Channel, ChannelSort, TERMINAL, digest, sys};
 
 /// Arguments are kept up to this size, in bytes.
 const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
@@ -229,6 +231,9 @@ impl Net<'_> {
                 self.inherit_file(act, descriptor, &look);
             } else if let Some(inode) = self.channel(thread, descriptor, &look) {
                 let sort = self.channel_sort(act, (descriptor, slot), inode, &look);
+                if who == 0 && slot == 0 && inode & TERMINAL == 0 {
+                    self.input = Some(own_input());
+                }
                 let actor = &mut self.ledger.actors[who as usize];
                 actor.standard[slot] = Some(Channel { inode, sort });
                 if slot == 0 && sort != ChannelSort::Outside {
@@ -361,7 +366,8 @@ impl Net<'_> {
             if act.who == 0 || !self.ledger.relay(act.who, what, look, act.us) {
                 let reads = reads && descriptor > 2 && act.who == 0;
                 self.write(act, what, look, Writing { reads, ..Writing::default() });
-                if act.who > 0 {
+                if act.who > 0 && !self.ledger.is_forgotten(what) {
+                    self.ledger.relay_anew(act.who, what, look, act.us);
                     self.ledger.hold_open(act.who, what, look);
                 }
             }
@@ -369,6 +375,11 @@ impl Net<'_> {
             self.ledger.read(act.who, what, look, act.us);
         }
     }
+}
+
+/// Looks whether there is something to be read from standard input, which is also the command's.
+pub(super) fn own_input() -> Readiness {
+    sys::wait([Some(std::io::stdin().as_fd())], 0).map_or(Readiness::default(), |[input]| input)
 }
 
 fn parent_s(thread: &Thread, descriptor: i32) -> std::ffi::CString {

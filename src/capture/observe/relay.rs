@@ -96,6 +96,33 @@ impl Ledger {
         true
     }
 
+    /// Records, of a program that was started with a file open for writing and so began a version of it, that those who had it
+    /// open before may go on with that version too.
+    pub(super) fn relay_anew(&mut self, who: Who, what: What, look: &Look, us: i64) {
+        let above = self.above(who);
+        let body = self.body(what);
+        let Some(former) = (body.current() as usize).checked_sub(1) else { return };
+        let former = body.versions[former].writers.iter();
+        let openers: Vec<Who> = former.filter(|writer| above.contains(writer)).copied().collect();
+        let openers: Vec<Who> =
+            openers.into_iter().filter(|opener| self.actors[*opener as usize].ended_us.is_none()).collect();
+        let body = self.body(what);
+        let current = body.current();
+        let version = body.version(current);
+        if openers.is_empty() || version.relay.is_some() || version.writers != [who] {
+            return;
+        }
+        version.writers.extend(&openers);
+        let explained = state(&look.stamp());
+        let (runner, openers_of) = (Some(who), openers.clone());
+        version.relay =
+            Some(Box::new(Relay { openers, runner, explained, has_changed: false, is_broken: false }));
+        for opener in openers_of {
+            let touch = self.touch(opener, what, current);
+            (touch.written_us, touch.extends) = (Some(us), true);
+        }
+    }
+
     /// Remembers that a program was started with a file, to find out at its end whether it wrote.
     pub(super) fn hold_open(&mut self, who: Who, what: What, look: &Look) {
         let version = self.body(what).current();

@@ -268,6 +268,7 @@ impl Course<'_> {
             files: vec![],
             gaps: vec![],
             connections: vec![],
+            had_input: false,
             private_temporaries: 0,
             traps: self.net.traps,
         };
@@ -276,6 +277,7 @@ impl Course<'_> {
         }
         if self.level == Level::Net {
             finish::finish(&mut self.net);
+            observation.had_input = self.net.had_input();
             assemble::assemble(&self.net.ledger, self.launched.pid, &mut observation);
         }
         observation.gaps = self.net.gaps();

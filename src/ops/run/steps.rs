@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::git::{HeadTree, InGit};
 use crate::capture::ignored::IgnoreRules;
-use crate::capture::observe::{self, Class, File, Fit, Observation};
+use crate::capture::observe::{self, ChannelSort, Class, File, Fit, Observation};
 use crate::capture::secrets;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used,
@@ -113,7 +113,11 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             let others = readers.get(version)?.iter().filter(|(_, reader)| reader != number);
             others.map(|(at, _)| *at).min()
         };
-        let inherited = inherited(&groups, *number, &files, &written_by_several);
+        let told = told(&groups, *number);
+        let inherited = Inherited {
+            read: inherited(&groups, *number, &told, &files, &written_by_several),
+            outside: outside(observation, &groups, *number, &told, around),
+        };
         let read = read_from_others(group, &written_by_several);
         made.extend(step(observation, group, (&read, &inherited), &files, around, &read_elsewhere));
     }
@@ -348,15 +352,17 @@ fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'
     }
 }
 
-/// Collects what those had read who told a group something, or told those who did: the first read of each version.
-fn inherited(
-    groups: &BTreeMap<usize, Group>,
-    number: usize,
-    files: &Files,
-    written_by_several: &BTreeSet<Read>,
-) -> BTreeMap<Read, i64> {
-    let mut found: BTreeMap<Read, i64> = BTreeMap::new();
-    // Until when what a group had read was told; the longest time counts.
+/// What a step may know without having read it from a file.
+struct Inherited {
+    /// First read by those who told it, by version.
+    read: BTreeMap<Read, i64>,
+    /// What it, or those who told it, had from outside the run, and since when.
+    outside: Vec<(Artifact, i64)>,
+}
+
+/// Returns those who told a group something, or told those who did, and until when they had read what they told.
+fn told(groups: &BTreeMap<usize, Group>, number: usize) -> BTreeMap<usize, i64> {
+    // The longest time counts.
     let mut told: BTreeMap<usize, i64> = BTreeMap::new();
     let mut frontier = vec![(number, i64::MAX)];
     while let Some((at, until_us)) = frontier.pop() {
@@ -368,10 +374,53 @@ fn inherited(
             }
         }
     }
+    told
+}
+
+/// Names what came to a group from outside the run: the command's standard input, and whom it talked to. What was read there is
+/// not known, so that no two runs have read the same.
+fn outside(
+    observation: &Observation,
+    groups: &BTreeMap<usize, Group>,
+    number: usize,
+    told: &BTreeMap<usize, i64>,
+    around: &Surroundings<'_>,
+) -> Vec<(Artifact, i64)> {
+    let mut names: BTreeMap<String, i64> = BTreeMap::new();
+    let all = std::iter::once((number, i64::MAX)).chain(told.iter().map(|(other, until)| (*other, *until)));
+    for (group, until_us) in all {
+        for process in groups[&group].processes.iter().map(|index| &observation.processes[*index]) {
+            let is_fed = process.standard[0].is_some_and(|input| {
+                observation.had_input && input.sort == ChannelSort::Outside && !input.is_terminal()
+            });
+            let input = is_fed.then(|| (format!("stdin://{}", around.run), process.started_us));
+            let talks = process.connections.iter().map(|(address, us)| (format!("tcp://{address}"), *us));
+            for (name, us) in input.into_iter().chain(talks).filter(|(_, us)| *us <= until_us) {
+                let first = names.entry(name).or_insert(us);
+                *first = (*first).min(us);
+            }
+        }
+    }
+    let artifact = |name: &str| {
+        let digest = Digest::of(format!("{name} {}", around.run).as_bytes());
+        Some(Artifact { path: ArtifactPath::new(name).ok()?, digest, size_bytes: 0 })
+    };
+    names.iter().filter_map(|(name, us)| Some((artifact(name)?, *us))).collect()
+}
+
+/// Collects what those had read who told a group something: the first read of each version.
+fn inherited(
+    groups: &BTreeMap<usize, Group>,
+    number: usize,
+    told: &BTreeMap<usize, i64>,
+    files: &Files,
+    written_by_several: &BTreeSet<Read>,
+) -> BTreeMap<Read, i64> {
+    let mut found: BTreeMap<Read, i64> = BTreeMap::new();
     let own = &groups[&number];
     for (other, until_us) in told {
-        let other = &groups[&other];
-        for (version, at) in other.learned.iter().filter(|(_, at)| **at <= until_us) {
+        let other = &groups[other];
+        for (version, at) in other.learned.iter().filter(|(_, at)| *at <= until_us) {
             // What it made for itself alone comes from what it had read, which is told as well.
             let is_private = other.written.contains_key(version)
                 && !files.known[version].lasting
@@ -400,7 +449,7 @@ fn read_from_others(group: &Group, written_by_several: &BTreeSet<Read>) -> Reads
 fn step(
     observation: &Observation,
     group: &Group,
-    (read, inherited): (&Reads, &BTreeMap<Read, i64>),
+    (read, inherited): (&Reads, &Inherited),
     files: &Files,
     around: &Surroundings<'_>,
     read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
@@ -441,7 +490,8 @@ fn step(
         }
     }
     if !generated.is_empty() {
-        for (version, at) in inherited.iter().filter(|(version, _)| !group.written.contains_key(version)) {
+        for (version, at) in inherited.read.iter().filter(|(version, _)| !group.written.contains_key(version))
+        {
             let known = files.known.get(version)?;
             used.push(Used {
                 artifact: known.artifact.clone(),
@@ -450,6 +500,12 @@ fn step(
                 role: known.role,
             });
         }
+        used.extend(inherited.outside.iter().map(|(artifact, at)| Used {
+            artifact: artifact.clone(),
+            at: Timestamp::from_micros(*at),
+            evidence: Evidence::Inferred,
+            role: Role::Data,
+        }));
     }
     if used.is_empty() && generated.is_empty() {
         return None;

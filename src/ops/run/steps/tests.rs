@@ -224,3 +224,10 @@ fn what_was_only_added_to_is_told_to_nobody() {
     let Some(Done { said, .. }) = run("bash", script) else { return };
     assert_eq!(said["out0"], BTreeSet::from(["in0".to_owned()]));
 }
+
+#[test]
+fn a_shell_that_goes_on_with_a_file_others_have_read_is_still_its_writer() {
+    let script = "{ x=$(cat in0 out0)\ncat out0 | sort\necho \"$x\"\n} >> out0";
+    check("sh", script, false);
+    check("bash", script, false);
+}
