@@ -6,13 +6,14 @@
 //!
 //! **Definition.** The writes of an artifact, in the order of time, are parted after each moment at which another run wrote it;
 //! those of one run within a part are of one version. Whoever reads it has it from all of them up to the last one before it
-//! read. A run and the runs inside it are one here: the outer one sees of the inner one only what it writes.
+//! read. A run and the runs inside it are one here: the outer one sees of the inner one only what it writes. A step of a pipeline
+//! makes its outputs alone: where a run of one is taken up again and comes to the same bytes anew, nobody had a part in both.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::Run;
+use crate::model::{Run, RunKind};
 use crate::query::history::run_view;
 use crate::query::origin::{Write, lost};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
@@ -26,7 +27,7 @@ pub(crate) fn written_along(
     last: &Write,
     runs: &mut Runs,
 ) -> Result<Vec<(StepNo, i64)>> {
-    let mut run: Option<RunNo> = None;
+    let mut maker: Option<Maker> = None;
     let mut found = Vec::new();
     let mut moment = Moment { at: last.at, ours: 0, is_anothers: false };
     let parted = snapshot.writes_until(last.artifact, last.at, |at, step| {
@@ -39,11 +40,11 @@ pub(crate) fn written_along(
         if (step, at) == (last.step, last.at) {
             return Ok(ControlFlow::Continue(()));
         }
-        let own = match run {
-            Some(run) => run,
-            None => *run.insert(runs.whole_of_step(snapshot, last.step)?),
+        let own = match maker {
+            Some(maker) => maker,
+            None => *maker.insert(runs.maker_of_step(snapshot, last.step)?),
         };
-        if runs.whole_of_step(snapshot, step)? == own {
+        if runs.maker_of_step(snapshot, step)? == own {
             found.push((step, at));
         } else {
             moment.is_anothers = true;
@@ -118,30 +119,39 @@ fn run_of(snapshot: &Snapshot, step: StepNo) -> Result<RunNo> {
     snapshot.run_of(step)?.ok_or_else(|| lost(step))
 }
 
-/// One part of the writes of an artifact by a run: which artifact, which run, and the moment that ends it.
-pub(crate) type Part = (ArtifactNo, RunNo, i64);
+/// Who makes a version as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Maker {
+    /// All steps of a run, and of the runs inside it.
+    Run(RunNo),
+    /// A step of a pipeline.
+    Step(StepNo),
+}
+
+/// One part of the writes of an artifact by a maker: which artifact, which maker, and the moment that ends it.
+pub(crate) type Part = (ArtifactNo, Maker, i64);
 
 /// The parts that a walk has met, so that each is gone through once.
 #[derive(Default)]
 pub(crate) struct Parts {
-    /// Of each artifact and run, from when to when parts are known.
-    known: HashMap<(ArtifactNo, RunNo), Vec<(i64, i64)>>,
+    /// Of each artifact and maker, from when to when parts are known.
+    known: HashMap<(ArtifactNo, Maker), Vec<(i64, i64)>>,
     pub(crate) runs: Runs,
 }
 
 impl Parts {
-    /// Finds the part of a write of `artifact` by `run`, a whole one, at `at`. It ends when another run writes the same, or never.
+    /// Finds the part of a write of `artifact` by `maker` at `at`. It ends when another one writes the same, or never.
     pub(crate) fn of(
         &mut self,
         snapshot: &Snapshot,
         artifact: ArtifactNo,
-        run: RunNo,
+        maker: Maker,
         at: i64,
     ) -> Result<Part> {
         let Parts { known, runs } = self;
-        let known = known.entry((artifact, run)).or_default();
+        let known = known.entry((artifact, maker)).or_default();
         if let Some((_, end)) = known.iter().find(|(from, end)| (*from..=*end).contains(&at)) {
-            return Ok((artifact, run, *end));
+            return Ok((artifact, maker, *end));
         }
         let next = known.iter_mut().filter(|(from, _)| *from > at).min_by_key(|(from, _)| *from);
         let next_from = next.as_ref().map(|(from, _)| *from);
@@ -149,7 +159,7 @@ impl Parts {
             if next_from.is_some_and(|from| written_at >= from) {
                 return Ok(ControlFlow::Break(None));
             }
-            let is_anothers = runs.whole_of_step(snapshot, step)? != run;
+            let is_anothers = runs.maker_of_step(snapshot, step)? != maker;
             Ok(if is_anothers { ControlFlow::Break(Some(written_at)) } else { ControlFlow::Continue(()) })
         })?;
         let end = match (found, next) {
@@ -157,46 +167,56 @@ impl Parts {
             (_, Some(next)) => {
                 // The same part, known from later on.
                 next.0 = at;
-                return Ok((artifact, run, next.1));
+                return Ok((artifact, maker, next.1));
             }
             (_, None) => i64::MAX,
         };
         known.push((at, end));
-        Ok((artifact, run, end))
+        Ok((artifact, maker, end))
     }
 }
 
-/// The runs of steps, and the whole runs that those are parts of, as far as they were looked up.
+/// The runs of steps, and who makes versions in them, as far as they were looked up.
 #[derive(Default)]
 pub(crate) struct Runs {
     of_steps: HashMap<StepNo, RunNo>,
-    wholes: HashMap<RunNo, RunNo>,
+    /// The outermost run that a run is a part of; `None` for one of a pipeline that is a part of no other.
+    wholes: HashMap<RunNo, Option<RunNo>>,
 }
 
 impl Runs {
-    /// Returns the outermost run that a step is a part of.
-    pub(crate) fn whole_of_step(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<RunNo> {
+    /// Returns who made what a step wrote.
+    pub(crate) fn maker_of_step(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<Maker> {
         let run = match self.of_steps.get(&step) {
             Some(run) => *run,
             None => *self.of_steps.entry(step).or_insert(run_of(snapshot, step)?),
         };
-        self.whole_of(snapshot, run)
+        self.maker_of(snapshot, step, run)
     }
 
-    /// Returns the outermost run that `run` is a part of: mostly itself.
-    pub(crate) fn whole_of(&mut self, snapshot: &Snapshot, run: RunNo) -> Result<RunNo> {
-        if let Some(whole) = self.wholes.get(&run) {
-            return Ok(*whole);
-        }
-        let mut whole = run;
-        for _ in 0..PARENTS_MAX {
-            let above = snapshot.run(whole)?.and_then(|run| run.parent);
-            let Some(above) = above.map_or(Ok(None), |above| snapshot.run_no(above))? else { break };
-            whole = above;
-        }
-        self.wholes.insert(run, whole);
-        Ok(whole)
+    /// Returns who made what `step`, of `run`, wrote.
+    pub(crate) fn maker_of(&mut self, snapshot: &Snapshot, step: StepNo, run: RunNo) -> Result<Maker> {
+        let whole = match self.wholes.get(&run) {
+            Some(whole) => *whole,
+            None => *self.wholes.entry(run).or_insert(whole_of(snapshot, run)?),
+        };
+        Ok(whole.map_or(Maker::Step(step), Maker::Run))
     }
+}
+
+/// Returns the outermost run that `run` is a part of, mostly itself; `None` for one of a pipeline that is a part of no other.
+fn whole_of(snapshot: &Snapshot, run: RunNo) -> Result<Option<RunNo>> {
+    let mut whole = run;
+    for _ in 0..PARENTS_MAX {
+        let record = snapshot.run(whole)?;
+        let above = record.as_ref().and_then(|run| run.parent);
+        let Some(above) = above.map_or(Ok(None), |above| snapshot.run_no(above))? else {
+            let is_pipeline = record.is_some_and(|run| run.kind == RunKind::Pipeline);
+            return Ok((whole != run || !is_pipeline).then_some(whole));
+        };
+        whole = above;
+    }
+    Ok(Some(whole))
 }
 
 /// Which writes of a part a walk has met, as far as that decides what leads on: the earliest one, and the earliest one by any

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
-use crate::query::together::{self, Part, Parts};
+use crate::query::together::{self, Maker, Part, Parts};
 use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// Walks from `artifact` to everything that was made from those bytes at that path, whoever wrote them and however often, or
@@ -232,8 +232,8 @@ impl<'a> Down<'a> {
             if !read[position] && !copied.contains(&write.artifact) {
                 continue;
             }
-            let run = self.run_of(write.step)?;
-            let part = self.parts.of(self.snapshot, write.artifact, run, write.at)?;
+            let maker = self.maker_of(write.step)?;
+            let part = self.parts.of(self.snapshot, write.artifact, maker, write.at)?;
             let known = self.written.get(&part).copied();
             before.entry(part).or_insert((read[position], known));
             let met = self.written.entry(part).or_insert(together::Met::new(write.at, write.step));
@@ -258,11 +258,11 @@ impl<'a> Down<'a> {
         Ok(reads)
     }
 
-    /// Returns the outermost run that a step is a part of.
-    fn run_of(&mut self, step: StepNo) -> Result<RunNo> {
+    /// Returns who made what a step wrote.
+    fn maker_of(&mut self, step: StepNo) -> Result<Maker> {
         match self.met.get(&step) {
-            Some(met) => self.parts.runs.whole_of(self.snapshot, met.edges.run),
-            None => self.parts.runs.whole_of_step(self.snapshot, step),
+            Some(met) => self.parts.runs.maker_of(self.snapshot, step, met.edges.run),
+            None => self.parts.runs.maker_of_step(self.snapshot, step),
         }
     }
 
@@ -274,7 +274,7 @@ impl<'a> Down<'a> {
         before: Option<together::Met>,
         reads: &mut Vec<Read>,
     ) -> Result<()> {
-        let (artifact, run, end) = part;
+        let (artifact, maker, end) = part;
         let (from, known_from) = met.news(before.as_ref());
         let until = known_from.unwrap_or(i64::MAX).min(self.last_doubt(part)?);
         let mut found = Vec::new();
@@ -287,7 +287,7 @@ impl<'a> Down<'a> {
         for read in found {
             let is_ours = read.at < end
                 || match origin(self.snapshot, artifact, read.at, Some(read.step))? {
-                    Origin::Written(write) => write.at <= end && self.run_of(write.step)? == run,
+                    Origin::Written(write) => write.at <= end && self.maker_of(write.step)? == maker,
                     _ => false,
                 };
             if is_ours {
@@ -376,8 +376,8 @@ impl<'a> Down<'a> {
                 _ => origin_unwritten(self.snapshot, artifact, read.at, Some(read.step))?,
             };
             if let Origin::Copied(write) = from {
-                let run = self.run_of(write.step)?;
-                let part = self.parts.of(self.snapshot, write.artifact, run, write.at)?;
+                let maker = self.maker_of(write.step)?;
+                let part = self.parts.of(self.snapshot, write.artifact, maker, write.at)?;
                 copies.entry(part).or_default().push((write.at, read));
             }
         }
