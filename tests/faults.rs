@@ -329,3 +329,19 @@ fn a_verification_that_is_killed_leaves_nothing_behind() {
     assert_eq!(verifying.wait().unwrap().signal(), Some(libc::SIGKILL));
     assert_eq!(names(), before);
 }
+
+#[test]
+fn a_store_that_cannot_be_brought_up_to_date_gives_no_answer_without_what_it_lacks() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    // There is a store, and it knows of nothing.
+    place.ok(&["log"]);
+    place.write("a", b"a\n");
+    place.ok(&["run", "--", "cp", "a", "o"]);
+    for command in [&["log"][..], &["show", "o"], &["status"]] {
+        let answer = limited(&place, command);
+        assert_eq!((answer.code, answer.stdout.as_str()), (3, ""), "{command:?}: {answer:?}");
+        assert!(answer.stderr.contains("File too large"), "{answer:?}");
+    }
+    assert_eq!(place.runs().len(), 1);
+}

@@ -18,6 +18,8 @@ use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 /// The folder in a workspace's root that holds all that is recorded.
 pub const FOLDER: &str = ".lineage";
 
+/// A folder that takes files without a disk, where the system has one.
+const MEMORY_FOLDER: &str = "/dev/shm";
 /// How long a reader waits for somebody else's application of facts.
 const READ_WAIT: Duration = Duration::from_secs(2);
 /// How long the start of a run waits for it.
@@ -191,7 +193,8 @@ impl Workspace {
     /// applied are applied first, with a bounded wait for whoever is applying facts just now.
     ///
     /// # Errors
-    /// A store error where the store cannot be read, nor be built anew.
+    /// A store error where the store cannot be read, nor be built anew; also where facts cannot be applied, as on a full disk,
+    /// and there is no room elsewhere for a store for this answer: one without them would be wrong.
     pub fn view(&self) -> Result<View> {
         // A store that can neither be read nor mended here, as on a full disk, is as good as none: the journal has it all.
         let snapshot = self.store.snapshot().ok().flatten();
@@ -200,8 +203,16 @@ impl Workspace {
         {
             return Ok(View { snapshot, warnings });
         }
+        let mut failure = None;
         let (warnings, may_write) = match self.lock(READ_WAIT) {
-            Ok(Ok(lock)) => (self.apply(&lock), true),
+            Ok(Ok(lock)) => match self.try_apply(&lock) {
+                Ok(warnings) => (warnings, true),
+                Err(error) => {
+                    let warnings = std::iter::once(described(&error)).chain(self.set_aside()).collect();
+                    failure = Some(error);
+                    (warnings, false)
+                }
+            },
             Ok(Err(holder)) => {
                 let warning = format!(
                     "{holder} is writing to the store; facts it has not applied yet are missing from this answer"
@@ -220,7 +231,12 @@ impl Workspace {
                     journal::list(&self.journal(), &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
                 let lost = Store::lost_segments(&snapshot, &listing)?;
                 if lost.is_empty() {
-                    return Ok(self.view_of_unwritable(Vec::new()).unwrap_or(View { snapshot, warnings }));
+                    let to_say = if failure.is_some() { warnings.clone() } else { Vec::new() };
+                    return match (self.view_of_unwritable(to_say), failure) {
+                        (Ok(view), _) => Ok(view),
+                        (Err(_), Some(error)) => Err(error),
+                        (Err(_), None) => Ok(View { snapshot, warnings }),
+                    };
                 }
                 // The old store has what is nowhere else.
                 let mut warnings = warnings;
@@ -238,8 +254,11 @@ impl Workspace {
     fn view_of_unwritable(&self, mut warnings: Vec<String>) -> Result<View> {
         let name =
             format!("lineage-{}-{:x}.redb", std::process::id(), NodeId::new(Default::default()).as_u128());
-        let place = std::env::temp_dir().join(name);
-        let (snapshot, applied) = Store::without_name(&place, &self.journal())?;
+        let build = |folder: &Path| Store::without_name(&folder.join(&name), &self.journal());
+        // The place for temporary files may lie on the same full disk.
+        let built = build(&std::env::temp_dir());
+        let (snapshot, applied) =
+            built.or_else(|error| build(Path::new(MEMORY_FOLDER)).map_err(|_| error))?;
         warnings.retain(|warning| !warning.starts_with("facts not yet applied"));
         for warning in applied.unreadable.iter().map(|part| described(&part.error)) {
             if !warnings.contains(&warning) {
@@ -286,11 +305,17 @@ impl Workspace {
     /// there is, one line each.
     ///
     /// Nothing that fails here loses anything: the journal has it all, or an old store that is set aside.
-    pub fn apply(&self, _lock: &Lock) -> Vec<String> {
-        let applied = match self.store.apply(&self.journal()) {
-            Ok(applied) => applied,
-            Err(error) => return std::iter::once(described(&error)).chain(self.set_aside()).collect(),
-        };
+    pub fn apply(&self, lock: &Lock) -> Vec<String> {
+        self.try_apply(lock)
+            .unwrap_or_else(|error| std::iter::once(described(&error)).chain(self.set_aside()).collect())
+    }
+
+    /// Does what [`Workspace::apply`] does.
+    ///
+    /// # Errors
+    /// A store error where facts cannot be applied.
+    fn try_apply(&self, _lock: &Lock) -> Result<Vec<String>> {
+        let applied = self.store.apply(&self.journal())?;
         let unreadable = applied.unreadable.iter().filter(|part| !part.remembered);
         let mut warnings: Vec<String> = unreadable.map(|part| described(&part.error)).collect();
         warnings.extend(applied.loss.as_ref().map(loss));
@@ -301,7 +326,7 @@ impl Workspace {
             Ok(damage) => warnings.extend(damage),
             Err(error) => warnings.push(described(&error)),
         }
-        warnings
+        Ok(warnings)
     }
 
     /// Builds the store anew from the journal, where one that was found damaged stands.
