@@ -49,23 +49,6 @@ impl CodeState {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_repository_that_cannot_be_read_is_not_called_none() {
-        let words = |repository: bool, unreadable: Option<&str>| {
-            let unreadable = unreadable.map(str::to_owned);
-            CodeState { repository, unreadable, ..CodeState::default() }.without_commit()
-        };
-        assert_eq!(words(false, None), "no git repository");
-        assert_eq!(words(true, None), "no commit yet");
-        assert_eq!(words(true, Some("damaged")), words(false, Some("damaged")));
-        assert!(words(false, Some("damaged")).starts_with("not known"));
-    }
-}
-
 /// A file that differs from HEAD.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangedFile {
@@ -133,4 +116,21 @@ pub struct Submodule {
     pub recorded: Option<String>,
     /// The commit that is checked out in it.
     pub checked_out: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_that_cannot_be_read_is_not_called_none() {
+        let words = |repository: bool, unreadable: Option<&str>| {
+            let unreadable = unreadable.map(str::to_owned);
+            CodeState { repository, unreadable, ..CodeState::default() }.without_commit()
+        };
+        assert_eq!(words(false, None), "no git repository");
+        assert_eq!(words(true, None), "no commit yet");
+        assert_eq!(words(true, Some("damaged")), words(false, Some("damaged")));
+        assert!(words(false, Some("damaged")).starts_with("not known"));
+    }
 }

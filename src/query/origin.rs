@@ -40,7 +40,7 @@ pub enum Origin {
 /// the path, and not a later writer of the same bytes. Where there is none, it is the last step that wrote the same bytes
 /// elsewhere before they were first seen here, that is, first read since other bytes were last written at the path: what was
 /// here before somebody made a copy of it is no copy; nor is what a run read that wrote those bytes elsewhere itself, while
-/// all of its writes were seen. Of simultaneous writes, that of the step with the greatest key counts, then
+/// all of its writes were seen, nor what git says lay there when the run began that wrote them elsewhere. Of simultaneous writes, that of the step with the greatest key counts, then
 /// that of the artifact with the greatest digest, then that at the smallest path. A step's own writes are never its inputs'
 /// origin.
 ///
@@ -94,8 +94,13 @@ pub(crate) fn origin_unwritten(
         let first_read =
             snapshot.reads_between(artifact, since, read_at, |at, _| Ok(ControlFlow::Break(at)))?;
         let first_seen = first_read.break_value().unwrap_or(read_at);
-        if let Some(write) = last_write_elsewhere(snapshot, artifact, first_seen, reader)? {
-            return Ok(Origin::Copied(write));
+        let mut until = first_seen;
+        for _ in 0..LOOKED_BACK_MAX {
+            let Some(write) = last_write_elsewhere(snapshot, artifact, until, reader)? else { break };
+            match lay_there_before(snapshot, artifact, &write)? {
+                None => return Ok(Origin::Copied(write)),
+                Some(began_at) => until = began_at.min(write.at) - 1,
+            }
         }
     }
     Ok(other_bytes.map_or(Origin::Source, Origin::Gap))
@@ -143,6 +148,22 @@ fn last_write_elsewhere(
         Some(write) => Ok(Some(write)),
         None => repeated.choose(snapshot),
     }
+}
+
+/// So many writes of the same bytes elsewhere are looked at that came when the file lay there already; then it is no copy.
+const LOOKED_BACK_MAX: usize = 16;
+
+/// Returns when the run of a write began, where `artifact` lay in its place by then: the code state of that run lists it among
+/// the files that were changed or not tracked.
+fn lay_there_before(snapshot: &Snapshot, artifact: ArtifactNo, write: &Write) -> Result<Option<i64>> {
+    let run = snapshot.run_of(write.step)?.map_or(Ok(None), |run| snapshot.run(run))?;
+    let Some(run) = run.filter(|run| !(run.code.changed.is_empty() && run.code.untracked.is_empty())) else {
+        return Ok(None);
+    };
+    let artifact = snapshot.artifact(artifact)?;
+    let mut listed = run.code.changed.iter().chain(&run.code.untracked);
+    let lay_there = listed.any(|file| file.path == artifact.path && file.digest == Some(artifact.digest));
+    Ok(lay_there.then_some(run.started_at.micros()))
 }
 
 const GO_ON_LOOKING: ControlFlow<()> = ControlFlow::Continue(());

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use super::{Trace, TraceEdge, downstream, downstream_of_steps, upstream, upstream_of_steps};
 use crate::journal;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Fact, Generated, NodeId, Remark, RemarkKind,
-    Remarks, Role, Run, RunId, RunKind, Step, StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact,
+    Generated, NodeId, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, Step, StepStatus, Timestamp,
+    Used,
 };
 use crate::query::origin::{Origin, origin};
 use crate::store::tests::world::{CONTENTS, PATHS, artifact, artifacts, step, store_of, tries};
@@ -544,6 +545,31 @@ fn a_run_that_was_seen_whole_copied_nothing_that_it_is_not_recorded_to_have_writ
     let unseen = vec![Remark::new(RemarkKind::Unseen, "something")];
     facts.push(Fact::Remarked(Remarks::new(run, Timestamp::from_micros(10), None, unseen)));
     assert_eq!(from(&facts), (2, 1));
+}
+
+#[test]
+fn what_lay_there_when_the_run_began_that_wrote_the_same_elsewhere_is_no_copy() {
+    let steps = ["1: > 0=1@1", "2 of 2: > 0=1@5", "3 of 3: 1=1@7 > 2=2@8"].map(step_from);
+    let from = |untracked: Option<&str>| {
+        let listed = untracked.map(|content| ChangedFile {
+            path: ArtifactPath::new(PATHS[1]).unwrap(),
+            kind: ChangeKind::Untracked,
+            digest: Some(Digest::of(content.as_bytes())),
+            size_bytes: content.len() as u64,
+        });
+        let mut run = Run { started_at: Timestamp::from_micros(4), ..a_run(NodeId::from_u128(2)) };
+        run.code.untracked.extend(listed);
+        let (_place, snapshot) = store_of(&[&steps[..], &[Fact::RunStarted(run)]].concat());
+        let start = number(&snapshot, &artifact(PATHS[1], CONTENTS[1])).unwrap();
+        match origin(&snapshot, start, 7, None).unwrap() {
+            Origin::Copied(write) => Some(write.id.as_u128()),
+            _ => None,
+        }
+    };
+    assert_eq!(from(None), Some(2));
+    assert_eq!(from(Some(CONTENTS[2])), Some(2));
+    // It may still come from what was written before.
+    assert_eq!(from(Some(CONTENTS[1])), Some(1));
 }
 
 fn a_run(id: NodeId) -> Run {
