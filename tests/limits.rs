@@ -147,3 +147,25 @@ fn a_configuration_that_is_not_understood_is_told_in_one_line_with_what_follows_
     );
     assert!(!told.contains("\\n") && told.contains("line 2, column 5"), "{told}");
 }
+
+#[test]
+fn a_limit_of_processes_leaves_the_command_its_exit_code_and_the_run_its_record() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::empty();
+    fs::set_permissions(place.root(), fs::Permissions::from_mode(0o777)).unwrap();
+    // For root there is no such limit; of somebody with no process, three may run: the program, its guardian and the command.
+    let ask = Command::new("setpriv").args(["--reuid=64999", "--clear-groups", "true"]).output();
+    if !ask.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: processes cannot be run as somebody else");
+        return;
+    }
+    let write = "for i in 1 2 3 4 5 6; do echo $i > o$i; done; exit 4";
+    let limited = "ulimit -u 4; exec $L run -- sh -c \"$0\"";
+    let script = format!("exec setpriv --reuid=64999 --clear-groups bash -c '{limited}' '{write}'");
+    let copy = place.root().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_lineage"), &copy).unwrap();
+    let answer = shell(&place, &format!("L={}; {script}", copy.display()));
+    assert_eq!(answer.code, 4, "{answer:?}");
+    assert!(answer.stderr.contains("6 outputs") && !answer.stderr.contains("fault"), "{answer:?}");
+    assert_eq!(place.ok(&["show", "o6"]).stdout.lines().filter(|line| line.contains("observed")).count(), 1);
+}

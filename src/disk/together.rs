@@ -238,8 +238,14 @@ fn force_singly(operation: Operation, paths: &[&Path]) -> Vec<io::Result<()>> {
     }
     let share = paths.len().div_ceil(SYNCS_AT_ONCE);
     std::thread::scope(|scope| {
-        let threads: Vec<_> = paths.chunks(share).map(|paths| scope.spawn(move || force(paths))).collect();
-        let ended = threads.into_iter().flat_map(|thread| thread.join().expect("a sync does not panic"));
+        let force = &force;
+        let start = |paths| std::thread::Builder::new().spawn_scoped(scope, move || force(paths));
+        let threads: Vec<_> = paths.chunks(share).map(|paths| (paths, start(paths))).collect();
+        let ended = threads.into_iter().flat_map(|(paths, thread)| match thread {
+            Ok(thread) => thread.join().expect("a sync does not panic"),
+            // There may be no further thread.
+            Err(_) => force(paths),
+        });
         ended.collect()
     })
 }

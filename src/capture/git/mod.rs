@@ -279,9 +279,11 @@ pub fn code_state(root: &Path, options: &Options<'_>) -> Result<CodeState> {
         }
         // The two walks touch different things on disk: stat of tracked files here, directory listings there.
         // A repository stays on its thread.
-        let tracked = scope.spawn(|| changes(&open::open_at(&work_tree.join(".git"))?));
+        let tracked = std::thread::Builder::new()
+            .spawn_scoped(scope, || changes(&open::open_at(&work_tree.join(".git"))?));
         let found = untracked::find(&repo, &index.file, &work_tree, options);
-        (tracked.join(), found)
+        // Where there may be no further thread, one walk follows the other.
+        (tracked.map_or_else(|_| Ok(changes(&repo)), |thread| thread.join()), found)
     });
     let tracked = tracked.map_err(|_| crate::error::Error::bug("the check of tracked files panicked"))??;
     let staged = status::staged_changes(&repo, head.tree, &index.file)?;
