@@ -47,6 +47,8 @@ pub(super) struct Actor {
     pub(super) held: Vec<Held>,
     /// Of a fork: its standard streams were looked at.
     pub(super) was_looked_at: bool,
+    /// It was a fork that read something before it ran its program.
+    pub(super) read_as_fork: bool,
     pub(super) touches: HashMap<(What, u32), Touch>,
 }
 
@@ -67,6 +69,7 @@ impl Actor {
             connections: vec![],
             held: vec![],
             was_looked_at: false,
+            read_as_fork: false,
             touches: HashMap::new(),
         }
     }

@@ -211,6 +211,7 @@ impl Net<'_> {
             }
         };
         let actor = &mut self.ledger.actors[who as usize];
+        actor.read_as_fork = actor.touches.values().any(|touch| touch.read.is_some());
         actor.program = Some(program);
         actor.started_us = us;
         for (what, look) in image.files {

@@ -125,6 +125,10 @@ impl Ledger {
 
     /// Remembers that a program was started with a file, to find out at its end whether it wrote.
     pub(super) fn hold_open(&mut self, who: Who, what: What, look: &Look) {
+        if self.actors[who as usize].read_as_fork {
+            // As a fork it read something before it ran the program, and may have written that already.
+            return;
+        }
         let version = self.body(what).current();
         let held = Held { what, version, begun: state(&look.stamp()) };
         self.actors[who as usize].held.push(held);

@@ -54,7 +54,8 @@ fn what_a_child_s_children_print_is_captured() {
         "x=`wc -l < a`; echo $x > o",
     ] {
         let trial = try_with(&[("a", "1\n")], &["bash", "-c", script], &|_| {});
-        assert!(trial.observation.processes.iter().all(|process| process.group == 0), "{script}");
+        let processes = &trial.observation.processes;
+        assert!(processes.iter().all(|process| process.group == 0), "{script}: {processes:#?}");
     }
     if has("perl") {
         let script = "open(O, '>', 'o'); print O `cat a; true`";

@@ -231,3 +231,10 @@ fn a_shell_that_goes_on_with_a_file_others_have_read_is_still_its_writer() {
     check("sh", script, false);
     check("bash", script, false);
 }
+
+#[test]
+fn what_a_sub_shell_wrote_before_it_became_a_program_is_not_forgotten() {
+    let script = "{ cat in1\n(\nread x < in0; echo \"$x\"\ncat out0\n)\n} > out2";
+    check("sh", script, false);
+    check("bash", script, false);
+}
