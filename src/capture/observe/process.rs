@@ -173,7 +173,10 @@ fn pipes(actors: &[Actor], executors: &[Who]) -> BTreeMap<u64, Pipe> {
     let mut pipes: BTreeMap<u64, Pipe> = BTreeMap::new();
     let mut writes_files = vec![false; actors.len()];
     for (actor, executor) in actors.iter().zip(executors) {
-        writes_files[*executor as usize] |= actor.touches.values().any(|touch| touch.written_us.is_some());
+        // What the command itself writes to, as a log that its streams lead to, is no file of the process's own.
+        let is_own = |(what, version): &(What, u32)| !actors[0].touches.contains_key(&(*what, *version));
+        let mut written = actor.touches.iter().filter(|(_, touch)| touch.written_us.is_some());
+        writes_files[*executor as usize] |= written.any(|(key, _)| is_own(key));
     }
     for (index, actor) in actors.iter().enumerate() {
         let who = executors[index];
