@@ -8,7 +8,7 @@ use proptest::sample::select;
 
 use super::plain::{field_of, fits, metric, sorted, with_all_names};
 use crate::error::Result;
-use crate::model::{Digest, Fact, NodeId, Timestamp};
+use crate::model::{Digest, Fact, NodeId, TAG_FRONT, Timestamp};
 use crate::query::filter::check::{Checked, FileRelation, check};
 use crate::query::filter::fields::{Field, Names, Subject};
 use crate::query::filter::runs::fixed_value;
@@ -158,6 +158,10 @@ impl Row for Plain<'_> {
     fn value(&mut self, field: &Field) -> Result<Option<Value>> {
         Ok(match field {
             Field::Metric { .. } => metric(self.snapshot, self.view.run.id, field)?,
+            // A parameter that is called as a tag is the tag.
+            Field::Parameter(name) if name.starts_with(TAG_FRONT) => {
+                self.value(&Field::Tag(name[TAG_FRONT.len()..].to_owned()))?
+            }
             Field::Parameter(name) => {
                 let given = self.view.run.parameters.iter().rev().find(|(known, _)| known == name);
                 given.map(|(_, value)| Value::Text(value.clone()))
@@ -166,7 +170,7 @@ impl Row for Plain<'_> {
             Field::Tag(name) => {
                 let given = self.snapshot.run_tags(self.view.number)?.into_iter();
                 let given = given.flat_map(|given| given.tags).rfind(|(known, _)| known == name);
-                let front = format!("tag.{name}");
+                let front = format!("{TAG_FRONT}{name}");
                 let told = self.view.run.parameters.iter().rev().find(|(known, _)| *known == front);
                 given.or(told.cloned()).map(|(_, value)| Value::Text(value))
             }
