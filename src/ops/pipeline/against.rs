@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest, MetricValue, Run, Step, StepStatus};
+use crate::model::{ArtifactPath, Digest, MetricValue, Run, Step, StepStatus, TOOL_PARAMETER};
 use crate::ops::pipeline::resume::part_of;
 use crate::ops::pipeline::stages::Part;
 use crate::ops::pipeline::work::counts;
@@ -101,7 +101,7 @@ fn results(snapshot: &Snapshot, view: &RunView) -> Result<BTreeMap<String, Resul
     for step in steps {
         let Some((_, part)) = part_of(&step) else { continue };
         let counts = counts(snapshot, step.id)?;
-        let tool = step.parameters.iter().find(|(name, _)| name == "tool");
+        let tool = step.parameters.iter().find(|(name, _)| name == TOOL_PARAMETER);
         let outcome = Outcome {
             output: match (step.status, step.generated.as_slice()) {
                 (StepStatus::Succeeded, [output]) => Some(output.artifact.digest),

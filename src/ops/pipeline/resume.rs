@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::filings::Section;
-use crate::model::{ArtifactPath, CodeState, Digest, Run, RunKind, Step, StepStatus};
+use crate::model::{ArtifactPath, CodeState, Digest, Run, RunKind, Step, StepStatus, TOOL_PARAMETER};
 use crate::ops::pipeline::inputs::Inputs;
 use crate::ops::pipeline::metrics::counted_outputs;
 use crate::ops::pipeline::request::{PipelineRequest, Resume};
@@ -178,7 +178,7 @@ impl Plan {
         let mut parameters = vec![
             named("stages", self.last.as_str().to_owned()),
             named("sections", sections.join(",")),
-            named("tool", format!("filings {}", crate::filings::VERSION)),
+            named(TOOL_PARAMETER, format!("filings {}", crate::filings::VERSION)),
         ];
         parameters.extend(self.limit.map(|limit| named("limit", limit.to_string())));
         let inputs = self.inputs.iter();

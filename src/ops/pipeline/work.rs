@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::filings::{self, Section};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Generated, MetricValue, NodeId, Parameter, Role, Run, Step,
-    StepStatus, Timestamp, Used,
+    StepStatus, TOOL_PARAMETER, Timestamp, Used,
 };
 use crate::ops::pipeline::chain::{self, Chain, Made, form_of};
 use crate::ops::pipeline::inputs::FilingInput;
@@ -418,7 +418,7 @@ impl Work<'_> {
         if let Some(asked) = asked.filter(|asked| Some(*asked) != part.section) {
             parameters.push(("asked".to_owned(), asked.identifier()));
         }
-        parameters.push(("tool".to_owned(), format!("filings {}", filings::VERSION)));
+        parameters.push((TOOL_PARAMETER.to_owned(), format!("filings {}", filings::VERSION)));
         let ended_at = self.bench.clock.now();
         Step {
             id: NodeId::new(ended_at),

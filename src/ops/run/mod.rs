@@ -393,11 +393,8 @@ fn observe_command(
     environment.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
     let Ground { root, home, rules, streams } = ground;
     let now = || clock.now().micros();
-    let is_work = |path: &Path| {
-        [roles::place, roles::place_of_written]
-            .iter()
-            .any(|place| place(path, root, home.as_deref()) == Place::Work)
-    };
+    // What is work to read is work to write.
+    let is_work = |path: &Path| roles::place_of_written(path, root, home.as_deref()) == Place::Work;
     let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
     let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
