@@ -22,14 +22,7 @@ fn limited(place: &Place, arguments: &[&str]) -> Answer {
     let script = format!("ulimit -f {BLOCKS}; exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &script]).arg(prepared.get_program()).args(prepared.get_args());
-    command.current_dir(place.root()).env_clear();
-    command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = command.output().unwrap();
-    Answer {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    place.run_there(&mut command)
 }
 
 /// Every file outside `.lineage` with its bytes, and every folder.

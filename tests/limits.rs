@@ -11,16 +11,8 @@ use common::{Answer, Place};
 
 /// Runs a script of the shell in which `$L` is the program, with the environment that the program has elsewhere.
 fn shell(place: &Place, script: &str) -> Answer {
-    let prepared = place.command(&[]);
-    let mut command = Command::new("bash");
-    command.args(["-c", script]).current_dir(place.root()).env_clear().env("L", prepared.get_program());
-    command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = command.output().unwrap();
-    Answer {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    let script = format!("export L='{}'; {script}", place.command(&[]).get_program().display());
+    place.run_there(Command::new("bash").args(["-c", &script]))
 }
 
 #[test]

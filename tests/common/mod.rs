@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -20,6 +20,16 @@ pub struct Answer {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        Answer {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 /// A folder with filings in it.
@@ -180,14 +190,18 @@ impl Place {
         command
     }
 
+    /// Runs a command in the folder, with the environment that the program has in it.
+    pub fn run_there(&self, command: &mut Command) -> Answer {
+        let prepared = self.command(&[]);
+        command.current_dir(&self.root).env_clear();
+        command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.output().unwrap().into()
+    }
+
     /// Runs the program.
     pub fn run(&self, arguments: &[&str]) -> Answer {
         let output = assert_cmd::Command::from_std(self.command(arguments)).output().unwrap();
-        let answer = Answer {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        };
+        let answer = Answer::from(output);
         assert!(!answer.stderr.contains("a fault of this program"), "{arguments:?}:\n{}", answer.stderr);
         answer
     }
