@@ -528,3 +528,57 @@ fn two_workspaces_that_registered_one_version_agree_on_which_it_is() {
         assert!(history.contains("void: another was registered under this version before"), "{history}");
     }
 }
+
+/// Two runs of one script, whose code changed in between, each with a version of a model; without git.
+fn versions_by_two_codes() -> Place {
+    let place = Place::empty();
+    place.write("data", b"b\na\n");
+    place.ok(&["init"]);
+    for (script, version) in [("cat data > model", "1.0.0"), ("sort data > model; echo c >> model", "1.1.0")]
+    {
+        place.write("train.sh", script.as_bytes());
+        place.ok(&["run", "--quiet", "--", "sh", "train.sh"]);
+        place.ok(&["register", "risk", version, "--artifact", "model=model"]);
+    }
+    place
+}
+
+#[test]
+fn code_that_differs_is_said_to_without_git_too() {
+    let place = versions_by_two_codes();
+    let text = place.ok(&["models", "compare", "risk@1.0.0", "risk@1.1.0"]).stdout;
+    let line = "  code  differs, no git repository\n    train.sh  blake3:";
+    assert!(text.contains(line), "{text}");
+    let compared = place.json(&["models", "compare", "risk@1.0.0", "risk@1.1.0"]);
+    assert_eq!(compared["code_read"][1]["changed"][0]["a"]["path"], "train.sh", "{compared}");
+    let differences = place.run(&["diff", "@-", "@"]).stdout;
+    assert!(differences.contains("train.sh has other bytes"), "{differences}");
+    assert!(!differences.contains("read by b only"), "both have one environment: {differences}");
+}
+
+#[test]
+fn what_is_said_twice_or_not_at_all_is_refused() {
+    let place = versions_by_two_codes();
+    let twice = |arguments: &[&str]| {
+        let (code, said) = place.refused(&[&["register", "risk", "2.0.0"], arguments].concat());
+        assert_eq!(code, 2, "{said}");
+        said
+    };
+    let said = twice(&["--artifact", "model=model", "--artifact", "model=train.sh"]);
+    assert!(said.contains("the artifact `model` is given twice"), "{said}");
+    let said = twice(&["--artifact", "model=model", "--metric", "f1=0.2", "--metric", "f1=0.3"]);
+    assert!(said.contains("the metric `f1` is given twice"), "{said}");
+    let said = twice(&["--artifact", "model=model", "--tag", "a", "--tag", "a=b"]);
+    assert!(said.contains("the tag `a` is given twice"), "{said}");
+    let said = twice(&[]);
+    assert!(said.contains("nothing is said of `risk` 2.0.0 but its name"), "{said}");
+    let (code, said) = place.refused(&["models", "delete", "risk@1.0.0", "--reason", " "]);
+    assert!(code == 2 && said.contains("without a reason"), "{said}");
+    let (_, said) = place.refused(&["show", "risk"]);
+    assert!(said.contains("`lineage models show risk` lists its versions"), "{said}");
+    let said =
+        place.ok(&["register", "risk", "2.0.0", "--artifact", "m=model", "--promoted-from", "7.7.7"]).stderr;
+    assert!(said.contains("no `risk` 7.7.7 is registered"), "{said}");
+    let described = place.json(&["models", "--where", "has(description)"]);
+    assert_eq!(described["models"].as_array().unwrap().len(), 0, "{described}");
+}

@@ -108,27 +108,30 @@ impl Register {
             Some(word) => Some(word.parse()?),
             None => entry.run.or(this),
         };
-        for artifact in &self.artifacts {
-            let (name, path) = pair("--artifact", "NAME=PATH", artifact)?;
-            entry.artifacts.retain(|other| other.name != name);
-            entry.artifacts.push(EntryArtifact { name, path: PathBuf::from(path), digest: None });
-        }
+        let artifacts = self.artifacts.iter().map(|artifact| pair("--artifact", "NAME=PATH", artifact));
+        let artifacts = artifacts.collect::<Result<Vec<_>>>()?;
+        entry.artifacts.retain(|other| artifacts.iter().all(|(name, _)| other.name != *name));
+        entry.artifacts.extend(artifacts.into_iter().map(|(name, path)| EntryArtifact {
+            name,
+            path: PathBuf::from(path),
+            digest: None,
+        }));
         if let Some(path) = &self.metrics_file {
             entry.metrics = read_metrics(folder, path)?;
         }
-        for metric in &self.metrics {
+        let metrics = self.metrics.iter().map(|metric| {
             let (name, text) = pair("--metric", "NAME=VALUE", metric)?;
             let value = text.trim().parse().map_err(|cause: std::num::ParseFloatError| {
                 Error::request(format!("metric `{}` is no number", name.escape_debug())).because(cause)
             })?;
-            entry.metrics.retain(|(other, _)| *other != name);
-            entry.metrics.push((name, value));
-        }
-        for tag in &self.tags {
-            let (name, value) = tag.split_once('=').unwrap_or((tag, ""));
-            entry.tags.retain(|(other, _)| other != name);
-            entry.tags.push((name.to_owned(), value.to_owned()));
-        }
+            Ok((name, value))
+        });
+        let metrics: Vec<(String, f64)> = metrics.collect::<Result<_>>()?;
+        entry.metrics.retain(|(other, _)| metrics.iter().all(|(name, _)| other != name));
+        entry.metrics.extend(metrics);
+        let tags = self.tags.iter().map(|tag| tag.split_once('=').unwrap_or((tag, "")));
+        entry.tags.retain(|(other, _)| tags.clone().all(|(name, _)| other != name));
+        entry.tags.extend(tags.map(|(name, value)| (name.to_owned(), value.to_owned())));
         for dataset in self.datasets {
             take_dataset(&mut entry, folder, dataset)?;
         }

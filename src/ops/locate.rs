@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, NodeId};
+use crate::model::{Artifact, ArtifactPath, Digest, NodeId, check_model_name};
 use crate::ops::Workspace;
 use crate::projection::{ProjectedFrom, projected_from};
-use crate::query::registry::{ModelSelector, find_model};
+use crate::query::registry::{ModelSelector, find_model, versions};
 use crate::query::{self, RunSelector, writers};
 use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot};
 
@@ -110,8 +110,13 @@ pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &
     if let Ok(selector) = word.parse::<RunSelector>() {
         return query::find_run(snapshot, &selector).map(Target::Run);
     }
-    Err(Error::request(format!("`{}` is no file, and no run has that name", word.escape_debug()))
-        .hint("`lineage log` lists the runs"))
+    let hint = match check_model_name(word).is_ok() && !versions(snapshot, word)?.is_empty() {
+        true => {
+            format!("it is a model: `lineage models show {word}` lists its versions; {word}@latest is one")
+        }
+        false => "`lineage log` lists the runs".to_owned(),
+    };
+    Err(Error::request(format!("`{}` is no file, and no run has that name", word.escape_debug())).hint(hint))
 }
 
 /// Returns the absolute place with the links of its folder resolved; a link that is the file itself stays.

@@ -99,6 +99,10 @@ pub fn delete(
     selector: &ModelSelector,
     deletion: &Deletion,
 ) -> Result<Changed> {
+    if deletion.reason.trim().is_empty() {
+        return Err(Error::request("a version is not withdrawn without a reason")
+            .hint("`--reason TEXT` says why, for whoever looks for it later"));
+    }
     let held = Held::take(workspace, clock, author)?;
     let id = find_model(&held.snapshot, selector)?;
     let before = view_of(&held.snapshot, id)?;

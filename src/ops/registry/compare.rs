@@ -27,7 +27,23 @@ pub struct ModelComparison {
     /// What was trained on, compared with the first; of the first nothing.
     pub data: Vec<FilesDiff>,
     /// The code of the run, compared with the first; `None` where one of them has no run.
-    pub code: Vec<Option<CodeDiff>>,
+    pub code: Vec<Option<ComparedCode>>,
+}
+
+/// The code of two runs.
+#[derive(Debug, Clone)]
+pub struct ComparedCode {
+    /// The repository as it was.
+    pub state: CodeDiff,
+    /// What they read as code, in a repository or not.
+    pub read: FilesDiff,
+}
+
+impl ComparedCode {
+    /// Returns true where nothing recorded of their code differs.
+    pub fn is_equal(&self) -> bool {
+        self.state.is_equal() && self.read.is_equal()
+    }
 }
 
 /// Compares versions with the first of them.
@@ -69,11 +85,10 @@ fn code(
     snapshot: &Snapshot,
     a: &ModelCard,
     b: &ModelCard,
-) -> Result<Option<CodeDiff>> {
-    match (&a.run, &b.run) {
-        (Some(a), Some(b)) => Ok(Some(compare_runs(workspace, snapshot, a.clone(), b.clone())?.code)),
-        _ => Ok(None),
-    }
+) -> Result<Option<ComparedCode>> {
+    let (Some(a), Some(b)) = (&a.run, &b.run) else { return Ok(None) };
+    let runs = compare_runs(workspace, snapshot, a.clone(), b.clone())?;
+    Ok(Some(ComparedCode { state: runs.code, read: runs.code_read }))
 }
 
 /// Lists what the training was told: the run's parameters, and each field of the training configuration by its path.

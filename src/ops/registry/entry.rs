@@ -80,6 +80,7 @@ impl Entry {
         check_model_name(&self.name)?;
         check_version(&self.version)?;
         self.check_sizes()?;
+        self.check_says_something()?;
         for (name, value) in &self.metrics {
             check_metric(name, *value)?;
         }
@@ -99,6 +100,28 @@ impl Entry {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses an entry of nothing but a name: the version would be taken by it for good.
+    fn check_says_something(&self) -> Result<()> {
+        let texts = [&self.description, &self.model_type, &self.base_model, &self.notes, &self.git_sha];
+        let says = self.run.is_some()
+            || !self.artifacts.is_empty()
+            || !self.metrics.is_empty()
+            || !self.inputs.is_empty()
+            || !self.tags.is_empty()
+            || self.training_config.is_some()
+            || self.dataset_info.is_some()
+            || texts.iter().any(|text| text.is_some());
+        if says {
+            return Ok(());
+        }
+        Err(Error::request(format!(
+            "nothing is said of `{}` {} but its name",
+            shown(&self.name),
+            shown(&self.version)
+        ))
+        .hint("name its files with `--artifact NAME=PATH`, or the run that trained it with `--run`"))
     }
 
     fn check_sizes(&self) -> Result<()> {
@@ -202,7 +225,8 @@ mod tests {
     use super::*;
 
     fn entry() -> Entry {
-        Entry { name: "risk".to_owned(), version: "1.0.0".to_owned(), ..Entry::default() }
+        let inputs = vec!["data".to_owned()];
+        Entry { name: "risk".to_owned(), version: "1.0.0".to_owned(), inputs, ..Entry::default() }
     }
 
     fn refused(change: impl FnOnce(&mut Entry)) -> String {
@@ -230,6 +254,11 @@ mod tests {
         ] {
             assert_eq!(check_metric(name, value).is_ok(), right, "{name} {value}");
         }
+    }
+
+    #[test]
+    fn a_name_alone_is_no_version() {
+        assert_eq!(refused(|entry| entry.inputs.clear()), "nothing is said of `risk` 1.0.0 but its name");
     }
 
     #[test]

@@ -137,6 +137,12 @@ fn decide(
     if let Some(run) = &run {
         say_run_state(held.workspace, run, &mut remarks);
     }
+    if let Some(version) = &entry.promoted_from
+        && snapshot.models_named(&entry.name, version)?.is_empty()
+    {
+        let (name, version) = (&entry.name, shown(version));
+        remarks.push(format!("no `{name}` {version} is registered, whose place it is said to take"));
+    }
     let code = run.as_ref().map(last_code);
     check_commit(entry, code)?;
     let at = held.now();

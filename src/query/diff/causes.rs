@@ -141,6 +141,7 @@ impl Explainer<'_> {
             }
             return causes;
         }
+        causes.extend(self.environment());
         causes.extend(self.found.parameters.iter().cloned().map(Cause::Parameter));
         if self.found.arguments.is_some() {
             causes.push(Cause::Arguments);
@@ -153,6 +154,19 @@ impl Explainer<'_> {
             causes.push(Cause::Recorder);
         }
         causes
+    }
+
+    /// Lists how the environments differ, which are those of the whole runs: whatever step holds the list, all steps ran in it.
+    fn environment(&self) -> impl Iterator<Item = Cause> {
+        let found = &self.found.environment;
+        let changed = found.changed.iter().chain(&found.renamed).map(|[a, b]| (Some(a), Some(b)));
+        let only_a = found.only_a.iter().map(|a| (Some(a), None));
+        let only_b = found.only_b.iter().map(|b| (None, Some(b)));
+        changed.chain(only_a).chain(only_b).map(|(a, b)| Cause::Input {
+            role: Role::Environment,
+            a: a.cloned(),
+            b: b.cloned(),
+        })
     }
 
     fn is_keyed(&self, ways: &[Rc<Way>; 2]) -> bool {

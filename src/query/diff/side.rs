@@ -35,7 +35,7 @@ pub(super) type Write = (usize, Timestamp);
 /// What an output was made by and from, inside its run.
 pub(super) struct Way {
     pub steps: BTreeSet<usize>,
-    /// What was read and not written by the run itself.
+    /// What was read and not written by the run itself, but for the environment, which is that of the whole run.
     pub inputs: BTreeSet<(Artifact, Role)>,
 }
 
@@ -148,7 +148,8 @@ impl Side {
             }
             bounds.insert(step, bound);
             way.steps.insert(step);
-            for edge in self.steps[step].used.iter().filter(|edge| edge.at <= bound) {
+            let used = self.steps[step].used.iter();
+            for edge in used.filter(|edge| edge.at <= bound && edge.role != Role::Environment) {
                 let writes = self.writes_of(&edge.artifact, edge.at, Some(step));
                 if writes.is_empty() {
                     way.inputs.insert((edge.artifact.clone(), edge.role));

@@ -18,14 +18,15 @@ pub(crate) struct History {
     runs: BTreeMap<u8, NodeId>,
 }
 
-/// Names a file as `path=content`; with `!` before it, it is code.
+/// Names a file as `path=content`; with `!` before it, it is code, with `%` metrics, with `&` the environment.
 pub(crate) fn artifact(word: &str) -> (Artifact, Role) {
     let role = match word.as_bytes()[0] {
         b'!' => Role::Code,
         b'%' => Role::Metrics,
+        b'&' => Role::Environment,
         _ => Role::Data,
     };
-    let (path, content) = word.trim_start_matches(['!', '%']).split_once('=').unwrap();
+    let (path, content) = word.trim_start_matches(['!', '%', '&']).split_once('=').unwrap();
     let artifact = Artifact {
         path: ArtifactPath::new(path).unwrap(),
         digest: Digest::of(content.as_bytes()),
@@ -263,6 +264,18 @@ fn what_any_of_the_steps_read_that_wrote_an_output_together_is_a_cause() {
     check(
         "1 cat x: a=1 -> o=1\n1 sh x: s=1 -> o=1\n2 cat x: a=2 -> o=2\n2 sh x: s=1 -> o=2",
         &["input a changed", "o <- a"],
+    );
+}
+
+#[test]
+fn the_environment_is_that_of_the_run_whichever_step_holds_its_list() {
+    check(
+        "1 sh x: &env=1 s=1 -> log=1\n1 cat x: a=1 -> o=1\n2 cat x: &env=1 a=2 -> o=2\n2 sh x: s=1 -> log=1",
+        &["input a changed", "o <- a"],
+    );
+    check(
+        "1 sh x: &env=1 s=1 -> log=1\n1 cat x: a=1 -> o=1\n2 cat x: &env=2 a=1 -> o=2\n2 sh x: s=1 -> log=1",
+        &["o <- env"],
     );
 }
 

@@ -84,7 +84,10 @@ impl<'a> Models<'a> {
             Fixed::Stage => self.view(row)?.and_then(|view| text(view.stage.as_str())),
             Fixed::Created => Some(Value::Moment(model.created_at)),
             Fixed::Updated => self.view(row)?.map(|view| Value::Moment(view.updated_at)),
-            Fixed::Description => self.view(row)?.and_then(|view| text(&view.description)),
+            Fixed::Description => {
+                let view = self.view(row)?.filter(|view| !view.description.is_empty());
+                view.and_then(|view| text(&view.description))
+            }
             Fixed::ModelType => model.model_type.as_deref().and_then(text),
             Fixed::BaseModel => model.base_model.as_deref().and_then(text),
             Fixed::By => text(&model.by),

@@ -1,10 +1,11 @@
 //! Versions of models side by side.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::MetricValue;
+use crate::model::{Artifact, MetricValue};
 use crate::ops::registry::ModelComparison;
 use crate::query::diff::FilesDiff;
 use crate::render::diff::{code_json, code_state, files_json, signed};
@@ -101,18 +102,30 @@ fn data(files: &FilesDiff, text: &mut String) {
     }
     let equal = thousands(files.same);
     let _ = writeln!(text, "  data  {equal} equal, {} differ", thousands(differ as u64));
-    let changed = files
-        .changed
-        .iter()
-        .map(|[a, b]| format!("{}  {} -> {}", a.path, a.digest.short(), b.digest.short()));
-    let renamed = files.renamed.iter().map(|[a, b]| format!("{}  has the bytes of {}", a.path, b.path));
-    let only_a = files.only_a.iter().map(|file| format!("{}  only the first", file.path));
-    let only_b = files.only_b.iter().map(|file| format!("{}  only the second", file.path));
-    for line in changed.chain(renamed).chain(only_a).chain(only_b).take(FILES_MAX) {
+    let lines = files_rows(files).into_iter().map(|(path, words)| format!("{path}  {words}"));
+    list(lines.collect(), "`--json` lists all", text);
+}
+
+/// Lists the files that differ, and how.
+fn files_rows(files: &FilesDiff) -> Vec<(String, String)> {
+    let short = |file: &Artifact| file.digest.short();
+    let changed =
+        files.changed.iter().map(|[a, b]| (a.path.to_string(), format!("{} -> {}", short(a), short(b))));
+    let renamed =
+        files.renamed.iter().map(|[a, b]| (a.path.to_string(), format!("has the bytes of {}", b.path)));
+    let only_a = files.only_a.iter().map(|file| (file.path.to_string(), "only the first".to_owned()));
+    let only_b = files.only_b.iter().map(|file| (file.path.to_string(), "only the second".to_owned()));
+    changed.chain(renamed).chain(only_a).chain(only_b).collect()
+}
+
+/// Writes the first of some lines, and how many are left, which `elsewhere` lists.
+fn list(lines: Vec<String>, elsewhere: &str, text: &mut String) {
+    for line in lines.iter().take(FILES_MAX) {
         let _ = writeln!(text, "    {line}");
     }
-    if differ > FILES_MAX {
-        let _ = writeln!(text, "    and {} more; `--json` lists all", thousands((differ - FILES_MAX) as u64));
+    if lines.len() > FILES_MAX {
+        let left = thousands((lines.len() - FILES_MAX) as u64);
+        let _ = writeln!(text, "    and {left} more; {elsewhere}");
     }
 }
 
@@ -127,19 +140,21 @@ fn code(comparison: &ModelComparison, at: usize, text: &mut String) {
         let _ = writeln!(text, "  code  not to be compared: no run is recorded for {whom}");
         return;
     };
+    let state = &code.state;
     if code.is_equal() {
-        let _ = writeln!(text, "  code  equal, {}", code_state(&code.b));
+        let _ = writeln!(text, "  code  equal, {}", code_state(&state.b));
         return;
     }
-    let _ = writeln!(text, "  code  {} -> {}", code_state(&code.a), code_state(&code.b));
-    for file in code.files.iter().take(FILES_MAX) {
-        let _ = writeln!(text, "    {}", file.path);
+    match (code_state(&state.a), code_state(&state.b)) {
+        (a, b) if a == b => writeln!(text, "  code  differs, {a}"),
+        (a, b) => writeln!(text, "  code  {a} -> {b}"),
     }
-    if code.files.len() > FILES_MAX {
-        let left = thousands((code.files.len() - FILES_MAX) as u64);
-        let _ = writeln!(text, "    and {left} more; `lineage diff` of the runs lists all");
-    }
-    if !code.commits_compared {
+    .expect("a string takes all that is written");
+    let of_state: BTreeSet<String> = state.files.iter().map(|file| file.path.to_string()).collect();
+    let read = files_rows(&code.read).into_iter().filter(|(path, _)| !of_state.contains(path));
+    let read = read.map(|(path, words)| format!("{path}  {words}"));
+    list(of_state.iter().cloned().chain(read).collect(), "`lineage diff` of the runs lists all", text);
+    if !state.commits_compared {
         text.push_str("    which files differ between the commits is not to be had here\n");
     }
 }
@@ -160,7 +175,10 @@ pub fn compare_json(comparison: &ModelComparison) -> Value {
         "parameters_same": comparison.parameters_same,
         "data": comparison.data.iter().map(|files| files_json(files, usize::MAX)).collect::<Vec<_>>(),
         "code": comparison.code.iter().map(|code| {
-            code.as_ref().map(|code| code_json(code, usize::MAX))
+            code.as_ref().map(|code| code_json(&code.state, usize::MAX))
+        }).collect::<Vec<_>>(),
+        "code_read": comparison.code.iter().map(|code| {
+            code.as_ref().map(|code| files_json(&code.read, usize::MAX))
         }).collect::<Vec<_>>(),
     })
 }
