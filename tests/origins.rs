@@ -248,3 +248,31 @@ fn of_a_run_that_was_not_observed_it_is_not_said_that_it_read_nothing() {
     assert_eq!(scratch.sources("o"), ["a"]);
     assert_eq!(scratch.status("doubtful"), [""; 0]);
 }
+
+#[test]
+fn code_is_held_against_the_commit_that_the_run_began_with() {
+    let scratch = Scratch::new(&[("code.sh", "echo one\n")]);
+    let git = "git -c user.name=a -c user.email=a@example.org";
+    if !scratch.has_net() || !scratch.command("git", &["init", "-q", "-b", "main"]).status.success() {
+        return;
+    }
+    scratch.shell(&format!("git add code.sh; {git} commit -qm one"));
+    let words = |file: &str| {
+        let text = scratch.text(&["show", file]);
+        let line =
+            text.lines().find(|line| line.contains("─") && line.contains("  code.sh ")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{file}: {text}"))
+    };
+    // Committed while the run went on: what was read is in the second commit only.
+    scratch.write("code.sh", "echo two\n");
+    scratch.shell(&format!("\"$LINEAGE\" run -q -- sh -c 'sh code.sh > o; {git} commit -qam two'"));
+    assert!(words("o").contains("differs from git at"), "{}", words("o"));
+    // Changed after it was read: what was read is in the commit, whatever lies there now.
+    scratch.shell("\"$LINEAGE\" run -q -- sh -c 'sh code.sh > p; echo echo three > code.sh'");
+    assert!(words("p").contains("in git at"), "{}", words("p"));
+    // Another commit was checked out meanwhile.
+    scratch.shell("git checkout -q code.sh; git tag two; git checkout -q HEAD~");
+    scratch
+        .shell("\"$LINEAGE\" run -q -- sh -c 'git checkout -q two; sh code.sh > q; git checkout -q main~'");
+    assert!(!words("q").contains("in git at"), "{}", words("q"));
+}

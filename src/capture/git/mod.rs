@@ -8,7 +8,7 @@
 
 mod binary;
 mod checkout;
-mod head_tree;
+mod commit_tree;
 mod history;
 mod open;
 mod patch;
@@ -26,7 +26,7 @@ use crate::digests::Digests;
 use crate::error::Result;
 
 pub use checkout::{apply_patch, check_out};
-pub use head_tree::{HeadTree, InGit};
+pub use commit_tree::{CommitTree, InGit};
 pub use history::{BuiltOn, ChangedFiles, changed_between, is_ancestor};
 pub use open::{witnesses, work_tree_root};
 

@@ -115,13 +115,13 @@ fn unhide(repo: &gix::Repository, file: &mut gix::index::File) -> HashSet<BStrin
 /// Returns the paths at which the index differs from the tree of `HEAD`.
 pub(super) fn staged_changes(
     repo: &gix::Repository,
-    head_tree: Option<ObjectId>,
+    commit_tree: Option<ObjectId>,
     index: &gix::index::File,
 ) -> Result<BTreeMap<BString, Pending>> {
-    if head_tree.is_some_and(|tree| index_is_tree(index, tree)) {
+    if commit_tree.is_some_and(|tree| index_is_tree(index, tree)) {
         return Ok(BTreeMap::new());
     }
-    let head = match head_tree {
+    let head = match commit_tree {
         Some(tree) => {
             repo.index_from_tree(&tree).map_err(|cause| cannot(repo, "the tree of `HEAD`", cause))?
         }

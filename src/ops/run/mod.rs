@@ -36,7 +36,7 @@ use live::Live;
 pub(crate) use metrics::{Form, check_name, yaml};
 use name::check_command_name;
 use roles::Place;
-use steps::{LazyHead, Outcome};
+use steps::{LazyTree, Outcome};
 
 /// Names the run to programs that are part of it.
 pub const RUN_VARIABLE: &str = "LINEAGE_RUN";
@@ -443,7 +443,8 @@ fn record(
     remarks: &mut Vec<Remark>,
 ) -> Result<Recorded> {
     let Ground { root, home, rules, streams } = ground;
-    let head = LazyHead::of(root);
+    let sha = recording.run().code.commit.clone();
+    let commit = LazyTree::of(root, sha.as_deref());
     let named_metrics = request.metrics.as_ref().map(|path| {
         let path = request.folder.join(path);
         path.canonicalize().unwrap_or(path)
@@ -453,7 +454,7 @@ fn record(
         root,
         copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
         home: home.as_deref(),
-        head: &head,
+        commit: &commit,
         with_arguments: request.with_arguments,
         metrics: named_metrics.as_deref(),
         rules,

@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::capture::git::{HeadTree, InGit};
+use crate::capture::git::{CommitTree, InGit};
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, ChannelSort, Class, File, Fit, Observation};
 use crate::capture::secrets;
@@ -18,20 +18,22 @@ use crate::model::{
 };
 use crate::ops::run::roles::{self, Place};
 
-/// The commit's tree, opened when it is first asked: most commands read no code of the workspace.
-pub struct LazyHead<'a> {
+/// The tree of the commit that the run began with, opened when it is first asked: most commands read no code of the workspace.
+pub struct LazyTree<'a> {
     root: &'a Path,
-    tree: OnceCell<Option<HeadTree>>,
+    commit: Option<&'a str>,
+    tree: OnceCell<Option<CommitTree>>,
 }
 
-impl<'a> LazyHead<'a> {
-    /// Names the workspace's root.
-    pub fn of(root: &'a Path) -> Self {
-        LazyHead { root, tree: OnceCell::new() }
+impl<'a> LazyTree<'a> {
+    /// Names the workspace's root, and the commit.
+    pub fn of(root: &'a Path, commit: Option<&'a str>) -> Self {
+        LazyTree { root, commit, tree: OnceCell::new() }
     }
 
-    fn get(&self) -> Option<&HeadTree> {
-        self.tree.get_or_init(|| HeadTree::open(self.root).ok().flatten()).as_ref()
+    fn get(&self) -> Option<&CommitTree> {
+        let open = || CommitTree::of_commit(self.root, self.commit?).ok().flatten();
+        self.tree.get_or_init(open).as_ref()
     }
 }
 
@@ -43,8 +45,8 @@ pub struct Surroundings<'a> {
     pub copy: Option<&'a str>,
     /// The user's home.
     pub home: Option<&'a Path>,
-    /// The commit's tree, to compare code with.
-    pub head: &'a LazyHead<'a>,
+    /// The tree of the commit that the run began with, to compare code with.
+    pub commit: &'a LazyTree<'a>,
     /// Whether the arguments are recorded.
     pub with_arguments: bool,
     /// Files that are none of the command's doing: where its standard streams went, outside the workspace.
@@ -331,24 +333,27 @@ fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'
     if !(executed || roles::is_code_name(&file.path)) || !file.path.starts_with(around.root) {
         return Role::Data;
     }
-    let Some(head) = around.head.get() else {
+    let Some(commit) = around.commit.get() else {
         return Role::CodeUntracked;
     };
-    let Some(inside) = head.work_tree().and_then(|tree| file.path.strip_prefix(tree).ok()) else {
+    let Some(inside) = commit.work_tree().and_then(|tree| file.path.strip_prefix(tree).ok()) else {
         return Role::CodeUntracked;
     };
     let name = inside.as_os_str().as_encoded_bytes();
-    if !head.contains(name).unwrap_or(false) {
+    if !commit.contains(name).unwrap_or(false) {
         return Role::CodeUntracked;
     }
-    // The bytes on disk speak for those that were read only while they are the same.
+    // The bytes on disk speak for those that were read only while they are the same; git may still have those.
     match std::fs::read(&file.path) {
-        Ok(bytes) if Digest::of(&bytes) == *digest => match head.holds(name, &bytes) {
+        Ok(bytes) if Digest::of(&bytes) == *digest => match commit.holds(name, &bytes) {
             Ok(InGit::Same) => Role::Code,
             Ok(InGit::NotInTree) => Role::CodeUntracked,
             Ok(InGit::Differs) | Err(_) => Role::CodeChanged,
         },
-        _ => Role::CodeChanged,
+        _ => match commit.bytes(name) {
+            Ok(Some(bytes)) if Digest::of(&bytes) == *digest => Role::Code,
+            _ => Role::CodeChanged,
+        },
     }
 }
 

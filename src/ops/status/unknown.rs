@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Looking;
 use super::asked::Asked;
-use crate::capture::git::HeadTree;
+use crate::capture::git::CommitTree;
 use crate::capture::ignored::IgnoreRules;
 use crate::error::Result;
 use crate::model::ArtifactPath;
@@ -16,7 +16,7 @@ impl Looking<'_> {
     /// Finds files beside recorded outputs that nobody recorded.
     pub(super) fn find_unknown(&mut self, asked: &Asked) -> Result<()> {
         let root = self.workspace.root();
-        let git = match HeadTree::open(root) {
+        let git = match CommitTree::of_head(root) {
             Ok(git) => git,
             Err(error) => {
                 self.report.notes.push(format!(
@@ -64,7 +64,7 @@ impl Looking<'_> {
     }
 }
 
-fn is_tracked(git: Option<&HeadTree>, place: &Path) -> bool {
+fn is_tracked(git: Option<&CommitTree>, place: &Path) -> bool {
     let inside = git.and_then(|git| Some((git, place.strip_prefix(git.work_tree()?).ok()?)));
     inside.is_some_and(|(git, path)| {
         // A tree that cannot be read proves nothing; saying too little is the smaller harm here.

@@ -1,14 +1,14 @@
 //! Questions about single files at `HEAD` and about two commits.
 
 use super::support::{Repo, state_of};
-use crate::capture::git::{BuiltOn, ChangeKind, HeadTree, InGit, changed_between, is_ancestor};
+use crate::capture::git::{BuiltOn, ChangeKind, CommitTree, InGit, changed_between, is_ancestor};
 
 #[test]
 fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
     let Some(repo) = Repo::small() else { return };
     repo.write("deep/er/file.txt", "deep\n");
     repo.commit("deep");
-    let tree = HeadTree::open(&repo.root).expect("it can be read").expect("there is a repository");
+    let tree = CommitTree::of_head(&repo.root).expect("it can be read").expect("there is a repository");
     let cases: [(&[u8], &[u8], InGit); 12] = [
         (b"a.txt", b"one\ntwo\nthree\n", InGit::Same),
         (b"a.txt", b"one\n", InGit::Differs),
@@ -31,10 +31,26 @@ fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
 }
 
 #[test]
+fn a_commit_answers_for_itself_wherever_head_is() {
+    let Some(repo) = Repo::small() else { return };
+    let first = repo.state().sha.expect("there is a commit");
+    repo.write("a.txt", "two\n");
+    repo.commit("second");
+    let tree =
+        CommitTree::of_commit(&repo.root, &first).expect("it can be read").expect("there is a repository");
+    assert_eq!(tree.sha(), Some(first.as_str()));
+    assert_eq!(tree.holds(b"a.txt", b"two\n").expect("it can be read"), InGit::Differs);
+    assert_eq!(tree.bytes(b"a.txt").expect("it can be read").as_deref(), Some(&b"one\ntwo\nthree\n"[..]));
+    assert_eq!(tree.bytes(b"none").expect("it can be read"), None);
+    let unknown = CommitTree::of_commit(&repo.root, &"1".repeat(40)).map(|tree| tree.is_some());
+    assert!(unknown.expect_err("there is no such commit").to_string().contains("111"));
+}
+
+#[test]
 fn converted_line_ends_are_the_same_file() {
     let Some(repo) = Repo::small() else { return };
     repo.git(&["config", "core.autocrlf", "true"]);
-    let tree = HeadTree::open(&repo.root).expect("it can be read").expect("there is a repository");
+    let tree = CommitTree::of_head(&repo.root).expect("it can be read").expect("there is a repository");
     assert_eq!(tree.holds(b"a.txt", b"one\r\ntwo\r\nthree\r\n").expect("it can be read"), InGit::Same);
     assert_eq!(tree.holds(b"a.txt", b"one\r\n2\r\nthree\r\n").expect("it can be read"), InGit::Differs);
 }
@@ -42,10 +58,10 @@ fn converted_line_ends_are_the_same_file() {
 #[test]
 fn without_a_commit_nothing_is_in_the_tree() {
     let Some(repo) = Repo::empty() else { return };
-    let tree = HeadTree::open(&repo.root).expect("it can be read").expect("there is a repository");
+    let tree = CommitTree::of_head(&repo.root).expect("it can be read").expect("there is a repository");
     assert_eq!(tree.holds(b"a.txt", b"").expect("it can be read"), InGit::NotInTree);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    assert!(HeadTree::open(folder.path()).expect("nothing is wrong").is_none());
+    assert!(CommitTree::of_head(folder.path()).expect("nothing is wrong").is_none());
 }
 
 #[test]

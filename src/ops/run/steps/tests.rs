@@ -103,12 +103,12 @@ fn run(shell: &str, script: &str) -> Option<Done> {
         eprintln!("skipped: the net cannot be had here");
         return None;
     }
-    let head = LazyHead::of(&root);
+    let commit = LazyTree::of(&root, None);
     let around = Surroundings {
         root: &root,
         copy: None,
         home: None,
-        head: &head,
+        commit: &commit,
         with_arguments: true,
         streams: &BTreeSet::new(),
         metrics: None,

@@ -1,4 +1,4 @@
-//! Whether bytes read by a command are those of the commit at `HEAD`.
+//! Whether bytes read by a command are those of a commit.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use gix::objs::tree::EntryKind;
 use super::open::{cannot, head, open};
 use crate::error::Result;
 
-/// How a file relates to the tree of the commit at `HEAD`.
+/// How a file relates to the tree of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InGit {
     /// The tree has a file at this path with these bytes (after git's conversion of line ends and filters).
@@ -22,8 +22,8 @@ pub enum InGit {
     NotInTree,
 }
 
-/// The tree at `HEAD`, opened for many questions: each folder is read at most once.
-pub struct HeadTree {
+/// The tree of a commit, opened for many questions: each folder is read at most once.
+pub struct CommitTree {
     repo: gix::Repository,
     work_tree: Option<PathBuf>,
     sha: Option<String>,
@@ -42,23 +42,40 @@ struct Filters {
     index: gix::index::File,
 }
 
-impl HeadTree {
-    /// Opens the tree of the repository that `root` is in; `None` without repository. An unborn branch holds no file.
+impl CommitTree {
+    /// Opens the tree of `HEAD` in the repository that `root` is in; `None` without repository. An unborn branch holds no file.
     ///
     /// # Errors
     /// As for [`super::code_state`].
-    pub fn open(root: &Path) -> Result<Option<HeadTree>> {
+    pub fn of_head(root: &Path) -> Result<Option<CommitTree>> {
         let Some(repo) = open(root)? else { return Ok(None) };
         let head = head(&repo)?;
-        let work_tree = repo.workdir().map(Path::to_owned);
-        Ok(Some(HeadTree {
-            work_tree,
-            sha: head.commit.map(|id| id.to_string()),
-            tree: head.tree,
+        Ok(Some(CommitTree::new(repo, head.commit, head.tree)))
+    }
+
+    /// Opens the tree of a commit, named by its full id, in the repository that `root` is in; `None` without repository.
+    ///
+    /// # Errors
+    /// As for [`super::code_state`], and where the repository has no such commit.
+    pub fn of_commit(root: &Path, sha: &str) -> Result<Option<CommitTree>> {
+        let Some(repo) = open(root)? else { return Ok(None) };
+        let subject = format!("commit `{sha}`");
+        let id = ObjectId::from_hex(sha.as_bytes()).map_err(|cause| cannot(&repo, &subject, cause))?;
+        let commit = repo.find_commit(id).map_err(|cause| cannot(&repo, &subject, cause))?;
+        let tree = commit.tree_id().map_err(|cause| cannot(&repo, &subject, cause))?.detach();
+        drop(commit);
+        Ok(Some(CommitTree::new(repo, Some(id), Some(tree))))
+    }
+
+    fn new(repo: gix::Repository, commit: Option<ObjectId>, tree: Option<ObjectId>) -> CommitTree {
+        CommitTree {
+            work_tree: repo.workdir().map(Path::to_owned),
+            sha: commit.map(|id| id.to_string()),
+            tree,
             repo,
             folders: RefCell::default(),
             filters: RefCell::default(),
-        }))
+        }
     }
 
     /// Returns the root that paths start from; `None` for a bare repository.
@@ -104,6 +121,16 @@ impl HeadTree {
         })
     }
 
+    /// Returns the bytes that the tree has at `path`, as they are stored; `None` where it has no file there.
+    ///
+    /// # Errors
+    /// An object that cannot be read.
+    pub fn bytes(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        let Some((_, id)) = self.find(path)? else { return Ok(None) };
+        let blob = self.repo.find_blob(id).map_err(|cause| cannot(&self.repo, "a file to compare", cause))?;
+        Ok(Some(blob.detach().data))
+    }
+
     fn is_blob(&self, bytes: &[u8], id: ObjectId) -> Result<bool> {
         let computed = gix::objs::compute_hash(id.kind(), gix::objs::Kind::Blob, bytes)
             .map_err(|cause| cannot(&self.repo, "a file to compare", cause))?;
@@ -146,8 +173,8 @@ impl HeadTree {
 
     fn read(&self, tree: ObjectId) -> Result<Folder> {
         let tree =
-            self.repo.find_tree(tree).map_err(|cause| cannot(&self.repo, "a tree of `HEAD`", cause))?;
-        let entries = tree.decode().map_err(|cause| cannot(&self.repo, "a tree of `HEAD`", cause))?;
+            self.repo.find_tree(tree).map_err(|cause| cannot(&self.repo, "a tree of the commit", cause))?;
+        let entries = tree.decode().map_err(|cause| cannot(&self.repo, "a tree of the commit", cause))?;
         let entry = |entry: &gix::objs::tree::EntryRef<'_>| {
             (entry.filename.to_owned(), (entry.mode.kind(), entry.oid.to_owned()))
         };
