@@ -97,7 +97,7 @@
 //! let workspace = Workspace::init(folder.path())?;
 //! let view = workspace.view()?;
 //! let request = ShowRequest {
-//!     word: "model.pt".to_owned(),
+//!     word: "model.pt".into(),
 //!     direction: Direction::Up,
 //!     depth_max: u32::MAX,
 //!     runs_max: 50,

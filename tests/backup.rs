@@ -197,6 +197,16 @@ fn any_version_of_a_file_is_brought_back_or_printed() {
 }
 
 #[test]
+fn what_is_kept_of_a_file_is_what_was_written_last_whichever_step_began_last() {
+    let place = Place::empty();
+    place.write("in", b"first\n");
+    place.ok(&["run", "--", "sh", "-c", "cp in out; echo last >> out"]);
+    fs::remove_file(place.at("out")).unwrap();
+    place.ok(&["restore", "out"]);
+    assert_eq!(place.read("out"), b"first\nlast\n");
+}
+
+#[test]
 fn a_damaged_copy_is_never_restored() {
     let place = filled();
     let digest = lineage::model::Digest::of(b"model\n").hex();

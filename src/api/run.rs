@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, MetricValue, NodeId, Role, RunStatus, TAG_FRONT};
+use crate::model::{ArtifactPath, MetricValue, NodeId, Role, RunStatus, TAG_FRONT, recorded_word};
 use crate::ops::library::{Library, LibraryRequest, LibraryRun};
 use crate::ops::run::RUN_VARIABLE;
 use crate::projection::names::{OutputFolder, run_folder_name};
@@ -43,7 +43,7 @@ impl RunBuilder {
     pub(super) fn new(library: Arc<Library>, name: String) -> Self {
         let request = LibraryRequest {
             name,
-            arguments: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            arguments: std::env::args_os().map(recorded_word).collect(),
             ..LibraryRequest::default()
         };
         let base = OutputFolder::Processed.as_str().to_owned();

@@ -1,5 +1,6 @@
 //! A workspace as other programs see it.
 
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,19 +115,19 @@ impl Workspace {
     ///
     /// # Errors
     /// A request error where it is nothing that was recorded, a store error where a record is damaged.
-    pub fn show(&self, word: &str) -> Result<Answer<Shown>> {
-        self.walk(word, Direction::Up)
+    pub fn show(&self, word: impl AsRef<OsStr>) -> Result<Answer<Shown>> {
+        self.walk(word.as_ref(), Direction::Up)
     }
 
     /// Shows what was made from something; see [`Workspace::show`].
     ///
     /// # Errors
     /// As [`Workspace::show`].
-    pub fn show_down(&self, word: &str) -> Result<Answer<Shown>> {
-        self.walk(word, Direction::Down)
+    pub fn show_down(&self, word: impl AsRef<OsStr>) -> Result<Answer<Shown>> {
+        self.walk(word.as_ref(), Direction::Down)
     }
 
-    fn walk(&self, word: &str, direction: Direction) -> Result<Answer<Shown>> {
+    fn walk(&self, word: &OsStr, direction: Direction) -> Result<Answer<Shown>> {
         let view = self.view()?;
         let request = ShowRequest {
             word: word.to_owned(),

@@ -6,16 +6,18 @@ use std::path::Path;
 
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
+use crate::model::repeated_word;
 use crate::ops::import::import_jsonl;
+use crate::ops::named::place_on_disk;
 use crate::render;
 
 /// Takes a backup over: all of it or nothing.
 pub(crate) fn read_jsonl(surroundings: &Surroundings, path: &Path, as_json: bool) -> Result<u8> {
-    let name = path.display().to_string();
+    let name = repeated_word(path);
     let mut input: Box<dyn BufRead> = if name == "-" {
         Box::new(std::io::stdin().lock())
     } else {
-        let file = File::open(surroundings.folder.join(path))
+        let file = File::open(place_on_disk(&surroundings.folder, path)?)
             .map_err(|cause| Error::request(format!("cannot read `{name}`")).because(cause))?;
         Box::new(BufReader::with_capacity(1 << 20, file))
     };

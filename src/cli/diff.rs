@@ -1,5 +1,7 @@
 //! `lineage diff`
 
+use std::ffi::OsString;
+
 use clap::Args;
 
 use crate::cli::{Surroundings, output};
@@ -15,10 +17,10 @@ use crate::render;
 pub(crate) struct Diff {
     /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, or its folder.
     #[arg(value_name = "A", default_value = "@-")]
-    a: String,
+    a: OsString,
     /// The run to compare it with.
     #[arg(value_name = "B", default_value = "@")]
-    b: String,
+    b: OsString,
     /// List at most N of each sort; 0 lists all. By default 20 on paper, all in JSON.
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,

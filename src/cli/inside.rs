@@ -1,8 +1,9 @@
 //! `lineage metric`, `param`, `used` and `generated`: what a program says of the run it is part of.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::{Surroundings, output, run_around};
 use crate::error::{Error, Result};
@@ -62,8 +63,8 @@ impl ParameterValue {
 #[derive(Args)]
 pub(crate) struct UsedFiles {
     /// What it read.
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<String>,
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    paths: Vec<OsString>,
 }
 
 impl UsedFiles {
@@ -76,8 +77,8 @@ impl UsedFiles {
 #[derive(Args)]
 pub(crate) struct GeneratedFiles {
     /// What it wrote.
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<String>,
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    paths: Vec<OsString>,
 }
 
 impl GeneratedFiles {
@@ -86,7 +87,7 @@ impl GeneratedFiles {
     }
 }
 
-fn declare(surroundings: &Surroundings, paths: &[String], declared: Declared) -> Result<u8> {
+fn declare(surroundings: &Surroundings, paths: &[OsString], declared: Declared) -> Result<u8> {
     let run = current_run()?;
     let workspace = workspace_of_run(surroundings)?;
     let folder = surroundings.real_folder();

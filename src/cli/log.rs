@@ -1,10 +1,13 @@
 //! `lineage log`
 
-use clap::Args;
+use std::ffi::{OsStr, OsString};
+
+use clap::{Args, ValueHint};
 
 use crate::cli::search::{OF_RUNS, SearchArguments};
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
+use crate::model::repeated_word;
 use crate::ops::{self, Target, View, Workspace, locate};
 use crate::query::{self, RunHead};
 use crate::render;
@@ -20,8 +23,8 @@ use crate::render;
 #[command(after_help = OF_RUNS, verbatim_doc_comment)]
 pub(crate) struct Log {
     /// A file whose history to list.
-    #[arg(conflicts_with_all = ["filter", "sort", "columns", "explain"])]
-    file: Option<String>,
+    #[arg(conflicts_with_all = ["filter", "sort", "columns", "explain"], value_hint = ValueHint::AnyPath)]
+    file: Option<OsString>,
     #[command(flatten)]
     search: SearchArguments,
     /// List at most N; 0 lists all.
@@ -81,22 +84,23 @@ impl Log {
         workspace: &Workspace,
         view: &View,
         surroundings: &Surroundings,
-        file: &str,
+        file: &OsStr,
         limit: usize,
     ) -> Result<()> {
+        let shown = repeated_word(file);
         let target = match locate(workspace, &view.snapshot, &surroundings.folder, file)? {
             Target::File(target) | Target::Segment(target, _) => target,
             Target::Model(_) => {
-                return Err(Error::request(format!("`{}` is a model, not a file", file.escape_debug()))
-                    .hint(format!("`lineage models history {file}` lists what became of it")));
+                return Err(Error::request(format!("`{}` is a model, not a file", shown))
+                    .hint(format!("`lineage models history {shown}` lists what became of it")));
             }
             Target::Projected(path, _) => {
                 return Err(Error::request(format!("`{path}` is written by a projection, and by no run"))
                     .hint(format!("`lineage show {path}` tells what it is written from")));
             }
             Target::Run(_) => {
-                return Err(Error::request(format!("`{}` is a run, not a file", file.escape_debug()))
-                    .hint(format!("`lineage show {file}` shows it")));
+                return Err(Error::request(format!("`{}` is a run, not a file", shown))
+                    .hint(format!("`lineage show {shown}` shows it")));
             }
         };
         let path = &target.artifact.path;

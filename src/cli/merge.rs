@@ -7,6 +7,7 @@ use clap::Args;
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
 use crate::ops::import::merge;
+use crate::ops::named::place_on_disk;
 use crate::render;
 
 /// Take over all facts of another workspace, or of a backup; the other one is only read.
@@ -30,7 +31,8 @@ pub(crate) struct Merge {
 impl Merge {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let workspace = surroundings.workspace_or_new()?;
-        let merged = merge(&workspace, &surroundings.folder.join(&self.other), self.with_contents)?;
+        let merged =
+            merge(&workspace, &place_on_disk(&surroundings.folder, &self.other)?, self.with_contents)?;
         output::warnings(&merged.warnings);
         output::warnings(&workspace.apply_if_free());
         if let Some(removed) = &merged.removed {

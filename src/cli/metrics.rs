@@ -1,5 +1,6 @@
 //! `lineage metrics`
 
+use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ use crate::store::GO_ON;
 pub(crate) struct Metrics {
     /// Runs: `@` (the latest), `@-` (the one before), run ids, or the ends of their keys. Several are drawn in one plot.
     #[arg(value_name = "RUN")]
-    runs: Vec<String>,
+    runs: Vec<OsString>,
     /// Only metrics whose names fit this pattern: `val_*`, `{loss,f1}`.
     #[arg(long, value_name = "PATTERN")]
     name: Option<String>,

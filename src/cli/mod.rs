@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use crate::cli::command::Command;
 use crate::error::{Error, Kind, Result};
-use crate::model::{NodeId, Timestamp};
+use crate::model::{NodeId, Timestamp, recorded_word};
 pub(crate) use crate::ops::host;
 use crate::ops::registry::Author;
 use crate::ops::run::RUN_VARIABLE;
@@ -131,8 +131,7 @@ fn tell_fault(panic: &std::panic::PanicHookInfo<'_>) {
 fn surroundings(arguments: &[OsString]) -> Result<Surroundings> {
     let folder = std::env::current_dir()
         .map_err(|cause| Error::request("cannot tell the current folder").because(cause))?;
-    let arguments = std::iter::once("lineage".to_owned())
-        .chain(arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()));
+    let arguments = std::iter::once("lineage".to_owned()).chain(arguments.iter().skip(1).map(recorded_word));
     Ok(Surroundings { folder, clock: clock()?, arguments: arguments.collect() })
 }
 

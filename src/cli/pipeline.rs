@@ -1,5 +1,6 @@
 //! `lineage pipeline`
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +9,9 @@ use crate::cli::progress::Bar;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::filings::Section;
+use crate::model::recorded_word;
 use crate::ops::Workspace;
+use crate::ops::named::place_on_disk;
 use crate::ops::pipeline::{self, FailuresMax, PipelineRequest, PipelineStage, Resume};
 use crate::render;
 
@@ -27,7 +30,7 @@ pub(crate) struct Pipeline {
     /// Take up RUN again, or the latest pipeline run: do what is missing, altered, failed or out of date. Inputs, stages,
     /// sections and limit are those the run was started with, unless others are given.
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
-    resume: Option<String>,
+    resume: Option<OsString>,
     /// Stages to do, each with those before it: parse, extract, clean, segment.
     #[arg(long, value_name = "STAGES", value_delimiter = ',')]
     stages: Vec<String>,
@@ -46,7 +49,7 @@ pub(crate) struct Pipeline {
     /// Compare the results with those of RUN (its run id, or one of its folders), or with the texts in a folder of gold
     /// (`ITEM1A.tsv` and `gold/<file>.txt`). Exit code 1 where they differ.
     #[arg(long, value_name = "RUN|FOLDER", conflicts_with = "dry_run")]
-    check_against: Option<String>,
+    check_against: Option<OsString>,
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
@@ -114,11 +117,11 @@ impl Pipeline {
         let mut inputs = self.inputs.clone();
         let resume = match self.resume.as_deref() {
             None => Resume::No,
-            Some("") => Resume::Latest,
-            Some(word) => match word.parse() {
+            Some(word) if word.is_empty() => Resume::Latest,
+            Some(word) => match recorded_word(word).parse() {
                 Ok(run) => Resume::Run(run),
                 // `--resume data/raw` means the input, since no run is called like that.
-                Err(_) if surroundings.folder.join(word).exists() => {
+                Err(_) if place_on_disk(&surroundings.folder, word)?.exists() => {
                     inputs.insert(0, PathBuf::from(word));
                     Resume::Latest
                 }

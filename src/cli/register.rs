@@ -1,12 +1,14 @@
 //! `lineage register`
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
-use crate::model::ArtifactPath;
+use crate::model::{ArtifactPath, recorded_word, repeated_word};
+use crate::ops::named::{place_on_disk, split_first};
 use crate::ops::registry::{
     Entry, EntryArtifact, parse_object, read_entry, read_metrics, read_object, register,
 };
@@ -28,8 +30,8 @@ pub(crate) struct Register {
     #[arg(long)]
     run: Option<String>,
     /// A file of the model and what it is to it; of a folder, every file in it.
-    #[arg(long = "artifact", value_name = "NAME=PATH")]
-    artifacts: Vec<String>,
+    #[arg(long = "artifact", value_name = "NAME=PATH", value_hint = ValueHint::AnyPath)]
+    artifacts: Vec<OsString>,
     /// A metric; those not given are taken from the run.
     #[arg(long = "metric", value_name = "NAME=VALUE")]
     metrics: Vec<String>,
@@ -46,14 +48,14 @@ pub(crate) struct Register {
     #[arg(long)]
     base_model: Option<String>,
     /// What it was trained on: a file or folder, a URL such as `hf://…`, or a JSON object that describes it.
-    #[arg(long = "dataset", value_name = "PATH|URL|JSON")]
-    datasets: Vec<String>,
+    #[arg(long = "dataset", value_name = "PATH|URL|JSON", value_hint = ValueHint::AnyPath)]
+    datasets: Vec<OsString>,
     /// A word to find it by.
     #[arg(long = "tag", value_name = "NAME[=VALUE]")]
     tags: Vec<String>,
     /// How it was trained: a JSON or YAML file, or a JSON object.
-    #[arg(long, value_name = "FILE|JSON")]
-    training_config: Option<String>,
+    #[arg(long, value_name = "FILE|JSON", value_hint = ValueHint::FilePath)]
+    training_config: Option<OsString>,
     /// Remarks.
     #[arg(long)]
     notes: Option<String>,
@@ -94,7 +96,7 @@ impl Register {
         Ok(0)
     }
 
-    fn entry(self, folder: &std::path::Path) -> Result<(Entry, Vec<&'static str>)> {
+    fn entry(self, folder: &Path) -> Result<(Entry, Vec<&'static str>)> {
         let (mut entry, passed_over) = match &self.from_file {
             Some(path) => read_entry(folder, path)?,
             None => (Entry::default(), Vec::new()),
@@ -108,7 +110,7 @@ impl Register {
             Some(word) => Some(word.parse()?),
             None => entry.run.or(this),
         };
-        let artifacts = self.artifacts.iter().map(|artifact| pair("--artifact", "NAME=PATH", artifact));
+        let artifacts = self.artifacts.iter().map(|word| named_path(word));
         let artifacts = artifacts.collect::<Result<Vec<_>>>()?;
         entry.artifacts.retain(|other| artifacts.iter().all(|(name, _)| other.name != *name));
         entry.artifacts.extend(artifacts.into_iter().map(|(name, path)| EntryArtifact {
@@ -133,14 +135,14 @@ impl Register {
         entry.tags.retain(|(other, _)| tags.clone().all(|(name, _)| other != name));
         entry.tags.extend(tags.map(|(name, value)| (name.to_owned(), value.to_owned())));
         for dataset in self.datasets {
-            take_dataset(&mut entry, folder, dataset)?;
+            take_dataset(&mut entry, folder, &dataset)?;
         }
         if let Some(config) = &self.training_config {
-            entry.training_config = Some(match config.trim_start().starts_with('{') {
-                true => parse_object(config).map_err(|cause| {
+            entry.training_config = Some(match config.to_str().filter(|text| is_object(text)) {
+                Some(text) => parse_object(text).map_err(|cause| {
                     Error::request("`--training-config` is no JSON object").because(cause)
                 })?,
-                false => read_object(folder, config.as_ref(), "the training configuration")?,
+                None => read_object(folder, config.as_ref(), "the training configuration")?,
             });
         }
         entry.stage = self.status.map(|stage| stage.parse()).transpose()?.or(entry.stage);
@@ -153,20 +155,34 @@ impl Register {
     }
 }
 
-fn take_dataset(entry: &mut Entry, folder: &std::path::Path, word: String) -> Result<()> {
-    if word.trim_start().starts_with('{') {
-        let document = parse_object(&word)
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
+
+fn take_dataset(entry: &mut Entry, folder: &Path, word: &OsStr) -> Result<()> {
+    if let Some(text) = word.to_str().filter(|text| is_object(text)) {
+        let document = parse_object(text)
             .map_err(|cause| Error::request("`--dataset` is no JSON object").because(cause))?;
         entry.dataset_info = Some(document);
         return Ok(());
     }
-    let is_url = ArtifactPath::new(word.as_str()).is_ok_and(|path| path.is_url());
-    if !is_url && !folder.join(&word).exists() {
-        return Err(Error::request(format!("no file `{}` to have learned from", word.escape_debug()))
+    let is_url = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec()).is_ok_and(|path| path.is_url());
+    if !is_url && !place_on_disk(folder, word)?.exists() {
+        return Err(Error::request(format!("no file `{}` to have learned from", repeated_word(word)))
             .hint("give a file, a folder, a URL such as `hf://…`, or a JSON object that describes it"));
     }
-    entry.inputs.push(word);
+    entry.inputs.push(recorded_word(word));
     Ok(())
+}
+
+/// Reads `NAME=PATH`.
+fn named_path(word: &OsStr) -> Result<(String, OsString)> {
+    let pair = split_first(word, b'=').filter(|(name, path)| !name.is_empty() && !path.is_empty());
+    let named = pair.and_then(|(name, path)| Some((name.into_string().ok()?, path)));
+    named.ok_or_else(|| {
+        let shown: String = repeated_word(word).chars().take(80).collect();
+        Error::request(format!("`--artifact {shown}` is not `--artifact NAME=PATH`"))
+    })
 }
 
 /// Reads `NAME=VALUE`.

@@ -1,8 +1,9 @@
 //! `lineage restore` and `lineage cat`
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
@@ -16,8 +17,8 @@ use crate::render;
 #[derive(Args)]
 pub(crate) struct Restore {
     /// Files: `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `blake3:<digest>`.
-    #[arg(value_name = "FILE[@RUN]", required = true)]
-    words: Vec<String>,
+    #[arg(value_name = "FILE[@RUN]", required = true, value_hint = ValueHint::AnyPath)]
+    words: Vec<OsString>,
     /// Write there instead: to a file, or into a folder.
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
@@ -54,8 +55,8 @@ impl Restore {
 #[derive(Args)]
 pub(crate) struct Cat {
     /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `FILE#SEGMENT`, `blake3:<digest>`.
-    #[arg(value_name = "FILE[@RUN]")]
-    word: String,
+    #[arg(value_name = "FILE[@RUN]", value_hint = ValueHint::AnyPath)]
+    word: OsString,
 }
 
 impl Cat {

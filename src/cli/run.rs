@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::capture::observe::Exit;
 use crate::cli::{Surroundings, output, run_around};
@@ -29,11 +29,11 @@ pub(crate) struct Run {
     #[arg(long = "param", value_name = "K=V")]
     parameters: Vec<String>,
     /// An input to record besides those observed: a file, or a name such as `hf://ProsusAI/finbert`.
-    #[arg(long = "input", value_name = "PATH")]
-    inputs: Vec<String>,
+    #[arg(long = "input", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    inputs: Vec<OsString>,
     /// An output to record besides those observed.
-    #[arg(long = "output", value_name = "PATH")]
-    outputs: Vec<String>,
+    #[arg(long = "output", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    outputs: Vec<OsString>,
     /// A file of metrics that the command writes, JSON, or YAML if it is called so; `metrics.json` is taken in any case.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub(crate) struct Run {
     #[arg(long, short)]
     quiet: bool,
     /// The command and its arguments.
-    #[arg(trailing_var_arg = true, required = true, value_name = "CMD")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
 }
 

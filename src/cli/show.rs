@@ -1,6 +1,8 @@
 //! `lineage show`
 
-use clap::{Args, ValueEnum};
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
@@ -10,14 +12,15 @@ use crate::render;
 
 /// Show where a file, a run or a segment came from, or with --down what was made from it.
 ///
-/// A file is found by its path, and by its bytes when it was copied or renamed. Every line says how it is known:
+/// A file is found by its path, also as it is printed (`\\xff` for a byte that is no text), and by its bytes when it was copied
+/// or renamed. Every line says how it is known:
 /// observed, declared or inferred; what has no recorded origin is called a source or a gap.
 #[derive(Args)]
 pub(crate) struct Show {
     /// A file; a segment `FILE#1A_014`; a run: `@` (the latest), `@-` (the one before), its run id or the end of
     /// its key; a run's folder; `blake3:<digest>`.
-    #[arg(value_name = "FILE|RUN")]
-    word: String,
+    #[arg(value_name = "FILE|RUN", value_hint = ValueHint::AnyPath)]
+    word: OsString,
     /// What was made from it, instead of what it was made from.
     #[arg(long)]
     down: bool,

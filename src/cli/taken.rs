@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::{Surroundings, host, output};
 use crate::error::Result;
+use crate::ops::named::place_on_disk;
 use crate::ops::taken::mlflow::import_mlflow;
 use crate::ops::taken::openlineage::import_openlineage;
 use crate::render;
@@ -27,7 +28,7 @@ pub(crate) fn take_over(
     let workspace = surroundings.workspace_or_new()?;
     let view = workspace.view()?;
     output::warnings(&view.warnings);
-    let place = surroundings.folder.join(place);
+    let place = place_on_disk(&surroundings.folder, place)?;
     let take = match program {
         Program::Mlflow => import_mlflow,
         Program::OpenLineage => import_openlineage,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::model::printed::{os_word, printed};
 
 /// The name of an artifact's place, as bytes with `/` between its parts.
 ///
@@ -86,7 +87,7 @@ impl ArtifactPath {
         if self.is_url() {
             return None;
         }
-        Some(root.join(os_path(&self.0)))
+        Some(root.join(os_word(self.0.clone())))
     }
 
     /// Returns the last part.
@@ -102,36 +103,10 @@ impl ArtifactPath {
     }
 }
 
-#[cfg(unix)]
-fn os_path(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt as _;
-    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
-}
-
-#[cfg(not(unix))]
-fn os_path(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
-}
-
 impl fmt::Display for ArtifactPath {
-    /// Writes the path with control characters and bytes that are not UTF-8 as `\xNN`, so that it can go to any terminal.
+    /// Writes the path as [`printed`] does, so that it can go to any terminal, and be found by what was printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if is_unsafe_to_print(character) {
-                    let mut buffer = [0; 4];
-                    for byte in character.encode_utf8(&mut buffer).bytes() {
-                        write!(f, "\\x{byte:02x}")?;
-                    }
-                } else {
-                    write!(f, "{character}")?;
-                }
-            }
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
-            }
-        }
-        Ok(())
+        f.write_str(&printed(&self.0))
     }
 }
 
@@ -160,12 +135,6 @@ pub fn percent_decoded(text: &str) -> String {
         at += if byte.is_some() { 3 } else { 1 };
     }
     String::from_utf8(plain).unwrap_or_else(|_| text.to_owned())
-}
-
-/// Returns true for characters that would change what a terminal shows: controls, and the marks that turn the reading direction.
-pub(crate) fn is_unsafe_to_print(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for ArtifactPath {

@@ -1,6 +1,8 @@
 //! Runs: one execution of one command.
 
-use crate::model::{CodeState, NodeId, Parameter, RunId, Timestamp};
+use std::ffi::OsString;
+
+use crate::model::{CodeState, NodeId, Parameter, RunId, Timestamp, from_printed, os_word, recorded_word};
 
 /// One execution of one command, as it is known when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Run {
     pub kind: RunKind,
     /// The command, one argument each, secrets masked.
     pub arguments: Vec<String>,
+    /// The positions of those arguments that are not UTF-8: they stand as [`printed`](crate::model::printed) writes them.
+    pub printed_arguments: Vec<u32>,
     /// What the run was told, by name.
     pub parameters: Vec<Parameter>,
     /// The working folder, relative to the workspace's root; empty for the root.
@@ -51,6 +55,7 @@ impl Run {
             name: name.into(),
             kind,
             arguments: Vec::new(),
+            printed_arguments: Vec::new(),
             parameters: Vec::new(),
             folder: String::new(),
             code: CodeState::default(),
@@ -62,6 +67,22 @@ impl Run {
             segment,
         }
     }
+
+    /// Returns the command's words as they were given, but for what is masked in them.
+    pub fn words(&self) -> Vec<OsString> {
+        let words = self.arguments.iter().zip(0..).map(|(argument, at)| {
+            let bytes = from_printed(argument).filter(|_| self.printed_arguments.contains(&at));
+            bytes.map_or_else(|| OsString::from(argument), os_word)
+        });
+        words.collect()
+    }
+}
+
+/// Writes the words of a command as [`Run::arguments`] and [`Run::printed_arguments`] have them.
+pub fn recorded_words(words: &[OsString]) -> (Vec<String>, Vec<u32>) {
+    let are_text = words.iter().map(|word| word.to_str().is_some());
+    let printed = are_text.zip(0..).filter(|(is_text, _)| !is_text).map(|(_, at)| at).collect();
+    (words.iter().map(recorded_word).collect(), printed)
 }
 
 /// Writes a command so that it can be pasted into a shell.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::capture::git;
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule};
+use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule, printed};
 use crate::ops::Workspace;
 use crate::ops::workspace::FOLDER;
 use crate::projection::{self, ProjectedFrom};
@@ -75,9 +75,8 @@ pub(crate) fn code_state_at<'s>(
             checked_out: module.checked_out.clone(),
         })
     });
-    let omitted =
-        state.patch_omitted.iter().map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
-    let unread = state.unread.iter().map(|o| format!("{}: {}", String::from_utf8_lossy(&o.path), o.reason));
+    let omitted = state.patch_omitted.iter().map(|o| format!("{}: {}", printed(&o.path), o.reason));
+    let unread = state.unread.iter().map(|o| format!("{}: {}", printed(&o.path), o.reason));
     let unread: Vec<String> = unread.collect();
     Ok(CodeState {
         repository: state.repository != git::Repository::None,

@@ -1,10 +1,11 @@
 //! `lineage diff`: two runs, with what the repository knows of their commits.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::capture::git;
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, CodeState};
+use crate::model::{ArtifactPath, CodeState, repeated_word};
 use crate::ops::code::kind_of;
 use crate::ops::{Target, View, Workspace, locate};
 use crate::projection::names::run_folder_name;
@@ -16,9 +17,15 @@ use crate::store::Snapshot;
 ///
 /// # Errors
 /// A request error where one of them names no run, a store error where a record is damaged.
-pub fn diff_runs(workspace: &Workspace, view: &View, folder: &Path, a: &str, b: &str) -> Result<RunDiff> {
-    let a = find(workspace, view, folder, a)?;
-    let b = find(workspace, view, folder, b)?;
+pub fn diff_runs(
+    workspace: &Workspace,
+    view: &View,
+    folder: &Path,
+    a: impl AsRef<OsStr>,
+    b: impl AsRef<OsStr>,
+) -> Result<RunDiff> {
+    let a = find(workspace, view, folder, a.as_ref())?;
+    let b = find(workspace, view, folder, b.as_ref())?;
     compare_runs(workspace, &view.snapshot, a, b)
 }
 
@@ -37,9 +44,9 @@ fn side(head: RunHead) -> DiffRun {
     DiffRun { head, folder_name }
 }
 
-fn find(workspace: &Workspace, view: &View, folder: &Path, word: &str) -> Result<RunHead> {
+fn find(workspace: &Workspace, view: &View, folder: &Path, word: &OsStr) -> Result<RunHead> {
     let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else {
-        let message = format!("`{}` is no run", word.escape_debug());
+        let message = format!("`{}` is no run", repeated_word(word));
         return Err(Error::request(message).hint("`lineage log` lists the runs"));
     };
     let mut head = RunHead::read(&view.snapshot, number)?

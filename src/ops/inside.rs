@@ -1,5 +1,6 @@
 //! What a program says of the run it is part of: metrics, files it used, files it made.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -65,7 +66,7 @@ pub fn say_files(
     clock: &Clock,
     run: NodeId,
     folder: &Path,
-    words: &[String],
+    words: &[OsString],
     declared: Declared,
 ) -> Result<()> {
     let at = clock.now();
@@ -108,11 +109,16 @@ fn say(workspace: &Workspace, at: Timestamp, fact: &Fact) -> Result<()> {
 ///
 /// # Errors
 /// A request error where it cannot be read, or is a folder of too many files.
-pub(crate) fn declared_artifacts(workspace: &Workspace, folder: &Path, word: &str) -> Result<Vec<Artifact>> {
-    if let Ok(named) = ArtifactPath::new(word)
+pub(crate) fn declared_artifacts(
+    workspace: &Workspace,
+    folder: &Path,
+    word: impl AsRef<OsStr>,
+) -> Result<Vec<Artifact>> {
+    let word = word.as_ref();
+    if let Ok(named) = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec())
         && named.is_url()
     {
-        let digest = Digest::of(word.as_bytes());
+        let digest = Digest::of(named.as_bytes());
         return Ok(vec![Artifact { path: named, digest, size_bytes: 0 }]);
     }
     let found = find_files(workspace, folder, &[PathBuf::from(word)])?;

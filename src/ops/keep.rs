@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::content::{SHARED_MIN_BYTES, Sharing};
-use crate::model::{Artifact, ArtifactPath, Digest, Step};
+use crate::model::{Artifact, ArtifactPath, Digest, Generated, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
 
@@ -23,12 +23,17 @@ pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String>
             (KeepPolicy::default(), vec![format!("outputs are kept as without a configuration: {error}")])
         }
     };
-    let mut last: BTreeMap<&ArtifactPath, &Artifact> = BTreeMap::new();
+    // A step that began before another may have written after it: a shell that appends to what a command of its wrote.
+    let mut last: BTreeMap<&ArtifactPath, &Generated> = BTreeMap::new();
     for edge in steps.iter().flat_map(|step| &step.generated) {
-        last.insert(&edge.artifact.path, &edge.artifact);
+        let known = last.entry(&edge.artifact.path).or_insert(edge);
+        if edge.at >= known.at {
+            *known = edge;
+        }
     }
+    let artifacts = last.into_values().map(|edge| &edge.artifact);
     let wanted: Vec<&Artifact> =
-        last.into_values().filter(|artifact| artifact.path.is_inside() && policy.keeps(artifact)).collect();
+        artifacts.filter(|artifact| artifact.path.is_inside() && policy.keeps(artifact)).collect();
     let fault = |artifact: &&Artifact| keep(workspace, artifact).err();
     let failed: Vec<String> = match wanted.len() {
         // To start threads takes longer.

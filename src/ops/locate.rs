@@ -1,11 +1,13 @@
 //! What a user means by a word on the command line: a file, its bytes under another name, a run, a folder, a segment.
 
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, NodeId, check_model_name};
+use crate::model::{Artifact, ArtifactPath, Digest, NodeId, check_model_name, repeated_word};
 use crate::ops::Workspace;
+use crate::ops::named;
 use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model, versions};
 use crate::query::{self, RunSelector, writers};
@@ -56,31 +58,41 @@ pub enum DiskState {
     NotChecked,
 }
 
-/// Finds what `word` means, seen from `folder`.
+/// Finds what `word` means, seen from `folder`. The name of a file may also be given as it is printed.
 ///
 /// An existing file or folder goes before a run of the same name.
 ///
 /// # Errors
 /// A request error where it means nothing recorded.
-pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &str) -> Result<Target> {
+pub fn locate(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: impl AsRef<OsStr>,
+) -> Result<Target> {
+    let word = word.as_ref();
+    // Only files have names that are not text.
+    let text = word.to_str();
     if word.is_empty() {
         return Err(Error::request("an empty word names nothing")
             .hint("give a file, a run, or `@` for the latest run"));
     }
-    if word.starts_with('@')
-        && let Ok(selector) = word.parse::<RunSelector>()
+    if let Some(text) = text
+        && text.starts_with('@')
+        && let Ok(selector) = text.parse::<RunSelector>()
     {
         return query::find_run(snapshot, &selector).map(Target::Run);
     }
-    if word.starts_with("blake3:") {
-        return by_content(snapshot, &word.parse()?);
+    if let Some(text) = text.filter(|text| text.starts_with("blake3:")) {
+        return by_content(snapshot, &text.parse()?);
     }
-    let place = real_place(&folder.join(word));
-    if let Some((file, chunk)) = word.rsplit_once('#')
+    let place = named_place(workspace, snapshot, folder, word)?;
+    if let Some((file, chunk)) = named::split_last(word, b'#')
         && !place.exists()
+        && let Ok(chunk) = chunk.into_string()
     {
-        let target = by_file(workspace, snapshot, &real_place(&folder.join(file)), file)?;
-        return Ok(Target::Segment(target, chunk.to_owned()));
+        let place = named_place(workspace, snapshot, folder, &file)?;
+        return Ok(Target::Segment(by_file(workspace, snapshot, &place)?, chunk));
     }
     let named = ArtifactPath::within(workspace.root(), &place).ok();
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
@@ -96,27 +108,49 @@ pub fn locate(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &
         return Ok(Target::Projected(path, from));
     }
     if place.exists() || recorded.is_some() {
-        return by_file(workspace, snapshot, &place, word).map(Target::File);
+        return by_file(workspace, snapshot, &place).map(Target::File);
     }
-    if let Ok(selector) = word.parse::<ModelSelector>() {
+    if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
         return find_model(snapshot, &selector).map(Target::Model);
     }
-    if let Ok(url) = ArtifactPath::new(word)
+    if let Ok(url) = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec())
         && url.is_url()
         && snapshot.path_no(&url)?.is_some()
     {
         return newest_version(snapshot, &url, DiskState::Elsewhere).map(Target::File);
     }
-    if let Ok(selector) = word.parse::<RunSelector>() {
+    if let Some(Ok(selector)) = text.map(str::parse::<RunSelector>) {
         return query::find_run(snapshot, &selector).map(Target::Run);
     }
-    let hint = match check_model_name(word).is_ok() && !versions(snapshot, word)?.is_empty() {
-        true => {
-            format!("it is a model: `lineage models show {word}` lists its versions; {word}@latest is one")
+    let hint = match text.filter(|name| check_model_name(name).is_ok()) {
+        Some(name) if !versions(snapshot, name)?.is_empty() => {
+            format!("it is a model: `lineage models show {name}` lists its versions; {name}@latest is one")
         }
-        false => "`lineage log` lists the runs".to_owned(),
+        _ => "`lineage log` lists the runs".to_owned(),
     };
-    Err(Error::request(format!("`{}` is no file, and no run has that name", word.escape_debug())).hint(hint))
+    Err(Error::request(format!("`{}` is no file, and no run has that name", repeated_word(word))).hint(hint))
+}
+
+/// Returns the real place of what `word` names: something on disk, recorded or projected.
+///
+/// # Errors
+/// A request error where it names two files.
+pub(super) fn named_place(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: &OsStr,
+) -> Result<PathBuf> {
+    let place = named::place(folder, word, |place| {
+        let place = real_place(place);
+        let Ok(path) = ArtifactPath::within(workspace.root(), &place) else {
+            return Ok(false);
+        };
+        Ok(place.symlink_metadata().is_ok()
+            || snapshot.path_no(&path)?.is_some()
+            || projected_from(snapshot, &path)?.is_some())
+    })?;
+    Ok(real_place(&place))
 }
 
 /// Returns the absolute place with the links of its folder resolved; a link that is the file itself stays.
@@ -128,7 +162,7 @@ pub(super) fn real_place(path: &Path) -> PathBuf {
     }
 }
 
-fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str) -> Result<FileTarget> {
+fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<FileTarget> {
     let path = ArtifactPath::within(workspace.root(), place)?;
     let digest = match digest_at(workspace, place) {
         Ok(digest) => Some(digest),
@@ -155,7 +189,7 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str)
     {
         return Ok(target);
     }
-    Err(Error::request(format!("nothing is recorded of `{}`", word.escape_debug()))
+    Err(Error::request(format!("nothing is recorded of `{path}`"))
         .hint("no recorded step read or wrote this file or its bytes"))
 }
 
@@ -218,9 +252,9 @@ fn by_content(snapshot: &Snapshot, digest: &Digest) -> Result<Target> {
 }
 
 /// Finds the run that wrote into a folder.
-fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &str) -> Result<Target> {
+fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &OsStr) -> Result<Target> {
     let nothing = || {
-        Error::request(format!("no run wrote into the folder `{}`", word.escape_debug()))
+        Error::request(format!("no run wrote into the folder `{}`", repeated_word(word)))
             .hint("give a file, or the folder of a run; `lineage log` lists the runs")
     };
     let path = ArtifactPath::within(workspace.root(), place).map_err(|_| nothing())?;
@@ -245,7 +279,7 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &st
         (Some(run), None) => Ok(Target::Run(run)),
         (None, _) => Err(nothing()),
         (Some(_), Some(_)) => {
-            Err(Error::request(format!("several runs wrote into the folder `{}`", word.escape_debug()))
+            Err(Error::request(format!("several runs wrote into the folder `{}`", repeated_word(word)))
                 .hint("name a file in it, or one of the runs that `lineage log` lists"))
         }
     }

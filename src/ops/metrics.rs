@@ -1,5 +1,6 @@
 //! The metrics of runs: names to runs, patterns to metrics, and a chart into a file.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::error::{Error, Result};
+use crate::model::repeated_word;
 use crate::ops::{Target, View, Workspace, locate};
 use crate::query::{Chart, MetricRow, RunHead, chart, metric_rows};
 
@@ -66,7 +68,7 @@ pub fn metrics(
     workspace: &Workspace,
     view: &View,
     folder: &Path,
-    words: &[String],
+    words: &[OsString],
     pattern: Option<&NamePattern>,
     limit: usize,
 ) -> Result<MetricsReport> {
@@ -77,13 +79,13 @@ pub fn metrics(
     let mut runs: Vec<(RunHead, Vec<MetricRow>, usize)> = Vec::new();
     for word in words {
         let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else {
-            return Err(Error::request(format!("`{}` is no run", word.escape_debug()))
+            return Err(Error::request(format!("`{}` is no run", repeated_word(word)))
                 .hint("`lineage log` lists the runs"));
         };
         let Some(mut head) = RunHead::read(&view.snapshot, number)? else {
             return Err(Error::request(format!(
                 "the start of run `{}` is not recorded",
-                word.escape_debug()
+                repeated_word(word)
             )));
         };
         if runs.iter().any(|(known, ..)| known.view.run.id == head.view.run.id) {

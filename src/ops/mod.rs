@@ -13,6 +13,7 @@ mod keep;
 pub mod library;
 mod locate;
 pub mod metrics;
+pub(crate) mod named;
 pub mod notes;
 pub mod pipeline;
 pub mod project;

@@ -37,6 +37,8 @@ pub struct RunRequest {
     pub kind: RunKind,
     /// The command.
     pub arguments: Vec<String>,
+    /// Which of its words are not UTF-8, as [`Run::printed_arguments`] has them.
+    pub printed_arguments: Vec<u32>,
     /// What it is told.
     pub parameters: Vec<Parameter>,
     /// The working folder, relative to the workspace's root.
@@ -58,6 +60,7 @@ impl RunRequest {
             name: name.to_owned(),
             kind,
             arguments: Vec::new(),
+            printed_arguments: Vec::new(),
             parameters: Vec::new(),
             folder: String::new(),
             code: CodeState::default(),
@@ -157,6 +160,7 @@ impl Recording {
         let id = NodeId::new(started_at);
         let run = Run {
             arguments: request.arguments,
+            printed_arguments: request.printed_arguments,
             parameters: request.parameters,
             folder: request.folder,
             code: request.code,

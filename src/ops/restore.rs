@@ -1,14 +1,16 @@
 //! One version of one file brought back: `lineage restore` and `lineage cat`.
 
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
-use crate::model::{Artifact, ArtifactPath, Digest};
+use crate::model::{Artifact, ArtifactPath, Digest, printed_word, repeated_word};
 use crate::ops::Workspace;
-use crate::ops::locate::{newest, real_place};
+use crate::ops::locate::{named_place, newest};
+use crate::ops::named;
 use crate::projection;
 use crate::query::{self, RunSelector};
 use crate::store::{PathNo, RunNo, Snapshot};
@@ -28,7 +30,7 @@ pub enum Version {
 #[derive(Debug, Clone)]
 pub struct RestoreRequest {
     /// The versions, as [`find_version`] takes them.
-    pub words: Vec<String>,
+    pub words: Vec<OsString>,
     /// The folder the request was made in.
     pub folder: PathBuf,
     /// Where to write: a file, or for several versions a folder; each to its own place where it is `None`.
@@ -63,18 +65,18 @@ pub fn find_version(
     workspace: &Workspace,
     snapshot: &Snapshot,
     folder: &Path,
-    word: &str,
+    word: &OsStr,
 ) -> Result<Version> {
-    if word.starts_with("blake3:") {
-        let digest: Digest = word.parse()?;
+    if let Some(text) = word.to_str().filter(|text| text.starts_with("blake3:")) {
+        let digest: Digest = text.parse()?;
         let named = newest(snapshot, snapshot.artifacts_with(&digest)?)?;
         return Ok(match named {
             Some(number) => Version::File(snapshot.artifact(number)?),
             None => Version::Content(digest),
         });
     }
-    let path_no = |name: &str| -> Result<Option<PathNo>> {
-        let place = real_place(&folder.join(name));
+    let path_no = |name: &OsStr| -> Result<Option<PathNo>> {
+        let place = named_place(workspace, snapshot, folder, name)?;
         match ArtifactPath::within(workspace.root(), &place) {
             Ok(path) => snapshot.path_no(&path),
             Err(_) => Ok(None),
@@ -84,24 +86,27 @@ pub fn find_version(
     if let Some(found) = path_no(word)? {
         return newest_version(snapshot, found, word).map(Version::File);
     }
-    if let Some((file, segment)) = word.rsplit_once('#')
-        && let Some(found) = path_no(file)?
+    if let Some((file, segment)) = named::split_last(word, b'#')
+        && let Some(found) = path_no(&file)?
+        && let Ok(segment) = segment.into_string()
     {
-        return Ok(Version::Segment(newest_version(snapshot, found, file)?, segment.to_owned()));
+        return Ok(Version::Segment(newest_version(snapshot, found, &file)?, segment));
     }
-    for (at, _) in word.match_indices('@') {
-        let file = &word[..at];
-        let (Some(found), Some(run)) = (path_no(file)?, selector(&word[at + 1..])) else {
+    let bytes = word.as_encoded_bytes();
+    for at in (0..bytes.len()).filter(|at| bytes[*at] == b'@') {
+        let (file, run) = named::split_at(word, at);
+        let (Some(found), Some(run)) = (path_no(&file)?, run.to_str().and_then(selector)) else {
             continue;
         };
         let number = query::find_run(snapshot, &run)?;
         let version = version_of_run(snapshot, found, number)?;
         return version.map(Version::File).ok_or_else(|| {
-            Error::request(format!("that run neither wrote nor read `{}`", file.escape_debug()))
+            let file = repeated_word(&file);
+            Error::request(format!("that run neither wrote nor read `{file}`"))
                 .hint(format!("`lineage log {file}` lists the runs that did"))
         });
     }
-    Err(Error::request(format!("nothing is recorded of `{}`", word.escape_debug()))
+    Err(Error::request(format!("nothing is recorded of `{}`", repeated_word(word)))
         .hint("give a recorded file, FILE@RUN, FILE#SEGMENT or blake3:<digest>"))
 }
 
@@ -110,10 +115,10 @@ fn selector(text: &str) -> Option<RunSelector> {
     text.parse().ok().or_else(|| format!("@{text}").parse().ok())
 }
 
-fn newest_version(snapshot: &Snapshot, path: PathNo, name: &str) -> Result<Artifact> {
+fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Artifact> {
     let number = newest(snapshot, snapshot.versions(path)?)?;
     let number =
-        number.ok_or_else(|| Error::request(format!("nothing is recorded of `{}`", name.escape_debug())))?;
+        number.ok_or_else(|| Error::request(format!("nothing is recorded of `{}`", repeated_word(name))))?;
     snapshot.artifact(number)
 }
 
@@ -243,7 +248,7 @@ pub fn restore(
 }
 
 fn not_written(place: &Path) -> Error {
-    Error::store(format!("cannot write `{}`", place.display()))
+    Error::store(format!("cannot write `{}`", printed_word(place)))
         .hint("what is recorded and kept is not harmed")
 }
 
@@ -261,7 +266,7 @@ fn destination(workspace: &Workspace, request: &RestoreRequest, version: &Versio
         return Ok(to);
     }
     if !to.is_dir() {
-        return Err(Error::request(format!("`{}` is no folder", to.display()))
+        return Err(Error::request(format!("`{}` is no folder", printed_word(&to)))
             .hint("several files are written into a folder that is there"));
     }
     let name = match version {
@@ -287,13 +292,19 @@ fn in_the_way(
         projection::Lies::Nothing => return Ok(None),
         projection::Lies::File(digest) => digest,
         projection::Lies::Blocked(reason) => {
-            return Err(Error::request(format!("cannot write `{}`: {reason}", place.display()))
+            return Err(Error::request(format!("cannot write `{}`: {reason}", printed_word(place)))
                 .hint("nothing was written"));
         }
     };
     if there != Digest::of(bytes) && !request.force {
-        return Err(Error::request(format!("`{}` holds other bytes ({})", place.display(), there.short()))
-            .hint("`--force` writes over them and keeps them; `--to PATH` writes elsewhere; nothing was written"));
+        return Err(Error::request(format!(
+            "`{}` holds other bytes ({})",
+            printed_word(place),
+            there.short()
+        ))
+        .hint(
+            "`--force` writes over them and keeps them; `--to PATH` writes elsewhere; nothing was written",
+        ));
     }
     Ok(Some(there))
 }

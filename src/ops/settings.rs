@@ -12,11 +12,13 @@
 //! place on the disk with the file it came from, until that is changed, and so does what `lineage restore` brings back. All
 //! else is compressed by zstd. Neither is a setting: which it is, the file system says.
 
+use std::ffi::OsString;
+
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath};
+use crate::model::{Artifact, ArtifactPath, os_word};
 use crate::ops::Workspace;
 
 /// The name of the file, below `.lineage`.
@@ -116,9 +118,9 @@ impl KeepPolicy {
     }
 }
 
-/// Names a path for matching; bytes that are not UTF-8 stand as they are shown.
-fn os_name(path: &ArtifactPath) -> String {
-    String::from_utf8_lossy(path.as_bytes()).into_owned()
+/// Names a path for matching.
+fn os_name(path: &ArtifactPath) -> OsString {
+    os_word(path.as_bytes().to_vec())
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, String> {

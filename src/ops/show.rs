@@ -4,6 +4,7 @@ mod model;
 mod projected;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -26,7 +27,7 @@ pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
 #[derive(Debug, Clone)]
 pub struct ShowRequest {
     /// A file, a run, a run's folder, a digest, or `file#segment`.
-    pub word: String,
+    pub word: OsString,
     /// Which way to walk.
     pub direction: Direction,
     /// Through how many steps in a row at most.

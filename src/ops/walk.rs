@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::ignored::IgnoreRules;
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath};
+use crate::model::{Artifact, ArtifactPath, repeated_word};
 use crate::ops::Workspace;
+use crate::ops::named::place_on_disk;
 use crate::ops::run::is_ignored_place;
 
 /// As many files are taken at once.
@@ -37,12 +38,12 @@ pub(crate) fn find_files(workspace: &Workspace, folder: &Path, words: &[PathBuf]
     let rules = IgnoreRules::of(workspace.root());
     let mut found = FoundFiles::default();
     for word in words {
-        let shown = word.to_string_lossy().escape_debug().to_string();
+        let shown = repeated_word(word);
         let failed = |cause| Error::request(format!("cannot read `{shown}`")).because(cause);
         if word.as_os_str().is_empty() {
             return Err(Error::request("an empty word names no file").hint("`.` is the folder you are in"));
         }
-        let place = folder.join(word);
+        let place = place_on_disk(folder, word)?;
         let metadata = fs::metadata(&place).map_err(failed)?;
         if metadata.is_dir() {
             walk(place.canonicalize().map_err(failed)?, workspace.root(), &rules, &mut found)?;
@@ -69,7 +70,7 @@ fn walk(base: PathBuf, root: &Path, rules: &IgnoreRules, found: &mut FoundFiles)
     let mut frontier = vec![(base, 0)];
     while let Some((folder, depth)) = frontier.pop() {
         let failed = |cause| {
-            let shown = folder.to_string_lossy().escape_debug().to_string();
+            let shown = repeated_word(&folder);
             Error::request(format!("cannot read the folder `{shown}`")).because(cause)
         };
         for entry in fs::read_dir(&folder).map_err(failed)? {

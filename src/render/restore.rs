@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::model::printed_word;
 use crate::ops::restore::Restored;
-use crate::render::units::{bytes, one_line};
+use crate::render::units::bytes;
 
 /// Writes it for people.
 pub fn text(restored: &[Restored]) -> String {
     let mut text = String::new();
     for file in restored {
-        let place = one_line(&file.place.display().to_string());
+        let place = printed_word(&file.place);
         let (size, digest) = (bytes(file.size_bytes), file.digest.short());
         let _ = match (file.was_there, file.replaced) {
             (true, _) => writeln!(text, "unchanged {place}  {digest}, {size}"),
@@ -29,7 +30,7 @@ pub fn json(restored: &[Restored]) -> Value {
     let file = |file: &Restored| {
         json!({
             "path": file.artifact.as_ref().map(|artifact| artifact.path.to_string()),
-            "place": file.place.display().to_string(),
+            "place": printed_word(&file.place),
             "digest": file.digest.to_string(),
             "size_bytes": file.size_bytes,
             "was_there": file.was_there,

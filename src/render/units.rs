@@ -1,6 +1,6 @@
 //! Sizes, durations and names as people read them.
 
-use crate::model::is_unsafe_to_print;
+use crate::model::{is_unsafe_to_print, printed};
 
 /// Writes a size: `438.0 KB`, in powers of 1000.
 pub fn bytes(count: u64) -> String {
@@ -48,7 +48,7 @@ pub fn one_line(text: &str) -> String {
 pub(crate) fn folder_name(folder: &[u8]) -> String {
     match folder {
         b"" => "the workspace's root".to_owned(),
-        folder => format!("{}/", one_line(&String::from_utf8_lossy(folder))),
+        folder => format!("{}/", printed(folder)),
     }
 }
 

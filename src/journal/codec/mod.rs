@@ -18,7 +18,7 @@ use crate::model::{ArtifactPath, Fact, Metric};
 
 use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
-use of_runs::{RemarksV1, RunV2, SaidParametersV1};
+use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1};
 use run_tags::RunTagsV1;
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
@@ -88,6 +88,7 @@ pub fn decode(bytes: &[u8]) -> Result<Fact> {
 /// that older programs read what they can.
 pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
     let (kind, version, payload) = match fact {
+        Fact::RunStarted(run) if !run.printed_arguments.is_empty() => (RUN, 3, bytes_of(&RunV3::from(run))?),
         Fact::RunStarted(run) => match run.rerun_of {
             None => (RUN, 1, bytes_of(&RunV1::from(run))?),
             Some(rerun_of) => (RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?),
@@ -113,7 +114,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 /// Returns true where every fact of a kind and version is encoded as just that, with the same payload, whoever wrote it down.
 pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
-        RUN => matches!(version, 1 | 2),
+        RUN => matches!(version, 1..=3),
         OUTCOME | STEP | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE => version == 1,
         MODEL | MODEL_CHANGE => version == 2,
         // Points of metrics are known each by itself, and which version a note is encoded as depends on what it says.
@@ -126,6 +127,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
     match (kind, version) {
         (RUN, 1) => Ok(Fact::RunStarted(value_of::<RunV1>(payload)?.try_into()?)),
         (RUN, 2) => Ok(Fact::RunStarted(value_of::<RunV2>(payload)?.try_into()?)),
+        (RUN, 3) => Ok(Fact::RunStarted(value_of::<RunV3>(payload)?.try_into()?)),
         (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
         (METRICS, 1) => {

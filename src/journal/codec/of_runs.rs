@@ -16,6 +16,14 @@ pub(super) struct RunV2 {
     rerun_of: u128,
 }
 
+/// Version 3 of a run's start: that of version 1, the run it repeats, and which of its arguments are not UTF-8.
+#[derive(Encode, Decode)]
+pub(super) struct RunV3 {
+    run: RunV1,
+    rerun_of: Option<u128>,
+    printed_arguments: Vec<u32>,
+}
+
 #[derive(Encode, Decode)]
 pub(super) struct SaidParametersV1 {
     run: u128,
@@ -53,6 +61,26 @@ impl TryFrom<RunV2> for Run {
     fn try_from(record: RunV2) -> Result<Self, Fault> {
         let run = Run::try_from(record.run)?;
         Ok(Run { rerun_of: Some(NodeId::from_u128(record.rerun_of)), ..run })
+    }
+}
+
+impl From<&Run> for RunV3 {
+    fn from(run: &Run) -> Self {
+        RunV3 {
+            run: RunV1::from(run),
+            rerun_of: run.rerun_of.map(NodeId::as_u128),
+            printed_arguments: run.printed_arguments.clone(),
+        }
+    }
+}
+
+impl TryFrom<RunV3> for Run {
+    type Error = Fault;
+
+    fn try_from(record: RunV3) -> Result<Self, Fault> {
+        let run = Run::try_from(record.run)?;
+        let rerun_of = record.rerun_of.map(NodeId::from_u128);
+        Ok(Run { rerun_of, printed_arguments: record.printed_arguments, ..run })
     }
 }
 

@@ -183,6 +183,7 @@ impl TryFrom<RunV1> for Run {
             name: run.name,
             kind: by_code(&RunKind::ALL, run.kind, "kind of run")?,
             arguments: run.arguments,
+            printed_arguments: Vec::new(),
             parameters: run.parameters,
             folder: run.folder,
             code: run.code.try_into()?,

@@ -85,6 +85,7 @@ fn run(tail: u128, kind: RunKind, code: CodeState, parent: Option<NodeId>) -> Fa
         name: "train_risk_classifier".to_owned(),
         kind,
         arguments: vec!["python".to_owned(), "train.py".to_owned(), String::new()],
+        printed_arguments: Vec::new(),
         parameters: vec![pair("seed", "42"), pair("", "")],
         folder: "scripts".to_owned(),
         code,
@@ -237,6 +238,18 @@ fn of_runs() -> Vec<Fact> {
     facts
 }
 
+/// Version 3 of a run's start: arguments that are not UTF-8.
+fn run_3() -> Vec<Fact> {
+    let of = |rerun_of| {
+        let Fact::RunStarted(run) = run(8, RunKind::Command, code_state(), None) else {
+            panic!("a run is a run");
+        };
+        let arguments = vec!["cat".to_owned(), "non\\xffutf8".to_owned(), "\\x5cxff\\xfe".to_owned()];
+        Fact::RunStarted(Run { arguments, printed_arguments: vec![1, 2], rerun_of, ..run })
+    };
+    vec![of(None), of(Some(id(1)))]
+}
+
 /// The registry's records of version 2, and its aliases.
 fn models_2() -> Vec<Fact> {
     let text = |text: &str| Some(text.to_owned());
@@ -287,7 +300,12 @@ fn models_2() -> Vec<Fact> {
 
 /// The fixtures: each a segment, and what it says.
 fn fixtures() -> Vec<(&'static str, Vec<Fact>)> {
-    vec![("v1.seg", version_1()), ("of_runs.seg", of_runs()), ("models-v2.seg", models_2())]
+    vec![
+        ("v1.seg", version_1()),
+        ("of_runs.seg", of_runs()),
+        ("run_v3.seg", run_3()),
+        ("models-v2.seg", models_2()),
+    ]
 }
 
 #[test]

@@ -14,7 +14,7 @@ use zip::write::SimpleFileOptions;
 
 use super::{Exported, Source, file_urn, not_written, write_json, write_text};
 use crate::error::{Error, Result};
-use crate::model::{Artifact, RunStatus, command_line, percent_encoded};
+use crate::model::{Artifact, RunStatus, command_line, percent_encoded, printed};
 use crate::query::RunHead;
 
 const METADATA: &str = "ro-crate-metadata.json";
@@ -320,7 +320,7 @@ fn file(id: &str, artifact: &Artifact) -> Value {
     json!({
         "@id": id,
         "@type": "File",
-        "name": String::from_utf8_lossy(artifact.path.file_name()).chars().filter(|c| !c.is_control()).collect::<String>(),
+        "name": printed(artifact.path.file_name()),
         "alternateName": artifact.path.to_string(),
         "contentSize": artifact.size_bytes.to_string(),
         "identifier": artifact.digest.to_string(),

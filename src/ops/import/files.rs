@@ -125,6 +125,7 @@ fn record(
         name: request.name.clone().unwrap_or_else(|| IMPORT.to_owned()),
         kind: RunKind::Import,
         arguments: secrets::masked(&request.arguments),
+        printed_arguments: Vec::new(),
         parameters,
         folder: String::new(),
         // Whatever code lies here now, it is not what made these files.

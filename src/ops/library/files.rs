@@ -8,6 +8,7 @@ use crate::model::{Artifact, ArtifactPath, Digest, Evidence, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::library::edges::FileRead;
 use crate::ops::locate::real_place;
+use crate::ops::named::place_on_disk;
 use crate::ops::walk::find_files;
 
 /// Reads what `path` names, seen from `folder`: a file, every file below a folder, or something outside this machine. The
@@ -24,7 +25,7 @@ pub(super) fn read(workspace: &Workspace, folder: &Path, path: &Path) -> Result<
         let changed_at = Timestamp::default();
         return Ok(vec![FileRead { artifact, changed_at, evidence: Evidence::Declared }]);
     }
-    let place = folder.join(path);
+    let place = place_on_disk(folder, path)?;
     if place.is_file() {
         return Ok(vec![read_file(workspace, &real_place(&place))?]);
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Metric, MetricValue, NodeId, Parameter, Role, Run,
     RunKind, RunOutcome, RunStatus, SaidParameters, StepStatus, Timestamp, check_parameters,
-    is_unsafe_to_print,
+    is_unsafe_to_print, recorded_word,
 };
 use crate::ops::run::masked_parameter;
 use crate::ops::{Clock, Workspace, host};
@@ -106,8 +106,9 @@ impl Library {
         let id = NodeId::new(started_at);
         let run = Run {
             arguments: crate::capture::secrets::masked(&request.arguments),
+            printed_arguments: Vec::new(),
             parameters: masked(request.parameters),
-            folder: folder.to_string_lossy().into_owned(),
+            folder: recorded_word(folder),
             code,
             parent: request.parent,
             host: host(),

@@ -9,8 +9,9 @@ use globset::GlobBuilder;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, Digest};
+use crate::model::{ArtifactPath, Digest, repeated_word};
 use crate::ops::Workspace;
+use crate::ops::named::place_on_disk;
 use crate::projection::names;
 
 /// A filing to work on.
@@ -111,10 +112,7 @@ pub fn find(
 
 /// Writes an input as messages show it: in backticks, without anything that could drive a terminal.
 fn shown(path: &Path) -> String {
-    match ArtifactPath::from_bytes(path.as_os_str().as_encoded_bytes().to_vec()) {
-        Ok(path) => format!("`{path}`"),
-        Err(_) => format!("`{}`", path.to_string_lossy().escape_debug()),
-    }
+    format!("`{}`", repeated_word(path))
 }
 
 /// Files found so far, by place.
@@ -130,7 +128,7 @@ impl Found {
         if request.as_os_str().is_empty() {
             return Err(Error::request("an empty word names no input").hint("`.` is the folder you are in"));
         }
-        let path = folder.join(request);
+        let path = place_on_disk(folder, request)?;
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => self.walk(&path, &|_| true).map(|_| ()),
             Ok(metadata) if metadata.is_file() => {
@@ -155,11 +153,10 @@ impl Found {
             request.components().take_while(|part| !is_pattern(Path::new(part.as_os_str()))).collect();
         let base = folder.join(&fixed);
         let pattern: PathBuf = request.components().skip(fixed.components().count()).collect();
-        let glob = GlobBuilder::new(&pattern.to_string_lossy())
-            .literal_separator(true)
-            .build()
-            .map_err(|cause| Error::request(format!("{} is no pattern", shown(request))).because(cause))?
-            .compile_matcher();
+        let wrong = || Error::request(format!("{} is no pattern", shown(request)));
+        let pattern = pattern.to_str().ok_or_else(|| wrong().because("a pattern is text in UTF-8"))?;
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        let glob = glob.map_err(|cause| wrong().because(cause))?.compile_matcher();
         let matches = |file: &Path| file.strip_prefix(&base).is_ok_and(|inside| glob.is_match(inside));
         if !base.is_dir() || self.walk(&base, &matches)? == 0 {
             return Err(Error::request(format!("nothing matches {}", shown(request)))

@@ -20,12 +20,14 @@ mod tests;
 mod work;
 mod workers;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::disk::Together;
 use crate::error::{Error, Result};
-use crate::model::{NodeId, Run, RunKind};
+use crate::model::{NodeId, Run, RunKind, repeated_word};
+use crate::ops::named::place_on_disk;
 use crate::ops::{Clock, Target, Workspace, locate};
 use crate::projection::{Placing, names};
 use crate::query::quality::{Quality, quality, rows};
@@ -115,14 +117,14 @@ pub enum Base {
 ///
 /// # Errors
 /// A request error where it names neither.
-pub fn find_base(workspace: &Workspace, folder: &Path, word: &str) -> Result<Base> {
-    let place = folder.join(word);
+pub fn find_base(workspace: &Workspace, folder: &Path, word: &OsStr) -> Result<Base> {
+    let place = place_on_disk(folder, word)?;
     if gold::is_gold(&place) {
         return Ok(Base::Gold(place));
     }
     let view = workspace.view()?;
     let none = || {
-        Error::request(format!("`{}` is neither a run nor a folder of gold", word.escape_debug()))
+        Error::request(format!("`{}` is neither a run nor a folder of gold", repeated_word(word)))
             .hint("give a run id, a run's folder, or a folder with `ITEM1A.tsv` and `gold/<file>.txt`")
     };
     let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else { return Err(none()) };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::filings::Section;
 use crate::model::{ArtifactPath, CodeState, Digest, Run, RunKind, Step, StepStatus, TOOL_PARAMETER};
+use crate::ops::named::place_on_disk;
 use crate::ops::pipeline::inputs::Inputs;
 use crate::ops::pipeline::metrics::counted_outputs;
 use crate::ops::pipeline::request::{PipelineRequest, Resume};
@@ -152,7 +153,7 @@ impl Plan {
         }
         let recorded_inputs: Vec<PathBuf> = resumed.map_or_else(Vec::new, |(run, _)| {
             let inputs = run.parameters.iter().filter(|(name, _)| name == "input");
-            inputs.map(|(_, text)| input_from_parameter(root, text)).collect()
+            inputs.map(|(_, text)| PathBuf::from(text)).collect()
         });
         let (inputs, folder) = if !request.inputs.is_empty() {
             (request.inputs.clone(), request.folder.clone())
@@ -182,8 +183,11 @@ impl Plan {
         ];
         parameters.extend(self.limit.map(|limit| named("limit", limit.to_string())));
         let inputs = self.inputs.iter();
-        parameters
-            .extend(inputs.map(|input| named("input", input_parameter(root, &self.folder.join(input)))));
+        let inputs = inputs.map(|input| {
+            let place = place_on_disk(&self.folder, input).unwrap_or_else(|_| self.folder.join(input));
+            named("input", input_parameter(root, &place))
+        });
+        parameters.extend(inputs);
         parameters
     }
 }
@@ -194,26 +198,6 @@ fn input_parameter(root: &Path, input: &Path) -> String {
         Ok(path) => path.to_string(),
         Err(_) => ".".to_owned(),
     }
-}
-
-/// Finds the input that [`input_parameter`] wrote: control characters and bytes that are not UTF-8 stand there as `\xNN`.
-fn input_from_parameter(root: &Path, text: &str) -> PathBuf {
-    let plain = PathBuf::from(text);
-    if !text.contains("\\x") || root.join(&plain).exists() {
-        return plain;
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let escape = rest.strip_prefix(b"\\x").and_then(|digits| digits.get(..2));
-        let byte = escape
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &rest[4..] } else { behind };
-    }
-    let named = ArtifactPath::from_bytes(bytes);
-    named.ok().and_then(|path| path.on_disk(root)).unwrap_or(plain)
 }
 
 /// Finds the run to take up again; `None` where a new one is to be started.
@@ -316,11 +300,11 @@ mod tests {
             std::fs::write(&file, "x").unwrap();
             let text = input_parameter(&root, &file);
             assert_eq!(text, expected);
-            assert_eq!(root.join(input_from_parameter(&root, &text)), file);
+            assert_eq!(place_on_disk(&root, &text).unwrap(), file);
         };
         check(b"a.txt", "a.txt");
         check(b"a\x1b[31m\n.txt", "a\\x1b[31m\\x0a.txt");
-        check(b"back\\x41slash.txt", "back\\x41slash.txt");
+        check(b"back\\x41slash.txt", "back\\x5cx41slash.txt");
         #[cfg(target_os = "linux")]
         check(b"not\xffutf8.txt", "not\\xffutf8.txt");
         assert_eq!(input_parameter(&root, &root.join("data/..")), ".");

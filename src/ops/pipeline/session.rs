@@ -275,6 +275,7 @@ fn begin(
         name: name.to_owned(),
         kind: RunKind::Pipeline,
         arguments,
+        printed_arguments: Vec::new(),
         parameters: plan.parameters(workspace.root()),
         folder: String::new(),
         code,

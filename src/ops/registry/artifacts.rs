@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, NamedArtifact};
+use crate::model::{
+    Artifact, ArtifactPath, Digest, NamedArtifact, printed_word, recorded_word, repeated_word,
+};
 use crate::ops::Workspace;
 use crate::ops::inside::declared_artifacts;
+use crate::ops::named::place_on_disk;
 use crate::ops::registry::entry::EntryArtifact;
 use crate::ops::workspace::FOLDER;
 use crate::query::RunHead;
@@ -67,15 +70,15 @@ fn files_of(
     artifact: &EntryArtifact,
     wanted: &mut Vec<Wanted>,
 ) -> Result<()> {
-    let shown = artifact.path.display().to_string().escape_debug().to_string();
-    let place = folder.join(&artifact.path).canonicalize().map_err(|cause| {
+    let shown = repeated_word(&artifact.path);
+    let place = place_on_disk(folder, &artifact.path)?.canonicalize().map_err(|cause| {
         Error::request(format!("cannot read the artifact `{shown}`"))
             .because(cause)
             .hint("nothing was registered")
     })?;
     let outside = || {
         Error::request(format!("the artifact `{shown}` lies outside the workspace"))
-            .because(format!("it is `{}`", place.display()))
+            .because(format!("it is `{}`", printed_word(&place)))
             .hint(format!("put it below `{}`; nothing was registered", workspace.root().display()))
     };
     let inside = place.strip_prefix(workspace.root()).map_err(|_| outside())?;
@@ -94,7 +97,7 @@ fn files_of(
             let path = ArtifactPath::within(workspace.root(), &place)?;
             wanted.push(Wanted { name, path, place, digest: artifact.digest });
         } else {
-            return Err(Error::request(format!("the artifact `{}` is no plain file", place.display()))
+            return Err(Error::request(format!("the artifact `{}` is no plain file", printed_word(&place)))
                 .hint("name the file itself; nothing was registered"));
         }
         if wanted.len() > FILES_MAX {
@@ -106,11 +109,11 @@ fn files_of(
 
 /// Lists a folder, the last name first.
 fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
-    let failed = |cause| Error::request(format!("cannot list `{}`", folder.display())).because(cause);
+    let failed = |cause| Error::request(format!("cannot list `{}`", printed_word(folder))).because(cause);
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        names.insert((entry.path(), entry.file_name().to_string_lossy().into_owned()));
+        names.insert((entry.path(), recorded_word(entry.file_name())));
     }
     Ok(names.into_iter().rev().collect())
 }

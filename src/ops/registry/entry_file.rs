@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use serde_saphyr::options::NonFiniteFloatPolicy;
 
 use crate::error::{Error, Result};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, repeated_word};
+use crate::ops::named::place_on_disk;
 use crate::ops::registry::entry::{ENTRY_MAX_BYTES, Entry, EntryArtifact, shown, too_large};
 use crate::ops::run::{Form, yaml};
 
@@ -61,7 +62,7 @@ struct EntryFile {
 pub fn read_entry(folder: &Path, path: &Path) -> Result<(Entry, Vec<&'static str>)> {
     let text = read_text(folder, path, "the entry")?;
     let file: EntryFile = serde_json::from_str(&text).map_err(|cause| {
-        Error::request(format!("`{}` is no entry of the registry", path.display()))
+        Error::request(format!("`{}` is no entry of the registry", repeated_word(path)))
             .because(cause)
             .hint("`lineage schema metadata` prints what an entry may hold")
     })?;
@@ -86,7 +87,7 @@ pub fn read_metrics(folder: &Path, path: &Path) -> Result<Vec<(String, f64)>> {
 /// As [`read_entry`].
 pub fn read_object(folder: &Path, path: &Path, what: &str) -> Result<Map<String, Value>> {
     let text = read_text(folder, path, what)?;
-    let failed = || Error::request(format!("cannot take {what} from `{}`", path.display()));
+    let failed = || Error::request(format!("cannot take {what} from `{}`", repeated_word(path)));
     match Form::of(path) {
         Form::Json => parse_object(&text).map_err(|cause| {
             failed().because(cause).hint("it must be a JSON object; JSON has no NaN and no Infinity")
@@ -107,18 +108,17 @@ pub fn parse_object(text: &str) -> Result<Map<String, Value>, serde_json::Error>
 
 fn read_text(folder: &Path, path: &Path, what: &str) -> Result<String> {
     let failed = |cause: std::io::Error| {
-        Error::request(format!("cannot read {what} from `{}`", path.display().to_string().escape_debug()))
-            .because(cause)
+        Error::request(format!("cannot read {what} from `{}`", repeated_word(path))).because(cause)
     };
-    let place = folder.join(path);
+    let place = place_on_disk(folder, path)?;
     if std::fs::metadata(&place).map_err(failed)?.is_dir() {
-        return Err(Error::request(format!("`{}` is a folder", path.display())));
+        return Err(Error::request(format!("`{}` is a folder", repeated_word(path))));
     }
     let mut text = String::new();
     let file = std::fs::File::open(&place).map_err(failed)?;
     file.take(ENTRY_MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() > ENTRY_MAX_BYTES {
-        return Err(too_large(&format!("{what} in `{}` is too large", path.display())));
+        return Err(too_large(&format!("{what} in `{}` is too large", repeated_word(path))));
     }
     Ok(text)
 }

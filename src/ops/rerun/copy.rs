@@ -50,7 +50,7 @@ pub(super) fn fill(
     let mut notes = Vec::new();
     let root = code(workspace, original, folder, &mut notes)?;
     let failed = |cause| Error::request(format!("cannot fill `{}`", root.display())).because(cause);
-    fs::create_dir_all(root.join(&original.run().folder)).map_err(failed)?;
+    fs::create_dir_all(root.join(original.folder(workspace))).map_err(failed)?;
     let needs = Needs::of(original);
     let digests = workspace.digests();
     let mut missing = Vec::new();

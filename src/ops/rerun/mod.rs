@@ -5,11 +5,12 @@ mod copy;
 mod needs;
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{CaptureLevel, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step};
+use crate::model::{CaptureLevel, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step, os_word};
+use crate::ops::named::place_on_disk;
 use crate::ops::run::{
     CommandRequest, CommandSummary, WorkspaceCopy, is_work_place, run_command, variables_of,
 };
@@ -164,6 +165,14 @@ impl Original {
         &self.run().arguments
     }
 
+    /// Returns the folder it ran in, seen from the workspace's root.
+    fn folder(&self, workspace: &Workspace) -> PathBuf {
+        let recorded = PathBuf::from(&self.run().folder);
+        let place = place_on_disk(workspace.root(), &recorded).ok();
+        let inside = place.and_then(|place| Some(place.strip_prefix(workspace.root()).ok()?.to_owned()));
+        inside.unwrap_or(recorded)
+    }
+
     fn check(&self) -> Result<()> {
         let tail = &self.head.tail;
         let refused = |why: &str| Error::request(format!("cannot run {tail} again: {why}"));
@@ -187,6 +196,7 @@ impl Original {
             return Err(refused("its command is not recorded").hint(by_hand));
         }
         if self.arguments().iter().any(|argument| argument.contains(char::REPLACEMENT_CHARACTER)) {
+            // So older programs recorded arguments that are not UTF-8.
             return Err(
                 refused("its arguments are not UTF-8, and are not recorded as they were").hint(by_hand)
             );
@@ -226,7 +236,7 @@ impl Original {
         place: &Place,
         mut notes: Vec<String>,
     ) -> Result<RerunSummary> {
-        let folder = place.root.join(&self.run().folder);
+        let folder = place.root.join(self.folder(workspace));
         let arguments = self.arguments_at(workspace, request, place, &folder, &mut notes);
         let mut environment = request.environment.clone();
         environment.retain(|(name, _)| name != "PWD" && name != "OLDPWD");
@@ -239,9 +249,8 @@ impl Original {
         let stays = ["PATH", "HOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
         let others = environment.iter_mut().filter(|(name, _)| stays.iter().all(|stays| name != stays));
         for (_, value) in others.filter(|_| place.copy.is_some()) {
-            if let Some(moved) = value.to_str().and_then(|value| moved(value, workspace.root(), &place.root))
-            {
-                *value = moved.into();
+            if let Some(moved) = moved(value, workspace.root(), &place.root) {
+                *value = moved;
             }
         }
         let command = CommandRequest {
@@ -277,7 +286,7 @@ impl Original {
         folder: &Path,
         notes: &mut Vec<String>,
     ) -> Vec<OsString> {
-        let mut arguments = self.arguments().to_vec();
+        let mut arguments = self.run().words();
         let mut has_moved = false;
         for argument in arguments.iter_mut().filter(|_| place.copy.is_some()) {
             if let Some(moved) = moved(argument, workspace.root(), &place.root) {
@@ -287,14 +296,13 @@ impl Original {
         if has_moved {
             notes.push("arguments that name the workspace by its whole path name the copy now".to_owned());
         }
-        let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
         if self.run().kind == RunKind::Pipeline {
             // Whatever the program was called then, this one is at hand.
             arguments[0] = request.program.clone().into();
         }
         // A program of a virtual environment is part of the environment, which is the user's.
         let program = Path::new(&arguments[0]);
-        let original = workspace.root().join(&self.run().folder).join(program);
+        let original = workspace.root().join(self.folder(workspace)).join(program);
         if program.components().count() > 1 && !folder.join(program).exists() && original.is_file() {
             notes.push(format!("`{}` is the workspace's own", program.display()));
             arguments[0] = original.into();
@@ -338,28 +346,33 @@ impl Original {
     }
 }
 
-/// Puts the path `now` in the place of the path `before` wherever a text names it or something below it; `None` where it does not.
-fn moved(text: &str, before: &Path, now: &Path) -> Option<String> {
-    let (before, now) = (before.to_str()?, now.to_str()?);
-    let mut written = String::new();
-    let mut rest = text;
-    let mut found = false;
-    while let Some(at) = rest.find(before) {
-        let (front, after) = (&rest[..at], &rest[at + before.len()..]);
+/// Puts the path `now` in the place of the path `before` wherever a word names it or something below it; `None` where it does not.
+fn moved(word: &OsStr, before: &Path, now: &Path) -> Option<OsString> {
+    let (before, now) = (before.as_os_str().as_encoded_bytes(), now.as_os_str().as_encoded_bytes());
+    let bytes = word.as_encoded_bytes();
+    let mut written = Vec::with_capacity(bytes.len());
+    let (mut at, mut found) = (0, false);
+    while at < bytes.len() {
+        let (front, rest) = bytes.split_at(at);
+        let Some(after) = rest.strip_prefix(before) else {
+            written.push(bytes[at]);
+            at += 1;
+            continue;
+        };
         // `/home/me/w` is not named by `/home/me/work`, nor by `/mnt/home/me/w`.
-        let ends = after.chars().next().is_none_or(|next| next == '/' || !is_of_name(next));
-        let begins = front.chars().next_back().is_none_or(|last| !is_of_name(last));
+        let next = String::from_utf8_lossy(&after[..after.len().min(4)]).chars().next();
+        let last = String::from_utf8_lossy(&front[at.saturating_sub(4)..]).chars().next_back();
+        let ends = next.is_none_or(|next| next == '/' || !is_of_name(next));
+        let begins = last.is_none_or(|last| !is_of_name(last));
         found |= ends && begins;
-        written.push_str(front);
-        written.push_str(if ends && begins { now } else { before });
-        rest = after;
+        written.extend_from_slice(if ends && begins { now } else { before });
+        at += before.len();
     }
-    written.push_str(rest);
-    found.then_some(written)
+    found.then(|| os_word(written))
 }
 
 fn is_of_name(character: char) -> bool {
-    character.is_alphanumeric() || "._-/".contains(character)
+    character.is_alphanumeric() || "._-/".contains(character) || character == char::REPLACEMENT_CHARACTER
 }
 
 fn steps_of(snapshot: &Snapshot, run: NodeId) -> Result<Vec<Step>> {
@@ -381,8 +394,8 @@ mod tests {
     fn a_text_that_names_the_workspace_names_the_copy() {
         let check = |text: &str, expected: Option<&str>| {
             assert_eq!(
-                moved(text, Path::new("/home/me/w"), Path::new("/tmp/c")).as_deref(),
-                expected,
+                moved(text.as_ref(), Path::new("/home/me/w"), Path::new("/tmp/c")),
+                expected.map(OsString::from),
                 "{text}"
             );
         };

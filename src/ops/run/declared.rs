@@ -1,6 +1,7 @@
 //! What the request declared beside what was observed, and where the two differ.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 use crate::capture::observe::Observation;
 use crate::model::{
@@ -73,7 +74,7 @@ impl Side<'_> {
         &self,
         workspace: &Workspace,
         request: &CommandRequest,
-        words: &[String],
+        words: &[OsString],
         remarks: &mut Vec<Remark>,
     ) -> Vec<Artifact> {
         let Side { word: side, verb, .. } = self;

@@ -25,7 +25,7 @@ use crate::journal::SyncPoint;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, Digest, Evidence, Fact, Generated, Metric, NodeId, Parameter,
     Remark, RemarkKind, Remarks, Role, Run, RunKind, RunStatus, Step, StepStatus, Timestamp, Used,
-    check_parameters,
+    check_parameters, recorded_word, recorded_words,
 };
 use crate::ops::code::code_state_at;
 use crate::ops::keep::keep_outputs;
@@ -55,9 +55,9 @@ pub struct CommandRequest {
     /// What the run is told.
     pub parameters: Vec<Parameter>,
     /// Inputs that are declared: files, or names outside this machine.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<OsString>,
     /// Outputs that are declared.
-    pub outputs: Vec<String>,
+    pub outputs: Vec<OsString>,
     /// A file of metrics besides `metrics.json`.
     pub metrics: Option<PathBuf>,
     /// The folder to run in, absolute and free of symbolic links.
@@ -266,16 +266,18 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     let code = code_state_at(workspace, root, &|| {
         snapshot.get_or_init(|| workspace.store().snapshot().ok().flatten()).as_ref()
     })?;
-    let arguments: Vec<String> = request.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
-    let program = Path::new(&arguments[0]).file_name().map(|name| name.to_string_lossy().into_owned());
+    let (arguments, mut printed_arguments) = recorded_words(&request.arguments);
+    let program = Path::new(&request.arguments[0]).file_name().map(recorded_word);
     let folder = request.folder.strip_prefix(root).unwrap_or(&request.folder);
     let (shown, parameters, masked) = masked(request, &arguments);
+    printed_arguments.retain(|at| (*at as usize) < shown.len());
     let request = RunRequest {
         name: request.name.clone().or(program).unwrap_or_else(|| "command".to_owned()),
         kind: RunKind::Command,
         arguments: shown,
+        printed_arguments,
         parameters,
-        folder: folder.to_string_lossy().into_owned(),
+        folder: recorded_word(folder),
         code,
         parent: request.parent,
         rerun_of: request.rerun_of,

@@ -15,6 +15,7 @@ use crate::capture::observe::{self, ChannelSort, Class, File, Fit, Observation};
 use crate::capture::secrets;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used,
+    recorded_word,
 };
 use crate::ops::run::roles::{self, Place};
 
@@ -560,8 +561,7 @@ const NAMES_MAX: usize = 6;
 fn name_of(processes: &[&observe::Process]) -> String {
     let mut names: Vec<String> = Vec::new();
     for process in processes {
-        let name =
-            process.exe.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = process.exe.file_name().map(recorded_word).unwrap_or_default();
         if names.last() != Some(&name) {
             names.push(name);
         }
@@ -573,8 +573,7 @@ fn name_of(processes: &[&observe::Process]) -> String {
 
 fn subject_of(processes: &[&observe::Process]) -> String {
     let lines = processes.iter().take(NAMES_MAX).map(|process| {
-        let arguments: Vec<String> =
-            process.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+        let arguments: Vec<String> = process.arguments.iter().map(recorded_word).collect();
         secrets::masked(&arguments).join(" ")
     });
     let mut subject = lines.collect::<Vec<_>>().join(" | ");

@@ -6,8 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use globset::GlobBuilder;
 
 use crate::error::{Error, Result};
-use crate::model::ArtifactPath;
+use crate::model::{ArtifactPath, repeated_word};
 use crate::ops::Workspace;
+use crate::ops::named::place_on_disk;
 use crate::ops::split::groups::By;
 use crate::ops::split::manifest::MANIFEST;
 use crate::ops::walk::find_files;
@@ -38,7 +39,7 @@ pub(super) fn find(
 ) -> Result<Found> {
     let mut found = Found::default();
     for word in words {
-        let place = folder.join(word);
+        let place = place_on_disk(folder, word)?;
         if place.is_file() {
             found.files.extend(find_files(workspace, folder, std::slice::from_ref(word))?.files);
             continue;
@@ -60,7 +61,7 @@ pub(super) fn find(
             }
         }
         if found.files.len() == before {
-            let shown = word.to_string_lossy().escape_debug().to_string();
+            let shown = repeated_word(word);
             let hint = match by {
                 By::Field(field) => {
                     format!("by `{field}`, files that end in `.json` are split; name others one by one")
@@ -83,7 +84,7 @@ fn is_data(file: &Path, by: &By) -> bool {
 
 /// Finds the files that a pattern matches: those below the folder that it begins with.
 fn matching(workspace: &Workspace, folder: &Path, pattern: &Path) -> Result<BTreeSet<PathBuf>> {
-    let shown = pattern.to_string_lossy().escape_debug().to_string();
+    let shown = repeated_word(pattern);
     let is_special = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
     let parts: Vec<Component<'_>> = pattern.components().collect();
     let Some(first) = parts.iter().position(is_special) else {
@@ -92,7 +93,9 @@ fn matching(workspace: &Workspace, folder: &Path, pattern: &Path) -> Result<BTre
     let base: PathBuf = parts[..first].iter().collect();
     let below: PathBuf = parts[first..].iter().collect();
     let wrong = |cause| Error::request(format!("`{shown}` is no pattern")).because(cause);
-    let glob = GlobBuilder::new(&below.to_string_lossy()).literal_separator(true).build().map_err(wrong)?;
+    let no_text = || Error::request(format!("`{shown}` is no pattern")).because("a pattern is text in UTF-8");
+    let below = below.to_str().ok_or_else(no_text)?;
+    let glob = GlobBuilder::new(below).literal_separator(true).build().map_err(wrong)?;
     let matcher = glob.compile_matcher();
     let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
     let real = folder.join(&base).canonicalize();

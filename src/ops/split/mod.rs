@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Parameter, Role, Run, RunKind,
-    RunStatus, Step, StepStatus, Timestamp, Used,
+    RunStatus, Step, StepStatus, Timestamp, Used, recorded_word,
 };
 use crate::ops::code::code_state;
 use crate::ops::{Clock, Recording, RunRequest, Workspace, host};
@@ -295,8 +295,9 @@ fn begin(workspace: &Workspace, clock: &Clock, request: &SplitRequest, plan: &Pl
         name: request.name.clone(),
         kind: RunKind::Command,
         arguments: request.arguments.clone(),
+        printed_arguments: Vec::new(),
         parameters,
-        folder: folder.to_string_lossy().into_owned(),
+        folder: recorded_word(folder),
         code,
         parent: request.parent,
         rerun_of: None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::model::ArtifactPath;
-use crate::ops::Workspace;
+use crate::ops::{Workspace, named};
 use crate::store::Snapshot;
 
 /// The part of the workspace that is asked about.
@@ -23,22 +23,26 @@ impl Asked {
     ) -> Result<Self> {
         let mut asked = Asked { fronts: Vec::new(), all: paths.is_empty() };
         for path in paths {
-            let joined = folder.join(path);
-            // What is gone may still be recorded, so only the folder has to be there.
-            let resolved = joined.canonicalize().or_else(|_| {
-                let parent = joined.parent().unwrap_or(&joined).canonicalize();
-                parent.map(|parent| parent.join(joined.file_name().unwrap_or_default()))
-            });
-            let place = resolved.unwrap_or(joined);
+            let is_known = |place: &Path| {
+                let place = resolved(place);
+                if place.exists() {
+                    return Ok(true);
+                }
+                let Ok(front) = ArtifactPath::within(workspace.root(), &place) else {
+                    return Ok(false);
+                };
+                let below = [front.as_bytes(), b"/"].concat();
+                Ok(snapshot.path_no(&front)?.is_some()
+                    || snapshot.paths_from(&below, |_, _| Ok(ControlFlow::Break(())))?.is_break())
+            };
+            let named = named::place(folder, path, is_known)?;
+            let place = resolved(&named);
             if place == workspace.root() {
                 asked.all = true;
                 continue;
             }
             let front = ArtifactPath::within(workspace.root(), &place)?;
-            let below = [front.as_bytes(), b"/"].concat();
-            let recorded = snapshot.path_no(&front)?.is_some()
-                || snapshot.paths_from(&below, |_, _| Ok(ControlFlow::Break(())))?.is_break();
-            if !recorded && !place.exists() {
+            if !is_known(&named)? {
                 return Err(Error::request(format!(
                     "nothing is recorded of `{front}`, and there is no such file"
                 ))
@@ -52,6 +56,15 @@ impl Asked {
     pub(super) fn has(&self, path: &[u8]) -> bool {
         self.all || self.fronts.iter().any(|front| is_below(path, front))
     }
+}
+
+/// Resolves links. What is gone may still be recorded, so only the folder has to be there.
+fn resolved(place: &Path) -> PathBuf {
+    let whole = place.canonicalize().or_else(|_| {
+        let folder = place.parent().unwrap_or(place).canonicalize();
+        folder.map(|folder| folder.join(place.file_name().unwrap_or_default()))
+    });
+    whole.unwrap_or_else(|_| place.to_owned())
 }
 
 fn is_below(path: &[u8], front: &[u8]) -> bool {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::model::{printed_word, recorded_word};
 use crate::ops::taken::TakenOver;
 use crate::ops::taken::mlflow::{MlModel, MlPoint, MlRun, MlStore};
 use crate::research::yaml_pairs;
@@ -54,7 +55,7 @@ fn meta(folder: &Path, report: &mut TakenOver) -> Option<Pairs> {
 }
 
 fn shown(path: &Path) -> String {
-    path.display().to_string().escape_debug().to_string()
+    printed_word(path)
 }
 
 fn text(file: &Path, bytes_max: u64) -> std::io::Result<String> {
@@ -87,7 +88,7 @@ fn named_files(folder: &Path) -> Vec<(String, PathBuf)> {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => frontier.push(path),
                 Ok(kind) if kind.is_file() => {
-                    let name = path.strip_prefix(folder).map(|name| name.to_string_lossy().into_owned());
+                    let name = path.strip_prefix(folder).map(recorded_word);
                     found.extend(name.ok().map(|name| (name, path)));
                 }
                 _ => {}

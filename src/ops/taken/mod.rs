@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
-    RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, StepStatus, Timestamp, Used,
+    RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, StepStatus, Timestamp, Used, printed_word,
 };
 use crate::ops::recording::free_label;
 use crate::ops::{Clock, View, Workspace};
@@ -301,10 +301,7 @@ pub(super) fn files_below(
     let mut frontier = vec![folder.to_owned()];
     while let Some(folder) = frontier.pop() {
         let Ok(entries) = std::fs::read_dir(&folder) else {
-            report.leave_out(format!(
-                "the folder `{}` cannot be read",
-                folder.display().to_string().escape_debug()
-            ));
+            report.leave_out(format!("the folder `{}` cannot be read", printed_word(folder)));
             continue;
         };
         for entry in entries.flatten() {
@@ -315,11 +312,10 @@ pub(super) fn files_below(
                     Ok(artifact) => found.push((path, artifact)),
                     Err(error) => report.leave_out(error.to_string()),
                 },
-                _ => report
-                    .leave_out(format!("`{}` is no plain file", path.display().to_string().escape_debug())),
+                _ => report.leave_out(format!("`{}` is no plain file", printed_word(&path))),
             }
             if found.len() >= FILES_MAX {
-                report.leave_out(format!("`{}` holds more than {FILES_MAX} files", folder.display()));
+                report.leave_out(format!("`{}` holds more than {FILES_MAX} files", printed_word(folder)));
                 return found;
             }
         }

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelVersion, NamedArtifact, Stage, Timestamp, check_alias,
-    check_model_name,
+    check_model_name, recorded_word,
 };
 use crate::ops::taken::mlflow::{MlModel, local_path, moment};
 use crate::ops::taken::{Taking, derived_id, files_below};
@@ -40,7 +40,7 @@ fn version_of(
     taking.report = report;
     let named = files.into_iter().flatten().map(|(path, artifact)| {
         let inside = folder.as_ref().and_then(|folder| path.strip_prefix(folder).ok());
-        let name = inside.unwrap_or(&path).to_string_lossy().into_owned();
+        let name = recorded_word(inside.unwrap_or(&path));
         NamedArtifact { name, artifact }
     });
     let mut fields = vec![("mlflow_version".to_owned(), serde_json::json!(model.version).to_string())];

@@ -579,6 +579,7 @@ fn a_run(id: NodeId) -> Run {
         name: "r".to_owned(),
         kind: RunKind::Library,
         arguments: Vec::new(),
+        printed_arguments: Vec::new(),
         parameters: Vec::new(),
         folder: String::new(),
         code: CodeState::default(),

@@ -84,6 +84,7 @@ pub(crate) fn run() -> impl Strategy<Value = Fact> {
             name: name.to_owned(),
             kind,
             arguments: vec!["python".to_owned()],
+            printed_arguments: Vec::new(),
             parameters,
             folder: String::new(),
             code,

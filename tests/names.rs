@@ -1,0 +1,159 @@
+//! Files whose names are no text, or would drive a terminal: each is found by its name and by what is printed for it.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+use common::{Answer, Place};
+use serde_json::Value;
+
+/// Names, and how each is printed.
+const NAMES: [(&[u8], &str); 5] = [
+    (b"non\xffutf8", r"non\xffutf8"),
+    (b"new\nline", r"new\x0aline"),
+    (b"tab\tesc\x1b[31m", r"tab\x09esc\x1b[31m"),
+    (br"back\slash", r"back\slash"),
+    (br"back\x41slash", r"back\x5cx41slash"),
+];
+
+fn word(bytes: &[u8]) -> OsString {
+    OsString::from_vec(bytes.to_vec())
+}
+
+/// Runs the program with words before and behind a name.
+fn with_name(place: &Place, before: &[&str], name: &OsStr, behind: &[&str]) -> Answer {
+    let mut command = place.command(before);
+    command.arg(name).args(behind);
+    command.output().unwrap().into()
+}
+
+/// A workspace in which a command has written a file of each name, and each holds its own name.
+fn place_with_names() -> Place {
+    let place = Place::empty();
+    let mut command =
+        place.command(&["run", "-q", "--", "sh", "-c", r#"for f; do printf %s "$f" > "$f"; done"#, "sh"]);
+    command.args(NAMES.map(|(name, _)| word(name)));
+    assert!(command.output().unwrap().status.success());
+    place
+}
+
+#[test]
+fn a_file_of_any_name_is_found_by_its_name_and_by_what_is_printed_for_it() {
+    let place = place_with_names();
+    for (name, printed) in NAMES {
+        for given in [word(name), printed.into()] {
+            let ok = |before: &[&str], behind: &[&str]| {
+                let answer = with_name(&place, before, &given, behind);
+                assert_eq!(answer.code, 0, "{before:?} {given:?}: {answer:#?}");
+                answer.stdout
+            };
+            let json = |before: &[&str]| serde_json::from_str::<Value>(&ok(before, &["--json"])).unwrap();
+            assert_eq!(json(&["show"])["path"], printed);
+            assert!(ok(&["show"], &[]).starts_with(&format!("{printed}\n")));
+            assert!(ok(&["log"], &[]).contains("written"));
+            assert_eq!(ok(&["cat"], &[]).as_bytes(), String::from_utf8_lossy(name).as_bytes());
+            assert!(ok(&["status"], &[]).contains("1 file compared, all as recorded"));
+            assert!(ok(&["import"], &[]).contains("1 file is recorded already"));
+            ok(&["restore", "--to", "copy"], &["--force"]);
+            assert_eq!(place.read("copy"), name);
+            ok(&["run", "-q", "--input"], &["--", "true"]);
+            assert_eq!(place.json(&["show", "@"])["inputs"][0]["path"], printed);
+            ok(&["run", "-q", "--output"], &["--", "true"]);
+            assert_eq!(place.json(&["show", "@"])["outputs"][0]["path"], printed);
+        }
+    }
+}
+
+#[test]
+fn a_file_of_any_name_becomes_a_models_and_is_declared() {
+    let place = place_with_names();
+    for (number, (name, printed)) in NAMES.into_iter().enumerate() {
+        for (way, given) in [word(name), printed.into()].into_iter().enumerate() {
+            let version = format!("1.{number}.{way}");
+            let artifact = [b"model=", given.as_bytes()].concat();
+            let mut command = place.command(&["register", "m", &version, "--json", "--artifact"]);
+            let output = command.arg(word(&artifact)).arg("--dataset").arg(&given).output().unwrap();
+            assert!(output.status.success(), "{given:?}: {}", String::from_utf8_lossy(&output.stderr));
+            let card = place.json(&["models", "show", &format!("m@{version}")]).to_string();
+            assert!(card.contains(&printed.replace('\\', r"\\")), "{card}");
+            let script = r#""$0" used "$1" && "$0" generated "$1""#;
+            let mut command = place.command(&["run", "-q", "--", "sh", "-c", script]);
+            let output = command.arg(env!("CARGO_BIN_EXE_lineage")).arg(&given).output().unwrap();
+            assert!(output.status.success(), "{given:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(place.json(&["show", "@"])["outputs"][0]["path"], printed);
+        }
+    }
+}
+
+#[test]
+fn a_word_that_names_two_files_is_refused_with_a_name_for_each() {
+    let place = Place::empty();
+    for name in [&br"a\xffb"[..], b"a\xffb"] {
+        fs::write(place.root().join(word(name)), name).unwrap();
+    }
+    place.ok(&["import", "."]);
+    let (code, stderr) = place.refused(&["show", r"a\xffb"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        "error: `a\\xffb` names two files: one is called so, and the name of another is printed so\n\
+         hint: the first is `a\\x5cxffb`, the second `\\x61\\xffb`\n"
+    );
+    assert_eq!(place.json(&["show", r"a\x5cxffb"])["path"], r"a\x5cxffb");
+    assert_eq!(place.json(&["show", r"\x61\xffb"])["path"], r"a\xffb");
+    let answer = with_name(&place, &["show", "--json"], &word(b"a\xffb"), &[]);
+    assert_eq!(serde_json::from_str::<Value>(&answer.stdout).unwrap()["path"], r"a\xffb");
+}
+
+#[test]
+fn arguments_reach_the_command_as_they_are_and_are_given_again_by_a_rerun() {
+    let place = Place::empty();
+    let script = r#"printf '%s' "$1" > raw; printf '%s' "$2" > plain"#;
+    let mut command = place.command(&["run", "-q", "--", "sh", "-c", script, "sh"]);
+    command.arg(word(b"non\xffutf8\\xfe")).arg(r"text\xff");
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(place.read("raw"), b"non\xffutf8\\xfe");
+    assert_eq!(place.read("plain"), br"text\xff");
+    let run = &place.json(&["show", "@"])["run"];
+    assert_eq!(run["arguments"][4], r"non\xffutf8\x5cxfe");
+    assert_eq!(run["arguments"][5], r"text\xff");
+    let again = place.ok(&["rerun", "@"]);
+    assert!(again.stdout.contains("2 outputs, all with the same bytes"), "{again:#?}");
+    // What is exported is taken back as it was.
+    let backup = place.ok(&["export", "--format", "jsonl", "--out", "backup.jsonl"]);
+    let other = Place::empty();
+    let from = place.at("backup.jsonl");
+    other.ok(&["import", "--format", "jsonl", from.to_str().unwrap()]);
+    assert_eq!(
+        other.ok(&["export", "--format", "jsonl"]).stdout.as_bytes(),
+        place.read("backup.jsonl"),
+        "{backup:?}"
+    );
+}
+
+#[test]
+fn a_command_that_ran_in_a_folder_of_any_name_runs_there_again() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("in", b"1");
+    let folder = place.root().join(word(b"fol\xffder"));
+    fs::create_dir(&folder).unwrap();
+    let output =
+        place.command(&["run", "-q", "--", "cp", "../in", "out"]).current_dir(&folder).output().unwrap();
+    assert!(output.status.success());
+    let again = place.ok(&["rerun", "@"]);
+    assert!(again.stdout.contains("1 output, all with the same bytes"), "{again:#?}");
+}
+
+#[test]
+fn completions_offer_files_where_a_file_is_taken() {
+    let place = Place::empty();
+    let completions = place.ok(&["completions", "zsh"]).stdout;
+    for word in ["*::paths", ":word", "::file", "*--input=", "*--output=", "*--artifact="] {
+        let line = completions.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{word}"));
+        assert!(line.contains("_files"), "{line}");
+    }
+}
