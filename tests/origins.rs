@@ -276,3 +276,57 @@ fn code_is_held_against_the_commit_that_the_run_began_with() {
         .shell("\"$LINEAGE\" run -q -- sh -c 'git checkout -q two; sh code.sh > q; git checkout -q main~'");
     assert!(!words("q").contains("in git at"), "{}", words("q"));
 }
+
+/// Returns the lines of an answer that name a file, without those of commands.
+fn lines_of<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = text.lines().map(|line| line.trim_start_matches(['│', '├', '└', '─', ' ']));
+    lines.filter(|line| line.contains(name) && !line.contains("sh -c")).collect()
+}
+
+#[test]
+fn what_was_read_in_one_folder_stands_in_one_line_only_where_the_same_is_to_be_said_of_it() {
+    let scratch = Scratch::new(&[]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell(
+        "mkdir in; $LINEAGE run -q -- sh -c 'echo 1 > in/1'; for i in 2 3 4 5 6 7; do echo $i > in/$i; done",
+    );
+    scratch.shell("$LINEAGE run -q -- sh -c 'cat in/* > o'");
+    let lines = |text: &str| -> Vec<String> {
+        let lines = lines_of(text, "in/").into_iter();
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let before = lines(&scratch.text(&["show", "o"]));
+    assert!(before[0].contains("in/1 observed of run "), "{before:?}");
+    assert_eq!(before[1..], ["6 files in in/ observed source"]);
+    scratch.shell("echo x > in/3; rm in/4");
+    let after = lines(&scratch.text(&["show", "o"]));
+    let rest = ["in/2", "in/3", "in/4", "in/5", "in/6", "in/7"].map(|file| {
+        let state = match file {
+            "in/3" => ", changed since",
+            "in/4" => ", gone since",
+            _ => "",
+        };
+        format!("{file} observed source{state}")
+    });
+    assert_eq!(after[1..], rest);
+    let run = scratch.text(&["show", "@"]);
+    assert_eq!(lines(&run)[..3], ["5 files in in/", "in/3, changed since", "in/4, gone since"], "{run}");
+}
+
+#[test]
+fn code_that_differs_from_git_is_not_in_one_line_with_code_that_does_not() {
+    let scratch = Scratch::new(&[]);
+    if !scratch.has_net() || !scratch.command("git", &["init", "-q", "-b", "main"]).status.success() {
+        return;
+    }
+    scratch.shell("mkdir src; for i in 1 2 3 4 5 6; do echo \"x$i=$i\" > src/m$i.sh; done");
+    scratch.shell("git add src; git -c user.name=A -c user.email=a@b commit -qm 1; echo x3=33 > src/m3.sh");
+    scratch.shell("$LINEAGE run -q -- sh -c 'for m in src/*.sh; do . ./$m; done; echo $x3 > o'");
+    let text = scratch.text(&["show", "o"]);
+    let lines = lines_of(&text, "src/");
+    assert!(lines.len() == 2, "{text}");
+    assert!(lines[0].contains("5 files in src/") && lines[0].contains("in git at"), "{text}");
+    assert!(lines[1].contains("src/m3.sh") && lines[1].contains("differs from git at"), "{text}");
+}

@@ -1,6 +1,7 @@
 //! What `lineage show` found, as text for people.
 
 mod file;
+mod fold;
 mod models;
 mod projected;
 mod run;
@@ -20,9 +21,6 @@ use file::{file, segment};
 use models::model;
 use projected::projected;
 use run::run;
-
-/// More inputs of one step than this in one folder are folded into one line.
-const FOLD_AFTER: usize = 4;
 
 /// Writes the answer for people.
 pub fn text(shown: &Shown) -> String {

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::file::source_words;
+use super::fold::{Own, Said, folded};
 use super::models::{holding, learned};
-use super::trace::{totals, trace_run};
-use super::{FOLD_AFTER, more};
+use super::more;
+use super::trace::{Way, totals, trace_run};
 use crate::model::{
     Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunStatus, TAG_FRONT, command_line,
 };
 use crate::ops::DiskState;
 use crate::ops::show::RunReport;
 use crate::query::{Direction, RunHead, TraceRun};
-use crate::render::units::{bytes, counted, duration, folder_name, one_line, thousands};
+use crate::render::units::{bytes, counted, duration, one_line, thousands};
 
 /// As many parameters of a run are written out.
 const PARAMETERS_MAX: usize = 100;
@@ -90,8 +91,9 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
             Direction::Up => "\nits inputs come from\n",
             Direction::Down => "\nits outputs went into\n",
         });
+        let way = Way::new(&report.trace, &report.disk);
         for other in others {
-            trace_run(other, &report.trace, &report.disk, text);
+            trace_run(other, &way, text);
         }
     }
     if !is_cut_off(report) {
@@ -109,27 +111,13 @@ fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, DiskState>
     let size: u64 = files.iter().map(|file| file.size_bytes).sum();
     let count = counted(files.len() as u64, "file", "files");
     let _ = writeln!(text, "  {label:<9}{count}, {}", bytes(size));
-    let mut folders: BTreeMap<&[u8], Vec<&Artifact>> = BTreeMap::new();
-    for file in files {
-        folders.entry(file.path.folder()).or_default().push(file);
+    let said = files.iter().map(|file| {
+        let state = disk.get(file).map_or("", |state| source_words(*state));
+        (&file.path, Said { state, ..Said::default() })
+    });
+    for [file, said] in folded(said, Own::Folded) {
+        let _ = writeln!(text, "           {file}{said}");
     }
-    for (folder, files) in folders {
-        if files.len() > FOLD_AFTER {
-            let changed = files.iter().filter(|file| is_off(disk.get(**file))).count();
-            let changed =
-                if changed > 0 { format!(", {changed} changed or gone since") } else { String::new() };
-            let _ = writeln!(text, "           {} files in {}{changed}", files.len(), folder_name(folder));
-        } else {
-            for file in files {
-                let state = disk.get(file).map_or("", |state| source_words(*state));
-                let _ = writeln!(text, "           {}{state}", file.path);
-            }
-        }
-    }
-}
-
-fn is_off(state: Option<&DiskState>) -> bool {
-    matches!(state, Some(DiskState::Changed(_) | DiskState::Gone))
 }
 
 pub(super) fn run_head(head: &RunHead, front: &str, text: &mut String) {

@@ -1,15 +1,15 @@
 //! The way: the runs that a thing came from or went into, with their steps and files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use super::FOLD_AFTER;
 use super::file::source_words;
+use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, run_head};
 use crate::model::{Artifact, CaptureLevel, NodeId, Role, RunKind};
 use crate::ops::DiskState;
 use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
-use crate::render::units::{counted, folder_name, one_line};
+use crate::render::units::{counted, one_line, thousands};
 
 /// As many parameters are written beside a run on the way.
 const PARAMETERS_BESIDE_MAX: usize = 12;
@@ -18,22 +18,26 @@ const REMARKS_BESIDE_MAX: usize = 5;
 /// More steps of one name in a run than this are folded into one line.
 const FOLD_STEPS_AFTER: usize = 6;
 
+/// A walk, with what its files are on disk now.
+pub(super) struct Way<'a> {
+    report: &'a TraceReport,
+    disk: &'a BTreeMap<Artifact, DiskState>,
+    /// How its runs are called.
+    tails: HashMap<NodeId, &'a str>,
+}
+
 pub(super) fn trace(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
     if !report.runs.is_empty() {
         text.push('\n');
     }
+    let way = Way::new(report, disk);
     for run in &report.runs {
-        trace_run(run, report, disk, text);
+        trace_run(run, &way, text);
     }
     totals(report, text);
 }
 
-pub(super) fn trace_run(
-    run: &TraceRun,
-    report: &TraceReport,
-    disk: &BTreeMap<Artifact, DiskState>,
-    text: &mut String,
-) {
+pub(super) fn trace_run(run: &TraceRun, way: &Way<'_>, text: &mut String) {
     run_head(&run.head, "", text);
     if !run.head.view.run.parameters.is_empty() {
         let all = &run.head.view.run.parameters;
@@ -56,13 +60,12 @@ pub(super) fn trace_run(
         }
     }
     let mut rows: Vec<[String; 3]> = Vec::new();
-    let knows_reads = knows_reads(run);
     for (name, steps) in by_name {
         if steps.len() > FOLD_STEPS_AFTER {
-            rows.push(folded_steps(name, &steps, report.direction));
+            rows_of_steps(name, &steps, run, way, &mut rows);
         } else {
             for step in steps {
-                step_rows(step, (run.head.view.run.id, knows_reads), report, disk, &mut rows);
+                step_rows(step, run, way, &mut rows);
             }
         }
     }
@@ -76,102 +79,90 @@ pub(super) fn trace_run(
     text.push('\n');
 }
 
-fn folded_steps(name: &str, steps: &[&TraceRunStep], direction: Direction) -> [String; 3] {
-    let files = steps.iter().flat_map(|step| match direction {
-        Direction::Up => &step.used,
-        Direction::Down => &step.generated,
-    });
-    let mut folders: BTreeMap<&[u8], u64> = BTreeMap::new();
-    for file in files {
-        *folders.entry(file.artifact.path.folder()).or_default() += 1;
+fn step_rows(step: &TraceRunStep, run: &TraceRun, way: &Way<'_>, rows: &mut Vec<[String; 3]>) {
+    let files = way.files_of(step);
+    let name = one_line(&step.step.name);
+    if files.is_empty() {
+        rows.push([name, way.nothing(run).to_owned(), String::new()]);
+        return;
     }
-    let words = folders
-        .iter()
-        .map(|(folder, count)| format!("{} in {}", counted(*count, "file", "files"), folder_name(folder)));
-    [format!("{} x {}", one_line(name), steps.len()), words.collect::<Vec<_>>().join(", "), String::new()]
+    let said = files.iter().map(|file| (&file.artifact.path, way.said_of(file, run)));
+    push(name, folded(said, Own::Spelt), rows);
 }
 
-fn step_rows(
-    step: &TraceRunStep,
-    (run, knows_reads): (NodeId, bool),
-    report: &TraceReport,
-    disk: &BTreeMap<Artifact, DiskState>,
+/// Writes many steps of one name as one.
+fn rows_of_steps(
+    name: &str,
+    steps: &[&TraceRunStep],
+    run: &TraceRun,
+    way: &Way<'_>,
     rows: &mut Vec<[String; 3]>,
 ) {
-    let files = match report.direction {
-        Direction::Up => &step.used,
-        Direction::Down => &step.generated,
-    };
-    let mut name = one_line(&step.step.name);
+    let files = steps.iter().flat_map(|step| way.files_of(step));
+    let said = files.map(|file| (&file.artifact.path, way.said_of(file, run)));
+    let mut files = folded(said, Own::Folded);
     if files.is_empty() {
-        let nothing = match report.direction {
-            Direction::Up if knows_reads => "read nothing",
-            Direction::Up => "what it read is not known",
-            Direction::Down => "wrote nothing",
-        };
-        rows.push([name.clone(), nothing.to_owned(), String::new()]);
+        files.push([way.nothing(run).to_owned(), String::new()]);
     }
-    let mut folders: BTreeMap<(&[u8], bool), Vec<&TraceFile>> = BTreeMap::new();
-    for file in files {
-        // What needs words of its own is never folded.
-        let plain = !matches!(file.from, Some(CameFrom::Gap | CameFrom::CopyOf(..)));
-        folders.entry((file.artifact.path.folder(), plain)).or_default().push(file);
-    }
-    for ((folder, plain), files) in folders {
-        if plain && files.len() > FOLD_AFTER {
-            let folder = format!("{} files in {}", files.len(), folder_name(folder));
-            rows.push([std::mem::take(&mut name), folder, file_words(files[0], run, report, disk)]);
-            continue;
-        }
-        for file in files {
-            let words = file_words(file, run, report, disk);
-            rows.push([std::mem::take(&mut name), file.artifact.path.to_string(), words]);
-        }
-    }
+    push(format!("{} x {}", one_line(name), thousands(steps.len() as u64)), files, rows);
 }
 
-fn file_words(
-    file: &TraceFile,
-    run: NodeId,
-    report: &TraceReport,
-    disk: &BTreeMap<Artifact, DiskState>,
-) -> String {
-    let mut words = file.evidence.as_str().to_owned();
-    if let Some(code) = code_of_file(file, run, report) {
-        words.push_str(&code);
-        if file.from == Some(CameFrom::Source) {
-            words.push_str(disk.get(&file.artifact).map_or("", |state| source_words(*state)));
-            return words;
+/// Adds rows of files, the first with the name that they all stand under.
+fn push(mut name: String, files: Vec<[String; 2]>, rows: &mut Vec<[String; 3]>) {
+    rows.extend(files.into_iter().map(|[file, said]| [std::mem::take(&mut name), file, said]));
+}
+
+impl<'a> Way<'a> {
+    pub(super) fn new(report: &'a TraceReport, disk: &'a BTreeMap<Artifact, DiskState>) -> Self {
+        let tails = report.runs.iter().map(|run| (run.head.view.run.id, run.head.tail.as_str())).collect();
+        Way { report, disk, tails }
+    }
+
+    fn files_of(&self, step: &'a TraceRunStep) -> &'a [TraceFile] {
+        match self.report.direction {
+            Direction::Up => &step.used,
+            Direction::Down => &step.generated,
         }
     }
-    let tail = |id: &NodeId| {
-        let known = report.runs.iter().find(|run| run.head.view.run.id == *id);
-        known.map_or_else(|| id.tail(NodeId::TAIL_DIGITS), |run| run.head.tail.clone())
-    };
-    match &file.from {
-        Some(CameFrom::Run(id)) if *id != run => {
-            let _ = write!(words, "  of run {}", tail(id));
+
+    /// Says that a step has no files in the direction of the way.
+    fn nothing(&self, run: &TraceRun) -> &'static str {
+        match self.report.direction {
+            Direction::Up if knows_reads(run) => "read nothing",
+            Direction::Up => "what it read is not known",
+            Direction::Down => "wrote nothing",
         }
-        Some(CameFrom::CopyOf(artifact, id)) => {
-            let _ =
-                write!(words, "  copied or moved from {} of run {}, by equal bytes", artifact.path, tail(id));
-        }
-        Some(CameFrom::Gap) => words.push_str("  gap: no recorded run wrote these bytes"),
-        Some(CameFrom::Source) => {
-            words.push_str("  source");
-            words.push_str(disk.get(&file.artifact).map_or("", |state| source_words(*state)));
-        }
-        _ => {}
     }
-    words
+
+    /// Says how the file is known that a step of `run` read or wrote, and where it came from.
+    fn said_of(&self, file: &TraceFile, run: &TraceRun) -> Said {
+        let code = code_of_file(file, run);
+        let known_to_git = code.is_some();
+        let mut said = Said::new(file.evidence.as_str().to_owned() + &code.unwrap_or_default());
+        let tail = |id: &NodeId| {
+            self.tails.get(id).map_or_else(|| id.tail(NodeId::TAIL_DIGITS), |tail| (*tail).to_owned())
+        };
+        match &file.from {
+            Some(CameFrom::Run(id)) if *id != run.head.view.run.id => said.from = From::Run(tail(id)),
+            Some(CameFrom::CopyOf(artifact, id)) => {
+                said.from = From::CopyOf(artifact.path.to_string(), tail(id));
+            }
+            Some(CameFrom::Gap) => said.from = From::Gap,
+            Some(CameFrom::Source) => {
+                if !known_to_git {
+                    said.from = From::Source;
+                }
+                said.state = self.disk.get(&file.artifact).map_or("", |state| source_words(*state));
+            }
+            _ => {}
+        }
+        said
+    }
 }
 
 /// Returns what git has of a code file, in the run that read it.
-fn code_of_file(file: &TraceFile, run: NodeId, report: &TraceReport) -> Option<String> {
-    let commit = || {
-        let run = report.runs.iter().find(|known| known.head.view.run.id == run)?;
-        run.head.view.run.code.commit_short.clone()
-    };
+fn code_of_file(file: &TraceFile, run: &TraceRun) -> Option<String> {
+    let commit = || run.head.view.run.code.commit_short.as_deref();
     match file.role {
         Role::Code => Some(format!("  in git at {}", commit()?)),
         Role::CodeChanged => Some(format!("  differs from git at {}", commit()?)),
