@@ -117,7 +117,8 @@ pub fn locate(
         && url.is_url()
         && snapshot.path_no(&url)?.is_some()
     {
-        return newest_version(snapshot, &url, DiskState::Elsewhere).map(Target::File);
+        let target = newest_version(snapshot, &url, DiskState::Elsewhere)?;
+        return target.map(Target::File).ok_or_else(|| nothing_recorded(&url));
     }
     if let Some(Ok(selector)) = text.map(str::parse::<RunSelector>) {
         return query::find_run(snapshot, &selector).map(Target::Run);
@@ -185,12 +186,16 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
     }
     let state = digest.map_or(DiskState::Gone, DiskState::Changed);
     if path_no.is_some()
-        && let Ok(target) = newest_version(snapshot, &path, state)
+        && let Some(target) = newest_version(snapshot, &path, state)?
     {
         return Ok(target);
     }
-    Err(Error::request(format!("nothing is recorded of `{path}`"))
-        .hint("no recorded step read or wrote this file or its bytes"))
+    Err(nothing_recorded(&path))
+}
+
+fn nothing_recorded(path: &ArtifactPath) -> Error {
+    Error::request(format!("nothing is recorded of `{path}`"))
+        .hint("no recorded step read or wrote this file or its bytes")
 }
 
 /// Returns true where a step read or wrote the artifact: one whose only record was replaced is as good as none.
@@ -198,11 +203,13 @@ fn is_known(snapshot: &Snapshot, number: ArtifactNo) -> Result<bool> {
     Ok(last_seen(snapshot, number)?.is_some())
 }
 
-fn newest_version(snapshot: &Snapshot, path: &ArtifactPath, state: DiskState) -> Result<FileTarget> {
+fn newest_version(snapshot: &Snapshot, path: &ArtifactPath, state: DiskState) -> Result<Option<FileTarget>> {
     let versions = snapshot.path_no(path)?.map_or(Ok(Vec::new()), |path_no| snapshot.versions(path_no))?;
-    let number = newest(snapshot, versions)?
-        .ok_or_else(|| Error::request(format!("nothing is recorded of `{path}`")))?;
-    Ok(FileTarget { path: path.clone(), artifact: snapshot.artifact(number)?, number, state })
+    let Some(number) = newest(snapshot, versions)? else {
+        return Ok(None);
+    };
+    let artifact = snapshot.artifact(number)?;
+    Ok(Some(FileTarget { path: path.clone(), artifact, number, state }))
 }
 
 /// Returns the artifact that was last written, else last read; ties by path, so that every store answers the same.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::model::{Artifact, ArtifactPath, Note, Reference, ReferenceSort, Run};
 use crate::query::{self, RunHead, RunSelector};
 use crate::store::Snapshot;
@@ -68,7 +68,8 @@ fn run_named(snapshot: &Snapshot, name: &str) -> Result<Option<RunHead>> {
     // A run that is not recorded here, or a name that several have, is told as it was written.
     match query::find_run(snapshot, &selector) {
         Ok(run) => RunHead::read(snapshot, run),
-        Err(_) => Ok(None),
+        Err(error) if error.kind() == Kind::Request => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
