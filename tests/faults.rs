@@ -298,6 +298,27 @@ fn a_damaged_record_is_told_with_every_answer_until_the_file_is_restored() {
 }
 
 #[test]
+fn wherever_the_store_is_altered_a_command_gives_the_same_answer() {
+    let place = recorded();
+    let store = place.at(".lineage/store.redb");
+    let commands: [&[&str]; 4] =
+        [&["log", "--json"], &["show", "p"], &["show", "a", "--down", "--json"], &["status", "a"]];
+    let answers = commands.map(|command| place.run(command).stdout);
+    let whole = fs::read(&store).unwrap();
+    let mut mended = 0;
+    for (number, page) in (0..whole.len()).step_by(4096).filter(|page| whole[*page] != 0).enumerate() {
+        let which = number % commands.len();
+        let mut altered = whole.clone();
+        altered[page + 1 + (number * 7) % 40] ^= 0x10;
+        fs::write(&store, &altered).unwrap();
+        let answer = place.run(commands[which]);
+        assert_eq!(answer.stdout, answers[which], "page {page}: {answer:?}");
+        mended += usize::from(fs::read(&store).unwrap() != altered);
+    }
+    assert!(mended > 20, "{mended}");
+}
+
+#[test]
 fn a_verification_that_is_killed_leaves_nothing_behind() {
     use std::os::unix::process::ExitStatusExt as _;
     let place = filled();

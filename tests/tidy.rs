@@ -70,6 +70,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("zstd", &["content"]),
     ("crc32fast", &["store"]),
+    ("twox_hash", &["store"]),
     ("globset", &["ops", "query"]),
     ("regex", &["ops"]),
     ("serde_saphyr", &["ops"]),

@@ -227,8 +227,7 @@ impl Workspace {
         match self.store.snapshot() {
             Ok(Some(snapshot)) if may_write => Ok(View { snapshot, warnings }),
             Ok(Some(snapshot)) => {
-                let listing =
-                    journal::list(&self.journal(), &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
+                let listing = Store::listing(Some(&snapshot), &self.journal())?;
                 let lost = Store::lost_segments(&snapshot, &listing)?;
                 if lost.is_empty() {
                     let to_say = if failure.is_some() { warnings.clone() } else { Vec::new() };
@@ -271,7 +270,7 @@ impl Workspace {
     /// Returns what is to be said with every answer, where a state of the store holds all that is recorded; `None` where it does
     /// not.
     pub(crate) fn if_complete(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>> {
-        let listing = journal::list(&self.journal(), &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
+        let listing = Store::listing(Some(snapshot), &self.journal())?;
         if !Store::lacking(Some(snapshot), &listing)?.is_nothing() {
             return Ok(None);
         }
@@ -357,8 +356,7 @@ impl Workspace {
     /// # Errors
     /// A store error where the journal cannot be listed. Segments that cannot be read are left to whoever applies them.
     pub fn pending(&self, snapshot: Option<&Snapshot>) -> Result<Pending> {
-        let known = |pack| snapshot.is_some_and(|snapshot| snapshot.knows_pack(pack).unwrap_or(false));
-        let listing = journal::list(&self.journal(), &known)?;
+        let listing = Store::listing(snapshot, &self.journal())?;
         let lack = Store::lacking(snapshot, &listing)?;
         let mut pending =
             Pending { segments: lack.segments.len(), is_outdated: lack.is_outdated, ..Pending::default() };
@@ -523,8 +521,7 @@ mod tests {
             let recording = Recording::start(&workspace, &clock, request).unwrap();
             recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
             let snapshot = workspace.store().snapshot().unwrap();
-            let knows = |pack| snapshot.as_ref().is_some_and(|snapshot| snapshot.knows_pack(pack).unwrap());
-            let listing = journal::list(&workspace.journal(), &knows).unwrap();
+            let listing = Store::listing(snapshot.as_ref(), &workspace.journal()).unwrap();
             assert!(listing.segments.iter().all(|segment| !segment.packed));
             packs = packs.max(listing.packs.len());
         }

@@ -73,6 +73,18 @@ impl Lack {
 }
 
 impl Store {
+    /// Lists the journal, but for what lies in packs of which a state of the store has all.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be listed, or the store not read.
+    pub fn listing(snapshot: Option<&Snapshot>, journal: &Path) -> Result<Listing> {
+        let known: HashSet<u128> = match snapshot {
+            Some(snapshot) => snapshot.known_packs()?.into_iter().collect(),
+            None => HashSet::new(),
+        };
+        journal::list(journal, &|pack| known.contains(&pack))
+    }
+
     /// Returns what the store lacks of `listing`: all of it where there is no store.
     ///
     /// # Errors
@@ -127,7 +139,7 @@ impl Store {
         let Some(snapshot) = Snapshot::of(&database)? else {
             return Ok(Application::Outdated);
         };
-        let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
+        let listing = Store::listing(Some(&snapshot), journal)?;
         let lost = Store::lost_segments(&snapshot, &listing)?;
         if !lost.is_empty() {
             return Ok(Application::Lost(lost));
@@ -165,7 +177,7 @@ impl Store {
         let Some(snapshot) = self.snapshot()? else {
             return Ok(());
         };
-        let listing = journal::list(journal, &|pack| snapshot.knows_pack(pack).unwrap_or(false))?;
+        let listing = Store::listing(Some(&snapshot), journal)?;
         drop(snapshot);
         guarded(|| settle(&self.open_to_write().map_err(broken)?, &listing))
     }

@@ -13,6 +13,7 @@ mod models;
 mod nameless;
 mod notes;
 mod numbers;
+mod pages;
 mod reading;
 mod records;
 mod rows;
@@ -23,7 +24,7 @@ mod snapshot;
 mod summary;
 mod terms;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use damage::damaged_packs;
 pub use edges::{Edge, Edges};
 pub use lost::{Loss, LostSegment, describe_lost};
 pub use models::ChangeOrder;
+use pages::CheckedFile;
 pub use reading::{GO_ON, Order};
 pub use search::MetricNo;
 pub use snapshot::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
@@ -117,18 +119,22 @@ impl Store {
     }
 
     fn open_to_read(&self) -> Result<ReadOnlyDatabase, DatabaseError> {
-        match &self.nameless {
-            None => builder().open_read_only(&self.path),
-            Some(file) => builder().open_read_only_with_backend(backend(file)?),
-        }
+        builder().open_read_only_with_backend(self.pages(File::options().read(true))?)
     }
 
     /// Opens the file, which is there, for writing; others may read it meanwhile.
     fn open_to_write(&self) -> Result<Database, DatabaseError> {
-        match &self.nameless {
-            None => builder().open(&self.path),
-            Some(file) => builder().create_with_backend(backend(file)?),
-        }
+        builder().create_with_backend(self.pages(File::options().read(true).write(true))?)
+    }
+
+    /// Opens the file so that each page is checked when it is read.
+    fn pages(&self, options: &OpenOptions) -> Result<CheckedFile, DatabaseError> {
+        let file = match &self.nameless {
+            None => options.open(&self.path),
+            // One handle after the other: they share its locks, and so do not keep each other out.
+            Some(file) => file.try_clone(),
+        };
+        Ok(CheckedFile::new(FileBackend::new(file.map_err(StorageError::Io)?)?))
     }
 
     /// Makes a database that nobody else sees: in a new file, or in the empty one without a name.
@@ -150,11 +156,6 @@ impl Store {
             .because(cause)
             .hint("the journal is not harmed: delete the file and it is rebuilt")
     }
-}
-
-/// One handle on the file after the other: they share its locks, and so do not keep each other out.
-fn backend(file: &File) -> Result<FileBackend, DatabaseError> {
-    FileBackend::new(file.try_clone().map_err(StorageError::Io)?)
 }
 
 fn builder() -> Builder {

@@ -3,13 +3,13 @@
 //! Every call into redb is guarded; what visitors do is not, so that a fault of ours is not taken for a damaged page.
 
 use std::convert::Infallible;
-use std::ops::{Bound, ControlFlow, RangeBounds};
+use std::ops::{Bound, ControlFlow};
 
 use redb::{ReadOnlyTable, ReadableTableMetadata, TableDefinition, TableError};
 
 use crate::error::Result;
 use crate::store::schema::{Bytes, Key};
-use crate::store::{broken, damaged, guarded};
+use crate::store::{broken, guarded};
 
 /// What a visitor says that never breaks. A scan hands on what its visitor broke with, and whoever forgets to ask for that is
 /// reminded by the compiler; of this, nobody is.
@@ -46,13 +46,9 @@ impl<K: redb::Key + 'static> Reading<K> {
     }
 
     /// Calls `visit` on each row of a range that is not turned round, in the order wanted, until it breaks.
-    ///
-    /// Keys have no checksum of their own, but an order: one that was altered on the disk seldom stands where it should. `bytes`
-    /// is the range once more.
     fn scan_range<'a, B>(
         &self,
         range: (Bound<K::SelfType<'a>>, Bound<K::SelfType<'a>>),
-        bytes: (Bound<&[u8]>, Bound<&[u8]>),
         order: Order,
         mut visit: impl FnMut(K::SelfType<'_>, &[u8]) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
@@ -60,21 +56,12 @@ impl<K: redb::Key + 'static> Reading<K> {
             return Ok(ControlFlow::Continue(()));
         };
         let mut rows = guarded(|| table.range(range).map_err(broken))?;
-        let mut before: Option<Guard<K>> = None;
-        while let Some((key, value)) = next(&mut rows, order)? {
-            let (place, value) = guarded(|| Ok((key.value(), value.value())))?;
-            let is_right = {
-                let last = before.as_ref().map(|key| guarded(|| Ok(key.value()))).transpose()?;
-                stands_right::<K>(&place, last.as_ref(), order, bytes)
-            };
-            if !is_right {
-                return Err(damaged("order"));
-            }
+        while let Some((place, value)) = next(&mut rows, order)? {
+            let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
             let flow = visit(place, value)?;
             if flow.is_break() {
                 return Ok(flow);
             }
-            before = Some(key);
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -92,7 +79,7 @@ impl Reading<Bytes> {
         if first >= end {
             return Ok(ControlFlow::Continue(()));
         }
-        self.scan_named((Bound::Included(first), Bound::Excluded(end)), order, visit)
+        self.scan_range((Bound::Included(first), Bound::Excluded(end)), order, visit)
     }
 
     /// Calls `visit` on each row from `first` on until it breaks.
@@ -101,7 +88,7 @@ impl Reading<Bytes> {
         first: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
-        self.scan_named((Bound::Included(first), Bound::Unbounded), Order::Rising, visit)
+        self.scan_range((Bound::Included(first), Bound::Unbounded), Order::Rising, visit)
     }
 
     /// Calls `visit` on each row whose key begins with `front`, in the order wanted, until it breaks.
@@ -123,15 +110,7 @@ impl Reading<Bytes> {
             }
             None => Bound::Unbounded,
         };
-        self.scan_named((Bound::Included(front), end), order, visit)
-    }
-    fn scan_named<B>(
-        &self,
-        range: (Bound<&[u8]>, Bound<&[u8]>),
-        order: Order,
-        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<B>>,
-    ) -> Result<ControlFlow<B>> {
-        self.scan_range(range, range, order, visit)
+        self.scan_range((Bound::Included(front), end), order, visit)
     }
 }
 
@@ -159,8 +138,7 @@ impl<const N: usize> Reading<Key<N>> {
         if first > last {
             return Ok(ControlFlow::Continue(()));
         }
-        let bytes = (Bound::Included(first.as_slice()), Bound::Included(last.as_slice()));
-        self.scan_range((Bound::Included(first), Bound::Included(last)), bytes, order, visit)
+        self.scan_range((Bound::Included(first), Bound::Included(last)), order, visit)
     }
 
     /// Calls `visit` on each row whose key begins with `front`, until it breaks.
@@ -234,22 +212,6 @@ impl<const N: usize> Reading<Key<N>> {
 
 type Guard<K> = redb::AccessGuard<'static, K>;
 type Row<const N: usize> = (Guard<Key<N>>, Guard<Bytes>);
-
-/// Returns true where a key lies in a range, and in the order wanted behind the one before it.
-fn stands_right<K: redb::Key>(
-    place: &K::SelfType<'_>,
-    before: Option<&K::SelfType<'_>>,
-    order: Order,
-    range: (Bound<&[u8]>, Bound<&[u8]>),
-) -> bool {
-    let place = K::as_bytes(place);
-    let place = place.as_ref();
-    let is_behind = before.is_none_or(|before| match order {
-        Order::Rising => K::as_bytes(before).as_ref() < place,
-        Order::Falling => place < K::as_bytes(before).as_ref(),
-    });
-    is_behind && RangeBounds::<[u8]>::contains(&range, place)
-}
 
 fn next<K: redb::Key + 'static>(
     rows: &mut redb::Range<'static, K, Bytes>,

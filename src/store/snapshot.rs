@@ -197,11 +197,6 @@ impl Snapshot {
         Ok(packs)
     }
 
-    /// Returns true where all segments of a journal pack are applied.
-    pub fn knows_pack(&self, pack: u128) -> Result<bool> {
-        Ok(self.packs.get(&pack.to_be_bytes(), |_| Ok(()))?.is_some())
-    }
-
     /// Returns the latest time that any fact names.
     pub fn latest(&self) -> Timestamp {
         self.latest

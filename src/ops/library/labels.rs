@@ -7,7 +7,7 @@ use crate::journal::{self, Listing, Reader, SegmentRef};
 use crate::model::{Fact, RunId, Timestamp};
 use crate::ops::recording::SECOND_MICROS;
 use crate::ops::{Clock, Workspace};
-use crate::store::GO_ON;
+use crate::store::{GO_ON, Store};
 
 /// The run ids that are taken from some second on, and how far the journal has been read for them.
 ///
@@ -56,8 +56,7 @@ impl Labels {
     fn read_all(&mut self, workspace: &Workspace, clock: &Clock, wall: Timestamp) -> Result<()> {
         *self = Labels::default();
         let snapshot = workspace.store().snapshot()?;
-        let knows = |pack| snapshot.as_ref().is_some_and(|s| s.knows_pack(pack).unwrap_or(false));
-        let listing = journal::list(&workspace.journal(), &knows)?;
+        let listing = Store::listing(snapshot.as_ref(), &workspace.journal())?;
         if let Some(snapshot) = &snapshot {
             clock.not_before(snapshot.latest());
             snapshot.labels_from(RunId::at(wall).as_str(), |label| {

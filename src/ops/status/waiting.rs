@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::Looking;
 use crate::error::Result;
-use crate::journal;
 use crate::model::{RunKind, RunStatus};
 use crate::query::{self, RunHead};
 use crate::store::{GO_ON, Store};
@@ -43,9 +42,7 @@ impl Looking<'_> {
     }
 
     pub(super) fn find_unapplied(&mut self) -> Result<()> {
-        let listing = journal::list(&self.workspace.journal(), &|pack| {
-            self.snapshot.knows_pack(pack).unwrap_or(false)
-        })?;
+        let listing = Store::listing(Some(self.snapshot), &self.workspace.journal())?;
         for segment in Store::lacking(Some(self.snapshot), &listing)?.segments {
             // What a live writer has just begun to write is not waiting for anybody.
             if self.workspace.is_alive(segment.segment) {
