@@ -330,3 +330,36 @@ fn code_that_differs_from_git_is_not_in_one_line_with_code_that_does_not() {
     assert!(lines[0].contains("5 files in src/") && lines[0].contains("in git at"), "{text}");
     assert!(lines[1].contains("src/m3.sh") && lines[1].contains("differs from git at"), "{text}");
 }
+
+#[test]
+fn what_another_run_writes_over_an_output_meanwhile_is_not_credited_to_both() {
+    let scratch = Scratch::new(&[("f", "of f\n"), ("g", "of g\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // The beats take longer than it takes to find out that nobody has the file open any more.
+    let first = "cat f > latest; cp latest kept
+        n=0; while [ ! -e go ]; do n=$((n+1)); mkdir beat$n; sleep 0.01; done; rmdir beat*";
+    for second in ["cat g > latest", "cat g > new; mv new latest"] {
+        scratch.shell(&format!(
+            "rm -f go; \"$LINEAGE\" run -- sh -c '{first}' & while [ ! -e beat40 ]; do sleep 0.01; done
+            \"$LINEAGE\" run -- sh -c '{second}'; : > go; wait"
+        ));
+        assert_eq!(scratch.sources("latest"), ["g"], "{second}");
+        assert_eq!(scratch.sources("kept"), ["f"], "{second}");
+        let shown = scratch.text(&["show", "latest"]);
+        assert!(!shown.contains("doubt"), "{second}: {shown}");
+        assert_eq!(scratch.status("doubtful"), [""; 0], "{second}");
+        let said = scratch.text(&["show", "kept"]);
+        let how = if second.contains("mv") { "replaced" } else { "overwritten" };
+        assert!(said.contains(&format!("`latest` was {how} from outside")), "{said}");
+    }
+    // Somebody who records nothing.
+    let first = first.replace("latest", "other");
+    scratch.shell(&format!(
+        "rm -f go; \"$LINEAGE\" run -- sh -c '{first}' & while [ ! -e beat40 ]; do sleep 0.01; done
+        echo mine > other; : > go; wait"
+    ));
+    assert_eq!(scratch.lineage(&["show", "other"]).status.code(), Some(2));
+    assert_eq!(scratch.sources("kept"), ["f"]);
+}

@@ -79,7 +79,7 @@ pub enum RemarkKind {
     NotDeclared,
     /// A process still ran when the record was closed.
     StillRunning,
-    /// Files that `.lineageignore` names were not recorded.
+    /// Files were not recorded: `.lineageignore` names them, or what the run wrote lies there no longer.
     LeftOut,
     /// Arguments or parameters were masked, or not kept.
     Masked,

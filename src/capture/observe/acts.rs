@@ -73,6 +73,8 @@ impl Net<'_> {
             Call::SymlinkAt => self.place(act, Some(1), 2).map(|place| self.make(act, &place)),
             Call::Mknod => self.make_node(act, None, 0, 1),
             Call::MknodAt => self.make_node(act, Some(0), 1, 2),
+            Call::SetTimes => self.set_times(act, None, 0),
+            Call::SetTimesAt => self.set_times(act, Some(0), 1),
             Call::Unlink => self.place(act, None, 0).map(|place| self.unlink(act, &place)),
             Call::UnlinkAt => self.place(act, Some(0), 1).map(|place| self.unlink(act, &place)),
             Call::Exec => self.execute(act, None, 0, 1),
@@ -267,9 +269,15 @@ impl Net<'_> {
             let writing = Writing { truncates: intent.truncates, reads: intent.reads, ..Writing::default() };
             self.write(act, what, look, writing);
         } else {
-            self.ledger.read(act.who, what, look, act.us);
+            self.read(act, what, look);
         }
         Some(what)
+    }
+
+    /// Records a read of a file that is there.
+    pub(super) fn read(&mut self, act: Act<'_>, what: What, look: &Look) {
+        self.notice_outsiders(what, look);
+        self.ledger.read(act.who, what, look, act.us);
     }
 
     /// Says that a file is not recorded whose path the kernel does not tell, because it is too long.
@@ -284,10 +292,12 @@ impl Net<'_> {
 
     /// Records a write into a file that is there, and asks for its bytes if they are at stake.
     pub(super) fn write(&mut self, act: Act<'_>, what: What, look: &Look, writing: Writing) {
+        self.notice_outsiders(what, look);
         let done = if writing.truncates { None } else { self.ledger.done_before(act.who, what, look) };
         let goes_on =
             done.is_some_and(|done| !done.into_iter().any(|process| tracee::writes_to(process, look)));
         let endangered = self.ledger.write(act.who, what, look, act.us, Writing { goes_on, ..writing });
+        self.opens(what, act.thread.tid);
         let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
         if let Some(path) = path {
             self.disturb(&path);
@@ -359,7 +369,7 @@ impl Net<'_> {
                         Writing { truncates: intent.truncates, reads: intent.reads, ..Writing::default() },
                     );
                 } else if !intent.path_only {
-                    self.ledger.read(act.who, what, &look, act.us);
+                    self.read(act, what, &look);
                 }
             }
             Ok(_) => {}

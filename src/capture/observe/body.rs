@@ -93,6 +93,8 @@ pub(super) struct Body {
     pub(super) calm_ctimes_ns: Vec<i64>,
     /// Opened for writing, in vain or not, by somebody.
     pub(super) was_opened_for_writing: bool,
+    /// How it stood when nobody of the run had it open for writing; `None` once somebody may have opened it since.
+    pub(super) rested: Option<Stamp>,
 }
 
 impl Body {
@@ -105,6 +107,7 @@ impl Body {
             versions: vec![Version::new(creator, look.stamp())],
             calm_ctimes_ns: vec![],
             was_opened_for_writing: false,
+            rested: None,
         }
     }
 

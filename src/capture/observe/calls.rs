@@ -104,6 +104,10 @@ pub(super) enum Call {
     SymlinkAt,
     Unlink,
     UnlinkAt,
+    /// `utime`, `utimes`: the times of the file at a path.
+    SetTimes,
+    /// `utimensat`, `futimesat`: the same from a folder, or of an open file.
+    SetTimesAt,
     Mknod,
     MknodAt,
     Exec,
@@ -159,6 +163,11 @@ const TABLE: &[Line] = &[
     Line(Call::LinkAt, Rule::Always, [265, 265, 303, 37, 330]),
     Line(Call::Symlink, Rule::Always, [88, 88, 83, 0, 83]),
     Line(Call::SymlinkAt, Rule::Always, [266, 266, 304, 36, 331]),
+    Line(Call::SetTimesAt, Rule::Always, [280, 280, 320, 88, 348]),
+    Line(Call::SetTimesAt, Rule::Always, [0, 0, 412, 0, 412]),
+    Line(Call::SetTimesAt, Rule::Always, [261, 261, 299, 0, 326]),
+    Line(Call::SetTimes, Rule::Always, [235, 235, 271, 0, 269]),
+    Line(Call::SetTimes, Rule::Always, [132, 132, 30, 0, 0]),
     Line(Call::Mknod, Rule::Always, [133, 133, 14, 0, 14]),
     Line(Call::MknodAt, Rule::Always, [259, 259, 297, 33, 324]),
     Line(Call::ExecAt, Rule::Always, [322, 545, 358, 281, 387]),
@@ -255,6 +264,10 @@ mod tests {
             (libc::SYS_symlinkat, Call::SymlinkAt),
             (libc::SYS_unlink, Call::Unlink),
             (libc::SYS_unlinkat, Call::UnlinkAt),
+            (libc::SYS_utimensat, Call::SetTimesAt),
+            (libc::SYS_futimesat, Call::SetTimesAt),
+            (libc::SYS_utimes, Call::SetTimes),
+            (libc::SYS_utime, Call::SetTimes),
             (libc::SYS_mknod, Call::Mknod),
             (libc::SYS_mknodat, Call::MknodAt),
             (libc::SYS_execve, Call::Exec),
@@ -291,11 +304,11 @@ mod tests {
     #[test]
     fn aarch64_has_no_call_without_a_folder_descriptor() {
         let old =
-            [Call::Open, Call::Creat, Call::Rename, Call::Link, Call::Symlink, Call::Unlink, Call::Mknod];
+            [Call::Open, Call::Creat, Call::Rename, Call::Link, Call::Symlink, Call::Unlink, Call::SetTimes];
         assert!(rules(Abi::Aarch64).all(|rule| !old.contains(&rule.1)));
         assert_eq!(call(Abi::Aarch64, 56), Some(Call::OpenAt));
         assert_eq!(call(Abi::Aarch64, 221), Some(Call::Exec));
-        assert_eq!(rules(Abi::Aarch64).count(), 22);
+        assert_eq!(rules(Abi::Aarch64).count(), 23);
     }
 
     #[test]

@@ -66,10 +66,14 @@ fn look_again(net: &mut Net<'_>, what: What) -> Option<(PathBuf, Look)> {
     let mut standing = None;
     for path in names {
         let look = digest::c_path(&path).and_then(|path| sys::look(sys::here(), &path, false)).ok();
+        let is_there = look.is_some();
         match look.filter(|look| (look.dev, look.ino) == identity) {
             Some(look) => standing = Some((path, look)),
             None => {
                 // Removed or replaced by somebody outside.
+                if is_there {
+                    net.say_replaced(what, &path);
+                }
                 let us = (net.options.clock)();
                 net.ledger.end_name(what, &path, None, us, Ending::Removed);
             }
@@ -77,6 +81,7 @@ fn look_again(net: &mut Net<'_>, what: What) -> Option<(PathBuf, Look)> {
     }
     net.ledger.bodies[what as usize].as_ref()?;
     if let Some((_, look)) = &standing {
+        net.notice_outsiders(what, look);
         net.ledger.body(what).refresh(&look.stamp());
     }
     standing

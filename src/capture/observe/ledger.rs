@@ -90,6 +90,11 @@ impl Ledger {
         (is_same && body.is_link == look.is_link()).then_some(what)
     }
 
+    /// Finds the file that bears a name, as far as is known.
+    pub(super) fn at(&self, path: &Path) -> Option<What> {
+        self.by_path.get(path).copied()
+    }
+
     /// Enters a file that is met for the first time and that nobody of the run has created.
     pub(super) fn meet(&mut self, look: &Look, path: PathBuf, us: i64) -> What {
         self.enter(look, None, Some(path), us)

@@ -23,6 +23,8 @@ mod finish;
 #[cfg(target_os = "linux")]
 mod folders;
 #[cfg(target_os = "linux")]
+mod handles;
+#[cfg(target_os = "linux")]
 mod ledger;
 #[cfg(target_os = "linux")]
 mod mounts;
@@ -30,6 +32,8 @@ mod mounts;
 mod names;
 #[cfg(target_os = "linux")]
 mod net;
+#[cfg(target_os = "linux")]
+mod outsiders;
 #[cfg(target_os = "linux")]
 mod pending;
 #[cfg(target_os = "linux")]
@@ -349,6 +353,8 @@ pub enum GapSort {
     Denied,
     /// A process of the command goes on.
     StillRunning,
+    /// What the command wrote was overwritten or replaced from outside before its record was closed.
+    Overwritten,
 }
 
 /// What was seen of a command.

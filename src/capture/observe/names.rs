@@ -65,6 +65,7 @@ impl Net<'_> {
         self.settle_path(&path);
         let what = self.identify(found, act.us)?;
         self.disturb(&path);
+        self.notice_outsiders(what, &look);
         self.ledger.body(what).refresh(&look.stamp());
         let endangered = self.ledger.endangered(what);
         self.endanger(what, endangered, &look, &path);
@@ -112,6 +113,7 @@ impl Net<'_> {
         let Some(what) = self.identify(source, act.us) else {
             return Ok(());
         };
+        self.notice_outsiders(what, &look);
         self.ledger.body(what).refresh(&look.stamp());
         self.disturb(&to);
         let (who, us) = (act.who, act.us);
@@ -175,11 +177,14 @@ impl Net<'_> {
         let (look, who, us) = (source.look, act.who, act.us);
         let what = if source.is_nameless && self.ledger.known(&look).is_none() {
             // A file without a name can only have been made by the run: it could not have been opened.
-            Some(self.ledger.create(who, &look, None, us))
+            let what = self.ledger.create(who, &look, None, us);
+            self.opens(what, act.thread.tid);
+            Some(what)
         } else {
             self.identify(source, us)
         };
         let Some(what) = what else { return Ok(()) };
+        self.notice_outsiders(what, &look);
         self.ledger.body(what).refresh(&look.stamp());
         self.disturb(&path);
         self.expect(act.thread.tid, Pending::Link { who, what, look, path, us });

@@ -15,6 +15,7 @@ use super::digest::{self, Digest};
 use super::folders::Folders;
 use super::ledger::{Ledger, What};
 use super::mounts::Mount;
+use super::outsiders::Openings;
 use super::pending::Pending;
 use super::process::Actor;
 use super::programs::{Image, Starting};
@@ -103,6 +104,8 @@ pub(super) struct Net<'a> {
     pub(super) images: HashMap<Vec<u8>, Image>,
     pub(super) folders: Folders,
     file_systems: HashMap<u64, u32>,
+    /// Files that were opened for writing, until nobody has them open any more.
+    pub(super) openings: Openings,
     /// Mounts that a process of the run may serve: to look there could wait for a stopped call.
     pub(super) served: Vec<PathBuf>,
     /// The mounts of this process before the run made any.
@@ -142,6 +145,7 @@ impl<'a> Net<'a> {
             images: HashMap::new(),
             folders: Folders::default(),
             file_systems: HashMap::new(),
+            openings: Openings::default(),
             served: vec![],
             mounts_before: vec![],
             given: vec![],
@@ -214,7 +218,8 @@ impl<'a> Net<'a> {
         if !self.thread_is_known(tid, us) {
             return Verdict::Continue;
         }
-        let thread = self.threads.remove(&tid).expect("it was made known just now");
+        let mut thread = self.threads.remove(&tid).expect("it was made known just now");
+        (thread.last_trap, thread.abi) = (self.traps, abi);
         self.settle_start(&thread, us);
         let who = self.current.get(&thread.tgid).copied();
         let verdict = match who {
@@ -339,6 +344,11 @@ impl<'a> Net<'a> {
         gaps
     }
 
+    /// Tells whether somebody of the run may have written what nobody saw.
+    pub(super) fn may_have_missed_writes(&self) -> bool {
+        self.gaps.keys().any(|(sort, _)| matches!(sort, GapSort::Unseen | GapSort::StillRunning))
+    }
+
     pub(super) fn connect_to(&mut self, who: Who, address: String, us: i64) {
         let own = &mut self.ledger.actors[who as usize].connections;
         if own.len() < CONNECTIONS_MAX && own.iter().all(|(known, _)| *known != address) {
@@ -376,7 +386,13 @@ impl<'a> Net<'a> {
         }
         // Somebody may just have made it.
         self.settle_path(&found.path);
-        Some(self.ledger.known(&found.look).unwrap_or_else(|| self.ledger.meet(&found.look, found.path, us)))
+        if let Some(what) = self.ledger.known(&found.look) {
+            return Some(what);
+        }
+        if let Some(former) = self.ledger.at(&found.path) {
+            self.say_replaced(former, &found.path);
+        }
+        Some(self.ledger.meet(&found.look, found.path, us))
     }
 
     /// Returns what is remembered of a path below the system's folders.

@@ -108,6 +108,9 @@ impl Net<'_> {
         if pending.moves_folders() {
             self.folders.forget();
         }
+        if matches!(pending, Pending::Create { .. }) {
+            self.openings.look_soon();
+        }
         for path in pending.paths() {
             self.pending_paths.insert(path.clone(), tid);
         }
@@ -157,7 +160,7 @@ impl Net<'_> {
             return true;
         }
         match pending {
-            Pending::Create { who, path, us, follows } => self.was_created(*who, path, *us, *follows),
+            Pending::Create { who, path, us, follows } => self.was_created(*who, tid, path, *us, *follows),
             Pending::Rename { who, what, look, from, to, us } => {
                 let Some(now) = look_at(to).filter(|now| now.is_same_file(look)) else {
                     return false;
@@ -204,7 +207,7 @@ impl Net<'_> {
         }
     }
 
-    fn was_created(&mut self, who: Who, path: &Path, us: i64, follows: bool) -> bool {
+    fn was_created(&mut self, who: Who, tid: i32, path: &Path, us: i64, follows: bool) -> bool {
         let Some(look) = look_at(path) else { return false };
         let (mut look, mut path) = (look, path.to_path_buf());
         if look.is_link() && follows {
@@ -219,7 +222,8 @@ impl Net<'_> {
         }
         let kind = self.file_system(&look, &path);
         if kind == 0 || !self.is_kernel_device(look.dev) {
-            self.ledger.create(who, &look, Some(path), us);
+            let what = self.ledger.create(who, &look, Some(path), us);
+            self.opens(what, tid);
         }
         true
     }

@@ -215,6 +215,7 @@ impl Net<'_> {
         actor.program = Some(program);
         actor.started_us = us;
         for (what, look) in image.files {
+            self.notice_outsiders(what, &look);
             self.ledger.execute(who, what, &look, us);
         }
         who
@@ -351,7 +352,8 @@ impl Net<'_> {
                     Some(what) => what,
                     None if writes && !reads && look.size == 0 && !found.is_nameless => {
                         // Just emptied by whoever started the command: nothing stood there before.
-                        self.ledger.create(act.who, look, Some(found.path), act.us);
+                        let what = self.ledger.create(act.who, look, Some(found.path), act.us);
+                        self.opens(what, act.thread.tid);
                         return;
                     }
                     None => match self.identify(found, act.us) {
@@ -364,6 +366,7 @@ impl Net<'_> {
         // Standard output is mostly open for both where it comes from a terminal or a test, and is not read.
         let is_written = writes && (descriptor > 0 || !reads);
         if is_written {
+            self.notice_outsiders(what, look);
             if act.who == 0 || !self.ledger.relay(act.who, what, look, act.us) {
                 let reads = reads && descriptor > 2 && act.who == 0;
                 self.write(act, what, look, Writing { reads, ..Writing::default() });
@@ -371,9 +374,11 @@ impl Net<'_> {
                     self.ledger.relay_anew(act.who, what, look, act.us);
                     self.ledger.hold_open(act.who, what, look);
                 }
+            } else {
+                self.opens(what, act.thread.tid);
             }
         } else if reads && (descriptor <= 2 || act.who == 0) {
-            self.ledger.read(act.who, what, look, act.us);
+            self.read(act, what, look);
         }
     }
 }

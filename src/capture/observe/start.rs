@@ -121,6 +121,7 @@ impl Course<'_> {
             if process.readable && self.end.is_none() {
                 self.take_end();
             }
+            self.net.look_who_writes();
         }
     }
 
@@ -140,7 +141,8 @@ impl Course<'_> {
     /// How long to wait for a call, -1 for ever.
     fn timeout_ms(&self) -> i32 {
         let after = self.after.map(|(when, _)| ms_until(when));
-        after.into_iter().chain(self.patience_ms()).min().unwrap_or(-1)
+        let look = self.net.openings.next_look().map(ms_until);
+        after.into_iter().chain(look).chain(self.patience_ms()).min().unwrap_or(-1)
     }
 
     fn take_report(&mut self) -> Result<(), Refusal> {

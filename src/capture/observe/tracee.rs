@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::calls::Abi;
 use super::folders::Folders;
 use super::place::{Base, Place};
 use super::stamp::Look;
@@ -32,6 +33,9 @@ pub(super) struct Thread {
     /// Its root, where that is not ours: another mount namespace, or `chroot`.
     foreign_root: Option<OwnedFd>,
     trusted_until: Instant,
+    /// Which of the run's stopped calls was its last, and under which convention.
+    pub(super) last_trap: u64,
+    pub(super) abi: Abi,
 }
 
 /// A file that was found, and its path as this process sees it.
@@ -52,7 +56,16 @@ impl Thread {
             Some(kinship) => kinship,
             None => kinship_in(&read_file(&folder, "status")?)?,
         };
-        let mut thread = Thread { tid, tgid, parent, folder, foreign_root: None, trusted_until: now + TRUST };
+        let mut thread = Thread {
+            tid,
+            tgid,
+            parent,
+            folder,
+            foreign_root: None,
+            trusted_until: now + TRUST,
+            last_trap: 0,
+            abi: Abi::X64,
+        };
         thread.review(own_root);
         Ok(thread)
     }

@@ -234,6 +234,7 @@ fn remark_of(gap: &Gap) -> Remark {
         GapSort::Unseen => RemarkKind::Unseen,
         GapSort::Denied => RemarkKind::Denied,
         GapSort::StillRunning => RemarkKind::StillRunning,
+        GapSort::Overwritten => RemarkKind::LeftOut,
     };
     Remark { kind, text: gap.text.clone(), count: gap.count }
 }

@@ -132,13 +132,15 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     Outcome { steps: made, environment, metrics, left_out, written_elsewhere }
 }
 
-/// Joins groups that exchanged bytes through a file that was made and removed again: such a file is a pipe with a name, and no
-/// node that an answer could lead through. Returns the group that each joined one belongs to.
+/// Joins groups that exchanged bytes through a file that was made and removed again, or whose bytes were overwritten from outside
+/// before anybody knew them: such a file is a pipe with a name, and no node that an answer could lead through. Returns the group
+/// that each joined one belongs to.
 fn joined_by_temporaries(observation: &Observation) -> BTreeMap<usize, usize> {
     let carries = |file: &File, version: usize| {
-        let version = file.versions.get(version);
-        file.class == Class::Temporary
-            && version.is_some_and(|v| v.content.as_ref().is_none_or(|content| content.size_bytes > 0))
+        let Some(version) = file.versions.get(version) else { return false };
+        let is_lost = version.was_written && version.evidence == observe::Evidence::Lost;
+        let is_filled = version.content.as_ref().is_none_or(|content| content.size_bytes > 0);
+        (file.class == Class::Temporary && is_filled) || is_lost
     };
     let mut writers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();
     let mut readers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();

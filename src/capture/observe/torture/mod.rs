@@ -3,6 +3,7 @@
 mod bytes;
 mod commands;
 mod languages;
+mod outsiders;
 mod processes;
 mod streams;
 mod system_calls;
