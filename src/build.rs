@@ -1,4 +1,4 @@
-//! Tells the linker how the program is laid out.
+//! The build script: tells the linker how the program is laid out.
 //!
 //! On Linux the program stands at a fixed address, as programs made by Go do: a program that can be moved is relocated at every
 //! start, half a megabyte of tables of functions page by page, which is a sixth of the time of a command as short as

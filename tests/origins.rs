@@ -363,3 +363,60 @@ fn what_another_run_writes_over_an_output_meanwhile_is_not_credited_to_both() {
     assert_eq!(scratch.lineage(&["show", "other"]).status.code(), Some(2));
     assert_eq!(scratch.sources("kept"), ["f"]);
 }
+
+#[test]
+fn what_is_declared_inside_of_a_run_counts_for_what_the_run_makes_from_then_on() {
+    let scratch = Scratch::new(&[("d", "d\n"), ("e", "e\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell(
+        "\"$LINEAGE\" run -q -- sh -c 'cat e > early; \"$LINEAGE\" used hf://a/b; cat d > model; cat e > other; true'",
+    );
+    assert_eq!(scratch.sources("early"), ["e"]);
+    assert_eq!(scratch.sources("model"), ["d", "hf://a/b"]);
+    assert_eq!(scratch.sources("other"), ["e", "hf://a/b"]);
+    let down = scratch.text(&["show", "hf://a/b", "--down", "--files"]);
+    let mut down: Vec<&str> = down.lines().collect();
+    down.sort_unstable();
+    assert_eq!(down, ["model", "other"]);
+    assert!(scratch.lineage(&["register", "m", "1.0.0", "--artifact", "model=model"]).status.success());
+    let found = scratch.json(&["models", "--where", "trained_on(\"hf://a/b\")", "--json"]);
+    assert_eq!(found["models"].as_array().unwrap().len(), 1, "{found}");
+    // What goes away unseen comes from all that was read before.
+    scratch.shell(
+        "\"$LINEAGE\" run -q -- sh -c 'cat d > t; cat e > u; \"$LINEAGE\" generated s3://x/y; cat early > v; true'",
+    );
+    assert_eq!(scratch.sources("s3://x/y"), ["d", "e"]);
+    // Given with the command, both count for the whole run.
+    scratch
+        .shell("\"$LINEAGE\" run -q --input hf://c --output s3://z -- sh -c 'cat d > m1; cat e > m2; true'");
+    assert_eq!(scratch.sources("m1"), ["d", "hf://c"]);
+    assert_eq!(scratch.sources("m2"), ["e", "hf://c"]);
+    assert_eq!(scratch.sources("s3://z"), ["d", "e", "hf://c"]);
+}
+
+#[test]
+fn what_the_program_itself_does_inside_of_a_run_is_recorded_once() {
+    let scratch = Scratch::new(&[("d", "d\n"), (".gitconfig", "[user]\n\tname = a\n")]);
+    if !scratch.has_net() || !scratch.command("git", &["init", "-q", "-b", "main"]).status.success() {
+        return;
+    }
+    // A run inside of a run reads git's configuration, which went into nothing.
+    scratch.shell(
+        "\"$LINEAGE\" run -q -- sh -c 'cat d > m; \"$LINEAGE\" run -q -- sh -c \"cat m > o\"; cat o > p'",
+    );
+    assert_eq!(scratch.sources("p"), ["d"]);
+    // A point of a metric is written to the journal, in a repetition to that of the true workspace.
+    scratch.shell("\"$LINEAGE\" run -q -- sh -c 'cat d > q; \"$LINEAGE\" metric f 1'");
+    scratch.shell("\"$LINEAGE\" rerun @");
+    assert_eq!(scratch.json(&["diff", "@-", "@", "--json"])["outputs"]["differing"], serde_json::json!([]));
+    // A model that is registered by the run that trains it is a projection, which the run did not make.
+    scratch.shell(
+        "\"$LINEAGE\" run -q -- sh -c 'cat d > model; \"$LINEAGE\" register mod 1.0.0 --run @ --artifact model=model'",
+    );
+    assert_eq!(scratch.text(&["project", "--check"]), "1 file up to date; nothing was changed\n");
+    assert_eq!(scratch.status("changed"), [""; 0]);
+    assert!(scratch.lineage(&["show", "mod@1.0.0"]).status.success());
+    scratch.shell("\"$LINEAGE\" rerun @");
+}

@@ -1,16 +1,14 @@
 //! `lineage metric`, `param`, `used` and `generated`: what a program says of the run it is part of.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::cli::{Surroundings, output, run_around};
+use crate::cli::{Surroundings, output, run_around, workspace_around};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
 use crate::ops::Workspace;
 use crate::ops::inside::{Declared, say_files, say_metric, say_parameters};
-use crate::ops::run::WORKSPACE_VARIABLE;
 use crate::query::RunSelector;
 
 /// Record one point of a metric of the run this is part of.
@@ -105,9 +103,7 @@ fn current_run() -> Result<NodeId> {
 
 /// Finds the workspace that the run is recorded in: the command may have gone elsewhere, or run in a copy.
 fn workspace_of_run(surroundings: &Surroundings) -> Result<Workspace> {
-    let named = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from);
-    let named = named.map(|root| Workspace::find(&root)).transpose()?.flatten();
-    named.map_or_else(|| surroundings.workspace(), Ok)
+    workspace_around()?.map_or_else(|| surroundings.workspace(), Ok)
 }
 
 /// Returns the run that this process is part of, if it is part of one.

@@ -39,8 +39,9 @@ use crate::cli::command::Command;
 use crate::error::{Error, Kind, Result};
 use crate::model::{NodeId, Timestamp, recorded_word};
 pub(crate) use crate::ops::host;
+use crate::ops::inside::is_repetition;
 use crate::ops::registry::Author;
-use crate::ops::run::RUN_VARIABLE;
+use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
 use crate::ops::{Clock, Workspace};
 
 /// What a command sees of the world around it.
@@ -156,6 +157,22 @@ pub(crate) fn run_around() -> Option<NodeId> {
     std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id))
 }
 
+/// Finds the workspace of the run that this process is part of, if it is part of one.
+pub(crate) fn workspace_around() -> Result<Option<Workspace>> {
+    let root = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from).filter(|root| root.is_dir());
+    root.map_or(Ok(None), |root| Workspace::find(&root))
+}
+
+/// Returns true, and says so, inside of a repetition of a run: it compares files, and changes no registry.
+pub(crate) fn changes_nothing(workspace: &Workspace) -> Result<bool> {
+    let Some(run) = run_around() else { return Ok(false) };
+    let is_repetition = is_repetition(workspace, run)?;
+    if is_repetition {
+        output::note("lineage: the run is repeated; the registry is left as it is");
+    }
+    Ok(is_repetition)
+}
+
 impl Surroundings {
     /// Returns the folder the program was started in, free of symbolic links.
     pub(crate) fn real_folder(&self) -> PathBuf {
@@ -182,9 +199,14 @@ impl Surroundings {
         this.strip_prefix(self.real_folder()).unwrap_or(&this).display().to_string()
     }
 
-    /// Finds the workspace this folder lies in.
+    /// Finds the workspace this folder lies in; else that of the run this is part of, which may have gone elsewhere, or run in a
+    /// copy.
     pub(crate) fn workspace(&self) -> Result<Workspace> {
-        Workspace::find(&self.folder)?.ok_or_else(|| {
+        let found = match Workspace::find(&self.folder)? {
+            None => workspace_around()?,
+            found => found,
+        };
+        found.ok_or_else(|| {
             Error::request(format!(
                 "no workspace here: `{}` and the folders above it have no `.lineage`",
                 self.folder.display()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::cli::{Surroundings, output};
+use crate::cli::{Surroundings, changes_nothing, output};
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, recorded_word, repeated_word};
 use crate::ops::named::{place_on_disk, split_first};
@@ -77,6 +77,9 @@ impl Register {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let json = self.json;
         let workspace = surroundings.workspace()?;
+        if changes_nothing(&workspace)? {
+            return Ok(0);
+        }
         let folder = surroundings.real_folder();
         let (entry, passed_over) = self.entry(&folder)?;
         let author = surroundings.author();

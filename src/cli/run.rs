@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use crate::capture::observe::Exit;
-use crate::cli::{Surroundings, output, run_around};
+use crate::cli::{Surroundings, output, run_around, workspace_around};
 use crate::error::{Error, Result};
 use crate::model::NodeId;
 use crate::ops::Workspace;
-use crate::ops::run::{CommandRequest, CommandSummary, NotStarted, WORKSPACE_VARIABLE, run_command};
+use crate::ops::run::{CommandRequest, CommandSummary, NotStarted, run_command};
 use crate::render;
 
 /// Run a command and record what it and all its children read and wrote.
@@ -105,14 +105,13 @@ impl Run {
 
 /// Finds the workspace: for a run inside a run that has left it, or runs in a copy, that of the run around.
 fn workspace(surroundings: &Surroundings, quiet: bool) -> Result<Workspace> {
-    let around = std::env::var_os(WORKSPACE_VARIABLE).map(PathBuf::from).filter(|root| root.is_dir());
     let or_new = || match quiet {
         true => surroundings.workspace_or_made().map(|(workspace, _)| workspace),
         false => surroundings.workspace_or_new(),
     };
-    match (Workspace::find(&surroundings.folder)?, around) {
-        (None, Some(root)) => Workspace::find(&root)?.map_or_else(or_new, Ok),
-        _ => or_new(),
+    match Workspace::find(&surroundings.folder)? {
+        None => workspace_around()?.map_or_else(or_new, Ok),
+        Some(_) => or_new(),
     }
 }
 

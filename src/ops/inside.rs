@@ -13,6 +13,9 @@ use crate::ops::run::{check_name, masked_parameter};
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
 
+/// The name of the steps that hold what programs say of their run.
+pub(crate) const DECLARED_STEP: &str = "declared";
+
 /// Which edge is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Declared {
@@ -20,6 +23,16 @@ pub enum Declared {
     Used,
     /// The run wrote it.
     Generated,
+}
+
+/// Says whether a run repeats another.
+///
+/// # Errors
+/// A store error where it cannot be read.
+pub fn is_repetition(workspace: &Workspace, run: NodeId) -> Result<bool> {
+    let snapshot = workspace.view()?.snapshot;
+    let run = snapshot.run_no(run)?.map_or(Ok(None), |number| snapshot.run(number))?;
+    Ok(run.is_some_and(|run| run.rerun_of.is_some()))
 }
 
 /// Records one point of a metric of a run; others see it at once.
@@ -75,7 +88,7 @@ pub fn say_files(
     let mut step = Step {
         id: NodeId::new(at),
         run,
-        name: "declared".to_owned(),
+        name: DECLARED_STEP.to_owned(),
         subject: String::new(),
         status: StepStatus::Succeeded,
         reason: None,

@@ -33,5 +33,5 @@ pub use origin::{Origin, Write, origin, writers};
 pub use report::{CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, files, report};
 pub use selector::{RunSelector, find_run, latest_run};
 pub use staleness::{Ancestry, Outdated};
-pub use together::claimed_by_others;
 pub(crate) use together::{Runs, written_along};
+pub use together::{claimed_by_others, parts_of};

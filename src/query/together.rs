@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Run, RunKind};
+use crate::model::{NodeId, Run, RunKind};
 use crate::query::history::run_view;
 use crate::query::origin::{Write, lost};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
@@ -88,6 +88,25 @@ pub fn claimed_by_others(snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(others.into_iter().collect())
+}
+
+/// Lists the runs inside of a run, newest first.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn parts_of(snapshot: &Snapshot, whole: &Run) -> Result<Vec<NodeId>> {
+    let mut parts = Vec::new();
+    let _earlier = snapshot.runs_newest_first(|number| {
+        let Some(run) = snapshot.run(number)? else { return Ok(ControlFlow::Continue(())) };
+        if run.started_at < whole.started_at {
+            return Ok(ControlFlow::Break(()));
+        }
+        if is_part_of(snapshot, &run, whole)? {
+            parts.push(run.id);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(parts)
 }
 
 /// Runs inside runs are followed so deep.

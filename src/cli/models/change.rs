@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{Surroundings, output};
+use crate::cli::{Surroundings, changes_nothing, output};
 use crate::error::{Error, Result};
 use crate::model::{ModelEdit, Stage};
 use crate::ops::registry::{Changed, Deletion, Promotion, alias, delete, edit, promote, unalias};
@@ -57,6 +57,9 @@ impl Archive {
 fn staged(surroundings: &Surroundings, model: &str, promotion: &Promotion, json: bool) -> Result<u8> {
     let selector: ModelSelector = model.parse()?;
     let workspace = surroundings.workspace()?;
+    if changes_nothing(&workspace)? {
+        return Ok(0);
+    }
     let author = surroundings.author();
     told(promote(&workspace, &surroundings.clock, &author, &selector, promotion)?, json)
 }
@@ -80,6 +83,9 @@ pub(crate) struct Alias {
 impl Alias {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let workspace = surroundings.workspace()?;
+        if changes_nothing(&workspace)? {
+            return Ok(0);
+        }
         let (clock, author) = (&surroundings.clock, surroundings.author());
         let changed = if self.remove {
             let name = self.model.split('@').next().unwrap_or_default();
@@ -132,6 +138,9 @@ impl Describe {
         }
         let selector: ModelSelector = self.model.parse()?;
         let workspace = surroundings.workspace()?;
+        if changes_nothing(&workspace)? {
+            return Ok(0);
+        }
         let author = surroundings.author();
         told(edit(&workspace, &surroundings.clock, &author, &selector, &wanted)?, self.json)
     }
@@ -158,6 +167,9 @@ impl Delete {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let selector: ModelSelector = self.model.parse()?;
         let workspace = surroundings.workspace()?;
+        if changes_nothing(&workspace)? {
+            return Ok(0);
+        }
         let author = surroundings.author();
         let deletion = Deletion { reason: self.reason, force: self.force };
         told(delete(&workspace, &surroundings.clock, &author, &selector, &deletion)?, self.json)

@@ -26,6 +26,7 @@ pub use check::{CheckReport, CheckedFile, check};
 pub use compare::{ComparedCode, ModelComparison, compare};
 pub use entry::{Entry, EntryArtifact};
 pub use entry_file::{parse_object, read_entry, read_metrics, read_object};
+pub(crate) use project::VersionsOfRun;
 pub use register::{Registered, register, register_all};
 
 /// Who changes the registry, and where from.

@@ -23,3 +23,30 @@ pub(super) fn project(workspace: &Workspace, before: &[Planned], ids: &[NodeId],
     let projected = project_these(workspace, &ProjectRequest::default(), before, &plan);
     say_left_undone(projected, "the metadata.json of the version", said);
 }
+
+/// The versions of models that a run trained, with their files as they were planned at some moment.
+pub(crate) struct VersionsOfRun {
+    ids: Vec<NodeId>,
+    before: Vec<Planned>,
+}
+
+impl VersionsOfRun {
+    /// Reads what there is now.
+    ///
+    /// # Errors
+    /// A store error where it cannot be read.
+    pub(crate) fn read(workspace: &Workspace, run: NodeId) -> Result<Self> {
+        let snapshot = workspace.view()?.snapshot;
+        let ids = snapshot.models_of_run(run)?;
+        Ok(VersionsOfRun { before: planned(&snapshot, &ids)?, ids })
+    }
+
+    /// Brings the files to what is recorded by now; returns what was left undone, one line each.
+    pub(crate) fn project(self, workspace: &Workspace) -> Vec<String> {
+        let mut said = Vec::new();
+        if !self.ids.is_empty() {
+            project(workspace, &self.before, &self.ids, &mut said);
+        }
+        said
+    }
+}

@@ -225,7 +225,14 @@ fn run_of(
             writers.first().copied()
         }
     };
-    for found in found {
+    // What a run that goes on wrote is recorded at its end.
+    let is_going_on = match run {
+        Some(run) => {
+            RunHead::read(snapshot, run)?.is_some_and(|head| head.view.status() == RunStatus::Running)
+        }
+        None => false,
+    };
+    for found in found.iter().filter(|found| !(is_going_on && found.writers.is_empty())) {
         remarks.extend(remark(snapshot, found, run)?);
     }
     let Some(run) = run else { return Ok(None) };

@@ -340,7 +340,13 @@ impl Original {
             return Err(Error::store("what the command wrote is not recorded"));
         };
         let view = workspace.view()?;
-        let now = steps_of(&view.snapshot, run.id)?;
+        let mut now = steps_of(&view.snapshot, run.id)?;
+        if self.run().kind == RunKind::Pipeline && place.copy.is_none() {
+            // The pipeline recorded here itself what it did.
+            for part in query::parts_of(&view.snapshot, run)? {
+                now.extend(steps_of(&view.snapshot, part)?);
+            }
+        }
         let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
         Ok(compare::compare(self, &now, place, workspace.root(), &is_work))
     }

@@ -1,27 +1,39 @@
-//! What the request declared beside what was observed, and where the two differ.
+//! What was declared beside what was observed, by whoever started the run and by programs inside of it, and where the two differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use crate::capture::observe::Observation;
+use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Generated, Remark, RemarkKind, Role, Step, Timestamp, Used,
+    Artifact, ArtifactPath, Evidence, Generated, NodeId, Remark, RemarkKind, Role, Step, Timestamp, Used,
 };
-use crate::ops::inside::declared_artifacts;
+use crate::ops::inside::{DECLARED_STEP, declared_artifacts};
 use crate::ops::run::{CommandRequest, whole_step};
 use crate::ops::{Recording, Workspace};
 
 /// As many names are written into one remark.
 const NAMES_MAX: usize = 5;
+/// As many edges are entered for declared inputs, which count for every step that wrote something.
+const EDGES_MAX: usize = 200_000;
 
-/// Adds declared edges to the first step, and remarks what is declared and not observed, or the other way round.
+/// An edge of the run as a whole, and when it was.
+struct Declared {
+    artifact: Artifact,
+    at: Timestamp,
+}
+
+/// Adds what is declared to the steps, and remarks what is declared and not observed, or the other way round.
 ///
-/// What is declared and cannot be read is remarked; the rest is recorded all the same.
+/// What is declared is said of the run, not of one of its processes: what it used counts for every step that wrote something
+/// since, and what it made comes from all that it had read until then. `own` has the processes by which it was declared
+/// from inside. What is declared and cannot be read is remarked; the rest is recorded all the same.
 pub fn add(
     workspace: &Workspace,
     recording: &Recording,
     request: &CommandRequest,
     observation: &Observation,
+    own: &BTreeMap<usize, &str>,
     steps: &mut Vec<Step>,
     remarks: &mut Vec<Remark>,
 ) {
@@ -36,24 +48,111 @@ pub fn add(
     let inputs =
         Side { word: "input", verb: "read", seen: &read, expected: &read_as_data, certain: saw_reads };
     let outputs = Side { word: "output", verb: "write", seen: &written, expected: &written, certain: true };
+    let started_at = Timestamp::from_micros(observation.started_us);
+    let ended_at = Timestamp::from_micros(observation.ended_us);
     let used = inputs.compare(workspace, request, &request.inputs, remarks);
+    let mut used: Vec<Declared> =
+        used.into_iter().map(|artifact| Declared { artifact, at: started_at }).collect();
     let generated = outputs.compare(workspace, request, &request.outputs, remarks);
-    let (evidence, role) = (Evidence::Declared, Role::Data);
-    let at = Timestamp::from_micros(observation.started_us);
-    let used: Vec<Used> = used.into_iter().map(|artifact| Used { artifact, at, evidence, role }).collect();
-    let at = Timestamp::from_micros(observation.ended_us);
-    let generated: Vec<Generated> =
-        generated.into_iter().map(|artifact| Generated { artifact, at, evidence, role }).collect();
+    let mut generated: Vec<Declared> =
+        generated.into_iter().map(|artifact| Declared { artifact, at: ended_at }).collect();
+    if own.values().any(|command| matches!(*command, "used" | "generated")) {
+        match said_inside(workspace, recording.run().id) {
+            Ok((said_used, said_generated)) => {
+                used.extend(said_used);
+                generated.extend(said_generated);
+            }
+            Err(error) => {
+                let text = format!("what was declared inside of the run leads to no other step: {error}");
+                remarks.push(Remark::new(RemarkKind::Fault, text));
+            }
+        }
+    }
+    let is_unplaced = !enter_used(&used, steps, remarks);
+    let given = used.iter().filter(|used| is_unplaced && used.at == started_at);
+    let used: Vec<Used> = given.map(|used| used_edge(used, Evidence::Declared)).collect();
     if used.is_empty() && generated.is_empty() {
         return;
     }
-    match steps.first_mut() {
-        Some(first) => {
-            first.used.extend(used);
-            first.generated.extend(generated);
+    // Where one step is all there is, it is the run; and an edge of a run without a step needs one.
+    let mut whole = match steps.len() {
+        1 => steps.remove(0),
+        _ => {
+            let until = generated.iter().map(|generated| generated.at).max().unwrap_or(ended_at);
+            whole_step(recording, observation, read_until(steps, until), Vec::new())
         }
-        None => steps.push(whole_step(recording, observation, used, generated)),
+    };
+    whole.used.extend(used);
+    whole.generated.extend(generated.into_iter().map(|Declared { artifact, at }| Generated {
+        artifact,
+        at,
+        evidence: Evidence::Declared,
+        role: Role::Data,
+    }));
+    steps.push(whole);
+}
+
+/// Returns what programs inside of a run declared that it used and made, as recorded.
+fn said_inside(workspace: &Workspace, run: NodeId) -> Result<(Vec<Declared>, Vec<Declared>)> {
+    let snapshot = workspace.view()?.snapshot;
+    let (mut used, mut generated) = (Vec::new(), Vec::new());
+    let Some(run) = snapshot.run_no(run)? else { return Ok((used, generated)) };
+    for step in snapshot.steps_of(run)? {
+        let step = snapshot.step(step)?.filter(|step| step.name == DECLARED_STEP);
+        let Some(step) = step else { continue };
+        used.extend(step.used.into_iter().map(|edge| Declared { artifact: edge.artifact, at: edge.at }));
+        let made = step.generated.into_iter();
+        generated.extend(made.map(|edge| Declared { artifact: edge.artifact, at: edge.at }));
     }
+    Ok((used, generated))
+}
+
+fn used_edge(declared: &Declared, evidence: Evidence) -> Used {
+    Used { artifact: declared.artifact.clone(), at: declared.at, evidence, role: Role::Data }
+}
+
+/// Enters what the run used at every step that wrote something since; returns false where that leaves it at none.
+fn enter_used(used: &[Declared], steps: &mut [Step], remarks: &mut Vec<Remark>) -> bool {
+    let writing = steps.iter().filter(|step| !step.generated.is_empty()).count();
+    if writing.saturating_mul(used.len()) > EDGES_MAX {
+        let text = format!(
+            "{} declared inputs times {writing} steps are too many edges: they are entered once",
+            used.len()
+        );
+        remarks.push(Remark::new(RemarkKind::LeftOut, text));
+        return false;
+    }
+    let mut is_placed = false;
+    for step in steps {
+        let Some(last) = step.generated.iter().map(|edge| edge.at).max() else { continue };
+        let known: BTreeSet<ArtifactPath> = step.used.iter().map(|edge| edge.artifact.path.clone()).collect();
+        let news = used.iter().filter(|used| used.at <= last && !known.contains(&used.artifact.path));
+        let edges: Vec<Used> = news.map(|used| used_edge(used, Evidence::Declared)).collect();
+        is_placed |= !edges.is_empty();
+        step.used.extend(edges);
+    }
+    is_placed
+}
+
+/// Lists what the run had read until a moment and had not made itself: whatever it declares to have made may come from that.
+fn read_until(steps: &[Step], until: Timestamp) -> Vec<Used> {
+    let made: BTreeSet<&Artifact> =
+        steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact).collect();
+    let mut seen = BTreeSet::new();
+    let reads = steps.iter().flat_map(|step| &step.used).filter(|edge| {
+        edge.at <= until
+            && edge.role != Role::Environment
+            && !made.contains(&edge.artifact)
+            && seen.insert(&edge.artifact)
+    });
+    let reads = reads.map(|edge| {
+        let evidence = match edge.evidence {
+            Evidence::Observed => Evidence::Inferred,
+            other => other,
+        };
+        Used { evidence, ..edge.clone() }
+    });
+    reads.collect()
 }
 
 /// The inputs, or the outputs.

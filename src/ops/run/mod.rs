@@ -5,6 +5,7 @@ mod environment;
 mod live;
 mod metrics;
 mod name;
+mod own;
 mod roles;
 mod steps;
 
@@ -29,6 +30,7 @@ use crate::model::{
 };
 use crate::ops::code::code_state_at;
 use crate::ops::keep::keep_outputs;
+use crate::ops::registry::VersionsOfRun;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
@@ -188,7 +190,7 @@ pub fn run_command(
         record(workspace, &mut recording, request, &observation, &ground, &mut remarks)
     }));
     let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));
-    let Recorded { counts, stderr_is_output } = recorded.unwrap_or_else(|error| {
+    let Recorded { counts, stderr_is_output, registered } = recorded.unwrap_or_else(|error| {
         remarks.push(Remark::new(RemarkKind::Fault, format!("not everything was recorded: {error}")));
         Recorded::default()
     });
@@ -211,6 +213,8 @@ pub fn run_command(
             remarks.push(fault("a fault of this program: the store was not brought up to date".to_owned()))
         }
     }
+    // Their files tell what the run read and made, which is known only now.
+    remarks.extend(registered.into_iter().flat_map(|versions| versions.project(workspace)).map(fault));
     if !workspace.journal().is_dir() {
         // What was written to it went with it, without an error.
         let gone = "the command removed the journal: nothing of this run is recorded";
@@ -434,6 +438,8 @@ struct Recorded {
     counts: (usize, usize, usize),
     /// Whether our standard error leads to one of the outputs.
     stderr_is_output: bool,
+    /// Versions of models that the command registered.
+    registered: Option<VersionsOfRun>,
 }
 
 /// Records what was observed. It survives a crash once the recording is finished.
@@ -452,7 +458,9 @@ fn record(
         let path = request.folder.join(path);
         path.canonicalize().unwrap_or(path)
     });
+    let own = own::own_processes(observation, &workspace.folder());
     let around = steps::Surroundings {
+        own: &own,
         streams,
         root,
         copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
@@ -478,7 +486,7 @@ fn record(
         remarks.push(Remark { kind: RemarkKind::LeftOut, text: text.to_owned(), count: written_elsewhere });
     }
     remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
-    declared::add(workspace, recording, request, observation, &mut steps, remarks);
+    declared::add(workspace, recording, request, observation, &own, &mut steps, remarks);
     let variables = environment::variables(&request.environment);
     let list = environment::list(&variables, &environment);
     if !(variables.is_empty() && environment.is_empty())
@@ -513,7 +521,8 @@ fn record(
         recording.add(&Fact::StepDone(step.clone()))?;
     }
     record_metrics(root, recording, &metrics, remarks)?;
-    Ok(Recorded { counts, stderr_is_output })
+    let registered = own::registered(workspace, &own, recording.run().id)?;
+    Ok(Recorded { counts, stderr_is_output, registered })
 }
 
 /// Returns the files outside the workspace that our own descriptors lead to: redirected streams, and what a wrapper such as

@@ -38,6 +38,28 @@ impl<'a> LazyTree<'a> {
     }
 }
 
+/// What processes did with a file that do not record themselves what they do.
+#[derive(Debug, Clone, Copy, Default)]
+struct Touched {
+    is_touched: bool,
+    is_written: bool,
+}
+
+/// Finds the files that other processes than those of `own` had to do with.
+fn others_files(observation: &Observation, own: &BTreeMap<usize, &str>) -> HashMap<usize, Touched> {
+    let mut files: HashMap<usize, Touched> = HashMap::new();
+    if own.is_empty() {
+        return files;
+    }
+    let others = observation.processes.iter().enumerate().filter(|(index, _)| !own.contains_key(index));
+    for access in others.flat_map(|(_, process)| &process.accesses) {
+        let file = files.entry(access.file).or_default();
+        file.is_touched = true;
+        file.is_written |= access.written_us.is_some();
+    }
+    files
+}
+
 /// What is known about the surroundings of an observed command.
 pub struct Surroundings<'a> {
     /// The workspace's root, or the folder that stands for it.
@@ -56,6 +78,8 @@ pub struct Surroundings<'a> {
     pub metrics: Option<&'a Path>,
     /// Which files are none of the work.
     pub rules: &'a IgnoreRules,
+    /// Processes that record themselves what they do, by their places among the observed ones, and their commands.
+    pub own: &'a BTreeMap<usize, &'a str>,
     /// The run.
     pub run: NodeId,
 }
@@ -84,7 +108,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         let own = group_of(process);
         let group = groups.entry(own).or_default();
         group.processes.push(index);
-        for access in &process.accesses {
+        for access in process.accesses.iter().filter(|_| !around.own.contains_key(&index)) {
             group.add(access, &files);
         }
         let above = process.parent.map(|parent| (parent, process.started_us));
@@ -256,7 +280,13 @@ impl Files {
             .filter(|access| access.was_executed)
             .map(|access| access.file)
             .collect();
+        let others = others_files(observation, around.own);
         for (index, file) in observation.files.iter().enumerate() {
+            let Touched { is_touched, is_written: by_others } =
+                others.get(&index).copied().unwrap_or_default();
+            if !around.own.is_empty() && !is_touched {
+                continue;
+            }
             let is_written = !matches!(file.class, Class::Input | Class::Temporary | Class::Untouched);
             let place = if is_written { roles::place_of_written } else { roles::place };
             match place(&file.path, around.root, around.home) {
@@ -273,7 +303,10 @@ impl Files {
                 {
                     files.add_environment(file);
                 }
-                Place::Environment | Place::Work => files.add(index, file, executed.contains(&index), around),
+                Place::Environment | Place::Work => {
+                    let may_be_metrics = around.own.is_empty() || by_others;
+                    files.add(index, file, (executed.contains(&index), may_be_metrics), around);
+                }
             }
         }
         files
@@ -285,7 +318,13 @@ impl Files {
         self.environment.push((file.path.clone(), size, mtime));
     }
 
-    fn add(&mut self, index: usize, file: &File, executed: bool, around: &Surroundings<'_>) {
+    fn add(
+        &mut self,
+        index: usize,
+        file: &File,
+        (executed, may_be_metrics): (bool, bool),
+        around: &Surroundings<'_>,
+    ) {
         if matches!(file.class, Class::Temporary | Class::Untouched) {
             return;
         }
@@ -294,7 +333,7 @@ impl Files {
         };
         let is_metrics = around.metrics == Some(&file.path)
             || (file.path.file_name().is_some_and(|name| name == "metrics.json") && path.is_inside());
-        if is_metrics && file.after().is_some_and(|after| after.was_written) {
+        if is_metrics && may_be_metrics && file.after().is_some_and(|after| after.was_written) {
             self.metrics.push(file.path.clone());
         }
         if around.rules.ignores(&file.path, false) {

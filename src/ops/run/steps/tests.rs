@@ -113,6 +113,7 @@ fn run(shell: &str, script: &str) -> Option<Done> {
         streams: &BTreeSet::new(),
         metrics: None,
         rules: &IgnoreRules::of(&root),
+        own: &BTreeMap::new(),
         run: NodeId::new(Timestamp::from_micros(now())),
     };
     let steps = steps(&observation, &around).steps;

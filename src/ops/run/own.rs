@@ -1,0 +1,80 @@
+//! What this program itself does inside of a run: it records that itself, and the run around it leaves it out.
+//!
+//! A pipeline inside of a run is a run of its own, with steps that know more than what can be seen from outside; what
+//! `lineage register` writes is a projection; what `lineage metric` writes is the journal. None of it is made from what the
+//! process happened to read, such as git's configuration. The commands that a nested `lineage run` starts are seen as all others
+//! are.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::capture::observe::{Observation, Process};
+use crate::error::Result;
+use crate::model::NodeId;
+use crate::ops::Workspace;
+use crate::ops::registry::VersionsOfRun;
+
+/// The commands that record what they do.
+const RECORDED: &[&str] = &[
+    "generated",
+    "import",
+    "merge",
+    "metric",
+    "models",
+    "param",
+    "pipeline",
+    "project",
+    "register",
+    "rerun",
+    "research",
+    "run",
+    "split",
+    "used",
+];
+/// Options before the command that have a value.
+const VALUED: &[&str] = &["-C"];
+
+/// Finds the processes of this program that recorded in the workspace whose folder `.lineage` is `folder` what they did: their
+/// places among the observed ones, and their commands.
+pub(super) fn own_processes<'o>(observation: &'o Observation, folder: &Path) -> BTreeMap<usize, &'o str> {
+    let commands = observation.processes.iter().enumerate().filter_map(|(index, process)| {
+        let command = command_of(process)?;
+        // In another workspace it is a program as any other.
+        let mut files = process.accesses.iter().map(|access| &observation.files[access.file]);
+        files.any(|file| file.path.starts_with(folder)).then_some((index, command))
+    });
+    commands.collect()
+}
+
+/// Returns which of the commands that record what they do a process of this program was given.
+fn command_of(process: &Process) -> Option<&str> {
+    if process.exe.file_name() != Some(OsStr::new(env!("CARGO_PKG_NAME"))) {
+        return None;
+    }
+    let mut words = process.arguments.iter().skip(1).map(|word| word.to_str().unwrap_or_default());
+    loop {
+        let word = words.next()?;
+        if VALUED.contains(&word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return RECORDED.contains(&word).then_some(word);
+        }
+    }
+}
+
+/// Returns the versions of models that were registered inside of a run, with their files as they are before the run's end says
+/// what it read and made; `None` where no command of the registry ran.
+///
+/// # Errors
+/// A store error where they cannot be read.
+pub(super) fn registered(
+    workspace: &Workspace,
+    own: &BTreeMap<usize, &str>,
+    run: NodeId,
+) -> Result<Option<VersionsOfRun>> {
+    if !own.values().any(|command| matches!(*command, "register" | "models")) {
+        return Ok(None);
+    }
+    VersionsOfRun::read(workspace, run).map(Some)
+}
