@@ -161,6 +161,97 @@ fn documents_are_found_by_what_they_speak_of() {
 }
 
 #[test]
+fn of_what_a_document_names_it_is_said_what_is_there() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["init", "."]);
+    place.write("docs/d.csv", b"d\n");
+    place.write("data/old.csv", b"old\n");
+    place.ok(&["run", "--input", "data/old.csv", "--", "true"]);
+    fs::remove_file(place.at("data/old.csv")).unwrap();
+    let head = place.head();
+    let text = format!(
+        "---\ntopic: x\ncommits: [f599254, {head}]\nruns: [20250101_000000]\n\
+         files: [d.csv, nothere.csv, data/old.csv, data]\n---\n![i](pic.png)\n"
+    );
+    place.write("docs/a.md", text.as_bytes());
+    place.ok(&["research", "docs"]);
+    let shown = place.ok(&["show", "docs/a.md"]).stdout;
+    for line in [
+        "run 20250101_000000, not recorded here  (runs)",
+        "commit f599254, not in the repository here  (commits)",
+        "file docs/d.csv  (files)",
+        "file docs/nothere.csv, neither there nor recorded  (files)",
+        "file data/old.csv, recorded, but no longer there  (files)",
+        "file data  (files)",
+        "file docs/pic.png, neither there nor recorded\n",
+        "the text names `pic.png`, which is not there",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let missing = |document: &serde_json::Value| -> Vec<String> {
+        let references = document["references"].as_array().unwrap().iter();
+        let all = references.map(|r| format!("{} {}", r["name"].as_str().unwrap(), r["missing"]));
+        all.collect()
+    };
+    let shown = missing(&place.json(&["show", "docs/a.md"])["note"]);
+    for expected in [
+        "20250101_000000 true",
+        "f599254 true",
+        "docs/nothere.csv true",
+        "data/old.csv false",
+        "docs/pic.png true",
+    ] {
+        assert!(shown.iter().any(|found| found == expected), "{expected} in {shown:?}");
+    }
+    assert!(shown.contains(&format!("{head} false")), "{shown:?}");
+    // An index has only what lies with the documents: the rest is not looked for when they are read.
+    let read = missing(&place.json(&["research", "docs", "--check"])["documents"][0]);
+    assert!(read.contains(&"docs/pic.png true".to_owned()), "{read:?}");
+    assert!(read.contains(&"docs/nothere.csv null".to_owned()), "{read:?}");
+    place.write("docs/pic.png", b"png");
+    place.ok(&["research", "docs"]);
+    assert!(!String::from_utf8(place.read("docs/README.md")).unwrap().contains("pic.png"));
+}
+
+#[test]
+fn faults_are_told_by_the_exit_code_where_that_is_asked() {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    place.write("docs/a.md", document("A", "related: gone.md\n").as_bytes());
+    assert_eq!(place.run(&["research", "docs", "--strict"]).code, 1);
+    // The folder that is indexed need not be named again.
+    place.ok(&["research", "--check"]);
+    assert_eq!(place.run(&["research", "--check", "--strict"]).code, 1);
+    place.write("docs/gone.md", document("B", "").as_bytes());
+    place.ok(&["research", "--strict"]);
+    place.ok(&["research", "--check", "--strict"]);
+    place.write("more/a.md", document("A", "").as_bytes());
+    place.ok(&["research", "more"]);
+    let (code, text) = place.refused(&["research"]);
+    assert!(code == 2 && text.contains("such as `docs` or `more`"), "{text}");
+}
+
+#[test]
+fn a_document_that_was_removed_is_still_told_of() {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    place.write("docs/old.md", document("Old", "").as_bytes());
+    place.ok(&["research", "docs"]);
+    fs::rename(place.at("docs/old.md"), place.at("docs/new.md")).unwrap();
+    place.ok(&["research", "docs"]);
+    let shown = place.ok(&["show", "docs/old.md"]).stdout;
+    assert!(shown.contains("no longer on disk") && shown.contains("topic    Old"), "{shown}");
+    assert!(shown.contains("gone     found so 2025-12-12"), "{shown}");
+    assert!(place.json(&["show", "docs/old.md"])["note"]["gone"].is_string());
+    assert!(place.json(&["show", "docs/new.md"])["note"]["gone"].is_null());
+    // Where there is a document again it is shown as it is.
+    place.write("docs/old.md", document("Older", "").as_bytes());
+    place.ok(&["research", "docs"]);
+    let shown = place.ok(&["show", "docs/old.md"]).stdout;
+    assert!(shown.contains("topic    Older") && !shown.contains("gone "), "{shown}");
+}
+
+#[test]
 fn folders_that_cannot_be_indexed_are_refused() {
     let place = place();
     let (code, text) = place.refused(&["research", "nowhere"]);

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
 use crate::ops::Workspace;
-use crate::ops::research::{IndexState, RESEARCH_FOLDER, ResearchRequest, research};
+use crate::ops::research::{IndexState, ResearchRequest, research, usual_folder};
 use crate::render;
 
 /// Index a folder of research documents: record each, and write README.md there. Exit code 1 where something is left to do.
@@ -19,13 +19,16 @@ use crate::render;
 /// `lineage show DOCUMENT` tells what a document speaks of, `lineage show RUN` which documents speak of a run.
 #[derive(Args)]
 pub(crate) struct Research {
-    /// The folder; by default `thoughts/shared/research` in the workspace.
+    /// The folder; by default the one that is indexed already, else `thoughts/shared/research` in the workspace.
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Write nothing; exit code 1 where a document was added, changed or removed since, or the index is another. Where
     /// there is no workspace, as in a fresh clone, only the index is compared.
     #[arg(long)]
     check: bool,
+    /// Exit code 1 also where a document has faults, such as a link to what is not there; they stand in the index.
+    #[arg(long)]
+    strict: bool,
     /// Read every document, also those whose size and times say that they were not touched.
     #[arg(long)]
     reread: bool,
@@ -51,7 +54,7 @@ impl Research {
         }
         let folder = match self.folder {
             Some(folder) => surroundings.folder.join(folder),
-            None => workspace.root().join(RESEARCH_FOLDER),
+            None => usual_folder(&workspace, view.as_ref())?,
         };
         let request = ResearchRequest { folder, check: self.check, reread: self.reread, force: self.force };
         let report = research(&workspace, view.as_ref(), &surroundings.clock, &request)?;
@@ -64,6 +67,6 @@ impl Research {
         if report.index_state == IndexState::Foreign {
             output::note("hint: `lineage research --force` replaces it, and keeps its bytes");
         }
-        Ok(u8::from(!report.is_up_to_date()))
+        Ok(u8::from(!report.is_up_to_date() || (self.strict && report.faulty() > 0)))
     }
 }

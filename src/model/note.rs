@@ -30,7 +30,8 @@ pub struct Note {
 pub struct NoteSummary {
     /// What it is about.
     pub topic: String,
-    /// When it was written, by its own clock: `2025-12-03`, `2025-12-03 17:51` or `2025-12-03 17:51:31`.
+    /// When it was written, by its own clock: `2025-12-03`, `2025-12-03 17:51` or `2025-12-03 17:51:31`; a time of day with its
+    /// offset from UTC where that is known: `2025-12-03 17:51 -06:00`.
     pub date: String,
     /// The status by one spelling for each.
     pub status: String,
@@ -44,6 +45,14 @@ pub struct NoteSummary {
     pub commit: String,
 }
 
+impl NoteSummary {
+    /// Returns when it was written as far as that can be told: a time without an offset is taken as UTC, a day as its beginning.
+    pub fn written_at(&self) -> Option<Timestamp> {
+        let date = self.date.replace(" +", "+").replace(" -", "-");
+        Timestamp::stretch(&date).map(|(first, _)| first)
+    }
+}
+
 /// Something that a document names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
@@ -53,8 +62,25 @@ pub struct Reference {
     pub name: String,
     /// The key of the front matter that names it; empty for the text below.
     pub given_by: String,
-    /// Whether it is a document, and was not there when this one was read.
+    /// Whether it was looked for, and was not there when this one was read.
     pub missing: bool,
+}
+
+impl Reference {
+    /// Returns true for what is looked for when a document in this folder is read: other documents, and what its text links to
+    /// that lies with it, such as pictures. Other data come and go, and code is named as it was at the document's commit.
+    pub fn is_looked_for(&self, folder: &[u8]) -> bool {
+        let lies_with_it = || folder.is_empty() || below(self.name.as_bytes(), folder);
+        match self.sort {
+            ReferenceSort::Note => true,
+            ReferenceSort::File => self.given_by.is_empty() && lies_with_it(),
+            ReferenceSort::Run | ReferenceSort::Commit => false,
+        }
+    }
+}
+
+fn below(name: &[u8], folder: &[u8]) -> bool {
+    name.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
 /// What sort of thing a document names.

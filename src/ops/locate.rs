@@ -240,8 +240,9 @@ fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<(bool, i6
     if last.is_none() {
         // A document is known by having been read for an index.
         let artifact = snapshot.artifact(number)?;
-        let note = snapshot.note(&artifact.path)?.filter(|note| note.artifact == artifact);
-        return Ok(note.map(|note| (false, note.at.micros())));
+        let note = snapshot.note_even_if_gone(&artifact.path)?;
+        let note = note.filter(|(note, _)| note.artifact == artifact);
+        return Ok(note.map(|(note, _)| (false, note.at.micros())));
     }
     Ok(last)
 }

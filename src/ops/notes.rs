@@ -1,9 +1,12 @@
 //! What a document speaks of, and which documents speak of a thing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
+use crate::capture::git::are_here;
 use crate::error::{Kind, Result};
-use crate::model::{Artifact, ArtifactPath, Note, Reference, ReferenceSort, Run};
+use crate::model::{Artifact, ArtifactPath, Note, Reference, ReferenceSort, Run, Timestamp};
+use crate::ops::Workspace;
 use crate::query::{self, RunHead, RunSelector};
 use crate::store::Snapshot;
 
@@ -12,6 +15,8 @@ use crate::store::Snapshot;
 pub struct NoteReport {
     /// The document as it was last read.
     pub note: Note,
+    /// When it was found gone since.
+    pub gone: Option<Timestamp>,
     /// What it names, each thing once.
     pub names: Vec<Named>,
 }
@@ -25,6 +30,28 @@ pub struct Named {
     pub given_by: Vec<String>,
     /// The runs recorded here that it means: the run itself, or the runs made at a commit, newest first; not more than a few.
     pub runs: Vec<RunHead>,
+    /// Whether it is there.
+    pub presence: Presence,
+}
+
+/// Whether a thing that a document names is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// A file on disk, a recorded run, a commit in the repository.
+    There,
+    /// A file that is recorded, but no longer on disk.
+    OnlyRecorded,
+    /// Neither.
+    Missing,
+    /// A commit where there is no repository, or not all of it.
+    NotKnown,
+}
+
+impl Presence {
+    /// Returns true for what is nowhere to be found; `None` where that cannot be told.
+    pub fn is_missing(self) -> Option<bool> {
+        (self != Presence::NotKnown).then_some(self == Presence::Missing)
+    }
 }
 
 /// As many runs of a commit are named.
@@ -35,12 +62,16 @@ const FOLDERS_MAX: usize = 1_000;
 const SHA_DIGITS_MIN: usize = 7;
 const TAIL_DIGITS_MIN: usize = 8;
 
-/// Returns what is known of a document at `path`; `None` where it is none, or gone.
+/// Returns what is known of a document at `path`; `None` where it is none.
 ///
 /// # Errors
-/// A store error where a record is damaged.
-pub fn note_report(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Option<NoteReport>> {
-    let Some(note) = snapshot.note(path)? else {
+/// A store error where a record is damaged, a request error where the git repository cannot be read.
+pub fn note_report(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    path: &ArtifactPath,
+) -> Result<Option<NoteReport>> {
+    let Some((note, gone)) = snapshot.note_even_if_gone(path)? else {
         return Ok(None);
     };
     let mut things: BTreeMap<(ReferenceSort, String), (Reference, Vec<String>)> = BTreeMap::new();
@@ -49,6 +80,11 @@ pub fn note_report(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Option<No
         let (_, given_by) = things.entry(thing).or_insert_with(|| (reference.clone(), Vec::new()));
         given_by.push(reference.given_by.clone());
     }
+    let is_commit = |(sort, _): &&(ReferenceSort, String)| *sort == ReferenceSort::Commit;
+    let commits: Vec<&str> = things.keys().filter(is_commit).map(|(_, sha)| sha.as_str()).collect();
+    // Both are in the order of the things.
+    let mut here =
+        if commits.is_empty() { Vec::new() } else { are_here(workspace.root(), &commits)? }.into_iter();
     let mut names = Vec::with_capacity(things.len());
     for (reference, given_by) in things.into_values() {
         let runs = match reference.sort {
@@ -56,9 +92,28 @@ pub fn note_report(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Option<No
             ReferenceSort::Commit => runs_at(snapshot, &reference.name)?,
             _ => Vec::new(),
         };
-        names.push(Named { reference, given_by, runs });
+        let presence = match reference.sort {
+            ReferenceSort::Run if runs.is_empty() => Presence::Missing,
+            ReferenceSort::Run => Presence::There,
+            ReferenceSort::Commit => match here.next().flatten() {
+                None if runs.is_empty() => Presence::NotKnown,
+                Some(false) if runs.is_empty() => Presence::Missing,
+                _ => Presence::There,
+            },
+            _ if workspace.root().join(&reference.name).symlink_metadata().is_ok() => Presence::There,
+            ReferenceSort::File if is_recorded(snapshot, &reference.name)? => Presence::OnlyRecorded,
+            _ => Presence::Missing,
+        };
+        names.push(Named { reference, given_by, runs, presence });
     }
-    Ok(Some(NoteReport { note, names }))
+    Ok(Some(NoteReport { note, gone, names }))
+}
+
+/// Returns true where a file of that name is recorded, or one in a folder of that name.
+fn is_recorded(snapshot: &Snapshot, name: &str) -> Result<bool> {
+    let path = ArtifactPath::new(name)?;
+    let below = || snapshot.paths_from(&[name.as_bytes(), b"/"].concat(), |_, _| Ok(ControlFlow::Break(())));
+    Ok(snapshot.path_no(&path)?.is_some() || below()?.is_break())
 }
 
 fn run_named(snapshot: &Snapshot, name: &str) -> Result<Option<RunHead>> {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::digests::Digests;
 use crate::error::{Error, Result};
 use crate::journal::Writer;
-use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, ReferenceSort, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, Timestamp};
 use crate::ops::project::{Fault, ProjectRequest, project_these};
 use crate::ops::{Clock, View, Workspace};
 use crate::projection::{INDEX_NAME, PlannedContent, is_own_index, place, research_index};
@@ -123,6 +123,12 @@ impl ResearchReport {
         self.documents.iter().filter(|listed| listed.state == state).count()
     }
 
+    /// Returns how many documents have faults.
+    pub fn faulty(&self) -> usize {
+        let has_fault = |listed: &&Listed| listed.note.findings.iter().any(|finding| finding.fault);
+        self.documents.iter().filter(has_fault).count()
+    }
+
     /// Returns true where all is recorded and indexed as it lies on the disk.
     pub fn is_up_to_date(&self) -> bool {
         let settled = !self.check
@@ -179,6 +185,28 @@ pub fn research(
     (report.index_state, report.warnings) = index(workspace, &report, &recorded, request)?;
     report.warnings.retain(|warning| view.is_none_or(|view| !view.warnings.contains(warning)));
     Ok(report)
+}
+
+/// Returns the folder that is meant where none is named: the one whose documents are recorded, else [`RESEARCH_FOLDER`].
+///
+/// # Errors
+/// A request error where the documents of several are recorded, a store error where a record is damaged.
+pub fn usual_folder(workspace: &Workspace, view: Option<&View>) -> Result<PathBuf> {
+    let notes = view.map_or(Ok(Vec::new()), |view| view.snapshot.notes_below(&[]))?;
+    let folders: BTreeSet<ArtifactPath> = notes.into_iter().filter_map(|note| note.folder).collect();
+    let usual = folders.iter().find(|folder| folder.as_bytes() == RESEARCH_FOLDER.as_bytes());
+    let mut others = folders.iter();
+    match (usual, others.next(), others.next()) {
+        (None, Some(first), Some(second)) => {
+            Err(Error::request("several folders of documents are indexed here")
+                .hint(format!("name the one that is meant, such as `{first}` or `{second}`")))
+        }
+        (Some(folder), ..) | (None, Some(folder), None) => {
+            let root = workspace.root();
+            Ok(folder.on_disk(root).unwrap_or_else(|| root.join(RESEARCH_FOLDER)))
+        }
+        (None, None, _) => Ok(workspace.root().join(RESEARCH_FOLDER)),
+    }
 }
 
 fn folder_of(workspace: &Workspace, folder: &Path) -> Result<ArtifactPath> {
@@ -338,11 +366,11 @@ impl Reading<'_> {
         self.workspace.root().join(path).exists()
     }
 
-    /// Returns true where a document that this one names came or went since it was read.
+    /// Returns true where something that this document names came or went since it was read.
     fn leads_elsewhere(&self, note: &Note) -> bool {
-        let documents = note.references.iter().filter(|reference| reference.sort == ReferenceSort::Note);
-        let mut changed = documents.filter(|reference| reference.missing == self.exists(&reference.name));
-        changed.next().is_some()
+        let folder = note.artifact.path.folder();
+        let mut looked_for = note.references.iter().filter(|reference| reference.is_looked_for(folder));
+        looked_for.any(|reference| reference.missing == self.exists(&reference.name))
     }
 
     fn read(&self, path: &ArtifactPath, place: &Path, digests: &Digests) -> std::io::Result<Note> {

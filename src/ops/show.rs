@@ -214,7 +214,7 @@ impl Showing<'_> {
             same_bytes: self.same_bytes(&target)?,
             writer,
             projected: projected.map(Box::new),
-            note: note_report(self.snapshot, &target.path)?,
+            note: note_report(self.workspace, self.snapshot, &target.path)?,
             notes: notes_on_file(self.snapshot, &target.path)?,
             target,
             trace: report,

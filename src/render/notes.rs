@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{Note, ReferenceSort};
-use crate::ops::notes::{Named, NoteReport};
+use crate::model::{Note, ReferenceSort, Timestamp};
+use crate::ops::notes::{Named, NoteReport, Presence};
 use crate::ops::show::FileReport;
 use crate::render::research::{given_by, note_json};
 use crate::render::units::one_line;
@@ -31,6 +31,9 @@ pub(crate) fn line(note: &Note) -> String {
 
 fn document(report: &NoteReport, text: &mut String) {
     let summary = &report.note.summary;
+    if let Some(at) = report.gone {
+        let _ = writeln!(text, "  gone     found so {at}; below is what it said when it was last read");
+    }
     let mut field = |label: &str, value: &str| {
         if !value.is_empty() {
             let _ = writeln!(text, "  {label:<9}{}", one_line(value));
@@ -72,11 +75,13 @@ pub(crate) fn json(report: &NoteReport) -> Value {
             "sort": named.reference.sort.as_str(),
             "name": named.reference.name,
             "given_by": named.given_by.iter().map(|key| given_by(key)).collect::<Vec<_>>(),
-            "missing": named.reference.missing,
+            "missing": named.presence.is_missing(),
+            "only_recorded": named.presence == Presence::OnlyRecorded,
             "runs": runs.collect::<Vec<_>>(),
         })
     });
     value["references"] = names.collect();
+    value["gone"] = json!(report.gone.map(Timestamp::rfc3339));
     value
 }
 
@@ -96,8 +101,15 @@ fn words(named: &Named) -> String {
         ReferenceSort::Commit if !runs.is_empty() => {
             let _ = write!(words, ", of runs {runs}");
         }
-        _ if reference.missing => words.push_str(", which is not there"),
-        _ => {}
+        ReferenceSort::Commit if named.presence == Presence::Missing => {
+            words.push_str(", not in the repository here");
+        }
+        _ => words.push_str(match named.presence {
+            Presence::Missing if reference.sort == ReferenceSort::File => ", neither there nor recorded",
+            Presence::Missing => ", which is not there",
+            Presence::OnlyRecorded => ", recorded, but no longer there",
+            Presence::There | Presence::NotKnown => "",
+        }),
     }
     let keys = named.given_by.iter().filter(|key| !key.is_empty()).map(|key| one_line(key));
     let keys = keys.collect::<Vec<_>>().join(", ");

@@ -42,7 +42,7 @@ pub fn text(report: &ResearchReport) -> String {
     list(&mut text, "gone", report.gone.iter().map(ToString::to_string).collect());
     let skipped = report.skipped.iter().map(|(path, why)| format!("{}: {}", one_line(path), one_line(why)));
     list(&mut text, "skipped", skipped.collect());
-    let faulty = report.documents.iter().filter(|listed| has_fault(&listed.note)).count();
+    let faulty = report.faulty();
     if faulty > 0 {
         let verb = if faulty == 1 { "has" } else { "have" };
         let count = counted(faulty as u64, "document", "documents");
@@ -67,10 +67,6 @@ fn list(text: &mut String, word: &str, items: Vec<String>) {
     if items.len() > NAMED_MAX {
         let _ = writeln!(text, "  {word:<9}  and {} more", items.len() - NAMED_MAX);
     }
-}
-
-fn has_fault(note: &Note) -> bool {
-    note.findings.iter().any(|finding| finding.fault)
 }
 
 /// Writes the report as JSON.
@@ -101,6 +97,7 @@ pub(crate) fn given_by(key: &str) -> &str {
 /// Writes a document as JSON.
 pub(crate) fn note_json(note: &Note) -> Value {
     let summary = &note.summary;
+    let folder = note.artifact.path.folder();
     let fields = note.fields.iter().map(|(key, value)| (key.clone(), json!(value)));
     let finding = |finding: &Finding| json!({ "sort": finding.sort, "text": finding.text });
     let findings =
@@ -126,7 +123,8 @@ pub(crate) fn note_json(note: &Note) -> Value {
                     "sort": reference.sort.as_str(),
                     "name": reference.name,
                     "given_by": given_by(&reference.given_by),
-                    "missing": reference.missing,
+                    // Of what was not looked for nothing is said here; `lineage show DOCUMENT` looks for all.
+                    "missing": reference.is_looked_for(folder).then_some(reference.missing),
                 })
             })
             .collect::<Vec<_>>(),

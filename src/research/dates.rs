@@ -1,5 +1,7 @@
 //! Dates as people write them: with a time zone, without, with one that has no colon, as a day alone, in a file name.
 
+use std::fmt::Write as _;
+
 /// A date by its writer's own clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written {
@@ -14,10 +16,19 @@ pub(super) struct Written {
 pub(super) enum Zone {
     /// Not at all.
     None,
-    /// As RFC 3339 has it, or as `UTC`.
-    Known,
+    /// As RFC 3339 has it, or as `UTC`: so many minutes before it.
+    Known(i16),
     /// As `-0600` or `-06`.
-    Bare,
+    Bare(i16),
+}
+
+impl Zone {
+    fn minutes(self) -> Option<i16> {
+        match self {
+            Zone::None => None,
+            Zone::Known(minutes) | Zone::Bare(minutes) => Some(minutes),
+        }
+    }
 }
 
 impl Written {
@@ -27,13 +38,21 @@ impl Written {
         format!("{year:04}-{month:02}-{day:02}")
     }
 
-    /// Returns `2025-12-03`, `2025-12-03 17:51` or `2025-12-03 17:51:31`.
+    /// Returns `2025-12-03`, `2025-12-03 17:51` or `2025-12-03 17:51:31`; a time with its offset from UTC, `+00:00` or `-06:00`,
+    /// where that was written.
     pub fn text(&self) -> String {
-        match self.time {
-            None => self.day(),
-            Some((hour, minute, None)) => format!("{} {hour:02}:{minute:02}", self.day()),
-            Some((hour, minute, Some(second))) => format!("{} {hour:02}:{minute:02}:{second:02}", self.day()),
+        let Some((hour, minute, second)) = self.time else {
+            return self.day();
+        };
+        let mut text = format!("{} {hour:02}:{minute:02}", self.day());
+        if let Some(second) = second {
+            let _ = write!(text, ":{second:02}");
         }
+        if let Some(minutes) = self.zone.minutes() {
+            let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
+            let _ = write!(text, " {sign}{:02}:{:02}", minutes / 60, minutes % 60);
+        }
+        text
     }
 
     /// Returns true where a time of day is known.
@@ -45,10 +64,11 @@ impl Written {
     pub fn set_time(&mut self, text: &str) -> bool {
         let mut rest = text.trim();
         let time = time_of(&mut rest);
-        let right =
-            time.is_some() && (rest.is_empty() || zone_of(&mut rest) != Zone::None && rest.is_empty());
+        rest = rest.trim_start();
+        let zone = zone_of(&mut rest);
+        let right = time.is_some() && rest.is_empty();
         if right {
-            self.time = time;
+            (self.time, self.zone) = (time, zone);
         }
         right
     }
@@ -121,20 +141,27 @@ fn zone_of(rest: &mut &str) -> Zone {
             && !after.starts_with(char::is_alphanumeric)
         {
             *rest = after;
-            return Zone::Known;
+            return Zone::Known(0);
         }
     }
     let mut at = *rest;
-    if eat(&mut at, &['+', '-']).is_none() || digits(&mut at, 2).is_none() {
+    let west = at.starts_with('-');
+    if eat(&mut at, &['+', '-']).is_none() {
         return Zone::None;
     }
+    let hours = digits(&mut at, 2);
     let colon = eat(&mut at, &[':']).is_some();
-    let minutes = digits(&mut at, 2).is_some();
-    if at.starts_with(char::is_alphanumeric) || (colon && !minutes) {
+    let minutes = digits(&mut at, 2);
+    if at.starts_with(char::is_alphanumeric) || (colon && minutes.is_none()) {
         return Zone::None;
     }
+    let (Some(hours @ 0..24), minutes @ 0..60) = (hours, minutes.unwrap_or(0)) else {
+        return Zone::None;
+    };
     *rest = at;
-    if colon { Zone::Known } else { Zone::Bare }
+    let minutes = (hours * 60 + minutes) as i16;
+    let minutes = if west { -minutes } else { minutes };
+    if colon { Zone::Known(minutes) } else { Zone::Bare(minutes) }
 }
 
 fn digits(rest: &mut &str, count: usize) -> Option<u16> {
@@ -172,13 +199,15 @@ mod tests {
 
     #[test]
     fn dates_are_read_in_every_spelling() {
-        check("2025-12-03T17:51:31-06:00", "2025-12-03 17:51:31 Known \"\"");
-        check("2026-02-23T15:20:10-0600", "2026-02-23 15:20:10 Bare \"\"");
-        check("2026-02-18T22:31:06.123Z", "2026-02-18 22:31:06 Known \"\"");
+        check("2025-12-03T17:51:31-06:00", "2025-12-03 17:51:31 -06:00 Known(-360) \"\"");
+        check("2026-02-23T15:20:10-0600", "2026-02-23 15:20:10 -06:00 Bare(-360) \"\"");
+        check("2026-02-18T22:31:06.123Z", "2026-02-18 22:31:06 +00:00 Known(0) \"\"");
         check("2025-12-28T19:30:00", "2025-12-28 19:30:00 None \"\"");
-        check("2025-12-28 14:30 UTC", "2025-12-28 14:30 Known \"\"");
-        check("2025-12-28T14:30-0600", "2025-12-28 14:30 Bare \"\"");
-        check("2025-12-28T14:30-06:00", "2025-12-28 14:30 Known \"\"");
+        check("2025-12-28 14:30 UTC", "2025-12-28 14:30 +00:00 Known(0) \"\"");
+        check("2025-12-28T14:30-0600", "2025-12-28 14:30 -06:00 Bare(-360) \"\"");
+        check("2025-12-28T14:30-06:00", "2025-12-28 14:30 -06:00 Known(-360) \"\"");
+        check("2026-01-05T10:00:00+05:30", "2026-01-05 10:00:00 +05:30 Known(330) \"\"");
+        check("2026-01-05T10:00:00+25:00", "2026-01-05 10:00:00 None \"+25:00\"");
         check("2026-02-19", "2026-02-19 None \"\"");
         check("2026-02-18_15-26-29", "2026-02-18 15:26:29 None \"\"");
         check("2025-12-03 (first draft)", "2025-12-03 None \"(first draft)\"");

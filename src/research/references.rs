@@ -71,16 +71,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn put(&mut self, sort: ReferenceSort, name: &str, given_by: &str) {
-        self.put_document(sort, name, given_by, false);
-    }
-
-    fn put_document(&mut self, sort: ReferenceSort, name: &str, given_by: &str, missing: bool) {
-        self.references.insert(Reference {
-            sort,
-            name: name.to_owned(),
-            given_by: given_by.to_owned(),
-            missing,
-        });
+        self.references.insert(reference(sort, name, given_by));
     }
 
     /// Takes what the value of a key names.
@@ -92,8 +83,7 @@ impl<'a> Gatherer<'a> {
         {
             self.each(value, &mut |this, one| this.run(key, one));
         } else if !PROSE.contains(&usual.as_str()) {
-            let always = matches!(usual.as_str(), "corpus_batch" | "supersedes" | "superseded_by");
-            self.each(value, &mut |this, one| this.paths(key, one, always));
+            self.each(value, &mut |this, one| this.paths(key, one, usual.as_str()));
         }
     }
 
@@ -138,11 +128,16 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    fn paths(&mut self, key: &str, value: &Value, always: bool) {
+    fn paths(&mut self, key: &str, value: &Value, usual: &str) {
         let Some(text) = value.text() else { return };
-        for piece in text.split(',').map(str::trim) {
-            let folder = always && piece.contains('/') && !piece.contains(char::is_whitespace);
-            if folder || links::looks_like_file(piece) {
+        for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
+            let is_word = !piece.contains(char::is_whitespace);
+            let named = match usual {
+                "file" | "files" | "path" | "paths" => is_word,
+                "corpus_batch" | "supersedes" | "superseded_by" => is_word && piece.contains('/'),
+                _ => false,
+            };
+            if named || links::looks_like_file(piece) {
                 self.path(key, piece, Seen::FromRoot);
             }
             for run in super::body::runs_in(piece) {
@@ -171,16 +166,21 @@ impl<'a> Gatherer<'a> {
         match links::resolve(self.surroundings.folder, name, seen, self.surroundings.exists) {
             Target::Nowhere => {}
             Target::Outside => drop(self.findings.insert(findings::leads_out(key, name))),
-            // Only documents are missed: data comes and goes, and code is named as it was at the document's commit.
-            Target::Path(path, there) if links::is_markdown(&path) => {
-                if !there {
+            Target::Path(path, there) => {
+                let sort = if links::is_markdown(&path) { ReferenceSort::Note } else { ReferenceSort::File };
+                let mut found = reference(sort, &path, key);
+                if !there && found.is_looked_for(self.surroundings.folder.as_bytes()) {
+                    found.missing = true;
                     self.findings.insert(findings::dangling(key, name));
                 }
-                self.put_document(ReferenceSort::Note, &path, key, !there);
+                self.references.insert(found);
             }
-            Target::Path(path, _) => self.put(ReferenceSort::File, &path, key),
         }
     }
+}
+
+fn reference(sort: ReferenceSort, name: &str, given_by: &str) -> Reference {
+    Reference { sort, name: name.to_owned(), given_by: given_by.to_owned(), missing: false }
 }
 
 /// Returns a key in lower case with `_` between its words.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Fact, Note, ReferenceSort};
+use crate::model::{ArtifactPath, Fact, Note, ReferenceSort, Timestamp};
 use crate::store::damaged;
 use crate::store::reading::{GO_ON, Order};
 use crate::store::schema::note_reference_front;
@@ -15,6 +15,21 @@ impl Snapshot {
         let mut front = path.as_bytes().to_vec();
         front.push(0);
         Ok(self.last_notes(&front)?.pop())
+    }
+
+    /// Returns a document as it was last read, and when it was found gone since; `None` where it was never read.
+    pub fn note_even_if_gone(&self, path: &ArtifactPath) -> Result<Option<(Note, Option<Timestamp>)>> {
+        let front = [path.as_bytes(), &[0]].concat();
+        let (mut note, mut gone) = (None, None);
+        self.notes.scan_names_with(&front, Order::Rising, |_, bytes| {
+            match record(bytes)? {
+                Fact::NoteRead(read) => (note, gone) = (Some(read), None),
+                Fact::NoteGone(found) => gone = Some(found.at),
+                _ => return Err(damaged("note")),
+            }
+            Ok(GO_ON)
+        })?;
+        Ok(note.map(|note| (note, gone)))
     }
 
     /// Returns every document whose path begins with `front`, as it was last read, by path; without those that are gone.

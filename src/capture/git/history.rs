@@ -171,6 +171,22 @@ pub fn changed_between(root: &Path, a: &str, b: &str) -> Result<Option<ChangedFi
     Ok(Some(changed))
 }
 
+/// Says of each id, full or abbreviated, whether it is that of a commit here; `None` where that cannot be known: there is no
+/// repository, its history is cut off, or the id is no one commit's.
+///
+/// # Errors
+/// A repository that cannot be read.
+pub fn are_here(root: &Path, shas: &[&str]) -> Result<Vec<Option<bool>>> {
+    let Some(repo) = open(root)? else { return Ok(vec![None; shas.len()]) };
+    let cut_off = repo.is_shallow().map_err(|cause| cannot(&repo, "the history", cause))?;
+    let is_here = |sha: &&str| match commit_id(&repo, sha) {
+        Ok(Some(_)) => Some(true),
+        Ok(None) if !cut_off => Some(false),
+        _ => None,
+    };
+    Ok(shas.iter().map(is_here).collect())
+}
+
 /// Finds the commit with a full or abbreviated id; `None` when there is no such commit here.
 fn commit_id(repo: &gix::Repository, sha: &str) -> Result<Option<ObjectId>> {
     let wrong =

@@ -27,7 +27,7 @@ use crate::error::Result;
 
 pub use checkout::{apply_patch, check_out};
 pub use commit_tree::{CommitTree, InGit};
-pub use history::{BuiltOn, ChangedFiles, changed_between, is_ancestor};
+pub use history::{BuiltOn, ChangedFiles, are_here, changed_between, is_ancestor};
 pub use open::{witnesses, work_tree_root};
 
 /// What kind of repository stands behind a folder.

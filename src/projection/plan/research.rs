@@ -2,6 +2,7 @@
 //!
 //! It is a function of the documents as they were last read: the same documents give the same bytes.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -79,9 +80,9 @@ struct Index<'a> {
 
 impl<'a> Index<'a> {
     fn new(folder: &'a ArtifactPath, mut notes: Vec<&'a Note>) -> Self {
-        notes.sort_by(|a, b| {
-            let newest_first = b.summary.date.cmp(&a.summary.date);
-            newest_first.then_with(|| a.artifact.path.cmp(&b.artifact.path))
+        notes.sort_by_cached_key(|note| {
+            let summary = &note.summary;
+            (Reverse((summary.written_at(), summary.date.clone())), note.artifact.path.clone())
         });
         let mut superseded = BTreeMap::new();
         for note in &notes {
@@ -101,12 +102,12 @@ impl<'a> Index<'a> {
         text.push_str("| Date | Topic | Status | Tags | Author | Commit |\n|---|---|---|---|---|---|\n");
         for note in &self.notes {
             let summary = &note.summary;
-            let date = summary.date.get(..16).unwrap_or(&summary.date);
             let topic = self.link(note, &summary.topic);
             let status = self.status(note);
             let tags = summary.tags.iter().map(|tag| escaped(tag)).collect::<Vec<_>>().join(", ");
             let commit: String = summary.commit.chars().take(COMMIT_DIGITS).collect();
-            let cells = [date.to_owned(), topic, status, tags, escaped(&summary.author), code(&commit)];
+            let cells =
+                [to_the_minute(&summary.date), topic, status, tags, escaped(&summary.author), code(&commit)];
             let cells = cells.map(|cell| if cell.is_empty() { "–".to_owned() } else { cell });
             let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
@@ -185,6 +186,12 @@ impl<'a> Index<'a> {
         });
         table(text, "Unusual, but understood", "What", count(sorts));
     }
+}
+
+/// Leaves out the seconds of a date, not its offset.
+fn to_the_minute(date: &str) -> String {
+    let offset = date.get(16..).and_then(|rest| rest.find(' ').map(|at| &rest[at..])).unwrap_or_default();
+    format!("{}{offset}", date.get(..16).unwrap_or(date))
 }
 
 /// Counts values: the most frequent first, those of one count by name.
@@ -274,6 +281,21 @@ mod tests {
         let at = |word: &str| forward.find(word).unwrap();
         assert!(at("[later]") < at("[old]") && at("[old]") < at("[undated]"));
         assert!(forward.contains("4 Markdown files: 3 documents and this index."));
+    }
+
+    #[test]
+    fn the_moment_counts_not_what_the_clock_showed_there() {
+        let text = text(&[
+            note("a.md", "2026-01-05 10:00:00 +09:00", "first", "complete"),
+            note("b.md", "2026-01-05 02:00:00 +00:00", "second", "complete"),
+            note("c.md", "2026-01-04 23:00 -06:00", "last", "complete"),
+        ]);
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| 2026")).collect();
+        let dates = rows.iter().map(|row| row.split(" | ").next().unwrap());
+        assert_eq!(
+            dates.collect::<Vec<_>>(),
+            ["| 2026-01-04 23:00 -06:00", "| 2026-01-05 02:00 +00:00", "| 2026-01-05 10:00 +09:00"]
+        );
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn names(document: &Document, sort: ReferenceSort) -> Vec<(&str, &str)> {
 #[test]
 fn a_document_as_it_should_be_has_no_findings() {
     let found = check("related_research: [other.md, docs/plan.md]", &[], &[]);
-    assert_eq!(found.summary.date, "2025-12-03 17:51:00");
+    assert_eq!(found.summary.date, "2025-12-03 17:51:00 +00:00");
     assert_eq!((found.summary.topic.as_str(), found.summary.status.as_str()), ("A", "complete"));
     assert_eq!(found.summary.tags, ["a"]);
     assert_eq!(names(&found, ReferenceSort::Commit), [("ea45dd2", "git_commit")]);
@@ -83,7 +83,7 @@ fn a_sha_may_be_followed_by_prose_or_be_none() {
 #[test]
 fn dates_are_taken_as_written_or_from_the_file_name() {
     let date = |lines: &str, faults: &[&str], remarks: &[&str]| check(lines, faults, remarks).summary.date;
-    assert_eq!(date("date: 2025-12-03T17:51:31-0600", &[], &["bare-offset"]), "2025-12-03 17:51:31");
+    assert_eq!(date("date: 2025-12-03T17:51:31-0600", &[], &["bare-offset"]), "2025-12-03 17:51:31 -06:00");
     assert_eq!(date("date: 2025-12-03T17:51:31", &[], &["date-without-zone"]), "2025-12-03 17:51:31");
     assert_eq!(date("date: 2025-12-03", &[], &["date-only"]), "2025-12-03");
     assert_eq!(date("date: 2025-12-03\ntime: \"14:22:00\"", &[], &["time-apart"]), "2025-12-03 14:22:00");
@@ -94,7 +94,7 @@ fn dates_are_taken_as_written_or_from_the_file_name() {
     assert_eq!(date("date: 2025-12-03\ntime: noon", &["wrong-time"], &[]), "2025-12-03");
     assert_eq!(date("date: 2025-02-30", &["wrong-date"], &[]), "2025-12-03 17:51");
     assert_eq!(date("date: ~", &["no-date"], &[]), "2025-12-03 17:51");
-    assert_eq!(date("date: 2025-12-04T00:00:00Z", &["date-differs"], &[]), "2025-12-04 00:00:00");
+    assert_eq!(date("date: 2025-12-04T00:00:00Z", &["date-differs"], &[]), "2025-12-04 00:00:00 +00:00");
     assert_eq!(date("date: 2025-12-03 (draft)", &["date-with-prose"], &["date-only"]), "2025-12-03");
 }
 
@@ -132,6 +132,14 @@ fn what_leads_nowhere_is_named() {
     );
     assert_eq!(names(&found, ReferenceSort::Run), [("20260218_142659", "corpus_batch")]);
     assert_eq!(names(&found, ReferenceSort::File).len(), 2);
+    assert_eq!(names(&check("files: [d, x/y.csv]", &[], &[]), ReferenceSort::File).len(), 2);
+    // But a picture that the text shows lies with it, or is missed.
+    let found = document("---\ntopic: A\n---\n![p](pic.png) [q](../src/gone.py)\n");
+    assert_eq!(sorts(&found, true).iter().filter(|sort| **sort == "dangling-link").count(), 1);
+    let missing = |found: &Document| -> Vec<String> {
+        found.references.iter().filter(|r| r.missing).map(|r| r.name.clone()).collect()
+    };
+    assert_eq!(missing(&found), ["notes/pic.png"]);
     let found = document("---\ntopic: A\n---\n[x](gone%20too.md) [y](other.md#z) [z](https://a.b/c.md)\n");
     assert!(sorts(&found, true).contains(&"dangling-link"));
     assert_eq!(names(&found, ReferenceSort::Note), [("notes/gone too.md", ""), ("notes/other.md", "")]);

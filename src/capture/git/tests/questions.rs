@@ -1,7 +1,7 @@
 //! Questions about single files at `HEAD` and about two commits.
 
 use super::support::{Repo, state_of};
-use crate::capture::git::{BuiltOn, ChangeKind, CommitTree, InGit, changed_between, is_ancestor};
+use crate::capture::git::{BuiltOn, ChangeKind, CommitTree, InGit, are_here, changed_between, is_ancestor};
 
 #[test]
 fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
@@ -151,4 +151,18 @@ fn the_files_between_two_commits_are_listed_by_path() {
     assert_eq!(between(&first, &second), Some(expected.map(|(path, kind)| (path.into(), kind)).to_vec()));
     assert_eq!(between(&second, &second), Some(Vec::new()));
     assert_eq!(between("1234567812345678123456781234567812345678", &second), None);
+}
+
+#[test]
+fn a_commit_is_here_or_not_or_that_cannot_be_known() {
+    let Some(repo) = Repo::small() else { return };
+    let first = repo.state().sha.expect("there is a commit");
+    let unknown = "1".repeat(40);
+    let asked = [first.as_str(), &first[..9], &unknown, "no hex"];
+    assert_eq!(
+        are_here(&repo.root, &asked).expect("it can be read"),
+        [Some(true), Some(true), Some(false), None]
+    );
+    let none = tempfile::tempdir().expect("a folder");
+    assert_eq!(are_here(none.path(), &asked).expect("nothing to read"), [None; 4]);
 }

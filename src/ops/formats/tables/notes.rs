@@ -39,7 +39,9 @@ pub(super) fn read(note: &Note, put: &mut Put<'_>) -> Result<()> {
                 Cell::text(reference.sort.as_str()),
                 Cell::text(&reference.name),
                 some(&reference.given_by),
-                Cell::Truth(Some(reference.missing)),
+                Cell::Truth(
+                    reference.is_looked_for(note.artifact.path.folder()).then_some(reference.missing),
+                ),
             ],
         )?;
     }
