@@ -17,6 +17,6 @@ pub use codec::{decode, encode};
 pub(crate) use codec::{encode_parts, is_as_encoded};
 pub use pack::pack;
 pub use reader::{Frame, Reader, Record, Tail};
-pub(crate) use segments::file_name as segment_name;
 pub use segments::{Listing, SegmentBytes, SegmentRef, list, pack_of, read_segment, writer_is_alive};
+pub(crate) use segments::{file_name as segment_name, pack_length};
 pub use writer::{SyncPoint, Writer};

@@ -38,6 +38,8 @@ pub struct Listing {
     pub segments: Vec<SegmentRef>,
     /// The ids of all packs, opened or not.
     pub packs: Vec<u128>,
+    /// Those of the packs that were not opened, since they are known.
+    pub passed_over: Vec<u128>,
     /// Packs whose directory is damaged: their segments were searched for, and listed as far as they were found.
     pub damaged_packs: Vec<PathBuf>,
     /// Files in the folder that are no segments, by name.
@@ -52,6 +54,11 @@ pub(crate) fn file_name(segment: u128) -> String {
 /// Returns the name of a pack's file.
 pub(crate) fn pack_name(pack: u128) -> String {
     format!("{pack:032x}.{PACK_ENDING}")
+}
+
+/// Returns how long the file of a pack is; `None` where it is not there.
+pub(crate) fn pack_length(folder: &Path, pack: u128) -> Option<u64> {
+    fs::metadata(folder.join(pack_name(pack))).ok().map(|metadata| metadata.len())
 }
 
 /// So often a journal is listed again when files vanish from it in between.
@@ -106,6 +113,7 @@ fn list_files(
             (Some(pack), Some(PACK_ENDING)) => {
                 listing.packs.push(pack);
                 if known_packs(pack) {
+                    listing.passed_over.push(pack);
                     continue;
                 }
                 let Some(found) = list_pack(&path)? else {

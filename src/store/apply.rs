@@ -73,16 +73,15 @@ impl Lack {
 }
 
 impl Store {
-    /// Lists the journal, but for what lies in packs of which a state of the store has all.
+    /// Lists the journal, but for what lies in packs of which a state of the store has all, and that are as long as they were.
     ///
     /// # Errors
     /// A store error where the journal cannot be listed, or the store not read.
     pub fn listing(snapshot: Option<&Snapshot>, journal: &Path) -> Result<Listing> {
-        let known: HashSet<u128> = match snapshot {
-            Some(snapshot) => snapshot.known_packs()?.into_iter().collect(),
-            None => HashSet::new(),
-        };
-        journal::list(journal, &|pack| known.contains(&pack))
+        let known = snapshot.map_or(Ok(HashMap::new()), Snapshot::known_packs)?;
+        journal::list(journal, &|pack| {
+            known.get(&pack).is_some_and(|length| journal::pack_length(journal, pack) == Some(*length))
+        })
     }
 
     /// Returns what the store lacks of `listing`: all of it where there is no store.
@@ -104,11 +103,7 @@ impl Store {
             }
         }
         lack.is_outdated |= !snapshot.loose_segments()?.iter().all(|segment| listed.contains(segment));
-        let known: HashSet<u128> = snapshot.known_packs()?.into_iter().collect();
-        // Packs that are gone may have gone into a new one; whoever applies facts next looks into that.
-        if listing.packs.iter().all(|pack| known.contains(pack)) && listing.packs.len() < known.len() {
-            lack.is_outdated = true;
-        }
+        lack.is_outdated |= !Store::lost_from_packs(snapshot, listing, &listed)?.is_empty();
         lack.is_outdated |= snapshot.damage_may_be_mended(&listing.folder)?;
         Ok(lack)
     }
@@ -387,15 +382,16 @@ fn write_packs(transaction: &WriteTransaction, listing: &Listing) -> Result<bool
                 rows.push((place, bytes));
             }
         }
-        if rows.len() < segments.len() {
+        let length = journal::pack_length(&listing.folder, pack);
+        let Some(length) = length.filter(|_| rows.len() == segments.len()) else {
             continue;
-        }
+        };
         for (place, bytes) in &rows {
             loose.remove(place).map_err(broken)?;
             let row = [&bytes.to_be_bytes()[..], &pack.to_be_bytes()[..]].concat();
             packed.insert(place, row.as_slice()).map_err(broken)?;
         }
-        packs.insert(&pack.to_be_bytes(), [].as_slice()).map_err(broken)?;
+        packs.insert(&pack.to_be_bytes(), length.to_be_bytes().as_slice()).map_err(broken)?;
         changed = true;
     }
     let there: HashSet<[u8; 16]> = listing.packs.iter().map(|pack| pack.to_be_bytes()).collect();

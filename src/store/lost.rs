@@ -92,16 +92,25 @@ impl Store {
                 lost.push(gone(segment)?);
             }
         }
-        let packs: HashSet<u128> = listing.packs.iter().copied().collect();
-        if !snapshot.known_packs()?.iter().all(|pack| packs.contains(pack)) {
-            // Packs are gone: all that lay in them must lie elsewhere now.
-            for (segment, pack) in snapshot.packed_segments()? {
-                if !packs.contains(&pack) && !listed.contains(&segment) {
-                    lost.push(gone(segment)?);
-                }
-            }
+        for segment in Store::lost_from_packs(snapshot, listing, &listed)? {
+            lost.push(gone(segment)?);
         }
         Ok(lost)
+    }
+
+    /// Returns the segments that lay in packs that are gone or not what they were, and that are not `listed` elsewhere.
+    pub(super) fn lost_from_packs(
+        snapshot: &Snapshot,
+        listing: &Listing,
+        listed: &HashSet<u128>,
+    ) -> Result<Vec<u128>> {
+        let whole: HashSet<u128> = listing.passed_over.iter().copied().collect();
+        if snapshot.known_packs()?.keys().all(|pack| whole.contains(pack)) {
+            return Ok(Vec::new());
+        }
+        let mut packed = snapshot.packed_segments()?;
+        packed.retain(|(segment, pack)| !whole.contains(pack) && !listed.contains(segment));
+        Ok(packed.into_iter().map(|(segment, _)| segment).collect())
     }
 
     /// Returns the old stores that were set aside since they have facts that the journal has lost, the oldest first.

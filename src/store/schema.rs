@@ -13,7 +13,7 @@ use crate::model::{Digest, ReferenceSort};
 use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 8;
+pub(crate) const FORMAT: u64 = 9;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -27,7 +27,7 @@ pub(crate) const META: Table<Bytes, Bytes> = TableDefinition::new("meta");
 pub(crate) const SEGMENTS: Table<Key<16>, Bytes> = TableDefinition::new("segments");
 /// segment id -> how many of its bytes are applied, and the id of the pack it lies in.
 pub(crate) const PACKED: Table<Key<16>, Bytes> = TableDefinition::new("packed");
-/// pack id -> nothing: all of its segments are applied.
+/// pack id -> how long its file is; all of its segments are applied.
 pub(crate) const PACKS: Table<Key<16>, Bytes> = TableDefinition::new("packs");
 /// segment id | place in the segment -> the file it was read from: records that are damaged there were passed over. See
 /// [`crate::store::damage`].

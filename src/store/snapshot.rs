@@ -1,5 +1,7 @@
 //! Reading: one consistent state of the store.
 
+use std::collections::HashMap;
+
 use redb::{ReadOnlyDatabase, ReadableDatabase};
 
 use crate::error::Result;
@@ -187,11 +189,11 @@ impl Snapshot {
         Ok(segments)
     }
 
-    /// Returns the packs of which all is applied.
-    pub(crate) fn known_packs(&self) -> Result<Vec<u128>> {
-        let mut packs = Vec::new();
-        self.packs.scan_front(&[], Order::Rising, |place, _| {
-            packs.push(u128::from_be_bytes(*place));
+    /// Returns the packs of which all is applied, each with how long its file was.
+    pub(crate) fn known_packs(&self) -> Result<HashMap<u128, u64>> {
+        let mut packs = HashMap::new();
+        self.packs.scan_front(&[], Order::Rising, |place, row| {
+            packs.insert(u128::from_be_bytes(*place), row_number(row)?);
             Ok(GO_ON)
         })?;
         Ok(packs)

@@ -94,6 +94,44 @@ fn a_pack_that_is_gone_sets_the_old_store_aside() {
 }
 
 #[test]
+fn a_pack_that_is_cut_is_noticed_by_the_next_who_looks() {
+    let packed = || {
+        let (place, _) = filled();
+        for segment in 10..80 {
+            record_as(&place.journal(), segment, &[]);
+        }
+        let before = everything(&place.apply());
+        journal::pack(&Disk::new(), &place.journal(), 1000, &|_| true).unwrap().unwrap();
+        place.store().settle_packs(&place.journal()).unwrap();
+        (place, before)
+    };
+    let lacking = |place: &Place| {
+        let snapshot = place.snapshot();
+        let listing = Store::listing(Some(&snapshot), &place.journal()).unwrap();
+        (Store::lacking(Some(&snapshot), &listing).unwrap().is_outdated, listing.damaged_packs.len())
+    };
+    let pack = |place: &Place| place.journal().join(format!("{:032x}.pack", 1000));
+    let (place, _) = packed();
+    assert_eq!(lacking(&place), (false, 0));
+    let length = fs::metadata(pack(&place)).unwrap().len();
+    let first = journal::list(&place.journal(), &|_| false).unwrap().segments.remove(0);
+    // Before the first fact, behind the first segment, and in the directory.
+    for (cut, facts) in [(0, 3), (first.start + 45, 3), (first.start + first.length, 2), (length - 10, 0)] {
+        let (place, before) = packed();
+        fs::File::options().write(true).open(pack(&place)).unwrap().set_len(cut).unwrap();
+        assert_eq!(lacking(&place), (facts > 0, 1), "cut at {cut}");
+        if facts > 0 {
+            let applied = place.store().apply(&place.journal()).unwrap();
+            assert_eq!(applied.unreadable.len(), 1, "the pack is said to be damaged");
+            assert_eq!(applied.loss.unwrap().facts, Some(facts));
+        } else {
+            assert_eq!(everything(&place.snapshot()), before);
+        }
+        assert_eq!(lacking(&place), (false, 1), "it is set aside once");
+    }
+}
+
+#[test]
 fn what_is_lost_without_a_fact_is_not_worth_an_old_store() {
     let (place, before) = filled();
     // Nothing but a header, and facts that another segment has, too.
