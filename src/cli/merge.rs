@@ -17,7 +17,7 @@ use crate::render;
 /// content of the other workspace is damaged and was not copied.
 #[derive(Args)]
 pub(crate) struct Merge {
-    /// The other workspace's folder, a file written by `lineage export --format jsonl`, or a store that was set aside.
+    /// The other workspace's folder, a file written by `lineage export --format jsonl`, or a file of facts that were set aside.
     #[arg(value_name = "OTHER")]
     other: PathBuf,
     /// Copy what the other workspace keeps, too; each content is checked.

@@ -145,6 +145,11 @@ pub fn pack_of(path: &Path) -> Option<u128> {
     id_of(path).filter(|_| path.extension().is_some_and(|ending| ending == PACK_ENDING))
 }
 
+/// Returns the segment that a file is called; `None` where it is none.
+pub(crate) fn segment_called(path: &Path) -> Option<u128> {
+    id_of(path).filter(|_| path.extension().is_some_and(|ending| ending == SEGMENT_ENDING))
+}
+
 /// Returns the id that a file of the journal has its name from.
 fn id_of(path: &Path) -> Option<u128> {
     let stem = path.file_stem()?.to_str()?;

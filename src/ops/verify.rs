@@ -259,7 +259,7 @@ impl Verifying<'_> {
             Some(store) => self.compare(&store, &snapshot, is_whole)?,
             None => {}
         }
-        self.set_aside(&place, &snapshot)?;
+        self.set_aside(&snapshot);
         Ok(snapshot)
     }
 

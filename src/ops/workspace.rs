@@ -289,12 +289,12 @@ impl Workspace {
         Ok(warnings)
     }
 
-    /// Speaks of the old stores with facts that the journal has lost.
+    /// Speaks of the files of facts that the journal has lost.
     fn set_aside(&self) -> impl Iterator<Item = String> {
-        self.store.set_aside().into_iter().map(|path| {
-            let path = path.display();
+        self.store.set_aside().into_iter().map(|file| {
+            let path = file.path().display();
             format!(
-                "the journal has lost facts that `{path}` still has (`lineage merge {path}` brings them back; \
+                "the journal has lost facts that `{path}` has (`lineage merge {path}` brings them back; \
                  delete the file to do without them)"
             )
         })

@@ -1,21 +1,13 @@
-//! Facts that the store has and the journal has lost: found before the store is built anew, and set aside with the old store.
+//! Facts that the store has and the journal has lost: found before the store is built anew, and set aside.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal::{self, Listing, SegmentRef};
-use crate::model::Digest;
 use crate::store::{Snapshot, Store, is_damage};
 
-/// The folder beside the store that stores with lost facts are kept in.
-const FOLDER: &str = "lost-facts";
-/// As many old stores are kept there.
-const STORES_MAX: usize = 1000;
-/// How a file of the database begins.
-const FILE_FRONT: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// As many segments are named.
 const NAMED_MAX: usize = 3;
 
@@ -37,7 +29,7 @@ pub struct Loss {
     pub segments: Vec<LostSegment>,
     /// How many facts were in them alone; `None` where the old store cannot tell.
     pub facts: Option<u64>,
-    /// Where the old store was set aside.
+    /// The file they were set aside in.
     pub set_aside: PathBuf,
 }
 
@@ -113,76 +105,26 @@ impl Store {
         Ok(packed.into_iter().map(|(segment, _)| segment).collect())
     }
 
-    /// Returns the old stores that were set aside since they have facts that the journal has lost, the oldest first.
-    pub fn set_aside(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.path.with_file_name(FOLDER)).into_iter().flatten().flatten();
-        let mut stores: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        stores.retain(|path| path.extension().is_some_and(|ending| ending == "redb"));
-        stores.sort();
-        stores
-    }
-
-    /// Returns true where the file at `path` is a store by its first bytes.
-    pub fn is_store_file(path: &Path) -> bool {
-        let mut front = [0; FILE_FRONT.len()];
-        let read = File::open(path).and_then(|mut file| file.read_exact(&mut front));
-        read.is_ok() && &front == FILE_FRONT
-    }
-
-    /// Returns how many facts of this store `other` lacks; of a metric, all points of one owner are one fact. Linear in both.
+    /// Puts `fresh`, built from a journal that has lost `segments`, in the place of this store; the facts of this one that
+    /// `fresh` lacks are set aside first.
     ///
     /// # Errors
-    /// A store error where one of them cannot be read.
-    pub fn facts_beyond(&self, other: &Store) -> Result<u64> {
-        let unreadable = || Error::store(format!("cannot read the store `{}`", self.path.display()));
-        let known: HashSet<Digest> = match other.snapshot()? {
-            Some(snapshot) => digests(&snapshot)?.into_iter().collect(),
-            None => HashSet::new(),
-        };
-        let snapshot = self.snapshot()?.ok_or_else(unreadable)?;
-        Ok(digests(&snapshot)?.iter().filter(|digest| !known.contains(digest)).count() as u64)
-    }
-
-    /// Puts `fresh`, built from a journal that has lost `segments`, in the place of this store; where that has facts that
-    /// `fresh` lacks, it is kept under another name.
-    ///
-    /// # Errors
-    /// A store error where a file cannot be moved; this store is in its place, or set aside, then.
+    /// A store error where a file cannot be written or moved; this store is in its place, or set aside, then.
     pub(super) fn replace_after_loss(
         &self,
         fresh: &Path,
         segments: Vec<LostSegment>,
     ) -> Result<Option<Loss>> {
-        let facts = match self.facts_beyond(&Store::at(fresh)) {
-            Ok(facts) => Some(facts),
+        let loss = match self.set_facts_aside(&Store::at(fresh)) {
+            Ok(None) => None,
+            Ok(Some((facts, set_aside))) => Some(Loss { segments, facts: Some(facts), set_aside }),
             // What can be read of it may still be worth something.
-            Err(error) if is_damage(&error) => None,
+            Err(error) if is_damage(&error) => {
+                Some(Loss { segments, facts: None, set_aside: self.move_aside()? })
+            }
             Err(error) => return Err(error),
         };
-        let mut loss = None;
-        if facts != Some(0) {
-            let set_aside = self.free_name_aside().map_err(|cause| self.failed("set aside", cause))?;
-            fs::rename(&self.path, &set_aside).map_err(|cause| self.failed("set aside", cause))?;
-            loss = Some(Loss { segments, facts, set_aside });
-        }
         fs::rename(fresh, &self.path).map_err(|cause| self.failed("replace", cause))?;
         Ok(loss)
     }
-
-    fn free_name_aside(&self) -> io::Result<PathBuf> {
-        let folder = self.path.with_file_name(FOLDER);
-        fs::create_dir_all(&folder)?;
-        let mut names = (1..=STORES_MAX).map(|number| folder.join(format!("store-{number}.redb")));
-        names.find(|path| !path.exists()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
-    }
-}
-
-/// Returns the digest of every fact.
-fn digests(snapshot: &Snapshot) -> Result<Vec<Digest>> {
-    let mut digests = Vec::new();
-    snapshot.facts(&mut |fact| {
-        digests.push(Digest::of(&journal::encode(&fact)?));
-        Ok(())
-    })?;
-    Ok(digests)
 }

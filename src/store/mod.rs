@@ -3,6 +3,7 @@
 //! It is a function of the journal: whoever deletes it loses nothing but the time to rebuild it.
 
 mod apply;
+mod aside;
 mod batch;
 mod damage;
 mod edges;
@@ -36,6 +37,7 @@ use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, 
 use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Lack, Unreadable};
+pub use aside::FactsFile;
 pub use damage::damaged_packs;
 pub use edges::{Edge, Edges};
 pub use lost::{Loss, LostSegment, describe_lost};
@@ -149,6 +151,27 @@ impl Store {
         alone.set_concurrency_mode(ConcurrencyMode::ExclusiveWriter);
         let created = backend.and_then(|backend| alone.create_with_backend(backend));
         created.map_err(|cause| self.failed("make", cause))
+    }
+
+    /// Says of the store called `name` why [`Store::snapshot`] gave nothing.
+    fn why_unreadable(&self, name: &Path) -> Error {
+        let name = name.display();
+        let format = match self.find() {
+            Ok(Found::Usable(database)) => guarded(|| Snapshot::format_of(&database)).ok().flatten(),
+            _ => None,
+        };
+        match format {
+            Some(format) => Error::request(format!(
+                "`{name}` is a store of format {format}, and this `lineage` reads those of format {}",
+                schema::FORMAT
+            ))
+            .hint(
+                "the `lineage` that made it can merge it into a workspace, and `export --format jsonl` that",
+            ),
+            None => {
+                Error::request(format!("`{name}` is no store this `lineage` can read")).hint("it is damaged")
+            }
+        }
     }
 
     fn failed(&self, what: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -145,14 +145,20 @@ impl Snapshot {
     pub(crate) fn of(database: &ReadOnlyDatabase) -> Result<Option<Self>> {
         let transaction = database.begin_read().map_err(broken)?;
         let meta = Reading::open(&transaction, schema::META)?;
-        let format = meta.get(b"format".as_slice(), |bytes| Ok(bytes.to_vec()))?;
-        if format.as_deref() != Some(schema::FORMAT.to_be_bytes().as_slice()) {
+        if meta.get(b"format".as_slice(), row_number)? != Some(schema::FORMAT) {
             return Ok(None);
         }
         let counters = meta.get(b"counters".as_slice(), |bytes| {
             Counters::from_bytes(bytes).ok_or_else(|| damaged("counters"))
         })?;
         Snapshot::open(&transaction, counters.unwrap_or_default().latest).map(Some)
+    }
+
+    /// Returns the number of the layout of a database; `None` where it does not say.
+    pub(crate) fn format_of(database: &ReadOnlyDatabase) -> Result<Option<u64>> {
+        let transaction = database.begin_read().map_err(broken)?;
+        let meta = Reading::open(&transaction, schema::META)?;
+        meta.get(b"format".as_slice(), row_number)
     }
 
     // ---- what is applied ----

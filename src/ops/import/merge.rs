@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::ops::import::jsonl::import_jsonl;
 use crate::ops::import::taking::{Taken, Taking};
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
-use crate::store::Store;
+use crate::store::FactsFile;
 
 /// What a merge came to.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +21,13 @@ pub struct Merged {
     pub damaged: Vec<String>,
     /// What could not be taken into account, one line each.
     pub warnings: Vec<String>,
-    /// The old store that was set aside for its facts, removed since the journal has them all again.
+    /// The file of facts that were set aside, removed since the journal has them all again.
     pub removed: Option<PathBuf>,
 }
 
-/// Takes over the facts of the workspace in the folder `other`, or of the file `other`, a backup or a store; with `contents`,
-/// also what the other workspace keeps. The other one is only read; only a store that this workspace has set aside is removed
-/// when it has nothing more.
+/// Takes over the facts of the workspace in the folder `other`, or of the file `other`, a backup, a segment or a store; with `contents`,
+/// also what the other workspace keeps. The other one is only read; only facts that this workspace has set aside are removed when
+/// the journal has them all again.
 ///
 /// # Errors
 /// A request error where `other` is neither, or is this workspace; a store error where facts cannot be recorded: nothing is
@@ -42,8 +42,8 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
             return Err(Error::request(format!("`{name}` is a file of facts and has no contents"))
                 .hint("name the other workspace's folder, or leave out `--with-contents`"));
         }
-        if Store::is_store_file(&real) {
-            return merge_store(workspace, &name, &real);
+        if let Some(facts) = FactsFile::at(&real) {
+            return merge_facts(workspace, &name, &facts);
         }
         let file = File::open(&real)
             .map_err(|cause| Error::request(format!("cannot read `{name}`")).because(cause))?;
@@ -73,31 +73,27 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
     Ok(merged)
 }
 
-/// Takes over the facts of a store whose journal is not there.
-fn merge_store(workspace: &Workspace, name: &str, path: &Path) -> Result<Merged> {
-    let store = Store::at(path);
-    if path == workspace.store().path() {
+/// Takes over the facts of a file that lies outside of any journal.
+fn merge_facts(workspace: &Workspace, name: &str, file: &FactsFile) -> Result<Merged> {
+    if file.path() == workspace.store().path() {
         return Err(
             Error::request(format!("`{name}` is the store of this workspace")).hint("name another one")
         );
     }
-    let snapshot = store.snapshot()?.ok_or_else(|| {
-        Error::request(format!("`{name}` is no store this `lineage` can read"))
-            .hint("it is damaged, or another version of `lineage` made it, which can read it")
-    })?;
     let mut taking = Taking::begin(workspace)?;
-    snapshot.facts(&mut |fact| taking.take(fact))?;
-    drop(snapshot);
-    let mut merged = Merged { taken: taking.finish()?, ..Merged::default() };
-    if workspace.store().set_aside().iter().any(|aside| aside == path) {
+    let damaged = file.facts(&mut |fact| taking.take(fact))?;
+    let warnings = damaged.iter().map(ToString::to_string).collect();
+    let mut merged = Merged { taken: taking.finish()?, warnings, ..Merged::default() };
+    if damaged.is_empty() && workspace.store().set_aside().contains(file) {
         // Facts that others have yet to apply are no reason to keep it, but to look again another time.
         drop(workspace.apply_if_free());
-        if store.facts_beyond(workspace.store())? == 0 {
-            workspace.disk().remove(path).map_err(|cause| {
+        let snapshot = workspace.store().snapshot()?;
+        if snapshot.map_or(Ok(u64::MAX), |snapshot| file.facts_beyond(&snapshot))? == 0 {
+            workspace.disk().remove(file.path()).map_err(|cause| {
                 Error::store(format!("cannot remove `{name}`, of which the journal has all facts again"))
                     .because(cause)
             })?;
-            merged.removed = Some(path.to_owned());
+            merged.removed = Some(file.path().to_owned());
         }
     }
     Ok(merged)

@@ -1,10 +1,7 @@
 //! What the journal has lost and a store still has.
 
-use std::path::Path;
-
 use crate::error::Result;
 use crate::journal;
-use crate::ops::verify::facts::{digests, only_in};
 use crate::ops::verify::{Area, Verifying};
 use crate::store::{LostSegment, Snapshot, Store};
 
@@ -34,28 +31,29 @@ impl Verifying<'_> {
         Ok(lost.is_empty())
     }
 
-    /// Holds the facts of old stores that were set aside against those of the journal.
-    pub(super) fn set_aside(&mut self, place: &Path, rebuilt: &Snapshot) -> Result<()> {
-        for path in self.workspace.store().set_aside() {
-            let name = self.named(&path);
-            let old = Store::at(&path).nameless_copy(place)?.snapshot().ok().flatten();
-            let Some(lost) = old.and_then(|old| Some(only_in(&old, &digests(rebuilt).ok()?).ok()?.len()))
-            else {
-                let what = "it may have facts that the journal has lost, and this program cannot read it";
-                self.fault(Area::Journal, name, what);
-                continue;
-            };
-            if lost == 0 {
-                self.remark(Area::Journal, name, "the journal has all of its facts again; it can be deleted");
-            } else {
-                let facts = if lost == 1 { "1 fact".to_owned() } else { format!("{lost} facts") };
-                let what = format!(
-                    "it has {facts} that the journal has lost: `lineage merge {}` brings them back",
-                    path.display()
-                );
-                self.fault(Area::Journal, name, what);
+    /// Holds the facts that were set aside against those of the journal.
+    pub(super) fn set_aside(&mut self, rebuilt: &Snapshot) {
+        for file in self.workspace.store().set_aside() {
+            let name = self.named(file.path());
+            match file.facts_beyond(rebuilt) {
+                Ok(0) => {
+                    let what = "the journal has all of its facts again; it can be deleted";
+                    self.remark(Area::Journal, name, what);
+                }
+                Ok(lost) => {
+                    let facts = if lost == 1 { "1 fact".to_owned() } else { format!("{lost} facts") };
+                    let what = format!(
+                        "it has {facts} that the journal has lost: `lineage merge {}` brings them back",
+                        file.path().display()
+                    );
+                    self.fault(Area::Journal, name, what);
+                }
+                Err(error) => {
+                    let hint = error.hint_text().map_or_else(String::new, |hint| format!(" ({hint})"));
+                    let what = format!("it may have facts that the journal has lost, but {error}{hint}");
+                    self.fault(Area::Journal, name, what);
+                }
             }
         }
-        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What the journal has lost, the old store keeps; what is damaged in it is said until it is whole again.
+//! What the journal has lost is set aside; what is damaged in it is said until it is whole again.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use super::world::{Place, everything, facts, record_as, step, tries};
+use super::world::{Place, everything, facts, record_as, step, store_of, tries};
 use crate::disk::Disk;
+use crate::error::Kind;
 use crate::journal::{self, Writer};
 use crate::model::{Fact, NodeId};
-use crate::store::{Applied, Snapshot, Store};
+use crate::store::{Applied, FactsFile, Snapshot, Store};
 
 fn segment_path(place: &Place, segment: u128) -> PathBuf {
     place.journal().join(format!("{segment:032x}.seg"))
@@ -24,6 +25,16 @@ fn all(snapshot: &Snapshot) -> Vec<Fact> {
         Ok(())
     };
     snapshot.facts(&mut take).unwrap();
+    facts
+}
+
+fn all_in(file: &FactsFile) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut take = |fact| {
+        facts.push(fact);
+        Ok(())
+    };
+    assert!(file.facts(&mut take).unwrap().is_empty());
     facts
 }
 
@@ -44,24 +55,37 @@ fn filled() -> (Place, Vec<String>) {
     (place, before)
 }
 
-/// Applies the journal, which has lost something: the old store is set aside whole, and the new one is what the journal says.
+/// Applies the journal, which has lost something: those facts are set aside, and the store is what the journal says.
 fn check_loss(place: &Place, before: &[String], facts: u64) -> Applied {
     let applied = place.store().apply(&place.journal()).unwrap();
     let loss = applied.loss.as_ref().expect("it is told");
     assert_eq!(loss.facts, Some(facts));
-    assert_eq!(place.store().set_aside(), std::slice::from_ref(&loss.set_aside));
-    let old = Store::at(&loss.set_aside);
-    assert_eq!(everything(&old.snapshot().unwrap().unwrap()), before, "the old store is whole");
-    assert_eq!(old.facts_beyond(&place.store()).unwrap(), facts);
+    let aside = place.store().set_aside();
+    assert_eq!((aside.len(), aside[0].path()), (1, loss.set_aside.as_path()));
+    assert_eq!(aside[0].facts_beyond(&place.snapshot()).unwrap(), facts);
+    let mut united = all(&place.snapshot());
+    united.extend(all_in(&aside[0]));
+    assert_eq!(everything(&store_of(&united).1), before, "nothing else is lost");
     let rebuilt = Store::at(place.folder.path().join("rebuilt.redb"));
     rebuilt.rebuild(&place.journal()).unwrap();
     assert_eq!(everything(&place.snapshot()), everything(&rebuilt.snapshot().unwrap().unwrap()));
     assert!(place.store().apply(&place.journal()).unwrap().loss.is_none(), "it is set aside once");
+    // What is damaged of the file costs no more than itself, and is said.
+    let mut bytes = fs::read(aside[0].path()).unwrap();
+    bytes[3] ^= 1;
+    fs::write(aside[0].path(), &bytes).unwrap();
+    let file = place.store().set_aside().remove(0);
+    let mut left = 0;
+    let damaged = file.facts(&mut |_| {
+        left += 1;
+        Ok(())
+    });
+    assert_eq!((damaged.unwrap().len(), left), (1, facts));
     applied
 }
 
 #[test]
-fn a_segment_that_is_gone_or_cut_sets_the_old_store_aside() {
+fn the_facts_of_a_segment_that_is_gone_or_cut_are_set_aside() {
     let (place, before) = filled();
     fs::remove_file(segment_path(&place, 2)).unwrap();
     let applied = check_loss(&place, &before, 1);
@@ -81,7 +105,7 @@ fn a_segment_that_is_gone_or_cut_sets_the_old_store_aside() {
 }
 
 #[test]
-fn a_pack_that_is_gone_sets_the_old_store_aside() {
+fn the_facts_of_a_pack_that_is_gone_are_set_aside() {
     let (place, _) = filled();
     for segment in 10..80 {
         record_as(&place.journal(), segment, &[]);
@@ -132,7 +156,59 @@ fn a_pack_that_is_cut_is_noticed_by_the_next_who_looks() {
 }
 
 #[test]
-fn what_is_lost_without_a_fact_is_not_worth_an_old_store() {
+fn a_store_that_is_damaged_itself_is_kept_whole_where_the_journal_has_lost_something() {
+    let mut place = Place::new();
+    let mut runner = TestRunner::deterministic();
+    let any = proptest::collection::vec(step(), 300..=300).new_tree(&mut runner).unwrap();
+    let mut facts = any.current();
+    for (number, fact) in facts.iter_mut().enumerate() {
+        if let Fact::StepDone(step) = fact {
+            step.id = NodeId::from_u128(1000 + number as u128);
+        }
+    }
+    for piece in facts.chunks(100) {
+        place.record(piece);
+    }
+    place.apply();
+    let store = place.store().path().to_owned();
+    let whole = fs::read(&store).unwrap();
+    // A page that is not read until all facts are.
+    let altered = (4096..whole.len()).step_by(4096).find_map(|page| {
+        let mut altered = whole.clone();
+        altered[page + 8] ^= 1;
+        fs::write(&store, &altered).unwrap();
+        let snapshot = place.store().snapshot().unwrap()?;
+        snapshot.facts(&mut |_| Ok(())).is_err().then_some(altered)
+    });
+    let altered = altered.expect("there is one");
+    fs::remove_file(segment_path(&place, 2)).unwrap();
+    let loss = place.store().apply(&place.journal()).unwrap().loss.expect("it is told");
+    assert_eq!(loss.facts, None);
+    assert!(fs::read(&loss.set_aside).unwrap() == altered);
+    let file = place.store().set_aside().remove(0);
+    assert_eq!(file.facts(&mut |_| Ok(())).unwrap_err().kind(), Kind::Damage);
+    assert_eq!(place.snapshot().counts().unwrap().1, 200);
+}
+
+#[test]
+fn a_store_of_another_format_says_so() {
+    let (place, _) = filled();
+    let file = FactsFile::at(place.store().path()).unwrap();
+    assert_eq!(all_in(&file).len(), 3);
+    let database = redb::Database::open(place.store().path()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut meta = transaction.open_table(crate::store::schema::META).unwrap();
+        meta.insert(b"format".as_slice(), 7_u64.to_be_bytes().as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    let error = file.facts(&mut |_| Ok(())).unwrap_err();
+    assert!(error.message().contains("is a store of format 7, and this `lineage` reads"), "{error}");
+}
+
+#[test]
+fn what_is_lost_without_a_fact_is_not_worth_a_file() {
     let (place, before) = filled();
     // Nothing but a header, and facts that another segment has, too.
     record_as(&place.journal(), 7, &[]);
@@ -143,7 +219,7 @@ fn what_is_lost_without_a_fact_is_not_worth_an_old_store() {
         let applied = place.store().apply(&place.journal()).unwrap();
         assert!(applied.rebuilt && applied.loss.is_none());
     }
-    assert_eq!(place.store().set_aside(), Vec::<PathBuf>::new());
+    assert!(place.store().set_aside().is_empty());
     assert_eq!(everything(&place.snapshot()), before);
 }
 
@@ -203,9 +279,7 @@ proptest! {
         for piece in facts.chunks(5) {
             place.record(piece);
         }
-        let old = place.apply();
-        let (before, all) = (said(&old), everything(&old));
-        drop(old);
+        let before = said(&place.apply());
         for (segment, cut) in losses {
             let path = segment_path(&place, segment + 1);
             let Ok(bytes) = fs::read(&path) else { continue };
@@ -219,8 +293,10 @@ proptest! {
         let has_all = before.iter().all(|fact| now.contains(fact));
         prop_assert_eq!(has_all, applied.loss.is_none());
         if let Some(loss) = applied.loss {
-            let kept = Store::at(loss.set_aside).snapshot().unwrap().unwrap();
-            prop_assert_eq!(everything(&kept), all);
+            let aside = all_in(&FactsFile::at(&loss.set_aside).unwrap());
+            prop_assert_eq!(loss.facts, Some(aside.len() as u64));
+            let aside: Vec<String> = aside.iter().map(|fact| format!("{fact:?}")).collect();
+            prop_assert!(before.iter().all(|fact| now.contains(fact) || aside.contains(fact)));
         }
     }
 }
