@@ -52,6 +52,7 @@ fn step(run: &Run, number: i64, content: &[u8]) -> Step {
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used: Vec::new(),
         generated: vec![Generated {
             artifact: Artifact {

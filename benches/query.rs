@@ -83,6 +83,7 @@ fn facts_of(number: usize, now: &mut i64, add: &mut dyn FnMut(&Fact)) -> NodeId 
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used: vec![Used { artifact: artifact(input), at: read_at, evidence, role }],
         generated: vec![Generated {
             artifact: artifact(format!("models/{number}.pt")),

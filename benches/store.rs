@@ -113,6 +113,7 @@ impl Facts {
             parameters: Vec::new(),
             key: None,
             cached_from: None,
+            unchanged_since: Vec::new(),
             used,
             generated: vec![Generated {
                 artifact: output.clone(),

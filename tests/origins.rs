@@ -171,9 +171,9 @@ fn two_runs_at_once_that_claim_one_version_are_both_named() {
     if !scratch.has_net() {
         return;
     }
-    // The first run waits, by a pipe, until the second has written over its output.
+    // The first run waits, by a pipe, until the second has written over its output, which it has open all the while.
     scratch.shell(
-        "mkfifo on off; \"$LINEAGE\" run -- sh -c 'cat f > latest; echo > on; read line < off' & \
+        "mkfifo on off; \"$LINEAGE\" run -- sh -c '{ cat f; echo > on; read line < off; } > latest' & \
          read line < on; \"$LINEAGE\" run -- sh -c 'cat g > latest'; echo > off; wait",
     );
     let written = scratch.json(&["show", "latest", "--json"])["written"].clone();
@@ -419,4 +419,32 @@ fn what_the_program_itself_does_inside_of_a_run_is_recorded_once() {
     assert_eq!(scratch.status("changed"), [""; 0]);
     assert!(scratch.lineage(&["show", "mod@1.0.0"]).status.success());
     scratch.shell("\"$LINEAGE\" rerun @");
+}
+
+#[test]
+fn what_was_there_before_is_no_copy_of_what_a_run_wrote_since() {
+    let scratch = Scratch::new(&[("config.json", "{}\n"), ("there", "other\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // The clock of files runs in ticks; the start of the run must lie behind the next.
+    scratch.shell("touch -d 2020-01-01 config.json; sleep 0.05");
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'echo \"{}\" > cache.json'");
+    let says = |file: &str| scratch.text(&["show", file]);
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'cat config.json > o'");
+    assert_eq!(scratch.sources("o"), ["config.json"]);
+    assert!(!says("o").contains("copied"), "{}", says("o"));
+    assert!(!scratch.text(&["show", "cache.json", "--down", "--files"]).contains('o'));
+    // What came from it is a copy, whatever its times: under another name, over a file that was there, with its times kept.
+    for (file, line) in [
+        ("moved", "mv cache.json moved"),
+        ("there", "cp moved there"),
+        ("kept", "cp -p moved kept"),
+        ("dated", "cp moved dated; touch -d 2001-01-01 dated"),
+    ] {
+        scratch.shell(line);
+        scratch.shell(&format!("\"$LINEAGE\" run -- sh -c 'cat {file} > of_{file}'"));
+        let said = says(&format!("of_{file}"));
+        assert!(said.contains("copied or moved from "), "{line}: {said}");
+    }
 }

@@ -29,6 +29,9 @@ pub struct Step {
     pub cached_from: Option<NodeId>,
     /// What it read.
     pub used: Vec<Used>,
+    /// Since when at the latest files had lain there as it read them, with nothing of them changed, by their number in `used`: what
+    /// their file system says, rather too late than too early. Of files that are not listed nothing is known.
+    pub unchanged_since: Vec<(u32, Timestamp)>,
     /// What it wrote.
     pub generated: Vec<Generated>,
 }

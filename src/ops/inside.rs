@@ -97,6 +97,7 @@ pub fn say_files(
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used: Vec::new(),
         generated: Vec::new(),
     };

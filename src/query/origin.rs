@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::{CaptureLevel, NodeId, Remark, RemarkKind, RunKind};
+use crate::model::{CaptureLevel, NodeId, Remark, RemarkKind, RunKind, Timestamp};
 use crate::query::history::RERUN_SCHEME;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
@@ -40,7 +40,8 @@ pub enum Origin {
 /// the path, and not a later writer of the same bytes. Where there is none, it is the last step that wrote the same bytes
 /// elsewhere before they were first seen here, that is, first read since other bytes were last written at the path: what was
 /// here before somebody made a copy of it is no copy; nor is what a run read that wrote those bytes elsewhere itself, while
-/// all of its writes were seen, nor what git says lay there when the run began that wrote them elsewhere. Of simultaneous writes, that of the step with the greatest key counts, then
+/// all of its writes were seen, nor what lay there when those began that wrote them elsewhere, as git says, or the file system
+/// of the same machine. Of simultaneous writes, that of the step with the greatest key counts, then
 /// that of the artifact with the greatest digest, then that at the smallest path. A step's own writes are never its inputs'
 /// origin.
 ///
@@ -91,15 +92,14 @@ pub(crate) fn origin_unwritten(
     // All empty files are equal; that says nothing on where they came from.
     if snapshot.content(artifact)?.1 > 0 {
         let since = other_bytes.map_or(i64::MIN, |write| write.at);
-        let first_read =
-            snapshot.reads_between(artifact, since, read_at, |at, _| Ok(ControlFlow::Break(at)))?;
-        let first_seen = first_read.break_value().unwrap_or(read_at);
-        let mut until = first_seen;
+        let first = FirstSeen::of(snapshot, artifact, since, read_at, reader)?;
+        let mut until = first.at;
         for _ in 0..LOOKED_BACK_MAX {
             let Some(write) = last_write_elsewhere(snapshot, artifact, until, reader)? else { break };
             match lay_there_before(snapshot, artifact, &write)? {
-                None => return Ok(Origin::Copied(write)),
                 Some(began_at) => until = began_at.min(write.at) - 1,
+                None if first.lay_there_before(snapshot, artifact, &write)? => until = write.at - 1,
+                None => return Ok(Origin::Copied(write)),
             }
         }
     }
@@ -164,6 +164,68 @@ fn lay_there_before(snapshot: &Snapshot, artifact: ArtifactNo, write: &Write) ->
     let mut listed = run.code.changed.iter().chain(&run.code.untracked);
     let lay_there = listed.any(|file| file.path == artifact.path && file.digest == Some(artifact.digest));
     Ok(lay_there.then_some(run.started_at.micros()))
+}
+
+/// The first read of an artifact since other bytes were written at its path.
+struct FirstSeen {
+    at: i64,
+    /// Those who read it then, and the one it is about.
+    readers: Vec<StepNo>,
+}
+
+/// So many who read a file at the same moment are asked since when it had lain there: they are one and those it told.
+const FIRST_READERS_MAX: usize = 16;
+
+impl FirstSeen {
+    fn of(
+        snapshot: &Snapshot,
+        artifact: ArtifactNo,
+        since: i64,
+        read_at: i64,
+        reader: Option<StepNo>,
+    ) -> Result<Self> {
+        let mut first: Option<i64> = None;
+        let mut readers: Vec<StepNo> = Vec::new();
+        let _later = snapshot.reads_between(artifact, since, read_at, |at, step| {
+            if *first.get_or_insert(at) != at || readers.len() >= FIRST_READERS_MAX {
+                return Ok(ControlFlow::Break(()));
+            }
+            readers.push(step);
+            Ok(GO_ON_LOOKING)
+        })?;
+        readers.extend(reader.filter(|reader| !readers.contains(reader)));
+        Ok(FirstSeen { at: first.unwrap_or(read_at), readers })
+    }
+
+    /// Returns true where one of those who read it, on the machine of the write, found that nothing of the file had been changed
+    /// since before the writer began.
+    fn lay_there_before(&self, snapshot: &Snapshot, artifact: ArtifactNo, write: &Write) -> Result<bool> {
+        let run_of = |step| snapshot.run_of(step)?.map_or(Ok(None), |run| snapshot.run(run));
+        let mut writer = None;
+        for reader in &self.readers {
+            let Some(since) = unchanged_since(snapshot, *reader, artifact)? else { continue };
+            if writer.is_none() {
+                writer = snapshot.step_without_edges(write.step)?.zip(run_of(write.step)?);
+            }
+            let Some((step, run)) = &writer else { break };
+            let is_one_machine = run_of(*reader)?.is_some_and(|reader| reader.host == run.host);
+            if is_one_machine && since < step.started_at {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Returns since when an artifact had lain in its place when a step read it, as far as that is known.
+fn unchanged_since(snapshot: &Snapshot, reader: StepNo, artifact: ArtifactNo) -> Result<Option<Timestamp>> {
+    let Some(step) = snapshot.step_without_edges(reader)?.filter(|step| !step.unchanged_since.is_empty())
+    else {
+        return Ok(None);
+    };
+    let used = snapshot.edges(reader)?.ok_or_else(|| lost(reader))?.used;
+    let is_it = |number: u32| used.get(number as usize).is_some_and(|edge| edge.artifact == artifact);
+    Ok(step.unchanged_since.iter().find(|(number, _)| is_it(*number)).map(|(_, since)| *since))
 }
 
 const GO_ON_LOOKING: ControlFlow<()> = ControlFlow::Continue(());

@@ -218,6 +218,7 @@ impl Assembly<'_> {
             was_executed: false,
             was_only_kept: false,
             fit: Fit::Same,
+            unchanged_since_ns: None,
         })
     }
 
@@ -238,6 +239,9 @@ impl Assembly<'_> {
         let body = self.body(what);
         let was_written = version <= body.standing();
         let fit = touch.read.map(|(us, stamp)| self.fit(body, version, us, &stamp));
+        let says_since = body.has_our_times && !body.versions[version as usize].written;
+        let since_ns = touch.read.map(|(_, stamp)| stamp.ctime_ns);
+        let since_ns = since_ns.filter(|_| says_since && fit == Some(Fit::Same));
         if let Some((us, _)) = touch.read
             && let Some(place) = self.place(what, version, us)
         {
@@ -246,6 +250,10 @@ impl Assembly<'_> {
             access.was_only_kept = false;
             access.was_executed |= touch.was_executed;
             access.fit = worse(access.fit, fit.unwrap_or(Fit::Same));
+            access.unchanged_since_ns = match (access.unchanged_since_ns, since_ns) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
         }
         let Some(us) = touch.written_us.filter(|_| was_written) else {
             return;

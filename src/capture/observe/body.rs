@@ -95,6 +95,8 @@ pub(super) struct Body {
     pub(super) was_opened_for_writing: bool,
     /// How it stood when nobody of the run had it open for writing; `None` once somebody may have opened it since.
     pub(super) rested: Option<Stamp>,
+    /// Its file system stamps files by the clock of this machine.
+    pub(super) has_our_times: bool,
 }
 
 impl Body {
@@ -108,6 +110,7 @@ impl Body {
             calm_ctimes_ns: vec![],
             was_opened_for_writing: false,
             rested: None,
+            has_our_times: false,
         }
     }
 

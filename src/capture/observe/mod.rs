@@ -198,6 +198,9 @@ pub struct Access {
     pub was_only_kept: bool,
     /// Whether the bytes read are those of the version; says nothing if nothing was read.
     pub fit: Fit,
+    /// When anything of the file had changed last before it was read, in nanoseconds since 1970 by the clock that stamps it, which
+    /// runs in ticks; of bytes that the run did not write, where a file system of this machine says so.
+    pub unchanged_since_ns: Option<i64>,
 }
 
 /// Whether the bytes that a process could read are those that were hashed.

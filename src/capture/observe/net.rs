@@ -15,7 +15,7 @@ use super::digest::{self, Digest};
 use super::folders::Folders;
 use super::ledger::{Ledger, What};
 use super::mounts::Mount;
-use super::outsiders::Openings;
+use super::outsiders::{Openings, stamps_by_our_clock};
 use super::pending::Pending;
 use super::process::Actor;
 use super::programs::{Image, Starting};
@@ -378,7 +378,8 @@ impl<'a> Net<'a> {
 
     /// Finds the file in the ledger, or enters it as one that stood there before; `None` for the kernel's own.
     pub(super) fn identify(&mut self, found: Found, us: i64) -> Option<What> {
-        if is_kernel_s(self.file_system(&found.look, &found.path)) || found.is_nameless {
+        let kind = self.file_system(&found.look, &found.path);
+        if is_kernel_s(kind) || found.is_nameless {
             return self.ledger.known(&found.look);
         }
         if let Some(what) = self.ledger.known(&found.look) {
@@ -392,7 +393,9 @@ impl<'a> Net<'a> {
         if let Some(former) = self.ledger.at(&found.path) {
             self.say_replaced(former, &found.path);
         }
-        Some(self.ledger.meet(&found.look, found.path, us))
+        let what = self.ledger.meet(&found.look, found.path, us);
+        self.ledger.body(what).has_our_times = stamps_by_our_clock(kind);
+        Some(what)
     }
 
     /// Returns what is remembered of a path below the system's folders.

@@ -230,7 +230,7 @@ impl Net<'_> {
 }
 
 /// Tells whether a file system, by its kind as `statfs` names it, stamps files by the clock of this machine.
-fn stamps_by_our_clock(kind: u32) -> bool {
+pub(super) fn stamps_by_our_clock(kind: u32) -> bool {
     const LOCAL: [u32; 9] = [
         0xef53,      // ext2, ext3, ext4
         0x5846_5342, // xfs

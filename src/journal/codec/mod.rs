@@ -18,7 +18,7 @@ use crate::model::{ArtifactPath, Fact, Metric};
 
 use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
-use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1};
+use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1, StepV2};
 use run_tags::RunTagsV1;
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
@@ -94,7 +94,8 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
             Some(rerun_of) => (RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?),
         },
         Fact::RunOutcome(outcome) => (OUTCOME, 1, bytes_of(&OutcomeV1::from(outcome))?),
-        Fact::StepDone(step) => (STEP, 1, bytes_of(&StepV1::from(step))?),
+        Fact::StepDone(step) if step.unchanged_since.is_empty() => (STEP, 1, bytes_of(&StepV1::from(step))?),
+        Fact::StepDone(step) => (STEP, 2, bytes_of(&StepV2::from(step))?),
         Fact::Metrics(points) => {
             (METRICS, 1, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
         }
@@ -115,7 +116,8 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
         RUN => matches!(version, 1..=3),
-        OUTCOME | STEP | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE => version == 1,
+        STEP => matches!(version, 1 | 2),
+        OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE => version == 1,
         MODEL | MODEL_CHANGE => version == 2,
         // Points of metrics are known each by itself, and which version a note is encoded as depends on what it says.
         _ => false,
@@ -130,6 +132,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (RUN, 3) => Ok(Fact::RunStarted(value_of::<RunV3>(payload)?.try_into()?)),
         (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
+        (STEP, 2) => Ok(Fact::StepDone(value_of::<StepV2>(payload)?.try_into()?)),
         (METRICS, 1) => {
             let points = value_of::<MetricsV1>(payload)?.points;
             Ok(Fact::Metrics(points.into_iter().map(Metric::try_from).collect::<Result<_, Fault>>()?))

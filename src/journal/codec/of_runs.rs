@@ -1,12 +1,13 @@
-//! Records on runs that came after version 1: a run that runs another's command again, parameters said later, remarks.
+//! Records on runs that came after version 1: a run that runs another's command again, steps that say since when what they read
+//! had lain there, parameters said later, remarks.
 //! Published, never to be edited. Below them, the way between them and the model.
 
 use bincode::{Decode, Encode};
 
-use super::v1::RunV1;
+use super::v1::{RunV1, StepV1};
 use super::{Fault, by_code, code_of};
 use crate::model::{
-    CaptureLevel, NodeId, Parameter, Remark, RemarkKind, Remarks, Run, SaidParameters, Timestamp,
+    CaptureLevel, NodeId, Parameter, Remark, RemarkKind, Remarks, Run, SaidParameters, Step, Timestamp,
 };
 
 /// Version 2 of a run's start: that of version 1, and the run it repeats.
@@ -22,6 +23,13 @@ pub(super) struct RunV3 {
     run: RunV1,
     rerun_of: Option<u128>,
     printed_arguments: Vec<u32>,
+}
+
+/// Version 2 of a step: that of version 1, and since when what it read had not been changed, by number and in microseconds.
+#[derive(Encode, Decode)]
+pub(super) struct StepV2 {
+    step: StepV1,
+    unchanged_since: Vec<(u32, i64)>,
 }
 
 #[derive(Encode, Decode)]
@@ -81,6 +89,23 @@ impl TryFrom<RunV3> for Run {
         let run = Run::try_from(record.run)?;
         let rerun_of = record.rerun_of.map(NodeId::from_u128);
         Ok(Run { rerun_of, printed_arguments: record.printed_arguments, ..run })
+    }
+}
+
+impl From<&Step> for StepV2 {
+    fn from(step: &Step) -> Self {
+        let since = step.unchanged_since.iter().map(|(number, since)| (*number, since.micros()));
+        StepV2 { step: StepV1::from(step), unchanged_since: since.collect() }
+    }
+}
+
+impl TryFrom<StepV2> for Step {
+    type Error = Fault;
+
+    fn try_from(record: StepV2) -> Result<Self, Fault> {
+        let since = record.unchanged_since.into_iter();
+        let unchanged_since = since.map(|(number, us)| (number, Timestamp::from_micros(us))).collect();
+        Ok(Step { unchanged_since, ..Step::try_from(record.step)? })
     }
 }
 

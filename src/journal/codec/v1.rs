@@ -361,6 +361,7 @@ impl TryFrom<StepV1> for Step {
             parameters: step.parameters,
             key: step.key.map(Digest::from_bytes),
             cached_from: step.cached_from.map(NodeId::from_u128),
+            unchanged_since: Vec::new(),
             used: step.used.into_iter().map(used).collect::<Result<_, Fault>>()?,
             generated: step.generated.into_iter().map(generated).collect::<Result<_, Fault>>()?,
         })

@@ -141,6 +141,7 @@ fn step(status: StepStatus) -> Fact {
         parameters: vec![pair("stage", "3")],
         key: succeeded.then(|| Digest::of(b"key")),
         cached_from: succeeded.then(|| id(9)),
+        unchanged_since: Vec::new(),
         used: used.collect(),
         generated: generated.collect(),
     })
@@ -250,6 +251,16 @@ fn run_3() -> Vec<Fact> {
     vec![of(None), of(Some(id(1)))]
 }
 
+/// Steps of version 2.
+fn step_2() -> Vec<Fact> {
+    let since = |unchanged_since| {
+        let Fact::StepDone(step) = step(StepStatus::Succeeded) else { panic!("a step is a step") };
+        Fact::StepDone(Step { unchanged_since, ..step })
+    };
+    let least = Timestamp::from_micros(i64::MIN);
+    vec![since(vec![(0, at(-1_000_000)), (5, at(0))]), since(vec![(u32::MAX, least)])]
+}
+
 /// The registry's records of version 2, and its aliases.
 fn models_2() -> Vec<Fact> {
     let text = |text: &str| Some(text.to_owned());
@@ -304,6 +315,7 @@ fn fixtures() -> Vec<(&'static str, Vec<Fact>)> {
         ("v1.seg", version_1()),
         ("of_runs.seg", of_runs()),
         ("run_v3.seg", run_3()),
+        ("step_v2.seg", step_2()),
         ("models-v2.seg", models_2()),
     ]
 }

@@ -157,6 +157,7 @@ fn record(
             parameters: Vec::new(),
             key: None,
             cached_from: None,
+            unchanged_since: Vec::new(),
             used: Vec::new(),
             generated,
         };

@@ -140,6 +140,7 @@ impl Edges {
             parameters: Vec::new(),
             key: None,
             cached_from: None,
+            unchanged_since: Vec::new(),
             used,
             generated,
         }

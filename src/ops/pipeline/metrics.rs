@@ -146,6 +146,7 @@ fn metrics_step(recording: &Recording, file: &MetricsFile) -> Step {
         ],
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used: used.collect(),
         generated: vec![Generated {
             artifact: file.artifact.clone(),

@@ -145,6 +145,7 @@ fn record_filing(recording: &mut Recording, filing: &FilingOutcome) -> Result<()
             parameters: Vec::new(),
             key: None,
             cached_from: None,
+            unchanged_since: Vec::new(),
             used: Vec::new(),
             generated: Vec::new(),
         }))?;

@@ -432,6 +432,7 @@ impl Work<'_> {
             parameters,
             key: Some(key),
             cached_from: None,
+            unchanged_since: Vec::new(),
             used: vec![Used {
                 artifact: input.clone(),
                 at: read_at,

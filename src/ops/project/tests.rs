@@ -62,6 +62,7 @@ fn record(workspace: &Workspace) {
             parameters: Vec::new(),
             key: None,
             cached_from: None,
+            unchanged_since: Vec::new(),
             used: Vec::new(),
             generated: vec![Generated { artifact, at, evidence: Evidence::Observed, role: Role::Data }],
         };

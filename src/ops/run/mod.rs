@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::capture::ignored::{IGNORE_FILE, IgnoreRules};
 use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, Options, Refusal};
 use crate::capture::secrets;
-use crate::digests::Found;
+use crate::digests::{Found, kernel_time_ns};
 use crate::error::{Error, Result};
 use crate::journal::SyncPoint;
 use crate::model::{
@@ -470,6 +470,7 @@ fn record(
         metrics: named_metrics.as_deref(),
         rules,
         run: recording.run().id,
+        clock: steps::FileClock { behind_us: recording.now().micros() - kernel_time_ns() / 1000 },
     };
     let Outcome { mut steps, environment, metrics, left_out, written_elsewhere } =
         steps::steps(observation, &around);
@@ -578,6 +579,7 @@ fn whole_step(
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used,
         generated,
     }

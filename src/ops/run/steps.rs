@@ -82,6 +82,26 @@ pub struct Surroundings<'a> {
     pub own: &'a BTreeMap<usize, &'a str>,
     /// The run.
     pub run: NodeId,
+    /// How times of files are told by the run's clock.
+    pub clock: FileClock,
+}
+
+/// The clock that stamps files, as seen from the clock of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct FileClock {
+    /// How far the run's clock is ahead, in microseconds.
+    pub behind_us: i64,
+}
+
+/// Files are stamped with the last tick of their clock, which may have been so long ago.
+const TICK_US: i64 = 10_000;
+
+impl FileClock {
+    /// Returns a time of a file by the run's clock, rather too late than too early.
+    fn since(self, file_ns: i64) -> Timestamp {
+        let us = file_ns.div_euclid(1000).saturating_add(1 + TICK_US);
+        Timestamp::from_micros(us.saturating_add(self.behind_us.max(0)))
+    }
 }
 
 /// What an observation came to.
@@ -205,6 +225,8 @@ type Reads = BTreeMap<Read, (i64, Fit)>;
 struct Group {
     processes: Vec<usize>,
     read: Reads,
+    /// When anything of it had changed last before it was read, by version, in nanoseconds.
+    unchanged_since_ns: BTreeMap<Read, i64>,
     /// First time that its bytes were really read, by version.
     learned: BTreeMap<Read, i64>,
     /// Last write, by version.
@@ -237,6 +259,10 @@ impl Group {
             }
             if access.fit == Fit::Changed {
                 entry.1 = Fit::Changed;
+            }
+            if let Some(since_ns) = access.unchanged_since_ns {
+                let entry = self.unchanged_since_ns.entry(version).or_insert(since_ns);
+                *entry = (*entry).min(since_ns);
             }
         }
         if let Some(at) = access.written_us {
@@ -509,10 +535,13 @@ fn step(
     // What is seen after a process's end was done by a child of it that ran no program of its own.
     let reads = group.read.values().map(|(at, _)| *at);
     let ended = reads.chain(group.written.values().copied()).fold(ended, i64::max);
-    let mut used = Vec::new();
+    let (mut used, mut unchanged_since) = (Vec::new(), Vec::new());
     for (version, (at, fit)) in read {
         let known = files.known.get(version)?;
         let evidence = if *fit == Fit::Changed { Evidence::Doubtful } else { Evidence::Observed };
+        if let Some(since_ns) = group.unchanged_since_ns.get(version).filter(|_| *fit == Fit::Same) {
+            unchanged_since.push((used.len() as u32, around.clock.since(*since_ns)));
+        }
         used.push(Used {
             artifact: known.artifact.clone(),
             at: Timestamp::from_micros(*at),
@@ -571,6 +600,7 @@ fn step(
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since,
         used,
         generated,
     })
@@ -654,6 +684,7 @@ fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used: Vec::new(),
         generated,
     })

@@ -350,6 +350,7 @@ fn record(
             parameters: Vec::new(),
             key: None,
             cached_from: None,
+            unchanged_since: Vec::new(),
             used,
             generated: vec![Generated { artifact, at, evidence: Evidence::Observed, role: Role::Data }],
         }))?;

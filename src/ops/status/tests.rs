@@ -79,6 +79,7 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used,
         generated: generated.collect(),
     };

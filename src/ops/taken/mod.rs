@@ -242,6 +242,7 @@ impl<'a> Taking<'a> {
             parameters: Vec::new(),
             key: None,
             cached_from: None,
+            unchanged_since: Vec::new(),
             used: used
                 .into_iter()
                 .map(|artifact| Used { artifact, at: taken.started_at, evidence, role })

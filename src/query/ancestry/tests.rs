@@ -392,6 +392,7 @@ fn step_from(line: &str) -> Fact {
         parameters: Vec::new(),
         key: None,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used: reads
             .split_whitespace()
             .map(edge)
@@ -570,6 +571,41 @@ fn what_lay_there_when_the_run_began_that_wrote_the_same_elsewhere_is_no_copy() 
     assert_eq!(from(Some(CONTENTS[2])), Some(2));
     // It may still come from what was written before.
     assert_eq!(from(Some(CONTENTS[1])), Some(1));
+}
+
+#[test]
+fn what_had_lain_unchanged_since_before_the_same_was_written_elsewhere_is_no_copy() {
+    let mut steps =
+        ["1: > 0=1@2", "2 of 2: > 0=1@5", "3 of 3: 1=1@7 > 2=2@8", "4 of 4: 1=1@8 > 2=3@9"].map(step_from);
+    let begin = |fact: &mut Fact, started_at| {
+        let Fact::StepDone(step) = fact else { unreachable!("it is a step") };
+        step.started_at = Timestamp::from_micros(started_at);
+    };
+    begin(&mut steps[0], 1);
+    begin(&mut steps[1], 4);
+    let from = |since: Option<i64>, host: &str| {
+        let mut facts = steps.to_vec();
+        let Fact::StepDone(reader) = &mut facts[2] else { unreachable!("it is a step") };
+        reader.unchanged_since = since.map(|since| (0, Timestamp::from_micros(since))).into_iter().collect();
+        facts.extend([1, 2].map(|run| Fact::RunStarted(a_run(NodeId::from_u128(run)))));
+        facts.push(Fact::RunStarted(Run { host: host.to_owned(), ..a_run(NodeId::from_u128(3)) }));
+        let (_place, snapshot) = store_of(&facts);
+        let start = number(&snapshot, &artifact(PATHS[1], CONTENTS[1])).unwrap();
+        // Whoever asks, and whoever read it later, has it from the same.
+        let origins = [7, 9].map(|at| match origin(&snapshot, start, at, None).unwrap() {
+            Origin::Copied(write) => Some(write.id.as_u128()),
+            _ => None,
+        });
+        assert_eq!(origins[0], origins[1]);
+        origins[0]
+    };
+    assert_eq!(from(None, "h"), Some(2));
+    // Changed while the last one wrote, it may be a copy of that; before, only of what was written before.
+    assert_eq!(from(Some(4), "h"), Some(2));
+    assert_eq!(from(Some(3), "h"), Some(1));
+    assert_eq!(from(Some(0), "h"), None);
+    // The clock of another machine proves nothing.
+    assert_eq!(from(Some(0), "other"), Some(2));
 }
 
 fn a_run(id: NodeId) -> Run {

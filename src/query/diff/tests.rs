@@ -170,6 +170,7 @@ fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> S
         parameters,
         key,
         cached_from: None,
+        unchanged_since: Vec::new(),
         used: used.collect(),
         generated: generated.collect(),
     }

@@ -145,6 +145,7 @@ pub(crate) fn step() -> impl Strategy<Value = Fact> {
                 parameters: Vec::new(),
                 key,
                 cached_from: None,
+                unchanged_since: Vec::new(),
                 used: used.collect(),
                 generated: generated.collect(),
             })

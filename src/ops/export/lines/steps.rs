@@ -23,6 +23,8 @@ pub(crate) struct StepLine {
     key: Option<String>,
     cached_from: Option<String>,
     used: Vec<EdgeLine>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unchanged_since_us: Vec<(u32, i64)>,
     generated: Vec<EdgeLine>,
 }
 
@@ -75,6 +77,7 @@ pub(super) fn step_line(step: &Step) -> StepLine {
         key: step.key.map(|key| key.to_string()),
         cached_from: step.cached_from.map(|from| from.to_string()),
         used: step.used.iter().map(|used| edge(&used.artifact, used.at, used.evidence, used.role)).collect(),
+        unchanged_since_us: step.unchanged_since.iter().map(|(number, at)| (*number, at.micros())).collect(),
         generated: step
             .generated
             .iter()
@@ -107,6 +110,7 @@ impl StepLine {
             let (artifact, at, evidence, role) = line.into_edge()?;
             Ok(Generated { artifact, at, evidence, role })
         });
+        let since = self.unchanged_since_us.into_iter();
         Ok(Step {
             id: node(&self.id)?,
             run: node(&self.run)?,
@@ -120,6 +124,7 @@ impl StepLine {
             key: digest(self.key.as_deref())?,
             cached_from: self.cached_from.as_deref().map(node).transpose()?,
             used,
+            unchanged_since: since.map(|(number, us)| (number, Timestamp::from_micros(us))).collect(),
             generated: generated.collect::<Result<_>>()?,
         })
     }

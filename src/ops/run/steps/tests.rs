@@ -115,6 +115,7 @@ fn run(shell: &str, script: &str) -> Option<Done> {
         rules: &IgnoreRules::of(&root),
         own: &BTreeMap::new(),
         run: NodeId::new(Timestamp::from_micros(now())),
+        clock: FileClock { behind_us: 0 },
     };
     let steps = steps(&observation, &around).steps;
     let (mut held, mut said) = (BTreeMap::new(), BTreeMap::new());
