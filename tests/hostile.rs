@@ -115,7 +115,7 @@ fn wrong_options_are_refused_with_what_is_right() {
         &["--resume", "nonsense"],
         2,
         "error: `nonsense` names no run\n\
-         hint: a run is `@`, `@-`, a run id such as 20251212_174218, or the end of its key such as e55a90bd; `lineage log` \
+         hint: a run is `@`, `@-`, a run id such as 20251212_174218, the end of its key such as e55a90bd, or its name; `lineage log` \
          lists them\n",
     );
 }

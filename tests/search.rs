@@ -381,3 +381,52 @@ fn pictures_are_the_same_each_time_and_replace_nothing_of_others() {
     place.ok(&["metrics", "@", "--svg", "mine.svg", "--force"]);
     assert_ne!(place.read("mine.svg"), b"<svg/>");
 }
+
+#[test]
+fn a_run_is_called_by_its_name_where_no_other_has_it() {
+    let place = Place::empty();
+    place.write("a", b"a\n");
+    for (name, command) in [("two", "cp a b"), ("beef", "cp a c"), ("often", "true"), ("often", "cp b d")] {
+        place.ok(&["run", "--quiet", "--name", name, "--", "sh", "-c", command]);
+    }
+    let runs = place.runs();
+    let tail = |at: usize| runs[at]["id"].as_str().unwrap()[28..].to_owned();
+    let shown = |word: &str| place.json(&["show", word])["run"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(shown("two"), runs[3]["id"]);
+    assert_eq!(shown("beef"), runs[2]["id"]);
+    // Its repetition does not take the name from it.
+    place.ok(&["rerun", "two"]);
+    assert_eq!(shown("two"), runs[3]["id"]);
+    let differ = place.run(&["diff", "two", "beef"]).stdout;
+    assert!(differ.contains(&tail(3)) && differ.contains(&tail(2)), "{differ}");
+    place.ok(&["register", "m", "1.0.0", "--run", "two", "--artifact", "model=b"]);
+    assert!(
+        place
+            .ok(&["export", "two", "--format", "prov-json"])
+            .stdout
+            .contains(runs[3]["id"].as_str().unwrap())
+    );
+    // Of several none is the one that is meant.
+    let (code, text) = place.refused(&["show", "often"]);
+    assert_eq!(code, 2);
+    for part in
+        ["several runs are named `often`: ", &tail(0), &tail(1), "2025-12-12", "by the end of its key"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (_, text) = place.refused(&["register", "m", "1.0.1", "--run", "nobody", "--artifact", "model=b"]);
+    assert!(text.contains("`nobody` names no run") && text.contains("or its name"), "{text}");
+    // What is there goes before a run of that name.
+    place.write("two", b"two\n");
+    let (_, text) = place.refused(&["show", "two"]);
+    assert!(text.contains("nothing is recorded of `two`"), "{text}");
+}
+
+#[test]
+fn a_pipeline_run_is_taken_up_again_by_its_name() {
+    let place = Place::without_git();
+    place.ok(&["pipeline", "--quiet", "--run-name", "one", "--stages", "parse"]);
+    place.ok(&["pipeline", "--quiet", "--run-name", "two", "--stages", "parse"]);
+    let summary = place.json(&["pipeline", "--resume", "one"]);
+    assert_eq!(summary["run"]["name"], "one", "{summary}");
+}

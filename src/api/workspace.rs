@@ -111,7 +111,7 @@ impl Workspace {
     }
 
     /// Shows where something came from: a file, by its path or, where it was copied, by its bytes; a run (`@`, a run id, the
-    /// end of its key); `blake3:<digest>`. Relative paths are seen from the root.
+    /// end of its key, its name); `blake3:<digest>`. Relative paths are seen from the root.
     ///
     /// # Errors
     /// A request error where it is nothing that was recorded, a store error where a record is damaged.
@@ -187,7 +187,7 @@ impl Workspace {
         Search::of_models(Arc::clone(&self.library))
     }
 
-    /// Finds one run: `@` is the latest, `@-` the one before; or its run id, or the end of its key.
+    /// Finds one run: `@` is the latest, `@-` the one before; or its run id, the end of its key, or its name.
     ///
     /// # Errors
     /// A request error where there is none, or more than one.

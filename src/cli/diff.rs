@@ -15,7 +15,7 @@ use crate::render;
 /// A cause is named only where the steps that made an output are recorded to have read it or to have been told it.
 #[derive(Args)]
 pub(crate) struct Diff {
-    /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, or its folder.
+    /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, its name, or its folder.
     #[arg(value_name = "A", default_value = "@-")]
     a: OsString,
     /// The run to compare it with.

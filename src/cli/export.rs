@@ -29,7 +29,7 @@ use crate::render;
 /// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`.
 #[derive(Args)]
 pub(crate) struct Export {
-    /// The runs: `@` (the latest), run ids, ends of keys. All runs where none is named.
+    /// The runs: `@` (the latest), run ids, ends of keys, names. All runs where none is named.
     #[arg(value_name = "RUN")]
     runs: Vec<RunSelector>,
     /// The format.

@@ -13,6 +13,7 @@ use crate::model::recorded_word;
 use crate::ops::Workspace;
 use crate::ops::named::place_on_disk;
 use crate::ops::pipeline::{self, FailuresMax, PipelineRequest, PipelineStage, Resume};
+use crate::query::RunSelector;
 use crate::render;
 
 /// Turn SEC filings into training segments: parse, extract, clean, segment.
@@ -118,9 +119,13 @@ impl Pipeline {
         let resume = match self.resume.as_deref() {
             None => Resume::No,
             Some(word) if word.is_empty() => Resume::Latest,
-            Some(word) => match recorded_word(word).parse() {
+            Some(word) => match recorded_word(word).parse::<RunSelector>() {
+                // `--resume data/raw` means the input: what is there goes before a run of that name.
+                Ok(run) if run.is_name() && place_on_disk(&surroundings.folder, word)?.exists() => {
+                    inputs.insert(0, PathBuf::from(word));
+                    Resume::Latest
+                }
                 Ok(run) => Resume::Run(run),
-                // `--resume data/raw` means the input, since no run is called like that.
                 Err(_) if place_on_disk(&surroundings.folder, word)?.exists() => {
                     inputs.insert(0, PathBuf::from(word));
                     Resume::Latest

@@ -26,7 +26,7 @@ pub(crate) struct Register {
     /// The semantic version, such as 1.2.0.
     #[arg(required_unless_present = "from_file")]
     version: Option<String>,
-    /// The run that trained it: `@` (the latest; inside a run, that run), a run id, or the end of its key.
+    /// The run that trained it: `@` (the latest; inside a run, that run), a run id, the end of its key, or its name.
     #[arg(long)]
     run: Option<String>,
     /// A file of the model and what it is to it; of a folder, every file in it.

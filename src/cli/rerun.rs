@@ -15,7 +15,7 @@ use crate::render;
 /// environment is that of now, but for the few variables that are recorded. What the command prints goes to stderr. Exit code 1 where a file or the exit code differs.
 #[derive(Args)]
 pub(crate) struct Rerun {
-    /// The run: `@`, `@-`, its run id, or the end of its key.
+    /// The run: `@`, `@-`, its run id, the end of its key, or its name.
     #[arg(value_name = "RUN")]
     run: String,
     /// Run in the workspace itself, on what lies there now; the command may overwrite files.

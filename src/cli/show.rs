@@ -17,8 +17,8 @@ use crate::render;
 /// observed, declared or inferred; what has no recorded origin is called a source or a gap.
 #[derive(Args)]
 pub(crate) struct Show {
-    /// A file; a segment `FILE#1A_014`; a run: `@` (the latest), `@-` (the one before), its run id or the end of
-    /// its key; a run's folder; `blake3:<digest>`.
+    /// A file; a segment `FILE#1A_014`; a run: `@` (the latest), `@-` (the one before), its run id, the end of
+    /// its key or its name; a run's folder; `blake3:<digest>`.
     #[arg(value_name = "FILE|RUN", value_hint = ValueHint::AnyPath)]
     word: OsString,
     /// What was made from it, instead of what it was made from.

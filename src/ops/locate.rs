@@ -121,7 +121,10 @@ pub fn locate(
         return target.map(Target::File).ok_or_else(|| nothing_recorded(&url));
     }
     if let Some(Ok(selector)) = text.map(str::parse::<RunSelector>) {
-        return query::find_run(snapshot, &selector).map(Target::Run);
+        let found = query::find_run_if_any(snapshot, &selector)?;
+        if found.is_some() || !selector.is_name() {
+            return found.map_or_else(|| query::find_run(snapshot, &selector), Ok).map(Target::Run);
+        }
     }
     let hint = match text.filter(|name| check_model_name(name).is_ok()) {
         Some(name) if !versions(snapshot, name)?.is_empty() => {

@@ -110,9 +110,9 @@ pub fn find_version(
         .hint("give a recorded file, FILE@RUN, FILE#SEGMENT or blake3:<digest>"))
 }
 
-/// Reads what stands behind the `@` of `FILE@RUN`: a run id, a tail, `-` or `@-`, nothing for the latest run.
+/// Reads what stands behind the `@` of `FILE@RUN`: `-` or `@-`, nothing for the latest run, a run id, a tail or a name.
 fn selector(text: &str) -> Option<RunSelector> {
-    text.parse().ok().or_else(|| format!("@{text}").parse().ok())
+    format!("@{text}").parse().ok().or_else(|| text.parse().ok())
 }
 
 fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Artifact> {

@@ -5,27 +5,30 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 use crate::model::{Run, RunId};
-use crate::query::history::{RunView, run_view};
-use crate::store::{RunNo, Snapshot};
+use crate::query::history::{RunView, run_view, unique_tail};
+use crate::store::{RunNo, Snapshot, Term};
 
 /// A way to name a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunSelector {
     /// `@` is the latest run, `@-` the one before, `@-3` three before the latest.
     Back(usize),
-    /// Its run id, `20251212_174218`.
-    Label(String),
-    /// The last digits of its key, four at least: `e55a90bd`.
+    /// Its key, or the last digits of it.
     Tail(String),
+    /// As people write it: its run id, `20251212_174218`; the last digits of its key, four at least: `e55a90bd`; or its name,
+    /// where no other run has it. Of these the first goes before the others.
+    Word(String),
 }
 
 /// As many digits must a tail have at least.
 const TAIL_MIN_DIGITS: usize = 4;
+/// As many runs of one name are told apart.
+const CANDIDATES_MAX: usize = 5;
 
 impl FromStr for RunSelector {
     type Err = Error;
 
-    /// Reads `@`, `@-`, `@-3`, a run id, or the tail of a key.
+    /// Reads `@`, `@-`, `@-3`, a run id, the tail of a key, or a name.
     ///
     /// # Errors
     /// A request error where it is none of these.
@@ -42,18 +45,35 @@ impl FromStr for RunSelector {
                     .hint("`@` is the latest run, `@-` the one before, `@-3` three before the latest")
             });
         }
-        if text.parse::<crate::model::RunId>().is_ok() {
-            return Ok(RunSelector::Label(text.to_owned()));
+        if text.trim().is_empty() || text.contains(char::is_control) {
+            return Err(names_no_run(text));
         }
-        let plain = text.replace('-', "");
-        let right =
-            (TAIL_MIN_DIGITS..=32).contains(&plain.len()) && plain.bytes().all(|b| b.is_ascii_hexdigit());
-        if right {
-            return Ok(RunSelector::Tail(plain.to_ascii_lowercase()));
-        }
-        Err(Error::request(format!("`{}` names no run", text.escape_debug()))
-            .hint("a run is `@`, `@-`, a run id such as 20251212_174218, or the end of its key such as e55a90bd; `lineage log` lists them"))
+        Ok(RunSelector::Word(text.to_owned()))
     }
+}
+
+impl RunSelector {
+    /// Returns true for a word that can be nothing but the name of a run.
+    pub fn is_name(&self) -> bool {
+        match self {
+            RunSelector::Word(word) => word.parse::<RunId>().is_err() && digits_of(word).is_none(),
+            RunSelector::Back(_) | RunSelector::Tail(_) => false,
+        }
+    }
+}
+
+/// Returns the digits of a word that may be the end of a key, or all of it as it is written with `-`.
+fn digits_of(word: &str) -> Option<String> {
+    let plain = word.replace('-', "");
+    let right = (TAIL_MIN_DIGITS..=32).contains(&plain.len()) && plain.bytes().all(|b| b.is_ascii_hexdigit());
+    right.then(|| plain.to_ascii_lowercase())
+}
+
+fn names_no_run(word: &str) -> Error {
+    Error::request(format!("`{}` names no run", word.escape_debug())).hint(
+        "a run is `@`, `@-`, a run id such as 20251212_174218, the end of its key such as e55a90bd, or its name; \
+         `lineage log` lists them",
+    )
 }
 
 /// Finds the run that `selector` names.
@@ -62,7 +82,26 @@ impl FromStr for RunSelector {
 /// A request error where there is none, or several.
 pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
     let none = |what: String| Error::request(what).hint("`lineage log` lists the runs");
-    let found = match selector {
+    find_run_if_any(snapshot, selector)?.ok_or_else(|| match selector {
+        RunSelector::Back(0) => none("no run is recorded yet".to_owned()),
+        RunSelector::Back(back) => none(format!("there are not {} runs", back + 1)),
+        RunSelector::Tail(tail) => none(format!("no run's key ends in `{tail}`")),
+        RunSelector::Word(word) if word.parse::<RunId>().is_ok() => {
+            none(format!("no run has the run id `{word}`"))
+        }
+        RunSelector::Word(word) => match digits_of(word) {
+            Some(digits) => none(format!("no run's key ends in `{digits}`, and none has that name")),
+            None => names_no_run(word),
+        },
+    })
+}
+
+/// Finds the run that `selector` names; `None` where there is none.
+///
+/// # Errors
+/// A request error where there are several.
+pub fn find_run_if_any(snapshot: &Snapshot, selector: &RunSelector) -> Result<Option<RunNo>> {
+    match selector {
         RunSelector::Back(back) => {
             let mut left = *back;
             let found = snapshot.runs_newest_first(|number| {
@@ -72,32 +111,67 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
                 left -= 1;
                 Ok(ControlFlow::Continue(()))
             })?;
-            let what = match back {
-                0 => "no run is recorded yet".to_owned(),
-                back => format!("there are not {} runs", back + 1),
-            };
-            return found.break_value().ok_or_else(|| none(what));
+            Ok(found.break_value())
         }
-        RunSelector::Label(label) => {
-            (labelled(snapshot, label)?.into_iter().collect(), format!("no run has the run id `{label}`"))
-        }
-        RunSelector::Tail(tail) => {
-            (snapshot.runs_with_tail(tail, 2)?, format!("no run's key ends in `{tail}`"))
-        }
-    };
-    match found {
-        (runs, what) if runs.is_empty() => Err(none(what)),
-        (runs, _) if runs.len() == 1 => Ok(runs[0]),
-        (runs, _) => {
-            let mut names = Vec::new();
-            for number in runs {
-                names.extend(run_view(snapshot, number)?.map(|view| format!("`{}`", view.run.id.hex())));
+        RunSelector::Tail(tail) => by_tail(snapshot, tail),
+        RunSelector::Word(word) => {
+            if word.parse::<RunId>().is_ok()
+                && let Some(found) = labelled(snapshot, word)?
+            {
+                return Ok(Some(found));
             }
-            names.sort();
-            Err(Error::request(format!("several runs are meant: {}", names.join(", ")))
-                .hint("give more digits"))
+            if let Some(digits) = digits_of(word)
+                && let Some(found) = by_tail(snapshot, &digits)?
+            {
+                return Ok(Some(found));
+            }
+            by_name(snapshot, word)
         }
     }
+}
+
+fn by_tail(snapshot: &Snapshot, tail: &str) -> Result<Option<RunNo>> {
+    let found = snapshot.runs_with_tail(tail, 2)?;
+    if found.len() < 2 {
+        return Ok(found.first().copied());
+    }
+    let mut names = Vec::new();
+    for number in found {
+        names.extend(run_view(snapshot, number)?.map(|view| format!("`{}`", view.run.id.hex())));
+    }
+    names.sort();
+    Err(Error::request(format!("several runs are meant: {}", names.join(", "))).hint("give more digits"))
+}
+
+/// Finds the one run that has a name; of several none is the one that is meant. The repetitions of a run have its name, and
+/// take it from nobody.
+fn by_name(snapshot: &Snapshot, name: &str) -> Result<Option<RunNo>> {
+    let mut found: Vec<(RunNo, Run)> = Vec::new();
+    let term = Term::Name(name.into());
+    let more = snapshot.runs_with(&term, |number| {
+        // The index only narrows it down, and may name a run twice.
+        let run = snapshot.run(number)?.filter(|run| run.name == name && run.rerun_of.is_none());
+        if let Some(run) = run.filter(|_| found.iter().all(|(known, _)| *known != number)) {
+            found.push((number, run));
+        }
+        Ok(if found.len() > CANDIDATES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if found.len() < 2 {
+        return Ok(found.first().map(|(number, _)| *number));
+    }
+    let mut candidates = Vec::new();
+    for (_, run) in found.iter().take(CANDIDATES_MAX) {
+        let started = run.started_at.format("%Y-%m-%d %H:%M:%S");
+        candidates.push(format!("{} of {started} UTC", unique_tail(snapshot, run.id)?));
+    }
+    let latest = unique_tail(snapshot, found[0].1.id)?;
+    let more = if more.is_break() { " and older ones" } else { "" };
+    Err(Error::request(format!(
+        "several runs are named `{}`: {}{more}",
+        name.escape_debug(),
+        candidates.join(", ")
+    ))
+    .hint(format!("name one by the end of its key; the latest is {latest}")))
 }
 
 /// Finds the run that is shown with a label. Of several with the same, the first by key has it as it is, the second with `_2`.
@@ -133,15 +207,19 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_named_from_the_latest_by_its_id_or_by_its_tail() {
+    fn a_run_is_named_from_the_latest_or_by_a_word_of_its_own() {
         check("@", Some(RunSelector::Back(0)));
         check("@-", Some(RunSelector::Back(1)));
         check("@--", Some(RunSelector::Back(2)));
         check("@-3", Some(RunSelector::Back(3)));
-        check("20251212_174218", Some(RunSelector::Label("20251212_174218".to_owned())));
-        check("E55A90BD", Some(RunSelector::Tail("e55a90bd".to_owned())));
-        for text in ["", "@x", "abc", "xyz12345", "data/raw", "@-x"] {
+        for word in ["20251212_174218", "E55A90BD", "abc", "train (lr = 0.1)"] {
+            check(word, Some(RunSelector::Word(word.to_owned())));
+        }
+        for text in ["", " ", "@x", "@-x", "a\nb"] {
             check(text, None);
         }
+        let is_name = |text: &str| text.parse::<RunSelector>().is_ok_and(|selector| selector.is_name());
+        assert!(is_name("abc") && is_name("data") && !is_name("E55A90BD") && !is_name("20251212_174218"));
+        assert!(!is_name("@-"));
     }
 }
