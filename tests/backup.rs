@@ -340,3 +340,45 @@ fn facts_are_counted_once_whatever_the_order_of_lines() {
     assert_eq!(facts(&again), facts(&backup));
     assert_eq!(again, backup);
 }
+
+#[test]
+fn what_a_merged_workspace_made_is_not_taken_for_a_change_of_this_one() {
+    let here = Place::empty();
+    here.write("d", b"d\n");
+    here.ok(&["run", "--", "sh", "-c", "cat d > o"]);
+    here.ok(&["run", "--", "sh", "-c", "cat o > p"]);
+    let there = Place::empty();
+    let copied =
+        std::process::Command::new("cp").arg("-a").arg(here.at(".")).arg(there.root()).status().unwrap();
+    assert!(copied.success());
+    there.write("d", b"d2\n");
+    there.ok(&["run", "--name", "newer", "--", "sh", "-c", "cat d d > o; echo q > q"]);
+    there.ok(&["register", "m", "1.0.0", "--artifact", "model=o"]);
+
+    let merged = here.ok(&["merge", there.root().to_str().unwrap()]);
+    assert!(merged.stderr.contains("`lineage project` writes it"), "{merged:?}");
+    let again = here.json(&["merge", there.root().to_str().unwrap()]);
+    assert_eq!((&again["facts_new"], &again["projections_behind"]), (&0.into(), &1.into()));
+    here.ok(&["project"]);
+    assert_eq!(here.json(&["merge", there.root().to_str().unwrap()])["projections_behind"], 0);
+
+    // Nobody changed anything here: what is newer there is said, and is no fault.
+    let status = here.ok(&["status"]).stdout;
+    assert!(status.contains("not here     3 files have a newer version in another workspace"), "{status}");
+    assert!(!status.contains("all as recorded"), "{status}");
+    let status = here.json(&["status"]);
+    let of = |path: &str| {
+        let list = status["not_here"].as_array().unwrap().iter();
+        list.clone().find(|file| file["path"] == path).unwrap_or_else(|| panic!("{status}")).clone()
+    };
+    assert!(of("o")["now"].is_string() && of("q")["now"].is_null() && of("d")["now"].is_string());
+    assert_eq!(status["clean"], true);
+    // What was changed or removed here is one all the same.
+    here.write("o", b"edited\n");
+    fs::remove_file(here.at("p")).unwrap();
+    let status = here.json(&["status"]);
+    assert_eq!((&status["changed"][0]["path"], &status["totals"]["changed"]), (&"o".into(), &1.into()));
+    assert_eq!(status["totals"]["pending"].as_u64().unwrap() + status["totals"]["lost"].as_u64().unwrap(), 1);
+    // There all is as it was.
+    there.ok(&["status", "o", "q"]);
+}

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use crate::cli::merge::projections_behind;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::repeated_word;
@@ -24,8 +25,9 @@ pub(crate) fn read_jsonl(surroundings: &Surroundings, path: &Path, as_json: bool
     let workspace = surroundings.workspace_or_new()?;
     let taken = import_jsonl(&workspace, &name, &mut input)?;
     output::warnings(&workspace.apply_if_free());
+    let behind = projections_behind(&workspace);
     if as_json {
-        output::json(&render::merged::json(&taken, &[]))?;
+        output::json(&render::merged::json(&taken, &[], behind))?;
     } else {
         output::answer(&render::merged::text(&taken, &[]))?;
     }

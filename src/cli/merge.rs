@@ -6,8 +6,10 @@ use clap::Args;
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
+use crate::ops::Workspace;
 use crate::ops::import::merge;
 use crate::ops::named::place_on_disk;
+use crate::ops::project::count_behind;
 use crate::render;
 
 /// Take over all facts of another workspace, or of a backup; the other one is only read.
@@ -41,11 +43,28 @@ impl Merge {
                 removed.display()
             ));
         }
+        let behind = projections_behind(&workspace);
         if self.json {
-            output::json(&render::merged::json(&merged.taken, &merged.damaged))?;
+            output::json(&render::merged::json(&merged.taken, &merged.damaged, behind))?;
         } else {
             output::answer(&render::merged::text(&merged.taken, &merged.damaged))?;
         }
         Ok(u8::from(!merged.damaged.is_empty()))
+    }
+}
+
+/// Says how many projections do not have what is recorded by now; none of them is written without being asked for.
+pub(super) fn projections_behind(workspace: &Workspace) -> Option<u64> {
+    match count_behind(workspace) {
+        Ok(behind) => {
+            if behind > 0 {
+                output::note(&render::merged::behind(behind));
+            }
+            Some(behind)
+        }
+        Err(error) => {
+            output::warnings(&[format!("whether all projections are up to date is not known: {error}")]);
+            None
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cli::merge::projections_behind;
 use crate::cli::{Surroundings, host, output};
 use crate::error::Result;
 use crate::ops::named::place_on_disk;
@@ -36,6 +37,7 @@ pub(crate) fn take_over(
     let report = take(&workspace, &view, &surroundings.clock, &host(), &place)?;
     drop(view);
     output::warnings(&workspace.apply_if_worth());
+    projections_behind(&workspace);
     if as_json {
         output::json(&render::taken::json(&report))?;
     } else {

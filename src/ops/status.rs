@@ -1,6 +1,7 @@
 //! `lineage status`: what on the disk is no longer what is recorded, and what was made from it.
 
 mod asked;
+mod elsewhere;
 mod files;
 mod report;
 mod stale;
@@ -19,7 +20,8 @@ use crate::query::{self, Ancestry, NewestFile, Write};
 use crate::store::{PathNo, RunNo, Snapshot};
 
 pub use report::{
-    AlteredFile, DoubtfulFile, FileWriter, RecordedFile, StaleCause, StaleFile, StatusReport, Unapplied,
+    AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, StaleCause, StaleFile, StatusReport,
+    Unapplied,
 };
 
 use asked::Asked;
@@ -56,6 +58,7 @@ pub fn status(
         disk: HashMap::new(),
         kept: HashSet::new(),
         writers: HashMap::new(),
+        segments: None,
         report: StatusReport::default(),
     };
     looking.compare(&targets, &ancestry.paths());
@@ -80,5 +83,7 @@ struct Looking<'a> {
     /// Those that are gone from the disk and kept.
     kept: HashSet<usize>,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
+    /// The segments of the journal, once they were asked for.
+    segments: Option<HashSet<u128>>,
     report: StatusReport,
 }

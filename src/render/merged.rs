@@ -31,8 +31,15 @@ pub fn text(taken: &Taken, damaged: &[String]) -> String {
     text
 }
 
-/// Writes it as JSON.
-pub fn json(taken: &Taken, damaged: &[String]) -> Value {
+/// Says how many projections are to be written; there is one at least.
+pub fn behind(count: u64) -> String {
+    let (files, them) =
+        (counted(count, "projected file does", "projected files do"), if count == 1 { "it" } else { "them" });
+    format!("{files} not have what is recorded now; `lineage project` writes {them}")
+}
+
+/// Writes it as JSON; with how many projections are to be written, where that is known.
+pub fn json(taken: &Taken, damaged: &[String], behind: Option<u64>) -> Value {
     json!({
         "format": 1,
         "facts_new": taken.new,
@@ -41,5 +48,6 @@ pub fn json(taken: &Taken, damaged: &[String]) -> Value {
         "contents_copied": taken.contents,
         "content_bytes_copied": taken.content_bytes,
         "damaged": damaged,
+        "projections_behind": behind,
     })
 }

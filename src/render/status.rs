@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::model::RunKind;
-use crate::ops::status::{AlteredFile, DoubtfulFile, RecordedFile, StaleCause, StaleFile, StatusReport};
+use crate::ops::status::{
+    AlteredFile, DoubtfulFile, NotHere, RecordedFile, StaleCause, StaleFile, StatusReport,
+};
 use crate::query::RunHead;
 use crate::render::log::plain_table;
 use crate::render::show_json::{artifact_json, run_head_json};
@@ -58,6 +60,17 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
         recorded_row,
     );
     text.push_str(&ways_back(&report.pending));
+    section(
+        &mut text,
+        (
+            "not here",
+            "file has a newer version in another workspace",
+            "files have a newer version in another workspace",
+        ),
+        limit,
+        &report.not_here,
+        not_here_row,
+    );
     section(
         &mut text,
         ("unreadable", "file cannot be read", "files cannot be read"),
@@ -157,6 +170,11 @@ fn altered_row(altered: &AlteredFile) -> Vec<String> {
     vec![altered.file.artifact.path.to_string(), by(&altered.file), now.to_owned()]
 }
 
+fn not_here_row(not_here: &NotHere) -> Vec<String> {
+    let now = if not_here.now.is_some() { "here is an earlier recorded version" } else { "not on disk here" };
+    vec![not_here.file.artifact.path.to_string(), by(&not_here.file), now.to_owned()]
+}
+
 fn stale_row(stale: &StaleFile) -> Vec<String> {
     let mut causes: Vec<String> = stale.causes.iter().take(CAUSES_MAX).map(cause).collect();
     if stale.causes.len() > CAUSES_MAX {
@@ -228,7 +246,7 @@ fn ways_back(pending: &[RecordedFile]) -> String {
 
 fn totals(report: &StatusReport) -> String {
     let mut parts = vec![format!("{} compared", counted(report.compared, "file", "files"))];
-    if report.is_clean() {
+    if report.is_clean() && report.not_here.is_empty() {
         parts.push("all as recorded".to_owned());
     }
     for (count, words) in [
@@ -271,6 +289,11 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         value["reason"] = json!(reason);
         value
     };
+    let not_here = |not_here: &NotHere| {
+        let mut value = recorded_json(&not_here.file);
+        value["now"] = json!(not_here.now.map(|digest| digest.to_string()));
+        value
+    };
     json!({
         "format": 1,
         "clean": report.is_clean(),
@@ -279,6 +302,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         "doubtful": report.doubtful.iter().take(limit).map(doubtful).collect::<Vec<_>>(),
         "lost": report.lost.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
         "pending": report.pending.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
+        "not_here": report.not_here.iter().take(limit).map(not_here).collect::<Vec<_>>(),
         "unreadable": report.unreadable.iter().take(limit).map(unreadable).collect::<Vec<_>>(),
         "unknown": report.unknown.iter().take(limit).map(ToString::to_string).collect::<Vec<_>>(),
         "interrupted_runs": report.interrupted.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
@@ -291,6 +315,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "doubtful": report.doubtful.len(),
             "lost": report.lost.len(),
             "pending": report.pending.len(),
+            "not_here": report.not_here.len(),
             "unreadable": report.unreadable.len(),
             "unknown": report.unknown.len(),
             "interrupted_runs": report.interrupted.len(),

@@ -124,6 +124,16 @@ pub fn project(workspace: &Workspace, request: &ProjectRequest) -> Result<Projec
     Ok(projecting.end())
 }
 
+/// Returns how many projected files are not there, or have less than is recorded; what somebody edited is not among them.
+///
+/// # Errors
+/// As [`project`].
+pub fn count_behind(workspace: &Workspace) -> Result<u64> {
+    let report = project(workspace, &ProjectRequest { dry_run: true, ..ProjectRequest::default() })?;
+    let is_behind = |file: &&ProjectedFile| matches!(file.fault, Fault::Missing | Fault::Outdated);
+    Ok(report.files.iter().filter(is_behind).count() as u64)
+}
+
 /// Brings the papers of a pipeline run up to date.
 ///
 /// # Errors

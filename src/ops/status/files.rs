@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::{AlteredFile, FileWriter, Looking, RecordedFile};
+use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Role, Timestamp};
 use crate::ops::Workspace;
@@ -48,6 +48,11 @@ impl Looking<'_> {
                 }
                 OnDisk::Other(now) => {
                     let is_earlier_version = self.snapshot.artifact_no(file.path_no, &now)?.is_some();
+                    if is_earlier_version && self.is_of_elsewhere(&file)? {
+                        let file = self.recorded(&file)?;
+                        self.report.not_here.push(NotHere { file, now: Some(now) });
+                        continue;
+                    }
                     let file = self.recorded(&file)?;
                     self.report.changed.push(AlteredFile { file, now, is_earlier_version });
                 }
@@ -62,6 +67,10 @@ impl Looking<'_> {
                 }
                 OnDisk::Gone if !file.artifact.path.is_inside() => self.report.gone_outside += 1,
                 OnDisk::Gone if self.is_in_git(file.number)? => self.report.in_git += 1,
+                OnDisk::Gone if self.is_of_elsewhere(&file)? => {
+                    let file = self.recorded(&file)?;
+                    self.report.not_here.push(NotHere { file, now: None });
+                }
                 OnDisk::Gone => {
                     let file = self.recorded(&file)?;
                     self.report.lost.push(file);

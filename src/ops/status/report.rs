@@ -16,6 +16,9 @@ pub struct StatusReport {
     pub lost: Vec<RecordedFile>,
     /// Files that are not on disk but kept: they can be written again.
     pub pending: Vec<RecordedFile>,
+    /// Files whose newest version is of a run in another workspace, whose facts were taken over, and is not here. That is no
+    /// fault.
+    pub not_here: Vec<NotHere>,
     /// Files that are there and cannot be read, and why.
     pub unreadable: Vec<(RecordedFile, String)>,
     /// Files beside recorded outputs that nobody recorded and git does not track; without hidden ones.
@@ -86,6 +89,15 @@ pub struct AlteredFile {
     pub now: Digest,
     /// Whether an earlier recorded version of the path has these bytes.
     pub is_earlier_version: bool,
+}
+
+/// A file whose newest version is known from another workspace, and is neither on disk nor kept here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotHere {
+    /// The file as recorded there.
+    pub file: RecordedFile,
+    /// What it holds here, an earlier recorded version; `None` where it is not there at all.
+    pub now: Option<Digest>,
 }
 
 /// A file that was made from what is no longer so.
