@@ -182,3 +182,129 @@ fn what_was_exported_comes_back_as_nothing_new() {
     assert!(answer.stdout.starts_with("1 run, 1 new, "), "{answer:#?}");
     assert_eq!(other.runs()[0]["name"], "demo");
 }
+
+/// Imports one finished run with these data sets, and asserts that nothing was left out.
+fn import_run(place: &Place, datasets: Value) -> common::Answer {
+    let id = "3f5e83fa-3480-44ff-99c5-ff943904e5e8";
+    let text = event("START", "2025-12-12T10:00:00.000Z", id, json!({}))
+        + &event("COMPLETE", "2025-12-12T10:00:05.000Z", id, datasets);
+    place.write("events.ndjson", text.as_bytes());
+    place.run(&["import", "--format", "openlineage", "events.ndjson"])
+}
+
+#[test]
+fn of_files_named_without_their_content_nothing_is_made_up() {
+    let place = workspace();
+    place.write("out.csv", b"1\n");
+    fs::create_dir(place.at("tables")).unwrap();
+    let digest = "blake3:4d5e9a06eb0b95ec2adc33d76ba6a1a9e5cd25ac0a8d4e87b1ca7a28be5b2e2c";
+    let answer = import_run(
+        &place,
+        json!({
+            "inputs": [
+                { "namespace": "s3://bucket", "name": "raw/a.csv" },
+                // A digest without a size, and a size without a digest, are no content.
+                { "namespace": "file", "name": "/srv/one", "facets": { "version": { "datasetVersion": digest } } },
+                { "namespace": "file", "name": "/srv/two",
+                  "inputFacets": { "inputStatistics": { "size": 7 } } },
+                { "namespace": "file", "name": "/srv/three",
+                  "facets": { "version": { "datasetVersion": digest } },
+                  "inputFacets": { "inputStatistics": { "size": 7 } } },
+            ],
+            "outputs": [
+                { "namespace": "file", "name": place.at("out.csv") },
+                { "namespace": "file", "name": "gone.csv" },
+                { "namespace": "file", "name": place.at("tables") },
+                { "namespace": "file", "name": "/../../etc/nothing" },
+            ],
+        }),
+    );
+    assert_eq!((answer.code, answer.stdout.as_str()), (0, "1 run, 1 new, 4 new files\n"), "{answer:#?}");
+
+    // Asked of by name, from the workspace's root.
+    let shown = place.json(&["show", "out.csv"]);
+    assert_eq!(
+        shown["artifact"],
+        json!({ "path": "out.csv", "digest": null, "size_bytes": null }),
+        "{shown:#}"
+    );
+    assert_eq!(shown["on_disk"], "content not recorded");
+    let text = place.ok(&["show", "out.csv"]).stdout;
+    assert!(text.contains("  bytes    content not recorded, so "), "{text}");
+    for name in ["gone.csv", "tables", "/etc/nothing", "s3://bucket/raw/a.csv", "/srv/two"] {
+        assert!(place.ok(&["show", name]).stdout.contains("content not recorded"), "{name}");
+        assert!(place.ok(&["log", name]).stdout.contains("content not recorded"), "{name}");
+    }
+    assert!(place.ok(&["show", "/srv/three"]).stdout.contains(&digest[..19]));
+    let (code, stderr) = place.refused(&["cat", "out.csv"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("the content of `out.csv` is not recorded"), "{stderr}");
+
+    // Compared with the disk: nothing can be said.
+    let status = place.json(&["status", "out.csv"]);
+    assert_eq!((&status["changed"], &status["lost"]), (&json!([]), &json!([])), "{status:#}");
+    assert_eq!(status["totals"]["without_content"], 1);
+    let status = place.run(&["status"]).stdout;
+    assert!(status.contains("not compared: their content is not recorded"), "{status}");
+    assert!(!status.contains("changed"), "{status}");
+    assert_eq!(place.run(&["verify"]).code, 0);
+
+    // Exported: no digest and no size.
+    place.ok(&["export", "--format", "csv", "--out", "tables.out"]);
+    let rows = String::from_utf8(place.read("tables.out/artifacts.csv")).unwrap();
+    assert!(rows.lines().any(|row| row.trim_end() == "out.csv,,,"), "{rows}");
+    assert_eq!(rows.matches("blake3:").count(), 1, "{rows}");
+    let edges = String::from_utf8(place.read("tables.out/edges.csv")).unwrap();
+    assert_eq!(edges.matches("blake3:").count(), 1, "{edges}");
+    let events = place.ok(&["export", "--format", "openlineage"]).stdout;
+    assert_eq!(
+        (events.matches("datasetVersion\"").count(), events.matches("\"size\"").count()),
+        (1, 1),
+        "{events}"
+    );
+    assert_eq!(place.ok(&["export", "--format", "prov-json"]).stdout.matches("lineage:digest").count(), 1);
+
+    // A backup is taken back as it is, and importing again says nothing new.
+    place.ok(&["export", "--format", "jsonl", "--out", "backup.jsonl"]);
+    let other = workspace();
+    other.ok(&["import", "--format", "jsonl", place.at("backup.jsonl").to_str().unwrap()]);
+    assert_eq!(other.json(&["show", "out.csv"])["artifact"]["digest"], Value::Null);
+    let again = place.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert_eq!(again.stdout, "1 run, 0 new\n");
+}
+
+#[test]
+fn a_file_that_leads_out_of_the_workspace_is_left_out_and_said() {
+    let place = workspace();
+    let outputs = json!({ "outputs": [
+        { "namespace": "file", "name": "../../etc/passwd" },
+        { "namespace": "file", "name": "a/../b.csv" },
+        { "namespace": "file", "name": "nul\0" },
+        { "name": "x" },
+    ] });
+    let answer = import_run(&place, outputs);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(answer.stdout.starts_with("1 run, 1 new, 1 new file\n"), "{answer:#?}");
+    for line in [
+        "event 2: the file `../../etc/passwd` leads out of the workspace",
+        "event 2: `nul\\x00` cannot be the path of an artifact",
+        "event 2: a data set has no `namespace`",
+    ] {
+        assert!(answer.stdout.contains(line), "{line}: {answer:#?}");
+    }
+    assert!(place.ok(&["show", "b.csv"]).stdout.contains("no longer on disk"));
+}
+
+#[test]
+fn a_name_that_is_no_text_comes_back_from_an_export() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let place = workspace();
+    let name = std::ffi::OsString::from_vec(b"a\xffb".to_vec());
+    fs::write(place.root().join(&name), "1").unwrap();
+    place.ok(&["import", "."]);
+    place.ok(&["export", "--format", "openlineage", "--namespace", "file", "--out", "events.ndjson"]);
+    let other = workspace();
+    other.write("events.ndjson", &place.read("events.ndjson"));
+    other.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert_eq!(other.json(&["show", r"a\xffb"])["path"], r"a\xffb");
+}

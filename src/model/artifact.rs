@@ -3,6 +3,9 @@
 use crate::model::{ArtifactPath, Digest, Timestamp};
 
 /// One version of one file: a path and a content.
+///
+/// Of what has a name only, the content is not known: an address, a stream, a table of a warehouse, a file that somebody named
+/// without its digest. See [`Artifact::without_content`] and [`Artifact::has_content`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Artifact {
     /// Where it lay.
@@ -11,6 +14,31 @@ pub struct Artifact {
     pub digest: Digest,
     /// How many bytes.
     pub size_bytes: u64,
+}
+
+impl Artifact {
+    /// Names something of which no content is known. What `version` says tells it from others of its name.
+    ///
+    /// It is recorded with the digest of that text and a size of 0, as no content can have them: that of no bytes has another
+    /// digest.
+    pub fn without_content(path: ArtifactPath, version: &[u8]) -> Self {
+        Artifact { path, digest: Digest::of(version), size_bytes: 0 }
+    }
+
+    /// Returns true where digest and size are those of a content.
+    pub fn has_content(&self) -> bool {
+        self.size_bytes > 0 || self.digest == Digest::of(b"")
+    }
+
+    /// Returns the digest of its content, where that is known.
+    pub fn known_digest(&self) -> Option<Digest> {
+        self.has_content().then_some(self.digest)
+    }
+
+    /// Returns the size of its content, where that is known.
+    pub fn known_size(&self) -> Option<u64> {
+        self.has_content().then_some(self.size_bytes)
+    }
 }
 
 /// How an edge is known.
@@ -106,4 +134,22 @@ pub struct Generated {
     pub evidence: Evidence,
     /// What it was written as.
     pub role: Role,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_content_is_taken_for_none_and_none_for_a_content() {
+        let path = ArtifactPath::new("a").unwrap();
+        for bytes in [&b""[..], b"x", b"a\0"] {
+            let (digest, size_bytes) = (Digest::of(bytes), bytes.len() as u64);
+            assert!(Artifact { path: path.clone(), digest, size_bytes }.has_content());
+        }
+        for version in [&b"hf://ProsusAI/finbert"[..], b"a\0", b"tcp://127.0.0.1:80 run"] {
+            let artifact = Artifact::without_content(path.clone(), version);
+            assert_eq!((artifact.known_digest(), artifact.known_size()), (None, None));
+        }
+    }
 }

@@ -125,6 +125,11 @@ pub fn percent_encoded(bytes: &[u8]) -> String {
 
 /// Undoes percent encoding; text that would be no UTF-8 then stays as it was.
 pub fn percent_decoded(text: &str) -> String {
+    String::from_utf8(percent_decoded_bytes(text)).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Undoes percent encoding.
+pub fn percent_decoded_bytes(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -134,7 +139,7 @@ pub fn percent_decoded(text: &str) -> String {
         plain.push(byte.unwrap_or(bytes[at]));
         at += if byte.is_some() { 3 } else { 1 };
     }
-    String::from_utf8(plain).unwrap_or_else(|_| text.to_owned())
+    plain
 }
 
 impl fmt::Debug for ArtifactPath {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Role,
+    Artifact, ArtifactPath, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Role,
     SaidParameters, Step, StepStatus, Timestamp, Used, check_parameters,
 };
 use crate::ops::run::{check_name, masked_parameter};
@@ -118,8 +118,8 @@ fn say(workspace: &Workspace, at: Timestamp, fact: &Fact) -> Result<()> {
     writer.commit()
 }
 
-/// Names what is declared, seen from `folder`: a file, every file below a folder, or something outside this machine. The content
-/// of the last is not known: its digest is that of its name, and its size 0.
+/// Names what is declared, seen from `folder`: a file, every file below a folder, or something outside this machine, whose
+/// content is not known.
 ///
 /// # Errors
 /// A request error where it cannot be read, or is a folder of too many files.
@@ -132,8 +132,7 @@ pub(crate) fn declared_artifacts(
     if let Ok(named) = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec())
         && named.is_url()
     {
-        let digest = Digest::of(named.as_bytes());
-        return Ok(vec![Artifact { path: named, digest, size_bytes: 0 }]);
+        return Ok(vec![Artifact::without_content(named, word.as_encoded_bytes())]);
     }
     let found = find_files(workspace, folder, &[PathBuf::from(word)])?;
     found.files.iter().map(|file| artifact_of(workspace, file)).collect()

@@ -54,6 +54,8 @@ pub enum DiskState {
     SameBytes,
     /// Not a file on this machine.
     Elsewhere,
+    /// A file, of whose content nothing is recorded.
+    NotRecorded,
     /// Not looked at.
     NotChecked,
 }
@@ -98,8 +100,12 @@ pub fn locate(
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
     // A link to a folder is a file where it is recorded itself, and else the folder.
     if place.is_dir() && !(place.is_symlink() && recorded.is_some()) {
-        let place = place.canonicalize().unwrap_or(place);
-        return by_folder(workspace, snapshot, &place, word);
+        let real = place.canonicalize().unwrap_or_else(|_| place.clone());
+        match by_folder(workspace, snapshot, &real, word) {
+            // Somebody named the folder as one thing.
+            Err(_) if recorded.is_some() => {}
+            found => return found,
+        }
     }
     if recorded.is_none()
         && let Some(path) = named
@@ -170,7 +176,7 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
     let path = ArtifactPath::within(workspace.root(), place)?;
     let digest = match digest_at(workspace, place) {
         Ok(digest) => Some(digest),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound || place.is_dir() => None,
         Err(cause) => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
     };
     let path_no = snapshot.path_no(&path)?;
@@ -182,7 +188,7 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
         return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged });
     }
     if let Some(digest) = &digest
-        && let Some(number) = newest(snapshot, snapshot.artifacts_with(digest)?)?
+        && let Some(number) = newest(snapshot, with_content(snapshot, digest)?)?
     {
         let artifact = snapshot.artifact(number)?;
         return Ok(FileTarget { path, artifact, number, state: DiskState::SameBytes });
@@ -191,7 +197,9 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
     if path_no.is_some()
         && let Some(target) = newest_version(snapshot, &path, state)?
     {
-        return Ok(target);
+        let has_content = target.artifact.has_content();
+        let state = if has_content { state } else { disk_state(workspace, &target.artifact) };
+        return Ok(FileTarget { state, ..target });
     }
     Err(nothing_recorded(&path))
 }
@@ -213,6 +221,17 @@ fn newest_version(snapshot: &Snapshot, path: &ArtifactPath, state: DiskState) ->
     };
     let artifact = snapshot.artifact(number)?;
     Ok(Some(FileTarget { path: path.clone(), artifact, number, state }))
+}
+
+/// Returns the artifacts that have a content of this digest.
+fn with_content(snapshot: &Snapshot, digest: &Digest) -> Result<Vec<ArtifactNo>> {
+    let mut found = Vec::new();
+    for number in snapshot.artifacts_with(digest)? {
+        if snapshot.artifact(number)?.has_content() {
+            found.push(number);
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the artifact that was last written, else last read; ties by path, so that every store answers the same.
@@ -251,7 +270,7 @@ fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<(bool, i6
 }
 
 fn by_content(snapshot: &Snapshot, digest: &Digest) -> Result<Target> {
-    let number = newest(snapshot, snapshot.artifacts_with(digest)?)?
+    let number = newest(snapshot, with_content(snapshot, digest)?)?
         .ok_or_else(|| Error::request(format!("no recorded file has the content `{digest}`")))?;
     let artifact = snapshot.artifact(number)?;
     Ok(Target::File(FileTarget {
@@ -312,6 +331,9 @@ pub fn disk_state(workspace: &Workspace, artifact: &Artifact) -> DiskState {
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return DiskState::Elsewhere;
     };
+    if !artifact.has_content() {
+        return if place.exists() { DiskState::NotRecorded } else { DiskState::Gone };
+    }
     match digest_at(workspace, &place) {
         Ok(digest) if digest == artifact.digest => DiskState::Unchanged,
         Ok(digest) => DiskState::Changed(digest),

@@ -157,6 +157,12 @@ pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -
         }
         Version::Content(digest) => (*digest, digest.to_string()),
     };
+    if let Version::File(artifact) | Version::Segment(artifact, _) = version
+        && !artifact.has_content()
+    {
+        return Err(Error::request(format!("the content of `{name}` is not recorded"))
+            .hint("it was named without its bytes; `lineage show` tells by whom"));
+    }
     let kept = workspace.contents().read(&digest);
     if let Ok(Some(bytes)) = kept {
         return part_of(version, bytes, &name);

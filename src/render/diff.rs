@@ -13,7 +13,7 @@ use crate::query::diff::{
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::status::{aligned, left_out};
-use crate::render::units::{counted, duration, one_line, thousands};
+use crate::render::units::{change_words, counted, duration, one_line, thousands};
 
 /// Writes the differences for people; of each list, the first `limit`.
 pub fn text(diff: &RunDiff, limit: usize) -> String {
@@ -108,9 +108,10 @@ fn cause_words(cause: &Cause) -> String {
                 _ => "input",
             };
             match (a, b) {
-                (Some(a), Some(b)) => {
-                    format!("{what} {} has other bytes: {} -> {}", b.path, a.digest.short(), b.digest.short())
+                (Some(a), Some(b)) if !(a.has_content() || b.has_content()) => {
+                    format!("{what} {} may have other bytes: its content is not recorded", b.path)
                 }
+                (Some(a), Some(b)) => format!("{what} {} has other bytes: {}", b.path, change_words(a, b)),
                 (Some(only), None) => format!("{what} {} was read by a only", only.path),
                 (None, Some(only)) => format!("{what} {} was read by b only", only.path),
                 (None, None) => what.to_owned(),
@@ -233,7 +234,7 @@ fn files(label: &str, files: &FilesDiff, limit: usize, text: &mut String) {
     let _ = writeln!(text, "{label:<12} {}", parts.join(", "));
     let mut rows = Vec::new();
     for [a, b] in &files.changed {
-        let change = format!("{} -> {}", a.digest.short(), b.digest.short());
+        let change = change_words(a, b);
         rows.push(vec![a.path.to_string(), change]);
     }
     for [a, b] in &files.renamed {
@@ -269,7 +270,7 @@ fn outputs(diff: &RunDiff, limit: usize, text: &mut String) {
     let _ = writeln!(text, "outputs      {}", parts.join(", "));
     let rows = outputs.differing.iter().take(limit).map(|output| {
         let what = match (&output.a, &output.b) {
-            (Some(a), Some(b)) => format!("{} -> {}", a.digest.short(), b.digest.short()),
+            (Some(a), Some(b)) => change_words(a, b),
             (Some(_), None) => "only in a".to_owned(),
             _ => "only in b".to_owned(),
         };

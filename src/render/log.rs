@@ -9,7 +9,7 @@ use crate::query::{FileChange, RunHead, RunView};
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::table::{cell, table, values_json};
-use crate::render::units::{bytes, duration, one_line};
+use crate::render::units::{digest_words, duration, one_line, size_words};
 
 /// Writes runs as a table: what is most asked for and the columns, or the columns alone where they were chosen.
 pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: Option<usize>) -> String {
@@ -83,8 +83,8 @@ pub fn history(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>)], m
         table.add_row([
             change.at.format("%Y-%m-%d %H:%M:%S"),
             if change.written { "written" } else { "read" }.to_owned(),
-            change.artifact.digest.short(),
-            bytes(change.artifact.size_bytes),
+            digest_words(&change.artifact),
+            size_words(&change.artifact),
             one_line(&change.step.name),
             head.as_ref().map_or_else(|| "-".to_owned(), |head| head.tail.clone()),
             change.evidence.as_str().to_owned(),

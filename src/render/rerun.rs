@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::model::{Artifact, NodeId};
 use crate::ops::rerun::RerunSummary;
 use crate::render::show_json::artifact_json;
-use crate::render::units::{bytes, counted, one_line};
+use crate::render::units::{content_words, counted, one_line};
 
 /// As many files of each sort are named.
 const FILES_MAX: usize = 50;
@@ -28,10 +28,10 @@ pub fn text(summary: &RerunSummary) -> String {
             let _ = writeln!(text, "  and {more} more {label}");
         }
     };
-    let words = |file: &Artifact| format!("{}, {}", file.digest.short(), bytes(file.size_bytes));
     let differs = outputs.differs.iter().take(FILES_MAX);
-    let differs =
-        differs.map(|[then, now]| format!("{}  {} then, {} now", then.path, words(then), words(now)));
+    let differs = differs.map(|[then, now]| {
+        format!("{}  {} then, {} now", then.path, content_words(then), content_words(now))
+    });
     list("differs", differs.collect(), outputs.differs.len());
     let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.to_string()).collect();
     list("missing", names(&outputs.missing), outputs.missing.len());

@@ -282,12 +282,12 @@ fn edge_json(file: &TraceFile) -> Value {
     value
 }
 
-/// Writes an artifact as JSON.
+/// Writes an artifact as JSON; digest and size are null where its content is not recorded.
 pub(crate) fn artifact_json(artifact: &Artifact) -> Value {
     json!({
         "path": artifact.path.to_string(),
-        "digest": artifact.digest.to_string(),
-        "size_bytes": artifact.size_bytes,
+        "digest": artifact.known_digest().map(|digest| digest.to_string()),
+        "size_bytes": artifact.known_size(),
     })
 }
 
@@ -299,6 +299,7 @@ pub(crate) fn state_name(state: DiskState) -> &'static str {
         DiskState::Gone => "gone",
         DiskState::SameBytes => "same bytes under another name",
         DiskState::Elsewhere => "elsewhere",
+        DiskState::NotRecorded => "content not recorded",
         DiskState::NotChecked => "not checked",
     }
 }

@@ -254,6 +254,7 @@ fn totals(report: &StatusReport) -> String {
         (report.in_git, "of code gone, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),
         (report.elsewhere, "not compared: environments, addresses and copies of repetitions"),
+        (report.without_content, "not compared: their content is not recorded"),
     ] {
         if count > 0 {
             parts.push(format!("{} {words}", thousands(count)));
@@ -324,6 +325,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "in_git": report.in_git,
             "gone_outside": report.gone_outside,
             "elsewhere": report.elsewhere,
+            "without_content": report.without_content,
             "unapplied_segments": report.unapplied.segments,
             "unapplied_bytes": report.unapplied.bytes,
         },

@@ -1,6 +1,6 @@
 //! Sizes, durations and names as people read them.
 
-use crate::model::{is_unsafe_to_print, printed};
+use crate::model::{Artifact, is_unsafe_to_print, printed};
 
 /// Writes a size: `438.0 KB`, in powers of 1000.
 pub fn bytes(count: u64) -> String {
@@ -42,6 +42,32 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// Writes the digest of an artifact's content, for people.
+pub(crate) fn digest_words(artifact: &Artifact) -> String {
+    artifact.known_digest().map_or_else(|| "content not recorded".to_owned(), |digest| digest.short())
+}
+
+/// Writes the size of an artifact's content.
+pub(crate) fn size_words(artifact: &Artifact) -> String {
+    artifact.known_size().map_or_else(|| "-".to_owned(), bytes)
+}
+
+/// Writes how the content of one artifact became that of another.
+pub(crate) fn change_words(a: &Artifact, b: &Artifact) -> String {
+    match (a.known_digest(), b.known_digest()) {
+        (None, None) => "content not recorded, so it may differ".to_owned(),
+        _ => format!("{} -> {}", digest_words(a), digest_words(b)),
+    }
+}
+
+/// Writes digest and size of an artifact's content.
+pub(crate) fn content_words(artifact: &Artifact) -> String {
+    match artifact.known_size() {
+        Some(size) => format!("{}, {}", artifact.digest.short(), bytes(size)),
+        None => digest_words(artifact),
+    }
 }
 
 /// Writes the name of a folder: `data/raw/`.

@@ -170,14 +170,11 @@ fn file(source: &Source<'_>, artifact: &Artifact, side: Side) -> Value {
         ("file".to_owned(), path)
     };
     let name = if name.is_empty() { "/".to_owned() } else { name };
-    let version = standard(
-        "1-0-1",
-        "DatasetVersionDatasetFacet",
-        json!({
-            "datasetVersion": artifact.digest.to_string(),
-        }),
-    );
-    let mut facets = json!({ "version": version });
+    let mut facets = json!({});
+    if let Some(digest) = artifact.known_digest() {
+        let version = json!({ "datasetVersion": digest.to_string() });
+        facets["version"] = standard("1-0-1", "DatasetVersionDatasetFacet", version);
+    }
     // Where the name is not UTF-8, or holds what must not be printed, it stands here escaped: this is all of it.
     if artifact.path.as_bytes() != artifact.path.to_string().as_bytes() {
         let encoded = crate::model::percent_encoded(artifact.path.as_bytes());
@@ -189,8 +186,10 @@ fn file(source: &Source<'_>, artifact: &Artifact, side: Side) -> Value {
     };
     let (facet_name, version, schema) = statistics;
     let mut dataset = json!({ "namespace": namespace, "name": name, "facets": facets });
-    dataset[key] = json!({
-        facet_name: standard(version, schema, json!({ "size": artifact.size_bytes, "fileCount": 1 })),
-    });
+    if let Some(size) = artifact.known_size() {
+        dataset[key] = json!({
+            facet_name: standard(version, schema, json!({ "size": size, "fileCount": 1 })),
+        });
+    }
     dataset
 }

@@ -120,13 +120,16 @@ fn artifacts(step: &Step) -> impl Iterator<Item = &Artifact> {
 }
 
 fn entity(artifact: &Artifact) -> Value {
-    json!({
+    let mut value = json!({
         "prov:type": qualified("lineage:File"),
         "prov:label": artifact.path.to_string(),
         "prov:location": artifact.path.to_string(),
-        "lineage:digest": artifact.digest.to_string(),
-        "lineage:size": typed(artifact.size_bytes, "xsd:unsignedLong"),
-    })
+    });
+    if let Some((digest, size)) = artifact.known_digest().zip(artifact.known_size()) {
+        value["lineage:digest"] = json!(digest.to_string());
+        value["lineage:size"] = typed(size, "xsd:unsignedLong");
+    }
+    value
 }
 
 fn activity(kind: &str, label: &str, started: Timestamp, ended: Option<Timestamp>) -> Map<String, Value> {

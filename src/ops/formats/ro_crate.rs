@@ -144,6 +144,9 @@ impl Crating<'_> {
     }
 
     fn bytes(&self, artifact: &Artifact) -> Result<Option<Bytes>> {
+        if !artifact.has_content() {
+            return Ok(None);
+        }
         // A damaged copy is as good as none.
         if let Ok(Some(bytes)) = self.source.workspace.contents().read(&artifact.digest) {
             return Ok(Some(Bytes::Kept(bytes)));
@@ -317,14 +320,17 @@ fn crate_path(artifact: &Artifact) -> String {
 }
 
 fn file(id: &str, artifact: &Artifact) -> Value {
-    json!({
+    let mut file = json!({
         "@id": id,
         "@type": "File",
         "name": printed(artifact.path.file_name()),
         "alternateName": artifact.path.to_string(),
-        "contentSize": artifact.size_bytes.to_string(),
-        "identifier": artifact.digest.to_string(),
-    })
+    });
+    if let Some((digest, size)) = artifact.known_digest().zip(artifact.known_size()) {
+        file["contentSize"] = json!(size.to_string());
+        file["identifier"] = json!(digest.to_string());
+    }
+    file
 }
 
 /// The program of a run, at the code it was run with.

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, Evidence, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Evidence, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::library::edges::FileRead;
 use crate::ops::locate::real_place;
 use crate::ops::named::place_on_disk;
 use crate::ops::walk::find_files;
 
-/// Reads what `path` names, seen from `folder`: a file, every file below a folder, or something outside this machine. The
-/// content of the last is not known: its digest is that of its name, and its size 0.
+/// Reads what `path` names, seen from `folder`: a file, every file below a folder, or something outside this machine, whose
+/// content is not known.
 ///
 /// # Errors
 /// A request error where it cannot be read, or is neither a file nor a folder.
@@ -21,7 +21,7 @@ pub(super) fn read(workspace: &Workspace, folder: &Path, path: &Path) -> Result<
         && let Ok(named) = ArtifactPath::new(word)
         && named.is_url()
     {
-        let artifact = Artifact { path: named, digest: Digest::of(word.as_bytes()), size_bytes: 0 };
+        let artifact = Artifact::without_content(named, word.as_bytes());
         let changed_at = Timestamp::default();
         return Ok(vec![FileRead { artifact, changed_at, evidence: Evidence::Declared }]);
     }

@@ -57,6 +57,7 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
         let state = match place.map(|place| digests.of(&place)) {
             None => DiskState::Elsewhere,
             Some(Ok(digest)) if digest == held.artifact.digest => DiskState::Unchanged,
+            Some(Ok(_)) if !held.artifact.has_content() => DiskState::NotRecorded,
             Some(Ok(digest)) => DiskState::Changed(digest),
             Some(Err(_)) => DiskState::Gone,
         };

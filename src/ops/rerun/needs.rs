@@ -40,7 +40,7 @@ impl Needs {
                 needs.urls.insert(edge.artifact.path.clone());
                 continue;
             }
-            // What was declared and is not there now, nobody may have read.
+            // What was declared without a byte, nobody may have read.
             if edge.evidence == Evidence::Declared && edge.artifact.size_bytes == 0 {
                 continue;
             }

@@ -475,8 +475,8 @@ fn outside(
         }
     }
     let artifact = |name: &str| {
-        let digest = Digest::of(format!("{name} {}", around.run).as_bytes());
-        Some(Artifact { path: ArtifactPath::new(name).ok()?, digest, size_bytes: 0 })
+        let version = format!("{name} {}", around.run);
+        Some(Artifact::without_content(ArtifactPath::new(name).ok()?, version.as_bytes()))
     };
     names.iter().filter_map(|(name, us)| Some((artifact(name)?, *us))).collect()
 }

@@ -17,6 +17,8 @@ use crate::store::{ArtifactNo, PathNo};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OnDisk {
     Same,
+    /// Something, where nothing is recorded of the content.
+    Unknown,
     Other(Digest),
     Gone,
     Unreadable(String),
@@ -42,6 +44,10 @@ impl Looking<'_> {
             self.report.superseded += u64::from(file.superseded);
             match self.disk[at].clone() {
                 OnDisk::Same => {}
+                OnDisk::Unknown => {
+                    self.report.without_content += 1;
+                    self.report.compared -= 1;
+                }
                 OnDisk::Elsewhere => {
                     self.report.elsewhere += 1;
                     self.report.compared -= 1;
@@ -59,6 +65,10 @@ impl Looking<'_> {
                 OnDisk::Unreadable(reason) => {
                     let file = self.recorded(&file)?;
                     self.report.unreadable.push((file, reason));
+                }
+                OnDisk::Gone if !file.artifact.has_content() => {
+                    self.report.without_content += 1;
+                    self.report.compared -= 1;
                 }
                 OnDisk::Gone if file.superseded => {}
                 OnDisk::Gone if self.kept.contains(at) => {
@@ -133,6 +143,9 @@ fn on_disk(workspace: &Workspace, artifact: &Artifact) -> OnDisk {
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return OnDisk::Elsewhere;
     };
+    if !artifact.has_content() {
+        return if place.exists() { OnDisk::Unknown } else { OnDisk::Gone };
+    }
     match digest_at(workspace, &place) {
         Ok(digest) if digest == artifact.digest => OnDisk::Same,
         Ok(digest) => OnDisk::Other(digest),

@@ -39,6 +39,8 @@ pub struct StatusReport {
     pub gone_outside: u64,
     /// How many recorded artifacts are no files: environments, addresses, what a repetition wrote in its copy.
     pub elsewhere: u64,
+    /// How many recorded files were named without their content, so that they cannot be compared.
+    pub without_content: u64,
     /// What could not be looked at, one line each.
     pub notes: Vec<String>,
 }

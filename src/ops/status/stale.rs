@@ -18,7 +18,8 @@ impl Looking<'_> {
             OnDisk::Other(digest) => Some(*digest),
             // What is no file, such as the environment of a program, is another thing to each of its readers.
             OnDisk::Gone | OnDisk::Elsewhere => file.writer.map(|_| file.artifact.digest),
-            OnDisk::Same | OnDisk::Unreadable(_) => Some(file.artifact.digest),
+            // What is not known may be what it was.
+            OnDisk::Same | OnDisk::Unknown | OnDisk::Unreadable(_) => Some(file.artifact.digest),
         }
     }
 
@@ -50,7 +51,7 @@ impl Looking<'_> {
     }
 
     fn is_as_recorded(&self, at: usize) -> bool {
-        self.disk[&at] == OnDisk::Same || self.kept.contains(&at)
+        matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown) || self.kept.contains(&at)
     }
 
     /// Finds files whose inputs were changed while they were read, and files that two runs at once claim to have written. What is

@@ -6,17 +6,24 @@
 //! | job | the run's name; its namespace is the tag `openlineage.job.namespace` |
 //! | `executionParameters`, `tags`, `errorMessage`, `parent` | parameters, tags, reason, parent |
 //! | input, output | a file where the namespace is `file`, else a thing behind a URL; known because the event says so |
+//! | `version` of a data set, `size` of its statistics | digest and size of a file, where they are such; else its content is not known |
+//!
+//! A file in the workspace is named as seen from its root, from where a relative name is seen, too.
 //!
 //! What `lineage export` wrote is known by its run id: in the workspace it came from it changes nothing.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, Metric, MetricValue, NodeId, RunStatus, Timestamp};
+use crate::model::{
+    Artifact, ArtifactPath, Digest, Metric, MetricValue, NodeId, RunStatus, Timestamp, os_word,
+    percent_decoded_bytes, printed_word,
+};
+use crate::ops::locate::real_place;
 use crate::ops::taken::{TakenOver, TakenRun, Taking};
 use crate::ops::{Clock, View, Workspace};
 
@@ -47,8 +54,9 @@ pub fn import_openlineage(
     let mut told: BTreeMap<String, Told> = BTreeMap::new();
     let mut report = TakenOver::default();
     each_event(file, &mut report, &mut |at, event, report| {
-        if let Err(why) = take_event(&mut told, event) {
-            report.leave_out(format!("event {at}: {why}"));
+        let mut leave_out = |what: &str| report.leave_out(format!("event {at}: {what}"));
+        if let Err(why) = take_event(workspace.root(), &mut told, event, &mut leave_out) {
+            leave_out(&why);
         }
     })?;
     taking.report = report;
@@ -152,7 +160,12 @@ fn list<'v>(value: &'v Value, path: &[&str]) -> &'v [Value] {
     found.map_or(&[], Vec::as_slice)
 }
 
-fn take_event(told: &mut BTreeMap<String, Told>, event: &Value) -> Result<(), String> {
+fn take_event(
+    root: &Path,
+    told: &mut BTreeMap<String, Told>,
+    event: &Value,
+    leave_out: &mut dyn FnMut(&str),
+) -> Result<(), String> {
     let key = text(event, &["run", "runId"]).ok_or("it has no `run.runId`")?;
     uuid_of(key).ok_or("its `runId` is no UUID")?;
     let name = text(event, &["job", "name"]).ok_or("it has no `job.name`")?;
@@ -207,10 +220,10 @@ fn take_event(told: &mut BTreeMap<String, Told>, event: &Value) -> Result<(), St
     }
     for (side, files) in [("inputs", &mut run.used), ("outputs", &mut run.generated)] {
         for dataset in list(event, &[side]) {
-            if let Some(artifact) = artifact_of(dataset)
-                && !files.contains(&artifact)
-            {
-                files.push(artifact);
+            match artifact_of(root, dataset) {
+                Ok(artifact) if files.contains(&artifact) => {}
+                Ok(artifact) => files.push(artifact),
+                Err(why) => leave_out(&why),
             }
         }
     }
@@ -224,30 +237,46 @@ fn put(pairs: &mut Vec<(String, String)>, key: &str, value: Option<&str>) {
     }
 }
 
-/// Names a file or thing. Where its content is not told, its digest is that of its name and version, and its size 0.
-fn artifact_of(dataset: &Value) -> Option<Artifact> {
-    let (namespace, name) = (text(dataset, &["namespace"])?, text(dataset, &["name"])?);
-    let path = if namespace == "file" || namespace.starts_with("file://") {
-        let path = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        ArtifactPath::new(path)
-    } else if namespace.contains("://") {
-        ArtifactPath::new(format!("{}/{}", namespace.trim_end_matches('/'), name.trim_start_matches('/')))
-    } else {
-        ArtifactPath::new(format!("openlineage://{namespace}/{}", name.trim_start_matches('/')))
+/// Names a file or thing, with its content where both digest and size are told.
+fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
+    let namespace = text(dataset, &["namespace"]).ok_or("a data set has no `namespace`")?;
+    let name = text(dataset, &["name"]).ok_or("a data set has no `name`")?;
+    // What `lineage export` names there is all of the path.
+    let whole = text(dataset, &["facets", "lineage_path", "percentEncoded"]).map(percent_decoded_bytes);
+    let (is_file, is_url) =
+        (namespace == "file" || namespace.starts_with("file://"), namespace.contains("://"));
+    let path = match (whole, is_file) {
+        (whole, true) => file_path(root, whole.unwrap_or_else(|| name.into())),
+        (Some(whole), false) if is_url => ArtifactPath::from_bytes(whole),
+        (whole, false) => {
+            let front = if is_url { namespace.to_owned() } else { format!("openlineage://{namespace}") };
+            let name = whole.unwrap_or_else(|| name.trim_start_matches('/').into());
+            ArtifactPath::from_bytes([front.trim_end_matches('/').as_bytes(), b"/", &name].concat())
+        }
     };
-    let path = path.ok()?;
+    let path = path.map_err(|error| error.to_string())?;
     let version = text(dataset, &["facets", "version", "datasetVersion"]);
-    let digest = version.and_then(|version| version.parse::<Digest>().ok());
-    let size = ["inputFacets", "outputFacets"].iter().find_map(|side| {
+    let size_bytes = ["inputFacets", "outputFacets"].iter().find_map(|side| {
         let statistics = dataset.get(side)?;
         let statistics = statistics.get("inputStatistics").or_else(|| statistics.get("outputStatistics"))?;
         statistics.get("size")?.as_u64()
     });
-    match digest {
-        Some(digest) => Some(Artifact { path, digest, size_bytes: size.unwrap_or_default() }),
-        None => {
-            let name = format!("{path}\0{}", version.unwrap_or_default());
-            Some(Artifact { path, digest: Digest::of(name.as_bytes()), size_bytes: 0 })
-        }
+    let digest = version.and_then(|version| version.parse::<Digest>().ok());
+    let said = digest.zip(size_bytes);
+    let said = said.map(|(digest, size_bytes)| Artifact { path: path.clone(), digest, size_bytes });
+    Ok(said.filter(Artifact::has_content).unwrap_or_else(|| {
+        let version = [path.as_bytes(), b"\0", version.unwrap_or_default().as_bytes()].concat();
+        Artifact::without_content(path, &version)
+    }))
+}
+
+/// Names a file: seen from the workspace's root where it lies there.
+fn file_path(root: &Path, name: Vec<u8>) -> Result<ArtifactPath> {
+    let name = PathBuf::from(os_word(name));
+    let place = root.join(&name);
+    let named = ArtifactPath::within(root, &place)?;
+    if name.is_relative() && !named.is_inside() {
+        return Err(Error::request(format!("the file `{}` leads out of the workspace", printed_word(name))));
     }
+    ArtifactPath::within(root, &real_place(&place))
 }

@@ -130,8 +130,8 @@ fn inputs_of(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artifact>>
 fn file(artifact: &Artifact) -> Value {
     json!({
         "path": artifact.path.to_string(),
-        "digest": artifact.digest.to_string(),
-        "size_bytes": artifact.size_bytes,
+        "digest": artifact.known_digest().map(|digest| digest.to_string()),
+        "size_bytes": artifact.known_size(),
     })
 }
 
@@ -217,8 +217,8 @@ pub fn metadata_schema() -> Value {
                 "required": ["path", "digest", "size_bytes"],
                 "properties": {
                     "path": {"type": "string", "minLength": 1},
-                    "digest": {"type": "string", "pattern": "^blake3:[0-9a-f]{64}$"},
-                    "size_bytes": {"type": "integer", "minimum": 0},
+                    "digest": {"type": ["string", "null"], "pattern": "^blake3:[0-9a-f]{64}$"},
+                    "size_bytes": {"type": ["integer", "null"], "minimum": 0},
                 },
                 "additionalProperties": false,
             },

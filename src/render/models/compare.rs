@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Artifact, MetricValue};
+use crate::model::MetricValue;
 use crate::ops::registry::ModelComparison;
 use crate::query::diff::FilesDiff;
 use crate::render::diff::{code_json, code_state, files_json, signed};
 use crate::render::log::plain_table;
 use crate::render::models::json::card_value;
 use crate::render::models::stage_words;
-use crate::render::units::{counted, one_line, thousands};
+use crate::render::units::{counted, digest_words, one_line, thousands};
 
 /// As many files are named for each version.
 const FILES_MAX: usize = 10;
@@ -108,9 +108,10 @@ fn data(files: &FilesDiff, text: &mut String) {
 
 /// Lists the files that differ, and how.
 fn files_rows(files: &FilesDiff) -> Vec<(String, String)> {
-    let short = |file: &Artifact| file.digest.short();
-    let changed =
-        files.changed.iter().map(|[a, b]| (a.path.to_string(), format!("{} -> {}", short(a), short(b))));
+    let changed = files
+        .changed
+        .iter()
+        .map(|[a, b]| (a.path.to_string(), format!("{} -> {}", digest_words(a), digest_words(b))));
     let renamed =
         files.renamed.iter().map(|[a, b]| (a.path.to_string(), format!("has the bytes of {}", b.path)));
     let only_a = files.only_a.iter().map(|file| (file.path.to_string(), "only the first".to_owned()));

@@ -14,7 +14,7 @@ use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::log::plain_table;
 use crate::render::show::{code_words, status};
 use crate::render::status::aligned;
-use crate::render::units::{bytes, counted, one_line, thousands};
+use crate::render::units::{bytes, counted, digest_words, one_line, size_words, thousands};
 
 pub use compare::{compare, compare_json};
 pub use found::{found, found_json};
@@ -197,8 +197,8 @@ fn files(card: &ModelCard, text: &mut String) {
             format!("{:<width$}", "file", width = LABEL_WIDTH - 1),
             one_line(&held.name),
             held.artifact.path.to_string(),
-            held.artifact.digest.short(),
-            bytes(held.artifact.size_bytes),
+            digest_words(&held.artifact),
+            size_words(&held.artifact),
             state_words(*state).to_owned(),
         ]
     });
@@ -213,7 +213,7 @@ pub(crate) fn state_words(state: DiskState) -> &'static str {
         DiskState::Gone => "GONE",
         DiskState::SameBytes => "same bytes",
         DiskState::Elsewhere => "elsewhere",
-        DiskState::NotChecked => "",
+        DiskState::NotRecorded | DiskState::NotChecked => "",
     }
 }
 

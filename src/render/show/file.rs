@@ -7,7 +7,7 @@ use super::projected::projected_line;
 use super::trace::trace;
 use crate::ops::show::{FileReport, FilingBytes, SegmentReport};
 use crate::ops::{DiskState, FileTarget};
-use crate::render::units::{bytes, one_line};
+use crate::render::units::{content_words, one_line};
 
 /// As many names of one sort are written in one line.
 const NAMES_MAX: usize = 3;
@@ -23,9 +23,8 @@ fn file_head(report: &FileReport, text: &mut String) {
     let _ = writeln!(text, "{}", target.path);
     let _ = writeln!(
         text,
-        "  bytes    {}, {}, {}",
-        artifact.digest.short(),
-        bytes(artifact.size_bytes),
+        "  bytes    {}, {}",
+        content_words(artifact),
         state_words(target, report.writer.is_some())
     );
     if target.state == DiskState::SameBytes {
@@ -82,6 +81,7 @@ fn state_words(target: &FileTarget, written: bool) -> String {
         DiskState::Elsewhere => {
             "not a file in a folder: an environment, an address, or what a repetition wrote".to_owned()
         }
+        DiskState::NotRecorded => "so what lies there now cannot be told from it".to_owned(),
         DiskState::NotChecked => "recorded".to_owned(),
     }
 }
@@ -131,6 +131,7 @@ pub(super) fn source_words(state: DiskState) -> &'static str {
         DiskState::Changed(_) => ", changed since",
         DiskState::Gone => ", gone since",
         DiskState::Elsewhere => ", not a file in a folder",
+        DiskState::NotRecorded => ", its content is not recorded",
         DiskState::NotChecked => ", not compared with the disk",
     }
 }

@@ -9,7 +9,7 @@ use super::run::{cut, remarks, run_head};
 use crate::model::{Artifact, CaptureLevel, NodeId, Role, RunKind};
 use crate::ops::DiskState;
 use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
-use crate::render::units::{counted, one_line, thousands};
+use crate::render::units::{counted, digest_words, one_line, thousands};
 
 /// As many parameters are written beside a run on the way.
 const PARAMETERS_BESIDE_MAX: usize = 12;
@@ -217,13 +217,22 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
     }
     let _ = writeln!(text, "{line}");
     for gap in &report.gaps {
+        let (path, read) = (&gap.artifact.path, digest_words(&gap.artifact));
+        if !gap.written.has_content() {
+            let (run, at) = (&gap.run, gap.written_at);
+            let _ = writeln!(
+                text,
+                "gap: {path} was read with {read}; run {run} wrote there at {at}, but what it wrote is not recorded"
+            );
+            continue;
+        }
         let _ = writeln!(
             text,
             "gap: {} was read with {}, but run {} had written {} there at {}",
-            gap.artifact.path,
-            gap.artifact.digest.short(),
+            path,
+            read,
             gap.run,
-            gap.written.digest.short(),
+            digest_words(&gap.written),
             gap.written_at
         );
     }

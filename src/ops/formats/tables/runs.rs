@@ -118,13 +118,18 @@ impl Rows<'_> {
     }
 
     fn artifact(&mut self, artifact: &Artifact, put: &mut Put<'_>) -> Result<()> {
-        if !self.seen.insert(*blake3::hash(file_urn(artifact).as_bytes()).as_bytes()) {
+        // Of things without a content there is one row for each name.
+        let name = match artifact.has_content() {
+            true => file_urn(artifact).into_bytes(),
+            false => artifact.path.as_bytes().to_vec(),
+        };
+        if !self.seen.insert(*blake3::hash(&name).as_bytes()) {
             return Ok(());
         }
         let row = vec![
             Cell::text(&artifact.path),
-            Cell::text(artifact.digest),
-            Cell::Whole(Some(artifact.size_bytes as i64)),
+            Cell::maybe(artifact.known_digest()),
+            Cell::Whole(artifact.known_size().map(|size| size as i64)),
             Cell::maybe(encoded_where_needed(&artifact.path)),
         ];
         put(Table::Artifacts, row)
@@ -144,8 +149,8 @@ fn edge_row(
         Cell::text(step.run),
         Cell::text(direction),
         Cell::text(&artifact.path),
-        Cell::text(artifact.digest),
-        Cell::Whole(Some(artifact.size_bytes as i64)),
+        Cell::maybe(artifact.known_digest()),
+        Cell::Whole(artifact.known_size().map(|size| size as i64)),
         Cell::at(at),
         Cell::text(evidence.as_str()),
         Cell::text(role.as_str()),
