@@ -181,6 +181,19 @@ fn random_bytes_fail_alone() {
 }
 
 #[test]
+fn text_in_utf16_fails_alone_by_the_name_of_its_encoding() {
+    let (_, bytes) = samples().into_iter().find(|(name, _)| name.starts_with("NORDWIND")).unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let little =
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    check_bad_filing("LITTLE.txt", &little, "the file is text in UTF-16LE, which is not read");
+    let big = [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+    check_bad_filing("BIG.txt", &big, "the file is text in UTF-16BE, which is not read");
+    let markless = "<html>".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    check_bad_filing("MARKLESS.htm", &markless, "the file is text in UTF-16LE, which is not read");
+}
+
+#[test]
 fn a_submission_cut_off_in_its_header_fails_alone() {
     let (_, bytes) = samples().into_iter().find(|(name, _)| name.starts_with("NORDWIND")).unwrap();
     check_bad_filing("CUT.txt", &bytes[..400], "the submission has no main document: found no document");

@@ -130,6 +130,25 @@ fn metrics_say_run_commit_time_and_counts() {
 }
 
 #[test]
+fn metrics_beside_a_report_count_what_the_report_counts() {
+    let Some(place) = Place::new() else { return };
+    place.write("data/raw/EMPTY_10-K_2020.txt", b"");
+    place.write("data/raw/CUT_10-K_2020.txt", b"<SEC-HEADER>\n");
+    assert_eq!(place.run(&["pipeline", "--run-name", "some"]).code, 1);
+    let names: Vec<String> = place.projected().into_keys().collect();
+    let text = |parts: &[&str]| String::from_utf8(place.read(only(&names, parts))).unwrap();
+    let report = text(&["data/processed", "RUN_REPORT.md"]);
+    assert!(report.contains("| filings | 6 |\n| went through | 4 |\n| failed | 2 |\n"), "{report}");
+    for folder in ["data/interim/parsed", "data/interim/extracted", "data/processed"] {
+        let metrics: Value = serde_json::from_str(&text(&[folder, "metrics.json"])).unwrap();
+        assert_eq!(
+            (&metrics["metrics"]["filings"], &metrics["metrics"]["filings_failed"]),
+            (&6.into(), &2.into())
+        );
+    }
+}
+
+#[test]
 fn every_file_leads_back_to_its_filing_alone() {
     let Some(place) = Place::new() else { return };
     place.ok(&["pipeline"]);

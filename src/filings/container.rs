@@ -85,12 +85,29 @@ fn refuse_binary(bytes: &[u8]) -> Result<()> {
         return Err(Error::request(format!("the file is {what}, not an SEC filing"))
             .hint("give filings as EDGAR serves them, .txt or .htm"));
     }
+    if let Some(encoding) = utf16(bytes) {
+        return Err(Error::request(format!("the file is text in {encoding}, which is not read")).hint(
+            format!(
+                "`iconv -f {encoding} -t UTF-8 FILE > FILE.txt` makes it UTF-8; EDGAR serves no {encoding}"
+            ),
+        ));
+    }
     let sample = &bytes[..bytes.len().min(64 * 1024)];
     if memchr(0, sample).is_some() {
         return Err(Error::request("the file is binary, not an SEC filing")
             .hint("give filings as EDGAR serves them, .txt or .htm"));
     }
     Ok(())
+}
+
+/// Returns the name of the encoding, as the web's standard writes it, where a text is of pairs of bytes: by the mark it begins
+/// with, else where it begins with markup.
+pub fn utf16(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, ..] | [b'<', 0, _, 0, ..] => Some("UTF-16LE"),
+        [0xfe, 0xff, ..] | [0, b'<', 0, ..] => Some("UTF-16BE"),
+        _ => None,
+    }
 }
 
 fn no_main_document(types: &[String]) -> Error {

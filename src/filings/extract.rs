@@ -145,7 +145,19 @@ pub fn extract(parsed: &Parsed, section: Section) -> Extracted {
         gaps,
     };
     extracted.text = text_of(&extracted.elements);
-    extracted.status = status(&extracted.text, parsed.elements(), located);
+    if is_page_end(&extracted.text, located) {
+        extracted.elements.clear();
+        extracted.text.clear();
+    }
+    extracted.status = match says_none(&extracted.elements) {
+        true => Status::NotRequired,
+        false => status(&extracted.text, parsed.elements(), located),
+    };
+    if extracted.status == Status::Found && is_in_tables(&extracted.elements) {
+        let extraction = &mut extracted.metadata.extraction;
+        extraction.doubts.push("its text stands in tables, which cleaning takes out".to_string());
+        extraction.confidence = extraction.confidence.map(Confidence::less);
+    }
     extracted.span = hull(&extracted.elements);
     extracted.subsections = subsections(&extracted.elements);
     extracted.stats = Stats::of(&extracted.text, &extracted.subsections, &extracted.elements);
@@ -294,6 +306,49 @@ const REPORT_POINTER_WORDS_MAX: usize = 200;
 /// A statement that nothing is required has no more words than this.
 const STATEMENT_WORDS_MAX: usize = 70;
 
+/// Tells whether what follows the heading of a reserved item is no more than the end of its page: a number, beside which the
+/// name of the company or report may stand.
+fn is_page_end(text: &str, located: &Located) -> bool {
+    let title = located.title.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    if !title.ends_with("reserved") || !has_at_most_words(text, PAGE_END_WORDS_MAX) {
+        return false;
+    }
+    let is_sentence = text.trim_end().ends_with(['.', ';', ':']);
+    let words = || text.split(|c: char| c.is_whitespace() || c == '|').filter(|word| !word.is_empty());
+    let is_number = |word: &str| {
+        let digits = word.trim_matches(|c: char| c.is_ascii_punctuation());
+        (1..=PAGE_DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let ends = [words().next(), words().next_back()];
+    !is_sentence && ends.into_iter().flatten().any(is_number)
+}
+
+/// A paragraph that says that there is nothing is no longer than this.
+const NONE_BYTES_MAX: usize = 40;
+
+/// The end of a page has no more words than this, and its number no more digits.
+const PAGE_END_WORDS_MAX: usize = 12;
+const PAGE_DIGITS_MAX: usize = 3;
+
+/// Tells whether a body has tables, and no text beside them but titles.
+fn is_in_tables(elements: &[Element]) -> bool {
+    let has = |kind| elements.iter().any(|element| element.kind == kind && !element.text.trim().is_empty());
+    has(ElementKind::TableElement) && !has(ElementKind::TextElement)
+}
+
+/// Tells whether a body says no more than that there is nothing, before the heading of the next part.
+fn says_none(elements: &[Element]) -> bool {
+    let said = || elements.iter().filter(|element| element.kind != ElementKind::SupplementaryText);
+    if said().count() > 2 || said().any(|element| element.text.len() > NONE_BYTES_MAX) {
+        return false;
+    }
+    let text = said().map(|element| one_line(&element.text)).collect::<Vec<_>>().join(" ").to_lowercase();
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric());
+    let next_part = ["part iv", "part iii", "part ii"].iter().find_map(|part| text.strip_suffix(part));
+    let text = next_part.unwrap_or(text).trim_matches(|c: char| !c.is_alphanumeric());
+    matches!(text, "none" | "n/a" | "na" | "reserved" | "there are none" | "there were none" | "we have none")
+}
+
 fn status(text: &str, elements: &[Element], located: &Located) -> Status {
     if text.trim().is_empty() {
         let title = located.title.to_lowercase();
@@ -321,15 +376,8 @@ fn status(text: &str, elements: &[Element], located: &Located) -> Status {
     if !has_at_most_words(text, POINTER_WORDS_MAX) {
         return Status::Found;
     }
-    let trimmed = lower.trim_matches(|c: char| !c.is_alphanumeric());
-    let says_nothing = matches!(trimmed, "none" | "n/a" | "na" | "reserved")
-        || has_any(&[
-            "not required",
-            "not applicable",
-            "smaller reporting compan",
-            "omitted",
-            "inapplicable",
-        ]);
+    let says_nothing =
+        has_any(&["not required", "not applicable", "smaller reporting compan", "omitted", "inapplicable"]);
     if says_nothing && has_at_most_words(text, STATEMENT_WORDS_MAX) {
         return Status::NotRequired;
     }

@@ -58,6 +58,7 @@ mod tests;
 mod traps;
 
 pub use clean::{Cleaned, Cleaning, clean};
+pub(crate) use container::utf16;
 pub use element::{Element, ElementKind, Run, Span, Style};
 pub use extract::{Extracted, Extraction, Status, extract};
 pub use header::Facts;
@@ -70,4 +71,4 @@ pub use view::{SegmentView, find_segment};
 pub use words::count_words;
 
 /// Version of what this module writes: raised whenever the bytes of an output may change for the same input.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;

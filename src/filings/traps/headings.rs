@@ -154,3 +154,62 @@ fn a_typewriter_may_have_no_digit_one() {
         );
     }
 }
+
+/// Checks what is found of Item 6, whose heading and body stand in a report: status, text and doubts.
+#[track_caller]
+fn check_item_6(heading: &str, body: &str, expected: (Status, &str, &[&str])) {
+    let document = html(&[
+        "<p><b>Item 1. Business</b></p>",
+        BUSINESS,
+        "<p><b>Item 2. Properties</b></p>",
+        PROPERTIES,
+        &format!("<p><b>{heading}</b></p>"),
+        body,
+        "<p><b>Item 7. Management\u{2019}s Discussion and Analysis</b></p>",
+        RISK,
+    ]);
+    let parsed = parse(document.as_bytes()).unwrap();
+    let extracted = extract(&parsed, "part2item6".parse().unwrap());
+    let doubts: Vec<&str> = extracted.extraction().doubts.iter().map(String::as_str).collect();
+    assert_eq!((extracted.status(), extracted.text(), &doubts[..]), expected, "{extracted:#?}");
+    let cleaned = clean(&extracted);
+    assert!(!(cleaned.status() == Status::Found && cleaned.text().is_empty() && doubts.is_empty()));
+}
+
+#[test]
+fn a_reserved_item_holds_no_end_of_a_page() {
+    let none = |heading: &str, body: &str| check_item_6(heading, body, (Status::NotRequired, "", &[]));
+    none("Item 6. [Reserved]", "");
+    none("Item 6. [Reserved]", "<p>27</p>");
+    none("ITEM 6. RESERVED", "<p>Lamps Inc. | 2023 Form 10-K | 27</p>");
+    none("Item 6. (Reserved)", "<p>27 Lamps Inc. and Subsidiaries</p>");
+    // What says something is text of the item.
+    let said = "Our shed was sold in 2021.";
+    check_item_6("Item 6. [Reserved]", &format!("<p>{said}</p>"), (Status::Found, said, &[]));
+}
+
+#[test]
+fn an_item_of_tables_alone_is_found_with_a_doubt() {
+    let rows: String =
+        (2015..2020).map(|year| format!("<tr><td>{year}</td><td>{}</td></tr>", year * 7)).collect();
+    let document = format!("<table><tr><td>Year</td><td>Lamps</td></tr>{rows}</table>");
+    let text = "Year\tLamps\n2015\t14105\n2016\t14112\n2017\t14119\n2018\t14126\n2019\t14133";
+    let doubt = "its text stands in tables, which cleaning takes out";
+    check_item_6("Item 6. Selected Financial Data", &document, (Status::Found, text, &[doubt]));
+}
+
+#[test]
+fn an_item_that_has_none_is_not_required() {
+    for body in ["<p>None.</p>", "<p>There are none.</p>", "<p>None.</p><p>PART II</p>"] {
+        let document = html(&[
+            "<p><b>Item 1. Business</b></p>",
+            BUSINESS,
+            "<p><b>Item 1B. Unresolved Staff Comments</b></p>",
+            body,
+            "<p><b>Item 2. Properties</b></p>",
+            PROPERTIES,
+        ]);
+        let extracted = extract(&parse(document.as_bytes()).unwrap(), "part1item1b".parse().unwrap());
+        assert_eq!(extracted.status(), Status::NotRequired, "{extracted:#?}");
+    }
+}

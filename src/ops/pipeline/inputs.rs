@@ -9,6 +9,7 @@ use globset::GlobBuilder;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::filings::utf16;
 use crate::model::{ArtifactPath, Digest, repeated_word};
 use crate::ops::Workspace;
 use crate::ops::named::place_on_disk;
@@ -232,8 +233,8 @@ fn looks_like_filing(path: &Path) -> bool {
     if read.is_err() {
         return true;
     }
-    // An empty file in a folder of filings is a broken download more likely than anything else.
-    if front.is_empty() {
+    // An empty file in a folder of filings is a broken download more likely than anything else; one in UTF-16 was saved anew.
+    if front.is_empty() || utf16(&front).is_some() {
         return is_named_as_filing(path);
     }
     let text = String::from_utf8_lossy(&front);

@@ -202,21 +202,20 @@ impl Tally {
         folders
     }
 
-    /// Returns the metrics of a folder: sums of its outputs' counts, and how many filings went through or failed.
+    /// Returns the metrics of a folder: sums of its outputs' counts; and how many filings the run has, and how many of them failed
+    /// on the way to this folder, as its report counts them.
     pub fn metrics(&self, folder: OutputFolder) -> Vec<(String, MetricValue)> {
         let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-        let mut stems = BTreeSet::new();
-        for ((stem, part), entry) in &self.outputs {
+        for ((_, part), entry) in &self.outputs {
             if part.stage.folder() == folder {
-                stems.insert(stem);
                 let counts = entry.metrics.iter().filter(|(name, _)| !OF_ONE_FILING.contains(&name.as_str()));
                 for (name, value) in counts {
                     *sums.entry(name.clone()).or_default() += value.get();
                 }
             }
         }
-        let failed = self.failures.values().filter(|failed| failed.stage.folder() == folder).count();
-        sums.insert("filings".to_owned(), stems.len() as f64);
+        let failed = self.failures.values().filter(|failed| failed.stage.folder() <= folder).count();
+        sums.insert("filings".to_owned(), self.filings() as f64);
         sums.insert("filings_failed".to_owned(), failed as f64);
         sums.into_iter().filter_map(|(name, sum)| Some((name, MetricValue::new(sum).ok()?))).collect()
     }
