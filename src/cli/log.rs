@@ -107,7 +107,7 @@ impl Log {
         let (changes, more) = query::file_history(&view.snapshot, path, limit)?;
         let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
-            let run = view.snapshot.edges(change.step_no)?.map(|edges| edges.run);
+            let run = view.snapshot.run_of(change.step_no)?;
             let head = run.map_or(Ok(None), |run| RunHead::read(&view.snapshot, run))?;
             rows.push((change, head));
         }

@@ -137,10 +137,9 @@ fn is_output_of_pipeline(snapshot: &Snapshot, path: &ArtifactPath) -> Result<boo
         return Ok(false);
     };
     let last = snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| Ok(ControlFlow::Break(step)))?;
-    let Some(edges) = last.break_value().map(|step| snapshot.edges(step)).transpose()?.flatten() else {
-        return Ok(false);
-    };
-    Ok(snapshot.run(edges.run)?.is_some_and(|run| run.kind == RunKind::Pipeline))
+    let run = last.break_value().map(|step| snapshot.run_of(step)).transpose()?.flatten();
+    let Some(run) = run else { return Ok(false) };
+    Ok(snapshot.run(run)?.is_some_and(|run| run.kind == RunKind::Pipeline))
 }
 
 /// Names a kind of change as the record does.

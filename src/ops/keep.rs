@@ -1,16 +1,19 @@
 //! Keeping what commands wrote, as far as the workspace's policy goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
-use crate::content::{SHARED_MIN_BYTES, Sharing};
+use crate::content::{SHARED_MIN_BYTES, Sharing, StagedContent};
+use crate::disk::Together;
 use crate::model::{Artifact, ArtifactPath, Digest, Generated, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
 
 /// Fewer files than this are kept by one thread.
 const FEW: usize = 4;
+/// As many are forced to the disk together.
+const TOGETHER_MAX: usize = 512;
 
 /// Keeps the outputs of `steps` that the policy of the workspace names, as they lie on disk; returns what went wrong, one line
 /// each. To be called before the steps are recorded.
@@ -31,47 +34,65 @@ pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String>
             *known = edge;
         }
     }
-    let artifacts = last.into_values().map(|edge| &edge.artifact);
-    let wanted: Vec<&Artifact> =
-        artifacts.filter(|artifact| artifact.path.is_inside() && policy.keeps(artifact)).collect();
-    let fault = |artifact: &&Artifact| keep(workspace, artifact).err();
-    let failed: Vec<String> = match wanted.len() {
-        // To start threads takes longer.
-        ..FEW => wanted.iter().filter_map(fault).collect(),
-        _ => match rayon::ThreadPoolBuilder::new().build() {
-            Ok(pool) => pool.install(|| wanted.par_iter().filter_map(fault).collect()),
-            // There may be no further threads.
-            Err(_) => wanted.iter().filter_map(fault).collect(),
-        },
-    };
+    let mut known = HashSet::new();
+    let artifacts = last.into_values().map(|edge| &edge.artifact).filter(|artifact| {
+        artifact.path.is_inside() && policy.keeps(artifact) && known.insert(artifact.digest)
+    });
+    let wanted: Vec<&Artifact> = artifacts.collect();
+    // To start threads for a few takes longer; and there may be no further threads.
+    let pool = if wanted.len() < FEW { None } else { rayon::ThreadPoolBuilder::new().build().ok() };
+    let together = Together::new(workspace.disk());
+    let mut failed = Vec::new();
+    for wanted in wanted.chunks(TOGETHER_MAX) {
+        let stage = |artifact: &&Artifact| stage(workspace, &together, artifact);
+        let staged: Vec<Result<Option<StagedContent>, String>> = match &pool {
+            Some(pool) => pool.install(|| wanted.par_iter().map(stage).collect()),
+            None => wanted.iter().map(stage).collect(),
+        };
+        let mut ready = Vec::new();
+        for staged in staged {
+            match staged {
+                Ok(staged) => ready.extend(staged),
+                Err(fault) => failed.push(fault),
+            }
+        }
+        together.sync(ready.iter_mut().map(StagedContent::file).collect());
+        let published = workspace.contents().publish(&together, ready);
+        failed.extend(published.into_iter().filter_map(Result::err).map(|error| error.to_string()));
+    }
     if let Some(first) = failed.first() {
         warnings.push(format!("{} outputs could not be kept: {first}", failed.len()));
     }
     warnings
 }
 
-fn keep(workspace: &Workspace, artifact: &Artifact) -> Result<(), String> {
+/// Writes a content so that it can be forced to the disk together with others; `None` where nothing is left to do.
+fn stage(
+    workspace: &Workspace,
+    together: &Together,
+    artifact: &Artifact,
+) -> Result<Option<StagedContent>, String> {
     if workspace.contents().holds(&artifact.digest) {
-        return Ok(());
+        return Ok(None);
     }
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
-        return Ok(());
+        return Ok(None);
     };
     // What is no plain file any more, or another one, holds other bytes than were recorded.
     if !place.metadata().is_ok_and(|found| found.is_file() && found.len() == artifact.size_bytes) {
-        return Ok(());
+        return Ok(None);
     }
     if artifact.size_bytes >= SHARED_MIN_BYTES {
-        let Ok(file) = std::fs::File::open(&place) else { return Ok(()) };
+        let Ok(file) = std::fs::File::open(&place) else { return Ok(None) };
         let shared = workspace.contents().keep_shared(&artifact.digest, &file, artifact.size_bytes);
         match shared.map_err(|error| error.to_string())? {
-            Sharing::Done | Sharing::OtherBytes => return Ok(()),
+            Sharing::Done | Sharing::OtherBytes => return Ok(None),
             Sharing::Cannot => {}
         }
     }
-    let Ok(bytes) = std::fs::read(&place) else { return Ok(()) };
+    let Ok(bytes) = std::fs::read(&place) else { return Ok(None) };
     if Digest::of(&bytes) != artifact.digest {
-        return Ok(());
+        return Ok(None);
     }
-    workspace.contents().keep_as(&artifact.digest, &bytes).map_err(|error| error.to_string())
+    workspace.contents().stage(together, &artifact.digest, &bytes).map_err(|error| error.to_string())
 }

@@ -298,9 +298,7 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &Os
     })?;
     for path_no in paths {
         snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| {
-            if let Some(edges) = snapshot.edges(step)? {
-                runs.insert(edges.run);
-            }
+            runs.extend(snapshot.run_of(step)?);
             Ok(GO_ON)
         })?;
     }

@@ -125,7 +125,7 @@ fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Art
 /// Returns the last version of a path that a run wrote, else the first that it read.
 fn version_of_run(snapshot: &Snapshot, path: PathNo, run: RunNo) -> Result<Option<Artifact>> {
     let written = snapshot.path_writes_until(path, i64::MAX, |_, step, artifact| {
-        let is_of_run = snapshot.edges(step)?.is_some_and(|edges| edges.run == run);
+        let is_of_run = snapshot.run_of(step)? == Some(run);
         Ok(if is_of_run { ControlFlow::Break(artifact) } else { ControlFlow::Continue(()) })
     })?;
     if let ControlFlow::Break(artifact) = written {

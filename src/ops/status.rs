@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::model::{RunId, RunKind};
 use crate::ops::Workspace;
 use crate::query::{self, Ancestry, NewestFile, Write};
-use crate::store::{PathNo, RunNo, Snapshot};
+use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
     AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, StaleCause, StaleFile, StatusReport,
@@ -59,6 +59,7 @@ pub fn status(
         kept: HashSet::new(),
         writers: HashMap::new(),
         segments: None,
+        code_of: HashMap::new(),
         report: StatusReport::default(),
     };
     looking.compare(&targets, &ancestry.paths());
@@ -85,5 +86,7 @@ struct Looking<'a> {
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
     /// The segments of the journal, once they were asked for.
     segments: Option<HashSet<u128>>,
+    /// What steps read as code that stands in a commit.
+    code_of: HashMap<StepNo, HashSet<ArtifactNo>>,
     report: StatusReport,
 }

@@ -166,7 +166,9 @@ fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<()> 
     let old: HashSet<StepNo> = steps.keys().filter(|step| is_old(step)).copied().collect();
     for file in files {
         if let Some(write) = file.writer {
-            let is_old = old.contains(&write.step) || speaks_of_old(snapshot, write, &old)?;
+            let is_of_pipeline = steps.get(&write.step).is_some_and(Option::is_some);
+            let is_old =
+                is_of_pipeline && (old.contains(&write.step) || speaks_of_old(snapshot, write, &old)?);
             file.superseded = is_old && snapshot.models_with(file.number)?.is_empty();
         }
     }
@@ -174,16 +176,16 @@ fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<()> 
 }
 
 fn step_name(snapshot: &Snapshot, step: StepNo) -> Result<Option<(StepName, RunNo)>> {
-    let (Some(record), Some(edges)) = (snapshot.step_without_edges(step)?, snapshot.edges(step)?) else {
+    let (Some(record), Some(run)) = (snapshot.step_without_edges(step)?, snapshot.run_of(step)?) else {
         return Ok(None);
     };
     // A repetition wrote elsewhere to compare, not to take the place of anything.
     let is_of_pipeline = |run: Run| run.kind == RunKind::Pipeline && run.rerun_of.is_none();
-    if !snapshot.run(edges.run)?.is_some_and(is_of_pipeline) {
+    if !snapshot.run(run)?.is_some_and(is_of_pipeline) {
         return Ok(None);
     }
     let parameters = record.parameters.into_iter().filter(|(name, _)| name != TOOL_PARAMETER);
-    Ok(Some(((record.name, record.subject, parameters.collect()), edges.run)))
+    Ok(Some(((record.name, record.subject, parameters.collect()), run)))
 }
 
 /// Returns true for a file of metrics all of whose inputs were written by superseded steps of its own run.

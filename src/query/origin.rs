@@ -267,7 +267,7 @@ pub fn writers(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Vec<Write>> 
     })?;
     let mut writes = Vec::with_capacity(found.len());
     for (at, step) in found {
-        let id = snapshot.edges(step)?.ok_or_else(|| lost(step))?.id;
+        let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
         writes.push(Write { artifact, at, step, id });
     }
     writes.sort_by_key(|write| std::cmp::Reverse((write.at, write.id)));
@@ -307,7 +307,7 @@ impl Last {
     fn choose(self, snapshot: &Snapshot) -> Result<Option<Write>> {
         let mut best: Option<Write> = None;
         for (at, step, artifact) in self.found {
-            let id = snapshot.edges(step)?.ok_or_else(|| lost(step))?.id;
+            let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
             let write = Write { artifact, at, step, id };
             let better = match &best {
                 None => true,

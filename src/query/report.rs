@@ -192,8 +192,8 @@ fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> 
     }
     report.artifacts_total = artifacts.len() as u64;
     for (artifact, written, at, step) in gaps.into_iter().take(ENDS_MAX) {
-        let run = match snapshot.edges(step)? {
-            Some(edges) => RunHead::read(snapshot, edges.run)?.map(|head| head.tail),
+        let run = match snapshot.run_of(step)? {
+            Some(run) => RunHead::read(snapshot, run)?.map(|head| head.tail),
             None => None,
         };
         report.gaps.push(Gap {
@@ -288,14 +288,14 @@ impl Names<'_> {
     }
 
     fn run_of(&mut self, step: StepNo) -> Result<Option<NodeId>> {
-        let Some(edges) = self.snapshot.edges(step)? else {
+        let Some(run) = self.snapshot.run_of(step)? else {
             return Ok(None);
         };
-        if let Some(known) = self.runs.get(&edges.run) {
+        if let Some(known) = self.runs.get(&run) {
             return Ok(*known);
         }
-        let id = self.snapshot.run(edges.run)?.map(|run| run.id);
-        self.runs.insert(edges.run, id);
+        let id = self.snapshot.run(run)?.map(|run| run.id);
+        self.runs.insert(run, id);
         Ok(id)
     }
 }

@@ -71,6 +71,7 @@ impl Ancestry {
             places: HashMap::new(),
             versions: HashMap::new(),
             runs: Runs::default(),
+            read_at: HashMap::new(),
             frontier: Vec::new(),
             known: HashMap::new(),
             digests: HashMap::new(),
@@ -209,6 +210,8 @@ struct Reading<'a> {
     /// A version that several steps may have written together, by its last write, and its place.
     versions: HashMap<(ArtifactNo, StepNo, i64), usize>,
     runs: Runs,
+    /// When each step that was met read, sorted.
+    read_at: HashMap<StepNo, Vec<i64>>,
     frontier: Vec<(usize, StepNo, i64)>,
     known: HashMap<ArtifactNo, PathNo>,
     digests: HashMap<ArtifactNo, Digest>,
@@ -216,8 +219,17 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn place(&mut self, step: StepNo, bound: i64) -> Result<usize> {
-        let edges = self.snapshot.edges(step)?;
-        let reads = edges.map_or(0, |edges| edges.used.iter().filter(|edge| edge.at <= bound).count());
+        let times = match self.read_at.entry(step) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let edges = self.snapshot.edges(step)?;
+                let mut times: Vec<i64> =
+                    edges.iter().flat_map(|edges| &edges.used).map(|edge| edge.at).collect();
+                times.sort_unstable();
+                place.insert(times)
+            }
+        };
+        let reads = times.partition_point(|at| *at <= bound);
         let next = self.nodes.len();
         let place = *self.places.entry((step, reads)).or_insert(next);
         if place == next {

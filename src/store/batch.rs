@@ -13,7 +13,7 @@ use crate::model::{
     Note, NoteGone, Role, Run, Stage, Step, Timestamp, version_key,
 };
 use crate::store::broken;
-use crate::store::edges::{Edge, Edges};
+use crate::store::edges::{Edge, Edges, StepHead};
 use crate::store::numbers::Numbers;
 use crate::store::rows::Pending;
 use crate::store::schema::{self, key, seal, time_bytes};
@@ -143,6 +143,7 @@ impl<'t> Batch<'t> {
         let step_no = number.to_be_bytes();
         let pending = &mut self.pending;
         pending.steps.put(step_no, record);
+        pending.step_heads.put(step_no, StepHead::of(&edges).encode());
         pending.step_edges.put(step_no, edges.encode());
         pending.run_steps.put(key(&[&run_no.to_be_bytes(), &id]), step_no);
         if let Some(digest) = digest {

@@ -32,6 +32,33 @@ pub struct Edges {
     pub generated: Vec<Edge>,
 }
 
+/// Whose part a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepHead {
+    /// The step's key, which orders steps the same way in every store.
+    pub id: NodeId,
+    /// The run that the step is a part of.
+    pub run: RunNo,
+}
+
+impl StepHead {
+    pub(crate) fn of(edges: &Edges) -> Self {
+        StepHead { id: edges.id, run: edges.run }
+    }
+
+    /// Writes a sealed record.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        seal([&self.run.to_bytes()[..], &self.id.as_u128().to_be_bytes()[..]].concat())
+    }
+
+    /// Reads what [`StepHead::encode`] wrote, without its seal.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let (run, id) = bytes.split_at_checked(8).ok_or_else(|| damaged("step"))?;
+        let id = id.try_into().map_err(|_| damaged("step"))?;
+        Ok(StepHead { id: NodeId::from_u128(u128::from_be_bytes(id)), run: RunNo(number_of(run)) })
+    }
+}
+
 const EDGES_HEAD_BYTES: usize = 32;
 const EDGE_BYTES: usize = 18;
 
@@ -55,14 +82,6 @@ impl Edges {
             bytes.push(edge.role as u8);
         }
         seal(bytes)
-    }
-
-    /// Reads the run alone of what [`Edges::encode`] wrote, without its seal.
-    pub(crate) fn run_in(bytes: &[u8]) -> Result<RunNo> {
-        if bytes.len() < EDGES_HEAD_BYTES {
-            return Err(damaged("edges"));
-        }
-        Ok(RunNo(number_of(bytes)))
     }
 
     /// Reads what [`Edges::encode`] wrote, without its seal.

@@ -124,6 +124,7 @@ pending!(
     run_tails: Rows<16, Number> => RUN_TAILS,
     run_steps: Rows<24, Number> => RUN_STEPS,
     steps: Rows<8, Record> => STEPS,
+    step_heads: Rows<8, Record> => STEP_HEADS,
     step_edges: Rows<8, Record> => STEP_EDGES,
     step_keys: Rows<32, Number> => STEP_KEYS,
     paths: Named<Number> => PATHS,

@@ -60,6 +60,8 @@ pub(crate) const RUN_STEPS: Table<Key<24>, Bytes> = TableDefinition::new("run_st
 
 /// step_no -> the fact that it was done, without its edges.
 pub(crate) const STEPS: Table<Key<8>, Bytes> = TableDefinition::new("steps");
+/// step_no -> run_no, node id: all that is asked of most steps, of which the edges may be many.
+pub(crate) const STEP_HEADS: Table<Key<8>, Bytes> = TableDefinition::new("step_heads");
 /// step_no -> run_no, node id and the step's edges; what a walk reads.
 pub(crate) const STEP_EDGES: Table<Key<8>, Bytes> = TableDefinition::new("step_edges");
 /// front of the step's key | node id of the step -> step_no.

@@ -109,6 +109,7 @@ tables!(
     run_tails: Key<16> => RUN_TAILS,
     run_steps: Key<24> => RUN_STEPS,
     steps: Key<8> => STEPS,
+    step_heads: Key<8> => STEP_HEADS,
     step_edges: Key<8> => STEP_EDGES,
     step_keys: Key<32> => STEP_KEYS,
     paths: Bytes => PATHS,

@@ -41,7 +41,7 @@ pub fn facts_of(
             models.extend(snapshot.models_of_run(run.id)?);
         }
         for step in snapshot.steps_of(*number)? {
-            nodes.extend(snapshot.edges(step)?.map(|edges| (edges.id, Node::Step(step))));
+            nodes.extend(snapshot.step_head(step)?.map(|head| (head.id, Node::Step(step))));
         }
     }
     for (_, node) in &nodes {

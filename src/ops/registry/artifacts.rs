@@ -144,15 +144,15 @@ fn recorded(snapshot: &Snapshot, held: NamedArtifact) -> Result<Found> {
         let digest = snapshot.content(written)?.0;
         if digest != artifact.digest {
             other = other.or(Some((step, digest)));
-        } else if let Some(edges) = snapshot.edges(step)?
-            && !found.writers.contains(&edges.run)
+        } else if let Some(run) = snapshot.run_of(step)?
+            && !found.writers.contains(&run)
         {
-            found.writers.push(edges.run);
+            found.writers.push(run);
         }
         Ok(GO_ON)
     })?;
     if let Some((step, digest)) = other.filter(|_| found.writers.is_empty()) {
-        let run = snapshot.edges(step)?.map_or(Ok(None), |edges| RunHead::read(snapshot, edges.run))?;
+        let run = snapshot.run_of(step)?.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
         let by = run.map_or_else(|| "a run".to_owned(), |run| format!("run {}", run.tail));
         return Err(Error::request(format!("`{}` changed since {by} wrote it", artifact.path))
             .because(format!("that wrote {digest}, the file holds {}", artifact.digest))
@@ -175,7 +175,7 @@ fn copied(snapshot: &Snapshot, artifact: &Artifact) -> Result<Option<(RunNo, Art
         return Ok(None);
     }
     let last = snapshot.content_writes_until(first, i64::MAX, |_, step, written| {
-        Ok(ControlFlow::Break(snapshot.edges(step)?.map(|edges| (edges.run, written))))
+        Ok(ControlFlow::Break(snapshot.run_of(step)?.map(|run| (run, written))))
     })?;
     last.break_value().flatten().map(|(run, written)| Ok((run, snapshot.artifact(written)?.path))).transpose()
 }

@@ -1,5 +1,6 @@
 //! Recorded files held against the disk.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
@@ -101,14 +102,21 @@ impl Looking<'_> {
     }
 
     /// Returns true for a file of code that was read as it stands in a commit.
-    fn is_in_git(&self, artifact: ArtifactNo) -> Result<bool> {
+    fn is_in_git(&mut self, artifact: ArtifactNo) -> Result<bool> {
         let first = self
             .snapshot
             .reads_between(artifact, i64::MIN, i64::MAX, |_, step| Ok(ControlFlow::Break(step)))?;
-        let edges = first.break_value().map_or(Ok(None), |step| self.snapshot.edges(step))?;
-        Ok(edges.is_some_and(|edges| {
-            edges.used.iter().any(|edge| edge.artifact == artifact && edge.role == Role::Code)
-        }))
+        let Some(step) = first.break_value() else { return Ok(false) };
+        // One step may have read thousands of files that are gone.
+        let code = match self.code_of.entry(step) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let edges = self.snapshot.edges(step)?;
+                let used = edges.iter().flat_map(|edges| &edges.used);
+                place.insert(used.filter(|edge| edge.role == Role::Code).map(|edge| edge.artifact).collect())
+            }
+        };
+        Ok(code.contains(&artifact))
     }
 
     pub(super) fn recorded(&mut self, file: &NewestFile) -> Result<RecordedFile> {
@@ -120,17 +128,17 @@ impl Looking<'_> {
     }
 
     pub(super) fn writer(&mut self, write: Write) -> Result<Option<FileWriter>> {
-        let Some(edges) = self.snapshot.edges(write.step)? else {
+        let Some(number) = self.snapshot.run_of(write.step)? else {
             return Ok(None);
         };
-        if !self.writers.contains_key(&edges.run) {
-            let run = match self.snapshot.run(edges.run)? {
+        if !self.writers.contains_key(&number) {
+            let run = match self.snapshot.run(number)? {
                 Some(run) => Some((query::unique_tail(self.snapshot, run.id)?, run.run_id, run.kind)),
                 None => None,
             };
-            self.writers.insert(edges.run, run);
+            self.writers.insert(number, run);
         }
-        Ok(self.writers[&edges.run].clone().map(|(tail, run_id, kind)| FileWriter {
+        Ok(self.writers[&number].clone().map(|(tail, run_id, kind)| FileWriter {
             tail,
             run_id,
             kind,

@@ -224,7 +224,7 @@ impl<'a> Taking<'a> {
         let known =
             self.view.snapshot.run_no(run)?.map_or(Ok(Vec::new()), |no| self.view.snapshot.steps_of(no))?;
         for step in known {
-            if self.view.snapshot.edges(step)?.is_some_and(|edges| edges.id == id) {
+            if self.view.snapshot.step_head(step)?.is_some_and(|head| head.id == id) {
                 return Ok(());
             }
         }

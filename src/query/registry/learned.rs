@@ -102,7 +102,7 @@ fn writes_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<Ve
             Ok(ControlFlow::Continue(()))
         })?;
         for (at, step, artifact) in last {
-            let id = snapshot.edges(step)?.ok_or_else(|| lost(step))?.id;
+            let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
             let others = written_along(snapshot, &Write { artifact, at, step, id }, &mut Runs::default())?;
             writes.push((at, step));
             writes.extend(others.into_iter().map(|(step, at)| (at, step)));
