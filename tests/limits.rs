@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::{Answer, Place};
 
@@ -31,6 +32,28 @@ fn a_small_stack_or_file_size_limit_leaves_the_command_its_exit_code() {
     let bare = shell(&place, &format!("sh -c '{own}'; echo $?"));
     let recorded = shell(&place, &format!("$L run -q -- sh -c '{own}'; echo $?"));
     assert_eq!(recorded.stdout, bare.stdout);
+}
+
+#[test]
+fn a_command_goes_on_when_the_program_is_killed_with_a_call_in_hand() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let script = "i=0; while [ $i -lt 1500 ]; do : > x; : > y; i=$((i+1)); done; : > done";
+    for number in 0..12 {
+        let _ = (fs::remove_file(place.at("x")), fs::remove_file(place.at("done")));
+        let mut running = place.command(&["run", "-q", "--", "sh", "-c", script]).spawn().unwrap();
+        while !place.at("x").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(number * 1_700));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        let begun = Instant::now();
+        while !place.at("done").exists() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the command hangs, {number}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
 }
 
 #[test]

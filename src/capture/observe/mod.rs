@@ -45,6 +45,8 @@ mod programs;
 mod refusal;
 #[cfg(target_os = "linux")]
 mod relay;
+#[cfg(target_os = "linux")]
+mod reply;
 mod snapshot;
 mod stamp;
 #[cfg(target_os = "linux")]

@@ -19,8 +19,9 @@ use super::outsiders::{Openings, stamps_by_our_clock};
 use super::pending::Pending;
 use super::process::Actor;
 use super::programs::{Image, Starting};
+use super::reply::{Reply, Verdict};
 use super::stamp::Look;
-use super::sys::{self, Notification, Readiness};
+use super::sys::{self, InHand, Notification, Readiness};
 use super::tracee::{self, Found, Thread};
 use super::{Evidence, Gap, GapSort, Options};
 use crate::digests::kernel_time_ns;
@@ -48,13 +49,6 @@ pub(super) enum SystemFile {
     Absent {
         until_us: i64,
     },
-}
-
-/// What happens to a stopped call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Continue,
-    Refuse(i32),
 }
 
 /// A pre-image to be taken: file, version, where it lies.
@@ -90,6 +84,7 @@ pub(super) struct Net<'a> {
     pub(super) options: &'a Options<'a>,
     keep: &'a mut dyn FnMut(&Path, &Digest, &[u8]),
     listener: Option<Arc<OwnedFd>>,
+    in_hand: Option<Arc<InHand>>,
     pub(super) ledger: Ledger,
     pub(super) threads: HashMap<i32, Thread>,
     /// Which program runs in a process now.
@@ -132,6 +127,7 @@ impl<'a> Net<'a> {
             options,
             keep,
             listener: None,
+            in_hand: None,
             // Files are stamped with the last tick of this clock, so that none made before has a later stamp.
             ledger: Ledger::new(kernel_time_ns()),
             threads: HashMap::new(),
@@ -163,9 +159,15 @@ impl<'a> Net<'a> {
     }
 
     /// Takes over the listener of a new process.
-    pub(super) fn attach(&mut self, listener: OwnedFd, no_new_privileges: bool) {
+    pub(super) fn attach(
+        &mut self,
+        listener: OwnedFd,
+        in_hand: Option<Arc<InHand>>,
+        no_new_privileges: bool,
+    ) {
         sys::wake_in_turn(listener.as_fd());
         self.listener = Some(Arc::new(listener));
+        self.in_hand = in_hand;
         self.no_new_privileges = no_new_privileges;
     }
 
@@ -188,7 +190,7 @@ impl<'a> Net<'a> {
             return;
         };
         self.traps += 1;
-        let mut reply = Reply { listener, id: notification.id, verdict: Verdict::Continue };
+        let mut reply = Reply::to(&notification, listener, self.in_hand.as_ref());
         // Whatever goes wrong here, the command shall not notice.
         let considered = catch_unwind(AssertUnwindSafe(|| self.consider(&notification)));
         reply.verdict = considered.unwrap_or_else(|_| {
@@ -502,23 +504,6 @@ impl<'a> Net<'a> {
             let bytes = self.enter(what, &path, read);
             self.ledger.set_bytes(what, version, bytes);
         }
-    }
-}
-
-/// Answers the call when it is dropped, so that none is ever forgotten.
-struct Reply {
-    listener: Arc<OwnedFd>,
-    id: u64,
-    verdict: Verdict,
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        let refusal = match self.verdict {
-            Verdict::Continue => None,
-            Verdict::Refuse(errno) => Some(errno),
-        };
-        sys::answer(self.listener.as_fd(), self.id, refusal);
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::Error;
@@ -13,7 +14,7 @@ use super::filter;
 use super::net::Net;
 use super::refusal::{Refusal, find_program};
 use super::snapshot::Snapshot;
-use super::sys::{self, Adoption, End, Forwarding, Guardian, Launched, Report, Stage};
+use super::sys::{self, Adoption, End, Forwarding, Guardian, InHand, Launched, Report, Stage};
 use super::{Digest, Exit, GapSort, Level, Observation, Options, assemble, finish};
 
 fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
@@ -149,13 +150,15 @@ impl Course<'_> {
         let report = sys::next_report(self.launched.reports.as_fd());
         match report {
             Ok(Report::Listener(listener, no_new_privileges)) => {
-                self.guardian = Guardian::start(listener.as_fd()).ok();
+                let in_hand = InHand::new().ok().map(Arc::new);
+                self.guardian =
+                    in_hand.as_ref().and_then(|in_hand| Guardian::start(listener.as_fd(), in_hand).ok());
                 if self.guardian.is_none() {
                     self.net.gap(
                         "no guardian could be started: had the observer died, so had the command".to_string(),
                     );
                 }
-                self.net.attach(listener, no_new_privileges);
+                self.net.attach(listener, in_hand, no_new_privileges);
                 self.level = Level::Net;
             }
             Ok(Report::NoNet(errno)) => {

@@ -6,7 +6,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::signals::{FORWARDED, restore_default};
-use super::{answer, check, check_long, errno, receive, wait};
+use super::{InHand, answer, check, check_long, errno, receive, wait};
 use crate::capture::inherited::give_back;
 use crate::capture::observe::filter::Instruction;
 
@@ -230,15 +230,15 @@ pub(in super::super) struct Guardian {
 }
 
 impl Guardian {
-    /// Starts the guardian of `listener`.
-    pub(in super::super) fn start(listener: BorrowedFd<'_>) -> Result<Guardian> {
+    /// Starts the guardian of `listener`, and of the calls that are in hand.
+    pub(in super::super) fn start(listener: BorrowedFd<'_>, in_hand: &InHand) -> Result<Guardian> {
         let (ours, theirs) = socket_pair()?;
         let (lifeline, listener) = (theirs.as_raw_fd(), listener.as_raw_fd());
         // SAFETY: the child only makes system calls on its own stack.
         let pid = check(unsafe { libc::fork() })?;
         if pid == 0 {
             // SAFETY: this is the child of a fork and never returns.
-            unsafe { guard(lifeline, listener) }
+            unsafe { guard(lifeline, listener, in_hand) }
         }
         Ok(Guardian { pid, _lifeline: ours })
     }
@@ -269,7 +269,7 @@ impl Drop for Dismissed {
 
 /// # Safety
 /// Only in the child of a fork.
-unsafe fn guard(lifeline: RawFd, listener: RawFd) -> ! {
+unsafe fn guard(lifeline: RawFd, listener: RawFd, in_hand: &InHand) -> ! {
     // SAFETY: system calls on the stack of this process alone.
     unsafe {
         // Out of the terminal's reach, and holding nothing that somebody waits to see closed.
@@ -283,6 +283,7 @@ unsafe fn guard(lifeline: RawFd, listener: RawFd) -> ! {
         let mut byte = [0_u8; 1];
         while libc::recv(lifeline, byte.as_mut_ptr().cast(), 1, 0) < 0 && errno() == libc::EINTR as u32 {}
         let listener = BorrowedFd::borrow_raw(listener);
+        in_hand.let_go(listener);
         loop {
             match wait([Some(listener)], -1) {
                 Ok([ready]) if ready.readable => {

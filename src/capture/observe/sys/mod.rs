@@ -1,6 +1,7 @@
 //! The system calls of the observer: the one place of this module with unsafe code.
 #![allow(unsafe_code)]
 
+mod in_hand;
 mod launch;
 mod signals;
 
@@ -12,6 +13,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use super::stamp::Look;
 use crate::digests::device;
 
+pub(super) use in_hand::{InHand, Slot};
 pub(super) use launch::{Guardian, Launch, Launched, Report, Stage, go, launch, next_report};
 pub(super) use signals::{Adoption, Forwarding};
 
