@@ -36,18 +36,31 @@ struct Read {
     renewed: Option<usize>,
 }
 
-impl Read {
-    /// Returns the nodes from which the bytes that were read have come, at one time or another.
-    fn ways(&self) -> impl Iterator<Item = usize> {
-        self.from.into_iter().chain(self.renewed)
-    }
-}
-
 #[derive(Clone, Copy)]
 struct Seen {
     at: i64,
     path: PathNo,
     artifact: ArtifactNo,
+}
+
+/// A node, and which of its reads.
+type ReadPlace = (usize, usize);
+
+/// Who goes back to a node.
+enum Reader {
+    /// One that read what was made there.
+    Read(ReadPlace),
+    /// The whole of those that wrote together.
+    Along(usize),
+}
+
+/// A path that has other bytes now than were read there.
+struct Moved {
+    now: Digest,
+    /// The nodes that read other bytes there, with what they read: the last version first.
+    reads: Vec<(usize, Seen)>,
+    /// The nodes that wrote what lies there now, with the time.
+    writes: HashMap<usize, i64>,
 }
 
 /// A path that has other bytes now than went into a file.
@@ -96,47 +109,119 @@ impl Ancestry {
     /// Returns, for each target, the paths that have other bytes now than went into it, where `current` gives the digest of
     /// what lies at a path now; a path that it does not know counts as unchanged.
     ///
-    /// What counts is the last version of a path that was read on the way; and a step on the way that itself wrote what lies
-    /// there now has not been overtaken by it. So a file that is brought up to date in place, again and again, makes stale
-    /// neither itself nor what was made along with its last version. And what was made anew from what there is now, and came to
-    /// the same bytes, is up to date with all that was made from those bytes before.
+    /// Each way back is judged by itself. On a way, what was read last of a path counts, that is nearest to the target; and a
+    /// step on the way that itself wrote what lies there now has not been overtaken by it. So a file that is brought up to date
+    /// in place, again and again, makes stale neither itself nor what was made along with its last version. And what was made
+    /// anew from what there is now, and came to the same bytes, is up to date with all that was made from those bytes before.
     pub fn outdated(&self, current: &dyn Fn(PathNo) -> Option<Digest>) -> Vec<Vec<Outdated>> {
-        let mut moved: HashMap<PathNo, Digest> = HashMap::new();
-        let mut fresh = vec![true; self.nodes.len()];
-        // Who goes back to a node: by which of its reads, or as one who wrote along with it.
-        let mut readers: Vec<Vec<(usize, Option<usize>)>> = vec![Vec::new(); self.nodes.len()];
-        let mut frontier = Vec::new();
+        let moved = self.moved(current);
+        if moved.is_empty() {
+            return vec![Vec::new(); self.starts.len()];
+        }
+        let readers = self.readers();
+        let mut anew: HashSet<ReadPlace> = HashSet::new();
+        loop {
+            let overtaken = self.overtaken(&moved, &readers, &anew);
+            // Nothing is made anew from itself: a later write counts only when it was found up to date without that.
+            let reads = self.nodes.iter().enumerate().flat_map(|(at, node)| {
+                node.reads.iter().enumerate().map(move |(number, read)| ((at, number), read))
+            });
+            let newly = reads.filter(|(place, read)| {
+                let is_wanted = read.from.is_some_and(|from| !overtaken[from].is_empty());
+                is_wanted
+                    && read.renewed.is_some_and(|way| overtaken[way].is_empty())
+                    && !anew.contains(place)
+            });
+            let newly: Vec<ReadPlace> = newly.map(|(place, _)| place).collect();
+            if newly.is_empty() {
+                let of = |start: &usize| {
+                    let seen = overtaken[*start].iter();
+                    seen.map(|seen| Outdated { path: seen.path, used: seen.artifact }).collect()
+                };
+                return self.starts.iter().map(of).collect();
+            }
+            anew.extend(newly);
+        }
+    }
+
+    /// Finds the paths that have other bytes now than were read there by any node.
+    fn moved(&self, current: &dyn Fn(PathNo) -> Option<Digest>) -> HashMap<PathNo, Moved> {
+        let mut moved: HashMap<PathNo, Moved> = HashMap::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            for read in &node.reads {
+                let Some(now) = current(read.seen.path) else { continue };
+                if now != self.digests[&read.seen.artifact] {
+                    let fresh = || Moved { now, reads: Vec::new(), writes: HashMap::new() };
+                    moved.entry(read.seen.path).or_insert_with(fresh).reads.push((at, read.seen));
+                }
+            }
+        }
+        for (at, node) in self.nodes.iter().enumerate() {
+            for write in &node.writes {
+                let Some(moved) = moved.get_mut(&write.path) else { continue };
+                if moved.now == self.digests[&write.artifact] {
+                    let last = moved.writes.entry(at).or_insert(write.at);
+                    *last = write.at.max(*last);
+                }
+            }
+        }
+        for moved in moved.values_mut() {
+            moved.reads.sort_by_key(|(at, seen)| (std::cmp::Reverse(self.rank(seen)), *at));
+        }
+        moved
+    }
+
+    /// Returns who goes back to each node.
+    fn readers(&self) -> Vec<Vec<Reader>> {
+        let mut readers: Vec<Vec<Reader>> = (0..self.nodes.len()).map(|_| Vec::new()).collect();
         for (at, node) in self.nodes.iter().enumerate() {
             for (number, read) in node.reads.iter().enumerate() {
-                for way in read.ways() {
-                    readers[way].push((at, Some(number)));
-                }
-                let now = current(read.seen.path);
-                if let Some(now) = now.filter(|now| *now != self.digests[&read.seen.artifact]) {
-                    moved.insert(read.seen.path, now);
-                    if std::mem::take(&mut fresh[at]) {
-                        frontier.push(at);
-                    }
+                if let Some(from) = read.from {
+                    readers[from].push(Reader::Read((at, number)));
                 }
             }
             for step in &node.steps {
-                readers[*step].push((at, None));
+                readers[*step].push(Reader::Along(at));
             }
         }
-        while let Some(at) = frontier.pop() {
-            for (reader, read) in &readers[at] {
-                let has_another_way =
-                    read.is_some_and(|read| self.nodes[*reader].reads[read].ways().any(|way| fresh[way]));
-                if !has_another_way && std::mem::take(&mut fresh[*reader]) {
-                    frontier.push(*reader);
+        readers
+    }
+
+    /// Returns, for each node, the paths that make it stale, each with the last version of it that went in on a way that does;
+    /// not on ways through a read that is up to date all the same.
+    fn overtaken(
+        &self,
+        moved: &HashMap<PathNo, Moved>,
+        readers: &[Vec<Reader>],
+        up_to_date: &HashSet<ReadPlace>,
+    ) -> Vec<Vec<Seen>> {
+        let mut overtaken: Vec<Vec<Seen>> = vec![Vec::new(); self.nodes.len()];
+        for (path, moved) in moved {
+            let mut met: HashSet<usize> = HashSet::new();
+            // The last versions come first: who is met by one of them need not be met again.
+            for (at, seen) in &moved.reads {
+                let mut frontier = vec![*at];
+                while let Some(at) = frontier.pop() {
+                    let is_settled = moved.writes.get(&at).is_some_and(|written| *written >= seen.at);
+                    if is_settled || !met.insert(at) {
+                        continue;
+                    }
+                    overtaken[at].push(*seen);
+                    for reader in &readers[at] {
+                        match reader {
+                            Reader::Along(whole) => frontier.push(*whole),
+                            Reader::Read((node, number)) => {
+                                let is_nearer = self.nodes[*node].reads[*number].seen.path == *path;
+                                if !is_nearer && !up_to_date.contains(&(*node, *number)) {
+                                    frontier.push(*node);
+                                }
+                            }
+                        }
+                    }
                 }
             }
         }
-        let outdated = self.starts.iter().map(|start| match fresh[*start] {
-            true => Vec::new(),
-            false => self.outdated_of(*start, &moved, &fresh),
-        });
-        outdated.collect()
+        overtaken
     }
 
     /// Returns, for each target, what was changed while it was read on the way to it.
@@ -165,36 +250,6 @@ impl Ancestry {
             }
         }
         found
-    }
-
-    fn outdated_of(&self, start: usize, moved: &HashMap<PathNo, Digest>, fresh: &[bool]) -> Vec<Outdated> {
-        let mut seen: HashSet<usize> = HashSet::new();
-        let mut frontier = vec![start];
-        let mut last: HashMap<PathNo, Seen> = HashMap::new();
-        while let Some(at) = frontier.pop() {
-            if !seen.insert(at) {
-                continue;
-            }
-            frontier.extend(&self.nodes[at].steps);
-            for read in &self.nodes[at].reads {
-                frontier.extend(read.ways().find(|way| fresh[*way]).or(read.from));
-                if moved.contains_key(&read.seen.path) {
-                    let known = last.entry(read.seen.path).or_insert(read.seen);
-                    if self.rank(known) < self.rank(&read.seen) {
-                        *known = read.seen;
-                    }
-                }
-            }
-        }
-        last.retain(|path, used| self.digests[&used.artifact] != moved[path]);
-        let writes = seen.iter().flat_map(|at| &self.nodes[*at].writes);
-        for write in writes.filter(|write| moved.get(&write.path) == Some(&self.digests[&write.artifact])) {
-            if last.get(&write.path).is_some_and(|used| used.at <= write.at) {
-                last.remove(&write.path);
-            }
-        }
-        let outdated = last.into_values();
-        outdated.map(|used| Outdated { path: used.path, used: used.artifact }).collect()
     }
 
     fn rank(&self, seen: &Seen) -> (i64, Digest) {
@@ -313,178 +368,6 @@ impl Reading<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::query::diff::tests::{artifact, history};
-    use crate::query::{Direction, NewestFile, newest_files, upstream};
-
-    /// Returns what is stale, `file <- paths`, when the disk holds `disk` beside what was recorded last.
-    fn stale(text: &str, disk: &[&str]) -> Vec<String> {
-        let history = history(text);
-        let snapshot = &history.snapshot;
-        let files = newest_files(snapshot).unwrap();
-        let disk: HashMap<String, Digest> = disk
-            .iter()
-            .map(|word| artifact(word).0)
-            .map(|file| (file.path.to_string(), file.digest))
-            .collect();
-        let current = |path: PathNo| {
-            let file = files.iter().find(|file| file.path_no == path)?;
-            let path = file.artifact.path.to_string();
-            Some(disk.get(&path).copied().unwrap_or(file.artifact.digest))
-        };
-        let targets: Vec<&NewestFile> =
-            files.iter().filter(|file| file.writer.is_some() && !file.superseded).collect();
-        let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
-        let ancestry = Ancestry::of(snapshot, &writes).unwrap();
-        let mut lines = Vec::new();
-        for (file, outdated) in targets.iter().zip(ancestry.outdated(&current)) {
-            let mut causes: Vec<String> = outdated
-                .iter()
-                .map(|cause| snapshot.artifact(cause.used).unwrap().path.to_string())
-                .collect();
-            causes.sort();
-            let naive = naive(snapshot, file, &current);
-            if ancestry.nodes.iter().flat_map(|node| &node.reads).all(|read| read.renewed.is_none()) {
-                assert_eq!(causes, naive, "{text}");
-            } else {
-                assert!(causes.iter().all(|cause| naive.contains(cause)), "{causes:?} {naive:?} {text}");
-            }
-            // What was itself altered is told from what was made from it elsewhere.
-            if !causes.is_empty() && !disk.contains_key(&file.artifact.path.to_string()) {
-                lines.push(format!("{} <- {}", file.artifact.path, causes.join(" ")));
-            }
-        }
-        lines
-    }
-
-    /// The same by the walk that `lineage show` does, file by file.
-    fn naive(
-        snapshot: &Snapshot,
-        file: &NewestFile,
-        current: &dyn Fn(PathNo) -> Option<Digest>,
-    ) -> Vec<String> {
-        let trace = upstream(snapshot, file.number, file.writer.unwrap().at, u32::MAX).unwrap();
-        assert_eq!(trace.direction, Direction::Up);
-        let mut last: HashMap<PathNo, (i64, Digest, String)> = HashMap::new();
-        for edge in trace.steps.iter().flat_map(|step| &step.used) {
-            let artifact = snapshot.artifact(edge.artifact).unwrap();
-            let seen = (edge.at, artifact.digest, artifact.path.to_string());
-            let known = last.entry(snapshot.path_of(edge.artifact)).or_insert(seen.clone());
-            *known = known.clone().max(seen);
-        }
-        let wrote_since = |path: PathNo, since: i64, now: Digest| {
-            let edges =
-                trace.steps.iter().flat_map(|step| snapshot.edges(step.step).unwrap().unwrap().generated);
-            let mut edges = edges.filter(|edge| snapshot.path_of(edge.artifact) == path && edge.at >= since);
-            edges.any(|edge| snapshot.artifact(edge.artifact).unwrap().digest == now)
-        };
-        let is_outdated = |path: PathNo, at: i64, used: Digest| {
-            current(path).is_some_and(|now| now != used && !wrote_since(path, at, now))
-        };
-        let mut causes: Vec<String> = last
-            .into_iter()
-            .filter(|(path, (at, digest, _))| is_outdated(*path, *at, *digest))
-            .map(|(_, (.., path))| path)
-            .collect();
-        causes.sort();
-        causes
-    }
-
-    #[test]
-    fn nothing_is_stale_while_all_is_as_it_was_read() {
-        assert_eq!(stale("1 p x: a=1 -> b=1\n1 q x: b=1 -> c=1", &[]), [""; 0]);
-    }
-
-    #[test]
-    fn what_changed_on_disk_makes_stale_all_that_was_made_from_it() {
-        let text = "1 p x: a=1 -> b=1\n1 q x: b=1 other=7 -> c=2\n1 r x: other=7 -> d=3";
-        assert_eq!(stale(text, &["a=2"]), ["b <- a", "c <- a"]);
-        assert_eq!(stale(text, &["b=9"]), ["c <- b"]);
-    }
-
-    #[test]
-    fn a_newer_recorded_version_makes_stale_what_was_made_from_the_older_one() {
-        assert_eq!(stale("1 p x: a=1 -> b=1\n1 q x: b=1 -> c=1\n2 p x: a=1 -> b=2", &[]), ["c <- b"]);
-        assert_eq!(stale("1 p x: a=1 -> b=1\n2 q x: a=2 -> c=1", &[]), ["b <- a"]);
-    }
-
-    #[test]
-    fn a_file_brought_up_to_date_in_place_does_not_make_itself_stale() {
-        let text = "1 p x: a=1 -> a=2\n2 p x: a=2 -> a=3 log=1\n3 q x: a=3 -> table=1";
-        assert_eq!(stale(text, &[]), [""; 0]);
-        assert_eq!(stale(text, &["a=9"]), ["log <- a", "table <- a"]);
-    }
-
-    #[test]
-    fn what_was_put_back_is_not_stale_any_more() {
-        assert_eq!(stale("1 p x: a=1 -> b=1\n2 q x: a=2 -> c=1", &["a=1"]), ["c <- a"]);
-    }
-
-    #[test]
-    fn what_was_made_anew_and_came_to_the_same_bytes_is_up_to_date() {
-        let text = "1 p x: raw=1 -> parsed=1\n1 q x: parsed=1 -> items=1\n1 r x: items=1 -> words=1";
-        assert_eq!(stale(text, &["raw=2"]), ["items <- raw", "parsed <- raw", "words <- raw"]);
-        let anew = format!("{text}\n2 p x: raw=2 -> parsed=2\n2 q x: parsed=2 -> items=1");
-        assert_eq!(stale(&anew, &[]), [""; 0]);
-        assert_eq!(stale(&anew, &["raw=3"]), ["items <- raw", "parsed <- raw", "words <- parsed raw"]);
-        // By the first way, what lies there now leads to the same.
-        assert_eq!(stale(&anew, &["raw=1", "parsed=1"]), ["items <- parsed raw"]);
-    }
-
-    #[test]
-    fn a_second_output_of_a_command_does_not_supersede_the_first() {
-        let text = "1 python x: a=1 -> m1=1\n2 python x: a=1 -> m2=2";
-        assert!(newest_files(&history(text).snapshot).unwrap().iter().all(|file| !file.superseded));
-        assert_eq!(stale(text, &["a=9"]), ["m1 <- a", "m2 <- a"]);
-    }
-
-    #[test]
-    fn what_a_repetition_was_given_is_not_what_lies_there() {
-        let text =
-            "run 1 seed=1\nrun 3 rerun\n1 p x: a=1 -> b=1\n2 p x: a=2 -> b=2\n3 p x: a=1 -> rerun://r/b=1";
-        let files = newest_files(&history(text).snapshot).unwrap();
-        let a = files.iter().find(|file| file.artifact.path.as_bytes() == b"a").unwrap();
-        assert_eq!(a.artifact.digest, Digest::of(b"2"));
-        // What it wrote lies nowhere any more.
-        assert_eq!(stale(text, &[]), ["rerun://r/b <- a"]);
-    }
-
-    #[test]
-    fn what_was_changed_while_it_was_read_makes_doubtful_all_that_was_made_from_it() {
-        let history = history("1 p x: a=1 -> b=2\n1 q x: b=2 c=3 -> d=4\n1 r x: c=3 -> e=5");
-        let snapshot = &history.snapshot;
-        let files = newest_files(snapshot).unwrap();
-        let writes: Vec<Write> = files.iter().filter_map(|file| file.writer).collect();
-        let mut ancestry = Ancestry::of(snapshot, &writes).unwrap();
-        assert!(ancestry.doubtful().iter().all(BTreeSet::is_empty));
-        let a = files.iter().find(|file| file.artifact.path.as_bytes() == b"a").unwrap();
-        let reads = ancestry.nodes.iter_mut().flat_map(|node| &mut node.reads);
-        reads.filter(|read| read.seen.artifact == a.number).for_each(|read| read.is_doubtful = true);
-        let doubtful = ancestry.doubtful();
-        let written = files.iter().filter(|file| file.writer.is_some()).zip(doubtful);
-        let names = written.filter(|(_, inputs)| inputs.contains(&a.number)).map(|(file, _)| file);
-        let names: Vec<String> = names.map(|file| file.artifact.path.to_string()).collect();
-        assert_eq!(names, ["b", "d"]);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn the_walk_over_all_files_at_once_equals_the_walk_from_each(
-            steps in proptest::collection::vec((0u8..4, "[a-d]", 0u8..3, "[a-d]", 0u8..3, "[a-d]", 0u8..3), 1..12),
-            disk in proptest::collection::vec(("[a-d]", 0u8..3), 0..3),
-        ) {
-            let lines = steps.iter().enumerate().map(|(at, (run, p, v, q, w, out, content))| {
-                format!("{run} s{at} x: {p}={v} {q}={w} -> {out}={content}")
-            });
-            let disk: Vec<String> = disk.iter().map(|(path, content)| format!("{path}={content}")).collect();
-            let disk: Vec<&str> = disk.iter().map(String::as_str).collect();
-            // The comparison with the naive walk is made inside.
-            stale(&lines.collect::<Vec<_>>().join("\n"), &disk);
-        }
-    }
-}
+mod plain;
+#[cfg(test)]
+mod tests;

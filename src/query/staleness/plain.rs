@@ -1,0 +1,184 @@
+//! A plain model of staleness: in a small world files are edited and commands run, and each way back is gone by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::tests::stale;
+
+const SOURCES: [&str; 3] = ["s0", "s1", "s2"];
+const OUTPUTS: [&str; 4] = ["o0", "o1", "o2", "o3"];
+
+/// What lies where, and how it came to be.
+#[derive(Default)]
+struct World {
+    disk: BTreeMap<&'static str, String>,
+    writes: Vec<Made>,
+    /// The same, as a recorded history.
+    lines: Vec<String>,
+    runs: usize,
+}
+
+struct Made {
+    path: &'static str,
+    content: String,
+    reads: Vec<Input>,
+}
+
+struct Input {
+    path: &'static str,
+    content: String,
+    from: Option<usize>,
+}
+
+/// Something that happens in the world.
+#[derive(Debug, Clone)]
+enum Act {
+    Edit {
+        path: usize,
+        content: u8,
+    },
+    /// A command reads some files and writes one; with two parts, both of them have a hand in what is written.
+    Run {
+        reads: Vec<usize>,
+        out: usize,
+        parts: u8,
+    },
+}
+
+impl World {
+    fn new() -> Self {
+        let disk = SOURCES.iter().map(|path| (*path, format!("{path}:0"))).collect();
+        World { disk, ..World::default() }
+    }
+
+    /// Does something; `kinds` is how many different results a command can come to.
+    fn act(&mut self, act: &Act, kinds: u64) {
+        let path = |at: usize| *SOURCES.iter().chain(&OUTPUTS).nth(at % 7).unwrap();
+        match act {
+            Act::Edit { path: at, content } => {
+                let path = path(*at);
+                // By hand nothing comes to what a command would have made.
+                let by =
+                    if OUTPUTS.contains(&path) { format!("hand{}", self.lines.len()) } else { String::new() };
+                if self.disk.contains_key(path) {
+                    self.disk.insert(path, format!("{path}:{content}{by}"));
+                }
+            }
+            Act::Run { reads, out, parts } => {
+                let out = OUTPUTS[*out];
+                let reads: BTreeSet<&str> = reads.iter().map(|at| path(*at)).collect();
+                let reads: Vec<Input> = reads.into_iter().filter_map(|path| self.input(path)).collect();
+                self.run(out, reads, *parts, kinds);
+            }
+        }
+    }
+
+    fn input(&self, path: &'static str) -> Option<Input> {
+        let content = self.disk.get(path)?.clone();
+        let from = self.writes.iter().rposition(|made| made.path == path && made.content == content);
+        Some(Input { path, content, from })
+    }
+
+    fn run(&mut self, out: &'static str, reads: Vec<Input>, parts: u8, kinds: u64) {
+        let words: Vec<String> = reads.iter().map(|read| format!("{}={}", read.path, read.content)).collect();
+        let digest = crate::model::Digest::of(format!("{out} {}", words.join(" ")).as_bytes());
+        let content =
+            format!("{out}:{}", u64::from_be_bytes(digest.as_bytes()[..8].try_into().unwrap()) % kinds);
+        let run = self.runs;
+        self.runs += 1;
+        // The last one reads nothing that the others have written by then.
+        let (first, second): (Vec<&String>, Vec<&String>) = match parts {
+            1 => (words.iter().collect(), Vec::new()),
+            _ => words.iter().partition(|word| word.starts_with(out)),
+        };
+        let mut line = |reads: Vec<&String>| {
+            let reads: Vec<&str> = reads.iter().map(|word| word.as_str()).collect();
+            self.lines.push(format!("{run} cat x: {} -> {out}={content}", reads.join(" ")));
+        };
+        line(first);
+        if parts > 1 {
+            line(second);
+        }
+        self.disk.insert(out, content.clone());
+        self.writes.push(Made { path: out, content, reads });
+    }
+
+    /// Returns the paths that make stale what was made so, in as much as nothing nearer on the way settles them.
+    ///
+    /// A path is settled by what was read there nearer to the file, and by a command that wrote what lies there now. What was
+    /// read does no harm when the last who wrote the same did it from what there is now; `anew` are those being asked that.
+    fn causes(
+        &self,
+        made: usize,
+        settled: &BTreeSet<&'static str>,
+        anew: &[usize],
+    ) -> BTreeSet<&'static str> {
+        let Made { path, content, reads } = &self.writes[made];
+        let mut settled = settled.clone();
+        if self.disk[path] == *content {
+            settled.insert(path);
+        }
+        let mut causes = BTreeSet::new();
+        for read in reads {
+            if !settled.contains(read.path) && self.disk[read.path] != read.content {
+                causes.insert(read.path);
+            }
+            let Some(from) = read.from else { continue };
+            let last = self.writes.iter().enumerate().rposition(|(at, other)| {
+                at != made && other.path == read.path && other.content == read.content
+            });
+            let last = last.filter(|last| *last > from && !anew.contains(last));
+            let is_fresh = last.is_some_and(|last| {
+                self.causes(last, &BTreeSet::new(), &[anew, [last].as_slice()].concat()).is_empty()
+            });
+            if !is_fresh {
+                let mut settled = settled.clone();
+                settled.insert(read.path);
+                causes.extend(self.causes(from, &settled, anew));
+            }
+        }
+        causes
+    }
+
+    fn stale(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for path in OUTPUTS {
+            let Some(last) = self.writes.iter().rposition(|made| made.path == path) else { continue };
+            if self.disk[path] != self.writes[last].content {
+                continue;
+            }
+            let causes: Vec<&str> = self.causes(last, &BTreeSet::new(), &[]).into_iter().collect();
+            if !causes.is_empty() {
+                lines.push(format!("{path} <- {}", causes.join(" ")));
+            }
+        }
+        lines
+    }
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        1 => (0usize..7, 0u8..3).prop_map(|(path, content)| Act::Edit { path, content }),
+        2 => (proptest::collection::vec(0usize..7, 0..4), 0usize..4, 1u8..3)
+            .prop_map(|(reads, out, parts)| Act::Run { reads, out, parts }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn stale_is_what_has_a_way_back_to_something_that_is_no_longer_so(
+        acts in proptest::collection::vec(act(), 1..14),
+        kinds in prop_oneof![Just(2u64), Just(u64::MAX)],
+    ) {
+        let mut world = World::new();
+        for act in &acts {
+            world.act(act, kinds);
+        }
+        let disk: Vec<String> = world.disk.iter().map(|(path, content)| format!("{path}={content}")).collect();
+        let disk: Vec<&str> = disk.iter().map(String::as_str).collect();
+        prop_assert_eq!(stale(&world.lines.join("\n"), &disk), world.stale(), "{:#?} {:?}", world.lines, disk);
+    }
+}

@@ -1,0 +1,123 @@
+//! Files made from what is no longer so, in small histories.
+
+use super::*;
+use crate::query::diff::tests::{artifact, history};
+use crate::query::{NewestFile, newest_files};
+
+/// Returns what is stale, `file <- paths`, when the disk holds `disk` beside what was recorded last.
+pub(super) fn stale(text: &str, disk: &[&str]) -> Vec<String> {
+    let history = history(text);
+    let snapshot = &history.snapshot;
+    let files = newest_files(snapshot).unwrap();
+    let disk: HashMap<String, Digest> =
+        disk.iter().map(|word| artifact(word).0).map(|file| (file.path.to_string(), file.digest)).collect();
+    let current = |path: PathNo| {
+        let file = files.iter().find(|file| file.path_no == path)?;
+        let path = file.artifact.path.to_string();
+        Some(disk.get(&path).copied().unwrap_or(file.artifact.digest))
+    };
+    let targets: Vec<&NewestFile> =
+        files.iter().filter(|file| file.writer.is_some() && !file.superseded).collect();
+    let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
+    let ancestry = Ancestry::of(snapshot, &writes).unwrap();
+    let mut lines = Vec::new();
+    for (file, outdated) in targets.iter().zip(ancestry.outdated(&current)) {
+        let mut causes: Vec<String> =
+            outdated.iter().map(|cause| snapshot.artifact(cause.used).unwrap().path.to_string()).collect();
+        causes.sort();
+        // What was itself altered is told from what was made from it elsewhere.
+        if !causes.is_empty() && current(file.path_no) == Some(file.artifact.digest) {
+            lines.push(format!("{} <- {}", file.artifact.path, causes.join(" ")));
+        }
+    }
+    lines
+}
+
+#[test]
+fn nothing_is_stale_while_all_is_as_it_was_read() {
+    assert_eq!(stale("1 p x: a=1 -> b=1\n1 q x: b=1 -> c=1", &[]), [""; 0]);
+}
+
+#[test]
+fn what_changed_on_disk_makes_stale_all_that_was_made_from_it() {
+    let text = "1 p x: a=1 -> b=1\n1 q x: b=1 other=7 -> c=2\n1 r x: other=7 -> d=3";
+    assert_eq!(stale(text, &["a=2"]), ["b <- a", "c <- a"]);
+    assert_eq!(stale(text, &["b=9"]), ["c <- b"]);
+}
+
+#[test]
+fn a_newer_recorded_version_makes_stale_what_was_made_from_the_older_one() {
+    assert_eq!(stale("1 p x: a=1 -> b=1\n1 q x: b=1 -> c=1\n2 p x: a=1 -> b=2", &[]), ["c <- b"]);
+    assert_eq!(stale("1 p x: a=1 -> b=1\n2 q x: a=2 -> c=1", &[]), ["b <- a"]);
+}
+
+#[test]
+fn what_was_made_from_two_versions_of_one_file_is_stale_also_where_one_of_them_is_the_newest() {
+    let text = "1 cat x: s=1 -> o=1\n2 cat x: o=1 s=2 -> both=1";
+    assert_eq!(stale(text, &[]), ["both <- s", "o <- s"]);
+    assert_eq!(stale(text, &["s=1"]), ["both <- s"]);
+}
+
+#[test]
+fn what_was_made_anew_from_itself_is_no_newer_for_that() {
+    let text = "1 p x: raw=1 -> a=1\n2 q x: a=1 -> b=1\n3 r x: b=1 -> a=1";
+    assert_eq!(stale(text, &["raw=2"]), ["a <- raw", "b <- raw"]);
+}
+
+#[test]
+fn a_file_brought_up_to_date_in_place_does_not_make_itself_stale() {
+    let text = "1 p x: a=1 -> a=2\n2 p x: a=2 -> a=3 log=1\n3 q x: a=3 -> table=1";
+    assert_eq!(stale(text, &[]), [""; 0]);
+    assert_eq!(stale(text, &["a=9"]), ["log <- a", "table <- a"]);
+}
+
+#[test]
+fn what_was_put_back_is_not_stale_any_more() {
+    assert_eq!(stale("1 p x: a=1 -> b=1\n2 q x: a=2 -> c=1", &["a=1"]), ["c <- a"]);
+}
+
+#[test]
+fn what_was_made_anew_and_came_to_the_same_bytes_is_up_to_date() {
+    let text = "1 p x: raw=1 -> parsed=1\n1 q x: parsed=1 -> items=1\n1 r x: items=1 -> words=1";
+    assert_eq!(stale(text, &["raw=2"]), ["items <- raw", "parsed <- raw", "words <- raw"]);
+    let anew = format!("{text}\n2 p x: raw=2 -> parsed=2\n2 q x: parsed=2 -> items=1");
+    assert_eq!(stale(&anew, &[]), [""; 0]);
+    assert_eq!(stale(&anew, &["raw=3"]), ["items <- raw", "parsed <- raw", "words <- parsed raw"]);
+    // By the first way, what lies there now leads to the same.
+    assert_eq!(stale(&anew, &["raw=1", "parsed=1"]), ["items <- parsed raw"]);
+}
+
+#[test]
+fn a_second_output_of_a_command_does_not_supersede_the_first() {
+    let text = "1 python x: a=1 -> m1=1\n2 python x: a=1 -> m2=2";
+    assert!(newest_files(&history(text).snapshot).unwrap().iter().all(|file| !file.superseded));
+    assert_eq!(stale(text, &["a=9"]), ["m1 <- a", "m2 <- a"]);
+}
+
+#[test]
+fn what_a_repetition_was_given_is_not_what_lies_there() {
+    let text = "run 1 seed=1\nrun 3 rerun\n1 p x: a=1 -> b=1\n2 p x: a=2 -> b=2\n3 p x: a=1 -> rerun://r/b=1";
+    let files = newest_files(&history(text).snapshot).unwrap();
+    let a = files.iter().find(|file| file.artifact.path.as_bytes() == b"a").unwrap();
+    assert_eq!(a.artifact.digest, Digest::of(b"2"));
+    // What it wrote lies nowhere any more.
+    assert_eq!(stale(text, &[]), ["rerun://r/b <- a"]);
+}
+
+#[test]
+fn what_was_changed_while_it_was_read_makes_doubtful_all_that_was_made_from_it() {
+    let history = history("1 p x: a=1 -> b=2\n1 q x: b=2 c=3 -> d=4\n1 r x: c=3 -> e=5");
+    let snapshot = &history.snapshot;
+    let files = newest_files(snapshot).unwrap();
+    let writes: Vec<Write> = files.iter().filter_map(|file| file.writer).collect();
+    let mut ancestry = Ancestry::of(snapshot, &writes).unwrap();
+    assert!(ancestry.doubtful().iter().all(BTreeSet::is_empty));
+    let a = files.iter().find(|file| file.artifact.path.as_bytes() == b"a").unwrap();
+    let reads = ancestry.nodes.iter_mut().flat_map(|node| &mut node.reads);
+    reads.filter(|read| read.seen.artifact == a.number).for_each(|read| read.is_doubtful = true);
+    let doubtful = ancestry.doubtful();
+    let written = files.iter().filter(|file| file.writer.is_some()).zip(doubtful);
+    let names = written.filter(|(_, inputs)| inputs.contains(&a.number)).map(|(file, _)| file);
+    let names: Vec<String> = names.map(|file| file.artifact.path.to_string()).collect();
+    assert_eq!(names, ["b", "d"]);
+}
