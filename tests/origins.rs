@@ -448,3 +448,30 @@ fn what_was_there_before_is_no_copy_of_what_a_run_wrote_since() {
         assert!(said.contains("copied or moved from "), "{line}: {said}");
     }
 }
+
+#[test]
+fn an_output_edited_by_hand_stays_a_gap_when_a_run_has_read_it() {
+    let scratch = Scratch::new(&[("a", "1\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&["run", "--", "sh", "-c", "cat a > o"]);
+    scratch.shell("cp o copy; echo hand >> o");
+    scratch.lineage(&["run", "--", "sh", "-c", "cat o copy > p"]);
+    let shown = scratch.json(&["show", "o", "--json"]);
+    assert_eq!(shown["from"]["kind"], "gap");
+    assert_eq!(shown["gaps"][0]["artifact"]["path"], "o");
+    let text = scratch.text(&["show", "o"]);
+    assert!(text.contains("  gap      no recorded step wrote these bytes; run "), "{text}");
+    assert!(text.contains("nothing recorded made these bytes, 1 gap\n"), "{text}");
+    let before = text.rsplit_once("`lineage show ").unwrap().1.split_once('`').unwrap().0;
+    assert_eq!(scratch.sources(before), ["a"]);
+    assert_eq!(scratch.status("changed"), ["o"]);
+    assert!(scratch.json(&["status", "--json"])["changed"][0]["read_by_run_tail"].is_string());
+    let text = scratch.text(&["show", "copy"]);
+    assert!(text.contains("  copy     of o, by equal bytes, which was written "), "{text}");
+    // Written by the run again, it is its output again.
+    scratch.lineage(&["run", "--", "sh", "-c", "cat a > o"]);
+    assert_eq!(scratch.status("changed"), [""; 0]);
+    assert_eq!(scratch.status("stale"), ["p"]);
+}

@@ -17,7 +17,7 @@ use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
-use crate::query::{self, Direction, RunHead, Trace, TraceReport};
+use crate::query::{self, Direction, RunHead, Trace, TraceReport, Unwritten};
 use crate::store::{RunNo, Snapshot};
 
 pub use model::{LearnedModel, ModelReport};
@@ -62,6 +62,8 @@ pub struct FileReport {
     pub target: FileTarget,
     /// Who last wrote it, and when.
     pub writer: Option<Writer>,
+    /// Where nobody did, what is known of it all the same.
+    pub unwritten: Option<Unwritten>,
     /// Other recorded files with the same bytes, where it was named by its bytes or only they are recorded.
     pub same_bytes: Vec<ArtifactPath>,
     /// The way.
@@ -199,11 +201,15 @@ impl Showing<'_> {
             Direction::Up => Vec::new(),
             Direction::Down => self.learned(&[target.number], &trace)?,
         };
-        let report = self.named(&trace)?;
+        let mut report = self.named(&trace)?;
         let disk = self.disk(&report.ends);
         let files = self.files(&trace)?;
         let environments = self.environments(&trace)?;
         let writer = self.writer(&target)?;
+        let unwritten = query::unwritten(self.snapshot, target.number)?;
+        if let (Direction::Up, Some(Unwritten::Gap(gap))) = (self.request.direction, &unwritten) {
+            report.gaps.push(gap.clone());
+        }
         let projected = match &writer {
             None => projection::projected_from(self.snapshot, &target.path)?,
             Some(_) => None,
@@ -213,6 +219,7 @@ impl Showing<'_> {
             environments,
             same_bytes: self.same_bytes(&target)?,
             writer,
+            unwritten,
             projected: projected.map(Box::new),
             note: note_report(self.workspace, self.snapshot, &target.path)?,
             notes: notes_on_file(self.snapshot, &target.path)?,

@@ -30,7 +30,10 @@ pub use metrics::{
 };
 pub use newest::{NewestFile, newest_files};
 pub use origin::{Origin, Write, origin, writers};
-pub use report::{CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, files, report};
+pub use report::{
+    CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files, report,
+    unwritten,
+};
 pub use selector::{RunSelector, find_run, find_run_if_any, latest_run};
 pub use staleness::{Ancestry, Outdated};
 pub(crate) use together::{Runs, written_along};

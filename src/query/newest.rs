@@ -9,7 +9,7 @@ use crate::model::{Artifact, NodeId, Parameter, Role, Run, RunKind, TOOL_PARAMET
 use crate::query::origin::{Origin, Write, last_write_at_path, origin};
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
-/// The newest recorded version of a path: what was last written or read there.
+/// The newest recorded version of a path: what a step last wrote there, or what was last read where no step ever did.
 #[derive(Debug, Clone)]
 pub struct NewestFile {
     /// The path's number.
@@ -18,10 +18,19 @@ pub struct NewestFile {
     pub number: ArtifactNo,
     /// The version.
     pub artifact: Artifact,
-    /// Its last write; `None` for a source, and where something unrecorded put other bytes there that were read since.
+    /// Its last write; `None` for a source.
     pub writer: Option<Write>,
+    /// What was read there last since that write, where it was something else: nobody recorded put it there.
+    pub read_since: Option<ArtifactNo>,
     /// Whether a later run did the same step anew and put its output elsewhere: see [`newest_files`].
     pub superseded: bool,
+}
+
+impl NewestFile {
+    /// Returns the version that is known to have lain there last.
+    pub fn last(&self) -> ArtifactNo {
+        self.read_since.unwrap_or(self.number)
+    }
 }
 
 /// Lists the newest version of every path that a step read or wrote, by path.
@@ -57,8 +66,7 @@ fn newest_of(
     repetitions: &mut Repetitions,
 ) -> Result<Option<NewestFile>> {
     let write = last_write_at_path(snapshot, path_no, i64::MAX, None)?;
-    let mut newest = write.map(|write| (write.at, write.artifact));
-    // What was read after the last write, with other bytes, was put there by somebody unrecorded, and is newer.
+    let mut last = write.map(|write| (write.at, write.artifact));
     let since = write.map_or(i64::MIN, |write| write.at);
     for version in snapshot.versions(path_no)? {
         if write.is_some_and(|write| write.artifact == version) {
@@ -67,7 +75,7 @@ fn newest_of(
         let Some(read) = last_read(snapshot, version, since, repetitions)? else {
             continue;
         };
-        let before = match newest {
+        let before = match last {
             Some((at, artifact)) => {
                 let again = last_read(snapshot, artifact, since, repetitions)?.unwrap_or(at).max(at);
                 (again, snapshot.artifact(artifact)?.digest) < (read, snapshot.artifact(version)?.digest)
@@ -75,17 +83,19 @@ fn newest_of(
             None => true,
         };
         if before {
-            newest = Some((read, version));
+            last = Some((read, version));
         }
     }
-    let Some((_, number)) = newest else {
+    let Some((_, last)) = last else {
         return Ok(None);
     };
+    let number = write.map_or(last, |write| write.artifact);
     Ok(Some(NewestFile {
         path_no,
         number,
         artifact: snapshot.artifact(number)?,
-        writer: write.filter(|write| write.artifact == number),
+        writer: write,
+        read_since: Some(last).filter(|last| *last != number),
         superseded: false,
     }))
 }
@@ -219,17 +229,21 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_version_is_what_was_read_last_where_nobody_recorded_its_write() {
+    fn the_newest_version_is_what_was_written_last_also_where_something_else_was_read_since() {
         let newest = |text: &str| {
-            let files = newest_files(&history(text).snapshot).unwrap();
+            let history = history(text);
+            let files = newest_files(&history.snapshot).unwrap();
             let b = files.iter().find(|file| file.artifact.path.as_bytes() == b"b").unwrap();
-            let content =
-                ["1", "2", "3"].into_iter().find(|text| Digest::of(text.as_bytes()) == b.artifact.digest);
-            (content.unwrap(), b.writer.is_some())
+            let content = |digest: Digest| {
+                ["1", "2", "3"].into_iter().find(|text| Digest::of(text.as_bytes()) == digest).unwrap()
+            };
+            let read = b.read_since.map(|read| content(history.snapshot.artifact(read).unwrap().digest));
+            (content(b.artifact.digest), b.writer.is_some(), read)
         };
-        assert_eq!(newest("1 p x: a=1 -> b=1\n2 q x: b=2 -> c=1"), ("2", false));
-        assert_eq!(newest("1 p x: a=1 -> b=1\n2 q x: b=2 -> c=1\n3 q y: b=1 -> d=1"), ("1", true));
-        assert_eq!(newest("1 q x: b=1 -> c=1\n2 q x: b=2 -> c=2\n3 q x: b=1 -> c=1"), ("1", false));
+        assert_eq!(newest("1 p x: a=1 -> b=1\n2 q x: b=2 -> c=1"), ("1", true, Some("2")));
+        assert_eq!(newest("1 p x: a=1 -> b=1\n2 q x: b=2 -> c=1\n3 q y: b=1 -> d=1"), ("1", true, None));
+        assert_eq!(newest("1 p x: a=1 -> b=1\n2 q x: b=2 -> c=1\n3 p x: a=1 -> b=3"), ("3", true, None));
+        assert_eq!(newest("1 q x: b=1 -> c=1\n2 q x: b=2 -> c=2\n3 q x: b=1 -> c=1"), ("1", false, None));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::{Artifact, Evidence, NodeId, Role, RunStatus, Step, Timestamp};
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, shown_label, unique_tail};
-use crate::query::origin::{Origin, lost};
+use crate::query::origin::{Origin, lost, origin};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// A run as it is named to people.
@@ -192,19 +192,68 @@ fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> 
     }
     report.artifacts_total = artifacts.len() as u64;
     for (artifact, written, at, step) in gaps.into_iter().take(ENDS_MAX) {
-        let run = match snapshot.run_of(step)? {
-            Some(run) => RunHead::read(snapshot, run)?.map(|head| head.tail),
-            None => None,
-        };
-        report.gaps.push(Gap {
-            artifact: snapshot.artifact(artifact)?,
-            written: snapshot.artifact(written)?,
-            written_at: Timestamp::from_micros(at),
-            run: run.unwrap_or_default(),
-        });
+        report.gaps.push(gap(snapshot, artifact, (written, at, step))?);
     }
     report.gaps.sort_by(|a, b| (&a.artifact, a.written_at).cmp(&(&b.artifact, b.written_at)));
     Ok(())
+}
+
+fn gap(
+    snapshot: &Snapshot,
+    artifact: ArtifactNo,
+    (written, at, step): (ArtifactNo, i64, StepNo),
+) -> Result<Gap> {
+    let run = match snapshot.run_of(step)? {
+        Some(run) => RunHead::read(snapshot, run)?.map(|head| head.tail),
+        None => None,
+    };
+    Ok(Gap {
+        artifact: snapshot.artifact(artifact)?,
+        written: snapshot.artifact(written)?,
+        written_at: Timestamp::from_micros(at),
+        run: run.unwrap_or_default(),
+    })
+}
+
+/// What is known of a version that no step wrote.
+#[derive(Debug, Clone)]
+pub enum Unwritten {
+    /// Nobody recorded wrote there before.
+    Source,
+    /// A step wrote other bytes there before.
+    Gap(Gap),
+    /// A step wrote the same bytes as this file, before they were first seen here.
+    CopyOf {
+        /// That file.
+        artifact: Artifact,
+        /// When it was written.
+        at: Timestamp,
+        /// The tail of the run that wrote it.
+        run: String,
+    },
+}
+
+/// Finds out what is known of a version that lies there now; `None` where a step wrote it.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn unwritten(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Option<Unwritten>> {
+    Ok(match origin(snapshot, artifact, i64::MAX, None)? {
+        Origin::Written(_) => None,
+        Origin::Source => Some(Unwritten::Source),
+        Origin::Gap(write) => {
+            let gap = gap(snapshot, artifact, (write.artifact, write.at, write.step))?;
+            Some(Unwritten::Gap(gap))
+        }
+        Origin::Copied(write) => {
+            let run = snapshot.run_of(write.step)?.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
+            Some(Unwritten::CopyOf {
+                artifact: snapshot.artifact(write.artifact)?,
+                at: Timestamp::from_micros(write.at),
+                run: run.map(|head| head.tail).unwrap_or_default(),
+            })
+        }
+    })
 }
 
 fn find_ends(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Result<()> {

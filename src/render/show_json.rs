@@ -10,7 +10,7 @@ use crate::ops::show::{
     FileReport, LearnedModel, ModelReport, ProjectedOrigin, ProjectedReport, RunReport, SegmentReport, Shown,
 };
 use crate::query::registry::ModelView;
-use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun};
+use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, Unwritten};
 use crate::render::models::card_value;
 use crate::render::show::{environments, status};
 
@@ -86,6 +86,20 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
                 "run": writer.run.view.run.id.to_string(), "run_id": writer.run.view.run.run_id.as_str(),
             })
         }),
+    );
+    put(
+        "from",
+        match &report.unwritten {
+            None => {
+                let run = report.writer.as_ref().map(|writer| writer.run.view.run.id.to_string());
+                json!({"kind": "run", "run": run})
+            }
+            Some(Unwritten::CopyOf { artifact, run, .. }) => {
+                json!({"kind": "copy", "run_tail": run, "of": artifact_json(artifact)})
+            }
+            Some(Unwritten::Gap(_)) => json!({"kind": "gap"}),
+            Some(Unwritten::Source) => json!({"kind": "source"}),
+        },
     );
     put("same_bytes", report.same_bytes.iter().map(|path| json!(path.to_string())).collect());
     put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));

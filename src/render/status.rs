@@ -162,12 +162,12 @@ fn recorded_row(file: &RecordedFile) -> Vec<String> {
 }
 
 fn altered_row(altered: &AlteredFile) -> Vec<String> {
-    let now = if altered.is_earlier_version {
-        "holds an earlier recorded version"
-    } else {
-        "holds bytes that nobody recorded"
+    let now = match &altered.read_by {
+        Some(run) => format!("holds bytes that nobody recorded writing, read by run {run}"),
+        None if altered.is_earlier_version => "holds an earlier recorded version".to_owned(),
+        None => "holds bytes that nobody recorded".to_owned(),
     };
-    vec![altered.file.artifact.path.to_string(), by(&altered.file), now.to_owned()]
+    vec![altered.file.artifact.path.to_string(), by(&altered.file), now]
 }
 
 fn not_here_row(not_here: &NotHere) -> Vec<String> {
@@ -252,6 +252,7 @@ fn totals(report: &StatusReport) -> String {
     for (count, words) in [
         (report.superseded, "superseded by later runs"),
         (report.in_git, "of code gone, in git when they were read"),
+        (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),
         (report.elsewhere, "not compared: environments, addresses and copies of repetitions"),
         (report.without_content, "not compared: their content is not recorded"),
@@ -269,6 +270,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         let mut value = recorded_json(&altered.file);
         value["now"] = json!(altered.now.to_string());
         value["is_earlier_version"] = json!(altered.is_earlier_version);
+        value["read_by_run_tail"] = json!(altered.read_by);
         value
     };
     let stale = |stale: &StaleFile| {
@@ -323,6 +325,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "running_runs": report.running.len(),
             "superseded": report.superseded,
             "in_git": report.in_git,
+            "edited_in_git": report.edited_in_git,
             "gone_outside": report.gone_outside,
             "elsewhere": report.elsewhere,
             "without_content": report.without_content,

@@ -54,14 +54,25 @@ impl Looking<'_> {
                     self.report.compared -= 1;
                 }
                 OnDisk::Other(now) => {
-                    let is_earlier_version = self.snapshot.artifact_no(file.path_no, &now)?.is_some();
-                    if is_earlier_version && self.is_of_elsewhere(&file)? {
+                    let known = self.snapshot.artifact_no(file.path_no, &now)?;
+                    if known.is_some() && self.is_of_elsewhere(&file)? {
                         let file = self.recorded(&file)?;
                         self.report.not_here.push(NotHere { file, now: Some(now) });
                         continue;
                     }
+                    let read_since = known.filter(|known| file.read_since == Some(*known));
+                    let mut read_by = None;
+                    if let Some(read) = read_since {
+                        // Code that a command wrote once is edited by hand from then on, and git has it.
+                        if self.is_in_git(read)? {
+                            self.report.edited_in_git += 1;
+                            continue;
+                        }
+                        read_by = self.first_reader(read, file.writer)?;
+                    }
+                    let is_earlier_version = known.is_some() && read_since.is_none();
                     let file = self.recorded(&file)?;
-                    self.report.changed.push(AlteredFile { file, now, is_earlier_version });
+                    self.report.changed.push(AlteredFile { file, now, is_earlier_version, read_by });
                 }
                 OnDisk::Unreadable(reason) => {
                     let file = self.recorded(&file)?;
@@ -73,17 +84,17 @@ impl Looking<'_> {
                 }
                 OnDisk::Gone if file.superseded => {}
                 OnDisk::Gone if self.kept.contains(at) => {
-                    let file = self.recorded(&file)?;
+                    let file = self.recorded_last(&file)?;
                     self.report.pending.push(file);
                 }
                 OnDisk::Gone if !file.artifact.path.is_inside() => self.report.gone_outside += 1,
-                OnDisk::Gone if self.is_in_git(file.number)? => self.report.in_git += 1,
+                OnDisk::Gone if self.is_in_git(file.last())? => self.report.in_git += 1,
                 OnDisk::Gone if self.is_of_elsewhere(&file)? => {
                     let file = self.recorded(&file)?;
                     self.report.not_here.push(NotHere { file, now: None });
                 }
                 OnDisk::Gone => {
-                    let file = self.recorded(&file)?;
+                    let file = self.recorded_last(&file)?;
                     self.report.lost.push(file);
                 }
             }
@@ -95,8 +106,8 @@ impl Looking<'_> {
     fn kept_among(&self, targets: &[usize]) -> HashSet<usize> {
         let gone = targets.par_iter().filter(|at| self.disk[at] == OnDisk::Gone);
         let kept = gone.filter(|at| {
-            let digest = &self.files[**at].artifact.digest;
-            matches!(self.workspace.contents().read(digest), Ok(Some(_)))
+            let last = self.snapshot.artifact(self.files[**at].last());
+            last.is_ok_and(|last| matches!(self.workspace.contents().read(&last.digest), Ok(Some(_))))
         });
         kept.copied().collect()
     }
@@ -125,6 +136,26 @@ impl Looking<'_> {
             None => None,
         };
         Ok(RecordedFile { artifact: file.artifact.clone(), writer })
+    }
+
+    /// Names the version that lay there last, which no step may have written.
+    fn recorded_last(&mut self, file: &NewestFile) -> Result<RecordedFile> {
+        match file.read_since {
+            Some(read) => Ok(RecordedFile { artifact: self.snapshot.artifact(read)?, writer: None }),
+            None => self.recorded(file),
+        }
+    }
+
+    /// Returns the tail of the run that was the first to read a version since a write.
+    fn first_reader(&self, version: ArtifactNo, since: Option<Write>) -> Result<Option<String>> {
+        let since = since.map_or(i64::MIN, |write| write.at);
+        let first = self
+            .snapshot
+            .reads_between(version, since, i64::MAX, |_, step| Ok(ControlFlow::Break(step)))?
+            .break_value();
+        let run = first.map_or(Ok(None), |step| self.snapshot.run_of(step))?;
+        let run = run.map_or(Ok(None), |run| self.snapshot.run(run))?;
+        run.map(|run| query::unique_tail(self.snapshot, run.id)).transpose()
     }
 
     pub(super) fn writer(&mut self, write: Write) -> Result<Option<FileWriter>> {

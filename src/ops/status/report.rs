@@ -35,6 +35,8 @@ pub struct StatusReport {
     pub superseded: u64,
     /// How many files of code are gone that were as in git when they were read.
     pub in_git: u64,
+    /// How many files of code a run wrote that were edited since, and were as in git when they were read.
+    pub edited_in_git: u64,
     /// How many recorded files outside the workspace are gone.
     pub gone_outside: u64,
     /// How many recorded artifacts are no files: environments, addresses, what a repetition wrote in its copy.
@@ -91,6 +93,8 @@ pub struct AlteredFile {
     pub now: Digest,
     /// Whether an earlier recorded version of the path has these bytes.
     pub is_earlier_version: bool,
+    /// The tail of the first run that read these bytes since others were written; `None` where none did.
+    pub read_by: Option<String>,
 }
 
 /// A file whose newest version is known from another workspace, and is neither on disk nor kept here.

@@ -17,6 +17,7 @@ impl Looking<'_> {
         match self.disk.get(at)? {
             OnDisk::Other(digest) => Some(*digest),
             // What is no file, such as the environment of a program, is another thing to each of its readers.
+            OnDisk::Gone | OnDisk::Elsewhere if file.read_since.is_some() => None,
             OnDisk::Gone | OnDisk::Elsewhere => file.writer.map(|_| file.artifact.digest),
             // What is not known may be what it was.
             OnDisk::Same | OnDisk::Unknown | OnDisk::Unreadable(_) => Some(file.artifact.digest),
@@ -51,7 +52,8 @@ impl Looking<'_> {
     }
 
     fn is_as_recorded(&self, at: usize) -> bool {
-        matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown) || self.kept.contains(&at)
+        matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown)
+            || (self.kept.contains(&at) && self.files[at].read_since.is_none())
     }
 
     /// Finds files whose inputs were changed while they were read, and files that two runs at once claim to have written. What is

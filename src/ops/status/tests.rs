@@ -38,7 +38,7 @@ fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
     assert_eq!(report.is_clean(), expected.is_empty());
 }
 
-/// `?` after what was read: it was changed meanwhile. `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
+/// `!` before what was read: it is code, as in git. `?` after it: it was changed meanwhile. `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
 fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     let request = RunRequest::new("r", RunKind::Library);
     let mut recording = Recording::start(workspace, clock, request).unwrap();
@@ -55,9 +55,13 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     };
     let at = recording.now();
     let used = reads.split_whitespace().map(|word| {
-        let role = if word.contains("://") { Role::Environment } else { Role::Data };
+        let role = match word.as_bytes() {
+            [b'!', ..] => Role::Code,
+            _ if word.contains("://") => Role::Environment,
+            _ => Role::Data,
+        };
         let evidence = if word.ends_with('?') { Evidence::Doubtful } else { Evidence::Observed };
-        Used { artifact: artifact(word.trim_end_matches('?')), at, evidence, role }
+        Used { artifact: artifact(word.trim_start_matches('!').trim_end_matches('?')), at, evidence, role }
     });
     let used = used.collect();
     let ended_at = recording.now();
@@ -116,6 +120,23 @@ fn what_was_made_from_what_changed_while_it_was_read_is_doubtful_until_it_is_sta
     let runs = ["a=1? -> b=1", "b=1 -> c=1"];
     check(&runs, &["a=1", "b=1", "c=1"], &["doubtful b a", "doubtful c a"]);
     check(&runs, &["a=2", "b=1", "c=1"], &["changed a", "stale b", "stale c"]);
+}
+
+#[test]
+fn what_was_edited_by_hand_stays_changed_when_a_run_has_read_it() {
+    let runs = ["a=1 -> b=1", "b=2 -> c=1"];
+    check(&runs, &["a=1", "b=2", "c=1"], &["changed b"]);
+    check(&runs, &["a=1", "b=1", "c=1"], &["stale c"]);
+    check(&runs, &["a=9", "b=1", "c=1"], &["changed a", "stale b", "stale c"]);
+    check(&runs, &["a=1", "c=1"], &["lost b"]);
+    check(&["a=1 -> b=KEPT1", "b=2 -> c=1"], &["a=1", "c=1"], &["lost b"]);
+    check(&["a=1 -> b=1", "b=2 -> c=1", "a=1 -> b=3"], &["a=1", "b=3", "c=1"], &["stale c"]);
+}
+
+#[test]
+fn code_that_a_run_wrote_and_git_has_as_it_was_edited_since_is_not_listed() {
+    check(&["a=1 -> b=1", "!b=2 -> c=1"], &["a=1", "b=2", "c=1"], &[]);
+    check(&["a=1 -> b=1", "!b=2 -> c=1"], &["a=1", "b=3", "c=1"], &["changed b", "stale c"]);
 }
 
 #[test]

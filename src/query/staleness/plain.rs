@@ -58,11 +58,17 @@ impl World {
         match act {
             Act::Edit { path: at, content } => {
                 let path = path(*at);
-                // By hand nothing comes to what a command would have made.
-                let by =
-                    if OUTPUTS.contains(&path) { format!("hand{}", self.lines.len()) } else { String::new() };
+                let made = self.writes.iter().filter(|made| made.path == path);
+                let versions: Vec<&str> = made.map(|made| made.content.as_str()).collect();
+                let text = match versions.get(usize::from(*content)) {
+                    // An output is put back as it was at some time.
+                    Some(version) => (*version).to_owned(),
+                    // By hand nothing comes to what a command would have made.
+                    None if OUTPUTS.contains(&path) => format!("{path}:hand{}", self.lines.len()),
+                    None => format!("{path}:{content}"),
+                };
                 if self.disk.contains_key(path) {
-                    self.disk.insert(path, format!("{path}:{content}{by}"));
+                    self.disk.insert(path, text);
                 }
             }
             Act::Run { reads, out, parts } => {

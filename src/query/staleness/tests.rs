@@ -14,7 +14,8 @@ pub(super) fn stale(text: &str, disk: &[&str]) -> Vec<String> {
     let current = |path: PathNo| {
         let file = files.iter().find(|file| file.path_no == path)?;
         let path = file.artifact.path.to_string();
-        Some(disk.get(&path).copied().unwrap_or(file.artifact.digest))
+        let last = || snapshot.artifact(file.last()).unwrap().digest;
+        Some(disk.get(&path).copied().unwrap_or_else(last))
     };
     let targets: Vec<&NewestFile> =
         files.iter().filter(|file| file.writer.is_some() && !file.superseded).collect();

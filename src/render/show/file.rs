@@ -7,6 +7,7 @@ use super::projected::projected_line;
 use super::trace::trace;
 use crate::ops::show::{FileReport, FilingBytes, SegmentReport};
 use crate::ops::{DiskState, FileTarget};
+use crate::query::{Direction, Unwritten};
 use crate::render::units::{content_words, one_line};
 
 /// As many names of one sort are written in one line.
@@ -15,6 +16,11 @@ const NAMES_MAX: usize = 3;
 pub(super) fn file(report: &FileReport, text: &mut String) {
     file_head(report, text);
     trace(&report.trace, &report.disk, text);
+    if let (Direction::Up, Some(Unwritten::Gap(gap))) = (report.trace.direction, &report.unwritten)
+        && gap.written.has_content()
+    {
+        let _ = writeln!(text, "what that version was made from: `lineage show {}`", gap.written.digest);
+    }
 }
 
 fn file_head(report: &FileReport, text: &mut String) {
@@ -37,7 +43,7 @@ fn file_head(report: &FileReport, text: &mut String) {
         }
         None => match &report.projected {
             Some(projected) => projected_line(projected, text),
-            None => text.push_str("  source   no recorded step wrote these bytes\n"),
+            None => unwritten_line(report.unwritten.as_ref(), text),
         },
     }
     if let Some(writer) = report.writer.as_ref().filter(|writer| !writer.others.is_empty()) {
@@ -55,6 +61,23 @@ fn file_head(report: &FileReport, text: &mut String) {
     crate::render::notes::file(report, text);
     holding("model", &report.models, text);
     learned(&report.learned, text);
+}
+
+fn unwritten_line(unwritten: Option<&Unwritten>, text: &mut String) {
+    let _ = match unwritten {
+        Some(Unwritten::Gap(gap)) => {
+            writeln!(
+                text,
+                "  gap      no recorded step wrote these bytes; run {} had written others",
+                gap.run
+            )
+        }
+        Some(Unwritten::CopyOf { artifact, at, run }) => {
+            let path = &artifact.path;
+            writeln!(text, "  copy     of {path}, by equal bytes, which was written {at} by run {run}")
+        }
+        Some(Unwritten::Source) | None => writeln!(text, "  source   no recorded step wrote these bytes"),
+    };
 }
 
 /// Writes names as a list, `a, b and c`, or `a, b and 3 more`.

@@ -193,6 +193,9 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
         _ if report.steps_total == 0 && report.cut.edges > 0 => {
             parts.push("nothing followed at this --depth".to_owned());
         }
+        Direction::Up if report.steps_total == 0 && !report.gaps.is_empty() => {
+            parts.push("nothing recorded made these bytes, 1 gap".to_owned());
+        }
         Direction::Up if report.steps_total == 0 => {
             parts.push("nothing recorded made it; `--down` shows what was made from it".to_owned());
         }
@@ -222,13 +225,13 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
             let (run, at) = (&gap.run, gap.written_at);
             let _ = writeln!(
                 text,
-                "gap: {path} was read with {read}; run {run} wrote there at {at}, but what it wrote is not recorded"
+                "gap: {path} was found with {read}; run {run} wrote there at {at}, but what it wrote is not recorded"
             );
             continue;
         }
         let _ = writeln!(
             text,
-            "gap: {} was read with {}, but run {} had written {} there at {}",
+            "gap: {} was found with {}, but run {} had written {} there at {}",
             path,
             read,
             gap.run,
