@@ -157,3 +157,51 @@ fn completions_offer_files_where_a_file_is_taken() {
         assert!(line.contains("_files"), "{line}");
     }
 }
+
+#[test]
+fn a_digest_is_found_by_its_first_digits_and_of_several_each_is_named() {
+    let place = Place::empty();
+    // Of as many contents two begin with the same four digits.
+    for number in 0..400 {
+        place.write(&format!("data/{number}"), number.to_string().as_bytes());
+    }
+    place.ok(&["import", "data"]);
+    let digest =
+        |number: usize| place.json(&["show", &format!("data/{number}")])["artifact"]["digest"].clone();
+    let whole = digest(7);
+    let whole = whole.as_str().unwrap();
+    let printed = place.ok(&["show", "data/7"]).stdout;
+    let printed =
+        printed.split_whitespace().find(|word| word.starts_with("blake3:")).unwrap().trim_end_matches(',');
+    assert!(whole.starts_with(printed) && printed.len() < whole.len());
+    for word in [printed, &printed[..15], &printed.to_uppercase().replace("BLAKE3", "blake3"), whole] {
+        assert_eq!(place.json(&["show", word])["artifact"]["digest"], whole, "{word}");
+        assert_eq!(place.ok(&["cat", word]).stdout, "7");
+        let runs = place.json(&["log", "--where", &format!("generated({word:?})")]);
+        assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "{word}");
+    }
+    let mut all: Vec<String> =
+        (0..400).map(|number| blake3::hash(number.to_string().as_bytes()).to_hex().to_string()).collect();
+    all.sort();
+    let twins = all.windows(2).find(|pair| pair[0][..4] == pair[1][..4]).unwrap();
+    let (code, stderr) = place.refused(&["show", &format!("blake3:{}", &twins[0][..4])]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        format!(
+            "error: `blake3:{}` begins several digests\nhint: give more digits of one of blake3:{}, blake3:{}\n",
+            &twins[0][..4],
+            twins[0],
+            twins[1]
+        )
+    );
+    let (code, stderr) = place.refused(&["show", "blake3:0000000000"]);
+    assert_eq!(
+        (code, stderr.lines().next()),
+        (2, Some("error: no recorded content has a digest that begins with `blake3:0000000000`"))
+    );
+    for wrong in ["blake3:", "blake3:abc", "blake3:xyzw"] {
+        let (code, stderr) = place.refused(&["show", wrong]);
+        assert!(code == 2 && stderr.contains("is not a digest"), "{wrong}: {stderr}");
+    }
+}

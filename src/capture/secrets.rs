@@ -63,6 +63,8 @@ struct Words {
     is_secret: bool,
     /// It is a script.
     is_script: bool,
+    /// It stands behind `-e`, which other programs have for a variable.
+    is_expression: bool,
     /// It may be `-u` of `curl`.
     is_of_curl: bool,
     /// It is `NAME:PASSWORD`.
@@ -83,28 +85,54 @@ impl Words {
                 && !word.contains(char::is_whitespace),
             // `-c`, `-lc`, `-e`; an option with a longer name says something else.
             is_script: is_option && !word.starts_with("--") && name.len() <= 3 && name.ends_with(['c', 'e']),
+            is_expression: word == "-e",
             is_of_curl: is_curl || before.is_of_curl,
-            is_user: before.is_of_curl && matches!(word, "-u" | "--user"),
+            is_user: before.is_of_curl && user_of_curl(word).is_some_and(|(_, user)| user.is_empty()),
         };
         if before.is_secret && !is_option {
             return MASK.to_owned();
         }
-        if before.is_user
-            && let Some((user, _)) = word.split_once(':')
+        let user = match before.is_user {
+            true => Some(("", word)),
+            false => user_of_curl(word).filter(|_| before.is_of_curl),
+        };
+        if let Some((option, user)) = user
+            && let Some((name, _)) = user.split_once(':')
         {
-            return format!("{user}:{MASK}");
+            return format!("{option}{name}:{MASK}");
         }
         if let Some(header) = masked_header(word) {
             return header;
         }
-        // `--password=two words` is one argument, `echo --password=x and more` a script.
+        // `--password=two words` is one argument, `echo --password=x and more` a script; `PASSWORD=two words` behind `-e` is a
+        // variable, and behind `-c` a script.
         let first = word.split(char::is_whitespace).next().unwrap_or_default();
-        let is_script = before.is_script || !first.contains('=');
+        let is_value = first.split_once('=').is_some_and(|(name, _)| is_secret_name(name));
+        let is_script = match before.is_script {
+            true => !(before.is_expression && is_value),
+            false => !first.contains('='),
+        };
         if first.len() < word.len() && is_script && depth < DEPTH_MAX {
             return masked_script(word, depth + 1);
         }
         masked_word(word)
     }
+}
+
+/// Options of `curl` of one letter that have no value, and so may stand before another in one word.
+const CURL_FLAGS: &str = "0123469aBfgGiIjJklLMnNOpqRsSvVZ#";
+
+/// Splits an option of `curl` that says `NAME:PASSWORD`, into the option and what follows in the same word: `-u`, `-uNAME:PASSWORD`,
+/// `-suNAME:PASSWORD`, `--user=NAME:PASSWORD`, and the same for a proxy.
+fn user_of_curl(word: &str) -> Option<(&str, &str)> {
+    if let Some(long) = word.strip_prefix("--") {
+        let (name, _) = long.split_once('=').unwrap_or((long, ""));
+        let end = "--".len() + name.len() + usize::from(long.len() > name.len());
+        return matches!(name, "user" | "proxy-user").then(|| word.split_at(end));
+    }
+    let letters = word.strip_prefix('-')?;
+    let at = letters.find(|letter| !CURL_FLAGS.contains(letter))?;
+    letters[at..].starts_with(['u', 'U']).then(|| word.split_at(at + 2))
 }
 
 /// Masks the words of a script, and changes nothing between them.
@@ -276,6 +304,12 @@ mod tests {
         check(&["curl", "-H", "Accept: text/html"], &["curl", "-H", "Accept: text/html"]);
         check(&["/usr/bin/curl", "-s", "-u", "me:pw", "u"], &["/usr/bin/curl", "-s", "-u", "me:***", "u"]);
         check(&["docker", "run", "-u", "1000:1000"], &["docker", "run", "-u", "1000:1000"]);
+        check(&["curl", "-ume:pw", "--user=me:pw"], &["curl", "-ume:***", "--user=me:***"]);
+        check(&["curl", "-sSu", "me:p:w", "u"], &["curl", "-sSu", "me:***", "u"]);
+        // A name alone, an option with a value of its own, and what only looks like one.
+        let plain = ["curl", "-ume", "-output:x", "--user-agent=a:b", "-o", "u:x", "--url=http://h:80/"];
+        check(&plain, &plain);
+        check(&["docker", "run", "-e", "PASSWORD=two words"], &["docker", "run", "-e", "PASSWORD=***"]);
     }
 
     #[test]
@@ -304,6 +338,34 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn of_users_of_curl_the_password_is_masked_and_no_more(
+            flags in "[skvL]{0,3}",
+            letter in "[uU]",
+            long in proptest::sample::select(vec!["--user", "--proxy-user"]),
+            user in "[a-z]{1,6}",
+            password in "[a-z0-9:]{1,8}",
+        ) {
+            let said = format!("{user}:{password}");
+            let shown = format!("{user}:{MASK}");
+            let short = format!("-{flags}{letter}");
+            for (words, expected) in [
+                (vec![format!("{short}{said}")], vec![format!("{short}{shown}")]),
+                (vec![short.clone(), said.clone()], vec![short.clone(), shown.clone()]),
+                (vec![format!("{long}={said}")], vec![format!("{long}={shown}")]),
+                (vec![long.to_owned(), said.clone()], vec![long.to_owned(), shown.clone()]),
+            ] {
+                let of = |words: &[String]| [&["curl".to_owned()], words, &["https://h/".to_owned()]].concat();
+                proptest::prop_assert_eq!(masked(&of(&words)), of(&expected));
+                // The same in a script.
+                let script = |words: &[String]| vec!["sh".to_owned(), "-c".to_owned(), of(words).join(" ")];
+                proptest::prop_assert_eq!(masked(&script(&words)), script(&expected));
+                // Of another program they are no passwords.
+                let other = [&["id".to_owned()], words.as_slice()].concat();
+                proptest::prop_assert_eq!(masked(&other), other);
+            }
+        }
+
         #[test]
         fn masking_is_stable_and_changes_nothing_but_by_masks(script in "[-a-z=:'\"; |\\\\]{0,40}") {
             let words = [String::from("sh"), String::from("-c"), script];

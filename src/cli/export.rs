@@ -23,6 +23,10 @@ use crate::render;
 /// of a run is called `run` in parquet and `id` in runs.csv, that of a step `step` and `id`. A model, run, step or note is
 /// named in all tables by the same key.
 ///
+/// In CSV a text that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`, a tab or a carriage
+/// return and is no number, has a `'` before it, which is no part of it; parquet has the texts as they are. Where no content is
+/// recorded of a file, digest and size are empty.
+///
 /// prov-json and openlineage are streams, as jsonl is: they go to the standard output unless --out names a file. ro-crate is
 /// a folder, or a zip file where the name ends in `.zip`.
 ///

@@ -59,8 +59,9 @@ impl FromStr for Digest {
     /// A request error where the algorithm is another or the digits are wrong.
     fn from_str(text: &str) -> Result<Self> {
         let hex = text.strip_prefix("blake3:").ok_or_else(|| {
-            Error::request(format!("`{}` is not a digest", text.escape_debug()))
-                .hint("digests are written `blake3:<64 hexadecimal digits>`")
+            Error::request(format!("`{}` is not a digest", text.escape_debug())).hint(
+                "digests are written `blake3:<64 hexadecimal digits>`, or by 4 and more of the first digits",
+            )
         })?;
         let hash = blake3::Hash::from_hex(hex).map_err(|cause| {
             Error::request(format!("`{}` is not a digest", text.escape_debug())).because(cause)

@@ -86,7 +86,7 @@ pub fn locate(
         return query::find_run(snapshot, &selector).map(Target::Run);
     }
     if let Some(text) = text.filter(|text| text.starts_with("blake3:")) {
-        return by_content(snapshot, &text.parse()?);
+        return by_content(snapshot, &query::find_digest(snapshot, text)?);
     }
     let place = named_place(workspace, snapshot, folder, word)?;
     if let Some((file, chunk)) = named::split_last(word, b'#')

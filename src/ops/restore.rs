@@ -68,7 +68,7 @@ pub fn find_version(
     word: &OsStr,
 ) -> Result<Version> {
     if let Some(text) = word.to_str().filter(|text| text.starts_with("blake3:")) {
-        let digest: Digest = text.parse()?;
+        let digest = query::find_digest(snapshot, text)?;
         let named = newest(snapshot, snapshot.artifacts_with(&digest)?)?;
         return Ok(match named {
             Some(number) => Version::File(snapshot.artifact(number)?),

@@ -34,7 +34,7 @@ pub use report::{
     CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files, report,
     unwritten,
 };
-pub use selector::{RunSelector, find_run, find_run_if_any, latest_run};
+pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
 pub use staleness::{Ancestry, Outdated};
 pub(crate) use together::{Runs, written_along};
 pub use together::{claimed_by_others, parts_of};

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::model::{Run, RunId};
+use crate::model::{Digest, Run, RunId};
 use crate::query::history::{RunView, run_view, unique_tail};
 use crate::store::{RunNo, Snapshot, Term};
 
@@ -74,6 +74,33 @@ fn names_no_run(word: &str) -> Error {
         "a run is `@`, `@-`, a run id such as 20251212_174218, the end of its key such as e55a90bd, or its name; \
          `lineage log` lists them",
     )
+}
+
+/// As many digits of a digest must be given at least.
+const DIGEST_MIN_DIGITS: usize = 4;
+
+/// Finds the digest that `word` names: `blake3:` and all of its digits, or as many of the first as no other recorded content has.
+///
+/// # Errors
+/// A request error where it is no digest, where it begins none that is recorded, or several.
+pub fn find_digest(snapshot: &Snapshot, word: &str) -> Result<Digest> {
+    let digits = word.strip_prefix("blake3:").unwrap_or_default().to_ascii_lowercase();
+    let is_short = (DIGEST_MIN_DIGITS..64).contains(&digits.len());
+    if !is_short || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return word.parse();
+    }
+    let found = snapshot.digests_beginning(&digits, CANDIDATES_MAX + 1)?;
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Error::request(format!("no recorded content has a digest that begins with `{word}`"))
+            .hint("`lineage show FILE` prints those of a file")),
+        several => {
+            let more = if several.len() > CANDIDATES_MAX { ", …" } else { "" };
+            let named: Vec<String> = several.iter().take(CANDIDATES_MAX).map(ToString::to_string).collect();
+            Err(Error::request(format!("`{word}` begins several digests"))
+                .hint(format!("give more digits of one of {}{more}", named.join(", "))))
+        }
+    }
 }
 
 /// Finds the run that `selector` names.

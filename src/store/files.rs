@@ -119,6 +119,28 @@ impl Snapshot {
         Ok(contents)
     }
 
+    /// Returns the first `limit` digests, in order, of recorded contents whose hexadecimal digits begin with `digits`, in small
+    /// letters. What has no content counts for none.
+    pub fn digests_beginning(&self, digits: &str, limit: usize) -> Result<Vec<Digest>> {
+        let whole = digits.as_bytes().chunks_exact(2).take(32);
+        let front: Option<Vec<u8>> =
+            whole.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+        let Some(front) = front else { return Ok(Vec::new()) };
+        let mut found: Vec<Digest> = Vec::new();
+        let _ = self.contents.scan_front(&front, Order::Rising, |row, _| {
+            let (mut digest, mut size) = ([0; 32], [0; 8]);
+            digest.copy_from_slice(&row[..32]);
+            size.copy_from_slice(&row[32..]);
+            let digest = Digest::from_bytes(digest);
+            let is_content = size != [0; 8] || digest == Digest::of(b"");
+            if is_content && digest.hex().starts_with(digits) && found.last() != Some(&digest) {
+                found.push(digest);
+            }
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
     /// Returns the path's number of an artifact.
     pub fn path_of(&self, artifact: ArtifactNo) -> PathNo {
         PathNo(u64::from(artifact.path()))

@@ -11,10 +11,11 @@ use std::ops::ControlFlow;
 use globset::Candidate;
 
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, Digest, NodeId};
+use crate::model::{ArtifactPath, NodeId};
 use crate::query::ancestry::{Reached, are_made_from, reached_from};
 use crate::query::filter::check::{FileQuestion, FileRelation};
 use crate::query::filter::value::pattern;
+use crate::query::find_digest;
 use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot, StepNo};
 
 /// As much is spent at once in the beginning: steps that are looked at.
@@ -169,7 +170,10 @@ fn files_named(
     wrong: &dyn Fn(String) -> Error,
 ) -> Result<HashSet<ArtifactNo>> {
     if word.starts_with("blake3:") {
-        let digest: Digest = word.parse().map_err(|error: Error| wrong(error.message().to_owned()))?;
+        let digest = find_digest(snapshot, word).map_err(|error| {
+            let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+            wrong(format!("{}{hint}", error.message()))
+        })?;
         return Ok(snapshot.artifacts_with(&digest)?.into_iter().collect());
     }
     if word.is_empty() || word.starts_with("./") || word.split('/').any(|part| part == "..") {
