@@ -364,6 +364,8 @@ fn a_store_that_cannot_be_brought_up_to_date_gives_no_answer_without_what_it_lac
         let answer = limited(&place, command);
         assert_eq!((answer.code, answer.stdout.as_str()), (3, ""), "{command:?}: {answer:?}");
         assert!(answer.stderr.contains("File too large"), "{answer:?}");
+        assert!(answer.stderr.contains("hint: make room on the disk"), "{answer:?}");
+        assert!(!answer.stderr.contains("rebuilt"), "{answer:?}");
     }
     assert_eq!(place.runs().len(), 1);
 }

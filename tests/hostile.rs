@@ -295,6 +295,21 @@ fn hostile_file_names_reach_no_terminal_and_lose_nothing() {
         check_plain(&answer.stdout);
         check_plain(&answer.stderr);
     }
+    // In JSON a path is the file's name, where that is text.
+    let shown = place.json(&["show", "@"]);
+    let inputs: Vec<&str> =
+        shown["inputs"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    let opened = inputs.iter().filter(|path| place.at(path).is_file()).count();
+    assert!(
+        inputs.contains(&"data/raw/line\nfeed.htm") && inputs.contains(&"data/raw/right\u{202e}left.htm"),
+        "{inputs:?}"
+    );
+    // Two are no text, and stand as they are printed.
+    assert_eq!(inputs.len() - opened, 2, "{inputs:?}");
+    assert!(inputs.contains(&"data/raw/not\\xffutf8.htm"), "{inputs:?}");
+    for path in &inputs {
+        place.ok(&["show", path]);
+    }
     let names = place.output_names();
     let file = only(&names, &["not_utf8", "_segmented_risks.json"]);
     let shown = place.json(&["show", file]).to_string();
@@ -334,7 +349,7 @@ fn two_inputs_of_one_name_get_outputs_of_their_own() {
 }
 
 #[test]
-fn files_that_are_no_filings_take_one_line() {
+fn files_that_are_no_filings_are_named_a_few_of_many_and_all_of_few() {
     let place = Place::without_git();
     for number in 0..50 {
         place.write(&format!("data/raw/gold/{number:02}.tsv"), b"a\tb");
@@ -342,15 +357,50 @@ fn files_that_are_no_filings_take_one_line() {
     let (name, bytes) = samples().remove(0);
     place.write(&format!("data/raw/copy_of_{name}"), &bytes);
     let answer = place.ok(&["pipeline"]);
-    let lines: Vec<&str> = answer.stdout.lines().filter(|line| line.starts_with("left out")).collect();
-    assert_eq!(
-        lines,
-        [
-            "left out 50 files that are no filings, such as data/raw/gold/00.tsv",
-            "left out 1 file with the bytes of another: data/raw/copy_of_HALCYON_10-K_2021.htm, the same as \
-             data/raw/HALCYON_10-K_2021.htm",
-        ]
+    let mut expected = "left out 50 files that are no filings:\n".to_owned();
+    for number in 0..5 {
+        expected.push_str(&format!("  data/raw/gold/{number:02}.tsv\n"));
+    }
+    expected.push_str(
+        "  and 45 more; `--json` lists all\nleft out 1 file with the bytes of another: \
+         data/raw/copy_of_HALCYON_10-K_2021.htm, the same as data/raw/HALCYON_10-K_2021.htm\n",
     );
+    assert!(answer.stdout.contains(&expected), "{}", answer.stdout);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_file_is_left_out_aloud() {
+    let place = Place::without_git();
+    let made = std::process::Command::new("mkfifo").arg(place.at("data/raw/pipe.htm")).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let answer = place.ok(&["pipeline"]);
+    assert!(answer.stdout.contains("left out 1 file that is no filing: data/raw/pipe.htm\n"), "{answer:#?}");
+}
+
+#[test]
+fn status_tells_of_a_pipeline_run_in_which_filings_failed() {
+    let place = Place::without_git();
+    place.write("data/raw/empty.htm", b"");
+    assert_eq!(place.run(&["pipeline", "--run-name", "one"]).code, 1);
+    let status = place.run(&["status"]);
+    assert_eq!(status.code, 1, "{status:#?}");
+    for part in
+        ["failed       1 pipeline run failed, or filings in it", "1 of 5 filings failed", "pipeline --resume"]
+    {
+        assert!(status.stdout.contains(part), "{part}: {}", status.stdout);
+    }
+    let json = place.json(&["status"]);
+    assert_eq!((&json["clean"], &json["failed_runs"][0]["name"]), (&false.into(), &"one".into()));
+    // Nothing of it is left to be done once it went through.
+    place.write("data/raw/empty.htm", &[&samples()[0].1[..], b"<!-- other -->"].concat());
+    place.ok(&["pipeline", "--resume"]);
+    place.ok(&["status"]);
+    // A command that failed may have been a try.
+    assert_eq!(place.run(&["run", "--quiet", "--", "false"]).code, 1);
+    place.ok(&["status"]);
 }
 
 #[test]
@@ -406,8 +456,14 @@ fn check_in_the_way(block: &dyn Fn(&Place), free: &dyn Fn(&Place), expected: &st
             .stdout
             .contains("nothing is lost: the contents are kept, `lineage pipeline --resume` writes them\n")
     );
+    let parse = answer.stdout.lines().find(|line| line.starts_with("  parse")).unwrap();
+    assert!(parse.contains(" not written to their place"), "{parse}");
     let names = place.output_names();
     assert_eq!(names.iter().filter(|name| name.ends_with("_segmented_risks.json")).count(), 4);
+    // What was found done and is still not to be written is not said to be written.
+    let again = place.run(&["pipeline", "--resume"]);
+    let parse = again.stdout.lines().find(|line| line.starts_with("  parse")).unwrap();
+    assert!(parse.contains(" not written to their place") && !parse.contains("written again"), "{parse}");
     free(&place);
     place.ok(&["pipeline", "--resume"]);
     assert_eq!(place.output_names().len(), 19);

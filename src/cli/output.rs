@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::model::is_unsafe_to_print;
 
 /// Writes an answer to stdout.
 pub(crate) fn answer(text: &str) -> Result<()> {
@@ -24,12 +25,21 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Writes a JSON document to stdout.
+/// Writes a JSON document to stdout. What would drive a terminal stands as an escape of JSON, and means what it is.
 pub(crate) fn json(document: &Value) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(document)
+    let text = serde_json::to_string_pretty(document)
         .map_err(|cause| Error::bug("cannot write the answer as JSON").because(cause))?;
-    text.push('\n');
-    answer(&text)
+    let mut plain = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        // The ends of lines stand between the values: those in them are escaped already.
+        if character != '\n' && is_unsafe_to_print(character) {
+            plain.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            plain.push(character);
+        }
+    }
+    plain.push('\n');
+    answer(&plain)
 }
 
 /// Writes a line for people to stderr.

@@ -103,6 +103,14 @@ impl ArtifactPath {
     }
 }
 
+impl ArtifactPath {
+    /// Returns the path as JSON has it: the name itself, which opens the file, where that is text. A name that is not UTF-8 stands
+    /// as it is [printed], `\xff` for a byte that is no text, which [`from_printed`](crate::model::from_printed) reads back.
+    pub fn in_json(&self) -> String {
+        std::str::from_utf8(&self.0).map_or_else(|_| printed(&self.0), str::to_owned)
+    }
+}
+
 impl fmt::Display for ArtifactPath {
     /// Writes the path as [`printed`] does, so that it can go to any terminal, and be found by what was printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

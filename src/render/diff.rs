@@ -367,7 +367,7 @@ pub(crate) fn code_json(code: &CodeDiff, limit: usize) -> Value {
     };
     let files = code.files.iter().take(limit).map(|file| {
         json!({
-            "path": file.path.to_string(),
+            "path": file.path.in_json(),
             "a": file.a.map(|kind| kind.as_str()),
             "b": file.b.map(|kind| kind.as_str()),
             "between": file.between.map(|kind| kind.as_str()),

@@ -107,7 +107,7 @@ pub fn history_json(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>
             "evidence": change.evidence.as_str(),
         })
     });
-    json!({"format": 1, "path": path.to_string(), "changes": changes.collect::<Vec<_>>(), "more": more})
+    json!({"format": 1, "path": path.in_json(), "changes": changes.collect::<Vec<_>>(), "more": more})
 }
 
 /// Returns a table without lines, for reading and for `cut`.

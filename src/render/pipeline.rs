@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::MetricValue;
+use crate::model::{ArtifactPath, MetricValue};
 use crate::ops::pipeline::{PipelineStage, Summary, failures_by_kind};
 use crate::render::units::{bytes, counted, duration, one_line, thousands};
 
 /// As many failures, and altered or unwritten files, are shown by name.
 const LINES_MAX: usize = 20;
+/// As many of what was left out are shown by name.
+const NAMED_MAX: usize = 5;
 
 /// Writes the summary for people.
 pub fn text(summary: &Summary, program: &str, place: &str) -> String {
@@ -92,6 +94,7 @@ fn stages(summary: &Summary, text: &mut String) {
             (count.cached, "taken over from earlier runs"),
             (count.kept, "found done"),
             (count.restored, "written again"),
+            (count.unwritten, "not written to their place"),
             (count.failed, "failed"),
         ] {
             if number > 0 {
@@ -157,32 +160,51 @@ fn failures(summary: &Summary, text: &mut String) {
 
 /// Says what was found and not worked on, a line for each sort.
 fn left_out(summary: &Summary, text: &mut String) {
-    let sort = |text: &mut String, count: usize, one: &str, many: &str, example: Option<String>| {
-        if let Some(example) = example {
-            let such = if count == 1 { ":" } else { ", such as" };
-            let _ = writeln!(text, "left out {}{such} {example}", counted(count as u64, one, many));
-        }
-    };
-    let passed_over = &summary.passed_over;
-    let example = passed_over.first().map(ToString::to_string);
-    sort(text, passed_over.len(), "file that is no filing", "files that are no filings", example);
-    let example = summary.duplicates.first();
-    sort(
+    sort_left_out(
         text,
-        summary.duplicates.len(),
-        "file with the bytes of another",
-        "files with the bytes of others",
-        example.map(|(file, same)| format!("{file}, the same as {same}")),
+        &summary.passed_over,
+        ["file that is no filing", "files that are no filings"],
+        ToString::to_string,
     );
-    let not_entered = &summary.not_entered;
-    let example = not_entered.first().map(ToString::to_string);
-    sort(text, not_entered.len(), "linked or very deep folder", "linked or very deep folders", example);
+    sort_left_out(
+        text,
+        &summary.duplicates,
+        ["file with the bytes of another", "files with the bytes of others"],
+        |(file, same)| format!("{file}, the same as {same}"),
+    );
+    sort_left_out(
+        text,
+        &summary.not_entered,
+        ["linked or very deep folder", "linked or very deep folders"],
+        ToString::to_string,
+    );
     let what = |one: &str| format!("{one} this run took up before, and not among its inputs now");
-    let example = summary.absent.first().map(|stem| format!("{stem}; what was made of it stands"));
-    sort(text, summary.absent.len(), &what("filing"), &what("filings"), example);
+    sort_left_out(text, &summary.absent, [&what("filing"), &what("filings")], |stem| {
+        format!("{}; what was made of it stands", one_line(stem))
+    });
     if summary.beyond_limit > 0 {
         let files = counted(summary.beyond_limit, "file", "files");
         let _ = writeln!(text, "left out {files} beyond the limit; `--limit 0` takes all");
+    }
+}
+
+/// Names all of a few things that were left out, of many the first few, and where the others stand.
+fn sort_left_out<T>(text: &mut String, all: &[T], [one, many]: [&str; 2], name: impl Fn(&T) -> String) {
+    if all.is_empty() {
+        return;
+    }
+    let _ = write!(text, "left out {}:", counted(all.len() as u64, one, many));
+    if let [only] = all {
+        let _ = writeln!(text, " {}", name(only));
+        return;
+    }
+    text.push('\n');
+    for item in all.iter().take(NAMED_MAX) {
+        let _ = writeln!(text, "  {}", name(item));
+    }
+    let left = all.len().saturating_sub(NAMED_MAX);
+    if left > 0 {
+        let _ = writeln!(text, "  and {} more; `--json` lists all", thousands(left as u64));
     }
 }
 
@@ -217,7 +239,7 @@ pub fn json(summary: &Summary) -> Value {
     let stages = summary.stages.iter().map(|(stage, count)| {
         let counts = json!({
             "computed": count.computed, "cached": count.cached, "kept": count.kept,
-            "restored": count.restored, "failed": count.failed,
+            "restored": count.restored, "unwritten": count.unwritten, "failed": count.failed,
         });
         (stage.as_str().to_owned(), counts)
     });
@@ -241,25 +263,25 @@ pub fn json(summary: &Summary) -> Value {
         "stages": stages.collect::<serde_json::Map<String, Value>>(),
         "folders": summary.folders,
         "failures": summary.failures.iter().map(|failure| json!({
-            "path": failure.path.to_string(),
+            "path": failure.path.in_json(),
             "stage": failure.stage.as_str(),
             "reason": failure.reason,
         })).collect::<Vec<_>>(),
         "duplicates": summary.duplicates.iter().map(|(file, same)| json!({
-            "path": file.to_string(), "same_as": same.to_string(),
+            "path": file.in_json(), "same_as": same.in_json(),
         })).collect::<Vec<_>>(),
-        "passed_over": summary.passed_over.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "not_entered": summary.not_entered.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "passed_over": summary.passed_over.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
+        "not_entered": summary.not_entered.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
         "absent": summary.absent,
         "altered": summary.altered.iter().map(|(path, digest)| json!({
-            "path": path.to_string(), "kept_as": digest.to_string(),
+            "path": path.in_json(), "kept_as": digest.to_string(),
         })).collect::<Vec<_>>(),
         "unwritten": summary.unwritten.iter().map(|(path, reason)| json!({
-            "path": path.to_string(), "reason": reason,
+            "path": path.in_json(), "reason": reason,
         })).collect::<Vec<_>>(),
-        "doubtful": summary.doubtful.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "doubtful": summary.doubtful.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
         "stopped": summary.stopped,
         "metrics": summary.metrics.iter().map(metric).collect::<serde_json::Map<String, Value>>(),
-        "example": summary.example.as_ref().map(ToString::to_string),
+        "example": summary.example.as_ref().map(ArtifactPath::in_json),
     })
 }

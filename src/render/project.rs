@@ -97,7 +97,7 @@ fn file_json(file: &ProjectedFile) -> Value {
         _ => (None, None),
     };
     json!({
-        "path": file.path.to_string(),
+        "path": file.path.in_json(),
         "state": file.state(),
         "size_bytes": file.size_bytes,
         "edited_digest": digest,

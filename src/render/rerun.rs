@@ -33,7 +33,7 @@ pub fn text(summary: &RerunSummary) -> String {
         format!("{}  {} then, {} now", then.path, content_words(then), content_words(now))
     });
     list("differs", differs.collect(), outputs.differs.len());
-    let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.to_string()).collect();
+    let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.in_json()).collect();
     list("missing", names(&outputs.missing), outputs.missing.len());
     list("new", names(&outputs.new), outputs.new.len());
     let [before, now] = summary.exit_codes();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{Finding, Note};
+use crate::model::{ArtifactPath, Finding, Note};
 use crate::ops::research::{DocumentState, IndexState, Listed, ResearchReport};
 use crate::render::units::{counted, one_line};
 
@@ -74,12 +74,12 @@ pub fn json(report: &ResearchReport) -> Value {
     let skipped = report.skipped.iter().map(|(path, why)| json!({ "path": path, "why": why }));
     json!({
         "format": 1,
-        "folder": report.folder.to_string(),
+        "folder": report.folder.in_json(),
         "up_to_date": report.is_up_to_date(),
         "documents": report.documents.iter().map(document).collect::<Vec<_>>(),
-        "gone": report.gone.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "gone": report.gone.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
         "skipped": skipped.collect::<Vec<_>>(),
-        "index": { "path": report.index.to_string(), "state": report.index_state.as_str() },
+        "index": { "path": report.index.in_json(), "state": report.index_state.as_str() },
     })
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn note_json(note: &Note) -> Value {
         |fault| note.findings.iter().filter(move |f| f.fault == fault).map(finding).collect::<Vec<_>>();
     let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     json!({
-        "path": note.artifact.path.to_string(),
+        "path": note.artifact.path.in_json(),
         "digest": note.artifact.digest.to_string(),
         "size_bytes": note.artifact.size_bytes,
         "topic": text(&summary.topic),

@@ -29,7 +29,7 @@ pub fn text(restored: &[Restored]) -> String {
 pub fn json(restored: &[Restored]) -> Value {
     let file = |file: &Restored| {
         json!({
-            "path": file.artifact.as_ref().map(|artifact| artifact.path.to_string()),
+            "path": file.artifact.as_ref().map(|artifact| artifact.path.in_json()),
             "place": printed_word(&file.place),
             "digest": file.digest.to_string(),
             "size_bytes": file.size_bytes,

@@ -43,7 +43,7 @@ pub fn json(shown: &Shown) -> Value {
                 ProjectedOrigin::Run(report) => run_json(report, &mut document),
                 ProjectedOrigin::Model(report) => model_report_json(report, &mut document),
                 ProjectedOrigin::Documents(notes) => {
-                    let notes = notes.iter().map(|note| json!(note.artifact.path.to_string()));
+                    let notes = notes.iter().map(|note| json!(note.artifact.path.in_json()));
                     document.insert("notes".to_owned(), notes.collect());
                 }
             }
@@ -58,7 +58,7 @@ fn projected_json(report: &ProjectedReport) -> Value {
         ProjectedOrigin::Model(origin) => ("model", Some(origin.card.view.model.id.to_string())),
         ProjectedOrigin::Documents(_) => ("documents", None),
     };
-    json!({ "path": report.path.to_string(), "state": report.state.as_str(), "from": from, "id": name })
+    json!({ "path": report.path.in_json(), "state": report.state.as_str(), "from": from, "id": name })
 }
 
 fn model_report_json(report: &ModelReport, document: &mut Map<String, Value>) {
@@ -74,7 +74,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     let target = &report.target;
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
     put("kind", json!("file"));
-    put("path", json!(target.path.to_string()));
+    put("path", json!(target.path.in_json()));
     put("artifact", artifact_json(&target.artifact));
     put("on_disk", json!(state_name(target.state)));
     put(
@@ -101,17 +101,15 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
             Some(Unwritten::Source) => json!({"kind": "source"}),
         },
     );
-    put("same_bytes", report.same_bytes.iter().map(|path| json!(path.to_string())).collect());
+    put("same_bytes", report.same_bytes.iter().map(|path| json!(path.in_json())).collect());
     put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));
     put("models", report.models.iter().map(model_json).collect());
     put("learned", learned_json(&report.learned));
     if let Some(report) = &report.note {
         document.insert("note".to_owned(), crate::render::notes::json(report));
     }
-    document.insert(
-        "notes".to_owned(),
-        report.notes.iter().map(|n| json!(n.artifact.path.to_string())).collect(),
-    );
+    document
+        .insert("notes".to_owned(), report.notes.iter().map(|n| json!(n.artifact.path.in_json())).collect());
     trace_json(&report.trace, &report.disk, document);
     if let Some(files) = &report.files {
         document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
@@ -151,10 +149,8 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     document.insert("failures".to_owned(), json!(report.failures));
     document.insert("inputs".to_owned(), report.inputs.iter().map(artifact_json).collect());
     document.insert("outputs".to_owned(), report.outputs.iter().map(artifact_json).collect());
-    document.insert(
-        "notes".to_owned(),
-        report.notes.iter().map(|n| json!(n.artifact.path.to_string())).collect(),
-    );
+    document
+        .insert("notes".to_owned(), report.notes.iter().map(|n| json!(n.artifact.path.in_json())).collect());
     trace_json(&report.trace, &report.disk, document);
 }
 
@@ -263,7 +259,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
             "dirty": run.code.dirty,
             "label": run.code.label(),
             "changed": run.code.changed.iter().map(|file| json!({
-                "path": file.path.to_string(), "kind": file.kind.as_str(),
+                "path": file.path.in_json(), "kind": file.kind.as_str(),
                 "digest": file.digest.map(|digest| digest.to_string()),
             })).collect::<Vec<_>>(),
             "untracked": run.code.untracked.len() as u64 + run.code.untracked_omitted,
@@ -299,7 +295,7 @@ fn edge_json(file: &TraceFile) -> Value {
 /// Writes an artifact as JSON; digest and size are null where its content is not recorded.
 pub(crate) fn artifact_json(artifact: &Artifact) -> Value {
     json!({
-        "path": artifact.path.to_string(),
+        "path": artifact.path.in_json(),
         "digest": artifact.known_digest().map(|digest| digest.to_string()),
         "size_bytes": artifact.known_size(),
     })

@@ -71,7 +71,7 @@ pub fn json(summary: &Summary) -> Value {
         "by": by,
         "seed": seed,
         "ratios": ratios,
-        "folder": summary.folder.to_string(),
+        "folder": summary.folder.in_json(),
         "manifest": format!("{}/{MANIFEST}", summary.folder),
         "parts": parts,
         "passed_over": summary.passed_over,

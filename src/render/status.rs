@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::RunKind;
+use crate::model::{ArtifactPath, RunKind};
 use crate::ops::status::{
     AlteredFile, DoubtfulFile, NotHere, RecordedFile, StaleCause, StaleFile, StatusReport,
 };
@@ -90,6 +90,13 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
         ("interrupted", "run did not come to its end", "runs did not come to their end"),
         limit,
         &report.interrupted,
+        run_row,
+    );
+    section(
+        &mut text,
+        ("failed", "pipeline run failed, or filings in it", "pipeline runs failed, or filings in them"),
+        limit,
+        &report.failed,
         run_row,
     );
     section(
@@ -307,8 +314,9 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         "pending": report.pending.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
         "not_here": report.not_here.iter().take(limit).map(not_here).collect::<Vec<_>>(),
         "unreadable": report.unreadable.iter().take(limit).map(unreadable).collect::<Vec<_>>(),
-        "unknown": report.unknown.iter().take(limit).map(ToString::to_string).collect::<Vec<_>>(),
+        "unknown": report.unknown.iter().take(limit).map(ArtifactPath::in_json).collect::<Vec<_>>(),
         "interrupted_runs": report.interrupted.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
+        "failed_runs": report.failed.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
         "running_runs": report.running.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
         "notes": report.notes,
         "totals": {
@@ -322,6 +330,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "unreadable": report.unreadable.len(),
             "unknown": report.unknown.len(),
             "interrupted_runs": report.interrupted.len(),
+            "failed_runs": report.failed.len(),
             "running_runs": report.running.len(),
             "superseded": report.superseded,
             "in_git": report.in_git,

@@ -175,9 +175,11 @@ impl Store {
     }
 
     fn failed(&self, what: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-        Error::store(format!("cannot {what} the store `{}`", self.path.display()))
-            .because(cause)
-            .hint("the journal is not harmed: delete the file and it is rebuilt")
+        let hint = match is_full(&cause) {
+            true => "make room on the disk; nothing that is recorded is harmed",
+            false => "the journal is not harmed: delete the file and it is rebuilt",
+        };
+        Error::store(format!("cannot {what} the store `{}`", self.path.display())).because(cause).hint(hint)
     }
 }
 
@@ -191,9 +193,34 @@ fn builder() -> Builder {
 fn broken(cause: impl Into<redb::Error>) -> Error {
     let cause = cause.into();
     let kind = if says_damage(&cause) { Kind::Damage } else { Kind::Store };
-    Error::new(kind, "cannot read or write the store")
-        .because(cause)
-        .hint("the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt")
+    let hint = match is_full(&cause) {
+        true => "make room on the disk; nothing that is recorded is harmed",
+        false => "the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt",
+    };
+    Error::new(kind, "cannot read or write the store").because(cause).hint(hint)
+}
+
+/// Returns true where an error comes of a disk that takes no more, or no more of this user.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        // Errors of redb do not give what is in them as their source.
+        let of_database = match one.downcast_ref::<DatabaseError>() {
+            Some(DatabaseError::Storage(StorageError::Io(cause))) => Some(cause),
+            _ => None,
+        };
+        let of_redb = match one.downcast_ref::<redb::Error>() {
+            Some(redb::Error::Io(cause)) => Some(cause),
+            _ => None,
+        };
+        let io = one.downcast_ref::<io::Error>().or(of_database).or(of_redb);
+        if io.is_some_and(|io| matches!(io.kind(), StorageFull | QuotaExceeded | FileTooLarge)) {
+            return true;
+        }
+        cause = one.source();
+    }
+    false
 }
 
 /// Returns true where an error says that the database, or a record in it, is not what it must be: building it anew helps then,

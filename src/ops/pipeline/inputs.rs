@@ -205,6 +205,10 @@ impl Found {
                         matched += 1;
                         self.files.insert(real.join(entry.file_name()));
                     }
+                    // A pipe, a socket, a device.
+                    Ok(metadata) if !metadata.is_file() && matches(&path) => {
+                        self.passed_over.insert(path);
+                    }
                     _ => {}
                 }
             }

@@ -1,5 +1,6 @@
 //! The work of one call: sort out what is done, work on the rest on all cores, sum up.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -201,10 +202,15 @@ impl<'a> Session<'a> {
 
     /// Says what it came to; whether the run was resumed and found settled is for the caller to fill in.
     pub fn summary(self, run: Option<Run>, inputs: Inputs, pending: u64, started: Instant) -> Summary {
+        let unwritten: BTreeSet<&ArtifactPath> = self.unwritten.iter().map(|(path, _)| path).collect();
+        let stages = self.tally.stages_without(&unwritten);
         let folders = match &run {
             Some(run) => {
-                let folders = self.tally.folders().into_keys();
-                folders.map(|folder| names::run_folder(folder, run)).collect()
+                let folders = self.tally.folders().into_iter();
+                let there = folders.filter(|(_, entries)| {
+                    entries.iter().any(|entry| !unwritten.contains(&entry.output.path))
+                });
+                there.map(|(folder, _)| names::run_folder(folder, run)).collect()
             }
             None => Vec::new(),
         };
@@ -230,7 +236,7 @@ impl<'a> Session<'a> {
             last: self.plan.last,
             bytes,
             took_us: i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX),
-            stages: self.tally.stages.clone(),
+            stages,
             failures: failures.collect(),
             duplicates: inputs.duplicates,
             passed_over: inputs.passed_over,

@@ -30,6 +30,8 @@ pub struct StageCount {
     pub kept: u64,
     /// Found done, gone or altered on disk, and written again.
     pub restored: u64,
+    /// Kept, but not to be written to their place. Those that were found done are not among the restored.
+    pub unwritten: u64,
     /// Failed.
     pub failed: u64,
 }
@@ -75,7 +77,7 @@ pub struct Summary {
     pub altered: Vec<(ArtifactPath, Digest)>,
     /// Outputs that are recorded and kept but could not be written to their place, and why.
     pub unwritten: Vec<(ArtifactPath, String)>,
-    /// The run's folders.
+    /// The run's folders, but for those to which nothing could be written.
     pub folders: Vec<String>,
     /// The run's metrics.
     pub metrics: Vec<(String, MetricValue)>,
@@ -124,9 +126,24 @@ pub(crate) struct Tally {
     /// How many those were.
     pub(crate) worked_on: u64,
     pub(crate) altered: Vec<(ArtifactPath, Digest)>,
+    /// Outputs that were found done, and were to be written again.
+    restored: BTreeSet<ArtifactPath>,
 }
 
 impl Tally {
+    /// Returns the counts of the stages, where these outputs could not be written to their place.
+    pub fn stages_without(&self, unwritten: &BTreeSet<&ArtifactPath>) -> BTreeMap<PipelineStage, StageCount> {
+        let mut stages = self.stages.clone();
+        for ((_, part), entry) in &self.outputs {
+            if unwritten.contains(&entry.output.path) {
+                let count = stages.entry(part.stage).or_default();
+                count.unwritten += 1;
+                count.restored -= u64::from(self.restored.contains(&entry.output.path));
+            }
+        }
+        stages
+    }
+
     /// Puts in an output of an earlier stretch.
     pub fn seed(&mut self, stem: String, part: Part, entry: Entry) {
         self.outputs.insert((stem, part), entry);
@@ -180,6 +197,9 @@ impl Tally {
                 self.outputs.remove(&key);
                 continue;
             };
+            if part.done == Some(Done::Restored) {
+                self.restored.insert(output.path.clone());
+            }
             self.altered.extend(part.altered.map(|digest| (output.path.clone(), digest)));
             let entry = Entry { output: output.clone(), metrics: part.metrics.clone() };
             self.outputs.insert(key, entry);

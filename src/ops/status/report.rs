@@ -25,6 +25,8 @@ pub struct StatusReport {
     pub unknown: Vec<ArtifactPath>,
     /// Runs that were interrupted, or have no end and no process, unless a later run of the same command took their place.
     pub interrupted: Vec<RunHead>,
+    /// Pipeline runs that failed, or some of whose filings did, unless a later run of the same command took their place.
+    pub failed: Vec<RunHead>,
     /// Runs whose process lives.
     pub running: Vec<RunHead>,
     /// What the journal holds and the store lacks.
@@ -58,6 +60,7 @@ impl StatusReport {
             && self.unreadable.is_empty()
             && self.unknown.is_empty()
             && self.interrupted.is_empty()
+            && self.failed.is_empty()
             && self.unapplied.segments == 0
     }
 }

@@ -9,7 +9,7 @@ use crate::query::{self, RunHead};
 use crate::store::{GO_ON, Store};
 
 impl Looking<'_> {
-    /// Finds runs that were interrupted or have no end. A later run of the same command, in the same folder, takes their place;
+    /// Finds runs that were interrupted, failed or have no end. A later run of the same command, in the same folder, takes their place;
     /// the name alone does not tell: it is that of the program where nobody gave one.
     pub(super) fn find_unended(&mut self) -> Result<()> {
         let mut runs = Vec::new();
@@ -25,7 +25,9 @@ impl Looking<'_> {
             let run = &view.run;
             let command = (run.kind, run.name.clone(), run.folder.clone(), run.arguments.clone());
             let is_latest = later.insert(command);
-            if !matches!(view.status(), RunStatus::Running | RunStatus::Interrupted) {
+            // A command that failed may have been a try; a pipeline is taken up again, and has something to do then.
+            let has_failed = run.kind == RunKind::Pipeline && view.status() == RunStatus::Failed;
+            if !has_failed && !matches!(view.status(), RunStatus::Running | RunStatus::Interrupted) {
                 continue;
             }
             let Some(mut head) = RunHead::read(self.snapshot, number)? else {
@@ -34,6 +36,8 @@ impl Looking<'_> {
             head.alive = self.workspace.is_alive(head.view.live_segment());
             match head.status() {
                 RunStatus::Running => self.report.running.push(head),
+                RunStatus::Failed if is_latest => self.report.failed.push(head),
+                RunStatus::Failed => {}
                 _ if is_latest => self.report.interrupted.push(head),
                 _ => {}
             }
