@@ -160,3 +160,36 @@ fn what_a_repeated_program_says_of_its_run_is_recorded_here() {
     assert_eq!(shown["metrics"][0]["name"], "loss");
     assert_eq!(shown["run"]["parameters"][0]["name"], "lr");
 }
+
+#[test]
+fn what_names_the_workspace_by_its_whole_path_changes_nothing_there() {
+    let root = |place: &Place| place.root().to_str().unwrap().to_owned();
+    let Some(place) = trained("exit 0\n") else { return };
+    // The path is in a file, where nobody can put that of the copy in its place.
+    place.write("base", root(&place).as_bytes());
+    let script = "b=$(cat base); echo $$ > $b/out/whole; echo >> $b/out/log; mv $b/out/old $b/out/new; ln -s x $b/out/link
+        rm -r $b/out/old; ln $b/base $b/out/hard; echo own > out/own; cat $b/out/kept > out/copied; true\n";
+    place.write("whole.sh", script.as_bytes());
+    for name in ["out/old", "out/kept"] {
+        place.write(name, name.as_bytes());
+    }
+    place.ok(&["run", "-q", "--", "sh", "whole.sh"]);
+    place.write("out/old", b"put back");
+    std::fs::remove_file(place.at("out/new")).unwrap();
+    let files = || {
+        let mut files = place.all_files();
+        files
+            .retain(|path, _| !path.starts_with(place.at(".lineage")) && !path.starts_with(place.at(".git")));
+        let bytes = files.keys().map(|path| (path.clone(), std::fs::read(path).unwrap_or_default()));
+        bytes.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let before = files();
+    let again = place.run(&["rerun", "@", "--incomplete"]);
+    assert_eq!(files(), before, "{again:?}");
+    assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.stdout.contains("missing  out/whole"), "{again:?}");
+    let read = format!("it read `{}` by the whole path", place.at("out/kept").display());
+    assert!(again.stderr.contains(&read) || again.stdout.contains(&read), "{again:?}");
+    let shown = place.ok(&["show", "@"]).stdout;
+    assert!(shown.contains("out/whole`: the workspace itself is only read here"), "{shown}");
+}

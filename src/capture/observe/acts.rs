@@ -59,6 +59,9 @@ impl Net<'_> {
         us: i64,
     ) -> Verdict {
         let act = Act { thread, who, abi, arguments, us };
+        if let Some(refused) = self.guarded(act, call) {
+            return refused;
+        }
         let result = match call {
             Call::IoUring => return self.ask_for_io_uring(act),
             Call::Open => self.open_flagged(act, None, 0, 1),

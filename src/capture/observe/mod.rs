@@ -23,6 +23,8 @@ mod finish;
 #[cfg(target_os = "linux")]
 mod folders;
 #[cfg(target_os = "linux")]
+mod guarded;
+#[cfg(target_os = "linux")]
 mod handles;
 #[cfg(target_os = "linux")]
 mod ledger;
@@ -93,6 +95,8 @@ pub struct Options<'a> {
     pub roots: Vec<PathBuf>,
     /// Tells which files and folders below the roots are not to be compared.
     pub is_skipped: &'a dyn Fn(&Path) -> bool,
+    /// A folder in which the command may change nothing.
+    pub only_read: Option<OnlyRead>,
     /// How long to go on watching processes that the command has left behind.
     pub linger: Duration,
     /// Hands signals that are sent to this process alone on to the command, and does not die of them. Changes
@@ -102,6 +106,15 @@ pub struct Options<'a> {
     pub after: Option<(Duration, &'a dyn Fn())>,
     /// Returns the time in microseconds since 1970.
     pub clock: &'a dyn Fn() -> i64,
+}
+
+/// A folder that is only read, as far as the net holds.
+#[derive(Debug, Clone)]
+pub struct OnlyRead {
+    /// The folder, absolute and free of symbolic links.
+    pub folder: PathBuf,
+    /// What may be changed in it all the same, as paths from there.
+    pub except: Vec<PathBuf>,
 }
 
 impl<'a> Options<'a> {
@@ -120,6 +133,7 @@ impl<'a> Options<'a> {
             learned_digest: &|_, _, _| {},
             roots: vec![],
             is_skipped: &|_| false,
+            only_read: None,
             linger: Duration::from_secs(1),
             forward_signals: false,
             after: None,

@@ -4,15 +4,17 @@ mod compare;
 mod copy;
 mod needs;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{CaptureLevel, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step, os_word};
+use crate::model::{
+    ArtifactPath, CaptureLevel, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step, os_word,
+};
 use crate::ops::named::place_on_disk;
 use crate::ops::run::{
-    CommandRequest, CommandSummary, WorkspaceCopy, is_work_place, run_command, variables_of,
+    CommandRequest, CommandSummary, WorkspaceCopy, is_ignored_place, is_work_place, run_command, variables_of,
 };
 use crate::ops::{Clock, Workspace};
 use crate::query::{self, RunHead, RunSelector};
@@ -273,7 +275,12 @@ impl Original {
         if again.level != CaptureLevel::Net {
             notes.push("it could not be observed; what it wrote is known from before and after".to_owned());
         }
-        let outputs = self.compare(workspace, request, place, &again)?;
+        let now = self.steps_now(workspace, place, &again)?;
+        if place.copy.is_some() {
+            notes.extend(read_by_whole_path(workspace, &now));
+        }
+        let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
+        let outputs = compare::compare(self, &now, place, workspace.root(), &is_work);
         Ok(RerunSummary { original: self.head.clone(), again, outputs, notes, kept: None })
     }
 
@@ -329,13 +336,8 @@ impl Original {
         found.artifact.path.on_disk(&place.root)
     }
 
-    fn compare(
-        &self,
-        workspace: &Workspace,
-        request: &RerunRequest,
-        place: &Place,
-        again: &CommandSummary,
-    ) -> Result<OutputComparison> {
+    /// Returns the steps of the repetition.
+    fn steps_now(&self, workspace: &Workspace, place: &Place, again: &CommandSummary) -> Result<Vec<Step>> {
         let Some(run) = &again.run else {
             return Err(Error::store("what the command wrote is not recorded"));
         };
@@ -347,9 +349,24 @@ impl Original {
                 now.extend(steps_of(&view.snapshot, part)?);
             }
         }
-        let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
-        Ok(compare::compare(self, &now, place, workspace.root(), &is_work))
+        Ok(now)
     }
+}
+
+/// Says which files of the workspace itself a command read that was to read those of the copy.
+fn read_by_whole_path(workspace: &Workspace, steps: &[Step]) -> Option<String> {
+    let root = workspace.root();
+    let paths = steps.iter().flat_map(|step| &step.used).map(|edge| &edge.artifact.path);
+    let of_workspace = paths.filter(|path| {
+        let place = if path.is_inside() { None } else { path.on_disk(root) };
+        place.is_some_and(|place| place.starts_with(root) && !is_ignored_place(&place, root))
+    });
+    let named: BTreeSet<&ArtifactPath> = of_workspace.collect();
+    let first = named.first()?;
+    let more = if named.len() > 1 { format!(" and {} more", named.len() - 1) } else { String::new() };
+    Some(format!(
+        "it read `{first}`{more} by the whole path: not as then, but as it lies in the workspace now"
+    ))
 }
 
 /// Puts the path `now` in the place of the path `before` wherever a word names it or something below it; `None` where it does not.

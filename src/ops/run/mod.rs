@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::capture::ignored::{IGNORE_FILE, IgnoreRules};
-use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, Options, Refusal};
+use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal};
 use crate::capture::secrets;
 use crate::digests::{Found, kernel_time_ns};
 use crate::error::{Error, Result};
@@ -417,6 +417,11 @@ fn observe_command(
     options.known_digest = &known;
     options.learned_digest = &learned;
     options.roots = vec![root.to_path_buf()];
+    // What names the workspace by its whole path means the user's own files, for which the copy stands.
+    options.only_read = request.copy.as_ref().map(|_| OnlyRead {
+        folder: workspace.root().to_owned(),
+        except: [crate::ops::WORKSPACE_FOLDER, ".git"].map(PathBuf::from).to_vec(),
+    });
     options.linger = Duration::from_secs(1);
     options.forward_signals = true;
     options.after = Some((live::PAUSE, follow));
