@@ -215,6 +215,48 @@ fn a_link_to_a_folder_is_compared_as_the_link_that_it_is() {
     assert!(scratch.text(&["show", "out"]).contains("written "));
     scratch.shell("ln -sfn v2 out");
     assert_eq!(scratch.status("changed"), ["out"]);
+    assert_eq!(scratch.sources("o"), ["data", "v1/x"]);
+    assert_eq!(scratch.status("stale"), [""; 0]);
+    // What was made through it is stale when it leads elsewhere, and no more when it leads back.
+    scratch.shell("ln -sfn v1 out; ln -sfn v2 data");
+    assert_eq!(scratch.status("changed"), ["data"]);
+    assert_eq!(scratch.status("stale"), ["o"]);
+    assert!(scratch.text(&["status"]).contains("leads to v2 now"), "{}", scratch.text(&["status"]));
+    scratch.shell("ln -sfn v1 data");
+    assert_eq!(scratch.lineage(&["status"]).status.code(), Some(0), "{}", scratch.text(&["status"]));
+}
+
+#[test]
+fn a_link_to_a_file_is_compared_as_the_link_that_it_is() {
+    let scratch = Scratch::new(&[("v/1", "1\n"), ("v/2", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'ln -s v/1 latest'; \"$LINEAGE\" run -- sh -c 'cat latest > o'");
+    assert_eq!(scratch.lineage(&["status"]).status.code(), Some(0), "{}", scratch.text(&["status"]));
+    assert!(
+        scratch.text(&["show", "latest"]).contains("by ln of run"),
+        "{}",
+        scratch.text(&["show", "latest"])
+    );
+    assert_eq!(scratch.sources("o"), ["v/1"]);
+    assert_eq!(scratch.json(&["show", "o", "--json"])["runs"].as_array().unwrap().len(), 2);
+    // A repetition has the link, too.
+    assert!(scratch.lineage(&["rerun", "@"]).status.success());
+    assert_eq!(scratch.json(&["diff", "@-", "@", "--json"])["outputs"]["differing"], serde_json::json!([]));
+    // Who asks for a link that was only read through asks for what it leads to.
+    scratch.shell("mkdir m; \"$LINEAGE\" run -- sh -c 'cat v/1 > m/one'; ln -s m/one mine; ln -s m made");
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'cat mine made/one > p'");
+    assert_eq!(scratch.sources("p"), ["made", "mine", "v/1"]);
+    assert!(scratch.text(&["show", "mine"]).starts_with("m/one\n"), "{}", scratch.text(&["show", "mine"]));
+    assert!(
+        scratch.text(&["show", "made"]).contains("cat v/1 > m/one"),
+        "{}",
+        scratch.text(&["show", "made"])
+    );
+    scratch.shell("ln -sf v/2 latest");
+    assert_eq!(scratch.status("changed"), ["latest"]);
+    assert_eq!(scratch.status("stale"), ["o"]);
 }
 
 #[test]

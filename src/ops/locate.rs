@@ -11,7 +11,7 @@ use crate::ops::named;
 use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model, versions};
 use crate::query::{self, RunSelector, writers};
-use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot};
+use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot};
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -98,11 +98,12 @@ pub fn locate(
     }
     let named = ArtifactPath::within(workspace.root(), &place).ok();
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
-    // A link to a folder is a file where it is recorded itself, and else the folder.
-    if place.is_dir() && !(place.is_symlink() && recorded.is_some()) {
+    // A link to a folder is a file where a run wrote it, and else the folder.
+    let is_written = place.is_symlink() && recorded.map_or(Ok(false), |path| is_written(snapshot, path))?;
+    if place.is_dir() && !is_written {
         let real = place.canonicalize().unwrap_or_else(|_| place.clone());
         match by_folder(workspace, snapshot, &real, word) {
-            // Somebody named the folder as one thing.
+            // Somebody named the folder as one thing, or read through the link.
             Err(_) if recorded.is_some() => {}
             found => return found,
         }
@@ -174,12 +175,27 @@ pub(super) fn real_place(path: &Path) -> PathBuf {
 
 fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<FileTarget> {
     let path = ArtifactPath::within(workspace.root(), place)?;
+    let path_no = snapshot.path_no(&path)?;
+    if let (Some(path_no), Some(digest)) = (path_no, link_at(place))
+        && let Some(number) = snapshot.artifact_no(path_no, &digest)?
+        && is_known(snapshot, number)?
+    {
+        // Of a link that was only read through, the file is asked for that it leads to.
+        if !is_written(snapshot, path_no)?
+            && let Ok(real) = place.canonicalize()
+            && real.is_file()
+            && let Ok(target) = by_file(workspace, snapshot, &real)
+        {
+            return Ok(target);
+        }
+        let artifact = snapshot.artifact(number)?;
+        return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged });
+    }
     let digest = match digest_at(workspace, place) {
         Ok(digest) => Some(digest),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound || place.is_dir() => None,
         Err(cause) => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
     };
-    let path_no = snapshot.path_no(&path)?;
     if let (Some(path_no), Some(digest)) = (path_no, &digest)
         && let Some(number) = snapshot.artifact_no(path_no, digest)?
         && is_known(snapshot, number)?
@@ -207,6 +223,12 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
 fn nothing_recorded(path: &ArtifactPath) -> Error {
     Error::request(format!("nothing is recorded of `{path}`"))
         .hint("no recorded step read or wrote this file or its bytes")
+}
+
+/// Returns true where a step wrote at a path.
+fn is_written(snapshot: &Snapshot, path: PathNo) -> Result<bool> {
+    let written = snapshot.path_writes_until(path, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?;
+    Ok(written.is_break())
 }
 
 /// Returns true where a step read or wrote the artifact: one whose only record was replaced is as good as none.
@@ -318,10 +340,13 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &Os
 /// # Errors
 /// That of opening it.
 pub(crate) fn digest_at(workspace: &Workspace, place: &Path) -> std::io::Result<Digest> {
-    workspace.digests().of(place).or_else(|cause| match std::fs::read_link(place) {
-        Ok(target) => Ok(Digest::of(target.as_os_str().as_encoded_bytes())),
-        Err(_) => Err(cause),
-    })
+    workspace.digests().of(place).or_else(|cause| link_at(place).ok_or(cause))
+}
+
+/// Returns the digest that the link at `place` is recorded with, if there is one: that of its text.
+pub(crate) fn link_at(place: &Path) -> Option<Digest> {
+    let target = std::fs::read_link(place).ok()?;
+    Some(Digest::of(target.as_os_str().as_encoded_bytes()))
 }
 
 /// Looks at a file on disk: does it still hold what was recorded?
@@ -331,6 +356,9 @@ pub fn disk_state(workspace: &Workspace, artifact: &Artifact) -> DiskState {
     };
     if !artifact.has_content() {
         return if place.exists() { DiskState::NotRecorded } else { DiskState::Gone };
+    }
+    if link_at(&place) == Some(artifact.digest) {
+        return DiskState::Unchanged;
     }
     match digest_at(workspace, &place) {
         Ok(digest) if digest == artifact.digest => DiskState::Unchanged,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{ArtifactPath, RunKind};
+use crate::model::{ArtifactPath, RunKind, printed_word};
 use crate::ops::status::{
     AlteredFile, DoubtfulFile, NotHere, RecordedFile, StaleCause, StaleFile, StatusReport,
 };
@@ -169,10 +169,11 @@ fn recorded_row(file: &RecordedFile) -> Vec<String> {
 }
 
 fn altered_row(altered: &AlteredFile) -> Vec<String> {
-    let now = match &altered.read_by {
-        Some(run) => format!("holds bytes that nobody recorded writing, read by run {run}"),
-        None if altered.is_earlier_version => "holds an earlier recorded version".to_owned(),
-        None => "holds bytes that nobody recorded".to_owned(),
+    let now = match (&altered.leads_to, &altered.read_by) {
+        (Some(target), _) => format!("leads to {} now", printed_word(target)),
+        (None, Some(run)) => format!("holds bytes that nobody recorded writing, read by run {run}"),
+        (None, None) if altered.is_earlier_version => "holds an earlier recorded version".to_owned(),
+        (None, None) => "holds bytes that nobody recorded".to_owned(),
     };
     vec![altered.file.artifact.path.to_string(), by(&altered.file), now]
 }
@@ -278,6 +279,9 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         value["now"] = json!(altered.now.to_string());
         value["is_earlier_version"] = json!(altered.is_earlier_version);
         value["read_by_run_tail"] = json!(altered.read_by);
+        if let Some(target) = &altered.leads_to {
+            value["leads_to"] = json!(printed_word(target));
+        }
         value
     };
     let stale = |stale: &StaleFile| {

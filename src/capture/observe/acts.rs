@@ -218,6 +218,9 @@ impl Net<'_> {
             Ok(look) if look.is_regular() && intent.exclusive => {}
             Ok(look) if look.is_regular() => {
                 let what = self.open_existing(act, place, &look, is_direct, intent);
+                if let (true, None, Some(what)) = (only_reads, system, what) {
+                    self.read_links(act, place, is_direct, what);
+                }
                 if let (Some(path), Some(what)) = (system, what) {
                     self.remember_system_file(path, SystemFile::Present(what));
                 }

@@ -29,6 +29,8 @@ mod handles;
 #[cfg(target_os = "linux")]
 mod ledger;
 #[cfg(target_os = "linux")]
+mod links;
+#[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(target_os = "linux")]
 mod names;
@@ -91,7 +93,8 @@ pub struct Options<'a> {
     /// Is told the digest of each file that was read for it after the command had ended, and when reading began, in
     /// nanoseconds since 1970 by the kernel's clock.
     pub learned_digest: &'a dyn Fn(&Stamp, &Digest, i64),
-    /// The folders to compare where the net cannot be had.
+    /// The folders to compare where the net cannot be had, as real paths; and those below which links that a path leads through are
+    /// read with the file.
     pub roots: Vec<PathBuf>,
     /// Tells which files and folders below the roots are not to be compared.
     pub is_skipped: &'a dyn Fn(&Path) -> bool,

@@ -312,7 +312,7 @@ impl Thread {
     }
 
     /// Returns an absolute path of a folder as it is written, which may lead through links.
-    fn folder_key(&self, folder: &Place) -> Option<Vec<u8>> {
+    pub(super) fn folder_key(&self, folder: &Place) -> Option<Vec<u8>> {
         match folder.base {
             _ if self.foreign_root.is_some() => None,
             Base::Root => Some(folder.path.clone()),

@@ -398,7 +398,8 @@ fn below(copy: &str, path: &ArtifactPath) -> ArtifactPath {
 
 /// Decides whether an input is data or code, and whether git has the code as it was read.
 fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'_>) -> Role {
-    if !(executed || roles::is_code_name(&file.path)) || !file.path.starts_with(around.root) {
+    // Of a link, its target's name was read.
+    if file.is_link || !(executed || roles::is_code_name(&file.path)) || !file.path.starts_with(around.root) {
         return Role::Data;
     }
     let Some(commit) = around.commit.get() else {

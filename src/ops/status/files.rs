@@ -10,7 +10,7 @@ use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Role, Timestamp};
 use crate::ops::Workspace;
-use crate::ops::locate::digest_at;
+use crate::ops::locate::{digest_at, link_at};
 use crate::query::{self, NewestFile, Write};
 use crate::store::{ArtifactNo, PathNo};
 
@@ -72,7 +72,15 @@ impl Looking<'_> {
                     }
                     let is_earlier_version = known.is_some() && read_since.is_none();
                     let file = self.recorded(&file)?;
-                    self.report.changed.push(AlteredFile { file, now, is_earlier_version, read_by });
+                    let place = file.artifact.path.on_disk(self.workspace.root());
+                    let leads_to = place.and_then(|place| std::fs::read_link(place).ok());
+                    self.report.changed.push(AlteredFile {
+                        file,
+                        now,
+                        is_earlier_version,
+                        read_by,
+                        leads_to,
+                    });
                 }
                 OnDisk::Unreadable(reason) => {
                     let file = self.recorded(&file)?;
@@ -184,6 +192,9 @@ fn on_disk(workspace: &Workspace, artifact: &Artifact) -> OnDisk {
     };
     if !artifact.has_content() {
         return if place.exists() { OnDisk::Unknown } else { OnDisk::Gone };
+    }
+    if link_at(&place) == Some(artifact.digest) {
+        return OnDisk::Same;
     }
     match digest_at(workspace, &place) {
         Ok(digest) if digest == artifact.digest => OnDisk::Same,

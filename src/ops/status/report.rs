@@ -1,5 +1,7 @@
 //! What `lineage status` says.
 
+use std::path::PathBuf;
+
 use crate::model::{Artifact, ArtifactPath, Digest, RunId, RunKind, Timestamp};
 use crate::query::RunHead;
 
@@ -98,6 +100,8 @@ pub struct AlteredFile {
     pub is_earlier_version: bool,
     /// The tail of the first run that read these bytes since others were written; `None` where none did.
     pub read_by: Option<String>,
+    /// Where a symbolic link leads that lies there now.
+    pub leads_to: Option<PathBuf>,
 }
 
 /// A file whose newest version is known from another workspace, and is neither on disk nor kept here.

@@ -63,6 +63,25 @@ fn a_file_linked_to_its_last_name_is_an_output_under_it_only() {
 }
 
 #[test]
+fn the_links_that_a_read_led_through_are_inputs_and_those_of_a_write_are_not() {
+    let files = [("v1/x", "one"), ("v2/x", "two"), ("data@", "v1"), ("cur@", "data/x"), ("to@", "v2")];
+    for (script, expected) in [
+        ("cat data/x > to/o", "input data, input v1/x, output v2/o"),
+        ("cat v1/x data/x > o", "input data, output o, input v1/x"),
+        ("cat cur > o", "input cur, input data, output o, input v1/x"),
+        ("cd data; cat x > ../o", "output o, input v1/x"),
+        ("ln -sfn v2 data; cat data/x > o", "output data, output o, input v2/x"),
+    ] {
+        let trial =
+            try_with(&files, &["sh", "-c", script], &|options| options.roots = vec![options.folder.clone()]);
+        let found: Vec<String> =
+            trial.files().iter().map(|(path, file)| format!("{} {path}", word(file.class))).collect();
+        assert_eq!(found.join(", "), expected, "{script}");
+        trial.check_bytes();
+    }
+}
+
+#[test]
 fn a_symbolic_link_is_an_output_and_its_target_an_input() {
     check_program(A, "symlink", "input a, output b");
 }
