@@ -1,0 +1,85 @@
+//! Contents that share their place on the disk with the file they came from, and with the one they are restored to.
+
+use std::fs;
+use std::io::{self, Read as _, Seek as _};
+use std::path::Path;
+
+use super::encoding::{CODEC_SHARED, HEADER_BYTES, header, is_shared};
+use super::{Contents, not_kept};
+use crate::disk::SHARED_ALIGNMENT;
+use crate::error::Result;
+use crate::model::Digest;
+
+/// Smaller files are compressed rather than shared: a shared one costs a block more, and is not compressed.
+pub const SHARED_MIN_BYTES: u64 = 1 << 20;
+
+/// What became of keeping a file by letting it share its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It is kept; on return it survives a crash.
+    Done,
+    /// The file system cannot share these bytes: nothing was kept.
+    Cannot,
+    /// The file holds other bytes than were to be kept: nothing was kept.
+    OtherBytes,
+}
+
+impl Contents {
+    /// Keeps the bytes of an open file without copying them, where the file system can. What it holds then is read and held against
+    /// `digest` before it counts.
+    ///
+    /// # Errors
+    /// A store error where something went wrong other than that bytes cannot be shared; nothing else is harmed then.
+    pub fn keep_shared(&self, digest: &Digest, source: &fs::File, size_bytes: u64) -> Result<Sharing> {
+        let path = self.path(digest);
+        let folder = path.parent().unwrap_or(&self.folder);
+        let failed = |cause| not_kept(usize::try_from(size_bytes).unwrap_or(usize::MAX), &path, cause);
+        self.disk.create_folders(folder).map_err(failed)?;
+        let mut front = header(CODEC_SHARED, size_bytes);
+        front.resize(SHARED_ALIGNMENT as usize, 0);
+        let mut is_other = false;
+        let kept = self.disk.replace_shared(&path, &front, source, 0, |file| {
+            is_other = digest_from(file, SHARED_ALIGNMENT)? != (*digest, size_bytes);
+            if is_other { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
+        });
+        match kept {
+            Ok(true) => {
+                self.disk.sync_folder(folder).map_err(failed)?;
+                Ok(Sharing::Done)
+            }
+            Ok(false) => Ok(Sharing::Cannot),
+            Err(_) if is_other => Ok(Sharing::OtherBytes),
+            Err(cause) => Err(failed(cause)),
+        }
+    }
+
+    /// Writes a kept content to `place` without copying it; false where it is not kept so, or the file system cannot: nothing was
+    /// written then. What is written is read and held against `digest` before it takes its name. The caller forces the folder to
+    /// the disk.
+    ///
+    /// # Errors
+    /// As the system gives them; `InvalidData` where the kept copy is damaged.
+    pub fn write_shared(&self, digest: &Digest, place: &Path) -> io::Result<bool> {
+        let mut object = match fs::File::open(self.path(digest)) {
+            Ok(object) => object,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(cause) => return Err(cause),
+        };
+        let mut front = [0; HEADER_BYTES];
+        if object.read_exact(&mut front).is_err() || !is_shared(&front) {
+            return Ok(false);
+        }
+        self.disk.replace_shared(place, &[], &object, SHARED_ALIGNMENT, |file| match digest_from(file, 0)? {
+            (found, _) if found == *digest => Ok(()),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the kept copy is damaged")),
+        })
+    }
+}
+
+/// Returns the digest of what a file holds from `offset` on, and how many bytes that are.
+fn digest_from(mut file: &fs::File, offset: u64) -> io::Result<(Digest, u64)> {
+    file.seek(io::SeekFrom::Start(offset))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file)?;
+    Ok((Digest::from_bytes(*hasher.finalize().as_bytes()), hasher.count()))
+}

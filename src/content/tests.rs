@@ -1,0 +1,173 @@
+//! What is kept is what was given, or nothing, whatever becomes of the disk.
+
+use proptest::prelude::*;
+
+use super::encoding::{CODEC_SHARED, header};
+use super::*;
+use crate::disk::SHARED_ALIGNMENT;
+use crate::disk::tests::{Crash, Leaves};
+
+fn contents(folder: &Path) -> Contents {
+    Contents::at(Disk::new(), folder.join("objects"))
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_is_read_back(bytes in proptest::collection::vec(any::<u8>(), 0..2000), times in 1usize..20) {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = contents(folder.path());
+        let bytes = bytes.repeat(times);
+        let digest = contents.keep(&bytes).unwrap();
+        prop_assert_eq!(contents.read(&digest).unwrap(), Some(bytes));
+    }
+}
+
+/// Sees whether it was asked for shared bytes.
+#[derive(Default)]
+struct Asked(std::sync::atomic::AtomicBool);
+
+impl crate::disk::Faults for Asked {
+    fn before(&self, operation: crate::disk::Operation, _: &Path, _: Option<&Path>) -> io::Result<usize> {
+        if operation == crate::disk::Operation::Share {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        Ok(usize::MAX)
+    }
+}
+
+fn names_in(folder: &Path) -> Vec<PathBuf> {
+    entries(folder).unwrap().iter().flat_map(|folder| entries(folder).unwrap()).collect()
+}
+
+#[test]
+fn a_file_is_shared_where_the_file_system_can_and_else_nothing_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = folder.path().join("objects");
+    let asked = std::sync::Arc::new(Asked::default());
+    let contents = Contents::at(Disk::with_faults(asked.clone()), &objects);
+    let bytes: Vec<u8> = (0..SHARED_MIN_BYTES + 77).map(|at| ((at * at) >> 7) as u8).collect();
+    let (source, place) = (folder.path().join("source"), folder.path().join("back"));
+    fs::write(&source, &bytes).unwrap();
+    let file = fs::File::open(&source).unwrap();
+    let digest = Digest::of(&bytes);
+    let other = contents.keep_shared(&Digest::of(b"other"), &file, bytes.len() as u64).unwrap();
+    assert!(asked.0.load(std::sync::atomic::Ordering::Relaxed), "the file system was asked");
+    assert_eq!(names_in(&objects), Vec::<PathBuf>::new());
+    match contents.keep_shared(&digest, &file, bytes.len() as u64).unwrap() {
+        Sharing::Done => {
+            assert_eq!(other, Sharing::OtherBytes);
+            fs::write(&source, "changed").unwrap();
+            assert_eq!(contents.read(&digest).unwrap().as_deref(), Some(bytes.as_slice()));
+            assert!(contents.write_shared(&digest, &place).unwrap());
+            assert_eq!(fs::read(&place).unwrap(), bytes);
+        }
+        answer => {
+            assert_eq!((answer, other), (Sharing::Cannot, Sharing::Cannot));
+            assert_eq!(names_in(&objects), Vec::<PathBuf>::new(), "nothing is left over");
+            assert!(!contents.write_shared(&digest, &place).unwrap() && !place.exists());
+        }
+    }
+}
+
+#[test]
+fn what_was_kept_by_sharing_is_read_on_every_file_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = contents(folder.path());
+    let bytes = b"shared once".repeat(500);
+    let digest = Digest::of(&bytes);
+    let mut stored = header(CODEC_SHARED, bytes.len() as u64);
+    stored.resize(SHARED_ALIGNMENT as usize, 0);
+    stored.extend_from_slice(&bytes);
+    fs::create_dir_all(contents.file(&digest).parent().unwrap()).unwrap();
+    for cut in [stored.len(), stored.len() - 1, SHARED_ALIGNMENT as usize, SHARED_ALIGNMENT as usize - 1, 20]
+    {
+        fs::write(contents.file(&digest), &stored[..cut]).unwrap();
+        match contents.read(&digest) {
+            Ok(read) => assert_eq!((read, cut), (Some(bytes.clone()), stored.len())),
+            Err(error) => assert!(error.message().contains("is damaged"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_copy_is_never_handed_out_and_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = contents(folder.path());
+    let bytes = b"all work and no play ".repeat(100);
+    let digest = contents.keep(&bytes).unwrap();
+    let path = contents.path(&digest);
+    let stored = fs::read(&path).unwrap();
+    for at in 0..stored.len() {
+        let mut flipped = stored.clone();
+        flipped[at] ^= 0x10;
+        fs::write(&path, &flipped).unwrap();
+        match contents.read(&digest) {
+            // A flip that the decoder does not look at, in zstd's own header, harms nothing.
+            Ok(read) => assert_eq!(read, Some(bytes.clone()), "byte {at}"),
+            Err(error) => assert_eq!(error.kind().exit_code(), 3),
+        }
+    }
+    for length in 0..stored.len() {
+        fs::write(&path, &stored[..length]).unwrap();
+        assert!(contents.read(&digest).is_err(), "cut at {length}");
+    }
+    assert_eq!(contents.verify().unwrap().1.len(), 1);
+    contents.keep(&bytes).unwrap();
+    assert_eq!(contents.verify().unwrap(), (1, Vec::new()));
+}
+
+fn keep_together(
+    contents: &Contents,
+    together: &Together,
+    digests: &[Digest],
+    texts: &[Vec<u8>],
+) -> Vec<Result<()>> {
+    let staged = digests.iter().zip(texts).map(|(digest, text)| contents.stage(together, digest, text));
+    let mut staged: Vec<Result<Option<StagedContent>>> = staged.collect();
+    together.sync(staged.iter_mut().flatten().flatten().map(StagedContent::file).collect());
+    let (mut ready, mut kept) = (Vec::new(), Vec::new());
+    for staged in staged {
+        kept.push(staged.map(|staged| ready.extend(staged)));
+    }
+    let mut published = contents.publish(together, ready).into_iter();
+    // In these tests nothing is kept already.
+    let settle = |kept: Result<()>| kept.and_then(|()| published.next().unwrap());
+    kept.into_iter().map(settle).collect()
+}
+
+#[test]
+fn contents_kept_together_survive_a_power_cut_or_are_not_acknowledged() {
+    let texts: Vec<Vec<u8>> = (0..5u8).map(|at| [b'a' + at; 300].to_vec()).collect();
+    let digests: Vec<Digest> = texts.iter().map(|text| Digest::of(text)).collect();
+    for leaves in Leaves::ALL {
+        for operations in 0..60 {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join("objects")).unwrap();
+            let crash = Crash::after(operations);
+            let faulty = Contents::at(Disk::with_faults(crash.clone()), folder.path().join("objects"));
+            let together = Together::new(&faulty.disk);
+            let results = keep_together(&faulty, &together, &digests, &texts);
+            crash.settle(leaves);
+            let whole = contents(folder.path());
+            for ((digest, text), result) in digests.iter().zip(&texts).zip(results) {
+                let read = whole.read(digest).unwrap_or(None);
+                assert!(read.is_none() || read.as_ref() == Some(text));
+                assert!(result.is_err() || read.is_some(), "lost after {operations} operations, {leaves:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crash_while_keeping_leaves_all_or_nothing() {
+    for operations in 0..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let crash = Crash::after(operations);
+        let faulty = Contents::at(Disk::with_faults(crash), folder.path().join("objects"));
+        let bytes = b"some bytes that matter".repeat(50);
+        let kept = faulty.keep(&bytes);
+        let read = contents(folder.path()).read(&Digest::of(&bytes)).unwrap();
+        assert!(read.is_none() || read.as_deref() == Some(bytes.as_slice()));
+        assert!(kept.is_err() || read.is_some(), "acknowledged and lost after {operations} operations");
+    }
+}
