@@ -84,14 +84,8 @@ fn record(folder: &Path, runs: i64, outputs: i64, keep: bool) -> Workspace {
                 .expect("the disk takes it");
         }
         let outcome = RunOutcome {
-            run: run.id,
-            at: at((number + 1) * 1_000_000 - 1),
-            status: RunStatus::Succeeded,
             exit_code: Some(0),
-            reason: None,
-            code: None,
-            arguments: Vec::new(),
-            segment: 1,
+            ..RunOutcome::new(run.id, at((number + 1) * 1_000_000 - 1), RunStatus::Succeeded, 1)
         };
         writer.append(&Fact::RunOutcome(outcome)).expect("the disk takes it");
     }

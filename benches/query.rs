@@ -102,14 +102,8 @@ fn facts_of(number: usize, now: &mut i64, add: &mut dyn FnMut(&Fact)) -> NodeId 
     add(&Fact::Metrics((0..10).map(point).collect()));
     let status = if number % 100 == 99 { RunStatus::Failed } else { RunStatus::Succeeded };
     add(&Fact::RunOutcome(RunOutcome {
-        run: id,
-        at: tick(),
-        status,
         exit_code: Some(i32::from(status == RunStatus::Failed)),
-        reason: None,
-        code: None,
-        arguments: Vec::new(),
-        segment: 1,
+        ..RunOutcome::new(id, tick(), status, 1)
     }));
     id
 }

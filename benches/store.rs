@@ -80,14 +80,8 @@ impl Facts {
     fn end(&mut self, run: NodeId) {
         let at = self.tick();
         self.add(&Fact::RunOutcome(RunOutcome {
-            run,
-            at,
-            status: RunStatus::Succeeded,
             exit_code: Some(0),
-            reason: None,
-            code: None,
-            arguments: Vec::new(),
-            segment: 1,
+            ..RunOutcome::new(run, at, RunStatus::Succeeded, 1)
         }));
     }
 

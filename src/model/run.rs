@@ -147,6 +147,22 @@ pub struct RunOutcome {
     pub segment: u128,
 }
 
+impl RunOutcome {
+    /// Says what a run is from a moment on, in a journal segment, and nothing else of it.
+    pub fn new(run: NodeId, at: Timestamp, status: RunStatus, segment: u128) -> Self {
+        RunOutcome {
+            run,
+            at,
+            status,
+            exit_code: None,
+            reason: None,
+            code: None,
+            arguments: Vec::new(),
+            segment,
+        }
+    }
+}
+
 /// What has become of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunStatus {

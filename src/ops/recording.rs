@@ -201,14 +201,9 @@ impl Recording {
         let segment = NodeId::new(at).as_u128();
         let mut writer = Writer::create(workspace.disk(), &workspace.journal(), segment)?;
         let outcome = RunOutcome {
-            run: view.run.id,
-            at,
-            status: RunStatus::Running,
-            exit_code: None,
-            reason: None,
             code: Some(code),
             arguments,
-            segment,
+            ..RunOutcome::new(view.run.id, at, RunStatus::Running, segment)
         };
         writer.append(&Fact::RunOutcome(outcome))?;
         writer.commit()?;
@@ -292,14 +287,9 @@ impl Recording {
         reason: Option<String>,
     ) -> Result<Vec<String>> {
         let outcome = RunOutcome {
-            run: self.run.id,
-            at: self.clock.now(),
-            status,
             exit_code,
             reason,
-            code: None,
-            arguments: Vec::new(),
-            segment: self.writer.segment(),
+            ..RunOutcome::new(self.run.id, self.clock.now(), status, self.writer.segment())
         };
         self.writer.append(&Fact::RunOutcome(outcome))?;
         self.writer.commit()?;

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{Artifact, NodeId, Parameter, Role, Run, RunKind, TOOL_PARAMETER};
 use crate::query::origin::{Origin, Write, last_write_at_path, origin};
+use crate::query::together::Runs;
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
 /// The newest recorded version of a path: what a step last wrote there, or what was last read where no step ever did.
@@ -52,19 +53,15 @@ pub fn newest_files(snapshot: &Snapshot) -> Result<Vec<NewestFile>> {
         Ok(GO_ON)
     })?;
     let mut files = Vec::with_capacity(paths.len());
-    let mut repetitions = Repetitions::default();
+    let mut runs = Runs::default();
     for path in paths {
-        files.extend(newest_of(snapshot, path, &mut repetitions)?);
+        files.extend(newest_of(snapshot, path, &mut runs)?);
     }
     mark_superseded(snapshot, &mut files)?;
     Ok(files)
 }
 
-fn newest_of(
-    snapshot: &Snapshot,
-    path_no: PathNo,
-    repetitions: &mut Repetitions,
-) -> Result<Option<NewestFile>> {
+fn newest_of(snapshot: &Snapshot, path_no: PathNo, runs: &mut Runs) -> Result<Option<NewestFile>> {
     let write = last_write_at_path(snapshot, path_no, i64::MAX, None)?;
     let mut last = write.map(|write| (write.at, write.artifact));
     let since = write.map_or(i64::MIN, |write| write.at);
@@ -72,12 +69,12 @@ fn newest_of(
         if write.is_some_and(|write| write.artifact == version) {
             continue;
         }
-        let Some(read) = last_read(snapshot, version, since, repetitions)? else {
+        let Some(read) = last_read(snapshot, version, since, runs)? else {
             continue;
         };
         let before = match last {
             Some((at, artifact)) => {
-                let again = last_read(snapshot, artifact, since, repetitions)?.unwrap_or(at).max(at);
+                let again = last_read(snapshot, artifact, since, runs)?.unwrap_or(at).max(at);
                 (again, snapshot.artifact(artifact)?.digest) < (read, snapshot.artifact(version)?.digest)
             }
             None => true,
@@ -102,15 +99,10 @@ fn newest_of(
 
 /// Finds the time of the last read of an artifact after `since`, in a few look-ups however often it was read: the index gives
 /// the first read of a span, so the span is halved. The reads of repetitions do not count.
-fn last_read(
-    snapshot: &Snapshot,
-    artifact: ArtifactNo,
-    since: i64,
-    repetitions: &mut Repetitions,
-) -> Result<Option<i64>> {
+fn last_read(snapshot: &Snapshot, artifact: ArtifactNo, since: i64, runs: &mut Runs) -> Result<Option<i64>> {
     let mut first_read = |from: i64, until: i64| -> Result<Option<i64>> {
         let first = snapshot.reads_between(artifact, from, until, |at, step| {
-            let counts = !repetitions.have(snapshot, step)?;
+            let counts = !runs.is_repeated(snapshot, step)?;
             Ok(if counts { ControlFlow::Break(at) } else { ControlFlow::Continue(()) })
         })?;
         Ok(first.break_value())
@@ -127,27 +119,6 @@ fn last_read(
         }
     }
     Ok(Some(low))
-}
-
-/// Which runs are repetitions of another: those are given the old bytes again, in a copy of the workspace, and what they read
-/// says nothing on what lies at a path.
-#[derive(Default)]
-struct Repetitions {
-    runs: HashMap<RunNo, bool>,
-}
-
-impl Repetitions {
-    fn have(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<bool> {
-        let Some(run) = snapshot.run_of(step)? else {
-            return Ok(false);
-        };
-        if let Some(known) = self.runs.get(&run) {
-            return Ok(*known);
-        }
-        let is_one = snapshot.run(run)?.is_some_and(|run| run.rerun_of.is_some());
-        self.runs.insert(run, is_one);
-        Ok(is_one)
-    }
 }
 
 /// What the same step of another run would be called.

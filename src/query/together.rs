@@ -195,10 +195,12 @@ impl Parts {
     }
 }
 
-/// The runs of steps, and who makes versions in them, as far as they were looked up.
+/// The runs of steps, and what of them decides where versions come from, as far as they were looked up.
 #[derive(Default)]
 pub(crate) struct Runs {
     of_steps: HashMap<StepNo, RunNo>,
+    /// Whether a run is a repetition of another.
+    repetitions: HashMap<RunNo, bool>,
     /// The outermost run that a run is a part of; `None` for one of a pipeline that is a part of no other.
     wholes: HashMap<RunNo, Option<RunNo>>,
 }
@@ -206,11 +208,29 @@ pub(crate) struct Runs {
 impl Runs {
     /// Returns who made what a step wrote.
     pub(crate) fn maker_of_step(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<Maker> {
-        let run = match self.of_steps.get(&step) {
-            Some(run) => *run,
-            None => *self.of_steps.entry(step).or_insert(run_of(snapshot, step)?),
-        };
+        let run = self.run_of(snapshot, step)?;
         self.maker_of(snapshot, step, run)
+    }
+
+    /// Returns true for a step of a repetition: it was given the old bytes again, in a copy of the workspace, and what it read
+    /// says nothing on what lies at a path.
+    pub(crate) fn is_repeated(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<bool> {
+        let run = self.run_of(snapshot, step)?;
+        match self.repetitions.get(&run) {
+            Some(known) => Ok(*known),
+            None => {
+                let is_one = snapshot.run(run)?.is_some_and(|run| run.rerun_of.is_some());
+                self.repetitions.insert(run, is_one);
+                Ok(is_one)
+            }
+        }
+    }
+
+    fn run_of(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<RunNo> {
+        match self.of_steps.get(&step) {
+            Some(run) => Ok(*run),
+            None => Ok(*self.of_steps.entry(step).or_insert(run_of(snapshot, step)?)),
+        }
     }
 
     /// Returns who made what `step`, of `run`, wrote.

@@ -10,7 +10,7 @@ use crate::store::damaged;
 use crate::store::reading::{GO_ON, Order, Reading};
 use crate::store::records::node_of;
 use crate::store::schema::{Key, key, model_base_front, time_bytes, time_of};
-use crate::store::snapshot::{ArtifactNo, Snapshot, record};
+use crate::store::snapshot::{ArtifactNo, RunNo, Snapshot, record};
 
 /// The place of a statement in the order of all statements on a model: its time, then the digest of what it says, so that
 /// simultaneous ones are in the same order in every store.
@@ -95,6 +95,11 @@ impl Snapshot {
                 && front.strip_prefix(&first[..]) == Some(&version_key(&model.version)[..]);
             if counts { visit(model) } else { Ok(ControlFlow::Continue(())) }
         })
+    }
+
+    /// Returns the number of the run that a model version was registered with; `None` where there is none.
+    pub fn run_of_model(&self, model: &ModelVersion) -> Result<Option<RunNo>> {
+        model.run.map_or(Ok(None), |run| self.run_no(run))
     }
 
     /// Returns what was registered under a name and a version: nothing, one, or several after a merge; the one that counts

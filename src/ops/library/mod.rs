@@ -275,16 +275,8 @@ impl LibraryRun {
                 (StepStatus::Succeeded, None)
             };
             let step = edges.last_step(at, step_status, why).map(Fact::StepDone);
-            let outcome = RunOutcome {
-                run: self.run.id,
-                at: self.clock.now(),
-                status,
-                exit_code: None,
-                reason,
-                code: None,
-                arguments: Vec::new(),
-                segment,
-            };
+            let outcome =
+                RunOutcome { reason, ..RunOutcome::new(self.run.id, self.clock.now(), status, segment) };
             step.into_iter().chain((!joined).then_some(Fact::RunOutcome(outcome))).collect()
         })
     }

@@ -68,16 +68,7 @@ fn record(workspace: &Workspace) {
         };
         writer.append(&Fact::StepDone(step)).unwrap();
     }
-    let outcome = RunOutcome {
-        run: run.id,
-        at,
-        status: RunStatus::Succeeded,
-        exit_code: Some(0),
-        reason: None,
-        code: None,
-        arguments: Vec::new(),
-        segment: 1,
-    };
+    let outcome = RunOutcome { exit_code: Some(0), ..RunOutcome::new(run.id, at, RunStatus::Succeeded, 1) };
     writer.append(&Fact::RunOutcome(outcome)).unwrap();
     writer.commit().unwrap();
 }

@@ -69,7 +69,7 @@ pub(crate) fn run_head(
     snapshot: &Snapshot,
     view: &ModelView,
 ) -> Result<Option<RunHead>> {
-    let number = view.model.run.map_or(Ok(None), |run| snapshot.run_no(run))?;
+    let number = snapshot.run_of_model(&view.model)?;
     let Some(mut head) = number.map_or(Ok(None), |number| RunHead::read(snapshot, number))? else {
         return Ok(None);
     };

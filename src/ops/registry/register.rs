@@ -179,7 +179,7 @@ fn check_free(snapshot: &Snapshot, entry: &Entry) -> Result<()> {
         return Ok(());
     };
     let there = view_of(snapshot, id)?;
-    let from = match there.model.run.map_or(Ok(None), |run| snapshot.run_no(run))? {
+    let from = match snapshot.run_of_model(&there.model)? {
         Some(run) => RunHead::read(snapshot, run)?.map(|run| format!(", from run {}", run.tail)),
         None => None,
     };

@@ -70,7 +70,7 @@ impl Showing<'_> {
             return query::downstream_of(self.snapshot, numbers, depth_max);
         }
         let trace = query::upstream_of(self.snapshot, numbers, depth_max)?;
-        let run = view.model.run.map_or(Ok(None), |run| self.snapshot.run_no(run))?;
+        let run = self.snapshot.run_of_model(&view.model)?;
         match run {
             // Nobody recorded who wrote its files: what its run read is as much as can be said.
             Some(run) if trace.steps.is_empty() => {

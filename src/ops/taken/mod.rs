@@ -156,16 +156,7 @@ impl<'a> Taking<'a> {
         }
         if let Some((status, at)) = taken.status.zip(taken.ended_at.or(Some(taken.started_at))) {
             let outcomes = number.map_or(Ok(Vec::new()), |number| snapshot.outcomes(number))?;
-            let outcome = RunOutcome {
-                run: id,
-                at,
-                status,
-                exit_code: None,
-                reason: taken.reason.clone(),
-                code: None,
-                arguments: Vec::new(),
-                segment: 0,
-            };
+            let outcome = RunOutcome { reason: taken.reason.clone(), ..RunOutcome::new(id, at, status, 0) };
             if status != RunStatus::Running && !outcomes.contains(&outcome) {
                 self.put(&Fact::RunOutcome(outcome))?;
             }

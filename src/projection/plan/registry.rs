@@ -75,7 +75,7 @@ fn path_of(name: &str, version: &str) -> Option<ArtifactPath> {
 /// Writes all that is known of a version.
 fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
     let model = &view.model;
-    let run = match model.run.map_or(Ok(None), |run| snapshot.run_no(run))? {
+    let run = match snapshot.run_of_model(model)? {
         Some(number) => snapshot.run(number)?,
         None => None,
     };

@@ -112,14 +112,8 @@ pub(crate) fn history(text: &str) -> History {
     let mut ends: Vec<Fact> = Vec::new();
     for run in runs.values() {
         ends.push(Fact::RunOutcome(RunOutcome {
-            run: *run,
-            at: Timestamp::from_micros(2_000_000_000),
-            status: RunStatus::Succeeded,
             exit_code: Some(0),
-            reason: None,
-            code: None,
-            arguments: Vec::new(),
-            segment: 1,
+            ..RunOutcome::new(*run, Timestamp::from_micros(2_000_000_000), RunStatus::Succeeded, 1)
         }));
     }
     let folder = tempfile::tempdir().unwrap();

@@ -66,7 +66,7 @@ impl<'a> Models<'a> {
 
     fn run<'r>(&self, row: &'r ModelRow) -> Result<Option<&'r RunView>> {
         if row.run.get().is_none() {
-            let number = row.model.run.map_or(Ok(None), |run| self.snapshot.run_no(run))?;
+            let number = self.snapshot.run_of_model(&row.model)?;
             let _ = row.run.set(number.map_or(Ok(None), |number| run_view(self.snapshot, number))?);
         }
         Ok(row.run.get().and_then(Option::as_ref))
@@ -127,7 +127,7 @@ impl<'a> Models<'a> {
 
     /// Returns the run of a version where none of its files is known to be that run's: all that the run read counts then.
     fn loose_run(&self, model: &ModelVersion) -> Result<Option<RunNo>> {
-        let number = model.run.map_or(Ok(None), |run| self.snapshot.run_no(run))?;
+        let number = self.snapshot.run_of_model(model)?;
         let Some(run) = number else { return Ok(None) };
         let is_loose = self.snapshot.run(run)?.is_some() && !is_written_by(self.snapshot, model, run)?;
         Ok(is_loose.then_some(run))

@@ -117,7 +117,7 @@ fn writes_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<Ve
 /// # Errors
 /// A store error where a record is damaged.
 pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artifact>> {
-    let number = model.run.map_or(Ok(None), |run| snapshot.run_no(run))?;
+    let number = snapshot.run_of_model(model)?;
     let Some(run) = number else {
         return Ok(Vec::new());
     };

@@ -101,7 +101,7 @@ impl Row for Plain<'_> {
             }
             return Ok(Some(false));
         }
-        let Some(run) = model.run.map_or(Ok(None), |run| snapshot.run_no(run))? else {
+        let Some(run) = snapshot.run_of_model(model)? else {
             return Ok(None);
         };
         if snapshot.run(run)?.is_none() {
