@@ -38,11 +38,18 @@ fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
     assert_eq!(report.is_clean(), expected.is_empty());
 }
 
-/// `!` before what was read: it is code, as in git. `?` after it: it was changed meanwhile. `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
+/// `NAME$ ` in front makes it a command of that name. `FAILED` at the end: it did. `!` before what was read: it is code, as in git. `?` after it: it was changed meanwhile. `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
 fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
-    let request = RunRequest::new("r", RunKind::Library);
+    let (request, run) = match run.split_once("$ ") {
+        None => (RunRequest::new("r", RunKind::Library), run),
+        Some((name, run)) => {
+            let mut request = RunRequest::new(name, RunKind::Command);
+            request.arguments = vec!["python".to_owned(), "t.py".to_owned()];
+            (request, run)
+        }
+    };
     let mut recording = Recording::start(workspace, clock, request).unwrap();
-    let edges = run.trim_end_matches(" CUT");
+    let edges = run.trim_end_matches(" CUT").trim_end_matches(" FAILED");
     let (reads, writes) = edges.split_once(" -> ").unwrap();
     let artifact = |word: &str| {
         let (path, content) = word.split_once('=').unwrap();
@@ -90,6 +97,8 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     recording.add(&Fact::StepDone(step)).unwrap();
     if run.ends_with(" CUT") {
         recording.commit().unwrap();
+    } else if run.ends_with(" FAILED") {
+        recording.finish(RunStatus::Failed, Some(1), None).unwrap();
     } else {
         recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
     }
@@ -140,7 +149,14 @@ fn code_that_a_run_wrote_and_git_has_as_it_was_edited_since_is_not_listed() {
 }
 
 #[test]
-fn a_run_without_an_end_is_interrupted_until_a_later_one_takes_its_place() {
-    check(&["a=1 -> b=1 CUT"], &["a=1", "b=1"], &["interrupted r"]);
-    check(&["a=1 -> b=1 CUT", "a=1 -> b=1"], &["a=1", "b=1"], &[]);
+fn a_run_without_an_end_is_interrupted_until_the_same_is_done_well() {
+    let disk = ["a=1", "b=1"];
+    check(&["a=1 -> b=1 CUT"], &disk, &["interrupted r"]);
+    check(&["a=1 -> b=1 CUT", "a=1 -> b=1"], &disk, &[]);
+    check(&["a=1 -> b=1 CUT", "a=1 -> b=1 FAILED"], &disk, &["interrupted r"]);
+    check(&["a=1 -> b=1 CUT", "a=1 -> b=1 CUT"], &disk, &["interrupted r"]);
+    check(&["a=1 -> b=1", "a=1 -> b=1 CUT"], &disk, &["interrupted r"]);
+    // A command is the same under another name.
+    check(&["first$ a=1 -> b=1 CUT", "second$ a=1 -> b=1"], &disk, &[]);
+    check(&["first$ a=1 -> b=1 CUT", "a=1 -> b=1"], &disk, &["interrupted first"]);
 }

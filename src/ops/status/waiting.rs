@@ -4,31 +4,46 @@ use std::collections::HashSet;
 
 use super::Looking;
 use crate::error::Result;
-use crate::model::{RunKind, RunStatus};
+use crate::model::{NodeId, Run, RunKind, RunStatus};
 use crate::query::{self, RunHead};
 use crate::store::{GO_ON, Store};
 
+/// What two runs that do the same have in common.
+type Sameness = (RunKind, String, Vec<String>, Option<String>);
+
+/// Returns what a run is known by. A command is its words, in a folder, whatever somebody called the run; a program that records
+/// itself says by the name what it does.
+fn sameness(run: &Run) -> Sameness {
+    let name = (run.kind != RunKind::Command).then(|| run.name.clone());
+    (run.kind, run.folder.clone(), run.arguments.clone(), name)
+}
+
 impl Looking<'_> {
-    /// Finds runs that were interrupted, failed or have no end. A later run of the same command, in the same folder, takes their place;
-    /// the name alone does not tell: it is that of the program where nobody gave one.
+    /// Finds runs that were interrupted or have no end, and pipelines that failed. They are settled when the same is done again
+    /// and comes to its end well; of several of the same, the last one stands for all.
     pub(super) fn find_unended(&mut self) -> Result<()> {
         let mut runs = Vec::new();
         self.snapshot.runs_newest_first(|number| {
             runs.push(number);
             Ok(GO_ON)
         })?;
-        let mut later: HashSet<(RunKind, String, String, Vec<String>)> = HashSet::new();
+        let (mut settled, mut listed): (HashSet<Sameness>, HashSet<Sameness>) = Default::default();
+        let mut repeated: HashSet<NodeId> = HashSet::new();
         for number in runs {
             let Some(view) = query::run_view(self.snapshot, number)? else {
                 continue;
             };
             let run = &view.run;
-            let command = (run.kind, run.name.clone(), run.folder.clone(), run.arguments.clone());
-            let is_latest = later.insert(command);
-            // A command that failed may have been a try; a pipeline is taken up again, and has something to do then.
-            let has_failed = run.kind == RunKind::Pipeline && view.status() == RunStatus::Failed;
-            if !has_failed && !matches!(view.status(), RunStatus::Running | RunStatus::Interrupted) {
-                continue;
+            let same = sameness(run);
+            match view.status() {
+                RunStatus::Succeeded => {
+                    repeated.extend(run.rerun_of);
+                    settled.insert(same);
+                    continue;
+                }
+                // A command that failed may have been a try; a pipeline is taken up again, and has something to do then.
+                RunStatus::Failed if run.kind != RunKind::Pipeline => continue,
+                RunStatus::Failed | RunStatus::Running | RunStatus::Interrupted => {}
             }
             let Some(mut head) = RunHead::read(self.snapshot, number)? else {
                 continue;
@@ -36,10 +51,10 @@ impl Looking<'_> {
             head.alive = self.workspace.is_alive(head.view.live_segment());
             match head.status() {
                 RunStatus::Running => self.report.running.push(head),
-                RunStatus::Failed if is_latest => self.report.failed.push(head),
-                RunStatus::Failed => {}
-                _ if is_latest => self.report.interrupted.push(head),
-                _ => {}
+                _ if settled.contains(&same) || repeated.contains(&head.view.run.id) => {}
+                _ if !listed.insert(same) => {}
+                RunStatus::Failed => self.report.failed.push(head),
+                _ => self.report.interrupted.push(head),
             }
         }
         Ok(())
