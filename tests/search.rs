@@ -172,6 +172,34 @@ fn runs_are_told_apart_by_the_history_of_their_code() {
     assert_eq!(names("code.contains(main)"), ["later"]);
     assert_eq!(names("not code.contains(main) and status = ok"), ["curve", "train", "train"]);
     assert_eq!(names(&format!("code.contains({first}) and git.commit != {first}")), ["later"]);
+    // Of a run whose commit is gone it is not known what it was built on, and that is said.
+    place.git(&["checkout", "-q", "-b", "aside"]);
+    place.write("train.sh", b"echo aside >model.txt\n");
+    place.git(&["commit", "-q", "-am", "Train aside"]);
+    let lost = place.head();
+    place.ok(&["run", "--quiet", "--name", "lost", "--", "sh", "train.sh"]);
+    assert_eq!(names("code.contains(aside)"), ["lost"]);
+    place.git(&["checkout", "-q", "main"]);
+    place.git(&["branch", "-q", "-D", "aside"]);
+    place.git(&["reflog", "expire", "--expire=now", "--all"]);
+    place.git(&["gc", "-q", "--prune=now"]);
+    assert_eq!(names("code.contains(main)"), ["later"]);
+    assert_eq!(names("not code.contains(main) and name = lost"), [""; 0]);
+    let said = place.ok(&["log", "--where", "code.contains(main)"]).stderr;
+    let expected = format!(
+        "of 1 run it is not known: commit {}, or what it was built on, is not in this repository",
+        &lost[..7]
+    );
+    assert!(said.contains(&expected), "{said}");
+    let found = place.json(&["log", "--where", "code.contains(main)"]);
+    let not_known = &found["not_known"][0];
+    assert!(
+        not_known["commit"].as_str().unwrap().starts_with(&lost) && not_known["rows"] == 1,
+        "{not_known}"
+    );
+    // What is decided without that is decided.
+    let said = place.ok(&["log", "--where", "name = later and code.contains(main)"]).stderr;
+    assert!(!said.contains("not known"), "{said}");
     let (code, stderr) = place.refused(&["log", "--where", "status = ok and code.contains(0123456)"]);
     assert_eq!(code, 2);
     assert_eq!(

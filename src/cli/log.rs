@@ -57,7 +57,7 @@ impl Log {
     ) -> Result<()> {
         let request = self.search.request(limit, false);
         let found = ops::search::runs(workspace, view, &request, surroundings.clock.wall())?;
-        output::warnings(&render::table::unknown_files(&found.explanation));
+        output::warnings(&render::table::not_known(&found.explanation, "run", "runs"));
         let mut heads = Vec::with_capacity(found.rows.len());
         for row in &found.rows {
             let tail = query::unique_tail(&view.snapshot, row.item.run.id)?;

@@ -8,7 +8,7 @@ use crate::query::filter::{Found, FoundRow};
 use crate::query::{FileChange, RunHead, RunView};
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
-use crate::render::table::{cell, table, values_json};
+use crate::render::table::{cell, not_known_json, table, values_json};
 use crate::render::units::{digest_words, duration, one_line, size_words};
 
 /// Writes runs as a table: what is most asked for and the columns, or the columns alone where they were chosen.
@@ -69,6 +69,7 @@ pub fn runs_json(heads: &[RunHead], found: &Found<RunView>) -> Value {
         "format": 1,
         "runs": heads.iter().zip(&found.rows).map(run).collect::<Vec<_>>(),
         "more": found.more,
+        "not_known": not_known_json(&found.explanation),
     })
 }
 

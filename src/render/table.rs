@@ -10,6 +10,8 @@ use crate::render::units::{counted, duration, one_line, thousands};
 const CELL_MIN: usize = 8;
 /// Columns are this far apart.
 const GAP: usize = 2;
+/// As many commits are named of which something is not known.
+const COMMITS_MAX: usize = 3;
 
 /// Writes a value for people.
 pub(crate) fn cell(value: Option<&Value>) -> String {
@@ -122,10 +124,28 @@ fn shortened(text: &str, width: usize) -> String {
     short
 }
 
-/// Says of each file in an expression that nothing is recorded of it.
-pub fn unknown_files(explanation: &Explanation) -> Vec<String> {
+/// Says of each file in an expression that nothing is recorded of it, and of how many rows it is not known whether they answer.
+pub fn not_known(explanation: &Explanation, one: &str, many: &str) -> Vec<String> {
     let words = explanation.unknown_files.iter();
-    words.map(|word| format!("no file is recorded that `{}` names", one_line(word))).collect()
+    let files = words.map(|word| format!("no file is recorded that `{}` names", one_line(word)));
+    let commits = explanation.unknown_commits.iter().take(COMMITS_MAX).map(|(commit, rows)| {
+        let commit = one_line(commit.get(..7).unwrap_or(commit));
+        let rows = counted(*rows, one, many);
+        format!(
+            "of {rows} it is not known: commit {commit}, or what it was built on, is not in this repository"
+        )
+    });
+    let more = explanation.unknown_commits.get(COMMITS_MAX..).unwrap_or_default();
+    let rows = more.iter().map(|(_, rows)| rows).sum();
+    let commits_left = counted(more.len() as u64, "more commit", "more commits");
+    let rest = format!("nor of {} for {commits_left}", counted(rows, one, many));
+    files.chain(commits).chain((!more.is_empty()).then_some(rest)).collect()
+}
+
+/// Writes of what it is not known whether it answers, as JSON.
+pub(crate) fn not_known_json(explanation: &Explanation) -> Json {
+    let commits = explanation.unknown_commits.iter();
+    commits.map(|(commit, rows)| json!({"commit": commit, "rows": rows})).collect()
 }
 
 /// Says how a search went.

@@ -62,7 +62,7 @@ impl List {
     ) -> Result<u8> {
         let request = self.search.request(limit, self.all);
         let found = ops::search::models(workspace, view, &request, surroundings.clock.wall())?;
-        output::warnings(&render::table::unknown_files(&found.explanation));
+        output::warnings(&render::table::not_known(&found.explanation, "model version", "model versions"));
         if self.json {
             let mut document = render::models::found_json(&found);
             if self.search.explain {

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::Hash;
 use std::ops::ControlFlow;
 
@@ -94,6 +94,9 @@ pub(super) struct Asking<'a, T: Table> {
     found: Vec<Candidate<T::Item>>,
     looked_at: u64,
     undecided: Cell<u64>,
+    /// Commits of which it is not known what they were built on: of all rows that could not be decided, with their number, and
+    /// of the row that is looked at.
+    unknown_commits: RefCell<(BTreeMap<String, u64>, BTreeSet<String>)>,
 }
 
 impl<'a, T: Table> Asking<'a, T> {
@@ -107,6 +110,7 @@ impl<'a, T: Table> Asking<'a, T> {
             found: Vec::new(),
             looked_at: 0,
             undecided: Cell::new(0),
+            unknown_commits: RefCell::default(),
         }
     }
 
@@ -118,6 +122,12 @@ impl<'a, T: Table> Asking<'a, T> {
     /// Returns of how many rows it could not be decided whether they answer.
     pub fn undecided(&self) -> u64 {
         self.undecided.get()
+    }
+
+    /// Returns the commits of which it is not known what they were built on, each with the number of rows that could not be
+    /// decided for that.
+    pub fn unknown_commits(&self) -> Vec<(String, u64)> {
+        self.unknown_commits.borrow().0.clone().into_iter().collect()
     }
 
     /// Returns what is known by now of the questions on files.
@@ -244,7 +254,12 @@ impl<'a, T: Table> Asking<'a, T> {
         self.looked_at += 1;
         if let Some(expr) = self.search.expr() {
             let mut row = AskedRow { asking: self, item: &item };
-            match decide(expr, &mut row)? {
+            let truth = decide(expr, &mut row)?;
+            let (unknown, of_row) = &mut *self.unknown_commits.borrow_mut();
+            for commit in std::mem::take(of_row).into_iter().filter(|_| truth.is_none()) {
+                *unknown.entry(commit).or_default() += 1;
+            }
+            match truth {
                 Some(true) => {}
                 Some(false) => return Ok(None),
                 None => {
@@ -310,7 +325,13 @@ impl<T: Table> Row for AskedRow<'_, '_, T> {
 
     fn contains(&mut self, question: usize) -> Result<Truth> {
         match self.value(&Field::Fixed(Fixed::Commit))? {
-            Some(Value::Text(commit)) => (self.asking.outside.contains)(question, &commit),
+            Some(Value::Text(commit)) => {
+                let truth = (self.asking.outside.contains)(question, &commit)?;
+                if truth.is_none() {
+                    self.asking.unknown_commits.borrow_mut().1.insert(commit);
+                }
+                Ok(truth)
+            }
             _ => Ok(None),
         }
     }

@@ -90,6 +90,9 @@ pub struct Explanation {
     pub questions: Vec<String>,
     /// Words that name no recorded file, as the expression has them.
     pub unknown_files: Vec<String>,
+    /// Commits of which the repository does not know what they were built on, and of how many rows it could not be decided for
+    /// that whether they answer.
+    pub unknown_commits: Vec<(String, u64)>,
 }
 
 /// A search that was checked.
@@ -218,6 +221,7 @@ impl Search {
             undecided: asking.undecided(),
             questions: Vec::new(),
             unknown_files: Vec::new(),
+            unknown_commits: asking.unknown_commits(),
         };
         let questions = self.checked.iter().flat_map(|checked| &checked.files);
         for (question, reach) in questions.zip(asking.reaches().iter()) {

@@ -9,7 +9,7 @@ use crate::query::registry::ModelView;
 use crate::render::log::more_words;
 use crate::render::models::json::view_json;
 use crate::render::models::stage_words;
-use crate::render::table::{cell, number, table, values_json};
+use crate::render::table::{cell, not_known_json, number, table, values_json};
 use crate::render::units::one_line;
 
 /// As many metrics are shown where nobody chose any.
@@ -78,5 +78,10 @@ pub fn found_json(found: &Found<ModelView>) -> Value {
         }
         value
     };
-    json!({"format": 1, "models": found.rows.iter().map(model).collect::<Vec<_>>(), "more": found.more})
+    json!({
+        "format": 1,
+        "models": found.rows.iter().map(model).collect::<Vec<_>>(),
+        "more": found.more,
+        "not_known": not_known_json(&found.explanation),
+    })
 }
