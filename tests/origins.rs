@@ -517,3 +517,22 @@ fn an_output_edited_by_hand_stays_a_gap_when_a_run_has_read_it() {
     assert_eq!(scratch.status("changed"), [""; 0]);
     assert_eq!(scratch.status("stale"), ["p"]);
 }
+
+#[test]
+fn what_differs_in_the_environments_of_two_runs_is_named() {
+    let scratch = Scratch::new(&[("a", "a\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("TZ=UTC LANG=C \"$LINEAGE\" run -q -- sh -c 'date > o; cat a >> o'");
+    scratch.shell("TZ=CET LANG=C \"$LINEAGE\" run -q -- sh -c 'date > o; cat a >> o'");
+    let text = scratch.text(&["diff", "@-", "@"]);
+    let lines = lines_of(&text, "variable TZ");
+    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>().join(" "), "variable TZ UTC -> CET", "{text}");
+    let entries = scratch.json(&["diff", "@-", "@", "--json"])["environment_entries"].clone();
+    assert_eq!(
+        entries["variables"],
+        serde_json::json!([{"name": "TZ", "a": "UTC", "b": "CET"}]),
+        "{entries}"
+    );
+}

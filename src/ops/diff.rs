@@ -35,7 +35,8 @@ pub fn diff_runs(
 /// A store error where a record is damaged.
 pub fn compare_runs(workspace: &Workspace, snapshot: &Snapshot, a: RunHead, b: RunHead) -> Result<RunDiff> {
     let commits = commit_files(workspace, last_code(&a), last_code(&b));
-    diff(snapshot, side(a), side(b), &commits)
+    let contents = workspace.contents();
+    diff(snapshot, side(a), side(b), &commits, &|digest| contents.read(digest))
 }
 
 fn side(head: RunHead) -> DiffRun {

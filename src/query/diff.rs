@@ -2,6 +2,7 @@
 
 mod causes;
 mod code;
+mod environment;
 mod failures;
 mod files;
 mod outputs;
@@ -18,6 +19,7 @@ use crate::store::Snapshot;
 
 pub use causes::{Cause, Explanation};
 pub use code::{CodeDiff, CodeFileDiff};
+pub use environment::{EntryDiff, EnvironmentDiff, ReadList};
 pub use failures::{FailureDiff, StepEnd};
 pub use files::FilesDiff;
 pub use outputs::{OutputDiff, OutputsDiff};
@@ -70,6 +72,8 @@ pub struct RunDiff {
     pub code_read: FilesDiff,
     /// What they read as their environment.
     pub environment: FilesDiff,
+    /// What differs in their environments, where their lists are kept.
+    pub environment_entries: Option<EnvironmentDiff>,
     /// What they wrote.
     pub outputs: OutputsDiff,
     /// Metrics whose last values differ, by name.
@@ -101,11 +105,17 @@ impl RunDiff {
 
 /// Compares two runs.
 ///
-/// Times, names and run ids do not count. The cost is linear in the steps and edges of the two runs.
+/// Times, names and run ids do not count. `list` reads the list of an environment by its digest. The cost is linear in the steps and edges of the two runs.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn diff(snapshot: &Snapshot, a: DiffRun, b: DiffRun, commits: &CommitFiles) -> Result<RunDiff> {
+pub fn diff(
+    snapshot: &Snapshot,
+    a: DiffRun,
+    b: DiffRun,
+    commits: &CommitFiles,
+    list: ReadList<'_>,
+) -> Result<RunDiff> {
     let a = Side::read(snapshot, a)?;
     let b = Side::read(snapshot, b)?;
     let parameters = parameters(&a.head.view.run.parameters, &b.head.view.run.parameters);
@@ -114,6 +124,7 @@ pub fn diff(snapshot: &Snapshot, a: DiffRun, b: DiffRun, commits: &CommitFiles) 
         &last_values(&snapshot.metrics(b.head.view.run.id)?),
     );
     let recorders = [&a, &b].map(|side| side.head.view.run.recorder.clone());
+    let environment = files(&a, &b, |role| role == Role::Environment);
     let mut found = RunDiff {
         code: code::compare(snapshot, &a, &b, commits)?,
         outcomes: outcomes(&a, &b),
@@ -123,7 +134,8 @@ pub fn diff(snapshot: &Snapshot, a: DiffRun, b: DiffRun, commits: &CommitFiles) 
         recorder: (recorders[0] != recorders[1]).then_some(recorders),
         inputs: files(&a, &b, |role| !role.is_code() && role != Role::Environment),
         code_read: files(&a, &b, Role::is_code),
-        environment: files(&a, &b, |role| role == Role::Environment),
+        environment_entries: EnvironmentDiff::read(&environment, list)?,
+        environment,
         outputs: outputs::compare(&a, &b),
         metrics,
         metrics_same,

@@ -1,5 +1,7 @@
 //! What differs between two runs, as text for people and as JSON.
 
+mod environment;
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ pub fn text(diff: &RunDiff, limit: usize) -> String {
     told(diff, limit, &mut text);
     files("inputs", &diff.inputs, limit, &mut text);
     files("code read", &diff.code_read, limit, &mut text);
-    files("environment", &diff.environment, limit, &mut text);
+    environment::text(diff, limit, &mut text);
     outputs(diff, limit, &mut text);
     metrics(diff, limit, &mut text);
     if !diff.failures.is_empty() {
@@ -126,6 +128,9 @@ fn cause_words(cause: &Cause) -> String {
             format!("{} {} failed: {}", one_line(step), one_line(subject), one_line(reason))
         }
         Cause::Unfinished(status) => format!("the run without it is {}", status.as_str()),
+        Cause::EnvironmentTimes => {
+            "the environment: files of it have other times, and the same sizes".to_owned()
+        }
         Cause::Code => "the code, which differs; which of it was read is not recorded".to_owned(),
         Cause::Recorder => "the program that recorded it, which differs".to_owned(),
     }
@@ -339,6 +344,7 @@ pub fn json(diff: &RunDiff, limit: usize) -> Value {
         "inputs": files_json(&diff.inputs, limit),
         "code_read": files_json(&diff.code_read, limit),
         "environment": files_json(&diff.environment, limit),
+        "environment_entries": diff.environment_entries.as_ref().map(|entries| environment::json(entries, limit)),
         "outputs": {
             "same": diff.outputs.same,
             "metrics_files": diff.outputs.metrics_files,
@@ -453,6 +459,7 @@ fn cause_json(cause: &Cause) -> Value {
             json!({"kind": "failure", "step": step, "subject": subject, "reason": reason})
         }
         Cause::Unfinished(status) => json!({"kind": "unfinished", "status": status.as_str()}),
+        Cause::EnvironmentTimes => json!({"kind": "environment times"}),
         Cause::Code => json!({"kind": "code"}),
         Cause::Recorder => json!({"kind": "recorder"}),
     }

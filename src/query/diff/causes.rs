@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::model::{Artifact, Role, RunStatus, Timestamp};
 use crate::query::diff::outputs::OutputDiff;
 use crate::query::diff::side::{Side, StepKey, Way, Write};
-use crate::query::diff::{ParameterDiff, RunDiff, StepEnd};
+use crate::query::diff::{EnvironmentDiff, ParameterDiff, RunDiff, StepEnd};
 
 /// A recorded difference that can have made outputs differ.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ pub enum Cause {
     },
     /// The run that lacks the output did not come to its end.
     Unfinished(RunStatus),
+    /// Files of the environment have other times of change, and the same sizes.
+    EnvironmentTimes,
     /// The code differs, but nobody recorded which of it was read.
     Code,
     /// Another version of this program recorded it.
@@ -52,7 +54,7 @@ impl Cause {
     /// Returns true where the steps on the way are recorded to have read it, or to have been told it; false for what may as
     /// well not have mattered.
     pub fn is_likely(&self) -> bool {
-        !matches!(self, Cause::Code | Cause::Recorder)
+        !matches!(self, Cause::EnvironmentTimes | Cause::Code | Cause::Recorder)
     }
 }
 
@@ -141,7 +143,11 @@ impl Explainer<'_> {
             }
             return causes;
         }
-        causes.extend(self.environment());
+        let entries = self.found.environment_entries.as_ref();
+        match entries.is_some_and(EnvironmentDiff::is_of_times_alone) {
+            true => causes.push(Cause::EnvironmentTimes),
+            false => causes.extend(self.environment()),
+        }
         causes.extend(self.found.parameters.iter().cloned().map(Cause::Parameter));
         if self.found.arguments.is_some() {
             causes.push(Cause::Arguments);

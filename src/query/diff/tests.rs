@@ -179,7 +179,7 @@ fn differences(text: &str, commits: &CommitFiles) -> RunDiff {
             folder_name: format!("{}_r{number}", run_id(number)),
         }
     };
-    diff(&history.snapshot, side(1), side(2), commits).unwrap()
+    diff(&history.snapshot, side(1), side(2), commits, &|_| Ok(None)).unwrap()
 }
 
 fn lines(diff: &RunDiff) -> Vec<String> {

@@ -1,0 +1,135 @@
+//! What differs between the environments of two runs: variables, packages, files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Result;
+use crate::model::{Artifact, Digest};
+use crate::query::diff::FilesDiff;
+
+/// Reads the list of an environment, where it is kept.
+pub type ReadList<'a> = &'a dyn Fn(&Digest) -> Result<Option<Vec<u8>>>;
+
+/// One entry of the lists of two environments; `None` where a run has none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntryDiff {
+    /// The variable, package or file.
+    pub name: String,
+    /// What the first run had: a value, a version, a size in bytes.
+    pub a: Option<String>,
+    /// What the second run had.
+    pub b: Option<String>,
+}
+
+/// What differs between the environments of two runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvironmentDiff {
+    /// Variables, by name.
+    pub variables: Vec<EntryDiff>,
+    /// Python packages that were imported, by name.
+    pub packages: Vec<EntryDiff>,
+    /// Files that one run read, or that have another size, by path.
+    pub files: Vec<EntryDiff>,
+    /// How many files have another time of change and the same size.
+    pub touched: u64,
+}
+
+/// The parts of a list, each by name.
+#[derive(Default)]
+struct List<'t> {
+    variables: BTreeMap<&'t str, &'t str>,
+    packages: BTreeMap<&'t str, &'t str>,
+    /// Size, and time of change.
+    files: BTreeMap<&'t str, (&'t str, &'t str)>,
+}
+
+impl<'t> List<'t> {
+    /// Reads a list as a recorded run keeps it; a line that is nothing of the sort is passed over.
+    fn of(text: &'t str) -> Self {
+        let mut list = List::default();
+        for line in text.lines() {
+            if let Some((name, value)) = line.strip_prefix("variable ").and_then(|rest| rest.split_once('='))
+            {
+                list.variables.insert(name, value);
+            } else if let Some((name, version)) =
+                line.strip_prefix("python package ").and_then(|rest| rest.rsplit_once(' '))
+            {
+                list.packages.insert(name, version);
+            } else if let Some((file, time)) = line.rsplit_once(' ')
+                && let Some((path, size)) = file.rsplit_once(' ')
+            {
+                list.files.insert(path, (size, time));
+            }
+        }
+        list
+    }
+}
+
+impl EnvironmentDiff {
+    /// Compares two lists.
+    pub fn between(a: &str, b: &str) -> Self {
+        let (a, b) = (List::of(a), List::of(b));
+        let sizes = |list: &List<'_>| -> BTreeMap<String, String> {
+            list.files.iter().map(|(path, (size, _))| ((*path).to_owned(), (*size).to_owned())).collect()
+        };
+        let owned = |entries: &BTreeMap<&str, &str>| -> BTreeMap<String, String> {
+            entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let touched = a.files.iter().filter(|(path, (size, time))| {
+            b.files
+                .get(*path)
+                .is_some_and(|(other_size, other_time)| size == other_size && time != other_time)
+        });
+        EnvironmentDiff {
+            touched: touched.count() as u64,
+            variables: entries(&owned(&a.variables), &owned(&b.variables)),
+            packages: entries(&owned(&a.packages), &owned(&b.packages)),
+            files: entries(&sizes(&a), &sizes(&b)),
+        }
+    }
+
+    /// Reads and compares the lists of two runs; `None` where they are equal, or one of them is not kept or not the only one.
+    pub(super) fn read(files: &FilesDiff, list: ReadList<'_>) -> Result<Option<Self>> {
+        let pairs: Vec<&[Artifact; 2]> = files.changed.iter().chain(&files.renamed).collect();
+        let [[a, b]] = pairs.as_slice() else { return Ok(None) };
+        let (Some(a), Some(b)) = (list(&a.digest)?, list(&b.digest)?) else { return Ok(None) };
+        Ok(Some(EnvironmentDiff::between(&String::from_utf8_lossy(&a), &String::from_utf8_lossy(&b))))
+    }
+
+    /// Returns true where only times of files differ, whose sizes do not.
+    pub fn is_of_times_alone(&self) -> bool {
+        self.variables.is_empty() && self.packages.is_empty() && self.files.is_empty()
+    }
+}
+
+fn entries(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<EntryDiff> {
+    let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let pairs = names.into_iter().map(|name| (name, a.get(name), b.get(name)));
+    let differing = pairs.filter(|(_, a, b)| a != b);
+    differing.map(|(name, a, b)| EntryDiff { name: name.clone(), a: a.cloned(), b: b.cloned() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_the_lists_is_compared_by_name() {
+        let a = "variable LANG=C\nvariable TZ=UTC\npython package foo 1.0\npython package old 3\n\
+                 /lib/a b.so 10 100\n/lib/gone 5 1\n/lib/same 1 1\n/lib/touched 7 100\n";
+        let b = "variable LANG=C\nvariable OMP_NUM_THREADS=4\nvariable TZ=CET\npython package foo 2.0\n\
+                 /lib/a b.so 11 200\n/lib/new 5 1\n/lib/same 1 1\n/lib/touched 7 200\n";
+        let found = EnvironmentDiff::between(a, b);
+        let lines = |entries: &[EntryDiff]| -> Vec<String> {
+            let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
+            entries.iter().map(|e| format!("{}: {} {}", e.name, side(&e.a), side(&e.b))).collect()
+        };
+        assert_eq!(lines(&found.variables), ["OMP_NUM_THREADS: - 4", "TZ: UTC CET"]);
+        assert_eq!(lines(&found.packages), ["foo: 1.0 2.0", "old: 3 -"]);
+        assert_eq!(lines(&found.files), ["/lib/a b.so: 10 11", "/lib/gone: 5 -", "/lib/new: - 5"]);
+        assert_eq!(found.touched, 1);
+        assert!(!found.is_of_times_alone());
+        let touched = EnvironmentDiff::between("/lib/x 1 1\n", "/lib/x 1 2\n");
+        assert!(touched.is_of_times_alone() && touched.touched == 1);
+        assert_eq!(EnvironmentDiff::between(a, a), EnvironmentDiff::default());
+    }
+}
