@@ -54,10 +54,15 @@ fn check_mlflow(place: &Place, name: &str) {
     assert_eq!(place.run(&["verify"]).code, 0);
 }
 
-fn make(python: &Path, place: &Place, uri: &str) {
+fn make(python: &Path, place: &Place, uri: &str, more: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validators/make_mlflow.py");
-    let output =
-        Command::new(python).arg(script).args([uri, "x"]).current_dir(place.root()).output().unwrap();
+    let output = Command::new(python)
+        .arg(script)
+        .args([uri, "x"])
+        .args(more)
+        .current_dir(place.root())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -65,7 +70,7 @@ fn make(python: &Path, place: &Place, uri: &str) {
 fn a_folder_of_mlflow_is_taken_over_once() {
     let Some(python) = python_with(&["mlflow"]) else { return };
     let place = workspace();
-    make(&python, &place, &format!("file://{}", place.at("mlruns").display()));
+    make(&python, &place, &format!("file://{}", place.at("mlruns").display()), &[]);
     check_mlflow(&place, "mlruns");
     let file = place.json(&["log"])["runs"].clone();
     assert_eq!(file.as_array().unwrap().len(), 3);
@@ -75,10 +80,44 @@ fn a_folder_of_mlflow_is_taken_over_once() {
 fn a_database_of_mlflow_is_taken_over_once() {
     let Some(python) = python_with(&["mlflow"]) else { return };
     let place = workspace();
-    make(&python, &place, &format!("sqlite:///{}", place.at("mlflow.db").display()));
+    make(&python, &place, &format!("sqlite:///{}", place.at("mlflow.db").display()), &[]);
     check_mlflow(&place, "mlflow.db");
     let exported = place.ok(&["export", "--format", "openlineage"]).stdout;
     assert_eq!(exported.lines().count(), 6);
+}
+
+/// Checks what there is of the models, the data sets and the metrics of MLflow 3.
+fn check_mlflow_3(place: &Place, name: &str) {
+    let first = place.run(&["import", "--format", "mlflow", name]);
+    assert!(first.stdout.contains("model     `Iris Clf` is called Iris_Clf here"), "{first:#?}");
+    assert!(first.stdout.contains("wild of run ") && first.stdout.contains(" is inf"), "{first:#?}");
+    assert_eq!(first.stdout.matches("left out").count(), 2, "{first:#?}");
+    place.ok(&["project"]);
+    let entry = String::from_utf8(place.read("models/registry/Iris_Clf/1.0.0/metadata.json")).unwrap();
+    let text = place.ok(&["models", "show", "Iris_Clf@1.0.0"]).stdout;
+    assert!(text.contains("mlflow-dataset://small/"), "{text}");
+    assert!(text.contains("acc = 0.7\n") && !text.contains("wild"), "{text}");
+    assert!(entry.contains("\"mlflow_name\": \"Iris Clf\""), "{entry}");
+    let files = text.lines().filter(|line| line.contains("/artifacts/MLmodel")).collect::<Vec<_>>();
+    assert_eq!(files.len(), 1, "{text}");
+    let path = files[0].split_whitespace().find(|word| word.ends_with("/artifacts/MLmodel")).unwrap();
+    let shown = place.ok(&["show", path]).stdout;
+    assert!(shown.contains("  third  ") && shown.contains("mlflow-dataset://small/"), "{shown}");
+    assert!(place.ok(&["models", "-w", "acc > 0.6"]).stdout.contains("Iris_Clf@1.0.0"));
+    let again = place.run(&["import", "--format", "mlflow", name]);
+    assert!(again.stdout.starts_with("4 runs, 0 new\n"), "{again:#?}");
+    assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn models_data_sets_and_names_of_mlflow_3_are_taken_over() {
+    let Some(python) = python_with(&["mlflow", "numpy"]) else { return };
+    let place = workspace();
+    make(&python, &place, &format!("sqlite:///{}", place.at("mlflow.db").display()), &["3"]);
+    check_mlflow_3(&place, "mlflow.db");
+    let place = workspace();
+    make(&python, &place, &format!("file://{}", place.at("mlruns").display()), &["3"]);
+    check_mlflow_3(&place, "mlruns");
 }
 
 /// A folder as MLflow writes it, by hand, with damage in it.
@@ -116,6 +155,8 @@ fn what_is_damaged_is_named_and_the_rest_taken() {
         assert!(answer.stdout.contains(line), "{line}: {answer:#?}");
     }
     assert!(!answer.stdout.contains('\u{1b}'));
+    // That no commit is named does not say that there was no repository.
+    assert!(place.ok(&["show", "@"]).stdout.contains("  code     not known\n"));
     for wrong in ["nowhere", ".lineage", ".lineage/store.redb"] {
         let (code, text) = place.refused(&["import", "--format", "mlflow", wrong]);
         assert_eq!(code, 2, "{wrong}: {text}");

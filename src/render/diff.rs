@@ -15,6 +15,7 @@ use crate::query::diff::{
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::status::{aligned, left_out};
+use crate::render::table::in_full;
 use crate::render::units::{change_words, counted, duration, one_line, thousands};
 
 /// Writes the differences for people; of each list, the first `limit`.
@@ -294,7 +295,7 @@ fn metrics(diff: &RunDiff, limit: usize, text: &mut String) {
     let _ = writeln!(text, "metrics      {} equal, {} differ", diff.metrics_same, diff.metrics.len());
     let rows = diff.metrics.iter().take(limit).map(|metric| {
         let value = |value: Option<crate::model::MetricValue>| {
-            value.map_or_else(|| "-".to_owned(), |value| value.get().to_string())
+            value.map_or_else(|| "-".to_owned(), |value| in_full(value.get()))
         };
         vec![
             one_line(&metric.name),

@@ -60,6 +60,12 @@ pub fn number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// Writes a number with all its digits, one that is very large or very small with an exponent.
+pub fn in_full(value: f64) -> String {
+    let plain = value == 0.0 || (1e-5..1e17).contains(&value.abs());
+    if plain { value.to_string() } else { format!("{value:e}") }
+}
+
 /// Writes rows below a header, in columns. Where there is a width to fit into, `spare` columns are left out first, in their order;
 /// then cells are shortened, the widest first; then the last columns are left out. What was left out is named below.
 pub(crate) fn table(

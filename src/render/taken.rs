@@ -23,6 +23,9 @@ pub fn text(report: &TakenOver) -> String {
         }
     }
     text.push('\n');
+    for (there, here) in report.called.iter().take(LEFT_OUT_MAX) {
+        let _ = writeln!(text, "  model     `{}` is called {} here", one_line(there), one_line(here));
+    }
     for line in report.left_out.iter().take(LEFT_OUT_MAX) {
         let _ = writeln!(text, "  left out  {}", one_line(line));
     }
@@ -42,6 +45,7 @@ pub fn json(report: &TakenOver) -> Value {
         "new_points": report.points,
         "new_files": report.files,
         "new_models": report.models,
+        "called": report.called,
         "left_out": report.left_out,
         "left_out_more": report.left_out_more,
     })

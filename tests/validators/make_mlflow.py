@@ -37,3 +37,19 @@ for number in range(2):
     )
 client.set_registered_model_alias("risk_classifier", "champion", version.version)
 client.transition_model_version_stage("risk_classifier", version.version, "Production")
+
+if len(sys.argv) > 3:
+    # What MLflow 3 has beside: data sets, logged models, names with blanks, values that are not finite.
+    import numpy
+    from mlflow.pyfunc import PythonModel
+
+    class Echo(PythonModel):
+        def predict(self, context, model_input: list[str]) -> list[str]:
+            return model_input
+
+    with mlflow.start_run(run_name="third") as run:
+        for step in range(3):
+            mlflow.log_metric("acc", 0.5 + step / 10, step=step)
+        mlflow.log_metric("wild", float("inf"))
+        mlflow.log_input(mlflow.data.from_numpy(numpy.zeros((2, 2)), source="d.csv", name="small"), context="training")
+        mlflow.pyfunc.log_model(name="model", python_model=Echo(), registered_model_name="Iris Clf")

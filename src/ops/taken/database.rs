@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, Row, Statement};
 
 use crate::error::{Error, Result};
 use crate::ops::taken::TakenOver;
-use crate::ops::taken::mlflow::{MlModel, MlPoint, MlRun, MlStore};
+use crate::ops::taken::mlflow::{MlData, MlLogged, MlModel, MlPoint, MlRun, MlStore};
 
 /// The database.
 pub(super) struct Store {
@@ -41,6 +41,21 @@ impl Store {
         self.connection.prepare(sql).ok()
     }
 
+    /// Returns the data sets that a run read.
+    fn data(&self, run: &str) -> Result<Vec<MlData>> {
+        let sql = "SELECT DISTINCT d.name, d.digest, d.dataset_source FROM inputs i \
+                   JOIN datasets d ON d.dataset_uuid = i.source_id \
+                   WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id = ?1 \
+                   ORDER BY d.name, d.digest";
+        let Some(mut statement) = self.query(sql) else {
+            return Ok(Vec::new());
+        };
+        let rows = statement.query_map([run], |row| {
+            Ok(MlData { name: text(row, 0), digest: text(row, 1), source: text(row, 2) })
+        });
+        rows.map_err(unreadable)?.collect::<rusqlite::Result<_>>().map_err(unreadable)
+    }
+
     fn pairs(&self, sql: &str, of: &[&dyn rusqlite::ToSql]) -> Result<Vec<(String, String)>> {
         let Some(mut statement) = self.query(sql) else {
             return Ok(Vec::new());
@@ -64,6 +79,22 @@ fn whole(row: &Row<'_>, at: usize) -> Option<i64> {
     match row.get_ref(at) {
         Ok(ValueRef::Integer(number)) => Some(number),
         _ => text(row, at).parse().ok(),
+    }
+}
+
+/// Reads a point of a metric: name, value, step, milliseconds. MLflow writes what is infinite as the largest number there is.
+fn point(row: &Row<'_>) -> MlPoint {
+    let value = match row.get_ref(1) {
+        Ok(ValueRef::Real(value)) if value.abs() == f64::MAX => f64::INFINITY.copysign(value),
+        Ok(ValueRef::Real(value)) => value,
+        Ok(ValueRef::Integer(value)) => value as f64,
+        _ => f64::NAN,
+    };
+    MlPoint {
+        name: text(row, 0),
+        value,
+        step: whole(row, 2).unwrap_or_default(),
+        at_ms: whole(row, 3).unwrap_or_default(),
     }
 }
 
@@ -102,6 +133,7 @@ impl MlStore for Store {
                 parameters: self
                     .pairs("SELECT key, value FROM params WHERE run_uuid = ?1 ORDER BY key", &[&uuid])?,
                 tags: self.pairs("SELECT key, value FROM tags WHERE run_uuid = ?1 ORDER BY key", &[&uuid])?,
+                data: self.data(&uuid)?,
                 uuid,
             };
             visit(run, report)?;
@@ -119,17 +151,11 @@ impl MlStore for Store {
         loop {
             match rows.next() {
                 Ok(Some(row)) => {
-                    let value = match row.get_ref(1) {
-                        Ok(ValueRef::Real(value)) => value,
-                        Ok(ValueRef::Integer(value)) => value as f64,
-                        _ => f64::NAN,
-                    };
-                    points.push(MlPoint {
-                        name: text(row, 0),
-                        value: if whole(row, 4) == Some(1) { f64::NAN } else { value },
-                        step: whole(row, 2).unwrap_or_default(),
-                        at_ms: whole(row, 3).unwrap_or_default(),
-                    });
+                    let mut point = point(row);
+                    if whole(row, 4) == Some(1) {
+                        point.value = f64::NAN;
+                    }
+                    points.push(point);
                 }
                 Ok(None) => return Ok(points),
                 Err(cause) => {
@@ -141,6 +167,39 @@ impl MlStore for Store {
                 }
             }
         }
+    }
+
+    fn logged(&mut self, _report: &mut TakenOver) -> Result<Vec<MlLogged>> {
+        let sql = "SELECT model_id, source_run_id, artifact_location, experiment_id FROM logged_models \
+                   WHERE lifecycle_stage IS NOT 'deleted' ORDER BY model_id";
+        let Some(mut statement) = self.query(sql) else {
+            return Ok(Vec::new());
+        };
+        let rows = statement.query_map([], |row| {
+            let id = text(row, 0);
+            let beside = self.folder.join("mlruns").join(text(row, 3)).join("models").join(&id);
+            Ok(MlLogged {
+                run_uuid: text(row, 1),
+                location: text(row, 2),
+                beside: Some(beside.join("artifacts")),
+                points: Vec::new(),
+                id,
+            })
+        });
+        let mut logged: Vec<MlLogged> =
+            rows.map_err(unreadable)?.collect::<rusqlite::Result<_>>().map_err(unreadable)?;
+        // What is not a number is not marked here, and stands as 0: so it is taken from the run, if at all.
+        let sql = "SELECT l.metric_name, l.metric_value, l.metric_step, l.metric_timestamp_ms FROM logged_model_metrics l \
+                   WHERE l.model_id = ?1 AND NOT EXISTS (SELECT 1 FROM metrics m WHERE m.run_uuid = l.run_id \
+                   AND m.key = l.metric_name AND m.step = l.metric_step AND m.is_nan)";
+        let Some(mut statement) = self.query(sql) else {
+            return Ok(logged);
+        };
+        for model in &mut logged {
+            let rows = statement.query_map([&model.id], |row| Ok(point(row))).map_err(unreadable)?;
+            model.points = rows.collect::<rusqlite::Result<_>>().map_err(unreadable)?;
+        }
+        Ok(logged)
     }
 
     fn models(&mut self, _report: &mut TakenOver) -> Result<Vec<MlModel>> {

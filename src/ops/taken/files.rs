@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::model::{printed_word, recorded_word};
 use crate::ops::taken::TakenOver;
-use crate::ops::taken::mlflow::{MlModel, MlPoint, MlRun, MlStore};
+use crate::ops::taken::mlflow::{MlData, MlLogged, MlModel, MlPoint, MlRun, MlStore};
 use crate::research::yaml_pairs;
 
 /// As many bytes of a parameter, a tag or a meta file are read.
@@ -148,6 +148,7 @@ impl MlStore for Store {
                     is_deleted: deleted || take("lifecycle_stage") == "deleted",
                     parameters: values(&folder.join("params"), report),
                     tags: values(&folder.join("tags"), report),
+                    data: data(&experiment, &folder, report),
                 };
                 visit(run, report)?;
             }
@@ -183,6 +184,22 @@ impl MlStore for Store {
             }
         }
         Ok(points)
+    }
+
+    fn logged(&mut self, report: &mut TakenOver) -> Result<Vec<MlLogged>> {
+        let mut logged = Vec::new();
+        for folder in folders(&self.root).iter().flat_map(|experiment| folders(&experiment.join("models"))) {
+            let Some(mut meta) = meta(&folder, report) else {
+                continue;
+            };
+            let mut take = |key: &str| meta.remove(key).unwrap_or_default();
+            // The metrics of its run are taken from the run.
+            let (id, run_uuid, location) =
+                (take("model_id"), take("source_run_id"), take("artifact_location"));
+            let beside = Some(folder.join("artifacts"));
+            logged.push(MlLogged { id, run_uuid, location, beside, points: Vec::new() });
+        }
+        Ok(logged)
     }
 
     fn models(&mut self, report: &mut TakenOver) -> Result<Vec<MlModel>> {
@@ -221,6 +238,28 @@ impl MlStore for Store {
         }
         Ok(models)
     }
+}
+
+/// Reads which data sets a run read: a folder for each, which names that of the data set beside the runs.
+fn data(experiment: &Path, run: &Path, report: &mut TakenOver) -> Vec<MlData> {
+    let mut found = Vec::new();
+    for input in folders(&run.join("inputs")) {
+        let Some(mut said) = meta(&input, report) else {
+            continue;
+        };
+        let id = said.remove("source_id").unwrap_or_default();
+        let is_name = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_data = said.get("source_type").is_some_and(|sort| sort == "DATASET");
+        if !is_data || !is_name {
+            continue;
+        }
+        let Some(mut described) = meta(&experiment.join("datasets").join(id), report) else {
+            continue;
+        };
+        let mut take = |key: &str| described.remove(key).unwrap_or_default();
+        found.push(MlData { name: take("name"), digest: take("digest"), source: take("source") });
+    }
+    found
 }
 
 /// Reads `1765561338123 0.5 3`: milliseconds, value, step.

@@ -5,16 +5,23 @@
 //! | run, its parameters, tags, status | a run of kind import, the same; the experiment's name is the tag `mlflow.experiment` |
 //! | `mlflow.source.git.commit`, `.branch` | the run's code |
 //! | metric points | the same; what is not finite is left out, and said |
-//! | artifacts that lie on this machine | files that the run generated, known because MLflow says so |
-//! | version 3 of a registered model, its stage, aliases, tags | model version 3.0.0, the same |
+//! | artifacts and logged models that lie on this machine | files that the run generated, known because MLflow says so |
+//! | data sets | inputs by name, `mlflow-dataset://iris/eaab23d7`, or by address: MLflow keeps a digest of its own, so that their content is not known |
+//! | version 3 of a registered model, its stage, aliases, tags | model version 3.0.0, the same; its files are those of the logged model, its metrics those of that and of the run |
+//! | a model's name that cannot be one here | the same with `_` for what cannot stand in it, which is said |
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Metric, MetricValue, RunStatus, Timestamp, percent_decoded};
+use crate::model::{
+    Artifact, ArtifactPath, Metric, MetricValue, NodeId, RunStatus, Timestamp, percent_decoded,
+    percent_encoded,
+};
 use crate::ops::taken::{TakenOver, TakenRun, Taking, database, files, files_below};
 use crate::ops::{Clock, View, Workspace};
+use crate::query::last_values;
 
 /// A run of MLflow.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +40,36 @@ pub(super) struct MlRun {
     pub is_deleted: bool,
     pub parameters: Vec<(String, String)>,
     pub tags: Vec<(String, String)>,
+    pub data: Vec<MlData>,
+}
+
+/// A data set that a run read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct MlData {
+    pub name: String,
+    /// MLflow's own digest.
+    pub digest: String,
+    /// A JSON document that says where it came from.
+    pub source: String,
+}
+
+/// A model as MLflow 3 keeps it, beside the runs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MlLogged {
+    pub id: String,
+    pub run_uuid: String,
+    pub location: String,
+    /// Where its files lie beside the store, should they have been moved with it.
+    pub beside: Option<PathBuf>,
+    pub points: Vec<MlPoint>,
+}
+
+impl MlLogged {
+    /// Returns the folder of its files, where that is on this machine.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let named = local_path(&self.location).filter(|folder| folder.is_dir());
+        named.or_else(|| self.beside.clone().filter(|folder| folder.is_dir()))
+    }
 }
 
 /// A point of a metric, its value perhaps not finite.
@@ -69,6 +106,8 @@ pub(super) trait MlStore {
     ) -> Result<()>;
     /// Returns the points of a run.
     fn points(&mut self, run: &MlRun, report: &mut TakenOver) -> Result<Vec<MlPoint>>;
+    /// Returns the models that were logged, of MLflow 3.
+    fn logged(&mut self, report: &mut TakenOver) -> Result<Vec<MlLogged>>;
     /// Returns the versions of registered models.
     fn models(&mut self, report: &mut TakenOver) -> Result<Vec<MlModel>>;
 }
@@ -106,15 +145,45 @@ pub fn import_mlflow(
         Ok(())
     })?;
     runs.sort_by(|a, b| (a.start_ms, &a.uuid).cmp(&(b.start_ms, &b.uuid)));
+    let logged = store.logged(&mut report)?;
     taking.report = report;
+    let mut metrics = BTreeMap::new();
     for run in &runs {
-        take_run(&mut taking, store.as_mut(), run)?;
+        let of_run: Vec<&MlLogged> = logged.iter().filter(|model| model.run_uuid == run.uuid).collect();
+        metrics.insert(run.uuid.clone(), take_run(&mut taking, store.as_mut(), run, &of_run)?);
     }
     let mut report = std::mem::take(&mut taking.report);
     let models = store.models(&mut report)?;
     taking.report = report;
-    super::models::take(&mut taking, models)?;
+    super::models::take(&mut taking, models, &Logged { models: logged, metrics })?;
     taking.finish()
+}
+
+/// What is known of models that were logged, and of the runs that logged them.
+pub(super) struct Logged {
+    models: Vec<MlLogged>,
+    /// The last point of each metric of each run.
+    metrics: BTreeMap<String, Vec<Metric>>,
+}
+
+impl Logged {
+    /// Finds the logged model that the source of a version names: `models:/m-3f97`.
+    pub fn named(&self, source: &str) -> Option<&MlLogged> {
+        let id = source.strip_prefix("models:/")?;
+        self.models.iter().find(|model| model.id == id)
+    }
+
+    /// Returns the last values of a version's metrics, of its model and its run together: MLflow gives a model the first point
+    /// of a metric that its run went on with.
+    pub fn metrics(&self, model: &MlModel) -> Vec<(String, MetricValue)> {
+        let logged = self.named(&model.source).into_iter().flat_map(|logged| &logged.points);
+        // Whose points they are matters no more.
+        let owner = NodeId::from_u128(0);
+        let mut points: Vec<Metric> = logged.filter_map(|point| finite(point, owner)).collect();
+        let of_run = model.run_uuid.as_ref().and_then(|uuid| self.metrics.get(uuid));
+        points.extend(of_run.into_iter().flatten().cloned());
+        last_values(&points).into_iter().map(|metric| (metric.name, metric.value)).collect()
+    }
 }
 
 fn open(place: &Path) -> Result<Box<dyn MlStore>> {
@@ -151,7 +220,19 @@ fn status_of(word: &str) -> Option<RunStatus> {
     }
 }
 
-fn take_run(taking: &mut Taking<'_>, store: &mut dyn MlStore, run: &MlRun) -> Result<()> {
+/// Returns a point as it is recorded; `None` where its value is not finite.
+fn finite(point: &MlPoint, owner: NodeId) -> Option<Metric> {
+    let value = MetricValue::new(point.value).ok()?;
+    Some(Metric { owner, name: point.name.clone(), step: point.step, at: moment(point.at_ms), value })
+}
+
+/// Records a run; returns the last point of each of its metrics.
+fn take_run(
+    taking: &mut Taking<'_>,
+    store: &mut dyn MlStore,
+    run: &MlRun,
+    logged: &[&MlLogged],
+) -> Result<Vec<Metric>> {
     let tag = |name: &str| run.tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let commit = tag("mlflow.source.git.commit");
     let is_sha = |commit: &String| {
@@ -167,7 +248,22 @@ fn take_run(taking: &mut Taking<'_>, store: &mut dyn MlStore, run: &MlRun) -> Re
     tags.sort();
     let name = Some(run.name.clone()).filter(|name| !name.is_empty()).or_else(|| tag("mlflow.runName"));
     let mut report = std::mem::take(&mut taking.report);
-    let generated = artifacts(taking.workspace(), run, &mut report);
+    let mut generated = artifacts(taking.workspace(), run, &mut report);
+    for model in logged {
+        match model.folder() {
+            Some(folder) => {
+                let files = files_below(taking.workspace(), &folder, &mut report);
+                generated.extend(files.into_iter().map(|(_, artifact)| artifact));
+            }
+            None => report.leave_out(format!(
+                "the files of model {} of run {} lie at {}",
+                model.id,
+                run.uuid,
+                model.location.escape_debug()
+            )),
+        }
+    }
+    let used = run.data.iter().filter_map(|data| data_set(data, &mut report)).collect();
     let points = store.points(run, &mut report)?;
     taking.report = report;
     let started_at = moment(run.start_ms.unwrap_or_default());
@@ -185,20 +281,14 @@ fn take_run(taking: &mut Taking<'_>, store: &mut dyn MlStore, run: &MlRun) -> Re
         commit: commit.filter(is_sha),
         branch: tag("mlflow.source.git.branch"),
         parent: tag("mlflow.parentRunId"),
-        used: Vec::new(),
+        used,
         generated,
     })?;
-    let mut finite = Vec::with_capacity(points.len());
+    let mut taken = Vec::with_capacity(points.len());
     for point in points {
-        match MetricValue::new(point.value) {
-            Ok(value) => finite.push(Metric {
-                owner: id,
-                name: point.name,
-                step: point.step,
-                at: moment(point.at_ms),
-                value,
-            }),
-            Err(_) => taking.report.leave_out(format!(
+        match finite(&point, id) {
+            Some(metric) => taken.push(metric),
+            None => taking.report.leave_out(format!(
                 "{} of run {} at step {} is {}",
                 point.name.escape_debug(),
                 run.uuid,
@@ -207,11 +297,32 @@ fn take_run(taking: &mut Taking<'_>, store: &mut dyn MlStore, run: &MlRun) -> Re
             )),
         }
     }
-    taking.points(id, finite)
+    let last = last_values(&taken);
+    taking.points(id, taken)?;
+    Ok(last)
+}
+
+/// Names a data set by the address it came from, else by its name and the digest that MLflow has of it.
+fn data_set(data: &MlData, report: &mut TakenOver) -> Option<Artifact> {
+    let source: serde_json::Value = serde_json::from_str(&data.source).unwrap_or_default();
+    let address = ["uri", "url", "path"].iter().find_map(|key| source[*key].as_str());
+    let address = address.filter(|address| address.contains("://") && !address.starts_with("file:"));
+    let encoded = |text: &str| percent_encoded(text.as_bytes());
+    let name = || format!("mlflow-dataset://{}/{}", encoded(&data.name), encoded(&data.digest));
+    match ArtifactPath::new(address.map_or_else(name, str::to_owned)) {
+        Ok(path) => {
+            let version = format!("{} {}", data.name, data.digest);
+            Some(Artifact::without_content(path, version.as_bytes()))
+        }
+        Err(error) => {
+            report.leave_out(format!("the data set {}: {error}", data.name.escape_debug()));
+            None
+        }
+    }
 }
 
 /// Returns the files of a run, where they lie on this machine.
-fn artifacts(workspace: &Workspace, run: &MlRun, report: &mut TakenOver) -> Vec<crate::model::Artifact> {
+fn artifacts(workspace: &Workspace, run: &MlRun, report: &mut TakenOver) -> Vec<Artifact> {
     let named = local_path(&run.artifact_uri).filter(|folder| folder.is_dir());
     let beside = run.artifacts_beside.clone().filter(|folder| folder.is_dir());
     if named.is_none()

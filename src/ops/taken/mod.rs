@@ -37,6 +37,8 @@ pub struct TakenOver {
     pub files: u64,
     /// Model versions that were new.
     pub models: u64,
+    /// Models that are not called here as they were there: how each is called, by its name there.
+    pub called: BTreeMap<String, String>,
     /// What was left out, and why, one line each.
     pub left_out: Vec<String>,
     /// How many more there were than are listed.
@@ -49,8 +51,13 @@ const LEFT_OUT_MAX: usize = 1_000;
 impl TakenOver {
     /// Says that something was left out.
     pub(super) fn leave_out(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        // A folder of MLflow may hold one point twice.
+        if self.left_out.last() == Some(&what) {
+            return;
+        }
         if self.left_out.len() < LEFT_OUT_MAX {
-            self.left_out.push(what.into());
+            self.left_out.push(what);
         } else {
             self.left_out_more += 1;
         }

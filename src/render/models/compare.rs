@@ -12,6 +12,7 @@ use crate::render::diff::{code_json, code_state, files_json, signed};
 use crate::render::log::plain_table;
 use crate::render::models::json::card_value;
 use crate::render::models::stage_words;
+use crate::render::table::in_full;
 use crate::render::units::{counted, digest_words, one_line, thousands};
 
 /// As many files are named for each version.
@@ -71,7 +72,7 @@ fn indented(name: &str) -> String {
 
 fn metric_words(first: Option<MetricValue>, value: Option<MetricValue>, at: usize) -> String {
     let Some(value) = value else { return "-".to_owned() };
-    let mut words = value.get().to_string();
+    let mut words = in_full(value.get());
     if let Some(first) = first.filter(|first| at > 0 && *first != value) {
         let difference = value.get() - first.get();
         let _ = write!(words, " ({}", signed(difference, ""));

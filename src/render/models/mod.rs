@@ -14,6 +14,7 @@ use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::log::plain_table;
 use crate::render::show::{code_words, status};
 use crate::render::status::aligned;
+use crate::render::table::in_full;
 use crate::render::units::{bytes, counted, digest_words, one_line, size_words, thousands};
 
 pub use compare::{compare, compare_json};
@@ -68,7 +69,7 @@ fn metrics_words(view: &ModelView) -> String {
         .metrics
         .iter()
         .take(3)
-        .map(|metric| format!("{} {}", one_line(&metric.name), metric.value.get()))
+        .map(|metric| format!("{} {}", one_line(&metric.name), in_full(metric.value.get())))
         .collect();
     if view.metrics.len() > 3 {
         words.push(format!("and {} more", view.metrics.len() - 3));
@@ -103,7 +104,7 @@ pub fn card(card: &ModelCard, with_inputs: bool) -> String {
         line(&mut text, "tag", &format!("{name}{value}"));
     }
     for metric in card.view.metrics.iter().take(LISTED_MAX) {
-        line(&mut text, "metric", &format!("{} = {}", metric.name, metric.value.get()));
+        line(&mut text, "metric", &format!("{} = {}", metric.name, in_full(metric.value.get())));
     }
     more(&mut text, card.view.metrics.len(), "metrics");
     documents(card, &mut text);

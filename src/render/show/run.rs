@@ -14,6 +14,7 @@ use crate::model::{
 use crate::ops::DiskState;
 use crate::ops::show::RunReport;
 use crate::query::{Direction, RunHead, TraceRun};
+use crate::render::table::in_full;
 use crate::render::units::{bytes, counted, duration, one_line, thousands};
 
 /// As many parameters of a run are written out.
@@ -31,7 +32,12 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
         let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
     } else {
-        let _ = writeln!(text, "  code     {}", code.without_commit());
+        // What was taken over says nothing of code where it names no commit.
+        let words = match report.head.view.run.kind {
+            RunKind::Import if code.unreadable.is_none() => "not known",
+            _ => code.without_commit(),
+        };
+        let _ = writeln!(text, "  code     {words}");
     }
     for file in code.changed.iter().take(20) {
         let _ = writeln!(text, "  {:<9}{}", file.kind.as_str(), file.path);
@@ -61,7 +67,7 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  tag      {} = {}", one_line(name), one_line(value));
     }
     for metric in &report.metrics {
-        let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), metric.value.get());
+        let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), in_full(metric.value.get()));
     }
     holding("trained", &report.models, text);
     learned(&report.learned, text);
