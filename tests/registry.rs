@@ -582,3 +582,26 @@ fn what_is_said_twice_or_not_at_all_is_refused() {
     let described = place.json(&["models", "--where", "has(description)"]);
     assert_eq!(described["models"].as_array().unwrap().len(), 0, "{described}");
 }
+
+#[test]
+fn what_is_registered_is_kept_or_said_not_to_be() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write(".lineage/config.toml", b"[keep]\noutputs_up_to = \"64 KiB\"\n");
+    place.write("small", b"small");
+    place.write("large", &vec![7; 5 << 20]);
+    let said = place
+        .ok(&["register", "m", "1.0.0", "--artifact", "small=small", "--artifact", "large=large"])
+        .stderr;
+    assert!(!said.contains("small is kept"), "{said}");
+    let is_kept = |name: &str| {
+        let bytes = place.read(name);
+        fs::remove_file(place.at(name)).unwrap();
+        let kept = place.run(&["restore", name]).code == 0 && place.read(name) == bytes;
+        place.write(name, &bytes);
+        kept
+    };
+    assert!(is_kept("small"));
+    // Where the file system can share bytes, they are.
+    assert_eq!(is_kept("large"), !said.contains("large is kept nowhere but where it lies"), "{said}");
+}

@@ -38,7 +38,39 @@ pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String>
     let artifacts = last.into_values().map(|edge| &edge.artifact).filter(|artifact| {
         artifact.path.is_inside() && policy.keeps(artifact) && known.insert(artifact.digest)
     });
-    let wanted: Vec<&Artifact> = artifacts.collect();
+    let failed = keep_all(workspace, &artifacts.collect::<Vec<_>>());
+    if let Some(first) = failed.first() {
+        warnings.push(format!("{} outputs could not be kept: {first}", failed.len()));
+    }
+    warnings
+}
+
+/// Keeps files that are registered: those that the policy names, and larger ones where the file system can have the same bytes
+/// twice at no cost. Returns what is kept nowhere but where it lies, one line each.
+pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) -> Vec<String> {
+    let policy = KeepPolicy::of(workspace).unwrap_or_default();
+    let contents = workspace.contents();
+    let (small, large): (Vec<&Artifact>, Vec<&Artifact>) = artifacts
+        .iter()
+        .filter(|artifact| artifact.path.is_inside() && !contents.holds(&artifact.digest))
+        .partition(|artifact| policy.keeps(artifact));
+    let mut said = keep_all(workspace, &small);
+    for artifact in large {
+        let file = artifact.path.on_disk(workspace.root()).and_then(|place| std::fs::File::open(place).ok());
+        let shared = file.map(|file| contents.keep_shared(&artifact.digest, &file, artifact.size_bytes));
+        if !matches!(shared, Some(Ok(Sharing::Done))) {
+            let (path, size) = (&artifact.path, artifact.size_bytes);
+            said.push(format!(
+                "{path} is kept nowhere but where it lies: with {size} bytes it is over what is kept of outputs \
+                 ([keep] outputs_up_to, include in .lineage/config.toml)"
+            ));
+        }
+    }
+    said
+}
+
+/// Keeps files as they lie on disk; returns what went wrong, one line each.
+fn keep_all(workspace: &Workspace, wanted: &[&Artifact]) -> Vec<String> {
     // To start threads for a few takes longer; and there may be no further threads.
     let pool = if wanted.len() < FEW { None } else { rayon::ThreadPoolBuilder::new().build().ok() };
     let together = Together::new(workspace.disk());
@@ -60,10 +92,7 @@ pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String>
         let published = workspace.contents().publish(&together, ready);
         failed.extend(published.into_iter().filter_map(Result::err).map(|error| error.to_string()));
     }
-    if let Some(first) = failed.first() {
-        warnings.push(format!("{} outputs could not be kept: {first}", failed.len()));
-    }
-    warnings
+    failed
 }
 
 /// Writes a content so that it can be forced to the disk together with others; `None` where nothing is left to do.

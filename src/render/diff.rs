@@ -114,6 +114,7 @@ fn cause_words(cause: &Cause) -> String {
                 (Some(a), Some(b)) if !(a.has_content() || b.has_content()) => {
                     format!("{what} {} may have other bytes: its content is not recorded", b.path)
                 }
+                (Some(_), Some(b)) if *role == Role::Environment => format!("{what} {} differs", b.path),
                 (Some(a), Some(b)) => format!("{what} {} has other bytes: {}", b.path, change_words(a, b)),
                 (Some(only), None) => format!("{what} {} was read by a only", only.path),
                 (None, Some(only)) => format!("{what} {} was read by b only", only.path),

@@ -10,6 +10,7 @@ use crate::model::{
     Artifact, CodeState, Fact, MetricValue, ModelVersion, NamedArtifact, NodeId, RunStatus, Stage,
 };
 use crate::ops::diff::last_code;
+use crate::ops::keep::keep_registered;
 use crate::ops::registry::artifacts::{self, Found};
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, view_of};
@@ -66,7 +67,9 @@ pub fn register_all(
     // Large files take long to read, and nobody else shall wait for that.
     let read = entries.iter().map(|entry| {
         let files = artifacts::read_all(workspace, folder, &entry.artifacts)?;
-        Ok((entry, files, artifacts::inputs(workspace, folder, &entry.inputs)?))
+        let held: Vec<&Artifact> = files.iter().map(|file| &file.artifact).collect();
+        let unkept = keep_registered(workspace, &held);
+        Ok((entry, files, artifacts::inputs(workspace, folder, &entry.inputs)?, unkept))
     });
     let read = read.collect::<Result<Vec<_>>>()?;
     if read.is_empty() {
@@ -74,8 +77,9 @@ pub fn register_all(
     }
     let held = Held::take(workspace, clock, author)?;
     let mut decided: Vec<Decided> = Vec::with_capacity(read.len());
-    for (entry, files, inputs) in read {
+    for (entry, files, inputs, unkept) in read {
         let mut of_entry = decide(&held, entry, files, inputs)?;
+        of_entry.remarks.extend(unkept);
         if of_entry.model.stage == Stage::Production {
             let earlier = decided.iter().rev().map(|earlier| &earlier.model);
             let mut earlier = earlier.filter(|earlier| earlier.name == entry.name);
