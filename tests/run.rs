@@ -814,3 +814,27 @@ print(s.getsockname()[1], file=open('q', 'w'))";
         assert!(inputs.contains(&expected), "{inputs:?}");
     }
 }
+
+#[test]
+fn a_step_ended_as_its_leading_process_did() {
+    let scratch = Scratch::new(&[("a", "1\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let step_of = |script: &str| {
+        scratch.lineage(&["run", "--", "bash", "-c", script]);
+        let shown = scratch.json(&["show", "m", "--json"]);
+        let run = shown["runs"][0].clone();
+        let of = run["steps"].as_array().unwrap().iter();
+        let step = of.max_by_key(|step| step["generated"].as_array().unwrap().len()).unwrap().clone();
+        (step["status"].as_str().unwrap().to_owned(), step["reason"].as_str().unwrap_or("").to_owned())
+    };
+    let ok = |reason: &str| ("ok".to_owned(), reason.to_owned());
+    let failed = ("failed".to_owned(), "exit code 3".to_owned());
+    // A helper that says no is no failure of who asked it; that it did is told.
+    assert_eq!(step_of("n=$(grep -c zzz a); echo $n > m"), ok("grep returned 1"));
+    assert_eq!(step_of("n=$(cat a); echo $n > m; exit 3"), failed);
+    // Of programs side by side, the last in the pipe counts.
+    assert_eq!(step_of("grep zzz a | sort > m; true"), ok("grep returned 1"));
+    assert_eq!(step_of("cat a | sed -n -e \"w m\" -e q3; true"), failed);
+}

@@ -15,7 +15,7 @@ pub struct Step {
     pub subject: String,
     /// What has become of it.
     pub status: StepStatus,
-    /// Why it failed.
+    /// Why it failed; of one that did not, what went wrong in it all the same.
     pub reason: Option<String>,
     /// When it began.
     pub started_at: Timestamp,

@@ -5,6 +5,10 @@
 //! one step with them, had read before they started it, through its arguments and environment; and what those had read whose
 //! bytes came to it through a pipe without making them one step. Those edges are recorded as inferred.
 
+mod ending;
+#[cfg(test)]
+mod tests;
+
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,6 +22,8 @@ use crate::model::{
     recorded_word,
 };
 use crate::ops::run::roles::{self, Place};
+
+use ending::ending;
 
 /// The tree of the commit that the run began with, opened when it is first asked: most commands read no code of the workspace.
 pub struct LazyTree<'a> {
@@ -587,14 +593,13 @@ fn step(
     if used.is_empty() && generated.is_empty() {
         return None;
     }
-    let failed = processes.iter().find_map(|process| process.exit_code.filter(|code| *code != 0));
-    let reason = failed.map(|code| format!("exit code {code}"));
+    let (status, reason) = ending(observation, &group.processes);
     Some(Step {
         id: NodeId::new(Timestamp::from_micros(started)),
         run: around.run,
         name: name_of(&processes),
         subject: if around.with_arguments { subject_of(&processes) } else { String::new() },
-        status: if failed.is_some() { StepStatus::Failed } else { StepStatus::Succeeded },
+        status,
         reason,
         started_at: Timestamp::from_micros(started),
         ended_at: Timestamp::from_micros(ended),
@@ -690,6 +695,3 @@ fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings
         generated,
     })
 }
-
-#[cfg(test)]
-mod tests;
