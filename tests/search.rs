@@ -458,3 +458,25 @@ fn a_pipeline_run_is_taken_up_again_by_its_name() {
     let summary = place.json(&["pipeline", "--resume", "one"]);
     assert_eq!(summary["run"]["name"], "one", "{summary}");
 }
+
+#[test]
+fn a_file_of_a_workspace_is_told_of_from_outside_and_a_command_can_be_sent_there() {
+    let inside = Place::empty();
+    inside.write("a", b"a\n");
+    inside.ok(&["run", "--quiet", "--", "cp", "a", "b"]);
+    let outside = Place::empty();
+    let file = inside.at("b").into_os_string().into_string().unwrap();
+    assert!(outside.ok(&["show", &file]).stdout.contains("cp a b"));
+    assert!(outside.ok(&["log", &file]).stdout.contains("written"));
+    let (code, text) = outside.refused(&["show", "nothing"]);
+    assert!(code == 2 && text.contains("no workspace here"), "{text}");
+    let there = inside.root().to_str().unwrap();
+    assert!(outside.ok(&["-C", there, "show", "b"]).stdout.contains("cp a b"));
+    assert!(outside.ok(&["-C", "/", "-C", there, "log"]).stdout.contains("cp"));
+    outside.ok(&["-C", there, "run", "--quiet", "--", "cp", "b", "c"]);
+    assert_eq!((inside.read("c"), outside.at("c").exists()), (b"a\n".to_vec(), false));
+    let (code, text) = outside.refused(&["-C", "nowhere", "log"]);
+    assert!(code == 2 && text.contains("cannot go to the folder `nowhere`"), "{text}");
+    assert_eq!(outside.refused(&["-C"]).0, 2);
+    assert!(outside.ok(&["--help"]).stdout.contains("-C <DIR>"));
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, FromArgMatches as _, Subcommand};
+use clap::{Arg, Args, FromArgMatches as _, Subcommand, ValueHint};
 
 use crate::cli::{
     Surroundings, completions, diff, export, gc, import, init, inside, log, merge, metrics, models, pipeline,
@@ -117,6 +117,14 @@ fn program() -> clap::Command {
         .max_term_width(100)
         .after_help(
             "Exit codes: 0 yes or done; 1 the answer is no; 2 bad request; 3 journal or store; 70 our fault.",
+        )
+        // Taken off before the command line is parsed; it stands here for help and completions.
+        .arg(
+            Arg::new("folder")
+                .short('C')
+                .value_name("DIR")
+                .value_hint(ValueHint::DirPath)
+                .help("Work as if started in DIR; stands before the command"),
         )
         .subcommand_required(true)
         .arg_required_else_help(true)

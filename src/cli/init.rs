@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::ops::Workspace;
 
 /// Make a workspace: a `.lineage` folder, at the git root or in FOLDER.
+///
+/// A work tree that `git worktree` made has a git root, and so a workspace, of its own; `lineage merge` brings together what was
+/// recorded in both.
 #[derive(Args)]
 pub(crate) struct Init {
     /// The folder to make it in; by default the root of the git repository, else the current folder.

@@ -37,7 +37,10 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
+        let workspace = match &self.file {
+            Some(file) => surroundings.workspace_of(file)?,
+            None => surroundings.workspace()?,
+        };
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let limit = if self.limit == 0 { usize::MAX } else { self.limit };

@@ -30,14 +30,14 @@ mod status;
 mod taken;
 mod verify;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::command::Command;
 use crate::error::{Error, Kind, Result};
-use crate::model::{NodeId, Timestamp, recorded_word};
+use crate::model::{NodeId, Timestamp, recorded_word, repeated_word};
 pub(crate) use crate::ops::host;
 use crate::ops::inside::is_repetition;
 use crate::ops::registry::Author;
@@ -74,7 +74,32 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Goes to the folders that `-C DIR` names before the command, one after the other; returns the words without these.
+fn gone_to(arguments: &[OsString]) -> Result<Vec<OsString>> {
+    let mut words = arguments.to_vec();
+    while words.get(1).is_some_and(|word| word == "-C") {
+        let Some(folder) = words.get(2) else {
+            return Err(Error::request("`-C` needs a folder").hint("such as `lineage -C ../other log`"));
+        };
+        std::env::set_current_dir(folder).map_err(|cause| {
+            Error::request(format!("cannot go to the folder `{}`", repeated_word(folder))).because(cause)
+        })?;
+        words.drain(1..3);
+    }
+    Ok(words)
+}
+
 fn answer(arguments: &[OsString]) -> u8 {
+    match gone_to(arguments) {
+        Ok(words) => answer_here(&words),
+        Err(error) => {
+            output::error(&error);
+            error.kind().exit_code()
+        }
+    }
+}
+
+fn answer_here(arguments: &[OsString]) -> u8 {
     let command = match Command::parse(arguments) {
         Ok(command) => command,
         Err(error) => {
@@ -212,6 +237,15 @@ impl Surroundings {
                 self.folder.display()
             ))
             .hint("`lineage init` makes one; so does the first `lineage run` or `lineage pipeline`")
+        })
+    }
+
+    /// Finds the workspace to ask about `word`: this folder's; where there is none here, that of the file that `word` is.
+    pub(crate) fn workspace_of(&self, word: &OsStr) -> Result<Workspace> {
+        self.workspace().or_else(|error| {
+            let place = self.folder.join(word);
+            let folder = place.parent().filter(|folder| folder.is_dir());
+            folder.map_or(Ok(None), Workspace::find)?.ok_or(error)
         })
     }
 

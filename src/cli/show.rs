@@ -59,7 +59,7 @@ const RUNS_MAX: usize = 50;
 
 impl Show {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
+        let workspace = surroundings.workspace_of(&self.word)?;
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let all_by_default = self.json || self.format != Format::Tree;
