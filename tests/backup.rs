@@ -250,19 +250,24 @@ fn the_configuration_says_what_is_kept_and_gc_lets_go_the_rest() {
 }
 
 #[test]
-fn gc_removes_what_a_kill_left_of_contents_and_nothing_of_others() {
+fn gc_removes_what_a_kill_left_and_nothing_of_others() {
     let place = filled();
     let digests = place.json(&["gc", "--older-than", "0", "-n", "0"])["kept"].clone();
-    let (leftover, stranger) =
-        (".lineage/objects/ab/.lineage-tmp-1-0-00000000", ".lineage/objects/ab/mine.txt");
-    place.write(leftover, b"half");
-    place.write(stranger, b"mine");
+    let output = place.output_names().remove(0);
+    let beside = |name: &str| format!("{}/{name}", output.rsplit_once('/').unwrap().0);
+    let leftovers =
+        [".lineage/objects/ab/.lineage-tmp-1-0-00000000".to_owned(), beside(".lineage-tmp-1-0-00000001")];
+    let strangers = [".lineage/objects/ab/mine.txt".to_owned(), beside("mine.txt")];
+    for name in leftovers.iter().chain(&strangers) {
+        place.write(name, b"half");
+    }
+    let is_there = |name: &String| place.at(name).exists();
     for arguments in [&["gc", "--older-than", "0"][..], &["gc", "--apply"]] {
         place.ok(arguments);
-        assert!(place.at(leftover).exists(), "not asked for, or too young: {arguments:?}");
+        assert!(leftovers.iter().all(is_there), "not asked for, or too young: {arguments:?}");
     }
     assert_eq!(place.json(&["gc", "--older-than", "0", "--apply"])["kept"], digests);
-    assert!(!place.at(leftover).exists() && place.at(stranger).exists());
+    assert!(!leftovers.iter().any(is_there) && strangers.iter().all(is_there));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::model::{CodeState, Digest, Fact, NodeId, RunKind, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
 use crate::ops::workspace::View;
+use crate::projection::{self, names};
 use crate::query::registry::model_view;
 use crate::store::{GO_ON, Snapshot};
 
@@ -114,6 +115,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     let (digests, strangers) = workspace.contents().list()?;
     if request.apply {
         remove_leftovers(workspace, &strangers, is_old);
+        remove_leftovers(workspace, &leftovers_of_runs(workspace, &snapshot)?, is_old);
     }
     for digest in digests {
         let Ok(metadata) = workspace.contents().file(&digest).metadata() else {
@@ -145,7 +147,21 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     Ok(report)
 }
 
-/// Removes what a kill left of contents that had no name yet.
+/// Lists the temporary files in the folders of pipelines' runs.
+fn leftovers_of_runs(workspace: &Workspace, snapshot: &Snapshot) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    snapshot.runs_newest_first(|number| {
+        let run = snapshot.run(number)?.filter(|run| run.kind == RunKind::Pipeline);
+        for folder in run.iter().flat_map(|_| names::OutputFolder::ALL) {
+            let file = run.as_ref().and_then(|run| names::metrics_file(folder, run).ok());
+            found.extend(file.into_iter().flat_map(|file| projection::leftovers(workspace.root(), &file)));
+        }
+        Ok(GO_ON)
+    })?;
+    Ok(found)
+}
+
+/// Removes what a kill left of files that had no name yet.
 fn remove_leftovers(workspace: &Workspace, strangers: &[PathBuf], is_old: impl Fn(SystemTime) -> bool) {
     let is_ours = |path: &&PathBuf| {
         let name = path.file_name().unwrap_or_default();

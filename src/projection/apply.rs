@@ -143,15 +143,21 @@ fn not_written(path: &ArtifactPath, cause: impl Into<Box<dyn std::error::Error +
 /// Removes the temporary files that an interrupted write left in the folder of `path`; nothing where that leads out of the
 /// workspace. Only to be called while nobody writes there.
 pub fn remove_leftovers(disk: &Disk, root: &Path, path: &ArtifactPath) {
+    for leftover in leftovers(root, path) {
+        // One that cannot be removed is in nobody's way.
+        let _ = disk.remove(&leftover);
+    }
+}
+
+/// Lists the temporary files in the folder of `path`: those of who writes there now, and those that an interrupted write left.
+pub fn leftovers(root: &Path, path: &ArtifactPath) -> Vec<PathBuf> {
     let folder = place(root, path).ok();
     let entries = folder.and_then(|target| std::fs::read_dir(target.parent()?).ok());
-    for entry in entries.into_iter().flatten().flatten() {
+    let entries = entries.into_iter().flatten().flatten().filter(|entry| {
         let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
-            // One that cannot be removed is in nobody's way.
-            let _ = disk.remove(&entry.path());
-        }
-    }
+        name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+    });
+    entries.map(|entry| entry.path()).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ pub mod names;
 mod plan;
 mod record;
 
-pub use apply::{Placing, StagedFile, place, remove_leftovers, write_files};
+pub use apply::{Placing, StagedFile, leftovers, place, remove_leftovers, write_files};
 pub use look::{Lies, Places, look};
 pub use plan::{
     INDEX_NAME, Planned, PlannedContent, ProjectedFrom, is_own_index, metadata_schema, metrics_json, plan,
