@@ -838,3 +838,15 @@ fn a_step_ended_as_its_leading_process_did() {
     assert_eq!(step_of("grep zzz a | sort > m; true"), ok("grep returned 1"));
     assert_eq!(step_of("cat a | sed -n -e \"w m\" -e q3; true"), failed);
 }
+
+#[test]
+fn what_is_ignored_is_not_denied() {
+    let scratch = Scratch::new(&[("a", "1\n"), (".lineageignore", "logs/\n"), ("logs/x", "")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("cat a > logs/l; cat logs/l > o");
+    let shown = String::from_utf8(scratch.lineage(&["show", "o"]).stdout).unwrap();
+    assert!(shown.contains("read nothing, but for what `.lineageignore` may name"), "{shown}");
+    assert!(shown.contains("no gaps, but in 1 run there were files that `.lineageignore` names"), "{shown}");
+}

@@ -10,9 +10,19 @@ use crate::ops::Workspace;
 
 /// Make a workspace: a `.lineage` folder, at the git root or in FOLDER.
 ///
-/// A work tree that `git worktree` made has a git root, and so a workspace, of its own; `lineage merge` brings together what was
-/// recorded in both.
+/// A work tree that `git worktree` made has a git root, and so a workspace, of its own; `lineage merge`
+/// brings together what was recorded in both.
+///
+/// Two files, both yours to write, say what is left out. `.lineageignore`, at the root or in a
+/// folder below, names files that are not recorded, by git's rules. `.lineage/config.toml` says
+/// which outputs of commands are kept in `.lineage/objects`, so that they can be restored:
+///
+///   [keep]
+///   outputs_up_to = "16 MiB"     up to this size, as where nothing is said; "0" keeps none
+///   include = ["models/**"]      these whatever their size
+///   exclude = ["data/tmp/**"]    these not
 #[derive(Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Init {
     /// The folder to make it in; by default the root of the git repository, else the current folder.
     folder: Option<PathBuf>,

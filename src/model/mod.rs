@@ -33,7 +33,7 @@ pub use parameter::{Parameter, SaidParameters, check_parameters, replace_paramet
 pub use path::{ArtifactPath, percent_decoded, percent_decoded_bytes, percent_encoded};
 pub use printed::{from_printed, printed, printed_word, recorded_word, repeated_word};
 pub(crate) use printed::{is_unsafe_to_print, os_word};
-pub use remark::{CaptureLevel, REMARKS_MAX, Remark, RemarkKind, Remarks};
+pub use remark::{CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line, recorded_words};
 pub use step::{Step, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};

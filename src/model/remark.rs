@@ -117,7 +117,15 @@ impl RemarkKind {
     }
 }
 
+/// The remark on a run that read or wrote files that are ignored.
+pub const IGNORED_FILES: &str = "files that `.lineageignore` names are not recorded";
+
 impl Remark {
+    /// Returns true for the remark that there were files that are ignored.
+    pub fn is_of_ignored_files(&self) -> bool {
+        self.kind == RemarkKind::LeftOut && self.text == IGNORED_FILES
+    }
+
     /// Makes a remark about one thing.
     pub fn new(kind: RemarkKind, text: impl Into<String>) -> Self {
         Remark { kind, text: text.into(), count: 1 }

@@ -17,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::capture::ignored::{IGNORE_FILE, IgnoreRules};
+use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal};
 use crate::capture::secrets;
 use crate::digests::{Found, kernel_time_ns};
 use crate::error::{Error, Result};
 use crate::journal::SyncPoint;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, Digest, Evidence, Fact, Generated, Metric, NodeId, Parameter,
-    Remark, RemarkKind, Remarks, Role, Run, RunKind, RunStatus, Step, StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, CaptureLevel, Digest, Evidence, Fact, Generated, IGNORED_FILES, Metric, NodeId,
+    Parameter, Remark, RemarkKind, Remarks, Role, Run, RunKind, RunStatus, Step, StepStatus, Timestamp, Used,
     check_parameters, recorded_word, recorded_words,
 };
 use crate::ops::code::code_state_at;
@@ -484,7 +484,7 @@ fn record(
         remarks.push(Remark::new(RemarkKind::NotObserved, text));
     }
     if left_out > 0 {
-        let text = format!("files that `{IGNORE_FILE}` names are not recorded");
+        let text = IGNORED_FILES.to_owned();
         remarks.push(Remark { kind: RemarkKind::LeftOut, text, count: left_out });
     }
     if written_elsewhere > 0 {

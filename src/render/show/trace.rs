@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::file::source_words;
 use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, run_head};
-use crate::model::{Artifact, CaptureLevel, NodeId, Role, RunKind};
+use crate::model::{Artifact, CaptureLevel, NodeId, Remark, Role, RunKind};
 use crate::ops::DiskState;
 use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
@@ -128,8 +128,12 @@ impl<'a> Way<'a> {
     /// Says that a step has no files in the direction of the way.
     fn nothing(&self, run: &TraceRun) -> &'static str {
         match self.report.direction {
-            Direction::Up if knows_reads(run) => "read nothing",
-            Direction::Up => "what it read is not known",
+            Direction::Up if !knows_reads(run) => "what it read is not known",
+            Direction::Up if has_ignored_files(run) => "read nothing, but for what `.lineageignore` may name",
+            Direction::Up => "read nothing",
+            Direction::Down if has_ignored_files(run) => {
+                "wrote nothing, but for what `.lineageignore` may name"
+            }
             Direction::Down => "wrote nothing",
         }
     }
@@ -178,6 +182,11 @@ fn knows_reads(run: &TraceRun) -> bool {
     view.run.kind != RunKind::Import && view.level().is_none_or(|level| level == CaptureLevel::Net)
 }
 
+/// Returns true where the steps of a run read or wrote files that are ignored: what went through those is not known.
+fn has_ignored_files(run: &TraceRun) -> bool {
+    run.head.view.all_remarks().0.any(Remark::is_of_ignored_files)
+}
+
 pub(super) fn totals(report: &TraceReport, text: &mut String) {
     let mut parts = Vec::new();
     let shown = report.runs.len() as u64;
@@ -207,6 +216,11 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
             if unknown > 0 {
                 let runs = counted(unknown, "run", "runs");
                 parts.push(format!("but of {runs} it is not known what was read"));
+            }
+            let ignoring = report.runs.iter().filter(|run| has_ignored_files(run)).count() as u64;
+            if ignoring > 0 {
+                let runs = counted(ignoring, "run", "runs");
+                parts.push(format!("but in {runs} there were files that `.lineageignore` names"));
             }
         }
         Direction::Down if report.steps_total == 0 => parts.push("no recorded step read this".to_owned()),
