@@ -536,3 +536,28 @@ fn what_differs_in_the_environments_of_two_runs_is_named() {
         "{entries}"
     );
 }
+
+#[test]
+fn a_log_that_is_written_on_from_run_to_run_makes_no_model_descend_from_another() {
+    let scratch = Scratch::new(&[("d", "d\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // Each run reads its data in the shell itself, as a program does, and adds to the log of those before.
+    for model in ["m1", "m2", "m3"] {
+        scratch.shell(&format!(
+            "\"$LINEAGE\" run -q -- sh -c 'exec 5>> train.log; read x < d; echo begun >&5; echo $x > {model}; echo {model} >&5'"
+        ));
+    }
+    for model in ["m1", "m2", "m3"] {
+        assert_eq!(scratch.sources(model), ["d"], "{}", scratch.text(&["show", model]));
+    }
+    let log = scratch.json(&["show", "train.log", "--json"]);
+    assert_eq!(log["runs"].as_array().unwrap().len(), 3, "the log holds what all of them wrote: {log}");
+    assert_eq!(scratch.sources("train.log"), ["d"]);
+    assert_eq!(scratch.status("stale"), [""; 0]);
+    let down = scratch.text(&["show", "d", "--down", "--files"]);
+    for file in ["m1", "m2", "m3", "train.log"] {
+        assert!(down.lines().any(|path| path == file), "{file}: {down}");
+    }
+}

@@ -171,7 +171,12 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             read: inherited(&groups, *number, &told, &files, &written_by_several),
             outside: outside(observation, &groups, *number, &told, around),
         };
-        let read = read_from_others(group, &written_by_several);
+        let mut read = read_from_others(group, &written_by_several);
+        if let Some((adding, added_to)) = split_adding(group, &mut read) {
+            let nothing = Inherited::default();
+            let adding = step(observation, &adding, (&added_to, &nothing), &files, around, &read_elsewhere);
+            made.extend(adding.map(|step| Step { name: format!("{} (append)", step.name), ..step }));
+        }
         made.extend(step(observation, group, (&read, &inherited), &files, around, &read_elsewhere));
     }
     if observation.processes.is_empty() {
@@ -432,7 +437,35 @@ fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'
     }
 }
 
+/// Takes what was only added to out of what a group read, where the group wrote something else as well: a log that is written on
+/// from run to run says nothing to the model beside it. Returns the part of the group that goes from what stood in those files
+/// before to what stands there since. That the rest of what the group read is in those files, too, its other part says.
+fn split_adding(group: &Group, read: &mut Reads) -> Option<(Group, Reads)> {
+    let writes = |file: usize| group.written.range((file, 0)..=(file, usize::MAX)).next().is_some();
+    let learns = |file: usize| group.learned.range((file, 0)..=(file, usize::MAX)).next().is_some();
+    let files: BTreeSet<usize> =
+        read.keys().map(|(file, _)| *file).filter(|file| writes(*file) && !learns(*file)).collect();
+    if files.is_empty() || group.written.keys().all(|(file, _)| files.contains(file)) {
+        return None;
+    }
+    let added_to: Reads = read
+        .iter()
+        .filter(|((file, _), _)| files.contains(file))
+        .map(|(version, at)| (*version, *at))
+        .collect();
+    read.retain(|(file, _), _| !files.contains(file));
+    let written = group.written.iter().filter(|((file, _), _)| files.contains(file));
+    let adding = Group {
+        processes: group.processes.clone(),
+        written: written.map(|(version, at)| (*version, *at)).collect(),
+        unchanged_since_ns: group.unchanged_since_ns.clone(),
+        ..Group::default()
+    };
+    Some((adding, added_to))
+}
+
 /// What a step may know without having read it from a file.
+#[derive(Default)]
 struct Inherited {
     /// First read by those who told it, by version.
     read: BTreeMap<Read, i64>,
