@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::capture::observe::{Level, Options, observe};
+use crate::model::{Artifact, ArtifactPath, Digest};
 
 const INPUTS: usize = 4;
 const OUTPUTS: usize = 3;

@@ -1,0 +1,209 @@
+//! Which of the observed files are recorded, as what, and in which of their versions.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::{Read, Surroundings};
+use crate::capture::git::{CommitTree, InGit};
+use crate::capture::observe::{Class, File, Observation};
+use crate::model::{Artifact, ArtifactPath, Digest, Role};
+use crate::ops::run::roles::{self, Place};
+
+/// The tree of the commit that the run began with, opened when it is first asked: most commands read no code of the workspace.
+pub struct LazyTree<'a> {
+    root: &'a Path,
+    commit: Option<&'a str>,
+    tree: OnceCell<Option<CommitTree>>,
+}
+
+impl<'a> LazyTree<'a> {
+    /// Names the workspace's root, and the commit.
+    pub fn of(root: &'a Path, commit: Option<&'a str>) -> Self {
+        LazyTree { root, commit, tree: OnceCell::new() }
+    }
+
+    fn get(&self) -> Option<&CommitTree> {
+        let open = || CommitTree::of_commit(self.root, self.commit?).ok().flatten();
+        self.tree.get_or_init(open).as_ref()
+    }
+}
+
+/// What processes did with a file that do not record themselves what they do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Touched {
+    is_touched: bool,
+    is_written: bool,
+}
+
+/// Finds the files that other processes than those of `own` had to do with.
+pub(super) fn others_files(
+    observation: &Observation,
+    own: &BTreeMap<usize, &str>,
+) -> HashMap<usize, Touched> {
+    let mut files: HashMap<usize, Touched> = HashMap::new();
+    if own.is_empty() {
+        return files;
+    }
+    let others = observation.processes.iter().enumerate().filter(|(index, _)| !own.contains_key(index));
+    for access in others.flat_map(|(_, process)| &process.accesses) {
+        let file = files.entry(access.file).or_default();
+        file.is_touched = true;
+        file.is_written |= access.written_us.is_some();
+    }
+    files
+}
+
+/// What is recorded of a version of a file.
+pub(super) struct Known {
+    pub(super) artifact: Artifact,
+    pub(super) role: Role,
+    /// Whether it is there at the end, or was there before.
+    pub(super) lasting: bool,
+    /// Whether the run wrote it.
+    pub(super) was_written: bool,
+}
+
+pub(super) struct Files {
+    pub(super) known: HashMap<Read, Known>,
+    pub(super) environment: Vec<(PathBuf, u64, i64)>,
+    pub(super) metrics: Vec<PathBuf>,
+    pub(super) left_out: u64,
+    pub(super) written_elsewhere: u64,
+}
+
+impl Files {
+    pub(super) fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
+        let mut files = Files {
+            known: HashMap::new(),
+            environment: Vec::new(),
+            metrics: Vec::new(),
+            left_out: 0,
+            written_elsewhere: 0,
+        };
+        let executed: BTreeSet<usize> = observation
+            .processes
+            .iter()
+            .flat_map(|process| &process.accesses)
+            .filter(|access| access.was_executed)
+            .map(|access| access.file)
+            .collect();
+        let others = others_files(observation, around.own);
+        for (index, file) in observation.files.iter().enumerate() {
+            let Touched { is_touched, is_written: by_others } =
+                others.get(&index).copied().unwrap_or_default();
+            if !around.own.is_empty() && !is_touched {
+                continue;
+            }
+            let is_written = !matches!(file.class, Class::Input | Class::Temporary | Class::Untouched);
+            let place = if is_written { roles::place_of_written } else { roles::place };
+            match place(&file.path, around.root, around.home) {
+                Place::Ignored => {}
+                _ if around.streams.contains(&file.path) => {}
+                Place::Environment if is_written => files.written_elsewhere += 1,
+                Place::Environment if file.class == Class::Input => files.add_environment(file),
+                // A program from elsewhere is a tool, wherever it lies; a script from elsewhere is read as any other file.
+                Place::Work
+                    if file.class == Class::Input
+                        && executed.contains(&index)
+                        && !file.path.starts_with(around.root)
+                        && !roles::is_code_name(&file.path) =>
+                {
+                    files.add_environment(file);
+                }
+                Place::Environment | Place::Work => {
+                    let may_be_metrics = around.own.is_empty() || by_others;
+                    files.add(index, file, (executed.contains(&index), may_be_metrics), around);
+                }
+            }
+        }
+        files
+    }
+
+    fn add_environment(&mut self, file: &File) {
+        let stamp = file.versions.first().and_then(|version| version.stamp.as_ref());
+        let (size, mtime) = stamp.map_or((0, 0), |stamp| (stamp.size_bytes, stamp.mtime_ns));
+        self.environment.push((file.path.clone(), size, mtime));
+    }
+
+    fn add(
+        &mut self,
+        index: usize,
+        file: &File,
+        (executed, may_be_metrics): (bool, bool),
+        around: &Surroundings<'_>,
+    ) {
+        if matches!(file.class, Class::Temporary | Class::Untouched) {
+            return;
+        }
+        let Ok(path) = ArtifactPath::within(around.root, &file.path) else {
+            return;
+        };
+        let is_metrics = around.metrics == Some(&file.path)
+            || (file.path.file_name().is_some_and(|name| name == "metrics.json") && path.is_inside());
+        if is_metrics && may_be_metrics && file.after().is_some_and(|after| after.was_written) {
+            self.metrics.push(file.path.clone());
+        }
+        if around.rules.ignores(&file.path, false) {
+            self.left_out += 1;
+            return;
+        }
+        let last = file.versions.len() - 1;
+        for (number, version) in file.versions.iter().enumerate() {
+            let Some(content) = &version.content else { continue };
+            let digest = Digest::from_bytes(content.digest.0);
+            let role = if is_metrics && version.was_written {
+                Role::Metrics
+            } else if version.was_written {
+                Role::Data
+            } else {
+                role_of(file, &digest, executed, around)
+            };
+            let path = match around.copy.filter(|_| version.was_written && path.is_inside()) {
+                Some(copy) => below(copy, &path),
+                None => path.clone(),
+            };
+            let artifact = Artifact { path, digest, size_bytes: content.size_bytes };
+            let lasting = !version.was_written || (number == last && file.exists);
+            self.known
+                .insert((index, number), Known { artifact, role, lasting, was_written: version.was_written });
+        }
+    }
+}
+
+/// Names a file that was written in a copy of the workspace.
+pub(super) fn below(copy: &str, path: &ArtifactPath) -> ArtifactPath {
+    let bytes = [copy.as_bytes(), b"/", path.as_bytes()].concat();
+    // Only a path of the greatest length becomes too long; it keeps its own name then.
+    ArtifactPath::from_bytes(bytes).unwrap_or_else(|_| path.clone())
+}
+
+/// Decides whether an input is data or code, and whether git has the code as it was read.
+pub(super) fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'_>) -> Role {
+    // Of a link, its target's name was read.
+    if file.is_link || !(executed || roles::is_code_name(&file.path)) || !file.path.starts_with(around.root) {
+        return Role::Data;
+    }
+    let Some(commit) = around.commit.get() else {
+        return Role::CodeUntracked;
+    };
+    let Some(inside) = commit.work_tree().and_then(|tree| file.path.strip_prefix(tree).ok()) else {
+        return Role::CodeUntracked;
+    };
+    let name = inside.as_os_str().as_encoded_bytes();
+    if !commit.contains(name).unwrap_or(false) {
+        return Role::CodeUntracked;
+    }
+    // The bytes on disk speak for those that were read only while they are the same; git may still have those.
+    match std::fs::read(&file.path) {
+        Ok(bytes) if Digest::of(&bytes) == *digest => match commit.holds(name, &bytes) {
+            Ok(InGit::Same) => Role::Code,
+            Ok(InGit::NotInTree) => Role::CodeUntracked,
+            Ok(InGit::Differs) | Err(_) => Role::CodeChanged,
+        },
+        _ => match commit.bytes(name) {
+            Ok(Some(bytes)) if Digest::of(&bytes) == *digest => Role::Code,
+            _ => Role::CodeChanged,
+        },
+    }
+}

@@ -1,0 +1,130 @@
+//! What a step may know that it did not read itself: from those above it, from pipes, from outside the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::files::Files;
+use super::{Group, Read, Reads, Surroundings, Told};
+use crate::capture::observe::{ChannelSort, Observation};
+use crate::model::{Artifact, ArtifactPath};
+
+/// What a step may know without having read it from a file.
+#[derive(Default)]
+pub(super) struct Inherited {
+    /// First read by those who told it, by version.
+    pub(super) read: BTreeMap<Read, i64>,
+    /// What it, or those who told it, had from outside the run, and since when.
+    pub(super) outside: Vec<(Artifact, i64)>,
+}
+
+/// Returns those who told a group something, or told those who did, and until when they had read what they told.
+pub(super) fn told(groups: &BTreeMap<usize, Group>, number: usize) -> BTreeMap<usize, i64> {
+    // The longest time counts.
+    let mut told: BTreeMap<usize, i64> = BTreeMap::new();
+    let mut frontier = vec![(number, i64::MAX)];
+    while let Some((at, until_us)) = frontier.pop() {
+        for Told { by, since_us, until_us: told_until_us } in &groups[&at].told_by {
+            let until_us = until_us.min(*told_until_us);
+            if *by != number && *since_us <= until_us && told.get(by).is_none_or(|known| *known < until_us) {
+                told.insert(*by, until_us);
+                frontier.push((*by, until_us));
+            }
+        }
+    }
+    told
+}
+
+/// Names what came to a group from outside the run: the command's standard input, and whom it talked to. What was read there is
+/// not known, so that no two runs have read the same.
+pub(super) fn outside(
+    observation: &Observation,
+    groups: &BTreeMap<usize, Group>,
+    number: usize,
+    told: &BTreeMap<usize, i64>,
+    around: &Surroundings<'_>,
+) -> Vec<(Artifact, i64)> {
+    let mut names: BTreeMap<String, i64> = BTreeMap::new();
+    let all = std::iter::once((number, i64::MAX)).chain(told.iter().map(|(other, until)| (*other, *until)));
+    for (group, until_us) in all {
+        for process in groups[&group].processes.iter().map(|index| &observation.processes[*index]) {
+            let is_fed = process.standard[0].is_some_and(|input| {
+                observation.had_input && input.sort == ChannelSort::Outside && !input.is_terminal()
+            });
+            let input = is_fed.then(|| (format!("stdin://{}", around.run), process.started_us));
+            let talks = process.connections.iter().map(|(address, us)| (format!("tcp://{address}"), *us));
+            for (name, us) in input.into_iter().chain(talks).filter(|(_, us)| *us <= until_us) {
+                let first = names.entry(name).or_insert(us);
+                *first = (*first).min(us);
+            }
+        }
+    }
+    let artifact = |name: &str| {
+        let version = format!("{name} {}", around.run);
+        Some(Artifact::without_content(ArtifactPath::new(name).ok()?, version.as_bytes()))
+    };
+    names.iter().filter_map(|(name, us)| Some((artifact(name)?, *us))).collect()
+}
+
+/// Collects what those had read who told a group something: the first read of each version.
+pub(super) fn inherited(
+    groups: &BTreeMap<usize, Group>,
+    number: usize,
+    told: &BTreeMap<usize, i64>,
+    files: &Files,
+    written_by_several: &BTreeSet<Read>,
+) -> BTreeMap<Read, i64> {
+    let mut found: BTreeMap<Read, i64> = BTreeMap::new();
+    let own = &groups[&number];
+    for (other, until_us) in told {
+        let other = &groups[other];
+        for (version, at) in other.learned.iter().filter(|(_, at)| *at <= until_us) {
+            // What it made for itself alone comes from what it had read, which is told as well.
+            let is_private = other.written.contains_key(version)
+                && !files.known[version].lasting
+                && !written_by_several.contains(version);
+            if !is_private && !own.read.contains_key(version) {
+                let entry = found.entry(*version).or_insert(*at);
+                *entry = (*entry).min(*at);
+            }
+        }
+    }
+    found
+}
+
+/// Returns what a group read that it did not write alone: what it wrote itself before it read it is no input.
+pub(super) fn read_from_others(group: &Group, written_by_several: &BTreeSet<Read>) -> Reads {
+    let is_own =
+        |version: &Read| group.written.contains_key(version) && !written_by_several.contains(version);
+    group
+        .read
+        .iter()
+        .filter(|(version, _)| !is_own(version))
+        .map(|(version, read)| (*version, *read))
+        .collect()
+}
+
+/// Takes what was only added to out of what a group read, where the group wrote something else as well: a log that is written on
+/// from run to run says nothing to the model beside it. Returns the part of the group that goes from what stood in those files
+/// before to what stands there since. That the rest of what the group read is in those files, too, its other part says.
+pub(super) fn split_adding(group: &Group, read: &mut Reads) -> Option<(Group, Reads)> {
+    let writes = |file: usize| group.written.range((file, 0)..=(file, usize::MAX)).next().is_some();
+    let learns = |file: usize| group.learned.range((file, 0)..=(file, usize::MAX)).next().is_some();
+    let files: BTreeSet<usize> =
+        read.keys().map(|(file, _)| *file).filter(|file| writes(*file) && !learns(*file)).collect();
+    if files.is_empty() || group.written.keys().all(|(file, _)| files.contains(file)) {
+        return None;
+    }
+    let added_to: Reads = read
+        .iter()
+        .filter(|((file, _), _)| files.contains(file))
+        .map(|(version, at)| (*version, *at))
+        .collect();
+    read.retain(|(file, _), _| !files.contains(file));
+    let written = group.written.iter().filter(|((file, _), _)| files.contains(file));
+    let adding = Group {
+        processes: group.processes.clone(),
+        written: written.map(|(version, at)| (*version, *at)).collect(),
+        unchanged_since_ns: group.unchanged_since_ns.clone(),
+        ..Group::default()
+    };
+    Some((adding, added_to))
+}
