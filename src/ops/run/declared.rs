@@ -9,7 +9,8 @@ use crate::model::{
     Artifact, ArtifactPath, Evidence, Generated, NodeId, Remark, RemarkKind, Role, Step, Timestamp, Used,
 };
 use crate::ops::inside::{DECLARED_STEP, declared_artifacts};
-use crate::ops::run::{CommandRequest, whole_step};
+use crate::ops::run::CommandRequest;
+use crate::ops::run::record::whole_step;
 use crate::ops::{Recording, Workspace};
 
 /// As many names are written into one remark.

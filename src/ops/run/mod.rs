@@ -6,6 +6,7 @@ mod live;
 mod metrics;
 mod name;
 mod own;
+mod record;
 mod roles;
 mod steps;
 
@@ -20,25 +21,22 @@ use std::time::Duration;
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal};
 use crate::capture::secrets;
-use crate::digests::{Found, kernel_time_ns};
+use crate::digests::Found;
 use crate::error::{Error, Result};
 use crate::journal::SyncPoint;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, Digest, Evidence, Fact, Generated, IGNORED_FILES, Metric, NodeId,
-    Parameter, Remark, RemarkKind, Remarks, Role, Run, RunKind, RunStatus, Step, StepStatus, Timestamp, Used,
-    check_parameters, recorded_word, recorded_words,
+    ArtifactPath, CaptureLevel, Digest, Fact, NodeId, Parameter, Remark, RemarkKind, Remarks, Run, RunKind,
+    RunStatus, check_parameters, recorded_word, recorded_words,
 };
 use crate::ops::code::code_state_at;
-use crate::ops::keep::keep_outputs;
-use crate::ops::registry::VersionsOfRun;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
 use live::Live;
 pub(crate) use metrics::{Form, check_name, yaml};
 use name::check_command_name;
+use record::{Recorded, record};
 use roles::Place;
-use steps::{LazyTree, Outcome};
 
 /// Names the run to programs that are part of it.
 pub const RUN_VARIABLE: &str = "LINEAGE_RUN";
@@ -436,216 +434,10 @@ fn is_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
-/// What became of an observation.
-#[derive(Default)]
-struct Recorded {
-    /// How many inputs, code files and outputs there were.
-    counts: (usize, usize, usize),
-    /// Whether our standard error leads to one of the outputs.
-    stderr_is_output: bool,
-    /// Versions of models that the command registered.
-    registered: Option<VersionsOfRun>,
-}
-
-/// Records what was observed. It survives a crash once the recording is finished.
-fn record(
-    workspace: &Workspace,
-    recording: &mut Recording,
-    request: &CommandRequest,
-    observation: &Observation,
-    ground: &Ground<'_>,
-    remarks: &mut Vec<Remark>,
-) -> Result<Recorded> {
-    let Ground { root, home, rules, streams } = ground;
-    let sha = recording.run().code.commit.clone();
-    let commit = LazyTree::of(root, sha.as_deref());
-    let named_metrics = request.metrics.as_ref().map(|path| {
-        let path = request.folder.join(path);
-        path.canonicalize().unwrap_or(path)
-    });
-    let own = own::own_processes(observation, &workspace.folder());
-    let around = steps::Surroundings {
-        own: &own,
-        streams,
-        root,
-        copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
-        home: home.as_deref(),
-        commit: &commit,
-        with_arguments: request.with_arguments,
-        metrics: named_metrics.as_deref(),
-        rules,
-        run: recording.run().id,
-        clock: steps::FileClock { behind_us: recording.now().micros() - kernel_time_ns() / 1000 },
-    };
-    let Outcome { mut steps, environment, metrics, left_out, written_elsewhere } =
-        steps::steps(observation, &around);
-    if let Some(path) = named_metrics.filter(|path| !metrics.contains(path)) {
-        let text = format!("`{}` gave no metrics: the command did not write it", shown(&path, root));
-        remarks.push(Remark::new(RemarkKind::NotObserved, text));
-    }
-    if left_out > 0 {
-        let text = IGNORED_FILES.to_owned();
-        remarks.push(Remark { kind: RemarkKind::LeftOut, text, count: left_out });
-    }
-    if written_elsewhere > 0 {
-        let text = "files written among those of the system, of tools and of packages are not recorded";
-        remarks.push(Remark { kind: RemarkKind::LeftOut, text: text.to_owned(), count: written_elsewhere });
-    }
-    remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
-    declared::add(workspace, recording, request, observation, &own, &mut steps, remarks);
-    let variables = environment::variables(&request.environment);
-    let list = environment::list(&variables, &environment);
-    if !(variables.is_empty() && environment.is_empty())
-        && let Err(error) = add_environment(workspace, recording, observation, &list, &mut steps)
-    {
-        // The steps say more than the versions of what they were made with.
-        let text = format!("the environment was not recorded: {error}");
-        remarks.push(Remark::new(RemarkKind::Fault, text));
-    }
-    let mut files: [BTreeSet<&ArtifactPath>; 3] = Default::default();
-    let generated = || steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
-    let made: BTreeSet<(&ArtifactPath, Digest)> =
-        generated().map(|artifact| (&artifact.path, artifact.digest)).collect();
-    for edge in steps.iter().flat_map(|step| &step.used) {
-        let path = &edge.artifact.path;
-        match edge.role {
-            Role::Environment => {}
-            role if role.is_code() => drop(files[1].insert(path)),
-            // What the run made and read again is no input; what it read and then changed is.
-            _ if made.contains(&(path, edge.artifact.digest)) => {}
-            _ => drop(files[0].insert(path)),
-        }
-    }
-    files[2] = generated().map(|artifact| &artifact.path).collect();
-    let counts = (files[0].len(), files[1].len(), files[2].len());
-    let stderr = std::fs::read_link("/proc/self/fd/2").ok();
-    let stderr = stderr.and_then(|path| ArtifactPath::within(root, &path).ok());
-    let stderr_is_output = stderr.is_some_and(|path| files[2].contains(&path));
-    let unkept = keep_outputs(workspace, &steps);
-    remarks.extend(unkept.into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
-    for step in &steps {
-        recording.add(&Fact::StepDone(step.clone()))?;
-    }
-    record_metrics(root, recording, &metrics, remarks)?;
-    let registered = own::registered(workspace, &own, recording.run().id)?;
-    Ok(Recorded { counts, stderr_is_output, registered })
-}
-
 /// Returns the files outside the workspace that our own descriptors lead to: redirected streams, and what a wrapper such as
 /// `flock` leaves open for all it starts.
 fn streams_outside(root: &Path) -> BTreeSet<PathBuf> {
     let descriptors = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let links = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
     links.filter(|path| path.is_absolute() && !path.starts_with(root)).collect()
-}
-
-/// Puts the list of the environment at the first step.
-fn add_environment(
-    workspace: &Workspace,
-    recording: &Recording,
-    observation: &Observation,
-    list: &[u8],
-    steps: &mut Vec<Step>,
-) -> Result<()> {
-    let digest = workspace.contents().keep(list)?;
-    let edge = Used {
-        artifact: Artifact {
-            path: ArtifactPath::new(format!("environment://{}", recording.run().host))?,
-            digest,
-            size_bytes: list.len() as u64,
-        },
-        at: Timestamp::from_micros(observation.started_us),
-        evidence: Evidence::Observed,
-        role: Role::Environment,
-    };
-    match steps.first_mut() {
-        Some(first) => first.used.push(edge),
-        None => steps.push(whole_step(recording, observation, vec![edge], Vec::new())),
-    }
-    Ok(())
-}
-
-/// Makes a step for the command as a whole, for edges that belong to no process in particular.
-fn whole_step(
-    recording: &Recording,
-    observation: &Observation,
-    used: Vec<Used>,
-    generated: Vec<Generated>,
-) -> Step {
-    Step {
-        id: NodeId::new(recording.now()),
-        run: recording.run().id,
-        name: recording.run().name.clone(),
-        subject: String::new(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: Timestamp::from_micros(observation.started_us),
-        ended_at: Timestamp::from_micros(observation.ended_us),
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
-        used,
-        generated,
-    }
-}
-
-/// Reads the metrics files that the command wrote.
-fn record_metrics(
-    root: &Path,
-    recording: &mut Recording,
-    files: &[PathBuf],
-    remarks: &mut Vec<Remark>,
-) -> Result<()> {
-    for file in files {
-        let mut refuse = |why: String| {
-            let text = format!("{}: {why}", shown(file, root));
-            remarks.push(Remark::new(RemarkKind::Refused, text));
-        };
-        let bytes = match read_metrics(file) {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                refuse(format!("no metrics were read: {why}"));
-                continue;
-            }
-        };
-        let (points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
-        refused.into_iter().for_each(refuse);
-        if points.is_empty() {
-            continue;
-        }
-        let at = recording.now();
-        let owner = recording.run().id;
-        let points = points.into_iter().map(|point| Metric {
-            owner,
-            name: point.name,
-            step: point.step,
-            at,
-            value: point.value,
-        });
-        recording.add(&Fact::Metrics(points.collect()))?;
-    }
-    Ok(())
-}
-
-/// No larger document of metrics is read.
-const METRICS_MAX_BYTES: u64 = 16 << 20;
-
-fn read_metrics(file: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read as _;
-    let metadata = std::fs::metadata(file).map_err(|cause| cause.to_string())?;
-    // Reading a pipe may never come to an end.
-    if !metadata.is_file() || metadata.len() > METRICS_MAX_BYTES {
-        return Err(format!("it is no file of at most {METRICS_MAX_BYTES} bytes"));
-    }
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file);
-    let read = opened.and_then(|file| file.take(METRICS_MAX_BYTES).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|cause| cause.to_string())
-}
-
-/// Writes a path as it is named in the workspace.
-fn shown(path: &Path, root: &Path) -> String {
-    ArtifactPath::within(root, path)
-        .map_or_else(|_| path.to_string_lossy().escape_debug().to_string(), |path| path.to_string())
 }
