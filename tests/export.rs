@@ -356,6 +356,27 @@ fn a_crate_is_opened_by_rocrate_as_folder_and_as_zip() {
 }
 
 #[test]
+fn a_crate_tells_of_files_whose_bytes_it_has_not() {
+    let place = Place::empty();
+    place.ok(&["run", "-q", "--input", "hf://a/b", "--", "sh", "-c", "echo 1 > o"]);
+    place.ok(&["export", "--format", "ro-crate", "--out", "crate"]);
+    let document: Value = serde_json::from_slice(&place.read("crate/ro-crate-metadata.json")).unwrap();
+    let graph = document["@graph"].as_array().unwrap();
+    let sort = |path: &str| {
+        let entity = graph.iter().find(|entity| entity["alternateName"] == path);
+        entity.map(|entity| entity["@type"].clone())
+    };
+    assert_eq!(
+        (sort("o"), sort("hf://a/b")),
+        (Some("File".into()), Some("CreativeWork".into())),
+        "{graph:#?}"
+    );
+    if let Some(python) = python_with(&["rocrate"]) {
+        assert!(validated(&python, "ro_crate.py", &[&place.at("crate")]).contains("actions 1\n"));
+    }
+}
+
+#[test]
 fn an_empty_store_is_exported_as_nothing() {
     let place = Place::empty();
     place.ok(&["init", "."]);

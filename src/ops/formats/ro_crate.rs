@@ -200,7 +200,7 @@ impl Crating<'_> {
             for artifact in used.iter().chain(&generated) {
                 let id = self.id(artifact);
                 if written.insert(blake3::hash(id.as_bytes()).to_hex().to_string()) {
-                    entity(stream, &file(&id, artifact))?;
+                    entity(stream, &file(&id, artifact, self.is_held(artifact)))?;
                 }
             }
             self.action(stream, run, &used, &generated, &tool)
@@ -319,10 +319,11 @@ fn crate_path(artifact: &Artifact) -> String {
     )
 }
 
-fn file(id: &str, artifact: &Artifact) -> Value {
+/// Describes a file; one whose bytes are not in the crate is no data entity, which must be a part of the root, but is told of.
+fn file(id: &str, artifact: &Artifact, is_held: bool) -> Value {
     let mut file = json!({
         "@id": id,
-        "@type": "File",
+        "@type": if is_held { "File" } else { "CreativeWork" },
         "name": printed(artifact.path.file_name()),
         "alternateName": artifact.path.to_string(),
     });
