@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lineage::journal::Writer;
 use lineage::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
-    RunStatus, Step, StepStatus, Timestamp,
+    RunStatus, Step, Timestamp,
 };
 use lineage::ops::Workspace;
 use lineage::ops::export::jsonl;
@@ -41,19 +41,7 @@ fn step(run: &Run, number: i64, content: &[u8]) -> Step {
     let path = format!("data/processed/{}_all/{number:06}_{}_segmented_risks.json", run.run_id, run.run_id);
     let at = Timestamp::from_micros(run.started_at.micros() + number);
     Step {
-        id: NodeId::new(at),
-        run: run.id,
-        name: "segment".to_owned(),
         subject: format!("data/raw/{number:06}.htm"),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: at,
-        ended_at: at,
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
-        used: Vec::new(),
         generated: vec![Generated {
             artifact: Artifact {
                 path: ArtifactPath::new(path).expect("a path"),
@@ -64,6 +52,7 @@ fn step(run: &Run, number: i64, content: &[u8]) -> Step {
             evidence: Evidence::Observed,
             role: Role::Data,
         }],
+        ..Step::new(NodeId::new(at), run.id, "segment", [at, at])
     }
 }
 

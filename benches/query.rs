@@ -14,8 +14,7 @@ use lineage::disk::Disk;
 use lineage::journal::Writer;
 use lineage::model::{
     Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue, ModelVersion,
-    NamedArtifact, NodeId, Role, Run, RunId, RunKind, RunOutcome, RunStatus, Stage, Step, StepStatus,
-    Timestamp, Used,
+    NamedArtifact, NodeId, Role, Run, RunId, RunKind, RunOutcome, RunStatus, Stage, Step, Timestamp, Used,
 };
 use lineage::ops::registry::{Author, Deletion, delete};
 use lineage::ops::{Clock, Workspace};
@@ -72,18 +71,6 @@ fn facts_of(number: usize, now: &mut i64, add: &mut dyn FnMut(&Fact)) -> NodeId 
     let (read_at, written_at) = (tick(), tick());
     let (evidence, role) = (Evidence::Observed, Role::Data);
     add(&Fact::StepDone(Step {
-        id: NodeId::new(read_at),
-        run: id,
-        name: "python".to_owned(),
-        subject: String::new(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: read_at,
-        ended_at: written_at,
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
         used: vec![Used { artifact: artifact(input), at: read_at, evidence, role }],
         generated: vec![Generated {
             artifact: artifact(format!("models/{number}.pt")),
@@ -91,6 +78,7 @@ fn facts_of(number: usize, now: &mut i64, add: &mut dyn FnMut(&Fact)) -> NodeId 
             evidence,
             role,
         }],
+        ..Step::new(NodeId::new(read_at), id, "python", [read_at, written_at])
     }));
     let point = |at: u64| Metric {
         owner: id,

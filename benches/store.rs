@@ -14,7 +14,7 @@ use lineage::disk::Disk;
 use lineage::journal::Writer;
 use lineage::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
-    RunStatus, Step, StepStatus, Timestamp, Used,
+    RunStatus, Step, Timestamp, Used,
 };
 use lineage::ops::Workspace;
 use lineage::query;
@@ -96,18 +96,6 @@ impl Facts {
         let used = used.collect();
         let ended_at = self.tick();
         self.add(&Fact::StepDone(Step {
-            id: NodeId::new(started_at),
-            run,
-            name: "step".to_owned(),
-            subject: String::new(),
-            status: StepStatus::Succeeded,
-            reason: None,
-            started_at,
-            ended_at,
-            parameters: Vec::new(),
-            key: None,
-            cached_from: None,
-            unchanged_since: Vec::new(),
             used,
             generated: vec![Generated {
                 artifact: output.clone(),
@@ -115,6 +103,7 @@ impl Facts {
                 evidence: Evidence::Observed,
                 role: Role::Data,
             }],
+            ..Step::new(NodeId::new(started_at), run, "step", [started_at, ended_at])
         }));
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Role,
-    SaidParameters, Step, StepStatus, Timestamp, Used, check_parameters,
+    SaidParameters, Step, Timestamp, Used, check_parameters,
 };
 use crate::ops::run::{check_name, masked_parameter};
 use crate::ops::walk::{artifact_of, find_files};
@@ -85,22 +85,7 @@ pub fn say_files(
     let at = clock.now();
     let artifacts = words.iter().map(|word| declared_artifacts(workspace, folder, word));
     let artifacts: Vec<Artifact> = artifacts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    let mut step = Step {
-        id: NodeId::new(at),
-        run,
-        name: DECLARED_STEP.to_owned(),
-        subject: String::new(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: at,
-        ended_at: at,
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
-        used: Vec::new(),
-        generated: Vec::new(),
-    };
+    let mut step = Step::new(NodeId::new(at), run, DECLARED_STEP, [at, at]);
     for artifact in artifacts {
         let (evidence, role) = (Evidence::Declared, Role::Data);
         match declared {

@@ -10,7 +10,7 @@ use crate::capture::secrets;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, CodeState, Evidence, Fact, Generated, NodeId, Parameter, Remark, RemarkKind, Remarks, Role,
-    Run, RunKind, RunStatus, Step, StepStatus, Timestamp, check_parameters,
+    Run, RunKind, RunStatus, Step, Timestamp, check_parameters,
 };
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
@@ -145,21 +145,12 @@ fn record(
         });
         let generated: Vec<Generated> = generated.collect();
         let now = recording.now();
+        let times = || generated.iter().map(|edge| edge.at);
+        let times = [times().min().unwrap_or(now), times().max().unwrap_or(now)];
         let step = Step {
-            id: NodeId::new(now),
-            run: run.id,
-            name: IMPORT.to_owned(),
             subject: subject.clone(),
-            status: StepStatus::Succeeded,
-            reason: None,
-            started_at: generated.iter().map(|edge| edge.at).min().unwrap_or(now),
-            ended_at: generated.iter().map(|edge| edge.at).max().unwrap_or(now),
-            parameters: Vec::new(),
-            key: None,
-            cached_from: None,
-            unchanged_since: Vec::new(),
-            used: Vec::new(),
             generated,
+            ..Step::new(NodeId::new(now), run.id, IMPORT, times)
         };
         recording.add(&Fact::StepDone(step))?;
     }

@@ -129,20 +129,11 @@ impl Edges {
             edge.recorded = true;
         }
         Step {
-            id: NodeId::new(at),
-            run: self.run,
-            name: self.name.clone(),
-            subject: String::new(),
             status,
             reason,
-            started_at: self.started.0,
-            ended_at: at,
-            parameters: Vec::new(),
-            key: None,
-            cached_from: None,
-            unchanged_since: Vec::new(),
             used,
             generated,
+            ..Step::new(NodeId::new(at), self.run, self.name.clone(), [self.started.0, at])
         }
     }
 }

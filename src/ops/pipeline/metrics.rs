@@ -2,7 +2,7 @@
 
 use crate::content::StagedContent;
 use crate::error::Result;
-use crate::model::{Artifact, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, StepStatus, Used};
+use crate::model::{Artifact, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, Used};
 use crate::ops::Recording;
 use crate::ops::pipeline::record::publish;
 use crate::ops::pipeline::resume::METRICS_STEP;
@@ -132,21 +132,11 @@ fn metrics_step(recording: &Recording, file: &MetricsFile) -> Step {
     });
     let ended_at = recording.now();
     Step {
-        id: NodeId::new(ended_at),
-        run: recording.run().id,
-        name: METRICS_STEP.to_owned(),
         subject: file.artifact.path.to_string(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at,
-        ended_at,
         parameters: vec![
             (COUNT_PARAMETER.to_owned(), file.count.to_string()),
             (DIGEST_PARAMETER.to_owned(), file.outputs.to_string()),
         ],
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
         used: used.collect(),
         generated: vec![Generated {
             artifact: file.artifact.clone(),
@@ -154,5 +144,6 @@ fn metrics_step(recording: &Recording, file: &MetricsFile) -> Step {
             evidence: Evidence::Observed,
             role: Role::Metrics,
         }],
+        ..Step::new(NodeId::new(ended_at), recording.run().id, METRICS_STEP, [started_at, ended_at])
     }
 }

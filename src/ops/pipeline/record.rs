@@ -134,20 +134,10 @@ fn record_filing(recording: &mut Recording, filing: &FilingOutcome) -> Result<()
     if let (true, Some((stage, reason))) = (filing.parts.is_empty(), &filing.failure) {
         let at = recording.now();
         recording.add(&Fact::StepDone(Step {
-            id: NodeId::new(at),
-            run: recording.run().id,
-            name: stage.as_str().to_owned(),
             subject: filing.path.to_string(),
             status: StepStatus::Failed,
             reason: Some(reason.clone()),
-            started_at: at,
-            ended_at: at,
-            parameters: Vec::new(),
-            key: None,
-            cached_from: None,
-            unchanged_since: Vec::new(),
-            used: Vec::new(),
-            generated: Vec::new(),
+            ..Step::new(NodeId::new(at), recording.run().id, stage.as_str(), [at, at])
         }))?;
     }
     Ok(())

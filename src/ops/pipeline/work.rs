@@ -421,25 +421,16 @@ impl Work<'_> {
         parameters.push((TOOL_PARAMETER.to_owned(), format!("filings {}", filings::VERSION)));
         let ended_at = self.bench.clock.now();
         Step {
-            id: NodeId::new(ended_at),
-            run: self.run.id,
-            name: part.stage.as_str().to_owned(),
             subject: self.filing.path.to_string(),
-            status: StepStatus::Succeeded,
-            reason: None,
-            started_at,
-            ended_at,
             parameters,
             key: Some(key),
-            cached_from: None,
-            unchanged_since: Vec::new(),
             used: vec![Used {
                 artifact: input.clone(),
                 at: read_at,
                 evidence: Evidence::Observed,
                 role: Role::Data,
             }],
-            generated: Vec::new(),
+            ..Step::new(NodeId::new(ended_at), self.run.id, part.stage.as_str(), [started_at, ended_at])
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::disk::{Disk, Faults, Operation, TEMPORARY_PREFIX};
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
-    RunStatus, Step, StepStatus, Timestamp,
+    RunStatus, Step, Timestamp,
 };
 use crate::ops::Workspace;
 use crate::ops::project::{ProjectRequest, project};
@@ -51,20 +51,9 @@ fn record(workspace: &Workspace) {
             size_bytes: content.len() as u64,
         };
         let step = Step {
-            id: NodeId::new(at),
-            run: run.id,
-            name: "segment".to_owned(),
             subject: format!("data/raw/{number}.htm"),
-            status: StepStatus::Succeeded,
-            reason: None,
-            started_at: at,
-            ended_at: at,
-            parameters: Vec::new(),
-            key: None,
-            cached_from: None,
-            unchanged_since: Vec::new(),
-            used: Vec::new(),
             generated: vec![Generated { artifact, at, evidence: Evidence::Observed, role: Role::Data }],
+            ..Step::new(NodeId::new(at), run.id, "segment", [at, at])
         };
         writer.append(&Fact::StepDone(step)).unwrap();
     }

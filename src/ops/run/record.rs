@@ -11,7 +11,7 @@ use crate::digests::kernel_time_ns;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Metric, NodeId, Remark,
-    RemarkKind, Role, Step, StepStatus, Timestamp, Used,
+    RemarkKind, Role, Step, Timestamp, Used,
 };
 use crate::ops::keep::keep_outputs;
 use crate::ops::registry::VersionsOfRun;
@@ -146,20 +146,14 @@ pub(super) fn whole_step(
     generated: Vec<Generated>,
 ) -> Step {
     Step {
-        id: NodeId::new(recording.now()),
-        run: recording.run().id,
-        name: recording.run().name.clone(),
-        subject: String::new(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: Timestamp::from_micros(observation.started_us),
-        ended_at: Timestamp::from_micros(observation.ended_us),
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
         used,
         generated,
+        ..Step::new(
+            NodeId::new(recording.now()),
+            recording.run().id,
+            recording.run().name.clone(),
+            [Timestamp::from_micros(observation.started_us), Timestamp::from_micros(observation.ended_us)],
+        )
     }
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Class, File, Fit, Observation};
-use crate::model::{Evidence, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used};
+use crate::model::{Evidence, Generated, NodeId, Role, Step, Timestamp, Used};
 
 use ending::ending;
 use files::Files;
@@ -311,20 +311,18 @@ fn step(
     }
     let (status, reason) = ending(observation, &group.processes);
     Some(Step {
-        id: NodeId::new(Timestamp::from_micros(started)),
-        run: around.run,
-        name: name_of(&processes),
         subject: if around.with_arguments { subject_of(&processes) } else { String::new() },
         status,
         reason,
-        started_at: Timestamp::from_micros(started),
-        ended_at: Timestamp::from_micros(ended),
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
         unchanged_since,
         used,
         generated,
+        ..Step::new(
+            NodeId::new(Timestamp::from_micros(started)),
+            around.run,
+            name_of(&processes),
+            [Timestamp::from_micros(started), Timestamp::from_micros(ended)],
+        )
     })
 }
 
@@ -345,19 +343,12 @@ fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings
         }
     }
     (!generated.is_empty()).then(|| Step {
-        id: NodeId::new(Timestamp::from_micros(observation.started_us)),
-        run: around.run,
-        name: "command".to_owned(),
-        subject: String::new(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: Timestamp::from_micros(observation.started_us),
-        ended_at: Timestamp::from_micros(observation.ended_us),
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
-        used: Vec::new(),
         generated,
+        ..Step::new(
+            NodeId::new(Timestamp::from_micros(observation.started_us)),
+            around.run,
+            "command",
+            [Timestamp::from_micros(observation.started_us), Timestamp::from_micros(observation.ended_us)],
+        )
     })
 }

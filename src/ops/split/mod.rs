@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Parameter, Role, Run, RunKind,
-    RunStatus, Step, StepStatus, Timestamp, Used, recorded_word,
+    RunStatus, Step, Timestamp, Used, recorded_word,
 };
 use crate::ops::code::code_state;
 use crate::ops::{Clock, Recording, RunRequest, Workspace, host};
@@ -339,20 +339,10 @@ fn record(
         workspace.contents().keep_as(&artifact.digest, bytes)?;
         lists.push(artifact.clone());
         recording.add(&Fact::StepDone(Step {
-            id: NodeId::new(at),
-            run: recording.run().id,
-            name: "split".to_owned(),
             subject: part.map_or_else(|| MANIFEST.to_owned(), |part| part.name.clone()),
-            status: StepStatus::Succeeded,
-            reason: None,
-            started_at,
-            ended_at: at,
-            parameters: Vec::new(),
-            key: None,
-            cached_from: None,
-            unchanged_since: Vec::new(),
             used,
             generated: vec![Generated { artifact, at, evidence: Evidence::Observed, role: Role::Data }],
+            ..Step::new(NodeId::new(at), recording.run().id, "split", [started_at, at])
         }))?;
     }
     recording.commit()?;

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, RunStatus, Step, StepStatus,
-    Timestamp, Used,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, RunStatus, Step, Timestamp, Used,
 };
 use crate::ops::{Clock, Recording, RunRequest};
 
@@ -79,20 +78,9 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
         role: Role::Data,
     });
     let step = Step {
-        id: NodeId::new(ended_at),
-        run: recording.run().id,
-        name: name.to_owned(),
-        subject: String::new(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: at,
-        ended_at,
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
         used,
         generated: generated.collect(),
+        ..Step::new(NodeId::new(ended_at), recording.run().id, name, [at, ended_at])
     };
     recording.add(&Fact::StepDone(step)).unwrap();
     if run.ends_with(" CUT") {

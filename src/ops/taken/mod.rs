@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
-    RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, StepStatus, Timestamp, Used, printed_word,
+    RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, Timestamp, Used, printed_word,
 };
 use crate::ops::recording::free_label;
 use crate::ops::{Clock, View, Workspace};
@@ -229,18 +229,7 @@ impl<'a> Taking<'a> {
         self.report.files += generated.len() as u64;
         let (evidence, role) = (Evidence::Declared, Role::Data);
         let step = Step {
-            id,
-            run,
-            name: taken.recorder.split(' ').next().unwrap_or_default().to_owned(),
             subject: taken.name.clone(),
-            status: StepStatus::Succeeded,
-            reason: None,
-            started_at: taken.started_at,
-            ended_at,
-            parameters: Vec::new(),
-            key: None,
-            cached_from: None,
-            unchanged_since: Vec::new(),
             used: used
                 .into_iter()
                 .map(|artifact| Used { artifact, at: taken.started_at, evidence, role })
@@ -249,6 +238,12 @@ impl<'a> Taking<'a> {
                 .into_iter()
                 .map(|artifact| Generated { artifact, at: ended_at, evidence, role })
                 .collect(),
+            ..Step::new(
+                id,
+                run,
+                taken.recorder.split(' ').next().unwrap_or_default(),
+                [taken.started_at, ended_at],
+            )
         };
         self.put(&Fact::StepDone(step))
     }

@@ -8,8 +8,7 @@ use super::{Trace, TraceEdge, downstream, downstream_of_steps, upstream, upstrea
 use crate::journal;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact,
-    Generated, NodeId, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, Step, StepStatus, Timestamp,
-    Used,
+    Generated, NodeId, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, Step, Timestamp, Used,
 };
 use crate::query::origin::{Origin, origin};
 use crate::store::tests::world::{CONTENTS, PATHS, artifact, artifacts, step, store_of, tries};
@@ -381,18 +380,6 @@ fn step_from(line: &str) -> Fact {
     };
     let (evidence, role) = (Evidence::Observed, Role::Data);
     Fact::StepDone(Step {
-        id: NodeId::from_u128(id.trim().parse().unwrap()),
-        run: NodeId::from_u128(run.trim().parse().unwrap()),
-        name: "step".to_owned(),
-        subject: String::new(),
-        status: StepStatus::Succeeded,
-        reason: None,
-        started_at: Timestamp::from_micros(0),
-        ended_at: Timestamp::from_micros(9),
-        parameters: Vec::new(),
-        key: None,
-        cached_from: None,
-        unchanged_since: Vec::new(),
         used: reads
             .split_whitespace()
             .map(edge)
@@ -403,6 +390,12 @@ fn step_from(line: &str) -> Fact {
             .map(edge)
             .map(|(artifact, at)| Generated { artifact, at, evidence, role })
             .collect(),
+        ..Step::new(
+            NodeId::from_u128(id.trim().parse().unwrap()),
+            NodeId::from_u128(run.trim().parse().unwrap()),
+            "step",
+            [Timestamp::from_micros(0), Timestamp::from_micros(9)],
+        )
     })
 }
 

@@ -153,20 +153,14 @@ fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> S
         Generated { artifact, at: at(2), evidence: Evidence::Observed, role }
     });
     Step {
-        id,
-        run,
-        name,
         subject: subject.join(" "),
         status: if reason.is_some() { StepStatus::Failed } else { StepStatus::Succeeded },
         reason,
-        started_at: at(0),
-        ended_at: at(3),
         parameters,
         key,
-        cached_from: None,
-        unchanged_since: Vec::new(),
         used: used.collect(),
         generated: generated.collect(),
+        ..Step::new(id, run, name, [at(0), at(3)])
     }
 }
 

@@ -14,7 +14,7 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
     NoteSummary, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind,
-    RunOutcome, RunStatus, RunTags, SaidParameters, Stage, Step, StepStatus, Timestamp, Used,
+    RunOutcome, RunStatus, RunTags, SaidParameters, Stage, Step, Timestamp, Used,
 };
 use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
@@ -134,20 +134,11 @@ pub(crate) fn step() -> impl Strategy<Value = Fact> {
                 role,
             });
             Fact::StepDone(Step {
-                id,
-                run,
-                name: name.to_owned(),
                 subject: "filing".to_owned(),
-                status: StepStatus::Succeeded,
-                reason: None,
-                started_at,
-                ended_at,
-                parameters: Vec::new(),
                 key,
-                cached_from: None,
-                unchanged_since: Vec::new(),
                 used: used.collect(),
                 generated: generated.collect(),
+                ..Step::new(id, run, name, [started_at, ended_at])
             })
         },
     )
