@@ -580,7 +580,9 @@ fn where_nothing_can_be_recorded_nothing_runs_unless_asked() {
     std::fs::remove_dir_all(&journal).unwrap();
     std::fs::write(&journal, "no folder").unwrap();
     let refused = scratch.lineage(&["run", "--", "touch", "ran"]);
-    assert_eq!(refused.status.code(), Some(125), "{}", String::from_utf8_lossy(&refused.stderr));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(125), "{said}");
+    assert!(said.contains("the command was not run; `--best-effort` runs it"), "{said}");
     assert!(!scratch.path().join("ran").exists());
     let output = scratch.lineage(&["run", "--best-effort", "--", "sh", "-c", "echo out; exit 6"]);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(6), &b"out\n"[..]));
@@ -590,6 +592,9 @@ fn where_nothing_can_be_recorded_nothing_runs_unless_asked() {
     assert_eq!(quiet.stderr, b"");
     let absent = scratch.lineage(&["run", "--best-effort", "--", "no-such-command"]);
     assert_eq!(absent.status.code(), Some(127));
+    let line = scratch.lineage(&["run", "cat a > o"]);
+    assert_eq!(line.status.code(), Some(127));
+    assert!(String::from_utf8_lossy(&line.stderr).contains("`sh -c '…'` runs a line of the shell"));
     // A workspace whose folder is not ours to write to.
     let sealed = Scratch::new(&[]);
     std::fs::set_permissions(sealed.path().join(".lineage"), std::fs::Permissions::from_mode(0o555)).unwrap();

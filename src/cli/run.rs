@@ -137,6 +137,9 @@ fn ended(
         }
         Err(not_started) => {
             output::error(&not_started.error);
+            if not_started.exit_code == 125 {
+                output::note("lineage: the command was not run; `--best-effort` runs it without a record");
+            }
             Ok(not_started.exit_code)
         }
     }

@@ -258,7 +258,11 @@ fn check_program(request: &CommandRequest) -> Result<(), NotStarted> {
     options.environment = request.environment.clone();
     observe::may_start(&options).map_err(|refusal| {
         let exit_code = refusal.exit_code();
-        let error = refusal.into_error().hint("nothing was run, and nothing was recorded");
+        let is_line = request.arguments.first().is_some_and(|word| word.as_encoded_bytes().contains(&b' '));
+        let error = refusal.into_error().hint(match is_line {
+            true => "`sh -c '…'` runs a line of the shell; nothing was run, and nothing was recorded",
+            false => "nothing was run, and nothing was recorded",
+        });
         NotStarted { exit_code, error }
     })
 }
