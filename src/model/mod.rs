@@ -3,6 +3,7 @@
 mod artifact;
 mod code;
 mod digest;
+mod environment;
 mod fact;
 mod id;
 mod metric;
@@ -21,6 +22,7 @@ mod version;
 pub use artifact::{Artifact, Evidence, Generated, Role, Used};
 pub use code::{ChangeKind, ChangedFile, CodeState, Submodule};
 pub use digest::Digest;
+pub use environment::EnvironmentLine;
 pub use fact::Fact;
 pub use id::{NodeId, RunId};
 pub use metric::{Metric, MetricValue};

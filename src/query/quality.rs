@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::model::{Step, StepStatus};
+use crate::model::StepStatus;
 use crate::query::duplicates;
 pub use crate::query::duplicates::NEAR_BITS;
 use crate::store::{RunNo, Snapshot};
@@ -146,10 +146,7 @@ pub struct Quality {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn rows(snapshot: &Snapshot, run: RunNo) -> Result<Vec<QualityRow>> {
-    let mut steps: Vec<Step> = Vec::new();
-    for step_no in snapshot.steps_of(run)? {
-        steps.extend(snapshot.step(step_no)?);
-    }
+    let mut steps = snapshot.whole_steps_of(run)?;
     steps.sort_by_key(|step| (step.ended_at, step.id));
     // What every section of a filing shares, and each section's own.
     let mut parsed: BTreeMap<String, QualityRow> = BTreeMap::new();

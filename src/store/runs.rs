@@ -138,6 +138,15 @@ impl Snapshot {
         Ok(steps)
     }
 
+    /// Returns the steps of a run with their edges, in the order of [`Snapshot::steps_of`].
+    pub fn whole_steps_of(&self, run: RunNo) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        for step in self.steps_of(run)? {
+            steps.extend(self.step(step)?);
+        }
+        Ok(steps)
+    }
+
     // ---- steps ----
 
     /// Returns a step with its edges.

@@ -18,7 +18,8 @@ type Named = (Option<usize>, usize, bool);
 impl Net<'_> {
     /// Refuses a call that would change what is only to be read.
     pub(super) fn guarded(&mut self, act: Act<'_>, call: Call) -> Option<Verdict> {
-        let only_read: &OnlyRead = self.options.only_read.as_ref()?;
+        let options = self.options;
+        let only_read = options.only_read.as_ref()?;
         let named: &[Named] = match call {
             Call::Open => flagged(act, act.arguments[1], (None, 0)),
             Call::OpenAt => flagged(act, act.arguments[2], (Some(0), 1)),
@@ -36,8 +37,7 @@ impl Net<'_> {
             Call::Unlink | Call::Mknod => &[(None, 0, false)],
             _ => &[],
         };
-        let only_read = only_read.clone();
-        let place = named.iter().find_map(|named| self.leads_into(act, named, &only_read))?;
+        let place = named.iter().find_map(|named| self.leads_into(act, named, only_read))?;
         // A cache that is not filled changes nothing but time.
         if !place.iter().any(|part| part == "__pycache__") {
             let (name, place) = (self.program_name(act.who), place.display());

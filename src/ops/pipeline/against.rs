@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest, MetricValue, Run, Step, StepStatus, TOOL_PARAMETER};
+use crate::model::{ArtifactPath, Digest, MetricValue, Run, StepStatus, TOOL_PARAMETER};
 use crate::ops::pipeline::resume::part_of;
 use crate::ops::pipeline::stages::Part;
 use crate::ops::pipeline::work::counts;
@@ -92,10 +92,7 @@ pub fn compare(snapshot: &Snapshot, base: &RunView, now: &RunView) -> Result<Com
 
 /// Reads the results of a run by filing. Filings are told apart by their names, which do not change with their bytes.
 fn results(snapshot: &Snapshot, view: &RunView) -> Result<BTreeMap<String, Results>> {
-    let mut steps: Vec<Step> = Vec::new();
-    for step_no in snapshot.steps_of(view.number)? {
-        steps.extend(snapshot.step(step_no)?);
-    }
+    let mut steps = snapshot.whole_steps_of(view.number)?;
     steps.sort_by_key(|step| (step.ended_at, step.id));
     let mut results: BTreeMap<String, Results> = BTreeMap::new();
     for step in steps {

@@ -43,10 +43,7 @@ impl Prior {
     /// # Errors
     /// A store error where a record is damaged.
     pub fn read(snapshot: &Snapshot, view: &RunView) -> Result<(Prior, Tally)> {
-        let mut steps: Vec<Step> = Vec::new();
-        for step_no in snapshot.steps_of(view.number)? {
-            steps.extend(snapshot.step(step_no)?);
-        }
+        let mut steps = snapshot.whole_steps_of(view.number)?;
         steps.sort_by_key(|step| (step.ended_at, step.id));
         let (mut prior, mut tally) = (Prior::default(), Tally::default());
         for step in steps {

@@ -92,10 +92,7 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
     let mut head = RunHead::read(&view.snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_alive(head.view.live_segment());
-    let mut steps = Vec::new();
-    for step in view.snapshot.steps_of(number)? {
-        steps.extend(view.snapshot.step(step)?);
-    }
+    let steps = view.snapshot.whole_steps_of(number)?;
     drop(view);
     let original = Original { head, steps };
     original.check()?;
@@ -399,14 +396,7 @@ fn is_of_name(character: char) -> bool {
 }
 
 fn steps_of(snapshot: &Snapshot, run: NodeId) -> Result<Vec<Step>> {
-    let Some(number) = snapshot.run_no(run)? else {
-        return Ok(Vec::new());
-    };
-    let mut steps = Vec::new();
-    for step in snapshot.steps_of(number)? {
-        steps.extend(snapshot.step(step)?);
-    }
-    Ok(steps)
+    snapshot.run_no(run)?.map_or(Ok(Vec::new()), |number| snapshot.whole_steps_of(number))
 }
 
 #[cfg(test)]

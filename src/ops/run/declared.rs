@@ -98,9 +98,8 @@ fn said_inside(workspace: &Workspace, run: NodeId) -> Result<(Vec<Declared>, Vec
     let snapshot = workspace.view()?.snapshot;
     let (mut used, mut generated) = (Vec::new(), Vec::new());
     let Some(run) = snapshot.run_no(run)? else { return Ok((used, generated)) };
-    for step in snapshot.steps_of(run)? {
-        let step = snapshot.step(step)?.filter(|step| step.name == DECLARED_STEP);
-        let Some(step) = step else { continue };
+    let steps = snapshot.whole_steps_of(run)?;
+    for step in steps.into_iter().filter(|step| step.name == DECLARED_STEP) {
         used.extend(step.used.into_iter().map(|edge| Declared { artifact: edge.artifact, at: edge.at }));
         let made = step.generated.into_iter();
         generated.extend(made.map(|edge| Declared { artifact: edge.artifact, at: edge.at }));

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::capture::secrets;
+use crate::model::EnvironmentLine;
 
 /// The variables that are kept: they change what programs compute, and hold no secrets. Nothing else of a command's environment is
 /// looked at.
@@ -31,8 +32,6 @@ const VARIABLES: &[&str] = &[
 ];
 /// A variable with a longer value is not kept.
 const VALUE_MAX_BYTES: usize = 1_000;
-/// The front of a variable's line.
-const VARIABLE: &str = "variable ";
 
 /// Returns the variables of a command's environment that are kept.
 pub fn variables(environment: &[(OsString, OsString)]) -> BTreeMap<String, String> {
@@ -47,7 +46,10 @@ pub fn variables(environment: &[(OsString, OsString)]) -> BTreeMap<String, Strin
 
 /// Reads the variables back out of a list.
 pub(crate) fn variables_of(list: &str) -> impl Iterator<Item = (&str, &str)> {
-    list.lines().filter_map(|line| line.strip_prefix(VARIABLE)?.split_once('='))
+    list.lines().filter_map(|line| match EnvironmentLine::of(line)? {
+        EnvironmentLine::Variable { name, value } => Some((name, value)),
+        _ => None,
+    })
 }
 
 /// Writes the list: first the variables that are kept, then the Python packages that were really imported, with their versions,
@@ -55,14 +57,18 @@ pub(crate) fn variables_of(list: &str) -> impl Iterator<Item = (&str, &str)> {
 pub fn list(variables: &BTreeMap<String, String>, files: &[(PathBuf, u64, i64)]) -> Vec<u8> {
     let mut text = String::new();
     for (name, value) in variables {
-        text.push_str(&format!("{VARIABLE}{name}={value}\n"));
+        text.push_str(&format!("{}\n", EnvironmentLine::Variable { name, value }));
     }
     for (name, version) in python_packages(files) {
-        text.push_str(&format!("python package {name} {version}\n"));
+        text.push_str(&format!("{}\n", EnvironmentLine::Package { name: &name, version: &version }));
     }
     let lines: BTreeSet<String> = files
         .iter()
-        .map(|(path, size, mtime)| format!("{} {size} {mtime}\n", path.to_string_lossy().escape_debug()))
+        .map(|(path, size, changed_ns)| {
+            let path = path.to_string_lossy().escape_debug().to_string();
+            let line = EnvironmentLine::File { path: &path, size: *size, changed_ns: *changed_ns };
+            format!("{line}\n")
+        })
         .collect();
     text.extend(lines);
     text.into_bytes()

@@ -79,10 +79,7 @@ fn is_below(path: &ArtifactPath, folder: &str) -> bool {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn run_papers(snapshot: &Snapshot, view: &RunView) -> Result<Vec<Planned>> {
-    let mut steps: Vec<Step> = Vec::new();
-    for number in snapshot.steps_of(view.number)? {
-        steps.extend(snapshot.step(number)?);
-    }
+    let mut steps = snapshot.whole_steps_of(view.number)?;
     steps.sort_by_key(|step| (step.ended_at, step.id));
     let (config, report) = (config::run_config(view), report::run_report(snapshot, view, &steps)?);
     let mut planned = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::model::{Artifact, Digest};
+use crate::model::{Artifact, Digest, EnvironmentLine};
 use crate::query::diff::FilesDiff;
 
 /// Reads the list of an environment, where it is kept.
@@ -39,25 +39,20 @@ struct List<'t> {
     variables: BTreeMap<&'t str, &'t str>,
     packages: BTreeMap<&'t str, &'t str>,
     /// Size, and time of change.
-    files: BTreeMap<&'t str, (&'t str, &'t str)>,
+    files: BTreeMap<&'t str, (u64, i64)>,
 }
 
 impl<'t> List<'t> {
     /// Reads a list as a recorded run keeps it; a line that is nothing of the sort is passed over.
     fn of(text: &'t str) -> Self {
         let mut list = List::default();
-        for line in text.lines() {
-            if let Some((name, value)) = line.strip_prefix("variable ").and_then(|rest| rest.split_once('='))
-            {
-                list.variables.insert(name, value);
-            } else if let Some((name, version)) =
-                line.strip_prefix("python package ").and_then(|rest| rest.rsplit_once(' '))
-            {
-                list.packages.insert(name, version);
-            } else if let Some((file, time)) = line.rsplit_once(' ')
-                && let Some((path, size)) = file.rsplit_once(' ')
-            {
-                list.files.insert(path, (size, time));
+        for line in text.lines().filter_map(EnvironmentLine::of) {
+            match line {
+                EnvironmentLine::Variable { name, value } => drop(list.variables.insert(name, value)),
+                EnvironmentLine::Package { name, version } => drop(list.packages.insert(name, version)),
+                EnvironmentLine::File { path, size, changed_ns } => {
+                    list.files.insert(path, (size, changed_ns));
+                }
             }
         }
         list
@@ -69,7 +64,7 @@ impl EnvironmentDiff {
     pub fn between(a: &str, b: &str) -> Self {
         let (a, b) = (List::of(a), List::of(b));
         let sizes = |list: &List<'_>| -> BTreeMap<String, String> {
-            list.files.iter().map(|(path, (size, _))| ((*path).to_owned(), (*size).to_owned())).collect()
+            list.files.iter().map(|(path, (size, _))| ((*path).to_owned(), size.to_string())).collect()
         };
         let owned = |entries: &BTreeMap<&str, &str>| -> BTreeMap<String, String> {
             entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -41,10 +41,7 @@ pub(super) struct Way {
 
 impl Side {
     pub fn read(snapshot: &Snapshot, run: DiffRun) -> Result<Self> {
-        let mut steps = Vec::new();
-        for step_no in snapshot.steps_of(run.head.view.number)? {
-            steps.extend(snapshot.step(step_no)?);
-        }
+        let mut steps = snapshot.whole_steps_of(run.head.view.number)?;
         steps.sort_by_key(|step| (step.ended_at, step.id));
         let mut writes: HashMap<Artifact, Vec<(Timestamp, usize)>> = HashMap::new();
         for (at, step) in steps.iter().enumerate() {

@@ -104,8 +104,8 @@ fn the_facts_of_a_segment_that_is_gone_or_cut_are_set_aside() {
     check_loss(&place, &before, 3);
 }
 
-#[test]
-fn the_facts_of_a_pack_that_is_gone_are_set_aside() {
+/// Makes a place whose journal lies in one pack that the store knows; returns all that is recorded, too.
+fn packed() -> (Place, Vec<String>) {
     let (place, _) = filled();
     for segment in 10..80 {
         record_as(&place.journal(), segment, &[]);
@@ -113,22 +113,18 @@ fn the_facts_of_a_pack_that_is_gone_are_set_aside() {
     let before = everything(&place.apply());
     journal::pack(&Disk::new(), &place.journal(), 1000, &|_| true).unwrap().unwrap();
     place.store().settle_packs(&place.journal()).unwrap();
+    (place, before)
+}
+
+#[test]
+fn the_facts_of_a_pack_that_is_gone_are_set_aside() {
+    let (place, before) = packed();
     fs::remove_file(place.journal().join(format!("{:032x}.pack", 1000))).unwrap();
     check_loss(&place, &before, 3);
 }
 
 #[test]
 fn a_pack_that_is_cut_is_noticed_by_the_next_who_looks() {
-    let packed = || {
-        let (place, _) = filled();
-        for segment in 10..80 {
-            record_as(&place.journal(), segment, &[]);
-        }
-        let before = everything(&place.apply());
-        journal::pack(&Disk::new(), &place.journal(), 1000, &|_| true).unwrap().unwrap();
-        place.store().settle_packs(&place.journal()).unwrap();
-        (place, before)
-    };
     let lacking = |place: &Place| {
         let snapshot = place.snapshot();
         let listing = Store::listing(Some(&snapshot), &place.journal()).unwrap();
