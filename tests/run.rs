@@ -28,15 +28,15 @@ impl Scratch {
         self.folder.path()
     }
 
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lineage"));
+        command.args(arguments).current_dir(self.path());
+        command.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("HOME", self.path());
+        command
+    }
+
     fn lineage(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_lineage"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap())
-            .env("HOME", self.path())
-            .output()
-            .unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     fn shell(&self, script: &str) -> Output {
@@ -725,6 +725,86 @@ code-3 => exit\n"#
     let run = scratch.json(&["show", "@", "--json"]);
     assert_eq!(run["run"]["reason"], "exit code 3");
     assert_eq!(scratch.inputs("out"), ["in observed"]);
+}
+
+#[test]
+fn a_command_that_does_not_stop_when_the_terminal_asks_goes_on() {
+    let Some(python) = common::python_with(&["pty"]) else { return };
+    let scratch = Scratch::new(&[("in", "x")]);
+    let own = env!("CARGO_BIN_EXE_lineage");
+    for (name, trap, said) in [("ignores", "", ""), ("catches", "echo cau\"\"ght", "caught")] {
+        // The shell learns of its signal when the program that it waits for has ended.
+        let script = format!(
+            r#"prompt> => {own} run -q -- sh -c 'trap "{trap}" TSTP; echo re""ady; while ! read x; do :; done; echo "got $x"; cat in > {name}'\n
+ready => \x1ahello\n
+{said} => \n
+got hello => exit\n
+prompt> => exit\n"#
+        );
+        let printed = play(&python, &scratch, &script, &["bash", "--norc", "--noprofile", "-i"]);
+        assert!(!printed.contains("Stopped"), "{printed}");
+        assert_eq!(scratch.inputs(name), ["in observed"]);
+    }
+}
+
+#[test]
+fn a_stop_that_is_sent_to_the_observer_stops_the_command() {
+    let scratch = Scratch::new(&[("in", "x")]);
+    let command = [
+        "run",
+        "-q",
+        "--",
+        "sh",
+        "-c",
+        "echo $$ > pid; cat in > out; while ! test -e go; do sleep 0.02; done",
+    ];
+    let mut running = scratch.command(&command).spawn().unwrap();
+    let state = |process: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        status.rsplit(") ").next().unwrap().chars().next().unwrap()
+    };
+    let until = |holds: &dyn Fn() -> bool| {
+        let begun = std::time::Instant::now();
+        while !holds() {
+            assert!(begun.elapsed().as_secs() < 60, "waited in vain");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    until(&|| scratch.path().join("out").exists());
+    let command = std::fs::read_to_string(scratch.path().join("pid")).unwrap().trim().to_owned();
+    let observer = running.id().to_string();
+    let send = |signal: i32| {
+        // SAFETY: plain numbers; it is a child of ours that was not waited for.
+        assert_eq!(unsafe { libc::kill(running.id() as i32, signal) }, 0);
+    };
+    send(libc::SIGTSTP);
+    until(&|| state(&command) == 'T' && state(&observer) == 'T');
+    send(libc::SIGCONT);
+    until(&|| state(&command) != 'T' && state(&observer) != 'T');
+    std::fs::write(scratch.path().join("go"), "").unwrap();
+    assert!(running.wait().unwrap().success());
+    assert_eq!(scratch.inputs("out"), ["in observed"]);
+}
+
+#[test]
+fn how_a_command_ends_is_learned_where_ends_of_children_are_ignored() {
+    use std::os::unix::process::CommandExt as _;
+    let scratch = Scratch::new(&[]);
+    let mut command =
+        scratch.command(&["run", "-q", "--", "grep", "-s", "SigIgn", "/proc/self/status", "missing"]);
+    // SAFETY: one plain system call between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "exit code 2");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let ignored = u64::from_str_radix(printed.split_whitespace().last().unwrap(), 16).unwrap();
+    assert_eq!(ignored >> (libc::SIGCHLD - 1) & 1, 1, "{printed}");
 }
 
 #[test]

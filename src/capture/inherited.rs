@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 static FILE_SIZE_IGNORED: AtomicBool = AtomicBool::new(false);
+static CHILD_IGNORED: AtomicBool = AtomicBool::new(false);
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -25,6 +26,7 @@ extern "C" fn look() {
     }
     PIPE_IGNORED.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
     FILE_SIZE_IGNORED.store(is_ignored(libc::SIGXFSZ), Ordering::Relaxed);
+    CHILD_IGNORED.store(is_ignored(libc::SIGCHLD), Ordering::Relaxed);
 }
 
 fn is_ignored(signal: libc::c_int) -> bool {
@@ -42,6 +44,12 @@ pub fn outlive_file_size_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Lets this process learn how its children end, also where whoever started it ignores the ends of its own, which is inherited.
+pub fn hear_of_children() {
+    // SAFETY: plain numbers.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Gives the process what this one was started with: signals that end it, and standard streams that are closed. To be called by
 /// a process that is about to become another program.
 ///
@@ -55,6 +63,7 @@ pub(in crate::capture) unsafe fn give_back() {
     unsafe {
         libc::signal(libc::SIGPIPE, disposition(&PIPE_IGNORED));
         libc::signal(libc::SIGXFSZ, disposition(&FILE_SIZE_IGNORED));
+        libc::signal(libc::SIGCHLD, disposition(&CHILD_IGNORED));
         for stream in 0..3 {
             if CLOSED.load(Ordering::Relaxed) & (1 << stream) != 0 && is_null_device(stream) {
                 libc::close(stream);

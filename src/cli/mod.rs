@@ -62,6 +62,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     std::panic::set_hook(Box::new(tell_fault));
     crate::capture::outlive_file_size_limit();
+    crate::capture::hear_of_children();
     // The hook has told what was caught.
     let code = || catch_unwind(|| answer(&arguments)).unwrap_or(Kind::Bug.exit_code());
     if !crate::capture::stack_is_small() {

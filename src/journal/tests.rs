@@ -390,6 +390,12 @@ fn many(folder: &Path, first: u128, count: u128) {
     for segment in first..first + count {
         drop(write(&Disk::new(), folder, segment, segment * 3..segment * 3 + 3).unwrap());
     }
+    // A process that another test has just forked holds a writer's lock until it becomes a program.
+    for segment in first..first + count {
+        while writer_is_alive(folder, segment) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
 }
 
 fn each_once(segments: std::ops::Range<u128>) -> BTreeMap<u128, usize> {

@@ -14,7 +14,7 @@ use super::filter;
 use super::net::Net;
 use super::refusal::{Refusal, find_program};
 use super::snapshot::Snapshot;
-use super::sys::{self, Adoption, End, Forwarding, Guardian, InHand, Launched, Report, Stage};
+use super::sys::{self, Adoption, End, Forwarding, Guardian, InHand, Launched, Report, Stage, Stops};
 use super::{Digest, Exit, GapSort, Level, Observation, Options, assemble, finish};
 
 fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
@@ -29,6 +29,7 @@ struct Course<'a> {
     reports_open: bool,
     guardian: Option<Guardian>,
     forwarding: Option<Forwarding>,
+    stops: Option<Stops>,
     before: Option<Snapshot>,
     level: Level,
     end: Option<End>,
@@ -58,6 +59,7 @@ pub(super) fn observe(
     let started_us = (options.clock)();
     let _adoption = Adoption::begin();
     let forwarding = options.forward_signals.then(Forwarding::begin);
+    let stops = forwarding.as_ref().and_then(|_| Stops::watch().ok());
     let launch = sys::Launch {
         program: &both[0],
         arguments: &shown,
@@ -77,6 +79,7 @@ pub(super) fn observe(
         reports_open: true,
         guardian: None,
         forwarding,
+        stops,
         before,
         level,
         end: None,
@@ -101,10 +104,11 @@ impl Course<'_> {
                     listener.as_ref().map(|listener| listener.as_fd()),
                     self.end.is_none().then(|| self.launched.process.as_fd()),
                     self.reports_open.then(|| self.launched.reports.as_fd()),
+                    self.stops.as_ref().map(Stops::as_fd),
                 ],
                 self.timeout_ms(),
             );
-            let Ok([calls, process, reports]) = ready else {
+            let Ok([calls, process, reports, stops]) = ready else {
                 return self.give_up();
             };
             if let Some((_, act)) = self.after.take_if(|(when, _)| *when <= Instant::now()) {
@@ -121,6 +125,9 @@ impl Course<'_> {
             }
             if process.readable && self.end.is_none() {
                 self.take_end();
+            }
+            if let Some(watched) = self.stops.as_ref().filter(|_| stops.readable) {
+                watched.follow(self.launched.pid);
             }
             self.net.look_who_writes();
         }
@@ -222,10 +229,15 @@ impl Course<'_> {
     }
 
     fn take_end(&mut self) {
-        self.end = sys::wait_for_end(self.launched.pid).ok().or(Some(End::Code(0)));
+        self.end = sys::wait_for_end(self.launched.pid).ok();
+        if self.end.is_none() {
+            self.net.gap("how the command ended could not be learned".to_string());
+            self.end = Some(End::Code(0));
+        }
         if let Some(forwarding) = &self.forwarding {
             forwarding.aim(0);
         }
+        self.stops = None;
         sys::reap(self.launched.pid);
         self.ended_us = (self.net.options.clock)();
         self.linger_until = Some(Instant::now() + self.net.options.linger);

@@ -5,7 +5,7 @@ use std::io::{Error, Result};
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use super::signals::{FORWARDED, restore_default};
+use super::signals::{FORWARDED, STOPS_OF_TERMINALS, restore_default};
 use super::{InHand, answer, check, check_long, errno, receive, wait};
 use crate::capture::inherited::give_back;
 use crate::capture::observe::filter::Instruction;
@@ -103,7 +103,7 @@ unsafe fn be_the_child(
 ) -> ! {
     // SAFETY: plain system calls on memory made before the fork.
     unsafe {
-        for signal in FORWARDED {
+        for signal in FORWARDED.into_iter().chain(STOPS_OF_TERMINALS) {
             restore_default(signal);
         }
         give_back();

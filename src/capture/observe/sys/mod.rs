@@ -4,6 +4,7 @@
 mod in_hand;
 mod launch;
 mod signals;
+mod stops;
 
 use std::ffi::{CStr, c_int, c_long, c_ulong, c_void};
 use std::io::{Error, ErrorKind, Result};
@@ -16,6 +17,7 @@ use crate::digests::device;
 pub(super) use in_hand::{InHand, Slot};
 pub(super) use launch::{Guardian, Launch, Launched, Report, Stage, go, launch, next_report};
 pub(super) use signals::{Adoption, Forwarding};
+pub(super) use stops::Stops;
 
 /// A stopped call.
 #[derive(Debug, Clone, Copy)]

@@ -34,6 +34,9 @@ impl Drop for Adoption {
 pub(super) const FORWARDED: [c_int; 6] =
     [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2];
 
+/// The signals by which a terminal stops a job; somebody may send these to the supervisor, too.
+pub(super) const STOPS_OF_TERMINALS: [c_int; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
 static COMMAND: AtomicI32 = AtomicI32::new(0);
 
 extern "C" fn forward(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
@@ -52,26 +55,13 @@ extern "C" fn forward(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void)
 }
 
 /// While one of these lives, signals meant for the command reach it and do not end this process.
-pub(in super::super) struct Forwarding([Option<libc::sigaction>; FORWARDED.len()]);
+pub(in super::super) struct Forwarding {
+    _forwarded: Forwarded<{ FORWARDED.len() }>,
+}
 
 impl Forwarding {
     pub(in super::super) fn begin() -> Forwarding {
-        Forwarding(FORWARDED.map(|signal| {
-            // SAFETY: all-zero is a valid `struct sigaction`; `forward` has the signature SA_SIGINFO asks for.
-            unsafe {
-                let mut before: libc::sigaction = zeroed();
-                libc::sigaction(signal, std::ptr::null(), &raw mut before);
-                if before.sa_sigaction == libc::SIG_IGN {
-                    return None;
-                }
-                let mut action: libc::sigaction = zeroed();
-                let function: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = forward;
-                action.sa_sigaction = function as *const () as usize;
-                action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-                libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-                Some(before)
-            }
-        }))
+        Forwarding { _forwarded: Forwarded::begin(FORWARDED) }
     }
 
     /// Names the process that gets the signals.
@@ -83,7 +73,36 @@ impl Forwarding {
 impl Drop for Forwarding {
     fn drop(&mut self) {
         COMMAND.store(0, Ordering::SeqCst);
-        for (signal, before) in FORWARDED.iter().zip(&self.0) {
+    }
+}
+
+/// Signals that are handed on as long as this lives, and what they did before; `None` for those that were ignored, and still are.
+pub(super) struct Forwarded<const N: usize>([(c_int, Option<libc::sigaction>); N]);
+
+impl<const N: usize> Forwarded<N> {
+    pub(super) fn begin(signals: [c_int; N]) -> Forwarded<N> {
+        Forwarded(signals.map(|signal| {
+            // SAFETY: all-zero is a valid `struct sigaction`; `forward` has the signature SA_SIGINFO asks for.
+            unsafe {
+                let mut before: libc::sigaction = zeroed();
+                libc::sigaction(signal, std::ptr::null(), &raw mut before);
+                if before.sa_sigaction == libc::SIG_IGN {
+                    return (signal, None);
+                }
+                let mut action: libc::sigaction = zeroed();
+                let function: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = forward;
+                action.sa_sigaction = function as *const () as usize;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+                libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+                (signal, Some(before))
+            }
+        }))
+    }
+}
+
+impl<const N: usize> Drop for Forwarded<N> {
+    fn drop(&mut self) {
+        for (signal, before) in &self.0 {
             if let Some(before) = before {
                 // SAFETY: `before` is what `sigaction` returned for this signal.
                 unsafe { libc::sigaction(*signal, before, std::ptr::null_mut()) };
