@@ -214,7 +214,7 @@ fn an_entry_of_the_plan_is_read_with_the_files_it_names() {
         "model_name": "risk", "version": "2.0.0", "description": "Says which risk.", "model_type": "ngram",
         "base_model": "ProsusAI/finbert", "metrics_path": "eval.json", "training_config_path": "train.json",
         "dataset_info": {"rows": 7}, "artifact_paths": {"model": file}, "tags": ["a", "b"], "status": "staging",
-        "created_at": "2025-12-01T10:00:00+01:00", "updated_at": "2025-12-01T10:00:00Z", "promoted_from": "1.0.0",
+        "created_at": "2025-12-13T10:00:00+01:00", "updated_at": "2025-12-01T10:00:00Z", "promoted_from": "1.0.0",
         "notes": "first", "inputs": ["hf://ProsusAI/finbert"],
     });
     registry.place.write("entry.json", entry.to_string().as_bytes());
@@ -222,7 +222,7 @@ fn an_entry_of_the_plan_is_read_with_the_files_it_names() {
     assert_eq!(answer.code, 0, "{answer:#?}");
     assert!(answer.stderr.contains("the registry itself decides updated_at"), "{answer:#?}");
     let metadata = registry.metadata("risk", "2.0.0");
-    assert_eq!(metadata["created_at"], "2025-12-01T09:00:00.000000Z");
+    assert_eq!(metadata["created_at"], "2025-12-13T09:00:00.000000Z");
     assert_eq!(metadata["metrics"]["recall"], 0.5);
     assert_eq!(metadata["metrics"]["accuracy"], 0.91, "from the run where not given");
     assert_eq!(metadata["training_config"], json!({"lr": 0.1}));

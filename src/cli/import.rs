@@ -10,6 +10,7 @@ use crate::cli::{Surroundings, host, output};
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
 use crate::ops::import::{ImportRequest, import_files};
+use crate::ops::registry::import_registry;
 use crate::render;
 
 /// Record files from before: what they are, and what they were made by as far as you know; or runs of other programs.
@@ -21,6 +22,11 @@ use crate::render;
 /// With `--format mlflow` a folder `mlruns` or an SQLite file becomes runs with metrics, parameters, tags and artifacts, and
 /// model versions; with `--format openlineage` run events, one a line, become runs with inputs and outputs. Importing twice
 /// changes nothing. What is damaged is named, and the rest taken: exit code 1 then.
+///
+/// With `--format registry` the `metadata.json` files of a registry, committed in git or brought from another machine, become
+/// model versions as these files say: when and by whom they were registered, their stage, aliases, metrics, the digests of
+/// their files, and the run that trained them, by its key and name where it is not recorded here. Taken again, newer files
+/// become changes; what a file says otherwise than is recorded then is named: exit code 1.
 #[derive(Args)]
 pub(crate) struct Import {
     /// Files and folders.
@@ -53,6 +59,8 @@ enum Format {
     Mlflow,
     /// Run events of OpenLineage, one a line.
     Openlineage,
+    /// A model registry of lineage: folders such as `models/registry`, or single files `metadata.json`.
+    Registry,
 }
 
 impl Import {
@@ -62,15 +70,21 @@ impl Import {
             Format::Jsonl => self.store(surroundings, None),
             Format::Mlflow => self.store(surroundings, Some(Program::Mlflow)),
             Format::Openlineage => self.store(surroundings, Some(Program::OpenLineage)),
+            Format::Registry => self.registry(surroundings),
         }
     }
 
-    fn store(self, surroundings: &Surroundings, program: Option<Program>) -> Result<u8> {
+    fn check_files_alone(&self) -> Result<()> {
         let said = [self.generated_by.is_some(), self.run_name.is_some(), self.at.is_some()];
         if said.contains(&true) {
             return Err(Error::request("`--generated-by`, `--run-name` and `--at` are for files alone")
-                .hint("leave them out: the runs say so themselves"));
+                .hint("leave them out: what is imported says so itself"));
         }
+        Ok(())
+    }
+
+    fn store(self, surroundings: &Surroundings, program: Option<Program>) -> Result<u8> {
+        self.check_files_alone()?;
         let [place] = self.paths.as_slice() else {
             return Err(Error::request("one store is imported at a time").hint("name one folder or file"));
         };
@@ -78,6 +92,21 @@ impl Import {
             Some(program) => take_over(surroundings, program, place, self.json),
             None => read_jsonl(surroundings, place, self.json),
         }
+    }
+
+    fn registry(self, surroundings: &Surroundings) -> Result<u8> {
+        self.check_files_alone()?;
+        let workspace = surroundings.workspace_or_new()?;
+        let (clock, author, folder) = (&surroundings.clock, surroundings.author(), &surroundings.folder);
+        let report = import_registry(&workspace, clock, &author, folder, &self.paths)?;
+        output::warnings(&report.warnings);
+        if self.json {
+            output::json(&render::registry::json(&report))?;
+        } else {
+            output::answer(&render::registry::text(&report))?;
+        }
+        let agrees = report.entries.iter().all(|entry| entry.differs.is_empty());
+        Ok(u8::from(!report.left_out.is_empty() || !agrees))
     }
 
     fn files(self, surroundings: &Surroundings) -> Result<u8> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::cli::{Surroundings, changes_nothing, output};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{ArtifactPath, recorded_word, repeated_word};
 use crate::ops::named::{place_on_disk, split_first};
 use crate::ops::registry::{
@@ -81,9 +81,18 @@ impl Register {
             return Ok(0);
         }
         let folder = surroundings.real_folder();
+        let from_file = self.from_file.as_ref().map(repeated_word);
         let (entry, passed_over) = self.entry(&folder)?;
         let author = surroundings.author();
-        let registered = register(&workspace, &surroundings.clock, &author, &folder, &entry)?;
+        let registered = register(&workspace, &surroundings.clock, &author, &folder, &entry);
+        // A version has a key only where a registry gave it one.
+        let registered = registered.map_err(|error| match &from_file {
+            Some(file) if error.kind() == Kind::Request && passed_over.contains(&"id") => error.hint(format!(
+                "`{file}` is an entry of a registry: `lineage import --format registry {file}` takes it as it is; \
+                 nothing was registered"
+            )),
+            _ => error,
+        })?;
         output::warnings(&registered.warnings);
         if !passed_over.is_empty() {
             output::note(&format!("note: the registry itself decides {}", passed_over.join(", ")));

@@ -27,8 +27,8 @@ pub use fact::Fact;
 pub use id::{NodeId, RunId};
 pub use metric::{Metric, MetricValue};
 pub use models::{
-    ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, Stage, check_alias,
-    check_model_name,
+    ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, Stage, TakenEntry,
+    check_alias, check_model_name,
 };
 pub use note::{Finding, Note, NoteGone, NoteSummary, Reference, ReferenceSort};
 pub use parameter::{Parameter, SaidParameters, check_parameters, replace_parameters};

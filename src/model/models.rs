@@ -92,6 +92,22 @@ pub struct ModelVersion {
     pub tags: Vec<Parameter>,
     /// Further fields of the entry, by name, each as JSON text.
     pub fields: Vec<Parameter>,
+    /// Says that it was registered elsewhere, and that all of this was read from its entry.
+    pub taken: Option<TakenEntry>,
+}
+
+/// What an entry says of a version that was registered elsewhere: how it stood at a moment, whatever became of it until then.
+/// Where the registration itself is recorded as well, that counts, with all that followed; of several entries the newest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenEntry {
+    /// When something last became of the version, as the entry says.
+    pub as_of: Timestamp,
+    /// The label of the run that trained it.
+    pub run_label: Option<String>,
+    /// That run's name.
+    pub run_name: Option<String>,
+    /// How many inputs there were; an entry lists the first of them.
+    pub inputs_total: u64,
 }
 
 impl ModelVersion {
@@ -126,7 +142,13 @@ impl ModelVersion {
             artifacts: Vec::new(),
             tags: Vec::new(),
             fields: Vec::new(),
+            taken: None,
         }
+    }
+
+    /// Returns the moment that it speaks of: that of its registration, or of the entry it was taken from.
+    pub fn as_of(&self) -> Timestamp {
+        self.taken.as_ref().map_or(self.registered_at, |taken| taken.as_of)
     }
 
     /// Returns the labels of what its entry says it was made from, or made to take the place of.
@@ -135,13 +157,13 @@ impl ModelVersion {
         self.base_model.iter().cloned().chain(before)
     }
 
-    /// Returns its metrics as the points they are: of no training step, measured when it was registered.
+    /// Returns its metrics as the points they are: of no training step, measured by the moment that it speaks of.
     pub fn points(&self) -> impl Iterator<Item = Metric> {
         self.metrics.iter().map(|(name, value)| Metric {
             owner: self.id,
             name: name.clone(),
             step: 0,
-            at: self.registered_at,
+            at: self.as_of(),
             value: *value,
         })
     }

@@ -39,7 +39,7 @@ impl Timestamp {
             return Ok(Timestamp(moment.timestamp_micros()));
         }
         let text_utc = text.strip_suffix(" UTC").unwrap_or(text).replace('T', " ");
-        let long = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"].iter();
+        let long = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"].iter();
         let mut moments = long.filter_map(|pattern| NaiveDateTime::parse_from_str(&text_utc, pattern).ok());
         let day = || NaiveDate::parse_from_str(&text_utc, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
         let moment = moments.next().or_else(day).ok_or_else(|| {

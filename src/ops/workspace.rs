@@ -93,7 +93,7 @@ impl Pending {
             }
             Fact::ParametersSaid(said) => said.at,
             Fact::Remarked(remarks) => remarks.at,
-            Fact::ModelRegistered(model) => model.registered_at,
+            Fact::ModelRegistered(model) => model.as_of(),
             Fact::ModelChanged(change) => change.at,
             Fact::ModelNamed(alias) => alias.at,
             _ => return,

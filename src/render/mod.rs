@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod plot;
 pub mod project;
 pub mod quality;
+pub mod registry;
 pub mod rerun;
 pub mod research;
 pub mod restore;

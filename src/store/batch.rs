@@ -232,7 +232,7 @@ impl<'t> Batch<'t> {
     }
 
     fn add_model(&mut self, model: ModelVersion) -> Result<()> {
-        self.numbers.note_time(model.registered_at);
+        self.numbers.note_time(model.as_of());
         let id = model.id.as_u128().to_be_bytes();
         for held in &model.artifacts {
             let artifact = self.numbers.artifact_no(&held.artifact, &mut self.pending)?;
@@ -253,7 +253,7 @@ impl<'t> Batch<'t> {
         }
         let mut name = model.name.clone().into_bytes();
         name.push(0);
-        let promoted = [&name, &time_bytes(model.registered_at.micros())[..]].concat();
+        let promoted = [&name, &time_bytes(model.as_of().micros())[..]].concat();
         name.extend_from_slice(&version_key(&model.version));
         name.extend_from_slice(&id);
         self.pending.model_names.put(name, []);

@@ -31,7 +31,7 @@ impl Snapshot {
     pub fn model_with_order(&self, id: NodeId) -> Result<Option<(ModelVersion, ChangeOrder)>> {
         let found = self.models_from(&id.as_u128().to_be_bytes())?.pop();
         Ok(found.map(|(model, digest)| {
-            let order = (model.registered_at, digest);
+            let order = (model.as_of(), digest);
             (model, order)
         }))
     }
@@ -42,11 +42,14 @@ impl Snapshot {
             let Fact::ModelRegistered(model) = record(bytes)? else {
                 return Err(damaged("model"));
             };
-            // Of two statements on one version the same one counts in every store: that with the greater digest, the last.
-            if models.last().is_some_and(|(last, _)| last.id == model.id) {
-                models.pop();
+            let digest = digest_of(&place[16..]);
+            match models.last_mut().filter(|(last, _)| last.id == model.id) {
+                // Of two statements on one version the same one counts in every store; of equals that with the greater digest,
+                // the last.
+                Some(last) if rank(&model) >= rank(&last.0) => *last = (model, digest),
+                Some(_) => {}
+                None => models.push((model, digest)),
             }
-            models.push((model, digest_of(&place[16..])));
             Ok(GO_ON)
         })?;
         Ok(models)
@@ -333,6 +336,11 @@ impl Snapshot {
         }
         Ok(found)
     }
+}
+
+/// Ranks the statements on one version: a registration counts more than any entry, and of entries the newest.
+fn rank(model: &ModelVersion) -> (bool, Option<Timestamp>) {
+    (model.taken.is_none(), model.taken.as_ref().map(|taken| taken.as_of))
 }
 
 fn digest_of(bytes: &[u8]) -> [u8; 8] {

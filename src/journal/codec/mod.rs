@@ -3,6 +3,7 @@
 //! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
 //! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
 
+mod model_v3;
 mod models_v2;
 mod note_v2;
 mod of_runs;
@@ -16,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal::frame::PAYLOAD_MAX_BYTES;
 use crate::model::{ArtifactPath, Fact, Metric};
 
+use model_v3::ModelV3;
 use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
 use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1, StepV2};
@@ -99,7 +101,10 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::Metrics(points) => {
             (METRICS, 1, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
         }
-        Fact::ModelRegistered(model) => (MODEL, 2, bytes_of(&ModelV2::from(model))?),
+        Fact::ModelRegistered(model) => match &model.taken {
+            None => (MODEL, 2, bytes_of(&ModelV2::from(model))?),
+            Some(taken) => (MODEL, 3, bytes_of(&ModelV3::new(model, taken))?),
+        },
         Fact::ModelChanged(change) => (MODEL_CHANGE, 2, bytes_of(&ModelChangeV2::from(change))?),
         Fact::ModelNamed(alias) => (MODEL_ALIAS, 1, bytes_of(&AliasV1::from(alias))?),
         Fact::NoteRead(note) if note_v2::is_of_v1(note) => (NOTE, 1, bytes_of(&NoteV1::from(note))?),
@@ -118,7 +123,8 @@ pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
         RUN => matches!(version, 1..=3),
         STEP => matches!(version, 1 | 2),
         OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE => version == 1,
-        MODEL | MODEL_CHANGE => version == 2,
+        MODEL => matches!(version, 2 | 3),
+        MODEL_CHANGE => version == 2,
         // Points of metrics are known each by itself, and which version a note is encoded as depends on what it says.
         _ => false,
     }
@@ -139,6 +145,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         }
         (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
         (MODEL, 2) => Ok(Fact::ModelRegistered(value_of::<ModelV2>(payload)?.try_into()?)),
+        (MODEL, 3) => Ok(Fact::ModelRegistered(value_of::<ModelV3>(payload)?.try_into()?)),
         (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
         (MODEL_CHANGE, 2) => Ok(Fact::ModelChanged(value_of::<ModelChangeV2>(payload)?.try_into()?)),
         (MODEL_ALIAS, 1) => Ok(Fact::ModelNamed(value_of::<AliasV1>(payload)?.try_into()?)),

@@ -143,6 +143,7 @@ impl TryFrom<ModelV2> for ModelVersion {
             artifacts: named_artifacts(model.artifacts)?,
             tags: model.tags,
             fields: model.fields,
+            taken: None,
         })
     }
 }

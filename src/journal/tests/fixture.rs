@@ -11,7 +11,8 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact,
     Generated, Metric, MetricValue, ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion,
     NamedArtifact, NodeId, Note, NoteSummary, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role,
-    Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus, Submodule, Timestamp, Used,
+    Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus, Submodule, TakenEntry,
+    Timestamp, Used,
 };
 
 const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a2;
@@ -309,6 +310,17 @@ fn models_2() -> Vec<Fact> {
     facts
 }
 
+fn model_3() -> Vec<Fact> {
+    let taken = TakenEntry { as_of: at(12), run_label: None, run_name: None, inputs_total: 0 };
+    let full = TakenEntry {
+        run_label: Some("20251212_174218".to_owned()),
+        run_name: Some("train ü".to_owned()),
+        inputs_total: 1_001,
+        ..taken.clone()
+    };
+    [taken, full].map(|taken| Fact::ModelRegistered(ModelVersion { taken: Some(taken), ..model() })).to_vec()
+}
+
 /// The fixtures: each a segment, and what it says.
 fn fixtures() -> Vec<(&'static str, Vec<Fact>)> {
     vec![
@@ -317,6 +329,7 @@ fn fixtures() -> Vec<(&'static str, Vec<Fact>)> {
         ("run_v3.seg", run_3()),
         ("step_v2.seg", step_2()),
         ("models-v2.seg", models_2()),
+        ("model_v3.seg", model_3()),
     ]
 }
 

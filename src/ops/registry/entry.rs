@@ -77,6 +77,13 @@ impl Entry {
     /// # Errors
     /// A request error for the first field that is wrong.
     pub fn check(&self) -> Result<()> {
+        for (what, text) in [("model", &self.name), ("version", &self.version)] {
+            if text.is_empty() {
+                return Err(Error::request(format!("the entry has no {what}")).hint(
+                    "`lineage register NAME VERSION` names both, or `model_name` and `version` in its file",
+                ));
+            }
+        }
         check_model_name(&self.name)?;
         check_version(&self.version)?;
         self.check_sizes()?;
@@ -178,7 +185,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()>
     Ok(())
 }
 
-fn check_field_name(what: &str, name: &str) -> Result<()> {
+pub(super) fn check_field_name(what: &str, name: &str) -> Result<()> {
     let fits = !name.is_empty() && name.len() <= NAME_MAX_BYTES && !name.chars().any(char::is_control);
     if fits {
         return Ok(());
@@ -254,6 +261,12 @@ mod tests {
         ] {
             assert_eq!(check_metric(name, value).is_ok(), right, "{name} {value}");
         }
+    }
+
+    #[test]
+    fn an_entry_has_a_name_and_a_version() {
+        assert_eq!(refused(|entry| entry.name.clear()), "the entry has no model");
+        assert_eq!(refused(|entry| entry.version.clear()), "the entry has no version");
     }
 
     #[test]

@@ -184,7 +184,7 @@ fn both(one: &str, other: &str) -> Error {
     Error::request(format!("the entry has both `{one}` and `{other}`")).hint("give one of them")
 }
 
-fn metrics_of(metrics: &Map<String, Value>) -> Result<Vec<(String, f64)>> {
+pub(super) fn metrics_of(metrics: &Map<String, Value>) -> Result<Vec<(String, f64)>> {
     let one = |(name, value): (&String, &Value)| {
         let number = value.as_f64().ok_or_else(|| {
             Error::request(format!("metric `{}` is no number", shown(name)))
@@ -218,7 +218,7 @@ fn path_in(value: &Value, field: &str) -> Result<String> {
     path.map(str::to_owned).ok_or_else(|| wrong(field, "paths, or objects with `path`"))
 }
 
-fn tags_of(tags: Option<&Value>) -> Result<Vec<(String, String)>> {
+pub(super) fn tags_of(tags: Option<&Value>) -> Result<Vec<(String, String)>> {
     let text = |value: &Value| match value {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),

@@ -12,6 +12,7 @@ mod entry;
 mod entry_file;
 mod project;
 mod register;
+mod taken;
 
 use crate::error::{Error, Result};
 use crate::journal::Writer;
@@ -28,6 +29,7 @@ pub use entry::{Entry, EntryArtifact};
 pub use entry_file::{parse_object, read_entry, read_metrics, read_object};
 pub(crate) use project::VersionsOfRun;
 pub use register::{Registered, register, register_all};
+pub use taken::{RegistryTaken, TakenNews, TakenVersion, import_registry};
 
 /// Who changes the registry, and where from.
 #[derive(Debug, Clone)]

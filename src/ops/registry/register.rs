@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, CodeState, Fact, MetricValue, ModelVersion, NamedArtifact, NodeId, RunStatus, Stage,
+    Artifact, CodeState, Fact, MetricValue, ModelVersion, NamedArtifact, NodeId, RunStatus, Stage, Timestamp,
 };
 use crate::ops::diff::last_code;
 use crate::ops::keep::keep_registered;
@@ -218,6 +218,7 @@ fn run_of(
             let mut writers: Vec<RunNo> = found.iter().filter_map(writer).collect();
             writers.sort_unstable();
             writers.dedup();
+            writers = without_later(snapshot, entry, writers, remarks)?;
             if writers.len() > 1 {
                 let names = writers.iter().map(|run| tail(snapshot, *run)).collect::<Result<Vec<_>>>()?;
                 return Err(Error::request(format!(
@@ -242,6 +243,30 @@ fn run_of(
     let Some(run) = run else { return Ok(None) };
     let head = RunHead::read(snapshot, run)?;
     head.map(Some).ok_or_else(|| Error::request("the start of this run is not recorded here"))
+}
+
+/// Leaves out the runs that began after the model was made by what its entry says: these bytes may be theirs, the model is not.
+fn without_later(
+    snapshot: &Snapshot,
+    entry: &Entry,
+    writers: Vec<RunNo>,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<RunNo>> {
+    let Some(created_at) = entry.created_at else { return Ok(writers) };
+    // What people write down has no fractions of a second.
+    let second = |at: Timestamp| at.micros().div_euclid(1_000_000);
+    let mut earlier = Vec::with_capacity(writers.len());
+    for writer in writers {
+        match RunHead::read(snapshot, writer)?.filter(|run| second(run.view.run.started_at) > second(created_at)) {
+            None => earlier.push(writer),
+            Some(run) => remarks.push(format!(
+                "run {} wrote the files, but began after {created_at}, when the entry says the model was made; \
+                 `--run {}` says that it trained it",
+                run.tail, run.tail
+            )),
+        }
+    }
+    Ok(earlier)
 }
 
 /// Says what is odd about where a file came from.

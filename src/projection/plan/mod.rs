@@ -58,6 +58,14 @@ impl Planned {
         Planned { path: artifact.path, content }
     }
 
+    /// Returns the bytes that are to be in the file, where they are made from facts.
+    pub fn made_bytes(&self) -> Option<&[u8]> {
+        match &self.content {
+            PlannedContent::Bytes(bytes) => Some(bytes),
+            PlannedContent::Kept { .. } => None,
+        }
+    }
+
     /// Returns the digest of what is to be in the file.
     pub fn digest(&self) -> Digest {
         match &self.content {

@@ -101,14 +101,14 @@ fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
         "updated_at": view.updated_at.rfc3339(),
         "registered_at": model.registered_at.rfc3339(),
         "registered_by": model.by,
-        "training_run": run.map(|run| json!({
+        "training_run": run.map_or_else(|| said_run(model), |run| json!({
             "id": run.id.to_string(), "run_id": run.run_id.as_str(), "name": run.name,
         })),
         "metrics": metrics.collect::<Map<_, _>>(),
         "training_config": document(model.training_config.as_ref()),
         "dataset_info": document(model.dataset_info.as_ref()),
         "inputs": inputs.iter().take(INPUTS_MAX).map(file).collect::<Vec<_>>(),
-        "inputs_total": inputs.len(),
+        "inputs_total": inputs_total(model, inputs.len()),
         "artifact_paths": files.collect::<Map<_, _>>(),
         "tags": tags.collect::<Map<_, _>>(),
         "aliases": view.aliases,
@@ -120,6 +120,22 @@ fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
             "at": deleted.at.rfc3339(), "by": deleted.by, "reason": deleted.reason,
         })),
     }))
+}
+
+/// Writes the run that trained a version as the entry says from which it was taken.
+fn said_run(model: &ModelVersion) -> Value {
+    match &model.taken {
+        Some(taken) if model.run.is_some() || taken.run_label.is_some() || taken.run_name.is_some() => {
+            json!({
+                "id": model.run.map(|id| id.to_string()), "run_id": taken.run_label, "name": taken.run_name,
+            })
+        }
+        _ => Value::Null,
+    }
+}
+
+fn inputs_total(model: &ModelVersion, listed: usize) -> u64 {
+    model.taken.as_ref().map_or(0, |taken| taken.inputs_total).max(listed as u64)
 }
 
 /// Returns what a version was trained on: as its entry says, else as its run is recorded.
@@ -173,7 +189,7 @@ pub fn metadata_schema() -> Value {
         "training_run": {
             "type": ["object", "null"],
             "required": ["id", "run_id", "name"],
-            "properties": {"id": text, "run_id": text, "name": text},
+            "properties": {"id": optional_text, "run_id": optional_text, "name": optional_text},
             "additionalProperties": false,
         },
         "metrics": {

@@ -30,9 +30,9 @@ impl HistoryEntry {
     /// Returns true where a version is the one that something became of, or left production by it.
     pub fn concerns(&self, id: NodeId) -> bool {
         let displaced = match &self.act {
-            HistoryAct::Registered { displaced, .. } | HistoryAct::Staged { displaced, .. } => {
-                displaced.as_ref()
-            }
+            HistoryAct::Registered { displaced, .. }
+            | HistoryAct::TakenOver { displaced, .. }
+            | HistoryAct::Staged { displaced, .. } => displaced.as_ref(),
             _ => None,
         };
         self.model == Some(id) || displaced.is_some_and(|(other, _)| *other == id)
@@ -46,6 +46,15 @@ pub enum HistoryAct {
     Registered {
         /// Where it stands since.
         stage: Stage,
+        /// The key and the number of the version that left production by that.
+        displaced: Option<(NodeId, String)>,
+    },
+    /// Its entry was taken over, by which it was registered earlier.
+    TakenOver {
+        /// Where it stood by then.
+        stage: Stage,
+        /// When it was registered.
+        registered_at: Timestamp,
         /// The key and the number of the version that left production by that.
         displaced: Option<(NodeId, String)>,
     },
@@ -169,7 +178,7 @@ impl Fold<'_> {
         let model = &self.models[&id];
         let void = self.void(id, model);
         let mut entry = HistoryEntry {
-            at: model.registered_at,
+            at: model.as_of(),
             by: model.by.clone(),
             model: Some(id),
             version: model.version.clone(),
@@ -180,7 +189,11 @@ impl Fold<'_> {
         let change = match statement {
             Statement::Registered => {
                 let displaced = self.stage(id, model.stage).map(|id| self.numbered(id));
-                entry.act = HistoryAct::Registered { stage: model.stage, displaced };
+                let (stage, registered_at) = (model.stage, model.registered_at);
+                entry.act = match model.taken {
+                    None => HistoryAct::Registered { stage, displaced },
+                    Some(_) => HistoryAct::TakenOver { stage, registered_at, displaced },
+                };
                 return entry;
             }
             Statement::Changed(change) => *change,

@@ -100,11 +100,18 @@ pub fn model_view(snapshot: &Snapshot, id: NodeId) -> Result<Option<ModelView>> 
         tags: Vec::new(),
         promoted_from: model.promoted_from.clone(),
         metrics: last_values(&snapshot.metrics(id)?),
-        updated_at: model.registered_at,
+        updated_at: model.as_of(),
         deleted: life.deleted.map(|at| changes[at].1.clone()),
         model,
     };
-    view.take_changes(&changes[..life.deleted.unwrap_or(changes.len())]);
+    // An entry tells how everything stood when it was written.
+    let after = if view.model.taken.is_some() {
+        changes.partition_point(|(order, _)| *order < registered)
+    } else {
+        0
+    };
+    let until = life.deleted.unwrap_or(changes.len());
+    view.take_changes(&changes[after.min(until)..until]);
     if let Some(deleted) = &view.deleted {
         view.updated_at = view.updated_at.max(deleted.at);
     }

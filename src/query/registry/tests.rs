@@ -29,7 +29,9 @@ fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
     for fact in facts {
         if let Fact::ModelRegistered(model) = fact {
             let known = models.entry(model.id).or_insert_with(|| (front(fact), model.clone()));
-            if front(fact) > known.0 {
+            let rank =
+                |model: &ModelVersion| (model.taken.is_none(), model.taken.as_ref().map(|taken| taken.as_of));
+            if (rank(model), front(fact)) > (rank(&known.1), known.0) {
                 *known = (front(fact), model.clone());
             }
         }
@@ -41,7 +43,7 @@ fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
         let rank = (model.registered_at, *id);
         let place = first.entry((model.name.clone(), model.version.clone())).or_insert(rank);
         *place = rank.min(*place);
-        statements.insert((model.registered_at, *digest), (*id, None));
+        statements.insert((model.as_of(), *digest), (*id, None));
     }
     for fact in facts {
         if let Fact::ModelChanged(change) = fact {
@@ -129,7 +131,9 @@ fn told(snapshot: &Snapshot, name: &str) -> BTreeMap<NodeId, Stage> {
     for entry in history(snapshot, name).unwrap() {
         let Some(id) = entry.model else { continue };
         let (to, displaced) = match entry.act {
-            HistoryAct::Registered { stage, displaced } => (stage, displaced),
+            HistoryAct::Registered { stage, displaced } | HistoryAct::TakenOver { stage, displaced, .. } => {
+                (stage, displaced)
+            }
             HistoryAct::Staged { to, displaced, from } => {
                 let before = stages.get(&id).copied().unwrap_or(Stage::Development);
                 assert_eq!(from, before);

@@ -36,6 +36,9 @@ pub fn view_json(view: &ModelView) -> Value {
         "git_dirty": model.git_dirty,
         "branch": model.branch,
         "run": model.run.map(|run| run.to_string()),
+        "taken": model.taken.as_ref().map(|taken| json!({
+            "as_of": taken.as_of.rfc3339(), "run_id": taken.run_label, "run_name": taken.run_name,
+        })),
         "created_at": model.created_at.rfc3339(),
         "registered_at": model.registered_at.rfc3339(),
         "registered_by": model.by,
@@ -140,6 +143,12 @@ pub fn history_json(name: &str, entries: &[HistoryEntry]) -> Value {
             HistoryAct::Registered { stage, displaced: other } => {
                 ("registered", json!({"to": stage.as_str(), "displaced": displaced(other)}))
             }
+            HistoryAct::TakenOver { stage, registered_at, displaced: other } => (
+                "taken over",
+                json!({
+                    "to": stage.as_str(), "registered_at": registered_at.rfc3339(), "displaced": displaced(other),
+                }),
+            ),
             HistoryAct::Staged { from, to, displaced: other } => (
                 "staged",
                 json!({"from": from.as_str(), "to": to.as_str(), "displaced": displaced(other)}),

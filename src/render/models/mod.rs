@@ -6,7 +6,7 @@ mod json;
 
 use std::fmt::Write as _;
 
-use crate::model::{ModelEdit, Stage};
+use crate::model::{ModelEdit, ModelVersion, NodeId, Stage};
 use crate::ops::DiskState;
 use crate::ops::registry::{Changed, CheckReport, ModelCard, ModelOverview, ModelRow, Registered};
 use crate::query::RunHead;
@@ -149,15 +149,29 @@ pub(crate) fn head(card: &ModelCard, text: &mut String) {
     if model.created_at != model.registered_at {
         line(text, "created", &model.created_at.to_string());
     }
-    match &card.run {
-        Some(run) => line(text, "run", &run_words(run)),
-        None => line(text, "run", "none is named: what it was made from is not recorded"),
+    if let Some(taken) = &model.taken {
+        line(text, "taken", &format!("from its entry, as it stood on {}", taken.as_of));
+    }
+    match (&card.run, unrecorded_run(model)) {
+        (Some(run), _) => line(text, "run", &run_words(run)),
+        (None, Some(run)) => line(text, "run", &format!("{run}  not recorded here")),
+        (None, None) => line(text, "run", "none is named: what it was made from is not recorded"),
     }
     if let Some(sha) = &model.git_sha {
         let branch = model.branch.as_ref().map(|branch| format!(", branch {branch}")).unwrap_or_default();
         let dirty = if model.git_dirty { ", with uncommitted changes" } else { "" };
         line(text, "code", &format!("{sha}{branch}{dirty}"));
     }
+}
+
+/// Writes what is known of the run that an entry names.
+fn unrecorded_run(model: &ModelVersion) -> Option<String> {
+    let tail = model.run.map(|id| id.tail(NodeId::TAIL_DIGITS));
+    let taken = model.taken.as_ref();
+    let label = taken.and_then(|taken| taken.run_label.clone());
+    let name = taken.and_then(|taken| taken.run_name.clone());
+    let words: Vec<String> = tail.into_iter().chain(label).chain(name).collect();
+    (!words.is_empty()).then(|| words.join("  "))
 }
 
 fn run_words(run: &RunHead) -> String {
@@ -325,6 +339,11 @@ fn act_words(act: &HistoryAct) -> String {
         HistoryAct::Registered { stage, displaced } => {
             format!("registered in {}{}", stage.as_str(), displaced_words(displaced))
         }
+        HistoryAct::TakenOver { stage, registered_at, displaced } => format!(
+            "taken over from its entry: registered {registered_at}, by now in {}{}",
+            stage.as_str(),
+            displaced_words(displaced)
+        ),
         HistoryAct::Staged { from, to, displaced } => {
             format!("{} -> {}{}", from.as_str(), to.as_str(), displaced_words(displaced))
         }

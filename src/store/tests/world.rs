@@ -14,7 +14,7 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
     NoteSummary, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind,
-    RunOutcome, RunStatus, RunTags, SaidParameters, Stage, Step, Timestamp, Used,
+    RunOutcome, RunStatus, RunTags, SaidParameters, Stage, Step, TakenEntry, Timestamp, Used,
 };
 use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
@@ -168,8 +168,19 @@ pub(crate) fn model() -> impl Strategy<Value = Fact> {
     let bases = (option::of(version()), option::of(version()));
     let rest =
         (any_artifact(), option::of(any_artifact()), select(Stage::ALL.to_vec()), option::of(-2_i32..3));
-    (fields, at(), rest, bases).prop_map(
-        |((id, name, version, run), registered_at, (artifact, input, stage, metric), (base, before))| {
+    (fields, (at(), option::of(at())), rest, bases).prop_map(
+        |(
+            (id, name, version, run),
+            (registered_at, as_of),
+            (artifact, input, stage, metric),
+            (base, before),
+        )| {
+            let taken = as_of.map(|as_of| TakenEntry {
+                as_of,
+                run_label: Some("20251212_174218".to_owned()),
+                run_name: None,
+                inputs_total: 7,
+            });
             let value = |half: i32| MetricValue::new(f64::from(half) / 2.0).unwrap();
             Fact::ModelRegistered(ModelVersion {
                 run,
@@ -182,6 +193,7 @@ pub(crate) fn model() -> impl Strategy<Value = Fact> {
                 inputs: input.into_iter().collect(),
                 artifacts: vec![NamedArtifact { name: "model".to_owned(), artifact }],
                 tags: vec![("team".to_owned(), "risk".to_owned())],
+                taken,
                 ..ModelVersion::new(id, name, version, registered_at)
             })
         },

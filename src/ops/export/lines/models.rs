@@ -6,7 +6,7 @@ use super::words::{ArtifactLine, artifact_line, node, word};
 use crate::error::Result;
 use crate::model::{
     MetricValue, ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId,
-    Parameter, Stage, Timestamp,
+    Parameter, Stage, TakenEntry, Timestamp,
 };
 
 /// What stands in `training_config`, `dataset_info` and `fields` is JSON as text: each byte of it is part of the fact.
@@ -36,6 +36,17 @@ pub(crate) struct ModelLine {
     artifacts: Vec<NamedLine>,
     tags: Vec<Parameter>,
     fields: Vec<Parameter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<TakenLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TakenLine {
+    as_of_us: i64,
+    run_label: Option<String>,
+    run_name: Option<String>,
+    inputs_total: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,6 +123,12 @@ pub(super) fn model_line(model: &ModelVersion) -> ModelLine {
         artifacts: model.artifacts.iter().map(named).collect(),
         tags: model.tags.clone(),
         fields: model.fields.clone(),
+        taken: model.taken.as_ref().map(|taken| TakenLine {
+            as_of_us: taken.as_of.micros(),
+            run_label: taken.run_label.clone(),
+            run_name: taken.run_name.clone(),
+            inputs_total: taken.inputs_total,
+        }),
     }
 }
 
@@ -183,6 +200,12 @@ impl ModelLine {
             artifacts: self.artifacts.into_iter().map(named).collect::<Result<_>>()?,
             tags: self.tags,
             fields: self.fields,
+            taken: self.taken.map(|line| TakenEntry {
+                as_of: Timestamp::from_micros(line.as_of_us),
+                run_label: line.run_label,
+                run_name: line.run_name,
+                inputs_total: line.inputs_total,
+            }),
         })
     }
 }

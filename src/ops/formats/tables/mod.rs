@@ -333,7 +333,7 @@ impl Rows<'_> {
             Fact::Remarked(remarks) => runs::remarks(remarks, put),
             Fact::RunTagged(said) => models::tags(said.run, "run", said.at, &said.tags, put),
             Fact::ModelRegistered(model) => {
-                models::tags(model.id, "model", model.registered_at, &model.tags, put)?;
+                models::tags(model.id, "model", model.as_of(), &model.tags, put)?;
                 model.points().try_for_each(|point| put(Table::Metrics, runs::point(&point)))?;
                 models::files(self.source.snapshot, model, put)
             }
