@@ -863,6 +863,73 @@ fn a_log_that_a_run_adds_to_makes_none_of_its_outputs_stale() {
     assert!(scratch.lineage(&["status"]).status.success());
 }
 
+/// Trains, saves, and looks at the test set afterwards, as training scripts do; waits for a file in between.
+const TRAIN: &str = r#"
+import os, time
+weights = open("train.csv").read()
+with open("model.tmp", "w") as file:
+    file.write(weights)
+os.replace("model.tmp", "model")
+while not os.path.exists("go"):
+    time.sleep(0.05)
+tested = open("test.csv").read()
+open("scores", "w").write(weights + tested)
+"#;
+
+#[test]
+fn what_is_read_after_a_file_was_written_is_none_of_its_sources() {
+    let Some(python) = common::python_with(&["time"]) else { return };
+    let scratch = Scratch::new(&[("train.csv", "1\n"), ("test.csv", "2\n"), ("train.py", TRAIN)]);
+    if !scratch.has_net() {
+        return;
+    }
+    let python = python.to_str().unwrap();
+    let mut training = scratch.command(&["run", "-q", "--", python, "train.py"]).spawn().unwrap();
+    while !scratch.path().join("model").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // Another run reads the model while the first goes on.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    scratch.shell("cat model > evaluated");
+    std::fs::write(scratch.path().join("go"), "").unwrap();
+    assert!(training.wait().unwrap().success());
+
+    assert_eq!(scratch.inputs("model"), ["train.csv observed", "train.py observed"]);
+    assert_eq!(scratch.inputs("scores"), ["test.csv observed", "train.csv observed", "train.py observed"]);
+    let shown = scratch.lineage(&["show", "evaluated"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("2 runs, 2 steps"), "{shown}");
+    assert!(shown.contains("train.csv"), "{shown}");
+    let made = scratch.json(&["show", "test.csv", "--down", "--json"]).to_string();
+    assert!(made.contains("\"scores\"") && !made.contains("\"model\""), "{made}");
+    // The test set has changed: the model is what it was.
+    std::fs::write(scratch.path().join("test.csv"), "3\n").unwrap();
+    let status = scratch.lineage(&["status"]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("scores") && !status.contains("model"), "{status}");
+}
+
+#[test]
+fn what_may_be_written_through_memory_is_written_until_its_writer_ends() {
+    let Some(python) = common::python_with(&["mmap"]) else { return };
+    let script = r#"
+import mmap, time
+file = open("table", "w+b")
+file.write(bytes(4096))
+file.flush()
+memory = mmap.mmap(file.fileno(), 4096)
+memory[0] = 1
+time.sleep(0.05)
+memory[1] = open("a", "rb").read()[0]
+"#;
+    let scratch = Scratch::new(&[("a", "a\n"), ("write.py", script)]);
+    if !scratch.has_net() {
+        return;
+    }
+    assert!(scratch.lineage(&["run", "--", python.to_str().unwrap(), "write.py"]).status.success());
+    assert_eq!(scratch.inputs("table"), ["a observed", "write.py observed"]);
+}
+
 #[test]
 fn what_comes_from_outside_the_run_is_said() {
     use std::io::Write as _;

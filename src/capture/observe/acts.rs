@@ -232,7 +232,8 @@ impl Net<'_> {
                         self.settle_path(&path);
                         self.disturb(&path);
                         let (who, us, follows) = (act.who, act.us, intent.follows && !intent.exclusive);
-                        self.expect(act.thread.tid, Pending::Create { who, path, us, follows });
+                        let reads = intent.reads;
+                        self.expect(act.thread.tid, Pending::Create { who, path, us, follows, reads });
                     }
                     Err(error) => self.say_too_long(act, &error),
                 }

@@ -8,7 +8,7 @@ use super::body::{Body, Bytes, Ending, Name, Who};
 use super::ledger::{Ledger, Touch, What};
 use super::process::{self, Actor, Joined};
 use super::stamp::{self, Stamp};
-use super::{Access, Class, Content, Evidence, Exit, File, Fit, Observation, Process, Version};
+use super::{Access, Class, Content, Evidence, Exit, File, Fit, LastChange, Observation, Process, Version};
 
 /// A body under one path for a time.
 struct Segment {
@@ -181,7 +181,8 @@ impl Assembly<'_> {
     }
 
     fn version(&self, segment: &Segment, index: u32) -> Version {
-        let version = &self.body(segment.what).versions[index as usize];
+        let body = self.body(segment.what);
+        let version = &body.versions[index as usize];
         let (content, evidence, stamp) = match version.bytes {
             Bytes::Hashed { digest, stamp, evidence } => {
                 (Some(Content { digest, size_bytes: stamp.size_bytes }), evidence, stamp)
@@ -190,7 +191,15 @@ impl Assembly<'_> {
             Bytes::Unreadable => (None, Evidence::Unreadable, version.stamp),
             Bytes::Unread | Bytes::Lost => (None, Evidence::Lost, version.stamp),
         };
-        Version { was_written: version.written || segment.is_copy, content, evidence, stamp: Some(stamp) }
+        let is_dated = version.written && content.is_some() && body.has_our_times && !body.may_be_mapped;
+        let over_us = is_dated.then(|| self.ledger.lag.over_us(stamp.ctime_ns)).flatten();
+        Version {
+            was_written: version.written || segment.is_copy,
+            content,
+            evidence,
+            stamp: Some(stamp),
+            last_change: over_us.map(|over_us| LastChange { file_ns: stamp.ctime_ns, over_us }),
+        }
     }
 
     /// Finds the place of a version in the record, under the name it had at a time.

@@ -93,6 +93,8 @@ pub(super) struct Body {
     pub(super) calm_ctimes_ns: Vec<i64>,
     /// Opened for writing, in vain or not, by somebody.
     pub(super) was_opened_for_writing: bool,
+    /// Opened for reading and writing at once: what is written through memory moves no time.
+    pub(super) may_be_mapped: bool,
     /// How it stood when nobody of the run had it open for writing; `None` once somebody may have opened it since.
     pub(super) rested: Option<Stamp>,
     /// Its file system stamps files by the clock of this machine.
@@ -109,6 +111,7 @@ impl Body {
             versions: vec![Version::new(creator, look.stamp())],
             calm_ctimes_ns: vec![],
             was_opened_for_writing: false,
+            may_be_mapped: false,
             rested: None,
             has_our_times: false,
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::body::{Body, Bytes, Ending, Name, Version, Who};
 use super::process::Actor;
 use super::stamp::{Look, Stamp};
+use super::ticks::Lag;
 
 /// Index of a file in the ledger.
 pub(super) type What = u32;
@@ -51,6 +52,8 @@ pub(super) struct Ledger {
     pub(super) actors: Vec<Actor>,
     /// When the run began, by the clock of the kernel, in nanoseconds since 1970.
     started_ns: i64,
+    /// How far the stamps of files are behind.
+    pub(super) lag: Lag,
     /// How many files have been forgotten because they came and went within one process.
     pub(super) temporaries: u64,
 }
@@ -169,6 +172,7 @@ impl Ledger {
         let stamp = look.stamp();
         let body = self.body(what);
         body.was_opened_for_writing = true;
+        body.may_be_mapped |= writing.reads;
         body.refresh(&stamp);
         let (current, standing) = (body.current(), body.standing());
         let version = body.version(current);

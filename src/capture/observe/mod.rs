@@ -57,6 +57,8 @@ mod stamp;
 mod start;
 #[cfg(target_os = "linux")]
 mod sys;
+#[cfg(target_os = "linux")]
+mod ticks;
 #[cfg(all(test, target_os = "linux"))]
 mod torture;
 #[cfg(target_os = "linux")]
@@ -324,6 +326,17 @@ pub struct Version {
     pub evidence: Evidence,
     /// Identity, size and times when they were last seen; `None` if they were not.
     pub stamp: Option<Stamp>,
+    /// When they were written for the last time; `None` where that is not known, or they were not written.
+    pub last_change: Option<LastChange>,
+}
+
+/// When the bytes of a version were written for the last time, as far as their file system says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastChange {
+    /// Not later than that, in nanoseconds since 1970 by the clock that stamps files.
+    pub file_ns: i64,
+    /// What was opened at this time or later had no part in it, in microseconds since 1970 by the run's clock.
+    pub over_us: i64,
 }
 
 /// One path and what stood there in the course of the run.

@@ -40,7 +40,7 @@ impl Net<'_> {
             if act.thread.look(place, false).is_err() {
                 self.disturb(&path);
                 let (who, us) = (act.who, act.us);
-                self.expect(act.thread.tid, Pending::Create { who, path, us, follows: false });
+                self.expect(act.thread.tid, Pending::Create { who, path, us, follows: false, reads: false });
             }
         }
     }
@@ -178,6 +178,7 @@ impl Net<'_> {
         let what = if source.is_nameless && self.ledger.known(&look).is_none() {
             // A file without a name can only have been made by the run: it could not have been opened.
             let what = self.ledger.create(who, &look, None, us);
+            self.ledger.body(what).may_be_mapped = true;
             self.opens(what, act.thread.tid);
             Some(what)
         } else {

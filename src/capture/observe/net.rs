@@ -210,6 +210,7 @@ impl<'a> Net<'a> {
             return Verdict::Continue;
         };
         let us = (self.options.clock)();
+        self.ledger.lag.note(us, sys::ticks());
         let tid = notification.tid;
         if !self.thread_is_known(tid, us) {
             self.gap(format!("a process could not be looked into (thread {tid})"));

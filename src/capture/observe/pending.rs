@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::body::{Ending, Who};
 use super::ledger::What;
 use super::net::Net;
+use super::outsiders::stamps_by_our_clock;
 use super::stamp::Look;
 use super::{digest, mounts};
 
@@ -20,6 +21,8 @@ pub(super) enum Pending {
         path: PathBuf,
         us: i64,
         follows: bool,
+        /// The descriptor reads as well.
+        reads: bool,
     },
     Rename {
         who: Who,
@@ -160,7 +163,9 @@ impl Net<'_> {
             return true;
         }
         match pending {
-            Pending::Create { who, path, us, follows } => self.was_created(*who, tid, path, *us, *follows),
+            Pending::Create { who, path, us, follows, reads } => {
+                self.was_created((*who, tid), path, *us, *follows, *reads)
+            }
             Pending::Rename { who, what, look, from, to, us } => {
                 let Some(now) = look_at(to).filter(|now| now.is_same_file(look)) else {
                     return false;
@@ -207,7 +212,14 @@ impl Net<'_> {
         }
     }
 
-    fn was_created(&mut self, who: Who, tid: i32, path: &Path, us: i64, follows: bool) -> bool {
+    fn was_created(
+        &mut self,
+        (who, tid): (Who, i32),
+        path: &Path,
+        us: i64,
+        follows: bool,
+        reads: bool,
+    ) -> bool {
         let Some(look) = look_at(path) else { return false };
         let (mut look, mut path) = (look, path.to_path_buf());
         if look.is_link() && follows {
@@ -223,6 +235,8 @@ impl Net<'_> {
         let kind = self.file_system(&look, &path);
         if kind == 0 || !self.is_kernel_device(look.dev) {
             let what = self.ledger.create(who, &look, Some(path), us);
+            let body = self.ledger.body(what);
+            (body.has_our_times, body.may_be_mapped) = (stamps_by_our_clock(kind), reads);
             self.opens(what, tid);
         }
         true

@@ -363,6 +363,7 @@ impl Net<'_> {
                 }
             }
         };
+        self.ledger.body(what).may_be_mapped |= reads && writes;
         // Standard output is mostly open for both where it comes from a terminal or a test, and is not read.
         let is_written = writes && (descriptor > 0 || !reads);
         if is_written {

@@ -67,6 +67,11 @@ impl FileClock {
         let us = file_ns.div_euclid(1000).saturating_add(1 + TICK_US);
         Timestamp::from_micros(us.saturating_add(self.behind_us.max(0)))
     }
+
+    /// Returns a time of a file by the run's clock, rather too early than too late.
+    fn tick(self, file_ns: i64) -> i64 {
+        file_ns.div_euclid(1000).saturating_add(self.behind_us)
+    }
 }
 
 /// What an observation came to.
@@ -272,14 +277,24 @@ fn step(
             role: known.role,
         });
     }
+    let of_others = inherited.read.values().chain(inherited.outside.iter().map(|(_, at)| at));
+    let mut learned: Vec<i64> = used.iter().map(|edge| edge.at.micros()).chain(of_others.copied()).collect();
+    learned.sort_unstable();
     let mut generated = Vec::new();
     for (version, opened_at) in &group.written {
         let known = files.known.get(version)?;
         let read_at = read_elsewhere(version);
         if known.lasting || read_at.is_some() {
-            // When a file was opened is seen, not when it was last written: that was before the step ended, and before another
-            // step of the run read what was there.
-            let at = read_at.map_or(ended, |read_at| read_at - 1).max(*opened_at);
+            // When a file was opened is seen, and when it was last written is told by its file system, or not at all: then that was
+            // before the step ended. In any case it was before another step of the run read what was there, and after all had been
+            // read that may be in it.
+            let last = read_at.map_or(ended, |read_at| read_at - 1);
+            let last = known.last_change.map_or(last, |change| {
+                let before = learned.partition_point(|at| *at < change.over_us);
+                let read = before.checked_sub(1).map_or(i64::MIN, |latest| learned[latest]);
+                around.clock.tick(change.file_ns).max(read).min(last)
+            });
+            let at = last.max(*opened_at);
             generated.push(Generated {
                 artifact: known.artifact.clone(),
                 at: Timestamp::from_micros(at),

@@ -127,6 +127,17 @@ pub(super) fn read_memory(tid: i32, address: u64, room: &mut [u8]) -> Result<usi
     }
 }
 
+/// Returns the last ticks of the kernel's clocks, in nanoseconds: of the one that stamps files, and of one that nobody sets.
+pub(super) fn ticks() -> (i64, i64) {
+    let tick = |clock| {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `time` is writable. Both clocks are there since Linux 2.6.32.
+        unsafe { libc::clock_gettime(clock, &raw mut time) };
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    };
+    (tick(libc::CLOCK_REALTIME_COARSE), tick(libc::CLOCK_MONOTONIC_COARSE))
+}
+
 /// The folder that relative paths start from when no descriptor is given.
 pub(super) fn here() -> BorrowedFd<'static> {
     // SAFETY: `AT_FDCWD` is no descriptor that could be closed.

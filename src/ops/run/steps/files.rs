@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Read, Surroundings};
 use crate::capture::git::{CommitTree, InGit};
-use crate::capture::observe::{Class, File, Observation};
+use crate::capture::observe::{Class, File, LastChange, Observation};
 use crate::model::{Artifact, ArtifactPath, Digest, Role};
 use crate::ops::run::roles::{self, Place};
 
@@ -62,6 +62,8 @@ pub(super) struct Known {
     pub(super) lasting: bool,
     /// Whether the run wrote it.
     pub(super) was_written: bool,
+    /// When it was written for the last time.
+    pub(super) last_change: Option<LastChange>,
 }
 
 pub(super) struct Files {
@@ -165,8 +167,8 @@ impl Files {
             };
             let artifact = Artifact { path, digest, size_bytes: content.size_bytes };
             let lasting = !version.was_written || (number == last && file.exists);
-            self.known
-                .insert((index, number), Known { artifact, role, lasting, was_written: version.was_written });
+            let (was_written, last_change) = (version.was_written, version.last_change);
+            self.known.insert((index, number), Known { artifact, role, lasting, was_written, last_change });
         }
     }
 }
