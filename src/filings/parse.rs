@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::VERSION;
 use super::container;
@@ -28,7 +28,14 @@ pub struct Parsed {
     /// Items that a table of contents or cross-reference index names.
     listed: Vec<Section>,
     tree: Vec<TreeNode>,
+    /// The last field: [`Parsed::to_json`] writes it by itself.
+    #[serde(serialize_with = "leave_out")]
     elements: Vec<Element>,
+}
+
+/// Writes an empty list in the place of the elements.
+fn leave_out<S: Serializer>(_: &[Element], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_seq([(); 0])
 }
 
 /// The facts of the filing and counts of the elements.
@@ -230,7 +237,8 @@ impl Parsed {
         let about = |element: &Element| {
             element.text.len() * 17 / 16 + 96 + element.offsets.len() * 16 + element.runs.len() * 16
         };
-        super::json::to_bytes_of_about(self, self.elements.iter().map(about).sum::<usize>() + 4096)
+        let about = self.elements.iter().map(about).sum::<usize>() + 4096;
+        super::json::to_bytes_with_elements(self, &self.elements, about)
     }
 
     /// Reads such a file back.
