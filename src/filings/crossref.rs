@@ -248,15 +248,15 @@ pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Locat
     for (index, element) in elements.iter().enumerate() {
         let text = element.text.as_str();
         // Quick refusal of almost every paragraph.
-        let may_name = || [&small, &capital].iter().any(|finder| finder.find(text.as_bytes()).is_some());
-        if element.kind != ElementKind::TextElement || !may_name() {
+        if element.kind != ElementKind::TextElement || !has_item(text.as_bytes()) {
             continue;
         }
-        if !has_at_most_words(text, STATEMENT_WORDS_MAX) {
+        let may_name = || [&small, &capital].iter().any(|finder| finder.find(text.as_bytes()).is_some());
+        if !may_name() || !has_at_most_words(text, STATEMENT_WORDS_MAX) {
             continue;
         }
         let lower = text.to_ascii_lowercase();
-        if !lower.contains("item") || !STATEMENTS.iter().any(|phrase| lower.contains(phrase)) {
+        if !STATEMENTS.iter().any(|phrase| lower.contains(phrase)) {
             continue;
         }
         let named = items_named(text).items;
@@ -299,6 +299,11 @@ pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Locat
     }
 }
 
+/// Tells whether the letters of "item" stand in a text, large or small: an "m" stands only in every fortieth place.
+fn has_item(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'm', b'M', text).any(|at| at >= 3 && text[at - 3..at].eq_ignore_ascii_case(b"ite"))
+}
+
 /// A statement about several items is no longer than this.
 const STATEMENT_WORDS_MAX: usize = 200;
 
@@ -312,7 +317,16 @@ fn is_inside(sections: &[Located], index: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn an_item_is_found_as_in_small_letters(text in "([iItTeEmM ]{0,6}|items?|ITEM|sy){0,5}") {
+            prop_assert_eq!(has_item(text.as_bytes()), text.to_ascii_lowercase().contains("item"));
+        }
+    }
 
     #[test]
     fn the_end_of_a_line_is_read_as_pages_or_as_an_answer() {

@@ -51,10 +51,10 @@ impl<'a> Source<'a> {
     }
 
     /// Returns the text of a range that holds ASCII only.
-    fn ascii(&self, start: usize, end: usize) -> std::borrow::Cow<'a, str> {
+    fn ascii(&self, start: usize, end: usize) -> &'a str {
         match self.utf8.and_then(|text| text.get(start - self.start..end - self.start)) {
-            Some(text) => text.into(),
-            None => String::from_utf8_lossy(&self.bytes[start..end]),
+            Some(text) => text,
+            None => std::str::from_utf8(&self.bytes[start..end]).expect("ASCII is UTF-8"),
         }
     }
 
@@ -168,26 +168,14 @@ impl TextBuffer {
         let bytes = &source.bytes[..end];
         let mut at = start;
         while at < end {
-            let from = at;
             // The common case: letters with single spaces between them.
             if PLAIN[bytes[at] as usize] {
-                at = plain_words_end(bytes, at, entities);
-            }
-            while at < end {
-                let byte = bytes[at];
-                let is_single_space =
-                    byte == b' ' && at > from && at + 1 < end && PLAIN[bytes[at + 1] as usize];
-                if PLAIN[byte as usize] || is_single_space {
-                    at += 1;
-                } else {
+                let from = at;
+                at = plain_words_end(bytes, from, entities);
+                self.push_exact(source.ascii(from, at), from);
+                if at >= end {
                     break;
                 }
-            }
-            if at > from {
-                self.push_exact(&source.ascii(from, at), from);
-            }
-            if at >= end {
-                break;
             }
             at += match bytes[at] {
                 b'&' if entities => self.push_entity(bytes, at),
@@ -261,29 +249,36 @@ impl TextBuffer {
     }
 }
 
-/// Finds how far plain words with single spaces between them reach from `start`, eight bytes at a time; never ends in a space.
+/// Finds how far plain words with single spaces between them reach from the letter at `start`, eight bytes at a time; never
+/// ends in a space.
 fn plain_words_end(bytes: &[u8], start: usize, entities: bool) -> usize {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * EACH;
-    // For bytes below 128: the high bit is set in the result where the byte is not `byte`.
-    let differs = |word: u64, byte: u8| ((word ^ (u64::from(byte) * EACH)) + 0x7f * EACH) & HIGH;
+    // The high bit of each byte that is `byte`; what it says of bytes behind one above 127 is of no matter.
+    let equal = |word: u64, byte: u8| !(word ^ (u64::from(byte) * EACH)).wrapping_add(0x7f * EACH) & HIGH;
     let mut at = start;
     let mut carry = 0;
-    while let Some(chunk) = bytes.get(at..at + 8) {
+    loop {
+        // Behind the end stand zeros, which are no letters.
         let mut eight = [0; 8];
-        eight.copy_from_slice(chunk);
-        let word = u64::from_le_bytes(eight);
-        if word & HIGH != 0 || (word + 0x60 * EACH) & HIGH != HIGH || differs(word, 0x7f) != HIGH {
-            break;
+        match bytes.get(at..at + 8) {
+            Some(chunk) => eight.copy_from_slice(chunk),
+            None => eight[..bytes.len() - at].copy_from_slice(&bytes[at..]),
         }
-        let spaces = !differs(word, b' ') & HIGH;
-        if spaces & (spaces << 8 | carry) != 0 || (entities && differs(word, b'&') != HIGH) {
-            break;
+        let word = u64::from_le_bytes(eight);
+        let spaces = equal(word, b' ');
+        let is_control = !word.wrapping_add(0x60 * EACH) & HIGH;
+        let mut ends = word & HIGH | is_control | equal(word, 0x7f) | spaces & (spaces << 8 | carry);
+        if entities {
+            ends |= equal(word, b'&');
+        }
+        if ends != 0 {
+            at += ends.trailing_zeros() as usize / 8;
+            return if bytes[at - 1] == b' ' { at - 1 } else { at };
         }
         carry = spaces >> 56;
         at += 8;
     }
-    if at > start && bytes[at - 1] == b' ' { at - 1 } else { at }
 }
 
 /// Longest entity of the HTML standard, with room for leading zeros.
@@ -307,7 +302,29 @@ pub fn line_end(bytes: &[u8], from: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn plain_words_reach_as_far_as_looking_at_each_letter_says(
+            text in r"[!-~][ -~]{0,12}([a-c ]{0,12}[ &\x00-\x1f\x7f\u{80}\u{e9}])?[a-c ]{0,20}",
+            entities: bool,
+        ) {
+            let bytes = text.as_bytes();
+            let is_plain = |at: &usize| {
+                let byte = bytes[*at];
+                let is_double_space = byte == b' ' && *at > 0 && bytes[at - 1] == b' ';
+                (0x20..0x7f).contains(&byte) && !is_double_space && !(entities && byte == b'&')
+            };
+            let end = (0..bytes.len()).find(|at| !is_plain(at)).unwrap_or(bytes.len());
+            let end = text[..end].strip_suffix(' ').map_or(end, str::len);
+            if !(entities && bytes[0] == b'&') {
+                prop_assert_eq!(plain_words_end(bytes, 0, entities), end);
+            }
+        }
+    }
 
     /// Checks the text that bytes give, and that every letter leads back to the byte it begins at.
     #[track_caller]

@@ -21,7 +21,7 @@ pub fn mark(elements: &mut [Element], page_breaks: &[u64]) {
 
 /// Tells whether a line says that an item goes on from the page before: "Item 1A. Risk Factors (continued)".
 fn is_continued(text: &str) -> bool {
-    if text.len() > RUNNING_LEN_MAX {
+    if text.len() > RUNNING_LEN_MAX || !text.trim_end().ends_with(')') {
         return false;
     }
     let lower = text.trim().to_ascii_lowercase();
@@ -254,20 +254,18 @@ fn running_key(text: &str) -> Option<u64> {
 const RUNNING_LEN_MAX: usize = 120;
 
 fn mark_repeated(elements: &mut [Element], near: &[bool]) {
-    let mut seen: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (index, element) in elements.iter().enumerate() {
-        if element.kind == ElementKind::TextElement
-            && let Some(key) = running_key(&element.text)
-        {
-            seen.entry(key).or_default().push(index);
-        }
-    }
+    let texts = elements.iter().enumerate().filter(|(_, element)| element.kind == ElementKind::TextElement);
+    let mut seen: Vec<(u64, usize)> =
+        texts.filter_map(|(index, element)| Some((running_key(&element.text)?, index))).collect();
+    seen.sort_unstable();
     let back_links = ["Table of Contents", "Back to Table of Contents", "Index"].map(running_key);
     // In the order of the document: what is marked first decides what stands beside furniture.
-    let mut repeated: Vec<(u64, Vec<usize>)> =
-        seen.into_iter().filter(|(_, places)| places.len() > 1).collect();
-    repeated.sort_by_key(|(_, places)| places[0]);
-    for (key, places) in repeated {
+    let mut repeated: Vec<&[(u64, usize)]> =
+        seen.chunk_by(|one, other| one.0 == other.0).filter(|same| same.len() > 1).collect();
+    repeated.sort_unstable_by_key(|same| same[0].1);
+    for same in repeated {
+        let key = same[0].0;
+        let places: Vec<usize> = same.iter().map(|(_, index)| *index).collect();
         let is_back_link = back_links.contains(&Some(key));
         let at_break = places.iter().filter(|index| beside_break(elements, near, **index)).count();
         let has_number =

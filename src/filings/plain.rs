@@ -197,8 +197,15 @@ impl Reader<'_> {
 
 /// Tells whether most lines have columns: gaps of three and more spaces, or dot leaders, beside digits.
 fn is_table(bytes: &[u8], lines: &[Line]) -> bool {
-    let tabular = lines.iter().filter(|line| is_tabular(&bytes[line.start..line.end])).count();
-    tabular * 2 > lines.len()
+    let mut tabular = 0;
+    for (at, line) in lines.iter().enumerate() {
+        tabular += usize::from(is_tabular(&bytes[line.start..line.end]));
+        let left = lines.len() - at - 1;
+        if (tabular + left) * 2 <= lines.len() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Tells whether text of a `<pre>` is a table.
@@ -300,7 +307,7 @@ fn is_tabular(line: &[u8]) -> bool {
     }
     let mut gaps = 0;
     let mut run = 0;
-    let mut digits = 0;
+    let mut has_digit = false;
     for byte in line {
         match byte {
             b' ' | b'.' => run += 1,
@@ -308,13 +315,14 @@ fn is_tabular(line: &[u8]) -> bool {
             _ => {
                 gaps += usize::from(run >= 3);
                 run = 0;
-                digits += usize::from(byte.is_ascii_digit());
+                has_digit |= byte.is_ascii_digit();
+                if gaps >= 3 || (gaps == 2 && has_digit) {
+                    return true;
+                }
             }
         }
     }
-    (gaps >= 2 && digits > 0)
-        || gaps >= 3
-        || (gaps == 1 && line.last().is_some_and(u8::is_ascii_digit) && digits > 0)
+    gaps == 1 && line.last().is_some_and(u8::is_ascii_digit)
 }
 
 /// Makes one element of lines; a line feed stays where each line ends.
@@ -359,7 +367,7 @@ fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
 mod tests {
     use proptest::prelude::*;
 
-    use super::has_gap;
+    use super::{Line, has_gap, is_table, is_tabular};
 
     proptest! {
         #[test]
@@ -369,6 +377,32 @@ mod tests {
                 let expected = line.contains(&b'\t') || line.windows(3).any(|three| three.iter().all(is_gap));
                 prop_assert_eq!(has_gap(line), expected);
             }
+        }
+
+        #[test]
+        fn a_table_has_columns_in_more_than_half_of_its_lines(columns in proptest::collection::vec(any::<bool>(), 1..9)) {
+            let rows: Vec<&str> = columns.iter().map(|columns| if *columns { "a    5" } else { "a 5" }).collect();
+            let text = rows.concat();
+            let mut end = 0;
+            let line = |row: &&str| {
+                let start = end;
+                end += row.len();
+                Line { begin: start, start, end, indent: 0 }
+            };
+            let lines: Vec<Line> = rows.iter().map(line).collect();
+            let tabular = columns.iter().filter(|columns| **columns).count();
+            prop_assert_eq!(is_table(text.as_bytes(), &lines), tabular * 2 > rows.len());
+        }
+
+        #[test]
+        fn columns_are_gaps_beside_digits(line in r"([a\x2d5]{0,2}[ .\t]{0,4}){0,5}[a5]?") {
+            let wide = line.replace('\t', "   ");
+            // Gaps end in something, and the white space before the first word counts.
+            let gaps = wide.trim_end_matches([' ', '.']).split(|letter| !matches!(letter, ' ' | '.'));
+            let gaps = gaps.filter(|gap| gap.len() >= 3).count();
+            let has_digit = line.contains('5');
+            let expected = gaps >= 3 || (gaps == 2 && has_digit) || (gaps == 1 && line.ends_with('5'));
+            prop_assert_eq!(is_tabular(line.as_bytes()), expected);
         }
     }
 }
