@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use globset::GlobBuilder;
+use memchr::memmem;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -232,7 +233,7 @@ fn real_place(path: &Path) -> Result<PathBuf> {
 /// Returns true where the front of a file says that it may be a filing. One that cannot be read counts as one: its failure
 /// shall be recorded, not passed over.
 fn looks_like_filing(path: &Path) -> bool {
-    let mut front = Vec::new();
+    let mut front = Vec::with_capacity(FRONT_BYTES as usize);
     let read = File::open(path).and_then(|file| file.take(FRONT_BYTES).read_to_end(&mut front));
     if read.is_err() {
         return true;
@@ -252,7 +253,8 @@ fn looks_like_filing(path: &Path) -> bool {
         "<!doctype html",
         "<ims-",
     ];
-    tags.iter().any(|tag| lower.contains(tag)) || text.lines().any(|line| is_form_line(line.trim()))
+    tags.iter().any(|tag| memmem::find(lower.as_bytes(), tag.as_bytes()).is_some())
+        || text.lines().any(|line| is_form_line(line.trim()))
 }
 
 /// Returns true where a file's name ends as EDGAR's files do.

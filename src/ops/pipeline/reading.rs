@@ -33,6 +33,11 @@ pub fn read(file: &Path) -> io::Result<FilingBytes> {
     let mut hasher = blake3::Hasher::new();
     // One byte more than there should be, so that the end is seen without making room.
     let mut front: Vec<u8> = Vec::with_capacity(length.min(FRONT_MIN_BYTES + CHUNK_BYTES) + 1);
+    if length < FRONT_MIN_BYTES {
+        // The usual case: all of it by one call.
+        file.read_to_end(&mut front)?;
+        hasher.update(&front);
+    }
     let mut look_at_bytes = FRONT_MIN_BYTES;
     while front.len() < look_at_bytes || !front_suffices(&front) {
         if front.len() >= look_at_bytes {
