@@ -7,15 +7,15 @@ use crate::disk::SHARED_ALIGNMENT;
 
 const MAGIC: &[u8; 8] = b"LINEAGEO";
 const FORMAT: u8 = 1;
-const CODEC_PLAIN: u8 = 0;
-const CODEC_ZSTD: u8 = 1;
+pub(super) const CODEC_PLAIN: u8 = 0;
+pub(super) const CODEC_ZSTD: u8 = 1;
 /// The body begins at [`SHARED_ALIGNMENT`].
 pub(super) const CODEC_SHARED: u8 = 2;
 pub(super) const HEADER_BYTES: usize = 18;
 /// The level of compression: 1 packs text to a fifth at several hundred megabytes a second and core.
 const ZSTD_LEVEL: i32 = 1;
-/// Shorter contents are kept as they are.
-const COMPRESS_MIN_BYTES: usize = 128;
+/// Contents whose file takes no more are kept as they are: a file takes whole blocks of the disk, so that nothing is won.
+const BLOCK_BYTES: usize = 4096;
 /// No content of more bytes is kept or read back.
 const CONTENT_MAX_BYTES: u64 = 16 << 30;
 
@@ -61,7 +61,7 @@ fn compress(
     bytes: &[u8],
     room: &mut [u8],
 ) -> Option<usize> {
-    if bytes.len() < COMPRESS_MIN_BYTES {
+    if HEADER_BYTES + bytes.len() <= BLOCK_BYTES {
         return None;
     }
     if compressor.is_none() {
