@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Timestamp};
 
 mod fixture;
+mod fixture_code;
 mod fixture_notes;
 
 /// A small fact that is like no other with another number.

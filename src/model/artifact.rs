@@ -85,16 +85,38 @@ pub enum Role {
     CodeUntracked,
     /// What the work is done with: interpreter, libraries, packages; one list for all of it.
     Environment,
+    /// What the work is about, tracked by git and equal to the file in the commit that the run records.
+    DataTracked,
+    /// What the work is about, tracked by git, but other than in the commit that the run records.
+    DataChanged,
 }
 
 impl Role {
     /// Every value, in the order of its code.
-    pub const ALL: [Role; 6] =
-        [Role::Data, Role::Code, Role::Metrics, Role::CodeChanged, Role::CodeUntracked, Role::Environment];
+    pub const ALL: [Role; 8] = [
+        Role::Data,
+        Role::Code,
+        Role::Metrics,
+        Role::CodeChanged,
+        Role::CodeUntracked,
+        Role::Environment,
+        Role::DataTracked,
+        Role::DataChanged,
+    ];
 
     /// Returns true for code, wherever git has it.
     pub fn is_code(self) -> bool {
         matches!(self, Role::Code | Role::CodeChanged | Role::CodeUntracked)
+    }
+
+    /// Returns true for data, wherever git has it.
+    pub fn is_data(self) -> bool {
+        matches!(self, Role::Data | Role::DataTracked | Role::DataChanged)
+    }
+
+    /// Returns true for what was read as it stands in the commit that the run records.
+    pub fn is_as_committed(self) -> bool {
+        matches!(self, Role::Code | Role::DataTracked)
     }
 
     /// Returns the word for it.
@@ -106,6 +128,8 @@ impl Role {
             Role::CodeChanged => "changed code",
             Role::CodeUntracked => "untracked code",
             Role::Environment => "environment",
+            Role::DataTracked => "tracked data",
+            Role::DataChanged => "changed data",
         }
     }
 }

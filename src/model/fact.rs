@@ -1,8 +1,8 @@
 //! Facts: immutable statements as recorded. A store is a set of them.
 
 use crate::model::{
-    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, RunTags,
-    SaidParameters, Step,
+    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, RunRepository,
+    RunTags, SaidParameters, Step,
 };
 
 /// One immutable statement.
@@ -32,4 +32,6 @@ pub enum Fact {
     NoteGone(NoteGone),
     /// A run was given tags.
     RunTagged(RunTags),
+    /// A run read files of a git repository.
+    RepositoryRead(RunRepository),
 }

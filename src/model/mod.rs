@@ -13,6 +13,7 @@ mod parameter;
 mod path;
 mod printed;
 mod remark;
+mod repository;
 mod run;
 mod step;
 mod tags;
@@ -36,6 +37,7 @@ pub use path::{ArtifactPath, percent_decoded, percent_decoded_bytes, percent_enc
 pub use printed::{from_printed, printed, printed_word, recorded_word, repeated_word};
 pub(crate) use printed::{is_unsafe_to_print, os_word};
 pub use remark::{CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks};
+pub use repository::RunRepository;
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line, recorded_words};
 pub use step::{Step, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};

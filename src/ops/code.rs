@@ -23,23 +23,48 @@ pub(crate) fn code_state<'s>(
     workspace: &Workspace,
     snapshot: &dyn Fn() -> Option<&'s Snapshot>,
 ) -> Result<CodeState> {
-    code_state_at(workspace, workspace.root(), snapshot)
+    let root = workspace.root();
+    code_state_at(workspace, CodeOf { root, folder: root }, git::Limits::default(), snapshot)
 }
 
-/// Reads the code state of a folder that stands for the workspace, as [`code_state`] does.
+/// Whose code state is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CodeOf<'a> {
+    /// The workspace's root, or the folder that stands for it.
+    pub root: &'a Path,
+    /// A folder in the repository: as git would answer there.
+    pub folder: &'a Path,
+}
+
+impl<'a> CodeOf<'a> {
+    /// Asks for that of a run which was started in `folder`: from outside of the workspace, it is that of the workspace.
+    pub(crate) fn run_in(root: &'a Path, folder: &'a Path) -> Self {
+        CodeOf { root, folder: if folder.starts_with(root) { folder } else { root } }
+    }
+
+    /// Returns the root of the work tree, where that is not the one around the workspace's root.
+    pub(crate) fn other_work_tree(&self) -> Option<ArtifactPath> {
+        let work_tree = git::work_tree_root(self.folder)?;
+        let holds_root = self.root.starts_with(&work_tree);
+        if holds_root { None } else { ArtifactPath::within(self.root, &work_tree).ok() }
+    }
+}
+
+/// Reads the code state of the repository that a folder lies in, as [`code_state`] does that of the workspace's root.
 ///
 /// # Errors
 /// As [`code_state`].
 pub(crate) fn code_state_at<'s>(
     workspace: &Workspace,
-    root: &Path,
+    CodeOf { root, folder }: CodeOf<'_>,
+    limits: git::Limits,
     snapshot: &dyn Fn() -> Option<&'s Snapshot>,
 ) -> Result<CodeState> {
-    let work_tree = git::work_tree_root(root).unwrap_or_else(|| root.to_owned());
+    let work_tree = git::work_tree_root(folder).unwrap_or_else(|| root.to_owned());
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
     let digests = workspace.digests().clone();
-    let options = git::Options { skip: &skip, limits: git::Limits::default(), digests };
-    let state = match git::code_state(root, &options) {
+    let options = git::Options { skip: &skip, limits, digests };
+    let state = match git::code_state(folder, &options) {
         Ok(state) => state,
         Err(error) => {
             return Ok(CodeState {
@@ -93,6 +118,28 @@ pub(crate) fn code_state_at<'s>(
         unreadable: (!unread.is_empty()).then(|| unread.join("; ")),
     })
 }
+
+/// Returns a code state that was read at the end of a run as that of its start, where the commit was `commit`; what differed from
+/// that is not known where it is another one now.
+pub(crate) fn as_of(now: CodeState, commit: Option<String>) -> CodeState {
+    if now.commit == commit {
+        return now;
+    }
+    let unreadable = match &commit {
+        Some(_) => "its commit changed during the run, so what differed from it is not known",
+        None => "its commit changed during the run; which it was at the start is not known",
+    };
+    CodeState {
+        repository: true,
+        commit_short: commit.as_ref().map(|commit| commit.chars().take(SHORT_DIGITS).collect()),
+        commit,
+        unreadable: Some(unreadable.to_owned()),
+        ..CodeState::default()
+    }
+}
+
+/// As many digits of a commit are written where it is not asked how many tell it from others.
+const SHORT_DIGITS: usize = 12;
 
 /// Names a path of the work tree as the workspace names it. A repository inside the work tree ends in `/`; the name has none.
 fn named(work_tree: &Path, root: &Path, path: &[u8]) -> Option<ArtifactPath> {

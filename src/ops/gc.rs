@@ -214,6 +214,11 @@ impl Named {
                         named.code(code);
                     }
                 }
+                Fact::RepositoryRead(repository) => {
+                    if let Some(code) = &repository.code {
+                        named.code(code);
+                    }
+                }
                 Fact::StepDone(step) => named.step(&step, &kinds, policy),
                 Fact::ModelRegistered(model) => {
                     let is_withdrawn =

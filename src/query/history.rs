@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, Evidence, Metric, NodeId, Remark, Remarks, Run, RunId, RunOutcome,
-    RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
+    Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Metric, NodeId, Remark, Remarks, Run, RunId,
+    RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
 };
 use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
 
@@ -21,9 +21,25 @@ pub struct RunView {
     pub outcomes: Vec<RunOutcome>,
     /// What whoever recorded it says of the record, in the order of time.
     pub remarks: Vec<Remarks>,
+    /// Repositories that it read files of: besides that of its own code state, or where that lies below the workspace's root.
+    pub repositories: Vec<RunRepository>,
 }
 
 impl RunView {
+    /// Returns the code state of the repository that a file lies in which the run compared with a commit; and the repository,
+    /// where that is not the one of the run's own code state.
+    pub fn code_of(&self, path: &ArtifactPath) -> (&CodeState, Option<&RunRepository>) {
+        match RunRepository::of_file(&self.repositories, path) {
+            Some(RunRepository { code: None, .. }) | None => (&self.run.code, None),
+            Some(repository @ RunRepository { code: Some(code), .. }) => (code, Some(repository)),
+        }
+    }
+
+    /// Returns the root of the repository of the run's own code state, where the workspace's root does not lie in it.
+    pub fn own_root(&self) -> Option<&ArtifactPath> {
+        self.repositories.iter().find(|repository| repository.code.is_none())?.root.as_ref()
+    }
+
     /// Returns the last word on the run.
     pub fn status(&self) -> RunStatus {
         self.outcomes.last().map_or(RunStatus::Running, |outcome| outcome.status)
@@ -94,8 +110,13 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
     };
     let said = snapshot.said_parameters(number)?;
     replace_parameters(&mut run.parameters, said.into_iter().flat_map(|said| said.parameters));
-    let (outcomes, remarks) = (snapshot.outcomes(number)?, snapshot.remarks(number)?);
-    Ok(Some(RunView { number, run, outcomes, remarks }))
+    Ok(Some(RunView {
+        number,
+        run,
+        outcomes: snapshot.outcomes(number)?,
+        remarks: snapshot.remarks(number)?,
+        repositories: snapshot.run_repositories(number)?,
+    }))
 }
 
 /// Lists runs, newest start first, at most `limit`; and whether there are more.

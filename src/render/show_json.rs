@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Artifact, CaptureLevel, Remark, Timestamp};
+use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Timestamp};
 use crate::ops::DiskState;
 use crate::ops::show::{
     FileReport, LearnedModel, ModelReport, ProjectedOrigin, ProjectedReport, RunReport, SegmentReport, Shown,
@@ -254,6 +254,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
         "recorder": run.recorder,
         "host": run.host,
         "code": {
+            "root": head.view.own_root().map(ArtifactPath::in_json),
             "commit": run.code.commit,
             "branch": run.code.branch,
             "dirty": run.code.dirty,
@@ -265,7 +266,23 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
             "untracked": run.code.untracked.len() as u64 + run.code.untracked_omitted,
             "patch": run.code.patch.map(|digest| digest.to_string()),
         },
+        "repositories": repositories_json(head),
     })
+}
+
+fn repositories_json(head: &RunHead) -> Vec<Value> {
+    let of_others = head.view.repositories.iter().filter_map(|repository| {
+        let code = repository.code.as_ref()?;
+        Some(json!({
+            "root": repository.root.as_ref().map(ArtifactPath::in_json),
+            "commit": code.commit,
+            "branch": code.branch,
+            "dirty": code.unreadable.is_none().then_some(code.dirty),
+            "patch": code.patch.map(|digest| digest.to_string()),
+            "unreadable": code.unreadable,
+        }))
+    });
+    of_others.collect()
 }
 
 fn remarks_json(head: &RunHead) -> Vec<Value> {

@@ -81,6 +81,11 @@ impl<'t> Batch<'t> {
                 self.pending.run_tags.put(place, record);
                 self.add_terms(tags.run, terms::of_tags(tags))
             }
+            Fact::RepositoryRead(ref repository) => {
+                let (place, record) = self.said_of(repository.run, repository.at, &fact)?;
+                self.pending.run_repositories.put(place, record);
+                Ok(())
+            }
             Fact::NoteGone(gone) => self.add_note_gone(gone),
         }
     }

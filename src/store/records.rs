@@ -111,6 +111,8 @@ impl Snapshot {
         self.outcomes(run)?.into_iter().try_for_each(|outcome| visit(Fact::RunOutcome(outcome)))?;
         self.said_parameters(run)?.into_iter().try_for_each(|said| visit(Fact::ParametersSaid(said)))?;
         self.run_tags(run)?.into_iter().try_for_each(|tags| visit(Fact::RunTagged(tags)))?;
+        let repositories = self.run_repositories(run)?.into_iter();
+        repositories.map(Fact::RepositoryRead).try_for_each(&mut *visit)?;
         self.remarks(run)?.into_iter().try_for_each(|remarks| visit(Fact::Remarked(remarks)))
     }
 

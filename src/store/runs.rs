@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Digest, Fact, NodeId, Remarks, Run, RunId, RunOutcome, RunTags, SaidParameters, Step};
+use crate::model::{
+    Digest, Fact, NodeId, Remarks, Run, RunId, RunOutcome, RunRepository, RunTags, SaidParameters, Step,
+};
 use crate::store::damaged;
 use crate::store::edges::{Edges, StepHead};
 use crate::store::reading::{GO_ON, Order, Reading};
@@ -47,6 +49,14 @@ impl Snapshot {
     pub fn run_tags(&self, run: RunNo) -> Result<Vec<RunTags>> {
         said_of(&self.run_tags, run, |fact| match fact {
             Fact::RunTagged(tags) => Some(tags),
+            _ => None,
+        })
+    }
+
+    /// Returns the repositories that a run read files of, in the order of time, then by digest.
+    pub fn run_repositories(&self, run: RunNo) -> Result<Vec<RunRepository>> {
+        said_of(&self.run_repositories, run, |fact| match fact {
+            Fact::RepositoryRead(repository) => Some(repository),
             _ => None,
         })
     }

@@ -13,7 +13,7 @@ use crate::model::{Digest, ReferenceSort};
 use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 10;
+pub(crate) const FORMAT: u64 = 11;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -55,6 +55,8 @@ pub(crate) const RUN_TAILS: Table<Key<16>, Bytes> = TableDefinition::new("run_ta
 pub(crate) const RUN_COMMITS: Table<Bytes, Bytes> = TableDefinition::new("run_commits");
 /// run_no | time | digest of the fact -> the fact that a run was given tags.
 pub(crate) const RUN_TAGS: Table<Key<24>, Bytes> = TableDefinition::new("run_tags");
+/// run_no | time | digest of the fact -> the fact that a run read files of a repository.
+pub(crate) const RUN_REPOSITORIES: Table<Key<24>, Bytes> = TableDefinition::new("run_repositories");
 /// run_no | node id of the step -> step_no.
 pub(crate) const RUN_STEPS: Table<Key<24>, Bytes> = TableDefinition::new("run_steps");
 

@@ -8,7 +8,7 @@ folder = pathlib.Path(sys.argv[1])
 base = duckdb.connect()
 TABLES = (
     "runs", "steps", "edges", "artifacts", "metrics", "outcomes", "parameters", "remarks", "models", "model_changes",
-    "aliases", "tags", "notes", "note_references", "note_findings",
+    "aliases", "tags", "notes", "note_references", "note_findings", "repositories",
 )
 for name in TABLES:
     base.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder / name}.parquet')")

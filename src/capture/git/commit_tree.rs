@@ -1,14 +1,20 @@
 //! Whether bytes read by a command are those of a commit.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::hash::ObjectId;
+use gix::index::entry::{Flags, Stage, Stat};
 use gix::objs::tree::EntryKind;
 
-use super::open::{cannot, head, open};
+use super::earlier::{Earlier, head_at};
+use super::open::{Head, cannot, head, open};
+use super::work_file;
 use crate::error::Result;
 
 /// How a file relates to the tree of a commit.
@@ -30,7 +36,12 @@ pub struct CommitTree {
     tree: Option<ObjectId>,
     folders: RefCell<HashMap<BString, Folder>>,
     filters: RefCell<Option<Filters>>,
+    index: OnceCell<Option<gix::worktree::Index>>,
 }
+
+/// How a pointer of Git LFS begins, and how long it can be (its specification, version 1).
+const POINTER_FRONT: &[u8] = b"version https://git-lfs.github.com/spec/";
+const POINTER_MAX_BYTES: u64 = 1024;
 
 /// The entries of one folder, by name.
 type Folder = HashMap<BString, (EntryKind, ObjectId)>;
@@ -67,6 +78,21 @@ impl CommitTree {
         Ok(Some(CommitTree::new(repo, Some(id), Some(tree))))
     }
 
+    /// Opens the tree of the commit that `HEAD` was at some time, in nanoseconds since 1970, in the repository that `root` is
+    /// in; `None` without repository, and where it is not known any more which commit that was.
+    ///
+    /// # Errors
+    /// As for [`super::code_state`].
+    pub fn of_head_at(root: &Path, at_ns: i64) -> Result<Option<CommitTree>> {
+        let Some(repo) = open(root)? else { return Ok(None) };
+        match head_at(&repo, at_ns)? {
+            Earlier::NotKnown => Ok(None),
+            Earlier::AsNow(Head { commit, tree, .. }) => Ok(Some(CommitTree::new(repo, commit, tree))),
+            Earlier::Unborn => Ok(Some(CommitTree::new(repo, None, None))),
+            Earlier::Commit(sha) => CommitTree::of_commit(root, &sha),
+        }
+    }
+
     fn new(repo: gix::Repository, commit: Option<ObjectId>, tree: Option<ObjectId>) -> CommitTree {
         CommitTree {
             work_tree: repo.workdir().map(Path::to_owned),
@@ -75,6 +101,7 @@ impl CommitTree {
             repo,
             folders: RefCell::default(),
             filters: RefCell::default(),
+            index: OnceCell::new(),
         }
     }
 
@@ -113,12 +140,70 @@ impl CommitTree {
             return Ok(InGit::Differs);
         }
         // A filter that fails, or a file whose conversion is refused, leaves the bytes different as they are.
-        let stored = self.stored_form(path, bytes).unwrap_or_default();
+        let stored = self.converted(path, bytes).unwrap_or_default();
         Ok(if stored.is_some_and(|stored| self.is_blob(&stored, id).unwrap_or(false)) {
             InGit::Same
         } else {
             InGit::Differs
         })
+    }
+
+    /// Compares the regular file that lies at `path` of the work tree with the tree, as [`CommitTree::holds`] does its bytes.
+    ///
+    /// What git's index vouches for, by the file's size and times, is not read; all else is read piece by piece.
+    ///
+    /// # Errors
+    /// A tree object that cannot be read.
+    pub fn holds_file(&self, path: &[u8]) -> Result<InGit> {
+        let Some((kind, id)) = self.find(path)? else {
+            return Ok(InGit::NotInTree);
+        };
+        let place = self.work_tree.as_ref().and_then(|tree| work_file::on_disk(tree, path).ok());
+        let Some(place) = place.filter(|_| kind != EntryKind::Link) else {
+            return Ok(InGit::Differs);
+        };
+        if let Some(recorded) = self.recorded_in_index(path, &place) {
+            return Ok(if recorded == id { InGit::Same } else { InGit::Differs });
+        }
+        let is_same = || -> gix::Result<bool> {
+            let open = || File::open(&place).map_err(gix::hash::io::from_std_io);
+            let size_bytes = open()?.metadata().map_err(gix::hash::io::from_std_io)?.len();
+            if blob_of(&mut open()?, size_bytes, id)? == id {
+                return Ok(true);
+            }
+            let stored = self.converted(path, open()?)?;
+            Ok(stored.is_some_and(|stored| self.is_blob(&stored, id).unwrap_or(false)))
+        };
+        // What cannot be read, or converted, is not known to be the same.
+        Ok(if is_same().unwrap_or(false) { InGit::Same } else { InGit::Differs })
+    }
+
+    /// Returns what the index records for the file at `path`, where its size and times are those that git saw.
+    fn recorded_in_index(&self, path: &[u8], place: &Path) -> Option<ObjectId> {
+        let index = self.index.get_or_init(|| self.repo.try_index().ok().flatten()).as_ref()?;
+        let entry = index.entry_by_path(BStr::new(path))?;
+        let unlooked = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE | Flags::INTENT_TO_ADD;
+        if entry.stage() != Stage::Unconflicted || entry.flags.intersects(unlooked) {
+            return None;
+        }
+        let options = self.repo.stat_options().ok()?;
+        let found =
+            gix::index::fs::Metadata::from_path_no_follow(place).ok().filter(|found| found.is_file())?;
+        let is_as_seen = entry.stat.matches(&Stat::from_fs(&found).ok()?, options)
+            && !entry.stat.is_racy(index.timestamp(), options);
+        is_as_seen.then_some(entry.id)
+    }
+
+    /// Returns true where the tree has at `path` the name of bytes that are kept elsewhere, by Git LFS.
+    ///
+    /// # Errors
+    /// An object that cannot be read.
+    pub fn is_pointer(&self, path: &[u8]) -> Result<bool> {
+        let Some((_, id)) = self.find(path)? else { return Ok(false) };
+        let header =
+            self.repo.find_header(id).map_err(|cause| cannot(&self.repo, "a file to compare", cause))?;
+        let is_small = header.size() <= POINTER_MAX_BYTES;
+        Ok(is_small && self.bytes(path)?.is_some_and(|bytes| bytes.starts_with(POINTER_FRONT)))
     }
 
     /// Returns the bytes that the tree has at `path`, as they are stored; `None` where it has no file there.
@@ -181,8 +266,8 @@ impl CommitTree {
         Ok(entries.entries.iter().map(entry).collect())
     }
 
-    /// Returns `bytes` as git would store them, `None` if that is as they are.
-    fn stored_form(&self, path: &[u8], bytes: &[u8]) -> gix::Result<Option<Vec<u8>>> {
+    /// Returns bytes as git would store them, `None` if that is as they are.
+    fn converted(&self, path: &[u8], bytes: impl Read) -> gix::Result<Option<Vec<u8>>> {
         use gix::filter::plumbing::pipeline::convert::ToGitOutcome;
         let mut filters = self.filters.borrow_mut();
         let filters = match &mut *filters {
@@ -218,6 +303,13 @@ impl CommitTree {
         std::io::copy(&mut converted, &mut stored).map_err(gix::hash::io::from_std_io)?;
         Ok(Some(stored))
     }
+}
+
+/// Returns the id of the blob that so many bytes are, with the hash that `kind` is of.
+fn blob_of(bytes: &mut dyn Read, size_bytes: u64, kind: ObjectId) -> gix::Result<ObjectId> {
+    let never = AtomicBool::new(false);
+    let discard = &mut gix::progress::Discard;
+    gix::objs::compute_stream_hash(kind.kind(), gix::objs::Kind::Blob, bytes, size_bytes, discard, &never)
 }
 
 /// Splits a path into its folder, which may be empty, and its last part.

@@ -9,6 +9,7 @@
 mod binary;
 mod checkout;
 mod commit_tree;
+mod earlier;
 mod history;
 mod open;
 mod patch;

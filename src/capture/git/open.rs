@@ -39,6 +39,11 @@ pub fn witnesses(root: &Path) -> Vec<PathBuf> {
     let Ok(Some(repo)) = open(root) else {
         return Vec::new();
     };
+    witnesses_of(&repo)
+}
+
+/// Returns the files of [`witnesses`], those of one repository.
+pub(super) fn witnesses_of(repo: &gix::Repository) -> Vec<PathBuf> {
     let (own, shared) = (repo.git_dir(), repo.common_dir());
     let mut files = vec![own.join("HEAD"), repo.index_path(), shared.join("packed-refs")];
     if let Ok(Some(branch)) = repo.head_name()

@@ -7,7 +7,9 @@ mod model_v3;
 mod models_v2;
 mod note_v2;
 mod of_runs;
+mod repository_v1;
 mod run_tags;
+mod step_v4;
 mod v1;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
@@ -21,7 +23,9 @@ use model_v3::ModelV3;
 use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
 use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1, StepV2};
+use repository_v1::RunRepositoryV1;
 use run_tags::RunTagsV1;
+use step_v4::StepV4;
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
 /// Why a payload cannot be decoded.
@@ -56,6 +60,7 @@ const REMARKS: u8 = 9;
 const MODEL_ALIAS: u8 = 10;
 const RUN_TAGS: u8 = 14;
 const NOTE_GONE: u8 = 15;
+const RUN_REPOSITORY: u8 = 20;
 
 /// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
 ///
@@ -96,6 +101,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
             Some(rerun_of) => (RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?),
         },
         Fact::RunOutcome(outcome) => (OUTCOME, 1, bytes_of(&OutcomeV1::from(outcome))?),
+        Fact::StepDone(step) if step_v4::is_needed(step) => (STEP, 4, bytes_of(&StepV4::new(step)?)?),
         Fact::StepDone(step) if step.unchanged_since.is_empty() => (STEP, 1, bytes_of(&StepV1::from(step))?),
         Fact::StepDone(step) => (STEP, 2, bytes_of(&StepV2::from(step))?),
         Fact::Metrics(points) => {
@@ -113,6 +119,9 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::Remarked(remarks) => (REMARKS, 1, bytes_of(&RemarksV1::from(remarks))?),
         Fact::NoteGone(gone) => (NOTE_GONE, 1, bytes_of(&NoteGoneV1::from(gone))?),
         Fact::RunTagged(tags) => (RUN_TAGS, 1, bytes_of(&RunTagsV1::from(tags))?),
+        Fact::RepositoryRead(repository) => {
+            (RUN_REPOSITORY, 1, bytes_of(&RunRepositoryV1::from(repository))?)
+        }
     };
     Ok((kind, version, payload))
 }
@@ -121,8 +130,10 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
         RUN => matches!(version, 1..=3),
-        STEP => matches!(version, 1 | 2),
-        OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE => version == 1,
+        STEP => matches!(version, 1 | 2 | 4),
+        OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY => {
+            version == 1
+        }
         MODEL => matches!(version, 2 | 3),
         MODEL_CHANGE => version == 2,
         // Points of metrics are known each by itself, and which version a note is encoded as depends on what it says.
@@ -139,6 +150,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
         (STEP, 2) => Ok(Fact::StepDone(value_of::<StepV2>(payload)?.try_into()?)),
+        (STEP, 4) => Ok(Fact::StepDone(value_of::<StepV4>(payload)?.try_into()?)),
         (METRICS, 1) => {
             let points = value_of::<MetricsV1>(payload)?.points;
             Ok(Fact::Metrics(points.into_iter().map(Metric::try_from).collect::<Result<_, Fault>>()?))
@@ -151,6 +163,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (MODEL_ALIAS, 1) => Ok(Fact::ModelNamed(value_of::<AliasV1>(payload)?.try_into()?)),
         (NOTE, 2) => Ok(Fact::NoteRead(value_of::<NoteV2>(payload)?.try_into()?)),
         (RUN_TAGS, 1) => Ok(Fact::RunTagged(value_of::<RunTagsV1>(payload)?.into())),
+        (RUN_REPOSITORY, 1) => Ok(Fact::RepositoryRead(value_of::<RunRepositoryV1>(payload)?.try_into()?)),
         (NOTE_GONE, 1) => Ok(Fact::NoteGone(value_of::<NoteGoneV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
         (SAID_PARAMETERS, 1) => Ok(Fact::ParametersSaid(value_of::<SaidParametersV1>(payload)?.into())),

@@ -75,7 +75,7 @@ fn tags() -> Vec<Fact> {
     ]
 }
 
-fn check_read(name: &str, expected: &[Fact]) {
+pub(super) fn check_read(name: &str, expected: &[Fact]) {
     let bytes = fs::read(fixture(name)).expect("the fixture is a part of the repository");
     let found = read(&bytes, SEGMENT);
     assert_eq!(found.error, None);
@@ -84,7 +84,7 @@ fn check_read(name: &str, expected: &[Fact]) {
 }
 
 /// A published record version is never edited. The fixtures were made once, each by its test under `LINEAGE_WRITE_FIXTURE`.
-fn check_written(name: &str, expected: &[Fact]) {
+pub(super) fn check_written(name: &str, expected: &[Fact]) {
     if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() && !fixture(name).exists() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(&Disk::new(), folder.path(), SEGMENT).unwrap();

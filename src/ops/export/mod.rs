@@ -126,6 +126,7 @@ mod tests {
                 Fact::RunOutcome(outcome) => runs.contains(&outcome.run),
                 Fact::ParametersSaid(said) => runs.contains(&said.run),
                 Fact::RunTagged(tags) => runs.contains(&tags.run),
+                Fact::RepositoryRead(repository) => runs.contains(&repository.run),
                 Fact::Remarked(remarks) => runs.contains(&remarks.run),
                 Fact::StepDone(step) => steps.contains(&step.id),
                 Fact::ModelRegistered(model) => {

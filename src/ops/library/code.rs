@@ -8,7 +8,7 @@ use crate::digests::Stamp;
 use crate::error::Result;
 use crate::model::CodeState;
 use crate::ops::Workspace;
-use crate::ops::code::code_state;
+use crate::ops::code::{CodeOf, code_state_at};
 
 /// A code state is not taken to be that of a run which starts later than this after it was read, whatever the files say.
 const AGE_MAX: Duration = Duration::from_secs(1);
@@ -26,18 +26,20 @@ pub(super) struct Code {
 
 #[derive(Debug)]
 struct Read {
+    folder: PathBuf,
     code: CodeState,
     at: Instant,
     witnesses: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 impl Code {
-    /// Returns the code state of now.
+    /// Returns the code state of now, of the repository that is asked for.
     ///
     /// # Errors
     /// A store error where the patch cannot be kept.
-    pub fn now(&mut self, workspace: &Workspace) -> Result<CodeState> {
+    pub fn now(&mut self, workspace: &Workspace, code_of: CodeOf<'_>) -> Result<CodeState> {
         if let Some(read) = &self.read
+            && read.folder == code_of.folder
             && read.at.elapsed() < AGE_MAX
             && read.witnesses.iter().all(|(path, stamp)| stamp_of(path) == *stamp)
         {
@@ -45,13 +47,13 @@ impl Code {
         }
         let at = Instant::now();
         // Looked at before the state is read: what changes meanwhile is noticed the next time.
-        let repository = git::witnesses(workspace.root());
+        let repository = git::witnesses(code_of.folder);
         let mut witnesses: Vec<_> = repository.into_iter().map(stamped).collect();
         let snapshot = workspace.store().snapshot().ok().flatten();
-        let code = code_state(workspace, &|| snapshot.as_ref())?;
+        let code = code_state_at(workspace, code_of, git::Limits::default(), &|| snapshot.as_ref())?;
         let files = code.changed.iter().chain(&code.untracked).take(FILES_MAX);
         witnesses.extend(files.filter_map(|file| file.path.on_disk(workspace.root())).map(stamped));
-        self.read = Some(Read { code: code.clone(), at, witnesses });
+        self.read = Some(Read { folder: code_of.folder.to_owned(), code: code.clone(), at, witnesses });
         Ok(code)
     }
 }

@@ -13,9 +13,10 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Metric, MetricValue, NodeId, Parameter, Role, Run,
-    RunKind, RunOutcome, RunStatus, SaidParameters, StepStatus, Timestamp, check_parameters,
+    RunKind, RunOutcome, RunRepository, RunStatus, SaidParameters, StepStatus, Timestamp, check_parameters,
     is_unsafe_to_print, recorded_word,
 };
+use crate::ops::code::CodeOf;
 use crate::ops::run::masked_parameter;
 use crate::ops::{Clock, Workspace, host};
 use crate::projection::{self, names};
@@ -97,7 +98,8 @@ impl Library {
         check_parameters(&request.parameters)?;
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let logbook = self.logbook(&mut begun)?;
-        let code = begun.code.now(&self.workspace)?;
+        let code_of = CodeOf::run_in(self.workspace.root(), &request.folder);
+        let code = begun.code.now(&self.workspace, code_of)?;
         let folder = request.folder.strip_prefix(self.workspace.root()).unwrap_or(&request.folder);
         let segment = logbook.segment()?;
         let lock = self.workspace.lock_to_start()?;
@@ -114,7 +116,12 @@ impl Library {
             host: host(),
             ..Run::new(id, run_id, request.name, RunKind::Library, started_at, segment)
         };
-        logbook.add(&[Fact::RunStarted(run.clone())])?;
+        let mut facts = vec![Fact::RunStarted(run.clone())];
+        facts.extend(code_of.other_work_tree().map(|work_tree| {
+            let (run, at) = (run.id, started_at);
+            Fact::RepositoryRead(RunRepository { run, at, root: Some(work_tree), code: None })
+        }));
+        logbook.add(&facts)?;
         begun.labels.take(&run.run_id);
         drop(lock);
         let edges = Edges::new(run.id, run.name.clone(), started_at, Instant::now());

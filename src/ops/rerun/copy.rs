@@ -7,7 +7,7 @@ use super::Original;
 use super::needs::{Needs, lies_at};
 use crate::capture::git;
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Digest, NodeId};
+use crate::model::{Artifact, CodeState, Digest, NodeId, RunRepository};
 use crate::ops::Workspace;
 
 /// A folder that stands for the workspace.
@@ -98,45 +98,98 @@ pub(super) fn fill(
     Ok(Filled { root, notes })
 }
 
-/// Checks out the commit and applies the patch; returns the workspace's root in the copy.
+/// Checks out what the run had of each repository; returns the workspace's root in the copy.
 fn code(
     workspace: &Workspace,
     original: &Original,
     folder: &Path,
     notes: &mut Vec<String>,
 ) -> Result<PathBuf> {
+    let view = &original.head.view;
     // Of a run that was taken up again, the code of the last time counts.
-    let again = original.head.view.outcomes.iter().rev().find_map(|outcome| outcome.code.as_ref());
-    let code = again.unwrap_or(&original.run().code);
+    let again = view.outcomes.iter().rev().find_map(|outcome| outcome.code.as_ref());
+    let own = again.unwrap_or(&view.run.code);
+    let is_below = |repository: &&RunRepository| repository.root.is_some();
+    let own_is_below = view.repositories.iter().filter(is_below).any(|repository| repository.code.is_none());
+    let around = view.repositories.iter().find(|repository| repository.root.is_none());
+    let around = around.and_then(|repository| repository.code.as_ref()).or((!own_is_below).then_some(own));
+    let root = around_root(workspace, original, around, folder, notes)?;
+    let mut below: Vec<&RunRepository> = view.repositories.iter().filter(is_below).collect();
+    // An outer one first: what lies in it is checked out into it.
+    below.sort_by(|a, b| a.root.cmp(&b.root));
+    let mut checked_out = Vec::new();
+    for repository in below {
+        let Some(path) = repository.root.as_ref().filter(|path| path.is_inside()) else { continue };
+        let (Some(there), Some(place)) = (path.on_disk(workspace.root()), path.on_disk(&root)) else {
+            continue;
+        };
+        let code = repository.code.as_ref().unwrap_or(own);
+        match repository_at(workspace, original, (&there, code), &place) {
+            Ok(()) => {
+                checked_out.push(path);
+                notes.extend(not_in_patch(code));
+            }
+            Err(error) => {
+                notes.push(format!(
+                    "of the repository at `{path}`, only the files that it read are there: {error}"
+                ));
+            }
+        }
+    }
+    if own.submodules.iter().any(|module| !checked_out.contains(&&module.path)) {
+        notes.push("submodules are not checked out, but for those that it read files of".to_owned());
+    }
+    Ok(root)
+}
+
+/// Checks out what the run had of the repository that the workspace's root lies in; returns that root in the copy.
+fn around_root(
+    workspace: &Workspace,
+    original: &Original,
+    code: Option<&CodeState>,
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> Result<PathBuf> {
+    let failed = |cause| Error::request("cannot make a folder").because(cause);
     let work_tree = git::work_tree_root(workspace.root());
-    let (Some(commit), Some(work_tree)) = (&code.commit, work_tree) else {
-        if code.repository || code.commit.is_some() {
+    let commit = code.and_then(|code| code.commit.as_ref());
+    let (Some(code), Some(_), Some(work_tree)) = (code, commit, work_tree) else {
+        if code.is_some_and(|code| code.repository || code.commit.is_some()) {
             notes.push("the run's code is in no commit: only the files that it read are there".to_owned());
         }
         let root = folder.join("workspace");
-        fs::create_dir(&root).map_err(|cause| Error::request("cannot make a folder").because(cause))?;
+        fs::create_dir(&root).map_err(failed)?;
         return Ok(root);
     };
     // The folder keeps the name that the work tree has, which programs may look at.
     let name = work_tree.file_name().unwrap_or("workspace".as_ref());
     let tree = folder.join(name);
-    git::check_out(&work_tree, commit, code.branch.as_deref(), &tree)?;
-    if let Some(digest) = code.patch {
-        let patch = workspace.contents().read(&digest)?.ok_or_else(|| {
-            Error::request(format!("cannot run {} again: its patch is not kept any more", original.head.tail))
-        })?;
-        git::apply_patch(&tree, &patch)?;
-    }
-    for omitted in &code.patch_omitted {
-        notes.push(format!("not in the recorded patch: {omitted}"));
-    }
-    if !code.submodules.is_empty() {
-        notes.push("submodules are not checked out".to_owned());
-    }
+    repository_at(workspace, original, (&work_tree, code), &tree)?;
+    notes.extend(not_in_patch(code));
     let inside = workspace.root().strip_prefix(&work_tree).unwrap_or(Path::new(""));
     let root = tree.join(inside);
-    fs::create_dir_all(&root).map_err(|cause| Error::request("cannot make a folder").because(cause))?;
+    fs::create_dir_all(&root).map_err(failed)?;
     Ok(root)
+}
+
+/// Checks out the commit of a repository and applies the patch.
+fn repository_at(
+    workspace: &Workspace,
+    original: &Original,
+    (there, code): (&Path, &CodeState),
+    place: &Path,
+) -> Result<()> {
+    let commit = code.commit.as_ref().ok_or_else(|| Error::request("its code is in no commit"))?;
+    git::check_out(there, commit, code.branch.as_deref(), place)?;
+    let Some(digest) = code.patch else { return Ok(()) };
+    let patch = workspace.contents().read(&digest)?.ok_or_else(|| {
+        Error::request(format!("cannot run {} again: its patch is not kept any more", original.head.tail))
+    })?;
+    git::apply_patch(place, &patch)
+}
+
+fn not_in_patch(code: &CodeState) -> impl Iterator<Item = String> {
+    code.patch_omitted.iter().map(|omitted| format!("not in the recorded patch: {omitted}"))
 }
 
 /// Puts a file into the copy, unless it lies there already; false where its bytes are not to be had.

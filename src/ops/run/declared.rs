@@ -42,7 +42,7 @@ pub fn add(
         steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact.path.clone()).collect();
     let reads = steps.iter().flat_map(|step| &step.used);
     let read: BTreeSet<ArtifactPath> = reads.clone().map(|edge| edge.artifact.path.clone()).collect();
-    let read_as_data = reads.filter(|edge| edge.role == Role::Data && !written.contains(&edge.artifact.path));
+    let read_as_data = reads.filter(|edge| edge.role.is_data() && !written.contains(&edge.artifact.path));
     let read_as_data: BTreeSet<ArtifactPath> = read_as_data.map(|edge| edge.artifact.path.clone()).collect();
     // Without the net nothing is known of reads, so nothing can be missed among them.
     let saw_reads = !observation.processes.is_empty();

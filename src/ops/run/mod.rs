@@ -18,17 +18,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::capture::git;
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal};
 use crate::capture::secrets;
-use crate::digests::Found;
+use crate::digests::{Found, kernel_time_ns};
 use crate::error::{Error, Result};
 use crate::journal::SyncPoint;
 use crate::model::{
     ArtifactPath, CaptureLevel, Digest, Fact, NodeId, Parameter, Remark, RemarkKind, Remarks, Run, RunKind,
-    RunStatus, check_parameters, recorded_word, recorded_words,
+    RunRepository, RunStatus, check_parameters, recorded_word, recorded_words,
 };
-use crate::ops::code::code_state_at;
+use crate::ops::code;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
@@ -270,9 +271,11 @@ fn check_program(request: &CommandRequest) -> Result<(), NotStarted> {
 fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Result<Recording> {
     let root = request.root(workspace);
     let snapshot = OnceCell::new();
-    let code = code_state_at(workspace, root, &|| {
+    let code_of = code::CodeOf::run_in(root, &request.folder);
+    let code = code::code_state_at(workspace, code_of, git::Limits::default(), &|| {
         snapshot.get_or_init(|| workspace.store().snapshot().ok().flatten()).as_ref()
     })?;
+    let other_work_tree = code_of.other_work_tree();
     let (arguments, mut printed_arguments) = recorded_words(&request.arguments);
     let program = Path::new(&request.arguments[0]).file_name().map(recorded_word);
     let folder = request.folder.strip_prefix(root).unwrap_or(&request.folder);
@@ -291,6 +294,11 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
         host: request.host.clone(),
     };
     let mut recording = Recording::start_soon(workspace, clock, request)?;
+    if let Some(work_tree) = other_work_tree {
+        let (run, at) = (recording.run().id, recording.now());
+        let repository = RunRepository { run, at, root: Some(work_tree), code: None };
+        recording.add(&Fact::RepositoryRead(repository))?;
+    }
     if let Some(remark) = masked {
         // At once: without it, a command that was killed would look as if it could be run again as it stands.
         let remarks = Remarks::new(recording.run().id, recording.now(), None, vec![remark]);
@@ -373,13 +381,16 @@ struct Ground<'a> {
     rules: IgnoreRules,
     /// What our own streams lead to: none of the command's doing, so it is neither read, nor kept, nor recorded.
     streams: BTreeSet<PathBuf>,
+    /// When it is started, by the kernel's clock, in nanoseconds.
+    started_ns: i64,
 }
 
 impl<'a> Ground<'a> {
     fn of(workspace: &'a Workspace, request: &'a CommandRequest) -> Self {
         let root = request.root(workspace);
         let home = home(&request.environment);
-        Ground { root, home, rules: IgnoreRules::of(root), streams: streams_outside(root) }
+        let streams = streams_outside(root);
+        Ground { root, home, rules: IgnoreRules::of(root), streams, started_ns: kernel_time_ns() }
     }
 }
 
@@ -400,7 +411,7 @@ fn observe_command(
     ];
     environment.retain(|(key, _)| own.iter().all(|(name, _)| key != name));
     environment.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
-    let Ground { root, home, rules, streams } = ground;
+    let Ground { root, home, rules, streams, .. } = ground;
     let now = || clock.now().micros();
     // What is work to read is work to write.
     let is_work = |path: &Path| roles::place_of_written(path, root, home.as_deref()) == Place::Work;

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::environment;
-use super::steps::{self, LazyTree, Outcome};
+use super::steps::{self, Outcome, Repositories};
 use super::{CommandRequest, Ground, declared, metrics, own};
+use crate::capture::git;
 use crate::capture::observe::Observation;
 use crate::digests::kernel_time_ns;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Metric, NodeId, Remark,
-    RemarkKind, Role, Step, Timestamp, Used,
+    RemarkKind, Role, RunRepository, Step, Timestamp, Used,
 };
+use crate::ops::code;
 use crate::ops::keep::keep_outputs;
 use crate::ops::registry::VersionsOfRun;
 use crate::ops::{Recording, Workspace};
@@ -37,9 +39,10 @@ pub(super) fn record(
     ground: &Ground<'_>,
     remarks: &mut Vec<Remark>,
 ) -> Result<Recorded> {
-    let Ground { root, home, rules, streams } = ground;
-    let sha = recording.run().code.commit.clone();
-    let commit = LazyTree::of(root, sha.as_deref());
+    let Ground { root, home, rules, streams, started_ns } = ground;
+    let commit = recording.run().code.commit.clone();
+    let code_of = code::CodeOf::run_in(root, &request.folder);
+    let repositories = Repositories::new(code_of.folder, commit, *started_ns);
     let named_metrics = request.metrics.as_ref().map(|path| {
         let path = request.folder.join(path);
         path.canonicalize().unwrap_or(path)
@@ -51,7 +54,7 @@ pub(super) fn record(
         root,
         copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
         home: home.as_deref(),
-        commit: &commit,
+        repositories: &repositories,
         with_arguments: request.with_arguments,
         metrics: named_metrics.as_deref(),
         rules,
@@ -107,9 +110,38 @@ pub(super) fn record(
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;
     }
+    record_repositories(workspace, recording, root, &repositories)?;
     record_metrics(root, recording, &metrics, remarks)?;
     let registered = own::registered(workspace, &own, recording.run().id)?;
     Ok(Recorded { counts, stderr_is_output, registered })
+}
+
+/// Records the code states of the repositories besides the run's own that it read files of, as they are now.
+fn record_repositories(
+    workspace: &Workspace,
+    recording: &mut Recording,
+    root: &Path,
+    repositories: &Repositories,
+) -> Result<()> {
+    let others = repositories.others();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let snapshot = workspace.store().snapshot().ok().flatten();
+    // Only what was read of them is known to be of the run.
+    let limits = git::Limits { untracked_max: 0, ..git::Limits::default() };
+    for (work_tree, commit) in others {
+        let code_of = code::CodeOf { root, folder: &work_tree };
+        let now = code::code_state_at(workspace, code_of, limits, &|| snapshot.as_ref())?;
+        let repository = RunRepository {
+            run: recording.run().id,
+            at: recording.now(),
+            root: code_of.other_work_tree(),
+            code: Some(code::as_of(now, commit)),
+        };
+        recording.add(&Fact::RepositoryRead(repository))?;
+    }
+    Ok(())
 }
 
 /// Puts the list of the environment at the first step.

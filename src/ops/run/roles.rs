@@ -25,6 +25,8 @@ const IGNORED_FOLDERS: &[&str] = &[
     ".hg",
     ".svn",
 ];
+/// Folders in which repositories keep themselves, wherever they lie: a workspace may lie below the root of one.
+const REPOSITORY_FOLDERS: &[&str] = &[".git", ".hg", ".svn"];
 /// Folders whose contents are packages, wherever they lie.
 const PACKAGE_FOLDERS: &[&str] = &["site-packages", "dist-packages", "node_modules"];
 /// Where systems keep what they are made of.
@@ -170,7 +172,9 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
         return Place::Ignored;
     }
     let inside = path.strip_prefix(root).ok();
-    if inside.is_some_and(|inside| has_part(inside, IGNORED_FOLDERS) || is_python_cache(path)) {
+    if inside.is_some_and(|inside| has_part(inside, IGNORED_FOLDERS) || is_python_cache(path))
+        || has_part(path, REPOSITORY_FOLDERS)
+    {
         return Place::Ignored;
     }
     if is_in_packages(path, inside) || is_library(path) || is_python_cache(path) {
@@ -217,6 +221,11 @@ fn is_in_environment(path: &Path, home: Option<&Path>) -> bool {
         return false;
     }
     if let Some(inside) = home.and_then(|home| path.strip_prefix(home).ok()) {
+        let is_setting =
+            inside.parent() == Some(Path::new("")) && inside.as_os_str().as_encoded_bytes()[0] == b'.';
+        if is_setting {
+            return true;
+        }
         let within = |folders: &[&str]| folders.iter().any(|folder| inside.starts_with(folder));
         if within(DATA_CACHES) {
             return false;
@@ -281,6 +290,10 @@ mod tests {
         check("/proc/self/maps", Place::Ignored);
         check("/dev/shm/x", Place::Work);
         check("/home/me/w/build/libx.so.1", Place::Environment);
+        check("/home/me/.git/index", Place::Ignored);
+        check("/home/me/.gitconfig", Place::Environment);
+        check("/home/me/w/.env", Place::Work);
+        check("/home/me/.data/t", Place::Work);
         check("/opt/ml/input/data/train/t", Place::Work);
         check("/opt/conda/lib/libz.a", Place::Environment);
         check("/opt/data/t.csv", Place::Work);

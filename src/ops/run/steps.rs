@@ -8,6 +8,7 @@
 mod ending;
 mod files;
 mod naming;
+mod repositories;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -21,8 +22,8 @@ use crate::model::{Evidence, Generated, NodeId, Role, Step, Timestamp, Used};
 
 use ending::ending;
 use files::Files;
-pub use files::LazyTree;
 use naming::{in_order_of_pipes, name_of, subject_of};
+pub use repositories::Repositories;
 use told::{Inherited, inherited, outside, read_from_others, split_adding, told};
 
 /// What is known about the surroundings of an observed command.
@@ -33,8 +34,8 @@ pub struct Surroundings<'a> {
     pub copy: Option<&'a str>,
     /// The user's home.
     pub home: Option<&'a Path>,
-    /// The tree of the commit that the run began with, to compare code with.
-    pub commit: &'a LazyTree<'a>,
+    /// The repositories whose commits files are compared with.
+    pub repositories: &'a Repositories,
     /// Whether the arguments are recorded.
     pub with_arguments: bool,
     /// Files that are none of the command's doing: where its standard streams went, outside the workspace.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile};
 use crate::error::Result;
-use crate::model::{Artifact, Digest, Role, Timestamp};
+use crate::model::{Artifact, Digest, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::locate::{digest_at, link_at};
 use crate::query::{self, NewestFile, Write};
@@ -120,7 +120,7 @@ impl Looking<'_> {
         kept.copied().collect()
     }
 
-    /// Returns true for a file of code that was read as it stands in a commit.
+    /// Returns true for a file that was read as it stands in a commit.
     fn is_in_git(&mut self, artifact: ArtifactNo) -> Result<bool> {
         let first = self
             .snapshot
@@ -132,7 +132,9 @@ impl Looking<'_> {
             Entry::Vacant(place) => {
                 let edges = self.snapshot.edges(step)?;
                 let used = edges.iter().flat_map(|edges| &edges.used);
-                place.insert(used.filter(|edge| edge.role == Role::Code).map(|edge| edge.artifact).collect())
+                place.insert(
+                    used.filter(|edge| edge.role.is_as_committed()).map(|edge| edge.artifact).collect(),
+                )
             }
         };
         Ok(code.contains(&artifact))

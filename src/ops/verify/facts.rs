@@ -46,6 +46,11 @@ fn described(fact: &Fact) -> String {
         Fact::ModelRegistered(model) => format!("model {} {}", model.name, model.version),
         Fact::ModelChanged(change) => format!("change {} of model version {}", change.id, change.model),
         Fact::RunTagged(tags) => format!("{} tags of run {}", tags.tags.len(), tags.run),
+        Fact::RepositoryRead(repository) => {
+            let root =
+                repository.root.as_ref().map_or("the workspace's root".to_owned(), ToString::to_string);
+            format!("repository at {root} of run {}", repository.run)
+        }
         Fact::NoteGone(gone) => format!("note {} gone", gone.path),
         Fact::ModelNamed(alias) => format!("alias {} of model {}", alias.alias, alias.name),
         Fact::NoteRead(note) => format!("note {} {}", note.artifact.path, note.id),
@@ -73,6 +78,10 @@ pub(super) fn needed_contents(snapshot: &Snapshot) -> Result<BTreeMap<Digest, St
             Fact::RunOutcome(outcome) => {
                 let patch = outcome.code.as_ref().and_then(patch);
                 needed.extend(patch.map(|digest| (digest, format!("a patch of run {}", outcome.run))));
+            }
+            Fact::RepositoryRead(repository) => {
+                let patch = repository.code.as_ref().and_then(patch);
+                needed.extend(patch.map(|digest| (digest, format!("a patch of run {}", repository.run))));
             }
             // A step may come before the start of its run in the order of keys.
             Fact::StepDone(step) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Artifact, ModelVersion, NodeId, Role};
+use crate::model::{Artifact, ModelVersion, NodeId};
 use crate::query::ancestry::Trace;
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::together::{Runs, written_along};
@@ -154,7 +154,7 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
                         frontier.extend(others.into_iter().map(|(step, at)| (at, step)));
                     }
                 }
-                None if edge.role == Role::Data => {
+                None if edge.role.is_data() => {
                     inputs.insert(snapshot.artifact(edge.artifact)?);
                 }
                 None => {}

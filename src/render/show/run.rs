@@ -9,7 +9,8 @@ use super::models::{holding, learned};
 use super::more;
 use super::trace::{Way, totals, trace_run};
 use crate::model::{
-    Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunStatus, TAG_FRONT, command_line,
+    Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus, TAG_FRONT,
+    command_line,
 };
 use crate::ops::DiskState;
 use crate::ops::show::RunReport;
@@ -28,7 +29,8 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     if let Some(commit) = &code.commit {
         let branch =
             code.branch.as_deref().map_or("detached".to_owned(), |branch| format!("branch {branch}"));
-        let _ = writeln!(text, "  code     {commit}, {}", one_line(&branch));
+        let root = report.head.view.own_root().map_or_else(String::new, |root| format!(", of {root}"));
+        let _ = writeln!(text, "  code     {commit}, {}{root}", one_line(&branch));
     } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
         let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
     } else {
@@ -49,6 +51,21 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     }
     if let Some(reason) = &code.unreadable {
         let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
+    }
+    for repository in &report.head.view.repositories {
+        if let Some(code) = &repository.code {
+            let state = match code.label() {
+                Some(label) => label,
+                None => code.without_commit().to_owned(),
+            };
+            let branch =
+                code.branch.as_deref().map_or_else(String::new, |branch| format!(", branch {branch}"));
+            let line = format!("{state}{branch}, of {}", repository_name(repository));
+            let _ = writeln!(text, "  code     {}", one_line(&line));
+            if let Some(reason) = &code.unreadable {
+                let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
+            }
+        }
     }
     let view = &report.head.view;
     if let Some(original) = view.run.rerun_of {
@@ -105,6 +122,11 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     if !is_cut_off(report) {
         totals(&report.trace, text);
     }
+}
+
+/// Names a repository by the root of its work tree.
+pub(super) fn repository_name(repository: &RunRepository) -> String {
+    repository.root.as_ref().map_or_else(|| "the workspace's repository".to_owned(), ToString::to_string)
 }
 
 /// Returns true for a command whose recording ended before it: what it read and wrote is recorded at its end.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::file::source_words;
 use super::fold::{From, Own, Said, folded};
-use super::run::{cut, remarks, run_head};
+use super::run::{cut, remarks, repository_name, run_head};
 use crate::model::{Artifact, CaptureLevel, NodeId, Remark, Role, RunKind};
 use crate::ops::DiskState;
 use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
@@ -164,15 +164,18 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Returns what git has of a code file, in the run that read it.
+/// Returns what git has of a file, in the run that read it.
 fn code_of_file(file: &TraceFile, run: &TraceRun) -> Option<String> {
-    let commit = || run.head.view.run.code.commit_short.as_deref();
-    match file.role {
-        Role::Code => Some(format!("  in git at {}", commit()?)),
-        Role::CodeChanged => Some(format!("  differs from git at {}", commit()?)),
-        Role::CodeUntracked => Some("  not in git".to_owned()),
-        _ => None,
-    }
+    let words = match file.role {
+        Role::Code | Role::DataTracked => "in git at",
+        Role::CodeChanged | Role::DataChanged => "differs from git at",
+        Role::CodeUntracked => return Some("  not in git".to_owned()),
+        Role::Data | Role::Metrics | Role::Environment => return None,
+    };
+    let (code, repository) = run.head.view.code_of(&file.artifact.path);
+    let commit = code.commit_short.as_deref()?;
+    let of = repository.map_or_else(String::new, |repository| format!(" of {}", repository_name(repository)));
+    Some(format!("  {words} {commit}{of}"))
 }
 
 /// Returns true where all that the steps of a run read is recorded: not what was inferred from the files before and after, nor

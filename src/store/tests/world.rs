@@ -14,7 +14,7 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
     NoteSummary, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind,
-    RunOutcome, RunStatus, RunTags, SaidParameters, Stage, Step, TakenEntry, Timestamp, Used,
+    RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step, TakenEntry, Timestamp, Used,
 };
 use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
@@ -127,11 +127,10 @@ pub(crate) fn step() -> impl Strategy<Value = Fact> {
         |((id, run, name, started_at, ended_at), key, used, generated)| {
             let used =
                 used.into_iter().map(|(artifact, at, evidence, role)| Used { artifact, at, evidence, role });
-            let generated = generated.into_iter().map(|(artifact, at, evidence, role)| Generated {
-                artifact,
-                at,
-                evidence,
-                role,
+            let generated = generated.into_iter().map(|(artifact, at, evidence, role)| {
+                // What is written is not compared with a commit.
+                let role = if role.is_data() { Role::Data } else { role };
+                Generated { artifact, at, evidence, role }
             });
             Fact::StepDone(Step {
                 subject: "filing".to_owned(),
@@ -280,6 +279,14 @@ fn run_tags() -> impl Strategy<Value = Fact> {
     })
 }
 
+fn run_repository() -> impl Strategy<Value = Fact> {
+    let root = option::of(select(PATHS.to_vec()));
+    (node(6), at(), root, option::of(code_state())).prop_map(|(run, at, root, code)| {
+        let root = root.map(|root| ArtifactPath::new(root).unwrap());
+        Fact::RepositoryRead(RunRepository { run, at, root, code })
+    })
+}
+
 fn note_gone() -> impl Strategy<Value = Fact> {
     (select(PATHS.to_vec()), at())
         .prop_map(|(path, at)| Fact::NoteGone(NoteGone { path: ArtifactPath::new(path).unwrap(), at }))
@@ -290,7 +297,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = prop_oneof![
         6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(),
         1 => model_alias(), 2 => note(), 1 => note_gone(), 1 => said_parameters(), 1 => remarks(),
-        1 => run_tags(),
+        1 => run_tags(), 1 => run_repository(),
     ];
     vec(fact, 0..24)
 }

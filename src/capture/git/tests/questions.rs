@@ -56,6 +56,84 @@ fn converted_line_ends_are_the_same_file() {
 }
 
 #[test]
+fn a_file_in_its_place_is_compared_as_its_bytes_are() {
+    for autocrlf in [false, true] {
+        let Some(repo) = Repo::small() else { return };
+        if autocrlf {
+            repo.git(&["config", "core.autocrlf", "true"]);
+        }
+        let tree = CommitTree::of_head(&repo.root).expect("it can be read").expect("there is a repository");
+        let check = |path: &str| {
+            let bytes = std::fs::read(repo.path(path)).expect("it is there");
+            let by_bytes = tree.holds(path.as_bytes(), &bytes).expect("it can be read");
+            assert_eq!(
+                tree.holds_file(path.as_bytes()).expect("it can be read"),
+                by_bytes,
+                "{path} {autocrlf}"
+            );
+            by_bytes
+        };
+        assert_eq!(check("a.txt"), InGit::Same);
+        repo.write("a.txt", "one\r\ntwo\r\nthree\r\n");
+        assert_eq!(check("a.txt"), if autocrlf { InGit::Same } else { InGit::Differs });
+        // Of the same size.
+        repo.write("a.txt", "one\ntwo\ntheee\n");
+        assert_eq!(check("a.txt"), InGit::Differs);
+        repo.write("new.txt", "new\n");
+        assert_eq!(check("new.txt"), InGit::NotInTree);
+    }
+}
+
+#[test]
+fn what_the_index_vouches_for_is_not_read() {
+    let Some(repo) = Repo::small() else { return };
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+    let file = std::fs::File::options().write(true).open(repo.path("a.txt")).expect("it is there");
+    file.set_modified(old).expect("it is ours");
+    repo.git(&["config", "core.trustctime", "false"]);
+    repo.git(&["update-index", "--refresh"]);
+    // Other bytes under the size and time that git saw, as only a test makes them: git itself sees no change.
+    repo.write("a.txt", "ONE\ntwo\nthree\n");
+    file.set_modified(old).expect("it is ours");
+    let tree = CommitTree::of_head(&repo.root).expect("it can be read").expect("there is a repository");
+    assert_eq!(tree.holds_file(b"a.txt").expect("it can be read"), InGit::Same);
+    repo.write("a.txt", "ONE\ntwo\nthree\n");
+    assert_eq!(tree.holds_file(b"a.txt").expect("it can be read"), InGit::Differs);
+}
+
+#[test]
+fn head_is_known_as_it_was_before_its_last_move() {
+    let Some(repo) = Repo::small() else { return };
+    let first = repo.state().sha.expect("there is a commit");
+    let sha_at = |at_ns: i64| {
+        let tree = CommitTree::of_head_at(&repo.root, at_ns).expect("it can be read");
+        tree.map(|tree| tree.sha().expect("there is a commit").to_owned())
+    };
+    let now = crate::digests::kernel_time_ns() + 1_000_000_000;
+    assert_eq!(sha_at(now).as_ref(), Some(&first));
+    // All that is told by seconds is of the time of the commits.
+    let log = std::fs::read_to_string(repo.root.join(".git/logs/HEAD")).expect("git keeps a log");
+    let words: Vec<&str> = log.split('\t').next().expect("it has a line").split(' ').collect();
+    let second: i64 = words[words.len() - 2].parse().expect("it is a time");
+    assert_eq!(sha_at((second + 1) * 1_000_000_000).as_ref(), Some(&first));
+    assert_eq!(sha_at(second * 1_000_000_000), None);
+    std::fs::remove_file(repo.root.join(".git/logs/HEAD")).expect("it is ours");
+    assert_eq!(sha_at(now).as_ref(), Some(&first));
+    assert_eq!(sha_at(second * 1_000_000_000), None);
+}
+
+#[test]
+fn a_pointer_to_bytes_kept_elsewhere_is_known() {
+    let Some(repo) = Repo::small() else { return };
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n";
+    repo.write("big.bin", pointer);
+    repo.commit("big");
+    let tree = CommitTree::of_head(&repo.root).expect("it can be read").expect("there is a repository");
+    let is_pointer = |path: &str| tree.is_pointer(path.as_bytes()).expect("it can be read");
+    assert_eq!(["big.bin", "a.txt", "none"].map(is_pointer), [true, false, false]);
+}
+
+#[test]
 fn without_a_commit_nothing_is_in_the_tree() {
     let Some(repo) = Repo::empty() else { return };
     let tree = CommitTree::of_head(&repo.root).expect("it can be read").expect("there is a repository");

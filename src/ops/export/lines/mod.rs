@@ -14,6 +14,7 @@
 //! | `metrics` | points of metrics: name, step, time, value | `owner`: a run, a step or a model version |
 //! | `parameters_said` | parameters said after the start | `run` |
 //! | `run_tagged` | tags that a run was given; of one name the last counts | `run` |
+//! | `repository_read` | it read files of a git repository: its root and the state of its code | `run` |
 //! | `remarked` | how completely a run was observed, and what its record lacks | `run` |
 //! | `model_registered` | a version of a model: its run, files, metrics, description | a model version |
 //! | `model_changed` | it was `staged`, `edited` or `deleted`, by whom and why | `model` |
@@ -42,7 +43,7 @@ use crate::journal;
 use crate::model::Fact;
 use models::{AliasLine, ChangeLine, ModelLine, alias_line, change_line, model_line};
 use notes::{GoneLine, NoteLine, gone_line, note_line};
-use runs::{OutcomeLine, RunLine, outcome_line, run_line};
+use runs::{OutcomeLine, RepositoryLine, RunLine, outcome_line, repository_line, run_line};
 use said::{RemarksLine, SaidLine, TagsLine, remarks_line, said_line, tags_line};
 use steps::{MetricsLine, StepLine, metrics_line, step_line};
 use words::unhex;
@@ -75,6 +76,8 @@ pub(crate) enum Line {
     Remarked(RemarksLine),
     /// Tags that a run was given.
     RunTagged(TagsLine),
+    /// A run read files of a repository.
+    RepositoryRead(RepositoryLine),
     /// A version of a model was registered.
     ModelRegistered(ModelLine),
     /// Something became of it.
@@ -131,6 +134,7 @@ impl Line {
             Fact::ParametersSaid(said) => Line::ParametersSaid(said_line(said)),
             Fact::Remarked(remarks) => Line::Remarked(remarks_line(remarks)),
             Fact::RunTagged(tags) => Line::RunTagged(tags_line(tags)),
+            Fact::RepositoryRead(repository) => Line::RepositoryRead(repository_line(repository)),
             Fact::ModelRegistered(model) => Line::ModelRegistered(model_line(model)),
             Fact::ModelChanged(change) => Line::ModelChanged(change_line(change)),
             Fact::ModelNamed(alias) => Line::ModelNamed(alias_line(alias)),
@@ -153,6 +157,7 @@ impl Line {
             Line::ParametersSaid(line) => line.into_said().map(Fact::ParametersSaid),
             Line::Remarked(line) => line.into_remarks().map(Fact::Remarked),
             Line::RunTagged(line) => line.into_tags().map(Fact::RunTagged),
+            Line::RepositoryRead(line) => line.into_repository().map(Fact::RepositoryRead),
             Line::ModelRegistered(line) => line.into_model().map(Fact::ModelRegistered),
             Line::ModelChanged(line) => line.into_change().map(Fact::ModelChanged),
             Line::ModelNamed(line) => line.into_alias().map(Fact::ModelNamed),

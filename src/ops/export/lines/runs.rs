@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::words::{PathText, digest, node, path_text, segment, segment_text, word};
 use crate::error::Result;
 use crate::model::{
-    ChangeKind, ChangedFile, CodeState, Parameter, Run, RunKind, RunOutcome, RunStatus, Submodule, Timestamp,
+    ChangeKind, ChangedFile, CodeState, Parameter, Run, RunKind, RunOutcome, RunRepository, RunStatus,
+    Submodule, Timestamp,
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,6 +77,15 @@ pub(crate) struct OutcomeLine {
     segment: String,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RepositoryLine {
+    run: String,
+    at_us: i64,
+    root: Option<PathText>,
+    code: Option<CodeLine>,
+}
+
 pub(super) fn run_line(run: &Run) -> RunLine {
     RunLine {
         id: run.id.to_string(),
@@ -106,6 +116,15 @@ pub(super) fn outcome_line(outcome: &RunOutcome) -> OutcomeLine {
         code: outcome.code.as_ref().map(code_line),
         arguments: outcome.arguments.clone(),
         segment: segment_text(outcome.segment),
+    }
+}
+
+pub(super) fn repository_line(repository: &RunRepository) -> RepositoryLine {
+    RepositoryLine {
+        run: repository.run.to_string(),
+        at_us: repository.at.micros(),
+        root: repository.root.as_ref().map(path_text),
+        code: repository.code.as_ref().map(code_line),
     }
 }
 
@@ -173,6 +192,17 @@ impl OutcomeLine {
             code: self.code.map(CodeLine::into_code).transpose()?,
             arguments: self.arguments,
             segment: segment(&self.segment)?,
+        })
+    }
+}
+
+impl RepositoryLine {
+    pub(super) fn into_repository(self) -> Result<RunRepository> {
+        Ok(RunRepository {
+            run: node(&self.run)?,
+            at: Timestamp::from_micros(self.at_us),
+            root: self.root.map(PathText::into_path).transpose()?,
+            code: self.code.map(CodeLine::into_code).transpose()?,
         })
     }
 }

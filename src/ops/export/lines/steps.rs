@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::{PathText, digest, node, path_text, word};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
     Artifact, Evidence, Generated, Metric, MetricValue, Parameter, Role, Step, StepStatus, Timestamp, Used,
 };
@@ -108,6 +108,9 @@ impl StepLine {
         let used = used.collect::<Result<Vec<_>>>()?;
         let generated = self.generated.into_iter().map(|line| {
             let (artifact, at, evidence, role) = line.into_edge()?;
+            if role.is_data() && role != Role::Data {
+                return Err(Error::request("a file that was written is not said to be tracked"));
+            }
             Ok(Generated { artifact, at, evidence, role })
         });
         let since = self.unchanged_since_us.into_iter();

@@ -17,6 +17,7 @@
 //! | `notes` | a document as it was read, or found gone | `note`, `path` |
 //! | `note_references` | a thing that a document names | `note` |
 //! | `note_findings` | what is wrong with a document, or unusual in it | `note` |
+//! | `repositories` | a git repository that a run read files of, besides that of its own code | `run` |
 //!
 //! Keys are UUIDs as text; lists and mappings are JSON as text. A column that is published keeps its name, its type and, in CSV,
 //! its place: new ones come behind.
@@ -61,9 +62,10 @@ enum Table {
     Notes,
     NoteReferences,
     NoteFindings,
+    Repositories,
 }
 
-const SHAPES: [Shape; 15] = [
+const SHAPES: [Shape; 16] = [
     Shape {
         name: "runs",
         columns: &[
@@ -270,6 +272,18 @@ const SHAPES: [Shape; 15] = [
             ("text", Kind::Text),
         ],
     },
+    Shape {
+        name: "repositories",
+        columns: &[
+            ("run", Kind::Text),
+            ("at", Kind::Time),
+            // Empty for the repository that the workspace itself lies in.
+            ("root", Kind::Text),
+            ("commit", Kind::Text),
+            ("branch", Kind::Text),
+            ("dirty", Kind::Truth),
+        ],
+    },
 ];
 
 impl Table {
@@ -332,6 +346,7 @@ impl Rows<'_> {
             Fact::ParametersSaid(said) => runs::parameters(said.run, &said.parameters, put),
             Fact::Remarked(remarks) => runs::remarks(remarks, put),
             Fact::RunTagged(said) => models::tags(said.run, "run", said.at, &said.tags, put),
+            Fact::RepositoryRead(repository) => runs::repository(repository, put),
             Fact::ModelRegistered(model) => {
                 models::tags(model.id, "model", model.as_of(), &model.tags, put)?;
                 model.points().try_for_each(|point| put(Table::Metrics, runs::point(&point)))?;

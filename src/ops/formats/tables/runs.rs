@@ -6,8 +6,8 @@ use super::cells::Cell;
 use super::{Put, Rows, Table, pairs};
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Metric, NodeId, Parameter, Remarks, Role, RunOutcome, Step, Timestamp,
-    percent_encoded,
+    Artifact, ArtifactPath, Evidence, Metric, NodeId, Parameter, Remarks, Role, RunOutcome, RunRepository,
+    Step, Timestamp, percent_encoded,
 };
 use crate::ops::formats::{Source, file_urn};
 
@@ -98,6 +98,20 @@ pub(super) fn remarks(remarks: &Remarks, put: &mut Put<'_>) -> Result<()> {
         ];
         put(Table::Remarks, row)
     })
+}
+
+/// Gives the row of a repository; that of the run's own code state stands with the run.
+pub(super) fn repository(repository: &RunRepository, put: &mut Put<'_>) -> Result<()> {
+    let Some(code) = &repository.code else { return Ok(()) };
+    let row = vec![
+        Cell::text(repository.run),
+        Cell::at(repository.at),
+        Cell::maybe(repository.root.as_ref()),
+        Cell::maybe(code.commit.as_ref()),
+        Cell::maybe(code.branch.as_ref()),
+        Cell::Truth(code.unreadable.is_none().then_some(code.dirty)),
+    ];
+    put(Table::Repositories, row)
 }
 
 impl Rows<'_> {

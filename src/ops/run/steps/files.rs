@@ -1,33 +1,13 @@
 //! Which of the observed files are recorded, as what, and in which of their versions.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::repositories::Tracked;
 use super::{Read, Surroundings};
-use crate::capture::git::{CommitTree, InGit};
-use crate::capture::observe::{Class, File, LastChange, Observation};
+use crate::capture::observe::{Class, Content, File, LastChange, Observation, Version};
 use crate::model::{Artifact, ArtifactPath, Digest, Role};
 use crate::ops::run::roles::{self, Place};
-
-/// The tree of the commit that the run began with, opened when it is first asked: most commands read no code of the workspace.
-pub struct LazyTree<'a> {
-    root: &'a Path,
-    commit: Option<&'a str>,
-    tree: OnceCell<Option<CommitTree>>,
-}
-
-impl<'a> LazyTree<'a> {
-    /// Names the workspace's root, and the commit.
-    pub fn of(root: &'a Path, commit: Option<&'a str>) -> Self {
-        LazyTree { root, commit, tree: OnceCell::new() }
-    }
-
-    fn get(&self) -> Option<&CommitTree> {
-        let open = || CommitTree::of_commit(self.root, self.commit?).ok().flatten();
-        self.tree.get_or_init(open).as_ref()
-    }
-}
 
 /// What processes did with a file that do not record themselves what they do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -109,7 +89,8 @@ impl Files {
                     if file.class == Class::Input
                         && executed.contains(&index)
                         && !file.path.starts_with(around.root)
-                        && !roles::is_code_name(&file.path) =>
+                        && !roles::is_code_name(&file.path)
+                        && !around.repositories.tracks(&file.path) =>
                 {
                     files.add_environment(file);
                 }
@@ -159,7 +140,7 @@ impl Files {
             } else if version.was_written {
                 Role::Data
             } else {
-                role_of(file, &digest, executed, around)
+                role_of(file, (version, content), executed, around)
             };
             let path = match around.copy.filter(|_| version.was_written && path.is_inside()) {
                 Some(copy) => below(copy, &path),
@@ -180,32 +161,32 @@ pub(super) fn below(copy: &str, path: &ArtifactPath) -> ArtifactPath {
     ArtifactPath::from_bytes(bytes).unwrap_or_else(|_| path.clone())
 }
 
-/// Decides whether an input is data or code, and whether git has the code as it was read.
-pub(super) fn role_of(file: &File, digest: &Digest, executed: bool, around: &Surroundings<'_>) -> Role {
+/// Decides whether an input is data or code, and whether git has it as it was read.
+pub(super) fn role_of(
+    file: &File,
+    version: (&Version, &Content),
+    executed: bool,
+    around: &Surroundings<'_>,
+) -> Role {
     // Of a link, its target's name was read.
-    if file.is_link || !(executed || roles::is_code_name(&file.path)) || !file.path.starts_with(around.root) {
+    if file.is_link {
         return Role::Data;
     }
-    let Some(commit) = around.commit.get() else {
-        return Role::CodeUntracked;
+    let repositories = around.repositories;
+    let repository = repositories.around(&file.path);
+    let tracked = match &repository {
+        Some(repository) => repositories.compare(repository, &file.path, version),
+        None => Tracked::No,
     };
-    let Some(inside) = commit.work_tree().and_then(|tree| file.path.strip_prefix(tree).ok()) else {
-        return Role::CodeUntracked;
-    };
-    let name = inside.as_os_str().as_encoded_bytes();
-    if !commit.contains(name).unwrap_or(false) {
-        return Role::CodeUntracked;
-    }
-    // The bytes on disk speak for those that were read only while they are the same; git may still have those.
-    match std::fs::read(&file.path) {
-        Ok(bytes) if Digest::of(&bytes) == *digest => match commit.holds(name, &bytes) {
-            Ok(InGit::Same) => Role::Code,
-            Ok(InGit::NotInTree) => Role::CodeUntracked,
-            Ok(InGit::Differs) | Err(_) => Role::CodeChanged,
-        },
-        _ => match commit.bytes(name) {
-            Ok(Some(bytes)) if Digest::of(&bytes) == *digest => Role::Code,
-            _ => Role::CodeChanged,
-        },
+    let is_code = executed || roles::is_code_name(&file.path);
+    // A script from elsewhere that no repository has is read as any other file.
+    let is_of_work = repository.is_some() || file.path.starts_with(around.root);
+    match (is_code, tracked) {
+        (true, Tracked::Same) => Role::Code,
+        (true, Tracked::Differs) => Role::CodeChanged,
+        (true, Tracked::No | Tracked::NotKnown) if is_of_work => Role::CodeUntracked,
+        (false, Tracked::Same) => Role::DataTracked,
+        (false, Tracked::Differs) => Role::DataChanged,
+        (_, Tracked::No | Tracked::NotKnown) => Role::Data,
     }
 }

@@ -104,12 +104,12 @@ fn run(shell: &str, script: &str) -> Option<Done> {
         eprintln!("skipped: the net cannot be had here");
         return None;
     }
-    let commit = LazyTree::of(&root, None);
+    let repositories = Repositories::new(&root, None, 0);
     let around = Surroundings {
         root: &root,
         copy: None,
         home: None,
-        commit: &commit,
+        repositories: &repositories,
         with_arguments: true,
         streams: &BTreeSet::new(),
         metrics: None,

@@ -1,0 +1,241 @@
+//! Code and data in git: whichever repository a file that a run read lies in, it is compared with the commit of that one.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder in which repositories are made; its workspace may lie anywhere in it.
+struct Scratch {
+    folder: tempfile::TempDir,
+}
+
+impl Scratch {
+    /// Makes the files, and repositories with all of them committed, the inner ones first; `None` where commands cannot be
+    /// observed, or git is missing.
+    fn new(files: &[(&str, &str)], repositories: &[&str]) -> Option<Self> {
+        let scratch = Scratch { folder: tempfile::tempdir().unwrap() };
+        for (name, text) in files {
+            scratch.write(name, text);
+        }
+        if !scratch.command("", "git", &["--version"]).status.success() {
+            eprintln!("skipped: git is not to be had");
+            return None;
+        }
+        for repository in repositories {
+            scratch.git(repository, &["init", "-q", "-b", "main"]);
+            scratch.commit(repository);
+        }
+        Some(scratch)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, folder: &str, program: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.path().join(folder)).env_clear();
+        for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"] {
+            command.env(name, "a@example.org");
+        }
+        command.env("PATH", std::env::var("PATH").unwrap()).env("HOME", "/nonexistent");
+        // Git's log of where it was has whole seconds.
+        command.env("GIT_COMMITTER_DATE", "2025-12-01T00:00:00Z");
+        command.env("LINEAGE", env!("CARGO_BIN_EXE_lineage")).output().unwrap()
+    }
+
+    fn git(&self, folder: &str, arguments: &[&str]) {
+        let output = self.command(folder, "git", arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn commit(&self, repository: &str) {
+        self.git(repository, &["add", "-A"]);
+        self.git(repository, &["commit", "-q", "-m", "all"]);
+    }
+
+    fn head(&self, repository: &str) -> String {
+        let output = self.command(repository, "git", &["rev-parse", "HEAD"]);
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn lineage(&self, folder: &str, arguments: &[&str]) -> String {
+        let output = self.command(folder, env!("CARGO_BIN_EXE_lineage"), arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a line of a shell in a folder, observed; false where commands cannot be observed on this machine.
+    fn run(&self, folder: &str, line: &str) -> bool {
+        self.lineage(folder, &["run", "-q", "--", "sh", "-c", line]);
+        let seen = self.json(folder, &["show", "@"])["run"]["observed_by"] == "net";
+        if !seen {
+            eprintln!("skipped: commands cannot be observed on this machine");
+        }
+        seen
+    }
+
+    fn json(&self, folder: &str, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.lineage(folder, &[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// Returns what the way of a file says of another, with the words of the folder's commit for `SHA`.
+    fn words(&self, folder: &str, file: &str, input: &str, repository: &str) -> String {
+        let text = self.lineage(folder, &["show", file]);
+        let line = text.lines().find(|line| line.contains('─') && line.contains(&format!(" {input} ")));
+        let line = line.unwrap_or_else(|| panic!("{file}: {text}"));
+        let (_, words) = line.split_once(&format!(" {input} ")).unwrap();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        words.join(" ").replace(&self.head(repository)[..7], "SHA")
+    }
+}
+
+#[test]
+fn code_of_a_repository_below_the_workspace_is_held_against_that_repository() {
+    let files = [("proj/code.sh", "echo 1\n"), ("proj/lib.sh", "echo 1\n"), ("proj/sub/conf", "1\n")];
+    let Some(scratch) = Scratch::new(&files, &["proj"]) else { return };
+    scratch.lineage("", &["init"]);
+    scratch.write("proj/code.sh", "echo 2\n");
+    if !scratch.run("proj/sub", "{ sh ../code.sh; sh ../lib.sh; } > o") {
+        return;
+    }
+    assert_eq!(scratch.words("", "proj/sub/o", "proj/code.sh", "proj"), "observed differs from git at SHA");
+    assert_eq!(scratch.words("", "proj/sub/o", "proj/lib.sh", "proj"), "observed in git at SHA");
+    let run = &scratch.json("", &["show", "@"])["run"];
+    assert_eq!(run["code"]["commit"], scratch.head("proj"));
+    assert_eq!(run["code"]["root"], "proj");
+    assert_eq!(run["code"]["dirty"], true);
+    assert_eq!(run["code"]["changed"][0]["path"], "proj/code.sh");
+    assert_eq!(run["repositories"].as_array().unwrap().len(), 0);
+    // From the root, the run has no repository of its own, and reads code of one all the same.
+    scratch.run("", "sh proj/lib.sh > p");
+    let run = &scratch.json("", &["show", "@"])["run"];
+    assert_eq!(run["code"]["commit"], Value::Null);
+    assert_eq!(run["repositories"][0]["root"], "proj");
+    assert_eq!(run["repositories"][0]["commit"], scratch.head("proj"));
+    assert_eq!(run["repositories"][0]["dirty"], true);
+    assert_eq!(scratch.words("", "p", "proj/lib.sh", "proj"), "observed in git at SHA of proj");
+}
+
+#[test]
+fn code_of_the_same_repository_outside_of_the_workspace_is_code() {
+    let files = [("lib/code.sh", "echo 1\n"), ("lib/other.sh", "echo 1\n"), ("team/data.csv", "1\n")];
+    let Some(scratch) = Scratch::new(&files, &[""]) else { return };
+    scratch.lineage("team", &["init", "."]);
+    scratch.write("lib/other.sh", "echo 2\n");
+    scratch.write("lib/new.sh", "echo 3\n");
+    scratch.write("lib/tool", "#!/bin/sh\necho 4\n");
+    scratch.command("", "chmod", &["+x", "lib/tool"]);
+    scratch.git("", &["add", "lib/tool"]);
+    scratch.git("", &["commit", "-q", "-m", "tool"]);
+    let line = "{ sh ../lib/code.sh; sh ../lib/other.sh; sh ../lib/new.sh; ../lib/tool; git describe --always; cat data.csv; } > o";
+    if !scratch.run("team", line) {
+        return;
+    }
+    let root = scratch.path().canonicalize().unwrap();
+    let words = |name: &str| {
+        let path = root.join(name).to_str().unwrap().to_owned();
+        scratch.words("team", "o", &path, "")
+    };
+    assert_eq!(words("lib/code.sh"), "observed in git at SHA");
+    assert_eq!(words("lib/other.sh"), "observed differs from git at SHA");
+    assert_eq!(words("lib/new.sh"), "observed not in git");
+    assert_eq!(words("lib/tool"), "observed in git at SHA");
+    assert_eq!(scratch.words("team", "o", "data.csv", ""), "observed in git at SHA");
+    let text = scratch.lineage("team", &["show", "o"]);
+    assert!(!text.contains("/.git/"), "{text}");
+}
+
+#[test]
+fn vendored_code_is_held_against_its_own_commit() {
+    let files =
+        [("train.sh", ". ./third_party/x/a.sh; . ./third_party/x/b.sh\n"), (".gitignore", "third_party/\n")];
+    let vendored = [("third_party/x/a.sh", "echo a\n"), ("third_party/x/b.sh", "echo b\n")];
+    let Some(scratch) = Scratch::new(&[files, vendored].concat(), &["third_party/x", ""]) else { return };
+    scratch.write("third_party/x/b.sh", "echo c\n");
+    if !scratch.run("", "sh train.sh > o") {
+        return;
+    }
+    assert_eq!(scratch.words("", "o", "train.sh", ""), "observed in git at SHA");
+    let x = "third_party/x";
+    assert_eq!(scratch.words("", "o", "third_party/x/a.sh", x), "observed in git at SHA of third_party/x");
+    assert_eq!(
+        scratch.words("", "o", "third_party/x/b.sh", x),
+        "observed differs from git at SHA of third_party/x"
+    );
+    let run = &scratch.json("", &["show", "@"])["run"];
+    assert_eq!(run["code"]["commit"], scratch.head(""));
+    assert_eq!(run["code"]["dirty"], false);
+    assert_eq!(run["repositories"][0]["commit"], scratch.head(x));
+    assert_eq!(run["repositories"][0]["dirty"], true);
+    assert!(scratch.lineage("", &["show", "@"]).contains("branch main, of third_party/x"));
+    // It is run again on the code of then, which has moved on since.
+    scratch.commit(x);
+    scratch.write("third_party/x/a.sh", "exit 1\n");
+    scratch.commit(x);
+    assert!(scratch.lineage("", &["rerun", "@"]).contains("1 output, all with the same bytes"));
+    // The store that is built anew, and a copy of all facts, say the same.
+    let shown = scratch.lineage("", &["show", "o"]);
+    scratch.lineage("", &["verify"]);
+    std::fs::remove_file(scratch.path().join(".lineage/store.redb")).unwrap();
+    assert_eq!(scratch.lineage("", &["show", "o"]), shown);
+    scratch.lineage("", &["export", "--format", "jsonl", "--out", "third_party/all.jsonl"]);
+    scratch.lineage("third_party", &["init", "."]);
+    scratch.lineage("third_party", &["import", "--format", "jsonl", "all.jsonl"]);
+    let taken = &scratch.json("third_party", &["show", "@-"])["run"];
+    assert_eq!((&taken["code"], &taken["repositories"]), (&run["code"], &run["repositories"]));
+}
+
+#[test]
+fn where_a_repository_moved_on_during_the_run_its_files_are_held_against_the_commit_of_before() {
+    let files = [("x/a.sh", "echo a\n"), ("main.sh", "sh x/a.sh\n"), (".gitignore", "x/\no\n")];
+    let Some(scratch) = Scratch::new(&files, &["x", ""]) else { return };
+    let before = scratch.head("x");
+    scratch.write("x/a.sh", "echo b\n");
+    if !scratch.run("", "sh main.sh > o; cd x; GIT_COMMITTER_DATE=2090-01-01T00:00:00Z git commit -qam later")
+    {
+        return;
+    }
+    let run = &scratch.json("", &["show", "@"])["run"]["repositories"][0];
+    assert_eq!((&run["commit"], &run["dirty"]), (&Value::from(before.as_str()), &Value::Null));
+    let text = scratch.lineage("", &["show", "o"]);
+    assert!(text.contains(&format!("differs from git at {} of x", &before[..12])), "{text}");
+}
+
+#[test]
+fn data_that_git_tracks_is_compared_with_the_commit_too() {
+    let files = [("conf.json", "1\n"), ("conf.txt", "2\n"), ("big.csv", "3\n"), (".gitignore", "raw/\n")];
+    let Some(scratch) = Scratch::new(&[&files[..], &[("raw/in.csv", "4\n")]].concat(), &[""]) else { return };
+    if !scratch.run("", "cat conf.json conf.txt big.csv raw/in.csv > o") {
+        return;
+    }
+    for file in ["conf.json", "conf.txt", "big.csv"] {
+        assert_eq!(scratch.words("", "o", file, ""), "observed in git at SHA", "{file}");
+    }
+    assert_eq!(scratch.words("", "o", "raw/in.csv", ""), "observed source");
+    scratch.write("conf.json", "5\n");
+    // What is written back, or written anew, after it was read: what was read is as it was in the commit.
+    scratch.run("", "cat conf.json conf.txt big.csv > o; echo 6 > conf.txt; cp big.csv b; mv b big.csv");
+    assert_eq!(scratch.words("", "o", "conf.json", ""), "observed differs from git at SHA");
+    assert_eq!(scratch.words("", "o", "conf.txt", ""), "observed in git at SHA, changed since");
+    assert_eq!(scratch.words("", "o", "big.csv", ""), "observed in git at SHA");
+    let edges = &scratch.json("", &["show", "o"])["runs"][0]["steps"];
+    let role = |path: &str| {
+        let mut used = edges.as_array().unwrap().iter().flat_map(|step| step["used"].as_array().unwrap());
+        used.find(|edge| edge["path"] == path).unwrap()["role"].clone()
+    };
+    assert_eq!((role("conf.json"), role("conf.txt")), ("changed data".into(), "tracked data".into()));
+    // It is data all the same, and so a cause of what differs.
+    let output = scratch.command("", env!("CARGO_BIN_EXE_lineage"), &["diff", "@-", "@"]);
+    let diff = String::from_utf8(output.stdout).unwrap();
+    assert!(diff.contains("input conf.json has other bytes"), "{diff}");
+    scratch.lineage("", &["verify"]);
+}
