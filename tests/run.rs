@@ -931,6 +931,59 @@ memory[1] = open("a", "rb").read()[0]
 }
 
 #[test]
+fn what_somebody_replaces_or_removes_after_it_was_read_is_still_an_input() {
+    let scratch = Scratch::new(&[
+        ("data", "old\n"),
+        ("code.sh", "cat data; sleep 0.01; cat large | wc -c\n"),
+        ("gone", "x\n"),
+    ]);
+    if !scratch.has_net() {
+        return;
+    }
+    let at = |name: &str| scratch.path().join(name);
+    // Too large to be read while the command runs.
+    std::fs::File::create(at("large")).unwrap().set_len(65 << 20).unwrap();
+    let script = "exec > out; cat gone; . ./code.sh; touch ready; while ! test -e go; do sleep 0.05; done";
+    let mut running = scratch.command(&["run", "-q", "--", "sh", "-c", script]).spawn().unwrap();
+    while !at("ready").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // By then, what was read is known.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    for name in ["data", "code.sh", "large"] {
+        std::fs::write(at("new"), "new\n").unwrap();
+        std::fs::rename(at("new"), at(name)).unwrap();
+    }
+    std::fs::remove_file(at("gone")).unwrap();
+    std::fs::write(at("go"), "").unwrap();
+    assert!(running.wait().unwrap().success());
+
+    let mut inputs = scratch.inputs("out");
+    inputs.retain(|input| !input.starts_with("go "));
+    assert_eq!(
+        inputs,
+        // What the shell read, its children may know.
+        [
+            "code.sh inferred",
+            "code.sh inferred",
+            "data observed",
+            "gone observed",
+            "large changed while read"
+        ],
+        "{}",
+        String::from_utf8_lossy(&scratch.lineage(&["show", "out"]).stdout)
+    );
+    let shown = scratch.lineage(&["show", "out"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("`large` was read, and replaced or removed from outside"), "{shown}");
+    let status = scratch.lineage(&["status"]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    for words in ["data has changed on disk", "out"] {
+        assert!(status.contains(words), "{status}");
+    }
+}
+
+#[test]
 fn what_comes_from_outside_the_run_is_said() {
     use std::io::Write as _;
     let scratch = Scratch::new(&[]);

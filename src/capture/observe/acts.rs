@@ -290,6 +290,9 @@ impl Net<'_> {
     pub(super) fn read(&mut self, act: Act<'_>, what: What, look: &Look) {
         self.notice_outsiders(what, look);
         self.ledger.read(act.who, what, look, act.us);
+        if !self.ledger.is_forgotten(what) && self.ledger.body(what).begins_to_be_read() {
+            self.early.add(what);
+        }
     }
 
     /// Says that a file is not recorded whose path the kernel does not tell, because it is too long.

@@ -56,6 +56,8 @@ pub(super) struct Version {
     /// Opened for writing but not seen to change since this stamp.
     pub(super) tentative: Option<Stamp>,
     pub(super) bytes: Bytes,
+    /// Digest and stamp of what was read, taken while the run went on.
+    pub(super) early: Option<Box<(Digest, Stamp)>>,
     pub(super) writers: Vec<Who>,
     pub(super) first_reader: Option<Who>,
     /// Somebody has read it who is not among its writers.
@@ -72,6 +74,7 @@ impl Version {
             written: writer.is_some(),
             tentative: None,
             bytes: Bytes::Unread,
+            early: None,
             writers: writer.into_iter().collect(),
             first_reader: None,
             read_by_others: false,
@@ -95,6 +98,8 @@ pub(super) struct Body {
     pub(super) was_opened_for_writing: bool,
     /// Opened for reading and writing at once: what is written through memory moves no time.
     pub(super) may_be_mapped: bool,
+    /// Its bytes are to be read, or have been, while the run goes on.
+    pub(super) is_read_early: bool,
     /// How it stood when nobody of the run had it open for writing; `None` once somebody may have opened it since.
     pub(super) rested: Option<Stamp>,
     /// Its file system stamps files by the clock of this machine.
@@ -112,9 +117,19 @@ impl Body {
             calm_ctimes_ns: vec![],
             was_opened_for_writing: false,
             may_be_mapped: false,
+            is_read_early: false,
             rested: None,
             has_our_times: false,
         }
+    }
+
+    /// Tells whether the bytes that the run reads were there before, and nobody has asked for them yet; to be asked once.
+    pub(super) fn begins_to_be_read(&mut self) -> bool {
+        let is_old =
+            self.has_our_times && !self.is_link && self.versions.len() == 1 && !self.versions[0].written;
+        let begins = is_old && !self.is_read_early && self.versions[0].bytes == Bytes::Unread;
+        self.is_read_early |= begins;
+        begins
     }
 
     /// Index of the current version, tentative or not.

@@ -28,6 +28,7 @@ struct Task {
 /// Settles what is open and hashes what is there.
 pub(super) fn finish(net: &mut Net<'_>) {
     net.collect(true);
+    net.take_early();
     net.settle_all(true);
     net.settle_starts();
     let mut tasks = vec![];
@@ -54,6 +55,29 @@ pub(super) fn finish(net: &mut Net<'_>) {
             (net.options.learned_digest)(&stamp, &digest, began_ns);
         }
         enter(net, what, version, bytes);
+    }
+    for what in 0..net.ledger.bodies.len() as What {
+        recall(net, what);
+    }
+}
+
+/// Finds out what was read of a file that stands there no more, or cannot be read any more.
+fn recall(net: &mut Net<'_>, what: What) {
+    let Some(body) = &mut net.ledger.bodies[what as usize] else { return };
+    let first = body.version(0);
+    let is_lost = matches!(first.bytes, Bytes::Unread | Bytes::Unreadable);
+    if first.written || first.first_reader.is_none() || !is_lost {
+        return;
+    }
+    let stamp = first.stamp;
+    if let Some((digest, stamp)) = first.early.as_deref().copied() {
+        first.bytes = Bytes::Hashed { digest, stamp, evidence: Evidence::Hashed };
+    } else if let Some(digest) = (net.options.known_digest)(&stamp) {
+        first.bytes = Bytes::Hashed { digest, stamp, evidence: Evidence::Known };
+    } else if let Some(path) = body.main_name().map(|name| name.path.clone())
+        && (net.options.is_wanted)(&path)
+    {
+        net.say_unknown(&path);
     }
 }
 
@@ -100,8 +124,11 @@ fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> Option<Task
         return None;
     }
     let stamp = look.stamp();
+    let early = body.version(version).early.as_deref().copied();
     let bytes = if !(net.options.is_wanted)(&path) {
         Bytes::Unwanted
+    } else if let Some((digest, stamp)) = early {
+        Bytes::Hashed { digest, stamp, evidence: Evidence::Hashed }
     } else if look.is_link() {
         digest::of_link(&path).map_or(Bytes::Unreadable, |digest| Bytes::Hashed {
             digest,

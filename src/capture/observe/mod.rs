@@ -14,6 +14,8 @@ mod body;
 #[cfg(target_os = "linux")]
 mod calls;
 mod digest;
+#[cfg(target_os = "linux")]
+mod early;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::body::{Bytes, Who};
 use super::calls::{self, Abi, Call};
 use super::digest::{self, Digest};
+use super::early::Early;
 use super::folders::Folders;
 use super::ledger::{Ledger, What};
 use super::mounts::Mount;
@@ -111,6 +112,7 @@ pub(super) struct Net<'a> {
     pub(super) input: Option<Readiness>,
     /// How many descriptors the command was born with, if the kernel says.
     pub(super) given_count: Option<u64>,
+    pub(super) early: Early,
     endangered: Vec<Endangered>,
     beside: (Sender<Taken>, Receiver<Taken>),
     in_flight: usize,
@@ -147,6 +149,7 @@ impl<'a> Net<'a> {
             given: vec![],
             input: None,
             given_count: None,
+            early: Early::default(),
             endangered: vec![],
             beside: channel(),
             in_flight: 0,
@@ -508,7 +511,7 @@ impl<'a> Net<'a> {
     }
 }
 
-fn open_same(path: &Path, look: &Look) -> Option<File> {
+pub(super) fn open_same(path: &Path, look: &Look) -> Option<File> {
     let file = digest::open(path).ok()?;
     digest::look_at(&file).is_ok_and(|found| found.is_same_file(look)).then_some(file)
 }

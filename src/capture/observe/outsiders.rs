@@ -201,12 +201,25 @@ impl Net<'_> {
 
     fn say_overwritten(&mut self, path: &Path, how: &str) {
         if (self.options.is_wanted)(path) {
-            let inside = self.options.roots.iter().find_map(|root| path.strip_prefix(root).ok());
-            let shown = inside.unwrap_or(path).display();
+            let shown = self.shown(path).display();
             let what = "what the run wrote there is not recorded";
             let text = format!("`{shown}` was {how} from outside while the run went on: {what}");
             self.gap_of(GapSort::Overwritten, text);
         }
+    }
+
+    /// Says that nobody knows what the run read of a file which was there before.
+    pub(super) fn say_unknown(&mut self, path: &Path) {
+        let shown = self.shown(path).display().to_string();
+        let text =
+            format!("`{shown}` was read, and replaced or removed from outside before anybody knew its bytes");
+        self.gap_of(GapSort::Overwritten, text);
+    }
+
+    /// Returns a path as it is said: from the workspace, where it lies in it.
+    fn shown<'p>(&self, path: &'p Path) -> &'p Path {
+        let inside = self.options.roots.iter().find_map(|root| path.strip_prefix(root).ok());
+        inside.unwrap_or(path)
     }
 
     /// Remembers who may have set the times of a file that the run wrote.

@@ -130,6 +130,7 @@ impl Course<'_> {
                 watched.follow(self.launched.pid);
             }
             self.net.look_who_writes();
+            self.net.read_early();
         }
     }
 
@@ -150,7 +151,8 @@ impl Course<'_> {
     fn timeout_ms(&self) -> i32 {
         let after = self.after.map(|(when, _)| ms_until(when));
         let look = self.net.openings.next_look().map(ms_until);
-        after.into_iter().chain(look).chain(self.patience_ms()).min().unwrap_or(-1)
+        let early = self.net.early.next().map(ms_until);
+        after.into_iter().chain(look).chain(early).chain(self.patience_ms()).min().unwrap_or(-1)
     }
 
     fn take_report(&mut self) -> Result<(), Refusal> {

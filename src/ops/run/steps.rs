@@ -267,8 +267,11 @@ fn step(
     let (mut used, mut unchanged_since) = (Vec::new(), Vec::new());
     for (version, (at, fit)) in read {
         let known = files.known.get(version)?;
-        let evidence = if *fit == Fit::Changed { Evidence::Doubtful } else { Evidence::Observed };
-        if let Some(since_ns) = group.unchanged_since_ns.get(version).filter(|_| *fit == Fit::Same) {
+        let is_known = known.artifact.has_content();
+        let is_sure = is_known && *fit != Fit::Changed;
+        let evidence = if is_sure { Evidence::Observed } else { Evidence::Doubtful };
+        let unchanged = group.unchanged_since_ns.get(version).filter(|_| is_known && *fit == Fit::Same);
+        if let Some(since_ns) = unchanged {
             unchanged_since.push((used.len() as u32, around.clock.since(*since_ns)));
         }
         used.push(Used {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::repositories::Tracked;
 use super::{Read, Surroundings};
-use crate::capture::observe::{Class, Content, File, LastChange, Observation, Version};
+use crate::capture::observe::{self, Class, Content, File, LastChange, Observation, Version};
 use crate::model::{Artifact, ArtifactPath, Digest, Role};
 use crate::ops::run::roles::{self, Place};
 
@@ -133,25 +133,43 @@ impl Files {
         }
         let last = file.versions.len() - 1;
         for (number, version) in file.versions.iter().enumerate() {
-            let Some(content) = &version.content else { continue };
-            let digest = Digest::from_bytes(content.digest.0);
-            let role = if is_metrics && version.was_written {
-                Role::Metrics
-            } else if version.was_written {
-                Role::Data
-            } else {
-                role_of(file, (version, content), executed, around)
+            let digest = version.content.map(|content| Digest::from_bytes(content.digest.0));
+            if digest.is_none() && !was_read_and_lost(version) {
+                continue;
+            }
+            let role = match &version.content {
+                _ if is_metrics && version.was_written => Role::Metrics,
+                Some(content) if !version.was_written => role_of(file, (version, content), executed, around),
+                _ => Role::Data,
             };
             let path = match around.copy.filter(|_| version.was_written && path.is_inside()) {
                 Some(copy) => below(copy, &path),
                 None => path.clone(),
             };
-            let artifact = Artifact { path, digest, size_bytes: content.size_bytes };
+            let artifact = match digest.zip(version.content) {
+                Some((digest, content)) => Artifact { path, digest, size_bytes: content.size_bytes },
+                None => Artifact::without_content(path, identity_of(version).as_bytes()),
+            };
             let lasting = !version.was_written || (number == last && file.exists);
             let (was_written, last_change) = (version.was_written, version.last_change);
             self.known.insert((index, number), Known { artifact, role, lasting, was_written, last_change });
         }
     }
+}
+
+/// Tells whether a version stood there before the run, and whoever read it read what nobody knows: it was replaced or removed from
+/// outside, or only its reader may read it.
+fn was_read_and_lost(version: &Version) -> bool {
+    use observe::Evidence::{Lost, Unreadable};
+    !version.was_written && matches!(version.evidence, Lost | Unreadable)
+}
+
+/// Tells bytes that nobody knows from others at their path.
+fn identity_of(version: &Version) -> String {
+    version.stamp.map_or_else(String::new, |stamp| {
+        let [device, inode, size] = [stamp.dev, stamp.ino, stamp.size_bytes];
+        format!("{device} {inode} {size} {} {}", stamp.mtime_ns, stamp.ctime_ns)
+    })
 }
 
 /// Names a file that was written in a copy of the workspace.

@@ -1,0 +1,158 @@
+//! Digests of what was read, taken while the command goes on: of a file that somebody outside replaces or removes later, these are
+//! the bytes that were read, and nothing else is left of them.
+//!
+//! The work is the same as at the end, where it is not done again; it begins only when a command has run for a while, on one
+//! thread that lets all others go first.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::body::Bytes;
+use super::digest::{self, Digest};
+use super::ledger::What;
+use super::net::{Net, open_same};
+use super::stamp::{Look, Stamp};
+use super::sys;
+use crate::digests::kernel_time_ns;
+
+/// How soon after a file was first read its digest is taken.
+const DELAY: Duration = Duration::from_millis(250);
+/// As often is looked how far the work has come.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Larger files are left for the end: what trains for hours on them should not wait for the disk with us.
+const FILE_MAX_BYTES: u64 = 64 << 20;
+/// What is given to the thread at once.
+const BATCH_FILES: usize = 256;
+const BATCH_BYTES: u64 = 64 << 20;
+
+/// A file as it was read, or a digest of it.
+struct Task {
+    what: What,
+    path: PathBuf,
+    look: Look,
+}
+
+/// What became of a task; `None`: it is left for the end.
+type Result = Option<Done>;
+
+struct Done {
+    what: What,
+    stamp: Stamp,
+    digest: Digest,
+    began_ns: i64,
+}
+
+/// Files that were read and of which nobody knows the digest yet.
+#[derive(Default)]
+pub(super) struct Early {
+    /// The oldest first.
+    waiting: VecDeque<What>,
+    next: Option<Instant>,
+    thread: Option<ThreadPool>,
+    results: Option<(Sender<Result>, Receiver<Result>)>,
+    in_flight: usize,
+}
+
+impl Early {
+    /// Remembers a file that is read for the first time.
+    pub(super) fn add(&mut self, what: What) {
+        self.waiting.push_back(what);
+        if self.next.is_none() {
+            self.next = Some(Instant::now() + DELAY);
+        }
+    }
+
+    /// Returns when to go on, if there is anything to do.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+}
+
+impl Net<'_> {
+    /// Goes on with the digests of what was read, if it is time.
+    pub(super) fn read_early(&mut self) {
+        if self.early.next.is_none_or(|next| next > Instant::now()) {
+            return;
+        }
+        self.take_early();
+        if self.early.in_flight == 0 {
+            let tasks = self.early_tasks();
+            self.early.begin(tasks);
+        }
+        let goes_on = self.early.in_flight > 0 || !self.early.waiting.is_empty();
+        self.early.next = goes_on.then(|| Instant::now() + PAUSE);
+    }
+
+    /// Takes over the digests that are ready; what is not is read at the end.
+    pub(super) fn take_early(&mut self) {
+        while let Some(done) = self.early.results.as_ref().and_then(|(_, results)| results.try_recv().ok()) {
+            self.early.in_flight -= 1;
+            let Some(Done { what, stamp, digest, began_ns }) = done else { continue };
+            (self.options.learned_digest)(&stamp, &digest, began_ns);
+            if !self.ledger.is_forgotten(what) {
+                self.ledger.body(what).version(0).early = Some(Box::new((digest, stamp)));
+            }
+        }
+    }
+
+    /// Chooses what to read next, as long as it is as it was when the command read it.
+    fn early_tasks(&mut self) -> Vec<Task> {
+        let (mut tasks, mut size) = (vec![], 0);
+        while tasks.len() < BATCH_FILES && size < BATCH_BYTES {
+            let Some(what) = self.early.waiting.pop_front() else { break };
+            if self.ledger.is_forgotten(what) {
+                continue;
+            }
+            let body = self.ledger.body(what);
+            let path = body.live_name().map(|name| name.path.to_path_buf());
+            let first = body.version(0);
+            let (is_read, stamp) = (!first.written && first.bytes == Bytes::Unread, first.stamp);
+            let Some(path) = path.filter(|path| is_read && (self.options.is_wanted)(path)) else { continue };
+            let Ok(look) = digest::look(&path) else { continue };
+            if look.stamp() != stamp || look.size > FILE_MAX_BYTES.min(self.options.hash_max_bytes) {
+                continue;
+            }
+            if let Some(digest) = (self.options.known_digest)(&stamp) {
+                self.ledger.body(what).version(0).early = Some(Box::new((digest, stamp)));
+                continue;
+            }
+            size += look.size;
+            tasks.push(Task { what, path, look });
+        }
+        tasks
+    }
+}
+
+impl Early {
+    fn begin(&mut self, tasks: Vec<Task>) {
+        if tasks.is_empty() {
+            return;
+        }
+        if self.thread.is_none() {
+            let modest =
+                ThreadPoolBuilder::new().num_threads(1).start_handler(|_| sys::let_others_go_first());
+            self.thread = modest.build().ok();
+        }
+        let Some(thread) = &self.thread else {
+            // Where there may be no further thread, it is read at the end.
+            self.waiting.clear();
+            return;
+        };
+        let results = self.results.get_or_insert_with(channel).0.clone();
+        self.in_flight = tasks.len();
+        thread.spawn(move || {
+            for Task { what, path, look } in tasks {
+                let began_ns = kernel_time_ns();
+                let read = open_same(&path, &look).and_then(|file| digest::read(&file, 0).ok());
+                let read = read.filter(|read| read.stamp == look.stamp());
+                let done = read.map(|read| Done { what, stamp: read.stamp, digest: read.digest, began_ns });
+                // Nobody listens any more only if the run is over.
+                let _ = results.send(done);
+            }
+        });
+    }
+}
