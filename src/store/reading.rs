@@ -4,37 +4,49 @@
 
 use std::convert::Infallible;
 use std::ops::{Bound, ControlFlow};
+use std::sync::{Arc, OnceLock};
 
-use redb::{ReadOnlyTable, ReadableTableMetadata, TableDefinition, TableError};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata, TableDefinition, TableError};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::schema::{Bytes, Key};
-use crate::store::{broken, guarded};
+use crate::store::{broken, damaged, guarded};
 
 /// What a visitor says that never breaks. A scan hands on what its visitor broke with, and whoever forgets to ask for that is
 /// reminded by the compiler; of this, nobody is.
 pub const GO_ON: ControlFlow<Infallible> = ControlFlow::Continue(());
 
-/// A table, or none where nothing of its kind was ever recorded.
-pub(crate) struct Reading<K: redb::Key + 'static>(Option<ReadOnlyTable<K, Bytes>>);
+/// A table, opened when it is first read: a table that is opened has a page of its own read, and most answers need few tables.
+pub(crate) struct Reading<K: redb::Key + 'static> {
+    transaction: Arc<ReadTransaction>,
+    definition: TableDefinition<'static, K, Bytes>,
+    /// None where nothing of its kind was ever recorded.
+    opened: OnceLock<Option<ReadOnlyTable<K, Bytes>>>,
+}
 
 impl<K: redb::Key + 'static> Reading<K> {
-    /// Opens a table.
-    pub fn open(
-        transaction: &redb::ReadTransaction,
-        table: TableDefinition<'static, K, Bytes>,
-    ) -> Result<Self> {
-        match transaction.open_table(table) {
-            Ok(table) => Ok(Reading(Some(table))),
-            Err(TableError::TableDoesNotExist(_)) => Ok(Reading(None)),
-            Err(cause) => Err(broken(cause)),
+    /// Names a table; opens nothing.
+    pub fn new(transaction: &Arc<ReadTransaction>, definition: TableDefinition<'static, K, Bytes>) -> Self {
+        Reading { transaction: Arc::clone(transaction), definition, opened: OnceLock::new() }
+    }
+
+    /// Returns the table, opened if it was not; `None` where nothing of its kind was ever recorded.
+    pub fn table(&self) -> Result<Option<&ReadOnlyTable<K, Bytes>>> {
+        if let Some(table) = self.opened.get() {
+            return Ok(table.as_ref());
         }
+        let table = guarded(|| match self.transaction.open_table(self.definition) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(cause) => Err(unreadable(cause)),
+        })?;
+        Ok(self.opened.get_or_init(|| table).as_ref())
     }
 
     /// Reads the row at `place`.
     pub fn get<T>(&self, place: K::SelfType<'_>, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<Option<T>> {
-        let Some(table) = &self.0 else { return Ok(None) };
-        let Some(row) = guarded(|| table.get(place).map_err(broken))? else {
+        let Some(table) = self.table()? else { return Ok(None) };
+        let Some(row) = guarded(|| table.get(place).map_err(unreadable))? else {
             return Ok(None);
         };
         read(guarded(|| Ok(row.value()))?).map(Some)
@@ -42,7 +54,7 @@ impl<K: redb::Key + 'static> Reading<K> {
 
     /// Returns how many rows there are.
     pub fn count(&self) -> Result<u64> {
-        self.0.as_ref().map_or(Ok(0), |table| guarded(|| table.len().map_err(broken)))
+        self.table()?.map_or(Ok(0), |table| guarded(|| table.len().map_err(unreadable)))
     }
 
     /// Calls `visit` on each row of a range that is not turned round, in the order wanted, until it breaks.
@@ -52,10 +64,10 @@ impl<K: redb::Key + 'static> Reading<K> {
         order: Order,
         mut visit: impl FnMut(K::SelfType<'_>, &[u8]) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
-        let Some(table) = &self.0 else {
+        let Some(table) = self.table()? else {
             return Ok(ControlFlow::Continue(()));
         };
-        let mut rows = guarded(|| table.range(range).map_err(broken))?;
+        let mut rows = guarded(|| table.range(range).map_err(unreadable))?;
         while let Some((place, value)) = next(&mut rows, order)? {
             let (place, value) = guarded(|| Ok((place.value(), value.value())))?;
             let flow = visit(place, value)?;
@@ -114,6 +126,15 @@ impl Reading<Bytes> {
     }
 }
 
+/// Wraps an error of reading. After one, a database gives nothing more that is not in memory, and says only that there was one: in
+/// what is never written it was a page that could not be read, so that building it anew helps.
+fn unreadable(cause: impl Into<redb::Error>) -> Error {
+    match cause.into() {
+        redb::Error::PreviousIo => damaged("page"),
+        cause => broken(cause),
+    }
+}
+
 /// Which way a range is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
@@ -163,7 +184,7 @@ impl<const N: usize> Reading<Key<N>> {
         ranges: impl IntoIterator<Item = ([u8; N], [u8; N])>,
         mut visit: impl FnMut(usize, &[u8; N], &[u8]) -> Result<ControlFlow<B>>,
     ) -> Result<()> {
-        let Some(table) = &self.0 else { return Ok(()) };
+        let Some(table) = self.table()? else { return Ok(()) };
         let mut rows = None;
         // The row that `rows` came to last.
         let mut current: Option<Row<N>> = None;
@@ -178,7 +199,7 @@ impl<const N: usize> Reading<Key<N>> {
                         current = next(rows, Order::Rising)?;
                     }
                     _ => {
-                        let mut anew = guarded(|| table.range::<&[u8; N]>(&first..).map_err(broken))?;
+                        let mut anew = guarded(|| table.range::<&[u8; N]>(&first..).map_err(unreadable))?;
                         current = next(&mut anew, Order::Rising)?;
                         rows = Some(anew);
                     }
@@ -219,6 +240,6 @@ fn next<K: redb::Key + 'static>(
 ) -> Result<Option<(Guard<K>, Guard<Bytes>)>> {
     guarded(|| {
         let row = if order == Order::Rising { rows.next() } else { rows.next_back() };
-        row.transpose().map_err(broken)
+        row.transpose().map_err(unreadable)
     })
 }

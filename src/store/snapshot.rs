@@ -1,8 +1,9 @@
 //! Reading: one consistent state of the store.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use redb::{ReadOnlyDatabase, ReadableDatabase};
+use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::error::Result;
 use crate::journal;
@@ -81,11 +82,8 @@ macro_rules! tables {
         }
 
         impl Snapshot {
-            fn open(transaction: &redb::ReadTransaction, latest: Timestamp) -> Result<Self> {
-                Ok(Snapshot {
-                    $($reading: Reading::open(transaction, schema::$table)?,)+
-                    latest,
-                })
+            fn new(transaction: &Arc<ReadTransaction>, latest: Timestamp) -> Self {
+                Snapshot { $($reading: Reading::new(transaction, schema::$table),)+ latest }
             }
         }
     };
@@ -145,25 +143,37 @@ tables!(
 impl Snapshot {
     /// Begins a read transaction; `None` where the store is of another format and must be rebuilt.
     pub(crate) fn of(database: &ReadOnlyDatabase) -> Result<Option<Self>> {
-        let transaction = database.begin_read().map_err(broken)?;
-        let meta = Reading::open(&transaction, schema::META)?;
+        let transaction = Arc::new(database.begin_read().map_err(broken)?);
+        let meta = Reading::new(&transaction, schema::META);
         if meta.get(b"format".as_slice(), row_number)? != Some(schema::FORMAT) {
             return Ok(None);
         }
         let counters = meta.get(b"counters".as_slice(), |bytes| {
             Counters::from_bytes(bytes).ok_or_else(|| damaged("counters"))
         })?;
-        Snapshot::open(&transaction, counters.unwrap_or_default().latest).map(Some)
+        let snapshot = Snapshot::new(&transaction, counters.unwrap_or_default().latest);
+        snapshot.open_what_is_applied()?;
+        Ok(Some(snapshot))
     }
 
     /// Returns the number of the layout of a database; `None` where it does not say.
     pub(crate) fn format_of(database: &ReadOnlyDatabase) -> Result<Option<u64>> {
-        let transaction = database.begin_read().map_err(broken)?;
-        let meta = Reading::open(&transaction, schema::META)?;
+        let transaction = Arc::new(database.begin_read().map_err(broken)?);
+        let meta = Reading::new(&transaction, schema::META);
         meta.get(b"format".as_slice(), row_number)
     }
 
     // ---- what is applied ----
+
+    /// Opens the tables that tell what is applied: where one of them is damaged the store is built anew, before a run starts.
+    fn open_what_is_applied(&self) -> Result<()> {
+        self.segments.table()?;
+        self.packed.table()?;
+        self.packs.table()?;
+        self.damage.table()?;
+        self.run_labels.table()?;
+        Ok(())
+    }
 
     /// Returns how many bytes of a journal segment are applied.
     pub fn applied_bytes(&self, segment: u128) -> Result<u64> {

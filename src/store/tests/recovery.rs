@@ -422,7 +422,8 @@ fn wherever_a_page_is_altered_an_answer_is_right_or_the_store_says_that_it_is_da
     // The front of a page says what is in it, and where: how many rows, and where their keys and values end.
     let refused =
         alter(&place, |page| (page..page + 64).chain((page + 64..page + 4096).step_by(97)).collect());
-    assert!(refused > 1000, "{refused}");
+    // Tables that are not asked are not read.
+    assert!(refused > 900, "{refused}");
     // Tables of many pages.
     let mut place = Place::new();
     let mut many = many_facts(600);
