@@ -222,13 +222,13 @@ pub(super) fn open_handle(mount: BorrowedFd<'_>, handle: &mut [u8; 8 + HANDLE_MA
 
 /// Reads the target of the link `path` below `folder`.
 pub(super) fn read_link(folder: BorrowedFd<'_>, path: &CStr) -> Result<Vec<u8>> {
-    let mut target = vec![0_u8; 4096];
-    // SAFETY: `target` is writable for its length; `path` ends in NUL.
-    let read = unsafe {
-        libc::readlinkat(folder.as_raw_fd(), path.as_ptr(), target.as_mut_ptr().cast(), target.len())
-    };
-    target.truncate(usize::try_from(read).map_err(|_| Error::last_os_error())?);
-    Ok(target)
+    let mut room = [0_u8; 4096];
+    // SAFETY: `room` is writable for its length; `path` ends in NUL.
+    let read =
+        unsafe { libc::readlinkat(folder.as_raw_fd(), path.as_ptr(), room.as_mut_ptr().cast(), room.len()) };
+    let read = usize::try_from(read).map_err(|_| Error::last_os_error())?;
+    // Paths are kept for each process of a run: they take no more than they need.
+    Ok(room[..read].to_vec())
 }
 
 /// Tells whether this program's effective user may read (4), write (2) or execute (1) the file.
