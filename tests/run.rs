@@ -984,6 +984,56 @@ fn what_somebody_replaces_or_removes_after_it_was_read_is_still_an_input() {
 }
 
 #[test]
+fn stages_whose_output_is_captured_are_steps_of_their_own() {
+    let Some(python) = common::python_with(&["subprocess"]) else { return };
+    let stage = |writes: &str, reads: &[&str]| {
+        let read: Vec<String> = reads.iter().map(|name| format!("open('{name}').read()")).collect();
+        format!("open('{writes}', 'w').write({})\nprint(1)\n", read.join(" + "))
+    };
+    let check = "print(open('test.csv').read())\n";
+    let all = "import subprocess, sys\n\
+        for stage in ['check', 'prepare', 'train', 'evaluate']:\n    \
+            subprocess.run([sys.executable, stage + '.py'], check=True, capture_output=True)\n\
+        open('done', 'w').write('1')\n";
+    let (prepare, train) = (stage("clean", &["raw"]), stage("model", &["clean"]));
+    let evaluate = stage("scores", &["model", "test.csv"]);
+    let scratch = Scratch::new(&[
+        ("raw", "r\n"),
+        ("test.csv", "t\n"),
+        ("check.py", check),
+        ("prepare.py", &prepare),
+        ("train.py", &train),
+        ("evaluate.py", &evaluate),
+        ("all.py", all),
+    ]);
+    if !scratch.has_net() {
+        return;
+    }
+    assert!(scratch.lineage(&["run", "--", python.to_str().unwrap(), "all.py"]).status.success());
+    let observed = |file: &str| {
+        let mut inputs = scratch.inputs(file);
+        inputs.retain(|input| input.ends_with(" observed"));
+        inputs
+    };
+    assert_eq!(observed("clean"), ["prepare.py observed", "raw observed"]);
+    assert_eq!(observed("model"), ["clean observed", "train.py observed"]);
+    assert_eq!(observed("scores"), ["evaluate.py observed", "model observed", "test.csv observed"]);
+    // Whoever started them knows what they printed, and may hand it on.
+    assert!(
+        scratch.inputs("model").contains(&"test.csv inferred".to_owned()),
+        "{:?}",
+        scratch.inputs("model")
+    );
+    for (input, evidence) in [("test.csv", "observed"), ("raw", "inferred")] {
+        assert!(
+            scratch.inputs("done").contains(&format!("{input} {evidence}")),
+            "{:?}",
+            scratch.inputs("done")
+        );
+    }
+}
+
+#[test]
 fn what_comes_from_outside_the_run_is_said() {
     use std::io::Write as _;
     let scratch = Scratch::new(&[]);

@@ -105,6 +105,8 @@ struct End {
     who: Who,
     /// Somebody writes to it, or has written to it; of readers only.
     is_fed: bool,
+    /// It writes files of its own.
+    writes_files: bool,
     /// It shares the pipe with who started it and writes files of its own, or is the shell that does so.
     stands_apart: bool,
 }
@@ -122,18 +124,18 @@ pub(super) struct Joined {
 ///
 /// What the command was given itself (a terminal's pager) joins nobody; a pipe that leads to no other program leads to who
 /// made it. A process that shares a pipe with the one that started it (a loop into a pipe, a script with a log of all it
-/// says) and writes files of its own stands apart: else all that a script does would be one step. What it read still
-/// went, perhaps, to those at the other end.
+/// says), or whose output is captured, and that writes files of its own stands apart: else all that a script does would be
+/// one step. What it read still went, perhaps, to those at the other end.
 pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who]) -> Joined {
     let mut leaders: Vec<Who> = (0..actors.len() as Who).collect();
     let mut feeds = BTreeSet::new();
     for (inode, pipe) in pipes(actors, executors) {
-        let apart = |ends: &[End], apart: bool| -> Vec<Who> {
-            ends.iter().filter(|end| end.stands_apart == apart).map(|end| end.who).collect()
-        };
-        let (mut from, mut to) = (apart(&pipe.writers, false), apart(&pipe.readers, false));
-        let (mut from_apart, mut to_apart) = (apart(&pipe.writers, true), apart(&pipe.readers, true));
-        if pipe.leads_to_one() || is_terminal(inode) {
+        let leads_to_one = pipe.leads_to_one();
+        let is_captured = leads_to_one && !is_terminal(inode);
+        let (from_apart, from) = pipe.writers.iter().partition(|end: &&End| end.is_apart(is_captured));
+        let (to_apart, to) = pipe.readers.iter().partition(|end: &&End| end.is_apart(false));
+        let [mut from_apart, mut from, mut to_apart, mut to] = [from_apart, from, to_apart, to].map(whose);
+        if leads_to_one || is_terminal(inode) {
             let Some(maker) = pipe.maker else { continue };
             if pipe.writers.is_empty() && !is_terminal(inode) {
                 let fed = |who: &Who| pipe.readers.iter().any(|end| end.who == *who && end.is_fed);
@@ -158,6 +160,16 @@ pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who]) -> Joined {
     let groups: Vec<Who> = (0..actors.len() as Who).map(|own| leader(&mut leaders, own)).collect();
     feeds.retain(|(from, to)| groups[*from as usize] != groups[*to as usize]);
     Joined { groups, feeds }
+}
+
+fn whose(ends: Vec<&End>) -> Vec<Who> {
+    ends.into_iter().map(|end| end.who).collect()
+}
+
+impl End {
+    fn is_apart(&self, is_captured: bool) -> bool {
+        self.stands_apart || (is_captured && self.writes_files)
+    }
 }
 
 impl Pipe {
@@ -192,7 +204,7 @@ fn pipes(actors: &[Actor], executors: &[Who]) -> BTreeMap<u64, Pipe> {
             let ends = if slot == 0 { &mut pipe.readers } else { &mut pipe.writers };
             if !ends.iter().any(|end| end.who == who) {
                 let is_fed = slot == 0 && (actor.is_fed || actor.program.is_none());
-                ends.push(End { who, is_fed, stands_apart });
+                ends.push(End { who, is_fed, writes_files: writes_files[who as usize], stands_apart });
             }
             if pipe.maker.is_none() {
                 pipe.maker = maker(actors, executors, index, inode);
@@ -313,6 +325,13 @@ mod tests {
     fn a_captured_command_is_one_group_with_its_parent() {
         check("- exec\n0 exec 1=7\n0 exec", &[0, 0, 2], &[]);
         check("- exec\n0 fork\n1 exec 1=7", &[0, 1, 0], &[]);
+    }
+
+    #[test]
+    fn a_captured_command_that_writes_files_is_apart_and_feeds_its_parent() {
+        check("- exec\n0 exec 1=7 writes\n0 exec 1=8 writes", &[0, 1, 2], &[(1, 0), (2, 0)]);
+        // What it is fed with comes from its parent, which waits for the answer.
+        check("- exec\n0 exec fed 0=7 1=8 writes", &[0, 0], &[]);
     }
 
     #[test]
