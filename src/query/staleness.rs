@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::{Digest, Evidence, Role};
 use crate::query::origin::{Origin, Write, origin_and_others};
 use crate::query::together::{Runs, written_along};
-use crate::store::{ArtifactNo, Edge, PathNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
 /// What some files were made from, all the way up, in memory: each step is read once however many files go back to it.
 pub struct Ancestry {
@@ -20,8 +20,9 @@ pub struct Ancestry {
 /// A step as far as it had come by some moment, or the steps that wrote a version together.
 #[derive(Default)]
 struct Node {
+    /// The run of the step.
+    run: Option<RunNo>,
     reads: Vec<Read>,
-    writes: Vec<Seen>,
     /// The nodes of the steps that wrote together.
     steps: Vec<usize>,
 }
@@ -56,11 +57,10 @@ enum Reader {
 
 /// A path that has other bytes now than were read there.
 struct Moved {
-    now: Digest,
     /// The nodes that read other bytes there, with what they read: the last version first.
     reads: Vec<(usize, Seen)>,
-    /// The nodes that wrote what lies there now, with the time.
-    writes: HashMap<usize, i64>,
+    /// The runs that wrote what lies there now, with the last time.
+    writes: HashMap<RunNo, i64>,
 }
 
 /// A path that has other bytes now than went into a file.
@@ -109,14 +109,23 @@ impl Ancestry {
     /// Returns, for each target, the paths that have other bytes now than went into it, where `current` gives the digest of
     /// what lies at a path now; a path that it does not know counts as unchanged.
     ///
-    /// Each way back is judged by itself. On a way, what was read last of a path counts, that is nearest to the target; and a
-    /// step on the way that itself wrote what lies there now has not been overtaken by it. So a file that is brought up to date
-    /// in place, again and again, makes stale neither itself nor what was made along with its last version. And what was made
-    /// anew from what there is now, and came to the same bytes, is up to date with all that was made from those bytes before.
-    pub fn outdated(&self, current: &dyn Fn(PathNo) -> Option<Digest>) -> Vec<Vec<Outdated>> {
-        let moved = self.moved(current);
+    /// Each way back is judged by itself. On a way, what was read last of a path counts, that is nearest to the target; and a run
+    /// on the way that itself wrote what lies there now, after that was read, has not been overtaken by it: to run it again gives
+    /// the same. So a file that is brought up to date in place, again and again, makes stale neither itself nor what was made along
+    /// with its last version, and a run that checks out old code, and then the new code again, does not make stale what it made
+    /// between. And what was made anew from what there is now, and came to the same bytes, is up to date with all that was made
+    /// from those bytes before.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn outdated(
+        &self,
+        snapshot: &Snapshot,
+        current: &dyn Fn(PathNo) -> Option<Digest>,
+    ) -> Result<Vec<Vec<Outdated>>> {
+        let moved = self.moved(snapshot, current)?;
         if moved.is_empty() {
-            return vec![Vec::new(); self.starts.len()];
+            return Ok(vec![Vec::new(); self.starts.len()]);
         }
         let readers = self.readers();
         let mut anew: HashSet<ReadPlace> = HashSet::new();
@@ -138,37 +147,38 @@ impl Ancestry {
                     let seen = overtaken[*start].iter();
                     seen.map(|seen| Outdated { path: seen.path, used: seen.artifact }).collect()
                 };
-                return self.starts.iter().map(of).collect();
+                return Ok(self.starts.iter().map(of).collect());
             }
             anew.extend(newly);
         }
     }
 
     /// Finds the paths that have other bytes now than were read there by any node.
-    fn moved(&self, current: &dyn Fn(PathNo) -> Option<Digest>) -> HashMap<PathNo, Moved> {
+    fn moved(
+        &self,
+        snapshot: &Snapshot,
+        current: &dyn Fn(PathNo) -> Option<Digest>,
+    ) -> Result<HashMap<PathNo, Moved>> {
         let mut moved: HashMap<PathNo, Moved> = HashMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
             for read in &node.reads {
                 let Some(now) = current(read.seen.path) else { continue };
                 if now != self.digests[&read.seen.artifact] {
-                    let fresh = || Moved { now, reads: Vec::new(), writes: HashMap::new() };
-                    moved.entry(read.seen.path).or_insert_with(fresh).reads.push((at, read.seen));
-                }
-            }
-        }
-        for (at, node) in self.nodes.iter().enumerate() {
-            for write in &node.writes {
-                let Some(moved) = moved.get_mut(&write.path) else { continue };
-                if moved.now == self.digests[&write.artifact] {
-                    let last = moved.writes.entry(at).or_insert(write.at);
-                    *last = write.at.max(*last);
+                    let moved = match moved.entry(read.seen.path) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(place) => {
+                            let writes = writes_of(snapshot, read.seen.path, &now)?;
+                            place.insert(Moved { reads: Vec::new(), writes })
+                        }
+                    };
+                    moved.reads.push((at, read.seen));
                 }
             }
         }
         for moved in moved.values_mut() {
             moved.reads.sort_by_key(|(at, seen)| (std::cmp::Reverse(self.rank(seen)), *at));
         }
-        moved
+        Ok(moved)
     }
 
     /// Returns who goes back to each node.
@@ -202,7 +212,8 @@ impl Ancestry {
             for (at, seen) in &moved.reads {
                 let mut frontier = vec![*at];
                 while let Some(at) = frontier.pop() {
-                    let is_settled = moved.writes.get(&at).is_some_and(|written| *written >= seen.at);
+                    let written = self.nodes[at].run.and_then(|run| moved.writes.get(&run));
+                    let is_settled = written.is_some_and(|written| *written >= seen.at);
                     if is_settled || !met.insert(at) {
                         continue;
                     }
@@ -255,6 +266,22 @@ impl Ancestry {
     fn rank(&self, seen: &Seen) -> (i64, Digest) {
         (seen.at, self.digests[&seen.artifact])
     }
+}
+
+/// Finds the runs that wrote some bytes at a path, each with the last time that it did.
+fn writes_of(snapshot: &Snapshot, path: PathNo, digest: &Digest) -> Result<HashMap<RunNo, i64>> {
+    let mut last: HashMap<RunNo, i64> = HashMap::new();
+    let Some(artifact) = snapshot.artifact_no(path, digest)? else {
+        return Ok(last);
+    };
+    let _all = snapshot.writes_until(artifact, i64::MAX, |at, step| {
+        if let Some(run) = snapshot.run_of(step)? {
+            let known = last.entry(run).or_insert(at);
+            *known = at.max(*known);
+        }
+        Ok(GO_ON)
+    })?;
+    Ok(last)
 }
 
 struct Reading<'a> {
@@ -318,10 +345,10 @@ impl Reading<'_> {
     }
 
     fn node(&mut self, step: StepNo, bound: i64) -> Result<Node> {
-        let mut node = Node::default();
         let Some(edges) = self.snapshot.edges(step)? else {
-            return Ok(node);
+            return Ok(Node::default());
         };
+        let mut node = Node { run: Some(edges.run), ..Node::default() };
         for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
             let seen = self.seen(edge.at, edge.artifact)?;
             let (from, may_have_others) =
@@ -338,9 +365,6 @@ impl Reading<'_> {
             };
             let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
             node.reads.push(Read { seen, is_doubtful, from, renewed });
-        }
-        for edge in &edges.generated {
-            node.writes.push(self.seen(edge.at, edge.artifact)?);
         }
         Ok(node)
     }

@@ -25,7 +25,7 @@ impl Looking<'_> {
     }
 
     pub(super) fn find_stale(&mut self, current: &[(usize, Write)], ancestry: &Ancestry) -> Result<()> {
-        let outdated = ancestry.outdated(&|path| self.now(path));
+        let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
         for ((at, _), outdated) in current.iter().zip(outdated) {
             // What was altered or lost itself is listed as that.
             if outdated.is_empty() || !self.is_as_recorded(*at) {

@@ -20,6 +20,7 @@ struct World {
 }
 
 struct Made {
+    run: usize,
     path: &'static str,
     content: String,
     reads: Vec<Input>,
@@ -29,6 +30,8 @@ struct Input {
     path: &'static str,
     content: String,
     from: Option<usize>,
+    /// How much had been written before.
+    at: usize,
 }
 
 /// Something that happens in the world.
@@ -43,6 +46,8 @@ enum Act {
         reads: Vec<usize>,
         out: usize,
         parts: u8,
+        /// Whether it goes on with what the last run did, as a part of that.
+        goes_on: bool,
     },
 }
 
@@ -71,7 +76,10 @@ impl World {
                     self.disk.insert(path, text);
                 }
             }
-            Act::Run { reads, out, parts } => {
+            Act::Run { reads, out, parts, goes_on } => {
+                if !goes_on || self.runs == 0 {
+                    self.runs += 1;
+                }
                 let out = OUTPUTS[*out];
                 let reads: BTreeSet<&str> = reads.iter().map(|at| path(*at)).collect();
                 let reads: Vec<Input> = reads.into_iter().filter_map(|path| self.input(path)).collect();
@@ -83,7 +91,7 @@ impl World {
     fn input(&self, path: &'static str) -> Option<Input> {
         let content = self.disk.get(path)?.clone();
         let from = self.writes.iter().rposition(|made| made.path == path && made.content == content);
-        Some(Input { path, content, from })
+        Some(Input { path, content, from, at: self.writes.len() })
     }
 
     fn run(&mut self, out: &'static str, reads: Vec<Input>, parts: u8, kinds: u64) {
@@ -91,8 +99,7 @@ impl World {
         let digest = crate::model::Digest::of(format!("{out} {}", words.join(" ")).as_bytes());
         let content =
             format!("{out}:{}", u64::from_be_bytes(digest.as_bytes()[..8].try_into().unwrap()) % kinds);
-        let run = self.runs;
-        self.runs += 1;
+        let run = self.runs - 1;
         // The last one reads nothing that the others have written by then.
         let (first, second): (Vec<&String>, Vec<&String>) = match parts {
             1 => (words.iter().collect(), Vec::new()),
@@ -107,27 +114,26 @@ impl World {
             line(second);
         }
         self.disk.insert(out, content.clone());
-        self.writes.push(Made { path: out, content, reads });
+        self.writes.push(Made { run, path: out, content, reads });
     }
 
     /// Returns the paths that make stale what was made so, in as much as nothing nearer on the way settles them.
     ///
-    /// A path is settled by what was read there nearer to the file, and by a command that wrote what lies there now. What was
-    /// read does no harm when the last who wrote the same did it from what there is now; `anew` are those being asked that.
+    /// A path is settled by what was read there nearer to the file, and by a run on the way that wrote what lies there now after
+    /// it was read; `runs` are those. What was read does no harm when the last who wrote the same did it from what there is now;
+    /// `anew` are those being asked that.
     fn causes(
         &self,
         made: usize,
         settled: &BTreeSet<&'static str>,
+        runs: &BTreeSet<usize>,
         anew: &[usize],
     ) -> BTreeSet<&'static str> {
-        let Made { path, content, reads } = &self.writes[made];
-        let mut settled = settled.clone();
-        if self.disk[path] == *content {
-            settled.insert(path);
-        }
+        let runs = &runs.iter().chain([&self.writes[made].run]).copied().collect();
         let mut causes = BTreeSet::new();
-        for read in reads {
-            if !settled.contains(read.path) && self.disk[read.path] != read.content {
+        for read in self.along(made).flat_map(|made| &made.reads) {
+            let is_moved = self.disk[read.path] != read.content;
+            if is_moved && !settled.contains(read.path) && !self.is_written_since(read, runs) {
                 causes.insert(read.path);
             }
             let Some(from) = read.from else { continue };
@@ -136,15 +142,35 @@ impl World {
             });
             let last = last.filter(|last| *last > from && !anew.contains(last));
             let is_fresh = last.is_some_and(|last| {
-                self.causes(last, &BTreeSet::new(), &[anew, [last].as_slice()].concat()).is_empty()
+                let anew = [anew, [last].as_slice()].concat();
+                self.causes(last, &BTreeSet::new(), &BTreeSet::new(), &anew).is_empty()
             });
             if !is_fresh {
                 let mut settled = settled.clone();
                 settled.insert(read.path);
-                causes.extend(self.causes(from, &settled, anew));
+                causes.extend(self.causes(from, &settled, runs, anew));
             }
         }
         causes
+    }
+
+    /// Returns all that a run did to one version: what it wrote again, while no other run wrote the same, is the same version.
+    fn along(&self, made: usize) -> impl Iterator<Item = &Made> {
+        let Made { run, path, content, .. } = &self.writes[made];
+        let same = self.writes[..=made]
+            .iter()
+            .rev()
+            .filter(|other| (other.path, &other.content) == (*path, content));
+        same.take_while(|other| other.run == *run)
+    }
+
+    /// Says whether one of these runs wrote what lies where something was read, after that.
+    fn is_written_since(&self, read: &Input, runs: &BTreeSet<usize>) -> bool {
+        let mut since = self.writes[read.at..].iter();
+        since.any(|made| {
+            let is_there = made.path == read.path && self.disk[read.path] == made.content;
+            is_there && runs.contains(&made.run)
+        })
     }
 
     fn stale(&self) -> Vec<String> {
@@ -154,7 +180,8 @@ impl World {
             if self.disk[path] != self.writes[last].content {
                 continue;
             }
-            let causes: Vec<&str> = self.causes(last, &BTreeSet::new(), &[]).into_iter().collect();
+            let causes: Vec<&str> =
+                self.causes(last, &BTreeSet::new(), &BTreeSet::new(), &[]).into_iter().collect();
             if !causes.is_empty() {
                 lines.push(format!("{path} <- {}", causes.join(" ")));
             }
@@ -166,8 +193,8 @@ impl World {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         1 => (0usize..7, 0u8..3).prop_map(|(path, content)| Act::Edit { path, content }),
-        2 => (proptest::collection::vec(0usize..7, 0..4), 0usize..4, 1u8..3)
-            .prop_map(|(reads, out, parts)| Act::Run { reads, out, parts }),
+        2 => (proptest::collection::vec(0usize..7, 0..4), 0usize..4, 1u8..3, any::<bool>())
+            .prop_map(|(reads, out, parts, goes_on)| Act::Run { reads, out, parts, goes_on }),
     ]
 }
 

@@ -22,7 +22,7 @@ pub(super) fn stale(text: &str, disk: &[&str]) -> Vec<String> {
     let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
     let ancestry = Ancestry::of(snapshot, &writes).unwrap();
     let mut lines = Vec::new();
-    for (file, outdated) in targets.iter().zip(ancestry.outdated(&current)) {
+    for (file, outdated) in targets.iter().zip(ancestry.outdated(snapshot, &current).unwrap()) {
         let mut causes: Vec<String> =
             outdated.iter().map(|cause| snapshot.artifact(cause.used).unwrap().path.to_string()).collect();
         causes.sort();
@@ -70,6 +70,25 @@ fn a_file_brought_up_to_date_in_place_does_not_make_itself_stale() {
     let text = "1 p x: a=1 -> a=2\n2 p x: a=2 -> a=3 log=1\n3 q x: a=3 -> table=1";
     assert_eq!(stale(text, &[]), [""; 0]);
     assert_eq!(stale(text, &["a=9"]), ["log <- a", "table <- a"]);
+}
+
+#[test]
+fn what_a_run_wrote_after_it_had_read_what_lay_there_makes_its_own_outputs_not_stale() {
+    // As when old code is checked out, and then the new code again.
+    let text = "1 git x: z=1 -> code=old\n1 cat x: code=old -> o=1\n1 git x: z=1 -> code=new";
+    assert_eq!(stale(text, &[]), [""; 0]);
+    assert_eq!(stale(text, &["code=newer"]), ["o <- code"]);
+    // By another run it is overtaken.
+    let other = "1 cat x: code=old -> o=1\n2 git x: z=1 -> code=new";
+    assert_eq!(stale(other, &[]), ["o <- code"]);
+    // What was read after that write was changed since.
+    assert_eq!(stale("1 git x: z=1 -> code=new\n1 cat x: code=old -> o=1", &["code=new"]), ["o <- code"]);
+}
+
+#[test]
+fn two_files_that_a_run_swapped_are_not_stale() {
+    let text = "1 mv x: A=1 -> t=1\n1 mv y: B=2 -> A=2\n1 mv z: t=1 -> B=1";
+    assert_eq!(stale(text, &[]), [""; 0]);
 }
 
 #[test]
