@@ -239,3 +239,58 @@ fn data_that_git_tracks_is_compared_with_the_commit_too() {
     assert!(diff.contains("input conf.json has other bytes"), "{diff}");
     scratch.lineage("", &["verify"]);
 }
+
+#[test]
+fn what_git_took_out_of_a_repository_comes_from_there() {
+    let Some(scratch) = Scratch::new(&[("code.sh", "echo old\n"), ("other", "1\n")], &[""]) else { return };
+    scratch.git("", &["tag", "old"]);
+    scratch.write("code.sh", "echo new\n");
+    scratch.commit("");
+    if !scratch.run("", "git checkout -q old; cat code.sh > o; git checkout -q main") {
+        return;
+    }
+    let shown = scratch.json("", &["show", "o"]);
+    let sources: Vec<&str> =
+        shown["sources"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    let name = scratch.path().file_name().unwrap().to_str().unwrap();
+    assert_eq!(sources, [format!("git://{name}")]);
+    // The run put the new code back itself.
+    let status = scratch.json("", &["status"]);
+    assert_eq!(status["stale"].as_array().unwrap().len(), 0, "{status}");
+    scratch.write("code.sh", "echo newer\n");
+    scratch.commit("");
+    scratch.run("", "sh code.sh > p");
+    let output = scratch.command("", env!("CARGO_BIN_EXE_lineage"), &["status", "--json"]);
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["stale"][0]["path"], "o", "{status}");
+    // What git prints of files is made from them.
+    scratch.write("code.sh", "echo newest\n");
+    scratch.run("", "git diff > d");
+    assert!(scratch.lineage("", &["show", "d"]).contains(" code.sh "));
+}
+
+#[test]
+fn a_repository_below_a_workspace_is_told_once_where_it_is_recorded() {
+    let Some(scratch) = Scratch::new(&[("proj/sub/a", "1\n")], &["proj"]) else { return };
+    scratch.lineage("", &["init"]);
+    let errors = |folder: &str, arguments: &[&str]| {
+        let output = scratch.command(folder, env!("CARGO_BIN_EXE_lineage"), arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(errors("proj/sub", &["run", "-q", "--", "true"]), "");
+    let root = scratch.path().canonicalize().unwrap();
+    let told = errors("proj/sub", &["run", "--name", "first", "--", "true"]);
+    let words =
+        format!("recorded in the workspace at {0}, which holds the repository at {0}/proj", root.display());
+    assert!(told.contains(&words), "{told}");
+    assert_eq!(errors("proj", &["run", "--", "true"]).lines().count(), 1);
+    // It gets one of its own; what was recorded stays where it is, and can be taken over.
+    let made = errors("proj/sub", &["init"]);
+    assert!(made.contains(&format!("made a workspace at {}/proj", root.display())), "{made}");
+    assert!(made.contains(&format!("`lineage merge {}`", root.display())), "{made}");
+    assert_eq!(scratch.json("proj", &["log"])["runs"].as_array().unwrap().len(), 0);
+    scratch.lineage("proj", &["merge", ".."]);
+    assert!(scratch.lineage("proj", &["log"]).contains("first"));
+    assert!(scratch.lineage("", &["log"]).contains("first"));
+}

@@ -10,6 +10,9 @@ use crate::ops::Workspace;
 
 /// Make a workspace: a `.lineage` folder, at the git root or in FOLDER.
 ///
+/// Every command works with the nearest `.lineage`, in the folder it is started in or above it. A repository that lies below
+/// a workspace is a part of that one until it gets one of its own: `lineage init` in it.
+///
 /// A work tree that `git worktree` made has a git root, and so a workspace, of its own; `lineage merge`
 /// brings together what was recorded in both.
 ///
@@ -41,6 +44,13 @@ impl Init {
         let workspace = Workspace::init(&here)?;
         let what = if existed { "there is a workspace at" } else { "made a workspace at" };
         output::note(&format!("{what} {}", workspace.root().display()));
+        let above = workspace.root().parent().map_or(Ok(None), Workspace::find)?;
+        if let Some(above) = above.filter(|_| !existed) {
+            let above = above.root().display();
+            output::note(&format!(
+                "what was recorded of it in the workspace at {above} stays there; `lineage merge {above}` takes over all of that"
+            ));
+        }
         Ok(0)
     }
 }

@@ -266,8 +266,34 @@ impl Surroundings {
         let (workspace, is_new) = self.workspace_or_made()?;
         if is_new {
             output::note(&format!("made a workspace at {}", workspace.root().display()));
+            self.tell_home(&workspace);
+        } else {
+            self.tell_border(&workspace);
         }
         Ok(workspace)
+    }
+
+    /// Says of a workspace that holds the whole home what that means: few want one there.
+    fn tell_home(&self, workspace: &Workspace) {
+        let home = std::env::var_os("HOME").and_then(|home| PathBuf::from(home).canonicalize().ok());
+        if home.is_some_and(|home| home.starts_with(workspace.root())) {
+            output::note(
+                "what is run below it is recorded there, wherever no nearer folder has a `.lineage`; \
+                 `lineage init` makes one in a project",
+            );
+        }
+    }
+
+    /// Says, once for each repository, that what is done in it is recorded in a workspace above it.
+    pub(crate) fn tell_border(&self, workspace: &Workspace) {
+        if let Some(repository) = workspace.repository_to_tell(&self.real_folder()) {
+            output::note(&format!(
+                "lineage: this is recorded in the workspace at {}, which holds the repository at {}; \
+                 `lineage init` makes one of its own",
+                workspace.root().display(),
+                repository.display()
+            ));
+        }
     }
 
     /// Finds the workspace this folder lies in, or makes one; returns whether it is new.

@@ -75,6 +75,9 @@ impl Pipeline {
         let workspace = Workspace::find(&surroundings.folder)?;
         let workspace = workspace.unwrap_or_else(|| surroundings.workspace_to_be());
         let existed = workspace.folder().is_dir();
+        if existed && !self.quiet {
+            surroundings.tell_border(&workspace);
+        }
         // Said before the work, not after it, where there is nothing to compare with.
         let base = self.check_against.as_ref();
         let base =

@@ -44,6 +44,9 @@ impl<'a> CodeOf<'a> {
 
     /// Returns the root of the work tree, where that is not the one around the workspace's root.
     pub(crate) fn other_work_tree(&self) -> Option<ArtifactPath> {
+        if self.folder == self.root {
+            return None;
+        }
         let work_tree = git::work_tree_root(self.folder)?;
         let holds_root = self.root.starts_with(&work_tree);
         if holds_root { None } else { ArtifactPath::within(self.root, &work_tree).ok() }

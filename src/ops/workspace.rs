@@ -159,6 +159,24 @@ impl Workspace {
         self.root.join(FOLDER)
     }
 
+    /// Returns the root of the repository that `folder` lies in, where that lies below the workspace's root and nobody was told so
+    /// yet; from now on somebody was. Where that cannot be written down, it is said again.
+    pub fn repository_to_tell(&self, folder: &Path) -> Option<PathBuf> {
+        let mut below =
+            folder.ancestors().take_while(|above| *above != self.root && above.starts_with(&self.root));
+        let repository = below.find(|above| above.join(".git").symlink_metadata().is_ok())?;
+        let place = self.folder().join("told");
+        let mut told = fs::read(&place).unwrap_or_default();
+        let name = repository.as_os_str().as_encoded_bytes();
+        if told.split(|byte| *byte == 0).any(|known| known == name) {
+            return None;
+        }
+        told.extend_from_slice(name);
+        told.push(0);
+        let _ = self.disk.write_whole(&place, &told);
+        Some(repository.to_owned())
+    }
+
     /// Returns the folder of the journal.
     pub fn journal(&self) -> PathBuf {
         self.folder().join("journal")

@@ -9,6 +9,7 @@ mod ending;
 mod files;
 mod naming;
 mod repositories;
+mod taken_out;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -99,8 +100,11 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         let own = group_of(process);
         let group = groups.entry(own).or_default();
         group.processes.push(index);
+        let takes_out = taken_out::takes_out(process);
         for access in process.accesses.iter().filter(|_| !around.own.contains_key(&index)) {
-            group.add(access, &files);
+            let path = &observation.files[access.file].path;
+            let is_look = takes_out && taken_out::is_look(path, around.repositories);
+            group.add(access, is_look, &files);
         }
         let above = process.parent.map(|parent| (parent, process.started_us));
         let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
@@ -221,12 +225,13 @@ struct Told {
 }
 
 impl Group {
-    fn add(&mut self, access: &observe::Access, files: &Files) {
+    /// Adds what a process did with a file; where it was only looked whether that has changed, it was not read.
+    fn add(&mut self, access: &observe::Access, is_look: bool, files: &Files) {
         let version = (access.file, access.version);
         if !files.known.contains_key(&version) {
             return;
         }
-        if let Some(at) = access.read_us {
+        if let Some(at) = access.read_us.filter(|_| !is_look) {
             let entry = self.read.entry(version).or_insert((at, access.fit));
             entry.0 = entry.0.min(at);
             if !access.was_only_kept {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Files;
-use super::{Group, Read, Reads, Surroundings, Told};
+use super::{Group, Read, Reads, Surroundings, Told, taken_out};
 use crate::capture::observe::{ChannelSort, Observation};
 use crate::model::{Artifact, ArtifactPath};
 
@@ -33,8 +33,8 @@ pub(super) fn told(groups: &BTreeMap<usize, Group>, number: usize) -> BTreeMap<u
     told
 }
 
-/// Names what came to a group from outside the run: the command's standard input, and whom it talked to. What was read there is
-/// not known, so that no two runs have read the same.
+/// Names what came to a group from outside the run: the command's standard input, whom it talked to, and what git
+/// took out of a repository. What was read there is not known, so that no two runs have read the same.
 pub(super) fn outside(
     observation: &Observation,
     groups: &BTreeMap<usize, Group>,
@@ -51,7 +51,9 @@ pub(super) fn outside(
             });
             let input = is_fed.then(|| (format!("stdin://{}", around.run), process.started_us));
             let talks = process.connections.iter().map(|(address, us)| (format!("tcp://{address}"), *us));
-            for (name, us) in input.into_iter().chain(talks).filter(|(_, us)| *us <= until_us) {
+            let taken = taken_out::taken_from(process, observation, around.root, around.repositories);
+            let taken = taken.into_iter().map(|name| (name, process.started_us));
+            for (name, us) in input.into_iter().chain(talks).chain(taken).filter(|(_, us)| *us <= until_us) {
                 let first = names.entry(name).or_insert(us);
                 *first = (*first).min(us);
             }
