@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memmem};
 
+use super::encoding::lossy;
 use crate::error::{Error, Result};
 
 /// Where the main document of a file lies.
@@ -255,7 +256,7 @@ fn looks_like_html(head: &[u8]) -> bool {
 
 /// Tells whether plain text is that of a form: its cover page names the Commission or the form.
 fn looks_like_filing(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(&head[..head.len().min(64 * 1024)]).to_ascii_lowercase();
+    let text = lossy(&head[..head.len().min(64 * 1024)]).to_ascii_lowercase();
     let has = |words: &str| text.contains(words);
     has("securities and exchange commission")
         || has("form 10-")

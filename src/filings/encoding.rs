@@ -1,5 +1,7 @@
 //! The text of a document: UTF-8, else Windows-1252; letters with the bytes they came from.
 
+use std::borrow::Cow;
+
 use encoding_rs::WINDOWS_1252;
 use memchr::memchr;
 
@@ -38,13 +40,13 @@ impl<'a> Source<'a> {
     }
 
     /// Returns the text of a byte range, decoded; the range is cut to the document and to whole letters.
-    pub fn decode(&self, start: usize, end: usize) -> std::borrow::Cow<'a, str> {
+    pub fn decode(&self, start: usize, end: usize) -> Cow<'a, str> {
         let start = start.clamp(self.start, self.end);
         let end = end.clamp(start, self.end);
         match self.utf8 {
             Some(text) => match text.get(start - self.start..end - self.start) {
                 Some(part) => part.into(),
-                None => String::from_utf8_lossy(&self.bytes[start..end]),
+                None => lossy(&self.bytes[start..end]),
             },
             None => WINDOWS_1252.decode_without_bom_handling(&self.bytes[start..end]).0,
         }
@@ -71,6 +73,11 @@ impl<'a> Source<'a> {
             }
         }
     }
+}
+
+/// Reads bytes as UTF-8, with a mark for each that is none. The standard library looks at each byte even of ASCII.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::from)
 }
 
 /// Text under construction: letters, and where in the file each stretch of them lies.
@@ -254,7 +261,7 @@ impl TextBuffer {
 fn plain_words_end(bytes: &[u8], start: usize, entities: bool) -> usize {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * EACH;
-    // The high bit of each byte that is `byte`; what it says of bytes behind one above 127 is of no matter.
+    // The high bit of each byte that is `byte`. Here and below, what is said of bytes behind one above 127 is of no matter.
     let equal = |word: u64, byte: u8| !(word ^ (u64::from(byte) * EACH)).wrapping_add(0x7f * EACH) & HIGH;
     let mut at = start;
     let mut carry = 0;
@@ -267,8 +274,8 @@ fn plain_words_end(bytes: &[u8], start: usize, entities: bool) -> usize {
         }
         let word = u64::from_le_bytes(eight);
         let spaces = equal(word, b' ');
-        let is_control = !word.wrapping_add(0x60 * EACH) & HIGH;
-        let mut ends = word & HIGH | is_control | equal(word, 0x7f) | spaces & (spaces << 8 | carry);
+        let is_printable = word.wrapping_add(0x60 * EACH) & !(word | word.wrapping_add(EACH));
+        let mut ends = !is_printable & HIGH | spaces & (spaces << 8 | carry);
         if entities {
             ends |= equal(word, b'&');
         }

@@ -7,7 +7,7 @@ use super::container::Container;
 use super::cover::{self, STATES};
 use super::dates::{parse_date, parse_month_day};
 use super::element::Element;
-use super::encoding::Source;
+use super::encoding::{Source, lossy};
 
 /// What is known of a filing; what was not found is null, and nothing comes from a file's name.
 ///
@@ -129,7 +129,7 @@ pub fn read(source: &Source<'_>, container: &Container, elements: &[Element]) ->
 
 /// Reads the `<SEC-HEADER>` of a submission; of several filers the first counts.
 fn from_submission(header: &[u8]) -> Facts {
-    let text = String::from_utf8_lossy(header);
+    let text = lossy(header);
     let value = |name: &str| {
         text.lines().find_map(|line| {
             let rest = line.trim_start().strip_prefix(name)?.trim_start().strip_prefix(':')?.trim();

@@ -1,7 +1,7 @@
 //! Plain text into elements: paragraphs, headings and tables by blank lines, indentation and the tags of EDGAR's old format.
 
 use super::element::{Element, ElementKind, Run, Span, Style};
-use super::encoding::{Source, TextBuffer, line_end};
+use super::encoding::{Source, TextBuffer, line_end, lossy};
 use super::html::Draft;
 use super::section::{FormKind, Section};
 use super::words::{item_label, key};
@@ -16,6 +16,9 @@ struct Line {
     end: usize,
     indent: usize,
 }
+
+/// A tab in front of a line counts as so many spaces.
+const TAB_WIDTH: usize = 8;
 
 struct Reader<'a> {
     source: Source<'a>,
@@ -65,12 +68,12 @@ impl Reader<'_> {
             return;
         }
         let skipped = raw.len() - front.len();
-        let width = |byte: &u8| if *byte == b'\t' { 8 } else { 1 };
+        let tabs = raw[..skipped].iter().filter(|byte| **byte == b'\t').count();
         let line = Line {
             begin: start,
             start: start + skipped,
             end: start + skipped + text.len(),
-            indent: raw[..skipped].iter().map(width).sum(),
+            indent: skipped + tabs * (TAB_WIDTH - 1),
         };
         if has_feed {
             self.flush(false);
@@ -226,7 +229,7 @@ pub fn is_table_text(text: &[u8]) -> bool {
 pub fn begins_with_label(line: &[u8]) -> bool {
     let line = line.trim_ascii_start();
     line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"item"))
-        && item_label(&String::from_utf8_lossy(&line[..line.len().min(80)])).is_some()
+        && item_label(&lossy(&line[..line.len().min(80)])).is_some()
 }
 
 /// Tells whether a line is the heading of an item with its whole title, "ITEM 1A. RISK FACTORS (continued)", or with none of
@@ -236,9 +239,9 @@ fn is_whole_heading(line: &[u8], next: &[u8]) -> bool {
     if line.len() > HEADING_LEN_MAX || memchr::memchr2(b't', b'T', line).is_none_or(|at| at > LABEL_AT_MAX) {
         return false;
     }
-    let text = String::from_utf8_lossy(line);
+    let text = lossy(line);
     let Some(label) = item_label(&text) else { return false };
-    let next = String::from_utf8_lossy(next);
+    let next = lossy(next);
     let written = key(&text[label.end..]);
     let written = written.strip_suffix("continued").unwrap_or(&written);
     [FormKind::Annual, FormKind::Quarterly].into_iter().any(|form| {

@@ -345,9 +345,7 @@ impl Section {
     /// Returns where the title at the beginning of `text` ends, where it is one that filers give this item.
     pub(super) fn title_end(self, form: FormKind, text: &str) -> Option<usize> {
         let (caption, begins) = self.captions(form)?;
-        let whole: String =
-            caption.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-        title_end(text, &whole).or_else(|| begins.iter().find_map(|begin| title_end(text, begin)))
+        title_end(text, caption).or_else(|| begins.iter().find_map(|begin| title_end(text, begin)))
     }
 
     /// Returns a number that grows in the order of the form.

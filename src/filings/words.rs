@@ -332,18 +332,18 @@ fn read_label(text: &str) -> Option<ItemLabel> {
 /// A label and what stands before it are no longer than this.
 const LABEL_LEN_MAX: usize = 60;
 
-/// Matches letters and digits of `text` against `title` (lower case, letters and digits only), from the beginning.
+/// Matches letters and digits of `text` against those of `title`, which is ASCII, from the beginning and without regard to case.
 ///
 /// Returns the offset in `text` after the last letter that matched, where all of `title` did.
 pub fn title_end(text: &str, title: &str) -> Option<usize> {
-    let mut wanted = title.bytes();
+    let mut wanted = title.bytes().filter(u8::is_ascii_alphanumeric);
     let mut next = wanted.next();
     for (at, letter) in text.char_indices() {
         let Some(expected) = next else { return Some(at) };
         if !letter.is_alphanumeric() {
             continue;
         }
-        if !letter.is_ascii() || letter.to_ascii_lowercase() as u8 != expected {
+        if !letter.is_ascii() || !(letter as u8).eq_ignore_ascii_case(&expected) {
             return None;
         }
         next = wanted.next();
