@@ -11,7 +11,8 @@
 //! | strace | `strace -f --seccomp-bpf -e trace=%file`, where there is one |
 //!
 //! Processor time is that of the whole tree, user and system, so that work on another core counts. Ratios are medians of
-//! rounds in each of which every way ran once, in an order that rotates.
+//! rounds in each of which every way ran once, in an order that rotates. What runs is a copy of what was built, as an installed
+//! program is: see [`installed`].
 
 use std::ffi::OsString;
 use std::fs;
@@ -96,6 +97,10 @@ fn main() {
     let chosen = chosen.map_or("", |at| &words[at]);
     let place = tempfile::tempdir().unwrap();
     let memory = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap());
+    let programs = Programs {
+        lineage: installed(place.path(), Path::new(env!("CARGO_BIN_EXE_lineage"))),
+        own: installed(place.path(), &std::env::current_exe().unwrap()),
+    };
     let has_strace =
         finds("strace", &["--seccomp-bpf", "-f", "-qq", "-e", "trace=%file", "-o", "/dev/null", "true"]);
     println!(
@@ -104,15 +109,30 @@ fn main() {
     );
     for workload in workloads(place.path(), memory.path(), size) {
         if workload.name.contains(chosen) {
-            measure(&workload, size, has_strace);
+            measure(&workload, &programs, size, has_strace);
         }
     }
     if "true".contains(chosen) {
-        fixed_cost(place.path(), size);
+        fixed_cost(place.path(), &programs, size);
     }
     if "digests".contains(chosen) {
         digests(place.path(), size);
     }
+}
+
+/// What is measured.
+struct Programs {
+    lineage: String,
+    /// This program, which observes and does nothing else.
+    own: String,
+}
+
+/// Copies a program. The linker has written the one it made through a mapping, page by page, and the system then maps it page by
+/// page at every start, which takes some tenths of a millisecond; of a copy it maps many pages at once.
+fn installed(place: &Path, program: &Path) -> String {
+    let copy = place.join(program.file_name().unwrap());
+    fs::copy(program, &copy).unwrap();
+    copy.to_str().unwrap().to_owned()
 }
 
 /// Tells whether a program works here, and says so where it does not.
@@ -223,15 +243,14 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn measure(workload: &Workload, size: Size, has_strace: bool) {
-    let lineage = env!("CARGO_BIN_EXE_lineage");
-    let own = std::env::current_exe().unwrap().display().to_string();
+fn measure(workload: &Workload, programs: &Programs, size: Size, has_strace: bool) {
+    let Programs { lineage, own } = programs;
     let counted = workload.folder.with_extension("calls");
     let init = Command::new(lineage).arg("init").current_dir(&workload.folder).output().unwrap();
     assert!(init.status.success());
     let mut ways = vec![
         vec![],
-        words(&[&own, "--observe", counted.to_str().unwrap()]),
+        words(&[own, "--observe", counted.to_str().unwrap()]),
         words(&[lineage, "run", "-q", "--"]),
     ];
     if has_strace {
@@ -267,7 +286,7 @@ fn measure(workload: &Workload, size: Size, has_strace: bool) {
 }
 
 /// The command `true`, in a git repository: what a run costs that does nothing.
-fn fixed_cost(place: &Path, size: Size) {
+fn fixed_cost(place: &Path, programs: &Programs, size: Size) {
     let folder = place.join("fixed-cost");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("a.txt"), "text").unwrap();
@@ -280,7 +299,7 @@ fn fixed_cost(place: &Path, size: Size) {
         && git(&["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "a"]);
     let workload =
         Workload { name: "true", folder: folder.clone(), arguments: words(&["true"]), outputs: vec![] };
-    let lineage = env!("CARGO_BIN_EXE_lineage");
+    let lineage = &programs.lineage;
     assert!(Command::new(lineage).arg("init").current_dir(&folder).output().unwrap().status.success());
     let times = if size.rounds == 1 { 2 } else { 200 };
     let run = |front: &[OsString]| {
