@@ -7,9 +7,9 @@ use clap::{Args, ValueHint};
 use crate::cli::search::{OF_RUNS, SearchArguments};
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
-use crate::model::repeated_word;
+use crate::model::{ArtifactPath, Overwritten, repeated_word};
 use crate::ops::{self, Target, View, Workspace, locate};
-use crate::query::{self, RunHead};
+use crate::query::{self, FileChange, RunHead};
 use crate::render;
 
 /// List runs, newest first, or those that an expression is true of; or, with FILE, everything that happened to a file.
@@ -98,6 +98,10 @@ impl Log {
                     .hint(format!("`lineage models history {shown}` lists what became of it")));
             }
             Target::Projected(path, _) => {
+                let overwritten = ops::overwritten_at(&view.snapshot, &path)?;
+                if !overwritten.is_empty() {
+                    return self.answer_history(&path, &[], &overwritten, false);
+                }
                 return Err(Error::request(format!("`{path}` is written by a projection, and by no run"))
                     .hint(format!("`lineage show {path}` tells what it is written from")));
             }
@@ -114,10 +118,21 @@ impl Log {
             let head = run.map_or(Ok(None), |run| RunHead::read(&view.snapshot, run))?;
             rows.push((change, head));
         }
+        let overwritten = ops::overwritten_at(&view.snapshot, path)?;
+        self.answer_history(path, &rows, &overwritten, more)
+    }
+
+    fn answer_history(
+        &self,
+        path: &ArtifactPath,
+        rows: &[(FileChange, Option<RunHead>)],
+        overwritten: &[Overwritten],
+        more: bool,
+    ) -> Result<()> {
         if self.json {
-            output::json(&render::log::history_json(path, &rows, more))
+            output::json(&render::log::history_json(path, rows, overwritten, more))
         } else {
-            output::answer(&render::log::history(path, &rows, more))
+            output::answer(&render::log::history(path, rows, overwritten, more))
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) use crate::ops::host;
 use crate::ops::inside::is_repetition;
 use crate::ops::registry::Author;
 use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
-use crate::ops::{Clock, Workspace};
+use crate::ops::{Clock, Overwriting, Workspace};
 
 /// What a command sees of the world around it.
 pub(crate) struct Surroundings {
@@ -206,6 +206,11 @@ impl Surroundings {
     }
 
     /// Returns who changes the registry.
+    /// Lets a command write over what others wrote, by its name.
+    pub(crate) fn overwriting(&self, command: &'static str) -> Overwriting {
+        Overwriting { command, clock: self.clock.clone() }
+    }
+
     pub(crate) fn author(&self) -> Author {
         Author { name: crate::ops::user() }
     }

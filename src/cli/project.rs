@@ -53,7 +53,7 @@ impl Project {
             folder: surroundings.folder.clone(),
             dry_run: self.check || self.dry_run,
             diff: self.diff,
-            force: self.force,
+            force: self.force.then(|| surroundings.overwriting("project")),
             prune: self.prune,
             verify: self.verify,
         };

@@ -22,7 +22,7 @@ pub(crate) struct Restore {
     /// Write there instead: to a file, or into a folder.
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
-    /// Write over other bytes that lie there; they are kept, and named.
+    /// Write over other bytes that lie there; they are kept, and `lineage log FILE` names them.
     #[arg(long)]
     force: bool,
     /// Print JSON.
@@ -41,7 +41,7 @@ impl Restore {
             to: self.to,
             force: self.force,
         };
-        let restored = restore(&workspace, &view.snapshot, &request)?;
+        let restored = restore(&workspace, &view.snapshot, &surroundings.clock, &request)?;
         if self.json {
             output::json(&render::restore::json(&restored))?;
         } else {

@@ -160,6 +160,17 @@ pub struct Generated {
     pub role: Role,
 }
 
+/// What lay in a file before a command of lineage wrote over it. Its bytes are kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Overwritten {
+    /// The file, and what was in it.
+    pub artifact: Artifact,
+    /// When it was written over.
+    pub at: Timestamp,
+    /// The command that did it: `restore`, `project`, `pipeline`.
+    pub command: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,8 @@
 //! Facts: immutable statements as recorded. A store is a set of them.
 
 use crate::model::{
-    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Remarks, Run, RunOutcome, RunRepository,
-    RunTags, SaidParameters, Step,
+    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Overwritten, Remarks, Run, RunOutcome,
+    RunRepository, RunTags, SaidParameters, Step,
 };
 
 /// One immutable statement.
@@ -34,4 +34,6 @@ pub enum Fact {
     RunTagged(RunTags),
     /// A run read files of a git repository.
     RepositoryRead(RunRepository),
+    /// A file was written over by a command of lineage, which kept what lay there.
+    FileOverwritten(Overwritten),
 }

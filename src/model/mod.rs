@@ -20,7 +20,7 @@ mod tags;
 mod time;
 mod version;
 
-pub use artifact::{Artifact, Evidence, Generated, Role, Used};
+pub use artifact::{Artifact, Evidence, Generated, Overwritten, Role, Used};
 pub use code::{ChangeKind, ChangedFile, CodeState, Submodule};
 pub use digest::Digest;
 pub use environment::EnvironmentLine;

@@ -226,6 +226,9 @@ impl Named {
                     let holds = if is_withdrawn { &mut named.withdrawn } else { &mut named.needed };
                     holds.extend(model.artifacts.iter().map(|held| held.artifact.digest));
                 }
+                Fact::FileOverwritten(overwritten) => {
+                    named.needed.insert(overwritten.artifact.digest);
+                }
                 Fact::NoteRead(note) => {
                     named.needed.insert(note.artifact.digest);
                 }

@@ -108,7 +108,7 @@ pub fn locate(
             found => return found,
         }
     }
-    if recorded.is_none()
+    if !recorded.map_or(Ok(false), |path| is_of_a_step(snapshot, path))?
         && let Some(path) = named
         && let Some(from) = projected_from(snapshot, &path)?
     {
@@ -225,6 +225,13 @@ fn nothing_recorded(path: &ArtifactPath) -> Error {
         .hint("no recorded step read or wrote this file or its bytes")
 }
 
+/// Returns true where a version of a path is more than what a command of lineage wrote over.
+fn is_of_a_step(snapshot: &Snapshot, path: PathNo) -> Result<bool> {
+    let number = newest(snapshot, snapshot.versions(path)?)?;
+    let seen = number.map_or(Ok(None), |number| last_seen(snapshot, number))?;
+    Ok(seen.is_some_and(|seen| !matches!(seen, Seen::Overwritten(_))))
+}
+
 /// Returns true where a step wrote at a path.
 fn is_written(snapshot: &Snapshot, path: PathNo) -> Result<bool> {
     let written = snapshot.path_writes_until(path, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?;
@@ -270,23 +277,38 @@ pub(crate) fn newest(snapshot: &Snapshot, numbers: Vec<ArtifactNo>) -> Result<Op
     Ok(best.map(|(_, number)| number))
 }
 
-/// Returns whether an artifact was ever written, and when it was last written or else read.
-fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<(bool, i64)>> {
+/// How an artifact was last seen, and when; of two the greater is the newer version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Seen {
+    /// It was written over by a command of lineage: another version came after it.
+    Overwritten(i64),
+    /// It was read, or is a file of a model version.
+    Read(i64),
+    /// A step wrote it.
+    Written(i64),
+}
+
+/// Returns how an artifact was last seen; `None` where no fact that counts names it.
+fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<Seen>> {
     if let Some(write) = writers(snapshot, number)?.first() {
-        return Ok(Some((true, write.at)));
+        return Ok(Some(Seen::Written(write.at)));
     }
     // The first read is enough to know that there is one; which of several unwritten versions is newest hardly matters.
     let read = snapshot.reads_between(number, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
-    let last = read.break_value().map(|at| (false, at));
+    let last = read.break_value().map(Seen::Read);
     if last.is_none() && !snapshot.models_with(number)?.is_empty() {
-        return Ok(Some((false, i64::MIN)));
+        return Ok(Some(Seen::Read(i64::MIN)));
     }
     if last.is_none() {
         // A document is known by having been read for an index.
         let artifact = snapshot.artifact(number)?;
         let note = snapshot.note_even_if_gone(&artifact.path)?;
         let note = note.filter(|(note, _)| note.artifact == artifact);
-        return Ok(note.map(|(note, _)| (false, note.at.micros())));
+        if let Some((note, _)) = note {
+            return Ok(Some(Seen::Read(note.at.micros())));
+        }
+        let overwritten = snapshot.last_overwritten(number)?;
+        return Ok(overwritten.map(|overwritten| Seen::Overwritten(overwritten.at.micros())));
     }
     Ok(last)
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::journal::{SyncPoint, Writer};
 use crate::model::{
-    CodeState, Fact, Metric, MetricValue, NodeId, Parameter, Remark, RemarkKind, Remarks, Run, RunId,
-    RunKind, RunOutcome, RunStatus, Timestamp,
+    Artifact, CodeState, Fact, Metric, MetricValue, NodeId, Overwritten, Parameter, Remark, RemarkKind,
+    Remarks, Run, RunId, RunKind, RunOutcome, RunStatus, Timestamp,
 };
 use crate::ops::workspace::Pending;
 use crate::ops::{Clock, Workspace};
@@ -250,6 +250,15 @@ impl Recording {
             value: *value,
         });
         self.add(&Fact::Metrics(points.collect()))
+    }
+
+    /// Adds that a file is about to be written over by the pipeline; what lay there is kept by now.
+    ///
+    /// # Errors
+    /// As [`Recording::add`].
+    pub fn add_overwritten(&mut self, artifact: Artifact) -> Result<()> {
+        let at = self.clock.now();
+        self.add(&Fact::FileOverwritten(Overwritten { artifact, at, command: "pipeline".to_owned() }))
     }
 
     /// Makes all facts added so far survive a crash.

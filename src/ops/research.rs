@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, Timestamp};
 use crate::ops::project::{Fault, ProjectRequest, project_these};
-use crate::ops::{Clock, View, Workspace};
+use crate::ops::{Clock, Overwriting, View, Workspace};
 use crate::projection::{INDEX_NAME, PlannedContent, is_own_index, place, research_index};
 use crate::research::{self, DOCUMENT_MAX_BYTES, READER, Surroundings};
 
@@ -182,7 +182,7 @@ pub fn research(
     if !request.check {
         record(workspace, clock, &report)?;
     }
-    (report.index_state, report.warnings) = index(workspace, &report, &recorded, request)?;
+    (report.index_state, report.warnings) = index(workspace, clock, &report, &recorded, request)?;
     report.warnings.retain(|warning| view.is_none_or(|view| !view.warnings.contains(warning)));
     Ok(report)
 }
@@ -450,6 +450,7 @@ fn record(workspace: &Workspace, clock: &Clock, report: &ResearchReport) -> Resu
 /// worth knowing of that.
 fn index(
     workspace: &Workspace,
+    clock: &Clock,
     report: &ResearchReport,
     recorded: &BTreeMap<ArtifactPath, Note>,
     request: &ResearchRequest,
@@ -481,7 +482,8 @@ fn index(
         _ if request.check => return Ok((IndexState::Differs, Vec::new())),
         _ => {}
     }
-    let forcing = ProjectRequest { force: request.force, ..ProjectRequest::default() };
+    let overwriting = || Overwriting { command: "research", clock: clock.clone() };
+    let forcing = ProjectRequest { force: request.force.then(overwriting), ..ProjectRequest::default() };
     let folder = &report.folder;
     let projected = project_these(workspace, &forcing, &[], &|snapshot| {
         let front = [folder.as_bytes(), b"/"].concat();

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
 use crate::model::{Artifact, ArtifactPath, Digest, printed_word, repeated_word};
-use crate::ops::Workspace;
-use crate::ops::locate::{named_place, newest};
+use crate::ops::locate::{named_place, newest, real_place};
 use crate::ops::named;
+use crate::ops::{Clock, Overwriting, Workspace};
 use crate::projection;
 use crate::query::{self, RunSelector};
 use crate::store::{PathNo, RunNo, Snapshot};
@@ -35,7 +35,7 @@ pub struct RestoreRequest {
     pub folder: PathBuf,
     /// Where to write: a file, or for several versions a folder; each to its own place where it is `None`.
     pub to: Option<PathBuf>,
-    /// Write over what lies there; what it holds is kept first.
+    /// Write over what lies there; what it holds is kept first, and that is recorded.
     pub force: bool,
 }
 
@@ -204,6 +204,7 @@ fn part_of(version: &Version, bytes: Vec<u8>, name: &str) -> Result<Vec<u8>> {
 pub fn restore(
     workspace: &Workspace,
     snapshot: &Snapshot,
+    clock: &Clock,
     request: &RestoreRequest,
 ) -> Result<Vec<Restored>> {
     let mut ready = Vec::with_capacity(request.words.len());
@@ -214,15 +215,23 @@ pub fn restore(
         let replaced = in_the_way(workspace, request, &place, &bytes)?;
         ready.push((version, place, bytes, replaced));
     }
+    let mut overwritten = Vec::new();
+    for (_, place, bytes, there) in &mut ready {
+        if there.is_some_and(|there| there != Digest::of(bytes)) {
+            let old = std::fs::read(&*place).map_err(|cause| not_written(place).because(cause))?;
+            let digest = workspace.contents().keep(&old)?;
+            *there = Some(digest);
+            let path = ArtifactPath::within(workspace.root(), &real_place(place))?;
+            overwritten.push(Artifact { path, digest, size_bytes: old.len() as u64 });
+        }
+    }
+    clock.not_before(snapshot.latest());
+    Overwriting { command: "restore", clock: clock.clone() }.record(workspace, overwritten)?;
     let mut restored = Vec::with_capacity(ready.len());
     for (version, place, bytes, there) in ready {
         let digest = Digest::of(&bytes);
         let was_there = there == Some(digest);
         let replaced = there.filter(|there| *there != digest);
-        if replaced.is_some() {
-            let old = std::fs::read(&place).map_err(|cause| not_written(&place).because(cause))?;
-            workspace.contents().keep(&old)?;
-        }
         if !was_there {
             let folder = place.parent().unwrap_or(workspace.root());
             let disk = workspace.disk();

@@ -11,9 +11,10 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
-use crate::model::{Artifact, ArtifactPath, Metric, Note, Role, StepStatus, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Metric, Note, Overwritten, Role, StepStatus, Timestamp};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
+use crate::ops::overwritten::overwritten_at;
 use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
@@ -82,6 +83,8 @@ pub struct FileReport {
     pub note: Option<NoteReport>,
     /// Documents that speak of the file.
     pub notes: Vec<Note>,
+    /// What lay there until a command of lineage wrote over it, the last first.
+    pub overwritten: Vec<Overwritten>,
     /// Where no step wrote it and a projection does: what it is projected from.
     pub projected: Option<Box<ProjectedReport>>,
 }
@@ -221,6 +224,7 @@ impl Showing<'_> {
             writer,
             unwritten,
             projected: projected.map(Box::new),
+            overwritten: overwritten_at(self.snapshot, &target.path)?,
             note: note_report(self.workspace, self.snapshot, &target.path)?,
             notes: notes_on_file(self.snapshot, &target.path)?,
             target,

@@ -3,9 +3,10 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use crate::model::ArtifactPath;
+use crate::model::{ArtifactPath, Overwritten};
 use crate::query::filter::{Found, FoundRow};
 use crate::query::{FileChange, RunHead, RunView};
+use crate::render::overwritten;
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::table::{cell, not_known_json, table, values_json};
@@ -74,10 +75,23 @@ pub fn runs_json(heads: &[RunHead], found: &Found<RunView>) -> Value {
 }
 
 /// Writes the history of a file as a table, the latest first; beside each change the run it belongs to.
-pub fn history(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>)], more: bool) -> String {
-    if changes.is_empty() {
-        return format!("nothing is recorded of {path}\n");
+pub fn history(
+    path: &ArtifactPath,
+    changes: &[(FileChange, Option<RunHead>)],
+    overwritten: &[Overwritten],
+    more: bool,
+) -> String {
+    let mut text = format!("{path}\n");
+    match (changes.is_empty(), overwritten.is_empty()) {
+        (true, true) => return format!("nothing is recorded of {path}\n"),
+        (true, false) => {}
+        (false, _) => text.push_str(&changes_table(changes, more)),
     }
+    overwritten::lines(overwritten, "", &mut text);
+    text
+}
+
+fn changes_table(changes: &[(FileChange, Option<RunHead>)], more: bool) -> String {
     let mut table = plain_table();
     table.set_header(["time (UTC)", "what", "bytes", "size", "by", "run", "evidence"]);
     for (change, head) in changes {
@@ -91,11 +105,16 @@ pub fn history(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>)], m
             change.evidence.as_str().to_owned(),
         ]);
     }
-    format!("{path}\n{}", finish(&table, more, "changes"))
+    finish(&table, more, "changes")
 }
 
 /// Writes the history of a file as JSON.
-pub fn history_json(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>)], more: bool) -> Value {
+pub fn history_json(
+    path: &ArtifactPath,
+    changes: &[(FileChange, Option<RunHead>)],
+    overwritten: &[Overwritten],
+    more: bool,
+) -> Value {
     let changes = changes.iter().map(|(change, head)| {
         json!({
             "at": change.at.rfc3339(),
@@ -108,7 +127,13 @@ pub fn history_json(path: &ArtifactPath, changes: &[(FileChange, Option<RunHead>
             "evidence": change.evidence.as_str(),
         })
     });
-    json!({"format": 1, "path": path.in_json(), "changes": changes.collect::<Vec<_>>(), "more": more})
+    json!({
+        "format": 1,
+        "path": path.in_json(),
+        "changes": changes.collect::<Vec<_>>(),
+        "overwritten": overwritten::json(overwritten),
+        "more": more,
+    })
 }
 
 /// Returns a table without lines, for reading and for `cut`.

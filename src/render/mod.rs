@@ -11,6 +11,7 @@ pub mod merged;
 pub mod metrics;
 pub mod models;
 mod notes;
+pub(crate) mod overwritten;
 pub mod pipeline;
 pub mod plot;
 pub mod project;

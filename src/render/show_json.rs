@@ -39,6 +39,7 @@ pub fn json(shown: &Shown) -> Value {
         Shown::Projected(report) => {
             document.insert("kind".to_owned(), json!("projected"));
             document.insert("projected".to_owned(), projected_json(report));
+            document.insert("overwritten".to_owned(), crate::render::overwritten::json(&report.overwritten));
             match &report.origin {
                 ProjectedOrigin::Run(report) => run_json(report, &mut document),
                 ProjectedOrigin::Model(report) => model_report_json(report, &mut document),
@@ -101,6 +102,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
             Some(Unwritten::Source) => json!({"kind": "source"}),
         },
     );
+    put("overwritten", crate::render::overwritten::json(&report.overwritten));
     put("same_bytes", report.same_bytes.iter().map(|path| json!(path.in_json())).collect());
     put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));
     put("models", report.models.iter().map(model_json).collect());

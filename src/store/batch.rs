@@ -87,6 +87,15 @@ impl<'t> Batch<'t> {
                 Ok(())
             }
             Fact::NoteGone(gone) => self.add_note_gone(gone),
+            Fact::FileOverwritten(ref overwritten) => {
+                self.numbers.note_time(overwritten.at);
+                let artifact = self.numbers.artifact_no(&overwritten.artifact, &mut self.pending)?;
+                let at = time_bytes(overwritten.at.micros());
+                let bytes = journal::encode(&fact)?;
+                let place = key(&[&artifact.to_bytes(), &at, &front(&bytes)]);
+                self.pending.overwritten.put(place, seal(bytes));
+                Ok(())
+            }
         }
     }
 

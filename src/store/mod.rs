@@ -14,6 +14,7 @@ mod models;
 mod nameless;
 mod notes;
 mod numbers;
+mod overwritten;
 mod pages;
 mod reading;
 mod records;

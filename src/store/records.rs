@@ -99,7 +99,11 @@ impl Snapshot {
             }
             next = owner.as_u128().checked_add(1);
         }
-        self.facts_of_notes(visit)
+        self.facts_of_notes(visit)?;
+        // Numbers of paths mean nothing elsewhere: the order is that of what is said.
+        let mut overwritten = self.overwritten_from(&[])?;
+        overwritten.sort();
+        overwritten.into_iter().try_for_each(|overwritten| visit(Fact::FileOverwritten(overwritten)))
     }
 
     /// Calls `visit` with every fact on a run but its steps and metrics, in the order of [`facts`](Self::facts).

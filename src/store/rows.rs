@@ -154,5 +154,6 @@ pending!(
     model_bases: Rows<32, Nothing> => MODEL_BASES,
     model_runs: Rows<32, Nothing> => MODEL_RUNS,
     notes: Named<Record> => NOTES,
+    overwritten: Rows<24, Record> => OVERWRITTEN,
     note_references: Named<Nothing> => NOTE_REFERENCES,
 );

@@ -13,7 +13,7 @@ use crate::model::{Digest, ReferenceSort};
 use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 11;
+pub(crate) const FORMAT: u64 = 12;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -134,6 +134,9 @@ pub(crate) const MODEL_RUNS: Table<Key<32>, Bytes> = TableDefinition::new("model
 pub(crate) const NOTES: Table<Bytes, Bytes> = TableDefinition::new("notes");
 /// sort of reference, name, NUL, path of the note: which notes name a thing, or once did.
 pub(crate) const NOTE_REFERENCES: Table<Bytes, Bytes> = TableDefinition::new("note_references");
+
+/// artifact | time | digest of the fact -> the fact that it was written over.
+pub(crate) const OVERWRITTEN: Table<Key<24>, Bytes> = TableDefinition::new("overwritten");
 
 /// The kind of a node, as [`NODES`] keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

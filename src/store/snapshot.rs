@@ -137,6 +137,7 @@ tables!(
     model_bases: Key<32> => MODEL_BASES,
     model_runs: Key<32> => MODEL_RUNS,
     notes: Bytes => NOTES,
+    overwritten: Key<24> => OVERWRITTEN,
     note_references: Bytes => NOTE_REFERENCES,
 );
 

@@ -7,6 +7,7 @@ mod model_v3;
 mod models_v2;
 mod note_v2;
 mod of_runs;
+mod overwritten;
 mod repository_v1;
 mod run_tags;
 mod step_v4;
@@ -23,6 +24,7 @@ use model_v3::ModelV3;
 use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
 use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1, StepV2};
+use overwritten::OverwrittenV1;
 use repository_v1::RunRepositoryV1;
 use run_tags::RunTagsV1;
 use step_v4::StepV4;
@@ -61,6 +63,7 @@ const MODEL_ALIAS: u8 = 10;
 const RUN_TAGS: u8 = 14;
 const NOTE_GONE: u8 = 15;
 const RUN_REPOSITORY: u8 = 20;
+const OVERWRITTEN: u8 = 22;
 
 /// Encodes a fact as kind, version and payload in one piece, as the store keeps it.
 ///
@@ -122,6 +125,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::RepositoryRead(repository) => {
             (RUN_REPOSITORY, 1, bytes_of(&RunRepositoryV1::from(repository))?)
         }
+        Fact::FileOverwritten(overwritten) => (OVERWRITTEN, 1, bytes_of(&OverwrittenV1::from(overwritten))?),
     };
     Ok((kind, version, payload))
 }
@@ -131,9 +135,8 @@ pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
         RUN => matches!(version, 1..=3),
         STEP => matches!(version, 1 | 2 | 4),
-        OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY => {
-            version == 1
-        }
+        OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY
+        | OVERWRITTEN => version == 1,
         MODEL => matches!(version, 2 | 3),
         MODEL_CHANGE => version == 2,
         // Points of metrics are known each by itself, and which version a note is encoded as depends on what it says.
@@ -165,6 +168,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (RUN_TAGS, 1) => Ok(Fact::RunTagged(value_of::<RunTagsV1>(payload)?.into())),
         (RUN_REPOSITORY, 1) => Ok(Fact::RepositoryRead(value_of::<RunRepositoryV1>(payload)?.try_into()?)),
         (NOTE_GONE, 1) => Ok(Fact::NoteGone(value_of::<NoteGoneV1>(payload)?.try_into()?)),
+        (OVERWRITTEN, 1) => Ok(Fact::FileOverwritten(value_of::<OverwrittenV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
         (SAID_PARAMETERS, 1) => Ok(Fact::ParametersSaid(value_of::<SaidParametersV1>(payload)?.into())),
         (REMARKS, 1) => Ok(Fact::Remarked(value_of::<RemarksV1>(payload)?.try_into()?)),

@@ -1,4 +1,4 @@
-//! The segments of notes (version 2), notes gone and tags of runs (version 1) that every later program must read the same way
+//! The segments of notes (version 2), notes gone, tags of runs and files written over (version 1) that every later program must read the same way
 //! for ever.
 
 use std::fs;
@@ -8,8 +8,8 @@ use super::read;
 use crate::disk::Disk;
 use crate::journal::{self, Writer};
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Fact, Finding, NodeId, Note, NoteGone, NoteSummary, Reference,
-    ReferenceSort, RunTags, Timestamp,
+    Artifact, ArtifactPath, Digest, Fact, Finding, NodeId, Note, NoteGone, NoteSummary, Overwritten,
+    Reference, ReferenceSort, RunTags, Timestamp,
 };
 
 const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a7;
@@ -75,6 +75,15 @@ fn tags() -> Vec<Fact> {
     ]
 }
 
+fn overwritten() -> Vec<Fact> {
+    let of = |name: &[u8], text: &[u8], at_us, command: &str| {
+        let artifact = Artifact { path: path(name), digest: Digest::of(text), size_bytes: text.len() as u64 };
+        let at = Timestamp::from_micros(at_us);
+        Fact::FileOverwritten(Overwritten { artifact, at, command: command.to_owned() })
+    };
+    vec![of(b"models/\xff.pt", b"mine", 1_765_561_338_123_456, "restore"), of(b"/srv/a", b"", -1, "")]
+}
+
 pub(super) fn check_read(name: &str, expected: &[Fact]) {
     let bytes = fs::read(fixture(name)).expect("the fixture is a part of the repository");
     let found = read(&bytes, SEGMENT);
@@ -117,4 +126,14 @@ fn tags_of_runs_are_read_as_they_were_written() {
 #[test]
 fn tags_of_runs_are_still_written_as_when_they_were_published() {
     check_written("run_tags_v1.seg", &tags());
+}
+
+#[test]
+fn files_written_over_are_read_as_they_were_written() {
+    check_read("overwritten_v1.seg", &overwritten());
+}
+
+#[test]
+fn files_written_over_are_still_written_as_when_they_were_published() {
+    check_written("overwritten_v1.seg", &overwritten());
 }

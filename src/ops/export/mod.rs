@@ -139,7 +139,7 @@ mod tests {
                     let owner = points[0].owner;
                     [&runs, &steps, &models].iter().any(|ids| ids.contains(&owner))
                 }
-                Fact::NoteRead(_) | Fact::NoteGone(_) => false,
+                Fact::NoteRead(_) | Fact::NoteGone(_) | Fact::FileOverwritten(_) => false,
             };
             found.extend(is_wanted.then_some(fact));
             Ok(())

@@ -90,7 +90,10 @@ impl Session<'_> {
                 continue;
             }
             let altered = keep_altered(&self.bench, &file.artifact)?;
-            self.tally.altered.extend(altered.map(|digest| (file.artifact.path.clone(), digest)));
+            if let Some(altered) = altered {
+                self.tally.altered.push((altered.path.clone(), altered.digest));
+                recording.add_overwritten(altered)?;
+            }
             match placing.stage(&file.artifact.path, &file.bytes) {
                 Ok(file) => staged.push(file),
                 Err(error) => self.unwritten.push((file.artifact.path.clone(), error.to_string())),

@@ -117,6 +117,9 @@ impl Recorder<'_> {
 
 fn record_filing(recording: &mut Recording, filing: &FilingOutcome) -> Result<()> {
     for part in &filing.parts {
+        if let Some(altered) = &part.altered {
+            recording.add_overwritten(altered.clone())?;
+        }
         let Some(step) = &part.step else { continue };
         recording.add(&Fact::StepDone(step.clone()))?;
         if !part.metrics.is_empty() {

@@ -200,7 +200,7 @@ impl Tally {
             if part.done == Some(Done::Restored) {
                 self.restored.insert(output.path.clone());
             }
-            self.altered.extend(part.altered.map(|digest| (output.path.clone(), digest)));
+            self.altered.extend(part.altered.clone().map(|altered| (altered.path, altered.digest)));
             let entry = Entry { output: output.clone(), metrics: part.metrics.clone() };
             self.outputs.insert(key, entry);
         }

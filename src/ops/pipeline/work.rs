@@ -78,7 +78,7 @@ pub struct PartOutcome {
     /// The step to record, where there is one.
     pub step: Option<Step>,
     /// What lay at the output's path although this run never wrote it: kept before it is written over.
-    pub altered: Option<Digest>,
+    pub altered: Option<Artifact>,
 }
 
 /// What became of one filing.
@@ -161,7 +161,7 @@ pub fn lies_at(bench: &Bench<'_>, path: &ArtifactPath) -> Option<Digest> {
 
 /// Keeps what lies at an output's path and was never written there by this run, before it is written over: nobody's edit is
 /// lost.
-pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Digest>> {
+pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Artifact>> {
     let Some(digest) = lies_at(bench, &output.path) else {
         return Ok(None);
     };
@@ -170,7 +170,10 @@ pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Diges
     }
     let place = output.path.on_disk(bench.workspace.root());
     match place.map(std::fs::read) {
-        Some(Ok(bytes)) => bench.workspace.contents().keep(&bytes).map(Some),
+        Some(Ok(bytes)) => {
+            let digest = bench.workspace.contents().keep(&bytes)?;
+            Ok(Some(Artifact { path: output.path.clone(), digest, size_bytes: bytes.len() as u64 }))
+        }
         _ => Ok(None),
     }
 }

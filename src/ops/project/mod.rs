@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::model::{ArtifactPath, Digest, Run};
-use crate::ops::Workspace;
+use crate::ops::{Overwriting, Workspace};
 use crate::projection::{self, Planned};
 use crate::query::{self, RunSelector};
 use crate::store::Snapshot;
@@ -33,8 +33,8 @@ pub struct ProjectRequest {
     pub dry_run: bool,
     /// Compare line by line what changes.
     pub diff: bool,
-    /// Write over files that somebody edited; what they hold is kept first.
-    pub force: bool,
+    /// Write over files that somebody edited; what they hold is kept first, and that is recorded.
+    pub force: Option<Overwriting>,
     /// Remove files that were projected and are no longer wanted.
     pub prune: bool,
     /// Read every file, also those that look as they did when they were last read.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::digests::Digests;
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, Digest};
+use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::ops::project::{Fault, ProjectReport, ProjectRequest, ProjectedFile, memory};
 use crate::ops::{View, Workspace};
 use crate::projection::{self, Lies, Places, Planned, PlannedContent, Record};
@@ -42,6 +42,9 @@ struct Todo {
 
 impl<'a> Projecting<'a> {
     pub(super) fn begin(workspace: &'a Workspace, view: &'a View, request: &'a ProjectRequest) -> Self {
+        if let Some(force) = &request.force {
+            force.clock.not_before(view.snapshot.latest());
+        }
         let report = ProjectReport {
             dry_run: request.dry_run,
             warnings: view.warnings.clone(),
@@ -163,7 +166,7 @@ impl<'a> Projecting<'a> {
             })
             .collect();
         let mut files = Vec::with_capacity(chunk.len());
-        let mut ready = Vec::new();
+        let (mut ready, mut overwritten) = (Vec::new(), Vec::new());
         for (todo, bytes) in chunk.into_iter().zip(read) {
             let mut file = ProjectedFile {
                 path: todo.planned.path.clone(),
@@ -179,14 +182,26 @@ impl<'a> Projecting<'a> {
                     if self.request.diff {
                         file.diff = diff(&file, &todo.place, &bytes);
                     }
-                    if let Some(reason) = self.keep_edit(&file.fault, &todo.place) {
-                        file.fault = Fault::Blocked(reason);
-                    } else if self.may_write(&file.fault) {
-                        ready.push((files.len(), bytes));
+                    match self.keep_edit(&file.path, &file.fault, &todo.place) {
+                        Err(reason) => file.fault = Fault::Blocked(reason),
+                        Ok(kept) if self.may_write(&file.fault) => {
+                            overwritten.extend(kept);
+                            ready.push((files.len(), bytes));
+                        }
+                        Ok(_) => {}
                     }
                 }
             }
             files.push(file);
+        }
+        if let Err(reason) = self.record_overwritten(overwritten) {
+            ready.retain(|(at, _)| {
+                let is_edit = matches!(files[*at].fault, Fault::Edited { .. });
+                if is_edit {
+                    files[*at].fault = Fault::Blocked(reason.clone());
+                }
+                !is_edit
+            });
         }
         let to_write: Vec<(&ArtifactPath, &[u8])> =
             ready.iter().map(|(at, bytes)| (&files[*at].path, bytes.as_slice())).collect();
@@ -208,20 +223,37 @@ impl<'a> Projecting<'a> {
         !self.request.dry_run
             && match fault {
                 Fault::Missing | Fault::Outdated => true,
-                Fault::Edited { .. } => self.request.force,
+                Fault::Edited { .. } => self.request.force.is_some(),
                 Fault::Unwanted { .. } | Fault::Lost(_) | Fault::Blocked(_) => false,
             }
     }
 
-    /// Keeps what an edited file holds before it is written over; returns why that failed.
-    fn keep_edit(&self, fault: &Fault, place: &Path) -> Option<String> {
+    /// Keeps what an edited file holds before it is written over; `None` where nobody's edit is in the way.
+    ///
+    /// # Errors
+    /// Why that failed.
+    fn keep_edit(
+        &self,
+        path: &ArtifactPath,
+        fault: &Fault,
+        place: &Path,
+    ) -> Result<Option<Artifact>, String> {
         if !matches!(fault, Fault::Edited { .. }) || !self.may_write(fault) {
-            return None;
+            return Ok(None);
         }
         let kept = std::fs::read(place)
             .map_err(|cause| Error::store("cannot read what it holds").because(cause))
-            .and_then(|bytes| self.workspace.contents().keep(&bytes));
-        kept.err().map(|error| error.to_string())
+            .and_then(|bytes| {
+                let digest = self.workspace.contents().keep(&bytes)?;
+                Ok(Artifact { path: path.clone(), digest, size_bytes: bytes.len() as u64 })
+            });
+        kept.map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Records what is about to be written over, or removed.
+    fn record_overwritten(&self, artifacts: Vec<Artifact>) -> Result<(), String> {
+        let recorded = self.request.force.as_ref().map(|force| force.record(self.workspace, artifacts));
+        recorded.unwrap_or(Ok(())).map_err(|error| error.to_string())
     }
 
     // ---- what is no longer wanted ----
@@ -250,8 +282,11 @@ impl<'a> Projecting<'a> {
             let mut fault = Fault::Unwanted { edited };
             let mut mended = false;
             let place = place.unwrap_or_default();
-            if self.request.prune && !self.request.dry_run && (edited.is_none() || self.request.force) {
-                match self.remove(&place, edited) {
+            if self.request.prune
+                && !self.request.dry_run
+                && (edited.is_none() || self.request.force.is_some())
+            {
+                match self.remove(&path, &place, edited) {
                     Ok(()) => {
                         self.forget(&path);
                         mended = true;
@@ -264,11 +299,10 @@ impl<'a> Projecting<'a> {
         Ok(())
     }
 
-    fn remove(&self, place: &Path, edited: Option<Digest>) -> Result<(), String> {
-        if let Some(digest) = edited
-            && let Some(reason) = self.keep_edit(&Fault::Edited { digest }, place)
-        {
-            return Err(reason);
+    fn remove(&self, path: &ArtifactPath, place: &Path, edited: Option<Digest>) -> Result<(), String> {
+        if let Some(digest) = edited {
+            let kept = self.keep_edit(path, &Fault::Edited { digest }, place)?;
+            self.record_overwritten(kept.into_iter().collect())?;
         }
         self.workspace.disk().remove(place).map_err(|cause| cause.to_string())
     }

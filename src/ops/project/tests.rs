@@ -11,8 +11,8 @@ use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
     RunStatus, Step, Timestamp,
 };
-use crate::ops::Workspace;
 use crate::ops::project::{ProjectRequest, project};
+use crate::ops::{Clock, Overwriting, Workspace};
 
 /// The disk is full at one operation, which stops halfway where it can.
 struct FullAt {
@@ -69,7 +69,8 @@ fn whenever_the_disk_is_full_each_file_is_old_or_new_and_the_next_call_goes_on()
         let root = folder.path().canonicalize().unwrap();
         let plain = Workspace::init(&root).unwrap();
         record(&plain);
-        let request = ProjectRequest { force: true, ..ProjectRequest::default() };
+        let force = Some(Overwriting { command: "project", clock: Clock::machine() });
+        let request = ProjectRequest { force, ..ProjectRequest::default() };
         let first = project(&plain, &request).unwrap();
         let place = |path: &ArtifactPath| path.on_disk(&root).unwrap();
         let wanted: Vec<(ArtifactPath, Vec<u8>)> = first

@@ -1,7 +1,8 @@
 //! What `lineage show` says of a file that only a projection writes: what it is written from, and whether it still says that.
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest, Note};
+use crate::model::{ArtifactPath, Digest, Note, Overwritten};
+use crate::ops::overwritten::overwritten_at;
 use crate::ops::project::memory;
 use crate::ops::show::{ModelReport, RunReport, Showing};
 use crate::projection::{self, Lies, ProjectedFrom};
@@ -15,6 +16,8 @@ pub struct ProjectedReport {
     pub state: ProjectedState,
     /// What it is written from.
     pub origin: ProjectedOrigin,
+    /// What lay there until a command of lineage wrote over it, the last first.
+    pub overwritten: Vec<Overwritten>,
 }
 
 /// What a projected file is written from, and all that `lineage show` says of that.
@@ -70,7 +73,8 @@ impl Showing<'_> {
             ProjectedFrom::Model(id) => ProjectedOrigin::Model(Box::new(self.model(id)?)),
             ProjectedFrom::Documents(notes) => ProjectedOrigin::Documents(notes),
         };
-        Ok(ProjectedReport { path, state, origin })
+        let overwritten = overwritten_at(self.snapshot, &path)?;
+        Ok(ProjectedReport { path, state, origin, overwritten })
     }
 
     fn projected_state(&self, path: &ArtifactPath, from: &ProjectedFrom) -> Result<ProjectedState> {

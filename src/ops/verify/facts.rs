@@ -51,6 +51,7 @@ fn described(fact: &Fact) -> String {
                 repository.root.as_ref().map_or("the workspace's root".to_owned(), ToString::to_string);
             format!("repository at {root} of run {}", repository.run)
         }
+        Fact::FileOverwritten(overwritten) => format!("{} written over", overwritten.artifact.path),
         Fact::NoteGone(gone) => format!("note {} gone", gone.path),
         Fact::ModelNamed(alias) => format!("alias {} of model {}", alias.alias, alias.name),
         Fact::NoteRead(note) => format!("note {} {}", note.artifact.path, note.id),

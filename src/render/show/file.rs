@@ -58,6 +58,7 @@ fn file_head(report: &FileReport, text: &mut String) {
         let paths: Vec<String> = report.same_bytes.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "  also at  {}", joined(&paths, NAMES_MAX));
     }
+    crate::render::overwritten::lines(&report.overwritten, "  before   ", text);
     crate::render::notes::file(report, text);
     holding("model", &report.models, text);
     learned(&report.learned, text);

@@ -15,6 +15,7 @@ const DOCUMENTS_MAX: usize = 20;
 pub(super) fn projected(report: &ProjectedReport, text: &mut String) {
     let _ = writeln!(text, "{}", report.path);
     projected_line(report, text);
+    crate::render::overwritten::lines(&report.overwritten, "  before   ", text);
     match &report.origin {
         ProjectedOrigin::Run(origin) => {
             text.push('\n');

@@ -13,8 +13,9 @@ use crate::journal::{self, Writer};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
-    NoteSummary, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind,
-    RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step, TakenEntry, Timestamp, Used,
+    NoteSummary, Overwritten, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run,
+    RunId, RunKind, RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step, TakenEntry,
+    Timestamp, Used,
 };
 use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
@@ -292,12 +293,18 @@ fn note_gone() -> impl Strategy<Value = Fact> {
         .prop_map(|(path, at)| Fact::NoteGone(NoteGone { path: ArtifactPath::new(path).unwrap(), at }))
 }
 
+fn overwritten() -> impl Strategy<Value = Fact> {
+    (any_artifact(), at()).prop_map(|(artifact, at)| {
+        Fact::FileOverwritten(Overwritten { artifact, at, command: "restore".to_owned() })
+    })
+}
+
 /// A set of facts of every kind.
 pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = prop_oneof![
         6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(),
         1 => model_alias(), 2 => note(), 1 => note_gone(), 1 => said_parameters(), 1 => remarks(),
-        1 => run_tags(), 1 => run_repository(),
+        1 => run_tags(), 1 => run_repository(), 1 => overwritten(),
     ];
     vec(fact, 0..24)
 }

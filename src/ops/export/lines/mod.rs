@@ -31,6 +31,7 @@
 
 mod models;
 mod notes;
+mod overwritten;
 mod runs;
 mod said;
 mod steps;
@@ -43,6 +44,7 @@ use crate::journal;
 use crate::model::Fact;
 use models::{AliasLine, ChangeLine, ModelLine, alias_line, change_line, model_line};
 use notes::{GoneLine, NoteLine, gone_line, note_line};
+use overwritten::{OverwrittenLine, overwritten_line};
 use runs::{OutcomeLine, RepositoryLine, RunLine, outcome_line, repository_line, run_line};
 use said::{RemarksLine, SaidLine, TagsLine, remarks_line, said_line, tags_line};
 use steps::{MetricsLine, StepLine, metrics_line, step_line};
@@ -88,6 +90,8 @@ pub(crate) enum Line {
     NoteRead(NoteLine),
     /// A document was found gone.
     NoteGone(GoneLine),
+    /// A file was written over.
+    FileOverwritten(OverwrittenLine),
     /// A fact of format 1 that had no line of its own there: kind, version and payload as the journal has them.
     Record(RecordLine),
 }
@@ -140,6 +144,7 @@ impl Line {
             Fact::ModelNamed(alias) => Line::ModelNamed(alias_line(alias)),
             Fact::NoteRead(note) => Line::NoteRead(note_line(note)),
             Fact::NoteGone(gone) => Line::NoteGone(gone_line(gone)),
+            Fact::FileOverwritten(overwritten) => Line::FileOverwritten(overwritten_line(overwritten)),
         }]
     }
 
@@ -163,6 +168,7 @@ impl Line {
             Line::ModelNamed(line) => line.into_alias().map(Fact::ModelNamed),
             Line::NoteRead(line) => line.into_note().map(Fact::NoteRead),
             Line::NoteGone(line) => line.into_gone().map(Fact::NoteGone),
+            Line::FileOverwritten(line) => line.into_overwritten().map(Fact::FileOverwritten),
             Line::Record(line) => {
                 let mut bytes = vec![line.kind, line.version];
                 bytes.extend(unhex(&line.payload)?);

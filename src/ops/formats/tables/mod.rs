@@ -35,7 +35,7 @@ use serde_json::json;
 use self::cells::{Cell, Kind};
 use super::{Exported, Source};
 use crate::error::Result;
-use crate::model::{Fact, Parameter};
+use crate::model::{Fact, NodeId, Parameter};
 
 /// A table: its name and its columns.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +63,10 @@ enum Table {
     NoteReferences,
     NoteFindings,
     Repositories,
+    Overwritten,
 }
 
-const SHAPES: [Shape; 16] = [
+const SHAPES: [Shape; 17] = [
     Shape {
         name: "runs",
         columns: &[
@@ -148,11 +149,12 @@ const SHAPES: [Shape; 16] = [
             ("step", Kind::Whole),
             ("at", Kind::Time),
             ("value", Kind::Real),
+            ("of", Kind::Text),
         ],
     },
     Shape {
         name: "parameters",
-        columns: &[("owner", Kind::Text), ("name", Kind::Text), ("value", Kind::Text)],
+        columns: &[("owner", Kind::Text), ("name", Kind::Text), ("value", Kind::Text), ("of", Kind::Text)],
     },
     Shape {
         name: "remarks",
@@ -284,6 +286,16 @@ const SHAPES: [Shape; 16] = [
             ("dirty", Kind::Truth),
         ],
     },
+    Shape {
+        name: "overwritten",
+        columns: &[
+            ("path", Kind::Text),
+            ("digest", Kind::Text),
+            ("size_bytes", Kind::Whole),
+            ("at", Kind::Time),
+            ("command", Kind::Text),
+        ],
+    },
 ];
 
 impl Table {
@@ -306,7 +318,7 @@ pub(super) trait TableFile: Sized {
 pub(super) fn write<T: TableFile>(source: &Source<'_>, folder: &Path) -> Result<Exported> {
     let files = SHAPES.iter().map(|shape| T::create(folder, shape));
     let mut files = files.collect::<Result<Vec<T>>>()?;
-    let mut rows = Rows { source, seen: HashSet::new() };
+    let mut rows = Rows { source, seen: HashSet::new(), owner: None };
     source.each_fact(&mut |fact| {
         rows.of(&fact, &mut |table, row| {
             debug_assert_eq!(row.len(), table.shape().columns.len(), "{table:?}");
@@ -325,37 +337,60 @@ struct Rows<'a> {
     source: &'a Source<'a>,
     /// Digests of the artifacts that have a row.
     seen: HashSet<[u8; 32]>,
+    /// Whose points came last, and what that is.
+    owner: Option<(NodeId, &'static str)>,
 }
 
 impl Rows<'_> {
     fn of(&mut self, fact: &Fact, put: &mut Put<'_>) -> Result<()> {
         match fact {
             Fact::RunStarted(run) => {
-                runs::parameters(run.id, &run.parameters, put)?;
+                runs::parameters(run.id, "run", &run.parameters, put)?;
                 runs::run(self.source, run.id, put)
             }
             Fact::RunOutcome(outcome) => put(Table::Outcomes, runs::outcome(outcome)),
             Fact::StepDone(step) => {
                 put(Table::Steps, runs::step(step))?;
-                runs::parameters(step.id, &step.parameters, put)?;
+                runs::parameters(step.id, "step", &step.parameters, put)?;
                 self.edges(step, put)
             }
-            Fact::Metrics(points) => {
-                points.iter().try_for_each(|point| put(Table::Metrics, runs::point(point)))
-            }
-            Fact::ParametersSaid(said) => runs::parameters(said.run, &said.parameters, put),
+            Fact::Metrics(points) => points.iter().try_for_each(|point| {
+                let of = self.kind_of(point.owner)?;
+                put(Table::Metrics, runs::point(point, of))
+            }),
+            Fact::ParametersSaid(said) => runs::parameters(said.run, "run", &said.parameters, put),
             Fact::Remarked(remarks) => runs::remarks(remarks, put),
             Fact::RunTagged(said) => models::tags(said.run, "run", said.at, &said.tags, put),
             Fact::RepositoryRead(repository) => runs::repository(repository, put),
             Fact::ModelRegistered(model) => {
                 models::tags(model.id, "model", model.as_of(), &model.tags, put)?;
-                model.points().try_for_each(|point| put(Table::Metrics, runs::point(&point)))?;
+                model.points().try_for_each(|point| put(Table::Metrics, runs::point(&point, "model")))?;
                 models::files(self.source.snapshot, model, put)
             }
             Fact::ModelChanged(change) => put(Table::ModelChanges, models::change(change)),
             Fact::ModelNamed(alias) => put(Table::Aliases, models::alias(alias)),
             Fact::NoteRead(note) => notes::read(note, put),
             Fact::NoteGone(gone) => put(Table::Notes, notes::gone(gone)),
+            Fact::FileOverwritten(overwritten) => put(Table::Overwritten, notes::overwritten(overwritten)),
+        }
+    }
+
+    /// Returns the word for what has points of metrics.
+    fn kind_of(&mut self, owner: NodeId) -> Result<&'static str> {
+        let snapshot = self.source.snapshot;
+        match self.owner.filter(|(known, _)| *known == owner) {
+            Some((_, kind)) => Ok(kind),
+            None => {
+                let kind = if snapshot.model(owner)?.is_some() {
+                    "model"
+                } else if snapshot.run_no(owner)?.is_some() {
+                    "run"
+                } else {
+                    "step"
+                };
+                self.owner = Some((owner, kind));
+                Ok(kind)
+            }
         }
     }
 }

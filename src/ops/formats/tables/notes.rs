@@ -1,11 +1,11 @@
-//! The rows of documents.
+//! The rows of documents, and of files that were written over.
 
 use serde_json::json;
 
 use super::cells::Cell;
 use super::{Put, Table, pairs};
 use crate::error::Result;
-use crate::model::{Note, NoteGone};
+use crate::model::{Note, NoteGone, Overwritten};
 
 pub(super) fn read(note: &Note, put: &mut Put<'_>) -> Result<()> {
     let (summary, path) = (&note.summary, &note.artifact.path);
@@ -62,4 +62,15 @@ pub(super) fn gone(gone: &NoteGone) -> Vec<Cell> {
     let rest = Table::Notes.shape().columns.iter().skip(row.len());
     row.extend(rest.map(|(_, kind)| Cell::none(*kind)));
     row
+}
+
+pub(super) fn overwritten(overwritten: &Overwritten) -> Vec<Cell> {
+    let artifact = &overwritten.artifact;
+    vec![
+        Cell::text(&artifact.path),
+        Cell::text(artifact.digest),
+        Cell::Whole(Some(artifact.size_bytes as i64)),
+        Cell::at(overwritten.at),
+        Cell::text(&overwritten.command),
+    ]
 }

@@ -71,19 +71,20 @@ pub(super) fn step(step: &Step) -> Vec<Cell> {
     ]
 }
 
-pub(super) fn point(point: &Metric) -> Vec<Cell> {
+pub(super) fn point(point: &Metric, of: &str) -> Vec<Cell> {
     vec![
         Cell::text(point.owner),
         Cell::text(&point.name),
         Cell::Whole(Some(point.step)),
         Cell::at(point.at),
         Cell::Real(Some(point.value.get())),
+        Cell::text(of),
     ]
 }
 
-pub(super) fn parameters(owner: NodeId, parameters: &[Parameter], put: &mut Put<'_>) -> Result<()> {
+pub(super) fn parameters(owner: NodeId, of: &str, parameters: &[Parameter], put: &mut Put<'_>) -> Result<()> {
     parameters.iter().try_for_each(|(name, value)| {
-        put(Table::Parameters, vec![Cell::text(owner), Cell::text(name), Cell::text(value)])
+        put(Table::Parameters, vec![Cell::text(owner), Cell::text(name), Cell::text(value), Cell::text(of)])
     })
 }
 
