@@ -79,6 +79,7 @@ impl Log {
         if self.search.explain {
             output::note(&render::table::explanation(&found.explanation, "run", "runs"));
         }
+        found.explanation.hints.iter().for_each(|hint| output::note(&format!("hint: {hint}")));
         output::answer(&render::log::runs(&heads, &found, self.search.has_columns(), output::width()))
     }
 

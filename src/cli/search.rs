@@ -70,5 +70,6 @@ pub(crate) const OF_RUNS: &str = language!(
 pub(crate) const OF_MODELS: &str = language!(
     "  fields      name, version, stage, created, updated, description, model_type, base_model, by, tag.NAME
   of its run  run, run_id, kind, started, ended, took, exit_code, host, command, git.commit,
-              git.branch, git.dirty, param.NAME\n"
+              git.branch, git.dirty, param.NAME; and of a metric that the run measured min(…),
+              max(…), first(…) and count(…), while its last value is what was registered\n"
 );

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::model::Metric;
 use crate::ops::metrics::MetricsReport;
 use crate::query::{MetricEnd, MetricRow, RunHead};
-use crate::render::table::{number, table};
+use crate::render::table::{in_full, table};
 use crate::render::units::{one_line, thousands};
 
 /// Returns what a run is called beside others: the end of its key, its run id and its name.
@@ -48,9 +48,9 @@ fn cells(metric: &MetricRow) -> Vec<String> {
     let (first, last) = (summary.first.step, summary.last.step);
     vec![
         one_line(&metric.name),
-        number(summary.last.value.get()),
-        number(summary.min.get()),
-        number(summary.max.get()),
+        in_full(summary.last.value.get()),
+        in_full(summary.min.get()),
+        in_full(summary.max.get()),
         thousands(metric.points),
         if first == last { first.to_string() } else { format!("{first} to {last}") },
     ]

@@ -17,7 +17,7 @@ const COMMITS_MAX: usize = 3;
 pub(crate) fn cell(value: Option<&Value>) -> String {
     match value {
         None => "-".to_owned(),
-        Some(Value::Number(value)) => number(*value),
+        Some(Value::Number(value)) => in_full(*value),
         Some(Value::Text(text) | Value::Version(text)) => one_line(text),
         Some(Value::Boolean(true)) => "yes".to_owned(),
         Some(Value::Boolean(false)) => "no".to_owned(),

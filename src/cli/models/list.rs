@@ -74,6 +74,7 @@ impl List {
         if self.search.explain {
             output::note(&render::table::explanation(&found.explanation, "model version", "model versions"));
         }
+        found.explanation.hints.iter().for_each(|hint| output::note(&format!("hint: {hint}")));
         output::answer(&render::models::found(&found, self.search.has_columns(), output::width()))?;
         Ok(0)
     }

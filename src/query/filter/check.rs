@@ -5,7 +5,7 @@ use crate::model::{Timestamp, check_version};
 use crate::query::filter::fault::{Span, fault, meant};
 use crate::query::filter::fields::{Field, Names, Sort, shown};
 use crate::query::filter::syntax::{Argument, Literal, Node, Operand, Sign};
-use crate::query::filter::value::{Relation, Test, length_of, number_of, pattern};
+use crate::query::filter::value::{Relation, Test, length_of, number_of, pattern, whole_of};
 
 /// A checked expression.
 #[derive(Debug, Clone)]
@@ -65,6 +65,9 @@ pub(crate) struct Checked {
     /// Commits that are asked about, and where they stand.
     pub commits: Vec<(String, Span)>,
 }
+
+/// From here on, 2^53, whole numbers are compared as such: floating-point numbers leave some of them out.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// As many questions on files, and on commits, may stand in one expression.
 const QUESTIONS_MAX: usize = 100;
@@ -249,7 +252,10 @@ impl Checker<'_> {
                 Test::Text(relation, text)
             }
             Sort::Free => match number {
-                Some(number) => Test::Number(relation, number),
+                Some(number) => match whole_of(&text).filter(|_| number.abs() >= WHOLE_MAX) {
+                    Some(whole) => Test::Whole(relation, whole),
+                    None => Test::Number(relation, number),
+                },
                 None if !literal.quoted && text == "true" && relation == Relation::Equal => {
                     Test::Boolean(true)
                 }

@@ -51,6 +51,7 @@ mod asking;
 mod check;
 mod fault;
 mod fields;
+mod hints;
 mod lexer;
 mod models;
 mod plan;

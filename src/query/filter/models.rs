@@ -4,12 +4,12 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Artifact, ModelVersion, NodeId, Stage};
 use crate::query::ancestry::{Reached, are_made_from};
 use crate::query::filter::asking::{Table, metric_value};
 use crate::query::filter::check::{Comparison, FileRelation};
-use crate::query::filter::fields::{Field, Fixed};
+use crate::query::filter::fields::{Aggregate, Field, Fixed};
 use crate::query::filter::plan::{Source, source_of};
 use crate::query::filter::reach::Reach;
 use crate::query::filter::runs::{Runs, fixed_value as run_value};
@@ -75,9 +75,7 @@ impl<'a> Models<'a> {
     fn fixed(&self, row: &ModelRow, fixed: Fixed, outside: &Outside<'_>) -> Result<Option<Value>> {
         let model = &row.model;
         let text = |text: &str| Some(Value::Text(text.to_owned()));
-        let of_run = |fixed| {
-            Ok::<_, crate::error::Error>(self.run(row)?.and_then(|run| run_value(run, fixed, outside)))
-        };
+        let of_run = |fixed| Ok::<_, Error>(self.run(row)?.and_then(|run| run_value(run, fixed, outside)));
         Ok(match fixed {
             Fixed::Name => text(&model.name),
             Fixed::Version => Some(Value::Version(model.version.clone())),
@@ -221,7 +219,17 @@ impl Table for Models<'_> {
 
     fn value(&self, item: &ModelRow, field: &Field, outside: &Outside<'_>) -> Result<Option<Value>> {
         match field {
-            Field::Metric { .. } => metric_value(self.snapshot, item.model.id, field),
+            Field::Metric { number, aggregate, .. } => {
+                let series = match aggregate {
+                    Aggregate::Last => None,
+                    _ => self.run(item)?.map(|run| run.run.id),
+                };
+                let has_points = |run| Ok::<_, Error>(self.snapshot.metric_summary(run, *number)?.is_some());
+                match series {
+                    Some(run) if has_points(run)? => metric_value(self.snapshot, run, field),
+                    _ => metric_value(self.snapshot, item.model.id, field),
+                }
+            }
             Field::Parameter(_) => match self.run(item)? {
                 Some(run) => self.runs.value(run, field, outside),
                 None => Ok(None),
@@ -278,7 +286,9 @@ impl Table for Models<'_> {
             // Values that the entry may have where the run has none are not found by the run.
             Field::Fixed(Fixed::Run | Fixed::Commit | Fixed::Branch | Fixed::Started) | Field::Tag(_) => None,
             Field::Fixed(_) | Field::Parameter(_) => self.runs.source(comparison)?,
-            Field::Metric { .. } => source_of(comparison),
+            Field::Metric { aggregate: Aggregate::Last, .. } => source_of(comparison),
+            // The others are of the run's points, where it has any.
+            Field::Metric { .. } => None,
         })
     }
 

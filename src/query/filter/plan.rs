@@ -99,6 +99,16 @@ pub(crate) fn range_of(relation: Relation, value: f64) -> Option<Range> {
     })
 }
 
+/// Returns numbers among which are all that pass a test on whole numbers.
+fn range_around(relation: Relation, whole: i128) -> Option<Range> {
+    let relation = match relation {
+        Relation::Less => Relation::LessOrEqual,
+        Relation::Greater => Relation::GreaterOrEqual,
+        other => other,
+    };
+    range_of(relation, whole as f64)
+}
+
 /// Returns the stretch of time that passes a test, in microseconds, both ends included.
 pub(crate) fn stretch_of(relation: Relation, (first, last): (Timestamp, Timestamp)) -> (i64, i64) {
     let (first, last) = (first.micros(), last.micros());
@@ -128,6 +138,13 @@ pub(crate) fn source_of(comparison: &Comparison) -> Option<Source> {
         (Field::Tag(name), [Test::Number(relation, value)]) => {
             Some(Source::Number { name: format!("{TAG_FRONT}{name}"), range: range_of(*relation, *value)? })
         }
+        (Field::Parameter(name), [Test::Whole(relation, whole)]) => {
+            Some(Source::Number { name: name.clone(), range: range_around(*relation, *whole)? })
+        }
+        (Field::Tag(name), [Test::Whole(relation, whole)]) => Some(Source::Number {
+            name: format!("{TAG_FRONT}{name}"),
+            range: range_around(*relation, *whole)?,
+        }),
         (Field::Fixed(Fixed::Started), [Test::Moment(relation, stretch)]) => {
             let (first, last) = stretch_of(*relation, *stretch);
             Some(Source::Time(first, last))

@@ -5,7 +5,8 @@ use crate::model::Timestamp;
 use crate::query::filter::asking::{Asking, Table, count};
 use crate::query::filter::check::{Checked, Expr, check};
 use crate::query::filter::fault::{Span, fault};
-use crate::query::filter::fields::{Field, Fixed, Names, Subject};
+use crate::query::filter::fields::{Aggregate, Field, Fixed, Names, Subject};
+use crate::query::filter::hints::hints;
 use crate::query::filter::plan::{self, Choice, Order, Source};
 use crate::query::filter::reach::Reach;
 use crate::query::filter::syntax::{parse, parse_operand};
@@ -93,6 +94,8 @@ pub struct Explanation {
     /// Commits of which the repository does not know what they were built on, and of how many rows it could not be decided for
     /// that whether they answer.
     pub unknown_commits: Vec<(String, u64)>,
+    /// Where nothing answers, what may have been meant, one line each.
+    pub hints: Vec<String>,
 }
 
 /// A search that was checked.
@@ -191,6 +194,12 @@ impl Search {
             {
                 Order::Names
             }
+            // But for their last values, versions have the metrics of their runs, which no index has by version.
+            [(Field::Metric { aggregate, .. }, _)]
+                if self.subject == Subject::Models && *aggregate != Aggregate::Last =>
+            {
+                Order::Other
+            }
             [(Field::Metric { number, aggregate, .. }, falling)] => match plan::ordered_by(*aggregate) {
                 Some(by) => Order::Metric { number: *number, by, falling: *falling },
                 None => Order::Other,
@@ -222,6 +231,7 @@ impl Search {
             questions: Vec::new(),
             unknown_files: Vec::new(),
             unknown_commits: asking.unknown_commits(),
+            hints: Vec::new(),
         };
         let questions = self.checked.iter().flat_map(|checked| &checked.files);
         for (question, reach) in questions.zip(asking.reaches().iter()) {
@@ -232,6 +242,9 @@ impl Search {
             explanation.questions.push(format!("{relation}({:?}): {}", question.word, reach.way()));
         }
         let found = asking.into_found();
+        if let Some(expr) = self.expr().filter(|_| found.is_empty()) {
+            explanation.hints = hints(table.snapshot(), expr)?;
+        }
         let mut rows = Vec::with_capacity(found.len());
         for item in found {
             let mut values = Vec::with_capacity(self.columns.len());

@@ -37,7 +37,10 @@ impl Value {
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Value::Text(a), Value::Text(b)) => match (number_of(a), number_of(b)) {
-                (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
+                (Some(x), Some(y)) => {
+                    let whole = whole_of(a).zip(whole_of(b)).map_or(Ordering::Equal, |(a, b)| a.cmp(&b));
+                    x.total_cmp(&y).then(whole).then_with(|| a.cmp(b))
+                }
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => a.cmp(b),
@@ -56,6 +59,11 @@ impl Value {
 /// Returns the finite number that a text is, as the index of parameters has it.
 pub(crate) fn number_of(text: &str) -> Option<f64> {
     MetricValue::of_text(text).map(MetricValue::get)
+}
+
+/// Returns the whole number that a text is. Beyond 2^53 the number that [`number_of`] gives for it is not the only one.
+pub(crate) fn whole_of(text: &str) -> Option<i128> {
+    text.parse().ok()
 }
 
 /// Reads a length of time: `90s`, `1.5h`, `7d`; in microseconds.
@@ -101,6 +109,8 @@ impl Relation {
 #[derive(Debug, Clone)]
 pub(crate) enum Test {
     Number(Relation, f64),
+    /// A whole number so large that its neighbours are the same as floating-point numbers.
+    Whole(Relation, i128),
     Text(Relation, String),
     /// A text that says yes or no, in any case of letters.
     Boolean(bool),
@@ -121,6 +131,16 @@ impl Test {
     pub(crate) fn passes(&self, value: &Value) -> Option<bool> {
         Some(match (self, value) {
             (Test::Number(relation, wanted), value) => relation.holds(value.number()?.partial_cmp(wanted)?),
+            (Test::Whole(relation, wanted), value) => {
+                let whole = match value {
+                    Value::Text(text) => whole_of(text),
+                    _ => None,
+                };
+                relation.holds(match whole {
+                    Some(whole) => whole.cmp(wanted),
+                    None => value.number()?.partial_cmp(&(*wanted as f64))?,
+                })
+            }
             (Test::Text(relation, wanted), Value::Text(text)) => relation.holds(text.as_str().cmp(wanted)),
             (Test::Boolean(wanted), Value::Boolean(value)) => wanted == value,
             (Test::Boolean(wanted), Value::Text(text)) => {

@@ -9,7 +9,7 @@ use crate::query::registry::ModelView;
 use crate::render::log::more_words;
 use crate::render::models::json::view_json;
 use crate::render::models::stage_words;
-use crate::render::table::{cell, not_known_json, number, table, values_json};
+use crate::render::table::{cell, in_full, not_known_json, table, values_json};
 use crate::render::units::one_line;
 
 /// As many metrics are shown where nobody chose any.
@@ -46,7 +46,7 @@ pub fn found(found: &Found<ModelView>, is_chosen: bool, width: Option<usize>) ->
         cells.extend(row.values.iter().map(|value| cell(value.as_ref())));
         cells.extend(metrics.iter().map(|name| {
             let metric = row.item.metrics.iter().find(|metric| metric.name == *name);
-            metric.map_or_else(|| "-".to_owned(), |metric| number(metric.value.get()))
+            metric.map_or_else(|| "-".to_owned(), |metric| in_full(metric.value.get()))
         }));
         rows.push(cells);
     }

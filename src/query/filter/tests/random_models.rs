@@ -11,7 +11,7 @@ use crate::model::{Fact, NodeId};
 use crate::query::downstream;
 use crate::query::filter::asking::Table;
 use crate::query::filter::check::{Checked, FileRelation, check};
-use crate::query::filter::fields::{Field, Names, Subject};
+use crate::query::filter::fields::{Aggregate, Field, Names, Subject};
 use crate::query::filter::models::{ModelRow, Models};
 use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
@@ -78,7 +78,17 @@ struct Plain<'a> {
 impl Row for Plain<'_> {
     fn value(&mut self, field: &Field) -> Result<Option<Value>> {
         match field {
-            Field::Metric { .. } => metric(self.models.snapshot, self.row.model.id, field),
+            Field::Metric { name, aggregate, .. } => {
+                let (snapshot, model) = (self.models.snapshot, &self.row.model);
+                let run = match snapshot.run_of_model(model)? {
+                    Some(number) => snapshot.run(number)?.map(|run| run.id),
+                    None => None,
+                };
+                let has_points =
+                    |run: &NodeId| snapshot.metrics(*run).unwrap().iter().any(|point| point.name == *name);
+                let series = run.filter(|run| *aggregate != Aggregate::Last && has_points(run));
+                metric(snapshot, series.unwrap_or(model.id), field)
+            }
             _ => self.models.value(&self.row, field, self.outside),
         }
     }
