@@ -313,3 +313,35 @@ fn the_documents_of_a_real_project_are_all_listed() {
     }
     assert_eq!(text, fs::read_to_string(golden).unwrap());
 }
+
+#[test]
+fn documents_are_found_by_the_version_of_a_model_that_they_speak_of() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.ok(&["run", "-q", "--", "sh", "-c", "echo 1 > m"]);
+    place.ok(&["register", "risk", "1.0.0", "--artifact", "model=m"]);
+    place.ok(&["models", "alias", "risk@1.0.0", "champion"]);
+    for (name, model) in [("one", "risk@1.0.0"), ("two", "risk@champion"), ("three", "risk@7.0.0")] {
+        place.write(&format!("{FOLDER}/{name}.md"), document(name, &format!("model: {model}\n")).as_bytes());
+    }
+    place.ok(&["research"]);
+    let of = |name: &str| format!("{FOLDER}/{name}.md");
+    for command in [&["models", "show", "risk@1.0.0"][..], &["show", "risk@1.0.0"]] {
+        let answer = place.json(command);
+        assert_eq!(answer["model"]["documents"], serde_json::json!([of("one"), of("two")]), "{command:?}");
+        let text = place.ok(command).stdout;
+        assert!(text.contains(&format!("  document    {}  one\n", of("one"))), "{text}");
+    }
+    let references = |name: &str| {
+        let answer = place.json(&["show", &of(name)]);
+        let all = answer["note"]["references"].as_array().unwrap().clone();
+        all.into_iter().find(|reference| reference["sort"] == "model").unwrap()
+    };
+    assert_eq!(references("two")["model"], "risk@1.0.0");
+    assert_eq!(
+        (&references("three")["model"], &references("three")["missing"]),
+        (&serde_json::Value::Null, &true.into())
+    );
+    let text = place.ok(&["show", &of("three")]).stdout;
+    assert!(text.contains("names    model risk@7.0.0, not registered here  (model)"), "{text}");
+}

@@ -58,7 +58,7 @@ impl NoteSummary {
 pub struct Reference {
     /// What sort of thing.
     pub sort: ReferenceSort,
-    /// Its name: a run id, a SHA, or a path seen from the workspace's root.
+    /// Its name: a run id, a SHA, a version of a model, or a path seen from the workspace's root.
     pub name: String,
     /// The key of the front matter that names it; empty for the text below.
     pub given_by: String,
@@ -74,7 +74,7 @@ impl Reference {
         match self.sort {
             ReferenceSort::Note => true,
             ReferenceSort::File => self.given_by.is_empty() && lies_with_it(),
-            ReferenceSort::Run | ReferenceSort::Commit => false,
+            ReferenceSort::Run | ReferenceSort::Commit | ReferenceSort::Model => false,
         }
     }
 }
@@ -94,12 +94,19 @@ pub enum ReferenceSort {
     File,
     /// Another document.
     Note,
+    /// A version of a model: `NAME@VERSION`, or `NAME@ALIAS`.
+    Model,
 }
 
 impl ReferenceSort {
     /// Every value, in the order of its code.
-    pub const ALL: [ReferenceSort; 4] =
-        [ReferenceSort::Run, ReferenceSort::Commit, ReferenceSort::File, ReferenceSort::Note];
+    pub const ALL: [ReferenceSort; 5] = [
+        ReferenceSort::Run,
+        ReferenceSort::Commit,
+        ReferenceSort::File,
+        ReferenceSort::Note,
+        ReferenceSort::Model,
+    ];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -108,6 +115,7 @@ impl ReferenceSort {
             ReferenceSort::Commit => "commit",
             ReferenceSort::File => "file",
             ReferenceSort::Note => "note",
+            ReferenceSort::Model => "model",
         }
     }
 }

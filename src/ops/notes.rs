@@ -7,6 +7,7 @@ use crate::capture::git::are_here;
 use crate::error::{Kind, Result};
 use crate::model::{Artifact, ArtifactPath, Note, Reference, ReferenceSort, Run, Timestamp};
 use crate::ops::Workspace;
+use crate::query::registry::{ModelSelector, ModelView, find_model, model_view};
 use crate::query::{self, RunHead, RunSelector};
 use crate::store::Snapshot;
 
@@ -30,6 +31,8 @@ pub struct Named {
     pub given_by: Vec<String>,
     /// The runs recorded here that it means: the run itself, or the runs made at a commit, newest first; not more than a few.
     pub runs: Vec<RunHead>,
+    /// The version of a model that it means, as far as it is registered here.
+    pub model: Option<String>,
     /// Whether it is there.
     pub presence: Presence,
 }
@@ -92,7 +95,13 @@ pub fn note_report(
             ReferenceSort::Commit => runs_at(snapshot, &reference.name)?,
             _ => Vec::new(),
         };
+        let model = match reference.sort {
+            ReferenceSort::Model => model_named(snapshot, &reference.name)?,
+            _ => None,
+        };
         let presence = match reference.sort {
+            ReferenceSort::Model if model.is_none() => Presence::Missing,
+            ReferenceSort::Model => Presence::There,
             ReferenceSort::Run if runs.is_empty() => Presence::Missing,
             ReferenceSort::Run => Presence::There,
             ReferenceSort::Commit => match here.next().flatten() {
@@ -104,7 +113,7 @@ pub fn note_report(
             ReferenceSort::File if is_recorded(snapshot, &reference.name)? => Presence::OnlyRecorded,
             _ => Presence::Missing,
         };
-        names.push(Named { reference, given_by, runs, presence });
+        names.push(Named { reference, given_by, runs, model, presence });
     }
     Ok(Some(NoteReport { note, gone, names }))
 }
@@ -124,6 +133,18 @@ fn run_named(snapshot: &Snapshot, name: &str) -> Result<Option<RunHead>> {
     match query::find_run(snapshot, &selector) {
         Ok(run) => RunHead::read(snapshot, run),
         Err(error) if error.kind() == Kind::Request => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the label of the version that a document names.
+fn model_named(snapshot: &Snapshot, name: &str) -> Result<Option<String>> {
+    let Ok(selector) = name.parse::<ModelSelector>() else {
+        return Ok(None);
+    };
+    match find_model(snapshot, &selector) {
+        Ok(id) => Ok(model_view(snapshot, id)?.map(|view| view.label())),
+        Err(error) if matches!(error.kind(), Kind::Request | Kind::No) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -177,6 +198,19 @@ pub fn notes_on_file(snapshot: &Snapshot, path: &ArtifactPath) -> Result<Vec<Not
         found.look(snapshot, ReferenceSort::File, &name[..at])?;
     }
     found.notes.remove(path);
+    Ok(found.notes.into_values().collect())
+}
+
+/// Returns the documents that speak of a version of a model, by path: that name it by its number, or by a name it has.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn notes_on_model(snapshot: &Snapshot, view: &ModelView) -> Result<Vec<Note>> {
+    let mut found = Found::default();
+    let name = &view.model.name;
+    for version in std::iter::once(&view.model.version).chain(&view.aliases) {
+        found.look(snapshot, ReferenceSort::Model, &format!("{name}@{version}"))?;
+    }
     Ok(found.notes.into_values().collect())
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn json(report: &NoteReport) -> Value {
             "missing": named.presence.is_missing(),
             "only_recorded": named.presence == Presence::OnlyRecorded,
             "runs": runs.collect::<Vec<_>>(),
+            "model": named.model,
         })
     });
     value["references"] = names.collect();
@@ -104,6 +105,13 @@ fn words(named: &Named) -> String {
         ReferenceSort::Commit if named.presence == Presence::Missing => {
             words.push_str(", not in the repository here");
         }
+        ReferenceSort::Model => match &named.model {
+            None => words.push_str(", not registered here"),
+            Some(label) if *label != reference.name => {
+                let _ = write!(words, ", which is {}", one_line(label));
+            }
+            Some(_) => {}
+        },
         _ => words.push_str(match named.presence {
             Presence::Missing if reference.sort == ReferenceSort::File => ", neither there nor recorded",
             Presence::Missing => ", which is not there",

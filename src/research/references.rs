@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Finding, Reference, ReferenceSort, RunId, percent_decoded};
+use crate::model::{Finding, Reference, ReferenceSort, RunId, check_model_name, percent_decoded};
 use crate::research::Surroundings;
 use crate::research::body::{Body, LINKS_MAX};
 use crate::research::findings;
@@ -82,6 +82,8 @@ impl<'a> Gatherer<'a> {
         } else if usual == "run" || usual == "runs" || usual.ends_with("run_id") || usual.ends_with("run_ids")
         {
             self.each(value, &mut |this, one| this.run(key, one));
+        } else if matches!(usual.as_str(), "model" | "models" | "model_version" | "model_versions") {
+            self.each(value, &mut |this, one| this.model(key, one));
         } else if !PROSE.contains(&usual.as_str()) {
             self.each(value, &mut |this, one| this.paths(key, one, usual.as_str()));
         }
@@ -125,6 +127,20 @@ impl<'a> Gatherer<'a> {
         }
         if value.is_number() {
             self.findings.insert(findings::run_is_number(key, text));
+        }
+    }
+
+    /// Takes the versions of models that a text names, `NAME@VERSION`; a name alone may be any model's.
+    fn model(&mut self, key: &str, value: &Value) {
+        let Some(text) = value.text() else { return };
+        for piece in text.split(',').map(str::trim) {
+            let named = piece.split_once('@').filter(|(name, version)| {
+                check_model_name(name).is_ok() && check_model_name(version).is_ok()
+            });
+            match named {
+                Some(_) => self.put(ReferenceSort::Model, piece, key),
+                None => self.paths(key, &Value::Text { text: piece.to_owned(), plain: false }, ""),
+            }
         }
     }
 

@@ -116,6 +116,8 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         },
         Fact::ModelChanged(change) => (MODEL_CHANGE, 2, bytes_of(&ModelChangeV2::from(change))?),
         Fact::ModelNamed(alias) => (MODEL_ALIAS, 1, bytes_of(&AliasV1::from(alias))?),
+        // Version 3 has the fields of version 2, and documents that name models.
+        Fact::NoteRead(note) if note_v2::names_a_model(note) => (NOTE, 3, bytes_of(&NoteV2::from(note))?),
         Fact::NoteRead(note) if note_v2::is_of_v1(note) => (NOTE, 1, bytes_of(&NoteV1::from(note))?),
         Fact::NoteRead(note) => (NOTE, 2, bytes_of(&NoteV2::from(note))?),
         Fact::ParametersSaid(said) => (SAID_PARAMETERS, 1, bytes_of(&SaidParametersV1::from(said))?),
@@ -164,7 +166,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
         (MODEL_CHANGE, 2) => Ok(Fact::ModelChanged(value_of::<ModelChangeV2>(payload)?.try_into()?)),
         (MODEL_ALIAS, 1) => Ok(Fact::ModelNamed(value_of::<AliasV1>(payload)?.try_into()?)),
-        (NOTE, 2) => Ok(Fact::NoteRead(value_of::<NoteV2>(payload)?.try_into()?)),
+        (NOTE, 2 | 3) => Ok(Fact::NoteRead(value_of::<NoteV2>(payload)?.try_into()?)),
         (RUN_TAGS, 1) => Ok(Fact::RunTagged(value_of::<RunTagsV1>(payload)?.into())),
         (RUN_REPOSITORY, 1) => Ok(Fact::RepositoryRead(value_of::<RunRepositoryV1>(payload)?.try_into()?)),
         (NOTE_GONE, 1) => Ok(Fact::NoteGone(value_of::<NoteGoneV1>(payload)?.try_into()?)),

@@ -62,6 +62,11 @@ pub(super) fn is_of_v1(note: &Note) -> bool {
         && note.references.iter().all(plain)
 }
 
+/// Returns true for a note that names a model, which programs that know version 2 alone cannot read.
+pub(super) fn names_a_model(note: &Note) -> bool {
+    note.references.iter().any(|reference| reference.sort == ReferenceSort::Model)
+}
+
 impl From<&Note> for NoteV2 {
     fn from(note: &Note) -> Self {
         let summary = note.summary.clone();

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::model::{Artifact, NamedArtifact, NodeId};
+use crate::model::{Artifact, NamedArtifact, NodeId, Note};
+use crate::ops::notes::notes_on_model;
 use crate::ops::{DiskState, Workspace, disk_state};
 use crate::query::RunHead;
 use crate::query::registry::{ModelView, latest, model_names, model_view, production, run_inputs, versions};
@@ -24,6 +25,8 @@ pub struct ModelCard {
     pub inputs_said: bool,
     /// Its files, and how they lie on disk.
     pub files: Vec<(NamedArtifact, DiskState)>,
+    /// Documents that speak of it.
+    pub documents: Vec<Note>,
 }
 
 /// A version, and the run that trained it.
@@ -60,7 +63,8 @@ pub fn card(
         (held, state)
     });
     let files = files.collect();
-    Ok(ModelCard { run: run_head(workspace, snapshot, &view)?, inputs, inputs_said, files, view })
+    let (run, documents) = (run_head(workspace, snapshot, &view)?, notes_on_model(snapshot, &view)?);
+    Ok(ModelCard { run, inputs, inputs_said, files, documents, view })
 }
 
 /// Reads the run of a version.

@@ -90,6 +90,7 @@ pub(crate) fn card_value(card: &ModelCard) -> Value {
     let mut value = view_json(&card.view);
     value["training_run"] = card.run.as_ref().map_or(Value::Null, run_head_json);
     value["inputs"] = card.inputs.iter().map(artifact_json).collect();
+    value["documents"] = card.documents.iter().map(|note| json!(note.artifact.path.in_json())).collect();
     value["inputs_evidence"] = json!(if card.inputs_said { "declared" } else { "recorded" });
     value["artifacts"] = card
         .files

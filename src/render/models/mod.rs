@@ -112,6 +112,10 @@ pub fn card(card: &ModelCard, with_inputs: bool) -> String {
         inputs(card, &mut text);
     }
     files(card, &mut text);
+    for document in card.documents.iter().take(LISTED_MAX) {
+        line(&mut text, "document", &crate::render::notes::line(document));
+    }
+    more(&mut text, card.documents.len(), "documents");
     for note in card.view.notes.iter().flat_map(|notes| notes.lines()) {
         line(&mut text, "note", note);
     }

@@ -184,3 +184,21 @@ proptest::proptest! {
         proptest::prop_assert_eq!(found, document(&text));
     }
 }
+
+#[test]
+fn a_version_of_a_model_is_named_by_name_and_version() {
+    let found = check("model: risk@1.0.0", &[], &[]);
+    assert_eq!(names(&found, ReferenceSort::Model), [("risk@1.0.0", "model")]);
+    let found = check("models: [risk@champion, 'a@1.0.0, b@2.0.0']", &[], &[]);
+    let by = "models";
+    assert_eq!(
+        names(&found, ReferenceSort::Model),
+        [("a@1.0.0", by), ("b@2.0.0", by), ("risk@champion", by)]
+    );
+    // A model from elsewhere, an address and what cannot be a name are none.
+    for other in
+        ["model: ProsusAI/finbert", "model: risk", "model: a b@1.0.0", "model: risk@", "contact: a@b.c"]
+    {
+        assert_eq!(names(&check(other, &[], &[]), ReferenceSort::Model), [], "{other}");
+    }
+}
