@@ -1,29 +1,38 @@
 //! `lineage schema`
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use crate::cli::{Surroundings, output};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::projection;
+use crate::render::schema;
 
-/// Print the JSON Schema of a projected file.
+/// Print the JSON Schema of a projected file, of what `register --from-file` reads, or of a command's answer with --json.
+///
+/// In an answer each field that its schema names is there; there may be others in those of a newer lineage. The answers of
+/// other commands are described nowhere yet.
 #[derive(Args)]
 pub(crate) struct Schema {
-    /// Which file.
-    what: What,
+    /// Which: `metadata` (`models/registry/{name}/{version}/metadata.json`), `entry` (what `register --from-file` reads), or
+    /// the answer of a command.
+    #[arg(value_parser = PossibleValuesParser::new(names()))]
+    what: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// `models/registry/{name}/{version}/metadata.json`
-    Metadata,
+/// The names of what has a schema.
+fn names() -> impl Iterator<Item = &'static str> {
+    ["metadata", "entry"].into_iter().chain(schema::ANSWERS.iter().map(|(name, ..)| *name))
 }
 
 impl Schema {
     pub(crate) fn run(self, _: &Surroundings) -> Result<u8> {
-        match self.what {
-            What::Metadata => output::json(&projection::metadata_schema())?,
-        }
+        let schema = match self.what.as_str() {
+            "metadata" => Some(projection::metadata_schema()),
+            "entry" => Some(projection::entry_schema()),
+            answer => schema::of(answer),
+        };
+        output::json(&schema.ok_or_else(|| Error::bug("a schema has a name and is not there"))?)?;
         Ok(0)
     }
 }

@@ -20,6 +20,7 @@ pub mod registry;
 pub mod rerun;
 pub mod research;
 pub mod restore;
+pub mod schema;
 pub mod show;
 pub mod show_json;
 pub mod split;

@@ -19,7 +19,7 @@ use crate::query;
 use crate::store::{RunNo, Snapshot};
 
 pub use metrics::metrics_json;
-pub use registry::{metadata_schema, registry, registry_file};
+pub use registry::{entry_schema, metadata_schema, registry, registry_file};
 pub use research::{INDEX_NAME, is_own_index, research_index, research_indexes};
 pub use run_folder::{run_folders, run_papers};
 

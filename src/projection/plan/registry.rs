@@ -242,5 +242,72 @@ pub fn metadata_schema() -> Value {
     })
 }
 
+/// Returns the JSON Schema (draft 2020-12) of what `lineage register --from-file` reads: the fields of `metadata.json` that
+/// are not the registry's to decide, and other ways to give some of them.
+pub fn entry_schema() -> Value {
+    let optional_text = json!({"type": ["string", "null"]});
+    let optional_object = json!({"type": ["object", "null"]});
+    let file = json!({"anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "object", "required": ["path"], "properties": {
+            "path": {"type": "string", "minLength": 1},
+            "digest": {"type": ["string", "null"], "pattern": "^blake3:[0-9a-f]{64}$"},
+        }},
+    ]});
+    let words = json!({"type": ["string", "number", "boolean", "null"]});
+    let mut properties = json!({
+        "format": {"const": 1},
+        "model_name": {"type": "string", "minLength": 1, "pattern": "^[^./-][^/]*$"},
+        "version": {"type": "string", "pattern": SEMANTIC_VERSION},
+        "description": optional_text,
+        "model_type": optional_text,
+        "base_model": optional_text,
+        "status": {"enum": ["development", "staging", "production", "archived", null]},
+        "git_sha": {"type": ["string", "null"], "pattern": "^[0-9a-fA-F]{7,64}$"},
+        "branch": optional_text,
+        "created_at": {"type": ["string", "null"], "format": "date-time"},
+        "metrics": {"type": ["object", "null"], "description": "numbers, or objects of numbers"},
+        "metrics_path": {"type": "string", "description": "a file of metrics in their place"},
+        "training_config": optional_object,
+        "training_config_path": {"type": "string", "description": "a file of JSON or YAML in its place"},
+        "dataset_info": optional_object,
+        "artifact_paths": {"type": ["object", "null"], "additionalProperties": file},
+        "tags": {"anyOf": [
+            {"type": "array", "items": words}, {"type": "object", "additionalProperties": words}, {"type": "null"},
+        ]},
+        "promoted_from": optional_text,
+        "notes": optional_text,
+        "training_run": {"anyOf": [
+            {"type": "string"}, {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+            {"type": "null"},
+        ]},
+        "run": {"description": "another name of `training_run`"},
+        "inputs": {"type": ["array", "null"], "items": file},
+    });
+    // The registry's own files are entries, too.
+    for name in [
+        "id",
+        "updated_at",
+        "registered_at",
+        "registered_by",
+        "git_dirty",
+        "inputs_total",
+        "aliases",
+        "fields",
+        "clashes",
+        "deleted",
+    ] {
+        properties[name] = json!({"description": "decided by the registry, and passed over"});
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "an entry of the registry, for `lineage register --from-file`",
+        "description": "Name and version may be given on the command line instead.",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
 /// The pattern that the specification of semantic versions, 2.0.0, gives for them.
 const SEMANTIC_VERSION: &str = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$";

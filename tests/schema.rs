@@ -1,0 +1,142 @@
+//! The JSON Schemas of answers, held against real answers: an answer is as its schema says, and has no field that it does not
+//! name.
+
+mod common;
+
+use common::Place;
+use serde_json::{Value, json};
+
+fn schema(place: &Place, name: &str) -> Value {
+    serde_json::from_str(&place.ok(&["schema", name]).stdout).unwrap()
+}
+
+/// Lets every object have the fields that its schema names, and no others.
+fn closed(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(fields) => {
+            if fields.contains_key("properties") {
+                fields.insert("additionalProperties".to_owned(), json!(false));
+            }
+            for (_, value) in fields.iter_mut() {
+                *value = closed(value.take());
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| *value = closed(value.take())),
+        _ => {}
+    }
+    schema
+}
+
+fn check(place: &Place, name: &str, arguments: &[&str]) {
+    let answer: Value = place.json(arguments);
+    let validator = jsonschema::validator_for(&closed(schema(place, name))).unwrap();
+    let faults: Vec<String> =
+        validator.iter_errors(&answer).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+    assert!(faults.is_empty(), "{arguments:?}: {faults:#?}\n{answer:#}");
+}
+
+/// Makes a workspace in which most that can be said has been said.
+fn place() -> Option<Place> {
+    let place = Place::empty();
+    place.write("data.csv", b"1\n");
+    place.write("train.sh", b"cat data.csv > m; echo '{\"f1\": 0.5}' > metrics.json\n");
+    let place = place.with_commit()?;
+    place.ok(&["run", "-q", "--param", "seed=1", "--", "sh", "train.sh"]);
+    place.write("train.sh", b"cat data.csv data.csv > m\n");
+    place.run(&["run", "-q", "--", "sh", "-c", "sh train.sh; exit 3"]);
+    place.ok(&["rerun", "@-"]);
+    place.ok(&[
+        "register",
+        "risk",
+        "1.0.0",
+        "--artifact",
+        "model=m",
+        "--status",
+        "production",
+        "--tag",
+        "a=b",
+    ]);
+    place.ok(&[
+        "register",
+        "risk",
+        "1.1.0",
+        "--artifact",
+        "model=m",
+        "--dataset",
+        "hf://a/b",
+        "--metric",
+        "f1=1",
+    ]);
+    place.ok(&["models", "promote", "risk@1.1.0", "--to", "production", "--reason", "better"]);
+    place.ok(&["models", "describe", "risk@1.1.0", "--description", "d", "--tag", "c"]);
+    place.ok(&["models", "alias", "risk@1.1.0", "champion"]);
+    place.ok(&["models", "alias", "risk@1.0.0", "champion"]);
+    place.ok(&["models", "alias", "risk@1.0.0", "champion", "--remove"]);
+    place.ok(&["models", "delete", "risk@1.0.0", "--reason", "old"]);
+    Some(place)
+}
+
+#[test]
+fn answers_are_as_their_schemas_say_and_have_no_field_that_they_do_not_name() {
+    let Some(place) = place() else { return };
+    check(&place, "log", &["log"]);
+    check(
+        &place,
+        "log",
+        &["log", "--where", "f1 > 0 or status = failed", "--columns", "f1,param.seed", "--explain"],
+    );
+    check(&place, "log-file", &["log", "m"]);
+    check(&place, "models", &["models", "--all"]);
+    check(&place, "models", &["models", "--where", "f1 > 0", "--explain"]);
+    check(&place, "models-show", &["models", "show", "risk@1.1.0"]);
+    check(&place, "models-show", &["models", "show", "risk@1.0.0"]);
+    check(&place, "models-show", &["models", "best", "risk", "--by", "f1"]);
+    check(&place, "models-history", &["models", "history", "risk"]);
+    check(
+        &place,
+        "register",
+        &["register", "other", "1.0.0", "--artifact", "model=m", "--status", "production"],
+    );
+    check(
+        &place,
+        "register",
+        &["register", "other", "1.0.1", "--artifact", "model=m", "--status", "production"],
+    );
+    place.write("m", b"mine");
+    check(&place, "restore", &["restore", "m", "--force"]);
+    check(&place, "restore", &["restore", "m"]);
+    check(&place, "log-file", &["log", "m"]);
+    check(&place, "gc", &["gc", "--older-than", "0"]);
+    let other = Place::empty();
+    other.ok(&["init"]);
+    let registry = place.at("models/registry");
+    check(&other, "import-registry", &["import", "--format", "registry", registry.to_str().unwrap()]);
+    check(&other, "models-history", &["models", "history", "risk"]);
+    check(&other, "models-show", &["models", "show", "other@1.0.0"]);
+}
+
+#[test]
+fn entries_are_read_as_their_schema_says() {
+    let Some(place) = place() else { return };
+    let validator = jsonschema::validator_for(&schema(&place, "entry")).unwrap();
+    let own = place.read("models/registry/risk/1.1.0/metadata.json");
+    assert!(validator.is_valid(&serde_json::from_slice(&own).unwrap()));
+    for (number, (more, is_entry)) in [
+        (json!({"artifact_paths": {"model": "m"}}), true),
+        (json!({"tags": ["a"], "metrics": {"val": {"loss": 1}}}), true),
+        (json!({"inputs": ["data.csv"], "training_run": null}), true),
+        (json!({"verzion": "1.0.0", "tags": ["a"]}), false),
+        (json!({"status": "prod", "tags": ["a"]}), false),
+        (json!({"tags": 7}), false),
+        (json!({"git_sha": "HEAD", "tags": ["a"]}), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut entry = json!({"model_name": "entry", "version": format!("1.0.{number}")});
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(validator.is_valid(&entry), is_entry, "{entry}");
+        place.write("entry.json", entry.to_string().as_bytes());
+        assert_eq!(place.run(&["register", "--from-file", "entry.json"]).code == 0, is_entry, "{entry}");
+    }
+}
