@@ -121,6 +121,7 @@ fn parquet_tables_are_read_by_duckdb() {
         "note_references",
         "notes",
         "outcomes",
+        "overwritten",
         "parameters",
         "remarks",
         "repositories",
@@ -236,8 +237,8 @@ const PUBLISHED: &[(&str, &str)] = &[
         "step:text run:text direction:text path:text digest:text size_bytes:whole at:time evidence:text role:text",
     ),
     ("artifacts", "path:text digest:text size_bytes:whole path_percent_encoded:text"),
-    ("metrics", "owner:text name:text step:whole at:time value:real"),
-    ("parameters", "owner:text name:text value:text"),
+    ("metrics", "owner:text name:text step:whole at:time value:real of:text"),
+    ("parameters", "owner:text name:text value:text of:text"),
     ("remarks", "run:text at:time kind:text text:text count:whole"),
     (
         "models",
@@ -260,6 +261,7 @@ const PUBLISHED: &[(&str, &str)] = &[
     ("note_references", "note:text path:text sort:text name:text given_by:text missing:truth"),
     ("note_findings", "note:text path:text fault:truth sort:text text:text"),
     ("repositories", "run:text at:time root:text commit:text branch:text dirty:truth"),
+    ("overwritten", "path:text digest:text size_bytes:whole at:time command:text"),
 ];
 
 /// Reads the names and types of a Parquet file's columns, and how many rows it has.
@@ -300,7 +302,7 @@ fn csv_and_parquet_have_the_same_rows_in_the_columns_that_are_published() {
         assert_eq!(text.lines().next(), Some(header.as_str()), "{table}");
         assert_eq!(text.matches("\r\n").count() as i64, rows + 1, "{table}: {text}");
         let at_least = match *table {
-            "note_findings" | "remarks" | "repositories" => 0,
+            "note_findings" | "remarks" | "overwritten" | "repositories" => 0,
             _ => 1,
         };
         assert!(rows >= at_least, "{table} has {rows} rows");
@@ -309,6 +311,9 @@ fn csv_and_parquet_have_the_same_rows_in_the_columns_that_are_published() {
     assert_eq!(fs::read_dir(place.at("parquet")).unwrap().count(), PUBLISHED.len());
     let runs = String::from_utf8(place.read("csv/runs.csv")).unwrap();
     assert!(runs.contains(",failed,3,"), "what became of the run stands beside its start: {runs}");
+    let csv = |table: &str| String::from_utf8(place.read(&format!("csv/{table}.csv"))).unwrap();
+    assert!(csv("metrics").contains(",0.5,model\r\n"), "{}", csv("metrics"));
+    assert!(csv("parameters").contains(",lr,0.1,run\r\n"), "{}", csv("parameters"));
 }
 
 #[test]

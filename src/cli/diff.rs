@@ -15,12 +15,13 @@ use crate::render;
 /// A cause is named only where the steps that made an output are recorded to have read it or to have been told it.
 #[derive(Args)]
 pub(crate) struct Diff {
-    /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, its name, or its folder.
-    #[arg(value_name = "A", default_value = "@-")]
-    a: OsString,
-    /// The run to compare it with.
-    #[arg(value_name = "B", default_value = "@")]
-    b: OsString,
+    /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, its name, or its folder. By default
+    /// the one before the latest.
+    #[arg(value_name = "A")]
+    a: Option<OsString>,
+    /// The run to compare it with; by default the latest, and where that is A, A with the one before.
+    #[arg(value_name = "B")]
+    b: Option<OsString>,
     /// List at most N of each sort; 0 lists all. By default 20 on paper, all in JSON.
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
@@ -34,7 +35,17 @@ impl Diff {
         let workspace = surroundings.workspace()?;
         let view = workspace.view()?;
         output::warnings(&view.warnings);
-        let found = diff_runs(&workspace, &view, &surroundings.folder, &self.a, &self.b)?;
+        let (before, latest) = (OsString::from("@-"), OsString::from("@"));
+        let (a, b) = match (self.a, self.b) {
+            (None, _) => (before, latest),
+            (Some(a), None) if a == latest => (before, latest),
+            (Some(a), None) => (a, latest),
+            (Some(a), Some(b)) => (a, b),
+        };
+        let found = diff_runs(&workspace, &view, &surroundings.folder, &a, &b)?;
+        if found.a.view.run.id == found.b.view.run.id {
+            output::note(&format!("note: both are run {}", found.a.tail));
+        }
         let limit = output::limit(self.limit, self.json);
         if self.json {
             output::json(&render::diff::json(&found, limit))?;

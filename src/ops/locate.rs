@@ -217,7 +217,12 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
         let state = if has_content { state } else { disk_state(workspace, &target.artifact) };
         return Ok(FileTarget { state, ..target });
     }
-    Err(nothing_recorded(&path))
+    // That is the answer on a file that is there; of one that is not, the name may be wrong.
+    Err(match state {
+        DiskState::Gone => nothing_recorded(&path),
+        _ => Error::no(format!("nothing is recorded of `{path}`"))
+            .hint("no recorded step read or wrote this file or its bytes"),
+    })
 }
 
 fn nothing_recorded(path: &ArtifactPath) -> Error {

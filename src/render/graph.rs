@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::Artifact;
+use crate::model::{Artifact, ArtifactPath};
 use crate::ops::show::{ProjectedOrigin, Shown};
 use crate::query::{CameFrom, TraceReport};
 use crate::render::show::cut_words;
-use crate::render::units::{counted, one_line};
+use crate::render::units::{counted, digest_words, one_line};
 
 /// Nodes and edges, in the order in which they were met.
 #[derive(Default)]
@@ -38,8 +38,8 @@ impl std::fmt::Display for Node {
 pub fn dot(shown: &Shown) -> String {
     let graph = report(shown).map(Graph::of).unwrap_or_default();
     let mut text = String::from("digraph lineage {\n  rankdir=LR;\n");
-    for (number, file) in graph.files.iter().enumerate() {
-        let _ = writeln!(text, "  f{number} [shape=box, label=\"{}\"];", dot_text(&file.path.to_string()));
+    for (number, label) in graph.file_labels().enumerate() {
+        let _ = writeln!(text, "  f{number} [shape=box, label=\"{}\"];", dot_text(&label));
     }
     for (number, step) in graph.steps.iter().enumerate() {
         let _ = writeln!(text, "  s{number} [shape=ellipse, label=\"{}\"];", dot_text(step));
@@ -66,8 +66,8 @@ fn left_out(report: &TraceReport) -> Option<String> {
 pub fn mermaid(shown: &Shown) -> String {
     let graph = report(shown).map(Graph::of).unwrap_or_default();
     let mut text = String::from("flowchart LR\n");
-    for (number, file) in graph.files.iter().enumerate() {
-        let _ = writeln!(text, "  f{number}[\"{}\"]", mermaid_text(&file.path.to_string()));
+    for (number, label) in graph.file_labels().enumerate() {
+        let _ = writeln!(text, "  f{number}[\"{}\"]", mermaid_text(&label));
     }
     for (number, step) in graph.steps.iter().enumerate() {
         let _ = writeln!(text, "  s{number}([\"{}\"])", mermaid_text(step));
@@ -142,6 +142,16 @@ impl Graph {
         graph.edges.sort();
         graph.edges.dedup();
         graph
+    }
+
+    /// Labels files by their paths; versions of one path by their contents as well.
+    fn file_labels(&self) -> impl Iterator<Item = String> {
+        let mut versions: BTreeMap<&ArtifactPath, usize> = BTreeMap::new();
+        self.files.iter().for_each(|file| *versions.entry(&file.path).or_default() += 1);
+        self.files.iter().map(move |file| match versions[&file.path] {
+            1 => file.path.to_string(),
+            _ => format!("{} ({})", file.path, digest_words(file)),
+        })
     }
 
     fn file(&mut self, artifact: &Artifact) -> Node {

@@ -5,8 +5,11 @@
 
 use serde_json::{Map, Value, json};
 
-/// The answers that have a schema: its name, the commands that give them, and what makes the schema.
-pub const ANSWERS: [(&str, &str, fn() -> Value); 9] = [
+/// An answer that has a schema: its name, the commands that give it, and what makes the schema.
+pub type Answer = (&'static str, &'static str, fn() -> Value);
+
+/// The answers that have a schema.
+pub const ANSWERS: [Answer; 9] = [
     ("log", "lineage log", log),
     ("log-file", "lineage log FILE", log_file),
     ("models", "lineage models, lineage models --where", models),
@@ -120,7 +123,16 @@ fn run() -> Value {
     let parameter = object([("name", text()), ("value", text())]);
     let remark = object([("kind", text()), ("text", text()), ("count", count())]);
     let changed = object([("path", text()), ("kind", text()), ("digest", or_null(digest()))]);
+    let repository = object([
+        ("root", or_null(text())),
+        ("commit", or_null(text())),
+        ("branch", or_null(text())),
+        ("dirty", or_null(flag())),
+        ("patch", or_null(digest())),
+        ("unreadable", or_null(text())),
+    ]);
     let code = object([
+        ("root", or_null(text())),
         ("commit", or_null(text())),
         ("branch", or_null(text())),
         ("dirty", or_null(flag())),
@@ -151,6 +163,7 @@ fn run() -> Value {
         ("recorder", text()),
         ("host", text()),
         ("code", code),
+        ("repositories", list(repository)),
     ])
 }
 

@@ -64,12 +64,13 @@ pub fn read_entry(folder: &Path, path: &Path) -> Result<(Entry, Vec<&'static str
     let file: EntryFile = serde_json::from_str(&text).map_err(|cause| {
         Error::request(format!("`{}` is no entry of the registry", repeated_word(path)))
             .because(cause)
-            .hint("`lineage schema metadata` prints what an entry may hold")
+            .hint("`lineage schema entry` prints what an entry may hold")
     })?;
     file.into_entry(folder)
 }
 
-/// Reads metrics from a file of JSON or YAML: a flat object of numbers, or one with such an object under `metrics`.
+/// Reads metrics from a file of JSON or YAML: an object of numbers, or one with such an object under `metrics`; a number in an
+/// object in it is named by both, `val.loss`.
 ///
 /// # Errors
 /// As [`read_entry`].
@@ -185,14 +186,26 @@ fn both(one: &str, other: &str) -> Error {
 }
 
 pub(super) fn metrics_of(metrics: &Map<String, Value>) -> Result<Vec<(String, f64)>> {
-    let one = |(name, value): (&String, &Value)| {
-        let number = value.as_f64().ok_or_else(|| {
-            Error::request(format!("metric `{}` is no number", shown(name)))
-                .hint("metrics are finite numbers by name")
-        })?;
-        Ok((name.clone(), number))
+    let mut found = Vec::with_capacity(metrics.len());
+    let in_order = |metrics: &Map<String, Value>, front: &str| {
+        let named = metrics.iter().rev().map(|(name, value)| (format!("{front}{name}"), value.clone()));
+        named.collect::<Vec<_>>()
     };
-    metrics.iter().map(one).collect()
+    // Groups of metrics are named as those are that a run measures: `val.loss`.
+    let mut frontier = in_order(metrics, "");
+    while let Some((name, value)) = frontier.pop() {
+        match value {
+            Value::Object(group) => frontier.extend(in_order(&group, &format!("{name}."))),
+            value => {
+                let number = value.as_f64().ok_or_else(|| {
+                    Error::request(format!("metric `{}` is no number", shown(&name)))
+                        .hint("metrics are finite numbers by name")
+                })?;
+                found.push((name, number));
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn run_of(value: Value) -> Result<Option<crate::query::RunSelector>> {
@@ -330,6 +343,14 @@ mod tests {
             .unwrap();
         let found = read_metrics(folder.path(), Path::new("m.yaml")).unwrap();
         assert_eq!(found, [("f1_score".to_owned(), 0.91), ("loss".to_owned(), 2.0)]);
+        std::fs::write(
+            folder.path().join("m.json"),
+            r#"{"a": 1, "val": {"loss": 2, "of": {"f1": 0.5}}, "b": 3}"#,
+        )
+        .unwrap();
+        let found = read_metrics(folder.path(), Path::new("m.json")).unwrap();
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "val.loss", "val.of.f1", "b"], "as a run names them");
         std::fs::write(folder.path().join("m.yaml"), "f1_score: high\n").unwrap();
         let error = read_metrics(folder.path(), Path::new("m.yaml")).unwrap_err();
         assert_eq!(error.message(), "metric `f1_score` is no number");

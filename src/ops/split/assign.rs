@@ -59,6 +59,17 @@ impl Ratios {
         self.shares.iter().map(|share| *share as f64 / total).collect()
     }
 
+    /// Says what per cent that do not add up to a hundred are taken for.
+    pub fn not_all_of_it(&self) -> Option<String> {
+        let total = self.total() as f64 / UNIT;
+        let is_meant = (90.0..=110.0).contains(&total) || (0.9..=1.1).contains(&total);
+        let is_whole = [1.0, 100.0].iter().any(|whole| (total - whole).abs() < 1e-3);
+        (is_meant && !is_whole).then(|| {
+            let whole = if total < 2.0 { 1 } else { 100 };
+            format!("the ratios add up to {total}, not to {whole}: each is taken as its part of that")
+        })
+    }
+
     fn total(&self) -> u64 {
         self.shares.iter().sum()
     }
@@ -132,6 +143,16 @@ mod tests {
         let assigner = Assigner::new("42", Ratios::parse("80/10/10").unwrap());
         let parts: String = (0..40).map(|n| char::from(b'0' + assigner.part(&found(n)) as u8)).collect();
         assert_eq!(parts, "0010000000020010102000021000000000210200");
+    }
+
+    #[test]
+    fn per_cent_that_do_not_add_up_are_told() {
+        let told = |text: &str| Ratios::parse(text).unwrap().not_all_of_it();
+        assert!(told("50/25/20").unwrap().starts_with("the ratios add up to 95, not to 100"));
+        assert!(told("0.8/0.15").unwrap().starts_with("the ratios add up to 0.95, not to 1"));
+        for text in ["80/10/10", "0.8/0.1/0.1", "2/1", "33.3/33.3/33.4", "8/1/1"] {
+            assert_eq!(told(text), None, "{text}");
+        }
     }
 
     #[test]

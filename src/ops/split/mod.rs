@@ -87,6 +87,7 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
     names::check_run_name(&request.name)?;
     let by = By::parse(&request.by)?;
     let plan = plan(request)?;
+    let not_all_of_it = Ratios::parse(&plan.ratios)?.not_all_of_it();
     let folder = out_folder(workspace, &request.folder, request.out.as_deref())?;
     let mine = |path: &ArtifactPath| path.folder() == folder.as_bytes() && is_ours(&plan, path);
     let found = find::find(workspace, &request.folder, &request.inputs, &by, &mine)?;
@@ -104,7 +105,8 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
     let run = recording.run().clone();
     match recorded {
         Ok(()) => {
-            let notes = recording.finish(RunStatus::Succeeded, Some(0), None)?;
+            let mut notes = recording.finish(RunStatus::Succeeded, Some(0), None)?;
+            notes.extend(not_all_of_it);
             let (manifest, passed_over) = (written.manifest, found.passed_over);
             Ok(Summary { run, manifest, folder, passed_over, notes })
         }

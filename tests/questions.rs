@@ -1,0 +1,125 @@
+//! Questions in the words that come to mind first: what is printed can be given back, and no answer says what was meant.
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+
+fn runs(place: &Place, filter: &str) -> usize {
+    place.json(&["log", "--where", filter])["runs"].as_array().unwrap().len()
+}
+
+fn models(place: &Place, filter: &str) -> Vec<String> {
+    let answer = place.json(&["models", "--where", filter]);
+    let label = |model: &Value| model["label"].as_str().unwrap().to_owned();
+    answer["models"].as_array().unwrap_or_else(|| panic!("{answer:#}")).iter().map(label).collect()
+}
+
+fn measured(place: &Place, value: &str) {
+    let write = format!("echo '{{\"m\": {value}}}' > metrics.json");
+    place.ok(&["run", "-q", "--name", "train", "--", "sh", "-c", &write]);
+}
+
+#[test]
+fn a_number_is_printed_so_that_it_can_be_asked_for() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    for value in ["0.30000000000000004", "1e-7", "123456789.5"] {
+        measured(&place, value);
+    }
+    let table = place.ok(&["log", "--columns", "m"]).stdout;
+    let shown: Vec<&str> =
+        table.lines().skip(1).map(|line| line.split_whitespace().last().unwrap()).collect();
+    assert_eq!(shown.len(), 3, "{table}");
+    for value in shown {
+        assert_eq!(runs(&place, &format!("m = {value}")), 1, "{value}");
+    }
+    let answer = place.run(&["log", "--where", "m = 0.3"]);
+    assert_eq!(answer.stdout, "no run answers\n");
+    let hint = "hint: no `m` is exactly 0.3; the nearest is 0.30000000000000004";
+    assert!(answer.stderr.contains(hint), "{answer:#?}");
+    let answer = place.run(&["log", "--where", "name ~ \"ra.*\""]);
+    assert!(answer.stderr.contains("`~ \"*ra*\"` finds those that hold `ra`"), "{answer:#?}");
+    assert_eq!(runs(&place, "name ~ \"*ra*\""), 3);
+}
+
+#[test]
+fn large_whole_numbers_are_compared_as_such() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let (even, odd) = ("big=9007199254740992", "big=9007199254740993");
+    for parameter in [even, odd] {
+        place.ok(&["run", "-q", "--param", parameter, "--", "true"]);
+    }
+    for (filter, expected) in [
+        ("param.big = 9007199254740992", 1),
+        ("param.big = 9007199254740993", 1),
+        ("param.big = 9007199254740994", 0),
+        ("param.big < 9007199254740993", 1),
+        ("param.big <= 9007199254740993", 2),
+        ("param.big > 9007199254740992", 1),
+        ("param.big >= 9007199254740993", 1),
+        ("param.big != 9007199254740993", 1),
+        ("param.big > 9007199254740991", 2),
+        ("param.big in (9007199254740992, 7)", 1),
+    ] {
+        assert_eq!(runs(&place, filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn what_a_metric_of_a_version_came_to_is_asked_of_the_run_that_measured_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let train = "echo x > m; for n in 1 2 3; do lineage metric loss $((4 - n)) --step $n; done";
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_lineage")).parent().unwrap();
+    let path = format!("PATH={}:$PATH; {train}", program.display());
+    place.ok(&["run", "-q", "--", "sh", "-c", &path]);
+    place.ok(&["register", "x", "1.0.0", "--artifact", "model=m"]);
+    place.ok(&["register", "y", "1.0.0", "--artifact", "model=m", "--metric", "loss=0.5"]);
+    for filter in ["max(loss) = 3", "min(loss) = 1", "first(loss) = 3", "count(loss) = 3"] {
+        assert_eq!(runs(&place, filter), 1, "{filter}");
+        assert_eq!(models(&place, filter), ["x@1.0.0", "y@1.0.0"], "{filter}");
+    }
+    assert_eq!(models(&place, "max(loss) = 1"), [""; 0]);
+    assert_eq!(models(&place, "loss = 1"), ["x@1.0.0"]);
+    assert_eq!(models(&place, "loss = 0.5"), ["y@1.0.0"]);
+}
+
+#[test]
+fn what_is_not_recorded_is_an_answer_and_what_is_not_there_a_wrong_request() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("there", b"1\n");
+    for command in ["show", "log"] {
+        assert_eq!(place.run(&[command, "there"]).code, 1, "{command}");
+        assert_eq!(place.run(&[command, "not_there"]).code, 2, "{command}");
+    }
+}
+
+#[test]
+fn the_latest_run_is_compared_with_the_one_before() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.ok(&["run", "-q", "--param", "lr=1", "--", "sh", "-c", "echo 1 > m"]);
+    place.ok(&["run", "-q", "--param", "lr=2", "--", "sh", "-c", "echo 2 > m"]);
+    let both = place.run(&["diff", "@-", "@"]);
+    let latest = place.run(&["diff", "@"]);
+    assert_eq!((latest.code, &latest.stdout), (1, &both.stdout));
+    let same = place.run(&["diff", "@", "@"]);
+    assert_eq!(same.code, 0);
+    assert!(same.stderr.contains("note: both are run"), "{same:#?}");
+}
+
+#[test]
+fn two_versions_of_a_file_are_told_apart_in_a_picture() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.ok(&["run", "-q", "--", "sh", "-c", "echo 1 > d"]);
+    place.ok(&["run", "-q", "--", "sh", "-c", "cat d d > t; cat t > d"]);
+    for format in ["dot", "mermaid"] {
+        let picture = place.ok(&["show", "d", "--format", format]).stdout;
+        let label = |line: &&str| line.trim_start().starts_with('f') && line.contains("d (blake3:");
+        assert_eq!(picture.lines().filter(label).count(), 2, "{picture}");
+    }
+}
