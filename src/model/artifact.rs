@@ -171,6 +171,31 @@ pub struct Overwritten {
     pub command: String,
 }
 
+/// A file that a step took away from its path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Removed {
+    /// Where it lay.
+    pub path: ArtifactPath,
+    /// The digest and the size of its bytes, where they are known.
+    pub content: Option<(Digest, u64)>,
+    /// When it was taken away.
+    pub at: Timestamp,
+    /// How we know.
+    pub evidence: Evidence,
+}
+
+impl Removed {
+    /// Returns the version that was taken away, where its bytes are known.
+    pub fn artifact(&self) -> Option<Artifact> {
+        self.content.map(|(digest, size_bytes)| Artifact { path: self.path.clone(), digest, size_bytes })
+    }
+
+    /// Returns what was taken away, by its name alone where its bytes are not known.
+    pub fn artifact_or_name(&self) -> Artifact {
+        self.artifact().unwrap_or_else(|| Artifact::without_content(self.path.clone(), b"removed"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

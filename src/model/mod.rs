@@ -20,7 +20,7 @@ mod tags;
 mod time;
 mod version;
 
-pub use artifact::{Artifact, Evidence, Generated, Overwritten, Role, Used};
+pub use artifact::{Artifact, Evidence, Generated, Overwritten, Removed, Role, Used};
 pub use code::{ChangeKind, ChangedFile, CodeState, Submodule};
 pub use digest::Digest;
 pub use environment::EnvironmentLine;
@@ -39,7 +39,7 @@ pub(crate) use printed::{is_unsafe_to_print, os_word};
 pub use remark::{CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use repository::RunRepository;
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line, recorded_words};
-pub use step::{Step, StepStatus, TOOL_PARAMETER};
+pub use step::{Step, StepAct, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};
 pub use time::Timestamp;
 pub use version::check_version;

@@ -1,6 +1,6 @@
 //! Steps: parts of a run with their own inputs and outputs.
 
-use crate::model::{Digest, Generated, NodeId, Parameter, Timestamp, Used};
+use crate::model::{Digest, Generated, NodeId, Parameter, Removed, Timestamp, Used};
 
 /// One stage on one filing, or one process of a command, with its edges.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub struct Step {
     pub unchanged_since: Vec<(u32, Timestamp)>,
     /// What it wrote.
     pub generated: Vec<Generated>,
+    /// How what it wrote goes back to what it read.
+    pub act: StepAct,
+    /// What it took away.
+    pub removed: Vec<Removed>,
 }
 
 impl Step {
@@ -55,7 +59,40 @@ impl Step {
             used: Vec::new(),
             unchanged_since: Vec::new(),
             generated: Vec::new(),
+            act: StepAct::Made,
+            removed: Vec::new(),
         }
+    }
+}
+
+/// How what a step wrote goes back to what it read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StepAct {
+    /// Everything may have gone into everything that was written later.
+    Made,
+    /// Files were given other names: the first file written is the first that was read, at another path, and so on. What was read
+    /// beyond those went into all.
+    Moved,
+    /// Files were given further names, likewise.
+    Linked,
+}
+
+impl StepAct {
+    /// Every value, in the order of its code.
+    pub const ALL: [StepAct; 3] = [StepAct::Made, StepAct::Moved, StepAct::Linked];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StepAct::Made => "made",
+            StepAct::Moved => "moved",
+            StepAct::Linked => "linked",
+        }
+    }
+
+    /// Returns true where each file written goes back to the file read that has its number, and to no other.
+    pub fn is_one_to_one(self) -> bool {
+        self != StepAct::Made
     }
 }
 

@@ -258,5 +258,6 @@ impl Named {
             }
         }
         self.read.extend(step.used.iter().map(|edge| edge.artifact.digest));
+        self.read.extend(step.removed.iter().filter_map(|removed| Some(removed.content?.0)));
     }
 }

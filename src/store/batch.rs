@@ -13,11 +13,11 @@ use crate::model::{
     Note, NoteGone, Role, Run, Stage, Step, Timestamp, version_key,
 };
 use crate::store::broken;
-use crate::store::edges::{Edge, Edges, StepHead};
+use crate::store::edges::{Edge, Edges, RemovedEdge, StepHead};
 use crate::store::numbers::Numbers;
 use crate::store::rows::Pending;
 use crate::store::schema::{self, key, seal, time_bytes};
-use crate::store::snapshot::ArtifactNo;
+use crate::store::snapshot::{ArtifactNo, PathNo};
 use crate::store::summary::MetricSummary;
 use crate::store::terms;
 
@@ -151,7 +151,7 @@ impl<'t> Batch<'t> {
             return Ok(());
         }
         self.stated.insert(step.id);
-        (step.used, step.generated) = (Vec::new(), Vec::new());
+        (step.used, step.generated, step.removed) = (Vec::new(), Vec::new(), Vec::new());
         let (id, digest) = (step.id.as_u128().to_be_bytes(), step.key);
         let record = seal(journal::encode(&Fact::StepDone(step))?);
         let step_no = number.to_be_bytes();
@@ -171,6 +171,11 @@ impl<'t> Batch<'t> {
             pending.path_writes.put(path_write_key(edge, number), []);
             pending.content_writes.put(content_write_key(edge, number), []);
         }
+        for removed in &edges.removed {
+            let content = removed.artifact.map(|artifact| u64::from(artifact.content_no()).to_be_bytes());
+            let content = content.map_or_else(Vec::new, |content| content.to_vec());
+            pending.path_removals.put(removal_key(removed, number), content);
+        }
         Ok(())
     }
 
@@ -182,10 +187,13 @@ impl<'t> Batch<'t> {
         for edge in &step.generated {
             self.numbers.note_time(edge.at);
         }
+        for removed in &step.removed {
+            self.numbers.note_time(removed.at);
+        }
     }
 
     fn edges(&mut self, run_no: u64, step: &Step) -> Result<Edges> {
-        let mut edges = Edges::new(step.id, run_no);
+        let mut edges = Edges::new(step.id, run_no, step.act);
         edges.used.reserve_exact(step.used.len());
         edges.generated.reserve_exact(step.generated.len());
         for edge in &step.used {
@@ -195,6 +203,15 @@ impl<'t> Batch<'t> {
         for edge in &step.generated {
             let artifact = self.numbers.artifact_no(&edge.artifact, &mut self.pending)?;
             edges.generated.push(edge_of(artifact, edge.at, edge.evidence, edge.role));
+        }
+        for removed in &step.removed {
+            let path = PathNo(u64::from(self.numbers.path(&removed.path, &mut self.pending)?));
+            let artifact = match removed.artifact() {
+                Some(artifact) => Some(self.numbers.artifact_no(&artifact, &mut self.pending)?),
+                None => None,
+            };
+            let (at, evidence) = (removed.at.micros(), removed.evidence);
+            edges.removed.push(RemovedEdge { path, artifact, at, evidence });
         }
         Ok(edges)
     }
@@ -419,4 +436,10 @@ fn content_write_key(edge: &Edge, step_no: u64) -> [u8; 24] {
         &step_no.to_be_bytes(),
         &edge.artifact.path().to_be_bytes(),
     ])
+}
+
+/// `path | time | step`.
+fn removal_key(removed: &RemovedEdge, step_no: u64) -> [u8; 20] {
+    let path = (removed.path.0 as u32).to_be_bytes();
+    key(&[&path, &time_bytes(removed.at), &step_no.to_be_bytes()])
 }

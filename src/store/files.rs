@@ -67,7 +67,7 @@ impl Snapshot {
         }
         let mut sorted = Vec::with_capacity(found.len());
         for artifact in found {
-            let artifact_path = self.path_name(artifact)?;
+            let artifact_path = self.path_name(self.path_of(artifact))?;
             sorted.push((artifact_path, self.content(artifact)?.1, artifact));
         }
         sorted.sort_unstable();
@@ -154,11 +154,16 @@ impl Snapshot {
 
     /// Returns the path of an artifact.
     pub fn artifact_path(&self, artifact: ArtifactNo) -> Result<ArtifactPath> {
-        ArtifactPath::from_bytes(self.path_name(artifact)?).map_err(|_| damaged("path"))
+        self.path(self.path_of(artifact))
     }
 
-    fn path_name(&self, artifact: ArtifactNo) -> Result<Vec<u8>> {
-        let place = u64::from(artifact.path()).to_be_bytes();
+    /// Returns the path with a number.
+    pub fn path(&self, path: PathNo) -> Result<ArtifactPath> {
+        ArtifactPath::from_bytes(self.path_name(path)?).map_err(|_| damaged("path"))
+    }
+
+    fn path_name(&self, path: PathNo) -> Result<Vec<u8>> {
+        let place = path.to_bytes();
         let name = self.path_names.get(&place, |sealed| Ok(unseal(sealed).map(<[u8]>::to_vec)))?;
         name.flatten().ok_or_else(|| damaged("path"))
     }
@@ -233,6 +238,27 @@ impl Snapshot {
         let last = key::<24>(&[&front, &time_bytes(until), &[0xff; 12]]);
         self.path_writes.scan(&first, &last, Order::Falling, |place, _| {
             let artifact = ArtifactNo::new(path, small_number_of(&place[20..]));
+            visit(time_of(&place[4..]), StepNo(number_of(&place[12..])), artifact)
+        })
+    }
+
+    /// Calls `visit` with the time and the step of each removal at a path up to `until`, the last first, and with the version that
+    /// was taken away, where that is known.
+    pub fn removals_until<B>(
+        &self,
+        path: PathNo,
+        until: i64,
+        mut visit: impl FnMut(i64, StepNo, Option<ArtifactNo>) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        let path = path.0 as u32;
+        let front = path.to_be_bytes();
+        let first = key::<20>(&[&front, &[0; 16]]);
+        let last = key::<20>(&[&front, &time_bytes(until), &[0xff; 8]]);
+        self.path_removals.scan(&first, &last, Order::Falling, |place, content| {
+            let artifact = match content {
+                [] => None,
+                content => Some(ArtifactNo::new(path, row_number(content)? as u32)),
+            };
             visit(time_of(&place[4..]), StepNo(number_of(&place[12..])), artifact)
         })
     }

@@ -40,7 +40,7 @@ use crate::error::{Error, Kind, Result};
 pub use apply::{Applied, Lack, Unreadable};
 pub use aside::FactsFile;
 pub use damage::damaged_packs;
-pub use edges::{Edge, Edges, StepHead};
+pub use edges::{Edge, Edges, RemovedEdge, StepHead};
 pub use lost::{Loss, LostSegment, describe_lost};
 pub use models::ChangeOrder;
 use pages::CheckedFile;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, NodeId, Timestamp};
+use crate::model::{Artifact, ArtifactPath, NodeId, Timestamp};
 use crate::store::rows::Pending;
 use crate::store::schema::{self, Bytes, Key, NodeKind, key, row_number, seal};
 use crate::store::snapshot::ArtifactNo;
@@ -207,6 +207,11 @@ impl<'t> Numbers<'t> {
             pending.path_contents.put(number.to_bytes(), []);
         }
         Ok(number)
+    }
+
+    /// Returns the number of a path of which no version need be known.
+    pub fn path(&mut self, path: &ArtifactPath, pending: &mut Pending) -> Result<u32> {
+        Ok(self.path_no(path.as_bytes(), pending)?.0)
     }
 
     /// Returns the number of a metric's name.

@@ -138,6 +138,7 @@ pending!(
     path_writes: Rows<24, Nothing> => PATH_WRITES,
     content_writes: Rows<24, Nothing> => CONTENT_WRITES,
     used: Rows<24, Nothing> => USED,
+    path_removals: Rows<20, Record> => PATH_REMOVALS,
     metric_names: Named<Number> => METRIC_NAMES,
     metric_name_texts: Rows<8, Record> => METRIC_NAME_TEXTS,
     metrics: Rows<48, Nothing> => METRICS,

@@ -165,7 +165,7 @@ impl Snapshot {
             return Ok(None);
         };
         let edges = self.edges(step)?.ok_or_else(|| damaged("edges"))?;
-        edges.put_into(&mut whole, |artifact| self.artifact(artifact))?;
+        edges.put_into(&mut whole, |artifact| self.artifact(artifact), |path| self.path(path))?;
         Ok(Some(whole))
     }
 

@@ -13,7 +13,7 @@ use crate::model::{Digest, ReferenceSort};
 use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 12;
+pub(crate) const FORMAT: u64 = 13;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -62,7 +62,7 @@ pub(crate) const RUN_STEPS: Table<Key<24>, Bytes> = TableDefinition::new("run_st
 
 /// step_no -> the fact that it was done, without its edges.
 pub(crate) const STEPS: Table<Key<8>, Bytes> = TableDefinition::new("steps");
-/// step_no -> run_no, node id: all that is asked of most steps, of which the edges may be many.
+/// step_no -> run_no, node id, act: all that is asked of most steps, of which the edges may be many.
 pub(crate) const STEP_HEADS: Table<Key<8>, Bytes> = TableDefinition::new("step_heads");
 /// step_no -> run_no, node id and the step's edges; what a walk reads.
 pub(crate) const STEP_EDGES: Table<Key<8>, Bytes> = TableDefinition::new("step_edges");
@@ -97,6 +97,9 @@ pub(crate) const PATH_WRITES: Table<Key<24>, Bytes> = TableDefinition::new("path
 pub(crate) const CONTENT_WRITES: Table<Key<24>, Bytes> = TableDefinition::new("content_writes");
 /// path_no | content_no | time of first read | step_no: the reads of an artifact.
 pub(crate) const USED: Table<Key<24>, Bytes> = TableDefinition::new("used");
+
+/// path_no | time | step_no -> content_no, eight bytes, where it is known: the removals at a path, in the order of time.
+pub(crate) const PATH_REMOVALS: Table<Key<20>, Bytes> = TableDefinition::new("path_removals");
 
 /// metric name -> name_no.
 pub(crate) const METRIC_NAMES: Table<Bytes, Bytes> = TableDefinition::new("metric_names");

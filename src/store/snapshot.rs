@@ -121,6 +121,7 @@ tables!(
     path_writes: Key<24> => PATH_WRITES,
     content_writes: Key<24> => CONTENT_WRITES,
     used: Key<24> => USED,
+    path_removals: Key<20> => PATH_REMOVALS,
     metric_names: Bytes => METRIC_NAMES,
     metric_name_texts: Key<8> => METRIC_NAME_TEXTS,
     metrics: Key<48> => METRICS,

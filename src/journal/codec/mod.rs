@@ -10,6 +10,7 @@ mod of_runs;
 mod overwritten;
 mod repository_v1;
 mod run_tags;
+mod step_v3;
 mod step_v4;
 mod v1;
 
@@ -27,6 +28,7 @@ use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1, StepV2};
 use overwritten::OverwrittenV1;
 use repository_v1::RunRepositoryV1;
 use run_tags::RunTagsV1;
+use step_v3::StepV3;
 use step_v4::StepV4;
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
@@ -105,6 +107,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         },
         Fact::RunOutcome(outcome) => (OUTCOME, 1, bytes_of(&OutcomeV1::from(outcome))?),
         Fact::StepDone(step) if step_v4::is_needed(step) => (STEP, 4, bytes_of(&StepV4::new(step)?)?),
+        Fact::StepDone(step) if step_v3::is_needed(step) => (STEP, 3, bytes_of(&StepV3::from(step))?),
         Fact::StepDone(step) if step.unchanged_since.is_empty() => (STEP, 1, bytes_of(&StepV1::from(step))?),
         Fact::StepDone(step) => (STEP, 2, bytes_of(&StepV2::from(step))?),
         Fact::Metrics(points) => {
@@ -136,7 +139,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
         RUN => matches!(version, 1..=3),
-        STEP => matches!(version, 1 | 2 | 4),
+        STEP => matches!(version, 1..=4),
         OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY
         | OVERWRITTEN => version == 1,
         MODEL => matches!(version, 2 | 3),
@@ -155,6 +158,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
         (STEP, 2) => Ok(Fact::StepDone(value_of::<StepV2>(payload)?.try_into()?)),
+        (STEP, 3) => Ok(Fact::StepDone(value_of::<StepV3>(payload)?.try_into()?)),
         (STEP, 4) => Ok(Fact::StepDone(value_of::<StepV4>(payload)?.try_into()?)),
         (METRICS, 1) => {
             let points = value_of::<MetricsV1>(payload)?.points;

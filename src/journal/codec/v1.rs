@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::{
     Artifact, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Generated, Metric, MetricValue, ModelAct,
     ModelChange, ModelVersion, NamedArtifact, NodeId, Note, NoteSummary, Reference, ReferenceSort, Role, Run,
-    RunKind, RunOutcome, RunStatus, Stage, Step, StepStatus, Submodule, Timestamp, Used,
+    RunKind, RunOutcome, RunStatus, Stage, Step, StepAct, StepStatus, Submodule, Timestamp, Used,
 };
 
 type PairV1 = (String, String);
@@ -362,6 +362,8 @@ impl TryFrom<StepV1> for Step {
             key: step.key.map(Digest::from_bytes),
             cached_from: step.cached_from.map(NodeId::from_u128),
             unchanged_since: Vec::new(),
+            act: StepAct::Made,
+            removed: Vec::new(),
             used: step.used.into_iter().map(used).collect::<Result<_, Fault>>()?,
             generated: step.generated.into_iter().map(generated).collect::<Result<_, Fault>>()?,
         })

@@ -10,9 +10,9 @@ use crate::journal::frame::{HEADER_BYTES, RawFrame, read_frame};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact,
     Generated, Metric, MetricValue, ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion,
-    NamedArtifact, NodeId, Note, NoteSummary, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role,
-    Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepStatus, Submodule, TakenEntry,
-    Timestamp, Used,
+    NamedArtifact, NodeId, Note, NoteSummary, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Removed,
+    Role, Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepAct, StepStatus, Submodule,
+    TakenEntry, Timestamp, Used,
 };
 
 const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a2;
@@ -145,6 +145,8 @@ fn step(status: StepStatus) -> Fact {
         unchanged_since: Vec::new(),
         used: used.collect(),
         generated: generated.collect(),
+        act: StepAct::Made,
+        removed: Vec::new(),
     })
 }
 
@@ -262,6 +264,31 @@ fn step_2() -> Vec<Fact> {
     vec![since(vec![(0, at(-1_000_000)), (5, at(0))]), since(vec![(u32::MAX, least)])]
 }
 
+/// Steps of version 3: what was removed, and how outputs go back to inputs.
+fn step_3() -> Vec<Fact> {
+    let of = |act, unchanged_since, removed| {
+        let Fact::StepDone(step) = step(StepStatus::Succeeded) else { panic!("a step is a step") };
+        Fact::StepDone(Step { act, unchanged_since, removed, ..step })
+    };
+    let one_to_one = |act| {
+        let Fact::StepDone(mut step) = of(act, Vec::new(), Vec::new()) else { panic!("a step is a step") };
+        step.used.truncate(step.generated.len());
+        Fact::StepDone(step)
+    };
+    let removed = |name: &[u8], content, evidence| {
+        let Artifact { path, digest, size_bytes } = artifact(name, "gone");
+        let content = if content { Some((digest, size_bytes)) } else { None };
+        Removed { path, content, at: at(3), evidence }
+    };
+    let all = Evidence::ALL.map(|evidence| removed(b"models/c1\xff.pt", true, evidence)).to_vec();
+    vec![
+        of(StepAct::Made, Vec::new(), all),
+        of(StepAct::Made, vec![(1, at(0))], vec![removed(b"/srv/y", false, Evidence::Observed)]),
+        one_to_one(StepAct::Moved),
+        one_to_one(StepAct::Linked),
+    ]
+}
+
 /// The registry's records of version 2, and its aliases.
 fn models_2() -> Vec<Fact> {
     let text = |text: &str| Some(text.to_owned());
@@ -328,6 +355,7 @@ fn fixtures() -> Vec<(&'static str, Vec<Fact>)> {
         ("of_runs.seg", of_runs()),
         ("run_v3.seg", run_3()),
         ("step_v2.seg", step_2()),
+        ("step_v3.seg", step_3()),
         ("models-v2.seg", models_2()),
         ("model_v3.seg", model_3()),
     ]

@@ -7,11 +7,11 @@ use crate::error::Result;
 use crate::journal;
 use crate::model::{Artifact, ArtifactPath, Fact, NodeId, Step};
 use crate::store::batch::{
-    Batch, content_write_key, edge_key, label_key, path_write_key, run_commit_key, run_time_key,
+    Batch, content_write_key, edge_key, label_key, path_write_key, removal_key, run_commit_key, run_time_key,
 };
 use crate::store::edges::Edges;
 use crate::store::schema::{self, Bytes, Key, key};
-use crate::store::snapshot::{ArtifactNo, content_of};
+use crate::store::snapshot::{ArtifactNo, PathNo, content_of};
 use crate::store::terms;
 use crate::store::{broken, damaged};
 
@@ -64,6 +64,8 @@ impl Batch<'_> {
         self.remove(schema::GENERATED, writes().map(|edge| edge_key(edge, number)))?;
         self.remove(schema::PATH_WRITES, writes().map(|edge| path_write_key(edge, number)))?;
         self.remove(schema::CONTENT_WRITES, writes().map(|edge| content_write_key(edge, number)))?;
+        let removals = edges.removed.iter().map(|removed| removal_key(removed, number));
+        self.remove(schema::PATH_REMOVALS, removals)?;
         let run = edges.run.to_bytes();
         self.remove(schema::RUN_STEPS, [key(&[&run, &old_id])].into_iter())?;
         if let Some(digest) = old_key {
@@ -78,19 +80,23 @@ impl Batch<'_> {
         let Fact::StepDone(mut step) = journal::decode(record)? else {
             return Err(damaged("step"));
         };
-        edges.put_into(&mut step, |artifact| self.artifact(artifact))?;
+        let path = |path: PathNo| self.path(path.0);
+        edges.put_into(&mut step, |artifact| self.artifact(artifact), path)?;
         Ok(step)
     }
 
     fn artifact(&self, artifact: ArtifactNo) -> Result<Artifact> {
-        let path =
-            self.stored(schema::PATH_NAMES, u64::from(artifact.path()))?.ok_or_else(|| damaged("path"))?;
-        let path = ArtifactPath::from_bytes(path).map_err(|_| damaged("path"))?;
+        let path = self.path(u64::from(artifact.path()))?;
         let content = self
             .stored(schema::CONTENT_NAMES, u64::from(artifact.content_no()))?
             .ok_or_else(|| damaged("content"))?;
         let (digest, size_bytes) = content_of(&content)?;
         Ok(Artifact { path, digest, size_bytes })
+    }
+
+    fn path(&self, number: u64) -> Result<ArtifactPath> {
+        let path = self.stored(schema::PATH_NAMES, number)?.ok_or_else(|| damaged("path"))?;
+        ArtifactPath::from_bytes(path).map_err(|_| damaged("path"))
     }
 
     /// Reads a sealed record.

@@ -13,8 +13,8 @@ use crate::journal::{self, Writer};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
-    NoteSummary, Overwritten, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Role, Run,
-    RunId, RunKind, RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step, TakenEntry,
+    NoteSummary, Overwritten, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Removed, Role, Run,
+    RunId, RunKind, RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step, StepAct, TakenEntry,
     Timestamp, Used,
 };
 use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
@@ -121,11 +121,24 @@ fn edge() -> impl Strategy<Value = (Artifact, Timestamp, Evidence, Role)> {
     (any_artifact(), at(), evidence, select(Role::ALL.to_vec()))
 }
 
+fn removed() -> impl Strategy<Value = Removed> {
+    (edge(), any::<bool>()).prop_map(|((artifact, at, evidence, _), is_known)| Removed {
+        content: is_known.then_some((artifact.digest, artifact.size_bytes)),
+        path: artifact.path,
+        at,
+        evidence,
+    })
+}
+
 pub(crate) fn step() -> impl Strategy<Value = Fact> {
     let fields = (node(9), node(6), select(vec!["parse", "clean"]), at(), at());
     let key = option::of(select(vec![Digest::of(b"key"), Digest::of(b"other")]));
-    (fields, key, vec(edge(), 0..4), vec(edge(), 0..4)).prop_map(
-        |((id, run, name, started_at, ended_at), key, used, generated)| {
+    let act = select(vec![StepAct::Made, StepAct::Made, StepAct::Moved, StepAct::Linked]);
+    (fields, key, act, vec(edge(), 0..4), vec(edge(), 0..4), vec(removed(), 0..2)).prop_map(
+        |((id, run, name, started_at, ended_at), key, act, used, mut generated, removed)| {
+            if act.is_one_to_one() {
+                generated.truncate(used.len());
+            }
             let used =
                 used.into_iter().map(|(artifact, at, evidence, role)| Used { artifact, at, evidence, role });
             let generated = generated.into_iter().map(|(artifact, at, evidence, role)| {
@@ -138,6 +151,8 @@ pub(crate) fn step() -> impl Strategy<Value = Fact> {
                 key,
                 used: used.collect(),
                 generated: generated.collect(),
+                act,
+                removed,
                 ..Step::new(id, run, name, [started_at, ended_at])
             })
         },

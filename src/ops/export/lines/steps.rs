@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::words::{PathText, digest, node, path_text, word};
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, Evidence, Generated, Metric, MetricValue, Parameter, Role, Step, StepStatus, Timestamp, Used,
+    Artifact, ArtifactPath, Evidence, Generated, Metric, MetricValue, Parameter, Removed, Role, Step,
+    StepAct, StepStatus, Timestamp, Used,
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +27,11 @@ pub(crate) struct StepLine {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unchanged_since_us: Vec<(u32, i64)>,
     generated: Vec<EdgeLine>,
+    /// Left out where it is `made`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<RemovedLine>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +43,17 @@ struct EdgeLine {
     at_us: i64,
     evidence: String,
     role: String,
+}
+
+/// A file that was taken away; digest and size where its bytes are known.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemovedLine {
+    path: PathText,
+    digest: Option<String>,
+    size_bytes: Option<u64>,
+    at_us: i64,
+    evidence: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,6 +100,18 @@ pub(super) fn step_line(step: &Step) -> StepLine {
             .iter()
             .map(|generated| edge(&generated.artifact, generated.at, generated.evidence, generated.role))
             .collect(),
+        act: Some(step.act).filter(|act| *act != StepAct::Made).map(|act| act.as_str().to_owned()),
+        removed: step.removed.iter().map(removed_line).collect(),
+    }
+}
+
+fn removed_line(removed: &Removed) -> RemovedLine {
+    RemovedLine {
+        path: path_text(&removed.path),
+        digest: removed.content.map(|(digest, _)| digest.to_string()),
+        size_bytes: removed.content.map(|(_, size_bytes)| size_bytes),
+        at_us: removed.at.micros(),
+        evidence: removed.evidence.as_str().to_owned(),
     }
 }
 
@@ -113,6 +142,12 @@ impl StepLine {
             }
             Ok(Generated { artifact, at, evidence, role })
         });
+        let generated = generated.collect::<Result<Vec<_>>>()?;
+        let act = self.act.as_deref().map(|act| word(&StepAct::ALL, StepAct::as_str, act, "act of a step"));
+        let act = act.transpose()?.unwrap_or(StepAct::Made);
+        if act.is_one_to_one() && used.len() < generated.len() {
+            return Err(Error::request("a step moved more files than it read"));
+        }
         let since = self.unchanged_since_us.into_iter();
         Ok(Step {
             id: node(&self.id)?,
@@ -128,8 +163,23 @@ impl StepLine {
             cached_from: self.cached_from.as_deref().map(node).transpose()?,
             used,
             unchanged_since: since.map(|(number, us)| (number, Timestamp::from_micros(us))).collect(),
-            generated: generated.collect::<Result<_>>()?,
+            generated,
+            act,
+            removed: self.removed.into_iter().map(RemovedLine::into_removed).collect::<Result<_>>()?,
         })
+    }
+}
+
+impl RemovedLine {
+    fn into_removed(self) -> Result<Removed> {
+        let path: ArtifactPath = self.path.into_path()?;
+        let content = match (digest(self.digest.as_deref())?, self.size_bytes) {
+            (Some(digest), Some(size_bytes)) => Some((digest, size_bytes)),
+            (None, None) => None,
+            _ => return Err(Error::request(format!("`{path}` has a digest or a size alone"))),
+        };
+        let evidence = word(&Evidence::ALL, Evidence::as_str, &self.evidence, "evidence")?;
+        Ok(Removed { path, content, at: Timestamp::from_micros(self.at_us), evidence })
     }
 }
 
