@@ -19,7 +19,7 @@ use crate::store::{ArtifactNo, Edge, RunNo, StepNo};
 
 pub(crate) use down::{Reached, reached_from};
 pub use down::{downstream, downstream_of, downstream_of_steps};
-pub(crate) use up::are_made_from;
+pub(crate) use up::{Wanted, are_made_from};
 pub use up::{upstream, upstream_of, upstream_of_steps};
 
 /// Which way a walk goes.

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Metric, NodeId, Remark, Remarks, Run, RunId,
-    RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
+    Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Metric, NodeId, Remark, Remarks, Removed, Run,
+    RunId, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
 };
-use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot, StepNo};
 
 /// A run and what became of it.
 #[derive(Debug, Clone)]
@@ -171,10 +171,10 @@ pub(crate) const RERUN_SCHEME: &[u8] = b"rerun://";
 pub struct FileChange {
     /// When.
     pub at: Timestamp,
-    /// The version it is about.
+    /// The version it is about; one without content where it is not known what was removed.
     pub artifact: Artifact,
-    /// True for a write, false for a read.
-    pub written: bool,
+    /// What it is.
+    pub sort: ChangeSort,
     /// How it is known.
     pub evidence: Evidence,
     /// The step, without its edges.
@@ -183,7 +183,29 @@ pub struct FileChange {
     pub step_no: StepNo,
 }
 
-/// Lists the writes and reads of a path, the last first, at most `limit`; and whether there are more.
+/// What happened to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeSort {
+    /// It was read.
+    Read,
+    /// It was written.
+    Written,
+    /// It was taken away.
+    Removed,
+}
+
+impl ChangeSort {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChangeSort::Read => "read",
+            ChangeSort::Written => "written",
+            ChangeSort::Removed => "removed",
+        }
+    }
+}
+
+/// Lists the writes, reads and removals of a path, the last first, at most `limit`; and whether there are more.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -198,43 +220,59 @@ pub fn file_history(
     let mut found = Vec::new();
     for artifact in snapshot.versions(path_no)? {
         snapshot.writes_until(artifact, i64::MAX, |at, step| {
-            found.push((at, step, artifact, true));
+            found.push((at, step, Some(artifact), ChangeSort::Written));
             Ok(GO_ON)
         })?;
         snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
-            found.push((at, step, artifact, false));
+            found.push((at, step, Some(artifact), ChangeSort::Read));
             Ok(GO_ON)
         })?;
     }
+    snapshot.removals_until(path_no, i64::MAX, |at, step, artifact| {
+        found.push((at, step, artifact, ChangeSort::Removed));
+        Ok(GO_ON)
+    })?;
     found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     let more = found.len() > limit;
     // What happened in the same microsecond is ordered by the steps' keys below, so the cut is made after that.
     let bound = limit.checked_sub(1).and_then(|last| found.get(last)).map_or(i64::MIN, |(at, ..)| *at);
     let until = found.iter().take_while(|(at, ..)| limit > 0 && *at >= bound).count();
     let mut changes = Vec::with_capacity(until);
-    for (at, step_no, artifact, written) in found.into_iter().take(until) {
+    for (at, step_no, artifact, sort) in found.into_iter().take(until) {
         let Some(step) = snapshot.step_without_edges(step_no)? else {
             continue;
         };
         let Some(edges) = snapshot.edges(step_no)? else {
             continue;
         };
-        let side = if written { &edges.generated } else { &edges.used };
-        let evidence =
-            side.iter().find(|edge| edge.artifact == artifact).map_or(Evidence::Observed, |e| e.evidence);
-        let artifact = snapshot.artifact(artifact)?;
+        let evidence = match sort {
+            ChangeSort::Removed => edges.removed.iter().find(|edge| edge.path == path_no).map(|e| e.evidence),
+            ChangeSort::Written => evidence_of(&edges.generated, artifact),
+            ChangeSort::Read => evidence_of(&edges.used, artifact),
+        };
+        let artifact = match artifact {
+            Some(artifact) => snapshot.artifact(artifact)?,
+            None => {
+                let (at, evidence) = (Timestamp::from_micros(at), Evidence::Observed);
+                Removed { path: path.clone(), content: None, at, evidence }.artifact_or_name()
+            }
+        };
         changes.push(FileChange {
             at: Timestamp::from_micros(at),
             artifact,
-            written,
-            evidence,
+            sort,
+            evidence: evidence.unwrap_or(Evidence::Observed),
             step,
             step_no,
         });
     }
-    changes.sort_by_key(|change| std::cmp::Reverse((change.at, change.step.id, change.written)));
+    changes.sort_by_key(|change| std::cmp::Reverse((change.at, change.step.id, change.sort)));
     changes.truncate(limit);
     Ok((changes, more))
+}
+
+fn evidence_of(edges: &[Edge], artifact: Option<ArtifactNo>) -> Option<Evidence> {
+    edges.iter().find(|edge| Some(edge.artifact) == artifact).map(|edge| edge.evidence)
 }
 
 /// Returns the tags of a run by name: what it was told as parameters `tag.NAME`, by the library or on the command line, and what

@@ -10,8 +10,10 @@ mod history;
 mod metrics;
 mod newest;
 mod origin;
+mod pairs;
 pub mod quality;
 pub mod registry;
+mod removal;
 mod report;
 mod selector;
 mod staleness;
@@ -22,14 +24,15 @@ pub use ancestry::{
     upstream_of, upstream_of_steps,
 };
 pub use history::{
-    FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs, shown_label,
-    unique_tail,
+    ChangeSort, FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs,
+    shown_label, unique_tail,
 };
 pub use metrics::{
     Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,
 };
 pub use newest::{NewestFile, newest_files};
 pub use origin::{Origin, Write, origin, writers};
+pub use removal::{Removal, RemovedBy, Removers, removed};
 pub use report::{
     CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files, report,
     unwritten,

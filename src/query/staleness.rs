@@ -4,8 +4,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::{Digest, Evidence, Role};
-use crate::query::origin::{Origin, Write, origin_and_others};
+use crate::model::{Digest, Evidence, Role, StepAct};
+use crate::query::origin::{Origin, Write, lost, origin_and_others};
+use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
@@ -35,6 +36,8 @@ struct Read {
     from: Option<usize>,
     /// The node that the same bytes came from when they were last written there, where that was after they were read.
     renewed: Option<usize>,
+    /// It was moved away from there: what lies there since does not replace it.
+    is_moved: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -88,13 +91,14 @@ impl Ancestry {
             frontier: Vec::new(),
             known: HashMap::new(),
             digests: HashMap::new(),
+            pairs: Pairs::default(),
         };
         let mut starts = Vec::with_capacity(targets.len());
         for target in targets {
             starts.push(reading.place_of_version(target, true)?);
         }
-        while let Some((at, step, bound)) = reading.frontier.pop() {
-            let node = reading.node(step, bound)?;
+        while let Some((at, step, part)) = reading.frontier.pop() {
+            let node = reading.node(step, part)?;
             reading.nodes[at] = node;
         }
         Ok(Ancestry { nodes: reading.nodes, starts, digests: reading.digests })
@@ -161,7 +165,7 @@ impl Ancestry {
     ) -> Result<HashMap<PathNo, Moved>> {
         let mut moved: HashMap<PathNo, Moved> = HashMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
-            for read in &node.reads {
+            for read in node.reads.iter().filter(|read| !read.is_moved) {
                 let Some(now) = current(read.seen.path) else { continue };
                 if now != self.digests[&read.seen.artifact] {
                     let moved = match moved.entry(read.seen.path) {
@@ -287,20 +291,48 @@ fn writes_of(snapshot: &Snapshot, path: PathNo, digest: &Digest) -> Result<HashM
 struct Reading<'a> {
     snapshot: &'a Snapshot,
     nodes: Vec<Node>,
-    /// A step that had read so many inputs, and its place.
+    /// A part of a step, and its place.
     places: HashMap<(StepNo, usize), usize>,
     /// A version that several steps may have written together, by its last write, and its place.
     versions: HashMap<(ArtifactNo, StepNo, i64), usize>,
     runs: Runs,
     /// When each step that was met read, sorted.
     read_at: HashMap<StepNo, Vec<i64>>,
-    frontier: Vec<(usize, StepNo, i64)>,
+    frontier: Vec<(usize, StepNo, StepPart)>,
     known: HashMap<ArtifactNo, PathNo>,
     digests: HashMap<ArtifactNo, Digest>,
+    pairs: Pairs,
+}
+
+/// A part of a step.
+#[derive(Clone, Copy)]
+enum StepPart {
+    /// As far as it had come by some moment.
+    Until(i64),
+    /// What goes back to one file alone, by the place of what was written.
+    Pair(usize),
 }
 
 impl Reading<'_> {
-    fn place(&mut self, step: StepNo, bound: i64) -> Result<usize> {
+    fn place(&mut self, step: StepNo, bound: i64, written: ArtifactNo) -> Result<usize> {
+        let (name, part) = match self.pairs.of(self.snapshot, step)? {
+            Some(paired) => match paired.places(written, bound).first() {
+                Some(place) => (*place, StepPart::Pair(*place)),
+                None => return Err(lost(step)),
+            },
+            None => (self.reads_until(step, bound)?, StepPart::Until(bound)),
+        };
+        let next = self.nodes.len();
+        let place = *self.places.entry((step, name)).or_insert(next);
+        if place == next {
+            self.nodes.push(Node::default());
+            self.frontier.push((place, step, part));
+        }
+        Ok(place)
+    }
+
+    /// Returns how much a step had read by a moment.
+    fn reads_until(&mut self, step: StepNo, bound: i64) -> Result<usize> {
         let times = match self.read_at.entry(step) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
@@ -311,31 +343,24 @@ impl Reading<'_> {
                 place.insert(times)
             }
         };
-        let reads = times.partition_point(|at| *at <= bound);
-        let next = self.nodes.len();
-        let place = *self.places.entry((step, reads)).or_insert(next);
-        if place == next {
-            self.nodes.push(Node::default());
-            self.frontier.push((place, step, bound));
-        }
-        Ok(place)
+        Ok(times.partition_point(|at| *at <= bound))
     }
 
     /// Returns the place of what the version came from whose last write is `last`.
     fn place_of_version(&mut self, last: &Write, may_have_others: bool) -> Result<usize> {
         if !may_have_others {
-            return self.place(last.step, last.at);
+            return self.place(last.step, last.at, last.artifact);
         }
         let name = (last.artifact, last.step, last.at);
         if let Some(place) = self.versions.get(&name) {
             return Ok(*place);
         }
-        let mut place = self.place(last.step, last.at)?;
+        let mut place = self.place(last.step, last.at, last.artifact)?;
         let others = written_along(self.snapshot, last, &mut self.runs)?;
         if !others.is_empty() {
             let mut steps = vec![place];
             for (step, at) in others {
-                steps.push(self.place(step, at)?);
+                steps.push(self.place(step, at, last.artifact)?);
             }
             place = self.nodes.len();
             self.nodes.push(Node { steps, ..Node::default() });
@@ -344,29 +369,46 @@ impl Reading<'_> {
         Ok(place)
     }
 
-    fn node(&mut self, step: StepNo, bound: i64) -> Result<Node> {
-        let Some(edges) = self.snapshot.edges(step)? else {
-            return Ok(Node::default());
-        };
-        let mut node = Node { run: Some(edges.run), ..Node::default() };
-        for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
-            let seen = self.seen(edge.at, edge.artifact)?;
-            let (from, may_have_others) =
-                origin_and_others(self.snapshot, edge.artifact, edge.at, Some(step))?;
-            let from = match from {
-                Origin::Written(write) | Origin::Copied(write) => {
-                    Some(self.place_of_version(&write, may_have_others)?)
+    fn node(&mut self, step: StepNo, part: StepPart) -> Result<Node> {
+        let mut node = Node::default();
+        match part {
+            StepPart::Until(bound) => {
+                let Some(edges) = self.snapshot.edges(step)? else {
+                    return Ok(node);
+                };
+                node.run = Some(edges.run);
+                for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
+                    node.reads.push(self.read(edge, step)?);
                 }
-                Origin::Gap(_) | Origin::Source => None,
-            };
-            let renewed = match from {
-                Some(_) => self.renewed(edge, step)?,
-                None => None,
-            };
-            let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
-            node.reads.push(Read { seen, is_doubtful, from, renewed });
+            }
+            StepPart::Pair(place) => {
+                let paired = self.pairs.of(self.snapshot, step)?.ok_or_else(|| lost(step))?;
+                node.run = Some(paired.edges.run);
+                for edge in paired.read_for(place) {
+                    let is_it = std::ptr::eq(edge, &paired.edges.used[place]);
+                    let is_moved = is_it && paired.edges.act == StepAct::Moved;
+                    node.reads.push(Read { is_moved, ..self.read(edge, step)? });
+                }
+            }
         }
         Ok(node)
+    }
+
+    fn read(&mut self, edge: &Edge, step: StepNo) -> Result<Read> {
+        let seen = self.seen(edge.at, edge.artifact)?;
+        let (from, may_have_others) = origin_and_others(self.snapshot, edge.artifact, edge.at, Some(step))?;
+        let from = match from {
+            Origin::Written(write) | Origin::Copied(write) => {
+                Some(self.place_of_version(&write, may_have_others)?)
+            }
+            Origin::Gap(_) | Origin::Source => None,
+        };
+        let renewed = match from {
+            Some(_) => self.renewed(edge, step)?,
+            None => None,
+        };
+        let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
+        Ok(Read { seen, is_doubtful, from, renewed, is_moved: false })
     }
 
     /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.

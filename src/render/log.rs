@@ -97,7 +97,7 @@ fn changes_table(changes: &[(FileChange, Option<RunHead>)], more: bool) -> Strin
     for (change, head) in changes {
         table.add_row([
             change.at.format("%Y-%m-%d %H:%M:%S"),
-            if change.written { "written" } else { "read" }.to_owned(),
+            change.sort.as_str().to_owned(),
             digest_words(&change.artifact),
             size_words(&change.artifact),
             one_line(&change.step.name),
@@ -118,7 +118,7 @@ pub fn history_json(
     let changes = changes.iter().map(|(change, head)| {
         json!({
             "at": change.at.rfc3339(),
-            "what": if change.written { "written" } else { "read" },
+            "what": change.sort.as_str(),
             "artifact": artifact_json(&change.artifact),
             "step": change.step.name,
             "step_id": change.step.id.to_string(),

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
 use crate::query::together::{self, Maker, Part, Parts};
-use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// Walks from `artifact` to everything that was made from those bytes at that path, whoever wrote them and however often, or
 /// from copies of them, through at most `depth_max` steps in a row.
@@ -59,7 +59,7 @@ pub(crate) fn reached_from<'f>(
         if walk.met.len() + reads.len() > steps_max {
             return Ok(None);
         }
-        let next = reads.iter().map(|read| (read.step, read.at)).collect();
+        let next = reads.iter().map(|read| (read.step, read.at, Some(read.artifact))).collect();
         let writes = walk.meet(next, 0)?;
         reached.made.extend(writes.iter().map(|write| write.artifact));
         reads = walk.readers(writes)?;
@@ -90,7 +90,7 @@ pub fn downstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u
 /// As [`downstream`].
 pub fn downstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) -> Result<Trace> {
     let mut walk = Down::new(snapshot);
-    let writes = walk.meet(steps.iter().map(|step| (*step, i64::MIN)).collect(), 0)?;
+    let writes = walk.meet(steps.iter().map(|step| (*step, i64::MIN, None)).collect(), 0)?;
     let reads = walk.readers(writes)?;
     walk.run_from(reads, 1, depth_max)?;
     Ok(walk.finish(Origin::Source))
@@ -115,6 +115,60 @@ struct Met {
     depth: u32,
     /// The reads that are on the way.
     reads: Vec<(ArtifactNo, i64)>,
+    /// Of a step whose files go back to one other each: which of its writes are on the way.
+    written: Vec<bool>,
+}
+
+/// A step, the moment of a read of it, and what it read then; without that, all that it wrote since is wanted.
+type Wanted = (StepNo, i64, Option<ArtifactNo>);
+
+impl Met {
+    fn new(edges: Edges, depth: u32) -> Self {
+        let written = if edges.act.is_one_to_one() { vec![false; edges.generated.len()] } else { Vec::new() };
+        Met { edges, bound: i64::MAX, depth, reads: Vec::new(), written }
+    }
+
+    /// Meets reads of one step; calls `write` with what was written from them and is not on the way yet.
+    fn meet(&mut self, wanted: &[Wanted], mut write: impl FnMut(&Edge)) {
+        // The earliest comes first.
+        let (before, bound) = (self.bound, wanted[0].1);
+        self.bound = before.min(bound);
+        if !self.edges.act.is_one_to_one() {
+            let is_fresh = |at: i64| at >= bound && (at < before || before == i64::MAX);
+            self.edges.generated.iter().filter(|edge| is_fresh(edge.at)).for_each(write);
+            return;
+        }
+        let is_whole = wanted.iter().any(|(.., artifact)| artifact.is_none());
+        let names: HashSet<(ArtifactNo, i64)> =
+            wanted.iter().filter_map(|(_, at, artifact)| Some(((*artifact)?, *at))).collect();
+        let is_wanted = |edge: &Edge| names.contains(&(edge.artifact, edge.at));
+        let for_all = self.edges.used.iter().skip(self.written.len()).filter(|edge| is_wanted(edge));
+        let since = if is_whole { Some(i64::MIN) } else { for_all.map(|edge| edge.at).min() };
+        for (at, edge) in self.edges.generated.iter().enumerate() {
+            let from = &self.edges.used[at];
+            let is_led_to =
+                since.is_some_and(|since| since <= edge.at) || (is_wanted(from) && from.at <= edge.at);
+            if is_led_to && !std::mem::replace(&mut self.written[at], true) {
+                write(edge);
+            }
+        }
+    }
+
+    /// Returns true for a write, by its place, that is on the way.
+    fn is_on_the_way(&self, at: usize) -> bool {
+        match self.written.get(at) {
+            Some(written) => *written,
+            None => self.edges.generated[at].at >= self.bound,
+        }
+    }
+
+    /// Returns true for a read that is on the way, since its step is.
+    fn leads_on(&self, read: &Read) -> bool {
+        match self.edges.act.is_one_to_one() {
+            true => self.bound == i64::MIN || self.reads.contains(&(read.artifact, read.at)),
+            false => self.bound <= read.at,
+        }
+    }
 }
 
 struct Down<'a> {
@@ -166,7 +220,7 @@ impl<'a> Down<'a> {
                 self.beyond.extend(reads);
                 return Ok(());
             }
-            let next = reads.iter().map(|read| (read.step, read.at)).collect();
+            let next = reads.iter().map(|read| (read.step, read.at, Some(read.artifact))).collect();
             let writes = self.meet(next, depth)?;
             for read in reads {
                 if let Some(met) = self.met.get_mut(&read.step) {
@@ -180,36 +234,22 @@ impl<'a> Down<'a> {
     }
 
     /// Meets steps, each with a read of its own; returns the writes that come to be on the way by it.
-    fn meet(&mut self, mut next: Vec<(StepNo, i64)>, depth: u32) -> Result<Vec<Write>> {
-        // Of each step, the earliest read.
+    fn meet(&mut self, mut next: Vec<Wanted>, depth: u32) -> Result<Vec<Write>> {
         next.sort_unstable();
-        next.dedup_by_key(|(step, _)| *step);
-        let fresh: Vec<StepNo> =
-            next.iter().map(|(step, _)| *step).filter(|step| !self.met.contains_key(step)).collect();
+        next.dedup();
+        let mut fresh: Vec<StepNo> =
+            next.iter().map(|(step, ..)| *step).filter(|step| !self.met.contains_key(step)).collect();
+        fresh.dedup();
         self.met.reserve(fresh.len());
+        for (step, edges) in fresh.iter().zip(self.snapshot.edges_of(&fresh)?) {
+            self.met.insert(*step, Met::new(edges.ok_or_else(|| lost(*step))?, depth));
+        }
         let mut writes = Vec::with_capacity(fresh.len());
-        let mut found = self.snapshot.edges_of(&fresh)?.into_iter();
-        for (step, bound) in next {
-            let (met, before) = match self.met.entry(step) {
-                std::collections::hash_map::Entry::Occupied(met) => {
-                    let met = met.into_mut();
-                    let before = met.bound;
-                    (met, Some(before))
-                }
-                std::collections::hash_map::Entry::Vacant(place) => {
-                    let edges = found.next().flatten().ok_or_else(|| lost(step))?;
-                    let met = place.insert(Met { edges, bound, depth, reads: Vec::new() });
-                    (met, None)
-                }
-            };
-            if before.is_some_and(|before| before <= bound) {
-                continue;
-            }
-            met.bound = bound;
-            let on_the_way = |at: i64| at >= bound && before.is_none_or(|before| at < before);
-            for edge in met.edges.generated.iter().filter(|edge| on_the_way(edge.at)) {
-                writes.push(Write { artifact: edge.artifact, at: edge.at, step, id: met.edges.id });
-            }
+        for of_step in next.chunk_by(|one, other| one.0 == other.0) {
+            let step = of_step[0].0;
+            let Some(met) = self.met.get_mut(&step) else { continue };
+            let id = met.edges.id;
+            met.meet(of_step, |edge| writes.push(Write { artifact: edge.artifact, at: edge.at, step, id }));
         }
         Ok(writes)
     }
@@ -390,7 +430,7 @@ impl<'a> Down<'a> {
         let mut cut = Cut::default();
         for read in self.beyond {
             match met.get_mut(&read.step) {
-                Some(met) if met.bound <= read.at => met.reads.push((read.artifact, read.at)),
+                Some(met) if met.leads_on(&read) => met.reads.push((read.artifact, read.at)),
                 _ => cut.edges += 1,
             }
         }
@@ -399,7 +439,7 @@ impl<'a> Down<'a> {
         let steps = order.into_iter().map(|(step, mut met)| {
             met.reads.sort_unstable();
             let used = met.edges.used.iter();
-            let generated = met.edges.generated.iter();
+            let generated = met.edges.generated.iter().enumerate();
             TraceStep {
                 step,
                 id: met.edges.id,
@@ -410,8 +450,8 @@ impl<'a> Down<'a> {
                     .map(|edge| TraceEdge::new(edge, None))
                     .collect(),
                 generated: generated
-                    .filter(|edge| edge.at >= met.bound)
-                    .map(|edge| TraceEdge::new(edge, None))
+                    .filter(|(at, _)| met.is_on_the_way(*at))
+                    .map(|(_, edge)| TraceEdge::new(edge, None))
                     .collect(),
             }
         });

@@ -16,6 +16,8 @@ use crate::store::{ArtifactNo, Snapshot};
 
 /// A write by the names that all stores share.
 type Write = (Artifact, i64, NodeId);
+/// How a step is met: the moment of a write or a read of it, and of what; without that, with all that it did.
+type Way = (NodeId, i64, Option<Artifact>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum From {
@@ -127,45 +129,83 @@ impl World {
         writes.into_iter().filter(|write| Some(write.2) != reader).collect()
     }
 
-    fn upstream(&self, start: &[(NodeId, i64)], origin: From, depth_max: u32) -> Walked {
+    /// The places of the writes of a step that are on the way up by one of its writes, and of the reads that went into them.
+    fn up_through(&self, (step, bound, written): &Way) -> [BTreeSet<usize>; 2] {
+        let step = &self.steps[step];
+        let until = |at: Timestamp| at.micros() <= *bound;
+        let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && written.is_some());
+        let is_it = |at: &usize| {
+            let edge = &step.generated[*at];
+            match is_paired {
+                true => Some(&edge.artifact) == written.as_ref() && edge.at.micros() == *bound,
+                false => until(edge.at),
+            }
+        };
+        let writes: BTreeSet<usize> = (0..count).filter(is_it).collect();
+        let reads = (0..step.used.len())
+            .filter(|at| until(step.used[*at].at) && (!is_paired || *at >= count || writes.contains(at)));
+        let reads = reads.collect();
+        [writes, reads]
+    }
+
+    /// The places of the writes of a step that are on the way down by one of its reads.
+    fn down_through(&self, (step, bound, read): &Way) -> BTreeSet<usize> {
+        let step = &self.steps[step];
+        let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && read.is_some());
+        let leads_to = |at: &usize| {
+            let is_read = |edge: &Used| Some(&edge.artifact) == read.as_ref() && edge.at.micros() == *bound;
+            let from = |at: usize| step.used.get(at).is_some_and(is_read);
+            let for_all = (count..step.used.len()).any(from);
+            step.generated[*at].at.micros() >= *bound && (!is_paired || for_all || from(*at))
+        };
+        (0..count).filter(leads_to).collect()
+    }
+
+    fn upstream(&self, start: &[Way], origin: From, depth_max: u32) -> Walked {
         // Every way to meet a step: the level, the step, and the write of it that is on the way.
-        let mut ways: BTreeSet<(u32, NodeId, i64)> = BTreeSet::new();
-        let mut next: BTreeSet<(NodeId, i64)> = start.iter().copied().collect();
+        let mut ways: BTreeSet<(u32, Way)> = BTreeSet::new();
+        let mut next: BTreeSet<Way> = start.iter().cloned().collect();
         for depth in 0..depth_max {
-            ways.extend(next.iter().map(|(step, bound)| (depth, *step, *bound)));
+            ways.extend(next.iter().map(|way| (depth, way.clone())));
             let mut after = BTreeSet::new();
-            for (step, bound) in next {
-                for used in self.steps[&step].used.iter().filter(|e| e.at.micros() <= bound) {
+            for way in next {
+                for at in &self.up_through(&way)[1] {
+                    let (step, used) = (way.0, &self.steps[&way.0].used[*at]);
                     let from = self.origin(&used.artifact, used.at.micros(), Some(step));
-                    after.extend(self.made_by(&from, Some(step)).into_iter().map(|(_, at, step)| (step, at)));
+                    let made = self.made_by(&from, Some(step)).into_iter();
+                    after.extend(made.map(|(artifact, at, step)| (step, at, Some(artifact))));
                 }
             }
             next = after;
         }
-        let bound_of = |step: &NodeId| {
-            let ways = ways.iter().filter(|(_, met, _)| met == step);
-            ways.map(|(_, _, bound)| *bound).max()
+        let of = |step: NodeId| ways.iter().filter(move |(_, way)| way.0 == step);
+        let bound_of = |step: &NodeId| of(*step).map(|(_, way)| way.1).max();
+        let met_of = |step: NodeId, side: usize| {
+            let met = of(step).flat_map(move |(_, way)| self.up_through(way)[side].clone());
+            met.collect::<BTreeSet<usize>>()
         };
-        let left_out = |from: &From, reader: Option<NodeId>| {
-            let writes = self.made_by(from, reader);
-            writes.iter().any(|(_, at, step)| bound_of(step).is_none_or(|bound| bound < *at))
+        let is_met = |(artifact, at, step): &Write| {
+            let writes = &self.steps[step].generated;
+            let is_it =
+                |place: &usize| writes[*place].artifact == *artifact && writes[*place].at.micros() == *at;
+            met_of(*step, 0).iter().any(is_it)
         };
+        let left_out = |from: &From, reader: Option<NodeId>| !self.made_by(from, reader).iter().all(is_met);
         let mut cut = u64::from(left_out(&origin, None));
-        let met: BTreeSet<NodeId> = ways.iter().map(|(_, step, _)| *step).collect();
+        let met: BTreeSet<NodeId> = ways.iter().map(|(_, way)| way.0).collect();
         let mut order: Vec<NodeId> = met.into_iter().collect();
         order.sort_by_key(|step| std::cmp::Reverse((bound_of(step), *step)));
         let mut steps = Vec::new();
         for id in order {
-            let (step, bound) = (&self.steps[&id], bound_of(&id).unwrap());
-            let depth = ways.iter().filter(|way| way.1 == id).map(|way| way.0).min().unwrap();
+            let step = &self.steps[&id];
+            let depth = of(id).map(|(depth, _)| *depth).min().unwrap();
             let mut used = Vec::new();
-            for e in step.used.iter().filter(|e| e.at.micros() <= bound) {
+            for e in met_of(id, 1).into_iter().map(|at| &step.used[at]) {
                 let from = self.origin(&e.artifact, e.at.micros(), Some(id));
                 cut += u64::from(left_out(&from, Some(id)));
                 used.push((e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from)));
             }
-            let own = |e: &&Generated| e.at.micros() <= bound;
-            let generated = step.generated.iter().filter(own).map(|e| {
+            let generated = met_of(id, 0).into_iter().map(|at| &step.generated[at]).map(|e| {
                 let from = From::Written((e.artifact.clone(), e.at.micros(), id));
                 (e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from))
             });
@@ -174,9 +214,13 @@ impl World {
         Walked { steps, origin, cut }
     }
 
-    /// The reads of what a step wrote from `bound` on.
-    fn reads_of(&self, id: NodeId, bound: i64) -> Vec<Write> {
-        let on_the_way = |write: &Write| write.2 == id && write.1 >= bound;
+    /// The reads of what a step wrote at some places.
+    fn reads_of(&self, id: NodeId, places: &BTreeSet<usize>) -> Vec<Write> {
+        let writes = &self.steps[&id].generated;
+        let on_the_way = |write: &Write| {
+            let is_it = |at: &usize| writes[*at].artifact == write.0 && writes[*at].at.micros() == write.1;
+            write.2 == id && places.iter().any(is_it)
+        };
         let came_from = |(artifact, at, reader): &Write| {
             let from = self.origin(artifact, *at, Some(*reader));
             self.made_by(&from, Some(*reader)).iter().any(on_the_way)
@@ -185,37 +229,47 @@ impl World {
     }
 
     fn downstream(&self, reads: Vec<Write>, start: &[NodeId], origin: From, depth_max: u32) -> Walked {
-        let mut ways: BTreeSet<(u32, NodeId, i64)> = start.iter().map(|step| (0, *step, i64::MIN)).collect();
+        let whole = |step: &NodeId| (*step, i64::MIN, None);
+        let mut ways: BTreeSet<(u32, Way)> = start.iter().map(|step| (0, whole(step))).collect();
         let mut next = reads.clone();
+        let led_to = |way: &Way| self.reads_of(way.0, &self.down_through(way));
         if !start.is_empty() {
-            next = start.iter().flat_map(|step| self.reads_of(*step, i64::MIN)).collect();
+            next = start.iter().flat_map(|step| led_to(&whole(step))).collect();
         }
         for depth in u32::from(!start.is_empty())..depth_max {
-            ways.extend(next.iter().map(|(_, at, step)| (depth, *step, *at)));
-            next = next.into_iter().flat_map(|(_, at, step)| self.reads_of(step, at)).collect();
+            let met: BTreeSet<Way> =
+                next.into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
+            next = met.iter().flat_map(led_to).collect();
+            ways.extend(met.into_iter().map(|way| (depth, way)));
         }
-        let bound_of = |step: &NodeId| {
-            let ways = ways.iter().filter(|(_, met, _)| met == step);
-            ways.map(|(_, _, bound)| *bound).min()
+        let of = |step: NodeId| ways.iter().filter(move |(_, way)| way.0 == step);
+        let bound_of = |step: &NodeId| of(*step).map(|(_, way)| way.1).min();
+        let met_of = |step: NodeId| -> BTreeSet<usize> {
+            of(step).flat_map(|(_, way)| self.down_through(way)).collect()
         };
-        let mut order: Vec<NodeId> = ways.iter().map(|(_, step, _)| *step).collect();
+        let mut order: Vec<NodeId> = ways.iter().map(|(_, way)| way.0).collect();
         order.sort_by_key(|step| (bound_of(step), *step));
         order.dedup();
         let mut all: BTreeSet<Write> = reads.into_iter().collect();
         for step in &order {
-            all.extend(self.reads_of(*step, bound_of(step).unwrap()));
+            all.extend(self.reads_of(*step, &met_of(*step)));
         }
-        let is_in = |(_, at, step): &&Write| bound_of(step).is_some_and(|bound| bound <= *at);
+        let is_in = |read: &Write| match self.steps[&read.2].act.is_one_to_one() {
+            true => of(read.2).any(|(_, way)| way.2.as_ref().is_none_or(|a| *a == read.0 && way.1 == read.1)),
+            false => bound_of(&read.2).is_some_and(|bound| bound <= read.1),
+        };
         let cut = all.iter().filter(|read| !is_in(read)).count() as u64;
         let mut steps = Vec::new();
         for id in order {
-            let (step, bound) = (&self.steps[&id], bound_of(&id).unwrap());
-            let depth = ways.iter().filter(|way| way.1 == id).map(|way| way.0).min().unwrap();
-            let led_here =
-                |e: &&Used| e.at.micros() >= bound && all.contains(&(e.artifact.clone(), e.at.micros(), id));
+            let step = &self.steps[&id];
+            let depth = of(id).map(|(depth, _)| *depth).min().unwrap();
+            let led_here = |e: &&Used| {
+                let read = (e.artifact.clone(), e.at.micros(), id);
+                all.contains(&read) && is_in(&read)
+            };
             let used = step.used.iter().filter(led_here);
             let used = used.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
-            let generated = step.generated.iter().filter(|e| e.at.micros() >= bound);
+            let generated = met_of(id).into_iter().map(|at| &step.generated[at]);
             let generated = generated.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
             steps.push((id, depth, used.collect(), generated.collect()));
         }
@@ -280,7 +334,7 @@ proptest! {
         for artifact in artifacts() {
             let Some(start) = number(&snapshot, &artifact) else { continue };
             let from = world.origin(&artifact, read_at, None);
-            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(_, at, step)| (step, at)).collect();
+            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
             let up = upstream(&snapshot, start, read_at, depth_max).unwrap();
             prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from, levels), "up from {:?}", artifact);
 
@@ -295,7 +349,7 @@ proptest! {
             numbers.extend(snapshot.steps_of(run).unwrap());
         }
         numbers.retain(|step| ids.contains(&snapshot.edges(*step).unwrap().unwrap().id));
-        let start: Vec<(NodeId, i64)> = ids.iter().map(|id| (*id, i64::MAX)).collect();
+        let start: Vec<Way> = ids.iter().map(|id| (*id, i64::MAX, None)).collect();
         let up = upstream_of_steps(&snapshot, &numbers, depth_max).unwrap();
         prop_assert_eq!(walked(&snapshot, &up), world.upstream(&start, From::Source, levels.max(1)), "up from steps");
         let down = downstream_of_steps(&snapshot, &numbers, depth_max).unwrap();
@@ -328,7 +382,7 @@ proptest! {
         for artifact in artifacts() {
             let Some(start) = number(&snapshot, &artifact) else { continue };
             let from = world.origin(&artifact, i64::MAX, None);
-            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(_, at, step)| (step, at)).collect();
+            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
             let up = upstream(&snapshot, start, i64::MAX, depth_max).unwrap();
             prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from.clone(), levels), "up from {:?}", artifact);
             let down = downstream(&snapshot, start, depth_max).unwrap();

@@ -45,18 +45,18 @@ pub fn upstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32
 /// As [`upstream`].
 pub fn upstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) -> Result<Trace> {
     let mut walk = Up::new(snapshot);
-    walk.run(steps.iter().map(|step| (*step, i64::MAX)).collect(), depth_max.max(1))?;
+    walk.run(steps.iter().map(|step| (*step, i64::MAX, None)).collect(), depth_max.max(1))?;
     Ok(walk.finish(Origin::Source))
 }
 
-/// Says whether one of `files` is among what `steps` read, each up to its moment, or what that was made or copied from; and how
+/// Says whether one of `files` is among what `steps` read for what is wanted of each, or what that was made or copied from; and how
 /// many steps that took to find out. `None` where it takes more than `steps_max`.
 ///
 /// # Errors
 /// As [`upstream`].
 pub(crate) fn are_made_from(
     snapshot: &Snapshot,
-    steps: Vec<(StepNo, i64)>,
+    steps: Vec<Wanted>,
     files: &HashSet<ArtifactNo>,
     steps_max: usize,
 ) -> Result<(Option<bool>, usize)> {
@@ -89,6 +89,9 @@ fn write_of(origin: &Origin) -> Option<&Write> {
     }
 }
 
+/// A step, the moment of a write of it, and what it wrote then; without that, all that it wrote until then.
+pub(crate) type Wanted = (StepNo, i64, Option<ArtifactNo>);
+
 /// A step on the way.
 struct Met {
     edges: Edges,
@@ -97,6 +100,58 @@ struct Met {
     depth: u32,
     /// The origin of each read, in their order, as far as it is on the way.
     origins: Vec<Option<Origin>>,
+    /// Of a step whose files go back to one other each: which of its writes are on the way.
+    written: Vec<bool>,
+}
+
+impl Met {
+    fn new(edges: Edges, depth: u32) -> Self {
+        let written = if edges.act.is_one_to_one() { vec![false; edges.generated.len()] } else { Vec::new() };
+        Met { origins: vec![None; edges.used.len()], written, edges, bound: i64::MIN, depth }
+    }
+
+    /// Meets what is wanted, of one step; calls `read` with what was read for that and is not on the way yet.
+    fn meet(&mut self, wanted: &[Wanted], mut read: impl FnMut(usize, Edge)) {
+        // The latest comes first.
+        let bound = wanted[0].1;
+        let used = self.edges.used.iter().enumerate();
+        if !self.edges.act.is_one_to_one() {
+            if bound >= self.bound {
+                self.bound = bound;
+                let unmet = used.filter(|(at, edge)| edge.at <= bound && self.origins[*at].is_none());
+                unmet.for_each(|(at, edge)| read(at, *edge));
+            }
+            return;
+        }
+        self.bound = self.bound.max(bound);
+        let is_whole = wanted.iter().any(|(.., artifact)| artifact.is_none());
+        let names: HashSet<(ArtifactNo, i64)> =
+            wanted.iter().filter_map(|(_, at, artifact)| Some(((*artifact)?, *at))).collect();
+        let mut last = if is_whole { bound } else { i64::MIN };
+        for (at, edge) in self.edges.generated.iter().enumerate() {
+            if self.written[at] || !(is_whole || names.contains(&(edge.artifact, edge.at))) {
+                continue;
+            }
+            self.written[at] = true;
+            let until = if is_whole { bound } else { edge.at };
+            last = last.max(until);
+            let from = self.edges.used[at];
+            if from.at <= until && self.origins[at].is_none() {
+                read(at, from);
+            }
+        }
+        let for_all = used.skip(self.written.len());
+        let unmet = for_all.filter(|(at, edge)| edge.at <= last && self.origins[*at].is_none());
+        unmet.for_each(|(at, edge)| read(at, *edge));
+    }
+
+    /// Returns true for a write, by its place, that is on the way.
+    fn is_on_the_way(&self, at: usize) -> bool {
+        match self.written.get(at) {
+            Some(written) => *written,
+            None => self.edges.generated[at].at <= self.bound,
+        }
+    }
 }
 
 /// What a write is known by: what was written, when, by whom.
@@ -116,7 +171,7 @@ impl<'a> Up<'a> {
     }
 
     /// Walks from `next`, steps with their bounds.
-    fn run(&mut self, mut next: Vec<(StepNo, i64)>, depth_max: u32) -> Result<()> {
+    fn run(&mut self, mut next: Vec<Wanted>, depth_max: u32) -> Result<()> {
         for depth in 0..depth_max {
             let reads = self.meet(next, depth)?;
             let found = self.origins(&reads)?;
@@ -133,7 +188,7 @@ impl<'a> Up<'a> {
         &mut self,
         reads: Vec<(StepNo, usize, Edge)>,
         found: Vec<(Origin, bool)>,
-    ) -> Result<Vec<(StepNo, i64)>> {
+    ) -> Result<Vec<Wanted>> {
         let next = self.writes_of(&found)?;
         for ((step, position, _), (origin, _)) in reads.into_iter().zip(found) {
             if let Some(met) = self.met.get_mut(&step) {
@@ -144,47 +199,39 @@ impl<'a> Up<'a> {
     }
 
     /// Returns all writes by which artifacts came to be, given their origins and whether there may be more than one write.
-    fn writes_of(&mut self, found: &[(Origin, bool)]) -> Result<Vec<(StepNo, i64)>> {
+    fn writes_of(&mut self, found: &[(Origin, bool)]) -> Result<Vec<Wanted>> {
         let mut writes = Vec::with_capacity(found.len());
         for (origin, may_have_others) in found {
             let Some(write) = write_of(origin) else { continue };
-            writes.push((write.step, write.at));
+            let artifact = Some(write.artifact);
+            writes.push((write.step, write.at, artifact));
             if !may_have_others {
                 continue;
             }
             // What the reader itself wrote before it read does no harm: it is met already, with a later bound.
             if let Entry::Vacant(place) = self.along.entry(key(write)) {
-                writes.extend(place.insert(written_along(self.snapshot, write, &mut self.runs)?).iter());
+                let along = place.insert(written_along(self.snapshot, write, &mut self.runs)?).iter();
+                writes.extend(along.map(|(step, at)| (*step, *at, artifact)));
             }
         }
         Ok(writes)
     }
 
     /// Meets steps, each with a write of its own; returns the reads that come to be on the way by it.
-    fn meet(&mut self, mut next: Vec<(StepNo, i64)>, depth: u32) -> Result<Vec<(StepNo, usize, Edge)>> {
-        // Of each step, the latest write.
-        next.sort_unstable_by_key(|(step, bound)| (*step, Reverse(*bound)));
-        next.dedup_by_key(|(step, _)| *step);
-        let fresh: Vec<StepNo> =
-            next.iter().map(|(step, _)| *step).filter(|step| !self.met.contains_key(step)).collect();
+    fn meet(&mut self, mut next: Vec<Wanted>, depth: u32) -> Result<Vec<(StepNo, usize, Edge)>> {
+        next.sort_unstable_by_key(|(step, bound, artifact)| (*step, Reverse(*bound), *artifact));
+        next.dedup();
+        let mut fresh: Vec<StepNo> =
+            next.iter().map(|(step, ..)| *step).filter(|step| !self.met.contains_key(step)).collect();
+        fresh.dedup();
         for (step, edges) in fresh.iter().zip(self.snapshot.edges_of(&fresh)?) {
-            let edges = edges.ok_or_else(|| lost(*step))?;
-            let met = Met { origins: vec![None; edges.used.len()], edges, bound: i64::MIN, depth };
-            self.met.insert(*step, met);
+            self.met.insert(*step, Met::new(edges.ok_or_else(|| lost(*step))?, depth));
         }
         let mut reads = Vec::new();
-        for (step, bound) in next {
-            let Some(met) = self.met.get_mut(&step) else {
-                continue;
-            };
-            if bound < met.bound {
-                continue;
-            }
-            met.bound = bound;
-            for (position, edge) in met.edges.used.iter().enumerate() {
-                if edge.at <= bound && met.origins[position].is_none() {
-                    reads.push((step, position, *edge));
-                }
+        for of_step in next.chunk_by(|one, other| one.0 == other.0) {
+            let step = of_step[0].0;
+            if let Some(met) = self.met.get_mut(&step) {
+                met.meet(of_step, |position, edge| reads.push((step, position, edge)));
             }
         }
         Ok(reads)
@@ -204,16 +251,25 @@ impl<'a> Up<'a> {
 
     /// Puts together what was met.
     fn finish(self, start: Origin) -> Trace {
-        let is_met = |(step, at): &(StepNo, i64)| self.met.get(step).is_some_and(|met| met.bound >= *at);
+        let mut renamed: HashSet<WriteKey> = HashSet::new();
+        for (step, met) in self.met.iter().filter(|(_, met)| met.edges.act.is_one_to_one()) {
+            let on_the_way = met.edges.generated.iter().zip(&met.written).filter(|(_, written)| **written);
+            renamed.extend(on_the_way.map(|(edge, _)| (edge.artifact, edge.at, *step)));
+        }
+        let is_met = |(artifact, at, step): WriteKey| {
+            self.met.get(&step).is_some_and(|met| match met.edges.act.is_one_to_one() {
+                true => renamed.contains(&(artifact, at, step)),
+                false => met.bound >= at,
+            })
+        };
         let mut not_met: HashSet<WriteKey> = HashSet::new();
         for (last, writes) in &self.along {
-            if !writes.iter().all(is_met) {
+            if !writes.iter().all(|(step, at)| is_met((last.0, *at, *step))) {
                 not_met.insert(*last);
             }
         }
         let is_left_out = |origin: &Origin| {
-            write_of(origin)
-                .is_some_and(|write| !is_met(&(write.step, write.at)) || not_met.contains(&key(write)))
+            write_of(origin).is_some_and(|write| !is_met(key(write)) || not_met.contains(&key(write)))
         };
         let origins = self.met.values().flat_map(|met| met.origins.iter().flatten());
         let edges = origins.chain([&start]).filter(|origin| is_left_out(origin)).count() as u64;
@@ -230,7 +286,7 @@ fn key(write: &Write) -> WriteKey {
 
 fn trace_step(step: StepNo, met: &Met) -> TraceStep {
     let used = met.edges.used.iter().zip(&met.origins);
-    let generated = met.edges.generated.iter().filter(|edge| edge.at <= met.bound);
+    let generated = met.edges.generated.iter().enumerate().filter(|(at, _)| met.is_on_the_way(*at));
     let own =
         |edge: &Edge| Origin::Written(Write { artifact: edge.artifact, at: edge.at, step, id: met.edges.id });
     TraceStep {
@@ -242,6 +298,6 @@ fn trace_step(step: StepNo, met: &Met) -> TraceStep {
             .filter(|(_, origin)| origin.is_some())
             .map(|(edge, origin)| TraceEdge::new(edge, *origin))
             .collect(),
-        generated: generated.map(|edge| TraceEdge::new(edge, Some(own(edge)))).collect(),
+        generated: generated.map(|(_, edge)| TraceEdge::new(edge, Some(own(edge)))).collect(),
     }
 }

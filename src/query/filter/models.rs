@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ModelVersion, NodeId, Stage};
-use crate::query::ancestry::{Reached, are_made_from};
+use crate::query::ancestry::{Reached, Wanted, are_made_from};
 use crate::query::filter::asking::{Table, metric_value};
 use crate::query::filter::check::{Comparison, FileRelation};
 use crate::query::filter::fields::{Aggregate, Field, Fixed};
@@ -18,7 +18,7 @@ use crate::query::filter::truth::Truth;
 use crate::query::filter::value::{Relation, Test, Value};
 use crate::query::history::{RunView, run_view};
 use crate::query::registry::{ModelView, is_current, is_written_by, model_view};
-use crate::store::{ArtifactNo, GO_ON, Order, OrderedBy, RunNo, Snapshot, StepNo, Term};
+use crate::store::{ArtifactNo, GO_ON, Order, OrderedBy, RunNo, Snapshot, Term};
 
 /// Searches model versions; those that were withdrawn, and those whose name and version another has, are not among them.
 ///
@@ -151,15 +151,15 @@ impl<'a> Models<'a> {
         if inputs.iter().any(|file| files.contains(file)) {
             return Ok((Some(true), 1));
         }
-        let mut steps: Vec<(StepNo, i64)> = Vec::new();
+        let mut steps: Vec<Wanted> = Vec::new();
         for file in self.held_by(model)?.into_iter().chain(inputs) {
             self.snapshot.writes_from(file, i64::MIN, |at, step| {
-                steps.push((step, at));
+                steps.push((step, at, Some(file)));
                 Ok(GO_ON)
             })?;
         }
         if let Some(run) = self.loose_run(model)? {
-            steps.extend(self.snapshot.steps_of(run)?.into_iter().map(|step| (step, i64::MAX)));
+            steps.extend(self.snapshot.steps_of(run)?.into_iter().map(|step| (step, i64::MAX, None)));
         }
         are_made_from(self.snapshot, steps, files, steps_max)
     }

@@ -131,7 +131,7 @@ impl Reach {
         let ask = |files: &HashSet<ArtifactNo>, steps_max: usize| {
             let mut steps = snapshot.steps_of(run)?;
             if relation == FileRelation::TrainedOn {
-                let steps = steps.into_iter().map(|step| (step, i64::MAX)).collect();
+                let steps = steps.into_iter().map(|step| (step, i64::MAX, None)).collect();
                 return are_made_from(snapshot, steps, files, steps_max);
             }
             if steps.len() > steps_max {

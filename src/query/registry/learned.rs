@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::model::{Artifact, ModelVersion, NodeId};
 use crate::query::ancestry::Trace;
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
+use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
-use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
 
 /// A model version that learned from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,9 +84,13 @@ pub(crate) fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunN
     Ok(!writes_by(snapshot, model, run)?.is_empty())
 }
 
-/// Lists the writes by which a run made the files of a model version: time and step. Of several at the same moment, none is the
+/// Lists the writes by which a run made the files of a model version: time, step and what was written. Of several at the same moment, none is the
 /// last: all are listed, and those of the steps that wrote together with them.
-fn writes_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<Vec<(i64, StepNo)>> {
+fn writes_by(
+    snapshot: &Snapshot,
+    model: &ModelVersion,
+    run: RunNo,
+) -> Result<Vec<(i64, StepNo, ArtifactNo)>> {
     let mut writes = Vec::new();
     for held in &model.artifacts {
         let path = snapshot.path_no(&held.artifact.path)?;
@@ -104,8 +109,8 @@ fn writes_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<Ve
         for (at, step, artifact) in last {
             let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
             let others = written_along(snapshot, &Write { artifact, at, step, id }, &mut Runs::default())?;
-            writes.push((at, step));
-            writes.extend(others.into_iter().map(|(step, at)| (at, step)));
+            writes.push((at, step, artifact));
+            writes.extend(others.into_iter().map(|(step, at)| (at, step, artifact)));
         }
     }
     Ok(writes)
@@ -121,22 +126,34 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
     let Some(run) = number else {
         return Ok(Vec::new());
     };
-    let mut frontier = writes_by(snapshot, model, run)?;
+    let mut frontier: Vec<(i64, StepNo, Option<ArtifactNo>)> =
+        writes_by(snapshot, model, run)?.into_iter().map(|(at, step, file)| (at, step, Some(file))).collect();
     if frontier.is_empty() {
-        frontier = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step)).collect();
+        frontier = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step, None)).collect();
     }
     let mut bounds: BTreeMap<StepNo, i64> = BTreeMap::new();
+    let mut renamed: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
     let mut versions: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
-    let mut runs = Runs::default();
+    let (mut runs, mut pairs) = (Runs::default(), Pairs::default());
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
-    while let Some((bound, step)) = frontier.pop() {
-        // A step met again under a wider bound may have read more by then.
-        if bounds.get(&step).is_some_and(|known| *known >= bound) {
-            continue;
-        }
-        bounds.insert(step, bound);
-        let Some(edges) = snapshot.edges(step)? else { continue };
-        for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
+    while let Some((bound, step, wanted)) = frontier.pop() {
+        let reads: Vec<Edge> = match (pairs.of(snapshot, step)?, wanted) {
+            (Some(paired), Some(file)) => {
+                if !renamed.insert((file, bound, step)) {
+                    continue;
+                }
+                let places = paired.places(file, bound).iter();
+                places.flat_map(|place| paired.read_for(*place)).copied().collect()
+            }
+            // A step met again under a wider bound may have read more by then.
+            _ if bounds.get(&step).is_some_and(|known| *known >= bound) => continue,
+            _ => {
+                bounds.insert(step, bound);
+                let used = snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
+                used.into_iter().filter(|edge| edge.at <= bound).collect()
+            }
+        };
+        for edge in reads {
             let (from, may_have_others) = origin_and_others(snapshot, edge.artifact, edge.at, Some(step))?;
             let within = match from {
                 Origin::Written(write) | Origin::Copied(write)
@@ -148,10 +165,11 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
             };
             match within {
                 Some(write) => {
-                    frontier.push((write.at, write.step));
+                    frontier.push((write.at, write.step, Some(write.artifact)));
                     if may_have_others && versions.insert((write.artifact, write.at, write.step)) {
                         let others = written_along(snapshot, &write, &mut runs)?;
-                        frontier.extend(others.into_iter().map(|(step, at)| (at, step)));
+                        frontier
+                            .extend(others.into_iter().map(|(step, at)| (at, step, Some(write.artifact))));
                     }
                 }
                 None if edge.role.is_data() => {

@@ -1,0 +1,123 @@
+//! Files that a run took away from their paths.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::model::{Artifact, NodeId, StepAct, Timestamp};
+use crate::query::origin::lost;
+use crate::query::report::RunHead;
+use crate::query::together::Runs;
+use crate::store::{ArtifactNo, PathNo, Snapshot, StepNo};
+
+/// A removal after which nothing was recorded at its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// Microseconds.
+    pub at: i64,
+    /// The step that did it.
+    pub step: StepNo,
+    /// That step's key, which orders removals of one moment the same way in every store.
+    pub id: NodeId,
+    /// What lay there, where it is known.
+    pub artifact: Option<ArtifactNo>,
+}
+
+/// Who took a file away.
+#[derive(Debug, Clone)]
+pub struct RemovedBy {
+    /// When.
+    pub at: Timestamp,
+    /// The name of the step.
+    pub step: String,
+    /// The run.
+    pub run: Arc<RunHead>,
+    /// Where the file went, if it was given another name.
+    pub moved_to: Option<Artifact>,
+}
+
+/// Finds the removal by which a path came to be empty: the last one there, if nobody wrote or read anything at the path since.
+/// Whoever did so found something there again. What a repetition read was given to it in its copy.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn removed(snapshot: &Snapshot, path: PathNo) -> Result<Option<Removal>> {
+    let mut last: Option<Removal> = None;
+    let _earlier = snapshot.removals_until(path, i64::MAX, |at, step, artifact| {
+        if last.is_some_and(|last| at < last.at) {
+            return Ok(ControlFlow::Break(()));
+        }
+        let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
+        if last.is_none_or(|last| last.id < id) {
+            last = Some(Removal { at, step, id, artifact });
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let Some(removal) = last else { return Ok(None) };
+    let written = snapshot
+        .path_writes_until(path, i64::MAX, |at, _, _| Ok(ControlFlow::Break(at)))?
+        .break_value()
+        .is_some_and(|at| at > removal.at);
+    Ok((!written && !is_read_since(snapshot, path, removal.at)?).then_some(removal))
+}
+
+fn is_read_since(snapshot: &Snapshot, path: PathNo, at: i64) -> Result<bool> {
+    let Some(since) = at.checked_add(1) else { return Ok(false) };
+    let mut runs = Runs::default();
+    for version in snapshot.versions(path)? {
+        let read = snapshot.reads_between(version, since, i64::MAX, |_, step| {
+            let counts = !runs.is_repeated(snapshot, step)?;
+            Ok(if counts { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        if read.is_break() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The steps that took files away, each read once.
+#[derive(Default)]
+pub struct Removers {
+    steps: HashMap<StepNo, Option<Remover>>,
+}
+
+struct Remover {
+    step: String,
+    run: Arc<RunHead>,
+    /// Where what it gave another name went, by the path before.
+    moved: HashMap<PathNo, ArtifactNo>,
+}
+
+impl Removers {
+    /// Tells who did a removal at a path, and where the file went; `None` where the start of the run is not recorded.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn of(&mut self, snapshot: &Snapshot, path: PathNo, removal: &Removal) -> Result<Option<RemovedBy>> {
+        let remover = match self.steps.entry(removal.step) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Remover::read(snapshot, removal.step)?),
+        };
+        let Some(remover) = remover else { return Ok(None) };
+        let moved_to = remover.moved.get(&path).map(|to| snapshot.artifact(*to)).transpose()?;
+        let at = Timestamp::from_micros(removal.at);
+        Ok(Some(RemovedBy { at, step: remover.step.clone(), run: remover.run.clone(), moved_to }))
+    }
+}
+
+impl Remover {
+    fn read(snapshot: &Snapshot, number: StepNo) -> Result<Option<Self>> {
+        let step = snapshot.step_without_edges(number)?.ok_or_else(|| lost(number))?;
+        let run = snapshot.run_of(number)?.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
+        let mut moved = HashMap::new();
+        if step.act == StepAct::Moved {
+            let edges = snapshot.edges(number)?.ok_or_else(|| lost(number))?;
+            let pairs = edges.used.iter().zip(&edges.generated);
+            moved.extend(pairs.map(|(from, to)| (snapshot.path_of(from.artifact), to.artifact)));
+        }
+        Ok(run.map(|run| Remover { step: step.name, run: Arc::new(run), moved }))
+    }
+}
