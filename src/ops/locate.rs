@@ -300,7 +300,15 @@ fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<Seen>> {
     }
     // The first read is enough to know that there is one; which of several unwritten versions is newest hardly matters.
     let read = snapshot.reads_between(number, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
-    let last = read.break_value().map(Seen::Read);
+    let mut last = read.break_value().map(Seen::Read);
+    if last.is_none() {
+        let path = snapshot.path_of(number);
+        let removed = snapshot.removals_until(path, i64::MAX, |at, _, removed| {
+            let is_it = removed == Some(number);
+            Ok(if is_it { ControlFlow::Break(at) } else { ControlFlow::Continue(()) })
+        })?;
+        last = removed.break_value().map(Seen::Read);
+    }
     if last.is_none() && !snapshot.models_with(number)?.is_empty() {
         return Ok(Some(Seen::Read(i64::MIN)));
     }

@@ -18,7 +18,7 @@ use crate::ops::overwritten::overwritten_at;
 use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
-use crate::query::{self, Direction, RunHead, Trace, TraceReport, Unwritten};
+use crate::query::{self, Direction, RemovedBy, Removers, RunHead, Trace, TraceReport, Unwritten};
 use crate::store::{RunNo, Snapshot};
 
 pub use model::{LearnedModel, ModelReport};
@@ -63,6 +63,8 @@ pub struct FileReport {
     pub target: FileTarget,
     /// Who last wrote it, and when.
     pub writer: Option<Writer>,
+    /// Who took it away since, where nothing is recorded to have been there since then.
+    pub removed: Option<RemovedBy>,
     /// Where nobody did, what is known of it all the same.
     pub unwritten: Option<Unwritten>,
     /// Other recorded files with the same bytes, where it was named by its bytes or only they are recorded.
@@ -123,6 +125,8 @@ pub struct RunReport {
     pub inputs: Vec<Artifact>,
     /// What it wrote.
     pub outputs: Vec<Artifact>,
+    /// What it took away, by path.
+    pub removed: Vec<ArtifactPath>,
     /// The way.
     pub trace: TraceReport,
     /// All files on the way, where asked for.
@@ -210,6 +214,7 @@ impl Showing<'_> {
         let environments = self.environments(&trace)?;
         let writer = self.writer(&target)?;
         let unwritten = query::unwritten(self.snapshot, target.number)?;
+        let removed = self.removed(&target)?;
         if let (Direction::Up, Some(Unwritten::Gap(gap))) = (self.request.direction, &unwritten) {
             report.gaps.push(gap.clone());
         }
@@ -222,6 +227,7 @@ impl Showing<'_> {
             environments,
             same_bytes: self.same_bytes(&target)?,
             writer,
+            removed,
             unwritten,
             projected: projected.map(Box::new),
             overwritten: overwritten_at(self.snapshot, &target.path)?,
@@ -296,6 +302,18 @@ impl Showing<'_> {
         Ok(Some(Writer { at: Timestamp::from_micros(last.at), step: step.name, steps, run, others }))
     }
 
+    /// Tells who took a file away that is not on disk.
+    fn removed(&self, target: &FileTarget) -> Result<Option<RemovedBy>> {
+        let path = match target.state {
+            DiskState::Gone => self.snapshot.path_no(&target.path)?,
+            _ => None,
+        };
+        let Some(path) = path else { return Ok(None) };
+        let removal = query::removed(self.snapshot, path)?;
+        let by = removal.map(|removal| Removers::default().of(self.snapshot, path, &removal));
+        Ok(by.transpose()?.flatten())
+    }
+
     fn same_bytes(&self, target: &FileTarget) -> Result<Vec<ArtifactPath>> {
         // All empty files are equal; that says nothing.
         let by_bytes = matches!(target.state, DiskState::NotChecked | DiskState::SameBytes);
@@ -339,6 +357,7 @@ impl Showing<'_> {
         };
         let mut counts: BTreeMap<String, (u64, u64, i64)> = BTreeMap::new();
         let (mut used, mut outputs) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+        let mut removed = std::collections::BTreeSet::new();
         let mut failures = Vec::new();
         for step_no in steps {
             let Some(step) = self.snapshot.step(step_no)? else {
@@ -361,6 +380,7 @@ impl Showing<'_> {
             let used_files = step.used.into_iter().filter(|edge| edge.role != Role::Environment);
             used.extend(used_files.map(|edge| edge.artifact));
             outputs.extend(step.generated.into_iter().map(|edge| edge.artifact));
+            removed.extend(step.removed.into_iter().map(|removed| removed.path));
         }
         let mut steps: Vec<(String, (u64, u64, i64))> = counts.into_iter().collect();
         steps.sort_by_key(|(_, (_, _, first))| *first);
@@ -379,6 +399,7 @@ impl Showing<'_> {
             steps: steps.into_iter().map(|(name, (done, failed, _))| (name, done, failed)).collect(),
             failures,
             inputs,
+            removed: removed.into_iter().collect(),
             trace: self.named(&trace)?,
             files: self.files(&trace)?,
             environments: self.environments(&trace)?,

@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::model::{RunId, RunKind};
 use crate::ops::Workspace;
-use crate::query::{self, Ancestry, NewestFile, Write};
+use crate::query::{self, Ancestry, NewestFile, Removal, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
-    AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, StaleCause, StaleFile, StatusReport,
-    Unapplied,
+    AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, StaleCause, StaleFile,
+    StatusReport, Unapplied,
 };
 
 use asked::Asked;
@@ -57,10 +57,11 @@ pub fn status(
         files,
         disk: HashMap::new(),
         kept: HashSet::new(),
+        removed: HashMap::new(),
         writers: HashMap::new(),
         segments: None,
         code_of: HashMap::new(),
-        report: StatusReport::default(),
+        report: StatusReport { is_of_part: !paths.is_empty(), ..StatusReport::default() },
     };
     looking.compare(&targets, &ancestry.paths());
     looking.sort_out(&targets)?;
@@ -83,6 +84,8 @@ struct Looking<'a> {
     disk: HashMap<usize, OnDisk>,
     /// Those that are gone from the disk and kept.
     kept: HashSet<usize>,
+    /// Those that are gone from the disk since a run took them away.
+    removed: HashMap<usize, Removal>,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
     /// The segments of the journal, once they were asked for.
     segments: Option<HashSet<u128>>,

@@ -17,6 +17,7 @@ pub use run::remark_words;
 pub(crate) use run::{code_words, status};
 pub(crate) use trace::cut_words;
 
+pub(crate) use file::removed_words;
 use file::{file, segment};
 use models::model;
 use projected::projected;

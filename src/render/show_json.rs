@@ -10,7 +10,7 @@ use crate::ops::show::{
     FileReport, LearnedModel, ModelReport, ProjectedOrigin, ProjectedReport, RunReport, SegmentReport, Shown,
 };
 use crate::query::registry::ModelView;
-use crate::query::{CameFrom, Direction, RunHead, TraceFile, TraceReport, TraceRun, Unwritten};
+use crate::query::{CameFrom, Direction, RemovedBy, RunHead, TraceFile, TraceReport, TraceRun, Unwritten};
 use crate::render::models::card_value;
 use crate::render::show::{environments, status};
 
@@ -88,6 +88,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
             })
         }),
     );
+    put("removed", report.removed.as_ref().map_or(Value::Null, removed_json));
     put(
         "from",
         match &report.unwritten {
@@ -116,6 +117,15 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     if let Some(files) = &report.files {
         document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
     }
+}
+
+/// Tells who took a file away.
+pub(crate) fn removed_json(removed: &RemovedBy) -> Value {
+    json!({
+        "at": removed.at.rfc3339(), "step": removed.step, "run": removed.run.view.run.id.to_string(),
+        "run_id": removed.run.view.run.run_id.as_str(), "run_tail": removed.run.tail,
+        "moved_to": removed.moved_to.as_ref().map(artifact_json),
+    })
 }
 
 /// Names a model version.
@@ -151,6 +161,7 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     document.insert("failures".to_owned(), json!(report.failures));
     document.insert("inputs".to_owned(), report.inputs.iter().map(artifact_json).collect());
     document.insert("outputs".to_owned(), report.outputs.iter().map(artifact_json).collect());
+    document.insert("removed".to_owned(), report.removed.iter().map(ArtifactPath::in_json).collect());
     document
         .insert("notes".to_owned(), report.notes.iter().map(|n| json!(n.artifact.path.in_json())).collect());
     trace_json(&report.trace, &report.disk, document);

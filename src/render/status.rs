@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use crate::model::{ArtifactPath, RunKind, printed_word};
 use crate::ops::status::{
-    AlteredFile, DoubtfulFile, NotHere, RecordedFile, StaleCause, StaleFile, StatusReport,
+    AlteredFile, DoubtfulFile, NotHere, RecordedFile, RemovedFile, StaleCause, StaleFile, StatusReport,
 };
 use crate::query::RunHead;
 use crate::render::log::plain_table;
-use crate::render::show_json::{artifact_json, run_head_json};
+use crate::render::show::removed_words;
+use crate::render::show_json::{artifact_json, removed_json, run_head_json};
 use crate::render::units::{bytes, counted, one_line, thousands};
 
 /// As many causes of a stale file are named in text.
@@ -60,6 +61,15 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
         recorded_row,
     );
     text.push_str(&ways_back(&report.pending));
+    if report.is_of_part {
+        section(
+            &mut text,
+            ("removed", "file was removed by a run", "files were removed by runs"),
+            limit,
+            &report.removed,
+            removed_row,
+        );
+    }
     section(
         &mut text,
         (
@@ -168,6 +178,11 @@ fn recorded_row(file: &RecordedFile) -> Vec<String> {
     vec![file.artifact.path.to_string(), by(file)]
 }
 
+fn removed_row(removed: &RemovedFile) -> Vec<String> {
+    let kept = if removed.is_kept { "kept" } else { "not kept" };
+    vec![removed.file.artifact.path.to_string(), removed_words(&removed.by), kept.to_owned()]
+}
+
 fn altered_row(altered: &AlteredFile) -> Vec<String> {
     let now = match (&altered.leads_to, &altered.read_by) {
         (Some(target), _) => format!("leads to {} now", printed_word(target)),
@@ -259,6 +274,7 @@ fn totals(report: &StatusReport) -> String {
     }
     for (count, words) in [
         (report.superseded, "superseded by later runs"),
+        (report.removed.len() as u64, "removed by runs"),
         (report.in_git, "of code gone, in git when they were read"),
         (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),
@@ -303,6 +319,12 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         value["reason"] = json!(reason);
         value
     };
+    let removed = |removed: &RemovedFile| {
+        let mut value = recorded_json(&removed.file);
+        value["removed_by"] = removed_json(&removed.by);
+        value["is_kept"] = json!(removed.is_kept);
+        value
+    };
     let not_here = |not_here: &NotHere| {
         let mut value = recorded_json(&not_here.file);
         value["now"] = json!(not_here.now.map(|digest| digest.to_string()));
@@ -316,6 +338,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         "doubtful": report.doubtful.iter().take(limit).map(doubtful).collect::<Vec<_>>(),
         "lost": report.lost.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
         "pending": report.pending.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
+        "removed": report.removed.iter().take(limit).map(removed).collect::<Vec<_>>(),
         "not_here": report.not_here.iter().take(limit).map(not_here).collect::<Vec<_>>(),
         "unreadable": report.unreadable.iter().take(limit).map(unreadable).collect::<Vec<_>>(),
         "unknown": report.unknown.iter().take(limit).map(ArtifactPath::in_json).collect::<Vec<_>>(),
@@ -330,6 +353,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "doubtful": report.doubtful.len(),
             "lost": report.lost.len(),
             "pending": report.pending.len(),
+            "removed": report.removed.len(),
             "not_here": report.not_here.len(),
             "unreadable": report.unreadable.len(),
             "unknown": report.unknown.len(),

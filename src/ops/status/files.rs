@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile};
+use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile, RemovedFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::locate::{digest_at, link_at};
-use crate::query::{self, NewestFile, Write};
+use crate::query::{self, NewestFile, Removers, Write};
 use crate::store::{ArtifactNo, PathNo};
 
 /// What lies at a recorded path now.
@@ -39,6 +39,12 @@ impl Looking<'_> {
     /// Puts each file asked about into its list.
     pub(super) fn sort_out(&mut self, targets: &[usize]) -> Result<()> {
         self.kept = self.kept_among(targets);
+        let gone = targets.iter().filter(|at| self.disk[*at] == OnDisk::Gone);
+        for at in gone {
+            let removal = query::removed(self.snapshot, self.files[*at].path_no)?;
+            self.removed.extend(removal.map(|removal| (*at, removal)));
+        }
+        let mut removers = Removers::default();
         for at in targets {
             let file = self.files[*at].clone();
             self.report.compared += 1;
@@ -91,6 +97,11 @@ impl Looking<'_> {
                     self.report.compared -= 1;
                 }
                 OnDisk::Gone if file.superseded => {}
+                OnDisk::Gone if self.removed.contains_key(at) => {
+                    let by = removers.of(self.snapshot, file.path_no, &self.removed[at])?;
+                    let (file, is_kept) = (self.recorded_last(&file)?, self.kept.contains(at));
+                    self.report.removed.extend(by.map(|by| RemovedFile { file, by, is_kept }));
+                }
                 OnDisk::Gone if self.kept.contains(at) => {
                     let file = self.recorded_last(&file)?;
                     self.report.pending.push(file);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::{Artifact, ArtifactPath, Digest, RunId, RunKind, Timestamp};
-use crate::query::RunHead;
+use crate::query::{RemovedBy, RunHead};
 
 /// How the files on disk relate to what is recorded. Every list is sorted by path.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,10 @@ pub struct StatusReport {
     pub lost: Vec<RecordedFile>,
     /// Files that are not on disk but kept: they can be written again.
     pub pending: Vec<RecordedFile>,
+    /// Files that a run took away. That is no fault.
+    pub removed: Vec<RemovedFile>,
+    /// Whether a part of the workspace was asked about.
+    pub is_of_part: bool,
     /// Files whose newest version is of a run in another workspace, whose facts were taken over, and is not here. That is no
     /// fault.
     pub not_here: Vec<NotHere>,
@@ -87,6 +91,17 @@ pub struct FileWriter {
     pub kind: RunKind,
     /// When the file was last written.
     pub at: Timestamp,
+}
+
+/// A file that is not on disk since a run took it away.
+#[derive(Debug, Clone)]
+pub struct RemovedFile {
+    /// The file as recorded.
+    pub file: RecordedFile,
+    /// Who took it away.
+    pub by: RemovedBy,
+    /// Whether its bytes are kept, so that it can be restored.
+    pub is_kept: bool,
 }
 
 /// A file with other bytes than were last recorded.

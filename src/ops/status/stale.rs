@@ -52,8 +52,9 @@ impl Looking<'_> {
     }
 
     fn is_as_recorded(&self, at: usize) -> bool {
+        let is_pending = self.kept.contains(&at) && !self.removed.contains_key(&at);
         matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown)
-            || (self.kept.contains(&at) && self.files[at].read_since.is_none())
+            || (is_pending && self.files[at].read_since.is_none())
     }
 
     /// Finds files whose inputs were changed while they were read, and files that two runs at once claim to have written. What is

@@ -1,6 +1,7 @@
 //! Files beside recorded outputs that nobody recorded.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::Looking;
@@ -50,7 +51,15 @@ impl Looking<'_> {
                 let Ok(path) = ArtifactPath::within(root, &entry.path()) else {
                     continue;
                 };
-                let passed = self.snapshot.path_no(&path)?.is_some()
+                // Of what a run took away it may be all that is recorded that it did.
+                let path_no = self.snapshot.path_no(&path)?;
+                let is_only_removed = |path_no| {
+                    let first = |_, _, _| Ok(ControlFlow::Break(()));
+                    let removed = self.snapshot.removals_until(path_no, i64::MAX, first)?;
+                    Ok(removed.is_break() && !self.places.contains_key(&path_no))
+                };
+                let passed = path_no
+                    .map_or(Ok(false), |path_no| is_only_removed(path_no).map(|only| !only))?
                     || rules.ignores(&entry.path(), false)
                     || projection::projected_from(self.snapshot, &path)?.is_some();
                 if !passed && asked.has(path.as_bytes()) && !is_tracked(git.as_ref(), &entry.path()) {

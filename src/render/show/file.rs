@@ -7,7 +7,7 @@ use super::projected::projected_line;
 use super::trace::trace;
 use crate::ops::show::{FileReport, FilingBytes, SegmentReport};
 use crate::ops::{DiskState, FileTarget};
-use crate::query::{Direction, Unwritten};
+use crate::query::{Direction, RemovedBy, Unwritten};
 use crate::render::units::{content_words, one_line};
 
 /// As many names of one sort are written in one line.
@@ -46,6 +46,9 @@ fn file_head(report: &FileReport, text: &mut String) {
             None => unwritten_line(report.unwritten.as_ref(), text),
         },
     }
+    if let Some(removed) = &report.removed {
+        let _ = writeln!(text, "  gone     {}", removed_words(removed));
+    }
     if let Some(writer) = report.writer.as_ref().filter(|writer| !writer.others.is_empty()) {
         let others = joined(&writer.others, NAMES_MAX);
         let runs = if writer.others.len() == 1 { "run" } else { "runs" };
@@ -62,6 +65,16 @@ fn file_head(report: &FileReport, text: &mut String) {
     crate::render::notes::file(report, text);
     holding("model", &report.models, text);
     learned(&report.learned, text);
+}
+
+/// Says who took a file away, and where it went.
+pub(crate) fn removed_words(removed: &RemovedBy) -> String {
+    let RemovedBy { at, step, run, moved_to } = removed;
+    let what = match moved_to {
+        Some(to) => format!("moved to {}", to.path),
+        None => "removed".to_owned(),
+    };
+    format!("{what} {at} by {} of run {}", one_line(step), run.tail)
 }
 
 fn unwritten_line(unwritten: Option<&Unwritten>, text: &mut String) {

@@ -103,6 +103,14 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     } else {
         listing("inputs", &report.inputs, &report.disk, text);
         listing("outputs", &report.outputs, &report.disk, text);
+        if !report.removed.is_empty() {
+            let count = counted(report.removed.len() as u64, "file", "files");
+            let _ = writeln!(text, "  {:<9}{count}", "removed");
+            let said = report.removed.iter().map(|path| (path, Said::default()));
+            for [file, _] in folded(said, Own::Folded) {
+                let _ = writeln!(text, "           {file}");
+            }
+        }
     }
     for note in &report.notes {
         let _ = writeln!(text, "  note     {}", crate::render::notes::line(note));

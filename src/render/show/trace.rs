@@ -86,7 +86,7 @@ fn step_rows(step: &TraceRunStep, run: &TraceRun, way: &Way<'_>, rows: &mut Vec<
         rows.push([name, way.nothing(run).to_owned(), String::new()]);
         return;
     }
-    let said = files.iter().map(|file| (&file.artifact.path, way.said_of(file, run)));
+    let said = files.iter().map(|file| (&file.artifact.path, way.said_of(file, step, run)));
     push(name, folded(said, Own::Spelt), rows);
 }
 
@@ -98,8 +98,10 @@ fn rows_of_steps(
     way: &Way<'_>,
     rows: &mut Vec<[String; 3]>,
 ) {
-    let files = steps.iter().flat_map(|step| way.files_of(step));
-    let said = files.map(|file| (&file.artifact.path, way.said_of(file, run)));
+    let said = steps.iter().flat_map(|step| {
+        let files = way.files_of(step).iter();
+        files.map(|file| (&file.artifact.path, way.said_of(file, step, run)))
+    });
     let mut files = folded(said, Own::Folded);
     if files.is_empty() {
         files.push([way.nothing(run).to_owned(), String::new()]);
@@ -139,10 +141,14 @@ impl<'a> Way<'a> {
     }
 
     /// Says how the file is known that a step of `run` read or wrote, and where it came from.
-    fn said_of(&self, file: &TraceFile, run: &TraceRun) -> Said {
+    fn said_of(&self, file: &TraceFile, step: &TraceRunStep, run: &TraceRun) -> Said {
         let code = code_of_file(file, run);
         let known_to_git = code.is_some();
-        let mut said = Said::new(file.evidence.as_str().to_owned() + &code.unwrap_or_default());
+        let mut how = file.evidence.as_str().to_owned();
+        if step.step.act.is_one_to_one() {
+            how = format!("{how}, {}", step.step.act.as_str());
+        }
+        let mut said = Said::new(how + &code.unwrap_or_default());
         let tail = |id: &NodeId| {
             self.tails.get(id).map_or_else(|| id.tail(NodeId::TAIL_DIGITS), |tail| (*tail).to_owned())
         };
