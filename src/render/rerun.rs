@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{Artifact, NodeId};
+use crate::model::{Artifact, ArtifactPath, NodeId};
 use crate::ops::rerun::RerunSummary;
 use crate::render::show_json::artifact_json;
 use crate::render::units::{content_words, counted, one_line};
@@ -36,12 +36,22 @@ pub fn text(summary: &RerunSummary) -> String {
     let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.in_json()).collect();
     list("missing", names(&outputs.missing), outputs.missing.len());
     list("new", names(&outputs.new), outputs.new.len());
+    let mut changes = |paths: &[ArtifactPath], when: &str| {
+        let lines = paths.iter().take(FILES_MAX).map(|path| format!("{path}  {when}"));
+        list("removed", lines.collect(), paths.len());
+    };
+    changes(&outputs.not_removed, "then, and not now");
+    changes(&outputs.newly_removed, "now, and not then");
     let [before, now] = summary.exit_codes();
     if before != now {
         let code = |code: Option<i32>| code.map_or("none".to_owned(), |code| code.to_string());
         let _ = writeln!(text, "  exit     {} then, {} now", code(before), code(now));
     }
     let count = counted(outputs.count() as u64, "output", "outputs");
+    if !outputs.removed.is_empty() {
+        let count = counted(outputs.removed.len() as u64, "file", "files");
+        let _ = writeln!(text, "both removed {count}");
+    }
     let _ = match (outputs.count(), outputs.is_same()) {
         (0, _) => writeln!(text, "neither wrote anything"),
         (_, true) => writeln!(text, "{count}, all with the same bytes"),
@@ -68,6 +78,7 @@ pub fn text(summary: &RerunSummary) -> String {
 pub fn json(summary: &RerunSummary) -> Value {
     let outputs = &summary.outputs;
     let files = |files: &[Artifact]| files.iter().map(artifact_json).collect::<Vec<_>>();
+    let paths = |paths: &[ArtifactPath]| paths.iter().map(ArtifactPath::in_json).collect::<Vec<_>>();
     let pair =
         |[then, now]: &[Artifact; 2]| json!({"before": artifact_json(then), "now": artifact_json(now)});
     let [before, now] = summary.exit_codes();
@@ -82,6 +93,9 @@ pub fn json(summary: &RerunSummary) -> Value {
             "differs": outputs.differs.iter().map(pair).collect::<Vec<_>>(),
             "missing": files(&outputs.missing),
             "new": files(&outputs.new),
+            "removed": paths(&outputs.removed),
+            "not_removed": paths(&outputs.not_removed),
+            "newly_removed": paths(&outputs.newly_removed),
             "not_compared": outputs.not_compared,
         },
         "notes": summary.notes,

@@ -1,10 +1,10 @@
 //! The outputs of a run and of its repetition, by path and by content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{Original, Place};
-use crate::model::{Artifact, Role, RunKind, Step};
+use crate::model::{Artifact, ArtifactPath, Role, RunKind, Step};
 use crate::ops::Workspace;
 use crate::projection::names::run_folder_name;
 use crate::query;
@@ -20,14 +20,24 @@ pub struct OutputComparison {
     pub missing: Vec<Artifact>,
     /// Only the repetition wrote it.
     pub new: Vec<Artifact>,
+    /// Both took these files of the workspace away, by path.
+    pub removed: Vec<ArtifactPath>,
+    /// Only the run took it away.
+    pub not_removed: Vec<ArtifactPath>,
+    /// Only the repetition took it away.
+    pub newly_removed: Vec<ArtifactPath>,
     /// How many files that tell of their own run were not compared.
     pub not_compared: u64,
 }
 
 impl OutputComparison {
-    /// Returns true where both wrote the same files with the same bytes.
+    /// Returns true where both wrote the same files with the same bytes, and took the same away.
     pub fn is_same(&self) -> bool {
-        self.differs.is_empty() && self.missing.is_empty() && self.new.is_empty()
+        self.differs.is_empty()
+            && self.missing.is_empty()
+            && self.new.is_empty()
+            && self.not_removed.is_empty()
+            && self.newly_removed.is_empty()
     }
 
     /// Returns how many files either wrote.
@@ -78,7 +88,25 @@ pub(super) fn compare(
         }
     }
     found.new = after.into_values().collect();
+    let (before, mut now) = (removed(&original.steps, ""), removed(now, &front));
+    for path in before {
+        match now.remove(&path) {
+            true => found.removed.push(path),
+            false => found.not_removed.push(path),
+        }
+    }
+    found.newly_removed = now.into_iter().collect();
     found
+}
+
+/// Returns the files of the workspace that steps took away, whose names begin with `front` where a copy stood for it.
+fn removed(steps: &[Step], front: &str) -> BTreeSet<ArtifactPath> {
+    let removed = steps.iter().flat_map(|step| &step.removed).map(|removed| &removed.path);
+    let named = removed.filter_map(|path| match path.as_bytes().strip_prefix(front.as_bytes()) {
+        Some(name) => ArtifactPath::from_bytes(name.to_vec()).ok(),
+        None => Some(path.clone()),
+    });
+    named.filter(ArtifactPath::is_inside).collect()
 }
 
 /// Returns true for files of a pipeline that name their run and its time, and so can never be the same.

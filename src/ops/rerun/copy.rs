@@ -7,7 +7,7 @@ use super::Original;
 use super::needs::{Needs, lies_at};
 use crate::capture::git;
 use crate::error::{Error, Result};
-use crate::model::{Artifact, CodeState, Digest, NodeId, RunRepository};
+use crate::model::{Artifact, ArtifactPath, CodeState, Digest, NodeId, RunRepository};
 use crate::ops::Workspace;
 
 /// A folder that stands for the workspace.
@@ -79,6 +79,15 @@ pub(super) fn fill(
                 .hint("nothing was run; `--incomplete` runs it without them, `--here` with what lies in the workspace"));
         }
         notes.push(words);
+    }
+    // What nobody read may hold anything.
+    for (path, artifact) in &needs.removed {
+        let is_there = artifact.as_ref().map_or(Ok(false), |artifact| bring(workspace, artifact, &root))?;
+        if !is_there && put_empty(path, &root).map_err(failed)? {
+            notes.push(format!(
+                "an empty file stands for `{path}`, which it removed and whose bytes are not kept"
+            ));
+        }
     }
     if let Some(url) = needs.urls.first() {
         let more = needs.urls.len() - 1;
@@ -234,6 +243,19 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<bool
     fs::copy(&here, &place).map_err(failed)?;
     // It may have changed while it was copied.
     Ok(lies_at(digests, &place, &artifact.digest))
+}
+
+/// Puts an empty file where nothing lies in the copy; false where something does, or the place is not in it.
+fn put_empty(path: &ArtifactPath, root: &Path) -> std::io::Result<bool> {
+    let Some(place) = path.on_disk(root).filter(|place| fs::symlink_metadata(place).is_err()) else {
+        return Ok(false);
+    };
+    let above = place.parent().unwrap_or(root);
+    if !is_below(above, root) {
+        return Ok(false);
+    }
+    fs::create_dir_all(above)?;
+    fs::File::create_new(&place).map(|_| true)
 }
 
 /// Returns true where the nearest folder that is there lies in `root` with all links resolved.

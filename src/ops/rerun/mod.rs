@@ -215,13 +215,20 @@ impl Original {
                 self.run().folder.escape_debug()
             )));
         }
-        let written = self.steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact.path);
-        let mut outside = written.filter(|path| !path.is_inside() && !path.is_url()).filter(|path| {
-            let place = path.on_disk(workspace.root());
-            place.is_some_and(|place| is_work_place(&place, workspace.root(), &request.environment))
+        let changed = self.steps.iter().flat_map(|step| {
+            let written = step.generated.iter().map(|edge| (&edge.artifact.path, "wrote"));
+            written.chain(step.removed.iter().map(|removed| (&removed.path, "removed")))
         });
+        let mut outside =
+            changed.filter(|(path, _)| !path.is_inside() && !path.is_url()).filter(|(path, _)| {
+                let place = path.on_disk(workspace.root());
+                place.is_some_and(|place| is_work_place(&place, workspace.root(), &request.environment))
+            });
         match outside.next() {
-            Some(path) => Err(refused(format!("it wrote outside the workspace, to `{path}`"))),
+            Some((path, "removed")) => {
+                Err(refused(format!("it removed a file outside the workspace, `{path}`")))
+            }
+            Some((path, _)) => Err(refused(format!("it wrote outside the workspace, to `{path}`"))),
             None => Ok(()),
         }
     }

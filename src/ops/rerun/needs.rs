@@ -18,6 +18,8 @@ pub(super) struct Needs {
     pub files: BTreeMap<ArtifactPath, Artifact>,
     /// What lies behind URLs.
     pub urls: BTreeSet<ArtifactPath>,
+    /// Files of the workspace that it took away without having read them, by path; their bytes as far as they are known.
+    pub removed: BTreeMap<ArtifactPath, Option<Artifact>>,
 }
 
 impl Needs {
@@ -60,6 +62,13 @@ impl Needs {
                     size_bytes: file.size_bytes,
                 });
                 first.extend(artifact.map(|artifact| (file.path.clone(), (Timestamp::default(), artifact))));
+            }
+        }
+        let made: BTreeSet<&ArtifactPath> = written.keys().map(|artifact| &artifact.path).collect();
+        for removed in original.steps.iter().flat_map(|step| &step.removed) {
+            let path = &removed.path;
+            if path.is_inside() && !made.contains(path) && !first.contains_key(path) {
+                needs.removed.insert(path.clone(), removed.artifact());
             }
         }
         needs.files = first.into_iter().map(|(path, (_, artifact))| (path, artifact)).collect();
