@@ -1,12 +1,13 @@
 //! OpenLineage run events (specification 2-0-2), one a line: for each run one START and, when it has ended, one terminal event.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
 use super::{Source, producer, write_json, write_text};
 use crate::error::Result;
-use crate::model::{Artifact, RunStatus, Timestamp, command_line};
+use crate::model::{Artifact, Removed, RunStatus, StepAct, Timestamp, command_line};
 use crate::query::RunHead;
 
 const EVENT: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
@@ -32,9 +33,55 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         let mut last = event(source, run, kind, ended.max(started), end_facets(source, run)?);
         let (used, generated) = source.files(run)?;
         last["inputs"] = used.iter().map(|artifact| file(source, artifact, Side::Input)).collect();
-        last["outputs"] = generated.iter().map(|artifact| file(source, artifact, Side::Output)).collect();
+        let moved = moved(source, run)?;
+        let output = |artifact: &Artifact| {
+            let mut dataset = file(source, artifact, Side::Output);
+            if let Some(from) = moved.get(artifact) {
+                let before = file(source, from, Side::Input);
+                let before = json!({ "namespace": before["namespace"], "name": before["name"] });
+                let change = json!({ "lifecycleStateChange": "RENAME", "previousIdentifier": before });
+                dataset["facets"]["lifecycleStateChange"] = lifecycle(change);
+            }
+            dataset
+        };
+        let outputs = generated.iter().map(output);
+        last["outputs"] = outputs.chain(removed(source, run)?).collect();
         line(stream, &last)
     })
+}
+
+/// Returns what a run gave other names, by what it is since.
+fn moved(source: &Source<'_>, run: &RunHead) -> Result<BTreeMap<Artifact, Artifact>> {
+    let mut moved = BTreeMap::new();
+    source.each_step(run, &mut |step| {
+        if step.act == StepAct::Moved {
+            let pairs = step.used.into_iter().zip(step.generated);
+            moved.extend(pairs.map(|(from, to)| (to.artifact, from.artifact)));
+        }
+        Ok(())
+    })?;
+    Ok(moved)
+}
+
+/// Returns what a run took away, but for what went on under another name.
+fn removed(source: &Source<'_>, run: &RunHead) -> Result<Vec<Value>> {
+    let mut removed = BTreeSet::new();
+    source.each_step(run, &mut |step| {
+        if step.act != StepAct::Moved {
+            removed.extend(step.removed.iter().map(Removed::artifact_or_name));
+        }
+        Ok(())
+    })?;
+    let dataset = |artifact: &Artifact| {
+        let mut dataset = file(source, artifact, Side::Output);
+        dataset["facets"]["lifecycleStateChange"] = lifecycle(json!({ "lifecycleStateChange": "DROP" }));
+        dataset
+    };
+    Ok(removed.iter().map(dataset).collect())
+}
+
+fn lifecycle(change: Value) -> Value {
+    standard("1-0-1", "LifecycleStateChangeDatasetFacet", change)
 }
 
 fn line(stream: &mut dyn Write, value: &Value) -> Result<()> {

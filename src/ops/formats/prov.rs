@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Source, write_json, write_text};
 use crate::error::Result;
 use crate::model::{
-    Artifact, Evidence, NodeId, Role, RunStatus, Step, Timestamp, command_line, percent_encoded,
+    Artifact, Evidence, NodeId, Removed, Role, RunStatus, Step, Timestamp, command_line, percent_encoded,
 };
 use crate::query::RunHead;
 
@@ -30,6 +30,7 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     activities(source, stream)?;
     agents(source, stream)?;
     edges(source, stream)?;
+    moves_and_removals(source, stream)?;
     associations(source, stream)?;
     write_text(stream, "\n}\n")
 }
@@ -92,10 +93,10 @@ fn entities(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         }
         source.each_step(run, &mut |step| {
             for artifact in artifacts(&step) {
-                let name = file_name(artifact);
+                let name = file_name(&artifact);
                 // A digest of the name, so that memory holds 32 bytes a file.
                 if files.insert(*blake3::hash(name.as_bytes()).as_bytes()) {
-                    section.put(&name, &entity(artifact))?;
+                    section.put(&name, &entity(&artifact))?;
                 }
             }
             Ok(())
@@ -114,9 +115,10 @@ fn entities(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     section.end()
 }
 
-fn artifacts(step: &Step) -> impl Iterator<Item = &Artifact> {
-    let used = step.used.iter().map(|edge| &edge.artifact);
-    used.chain(step.generated.iter().map(|edge| &edge.artifact))
+fn artifacts(step: &Step) -> impl Iterator<Item = Artifact> {
+    let used = step.used.iter().map(|edge| edge.artifact.clone());
+    let generated = step.generated.iter().map(|edge| edge.artifact.clone());
+    used.chain(generated).chain(step.removed.iter().map(Removed::artifact_or_name))
 }
 
 fn entity(artifact: &Artifact) -> Value {
@@ -244,6 +246,47 @@ fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
             section.put(&format!("_:g{number}"), &value)?;
         }
         Ok(())
+    })?;
+    section.end()
+}
+
+/// What each file is that was only given another name, and what was taken away by whom.
+fn moves_and_removals(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let mut section = Section::new(stream, "wasDerivedFrom");
+    let mut number = 0_u64;
+    source.each_run(&mut |run| {
+        source.each_step(run, &mut |step| {
+            let pairs = step.used.iter().zip(&step.generated).filter(|_| step.act.is_one_to_one());
+            for (from, to) in pairs {
+                number += 1;
+                let value = json!({
+                    "prov:generatedEntity": file_name(&to.artifact),
+                    "prov:usedEntity": file_name(&from.artifact),
+                    "prov:activity": run_name(step.id),
+                    "lineage:act": step.act.as_str(),
+                });
+                section.put(&format!("_:d{number}"), &value)?;
+            }
+            Ok(())
+        })
+    })?;
+    section.end()?;
+    let mut section = Section::new(stream, "wasInvalidatedBy");
+    number = 0;
+    source.each_run(&mut |run| {
+        source.each_step(run, &mut |step| {
+            for removed in &step.removed {
+                number += 1;
+                let value = json!({
+                    "prov:activity": run_name(step.id),
+                    "prov:entity": file_name(&removed.artifact_or_name()),
+                    "prov:time": removed.at.rfc3339(),
+                    "lineage:evidence": removed.evidence.as_str(),
+                });
+                section.put(&format!("_:r{number}"), &value)?;
+            }
+            Ok(())
+        })
     })?;
     section.end()
 }

@@ -5,8 +5,8 @@
 //! | `runs` | a run as it is now | `run`, which is called `id` in CSV |
 //! | `outcomes` | an end of a run, or that it was taken up again | `run` |
 //! | `steps` | a step | `step`, which is called `id` in CSV; `run` |
-//! | `edges` | a file that a step used or generated | `step`, `run`, `path` and `digest` |
-//! | `artifacts` | a version of a file that a step used or generated, each once | `path` and `digest` |
+//! | `edges` | a file that a step used, generated or removed | `step`, `run`, `path` and `digest` |
+//! | `artifacts` | a version of a file that a step used, generated or removed, each once | `path` and `digest` |
 //! | `metrics` | a point of a metric | `owner`, which is a run, a step or a model version |
 //! | `parameters` | a parameter as it was said | `owner`, which is a run or a step |
 //! | `remarks` | what the record of a run lacks, or is worth knowing of it | `run` |

@@ -129,6 +129,14 @@ impl Rows<'_> {
             )?;
             self.artifact(&edge.artifact, put)?;
         }
+        for removed in &step.removed {
+            let artifact = removed.artifact_or_name();
+            put(
+                Table::Edges,
+                edge_row(step, "removed", &artifact, removed.at, removed.evidence, Role::Data),
+            )?;
+            self.artifact(&artifact, put)?;
+        }
         Ok(())
     }
 
