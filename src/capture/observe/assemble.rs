@@ -8,7 +8,10 @@ use super::body::{Body, Bytes, Ending, Name, Who};
 use super::ledger::{Ledger, Touch, What};
 use super::process::{self, Actor, Joined};
 use super::stamp::{self, Stamp};
-use super::{Access, Class, Content, Evidence, Exit, File, Fit, LastChange, Observation, Process, Version};
+use super::{
+    Access, Class, Content, Evidence, Exit, File, Fit, LastChange, Naming, Observation, Process, Removal,
+    Version,
+};
 
 /// A body under one path for a time.
 struct Segment {
@@ -17,7 +20,8 @@ struct Segment {
     by: Option<Who>,
     first: u32,
     last: u32,
-    is_live: bool,
+    /// How the name came to its end; `None` where it stands.
+    end: Option<(i64, Option<Who>, Ending)>,
     /// Somebody who had not written the body gave it this name: as good as a copy of what stood under the name before.
     is_copy: bool,
     file: usize,
@@ -37,6 +41,7 @@ struct Assembly<'l> {
     of_body: BTreeMap<What, Vec<usize>>,
     files: Vec<File>,
     accesses: BTreeMap<(Who, usize, usize), Access>,
+    namings: BTreeMap<Who, Vec<Naming>>,
     has_fine_times: bool,
 }
 
@@ -49,6 +54,7 @@ pub(super) fn assemble(ledger: &Ledger, command: i32, observation: &mut Observat
         of_body: BTreeMap::new(),
         files: vec![],
         accesses: BTreeMap::new(),
+        namings: BTreeMap::new(),
         has_fine_times: stamp::has_fine_times(),
     };
     assembly.find_segments();
@@ -118,7 +124,7 @@ impl Assembly<'_> {
                     by: name.by,
                     first,
                     last: last.max(first),
-                    is_live: name.end.is_none(),
+                    end: name.end,
                     is_copy: !is_first,
                     file: 0,
                     offset: 0,
@@ -156,7 +162,8 @@ impl Assembly<'_> {
             let segment = &self.segments[index];
             let versions: Vec<Version> =
                 (segment.first..=segment.last).map(|version| self.version(segment, version)).collect();
-            let (what, is_live, is_link) = (segment.what, segment.is_live, self.body(segment.what).is_link);
+            let (what, is_live, is_link) =
+                (segment.what, segment.end.is_none(), self.body(segment.what).is_link);
             self.files[file].versions.extend(versions);
             self.files[file].exists |= is_live;
             self.files[file].is_link = is_link;
@@ -174,7 +181,9 @@ impl Assembly<'_> {
         let segment = &self.segments[index];
         let body = self.body(segment.what);
         let is_it = |name: &&Name| {
-            name.from_us == segment.from_us && name.by == segment.by && name.end.is_none() == segment.is_live
+            name.from_us == segment.from_us
+                && name.by == segment.by
+                && name.end.is_none() == segment.end.is_none()
         };
         let found = body.names.iter().find(is_it).or(body.names.last());
         found.map(|name| name.path.clone()).expect("a segment is made of a name")
@@ -217,6 +226,21 @@ impl Assembly<'_> {
         Some((segment.file, segment.offset + (version - segment.first) as usize))
     }
 
+    /// Finds the places of a version at a time: one under each name that the file had then.
+    fn places_in_time(&self, what: What, version: u32, us: i64) -> Vec<(usize, usize)> {
+        let of_body = self.of_body.get(&what).map_or(&[][..], Vec::as_slice);
+        let had = |index: &&usize| {
+            let segment = &self.segments[**index];
+            (segment.first..=segment.last).contains(&version)
+                && (!segment.is_copy || segment.from_us <= us)
+                && segment.end.is_none_or(|(end_us, ..)| end_us > us)
+        };
+        let had = of_body.iter().filter(had).map(|index| &self.segments[*index]);
+        let places = had.map(|segment| (segment.file, segment.offset + (version - segment.first) as usize));
+        let places: Vec<(usize, usize)> = places.collect();
+        if places.is_empty() { self.place(what, version, us).into_iter().collect() } else { places }
+    }
+
     fn access(&mut self, who: Who, (file, version): (usize, usize)) -> &mut Access {
         let who = self.executor(who);
         self.accesses.entry((who, file, version)).or_insert(Access {
@@ -226,6 +250,8 @@ impl Assembly<'_> {
             written_us: None,
             was_executed: false,
             was_only_kept: false,
+            was_only_named_from: false,
+            was_only_named_to: false,
             fit: Fit::Same,
             unchanged_since_ns: None,
         })
@@ -267,14 +293,15 @@ impl Assembly<'_> {
         let Some(us) = touch.written_us.filter(|_| was_written) else {
             return;
         };
-        if let Some(place) = self.place(what, version, us) {
+        for place in self.places_in_time(what, version, us) {
             let access = self.access(who, place);
             access.written_us = access.written_us.max(Some(us));
         }
         let leaves_old_bytes = touch.extends
             && version > 0
             && self.body(what).versions[version as usize - 1].stamp.size_bytes > 0;
-        if leaves_old_bytes && let Some(place) = self.place(what, version - 1, us) {
+        let places = if leaves_old_bytes { self.places_in_time(what, version - 1, us) } else { Vec::new() };
+        for place in places {
             let access = self.access(who, place);
             if access.read_us.is_none() {
                 (access.read_us, access.was_only_kept) = (Some(us), true);
@@ -285,23 +312,49 @@ impl Assembly<'_> {
     /// Enters who gave a file another name: it read it under the one and wrote it under the other.
     fn enter_names(&mut self) {
         for of_body in self.of_body.values().cloned().collect::<Vec<_>>() {
-            for pair in of_body.windows(2) {
-                let (from, to) = (&self.segments[pair[0]], &self.segments[pair[1]]);
+            for (position, index) in of_body.iter().enumerate().skip(1) {
+                let to = &self.segments[*index];
                 let Some(who) = to.by else { continue };
                 let us = to.from_us;
+                let is_left = |index: &&usize| matches!(self.segments[**index].end, Some((at, _, Ending::Renamed)) if at == us);
+                let left = of_body.iter().find(is_left);
+                let from = &self.segments[*left.unwrap_or(&of_body[position - 1])];
                 let source =
                     (from.file, from.offset + (to.first.clamp(from.first, from.last) - from.first) as usize);
                 let target = (to.file, to.offset);
                 let body = self.body(to.what);
+                let is_link = left.is_none();
                 if body.existed || !self.wrote(body, Some(who)) {
                     let access = self.access(who, source);
+                    access.was_only_named_from |= access.read_us.is_none();
                     access.read_us = Some(access.read_us.map_or(us, |known| known.min(us)));
-                    access.was_only_kept = false;
+                    let who = self.executor(who);
+                    let naming = Naming { from: source, to: target, us, is_link };
+                    self.namings.entry(who).or_default().push(naming);
+                    let access = self.access(who, target);
+                    access.was_only_named_to |= access.written_us.is_none();
                 }
                 let access = self.access(who, target);
                 access.written_us = access.written_us.max(Some(us));
             }
         }
+    }
+
+    /// Lists who took away what is gone at the end.
+    fn removals(&self) -> BTreeMap<Who, Vec<Removal>> {
+        let mut removals: BTreeMap<Who, Vec<Removal>> = BTreeMap::new();
+        // The segments of a path stand together, the last one last.
+        for of_file in self.segments.chunk_by(|one, other| one.file == other.file) {
+            let last = of_file.iter().filter_map(|segment| Some((segment, segment.end?)));
+            let last =
+                last.max_by_key(|(_, (us, ..))| *us).filter(|(segment, _)| !self.files[segment.file].exists);
+            if let Some((segment, (us, Some(who), _))) = last {
+                let version = segment.offset + (segment.last - segment.first) as usize;
+                let removal = Removal { file: segment.file, version, us };
+                removals.entry(self.executor(who)).or_default().push(removal);
+            }
+        }
+        removals
     }
 
     fn fit(&self, body: &Body, version: u32, us: i64, then: &Stamp) -> Fit {
@@ -351,7 +404,8 @@ impl Assembly<'_> {
         }
     }
 
-    fn hand_over(self, command: i32, observation: &mut Observation) {
+    fn hand_over(mut self, command: i32, observation: &mut Observation) {
+        let mut removals = self.removals();
         let actors = &self.ledger.actors;
         let Joined { groups, feeds } = process::join_by_pipes(actors, &self.executors);
         let mut shown: Vec<Who> =
@@ -387,6 +441,9 @@ impl Assembly<'_> {
             process.group = first_of[&groups[*who as usize]];
             process.connections = connections.remove(who).unwrap_or_default();
             process.fed_by = fed_by.remove(who).unwrap_or_default();
+            process.namings = self.namings.remove(who).unwrap_or_default();
+            process.namings.sort_by_key(|naming| naming.us);
+            process.removals = removals.remove(who).unwrap_or_default();
             if actor.pid == command && process.ended_us.is_none() {
                 process.ended_us = Some(observation.ended_us);
                 process.exit_code = match observation.exit {
@@ -418,6 +475,8 @@ fn show(actor: &Actor, accesses: Vec<Access>) -> Option<Process> {
         fed_by: vec![],
         connections: vec![],
         accesses,
+        namings: vec![],
+        removals: vec![],
     })
 }
 

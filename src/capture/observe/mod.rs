@@ -219,11 +219,27 @@ pub struct Access {
     pub was_executed: bool,
     /// Its bytes were only added to, or written over in part: none of them were read.
     pub was_only_kept: bool,
+    /// It was read only in so far as it got another name: see [`Process::namings`].
+    pub was_only_named_from: bool,
+    /// It was written only in so far as something got its name.
+    pub was_only_named_to: bool,
     /// Whether the bytes read are those of the version; says nothing if nothing was read.
     pub fit: Fit,
     /// When anything of the file had changed last before it was read, in nanoseconds since 1970 by the clock that stamps it, which
     /// runs in ticks; of bytes that the run did not write, where a file system of this machine says so.
     pub unchanged_since_ns: Option<i64>,
+}
+
+impl Access {
+    /// Returns true where its bytes were read, or kept as a part of others; to give something another name is neither.
+    pub fn read(&self) -> bool {
+        self.read_us.is_some() && !self.was_only_named_from
+    }
+
+    /// Returns true where it was opened for writing.
+    pub fn wrote(&self) -> bool {
+        self.written_us.is_some() && !self.was_only_named_to
+    }
 }
 
 /// Whether the bytes that a process could read are those that were hashed.
@@ -268,6 +284,34 @@ pub struct Process {
     pub connections: Vec<(String, i64)>,
     /// What it, and forks of it that ran no program of their own, read and wrote; by file and version.
     pub accesses: Vec<Access>,
+    /// What they gave other names, in the order of time: each is an access to both as well.
+    pub namings: Vec<Naming>,
+    /// What they took away and nobody put there again, in the order of the files.
+    pub removals: Vec<Removal>,
+}
+
+/// Something that lay under one name was given another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Naming {
+    /// File and version under the name before.
+    pub from: (usize, usize),
+    /// File and version under the name since.
+    pub to: (usize, usize),
+    /// When, in microseconds since 1970.
+    pub us: i64,
+    /// It has both names since.
+    pub is_link: bool,
+}
+
+/// A file was removed, or went on under another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// Index in [`Observation::files`].
+    pub file: usize,
+    /// Index in [`File::versions`]: what stood there last.
+    pub version: usize,
+    /// When, in microseconds since 1970.
+    pub us: i64,
 }
 
 /// What became of a file in the run.

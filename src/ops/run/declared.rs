@@ -76,8 +76,8 @@ pub fn add(
         return;
     }
     // Where one step is all there is, it is the run; and an edge of a run without a step needs one.
-    let mut whole = match steps.len() {
-        1 => steps.remove(0),
+    let mut whole = match steps.as_slice() {
+        [only] if !only.act.is_one_to_one() => steps.remove(0),
         _ => {
             let until = generated.iter().map(|generated| generated.at).max().unwrap_or(ended_at);
             whole_step(recording, observation, read_until(steps, until), Vec::new())
@@ -113,7 +113,7 @@ fn used_edge(declared: &Declared, evidence: Evidence) -> Used {
 
 /// Enters what the run used at every step that wrote something since; returns false where that leaves it at none.
 fn enter_used(used: &[Declared], steps: &mut [Step], remarks: &mut Vec<Remark>) -> bool {
-    let writing = steps.iter().filter(|step| !step.generated.is_empty()).count();
+    let writing = steps.iter().filter(|step| is_from_all(step)).count();
     if writing.saturating_mul(used.len()) > EDGES_MAX {
         let text = format!(
             "{} declared inputs times {writing} steps are too many edges: they are entered once",
@@ -123,7 +123,7 @@ fn enter_used(used: &[Declared], steps: &mut [Step], remarks: &mut Vec<Remark>) 
         return false;
     }
     let mut is_placed = false;
-    for step in steps {
+    for step in steps.iter_mut().filter(|step| is_from_all(step)) {
         let Some(last) = step.generated.iter().map(|edge| edge.at).max() else { continue };
         let known: BTreeSet<ArtifactPath> = step.used.iter().map(|edge| edge.artifact.path.clone()).collect();
         let news = used.iter().filter(|used| used.at <= last && !known.contains(&used.artifact.path));
@@ -132,6 +132,11 @@ fn enter_used(used: &[Declared], steps: &mut [Step], remarks: &mut Vec<Remark>) 
         step.used.extend(edges);
     }
     is_placed
+}
+
+/// Returns true for a step that wrote what may come from all that it knew; what only got another name does not.
+fn is_from_all(step: &Step) -> bool {
+    !step.generated.is_empty() && !step.act.is_one_to_one()
 }
 
 /// Lists what the run had read until a moment and had not made itself: whatever it declares to have made may come from that.

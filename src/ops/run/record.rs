@@ -163,7 +163,7 @@ fn add_environment(
         evidence: Evidence::Observed,
         role: Role::Environment,
     };
-    match steps.first_mut() {
+    match steps.iter_mut().find(|step| !step.act.is_one_to_one()) {
         Some(first) => first.used.push(edge),
         None => steps.push(whole_step(recording, observation, vec![edge], Vec::new())),
     }

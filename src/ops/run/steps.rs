@@ -7,6 +7,7 @@
 
 mod ending;
 mod files;
+mod moves;
 mod naming;
 mod repositories;
 mod taken_out;
@@ -18,11 +19,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::capture::ignored::IgnoreRules;
-use crate::capture::observe::{self, Class, File, Fit, Observation};
-use crate::model::{Evidence, Generated, NodeId, Role, Step, Timestamp, Used};
+use crate::capture::observe::{self, Access, Class, File, Fit, Naming, Observation, Removal};
+use crate::model::{Evidence, Generated, NodeId, Removed, Role, Step, StepAct, Timestamp, Used};
 
 use ending::ending;
 use files::Files;
+use moves::{Moved, Moves, Pair, moved};
 use naming::{in_order_of_pipes, name_of, subject_of};
 pub use repositories::Repositories;
 use told::{Inherited, inherited, outside, read_from_others, split_adding, told};
@@ -93,7 +95,8 @@ pub struct Outcome {
 /// Makes steps of an observation.
 pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let files = Files::of(observation, around);
-    let joined = joined_by_temporaries(observation);
+    let moves = Moves::of(observation, &files, around);
+    let joined = joined_by_temporaries(observation, &moves);
     let group_of = |process: &observe::Process| joined.get(&process.group).copied().unwrap_or(process.group);
     let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {
@@ -106,6 +109,12 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             let is_look = takes_out && taken_out::is_look(path, around.repositories);
             group.add(access, is_look, &files);
         }
+        for naming in moves.plain(index) {
+            group.add_naming(naming, &files);
+        }
+        if !around.own.contains_key(&index) {
+            group.removed.extend(&process.removals);
+        }
         let above = process.parent.map(|parent| (parent, process.started_us));
         let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
         for (other, until_us) in above.into_iter().chain(feeders) {
@@ -114,6 +123,10 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
                 group.told_by.push(Told { by: other, since_us: process.started_us, until_us });
             }
         }
+    }
+    for (process, pair) in moves.pairs() {
+        let group = group_of(&observation.processes[process]);
+        groups.entry(group).or_default().pairs.push(*pair);
     }
     let mut writers: HashMap<Read, usize> = HashMap::new();
     for version in groups.values().flat_map(|group| group.written.keys()) {
@@ -129,11 +142,13 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             }
         }
     }
+    // What was given another name was there before, whoever made it.
+    let named: HashMap<Read, i64> = moves.pairs().map(|(_, pair)| (pair.from, pair.at)).collect();
     let mut made = Vec::new();
     for (number, group) in &groups {
         let read_elsewhere = |version: &Read| {
-            let others = readers.get(version)?.iter().filter(|(_, reader)| reader != number);
-            others.map(|(at, _)| *at).min()
+            let others = readers.get(version).into_iter().flatten().filter(|(_, reader)| reader != number);
+            others.map(|(at, _)| *at).chain(named.get(version).copied()).min()
         };
         let told = told(&groups, *number);
         let inherited = Inherited {
@@ -142,11 +157,29 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         };
         let mut read = read_from_others(group, &written_by_several);
         if let Some((adding, added_to)) = split_adding(group, &mut read) {
-            let nothing = Inherited::default();
-            let adding = step(observation, &adding, (&added_to, &nothing), &files, around, &read_elsewhere);
+            let nothing = (Inherited::default(), BTreeSet::new());
+            let from = (&added_to, &nothing.0, &nothing.1);
+            let adding = step(observation, &adding, from, &files, around, &read_elsewhere);
             made.extend(adding.map(|step| Step { name: format!("{} (append)", step.name), ..step }));
         }
-        made.extend(step(observation, group, (&read, &inherited), &files, around, &read_elsewhere));
+        let moved: Vec<Moved> = moved(&group.pairs, &files, &read_elsewhere).collect();
+        let left = moved.iter().flat_map(|part| part.left.iter().copied()).collect();
+        let from = (&read, &inherited, &left);
+        let rest = step(observation, group, from, &files, around, &read_elsewhere);
+        let is_all = rest.is_none();
+        made.extend(rest);
+        for part in moved {
+            let Some(whole) = outline(observation, group, around) else { continue };
+            let suffix = match part.act {
+                _ if is_all => "",
+                StepAct::Linked => " (link)",
+                _ => " (move)",
+            };
+            let name = format!("{}{suffix}", whole.name);
+            let removed = removed(group, &files, |file| part.left.contains(&file));
+            let Moved { act, used, generated, .. } = part;
+            made.push(Step { name, act, used, generated, removed, ..whole });
+        }
     }
     if observation.processes.is_empty() {
         made.extend(inferred_step(observation, &files, around));
@@ -159,7 +192,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
 /// Joins groups that exchanged bytes through a file that was made and removed again, or whose bytes were overwritten from outside
 /// before anybody knew them: such a file is a pipe with a name, and no node that an answer could lead through. Returns the group
 /// that each joined one belongs to.
-fn joined_by_temporaries(observation: &Observation) -> BTreeMap<usize, usize> {
+fn joined_by_temporaries(observation: &Observation, moves: &Moves) -> BTreeMap<usize, usize> {
     let carries = |file: &File, version: usize| {
         let Some(version) = file.versions.get(version) else { return false };
         let is_lost = version.was_written && version.evidence == observe::Evidence::Lost;
@@ -168,14 +201,19 @@ fn joined_by_temporaries(observation: &Observation) -> BTreeMap<usize, usize> {
     };
     let mut writers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();
     let mut readers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();
-    for process in &observation.processes {
-        for access in process.accesses.iter().filter(|a| carries(&observation.files[a.file], a.version)) {
-            let version = (access.file, access.version);
-            if access.written_us.is_some() {
-                writers.entry(version).or_default().insert(process.group);
-            }
-            if access.read_us.is_some() {
-                readers.entry(version).or_default().insert(process.group);
+    for (index, process) in observation.processes.iter().enumerate() {
+        let version = |access: &Access| (access.file, access.version);
+        let wrote = process.accesses.iter().filter(|access| access.wrote()).map(version);
+        let read = process.accesses.iter().filter(|access| access.read()).map(version);
+        let namings = moves.plain(index).iter();
+        for (by_version, versions) in [
+            (&mut writers, wrote.chain(namings.clone().map(|naming| naming.to)).collect::<Vec<Read>>()),
+            (&mut readers, read.chain(namings.map(|naming| naming.from)).collect()),
+        ] {
+            for version in
+                versions.into_iter().filter(|(file, version)| carries(&observation.files[*file], *version))
+            {
+                by_version.entry(version).or_default().insert(process.group);
             }
         }
     }
@@ -213,6 +251,10 @@ struct Group {
     written: BTreeMap<Read, i64>,
     /// Groups that told it something.
     told_by: Vec<Told>,
+    /// What it gave other names.
+    pairs: Vec<Pair>,
+    /// What it took away.
+    removed: Vec<Removal>,
 }
 
 /// One group may know what another has read.
@@ -231,7 +273,7 @@ impl Group {
         if !files.known.contains_key(&version) {
             return;
         }
-        if let Some(at) = access.read_us.filter(|_| !is_look) {
+        if let Some(at) = access.read_us.filter(|_| access.read() && !is_look) {
             let entry = self.read.entry(version).or_insert((at, access.fit));
             entry.0 = entry.0.min(at);
             if !access.was_only_kept {
@@ -246,21 +288,27 @@ impl Group {
                 *entry = (*entry).min(since_ns);
             }
         }
-        if let Some(at) = access.written_us {
+        if let Some(at) = access.written_us.filter(|_| access.wrote()) {
             let entry = self.written.entry(version).or_insert(at);
             *entry = (*entry).max(at);
         }
     }
+
+    /// Adds what was given another name as a read of the one and a write of the other.
+    fn add_naming(&mut self, naming: &Naming, files: &Files) {
+        if files.known.contains_key(&naming.from) {
+            self.read.entry(naming.from).or_insert((naming.us, Fit::Same));
+            self.learned.entry(naming.from).or_insert(naming.us);
+        }
+        if files.known.contains_key(&naming.to) {
+            let entry = self.written.entry(naming.to).or_insert(naming.us);
+            *entry = (*entry).max(naming.us);
+        }
+    }
 }
 
-fn step(
-    observation: &Observation,
-    group: &Group,
-    (read, inherited): (&Reads, &Inherited),
-    files: &Files,
-    around: &Surroundings<'_>,
-    read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
-) -> Option<Step> {
+/// Makes the step of a group, with nothing that it read or wrote.
+fn outline(observation: &Observation, group: &Group, around: &Surroundings<'_>) -> Option<Step> {
     let processes: Vec<&observe::Process> =
         group.processes.iter().map(|i| &observation.processes[*i]).collect();
     let processes = in_order_of_pipes(processes);
@@ -268,7 +316,45 @@ fn step(
     let ended = processes.iter().map(|process| process.ended_us.unwrap_or(observation.ended_us)).max()?;
     // What is seen after a process's end was done by a child of it that ran no program of its own.
     let reads = group.read.values().map(|(at, _)| *at);
-    let ended = reads.chain(group.written.values().copied()).fold(ended, i64::max);
+    let writes = group.written.values().copied();
+    let others = group.pairs.iter().map(|pair| pair.at).chain(group.removed.iter().map(|removal| removal.us));
+    let ended = reads.chain(writes).chain(others).fold(ended, i64::max);
+    let (status, reason) = ending(observation, &group.processes);
+    Some(Step {
+        subject: if around.with_arguments { subject_of(&processes) } else { String::new() },
+        status,
+        reason,
+        ..Step::new(
+            NodeId::new(Timestamp::from_micros(started)),
+            around.run,
+            name_of(&processes),
+            [Timestamp::from_micros(started), Timestamp::from_micros(ended)],
+        )
+    })
+}
+
+/// Names the files that a group took away, of those `wanted` by number.
+fn removed(group: &Group, files: &Files, wanted: impl Fn(usize) -> bool) -> Vec<Removed> {
+    let of_group = group.removed.iter().filter(|removal| wanted(removal.file));
+    let removed = of_group.filter_map(|removal| {
+        let (path, contents) = files.gone.get(&removal.file)?;
+        let content = *contents.get(removal.version)?;
+        let at = Timestamp::from_micros(removal.us);
+        Some(Removed { path: path.clone(), content, at, evidence: Evidence::Observed })
+    });
+    removed.collect()
+}
+
+fn step(
+    observation: &Observation,
+    group: &Group,
+    (read, inherited, left): (&Reads, &Inherited, &BTreeSet<usize>),
+    files: &Files,
+    around: &Surroundings<'_>,
+    read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
+) -> Option<Step> {
+    let whole = outline(observation, group, around)?;
+    let ended = whole.ended_at.micros();
     let (mut used, mut unchanged_since) = (Vec::new(), Vec::new());
     for (version, (at, fit)) in read {
         let known = files.known.get(version)?;
@@ -330,24 +416,11 @@ fn step(
             role: Role::Data,
         }));
     }
-    if used.is_empty() && generated.is_empty() {
+    let removed = removed(group, files, |file| !left.contains(&file));
+    if used.is_empty() && generated.is_empty() && removed.is_empty() {
         return None;
     }
-    let (status, reason) = ending(observation, &group.processes);
-    Some(Step {
-        subject: if around.with_arguments { subject_of(&processes) } else { String::new() },
-        status,
-        reason,
-        unchanged_since,
-        used,
-        generated,
-        ..Step::new(
-            NodeId::new(Timestamp::from_micros(started)),
-            around.run,
-            name_of(&processes),
-            [Timestamp::from_micros(started), Timestamp::from_micros(ended)],
-        )
-    })
+    Some(Step { unchanged_since, used, generated, removed, ..whole })
 }
 
 /// Without the net nothing is known of processes: one step that wrote what is new or changed.
@@ -366,8 +439,20 @@ fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings
             });
         }
     }
-    (!generated.is_empty()).then(|| Step {
+    let mut removed: Vec<Removed> = files
+        .gone
+        .values()
+        .map(|(path, contents)| Removed {
+            path: path.clone(),
+            content: contents.last().copied().flatten(),
+            at: Timestamp::from_micros(observation.ended_us),
+            evidence: Evidence::Inferred,
+        })
+        .collect();
+    removed.sort();
+    (!generated.is_empty() || !removed.is_empty()).then(|| Step {
         generated,
+        removed,
         ..Step::new(
             NodeId::new(Timestamp::from_micros(observation.started_us)),
             around.run,

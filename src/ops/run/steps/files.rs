@@ -46,8 +46,13 @@ pub(super) struct Known {
     pub(super) last_change: Option<LastChange>,
 }
 
+/// A path at which nothing stands at the end, and digest and size of each version that stood there, where they are known.
+pub(super) type Gone = (ArtifactPath, Vec<Option<(Digest, u64)>>);
+
 pub(super) struct Files {
     pub(super) known: HashMap<Read, Known>,
+    /// What is gone at the end, by number.
+    pub(super) gone: HashMap<usize, Gone>,
     pub(super) environment: Vec<(PathBuf, u64, i64)>,
     pub(super) metrics: Vec<PathBuf>,
     pub(super) left_out: u64,
@@ -58,6 +63,7 @@ impl Files {
     pub(super) fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
         let mut files = Files {
             known: HashMap::new(),
+            gone: HashMap::new(),
             environment: Vec::new(),
             metrics: Vec::new(),
             left_out: 0,
@@ -116,7 +122,9 @@ impl Files {
         (executed, may_be_metrics): (bool, bool),
         around: &Surroundings<'_>,
     ) {
-        if matches!(file.class, Class::Temporary | Class::Untouched) {
+        // What came and went may be recorded all the same by a run inside this one.
+        let may_be_recorded = file.class == Class::Temporary && !around.own.is_empty();
+        if matches!(file.class, Class::Temporary | Class::Untouched) && !may_be_recorded {
             return;
         }
         let Ok(path) = ArtifactPath::within(around.root, &file.path) else {
@@ -129,6 +137,20 @@ impl Files {
         }
         if around.rules.ignores(&file.path, false) {
             self.left_out += 1;
+            return;
+        }
+        if !file.exists {
+            let path = match around.copy.filter(|_| path.is_inside()) {
+                Some(copy) => below(copy, &path),
+                None => path.clone(),
+            };
+            let content = |version: &Version| {
+                let content = version.content.as_ref()?;
+                Some((Digest::from_bytes(content.digest.0), content.size_bytes))
+            };
+            self.gone.insert(index, (path, file.versions.iter().map(content).collect()));
+        }
+        if may_be_recorded {
             return;
         }
         let last = file.versions.len() - 1;

@@ -62,6 +62,11 @@ fn plain() -> impl Strategy<Value = String> {
         output().prop_map(|to| format!("sort -o {to} {to}")),
         output().prop_map(|to| format!("sed -i s/q/r/ {to}")),
         (output(), output()).prop_map(|(from, to)| format!("mv {from} {to}")),
+        (file(), output()).prop_map(|(from, to)| format!("ln -f {from} {to}")),
+        (output(), output()).prop_map(|(one, other)| format!("mv {one} t; mv {other} {one}; mv t {other}")),
+        (file(), output()).prop_map(|(one, other)| format!(
+            "mkdir -p d; cp {one} d/a; cp {other} d/b; mv d e; mv e/a {other}; rm -r e"
+        )),
     ]
 }
 
@@ -152,8 +157,13 @@ fn sources(steps: &[Step], of: Artifact) -> BTreeSet<String> {
         if name.starts_with("in") {
             found.insert(name);
         }
-        let makers = steps.iter().filter(|step| step.generated.iter().any(|edge| edge.artifact == artifact));
-        frontier.extend(makers.flat_map(|step| &step.used).map(|edge| edge.artifact.clone()));
+        for step in steps {
+            let makes = |at: &usize| step.generated.get(*at).is_some_and(|edge| edge.artifact == artifact);
+            let is_maker = (0..step.generated.len()).any(|at| makes(&at));
+            let all =
+                (0..step.used.len()).filter(|at| if step.act.is_one_to_one() { makes(at) } else { is_maker });
+            frontier.extend(all.map(|at| step.used[at].artifact.clone()));
+        }
     }
     found
 }
@@ -226,6 +236,15 @@ fn what_was_only_added_to_is_told_to_nobody() {
     let script = "exec 5>>in3; cat in0 > out0; true";
     let Some(Done { said, .. }) = run("bash", script) else { return };
     assert_eq!(said["out0"], BTreeSet::from(["in0".to_owned()]));
+}
+
+#[test]
+fn what_is_written_under_one_name_of_a_file_is_written_under_all_that_it_has() {
+    for shell in ["sh", "bash"] {
+        check(shell, "cat in0 > out1; ln out1 out0; cat in2 >> out1", true);
+        check(shell, "cat in0 > out1; ln out1 out0; rm out1; cat in2 > out0", true);
+        check(shell, "cat in0 > out0; ln out0 out1; cat in2 > out1; mv out1 out2; cat in3 >> out2", true);
+    }
 }
 
 #[test]

@@ -1,0 +1,234 @@
+//! Files that leave or move within a run: what observed commands removed, renamed and linked, and what is then said of it.
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+
+/// Runs a line of a shell, observed; `false` where nothing can be observed here.
+fn shell(place: &Place, line: &str) -> bool {
+    place.ok(&["run", "-q", "--", "sh", "-c", line]);
+    place.json(&["show", "@"])["run"]["observed_by"] == "net"
+}
+
+fn paths(list: &Value) -> Vec<&str> {
+    let list = list.as_array().unwrap_or_else(|| panic!("{list} is a list"));
+    list.iter().map(|file| file["path"].as_str().or(file.as_str()).unwrap()).collect()
+}
+
+/// The files of the workspace that lie at the end of the way up from a file.
+fn sources(place: &Place, file: &str) -> Vec<String> {
+    let answer = place.json(&["show", file]);
+    assert_eq!(answer["gaps"], serde_json::json!([]), "{file}");
+    // How `python3` is found is a matter of the machine.
+    paths(&answer["sources"]).into_iter().filter(|path| !path.starts_with('/')).map(str::to_owned).collect()
+}
+
+fn status(place: &Place) -> (i32, Value) {
+    let answer = place.run(&["status", "--json"]);
+    (answer.code, serde_json::from_str(&answer.stdout).unwrap())
+}
+
+#[test]
+fn what_a_run_removed_is_not_missed_until_somebody_writes_there_again() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    if !shell(&place, "mkdir m; echo 1 > m/c1") {
+        return;
+    }
+    shell(&place, "echo 2 > m/c2; rm m/c1");
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["pending"])), (0, vec![]), "{report:#}");
+    assert_eq!(paths(&report["removed"]), ["m/c1"]);
+    assert_eq!(report["removed"][0]["removed_by"]["step"], "rm");
+    assert_eq!(report["removed"][0]["is_kept"], true);
+    let shown = place.ok(&["show", "m/c1"]).stdout;
+    assert!(shown.contains("gone     removed 2025-12-12 ") && shown.contains(" by rm of run "), "{shown}");
+    let changes = place.json(&["log", "m/c1"])["changes"].clone();
+    let what: Vec<&str> = changes.as_array().unwrap().iter().map(|c| c["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["removed", "written"]);
+    assert_eq!(paths(&place.json(&["show", "@"])["removed"]), ["m/c1"]);
+
+    place.ok(&["restore", "m/c1"]);
+    assert_eq!(place.read("m/c1"), b"1\n");
+    assert_eq!(paths(&status(&place).1["removed"]), [""; 0]);
+
+    shell(&place, "echo 3 > m/c1");
+    std::fs::remove_file(place.at("m/c1")).unwrap();
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["pending"])), (1, vec!["m/c1"]), "what somebody took away is missed");
+    assert_eq!(paths(&report["removed"]), [""; 0]);
+}
+
+#[test]
+fn what_was_made_from_what_a_run_removed_is_not_stale_for_that() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.ok(&["init"]);
+    if !shell(&place, "cat a > mid; cat mid > out") {
+        return;
+    }
+    shell(&place, "rm mid");
+    assert_eq!(status(&place).0, 0);
+    place.write("a", b"2\n");
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["stale"])), (1, vec!["out"]), "of what is gone nothing is stale");
+}
+
+#[test]
+fn a_repetition_removes_what_it_has_in_its_copy() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    if !shell(&place, "echo 1 > c1") {
+        return;
+    }
+    shell(&place, "echo 2 > c2; rm c1");
+    place.ok(&["restore", "c1"]);
+    let answer = place.run(&["rerun", "@", "--json"]);
+    assert_eq!(answer.code, 0, "{answer:#?}");
+    let outputs: Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(paths(&outputs["outputs"]["removed"]), ["c1"]);
+    assert_eq!(place.read("c1"), b"1\n", "the workspace's own file stays");
+    assert_eq!(paths(&status(&place).1["removed"]), [""; 0], "it is there, whatever a copy lost");
+    std::fs::remove_file(place.at("c1")).unwrap();
+    assert_eq!(paths(&status(&place).1["removed"]), ["c1"], "the first run's removal stands");
+}
+
+#[test]
+fn what_a_nested_run_wrote_and_the_outer_one_removed_is_removed() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let line = "\"$0\" run -q -- sh -c 'echo 1 > x; echo 2 > y'; rm x";
+    place.ok(&["run", "-q", "--", "sh", "-c", line, env!("CARGO_BIN_EXE_lineage")]);
+    if place.json(&["show", "@"])["run"]["observed_by"] != "net" {
+        return;
+    }
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["removed"])), (0, vec!["x"]), "{report:#}");
+}
+
+#[test]
+fn each_file_of_a_renamed_folder_comes_from_its_own_old_name() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.write("b", b"2\n");
+    place.ok(&["init"]);
+    if !shell(&place, "mkdir t; cat a > t/x; cat b > t/y") {
+        return;
+    }
+    place.ok(&["run", "-q", "--", "mv", "t", "other"]);
+    assert_eq!(sources(&place, "other/x"), ["a"]);
+    assert_eq!(sources(&place, "other/y"), ["b"]);
+    let down = place.ok(&["show", "a", "--down", "--files"]).stdout;
+    assert!(down.contains("other/x") && !down.contains("other/y"), "{down}");
+    assert_eq!(status(&place).0, 0);
+    let shown = place.ok(&["show", "t/x"]).stdout;
+    assert!(shown.contains("gone     moved to other/x "), "{shown}");
+    assert!(place.ok(&["show", "other/x"]).stdout.contains("t/x  observed, moved  of run "));
+
+    // What lies at the old name since does not make stale what was moved away from it; what it was made from does.
+    shell(&place, "mkdir t; cat b > t/x");
+    assert_eq!(status(&place).0, 0);
+    place.write("a", b"3\n");
+    assert_eq!(paths(&status(&place).1["stale"]), ["other/x"]);
+}
+
+#[test]
+fn a_move_inside_of_a_script_is_no_input_of_what_else_the_script_writes() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.write("b", b"2\n");
+    place.write(
+        "s.py",
+        b"import os\nos.rename('b', 'c')\nos.link('a', 'h')\nopen('o', 'w').write(open('a').read())\n",
+    );
+    place.ok(&["init"]);
+    if !shell(&place, "python3 -S s.py") {
+        return;
+    }
+    assert_eq!(sources(&place, "o"), ["a", "s.py"]);
+    assert_eq!(sources(&place, "c"), ["b"]);
+    assert_eq!(sources(&place, "h"), ["a"]);
+    let steps = place.json(&["show", "@"])["step_counts"].clone();
+    let names: Vec<&str> =
+        steps.as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    let endings: Vec<bool> =
+        [" (move)", " (link)"].iter().map(|end| names.iter().any(|n| n.ends_with(end))).collect();
+    assert_eq!(endings, [true, true], "{names:?}");
+}
+
+#[test]
+fn files_that_changed_their_places_are_not_stale_for_that() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.write("b", b"2\n");
+    place.ok(&["init"]);
+    if !shell(&place, "cat a > x; cat b > y") {
+        return;
+    }
+    shell(&place, "mv x t; mv y x; mv t y");
+    assert_eq!((sources(&place, "x"), sources(&place, "y")), (vec!["b".to_owned()], vec!["a".to_owned()]));
+    let (code, report) = status(&place);
+    assert_eq!(code, 0, "{report:#}");
+}
+
+#[test]
+fn a_rotated_log_is_no_input_of_the_model_beside_it() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    let program = "import logging, sys\nfrom logging.handlers import RotatingFileHandler\n\
+        log = logging.getLogger()\nlog.addHandler(RotatingFileHandler('train.log', maxBytes=40, backupCount=2))\n\
+        log.setLevel('INFO')\nfor i in range(3): log.info('run %s, line %d ......' % (sys.argv[1], i))\n\
+        open(sys.argv[1], 'w').write(open('a').read())\n";
+    place.write("t.py", program.as_bytes());
+    place.ok(&["init"]);
+    for model in ["m1", "m2", "m3"] {
+        if !shell(&place, &format!("python3 -S t.py {model}")) {
+            return;
+        }
+        assert_eq!(sources(&place, model), ["a", "t.py"]);
+    }
+    let (code, report) = status(&place);
+    assert_eq!(code, 0, "{report:#}");
+}
+
+#[test]
+fn exports_tell_of_removals_and_moves_and_a_backup_brings_them_back() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    if !shell(&place, "echo 1 > gone; echo 2 > old") {
+        return;
+    }
+    shell(&place, "rm gone; mv old new");
+    let prov: Value = serde_json::from_str(&place.ok(&["export", "--format", "prov-json"]).stdout).unwrap();
+    let entities = |section: &str, end: &str| {
+        let all = prov[section].as_object().unwrap_or_else(|| panic!("{section} in {prov:#}"));
+        let name = |value: &Value| value[end].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        let mut names: Vec<String> = all.values().map(name).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(entities("wasInvalidatedBy", "prov:entity"), ["gone", "old"]);
+    assert_eq!(entities("wasDerivedFrom", "prov:generatedEntity"), ["new"]);
+    assert_eq!(entities("wasDerivedFrom", "prov:usedEntity"), ["old"]);
+    let events = place.ok(&["export", "--format", "openlineage"]).stdout;
+    let last: Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+    let changes: Vec<(&str, &str)> = last["outputs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|output| {
+            let change = &output["facets"]["lifecycleStateChange"]["lifecycleStateChange"];
+            (output["name"].as_str().unwrap(), change.as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(changes, [("new", "RENAME"), ("gone", "DROP")]);
+
+    let backup = place.ok(&["export", "--format", "jsonl"]).stdout;
+    let other = Place::empty();
+    other.write("backup.jsonl", backup.as_bytes());
+    other.ok(&["init"]);
+    other.ok(&["import", "--format", "jsonl", "backup.jsonl"]);
+    assert_eq!(other.ok(&["export", "--format", "jsonl"]).stdout, backup);
+    assert_eq!(paths(&status(&other).1["removed"]), ["gone", "old"]);
+}
