@@ -248,7 +248,7 @@ fn log() -> Value {
 fn log_file() -> Value {
     let change = object([
         ("at", time()),
-        ("what", one_of(&["written", "read"])),
+        ("what", one_of(&["written", "read", "removed"])),
         ("artifact", artifact()),
         ("step", text()),
         ("step_id", key()),
