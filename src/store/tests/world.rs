@@ -13,9 +13,9 @@ use crate::journal::{self, Writer};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
-    NoteSummary, Overwritten, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Removed, Role, Run,
-    RunId, RunKind, RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step, StepAct, TakenEntry,
-    Timestamp, Used,
+    NoteSummary, Overwritten, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Removed,
+    Role, Run, RunId, RunKind, RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step,
+    StepAct, TakenEntry, Timestamp, Used,
 };
 use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
