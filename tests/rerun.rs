@@ -27,6 +27,14 @@ const SCRIPT: &str =
     "echo training; tr a-z A-Z < data/in.txt > out/model.txt; wc -w < out/model.txt > out/words.txt\n";
 
 #[test]
+fn folders_that_the_run_made_are_made_by_the_repetition() {
+    let script = "set -e\nmkdir out/made made\ncat data/in.txt > out/made/x\ncat data/in.txt > made/x\nmv made moved\n";
+    let Some(place) = trained(script) else { return };
+    let answer = place.ok(&["rerun", "@"]);
+    assert!(answer.stdout.contains("all with the same bytes"), "{}", answer.stdout);
+}
+
+#[test]
 fn a_run_is_repeated_in_a_copy_and_makes_the_same_files() {
     let Some(place) = trained(SCRIPT) else { return };
     let before = place.read("out/model.txt");

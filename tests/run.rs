@@ -749,6 +749,7 @@ prompt> => exit\n"#
 
 #[test]
 fn a_stop_that_is_sent_to_the_observer_stops_the_command() {
+    use std::os::unix::process::CommandExt as _;
     let scratch = Scratch::new(&[("in", "x")]);
     let command = [
         "run",
@@ -756,9 +757,10 @@ fn a_stop_that_is_sent_to_the_observer_stops_the_command() {
         "--",
         "sh",
         "-c",
-        "echo $$ > pid; cat in > out; while ! test -e go; do sleep 0.02; done",
+        "echo $$ > pid; cat in > out; n=0; while ! test -e go && test $n -lt 3000; do sleep 0.02; n=$((n+1)); done",
     ];
-    let mut running = scratch.command(&command).spawn().unwrap();
+    // A group of its own, whose parent is outside of it: nothing else can be stopped by a terminal's signals.
+    let mut running = scratch.command(&command).process_group(0).spawn().unwrap();
     let state = |process: &str| {
         let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
         status.rsplit(") ").next().unwrap().chars().next().unwrap()
@@ -766,7 +768,7 @@ fn a_stop_that_is_sent_to_the_observer_stops_the_command() {
     let until = |holds: &dyn Fn() -> bool| {
         let begun = std::time::Instant::now();
         while !holds() {
-            assert!(begun.elapsed().as_secs() < 60, "waited in vain");
+            assert!(begun.elapsed().as_secs() < 20, "waited in vain");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     };
@@ -1031,6 +1033,59 @@ fn stages_whose_output_is_captured_are_steps_of_their_own() {
             scratch.inputs("done")
         );
     }
+}
+
+#[test]
+fn what_goes_through_a_socket_is_not_lost() {
+    let Some(python) = common::python_with(&["socket"]) else { return };
+    let server = "import socket, sys\n\
+        server = socket.socket(socket.AF_UNIX if sys.argv[1] == 'unix' else socket.AF_INET)\n\
+        server.bind('sock' if sys.argv[1] == 'unix' else ('127.0.0.1', int(sys.argv[1])))\n\
+        server.listen(1)\n\
+        open('ready', 'w').close()\n\
+        peer, _ = server.accept()\n\
+        open(sys.argv[2], 'wb').write(peer.recv(100))\n";
+    let client = "import socket, sys\n\
+        peer = socket.socket(socket.AF_UNIX if sys.argv[1] == 'unix' else socket.AF_INET)\n\
+        peer.connect('sock' if sys.argv[1] == 'unix' else ('127.0.0.1', int(sys.argv[1])))\n\
+        peer.send(open('a', 'rb').read())\n";
+    let scratch = Scratch::new(&[("a", "a\n"), ("server.py", server), ("client.py", client)]);
+    if !scratch.has_net() {
+        return;
+    }
+    let python = python.to_str().unwrap();
+    let free =
+        || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string();
+    for (at, file) in [("unix".to_owned(), "through-unix"), (free(), "through-tcp")] {
+        let wait = "while ! test -e ready; do sleep 0.02; done; rm ready";
+        scratch.shell(&format!("{python} server.py {at} {file} & {wait}; {python} client.py {at}; wait"));
+        let inputs = scratch.inputs(file);
+        assert!(inputs.contains(&"a observed".to_owned()), "{file}: {inputs:?}");
+        assert!(!inputs.iter().any(|input| input.contains("://")), "{file}: {inputs:?}");
+    }
+    // Who waits for somebody outside the run has its data from there.
+    let port = free();
+    let outside = format!("while ! test -e ready; do sleep 0.02; done; exec {python} client.py {port}");
+    std::fs::remove_file(scratch.path().join("ready")).unwrap_or_default();
+    let mut outside = Command::new("sh").args(["-c", &outside]).current_dir(scratch.path()).spawn().unwrap();
+    assert!(scratch.lineage(&["run", "--", python, "server.py", &port, "from-outside"]).status.success());
+    assert!(outside.wait().unwrap().success());
+    let inputs = scratch.inputs("from-outside");
+    assert!(inputs.contains(&format!("tcp://127.0.0.1:{port} inferred")), "{inputs:?}");
+}
+
+#[test]
+fn a_pipe_that_a_shell_gives_by_its_name_is_an_input() {
+    let scratch = Scratch::new(&[("a", "a\n")]);
+    if !scratch.has_net() || !Path::new("/dev/fd/0").exists() {
+        return;
+    }
+    let own = env!("CARGO_BIN_EXE_lineage");
+    let line = format!("{own} run -q -- cat <(cat a) > out");
+    let output = Command::new("bash").args(["-c", &line]).current_dir(scratch.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let shown = scratch.json(&["show", "@", "--json"]).to_string();
+    assert!(shown.contains("pipe://"), "{shown}");
 }
 
 #[test]

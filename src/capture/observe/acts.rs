@@ -2,9 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::body::Who;
@@ -90,6 +88,7 @@ impl Net<'_> {
                 Ok(())
             }
             Call::Connect => self.connect(act, arguments[1], arguments[2]),
+            Call::Bind => self.bind(act, arguments[1], arguments[2]),
             Call::SocketSwitch => thread.read_bytes::<12>(arguments[1]).and_then(|words| {
                 let word =
                     |at: usize| u64::from(u32::from_le_bytes([0, 1, 2, 3].map(|byte| words[at + byte])));
@@ -225,7 +224,12 @@ impl Net<'_> {
                     self.remember_system_file(path, SystemFile::Present(what));
                 }
             }
-            Ok(look) if look.is_pipe() => self.ledger.actors[act.who as usize].channels.push(look.ino),
+            Ok(look) if look.is_pipe() => {
+                if only_reads && self.given.contains(&look.ino) {
+                    self.read_given(act, place);
+                }
+                self.ledger.actors[act.who as usize].channels.push(look.ino);
+            }
             Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {
                 match act.thread.find_new(place, &mut self.folders, act.us) {
                     Ok(path) => {
@@ -395,58 +399,6 @@ impl Net<'_> {
         }
         Ok(())
     }
-
-    fn connect(&mut self, act: Act<'_>, address: u64, length: u64) -> std::io::Result<()> {
-        let mut room = [0_u8; 110];
-        let size = (length as usize).min(room.len());
-        if size < 8 {
-            return Ok(());
-        }
-        let read = sys::read_memory(act.thread.tid, address, &mut room[..size])?;
-        let port = u16::from_be_bytes([room[2], room[3]]);
-        match i32::from(u16::from_ne_bytes([room[0], room[1]])) {
-            libc::AF_UNIX => {
-                let path = room[2..read].split(|byte| *byte == 0).next().unwrap_or_default();
-                if does_work_for_others(path) {
-                    let path = String::from_utf8_lossy(path);
-                    self.gap(format!(
-                        "the daemon at `{path}` was asked for something; what it did was not seen"
-                    ));
-                }
-            }
-            // Port 53 is the question for a name.
-            libc::AF_INET if port != 53 => {
-                let address = Ipv4Addr::new(room[4], room[5], room[6], room[7]);
-                self.connect_to(act.who, format!("{address}:{port}"), act.us);
-            }
-            libc::AF_INET6 if read >= 24 && port != 53 => {
-                let mut bytes = [0_u8; 16];
-                bytes.copy_from_slice(&room[8..24]);
-                let address = IpAddr::V6(Ipv6Addr::from(bytes));
-                self.connect_to(act.who, format!("[{address}]:{port}"), act.us);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// Tells whether a socket is that of a daemon which runs programs or keeps files for those who ask.
-fn does_work_for_others(path: &[u8]) -> bool {
-    const DAEMONS: [&str; 9] = [
-        "docker.sock",
-        "podman.sock",
-        "containerd.sock",
-        "buildkitd.sock",
-        "crio.sock",
-        "systemd/private",
-        "mysqld.sock",
-        "mysql.sock",
-        "redis.sock",
-    ];
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let is_postgres = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".s.PGSQL."));
-    is_postgres || DAEMONS.iter().any(|daemon| path.ends_with(daemon))
 }
 
 /// Tells whether the permissions let the open happen, so that a refused one is not recorded.

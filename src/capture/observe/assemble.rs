@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::body::{Body, Bytes, Ending, Name, Who};
 use super::ledger::{Ledger, Touch, What};
 use super::process::{self, Actor, Joined};
+use super::sockets;
 use super::stamp::{self, Stamp};
 use super::{
     Access, Class, Content, Evidence, Exit, File, Fit, LastChange, Naming, Observation, Process, Removal,
@@ -424,8 +425,14 @@ impl Assembly<'_> {
             fed_by.entry(fed).or_default().push(positions[feeder as usize]);
         }
         let mut connections: BTreeMap<Who, Vec<(String, i64)>> = BTreeMap::new();
-        for (who, actor) in actors.iter().enumerate().filter(|(_, actor)| !actor.connections.is_empty()) {
-            connections.entry(self.executors[who]).or_default().extend(actor.connections.iter().cloned());
+        let met = sockets::meetings(actors).inside;
+        for (who, actor) in actors.iter().enumerate() {
+            let addresses = actor.connections.iter().chain(&actor.bound);
+            let outside = addresses.filter(|(address, _)| !met.contains(address)).cloned();
+            let outside: Vec<(String, i64)> = outside.collect();
+            if !outside.is_empty() {
+                connections.entry(self.executors[who]).or_default().extend(outside);
+            }
         }
         for who in &shown {
             let actor = &actors[*who as usize];

@@ -118,6 +118,7 @@ pub(super) enum Call {
     /// `mount` and `move_mount`.
     Mount,
     Connect,
+    Bind,
     /// i386 only: `connect` behind a number and a pointer to its arguments.
     SocketSwitch,
     IoUring,
@@ -179,6 +180,7 @@ const TABLE: &[Line] = &[
     Line(Call::Mount, Rule::Always, [165, 165, 21, 40, 21]),
     Line(Call::Mount, Rule::Always, [429, 429, 429, 429, 429]),
     Line(Call::Connect, Rule::Always, [42, 42, 362, 203, 283]),
+    Line(Call::Bind, Rule::Always, [49, 49, 361, 200, 282]),
     Line(Call::SocketSwitch, Rule::Equals(0, SOCKETCALL_CONNECT), [0, 0, 102, 0, 0]),
     Line(Call::IoUring, Rule::Always, [425, 425, 425, 425, 425]),
     Line(Call::Listener, Rule::AnyBit(1, NEW_LISTENER), [317, 317, 354, 277, 383]),
@@ -280,6 +282,7 @@ mod tests {
             (libc::SYS_mount, Call::Mount),
             (libc::SYS_move_mount, Call::Mount),
             (libc::SYS_connect, Call::Connect),
+            (libc::SYS_bind, Call::Bind),
             (libc::SYS_io_uring_setup, Call::IoUring),
             (libc::SYS_seccomp, Call::Listener),
             (libc::SYS_exit_group, Call::ExitGroup),
@@ -308,7 +311,7 @@ mod tests {
         assert!(rules(Abi::Aarch64).all(|rule| !old.contains(&rule.1)));
         assert_eq!(call(Abi::Aarch64, 56), Some(Call::OpenAt));
         assert_eq!(call(Abi::Aarch64, 221), Some(Call::Exec));
-        assert_eq!(rules(Abi::Aarch64).count(), 23);
+        assert_eq!(rules(Abi::Aarch64).count(), 24);
     }
 
     #[test]

@@ -54,6 +54,8 @@ mod relay;
 #[cfg(target_os = "linux")]
 mod reply;
 mod snapshot;
+#[cfg(target_os = "linux")]
+mod sockets;
 mod stamp;
 #[cfg(target_os = "linux")]
 mod start;
@@ -280,7 +282,9 @@ pub struct Process {
     pub group: usize,
     /// Indexes of those whose bytes may have come to it through pipes, although they are no one step with it.
     pub fed_by: Vec<usize>,
-    /// Addresses that it, and forks of it that ran no program of their own, connected to, and when, in microseconds since 1970.
+    /// Where bytes may have come to it from outside the run, and since when, in microseconds since 1970, with what forks of it did
+    /// that ran no program of their own: `tcp://127.0.0.1:80` and `unix:///s`, which it connected to, or waited at for others,
+    /// and [`GIVEN_PIPE`] with a number.
     pub connections: Vec<(String, i64)>,
     /// What it, and forks of it that ran no program of their own, read and wrote; by file and version.
     pub accesses: Vec<Access>,
@@ -437,6 +441,9 @@ pub enum GapSort {
     /// What the command wrote was overwritten or replaced from outside before its record was closed.
     Overwritten,
 }
+
+/// How a pipe is named, among connections, that somebody outside the run has given to the command; its number follows.
+pub const GIVEN_PIPE: &str = "pipe:";
 
 /// What was seen of a command.
 #[derive(Debug, Clone)]

@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use super::body::Who;
 use super::ledger::{Touch, What};
 use super::relay::Held;
+use super::sockets;
 use super::{Channel, ChannelSort, TERMINAL};
+
+/// Marks what is no inode, but the number of a socket at which processes met.
+const MEETING: u64 = 1 << 62;
 
 fn is_terminal(inode: u64) -> bool {
     inode & TERMINAL != 0
@@ -43,6 +47,8 @@ pub(super) struct Actor {
     pub(super) channels: Vec<u64>,
     /// Addresses it connected to, and when.
     pub(super) connections: Vec<(String, i64)>,
+    /// Addresses at which it waited for others, and since when.
+    pub(super) bound: Vec<(String, i64)>,
     /// Files that were open for writing when the program began.
     pub(super) held: Vec<Held>,
     /// Of a fork: its standard streams were looked at.
@@ -67,6 +73,7 @@ impl Actor {
             holds: vec![],
             channels: vec![],
             connections: vec![],
+            bound: vec![],
             held: vec![],
             was_looked_at: false,
             read_as_fork: false,
@@ -213,6 +220,10 @@ fn pipes(actors: &[Actor], executors: &[Who]) -> BTreeMap<u64, Pipe> {
         for inode in &actor.channels {
             pipes.entry(*inode).or_default().others.push(who);
         }
+    }
+    for (number, party) in sockets::meetings(actors).parties.into_iter().enumerate() {
+        let met: BTreeSet<Who> = party.into_iter().map(|who| executors[who as usize]).collect();
+        pipes.entry(MEETING | number as u64).or_default().others.extend(met);
     }
     pipes
 }

@@ -18,6 +18,9 @@ pub(super) struct Filled {
     pub notes: Vec<String>,
 }
 
+/// Folders are stamped with the last tick of their clock, which mostly was not longer ago. One that was made just before the run
+/// began is better not taken for one of the run's.
+const TICK_US: i64 = 4_000;
 /// As many missing files are named.
 const MISSING_MAX: usize = 20;
 
@@ -94,17 +97,38 @@ pub(super) fn fill(
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         notes.push(format!("whether `{url}`{more} is what it was then is not known"));
     }
-    // Programs seldom make the folders of their outputs.
+    // Programs seldom make the folders of their outputs; those that this one made it makes again.
     for edge in original.steps.iter().flat_map(|step| &step.generated) {
         if edge.artifact.path.is_inside()
-            && let Some(place) = edge.artifact.path.on_disk(&root)
-            && let Some(above) = place.parent()
-            && is_below(above, &root)
+            && let Some(here) = edge.artifact.path.on_disk(workspace.root())
+            && let Some(above) = folder_of_then(original, workspace.root(), &here)
+            && let Some(place) = above.strip_prefix(workspace.root()).ok().map(|above| root.join(above))
+            && is_below(&place, &root)
         {
-            fs::create_dir_all(above).map_err(failed)?;
+            fs::create_dir_all(place).map_err(failed)?;
         }
     }
     Ok(Filled { root, notes })
+}
+
+/// Returns the innermost folder above `file` that the run has not made, as far as the folders say that lie in the workspace now:
+/// one that is gone, or was made since, may have been there.
+fn folder_of_then(original: &Original, root: &Path, file: &Path) -> Option<PathBuf> {
+    let run = &original.head.view;
+    let from = run.run.started_at.micros();
+    let until = run.outcomes.iter().map(|outcome| outcome.at.micros()).max()?;
+    let was_made = |folder: &Path| {
+        let born = fs::symlink_metadata(folder).and_then(|found| found.created()).ok()?;
+        let since = born.duration_since(std::time::UNIX_EPOCH).ok()?;
+        // It is stamped with the last tick of a clock, which may be milliseconds ago.
+        let us = i64::try_from(since.as_micros()).ok()? + TICK_US;
+        Some((from..=until + TICK_US).contains(&us))
+    };
+    let folders: Vec<&Path> =
+        file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)).collect();
+    // From the outside in, up to the first that it made.
+    let there = folders.iter().rev().take_while(|folder| was_made(folder) != Some(true));
+    there.last().map(|folder| folder.to_path_buf())
 }
 
 /// Checks out what the run had of each repository; returns the workspace's root in the copy.

@@ -38,8 +38,14 @@ const VALUED: &[&str] = &["-C"];
 /// Finds the processes of this program that recorded in the workspace whose folder `.lineage` is `folder` what they did: their
 /// places among the observed ones, and their commands.
 pub(super) fn own_processes<'o>(observation: &'o Observation, folder: &Path) -> BTreeMap<usize, &'o str> {
+    let own_file = std::env::current_exe().ok().and_then(|own| file_at(&own));
+    // Another version of it may be installed beside this one; and this one may go by any name.
+    let is_own = |program: &Path| {
+        program.file_name() == Some(OsStr::new(env!("CARGO_PKG_NAME")))
+            || (own_file.is_some() && file_at(program) == own_file)
+    };
     let commands = observation.processes.iter().enumerate().filter_map(|(index, process)| {
-        let command = command_of(process)?;
+        let command = command_of(process, &is_own)?;
         // In another workspace it is a program as any other.
         let mut files = process.accesses.iter().map(|access| &observation.files[access.file]);
         files.any(|file| file.path.starts_with(folder)).then_some((index, command))
@@ -47,9 +53,15 @@ pub(super) fn own_processes<'o>(observation: &'o Observation, folder: &Path) -> 
     commands.collect()
 }
 
+/// Tells a file from all others: device and inode.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
 /// Returns which of the commands that record what they do a process of this program was given.
-fn command_of(process: &Process) -> Option<&str> {
-    if process.exe.file_name() != Some(OsStr::new(env!("CARGO_PKG_NAME"))) {
+fn command_of<'p>(process: &'p Process, is_own: &dyn Fn(&Path) -> bool) -> Option<&'p str> {
+    if !is_own(&process.exe) {
         return None;
     }
     let mut words = process.arguments.iter().skip(1).map(|word| word.to_str().unwrap_or_default());

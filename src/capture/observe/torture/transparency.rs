@@ -100,7 +100,7 @@ socket.create_connection(s.getsockname())
 print(s.getsockname()[1], file=open('port', 'w'))";
         let trial = try_with(&[], &["python3", "-c", program], &|_| {});
         let port = std::fs::read_to_string(trial.root().join("port")).unwrap();
-        assert!(trial.observation.connections.contains(&format!("127.0.0.1:{}", port.trim())));
+        assert!(trial.observation.connections.contains(&format!("tcp://127.0.0.1:{}", port.trim())));
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Files;
 use super::{Group, Read, Reads, Surroundings, Told, taken_out};
-use crate::capture::observe::{ChannelSort, Observation};
-use crate::model::{Artifact, ArtifactPath};
+use crate::capture::observe::{ChannelSort, GIVEN_PIPE, Observation};
+use crate::model::{Artifact, ArtifactPath, NodeId};
 
 /// What a step may know without having read it from a file.
 #[derive(Default)]
@@ -50,7 +50,7 @@ pub(super) fn outside(
                 observation.had_input && input.sort == ChannelSort::Outside && !input.is_terminal()
             });
             let input = is_fed.then(|| (format!("stdin://{}", around.run), process.started_us));
-            let talks = process.connections.iter().map(|(address, us)| (format!("tcp://{address}"), *us));
+            let talks = process.connections.iter().map(|(address, us)| (name_of(address, around.run), *us));
             let taken = taken_out::taken_from(process, observation, around.root, around.repositories);
             let taken = taken.into_iter().map(|name| (name, process.started_us));
             for (name, us) in input.into_iter().chain(talks).chain(taken).filter(|(_, us)| *us <= until_us) {
@@ -64,6 +64,12 @@ pub(super) fn outside(
         Some(Artifact::without_content(ArtifactPath::new(name).ok()?, version.as_bytes()))
     };
     names.iter().filter_map(|(name, us)| Some((artifact(name)?, *us))).collect()
+}
+
+/// Names where something came from. A pipe has a number only in the run that was given it.
+fn name_of(address: &str, run: NodeId) -> String {
+    let number = address.strip_prefix(GIVEN_PIPE);
+    number.map_or_else(|| address.to_owned(), |number| format!("pipe://{run}/{number}"))
 }
 
 /// Collects what those had read who told a group something: the first read of each version.

@@ -1,0 +1,214 @@
+//! Sockets with an address: who waits at one, who went there, and whom of the run that brings together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::io::Result;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::acts::Act;
+use super::body::Who;
+use super::net::Net;
+use super::place::{Base, Place};
+use super::process::Actor;
+use super::{GIVEN_PIPE, sys};
+
+/// The port of questions for names.
+const NAMES_PORT: u16 = 53;
+/// As many addresses of one process are remembered.
+const BOUND_MAX: usize = 64;
+
+/// An address as a process names it to the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Address {
+    Internet(SocketAddr),
+    Path(PathBuf),
+    /// A name that is in no folder.
+    Abstract(String),
+}
+
+impl Address {
+    /// Reads a `struct sockaddr`; `None` for what names no place, and for other families.
+    fn read(act: Act<'_>, address: u64, length: u64) -> Result<Option<Address>> {
+        let mut room = [0_u8; 110];
+        let size = (length as usize).min(room.len());
+        if size < 3 {
+            return Ok(None);
+        }
+        let read = sys::read_memory(act.thread.tid, address, &mut room[..size])?;
+        let port = u16::from_be_bytes([room[2], room[3]]);
+        Ok(match i32::from(u16::from_ne_bytes([room[0], room[1]])) {
+            libc::AF_UNIX if room[2] == 0 => {
+                let name = String::from_utf8_lossy(&room[3..read.max(3)]);
+                Some(Address::Abstract(name.trim_end_matches('\0').to_owned()))
+            }
+            libc::AF_UNIX => {
+                let path = room[2..read].split(|byte| *byte == 0).next().unwrap_or_default();
+                let folder = std::fs::read_link(format!("/proc/{}/cwd", act.thread.tid)).unwrap_or_default();
+                Some(Address::Path(folder.join(OsStr::from_bytes(path))))
+            }
+            libc::AF_INET if read >= 8 => {
+                let address = Ipv4Addr::new(room[4], room[5], room[6], room[7]);
+                Some(Address::Internet(SocketAddr::new(IpAddr::V4(address), port)))
+            }
+            libc::AF_INET6 if read >= 24 => {
+                let mut bytes = [0_u8; 16];
+                bytes.copy_from_slice(&room[8..24]);
+                Some(Address::Internet(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(bytes)), port)))
+            }
+            _ => None,
+        })
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Address::Internet(address) => format!("tcp://{address}"),
+            Address::Path(path) => format!("unix://{}", path.display()),
+            Address::Abstract(name) => format!("unix://@{name}"),
+        }
+    }
+
+    /// Tells whether what lies behind it are services of the system, for logins, logs, names and screens.
+    fn is_of_the_system(&self) -> bool {
+        const FOLDERS: [&str; 6] =
+            ["/run/", "/var/run/", "/dev/", "/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/dbus-"];
+        match self {
+            Address::Internet(address) => address.port() == NAMES_PORT,
+            Address::Path(path) => FOLDERS.iter().any(|folder| path.to_string_lossy().starts_with(folder)),
+            Address::Abstract(name) => {
+                name.is_empty() || FOLDERS.iter().any(|folder| name.starts_with(folder))
+            }
+        }
+    }
+}
+
+impl Net<'_> {
+    /// Remembers where a process goes to.
+    pub(super) fn connect(&mut self, act: Act<'_>, address: u64, length: u64) -> Result<()> {
+        let Some(address) = Address::read(act, address, length)? else { return Ok(()) };
+        if let Address::Path(path) = &address
+            && does_work_for_others(path)
+        {
+            let path = path.display();
+            self.gap(format!("the daemon at `{path}` was asked for something; what it did was not seen"));
+        } else if !address.is_of_the_system() {
+            self.connect_to(act.who, address.name(), act.us);
+        }
+        Ok(())
+    }
+
+    /// Remembers that a process opens a pipe that the command was given, by the number that it has in the process, as the shell's
+    /// `<(…)` asks for.
+    pub(super) fn read_given(&mut self, act: Act<'_>, place: &Place) {
+        let number = place.path.strip_prefix(b"fd/").filter(|_| place.base == Base::Process);
+        // Of its standard input it is known in any case.
+        if let Some(number) = number.map(String::from_utf8_lossy).filter(|number| number != "0") {
+            self.connect_to(act.who, format!("{GIVEN_PIPE}{number}"), act.us);
+        }
+    }
+
+    /// Remembers where a process waits for others. An address without a port is told by the kernel later, and not known.
+    pub(super) fn bind(&mut self, act: Act<'_>, address: u64, length: u64) -> Result<()> {
+        let Some(address) = Address::read(act, address, length)? else { return Ok(()) };
+        let bound = &mut self.ledger.actors[act.who as usize].bound;
+        let has_place = !matches!(&address, Address::Internet(address) if address.port() == 0);
+        if has_place && !address.is_of_the_system() && bound.len() < BOUND_MAX {
+            bound.push((address.name(), act.us));
+        }
+        Ok(())
+    }
+}
+
+/// Whom sockets bring together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Meetings {
+    /// Who waited at an address, and who went there.
+    pub(super) parties: Vec<BTreeSet<Who>>,
+    /// The addresses at which somebody of the run met somebody of the run.
+    pub(super) inside: BTreeSet<String>,
+}
+
+/// Finds out who met whom: who went to an address at which another had begun to wait.
+pub(super) fn meetings(actors: &[Actor]) -> Meetings {
+    let mut waiting: BTreeMap<&str, Vec<(Who, i64)>> = BTreeMap::new();
+    for (who, actor) in actors.iter().enumerate() {
+        for (address, us) in &actor.bound {
+            waiting.entry(address).or_default().push((who as Who, *us));
+        }
+    }
+    let mut parties: BTreeMap<&str, BTreeSet<Who>> = BTreeMap::new();
+    let mut inside = BTreeSet::new();
+    for (who, actor) in actors.iter().enumerate().filter(|_| !waiting.is_empty()) {
+        for (address, us) in &actor.connections {
+            let met = waiting.iter().filter(|(bound, _)| is_at(address, bound));
+            for (bound, hosts) in met {
+                let hosts = hosts.iter().filter(|(_, since)| since <= us).map(|(host, _)| *host);
+                let hosts: BTreeSet<Who> = hosts.collect();
+                if !hosts.is_empty() {
+                    inside.extend([address.clone(), (*bound).to_owned()]);
+                    let party = parties.entry(bound).or_default();
+                    party.extend(hosts);
+                    party.insert(who as Who);
+                }
+            }
+        }
+    }
+    Meetings { parties: parties.into_values().collect(), inside }
+}
+
+/// Tells whether a way to `address` leads to who waits at `bound`, which may be every address of this machine.
+fn is_at(address: &str, bound: &str) -> bool {
+    let port_of_all = ["tcp://0.0.0.0:", "tcp://[::]:"].iter().find_map(|all| bound.strip_prefix(all));
+    address == bound
+        || port_of_all.is_some_and(|port| {
+            let ports = address.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':'));
+            ports.is_some_and(|(_, other)| other == port)
+        })
+}
+
+/// Tells whether a socket is that of a daemon which runs programs or keeps files for those who ask.
+fn does_work_for_others(path: &Path) -> bool {
+    const DAEMONS: [&str; 9] = [
+        "docker.sock",
+        "podman.sock",
+        "containerd.sock",
+        "buildkitd.sock",
+        "crio.sock",
+        "systemd/private",
+        "mysqld.sock",
+        "mysql.sock",
+        "redis.sock",
+    ];
+    let is_postgres = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".s.PGSQL."));
+    is_postgres || DAEMONS.iter().any(|daemon| path.ends_with(daemon))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_goes_where_another_waits_meets_that_one() {
+        let mut actors: Vec<Actor> = (0..4).map(|pid| Actor::new(pid, None, 0)).collect();
+        actors[0].bound.push(("tcp://0.0.0.0:80".to_owned(), 10));
+        actors[1].connections.push(("tcp://127.0.0.1:80".to_owned(), 20));
+        // Too early, and to somebody else.
+        actors[2].connections.push(("tcp://127.0.0.1:80".to_owned(), 5));
+        actors[3].connections.push(("tcp://127.0.0.1:8".to_owned(), 20));
+        let met = meetings(&actors);
+        assert_eq!(met.parties, [BTreeSet::from([0, 1])]);
+        assert_eq!(met.inside.len(), 2);
+        actors[0].bound[0].0 = "unix:///s".to_owned();
+        assert_eq!(meetings(&actors), Meetings::default());
+        actors[3].connections[0].0 = "unix:///s".to_owned();
+        assert_eq!(meetings(&actors).parties, [BTreeSet::from([0, 3])]);
+    }
+
+    #[test]
+    fn daemons_are_told_by_their_sockets() {
+        assert!(does_work_for_others(Path::new("/run/user/1000/podman/podman.sock")));
+        assert!(does_work_for_others(Path::new("/tmp/.s.PGSQL.5432")));
+        assert!(!does_work_for_others(Path::new("/tmp/s")));
+    }
+}
