@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{Artifact, Role, Timestamp};
+use crate::model::{Artifact, Role, RunKind, Timestamp};
 use crate::query::diff::side::{Side, StepKey};
 
 /// How the outputs of two runs differ.
@@ -10,7 +10,8 @@ use crate::query::diff::side::{Side, StepKey};
 pub struct OutputsDiff {
     /// How many have the same bytes.
     pub same: u64,
-    /// How many are metrics files: they name their run, so their bytes always differ; their values are compared as metrics.
+    /// How many are metrics files of the pipeline: they name their run, so their bytes always differ; their values, which are all
+    /// else that they hold, are compared as metrics.
     pub metrics_files: u64,
     /// Outputs with other bytes, and outputs that only one of the runs has, by path.
     pub differing: Vec<OutputDiff>,
@@ -62,10 +63,10 @@ pub(super) fn compare(a: &Side, b: &Side) -> OutputsDiff {
     for (at_a, at_b) in pairs {
         (taken[0][at_a], taken[1][at_b]) = (true, true);
         let (output_a, output_b) = (&of_a[at_a], &of_b[at_b]);
-        if output_a.role == Role::Metrics && output_b.role == Role::Metrics {
-            found.metrics_files += 1;
-        } else if output_a.artifact.digest == output_b.artifact.digest {
+        if output_a.artifact.digest == output_b.artifact.digest {
             found.same += 1;
+        } else if is_of_pipeline(a, output_a) && is_of_pipeline(b, output_b) {
+            found.metrics_files += 1;
         } else {
             found.differing.push(differing(a, Some(output_a), Some(output_b)));
         }
@@ -82,6 +83,11 @@ pub(super) fn compare(a: &Side, b: &Side) -> OutputsDiff {
     let place = |output: &OutputDiff| output.b.clone().or_else(|| output.a.clone());
     found.differing.sort_by_cached_key(place);
     found
+}
+
+/// Tells a file that holds the name of its run and its metrics, and nothing else: what a command writes as its metrics may hold more.
+fn is_of_pipeline(side: &Side, output: &Output) -> bool {
+    output.role == Role::Metrics && side.head.view.run.kind == RunKind::Pipeline
 }
 
 fn differing(side: &Side, a: Option<&Output>, b: Option<&Output>) -> OutputDiff {

@@ -346,3 +346,19 @@ fn metrics_are_compared_by_their_last_values() {
         &["metric loss Some(0.25) Some(1.0)", "metric zero None None"],
     );
 }
+
+#[test]
+fn a_metrics_file_that_a_command_wrote_is_an_output_as_any_other() {
+    let of = |kind: &str, a: &str, b: &str| {
+        format!(
+            "run 1 {kind} seed=1\n1 train: d=1 -> %metrics.json={a} o=1\nmetric 1 acc=1\n\
+             run 2 {kind} seed=1\n2 train: d=1 -> %metrics.json={b} o=1\nmetric 2 acc=1"
+        )
+    };
+    check(&of("seed=1", "x", "y"), &["metrics.json <-"]);
+    check(&of("seed=1", "x", "x"), &[]);
+    assert_eq!(differences(&of("seed=1", "x", "x"), &CommitFiles::Unknown).outputs.same, 2);
+    // The pipeline's hold their run's name and the metrics, which are compared.
+    check(&of("pipeline", "x", "y"), &[]);
+    assert_eq!(differences(&of("pipeline", "x", "y"), &CommitFiles::Unknown).outputs.metrics_files, 1);
+}
