@@ -294,3 +294,21 @@ fn a_repository_below_a_workspace_is_told_once_where_it_is_recorded() {
     assert!(scratch.lineage("proj", &["log"]).contains("first"));
     assert!(scratch.lineage("", &["log"]).contains("first"));
 }
+
+#[test]
+fn of_a_repository_that_cannot_be_read_nothing_is_said_to_be_in_it_or_not() {
+    let Some(scratch) = Scratch::new(&[("code.sh", "echo 1\n")], &[]) else { return };
+    if !scratch.command("", "git", &["init", "-q", "--object-format=sha256"]).status.success() {
+        eprintln!("skipped: this git knows no SHA-256");
+        return;
+    }
+    scratch.commit("");
+    scratch.lineage("", &["init"]);
+    if !scratch.run("", "sh code.sh > o") {
+        return;
+    }
+    assert_eq!(scratch.words("", "o", "code.sh", ""), "observed not known whether in git");
+    let code = &scratch.json("", &["show", "@"])["run"]["code"];
+    assert_eq!(code["dirty"], Value::Null);
+    assert!(code["unreadable"].is_string(), "{code}");
+}

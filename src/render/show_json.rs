@@ -270,7 +270,8 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
             "root": head.view.own_root().map(ArtifactPath::in_json),
             "commit": run.code.commit,
             "branch": run.code.branch,
-            "dirty": run.code.dirty,
+            "dirty": (run.code.commit.is_some() || run.code.unreadable.is_none()).then_some(run.code.dirty),
+            "unreadable": run.code.unreadable,
             "label": run.code.label(),
             "changed": run.code.changed.iter().map(|file| json!({
                 "path": file.path.in_json(), "kind": file.kind.as_str(),

@@ -222,9 +222,9 @@ fn check(text: &str, expected: &[&str]) {
 #[test]
 fn names_of_run_folders_are_no_difference() {
     check(
-        "1 parse a.htm: a.htm=x -> out/{run}/a_{run_id}.json=y\n\
+        "run 1 pipeline\n1 parse a.htm: a.htm=x -> out/{run}/a_{run_id}.json=y\n\
          1 metrics out/{run}/m.json: out/{run}/a_{run_id}.json=y -> %out/{run}/m.json={run_id}\n\
-         2 parse a.htm: a.htm=x -> out/{run}/a_{run_id}.json=y\n\
+         run 2 pipeline\n2 parse a.htm: a.htm=x -> out/{run}/a_{run_id}.json=y\n\
          2 metrics out/{run}/m.json: out/{run}/a_{run_id}.json=y -> %out/{run}/m.json={run_id}",
         &[],
     );

@@ -175,6 +175,9 @@ fn code_of_file(file: &TraceFile, run: &TraceRun) -> Option<String> {
     let words = match file.role {
         Role::Code | Role::DataTracked => "in git at",
         Role::CodeChanged | Role::DataChanged => "differs from git at",
+        Role::CodeUntracked if is_git_unknown(file, run) => {
+            return Some("  not known whether in git".to_owned());
+        }
         Role::CodeUntracked => return Some("  not in git".to_owned()),
         Role::Data | Role::Metrics | Role::Environment => return None,
     };
@@ -182,6 +185,12 @@ fn code_of_file(file: &TraceFile, run: &TraceRun) -> Option<String> {
     let commit = code.commit_short.as_deref()?;
     let of = repository.map_or_else(String::new, |repository| format!(" of {}", repository_name(repository)));
     Some(format!("  {words} {commit}{of}"))
+}
+
+/// Returns true where the repository that a file lies in could not be read, so that nothing of it was compared.
+fn is_git_unknown(file: &TraceFile, run: &TraceRun) -> bool {
+    let (code, _) = run.head.view.code_of(&file.artifact.path);
+    code.commit.is_none() && code.unreadable.is_some()
 }
 
 /// Returns true where all that the steps of a run read is recorded: not what was inferred from the files before and after, nor
