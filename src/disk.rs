@@ -156,7 +156,25 @@ impl Disk {
     /// # Errors
     /// As the system gives them; the old file, if there was one, is intact then.
     pub fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.replace(path, bytes)?;
+        self.write_whole_prepared(path, bytes, &|_| Ok(()))
+    }
+
+    /// Does what [`Disk::write_whole`] does with a file that `prepare` has seen while it was empty.
+    ///
+    /// # Errors
+    /// As the system gives them, and those of `prepare`; the old file, if there was one, is intact then.
+    pub fn write_whole_prepared(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        prepare: &dyn Fn(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let written = self.create_prepared(path, |file| {
+            prepare(file.file())?;
+            file.append(bytes)?;
+            file.sync()
+        });
+        written?;
         self.sync_folder(path.parent().unwrap_or(Path::new(".")))
     }
 
@@ -201,6 +219,12 @@ impl Disk {
         self.ask(Operation::SyncFolder, folder)?;
         File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()
     }
+}
+
+/// Returns true where files are made as root's.
+pub fn is_root() -> bool {
+    // SAFETY: `geteuid` has no arguments and cannot fail.
+    unsafe { libc::geteuid() == 0 }
 }
 
 /// The front of the names of temporary files, which nobody mistakes for their own.

@@ -7,6 +7,7 @@
 //! codec 1 is one zstd frame. Codec 2 keeps them as they are from byte 4096 on, so that a file system that can lets them share
 //! their place on the disk with the file they came from, and with the one they are restored to.
 
+mod access;
 mod encoding;
 mod shared;
 #[cfg(test)]
@@ -15,13 +16,16 @@ mod tests;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Disk, Staged, Together};
 use crate::error::{Error, Result};
 use crate::model::Digest;
 
+use access::{Owner, close_folder};
 use encoding::{decode, encoded};
 
+pub use access::Access;
 pub use shared::{SHARED_MIN_BYTES, Sharing};
 
 /// The kept contents of a workspace.
@@ -29,6 +33,8 @@ pub use shared::{SHARED_MIN_BYTES, Sharing};
 pub struct Contents {
     disk: Disk,
     folder: PathBuf,
+    /// Set when the folder is there and closed: whom to give what is made in it.
+    closed: Arc<OnceLock<Option<Owner>>>,
 }
 
 /// A content that is written and does not count yet.
@@ -57,7 +63,7 @@ pub struct Damage {
 impl Contents {
     /// Names the contents kept in `folder`.
     pub fn at(disk: Disk, folder: impl Into<PathBuf>) -> Self {
-        Contents { disk, folder: folder.into() }
+        Contents { disk, folder: folder.into(), closed: Arc::default() }
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -75,23 +81,49 @@ impl Contents {
         self.path(digest).is_file()
     }
 
-    /// Keeps `bytes`; on return they survive a crash. What is kept already and whole is not written again.
+    /// Returns true where it is kept and is not hidden from us.
+    pub fn holds_readable(&self, digest: &Digest) -> bool {
+        fs::File::open(self.path(digest)).is_ok()
+    }
+
+    /// Returns true where it may be kept and is hidden from us: it is another's, or the whole folder is.
+    pub fn hides(&self, digest: &Digest) -> bool {
+        is_hidden(&self.path(digest))
+    }
+
+    /// Returns who may read a kept content, and whether it is executed.
+    pub fn access(&self, digest: &Digest) -> Access {
+        Access::of_path(&self.folder, &self.path(digest))
+    }
+
+    /// Keeps `bytes` that are no secret of anybody who works here; on return they survive a crash. What is kept already and whole
+    /// is not written again.
     ///
     /// # Errors
     /// A store error where the disk does not take them; nothing else is harmed then.
     pub fn keep(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
-        self.keep_as(&digest, bytes)?;
+        self.keep_as(&digest, bytes, Access::ALL)?;
         Ok(digest)
     }
 
-    /// Keeps `bytes` whose digest the caller has computed already.
+    /// Keeps `bytes` that the file at `place` holds, in a workspace at `root`, for those who can read it there.
     ///
     /// # Errors
     /// As [`Contents::keep`].
-    pub fn keep_as(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+    pub fn keep_file(&self, root: &Path, place: &Path, bytes: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(bytes);
+        self.keep_as(&digest, bytes, Access::of_path(root, place))?;
+        Ok(digest)
+    }
+
+    /// Keeps `bytes` whose digest the caller has computed already, for whom `access` says.
+    ///
+    /// # Errors
+    /// As [`Contents::keep`].
+    pub fn keep_as(&self, digest: &Digest, bytes: &[u8], access: Access) -> Result<()> {
         let together = Together::new(&self.disk);
-        match self.stage(&together, digest, bytes)? {
+        match self.stage(&together, digest, bytes, access)? {
             Some(mut staged) => {
                 together.sync(vec![staged.file()]);
                 self.publish(&together, vec![staged]).into_iter().collect()
@@ -105,17 +137,57 @@ impl Contents {
     ///
     /// # Errors
     /// A store error where the disk does not take them; nothing else is harmed then.
-    pub fn stage(&self, together: &Together, digest: &Digest, bytes: &[u8]) -> Result<Option<StagedContent>> {
+    pub fn stage(
+        &self,
+        together: &Together,
+        digest: &Digest,
+        bytes: &[u8],
+        access: Access,
+    ) -> Result<Option<StagedContent>> {
         let path = self.path(digest);
+        let failed = |cause| not_kept(bytes.len(), &path, cause);
+        let owner = self.close().map_err(failed)?;
         // A stored copy is never trusted unread: a damaged one is written again.
         if path.is_file() && self.read(digest).is_ok_and(|kept| kept.is_some()) {
             // Whoever lets old contents go must see that this one is wanted again.
             let _ = fs::File::open(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
             return Ok(None);
         }
-        let staged = encoded(bytes, |stored| together.stage(&path, stored));
-        let file = staged.map_err(|cause| not_kept(bytes.len(), &path, cause))?;
+        let access = self.access_of_new(&path, access);
+        let prepare = |file: &fs::File| self.prepare(file, &path, access, owner);
+        let staged = encoded(bytes, |stored| together.stage_prepared(&path, stored, &prepare));
+        let file = staged.map_err(failed)?;
         Ok(Some(StagedContent { file, size_bytes: bytes.len() }))
+    }
+
+    /// Makes the folder and closes it, once; returns whom to give what is made in it.
+    fn close(&self) -> io::Result<Option<Owner>> {
+        if let Some(owner) = self.closed.get() {
+            return Ok(*owner);
+        }
+        self.disk.create_folders(&self.folder)?;
+        let above = self.folder.parent().unwrap_or(Path::new(".")).metadata()?;
+        let owner = Owner::to_give_to(&above);
+        if let Some(owner) = owner {
+            owner.give_folder(&self.folder);
+        }
+        close_folder(&self.folder, &above)?;
+        Ok(*self.closed.get_or_init(|| owner))
+    }
+
+    /// Returns the access to a content that is written now. One that another member of the group keeps for themselves is no secret
+    /// of theirs any more where somebody else has the same bytes: both can read it then.
+    fn access_of_new(&self, path: &Path, access: Access) -> Access {
+        if is_hidden(path) { Access::ALL } else { access }
+    }
+
+    /// Gives the new file for a content, meant for `path`, its access and its owner.
+    fn prepare(&self, file: &fs::File, path: &Path, access: Access, owner: Option<Owner>) -> io::Result<()> {
+        if let (Some(owner), Some(folder)) = (owner, path.parent()) {
+            owner.give_folder(folder);
+            owner.give_file(file);
+        }
+        access.apply(file)
     }
 
     /// Gives contents whose files were forced to the disk their names; returns what became of each, in order. On return, those
@@ -208,6 +280,10 @@ impl Contents {
         });
         Ok((digests.len() as u64, damage.collect()))
     }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    fs::File::open(path).is_err_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn not_kept(size_bytes: usize, path: &Path, cause: io::Error) -> Error {

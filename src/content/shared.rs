@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
 use super::encoding::{CODEC_SHARED, HEADER_BYTES, header, is_shared};
-use super::{Contents, not_kept};
+use super::{Access, Contents, not_kept};
 use crate::disk::SHARED_ALIGNMENT;
 use crate::error::Result;
 use crate::model::Digest;
@@ -25,20 +25,29 @@ pub enum Sharing {
 }
 
 impl Contents {
-    /// Keeps the bytes of an open file without copying them, where the file system can. What it holds then is read and held against
-    /// `digest` before it counts.
+    /// Keeps the bytes of an open file for whom `access` says, without copying them, where the file system can. What it holds then is
+    /// read and held against `digest` before it counts.
     ///
     /// # Errors
     /// A store error where something went wrong other than that bytes cannot be shared; nothing else is harmed then.
-    pub fn keep_shared(&self, digest: &Digest, source: &fs::File, size_bytes: u64) -> Result<Sharing> {
+    pub fn keep_shared(
+        &self,
+        digest: &Digest,
+        source: &fs::File,
+        size_bytes: u64,
+        access: Access,
+    ) -> Result<Sharing> {
         let path = self.path(digest);
         let folder = path.parent().unwrap_or(&self.folder);
         let failed = |cause| not_kept(usize::try_from(size_bytes).unwrap_or(usize::MAX), &path, cause);
+        let owner = self.close().map_err(failed)?;
         self.disk.create_folders(folder).map_err(failed)?;
+        let access = self.access_of_new(&path, access);
         let mut front = header(CODEC_SHARED, size_bytes);
         front.resize(SHARED_ALIGNMENT as usize, 0);
         let mut is_other = false;
-        let kept = self.disk.replace_shared(&path, &front, source, 0, |file| {
+        let prepare = |file: &fs::File| self.prepare(file, &path, access, owner);
+        let kept = self.disk.replace_shared(&path, &front, (source, 0), &prepare, |file| {
             is_other = digest_from(file, SHARED_ALIGNMENT)? != (*digest, size_bytes);
             if is_other { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
         });
@@ -53,13 +62,18 @@ impl Contents {
         }
     }
 
-    /// Writes a kept content to `place` without copying it; false where it is not kept so, or the file system cannot: nothing was
-    /// written then. What is written is read and held against `digest` before it takes its name. The caller forces the folder to
+    /// Writes a kept content to `place` without copying it, into a file that `prepare` has seen while it was empty; false where it
+    /// is not kept so, or the file system cannot: nothing was written then. What is written is read and held against `digest` before it takes its name. The caller forces the folder to
     /// the disk.
     ///
     /// # Errors
     /// As the system gives them; `InvalidData` where the kept copy is damaged.
-    pub fn write_shared(&self, digest: &Digest, place: &Path) -> io::Result<bool> {
+    pub fn write_shared(
+        &self,
+        digest: &Digest,
+        place: &Path,
+        prepare: &dyn Fn(&fs::File) -> io::Result<()>,
+    ) -> io::Result<bool> {
         let mut object = match fs::File::open(self.path(digest)) {
             Ok(object) => object,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -69,10 +83,11 @@ impl Contents {
         if object.read_exact(&mut front).is_err() || !is_shared(&front) {
             return Ok(false);
         }
-        self.disk.replace_shared(place, &[], &object, SHARED_ALIGNMENT, |file| match digest_from(file, 0)? {
+        let check = |file: &fs::File| match digest_from(file, 0)? {
             (found, _) if found == *digest => Ok(()),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the kept copy is damaged")),
-        })
+        };
+        self.disk.replace_shared(place, &[], (&object, SHARED_ALIGNMENT), prepare, check)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is kept is what was given, or nothing, whatever becomes of the disk.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use proptest::prelude::*;
 
 use super::encoding::{CODEC_PLAIN, CODEC_SHARED, CODEC_ZSTD, HEADER_BYTES, header};
@@ -35,6 +37,56 @@ impl crate::disk::Faults for Asked {
     }
 }
 
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Keeps a file with a mode, in a folder with a mode, in a workspace whose own folder has a mode; returns the modes of the folder of
+/// kept contents and of the kept content.
+fn modes_of_kept(own: u32, folder: u32, file: u32) -> (u32, u32) {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    let (objects, source) = (root.join(".lineage/objects"), root.join("folder/source"));
+    for made in [&objects, &root.join("folder")] {
+        fs::create_dir_all(made).unwrap();
+    }
+    // As an older program left it.
+    set_mode(&objects, 0o777);
+    set_mode(&root.join(".lineage"), own);
+    fs::write(&source, "a secret").unwrap();
+    set_mode(&source, file);
+    set_mode(&root.join("folder"), folder);
+    let contents = Contents::at(Disk::new(), &objects);
+    let digest = Digest::of(b"a secret");
+    contents.keep_as(&digest, b"a secret", Access::of_path(root, &source)).unwrap();
+    (mode(&objects), mode(&contents.file(&digest)))
+}
+
+#[test]
+fn nobody_reads_a_kept_content_who_may_not_read_the_file_it_came_from() {
+    // What the umask of whoever runs the tests takes away is given to nobody.
+    let probe = tempfile::tempdir().unwrap();
+    fs::write(probe.path().join("plain"), "").unwrap();
+    let plain = mode(&probe.path().join("plain"));
+    for (own, objects) in [(0o700, 0o700), (0o755, 0o700), (0o775, 0o770), (0o777, 0o777)] {
+        for (folder, file, kept) in [
+            (0o755, 0o644, plain),
+            (0o755, 0o600, plain & !0o044),
+            (0o755, 0o640, plain & !0o004),
+            (0o700, 0o644, plain & !0o044),
+            (0o750, 0o644, plain & !0o004),
+            (0o755, 0o755, plain | (plain & 0o444) >> 2),
+            (0o755, 0o700, plain & !0o044 | 0o100),
+        ] {
+            assert_eq!(modes_of_kept(own, folder, file), (objects, kept), "{own:o} {folder:o} {file:o}");
+        }
+    }
+}
+
 fn names_in(folder: &Path) -> Vec<PathBuf> {
     entries(folder).unwrap().iter().flat_map(|folder| entries(folder).unwrap()).collect()
 }
@@ -50,21 +102,21 @@ fn a_file_is_shared_where_the_file_system_can_and_else_nothing_is_kept() {
     fs::write(&source, &bytes).unwrap();
     let file = fs::File::open(&source).unwrap();
     let digest = Digest::of(&bytes);
-    let other = contents.keep_shared(&Digest::of(b"other"), &file, bytes.len() as u64).unwrap();
+    let other = contents.keep_shared(&Digest::of(b"other"), &file, bytes.len() as u64, Access::ALL).unwrap();
     assert!(asked.0.load(std::sync::atomic::Ordering::Relaxed), "the file system was asked");
     assert_eq!(names_in(&objects), Vec::<PathBuf>::new());
-    match contents.keep_shared(&digest, &file, bytes.len() as u64).unwrap() {
+    match contents.keep_shared(&digest, &file, bytes.len() as u64, Access::ALL).unwrap() {
         Sharing::Done => {
             assert_eq!(other, Sharing::OtherBytes);
             fs::write(&source, "changed").unwrap();
             assert_eq!(contents.read(&digest).unwrap().as_deref(), Some(bytes.as_slice()));
-            assert!(contents.write_shared(&digest, &place).unwrap());
+            assert!(contents.write_shared(&digest, &place, &|_| Ok(())).unwrap());
             assert_eq!(fs::read(&place).unwrap(), bytes);
         }
         answer => {
             assert_eq!((answer, other), (Sharing::Cannot, Sharing::Cannot));
             assert_eq!(names_in(&objects), Vec::<PathBuf>::new(), "nothing is left over");
-            assert!(!contents.write_shared(&digest, &place).unwrap() && !place.exists());
+            assert!(!contents.write_shared(&digest, &place, &|_| Ok(())).unwrap() && !place.exists());
         }
     }
 }
@@ -129,7 +181,8 @@ fn keep_together(
     digests: &[Digest],
     texts: &[Vec<u8>],
 ) -> Vec<Result<()>> {
-    let staged = digests.iter().zip(texts).map(|(digest, text)| contents.stage(together, digest, text));
+    let staged =
+        digests.iter().zip(texts).map(|(digest, text)| contents.stage(together, digest, text, Access::ALL));
     let mut staged: Vec<Result<Option<StagedContent>>> = staged.collect();
     together.sync(staged.iter_mut().flatten().flatten().map(StagedContent::file).collect());
     let (mut ready, mut kept) = (Vec::new(), Vec::new());

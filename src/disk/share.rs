@@ -16,20 +16,20 @@ impl Disk {
     /// when `check` has nothing against what it holds, it takes its name. Returns false where the file system cannot share bytes
     /// between the two: nothing was written then. The caller forces the folder to the disk.
     ///
-    /// `offset` and the length of `front` are multiples of [`SHARED_ALIGNMENT`].
+    /// The file is shown to `prepare` while it is empty. `offset` and the length of `front` are multiples of [`SHARED_ALIGNMENT`].
     ///
     /// # Errors
-    /// As the system gives them, and those of `check`; the old file, if there was one, is intact then.
+    /// As the system gives them, and those of `prepare` and `check`; the old file, if there was one, is intact then.
     pub fn replace_shared(
         &self,
         path: &Path,
         front: &[u8],
-        source: &File,
-        offset: u64,
+        (source, offset): (&File, u64),
+        prepare: &dyn Fn(&File) -> io::Result<()>,
         check: impl FnOnce(&File) -> io::Result<()>,
     ) -> io::Result<bool> {
         let temporary = temporary_name(path);
-        let made = self.share(&temporary, front, source, offset).and_then(|file| {
+        let made = self.share(&temporary, front, (source, offset), prepare).and_then(|file| {
             let Some(file) = file else { return Ok(false) };
             check(&file)?;
             self.ask(Operation::Sync, &temporary)?;
@@ -44,10 +44,17 @@ impl Disk {
         made
     }
 
-    fn share(&self, path: &Path, front: &[u8], source: &File, offset: u64) -> io::Result<Option<File>> {
+    fn share(
+        &self,
+        path: &Path,
+        front: &[u8],
+        (source, offset): (&File, u64),
+        prepare: &dyn Fn(&File) -> io::Result<()>,
+    ) -> io::Result<Option<File>> {
         self.ask(Operation::Create, path)?;
         // Not for appending: such files are refused as the target.
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        prepare(&file)?;
         let allowed = self.ask(Operation::Append(front.len()), path)?;
         file.write_all(&front[..allowed.min(front.len())])?;
         if allowed < front.len() {

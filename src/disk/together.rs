@@ -87,6 +87,19 @@ impl Together {
     /// # Errors
     /// As the system gives them; nothing is left of the file then.
     pub fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<Staged> {
+        self.stage_prepared(path, bytes, &|_| Ok(()))
+    }
+
+    /// Does what [`Together::stage`] does with a file that `prepare` has seen while it was empty.
+    ///
+    /// # Errors
+    /// As the system gives them, and those of `prepare`; nothing is left of the file then.
+    pub fn stage_prepared(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        prepare: &dyn Fn(&File) -> io::Result<()>,
+    ) -> io::Result<Staged> {
         let folder = folder_of(path);
         self.make_folder(folder)?;
         let name = temporary_name(path);
@@ -103,6 +116,7 @@ impl Together {
         let temporary = Temporary { disk: self.disk.clone(), path: Some(name) };
         let device = file.file().metadata()?.dev();
         self.watch(device, folder)?;
+        prepare(file.file())?;
         file.append(bytes)?;
         Ok(Staged { temporary, path: path.to_owned(), device, synced: None })
     }

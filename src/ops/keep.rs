@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
-use crate::content::{SHARED_MIN_BYTES, Sharing, StagedContent};
+use crate::content::{Access, SHARED_MIN_BYTES, Sharing, StagedContent};
 use crate::disk::Together;
 use crate::model::{Artifact, ArtifactPath, Digest, Generated, Step};
 use crate::ops::Workspace;
@@ -52,12 +52,16 @@ pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) ->
     let contents = workspace.contents();
     let (small, large): (Vec<&Artifact>, Vec<&Artifact>) = artifacts
         .iter()
-        .filter(|artifact| artifact.path.is_inside() && !contents.holds(&artifact.digest))
+        .filter(|artifact| artifact.path.is_inside() && !contents.holds_readable(&artifact.digest))
         .partition(|artifact| policy.keeps(artifact));
     let mut said = keep_all(workspace, &small);
     for artifact in large {
-        let file = artifact.path.on_disk(workspace.root()).and_then(|place| std::fs::File::open(place).ok());
-        let shared = file.map(|file| contents.keep_shared(&artifact.digest, &file, artifact.size_bytes));
+        let place = artifact.path.on_disk(workspace.root());
+        let shared = place.and_then(|place| {
+            let file = std::fs::File::open(&place).ok()?;
+            let access = Access::of_path(workspace.root(), &place);
+            Some(contents.keep_shared(&artifact.digest, &file, artifact.size_bytes, access))
+        });
         if !matches!(shared, Some(Ok(Sharing::Done))) {
             let (path, size) = (&artifact.path, artifact.size_bytes);
             said.push(format!(
@@ -101,7 +105,7 @@ fn stage(
     together: &Together,
     artifact: &Artifact,
 ) -> Result<Option<StagedContent>, String> {
-    if workspace.contents().holds(&artifact.digest) {
+    if workspace.contents().holds_readable(&artifact.digest) {
         return Ok(None);
     }
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
@@ -111,9 +115,10 @@ fn stage(
     if !place.metadata().is_ok_and(|found| found.is_file() && found.len() == artifact.size_bytes) {
         return Ok(None);
     }
+    let access = Access::of_path(workspace.root(), &place);
     if artifact.size_bytes >= SHARED_MIN_BYTES {
         let Ok(file) = std::fs::File::open(&place) else { return Ok(None) };
-        let shared = workspace.contents().keep_shared(&artifact.digest, &file, artifact.size_bytes);
+        let shared = workspace.contents().keep_shared(&artifact.digest, &file, artifact.size_bytes, access);
         match shared.map_err(|error| error.to_string())? {
             Sharing::Done | Sharing::OtherBytes => return Ok(None),
             Sharing::Cannot => {}
@@ -123,5 +128,6 @@ fn stage(
     if Digest::of(&bytes) != artifact.digest {
         return Ok(None);
     }
-    workspace.contents().stage(together, &artifact.digest, &bytes).map_err(|error| error.to_string())
+    let staged = workspace.contents().stage(together, &artifact.digest, &bytes, access);
+    staged.map_err(|error| error.to_string())
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use crate::content::Access;
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
 use crate::model::{Artifact, ArtifactPath, Digest, printed_word, repeated_word};
@@ -151,6 +152,11 @@ fn version_of_run(snapshot: &Snapshot, path: PathNo, run: RunNo) -> Result<Optio
 /// # Errors
 /// A request error where they are not to be had; a store error where the kept copy is damaged and there is no other.
 pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<Vec<u8>> {
+    found(workspace, snapshot, version).map(|(bytes, _)| bytes)
+}
+
+/// Does what [`bytes_of`] does, and returns who may read them, where they were found.
+fn found(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<(Vec<u8>, Access)> {
     let (digest, name) = match version {
         Version::File(artifact) | Version::Segment(artifact, _) => {
             (artifact.digest, artifact.path.to_string())
@@ -165,7 +171,7 @@ pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -
     }
     let kept = workspace.contents().read(&digest);
     if let Ok(Some(bytes)) = kept {
-        return part_of(version, bytes, &name);
+        return part_of(version, bytes, workspace.contents().access(&digest), &name);
     }
     for number in snapshot.artifacts_with(&digest)? {
         let Some(place) = snapshot.artifact(number)?.path.on_disk(workspace.root()) else {
@@ -178,7 +184,7 @@ pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -
         if let Ok(bytes) = std::fs::read(&place)
             && Digest::of(&bytes) == digest
         {
-            return part_of(version, bytes, &name);
+            return part_of(version, bytes, Access::of_path(workspace.root(), &place), &name);
         }
     }
     kept?;
@@ -186,15 +192,15 @@ pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -
         .hint("they are not kept, and no recorded file has them any more"))
 }
 
-fn part_of(version: &Version, bytes: Vec<u8>, name: &str) -> Result<Vec<u8>> {
+fn part_of(version: &Version, bytes: Vec<u8>, access: Access, name: &str) -> Result<(Vec<u8>, Access)> {
     let Version::Segment(_, segment) = version else {
-        return Ok(bytes);
+        return Ok((bytes, access));
     };
     let found = find_segment(&bytes, segment)
         .map_err(|error| Error::request(format!("`{name}` holds no segments")).because(error))?;
     let found = found
         .ok_or_else(|| Error::request(format!("`{name}` has no segment `{}`", segment.escape_debug())))?;
-    Ok(format!("{}\n", found.text.trim_end()).into_bytes())
+    Ok((format!("{}\n", found.text.trim_end()).into_bytes(), access.of_part()))
 }
 
 /// Brings versions back. All are found and read before one is written.
@@ -211,15 +217,15 @@ pub fn restore(
     for word in &request.words {
         let version = find_version(workspace, snapshot, &request.folder, word)?;
         let place = destination(workspace, request, &version)?;
-        let bytes = bytes_of(workspace, snapshot, &version)?;
+        let (bytes, access) = found(workspace, snapshot, &version)?;
         let replaced = in_the_way(workspace, request, &place, &bytes)?;
-        ready.push((version, place, bytes, replaced));
+        ready.push((version, place, (bytes, access), replaced));
     }
     let mut overwritten = Vec::new();
-    for (_, place, bytes, there) in &mut ready {
+    for (_, place, (bytes, _), there) in &mut ready {
         if there.is_some_and(|there| there != Digest::of(bytes)) {
             let old = std::fs::read(&*place).map_err(|cause| not_written(place).because(cause))?;
-            let digest = workspace.contents().keep(&old)?;
+            let digest = workspace.contents().keep_file(workspace.root(), place, &old)?;
             *there = Some(digest);
             let path = ArtifactPath::within(workspace.root(), &real_place(place))?;
             overwritten.push(Artifact { path, digest, size_bytes: old.len() as u64 });
@@ -228,7 +234,7 @@ pub fn restore(
     clock.not_before(snapshot.latest());
     Overwriting { command: "restore", clock: clock.clone() }.record(workspace, overwritten)?;
     let mut restored = Vec::with_capacity(ready.len());
-    for (version, place, bytes, there) in ready {
+    for (version, place, (bytes, access), there) in ready {
         let digest = Digest::of(&bytes);
         let was_there = there == Some(digest);
         let replaced = there.filter(|there| *there != digest);
@@ -236,11 +242,14 @@ pub fn restore(
             let folder = place.parent().unwrap_or(workspace.root());
             let disk = workspace.disk();
             let written = disk.create_folders(folder).and_then(|()| {
+                let prepare = |file: &std::fs::File| access.apply(file);
                 // What is kept without being copied is brought back so; these bytes are right, even where the kept ones are not.
-                match workspace.contents().write_shared(&digest, &place) {
+                match workspace.contents().write_shared(&digest, &place, &prepare) {
                     Ok(true) => disk.sync_folder(folder),
-                    Ok(false) => disk.write_whole(&place, &bytes),
-                    Err(cause) if cause.kind() == ErrorKind::InvalidData => disk.write_whole(&place, &bytes),
+                    Ok(false) => disk.write_whole_prepared(&place, &bytes, &prepare),
+                    Err(cause) if cause.kind() == ErrorKind::InvalidData => {
+                        disk.write_whole_prepared(&place, &bytes, &prepare)
+                    }
                     Err(cause) => Err(cause),
                 }
             });

@@ -108,12 +108,12 @@ fn copy_contents(
 ) -> Result<()> {
     let (digests, _) = from.contents().list()?;
     for digest in digests {
-        if to.contents().holds(&digest) && to.contents().read(&digest).is_ok_and(|kept| kept.is_some()) {
+        if to.contents().read(&digest).is_ok_and(|kept| kept.is_some()) {
             continue;
         }
         match from.contents().read(&digest) {
             Ok(Some(bytes)) => {
-                to.contents().keep_as(&digest, &bytes)?;
+                to.contents().keep_as(&digest, &bytes, from.contents().access(&digest))?;
                 taking.count_contents(1, bytes.len() as u64);
             }
             // It went meanwhile.

@@ -1,6 +1,6 @@
 //! The metrics of a run: of each of its folders as `metrics.json`, and of the whole.
 
-use crate::content::StagedContent;
+use crate::content::{Access, StagedContent};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, Used};
 use crate::ops::Recording;
@@ -85,7 +85,12 @@ impl Session<'_> {
         let Bench { workspace, together, placing, .. } = self.bench;
         let (mut contents, mut staged) = (Vec::new(), Vec::new());
         for file in &files {
-            contents.extend(workspace.contents().stage(together, &file.artifact.digest, &file.bytes)?);
+            contents.extend(workspace.contents().stage(
+                together,
+                &file.artifact.digest,
+                &file.bytes,
+                Access::ALL,
+            )?);
             if self.is_in_place(file) {
                 continue;
             }

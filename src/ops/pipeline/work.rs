@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::content::StagedContent;
+use crate::content::{Access, StagedContent};
 use crate::disk::{Staged, Together};
 use crate::error::{Error, Result};
 use crate::filings::{self, Section};
@@ -169,13 +169,10 @@ pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Artif
         return Ok(None);
     }
     let place = output.path.on_disk(bench.workspace.root());
-    match place.map(std::fs::read) {
-        Some(Ok(bytes)) => {
-            let digest = bench.workspace.contents().keep(&bytes)?;
-            Ok(Some(Artifact { path: output.path.clone(), digest, size_bytes: bytes.len() as u64 }))
-        }
-        _ => Ok(None),
-    }
+    let Some(place) = place else { return Ok(None) };
+    let Ok(bytes) = std::fs::read(&place) else { return Ok(None) };
+    let digest = bench.workspace.contents().keep_file(bench.workspace.root(), &place, &bytes)?;
+    Ok(Some(Artifact { path: output.path.clone(), digest, size_bytes: bytes.len() as u64 }))
 }
 
 /// Returns what is to be done on a filing once it is parsed, section by section, each with the section that was asked for:
@@ -301,7 +298,8 @@ impl Work<'_> {
             },
         };
         let digest = Digest::of(&bytes);
-        let content = self.bench.workspace.contents().stage(self.bench.together, &digest, &bytes)?;
+        let content =
+            self.bench.workspace.contents().stage(self.bench.together, &digest, &bytes, Access::ALL)?;
         self.worked.contents.extend(content);
         let output = Artifact { path, digest, size_bytes: bytes.len() as u64 };
         let at = self.bench.clock.now();

@@ -244,7 +244,7 @@ impl<'a> Projecting<'a> {
         let kept = std::fs::read(place)
             .map_err(|cause| Error::store("cannot read what it holds").because(cause))
             .and_then(|bytes| {
-                let digest = self.workspace.contents().keep(&bytes)?;
+                let digest = self.workspace.contents().keep_file(self.workspace.root(), place, &bytes)?;
                 Ok(Artifact { path: path.clone(), digest, size_bytes: bytes.len() as u64 })
             });
         kept.map(Some).map_err(|error| error.to_string())

@@ -249,7 +249,8 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<bool
     // A damaged copy is as good as none.
     if let Ok(Some(bytes)) = workspace.contents().read(&artifact.digest) {
         fs::write(&place, &bytes).map_err(failed)?;
-        if bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
+        let is_executed = workspace.contents().access(&artifact.digest).is_executed();
+        if is_executed || bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
             make_executable(&place).map_err(failed)?;
         }
         return Ok(true);

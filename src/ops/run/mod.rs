@@ -22,6 +22,7 @@ use crate::capture::git;
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal};
 use crate::capture::secrets;
+use crate::content::Access;
 use crate::digests::{Found, kernel_time_ns};
 use crate::error::{Error, Result};
 use crate::journal::SyncPoint;
@@ -439,9 +440,10 @@ fn observe_command(
     options.forward_signals = true;
     options.after = Some((live::PAUSE, follow));
     let contents = workspace.contents();
-    observe::observe(&options, &mut |_, digest, bytes| {
+    observe::observe(&options, &mut |path, digest, bytes| {
+        let access = Access::of_path(workspace.root(), path);
         // A pre-image that cannot be kept is still known by its digest.
-        let _ = contents.keep_as(&Digest::from_bytes(digest.0), bytes);
+        let _ = contents.keep_as(&Digest::from_bytes(digest.0), bytes, access);
     })
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::content::Access;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Parameter, Role, Run, RunKind,
@@ -338,7 +339,7 @@ fn record(
         let at = recording.now();
         let artifact =
             Artifact { path: path.clone(), digest: Digest::of(bytes), size_bytes: bytes.len() as u64 };
-        workspace.contents().keep_as(&artifact.digest, bytes)?;
+        workspace.contents().keep_as(&artifact.digest, bytes, Access::ALL)?;
         lists.push(artifact.clone());
         recording.add(&Fact::StepDone(Step {
             subject: part.map_or_else(|| MANIFEST.to_owned(), |part| part.name.clone()),

@@ -114,6 +114,11 @@ impl Looking<'_> {
                 }
                 OnDisk::Gone => {
                     let file = self.recorded_last(&file)?;
+                    if self.workspace.contents().hides(&file.artifact.digest) {
+                        let reason = "gone, and whether it is kept only its owner can see".to_owned();
+                        self.report.unreadable.push((file, reason));
+                        continue;
+                    }
                     self.report.lost.push(file);
                 }
             }

@@ -1,0 +1,131 @@
+//! Who may read what is kept: nobody who may not read the file that it came from.
+//!
+//! The folder of kept contents lets in those who may write beside it: its owner, and in a workspace that a group shares its group.
+//! In it, a content has the mode of its file as far as that says who reads and executes it, and what is brought back has it again.
+
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, fchown};
+use std::path::Path;
+
+use crate::disk::is_root;
+
+const OWNER_EXECUTES: u32 = 0o100;
+const GROUP_READS: u32 = 0o040;
+const OTHERS_READ: u32 = 0o004;
+/// The bit by which a folder is entered, and a file executed, stands so many places below the one by which it is read.
+const BELOW_READING: u32 = 2;
+
+/// Who besides its owner may read a content, and whether it is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// [`GROUP_READS`], [`OTHERS_READ`] and [`OWNER_EXECUTES`], no other.
+    mode: u32,
+    /// The group that `mode` speaks of; `None` for whichever it is.
+    group: Option<u32>,
+}
+
+impl Access {
+    /// All who get to where it is kept read it: of what comes from no file, or is no secret.
+    pub const ALL: Access = Access { mode: GROUP_READS | OTHERS_READ, group: None };
+    /// Its owner alone reads it.
+    pub const OWNER: Access = Access { mode: 0, group: None };
+
+    fn of(source: &Metadata) -> Self {
+        Access {
+            mode: source.mode() & (GROUP_READS | OTHERS_READ | OWNER_EXECUTES),
+            group: Some(source.gid()),
+        }
+    }
+
+    /// Returns the access to the file at a path: of those who may read it and enter the folders below `root` that lead to it. That
+    /// of its owner alone where it cannot be looked at.
+    pub fn of_path(root: &Path, path: &Path) -> Self {
+        let Ok(found) = path.metadata() else { return Access::OWNER };
+        let mut access = Access::of(&found);
+        for folder in
+            path.ancestors().skip(1).take_while(|folder| folder.starts_with(root) && *folder != root)
+        {
+            let Ok(found) = folder.metadata() else { return Access::OWNER };
+            access.mode &= found.mode() << BELOW_READING | OWNER_EXECUTES;
+            if access.group != Some(found.gid()) {
+                access.mode &= !GROUP_READS;
+            }
+        }
+        access
+    }
+
+    /// Returns the access of a part of the content, which is no program.
+    pub fn of_part(self) -> Self {
+        Access { mode: self.mode & !OWNER_EXECUTES, ..self }
+    }
+
+    /// Returns whether the content is executed.
+    pub fn is_executed(self) -> bool {
+        self.mode & OWNER_EXECUTES != 0
+    }
+
+    /// Gives a new file this access: takes from it what others could read it by, and lets those execute it who may read it. Nobody
+    /// may read it then whom the umask has kept out.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn apply(self, file: &File) -> io::Result<()> {
+        let found = file.metadata()?;
+        let is_same_group = self.group.is_none_or(|group| group == found.gid());
+        let allowed = if is_same_group { self.mode } else { self.mode & !GROUP_READS };
+        let mode = found.mode() & 0o7777;
+        let mut wanted = mode & !((GROUP_READS | OTHERS_READ) & !allowed);
+        if self.is_executed() {
+            wanted |= (wanted & 0o444) >> BELOW_READING;
+        }
+        if wanted == mode {
+            return Ok(());
+        }
+        file.set_permissions(Permissions::from_mode(wanted))
+    }
+}
+
+/// Whom new files are given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    /// Returns whom new files in `folder` are to be given to: root that works in the workspace of somebody else makes them for
+    /// them, who could otherwise neither read nor write there.
+    pub(super) fn to_give_to(folder: &Metadata) -> Option<Owner> {
+        (is_root() && folder.uid() != 0).then(|| Owner { user: folder.uid(), group: folder.gid() })
+    }
+
+    // Where the file system knows no such owner, what was made stays root's; it is kept all the same.
+
+    pub(super) fn give_file(self, file: &File) {
+        let _ = fchown(file, Some(self.user), Some(self.group));
+    }
+
+    pub(super) fn give_folder(self, folder: &Path) {
+        let _ = chown(folder, Some(self.user), Some(self.group));
+    }
+}
+
+/// Closes a folder to all who may not write into the one `above` it.
+///
+/// # Errors
+/// As the system gives them.
+pub(super) fn close_folder(folder: &Path, above: &Metadata) -> io::Result<()> {
+    let mode = folder.metadata()?.mode() & 0o7777;
+    let shut_out = [(0o020, 0o070), (0o002, 0o007)]
+        .map(|(may_write, all)| if above.mode() & may_write == 0 { all } else { 0 });
+    let wanted = mode & !(shut_out[0] | shut_out[1]);
+    if wanted == mode {
+        return Ok(());
+    }
+    match std::fs::set_permissions(folder, Permissions::from_mode(wanted)) {
+        // It belongs to another member of the group: their next run closes it.
+        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
+}
