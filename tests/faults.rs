@@ -323,7 +323,8 @@ fn wherever_the_store_is_altered_a_command_gives_the_same_answer() {
         assert_eq!(answer.stdout, answers[which], "page {page}: {answer:?}");
         mended += usize::from(fs::read(&store).unwrap() != altered);
     }
-    assert!(mended > 20, "{mended}");
+    // A table that a command asks nothing of is not read.
+    assert!(mended > 10, "{mended}");
 }
 
 #[test]

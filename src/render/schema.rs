@@ -140,6 +140,7 @@ fn run() -> Value {
         ("changed", list(changed)),
         ("untracked", count()),
         ("patch", or_null(digest())),
+        ("unreadable", or_null(text())),
     ]);
     object([
         ("id", key()),
