@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::Digest;
+
 /// The front of a variable's line.
 const VARIABLE: &str = "variable ";
 /// The front of a package's line.
@@ -30,9 +32,34 @@ pub enum EnvironmentLine<'t> {
         path: &'t str,
         /// Its size in bytes.
         size: u64,
-        /// The time of its last change, in nanoseconds since 1970.
-        changed_ns: i64,
+        /// What tells its bytes from others of that size.
+        state: FileState,
     },
+}
+
+/// What is known of the bytes of a file of the environment, besides their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileState {
+    /// The time of their last change, in nanoseconds since 1970.
+    Changed(i64),
+    /// Their digest.
+    Digest(Digest),
+}
+
+impl FileState {
+    fn of(word: &str) -> Option<Self> {
+        let digest = || word.parse().ok().map(FileState::Digest);
+        word.parse().ok().map(FileState::Changed).or_else(digest)
+    }
+}
+
+impl fmt::Display for FileState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileState::Changed(ns) => write!(f, "{ns}"),
+            FileState::Digest(digest) => write!(f, "{digest}"),
+        }
+    }
 }
 
 impl<'t> EnvironmentLine<'t> {
@@ -44,9 +71,9 @@ impl<'t> EnvironmentLine<'t> {
         if let Some((name, version)) = line.strip_prefix(PACKAGE).and_then(|rest| rest.rsplit_once(' ')) {
             return Some(EnvironmentLine::Package { name, version });
         }
-        let (file, changed_ns) = line.rsplit_once(' ')?;
+        let (file, state) = line.rsplit_once(' ')?;
         let (path, size) = file.rsplit_once(' ')?;
-        Some(EnvironmentLine::File { path, size: size.parse().ok()?, changed_ns: changed_ns.parse().ok()? })
+        Some(EnvironmentLine::File { path, size: size.parse().ok()?, state: FileState::of(state)? })
     }
 }
 
@@ -55,7 +82,7 @@ impl fmt::Display for EnvironmentLine<'_> {
         match self {
             EnvironmentLine::Variable { name, value } => write!(f, "{VARIABLE}{name}={value}"),
             EnvironmentLine::Package { name, version } => write!(f, "{PACKAGE}{name} {version}"),
-            EnvironmentLine::File { path, size, changed_ns } => write!(f, "{path} {size} {changed_ns}"),
+            EnvironmentLine::File { path, size, state } => write!(f, "{path} {size} {state}"),
         }
     }
 }
@@ -69,7 +96,8 @@ mod tests {
         let lines = [
             EnvironmentLine::Variable { name: "TZ", value: "a b=c" },
             EnvironmentLine::Package { name: "scikit learn", version: "1.5.0" },
-            EnvironmentLine::File { path: "/lib/a b.so", size: 10, changed_ns: -1 },
+            EnvironmentLine::File { path: "/lib/a b.so", size: 10, state: FileState::Changed(-1) },
+            EnvironmentLine::File { path: "/lib/c.py", size: 1, state: FileState::Digest(Digest::of(b"c")) },
         ];
         for line in lines {
             assert_eq!(EnvironmentLine::of(&line.to_string()), Some(line));

@@ -23,7 +23,7 @@ mod version;
 pub use artifact::{Artifact, Evidence, Generated, Overwritten, Removed, Role, Used};
 pub use code::{ChangeKind, ChangedFile, CodeState, Submodule};
 pub use digest::Digest;
-pub use environment::EnvironmentLine;
+pub use environment::{EnvironmentLine, FileState};
 pub use fact::Fact;
 pub use id::{NodeId, RunId};
 pub use metric::{Metric, MetricValue};

@@ -66,7 +66,8 @@ pub(crate) fn code_state_at<'s>(
     let work_tree = git::work_tree_root(folder).unwrap_or_else(|| root.to_owned());
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
     let digests = workspace.digests().clone();
-    let options = git::Options { skip: &skip, limits, digests };
+    let skip_untracked = |path: &[u8], is_folder| is_no_work(&work_tree, root, path, is_folder);
+    let options = git::Options { skip: &skip, skip_untracked: &skip_untracked, limits, digests };
     let state = match git::code_state(folder, &options) {
         Ok(state) => state,
         Err(error) => {
@@ -168,6 +169,15 @@ fn is_ours<'s>(
         Ok::<bool, Error>(is_output_of_pipeline(snapshot, &path)? || is_projected(snapshot, root, &path)?)
     };
     snapshot().is_some_and(|snapshot| ours(snapshot).unwrap_or(false))
+}
+
+/// Returns true for what no run is recorded with, or only with its environment: caches, packages, virtual environments.
+fn is_no_work(work_tree: &Path, root: &Path, path: &[u8], is_folder: bool) -> bool {
+    let Some(path) = ArtifactPath::from_bytes(path.to_vec()).ok().and_then(|path| path.on_disk(work_tree))
+    else {
+        return false;
+    };
+    crate::ops::run::is_no_work(&path, root) || (is_folder && path.join("pyvenv.cfg").is_file())
 }
 
 fn is_projected(snapshot: &Snapshot, root: &Path, path: &ArtifactPath) -> Result<bool> {

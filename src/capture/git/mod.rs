@@ -233,6 +233,9 @@ pub struct Options<'a> {
     ///
     /// It is asked for files and for folders (without a `/` at the end); what lies in a skipped folder is skipped.
     pub skip: &'a dyn Fn(&[u8]) -> bool,
+    /// Says which untracked paths count as nothing, for they are no part of the work; asked as `skip` is, and told whether it is a
+    /// folder.
+    pub skip_untracked: &'a dyn Fn(&[u8], bool) -> bool,
     /// Bounds.
     pub limits: Limits,
     /// The way to digests of files.

@@ -77,7 +77,10 @@ impl<'a> Walk<'a> {
 
 impl Delegate for Walk<'_> {
     fn emit(&mut self, entry: EntryRef<'_>, _: Option<Status>) -> Action {
-        if entry.status == Status::Untracked && !self.options.skips(&entry.rela_path) {
+        if entry.status == Status::Untracked
+            && !self.options.skips(&entry.rela_path)
+            && !(self.options.skip_untracked)(&entry.rela_path, false)
+        {
             let mut path = entry.rela_path.into_owned();
             match entry.disk_kind {
                 Some(Kind::File | Kind::Symlink) => self.push(path),
@@ -102,6 +105,12 @@ impl Delegate for Walk<'_> {
             entry.status.can_recurse(entry.disk_kind, entry.pathspec_match, deletion, root_is_repository);
         let is_root = entry.rela_path.is_empty();
         if !enter || (!is_root && (self.options.skip)(&entry.rela_path)) {
+            return false;
+        }
+        if entry.status == Status::Untracked
+            && !is_root
+            && (self.options.skip_untracked)(&entry.rela_path, true)
+        {
             return false;
         }
         if !self.probe {

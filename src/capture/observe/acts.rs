@@ -14,7 +14,7 @@ use super::place::Place;
 use super::reply::Verdict;
 use super::stamp::Look;
 use super::tracee::{self, Thread};
-use super::{GapSort, digest, mounts, sys};
+use super::{GapSort, Reading, digest, mounts, sys};
 
 /// One stopped call with all that is needed to understand it.
 #[derive(Clone, Copy)]
@@ -218,9 +218,10 @@ impl Net<'_> {
             Ok(look) if look.is_regular() => {
                 let what = self.open_existing(act, place, &look, is_direct, intent);
                 if let (true, None, Some(what)) = (only_reads, system, what) {
-                    self.read_links(act, place, is_direct, what);
+                    self.read_links(act, place, is_direct, what, Reading::Opened);
                 }
-                if let (Some(path), Some(what)) = (system, what) {
+                let stands_in = only_reads && what.is_some_and(|what| self.read_stood_for(act, place, what));
+                if let (Some(path), Some(what), false) = (system, what, stands_in) {
                     self.remember_system_file(path, SystemFile::Present(what));
                 }
             }
@@ -292,8 +293,13 @@ impl Net<'_> {
 
     /// Records a read of a file that is there.
     pub(super) fn read(&mut self, act: Act<'_>, what: What, look: &Look) {
+        self.read_as(act, what, look, Reading::Opened);
+    }
+
+    /// Records a read of a file that is there, and how it is read.
+    pub(super) fn read_as(&mut self, act: Act<'_>, what: What, look: &Look, reading: Reading) {
         self.notice_outsiders(what, look);
-        self.ledger.read(act.who, what, look, act.us);
+        self.ledger.read_as(act.who, what, look, act.us, reading);
         if !self.ledger.is_forgotten(what) && self.ledger.body(what).begins_to_be_read() {
             self.early.add(what);
         }

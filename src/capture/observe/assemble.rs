@@ -10,8 +10,8 @@ use super::process::{self, Actor, Joined};
 use super::sockets;
 use super::stamp::{self, Stamp};
 use super::{
-    Access, Class, Content, Evidence, Exit, File, Fit, LastChange, Naming, Observation, Process, Removal,
-    Version,
+    Access, Class, Content, Evidence, Exit, File, Fit, LastChange, Naming, Observation, Process, Reading,
+    Removal, Version,
 };
 
 /// A body under one path for a time.
@@ -253,6 +253,7 @@ impl Assembly<'_> {
             was_only_kept: false,
             was_only_named_from: false,
             was_only_named_to: false,
+            reading: Reading::Opened,
             fit: Fit::Same,
             unchanged_since_ns: None,
         })
@@ -282,8 +283,7 @@ impl Assembly<'_> {
             && let Some(place) = self.place(what, version, us)
         {
             let access = self.access(who, place);
-            access.read_us = Some(access.read_us.map_or(us, |known| known.min(us)));
-            access.was_only_kept = false;
+            access.read_at(us, touch.reading);
             access.was_executed |= touch.was_executed;
             access.fit = worse(access.fit, fit.unwrap_or(Fit::Same));
             access.unchanged_since_ns = match (access.unchanged_since_ns, since_ns) {
@@ -305,7 +305,8 @@ impl Assembly<'_> {
         for place in places {
             let access = self.access(who, place);
             if access.read_us.is_none() {
-                (access.read_us, access.was_only_kept) = (Some(us), true);
+                access.read_at(us, Reading::Opened);
+                access.was_only_kept = true;
             }
         }
     }
@@ -462,6 +463,14 @@ impl Assembly<'_> {
         }
         observation.files = self.files;
         observation.private_temporaries = self.ledger.temporaries;
+    }
+}
+
+impl Access {
+    fn read_at(&mut self, us: i64, reading: Reading) {
+        self.reading = if self.read_us.is_some() { self.reading.min(reading) } else { reading };
+        self.read_us = Some(self.read_us.map_or(us, |known| known.min(us)));
+        self.was_only_kept = false;
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Reading;
 use super::body::{Body, Bytes, Ending, Name, Version, Who};
 use super::process::Actor;
 use super::stamp::{Look, Stamp};
@@ -18,11 +19,20 @@ pub(super) type What = u32;
 pub(super) struct Touch {
     /// First read, and the stamp the file had then.
     pub(super) read: Option<(i64, Stamp)>,
+    /// How it was read.
+    pub(super) reading: Reading,
     /// Last opening for writing.
     pub(super) written_us: Option<i64>,
     pub(super) was_executed: bool,
     /// Wrote into the bytes of the version before, some of which may be left.
     pub(super) extends: bool,
+}
+
+impl Touch {
+    fn read_at(&mut self, us: i64, stamp: Stamp, reading: Reading) {
+        self.reading = if self.read.is_some() { self.reading.min(reading) } else { reading };
+        self.read.get_or_insert((us, stamp));
+    }
 }
 
 /// How a file is opened for writing.
@@ -125,6 +135,11 @@ impl Ledger {
 
     /// Records a read of the bytes that stand there now.
     pub(super) fn read(&mut self, who: Who, what: What, look: &Look, us: i64) {
+        self.read_as(who, what, look, us, Reading::Opened);
+    }
+
+    /// Records a read of the bytes that stand there now, and how they were read.
+    pub(super) fn read_as(&mut self, who: Who, what: What, look: &Look, us: i64, reading: Reading) {
         if self.is_forgotten(what) {
             return;
         }
@@ -135,7 +150,7 @@ impl Ledger {
         let version = body.version(standing);
         version.first_reader.get_or_insert(who);
         version.read_by_others |= !version.writers.contains(&who);
-        self.touch(who, what, standing).read.get_or_insert((us, stamp));
+        self.touch(who, what, standing).read_at(us, stamp, reading);
     }
 
     /// Records another read of a file that is known not to have changed since the last look.
@@ -146,7 +161,7 @@ impl Ledger {
         let body = self.body(what);
         let standing = body.standing();
         let stamp = body.version(standing).stamp;
-        self.touch(who, what, standing).read.get_or_insert((us, stamp));
+        self.touch(who, what, standing).read_at(us, stamp, Reading::Opened);
     }
 
     /// Records that the file runs as a program, or as the interpreter of one.

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::Reading;
 use super::acts::Act;
 use super::digest;
 use super::ledger::What;
@@ -18,7 +19,14 @@ const LINKS_MAX: usize = 40;
 impl Net<'_> {
     /// Records, of a file that is read, the links below the roots that the path led through; `is_direct` where the last name is
     /// none.
-    pub(super) fn read_links(&mut self, act: Act<'_>, place: &Place, is_direct: bool, what: What) {
+    pub(super) fn read_links(
+        &mut self,
+        act: Act<'_>,
+        place: &Place,
+        is_direct: bool,
+        what: What,
+        reading: Reading,
+    ) {
         let Some((folder, name)) = place.split() else { return };
         if is_direct && folder.path == b"." {
             // A working folder is known by its real path.
@@ -45,7 +53,7 @@ impl Net<'_> {
             if look.is_link()
                 && let Some(what) = self.identify(Found { look, path, is_nameless: false }, act.us)
             {
-                self.read(act, what, &look);
+                self.read_as(act, what, &look, reading);
             }
         }
     }

@@ -58,6 +58,8 @@ mod snapshot;
 mod sockets;
 mod stamp;
 #[cfg(target_os = "linux")]
+mod stand_ins;
+#[cfg(target_os = "linux")]
 mod start;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -96,6 +98,8 @@ pub struct Options<'a> {
     pub is_wanted: &'a dyn Fn(&Path) -> bool,
     /// Returns the digest of a file with this stamp, where it is known from before.
     pub known_digest: &'a dyn Fn(&Stamp) -> Option<Digest>,
+    /// Tells, of a file that is being opened to be read, which other file it stands for, if it does; it must not take long.
+    pub stands_for: &'a dyn Fn(&Path) -> Option<StoodFor>,
     /// Is told the digest of each file that was read for it after the command had ended, and when reading began, in
     /// nanoseconds since 1970 by the kernel's clock.
     pub learned_digest: &'a dyn Fn(&Stamp, &Digest, i64),
@@ -115,6 +119,15 @@ pub struct Options<'a> {
     pub after: Option<(Duration, &'a dyn Fn())>,
     /// Returns the time in microseconds since 1970.
     pub clock: &'a dyn Fn() -> i64,
+}
+
+/// A file that is as good as read with another one, which was made from it and is read in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoodFor {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What lies there is what the other one was made from.
+    pub is_as_made: bool,
 }
 
 /// A folder that is only read, as far as the net holds.
@@ -139,6 +152,7 @@ impl<'a> Options<'a> {
             hash_max_bytes: u64::MAX,
             is_wanted: &|_| true,
             known_digest: &|_| None,
+            stands_for: &|_| None,
             learned_digest: &|_, _, _| {},
             roots: vec![],
             is_skipped: &|_| false,
@@ -225,6 +239,8 @@ pub struct Access {
     pub was_only_named_from: bool,
     /// It was written only in so far as something got its name.
     pub was_only_named_to: bool,
+    /// How they were read; says nothing if nothing was read.
+    pub reading: Reading,
     /// Whether the bytes read are those of the version; says nothing if nothing was read.
     pub fit: Fit,
     /// When anything of the file had changed last before it was read, in nanoseconds since 1970 by the clock that stamps it, which
@@ -242,6 +258,18 @@ impl Access {
     pub fn wrote(&self) -> bool {
         self.written_us.is_some() && !self.was_only_named_to
     }
+}
+
+/// How a process came by what a file says; the best way of several counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reading {
+    /// It opened the file.
+    #[default]
+    Opened,
+    /// It opened another one, which was made from this one and stands for it.
+    StandIn,
+    /// As before, but the other one may have been made from other bytes.
+    DoubtfulStandIn,
 }
 
 /// Whether the bytes that a process could read are those that were hashed.

@@ -5,8 +5,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
+use super::roles;
 use crate::capture::secrets;
-use crate::model::EnvironmentLine;
+use crate::digests::{Digests, Stamp};
+use crate::model::{Digest, EnvironmentLine, FileState};
 
 /// The variables that are kept: they change what programs compute, and hold no secrets. Nothing else of a command's environment is
 /// looked at.
@@ -33,6 +37,20 @@ const VARIABLES: &[&str] = &[
 /// A variable with a longer value is not kept.
 const VALUE_MAX_BYTES: usize = 1_000;
 
+/// A larger file among packages is known by the time of its last change, as files of the system are: to read it takes too long.
+const HASH_MAX_BYTES: u64 = 64 << 20;
+/// To wake all cores takes longer than to read a few files.
+const FEW: usize = 32;
+
+/// A file that a run was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Size and times when it was last seen, if it was.
+    pub stamp: Option<Stamp>,
+}
+
 /// Returns the variables of a command's environment that are kept.
 pub fn variables(environment: &[(OsString, OsString)]) -> BTreeMap<String, String> {
     let kept = environment.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
@@ -53,8 +71,9 @@ pub(crate) fn variables_of(list: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Writes the list: first the variables that are kept, then the Python packages that were really imported, with their versions,
-/// then every file with its size and the time of its last change. Equal surroundings give equal bytes.
-pub fn list(variables: &BTreeMap<String, String>, files: &[(PathBuf, u64, i64)]) -> Vec<u8> {
+/// then every file with its size and, among packages, which are installed anew with the same bytes, its digest; elsewhere the time of
+/// its last change. Equal surroundings give equal bytes.
+pub fn list(variables: &BTreeMap<String, String>, files: &[EnvironmentFile], digests: &Digests) -> Vec<u8> {
     let mut text = String::new();
     for (name, value) in variables {
         text.push_str(&format!("{}\n", EnvironmentLine::Variable { name, value }));
@@ -64,20 +83,46 @@ pub fn list(variables: &BTreeMap<String, String>, files: &[(PathBuf, u64, i64)])
     }
     let lines: BTreeSet<String> = files
         .iter()
-        .map(|(path, size, changed_ns)| {
-            let path = path.to_string_lossy().escape_debug().to_string();
-            let line = EnvironmentLine::File { path: &path, size: *size, changed_ns: *changed_ns };
-            format!("{line}\n")
+        .zip(digests_of(files, digests))
+        .map(|(file, digest)| {
+            let path = file.path.to_string_lossy().escape_debug().to_string();
+            let (size, changed_ns) = file.stamp.map_or((0, 0), |stamp| (stamp.size_bytes, stamp.mtime_ns));
+            let state = digest.map_or(FileState::Changed(changed_ns), FileState::Digest);
+            format!("{}\n", EnvironmentLine::File { path: &path, size, state })
         })
         .collect();
     text.extend(lines);
     text.into_bytes()
 }
 
+/// Returns the digests of those files that are known by them.
+fn digests_of(files: &[EnvironmentFile], digests: &Digests) -> Vec<Option<Digest>> {
+    let is_hashed = |file: &&EnvironmentFile| {
+        roles::is_package(&file.path) && file.stamp.is_some_and(|stamp| stamp.size_bytes <= HASH_MAX_BYTES)
+    };
+    let known = |file: &EnvironmentFile| file.stamp.and_then(|stamp| digests.known(&stamp));
+    let mut found: Vec<Option<Digest>> =
+        files.iter().map(|file| Some(file).filter(is_hashed).and_then(known)).collect();
+    let unknown: Vec<(&mut Option<Digest>, &EnvironmentFile)> =
+        found.iter_mut().zip(files).filter(|(digest, file)| digest.is_none() && is_hashed(file)).collect();
+    // What has changed since, or cannot be read, is known by its time.
+    let read = |(place, file): (&mut Option<Digest>, &EnvironmentFile)| {
+        let metadata = file.path.metadata().ok();
+        let is_same = metadata.as_ref().is_some_and(|metadata| file.stamp == Some(Stamp::of(metadata)));
+        *place = metadata.filter(|_| is_same).and_then(|found| digests.of_found(&file.path, &found).ok());
+    };
+    if unknown.len() < FEW {
+        unknown.into_iter().for_each(read);
+    } else {
+        unknown.into_par_iter().for_each(read);
+    }
+    found
+}
+
 /// Finds the installed packages of which a module was read.
-fn python_packages(files: &[(PathBuf, u64, i64)]) -> BTreeMap<String, String> {
+fn python_packages(files: &[EnvironmentFile]) -> BTreeMap<String, String> {
     let mut modules: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
-    for (path, ..) in files {
+    for EnvironmentFile { path, .. } in files {
         let parts: Vec<_> = path.iter().collect();
         let at = parts.iter().rposition(|part| *part == "site-packages" || *part == "dist-packages");
         if let Some(at) = at
@@ -151,8 +196,9 @@ mod tests {
             fs::create_dir_all(&info).unwrap();
             fs::write(info.join("top_level.txt"), top_level).unwrap();
         }
-        let read = ["numpy/__init__.py", "sklearn/base.py"].map(|file| (packages.join(file), 10, 20));
-        let text = String::from_utf8(list(&BTreeMap::new(), &read)).unwrap();
+        let read = ["numpy/__init__.py", "sklearn/base.py"].map(|file| packages.join(file));
+        let read = read.map(|path| EnvironmentFile { path, stamp: None });
+        let text = String::from_utf8(list(&BTreeMap::new(), &read, &Digests::new())).unwrap();
         assert!(
             text.starts_with("python package numpy 2.1.0\npython package scikit_learn 1.5.0\n"),
             "{text}"
@@ -172,7 +218,9 @@ mod tests {
         ]
         .map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let kept = variables(&environment);
-        let text = String::from_utf8(list(&kept, &[(PathBuf::from("/usr/bin/x"), 1, 2)])).unwrap();
+        let stamp = Stamp { dev: 0, ino: 0, size_bytes: 1, mtime_ns: 2, ctime_ns: 3 };
+        let files = [EnvironmentFile { path: PathBuf::from("/usr/bin/x"), stamp: Some(stamp) }];
+        let text = String::from_utf8(list(&kept, &files, &Digests::new())).unwrap();
         assert_eq!(text, "variable LANG=C\nvariable PYTHONHASHSEED=0\n/usr/bin/x 1 2\n");
         assert_eq!(variables_of(&text).collect::<Vec<_>>(), [("LANG", "C"), ("PYTHONHASHSEED", "0")]);
     }

@@ -1,5 +1,6 @@
 //! `lineage run -- CMD`: any command, in any language, observed without a change of its code.
 
+mod compiled;
 mod declared;
 mod environment;
 mod live;
@@ -359,6 +360,12 @@ pub(crate) fn is_ignored_place(path: &Path, root: &Path) -> bool {
     roles::place(path, root, None) == Place::Ignored
 }
 
+/// Returns true for what is never a file of the work: caches, installed packages.
+pub(crate) fn is_no_work(path: &Path, root: &Path) -> bool {
+    let inside = path.strip_prefix(root).unwrap_or(path);
+    roles::place(path, root, None) == Place::Ignored || roles::is_cache(inside) || roles::is_package(inside)
+}
+
 /// Returns true for a place that a run's own files lie in, neither caches nor what systems and tools are made of.
 pub(crate) fn is_work_place(path: &Path, root: &Path, environment: &[(OsString, OsString)]) -> bool {
     roles::place(path, root, home(environment).as_deref()) == Place::Work
@@ -430,6 +437,9 @@ fn observe_command(
     };
     options.known_digest = &known;
     options.learned_digest = &learned;
+    let is_work_to_read = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
+    let stands_for = |path: &Path| compiled::stands_for(path, &is_work_to_read);
+    options.stands_for = &stands_for;
     options.roots = vec![root.to_path_buf()];
     // What names the workspace by its whole path means the user's own files, for which the copy stands.
     options.only_read = request.copy.as_ref().map(|_| OnlyRead {

@@ -7,7 +7,7 @@ use super::environment;
 use super::steps::{self, Outcome, Repositories};
 use super::{CommandRequest, Ground, declared, metrics, own};
 use crate::capture::git;
-use crate::capture::observe::Observation;
+use crate::capture::observe::{Observation, Reading};
 use crate::digests::kernel_time_ns;
 use crate::error::Result;
 use crate::model::{
@@ -75,10 +75,15 @@ pub(super) fn record(
         let text = "files written among those of the system, of tools and of packages are not recorded";
         remarks.push(Remark { kind: RemarkKind::LeftOut, text: text.to_owned(), count: written_elsewhere });
     }
+    let doubtful = doubtful_modules(observation);
+    if doubtful > 0 {
+        let text = "modules ran as they had been compiled, and their sources are not, or not for certain, what was compiled";
+        remarks.push(Remark { kind: RemarkKind::Unseen, text: text.to_owned(), count: doubtful });
+    }
     remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
     declared::add(workspace, recording, request, observation, &own, &mut steps, remarks);
     let variables = environment::variables(&request.environment);
-    let list = environment::list(&variables, &environment);
+    let list = environment::list(&variables, &environment, workspace.digests());
     if !(variables.is_empty() && environment.is_empty())
         && let Err(error) = add_environment(workspace, recording, observation, &list, &mut steps)
     {
@@ -142,6 +147,15 @@ fn record_repositories(
         recording.add(&Fact::RepositoryRead(repository))?;
     }
     Ok(())
+}
+
+/// Counts the sources of which somebody read only what had been compiled, perhaps from other bytes.
+fn doubtful_modules(observation: &Observation) -> u64 {
+    let accesses = observation.processes.iter().flat_map(|process| &process.accesses);
+    let doubtful = accesses
+        .filter(|access| access.read_us.is_some() && access.reading == Reading::DoubtfulStandIn)
+        .map(|access| access.file);
+    doubtful.collect::<BTreeSet<usize>>().len() as u64
 }
 
 /// Puts the list of the environment at the first step.

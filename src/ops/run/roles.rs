@@ -1,6 +1,9 @@
 //! What a file is to a run, by where it lies: data, code, environment, or nothing worth a record.
 
+use std::ffi::OsStr;
 use std::path::Path;
+
+use super::compiled;
 
 /// What a place says about the files there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,17 +17,8 @@ pub enum Place {
 }
 
 /// Folders in a workspace that hold nothing of the work.
-const IGNORED_FOLDERS: &[&str] = &[
-    ".git",
-    ".lineage",
-    "__pycache__",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".ipynb_checkpoints",
-    ".hg",
-    ".svn",
-];
+const IGNORED_FOLDERS: &[&str] =
+    &[".git", ".lineage", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".hg", ".svn"];
 /// Folders in which repositories keep themselves, wherever they lie: a workspace may lie below the root of one.
 const REPOSITORY_FOLDERS: &[&str] = &[".git", ".hg", ".svn"];
 /// Folders whose contents are packages, wherever they lie.
@@ -117,6 +111,7 @@ const HOME_ENVIRONMENT: &[&str] = &[
 const CODE_ENDINGS: &[&str] = &[
     "py",
     "pyi",
+    "pyc",
     "pyx",
     "ipynb",
     "r",
@@ -172,12 +167,13 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
         return Place::Ignored;
     }
     let inside = path.strip_prefix(root).ok();
-    if inside.is_some_and(|inside| has_part(inside, IGNORED_FOLDERS) || is_python_cache(path))
+    let is_package = is_in_packages(path, inside);
+    if inside.is_some_and(|inside| has_part(inside, IGNORED_FOLDERS) || (is_cache(path) && !is_package))
         || has_part(path, REPOSITORY_FOLDERS)
     {
         return Place::Ignored;
     }
-    if is_in_packages(path, inside) || is_library(path) || is_python_cache(path) {
+    if is_package || is_library(path) || is_cache(path) {
         return Place::Environment;
     }
     if inside.is_none() && is_in_environment(path, home) && !is_data_name(path) {
@@ -195,7 +191,7 @@ pub fn place_of_written(path: &Path, root: &Path, home: Option<&Path>) -> Place 
     }
     let is_cache = CACHE_FOLDERS.iter().any(|folder| path.starts_with(folder))
         || home.is_some_and(|home| path.starts_with(home.join(".cache")))
-        || is_python_cache(path);
+        || is_cache(path);
     let inside = path.strip_prefix(root).ok();
     if is_cache {
         Place::Ignored
@@ -211,8 +207,24 @@ fn has_part(path: &Path, names: &[&str]) -> bool {
 }
 
 fn is_in_packages(path: &Path, inside: Option<&Path>) -> bool {
+    is_package(inside.unwrap_or(path))
+}
+
+/// Returns true for a file of an installed package, of the library of Python, or of a virtual environment.
+pub fn is_package(path: &Path) -> bool {
     // A virtual environment of Python says by this file where its interpreter is.
-    has_part(inside.unwrap_or(path), PACKAGE_FOLDERS) || path.ends_with("pyvenv.cfg")
+    has_part(path, PACKAGE_FOLDERS) || is_in_library_of_python(path) || path.ends_with("pyvenv.cfg")
+}
+
+/// Returns true below `lib/python3.11`, wherever an interpreter was put.
+fn is_in_library_of_python(path: &Path) -> bool {
+    let parts = path.iter().zip(path.iter().skip(1));
+    let is_versioned = |name: &OsStr| {
+        let version =
+            name.to_str().and_then(|name| name.strip_prefix("python").or(name.strip_prefix("pypy")));
+        version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    parts.into_iter().any(|(above, name)| (above == "lib" || above == "lib64") && is_versioned(name))
 }
 
 /// Returns true for what lies, outside a workspace, where systems and tools are.
@@ -242,8 +254,9 @@ fn is_data_name(path: &Path) -> bool {
     ending.is_some_and(|ending| DATA_ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
 
-fn is_python_cache(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().ends_with(b".pyc")
+/// Returns true for what Python, and what compiles for it, keeps to be quicker the next time.
+pub fn is_cache(path: &Path) -> bool {
+    has_part(path, &["__pycache__"]) || compiled::is_cache(path)
 }
 
 /// Returns true for shared libraries: `libm.so`, `libm.so.6`, `x.dylib`.
@@ -282,6 +295,14 @@ mod tests {
         check("/home/me/w/src/__pycache__/a.cpython-311.pyc", Place::Ignored);
         check("/home/me/w/.venv/lib/python3.11/site-packages/numpy/__init__.py", Place::Environment);
         check("/home/me/w/.venv/pyvenv.cfg", Place::Environment);
+        check(
+            "/home/me/w/.venv/lib/python3.11/site-packages/a/__pycache__/b.cpython-311.pyc",
+            Place::Environment,
+        );
+        check("/data/env/lib/python3.11/os.py", Place::Environment);
+        check("/home/me/w/lib/python/os.py", Place::Work);
+        check("/home/me/w/.pycache/home/me/w/a.cpython-311.pyc", Place::Ignored);
+        check("/home/me/w/a.pyc", Place::Work);
         check("/usr/lib/python3.11/os.py", Place::Environment);
         check("/home/me/.cache/huggingface/hub/model.bin", Place::Work);
         check("/home/me/.cache/pip/x", Place::Environment);
@@ -317,6 +338,12 @@ mod tests {
         check("/home/me/.cache/fontconfig/x", Place::Ignored);
         check("/usr/lib/python3/__pycache__/a.pyc", Place::Ignored);
         check("/home/me/w/a/__pycache__/a.pyc", Place::Ignored);
+        check(
+            "/home/me/w/.venv/lib/python3.11/site-packages/a/__pycache__/b.cpython-311.pyc",
+            Place::Ignored,
+        );
+        check("/home/me/w/.venv/lib/python3.11/site-packages/a/__pycache__/f.py311.nbi", Place::Ignored);
+        check("/home/me/w/a.pyc", Place::Work);
         check("/proc/self/comm", Place::Ignored);
     }
 

@@ -19,8 +19,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::capture::ignored::IgnoreRules;
-use crate::capture::observe::{self, Access, Class, File, Fit, Naming, Observation, Removal};
+use crate::capture::observe::{self, Access, Class, File, Fit, Naming, Observation, Reading, Removal};
 use crate::model::{Evidence, Generated, NodeId, Removed, Role, Step, StepAct, Timestamp, Used};
+use crate::ops::run::environment::EnvironmentFile;
 
 use ending::ending;
 use files::Files;
@@ -82,8 +83,8 @@ impl FileClock {
 pub struct Outcome {
     /// The steps, in the order in which they began.
     pub steps: Vec<Step>,
-    /// Files of the environment: path, size, time of last change in nanoseconds.
-    pub environment: Vec<(PathBuf, u64, i64)>,
+    /// Files of the environment.
+    pub environment: Vec<EnvironmentFile>,
     /// Files that count as metrics, as they are at the end.
     pub metrics: Vec<PathBuf>,
     /// How many files the ignore rules left out.
@@ -243,6 +244,8 @@ type Reads = BTreeMap<Read, (i64, Fit)>;
 struct Group {
     processes: Vec<usize>,
     read: Reads,
+    /// How it was read, by version, where it was not opened itself.
+    stood_for: BTreeMap<Read, Reading>,
     /// When anything of it had changed last before it was read, by version, in nanoseconds.
     unchanged_since_ns: BTreeMap<Read, i64>,
     /// First time that its bytes were really read, by version.
@@ -274,6 +277,15 @@ impl Group {
             return;
         }
         if let Some(at) = access.read_us.filter(|_| access.read() && !is_look) {
+            let reading = match self.read.contains_key(&version) {
+                true => access.reading.min(self.reading(&version)),
+                false => access.reading,
+            };
+            if reading == Reading::Opened {
+                self.stood_for.remove(&version);
+            } else {
+                self.stood_for.insert(version, reading);
+            }
             let entry = self.read.entry(version).or_insert((at, access.fit));
             entry.0 = entry.0.min(at);
             if !access.was_only_kept {
@@ -304,6 +316,10 @@ impl Group {
             let entry = self.written.entry(naming.to).or_insert(naming.us);
             *entry = (*entry).max(naming.us);
         }
+    }
+
+    fn reading(&self, version: &Read) -> Reading {
+        self.stood_for.get(version).copied().unwrap_or_default()
     }
 }
 
@@ -359,10 +375,14 @@ fn step(
     for (version, (at, fit)) in read {
         let known = files.known.get(version)?;
         let is_known = known.artifact.has_content();
-        let is_sure = is_known && *fit != Fit::Changed;
-        let evidence = if is_sure { Evidence::Observed } else { Evidence::Doubtful };
-        let unchanged = group.unchanged_since_ns.get(version).filter(|_| is_known && *fit == Fit::Same);
-        if let Some(since_ns) = unchanged {
+        let evidence = match (fit, group.reading(version)) {
+            (Fit::Changed, _) | (_, Reading::DoubtfulStandIn) => Evidence::Doubtful,
+            _ if !is_known => Evidence::Doubtful,
+            (_, Reading::StandIn) => Evidence::Inferred,
+            (_, Reading::Opened) => Evidence::Observed,
+        };
+        let is_same = *fit == Fit::Same && evidence != Evidence::Doubtful;
+        if let Some(since_ns) = group.unchanged_since_ns.get(version).filter(|_| is_same) {
             unchanged_since.push((used.len() as u32, around.clock.since(*since_ns)));
         }
         used.push(Used {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::model::{Artifact, Digest, EnvironmentLine};
+use crate::model::{Artifact, Digest, EnvironmentLine, FileState};
 use crate::query::diff::FilesDiff;
 
 /// Reads the list of an environment, where it is kept.
@@ -14,7 +14,7 @@ pub type ReadList<'a> = &'a dyn Fn(&Digest) -> Result<Option<Vec<u8>>>;
 pub struct EntryDiff {
     /// The variable, package or file.
     pub name: String,
-    /// What the first run had: a value, a version, a size in bytes.
+    /// What the first run had: a value, a version, a size in bytes, or a digest where only that differs.
     pub a: Option<String>,
     /// What the second run had.
     pub b: Option<String>,
@@ -27,9 +27,9 @@ pub struct EnvironmentDiff {
     pub variables: Vec<EntryDiff>,
     /// Python packages that were imported, by name.
     pub packages: Vec<EntryDiff>,
-    /// Files that one run read, or that have another size, by path.
+    /// Files that one run read, or that have other bytes, by path.
     pub files: Vec<EntryDiff>,
-    /// How many files have another time of change and the same size.
+    /// How many files have another time of change and the same size, where no digest tells whether they are the same.
     pub touched: u64,
 }
 
@@ -38,8 +38,8 @@ pub struct EnvironmentDiff {
 struct List<'t> {
     variables: BTreeMap<&'t str, &'t str>,
     packages: BTreeMap<&'t str, &'t str>,
-    /// Size, and time of change.
-    files: BTreeMap<&'t str, (u64, i64)>,
+    /// Size, and what else is known.
+    files: BTreeMap<&'t str, (u64, FileState)>,
 }
 
 impl<'t> List<'t> {
@@ -50,8 +50,8 @@ impl<'t> List<'t> {
             match line {
                 EnvironmentLine::Variable { name, value } => drop(list.variables.insert(name, value)),
                 EnvironmentLine::Package { name, version } => drop(list.packages.insert(name, version)),
-                EnvironmentLine::File { path, size, changed_ns } => {
-                    list.files.insert(path, (size, changed_ns));
+                EnvironmentLine::File { path, size, state } => {
+                    list.files.insert(path, (size, state));
                 }
             }
         }
@@ -63,22 +63,15 @@ impl EnvironmentDiff {
     /// Compares two lists.
     pub fn between(a: &str, b: &str) -> Self {
         let (a, b) = (List::of(a), List::of(b));
-        let sizes = |list: &List<'_>| -> BTreeMap<String, String> {
-            list.files.iter().map(|(path, (size, _))| ((*path).to_owned(), size.to_string())).collect()
-        };
         let owned = |entries: &BTreeMap<&str, &str>| -> BTreeMap<String, String> {
             entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let touched = a.files.iter().filter(|(path, (size, time))| {
-            b.files
-                .get(*path)
-                .is_some_and(|(other_size, other_time)| size == other_size && time != other_time)
-        });
+        let (files, touched) = files(&a, &b);
         EnvironmentDiff {
-            touched: touched.count() as u64,
             variables: entries(&owned(&a.variables), &owned(&b.variables)),
             packages: entries(&owned(&a.packages), &owned(&b.packages)),
-            files: entries(&sizes(&a), &sizes(&b)),
+            files,
+            touched,
         }
     }
 
@@ -94,6 +87,33 @@ impl EnvironmentDiff {
     pub fn is_of_times_alone(&self) -> bool {
         self.variables.is_empty() && self.packages.is_empty() && self.files.is_empty()
     }
+}
+
+/// Compares the files of two lists; returns beside it how many may be the same.
+fn files(a: &List<'_>, b: &List<'_>) -> (Vec<EntryDiff>, u64) {
+    let paths: BTreeSet<&str> = a.files.keys().chain(b.files.keys()).copied().collect();
+    let (mut differing, mut touched) = (Vec::new(), 0);
+    for path in paths {
+        let (a, b) = (a.files.get(path), b.files.get(path));
+        let words = match (a, b) {
+            _ if a == b => continue,
+            (Some((size_a, state_a)), Some((size_b, state_b))) if size_a == size_b => {
+                match (state_a, state_b) {
+                    (FileState::Digest(a), FileState::Digest(b)) => {
+                        [Some(a.to_string()), Some(b.to_string())]
+                    }
+                    _ => {
+                        touched += 1;
+                        continue;
+                    }
+                }
+            }
+            _ => [a, b].map(|file| file.map(|(size, _)| size.to_string())),
+        };
+        let [a, b] = words;
+        differing.push(EntryDiff { name: path.to_owned(), a, b });
+    }
+    (differing, touched)
 }
 
 fn entries(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<EntryDiff> {
@@ -126,5 +146,17 @@ mod tests {
         let touched = EnvironmentDiff::between("/lib/x 1 1\n", "/lib/x 1 2\n");
         assert!(touched.is_of_times_alone() && touched.touched == 1);
         assert_eq!(EnvironmentDiff::between(a, a), EnvironmentDiff::default());
+    }
+
+    #[test]
+    fn files_of_one_size_differ_where_their_digests_do() {
+        let line = |bytes: &[u8]| format!("/p/a.py {} {}\n", bytes.len(), Digest::of(bytes));
+        let found = EnvironmentDiff::between(&line(b"one"), &line(b"two"));
+        let digests = [b"one", b"two"].map(|bytes| Some(Digest::of(bytes).to_string()));
+        assert_eq!([found.files[0].a.clone(), found.files[0].b.clone()], digests);
+        assert!(!found.is_of_times_alone() && found.touched == 0);
+        // One of them is known by its time alone.
+        let found = EnvironmentDiff::between(&line(b"one"), "/p/a.py 3 100\n");
+        assert!(found.is_of_times_alone() && found.touched == 1);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::model::Digest;
 use crate::query::diff::{EntryDiff, EnvironmentDiff, RunDiff};
 use crate::render::status::{aligned, left_out};
 use crate::render::units::{counted, one_line};
@@ -26,7 +27,12 @@ pub(super) fn text(diff: &RunDiff, limit: usize, text: &mut String) {
     }
     let _ = writeln!(text, "environment  differ in {}", parts.join(", "));
     let row = |what: &str, unit: &str, entry: &EntryDiff| {
-        let words = match (&entry.a, &entry.b) {
+        let short =
+            |word: &String| word.parse().map_or_else(|_| word.clone(), |digest: Digest| digest.short());
+        let (a, b) = (entry.a.as_ref().map(short), entry.b.as_ref().map(short));
+        let is_number = [&entry.a, &entry.b].into_iter().flatten().all(|word| word.parse::<u64>().is_ok());
+        let unit = if is_number { unit } else { "" };
+        let words = match (&a, &b) {
             (Some(a), Some(b)) => format!("{} -> {}{unit}", one_line(a), one_line(b)),
             (Some(a), None) => format!("{}{unit}, only in a", one_line(a)),
             (None, Some(b)) => format!("{}{unit}, only in b", one_line(b)),

@@ -7,7 +7,12 @@ use crate::capture::git::{ChangeKind, Limits, Options, code_state, work_tree_roo
 use crate::digests::Digests;
 
 fn error_of(root: &std::path::Path) -> String {
-    let options = Options { skip: &|_| false, limits: Limits::default(), digests: Digests::new() };
+    let options = Options {
+        skip: &|_| false,
+        skip_untracked: &|_, _| false,
+        limits: Limits::default(),
+        digests: Digests::new(),
+    };
     code_state(root, &options).expect_err("this cannot be read").to_string()
 }
 
@@ -40,7 +45,12 @@ fn broken_repositories_are_errors_and_not_panics() {
     for (name, break_it) in breaks {
         let Some(repo) = Repo::small() else { return };
         break_it(&repo);
-        let options = Options { skip: &|_| false, limits: Limits::default(), digests: Digests::new() };
+        let options = Options {
+            skip: &|_| false,
+            skip_untracked: &|_, _| false,
+            limits: Limits::default(),
+            digests: Digests::new(),
+        };
         let error = code_state(&repo.root, &options).expect_err(name);
         assert!(error.message().contains("git repository at"), "{name}: {error}");
     }

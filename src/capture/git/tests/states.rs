@@ -177,14 +177,43 @@ fn what_is_skipped_counts_as_neither_changed_nor_untracked() {
     repo.write(".lineage/journal/1.segment", "x");
     repo.write("data/raw.txt", "mine\n");
     let skip = |path: &[u8]| path == b".lineage" || path == b"data/interim";
-    let state =
-        code_state(&repo.root, &Options { skip: &skip, limits: Limits::default(), digests: Digests::new() })
-            .expect("it can be read");
+    let state = code_state(
+        &repo.root,
+        &Options {
+            skip: &skip,
+            skip_untracked: &|_, _| false,
+            limits: Limits::default(),
+            digests: Digests::new(),
+        },
+    )
+    .expect("it can be read");
     assert!(!state.dirty());
     assert_eq!(
         state.untracked.iter().map(|file| file.path.as_slice()).collect::<Vec<_>>(),
         [b"data/raw.txt"]
     );
+}
+
+#[test]
+fn what_is_skipped_where_it_is_untracked_still_counts_where_it_is_tracked() {
+    let Some(repo) = Repo::small() else { return };
+    repo.write("cache/tracked", "one\n");
+    repo.commit("track a cache");
+    repo.write("cache/tracked", "other\n");
+    repo.write("cache/new", "x");
+    repo.write("deep/cache/new", "x");
+    repo.write("deep/new", "x");
+    let is_cache =
+        |path: &[u8], is_folder: bool| path.ends_with(b"cache") && is_folder || path == b"cache/new";
+    let options = Options {
+        skip: &|_| false,
+        skip_untracked: &is_cache,
+        limits: Limits::default(),
+        digests: Digests::new(),
+    };
+    let state = code_state(&repo.root, &options).expect("it can be read");
+    assert_eq!(state.changed.iter().map(|file| file.path.as_slice()).collect::<Vec<_>>(), [b"cache/tracked"]);
+    assert_eq!(state.untracked.iter().map(|file| file.path.as_slice()).collect::<Vec<_>>(), [b"deep/new"]);
 }
 
 #[test]
@@ -200,8 +229,11 @@ fn untracked_files_beyond_the_limits_are_counted_or_left_without_digest() {
         digest_total_max_bytes: 30,
         ..Limits::default()
     };
-    let state = code_state(&repo.root, &Options { skip: &|_| false, limits, digests: Digests::new() })
-        .expect("it can be read");
+    let state = code_state(
+        &repo.root,
+        &Options { skip: &|_| false, skip_untracked: &|_, _| false, limits, digests: Digests::new() },
+    )
+    .expect("it can be read");
     let digests: Vec<_> =
         state.untracked.iter().map(|file| (file.path.clone(), file.digest.is_some())).collect();
     let expected = [("u0", false), ("u1", true), ("u2", true), ("u3", false)];

@@ -174,7 +174,12 @@ fn content(root: &Path, path: &[u8]) -> Option<(&'static str, Vec<u8>)> {
 }
 
 pub(super) fn state_of(root: &Path) -> CodeState {
-    let options = Options { skip: &|_| false, limits: Limits::default(), digests: Digests::new() };
+    let options = Options {
+        skip: &|_| false,
+        skip_untracked: &|_, _| false,
+        limits: Limits::default(),
+        digests: Digests::new(),
+    };
     code_state(root, &options).expect("the code state can be read")
 }
 

@@ -1,6 +1,43 @@
 //! Honest bytes: what is said of contents holds whatever happens to them.
 
 use super::*;
+use crate::capture::observe::{Fit, Reading, StoodFor};
+
+/// How `cat` read the versions of `source`, where `a` and `b` stand for it, and only `a` is as it was made.
+fn readings(script: &str) -> Vec<(Reading, Fit)> {
+    fn stands_for(path: &Path) -> Option<StoodFor> {
+        let name = path.file_name()?.to_str()?;
+        let stands = (name == "a" || name == "b").then(|| path.with_file_name("source"));
+        stands.map(|path| StoodFor { path, is_as_made: name == "a" })
+    }
+    let files = &[("source", "1"), ("a", "2"), ("b", "3"), ("c", "4")];
+    let trial = try_with(files, &["sh", "-c", script], &|options| options.stands_for = &stands_for);
+    trial.check_bytes();
+    let cats = trial.observation.processes.iter().filter(|process| process.exe.ends_with("cat"));
+    let accesses = cats.flat_map(|process| &process.accesses);
+    accesses
+        .filter(|access| trial.observation.files[access.file].path.ends_with("source"))
+        .map(|access| (access.reading, access.fit))
+        .collect()
+}
+
+#[test]
+fn a_file_is_read_with_those_that_stand_for_it() {
+    use Reading::{DoubtfulStandIn, Opened, StandIn};
+    assert_eq!(readings("cat c"), []);
+    assert_eq!(readings("cat a"), [(StandIn, Fit::Same)]);
+    assert_eq!(readings("cat b c"), [(DoubtfulStandIn, Fit::Same)]);
+    assert_eq!(readings("cat b a"), [(StandIn, Fit::Same)]);
+    for both in ["cat b source", "cat source b", "cat a source"] {
+        assert_eq!(readings(both), [(Opened, Fit::Same)], "{both}");
+    }
+    assert_eq!(readings("cat a; cat b"), [(StandIn, Fit::Same), (DoubtfulStandIn, Fit::Same)]);
+    // What stands for it is written, not read.
+    assert_eq!(readings("cat c > a"), []);
+    // The version of then, and a source that is gone.
+    assert_eq!(readings("cat a; echo new > source; cat a"), [(StandIn, Fit::Same); 2]);
+    assert_eq!(readings("mv source d; cat a"), []);
+}
 
 #[test]
 fn bytes_about_to_be_destroyed_are_handed_out() {

@@ -1,12 +1,15 @@
 //! Which of the observed files are recorded, as what, and in which of their versions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::repositories::Tracked;
 use super::{Read, Surroundings};
 use crate::capture::observe::{self, Class, Content, File, LastChange, Observation, Version};
+use crate::digests::Stamp;
 use crate::model::{Artifact, ArtifactPath, Digest, Role};
+use crate::ops::run::compiled;
+use crate::ops::run::environment::EnvironmentFile;
 use crate::ops::run::roles::{self, Place};
 
 /// What processes did with a file that do not record themselves what they do.
@@ -53,7 +56,7 @@ pub(super) struct Files {
     pub(super) known: HashMap<Read, Known>,
     /// What is gone at the end, by number.
     pub(super) gone: HashMap<usize, Gone>,
-    pub(super) environment: Vec<(PathBuf, u64, i64)>,
+    pub(super) environment: Vec<EnvironmentFile>,
     pub(super) metrics: Vec<PathBuf>,
     pub(super) left_out: u64,
     pub(super) written_elsewhere: u64,
@@ -77,6 +80,7 @@ impl Files {
             .map(|access| access.file)
             .collect();
         let others = others_files(observation, around.own);
+        let tools = folders_of_tools(observation, around.root);
         for (index, file) in observation.files.iter().enumerate() {
             let Touched { is_touched, is_written: by_others } =
                 others.get(&index).copied().unwrap_or_default();
@@ -84,12 +88,26 @@ impl Files {
                 continue;
             }
             let is_written = !matches!(file.class, Class::Input | Class::Temporary | Class::Untouched);
+            // Whose source is work was read with it; of others, the source tells what was used, whether or not it was compiled.
+            if file.class == Class::Input
+                && compiled::is_cache(&file.path)
+                && let Some((source, found)) = compiled::source_of(&file.path)
+            {
+                if roles::place(&source, around.root, around.home) == Place::Environment {
+                    let stamp = Stamp::of(&found);
+                    files.environment.push(EnvironmentFile { path: source, stamp: Some(stamp) });
+                }
+                continue;
+            }
             let place = if is_written { roles::place_of_written } else { roles::place };
             match place(&file.path, around.root, around.home) {
                 Place::Ignored => {}
                 _ if around.streams.contains(&file.path) => {}
                 Place::Environment if is_written => files.written_elsewhere += 1,
                 Place::Environment if file.class == Class::Input => files.add_environment(file),
+                Place::Work if file.class == Class::Input && is_in(&file.path, &tools) => {
+                    files.add_environment(file);
+                }
                 // A program from elsewhere is a tool, wherever it lies; a script from elsewhere is read as any other file.
                 Place::Work
                     if file.class == Class::Input
@@ -110,9 +128,8 @@ impl Files {
     }
 
     fn add_environment(&mut self, file: &File) {
-        let stamp = file.versions.first().and_then(|version| version.stamp.as_ref());
-        let (size, mtime) = stamp.map_or((0, 0), |stamp| (stamp.size_bytes, stamp.mtime_ns));
-        self.environment.push((file.path.clone(), size, mtime));
+        let stamp = file.versions.first().and_then(|version| version.stamp);
+        self.environment.push(EnvironmentFile { path: file.path.clone(), stamp });
     }
 
     fn add(
@@ -192,6 +209,17 @@ fn identity_of(version: &Version) -> String {
         let [device, inode, size] = [stamp.dev, stamp.ino, stamp.size_bytes];
         format!("{device} {inode} {size} {} {}", stamp.mtime_ns, stamp.ctime_ns)
     })
+}
+
+/// Returns the folders of programs of the virtual environments of Python that were in use; the workspace itself is none.
+fn folders_of_tools(observation: &Observation, root: &Path) -> Vec<PathBuf> {
+    let settings = observation.files.iter().filter(|file| file.path.ends_with("pyvenv.cfg"));
+    let environments = settings.filter_map(|file| file.path.parent()).filter(|folder| *folder != root);
+    environments.map(|folder| folder.join("bin")).collect()
+}
+
+fn is_in(path: &Path, folders: &[PathBuf]) -> bool {
+    folders.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Names a file that was written in a copy of the workspace.
