@@ -142,7 +142,7 @@ fn after_a_run_all_is_as_recorded_and_all_is_well() {
 fn a_run_does_not_differ_from_itself_nor_in_more_than_its_command_from_one_that_did_the_same() {
     let scene = Scene::with_run();
     let text = scene.run(2, &["diff", "@", "@"], 0);
-    assert!(text.ends_with("\nno difference; equal are 4 inputs, 16 outputs and 10 metrics\n"), "{text}");
+    assert!(text.ends_with("\nno difference; equal are 4 inputs, 19 outputs and 10 metrics\n"), "{text}");
     scene.run(3, &["pipeline", "--quiet", "--run-name", "one", "--no-cache"], 0);
     let found = scene.json(&["diff"], 1);
     assert!(found["arguments"].is_array());
