@@ -409,7 +409,8 @@ impl Assembly<'_> {
     fn hand_over(mut self, command: i32, observation: &mut Observation) {
         let mut removals = self.removals();
         let actors = &self.ledger.actors;
-        let Joined { groups, feeds } = process::join_by_pipes(actors, &self.executors);
+        let met = sockets::meetings(actors);
+        let Joined { groups, feeds } = process::join_by_pipes(actors, &self.executors, &met);
         let mut shown: Vec<Who> =
             (0..actors.len() as Who).filter(|who| actors[*who as usize].program.is_some()).collect();
         shown.sort_by_key(|who| (actors[*who as usize].started_us, *who));
@@ -426,10 +427,9 @@ impl Assembly<'_> {
             fed_by.entry(fed).or_default().push(positions[feeder as usize]);
         }
         let mut connections: BTreeMap<Who, Vec<(String, i64)>> = BTreeMap::new();
-        let met = sockets::meetings(actors).inside;
         for (who, actor) in actors.iter().enumerate() {
             let addresses = actor.connections.iter().chain(&actor.bound);
-            let outside = addresses.filter(|(address, _)| !met.contains(address)).cloned();
+            let outside = addresses.filter(|(address, _)| !met.inside.contains(address)).cloned();
             let outside: Vec<(String, i64)> = outside.collect();
             if !outside.is_empty() {
                 connections.entry(self.executors[who]).or_default().extend(outside);

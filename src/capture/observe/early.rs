@@ -5,7 +5,6 @@
 //! thread that lets all others go first.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::body::Bytes;
 use super::digest::{self, Digest};
+use super::finish::Task;
 use super::ledger::What;
 use super::net::{Net, open_same};
-use super::stamp::{Look, Stamp};
+use super::stamp::Stamp;
 use super::sys;
 use crate::digests::kernel_time_ns;
 
@@ -28,13 +28,6 @@ const FILE_MAX_BYTES: u64 = 64 << 20;
 /// What is given to the thread at once.
 const BATCH_FILES: usize = 256;
 const BATCH_BYTES: u64 = 64 << 20;
-
-/// A file as it was read, or a digest of it.
-struct Task {
-    what: What,
-    path: PathBuf,
-    look: Look,
-}
 
 /// What became of a task; `None`: it is left for the end.
 type Result = Option<Done>;
@@ -121,7 +114,7 @@ impl Net<'_> {
                 continue;
             }
             size += look.size;
-            tasks.push(Task { what, path, look });
+            tasks.push(Task { what, version: 0, path, look });
         }
         tasks
     }
@@ -145,7 +138,7 @@ impl Early {
         let results = self.results.get_or_insert_with(channel).0.clone();
         self.in_flight = tasks.len();
         thread.spawn(move || {
-            for Task { what, path, look } in tasks {
+            for Task { what, path, look, .. } in tasks {
                 let began_ns = kernel_time_ns();
                 let read = open_same(&path, &look).and_then(|file| digest::read(&file, 0).ok());
                 let read = read.filter(|read| read.stamp == look.stamp());

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::body::{Bytes, Ending};
 use super::ledger::What;
-use super::net::Net;
+use super::net::{Net, open_same};
 use super::stamp::Look;
 use super::{Evidence, digest, sys};
 use crate::digests::kernel_time_ns;
@@ -18,11 +18,11 @@ const FEW: usize = 32;
 const FEW_BYTES: u64 = 1 << 20;
 
 /// A file whose present bytes are wanted.
-struct Task {
-    what: What,
-    version: u32,
-    path: PathBuf,
-    look: Look,
+pub(super) struct Task {
+    pub(super) what: What,
+    pub(super) version: u32,
+    pub(super) path: PathBuf,
+    pub(super) look: Look,
 }
 
 /// Settles what is open and hashes what is there.
@@ -148,18 +148,12 @@ fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> Option<Task
 }
 
 fn bytes_of(task: &Task) -> Bytes {
-    let read = digest::open(&task.path).and_then(|file| {
-        let found = digest::look_at(&file)?;
-        if found.is_same_file(&task.look) {
-            digest::read(&file, 0)
-        } else {
-            Err(std::io::ErrorKind::NotFound.into())
-        }
-    });
-    match read {
-        Ok(read) => Bytes::Hashed { digest: read.digest, stamp: read.stamp, evidence: Evidence::Hashed },
-        Err(_) => Bytes::Unreadable,
-    }
+    let read = open_same(&task.path, &task.look).and_then(|file| digest::read(&file, 0).ok());
+    read.map_or(Bytes::Unreadable, |read| Bytes::Hashed {
+        digest: read.digest,
+        stamp: read.stamp,
+        evidence: Evidence::Hashed,
+    })
 }
 
 /// Enters the bytes of a version; one that was only perhaps written is one if its bytes are others.

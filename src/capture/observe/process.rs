@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::body::Who;
 use super::ledger::{Touch, What};
 use super::relay::Held;
-use super::sockets;
+use super::sockets::Meetings;
 use super::{Channel, ChannelSort, TERMINAL};
 
 /// Marks what is no inode, but the number of a socket at which processes met.
@@ -133,10 +133,10 @@ pub(super) struct Joined {
 /// made it. A process that shares a pipe with the one that started it (a loop into a pipe, a script with a log of all it
 /// says), or whose output is captured, and that writes files of its own stands apart: else all that a script does would be
 /// one step. What it read still went, perhaps, to those at the other end.
-pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who]) -> Joined {
+pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> Joined {
     let mut leaders: Vec<Who> = (0..actors.len() as Who).collect();
     let mut feeds = BTreeSet::new();
-    for (inode, pipe) in pipes(actors, executors) {
+    for (inode, pipe) in pipes(actors, executors, met) {
         let leads_to_one = pipe.leads_to_one();
         let is_captured = leads_to_one && !is_terminal(inode);
         let (from_apart, from) = pipe.writers.iter().partition(|end: &&End| end.is_apart(is_captured));
@@ -188,7 +188,7 @@ impl Pipe {
     }
 }
 
-fn pipes(actors: &[Actor], executors: &[Who]) -> BTreeMap<u64, Pipe> {
+fn pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> BTreeMap<u64, Pipe> {
     let mut pipes: BTreeMap<u64, Pipe> = BTreeMap::new();
     let mut writes_files = vec![false; actors.len()];
     for (actor, executor) in actors.iter().zip(executors) {
@@ -221,9 +221,9 @@ fn pipes(actors: &[Actor], executors: &[Who]) -> BTreeMap<u64, Pipe> {
             pipes.entry(*inode).or_default().others.push(who);
         }
     }
-    for (number, party) in sockets::meetings(actors).parties.into_iter().enumerate() {
-        let met: BTreeSet<Who> = party.into_iter().map(|who| executors[who as usize]).collect();
-        pipes.entry(MEETING | number as u64).or_default().others.extend(met);
+    for (number, party) in met.parties.iter().enumerate() {
+        let party: BTreeSet<Who> = party.iter().map(|who| executors[*who as usize]).collect();
+        pipes.entry(MEETING | number as u64).or_default().others.extend(party);
     }
     pipes
 }
@@ -311,7 +311,7 @@ mod tests {
             })
             .collect();
         let executors = executors(&actors);
-        let joined = join_by_pipes(&actors, &executors);
+        let joined = join_by_pipes(&actors, &executors, &Meetings::default());
         assert_eq!(joined.groups, expected, "{text}");
         assert_eq!(joined.feeds.into_iter().collect::<Vec<_>>(), feeds, "{text}");
     }

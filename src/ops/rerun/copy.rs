@@ -1,5 +1,6 @@
 //! A copy of the workspace as it was for a run: commit, patch, and what else the run read.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,22 +99,23 @@ pub(super) fn fill(
         notes.push(format!("whether `{url}`{more} is what it was then is not known"));
     }
     // Programs seldom make the folders of their outputs; those that this one made it makes again.
-    for edge in original.steps.iter().flat_map(|step| &step.generated) {
-        if edge.artifact.path.is_inside()
-            && let Some(here) = edge.artifact.path.on_disk(workspace.root())
-            && let Some(above) = folder_of_then(original, workspace.root(), &here)
-            && let Some(place) = above.strip_prefix(workspace.root()).ok().map(|above| root.join(above))
-            && is_below(&place, &root)
+    let written = original.steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact.path);
+    let written = written.filter(|path| path.is_inside()).filter_map(|path| path.on_disk(workspace.root()));
+    let above: BTreeSet<PathBuf> = written.filter_map(|file| file.parent().map(Path::to_owned)).collect();
+    for folder in above {
+        if let Some(folder) = folder_of_then(original, workspace.root(), &folder)
+            && let Ok(inside) = folder.strip_prefix(workspace.root())
+            && is_below(&root.join(inside), &root)
         {
-            fs::create_dir_all(place).map_err(failed)?;
+            fs::create_dir_all(root.join(inside)).map_err(failed)?;
         }
     }
     Ok(Filled { root, notes })
 }
 
-/// Returns the innermost folder above `file` that the run has not made, as far as the folders say that lie in the workspace now:
+/// Returns `folder`, or the innermost one above it, that the run has not made, as far as the folders say that lie in the workspace now:
 /// one that is gone, or was made since, may have been there.
-fn folder_of_then(original: &Original, root: &Path, file: &Path) -> Option<PathBuf> {
+fn folder_of_then(original: &Original, root: &Path, folder: &Path) -> Option<PathBuf> {
     let run = &original.head.view;
     let from = run.run.started_at.micros();
     let until = run.outcomes.iter().map(|outcome| outcome.at.micros()).max()?;
@@ -124,8 +126,7 @@ fn folder_of_then(original: &Original, root: &Path, file: &Path) -> Option<PathB
         let us = i64::try_from(since.as_micros()).ok()? + TICK_US;
         Some((from..=until + TICK_US).contains(&us))
     };
-    let folders: Vec<&Path> =
-        file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)).collect();
+    let folders: Vec<&Path> = folder.ancestors().take_while(|folder| folder.starts_with(root)).collect();
     // From the outside in, up to the first that it made.
     let there = folders.iter().rev().take_while(|folder| was_made(folder) != Some(true));
     there.last().map(|folder| folder.to_path_buf())

@@ -5,6 +5,7 @@
 //! process happened to read, such as git's configuration. The commands that a nested `lineage run` starts are seen as all others
 //! are.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -38,17 +39,18 @@ const VALUED: &[&str] = &["-C"];
 /// Finds the processes of this program that recorded in the workspace whose folder `.lineage` is `folder` what they did: their
 /// places among the observed ones, and their commands.
 pub(super) fn own_processes<'o>(observation: &'o Observation, folder: &Path) -> BTreeMap<usize, &'o str> {
-    let own_file = std::env::current_exe().ok().and_then(|own| file_at(&own));
+    let own_file = LazyCell::new(|| std::env::current_exe().ok().and_then(|own| file_at(&own)));
     // Another version of it may be installed beside this one; and this one may go by any name.
     let is_own = |program: &Path| {
         program.file_name() == Some(OsStr::new(env!("CARGO_PKG_NAME")))
-            || (own_file.is_some() && file_at(program) == own_file)
+            || (own_file.is_some() && file_at(program) == *own_file)
     };
     let commands = observation.processes.iter().enumerate().filter_map(|(index, process)| {
-        let command = command_of(process, &is_own)?;
+        let command = command_of(process)?;
         // In another workspace it is a program as any other.
         let mut files = process.accesses.iter().map(|access| &observation.files[access.file]);
-        files.any(|file| file.path.starts_with(folder)).then_some((index, command))
+        let is_here = files.any(|file| file.path.starts_with(folder));
+        (is_here && is_own(&process.exe)).then_some((index, command))
     });
     commands.collect()
 }
@@ -59,11 +61,8 @@ fn file_at(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-/// Returns which of the commands that record what they do a process of this program was given.
-fn command_of<'p>(process: &'p Process, is_own: &dyn Fn(&Path) -> bool) -> Option<&'p str> {
-    if !is_own(&process.exe) {
-        return None;
-    }
+/// Returns which of the commands that record what they do a process was given, if it is one of this program.
+fn command_of(process: &Process) -> Option<&str> {
     let mut words = process.arguments.iter().skip(1).map(|word| word.to_str().unwrap_or_default());
     loop {
         let word = words.next()?;
