@@ -378,7 +378,8 @@ pub(crate) fn is_code(path: &ArtifactPath) -> bool {
 
 fn home(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     let home = environment.iter().find(|(key, _)| key == "HOME").map(|(_, value)| PathBuf::from(value))?;
-    home.canonicalize().ok()
+    // One that is not there yet may be made by the command.
+    Some(home.canonicalize().unwrap_or(home)).filter(|home| home.is_absolute())
 }
 
 /// Where a command runs: what decides which of its files are its own.

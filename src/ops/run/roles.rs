@@ -1,5 +1,7 @@
 //! What a file is to a run, by where it lies: data, code, environment, or nothing worth a record.
 
+mod surroundings;
+
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -23,27 +25,6 @@ const IGNORED_FOLDERS: &[&str] =
 const REPOSITORY_FOLDERS: &[&str] = &[".git", ".hg", ".svn"];
 /// Folders whose contents are packages, wherever they lie.
 const PACKAGE_FOLDERS: &[&str] = &["site-packages", "dist-packages", "node_modules"];
-/// Where systems keep what they are made of.
-const SYSTEM_FOLDERS: &[&str] = &[
-    "/usr",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/bin",
-    "/sbin",
-    "/opt",
-    "/etc",
-    "/nix/store",
-    "/gnu/store",
-    "/var/lib",
-    "/var/cache",
-    "/run",
-    "/snap",
-    "/boot",
-];
-/// Folders that hold data although what lies around them is the system: where Amazon SageMaker puts a job's inputs and outputs.
-const DATA_FOLDERS: &[&str] = &["/opt/ml"];
 /// Endings of files that are data wherever they lie, but among packages.
 const DATA_ENDINGS: &[&str] = &[
     "csv",
@@ -70,42 +51,6 @@ const DATA_ENDINGS: &[&str] = &[
     "gguf",
     "tfrecord",
     "xlsx",
-];
-/// Where what is written is a cache, worth neither a record nor a remark.
-const CACHE_FOLDERS: &[&str] = &["/var/cache", "/run"];
-/// Folders of a home that hold models and data sets, which are data although they look like caches.
-const DATA_CACHES: &[&str] = &[
-    ".cache/huggingface",
-    ".cache/torch",
-    ".cache/kagglehub",
-    "nltk_data",
-    ".keras",
-    "scikit_learn_data",
-    ".cache/gensim-data",
-];
-/// Folders of a home that hold programs, packages and settings.
-const HOME_ENVIRONMENT: &[&str] = &[
-    ".cache",
-    ".config",
-    ".local/lib",
-    ".local/share",
-    ".local/bin",
-    ".cargo",
-    ".rustup",
-    ".pyenv",
-    ".conda",
-    ".nv",
-    ".npm",
-    ".nvm",
-    ".asdf",
-    ".ipython",
-    ".jupyter",
-    ".matplotlib",
-    "miniconda3",
-    "anaconda3",
-    "miniforge3",
-    "mambaforge",
-    ".m2",
 ];
 /// Endings of files that are code rather than data when git tracks them.
 const CODE_ENDINGS: &[&str] = &[
@@ -173,10 +118,10 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
     {
         return Place::Ignored;
     }
-    if is_package || is_library(path) || is_cache(path) {
+    if is_package || is_library(path) || is_cache(path) || surroundings::is_history(path, home) {
         return Place::Environment;
     }
-    if inside.is_none() && is_in_environment(path, home) && !is_data_name(path) {
+    if inside.is_none() && surroundings::is_environment(path, root, home) && !is_data_name(path) {
         return Place::Environment;
     }
     Place::Work
@@ -189,13 +134,13 @@ pub fn place_of_written(path: &Path, root: &Path, home: Option<&Path>) -> Place 
     if place != Place::Environment {
         return place;
     }
-    let is_cache = CACHE_FOLDERS.iter().any(|folder| path.starts_with(folder))
-        || home.is_some_and(|home| path.starts_with(home.join(".cache")))
-        || is_cache(path);
+    let is_cache = is_cache(path) || surroundings::is_in_cache(path, home);
     let inside = path.strip_prefix(root).ok();
-    if is_cache {
+    if is_cache || surroundings::is_history(path, home) {
         Place::Ignored
-    } else if is_in_packages(path, inside) || (inside.is_none() && is_in_environment(path, home)) {
+    } else if is_in_packages(path, inside)
+        || (inside.is_none() && surroundings::is_environment(path, root, home))
+    {
         Place::Environment
     } else {
         Place::Work
@@ -225,28 +170,6 @@ fn is_in_library_of_python(path: &Path) -> bool {
         version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
     };
     parts.into_iter().any(|(above, name)| (above == "lib" || above == "lib64") && is_versioned(name))
-}
-
-/// Returns true for what lies, outside a workspace, where systems and tools are.
-fn is_in_environment(path: &Path, home: Option<&Path>) -> bool {
-    if DATA_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
-        return false;
-    }
-    if let Some(inside) = home.and_then(|home| path.strip_prefix(home).ok()) {
-        let is_setting =
-            inside.parent() == Some(Path::new("")) && inside.as_os_str().as_encoded_bytes()[0] == b'.';
-        if is_setting {
-            return true;
-        }
-        let within = |folders: &[&str]| folders.iter().any(|folder| inside.starts_with(folder));
-        if within(DATA_CACHES) {
-            return false;
-        }
-        if within(HOME_ENVIRONMENT) {
-            return true;
-        }
-    }
-    SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
 fn is_data_name(path: &Path) -> bool {
@@ -321,7 +244,81 @@ mod tests {
         check("/var/lib/jobs/in.parquet", Place::Work);
         check("/usr/share/zoneinfo/tzdata.zi", Place::Environment);
         check("/home/me/.cache/whisper/base.pt", Place::Work);
+        check("/home/me/.bash_history", Place::Environment);
+        check("/home/me/.aws/credentials", Place::Environment);
+        check("/home/me/.ssh/known_hosts", Place::Environment);
+        check("/home/me/.kaggle/kaggle.json", Place::Environment);
+        check("/home/me/.netrc", Place::Environment);
         check("/usr/lib/python3/dist-packages/sklearn/datasets/data/iris.csv", Place::Environment);
+    }
+
+    #[test]
+    fn where_tools_and_data_lie_side_by_side_what_looks_like_no_tool_is_data() {
+        for data in [
+            "/opt/qd/x.json",
+            "/opt/x.txt",
+            "/opt/ml/input/lib/x.json",
+            "/opt/app/train.py",
+            "/usr/local/data/x.json",
+            "/usr/src/app/in.txt",
+            "/var/lib/jenkins/data/x.txt",
+            "/home/me/.cache/my_dataset/train.json",
+            "/home/me/.cache/huggingface/hub/models--a--b/snapshots/1/config.json",
+            "/home/me/.cache/huggingface/datasets/d/dataset_info.json",
+            "/home/me/.cache/torch/hub/checkpoints/r.bin",
+            "/home/me/.local/share/corpus/a.txt",
+            "/run/media/me/disk/a.txt",
+            "/run/user/1000/a.txt",
+        ] {
+            check(data, Place::Work);
+        }
+        for tool in [
+            "/opt/conda/x.json",
+            "/opt/tool/1.2/share/words.txt",
+            "/opt/tool/lib/t.jar",
+            "/usr/local/lib/python3.11/json/decoder.py",
+            "/usr/local/share/locale/de.mo",
+            "/usr/local/cargo/registry/src/a/lib.rs",
+            "/usr/share/dict/words",
+            "/usr/src/linux-headers-6.1/Makefile",
+            "/var/lib/dpkg/status",
+            "/home/me/.cache/pip/http/a",
+            "/home/me/.cache/fontconfig/a.cache-8",
+            "/home/me/.cache/matplotlib/fontlist-v390.json",
+            "/home/me/.cache/huggingface/modules/transformers_modules/a/modeling.py",
+            "/home/me/.cache/huggingface/token",
+            "/home/me/.cache/torch/hub/pytorch_vision_main/hubconf.py",
+            "/home/me/.local/share/jupyter/kernels/python3/kernel.json",
+            "/home/me/.local/share/uv/python/cpython/BUILD",
+            "/run/user/1000/dconf/user",
+        ] {
+            check(tool, Place::Environment);
+        }
+    }
+
+    #[test]
+    fn what_lies_beside_a_workspace_among_tools_is_data() {
+        let check = |root: &str, path: &str, expected: Place| {
+            assert_eq!(
+                place(Path::new(path), Path::new(root), Some(Path::new("/home/me"))),
+                expected,
+                "{path}"
+            );
+        };
+        check("/var/lib/docker/volumes/v/_data/w", "/var/lib/docker/volumes/v/_data/in.txt", Place::Work);
+        check(
+            "/var/lib/docker/volumes/v/_data/w",
+            "/var/lib/docker/volumes/u/_data/in.txt",
+            Place::Environment,
+        );
+        check("/home/me/.config/app/w", "/home/me/.config/app/in.txt", Place::Work);
+        check("/home/me/.config/app/w", "/home/me/.config/app/bin/tool", Place::Environment);
+        check("/home/me/.config/w", "/home/me/.config/fish/config.fish", Place::Environment);
+        check("/etc/w", "/etc/ld.so.cache", Place::Environment);
+        check("/usr/lib/a/w", "/usr/lib/a/data.bin", Place::Environment);
+        check("/home/me/w", "/home/me/.netrc", Place::Environment);
+        check("/home/me", "/home/me/.bash_history", Place::Environment);
+        check("/home/me", "/home/me/.env", Place::Work);
     }
 
     #[test]
@@ -336,6 +333,10 @@ mod tests {
         check("/opt/conda/lib/libz.so", Place::Environment);
         check("/home/me/w/.venv/lib/python3.11/site-packages/a/b.so", Place::Environment);
         check("/home/me/.cache/fontconfig/x", Place::Ignored);
+        check("/home/me/.cache/my_dataset/train.json", Place::Work);
+        check("/opt/qd/out.json", Place::Work);
+        check("/home/me/.python_history", Place::Ignored);
+        check("/home/me/.gitconfig", Place::Environment);
         check("/usr/lib/python3/__pycache__/a.pyc", Place::Ignored);
         check("/home/me/w/a/__pycache__/a.pyc", Place::Ignored);
         check(
