@@ -47,6 +47,16 @@ fn check_mlflow(place: &Place, name: &str) {
     for line in ["param    lr = 0.01", "tag      team = risk", "code     ea45dd2ea45dd2"] {
         assert!(text.contains(line), "{text}");
     }
+    // MLflow does not say whether files differed.
+    assert_eq!(
+        (&shown["run"]["code"]["dirty"], &shown["run"]["code"]["label"]),
+        (&Value::Null, &json!("ea45dd2"))
+    );
+    assert!(text.contains("ea45dd2 (changes not known)"), "{text}");
+    for filter in ["git.dirty = false", "git.dirty = true"] {
+        let found = place.json(&["log", "-w", filter]);
+        assert_eq!(found["runs"], json!([]), "{filter}");
+    }
     let before = (place.ok(&["log", "--json"]).stdout, segments(place));
     let again = place.run(&["import", "--format", "mlflow", name]);
     assert!(again.stdout.starts_with("3 runs, 0 new\n"), "{again:#?}");
@@ -231,6 +241,33 @@ fn import_run(place: &Place, datasets: Value) -> common::Answer {
         + &event("COMPLETE", "2025-12-12T10:00:05.000Z", id, datasets);
     place.write("events.ndjson", text.as_bytes());
     place.run(&["import", "--format", "openlineage", "events.ndjson"])
+}
+
+#[test]
+fn whether_files_differed_is_known_where_the_other_program_says_so_and_else_not() {
+    let place = workspace();
+    let said = [json!(false), json!(true), Value::Null];
+    let events = said.iter().zip(1..).map(|(dirty, n)| {
+        let facet = json!({ "commit": "ea45dd2ea45dd2ea45dd2ea45dd2ea45dd2ea45d", "dirty": dirty });
+        let id = format!("019b1a2b-0000-7000-8000-00000000000{n}");
+        let job = json!({ "job": { "namespace": "n", "name": format!("job {n}"),
+                                   "facets": { "lineage_codeState": facet } } });
+        event("COMPLETE", "2025-12-12T10:00:05.000Z", &id, job)
+    });
+    place.write("events.ndjson", events.collect::<String>().as_bytes());
+    place.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    let found = |filter: &str| {
+        let found = place.json(&["log", "-w", filter]);
+        let names =
+            found["runs"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(found("git.dirty = false"), ["job 1"]);
+    assert_eq!(found("git.dirty = true"), ["job 2"]);
+    for run in place.runs() {
+        let number = run["name"].as_str().unwrap().trim_start_matches("job ").parse::<usize>().unwrap();
+        assert_eq!(run["code"]["dirty"], said[number - 1], "{run:#}");
+    }
 }
 
 #[test]

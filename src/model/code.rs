@@ -39,6 +39,13 @@ impl CodeState {
         Some(if self.dirty { format!("{short}-dirty") } else { short.to_owned() })
     }
 
+    /// Returns whether tracked files differ from the commit; `None` where nobody knows: without a commit, or where not all could be
+    /// compared and nothing of the rest differed.
+    pub fn is_dirty(&self) -> Option<bool> {
+        let is_known = self.dirty || (self.commit.is_some() && self.unreadable.is_none());
+        is_known.then_some(self.dirty)
+    }
+
     /// Says why there is no commit, where there is none.
     pub fn without_commit(&self) -> &'static str {
         match (self.repository, &self.unreadable) {
@@ -121,6 +128,19 @@ pub struct Submodule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whether_files_differ_is_not_known_where_not_all_was_compared_and_nothing_did() {
+        let dirty = |commit: Option<&str>, dirty: bool, unreadable: Option<&str>| {
+            let (commit, unreadable) = (commit.map(str::to_owned), unreadable.map(str::to_owned));
+            CodeState { commit, dirty, unreadable, ..CodeState::default() }.is_dirty()
+        };
+        assert_eq!(dirty(Some("ea45dd2"), false, None), Some(false));
+        assert_eq!(dirty(Some("ea45dd2"), true, None), Some(true));
+        assert_eq!(dirty(Some("ea45dd2"), true, Some("one file")), Some(true));
+        assert_eq!(dirty(Some("ea45dd2"), false, Some("one file")), None);
+        assert_eq!(dirty(None, false, None), None);
+    }
 
     #[test]
     fn a_repository_that_cannot_be_read_is_not_called_none() {

@@ -369,7 +369,7 @@ pub fn json(diff: &RunDiff, limit: usize) -> Value {
 pub(crate) fn code_json(code: &CodeDiff, limit: usize) -> Value {
     let side = |code: &CodeState, mixed: bool| {
         json!({
-            "commit": code.commit, "branch": code.branch, "dirty": code.dirty, "mixed": mixed,
+            "commit": code.commit, "branch": code.branch, "dirty": code.is_dirty(), "mixed": mixed,
             "patch": code.patch.map(|digest| digest.to_string()), "unreadable": code.unreadable,
         })
     };

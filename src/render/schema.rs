@@ -189,7 +189,7 @@ fn model() -> Value {
         ("training_config", json!({})),
         ("dataset_info", json!({})),
         ("git_sha", or_null(text())),
-        ("git_dirty", flag()),
+        ("git_dirty", or_null(flag())),
         ("branch", or_null(text())),
         ("run", or_null(key())),
         ("taken", or_null(taken)),

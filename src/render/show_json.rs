@@ -270,7 +270,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
             "root": head.view.own_root().map(ArtifactPath::in_json),
             "commit": run.code.commit,
             "branch": run.code.branch,
-            "dirty": (run.code.commit.is_some() || run.code.unreadable.is_none()).then_some(run.code.dirty),
+            "dirty": run.code.is_dirty(),
             "unreadable": run.code.unreadable,
             "label": run.code.label(),
             "changed": run.code.changed.iter().map(|file| json!({
@@ -291,7 +291,7 @@ fn repositories_json(head: &RunHead) -> Vec<Value> {
             "root": repository.root.as_ref().map(ArtifactPath::in_json),
             "commit": code.commit,
             "branch": code.branch,
-            "dirty": code.unreadable.is_none().then_some(code.dirty),
+            "dirty": code.is_dirty(),
             "patch": code.patch.map(|digest| digest.to_string()),
             "unreadable": code.unreadable,
         }))

@@ -280,6 +280,7 @@ fn take_run(
         tags,
         commit: commit.filter(is_sha),
         branch: tag("mlflow.source.git.branch"),
+        is_dirty: None,
         parent: tag("mlflow.parentRunId"),
         used,
         generated,

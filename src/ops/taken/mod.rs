@@ -81,6 +81,8 @@ pub(super) struct TakenRun {
     pub tags: Vec<Parameter>,
     pub commit: Option<String>,
     pub branch: Option<String>,
+    /// Whether tracked files differed from the commit, where the other program says so.
+    pub is_dirty: Option<bool>,
     /// The key of the run that started it.
     pub parent: Option<String>,
     /// What it read and wrote, where that is known.
@@ -182,6 +184,7 @@ impl<'a> Taking<'a> {
 
     fn started(&mut self, id: NodeId, taken: &TakenRun) -> Result<Run> {
         let commit_short = taken.commit.as_ref().map(|commit| commit.chars().take(7).collect());
+        let is_unknown = taken.commit.is_some() && taken.is_dirty.is_none();
         let (at, run_id, segment) =
             (taken.started_at, self.label(taken.started_at)?, self.writer()?.segment());
         Ok(Run {
@@ -192,6 +195,10 @@ impl<'a> Taking<'a> {
                 commit: taken.commit.clone(),
                 commit_short,
                 branch: taken.branch.clone(),
+                dirty: taken.is_dirty.unwrap_or(false),
+                unreadable: is_unknown.then(|| {
+                    format!("{} did not record whether files differed from the commit", taken.recorder)
+                }),
                 ..CodeState::default()
             },
             parent: taken.parent.as_deref().and_then(|key| self.id_of(key)),

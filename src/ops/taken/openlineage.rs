@@ -215,6 +215,8 @@ fn take_event(
     own(text(event, &["run", "facets", "parent", "run", "runId"]), &mut run.parent);
     own(text(event, &["job", "facets", "lineage_codeState", "commit"]), &mut run.commit);
     own(text(event, &["job", "facets", "lineage_codeState", "branch"]), &mut run.branch);
+    let is_dirty = event.pointer("/job/facets/lineage_codeState/dirty").and_then(serde_json::Value::as_bool);
+    run.is_dirty = is_dirty.or(run.is_dirty);
     if let Some(command) = text(event, &["job", "facets", "sourceCode", "sourceCode"]) {
         run.arguments = vec![command.chars().take(10_000).collect()];
     }

@@ -99,9 +99,10 @@ impl<'a> Models<'a> {
                 None => model.branch.as_deref().and_then(text),
                 branch => branch,
             },
-            Fixed::Dirty => match of_run(fixed)? {
+            // Where the run's commit is known, an entry made from it knows no more than the run does.
+            Fixed::Dirty => match self.run(row)?.filter(|view| view.run.code.commit.is_some()) {
+                Some(run) => run_value(run, fixed, outside),
                 None => model.git_sha.as_ref().map(|_| Value::Boolean(model.git_dirty)),
-                dirty => dirty,
             },
             fixed => of_run(fixed)?,
         })

@@ -196,7 +196,11 @@ pub(crate) fn code_words(head: &RunHead) -> Option<String> {
     let code = &head.view.run.code;
     let label = code.label()?;
     let changed = code.changed.len() as u64;
-    Some(if code.dirty { format!("{label} ({})", counted(changed, "file", "files")) } else { label })
+    Some(match code.is_dirty() {
+        Some(true) => format!("{label} ({})", counted(changed, "file", "files")),
+        Some(false) => label,
+        None => format!("{label} (changes not known)"),
+    })
 }
 
 /// Writes how completely a run was observed, where that was not all, and what else is remarked on its record.

@@ -31,7 +31,7 @@ pub(super) fn run(source: &Source<'_>, id: NodeId, put: &mut Put<'_>) -> Result<
             Cell::text(&run.folder),
             Cell::maybe(run.code.commit.as_ref()),
             Cell::maybe(run.code.branch.as_ref()),
-            Cell::Truth(run.code.repository.then_some(run.code.dirty)),
+            Cell::Truth(run.code.is_dirty()),
             Cell::text(&run.host),
             Cell::text(head.status().as_str()),
             Cell::Whole(exit_code.map(i64::from)),
@@ -110,7 +110,7 @@ pub(super) fn repository(repository: &RunRepository, put: &mut Put<'_>) -> Resul
         Cell::maybe(repository.root.as_ref()),
         Cell::maybe(code.commit.as_ref()),
         Cell::maybe(code.branch.as_ref()),
-        Cell::Truth(code.unreadable.is_none().then_some(code.dirty)),
+        Cell::Truth(code.is_dirty()),
     ];
     put(Table::Repositories, row)
 }
