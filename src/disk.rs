@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -281,12 +282,20 @@ impl DiskFile {
         Ok(())
     }
 
-    /// Returns a second way to the same open file, so that it can be forced to the disk while this one is appended to.
+    /// Returns a second way to the same file, so that it can be forced to the disk while this one is appended to.
+    ///
+    /// It is opened anew: Linux tells each opening of a file once what could not be written, and all copies of one descriptor
+    /// together only once, so that of two that wait at the same time one would be told that all is well
+    /// (`Documentation/filesystems/vfs.rst`, "Handling errors during writeback").
     ///
     /// # Errors
     /// As the system gives them.
     pub fn again(&self) -> io::Result<DiskFile> {
-        let file = self.file.try_clone()?;
+        let identity = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+        let ours = identity(&self.file)?;
+        let anew = File::open(&self.path).ok().filter(|file| identity(file).is_ok_and(|it| it == ours));
+        // Somebody has removed or replaced it: what is written into it helps nobody any more.
+        let file = anew.map_or_else(|| self.file.try_clone(), Ok)?;
         Ok(DiskFile { disk: self.disk.clone(), file, path: self.path.clone(), length: self.length })
     }
 
@@ -322,6 +331,7 @@ impl DiskFile {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::HashMap;
+    use std::io::Seek as _;
     use std::sync::Mutex;
 
     use super::*;
@@ -516,6 +526,20 @@ pub(crate) mod tests {
                 _ => Ok(usize::MAX),
             }
         }
+    }
+
+    #[test]
+    fn a_second_way_to_a_file_has_an_opening_of_its_own_while_the_file_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut file = Disk::new().create_new(&path).unwrap();
+        file.append(b"12345").unwrap();
+        let place = |file: &DiskFile| file.file().stream_position().unwrap();
+        assert_eq!((place(&file), place(&file.again().unwrap())), (5, 0), "a copy would share the place");
+        fs::remove_file(&path).unwrap();
+        file.again().unwrap().sync().unwrap();
+        fs::write(&path, "another's").unwrap();
+        assert_eq!(place(&file.again().unwrap()), 5, "not the file of somebody else");
     }
 
     #[test]

@@ -35,15 +35,26 @@ pub fn pack(
     if loose.len() <= LOOSE_MAX {
         return Ok(None);
     }
-    let wanted =
-        |s: &SegmentRef| s.length <= PACK_FULL_BYTES && applied(s) && !writer_is_alive(folder, s.segment);
-    let mut sources: Vec<Source> = loose.into_iter().filter(wanted).map(Source::loose).collect();
+    let ended = loose.into_iter().filter_map(|segment| as_it_ended(folder, segment));
+    let wanted = |segment: &SegmentRef| segment.length <= PACK_FULL_BYTES && applied(segment);
+    let mut sources: Vec<Source> = ended.filter(wanted).map(Source::loose).collect();
     if sources.len() <= LOOSE_MAX / 2 {
         return Ok(None);
     }
     sources.extend(small_packs(folder, applied)?);
     write_pack(disk, folder, pack_id, &sources)?;
     Ok(Some(pack_id))
+}
+
+/// Returns a loose segment with the length it has for good; `None` while its writer lives, or where it is gone.
+///
+/// The writer may have added to it, and ended, since it was listed: whether it lives is asked first, and the length after that.
+fn as_it_ended(folder: &Path, segment: SegmentRef) -> Option<SegmentRef> {
+    if writer_is_alive(folder, segment.segment) {
+        return None;
+    }
+    let length = fs::metadata(&segment.path).ok()?.len();
+    Some(SegmentRef { length, ..segment })
 }
 
 /// A file that goes into a pack, and the segments in it.

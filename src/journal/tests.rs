@@ -441,6 +441,27 @@ fn what_lives_or_is_not_applied_is_not_packed() {
 }
 
 #[test]
+fn what_a_writer_adds_and_ends_with_while_others_pack_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    many(folder.path(), 1, 70);
+    let writer = write(&Disk::new(), folder.path(), 100, 300..303).unwrap();
+    let last = std::cell::RefCell::new(Some(writer));
+    // The store has what was there when it was brought up to date: of segment 100 three facts.
+    let lengths: BTreeMap<u128, u64> =
+        packs(folder.path()).segments.iter().map(|s| (s.segment, s.length)).collect();
+    let applied = |segment: &super::SegmentRef| {
+        if let Some(mut writer) = last.borrow_mut().take() {
+            writer.append(&fact(303)).unwrap();
+            writer.commit().unwrap();
+        }
+        segment.length <= lengths[&segment.segment]
+    };
+    pack(&Disk::new(), folder.path(), 1000, &applied).unwrap().unwrap();
+    assert_eq!(numbers(folder.path()).get(&303), Some(&1));
+    assert_eq!(numbers(folder.path()).len(), 70 * 3 + 4);
+}
+
+#[test]
 fn a_crash_while_packing_loses_nothing_nor_does_a_second_one() {
     let whole = {
         let folder = tempfile::tempdir().unwrap();
