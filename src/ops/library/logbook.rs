@@ -101,22 +101,26 @@ impl Logbook {
         state.writer.as_ref().map(Writer::segment).ok_or_else(closed)
     }
 
-    /// Adds facts and hands them to the system. After an error they are tried again with whatever is added or committed next.
+    /// Adds facts and hands them to the system.
     ///
     /// # Errors
-    /// A store error where the journal cannot be written.
+    /// A store error where the journal cannot be written; they are tried again with whatever is added or committed next. Where
+    /// [`HELD_MAX_BYTES`] wait already, they are not added.
     pub fn add(&self, facts: &[Fact]) -> Result<()> {
         let mut state = self.shared.lock()?;
-        state.add(facts)?;
-        self.wake(state)
+        state.make_room()?;
+        let added = state.add(facts);
+        self.wake(state)?;
+        added
     }
 
     /// Adds a point of a metric.
     ///
     /// # Errors
-    /// A store error where the journal cannot be written.
+    /// As [`Logbook::add`].
     pub fn add_point(&self, point: Metric) -> Result<()> {
         let mut state = self.shared.lock()?;
+        state.make_room()?;
         state.points.push(point);
         if state.points.len() >= POINTS_MAX {
             state.add_points()?;
@@ -148,15 +152,16 @@ impl Logbook {
     /// Records the edges of a run that are not recorded yet, and `last`, and forgets the run.
     ///
     /// # Errors
-    /// A store error where the journal cannot be written.
+    /// A store error where the journal cannot be written; all of it is tried again with whatever is added or committed next.
     pub fn close(&self, run: NodeId, last: impl FnOnce(&mut Edges) -> Vec<Fact>) -> Result<()> {
         let mut state = self.shared.lock()?;
         let Some(position) = state.open.iter().position(|(id, _)| *id == run) else {
             return Ok(());
         };
         let (_, mut edges) = state.open.swap_remove(position);
-        state.add(&last(&mut edges))?;
-        self.wake(state)
+        let added = state.add(&last(&mut edges));
+        self.wake(state)?;
+        added
     }
 
     /// Makes everything added so far survive a crash.
@@ -173,7 +178,8 @@ impl Logbook {
             return Vec::new();
         };
         let length = state.writer.as_ref().map_or(0, Writer::length);
-        if length - state.applied < UNAPPLIED_MAX_BYTES {
+        // What could not be forced to the disk counts anew when it is written again.
+        if length.saturating_sub(state.applied) < UNAPPLIED_MAX_BYTES {
             return Vec::new();
         }
         state.applied = length;
@@ -222,6 +228,16 @@ impl Drop for Logbook {
 }
 
 impl State {
+    /// Refuses what is to be added where too much waits for the disk already. What was taken once is never refused.
+    fn make_room(&mut self) -> Result<()> {
+        let writer = self.writer.as_mut().ok_or_else(closed)?;
+        if writer.unsynced_bytes() > HELD_MAX_BYTES {
+            // So much is waiting only when the disk takes nothing; trying it once more tells why.
+            writer.commit()?;
+        }
+        Ok(())
+    }
+
     fn add_points(&mut self) -> Result<()> {
         if self.points.is_empty() {
             return Ok(());
@@ -230,21 +246,18 @@ impl State {
         self.append(&Fact::Metrics(points))
     }
 
-    /// Adds facts after the points that wait, and hands all of it to the system.
+    /// Adds facts after the points that wait, and hands all of it to the system. After an error all of them are added
+    /// nevertheless (but for one that is too long); the error is the first.
     fn add(&mut self, facts: &[Fact]) -> Result<()> {
-        self.add_points()?;
+        let mut added = self.add_points();
         for fact in facts {
-            self.append(fact)?;
+            added = added.and(self.append(fact));
         }
-        self.writer.as_mut().ok_or_else(closed)?.hand_over()
+        added.and(self.writer.as_mut().ok_or_else(closed)?.hand_over())
     }
 
     fn append(&mut self, fact: &Fact) -> Result<()> {
         let writer = self.writer.as_mut().ok_or_else(closed)?;
-        if writer.unsynced_bytes() > HELD_MAX_BYTES {
-            // So much is waiting only when the disk takes nothing; trying it once more tells why.
-            writer.commit()?;
-        }
         self.added += 1;
         writer.append(fact)
     }
@@ -345,5 +358,98 @@ impl Shared {
             self.commit()?;
         }
         Ok(waits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::disk::Disk;
+    use crate::disk::tests::Full;
+    use crate::journal::{Reader, list, read_segment};
+    use crate::model::{MetricValue, Remark, RemarkKind, Remarks, Timestamp};
+
+    const RUN: NodeId = NodeId::from_u128(7);
+
+    fn logbook_on(full: &Arc<Full>, root: &Path) -> Logbook {
+        Workspace::init(root).unwrap();
+        let workspace = Workspace::at(root, Disk::with_faults(full.clone()));
+        Logbook::create(&workspace, &Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000))).unwrap()
+    }
+
+    fn point(step: i64) -> Metric {
+        let value = MetricValue::new(0.5).unwrap();
+        Metric { owner: RUN, name: "loss".to_owned(), step, at: Timestamp::from_micros(step), value }
+    }
+
+    /// A fact of more than a MiB.
+    fn large(number: i64) -> Fact {
+        Fact::Metrics(vec![Metric { name: "x".repeat(1 << 20), ..point(-1 - number) }])
+    }
+
+    /// Fills what may be held for a disk that takes nothing; returns how many large facts were taken.
+    fn fill(logbook: &Logbook) -> i64 {
+        (0..)
+            .find(|number| {
+                let before = logbook.shared.lock().unwrap().added;
+                let _ = logbook.add(&[large(*number)]);
+                logbook.shared.lock().unwrap().added == before
+            })
+            .unwrap()
+    }
+
+    fn facts(root: &Path) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for segment in list(&root.join(".lineage/journal"), &|_| false).unwrap().segments {
+            let bytes = read_segment(&segment, 0, u64::MAX).unwrap().unwrap();
+            let mut reader = Reader::new("s.seg", &bytes).unwrap().unwrap();
+            while let Some(frame) = reader.next().unwrap() {
+                facts.push(frame.fact);
+            }
+        }
+        facts
+    }
+
+    #[test]
+    fn what_was_taken_is_recorded_when_a_full_disk_has_room_again_and_what_was_not_was_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let full = Full::with_room(4096);
+        let logbook = logbook_on(&full, &root);
+        logbook
+            .open(RUN, Edges::new(RUN, "train".to_owned(), Timestamp::from_micros(0), Instant::now()))
+            .unwrap();
+        for step in 0..10 {
+            logbook.add_point(point(step)).unwrap();
+        }
+        let taken = fill(&logbook);
+        assert!(taken > 60, "{taken}");
+        logbook.add_point(point(10)).unwrap_err();
+        let said = Remark { kind: RemarkKind::Fault, text: "at the end".to_owned(), count: 1 };
+        let last = Remarks {
+            run: RUN,
+            at: Timestamp::from_micros(99),
+            level: None,
+            remarks: vec![said],
+            omitted: 0,
+        };
+        logbook.close(RUN, |_| vec![Fact::Remarked(last.clone())]).unwrap_err();
+        logbook.commit().unwrap_err();
+        full.give(1 << 30);
+        logbook.commit().unwrap();
+        drop(logbook);
+        let mut steps: Vec<i64> = Vec::new();
+        let mut ends = 0;
+        for fact in facts(&root) {
+            match fact {
+                Fact::Metrics(points) => steps.extend(points.iter().map(|point| point.step)),
+                Fact::Remarked(remarks) => ends += usize::from(remarks == last),
+                other => panic!("{other:?}"),
+            }
+        }
+        steps.sort_unstable();
+        assert_eq!((steps, ends), ((-taken..10).collect(), 1));
     }
 }
