@@ -231,6 +231,8 @@ fn the_configuration_says_what_is_kept_and_gc_lets_go_the_rest() {
     assert_eq!(place.refused(&["cat", "small1"]).0, 2, "larger than is kept");
     // What was kept by the earlier policy may go; nothing does before it is asked for, nor while it is young.
     assert_eq!(place.json(&["gc"])["contents"], serde_json::json!([]));
+    assert_eq!(place.json(&["gc", "--older-than", "0"])["contents"], serde_json::json!([]), "just kept");
+    place.age_contents();
     let could = place.json(&["gc", "--older-than", "0"]);
     assert!(could["bytes"].as_u64().unwrap() > 0, "{could}");
     assert_eq!(place.json(&["gc", "--older-than", "0"])["contents"], could["contents"]);
@@ -266,6 +268,9 @@ fn gc_removes_what_a_kill_left_and_nothing_of_others() {
         place.ok(arguments);
         assert!(leftovers.iter().all(is_there), "not asked for, or too young: {arguments:?}");
     }
+    for name in &leftovers {
+        common::age(&place.at(name));
+    }
     assert_eq!(place.json(&["gc", "--older-than", "0", "--apply"])["kept"], digests);
     assert!(!leftovers.iter().any(is_there) && strangers.iter().all(is_there));
 }
@@ -283,6 +288,7 @@ fn the_files_of_a_withdrawn_version_may_go_unless_others_need_them() {
     place.ok(&["models", "promote", "live@1.0.0", "--to", "production"]);
     place.write(".lineage/config.toml", b"[keep]\noutputs_up_to = 3\n");
     let could = |place: &Place| {
+        place.age_contents();
         let could = place.json(&["gc", "--older-than", "0"]);
         let contents = could["contents"].as_array().unwrap().iter();
         let digests = contents.map(|content| {

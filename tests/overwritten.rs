@@ -13,6 +13,7 @@ fn digest_of(text: &str) -> String {
 
 /// Lets go of all that nothing needs.
 fn clear(place: &Place) {
+    place.age_contents();
     place.ok(&["gc", "--older-than", "0", "--apply"]);
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Gc {
     /// Let them go.
     #[arg(long)]
     apply: bool,
-    /// Only what has been kept for so many days.
+    /// Only what has been kept for so many days; with 0, all but what was kept in the last minute.
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u64).range(0..=36_500))]
     older_than: u64,
     /// List at most N contents; 0 lists all. By default 20 on paper, all in JSON.

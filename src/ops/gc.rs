@@ -24,13 +24,16 @@ use crate::store::{GO_ON, Snapshot};
 
 /// How long the lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// What was kept no longer ago than this stays, whatever is asked for: a command keeps contents (the patch of a run that begins,
+/// a file that it is about to write over) before the fact that names them is written.
+const ABOUT_TO_BE_NAMED: Duration = Duration::from_secs(60);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct GcRequest {
     /// Let them go; otherwise they are only listed.
     pub apply: bool,
-    /// Contents that were kept later than this long ago stay.
+    /// Contents that were kept later than this long ago stay, and those of the last minute.
     pub older_than: Duration,
 }
 
@@ -82,7 +85,8 @@ const WITHDRAWN: &str = "only a model version that was withdrawn needs it";
 /// cannot be read in full, since nothing may go then.
 pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     let policy = KeepPolicy::of(workspace)?;
-    // No run begins while the lock is held, and where none is alive nobody is about to name what no fact names.
+    // No run begins while the lock is held, and where none is alive nobody is about to name what no fact names, but for what
+    // was kept a moment ago.
     let lock = if request.apply {
         let lock = workspace.lock(LOCK_WAIT)?.map_err(|holder| {
             Error::store(format!("cannot let contents go: {holder} is writing"))
@@ -110,8 +114,8 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     let named = Named::of(&snapshot, &policy)?;
     let mut report = GcReport { applied: request.apply, warnings, ..GcReport::default() };
     let now = SystemTime::now();
-    let is_old =
-        |modified: SystemTime| now.duration_since(modified).is_ok_and(|age| age >= request.older_than);
+    let old = request.older_than.max(ABOUT_TO_BE_NAMED);
+    let is_old = |modified: SystemTime| now.duration_since(modified).is_ok_and(|age| age >= old);
     let (digests, strangers) = workspace.contents().list()?;
     if request.apply {
         remove_leftovers(workspace, &strangers, is_old);
