@@ -58,6 +58,7 @@ pub fn status(
         disk: HashMap::new(),
         kept: HashSet::new(),
         removed: HashMap::new(),
+        gone: HashSet::new(),
         writers: HashMap::new(),
         segments: None,
         code_of: HashMap::new(),
@@ -65,6 +66,7 @@ pub fn status(
     };
     looking.compare(&targets, &ancestry.paths());
     looking.sort_out(&targets)?;
+    looking.find_gone()?;
     looking.find_stale(&current, &ancestry)?;
     looking.find_doubtful(&current, &ancestry)?;
     looking.find_unknown(&asked)?;
@@ -86,6 +88,8 @@ struct Looking<'a> {
     kept: HashSet<usize>,
     /// Those that are gone from the disk since a run took them away.
     removed: HashMap<usize, Removal>,
+    /// Those that are gone from the disk, and that no run can make again.
+    gone: HashSet<usize>,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
     /// The segments of the journal, once they were asked for.
     segments: Option<HashSet<u128>>,

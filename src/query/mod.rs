@@ -38,6 +38,6 @@ pub use report::{
     unwritten,
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
-pub use staleness::{Ancestry, Outdated};
+pub use staleness::{Ancestry, Now, OutOfDate, Outdated};
 pub(crate) use together::{Runs, written_along};
 pub use together::{claimed_by_others, parts_of};

@@ -1,5 +1,7 @@
 //! Which files were made from what is no longer so, or from what is not certain.
 
+mod kept_up;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -9,6 +11,7 @@ use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
+use kept_up::KeptUp;
 
 /// What some files were made from, all the way up, in memory: each step is read once however many files go back to it.
 pub struct Ancestry {
@@ -21,8 +24,8 @@ pub struct Ancestry {
 /// A step as far as it had come by some moment, or the steps that wrote a version together.
 #[derive(Default)]
 struct Node {
-    /// The run of the step.
-    run: Option<RunNo>,
+    /// The step, and its run.
+    step: Option<(StepNo, RunNo)>,
     reads: Vec<Read>,
     /// The nodes of the steps that wrote together.
     steps: Vec<usize>,
@@ -62,8 +65,19 @@ enum Reader {
 struct Moved {
     /// The nodes that read other bytes there, with what they read: the last version first.
     reads: Vec<(usize, Seen)>,
+    /// Likewise, those whose own command has kept it up since.
+    kept_up: Vec<(usize, Seen)>,
     /// The runs that wrote what lies there now, with the last time.
     writes: HashMap<RunNo, i64>,
+}
+
+/// What lies at a path now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Now {
+    /// These bytes.
+    Bytes(Digest),
+    /// Nothing: what was read there is gone.
+    Gone,
 }
 
 /// A path that has other bytes now than went into a file.
@@ -73,6 +87,15 @@ pub struct Outdated {
     pub path: PathNo,
     /// The last version of it that was read on the way to the file.
     pub used: ArtifactNo,
+}
+
+/// What has other bytes now than went into a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutOfDate {
+    /// Paths that make it stale.
+    pub stale: Vec<Outdated>,
+    /// Paths that nobody wrote since but the command that had read them on the way, each time anew from what lay there.
+    pub kept_up: Vec<Outdated>,
 }
 
 impl Ancestry {
@@ -110,8 +133,8 @@ impl Ancestry {
         reads.map(|read| read.seen.path).collect()
     }
 
-    /// Returns, for each target, the paths that have other bytes now than went into it, where `current` gives the digest of
-    /// what lies at a path now; a path that it does not know counts as unchanged.
+    /// Returns, for each target, the paths that have other bytes now than went into it, or none, where `current` says what lies
+    /// at a path now; a path that it does not know counts as unchanged.
     ///
     /// Each way back is judged by itself. On a way, what was read last of a path counts, that is nearest to the target; and a run
     /// on the way that itself wrote what lies there now, after that was read, has not been overtaken by it: to run it again gives
@@ -120,21 +143,24 @@ impl Ancestry {
     /// between. And what was made anew from what there is now, and came to the same bytes, is up to date with all that was made
     /// from those bytes before.
     ///
+    /// Told apart is what the very command keeps up that had read it: a table of results to which each run adds its line makes
+    /// no earlier model worse.
+    ///
     /// # Errors
     /// A store error where a record is damaged.
     pub fn outdated(
         &self,
         snapshot: &Snapshot,
-        current: &dyn Fn(PathNo) -> Option<Digest>,
-    ) -> Result<Vec<Vec<Outdated>>> {
+        current: &dyn Fn(PathNo) -> Option<Now>,
+    ) -> Result<Vec<OutOfDate>> {
         let moved = self.moved(snapshot, current)?;
         if moved.is_empty() {
-            return Ok(vec![Vec::new(); self.starts.len()]);
+            return Ok(vec![OutOfDate::default(); self.starts.len()]);
         }
         let readers = self.readers();
         let mut anew: HashSet<ReadPlace> = HashSet::new();
         loop {
-            let overtaken = self.overtaken(&moved, &readers, &anew);
+            let overtaken = self.overtaken(&moved, |moved| &moved.reads, &readers, &anew);
             // Nothing is made anew from itself: a later write counts only when it was found up to date without that.
             let reads = self.nodes.iter().enumerate().flat_map(|(at, node)| {
                 node.reads.iter().enumerate().map(move |(number, read)| ((at, number), read))
@@ -147,9 +173,11 @@ impl Ancestry {
             });
             let newly: Vec<ReadPlace> = newly.map(|(place, _)| place).collect();
             if newly.is_empty() {
-                let of = |start: &usize| {
-                    let seen = overtaken[*start].iter();
-                    seen.map(|seen| Outdated { path: seen.path, used: seen.artifact }).collect()
+                let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, &readers, &anew);
+                let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
+                let of = |start: &usize| OutOfDate {
+                    stale: overtaken[*start].iter().map(outdated).collect(),
+                    kept_up: kept_up[*start].iter().map(outdated).collect(),
                 };
                 return Ok(self.starts.iter().map(of).collect());
             }
@@ -161,26 +189,39 @@ impl Ancestry {
     fn moved(
         &self,
         snapshot: &Snapshot,
-        current: &dyn Fn(PathNo) -> Option<Digest>,
+        current: &dyn Fn(PathNo) -> Option<Now>,
     ) -> Result<HashMap<PathNo, Moved>> {
         let mut moved: HashMap<PathNo, Moved> = HashMap::new();
+        let mut keepers: HashMap<PathNo, Option<KeptUp>> = HashMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
             for read in node.reads.iter().filter(|read| !read.is_moved) {
                 let Some(now) = current(read.seen.path) else { continue };
-                if now != self.digests[&read.seen.artifact] {
+                if now != Now::Bytes(self.digests[&read.seen.artifact]) {
                     let moved = match moved.entry(read.seen.path) {
                         Entry::Occupied(known) => known.into_mut(),
                         Entry::Vacant(place) => {
-                            let writes = writes_of(snapshot, read.seen.path, &now)?;
-                            place.insert(Moved { reads: Vec::new(), writes })
+                            let (keeper, writes) = match now {
+                                Now::Bytes(now) => (
+                                    KeptUp::of(snapshot, read.seen.path, &now)?,
+                                    writes_of(snapshot, read.seen.path, &now)?,
+                                ),
+                                Now::Gone => (None, HashMap::new()),
+                            };
+                            keepers.insert(read.seen.path, keeper);
+                            place.insert(Moved { reads: Vec::new(), kept_up: Vec::new(), writes })
                         }
                     };
-                    moved.reads.push((at, read.seen));
+                    let is_kept_up = match (&keepers[&read.seen.path], node.step) {
+                        (Some(keeper), Some((step, _))) => keeper.is_by(snapshot, step, read.seen.at)?,
+                        _ => false,
+                    };
+                    let reads = if is_kept_up { &mut moved.kept_up } else { &mut moved.reads };
+                    reads.push((at, read.seen));
                 }
             }
         }
-        for moved in moved.values_mut() {
-            moved.reads.sort_by_key(|(at, seen)| (std::cmp::Reverse(self.rank(seen)), *at));
+        for reads in moved.values_mut().flat_map(|moved| [&mut moved.reads, &mut moved.kept_up]) {
+            reads.sort_by_key(|(at, seen)| (std::cmp::Reverse(self.rank(seen)), *at));
         }
         Ok(moved)
     }
@@ -206,6 +247,7 @@ impl Ancestry {
     fn overtaken(
         &self,
         moved: &HashMap<PathNo, Moved>,
+        reads: impl Fn(&Moved) -> &Vec<(usize, Seen)>,
         readers: &[Vec<Reader>],
         up_to_date: &HashSet<ReadPlace>,
     ) -> Vec<Vec<Seen>> {
@@ -213,10 +255,10 @@ impl Ancestry {
         for (path, moved) in moved {
             let mut met: HashSet<usize> = HashSet::new();
             // The last versions come first: who is met by one of them need not be met again.
-            for (at, seen) in &moved.reads {
+            for (at, seen) in reads(moved) {
                 let mut frontier = vec![*at];
                 while let Some(at) = frontier.pop() {
-                    let written = self.nodes[at].run.and_then(|run| moved.writes.get(&run));
+                    let written = self.nodes[at].step.and_then(|(_, run)| moved.writes.get(&run));
                     let is_settled = written.is_some_and(|written| *written >= seen.at);
                     if is_settled || !met.insert(at) {
                         continue;
@@ -376,14 +418,14 @@ impl Reading<'_> {
                 let Some(edges) = self.snapshot.edges(step)? else {
                     return Ok(node);
                 };
-                node.run = Some(edges.run);
+                node.step = Some((step, edges.run));
                 for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
                     node.reads.push(self.read(edge, step)?);
                 }
             }
             StepPart::Pair(place) => {
                 let paired = self.pairs.of(self.snapshot, step)?.ok_or_else(|| lost(step))?;
-                node.run = Some(paired.edges.run);
+                node.step = Some((step, paired.edges.run));
                 for edge in paired.read_for(place) {
                     let is_it = std::ptr::eq(edge, &paired.edges.used[place]);
                     let is_moved = is_it && paired.edges.act == StepAct::Moved;

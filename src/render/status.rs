@@ -69,6 +69,17 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
             &report.removed,
             removed_row,
         );
+        section(
+            &mut text,
+            (
+                "older",
+                "file was made before its own command wrote on in what it had read",
+                "files were made before their own commands wrote on in what they had read",
+            ),
+            limit,
+            &report.older,
+            stale_row,
+        );
     }
     section(
         &mut text,
@@ -186,6 +197,9 @@ fn removed_row(removed: &RemovedFile) -> Vec<String> {
 fn altered_row(altered: &AlteredFile) -> Vec<String> {
     let now = match (&altered.leads_to, &altered.read_by) {
         (Some(target), _) => format!("leads to {} now", printed_word(target)),
+        (None, Some(run)) if altered.is_earlier_version => {
+            format!("holds an earlier recorded version, read by run {run}")
+        }
         (None, Some(run)) => format!("holds bytes that nobody recorded writing, read by run {run}"),
         (None, None) if altered.is_earlier_version => "holds an earlier recorded version".to_owned(),
         (None, None) => "holds bytes that nobody recorded".to_owned(),
@@ -225,6 +239,7 @@ fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
 
 fn cause(cause: &StaleCause) -> String {
     match &cause.run {
+        _ if cause.now.is_none() => format!("{} is gone", cause.used.path),
         Some(run) => format!("{} is newer, by run {run}", cause.used.path),
         None => format!("{} has changed on disk", cause.used.path),
     }
@@ -275,6 +290,7 @@ fn totals(report: &StatusReport) -> String {
     for (count, words) in [
         (report.superseded, "superseded by later runs"),
         (report.removed.len() as u64, "removed by runs"),
+        (report.older.len() as u64, "made before its own command wrote on in what it had read"),
         (report.in_git, "of code gone, in git when they were read"),
         (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),
@@ -303,7 +319,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
     let stale = |stale: &StaleFile| {
         let mut value = recorded_json(&stale.file);
         let causes = stale.causes.iter().map(|cause| {
-            json!({"used": artifact_json(&cause.used), "now": cause.now.to_string(), "run_tail": cause.run})
+            json!({"used": artifact_json(&cause.used), "now": cause.now.map(|now| now.to_string()), "run_tail": cause.run})
         });
         value["causes"] = causes.collect();
         value
@@ -335,6 +351,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         "clean": report.is_clean(),
         "changed": report.changed.iter().take(limit).map(altered).collect::<Vec<_>>(),
         "stale": report.stale.iter().take(limit).map(stale).collect::<Vec<_>>(),
+        "older": report.older.iter().take(limit).map(stale).collect::<Vec<_>>(),
         "doubtful": report.doubtful.iter().take(limit).map(doubtful).collect::<Vec<_>>(),
         "lost": report.lost.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
         "pending": report.pending.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
@@ -350,6 +367,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "compared": report.compared,
             "changed": report.changed.len(),
             "stale": report.stale.len(),
+            "older": report.older.len(),
             "doubtful": report.doubtful.len(),
             "lost": report.lost.len(),
             "pending": report.pending.len(),

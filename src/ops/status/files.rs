@@ -76,7 +76,10 @@ impl Looking<'_> {
                         }
                         read_by = self.first_reader(read, file.writer)?;
                     }
-                    let is_earlier_version = known.is_some() && read_since.is_none();
+                    let is_earlier_version = match (known, read_since) {
+                        (Some(known), Some(_)) => self.is_written(known)?,
+                        (known, _) => known.is_some(),
+                    };
                     let file = self.recorded(&file)?;
                     let place = file.artifact.path.on_disk(self.workspace.root());
                     let leads_to = place.and_then(|place| std::fs::read_link(place).ok());
@@ -134,6 +137,12 @@ impl Looking<'_> {
             last.is_ok_and(|last| matches!(self.workspace.contents().read(&last.digest), Ok(Some(_))))
         });
         kept.copied().collect()
+    }
+
+    /// Returns true for a version that a step is recorded to have written.
+    fn is_written(&self, version: ArtifactNo) -> Result<bool> {
+        let first = |_, _| Ok(ControlFlow::Break(()));
+        Ok(self.snapshot.writes_until(version, i64::MAX, first)?.is_break())
     }
 
     /// Returns true for a file that was read as it stands in a commit.

@@ -12,6 +12,9 @@ pub struct StatusReport {
     pub changed: Vec<AlteredFile>,
     /// Files in whose ancestry a path has other bytes now than went into them.
     pub stale: Vec<StaleFile>,
+    /// Files that were made from earlier versions of what only the command that made them has written since, from run to run: each
+    /// stands for its own run. That is no fault.
+    pub older: Vec<StaleFile>,
     /// Files of which it is not certain what they were made from, though nothing has changed since.
     pub doubtful: Vec<DoubtfulFile>,
     /// Files that are neither on disk nor kept.
@@ -111,7 +114,7 @@ pub struct AlteredFile {
     pub file: RecordedFile,
     /// What it holds now.
     pub now: Digest,
-    /// Whether an earlier recorded version of the path has these bytes.
+    /// Whether an earlier recorded version of the path has these bytes, also where a run has read them since.
     pub is_earlier_version: bool,
     /// The tail of the first run that read these bytes since others were written; `None` where none did.
     pub read_by: Option<String>,
@@ -142,8 +145,8 @@ pub struct StaleFile {
 pub struct StaleCause {
     /// The last version that went into the file.
     pub used: Artifact,
-    /// What lies there now.
-    pub now: Digest,
+    /// What lies there now; `None` where it is gone.
+    pub now: Option<Digest>,
     /// The tail of the run that wrote what lies there now; `None` where nobody recorded that write.
     pub run: Option<String>,
 }

@@ -5,50 +5,84 @@ use std::collections::HashSet;
 use super::files::OnDisk;
 use super::{DoubtfulFile, Looking, StaleCause, StaleFile};
 use crate::error::Result;
-use crate::model::{Artifact, Digest};
-use crate::query::{Ancestry, Write, claimed_by_others, unique_tail};
+use crate::model::Artifact;
+use crate::query::{self, Ancestry, Now, OutOfDate, Outdated, Write, claimed_by_others, unique_tail};
 use crate::store::PathNo;
 
 impl Looking<'_> {
-    /// Returns the digest of what lies at a path now; where it is gone and was written, that of what can be written again.
-    fn now(&self, path: PathNo) -> Option<Digest> {
+    /// Returns what lies at a path now; where it is gone and was written, what can be written again.
+    fn now(&self, path: PathNo) -> Option<Now> {
         let at = self.places.get(&path)?;
         let file = &self.files[*at];
         match self.disk.get(at)? {
-            OnDisk::Other(digest) => Some(*digest),
+            OnDisk::Other(digest) => Some(Now::Bytes(*digest)),
+            OnDisk::Gone if self.gone.contains(at) => Some(Now::Gone),
             // What is no file, such as the environment of a program, is another thing to each of its readers.
             OnDisk::Gone | OnDisk::Elsewhere if file.read_since.is_some() => None,
-            OnDisk::Gone | OnDisk::Elsewhere => file.writer.map(|_| file.artifact.digest),
+            OnDisk::Gone | OnDisk::Elsewhere => file.writer.map(|_| Now::Bytes(file.artifact.digest)),
             // What is not known may be what it was.
-            OnDisk::Same | OnDisk::Unknown | OnDisk::Unreadable(_) => Some(file.artifact.digest),
+            OnDisk::Same | OnDisk::Unknown | OnDisk::Unreadable(_) => Some(Now::Bytes(file.artifact.digest)),
         }
+    }
+
+    /// Finds what is gone that nobody can make again: no run wrote it, and none took it away.
+    pub(super) fn find_gone(&mut self) -> Result<()> {
+        let gone: Vec<usize> =
+            self.disk.iter().filter(|(_, disk)| **disk == OnDisk::Gone).map(|(at, _)| *at).collect();
+        for at in gone {
+            let file = self.files[at].clone();
+            let is_source = file.writer.is_none() || file.read_since.is_some();
+            if is_source
+                && file.artifact.has_content()
+                && file.artifact.path.is_inside()
+                && query::removed(self.snapshot, file.path_no)?.is_none()
+                && !self.is_of_elsewhere(&file)?
+            {
+                self.gone.insert(at);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn find_stale(&mut self, current: &[(usize, Write)], ancestry: &Ancestry) -> Result<()> {
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
-        for ((at, _), outdated) in current.iter().zip(outdated) {
+        for ((at, _), OutOfDate { stale, kept_up }) in current.iter().zip(outdated) {
             // What was altered or lost itself is listed as that.
-            if outdated.is_empty() || !self.is_as_recorded(*at) {
+            if !self.is_as_recorded(*at) {
                 continue;
             }
-            let mut causes = Vec::with_capacity(outdated.len());
-            for cause in outdated {
-                let used = self.snapshot.artifact(cause.used)?;
-                let Some(now) = self.now(cause.path) else { continue };
-                let newest = self.files[self.places[&cause.path]].clone();
-                let write = newest.writer.filter(|_| newest.artifact.digest == now);
-                let run = match write {
-                    Some(write) => self.writer(write)?.map(|writer| writer.tail),
-                    None => None,
-                };
-                causes.push(StaleCause { used, now, run });
+            if !stale.is_empty() {
+                let stale = self.stale_file(*at, stale)?;
+                self.report.stale.push(stale);
+            } else if !kept_up.is_empty() {
+                let older = self.stale_file(*at, kept_up)?;
+                self.report.older.push(older);
             }
-            causes.sort();
-            let file = self.files[*at].clone();
-            let file = self.recorded(&file)?;
-            self.report.stale.push(StaleFile { file, causes });
         }
         Ok(())
+    }
+
+    fn stale_file(&mut self, at: usize, outdated: Vec<Outdated>) -> Result<StaleFile> {
+        let mut causes = Vec::with_capacity(outdated.len());
+        for cause in outdated {
+            let used = self.snapshot.artifact(cause.used)?;
+            let now = match self.now(cause.path) {
+                Some(Now::Bytes(digest)) => Some(digest),
+                Some(Now::Gone) => None,
+                None => continue,
+            };
+            let newest = self.files[self.places[&cause.path]].clone();
+            let write = newest.writer.filter(|_| Some(newest.artifact.digest) == now);
+            let run = match write {
+                Some(write) => self.writer(write)?.map(|writer| writer.tail),
+                None => None,
+            };
+            causes.push(StaleCause { used, now, run });
+        }
+        causes.sort();
+        let file = self.files[at].clone();
+        let file = self.recorded(&file)?;
+        Ok(StaleFile { file, causes })
     }
 
     fn is_as_recorded(&self, at: usize) -> bool {

@@ -9,17 +9,7 @@ use crate::ops::{Clock, Recording, RunRequest};
 /// Records runs of one step each, `read=content … -> written=content`, and leaves on disk what they wrote and `disk` has.
 fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let workspace = Workspace::init(folder.path()).unwrap();
-    let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
-    for (number, run) in runs.iter().enumerate() {
-        record(&workspace, &clock, &format!("step{number}"), run);
-    }
-    for word in disk {
-        let (path, content) = word.split_once('=').unwrap();
-        let place = workspace.root().join(path);
-        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-        std::fs::write(place, content).unwrap();
-    }
+    let workspace = recorded(folder.path(), runs, disk);
     let view = workspace.view().unwrap();
     let report = status(&workspace, &view.snapshot, workspace.root(), &[]).unwrap();
     let mut lines = Vec::new();
@@ -35,6 +25,21 @@ fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
     lines.extend(report.interrupted.iter().map(|head| format!("interrupted {}", head.view.run.name)));
     assert_eq!(lines, expected);
     assert_eq!(report.is_clean(), expected.is_empty());
+}
+
+fn recorded(folder: &Path, runs: &[impl AsRef<str>], disk: &[&str]) -> Workspace {
+    let workspace = Workspace::init(folder).unwrap();
+    let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
+    for (number, run) in runs.iter().enumerate() {
+        record(&workspace, &clock, &format!("step{number}"), run.as_ref());
+    }
+    for word in disk {
+        let (path, content) = word.split_once('=').unwrap();
+        let place = workspace.root().join(path);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, content).unwrap();
+    }
+    workspace
 }
 
 /// `NAME$ ` in front makes it a command of that name. `FAILED` at the end: it did. `!` before what was read: it is code, as in git. `?` after it: it was changed meanwhile. `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
@@ -77,10 +82,15 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
         evidence: Evidence::Observed,
         role: Role::Data,
     });
+    let (name, subject) = match &recording.run().arguments {
+        none if none.is_empty() => (name.to_owned(), String::new()),
+        arguments => (arguments[0].clone(), arguments.join(" ")),
+    };
     let step = Step {
         used,
         generated: generated.collect(),
-        ..Step::new(NodeId::new(ended_at), recording.run().id, name, [at, ended_at])
+        subject,
+        ..Step::new(NodeId::new(ended_at), recording.run().id, &name, [at, ended_at])
     };
     recording.add(&Fact::StepDone(step)).unwrap();
     if run.ends_with(" CUT") {
@@ -109,7 +119,37 @@ fn each_file_is_listed_as_what_it_is() {
 
 #[test]
 fn a_source_that_is_gone_is_lost_but_not_one_outside_the_workspace() {
-    check(&["gone=1 /nowhere/gone=1 -> b=1"], &["b=1"], &["lost gone"]);
+    check(&["gone=1 /nowhere/gone=1 -> b=1"], &["b=1"], &["stale b", "lost gone"]);
+    check(&["/nowhere/gone=1 -> b=1"], &["b=1"], &[]);
+}
+
+#[test]
+fn what_was_made_from_a_source_that_is_gone_is_stale_wherever_that_can_be_had_from() {
+    let runs = ["in=KEPT7 !t.py=1 -> b=1", "b=1 -> c=1"];
+    check(&runs, &["t.py=1", "b=1", "c=1"], &["stale b", "stale c", "pending in"]);
+    check(&runs, &["in=7", "b=1", "c=1"], &["stale b", "stale c"]);
+    // What a run wrote can be made again.
+    check(&["in=1 -> b=1", "b=1 -> c=1"], &["in=1", "c=1"], &["lost b"]);
+}
+
+#[test]
+fn what_was_made_before_its_own_command_wrote_on_is_older_and_no_fault() {
+    let runs = ["log=1 -> log=2 m1=1", "log=2 -> log=3 m2=1"].map(|run| format!("train$ {run}"));
+    let report = |disk: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = recorded(folder.path(), &runs, disk);
+        let view = workspace.view().unwrap();
+        status(&workspace, &view.snapshot, workspace.root(), &[]).unwrap()
+    };
+    let paths = |files: &[StaleFile]| {
+        files.iter().map(|file| file.file.artifact.path.to_string()).collect::<Vec<_>>()
+    };
+    let kept_up = report(&["log=3", "m1=1", "m2=1"]);
+    assert_eq!((paths(&kept_up.stale), paths(&kept_up.older)), (vec![], vec!["m1".to_owned()]));
+    assert!(kept_up.is_clean());
+    let edited = report(&["log=9", "m1=1", "m2=1"]);
+    assert_eq!(paths(&edited.stale), ["m1", "m2"]);
+    assert_eq!(paths(&edited.older), [""; 0]);
 }
 
 #[test]
@@ -125,8 +165,8 @@ fn what_was_edited_by_hand_stays_changed_when_a_run_has_read_it() {
     check(&runs, &["a=1", "b=2", "c=1"], &["changed b"]);
     check(&runs, &["a=1", "b=1", "c=1"], &["stale c"]);
     check(&runs, &["a=9", "b=1", "c=1"], &["changed a", "stale b", "stale c"]);
-    check(&runs, &["a=1", "c=1"], &["lost b"]);
-    check(&["a=1 -> b=KEPT1", "b=2 -> c=1"], &["a=1", "c=1"], &["lost b"]);
+    check(&runs, &["a=1", "c=1"], &["stale c", "lost b"]);
+    check(&["a=1 -> b=KEPT1", "b=2 -> c=1"], &["a=1", "c=1"], &["stale c", "lost b"]);
     check(&["a=1 -> b=1", "b=2 -> c=1", "a=1 -> b=3"], &["a=1", "b=3", "c=1"], &["stale c"]);
 }
 

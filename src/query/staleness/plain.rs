@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::tests::stale;
+use super::tests::out_of_date;
 
 const SOURCES: [&str; 3] = ["s0", "s1", "s2"];
 const OUTPUTS: [&str; 4] = ["o0", "o1", "o2", "o3"];
@@ -24,6 +24,8 @@ struct Made {
     path: &'static str,
     content: String,
     reads: Vec<Input>,
+    /// The script of the command; `None` where two had a hand in it, one of which may not have read all.
+    script: Option<u8>,
 }
 
 struct Input {
@@ -48,6 +50,7 @@ enum Act {
         parts: u8,
         /// Whether it goes on with what the last run did, as a part of that.
         goes_on: bool,
+        script: u8,
     },
 }
 
@@ -76,14 +79,14 @@ impl World {
                     self.disk.insert(path, text);
                 }
             }
-            Act::Run { reads, out, parts, goes_on } => {
+            Act::Run { reads, out, parts, goes_on, script } => {
                 if !goes_on || self.runs == 0 {
                     self.runs += 1;
                 }
                 let out = OUTPUTS[*out];
                 let reads: BTreeSet<&str> = reads.iter().map(|at| path(*at)).collect();
                 let reads: Vec<Input> = reads.into_iter().filter_map(|path| self.input(path)).collect();
-                self.run(out, reads, *parts, kinds);
+                self.run(out, reads, (*parts, *script), kinds);
             }
         }
     }
@@ -94,7 +97,7 @@ impl World {
         Some(Input { path, content, from, at: self.writes.len() })
     }
 
-    fn run(&mut self, out: &'static str, reads: Vec<Input>, parts: u8, kinds: u64) {
+    fn run(&mut self, out: &'static str, reads: Vec<Input>, (parts, script): (u8, u8), kinds: u64) {
         let words: Vec<String> = reads.iter().map(|read| format!("{}={}", read.path, read.content)).collect();
         let digest = crate::model::Digest::of(format!("{out} {}", words.join(" ")).as_bytes());
         let content =
@@ -107,24 +110,27 @@ impl World {
         };
         let mut line = |reads: Vec<&String>| {
             let reads: Vec<&str> = reads.iter().map(|word| word.as_str()).collect();
-            self.lines.push(format!("{run} cat x: {} -> {out}={content}", reads.join(" ")));
+            self.lines.push(format!("{run} sh sh {script}: {} -> {out}={content}", reads.join(" ")));
         };
         line(first);
         if parts > 1 {
             line(second);
         }
         self.disk.insert(out, content.clone());
-        self.writes.push(Made { run, path: out, content, reads });
+        let script = (parts == 1).then_some(script);
+        self.writes.push(Made { run, path: out, content, reads, script });
     }
 
     /// Returns the paths that make stale what was made so, in as much as nothing nearer on the way settles them.
     ///
     /// A path is settled by what was read there nearer to the file, and by a run on the way that wrote what lies there now after
     /// it was read; `runs` are those. What was read does no harm when the last who wrote the same did it from what there is now;
-    /// `anew` are those being asked that.
+    /// `anew` are those being asked that. Asked for are either the paths that the command which read them has kept up since, or the
+    /// others.
     fn causes(
         &self,
         made: usize,
+        kept_up: bool,
         settled: &BTreeSet<&'static str>,
         runs: &BTreeSet<usize>,
         anew: &[usize],
@@ -133,7 +139,12 @@ impl World {
         let mut causes = BTreeSet::new();
         for read in self.along(made).flat_map(|made| &made.reads) {
             let is_moved = self.disk[read.path] != read.content;
-            if is_moved && !settled.contains(read.path) && !self.is_written_since(read, runs) {
+            let is_asked = || {
+                self.along(made).any(|made| {
+                    made.reads.iter().any(|one| std::ptr::eq(one, read)) && self.is_kept_up(read, made)
+                }) == kept_up
+            };
+            if is_moved && is_asked() && !settled.contains(read.path) && !self.is_written_since(read, runs) {
                 causes.insert(read.path);
             }
             let Some(from) = read.from else { continue };
@@ -143,12 +154,12 @@ impl World {
             let last = last.filter(|last| *last > from && !anew.contains(last));
             let is_fresh = last.is_some_and(|last| {
                 let anew = [anew, [last].as_slice()].concat();
-                self.causes(last, &BTreeSet::new(), &BTreeSet::new(), &anew).is_empty()
+                self.causes(last, false, &BTreeSet::new(), &BTreeSet::new(), &anew).is_empty()
             });
             if !is_fresh {
                 let mut settled = settled.clone();
                 settled.insert(read.path);
-                causes.extend(self.causes(from, &settled, runs, anew));
+                causes.extend(self.causes(from, kept_up, &settled, runs, anew));
             }
         }
         causes
@@ -173,7 +184,19 @@ impl World {
         })
     }
 
-    fn stale(&self) -> Vec<String> {
+    /// Says whether only the command of `made`, which read something, has written there since, each time from what lay there.
+    fn is_kept_up(&self, read: &Input, made: &Made) -> bool {
+        let since: Vec<&Made> =
+            self.writes[read.at..].iter().filter(|other| other.path == read.path).collect();
+        let is_kept = |other: &&Made| {
+            let reads = other.reads.iter().any(|one| one.path == read.path);
+            reads && made.script.is_some() && other.script == made.script
+        };
+        let is_there = since.last().is_some_and(|last| last.content == self.disk[read.path]);
+        made.path == read.path && is_there && since.iter().all(is_kept)
+    }
+
+    fn out_of_date(&self, kept_up: bool) -> Vec<String> {
         let mut lines = Vec::new();
         for path in OUTPUTS {
             let Some(last) = self.writes.iter().rposition(|made| made.path == path) else { continue };
@@ -181,7 +204,7 @@ impl World {
                 continue;
             }
             let causes: Vec<&str> =
-                self.causes(last, &BTreeSet::new(), &BTreeSet::new(), &[]).into_iter().collect();
+                self.causes(last, kept_up, &BTreeSet::new(), &BTreeSet::new(), &[]).into_iter().collect();
             if !causes.is_empty() {
                 lines.push(format!("{path} <- {}", causes.join(" ")));
             }
@@ -193,8 +216,8 @@ impl World {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         1 => (0usize..7, 0u8..3).prop_map(|(path, content)| Act::Edit { path, content }),
-        2 => (proptest::collection::vec(0usize..7, 0..4), 0usize..4, 1u8..3, any::<bool>())
-            .prop_map(|(reads, out, parts, goes_on)| Act::Run { reads, out, parts, goes_on }),
+        2 => (proptest::collection::vec(0usize..7, 0..4), 0usize..4, 1u8..3, any::<bool>(), 0u8..2)
+            .prop_map(|(reads, out, parts, goes_on, script)| Act::Run { reads, out, parts, goes_on, script }),
     ]
 }
 
@@ -212,6 +235,7 @@ proptest! {
         }
         let disk: Vec<String> = world.disk.iter().map(|(path, content)| format!("{path}={content}")).collect();
         let disk: Vec<&str> = disk.iter().map(String::as_str).collect();
-        prop_assert_eq!(stale(&world.lines.join("\n"), &disk), world.stale(), "{:#?} {:?}", world.lines, disk);
+        let expected = [world.out_of_date(false), world.out_of_date(true)];
+        prop_assert_eq!(out_of_date(&world.lines.join("\n"), &disk), expected, "{:#?} {:?}", world.lines, disk);
     }
 }

@@ -4,31 +4,46 @@ use super::*;
 use crate::query::diff::tests::{artifact, history};
 use crate::query::{NewestFile, newest_files};
 
-/// Returns what is stale, `file <- paths`, when the disk holds `disk` beside what was recorded last.
+/// Returns what is stale, `file <- paths`, when the disk holds `disk` beside what was recorded last; `PATH gone` is not there.
 pub(super) fn stale(text: &str, disk: &[&str]) -> Vec<String> {
+    out_of_date(text, disk)[0].clone()
+}
+
+/// Returns what is stale, and what was made from what its own command has kept up since, as [`stale`] does.
+pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 2] {
     let history = history(text);
     let snapshot = &history.snapshot;
     let files = newest_files(snapshot).unwrap();
-    let disk: HashMap<String, Digest> =
-        disk.iter().map(|word| artifact(word).0).map(|file| (file.path.to_string(), file.digest)).collect();
+    let gone: Vec<&str> = disk.iter().filter_map(|word| word.strip_suffix(" gone")).collect();
+    let disk: HashMap<String, Digest> = disk
+        .iter()
+        .filter(|word| !word.ends_with(" gone"))
+        .map(|word| artifact(word).0)
+        .map(|file| (file.path.to_string(), file.digest))
+        .collect();
     let current = |path: PathNo| {
         let file = files.iter().find(|file| file.path_no == path)?;
         let path = file.artifact.path.to_string();
         let last = || snapshot.artifact(file.last()).unwrap().digest;
-        Some(disk.get(&path).copied().unwrap_or_else(last))
+        if gone.contains(&path.as_str()) {
+            return Some(Now::Gone);
+        }
+        Some(Now::Bytes(disk.get(&path).copied().unwrap_or_else(last)))
     };
     let targets: Vec<&NewestFile> =
         files.iter().filter(|file| file.writer.is_some() && !file.superseded).collect();
     let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
     let ancestry = Ancestry::of(snapshot, &writes).unwrap();
-    let mut lines = Vec::new();
-    for (file, outdated) in targets.iter().zip(ancestry.outdated(snapshot, &current).unwrap()) {
-        let mut causes: Vec<String> =
-            outdated.iter().map(|cause| snapshot.artifact(cause.used).unwrap().path.to_string()).collect();
-        causes.sort();
-        // What was itself altered is told from what was made from it elsewhere.
-        if !causes.is_empty() && current(file.path_no) == Some(file.artifact.digest) {
-            lines.push(format!("{} <- {}", file.artifact.path, causes.join(" ")));
+    let mut lines = [Vec::new(), Vec::new()];
+    for (file, found) in targets.iter().zip(ancestry.outdated(snapshot, &current).unwrap()) {
+        for (outdated, lines) in [found.stale, found.kept_up].iter().zip(&mut lines) {
+            let of = |cause: &Outdated| snapshot.artifact(cause.used).unwrap().path.to_string();
+            let mut causes: Vec<String> = outdated.iter().map(of).collect();
+            causes.sort();
+            // What was itself altered is told from what was made from it elsewhere.
+            if !causes.is_empty() && current(file.path_no) == Some(Now::Bytes(file.artifact.digest)) {
+                lines.push(format!("{} <- {}", file.artifact.path, causes.join(" ")));
+            }
         }
     }
     lines
@@ -44,6 +59,13 @@ fn what_changed_on_disk_makes_stale_all_that_was_made_from_it() {
     let text = "1 p x: a=1 -> b=1\n1 q x: b=1 other=7 -> c=2\n1 r x: other=7 -> d=3";
     assert_eq!(stale(text, &["a=2"]), ["b <- a", "c <- a"]);
     assert_eq!(stale(text, &["b=9"]), ["c <- b"]);
+}
+
+#[test]
+fn what_is_gone_makes_stale_all_that_was_made_from_it() {
+    let text = "1 p x: a=1 b=1 -> c=1\n1 q x: c=1 -> d=1\n1 q x: b=1 -> e=1";
+    assert_eq!(stale(text, &["a gone"]), ["c <- a", "d <- a"]);
+    assert_eq!(stale(text, &["c gone"]), ["d <- c"]);
 }
 
 #[test]
@@ -83,6 +105,37 @@ fn what_a_run_wrote_after_it_had_read_what_lay_there_makes_its_own_outputs_not_s
     assert_eq!(stale(other, &[]), ["o <- code"]);
     // What was read after that write was changed since.
     assert_eq!(stale("1 git x: z=1 -> code=new\n1 cat x: code=old -> o=1", &["code=new"]), ["o <- code"]);
+}
+
+#[test]
+fn what_its_own_command_keeps_up_makes_no_earlier_output_stale() {
+    let check = |text: &str, expected: [&[&str]; 2]| assert_eq!(out_of_date(text, &[]), expected, "{text}");
+    let train =
+        |run: u8| format!("{run} python python3 train.py: data=1 log={run} -> m{run}=1 log={}", run + 1);
+    let three = [1, 2, 3].map(train).join("\n");
+    check(&three, [&[], &["m1 <- log", "m2 <- log"]]);
+    // What was made from such a model is as good as that.
+    check(
+        &format!("1 python python3 train.py: log=1 -> m1=1 log=2\n3 eval x: m1=1 -> e=1\n{}", train(2)),
+        [&[], &["e <- log", "m1 <- log"]],
+    );
+    // Another command, one that makes it anew, and a reader that does not keep it up.
+    check(&format!("{three}\n4 clean x: log=4 -> log=5"), [&["m1 <- log", "m2 <- log", "m3 <- log"], &[]]);
+    check(
+        &format!("{three}\n4 python python3 train.py: data=1 -> log=5"),
+        [&["m1 <- log", "m2 <- log", "m3 <- log"], &[]],
+    );
+    check(&format!("0 plot x: log=1 -> p=plotted\n{three}"), [&["p <- log"], &["m1 <- log", "m2 <- log"]]);
+    // A command is known by its script, whatever else it is told; else by its whole line.
+    check(
+        "1 python python3 -u lib/t.py 1: !lib/t.py=1 log=1 -> m1=1 log=2\n\
+         2 python python3 lib/t.py 2: !lib/t.py=1 log=2 -> m2=1 log=3\n\
+         3 python python3 -m lib.t 3: !lib/t.py=1 log=3 -> m3=1 log=4",
+        [&[], &["m1 <- log", "m2 <- log"]],
+    );
+    check("1 db db add 1: log=1 -> m1=1 log=2\n2 db db add 2: log=2 -> m2=1 log=3", [&["m1 <- log"], &[]]);
+    // Whatever lies there was not written by the command.
+    assert_eq!(out_of_date(&three, &["log=9"]), [vec!["m1 <- log", "m2 <- log", "m3 <- log"], vec![]]);
 }
 
 #[test]

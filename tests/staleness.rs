@@ -1,0 +1,92 @@
+//! What is out of date, told of files that observed commands made: `lineage status` as its users meet it.
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+
+/// Runs a command, observed; `false` where nothing can be observed here.
+fn run(place: &Place, command: &[&str]) -> bool {
+    place.ok(&[&["run", "-q", "--"], command].concat());
+    place.json(&["show", "@"])["run"]["observed_by"] == "net"
+}
+
+fn status(place: &Place) -> (i32, Value) {
+    let answer = place.run(&["status", "--json"]);
+    (answer.code, serde_json::from_str(&answer.stdout).unwrap())
+}
+
+fn paths(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_table_that_each_training_adds_a_line_to_makes_no_earlier_model_stale() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("data", b"1\n");
+    // The shell reads and writes all of it itself, as a program of one process does.
+    let lines = [
+        "if [ -e table ]; then read -r line < table; fi",
+        "echo \"$line $1\" > table",
+        "read -r data < data",
+        "echo \"$data\" > \"model$1\"",
+    ];
+    place.write("train.sh", lines.join("\n").as_bytes());
+    for number in ["1", "2", "3"] {
+        if !run(&place, &["sh", "train.sh", number]) {
+            return;
+        }
+    }
+    let (code, report) = status(&place);
+    assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
+    assert_eq!(paths(&report["older"]), ["model2"]);
+    let text = place.ok(&["status"]).stdout;
+    assert!(text.contains(", 1 made before its own command wrote on in what it had read"), "{text}");
+
+    // What another command makes of the table is as old as that.
+    run(&place, &["sh", "-c", "cat table > plot"]);
+    run(&place, &["sh", "train.sh", "4"]);
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["stale"])), (1, vec!["plot"]), "{report:#}");
+    // Another command that writes there makes stale what was made from it.
+    run(&place, &["sh", "-c", "read -r line < table; echo cleaned $line > table"]);
+    let (_, report) = status(&place);
+    assert_eq!(paths(&report["stale"]), ["model2", "model3", "model4", "plot"]);
+}
+
+#[test]
+fn what_was_made_from_a_source_that_somebody_took_away_is_stale() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    for name in ["in/1", "in/2"] {
+        place.write(name, name.as_bytes());
+    }
+    if !run(&place, &["sh", "-c", "cat in/* > all"]) {
+        return;
+    }
+    std::fs::remove_file(place.at("in/2")).unwrap();
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["stale"]), paths(&report["lost"])), (1, vec!["all"], vec!["in/2"]));
+    assert_eq!(report["stale"][0]["causes"][0]["now"], Value::Null);
+    let text = place.run(&["status"]).stdout;
+    assert!(text.contains("  all  in/2 is gone\n"), "{text}");
+}
+
+#[test]
+fn an_earlier_version_that_was_brought_back_is_one_also_when_a_run_has_read_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    if !run(&place, &["sh", "-c", "echo one > o"]) {
+        return;
+    }
+    run(&place, &["sh", "-c", "echo two > o"]);
+    place.ok(&["restore", "o@@-", "--force"]);
+    run(&place, &["sh", "-c", "cat o > p"]);
+    let text = place.run(&["status"]).stdout;
+    assert!(text.contains("holds an earlier recorded version, read by run "), "{text}");
+    assert_eq!(status(&place).1["changed"][0]["is_earlier_version"], true);
+    place.write("o", b"by hand\n");
+    run(&place, &["sh", "-c", "cat o > p"]);
+    assert_eq!(status(&place).1["changed"][0]["is_earlier_version"], false);
+}
