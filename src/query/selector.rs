@@ -11,7 +11,7 @@ use crate::store::{RunNo, Snapshot, Term};
 /// A way to name a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunSelector {
-    /// `@` is the latest run, `@-` the one before, `@-3` three before the latest.
+    /// `@` is the latest run, `@-` the one before, `@-3` three before the latest; `~` stands for `-`, as in git.
     Back(usize),
     /// Its key, or the last digits of it.
     Tail(String),
@@ -28,17 +28,19 @@ const CANDIDATES_MAX: usize = 5;
 impl FromStr for RunSelector {
     type Err = Error;
 
-    /// Reads `@`, `@-`, `@-3`, a run id, the tail of a key, or a name.
+    /// Reads `@`, `@-`, `@-3`, `@~3`, a run id, the tail of a key, or a name.
     ///
     /// # Errors
     /// A request error where it is none of these.
     fn from_str(text: &str) -> Result<Self> {
         if let Some(back) = text.strip_prefix('@') {
-            let back = match back.strip_prefix('-') {
-                None if back.is_empty() => Some(0),
-                None => None,
-                Some(dashes) if dashes.bytes().all(|b| b == b'-') => Some(dashes.len() + 1),
-                Some(number) => number.parse().ok(),
+            let back = match back.chars().next() {
+                None => Some(0),
+                Some(mark @ ('-' | '~')) => match &back[1..] {
+                    marks if marks.chars().all(|other| other == mark) => Some(back.len()),
+                    number => number.parse().ok(),
+                },
+                Some(_) => None,
             };
             return back.map(RunSelector::Back).ok_or_else(|| {
                 Error::request(format!("`{}` names no run", text.escape_debug()))
@@ -239,10 +241,13 @@ mod tests {
         check("@-", Some(RunSelector::Back(1)));
         check("@--", Some(RunSelector::Back(2)));
         check("@-3", Some(RunSelector::Back(3)));
+        check("@~", Some(RunSelector::Back(1)));
+        check("@~~", Some(RunSelector::Back(2)));
+        check("@~3", Some(RunSelector::Back(3)));
         for word in ["20251212_174218", "E55A90BD", "abc", "train (lr = 0.1)"] {
             check(word, Some(RunSelector::Word(word.to_owned())));
         }
-        for text in ["", " ", "@x", "@-x", "a\nb"] {
+        for text in ["", " ", "@x", "@-x", "@-~", "@~-1", "@--1", "a\nb"] {
             check(text, None);
         }
         let is_name = |text: &str| text.parse::<RunSelector>().is_ok_and(|selector| selector.is_name());
