@@ -22,8 +22,8 @@ use crate::render;
 #[derive(Args)]
 #[command(after_help = OF_RUNS, verbatim_doc_comment)]
 pub(crate) struct Log {
-    /// A file whose history to list.
-    #[arg(conflicts_with_all = ["filter", "sort", "columns", "explain"], value_hint = ValueHint::AnyPath)]
+    /// A file whose history to list; `FILE@RUN`: that of the version that the run wrote, or else read.
+    #[arg(value_name = "FILE[@RUN]", conflicts_with_all = ["filter", "sort", "columns", "explain"], value_hint = ValueHint::AnyPath)]
     file: Option<OsString>,
     #[command(flatten)]
     search: SearchArguments,
@@ -112,14 +112,16 @@ impl Log {
             }
         };
         let path = &target.artifact.path;
-        let (changes, more) = query::file_history(&view.snapshot, path, limit)?;
+        let version = target.as_of.map(|_| target.number);
+        let (changes, more) = query::file_history(&view.snapshot, path, version, limit)?;
         let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
             let run = view.snapshot.run_of(change.step_no)?;
             let head = run.map_or(Ok(None), |run| RunHead::read(&view.snapshot, run))?;
             rows.push((change, head));
         }
-        let overwritten = ops::overwritten_at(&view.snapshot, path)?;
+        let mut overwritten = ops::overwritten_at(&view.snapshot, path)?;
+        overwritten.retain(|over| version.is_none() || over.artifact == target.artifact);
         self.answer_history(path, &rows, &overwritten, more)
     }
 

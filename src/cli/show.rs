@@ -1,12 +1,14 @@
 //! `lineage show`
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::{Args, ValueEnum, ValueHint};
+use serde_json::json;
 
 use crate::cli::{Surroundings, output};
-use crate::error::Result;
-use crate::ops::show::{ShowRequest, show};
+use crate::error::{Error, Kind, Result};
+use crate::model::repeated_word;
+use crate::ops::show::{ShowRequest, Shown, also_a_run, show};
 use crate::query::Direction;
 use crate::render;
 
@@ -17,10 +19,11 @@ use crate::render;
 /// observed, declared or inferred; what has no recorded origin is called a source or a gap.
 #[derive(Args)]
 pub(crate) struct Show {
-    /// A file; a segment `FILE#1A_014`; a run: `@` (the latest), `@-` (the one before), its run id, the end of
-    /// its key or its name; a run's folder; `blake3:<digest>`.
-    #[arg(value_name = "FILE|RUN", value_hint = ValueHint::AnyPath)]
-    word: OsString,
+    /// A file; `FILE@RUN` (as that run wrote it, else as it read it); a segment `FILE#1A_014`; a version of a model
+    /// `NAME@1.2.0`; a run: `@` (the latest), `@-` (the one before), its run id, the end of its key or its name; a run's folder; `blake3:<digest>`.
+    /// Several are answered one after the other.
+    #[arg(value_name = "FILE|RUN", required = true, value_hint = ValueHint::AnyPath)]
+    words: Vec<OsString>,
     /// What was made from it, instead of what it was made from.
     #[arg(long)]
     down: bool,
@@ -59,12 +62,50 @@ const RUNS_MAX: usize = 50;
 
 impl Show {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace_of(&self.word)?;
+        let Some(first) = self.words.first() else { return Err(Error::request("nothing is named")) };
+        if self.words.len() > 1 && self.format != Format::Tree {
+            return Err(Error::request("one graph is drawn at a time")
+                .hint("name one file or run, or leave `--format` away"));
+        }
+        let workspace = surroundings.workspace_of(first)?;
         let view = workspace.view()?;
         output::warnings(&view.warnings);
+        let (mut found, mut code, mut front) = (Vec::new(), 0, "");
+        for word in &self.words {
+            let shown = show(&workspace, &view, &surroundings.folder, &self.request(word));
+            let shown = match shown {
+                Err(error) if self.words.len() > 1 && error.kind() != Kind::Damage => {
+                    output::error(&error);
+                    code = code.max(error.kind().exit_code());
+                    continue;
+                }
+                shown => shown?,
+            };
+            if let Some(run) = also_a_run(&view.snapshot, word, &shown)? {
+                let name = repeated_word(word);
+                output::note(&format!("a run is named `{name}`, too: `lineage show {run}` shows it"));
+            }
+            if self.json {
+                found.push(render::show_json::json(&shown));
+            } else if self.files {
+                output::answer(&render::show::files(&shown))?;
+            } else {
+                output::answer(&format!("{front}{}", self.drawn(&shown)))?;
+                front = "\n";
+            }
+        }
+        if self.json && self.words.len() > 1 {
+            output::json(&json!({"format": 1, "answers": found}))?;
+        } else if let Some(one) = found.first() {
+            output::json(one)?;
+        }
+        Ok(code)
+    }
+
+    fn request(&self, word: &OsStr) -> ShowRequest {
         let all_by_default = self.json || self.format != Format::Tree;
-        let request = ShowRequest {
-            word: self.word,
+        ShowRequest {
+            word: word.to_owned(),
             direction: if self.down { Direction::Down } else { Direction::Up },
             depth_max: self.depth.unwrap_or(u32::MAX),
             runs_max: match self.limit {
@@ -76,19 +117,14 @@ impl Show {
             },
             files: self.files,
             environment: self.environment,
-        };
-        let shown = show(&workspace, &view, &surroundings.folder, &request)?;
-        if self.files {
-            output::answer(&render::show::files(&shown))?;
-        } else if self.json {
-            output::json(&render::show_json::json(&shown))?;
-        } else {
-            output::answer(&match self.format {
-                Format::Tree => render::show::text(&shown),
-                Format::Dot => render::graph::dot(&shown),
-                Format::Mermaid => render::graph::mermaid(&shown),
-            })?;
         }
-        Ok(0)
+    }
+
+    fn drawn(&self, shown: &Shown) -> String {
+        match self.format {
+            Format::Tree => render::show::text(shown),
+            Format::Dot => render::graph::dot(shown),
+            Format::Mermaid => render::graph::mermaid(shown),
+        }
     }
 }

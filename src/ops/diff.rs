@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::capture::git;
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, CodeState, repeated_word};
+use crate::model::{ArtifactPath, CodeState};
 use crate::ops::code::kind_of;
-use crate::ops::{Target, View, Workspace, locate};
+use crate::ops::{View, Workspace, locate_run};
 use crate::projection::names::run_folder_name;
 use crate::query::RunHead;
 use crate::query::diff::{CommitFiles, DiffRun, RunDiff, diff};
@@ -46,10 +46,7 @@ fn side(head: RunHead) -> DiffRun {
 }
 
 fn find(workspace: &Workspace, view: &View, folder: &Path, word: &OsStr) -> Result<RunHead> {
-    let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else {
-        let message = format!("`{}` is no run", repeated_word(word));
-        return Err(Error::request(message).hint("`lineage log` lists the runs"));
-    };
+    let number = locate_run(workspace, &view.snapshot, folder, word)?;
     let mut head = RunHead::read(&view.snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_alive(head.view.live_segment());

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, NodeId, check_model_name, repeated_word};
+use crate::model::{Artifact, ArtifactPath, Digest, NodeId, Timestamp, check_model_name, repeated_word};
 use crate::ops::Workspace;
 use crate::ops::named;
+use crate::ops::of_run::file_of_run;
 use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model, versions};
 use crate::query::{self, RunSelector, writers};
@@ -39,6 +40,15 @@ pub struct FileTarget {
     pub number: ArtifactNo,
     /// How the file on disk relates to it.
     pub state: DiskState,
+    /// Where it was named by a run, as `FILE@RUN`: when that run wrote it, else when it read it.
+    pub as_of: Option<Timestamp>,
+}
+
+impl FileTarget {
+    /// Returns the last moment that counts, in microseconds: what was written later is another matter.
+    pub fn until(&self) -> i64 {
+        self.as_of.map_or(i64::MAX, Timestamp::micros)
+    }
 }
 
 /// How a file on disk relates to the version an answer is about.
@@ -48,8 +58,12 @@ pub enum DiskState {
     Unchanged,
     /// Other bytes, of this digest, that nobody recorded.
     Changed(Digest),
-    /// No file there.
+    /// Other bytes, of this digest, that are another recorded version of the file.
+    OtherVersion(Digest),
+    /// Nothing there.
     Gone,
+    /// A folder, a pipe, a socket or a device lies there now.
+    NoFile,
     /// The file's path is not recorded, but its bytes are, under the version's path.
     SameBytes,
     /// Not a file on this machine.
@@ -62,7 +76,8 @@ pub enum DiskState {
 
 /// Finds what `word` means, seen from `folder`. The name of a file may also be given as it is printed.
 ///
-/// An existing file or folder goes before a run of the same name.
+/// A recorded file goes before a folder that lies in its place now, and what exists before a run of the same name, where anything is
+/// recorded of it. A version of a model goes before `FILE@RUN`.
 ///
 /// # Errors
 /// A request error where it means nothing recorded.
@@ -99,12 +114,13 @@ pub fn locate(
     let named = ArtifactPath::within(workspace.root(), &place).ok();
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
     // A link to a folder is a file where a run wrote it, and else the folder.
-    let is_written = place.is_symlink() && recorded.map_or(Ok(false), |path| is_written(snapshot, path))?;
+    let is_written = recorded.map_or(Ok(false), |path| is_written_as_file(snapshot, path))?;
     if place.is_dir() && !is_written {
         let real = place.canonicalize().unwrap_or_else(|_| place.clone());
         match by_folder(workspace, snapshot, &real, word) {
             // Somebody named the folder as one thing, or read through the link.
             Err(_) if recorded.is_some() => {}
+            Err(error) => return run_of_name(snapshot, text)?.map(Target::Run).ok_or(error),
             found => return found,
         }
     }
@@ -115,7 +131,24 @@ pub fn locate(
         return Ok(Target::Projected(path, from));
     }
     if place.exists() || recorded.is_some() {
-        return by_file(workspace, snapshot, &place).map(Target::File);
+        let found = by_file(workspace, snapshot, &place).map(Target::File);
+        return match found {
+            Err(error) if recorded.is_none() => run_of_name(snapshot, text)?.map(Target::Run).ok_or(error),
+            found => found,
+        };
+    }
+    if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
+        let model = find_model(snapshot, &selector);
+        if model.is_ok() || !versions(snapshot, &selector.name)?.is_empty() {
+            let of_run = model.as_ref().err().map(|_| file_of_run(workspace, snapshot, folder, word));
+            if let Some(Ok(Some(file))) = of_run {
+                return file.target(workspace, snapshot).map(Target::File);
+            }
+            return model.map(Target::Model);
+        }
+    }
+    if let Some(file) = file_of_run(workspace, snapshot, folder, word)? {
+        return file.target(workspace, snapshot).map(Target::File);
     }
     if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
         return find_model(snapshot, &selector).map(Target::Model);
@@ -189,27 +222,28 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
             return Ok(target);
         }
         let artifact = snapshot.artifact(number)?;
-        return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged });
+        return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged, as_of: None });
     }
-    let digest = match digest_at(workspace, place) {
-        Ok(digest) => Some(digest),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound || place.is_dir() => None,
-        Err(cause) => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
+    let (digest, state) = match digest_at(workspace, place) {
+        Ok(digest) => (Some(digest), DiskState::Changed(digest)),
+        Err(cause) => match without_file(place) {
+            Some(state) => (None, state),
+            None => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
+        },
     };
     if let (Some(path_no), Some(digest)) = (path_no, &digest)
         && let Some(number) = snapshot.artifact_no(path_no, digest)?
         && is_known(snapshot, number)?
     {
         let artifact = snapshot.artifact(number)?;
-        return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged });
+        return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged, as_of: None });
     }
     if let Some(digest) = &digest
         && let Some(number) = newest(snapshot, with_content(snapshot, digest)?)?
     {
         let artifact = snapshot.artifact(number)?;
-        return Ok(FileTarget { path, artifact, number, state: DiskState::SameBytes });
+        return Ok(FileTarget { path, artifact, number, state: DiskState::SameBytes, as_of: None });
     }
-    let state = digest.map_or(DiskState::Gone, DiskState::Changed);
     if path_no.is_some()
         && let Some(target) = newest_version(snapshot, &path, state)?
     {
@@ -219,10 +253,52 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
     }
     // That is the answer on a file that is there; of one that is not, the name may be wrong.
     Err(match state {
-        DiskState::Gone => nothing_recorded(&path),
+        DiskState::Gone | DiskState::NoFile => nothing_recorded(&path),
         _ => Error::no(format!("nothing is recorded of `{path}`"))
             .hint("no recorded step read or wrote this file or its bytes"),
     })
+}
+
+/// Finds the run that `word` means where nothing but a run can be meant, seen from `folder`: names of runs go before files and
+/// folders that are called the same.
+///
+/// # Errors
+/// A request error where it means none, or several.
+pub fn locate_run(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: impl AsRef<OsStr>,
+) -> Result<RunNo> {
+    let word = word.as_ref();
+    let named = run_of_name(snapshot, word.to_str());
+    if let Ok(Some(run)) = named {
+        return Ok(run);
+    }
+    match (locate(workspace, snapshot, folder, word), named) {
+        (Ok(Target::Run(run)), _) => Ok(run),
+        // Several are named so.
+        (_, Err(error)) | (Err(error), _) => Err(error),
+        (Ok(_), Ok(_)) => Err(Error::request(format!("`{}` is no run", repeated_word(word)))
+            .hint("`lineage log` lists the runs")),
+    }
+}
+
+/// Returns the run that a word names which is neither counted from the latest nor anything that is recorded.
+fn run_of_name(snapshot: &Snapshot, text: Option<&str>) -> Result<Option<RunNo>> {
+    let selector = text.and_then(|text| text.parse::<RunSelector>().ok());
+    selector.map_or(Ok(None), |selector| query::find_run_if_any(snapshot, &selector))
+}
+
+/// Returns what is said of a place without a file that could be read; `None` where there is one.
+fn without_file(place: &Path) -> Option<DiskState> {
+    match place.metadata() {
+        Ok(found) => (!found.is_file()).then_some(DiskState::NoFile),
+        Err(cause) => {
+            let nothing = [std::io::ErrorKind::NotFound, std::io::ErrorKind::NotADirectory];
+            nothing.contains(&cause.kind()).then_some(DiskState::Gone)
+        }
+    }
 }
 
 fn nothing_recorded(path: &ArtifactPath) -> Error {
@@ -243,6 +319,13 @@ fn is_written(snapshot: &Snapshot, path: PathNo) -> Result<bool> {
     Ok(written.is_break())
 }
 
+/// Returns true where what a step wrote last at a path has bytes: it is no folder that was named as one thing.
+fn is_written_as_file(snapshot: &Snapshot, path: PathNo) -> Result<bool> {
+    let last =
+        snapshot.path_writes_until(path, i64::MAX, |_, _, artifact| Ok(ControlFlow::Break(artifact)))?;
+    last.break_value().map_or(Ok(false), |artifact| Ok(snapshot.artifact(artifact)?.has_content()))
+}
+
 /// Returns true where a step read or wrote the artifact: one whose only record was replaced is as good as none.
 fn is_known(snapshot: &Snapshot, number: ArtifactNo) -> Result<bool> {
     Ok(last_seen(snapshot, number)?.is_some())
@@ -254,7 +337,7 @@ fn newest_version(snapshot: &Snapshot, path: &ArtifactPath, state: DiskState) ->
         return Ok(None);
     };
     let artifact = snapshot.artifact(number)?;
-    Ok(Some(FileTarget { path: path.clone(), artifact, number, state }))
+    Ok(Some(FileTarget { path: path.clone(), artifact, number, state, as_of: None }))
 }
 
 /// Returns the artifacts that have a content of this digest.
@@ -335,6 +418,7 @@ fn by_content(snapshot: &Snapshot, digest: &Digest) -> Result<Target> {
         artifact,
         number,
         state: DiskState::NotChecked,
+        as_of: None,
     }))
 }
 
@@ -398,6 +482,6 @@ pub fn disk_state(workspace: &Workspace, artifact: &Artifact) -> DiskState {
     match digest_at(workspace, &place) {
         Ok(digest) if digest == artifact.digest => DiskState::Unchanged,
         Ok(digest) => DiskState::Changed(digest),
-        Err(_) => DiskState::Gone,
+        Err(_) => without_file(&place).unwrap_or(DiskState::Gone),
     }
 }

@@ -9,7 +9,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::error::{Error, Result};
 use crate::model::repeated_word;
-use crate::ops::{Target, View, Workspace, locate};
+use crate::ops::{View, Workspace, locate_run};
 use crate::query::{Chart, MetricRow, RunHead, chart, metric_rows};
 
 /// Runs and their metrics.
@@ -78,10 +78,7 @@ pub fn metrics(
     let is_wanted = |name: &str| pattern.is_none_or(|pattern| pattern.fits(name));
     let mut runs: Vec<(RunHead, Vec<MetricRow>, usize)> = Vec::new();
     for word in words {
-        let Target::Run(number) = locate(workspace, &view.snapshot, folder, word)? else {
-            return Err(Error::request(format!("`{}` is no run", repeated_word(word)))
-                .hint("`lineage log` lists the runs"));
-        };
+        let number = locate_run(workspace, &view.snapshot, folder, word)?;
         let Some(mut head) = RunHead::read(&view.snapshot, number)? else {
             return Err(Error::request(format!(
                 "the start of run `{}` is not recorded",

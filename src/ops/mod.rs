@@ -15,6 +15,7 @@ mod locate;
 pub mod metrics;
 pub(crate) mod named;
 pub mod notes;
+mod of_run;
 mod overwritten;
 pub mod pipeline;
 pub mod project;
@@ -36,7 +37,7 @@ mod workspace;
 
 pub use clock::Clock;
 pub use host::{host, user};
-pub use locate::{DiskState, FileTarget, Target, disk_state, locate};
+pub use locate::{DiskState, FileTarget, Target, disk_state, locate, locate_run};
 pub use overwritten::{Overwriting, overwritten_at};
 pub use recording::{Recording, RunRequest};
 pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, Pending, View, Workspace};

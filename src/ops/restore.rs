@@ -2,19 +2,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::content::Access;
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
 use crate::model::{Artifact, ArtifactPath, Digest, printed_word, repeated_word};
-use crate::ops::locate::{named_place, newest, real_place};
+use crate::ops::locate::{newest, real_place};
 use crate::ops::named;
+use crate::ops::of_run::{file_of_run, recorded_path};
 use crate::ops::{Clock, Overwriting, Workspace};
 use crate::projection;
-use crate::query::{self, RunSelector};
-use crate::store::{PathNo, RunNo, Snapshot};
+use crate::query;
+use crate::store::{PathNo, Snapshot};
 
 /// A version of a file, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +76,7 @@ pub fn find_version(
             None => Version::Content(digest),
         });
     }
-    let path_no = |name: &OsStr| -> Result<Option<PathNo>> {
-        let place = named_place(workspace, snapshot, folder, name)?;
-        match ArtifactPath::within(workspace.root(), &place) {
-            Ok(path) => snapshot.path_no(&path),
-            Err(_) => Ok(None),
-        }
-    };
+    let path_no = |name: &OsStr| recorded_path(workspace, snapshot, folder, name);
     // A file whose own name holds `@` or `#` goes first.
     if let Some(found) = path_no(word)? {
         return newest_version(snapshot, found, word).map(Version::File);
@@ -93,27 +87,11 @@ pub fn find_version(
     {
         return Ok(Version::Segment(newest_version(snapshot, found, &file)?, segment));
     }
-    let bytes = word.as_encoded_bytes();
-    for at in (0..bytes.len()).filter(|at| bytes[*at] == b'@') {
-        let (file, run) = named::split_at(word, at);
-        let (Some(found), Some(run)) = (path_no(&file)?, run.to_str().and_then(selector)) else {
-            continue;
-        };
-        let number = query::find_run(snapshot, &run)?;
-        let version = version_of_run(snapshot, found, number)?;
-        return version.map(Version::File).ok_or_else(|| {
-            let file = repeated_word(&file);
-            Error::request(format!("that run neither wrote nor read `{file}`"))
-                .hint(format!("`lineage log {file}` lists the runs that did"))
-        });
+    if let Some(found) = file_of_run(workspace, snapshot, folder, word)? {
+        return found.artifact(snapshot).map(Version::File);
     }
     Err(Error::request(format!("nothing is recorded of `{}`", repeated_word(word)))
         .hint("give a recorded file, FILE@RUN, FILE#SEGMENT or blake3:<digest>"))
-}
-
-/// Reads what stands behind the `@` of `FILE@RUN`: `-` or `@-`, nothing for the latest run, a run id, a tail or a name.
-fn selector(text: &str) -> Option<RunSelector> {
-    format!("@{text}").parse().ok().or_else(|| text.parse().ok())
 }
 
 fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Artifact> {
@@ -121,29 +99,6 @@ fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Art
     let number =
         number.ok_or_else(|| Error::request(format!("nothing is recorded of `{}`", repeated_word(name))))?;
     snapshot.artifact(number)
-}
-
-/// Returns the last version of a path that a run wrote, else the first that it read.
-fn version_of_run(snapshot: &Snapshot, path: PathNo, run: RunNo) -> Result<Option<Artifact>> {
-    let written = snapshot.path_writes_until(path, i64::MAX, |_, step, artifact| {
-        let is_of_run = snapshot.run_of(step)? == Some(run);
-        Ok(if is_of_run { ControlFlow::Break(artifact) } else { ControlFlow::Continue(()) })
-    })?;
-    if let ControlFlow::Break(artifact) = written {
-        return snapshot.artifact(artifact).map(Some);
-    }
-    let mut steps = snapshot.steps_of(run)?;
-    steps.sort_unstable();
-    let mut read = None;
-    for edges in snapshot.edges_of(&steps)?.into_iter().flatten() {
-        for edge in edges.used.iter().filter(|edge| snapshot.path_of(edge.artifact) == path) {
-            let rank = (edge.at, edges.id);
-            if read.is_none_or(|(first, _)| rank < first) {
-                read = Some((rank, edge.artifact));
-            }
-        }
-    }
-    read.map(|(_, artifact)| snapshot.artifact(artifact)).transpose()
 }
 
 /// Returns the bytes of a version: those that are kept, else those of a recorded file that still has them. Each is held

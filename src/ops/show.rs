@@ -4,7 +4,7 @@ mod model;
 mod projected;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -18,7 +18,9 @@ use crate::ops::overwritten::overwritten_at;
 use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
-use crate::query::{self, Direction, RemovedBy, Removers, RunHead, Trace, TraceReport, Unwritten};
+use crate::query::{
+    self, Direction, RemovedBy, Removers, RunHead, RunSelector, Trace, TraceReport, Unwritten,
+};
 use crate::store::{RunNo, Snapshot};
 
 pub use model::{LearnedModel, ModelReport};
@@ -27,7 +29,7 @@ pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
 /// What is to be shown, and how far.
 #[derive(Debug, Clone)]
 pub struct ShowRequest {
-    /// A file, a run, a run's folder, a digest, or `file#segment`.
+    /// A file, a version of one as `file@run`, a run, a run's folder, a digest, or `file#segment`.
     pub word: OsString,
     /// Which way to walk.
     pub direction: Direction,
@@ -190,6 +192,25 @@ pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowReq
     }
 }
 
+/// Names the run that `word` means as well, by its tail, where what was shown is a file, or the run of a folder.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn also_a_run(snapshot: &Snapshot, word: &OsStr, shown: &Shown) -> Result<Option<String>> {
+    let selector = word.to_str().and_then(|text| text.parse::<RunSelector>().ok());
+    let Some(selector) = selector.filter(RunSelector::is_name) else { return Ok(None) };
+    // Of several none is meant.
+    let Ok(Some(number)) = query::find_run_if_any(snapshot, &selector) else { return Ok(None) };
+    let shown_run = match shown {
+        Shown::Run(report) => Some(report.head.view.number),
+        _ => None,
+    };
+    if shown_run == Some(number) {
+        return Ok(None);
+    }
+    Ok(RunHead::read(snapshot, number)?.map(|head| head.tail))
+}
+
 struct Showing<'a> {
     workspace: &'a Workspace,
     snapshot: &'a Snapshot,
@@ -200,7 +221,7 @@ impl Showing<'_> {
     fn file(&self, target: FileTarget) -> Result<FileReport> {
         let depth_max = self.request.depth_max;
         let trace = match self.request.direction {
-            Direction::Up => query::upstream(self.snapshot, target.number, i64::MAX, depth_max)?,
+            Direction::Up => query::upstream(self.snapshot, target.number, target.until(), depth_max)?,
             Direction::Down => query::downstream(self.snapshot, target.number, depth_max)?,
         };
         let models = self.holding(target.number)?;
@@ -274,7 +295,8 @@ impl Showing<'_> {
     }
 
     fn writer(&self, target: &FileTarget) -> Result<Option<Writer>> {
-        let Some(last) = query::writers(self.snapshot, target.number)?.into_iter().next() else {
+        let writers = query::writers(self.snapshot, target.number)?;
+        let Some(last) = writers.into_iter().find(|write| write.at <= target.until()) else {
             return Ok(None);
         };
         let mut writes = query::written_along(self.snapshot, &last, &mut query::Runs::default())?;
@@ -305,7 +327,7 @@ impl Showing<'_> {
     /// Tells who took a file away that is not on disk.
     fn removed(&self, target: &FileTarget) -> Result<Option<RemovedBy>> {
         let path = match target.state {
-            DiskState::Gone => self.snapshot.path_no(&target.path)?,
+            DiskState::Gone | DiskState::NoFile => self.snapshot.path_no(&target.path)?,
             _ => None,
         };
         let Some(path) = path else { return Ok(None) };

@@ -205,20 +205,23 @@ impl ChangeSort {
     }
 }
 
-/// Lists the writes, reads and removals of a path, the last first, at most `limit`; and whether there are more.
+/// Lists the writes, reads and removals of a path, or of one version of it, the last first, at most `limit`; and whether there are
+/// more.
 ///
 /// # Errors
 /// A store error where a record is damaged.
 pub fn file_history(
     snapshot: &Snapshot,
     path: &ArtifactPath,
+    version: Option<ArtifactNo>,
     limit: usize,
 ) -> Result<(Vec<FileChange>, bool)> {
     let Some(path_no) = snapshot.path_no(path)? else {
         return Ok((Vec::new(), false));
     };
     let mut found = Vec::new();
-    for artifact in snapshot.versions(path_no)? {
+    let is_wanted = |number| version.is_none_or(|version| number == Some(version));
+    for artifact in snapshot.versions(path_no)?.into_iter().filter(|number| is_wanted(Some(*number))) {
         snapshot.writes_until(artifact, i64::MAX, |at, step| {
             found.push((at, step, Some(artifact), ChangeSort::Written));
             Ok(GO_ON)
@@ -229,7 +232,9 @@ pub fn file_history(
         })?;
     }
     snapshot.removals_until(path_no, i64::MAX, |at, step, artifact| {
-        found.push((at, step, artifact, ChangeSort::Removed));
+        if is_wanted(artifact) {
+            found.push((at, step, artifact, ChangeSort::Removed));
+        }
         Ok(GO_ON)
     })?;
     found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));

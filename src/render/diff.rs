@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{Artifact, CodeState, Role, command_line};
+use crate::model::{Artifact, CodeState, Role};
 use crate::query::RunHead;
 use crate::query::diff::{
     Cause, CodeDiff, CodeFileDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, ParameterDiff, RunDiff,
@@ -16,7 +16,7 @@ use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::status::{aligned, left_out};
 use crate::render::table::in_full;
-use crate::render::units::{change_words, counted, duration, one_line, thousands};
+use crate::render::units::{change_words, command_words_of_two, counted, duration, one_line, thousands};
 
 /// Writes the differences for people; of each list, the first `limit`.
 pub fn text(diff: &RunDiff, limit: usize) -> String {
@@ -205,8 +205,8 @@ fn told(diff: &RunDiff, limit: usize, text: &mut String) {
         let _ = writeln!(text, "ended        {} -> {}\n", words(a), words(b));
     }
     if let Some([a, b]) = &diff.arguments {
-        let _ = writeln!(text, "command      {}", one_line(&command_line(a)));
-        let _ = writeln!(text, "          -> {}\n", one_line(&command_line(b)));
+        let [a, b] = command_words_of_two(a, b);
+        let _ = writeln!(text, "command      {a}\n          -> {b}\n");
     }
     if !diff.parameters.is_empty() {
         text.push_str("parameters\n");

@@ -111,7 +111,16 @@ fn stage() -> Value {
 }
 
 fn on_disk() -> Value {
-    one_of(&["unchanged", "changed", "gone", "same bytes", "elsewhere", "not recorded", "not checked"])
+    one_of(&[
+        "unchanged",
+        "changed",
+        "gone",
+        "no file",
+        "same bytes",
+        "elsewhere",
+        "not recorded",
+        "not checked",
+    ])
 }
 
 /// A file with what was in it; digest and size are null where that is not recorded.

@@ -336,8 +336,9 @@ pub(crate) fn artifact_json(artifact: &Artifact) -> Value {
 pub(crate) fn state_name(state: DiskState) -> &'static str {
     match state {
         DiskState::Unchanged => "unchanged",
-        DiskState::Changed(_) => "changed",
+        DiskState::Changed(_) | DiskState::OtherVersion(_) => "changed",
         DiskState::Gone => "gone",
+        DiskState::NoFile => "no file",
         DiskState::SameBytes => "same bytes under another name",
         DiskState::Elsewhere => "elsewhere",
         DiskState::NotRecorded => "content not recorded",

@@ -1,6 +1,6 @@
 //! Sizes, durations and names as people read them.
 
-use crate::model::{Artifact, is_unsafe_to_print, printed};
+use crate::model::{Artifact, command_line, is_unsafe_to_print, printed};
 
 /// Writes a size: `438.0 KB`, in powers of 1000.
 pub fn bytes(count: u64) -> String {
@@ -42,6 +42,44 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// As many characters of a command line are written.
+const COMMAND_MAX: usize = 300;
+/// As many words that are the same stand before those in which two long command lines differ.
+const SAME_WORDS: usize = 3;
+
+/// Writes a command line on one line; of a long one the front, and how many words are left out.
+pub(crate) fn command_words(arguments: &[String]) -> String {
+    let mut line = String::new();
+    let mut room = COMMAND_MAX;
+    for (at, argument) in arguments.iter().enumerate() {
+        let word = one_line(&command_line(std::slice::from_ref(argument)));
+        let front = if at == 0 { "" } else { " " };
+        let room_for_word = room.saturating_sub(front.len());
+        if let Some((end, _)) = word.char_indices().nth(room_for_word) {
+            let (front, begun) = if end == 0 { ("", 0) } else { (front, 1) };
+            let left = match arguments.len() - at - begun {
+                0 => String::new(),
+                left => format!(" and {}", counted(left as u64, "more word", "more words")),
+            };
+            return format!("{line}{front}{}…{left}, in full in `--json`", &word[..end]);
+        }
+        line.push_str(front);
+        line.push_str(&word);
+        room = room_for_word - word.chars().count();
+    }
+    line
+}
+
+/// Writes two command lines as [`command_words`] does; of long ones that begin with the same words, from shortly before those in which
+/// they differ.
+pub(crate) fn command_words_of_two<'a>(a: &'a [String], b: &'a [String]) -> [String; 2] {
+    let is_long = |words: &&[String]| command_line(words).chars().count() > COMMAND_MAX;
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let skipped = if [a, b].iter().any(is_long) { same.saturating_sub(SAME_WORDS) } else { 0 };
+    let front = if skipped > 0 { "… " } else { "" };
+    [a, b].map(|words| format!("{front}{}", command_words(&words[skipped..])))
 }
 
 /// Writes the digest of an artifact's content, for people.
@@ -99,6 +137,38 @@ pub(crate) fn thousands(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_line_is_written_up_to_a_bound_and_the_rest_is_counted() {
+        let words = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            command_words(&words)
+        };
+        assert_eq!(words(&["python", "t.py", "a b"]), "python t.py 'a b'");
+        assert_eq!(words(&[]), "");
+        let long = "x".repeat(400);
+        assert_eq!(words(&[&long]), format!("{}…, in full in `--json`", &long[..300]));
+        let many = vec!["ü.csv"; 1000];
+        let written = words(&many);
+        let (shown, left) = written.split_once("… and ").unwrap();
+        assert_eq!(left, "950 more words, in full in `--json`");
+        assert!(shown.chars().count() <= COMMAND_MAX, "{shown}");
+        assert_eq!(shown.split(' ').count(), 50);
+    }
+
+    #[test]
+    fn of_two_long_command_lines_the_words_are_seen_in_which_they_differ() {
+        let words = |last: &str| {
+            let mut words = vec!["data.csv".to_owned(); 1000];
+            words.push(last.to_owned());
+            words
+        };
+        let [a, b] = command_words_of_two(&words("0.1"), &words("1"));
+        assert_eq!(a, "… data.csv data.csv data.csv 0.1");
+        assert_eq!(b, "… data.csv data.csv data.csv 1");
+        let short = |word: &str| vec!["t.py".to_owned(), word.to_owned()];
+        assert_eq!(command_words_of_two(&short("0.1"), &short("1")), ["t.py 0.1", "t.py 1"]);
+    }
 
     #[test]
     fn numbers_carry_units() {

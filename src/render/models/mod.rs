@@ -228,8 +228,9 @@ fn files(card: &ModelCard, text: &mut String) {
 pub(crate) fn state_words(state: DiskState) -> &'static str {
     match state {
         DiskState::Unchanged => "unchanged",
-        DiskState::Changed(_) => "CHANGED since it was registered",
+        DiskState::Changed(_) | DiskState::OtherVersion(_) => "CHANGED since it was registered",
         DiskState::Gone => "GONE",
+        DiskState::NoFile => "GONE, no file lies there now",
         DiskState::SameBytes => "same bytes",
         DiskState::Elsewhere => "elsewhere",
         DiskState::NotRecorded | DiskState::NotChecked => "",

@@ -113,7 +113,13 @@ fn state_words(target: &FileTarget, written: bool) -> String {
         DiskState::Changed(digest) => {
             format!("changed since: the file now holds {}, which nobody recorded", digest.short())
         }
+        DiskState::OtherVersion(digest) => {
+            format!("another recorded version lies there now, {}", digest.short())
+        }
+        DiskState::Gone if target.as_of.is_some() => "no longer on disk".to_owned(),
         DiskState::Gone => "no longer on disk; this is the last recorded version".to_owned(),
+        DiskState::NoFile if target.as_of.is_some() => "what lies there now is no file".to_owned(),
+        DiskState::NoFile => "what lies there now is no file; this is the last recorded version".to_owned(),
         DiskState::SameBytes => "not recorded under this name, but these bytes are".to_owned(),
         DiskState::Elsewhere => {
             "not a file in a folder: an environment, an address, or what a repetition wrote".to_owned()
@@ -165,8 +171,9 @@ pub(super) fn segment(report: &SegmentReport, text: &mut String) {
 pub(super) fn source_words(state: DiskState) -> &'static str {
     match state {
         DiskState::Unchanged | DiskState::SameBytes => "",
-        DiskState::Changed(_) => ", changed since",
+        DiskState::Changed(_) | DiskState::OtherVersion(_) => ", changed since",
         DiskState::Gone => ", gone since",
+        DiskState::NoFile => ", gone since, and what lies there now is no file",
         DiskState::Elsewhere => ", not a file in a folder",
         DiskState::NotRecorded => ", its content is not recorded",
         DiskState::NotChecked => ", not compared with the disk",

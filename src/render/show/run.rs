@@ -10,13 +10,12 @@ use super::more;
 use super::trace::{Way, totals, trace_run};
 use crate::model::{
     Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus, TAG_FRONT,
-    command_line,
 };
 use crate::ops::DiskState;
 use crate::ops::show::RunReport;
 use crate::query::{Direction, RunHead, TraceRun};
 use crate::render::table::in_full;
-use crate::render::units::{bytes, counted, duration, one_line, thousands};
+use crate::render::units::{bytes, command_words, counted, duration, one_line, thousands};
 
 /// As many parameters of a run are written out.
 const PARAMETERS_MAX: usize = 100;
@@ -176,7 +175,7 @@ pub(super) fn run_head(head: &RunHead, front: &str, text: &mut String) {
     text.push('\n');
     let resumed = head.view.outcomes.iter().filter(|outcome| outcome.status == RunStatus::Running).count();
     let again = if resumed > 0 { format!("  (taken up again {})", times(resumed)) } else { String::new() };
-    let _ = writeln!(text, "{front}│ {}{again}", one_line(&command_line(&run.arguments)));
+    let _ = writeln!(text, "{front}│ {}{again}", command_words(&run.arguments));
     if let Some(reason) = head.view.reason() {
         let _ = writeln!(text, "{front}│ {}", one_line(reason));
     }

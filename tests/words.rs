@@ -1,0 +1,170 @@
+//! What may be said to `show`, `log` and the other commands that answer: versions, names, several words, long commands.
+
+mod common;
+
+use common::Place;
+
+/// A workspace in which two runs wrote `o`, and a third read it.
+fn place() -> Place {
+    let place = Place::empty();
+    place.write("a", b"one\n");
+    place.ok(&["init"]);
+    place.ok(&["run", "-q", "--name", "first", "--", "sh", "-c", "cat a > o"]);
+    place.write("b", b"two\n");
+    place.ok(&["run", "-q", "--name", "second", "--", "sh", "-c", "cat b > o"]);
+    place.ok(&["run", "-q", "--name", "reader", "--", "sh", "-c", "cat o > p"]);
+    place
+}
+
+fn sources(answer: &serde_json::Value) -> Vec<&str> {
+    answer["sources"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn show_and_log_take_the_version_of_a_run_as_cat_and_restore_do() {
+    let place = place();
+    let first = place.json(&["show", "o@first"]);
+    assert_eq!((&first["kind"], &first["path"]), (&"file".into(), &"o".into()));
+    assert_eq!(sources(&first), ["a"]);
+    assert_eq!(first["on_disk"], "changed");
+    let text = place.ok(&["show", "o@first"]).stdout;
+    assert!(text.contains("another recorded version lies there now"), "{text}");
+    for word in ["o@second", "o@reader", "o@-", "o@~1", "o@@~"] {
+        let answer = place.json(&["show", word]);
+        assert_eq!((sources(&answer), &answer["on_disk"]), (vec!["b"], &"unchanged".into()), "{word}");
+    }
+    let what = |word: &str| -> Vec<String> {
+        let log = place.json(&["log", word]);
+        let changes = log["changes"].as_array().unwrap().iter();
+        changes.map(|change| change["what"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(what("o@first"), ["written"]);
+    assert_eq!(what("o@second"), ["read", "written"]);
+    assert_eq!(what("o").len(), 3);
+    let (code, error) = place.refused(&["show", "a@second"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("that run neither wrote nor read `a`"), "{error}");
+    let (_, error) = place.refused(&["show", "o@nobody"]);
+    assert!(error.contains("`nobody` names no run"), "{error}");
+}
+
+#[test]
+fn of_two_runs_that_wrote_the_same_bytes_the_one_that_is_named_is_the_writer() {
+    let place = Place::empty();
+    place.write("a", b"one\n");
+    place.write("b", b"two\n");
+    place.ok(&["run", "-q", "--name", "first", "--", "sh", "-c", "wc -l < a > o"]);
+    place.ok(&["run", "-q", "--name", "second", "--", "sh", "-c", "wc -l < b > o"]);
+    for (word, source) in [("o@first", "a"), ("o@second", "b"), ("o", "b")] {
+        let answer = place.json(&["show", word]);
+        assert_eq!(sources(&answer), [source], "{word}");
+        assert_eq!(answer["on_disk"], "unchanged");
+    }
+}
+
+#[test]
+fn a_version_of_a_model_goes_before_a_version_of_a_file_of_the_same_name() {
+    let place = place();
+    place.ok(&["register", "o", "1.0.0", "--artifact", "model=o"]);
+    assert_eq!(place.json(&["show", "o@1.0.0"])["kind"], "model");
+    assert_eq!(place.json(&["show", "o@latest"])["kind"], "model");
+    assert_eq!(sources(&place.json(&["show", "o@first"])), ["a"]);
+    let (_, error) = place.refused(&["show", "o@2.0.0"]);
+    assert!(error.contains("2.0.0"), "{error}");
+}
+
+#[test]
+fn a_recorded_file_is_asked_for_whatever_lies_in_its_place_now() {
+    let place = place();
+    place.ok(&["run", "-q", "--", "sh", "-c", "mkdir d; cat a > d/x"]);
+    std::fs::remove_file(place.at("o")).unwrap();
+    std::fs::remove_dir_all(place.at("d")).unwrap();
+    place.ok(&["run", "-q", "--name", "folder", "--", "sh", "-c", "mkdir o; cat a > o/y"]);
+    place.write("d", b"mine\n");
+    let shown = place.json(&["show", "o"]);
+    assert_eq!((&shown["kind"], &shown["on_disk"]), (&"file".into(), &"no file".into()));
+    assert_eq!(sources(&shown), ["b"]);
+    assert_eq!(place.json(&["log", "o"])["changes"].as_array().unwrap().len(), 3);
+    assert_eq!(place.ok(&["cat", "o"]).stdout, "two\n");
+    let below = place.json(&["show", "d/x"]);
+    assert_eq!((sources(&below), &below["on_disk"]), (vec!["a"], &"gone".into()));
+    assert_eq!(place.ok(&["cat", "d/x"]).stdout, "one\n");
+    place.ok(&["restore", "d/x", "--to", "x"]);
+    std::fs::remove_file(place.at("p")).unwrap();
+    place.ok(&["run", "-q", "--", "mkfifo", "p"]);
+    assert_eq!(place.json(&["show", "p"])["on_disk"], "no file");
+    assert_eq!(place.json(&["log", "p"])["path"], "p");
+}
+
+#[test]
+fn a_run_is_found_by_its_name_where_a_file_or_a_folder_is_called_the_same() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    std::fs::create_dir(place.at("train")).unwrap();
+    place.write("eval", b"nobody read this\n");
+    place.ok(&[
+        "run",
+        "-q",
+        "--name",
+        "train",
+        "--",
+        "sh",
+        "-c",
+        "cat a > o; echo '{\"f1\": 1}' > metrics.json",
+    ]);
+    place.ok(&["run", "-q", "--name", "eval", "--", "sh", "-c", "cat o > q"]);
+    assert_eq!(place.json(&["show", "train"])["run"]["name"], "train");
+    assert_eq!(place.json(&["show", "eval"])["run"]["name"], "eval");
+    place.ok(&["metrics", "train"]);
+    let compared = place.run(&["diff", "train", "eval"]);
+    assert_eq!((compared.code, compared.stderr.as_str()), (1, ""), "{compared:#?}");
+    // What is recorded goes first; the other is named.
+    place.ok(&["run", "-q", "--name", "other", "--", "sh", "-c", "cat a > train/x; cat a > eval"]);
+    for word in ["train", "eval"] {
+        let answer = place.ok(&["show", word]);
+        assert!(answer.stderr.contains(&format!("a run is named `{word}`, too")), "{answer:#?}");
+        let diff = place.run(&["diff", word, "other"]);
+        assert_eq!((diff.code, diff.stderr.as_str()), (1, ""), "{diff:#?}");
+    }
+    assert_eq!(place.json(&["show", "train"])["run"]["name"], "other");
+    assert_eq!(place.json(&["show", "eval"])["kind"], "file");
+}
+
+#[test]
+fn several_words_are_answered_one_after_the_other() {
+    let place = place();
+    let text = place.ok(&["show", "o", "p"]).stdout;
+    let one = |word: &str| place.ok(&["show", word]).stdout;
+    assert_eq!(text, format!("{}\n{}", one("o"), one("p")));
+    let both = place.json(&["show", "o", "p"]);
+    assert_eq!(both["format"], 1);
+    let answers = both["answers"].as_array().unwrap();
+    assert_eq!(answers.iter().map(|answer| &answer["path"]).collect::<Vec<_>>(), ["o", "p"]);
+    assert_eq!(answers[0], place.json(&["show", "o"]));
+    // One that means nothing does not hide the others.
+    let answer = place.run(&["show", "o", "nothing", "p"]);
+    assert_eq!((answer.code, answer.stdout), (2, text));
+    assert!(answer.stderr.contains("`nothing` is no file"), "{}", answer.stderr);
+    assert_eq!(place.refused(&["show", "o", "p", "--format", "dot"]).0, 2);
+    assert_eq!(place.refused(&["show"]).0, 2);
+}
+
+#[test]
+fn a_long_command_is_cut_on_paper_and_whole_in_json() {
+    let place = place();
+    let words = vec!["data.csv"; 2000];
+    for last in ["0.1", "0.2"] {
+        let command = ["run", "-q", "--name", "long", "--", "sh", "-c", "cat a > o"];
+        place.ok(&[&command[..], &words, &[last]].concat());
+    }
+    for arguments in [&["show", "o"][..], &["show", "@"]] {
+        let text = place.ok(arguments).stdout;
+        assert!(text.lines().all(|line| line.chars().count() < 400), "{text}");
+        assert!(text.contains("more words, in full in `--json`"), "{text}");
+    }
+    assert_eq!(place.json(&["show", "@"])["run"]["arguments"].as_array().unwrap().len(), 2004);
+    let diff = place.run(&["diff", "@-", "@"]).stdout;
+    assert!(diff.contains("data.csv 0.1") && diff.contains("data.csv 0.2"), "{diff}");
+    assert!(diff.lines().all(|line| line.chars().count() < 400), "{diff}");
+    assert_eq!(place.run(&["run", "--name", "@", "--", "true"]).code, 2);
+}
