@@ -3,6 +3,7 @@
 mod common;
 
 use common::Place;
+use serde_json::Value;
 
 /// A workspace in which two runs wrote `o`, and a third read it.
 fn place() -> Place {
@@ -16,7 +17,7 @@ fn place() -> Place {
     place
 }
 
-fn sources(answer: &serde_json::Value) -> Vec<&str> {
+fn sources(answer: &Value) -> Vec<&str> {
     answer["sources"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect()
 }
 
@@ -167,4 +168,63 @@ fn a_long_command_is_cut_on_paper_and_whole_in_json() {
     assert!(diff.contains("data.csv 0.1") && diff.contains("data.csv 0.2"), "{diff}");
     assert!(diff.lines().all(|line| line.chars().count() < 400), "{diff}");
     assert_eq!(place.run(&["run", "--name", "@", "--", "true"]).code, 2);
+}
+
+#[test]
+fn of_a_link_that_a_run_made_the_file_is_shown_that_it_leads_to() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.ok(&[
+        "run",
+        "-q",
+        "--",
+        "sh",
+        "-c",
+        "mkdir m; cat a > m/c1; ln -s c1 m/latest; ln -s m/latest best",
+    ]);
+    let whole = place.json(&["show", "m/c1"]);
+    assert_eq!((&whole["links"], &whole["is_link"]), (&serde_json::json!([]), &false.into()));
+    let linked = place.json(&["show", "best"]);
+    assert_eq!((&linked["path"], sources(&linked)), (&"m/c1".into(), vec!["a"]));
+    let of_links = |field: &str| -> Vec<Value> {
+        linked["links"].as_array().unwrap().iter().map(|link| link[field].clone()).collect()
+    };
+    assert_eq!(of_links("path"), ["best", "m/latest"]);
+    assert_eq!(of_links("text"), ["m/latest", "c1"]);
+    assert_eq!(of_links("to"), ["m/latest", "m/c1"]);
+    assert!(of_links("written").iter().all(|written| written["step"] == "ln"));
+    let mut without_links = linked.clone();
+    without_links["links"] = serde_json::json!([]);
+    assert_eq!(without_links, whole);
+    let text = place.ok(&["show", "m/latest"]).stdout;
+    let (first, rest) = text.split_once('\n').unwrap();
+    assert!(first.starts_with("m/latest  link to m/c1, made ") && first.contains(" by ln of run "), "{text}");
+    assert_eq!(rest, place.ok(&["show", "m/c1"]).stdout);
+    assert_eq!(place.ok(&["show", "best", "--files"]).stdout, place.ok(&["show", "m/c1", "--files"]).stdout);
+    assert_eq!(place.ok(&["cat", "best"]).stdout, "1\n");
+    // What lies beyond is not recorded, or no more there.
+    std::fs::remove_file(place.at("m/c1")).unwrap();
+    let gone = place.json(&["show", "m/latest"]);
+    assert_eq!((&gone["path"], &gone["on_disk"]), (&"m/c1".into(), &"gone".into()));
+    place.ok(&["run", "-q", "--", "ln", "-s", "nowhere", "dangling"]);
+    let dangling = place.json(&["show", "dangling"]);
+    assert_eq!((&dangling["path"], &dangling["is_link"]), (&"dangling".into(), &true.into()));
+    assert_eq!(dangling["links"][0]["to"], "nowhere");
+    assert!(place.ok(&["show", "dangling"]).stdout.contains("nothing is recorded of what it leads to"));
+    place.ok(&["run", "-q", "--", "sh", "-c", "ln -s loop2 loop1; ln -s loop1 loop2"]);
+    assert_eq!(place.json(&["show", "loop1"])["links"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn of_a_link_to_a_folder_the_run_is_shown_that_wrote_there() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.ok(&["run", "-q", "--name", "train", "--", "sh", "-c", "mkdir v1; cat a > v1/w"]);
+    place.ok(&["run", "-q", "--name", "release", "--", "ln", "-s", "v1", "current"]);
+    let shown = place.json(&["show", "current"]);
+    assert_eq!((&shown["kind"], &shown["run"]["name"]), (&"run".into(), &"train".into()));
+    assert_eq!(
+        (&shown["links"][0]["to"], &shown["links"][0]["written"]["step"]),
+        (&"v1".into(), &"ln".into())
+    );
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
-use crate::ops::restore::{RestoreRequest, bytes_of, find_version, restore};
+use crate::ops::restore::{RestoreRequest, behind_link, bytes_of, find_version, restore};
 use crate::render;
 
 /// Bring back one version of a file, from what is kept or from a recorded file that still has the same bytes.
@@ -51,7 +51,7 @@ impl Restore {
     }
 }
 
-/// Print one version of a file, or a segment's text, as it was recorded.
+/// Print one version of a file, or a segment's text, as it was recorded. Of a symbolic link, the file that it leads to.
 #[derive(Args)]
 pub(crate) struct Cat {
     /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `FILE#SEGMENT`, `blake3:<digest>`.
@@ -65,6 +65,7 @@ impl Cat {
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let version = find_version(&workspace, &view.snapshot, &surroundings.folder, &self.word)?;
+        let version = behind_link(&workspace, &view.snapshot, version)?;
         let bytes = bytes_of(&workspace, &view.snapshot, &version)?;
         output::bytes(&bytes)?;
         Ok(0)

@@ -8,7 +8,7 @@ use crate::content::Access;
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
 use crate::model::{Artifact, ArtifactPath, Digest, printed_word, repeated_word};
-use crate::ops::locate::{newest, real_place};
+use crate::ops::locate::{link_at, newest, real_place};
 use crate::ops::named;
 use crate::ops::of_run::{file_of_run, recorded_path};
 use crate::ops::{Clock, Overwriting, Workspace};
@@ -99,6 +99,23 @@ fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Art
     let number =
         number.ok_or_else(|| Error::request(format!("nothing is recorded of `{}`", repeated_word(name))))?;
     snapshot.artifact(number)
+}
+
+/// Of a link that lies as it was recorded, returns the newest version of the file that it leads to, where one is recorded; of all
+/// else the version itself.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn behind_link(workspace: &Workspace, snapshot: &Snapshot, version: Version) -> Result<Version> {
+    let Version::File(artifact) = &version else { return Ok(version) };
+    let place = artifact.path.on_disk(workspace.root());
+    let Some(place) = place.filter(|place| link_at(place) == Some(artifact.digest)) else {
+        return Ok(version);
+    };
+    let path = place.canonicalize().ok().and_then(|real| ArtifactPath::within(workspace.root(), &real).ok());
+    let number = path.map_or(Ok(None), |path| snapshot.path_no(&path))?;
+    let newest = number.map_or(Ok(None), |number| newest(snapshot, snapshot.versions(number)?))?;
+    newest.map_or(Ok(version), |number| snapshot.artifact(number).map(Version::File))
 }
 
 /// Returns the bytes of a version: those that are kept, else those of a recorded file that still has them. Each is held

@@ -1,5 +1,6 @@
 //! `lineage show`: where a file, a run, a model version or a segment came from, or what was made from it.
 
+mod linked;
 mod model;
 mod projected;
 
@@ -23,6 +24,7 @@ use crate::query::{
 };
 use crate::store::{RunNo, Snapshot};
 
+pub use linked::{LinkReport, LinkedReport};
 pub use model::{LearnedModel, ModelReport};
 pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
 
@@ -56,6 +58,8 @@ pub enum Shown {
     Segment(Box<SegmentReport>),
     /// Of a file that only a projection writes.
     Projected(Box<ProjectedReport>),
+    /// Of a symbolic link that a run made.
+    Linked(Box<LinkedReport>),
 }
 
 /// A file and its way.
@@ -63,6 +67,8 @@ pub enum Shown {
 pub struct FileReport {
     /// The file, and how it relates to what is recorded.
     pub target: FileTarget,
+    /// Whether it is a symbolic link: then its bytes are the link's text.
+    pub is_link: bool,
     /// Who last wrote it, and when.
     pub writer: Option<Writer>,
     /// Who took it away since, where nothing is recorded to have been there since then.
@@ -180,15 +186,8 @@ pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowReq
     let snapshot = &view.snapshot;
     let showing = Showing { workspace, snapshot, request };
     match locate(workspace, snapshot, folder, &request.word)? {
-        Target::File(target) => showing.file(target).map(|report| Shown::File(Box::new(report))),
-        Target::Run(run) => showing.run(run).map(|report| Shown::Run(Box::new(report))),
-        Target::Model(id) => showing.model(id).map(|report| Shown::Model(Box::new(report))),
-        Target::Segment(target, chunk) => {
-            showing.segment(target, &chunk).map(|report| Shown::Segment(Box::new(report)))
-        }
-        Target::Projected(path, from) => {
-            showing.projected(path, from).map(|report| Shown::Projected(Box::new(report)))
-        }
+        Target::File(target) => showing.file_or_linked(target),
+        target => showing.shown(target),
     }
 }
 
@@ -218,6 +217,16 @@ struct Showing<'a> {
 }
 
 impl Showing<'_> {
+    fn shown(&self, target: Target) -> Result<Shown> {
+        Ok(match target {
+            Target::File(target) => Shown::File(Box::new(self.file(target)?)),
+            Target::Run(run) => Shown::Run(Box::new(self.run(run)?)),
+            Target::Model(id) => Shown::Model(Box::new(self.model(id)?)),
+            Target::Segment(target, chunk) => Shown::Segment(Box::new(self.segment(target, &chunk)?)),
+            Target::Projected(path, from) => Shown::Projected(Box::new(self.projected(path, from)?)),
+        })
+    }
+
     fn file(&self, target: FileTarget) -> Result<FileReport> {
         let depth_max = self.request.depth_max;
         let trace = match self.request.direction {
@@ -245,6 +254,7 @@ impl Showing<'_> {
         };
         let projected = projected.map(|from| self.projected(target.path.clone(), from)).transpose()?;
         Ok(FileReport {
+            is_link: self.link_text(&target).is_some(),
             environments,
             same_bytes: self.same_bytes(&target)?,
             writer,

@@ -89,6 +89,7 @@ pub fn mermaid(shown: &Shown) -> String {
 fn report(shown: &Shown) -> Option<&TraceReport> {
     Some(match shown {
         Shown::File(report) => &report.trace,
+        Shown::Linked(linked) => return report(&linked.shown),
         Shown::Run(report) => &report.trace,
         Shown::Model(report) => &report.trace,
         Shown::Segment(report) => &report.file.trace,

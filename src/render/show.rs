@@ -9,8 +9,8 @@ mod trace;
 
 use std::fmt::Write as _;
 
-use crate::model::Note;
-use crate::ops::show::{ProjectedOrigin, Shown};
+use crate::model::{Note, printed_word};
+use crate::ops::show::{LinkedReport, ProjectedOrigin, Shown};
 use crate::render::units::one_line;
 
 pub use run::remark_words;
@@ -32,6 +32,8 @@ pub fn text(shown: &Shown) -> String {
         Shown::Model(report) => model(report, &mut text),
         Shown::Segment(report) => segment(report, &mut text),
         Shown::Projected(report) => projected(report, &mut text),
+        // What it leads to has its environments at its end.
+        Shown::Linked(report) => return linked(report),
     }
     for (run, list) in environments(shown) {
         let _ = writeln!(text, "\nenvironment of run {run}");
@@ -46,6 +48,7 @@ pub fn text(shown: &Shown) -> String {
 pub(crate) fn environments(shown: &Shown) -> &[(String, String)] {
     match shown {
         Shown::File(report) => &report.environments,
+        Shown::Linked(report) => environments(&report.shown),
         Shown::Run(report) => &report.environments,
         Shown::Model(report) => &report.environments,
         Shown::Segment(report) => &report.file.environments,
@@ -57,9 +60,33 @@ pub(crate) fn environments(shown: &Shown) -> &[(String, String)] {
     }
 }
 
+/// Writes links, each on its line, and what they lead to.
+fn linked(report: &LinkedReport) -> String {
+    let mut lines = String::new();
+    for link in &report.links {
+        let to = link.to.as_ref().map_or_else(|| printed_word(&link.text), ToString::to_string);
+        let _ = write!(lines, "{}  link to {to}", link.artifact.path);
+        if let Some(writer) = &link.writer {
+            let _ = write!(
+                lines,
+                ", made {} by {} of run {}",
+                writer.at,
+                one_line(&writer.step),
+                writer.run.tail
+            );
+        }
+        lines.push('\n');
+    }
+    if !report.is_recorded {
+        lines.push_str("nothing is recorded of what it leads to; of the link itself:\n");
+    }
+    format!("{lines}{}", text(&report.shown))
+}
+
 /// Writes the files on the way, one a line, each once.
 pub fn files(shown: &Shown) -> String {
     let files = match shown {
+        Shown::Linked(report) => return files(&report.shown),
         Shown::File(report) => &report.files,
         Shown::Run(report) => &report.files,
         Shown::Model(report) => &report.files,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Timestamp};
+use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Timestamp, printed_word};
 use crate::ops::DiskState;
 use crate::ops::show::{
-    FileReport, LearnedModel, ModelReport, ProjectedOrigin, ProjectedReport, RunReport, SegmentReport, Shown,
+    FileReport, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport, RunReport,
+    SegmentReport, Shown, Writer,
 };
 use crate::query::registry::ModelView;
 use crate::query::{CameFrom, Direction, RemovedBy, RunHead, TraceFile, TraceReport, TraceRun, Unwritten};
@@ -18,11 +19,17 @@ use crate::render::show::{environments, status};
 pub fn json(shown: &Shown) -> Value {
     let mut document = Map::new();
     document.insert("format".to_owned(), json!(1));
+    document.insert("links".to_owned(), json!([]));
     let environment =
         |(run, list): &(String, String)| json!({"run_tail": run, "lines": list.lines().collect::<Vec<_>>()});
     document.insert("environments".to_owned(), environments(shown).iter().map(environment).collect());
     match shown {
         Shown::File(report) => file_json(report, &mut document),
+        Shown::Linked(report) => {
+            let mut document = json(&report.shown);
+            document["links"] = report.links.iter().map(link_json).collect();
+            return document;
+        }
         Shown::Run(report) => {
             document.insert("kind".to_owned(), json!("run"));
             run_json(report, &mut document);
@@ -78,16 +85,8 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     put("path", json!(target.path.in_json()));
     put("artifact", artifact_json(&target.artifact));
     put("on_disk", json!(state_name(target.state)));
-    put(
-        "written",
-        report.writer.as_ref().map_or(Value::Null, |writer| {
-            json!({
-                "at": writer.at.rfc3339(), "step": writer.step, "steps": writer.steps,
-                "also_written_by": writer.others,
-                "run": writer.run.view.run.id.to_string(), "run_id": writer.run.view.run.run_id.as_str(),
-            })
-        }),
-    );
+    put("is_link", json!(report.is_link));
+    put("written", writer_json(report.writer.as_ref()));
     put("removed", report.removed.as_ref().map_or(Value::Null, removed_json));
     put(
         "from",
@@ -117,6 +116,24 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     if let Some(files) = &report.files {
         document.insert("files".to_owned(), files.iter().map(artifact_json).collect());
     }
+}
+
+fn writer_json(writer: Option<&Writer>) -> Value {
+    writer.map_or(Value::Null, |writer| {
+        json!({
+            "at": writer.at.rfc3339(), "step": writer.step, "steps": writer.steps,
+            "also_written_by": writer.others,
+            "run": writer.run.view.run.id.to_string(), "run_id": writer.run.view.run.run_id.as_str(),
+        })
+    })
+}
+
+/// Tells of a link: its place, its text, what it leads to, and who made it.
+fn link_json(link: &LinkReport) -> Value {
+    json!({
+        "path": link.artifact.path.in_json(), "text": printed_word(&link.text),
+        "to": link.to.as_ref().map(ArtifactPath::in_json), "written": writer_json(link.writer.as_ref()),
+    })
 }
 
 /// Tells who took a file away.

@@ -29,7 +29,8 @@ fn file_head(report: &FileReport, text: &mut String) {
     let _ = writeln!(text, "{}", target.path);
     let _ = writeln!(
         text,
-        "  bytes    {}, {}",
+        "  {:<8} {}, {}",
+        if report.is_link { "text" } else { "bytes" },
         content_words(artifact),
         state_words(target, report.writer.is_some())
     );
