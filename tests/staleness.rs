@@ -1,6 +1,9 @@
-//! What is out of date, told of files that observed commands made: `lineage status` as its users meet it.
+//! What is out of date, and what is gone, told of files that observed commands made: `lineage status` as its users meet it.
 
 mod common;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 
 use common::Place;
 use serde_json::Value;
@@ -89,4 +92,60 @@ fn an_earlier_version_that_was_brought_back_is_one_also_when_a_run_has_read_it()
     place.write("o", b"by hand\n");
     run(&place, &["sh", "-c", "cat o > p"]);
     assert_eq!(status(&place).1["changed"][0]["is_earlier_version"], false);
+}
+
+#[test]
+fn what_git_has_is_not_lost_and_is_brought_back_from_the_commit_that_the_run_recorded() {
+    let Some(place) = Place::empty().with_commit() else { return };
+    place.ok(&["init"]);
+    place.write("d/data", b"hello\n");
+    place.write("tool", b"#!/bin/sh\nwc -c < d/data > o\n");
+    place.write("late", b"late\n");
+    std::fs::set_permissions(place.at("tool"), Permissions::from_mode(0o755)).unwrap();
+    place.git(&["add", "d", "tool"]);
+    place.git(&["commit", "-q", "-m", "data"]);
+    let recorded = place.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    if !run(&place, &["sh", "-c", "./tool; wc -c < late > p"]) {
+        return;
+    }
+    // The later commits have other bytes, and what was not in git when it was read.
+    place.write("d/data", b"other\n");
+    place.git(&["add", "d", "late"]);
+    place.git(&["commit", "-q", "-m", "later"]);
+    let head = place.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    std::fs::remove_dir_all(place.at("d")).unwrap();
+    for gone in ["tool", "late"] {
+        std::fs::remove_file(place.at(gone)).unwrap();
+    }
+
+    let (_, report) = status(&place);
+    assert_eq!(
+        (&report["totals"]["lost"], &report["totals"]["in_git"]),
+        (&0.into(), &3.into()),
+        "{report:#}"
+    );
+
+    assert_eq!(place.ok(&["cat", "d/data"]).stdout, "hello\n");
+    let answer = place.json(&["restore", "d/data", "tool", "late"]);
+    let commits: Vec<&str> = answer["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["from_commit"].as_str().unwrap())
+        .collect();
+    assert_eq!(commits, [&recorded, &recorded, &head]);
+    assert_eq!(place.read("d/data"), b"hello\n");
+    assert_ne!(std::fs::metadata(place.at("tool")).unwrap().permissions().mode() & 0o100, 0);
+    std::fs::remove_file(place.at("late")).unwrap();
+    let text = place.ok(&["restore", "late"]).stdout;
+    assert!(text.contains(&format!(", from git at {}\n", &head[..7])), "{text}");
+
+    // Bytes that no commit has are not made up from what git has at that path.
+    place.write("d/data", b"by hand\n");
+    run(&place, &["sh", "-c", "wc -c < d/data > q"]);
+    std::fs::remove_file(place.at("d/data")).unwrap();
+    let (code, message) = place.refused(&["restore", "d/data"]);
+    assert!(code == 2 && message.contains("are not to be had"), "{code} {message}");
+    let (_, report) = status(&place);
+    assert_eq!(report["lost"][0]["path"], "d/data");
 }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ops::restore::{RestoreRequest, behind_link, bytes_of, find_version, restore};
 use crate::render;
 
-/// Bring back one version of a file, from what is kept or from a recorded file that still has the same bytes.
+/// Bring back one version of a file, from what is kept, a recorded file that still has the same bytes, or git.
 ///
 /// The bytes are held against their digest before they are written. What lies there and is something else is not written
 /// over without --force, and then kept.

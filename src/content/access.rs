@@ -55,6 +55,14 @@ impl Access {
         access
     }
 
+    /// Returns the access of a file in git, which tells no more of it than whether it is executed.
+    pub fn of_git(is_executed: bool) -> Self {
+        Access {
+            mode: if is_executed { Access::ALL.mode | OWNER_EXECUTES } else { Access::ALL.mode },
+            ..Access::ALL
+        }
+    }
+
     /// Returns the access of a part of the content, which is no program.
     pub fn of_part(self) -> Self {
         Access { mode: self.mode & !OWNER_EXECUTES, ..self }

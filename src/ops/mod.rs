@@ -2,6 +2,7 @@
 
 mod clock;
 mod code;
+mod committed;
 pub mod diff;
 pub mod export;
 pub mod formats;

@@ -8,6 +8,7 @@ use crate::content::Access;
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
 use crate::model::{Artifact, ArtifactPath, Digest, printed_word, repeated_word};
+use crate::ops::committed::Commits;
 use crate::ops::locate::{link_at, newest, real_place};
 use crate::ops::named;
 use crate::ops::of_run::{file_of_run, recorded_path};
@@ -55,6 +56,8 @@ pub struct Restored {
     pub was_there: bool,
     /// What lay there before and was written over: it is kept under this digest.
     pub replaced: Option<Digest>,
+    /// The commit that its bytes were taken from, which were not kept.
+    pub from_commit: Option<String>,
 }
 
 /// Finds the version that `word` means, seen from `folder`: `FILE`, the newest; `FILE@RUN`, as that run wrote it, else as it
@@ -118,17 +121,26 @@ pub fn behind_link(workspace: &Workspace, snapshot: &Snapshot, version: Version)
     newest.map_or(Ok(version), |number| snapshot.artifact(number).map(Version::File))
 }
 
-/// Returns the bytes of a version: those that are kept, else those of a recorded file that still has them. Each is held
-/// against the digest before it is given out.
+/// Returns the bytes of a version: those that are kept, else those of a recorded file that still has them, else those of a commit
+/// that a run which read it recorded, or of `HEAD`. Each is held against the digest before it is given out.
 ///
 /// # Errors
 /// A request error where they are not to be had; a store error where the kept copy is damaged and there is no other.
 pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<Vec<u8>> {
-    found(workspace, snapshot, version).map(|(bytes, _)| bytes)
+    found(workspace, snapshot, version).map(|found| found.bytes)
 }
 
-/// Does what [`bytes_of`] does, and returns who may read them, where they were found.
-fn found(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<(Vec<u8>, Access)> {
+/// The bytes of a version.
+struct Found {
+    bytes: Vec<u8>,
+    /// Who may read them, where they were found.
+    access: Access,
+    /// The commit that has them, where they were found in one.
+    commit: Option<String>,
+}
+
+/// Does what [`bytes_of`] does, and says where they were found.
+fn found(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<Found> {
     let (digest, name) = match version {
         Version::File(artifact) | Version::Segment(artifact, _) => {
             (artifact.digest, artifact.path.to_string())
@@ -143,10 +155,12 @@ fn found(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Resul
     }
     let kept = workspace.contents().read(&digest);
     if let Ok(Some(bytes)) = kept {
-        return part_of(version, bytes, workspace.contents().access(&digest), &name);
+        let access = workspace.contents().access(&digest);
+        return part_of(version, Found { bytes, access, commit: None }, &name);
     }
-    for number in snapshot.artifacts_with(&digest)? {
-        let Some(place) = snapshot.artifact(number)?.path.on_disk(workspace.root()) else {
+    let artifacts = snapshot.artifacts_with(&digest)?;
+    for number in &artifacts {
+        let Some(place) = snapshot.artifact(*number)?.path.on_disk(workspace.root()) else {
             continue;
         };
         // Opening a pipe that somebody put there would wait for ever.
@@ -156,23 +170,33 @@ fn found(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Resul
         if let Ok(bytes) = std::fs::read(&place)
             && Digest::of(&bytes) == digest
         {
-            return part_of(version, bytes, Access::of_path(workspace.root(), &place), &name);
+            let access = Access::of_path(workspace.root(), &place);
+            return part_of(version, Found { bytes, access, commit: None }, &name);
+        }
+    }
+    let mut commits = Commits::new(workspace, snapshot);
+    for number in artifacts {
+        if let Some(committed) = commits.find(number)? {
+            let (bytes, access) = (committed.bytes, Access::of_git(committed.is_executed));
+            return part_of(version, Found { bytes, access, commit: Some(committed.sha) }, &name);
         }
     }
     kept?;
-    Err(Error::request(format!("the bytes of `{name}` ({}) are not to be had", digest.short()))
-        .hint("they are not kept, and no recorded file has them any more"))
+    Err(Error::request(format!("the bytes of `{name}` ({}) are not to be had", digest.short())).hint(
+        "they are not kept, and no recorded file has them any more, nor a commit that a run read them at",
+    ))
 }
 
-fn part_of(version: &Version, bytes: Vec<u8>, access: Access, name: &str) -> Result<(Vec<u8>, Access)> {
+fn part_of(version: &Version, whole: Found, name: &str) -> Result<Found> {
     let Version::Segment(_, segment) = version else {
-        return Ok((bytes, access));
+        return Ok(whole);
     };
-    let found = find_segment(&bytes, segment)
+    let part = find_segment(&whole.bytes, segment)
         .map_err(|error| Error::request(format!("`{name}` holds no segments")).because(error))?;
-    let found = found
-        .ok_or_else(|| Error::request(format!("`{name}` has no segment `{}`", segment.escape_debug())))?;
-    Ok((format!("{}\n", found.text.trim_end()).into_bytes(), access.of_part()))
+    let part =
+        part.ok_or_else(|| Error::request(format!("`{name}` has no segment `{}`", segment.escape_debug())))?;
+    let bytes = format!("{}\n", part.text.trim_end()).into_bytes();
+    Ok(Found { bytes, access: whole.access.of_part(), commit: whole.commit })
 }
 
 /// Brings versions back. All are found and read before one is written.
@@ -189,13 +213,13 @@ pub fn restore(
     for word in &request.words {
         let version = find_version(workspace, snapshot, &request.folder, word)?;
         let place = destination(workspace, request, &version)?;
-        let (bytes, access) = found(workspace, snapshot, &version)?;
-        let replaced = in_the_way(workspace, request, &place, &bytes)?;
-        ready.push((version, place, (bytes, access), replaced));
+        let found = found(workspace, snapshot, &version)?;
+        let replaced = in_the_way(workspace, request, &place, &found.bytes)?;
+        ready.push((version, place, found, replaced));
     }
     let mut overwritten = Vec::new();
-    for (_, place, (bytes, _), there) in &mut ready {
-        if there.is_some_and(|there| there != Digest::of(bytes)) {
+    for (_, place, found, there) in &mut ready {
+        if there.is_some_and(|there| there != Digest::of(&found.bytes)) {
             let old = std::fs::read(&*place).map_err(|cause| not_written(place).because(cause))?;
             let digest = workspace.contents().keep_file(workspace.root(), place, &old)?;
             *there = Some(digest);
@@ -206,7 +230,7 @@ pub fn restore(
     clock.not_before(snapshot.latest());
     Overwriting { command: "restore", clock: clock.clone() }.record(workspace, overwritten)?;
     let mut restored = Vec::with_capacity(ready.len());
-    for (version, place, (bytes, access), there) in ready {
+    for (version, place, Found { bytes, access, commit }, there) in ready {
         let digest = Digest::of(&bytes);
         let was_there = there == Some(digest);
         let replaced = there.filter(|there| *there != digest);
@@ -238,6 +262,7 @@ pub fn restore(
             place,
             was_there,
             replaced,
+            from_commit: commit.filter(|_| !was_there),
         });
     }
     Ok(restored)

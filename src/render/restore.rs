@@ -8,17 +8,24 @@ use crate::model::printed_word;
 use crate::ops::restore::Restored;
 use crate::render::units::bytes;
 
+/// So many digits of a commit are printed; JSON has all.
+const COMMIT_DIGITS: usize = 7;
+
 /// Writes it for people.
 pub fn text(restored: &[Restored]) -> String {
     let mut text = String::new();
     for file in restored {
         let place = printed_word(&file.place);
         let (size, digest) = (bytes(file.size_bytes), file.digest.short());
+        let from = match &file.from_commit {
+            Some(commit) => format!(", from git at {}", commit.get(..COMMIT_DIGITS).unwrap_or(commit)),
+            None => String::new(),
+        };
         let _ = match (file.was_there, file.replaced) {
             (true, _) => writeln!(text, "unchanged {place}  {digest}, {size}"),
-            (false, None) => writeln!(text, "restored  {place}  {digest}, {size}"),
+            (false, None) => writeln!(text, "restored  {place}  {digest}, {size}{from}"),
             (false, Some(old)) => {
-                writeln!(text, "restored  {place}  {digest}, {size}; what lay there is kept as {old}")
+                writeln!(text, "restored  {place}  {digest}, {size}{from}; what lay there is kept as {old}")
             }
         };
     }
@@ -35,6 +42,7 @@ pub fn json(restored: &[Restored]) -> Value {
             "size_bytes": file.size_bytes,
             "was_there": file.was_there,
             "replaced": file.replaced.map(|digest| digest.to_string()),
+            "from_commit": file.from_commit,
         })
     };
     json!({"format": 1, "files": restored.iter().map(file).collect::<Vec<_>>()})

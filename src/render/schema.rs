@@ -357,6 +357,7 @@ fn restore() -> Value {
         ("size_bytes", count()),
         ("was_there", flag()),
         ("replaced", or_null(digest())),
+        ("from_commit", or_null(text())),
     ]);
     answer([("files", list(file))])
 }

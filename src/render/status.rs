@@ -291,7 +291,7 @@ fn totals(report: &StatusReport) -> String {
         (report.superseded, "superseded by later runs"),
         (report.removed.len() as u64, "removed by runs"),
         (report.older.len() as u64, "made before its own command wrote on in what it had read"),
-        (report.in_git, "of code gone, in git when they were read"),
+        (report.in_git, "gone that git has"),
         (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),
         (report.elsewhere, "not compared: environments, addresses and copies of repetitions"),

@@ -216,6 +216,20 @@ impl CommitTree {
         Ok(Some(blob.detach().data))
     }
 
+    /// Returns the bytes of the regular file that the tree has at `path`, as they are stored, and whether it is executed; `None`
+    /// where it has none there.
+    ///
+    /// # Errors
+    /// An object that cannot be read.
+    pub fn file(&self, path: &[u8]) -> Result<Option<(Vec<u8>, bool)>> {
+        let is_executed = match self.find(path)? {
+            Some((EntryKind::Blob, _)) => false,
+            Some((EntryKind::BlobExecutable, _)) => true,
+            _ => return Ok(None),
+        };
+        Ok(self.bytes(path)?.map(|bytes| (bytes, is_executed)))
+    }
+
     fn is_blob(&self, bytes: &[u8], id: ObjectId) -> Result<bool> {
         let computed = gix::objs::compute_hash(id.kind(), gix::objs::Kind::Blob, bytes)
             .map_err(|cause| cannot(&self.repo, "a file to compare", cause))?;

@@ -10,6 +10,7 @@ use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile, RemovedFile
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Timestamp};
 use crate::ops::Workspace;
+use crate::ops::committed::Commits;
 use crate::ops::locate::{digest_at, link_at};
 use crate::query::{self, NewestFile, Removers, Write};
 use crate::store::{ArtifactNo, PathNo};
@@ -45,6 +46,7 @@ impl Looking<'_> {
             self.removed.extend(removal.map(|removal| (*at, removal)));
         }
         let mut removers = Removers::default();
+        let mut commits = Commits::new(self.workspace, self.snapshot);
         for at in targets {
             let file = self.files[*at].clone();
             self.report.compared += 1;
@@ -111,6 +113,7 @@ impl Looking<'_> {
                 }
                 OnDisk::Gone if !file.artifact.path.is_inside() => self.report.gone_outside += 1,
                 OnDisk::Gone if self.is_in_git(file.last())? => self.report.in_git += 1,
+                OnDisk::Gone if commits.find(file.last())?.is_some() => self.report.in_git += 1,
                 OnDisk::Gone if self.is_of_elsewhere(&file)? => {
                     let file = self.recorded(&file)?;
                     self.report.not_here.push(NotHere { file, now: None });

@@ -44,7 +44,7 @@ pub struct StatusReport {
     pub compared: u64,
     /// How many of them a later run superseded: of those only altered ones are listed.
     pub superseded: u64,
-    /// How many files of code are gone that were as in git when they were read.
+    /// How many files are gone that were as in git when they were read, or that a commit has which is here.
     pub in_git: u64,
     /// How many files of code a run wrote that were edited since, and were as in git when they were read.
     pub edited_in_git: u64,
