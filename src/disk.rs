@@ -137,18 +137,22 @@ impl Disk {
         path: &Path,
         prepare: impl FnOnce(&mut DiskFile) -> io::Result<()>,
     ) -> io::Result<DiskFile> {
-        let temporary = temporary_name(path);
-        let made = self.create_new(&temporary).and_then(|mut file| {
-            prepare(&mut file)?;
-            self.rename(&temporary, path)?;
-            file.path = path.to_owned();
-            Ok(file)
-        });
-        if made.is_err() {
+        let mut file = self.create_temporary(path)?;
+        let made = prepare(&mut file).and_then(|()| file.move_to(path));
+        if let Err(cause) = made {
             // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
-            let _ = self.remove(&temporary);
+            let _ = self.remove(&file.path);
+            return Err(cause);
         }
-        made
+        Ok(file)
+    }
+
+    /// Makes a file for appending beside `path`, under a name that nobody takes for one of their own.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn create_temporary(&self, path: &Path) -> io::Result<DiskFile> {
+        self.create_new(&temporary_name(path))
     }
 
     /// Writes a whole file so that at every moment either the old or the new one is there, and the new one survives a crash:
@@ -306,6 +310,16 @@ impl DiskFile {
     pub fn sync(&mut self) -> io::Result<()> {
         self.disk.ask(Operation::Sync, &self.path)?;
         self.file.sync_data()
+    }
+
+    /// Gives the file another name in its folder; an older file of that name is replaced. The caller forces the folder to the disk.
+    ///
+    /// # Errors
+    /// As the system gives them; the file keeps its name then.
+    pub fn move_to(&mut self, path: &Path) -> io::Result<()> {
+        self.disk.rename(&self.path, path)?;
+        self.path = path.to_owned();
+        Ok(())
     }
 
     /// Forces the folder's entry for the file to the disk.

@@ -1,6 +1,6 @@
 //! Writing one segment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
@@ -27,6 +27,8 @@ pub struct Writer {
     written: usize,
     /// Bytes of the file that are on the disk.
     synced: u64,
+    /// Where the file is to be seen once all is in it; `None` where it is seen already.
+    hidden_until_whole: Option<PathBuf>,
     /// Whether the folder's entry for the file is on the disk.
     placed: bool,
     /// Whether the file may hold bytes past `synced + written`, to be cut off before anything is written.
@@ -60,6 +62,37 @@ impl Writer {
     /// # Errors
     /// A store error where the file cannot be made.
     pub fn create(disk: &Disk, folder: &Path, segment: u128) -> Result<Self> {
+        Writer::begin(disk, folder, segment, |path, header| {
+            disk.create_prepared(path, |file| {
+                // Without locks (some network file systems) the writer still works; others then take it for alive, which is
+                // safe.
+                let _ = file.file().try_lock();
+                file.append(header)
+            })
+        })
+    }
+
+    /// Begins the segment `segment` as [`Writer::create`] does, but others see nothing of it until [`Writer::publish`]: it is
+    /// there as a whole, or not at all.
+    ///
+    /// # Errors
+    /// As [`Writer::create`].
+    pub fn create_hidden(disk: &Disk, folder: &Path, segment: u128) -> Result<Self> {
+        let mut writer = Writer::begin(disk, folder, segment, |path, header| {
+            let mut file = disk.create_temporary(path)?;
+            file.append(header)?;
+            Ok(file)
+        })?;
+        writer.hidden_until_whole = Some(folder.join(segments::file_name(segment)));
+        Ok(writer)
+    }
+
+    fn begin(
+        disk: &Disk,
+        folder: &Path,
+        segment: u128,
+        make: impl FnOnce(&Path, &[u8]) -> std::io::Result<DiskFile>,
+    ) -> Result<Self> {
         let path = folder.join(segments::file_name(segment));
         let failed = |cause| {
             Error::store(format!("cannot begin journal segment `{}`", path.display()))
@@ -71,11 +104,7 @@ impl Writer {
         }
         let header = Header { segment, program: program_version() }.to_bytes();
         disk.create_folders(folder).map_err(failed)?;
-        let made = disk.create_prepared(&path, |file| {
-            // Without locks (some network file systems) the writer still works; others then take it for alive, which is safe.
-            let _ = file.file().try_lock();
-            file.append(&header)
-        });
+        let made = make(&path, &header);
         // That it is there is forced to the disk with the first facts: nothing counts before them.
         let file = made.map_err(failed)?;
         let mut unsynced = Vec::with_capacity(4096);
@@ -86,6 +115,7 @@ impl Writer {
             written: unsynced.len(),
             unsynced,
             synced: 0,
+            hidden_until_whole: None,
             placed: false,
             ragged: false,
             failures: 0,
@@ -149,9 +179,26 @@ impl Writer {
 
     /// Forces the folder's entry for the file to the disk, if that was not done before.
     fn place(&mut self) -> Result<()> {
-        if !self.placed {
+        if !self.placed && self.hidden_until_whole.is_none() {
             self.file.sync_entry().map_err(|cause| self.failed(cause))?;
             self.placed = true;
+        }
+        Ok(())
+    }
+
+    /// Forces all facts added so far to the disk, and shows the segment to others if it was hidden.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`]; a hidden segment stays hidden then.
+    pub fn publish(&mut self) -> Result<()> {
+        self.commit()?;
+        if let Some(path) = self.hidden_until_whole.take() {
+            if let Err(cause) = self.file.move_to(&path) {
+                let failed = self.failed(cause);
+                self.hidden_until_whole = Some(path);
+                return Err(failed);
+            }
+            self.place()?;
         }
         Ok(())
     }
