@@ -105,7 +105,7 @@ impl Net<'_> {
             }
             Call::ExitGroup => {
                 self.end_held(who);
-                let actor = &mut self.ledger.actors[who as usize];
+                let actor = self.ledger.actor(who);
                 actor.ended_us = Some(us);
                 actor.exit_code = Some(act.number(0) & 0xff);
                 Ok(())
@@ -122,7 +122,7 @@ impl Net<'_> {
 
     /// Finds out, at the end of a program, whether it wrote to the files that were open when it began.
     fn end_held(&mut self, who: Who) {
-        for held in std::mem::take(&mut self.ledger.actors[who as usize].held) {
+        for held in std::mem::take(&mut self.ledger.actor(who).held) {
             if self.ledger.is_forgotten(held.what) {
                 continue;
             }
@@ -130,7 +130,7 @@ impl Net<'_> {
             let (dev, ino) = (body.versions[0].stamp.dev, body.versions[0].stamp.ino);
             let look = body.live_name().and_then(|name| digest::look(&name.path).ok());
             if let Some(look) = look.filter(|look| (look.dev, look.ino) == (dev, ino)) {
-                self.ledger.end_held(who, held, &look);
+                self.ledger.end_held(who, held, &look.stamp());
             }
         }
     }
@@ -229,7 +229,7 @@ impl Net<'_> {
                 if only_reads && self.given.contains(&look.ino) {
                     self.read_given(act, place);
                 }
-                self.ledger.actors[act.who as usize].channels.push(look.ino);
+                self.ledger.actor(act.who).channels.push(look.ino);
             }
             Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {
                 match act.thread.find_new(place, &mut self.folders, act.us) {

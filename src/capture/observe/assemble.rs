@@ -30,9 +30,6 @@ struct Segment {
     offset: usize,
 }
 
-/// Times closer than this to a change prove nothing where the kernel counts in ticks.
-const COARSE_NS: i64 = 20_000_000;
-
 struct Assembly<'l> {
     ledger: &'l Ledger,
     executors: Vec<Who>,
@@ -366,7 +363,7 @@ impl Assembly<'_> {
             _ => version.stamp,
         };
         let is_racy =
-            !self.has_fine_times && us.saturating_mul(1000).saturating_sub(then.ctime_ns) < COARSE_NS;
+            !self.has_fine_times && us.saturating_mul(1000).saturating_sub(then.ctime_ns) < stamp::COARSE_NS;
         match body.is_unchanged(then, &now) {
             Some(true) if !is_racy => Fit::Same,
             Some(false) => Fit::Changed,

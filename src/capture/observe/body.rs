@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Evidence;
+use super::checkpoint::{Record, choice, record};
 use super::digest::Digest;
 use super::relay::Relay;
 use super::stamp::{Look, Stamp};
@@ -20,6 +21,8 @@ pub(super) enum Ending {
     Renamed,
 }
 
+choice!(Ending { Removed = 0, Renamed = 1 });
+
 /// A path under which a file stood for a time.
 #[derive(Debug)]
 pub(super) struct Name {
@@ -32,6 +35,8 @@ pub(super) struct Name {
     pub(super) first_version: u32,
     pub(super) last_version: u32,
 }
+
+record!(Name { path, from_us, by, end, first_version, last_version });
 
 /// What is known of a version's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,38 @@ pub(super) enum Bytes {
     Unreadable,
     /// Overwritten or removed before anybody but its writer had read it.
     Lost,
+}
+
+impl Record for Bytes {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Bytes::Unread => out.push(0),
+            Bytes::Hashed { digest, stamp, evidence } => {
+                out.push(1);
+                digest.put(out);
+                stamp.put(out);
+                evidence.put(out);
+            }
+            Bytes::Unwanted => out.push(2),
+            Bytes::Unreadable => out.push(3),
+            Bytes::Lost => out.push(4),
+        }
+    }
+
+    fn take(bytes: &mut &[u8]) -> Option<Self> {
+        Some(match u8::take(bytes)? {
+            0 => Bytes::Unread,
+            1 => Bytes::Hashed {
+                digest: Record::take(bytes)?,
+                stamp: Record::take(bytes)?,
+                evidence: Record::take(bytes)?,
+            },
+            2 => Bytes::Unwanted,
+            3 => Bytes::Unreadable,
+            4 => Bytes::Lost,
+            _ => return None,
+        })
+    }
 }
 
 /// What stood in a file between two moments at which somebody could begin to change it.
@@ -67,6 +104,8 @@ pub(super) struct Version {
     /// Stamp when the version was last known to be current.
     pub(super) stamp: Stamp,
 }
+
+record!(Version { written, tentative, bytes, early, writers, first_reader, read_by_others, relay, stamp });
 
 impl Version {
     pub(super) fn new(writer: Option<Who>, stamp: Stamp) -> Version {
@@ -104,7 +143,17 @@ pub(super) struct Body {
     pub(super) rested: Option<Stamp>,
     /// Its file system stamps files by the clock of this machine.
     pub(super) has_our_times: bool,
+    /// Whoever changes it after the present version's stamp was taken leaves another stamp; known at checkpoints only.
+    pub(super) stamp_is_sure: bool,
+    /// It has changed since the last checkpoint.
+    pub(super) is_noted: bool,
 }
+
+record!(Body {
+    birth_ns, existed, is_link, names, versions, calm_ctimes_ns, was_opened_for_writing, may_be_mapped, rested,
+    has_our_times, stamp_is_sure;
+    is_read_early, is_noted
+});
 
 impl Body {
     pub(super) fn new(look: &Look, creator: Option<Who>) -> Body {
@@ -120,6 +169,8 @@ impl Body {
             is_read_early: false,
             rested: None,
             has_our_times: false,
+            stamp_is_sure: false,
+            is_noted: false,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 
 use super::refusal::{Refusal, find_program};
 use super::snapshot::Snapshot;
-use super::{Digest, Exit, Gap, GapSort, Level, Observation, Options};
+use super::{Digest, Exit, Gap, GapSort, Level, Observation, Options, Recovered};
 
 pub(super) fn observe(
     options: &Options<'_>,
@@ -41,6 +41,7 @@ pub(super) fn observe(
     Ok(Observation {
         level,
         exit,
+        is_whole: true,
         started_us,
         ended_us,
         processes: vec![],
@@ -55,4 +56,12 @@ pub(super) fn observe(
         private_temporaries: 0,
         traps: 0,
     })
+}
+
+/// There are no checkpoints.
+pub(super) fn recover<'p>(
+    _options: &Options<'_>,
+    _parts: &mut dyn Iterator<Item = &'p [u8]>,
+) -> Option<Recovered> {
+    None
 }

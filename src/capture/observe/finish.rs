@@ -41,28 +41,38 @@ pub(super) fn finish(net: &mut Net<'_>) {
         }
     }
     net.ledger.settle_relays();
-    let began_ns = kernel_time_ns();
-    let hash = |task: Task| (task.what, task.version, bytes_of(&task));
-    let size: u64 = tasks.iter().map(|task| task.look.size).sum();
-    // To wake all cores takes longer than to hash a few small files.
-    let results: Vec<(What, u32, Bytes)> = if tasks.len() < FEW && size < FEW_BYTES {
-        tasks.into_iter().map(hash).collect()
-    } else {
-        tasks.into_par_iter().map(hash).collect()
-    };
-    for (what, version, bytes) in results {
-        if let Bytes::Hashed { digest, stamp, .. } = bytes {
-            (net.options.learned_digest)(&stamp, &digest, began_ns);
-        }
-        enter(net, what, version, bytes);
+    for (task, bytes) in read_all(net, tasks) {
+        enter(net, task.what, task.version, bytes);
     }
     for what in 0..net.ledger.bodies.len() as What {
         recall(net, what);
     }
 }
 
+/// Reads files for their digests, which are remembered.
+pub(super) fn read_all(net: &Net<'_>, tasks: Vec<Task>) -> Vec<(Task, Bytes)> {
+    let began_ns = kernel_time_ns();
+    let read = |task: Task| {
+        let bytes = bytes_of(&task);
+        (task, bytes)
+    };
+    let size: u64 = tasks.iter().map(|task| task.look.size).sum();
+    // To wake all cores takes longer than to hash a few small files.
+    let results: Vec<(Task, Bytes)> = if tasks.len() < FEW && size < FEW_BYTES {
+        tasks.into_iter().map(read).collect()
+    } else {
+        tasks.into_par_iter().map(read).collect()
+    };
+    for (_, bytes) in &results {
+        if let Bytes::Hashed { digest, stamp, .. } = bytes {
+            (net.options.learned_digest)(stamp, digest, began_ns);
+        }
+    }
+    results
+}
+
 /// Finds out what was read of a file that stands there no more, or cannot be read any more.
-fn recall(net: &mut Net<'_>, what: What) {
+pub(super) fn recall(net: &mut Net<'_>, what: What) {
     let Some(body) = &mut net.ledger.bodies[what as usize] else { return };
     let first = body.version(0);
     let is_lost = matches!(first.bytes, Bytes::Unread | Bytes::Unreadable);
@@ -113,7 +123,7 @@ fn look_again(net: &mut Net<'_>, what: What) -> Option<(PathBuf, Look)> {
 }
 
 /// Decides whether the bytes that stand in a file are to be read.
-fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> Option<Task> {
+pub(super) fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> Option<Task> {
     let in_memory = matches!(net.file_system(&look, &path), TMPFS | RAMFS);
     let body = net.ledger.body(what);
     let current = body.current();
@@ -157,7 +167,7 @@ fn bytes_of(task: &Task) -> Bytes {
 }
 
 /// Enters the bytes of a version; one that was only perhaps written is one if its bytes are others.
-fn enter(net: &mut Net<'_>, what: What, version: u32, bytes: Bytes) {
+pub(super) fn enter(net: &mut Net<'_>, what: What, version: u32, bytes: Bytes) {
     let body = net.ledger.body(what);
     if body.version(version).tentative.is_some()
         && let (Bytes::Hashed { digest, .. }, Bytes::Hashed { digest: before, .. }) =

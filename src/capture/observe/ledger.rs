@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Reading;
 use super::body::{Body, Bytes, Ending, Name, Version, Who};
+use super::checkpoint::record;
 use super::process::Actor;
 use super::stamp::{Look, Stamp};
 use super::ticks::Lag;
@@ -26,6 +27,24 @@ pub(super) struct Touch {
     pub(super) was_executed: bool,
     /// Wrote into the bytes of the version before, some of which may be left.
     pub(super) extends: bool,
+    /// It has changed since the last checkpoint.
+    pub(super) is_noted: bool,
+}
+
+record!(Touch { read, written_us, was_executed, extends; is_noted });
+
+/// What has changed in a ledger since the last checkpoint, in the order in which it was first changed.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) bodies: Vec<What>,
+    pub(super) actors: Vec<Who>,
+    pub(super) touches: Vec<(Who, What, u32)>,
+}
+
+impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bodies.is_empty() && self.actors.is_empty() && self.touches.is_empty()
+    }
 }
 
 impl Touch {
@@ -66,6 +85,7 @@ pub(super) struct Ledger {
     pub(super) lag: Lag,
     /// How many files have been forgotten because they came and went within one process.
     pub(super) temporaries: u64,
+    pub(super) changes: Changes,
 }
 
 impl Ledger {
@@ -74,7 +94,31 @@ impl Ledger {
     }
 
     pub(super) fn body(&mut self, what: What) -> &mut Body {
-        self.bodies[what as usize].as_mut().expect("a forgotten file is no longer found by identity or name")
+        let body = self.bodies[what as usize].as_mut();
+        let body = body.expect("a forgotten file is no longer found by identity or name");
+        if !body.is_noted {
+            body.is_noted = true;
+            self.changes.bodies.push(what);
+        }
+        body
+    }
+
+    /// Returns a process, to change it.
+    pub(super) fn actor(&mut self, who: Who) -> &mut Actor {
+        let actor = &mut self.actors[who as usize];
+        if !actor.is_noted {
+            actor.is_noted = true;
+            self.changes.actors.push(who);
+        }
+        actor
+    }
+
+    /// Enters a process.
+    pub(super) fn add_actor(&mut self, actor: Actor) -> Who {
+        let who = self.actors.len() as Who;
+        self.actors.push(actor);
+        self.actor(who);
+        who
     }
 
     /// Tells whether a file has been forgotten, which may happen while a call that concerns it is under way.
@@ -84,14 +128,19 @@ impl Ledger {
 
     /// Records that a process was found to have a pipe as one of its standard streams.
     pub(super) fn hold(&mut self, who: Who, inode: u64, slot: usize) {
-        let holds = &mut self.actors[who as usize].holds;
+        let holds = &mut self.actor(who).holds;
         if !holds.contains(&(inode, slot)) {
             holds.push((inode, slot));
         }
     }
 
     pub(super) fn touch(&mut self, who: Who, what: What, version: u32) -> &mut Touch {
-        self.actors[who as usize].touches.entry((what, version)).or_default()
+        let touch = self.actors[who as usize].touches.entry((what, version)).or_default();
+        if !touch.is_noted {
+            touch.is_noted = true;
+            self.changes.touches.push((who, what, version));
+        }
+        touch
     }
 
     /// Finds a file that was met before.
@@ -125,6 +174,8 @@ impl Ledger {
         let mut body = Body::new(look, creator);
         // Born since, but by nobody of the run: by somebody outside, or so that it was not seen.
         body.existed &= look.birth_ns < self.started_ns || self.started_ns == 0;
+        body.is_noted = true;
+        self.changes.bodies.push(what);
         self.bodies.push(Some(Box::new(body)));
         self.by_identity.insert((look.dev, look.ino), what);
         if let Some(path) = path {
@@ -256,8 +307,8 @@ impl Ledger {
 
     /// Enters what was found out about a version's bytes.
     pub(super) fn set_bytes(&mut self, what: What, version: u32, bytes: Bytes) {
-        if let Some(body) = self.bodies[what as usize].as_mut() {
-            body.version(version).bytes = bytes;
+        if !self.is_forgotten(what) {
+            self.body(what).version(version).bytes = bytes;
         }
     }
 
@@ -326,6 +377,7 @@ impl Ledger {
             return;
         }
         let count = body.versions.len() as u32;
+        // The one change of a body that leaves none: `body` above has noted it.
         self.bodies[what as usize] = None;
         for version in 0..count {
             self.actors[owner as usize].touches.remove(&(what, version));

@@ -13,6 +13,8 @@ mod assemble;
 mod body;
 #[cfg(target_os = "linux")]
 mod calls;
+#[cfg(target_os = "linux")]
+mod checkpoint;
 mod digest;
 #[cfg(target_os = "linux")]
 mod early;
@@ -117,6 +119,8 @@ pub struct Options<'a> {
     pub forward_signals: bool,
     /// What to do once, when the command has run for a while; it must not take long.
     pub after: Option<(Duration, &'a dyn Fn())>,
+    /// Where what is known is written down while the command runs, so that it does not end with this process.
+    pub checkpoints: Option<&'a Checkpoints<'a>>,
     /// Returns the time in microseconds since 1970.
     pub clock: &'a dyn Fn() -> i64,
 }
@@ -128,6 +132,19 @@ pub struct StoodFor {
     pub path: PathBuf,
     /// What lies there is what the other one was made from.
     pub is_as_made: bool,
+}
+
+/// When checkpoints are made of what is known of a command that runs, and who takes them. To make them takes one part in a hundred
+/// of the time at most, and nothing where nothing has changed.
+pub struct Checkpoints<'a> {
+    /// How long a command must run before there is one.
+    pub first: Duration,
+    /// How long there is none after one, at the least.
+    pub apart: Duration,
+    /// Tells whether one can be taken now.
+    pub is_ready: &'a dyn Fn() -> bool,
+    /// Takes one, which says what has become known since the one before; it must not take long.
+    pub take: &'a dyn Fn(Vec<u8>),
 }
 
 /// A folder that is only read, as far as the net holds.
@@ -160,6 +177,7 @@ impl<'a> Options<'a> {
             linger: Duration::from_secs(1),
             forward_signals: false,
             after: None,
+            checkpoints: None,
             clock,
         }
     }
@@ -480,6 +498,9 @@ pub struct Observation {
     pub level: Level,
     /// How the command ended.
     pub exit: Exit,
+    /// Until the command's end, or the patience with what it left behind; otherwise what came after [`Observation::ended_us`] is not
+    /// known.
+    pub is_whole: bool,
     /// When it started, in microseconds since 1970.
     pub started_us: i64,
     /// When it ended, in microseconds since 1970; processes it left behind may have gone on.
@@ -524,4 +545,25 @@ pub fn observe(
     return start::observe(options, keep);
     #[cfg(not(target_os = "linux"))]
     return elsewhere::observe(options, keep);
+}
+
+/// What the checkpoints of a run tell.
+#[derive(Debug)]
+pub struct Recovered {
+    /// What was seen until the last of them; [`Observation::exit`] means something only where [`Recovered::exit`] does.
+    pub observation: Observation,
+    /// How the command ended, where that was seen.
+    pub exit: Option<Exit>,
+    /// When the last of them was made, in microseconds since 1970.
+    pub until_us: i64,
+}
+
+/// Reads checkpoints in the order in which they were made, as far as they can be read; `None` where there is none.
+///
+/// The files that the run read and wrote are looked at, and those that stand as they stood are read.
+pub fn recover<'p>(options: &Options<'_>, parts: &mut dyn Iterator<Item = &'p [u8]>) -> Option<Recovered> {
+    #[cfg(target_os = "linux")]
+    return checkpoint::recover(options, parts);
+    #[cfg(not(target_os = "linux"))]
+    return elsewhere::recover(options, parts);
 }

@@ -80,6 +80,9 @@ fn take_all(waiting: &Mutex<Option<(Vec<Endangered>, Reply)>>, results: &Sender<
     drop(reply);
 }
 
+/// What could not be seen, each with how often, and how much more than that.
+pub(super) type GapsNoted = (Vec<((GapSort, String), u64)>, u64);
+
 /// What the net knows of a run.
 pub(super) struct Net<'a> {
     pub(super) options: &'a Options<'a>,
@@ -119,6 +122,8 @@ pub(super) struct Net<'a> {
     pub(super) no_new_privileges: bool,
     gaps: BTreeMap<(GapSort, String), u64>,
     gaps_left_out: u64,
+    /// How many gaps the last checkpoint had.
+    gaps_noted: u64,
     pub(super) connections: BTreeSet<String>,
     pub(super) traps: u64,
 }
@@ -156,6 +161,7 @@ impl<'a> Net<'a> {
             no_new_privileges: false,
             gaps: BTreeMap::new(),
             gaps_left_out: 0,
+            gaps_noted: 0,
             connections: BTreeSet::new(),
             traps: 0,
         }
@@ -230,7 +236,7 @@ impl<'a> Net<'a> {
         let who = self.current.get(&thread.tgid).copied();
         let verdict = match who {
             Some(who) => {
-                let actor = &mut self.ledger.actors[who as usize];
+                let actor = self.ledger.actor(who);
                 actor.seen_us = us;
                 let acts_as_fork = actor.program.is_none() && !matches!(call, Call::Exec | Call::ExecAt);
                 if acts_as_fork && !actor.was_looked_at && who > 0 {
@@ -297,8 +303,7 @@ impl<'a> Net<'a> {
     }
 
     fn enter_process(&mut self, process: i32, parent: Option<Who>, us: i64) -> Who {
-        let who = self.ledger.actors.len() as Who;
-        self.ledger.actors.push(Actor::new(process, parent, us));
+        let who = self.ledger.add_actor(Actor::new(process, parent, us));
         self.current.insert(process, who);
         who
     }
@@ -350,13 +355,26 @@ impl<'a> Net<'a> {
         gaps
     }
 
+    /// Returns all gaps if there are more than when this was last asked, and how many are not listed.
+    pub(super) fn gaps_if_changed(&mut self) -> Option<GapsNoted> {
+        let count = self.gaps.values().sum::<u64>() + self.gaps_left_out;
+        let is_known = std::mem::replace(&mut self.gaps_noted, count) == count;
+        let list = || self.gaps.iter().map(|(gap, count)| (gap.clone(), *count)).collect();
+        (!is_known).then(|| (list(), self.gaps_left_out))
+    }
+
+    /// Replaces all gaps.
+    pub(super) fn put_gaps(&mut self, (gaps, left_out): GapsNoted) {
+        (self.gaps, self.gaps_left_out) = (gaps.into_iter().collect(), left_out);
+    }
+
     /// Tells whether somebody of the run may have written what nobody saw.
     pub(super) fn may_have_missed_writes(&self) -> bool {
         self.gaps.keys().any(|(sort, _)| matches!(sort, GapSort::Unseen | GapSort::StillRunning))
     }
 
     pub(super) fn connect_to(&mut self, who: Who, address: String, us: i64) {
-        let own = &mut self.ledger.actors[who as usize].connections;
+        let own = &mut self.ledger.actor(who).connections;
         if own.len() < CONNECTIONS_MAX && own.iter().all(|(known, _)| *known != address) {
             own.push((address.clone(), us));
         }

@@ -68,6 +68,11 @@ impl Openings {
         }
     }
 
+    /// Lists the files that somebody of the run may have open, each of them once for each thread.
+    pub(super) fn files(&self) -> Vec<What> {
+        self.open.keys().map(|(what, _)| *what).collect()
+    }
+
     fn remove(&mut self, what: What) {
         let threads: Vec<i32> =
             self.open.range((what, i32::MIN)..=(what, i32::MAX)).map(|((_, tid), _)| *tid).collect();
@@ -217,7 +222,7 @@ impl Net<'_> {
     }
 
     /// Returns a path as it is said: from the workspace, where it lies in it.
-    fn shown<'p>(&self, path: &'p Path) -> &'p Path {
+    pub(super) fn shown<'p>(&self, path: &'p Path) -> &'p Path {
         let inside = self.options.roots.iter().find_map(|root| path.strip_prefix(root).ok());
         inside.unwrap_or(path)
     }

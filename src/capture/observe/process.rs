@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::body::Who;
+use super::checkpoint::record;
 use super::ledger::{Touch, What};
 use super::relay::Held;
 use super::sockets::Meetings;
@@ -25,6 +26,8 @@ pub(super) struct Program {
     pub(super) arguments_were_cut: bool,
     pub(super) folder: PathBuf,
 }
+
+record!(Program { exe, arguments, arguments_were_cut, folder });
 
 /// One program in one process, or a fork that has not executed a program of its own.
 #[derive(Debug)]
@@ -56,7 +59,15 @@ pub(super) struct Actor {
     /// It was a fork that read something before it ran its program.
     pub(super) read_as_fork: bool,
     pub(super) touches: HashMap<(What, u32), Touch>,
+    /// It has changed since the last checkpoint, not counting its touches.
+    pub(super) is_noted: bool,
 }
+
+record!(Actor {
+    pid, parent, program, started_us, seen_us, ended_us, exit_code, standard, is_fed, holds, channels, connections,
+    bound, held;
+    was_looked_at, read_as_fork, touches, is_noted
+});
 
 impl Actor {
     pub(super) fn new(pid: i32, parent: Option<Who>, us: i64) -> Actor {
@@ -78,6 +89,7 @@ impl Actor {
             was_looked_at: false,
             read_as_fork: false,
             touches: HashMap::new(),
+            is_noted: false,
         }
     }
 }

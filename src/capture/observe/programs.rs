@@ -32,6 +32,17 @@ pub(super) struct Starting {
     us: i64,
 }
 
+impl Starting {
+    /// Tells whether a process that was about to run the program does so now.
+    fn has_started(&self, thread: &Thread) -> bool {
+        match (&self.image.expected, thread.program().ok()) {
+            (Expected::Runs(expected), Some(runs)) => runs.is_same_file(expected),
+            (Expected::NoLongerRuns(Some(before)), Some(runs)) => !runs.is_same_file(before),
+            _ => true,
+        }
+    }
+}
+
 /// A program file with what it takes to run it.
 #[derive(Debug, Clone)]
 pub(super) struct Image {
@@ -171,15 +182,23 @@ impl Net<'_> {
         let Some(starting) = self.starting.remove(&thread.tgid) else {
             return;
         };
-        let runs = thread.program().ok();
-        let has_started = match (&starting.image.expected, runs) {
-            (Expected::Runs(expected), Some(runs)) => runs.is_same_file(expected),
-            (Expected::NoLongerRuns(Some(before)), Some(runs)) => !runs.is_same_file(before),
-            _ => true,
-        };
-        if has_started {
+        if starting.has_started(thread) {
             let who = self.begin(thread.tgid, starting);
             self.inherit(thread, who, us);
+        }
+    }
+
+    /// Finds out which processes that were about to run a program do so by now.
+    pub(super) fn settle_known_starts(&mut self) {
+        let us = (self.options.clock)();
+        let mut processes: Vec<i32> = self.starting.keys().copied().collect();
+        processes.sort_unstable();
+        for process in processes {
+            let Some(thread) = self.threads.remove(&process) else { continue };
+            if self.starting.get(&process).is_some_and(|starting| starting.has_started(&thread)) {
+                self.settle_start(&thread, us);
+            }
+            self.threads.insert(process, thread);
         }
     }
 
@@ -201,16 +220,15 @@ impl Net<'_> {
             // What a fork opened before it ran a program was opened for the program.
             Some(former) if self.ledger.actors[former as usize].program.is_none() => former,
             _ => {
-                let who = self.ledger.actors.len() as Who;
                 if let Some(former) = former {
-                    self.ledger.actors[former as usize].ended_us = Some(us);
+                    self.ledger.actor(former).ended_us = Some(us);
                 }
-                self.ledger.actors.push(Actor::new(pid, former, us));
+                let who = self.ledger.add_actor(Actor::new(pid, former, us));
                 self.current.insert(pid, who);
                 who
             }
         };
-        let actor = &mut self.ledger.actors[who as usize];
+        let actor = self.ledger.actor(who);
         actor.read_as_fork = actor.touches.values().any(|touch| touch.read.is_some());
         actor.program = Some(program);
         actor.started_us = us;
@@ -236,7 +254,7 @@ impl Net<'_> {
                 if who == 0 && slot == 0 && inode & TERMINAL == 0 {
                     self.input = Some(own_input());
                 }
-                let actor = &mut self.ledger.actors[who as usize];
+                let actor = self.ledger.actor(who);
                 actor.standard[slot] = Some(Channel { inode, sort });
                 if slot == 0 && sort != ChannelSort::Outside {
                     // `make -j` gives its commands a pipe that nobody writes to.
@@ -327,9 +345,9 @@ impl Net<'_> {
         };
         let own: Vec<u64> = pipes.iter().copied().filter(is_own).collect();
         if let (false, Some(parent)) = (own.is_empty(), self.ledger.actors[act.who as usize].parent) {
-            self.ledger.actors[act.who as usize].channels.extend(&own);
+            self.ledger.actor(act.who).channels.extend(&own);
             // Through its other end, which only the parent can have given it.
-            self.ledger.actors[parent as usize].channels.extend(own);
+            self.ledger.actor(parent).channels.extend(own);
         }
     }
 

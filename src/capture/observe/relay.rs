@@ -6,6 +6,7 @@
 //! it, wrote nothing where all that changed did so between the start and the end of such a program.
 
 use super::body::Who;
+use super::checkpoint::record;
 use super::ledger::{Ledger, What};
 use super::stamp::{Look, Stamp};
 
@@ -24,6 +25,8 @@ pub(super) struct Held {
     begun: State,
 }
 
+record!(Held { what, version, begun });
+
 /// How a version of a file came about through one open file.
 #[derive(Debug)]
 pub(super) struct Relay {
@@ -37,6 +40,8 @@ pub(super) struct Relay {
     /// Somebody may have written to it in between, or at the same time.
     is_broken: bool,
 }
+
+record!(Relay { openers, runner, explained, has_changed, is_broken });
 
 impl Relay {
     /// Returns those who only opened the file for others, as far as can be told while it stands so.
@@ -131,22 +136,21 @@ impl Ledger {
         }
         let version = self.body(what).current();
         let held = Held { what, version, begun: state(&look.stamp()) };
-        self.actors[who as usize].held.push(held);
+        self.actor(who).held.push(held);
     }
 
     /// Takes notice of how a file stands that was open in a program at its start, now that the program ends.
-    pub(super) fn end_held(&mut self, who: Who, held: Held, look: &Look) {
+    pub(super) fn end_held(&mut self, who: Who, held: Held, stamp: &Stamp) {
         let Held { what, version: number, begun } = held;
         if self.is_forgotten(what) || self.body(what).current() != number {
             return;
         }
-        let stamp = look.stamp();
-        let now = state(&stamp);
+        let now = state(stamp);
         let started_us = self.actors[who as usize].started_us;
         let seen: Vec<(Who, i64)> =
             self.above(who).into_iter().map(|above| (above, self.actors[above as usize].seen_us)).collect();
         let body = self.body(what);
-        body.refresh(&stamp);
+        body.refresh(stamp);
         let version = body.version(number);
         if let Some(relay) = &mut version.relay {
             if relay.runner == Some(who) {
@@ -199,11 +203,12 @@ impl Ledger {
     /// Strikes out that somebody wrote a version.
     pub(super) fn did_not_write(&mut self, who: Who, what: What, version: u32) {
         self.body(what).version(version).writers.retain(|writer| *writer != who);
-        let touches = &mut self.actors[who as usize].touches;
-        if let Some(touch) = touches.get_mut(&(what, version)) {
+        let key = (what, version);
+        if self.actors[who as usize].touches.contains_key(&key) {
+            let touch = self.touch(who, what, version);
             (touch.written_us, touch.extends) = (None, false);
             if touch.read.is_none() {
-                touches.remove(&(what, version));
+                self.actors[who as usize].touches.remove(&key);
             }
         }
     }

@@ -111,7 +111,7 @@ impl Net<'_> {
     /// Remembers where a process waits for others. An address without a port is told by the kernel later, and not known.
     pub(super) fn bind(&mut self, act: Act<'_>, address: u64, length: u64) -> Result<()> {
         let Some(address) = Address::read(act, address, length)? else { return Ok(()) };
-        let bound = &mut self.ledger.actors[act.who as usize].bound;
+        let bound = &mut self.ledger.actor(act.who).bound;
         let has_place = !matches!(&address, Address::Internet(address) if address.port() == 0);
         if has_place && !address.is_of_the_system() && bound.len() < BOUND_MAX {
             bound.push((address.name(), act.us));

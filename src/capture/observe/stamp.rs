@@ -107,6 +107,10 @@ pub(super) fn kernel_is_at_least(version: (u32, u32)) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= version
 }
 
+/// Times closer than this to a change prove nothing where the kernel counts in ticks.
+#[cfg(target_os = "linux")]
+pub(super) const COARSE_NS: i64 = 20_000_000;
+
 /// Tells whether the kernel stamps every change apart once somebody has looked (Linux 6.13 or newer).
 #[cfg(target_os = "linux")]
 pub(super) fn has_fine_times() -> bool {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::error::Error;
 
 use super::calls::Abi;
+use super::checkpoint::{Head, Pace};
 use super::filter;
 use super::net::Net;
 use super::refusal::{Refusal, find_program};
@@ -21,6 +22,9 @@ fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString
     let zero = |_| Refusal::Failed(Error::request("an argument of the command holds a zero byte"));
     strings.map(|string| CString::new(string.as_bytes()).map_err(zero)).collect()
 }
+
+/// As many calls are answered before it is asked whether a checkpoint is due.
+const CALLS_BETWEEN: u64 = 32;
 
 /// A command under way.
 struct Course<'a> {
@@ -37,6 +41,8 @@ struct Course<'a> {
     linger_until: Option<Instant>,
     /// What is still to be done once, and when.
     after: Option<(Instant, &'a dyn Fn())>,
+    pace: Option<Pace<'a>>,
+    started_us: i64,
 }
 
 pub(super) fn observe(
@@ -86,9 +92,11 @@ pub(super) fn observe(
         ended_us: started_us,
         linger_until: None,
         after: options.after.map(|(delay, act)| (Instant::now() + delay, act)),
+        pace: options.checkpoints.map(Pace::new),
+        started_us,
     };
     course.go()?;
-    Ok(course.conclude(started_us))
+    Ok(course.conclude())
 }
 
 impl Course<'_> {
@@ -131,7 +139,34 @@ impl Course<'_> {
             }
             self.net.look_who_writes();
             self.net.read_early();
+            // To ask for the time at each of many calls would add up.
+            if !calls.readable || self.net.traps % CALLS_BETWEEN == 0 {
+                self.make_checkpoint_if_due();
+            }
         }
+    }
+
+    fn make_checkpoint_if_due(&mut self) {
+        if self.pace.as_ref().is_some_and(|pace| pace.is_due(&self.net)) {
+            self.make_checkpoint();
+        }
+    }
+
+    fn make_checkpoint(&mut self) {
+        // Where there is no net, nothing is known before the command's end.
+        let Some(pace) = self.pace.as_mut().filter(|_| self.level == Level::Net) else { return };
+        let at_us = (self.net.options.clock)();
+        let exit = self.end.map(exit_of);
+        let head = Head {
+            at_us,
+            started_us: self.started_us,
+            ended_us: if exit.is_some() { self.ended_us } else { at_us },
+            command: self.launched.pid,
+            exit,
+            had_input: false,
+            temporaries: 0,
+        };
+        pace.make(&mut self.net, head);
     }
 
     /// Without a way to wait for calls there is nothing left but to let the guardian answer them.
@@ -152,7 +187,9 @@ impl Course<'_> {
         let after = self.after.map(|(when, _)| ms_until(when));
         let look = self.net.openings.next_look().map(ms_until);
         let early = self.net.early.next().map(ms_until);
-        after.into_iter().chain(look).chain(early).chain(self.patience_ms()).min().unwrap_or(-1)
+        let checkpoint = self.pace.as_ref().and_then(|pace| pace.next(&self.net)).map(ms_until);
+        let all = [after, look, early, checkpoint, self.patience_ms()];
+        all.into_iter().flatten().min().unwrap_or(-1)
     }
 
     fn take_report(&mut self) -> Result<(), Refusal> {
@@ -256,7 +293,7 @@ impl Course<'_> {
         }
     }
 
-    fn conclude(mut self, started_us: i64) -> Observation {
+    fn conclude(mut self) -> Observation {
         self.reap_orphans();
         let survivors = self.survivors();
         for name in survivors {
@@ -273,15 +310,16 @@ impl Course<'_> {
             (None, _) => None,
         };
         self.net.detach();
-        let exit = match self.end {
-            Some(End::Signal { number, dumped_core }) => Exit::Signal { number, dumped_core },
-            Some(End::Code(code)) => Exit::Code(code),
-            None => Exit::Code(0),
-        };
+        // What comes now may take long, where there is much to read.
+        if self.pace.as_ref().is_some_and(|pace| pace.has_begun) {
+            self.make_checkpoint();
+        }
+        let exit = self.end.map_or(Exit::Code(0), exit_of);
         let mut observation = Observation {
             level: self.level,
             exit,
-            started_us,
+            is_whole: true,
+            started_us: self.started_us,
             ended_us: self.ended_us,
             processes: vec![],
             files: vec![],
@@ -320,6 +358,13 @@ impl Course<'_> {
         }
         names.sort();
         names
+    }
+}
+
+fn exit_of(end: End) -> Exit {
+    match end {
+        End::Signal { number, dumped_core } => Exit::Signal { number, dumped_core },
+        End::Code(code) => Exit::Code(code),
     }
 }
 

@@ -4,6 +4,8 @@
 //! not given its time. So no length of a tick is assumed: at each stopped call it is asked how far behind the ticks are. What
 //! changes a file after that call stamps it with that tick or a later one.
 
+use super::checkpoint::record;
+
 /// A clock that jumps back makes no order of events; it may seem to, by so much, since two clocks are not read at once.
 const JUMP_NS: i64 = 20_000_000;
 
@@ -18,6 +20,8 @@ pub(super) struct Lag {
     ahead_ns: Option<i64>,
     was_set_back: bool,
 }
+
+record!(Lag { most_ns, ahead_ns, was_set_back });
 
 impl Lag {
     /// Takes notice of the ticks at a stopped call, which came at `us` by the run's clock.

@@ -1,6 +1,7 @@
 //! The torture list: programs that touch files in unusual ways, and exactly what must be said of them.
 
 mod bytes;
+mod checkpoints;
 mod commands;
 mod languages;
 mod outsiders;
@@ -10,15 +11,16 @@ mod system_calls;
 mod toolchains;
 mod transparency;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Class, Digest, Evidence, Exit, File, Level, Observation, Options, observe};
+use super::{Checkpoints, Class, Digest, Evidence, Exit, File, Level, Observation, Options, observe};
 
 /// Programs built once for all tests; `None` where there is no compiler for it.
 struct Programs {
@@ -127,11 +129,20 @@ fn try_with(files: &[(&str, &str)], arguments: &[&str], change: &dyn Fn(&mut Opt
     options.is_wanted = &is_ours;
     let mut kept = vec![];
     change(&mut options);
+    let parts = RefCell::new(vec![]);
+    let checkpoints = Checkpoints {
+        first: Duration::ZERO,
+        apart: Duration::ZERO,
+        is_ready: &|| true,
+        take: &|part| parts.borrow_mut().push(part),
+    };
+    options.checkpoints = Some(&checkpoints);
     let observation = observe(&options, &mut |path, digest, bytes| {
         assert_eq!(*digest, Digest::of(bytes));
         kept.push((path.to_path_buf(), bytes.to_vec()));
     });
     let observation = observation.unwrap_or_else(|refusal| panic!("not started: {}", refusal.into_error()));
+    checkpoints::compare(&options, &parts.take(), &observation);
     Trial { folder, before, observation, kept }
 }
 

@@ -1,0 +1,206 @@
+//! Checkpoints: what is known of a run under way, to be written down so that it does not end with this process.
+//!
+//! Each holds what has changed since the one before; all together are the ledger. Files that somebody has open for writing are
+//! looked at for it, since no write is seen: how they stood then tells later whether their bytes are still those.
+
+mod record;
+mod recover;
+
+use std::time::Instant;
+
+use super::body::{Body, Who};
+use super::ledger::{Touch, What};
+use super::net::{GapsNoted, Net};
+use super::process::Actor;
+use super::ticks::Lag;
+use super::{Channel, ChannelSort, Checkpoints, Evidence, Exit, GapSort, digest, stamp};
+use crate::digests::kernel_time_ns;
+
+pub(super) use record::{Record, choice, record};
+pub(super) use recover::recover;
+
+/// To make checkpoints takes no more than this part of the time.
+const SHARE_OF_TIME: u32 = 100;
+
+record!(Channel { inode, sort });
+choice!(ChannelSort { Outside = 0, Shared = 1, Own = 2 });
+choice!(GapSort { Unseen = 0, Denied = 1, StillRunning = 2, Overwritten = 3 });
+choice!(Evidence { Hashed = 0, PreImage = 1, Known = 2, StampOnly = 3, Unreadable = 4, Lost = 5, Inferred = 6 });
+
+impl Record for Exit {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Exit::Code(code) => (0_u8, *code, false).put(out),
+            Exit::Signal { number, dumped_core } => (1_u8, *number, *dumped_core).put(out),
+        }
+    }
+
+    fn take(bytes: &mut &[u8]) -> Option<Self> {
+        match Record::take(bytes)? {
+            (0_u8, code, false) => Some(Exit::Code(code)),
+            (1, number, dumped_core) => Some(Exit::Signal { number, dumped_core }),
+            _ => None,
+        }
+    }
+}
+
+/// What is said of the run as a whole at each checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    /// When the checkpoint was made, in microseconds since 1970.
+    pub(super) at_us: i64,
+    pub(super) started_us: i64,
+    /// When the command ended, if it has; otherwise when the checkpoint was made.
+    pub(super) ended_us: i64,
+    /// The command's process.
+    pub(super) command: i32,
+    /// How the command has ended, if it has.
+    pub(super) exit: Option<Exit>,
+    pub(super) had_input: bool,
+    pub(super) temporaries: u64,
+}
+
+record!(Head { at_us, started_us, ended_us, command, exit, had_input, temporaries });
+
+/// A checkpoint as it is read back.
+struct Part {
+    head: Head,
+    lag: Lag,
+    actors: Vec<(Who, Actor)>,
+    bodies: Vec<(What, Option<Box<Body>>)>,
+    touches: Vec<((Who, What), u32, Option<Touch>)>,
+    gaps: Option<GapsNoted>,
+}
+
+record!(Part { head, lag, actors, bodies, touches, gaps });
+
+/// When checkpoints are made.
+pub(super) struct Pace<'a> {
+    checkpoints: &'a Checkpoints<'a>,
+    next: Instant,
+    /// At least one was made.
+    pub(super) has_begun: bool,
+}
+
+impl<'a> Pace<'a> {
+    pub(super) fn new(checkpoints: &'a Checkpoints<'a>) -> Self {
+        Pace { checkpoints, next: Instant::now() + checkpoints.first, has_begun: false }
+    }
+
+    /// Returns when to make the next, if there may be anything to write down.
+    pub(super) fn next(&self, net: &Net<'_>) -> Option<Instant> {
+        net.may_have_changed().then_some(self.next)
+    }
+
+    pub(super) fn is_due(&self, net: &Net<'_>) -> bool {
+        net.may_have_changed() && Instant::now() >= self.next
+    }
+
+    /// Makes a checkpoint, if there is anything new and whoever takes it is ready.
+    pub(super) fn make(&mut self, net: &mut Net<'_>, head: Head) {
+        let began = Instant::now();
+        let checkpoint = if (self.checkpoints.is_ready)() { net.checkpoint(head) } else { None };
+        if let Some(bytes) = checkpoint {
+            (self.checkpoints.take)(bytes);
+            self.has_begun = true;
+        }
+        self.next = began + self.checkpoints.apart.max(began.elapsed() * SHARE_OF_TIME);
+    }
+}
+
+impl Net<'_> {
+    fn may_have_changed(&self) -> bool {
+        !self.ledger.changes.is_empty() || self.openings.next_look().is_some()
+    }
+
+    /// Returns what has become known since the last checkpoint, as bytes; `None` where that is nothing.
+    fn checkpoint(&mut self, head: Head) -> Option<Vec<u8>> {
+        self.collect(false);
+        self.settle_all(false);
+        self.settle_known_starts();
+        self.look_at_written_files();
+        let gaps = self.gaps_if_changed();
+        if self.ledger.changes.is_empty() && gaps.is_none() && head.exit.is_none() {
+            return None;
+        }
+        let head = Head { had_input: self.had_input(), temporaries: self.ledger.temporaries, ..head };
+        let mut out = vec![];
+        head.put(&mut out);
+        let ledger = &mut self.ledger;
+        ledger.lag.put(&mut out);
+        let changes = std::mem::take(&mut ledger.changes);
+        changes.actors.len().put(&mut out);
+        for who in changes.actors {
+            let actor = &mut ledger.actors[who as usize];
+            actor.is_noted = false;
+            who.put(&mut out);
+            actor.put(&mut out);
+        }
+        changes.bodies.len().put(&mut out);
+        let mut unsure = vec![];
+        for what in changes.bodies {
+            what.put(&mut out);
+            let body = &mut ledger.bodies[what as usize];
+            body.put(&mut out);
+            if let Some(body) = body {
+                body.is_noted = false;
+                unsure.extend((!body.stamp_is_sure).then_some(what));
+            }
+        }
+        changes.touches.len().put(&mut out);
+        for (who, what, version) in changes.touches {
+            let mut touch = ledger.actors[who as usize].touches.get_mut(&(what, version));
+            (who, what).put(&mut out);
+            version.put(&mut out);
+            touch.is_some().put(&mut out);
+            if let Some(touch) = &mut touch {
+                touch.is_noted = false;
+                touch.put(&mut out);
+            }
+        }
+        gaps.put(&mut out);
+        // They are looked at again when their last change lies further back.
+        for what in unsure {
+            ledger.body(what);
+        }
+        Some(out)
+    }
+
+    /// Looks at the files that the run may be writing to, or has written to since the last checkpoint.
+    fn look_at_written_files(&mut self) {
+        let has_fine_times = stamp::has_fine_times();
+        let mut files = self.openings.files();
+        files.extend(&self.ledger.changes.bodies);
+        files.sort_unstable();
+        files.dedup();
+        for what in files {
+            let Some(body) = self.ledger.bodies[what as usize].as_deref() else { continue };
+            if body.rested.is_some() && body.stamp_is_sure {
+                // Whatever has changed it since is none of the run.
+                continue;
+            }
+            // A name that is given or taken moves a time, too.
+            let is_renamed = body.names.iter().any(|name| name.by.is_some() || name.end.is_some());
+            let is_written =
+                body.was_opened_for_writing || body.versions.iter().any(|version| version.written);
+            let first = body.versions[0].stamp;
+            let name = body.live_name().map(|name| name.path.clone());
+            let now_ns = kernel_time_ns();
+            let look = name.filter(|_| is_written || is_renamed).and_then(|path| digest::look(&path).ok());
+            let look = look.filter(|look| (look.dev, look.ino) == (first.dev, first.ino));
+            let now = look.map(|look| look.stamp());
+            let is_sure = now.is_none_or(|now| {
+                let changed_ns = now.ctime_ns.max(now.mtime_ns);
+                has_fine_times || now_ns.saturating_sub(changed_ns) > stamp::COARSE_NS
+            });
+            let last = body.versions[body.current() as usize].stamp;
+            if now.is_some_and(|now| now != last) || is_sure != body.stamp_is_sure {
+                let body = self.ledger.body(what);
+                body.stamp_is_sure = is_sure;
+                if let Some(now) = now {
+                    body.refresh(&now);
+                }
+            }
+        }
+    }
+}
