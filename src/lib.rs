@@ -80,7 +80,7 @@
 //!    [`query::TraceEdge`] and [`query::Cut`]; `query::tests`.
 //! 8. **The same input bytes, parameters and tool version give the same output bytes.** `tests/resume.rs`.
 //! 9. **Nothing acknowledged is lost by a crash at any point, nor by a second crash during recovery.**
-//!    `journal::tests`, `content::tests`, `ops::pipeline::tests`, `tests/resume.rs`.
+//!    `journal::tests`, `content::tests`, `ops::pipeline::tests`, `ops::run::take_over`, `tests/resume.rs`, `tests/broken_off.rs`.
 //! 10. **What an older program cannot read, it leaves untouched, and says which version can.** `journal::tests`.
 //! 11. **At most one version of a model is in production, and of two registrations of one version the first counts, in every store
 //!     with the same facts.** `query::registry::tests` holds the answers against going through all statements in order.

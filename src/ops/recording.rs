@@ -110,6 +110,8 @@ pub(crate) fn free_label(
 pub struct Recording {
     workspace: Workspace,
     writer: Writer,
+    /// The writer that the run began with, where its end has a segment of its own.
+    first_writer: Option<Writer>,
     clock: Clock,
     run: Run,
     /// What waited to be applied when the run started; `None` where it was not counted.
@@ -180,7 +182,15 @@ impl Recording {
         writer.hand_over()?;
         drop(lock);
         let backlog = Some(pending);
-        Ok(Recording { workspace: workspace.clone(), writer, clock: clock.clone(), run, backlog, warnings })
+        Ok(Recording {
+            workspace: workspace.clone(),
+            writer,
+            first_writer: None,
+            clock: clock.clone(),
+            run,
+            backlog,
+            warnings,
+        })
     }
 
     /// Takes a run up again, in a new segment, under the code and command of now.
@@ -210,11 +220,40 @@ impl Recording {
         Ok(Recording {
             workspace: workspace.clone(),
             writer,
+            first_writer: None,
             clock: clock.clone(),
             run: view.run.clone(),
             backlog: None,
             warnings: BTreeSet::new(),
         })
+    }
+
+    /// Goes on with the end of a run whose recording broke off, in the segment that was meant for it.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written, or has the segment.
+    pub(crate) fn take_over(workspace: &Workspace, clock: &Clock, run: Run, end: u128) -> Result<Self> {
+        let writer = Writer::create_hidden(workspace.disk(), &workspace.journal(), end)?;
+        Ok(Recording {
+            workspace: workspace.clone(),
+            writer,
+            first_writer: None,
+            clock: clock.clone(),
+            run,
+            backlog: None,
+            warnings: BTreeSet::new(),
+        })
+    }
+
+    /// Gives all that is added from now on a segment of its own, which is there as a whole when the recording is finished, or not at
+    /// all.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written, or has the segment; the recording goes on as before.
+    pub(crate) fn end_in(&mut self, end: u128) -> Result<()> {
+        let writer = Writer::create_hidden(self.workspace.disk(), &self.workspace.journal(), end)?;
+        self.first_writer = Some(std::mem::replace(&mut self.writer, writer));
+        Ok(())
     }
 
     /// Returns the run.
@@ -290,7 +329,22 @@ impl Recording {
     /// # Errors
     /// A store error where the journal cannot be written.
     pub fn finish(
+        self,
+        status: RunStatus,
+        exit_code: Option<i32>,
+        reason: Option<String>,
+    ) -> Result<Vec<String>> {
+        let at = self.clock.now();
+        self.finish_at(at, status, exit_code, reason)
+    }
+
+    /// Ends the run as [`Recording::finish`] does, at this moment.
+    ///
+    /// # Errors
+    /// As [`Recording::finish`].
+    pub(crate) fn finish_at(
         mut self,
+        at: Timestamp,
         status: RunStatus,
         exit_code: Option<i32>,
         reason: Option<String>,
@@ -298,15 +352,18 @@ impl Recording {
         let outcome = RunOutcome {
             exit_code,
             reason,
-            ..RunOutcome::new(self.run.id, self.clock.now(), status, self.writer.segment())
+            ..RunOutcome::new(self.run.id, at, status, self.writer.segment())
         };
         self.writer.append(&Fact::RunOutcome(outcome))?;
-        self.writer.commit()?;
-        let Recording { workspace, writer, run, backlog, mut warnings, .. } = self;
+        if let Some(first) = &mut self.first_writer {
+            first.commit()?;
+        }
+        self.writer.publish()?;
+        let Recording { workspace, writer, first_writer, run, backlog, mut warnings, .. } = self;
         // To look again costs as much as a short command does; what others have added since, they look after.
         let is_little = backlog.is_some_and(|pending| !pending.and(writer.length()).is_due());
-        // The segment is closed first, so that whoever applies it sees it as closed.
-        drop(writer);
+        // The segments are closed first, so that whoever applies them sees them as closed.
+        drop((first_writer, writer));
         // What a pipeline projected must be known to whoever asks next what is untracked.
         warnings.extend(match run.kind {
             RunKind::Pipeline => workspace.apply_if_free(),

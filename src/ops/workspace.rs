@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal;
 use crate::model::{Fact, NodeId, RunId, Timestamp};
 use crate::ops::Clock;
+use crate::ops::run::take_over_broken_off;
 use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 
 /// The folder in a workspace's root that holds all that is recorded.
@@ -207,13 +208,25 @@ impl Workspace {
         &self.disk
     }
 
-    /// Returns a state of the store that holds everything recorded before the call, as far as it can be had: facts not yet
-    /// applied are applied first, with a bounded wait for whoever is applying facts just now.
+    /// Returns a state of the store that holds everything recorded before the call, as far as it can be had: what is left of runs
+    /// whose recording broke off is taken over, and facts not yet applied are applied first, with a bounded wait for whoever is at
+    /// it just now.
     ///
     /// # Errors
     /// A store error where the store cannot be read, nor be built anew; also where facts cannot be applied, as on a full disk,
     /// and there is no room elsewhere for a store for this answer: one without them would be wrong.
     pub fn view(&self) -> Result<View> {
+        let left = take_over_broken_off(self);
+        let mut view = self.view_as_it_is()?;
+        view.warnings.extend(left);
+        Ok(view)
+    }
+
+    /// Does what [`Workspace::view`] does, and leaves runs alone whose recording broke off.
+    ///
+    /// # Errors
+    /// As [`Workspace::view`].
+    pub(crate) fn view_as_it_is(&self) -> Result<View> {
         // A store that can neither be read nor mended here, as on a full disk, is as good as none: the journal has it all.
         let snapshot = self.store.snapshot().ok().flatten();
         if let Some(snapshot) = snapshot

@@ -59,9 +59,6 @@ pub(super) fn observe(
 }
 
 /// There are no checkpoints.
-pub(super) fn recover<'p>(
-    _options: &Options<'_>,
-    _parts: &mut dyn Iterator<Item = &'p [u8]>,
-) -> Option<Recovered> {
+pub(super) fn recover(_options: &Options<'_>, _parts: &mut dyn Iterator<Item = &[u8]>) -> Option<Recovered> {
     None
 }

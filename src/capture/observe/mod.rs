@@ -561,7 +561,7 @@ pub struct Recovered {
 /// Reads checkpoints in the order in which they were made, as far as they can be read; `None` where there is none.
 ///
 /// The files that the run read and wrote are looked at, and those that stand as they stood are read.
-pub fn recover<'p>(options: &Options<'_>, parts: &mut dyn Iterator<Item = &'p [u8]>) -> Option<Recovered> {
+pub fn recover(options: &Options<'_>, parts: &mut dyn Iterator<Item = &[u8]>) -> Option<Recovered> {
     #[cfg(target_os = "linux")]
     return checkpoint::recover(options, parts);
     #[cfg(not(target_os = "linux"))]

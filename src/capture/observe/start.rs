@@ -140,7 +140,7 @@ impl Course<'_> {
             self.net.look_who_writes();
             self.net.read_early();
             // To ask for the time at each of many calls would add up.
-            if !calls.readable || self.net.traps % CALLS_BETWEEN == 0 {
+            if !calls.readable || self.net.traps.is_multiple_of(CALLS_BETWEEN) {
                 self.make_checkpoint_if_due();
             }
         }

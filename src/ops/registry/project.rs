@@ -36,7 +36,7 @@ impl VersionsOfRun {
     /// # Errors
     /// A store error where it cannot be read.
     pub(crate) fn read(workspace: &Workspace, run: NodeId) -> Result<Self> {
-        let snapshot = workspace.view()?.snapshot;
+        let snapshot = workspace.view_as_it_is()?.snapshot;
         let ids = snapshot.models_of_run(run)?;
         Ok(VersionsOfRun { before: planned(&snapshot, &ids)?, ids })
     }

@@ -95,7 +95,7 @@ pub fn add(
 
 /// Returns what programs inside of a run declared that it used and made, as recorded.
 fn said_inside(workspace: &Workspace, run: NodeId) -> Result<(Vec<Declared>, Vec<Declared>)> {
-    let snapshot = workspace.view()?.snapshot;
+    let snapshot = workspace.view_as_it_is()?.snapshot;
     let (mut used, mut generated) = (Vec::new(), Vec::new());
     let Some(run) = snapshot.run_no(run)? else { return Ok((used, generated)) };
     let steps = snapshot.whole_steps_of(run)?;

@@ -1,21 +1,24 @@
 //! Metrics while a command runs: the file named in `LINEAGE_METRICS` is followed, and what is new goes to the journal at once.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::journal::Writer;
-use crate::model::{Fact, Metric, NodeId, Remark, RemarkKind};
+use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind};
 use crate::ops::run::metrics::{self, Point};
-use crate::ops::{Clock, Workspace};
+use crate::ops::{Clock, Recording, Workspace};
 
 /// How often the file is looked at.
 pub const PAUSE: Duration = Duration::from_millis(200);
 /// As many bytes are taken at once, however much was written meanwhile.
 const TAKE_MAX_BYTES: u64 = 4 << 20;
+/// As many are taken of a file that nobody follows any more.
+const REST_MAX_BYTES: u64 = 64 << 20;
 /// A longer line is refused.
 const LINE_MAX_BYTES: usize = 1 << 20;
 /// As many refused lines are told one by one.
@@ -158,6 +161,40 @@ impl<'a> Live<'a> {
         writer.append(&fact)?;
         writer.commit()
     }
+}
+
+/// Adds what a metrics file has and the journal has not to a run that nobody follows any more; returns what was refused.
+///
+/// # Errors
+/// A store error where the journal cannot be read or written.
+pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) -> Result<Vec<Remark>> {
+    let Ok(file) = File::open(path) else { return Ok(Vec::new()) };
+    let owner = recording.run().id;
+    let snapshot = workspace.view_as_it_is()?.snapshot;
+    let known: BTreeSet<(String, i64, MetricValue)> =
+        snapshot.metrics(owner)?.into_iter().map(|metric| (metric.name, metric.step, metric.value)).collect();
+    let mut remarks = Vec::new();
+    let mut lines = BufReader::new(file.take(REST_MAX_BYTES));
+    let mut line = Vec::new();
+    let mut points = Vec::new();
+    while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&line);
+        match metrics::from_line(&text) {
+            Ok(point) if known.contains(&(point.name.clone(), point.step, point.value)) => {}
+            Ok(Point { name, value, step }) => {
+                points.push(Metric { owner, name, step, at: recording.now(), value });
+            }
+            Err(why) if remarks.len() < REFUSED_MAX && !text.trim().is_empty() => {
+                remarks.push(Remark::new(RemarkKind::Refused, why));
+            }
+            Err(_) => {}
+        }
+        line.clear();
+    }
+    if !points.is_empty() {
+        recording.add(&Fact::Metrics(points))?;
+    }
+    Ok(remarks)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod own;
 mod record;
 mod roles;
 mod steps;
+mod take_over;
+mod under_way;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
@@ -21,7 +23,9 @@ use std::time::Duration;
 
 use crate::capture::git;
 use crate::capture::ignored::IgnoreRules;
-use crate::capture::observe::{self, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal};
+use crate::capture::observe::{
+    self, Checkpoints, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal,
+};
 use crate::capture::secrets;
 use crate::content::Access;
 use crate::digests::{Found, kernel_time_ns};
@@ -40,6 +44,9 @@ pub(crate) use metrics::{Form, check_name, yaml};
 use name::check_command_name;
 use record::{Recorded, record};
 use roles::Place;
+use steps::FileClock;
+pub(crate) use take_over::take_over_broken_off;
+use under_way::{Beginning, UnderWay};
 
 /// Names the run to programs that are part of it.
 pub const RUN_VARIABLE: &str = "LINEAGE_RUN";
@@ -142,14 +149,17 @@ pub fn run_command(
     let name = request.name.as_deref().map_or(Ok(()), check_command_name);
     name.map_err(|error| NotStarted { exit_code: 2, error })?;
     check_parameters(&request.parameters).map_err(|error| NotStarted { exit_code: 2, error })?;
+    // What this command is about to write over must be read before.
+    take_over_broken_off(workspace);
     let mut recording = start(workspace, clock, request).map_err(not_recorded)?;
     let mut start = StartOnDisk { point: recording.sync_point().map_err(not_recorded)?, outcome: None };
     let run = recording.run().clone();
-    let metrics_path = workspace.folder().join("live").join(format!("{}.jsonl", run.id.hex()));
-    let _ = workspace.disk().create_folders(&workspace.folder().join("live"));
+    let metrics_path = under_way::folder(workspace).join(format!("{}.jsonl", run.id.hex()));
+    let _ = workspace.disk().create_folders(&under_way::folder(workspace));
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let ended = AtomicBool::new(false);
     let ground = Ground::of(workspace, request);
+    let under_way = OnceCell::new();
     let observed = std::thread::scope(|scope| {
         // A short command needs no second thread: its metrics are taken, and its start is forced to the disk, when it has ended.
         let (waiting, following) = (Cell::new(Some((&mut live, &mut start))), Cell::new(None));
@@ -162,7 +172,7 @@ pub fn run_command(
                 following.set(std::thread::Builder::new().spawn_scoped(scope, follow).ok());
             }
         };
-        let observed = observe_command(workspace, clock, request, &run, &metrics_path, &ground, &follow);
+        let observed = observe_command(workspace, clock, request, &run, &ground, &follow, &under_way);
         ended.store(true, Ordering::Release);
         if let Some((live, _)) = waiting.take() {
             live.follow(&ended);
@@ -186,9 +196,16 @@ pub fn run_command(
         }
     };
     remarks.extend(observation.gaps.iter().map(remark_of));
+    let under_way = under_way.into_inner().and_then(UnderWay::end);
+    if let Some((_, end)) = &under_way
+        && let Err(error) = recording.end_in(*end)
+    {
+        remarks.push(Remark::new(RemarkKind::Fault, error.to_string()));
+    }
     // The command has ended as it has, whatever becomes of its record.
     let recorded = catch_unwind(AssertUnwindSafe(|| {
-        record(workspace, &mut recording, request, &observation, &ground, &mut remarks)
+        let file_clock = FileClock { behind_us: clock.now().micros() - kernel_time_ns() / 1000 };
+        record(workspace, &mut recording, request, &observation, &ground, file_clock, &mut remarks)
     }));
     let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));
     let Recorded { counts, stderr_is_output, registered } = recorded.unwrap_or_else(|error| {
@@ -205,7 +222,12 @@ pub fn run_command(
     let (status, code, reason) = ending(observation.exit);
     let fault = |text: String| Remark::new(RemarkKind::Fault, text);
     match catch_unwind(AssertUnwindSafe(|| recording.finish(status, code, reason))) {
-        Ok(Ok(warnings)) => remarks.extend(warnings.into_iter().map(fault)),
+        Ok(Ok(warnings)) => {
+            remarks.extend(warnings.into_iter().map(fault));
+            if let Some((file, _)) = &under_way {
+                let _ = workspace.disk().remove(file);
+            }
+        }
         Ok(Err(error)) => {
             remarks_recorded = 0;
             remarks.push(fault(format!("the end of the run was not recorded: {error}")));
@@ -408,11 +430,12 @@ fn observe_command(
     clock: &Clock,
     request: &CommandRequest,
     run: &Run,
-    metrics_path: &Path,
     ground: &Ground<'_>,
     follow: &dyn Fn(),
+    under_way: &OnceCell<UnderWay>,
 ) -> Result<Observation, Refusal> {
     let mut environment = request.environment.clone();
+    let metrics_path = under_way::folder(workspace).join(format!("{}.jsonl", run.id.hex()));
     let own = [
         (RUN_VARIABLE, run.id.to_string().into()),
         (METRICS_VARIABLE, metrics_path.into()),
@@ -420,28 +443,17 @@ fn observe_command(
     ];
     environment.retain(|(key, _)| own.iter().all(|(name, _)| key != name));
     environment.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
-    let Ground { root, home, rules, streams, .. } = ground;
     let now = || clock.now().micros();
-    // What is work to read is work to write.
-    let is_work = |path: &Path| roles::place_of_written(path, root, home.as_deref()) == Place::Work;
-    let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
-    let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
+    let begin = || UnderWay::new(workspace, run, Beginning::of(clock, request, run, ground));
+    let checkpoints = Checkpoints {
+        first: under_way::FIRST,
+        apart: under_way::APART,
+        is_ready: &|| under_way.get().is_none_or(UnderWay::is_ready),
+        take: &|checkpoint| under_way.get_or_init(begin).take(checkpoint),
+    };
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
     options.environment = environment;
     options.allow_io_uring = request.allow_io_uring;
-    options.is_wanted = &wanted;
-    options.is_skipped = &skipped;
-    let digests = workspace.digests();
-    let known = |stamp: &_| digests.known(stamp).map(|digest| observe::Digest(*digest.as_bytes()));
-    let learned = |stamp: &_, digest: &observe::Digest, at_ns| {
-        digests.learn(&Found { stamp: *stamp, digest: Digest::from_bytes(digest.0) }, at_ns);
-    };
-    options.known_digest = &known;
-    options.learned_digest = &learned;
-    let is_work_to_read = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
-    let stands_for = |path: &Path| compiled::stands_for(path, &is_work_to_read);
-    options.stands_for = &stands_for;
-    options.roots = vec![root.to_path_buf()];
     // What names the workspace by its whole path means the user's own files, for which the copy stands.
     options.only_read = request.copy.as_ref().map(|_| OnlyRead {
         folder: workspace.root().to_owned(),
@@ -450,11 +462,45 @@ fn observe_command(
     options.linger = Duration::from_secs(1);
     options.forward_signals = true;
     options.after = Some((live::PAUSE, follow));
+    options.checkpoints = Some(&checkpoints);
     let contents = workspace.contents();
-    observe::observe(&options, &mut |path, digest, bytes| {
-        let access = Access::of_path(workspace.root(), path);
-        // A pre-image that cannot be kept is still known by its digest.
-        let _ = contents.keep_as(&Digest::from_bytes(digest.0), bytes, access);
+    with_files_of_interest(workspace, ground, options, &mut |options| {
+        observe::observe(options, &mut |path, digest, bytes| {
+            let access = Access::of_path(workspace.root(), path);
+            // A pre-image that cannot be kept is still known by its digest.
+            let _ = contents.keep_as(&Digest::from_bytes(digest.0), bytes, access);
+        })
+    })
+}
+
+/// Says in the options which files of a command are of interest, and what is known of them.
+fn with_files_of_interest<T>(
+    workspace: &Workspace,
+    ground: &Ground<'_>,
+    options: Options<'_>,
+    observe: &mut dyn FnMut(&Options<'_>) -> T,
+) -> T {
+    let Ground { root, home, rules, streams, .. } = ground;
+    // What is work to read is work to write.
+    let is_work = |path: &Path| roles::place_of_written(path, root, home.as_deref()) == Place::Work;
+    let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
+    let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
+    let digests = workspace.digests();
+    let known = |stamp: &_| digests.known(stamp).map(|digest| observe::Digest(*digest.as_bytes()));
+    let learned = |stamp: &_, digest: &observe::Digest, at_ns| {
+        digests.learn(&Found { stamp: *stamp, digest: Digest::from_bytes(digest.0) }, at_ns);
+    };
+    let is_work_to_read = |path: &Path| roles::place(path, root, home.as_deref()) == Place::Work;
+    let stands_for = |path: &Path| compiled::stands_for(path, &is_work_to_read);
+    let roots = vec![root.to_path_buf()];
+    observe(&Options {
+        is_wanted: &wanted,
+        is_skipped: &skipped,
+        stands_for: &stands_for,
+        known_digest: &known,
+        learned_digest: &learned,
+        roots,
+        ..options
     })
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::environment;
-use super::steps::{self, Outcome, Repositories};
+use super::steps::{self, FileClock, Outcome, Repositories};
 use super::{CommandRequest, Ground, declared, metrics, own};
 use crate::capture::git;
 use crate::capture::observe::{Observation, Reading};
-use crate::digests::kernel_time_ns;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Metric, NodeId, Remark,
@@ -37,6 +36,7 @@ pub(super) fn record(
     request: &CommandRequest,
     observation: &Observation,
     ground: &Ground<'_>,
+    clock: FileClock,
     remarks: &mut Vec<Remark>,
 ) -> Result<Recorded> {
     let Ground { root, home, rules, streams, started_ns } = ground;
@@ -59,7 +59,7 @@ pub(super) fn record(
         metrics: named_metrics.as_deref(),
         rules,
         run: recording.run().id,
-        clock: steps::FileClock { behind_us: recording.now().micros() - kernel_time_ns() / 1000 },
+        clock,
     };
     let Outcome { mut steps, environment, metrics, left_out, written_elsewhere } =
         steps::steps(observation, &around);

@@ -16,9 +16,9 @@ use super::super::{
 use super::{Head, Part, Record as _};
 
 /// Does what [`recover`](super::super::recover) does.
-pub(in super::super) fn recover<'p>(
+pub(in super::super) fn recover(
     options: &Options<'_>,
-    parts: &mut dyn Iterator<Item = &'p [u8]>,
+    parts: &mut dyn Iterator<Item = &[u8]>,
 ) -> Option<Recovered> {
     // What is about to be destroyed was kept by whoever saw it.
     let mut keep = |_: &Path, _: &Digest, _: &[u8]| {};

@@ -21,6 +21,9 @@ pub(super) fn ending(observation: &Observation, members: &[usize]) -> (StepStatu
         out.is_some()
             && processes().any(|other| other.pid != process.pid && leads(&other) && pipe(other, 0) == out)
     };
+    if !observation.is_whole && processes().filter(leads).any(|process| process.ended_us.is_none()) {
+        return (StepStatus::Failed, Some(END_NOT_SEEN.to_owned()));
+    }
     let ended = processes().filter(leads).filter(|process| process.exit_code.is_some());
     let last = ended.max_by_key(|process| (!feeds_another(process), process.ended_us));
     match last.and_then(|process| process.exit_code).filter(|code| *code != 0) {
@@ -28,6 +31,9 @@ pub(super) fn ending(observation: &Observation, members: &[usize]) -> (StepStatu
         None => (StepStatus::Succeeded, of_helpers(processes())),
     }
 }
+
+/// What is said of a step that had not ended when the recording broke off, or of whose end nobody knew by then.
+const END_NOT_SEEN: &str = "its end was not seen";
 
 /// As many helpers are named.
 const HELPERS_MAX: usize = 3;

@@ -1,0 +1,298 @@
+//! Takes over what is left of a run whose recording broke off: this program was killed, or the machine went down.
+//!
+//! What was known at the last checkpoint becomes the end of the run in the journal, in the one segment that was meant for it: so
+//! whoever is killed in the middle of this leaves nothing, and the next one begins anew. Whether the writer lives is told by its
+//! lock on its own segment, which is worth something only on the machine where it ran. Of two that find the same, the one that
+//! holds the file's lock takes it over.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::record::{Recorded, record};
+use super::steps::FileClock;
+use super::under_way::{self, Kept, Unreadable};
+use super::{Ground, ending, live, remark_of, with_files_of_interest};
+use crate::capture::ignored::IgnoreRules;
+use crate::capture::observe::{self, Options, Recovered};
+use crate::error::{Error, Result};
+use crate::journal::{self, Listing, Reader};
+use crate::model::{CaptureLevel, Fact, Remark, RemarkKind, Remarks, Run, RunStatus, Timestamp};
+use crate::ops::registry::VersionsOfRun;
+use crate::ops::{Clock, Recording, Workspace};
+
+/// How long to wait for somebody else who takes the same over.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Why a run ended where nobody saw it.
+const BROKE_OFF: &str = "the recording broke off";
+
+/// Takes over what is left of every run whose recording broke off; returns what could not be, one line each.
+pub(crate) fn take_over_broken_off(workspace: &Workspace) -> Vec<String> {
+    let warnings = under_way::files(workspace).into_iter().filter_map(|path| {
+        let taken = catch_unwind(AssertUnwindSafe(|| take_over(workspace, &path)));
+        let error = match taken.unwrap_or_else(|_| Err(Error::bug("a fault of this program"))) {
+            Ok(()) => return None,
+            Err(error) => error,
+        };
+        let hint = error.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let file = path.display();
+        Some(format!("what is left of a run that broke off, in `{file}`, is not taken over: {error}{hint}"))
+    });
+    warnings.collect()
+}
+
+fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
+    let unreadable = |cause| Error::store("it cannot be read").because(cause);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        // Somebody else was quicker, or the run has ended.
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(unreadable(cause)),
+    };
+    let explain = |why| match why {
+        Unreadable::Newer(program) => Error::store("a newer `lineage` wrote it")
+            .hint(format!("use `lineage` {program} or newer; nothing was changed")),
+        Unreadable::Damaged(cause) => unreadable(cause),
+    };
+    let beginning = Kept::beginning(&mut file).map_err(explain)?;
+    let (Some(segment), Some(end)) = (beginning.segment(), beginning.end()) else {
+        return Err(Error::store("it does not say which run it is of"));
+    };
+    let inode = |file: &File| file.metadata().map(|found| found.ino()).map_err(unreadable);
+    let is_here = beginning.machine.is_this() && inode(&file)? == beginning.inode;
+    if !is_here || workspace.is_alive(segment) {
+        return Ok(());
+    }
+    // Some file systems lock only what may be written.
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let mut file = match file {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) => return Err(Error::store("it cannot be written").because(cause)),
+    };
+    lock(&file)?;
+    if std::fs::metadata(path).map(|found| found.ino()).ok() != Some(inode(&file)?) {
+        return Ok(());
+    }
+    let listing = journal::list(&workspace.journal(), &|_| false)?;
+    let mut registered = None;
+    if !listing.segments.iter().any(|found| found.segment == end) {
+        // Where the journal does not have the beginning, there is nothing to add an end to.
+        let Some(run) = started_in(&listing, segment)? else { return Ok(()) };
+        let kept = Kept::read(&mut file).map_err(explain)?;
+        registered = end_of(workspace, &kept, run, end)?;
+    }
+    let _ = std::fs::remove_file(path.with_extension("jsonl"));
+    workspace.disk().remove(path).map_err(|cause| Error::store("it cannot be removed").because(cause))?;
+    drop(file);
+    if let Some(versions) = registered {
+        // What fails here is in the journal, and `lineage project` says so.
+        let _ = versions.project(workspace);
+    }
+    Ok(())
+}
+
+fn lock(file: &File) -> Result<()> {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(cause)) => {
+                return Err(Error::store("it cannot be locked").because(cause));
+            }
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(Error::store("another `lineage` is at it").hint("ask again when it is through"));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// Reads a run out of the segment that it began with.
+fn started_in(listing: &Listing, segment: u128) -> Result<Option<Run>> {
+    let Some(found) = listing.segments.iter().find(|found| found.segment == segment) else {
+        return Ok(None);
+    };
+    let Some(bytes) = journal::read_segment(found, 0, u64::MAX)? else { return Ok(None) };
+    let Some(mut reader) = Reader::new(&format!("{segment:032x}"), &bytes)? else { return Ok(None) };
+    while let Some(frame) = reader.next()? {
+        if let Fact::RunStarted(run) = frame.fact {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes the end of a run into the journal, as far as its checkpoints tell; returns the versions of models that it registered.
+fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Option<VersionsOfRun>> {
+    let asked = &kept.beginning.asked;
+    let request = asked.request(&run);
+    let root = request.root(workspace);
+    let home = super::home(&request.environment);
+    let (rules, streams) = (IgnoreRules::of(root), asked.streams().collect());
+    let ground = Ground { root, home, rules, streams, started_ns: kept.beginning.started_ns };
+    let clock = Clock::machine();
+    clock.not_before(run.started_at);
+    let now = || clock.now().micros();
+    let options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
+    let recovered = with_files_of_interest(workspace, &ground, options, &mut |options| {
+        observe::recover(options, &mut kept.checkpoints())
+    });
+    let Some(Recovered { observation, exit, until_us }) = recovered else {
+        return Err(Error::store("it holds nothing that is whole"));
+    };
+    let until = Timestamp::from_micros(until_us);
+    clock.not_before(until);
+    let (id, metrics) = (run.id, under_way::folder(workspace).join(format!("{}.jsonl", run.id.hex())));
+    let mut recording = Recording::take_over(workspace, &clock, run, end)?;
+    let mut remarks = vec![Remark::new(
+        RemarkKind::Unseen,
+        match exit {
+            Some(_) => {
+                format!("{BROKE_OFF} when the command had ended: how its files stood is known from later")
+            }
+            None => {
+                let until = until.format("%Y-%m-%d %H:%M:%S UTC");
+                format!("{BROKE_OFF} at {until}: what the command did after that is not known")
+            }
+        },
+    )];
+    remarks.extend(observation.gaps.iter().map(remark_of));
+    let file_clock = FileClock { behind_us: kept.beginning.behind_us };
+    let Recorded { registered, .. } =
+        record(workspace, &mut recording, &request, &observation, &ground, file_clock, &mut remarks)?;
+    remarks.extend(live::take_rest(workspace, &mut recording, &metrics)?);
+    let said = Remarks::new(id, recording.now(), Some(CaptureLevel::Net), remarks);
+    recording.add(&Fact::Remarked(said))?;
+    let (status, code, reason) = match exit {
+        Some(exit) => ending(exit),
+        None => (RunStatus::Interrupted, None, Some(BROKE_OFF.to_owned())),
+    };
+    let at = if exit.is_some() { Timestamp::from_micros(observation.ended_us) } else { until };
+    // What goes wrong with the store once the end is in the journal goes wrong again where somebody is told.
+    let _ = recording.finish_at(at, status, code, reason)?;
+    Ok(registered)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::capture::observe::Checkpoints;
+    use crate::disk::Disk;
+    use crate::disk::tests::{Crash, Leaves};
+    use crate::model::RunKind;
+    use crate::ops::RunRequest;
+    use crate::ops::run::CommandRequest;
+    use crate::ops::run::under_way::{Beginning, UnderWay};
+
+    /// Runs `script` in a workspace and leaves what is left where its recorder dies before the command has ended; `None` where
+    /// commands cannot be observed.
+    fn broken_off(root: &Path, script: &str) -> Option<()> {
+        let workspace = Workspace::init(root).unwrap();
+        let clock = Clock::machine();
+        let recording =
+            Recording::start(&workspace, &clock, RunRequest::new("sh", RunKind::Command)).unwrap();
+        let request = CommandRequest {
+            arguments: ["sh", "-c", script].map(Into::into).to_vec(),
+            name: None,
+            parameters: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            metrics: None,
+            folder: root.to_owned(),
+            environment: std::env::vars_os().filter(|(name, _)| name == "PATH").collect(),
+            allow_io_uring: false,
+            with_arguments: true,
+            parent: None,
+            rerun_of: None,
+            copy: None,
+            host: String::new(),
+        };
+        let ground = Ground::of(&workspace, &request);
+        let parts = RefCell::new(Vec::new());
+        let checkpoints = Checkpoints {
+            first: Duration::ZERO,
+            apart: Duration::ZERO,
+            is_ready: &|| true,
+            take: &|part| parts.borrow_mut().push(part),
+        };
+        let now = || clock.now().micros();
+        let mut options = Options::new(request.arguments.clone(), root.to_owned(), &now);
+        options.environment = request.environment.clone();
+        options.checkpoints = Some(&checkpoints);
+        let observed = observe::observe(&options, &mut |_, _, _| {});
+        // The last one is made when the command has ended.
+        let last = parts.borrow_mut().pop();
+        if observed.is_err() || last.is_none() {
+            eprintln!("skipped: commands cannot be observed on this machine");
+            return None;
+        }
+        workspace.disk().create_folders(&under_way::folder(&workspace)).unwrap();
+        let beginning = Beginning::of(&clock, &request, recording.run(), &ground);
+        let under_way = UnderWay::new(&workspace, recording.run(), beginning);
+        for part in parts.into_inner() {
+            while !under_way.is_ready() {
+                std::thread::yield_now();
+            }
+            under_way.take(part);
+        }
+        under_way.end().unwrap();
+        Some(())
+    }
+
+    /// Returns how many steps, remarks and ends are recorded.
+    fn recorded(workspace: &Workspace) -> (usize, usize, usize) {
+        let (mut steps, mut remarks, mut ends) = (0, 0, 0);
+        let view = workspace.view_as_it_is().unwrap();
+        let read = view.snapshot.facts(&mut |fact| {
+            match fact {
+                Fact::StepDone(_) => steps += 1,
+                Fact::Remarked(_) => remarks += 1,
+                Fact::RunOutcome(_) => ends += 1,
+                _ => {}
+            }
+            Ok(())
+        });
+        read.unwrap();
+        (steps, remarks, ends)
+    }
+
+    #[test]
+    fn whoever_dies_while_taking_over_leaves_all_or_nothing_and_the_next_one_does_the_rest() {
+        let (mut died_before, mut died_after, mut steps) = (0, 0, 0);
+        for leaves in Leaves::ALL {
+            for operations in 0..30 {
+                let folder = tempfile::tempdir().unwrap();
+                let root = folder.path().canonicalize().unwrap();
+                std::fs::write(root.join("a"), "a").unwrap();
+                if broken_off(&root, "cat a > b; cat b > c; sleep 0.1; cat c > d").is_none() {
+                    return;
+                }
+                let crash = Crash::after(operations);
+                let dying = Workspace::at(&root, Disk::with_faults(crash.clone()));
+                take_over_broken_off(&dying);
+                let has_died = crash.happened();
+                crash.settle(leaves);
+                let workspace = Workspace::at(&root, Disk::new());
+                let found = recorded(&workspace);
+                let case = format!("{operations} {leaves:?}: {found:?}");
+                assert!(found == (0, 0, 0) || found.2 == 1, "{case}");
+                died_before += usize::from(found.2 == 0);
+                died_after += usize::from(found.2 == 1 && has_died);
+                assert_eq!(take_over_broken_off(&workspace), [] as [String; 0], "{case}");
+                let whole = recorded(&workspace);
+                assert!(whole.1 == 1 && whole.2 == 1, "{case} {whole:?}");
+                assert!(found.2 == 0 || whole == found, "{case} {whole:?}");
+                assert!(under_way::files(&workspace).is_empty(), "{case}");
+                // How many there are depends on when the checkpoints were made.
+                steps += whole.0;
+            }
+        }
+        assert!(died_before > 0 && died_after > 0 && steps > 0, "{died_before} {died_after} {steps}");
+    }
+}

@@ -1,0 +1,363 @@
+//! What is known of a command while it runs, in a file under `.lineage/live`, for whoever finds that this process has died.
+//!
+//! The file begins with a line of JSON that says what it takes to make a record of the rest; then come checkpoints, each with
+//! its length and a checksum. It is only appended to, and goes when the end of the run is in the journal.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digests::kernel_time_ns;
+use crate::disk::{Disk, DiskFile};
+use crate::model::{Digest, NodeId, Run};
+use crate::ops::host::host;
+use crate::ops::run::{CommandRequest, Ground, WorkspaceCopy, environment};
+use crate::ops::{Clock, Workspace};
+
+/// The form of the file. It is raised when what stands in it, or in a checkpoint, changes its meaning.
+pub const FORMAT: u32 = 1;
+/// How long a command must run before anything is written down, so that short ones pay nothing.
+pub const FIRST: Duration = Duration::from_millis(500);
+/// How long nothing is written down after that, at the least.
+pub const APART: Duration = Duration::from_secs(1);
+/// The ending of such a file.
+const ENDING: &str = "run";
+/// No longer line stands at the beginning of one.
+const LINE_MAX_BYTES: usize = 16 << 20;
+/// Length and checksum before each checkpoint.
+const FRONT_BYTES: usize = 12;
+
+/// What stands at the beginning of the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Beginning {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// The program that writes it.
+    pub program: String,
+    /// The run.
+    pub run: String,
+    /// The journal's segment that its writer holds while it lives.
+    pub segment: String,
+    /// The journal's segment that the end of the run will be in.
+    pub end: String,
+    /// The file's own inode: a copy of it has another, and says nothing of the run where it lies.
+    pub inode: u64,
+    /// The machine, and when it was started, as far as it says so itself: elsewhere nobody can tell whether the writer lives.
+    pub machine: Machine,
+    /// How far the run's clock is ahead of the one that stamps files, in microseconds.
+    pub behind_us: i64,
+    /// When the run began, by the clock that stamps files, in nanoseconds since 1970.
+    pub started_ns: i64,
+    /// What was asked for.
+    pub asked: Asked,
+}
+
+/// What of a request is needed to make a record. Names of files are bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Asked {
+    inputs: Vec<Vec<u8>>,
+    outputs: Vec<Vec<u8>>,
+    metrics: Option<Vec<u8>>,
+    folder: Vec<u8>,
+    variables: Vec<(String, String)>,
+    home: Option<Vec<u8>>,
+    with_arguments: bool,
+    copy: Option<(Vec<u8>, String)>,
+    streams: Vec<Vec<u8>>,
+}
+
+/// A machine, and one stretch of its being up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    name: String,
+    id: String,
+    boot: String,
+}
+
+impl Machine {
+    /// Returns this machine.
+    pub fn this() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        Machine { name: host(), id: read("/etc/machine-id"), boot: read("/proc/sys/kernel/random/boot_id") }
+    }
+
+    /// Tells whether what ran there would be seen here if it still ran: it is this machine now, or was before it was started anew.
+    pub fn is_this(&self) -> bool {
+        let this = Machine::this();
+        let is_same = |theirs: &str, ours: &str| !theirs.is_empty() && theirs == ours;
+        // Machines that are copies of another may have its number.
+        is_same(&self.boot, &this.boot) || is_same(&self.id, &this.id) && is_same(&self.name, &this.name)
+    }
+}
+
+impl Beginning {
+    /// Gathers what is said of a run; the file's inode is known once there is a file.
+    pub fn of(clock: &Clock, request: &CommandRequest, run: &Run, ground: &Ground<'_>) -> Self {
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        let words = |words: &[OsString]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let end = NodeId::new(clock.now()).as_u128();
+        Beginning {
+            format: FORMAT,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            run: run.id.hex(),
+            segment: format!("{:032x}", run.segment),
+            end: format!("{end:032x}"),
+            inode: 0,
+            machine: Machine::this(),
+            behind_us: clock.now().micros() - kernel_time_ns() / 1000,
+            started_ns: ground.started_ns,
+            asked: Asked {
+                inputs: words(&request.inputs),
+                outputs: words(&request.outputs),
+                metrics: request.metrics.as_deref().map(bytes),
+                folder: bytes(&request.folder),
+                variables: environment::variables(&request.environment).into_iter().collect(),
+                home: ground.home.as_deref().map(bytes),
+                with_arguments: request.with_arguments,
+                copy: request.copy.as_ref().map(|copy| (bytes(&copy.root), copy.name.clone())),
+                streams: ground.streams.iter().map(|path| bytes(path)).collect(),
+            },
+        }
+    }
+
+    /// Returns the segment that the run's writer holds.
+    pub fn segment(&self) -> Option<u128> {
+        u128::from_str_radix(&self.segment, 16).ok()
+    }
+
+    /// Returns the segment that the run's end will be in.
+    pub fn end(&self) -> Option<u128> {
+        u128::from_str_radix(&self.end, 16).ok()
+    }
+}
+
+impl Asked {
+    /// Makes the request anew, as far as a record of it needs it.
+    pub fn request(&self, run: &Run) -> CommandRequest {
+        let words = |words: &[Vec<u8>]| words.iter().map(|word| OsString::from_vec(word.clone())).collect();
+        let home = self.home.iter().map(|home| ("HOME".into(), OsString::from_vec(home.clone())));
+        let variables = self.variables.iter().map(|(name, value)| (name.into(), value.into()));
+        CommandRequest {
+            arguments: run.arguments.iter().map(OsString::from).collect(),
+            name: Some(run.name.clone()),
+            parameters: run.parameters.clone(),
+            inputs: words(&self.inputs),
+            outputs: words(&self.outputs),
+            metrics: self.metrics.clone().map(path_of),
+            folder: path_of(self.folder.clone()),
+            environment: home.chain(variables).collect(),
+            allow_io_uring: false,
+            with_arguments: self.with_arguments,
+            parent: run.parent,
+            rerun_of: run.rerun_of,
+            copy: self
+                .copy
+                .as_ref()
+                .map(|(root, name)| WorkspaceCopy { root: path_of(root.clone()), name: name.clone() }),
+            host: run.host.clone(),
+        }
+    }
+
+    /// Returns what the streams of the run's writer led to.
+    pub fn streams(&self) -> impl Iterator<Item = PathBuf> {
+        self.streams.iter().cloned().map(path_of)
+    }
+}
+
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    OsString::from_vec(bytes).into()
+}
+
+/// Returns the files of runs that are under way, or broke off.
+pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder(workspace)).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect();
+    files.sort();
+    files
+}
+
+/// Returns the folder of what is only there while a run goes on.
+pub fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.folder().join("live")
+}
+
+/// Takes checkpoints, and has a thread of its own write them down, which is started with the first.
+pub struct UnderWay {
+    path: PathBuf,
+    disk: Disk,
+    beginning: Beginning,
+    writing: std::cell::RefCell<Option<Writing>>,
+}
+
+struct Writing {
+    checkpoints: Sender<Vec<u8>>,
+    is_busy: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl UnderWay {
+    /// Names the file for a run; there is none before the first checkpoint.
+    pub fn new(workspace: &Workspace, run: &Run, beginning: Beginning) -> Self {
+        UnderWay {
+            path: folder(workspace).join(format!("{}.{ENDING}", run.id.hex())),
+            disk: workspace.disk().clone(),
+            beginning,
+            writing: std::cell::RefCell::new(None),
+        }
+    }
+
+    /// Tells whether the last checkpoint has been written, so that no two are held in memory. After one that could not be written
+    /// there are no more: what is there is true as far as it goes.
+    pub fn is_ready(&self) -> bool {
+        self.writing.borrow().as_ref().is_none_or(|writing| !writing.is_busy.load(Ordering::Acquire))
+    }
+
+    /// Hands a checkpoint to whoever writes it down.
+    pub fn take(&self, checkpoint: Vec<u8>) {
+        let mut writing = self.writing.borrow_mut();
+        let writing = match &mut *writing {
+            Some(writing) => writing,
+            none => {
+                let (checkpoints, taken) = channel();
+                let is_busy = Arc::new(AtomicBool::new(false));
+                let (path, disk, beginning, busy) =
+                    (self.path.clone(), self.disk.clone(), self.beginning.clone(), is_busy.clone());
+                let write = move || write(&path, &disk, beginning, &taken, &busy);
+                // Where there may be no further thread, the run goes on as if nothing could be written.
+                let Ok(thread) = std::thread::Builder::new().spawn(write) else { return };
+                none.insert(Writing { checkpoints, is_busy, thread })
+            }
+        };
+        writing.is_busy.store(true, Ordering::Release);
+        // Nobody listens any more where a checkpoint could not be written.
+        let _ = writing.checkpoints.send(checkpoint);
+    }
+
+    /// Waits for what is still to be written; returns the file and the segment for the end of the run, if there is a file.
+    pub fn end(self) -> Option<(PathBuf, u128)> {
+        let Writing { checkpoints, thread, .. } = self.writing.into_inner()?;
+        drop(checkpoints);
+        let _ = thread.join();
+        Some((self.path, self.beginning.end()?))
+    }
+}
+
+/// Writes checkpoints down as they come, each so that it survives a power cut.
+fn write(
+    path: &Path,
+    disk: &Disk,
+    mut beginning: Beginning,
+    checkpoints: &Receiver<Vec<u8>>,
+    is_busy: &AtomicBool,
+) {
+    let begin = |file: &mut DiskFile| {
+        beginning.inode = file.file().metadata()?.ino();
+        let mut line = serde_json::to_vec(&beginning).map_err(io::Error::other)?;
+        line.push(b'\n');
+        file.append(&line)
+    };
+    let Ok(mut file) = disk.create_prepared(path, begin) else { return };
+    let mut is_placed = false;
+    for checkpoint in checkpoints {
+        let checksum = checksum(&checkpoint);
+        let whole = file.length();
+        let length = (checkpoint.len() as u32).to_le_bytes();
+        let appended = u32::try_from(checkpoint.len())
+            .map_err(io::Error::other)
+            .and_then(|_| file.append(&[&length[..], &checksum, &checkpoint].concat()))
+            .and_then(|()| file.sync());
+        if appended.is_err() {
+            // What came later would make no sense without it.
+            let _ = file.truncate(whole);
+            return;
+        }
+        if !is_placed {
+            is_placed = file.sync_entry().is_ok();
+        }
+        is_busy.store(false, Ordering::Release);
+    }
+}
+
+fn checksum(checkpoint: &[u8]) -> [u8; 8] {
+    let mut front = [0; 8];
+    front.copy_from_slice(&Digest::of(checkpoint).as_bytes()[..8]);
+    front
+}
+
+/// A file as it is read back.
+pub struct Kept {
+    /// What stands at its beginning.
+    pub beginning: Beginning,
+    rest: Vec<u8>,
+}
+
+/// Why a file cannot be read back.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// A newer program wrote it: this one, or one later than it.
+    Newer(String),
+    /// It is damaged, or cannot be read at all.
+    Damaged(io::Error),
+}
+
+impl Kept {
+    /// Reads what stands at the beginning of a file.
+    pub fn beginning(file: &mut File) -> Result<Beginning, Unreadable> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+            program: String,
+        }
+        let damaged = Unreadable::Damaged;
+        let mut line = Vec::new();
+        let mut byte = [0; 4096];
+        while !line.contains(&b'\n') {
+            let read = file.read(&mut byte).map_err(damaged)?;
+            if read == 0 || line.len() > LINE_MAX_BYTES {
+                return Err(damaged(io::ErrorKind::InvalidData.into()));
+            }
+            line.extend_from_slice(&byte[..read]);
+        }
+        let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        let invalid = |cause: serde_json::Error| damaged(io::Error::new(io::ErrorKind::InvalidData, cause));
+        let version: Version = serde_json::from_slice(&line[..end]).map_err(invalid)?;
+        if version.format > FORMAT {
+            return Err(Unreadable::Newer(version.program));
+        }
+        serde_json::from_slice(&line[..end]).map_err(invalid)
+    }
+
+    /// Reads the whole of a file.
+    pub fn read(file: &mut File) -> Result<Self, Unreadable> {
+        use std::io::Seek as _;
+        let beginning = Kept::beginning(file)?;
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(Unreadable::Damaged)?;
+        let line = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+        Ok(Kept { beginning, rest: bytes.split_off(line) })
+    }
+
+    /// Returns the checkpoints, up to the first that is not whole.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.rest[..];
+        std::iter::from_fn(move || {
+            let (front, behind) = rest.split_at_checked(FRONT_BYTES)?;
+            let length = u32::from_le_bytes(front[..4].try_into().ok()?) as usize;
+            let (checkpoint, behind) = behind.split_at_checked(length)?;
+            rest = behind;
+            (checksum(checkpoint) == front[4..]).then_some(checkpoint)
+        })
+    }
+}

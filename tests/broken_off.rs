@@ -1,0 +1,243 @@
+//! A recording that breaks off: this program is killed in the middle of a run, and whoever comes next records what was known.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use common::Place;
+use serde_json::Value;
+
+/// A run whose script has come so far that it waits for the end of its input, a pipe with a name.
+struct Waiting {
+    place: Place,
+    lineage: Child,
+}
+
+impl Waiting {
+    /// Starts `before`, a wait, and `after`; returns when all that `before` does is written down. `None` where commands cannot
+    /// be observed.
+    fn new(before: &str, after: &str) -> Option<Waiting> {
+        let place = Place::without_git().with_real_clock();
+        place.write("d", b"data\n");
+        place.write("e", b"more\n");
+        let tried = place.ok(&["run", "--", "true"]);
+        if tried.stderr.contains("inferred from before and after") {
+            eprintln!("skipped: commands cannot be observed on this machine");
+            return None;
+        }
+        assert!(Command::new("mkfifo").arg(place.at("go")).status().unwrap().success());
+        let script = format!("{before}\n: > so_far\nread x < go\n{after}\n: > finished");
+        let lineage = place.command(&["run", "-q", "--name", "long", "--", "sh", "-c", &script]).spawn();
+        let waiting = Waiting { place, lineage: lineage.unwrap() };
+        // Bounded by the test runner's patience alone.
+        while !waiting.left().is_some_and(|file| contains(&fs::read(file).unwrap(), b"so_far")) {
+            std::thread::yield_now();
+        }
+        Some(waiting)
+    }
+
+    /// Returns the file that holds what is known of the run.
+    fn left(&self) -> Option<PathBuf> {
+        let entries = fs::read_dir(self.place.at(".lineage/live")).ok()?;
+        let mut paths = entries.map(|entry| entry.unwrap().path());
+        paths.find(|path| path.extension().is_some_and(|ending| ending == "run"))
+    }
+
+    fn kill(&mut self) {
+        self.lineage.kill().unwrap();
+        self.lineage.wait().unwrap();
+    }
+
+    /// Lets the command go on to its end, which it has without us.
+    fn go_on(&self) {
+        fs::write(self.place.at("go"), "\n").unwrap();
+        while !self.place.at("finished").exists() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn shown(&self) -> Value {
+        self.place.json(&["show", "@"])
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        let shown = self.shown();
+        let outputs = shown["outputs"].as_array().unwrap().iter();
+        outputs.map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn remarks(&self) -> String {
+        self.shown()["run"]["remarks"].to_string()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Nobody waits for ever, whatever a test came to.
+        let _ = self.lineage.kill();
+        let _ = self.lineage.wait();
+        if !self.place.at("finished").exists() {
+            let go = fs::OpenOptions::new().read(true).write(true).open(self.place.at("go"));
+            let _ = go.and_then(|mut go| std::io::Write::write_all(&mut go, b"\n"));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
+}
+
+#[test]
+fn what_was_known_when_the_recorder_was_killed_is_recorded() {
+    let Some(mut run) = Waiting::new("cat d > o; cat o e > p", "") else { return };
+    run.kill();
+    let shown = run.place.ok(&["show", "p"]).stdout;
+    assert!(shown.contains("unchanged since they were written"), "{shown}");
+    assert!(shown.contains("what the command did after that is not known"), "{shown}");
+    for part in ["o  observed", "e  observed", "d  observed"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(run.shown()["run"]["status"], "interrupted");
+    assert_eq!(run.outputs(), ["o", "p", "so_far"]);
+    let status = run.place.run(&["status"]);
+    assert_eq!(status.code, 1);
+    assert!(status.stdout.contains("interrupted  1 run"), "{}", status.stdout);
+    // Once is enough.
+    assert_eq!(run.left(), None);
+    run.place.ok(&["verify"]);
+}
+
+#[test]
+fn what_the_command_does_without_a_recorder_is_not_credited_to_it() {
+    let after = "cat e >> o; cat e > later; mv p q; rm r; cat d > s";
+    let before = "for f in o p r s kept; do cat d > $f; done; cat e > /dev/null";
+    let Some(mut run) = Waiting::new(before, after) else { return };
+    run.kill();
+    run.go_on();
+    assert_eq!(run.outputs(), ["kept", "so_far"]);
+    let remarks = run.remarks();
+    for changed in ["o", "p", "r", "s"] {
+        let sentence = format!("`{changed}` does not stand as it stood when the recording broke off");
+        assert!(remarks.contains(&sentence), "{changed}: {remarks}");
+    }
+    assert!(run.place.ok(&["show", "kept"]).stdout.contains("d  observed"));
+    let (_, said) = run.place.refused(&["show", "o"]);
+    assert!(said.contains("nothing is recorded"), "{said}");
+}
+
+#[test]
+fn an_input_that_was_changed_since_is_not_said_to_have_been_read_so() {
+    let Some(mut run) = Waiting::new("cat d e > o", "") else { return };
+    run.kill();
+    run.place.write("d", b"changed\n");
+    let shown = run.shown();
+    let steps = shown["runs"][0]["steps"].as_array().unwrap();
+    let used: Vec<&Value> = steps.iter().flat_map(|step| step["used"].as_array().unwrap()).collect();
+    let read = used.iter().find(|edge| edge["path"] == "d").unwrap();
+    // Its digest was taken in time, or is not known.
+    assert!(read["size_bytes"] != 8, "{read}");
+    assert!(used.iter().any(|edge| edge["path"] == "e"), "{used:?}");
+}
+
+#[test]
+fn whoever_finds_it_at_the_same_time_records_it_once() {
+    let Some(mut run) = Waiting::new("for i in 1 2 3 4 5 6 7 8; do cat d > o$i; done", "") else { return };
+    run.kill();
+    let show = || run.place.command(&["show", "@", "--json"]).output().unwrap();
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..6).map(|_| scope.spawn(show)).collect();
+        asking.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for answer in answers {
+        let shown: Value = serde_json::from_slice(&answer.stdout).unwrap();
+        let counts = serde_json::json!([
+            { "name": "dash", "done": 0, "failed": 1 },
+            { "name": "cat", "done": 8, "failed": 0 },
+        ]);
+        assert_eq!(shown["step_counts"], counts, "{shown}");
+    }
+}
+
+#[test]
+fn a_recorder_that_is_stopped_lives() {
+    let Some(mut run) = Waiting::new("cat d > o", "cat o > p") else { return };
+    let signal = |name: &str| {
+        let pid = run.lineage.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    assert_eq!(run.shown()["run"]["status"], "running");
+    assert!(run.left().is_some());
+    signal("-CONT");
+    run.go_on();
+    assert!(run.lineage.wait().unwrap().success());
+    assert_eq!(run.left(), None);
+    assert_eq!(run.shown()["run"]["status"], "ok");
+    assert_eq!(run.outputs(), ["finished", "o", "p", "so_far"]);
+}
+
+/// Puts something else at the front of what is left of a run, in place.
+fn rewrite(file: &Path, change: &dyn Fn(&mut Value)) -> Vec<u8> {
+    let bytes = fs::read(file).unwrap();
+    let line = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    let mut front: Value = serde_json::from_slice(&bytes[..line]).unwrap();
+    change(&mut front);
+    let changed = [front.to_string().as_bytes(), &bytes[line..]].concat();
+    fs::write(file, &changed).unwrap();
+    changed
+}
+
+#[test]
+fn what_nobody_here_can_tell_the_end_of_is_left_alone() {
+    let Some(mut run) = Waiting::new("cat d > o", "") else { return };
+    run.kill();
+    let file = run.left().unwrap();
+    // It ran on another machine that shares the folder, and may run there still.
+    let elsewhere = rewrite(&file, &|front| {
+        front["machine"] = serde_json::json!({ "name": "n2", "id": "other", "boot": "other" });
+    });
+    assert_eq!(run.outputs(), [] as [&str; 0]);
+    assert_eq!(fs::read(&file).unwrap(), elsewhere);
+    // A newer program wrote it.
+    let newer = rewrite(&file, &|front| {
+        front["format"] = 1_000.into();
+        front["program"] = "99.1.0".into();
+    });
+    let asked = run.place.run(&["log"]);
+    assert!(asked.code == 0 && asked.stderr.contains("use `lineage` 99.1.0 or newer"), "{}", asked.stderr);
+    assert_eq!(fs::read(&file).unwrap(), newer);
+}
+
+#[test]
+fn a_copy_of_a_workspace_says_nothing_of_a_run_that_goes_on_in_the_original() {
+    let Some(mut run) = Waiting::new("cat d > o", "") else { return };
+    let copy = tempfile::tempdir().unwrap();
+    let folder = copy.path().join("copy");
+    let copied = Command::new("cp").arg("-r").arg(run.place.at(".lineage")).arg(&folder).status();
+    assert!(copied.unwrap().success());
+    fs::create_dir(copy.path().join("w")).unwrap();
+    fs::rename(&folder, copy.path().join("w/.lineage")).unwrap();
+    let workspace = copy.path().join("w");
+    let log = run.place.ok(&["-C", workspace.to_str().unwrap(), "show", "@", "--json"]);
+    let shown: Value = serde_json::from_str(&log.stdout).unwrap();
+    assert_eq!(shown["outputs"], serde_json::json!([]), "{shown}");
+    run.go_on();
+    assert!(run.lineage.wait().unwrap().success());
+    assert_eq!(run.shown()["run"]["status"], "ok");
+}
+
+#[test]
+fn points_that_a_command_wrote_are_not_lost_with_the_recorder() {
+    let point =
+        |value: u32| format!("echo '{{\"name\": \"loss\", \"value\": {value}}}' >> \"$LINEAGE_METRICS\"");
+    let Some(mut run) = Waiting::new(&point(3), &point(2)) else { return };
+    run.kill();
+    run.go_on();
+    assert_eq!(run.shown()["metrics"][0]["value"], 2.0);
+    let points = run.place.ok(&["metrics", "@", "--csv"]).stdout;
+    assert_eq!(points.lines().filter(|line| line.contains("loss")).count(), 2, "{points}");
+}
