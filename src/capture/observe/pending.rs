@@ -129,7 +129,9 @@ impl Net<'_> {
             self.folders.forget();
         }
         let paths: Vec<PathBuf> = pending.paths().into_iter().cloned().collect();
-        if self.has_happened(tid, &pending) || over {
+        // Of a change of what paths mean, nothing tells that it has happened but that the call is over.
+        let may_have_happened = over || !matches!(pending, Pending::View);
+        if may_have_happened && self.has_happened(tid, &pending) || over {
             for path in paths {
                 if self.pending_paths.get(&path) == Some(&tid) {
                     self.pending_paths.remove(&path);
@@ -310,4 +312,23 @@ impl Net<'_> {
 fn behind_link(path: &Path) -> Option<(Look, PathBuf)> {
     let real = std::fs::canonicalize(path).ok()?;
     Some((look_at(&real)?, real))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::observe::Options;
+
+    #[test]
+    fn a_change_of_what_paths_mean_is_awaited_until_its_call_is_over() {
+        let options = Options::new(vec![], PathBuf::from("/"), &|| 0);
+        let mut keep = |_: &Path, _: &digest::Digest, _: &[u8]| {};
+        let mut net = Net::new(&options, &mut keep);
+        net.expect(7, Pending::View);
+        // Its thread is still on its way to it.
+        net.settle_all(false);
+        assert!(net.pending.contains_key(&7));
+        net.settle(7, true);
+        assert!(net.pending.is_empty());
+    }
 }

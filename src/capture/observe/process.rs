@@ -65,8 +65,8 @@ pub(super) struct Actor {
 
 record!(Actor {
     pid, parent, program, started_us, seen_us, ended_us, exit_code, standard, is_fed, holds, channels, connections,
-    bound, held;
-    was_looked_at, read_as_fork, touches, is_noted
+    bound, held, read_as_fork;
+    was_looked_at, touches, is_noted
 });
 
 impl Actor {

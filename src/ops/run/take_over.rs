@@ -6,6 +6,7 @@
 //! holds the file's lock takes it over.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -49,7 +50,7 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         // Somebody else was quicker, or the run has ended.
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
         Err(cause) => return Err(unreadable(cause)),
     };
     let explain = |why| match why {
@@ -61,32 +62,42 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
     let (Some(segment), Some(end)) = (beginning.segment(), beginning.end()) else {
         return Err(Error::store("it does not say which run it is of"));
     };
-    let inode = |file: &File| file.metadata().map(|found| found.ino()).map_err(unreadable);
-    let is_here = beginning.machine.is_this() && inode(&file)? == beginning.inode;
-    if !is_here || workspace.is_alive(segment) {
+    if !beginning.machine.is_this() || workspace.is_alive(segment) {
         return Ok(());
     }
-    // Some file systems lock only what may be written.
-    let file = OpenOptions::new().read(true).write(true).open(path);
-    let mut file = match file {
-        Ok(file) => file,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(cause) => return Err(Error::store("it cannot be written").because(cause)),
-    };
-    lock(&file)?;
-    if std::fs::metadata(path).map(|found| found.ino()).ok() != Some(inode(&file)?) {
-        return Ok(());
-    }
-    let listing = journal::list(&workspace.journal(), &|_| false)?;
+    let is_in_journal = |listing: &Listing| listing.segments.iter().any(|found| found.segment == end);
     let mut registered = None;
-    if !listing.segments.iter().any(|found| found.segment == end) {
-        // Where the journal does not have the beginning, there is nothing to add an end to.
-        let Some(run) = started_in(&listing, segment)? else { return Ok(()) };
-        let kept = Kept::read(&mut file).map_err(explain)?;
-        registered = end_of(workspace, &kept, run, end)?;
+    if !is_in_journal(&journal::list(&workspace.journal(), &|_| false)?) {
+        let inode = |file: &File| file.metadata().map(|found| found.ino()).map_err(unreadable);
+        if inode(&file)? != beginning.inode {
+            return Ok(());
+        }
+        // Some file systems lock only what may be written.
+        file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(cause) => return Err(Error::store("it cannot be written").because(cause)),
+        };
+        lock(&file)?;
+        if std::fs::metadata(path).map(|found| found.ino()).ok() != Some(inode(&file)?) {
+            return Ok(());
+        }
+        // Whoever had the lock before may have been at it.
+        let listing = journal::list(&workspace.journal(), &|_| false)?;
+        if !is_in_journal(&listing) {
+            // Where the journal does not have the beginning, there is nothing to add an end to.
+            let Some(run) = started_in(&listing, segment)? else { return Ok(()) };
+            let kept = Kept::read(&mut file).map_err(explain)?;
+            registered = end_of(workspace, &kept, run, end)?;
+        }
     }
     let _ = std::fs::remove_file(path.with_extension("jsonl"));
-    workspace.disk().remove(path).map_err(|cause| Error::store("it cannot be removed").because(cause))?;
+    match workspace.disk().remove(path) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => {
+            return Err(Error::store("it cannot be removed").because(cause));
+        }
+        _ => {}
+    }
     drop(file);
     if let Some(versions) = registered {
         // What fails here is in the journal, and `lineage project` says so.
