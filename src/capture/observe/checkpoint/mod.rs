@@ -6,6 +6,7 @@
 mod record;
 mod recover;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::body::{Body, Who};
@@ -70,9 +71,10 @@ struct Part {
     bodies: Vec<(What, Option<Box<Body>>)>,
     touches: Vec<((Who, What), u32, Option<Touch>)>,
     gaps: Option<GapsNoted>,
+    served: Vec<PathBuf>,
 }
 
-record!(Part { head, lag, actors, bodies, touches, gaps });
+record!(Part { head, lag, actors, bodies, touches, gaps, served });
 
 /// When checkpoints are made.
 pub(super) struct Pace<'a> {
@@ -159,6 +161,7 @@ impl Net<'_> {
             }
         }
         gaps.put(&mut out);
+        self.served.put(&mut out);
         // They are looked at again when their last change lies further back.
         for what in unsure {
             ledger.body(what);

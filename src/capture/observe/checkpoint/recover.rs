@@ -90,6 +90,7 @@ impl Net<'_> {
         if let Some(gaps) = part.gaps {
             self.put_gaps(gaps);
         }
+        self.served = part.served;
     }
 
     /// Looks at every file once more, and reads those that stand as they stood at the last checkpoint.
@@ -157,7 +158,8 @@ impl Net<'_> {
 
     /// Enters that the bytes which a file held at the last checkpoint are not known, unless somebody remembers their digest.
     fn lose(&mut self, what: What, path: &Path) {
-        if self.ledger.is_forgotten(what) {
+        if self.ledger.is_forgotten(what) || self.served.iter().any(|folder| path.starts_with(folder)) {
+            // Of a file system that the command served it is said as a whole that nothing in it was looked at.
             return;
         }
         let wanted = (self.options.is_wanted)(path);
