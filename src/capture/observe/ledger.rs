@@ -31,7 +31,7 @@ pub(super) struct Touch {
     pub(super) is_noted: bool,
 }
 
-record!(Touch { read, written_us, was_executed, extends; is_noted });
+record!(Touch { read, reading, written_us, was_executed, extends; is_noted });
 
 /// What has changed in a ledger since the last checkpoint, in the order in which it was first changed.
 #[derive(Debug, Default)]

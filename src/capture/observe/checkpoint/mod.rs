@@ -14,7 +14,7 @@ use super::ledger::{Touch, What};
 use super::net::{GapsNoted, Net};
 use super::process::Actor;
 use super::ticks::Lag;
-use super::{Channel, ChannelSort, Checkpoints, Evidence, Exit, GapSort, digest, stamp};
+use super::{Channel, ChannelSort, Checkpoints, Evidence, Exit, GapSort, Reading, digest, stamp};
 use crate::digests::kernel_time_ns;
 
 pub(super) use record::{Record, choice, record};
@@ -26,6 +26,7 @@ const SHARE_OF_TIME: u32 = 100;
 record!(Channel { inode, sort });
 choice!(ChannelSort { Outside = 0, Shared = 1, Own = 2 });
 choice!(GapSort { Unseen = 0, Denied = 1, StillRunning = 2, Overwritten = 3 });
+choice!(Reading { Opened = 0, StandIn = 1, DoubtfulStandIn = 2 });
 choice!(Evidence { Hashed = 0, PreImage = 1, Known = 2, StampOnly = 3, Unreadable = 4, Lost = 5, Inferred = 6 });
 
 impl Record for Exit {
