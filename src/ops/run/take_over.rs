@@ -91,6 +91,9 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
             registered = end_of(workspace, &kept, run, end)?;
         }
     }
+    // Whoever showed the segment may have died before its name was on the disk.
+    let synced = workspace.disk().sync_folder(&workspace.journal());
+    synced.map_err(|cause| Error::store("the journal cannot be forced to the disk").because(cause))?;
     let _ = std::fs::remove_file(path.with_extension("jsonl"));
     match workspace.disk().remove(path) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => {
