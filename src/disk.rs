@@ -32,7 +32,7 @@ pub enum Operation {
     Truncate,
     /// Renaming a file.
     Rename,
-    /// Removing a file.
+    /// Removing a file, or an empty folder.
     Remove,
     /// Forcing a folder's entries to the disk.
     SyncFolder,
@@ -214,6 +214,15 @@ impl Disk {
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         self.ask(Operation::Remove, path)?;
         fs::remove_file(path)
+    }
+
+    /// Removes a folder of our own, where it is empty.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.ask(Operation::Remove, path)?;
+        fs::remove_dir(path)
     }
 
     /// Forces a folder's entries to the disk.
@@ -424,7 +433,11 @@ pub(crate) mod tests {
             while let Some(Change { undo, .. }) = state.changes.pop() {
                 match undo {
                     Undo::Remove(path) => drop(fs::remove_file(path)),
-                    Undo::Restore(path, bytes) => fs::write(path, bytes).unwrap(),
+                    Undo::Restore(path, bytes) => {
+                        // The folder may have been removed after it.
+                        fs::create_dir_all(folder_of(&path)).unwrap();
+                        fs::write(path, bytes).unwrap();
+                    }
                     Undo::Rename { from, to, old } => {
                         if fs::rename(&to, from).is_ok()
                             && let Some(old) = old

@@ -41,7 +41,7 @@ impl Waiting {
 
     /// Returns the file that holds what is known of the run.
     fn left(&self) -> Option<PathBuf> {
-        let entries = fs::read_dir(self.place.at(".lineage/live")).ok()?;
+        let entries = fs::read_dir(self.place.at(".lineage/under_way")).ok()?;
         let mut paths = entries.map(|entry| entry.unwrap().path());
         paths.find(|path| path.extension().is_some_and(|ending| ending == "run"))
     }
@@ -108,6 +108,7 @@ fn what_was_known_when_the_recorder_was_killed_is_recorded() {
     assert!(status.stdout.contains("interrupted  1 run"), "{}", status.stdout);
     // Once is enough.
     assert_eq!(run.left(), None);
+    assert!(!run.place.at(".lineage/under_way").exists());
     run.place.ok(&["verify"]);
 }
 

@@ -216,7 +216,9 @@ impl Body {
         {
             version.tentative = None;
         }
+        let is_known = version.stamp == *now;
         version.stamp = *now;
+        self.stamp_is_sure &= is_known;
     }
 
     /// Takes notice that a name was given or taken between two stamps, which moves ctime and nothing else.

@@ -143,6 +143,7 @@ impl Net<'_> {
             if let Some(look) = look {
                 body.refresh(&look.stamp());
                 body.rested = Some(look.stamp());
+                body.stamp_is_sure = false;
             }
             self.openings.remove(what);
         }

@@ -163,6 +163,16 @@ impl<'a> Live<'a> {
     }
 }
 
+/// Returns the folder of what commands say of themselves while they run.
+pub fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.folder().join("live")
+}
+
+/// Returns the file that the command of a run appends its metrics to.
+pub fn file(workspace: &Workspace, run: NodeId) -> PathBuf {
+    folder(workspace).join(format!("{}.jsonl", run.hex()))
+}
+
 /// Adds what a metrics file has and the journal has not to a run that nobody follows any more; returns what was refused.
 ///
 /// # Errors

@@ -154,8 +154,8 @@ pub fn run_command(
     let mut recording = start(workspace, clock, request).map_err(not_recorded)?;
     let mut start = StartOnDisk { point: recording.sync_point().map_err(not_recorded)?, outcome: None };
     let run = recording.run().clone();
-    let metrics_path = under_way::folder(workspace).join(format!("{}.jsonl", run.id.hex()));
-    let _ = workspace.disk().create_folders(&under_way::folder(workspace));
+    let metrics_path = live::file(workspace, run.id);
+    let _ = workspace.disk().create_folders(&live::folder(workspace));
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let ended = AtomicBool::new(false);
     let ground = Ground::of(workspace, request);
@@ -225,7 +225,7 @@ pub fn run_command(
         Ok(Ok(warnings)) => {
             remarks.extend(warnings.into_iter().map(fault));
             if let Some((file, _)) = &under_way {
-                let _ = workspace.disk().remove(file);
+                let _ = under_way::remove(workspace.disk(), file);
             }
         }
         Ok(Err(error)) => {
@@ -435,7 +435,7 @@ fn observe_command(
     under_way: &OnceCell<UnderWay>,
 ) -> Result<Observation, Refusal> {
     let mut environment = request.environment.clone();
-    let metrics_path = under_way::folder(workspace).join(format!("{}.jsonl", run.id.hex()));
+    let metrics_path = live::file(workspace, run.id);
     let own = [
         (RUN_VARIABLE, run.id.to_string().into()),
         (METRICS_VARIABLE, metrics_path.into()),

@@ -56,7 +56,9 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
     let explain = |why| match why {
         Unreadable::Newer(program) => Error::store("a newer `lineage` wrote it")
             .hint(format!("use `lineage` {program} or newer; nothing was changed")),
-        Unreadable::Damaged(cause) => unreadable(cause),
+        Unreadable::Damaged(cause) => {
+            unreadable(cause).hint("it may be removed: of the run remains what the journal has")
+        }
     };
     let beginning = Kept::beginning(&mut file).map_err(explain)?;
     let (Some(segment), Some(end)) = (beginning.segment(), beginning.end()) else {
@@ -88,25 +90,35 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
             // Where the journal does not have the beginning, there is nothing to add an end to.
             let Some(run) = started_in(&listing, segment)? else { return Ok(()) };
             let kept = Kept::read(&mut file).map_err(explain)?;
+            if kept.checkpoints().next().is_none() {
+                // Its writer died before the first was whole: nothing is known of the run but that it began.
+                return remove(workspace, path);
+            }
             registered = end_of(workspace, &kept, run, end)?;
         }
     }
     // Whoever showed the segment may have died before its name was on the disk.
     let synced = workspace.disk().sync_folder(&workspace.journal());
     synced.map_err(|cause| Error::store("the journal cannot be forced to the disk").because(cause))?;
-    let _ = std::fs::remove_file(path.with_extension("jsonl"));
-    match workspace.disk().remove(path) {
-        Err(cause) if cause.kind() != ErrorKind::NotFound => {
-            return Err(Error::store("it cannot be removed").because(cause));
-        }
-        _ => {}
+    if let Some(name) = path.file_name() {
+        let _ = std::fs::remove_file(live::folder(workspace).join(name).with_extension("jsonl"));
     }
+    remove(workspace, path)?;
     drop(file);
     if let Some(versions) = registered {
         // What fails here is in the journal, and `lineage project` says so.
         let _ = versions.project(workspace);
     }
     Ok(())
+}
+
+fn remove(workspace: &Workspace, path: &Path) -> Result<()> {
+    match under_way::remove(workspace.disk(), path) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => {
+            Err(Error::store("it cannot be removed").because(cause))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn lock(file: &File) -> Result<()> {
@@ -156,11 +168,11 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         observe::recover(options, &mut kept.checkpoints())
     });
     let Some(Recovered { observation, exit, until_us }) = recovered else {
-        return Err(Error::store("it holds nothing that is whole"));
+        return Err(Error::store("what it holds makes no sense to this program"));
     };
     let until = Timestamp::from_micros(until_us);
     clock.not_before(until);
-    let (id, metrics) = (run.id, under_way::folder(workspace).join(format!("{}.jsonl", run.id.hex())));
+    let (id, metrics) = (run.id, live::file(workspace, run.id));
     let mut recording = Recording::take_over(workspace, &clock, run, end)?;
     let mut remarks = vec![Remark::new(
         RemarkKind::Unseen,
@@ -246,7 +258,6 @@ mod tests {
             eprintln!("skipped: commands cannot be observed on this machine");
             return None;
         }
-        workspace.disk().create_folders(&under_way::folder(&workspace)).unwrap();
         let beginning = Beginning::of(&clock, &request, recording.run(), &ground);
         let under_way = UnderWay::new(&workspace, recording.run(), beginning);
         for part in parts.into_inner() {
@@ -302,11 +313,49 @@ mod tests {
                 let whole = recorded(&workspace);
                 assert!(whole.1 == 1 && whole.2 == 1, "{case} {whole:?}");
                 assert!(found.2 == 0 || whole == found, "{case} {whole:?}");
-                assert!(under_way::files(&workspace).is_empty(), "{case}");
+                assert!(!under_way::folder(&workspace).exists(), "{case}");
                 // How many there are depends on when the checkpoints were made.
                 steps += whole.0;
             }
         }
         assert!(died_before > 0 && died_after > 0 && steps > 0, "{died_before} {died_after} {steps}");
+    }
+
+    #[test]
+    fn of_a_run_whose_recorder_died_in_its_first_checkpoint_its_beginning_is_known() {
+        for bytes_of_checkpoint in [0, 5, 40] {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().canonicalize().unwrap();
+            std::fs::write(root.join("a"), "a").unwrap();
+            if broken_off(&root, "cat a > b; cat b > c").is_none() {
+                return;
+            }
+            let workspace = Workspace::at(&root, Disk::new());
+            let file = under_way::files(&workspace).remove(0);
+            let bytes = std::fs::read(&file).unwrap();
+            let line = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+            std::fs::write(&file, &bytes[..line + bytes_of_checkpoint]).unwrap();
+            assert_eq!(take_over_broken_off(&workspace), [] as [String; 0]);
+            assert_eq!(recorded(&workspace), (0, 0, 0), "{bytes_of_checkpoint}");
+            assert!(!under_way::folder(&workspace).exists());
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_left_alone_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::write(root.join("a"), "a").unwrap();
+        if broken_off(&root, "cat a > b; cat b > c").is_none() {
+            return;
+        }
+        let workspace = Workspace::at(&root, Disk::new());
+        let file = under_way::files(&workspace).remove(0);
+        for damaged in [&b""[..], b"{\"format\": 1}\n", b"no JSON\n"] {
+            std::fs::write(&file, damaged).unwrap();
+            let said = take_over_broken_off(&workspace);
+            assert!(said.len() == 1 && said[0].contains("it may be removed"), "{said:?}");
+            assert_eq!(std::fs::read(&file).unwrap(), damaged);
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! What is known of a command while it runs, in a file under `.lineage/live`, for whoever finds that this process has died.
+//! What is known of a command while it runs, in a file under `.lineage/under_way`, for whoever finds that this process has died.
 //!
 //! The file begins with a line of JSON that says what it takes to make a record of the rest; then come checkpoints, each with
-//! its length and a checksum. It is only appended to, and goes when the end of the run is in the journal.
+//! its length and a checksum. It is only appended to, and goes when the end of the run is in the journal; its folder goes with the
+//! last one, so that to look for what is left costs next to nothing where nothing is.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -34,6 +35,8 @@ pub const APART: Duration = Duration::from_secs(1);
 const ENDING: &str = "run";
 /// No longer line stands at the beginning of one.
 const LINE_MAX_BYTES: usize = 16 << 20;
+/// As often the folder is made that others remove meanwhile.
+const TRIES_MAX: u32 = 100;
 /// Length and checksum before each checkpoint.
 const FRONT_BYTES: usize = 12;
 
@@ -188,9 +191,42 @@ pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the folder of what is only there while a run goes on.
+/// Returns the folder of these files, which is there only while one of them is.
 pub fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.folder().join("live")
+    workspace.folder().join("under_way")
+}
+
+/// Removes such a file, and the folder with the last of them.
+///
+/// # Errors
+/// As the system gives them for the file.
+pub fn remove(disk: &Disk, file: &Path) -> io::Result<()> {
+    disk.remove(file)?;
+    // Where another run has its own there, the folder stays.
+    let _ = disk.remove_folder(file.parent().unwrap_or(file));
+    Ok(())
+}
+
+/// Makes such a file, and the folder, which others may remove as long as it is empty.
+fn create(
+    disk: &Disk,
+    file: &Path,
+    begin: &mut dyn FnMut(&mut DiskFile) -> io::Result<()>,
+) -> io::Result<DiskFile> {
+    let folder = file.parent().unwrap_or(file);
+    let mut tries = 0;
+    loop {
+        disk.create_folders(folder)?;
+        tries += 1;
+        match disk.create_prepared(file, &mut *begin) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {}
+            Err(cause) => {
+                let _ = disk.remove_folder(folder);
+                return Err(cause);
+            }
+            made => return made,
+        }
+    }
 }
 
 /// Takes checkpoints, and has a thread of its own write them down, which is started with the first.
@@ -262,13 +298,15 @@ fn write(
     checkpoints: &Receiver<Vec<u8>>,
     is_busy: &AtomicBool,
 ) {
-    let begin = |file: &mut DiskFile| {
+    let mut begin = |file: &mut DiskFile| {
         beginning.inode = file.file().metadata()?.ino();
         let mut line = serde_json::to_vec(&beginning).map_err(io::Error::other)?;
         line.push(b'\n');
-        file.append(&line)
+        file.append(&line)?;
+        // A power cut must not leave a name without it.
+        file.sync()
     };
-    let Ok(mut file) = disk.create_prepared(path, begin) else { return };
+    let Ok(mut file) = create(disk, path, &mut begin) else { return };
     let mut is_placed = false;
     for checkpoint in checkpoints {
         let checksum = checksum(&checkpoint);
@@ -359,5 +397,30 @@ impl Kept {
             rest = behind;
             (checksum(checkpoint) == front[4..]).then_some(checkpoint)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_begin_and_end_at_the_same_time_share_the_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("under_way");
+        std::thread::scope(|scope| {
+            for run in ["a", "b", "c"] {
+                let file = folder.join(run);
+                scope.spawn(move || {
+                    for _ in 0..30 {
+                        let made = create(&Disk::new(), &file, &mut |file| file.append(b"x"));
+                        made.unwrap_or_else(|cause| panic!("{run}: {cause}"));
+                        assert_eq!(std::fs::read(&file).unwrap(), b"x");
+                        remove(&Disk::new(), &file).unwrap();
+                    }
+                });
+            }
+        });
+        assert!(!folder.exists());
     }
 }

@@ -13,6 +13,7 @@ use super::body::{Body, Who};
 use super::ledger::{Touch, What};
 use super::net::{GapsNoted, Net};
 use super::process::Actor;
+use super::stamp::Stamp;
 use super::ticks::Lag;
 use super::{Channel, ChannelSort, Checkpoints, Evidence, Exit, GapSort, Reading, digest, stamp};
 use crate::digests::kernel_time_ns;
@@ -187,12 +188,16 @@ impl Net<'_> {
             let is_renamed = body.names.iter().any(|name| name.by.is_some() || name.end.is_some());
             let is_written =
                 body.was_opened_for_writing || body.versions.iter().any(|version| version.written);
-            let first = body.versions[0].stamp;
+            let (first, rested) = (body.versions[0].stamp, body.rested);
             let name = body.live_name().map(|name| name.path.clone());
             let now_ns = kernel_time_ns();
             let look = name.filter(|_| is_written || is_renamed).and_then(|path| digest::look(&path).ok());
             let look = look.filter(|look| (look.dev, look.ino) == (first.dev, first.ino));
-            let now = look.map(|look| look.stamp());
+            // What has changed since it rested is none of the run: it stays as it was.
+            let is_ours = |now: &Stamp| {
+                rested.is_none_or(|then| (then.size_bytes, then.mtime_ns) == (now.size_bytes, now.mtime_ns))
+            };
+            let now = look.map(|look| look.stamp()).filter(is_ours);
             let is_sure = now.is_none_or(|now| {
                 let changed_ns = now.ctime_ns.max(now.mtime_ns);
                 has_fine_times || now_ns.saturating_sub(changed_ns) > stamp::COARSE_NS
@@ -200,11 +205,56 @@ impl Net<'_> {
             let last = body.versions[body.current() as usize].stamp;
             if now.is_some_and(|now| now != last) || is_sure != body.stamp_is_sure {
                 let body = self.ledger.body(what);
-                body.stamp_is_sure = is_sure;
                 if let Some(now) = now {
                     body.refresh(&now);
                 }
+                body.stamp_is_sure = is_sure;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::capture::observe::Options;
+
+    #[test]
+    fn a_file_that_somebody_outside_has_changed_at_rest_is_not_taken_for_the_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let options = Options::new(vec![], folder.path().to_owned(), &|| 0);
+        let mut keep = |_: &Path, _: &digest::Digest, _: &[u8]| {};
+        for is_changed in [false, true] {
+            let mut net = Net::new(&options, &mut keep);
+            std::fs::write(&path, "by the run").unwrap();
+            let look = digest::look(&path).unwrap();
+            let who = net.ledger.add_actor(Actor::new(1, None, 0));
+            let what = net.ledger.create(who, &look, Some(path.clone()), 0);
+            net.ledger.body(what).rested = Some(look.stamp());
+            if is_changed {
+                std::fs::write(&path, "by somebody else").unwrap();
+            }
+            net.look_at_written_files();
+            let body = net.ledger.body(what);
+            assert_eq!(body.versions[0].stamp, look.stamp());
+            assert_eq!(digest::look(&path).unwrap().stamp() != body.versions[0].stamp, is_changed);
+        }
+    }
+
+    #[test]
+    fn a_stamp_that_is_new_is_not_sure() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "a").unwrap();
+        let look = digest::look(&path).unwrap();
+        let mut body = Body::new(&look, Some(0));
+        body.stamp_is_sure = true;
+        body.refresh(&look.stamp());
+        assert!(body.stamp_is_sure);
+        body.refresh(&Stamp { size_bytes: 2, ..look.stamp() });
+        assert!(!body.stamp_is_sure);
     }
 }
