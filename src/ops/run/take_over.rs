@@ -267,6 +267,12 @@ mod tests {
             under_way.take(part);
         }
         under_way.end().unwrap();
+        let segment = recording.run().segment;
+        drop(recording);
+        // What other tests have forked just now holds the lock until it runs its program.
+        while workspace.is_alive(segment) {
+            std::thread::yield_now();
+        }
         Some(())
     }
 
@@ -310,6 +316,7 @@ mod tests {
                 died_before += usize::from(found.2 == 0);
                 died_after += usize::from(found.2 == 1 && has_died);
                 assert_eq!(take_over_broken_off(&workspace), [] as [String; 0], "{case}");
+                assert!(under_way::files(&workspace).is_empty(), "{case}");
                 let whole = recorded(&workspace);
                 assert!(whole.1 == 1 && whole.2 == 1, "{case} {whole:?}");
                 assert!(found.2 == 0 || whole == found, "{case} {whole:?}");

@@ -183,11 +183,16 @@ fn path_of(bytes: Vec<u8>) -> PathBuf {
 
 /// Returns the files of runs that are under way, or broke off.
 pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder(workspace)).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
+    let folder = folder(workspace);
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
         paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect();
     files.sort();
+    if files.is_empty() {
+        // Whoever removed the last file may have died before it removed the folder.
+        let _ = workspace.disk().remove_folder(&folder);
+    }
     files
 }
 
