@@ -14,7 +14,7 @@ use lineage::model::{
 };
 use lineage::ops::Workspace;
 use lineage::ops::export::jsonl;
-use lineage::ops::import::import_jsonl;
+use lineage::ops::import::{BackupOf, import_jsonl};
 use lineage::ops::project::{ProjectRequest, project};
 
 /// True where the benchmark is only to show that it runs: `cargo bench -- --test`, `cargo test`.
@@ -134,13 +134,15 @@ fn backup(criterion: &mut Criterion) {
         b.iter(|| {
             let folder = tempfile::tempdir().expect("a folder");
             let empty = Workspace::init(folder.path()).expect("a workspace");
-            let taken = import_jsonl(&empty, "backup", &mut BufReader::new(bytes.as_slice()));
+            let taken =
+                import_jsonl(&empty, "backup", &mut BufReader::new(bytes.as_slice()), BackupOf::Other);
             assert_eq!(taken.expect("it can be taken over").new, count);
         });
     });
     group.bench_function(format!("import {count} facts that are all known"), |b| {
         b.iter(|| {
-            let taken = import_jsonl(&workspace, "backup", &mut BufReader::new(bytes.as_slice()));
+            let taken =
+                import_jsonl(&workspace, "backup", &mut BufReader::new(bytes.as_slice()), BackupOf::Other);
             assert_eq!(taken.expect("it can be taken over").new, 0);
         });
     });

@@ -375,7 +375,10 @@ fn what_a_merged_workspace_made_is_not_taken_for_a_change_of_this_one() {
 
     // Nobody changed anything here: what is newer there is said, and is no fault.
     let status = here.ok(&["status"]).stdout;
-    assert!(status.contains("not here     3 files have a newer version in another workspace"), "{status}");
+    assert!(
+        status.contains("not here     3 files were last seen in another workspace, and are not so here"),
+        "{status}"
+    );
     assert!(!status.contains("all as recorded"), "{status}");
     let status = here.json(&["status"]);
     let of = |path: &str| {
@@ -392,4 +395,87 @@ fn what_a_merged_workspace_made_is_not_taken_for_a_change_of_this_one() {
     assert_eq!(status["totals"]["pending"].as_u64().unwrap() + status["totals"]["lost"].as_u64().unwrap(), 1);
     // There all is as it was.
     there.ok(&["status", "o", "q"]);
+}
+
+#[test]
+fn what_is_lost_of_a_workspace_is_lost_also_after_its_backup_was_brought_back() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.ok(&["run", "--", "sh", "-c", "cat a > o; head -c 20000000 /dev/zero > big"]);
+    fs::create_dir(place.at("kept")).unwrap();
+    place.ok(&["export", "--format", "jsonl", "--out", "kept/b.jsonl"]);
+    fs::remove_dir_all(place.at(".lineage")).unwrap();
+    let back = place.ok(&["import", "--format", "jsonl", "kept/b.jsonl"]).stdout;
+    assert!(back.contains("its runs count as recorded here"), "{back}");
+    place.ok(&["status"]);
+    fs::remove_file(place.at("big")).unwrap();
+    let (code, status) = (place.run(&["status"]).code, place.run(&["status", "--json"]).stdout);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(
+        (code, &status["lost"][0]["path"], &status["not_here"]),
+        (1, &"big".into(), &serde_json::json!([]))
+    );
+    let verified = place.run(&["verify"]);
+    assert!(verified.code == 1 && verified.stdout.contains("lost: written by run"), "{verified:?}");
+    // In a workspace that has runs of its own, it is another's.
+    let other = Place::empty();
+    other.ok(&["run", "--", "true"]);
+    other.write("b.jsonl", &place.read("kept/b.jsonl"));
+    assert_eq!(other.json(&["import", "--format", "jsonl", "b.jsonl"])["brought_back"], false);
+    fs::remove_file(other.at("b.jsonl")).unwrap();
+    assert!(other.ok(&["status"]).stdout.contains("were last seen in another workspace"));
+}
+
+#[test]
+fn a_file_of_this_disk_is_told_of_the_run_that_made_it_here() {
+    let (here, there) = (Place::empty(), Place::empty());
+    for (place, name) in [(&here, "src_here"), (&there, "src_there")] {
+        place.write(name, b"1\n");
+        place.ok(&["run", "-q", "--name", name, "--", "sh", "-c", &format!("wc -l < {name} > o")]);
+    }
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let runs = here.runs();
+    let tail = |name: &str| {
+        let run = runs.iter().find(|run| run["name"] == name).unwrap();
+        let id = run["id"].as_str().unwrap();
+        id[id.len() - 8..].to_owned()
+    };
+    let shown = here.json(&["show", "o"]);
+    let names: Vec<_> = shown["runs"].as_array().unwrap().iter().map(|run| run["name"].clone()).collect();
+    assert_eq!(names, ["src_here"]);
+    let text = here.ok(&["show", "o"]).stdout;
+    let also = format!("written with the same bytes in another workspace, by run {}", tail("src_there"));
+    assert!(text.contains(&also) && !text.contains("doubt"), "{text}");
+    // By its bytes alone, it is whoever wrote them last.
+    let digest = shown["artifact"]["digest"].as_str().unwrap();
+    assert!(!here.ok(&["show", digest]).stdout.contains("in another workspace"));
+    // What is out of date is judged by what went into it here.
+    here.write("src_here", b"1\n2\n");
+    let status = here.run(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["stale"][0]["path"], "o", "{status}");
+    assert_eq!(status["doubtful"], serde_json::json!([]));
+}
+
+#[test]
+fn a_merge_says_which_versions_of_models_two_workspaces_registered() {
+    let (here, there) = (Place::empty(), Place::empty());
+    for (place, text) in [(&here, "here"), (&there, "there")] {
+        place.ok(&["init"]);
+        place.write("w", text.as_bytes());
+        for version in if text == "here" { ["1.0.0", "2.0.0"] } else { ["1.0.0", "3.0.0"] } {
+            place.ok(&["register", "m", version, "--artifact", "model=w"]);
+        }
+    }
+    let merged = here.ok(&["merge", there.root().to_str().unwrap()]).stdout;
+    assert_eq!(merged.matches("two workspaces registered").count(), 1, "{merged}");
+    assert!(
+        merged.contains("two workspaces registered m@1.0.0: the first has the name, the other is m@1.0.0~")
+    );
+    let again = here.json(&["merge", there.root().to_str().unwrap()]);
+    assert_eq!(again["clashes"], serde_json::json!([]));
+    let other_way = there.json(&["merge", here.root().to_str().unwrap()]);
+    let other = other_way["clashes"][0]["other"].as_str().unwrap();
+    assert!(merged.contains(other), "{merged} {other}");
+    assert!(here.ok(&["models", "show", other]).stdout.contains("clash"));
 }

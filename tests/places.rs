@@ -106,3 +106,20 @@ fn histories_and_credentials_of_a_home_are_no_data_and_histories_worth_no_remark
     home.write(".aws/credentials", "renewed\n");
     assert_eq!(home.lineage(&["status"]).status.code(), Some(0));
 }
+
+#[test]
+fn an_output_outside_of_the_workspace_is_brought_back_to_a_place_that_is_named() {
+    let Some(home) = Home::with_workspace_at("w") else { return };
+    assert!(home.shell("mkdir ../out; echo 1 > ../out/o; cat ../out/o > p").status.success());
+    fs::remove_dir_all(home.home.join("out")).unwrap();
+    let file = home.home.join("out/o");
+    let status = home.lineage(&["status"]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("outside the workspace: `lineage restore FILE --to PATH` writes it"), "{status}");
+    let refused = home.lineage(&["restore", file.to_str().unwrap()]);
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr.contains("lies outside of the workspace") && stderr.contains("--to PATH"), "{stderr}");
+    assert!(home.lineage(&["restore", file.to_str().unwrap(), "--to", "o"]).status.success());
+    assert_eq!(fs::read_to_string(home.root.join("o")).unwrap(), "1\n");
+}

@@ -8,7 +8,7 @@ use crate::cli::merge::projections_behind;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::repeated_word;
-use crate::ops::import::import_jsonl;
+use crate::ops::import::{BackupOf, import_jsonl};
 use crate::ops::named::place_on_disk;
 use crate::render;
 
@@ -23,7 +23,7 @@ pub(crate) fn read_jsonl(surroundings: &Surroundings, path: &Path, as_json: bool
         Box::new(BufReader::with_capacity(1 << 20, file))
     };
     let workspace = surroundings.workspace_or_new()?;
-    let taken = import_jsonl(&workspace, &name, &mut input)?;
+    let taken = import_jsonl(&workspace, &name, &mut input, BackupOf::This)?;
     output::warnings(&workspace.apply_if_free());
     let behind = projections_behind(&workspace);
     if as_json {

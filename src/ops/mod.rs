@@ -7,6 +7,7 @@ pub mod diff;
 pub mod export;
 pub mod formats;
 pub mod gc;
+mod here;
 mod host;
 pub mod import;
 pub mod inside;

@@ -3,6 +3,7 @@
 mod linked;
 mod model;
 mod projected;
+mod written;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -112,6 +113,8 @@ pub struct Writer {
     pub run: RunHead,
     /// The tails of other runs that wrote the same bytes there while that run was at work.
     pub others: Vec<String>,
+    /// The tails of runs of other workspaces that wrote the same bytes at that path there, where this workspace has its own.
+    pub elsewhere: Vec<String>,
 }
 
 /// A run and its way.
@@ -229,8 +232,9 @@ impl Showing<'_> {
 
     fn file(&self, target: FileTarget) -> Result<FileReport> {
         let depth_max = self.request.depth_max;
+        let written = self.written(&target)?;
         let trace = match self.request.direction {
-            Direction::Up => query::upstream(self.snapshot, target.number, target.until(), depth_max)?,
+            Direction::Up => query::upstream(self.snapshot, target.number, written.until, depth_max)?,
             Direction::Down => query::downstream(self.snapshot, target.number, depth_max)?,
         };
         let models = self.holding(target.number)?;
@@ -242,7 +246,7 @@ impl Showing<'_> {
         let disk = self.disk(&report.ends);
         let files = self.files(&trace)?;
         let environments = self.environments(&trace)?;
-        let writer = self.writer(&target)?;
+        let writer = self.writer(written)?;
         let unwritten = query::unwritten(self.snapshot, target.number)?;
         let removed = self.removed(&target)?;
         if let (Direction::Up, Some(Unwritten::Gap(gap))) = (self.request.direction, &unwritten) {
@@ -302,36 +306,6 @@ impl Showing<'_> {
             }
         }
         Ok(lists)
-    }
-
-    fn writer(&self, target: &FileTarget) -> Result<Option<Writer>> {
-        let writers = query::writers(self.snapshot, target.number)?;
-        let Some(last) = writers.into_iter().find(|write| write.at <= target.until()) else {
-            return Ok(None);
-        };
-        let mut writes = query::written_along(self.snapshot, &last, &mut query::Runs::default())?;
-        writes.push((last.step, last.at));
-        writes.sort_by_key(|(_, at)| *at);
-        let mut steps: Vec<String> = Vec::new();
-        for (step, _) in writes {
-            let record = self.snapshot.step_without_edges(step)?;
-            steps.extend(record.map(|record| record.name).filter(|name| !steps.contains(name)));
-        }
-        let (Some(step), Some(run)) =
-            (self.snapshot.step_without_edges(last.step)?, self.snapshot.run_of(last.step)?)
-        else {
-            return Ok(None);
-        };
-        let Some(mut run) = RunHead::read(self.snapshot, run)? else {
-            return Ok(None);
-        };
-        self.look_alive(&mut run);
-        let mut others = Vec::new();
-        for other in query::claimed_by_others(self.snapshot, &last)? {
-            others.extend(RunHead::read(self.snapshot, other)?.map(|head| head.tail));
-        }
-        others.sort();
-        Ok(Some(Writer { at: Timestamp::from_micros(last.at), step: step.name, steps, run, others }))
     }
 
     /// Tells who took a file away that is not on disk.

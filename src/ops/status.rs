@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::model::{RunId, RunKind};
 use crate::ops::Workspace;
+use crate::ops::here::Here;
 use crate::query::{self, Ancestry, NewestFile, Removal, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
@@ -44,12 +45,6 @@ pub fn status(
     let files = query::newest_files(snapshot)?;
     let targets: Vec<usize> =
         (0..files.len()).filter(|at| asked.has(files[*at].artifact.path.as_bytes())).collect();
-    let current: Vec<(usize, Write)> = targets
-        .iter()
-        .filter_map(|at| Some((*at, files[*at].writer.filter(|_| !files[*at].superseded)?)))
-        .collect();
-    let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
-    let ancestry = Ancestry::of(snapshot, &writes)?;
     let mut looking = Looking {
         workspace,
         snapshot,
@@ -60,10 +55,17 @@ pub fn status(
         removed: HashMap::new(),
         gone: HashSet::new(),
         writers: HashMap::new(),
-        segments: None,
+        here: Here::of(workspace),
         code_of: HashMap::new(),
         report: StatusReport { is_of_part: !paths.is_empty(), ..StatusReport::default() },
     };
+    looking.prefer_own_writers(&targets)?;
+    let current: Vec<(usize, Write)> = targets
+        .iter()
+        .filter_map(|at| Some((*at, looking.files[*at].writer.filter(|_| !looking.files[*at].superseded)?)))
+        .collect();
+    let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
+    let ancestry = Ancestry::of(snapshot, &writes)?;
     looking.compare(&targets, &ancestry.paths());
     looking.sort_out(&targets)?;
     looking.find_gone()?;
@@ -91,8 +93,7 @@ struct Looking<'a> {
     /// Those that are gone from the disk, and that no run can make again.
     gone: HashSet<usize>,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
-    /// The segments of the journal, once they were asked for.
-    segments: Option<HashSet<u128>>,
+    here: Here<'a>,
     /// What steps read as code that stands in a commit.
     code_of: HashMap<StepNo, HashSet<ArtifactNo>>,
     report: StatusReport,

@@ -19,7 +19,8 @@ pub fn place(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
             .hint("a folder on the way is a symbolic link; nothing was written there")
     };
     if !path.is_inside() {
-        return Err(leads_out());
+        return Err(Error::request(format!("`{path}` lies outside of the workspace"))
+            .hint("`--to PATH` says where to write it; nothing was written"));
     }
     let target = path.on_disk(root).ok_or_else(leads_out)?;
     let existing = target.ancestors().skip(1).find(|folder| folder.symlink_metadata().is_ok());

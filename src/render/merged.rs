@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::ops::import::Taken;
 use crate::render::units::{bytes, counted, one_line};
 
+/// As many versions of models are named that two workspaces registered.
+const CLASHES_MAX: usize = 20;
+
 /// Writes it for people.
 pub fn text(taken: &Taken, damaged: &[String]) -> String {
     let mut text = String::new();
@@ -21,9 +24,24 @@ pub fn text(taken: &Taken, damaged: &[String]) -> String {
             counted(taken.new, "fact", "facts")
         );
     }
+    if taken.brought_back {
+        text.push_str("its runs count as recorded here; `lineage status` says what of their files is lost\n");
+    }
     if taken.contents > 0 {
         let contents = counted(taken.contents, "kept content", "kept contents");
         let _ = writeln!(text, "copied {contents}, {}", bytes(taken.content_bytes));
+    }
+    for (label, other) in taken.clashes.iter().take(CLASHES_MAX) {
+        let _ = writeln!(
+            text,
+            "two workspaces registered {0}: the first has the name, the other is {1}",
+            one_line(label),
+            one_line(other)
+        );
+    }
+    let more = taken.clashes.len().saturating_sub(CLASHES_MAX) as u64;
+    if more > 0 {
+        let _ = writeln!(text, "and {}; `lineage models --all` lists them", counted(more, "more", "more"));
     }
     for reason in damaged {
         let _ = writeln!(text, "not copied: {}", one_line(reason));
@@ -40,11 +58,14 @@ pub fn behind(count: u64) -> String {
 
 /// Writes it as JSON; with how many projections are to be written, where that is known.
 pub fn json(taken: &Taken, damaged: &[String], behind: Option<u64>) -> Value {
+    let clashes = taken.clashes.iter().map(|(label, other)| json!({ "label": label, "other": other }));
     json!({
         "format": 1,
         "facts_new": taken.new,
         "facts_known": taken.known,
         "runs_new": taken.runs,
+        "clashes": clashes.collect::<Vec<_>>(),
+        "brought_back": taken.brought_back,
         "contents_copied": taken.contents,
         "content_bytes_copied": taken.content_bytes,
         "damaged": damaged,

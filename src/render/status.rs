@@ -58,7 +58,7 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
         ("pending", "file is not on disk but kept", "files are not on disk but kept"),
         limit,
         &report.pending,
-        recorded_row,
+        pending_row,
     );
     text.push_str(&ways_back(&report.pending));
     if report.is_of_part {
@@ -85,8 +85,8 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
         &mut text,
         (
             "not here",
-            "file has a newer version in another workspace",
-            "files have a newer version in another workspace",
+            "file was last seen in another workspace, and is not so here",
+            "files were last seen in another workspace, and are not so here",
         ),
         limit,
         &report.not_here,
@@ -187,6 +187,14 @@ fn by(file: &RecordedFile) -> String {
 
 fn recorded_row(file: &RecordedFile) -> Vec<String> {
     vec![file.artifact.path.to_string(), by(file)]
+}
+
+fn pending_row(file: &RecordedFile) -> Vec<String> {
+    let mut row = recorded_row(file);
+    if !file.artifact.path.is_inside() {
+        row.push("outside the workspace: `lineage restore FILE --to PATH` writes it".to_owned());
+    }
+    row
 }
 
 fn removed_row(removed: &RemovedFile) -> Vec<String> {

@@ -17,13 +17,30 @@ const BATCH_BYTES: usize = 4 << 20;
 /// As many lines in a row are understood by one core.
 const LINES_MIN: usize = 64;
 
+/// What the facts of a backup are to a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupOf {
+    /// Its own, brought back: unless it knows runs already, what they wrote counts as written here.
+    This,
+    /// Another's.
+    Other,
+}
+
 /// Takes over the facts of a backup; `name` is the file's name, for messages.
 ///
 /// # Errors
 /// A request error that names the line where the file is cut off, damaged or of a newer format; a store error where the facts
 /// cannot be recorded. Nothing is taken over then.
-pub fn import_jsonl(workspace: &Workspace, name: &str, input: &mut dyn BufRead) -> Result<Taken> {
+pub fn import_jsonl(
+    workspace: &Workspace,
+    name: &str,
+    input: &mut dyn BufRead,
+    of: BackupOf,
+) -> Result<Taken> {
     let mut taking = Taking::begin(workspace)?;
+    if of == BackupOf::This {
+        taking.bring_back()?;
+    }
     let mut reading = Reading { name, input, number: 0, hasher: blake3::Hasher::new(), rest: Vec::new() };
     let mut is_ended = false;
     while let Some(batch) = reading.next_batch()? {

@@ -7,7 +7,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::ops::import::jsonl::import_jsonl;
+use crate::ops::import::jsonl::{BackupOf, import_jsonl};
 use crate::ops::import::taking::{Taken, Taking};
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
 use crate::store::FactsFile;
@@ -47,7 +47,8 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
         }
         let file = File::open(&real)
             .map_err(|cause| Error::request(format!("cannot read `{name}`")).because(cause))?;
-        let taken = import_jsonl(workspace, &name, &mut BufReader::with_capacity(1 << 20, file))?;
+        let taken =
+            import_jsonl(workspace, &name, &mut BufReader::with_capacity(1 << 20, file), BackupOf::Other)?;
         return Ok(Merged { taken, ..Merged::default() });
     }
     // The folder itself is meant, not one above it.

@@ -8,6 +8,6 @@ mod taking;
 mod tests;
 
 pub use files::{ImportRequest, ImportSummary, import_files};
-pub use jsonl::import_jsonl;
+pub use jsonl::{BackupOf, import_jsonl};
 pub use merge::{Merged, merge};
 pub use taking::Taken;

@@ -1,7 +1,8 @@
 //! Taking over facts of others: what is recorded here already is passed over, and the rest counts when all of it is there.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hasher};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -10,9 +11,11 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Reader, Record, SegmentRef, Writer};
 use crate::model::{Fact, Metric, NodeId};
 use crate::ops::Workspace;
+use crate::ops::here;
+use crate::query::registry::versions;
 
 /// What was taken over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Facts that were not recorded here before, also those of which only some points of a metric were not.
     pub new: u64,
@@ -20,6 +23,10 @@ pub struct Taken {
     pub known: u64,
     /// Runs among the new facts.
     pub runs: u64,
+    /// Versions of models that two registered, of which one was new here: the one that has the name, and what the other is called.
+    pub clashes: Vec<(String, String)>,
+    /// Whether this was a backup of this workspace, brought back: see [`import_jsonl`](super::import_jsonl).
+    pub brought_back: bool,
     /// Contents that were copied, and their bytes.
     pub contents: u64,
     /// The bytes of those contents.
@@ -35,12 +42,19 @@ pub(crate) struct Taking<'a> {
     segment: u128,
     lines: u64,
     taken: Taken,
+    /// The segments of the runs that are taken, where they are this workspace's own.
+    brought_back: Option<HashSet<u128>>,
+    /// New versions of models.
+    models: Vec<NodeId>,
 }
 
 /// A fact as it is to be recorded, with the marks that tell whether it is known: to be made on any core.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    is_run: bool,
+    /// Of the start of a run, the segment that it was recorded in.
+    run_segment: Option<u128>,
+    /// Of a version of a model, its key.
+    model: Option<NodeId>,
     parts: Parts,
 }
 
@@ -62,7 +76,14 @@ impl Prepared {
     /// # Errors
     /// A bug where it cannot be encoded.
     pub fn of(fact: Fact) -> Result<Self> {
-        let is_run = matches!(fact, Fact::RunStarted(_));
+        let run_segment = match &fact {
+            Fact::RunStarted(run) => Some(run.segment),
+            _ => None,
+        };
+        let model = match &fact {
+            Fact::ModelRegistered(model) => Some(model.id),
+            _ => None,
+        };
         let parts = match fact {
             Fact::Metrics(points) => {
                 let points = points.into_iter().map(|point| Ok((mark_of_point(&point)?, point)));
@@ -73,7 +94,7 @@ impl Prepared {
                 Parts::Whole { mark: mark(kind, version, &payload), kind, version, payload }
             }
         };
-        Ok(Prepared { is_run, parts })
+        Ok(Prepared { run_segment, model, parts })
     }
 }
 
@@ -87,8 +108,17 @@ impl<'a> Taking<'a> {
         let known = known_marks(workspace)?;
         let segment = NodeId::new(view.snapshot.latest()).as_u128();
         let folder = workspace.folder().join(format!("taking-{segment:032x}"));
-        let (writer, lines, taken) = (None, 0, Taken::default());
-        Ok(Taking { workspace, known, folder, writer, segment, lines, taken })
+        let (writer, lines, taken, brought_back) = (None, 0, Taken::default(), None);
+        let models = Vec::new();
+        Ok(Taking { workspace, known, folder, writer, segment, lines, taken, brought_back, models })
+    }
+
+    /// Lets the runs that are taken count as recorded in this workspace, if no run is known here yet.
+    pub fn bring_back(&mut self) -> Result<()> {
+        let view = self.workspace.view()?;
+        let any = view.snapshot.runs_newest_first(|_| Ok(ControlFlow::Break(())))?;
+        self.brought_back = any.is_continue().then(HashSet::new);
+        Ok(())
     }
 
     /// Returns how many facts were given so far.
@@ -110,6 +140,9 @@ impl<'a> Taking<'a> {
     /// A store error where it cannot be written down.
     pub fn take_prepared(&mut self, fact: Prepared) -> Result<()> {
         self.lines += 1;
+        if let Some(brought_back) = &mut self.brought_back {
+            brought_back.extend(fact.run_segment);
+        }
         match fact.parts {
             Parts::Whole { mark, kind, version, payload } => {
                 if !self.known.insert(mark) {
@@ -117,7 +150,8 @@ impl<'a> Taking<'a> {
                     return Ok(());
                 }
                 self.taken.new += 1;
-                self.taken.runs += u64::from(fact.is_run);
+                self.taken.runs += u64::from(fact.run_segment.is_some());
+                self.models.extend(fact.model);
                 self.writer()?.append_record(kind, version, &payload)
             }
             Parts::Points(points) => {
@@ -152,10 +186,15 @@ impl<'a> Taking<'a> {
     /// A store error where the disk does not take it; nothing is taken over then.
     pub fn finish(mut self) -> Result<Taken> {
         let Some(mut writer) = self.writer.take() else {
-            return Ok(self.taken);
+            return Ok(std::mem::take(&mut self.taken));
         };
+        let models = std::mem::take(&mut self.models);
         writer.commit()?;
         drop(writer);
+        if let Some(segments) = self.brought_back.take().filter(|segments| !segments.is_empty()) {
+            here::bring_back(self.workspace, &segments)?;
+            self.taken.brought_back = true;
+        }
         let (disk, journal) = (self.workspace.disk(), self.workspace.journal());
         let failed = |cause| {
             Error::store("cannot put the facts into the journal")
@@ -166,8 +205,32 @@ impl<'a> Taking<'a> {
         disk.create_folders(&journal).map_err(failed)?;
         disk.rename(&self.folder.join(&name), &journal.join(&name)).map_err(failed)?;
         disk.sync_folder(&journal).map_err(failed)?;
-        Ok(self.taken)
+        self.taken.clashes = clashes(self.workspace, &models)?;
+        Ok(std::mem::take(&mut self.taken))
     }
+}
+
+/// Names the versions among `models` that share name and number with another, each with that one.
+fn clashes(workspace: &Workspace, models: &[NodeId]) -> Result<Vec<(String, String)>> {
+    if models.is_empty() {
+        return Ok(Vec::new());
+    }
+    let snapshot = workspace.view()?.snapshot;
+    let mut names = BTreeSet::new();
+    for id in models {
+        names.extend(snapshot.model(*id)?.map(|model| model.name));
+    }
+    let mut clashes = Vec::new();
+    for name in names {
+        for view in versions(&snapshot, &name)? {
+            let Some(first) = view.clash_with else { continue };
+            if models.contains(&first) || models.contains(&view.model.id) {
+                clashes.push((format!("{name}@{}", view.model.version), view.label()));
+            }
+        }
+    }
+    clashes.sort();
+    Ok(clashes)
 }
 
 impl Drop for Taking<'_> {

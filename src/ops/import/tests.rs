@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::model::{Fact, ModelVersion, NodeId};
 use crate::ops::Workspace;
 use crate::ops::export::jsonl;
-use crate::ops::import::{Taken, import_jsonl, merge};
+use crate::ops::import::{BackupOf, Taken, import_jsonl, merge};
 use crate::projection;
 use crate::query::shown_label;
 use crate::store::GO_ON;
@@ -34,7 +34,13 @@ impl Here {
     }
 
     fn import(&self, other: &Here) -> Taken {
-        import_jsonl(&self.workspace, "other", &mut BufReader::new(other.backup().as_slice())).unwrap()
+        import_jsonl(
+            &self.workspace,
+            "other",
+            &mut BufReader::new(other.backup().as_slice()),
+            BackupOf::Other,
+        )
+        .unwrap()
     }
 
     fn backup(&self) -> Vec<u8> {

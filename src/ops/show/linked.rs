@@ -46,7 +46,7 @@ impl Showing<'_> {
                 artifact: last.artifact.clone(),
                 text,
                 to: ArtifactPath::within(self.workspace.root(), &to).ok(),
-                writer: self.writer(&last)?,
+                writer: self.writer(self.written(&last)?)?,
             });
             match locate(self.workspace, self.snapshot, self.workspace.root(), &to) {
                 Ok(Target::File(next)) if self.link_text(&next).is_some() => last = next,

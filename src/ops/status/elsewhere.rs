@@ -4,14 +4,11 @@ use std::collections::HashMap;
 
 use super::Looking;
 use crate::error::Result;
-use crate::journal;
 use crate::query::NewestFile;
 use crate::store::{GO_ON, RunNo, StepNo};
 
 impl Looking<'_> {
     /// Returns true where the newest version of a file was written, or of a source was read, by no run that was recorded here.
-    ///
-    /// A run names the segment of the journal that it was recorded in, and what is taken over stands in a segment of its own.
     pub(super) fn is_of_elsewhere(&mut self, file: &NewestFile) -> Result<bool> {
         if let Some(write) = &file.writer {
             return Ok(!self.is_recorded_here(write.step)?);
@@ -33,19 +30,20 @@ impl Looking<'_> {
     }
 
     fn is_recorded_here(&mut self, step: StepNo) -> Result<bool> {
-        let edges = self.snapshot.edges(step)?;
-        let run = edges.map_or(Ok(None), |edges| self.snapshot.run(edges.run))?;
-        // Of a run whose start is not known nothing is known.
-        let Some(run) = run else { return Ok(true) };
-        let segments = match self.segments.take() {
-            Some(segments) => segments,
-            None => {
-                let listing = journal::list(&self.workspace.journal(), &|_| false)?;
-                listing.segments.into_iter().map(|segment| segment.segment).collect()
+        self.here.has_step(self.snapshot, step)
+    }
+
+    /// Takes for the writer of each file the last run of this workspace that wrote those bytes there, where there is one: another
+    /// workspace's run made its own file.
+    pub(super) fn prefer_own_writers(&mut self, targets: &[usize]) -> Result<()> {
+        for at in targets {
+            let Some(write) = self.files[*at].writer else { continue };
+            if !self.is_recorded_here(write.step)?
+                && let (Some(own), _) = self.here.last_write(self.snapshot, write.artifact)?
+            {
+                self.files[*at].writer = Some(own);
             }
-        };
-        let here = segments.contains(&run.segment);
-        self.segments = Some(segments);
-        Ok(here)
+        }
+        Ok(())
     }
 }

@@ -101,7 +101,13 @@ impl Looking<'_> {
             if !self.is_as_recorded(*at) || stale.contains(&file.artifact) {
                 continue;
             }
-            let others = claimed_by_others(self.snapshot, write)?;
+            let mut others = Vec::new();
+            for other in claimed_by_others(self.snapshot, write)? {
+                // At the same path, but of its own workspace.
+                if self.here.has_run(self.snapshot, other)? {
+                    others.push(other);
+                }
+            }
             if inputs.is_empty() && others.is_empty() {
                 continue;
             }

@@ -58,6 +58,14 @@ fn file_head(report: &FileReport, text: &mut String) {
             "  doubt    {runs} {others} wrote the same at the same time: the bytes may be of either"
         );
     }
+    if let Some(writer) = report.writer.as_ref().filter(|writer| !writer.elsewhere.is_empty()) {
+        let runs = if writer.elsewhere.len() == 1 { "run" } else { "runs" };
+        let elsewhere = joined(&writer.elsewhere, NAMES_MAX);
+        let _ = writeln!(
+            text,
+            "  also     written with the same bytes in another workspace, by {runs} {elsewhere}"
+        );
+    }
     if !report.same_bytes.is_empty() {
         let paths: Vec<String> = report.same_bytes.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "  also at  {}", joined(&paths, NAMES_MAX));

@@ -1,0 +1,111 @@
+//! What was recorded in this workspace, and what is only known here since the facts of another were taken over.
+//!
+//! A run names the segment of the journal that it was recorded in, and what is taken over stands in a segment of its own. Where a
+//! backup was brought back, `brought-back` lists the segments of old. It tells of this place and of no fact: without it, files
+//! that are gone count as another workspace's.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+
+use crate::error::{Error, Result};
+use crate::journal;
+use crate::ops::Workspace;
+use crate::query::{Write, writers};
+use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+
+const FILE: &str = "brought-back";
+
+/// Tells runs of this workspace from others.
+pub(crate) struct Here<'a> {
+    workspace: &'a Workspace,
+    /// The segments that were written here, once they were asked for.
+    segments: Option<HashSet<u128>>,
+    runs: HashMap<RunNo, bool>,
+}
+
+impl<'a> Here<'a> {
+    /// Begins with nothing known.
+    pub fn of(workspace: &'a Workspace) -> Self {
+        Here { workspace, segments: None, runs: HashMap::new() }
+    }
+
+    fn segments(&mut self) -> Result<&HashSet<u128>> {
+        if self.segments.is_none() {
+            let listing = journal::list(&self.workspace.journal(), &|_| false)?;
+            let mut segments: HashSet<u128> =
+                listing.segments.into_iter().map(|segment| segment.segment).collect();
+            segments.extend(brought_back(self.workspace)?);
+            self.segments = Some(segments);
+        }
+        self.segments.as_ref().ok_or_else(|| Error::bug("segments were listed and are not there"))
+    }
+
+    /// Returns true for a run that was recorded here; also for one of whose start nothing is known.
+    ///
+    /// # Errors
+    /// A store error where the journal, or what was brought back, cannot be listed, or a record is damaged.
+    pub fn has_run(&mut self, snapshot: &Snapshot, number: RunNo) -> Result<bool> {
+        if let Some(known) = self.runs.get(&number) {
+            return Ok(*known);
+        }
+        let is_here = match snapshot.run(number)? {
+            Some(run) => self.segments()?.contains(&run.segment),
+            None => true,
+        };
+        self.runs.insert(number, is_here);
+        Ok(is_here)
+    }
+
+    /// Returns true for a step of such a run.
+    pub fn has_step(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<bool> {
+        snapshot.run_of(step)?.map_or(Ok(true), |run| self.has_run(snapshot, run))
+    }
+
+    /// Returns the last write of an artifact by a run of this workspace, and the other workspaces' runs that wrote it, too.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn last_write(
+        &mut self,
+        snapshot: &Snapshot,
+        artifact: ArtifactNo,
+    ) -> Result<(Option<Write>, Vec<RunNo>)> {
+        let (mut own, mut others) = (None, Vec::new());
+        for write in writers(snapshot, artifact)? {
+            if self.has_step(snapshot, write.step)? {
+                own = own.or(Some(write));
+            } else {
+                others.extend(snapshot.run_of(write.step)?.filter(|run| !others.contains(run)));
+            }
+        }
+        Ok((own, others))
+    }
+}
+
+/// Remembers that what was recorded in these segments was recorded here.
+///
+/// # Errors
+/// A store error where that cannot be written.
+pub(crate) fn bring_back(workspace: &Workspace, segments: &HashSet<u128>) -> Result<()> {
+    let known = brought_back(workspace)?;
+    let all: std::collections::BTreeSet<&u128> = segments.iter().chain(&known).collect();
+    let text: String = all.into_iter().map(|segment| format!("{segment:032x}\n")).collect();
+    let path = workspace.folder().join(FILE);
+    workspace
+        .disk()
+        .write_whole(&path, text.as_bytes())
+        .map_err(|cause| Error::store(format!("cannot write `{}`", path.display())).because(cause))
+}
+
+fn brought_back(workspace: &Workspace) -> Result<HashSet<u128>> {
+    let path = workspace.folder().join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(cause) => {
+            return Err(Error::store(format!("cannot read `{}`", path.display())).because(cause));
+        }
+    };
+    Ok(text.lines().filter_map(|line| u128::from_str_radix(line, 16).ok()).collect())
+}

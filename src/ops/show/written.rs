@@ -1,0 +1,82 @@
+//! Who wrote the file that is asked about.
+
+use super::{Showing, Writer};
+use crate::error::Result;
+use crate::model::Timestamp;
+use crate::ops::here::Here;
+use crate::ops::locate::{DiskState, FileTarget};
+use crate::query::{self, RunHead, Write};
+use crate::store::RunNo;
+
+/// Who wrote it.
+pub(super) struct Written<'a> {
+    here: Here<'a>,
+    /// Whatever came later is not looked at.
+    pub(super) until: i64,
+    last: Option<Write>,
+    /// Runs of other workspaces that wrote the same at that path.
+    elsewhere: Vec<RunNo>,
+}
+
+impl Showing<'_> {
+    /// Finds who wrote what is asked about; of a file of this disk, whoever of this workspace did, if anybody did.
+    pub(super) fn written(&self, target: &FileTarget) -> Result<Written<'_>> {
+        let mut here = Here::of(self.workspace);
+        let mut writes = query::writers(self.snapshot, target.number)?;
+        let until = target.until();
+        writes.retain(|write| write.at <= until);
+        let is_of_disk =
+            matches!(target.state, DiskState::Unchanged | DiskState::Changed(_) | DiskState::Gone);
+        // What is asked for as a run wrote it, is that run's.
+        if is_of_disk
+            && until == i64::MAX
+            && writes.len() > 1
+            && let (Some(own), elsewhere) = here.last_write(self.snapshot, target.number)?
+        {
+            return Ok(Written { here, until: own.at, last: Some(own), elsewhere });
+        }
+        Ok(Written { here, until, last: writes.into_iter().next(), elsewhere: Vec::new() })
+    }
+
+    /// Names the step and the run of it.
+    pub(super) fn writer(&self, written: Written<'_>) -> Result<Option<Writer>> {
+        let Written { mut here, last, elsewhere, .. } = written;
+        let Some(last) = last else {
+            return Ok(None);
+        };
+        let tail = |run| Ok(RunHead::read(self.snapshot, run)?.map(|head| head.tail));
+        let tails = |runs: &[RunNo]| -> Result<Vec<String>> {
+            let tails = runs.iter().filter_map(|run| tail(*run).transpose());
+            let mut tails = tails.collect::<Result<Vec<String>>>()?;
+            tails.sort();
+            Ok(tails)
+        };
+        let mut writes = query::written_along(self.snapshot, &last, &mut query::Runs::default())?;
+        writes.push((last.step, last.at));
+        writes.sort_by_key(|(_, at)| *at);
+        let mut steps: Vec<String> = Vec::new();
+        for (step, _) in writes {
+            let record = self.snapshot.step_without_edges(step)?;
+            steps.extend(record.map(|record| record.name).filter(|name| !steps.contains(name)));
+        }
+        let (Some(step), Some(run)) =
+            (self.snapshot.step_without_edges(last.step)?, self.snapshot.run_of(last.step)?)
+        else {
+            return Ok(None);
+        };
+        let Some(mut run) = RunHead::read(self.snapshot, run)? else {
+            return Ok(None);
+        };
+        self.look_alive(&mut run);
+        let mut others = Vec::new();
+        for other in query::claimed_by_others(self.snapshot, &last)? {
+            // Where the file is of this workspace, none of another can have written it.
+            if here.has_run(self.snapshot, other)? || !here.has_step(self.snapshot, last.step)? {
+                others.push(other);
+            }
+        }
+        let (others, elsewhere) = (tails(&others)?, tails(&elsewhere)?);
+        let at = Timestamp::from_micros(last.at);
+        Ok(Some(Writer { at, step: step.name, steps, run, others, elsewhere }))
+    }
+}
