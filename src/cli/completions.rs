@@ -27,7 +27,7 @@ impl Completions {
 /// Print the manual page; or write those of all commands into FOLDER.
 #[derive(Args)]
 pub(crate) struct Man {
-    /// The folder to write `lineage.1`, `lineage-show.1`, … into; it must exist.
+    /// The folder to write `lineage.1`, `lineage-show.1`, … into; it is made where it is not there.
     folder: Option<PathBuf>,
 }
 
@@ -41,7 +41,9 @@ impl Man {
             output::answer(&String::from_utf8_lossy(&bytes))?;
             return Ok(0);
         };
-        clap_mangen::generate_to(Command::parser(), &folder).map_err(|cause| {
+        let written = std::fs::create_dir_all(&folder)
+            .and_then(|()| clap_mangen::generate_to(Command::parser(), &folder));
+        written.map_err(|cause| {
             Error::request(format!("cannot write manual pages into `{}`", folder.display())).because(cause)
         })?;
         Ok(0)

@@ -116,6 +116,10 @@ impl Best {
         let Some(found) = best(&view.snapshot, &self.name, &self.by, self.min)? else {
             return Err(without_metric(&view.snapshot, &self.name, &self.by)?);
         };
+        if !self.min && is_better_small(&self.by) {
+            let metric = render::one_line(&self.by);
+            output::note(&format!("this is the greatest {metric}; `--min` finds the smallest"));
+        }
         let card = card(&workspace, &view.snapshot, found, true)?;
         if self.json {
             output::json(&render::models::card_json(&card))?;
@@ -124,6 +128,15 @@ impl Best {
         }
         Ok(0)
     }
+}
+
+/// Tells by its name a metric of which less is better, as far as names tell.
+fn is_better_small(metric: &str) -> bool {
+    const SMALL: [&str; 10] =
+        ["loss", "error", "perplexity", "ppl", "mse", "rmse", "mae", "mape", "latency", "wer"];
+    let metric = metric.to_lowercase();
+    let mut words = metric.split(|character: char| !character.is_alphanumeric());
+    words.any(|word| SMALL.contains(&word) || word.ends_with("loss") || word.ends_with("error"))
 }
 
 /// Says why no version of a model is the best by a metric.
@@ -140,4 +153,19 @@ fn without_metric(snapshot: &Snapshot, name: &str, metric: &str) -> Result<Error
         Some(near) if near != metric => format!("did you mean `{near}`? {all}"),
         _ => all,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_of_which_less_is_better_is_told_by_a_word_of_its_name() {
+        for name in ["loss", "val_loss", "valLoss", "test/RMSE", "mean_squared_error", "eval-ppl"] {
+            assert!(is_better_small(name), "{name}");
+        }
+        for name in ["f1", "accuracy", "glossary_hits", "power", "lossless_ratio", "termae"] {
+            assert!(!is_better_small(name), "{name}");
+        }
+    }
 }

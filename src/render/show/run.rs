@@ -41,7 +41,7 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  code     {words}");
     }
     for file in code.changed.iter().take(20) {
-        let _ = writeln!(text, "  {:<9}{}", file.kind.as_str(), file.path);
+        let _ = writeln!(text, "  {:<8} {}", file.kind.as_str(), file.path);
     }
     more(text, code.changed.len(), 20, "changed files");
     if !code.untracked.is_empty() {
