@@ -228,3 +228,68 @@ fn of_a_link_to_a_folder_the_run_is_shown_that_wrote_there() {
         (&"v1".into(), &"ln".into())
     );
 }
+
+#[test]
+fn the_files_of_a_model_and_of_a_folder_are_brought_back_by_one_word() {
+    let place = Place::empty();
+    place.write("a", b"weights\n");
+    place.ok(&["run", "-q", "--", "sh", "-c", "mkdir -p m/sub; cat a > m/w; echo tokens > m/sub/w"]);
+    place.ok(&["register", "hf", "1.0.0", "--artifact", "model=m"]);
+    place.ok(&["run", "-q", "--", "ln", "-s", "w", "m/last"]);
+    let files = |below: &str| ["w", "sub/w"].map(|file| place.read(&format!("{below}/{file}")));
+    let recorded = files("m");
+    for word in ["hf@1.0.0", "hf@latest", "m", "m/"] {
+        std::fs::remove_dir_all(place.at("m/sub")).unwrap();
+        place.ok(&["restore", word]);
+        assert_eq!(files("m"), recorded, "{word}");
+    }
+    place.write("m/w", b"mine\n");
+    let (_, error) = place.refused(&["restore", "hf@1.0.0"]);
+    assert!(error.contains("holds other bytes"), "{error}");
+    for (word, to) in [("hf@1.0.0", "elsewhere"), ("m", "further")] {
+        place.ok(&["restore", word, "--to", to]);
+        assert_eq!(files(to), recorded, "{word}");
+    }
+    let checked = place.run(&["models", "verify"]);
+    assert_eq!(checked.code, 1);
+    assert!(
+        checked.stdout.contains("`lineage restore hf@1.0.0` brings back what is kept"),
+        "{}",
+        checked.stdout
+    );
+    place.ok(&["restore", "hf@1.0.0", "--force"]);
+    assert_eq!((files("m"), place.run(&["models", "verify"]).code), (recorded, 0));
+    // Two of one name do not lie in one folder.
+    std::fs::create_dir(place.at("flat")).unwrap();
+    let (code, error) = place.refused(&["restore", "m/w", "m/sub/w", "--to", "flat"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("several files would be written to"), "{error}");
+    // What a run took away is not wanted back.
+    place.ok(&["run", "-q", "--", "rm", "m/sub/w"]);
+    place.ok(&["restore", "m"]);
+    assert!(!place.at("m/sub/w").exists());
+    assert_eq!(place.refused(&["restore", "hf@2.0.0"]).0, 2);
+    assert_eq!(place.refused(&["restore", "nowhere"]).0, 2);
+}
+
+#[test]
+fn manual_pages_are_written_into_a_folder_that_is_made() {
+    let place = Place::empty();
+    place.ok(&["man", "share/man1"]);
+    assert!(place.at("share/man1/lineage-show.1").exists());
+}
+
+#[test]
+fn by_a_metric_of_which_less_is_better_it_is_said_which_end_is_shown() {
+    let place = place();
+    for (version, loss) in [("1.0.0", "val_loss=0.5"), ("1.1.0", "val_loss=0.1")] {
+        place.ok(&["register", "m", version, "--artifact", "model=o", "--metric", loss, "--metric", "f1=1"]);
+    }
+    let best = |more: &[&str]| place.ok(&[&["models", "best", "m", "--by"], more].concat());
+    let greatest = best(&["val_loss"]);
+    assert!(greatest.stdout.contains("1.0.0"), "{greatest:#?}");
+    assert!(greatest.stderr.contains("this is the greatest val_loss; `--min` finds"), "{greatest:#?}");
+    let smallest = best(&["val_loss", "--min"]);
+    assert!(smallest.stdout.contains("1.1.0") && smallest.stderr.is_empty(), "{smallest:#?}");
+    assert_eq!(best(&["f1"]).stderr, "");
+}

@@ -10,16 +10,18 @@ use crate::error::Result;
 use crate::ops::restore::{RestoreRequest, behind_link, bytes_of, find_version, restore};
 use crate::render;
 
-/// Bring back one version of a file, from what is kept, a recorded file that still has the same bytes, or git.
+/// Bring back a version of a file, a model's files or what runs wrote into a folder, from what is kept, a recorded file that still has
+/// the same bytes, or git.
 ///
 /// The bytes are held against their digest before they are written. What lies there and is something else is not written
 /// over without --force, and then kept.
 #[derive(Args)]
 pub(crate) struct Restore {
-    /// Files: `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `blake3:<digest>`.
-    #[arg(value_name = "FILE[@RUN]", required = true, value_hint = ValueHint::AnyPath)]
+    /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `blake3:<digest>`; `NAME@VERSION` (the files of a version of a
+    /// model); a folder (the newest version of all that runs wrote there).
+    #[arg(value_name = "FILE[@RUN]|MODEL@VERSION|FOLDER", required = true, value_hint = ValueHint::AnyPath)]
     words: Vec<OsString>,
-    /// Write there instead: to a file, or into a folder.
+    /// Write there instead: to a file, or into a folder; many files keep their places below it.
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
     /// Write over other bytes that lie there; they are kept, and `lineage log FILE` names them.

@@ -1,5 +1,8 @@
 //! One version of one file brought back: `lineage restore` and `lineage cat`.
 
+mod several;
+
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,8 @@ use crate::projection;
 use crate::query;
 use crate::store::{PathNo, Snapshot};
 
+use several::{Wanted, find_versions};
+
 /// A version of a file, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Version {
@@ -31,7 +36,7 @@ pub enum Version {
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct RestoreRequest {
-    /// The versions, as [`find_version`] takes them.
+    /// The versions, as [`find_version`] takes them; versions of models; folders.
     pub words: Vec<OsString>,
     /// The folder the request was made in.
     pub folder: PathBuf,
@@ -210,9 +215,21 @@ pub fn restore(
     request: &RestoreRequest,
 ) -> Result<Vec<Restored>> {
     let mut ready = Vec::with_capacity(request.words.len());
+    let mut all = Vec::with_capacity(request.words.len());
     for word in &request.words {
-        let version = find_version(workspace, snapshot, &request.folder, word)?;
-        let place = destination(workspace, request, &version)?;
+        all.extend(find_versions(workspace, snapshot, &request.folder, word)?);
+    }
+    let mut places = BTreeSet::new();
+    for wanted in all {
+        let place = destination(workspace, request, &wanted)?;
+        if !places.insert(place.clone()) {
+            return Err(Error::request(format!(
+                "several files would be written to `{}`",
+                printed_word(&place)
+            ))
+            .hint("restore one after the other; nothing was written"));
+        }
+        let version = wanted.version;
         let found = found(workspace, snapshot, &version)?;
         let replaced = in_the_way(workspace, request, &place, &found.bytes)?;
         ready.push((version, place, found, replaced));
@@ -274,7 +291,8 @@ fn not_written(place: &Path) -> Error {
 }
 
 /// Returns where a version is to be written.
-fn destination(workspace: &Workspace, request: &RestoreRequest, version: &Version) -> Result<PathBuf> {
+fn destination(workspace: &Workspace, request: &RestoreRequest, wanted: &Wanted) -> Result<PathBuf> {
+    let version = &wanted.version;
     let Some(to) = &request.to else {
         let Version::File(artifact) = version else {
             return Err(Error::request("a part of a file and a bare content have no place of their own")
@@ -283,6 +301,9 @@ fn destination(workspace: &Workspace, request: &RestoreRequest, version: &Versio
         return projection::place(workspace.root(), &artifact.path);
     };
     let to = request.folder.join(to);
+    if let Some(below) = &wanted.below {
+        return Ok(below.on_disk(&to).unwrap_or(to));
+    }
     if !to.is_dir() && request.words.len() == 1 {
         return Ok(to);
     }

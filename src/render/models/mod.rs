@@ -390,6 +390,13 @@ pub fn check(report: &CheckReport) -> String {
     if !wrong.is_empty() {
         text.push_str(&aligned(rows.collect()));
     }
+    let mut to_restore: Vec<String> =
+        wrong.iter().filter(|file| file.kept).map(|file| one_line(&file.label)).collect();
+    to_restore.dedup();
+    for label in to_restore.iter().take(LISTED_MAX) {
+        let _ = writeln!(text, "  `lineage restore {label}` brings back what is kept");
+    }
+    more(&mut text, to_restore.len(), "versions to be restored so");
     for label in &report.without_files {
         let _ = writeln!(text, "  {} has no files", one_line(label));
     }

@@ -1,0 +1,117 @@
+//! Many files by one word: those of a version of a model, and those that runs wrote into a folder.
+
+use std::ffi::OsStr;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::{Version, find_version};
+use crate::error::Result;
+use crate::model::{Artifact, ArtifactPath};
+use crate::ops::Workspace;
+use crate::ops::locate::{link_at, named_place, newest};
+use crate::query;
+use crate::query::registry::{ModelSelector, find_model};
+use crate::store::{GO_ON, Snapshot};
+
+/// A version that is to be brought back.
+pub(super) struct Wanted {
+    pub(super) version: Version,
+    /// Where it is one of many that a word names: its name below the folder that holds them all.
+    pub(super) below: Option<ArtifactPath>,
+}
+
+/// Finds what `word` means, seen from `folder`: a version, as [`find_version`] does; else the files of a version of a model; else
+/// the newest version of each file that runs wrote below a folder, and took away no more since.
+///
+/// # Errors
+/// As [`find_version`].
+pub(super) fn find_versions(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: &OsStr,
+) -> Result<Vec<Wanted>> {
+    let not_found = match find_version(workspace, snapshot, folder, word) {
+        Ok(version) => return Ok(vec![Wanted { version, below: None }]),
+        Err(error) => error,
+    };
+    let selector = word.to_str().and_then(|word| word.parse::<ModelSelector>().ok());
+    if let Some(Ok(id)) = selector.map(|selector| find_model(snapshot, &selector)) {
+        let held = snapshot.model(id)?.map(|model| model.artifacts).unwrap_or_default();
+        let artifacts: Vec<Artifact> = held.into_iter().map(|held| held.artifact).collect();
+        let shared = shared_folder(&artifacts);
+        return if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &shared) };
+    }
+    let place = named_place(workspace, snapshot, folder, word)?;
+    let Ok(path) = ArtifactPath::within(workspace.root(), &place) else { return Err(not_found) };
+    let artifacts = written_below(workspace, snapshot, &path)?;
+    if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, path.as_bytes()) }
+}
+
+fn wanted(artifacts: Vec<Artifact>, folder: &[u8]) -> Result<Vec<Wanted>> {
+    let one = |artifact: Artifact| {
+        let below = artifact.path.as_bytes().strip_prefix(folder).unwrap_or(artifact.path.as_bytes());
+        let below = below.strip_prefix(b"/").unwrap_or(below).to_vec();
+        let below = Some(ArtifactPath::from_bytes(below)?);
+        Ok(Wanted { version: Version::File(artifact), below })
+    };
+    artifacts.into_iter().map(one).collect()
+}
+
+/// Returns the deepest folder that holds all files.
+fn shared_folder(artifacts: &[Artifact]) -> Vec<u8> {
+    let mut folders = artifacts.iter().map(|artifact| artifact.path.folder());
+    let Some(first) = folders.next() else { return Vec::new() };
+    let mut shared: Vec<&[u8]> = first.split(|byte| *byte == b'/').collect();
+    for folder in folders {
+        let parts = folder.split(|byte| *byte == b'/');
+        let same = shared.iter().zip(parts).take_while(|(a, b)| **a == *b).count();
+        shared.truncate(same);
+    }
+    shared.join(&b'/')
+}
+
+/// Lists the newest version of each file that runs wrote below a folder. Left out is what a run took away since, and each link that
+/// lies as it was recorded: it has no bytes of its own.
+fn written_below(workspace: &Workspace, snapshot: &Snapshot, folder: &ArtifactPath) -> Result<Vec<Artifact>> {
+    let mut paths = Vec::new();
+    snapshot.paths_from(&[folder.as_bytes(), b"/"].concat(), |_, number| {
+        paths.push(number);
+        Ok(GO_ON)
+    })?;
+    let mut artifacts = Vec::new();
+    for path in paths {
+        let written = snapshot.path_writes_until(path, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?;
+        if written.is_continue() || query::removed(snapshot, path)?.is_some() {
+            continue;
+        }
+        let Some(number) = newest(snapshot, snapshot.versions(path)?)? else { continue };
+        let artifact = snapshot.artifact(number)?;
+        let place = artifact.path.on_disk(workspace.root());
+        if artifact.has_content() && place.and_then(|place| link_at(&place)) != Some(artifact.digest) {
+            artifacts.push(artifact);
+        }
+    }
+    artifacts.sort();
+    Ok(artifacts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_below_the_deepest_folder_that_holds_them_all() {
+        let check = |paths: &[&str], expected: &str| {
+            let artifacts =
+                paths.iter().map(|path| Artifact::without_content(ArtifactPath::new(*path).unwrap(), b""));
+            let shared = shared_folder(&artifacts.collect::<Vec<_>>());
+            assert_eq!(String::from_utf8(shared).unwrap(), expected, "{paths:?}");
+        };
+        check(&["m/w.bin", "m/sub/tok"], "m");
+        check(&["m/a/w", "m/ab/w"], "m");
+        check(&["m/w"], "m");
+        check(&["w", "m/w"], "");
+        check(&["/srv/m/w", "/srv/m/x/y"], "/srv/m");
+    }
+}
