@@ -444,10 +444,11 @@ fn a_run_is_called_by_its_name_where_no_other_has_it() {
     }
     let (_, text) = place.refused(&["register", "m", "1.0.1", "--run", "nobody", "--artifact", "model=b"]);
     assert!(text.contains("`nobody` names no run") && text.contains("or its name"), "{text}");
-    // What is there goes before a run of that name.
+    // Of what lies there nothing is recorded, and that is said.
     place.write("two", b"two\n");
-    let (_, text) = place.refused(&["show", "two"]);
-    assert!(text.contains("nothing is recorded of `two`"), "{text}");
+    assert_eq!(shown("two"), runs[3]["id"]);
+    let text = place.ok(&["show", "two"]).stderr;
+    assert!(text.contains("nothing is recorded of what lies at `two`; this is the run"), "{text}");
 }
 
 #[test]

@@ -115,6 +115,9 @@ fn a_run_is_found_by_its_name_where_a_file_or_a_folder_is_called_the_same() {
     ]);
     place.ok(&["run", "-q", "--name", "eval", "--", "sh", "-c", "cat o > q"]);
     assert_eq!(place.json(&["show", "train"])["run"]["name"], "train");
+    // A run of the same name wrote into the folder: nothing needs to be said of that.
+    place.ok(&["run", "-q", "--name", "made", "--", "sh", "-c", "mkdir made; cat a > made/x"]);
+    assert_eq!(place.ok(&["show", "made"]).stderr, "");
     assert_eq!(place.json(&["show", "eval"])["run"]["name"], "eval");
     place.ok(&["metrics", "train"]);
     let compared = place.run(&["diff", "train", "eval"]);

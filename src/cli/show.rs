@@ -81,8 +81,15 @@ impl Show {
                 }
                 shown => shown?,
             };
-            if let Some(run) = also_a_run(&view.snapshot, word, &shown)? {
-                let name = repeated_word(word);
+            let name = repeated_word(word);
+            if let Shown::Run(report) = &shown
+                && report.head.view.run.name.as_str() == word.as_os_str()
+                && surroundings.folder.join(word).metadata().is_ok_and(|found| !found.is_dir())
+            {
+                output::note(&format!(
+                    "nothing is recorded of what lies at `{name}`; this is the run of that name"
+                ));
+            } else if let Some(run) = also_a_run(&view.snapshot, word, &shown)? {
                 output::note(&format!("a run is named `{name}`, too: `lineage show {run}` shows it"));
             }
             if self.json {
