@@ -28,6 +28,9 @@ use encoding::{decode, encoded};
 pub use access::Access;
 pub use shared::{SHARED_MIN_BYTES, Sharing};
 
+/// The ending of a content that is taken aside to be removed.
+const ASIDE_ENDING: &str = "aside";
+
 /// The kept contents of a workspace.
 #[derive(Debug, Clone)]
 pub struct Contents {
@@ -149,9 +152,12 @@ impl Contents {
         let owner = self.close().map_err(failed)?;
         // A stored copy is never trusted unread: a damaged one is written again.
         if path.is_file() && self.read(digest).is_ok_and(|kept| kept.is_some()) {
-            // Whoever lets old contents go must see that this one is wanted again.
+            // Whoever lets old contents go must see that this one is wanted again. They take it aside before they look a last
+            // time: where it is still there behind this, they will see it.
             let _ = fs::File::open(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
-            return Ok(None);
+            if path.is_file() {
+                return Ok(None);
+            }
         }
         let access = self.access_of_new(&path, access);
         let prepare = |file: &fs::File| self.prepare(file, &path, access, owner);
@@ -239,6 +245,37 @@ impl Contents {
             return Err(damaged("its bytes have another digest".to_owned()));
         }
         Ok(Some(bytes))
+    }
+
+    /// Removes a kept content that was last wanted at `wanted`; false where somebody has wanted it since, and it stays.
+    ///
+    /// # Errors
+    /// As the system gives them; the content stays then.
+    pub fn remove(&self, digest: &Digest, wanted: std::time::SystemTime) -> io::Result<bool> {
+        let path = self.path(digest);
+        let aside = path.with_extension(ASIDE_ENDING);
+        // Whoever wants it from here on does not find it, and writes it again; whoever did before has left a later time.
+        self.disk.rename(&path, &aside)?;
+        if fs::metadata(&aside)?.modified()? == wanted {
+            return self.disk.remove(&aside).map(|()| true);
+        }
+        self.disk.rename(&aside, &path).map(|()| false)
+    }
+
+    /// Puts back what [`Contents::remove`] had taken aside when it was killed. To be called by whoever lets contents go, who are
+    /// alone.
+    ///
+    /// # Errors
+    /// A store error where the folder cannot be read.
+    pub fn put_back(&self) -> Result<()> {
+        for aside in
+            self.list()?.1.into_iter().filter(|path| path.extension().is_some_and(|e| e == ASIDE_ENDING))
+        {
+            let path = aside.with_extension("");
+            // One that was written again stays as it is.
+            let _ = if path.exists() { self.disk.remove(&aside) } else { self.disk.rename(&aside, &path) };
+        }
+        Ok(())
     }
 
     /// Lists the digests of all kept contents, and the files that are none.

@@ -231,3 +231,23 @@ fn a_crash_while_keeping_leaves_all_or_nothing() {
         assert!(kept.is_err() || read.is_some(), "acknowledged and lost after {operations} operations");
     }
 }
+
+#[test]
+fn a_content_that_is_wanted_again_while_it_is_let_go_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::at(Disk::new(), folder.path().join("objects"));
+    let digest = contents.keep(b"x").unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(1_000);
+    let wanted_last = || contents.file(&digest).metadata().unwrap().modified().unwrap();
+    std::fs::File::open(contents.file(&digest)).unwrap().set_modified(long_ago).unwrap();
+    let seen = wanted_last();
+    contents.keep(b"x").unwrap();
+    assert!(!contents.remove(&digest, seen).unwrap());
+    assert_eq!(contents.read(&digest).unwrap().as_deref(), Some(&b"x"[..]));
+    // One that was taken aside by a process that was killed then comes back.
+    std::fs::rename(contents.file(&digest), contents.file(&digest).with_extension(ASIDE_ENDING)).unwrap();
+    contents.put_back().unwrap();
+    assert!(contents.holds(&digest));
+    assert!(contents.remove(&digest, wanted_last()).unwrap());
+    assert!(!contents.holds(&digest));
+}

@@ -85,14 +85,15 @@ const WITHDRAWN: &str = "only a model version that was withdrawn needs it";
 /// cannot be read in full, since nothing may go then.
 pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     let policy = KeepPolicy::of(workspace)?;
-    // No run begins while the lock is held, and where none is alive nobody is about to name what no fact names, but for what
-    // was kept a moment ago.
+    // Where nobody is alive who records, nobody is about to name what no fact names. Who begins from here on keeps anew what
+    // they need, and [`Contents::remove`](crate::content::Contents::remove) sees that.
     let lock = if request.apply {
         let lock = workspace.lock(LOCK_WAIT)?.map_err(|holder| {
             Error::store(format!("cannot let contents go: {holder} is writing"))
                 .hint("nothing was removed; try again")
         })?;
         refuse_living(workspace)?;
+        workspace.contents().put_back()?;
         let warnings = workspace.apply(&lock);
         if let Some(warning) = warnings.into_iter().next() {
             return Err(Error::store("cannot tell what is needed: not all facts could be read")
@@ -130,20 +131,27 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
             report.kept_bytes += metadata.len();
             continue;
         }
-        if !metadata.modified().is_ok_and(is_old) {
+        let Some(wanted) = metadata.modified().ok().filter(|modified| is_old(*modified)) else {
             report.young += 1;
             continue;
-        }
+        };
         let reason = match digest {
             digest if named.withdrawn.contains(&digest) => WITHDRAWN,
             digest if named.beyond.contains(&digest) => BEYOND,
             _ => UNNAMED,
         };
-        if request.apply
-            && let Err(cause) = workspace.disk().remove(&workspace.contents().file(&digest))
-        {
-            report.failed.push((digest, cause.to_string()));
-            continue;
+        if request.apply {
+            match workspace.contents().remove(&digest, wanted) {
+                Ok(true) => {}
+                Ok(false) => {
+                    report.young += 1;
+                    continue;
+                }
+                Err(cause) => {
+                    report.failed.push((digest, cause.to_string()));
+                    continue;
+                }
+            }
         }
         report.contents.push(Droppable { digest, stored_bytes: metadata.len(), reason });
     }
