@@ -47,7 +47,7 @@
 //! |---|---|---|---|---|---|
 //! | workspace | – | – | namespace | – | the folder that holds `.lineage/` (the git root by default) |
 //! | run | activity | execution | run | run | one execution of one command |
-//! | run id | – | – | – | – | `YYYYMMDD_HHMMSS`, the label that names folders and files; unique in a workspace |
+//! | run id | – | – | – | – | `YYYYMMDD_HHMMSS`, in bursts with `_2`, `_3` behind it: the label that names folders and files; unique in a workspace |
 //! | step | activity | execution | – | – | a part of a run with its own inputs and outputs |
 //! | artifact | entity | artifact | dataset version | artifact | one version of one file: a path and a content |
 //! | content | – | – | – | – | bytes wherever they lie: digest and size |

@@ -564,7 +564,8 @@ fn a_read_only_workspace_is_refused_and_still_answers() {
     let Some(printed) = with_mounts(&place, script) else {
         return;
     };
-    let expected = "error: cannot lock `ROOT/.lineage/lock`: Read-only file system (os error 30)\ncode 3\n";
+    let expected = "error: cannot take a run id in `ROOT/.lineage/run_ids`: Read-only file system (os error 30)\n\
+        hint: nothing was recorded, and nothing was changed\ncode 3\n";
     assert!(printed.starts_with(expected), "{printed}");
     assert!(printed.contains(&format!("{RUN_ID}  earlier")), "{printed}");
     assert!(printed.ends_with("data/raw/NORDWIND_10-K_2023.txt\ncode 0\n"), "{printed}");

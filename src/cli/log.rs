@@ -66,8 +66,9 @@ impl Log {
             let tail = query::unique_tail(&view.snapshot, row.item.run.id)?;
             let alive = workspace.is_alive(row.item.live_segment());
             let mut run = row.item.clone();
-            run.run.run_id = query::shown_label(&view.snapshot, run.number, &run.run.run_id)?;
-            heads.push(RunHead { view: run, tail, alive });
+            let shown = query::shown_label(&view.snapshot, run.number, &run.run.run_id)?;
+            let recorded_label = std::mem::replace(&mut run.run.run_id, shown);
+            heads.push(RunHead { view: run, recorded_label, tail, alive });
         }
         if self.json {
             let mut document = render::log::runs_json(&heads, &found);

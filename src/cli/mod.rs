@@ -189,6 +189,11 @@ pub(crate) fn workspace_around() -> Result<Option<Workspace>> {
     root.map_or(Ok(None), |root| Workspace::find(&root))
 }
 
+/// Lets a workspace say what it waits for.
+fn telling(workspace: Workspace) -> Workspace {
+    workspace.with_waits(|what| output::note(&format!("lineage: {what}")))
+}
+
 /// Returns true, and says so, inside of a repetition of a run: it compares files, and changes no registry.
 pub(crate) fn changes_nothing(workspace: &Workspace) -> Result<bool> {
     let Some(run) = run_around() else { return Ok(false) };
@@ -237,7 +242,7 @@ impl Surroundings {
             None => workspace_around()?,
             found => found,
         };
-        found.ok_or_else(|| {
+        found.map(telling).ok_or_else(|| {
             Error::request(format!(
                 "no workspace here: `{}` and the folders above it have no `.lineage`",
                 self.folder.display()
@@ -251,7 +256,7 @@ impl Surroundings {
         self.workspace().or_else(|error| {
             let place = self.folder.join(word);
             let folder = place.parent().filter(|folder| folder.is_dir());
-            folder.map_or(Ok(None), Workspace::find)?.ok_or(error)
+            folder.map_or(Ok(None), Workspace::find)?.map(telling).ok_or(error)
         })
     }
 
@@ -304,8 +309,8 @@ impl Surroundings {
     /// Finds the workspace this folder lies in, or makes one; returns whether it is new.
     pub(crate) fn workspace_or_made(&self) -> Result<(Workspace, bool)> {
         if let Some(workspace) = Workspace::find(&self.folder)? {
-            return Ok((workspace, false));
+            return Ok((telling(workspace), false));
         }
-        Ok((Workspace::init(&self.root_to_be())?, true))
+        Ok((telling(Workspace::init(&self.root_to_be())?), true))
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::journal::codec;
 use crate::journal::frame::{FRAME_OVERHEAD_BYTES, Header, PAYLOAD_MAX_BYTES, write_frame};
 use crate::journal::segments;
-use crate::model::Fact;
+use crate::model::{Fact, Timestamp};
 
 /// Bytes that are gathered before they are written without being asked.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -271,6 +271,13 @@ impl Writer {
         }
         self.written = self.unsynced.len();
         Ok(())
+    }
+
+    /// Says by the time of the file that what is in it is as late as `at`, for those who look at files alone. Where the system
+    /// does not take that, they think it earlier.
+    pub fn date(&self, at: Timestamp) {
+        let since = std::time::Duration::from_micros(u64::try_from(at.micros()).unwrap_or(0));
+        let _ = self.file.file().set_modified(std::time::UNIX_EPOCH + since);
     }
 
     fn failed(&self, cause: std::io::Error) -> Error {

@@ -43,6 +43,13 @@ impl NodeId {
         self.0
     }
 
+    /// Returns the moment that it was made from, to the microsecond below.
+    pub fn made_at(self) -> Timestamp {
+        let milliseconds = (self.0 >> 80) as i64;
+        let fraction = ((self.0 >> 64) & 0xfff) as i64;
+        Timestamp::from_micros(milliseconds.saturating_mul(1_000).saturating_add(fraction * 1_000 / 4096))
+    }
+
     /// Returns all 32 hexadecimal digits.
     pub fn hex(self) -> String {
         format!("{:032x}", self.0)
@@ -73,10 +80,12 @@ impl fmt::Debug for NodeId {
 /// Bytes of `YYYYMMDD_HHMMSS`.
 const SECOND_BYTES: usize = 15;
 
-/// The label of a run, `YYYYMMDD_HHMMSS` in UTC, which names its folders and files; unique in a workspace.
+/// The label of a run, `YYYYMMDD_HHMMSS` in UTC, which names its folders and files; unique in a workspace. Where many runs start
+/// within a few seconds it has a number behind the second: `YYYYMMDD_HHMMSS_2`.
 ///
-/// Where two workspaces that used the same label are merged, the later run's label is shown with a suffix `_2`, `_3`, …: which
-/// is later, their keys say, so that it is the same on both sides. What is recorded, and the names of files, stay.
+/// Where two workspaces that used the same label are merged, the later run's label is shown with another number, the next that
+/// none has: which is later, their keys say, so that it is the same on both sides. What is recorded, and the names of files,
+/// stay.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(String);
 
@@ -86,22 +95,21 @@ impl RunId {
         RunId(at.compact_second())
     }
 
-    /// Returns the label that is shown for the `place`-th run with this one, counted from 0: the first has it as it is, the
-    /// second with `_2` behind it.
+    /// Returns the label with this number in the same second: the first has none behind it, the second `_2`.
     #[must_use]
-    pub fn shown(&self, place: usize) -> Self {
-        if place == 0 { self.clone() } else { RunId(format!("{}_{}", self.0, place + 1)) }
+    pub fn numbered(&self, number: usize) -> Self {
+        let second = self.second();
+        RunId(if number <= 1 { second.to_owned() } else { format!("{second}_{number}") })
     }
 
-    /// Returns the second that is in the label, without what merging put behind it.
+    /// Returns the second that is in the label, without the number behind it.
     pub fn second(&self) -> &str {
         &self.0[..SECOND_BYTES]
     }
 
-    /// Takes apart what [`RunId::shown`] put together: the label, and the place counted from 0.
-    pub fn taken_apart(&self) -> Option<(&str, usize)> {
-        let place: usize = self.0.get(SECOND_BYTES + 1..)?.parse().ok()?;
-        Some((self.second(), place.checked_sub(1)?))
+    /// Returns the number behind the second; 1 where there is none.
+    pub fn number(&self) -> usize {
+        self.0.get(SECOND_BYTES + 1..).and_then(|number| number.parse().ok()).unwrap_or(1)
     }
 
     /// Returns the label as text.
@@ -149,7 +157,10 @@ mod tests {
     fn a_run_id_is_the_second_in_which_the_run_started() {
         let at = Timestamp::from_micros(1_765_561_338_123_456);
         assert_eq!(RunId::at(at).as_str(), "20251212_174218");
-        assert!("20251212_174218_2".parse::<RunId>().is_ok());
+        let second: RunId = "20251212_174218_2".parse().unwrap();
+        assert_eq!((second.second(), second.number()), ("20251212_174218", 2));
+        assert_eq!([1, 2, 10].map(|number| second.numbered(number).number()), [1, 2, 10]);
+        assert_eq!(second.numbered(1), RunId::at(at));
         for wrong in ["", "20251212", "20251212-174218", "20251212_17421x", "../../etc_passwd0"] {
             assert!(wrong.parse::<RunId>().is_err(), "{wrong}");
         }
@@ -164,6 +175,7 @@ mod tests {
             let [id, next] = [micros, micros + 1].map(|at| NodeId::new(Timestamp::from_micros(at)));
             assert!(id < next, "{id} {next}");
             assert_eq!(Uuid::from_u128(id.as_u128()).get_version_num(), 7);
+            assert!((micros - 1..=micros).contains(&id.made_at().micros()), "{micros} {:?}", id.made_at());
         }
         assert_eq!(early.tail(8).len(), 8);
     }

@@ -67,6 +67,12 @@ impl Clock {
         }
     }
 
+    /// Returns the next moment where that lies more than a second after what the machine's clock says.
+    pub fn now_if_ahead(&self) -> Option<Timestamp> {
+        let now = self.now();
+        (now.micros().saturating_sub(self.read().micros()) > STEP_BACK_MICROS).then_some(now)
+    }
+
     /// Returns what the machine's clock says, for labels and displays only.
     pub fn wall(&self) -> Timestamp {
         self.read()

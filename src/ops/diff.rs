@@ -41,7 +41,7 @@ pub fn compare_runs(workspace: &Workspace, snapshot: &Snapshot, a: RunHead, b: R
 
 fn side(head: RunHead) -> DiffRun {
     let run = &head.view.run;
-    let folder_name = run_folder_name(&run.run_id, &run.name, &run.code);
+    let folder_name = run_folder_name(&head.recorded_label, &run.name, &run.code);
     DiffRun { head, folder_name }
 }
 

@@ -14,7 +14,7 @@ use crate::query::RunView;
 use crate::store::Snapshot;
 
 /// A second, in microseconds.
-pub(crate) const SECOND_MICROS: i64 = 1_000_000;
+const SECOND_MICROS: i64 = 1_000_000;
 
 /// A machine's clock that is further behind what is recorded is worth a remark: two machines may differ by less.
 const BEHIND_MAX_MICROS: i64 = 60 * SECOND_MICROS;
@@ -71,41 +71,6 @@ impl RunRequest {
     }
 }
 
-/// Chooses the label of the second of `at`, or of a later one, that neither the store has nor `is_taken`.
-///
-/// Runs that start more often than once a second take the seconds ahead one after the other, without a gap. The end of them is
-/// looked for in leaps, so that the thousandth run of a burst does not ask for each of the thousand before it.
-///
-/// # Errors
-/// A store error where the store cannot be read.
-pub(crate) fn free_label(
-    snapshot: Option<&Snapshot>,
-    at: Timestamp,
-    is_taken: &dyn Fn(&RunId) -> bool,
-) -> Result<RunId> {
-    let label = |ahead: i64| RunId::at(at.plus_micros(ahead * SECOND_MICROS));
-    let taken = |ahead: i64| {
-        let label = label(ahead);
-        match snapshot {
-            _ if is_taken(&label) => Ok(true),
-            Some(snapshot) => snapshot.has_label(&label),
-            None => Ok(false),
-        }
-    };
-    if !taken(0)? {
-        return Ok(label(0));
-    }
-    let (mut last_taken, mut free) = (0, 1);
-    while taken(free)? {
-        (last_taken, free) = (free, free * 2);
-    }
-    while free - last_taken > 1 {
-        let middle = last_taken.midpoint(free);
-        if taken(middle)? { last_taken = middle } else { free = middle }
-    }
-    Ok(label(free))
-}
-
 /// A run being recorded.
 pub struct Recording {
     workspace: Workspace,
@@ -120,11 +85,11 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Starts a run: chooses its run id under the workspace's lock (the current second, or the next free one) and writes it
-    /// down. On return the start survives a crash.
+    /// Starts a run: takes a run id, that of the current second if it is free, and writes the start down. Nobody is waited for.
+    /// On return the start survives a crash.
     ///
     /// # Errors
-    /// A store error where the lock or the journal cannot be had; nothing is recorded then.
+    /// A store error where the journal cannot be had; nothing is recorded then.
     pub fn start(workspace: &Workspace, clock: &Clock, request: RunRequest) -> Result<Self> {
         let mut recording = Recording::start_soon(workspace, clock, request)?;
         recording.commit()?;
@@ -137,24 +102,29 @@ impl Recording {
     /// # Errors
     /// As [`Recording::start`].
     pub fn start_soon(workspace: &Workspace, clock: &Clock, request: RunRequest) -> Result<Self> {
-        let lock = workspace.lock_to_start()?;
+        let (run_id, snapshot) = workspace.take_run_id(clock.wall())?;
+        let taken = run_id.clone();
+        let started = Recording::start_as(workspace, clock, request, run_id, snapshot);
+        started.inspect_err(|_| workspace.give_back_run_id(&taken))
+    }
+
+    /// Starts a run with a run id that is taken for it, where the store is as `snapshot` says.
+    fn start_as(
+        workspace: &Workspace,
+        clock: &Clock,
+        request: RunRequest,
+        run_id: RunId,
+        snapshot: Option<Snapshot>,
+    ) -> Result<Self> {
         let mut warnings = BTreeSet::new();
-        let mut snapshot = workspace.store().snapshot()?;
-        let mut pending = workspace.pending(snapshot.as_ref())?;
-        if snapshot.is_none() || pending.is_due() {
-            warnings.extend(workspace.apply(&lock));
-            snapshot = workspace.store().snapshot()?;
-            pending = workspace.pending(snapshot.as_ref())?;
-        }
-        clock.not_before(pending.latest);
+        let wall = clock.wall();
+        let pending = workspace.pending(snapshot.as_ref())?;
+        let mut latest = pending.latest(wall);
         if let Some(snapshot) = &snapshot {
-            clock.not_before(snapshot.latest());
+            latest = latest.max(snapshot.latest());
             warnings.extend(workspace.damage(snapshot)?);
         }
-        let wall = clock.wall();
-        let latest =
-            snapshot.as_ref().map_or(pending.latest, |snapshot| pending.latest.max(snapshot.latest()));
-        let run_id = free_label(snapshot.as_ref(), wall, &|label| pending.labels.contains(label))?;
+        clock.not_before(latest);
         drop(snapshot);
         let started_at = clock.now();
         let segment = NodeId::new(started_at).as_u128();
@@ -180,7 +150,6 @@ impl Recording {
             warnings.insert(behind(wall, latest));
         }
         writer.hand_over()?;
-        drop(lock);
         let backlog = Some(pending);
         Ok(Recording {
             workspace: workspace.clone(),
@@ -359,6 +328,9 @@ impl Recording {
             first.commit()?;
         }
         self.writer.publish()?;
+        if let Some(now) = self.clock.now_if_ahead() {
+            self.writer.date(now);
+        }
         let Recording { workspace, writer, first_writer, run, backlog, mut warnings, .. } = self;
         // To look again costs as much as a short command does; what others have added since, they look after.
         let is_little = backlog.is_some_and(|pending| !pending.and(writer.length()).is_due());
@@ -395,20 +367,6 @@ mod tests {
         });
         found.unwrap();
         (started, ended)
-    }
-
-    #[test]
-    fn a_free_label_is_the_next_one_behind_those_that_are_taken_without_a_gap() {
-        let at = Timestamp::from_micros(1_765_561_338_900_000);
-        let ahead = |seconds: i64| RunId::at(at.plus_micros(seconds * SECOND_MICROS));
-        for burst in 0..70 {
-            let taken: BTreeSet<RunId> = (0..burst).map(ahead).collect();
-            assert_eq!(free_label(None, at, &|label| taken.contains(label)).unwrap(), ahead(burst));
-        }
-        // Where there are gaps it is one of those.
-        let taken: BTreeSet<RunId> = [0, 1, 3, 4, 8, 9, 16].map(ahead).into();
-        let free = free_label(None, at, &|label| taken.contains(label)).unwrap();
-        assert!([2, 5, 6, 7, 10].map(ahead).contains(&free), "{free:?}");
     }
 
     #[test]

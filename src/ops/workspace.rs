@@ -1,20 +1,26 @@
 //! A workspace: the folder that holds `.lineage/`, and the way to what is recorded in it.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+mod locks;
+mod pending;
+mod run_ids;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::content::Contents;
 use crate::digests::Digests;
 use crate::disk::Disk;
 use crate::error::{Error, Kind, Result};
 use crate::journal;
-use crate::model::{Fact, NodeId, RunId, Timestamp};
+use crate::model::NodeId;
 use crate::ops::Clock;
 use crate::ops::run::take_over_broken_off;
 use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
+
+pub use locks::Lock;
+pub use pending::Pending;
+pub(crate) use run_ids::free_label;
 
 /// The folder in a workspace's root that holds all that is recorded.
 pub const FOLDER: &str = ".lineage";
@@ -23,8 +29,8 @@ pub const FOLDER: &str = ".lineage";
 const MEMORY_FOLDER: &str = "/dev/shm";
 /// How long a reader waits for somebody else's application of facts.
 const READ_WAIT: Duration = Duration::from_secs(2);
-/// How long the start of a run waits for it.
-const START_WAIT: Duration = Duration::from_secs(60);
+/// So much of a journal is applied again for one answer where the store cannot be brought up to date: about a second's work.
+const REPEATED_BYTES_MAX: u64 = 16 << 20;
 
 /// A folder with `.lineage/` in it.
 #[derive(Debug, Clone)]
@@ -34,6 +40,8 @@ pub struct Workspace {
     store: Store,
     contents: Contents,
     digests: Digests,
+    /// Hears of what is waited for for long.
+    waits: Option<fn(&str)>,
 }
 
 /// A state of the store to answer from, and what it may lack.
@@ -42,70 +50,6 @@ pub struct View {
     pub snapshot: Snapshot,
     /// What could not be taken into account, one line each.
     pub warnings: Vec<String>,
-}
-
-/// What the journal holds and the store lacks.
-#[derive(Debug, Default)]
-pub struct Pending {
-    /// How many segments the store lacks something of.
-    pub segments: usize,
-    /// How many bytes.
-    pub bytes: u64,
-    /// The run ids among them.
-    pub labels: BTreeSet<RunId>,
-    /// The latest time among them.
-    pub latest: Timestamp,
-    /// Whether the store has what the journal has not, so that it is to be built anew.
-    pub is_outdated: bool,
-}
-
-/// As many segments may wait to be applied.
-const PENDING_SEGMENTS_MAX: usize = 32;
-/// As many bytes may wait to be applied.
-const PENDING_BYTES_MAX: u64 = 256 << 10;
-
-impl Pending {
-    /// Returns true where applying is due.
-    pub fn is_due(&self) -> bool {
-        self.is_outdated || self.is_large()
-    }
-
-    /// Returns true where there is so much of it that a start would be slow to read it.
-    pub fn is_large(&self) -> bool {
-        self.segments > PENDING_SEGMENTS_MAX || self.bytes > PENDING_BYTES_MAX
-    }
-
-    /// Adds one more segment.
-    pub(crate) fn and(self, bytes: u64) -> Self {
-        Pending { segments: self.segments + 1, bytes: self.bytes + bytes, ..self }
-    }
-
-    fn take(&mut self, fact: &Fact) {
-        let latest = match fact {
-            Fact::RunStarted(run) => {
-                self.labels.insert(run.run_id.clone());
-                run.started_at
-            }
-            Fact::RunOutcome(outcome) => outcome.at,
-            Fact::StepDone(step) => {
-                let edges =
-                    step.used.iter().map(|edge| edge.at).chain(step.generated.iter().map(|edge| edge.at));
-                edges.fold(step.ended_at, Timestamp::max)
-            }
-            Fact::ParametersSaid(said) => said.at,
-            Fact::Remarked(remarks) => remarks.at,
-            Fact::ModelRegistered(model) => model.as_of(),
-            Fact::ModelChanged(change) => change.at,
-            Fact::ModelNamed(alias) => alias.at,
-            _ => return,
-        };
-        self.latest = self.latest.max(latest);
-    }
-}
-
-/// The right to apply facts and to choose run ids; given up when dropped.
-pub struct Lock {
-    _file: File,
 }
 
 impl Workspace {
@@ -119,7 +63,14 @@ impl Workspace {
             digests: Digests::remembered_in(folder.join("digests")),
             root,
             disk,
+            waits: None,
         }
+    }
+
+    /// Returns the same workspace, which lets `hear` know what it waits for when that takes long.
+    #[must_use]
+    pub fn with_waits(self, hear: fn(&str)) -> Self {
+        Workspace { waits: Some(hear), ..self }
     }
 
     /// Finds the workspace that `folder` lies in: the nearest folder above it, or itself, with a `.lineage` folder.
@@ -245,9 +196,22 @@ impl Workspace {
                 }
             },
             Ok(Err(holder)) => {
-                let warning = format!(
-                    "{holder} is writing to the store; facts it has not applied yet are missing from this answer"
-                );
+                let held = format!("{holder} has not let go of the store for {} s", READ_WAIT.as_secs());
+                let snapshot = self.store.snapshot().ok().flatten();
+                let pending = self.pending(snapshot.as_ref())?;
+                // A store that has what the journal has not says more than the journal.
+                let is_in_journal = snapshot.is_none() || !pending.is_outdated;
+                let apart = format!("{held}; this answer was put together without it");
+                if is_in_journal
+                    && self.journal_bytes() <= REPEATED_BYTES_MAX
+                    && let Ok(view) = self.view_of_unwritable(vec![apart.clone()])
+                {
+                    return Ok(view);
+                }
+                let warning = match snapshot {
+                    Some(_) => format!("{held}; {} is missing from this answer", pending.in_words()),
+                    None => apart,
+                };
                 (vec![warning], true)
             }
             Err(error) => {
@@ -352,7 +316,12 @@ impl Workspace {
         if let Err(error) = self.pack() {
             warnings.push(described(&error));
         }
-        match self.store.snapshot().and_then(|found| found.map_or(Ok(Vec::new()), |s| self.damage(&s))) {
+        let looked = self.store.snapshot().and_then(|found| {
+            let Some(snapshot) = found else { return Ok(Vec::new()) };
+            self.let_run_ids_go(&snapshot)?;
+            self.damage(&snapshot)
+        });
+        match looked {
             Ok(damage) => warnings.extend(damage),
             Err(error) => warnings.push(described(&error)),
         }
@@ -364,7 +333,7 @@ impl Workspace {
     /// # Errors
     /// A store error where somebody else holds the lock for long, or the store cannot be written.
     pub fn mend(&self) -> Result<()> {
-        let _lock = self.lock_to_start()?;
+        let _lock = self.lock_to_change()?;
         self.store.rebuild(&self.journal()).map(|_| ())
     }
 
@@ -382,40 +351,16 @@ impl Workspace {
         packed.map_or(Ok(()), |_| self.store.settle_packs(&self.journal()))
     }
 
-    /// Reads from the journal what the store lacks, as far as the start of a run must know it.
-    ///
-    /// # Errors
-    /// A store error where the journal cannot be listed. Segments that cannot be read are left to whoever applies them.
-    pub fn pending(&self, snapshot: Option<&Snapshot>) -> Result<Pending> {
-        let listing = Store::listing(snapshot, &self.journal())?;
-        let lack = Store::lacking(snapshot, &listing)?;
-        let mut pending =
-            Pending { segments: lack.segments.len(), is_outdated: lack.is_outdated, ..Pending::default() };
-        for segment in lack.segments {
-            let applied = snapshot.map_or(Ok(0), |snapshot| snapshot.applied_bytes(segment.segment))?;
-            pending.bytes += segment.length.saturating_sub(applied);
-            if pending.is_large() {
-                break;
-            }
-            let Ok(Some(bytes)) = journal::read_segment(&segment, applied, u64::MAX) else {
-                continue;
-            };
-            let Ok(Some(mut reader)) = journal::Reader::new("pending", &bytes) else {
-                continue;
-            };
-            while let Ok(Some(frame)) = reader.next() {
-                pending.take(&frame.fact);
-            }
-        }
-        Ok(pending)
-    }
-
     /// Applies what is new when there is much of it and the store's lock is free. To be called by writers: to open the store
     /// for writing takes longer than a short command does, so what is little is left to the next reader.
     pub fn apply_if_worth(&self) -> Vec<String> {
         let snapshot = self.store.snapshot().ok().flatten();
         match self.pending(snapshot.as_ref()) {
-            Ok(pending) if !pending.is_due() && snapshot.is_some() => return Vec::new(),
+            Ok(pending) if !pending.is_due() => return Vec::new(),
+            // To build a large store anew is long work, and whoever started a short command did not ask for it.
+            Ok(pending) if pending.is_outdated && self.journal_bytes() > REPEATED_BYTES_MAX => {
+                return Vec::new();
+            }
             _ => drop(snapshot),
         }
         self.apply_if_free()
@@ -428,72 +373,6 @@ impl Workspace {
             Ok(Err(_)) => Vec::new(),
             Err(error) => vec![described(&error)],
         }
-    }
-
-    /// Takes the lock for the start of a run.
-    ///
-    /// # Errors
-    /// A store error where the lock cannot be had in a minute.
-    pub fn lock_to_start(&self) -> Result<Lock> {
-        self.lock(START_WAIT)?.map_err(|holder| {
-            Error::store(format!("the store is busy: {holder} has held its lock for a minute"))
-                .hint("nothing was recorded, and nothing was changed; try again")
-        })
-    }
-
-    /// Takes the lock, waiting for at most `wait`; the inner error describes who holds it.
-    ///
-    /// # Errors
-    /// A store error where the lock's file cannot be made.
-    pub fn lock(&self, wait: Duration) -> Result<Result<Lock, String>> {
-        self.lock_file("lock", wait)
-    }
-
-    /// Takes the right to write projected files, so that whoever writes last has planned last.
-    ///
-    /// # Errors
-    /// A store error where it cannot be had in a minute.
-    pub fn lock_to_project(&self) -> Result<Lock> {
-        self.lock_file("projecting", START_WAIT)?.map_err(|holder| {
-            Error::store(format!("cannot write files: {holder} has been writing files for a minute"))
-                .hint("nothing was changed; try again when it is through")
-        })
-    }
-
-    fn lock_file(&self, name: &str, wait: Duration) -> Result<Result<Lock, String>> {
-        let path = self.folder().join(name);
-        let failed = |cause| Error::store(format!("cannot lock `{}`", path.display())).because(cause);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
-        let deadline = Instant::now() + wait;
-        let mut pause = Duration::from_micros(200);
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    let mut holder = String::new();
-                    let _ = file.read_to_string(&mut holder);
-                    let holder: String = holder.chars().filter(|c| !c.is_control()).take(200).collect();
-                    let holder = holder.trim_end();
-                    return Ok(Err(if holder.is_empty() { "another `lineage`" } else { holder }.to_owned()));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_millis(20));
-                }
-            }
-        }
-        // Who holds it is for messages only; failing to write it down harms nothing. Written over what is there, all of one
-        // length: some file systems force a file that was cut to nothing to the disk, for which the next holder would wait.
-        let holder = format!("{:<48}", format!("`lineage` (process {})", std::process::id()));
-        let _ = file.rewind().and_then(|()| file.write_all(holder.as_bytes()));
-        Ok(Ok(Lock { _file: file }))
     }
 
     /// Returns true while the process that writes a run's segment lives.
@@ -538,7 +417,7 @@ fn described(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RunKind, RunStatus};
+    use crate::model::{RunKind, RunStatus, Timestamp};
     use crate::ops::{Recording, RunRequest};
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Metric, NodeId, Remark, Remarks, Removed, Run,
-    RunId, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
+    RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
 };
 use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot, StepNo};
 
@@ -133,16 +133,6 @@ pub fn runs(snapshot: &Snapshot, limit: usize) -> Result<(Vec<RunView>, bool)> {
         Ok(ControlFlow::Continue(()))
     })?;
     Ok((views, more.is_break()))
-}
-
-/// Returns the label that is shown for a run: where several have the same, as after a merge, those after the first by key have
-/// a number behind it.
-///
-/// # Errors
-/// A store error where a record is damaged.
-pub fn shown_label(snapshot: &Snapshot, number: RunNo, label: &RunId) -> Result<RunId> {
-    let same = snapshot.runs_labelled(label.as_str())?;
-    Ok(label.shown(same.iter().position(|one| *one == number).unwrap_or(0)))
 }
 
 /// Returns the shortest tail of a run's key, eight digits at least, that no other run's key ends in.

@@ -7,6 +7,7 @@ pub mod diff;
 mod duplicates;
 pub mod filter;
 mod history;
+mod labels;
 mod metrics;
 mod newest;
 mod origin;
@@ -25,8 +26,9 @@ pub use ancestry::{
 };
 pub use history::{
     ChangeSort, FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs,
-    shown_label, unique_tail,
+    unique_tail,
 };
+pub use labels::shown_label;
 pub use metrics::{
     Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,
 };

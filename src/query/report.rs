@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::{Artifact, Evidence, NodeId, Role, RunStatus, Step, Timestamp};
+use crate::model::{Artifact, Evidence, NodeId, Role, RunId, RunStatus, Step, Timestamp};
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
-use crate::query::history::{RunView, run_view, shown_label, unique_tail};
+use crate::query::history::{RunView, run_view, unique_tail};
+use crate::query::labels::shown_label;
 use crate::query::origin::{Origin, lost, origin};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
@@ -14,6 +15,8 @@ use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 pub struct RunHead {
     /// The run and what became of it; its label is the one that is shown, which tells it from others after a merge.
     pub view: RunView,
+    /// The label that it was recorded with, which its folders and files are named by.
+    pub recorded_label: RunId,
     /// The shortest tail of its key that names it alone.
     pub tail: String,
     /// Whether its process lives; decided by whoever sees processes.
@@ -29,9 +32,10 @@ impl RunHead {
         let Some(mut view) = run_view(snapshot, number)? else {
             return Ok(None);
         };
-        view.run.run_id = shown_label(snapshot, number, &view.run.run_id)?;
+        let shown = shown_label(snapshot, number, &view.run.run_id)?;
+        let recorded_label = std::mem::replace(&mut view.run.run_id, shown);
         let tail = unique_tail(snapshot, view.run.id)?;
-        Ok(Some(RunHead { view, tail, alive: false }))
+        Ok(Some(RunHead { view, recorded_label, tail, alive: false }))
     }
 
     /// Returns what the run is now.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::model::{Digest, Run, RunId};
 use crate::query::history::{RunView, run_view, unique_tail};
+use crate::query::labels::run_shown_as;
 use crate::store::{RunNo, Snapshot, Term};
 
 /// A way to name a run.
@@ -144,8 +145,8 @@ pub fn find_run_if_any(snapshot: &Snapshot, selector: &RunSelector) -> Result<Op
         }
         RunSelector::Tail(tail) => by_tail(snapshot, tail),
         RunSelector::Word(word) => {
-            if word.parse::<RunId>().is_ok()
-                && let Some(found) = labelled(snapshot, word)?
+            if let Ok(label) = word.parse::<RunId>()
+                && let Some(found) = run_shown_as(snapshot, &label)?
             {
                 return Ok(Some(found));
             }
@@ -201,18 +202,6 @@ fn by_name(snapshot: &Snapshot, name: &str) -> Result<Option<RunNo>> {
         candidates.join(", ")
     ))
     .hint(format!("name one by the end of its key; the latest is {latest}")))
-}
-
-/// Finds the run that is shown with a label. Of several with the same, the first by key has it as it is, the second with `_2`.
-fn labelled(snapshot: &Snapshot, label: &str) -> Result<Option<RunNo>> {
-    if let Some(first) = snapshot.runs_labelled(label)?.first() {
-        return Ok(Some(*first));
-    }
-    let parsed: Option<RunId> = label.parse().ok();
-    let Some((label, place)) = parsed.as_ref().and_then(RunId::taken_apart) else {
-        return Ok(None);
-    };
-    Ok(snapshot.runs_labelled(label)?.get(place).copied())
 }
 
 /// Finds the latest run that `wanted` accepts.

@@ -69,7 +69,7 @@ pub(super) fn read(text: &str) -> Body {
 fn find_names(text: &str, body: &mut Body) {
     let is_word = |b: &u8| b.is_ascii_alphanumeric();
     for word in text.as_bytes().split(|b| !is_word(b) && *b != b'_') {
-        if let Some(run) = run_in(word) {
+        for run in runs_of(word) {
             put(&mut body.runs, run, &mut body.cut);
         }
         if word.len() == 40 && is_sha(word) {
@@ -78,17 +78,32 @@ fn find_names(text: &str, body: &mut Body) {
     }
 }
 
-/// Returns the run id that a word begins with, as names of folders do: `20260218_142659_preprocessing_0b83409`.
-fn run_in(word: &[u8]) -> Option<&str> {
-    let ends = word.len() >= 15 && word[8] == b'_' && word.get(15).is_none_or(|b| *b == b'_');
-    let label = std::str::from_utf8(word.get(..15).filter(|_| ends)?).ok()?;
-    (label.parse::<RunId>().is_ok() && is_moment(label)).then_some(label)
+/// Returns the run ids that a word is, or begins with, as names of folders do: `20260218_142659_preprocessing_0b83409`. Of
+/// `20260218_142659_2_cleaned` nobody can tell whether the number is the run id's or the name's, so both are returned.
+fn runs_of(word: &[u8]) -> impl Iterator<Item = &str> {
+    let word = std::str::from_utf8(word).unwrap_or_default();
+    let is_label = |end: usize| {
+        let label = word.get(..end).filter(|_| word.as_bytes().get(end).is_none_or(|next| *next == b'_'));
+        label.filter(|label| label.parse::<RunId>().is_ok() && is_moment(label))
+    };
+    let second = is_label(SECOND_BYTES);
+    let numbered = second.and_then(|_| {
+        let rest = word.get(SECOND_BYTES + 1..)?;
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        (!rest.starts_with('0') && rest != "1").then(|| is_label(SECOND_BYTES + 1 + digits)).flatten()
+    });
+    // The whole word says it.
+    let second = second.filter(|_| numbered.is_none_or(|label| label.len() < word.len()));
+    second.into_iter().chain(numbered)
 }
+
+/// Bytes of `YYYYMMDD_HHMMSS`.
+const SECOND_BYTES: usize = 15;
 
 /// Returns the run ids in a short text.
 pub(super) fn runs_in(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.filter_map(|word| run_in(word.as_bytes())).map(str::to_owned).collect()
+    words.flat_map(|word| runs_of(word.as_bytes())).map(str::to_owned).collect()
 }
 
 fn put(names: &mut BTreeSet<String>, name: &str, cut: &mut bool) {

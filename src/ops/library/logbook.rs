@@ -215,6 +215,9 @@ impl Drop for Logbook {
         let _ = self.shared.commit();
         if let Ok(mut state) = self.shared.lock() {
             state.closed = true;
+            if let (Some(writer), Some(now)) = (&state.writer, self.shared.clock.now_if_ahead()) {
+                writer.date(now);
+            }
             // The segment is closed before it is applied, so that whoever applies it sees it as closed.
             state.writer = None;
         }

@@ -3,7 +3,6 @@
 mod code;
 mod edges;
 mod files;
-mod labels;
 mod logbook;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +23,6 @@ use crate::query;
 
 use code::Code;
 use edges::{Edges, FileRead};
-use labels::Labels;
 use logbook::Logbook;
 
 /// Records runs of this process in one workspace.
@@ -39,7 +37,8 @@ pub struct Library {
 #[derive(Debug, Default)]
 struct Begun {
     logbook: Option<Arc<Logbook>>,
-    labels: Labels,
+    /// Whether the clock goes on after what was recorded and not applied when the first run began.
+    is_after_pending: bool,
     code: Code,
 }
 
@@ -102,8 +101,15 @@ impl Library {
         let code = begun.code.now(&self.workspace, code_of)?;
         let folder = request.folder.strip_prefix(self.workspace.root()).unwrap_or(&request.folder);
         let segment = logbook.segment()?;
-        let lock = self.workspace.lock_to_start()?;
-        let run_id = begun.labels.choose(&self.workspace, &self.clock, Some(segment))?;
+        let wall = self.clock.wall();
+        let (run_id, snapshot) = self.workspace.take_run_id(wall)?;
+        if !begun.is_after_pending {
+            self.clock.not_before(self.workspace.pending(snapshot.as_ref())?.latest(wall));
+            begun.is_after_pending = true;
+        }
+        if let Some(snapshot) = snapshot {
+            self.clock.not_before(snapshot.latest());
+        }
         let started_at = self.clock.now();
         let id = NodeId::new(started_at);
         let run = Run {
@@ -122,8 +128,6 @@ impl Library {
             Fact::RepositoryRead(RunRepository { run, at, root: Some(work_tree), code: None })
         }));
         logbook.add(&facts)?;
-        begun.labels.take(&run.run_id);
-        drop(lock);
         let edges = Edges::new(run.id, run.name.clone(), started_at, Instant::now());
         logbook.open(run.id, edges)?;
         let part = run.id;

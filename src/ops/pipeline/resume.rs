@@ -262,7 +262,7 @@ pub fn take_up(
     arguments: Vec<String>,
     code: CodeState,
 ) -> Result<Recording> {
-    let lock = workspace.lock_to_start()?;
+    let lock = workspace.lock_to_change()?;
     // What cannot be applied now is told when the run ends and applies all there is once more.
     let _ = workspace.apply(&lock);
     if let Some(snapshot) = workspace.store().snapshot()? {

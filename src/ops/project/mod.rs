@@ -160,7 +160,7 @@ pub fn project_these(
     before: &[Planned],
     plan: &dyn Fn(&Snapshot) -> Result<Vec<Planned>>,
 ) -> Result<ProjectReport> {
-    let _lock = workspace.lock_to_project()?;
+    let _lock = workspace.lock_to_project_soon()?;
     let view = workspace.view()?;
     let mut projecting = Projecting::begin(workspace, &view, request);
     projecting.count_as_ours(before);

@@ -51,7 +51,7 @@ struct Held<'a> {
 impl<'a> Held<'a> {
     /// Takes the lock and brings the store up to all that is recorded.
     fn take(workspace: &'a Workspace, clock: &'a Clock, author: &'a Author) -> Result<Self> {
-        let lock = workspace.lock_to_start()?;
+        let lock = workspace.lock_to_change()?;
         let found = workspace.store().snapshot()?;
         let complete = found.as_ref().map_or(Ok(None), |snapshot| workspace.if_complete(snapshot))?;
         let (snapshot, warnings) = match (found, complete) {

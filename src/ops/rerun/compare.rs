@@ -59,8 +59,9 @@ pub(super) fn compare(
     let front = format!("{}/", original.name());
     let of_run = |name: &str, id: &str, folder: &str| name.replace(folder, "{run}").replace(id, "{run_id}");
     let run = original.run();
-    let folder = run_folder_name(&run.run_id, &run.name, &run.code);
-    let then = |name: String| if is_pipeline { of_run(&name, run.run_id.as_str(), &folder) } else { name };
+    let label = &original.head.recorded_label;
+    let folder = run_folder_name(label, &run.name, &run.code);
+    let then = |name: String| if is_pipeline { of_run(&name, label.as_str(), &folder) } else { name };
     let inner = if is_pipeline { inner_run(&place.root) } else { None };
     let here = |name: String| match &inner {
         Some((id, folder)) => of_run(&name, id, folder),

@@ -18,7 +18,7 @@ use crate::model::{
     Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
     RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, Timestamp, Used, printed_word,
 };
-use crate::ops::recording::free_label;
+use crate::ops::workspace::free_label;
 use crate::ops::{Clock, View, Workspace};
 
 /// As many points of metrics go into one fact.
@@ -208,9 +208,11 @@ impl<'a> Taking<'a> {
         })
     }
 
-    /// Chooses the run id of the second in which a run started, or of the next free one.
+    /// Chooses the run id of the second in which a run started, or another one near it that is free.
     fn label(&mut self, at: Timestamp) -> Result<RunId> {
-        let label = free_label(Some(&self.view.snapshot), at, &|label| self.labels.contains(label))?;
+        let is_taken =
+            |label: &RunId| Ok(self.labels.contains(label) || self.view.snapshot.has_label(label)?);
+        let label = free_label(at, &is_taken)?;
         self.labels.insert(label.clone());
         Ok(label)
     }

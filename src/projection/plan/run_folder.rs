@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, NodeId, Run, RunKind, Step};
+use crate::model::{ArtifactPath, NodeId, Run, RunId, RunKind, Step};
 use crate::projection::names::{self, OutputFolder};
 use crate::projection::plan::{Planned, config, report};
 use crate::query::{RunView, run_view};
@@ -111,12 +111,9 @@ pub(super) fn run_of_paper(snapshot: &Snapshot, path: &ArtifactPath) -> Result<O
         return Ok(None);
     };
     // The folder's name begins with the run id; which run that is, and whether this is its folder, the store says.
-    let label = folder.rsplit('/').next().and_then(|name| name.get(..RUN_ID_BYTES));
-    let Some(label) = label.filter(|_| is_named) else {
-        return Ok(None);
-    };
+    let name = folder.rsplit('/').next().filter(|_| is_named).unwrap_or_default();
     let mut first = None;
-    for number in snapshot.runs_labelled(label)? {
+    for number in runs_that_begin(snapshot, name)? {
         let run = snapshot.run(number)?.filter(|run| run.kind == RunKind::Pipeline);
         let is_folder = |run: &Run| OutputFolder::ALL.iter().any(|of| names::run_folder(*of, run) == folder);
         let Some(run) = run.filter(is_folder) else { continue };
@@ -128,5 +125,12 @@ pub(super) fn run_of_paper(snapshot: &Snapshot, path: &ArtifactPath) -> Result<O
     Ok(first.map(|(_, number)| number))
 }
 
-/// Bytes of `YYYYMMDD_HHMMSS`.
-const RUN_ID_BYTES: usize = 15;
+/// Returns the runs whose run id the name of a folder may begin with: that of a second alone, or of one with a number.
+fn runs_that_begin(snapshot: &Snapshot, name: &str) -> Result<Vec<RunNo>> {
+    let ends = name.match_indices('_').map(|(at, _)| at).skip(1).take(2);
+    let mut runs = Vec::new();
+    for label in ends.filter_map(|end| name[..end].parse::<RunId>().ok()) {
+        runs.extend(snapshot.runs_labelled(label.as_str())?);
+    }
+    Ok(runs)
+}

@@ -81,9 +81,7 @@ impl Side {
             None => text.to_owned(),
         };
         let text = text.replace(&self.folder_name, "{run}");
-        let run_id = &self.head.view.run.run_id;
-        // After a merge a run may be shown with a number behind its label; the names of its files have none.
-        text.replace(run_id.as_str(), "{run_id}").replace(run_id.second(), "{run_id}")
+        text.replace(self.head.recorded_label.as_str(), "{run_id}")
     }
 
     pub fn neutral_path(&self, path: &ArtifactPath) -> String {

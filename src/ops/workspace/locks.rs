@@ -1,0 +1,128 @@
+//! The locks of a workspace: who applies facts, and who writes projected files. To start a run takes neither.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::ops::Workspace;
+
+/// How long it is waited for where nothing can be done without.
+const LONG_WAIT: Duration = Duration::from_secs(60);
+/// How long the right to write files is waited for where these can be written later as well.
+const PROJECT_WAIT: Duration = Duration::from_secs(10);
+/// So long is waited in silence.
+const SILENT_WAIT: Duration = Duration::from_secs(2);
+
+/// The right to apply facts, or to write projected files; given up when dropped.
+pub struct Lock {
+    _file: File,
+}
+
+impl Workspace {
+    /// Takes the lock for a change that nobody else may make at the same time.
+    ///
+    /// # Errors
+    /// A store error where the lock cannot be had in a minute.
+    pub fn lock_to_change(&self) -> Result<Lock> {
+        self.lock(LONG_WAIT)?.map_err(|holder| {
+            Error::store(format!("the store is busy: {holder} has held its lock for a minute"))
+                .hint("nothing was recorded, and nothing was changed; try again")
+        })
+    }
+
+    /// Takes the lock, waiting for at most `wait`; the inner error describes who holds it.
+    ///
+    /// # Errors
+    /// A store error where the lock's file cannot be made.
+    pub fn lock(&self, wait: Duration) -> Result<Result<Lock, String>> {
+        self.lock_file("lock", wait, "to let go of the store")
+    }
+
+    /// Takes the right to write projected files, so that whoever writes last has planned last.
+    ///
+    /// # Errors
+    /// A store error where it cannot be had in a minute.
+    pub fn lock_to_project(&self) -> Result<Lock> {
+        self.lock_to_project_within(LONG_WAIT)
+    }
+
+    /// Takes the right to write projected files that are written later where it cannot be had soon.
+    ///
+    /// # Errors
+    /// A store error where it cannot be had in some seconds.
+    pub fn lock_to_project_soon(&self) -> Result<Lock> {
+        self.lock_to_project_within(PROJECT_WAIT)
+    }
+
+    fn lock_to_project_within(&self, wait: Duration) -> Result<Lock> {
+        self.lock_file("projecting", wait, "to be through with writing files")?.map_err(|holder| {
+            let seconds = wait.as_secs();
+            Error::store(format!("cannot write files: {holder} has been writing files for {seconds} s"))
+                .hint("nothing was changed; try again when it is through")
+        })
+    }
+
+    fn lock_file(&self, name: &str, wait: Duration, to_do: &str) -> Result<Result<Lock, String>> {
+        let path = self.folder().join(name);
+        let failed = |cause| Error::store(format!("cannot lock `{}`", path.display())).because(cause);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        let begun = Instant::now();
+        let mut hear = self.waits.filter(|_| wait > SILENT_WAIT);
+        let mut pause = Duration::from_micros(200);
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+                Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => {
+                    return Ok(Err(holder(&mut file)));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    if let Some(hear) = hear.take_if(|_| begun.elapsed() >= SILENT_WAIT) {
+                        hear(&format!("waiting for {} {to_do}", holder(&mut file)));
+                    }
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(20));
+                }
+            }
+        }
+        // Who holds it is for messages only; failing to write it down harms nothing. Written over what is there, all of one
+        // length: some file systems force a file that was cut to nothing to the disk, for which the next holder would wait.
+        let holder = format!("{:<48}", format!("`lineage` ({PROCESS}{})", std::process::id()));
+        let _ = file.rewind().and_then(|()| file.write_all(holder.as_bytes()));
+        Ok(Ok(Lock { _file: file }))
+    }
+}
+
+/// What stands before the number of the process that holds a lock.
+const PROCESS: &str = "process ";
+
+/// Describes who holds a lock, by what they wrote into its file.
+fn holder(file: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
+    let holder: String = holder.chars().filter(|c| !c.is_control()).take(200).collect();
+    let holder = holder.trim_end();
+    if holder.is_empty() {
+        return "another `lineage`".to_owned();
+    }
+    let process = holder.split_once(PROCESS).and_then(|(_, rest)| rest.strip_suffix(')'));
+    match process.filter(|process| is_stopped(process)) {
+        Some(process) => holder.replace(process, &format!("{process}, which is stopped")),
+        None => holder.to_owned(),
+    }
+}
+
+/// Returns true for a process of this machine that was stopped by a signal, or is held by a debugger.
+fn is_stopped(process: &str) -> bool {
+    let is_number = process.bytes().all(|byte| byte.is_ascii_digit());
+    let state = is_number.then(|| fs::read_to_string(format!("/proc/{process}/stat")).ok()).flatten();
+    let state = state.as_deref().and_then(|line| line.rsplit_once(')')).map(|(_, rest)| rest.trim_start());
+    state.is_some_and(|state| state.starts_with(['T', 't']))
+}
