@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs::File;
+use std::process::Stdio;
 
 use common::Place;
 
@@ -31,6 +32,30 @@ fn a_run_starts_and_ends_whoever_holds_the_lock_and_the_next_command_knows_it() 
     let shown = place.run(&["show", "o"]);
     assert!(shown.stdout.contains("cat  a  observed  source"), "{}", shown.stdout);
     assert_eq!(shown.stderr, "");
+}
+
+#[test]
+fn files_that_several_import_at_once_are_recorded_once() {
+    let place = Place::empty().with_real_clock();
+    for number in 0..200 {
+        place.write(&format!("d/{number}"), number.to_string().as_bytes());
+    }
+    place.ok(&["init"]);
+    let start = |_| {
+        let mut command = place.command(&["import", "d", "--json"]);
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let importing: Vec<_> = (0..6).map(start).collect();
+    let mut imported = 0;
+    for process in importing {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        imported += answer["artifacts"].as_array().unwrap().len();
+    }
+    assert_eq!(imported, 200);
+    let status = place.run(&["status"]);
+    assert_eq!(status.code, 0, "{}", status.stdout);
 }
 
 #[test]

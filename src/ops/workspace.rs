@@ -244,6 +244,26 @@ impl Workspace {
         }
     }
 
+    /// Returns a state that holds everything recorded before the call, as [`Workspace::view`] does, to the holder of the lock.
+    ///
+    /// # Errors
+    /// As [`Workspace::view`].
+    pub(crate) fn view_locked(&self, lock: &Lock) -> Result<View> {
+        let found = self.store.snapshot().ok().flatten();
+        let complete = found.as_ref().map_or(Ok(None), |snapshot| self.if_complete(snapshot))?;
+        if let (Some(snapshot), Some(warnings)) = (found, complete) {
+            return Ok(View { snapshot, warnings });
+        }
+        let warnings = match self.try_apply(lock) {
+            Ok(warnings) => warnings,
+            Err(error) => return self.view_of_unwritable(vec![described(&error)]),
+        };
+        match self.store.snapshot()? {
+            Some(snapshot) => Ok(View { snapshot, warnings }),
+            None => self.view_of_unwritable(warnings),
+        }
+    }
+
     /// Builds a store for this answer alone, where the workspace cannot be written and has none.
     fn view_of_unwritable(&self, mut warnings: Vec<String>) -> Result<View> {
         let name =

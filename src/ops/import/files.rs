@@ -94,7 +94,9 @@ pub fn import_files(workspace: &Workspace, clock: &Clock, request: &ImportReques
         unreadable: Vec::new(),
         warnings: found.faults,
     };
-    let view = workspace.view()?;
+    // Looked for and recorded under one lock: of two that import the same files at once, the second finds them recorded.
+    let lock = workspace.lock_to_change()?;
+    let view = workspace.view_locked(&lock)?;
     summary.warnings.extend(view.warnings.iter().cloned());
     let mut fresh = Vec::new();
     for result in read {
@@ -109,6 +111,8 @@ pub fn import_files(workspace: &Workspace, clock: &Clock, request: &ImportReques
         record(workspace, clock, request, parameters, &fresh, &mut summary)?;
         summary.imported = fresh.into_iter().map(|(artifact, _)| artifact).collect();
     }
+    drop(lock);
+    summary.warnings.extend(workspace.apply_if_worth());
     Ok(summary)
 }
 
