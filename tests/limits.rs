@@ -34,6 +34,35 @@ fn a_small_stack_or_file_size_limit_leaves_the_command_its_exit_code() {
     assert_eq!(recorded.stdout, bare.stdout);
 }
 
+/// Waits until no process is left that has `word` in its command line.
+fn wait_until_none_has(word: &str) {
+    let has_it = |entry: std::io::Result<fs::DirEntry>| {
+        let line = fs::read(entry.unwrap().path().join("cmdline")).unwrap_or_default();
+        line.windows(word.len()).any(|part| part == word.as_bytes())
+    };
+    let begun = Instant::now();
+    while fs::read_dir("/proc").unwrap().any(has_it) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "a process is left");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn where_few_files_may_be_open_no_process_is_left_that_waits_for_its_start() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let word = place.root().display().to_string();
+    for limit in 4..=16 {
+        // Such a process would hold our end of its output open, too.
+        let script = format!("ulimit -n {limit}; $L run -q -- sh -c 'exit 3' {word}/ >/dev/null 2>&1");
+        let answer = shell(&place, &script);
+        assert!([3, 125].contains(&answer.code), "{limit}: {answer:?}");
+    }
+    wait_until_none_has(&format!("{word}/"));
+    // Who waits to be started holds the segment of its run.
+    place.ok(&["gc", "--apply"]);
+}
+
 #[test]
 fn a_command_goes_on_when_the_program_is_killed_with_a_call_in_hand() {
     let place = Place::empty();

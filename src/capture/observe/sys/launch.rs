@@ -81,14 +81,32 @@ pub(in super::super) fn launch(launch: &Launch<'_>) -> Result<Launched> {
     // SAFETY: the child calls only functions that are safe between fork and exec, on memory made above.
     let pid = check(unsafe { libc::fork() })?;
     if pid == 0 {
-        // SAFETY: this is the child of a fork; all pointers are to memory made before it.
-        unsafe { be_the_child(launch, &arguments, &environment, &shell, theirs.as_raw_fd(), &mask) }
+        // SAFETY: this is the child of a fork; all pointers are to memory made before it. What it closes is a copy of its own,
+        // held by nothing that runs in it: with it, the end of the supervisor would never be seen.
+        unsafe {
+            libc::close(reports.as_raw_fd());
+            be_the_child(launch, &arguments, &environment, &shell, theirs.as_raw_fd(), &mask)
+        }
     }
-    // SAFETY: `pid` is our child, not yet waited for; the descriptor is fresh.
-    let process = unsafe {
-        check_long(libc::syscall(libc::SYS_pidfd_open, pid, 0)).map(|fd| OwnedFd::from_raw_fd(fd as RawFd))?
-    };
-    Ok(Launched { pid, process, reports })
+    // SAFETY: `pid` is our child, not yet waited for.
+    let process = unsafe { check_long(libc::syscall(libc::SYS_pidfd_open, pid, 0)) };
+    match process {
+        // SAFETY: the descriptor is fresh.
+        Ok(fd) => Ok(Launched { pid, process: unsafe { OwnedFd::from_raw_fd(fd as RawFd) }, reports }),
+        Err(error) => {
+            end_at_once(pid);
+            Err(error)
+        }
+    }
+}
+
+/// Kills and reaps a child whose program does not run yet.
+fn end_at_once(pid: i32) {
+    // SAFETY: `pid` is our child and was not waited for; a null status is allowed.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
+        while libc::waitpid(pid, std::ptr::null_mut(), 0) < 0 && errno() == libc::EINTR as u32 {}
+    }
 }
 
 /// # Safety
@@ -120,8 +138,9 @@ unsafe fn be_the_child(
                 }
                 Err(errno) => {
                     report(reports, [TAG_NO_NET, errno, 0], None);
-                    let mut go = [0_u8; 1];
-                    libc::recv(reports, go.as_mut_ptr().cast(), 1, 0);
+                    if !is_let_go(reports) {
+                        libc::_exit(125);
+                    }
                 }
             }
         }
@@ -131,6 +150,18 @@ unsafe fn be_the_child(
         }
         report(reports, [TAG_PROGRAM, errno(), 0], None);
         libc::_exit(127)
+    }
+}
+
+/// Waits for [`go`]; returns false where the supervisor has ended instead.
+unsafe fn is_let_go(socket: RawFd) -> bool {
+    let mut go = [0_u8; 1];
+    loop {
+        // SAFETY: one byte of this function's own.
+        let read = unsafe { libc::recv(socket, go.as_mut_ptr().cast(), 1, 0) };
+        if read >= 0 || errno() != libc::EINTR as u32 {
+            return read > 0;
+        }
     }
 }
 
@@ -309,5 +340,36 @@ unsafe fn close_range(first: c_int, last: c_int) {
                 libc::close(fd);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use super::super::{End, reap, wait_for_end};
+    use super::*;
+
+    #[test]
+    fn a_command_that_waits_for_its_start_ends_with_its_supervisor() {
+        let arguments = [c"true".to_owned()];
+        let launched = launch(&Launch {
+            program: c"/bin/true",
+            arguments: &arguments,
+            environment: &[],
+            folder: c"/",
+            // The kernel takes no empty filter.
+            filter: Some(&[]),
+        });
+        let Launched { pid, process, reports } = launched.unwrap();
+        assert!(matches!(next_report(reports.as_fd()), Ok(Report::NoNet(_))));
+        drop(reports);
+        let [ready] = wait([Some(process.as_fd())], 30_000).unwrap();
+        if !ready.readable {
+            end_at_once(pid);
+            panic!("it waits for ever");
+        }
+        assert_eq!(wait_for_end(pid).unwrap(), End::Code(125));
+        assert!(reap(pid));
     }
 }
