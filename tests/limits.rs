@@ -64,6 +64,17 @@ fn where_few_files_may_be_open_no_process_is_left_that_waits_for_its_start() {
 }
 
 #[test]
+fn what_a_command_puts_in_the_place_of_its_metrics_file_is_not_waited_for() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    for put in ["mkfifo", "ln -s /dev/zero", "mkdir"] {
+        let answer = place.run(&["run", "--", "sh", "-c", &format!("{put} \"$LINEAGE_METRICS\"; exit 5")]);
+        assert_eq!(answer.code, 5, "{put}: {answer:?}");
+        assert!(answer.stderr.contains("it was no regular file"), "{put}: {answer:?}");
+    }
+}
+
+#[test]
 fn a_command_goes_on_when_the_program_is_killed_with_a_call_in_hand() {
     let place = Place::empty();
     place.ok(&["init"]);

@@ -1,12 +1,14 @@
 //! Metrics while a command runs: the file named in `LINEAGE_METRICS` is followed, and what is new goes to the journal at once.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::digests;
 use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind};
@@ -19,8 +21,14 @@ pub const PAUSE: Duration = Duration::from_millis(200);
 const TAKE_MAX_BYTES: u64 = 4 << 20;
 /// As many are taken of a file that nobody follows any more.
 const REST_MAX_BYTES: u64 = 64 << 20;
+/// No more is taken once the command has ended: a file may claim to be longer than anybody could read.
+const LAST_MAX_BYTES: u64 = 1 << 30;
+/// So much before the place that was read up to must still be there; else the file was written anew.
+const TAIL_MAX_BYTES: usize = 4096;
 /// A longer line is refused.
 const LINE_MAX_BYTES: usize = 1 << 20;
+/// What is said of a metrics file that is none.
+const NO_REGULAR_FILE: &str = "no metrics were taken from `$LINEAGE_METRICS`: it was no regular file";
 /// As many refused lines are told one by one.
 const REFUSED_MAX: usize = 20;
 
@@ -30,13 +38,22 @@ pub struct Live<'a> {
     clock: &'a Clock,
     run: NodeId,
     path: PathBuf,
+    /// Device and number of the file that was read last.
+    identity: Option<(u64, u64)>,
     offset: u64,
+    /// What was read last before `offset`.
+    tail: Vec<u8>,
     unfinished: Vec<u8>,
     /// The line that is being read is too long: the rest of it is passed over.
     passing_over: bool,
     writer: Option<Writer>,
     refused: Vec<String>,
     refused_more: u64,
+    written_anew: u64,
+    is_no_file: bool,
+    /// How many bytes were left when no more were taken.
+    left_out_bytes: u64,
+    last_max_bytes: u64,
 }
 
 impl<'a> Live<'a> {
@@ -47,12 +64,18 @@ impl<'a> Live<'a> {
             clock,
             run,
             path: path.to_owned(),
+            identity: None,
             offset: 0,
+            tail: Vec::new(),
             unfinished: Vec::new(),
             passing_over: false,
             writer: None,
             refused: Vec::new(),
             refused_more: 0,
+            written_anew: 0,
+            is_no_file: false,
+            left_out_bytes: 0,
+            last_max_bytes: LAST_MAX_BYTES,
         }
     }
 
@@ -63,37 +86,108 @@ impl<'a> Live<'a> {
                 std::thread::park_timeout(PAUSE);
             }
         }
-        while self.take() {}
-        // A program that was killed may have left half a line, which is refused, or one that lacks its end only.
+        self.take_the_rest();
+        self.end_line();
+    }
+
+    /// Takes what the file holds now; what others still write to it is not waited for.
+    fn take_the_rest(&mut self) {
+        let length = self.open().map_or(0, |(_, length)| length);
+        let mut left = self.last_max_bytes;
+        loop {
+            let before = self.offset;
+            let is_more = self.take() && self.offset < length;
+            left = left.saturating_sub(self.offset.saturating_sub(before));
+            if !is_more {
+                return;
+            }
+            if left == 0 {
+                self.left_out_bytes = length - self.offset;
+                return;
+            }
+        }
+    }
+
+    /// Takes the last line: a program that was killed, or that writes the file anew, may have left half a line, which is refused, or
+    /// one that lacks its end only.
+    fn end_line(&mut self) {
         let line = std::mem::take(&mut self.unfinished);
         self.take_lines(&line);
     }
 
+    /// Opens the file and returns its length; `None` where there is none.
+    fn open(&mut self) -> Option<(File, u64)> {
+        match open_regular(&self.path) {
+            Ok((file, found)) => {
+                let identity = Some((found.dev(), found.ino()));
+                if self.offset > 0 && (identity != self.identity || !self.is_still_there(&file, found.len()))
+                {
+                    self.begin_anew();
+                }
+                self.identity = identity;
+                Some((file, found.len()))
+            }
+            Err(cause) => {
+                self.is_no_file |= cause.kind() == ErrorKind::InvalidInput;
+                None
+            }
+        }
+    }
+
+    /// Returns true where a file of this length still holds what was read of it last.
+    fn is_still_there(&self, file: &File, length: u64) -> bool {
+        let mut there = vec![0; self.tail.len()];
+        let start = self.offset - self.tail.len() as u64;
+        length >= self.offset && file.read_exact_at(&mut there, start).is_ok() && there == self.tail
+    }
+
+    fn begin_anew(&mut self) {
+        self.end_line();
+        self.offset = 0;
+        self.tail.clear();
+        self.passing_over = false;
+        self.written_anew += 1;
+    }
+
     /// Returns what was refused.
     pub fn remarks(self) -> impl Iterator<Item = Remark> {
-        let more = self.refused_more;
-        let rest = (more > 0).then(|| Remark {
-            kind: RemarkKind::Refused,
-            text: "more metric lines were refused".to_owned(),
-            count: more,
+        let remark =
+            |kind, text: &str, count| (count > 0).then(|| Remark { kind, text: text.to_owned(), count });
+        let (more, anew) = (self.refused_more, self.written_anew);
+        let rest = [
+            remark(RemarkKind::Refused, "more metric lines were refused", more),
+            remark(
+                RemarkKind::Unseen,
+                "the metrics file was written anew: points that it held only shortly may be missing",
+                anew,
+            ),
+            remark(RemarkKind::Refused, NO_REGULAR_FILE, self.is_no_file.into()),
+        ];
+        let left_out = (self.left_out_bytes > 0).then(|| {
+            let text = format!("the last {} bytes of the metrics file were not read", self.left_out_bytes);
+            Remark::new(RemarkKind::Refused, text)
         });
-        self.refused.into_iter().map(|why| Remark::new(RemarkKind::Refused, why)).chain(rest)
+        let refused = self.refused.into_iter().map(|why| Remark::new(RemarkKind::Refused, why));
+        refused.chain(rest.into_iter().flatten()).chain(left_out)
     }
 
     /// Takes the lines that are whole by now; returns true where there may be more at once.
     fn take(&mut self) -> bool {
+        let Some((mut file, length)) = self.open() else {
+            return false;
+        };
+        let wanted = length.saturating_sub(self.offset).min(TAKE_MAX_BYTES);
         let mut fresh = std::mem::take(&mut self.unfinished);
         let before = fresh.len();
-        let read = File::open(&self.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(self.offset))?;
-            file.take(TAKE_MAX_BYTES).read_to_end(&mut fresh)
-        });
-        if read.is_err() {
-            // What was read before the error counts; the rest is read again.
-            self.offset += (fresh.len() - before) as u64;
-        }
-        let read = read.unwrap_or(0) as u64;
+        // What was read before an error counts; the rest is read again.
+        let _ = file
+            .seek(SeekFrom::Start(self.offset))
+            .and_then(|_| Read::take(&mut file, wanted).read_to_end(&mut fresh));
+        let read = (fresh.len() - before) as u64;
         self.offset += read;
+        if read > 0 {
+            self.tail = fresh[fresh.len().saturating_sub(TAIL_MAX_BYTES)..].to_vec();
+        }
         let end = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.unfinished = fresh.split_off(end);
         let mut lines = fresh.as_slice();
@@ -111,7 +205,7 @@ impl<'a> Live<'a> {
             self.unfinished.clear();
             self.passing_over = true;
         }
-        read == TAKE_MAX_BYTES
+        read > 0 && self.offset < length
     }
 
     fn take_lines(&mut self, bytes: &[u8]) {
@@ -173,12 +267,34 @@ pub fn file(workspace: &Workspace, run: NodeId) -> PathBuf {
     folder(workspace).join(format!("{}.jsonl", run.hex()))
 }
 
+/// Opens what a command has put in the place of its metrics file. Nothing but a regular file is opened: the reading may never end,
+/// and whoever reads from a pipe takes part in it.
+///
+/// # Errors
+/// As the system gives them; `InvalidInput` for what is no regular file.
+fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    if path.metadata()?.is_file() {
+        let file = digests::open(path)?;
+        let found = file.metadata()?;
+        if found.is_file() {
+            return Ok((file, found));
+        }
+    }
+    Err(ErrorKind::InvalidInput.into())
+}
+
 /// Adds what a metrics file has and the journal has not to a run that nobody follows any more; returns what was refused.
 ///
 /// # Errors
 /// A store error where the journal cannot be read or written.
 pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) -> Result<Vec<Remark>> {
-    let Ok(file) = File::open(path) else { return Ok(Vec::new()) };
+    let file = match open_regular(path) {
+        Ok((file, _)) => file,
+        Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
+            return Ok(vec![Remark::new(RemarkKind::Refused, NO_REGULAR_FILE.to_owned())]);
+        }
+        Err(_) => return Ok(Vec::new()),
+    };
     let owner = recording.run().id;
     let snapshot = workspace.view_as_it_is()?.snapshot;
     let known: BTreeSet<(String, i64, MetricValue)> =
@@ -209,12 +325,19 @@ pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) 
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::symlink;
+
     use super::*;
     use crate::model::Timestamp;
     use crate::query::last_values;
 
     /// Writes the pieces to the file one after the other, looks after each, and returns what is recorded and refused.
     fn check(pieces: &[&str], expected: &str, refused: usize) {
+        check_with(File::options().create(true).append(true), pieces, expected, refused);
+    }
+
+    fn check_with(options: &OpenOptions, pieces: &[&str], expected: &str, refused: usize) {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::init(folder.path()).unwrap();
         let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
@@ -223,7 +346,7 @@ mod tests {
         let mut live = Live::new(&workspace, &clock, run, &path);
         for piece in pieces {
             use std::io::Write as _;
-            let mut file = File::options().create(true).append(true).open(&path).unwrap();
+            let mut file = options.open(&path).unwrap();
             file.write_all(piece.as_bytes()).unwrap();
             live.take();
         }
@@ -248,6 +371,65 @@ mod tests {
         check(&[whole, "{\"name\": \"a\", \"value\": 2}"], "a@0=2 a@1=1", 0);
         check(&["nonsense\n\n", whole], "a@1=1", 1);
         check(&[], "", 0);
+    }
+
+    #[test]
+    fn a_file_that_is_written_anew_is_read_from_its_beginning_and_that_is_said() {
+        let check = |pieces: &[&str], expected: &str, remarks: usize| {
+            check_with(File::options().create(true).write(true).truncate(true), pieces, expected, remarks);
+        };
+        let line = |step: u32| format!("{{\"name\": \"a\", \"value\": 1, \"step\": {step}}}\n");
+        // Shorter, as long, longer.
+        check(&[&(line(1) + &line(2)), &line(3)], "a@1=1 a@2=1 a@3=1", 1);
+        check(&[&line(1), &line(2), &line(3)], "a@1=1 a@2=1 a@3=1", 2);
+        check(&[&line(1), &(line(2) + &line(3))], "a@1=1 a@2=1 a@3=1", 1);
+        // A line that lacks its end, and half a line.
+        check(&[line(1).trim_end(), &line(2)], "a@1=1 a@2=1", 1);
+        check(&[&line(1)[..35], &line(2)], "a@2=1", 2);
+        check(&[&"x".repeat(LINE_MAX_BYTES + 1), &line(2)], "a@2=1", 2);
+    }
+
+    #[test]
+    fn another_file_in_its_place_is_read_from_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let (path, other) = (folder.path().join("points"), folder.path().join("other"));
+        let run = NodeId::from_u128(7);
+        let mut live = Live::new(&workspace, &clock, run, &path);
+        let line = "{\"name\": \"a\", \"value\": 1}\n";
+        std::fs::write(&path, line).unwrap();
+        live.take();
+        std::fs::write(&other, line).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        live.follow(&AtomicBool::new(true));
+        assert_eq!(live.remarks().map(|remark| remark.count).collect::<Vec<_>>(), [1]);
+        assert_eq!(workspace.view().unwrap().snapshot.metrics(run).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_read_and_an_endless_one_not_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let at = |name: &str| folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        symlink("/dev/zero", at("zero")).unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        File::create(at("sparse")).unwrap().set_len(1 << 40).unwrap();
+        let check = |name: &str, said: &[&str]| {
+            let mut live = Live::new(&workspace, &clock, NodeId::from_u128(7), &at(name));
+            live.last_max_bytes = 2 * TAKE_MAX_BYTES;
+            live.follow(&AtomicBool::new(true));
+            let texts: Vec<String> = live.remarks().map(|remark| remark.text).collect();
+            assert_eq!(texts, said, "{name}");
+        };
+        check("pipe", &[NO_REGULAR_FILE]);
+        check("zero", &[NO_REGULAR_FILE]);
+        check("folder", &[NO_REGULAR_FILE]);
+        let left_out = (1_u64 << 40) - 2 * TAKE_MAX_BYTES;
+        let left_out = format!("the last {left_out} bytes of the metrics file were not read");
+        check("sparse", &["a metric line of more than a megabyte was refused", &left_out]);
     }
 
     #[test]
