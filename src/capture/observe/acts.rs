@@ -204,6 +204,7 @@ impl Net<'_> {
             Some(SystemFile::Absent { .. }) => return,
             None => {}
         }
+        let system = system.filter(|path| !self.is_work(path));
         // Mostly the name is no link, and then the file is in the folder that the path names.
         let mut look = act.thread.look(place, false);
         let is_direct = !look.as_ref().is_ok_and(Look::is_link);

@@ -1,8 +1,10 @@
 //! The net: takes stopped calls one by one, asks what they mean, and lets them go on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -429,6 +431,12 @@ impl<'a> Net<'a> {
         (!is_stale).then_some(file)
     }
 
+    /// Returns true for a file that is to be hashed, wherever it lies: it may well change under a run, and the links that lead to it
+    /// count.
+    pub(super) fn is_work(&self, path: &[u8]) -> bool {
+        (self.options.is_wanted)(Path::new(OsStr::from_bytes(path)))
+    }
+
     pub(super) fn remember_system_file(&mut self, path: &[u8], file: SystemFile) {
         if self.system_files.len() < SYSTEM_FILES_MAX {
             self.system_files.insert(path.to_vec(), file);
@@ -437,7 +445,6 @@ impl<'a> Net<'a> {
 
     /// To be called before anything changes under a path.
     pub(super) fn disturb(&mut self, path: &Path) {
-        use std::os::unix::ffi::OsStrExt as _;
         if is_system_path(path.as_os_str().as_bytes()) {
             self.system_files.clear();
             self.images.clear();
@@ -555,9 +562,21 @@ fn is_kernel_s(kind: u32) -> bool {
     KERNEL_S.contains(&kind)
 }
 
-/// Tells whether a path is where the system keeps its own files, which hardly change under a run.
+/// Tells whether a path is where the system keeps its own files, which hardly change under a run; work may lie there, too
+/// ([`Net::is_work`]).
 pub(super) fn is_system_path(path: &[u8]) -> bool {
-    const SYSTEM: [&[u8]; 8] =
-        [b"/usr/", b"/lib", b"/etc/", b"/bin/", b"/sbin/", b"/opt/", b"/nix/store/", b"/gnu/store/"];
+    const SYSTEM: [&[u8]; 11] = [
+        b"/usr/",
+        b"/lib/",
+        b"/lib32/",
+        b"/lib64/",
+        b"/libx32/",
+        b"/etc/",
+        b"/bin/",
+        b"/sbin/",
+        b"/opt/",
+        b"/nix/store/",
+        b"/gnu/store/",
+    ];
     SYSTEM.iter().any(|prefix| path.starts_with(prefix))
 }

@@ -94,7 +94,9 @@ impl Net<'_> {
                 let Some(image) = self.find_image(act, &place, follows) else {
                     return Ok(());
                 };
-                if let Some(path) = system.filter(|_| matches!(image.expected, Expected::Runs(_))) {
+                if let Some(path) =
+                    system.filter(|path| matches!(image.expected, Expected::Runs(_)) && !self.is_work(path))
+                {
                     self.images.insert(path, image.clone());
                 }
                 image

@@ -240,3 +240,38 @@ fn io_uring_is_refused_and_that_is_said() {
         assert!(trial.observation.gaps[0].text.contains("used io_uring"), "{:?}", trial.observation.gaps);
     }
 }
+
+#[test]
+fn work_that_lies_among_the_system_s_own_files_is_work() {
+    let Ok(folder) = tempfile::tempdir_in("/opt") else {
+        eprintln!("skipped: nothing may be written below /opt here");
+        return;
+    };
+    let root = folder.path().canonicalize().unwrap();
+    std::fs::write(root.join("real"), "1").unwrap();
+    std::os::unix::fs::symlink("real", root.join("link")).unwrap();
+    // Somebody outside puts another file there between two reads.
+    let script =
+        "cat $PWD/link; : > asked; while ! [ -e changed ]; do sleep 0.01; done; cat $PWD/real > copy";
+    let mut options = Options::new(vec!["sh".into(), "-c".into(), script.into()], root.clone(), &now);
+    options.environment = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())];
+    options.roots = vec![root.clone()];
+    let is_ours = |path: &Path| path.starts_with(&root);
+    options.is_wanted = &is_ours;
+    let observation = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !root.join("asked").exists() {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            std::fs::write(root.join("other"), "2").unwrap();
+            std::fs::rename(root.join("other"), root.join("real")).unwrap();
+            std::fs::write(root.join("changed"), "").unwrap();
+        });
+        observe(&options, &mut |_, _, _| {}).unwrap_or_else(|refusal| panic!("{}", refusal.into_error()))
+    });
+    let versions = |name: &str| {
+        let file = observation.files.iter().find(|file| file.path == root.join(name));
+        file.map_or(0, |file| file.versions.len())
+    };
+    assert_eq!((versions("link"), versions("real")), (1, 2), "{:?}", observation.files);
+}
