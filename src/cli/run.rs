@@ -184,6 +184,7 @@ fn exit_code(exit: Exit) -> u8 {
             // Where the signal did not end this process, the code is the one shells give.
             u8::try_from(128 + number).unwrap_or(u8::MAX)
         }
+        Exit::Unknown => 125,
     }
 }
 
@@ -205,10 +206,10 @@ fn run_unrecorded(command: &[OsString]) -> Result<u8> {
 fn exit_of(status: std::process::ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt as _;
     let signal = status.signal().map(|number| Exit::Signal { number, dumped_core: status.core_dumped() });
-    signal.unwrap_or(Exit::Code(status.code().unwrap_or(0)))
+    signal.or(status.code().map(Exit::Code)).unwrap_or(Exit::Unknown)
 }
 
 #[cfg(not(unix))]
 fn exit_of(status: std::process::ExitStatus) -> Exit {
-    Exit::Code(status.code().unwrap_or(0))
+    status.code().map_or(Exit::Unknown, Exit::Code)
 }

@@ -453,7 +453,7 @@ impl Assembly<'_> {
                 process.ended_us = Some(observation.ended_us);
                 process.exit_code = match observation.exit {
                     Exit::Code(code) => Some(code),
-                    Exit::Signal { .. } => None,
+                    Exit::Signal { .. } | Exit::Unknown => None,
                 };
             }
             observation.processes.push(process);

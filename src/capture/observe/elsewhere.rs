@@ -32,9 +32,10 @@ pub(super) fn observe(
         }
     })?;
     let ended_us = (options.clock)();
-    let exit = match status.code() {
-        Some(code) => Exit::Code(code),
-        None => Exit::Signal { number: status.signal().unwrap_or(0), dumped_core: status.core_dumped() },
+    let exit = match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(number)) => Exit::Signal { number, dumped_core: status.core_dumped() },
+        (None, None) => Exit::Unknown,
     };
     let level = if before.is_some() { Level::Snapshot } else { Level::Nothing };
     let files = before.map(|before| before.compare(&Snapshot::take(options), options));

@@ -206,6 +206,8 @@ pub enum Exit {
         /// It left a core dump.
         dumped_core: bool,
     },
+    /// That could not be learned: somebody else in this process, or the kernel for it, has asked for the ends of all its children.
+    Unknown,
 }
 
 /// One end of a pipe or socket, or a terminal.

@@ -36,6 +36,8 @@ struct Course<'a> {
     stops: Option<Stops>,
     before: Option<Snapshot>,
     level: Level,
+    has_ended: bool,
+    /// How it ended, where that could be learned.
     end: Option<End>,
     ended_us: i64,
     linger_until: Option<Instant>,
@@ -88,6 +90,7 @@ pub(super) fn observe(
         stops,
         before,
         level,
+        has_ended: false,
         end: None,
         ended_us: started_us,
         linger_until: None,
@@ -104,13 +107,13 @@ impl Course<'_> {
     fn go(&mut self) -> Result<(), Refusal> {
         loop {
             let listener = self.net.listener();
-            if self.end.is_some() && (listener.is_none() || self.patience_ms() == Some(0)) {
+            if self.has_ended && (listener.is_none() || self.patience_ms() == Some(0)) {
                 return Ok(());
             }
             let ready = sys::wait(
                 [
                     listener.as_ref().map(|listener| listener.as_fd()),
-                    self.end.is_none().then(|| self.launched.process.as_fd()),
+                    (!self.has_ended).then(|| self.launched.process.as_fd()),
                     self.reports_open.then(|| self.launched.reports.as_fd()),
                     self.stops.as_ref().map(Stops::as_fd),
                 ],
@@ -131,7 +134,7 @@ impl Course<'_> {
             } else if calls.hung_up {
                 self.net.detach();
             }
-            if process.readable && self.end.is_none() {
+            if process.readable && !self.has_ended {
                 self.take_end();
             }
             if let Some(watched) = self.stops.as_ref().filter(|_| stops.readable) {
@@ -156,7 +159,7 @@ impl Course<'_> {
         // Where there is no net, nothing is known before the command's end.
         let Some(pace) = self.pace.as_mut().filter(|_| self.level == Level::Net) else { return };
         let at_us = (self.net.options.clock)();
-        let exit = self.end.map(exit_of);
+        let exit = self.has_ended.then(|| self.end.map_or(Exit::Unknown, exit_of));
         let head = Head {
             at_us,
             started_us: self.started_us,
@@ -271,8 +274,8 @@ impl Course<'_> {
         self.end = sys::wait_for_end(self.launched.pid).ok();
         if self.end.is_none() {
             self.net.gap("how the command ended could not be learned".to_string());
-            self.end = Some(End::Code(0));
         }
+        self.has_ended = true;
         if let Some(forwarding) = &self.forwarding {
             forwarding.aim(0);
         }
@@ -314,7 +317,7 @@ impl Course<'_> {
         if self.pace.as_ref().is_some_and(|pace| pace.has_begun) {
             self.make_checkpoint();
         }
-        let exit = self.end.map_or(Exit::Code(0), exit_of);
+        let exit = self.end.map_or(Exit::Unknown, exit_of);
         let mut observation = Observation {
             level: self.level,
             exit,

@@ -66,16 +66,17 @@ impl RerunSummary {
         use crate::capture::observe::Exit;
         let before = self.original.view.outcomes.last().and_then(|outcome| outcome.exit_code);
         let now = match self.again.exit {
-            Exit::Code(code) => code,
-            Exit::Signal { number, .. } => 128 + number,
+            Exit::Code(code) => Some(code),
+            Exit::Signal { number, .. } => Some(128 + number),
+            Exit::Unknown => None,
         };
-        [before, Some(now)]
+        [before, now]
     }
 
-    /// Returns true where the command ended the same way and made the same files.
+    /// Returns true where the command is known to have ended the same way, and made the same files.
     pub fn is_same(&self) -> bool {
         let [before, now] = self.exit_codes();
-        self.outputs.is_same() && before == now
+        self.outputs.is_same() && now.is_some() && before == now
     }
 }
 

@@ -273,6 +273,7 @@ fn ending(exit: Exit) -> (RunStatus, Option<i32>, Option<String>) {
         Exit::Signal { number, .. } => {
             (RunStatus::Interrupted, Some(128 + number), Some(format!("ended by signal {number}")))
         }
+        Exit::Unknown => (RunStatus::Interrupted, None, Some("how it ended could not be learned".to_owned())),
     }
 }
 

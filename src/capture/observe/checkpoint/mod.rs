@@ -35,6 +35,7 @@ impl Record for Exit {
         match self {
             Exit::Code(code) => (0_u8, *code, false).put(out),
             Exit::Signal { number, dumped_core } => (1_u8, *number, *dumped_core).put(out),
+            Exit::Unknown => (2_u8, 0, false).put(out),
         }
     }
 
@@ -42,6 +43,7 @@ impl Record for Exit {
         match Record::take(bytes)? {
             (0_u8, code, false) => Some(Exit::Code(code)),
             (1, number, dumped_core) => Some(Exit::Signal { number, dumped_core }),
+            (2, 0, false) => Some(Exit::Unknown),
             _ => None,
         }
     }

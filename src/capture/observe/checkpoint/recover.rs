@@ -37,7 +37,7 @@ pub(in super::super) fn recover(
     net.find_what_still_stands(head.at_us);
     let mut observation = Observation {
         level: Level::Net,
-        exit: head.exit.unwrap_or(Exit::Code(0)),
+        exit: head.exit.unwrap_or(Exit::Unknown),
         is_whole: head.exit.is_some(),
         started_us: head.started_us,
         ended_us: head.ended_us,

@@ -215,7 +215,7 @@ impl Trial {
     fn code(&self) -> Option<i32> {
         match self.observation.exit {
             Exit::Code(code) => Some(code),
-            Exit::Signal { .. } => None,
+            Exit::Signal { .. } | Exit::Unknown => None,
         }
     }
 }

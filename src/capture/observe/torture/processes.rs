@@ -203,3 +203,27 @@ fn processes_that_fight_over_a_name_lose_nothing() {
     assert_eq!(trial.file("y").class, Class::Output);
     trial.check_bytes();
 }
+
+/// Whether a child of a process can be waited for is a matter of the whole process: this test starts itself in one of its own.
+#[test]
+fn an_end_that_somebody_else_has_asked_for_is_not_success() {
+    const ALONE: &str = "LINEAGE_TEST_ALONE";
+    let name = "capture::observe::torture::processes::an_end_that_somebody_else_has_asked_for_is_not_success";
+    if std::env::var_os(ALONE).is_none() {
+        let mut alone = Command::new(std::env::current_exe().unwrap());
+        let output = alone.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && printed.contains("1 passed"), "{output:?}");
+        return;
+    }
+    // SAFETY: plain numbers; nothing else in this process starts a child.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    let program = Path::new("/bin/sh").into();
+    let mut options = Options::new(vec![program, "-c".into(), "exit 3".into()], "/".into(), &now);
+    options.environment = std::env::vars_os().collect();
+    options.forward_signals = false;
+    let observation = observe(&options, &mut |_, _, _| {}).unwrap();
+    assert_eq!(observation.exit, Exit::Unknown);
+    let unknown = |gap: &&super::super::Gap| gap.text == "how the command ended could not be learned";
+    assert_eq!(observation.gaps.iter().filter(unknown).count(), 1, "{:?}", observation.gaps);
+}

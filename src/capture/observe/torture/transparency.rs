@@ -121,6 +121,7 @@ fn an_observer_in_a_process_of_its_own() {
     match observation.exit {
         Exit::Code(code) => std::process::exit(code),
         Exit::Signal { number, .. } => std::process::exit(128 + number),
+        Exit::Unknown => panic!("its end was not learned"),
     }
 }
 
