@@ -95,12 +95,12 @@ impl<'a> Live<'a> {
         let length = self.open().map_or(0, |(_, length)| length);
         let mut left = self.last_max_bytes;
         loop {
-            let before = self.offset;
             let is_more = self.take() && self.offset < length;
-            left = left.saturating_sub(self.offset.saturating_sub(before));
             if !is_more {
                 return;
             }
+            // Counted by how often, so that somebody who goes on writing the file anew is not waited for either.
+            left = left.saturating_sub(TAKE_MAX_BYTES);
             if left == 0 {
                 self.left_out_bytes = length - self.offset;
                 return;
