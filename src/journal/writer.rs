@@ -1,6 +1,8 @@
 //! Writing one segment.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
@@ -35,6 +37,10 @@ pub struct Writer {
     ragged: bool,
     /// How many syncs have failed: what a sync that began before one of them says is worth nothing.
     failures: u64,
+    /// The sync points that are not settled: of each, whether forcing it to the disk was begun.
+    outstanding: Vec<Arc<AtomicBool>>,
+    /// Bytes of `unsynced` that were forced to the disk, and that are held until no sync point is outstanding.
+    committed: usize,
 }
 
 /// What a writer has handed to the system and not yet forced to the disk, apart from the writer, which can go on meanwhile.
@@ -42,6 +48,8 @@ pub struct SyncPoint {
     file: DiskFile,
     end: u64,
     failures: u64,
+    /// Whether forcing it to the disk was begun.
+    begun: Arc<AtomicBool>,
 }
 
 impl SyncPoint {
@@ -50,6 +58,7 @@ impl SyncPoint {
     /// # Errors
     /// As the system gives them.
     pub fn sync(&mut self) -> std::io::Result<()> {
+        self.begun.store(true, Ordering::Release);
         self.file.sync()
     }
 }
@@ -119,6 +128,8 @@ impl Writer {
             placed: false,
             ragged: false,
             failures: 0,
+            outstanding: Vec::new(),
+            committed: 0,
         })
     }
 
@@ -152,7 +163,7 @@ impl Writer {
         let offset = self.synced + self.unsynced.len() as u64;
         self.unsynced.reserve(payload.len() + FRAME_OVERHEAD_BYTES);
         write_frame(&mut self.unsynced, self.segment, offset, kind, version, payload);
-        if self.unsynced.len() >= UNSYNCED_MAX_BYTES {
+        if self.unsynced.len() - self.committed >= UNSYNCED_MAX_BYTES {
             self.commit()
         } else if self.unsynced.len() - self.written >= BUFFER_BYTES {
             self.write_out()
@@ -163,18 +174,47 @@ impl Writer {
 
     /// Forces all facts added so far to the disk: after this they survive a crash.
     ///
+    /// As long as a sync point is not settled nothing is forgotten: it may be the one that is told of an error, and then all is
+    /// written again.
+    ///
     /// # Errors
     /// A store error where the disk does not take them; facts committed before are not harmed, and the same facts are tried
     /// again at the next commit.
     pub fn commit(&mut self) -> Result<()> {
+        self.doubt_given_up();
         self.write_out()?;
         if let Err(cause) = self.file.sync() {
             return Err(self.sync_failed(cause));
         }
-        self.synced += self.written as u64;
-        self.unsynced.clear();
-        self.written = 0;
+        self.forced(self.written);
         self.place()
+    }
+
+    /// Notes that the first `end` bytes of `unsynced` are on the disk.
+    fn forced(&mut self, end: usize) {
+        self.committed = self.committed.max(end);
+        if self.outstanding.is_empty() {
+            let end = std::mem::take(&mut self.committed);
+            self.unsynced.drain(..end);
+            self.written -= end;
+            self.synced += end as u64;
+        }
+    }
+
+    /// Has all written again where a sync point was begun and never settled: what came of it nobody knows.
+    fn doubt_given_up(&mut self) {
+        let mut is_doubtful = false;
+        // A point that is gone has left its mark to the writer alone.
+        self.outstanding.retain_mut(|begun| match Arc::get_mut(begun) {
+            Some(begun) => {
+                is_doubtful |= *begun.get_mut();
+                false
+            }
+            None => true,
+        });
+        if is_doubtful {
+            self.write_again();
+        }
     }
 
     /// Forces the folder's entry for the file to the disk, if that was not done before.
@@ -217,9 +257,12 @@ impl Writer {
     /// # Errors
     /// As [`Writer::commit`].
     pub fn sync_point(&mut self) -> Result<SyncPoint> {
+        self.doubt_given_up();
         self.write_out()?;
         let file = self.file.again().map_err(|cause| self.failed(cause))?;
-        Ok(SyncPoint { file, end: self.length(), failures: self.failures })
+        let begun = Arc::new(AtomicBool::new(false));
+        self.outstanding.push(Arc::clone(&begun));
+        Ok(SyncPoint { file, end: self.length(), failures: self.failures, begun })
     }
 
     /// Ends a commit that [`Writer::sync_point`] began: on return, the facts added before that survive a crash.
@@ -227,6 +270,7 @@ impl Writer {
     /// # Errors
     /// As [`Writer::commit`].
     pub fn settle(&mut self, point: &SyncPoint, outcome: std::io::Result<()>) -> Result<()> {
+        self.outstanding.retain(|begun| !Arc::ptr_eq(begun, &point.begun));
         if let Err(cause) = outcome {
             return Err(self.sync_failed(cause));
         }
@@ -234,10 +278,7 @@ impl Writer {
             // Cut off and written again meanwhile, perhaps after the sync.
             return Err(self.failed(std::io::ErrorKind::Interrupted.into()));
         }
-        let done = point.end.saturating_sub(self.synced) as usize;
-        self.unsynced.drain(..done);
-        self.written -= done;
-        self.synced += done as u64;
+        self.forced(point.end.saturating_sub(self.synced) as usize);
         self.place()
     }
 
@@ -247,10 +288,16 @@ impl Writer {
     }
 
     fn sync_failed(&mut self, cause: std::io::Error) -> Error {
+        self.write_again();
+        self.failed(cause)
+    }
+
+    /// Has everything since the last bytes that are known to be on the disk cut off and written again.
+    fn write_again(&mut self) {
         self.written = 0;
+        self.committed = 0;
         self.ragged = true;
         self.failures += 1;
-        self.failed(cause)
     }
 
     fn write_out(&mut self) -> Result<()> {
