@@ -490,14 +490,20 @@ fn place_with(filings: &[(String, Vec<u8>)]) -> Option<Place> {
     place.with_commit()
 }
 
-/// Starts the program and kills it with SIGKILL after `delay`; returns whether it was still at work.
-fn kill_after(place: &Place, arguments: &[&str], delay: Duration) -> bool {
+/// Starts the program and kills it with SIGKILL after `delay`; returns how long it took where it was through by then.
+fn kill_after(place: &Place, arguments: &[&str], delay: Duration) -> Option<Duration> {
     let mut command = place.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
     // The delay is what is tested; nothing is waited for.
-    std::thread::sleep(delay);
+    while let Some(left) = delay.checked_sub(started.elapsed()) {
+        if child.try_wait().unwrap().is_some() {
+            return Some(started.elapsed());
+        }
+        std::thread::sleep(left.min(Duration::from_millis(1)));
+    }
     child.kill().unwrap();
-    !child.wait().unwrap().success()
+    child.wait().unwrap().success().then(|| started.elapsed())
 }
 
 #[test]
@@ -507,7 +513,7 @@ fn a_run_killed_at_any_moment_ends_as_one_that_was_never_killed() {
     let Some(whole) = place_with(&filings) else { return };
     let started = Instant::now();
     whole.ok(&["pipeline", "--run-name", "all"]);
-    let took = started.elapsed();
+    let mut took = started.elapsed();
     let expected = whole.outputs();
     assert_eq!(expected.len(), filings.len() * 4 + 3);
     let with_papers: Vec<String> = whole.projected().into_keys().collect();
@@ -521,8 +527,13 @@ fn a_run_killed_at_any_moment_ends_as_one_that_was_never_killed() {
         }
         let mut arguments = vec!["pipeline", "--run-name", "all"];
         // Every third run is killed a second time, while it is taken up again.
-        for _ in 0..=u32::from(number % 3 == 0) {
-            hits += u32::from(kill_after(&place, &arguments, delay));
+        for time in 0..=u32::from(number % 3 == 0) {
+            match kill_after(&place, &arguments, delay) {
+                None => hits += 1,
+                // The first run of all read its files from the disk; of a shorter one, the next kills are spread over that.
+                Some(through) if time == 0 => took = took.min(through),
+                Some(_) => {}
+            }
             arguments = vec!["pipeline", "--resume", "--run-name", "all"];
         }
         place.ok(&arguments);
@@ -536,5 +547,5 @@ fn a_run_killed_at_any_moment_ends_as_one_that_was_never_killed() {
         assert_eq!(found, with_papers, "killed after {delay:?}");
         check_one_run(&place);
     }
-    eprintln!("{hits} of the kills hit a run at work");
+    assert!(hits >= KILLS / 2, "{hits} of the kills hit a run at work");
 }
