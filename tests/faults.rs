@@ -377,3 +377,58 @@ fn a_store_that_cannot_be_brought_up_to_date_gives_no_answer_without_what_it_lac
     }
     assert_eq!(place.runs().len(), 1);
 }
+
+#[test]
+fn what_gc_promises_to_keep_is_missed_by_verify_when_it_is_gone_or_damaged() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.ok(&["run", "-q", "--", "sh", "-c", "cat a > m; echo x >> m"]);
+    place.ok(&["register", "mod", "1.0.0", "--artifact", "m=m", "--status", "production"]);
+    let faults = || {
+        let found = place.run(&["verify", "--json"]);
+        let report: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+        let faults = report["faults"].as_array().unwrap().iter();
+        let whats: Vec<String> = faults.map(|fault| fault["what"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(found.code, i32::from(!whats.is_empty()), "{report:#}");
+        whats
+    };
+    assert_eq!(faults(), [""; 0]);
+    let kept = |bytes: &[u8]| {
+        let hex = lineage::model::Digest::of(bytes).hex();
+        place.at(&format!(".lineage/objects/{}/{}", &hex[..2], &hex[2..]))
+    };
+    let whole = fs::read(kept(b"1\nx\n")).unwrap();
+
+    // As long as the file has them, the bytes of the version are there.
+    fs::remove_file(kept(b"1\nx\n")).unwrap();
+    assert_eq!(faults(), [""; 0]);
+    // What a command writes over is kept.
+    place.ok(&["run", "-q", "--", "sh", "-c", "cat a > m; echo y >> m"]);
+    assert_eq!(faults(), [""; 0]);
+    fs::remove_file(kept(b"1\nx\n")).unwrap();
+    let gone = "not kept, and no recorded file and no commit has these bytes: m of model mod@1.0.0";
+    assert_eq!(faults(), [gone]);
+    assert!(place.run(&["models", "verify"]).stdout.contains("its bytes are not kept"));
+
+    // A damaged copy is none.
+    fs::write(kept(b"1\nx\n"), "garbage").unwrap();
+    let damaged = faults();
+    assert!(damaged.len() == 1 && damaged[0].ends_with("; needed: m of model mod@1.0.0"), "{damaged:#?}");
+    let said = place.run(&["models", "verify"]);
+    assert!(said.code == 1 && said.stdout.contains("its bytes are kept damaged"), "{said:?}");
+    fs::write(kept(b"1\nx\n"), whole).unwrap();
+    assert!(place.run(&["models", "verify"]).stdout.contains("its bytes are kept\n"));
+    assert_eq!(faults(), [""; 0]);
+
+    // Without any: the version's, the lists of environments, and what was written over.
+    place.write("m", b"by hand\n");
+    place.ok(&["restore", "m", "--force"]);
+    fs::remove_dir_all(place.at(".lineage/objects")).unwrap();
+    let all = faults();
+    for wanted in [": m of model mod@1.0.0", ": the environment of run ", ": m, which `restore` wrote over"] {
+        assert!(all.iter().any(|what| what.contains(wanted)), "{wanted}: {all:#?}");
+    }
+    // A version that was withdrawn needs nothing.
+    place.ok(&["models", "delete", "mod@1.0.0", "--reason", "old", "--force"]);
+    assert!(!faults().iter().any(|what| what.contains("mod@1.0.0")));
+}

@@ -57,6 +57,8 @@ impl StagedContent {
 /// A kept content that is not what its name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
+    /// The content that it should be.
+    pub digest: Digest,
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
@@ -313,7 +315,7 @@ impl Contents {
                 Ok(_) => return None,
                 Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.to_string()),
             };
-            Some(Damage { path: self.path(digest), fault })
+            Some(Damage { digest: *digest, path: self.path(digest), fault })
         });
         Ok((digests.len() as u64, damage.collect()))
     }

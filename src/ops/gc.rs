@@ -7,19 +7,18 @@
 //! needs may still be needed by what is not recorded yet, so that only what has not been kept anew for some time goes, and
 //! nothing while a run is being recorded.
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::disk::TEMPORARY_PREFIX;
 use crate::error::{Error, Result};
 use crate::journal;
-use crate::model::{CodeState, Digest, Fact, NodeId, RunKind, Step};
+use crate::model::{Digest, RunKind};
 use crate::ops::Workspace;
+use crate::ops::needed::Needed;
 use crate::ops::settings::KeepPolicy;
 use crate::ops::workspace::View;
 use crate::projection::{self, names};
-use crate::query::registry::model_view;
 use crate::store::{GO_ON, Snapshot};
 
 /// How long the lock is waited for.
@@ -112,7 +111,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
         }
         None => workspace.view()?,
     };
-    let named = Named::of(&snapshot, &policy)?;
+    let needed = Needed::of(&snapshot, &policy)?;
     let mut report = GcReport { applied: request.apply, warnings, ..GcReport::default() };
     let now = SystemTime::now();
     let old = request.older_than.max(ABOUT_TO_BE_NAMED);
@@ -126,7 +125,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
         let Ok(metadata) = workspace.contents().file(&digest).metadata() else {
             continue;
         };
-        if named.needed.contains(&digest) {
+        if needed.contents.contains(&digest) {
             report.kept += 1;
             report.kept_bytes += metadata.len();
             continue;
@@ -136,8 +135,8 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
             continue;
         };
         let reason = match digest {
-            digest if named.withdrawn.contains(&digest) => WITHDRAWN,
-            digest if named.beyond.contains(&digest) => BEYOND,
+            digest if needed.withdrawn.contains(&digest) => WITHDRAWN,
+            digest if needed.beyond.contains(&digest) => BEYOND,
             _ => UNNAMED,
         };
         if request.apply {
@@ -195,81 +194,5 @@ fn refuse_living(workspace: &Workspace) -> Result<()> {
         Some(_) => Err(Error::request("a run is being recorded, and may need what no fact names yet")
             .hint("nothing was removed; try again when it has ended")),
         None => Ok(()),
-    }
-}
-
-/// The contents that facts name.
-#[derive(Default)]
-struct Named {
-    needed: HashSet<Digest>,
-    /// Outputs of commands that the policy does not keep.
-    beyond: HashSet<Digest>,
-    /// What steps read.
-    read: HashSet<Digest>,
-    /// Files of model versions that were withdrawn.
-    withdrawn: HashSet<Digest>,
-}
-
-impl Named {
-    fn of(snapshot: &Snapshot, policy: &KeepPolicy) -> Result<Self> {
-        let mut kinds: HashMap<NodeId, RunKind> = HashMap::new();
-        snapshot.runs_newest_first(|number| {
-            kinds.extend(snapshot.run(number)?.map(|run| (run.id, run.kind)));
-            Ok(GO_ON)
-        })?;
-        let mut named = Named::default();
-        snapshot.facts(&mut |fact| {
-            match fact {
-                Fact::RunStarted(run) => named.code(&run.code),
-                Fact::RunOutcome(outcome) => {
-                    if let Some(code) = &outcome.code {
-                        named.code(code);
-                    }
-                }
-                Fact::RepositoryRead(repository) => {
-                    if let Some(code) = &repository.code {
-                        named.code(code);
-                    }
-                }
-                Fact::StepDone(step) => named.step(&step, &kinds, policy),
-                Fact::ModelRegistered(model) => {
-                    let is_withdrawn =
-                        model_view(snapshot, model.id)?.is_some_and(|view| view.deleted.is_some());
-                    let holds = if is_withdrawn { &mut named.withdrawn } else { &mut named.needed };
-                    holds.extend(model.artifacts.iter().map(|held| held.artifact.digest));
-                }
-                Fact::FileOverwritten(overwritten) => {
-                    named.needed.insert(overwritten.artifact.digest);
-                }
-                Fact::NoteRead(note) => {
-                    named.needed.insert(note.artifact.digest);
-                }
-                // These name no content.
-                _ => {}
-            }
-            Ok(())
-        })?;
-        // An input is needed unless it is an output that the policy lets go.
-        let inputs = named.read.difference(&named.beyond).copied().collect::<Vec<_>>();
-        named.needed.extend(inputs);
-        Ok(named)
-    }
-
-    fn code(&mut self, code: &CodeState) {
-        self.needed.extend(code.patch);
-        self.needed.extend(code.changed.iter().chain(&code.untracked).filter_map(|file| file.digest));
-    }
-
-    fn step(&mut self, step: &Step, kinds: &HashMap<NodeId, RunKind>, policy: &KeepPolicy) {
-        let is_command = kinds.get(&step.run) == Some(&RunKind::Command);
-        for edge in &step.generated {
-            if is_command && !policy.keeps(&edge.artifact) {
-                self.beyond.insert(edge.artifact.digest);
-            } else {
-                self.needed.insert(edge.artifact.digest);
-            }
-        }
-        self.read.extend(step.used.iter().map(|edge| edge.artifact.digest));
-        self.read.extend(step.removed.iter().filter_map(|removed| Some(removed.content?.0)));
     }
 }

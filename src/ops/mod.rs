@@ -16,6 +16,7 @@ pub mod library;
 mod locate;
 pub mod metrics;
 pub(crate) mod named;
+mod needed;
 pub mod notes;
 mod of_run;
 mod overwritten;

@@ -1,5 +1,6 @@
 //! `lineage verify`: journal, store, kept contents and files on disk, each held against what it should be. Changes nothing.
 
+mod contents;
 mod facts;
 mod lost;
 
@@ -15,7 +16,7 @@ use crate::ops::workspace::Lock;
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
 use crate::store::{Snapshot, Store};
 
-use facts::{digests, needed_contents, only_in};
+use facts::{digests, only_in};
 
 /// What was checked, and what was found wrong.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +49,7 @@ pub struct VerifyTotals {
     pub facts: Option<u64>,
     /// Kept contents, each read in full.
     pub contents: u64,
-    /// Contents that recorded runs need, each looked for among the kept ones.
+    /// Contents that must be there, since what needs them is recorded: each is looked for among the kept ones.
     pub contents_needed: u64,
     /// Recorded files, each compared with the disk.
     pub files: u64,
@@ -107,6 +108,7 @@ pub fn verify(workspace: &Workspace) -> Result<VerifyReport> {
     let mut verifying = Verifying { workspace, report: VerifyReport::default() };
     verifying.journal();
     let rebuilt = verifying.store()?;
+    verifying.without_an_end(&rebuilt)?;
     verifying.contents(&rebuilt)?;
     verifying.files(&rebuilt)?;
     verifying.report.faults.sort();
@@ -346,30 +348,6 @@ impl Verifying<'_> {
         if is_brought_up {
             for fact in only_in(rebuilt, &in_store)? {
                 self.fault(Area::Store, fact, missing);
-            }
-        }
-        Ok(())
-    }
-
-    // ---- kept contents ----
-
-    fn contents(&mut self, snapshot: &Snapshot) -> Result<()> {
-        let contents = self.workspace.contents();
-        let (kept, damaged) = contents.verify()?;
-        self.report.totals.contents = kept;
-        for damage in damaged {
-            let name = self.named(&damage.path);
-            self.fault(Area::Contents, name, format!("damaged, and never used: {}", damage.fault));
-        }
-        for stranger in contents.list()?.1 {
-            let name = self.named(&stranger);
-            self.remark(Area::Contents, name, "no kept content; it is passed over");
-        }
-        let needed = needed_contents(snapshot)?;
-        self.report.totals.contents_needed = needed.len() as u64;
-        for (digest, what) in needed {
-            if !contents.holds(&digest) {
-                self.fault(Area::Contents, digest.to_string(), format!("not kept: {what}"));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::model::NamedArtifact;
+use crate::model::{Digest, NamedArtifact};
 use crate::ops::{DiskState, Workspace};
 use crate::query::registry::ModelView;
 
@@ -15,8 +15,23 @@ pub struct CheckedFile {
     pub held: NamedArtifact,
     /// How it lies on disk.
     pub state: DiskState,
-    /// Whether its bytes are kept, so that they can be had again.
-    pub kept: bool,
+    /// Whether its bytes are kept, so that they can be had again. Of a file that is sound that is not asked.
+    pub kept: Kept,
+}
+
+/// Whether the bytes of a file are kept: a stored copy is never trusted unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// They are, and whole.
+    Whole,
+    /// What is kept is damaged, or cannot be read.
+    Damaged,
+    /// They are not.
+    Nowhere,
+    /// Whether they are, only the owner of the workspace's contents can see.
+    Hidden,
+    /// Nobody looked.
+    NotAsked,
 }
 
 impl CheckedFile {
@@ -61,7 +76,10 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
             Some(Ok(digest)) => DiskState::Changed(digest),
             Some(Err(_)) => DiskState::Gone,
         };
-        let kept = state != DiskState::Unchanged && workspace.contents().holds(&held.artifact.digest);
+        let kept = match state {
+            DiskState::Unchanged => Kept::NotAsked,
+            _ => kept(workspace, &held.artifact.digest),
+        };
         CheckedFile { label, held, state, kept }
     });
     let without = views.iter().filter(|view| view.model.artifacts.is_empty());
@@ -69,5 +87,15 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
         versions: views.len() as u64,
         without_files: without.map(ModelView::label).collect(),
         files: files.collect(),
+    }
+}
+
+fn kept(workspace: &Workspace, digest: &Digest) -> Kept {
+    let contents = workspace.contents();
+    match contents.read(digest) {
+        Ok(Some(_)) => Kept::Whole,
+        Ok(None) => Kept::Nowhere,
+        Err(_) if contents.hides(digest) => Kept::Hidden,
+        Err(_) => Kept::Damaged,
     }
 }

@@ -1,10 +1,10 @@
-//! The facts of two stores, compared; and what they say must be kept.
+//! The facts of two stores, compared.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::journal;
-use crate::model::{CodeState, Digest, Fact, RunKind};
+use crate::model::{Digest, Fact};
 use crate::store::Snapshot;
 
 /// Returns the digest of every fact, in the order that is the same in every store, and how often each occurs.
@@ -58,44 +58,6 @@ fn described(fact: &Fact) -> String {
         Fact::ParametersSaid(said) => format!("{} parameters of run {}", said.parameters.len(), said.run),
         Fact::Remarked(remarks) => format!("{} remarks on run {}", remarks.remarks.len(), remarks.run),
     }
-}
-
-/// Lists the contents that must be kept, each with what needs it: patches, and the outputs of pipelines.
-pub(super) fn needed_contents(snapshot: &Snapshot) -> Result<BTreeMap<Digest, String>> {
-    let mut needed = BTreeMap::new();
-    let mut pipelines = HashSet::new();
-    let mut outputs = Vec::new();
-    snapshot.facts(&mut |fact| {
-        let patch = |code: &CodeState| code.patch;
-        match fact {
-            Fact::RunStarted(run) => {
-                if run.kind == RunKind::Pipeline {
-                    pipelines.insert(run.id);
-                }
-                needed.extend(
-                    patch(&run.code).map(|digest| (digest, format!("the patch of run {}", run.run_id))),
-                );
-            }
-            Fact::RunOutcome(outcome) => {
-                let patch = outcome.code.as_ref().and_then(patch);
-                needed.extend(patch.map(|digest| (digest, format!("a patch of run {}", outcome.run))));
-            }
-            Fact::RepositoryRead(repository) => {
-                let patch = repository.code.as_ref().and_then(patch);
-                needed.extend(patch.map(|digest| (digest, format!("a patch of run {}", repository.run))));
-            }
-            // A step may come before the start of its run in the order of keys.
-            Fact::StepDone(step) => {
-                outputs.extend(step.generated.into_iter().map(|edge| (step.run, edge.artifact)))
-            }
-            _ => {}
-        }
-        Ok(())
-    })?;
-    for (_, artifact) in outputs.into_iter().filter(|(run, _)| pipelines.contains(run)) {
-        needed.insert(artifact.digest, artifact.path.to_string());
-    }
-    Ok(needed)
 }
 
 /// Calls `visit` with every fact, and with the metrics of every step.

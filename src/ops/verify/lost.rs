@@ -1,9 +1,13 @@
 //! What the journal has lost and a store still has.
 
+use std::collections::HashSet;
+
 use crate::error::Result;
 use crate::journal;
+use crate::model::RunStatus;
 use crate::ops::verify::{Area, Verifying};
-use crate::store::{LostSegment, Snapshot, Store};
+use crate::query;
+use crate::store::{GO_ON, LostSegment, Snapshot, Store};
 
 impl Verifying<'_> {
     /// Finds segments of which the store has applied more than there is; false where there are some.
@@ -31,6 +35,28 @@ impl Verifying<'_> {
         Ok(lost.is_empty())
     }
 
+    /// Speaks of runs that have no end and whose segment is packed: nobody writes it any more, and if it had lost its last facts,
+    /// store and journal would agree on that.
+    pub(super) fn without_an_end(&mut self, rebuilt: &Snapshot) -> Result<()> {
+        let Ok(listing) = journal::list(&self.workspace.journal(), &|_| false) else {
+            // Said already.
+            return Ok(());
+        };
+        let packed: HashSet<u128> =
+            listing.segments.iter().filter(|segment| segment.packed).map(|segment| segment.segment).collect();
+        rebuilt.runs_newest_first(|number| {
+            let view = query::run_view(rebuilt, number)?;
+            if let Some(view) = view.filter(|view| view.status() == RunStatus::Running)
+                && packed.contains(&view.live_segment())
+            {
+                let name = format!("run {}", view.run.run_id);
+                self.remark(Area::Journal, name, "it has no end: it was killed, or its last facts are lost");
+            }
+            Ok(GO_ON)
+        })?;
+        Ok(())
+    }
+
     /// Holds the facts that were set aside against those of the journal.
     pub(super) fn set_aside(&mut self, rebuilt: &Snapshot) {
         for file in self.workspace.store().set_aside() {
@@ -55,5 +81,33 @@ impl Verifying<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RunKind, Timestamp};
+    use crate::ops::verify::verify;
+    use crate::ops::{Clock, Recording, RunRequest, Workspace};
+
+    #[test]
+    fn a_run_that_has_no_end_and_lies_in_a_pack_is_remarked() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_400_000));
+        let start = || Recording::start(&workspace, &clock, RunRequest::new("x", RunKind::Command)).unwrap();
+        let killed = start().run().run_id.to_string();
+        let ends = || {
+            let report = verify(&workspace).unwrap();
+            assert_eq!(report.faults, []);
+            report.remarks.into_iter().filter(|remark| remark.what.starts_with("it has no end"))
+        };
+        assert_eq!(ends().count(), 0, "of a loose one, somebody may still be at it");
+        for _ in 0..150 {
+            start().finish(RunStatus::Succeeded, Some(0), None).unwrap();
+        }
+        let subjects: Vec<String> = ends().map(|remark| remark.subject).collect();
+        assert_eq!(subjects, [format!("run {killed}")]);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::{NodeId, Timestamp};
-use crate::ops::registry::{Changed, CheckReport, ModelCard, ModelOverview, ModelRow, Registered};
+use crate::ops::registry::{Changed, CheckReport, Kept, ModelCard, ModelOverview, ModelRow, Registered};
 use crate::query::RunHead;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::show_json::{artifact_json, run_head_json, state_name};
@@ -182,7 +182,7 @@ pub fn check_json(report: &CheckReport) -> Value {
         value["name"] = json!(file.held.name);
         value["on_disk"] = json!(state_name(file.state));
         value["sound"] = json!(file.is_sound());
-        value["kept"] = json!(file.kept);
+        value["kept"] = json!(file.kept == Kept::Whole);
         value
     });
     json!({

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::model::{ModelEdit, ModelVersion, NodeId, Stage};
 use crate::ops::DiskState;
-use crate::ops::registry::{Changed, CheckReport, ModelCard, ModelOverview, ModelRow, Registered};
+use crate::ops::registry::{Changed, CheckReport, Kept, ModelCard, ModelOverview, ModelRow, Registered};
 use crate::query::RunHead;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::log::plain_table;
@@ -378,7 +378,12 @@ pub fn check(report: &CheckReport) -> String {
     let mut text = String::new();
     let wrong: Vec<_> = report.files.iter().filter(|file| !file.is_sound()).collect();
     let rows = wrong.iter().map(|file| {
-        let kept = if file.kept { "its bytes are kept" } else { "its bytes are not kept" };
+        let kept = match file.kept {
+            Kept::Whole => "its bytes are kept",
+            Kept::Damaged => "its bytes are kept damaged",
+            Kept::Hidden => "whether its bytes are kept only their owner can see",
+            Kept::Nowhere | Kept::NotAsked => "its bytes are not kept",
+        };
         vec![
             one_line(&file.label),
             one_line(&file.held.name),
@@ -391,7 +396,7 @@ pub fn check(report: &CheckReport) -> String {
         text.push_str(&aligned(rows.collect()));
     }
     let mut to_restore: Vec<String> =
-        wrong.iter().filter(|file| file.kept).map(|file| one_line(&file.label)).collect();
+        wrong.iter().filter(|file| file.kept == Kept::Whole).map(|file| one_line(&file.label)).collect();
     to_restore.dedup();
     for label in to_restore.iter().take(LISTED_MAX) {
         let _ = writeln!(text, "  `lineage restore {label}` brings back what is kept");

@@ -1,0 +1,142 @@
+//! What the kept contents are needed for: one list, by which `gc` lets nothing of it go and `verify` looks for what must be there.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::error::Result;
+use crate::model::{Artifact, CodeState, Digest, Fact, ModelVersion, NodeId, Role, RunKind, Step};
+use crate::ops::settings::KeepPolicy;
+use crate::query::registry::model_view;
+use crate::store::{GO_ON, Snapshot};
+
+/// The contents that facts name.
+#[derive(Default)]
+pub(super) struct Needed {
+    /// All that stay.
+    pub(super) contents: HashSet<Digest>,
+    /// Those among them that must be there, each with what needs it: whoever recorded them had kept them before. Of all others it
+    /// is not recorded whether they could be kept.
+    pub(super) promised: BTreeMap<Digest, Promise>,
+    /// Outputs of commands that the policy does not keep.
+    pub(super) beyond: HashSet<Digest>,
+    /// Files of model versions that were withdrawn.
+    pub(super) withdrawn: HashSet<Digest>,
+    /// What steps read.
+    read: HashSet<Digest>,
+}
+
+/// A content that must be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Promise {
+    /// What needs it, in words.
+    pub(super) by: String,
+    /// Whether a file that holds the bytes does as well as a kept content: what is large and was registered may lie nowhere else.
+    pub(super) a_file_will_do: bool,
+}
+
+impl Needed {
+    /// Goes through all facts. On `policy` depends which outputs of commands stay, and nothing of what is promised.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(super) fn of(snapshot: &Snapshot, policy: &KeepPolicy) -> Result<Self> {
+        let mut runs: HashMap<NodeId, (RunKind, String)> = HashMap::new();
+        snapshot.runs_newest_first(|number| {
+            runs.extend(snapshot.run(number)?.map(|run| (run.id, (run.kind, run.run_id.to_string()))));
+            Ok(GO_ON)
+        })?;
+        let label = |run: &NodeId| runs.get(run).map_or_else(|| run.to_string(), |(_, label)| label.clone());
+        let mut needed = Needed::default();
+        snapshot.facts(&mut |fact| {
+            match fact {
+                Fact::RunStarted(run) => needed.code(&run.code, &run.run_id.to_string()),
+                Fact::RunOutcome(outcome) => {
+                    if let Some(code) = &outcome.code {
+                        needed.code(code, &label(&outcome.run));
+                    }
+                }
+                Fact::RepositoryRead(repository) => {
+                    if let Some(code) = &repository.code {
+                        needed.code(code, &label(&repository.run));
+                    }
+                }
+                Fact::StepDone(step) => {
+                    let kind = runs.get(&step.run).map(|(kind, _)| *kind);
+                    needed.step(&step, kind, &label(&step.run), policy);
+                }
+                Fact::ModelRegistered(model) => {
+                    let view = model_view(snapshot, model.id)?;
+                    needed.model(&model, view.is_some_and(|view| view.deleted.is_some()));
+                }
+                Fact::FileOverwritten(overwritten) => {
+                    let Artifact { path, digest, .. } = &overwritten.artifact;
+                    needed.promise(*digest, format!("{path}, which `{}` wrote over", overwritten.command));
+                }
+                Fact::NoteRead(note) => {
+                    needed.contents.insert(note.artifact.digest);
+                }
+                // These name no content.
+                _ => {}
+            }
+            Ok(())
+        })?;
+        // An input is needed unless it is an output that the policy lets go.
+        let inputs = needed.read.difference(&needed.beyond).copied().collect::<Vec<_>>();
+        needed.contents.extend(inputs);
+        Ok(needed)
+    }
+
+    fn promise(&mut self, digest: Digest, by: String) {
+        self.contents.insert(digest);
+        self.promised.insert(digest, Promise { by, a_file_will_do: false });
+    }
+
+    fn code(&mut self, code: &CodeState, run: &str) {
+        if let Some(patch) = code.patch {
+            self.promise(patch, format!("the patch of run {run}"));
+        }
+        let files = code.changed.iter().chain(&code.untracked);
+        self.contents.extend(files.filter_map(|file| file.digest));
+    }
+
+    fn step(&mut self, step: &Step, kind: Option<RunKind>, run: &str, policy: &KeepPolicy) {
+        for edge in &step.generated {
+            match kind {
+                Some(RunKind::Pipeline) => self.promise(edge.artifact.digest, edge.artifact.path.to_string()),
+                Some(RunKind::Command) if !policy.keeps(&edge.artifact) => {
+                    self.beyond.insert(edge.artifact.digest);
+                }
+                _ => {
+                    self.contents.insert(edge.artifact.digest);
+                }
+            }
+        }
+        for edge in &step.used {
+            // The list of a whole environment is no file: what was kept of it is all there ever was.
+            if edge.role == Role::Environment && is_list(&edge.artifact) {
+                self.promise(edge.artifact.digest, format!("the environment of run {run}"));
+            }
+            self.read.insert(edge.artifact.digest);
+        }
+        self.read.extend(step.removed.iter().filter_map(|removed| Some(removed.content?.0)));
+    }
+
+    fn model(&mut self, model: &ModelVersion, is_withdrawn: bool) {
+        let digests = model.artifacts.iter().map(|held| held.artifact.digest);
+        if is_withdrawn {
+            self.withdrawn.extend(digests);
+            return;
+        }
+        self.contents.extend(digests);
+        // The files of a version that was registered elsewhere need never have been here.
+        let held = model.artifacts.iter().filter(|_| model.taken.is_none());
+        for held in held.filter(|held| held.artifact.path.is_inside() && held.artifact.has_content()) {
+            let Artifact { path, digest, .. } = &held.artifact;
+            let by = format!("{path} of model {}@{}", model.name, model.version);
+            self.promised.entry(*digest).or_insert(Promise { by, a_file_will_do: true });
+        }
+    }
+}
+
+fn is_list(artifact: &Artifact) -> bool {
+    artifact.path.as_bytes().starts_with(b"environment://")
+}

@@ -1,0 +1,71 @@
+//! The kept contents: each as its name says, and all there that must be.
+
+use crate::error::Result;
+use crate::model::Digest;
+use crate::ops::committed::Commits;
+use crate::ops::needed::{Needed, Promise};
+use crate::ops::settings::KeepPolicy;
+use crate::ops::verify::{Area, Verifying};
+use crate::store::Snapshot;
+
+impl Verifying<'_> {
+    /// Reads every kept content, and looks for those that facts promise.
+    pub(super) fn contents(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let contents = self.workspace.contents();
+        // The policy says nothing of what is promised.
+        let mut promised = Needed::of(snapshot, &KeepPolicy::default())?.promised;
+        self.report.totals.contents_needed = promised.len() as u64;
+        let (kept, damaged) = contents.verify()?;
+        self.report.totals.contents = kept;
+        for damage in damaged {
+            let name = self.named(&damage.path);
+            let mut what = format!("damaged, and never used: {}", damage.fault);
+            if let Some(promise) = promised.remove(&damage.digest)
+                && !self.a_file_does(snapshot, &damage.digest, &promise)?
+            {
+                what.push_str(&format!("; needed: {}", promise.by));
+            }
+            self.fault(Area::Contents, name, what);
+        }
+        for stranger in contents.list()?.1 {
+            let name = self.named(&stranger);
+            self.remark(Area::Contents, name, "no kept content; it is passed over");
+        }
+        promised.retain(|digest, _| !contents.holds(digest));
+        for (digest, promise) in promised {
+            let name = digest.to_string();
+            if contents.hides(&digest) {
+                let what = format!("only its owner can see whether it is kept: {}", promise.by);
+                self.remark(Area::Contents, name, what);
+            } else if !self.a_file_does(snapshot, &digest, &promise)? {
+                let nowhere = if promise.a_file_will_do {
+                    ", and no recorded file and no commit has these bytes"
+                } else {
+                    ""
+                };
+                self.fault(Area::Contents, name, format!("not kept{nowhere}: {}", promise.by));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns true where a file will do in the place of a kept content, and one that is recorded to hold it still does, or git
+    /// has it: each is read.
+    fn a_file_does(&self, snapshot: &Snapshot, digest: &Digest, promise: &Promise) -> Result<bool> {
+        if !promise.a_file_will_do {
+            return Ok(false);
+        }
+        let digests = self.workspace.digests().reading_all();
+        let mut commits = Commits::new(self.workspace, snapshot);
+        for number in snapshot.artifacts_with(digest)? {
+            let place = snapshot.artifact(number)?.path.on_disk(self.workspace.root());
+            if place.is_some_and(|place| digests.of(&place).is_ok_and(|found| found == *digest)) {
+                return Ok(true);
+            }
+            if commits.find(number)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
