@@ -911,6 +911,57 @@ fn what_is_read_after_a_file_was_written_is_none_of_its_sources() {
     assert!(status.contains("scores") && !status.contains("model"), "{status}");
 }
 
+/// Opens `b` after it has written a file from `a`, at once and in all the ways in which programs write files.
+const SAVED: &str = r#"
+import mmap, os, shutil, tempfile, time, zipfile
+a = open("a").read()
+with tempfile.NamedTemporaryFile("w+", dir=".", delete=False) as file:
+    file.write(a)
+os.replace(file.name, "atomic")
+with zipfile.ZipFile("zip", "w") as file:
+    file.writestr("a", a)
+with open("mapped", "w+b") as file:
+    file.write(bytes(4096))
+    file.flush()
+    with mmap.mmap(file.fileno(), 4096) as memory:
+        memory[0:1] = a.encode()[:1]
+with open("checkpoint", "w") as file:
+    file.write(a)
+with open("locked", "w") as file:
+    file.write(a)
+shutil.copy2("a", "dated")
+with open("appended", "w") as file:
+    file.write(a)
+with open("appended", "a") as file:
+    file.write(a)
+held = open("held", "w+")
+held.write(a)
+open("b").read()
+open("other", "w").write("o")
+held.write("h")
+held.close()
+os.rename("checkpoint", "best")
+os.chmod("locked", 0o400)
+os.utime("dated", (1, 1))
+open("c").read()
+"#;
+
+#[test]
+fn what_is_opened_after_a_file_was_closed_is_none_of_its_sources_however_it_was_written() {
+    let Some(python) = common::python_with(&["mmap"]) else { return };
+    let scratch = Scratch::new(&[("a", "a\n"), ("b", "b\n"), ("c", "c\n"), ("save.py", SAVED)]);
+    if !scratch.has_net() {
+        return;
+    }
+    assert!(scratch.lineage(&["run", "--", python.to_str().unwrap(), "save.py"]).status.success());
+    for name in ["atomic", "zip", "mapped", "best", "locked", "dated", "appended"] {
+        assert_eq!(scratch.inputs(name), ["a observed", "save.py observed"], "{name}");
+    }
+    for name in ["held", "other"] {
+        assert_eq!(scratch.inputs(name), ["a observed", "b observed", "save.py observed"], "{name}");
+    }
+}
+
 #[test]
 fn what_may_be_written_through_memory_is_written_until_its_writer_ends() {
     let Some(python) = common::python_with(&["mmap"]) else { return };

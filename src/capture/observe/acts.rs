@@ -238,8 +238,11 @@ impl Net<'_> {
                         self.settle_path(&path);
                         self.disturb(&path);
                         let (who, us, follows) = (act.who, act.us, intent.follows && !intent.exclusive);
-                        let reads = intent.reads;
-                        self.expect(act.thread.tid, Pending::Create { who, path, us, follows, reads });
+                        let (reads, is_heard) = (intent.reads, self.listen_for(&path));
+                        self.expect(
+                            act.thread.tid,
+                            Pending::Create { who, path, us, follows, reads, is_heard },
+                        );
                     }
                     Err(error) => self.say_too_long(act, &error),
                 }
@@ -286,6 +289,7 @@ impl Net<'_> {
         if intent.writes || intent.truncates {
             let writing = Writing { truncates: intent.truncates, reads: intent.reads, ..Writing::default() };
             self.write(act, what, look, writing);
+            self.opens_known(what, act.thread.tid);
         } else {
             self.read(act, what, look);
         }
@@ -316,14 +320,14 @@ impl Net<'_> {
         }
     }
 
-    /// Records a write into a file that is there, and asks for its bytes if they are at stake.
+    /// Records a write into a file that is there, and asks for its bytes if they are at stake; through which opening is to be said
+    /// next.
     pub(super) fn write(&mut self, act: Act<'_>, what: What, look: &Look, writing: Writing) {
         self.notice_outsiders(what, look);
         let done = if writing.truncates { None } else { self.ledger.done_before(act.who, what, look) };
         let goes_on =
             done.is_some_and(|done| !done.into_iter().any(|process| tracee::writes_to(process, look)));
         let endangered = self.ledger.write(act.who, what, look, act.us, Writing { goes_on, ..writing });
-        self.opens(what, act.thread.tid);
         let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
         if let Some(path) = path {
             self.disturb(&path);
@@ -394,6 +398,7 @@ impl Net<'_> {
                         &look,
                         Writing { truncates: intent.truncates, reads: intent.reads, ..Writing::default() },
                     );
+                    self.opens(what, act.thread.tid, false);
                 } else if !intent.path_only {
                     self.read(act, what, &look);
                 }

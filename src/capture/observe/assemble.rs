@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::body::{Body, Bytes, Ending, Name, Who};
+use super::closings::Rest;
 use super::ledger::{Ledger, Touch, What};
 use super::process::{self, Actor, Joined};
 use super::sockets;
@@ -198,14 +199,32 @@ impl Assembly<'_> {
             Bytes::Unreadable => (None, Evidence::Unreadable, version.stamp),
             Bytes::Unread | Bytes::Lost => (None, Evidence::Lost, version.stamp),
         };
-        let is_dated = version.written && content.is_some() && body.has_our_times && !body.may_be_mapped;
-        let over_us = is_dated.then(|| self.ledger.lag.over_us(stamp.ctime_ns)).flatten();
+        let is_dated = version.written && content.is_some() && body.has_our_times;
         Version {
             was_written: version.written || segment.is_copy,
             content,
             evidence,
             stamp: Some(stamp),
-            last_change: over_us.map(|over_us| LastChange { file_ns: stamp.ctime_ns, over_us }),
+            last_change: if is_dated { self.last_change(body, version.rest, &stamp) } else { None },
+        }
+    }
+
+    /// Finds out when the bytes that had this stamp were written for the last time: from when the file was at rest, and from what
+    /// its file system says.
+    fn last_change(&self, body: &Body, rest: Option<Rest>, stamp: &Stamp) -> Option<LastChange> {
+        // Names, owners and permissions move ctime, too; whoever sets times moves nothing else.
+        let stamped_ns = if body.was_time_set { stamp.ctime_ns } else { stamp.mtime_ns };
+        let told = if body.may_be_mapped { None } else { self.ledger.lag.over_us(stamped_ns) };
+        let told = told.map(|over_us| LastChange { file_ns: stamped_ns, over_us });
+        // Somebody may have written into it afterwards who was not seen.
+        let rest = rest.filter(|rest| body.was_time_set || stamp.mtime_ns <= rest.file_ns);
+        match (told, rest) {
+            (Some(told), Some(rest)) => Some(LastChange {
+                file_ns: told.file_ns.min(rest.file_ns),
+                over_us: told.over_us.min(rest.us),
+            }),
+            (None, Some(rest)) => Some(LastChange { file_ns: rest.file_ns, over_us: rest.us }),
+            (told, None) => told,
         }
     }
 

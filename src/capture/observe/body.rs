@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Evidence;
 use super::checkpoint::{Record, choice, record};
+use super::closings::Rest;
 use super::digest::Digest;
 use super::relay::Relay;
 use super::stamp::{Look, Stamp};
@@ -101,11 +102,24 @@ pub(super) struct Version {
     pub(super) read_by_others: bool,
     /// How it came about, where it was written through an open file that went from hand to hand.
     pub(super) relay: Option<Box<Relay>>,
+    /// When those who wrote it were done with it.
+    pub(super) rest: Option<Rest>,
     /// Stamp when the version was last known to be current.
     pub(super) stamp: Stamp,
 }
 
-record!(Version { written, tentative, bytes, early, writers, first_reader, read_by_others, relay, stamp });
+record!(Version {
+    written,
+    tentative,
+    bytes,
+    early,
+    writers,
+    first_reader,
+    read_by_others,
+    relay,
+    rest,
+    stamp
+});
 
 impl Version {
     pub(super) fn new(writer: Option<Who>, stamp: Stamp) -> Version {
@@ -118,9 +132,22 @@ impl Version {
             first_reader: None,
             read_by_others: false,
             relay: None,
+            rest: None,
             stamp,
         }
     }
+}
+
+/// How many openings for writing have begun and ended, as far as they are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Nobody of the run has opened it.
+    #[default]
+    Never,
+    /// All of them; an opening that failed is counted as one that has not ended.
+    Openings { opened: u32, closed: u32 },
+    /// Not all were seen, or nobody listened for their ends.
+    Unknown,
 }
 
 /// A file, told by device, inode and time of creation, whatever its names.
@@ -137,6 +164,10 @@ pub(super) struct Body {
     pub(super) was_opened_for_writing: bool,
     /// Opened for reading and writing at once: what is written through memory moves no time.
     pub(super) may_be_mapped: bool,
+    /// Somebody of the run may have set its times.
+    pub(super) was_time_set: bool,
+    /// Openings for writing.
+    pub(super) counted: Counted,
     /// Its bytes are to be read, or have been, while the run goes on.
     pub(super) is_read_early: bool,
     /// How it stood when nobody of the run had it open for writing; `None` once somebody may have opened it since.
@@ -151,8 +182,8 @@ pub(super) struct Body {
 
 record!(Body {
     birth_ns, existed, is_link, names, versions, calm_ctimes_ns, was_opened_for_writing, may_be_mapped, rested,
-    has_our_times, stamp_is_sure;
-    is_read_early, is_noted
+    was_time_set, has_our_times, stamp_is_sure;
+    counted, is_read_early, is_noted
 });
 
 impl Body {
@@ -166,6 +197,8 @@ impl Body {
             calm_ctimes_ns: vec![],
             was_opened_for_writing: false,
             may_be_mapped: false,
+            was_time_set: false,
+            counted: Counted::Never,
             is_read_early: false,
             rested: None,
             has_our_times: false,
@@ -181,6 +214,46 @@ impl Body {
         let begins = is_old && !self.is_read_early && self.versions[0].bytes == Bytes::Unread;
         self.is_read_early |= begins;
         begins
+    }
+
+    /// Takes notice that it may be opened for writing now; `is_heard`: the end of that will be heard.
+    pub(super) fn may_be_opened(&mut self, is_heard: bool) {
+        self.counted = match self.counted {
+            Counted::Never if is_heard => Counted::Openings { opened: 1, closed: 0 },
+            Counted::Openings { opened, closed } if is_heard => {
+                Counted::Openings { opened: opened.saturating_add(1), closed }
+            }
+            _ => Counted::Unknown,
+        };
+        self.is_open_again();
+    }
+
+    /// Takes notice that somebody may write into what stands there, through an opening that began before.
+    pub(super) fn is_open_again(&mut self) {
+        if self.counted == Counted::Never {
+            self.counted = Counted::Unknown;
+        }
+        self.rested = None;
+        let current = self.current();
+        self.version(current).rest = None;
+    }
+
+    /// Takes notice that an opening for writing has ended; tells whether it was the last one.
+    pub(super) fn was_closed(&mut self) -> bool {
+        match &mut self.counted {
+            Counted::Openings { opened, closed } if *closed < *opened => {
+                *closed += 1;
+                *closed == *opened
+            }
+            // Nobody of the run is known to have it open: somebody outside has closed it.
+            _ => false,
+        }
+    }
+
+    /// Takes notice that nobody has it open for writing.
+    pub(super) fn rest(&mut self, us: i64) {
+        let current = self.current();
+        self.version(current).rest.get_or_insert_with(|| Rest::at(us));
     }
 
     /// Index of the current version, tentative or not.

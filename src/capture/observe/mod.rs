@@ -15,6 +15,8 @@ mod body;
 mod calls;
 #[cfg(target_os = "linux")]
 mod checkpoint;
+#[cfg(target_os = "linux")]
+mod closings;
 mod digest;
 #[cfg(target_os = "linux")]
 mod early;

@@ -40,7 +40,10 @@ impl Net<'_> {
             if act.thread.look(place, false).is_err() {
                 self.disturb(&path);
                 let (who, us) = (act.who, act.us);
-                self.expect(act.thread.tid, Pending::Create { who, path, us, follows: false, reads: false });
+                self.expect(
+                    act.thread.tid,
+                    Pending::Create { who, path, us, follows: false, reads: false, is_heard: false },
+                );
             }
         }
     }
@@ -179,7 +182,7 @@ impl Net<'_> {
             // A file without a name can only have been made by the run: it could not have been opened.
             let what = self.ledger.create(who, &look, None, us);
             self.ledger.body(what).may_be_mapped = true;
-            self.opens(what, act.thread.tid);
+            self.opens(what, act.thread.tid, false);
             Some(what)
         } else {
             self.identify(source, us)

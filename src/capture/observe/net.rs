@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::body::{Bytes, Who};
 use super::calls::{self, Abi, Call};
+use super::closings::Closings;
 use super::digest::{self, Digest};
 use super::early::Early;
 use super::folders::Folders;
@@ -107,6 +108,7 @@ pub(super) struct Net<'a> {
     file_systems: HashMap<u64, u32>,
     /// Files that were opened for writing, until nobody has them open any more.
     pub(super) openings: Openings,
+    pub(super) closings: Closings,
     /// Mounts that a process of the run may serve: to look there could wait for a stopped call.
     pub(super) served: Vec<PathBuf>,
     /// The mounts of this process before the run made any.
@@ -151,6 +153,7 @@ impl<'a> Net<'a> {
             folders: Folders::default(),
             file_systems: HashMap::new(),
             openings: Openings::default(),
+            closings: Closings::default(),
             served: vec![],
             mounts_before: vec![],
             given: vec![],
@@ -228,6 +231,7 @@ impl<'a> Net<'a> {
             return Verdict::Continue;
         }
         self.settle(tid, true);
+        self.hear_closings(us);
         // Settling may have forgotten what is known of threads.
         if !self.thread_is_known(tid, us) {
             return Verdict::Continue;

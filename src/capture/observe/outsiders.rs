@@ -16,7 +16,7 @@ use super::calls::{self, Abi};
 use super::ledger::{Ledger, What};
 use super::net::Net;
 use super::stamp::{Look, Stamp};
-use super::{GapSort, digest, handles};
+use super::{GapSort, handles};
 
 /// How soon after a file was opened it is asked whether anybody still has it open; while somebody has, more and more seldom.
 const FIRST_LOOK: Duration = Duration::from_millis(40);
@@ -73,7 +73,7 @@ impl Openings {
         self.open.keys().map(|(what, _)| *what).collect()
     }
 
-    fn remove(&mut self, what: What) {
+    pub(super) fn remove(&mut self, what: What) {
         let threads: Vec<i32> =
             self.open.range((what, i32::MIN)..=(what, i32::MAX)).map(|((_, tid), _)| *tid).collect();
         for tid in threads {
@@ -114,10 +114,28 @@ impl Ledger {
 }
 
 impl Net<'_> {
-    /// Remembers that a thread may have a file open for writing once its present call is over, or may have set its times.
-    pub(super) fn opens(&mut self, what: What, tid: i32) {
+    /// Remembers that a thread may have a file open for writing once its present call is over, and whether the end of that will be
+    /// heard.
+    pub(super) fn opens(&mut self, what: What, tid: i32, is_heard: bool) {
         if !self.ledger.is_forgotten(what) {
-            self.ledger.body(what).rested = None;
+            self.ledger.body(what).may_be_opened(is_heard);
+            self.openings.add(what, tid, self.traps);
+        }
+    }
+
+    /// Remembers that a thread may have a file that is there open for writing once its present call is over.
+    pub(super) fn opens_known(&mut self, what: What, tid: i32) {
+        if !self.ledger.is_forgotten(what) {
+            let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
+            let is_heard = path.is_some_and(|path| self.listen_for(&path));
+            self.opens(what, tid, is_heard);
+        }
+    }
+
+    /// Remembers that a program may write into a file through an opening of somebody before it.
+    pub(super) fn goes_on_writing(&mut self, what: What, tid: i32) {
+        if !self.ledger.is_forgotten(what) {
+            self.ledger.body(what).is_open_again();
             self.openings.add(what, tid, self.traps);
         }
     }
@@ -132,20 +150,14 @@ impl Net<'_> {
         self.settle_all(false);
         let files = self.files_to_look_at();
         let open = if files.is_empty() { None } else { handles::open_for_writing() };
+        let us = (self.options.clock)();
+        // Whoever is found to have closed a file has been heard by now.
+        self.hear_closings(us);
         for what in files.into_iter().filter(|_| open.is_some()) {
-            let body = self.ledger.body(what);
-            let first = body.versions[0].stamp;
-            let look = body.live_name().and_then(|name| digest::look(&name.path).ok());
-            let look = look.filter(|look| (look.dev, look.ino) == (first.dev, first.ino));
-            if open.as_ref().is_some_and(|open| open.contains(&(first.dev, first.ino))) {
-                continue;
+            let first = self.ledger.body(what).versions[0].stamp;
+            if open.as_ref().is_some_and(|open| !open.contains(&(first.dev, first.ino))) {
+                self.rests(what, us);
             }
-            if let Some(look) = look {
-                body.refresh(&look.stamp());
-                body.rested = Some(look.stamp());
-                body.stamp_is_sure = false;
-            }
-            self.openings.remove(what);
         }
         self.openings.wait(began.elapsed());
     }
@@ -228,7 +240,7 @@ impl Net<'_> {
         inside.unwrap_or(path)
     }
 
-    /// Remembers who may have set the times of a file that the run wrote.
+    /// Remembers that the times of a file may be set, and who does so.
     pub(super) fn set_times(
         &mut self,
         act: Act<'_>,
@@ -241,8 +253,12 @@ impl Net<'_> {
             let place = self.place(act, folder, path)?;
             act.thread.look(&place, true)
         };
-        if let Some(what) = look.ok().and_then(|look| self.ledger.known(&look)) {
-            self.opens(what, act.thread.tid);
+        if let Some(what) = look.ok().and_then(|look| self.ledger.known(&look))
+            && !self.ledger.is_forgotten(what)
+        {
+            let body = self.ledger.body(what);
+            (body.rested, body.was_time_set) = (None, true);
+            self.openings.add(what, act.thread.tid, self.traps);
         }
         Ok(())
     }

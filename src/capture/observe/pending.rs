@@ -23,6 +23,8 @@ pub(super) enum Pending {
         follows: bool,
         /// The descriptor reads as well.
         reads: bool,
+        /// The end of the opening that makes it will be heard.
+        is_heard: bool,
     },
     Rename {
         who: Who,
@@ -108,9 +110,7 @@ fn look_at(path: &Path) -> Option<Look> {
 impl Net<'_> {
     /// Remembers what the thread's present call will have done.
     pub(super) fn expect(&mut self, tid: i32, pending: Pending) {
-        if pending.moves_folders() {
-            self.folders.forget();
-        }
+        self.forget_moved(&pending);
         if matches!(pending, Pending::Create { .. }) {
             self.openings.look_soon();
         }
@@ -120,14 +120,22 @@ impl Net<'_> {
         self.pending.insert(tid, pending);
     }
 
+    /// Forgets which folders paths lead to, where a call may change that.
+    fn forget_moved(&mut self, pending: &Pending) {
+        if pending.moves_folders() {
+            self.folders.forget();
+        }
+        if matches!(pending, Pending::RenameFolder { .. } | Pending::Exchange { .. } | Pending::View) {
+            self.forget_closings();
+        }
+    }
+
     /// Finds out how the thread's last call ended. If it may be under way still (not `over`), only success counts.
     pub(super) fn settle(&mut self, tid: i32, over: bool) {
         let Some(pending) = self.pending.remove(&tid) else {
             return;
         };
-        if pending.moves_folders() {
-            self.folders.forget();
-        }
+        self.forget_moved(&pending);
         let paths: Vec<PathBuf> = pending.paths().into_iter().cloned().collect();
         // Of a change of what paths mean, nothing tells that it has happened but that the call is over.
         let may_have_happened = over || !matches!(pending, Pending::View);
@@ -165,8 +173,8 @@ impl Net<'_> {
             return true;
         }
         match pending {
-            Pending::Create { who, path, us, follows, reads } => {
-                self.was_created((*who, tid), path, *us, *follows, *reads)
+            Pending::Create { who, path, us, follows, reads, is_heard } => {
+                self.was_created((*who, tid), path, *us, *follows, (*reads, *is_heard))
             }
             Pending::Rename { who, what, look, from, to, us } => {
                 let Some(now) = look_at(to).filter(|now| now.is_same_file(look)) else {
@@ -220,11 +228,12 @@ impl Net<'_> {
         path: &Path,
         us: i64,
         follows: bool,
-        reads: bool,
+        (reads, is_heard): (bool, bool),
     ) -> bool {
         let Some(look) = look_at(path) else { return false };
         let (mut look, mut path) = (look, path.to_path_buf());
-        if look.is_link() && follows {
+        let is_behind_link = look.is_link() && follows;
+        if is_behind_link {
             // The link was there, its target was not.
             let Some(behind) = behind_link(&path) else {
                 return false;
@@ -239,7 +248,7 @@ impl Net<'_> {
             let what = self.ledger.create(who, &look, Some(path), us);
             let body = self.ledger.body(what);
             (body.has_our_times, body.may_be_mapped) = (stamps_by_our_clock(kind), reads);
-            self.opens(what, tid);
+            self.opens(what, tid, is_heard && !is_behind_link);
         }
         true
     }

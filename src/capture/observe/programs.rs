@@ -373,7 +373,7 @@ impl Net<'_> {
                     None if writes && !reads && look.size == 0 && !found.is_nameless => {
                         // Just emptied by whoever started the command: nothing stood there before.
                         let what = self.ledger.create(act.who, look, Some(found.path), act.us);
-                        self.opens(what, act.thread.tid);
+                        self.opens(what, act.thread.tid, false);
                         return;
                     }
                     None => match self.identify(found, act.us) {
@@ -391,12 +391,18 @@ impl Net<'_> {
             if act.who == 0 || !self.ledger.relay(act.who, what, look, act.us) {
                 let reads = reads && descriptor > 2 && act.who == 0;
                 self.write(act, what, look, Writing { reads, ..Writing::default() });
+                if act.who == 0 {
+                    // Opened by whoever started the command.
+                    self.opens(what, act.thread.tid, false);
+                } else {
+                    self.goes_on_writing(what, act.thread.tid);
+                }
                 if act.who > 0 && !self.ledger.is_forgotten(what) {
                     self.ledger.relay_anew(act.who, what, look, act.us);
                     self.ledger.hold_open(act.who, what, look);
                 }
             } else {
-                self.opens(what, act.thread.tid);
+                self.goes_on_writing(what, act.thread.tid);
             }
         } else if reads && (descriptor <= 2 || act.who == 0) {
             self.read(act, what, look);

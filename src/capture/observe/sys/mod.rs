@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod in_hand;
+mod inotify;
 mod launch;
 mod signals;
 mod stops;
@@ -15,6 +16,7 @@ use super::stamp::Look;
 use crate::digests::device;
 
 pub(super) use in_hand::{InHand, Slot};
+pub(super) use inotify::Ears;
 pub(super) use launch::{Guardian, Launch, Launched, Report, Stage, go, launch, next_report};
 pub(super) use signals::{Adoption, Forwarding};
 pub(super) use stops::Stops;
