@@ -95,7 +95,7 @@ pub(crate) fn origin_unwritten(
         let first = FirstSeen::of(snapshot, artifact, since, read_at, reader)?;
         let mut until = first.at;
         for _ in 0..LOOKED_BACK_MAX {
-            let Some(write) = last_write_elsewhere(snapshot, artifact, until, reader)? else { break };
+            let Some(write) = last_write_elsewhere(snapshot, artifact, until, reader, &first)? else { break };
             match lay_there_before(snapshot, artifact, &write)? {
                 Some(began_at) => until = began_at.min(write.at) - 1,
                 None if first.lay_there_before(snapshot, artifact, &write)? => until = write.at - 1,
@@ -115,6 +115,7 @@ fn last_write_elsewhere(
     artifact: ArtifactNo,
     until: i64,
     reader: Option<StepNo>,
+    first: &FirstSeen,
 ) -> Result<Option<Write>> {
     let own_run = reader.map_or(Ok(None), |reader| snapshot.run_of(reader))?;
     let mut own_is_seen: Option<bool> = None;
@@ -122,6 +123,10 @@ fn last_write_elsewhere(
     let _earlier = snapshot.content_writes_until(artifact, until, |at, step, written| {
         if written == artifact {
             // The reader's own: nobody else wrote it here by then.
+            return Ok(GO_ON_LOOKING);
+        }
+        if at == first.at && first.readers.contains(&step) {
+            // Whoever reads and writes at one moment reads first.
             return Ok(GO_ON_LOOKING);
         }
         if last.is_before(at) {

@@ -87,9 +87,13 @@ impl World {
     /// The last write up to `until` that is `wanted` and not the reader's: of simultaneous ones that of the greatest step, then
     /// of the greatest digest, then of the smallest path.
     fn last(&self, until: i64, reader: Option<NodeId>, wanted: impl Fn(&Artifact) -> bool) -> Option<Write> {
+        self.last_of(until, reader, |(artifact, ..)| wanted(artifact))
+    }
+
+    fn last_of(&self, until: i64, reader: Option<NodeId>, wanted: impl Fn(&Write) -> bool) -> Option<Write> {
         self.writes()
             .into_iter()
-            .filter(|(artifact, at, step)| *at <= until && Some(*step) != reader && wanted(artifact))
+            .filter(|write| write.1 <= until && Some(write.2) != reader && wanted(write))
             .max_by_key(|(artifact, at, step)| {
                 let path = std::cmp::Reverse(artifact.path.clone());
                 (*at, *step, artifact.digest, path)
@@ -108,7 +112,11 @@ impl World {
             .filter(|(artifact, at, _)| artifact == read && (since..=until).contains(at));
         let first_seen = seen.map(|(_, at, _)| at).min().unwrap_or(until);
         let elsewhere = |written: &Artifact| written.digest == read.digest && written.path != read.path;
-        match self.last(first_seen, reader, elsewhere) {
+        // Whoever reads and writes at one moment reads first.
+        let reads_first = |step: NodeId| self.reads().contains(&(read.clone(), first_seen, step));
+        match self.last_of(first_seen, reader, |(written, at, step)| {
+            elsewhere(written) && !(*at == first_seen && reads_first(*step))
+        }) {
             Some(write) if read.size_bytes > 0 => From::Copied(write),
             _ => other_bytes.map_or(From::Source, From::Gap),
         }
@@ -618,6 +626,17 @@ fn what_lay_there_when_the_run_began_that_wrote_the_same_elsewhere_is_no_copy() 
     assert_eq!(from(Some(CONTENTS[2])), Some(2));
     // It may still come from what was written before.
     assert_eq!(from(Some(CONTENTS[1])), Some(1));
+}
+
+#[test]
+fn what_a_step_read_before_it_wrote_the_same_bytes_elsewhere_is_no_copy_of_them() {
+    // A step that reads and writes at one moment, and one that reads the first file again.
+    let facts = ["1: 1=1@5 > 2=1@5", "2 of 2: 1=1@9 > 3=2@10"].map(step_from);
+    let (_place, snapshot) = store_of(&facts);
+    let read = number(&snapshot, &artifact(PATHS[1], CONTENTS[1])).unwrap();
+    for at in [5, 9] {
+        assert_eq!(origin(&snapshot, read, at, None).unwrap(), Origin::Source);
+    }
 }
 
 #[test]
