@@ -215,15 +215,18 @@ impl Assembly<'_> {
         // Names, owners and permissions move ctime, too; whoever sets times moves nothing else.
         let stamped_ns = if body.was_time_set { stamp.ctime_ns } else { stamp.mtime_ns };
         let told = if body.may_be_mapped { None } else { self.ledger.lag.over_us(stamped_ns) };
-        let told = told.map(|over_us| LastChange { file_ns: stamped_ns, over_us });
+        let told = told.map(|over_us| LastChange { file_ns: stamped_ns, over_us, rest_us: None });
         // Somebody may have written into it afterwards who was not seen.
         let rest = rest.filter(|rest| body.was_time_set || stamp.mtime_ns <= rest.file_ns);
         match (told, rest) {
             (Some(told), Some(rest)) => Some(LastChange {
                 file_ns: told.file_ns.min(rest.file_ns),
                 over_us: told.over_us.min(rest.us),
+                rest_us: Some(rest.us),
             }),
-            (None, Some(rest)) => Some(LastChange { file_ns: rest.file_ns, over_us: rest.us }),
+            (None, Some(rest)) => {
+                Some(LastChange { file_ns: rest.file_ns, over_us: rest.us, rest_us: Some(rest.us) })
+            }
             (told, None) => told,
         }
     }

@@ -437,6 +437,8 @@ pub struct LastChange {
     pub file_ns: i64,
     /// What was opened at this time or later had no part in it, in microseconds since 1970 by the run's clock.
     pub over_us: i64,
+    /// By when nobody had it open for writing any more, by the same clock, where that was seen.
+    pub rest_us: Option<i64>,
 }
 
 /// One path and what stood there in the course of the run.

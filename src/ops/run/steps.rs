@@ -407,7 +407,8 @@ fn step(
             let last = known.last_change.map_or(last, |change| {
                 let before = learned.partition_point(|at| *at < change.over_us);
                 let read = before.checked_sub(1).map_or(i64::MIN, |latest| learned[latest]);
-                around.clock.tick(change.file_ns).min(change.over_us - 1).max(read).min(last)
+                let rest = change.rest_us.map_or(i64::MAX, |rest_us| rest_us - 1);
+                around.clock.tick(change.file_ns).min(rest).max(read).min(last)
             });
             let at = last.max(*opened_at);
             generated.push(Generated {
