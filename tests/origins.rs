@@ -188,13 +188,13 @@ fn an_interrupted_run_is_listed_until_the_same_command_was_run_again() {
         return;
     }
     let interrupted = || scratch.json(&["status", "--json"])["interrupted_runs"].as_array().unwrap().len();
-    scratch.shell("\"$LINEAGE\" run -- sh -c 'kill -INT $$' || true");
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'kill -TERM $$' || true");
     let status = scratch.text(&["status"]);
-    assert!(status.contains("ended by signal 2 at ") && !status.contains("no end"), "{status}");
+    assert!(status.contains("ended by signal 15 at ") && !status.contains("no end"), "{status}");
     // The program is the same, and so is the name that it gives the run; the command is another.
     scratch.shell("\"$LINEAGE\" run -- sh -c true");
     assert_eq!(interrupted(), 1);
-    scratch.shell("touch done; \"$LINEAGE\" run -- sh -c 'test -e done || kill -INT $$'");
+    scratch.shell("touch done; \"$LINEAGE\" run -- sh -c 'test -e done || kill -TERM $$'");
     assert_eq!(interrupted(), 1);
     scratch.shell("\"$LINEAGE\" run -- sh -c 'test -e killed || { echo > killed; kill -9 $PPID; }' || true");
     assert_eq!(interrupted(), 2);

@@ -48,6 +48,7 @@ fn pieces(text: &str) -> Vec<Piece> {
 struct Names {
     runs: Vec<String>,
     times: Regex,
+    labels: Regex,
     lengths: Regex,
 }
 
@@ -58,6 +59,8 @@ impl Names {
         Names {
             runs: runs.collect(),
             times: Regex::new(r"\b(\d{4}-\d\d-\d\d[ T])\d\d:\d\d(:\d\d)?(\.\d+)?").unwrap(),
+            // In which second a run began, and as which of that second, is the machine's doing.
+            labels: Regex::new(r"\b20\d{6}_\d{6}(_\d+)?\b").unwrap(),
             lengths: Regex::new(r"\b\d+(\.\d+)? (us|ms|s)\b").unwrap(),
         }
     }
@@ -70,6 +73,7 @@ impl Names {
         let text = self.times.replace_all(&text, |found: &regex::Captures<'_>| {
             format!("{}hh:mm{}", &found[1], if found.get(2).is_some() { ":ss" } else { "" })
         });
+        let text = self.labels.replace_all(&text, "‹run id›").into_owned();
         self.lengths.replace_all(&text, "‹took›").into_owned()
     }
 }
