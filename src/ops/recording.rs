@@ -150,16 +150,20 @@ impl Recording {
             warnings.insert(behind(wall, latest));
         }
         writer.hand_over()?;
-        let backlog = Some(pending);
-        Ok(Recording {
+        Ok(Recording { backlog: Some(pending), warnings, ..Recording::of(workspace, clock, run, writer) })
+    }
+
+    /// Records a run with a writer, knowing of nothing that waits to be applied.
+    fn of(workspace: &Workspace, clock: &Clock, run: Run, writer: Writer) -> Self {
+        Recording {
             workspace: workspace.clone(),
             writer,
             first_writer: None,
             clock: clock.clone(),
             run,
-            backlog,
-            warnings,
-        })
+            backlog: None,
+            warnings: BTreeSet::new(),
+        }
     }
 
     /// Takes a run up again, in a new segment, under the code and command of now.
@@ -186,15 +190,7 @@ impl Recording {
         };
         writer.append(&Fact::RunOutcome(outcome))?;
         writer.commit()?;
-        Ok(Recording {
-            workspace: workspace.clone(),
-            writer,
-            first_writer: None,
-            clock: clock.clone(),
-            run: view.run.clone(),
-            backlog: None,
-            warnings: BTreeSet::new(),
-        })
+        Ok(Recording::of(workspace, clock, view.run.clone(), writer))
     }
 
     /// Goes on with the end of a run whose recording broke off, in the segment that was meant for it.
@@ -203,15 +199,7 @@ impl Recording {
     /// A store error where the journal cannot be written, or has the segment.
     pub(crate) fn take_over(workspace: &Workspace, clock: &Clock, run: Run, end: u128) -> Result<Self> {
         let writer = Writer::create_hidden(workspace.disk(), &workspace.journal(), end)?;
-        Ok(Recording {
-            workspace: workspace.clone(),
-            writer,
-            first_writer: None,
-            clock: clock.clone(),
-            run,
-            backlog: None,
-            warnings: BTreeSet::new(),
-        })
+        Ok(Recording::of(workspace, clock, run, writer))
     }
 
     /// Gives all that is added from now on a segment of its own, which is there as a whole when the recording is finished, or not at

@@ -87,7 +87,7 @@ impl Net<'_> {
     }
 
     /// Tells whether a process of the run may be asked for what lies there, and that perhaps in a stopped call.
-    fn lies_in_served(&self, path: &Path) -> bool {
+    pub(super) fn lies_in_served(&self, path: &Path) -> bool {
         self.served.iter().any(|folder| path.starts_with(folder))
     }
 

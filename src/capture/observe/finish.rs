@@ -86,7 +86,7 @@ pub(super) fn recall(net: &mut Net<'_>, what: What) {
         first.bytes = Bytes::Hashed { digest, stamp, evidence: Evidence::Known };
     } else if let Some(path) = body.main_name().map(|name| name.path.clone())
         && (net.options.is_wanted)(&path)
-        && !net.served.iter().any(|folder| path.starts_with(folder))
+        && !net.lies_in_served(&path)
     {
         net.say_unknown(&path);
     }

@@ -126,7 +126,7 @@ impl Net<'_> {
     /// Remembers that a thread may have a file that is there open for writing once its present call is over.
     pub(super) fn opens_known(&mut self, what: What, tid: i32) {
         if !self.ledger.is_forgotten(what) {
-            let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
+            let path = self.ledger.body(what).main_name().map(|name| name.path.clone());
             let is_heard = path.is_some_and(|path| self.listen_for(&path));
             self.opens(what, tid, is_heard);
         }
