@@ -439,6 +439,44 @@ fn what_is_declared_inside_of_a_run_counts_for_what_the_run_makes_from_then_on()
 }
 
 #[test]
+fn what_is_declared_and_not_written_stays_with_who_was_seen_to_write_it() {
+    let scratch = Scratch::new(&[("a", "1\n"), ("b", "1\n"), ("by_hand", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // The second call finds nothing to be done.
+    let make = "[ -e m ] || cat a > m";
+    for _ in 0..2 {
+        scratch.shell(&format!("\"$LINEAGE\" run -q --output m -- sh -c '{make}'"));
+    }
+    scratch.shell("\"$LINEAGE\" run -q -- sh -c 'cat b > x; \"$LINEAGE\" generated m'");
+    let runs = scratch.json(&["log", "--json"])["runs"].clone();
+    let [said, idle, maker] = [0, 1, 2].map(|at| runs[at]["id"].as_str().unwrap().to_owned());
+    let shown = scratch.json(&["show", "m", "--json"]);
+    let steps: Vec<&Value> =
+        shown["runs"].as_array().unwrap().iter().filter(|run| run["id"] == maker.as_str()).collect();
+    assert_eq!((shown["runs"].as_array().unwrap().len(), steps.len()), (1, 1), "{shown}");
+    assert_eq!(scratch.sources("m"), ["a"]);
+    for run in [idle, said] {
+        let told = scratch.text(&["show", &run]);
+        let expected = "`m` was declared as an output, but the command did not write it: it is there as run ";
+        assert!(told.contains(expected), "{told}");
+    }
+    assert!(scratch.lineage(&["register", "m", "1.0.0", "--artifact", "m=m"]).status.success());
+    let found = scratch.json(&["models", "--where", "trained_on(\"a\")", "--json"]);
+    assert_eq!(found["models"][0]["run"], maker.as_str(), "{found}");
+    scratch.write("a", "2\n");
+    assert_eq!(scratch.status("stale"), ["m"]);
+
+    // What was seen to be written in the same run comes from what its writer read.
+    scratch.shell("\"$LINEAGE\" run -q -- sh -c 'cat b > y; cat a > z; \"$LINEAGE\" generated z; true'");
+    assert_eq!(scratch.sources("z"), ["a"]);
+    // Nobody was seen to write this one, so that whoever says so is believed.
+    scratch.shell("\"$LINEAGE\" run -q --output by_hand -- cat b");
+    assert_eq!(scratch.sources("by_hand"), ["b"]);
+}
+
+#[test]
 fn what_the_program_itself_does_inside_of_a_run_is_recorded_once() {
     let scratch = Scratch::new(&[("d", "d\n"), (".gitconfig", "[user]\n\tname = a\n")]);
     if !scratch.has_net() || !scratch.command("git", &["init", "-q", "-b", "main"]).status.success() {

@@ -89,7 +89,9 @@ fn declare(surroundings: &Surroundings, paths: &[OsString], declared: Declared) 
     let run = current_run()?;
     let workspace = workspace_of_run(surroundings)?;
     let folder = surroundings.real_folder();
-    say_files(&workspace, &surroundings.clock, run, &folder, paths, declared)?;
+    for remark in say_files(&workspace, &surroundings.clock, run, &folder, paths, declared)? {
+        output::note(&format!("lineage: {}", remark.text));
+    }
     Ok(0)
 }
 

@@ -1,17 +1,20 @@
 //! What a program says of the run it is part of: metrics, files it used, files it made.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Role,
-    SaidParameters, Step, Timestamp, Used, check_parameters,
+    Artifact, ArtifactPath, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Remark,
+    RemarkKind, Remarks, Role, Run, SaidParameters, Step, Timestamp, Used, check_parameters,
 };
-use crate::ops::run::{check_name, masked_parameter};
+use crate::ops::run::{FileClock, check_name, masked_parameter};
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
+use crate::query::{last_write_at_path, unique_tail};
+use crate::store::Snapshot;
 
 /// The name of the steps that hold what programs say of their run.
 pub(crate) const DECLARED_STEP: &str = "declared";
@@ -70,7 +73,8 @@ pub fn say_parameters(
     say(workspace, at, &Fact::ParametersSaid(SaidParameters { run, at, parameters }))
 }
 
-/// Records that a run read or wrote files, or things behind URLs.
+/// Records that a run read or wrote files, or things behind URLs. Of a file that lies there as another run left it, the run is
+/// not recorded to have written it; what is to be said of that is returned.
 ///
 /// # Errors
 /// A request error where a file cannot be read, a store error where the journal cannot be written.
@@ -81,19 +85,84 @@ pub fn say_files(
     folder: &Path,
     words: &[OsString],
     declared: Declared,
-) -> Result<()> {
+) -> Result<Vec<Remark>> {
     let at = clock.now();
     let artifacts = words.iter().map(|word| declared_artifacts(workspace, folder, word));
     let artifacts: Vec<Artifact> = artifacts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     let mut step = Step::new(NodeId::new(at), run, DECLARED_STEP, [at, at]);
-    for artifact in artifacts {
-        let (evidence, role) = (Evidence::Declared, Role::Data);
-        match declared {
-            Declared::Used => step.used.push(Used { artifact, at, evidence, role }),
-            Declared::Generated => step.generated.push(Generated { artifact, at, evidence, role }),
+    let mut remarks = Vec::new();
+    let (evidence, role) = (Evidence::Declared, Role::Data);
+    match declared {
+        Declared::Used => {
+            let used = artifacts.into_iter();
+            step.used.extend(used.map(|artifact| Used { artifact, at, evidence, role }));
+        }
+        Declared::Generated => {
+            let before = Before::of(workspace, run, FileClock::now(clock))?;
+            for artifact in artifacts {
+                match before.as_ref().map_or(Ok(None), |before| before.wrote(&artifact))? {
+                    Some(writer) => remarks.push(not_written(&artifact.path, Some(&writer))),
+                    None => step.generated.push(Generated { artifact, at, evidence, role }),
+                }
+            }
         }
     }
-    say(workspace, at, &Fact::StepDone(step))
+    if !(step.used.is_empty() && step.generated.is_empty()) {
+        say(workspace, at, &Fact::StepDone(step))?;
+    }
+    if !remarks.is_empty() {
+        say(workspace, at, &Fact::Remarked(Remarks::new(run, at, None, remarks.clone())))?;
+    }
+    Ok(remarks)
+}
+
+/// Remarks that a file was declared as an output, and is not known to have been written; by whom it is known to be there.
+pub(crate) fn not_written(path: &ArtifactPath, writer: Option<&str>) -> Remark {
+    let there = writer.map_or_else(String::new, |writer| format!(": it is there as run {writer} left it"));
+    let text = format!("`{path}` was declared as an output, but the command did not write it{there}");
+    Remark::new(RemarkKind::NotObserved, text)
+}
+
+/// What is recorded of the time before a run: who wrote the files that it found.
+pub(crate) struct Before<'a> {
+    workspace: &'a Workspace,
+    snapshot: Snapshot,
+    run: Run,
+    clock: FileClock,
+}
+
+impl<'a> Before<'a> {
+    /// Looks at what is recorded; `None` where the run itself is not.
+    ///
+    /// # Errors
+    /// A store error where it cannot be read.
+    pub(crate) fn of(workspace: &'a Workspace, run: NodeId, clock: FileClock) -> Result<Option<Self>> {
+        let snapshot = workspace.view_as_it_is()?.snapshot;
+        let run = snapshot.run_no(run)?.map_or(Ok(None), |number| snapshot.run(number))?;
+        Ok(run.map(|run| Before { workspace, snapshot, run, clock }))
+    }
+
+    /// Names the run that wrote a file as it lies there since before this run began; `None` where somebody may have written to it
+    /// since, or those bytes are not what was last recorded to be written there.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(crate) fn wrote(&self, artifact: &Artifact) -> Result<Option<String>> {
+        let place = artifact.path.on_disk(self.workspace.root());
+        let Some(metadata) = place.and_then(|place| std::fs::metadata(place).ok()) else { return Ok(None) };
+        let changed_ns = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
+        if self.clock.tick(changed_ns) >= self.run.started_at.micros() {
+            return Ok(None);
+        }
+        let Some(path) = self.snapshot.path_no(&artifact.path)? else { return Ok(None) };
+        let until = self.run.started_at.micros() - 1;
+        let Some(write) = last_write_at_path(&self.snapshot, path, until, None)? else { return Ok(None) };
+        if self.snapshot.artifact(write.artifact)? != *artifact {
+            return Ok(None);
+        }
+        let writer = self.snapshot.run_of(write.step)?.map_or(Ok(None), |run| self.snapshot.run(run))?;
+        writer.map(|writer| unique_tail(&self.snapshot, writer.id)).transpose()
+    }
 }
 
 fn say(workspace: &Workspace, at: Timestamp, fact: &Fact) -> Result<()> {

@@ -33,6 +33,7 @@ pub use metrics::{
     Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,
 };
 pub use newest::{NewestFile, newest_files};
+pub(crate) use origin::last_write_at_path;
 pub use origin::{Origin, Write, origin, writers};
 pub use removal::{Removal, RemovedBy, Removers, removed};
 pub use report::{

@@ -1,6 +1,6 @@
 //! What was declared beside what was observed, by whoever started the run and by programs inside of it, and where the two differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use crate::capture::observe::Observation;
@@ -8,9 +8,10 @@ use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Generated, NodeId, Remark, RemarkKind, Role, Step, Timestamp, Used,
 };
-use crate::ops::inside::{DECLARED_STEP, declared_artifacts};
-use crate::ops::run::CommandRequest;
+use crate::ops::inside::{Before, DECLARED_STEP, declared_artifacts, not_written};
 use crate::ops::run::record::whole_step;
+use crate::ops::run::steps::Surroundings;
+use crate::ops::run::{CommandRequest, FileClock};
 use crate::ops::{Recording, Workspace};
 
 /// As many names are written into one remark.
@@ -27,14 +28,15 @@ struct Declared {
 /// Adds what is declared to the steps, and remarks what is declared and not observed, or the other way round.
 ///
 /// What is declared is said of the run, not of one of its processes: what it used counts for every step that wrote something
-/// since, and what it made comes from all that it had read until then. `own` has the processes by which it was declared
-/// from inside. What is declared and cannot be read is remarked; the rest is recorded all the same.
+/// since, and what it made comes from all that it had read until then. What it is not seen to have written, and lies there as
+/// another run left it, it did not make. `around` has the processes by which it was declared from inside. What is declared and
+/// cannot be read is remarked; the rest is recorded all the same.
 pub fn add(
     workspace: &Workspace,
     recording: &Recording,
     request: &CommandRequest,
     observation: &Observation,
-    own: &BTreeMap<usize, &str>,
+    around: &Surroundings<'_>,
     steps: &mut Vec<Step>,
     remarks: &mut Vec<Remark>,
 ) {
@@ -46,22 +48,27 @@ pub fn add(
     let read_as_data: BTreeSet<ArtifactPath> = read_as_data.map(|edge| edge.artifact.path.clone()).collect();
     // Without the net nothing is known of reads, so nothing can be missed among them.
     let saw_reads = !observation.processes.is_empty();
-    let inputs =
-        Side { word: "input", verb: "read", seen: &read, expected: &read_as_data, certain: saw_reads };
-    let outputs = Side { word: "output", verb: "write", seen: &written, expected: &written, certain: true };
+    let inputs = Side { seen: &read, expected: &read_as_data, is_output: false, certain: saw_reads };
+    let outputs = Side { seen: &written, expected: &written, is_output: true, certain: true };
     let started_at = Timestamp::from_micros(observation.started_us);
     let ended_at = Timestamp::from_micros(observation.ended_us);
     let used = inputs.compare(workspace, request, &request.inputs, remarks);
     let mut used: Vec<Declared> =
         used.into_iter().map(|artifact| Declared { artifact, at: started_at }).collect();
-    let generated = outputs.compare(workspace, request, &request.outputs, remarks);
+    let mut generated = outputs.compare(workspace, request, &request.outputs, remarks);
+    leave_to_others(workspace, recording.run().id, around.clock, &mut generated, remarks);
     let mut generated: Vec<Declared> =
         generated.into_iter().map(|artifact| Declared { artifact, at: ended_at }).collect();
-    if own.values().any(|command| matches!(*command, "used" | "generated")) {
+    if around.own.values().any(|command| matches!(*command, "used" | "generated")) {
         match said_inside(workspace, recording.run().id) {
             Ok((said_used, said_generated)) => {
                 used.extend(said_used);
-                generated.extend(said_generated);
+                // What was seen to be written comes from what its writer had read, not from all that the run had.
+                let is_seen = |said: &Declared| {
+                    let written = steps.iter().flat_map(|step| &step.generated);
+                    written.map(|edge| &edge.artifact).any(|artifact| *artifact == said.artifact)
+                };
+                generated.extend(said_generated.into_iter().filter(|said| !is_seen(said)));
             }
             Err(error) => {
                 let text = format!("what was declared inside of the run leads to no other step: {error}");
@@ -91,6 +98,39 @@ pub fn add(
         role: Role::Data,
     }));
     steps.push(whole);
+}
+
+/// Takes out what lies there as other runs left it, and remarks so of everything that was not seen to be written.
+fn leave_to_others(
+    workspace: &Workspace,
+    run: NodeId,
+    clock: FileClock,
+    generated: &mut Vec<Artifact>,
+    remarks: &mut Vec<Remark>,
+) {
+    if generated.is_empty() {
+        return;
+    }
+    let mut failure = None;
+    let before = Before::of(workspace, run, clock).unwrap_or_else(|error| {
+        failure = Some(error);
+        None
+    });
+    generated.retain(|artifact| {
+        let writer = before.as_ref().map_or(Ok(None), |before| before.wrote(artifact));
+        let writer = writer.unwrap_or_else(|error| {
+            failure = Some(error);
+            None
+        });
+        if !artifact.path.is_url() {
+            remarks.push(not_written(&artifact.path, writer.as_deref()));
+        }
+        writer.is_none()
+    });
+    if let Some(error) = failure {
+        let text = format!("who wrote the declared outputs before was not to be learned: {error}");
+        remarks.push(Remark::new(RemarkKind::Fault, text));
+    }
 }
 
 /// Returns what programs inside of a run declared that it used and made, as recorded.
@@ -162,8 +202,7 @@ fn read_until(steps: &[Step], until: Timestamp) -> Vec<Used> {
 
 /// The inputs, or the outputs.
 struct Side<'a> {
-    word: &'a str,
-    verb: &'a str,
+    is_output: bool,
     /// What was observed on this side, whatever it is to the command.
     seen: &'a BTreeSet<ArtifactPath>,
     /// What somebody who declares would be expected to declare.
@@ -181,7 +220,7 @@ impl Side<'_> {
         words: &[OsString],
         remarks: &mut Vec<Remark>,
     ) -> Vec<Artifact> {
-        let Side { word: side, verb, .. } = self;
+        let side = if self.is_output { "output" } else { "input" };
         let mut only_declared = Vec::new();
         let mut declared = BTreeSet::new();
         for word in words {
@@ -198,10 +237,10 @@ impl Side<'_> {
                 if self.seen.contains(&artifact.path) {
                     continue;
                 }
-                if self.certain && !artifact.path.is_url() {
+                // Of outputs it is said when it is known whose they are.
+                if self.certain && !self.is_output && !artifact.path.is_url() {
                     let path = &artifact.path;
-                    let text =
-                        format!("`{path}` was declared as an {side}, but the command did not {verb} it");
+                    let text = format!("`{path}` was declared as an input, but the command did not read it");
                     remarks.push(Remark::new(RemarkKind::NotObserved, text));
                 }
                 only_declared.push(artifact);

@@ -44,7 +44,7 @@ pub(crate) use metrics::{Form, check_name, yaml};
 use name::check_command_name;
 use record::{Recorded, record};
 use roles::Place;
-use steps::FileClock;
+pub(crate) use steps::FileClock;
 pub(crate) use take_over::take_over_broken_off;
 use under_way::{Beginning, UnderWay};
 
@@ -204,7 +204,7 @@ pub fn run_command(
     }
     // The command has ended as it has, whatever becomes of its record.
     let recorded = catch_unwind(AssertUnwindSafe(|| {
-        let file_clock = FileClock { behind_us: clock.now().micros() - kernel_time_ns() / 1000 };
+        let file_clock = FileClock::now(clock);
         record(workspace, &mut recording, request, &observation, &ground, file_clock, &mut remarks)
     }));
     let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));

@@ -63,8 +63,8 @@ pub(super) fn record(
     };
     let Outcome { mut steps, environment, metrics, left_out, written_elsewhere } =
         steps::steps(observation, &around);
-    if let Some(path) = named_metrics.filter(|path| !metrics.contains(path)) {
-        let text = format!("`{}` gave no metrics: the command did not write it", shown(&path, root));
+    if let Some(path) = named_metrics.as_ref().filter(|path| !metrics.contains(path)) {
+        let text = format!("`{}` gave no metrics: the command did not write it", shown(path, root));
         remarks.push(Remark::new(RemarkKind::NotObserved, text));
     }
     if left_out > 0 {
@@ -81,7 +81,7 @@ pub(super) fn record(
         remarks.push(Remark { kind: RemarkKind::Unseen, text: text.to_owned(), count: doubtful });
     }
     remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
-    declared::add(workspace, recording, request, observation, &own, &mut steps, remarks);
+    declared::add(workspace, recording, request, observation, &around, &mut steps, remarks);
     let variables = environment::variables(&request.environment);
     let list = environment::list(&variables, &environment, workspace.digests());
     if !(variables.is_empty() && environment.is_empty())

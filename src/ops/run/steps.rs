@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Access, Class, File, Fit, Naming, Observation, Reading, Removal};
+use crate::digests::kernel_time_ns;
 use crate::model::{Evidence, Generated, NodeId, Removed, Role, Step, StepAct, Timestamp, Used};
+use crate::ops::Clock;
 use crate::ops::run::environment::EnvironmentFile;
 
 use ending::ending;
@@ -67,6 +69,11 @@ pub struct FileClock {
 const TICK_US: i64 = 10_000;
 
 impl FileClock {
+    /// Holds the clock of files against a run's, as they stand now.
+    pub(crate) fn now(clock: &Clock) -> Self {
+        FileClock { behind_us: clock.now().micros() - kernel_time_ns() / 1000 }
+    }
+
     /// Returns a time of a file by the run's clock, rather too late than too early.
     fn since(self, file_ns: i64) -> Timestamp {
         let us = file_ns.div_euclid(1000).saturating_add(1 + TICK_US);
@@ -74,7 +81,7 @@ impl FileClock {
     }
 
     /// Returns a time of a file by the run's clock, rather too early than too late.
-    fn tick(self, file_ns: i64) -> i64 {
+    pub(crate) fn tick(self, file_ns: i64) -> i64 {
         file_ns.div_euclid(1000).saturating_add(self.behind_us)
     }
 }

@@ -18,11 +18,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digests::kernel_time_ns;
 use crate::disk::{Disk, DiskFile};
 use crate::model::{Digest, NodeId, Run};
 use crate::ops::host::host;
-use crate::ops::run::{CommandRequest, Ground, WorkspaceCopy, environment};
+use crate::ops::run::{CommandRequest, FileClock, Ground, WorkspaceCopy, environment};
 use crate::ops::{Clock, Workspace};
 
 /// The form of the file. It is raised when what stands in it, or in a checkpoint, changes its meaning.
@@ -117,7 +116,7 @@ impl Beginning {
             end: format!("{end:032x}"),
             inode: 0,
             machine: Machine::this(),
-            behind_us: clock.now().micros() - kernel_time_ns() / 1000,
+            behind_us: FileClock::now(clock).behind_us,
             started_ns: ground.started_ns,
             asked: Asked {
                 inputs: words(&request.inputs),
