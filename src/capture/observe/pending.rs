@@ -212,6 +212,7 @@ impl Net<'_> {
                 if look_at(path).is_some_and(|now| now.is_same_file(look)) {
                     return false;
                 }
+                self.name_is_gone(*what, look, path);
                 self.ledger.end_name(*what, path, Some(*who), *us, Ending::Removed);
                 true
             }
@@ -219,6 +220,16 @@ impl Net<'_> {
                 self.view_changed(tid);
                 true
             }
+        }
+    }
+
+    /// Takes notice of what the loss of one name did to the times of a file that has another.
+    fn name_is_gone(&mut self, what: What, before: &Look, gone: &Path) {
+        let body = self.ledger.body(what);
+        let other = body.names.iter().rev().find(|name| name.end.is_none() && &*name.path != gone);
+        let now = other.and_then(|name| look_at(&name.path));
+        if let Some(now) = now.filter(|now| now.is_same_file(before)) {
+            self.ledger.body(what).rename_moved_ctime(&before.stamp(), &now.stamp());
         }
     }
 

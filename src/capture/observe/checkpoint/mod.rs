@@ -122,6 +122,7 @@ impl Net<'_> {
     /// Returns what has become known since the last checkpoint, as bytes; `None` where that is nothing.
     fn checkpoint(&mut self, head: Head) -> Option<Vec<u8>> {
         self.collect(false);
+        self.take_early();
         self.settle_all(false);
         self.settle_known_starts();
         self.look_at_written_files();
@@ -182,12 +183,12 @@ impl Net<'_> {
         files.dedup();
         for what in files {
             let Some(body) = self.ledger.bodies[what as usize].as_deref() else { continue };
-            if body.rested.is_some() && body.stamp_is_sure {
+            // A name that is given or taken moves a time, too.
+            let is_renamed = body.names.iter().any(|name| name.by.is_some() || name.end.is_some());
+            if body.rested.is_some() && body.stamp_is_sure && !is_renamed {
                 // Whatever has changed it since is none of the run.
                 continue;
             }
-            // A name that is given or taken moves a time, too.
-            let is_renamed = body.names.iter().any(|name| name.by.is_some() || name.end.is_some());
             let is_written =
                 body.was_opened_for_writing || body.versions.iter().any(|version| version.written);
             let (first, rested) = (body.versions[0].stamp, body.rested);

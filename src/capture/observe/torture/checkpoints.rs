@@ -1,6 +1,7 @@
 //! What the checkpoints of a run tell is what its observer knew: all of them together say what the observer says at the end, and
 //! the first of them nothing that is not true of the whole.
 
+use super::super::stamp::Stamp;
 use super::super::{Access, Fit, Gap, GapSort, Process, Recovered, recover};
 use super::*;
 
@@ -20,7 +21,10 @@ pub(super) fn compare(options: &Options<'_>, parts: &[Vec<u8>], whole: &Observat
         }
         assert_eq!(found.processes.len(), whole.processes.len());
         for (one, other) in found.files.iter().zip(&whole.files) {
-            assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+            assert_eq!(
+                format!("{:#?}", without_times_of_reading(one)),
+                format!("{:#?}", without_times_of_reading(other))
+            );
         }
         assert_eq!(found.files.len(), whole.files.len());
         assert_eq!(found.gaps, whole.gaps);
@@ -30,6 +34,16 @@ pub(super) fn compare(options: &Options<'_>, parts: &[Vec<u8>], whole: &Observat
     for count in 1..parts.len() {
         check_front(&recovered(options, &parts[..count]).observation, whole);
     }
+}
+
+/// Leaves out when the names of a file that was only read had last changed as its digest was taken, which may have been since the
+/// last checkpoint or at the end.
+fn without_times_of_reading(file: &File) -> File {
+    let mut file = file.clone();
+    for version in file.versions.iter_mut().filter(|version| !version.was_written) {
+        version.stamp = version.stamp.map(|stamp| Stamp { ctime_ns: 0, ..stamp });
+    }
+    file
 }
 
 fn recovered(options: &Options<'_>, parts: &[Vec<u8>]) -> Recovered {
@@ -105,4 +119,9 @@ proptest::proptest! {
         let script = format!("{{\n{}\n}} 2> /dev/null", script(&numbers));
         try_with(files, &["sh", "-c", &script], &|_| {});
     }
+}
+
+#[test]
+fn a_name_that_the_run_takes_from_a_file_at_rest_is_no_change_of_its_bytes() {
+    try_with(&[("b", "of b\n")], &["sh", "-c", "cp b c; sleep 0.1; ln c a; sleep 0.1; rm c"], &|_| {});
 }
