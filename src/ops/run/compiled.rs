@@ -25,12 +25,17 @@ pub(super) fn is_cache(path: &Path) -> bool {
     is_compiled(path) && (lies_in_cache(path) || name_of_tagged(path).is_some())
 }
 
-/// Finds the source that a compiled module stands for, among what lies on the disk now.
+/// Finds the source that a compiled module stands for, among what lies on the disk now; named, as it would be had it been read
+/// itself, without links.
 pub(super) fn source_of(path: &Path) -> Option<(PathBuf, Metadata)> {
     if !is_compiled(path) {
         return None;
     }
-    sources(path).into_iter().find_map(there)
+    let (source, found) = sources(path).into_iter().find_map(there)?;
+    // The folder of a cache is known by its real path already.
+    let is_real = lies_in_cache(path) && !source.is_symlink();
+    let source = if is_real { source } else { fs::canonicalize(&source).unwrap_or(source) };
+    Some((source, found))
 }
 
 /// Tells, of a file that is about to be read, which source it stands for, if it is a compiled module and `is_work` holds for the
@@ -184,6 +189,18 @@ mod tests {
         let compiled = cache.join("mm.cpython-311.pyc");
         fs::write(&compiled, header).unwrap();
         (folder, source, compiled)
+    }
+
+    #[test]
+    fn a_source_that_is_a_link_is_named_as_what_it_leads_to() {
+        let (folder, source, compiled) = compiled(&header(0, [0, 0]));
+        let root = folder.path().canonicalize().unwrap();
+        assert_eq!(source_of(&compiled).unwrap().0, source);
+        fs::rename(&source, root.join("behind.py")).unwrap();
+        std::os::unix::fs::symlink("behind.py", &source).unwrap();
+        assert_eq!(source_of(&compiled).unwrap().0, root.join("behind.py"));
+        let tree = root.join("tree").join(root.strip_prefix("/").unwrap()).join("mm.cpython-311.pyc");
+        assert_eq!(source_of(&tree).unwrap().0, root.join("behind.py"));
     }
 
     fn header(flags: u32, words: [u32; 2]) -> Vec<u8> {
