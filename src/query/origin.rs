@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::{CaptureLevel, NodeId, Remark, RemarkKind, RunKind, Timestamp};
+use crate::model::{CaptureLevel, NodeId, Remark, RemarkKind, RunKind};
 use crate::query::history::RERUN_SCHEME;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
@@ -161,14 +161,12 @@ const LOOKED_BACK_MAX: usize = 16;
 /// Returns when the run of a write began, where `artifact` lay in its place by then: the code state of that run lists it among
 /// the files that were changed or not tracked.
 fn lay_there_before(snapshot: &Snapshot, artifact: ArtifactNo, write: &Write) -> Result<Option<i64>> {
-    let run = snapshot.run_of(write.step)?.map_or(Ok(None), |run| snapshot.run(run))?;
-    let Some(run) = run.filter(|run| !(run.code.changed.is_empty() && run.code.untracked.is_empty())) else {
+    let run = snapshot.run_of(write.step)?.map_or(Ok(None), |run| snapshot.run_origin(run))?;
+    let Some(run) = run.filter(|run| run.lists_files()) else {
         return Ok(None);
     };
     let artifact = snapshot.artifact(artifact)?;
-    let mut listed = run.code.changed.iter().chain(&run.code.untracked);
-    let lay_there = listed.any(|file| file.path == artifact.path && file.digest == Some(artifact.digest));
-    Ok(lay_there.then_some(run.started_at.micros()))
+    Ok(run.lists(artifact.path, artifact.digest).then_some(run.started_at.micros()))
 }
 
 /// The first read of an artifact since other bytes were written at its path.
@@ -205,12 +203,13 @@ impl FirstSeen {
     /// Returns true where one of those who read it, on the machine of the write, found that nothing of the file had been changed
     /// since before the writer began.
     fn lay_there_before(&self, snapshot: &Snapshot, artifact: ArtifactNo, write: &Write) -> Result<bool> {
-        let run_of = |step| snapshot.run_of(step)?.map_or(Ok(None), |run| snapshot.run(run));
+        let run_of = |step| snapshot.run_of(step)?.map_or(Ok(None), |run| snapshot.run_origin(run));
         let mut writer = None;
         for reader in &self.readers {
-            let Some(since) = unchanged_since(snapshot, *reader, artifact)? else { continue };
+            let times = snapshot.step_times(*reader)?;
+            let Some(since) = times.and_then(|times| times.unchanged_since(artifact)) else { continue };
             if writer.is_none() {
-                writer = snapshot.step_without_edges(write.step)?.zip(run_of(write.step)?);
+                writer = snapshot.step_times(write.step)?.zip(run_of(write.step)?);
             }
             let Some((step, run)) = &writer else { break };
             let is_one_machine = run_of(*reader)?.is_some_and(|reader| reader.host == run.host);
@@ -222,22 +221,11 @@ impl FirstSeen {
     }
 }
 
-/// Returns since when an artifact had lain in its place when a step read it, as far as that is known.
-fn unchanged_since(snapshot: &Snapshot, reader: StepNo, artifact: ArtifactNo) -> Result<Option<Timestamp>> {
-    let Some(step) = snapshot.step_without_edges(reader)?.filter(|step| !step.unchanged_since.is_empty())
-    else {
-        return Ok(None);
-    };
-    let used = snapshot.edges(reader)?.ok_or_else(|| lost(reader))?.used;
-    let is_it = |number: u32| used.get(number as usize).is_some_and(|edge| edge.artifact == artifact);
-    Ok(step.unchanged_since.iter().find(|(number, _)| is_it(*number)).map(|(_, since)| *since))
-}
-
 const GO_ON_LOOKING: ControlFlow<()> = ControlFlow::Continue(());
 
 /// Returns true for an observed command of whose writes none can have been missed.
 fn sees_all_writes(snapshot: &Snapshot, run: RunNo) -> Result<bool> {
-    if snapshot.run(run)?.is_none_or(|run| run.kind != RunKind::Command) {
+    if snapshot.run_origin(run)?.is_none_or(|run| run.kind != RunKind::Command) {
         return Ok(false);
     }
     let said = snapshot.remarks(run)?;

@@ -1,17 +1,17 @@
 //! Which files were made from what is no longer so, or from what is not certain.
 
 mod kept_up;
+mod reading;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::{Digest, Evidence, Role, StepAct};
-use crate::query::origin::{Origin, Write, lost, origin_and_others};
-use crate::query::pairs::Pairs;
-use crate::query::together::{Runs, written_along};
-use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
-use kept_up::KeptUp;
+use crate::model::Digest;
+use crate::query::origin::Write;
+use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
+use kept_up::{Done, KeptUp};
+use reading::Reading;
 
 /// What some files were made from, all the way up, in memory: each step is read once however many files go back to it.
 pub struct Ancestry {
@@ -26,9 +26,11 @@ pub struct Ancestry {
 struct Node {
     /// The step, and its run.
     step: Option<(StepNo, RunNo)>,
+    /// What it read since it had come as far as an earlier node of the same step.
     reads: Vec<Read>,
-    /// The nodes of the steps that wrote together.
-    steps: Vec<usize>,
+    /// The nodes all of whose ways back are its own, too: those of the steps that wrote together, or the one before of the same
+    /// step.
+    along: Vec<usize>,
 }
 
 struct Read {
@@ -57,7 +59,7 @@ type ReadPlace = (usize, usize);
 enum Reader {
     /// One that read what was made there.
     Read(ReadPlace),
-    /// The whole of those that wrote together.
+    /// One whose own ways back are all of the node's.
     Along(usize),
 }
 
@@ -104,27 +106,11 @@ impl Ancestry {
     /// # Errors
     /// A store error where a record is damaged.
     pub fn of(snapshot: &Snapshot, targets: &[Write]) -> Result<Self> {
-        let mut reading = Reading {
-            snapshot,
-            nodes: Vec::new(),
-            places: HashMap::new(),
-            versions: HashMap::new(),
-            runs: Runs::default(),
-            read_at: HashMap::new(),
-            frontier: Vec::new(),
-            known: HashMap::new(),
-            digests: HashMap::new(),
-            pairs: Pairs::default(),
-        };
-        let mut starts = Vec::with_capacity(targets.len());
-        for target in targets {
-            starts.push(reading.place_of_version(target, true)?);
-        }
-        while let Some((at, step, part)) = reading.frontier.pop() {
-            let node = reading.node(step, part)?;
-            reading.nodes[at] = node;
-        }
-        Ok(Ancestry { nodes: reading.nodes, starts, digests: reading.digests })
+        let mut reading = Reading::new(snapshot);
+        let starts = targets.iter().map(|target| reading.place_of_version(target, true));
+        let starts = starts.collect::<Result<Vec<usize>>>()?;
+        let (nodes, digests) = reading.finish()?;
+        Ok(Ancestry { nodes, starts, digests })
     }
 
     /// Returns every path that was read on the way to any target.
@@ -193,6 +179,7 @@ impl Ancestry {
     ) -> Result<HashMap<PathNo, Moved>> {
         let mut moved: HashMap<PathNo, Moved> = HashMap::new();
         let mut keepers: HashMap<PathNo, Option<KeptUp>> = HashMap::new();
+        let mut done = Done::default();
         for (at, node) in self.nodes.iter().enumerate() {
             for read in node.reads.iter().filter(|read| !read.is_moved) {
                 let Some(now) = current(read.seen.path) else { continue };
@@ -202,7 +189,7 @@ impl Ancestry {
                         Entry::Vacant(place) => {
                             let (keeper, writes) = match now {
                                 Now::Bytes(now) => (
-                                    KeptUp::of(snapshot, read.seen.path, &now)?,
+                                    KeptUp::of(snapshot, read.seen.path, &now, &mut done)?,
                                     writes_of(snapshot, read.seen.path, &now)?,
                                 ),
                                 Now::Gone => (None, HashMap::new()),
@@ -212,7 +199,9 @@ impl Ancestry {
                         }
                     };
                     let is_kept_up = match (&keepers[&read.seen.path], node.step) {
-                        (Some(keeper), Some((step, _))) => keeper.is_by(snapshot, step, read.seen.at)?,
+                        (Some(keeper), Some((step, _))) => {
+                            keeper.is_by(snapshot, step, read.seen.at, &mut done)?
+                        }
                         _ => false,
                     };
                     let reads = if is_kept_up { &mut moved.kept_up } else { &mut moved.reads };
@@ -235,8 +224,8 @@ impl Ancestry {
                     readers[from].push(Reader::Read((at, number)));
                 }
             }
-            for step in &node.steps {
-                readers[*step].push(Reader::Along(at));
+            for other in &node.along {
+                readers[*other].push(Reader::Along(at));
             }
         }
         readers
@@ -252,21 +241,22 @@ impl Ancestry {
         up_to_date: &HashSet<ReadPlace>,
     ) -> Vec<Vec<Seen>> {
         let mut overtaken: Vec<Vec<Seen>> = vec![Vec::new(); self.nodes.len()];
-        for (path, moved) in moved {
-            let mut met: HashSet<usize> = HashSet::new();
+        // Which of the paths met each node last.
+        let mut met_by: Vec<usize> = vec![0; self.nodes.len()];
+        for (number, (path, moved)) in moved.iter().enumerate() {
             // The last versions come first: who is met by one of them need not be met again.
             for (at, seen) in reads(moved) {
                 let mut frontier = vec![*at];
                 while let Some(at) = frontier.pop() {
                     let written = self.nodes[at].step.and_then(|(_, run)| moved.writes.get(&run));
                     let is_settled = written.is_some_and(|written| *written >= seen.at);
-                    if is_settled || !met.insert(at) {
+                    if is_settled || std::mem::replace(&mut met_by[at], number + 1) == number + 1 {
                         continue;
                     }
                     overtaken[at].push(*seen);
                     for reader in &readers[at] {
                         match reader {
-                            Reader::Along(whole) => frontier.push(*whole),
+                            Reader::Along(other) => frontier.push(*other),
                             Reader::Read((node, number)) => {
                                 let is_nearer = self.nodes[*node].reads[*number].seen.path == *path;
                                 if !is_nearer && !up_to_date.contains(&(*node, *number)) {
@@ -283,27 +273,35 @@ impl Ancestry {
 
     /// Returns, for each target, what was changed while it was read on the way to it.
     pub fn doubtful(&self) -> Vec<BTreeSet<ArtifactNo>> {
-        let is_doubtful = |node: &Node| node.reads.iter().any(|read| read.is_doubtful);
-        if !self.nodes.iter().any(is_doubtful) {
-            return vec![BTreeSet::new(); self.starts.len()];
-        }
-        self.starts.iter().map(|start| self.doubtful_of(*start)).collect()
-    }
-
-    fn doubtful_of(&self, start: usize) -> BTreeSet<ArtifactNo> {
-        let mut seen: HashSet<usize> = HashSet::new();
-        let mut frontier = vec![start];
-        let mut found = BTreeSet::new();
-        while let Some(at) = frontier.pop() {
-            if !seen.insert(at) {
-                continue;
+        let mut found = vec![BTreeSet::new(); self.starts.len()];
+        let mut read_by: HashMap<ArtifactNo, Vec<usize>> = HashMap::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            for read in node.reads.iter().filter(|read| read.is_doubtful) {
+                read_by.entry(read.seen.artifact).or_default().push(at);
             }
-            frontier.extend(&self.nodes[at].steps);
-            for read in &self.nodes[at].reads {
-                frontier.extend(read.from);
-                if read.is_doubtful {
-                    found.insert(read.seen.artifact);
+        }
+        if read_by.is_empty() {
+            return found;
+        }
+        let readers = self.readers();
+        let mut targets: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for (target, start) in self.starts.iter().enumerate() {
+            targets[*start].push(target);
+        }
+        // Which of the artifacts met each node last.
+        let mut met_by: Vec<usize> = vec![0; self.nodes.len()];
+        for (number, (artifact, mut frontier)) in read_by.into_iter().enumerate() {
+            while let Some(at) = frontier.pop() {
+                if std::mem::replace(&mut met_by[at], number + 1) == number + 1 {
+                    continue;
                 }
+                for target in &targets[at] {
+                    found[*target].insert(artifact);
+                }
+                frontier.extend(readers[at].iter().map(|reader| match reader {
+                    Reader::Along(other) => *other,
+                    Reader::Read((node, _)) => *node,
+                }));
             }
         }
         found
@@ -328,151 +326,6 @@ fn writes_of(snapshot: &Snapshot, path: PathNo, digest: &Digest) -> Result<HashM
         Ok(GO_ON)
     })?;
     Ok(last)
-}
-
-struct Reading<'a> {
-    snapshot: &'a Snapshot,
-    nodes: Vec<Node>,
-    /// A part of a step, and its place.
-    places: HashMap<(StepNo, usize), usize>,
-    /// A version that several steps may have written together, by its last write, and its place.
-    versions: HashMap<(ArtifactNo, StepNo, i64), usize>,
-    runs: Runs,
-    /// When each step that was met read, sorted.
-    read_at: HashMap<StepNo, Vec<i64>>,
-    frontier: Vec<(usize, StepNo, StepPart)>,
-    known: HashMap<ArtifactNo, PathNo>,
-    digests: HashMap<ArtifactNo, Digest>,
-    pairs: Pairs,
-}
-
-/// A part of a step.
-#[derive(Clone, Copy)]
-enum StepPart {
-    /// As far as it had come by some moment.
-    Until(i64),
-    /// What goes back to one file alone, by the place of what was written.
-    Pair(usize),
-}
-
-impl Reading<'_> {
-    fn place(&mut self, step: StepNo, bound: i64, written: ArtifactNo) -> Result<usize> {
-        let (name, part) = match self.pairs.of(self.snapshot, step)? {
-            Some(paired) => match paired.places(written, bound).first() {
-                Some(place) => (*place, StepPart::Pair(*place)),
-                None => return Err(lost(step)),
-            },
-            None => (self.reads_until(step, bound)?, StepPart::Until(bound)),
-        };
-        let next = self.nodes.len();
-        let place = *self.places.entry((step, name)).or_insert(next);
-        if place == next {
-            self.nodes.push(Node::default());
-            self.frontier.push((place, step, part));
-        }
-        Ok(place)
-    }
-
-    /// Returns how much a step had read by a moment.
-    fn reads_until(&mut self, step: StepNo, bound: i64) -> Result<usize> {
-        let times = match self.read_at.entry(step) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let edges = self.snapshot.edges(step)?;
-                let mut times: Vec<i64> =
-                    edges.iter().flat_map(|edges| &edges.used).map(|edge| edge.at).collect();
-                times.sort_unstable();
-                place.insert(times)
-            }
-        };
-        Ok(times.partition_point(|at| *at <= bound))
-    }
-
-    /// Returns the place of what the version came from whose last write is `last`.
-    fn place_of_version(&mut self, last: &Write, may_have_others: bool) -> Result<usize> {
-        if !may_have_others {
-            return self.place(last.step, last.at, last.artifact);
-        }
-        let name = (last.artifact, last.step, last.at);
-        if let Some(place) = self.versions.get(&name) {
-            return Ok(*place);
-        }
-        let mut place = self.place(last.step, last.at, last.artifact)?;
-        let others = written_along(self.snapshot, last, &mut self.runs)?;
-        if !others.is_empty() {
-            let mut steps = vec![place];
-            for (step, at) in others {
-                steps.push(self.place(step, at, last.artifact)?);
-            }
-            place = self.nodes.len();
-            self.nodes.push(Node { steps, ..Node::default() });
-        }
-        self.versions.insert(name, place);
-        Ok(place)
-    }
-
-    fn node(&mut self, step: StepNo, part: StepPart) -> Result<Node> {
-        let mut node = Node::default();
-        match part {
-            StepPart::Until(bound) => {
-                let Some(edges) = self.snapshot.edges(step)? else {
-                    return Ok(node);
-                };
-                node.step = Some((step, edges.run));
-                for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
-                    node.reads.push(self.read(edge, step)?);
-                }
-            }
-            StepPart::Pair(place) => {
-                let paired = self.pairs.of(self.snapshot, step)?.ok_or_else(|| lost(step))?;
-                node.step = Some((step, paired.edges.run));
-                for edge in paired.read_for(place) {
-                    let is_it = std::ptr::eq(edge, &paired.edges.used[place]);
-                    let is_moved = is_it && paired.edges.act == StepAct::Moved;
-                    node.reads.push(Read { is_moved, ..self.read(edge, step)? });
-                }
-            }
-        }
-        Ok(node)
-    }
-
-    fn read(&mut self, edge: &Edge, step: StepNo) -> Result<Read> {
-        let seen = self.seen(edge.at, edge.artifact)?;
-        let (from, may_have_others) = origin_and_others(self.snapshot, edge.artifact, edge.at, Some(step))?;
-        let from = match from {
-            Origin::Written(write) | Origin::Copied(write) => {
-                Some(self.place_of_version(&write, may_have_others)?)
-            }
-            Origin::Gap(_) | Origin::Source => None,
-        };
-        let renewed = match from {
-            Some(_) => self.renewed(edge, step)?,
-            None => None,
-        };
-        let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
-        Ok(Read { seen, is_doubtful, from, renewed, is_moved: false })
-    }
-
-    /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.
-    fn renewed(&mut self, edge: &Edge, reader: StepNo) -> Result<Option<usize>> {
-        let (origin, may_have_others) =
-            origin_and_others(self.snapshot, edge.artifact, i64::MAX, Some(reader))?;
-        match origin {
-            Origin::Written(write) if write.at > edge.at => {
-                self.place_of_version(&write, may_have_others).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn seen(&mut self, at: i64, artifact: ArtifactNo) -> Result<Seen> {
-        if let Entry::Vacant(place) = self.known.entry(artifact) {
-            place.insert(self.snapshot.path_of(artifact));
-            let digest = self.snapshot.artifact(artifact)?.digest;
-            self.digests.insert(artifact, digest);
-        }
-        Ok(Seen { at, path: self.known[&artifact], artifact })
-    }
 }
 
 #[cfg(test)]

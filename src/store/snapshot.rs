@@ -8,6 +8,7 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 use crate::error::Result;
 use crate::journal;
 use crate::model::{Digest, Fact, Timestamp};
+use crate::store::memo::Memo;
 use crate::store::numbers::Counters;
 use crate::store::reading::{GO_ON, Order, Reading};
 use crate::store::schema::{self, Bytes, Key, number_of, row_number, unseal};
@@ -79,11 +80,12 @@ macro_rules! tables {
         pub struct Snapshot {
             $(pub(super) $reading: Reading<$kind>,)+
             latest: Timestamp,
+            pub(super) memo: Memo,
         }
 
         impl Snapshot {
             fn new(transaction: &Arc<ReadTransaction>, latest: Timestamp) -> Self {
-                Snapshot { $($reading: Reading::new(transaction, schema::$table),)+ latest }
+                Snapshot { $($reading: Reading::new(transaction, schema::$table),)+ latest, memo: Memo::default() }
             }
         }
     };

@@ -16,8 +16,8 @@ impl Looking<'_> {
         // One step of each run tells.
         let mut steps: HashMap<RunNo, StepNo> = HashMap::new();
         self.snapshot.reads_between(file.number, i64::MIN, i64::MAX, |_, step| {
-            if let Some(edges) = self.snapshot.edges(step)? {
-                steps.entry(edges.run).or_insert(step);
+            if let Some(run) = self.snapshot.run_of(step)? {
+                steps.entry(run).or_insert(step);
             }
             Ok(GO_ON)
         })?;

@@ -51,13 +51,14 @@ fn id(kind: u8, number: usize) -> NodeId {
 
 /// Reads a history, one fact a line, in the order of time:
 /// `run 1 pipeline lr=0.1 commit:aaa changed:train.py=x untracked:new.py=y`, `metric 1 loss=0.5`, or a step:
-/// `1 train [keyed] lr=0.1 SUBJECT: data.csv=x !train.py=y -> model.pt=z`, or `… -> FAILED reason`.
+/// `1 train [keyed] lr=0.1 SUBJECT: data.csv=x !train.py=y -> model.pt=z`, or `… -> FAILED reason`. A step that read on after it
+/// had written is `1 convert x: a=1 -> b=1; c=1 -> d=1`.
 /// `{run}` and `{run_id}` stand for the names of the run's folder and of the run.
 pub(crate) fn history(text: &str) -> History {
     let mut facts = Vec::new();
     let mut runs = BTreeMap::new();
     for (line_no, line) in text.lines().enumerate() {
-        let at = |more: i64| Timestamp::from_micros(1_000_000_000 + line_no as i64 * 10 + more);
+        let at = |more: i64| Timestamp::from_micros(1_000_000_000 + line_no as i64 * 100 + more);
         let mut words = line.split_whitespace();
         let first = words.next().unwrap();
         let number: u8 = match first {
@@ -131,7 +132,6 @@ pub(crate) fn history(text: &str) -> History {
 
 fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> Step {
     let (head, edges) = line.split_once(": ").unwrap();
-    let (reads, writes) = edges.split_once("->").unwrap();
     let mut words = head.split_whitespace().skip(1);
     let name = words.next().unwrap().to_owned();
     let (mut parameters, mut subject, mut key) = (Vec::new(), Vec::new(), None);
@@ -142,25 +142,30 @@ fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> S
             None => subject.push(word),
         }
     }
-    let reason = writes.trim().strip_prefix("FAILED ").map(str::to_owned);
-    let used = reads.split_whitespace().map(|word| {
-        let (artifact, role) = artifact(word);
-        Used { artifact, at: at(1), evidence: Evidence::Observed, role }
-    });
-    let written = if reason.is_some() { "" } else { writes };
-    let generated = written.split_whitespace().map(|word| {
-        let (artifact, role) = artifact(word);
-        Generated { artifact, at: at(2), evidence: Evidence::Observed, role }
-    });
+    let (mut used, mut generated, mut reason, mut now) = (Vec::new(), Vec::new(), None, 0);
+    for part in edges.split(';') {
+        let (reads, writes) = part.split_once("->").unwrap();
+        used.extend(reads.split_whitespace().map(|word| {
+            let (artifact, role) = artifact(word);
+            Used { artifact, at: at(now + 1), evidence: Evidence::Observed, role }
+        }));
+        reason = writes.trim().strip_prefix("FAILED ").map(str::to_owned);
+        let written = if reason.is_some() { "" } else { writes };
+        generated.extend(written.split_whitespace().map(|word| {
+            let (artifact, role) = artifact(word);
+            Generated { artifact, at: at(now + 2), evidence: Evidence::Observed, role }
+        }));
+        now += 2;
+    }
     Step {
         subject: subject.join(" "),
         status: if reason.is_some() { StepStatus::Failed } else { StepStatus::Succeeded },
         reason,
         parameters,
         key,
-        used: used.collect(),
-        generated: generated.collect(),
-        ..Step::new(id, run, name, [at(0), at(3)])
+        used,
+        generated,
+        ..Step::new(id, run, name, [at(0), at(now + 1)])
     }
 }
 

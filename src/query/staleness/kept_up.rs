@@ -1,10 +1,13 @@
 //! Files that a command keeps up: it reads what lies there and writes it anew, one run after the other, as a table of results that
 //! each training adds its line to.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{ArtifactPath, Digest};
+use crate::query::origin::lost;
 use crate::store::{Edges, PathNo, Snapshot, StepNo};
 
 /// What makes a step the same command as another.
@@ -61,15 +64,22 @@ pub(super) struct KeptUp {
 
 impl KeptUp {
     /// Finds who keeps up the file at `path`, where a recorded step wrote what lies there `now`.
-    pub(super) fn of(snapshot: &Snapshot, path: PathNo, now: &Digest) -> Result<Option<Self>> {
+    pub(super) fn of(
+        snapshot: &Snapshot,
+        path: PathNo,
+        now: &Digest,
+        done: &mut Done,
+    ) -> Result<Option<Self>> {
         let mut found: Option<KeptUp> = None;
         let _all = snapshot.path_writes_until(path, i64::MAX, |at, step, artifact| {
             if found.is_none() && snapshot.artifact(artifact)?.digest != *now {
                 return Ok(ControlFlow::Break(()));
             }
-            match (keeper(snapshot, step, path, at)?, &mut found) {
-                (Some(command), None) => found = Some(KeptUp { path, command, since: i64::MIN }),
-                (Some(command), Some(known)) if known.command == command => {}
+            match (done.by(snapshot, step)?.keeper(path, at), &mut found) {
+                (Some(command), None) => {
+                    found = Some(KeptUp { path, command: command.clone(), since: i64::MIN });
+                }
+                (Some(command), Some(known)) if known.command == *command => {}
                 (_, known) => {
                     known.iter_mut().for_each(|known| known.since = at);
                     return Ok(ControlFlow::Break(()));
@@ -81,19 +91,59 @@ impl KeptUp {
     }
 
     /// Returns true where `step`, which read the file at `read_at`, is one of those that keep it up, and only they wrote it since.
-    pub(super) fn is_by(&self, snapshot: &Snapshot, step: StepNo, read_at: i64) -> Result<bool> {
+    pub(super) fn is_by(
+        &self,
+        snapshot: &Snapshot,
+        step: StepNo,
+        read_at: i64,
+        done: &mut Done,
+    ) -> Result<bool> {
         if self.since >= read_at {
             return Ok(false);
         }
-        let Some(edges) = snapshot.edges(step)? else { return Ok(false) };
-        let wrote = edges.generated.iter().any(|edge| snapshot.path_of(edge.artifact) == self.path);
-        Ok(wrote && Command::of(snapshot, step, &edges)?.as_ref() == Some(&self.command))
+        let done = done.by(snapshot, step)?;
+        Ok(done.wrote.contains(&self.path) && done.command.as_ref() == Some(&self.command))
     }
 }
 
-/// Returns the command of a step that read what lay at a path before it wrote there.
-fn keeper(snapshot: &Snapshot, step: StepNo, path: PathNo, at: i64) -> Result<Option<Command>> {
-    let Some(edges) = snapshot.edges(step)? else { return Ok(None) };
-    let is_read = edges.used.iter().any(|edge| edge.at <= at && snapshot.path_of(edge.artifact) == path);
-    if is_read { Command::of(snapshot, step, &edges) } else { Ok(None) }
+/// What was done by the steps that were asked about, each read once.
+#[derive(Default)]
+pub(super) struct Done {
+    by: HashMap<StepNo, DoneBy>,
+}
+
+/// What a step did.
+struct DoneBy {
+    command: Option<Command>,
+    /// What it read, each with the first time.
+    read: HashMap<PathNo, i64>,
+    wrote: HashSet<PathNo>,
+}
+
+impl Done {
+    fn by(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<&DoneBy> {
+        match self.by.entry(step) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(DoneBy::of(snapshot, step)?)),
+        }
+    }
+}
+
+impl DoneBy {
+    fn of(snapshot: &Snapshot, step: StepNo) -> Result<Self> {
+        let edges = snapshot.edges(step)?.ok_or_else(|| lost(step))?;
+        let mut read: HashMap<PathNo, i64> = HashMap::new();
+        for edge in &edges.used {
+            let first = read.entry(snapshot.path_of(edge.artifact)).or_insert(edge.at);
+            *first = edge.at.min(*first);
+        }
+        let wrote = edges.generated.iter().map(|edge| snapshot.path_of(edge.artifact)).collect();
+        Ok(DoneBy { command: Command::of(snapshot, step, &edges)?, read, wrote })
+    }
+
+    /// Returns the command, where it read what lay at a path before it wrote there.
+    fn keeper(&self, path: PathNo, at: i64) -> Option<&Command> {
+        let is_read = self.read.get(&path).is_some_and(|first| *first <= at);
+        self.command.as_ref().filter(|_| is_read)
+    }
 }

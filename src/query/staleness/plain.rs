@@ -21,6 +21,8 @@ struct World {
 
 struct Made {
     run: usize,
+    /// The line of the step; that of the last of two.
+    step: usize,
     path: &'static str,
     content: String,
     reads: Vec<Input>,
@@ -28,6 +30,7 @@ struct Made {
     script: Option<u8>,
 }
 
+#[derive(Clone)]
 struct Input {
     path: &'static str,
     content: String,
@@ -52,6 +55,27 @@ enum Act {
         goes_on: bool,
         script: u8,
     },
+    /// A command reads and writes, reads on and writes something else.
+    Series {
+        parts: Vec<(Vec<usize>, usize)>,
+        script: u8,
+    },
+}
+
+fn name(at: usize) -> &'static str {
+    SOURCES.iter().chain(&OUTPUTS).nth(at % 7).unwrap()
+}
+
+/// Returns what a command makes of what it read: one of so many results.
+fn made(out: &str, words: &[String], kinds: u64) -> String {
+    let digest = crate::model::Digest::of(format!("{out} {}", words.join(" ")).as_bytes());
+    format!("{out}:{}", u64::from_be_bytes(digest.as_bytes()[..8].try_into().unwrap()) % kinds)
+}
+
+impl Input {
+    fn word(&self) -> String {
+        format!("{}={}", self.path, self.content)
+    }
 }
 
 impl World {
@@ -62,10 +86,9 @@ impl World {
 
     /// Does something; `kinds` is how many different results a command can come to.
     fn act(&mut self, act: &Act, kinds: u64) {
-        let path = |at: usize| *SOURCES.iter().chain(&OUTPUTS).nth(at % 7).unwrap();
         match act {
             Act::Edit { path: at, content } => {
-                let path = path(*at);
+                let path = name(*at);
                 let made = self.writes.iter().filter(|made| made.path == path);
                 let versions: Vec<&str> = made.map(|made| made.content.as_str()).collect();
                 let text = match versions.get(usize::from(*content)) {
@@ -84,9 +107,13 @@ impl World {
                     self.runs += 1;
                 }
                 let out = OUTPUTS[*out];
-                let reads: BTreeSet<&str> = reads.iter().map(|at| path(*at)).collect();
+                let reads: BTreeSet<&str> = reads.iter().map(|at| name(*at)).collect();
                 let reads: Vec<Input> = reads.into_iter().filter_map(|path| self.input(path)).collect();
                 self.run(out, reads, (*parts, *script), kinds);
+            }
+            Act::Series { parts, script } => {
+                self.runs += 1;
+                self.series(parts, *script, kinds);
             }
         }
     }
@@ -98,10 +125,8 @@ impl World {
     }
 
     fn run(&mut self, out: &'static str, reads: Vec<Input>, (parts, script): (u8, u8), kinds: u64) {
-        let words: Vec<String> = reads.iter().map(|read| format!("{}={}", read.path, read.content)).collect();
-        let digest = crate::model::Digest::of(format!("{out} {}", words.join(" ")).as_bytes());
-        let content =
-            format!("{out}:{}", u64::from_be_bytes(digest.as_bytes()[..8].try_into().unwrap()) % kinds);
+        let words: Vec<String> = reads.iter().map(Input::word).collect();
+        let content = made(out, &words, kinds);
         let run = self.runs - 1;
         // The last one reads nothing that the others have written by then.
         let (first, second): (Vec<&String>, Vec<&String>) = match parts {
@@ -118,7 +143,36 @@ impl World {
         }
         self.disk.insert(out, content.clone());
         let script = (parts == 1).then_some(script);
-        self.writes.push(Made { run, path: out, content, reads, script });
+        self.writes.push(Made { run, step: self.lines.len(), path: out, content, reads, script });
+    }
+
+    /// One step writes one file after another: each from all that it had read by then.
+    fn series(&mut self, parts: &[(Vec<usize>, usize)], script: u8, kinds: u64) {
+        let (run, step) = (self.runs - 1, self.lines.len() + 1);
+        let mut read: Vec<Input> = Vec::new();
+        let (mut written, mut line) = (BTreeSet::new(), Vec::new());
+        for (reads, out) in parts {
+            let out = OUTPUTS[*out];
+            if !written.insert(out) {
+                continue;
+            }
+            let known: BTreeSet<&str> = read.iter().map(|read| read.path).collect();
+            let reads: BTreeSet<&str> = reads.iter().map(|at| name(*at)).collect();
+            // What it wrote itself is no input of it.
+            let news = reads.into_iter().filter(|path| !known.contains(path));
+            let news = news.filter(|path| *path == out || !written.contains(path));
+            let news: Vec<Input> = news.filter_map(|path| self.input(path)).collect();
+            let words: Vec<String> = news.iter().map(Input::word).collect();
+            read.extend(news);
+            let content = made(out, &read.iter().map(Input::word).collect::<Vec<_>>(), kinds);
+            line.push(format!("{} -> {out}={content}", words.join(" ")));
+            self.disk.insert(out, content.clone());
+            let reads = read.clone();
+            self.writes.push(Made { run, step, path: out, content, reads, script: Some(script) });
+        }
+        if !line.is_empty() {
+            self.lines.push(format!("{run} sh sh {script}: {}", line.join("; ")));
+        }
     }
 
     /// Returns the paths that make stale what was made so, in as much as nothing nearer on the way settles them.
@@ -137,7 +191,8 @@ impl World {
     ) -> BTreeSet<&'static str> {
         let runs = &runs.iter().chain([&self.writes[made].run]).copied().collect();
         let mut causes = BTreeSet::new();
-        for read in self.along(made).flat_map(|made| &made.reads) {
+        let reads = self.along(made).flat_map(|made| made.reads.iter().map(|read| (made.step, read)));
+        for (reader, read) in reads {
             let is_moved = self.disk[read.path] != read.content;
             let is_asked = || {
                 self.along(made).any(|made| {
@@ -149,7 +204,8 @@ impl World {
             }
             let Some(from) = read.from else { continue };
             let last = self.writes.iter().enumerate().rposition(|(at, other)| {
-                at != made && other.path == read.path && other.content == read.content
+                let is_anothers = at != made && other.step != reader;
+                is_anothers && other.path == read.path && other.content == read.content
             });
             let last = last.filter(|last| *last > from && !anew.contains(last));
             let is_fresh = last.is_some_and(|last| {
@@ -193,7 +249,8 @@ impl World {
             reads && made.script.is_some() && other.script == made.script
         };
         let is_there = since.last().is_some_and(|last| last.content == self.disk[read.path]);
-        made.path == read.path && is_there && since.iter().all(is_kept)
+        let wrote = self.writes.iter().any(|other| other.step == made.step && other.path == read.path);
+        wrote && is_there && since.iter().all(is_kept)
     }
 
     fn out_of_date(&self, kept_up: bool) -> Vec<String> {
@@ -218,6 +275,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0usize..7, 0u8..3).prop_map(|(path, content)| Act::Edit { path, content }),
         2 => (proptest::collection::vec(0usize..7, 0..4), 0usize..4, 1u8..3, any::<bool>(), 0u8..2)
             .prop_map(|(reads, out, parts, goes_on, script)| Act::Run { reads, out, parts, goes_on, script }),
+        1 => (proptest::collection::vec((proptest::collection::vec(0usize..7, 0..3), 0usize..4), 1..4), 0u8..2)
+            .prop_map(|(parts, script)| Act::Series { parts, script }),
     ]
 }
 

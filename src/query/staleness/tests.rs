@@ -82,6 +82,15 @@ fn what_was_made_from_two_versions_of_one_file_is_stale_also_where_one_of_them_i
 }
 
 #[test]
+fn of_what_one_step_writes_in_turn_only_what_it_wrote_later_is_made_from_what_it_read() {
+    let text = "1 sh x: a=1 -> o=1; b=1 -> p=1; c=1 -> q=1\n2 cat x: p=1 -> r=1";
+    assert_eq!(stale(text, &["a=2"]), ["o <- a", "p <- a", "q <- a", "r <- a"]);
+    assert_eq!(stale(text, &["b=2"]), ["p <- b", "q <- b", "r <- b"]);
+    assert_eq!(stale(text, &["c=2"]), ["q <- c"]);
+    assert_eq!(stale(text, &["b=2", "c=2"]), ["p <- b", "q <- b c", "r <- b"]);
+}
+
+#[test]
 fn what_was_made_anew_from_itself_is_no_newer_for_that() {
     let text = "1 p x: raw=1 -> a=1\n2 q x: a=1 -> b=1\n3 r x: b=1 -> a=1";
     assert_eq!(stale(text, &["raw=2"]), ["a <- raw", "b <- raw"]);

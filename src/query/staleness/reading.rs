@@ -1,0 +1,199 @@
+//! Reading what files were made from: each step once, and each of its reads once, however many files go back to it.
+//!
+//! A step that works on one file after another has read a little more each time that it writes. So as not to say of each of its
+//! files anew what was read for all that were written before, its nodes are a chain: each has what was read since the one before
+//! it, and leads on to that.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Node, Read, Seen};
+use crate::error::Result;
+use crate::model::{Digest, Evidence, Role, StepAct};
+use crate::query::origin::{Origin, Write, lost, origin_and_others};
+use crate::query::pairs::Pairs;
+use crate::query::together::{Runs, written_along};
+use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
+
+pub(super) struct Reading<'a> {
+    snapshot: &'a Snapshot,
+    nodes: Vec<Node>,
+    courses: HashMap<StepNo, Course>,
+    /// What goes back to one file alone, by the place of what was written, and its node.
+    paired: HashMap<(StepNo, usize), usize>,
+    /// A version that several steps may have written together, by its last write, and its node.
+    versions: HashMap<(ArtifactNo, StepNo, i64), usize>,
+    runs: Runs,
+    frontier: Vec<(StepNo, Part)>,
+    digests: HashMap<ArtifactNo, Digest>,
+    pairs: Pairs,
+}
+
+/// A step all of whose files may come from all that it had read by then.
+struct Course {
+    run: RunNo,
+    /// What it read, the earliest first.
+    used: Vec<Edge>,
+    /// The first of these, as far as a way leads there.
+    reads: Vec<Read>,
+    /// The node of as much as had been read when something was written, by how much that is.
+    nodes: BTreeMap<usize, usize>,
+}
+
+/// A part of a step that a way leads to.
+#[derive(Clone, Copy)]
+enum Part {
+    /// So much of what it read, the earliest first.
+    First(usize),
+    /// What goes back to one file alone, by the place of what was written, and its node.
+    Pair(usize, usize),
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
+        Reading {
+            snapshot,
+            nodes: Vec::new(),
+            courses: HashMap::new(),
+            paired: HashMap::new(),
+            versions: HashMap::new(),
+            runs: Runs::default(),
+            frontier: Vec::new(),
+            digests: HashMap::new(),
+            pairs: Pairs::default(),
+        }
+    }
+
+    /// Goes all the way back from the places that were asked for; returns all nodes, and the digests of what was read.
+    pub(super) fn finish(mut self) -> Result<(Vec<Node>, HashMap<ArtifactNo, Digest>)> {
+        while let Some((step, part)) = self.frontier.pop() {
+            match part {
+                Part::First(count) => self.read_first(step, count)?,
+                Part::Pair(place, node) => self.read_pair(step, place, node)?,
+            }
+        }
+        for course in self.courses.into_values() {
+            let mut reads = course.reads.into_iter();
+            let (mut before, mut last) = (0, None);
+            for (count, node) in course.nodes {
+                self.nodes[node].reads.extend(reads.by_ref().take(count - before));
+                self.nodes[node].along.extend(last);
+                (before, last) = (count, Some(node));
+            }
+        }
+        Ok((self.nodes, self.digests))
+    }
+
+    /// Returns the place of what the version came from whose last write is `last`.
+    pub(super) fn place_of_version(&mut self, last: &Write, may_have_others: bool) -> Result<usize> {
+        if !may_have_others {
+            return self.place(last.step, last.at, last.artifact);
+        }
+        let name = (last.artifact, last.step, last.at);
+        if let Some(place) = self.versions.get(&name) {
+            return Ok(*place);
+        }
+        let mut place = self.place(last.step, last.at, last.artifact)?;
+        let others = written_along(self.snapshot, last, &mut self.runs)?;
+        if !others.is_empty() {
+            let mut along = vec![place];
+            for (step, at) in others {
+                along.push(self.place(step, at, last.artifact)?);
+            }
+            place = self.nodes.len();
+            self.nodes.push(Node { along, ..Node::default() });
+        }
+        self.versions.insert(name, place);
+        Ok(place)
+    }
+
+    fn place(&mut self, step: StepNo, bound: i64, written: ArtifactNo) -> Result<usize> {
+        let next = self.nodes.len();
+        let (place, run, part) = match self.pairs.of(self.snapshot, step)? {
+            Some(paired) => {
+                let written = *paired.places(written, bound).first().ok_or_else(|| lost(step))?;
+                let place = *self.paired.entry((step, written)).or_insert(next);
+                (place, paired.edges.run, Part::Pair(written, place))
+            }
+            None => {
+                let course = match self.courses.entry(step) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => place.insert(Course::of(self.snapshot, step)?),
+                };
+                let count = course.used.partition_point(|edge| edge.at <= bound);
+                let place = *course.nodes.entry(count).or_insert(next);
+                (place, course.run, Part::First(count))
+            }
+        };
+        if place == next {
+            self.nodes.push(Node { step: Some((step, run)), ..Node::default() });
+            self.frontier.push((step, part));
+        }
+        Ok(place)
+    }
+
+    /// Reads on to as much of what a step read, where nobody has yet.
+    fn read_first(&mut self, step: StepNo, count: usize) -> Result<()> {
+        let course = &self.courses[&step];
+        let more = course.used.get(course.reads.len()..count).unwrap_or_default().to_vec();
+        let reads = more.iter().map(|edge| self.read(edge, step)).collect::<Result<Vec<Read>>>()?;
+        self.courses.get_mut(&step).ok_or_else(|| lost(step))?.reads.extend(reads);
+        Ok(())
+    }
+
+    fn read_pair(&mut self, step: StepNo, place: usize, node: usize) -> Result<()> {
+        let paired = self.pairs.of(self.snapshot, step)?.ok_or_else(|| lost(step))?;
+        for edge in paired.read_for(place) {
+            let is_it = std::ptr::eq(edge, &paired.edges.used[place]);
+            let is_moved = is_it && paired.edges.act == StepAct::Moved;
+            let read = Read { is_moved, ..self.read(edge, step)? };
+            self.nodes[node].reads.push(read);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, edge: &Edge, step: StepNo) -> Result<Read> {
+        let seen = self.seen(edge.at, edge.artifact)?;
+        let (from, may_have_others) = origin_and_others(self.snapshot, edge.artifact, edge.at, Some(step))?;
+        let from = match from {
+            Origin::Written(write) | Origin::Copied(write) => {
+                Some(self.place_of_version(&write, may_have_others)?)
+            }
+            Origin::Gap(_) | Origin::Source => None,
+        };
+        let renewed = match from {
+            Some(_) => self.renewed(edge, step)?,
+            None => None,
+        };
+        let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
+        Ok(Read { seen, is_doubtful, from, renewed, is_moved: false })
+    }
+
+    /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.
+    fn renewed(&mut self, edge: &Edge, reader: StepNo) -> Result<Option<usize>> {
+        let (origin, may_have_others) =
+            origin_and_others(self.snapshot, edge.artifact, i64::MAX, Some(reader))?;
+        match origin {
+            Origin::Written(write) if write.at > edge.at => {
+                self.place_of_version(&write, may_have_others).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn seen(&mut self, at: i64, artifact: ArtifactNo) -> Result<Seen> {
+        if let Entry::Vacant(place) = self.digests.entry(artifact) {
+            place.insert(self.snapshot.content(artifact)?.0);
+        }
+        Ok(Seen { at, path: self.snapshot.path_of(artifact), artifact })
+    }
+}
+
+impl Course {
+    fn of(snapshot: &Snapshot, step: StepNo) -> Result<Self> {
+        let edges = snapshot.edges(step)?.ok_or_else(|| lost(step))?;
+        let mut used = edges.used;
+        used.sort_by_key(|edge| edge.at);
+        Ok(Course { run: edges.run, used, reads: Vec::new(), nodes: BTreeMap::new() })
+    }
+}

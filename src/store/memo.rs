@@ -1,0 +1,146 @@
+//! What is asked of runs and steps file by file: their records may be long, and are read once.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::error::Result;
+use crate::model::{ArtifactPath, Digest, RunKind, Timestamp};
+use crate::store::damaged;
+use crate::store::snapshot::{ArtifactNo, RunNo, Snapshot, StepNo};
+
+/// No more files are held for all steps, or all runs, together; then what is held is let go.
+const FILES_MAX: usize = 4 << 20;
+
+/// What was read of runs and steps so far.
+#[derive(Default)]
+pub(super) struct Memo {
+    steps: Known<StepNo, StepTimes>,
+    runs: Known<RunNo, RunOrigin>,
+}
+
+/// When a step began, and since when what it read had lain there.
+#[derive(Debug)]
+pub struct StepTimes {
+    /// When it began.
+    pub started_at: Timestamp,
+    unchanged_since: HashMap<ArtifactNo, Timestamp>,
+}
+
+impl StepTimes {
+    /// Returns since when a file had lain in its place, unchanged, when the step read it, as far as that is known.
+    pub fn unchanged_since(&self, artifact: ArtifactNo) -> Option<Timestamp> {
+        self.unchanged_since.get(&artifact).copied()
+    }
+}
+
+/// Where and when a run began, and what lay beside its code.
+#[derive(Debug)]
+pub struct RunOrigin {
+    /// What sort of execution it is.
+    pub kind: RunKind,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The machine.
+    pub host: String,
+    listed: HashSet<(ArtifactPath, Digest)>,
+}
+
+impl RunOrigin {
+    /// Returns true where its code state lists any file as changed or not tracked.
+    pub fn lists_files(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// Returns true where its code state lists a file with these bytes as changed or not tracked.
+    pub fn lists(&self, path: ArtifactPath, digest: Digest) -> bool {
+        self.listed.contains(&(path, digest))
+    }
+}
+
+impl Snapshot {
+    /// Returns the times of a step; `None` where there is none.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn step_times(&self, step: StepNo) -> Result<Option<Arc<StepTimes>>> {
+        self.memo.steps.get(
+            step,
+            |times| times.unchanged_since.len(),
+            || {
+                let Some(record) = self.step_without_edges(step)? else { return Ok(None) };
+                let mut unchanged_since = HashMap::with_capacity(record.unchanged_since.len());
+                if !record.unchanged_since.is_empty() {
+                    let used = self.edges(step)?.ok_or_else(|| damaged("edges"))?.used;
+                    for (number, since) in record.unchanged_since {
+                        if let Some(edge) = used.get(number as usize) {
+                            unchanged_since.entry(edge.artifact).or_insert(since);
+                        }
+                    }
+                }
+                Ok(Some(StepTimes { started_at: record.started_at, unchanged_since }))
+            },
+        )
+    }
+
+    /// Returns where and when a run began; `None` where only others speak of it so far.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn run_origin(&self, run: RunNo) -> Result<Option<Arc<RunOrigin>>> {
+        self.memo.runs.get(
+            run,
+            |origin| origin.listed.len(),
+            || {
+                let Some(run) = self.run(run)? else { return Ok(None) };
+                let files = run.code.changed.into_iter().chain(run.code.untracked);
+                let listed = files.filter_map(|file| Some((file.path, file.digest?))).collect();
+                Ok(Some(RunOrigin { kind: run.kind, started_at: run.started_at, host: run.host, listed }))
+            },
+        )
+    }
+}
+
+/// Records as they are wanted, by their number.
+struct Known<K, V> {
+    held: RwLock<Held<K, V>>,
+}
+
+struct Held<K, V> {
+    records: HashMap<K, Option<Arc<V>>>,
+    files: usize,
+}
+
+impl<K, V> Default for Known<K, V> {
+    fn default() -> Self {
+        Known { held: RwLock::new(Held { records: HashMap::new(), files: 0 }) }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Known<K, V> {
+    /// Returns a record, which is read if it was not; `files` says how many files it holds.
+    fn get(
+        &self,
+        number: K,
+        files: impl Fn(&V) -> usize,
+        read: impl FnOnce() -> Result<Option<V>>,
+    ) -> Result<Option<Arc<V>>> {
+        // A thread that panicked has left nothing half done here.
+        if let Some(known) = self.held.read().unwrap_or_else(PoisonError::into_inner).records.get(&number) {
+            return Ok(known.clone());
+        }
+        // Whoever asks for the same meanwhile waits: two at once would be twice the memory.
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = held.records.get(&number) {
+            return Ok(known.clone());
+        }
+        let record = read()?.map(Arc::new);
+        let more = 1 + record.as_deref().map_or(0, files);
+        if held.files + more > FILES_MAX {
+            *held = Held { records: HashMap::new(), files: 0 };
+        }
+        held.files += more;
+        held.records.insert(number, record.clone());
+        Ok(record)
+    }
+}
