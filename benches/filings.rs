@@ -42,6 +42,7 @@ impl CpuTime {
     fn now() -> Duration {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: the pointer is to a value of ours that outlives the call.
+        #[expect(unsafe_code, reason = "the standard library does not have this clock")]
         let code = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
         assert_eq!(code, 0, "the clock of the process can be read");
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

@@ -207,6 +207,7 @@ fn workloads(place: &Path, memory: &Path, size: Size) -> Vec<Workload> {
 /// Processor time of all children that have been waited for.
 fn children_cpu() -> Duration {
     // SAFETY: all-zero is a valid `struct rusage`, which the call fills.
+    #[expect(unsafe_code, reason = "the standard library does not tell the time of children")]
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         assert_eq!(libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage), 0);

@@ -238,6 +238,7 @@ impl Disk {
 }
 
 /// Returns true where files are made as root's.
+#[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
 pub fn is_root() -> bool {
     // SAFETY: `geteuid` has no arguments and cannot fail.
     unsafe { libc::geteuid() == 0 }

@@ -777,7 +777,9 @@ fn a_stop_that_is_sent_to_the_observer_stops_the_command() {
     let observer = running.id().to_string();
     let send = |signal: i32| {
         // SAFETY: plain numbers; it is a child of ours that was not waited for.
-        assert_eq!(unsafe { libc::kill(running.id() as i32, signal) }, 0);
+        #[expect(unsafe_code, reason = "the standard library sends no signals")]
+        let sent = unsafe { libc::kill(running.id() as i32, signal) };
+        assert_eq!(sent, 0);
     };
     send(libc::SIGTSTP);
     until(&|| state(&command) == 'T' && state(&observer) == 'T');
@@ -795,6 +797,7 @@ fn how_a_command_ends_is_learned_where_ends_of_children_are_ignored() {
     let mut command =
         scratch.command(&["run", "-q", "--", "grep", "-s", "SigIgn", "/proc/self/status", "missing"]);
     // SAFETY: one plain system call between fork and exec.
+    #[expect(unsafe_code, reason = "what a child does before its program runs is safe by nobody's word but ours")]
     unsafe {
         command.pre_exec(|| {
             libc::signal(libc::SIGCHLD, libc::SIG_IGN);

@@ -1,5 +1,7 @@
 //! Ending this process as the command it ran for ended.
 
+#![expect(unsafe_code, reason = "the standard library cannot end a process by a signal")]
+
 /// Ends this process by `signal`, as the command was ended, so that whoever started it sees the same; leaves no core dump of
 /// its own. Returns only where the signal does not end a process.
 #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! The standard output of this process, lent to another purpose for a while.
 
+#![expect(unsafe_code, reason = "the standard library cannot lead a standard stream elsewhere")]
+
 /// Standard output leads to where standard error leads, until this is dropped.
 pub struct OutputDiverted {
     #[cfg(unix)]

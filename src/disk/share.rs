@@ -71,6 +71,7 @@ impl Disk {
 
 /// Lets `target`, from `at` on, have all bytes of `source` from `offset` on.
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library cannot share bytes between files")]
 fn share_range(source: &File, offset: u64, target: &File, at: u64) -> io::Result<()> {
     let range = libc::file_clone_range {
         src_fd: i64::from(source.as_raw_fd()),

@@ -10,6 +10,8 @@
 //!   told of something is not asked again. Whose bytes were concerned is found by forcing each file by itself.
 //! * Not much is waiting to be written on the whole machine, so that nobody waits here for another program's gigabytes.
 
+#![expect(unsafe_code, reason = "the standard library cannot force a whole file system to the disk")]
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;

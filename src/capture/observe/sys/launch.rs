@@ -154,7 +154,7 @@ unsafe fn be_the_child(
 }
 
 /// Waits for [`go`]; returns false where the supervisor has ended instead.
-unsafe fn is_let_go(socket: RawFd) -> bool {
+fn is_let_go(socket: RawFd) -> bool {
     let mut go = [0_u8; 1];
     loop {
         // SAFETY: one byte of this function's own.
@@ -166,7 +166,7 @@ unsafe fn is_let_go(socket: RawFd) -> bool {
 }
 
 /// Puts the filter on the calling thread; returns the listener and whether `no_new_privs` had to be set.
-unsafe fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), u32> {
+fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), u32> {
     let program =
         libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr() as *mut libc::sock_filter };
     let seccomp = |operation: u32, flags: c_ulong, data: *const c_void| -> std::result::Result<c_long, u32> {
@@ -196,7 +196,7 @@ unsafe fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), 
 }
 
 /// Sends three words, with a descriptor if there is one.
-unsafe fn report(socket: RawFd, words: [u32; 3], descriptor: Option<RawFd>) {
+fn report(socket: RawFd, words: [u32; 3], descriptor: Option<RawFd>) {
     // SAFETY: message, control room and words live until the call returns; the control header is written
     // inside a room that is large and aligned enough for one descriptor.
     unsafe {

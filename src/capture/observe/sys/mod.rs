@@ -1,5 +1,6 @@
 //! The system calls of the observer: the one place of this module with unsafe code.
-#![allow(unsafe_code)]
+
+#![expect(unsafe_code, reason = "seccomp, user notification, signals and forks have no safe face in the standard library")]
 
 mod in_hand;
 mod inotify;
