@@ -117,7 +117,7 @@ pub struct Options<'a> {
     /// How long to go on watching processes that the command has left behind.
     pub linger: Duration,
     /// Hands signals that are sent to this process alone on to the command, and does not die of them. Changes
-    /// how the whole process takes signals while the command runs.
+    /// how the whole process takes signals while the command runs. Of several commands that run at once, each gets them.
     pub forward_signals: bool,
     /// What to do once, when the command has run for a while; it must not take long.
     pub after: Option<(Duration, &'a dyn Fn())>,

@@ -66,7 +66,7 @@ pub(super) fn observe(
     let before = (options.level == Some(Level::Snapshot)).then(|| Snapshot::take(options));
     let started_us = (options.clock)();
     let _adoption = Adoption::begin();
-    let forwarding = options.forward_signals.then(Forwarding::begin);
+    let forwarding = options.forward_signals.then(Forwarding::begin).flatten();
     let stops = forwarding.as_ref().and_then(|_| Stops::watch().ok());
     let launch = sys::Launch {
         program: &both[0],
@@ -98,6 +98,10 @@ pub(super) fn observe(
         pace: options.checkpoints.map(Pace::new),
         started_us,
     };
+    if options.forward_signals && course.forwarding.is_none() {
+        let text = "so many commands run in this process that signals are not handed on to this one";
+        course.net.gap(text.to_owned());
+    }
     course.go()?;
     Ok(course.conclude())
 }
@@ -277,7 +281,7 @@ impl Course<'_> {
         }
         self.has_ended = true;
         if let Some(forwarding) = &self.forwarding {
-            forwarding.aim(0);
+            forwarding.aim_at_nobody();
         }
         self.stops = None;
         sys::reap(self.launched.pid);

@@ -54,14 +54,27 @@ fn standard_streams_and_process_group_are_those_of_this_process() {
     assert_eq!(read("in"), std::fs::read_link("/proc/self/fd/0").unwrap().to_string_lossy());
 }
 
+/// The descriptors that this process hands on to whatever it starts: its standard streams, and what it was started with itself.
+fn handed_on() -> Vec<String> {
+    let descriptors = std::fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+    let is_handed_on = |information: &str| {
+        let flags = information.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        i32::from_str_radix(flags.trim(), 8).unwrap() & libc::O_CLOEXEC == 0
+    };
+    // What another test closes meanwhile is none.
+    let open = descriptors.filter(|entry| {
+        std::fs::read_to_string(entry.path()).is_ok_and(|information| is_handed_on(&information))
+    });
+    open.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
 #[test]
 fn the_command_has_no_descriptor_of_ours() {
+    let handed_on = handed_on();
     let trial = try_with(&[], &["sh", "-c", "ls /proc/$$/fd > b"], &|_| {});
-    let own = std::fs::read_dir("/proc/self/fd").unwrap().count();
     let found = std::fs::read_to_string(trial.root().join("b")).unwrap();
     for descriptor in found.lines() {
-        let number: usize = descriptor.parse().unwrap();
-        assert!(number <= 2 || number >= 10 || number < own, "{found}");
+        assert!(handed_on.iter().any(|one| one == descriptor), "{descriptor} is not of {handed_on:?}");
     }
     assert!(!trial.observation.gaps.iter().any(|gap| gap.text.contains("looked into")));
 }
@@ -106,6 +119,8 @@ print(s.getsockname()[1], file=open('port', 'w'))";
 
 /// Names the file that tells the test below which script to observe, in a process of its own.
 const TOLD: &str = "LINEAGE_TEST_SCRIPT";
+/// The same, of the script that two commands are to run at once.
+const TOLD_TWICE: &str = "LINEAGE_TEST_SCRIPT_TWICE";
 
 /// No test of its own: the other half of those that need an observer that can be killed, or that is observed.
 #[test]
@@ -126,9 +141,15 @@ fn an_observer_in_a_process_of_its_own() {
 }
 
 fn own_process(script: &Path) -> Command {
+    let mut command = observer_process("an_observer_in_a_process_of_its_own");
+    command.env(TOLD, script);
+    command
+}
+
+fn observer_process(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let name = "capture::observe::torture::transparency::an_observer_in_a_process_of_its_own";
-    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(TOLD, script);
+    let name = format!("capture::observe::torture::transparency::{test}");
+    command.args(["--exact", &name, "--nocapture", "--test-threads=1"]);
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     command
 }
@@ -166,6 +187,41 @@ fn a_signal_sent_to_the_observer_reaches_the_command() {
     assert_eq!(std::fs::read_to_string(folder.path().join("says")).unwrap(), "ready\n");
     assert!(Command::new("kill").arg(observer.id().to_string()).status().unwrap().success());
     assert_eq!(observer.wait().unwrap().code(), Some(5));
+}
+
+/// No test of its own: two commands that one process observes at once.
+#[test]
+fn an_observer_of_two_in_a_process_of_its_own() {
+    let Some(script) = std::env::var_os(TOLD_TWICE) else {
+        return;
+    };
+    let folder = PathBuf::from(&script).parent().unwrap().to_path_buf();
+    let observe_one = |name: &'static str| {
+        let arguments = vec!["sh".into(), script.clone(), name.into()];
+        let mut options = Options::new(arguments, folder.clone(), &now);
+        options.environment = std::env::vars_os().collect();
+        options.forward_signals = true;
+        observe(&options, &mut |_, _, _| {}).unwrap().exit
+    };
+    let exits = std::thread::scope(|scope| {
+        ["one", "two"].map(|name| scope.spawn(move || observe_one(name))).map(|one| one.join().unwrap())
+    });
+    std::process::exit(i32::from(exits != [Exit::Code(5), Exit::Code(5)]));
+}
+
+#[test]
+fn a_signal_sent_to_the_observer_of_two_commands_reaches_both() {
+    let (folder, path) =
+        stage("trap 'exit 5' TERM; echo ready > says; while :; do read x < hears; echo on > says; done");
+    let mut command = observer_process("an_observer_of_two_in_a_process_of_its_own");
+    let mut observer = command.env(TOLD_TWICE, &path).spawn().unwrap();
+    let mut ready = String::new();
+    while ready.len() < 2 * "ready\n".len() {
+        ready += &std::fs::read_to_string(folder.path().join("says")).unwrap();
+    }
+    assert_eq!(ready, "ready\nready\n");
+    assert!(Command::new("kill").arg(observer.id().to_string()).status().unwrap().success());
+    assert_eq!(observer.wait().unwrap().code(), Some(0));
 }
 
 #[test]
