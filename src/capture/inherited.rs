@@ -3,7 +3,10 @@
 //! Rust's runtime opens `/dev/null` where a standard stream is closed, and ignores `SIGPIPE`, before the first line of a program
 //! runs; so it is looked at before that, by a constructor.
 
-#![expect(unsafe_code, reason = "what a process was started with can be seen and given back by system calls alone")]
+#![expect(
+    unsafe_code,
+    reason = "what a process was started with can be seen and given back by system calls alone"
+)]
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;

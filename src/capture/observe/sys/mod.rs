@@ -1,6 +1,9 @@
 //! The system calls of the observer: the one place of this module with unsafe code.
 
-#![expect(unsafe_code, reason = "seccomp, user notification, signals and forks have no safe face in the standard library")]
+#![expect(
+    unsafe_code,
+    reason = "seccomp, user notification, signals and forks have no safe face in the standard library"
+)]
 
 mod in_hand;
 mod inotify;

@@ -18,9 +18,9 @@ struct Events {
 
 const NO_DESCRIPTOR: i32 = -1;
 
-static EVENTS: [Events; PLACES] = [const {
-    Events { is_taken: AtomicBool::new(false), descriptor: AtomicI32::new(NO_DESCRIPTOR) }
-}; PLACES];
+static EVENTS: [Events; PLACES] =
+    [const { Events { is_taken: AtomicBool::new(false), descriptor: AtomicI32::new(NO_DESCRIPTOR) } };
+        PLACES];
 
 impl Events {
     fn take() -> Result<&'static Events> {

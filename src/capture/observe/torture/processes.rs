@@ -218,7 +218,9 @@ fn an_end_that_somebody_else_has_asked_for_is_not_success() {
     }
     // SAFETY: plain numbers; nothing else in this process starts a child.
     #[expect(unsafe_code, reason = "the standard library cannot ignore a signal")]
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_IGN)
+    };
     let program = Path::new("/bin/sh").into();
     let mut options = Options::new(vec![program, "-c".into(), "exit 3".into()], "/".into(), &now);
     options.environment = std::env::vars_os().collect();
