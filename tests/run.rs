@@ -797,10 +797,7 @@ fn how_a_command_ends_is_learned_where_ends_of_children_are_ignored() {
     let mut command =
         scratch.command(&["run", "-q", "--", "grep", "-s", "SigIgn", "/proc/self/status", "missing"]);
     // SAFETY: one plain system call between fork and exec.
-    #[expect(
-        unsafe_code,
-        reason = "what a child does before its program runs is safe by nobody's word but ours"
-    )]
+    #[expect(unsafe_code, reason = "the standard library cannot ignore a signal")]
     unsafe {
         command.pre_exec(|| {
             libc::signal(libc::SIGCHLD, libc::SIG_IGN);
