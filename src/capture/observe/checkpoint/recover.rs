@@ -1,8 +1,8 @@
 //! Makes an observation of the checkpoints of a run whose observer has died.
 //!
 //! Nothing is known of what came after the last checkpoint: the command may have gone on. So a file that stands as it stood then
-//! (identity, size and all times) has the bytes that it had then. Of one that does not, the bytes are not known, unless somebody
-//! read them in time and remembers their digest.
+//! (identity, size and time of last change) has the bytes that it had then. Of one that does not, the bytes are not known, unless
+//! somebody read them in time and remembers their digest.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use super::super::body::{Bytes, Ending, Who};
 use super::super::finish::{self, Task};
 use super::super::ledger::What;
 use super::super::net::Net;
+use super::super::stamp::Stamp;
 use super::super::{
     Digest, Evidence, Exit, GapSort, Level, Observation, Options, Recovered, assemble, digest,
 };
@@ -145,7 +146,9 @@ impl Net<'_> {
             ((look.dev, look.ino) == (first.dev, first.ino)).then(|| (path.clone(), look))
         };
         let standing: Vec<_> = names.iter().filter_map(stands).collect();
-        let is_as_it_was = standing.last().is_some_and(|(_, look)| look.stamp() == last) && is_sure;
+        // Permissions, owners and names, which move ctime, may have been changed by the run or by anybody since.
+        let is_as_then = |now: &Stamp| (now.size_bytes, now.mtime_ns) == (last.size_bytes, last.mtime_ns);
+        let is_as_it_was = is_sure && standing.last().is_some_and(|(_, look)| is_as_then(&look.stamp()));
         if !is_as_it_was {
             self.lose(what, name);
         }
