@@ -34,6 +34,8 @@ pub enum Operation {
     Truncate,
     /// Renaming a file.
     Rename,
+    /// Giving a file a further name.
+    Link,
     /// Removing a file, or an empty folder.
     Remove,
     /// Forcing a folder's entries to the disk.
@@ -44,7 +46,7 @@ pub enum Operation {
 
 /// Decides over faults; tests implement it.
 pub trait Faults: Send + Sync {
-    /// Is asked before each operation on `path` (a rename's target; `from` is its source): `Ok(n)` lets it happen, an append only up to its first `n` bytes, after which it fails
+    /// Is asked before each operation on `path` (a rename's or a link's target; `from` is its source): `Ok(n)` lets it happen, an append only up to its first `n` bytes, after which it fails
     /// with "no space left"; an error is returned instead of doing it.
     ///
     /// # Errors
@@ -207,6 +209,17 @@ impl Disk {
             faults.before(Operation::Rename, to, Some(from))?;
         }
         fs::rename(from, to)
+    }
+
+    /// Gives a file a further name, under which there must be none.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if let Some(faults) = &self.faults {
+            faults.before(Operation::Link, to, Some(from))?;
+        }
+        fs::hard_link(from, to)
     }
 
     /// Removes a file of our own.

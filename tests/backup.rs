@@ -479,3 +479,62 @@ fn a_merge_says_which_versions_of_models_two_workspaces_registered() {
     assert!(merged.contains(other), "{merged} {other}");
     assert!(here.ok(&["models", "show", other]).stdout.contains("clash"));
 }
+
+/// Returns every kept content of a workspace with the inode it lies in.
+fn inodes(place: &Place) -> std::collections::BTreeMap<lineage::model::Digest, u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    let contents = lineage::content::Contents::at(lineage::disk::Disk::new(), place.at(".lineage/objects"));
+    let (digests, _) = contents.list().unwrap();
+    digests.into_iter().map(|digest| (digest, contents.file(&digest).metadata().unwrap().ino())).collect()
+}
+
+/// Gives each kept content a file of its own, as programs did before contents could share one.
+fn keep_apart(place: &Place) {
+    let objects = place.at(".lineage/objects");
+    let shared = lineage::content::Contents::at(lineage::disk::Disk::new(), &objects);
+    let apart = lineage::content::Contents::at(lineage::disk::Disk::new(), place.at(".lineage/apart"));
+    for digest in shared.list().unwrap().0 {
+        apart.keep(&shared.read(&digest).unwrap().unwrap()).unwrap();
+    }
+    fs::remove_dir_all(&objects).unwrap();
+    fs::rename(place.at(".lineage/apart"), &objects).unwrap();
+}
+
+#[test]
+fn outputs_of_a_filing_share_a_file_and_those_that_an_older_program_kept_apart_are_as_good() {
+    let place = filled();
+    let projected = place.projected();
+    let outputs: Vec<(&String, &Vec<u8>)> =
+        projected.iter().filter(|(name, _)| name.ends_with("s.json")).collect();
+    let of_output = |inodes: &std::collections::BTreeMap<lineage::model::Digest, u64>| {
+        let inode = |(_, bytes): &(&String, &Vec<u8>)| inodes[&lineage::model::Digest::of(bytes)];
+        outputs.iter().map(inode).collect::<std::collections::BTreeSet<u64>>().len()
+    };
+    let filings = outputs.iter().filter(|(name, _)| name.ends_with("segmented_risks.json")).count();
+    let together = inodes(&place);
+    assert!(
+        of_output(&together) <= filings + 3,
+        "one for each filing, and one for each metrics file at most"
+    );
+    for is_old in [false, true] {
+        if is_old {
+            keep_apart(&place);
+            assert!(of_output(&inodes(&place)) >= filings * 3);
+        }
+        assert_eq!(inodes(&place).keys().collect::<Vec<_>>(), together.keys().collect::<Vec<_>>());
+        place.ok(&["verify"]);
+        for folder in ["data/interim", "data/processed"] {
+            fs::remove_dir_all(place.at(folder)).unwrap();
+        }
+        place.ok(&["project"]);
+        assert_eq!(place.projected(), projected);
+        // Nothing is kept a second time, and another workspace has all of it after a merge.
+        place.ok(&["pipeline", "--resume"]);
+        assert_eq!(inodes(&place).keys().collect::<Vec<_>>(), together.keys().collect::<Vec<_>>());
+        let other = Place::empty();
+        other.ok(&["merge", place.root().to_str().unwrap(), "--with-contents"]);
+        assert_eq!(inodes(&other).keys().collect::<Vec<_>>(), together.keys().collect::<Vec<_>>());
+        other.ok(&["project"]);
+        assert_eq!(other.projected(), projected);
+    }
+}

@@ -128,6 +128,8 @@ fn a_folder_in_the_way_a_lost_content_and_a_file_for_a_folder_are_reported_and_t
         place.projected().into_iter().find(|(name, _)| name.ends_with("parsed.json")).unwrap();
     let digest = lineage::model::Digest::of(&bytes).hex();
     let object = place.at(&format!(".lineage/objects/{}/{}", &digest[..2], &digest[2..]));
+    // Its file has other names, of contents that stay as they are.
+    fs::remove_file(&object).unwrap();
     fs::write(&object, b"LINEAGEO garbage").unwrap();
     fs::remove_file(place.at(&name)).unwrap();
     let (code, counts, _) = counts(&place, &["project"]);

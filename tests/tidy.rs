@@ -69,6 +69,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("comfy_table", &["render"]),
     ("indicatif", &["cli"]),
     ("zstd", &["content"]),
+    ("lz4_flex", &["content"]),
     ("crc32fast", &["store"]),
     ("twox_hash", &["store"]),
     ("globset", &["ops", "query"]),

@@ -3,14 +3,20 @@
 use std::cell::RefCell;
 use std::io::Read as _;
 
-use crate::disk::SHARED_ALIGNMENT;
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
-const MAGIC: &[u8; 8] = b"LINEAGEO";
+use super::group;
+use crate::disk::SHARED_ALIGNMENT;
+use crate::model::Digest;
+
+pub(super) const MAGIC: &[u8; 8] = b"LINEAGEO";
 const FORMAT: u8 = 1;
 pub(super) const CODEC_PLAIN: u8 = 0;
 pub(super) const CODEC_ZSTD: u8 = 1;
 /// The body begins at [`SHARED_ALIGNMENT`].
 pub(super) const CODEC_SHARED: u8 = 2;
+/// One LZ4 block; only in files that hold several contents.
+pub(super) const CODEC_LZ4: u8 = 3;
 pub(super) const HEADER_BYTES: usize = 18;
 /// The level of compression: 1 packs text to a fifth at several hundred megabytes a second and core.
 const ZSTD_LEVEL: i32 = 1;
@@ -19,9 +25,15 @@ const BLOCK_BYTES: usize = 4096;
 /// No content of more bytes is kept or read back.
 const CONTENT_MAX_BYTES: u64 = 16 << 30;
 
+/// A byte of an LZ4 block says of no more bytes.
+const LZ4_FACTOR_MAX: u64 = 255;
+/// More bytes are not one LZ4 block.
+const LZ4_MAX_BYTES: usize = 1 << 30;
+
 /// What a thread compresses with; made once for all contents that it keeps.
 struct Press {
     compressor: Option<zstd::bulk::Compressor<'static>>,
+    table: Option<CompressTable>,
     /// Room for a content as it is stored; what is in it is of no matter.
     room: Vec<u8>,
 }
@@ -30,16 +42,15 @@ struct Press {
 const ROOM_MAX_BYTES: usize = 4 << 20;
 
 thread_local! {
-    static PRESS: RefCell<Press> = const { RefCell::new(Press { compressor: None, room: Vec::new() }) };
+    static PRESS: RefCell<Press> = const { RefCell::new(Press { compressor: None, table: None, room: Vec::new() }) };
 }
 
 /// Hands bytes as they are stored to `take`.
 pub(super) fn encoded<T>(bytes: &[u8], take: impl FnOnce(&[u8]) -> T) -> T {
-    PRESS.with_borrow_mut(|press| {
-        let room = &mut press.room;
-        room.resize(room.len().max(HEADER_BYTES + zstd::zstd_safe::compress_bound(bytes.len())), 0);
+    let bound = HEADER_BYTES + zstd::zstd_safe::compress_bound(bytes.len());
+    with_room(bound, |Press { compressor, room, .. }| {
         let (header_room, body) = room.split_at_mut(HEADER_BYTES);
-        let compressed = compress(&mut press.compressor, bytes, body).filter(|length| *length < bytes.len());
+        let compressed = compress(compressor, bytes, body).filter(|length| *length < bytes.len());
         let (codec, length) = match compressed {
             Some(length) => (CODEC_ZSTD, length),
             None => {
@@ -48,10 +59,32 @@ pub(super) fn encoded<T>(bytes: &[u8], take: impl FnOnce(&[u8]) -> T) -> T {
             }
         };
         header_room.copy_from_slice(&header(codec, bytes.len() as u64));
-        let taken = take(&room[..HEADER_BYTES + length]);
-        room.truncate(ROOM_MAX_BYTES);
-        room.shrink_to(ROOM_MAX_BYTES);
-        taken
+        take(&room[..HEADER_BYTES + length])
+    })
+}
+
+/// Hands the codec and the body of a member of a group to `take`.
+pub(super) fn compressed<T>(bytes: &[u8], take: impl FnOnce(u8, &[u8]) -> T) -> T {
+    if bytes.len() > LZ4_MAX_BYTES {
+        return take(CODEC_PLAIN, bytes);
+    }
+    with_room(get_maximum_output_size(bytes.len()), |Press { table, room, .. }| {
+        let table = table.get_or_insert_with(CompressTable::large);
+        match compress_into_with_table(bytes, room, table) {
+            Ok(length) if length < bytes.len() => take(CODEC_LZ4, &room[..length]),
+            _ => take(CODEC_PLAIN, bytes),
+        }
+    })
+}
+
+/// Hands what this thread compresses with to `press`, with room for so many bytes.
+fn with_room<T>(bytes: usize, press: impl FnOnce(&mut Press) -> T) -> T {
+    PRESS.with_borrow_mut(|held| {
+        held.room.resize(held.room.len().max(bytes), 0);
+        let pressed = press(held);
+        held.room.truncate(ROOM_MAX_BYTES);
+        held.room.shrink_to(ROOM_MAX_BYTES);
+        pressed
     })
 }
 
@@ -79,23 +112,29 @@ pub(super) fn is_shared(front: &[u8; HEADER_BYTES]) -> bool {
     front[..8] == *MAGIC && (front[8], front[9]) == (FORMAT, CODEC_SHARED)
 }
 
-/// Reads what is stored; the error says what is wrong with it.
-pub(super) fn decode(stored: &[u8]) -> Result<Vec<u8>, String> {
+/// Reads the content `digest` out of a file; the error says what is wrong with it.
+pub(super) fn decode(stored: &[u8], digest: &Digest) -> Result<Vec<u8>, String> {
     let (header, body) = stored.split_first_chunk::<HEADER_BYTES>().ok_or("it is cut off in its header")?;
     if &header[..8] != MAGIC {
         return Err("it does not begin as a kept content does".to_owned());
     }
-    if header[8] != FORMAT {
-        return Err(format!("its format {} is newer than this `lineage` knows", header[8]));
+    match header[8] {
+        FORMAT => {}
+        group::FORMAT => return group::decode(stored, digest),
+        newer => return Err(format!("its format {newer} is newer than this `lineage` knows")),
     }
     let mut size = [0; 8];
     size.copy_from_slice(&header[10..]);
-    let size = u64::from_le_bytes(size);
+    decompressed(header[9], body, u64::from_le_bytes(size))
+}
+
+/// Reads a body that should hold so many bytes; the error says what is wrong with it.
+pub(super) fn decompressed(codec: u8, body: &[u8], size: u64) -> Result<Vec<u8>, String> {
     if size > CONTENT_MAX_BYTES {
         return Err(format!("it claims to hold {size} bytes"));
     }
     let mut bytes = Vec::new();
-    match header[9] {
+    match codec {
         CODEC_PLAIN => bytes.extend_from_slice(body),
         CODEC_SHARED => {
             let body = body.get(SHARED_ALIGNMENT as usize - HEADER_BYTES..);
@@ -105,6 +144,15 @@ pub(super) fn decode(stored: &[u8]) -> Result<Vec<u8>, String> {
             // Read through a limit, so that a forged size cannot make us allocate more than the body really holds.
             let decoder = zstd::stream::read::Decoder::new(body).map_err(|cause| cause.to_string())?;
             decoder.take(size + 1).read_to_end(&mut bytes).map_err(|cause| cause.to_string())?;
+        }
+        CODEC_LZ4 => {
+            // As above.
+            if size > (body.len() as u64).saturating_mul(LZ4_FACTOR_MAX) {
+                return Err(format!("it claims to hold {size} bytes"));
+            }
+            bytes.resize(size as usize, 0);
+            let length = lz4_flex::block::decompress_into(body, &mut bytes);
+            bytes.truncate(length.map_err(|cause| cause.to_string())?);
         }
         other => return Err(format!("its codec {other} is not known")),
     }

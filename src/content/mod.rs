@@ -5,10 +5,12 @@
 //! ```
 //! The name is the BLAKE3 digest of the bytes as they were given, not as they are stored. Codec 0 keeps them as they are,
 //! codec 1 is one zstd frame. Codec 2 keeps them as they are from byte 4096 on, so that a file system that can lets them share
-//! their place on the disk with the file they came from, and with the one they are restored to.
+//! their place on the disk with the file they came from, and with the one they are restored to. Contents that are written at one
+//! time may share a file, see [`Group`].
 
 mod access;
 mod encoding;
+mod group;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use access::{Owner, close_folder};
 use encoding::{decode, encoded};
 
 pub use access::Access;
+pub use group::Group;
 pub use shared::{SHARED_MIN_BYTES, Sharing};
 
 /// The ending of a content that is taken aside to be removed.
@@ -40,7 +43,7 @@ pub struct Contents {
     closed: Arc<OnceLock<Option<Owner>>>,
 }
 
-/// A content that is written and does not count yet.
+/// A content, or a group of them, that is written and does not count yet.
 #[derive(Debug)]
 pub struct StagedContent {
     file: Staged,
@@ -152,20 +155,27 @@ impl Contents {
         let path = self.path(digest);
         let failed = |cause| not_kept(bytes.len(), &path, cause);
         let owner = self.close().map_err(failed)?;
-        // A stored copy is never trusted unread: a damaged one is written again.
-        if path.is_file() && self.read(digest).is_ok_and(|kept| kept.is_some()) {
-            // Whoever lets old contents go must see that this one is wanted again. They take it aside before they look a last
-            // time: where it is still there behind this, they will see it.
-            let _ = fs::File::open(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
-            if path.is_file() {
-                return Ok(None);
-            }
+        if self.is_kept(digest) {
+            return Ok(None);
         }
         let access = self.access_of_new(&path, access);
         let prepare = |file: &fs::File| self.prepare(file, &path, access, owner);
         let staged = encoded(bytes, |stored| together.stage_prepared(&path, stored, &prepare));
         let file = staged.map_err(failed)?;
         Ok(Some(StagedContent { file, size_bytes: bytes.len() }))
+    }
+
+    /// Returns true where a content is kept and whole, and sees to it that it stays.
+    fn is_kept(&self, digest: &Digest) -> bool {
+        let path = self.path(digest);
+        // A stored copy is never trusted unread: a damaged one is written again.
+        if !path.is_file() || !self.read(digest).is_ok_and(|kept| kept.is_some()) {
+            return false;
+        }
+        // Whoever lets old contents go must see that this one is wanted again. They take it aside before they look a last time:
+        // where it is still there behind this, they will see it.
+        let _ = fs::File::open(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+        path.is_file()
     }
 
     /// Makes the folder and closes it, once; returns whom to give what is made in it.
@@ -202,19 +212,21 @@ impl Contents {
     /// without an error survive a crash.
     pub fn publish(&self, together: &Together, staged: Vec<StagedContent>) -> Vec<Result<()>> {
         let publish = |StagedContent { file, size_bytes }: StagedContent| {
-            let path = file.path().to_owned();
+            let paths: Vec<PathBuf> = file.paths().map(Path::to_owned).collect();
             match together.publish(file) {
-                Ok(()) => Ok((path, size_bytes)),
-                Err(cause) => Err(not_kept(size_bytes, &path, cause)),
+                Ok(()) => Ok((paths, size_bytes)),
+                Err(cause) => Err(not_kept(size_bytes, &paths[0], cause)),
             }
         };
-        let published: Vec<Result<(PathBuf, usize)>> = staged.into_iter().map(publish).collect();
+        let published: Vec<Result<(Vec<PathBuf>, usize)>> = staged.into_iter().map(publish).collect();
         let unsure = together.sync_folders();
         let results = published.into_iter().map(|published| {
-            let (path, size_bytes) = published?;
-            match unsure.iter().find(|(folder, _)| path.starts_with(folder)) {
-                Some((_, cause)) => {
-                    Err(not_kept(size_bytes, &path, io::Error::new(cause.kind(), cause.to_string())))
+            let (paths, size_bytes) = published?;
+            let of_path =
+                |path: &PathBuf| unsure.iter().find(|(folder, _)| path.starts_with(folder)).map(|(_, c)| c);
+            match paths.iter().find_map(|path| Some((path, of_path(path)?))) {
+                Some((path, cause)) => {
+                    Err(not_kept(size_bytes, path, io::Error::new(cause.kind(), cause.to_string())))
                 }
                 None => Ok(()),
             }
@@ -242,7 +254,7 @@ impl Contents {
                 .because(fault)
                 .hint("it is not used; `lineage verify` lists all that is damaged")
         };
-        let bytes = decode(&stored).map_err(damaged)?;
+        let bytes = decode(&stored, digest).map_err(damaged)?;
         if Digest::of(&bytes) != *digest {
             return Err(damaged("its bytes have another digest".to_owned()));
         }

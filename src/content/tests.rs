@@ -251,3 +251,18 @@ fn a_content_that_is_wanted_again_while_it_is_let_go_stays() {
     assert!(contents.remove(&digest, wanted_last()).unwrap());
     assert!(!contents.holds(&digest));
 }
+
+#[test]
+fn what_an_older_program_kept_is_read() {
+    // As 0.2.0 kept it, before contents could share a file: one zstd frame.
+    let stored =
+        b"LINEAGEO\x01\x01\x38\x18\0\0\0\0\0\0\x28\xb5\x2f\xfd\x60\x38\x17\x3d\x01\0\xf8where did this file \
+        come from?\n\x01\0\x5b\xa0\xe8\x95\x13";
+    let folder = tempfile::tempdir().unwrap();
+    let contents = contents(folder.path());
+    let bytes = b"where did this file come from?\n".repeat(200);
+    let digest = Digest::of(&bytes);
+    fs::create_dir_all(contents.file(&digest).parent().unwrap()).unwrap();
+    fs::write(contents.file(&digest), stored).unwrap();
+    assert_eq!(contents.read(&digest).unwrap(), Some(bytes));
+}

@@ -139,6 +139,14 @@ impl State {
                 let undo = Undo::Rename { from, to, old };
                 self.changes.push(Change { folder, undo });
             }
+            Operation::Link => {
+                let from = from.expect("a link has a source");
+                if let Some(length) = self.synced.get(from).copied() {
+                    self.synced.insert(path.to_owned(), length);
+                }
+                let undo = Undo::Remove(path.to_owned());
+                self.changes.push(Change { folder, undo });
+            }
             Operation::SyncFolder => self.changes.retain(|change| change.folder != path),
             Operation::CreateFolders => {
                 let missing = path.ancestors().take_while(|folder| !folder.is_dir());
@@ -170,6 +178,24 @@ impl Faults for Crash {
             };
         }
         self.state.lock().unwrap().note(operation, path, from);
+        Ok(usize::MAX)
+    }
+}
+
+/// Gives no file a further name, for a reason of the system.
+pub(crate) struct NoLinks(i32);
+
+impl NoLinks {
+    /// The file system knows none, as FAT; says so in other words; or has no more of them.
+    pub(crate) const ALL: [NoLinks; 3] =
+        [NoLinks(libc::EPERM), NoLinks(libc::EOPNOTSUPP), NoLinks(libc::EMLINK)];
+}
+
+impl Faults for NoLinks {
+    fn before(&self, operation: Operation, _: &Path, _: Option<&Path>) -> io::Result<usize> {
+        if operation == Operation::Link {
+            return Err(io::Error::from_raw_os_error(self.0));
+        }
         Ok(usize::MAX)
     }
 }

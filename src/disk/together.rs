@@ -2,9 +2,9 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -43,15 +43,17 @@ struct Folders {
 pub struct Staged {
     temporary: Temporary,
     path: PathBuf,
+    /// Further names that it gets.
+    also: Vec<PathBuf>,
     device: u64,
     /// What became of forcing it to the disk; `None` where that was not tried yet.
     synced: Option<io::Result<()>>,
 }
 
 impl Staged {
-    /// Returns the place the file is meant for.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Returns the places the file is meant for, the first one first.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.path).chain(&self.also).map(PathBuf::as_path)
     }
 }
 
@@ -118,7 +120,17 @@ impl Together {
         self.watch(device, folder)?;
         prepare(file.file())?;
         file.append(bytes)?;
-        Ok(Staged { temporary, path: path.to_owned(), device, synced: None })
+        Ok(Staged { temporary, path: path.to_owned(), also: Vec::new(), device, synced: None })
+    }
+
+    /// Lets a file get a further name when it gets its own; makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn name_also(&self, staged: &mut Staged, path: &Path) -> io::Result<()> {
+        self.make_folder(folder_of(path))?;
+        staged.also.push(path.to_owned());
+        Ok(())
     }
 
     /// Forces files to the disk; [`Together::publish`] says what became of it.
@@ -131,15 +143,19 @@ impl Together {
         }
     }
 
-    /// Gives a file that was forced to the disk its name, in place of an older file if there is one. The folder is still to be
-    /// forced to the disk.
+    /// Gives a file that was forced to the disk its name, in place of an older file if there is one, and before that its further
+    /// names. The folders are still to be forced to the disk.
     ///
     /// # Errors
     /// As the system gives them, now and when the file was forced to the disk; the old file, if there was one, is intact then.
     pub fn publish(&self, staged: Staged) -> io::Result<()> {
-        let Staged { mut temporary, path, synced, .. } = staged;
+        let Staged { mut temporary, path, also, synced, .. } = staged;
         synced.unwrap_or_else(|| Err(io::Error::other("it was not forced to the disk")))?;
         if let Some(name) = &temporary.path {
+            for other in &also {
+                self.link(name, other)?;
+                self.folders().owing.insert(folder_of(other).to_owned());
+            }
             self.disk.rename(name, &path)?;
             temporary.path = None;
             self.folders().owing.insert(folder_of(&path).to_owned());
@@ -164,6 +180,47 @@ impl Together {
         }
         let failed = folders.failed.iter();
         failed.map(|(folder, (kind, text))| (folder.clone(), io::Error::new(*kind, text.as_str()))).collect()
+    }
+
+    /// Gives a file that was forced to the disk a further name, in place of an older file if there is one. Where the file system
+    /// has no further names, the file is copied.
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
+        let linked = self.disk.link(file, name).or_else(|cause| match cause.kind() {
+            // Somebody has removed a folder that was there.
+            io::ErrorKind::NotFound if self.forget(folder_of(name)) => {
+                self.make_folder(folder_of(name))?;
+                self.disk.link(file, name)
+            }
+            io::ErrorKind::AlreadyExists => {
+                let temporary = Temporary { disk: self.disk.clone(), path: Some(temporary_name(name)) };
+                self.move_link(file, name, temporary)
+            }
+            _ => Err(cause),
+        });
+        match linked {
+            Err(cause) if cannot_link(&cause) => self.copy(file, name),
+            linked => linked,
+        }
+    }
+
+    fn move_link(&self, file: &Path, name: &Path, mut temporary: Temporary) -> io::Result<()> {
+        if let Some(link) = &temporary.path {
+            self.disk.link(file, link)?;
+            self.disk.rename(link, name)?;
+            temporary.path = None;
+        }
+        Ok(())
+    }
+
+    /// Copies a file that was forced to the disk, and forces the copy to the disk.
+    fn copy(&self, file: &Path, name: &Path) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        let prepare = |copy: &File| {
+            // Where the file system knows no such owner, what was made stays ours.
+            let _ = fchown(copy, Some(metadata.uid()), Some(metadata.gid()));
+            copy.set_permissions(metadata.permissions())
+        };
+        self.disk.write_whole_prepared(name, &fs::read(file)?, &prepare)
     }
 
     fn folders(&self) -> MutexGuard<'_, Folders> {
@@ -229,6 +286,13 @@ impl Together {
     }
 }
 
+/// Returns true where the system says that a file has no further name, rather than that something went wrong: the file system
+/// knows none, or no more of them (`link(2)`).
+fn cannot_link(cause: &io::Error) -> bool {
+    let codes = [libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS, libc::EMLINK];
+    cause.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -266,7 +330,6 @@ fn force_singly(operation: Operation, paths: &[&Path]) -> Vec<io::Result<()>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::sync::Arc;
 
     use super::*;

@@ -7,6 +7,7 @@
 //! needs may still be needed by what is not recorded yet, so that only what has not been kept anew for some time goes, and
 //! nothing while a run is being recorded.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -121,16 +122,19 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
         remove_leftovers(workspace, &strangers, is_old);
         remove_leftovers(workspace, &leftovers_of_runs(workspace, &snapshot)?, is_old);
     }
-    for digest in digests {
-        let Ok(metadata) = workspace.contents().file(&digest).metadata() else {
-            continue;
-        };
+    // All are looked at before the first goes: contents that share a file have each its part of it.
+    let found = digests.into_iter().filter_map(|digest| {
+        let metadata = workspace.contents().file(&digest).metadata().ok()?;
+        Some((digest, metadata.len() / metadata.nlink().max(1), metadata.modified().ok()))
+    });
+    let found: Vec<(Digest, u64, Option<SystemTime>)> = found.collect();
+    for (digest, stored_bytes, modified) in found {
         if needed.contents.contains(&digest) {
             report.kept += 1;
-            report.kept_bytes += metadata.len();
+            report.kept_bytes += stored_bytes;
             continue;
         }
-        let Some(wanted) = metadata.modified().ok().filter(|modified| is_old(*modified)) else {
+        let Some(wanted) = modified.filter(|modified| is_old(*modified)) else {
             report.young += 1;
             continue;
         };
@@ -152,7 +156,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
                 }
             }
         }
-        report.contents.push(Droppable { digest, stored_bytes: metadata.len(), reason });
+        report.contents.push(Droppable { digest, stored_bytes, reason });
     }
     drop(lock);
     Ok(report)

@@ -1,6 +1,6 @@
 //! The metrics of a run: of each of its folders as `metrics.json`, and of the whole.
 
-use crate::content::{Access, StagedContent};
+use crate::content::{Group, StagedContent};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, Used};
 use crate::ops::Recording;
@@ -83,14 +83,9 @@ impl Session<'_> {
     pub fn record_metrics(&mut self, recording: &mut Recording, run: &Run) -> Result<()> {
         let files = self.metrics_files(run)?;
         let Bench { workspace, together, placing, .. } = self.bench;
-        let (mut contents, mut staged) = (Vec::new(), Vec::new());
+        let (mut group, mut staged) = (Group::default(), Vec::new());
         for file in &files {
-            contents.extend(workspace.contents().stage(
-                together,
-                &file.artifact.digest,
-                &file.bytes,
-                Access::ALL,
-            )?);
+            workspace.contents().add_to(&mut group, &file.artifact.digest, &file.bytes);
             if self.is_in_place(file) {
                 continue;
             }
@@ -104,6 +99,8 @@ impl Session<'_> {
                 Err(error) => self.unwritten.push((file.artifact.path.clone(), error.to_string())),
             }
         }
+        let mut contents: Vec<StagedContent> =
+            workspace.contents().stage_group(together, group)?.into_iter().collect();
         let all = contents.iter_mut().map(StagedContent::file).chain(staged.iter_mut().map(StagedFile::file));
         together.sync(all.collect());
         workspace.contents().publish(together, contents).into_iter().collect::<Result<()>>()?;

@@ -83,14 +83,14 @@ impl Recorder<'_> {
     /// A store error where a content cannot be kept, after the filings whose contents could be are recorded.
     fn record(&mut self, recording: &mut Recording, mut batch: Vec<Worked>) -> Result<()> {
         self.together.sync(batch.iter_mut().flat_map(Worked::staged).collect());
-        let counts: Vec<usize> = batch.iter().map(|worked| worked.contents.len()).collect();
-        let contents: Vec<StagedContent> =
-            batch.iter_mut().flat_map(|worked| std::mem::take(&mut worked.contents)).collect();
+        let contents: Vec<Option<StagedContent>> =
+            batch.iter_mut().map(|worked| worked.contents.take()).collect();
+        let has_contents: Vec<bool> = contents.iter().map(Option::is_some).collect();
+        let contents = contents.into_iter().flatten().collect();
         let mut kept = self.workspace.contents().publish(self.together, contents).into_iter();
         let (mut whole, mut lost) = (Vec::with_capacity(batch.len()), None);
-        for (worked, count) in batch.into_iter().zip(counts) {
-            let results: Vec<Result<()>> = kept.by_ref().take(count).collect();
-            match results.into_iter().collect::<Result<()>>() {
+        for (worked, has_contents) in batch.into_iter().zip(has_contents) {
+            match kept.by_ref().take(usize::from(has_contents)).collect::<Result<()>>() {
                 Ok(()) => whole.push(worked),
                 Err(error) => lost = lost.or(Some(error)),
             }

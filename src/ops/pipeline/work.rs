@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::content::{Access, StagedContent};
+use crate::content::{Group, StagedContent};
 use crate::disk::{Staged, Together};
 use crate::error::{Error, Result};
 use crate::filings::{self, Section};
@@ -102,7 +102,7 @@ pub struct Worked {
     /// What became of it.
     pub outcome: FilingOutcome,
     /// Its outputs as contents, to be kept before its steps are recorded; not those that are kept already.
-    pub contents: Vec<StagedContent>,
+    pub contents: Option<StagedContent>,
     /// Its outputs, to be given their names when its steps are recorded; not those that lie there already.
     pub files: Vec<StagedFile>,
     /// Outputs that cannot be written to their places, and why.
@@ -112,7 +112,7 @@ pub struct Worked {
 impl Worked {
     /// Returns all that is to be forced to the disk before the steps are recorded.
     pub fn staged(&mut self) -> impl Iterator<Item = &mut Staged> {
-        let contents = self.contents.iter_mut().map(StagedContent::file);
+        let contents = self.contents.as_mut().map(StagedContent::file).into_iter();
         contents.chain(self.files.iter_mut().map(StagedFile::file))
     }
 }
@@ -200,7 +200,7 @@ pub fn work(bench: &Bench<'_>, run: &ComingRun, filing: &FilingInput) -> Result<
         parts: Vec::new(),
         failure: None,
     };
-    let mut worked = Worked { outcome, contents: Vec::new(), files: Vec::new(), unwritten: Vec::new() };
+    let mut worked = Worked { outcome, contents: None, files: Vec::new(), unwritten: Vec::new() };
     let read_at = run.is_here().then(|| bench.clock.now());
     let read = reading::read(&filing.file);
     let mut chain = Chain::new(read.as_ref().map_or(&[], |read| &read.front));
@@ -222,7 +222,7 @@ pub fn work(bench: &Bench<'_>, run: &ComingRun, filing: &FilingInput) -> Result<
     // What was read is what counts, should the file have changed since it was listed.
     let artifact = Artifact { path: filing.path.clone(), digest: read.digest, size_bytes: read.size_bytes };
     worked.outcome.size_bytes = artifact.size_bytes;
-    let mut work = Work { bench, run, filing, chain, worked };
+    let mut work = Work { bench, run, filing, chain, group: Group::default(), worked };
     let mut input = (artifact, read_at);
     let mut waiting = VecDeque::from([(Part::FIRST, None)]);
     while let Some((part, asked)) = waiting.pop_front() {
@@ -242,7 +242,9 @@ pub fn work(bench: &Bench<'_>, run: &ComingRun, filing: &FilingInput) -> Result<
             waiting.extend(parts_after(bench, parsed));
         }
     }
-    Ok(Some(work.worked))
+    let Work { group, mut worked, .. } = work;
+    worked.contents = bench.workspace.contents().stage_group(bench.together, group)?;
+    Ok(Some(worked))
 }
 
 /// Returns true where the parsing of a filing may have been done before.
@@ -265,6 +267,8 @@ struct Work<'a> {
     run: &'a Run,
     filing: &'a FilingInput,
     chain: Chain<'a>,
+    /// Its outputs as contents.
+    group: Group,
     worked: Worked,
 }
 
@@ -298,9 +302,7 @@ impl Work<'_> {
             },
         };
         let digest = Digest::of(&bytes);
-        let content =
-            self.bench.workspace.contents().stage(self.bench.together, &digest, &bytes, Access::ALL)?;
-        self.worked.contents.extend(content);
+        self.bench.workspace.contents().add_to(&mut self.group, &digest, &bytes);
         let output = Artifact { path, digest, size_bytes: bytes.len() as u64 };
         let at = self.bench.clock.now();
         let mut step = self.step(part, asked, key, input, read_at, started_at);
