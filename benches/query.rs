@@ -122,10 +122,7 @@ fn version_of(number: usize, run: NodeId, now: &mut i64, add: &mut dyn FnMut(&Fa
         stage,
         base_model: (number % 100 == 2).then(|| format!("{COMMON}@1.0.0")),
         metrics: vec![metric("f1_score", 2), metric("accuracy", 20), metric("loss", 21)],
-        artifacts: vec![NamedArtifact {
-            name: "model".to_owned(),
-            artifact: artifact(format!("models/{number}.pt")),
-        }],
+        artifacts: vec![NamedArtifact::file("model", artifact(format!("models/{number}.pt")))],
         ..ModelVersion::new(NodeId::new(registered_at), name, format!("1.{}.0", number / 2), registered_at)
     }));
 }

@@ -200,6 +200,23 @@ impl Disk {
         replaced.map(drop)
     }
 
+    /// Makes a symbolic link so that at every moment either what lay at `path`, which is no folder, or the link is there. The caller
+    /// forces the folder to the disk.
+    ///
+    /// # Errors
+    /// As the system gives them; what lay there is intact then.
+    pub fn replace_with_link(&self, path: &Path, text: &Path) -> io::Result<()> {
+        let temporary = temporary_name(path);
+        self.ask(Operation::Create, &temporary)?;
+        std::os::unix::fs::symlink(text, &temporary)?;
+        let renamed = self.rename(&temporary, path);
+        if renamed.is_err() {
+            // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
+            let _ = self.remove(&temporary);
+        }
+        renamed
+    }
+
     /// Renames a file over another.
     ///
     /// # Errors

@@ -15,11 +15,11 @@ use crate::render;
 /// jsonl is the complete backup: every fact, which `lineage import --format jsonl` takes back and `lineage merge` takes over;
 /// the same facts give the same bytes. What is kept (`.lineage/objects`) is not in it. Each line is one fact under its name:
 /// run_started, run_outcome, step_done, metrics, parameters_said, run_tagged, repository_read, remarked, model_registered,
-/// model_changed, model_named, note_read, note_gone, file_overwritten; the first line names the format, and the last holds the
+/// model_changed, model_named, note_read, note_gone, file_overwritten, link_seen; the first line names the format, and the last holds the
 /// digest of all before it. Times are microseconds since 1970, UTC; a path that is no UTF-8 stands as {"hex":"…"}.
 ///
 /// csv and parquet are folders with one file for each table: runs, outcomes, steps, edges, artifacts, metrics, parameters,
-/// remarks, models, model_changes, aliases, tags, notes, note_references, note_findings, repositories and overwritten. Both have
+/// remarks, models, model_changes, aliases, tags, notes, note_references, note_findings, repositories, overwritten and links. Both have
 /// the same columns; the key of a run is called `run` in parquet and `id` in runs.csv, that of a step `step` and `id`. A model, run,
 /// step or note is named in all tables by the same key.
 ///

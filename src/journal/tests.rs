@@ -17,6 +17,7 @@ use crate::model::{Fact, Metric, MetricValue, NodeId, Timestamp};
 
 mod fixture;
 mod fixture_code;
+mod fixture_links;
 mod fixture_notes;
 mod sync_points;
 

@@ -1,8 +1,8 @@
 //! Facts: immutable statements as recorded. A store is a set of them.
 
 use crate::model::{
-    Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Overwritten, Remarks, Run, RunOutcome,
-    RunRepository, RunTags, SaidParameters, Step,
+    Link, Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Overwritten, Remarks, Run,
+    RunOutcome, RunRepository, RunTags, SaidParameters, Step,
 };
 
 /// One immutable statement.
@@ -36,4 +36,6 @@ pub enum Fact {
     RepositoryRead(RunRepository),
     /// A file was written over by a command of lineage, which kept what lay there.
     FileOverwritten(Overwritten),
+    /// A version of a file was seen to be a symbolic link.
+    LinkSeen(Link),
 }

@@ -6,6 +6,7 @@ mod digest;
 mod environment;
 mod fact;
 mod id;
+mod link;
 mod metric;
 mod models;
 mod note;
@@ -26,6 +27,7 @@ pub use digest::Digest;
 pub use environment::{EnvironmentLine, FileState};
 pub use fact::Fact;
 pub use id::{NodeId, RunId};
+pub use link::{Link, LinkText};
 pub use metric::{Metric, MetricValue};
 pub use models::{
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, Stage, TakenEntry,

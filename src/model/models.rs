@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Metric, MetricValue, NodeId, Parameter, Timestamp};
+use crate::model::{Artifact, ArtifactPath, LinkText, Metric, MetricValue, NodeId, Parameter, Timestamp};
 
 /// The longest name of a model or an alias, in bytes.
 const NAME_MAX_BYTES: usize = 120;
@@ -176,6 +176,34 @@ pub struct NamedArtifact {
     pub name: String,
     /// The file.
     pub artifact: Artifact,
+    /// Of a symbolic link, its text: that is what its bytes are.
+    pub link: Option<LinkText>,
+}
+
+impl NamedArtifact {
+    /// Names a plain file.
+    pub fn file(name: impl Into<String>, artifact: Artifact) -> Self {
+        NamedArtifact { name: name.into(), artifact, link: None }
+    }
+
+    /// Names a symbolic link.
+    ///
+    /// # Errors
+    /// A request error where the artifact is no link with this text.
+    pub fn link(name: impl Into<String>, artifact: Artifact, text: LinkText) -> Result<Self> {
+        if artifact != text.artifact(artifact.path.clone()) {
+            return Err(Error::request(format!(
+                "`{}` is said to be a link, and has other bytes",
+                artifact.path
+            )));
+        }
+        Ok(NamedArtifact { name: name.into(), artifact, link: Some(text) })
+    }
+
+    /// Names the symbolic link at `path`.
+    pub fn of_link(name: impl Into<String>, path: ArtifactPath, text: LinkText) -> Self {
+        NamedArtifact { name: name.into(), artifact: text.artifact(path), link: Some(text) }
+    }
 }
 
 /// Where a model version stands on its way into use.

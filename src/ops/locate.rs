@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, NodeId, Timestamp, check_model_name, repeated_word};
+use crate::model::{
+    Artifact, ArtifactPath, Digest, LinkText, NodeId, Timestamp, check_model_name, repeated_word,
+};
 use crate::ops::Workspace;
 use crate::ops::named;
 use crate::ops::of_run::file_of_run;
@@ -464,8 +466,13 @@ pub(crate) fn digest_at(workspace: &Workspace, place: &Path) -> std::io::Result<
 
 /// Returns the digest that the link at `place` is recorded with, if there is one: that of its text.
 pub(crate) fn link_at(place: &Path) -> Option<Digest> {
+    link_text_at(place).map(|text| text.digest())
+}
+
+/// Returns the text of the link at `place`, if there is one.
+pub(crate) fn link_text_at(place: &Path) -> Option<LinkText> {
     let target = std::fs::read_link(place).ok()?;
-    Some(Digest::of(target.as_os_str().as_encoded_bytes()))
+    LinkText::new(target.into_os_string().into_encoded_bytes()).ok()
 }
 
 /// Looks at a file on disk: does it still hold what was recorded?

@@ -128,7 +128,7 @@ impl Needed {
         }
         self.contents.extend(digests);
         // The files of a version that was registered elsewhere need never have been here.
-        let held = model.artifacts.iter().filter(|_| model.taken.is_none());
+        let held = model.artifacts.iter().filter(|held| model.taken.is_none() && held.link.is_none());
         for held in held.filter(|held| held.artifact.path.is_inside() && held.artifact.has_content()) {
             let Artifact { path, digest, .. } = &held.artifact;
             let by = format!("{path} of model {}@{}", model.name, model.version);

@@ -1,5 +1,6 @@
 //! One version of one file brought back: `lineage restore` and `lineage cat`.
 
+mod links;
 mod several;
 
 use std::collections::BTreeSet;
@@ -10,9 +11,9 @@ use std::path::{Path, PathBuf};
 use crate::content::Access;
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
-use crate::model::{Artifact, ArtifactPath, Digest, printed_word, repeated_word};
+use crate::model::{Artifact, ArtifactPath, Digest, LinkText, printed_word, repeated_word};
 use crate::ops::committed::Commits;
-use crate::ops::locate::{link_at, newest, real_place};
+use crate::ops::locate::{link_text_at, newest, real_place};
 use crate::ops::named;
 use crate::ops::of_run::{file_of_run, recorded_path};
 use crate::ops::{Clock, Overwriting, Workspace};
@@ -20,6 +21,8 @@ use crate::projection;
 use crate::query;
 use crate::store::{PathNo, Snapshot};
 
+pub use links::behind_link;
+use links::link_of;
 use several::{Wanted, find_versions};
 
 /// A version of a file, or a part of one.
@@ -53,6 +56,8 @@ pub struct Restored {
     pub artifact: Option<Artifact>,
     /// Its digest.
     pub digest: Digest,
+    /// Of a symbolic link, its text: that is what digest and size are of.
+    pub link_to: Option<LinkText>,
     /// How many bytes it has.
     pub size_bytes: u64,
     /// Where it lies now.
@@ -109,29 +114,16 @@ fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Art
     snapshot.artifact(number)
 }
 
-/// Of a link that lies as it was recorded, returns the newest version of the file that it leads to, where one is recorded; of all
-/// else the version itself.
-///
-/// # Errors
-/// A store error where a record is damaged.
-pub fn behind_link(workspace: &Workspace, snapshot: &Snapshot, version: Version) -> Result<Version> {
-    let Version::File(artifact) = &version else { return Ok(version) };
-    let place = artifact.path.on_disk(workspace.root());
-    let Some(place) = place.filter(|place| link_at(place) == Some(artifact.digest)) else {
-        return Ok(version);
-    };
-    let path = place.canonicalize().ok().and_then(|real| ArtifactPath::within(workspace.root(), &real).ok());
-    let number = path.map_or(Ok(None), |path| snapshot.path_no(&path))?;
-    let newest = number.map_or(Ok(None), |number| newest(snapshot, snapshot.versions(number)?))?;
-    newest.map_or(Ok(version), |number| snapshot.artifact(number).map(Version::File))
-}
-
 /// Returns the bytes of a version: those that are kept, else those of a recorded file that still has them, else those of a commit
 /// that a run which read it recorded, or of `HEAD`. Each is held against the digest before it is given out.
 ///
 /// # Errors
-/// A request error where they are not to be had; a store error where the kept copy is damaged and there is no other.
+/// A request error where they are not to be had, or it is a symbolic link, which has none; a store error where the kept copy is
+/// damaged and there is no other.
 pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<Vec<u8>> {
+    if let (Some(text), Version::File(artifact)) = (link_of(snapshot, version)?, version) {
+        return Err(links::without_bytes(artifact, &text));
+    }
     found(workspace, snapshot, version).map(|found| found.bytes)
 }
 
@@ -220,7 +212,11 @@ pub fn restore(
         all.extend(find_versions(workspace, snapshot, &request.folder, word)?);
     }
     let mut places = BTreeSet::new();
-    for wanted in all {
+    for mut wanted in all {
+        if request.to.is_some() && wanted.below.is_none() {
+            // Elsewhere it would lead elsewhere.
+            wanted.version = behind_link(workspace, snapshot, wanted.version)?;
+        }
         let place = destination(workspace, request, &wanted)?;
         if !places.insert(place.clone()) {
             return Err(Error::request(format!(
@@ -230,14 +226,25 @@ pub fn restore(
             .hint("restore one after the other; nothing was written"));
         }
         let version = wanted.version;
-        let found = found(workspace, snapshot, &version)?;
-        let replaced = in_the_way(workspace, request, &place, &found.bytes)?;
-        ready.push((version, place, found, replaced));
+        let thing = match link_of(snapshot, &version)? {
+            Some(text) => {
+                links::check_stays(workspace, request, &place, &text)?;
+                Thing::Link(text)
+            }
+            None => Thing::Bytes(found(workspace, snapshot, &version)?),
+        };
+        let there = in_the_way(workspace, request, &place, &thing)?;
+        ready.push((version, place, thing, there));
     }
+    // What a link leads to is there before it.
+    ready.sort_by_key(|(_, _, thing, _)| matches!(thing, Thing::Link(_)));
     let mut overwritten = Vec::new();
-    for (_, place, found, there) in &mut ready {
-        if there.is_some_and(|there| there != Digest::of(&found.bytes)) {
-            let old = std::fs::read(&*place).map_err(|cause| not_written(place).because(cause))?;
+    for (_, place, thing, there) in &mut ready {
+        if there.is_some_and(|there| there != thing.digest()) {
+            let old = match link_text_at(place).filter(|text| Some(text.digest()) == *there) {
+                Some(text) => text.as_bytes().to_vec(),
+                None => std::fs::read(&*place).map_err(|cause| not_written(place).because(cause))?,
+            };
             let digest = workspace.contents().keep_file(workspace.root(), place, &old)?;
             *there = Some(digest);
             let path = ArtifactPath::within(workspace.root(), &real_place(place))?;
@@ -247,42 +254,72 @@ pub fn restore(
     clock.not_before(snapshot.latest());
     Overwriting { command: "restore", clock: clock.clone() }.record(workspace, overwritten)?;
     let mut restored = Vec::with_capacity(ready.len());
-    for (version, place, Found { bytes, access, commit }, there) in ready {
-        let digest = Digest::of(&bytes);
+    for (version, place, thing, there) in ready {
+        let digest = thing.digest();
         let was_there = there == Some(digest);
         let replaced = there.filter(|there| *there != digest);
         if !was_there {
-            let folder = place.parent().unwrap_or(workspace.root());
-            let disk = workspace.disk();
-            let written = disk.create_folders(folder).and_then(|()| {
-                let prepare = |file: &std::fs::File| access.apply(file);
-                // What is kept without being copied is brought back so; these bytes are right, even where the kept ones are not.
-                match workspace.contents().write_shared(&digest, &place, &prepare) {
-                    Ok(true) => disk.sync_folder(folder),
-                    Ok(false) => disk.write_whole_prepared(&place, &bytes, &prepare),
-                    Err(cause) if cause.kind() == ErrorKind::InvalidData => {
-                        disk.write_whole_prepared(&place, &bytes, &prepare)
-                    }
-                    Err(cause) => Err(cause),
-                }
-            });
-            written.map_err(|cause| not_written(&place).because(cause))?;
+            thing.write(workspace, &place).map_err(|cause| not_written(&place).because(cause))?;
         }
         let artifact = match version {
             Version::File(artifact) => Some(artifact),
             Version::Segment(..) | Version::Content(_) => None,
         };
+        let (size_bytes, from_commit, link_to) = match thing {
+            Thing::Bytes(found) => (found.bytes.len(), found.commit.filter(|_| !was_there), None),
+            Thing::Link(text) => (text.as_bytes().len(), None, Some(text)),
+        };
+        let size_bytes = size_bytes as u64;
         restored.push(Restored {
             artifact,
             digest,
-            size_bytes: bytes.len() as u64,
+            link_to,
+            size_bytes,
             place,
             was_there,
             replaced,
-            from_commit: commit.filter(|_| !was_there),
+            from_commit,
         });
     }
     Ok(restored)
+}
+
+/// What is to lie at a place.
+enum Thing {
+    Bytes(Found),
+    Link(LinkText),
+}
+
+impl Thing {
+    fn digest(&self) -> Digest {
+        match self {
+            Thing::Bytes(found) => Digest::of(&found.bytes),
+            Thing::Link(text) => text.digest(),
+        }
+    }
+
+    fn write(&self, workspace: &Workspace, place: &Path) -> std::io::Result<()> {
+        let folder = place.parent().unwrap_or(workspace.root());
+        let disk = workspace.disk();
+        disk.create_folders(folder)?;
+        let Found { bytes, access, .. } = match self {
+            Thing::Bytes(found) => found,
+            Thing::Link(text) => {
+                disk.replace_with_link(place, &text.to_path())?;
+                return disk.sync_folder(folder);
+            }
+        };
+        let prepare = |file: &std::fs::File| access.apply(file);
+        // What is kept without being copied is brought back so; these bytes are right, even where the kept ones are not.
+        match workspace.contents().write_shared(&self.digest(), place, &prepare) {
+            Ok(true) => disk.sync_folder(folder),
+            Ok(false) => disk.write_whole_prepared(place, bytes, &prepare),
+            Err(cause) if cause.kind() == ErrorKind::InvalidData => {
+                disk.write_whole_prepared(place, bytes, &prepare)
+            }
+            Err(cause) => Err(cause),
+        }
+    }
 }
 
 fn not_written(place: &Path) -> Error {
@@ -323,14 +360,20 @@ fn destination(workspace: &Workspace, request: &RestoreRequest, wanted: &Wanted)
     Ok(name.on_disk(&to).unwrap_or(to))
 }
 
-/// Returns the digest of what lies at a place; other bytes than wanted are refused, unless that is asked for.
+/// Returns the digest of what lies at a place: of a link that another link is to replace, that of its text. What is not wanted there is
+/// refused, unless that is asked for.
 fn in_the_way(
     workspace: &Workspace,
     request: &RestoreRequest,
     place: &Path,
-    bytes: &[u8],
+    thing: &Thing,
 ) -> Result<Option<Digest>> {
-    let there = match projection::look(place, workspace.digests()) {
+    let link = link_text_at(place).filter(|_| matches!(thing, Thing::Link(_)));
+    let lies = match &link {
+        Some(text) => projection::Lies::File(text.digest()),
+        None => projection::look(place, workspace.digests()),
+    };
+    let there = match lies {
         projection::Lies::Nothing => return Ok(None),
         projection::Lies::File(digest) => digest,
         projection::Lies::Blocked(reason) => {
@@ -338,13 +381,12 @@ fn in_the_way(
                 .hint("nothing was written"));
         }
     };
-    if there != Digest::of(bytes) && !request.force {
-        return Err(Error::request(format!(
-            "`{}` holds other bytes ({})",
-            printed_word(place),
-            there.short()
-        ))
-        .hint(
+    if there != thing.digest() && !request.force {
+        let what = match &link {
+            Some(text) => format!("is a link to `{text}`"),
+            None => format!("holds other bytes ({})", there.short()),
+        };
+        return Err(Error::request(format!("`{}` {what}", printed_word(place))).hint(
             "`--force` writes over them and keeps them; `--to PATH` writes elsewhere; nothing was written",
         ));
     }

@@ -258,7 +258,7 @@ impl Showing<'_> {
         };
         let projected = projected.map(|from| self.projected(target.path.clone(), from)).transpose()?;
         Ok(FileReport {
-            is_link: self.link_text(&target).is_some(),
+            is_link: self.link_text(&target)?.is_some(),
             environments,
             same_bytes: self.same_bytes(&target)?,
             writer,

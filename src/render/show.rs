@@ -9,7 +9,7 @@ mod trace;
 
 use std::fmt::Write as _;
 
-use crate::model::{Note, printed_word};
+use crate::model::Note;
 use crate::ops::show::{LinkedReport, ProjectedOrigin, Shown};
 use crate::render::units::one_line;
 
@@ -64,8 +64,9 @@ pub(crate) fn environments(shown: &Shown) -> &[(String, String)] {
 fn linked(report: &LinkedReport) -> String {
     let mut lines = String::new();
     for link in &report.links {
-        let to = link.to.as_ref().map_or_else(|| printed_word(&link.text), ToString::to_string);
-        let _ = write!(lines, "{}  link to {to}", link.artifact.path);
+        let to = link.to.as_ref().map_or_else(|| link.text.to_string(), ToString::to_string);
+        let gone = if link.lies_there { "" } else { ", gone" };
+        let _ = write!(lines, "{}  link to {to}{gone}", link.artifact.path);
         if let Some(writer) = &link.writer {
             let _ = write!(
                 lines,

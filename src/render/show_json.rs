@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Timestamp, printed_word};
+use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Timestamp};
 use crate::ops::DiskState;
 use crate::ops::show::{
     FileReport, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport, RunReport,
@@ -132,7 +132,7 @@ fn writer_json(writer: Option<&Writer>) -> Value {
 /// Tells of a link: its place, its text, what it leads to, and who made it.
 fn link_json(link: &LinkReport) -> Value {
     json!({
-        "path": link.artifact.path.in_json(), "text": printed_word(&link.text),
+        "path": link.artifact.path.in_json(), "text": link.text.to_string(), "lies_there": link.lies_there,
         "to": link.to.as_ref().map(ArtifactPath::in_json), "written": writer_json(link.writer.as_ref()),
     })
 }

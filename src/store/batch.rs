@@ -87,6 +87,11 @@ impl<'t> Batch<'t> {
                 Ok(())
             }
             Fact::NoteGone(gone) => self.add_note_gone(gone),
+            Fact::LinkSeen(ref link) => {
+                let artifact = self.numbers.artifact_no(&link.artifact(), &mut self.pending)?;
+                self.pending.links.put(artifact.to_bytes(), seal(journal::encode(&fact)?));
+                Ok(())
+            }
             Fact::FileOverwritten(ref overwritten) => {
                 self.numbers.note_time(overwritten.at);
                 let artifact = self.numbers.artifact_no(&overwritten.artifact, &mut self.pending)?;

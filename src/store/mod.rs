@@ -9,6 +9,7 @@ mod damage;
 mod edges;
 mod feed;
 mod files;
+mod links;
 mod lost;
 mod memo;
 mod models;

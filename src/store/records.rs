@@ -103,7 +103,8 @@ impl Snapshot {
         // Numbers of paths mean nothing elsewhere: the order is that of what is said.
         let mut overwritten = self.overwritten_from(&[])?;
         overwritten.sort();
-        overwritten.into_iter().try_for_each(|overwritten| visit(Fact::FileOverwritten(overwritten)))
+        overwritten.into_iter().try_for_each(|overwritten| visit(Fact::FileOverwritten(overwritten)))?;
+        self.links_seen()?.into_iter().try_for_each(|link| visit(Fact::LinkSeen(link)))
     }
 
     /// Calls `visit` with every fact on a run but its steps and metrics, in the order of [`facts`](Self::facts).

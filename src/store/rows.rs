@@ -156,5 +156,6 @@ pending!(
     model_runs: Rows<32, Nothing> => MODEL_RUNS,
     notes: Named<Record> => NOTES,
     overwritten: Rows<24, Record> => OVERWRITTEN,
+    links: Rows<8, Record> => LINKS,
     note_references: Named<Nothing> => NOTE_REFERENCES,
 );

@@ -13,7 +13,7 @@ use crate::model::{Digest, ReferenceSort};
 use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 13;
+pub(crate) const FORMAT: u64 = 14;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -140,6 +140,9 @@ pub(crate) const NOTE_REFERENCES: Table<Bytes, Bytes> = TableDefinition::new("no
 
 /// artifact | time | digest of the fact -> the fact that it was written over.
 pub(crate) const OVERWRITTEN: Table<Key<24>, Bytes> = TableDefinition::new("overwritten");
+
+/// artifact -> the fact that it is a symbolic link. Those that model versions hold stand in these.
+pub(crate) const LINKS: Table<Key<8>, Bytes> = TableDefinition::new("links");
 
 /// The kind of a node, as [`NODES`] keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -141,6 +141,7 @@ tables!(
     model_runs: Key<32> => MODEL_RUNS,
     notes: Bytes => NOTES,
     overwritten: Key<24> => OVERWRITTEN,
+    links: Key<8> => LINKS,
     note_references: Bytes => NOTE_REFERENCES,
 );
 

@@ -3,7 +3,9 @@
 //! **A published record version is never edited.** A change of what is recorded is a new struct, a new version number and a
 //! new arm in [`decode_parts`]; the old ones stay. `tests/fixtures/journal` holds a segment of each past version.
 
+mod link_v1;
 mod model_v3;
+mod model_v4;
 mod models_v2;
 mod note_v2;
 mod of_runs;
@@ -21,7 +23,9 @@ use crate::error::{Error, Kind, Result};
 use crate::journal::frame::PAYLOAD_MAX_BYTES;
 use crate::model::{ArtifactPath, Fact, Metric};
 
+use link_v1::LinkV1;
 use model_v3::ModelV3;
+use model_v4::ModelV4;
 use models_v2::{AliasV1, ModelChangeV2, ModelV2};
 use note_v2::{NoteGoneV1, NoteV2};
 use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1, StepV2};
@@ -64,6 +68,7 @@ const REMARKS: u8 = 9;
 const MODEL_ALIAS: u8 = 10;
 const RUN_TAGS: u8 = 14;
 const NOTE_GONE: u8 = 15;
+const LINK: u8 = 18;
 const RUN_REPOSITORY: u8 = 20;
 const OVERWRITTEN: u8 = 22;
 
@@ -113,6 +118,9 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::Metrics(points) => {
             (METRICS, 1, bytes_of(&MetricsV1 { points: points.iter().map(PointV1::from).collect() })?)
         }
+        Fact::ModelRegistered(model) if model_v4::is_needed(model) => {
+            (MODEL, 4, bytes_of(&ModelV4::from(model))?)
+        }
         Fact::ModelRegistered(model) => match &model.taken {
             None => (MODEL, 2, bytes_of(&ModelV2::from(model))?),
             Some(taken) => (MODEL, 3, bytes_of(&ModelV3::new(model, taken))?),
@@ -130,6 +138,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
         Fact::RepositoryRead(repository) => {
             (RUN_REPOSITORY, 1, bytes_of(&RunRepositoryV1::from(repository))?)
         }
+        Fact::LinkSeen(link) => (LINK, 1, bytes_of(&LinkV1::from(link))?),
         Fact::FileOverwritten(overwritten) => (OVERWRITTEN, 1, bytes_of(&OverwrittenV1::from(overwritten))?),
     };
     Ok((kind, version, payload))
@@ -141,8 +150,8 @@ pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
         RUN => matches!(version, 1..=3),
         STEP => matches!(version, 1..=4),
         OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY
-        | OVERWRITTEN => version == 1,
-        MODEL => matches!(version, 2 | 3),
+        | OVERWRITTEN | LINK => version == 1,
+        MODEL => matches!(version, 2..=4),
         MODEL_CHANGE => version == 2,
         // Points of metrics are known each by itself, and which version a note is encoded as depends on what it says.
         _ => false,
@@ -167,6 +176,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (MODEL, 1) => Ok(Fact::ModelRegistered(value_of::<ModelV1>(payload)?.try_into()?)),
         (MODEL, 2) => Ok(Fact::ModelRegistered(value_of::<ModelV2>(payload)?.try_into()?)),
         (MODEL, 3) => Ok(Fact::ModelRegistered(value_of::<ModelV3>(payload)?.try_into()?)),
+        (MODEL, 4) => Ok(Fact::ModelRegistered(value_of::<ModelV4>(payload)?.try_into()?)),
         (MODEL_CHANGE, 1) => Ok(Fact::ModelChanged(value_of::<ModelChangeV1>(payload)?.try_into()?)),
         (MODEL_CHANGE, 2) => Ok(Fact::ModelChanged(value_of::<ModelChangeV2>(payload)?.try_into()?)),
         (MODEL_ALIAS, 1) => Ok(Fact::ModelNamed(value_of::<AliasV1>(payload)?.try_into()?)),
@@ -174,6 +184,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (RUN_TAGS, 1) => Ok(Fact::RunTagged(value_of::<RunTagsV1>(payload)?.into())),
         (RUN_REPOSITORY, 1) => Ok(Fact::RepositoryRead(value_of::<RunRepositoryV1>(payload)?.try_into()?)),
         (NOTE_GONE, 1) => Ok(Fact::NoteGone(value_of::<NoteGoneV1>(payload)?.try_into()?)),
+        (LINK, 1) => Ok(Fact::LinkSeen(value_of::<LinkV1>(payload)?.try_into()?)),
         (OVERWRITTEN, 1) => Ok(Fact::FileOverwritten(value_of::<OverwrittenV1>(payload)?.try_into()?)),
         (NOTE, 1) => Ok(Fact::NoteRead(value_of::<NoteV1>(payload)?.try_into()?)),
         (SAID_PARAMETERS, 1) => Ok(Fact::ParametersSaid(value_of::<SaidParametersV1>(payload)?.into())),

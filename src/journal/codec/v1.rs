@@ -456,8 +456,7 @@ impl TryFrom<ModelV1> for ModelVersion {
 
 /// Puts the files of a model version together.
 pub(super) fn named_artifacts(artifacts: Vec<(String, ArtifactV1)>) -> Result<Vec<NamedArtifact>, Fault> {
-    let named =
-        |(name, artifact): (String, ArtifactV1)| Ok(NamedArtifact { name, artifact: artifact.try_into()? });
+    let named = |(name, artifact): (String, ArtifactV1)| Ok(NamedArtifact::file(name, artifact.try_into()?));
     artifacts.into_iter().map(named).collect()
 }
 

@@ -179,10 +179,10 @@ fn model() -> ModelVersion {
     ModelVersion {
         run: Some(id(1)),
         description: "Says which risk a paragraph names.".to_owned(),
-        artifacts: vec![NamedArtifact {
-            name: "model".to_owned(),
-            artifact: artifact(b"models/registry/risk_classifier/1.2.0/model.pt", "weights"),
-        }],
+        artifacts: vec![NamedArtifact::file(
+            "model",
+            artifact(b"models/registry/risk_classifier/1.2.0/model.pt", "weights"),
+        )],
         tags: vec![pair("team", "risk")],
         fields: vec![pair("framework", "\"torch\"")],
         ..ModelVersion::new(id(10), "risk_classifier", "1.2.0", at(8))

@@ -19,7 +19,7 @@ pub(crate) fn not_written(cause: impl Into<Box<dyn std::error::Error + Send + Sy
 }
 
 /// Calls `visit` with every fact, or where runs are named with those that speak of them: their starts, ends, steps,
-/// metrics, parameters, tags and remarks, and the model versions they made; in the order of [`Snapshot::facts`].
+/// metrics, parameters, tags and remarks, the links among their files, and the model versions they made; in the order of [`Snapshot::facts`].
 ///
 /// Cost: where runs are named, what they hold.
 ///
@@ -44,10 +44,14 @@ pub fn facts_of(
             nodes.extend(snapshot.step_head(step)?.map(|head| (head.id, Node::Step(step))));
         }
     }
+    let mut artifacts = BTreeSet::new();
     for (_, node) in &nodes {
         match node {
             Node::Run(run) => snapshot.facts_of_run(*run, visit)?,
             Node::Step(step) => {
+                if let Some(edges) = snapshot.edges(*step)? {
+                    artifacts.extend(edges.used.iter().chain(&edges.generated).map(|edge| edge.artifact));
+                }
                 snapshot.step(*step)?.map_or(Ok(()), |step| visit(Fact::StepDone(step)))?;
             }
         }
@@ -77,7 +81,11 @@ pub fn facts_of(
             visit(Fact::Metrics(points))?;
         }
     }
-    Ok(())
+    let mut links = BTreeSet::new();
+    for artifact in artifacts {
+        links.extend(snapshot.link_seen(artifact)?);
+    }
+    links.into_iter().try_for_each(|link| visit(Fact::LinkSeen(link)))
 }
 
 /// What has a key, in the order of the store.
@@ -119,7 +127,7 @@ mod tests {
             let of_run = snapshot.steps_of(*number).unwrap().into_iter();
             steps.extend(of_run.map(|step| snapshot.edges(step).unwrap().unwrap().id));
         }
-        let mut found = Vec::new();
+        let (mut found, mut edges) = (Vec::new(), HashSet::new());
         let mut visit = |fact| {
             let is_wanted = match &fact {
                 Fact::RunStarted(run) => runs.contains(&run.id),
@@ -128,7 +136,14 @@ mod tests {
                 Fact::RunTagged(tags) => runs.contains(&tags.run),
                 Fact::RepositoryRead(repository) => runs.contains(&repository.run),
                 Fact::Remarked(remarks) => runs.contains(&remarks.run),
-                Fact::StepDone(step) => steps.contains(&step.id),
+                Fact::StepDone(step) => {
+                    let is_wanted = steps.contains(&step.id);
+                    if is_wanted {
+                        edges.extend(step.used.iter().map(|edge| edge.artifact.clone()));
+                        edges.extend(step.generated.iter().map(|edge| edge.artifact.clone()));
+                    }
+                    is_wanted
+                }
                 Fact::ModelRegistered(model) => {
                     model.run.is_some_and(|run| runs.contains(&run)) && models.insert(model.id)
                 }
@@ -139,6 +154,7 @@ mod tests {
                     let owner = points[0].owner;
                     [&runs, &steps, &models].iter().any(|ids| ids.contains(&owner))
                 }
+                Fact::LinkSeen(link) => edges.contains(&link.artifact()),
                 Fact::NoteRead(_) | Fact::NoteGone(_) | Fact::FileOverwritten(_) => false,
             };
             found.extend(is_wanted.then_some(fact));

@@ -131,7 +131,9 @@ impl Crating<'_> {
         let bytes = self.bytes(artifact)?;
         self.held.insert(key, bytes.is_some());
         let Some(bytes) = bytes else {
-            self.exported.absent += 1;
+            // A link has no bytes but its text, which is told.
+            let is_link = self.source.snapshot.link_text_of(artifact)?.is_some();
+            self.exported.absent += u64::from(!is_link);
             return Ok(());
         };
         self.exported.contents += 1;
@@ -200,7 +202,11 @@ impl Crating<'_> {
             for artifact in used.iter().chain(&generated) {
                 let id = self.id(artifact);
                 if written.insert(blake3::hash(id.as_bytes()).to_hex().to_string()) {
-                    entity(stream, &file(&id, artifact, self.is_held(artifact)))?;
+                    let mut file = file(&id, artifact, self.is_held(artifact));
+                    if let Some(text) = self.source.snapshot.link_text_of(artifact)? {
+                        file["description"] = json!(format!("a symbolic link to {text}"));
+                    }
+                    entity(stream, &file)?;
                 }
             }
             self.action(stream, run, &used, &generated, &tool)

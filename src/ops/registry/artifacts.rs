@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, Digest, NamedArtifact, printed_word, recorded_word, repeated_word,
+    Artifact, ArtifactPath, Digest, LinkText, NamedArtifact, printed_word, recorded_word, repeated_word,
 };
 use crate::ops::Workspace;
 use crate::ops::inside::declared_artifacts;
+use crate::ops::locate::link_text_at;
 use crate::ops::named::place_on_disk;
 use crate::ops::registry::entry::EntryArtifact;
 use crate::ops::workspace::FOLDER;
@@ -22,6 +23,14 @@ use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
 const FILES_MAX: usize = 10_000;
 /// Deeper folders are not entered.
 const DEPTH_MAX: usize = 32;
+
+/// A file that is to be a model's, as it was read.
+pub(super) struct ReadFile {
+    pub held: NamedArtifact,
+    /// The file whose bytes these are: another where a link on the way leads out of the artifact. Of a link `None`: it has none of
+    /// its own, and whoever made it made nothing of the model.
+    pub source: Option<Artifact>,
+}
 
 /// A file that is to be a model's, and who wrote these bytes to its place, the last first.
 pub(super) struct Found {
@@ -39,7 +48,7 @@ pub(super) fn read_all(
     workspace: &Workspace,
     folder: &Path,
     artifacts: &[EntryArtifact],
-) -> Result<Vec<NamedArtifact>> {
+) -> Result<Vec<ReadFile>> {
     let mut wanted = Vec::new();
     for artifact in artifacts {
         files_of(workspace, folder, artifact, &mut wanted)?;
@@ -52,8 +61,8 @@ pub(super) fn read_all(
 ///
 /// # Errors
 /// A request error where a run wrote other bytes to the place of one, and nobody these.
-pub(super) fn find(snapshot: &Snapshot, files: Vec<NamedArtifact>) -> Result<Vec<Found>> {
-    files.into_iter().map(|held| recorded(snapshot, held)).collect()
+pub(super) fn find(snapshot: &Snapshot, files: Vec<ReadFile>) -> Result<Vec<Found>> {
+    files.into_iter().map(|file| recorded(snapshot, file)).collect()
 }
 
 /// A file to be read.
@@ -62,6 +71,8 @@ struct Wanted {
     path: ArtifactPath,
     place: PathBuf,
     digest: Option<Digest>,
+    /// The text of the link that it is recorded as.
+    link: Option<LinkText>,
 }
 
 fn files_of(
@@ -85,17 +96,21 @@ fn files_of(
     if inside.starts_with(FOLDER) {
         return Err(Error::request(format!("the artifact `{shown}` is one of lineage's own files")));
     }
-    let mut frontier = vec![(place.clone(), artifact.name.clone(), 0)];
+    let top = place.clone();
+    let mut frontier = vec![(place, artifact.name.clone(), 0)];
     while let Some((place, name, depth)) = frontier.pop() {
-        let kind = std::fs::symlink_metadata(&place)
-            .map_err(|cause| Error::request(format!("cannot read the artifact `{shown}`")).because(cause))?;
-        if kind.is_dir() && depth < DEPTH_MAX {
+        let link = link_within(&top, &place);
+        let kind = found_at(workspace, &place, link.is_some())?;
+        if link.is_some() {
+            let path = ArtifactPath::within(workspace.root(), &place)?;
+            wanted.push(Wanted { name, path, place, digest: artifact.digest, link });
+        } else if kind.is_dir() && depth < DEPTH_MAX {
             for (entry, part) in entries(&place)? {
                 frontier.push((entry, format!("{name}/{part}"), depth + 1));
             }
         } else if kind.is_file() {
             let path = ArtifactPath::within(workspace.root(), &place)?;
-            wanted.push(Wanted { name, path, place, digest: artifact.digest });
+            wanted.push(Wanted { name, path, place, digest: artifact.digest, link: None });
         } else {
             return Err(Error::request(format!("the artifact `{}` is no plain file", printed_word(&place)))
                 .hint("name the file itself; nothing was registered"));
@@ -105,6 +120,36 @@ fn files_of(
         }
     }
     Ok(())
+}
+
+/// Returns the text of the link at `place` where it leads from name to name within the artifact at `top`: then it is recorded as the
+/// link that it is, and leads to the same file wherever the artifact is brought back. Any other is recorded by what it leads to.
+fn link_within(top: &Path, place: &Path) -> Option<LinkText> {
+    let (text, folder) = (link_text_at(place)?, place.parent()?);
+    (place != top && !text.is_absolute() && text.stays_below(top, folder)).then_some(text)
+}
+
+/// Looks at what lies at `place`, behind links if there are any. What a link out of the artifact leads to is taken whole, and so holds
+/// neither the artifact nor anything of lineage's own.
+fn found_at(workspace: &Workspace, place: &Path, is_within: bool) -> Result<std::fs::Metadata> {
+    let failed =
+        |cause| Error::request(format!("cannot read the artifact `{}`", printed_word(place))).because(cause);
+    let Some(text) = link_text_at(place) else {
+        return std::fs::symlink_metadata(place).map_err(failed);
+    };
+    let refused = |how: &str| {
+        Error::request(format!("the artifact `{}` is a link to `{text}`, {how}", printed_word(place)))
+            .hint("take the link away, or name the files one by one; nothing was registered")
+    };
+    let real = place.canonicalize().map_err(|_| refused("where nothing is to be found"))?;
+    if real.starts_with(workspace.folder()) {
+        return Err(refused("one of lineage's own files"));
+    }
+    let folder = place.parent().map_or(Ok(PathBuf::new()), Path::canonicalize).map_err(failed)?;
+    if !is_within && folder.starts_with(&real) {
+        return Err(refused("a folder that holds it"));
+    }
+    std::fs::metadata(place).map_err(failed)
 }
 
 /// Lists a folder, the last name first.
@@ -118,8 +163,11 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     Ok(names.into_iter().rev().collect())
 }
 
-fn read(workspace: &Workspace, wanted: Wanted) -> Result<NamedArtifact> {
-    let Wanted { name, path, place, digest } = wanted;
+fn read(workspace: &Workspace, wanted: Wanted) -> Result<ReadFile> {
+    let Wanted { name, path, place, digest, link } = wanted;
+    if let Some(text) = link {
+        return Ok(ReadFile { held: NamedArtifact::of_link(name, path, text), source: None });
+    }
     let failed = |cause| Error::request(format!("cannot read the artifact `{path}`")).because(cause);
     let size_bytes = std::fs::metadata(&place).map_err(failed)?.len();
     let found = workspace.digests().of(&place).map_err(failed)?;
@@ -128,13 +176,16 @@ fn read(workspace: &Workspace, wanted: Wanted) -> Result<NamedArtifact> {
             .because(format!("the entry says {expected}, the file holds {found}"))
             .hint("nothing was registered"));
     }
-    Ok(NamedArtifact { name, artifact: Artifact { path, digest: found, size_bytes } })
+    let real = place.canonicalize().map_err(failed)?;
+    let source = Artifact { path: ArtifactPath::within(workspace.root(), &real)?, digest: found, size_bytes };
+    let artifact = Artifact { path, digest: found, size_bytes };
+    Ok(ReadFile { held: NamedArtifact::file(name, artifact), source: Some(source) })
 }
 
 /// Holds a file against what is recorded of its place.
-fn recorded(snapshot: &Snapshot, held: NamedArtifact) -> Result<Found> {
-    let artifact = &held.artifact;
-    let mut found = Found { held: held.clone(), writers: Vec::new(), copied: None };
+fn recorded(snapshot: &Snapshot, file: ReadFile) -> Result<Found> {
+    let mut found = Found { held: file.held, writers: Vec::new(), copied: None };
+    let Some(artifact) = &file.source else { return Ok(found) };
     let Some(path) = snapshot.path_no(&artifact.path)? else {
         found.copied = copied(snapshot, artifact)?;
         return Ok(found);

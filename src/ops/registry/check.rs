@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::model::{Digest, NamedArtifact};
-use crate::ops::{DiskState, Workspace};
+use crate::ops::{DiskState, Workspace, disk_state};
 use crate::query::registry::ModelView;
 
 /// A file of a version, as it lies on disk.
@@ -70,6 +70,7 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
     let files = wanted.into_par_iter().map(|(label, held)| {
         let place = held.artifact.path.on_disk(workspace.root());
         let state = match place.map(|place| digests.of(&place)) {
+            _ if held.link.is_some() => disk_state(workspace, &held.artifact),
             None => DiskState::Elsewhere,
             Some(Ok(digest)) if digest == held.artifact.digest => DiskState::Unchanged,
             Some(Ok(_)) if !held.artifact.has_content() => DiskState::NotRecorded,
@@ -78,6 +79,8 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
         };
         let kept = match state {
             DiskState::Unchanged => Kept::NotAsked,
+            // Its text is recorded with it.
+            _ if held.link.is_some() => Kept::Whole,
             _ => kept(workspace, &held.artifact.digest),
         };
         CheckedFile { label, held, state, kept }

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, CodeState, Fact, MetricValue, ModelVersion, NamedArtifact, NodeId, RunStatus, Stage, Timestamp,
+    Artifact, CodeState, Fact, MetricValue, ModelVersion, NodeId, RunStatus, Stage, Timestamp,
 };
 use crate::ops::diff::last_code;
 use crate::ops::keep::keep_registered;
-use crate::ops::registry::artifacts::{self, Found};
+use crate::ops::registry::artifacts::{self, Found, ReadFile};
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, view_of};
 use crate::ops::{Clock, Workspace};
@@ -67,7 +67,8 @@ pub fn register_all(
     // Large files take long to read, and nobody else shall wait for that.
     let read = entries.iter().map(|entry| {
         let files = artifacts::read_all(workspace, folder, &entry.artifacts)?;
-        let held: Vec<&Artifact> = files.iter().map(|file| &file.artifact).collect();
+        let held = files.iter().filter(|file| file.held.link.is_none());
+        let held: Vec<&Artifact> = held.map(|file| &file.held.artifact).collect();
         let unkept = keep_registered(workspace, &held);
         Ok((entry, files, artifacts::inputs(workspace, folder, &entry.inputs)?, unkept))
     });
@@ -127,12 +128,7 @@ struct Decided {
 }
 
 /// Decides what is registered by an entry, whose files and inputs were read.
-fn decide(
-    held: &Held<'_>,
-    entry: &Entry,
-    files: Vec<NamedArtifact>,
-    inputs: Vec<Artifact>,
-) -> Result<Decided> {
+fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Artifact>) -> Result<Decided> {
     let snapshot = &held.snapshot;
     check_free(snapshot, entry)?;
     let found = artifacts::find(snapshot, files)?;
@@ -271,6 +267,9 @@ fn without_later(
 
 /// Says what is odd about where a file came from.
 fn remark(snapshot: &Snapshot, found: &Found, run: Option<RunNo>) -> Result<Option<String>> {
+    if found.held.link.is_some() {
+        return Ok(None);
+    }
     let path = &found.held.artifact.path;
     let other = |writers: &[RunNo]| writers.first().map(|run| tail(snapshot, *run)).transpose();
     Ok(match (run, &found.copied) {

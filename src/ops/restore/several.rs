@@ -72,7 +72,7 @@ fn shared_folder(artifacts: &[Artifact]) -> Vec<u8> {
 }
 
 /// Lists the newest version of each file that runs wrote below a folder. Left out is what a run took away since, and each link that
-/// lies as it was recorded: it has no bytes of its own.
+/// lies as it was recorded where its text is not recorded: it has no bytes of its own.
 fn written_below(workspace: &Workspace, snapshot: &Snapshot, folder: &ArtifactPath) -> Result<Vec<Artifact>> {
     let mut paths = Vec::new();
     snapshot.paths_from(&[folder.as_bytes(), b"/"].concat(), |_, number| {
@@ -88,7 +88,8 @@ fn written_below(workspace: &Workspace, snapshot: &Snapshot, folder: &ArtifactPa
         let Some(number) = newest(snapshot, snapshot.versions(path)?)? else { continue };
         let artifact = snapshot.artifact(number)?;
         let place = artifact.path.on_disk(workspace.root());
-        if artifact.has_content() && place.and_then(|place| link_at(&place)) != Some(artifact.digest) {
+        let is_bare = || place.and_then(|place| link_at(&place)) == Some(artifact.digest);
+        if artifact.has_content() && (snapshot.link_text(number)?.is_some() || !is_bare()) {
             artifacts.push(artifact);
         }
     }

@@ -10,7 +10,7 @@ use crate::capture::git;
 use crate::capture::observe::{Observation, Reading};
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Metric, NodeId, Remark,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Link, Metric, NodeId, Remark,
     RemarkKind, Role, RunRepository, Step, Timestamp, Used,
 };
 use crate::ops::code;
@@ -61,7 +61,7 @@ pub(super) fn record(
         run: recording.run().id,
         clock,
     };
-    let Outcome { mut steps, environment, metrics, left_out, written_elsewhere } =
+    let Outcome { mut steps, environment, metrics, left_out, written_elsewhere, links } =
         steps::steps(observation, &around);
     if let Some(path) = named_metrics.as_ref().filter(|path| !metrics.contains(path)) {
         let text = format!("`{}` gave no metrics: the command did not write it", shown(path, root));
@@ -115,10 +115,23 @@ pub(super) fn record(
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;
     }
+    record_links(recording, &steps, links)?;
     record_repositories(workspace, recording, root, &repositories)?;
     record_metrics(root, recording, &metrics, remarks)?;
     let registered = own::registered(workspace, &own, recording.run().id)?;
     Ok(Recorded { counts, stderr_is_output, registered })
+}
+
+/// Records which of the files that the steps name are symbolic links.
+fn record_links(recording: &mut Recording, steps: &[Step], mut links: Vec<Link>) -> Result<()> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let used = steps.iter().flat_map(|step| &step.used).map(|edge| &edge.artifact);
+    let generated = steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
+    let named: BTreeSet<&Artifact> = used.chain(generated).collect();
+    links.retain(|link| named.contains(&link.artifact()));
+    links.into_iter().try_for_each(|link| recording.add(&Fact::LinkSeen(link)))
 }
 
 /// Records the code states of the repositories besides the run's own that it read files of, as they are now.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Access, Class, File, Fit, Naming, Observation, Reading, Removal};
 use crate::digests::kernel_time_ns;
-use crate::model::{Evidence, Generated, NodeId, Removed, Role, Step, StepAct, Timestamp, Used};
+use crate::model::{Evidence, Generated, Link, NodeId, Removed, Role, Step, StepAct, Timestamp, Used};
 use crate::ops::Clock;
 use crate::ops::run::environment::EnvironmentFile;
 
@@ -98,6 +98,8 @@ pub struct Outcome {
     pub left_out: u64,
     /// How many files were written among what systems, tools and packages are made of.
     pub written_elsewhere: u64,
+    /// Files that are symbolic links.
+    pub links: Vec<Link>,
 }
 
 /// Makes steps of an observation.
@@ -193,8 +195,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         made.extend(inferred_step(observation, &files, around));
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
-    let Files { environment, metrics, left_out, written_elsewhere, .. } = files;
-    Outcome { steps: made, environment, metrics, left_out, written_elsewhere }
+    let Files { environment, metrics, left_out, written_elsewhere, links, .. } = files;
+    Outcome { steps: made, environment, metrics, left_out, written_elsewhere, links }
 }
 
 /// Joins groups that exchanged bytes through a file that was made and removed again, or whose bytes were overwritten from outside

@@ -1,12 +1,10 @@
 //! What `lineage show` says of a symbolic link that a run made: who made it, and then all that is recorded of what it leads to.
 
-use std::path::PathBuf;
-
 use crate::error::{Kind, Result};
-use crate::model::{Artifact, ArtifactPath, Digest};
-use crate::ops::FileTarget;
-use crate::ops::locate::{Target, locate, real_place};
+use crate::model::{Artifact, ArtifactPath, LinkText};
+use crate::ops::locate::{Target, link_text_at, locate, real_place};
 use crate::ops::show::{Showing, Shown, Writer};
+use crate::ops::{DiskState, FileTarget};
 
 /// Links, one leading to the next, and what the last one leads to.
 #[derive(Debug, Clone)]
@@ -19,13 +17,15 @@ pub struct LinkedReport {
     pub is_recorded: bool,
 }
 
-/// A link that lies where a run made it.
+/// A link that lies where a run made it, or lay there.
 #[derive(Debug, Clone)]
 pub struct LinkReport {
     /// The link; its digest is that of its text.
     pub artifact: Artifact,
     /// Its text.
-    pub text: PathBuf,
+    pub text: LinkText,
+    /// Whether it lies there: else it is gone.
+    pub lies_there: bool,
     /// What it leads to, as it is named in the workspace.
     pub to: Option<ArtifactPath>,
     /// Who made it.
@@ -39,17 +39,18 @@ impl Showing<'_> {
         let mut last = target;
         let beyond = loop {
             let is_new = links.iter().all(|link: &LinkReport| link.artifact.path != last.path);
-            let Some(text) = self.link_text(&last).filter(|_| is_new) else { break None };
+            let Some(text) = self.link_text(&last)?.filter(|_| is_new) else { break None };
             let place = last.path.on_disk(self.workspace.root()).unwrap_or_default();
-            let to = real_place(&place.parent().unwrap_or(self.workspace.root()).join(&text));
+            let to = real_place(&place.parent().unwrap_or(self.workspace.root()).join(text.to_path()));
             links.push(LinkReport {
                 artifact: last.artifact.clone(),
-                text,
+                text: text.clone(),
+                lies_there: self.lies_as_link(&last),
                 to: ArtifactPath::within(self.workspace.root(), &to).ok(),
                 writer: self.writer(self.written(&last)?)?,
             });
             match locate(self.workspace, self.snapshot, self.workspace.root(), &to) {
-                Ok(Target::File(next)) if self.link_text(&next).is_some() => last = next,
+                Ok(Target::File(next)) if self.link_text(&next)?.is_some() => last = next,
                 Ok(found) => break Some(found),
                 Err(error) if error.kind() == Kind::Damage => return Err(error),
                 Err(_) => break None,
@@ -63,10 +64,17 @@ impl Showing<'_> {
         Ok(Shown::Linked(Box::new(LinkedReport { links, shown, is_recorded })))
     }
 
-    /// Returns the text of the link that lies in the place of a version, where it is that version.
-    pub(super) fn link_text(&self, target: &FileTarget) -> Option<PathBuf> {
-        let place = target.path.on_disk(self.workspace.root())?;
-        let text = std::fs::read_link(place).ok()?;
-        (Digest::of(text.as_os_str().as_encoded_bytes()) == target.artifact.digest).then_some(text)
+    /// Returns the text of the link that a version is: as it lies there, else as it is recorded where nothing lies there any more.
+    pub(super) fn link_text(&self, target: &FileTarget) -> Result<Option<LinkText>> {
+        let Some(place) = target.path.on_disk(self.workspace.root()) else { return Ok(None) };
+        match link_text_at(&place) {
+            Some(text) => Ok(Some(text).filter(|text| text.digest() == target.artifact.digest)),
+            None if target.state == DiskState::Gone => self.snapshot.link_text(target.number),
+            None => Ok(None),
+        }
+    }
+
+    fn lies_as_link(&self, target: &FileTarget) -> bool {
+        target.path.on_disk(self.workspace.root()).and_then(|place| link_text_at(&place)).is_some()
     }
 }

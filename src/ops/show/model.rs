@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, NodeId, Stage};
+use crate::model::{Artifact, NamedArtifact, NodeId, Stage};
 use crate::ops::DiskState;
 use crate::ops::registry::{ModelCard, card};
 use crate::ops::show::Showing;
@@ -42,7 +42,10 @@ impl Showing<'_> {
         let view = model_view(self.snapshot, id)?
             .ok_or_else(|| Error::store("a model version is named and not there"))?;
         let mut numbers = Vec::new();
-        for held in &view.model.artifacts {
+        // Whoever made a link made nothing of what it leads to.
+        let is_start =
+            |held: &&NamedArtifact| held.link.is_none() || self.request.direction == Direction::Down;
+        for held in view.model.artifacts.iter().filter(is_start) {
             let path = self.snapshot.path_no(&held.artifact.path)?;
             let number = path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, &held.artifact.digest));
             numbers.extend(number?);

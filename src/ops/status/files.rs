@@ -136,8 +136,12 @@ impl Looking<'_> {
     fn kept_among(&self, targets: &[usize]) -> HashSet<usize> {
         let gone = targets.par_iter().filter(|at| self.disk[at] == OnDisk::Gone);
         let kept = gone.filter(|at| {
-            let last = self.snapshot.artifact(self.files[**at].last());
+            let number = self.files[**at].last();
+            // Of a link, its text is all there is.
+            let is_link = || matches!(self.snapshot.link_text(number), Ok(Some(_)));
+            let last = self.snapshot.artifact(number);
             last.is_ok_and(|last| matches!(self.workspace.contents().read(&last.digest), Ok(Some(_))))
+                || is_link()
         });
         kept.copied().collect()
     }

@@ -90,7 +90,7 @@ fn version_of(
     let named = files.into_iter().flatten().map(|(path, artifact)| {
         let inside = folder.as_ref().and_then(|folder| path.strip_prefix(folder).ok());
         let name = recorded_word(inside.unwrap_or(&path));
-        NamedArtifact { name, artifact }
+        NamedArtifact::file(name, artifact)
     });
     let mut fields = vec![("mlflow_version".to_owned(), serde_json::json!(model.version).to_string())];
     if !model.source.is_empty() {

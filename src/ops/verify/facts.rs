@@ -52,6 +52,7 @@ fn described(fact: &Fact) -> String {
             format!("repository at {root} of run {}", repository.run)
         }
         Fact::FileOverwritten(overwritten) => format!("{} written over", overwritten.artifact.path),
+        Fact::LinkSeen(link) => format!("{} a link to {}", link.path, link.text),
         Fact::NoteGone(gone) => format!("note {} gone", gone.path),
         Fact::ModelNamed(alias) => format!("alias {} of model {}", alias.alias, alias.name),
         Fact::NoteRead(note) => format!("note {} {}", note.artifact.path, note.id),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, MetricValue, ModelVersion, NodeId, check_model_name, check_version,
+    Artifact, ArtifactPath, MetricValue, ModelVersion, NamedArtifact, NodeId, check_model_name, check_version,
 };
 use crate::projection::names;
 use crate::projection::plan::Planned;
@@ -83,7 +83,7 @@ fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
     let clashes = snapshot.models_named(&model.name, &model.version)?;
     let tags = view.tags.iter().map(|(name, value)| (name.clone(), json!(value)));
     let metrics = view.metrics.iter().map(|metric| (metric.name.clone(), number(metric.value)));
-    let files = model.artifacts.iter().map(|held| (held.name.clone(), file(&held.artifact)));
+    let files = model.artifacts.iter().map(|held| (held.name.clone(), named_file(held)));
     let fields = model.fields.iter().map(|(name, text)| (name.clone(), document(Some(text))));
     Ok(json!({
         "format": 1,
@@ -151,6 +151,15 @@ fn file(artifact: &Artifact) -> Value {
     })
 }
 
+/// Writes a file of a version. Only of a link it is said what it is: entries that have none stay as they were.
+fn named_file(held: &NamedArtifact) -> Value {
+    let mut value = file(&held.artifact);
+    if let Some(text) = &held.link {
+        value["link_to"] = json!(text.to_string());
+    }
+    value
+}
+
 /// Reads JSON text; what is none stays a text.
 fn document(text: Option<&String>) -> Value {
     text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
@@ -204,7 +213,7 @@ pub fn metadata_schema() -> Value {
         "dataset_info": optional_object,
         "inputs": {"type": "array", "items": {"$ref": "#/$defs/file"}, "maxItems": INPUTS_MAX},
         "inputs_total": {"type": "integer", "minimum": 0},
-        "artifact_paths": {"type": "object", "additionalProperties": {"$ref": "#/$defs/file"}},
+        "artifact_paths": {"type": "object", "additionalProperties": {"$ref": "#/$defs/named_file"}},
         "tags": {"type": "object", "additionalProperties": text},
         "aliases": texts,
         "promoted_from": optional_text,
@@ -227,18 +236,31 @@ pub fn metadata_schema() -> Value {
         "required": required,
         "properties": properties,
         "additionalProperties": false,
-        "$defs": {
-            "file": {
-                "type": "object",
-                "required": ["path", "digest", "size_bytes"],
-                "properties": {
-                    "path": {"type": "string", "minLength": 1},
-                    "digest": {"type": ["string", "null"], "pattern": "^blake3:[0-9a-f]{64}$"},
-                    "size_bytes": {"type": ["integer", "null"], "minimum": 0},
-                },
-                "additionalProperties": false,
+        "$defs": {"file": described_file(json!({})), "named_file": described_file(json!({
+            "link_to": {
+                "type": "string",
+                "minLength": 1,
+                "description": "of a symbolic link, its text: that is what digest and size are of",
             },
-        },
+        }))},
+    })
+}
+
+/// Describes a file, and what more may be said of it.
+fn described_file(more: Value) -> Value {
+    let mut properties = json!({
+        "path": {"type": "string", "minLength": 1},
+        "digest": {"type": ["string", "null"], "pattern": "^blake3:[0-9a-f]{64}$"},
+        "size_bytes": {"type": ["integer", "null"], "minimum": 0},
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut properties, more) {
+        all.extend(more);
+    }
+    json!({
+        "type": "object",
+        "required": ["path", "digest", "size_bytes"],
+        "properties": properties,
+        "additionalProperties": false,
     })
 }
 

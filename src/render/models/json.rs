@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{NodeId, Timestamp};
+use crate::model::{LinkText, NamedArtifact, NodeId, Timestamp};
 use crate::ops::registry::{Changed, CheckReport, Kept, ModelCard, ModelOverview, ModelRow, Registered};
 use crate::query::RunHead;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
@@ -48,11 +48,17 @@ pub fn view_json(view: &ModelView) -> Value {
             "at": deleted.at.rfc3339(), "by": deleted.by, "reason": deleted.reason,
         })),
         "artifacts": model.artifacts.iter().map(|held| {
-            let mut value = artifact_json(&held.artifact);
-            value["name"] = json!(held.name);
-            value
+            named_json(held)
         }).collect::<Vec<_>>(),
     })
+}
+
+/// Writes a file of a version under the name it has there; of a symbolic link, what it says it leads to.
+fn named_json(held: &NamedArtifact) -> Value {
+    let mut value = artifact_json(&held.artifact);
+    value["name"] = json!(held.name);
+    value["link_to"] = json!(held.link.as_ref().map(LinkText::to_string));
+    value
 }
 
 fn row_json(view: &ModelView, run: Option<&RunHead>) -> Value {
@@ -96,8 +102,7 @@ pub(crate) fn card_value(card: &ModelCard) -> Value {
         .files
         .iter()
         .map(|(held, state)| {
-            let mut file = artifact_json(&held.artifact);
-            file["name"] = json!(held.name);
+            let mut file = named_json(held);
             file["on_disk"] = json!(state_name(*state));
             file
         })
@@ -177,9 +182,8 @@ pub fn history_json(name: &str, entries: &[HistoryEntry]) -> Value {
 /// Writes what a check of files came to.
 pub fn check_json(report: &CheckReport) -> Value {
     let files = report.files.iter().map(|file| {
-        let mut value = artifact_json(&file.held.artifact);
+        let mut value = named_json(&file.held);
         value["model"] = json!(file.label);
-        value["name"] = json!(file.held.name);
         value["on_disk"] = json!(state_name(file.state));
         value["sound"] = json!(file.is_sound());
         value["kept"] = json!(file.kept == Kept::Whole);

@@ -216,8 +216,8 @@ fn files(card: &ModelCard, text: &mut String) {
             format!("{:<width$}", "file", width = LABEL_WIDTH - 1),
             one_line(&held.name),
             held.artifact.path.to_string(),
-            digest_words(&held.artifact),
-            size_words(&held.artifact),
+            held.link.as_ref().map_or_else(|| digest_words(&held.artifact), |text| format!("link to {text}")),
+            held.link.as_ref().map_or_else(|| size_words(&held.artifact), |_| String::new()),
             state_words(*state).to_owned(),
         ]
     });

@@ -11,11 +11,11 @@ use proptest::sample::select;
 use crate::disk::Disk;
 use crate::journal::{self, Writer};
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue,
-    ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId, Note, NoteGone,
-    NoteSummary, Overwritten, Parameter, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Removed,
-    Role, Run, RunId, RunKind, RunOutcome, RunRepository, RunStatus, RunTags, SaidParameters, Stage, Step,
-    StepAct, TakenEntry, Timestamp, Used,
+    Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Evidence, Fact, Generated, Link, LinkText,
+    Metric, MetricValue, ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId,
+    Note, NoteGone, NoteSummary, Overwritten, Parameter, Reference, ReferenceSort, Remark, RemarkKind,
+    Remarks, Removed, Role, Run, RunId, RunKind, RunOutcome, RunRepository, RunStatus, RunTags,
+    SaidParameters, Stage, Step, StepAct, TakenEntry, Timestamp, Used,
 };
 use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
@@ -190,6 +190,10 @@ pub(crate) fn model() -> impl Strategy<Value = Fact> {
             (artifact, input, stage, metric),
             (base, before),
         )| {
+            let link = stage == Stage::Staging;
+            let link = link
+                .then(|| link_to("c2"))
+                .map(|text| NamedArtifact::of_link("last", artifact.path.clone(), text));
             let taken = as_of.map(|as_of| TakenEntry {
                 as_of,
                 run_label: Some("20251212_174218".to_owned()),
@@ -206,7 +210,7 @@ pub(crate) fn model() -> impl Strategy<Value = Fact> {
                 promoted_from: before.map(str::to_owned),
                 metrics: metric.map(|half| ("f1".to_owned(), value(half))).into_iter().collect(),
                 inputs: input.into_iter().collect(),
-                artifacts: vec![NamedArtifact { name: "model".to_owned(), artifact }],
+                artifacts: std::iter::once(NamedArtifact::file("model", artifact)).chain(link).collect(),
                 tags: vec![("team".to_owned(), "risk".to_owned())],
                 taken,
                 ..ModelVersion::new(id, name, version, registered_at)
@@ -314,12 +318,22 @@ fn overwritten() -> impl Strategy<Value = Fact> {
     })
 }
 
+fn link() -> impl Strategy<Value = Fact> {
+    (select(PATHS.to_vec()), select(vec!["c1", "../data/a", "\u{1b}"])).prop_map(|(path, text)| {
+        Fact::LinkSeen(Link { path: ArtifactPath::new(path).unwrap(), text: link_to(text) })
+    })
+}
+
+fn link_to(text: &str) -> LinkText {
+    LinkText::new(text.as_bytes().to_vec()).unwrap()
+}
+
 /// A set of facts of every kind.
 pub(crate) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = prop_oneof![
         6 => step(), 2 => run(), 2 => outcome(), 1 => metrics(), 1 => model(), 1 => model_change(),
         1 => model_alias(), 2 => note(), 1 => note_gone(), 1 => said_parameters(), 1 => remarks(),
-        1 => run_tags(), 1 => run_repository(), 1 => overwritten(),
+        1 => run_tags(), 1 => run_repository(), 1 => overwritten(), 1 => link(),
     ];
     vec(fact, 0..24)
 }

@@ -21,6 +21,8 @@
 //! | `model_named` | an alias was given to a version, or to none any more | `name` |
 //! | `note_read` | a research document as it was read: what it names, and its faults | a document |
 //! | `note_gone` | it was found gone | `path` |
+//! | `file_overwritten` | it was written over by a command of lineage, which kept what lay there | `path` of `artifact` |
+//! | `link_seen` | a version of it is a symbolic link with this text | `path` |
 //! | `record` | only read: in format 1, any fact on models, notes and tags, in hexadecimal as the journal has it | |
 //!
 //! Ids are UUIDs, segments 32 hexadecimal digits, times whole microseconds since 1970 (UTC) in fields that end in `_us`, digests
@@ -29,6 +31,7 @@
 //! `lineage` shows. What is not known is `null`. A field or a word that this program does not know is refused: nothing is
 //! taken over that it would not give back.
 
+mod links;
 mod models;
 mod notes;
 mod overwritten;
@@ -42,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::model::Fact;
+use links::{LinkLine, link_line};
 use models::{AliasLine, ChangeLine, ModelLine, alias_line, change_line, model_line};
 use notes::{GoneLine, NoteLine, gone_line, note_line};
 use overwritten::{OverwrittenLine, overwritten_line};
@@ -92,6 +96,8 @@ pub(crate) enum Line {
     NoteGone(GoneLine),
     /// A file was written over.
     FileOverwritten(OverwrittenLine),
+    /// A version of a file is a symbolic link.
+    LinkSeen(LinkLine),
     /// A fact of format 1 that had no line of its own there: kind, version and payload as the journal has them.
     Record(RecordLine),
 }
@@ -144,6 +150,7 @@ impl Line {
             Fact::ModelNamed(alias) => Line::ModelNamed(alias_line(alias)),
             Fact::NoteRead(note) => Line::NoteRead(note_line(note)),
             Fact::NoteGone(gone) => Line::NoteGone(gone_line(gone)),
+            Fact::LinkSeen(link) => Line::LinkSeen(link_line(link)),
             Fact::FileOverwritten(overwritten) => Line::FileOverwritten(overwritten_line(overwritten)),
         }]
     }
@@ -168,6 +175,7 @@ impl Line {
             Line::ModelNamed(line) => line.into_alias().map(Fact::ModelNamed),
             Line::NoteRead(line) => line.into_note().map(Fact::NoteRead),
             Line::NoteGone(line) => line.into_gone().map(Fact::NoteGone),
+            Line::LinkSeen(line) => line.into_link().map(Fact::LinkSeen),
             Line::FileOverwritten(line) => line.into_overwritten().map(Fact::FileOverwritten),
             Line::Record(line) => {
                 let mut bytes = vec![line.kind, line.version];

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{ArtifactLine, artifact_line, node, word};
+use super::links::link_text;
+use super::words::{ArtifactLine, PathText, artifact_line, node, word};
 use crate::error::Result;
 use crate::model::{
-    MetricValue, ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId,
+    LinkText, MetricValue, ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, NodeId,
     Parameter, Stage, TakenEntry, Timestamp,
 };
 
@@ -54,6 +55,9 @@ struct TakenLine {
 struct NamedLine {
     name: String,
     artifact: ArtifactLine,
+    /// The text of the symbolic link that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<PathText>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,8 +101,11 @@ pub(crate) struct AliasLine {
 }
 
 pub(super) fn model_line(model: &ModelVersion) -> ModelLine {
-    let named =
-        |held: &NamedArtifact| NamedLine { name: held.name.clone(), artifact: artifact_line(&held.artifact) };
+    let named = |held: &NamedArtifact| NamedLine {
+        name: held.name.clone(),
+        artifact: artifact_line(&held.artifact),
+        link: held.link.as_ref().map(link_text),
+    };
     ModelLine {
         id: model.id.to_string(),
         name: model.name.clone(),
@@ -174,8 +181,13 @@ fn node_of(text: Option<String>) -> Result<Option<NodeId>> {
 impl ModelLine {
     pub(super) fn into_model(self) -> Result<ModelVersion> {
         let metric = |(name, value)| Ok((name, MetricValue::new(value)?));
-        let named =
-            |line: NamedLine| Ok(NamedArtifact { name: line.name, artifact: line.artifact.into_artifact()? });
+        let named = |line: NamedLine| {
+            let artifact = line.artifact.into_artifact()?;
+            match line.link {
+                None => Ok(NamedArtifact::file(line.name, artifact)),
+                Some(text) => NamedArtifact::link(line.name, artifact, LinkText::new(text.into_bytes()?)?),
+            }
+        };
         Ok(ModelVersion {
             id: node(&self.id)?,
             name: self.name,

@@ -74,9 +74,13 @@ impl ArtifactLine {
 }
 
 pub(super) fn path_text(path: &ArtifactPath) -> PathText {
-    match std::str::from_utf8(path.as_bytes()) {
+    bytes_text(path.as_bytes())
+}
+
+pub(super) fn bytes_text(bytes: &[u8]) -> PathText {
+    match std::str::from_utf8(bytes) {
         Ok(text) => PathText::Text(text.to_owned()),
-        Err(_) => PathText::Bytes { hex: hex(path.as_bytes()) },
+        Err(_) => PathText::Bytes { hex: hex(bytes) },
     }
 }
 
@@ -130,6 +134,13 @@ impl PathText {
         match self {
             PathText::Text(text) => ArtifactPath::new(text),
             PathText::Bytes { hex } => ArtifactPath::from_bytes(unhex(&hex)?),
+        }
+    }
+
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>> {
+        match self {
+            PathText::Text(text) => Ok(text.into_bytes()),
+            PathText::Bytes { hex } => unhex(&hex),
         }
     }
 }

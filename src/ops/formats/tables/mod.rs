@@ -64,9 +64,10 @@ enum Table {
     NoteFindings,
     Repositories,
     Overwritten,
+    Links,
 }
 
-const SHAPES: [Shape; 17] = [
+const SHAPES: [Shape; 18] = [
     Shape {
         name: "runs",
         columns: &[
@@ -296,6 +297,7 @@ const SHAPES: [Shape; 17] = [
             ("command", Kind::Text),
         ],
     },
+    Shape { name: "links", columns: &[("path", Kind::Text), ("digest", Kind::Text), ("text", Kind::Text)] },
 ];
 
 impl Table {
@@ -371,6 +373,7 @@ impl Rows<'_> {
             Fact::ModelNamed(alias) => put(Table::Aliases, models::alias(alias)),
             Fact::NoteRead(note) => notes::read(note, put),
             Fact::NoteGone(gone) => put(Table::Notes, notes::gone(gone)),
+            Fact::LinkSeen(link) => put(Table::Links, notes::link(link)),
             Fact::FileOverwritten(overwritten) => put(Table::Overwritten, notes::overwritten(overwritten)),
         }
     }

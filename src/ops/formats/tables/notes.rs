@@ -5,7 +5,7 @@ use serde_json::json;
 use super::cells::Cell;
 use super::{Put, Table, pairs};
 use crate::error::Result;
-use crate::model::{Note, NoteGone, Overwritten};
+use crate::model::{Link, Note, NoteGone, Overwritten};
 
 pub(super) fn read(note: &Note, put: &mut Put<'_>) -> Result<()> {
     let (summary, path) = (&note.summary, &note.artifact.path);
@@ -73,4 +73,8 @@ pub(super) fn overwritten(overwritten: &Overwritten) -> Vec<Cell> {
         Cell::at(overwritten.at),
         Cell::text(&overwritten.command),
     ]
+}
+
+pub(super) fn link(link: &Link) -> Vec<Cell> {
+    vec![Cell::text(&link.path), Cell::text(link.text.digest()), Cell::text(&link.text)]
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, MetricValue, ModelVersion, NamedArtifact, NodeId, Parameter, Stage, TakenEntry,
-    Timestamp, check_model_name, check_version, from_printed,
+    Artifact, ArtifactPath, LinkText, MetricValue, ModelVersion, NamedArtifact, NodeId, Parameter, Stage,
+    TakenEntry, Timestamp, check_model_name, check_version, from_printed,
 };
 use crate::ops::registry::entry::{check_field_name, shown};
 use crate::ops::registry::entry_file::{metrics_of, tags_of};
@@ -119,7 +119,7 @@ impl RegistryFile {
         let inputs: Vec<Artifact> = inputs.iter().map(artifact_of).collect::<Result<_>>()?;
         let artifacts = self.artifact_paths.unwrap_or_default().into_iter().map(|(name, value)| {
             check_field_name("artifact", &name)?;
-            Ok(NamedArtifact { name, artifact: artifact_of(&value)? })
+            named_artifact(name, &value)
         });
         let artifacts: Vec<NamedArtifact> = artifacts.collect::<Result<_>>()?;
         let unknown = artifacts.iter().filter(|held| !held.artifact.has_content()).count();
@@ -241,6 +241,18 @@ fn artifact_of(value: &Value) -> Result<Artifact> {
             Artifact::without_content(path, &version)
         }
     })
+}
+
+/// Reads a file of a version, which may be a link.
+fn named_artifact(name: String, value: &Value) -> Result<NamedArtifact> {
+    let artifact = artifact_of(value)?;
+    match value.get("link_to").and_then(Value::as_str) {
+        None => Ok(NamedArtifact::file(name, artifact)),
+        Some(text) => {
+            let text = from_printed(text).unwrap_or_else(|| text.as_bytes().to_vec());
+            NamedArtifact::link(name, artifact, LinkText::new(text)?)
+        }
+    }
 }
 
 fn document(value: Option<Value>) -> Option<String> {

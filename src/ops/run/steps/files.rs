@@ -7,7 +7,8 @@ use super::repositories::Tracked;
 use super::{Read, Surroundings};
 use crate::capture::observe::{self, Class, Content, File, LastChange, Observation, Version};
 use crate::digests::Stamp;
-use crate::model::{Artifact, ArtifactPath, Digest, Role};
+use crate::model::{Artifact, ArtifactPath, Digest, Link, Role};
+use crate::ops::locate::link_text_at;
 use crate::ops::run::compiled;
 use crate::ops::run::environment::EnvironmentFile;
 use crate::ops::run::roles::{self, Place};
@@ -60,6 +61,8 @@ pub(super) struct Files {
     pub(super) metrics: Vec<PathBuf>,
     pub(super) left_out: u64,
     pub(super) written_elsewhere: u64,
+    /// Those that are symbolic links, where that can still be seen.
+    pub(super) links: Vec<Link>,
 }
 
 impl Files {
@@ -71,6 +74,7 @@ impl Files {
             metrics: Vec::new(),
             left_out: 0,
             written_elsewhere: 0,
+            links: Vec::new(),
         };
         let executed: BTreeSet<usize> = observation
             .processes
@@ -190,10 +194,19 @@ impl Files {
                 None => Artifact::without_content(path, identity_of(version).as_bytes()),
             };
             let lasting = !version.was_written || (number == last && file.exists);
+            if file.is_link && number == last {
+                self.links.extend(link_at(&file.path, &artifact));
+            }
             let (was_written, last_change) = (version.was_written, version.last_change);
             self.known.insert((index, number), Known { artifact, role, lasting, was_written, last_change });
         }
     }
+}
+
+/// Returns the link that a version is, where it still lies there.
+fn link_at(place: &Path, artifact: &Artifact) -> Option<Link> {
+    let text = link_text_at(place).filter(|text| text.digest() == artifact.digest)?;
+    Some(Link { path: artifact.path.clone(), text })
 }
 
 /// Tells whether a version stood there before the run, and whoever read it read what nobody knows: it was replaced or removed from

@@ -1,0 +1,169 @@
+//! Symbolic links: in folders of checkpoints that models are made of, and among what runs write.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use common::{Place, python_with};
+
+/// A training that leaves its last checkpoint by name, as the trainers of this field do, and hands out a snapshot that consists of
+/// links to what lies elsewhere.
+const TRAIN: &str = "mkdir -p ck/step-2 blobs hf; echo 1 > ck/e1.pt; echo 22 > ck/e2.pt; ln -s e2.pt ck/last.pt; \
+                     echo opt > ck/step-2/opt; ln -s step-2 ck/latest; echo w > blobs/0f; ln -s ../blobs/0f hf/w.bin";
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.ok(&["run", "--quiet", "--", "sh", "-c", TRAIN]);
+    place
+}
+
+fn text_of(place: &Place, path: &str) -> Option<String> {
+    fs::read_link(place.at(path)).ok().map(|text| text.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_model_folder_with_links_is_registered_verified_and_brought_back() {
+    let place = place();
+    let answer = place.ok(&["register", "k", "1.0.0", "--artifact", "ck=ck", "--artifact", "hf=hf"]);
+    assert!(answer.stdout.starts_with("registered k@1.0.0"), "{answer:?}");
+    assert_eq!(answer.stderr, "", "whoever made a link is no second run: {answer:?}");
+    let shown = place.ok(&["models", "show", "k@1.0.0"]).stdout;
+    assert!(shown.contains("link to e2.pt") && shown.contains("link to step-2"), "{shown}");
+    let entry: serde_json::Value =
+        serde_json::from_slice(&place.read("models/registry/k/1.0.0/metadata.json")).unwrap();
+    assert_eq!(entry["artifact_paths"]["ck/last.pt"]["link_to"], "e2.pt");
+    assert_eq!(entry["artifact_paths"]["hf/w.bin"]["link_to"], serde_json::Value::Null, "by its bytes");
+    place.ok(&["models", "verify"]);
+    place.ok(&["verify"]);
+    assert_eq!(place.ok(&["status"]).code, 0);
+
+    // Somebody makes the link lead elsewhere.
+    fs::remove_file(place.at("ck/last.pt")).unwrap();
+    symlink("e1.pt", place.at("ck/last.pt")).unwrap();
+    let checked = place.run(&["models", "verify"]);
+    assert!(checked.code == 1 && checked.stdout.contains("ck/last.pt"), "{checked:?}");
+    let (code, text) = place.refused(&["restore", "k@1.0.0"]);
+    assert!(code == 2 && text.contains("`--force`") && text.contains("is a link to `e1.pt`"), "{text}");
+
+    for gone in ["ck", "hf", "blobs"] {
+        fs::remove_dir_all(place.at(gone)).unwrap();
+    }
+    let answer = place.ok(&["restore", "k@1.0.0"]);
+    assert!(answer.stdout.contains("ck/last.pt  link to e2.pt"), "{answer:?}");
+    assert_eq!(text_of(&place, "ck/last.pt").as_deref(), Some("e2.pt"));
+    assert_eq!(place.read("ck/last.pt"), b"22\n");
+    assert_eq!(place.read("ck/latest/opt"), b"opt\n");
+    assert_eq!((text_of(&place, "hf/w.bin"), place.read("hf/w.bin")), (None, b"w\n".to_vec()));
+    place.ok(&["models", "verify"]);
+    assert!(place.ok(&["restore", "k@1.0.0"]).stdout.lines().all(|line| line.starts_with("unchanged")));
+
+    // Elsewhere, the links lead from name to name as they did.
+    place.ok(&["restore", "k@1.0.0", "--to", "copy"]);
+    assert_eq!(place.read("copy/ck/last.pt"), b"22\n");
+    assert_eq!(text_of(&place, "copy/ck/latest").as_deref(), Some("step-2"));
+}
+
+#[test]
+fn links_of_a_model_go_through_every_export_and_come_back() {
+    let place = place();
+    place.ok(&["register", "k", "1.0.0", "--artifact", "ck=ck"]);
+    place.ok(&["export", "--format", "jsonl", "--out", "facts.jsonl"]);
+    let (registry, lines) = (place.at("models/registry"), place.at("facts.jsonl"));
+    for (format, source) in [("jsonl", lines.to_str().unwrap()), ("registry", registry.to_str().unwrap())] {
+        let other = Place::empty();
+        other.ok(&["init"]);
+        other.ok(&["import", "--format", format, source]);
+        let model = &other.json(&["models", "show", "k@1.0.0"])["model"];
+        let files = model["artifacts"].as_array().unwrap();
+        let link = files.iter().find(|file| file["name"] == "ck/last.pt").unwrap();
+        assert_eq!(link["link_to"], "e2.pt", "{format}");
+    }
+    place.ok(&["export", "--format", "csv", "--out", "csv"]);
+    let links = String::from_utf8(place.read("csv/links.csv")).unwrap();
+    assert!(links.contains("ck/last.pt,blake3:") && links.contains(",e2.pt\r\n"), "{links}");
+    for (format, out) in [("ro-crate", "crate"), ("prov-json", "p.json"), ("openlineage", "o.jsonl")] {
+        place.ok(&["export", "--format", format, "--out", out]);
+    }
+    if let Some(python) = python_with(&["jsonschema"]) {
+        let schema = place.ok(&["schema", "metadata"]).stdout;
+        place.write("schema.json", schema.as_bytes());
+        let check =
+            "import json,jsonschema,sys; s,d=map(json.load,map(open,sys.argv[1:])); jsonschema.validate(d,s)";
+        let entry = place.at("models/registry/k/1.0.0/metadata.json");
+        let done = std::process::Command::new(python)
+            .args(["-c", check])
+            .args([place.at("schema.json"), entry])
+            .status()
+            .unwrap();
+        assert!(done.success());
+    }
+}
+
+#[test]
+fn links_without_an_end_and_links_to_nothing_are_refused() {
+    let place = place();
+    symlink("gone", place.at("ck/bad")).unwrap();
+    let (code, text) = place.refused(&["register", "k", "1.0.0", "--artifact", "ck=ck"]);
+    assert!(
+        code == 2 && text.contains("ck/bad` is a link to `gone`, where nothing is to be found"),
+        "{text}"
+    );
+    fs::remove_file(place.at("ck/bad")).unwrap();
+    symlink("../..", place.at("ck/step-2/up")).unwrap();
+    let (code, text) = place.refused(&["register", "k", "1.0.0", "--artifact", "ck=ck"]);
+    assert!(code == 2 && text.contains("a folder that holds it"), "{text}");
+    fs::remove_file(place.at("ck/step-2/up")).unwrap();
+    // Within the artifact it is a link like others.
+    symlink("..", place.at("ck/step-2/up")).unwrap();
+    place.ok(&["register", "k", "1.0.0", "--artifact", "ck=ck"]);
+    symlink("../.lineage/store.redb", place.at("ck/store")).unwrap();
+    let (code, text) = place.refused(&["register", "k", "1.0.1", "--artifact", "ck=ck"]);
+    assert!(code == 2 && text.contains("lineage's own"), "{text}");
+}
+
+#[test]
+fn what_runs_wrote_into_a_folder_comes_back_with_its_links() {
+    let place = place();
+    fs::remove_dir_all(place.at("ck")).unwrap();
+    let verified = place.ok(&["verify"]).stdout;
+    assert!(
+        verified.contains("ck/last.pt") && !verified.contains("lost"),
+        "its text is all there is of it: {verified}"
+    );
+    let shown = place.ok(&["show", "ck/last.pt"]).stdout;
+    assert!(shown.starts_with("ck/last.pt  link to ck/e2.pt, gone, made "), "{shown}");
+    assert_eq!(place.ok(&["cat", "ck/last.pt"]).stdout, "22\n", "what it led to is kept");
+    place.ok(&["restore", "ck/last.pt", "--to", "last-copy.pt"]);
+    assert_eq!((text_of(&place, "last-copy.pt"), place.read("last-copy.pt")), (None, b"22\n".to_vec()));
+    place.ok(&["restore", "ck"]);
+    assert_eq!(text_of(&place, "ck/last.pt").as_deref(), Some("e2.pt"));
+    assert_eq!(place.read("ck/latest/opt"), b"opt\n");
+
+    // The run that wrote a folder is exported with the links in it.
+    place.ok(&["export", "@", "--format", "jsonl", "--out", "run.jsonl"]);
+    let lines = String::from_utf8(place.read("run.jsonl")).unwrap();
+    assert!(lines.contains(r#"{"link_seen":{"path":"ck/last.pt","text":"e2.pt"}}"#), "{lines}");
+
+    // Another link in its place goes only when that is asked for, and can be had again.
+    fs::remove_file(place.at("ck/last.pt")).unwrap();
+    symlink("e1.pt", place.at("ck/last.pt")).unwrap();
+    let (code, _) = place.refused(&["restore", "ck/last.pt"]);
+    assert_eq!((code, text_of(&place, "ck/last.pt").as_deref()), (2, Some("e1.pt")));
+    place.ok(&["restore", "ck/last.pt", "--force"]);
+    assert_eq!(text_of(&place, "ck/last.pt").as_deref(), Some("e2.pt"));
+    assert!(place.ok(&["log", "ck/last.pt"]).stdout.contains("restore wrote over it"));
+    place.ok(&["verify"]);
+}
+
+#[test]
+fn a_link_out_of_the_workspace_is_not_brought_back() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.ok(&["run", "--quiet", "--", "ln", "-s", "/etc/hostname", "out"]);
+    fs::remove_file(place.at("out")).unwrap();
+    let (code, text) = place.refused(&["restore", "out"]);
+    assert!(code == 2 && text.contains("leads out of"), "{text}");
+    assert!(fs::symlink_metadata(place.at("out")).is_err());
+}
