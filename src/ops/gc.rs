@@ -88,7 +88,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     // Where nobody is alive who records, nobody is about to name what no fact names. Who begins from here on keeps anew what
     // they need, and [`Contents::remove`](crate::content::Contents::remove) sees that.
     let lock = if request.apply {
-        let lock = workspace.lock(LOCK_WAIT)?.map_err(|holder| {
+        let lock = workspace.lock(LOCK_WAIT)?.or(|holder| {
             Error::store(format!("cannot let contents go: {holder} is writing"))
                 .hint("nothing was removed; try again")
         })?;

@@ -43,4 +43,6 @@ pub use host::{host, user};
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate, locate_run};
 pub use overwritten::{Overwriting, overwritten_at};
 pub use recording::{Recording, RunRequest};
-pub use workspace::{FOLDER as WORKSPACE_FOLDER, Lock, Pending, View, Workspace};
+pub use workspace::{
+    Attempt, FOLDER as WORKSPACE_FOLDER, Holder, Pending, ProjectionLock, StoreLock, View, Workspace,
+};

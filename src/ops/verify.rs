@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Listing, Reader, SegmentRef, Tail};
 use crate::model::NodeId;
 use crate::ops::status::{StatusReport, status};
-use crate::ops::workspace::Lock;
+use crate::ops::workspace::{Attempt, StoreLock};
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
 use crate::store::{Snapshot, Store};
 
@@ -278,10 +278,10 @@ impl Verifying<'_> {
     }
 
     /// Keeps writers away while the file is copied; where the workspace cannot be written there are none.
-    fn lock(&self) -> Result<Option<Lock>> {
+    fn lock(&self) -> Result<Option<StoreLock>> {
         match self.workspace.lock(LOCK_WAIT) {
-            Ok(Ok(lock)) => Ok(Some(lock)),
-            Ok(Err(holder)) => {
+            Ok(Attempt::Taken(lock)) => Ok(Some(lock)),
+            Ok(Attempt::HeldBy(holder)) => {
                 Err(Error::store(format!("cannot check the store: {holder} is writing to it"))
                     .hint("nothing was changed; try again when it is through"))
             }

@@ -18,7 +18,7 @@ use crate::ops::Clock;
 use crate::ops::run::take_over_broken_off;
 use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 
-pub use locks::Lock;
+pub use locks::{Attempt, Holder, ProjectionLock, StoreLock};
 pub use pending::Pending;
 pub(crate) use run_ids::free_label;
 
@@ -187,7 +187,7 @@ impl Workspace {
         }
         let mut failure = None;
         let (warnings, may_write) = match self.lock(READ_WAIT) {
-            Ok(Ok(lock)) => match self.try_apply(&lock) {
+            Ok(Attempt::Taken(lock)) => match self.try_apply(&lock) {
                 Ok(warnings) => (warnings, true),
                 Err(error) => {
                     let warnings = std::iter::once(described(&error)).chain(self.set_aside()).collect();
@@ -195,7 +195,7 @@ impl Workspace {
                     (warnings, false)
                 }
             },
-            Ok(Err(holder)) => {
+            Ok(Attempt::HeldBy(holder)) => {
                 let held = format!("{holder} has not let go of the store for {} s", READ_WAIT.as_secs());
                 let snapshot = self.store.snapshot().ok().flatten();
                 let pending = self.pending(snapshot.as_ref())?;
@@ -248,7 +248,7 @@ impl Workspace {
     ///
     /// # Errors
     /// As [`Workspace::view`].
-    pub(crate) fn view_locked(&self, lock: &Lock) -> Result<View> {
+    pub(crate) fn view_locked(&self, lock: &StoreLock) -> Result<View> {
         let found = self.store.snapshot().ok().flatten();
         let complete = found.as_ref().map_or(Ok(None), |snapshot| self.if_complete(snapshot))?;
         if let (Some(snapshot), Some(warnings)) = (found, complete) {
@@ -319,7 +319,7 @@ impl Workspace {
     /// there is, one line each.
     ///
     /// Nothing that fails here loses anything: the journal has it all, or an old store that is set aside.
-    pub fn apply(&self, lock: &Lock) -> Vec<String> {
+    pub fn apply(&self, lock: &StoreLock) -> Vec<String> {
         self.try_apply(lock)
             .unwrap_or_else(|error| std::iter::once(described(&error)).chain(self.set_aside()).collect())
     }
@@ -328,7 +328,7 @@ impl Workspace {
     ///
     /// # Errors
     /// A store error where facts cannot be applied.
-    fn try_apply(&self, _lock: &Lock) -> Result<Vec<String>> {
+    fn try_apply(&self, _lock: &StoreLock) -> Result<Vec<String>> {
         let applied = self.store.apply(&self.journal())?;
         let unreadable = applied.unreadable.iter().filter(|part| !part.remembered);
         let mut warnings: Vec<String> = unreadable.map(|part| described(&part.error)).collect();
@@ -389,8 +389,8 @@ impl Workspace {
     /// Applies what is new if the store's lock is free; somebody else will otherwise. To be called at the end of long work.
     pub fn apply_if_free(&self) -> Vec<String> {
         match self.lock(Duration::ZERO) {
-            Ok(Ok(lock)) => self.apply(&lock),
-            Ok(Err(_)) => Vec::new(),
+            Ok(Attempt::Taken(lock)) => self.apply(&lock),
+            Ok(Attempt::HeldBy(_)) => Vec::new(),
             Err(error) => vec![described(&error)],
         }
     }

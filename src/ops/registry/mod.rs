@@ -17,7 +17,7 @@ mod taken;
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Fact, NodeId, Timestamp};
-use crate::ops::{Clock, Lock, Workspace};
+use crate::ops::{Clock, StoreLock, Workspace};
 use crate::query::registry::{ModelSelector, ModelView, find_model, model_view};
 use crate::store::Snapshot;
 
@@ -45,7 +45,7 @@ struct Held<'a> {
     author: &'a Author,
     snapshot: Snapshot,
     warnings: Vec<String>,
-    _lock: Lock,
+    _lock: StoreLock,
 }
 
 impl<'a> Held<'a> {

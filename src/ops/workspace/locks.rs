@@ -1,5 +1,6 @@
 //! The locks of a workspace: who applies facts, and who writes projected files. To start a run takes neither.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::time::{Duration, Instant};
@@ -14,9 +15,52 @@ const PROJECT_WAIT: Duration = Duration::from_secs(10);
 /// So long is waited in silence.
 const SILENT_WAIT: Duration = Duration::from_secs(2);
 
-/// The right to apply facts, or to write projected files; given up when dropped.
-pub struct Lock {
+/// The right to apply facts; given up when dropped.
+pub struct StoreLock {
     _file: File,
+}
+
+/// The right to write projected files; given up when dropped.
+pub struct ProjectionLock {
+    _file: File,
+}
+
+/// What came of an attempt to take a lock.
+pub enum Attempt<L> {
+    /// It was taken.
+    Taken(L),
+    /// Somebody else held it all the time.
+    HeldBy(Holder),
+}
+
+impl<L> Attempt<L> {
+    /// Returns the lock, or the error that `describe` makes of who holds it.
+    ///
+    /// # Errors
+    /// Where somebody else holds it.
+    pub fn or(self, describe: impl FnOnce(Holder) -> Error) -> Result<L> {
+        match self {
+            Attempt::Taken(lock) => Ok(lock),
+            Attempt::HeldBy(holder) => Err(describe(holder)),
+        }
+    }
+
+    fn map<M>(self, change: impl FnOnce(L) -> M) -> Attempt<M> {
+        match self {
+            Attempt::Taken(lock) => Attempt::Taken(change(lock)),
+            Attempt::HeldBy(holder) => Attempt::HeldBy(holder),
+        }
+    }
+}
+
+/// Who holds a lock, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder(String);
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Workspace {
@@ -24,26 +68,27 @@ impl Workspace {
     ///
     /// # Errors
     /// A store error where the lock cannot be had in a minute.
-    pub fn lock_to_change(&self) -> Result<Lock> {
-        self.lock(LONG_WAIT)?.map_err(|holder| {
+    pub fn lock_to_change(&self) -> Result<StoreLock> {
+        self.lock(LONG_WAIT)?.or(|holder| {
             Error::store(format!("the store is busy: {holder} has held its lock for a minute"))
                 .hint("nothing was recorded, and nothing was changed; try again")
         })
     }
 
-    /// Takes the lock, waiting for at most `wait`; the inner error describes who holds it.
+    /// Takes the lock, waiting for at most `wait`.
     ///
     /// # Errors
     /// A store error where the lock's file cannot be made.
-    pub fn lock(&self, wait: Duration) -> Result<Result<Lock, String>> {
-        self.lock_file("lock", wait, "to let go of the store")
+    pub fn lock(&self, wait: Duration) -> Result<Attempt<StoreLock>> {
+        let attempt = self.lock_file("lock", wait, "to let go of the store")?;
+        Ok(attempt.map(|file| StoreLock { _file: file }))
     }
 
     /// Takes the right to write projected files, so that whoever writes last has planned last.
     ///
     /// # Errors
     /// A store error where it cannot be had in a minute.
-    pub fn lock_to_project(&self) -> Result<Lock> {
+    pub fn lock_to_project(&self) -> Result<ProjectionLock> {
         self.lock_to_project_within(LONG_WAIT)
     }
 
@@ -51,19 +96,20 @@ impl Workspace {
     ///
     /// # Errors
     /// A store error where it cannot be had in some seconds.
-    pub fn lock_to_project_soon(&self) -> Result<Lock> {
+    pub fn lock_to_project_soon(&self) -> Result<ProjectionLock> {
         self.lock_to_project_within(PROJECT_WAIT)
     }
 
-    fn lock_to_project_within(&self, wait: Duration) -> Result<Lock> {
-        self.lock_file("projecting", wait, "to be through with writing files")?.map_err(|holder| {
+    fn lock_to_project_within(&self, wait: Duration) -> Result<ProjectionLock> {
+        let attempt = self.lock_file("projecting", wait, "to be through with writing files")?;
+        attempt.map(|file| ProjectionLock { _file: file }).or(|holder| {
             let seconds = wait.as_secs();
             Error::store(format!("cannot write files: {holder} has been writing files for {seconds} s"))
                 .hint("nothing was changed; try again when it is through")
         })
     }
 
-    fn lock_file(&self, name: &str, wait: Duration, to_do: &str) -> Result<Result<Lock, String>> {
+    fn lock_file(&self, name: &str, wait: Duration, to_do: &str) -> Result<Attempt<File>> {
         let path = self.folder().join(name);
         let failed = |cause| Error::store(format!("cannot lock `{}`", path.display())).because(cause);
         let mut file = OpenOptions::new()
@@ -81,11 +127,11 @@ impl Workspace {
                 Ok(()) => break,
                 Err(TryLockError::Error(cause)) => return Err(failed(cause)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => {
-                    return Ok(Err(holder(&mut file)));
+                    return Ok(Attempt::HeldBy(holder_of(&mut file)));
                 }
                 Err(TryLockError::WouldBlock) => {
                     if let Some(hear) = hear.take_if(|_| begun.elapsed() >= SILENT_WAIT) {
-                        hear(&format!("waiting for {} {to_do}", holder(&mut file)));
+                        hear(&format!("waiting for {} {to_do}", holder_of(&mut file)));
                     }
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(20));
@@ -96,7 +142,7 @@ impl Workspace {
         // length: some file systems force a file that was cut to nothing to the disk, for which the next holder would wait.
         let holder = format!("{:<48}", format!("`lineage` ({PROCESS}{})", std::process::id()));
         let _ = file.rewind().and_then(|()| file.write_all(holder.as_bytes()));
-        Ok(Ok(Lock { _file: file }))
+        Ok(Attempt::Taken(file))
     }
 }
 
@@ -104,19 +150,19 @@ impl Workspace {
 const PROCESS: &str = "process ";
 
 /// Describes who holds a lock, by what they wrote into its file.
-fn holder(file: &mut File) -> String {
+fn holder_of(file: &mut File) -> Holder {
     let mut holder = String::new();
     let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
     let holder: String = holder.chars().filter(|c| !c.is_control()).take(200).collect();
     let holder = holder.trim_end();
     if holder.is_empty() {
-        return "another `lineage`".to_owned();
+        return Holder("another `lineage`".to_owned());
     }
     let process = holder.split_once(PROCESS).and_then(|(_, rest)| rest.strip_suffix(')'));
-    match process.filter(|process| is_stopped(process)) {
+    Holder(match process.filter(|process| is_stopped(process)) {
         Some(process) => holder.replace(process, &format!("{process}, which is stopped")),
         None => holder.to_owned(),
-    }
+    })
 }
 
 /// Returns true for a process of this machine that was stopped by a signal, or is held by a debugger.

@@ -180,7 +180,7 @@ mod tests {
     fn a_run_starts_while_somebody_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::init(folder.path()).unwrap();
-        let held = workspace.lock(Duration::ZERO).unwrap().unwrap();
+        let held = workspace.lock_to_change().unwrap();
         let clock = Clock::new(|| AT);
         for _ in 0..40 {
             let request = RunRequest::new("x", RunKind::Command);
