@@ -1,7 +1,7 @@
 //! Files that share their bytes with another file, where the file system can do that (Btrfs, XFS, bcachefs): no byte is copied, and
 //! a change of one is none of the other.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
@@ -39,7 +39,7 @@ impl Disk {
         });
         if !matches!(made, Ok(true)) {
             // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
-            let _ = fs::remove_file(&temporary);
+            let _ = self.remove(&temporary);
         }
         made
     }

@@ -58,7 +58,7 @@ impl Workspace {
         let root = root.into();
         let folder = root.join(FOLDER);
         Workspace {
-            store: Store::at(folder.join("store.redb")),
+            store: Store::at(disk.clone(), folder.join("store.redb")),
             contents: Contents::at(disk.clone(), folder.join("objects")),
             digests: Digests::remembered_in(folder.join("digests")),
             root,

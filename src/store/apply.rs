@@ -188,7 +188,7 @@ impl Store {
             return build(&self.create()?, journal);
         }
         self.rebuild_then(journal, |fresh, _| {
-            fs::rename(fresh, &self.path).map_err(|cause| self.failed("replace", cause))
+            self.disk.rename(fresh, &self.path).map_err(|cause| self.failed("replace", cause))
         })
     }
 
@@ -209,13 +209,15 @@ impl Store {
         replace: impl FnOnce(&Path, &mut Applied) -> Result<()>,
     ) -> Result<Applied> {
         self.remove_leftovers();
-        let fresh = Store::at(self.path.with_extension(format!("{FRESH_ENDING}{}", std::process::id())));
+        self.remove_leftovers_aside();
+        let name = self.path.with_extension(format!("{FRESH_ENDING}{}", std::process::id()));
+        let fresh = Store::at(self.disk.clone(), name);
         let built = fresh.create().and_then(|database| build(&database, journal)).and_then(|mut applied| {
             replace(&fresh.path, &mut applied)?;
             Ok(applied)
         });
         if built.is_err() {
-            let _ = fs::remove_file(&fresh.path);
+            let _ = self.disk.remove(&fresh.path);
         }
         built
     }
@@ -229,7 +231,7 @@ impl Store {
         };
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(front) {
-                let _ = fs::remove_file(entry.path());
+                let _ = self.disk.remove(&entry.path());
             }
         }
     }

@@ -2,11 +2,11 @@
 //! store.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, TEMPORARY_PREFIX};
 use crate::error::{Error, Result};
 use crate::journal::{self, SegmentRef, Writer};
 use crate::model::{Digest, Fact, NodeId};
@@ -49,7 +49,7 @@ impl FactsFile {
         let Some(segment) = self.segment else {
             // Of a copy: to open one that was not closed may repair it.
             let name = format!("reading-{:x}", NodeId::new(Default::default()).as_u128());
-            let copy = |place: PathBuf| Store::at(&self.path).nameless_copy(&place);
+            let copy = |place: PathBuf| Store::at(Disk::new(), &self.path).nameless_copy(&place);
             let store = copy(self.path.with_file_name(&name))
                 .or_else(|_| copy(std::env::temp_dir().join(format!("lineage-{name}"))))?;
             let snapshot = store.snapshot()?.ok_or_else(|| store.why_unreadable(&self.path))?;
@@ -87,7 +87,7 @@ impl FactsFile {
 impl Store {
     /// Returns the files of facts that the journal has lost.
     pub fn set_aside(&self) -> Vec<FactsFile> {
-        let entries = fs::read_dir(self.path.with_file_name(FOLDER)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.folder_aside()).into_iter().flatten().flatten();
         // One whose front is damaged is not passed over.
         let damaged = |path: PathBuf| {
             path.extension()
@@ -95,6 +95,7 @@ impl Store {
                 .then_some(FactsFile { path, segment: None })
         };
         let mut files: Vec<FactsFile> = entries
+            .filter(|entry| !is_temporary(entry))
             .filter_map(|entry| FactsFile::at(&entry.path()).or_else(|| damaged(entry.path())))
             .collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -109,7 +110,7 @@ impl Store {
     pub(super) fn set_facts_aside(&self, fresh: &Store) -> Result<Option<(u64, PathBuf)>> {
         let known = fresh.snapshot()?.map_or(Ok(HashSet::new()), |fresh| digests(&fresh))?;
         let snapshot = self.snapshot()?.ok_or_else(|| damaged("page"))?;
-        let folder = self.path.with_file_name(FOLDER);
+        let folder = self.folder_aside();
         let id = NodeId::new(snapshot.latest()).as_u128();
         let mut writer: Option<Writer> = None;
         let mut count = 0;
@@ -120,31 +121,57 @@ impl Store {
             count += 1;
             let writer = match &mut writer {
                 Some(writer) => writer,
-                None => writer.insert(Writer::create(&Disk::new(), &folder, id)?),
+                // It is there as a whole or not at all: one that was begun would be told of as if it had what was lost.
+                None => writer.insert(Writer::create_hidden(&self.disk, &folder, id)?),
             };
             writer.append(&fact)
         };
+        snapshot.facts(&mut take)?;
+        writer.as_mut().map_or(Ok(()), Writer::publish)?;
         let path = folder.join(journal::segment_name(id));
-        let written = snapshot.facts(&mut take).and_then(|()| writer.as_mut().map_or(Ok(()), Writer::commit));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&path);
-            return Err(error);
-        }
         Ok(writer.map(|_| (count, path)))
     }
 
     /// Moves the file of this store to where lost facts are kept.
     pub(super) fn move_aside(&self) -> Result<PathBuf> {
-        let moved = self.free_name_aside().and_then(|path| fs::rename(&self.path, &path).map(|()| path));
+        let moved = self.free_name_aside().and_then(|path| {
+            self.disk.rename(&self.path, &path)?;
+            // The new name first: a power cut between the two may leave both, and not neither.
+            self.disk.sync_folder(&self.folder_aside())?;
+            self.sync_folder()?;
+            Ok(path)
+        });
         moved.map_err(|cause| self.failed("set aside", cause))
     }
 
+    /// Removes what whoever set facts aside and was killed has left. The lock says that nobody is at it.
+    pub(super) fn remove_leftovers_aside(&self) {
+        let entries = fs::read_dir(self.folder_aside()).into_iter().flatten().flatten();
+        for entry in entries.filter(is_temporary) {
+            let _ = self.disk.remove(&entry.path());
+        }
+    }
+
+    fn folder_aside(&self) -> PathBuf {
+        self.path.with_file_name(FOLDER)
+    }
+
+    /// Forces the entries of the store's folder to the disk.
+    pub(super) fn sync_folder(&self) -> io::Result<()> {
+        self.disk.sync_folder(self.path.parent().unwrap_or(Path::new(".")))
+    }
+
     fn free_name_aside(&self) -> io::Result<PathBuf> {
-        let folder = self.path.with_file_name(FOLDER);
-        fs::create_dir_all(&folder)?;
+        let folder = self.folder_aside();
+        self.disk.create_folders(&folder)?;
         let mut names = (1..=STORES_MAX).map(|number| folder.join(format!("store-{number}.redb")));
         names.find(|path| !path.exists()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
     }
+}
+
+/// Returns true for what whoever sets facts aside has begun to write.
+fn is_temporary(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
 }
 
 fn is_store(path: &Path) -> bool {

@@ -1,7 +1,6 @@
 //! Facts that the store has and the journal has lost: found before the store is built anew, and set aside.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
@@ -115,7 +114,7 @@ impl Store {
         fresh: &Path,
         segments: Vec<LostSegment>,
     ) -> Result<Option<Loss>> {
-        let loss = match self.set_facts_aside(&Store::at(fresh)) {
+        let loss = match self.set_facts_aside(&Store::at(self.disk.clone(), fresh)) {
             Ok(None) => None,
             Ok(Some((facts, set_aside))) => Some(Loss { segments, facts: Some(facts), set_aside }),
             // What can be read of it may still be worth something.
@@ -124,7 +123,8 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        fs::rename(fresh, &self.path).map_err(|cause| self.failed("replace", cause))?;
+        let replaced = self.disk.rename(fresh, &self.path);
+        replaced.and_then(|()| self.sync_folder()).map_err(|cause| self.failed("replace", cause))?;
         Ok(loss)
     }
 }

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, StorageError};
 
+use crate::disk::Disk;
 use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Lack, Unreadable};
@@ -60,6 +61,8 @@ const CACHE_BYTES: usize = 48 << 20;
 #[derive(Debug, Clone)]
 pub struct Store {
     path: PathBuf,
+    /// The way to what lies beside the database: redb writes that itself, and it can be built anew; facts set aside cannot.
+    disk: Disk,
     /// The file of a store without a name; `path` is what it was called.
     nameless: Option<Arc<File>>,
 }
@@ -74,8 +77,8 @@ enum Found {
 
 impl Store {
     /// Names the store at `path`; opens nothing.
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        Store { path: path.into(), nameless: None }
+    pub fn at(disk: Disk, path: impl Into<PathBuf>) -> Self {
+        Store { path: path.into(), disk, nameless: None }
     }
 
     /// Returns the file.

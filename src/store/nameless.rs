@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::store::{Applied, Snapshot, Store, broken, damaged, guarded, is_damage};
 
@@ -15,7 +16,8 @@ impl Store {
     /// # Errors
     /// A store error where there is something at `place`, or no file can be made there.
     pub fn nameless(place: &Path) -> Result<Self> {
-        Ok(Store { path: place.to_owned(), nameless: Some(Arc::new(nameless_file(place)?)) })
+        let nameless = Some(Arc::new(nameless_file(place)?));
+        Ok(Store { path: place.to_owned(), disk: Disk::new(), nameless })
     }
 
     /// Builds a store without a name from the journal, for reading.
@@ -38,7 +40,7 @@ impl Store {
         File::open(&self.path)
             .and_then(|mut file| io::copy(&mut file, &mut &copy))
             .map_err(|cause| self.failed("copy", cause))?;
-        Ok(Store { path: place.to_owned(), nameless: Some(Arc::new(copy)) })
+        Ok(Store { path: place.to_owned(), disk: self.disk.clone(), nameless: Some(Arc::new(copy)) })
     }
 
     /// Checks the database's own checksums; `false` where pages are damaged. What can be repaired of a store without a name is

@@ -125,7 +125,7 @@ pub(crate) fn history(text: &str) -> History {
     }
     writer.commit().unwrap();
     drop(writer);
-    let store = Store::at(folder.path().join("store.redb"));
+    let store = Store::at(Disk::new(), folder.path().join("store.redb"));
     store.apply(&journal).unwrap();
     History { snapshot: store.snapshot().unwrap().unwrap(), _folder: folder, runs }
 }

@@ -8,7 +8,8 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use super::world::{Place, everything, facts, record_as, step, store_of, tries};
-use crate::disk::Disk;
+use crate::disk::tests::{Crash, FailOnce, Leaves};
+use crate::disk::{Disk, TEMPORARY_PREFIX};
 use crate::error::Kind;
 use crate::journal::{self, Writer};
 use crate::model::{Fact, NodeId};
@@ -66,7 +67,7 @@ fn check_loss(place: &Place, before: &[String], facts: u64) -> Applied {
     let mut united = all(&place.snapshot());
     united.extend(all_in(&aside[0]));
     assert_eq!(everything(&store_of(&united).1), before, "nothing else is lost");
-    let rebuilt = Store::at(place.folder.path().join("rebuilt.redb"));
+    let rebuilt = Store::at(Disk::new(), place.folder.path().join("rebuilt.redb"));
     rebuilt.rebuild(&place.journal()).unwrap();
     assert_eq!(everything(&place.snapshot()), everything(&rebuilt.snapshot().unwrap().unwrap()));
     assert!(place.store().apply(&place.journal()).unwrap().loss.is_none(), "it is set aside once");
@@ -102,6 +103,86 @@ fn the_facts_of_a_segment_that_is_gone_or_cut_are_set_aside() {
     let (place, before) = filled();
     fs::remove_dir_all(place.journal()).unwrap();
     check_loss(&place, &before, 3);
+}
+
+/// Applies on a disk that goes wrong; then, on one that does not, as whoever comes next does. Nothing that was applied is gone.
+fn check_next(place: &Place, before: &[String]) {
+    place.store().apply(&place.journal()).unwrap();
+    let mut united = all(&place.snapshot());
+    for file in place.store().set_aside() {
+        united.extend(all_in(&file));
+    }
+    let (_united, now) = store_of(&united);
+    assert_eq!(everything(&now), before);
+    let folder = place.folder.path();
+    let names = [folder, &folder.join("lost-facts")].map(|folder| fs::read_dir(folder).unwrap());
+    let mut names = names.into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    let is_left_over = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with(TEMPORARY_PREFIX) || name.contains("redb-new-")
+    };
+    assert_eq!(names.find(is_left_over), None);
+}
+
+#[test]
+fn no_fact_is_gone_when_a_crash_hits_whoever_sets_it_aside() {
+    for leaves in Leaves::ALL {
+        for operations in 0.. {
+            let (place, before) = filled();
+            fs::remove_file(segment_path(&place, 2)).unwrap();
+            let crash = Crash::after(operations);
+            let store = place.store_on(Disk::with_faults(crash.clone()));
+            let applied = store.apply(&place.journal());
+            crash.settle(leaves);
+            check_next(&place, &before);
+            if !crash.happened() {
+                assert!(applied.unwrap().loss.is_some() && operations > 4);
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn no_fact_is_gone_when_setting_it_aside_fails() {
+    use crate::disk::Operation;
+    let sorts: [fn(Operation) -> bool; 6] = [
+        |operation| operation == Operation::CreateFolders,
+        |operation| operation == Operation::Create,
+        |operation| matches!(operation, Operation::Append(_)),
+        |operation| operation == Operation::Sync,
+        |operation| operation == Operation::SyncFolder,
+        |operation| operation == Operation::Rename,
+    ];
+    for sort in sorts {
+        let (place, before) = filled();
+        fs::remove_file(segment_path(&place, 2)).unwrap();
+        let failing = place.store_on(Disk::with_faults(FailOnce::at(0, sort)));
+        failing.apply(&place.journal()).unwrap_err();
+        check_next(&place, &before);
+    }
+}
+
+/// As where its pages cannot be read, and the journal has lost what it has.
+#[test]
+fn a_store_that_cannot_be_read_is_set_aside_whole_or_stays_where_it_is() {
+    for leaves in Leaves::ALL {
+        for operations in 0.. {
+            let (place, _) = filled();
+            let path = place.folder.path().join("store.redb");
+            let whole = fs::read(&path).unwrap();
+            let crash = Crash::after(operations);
+            let store = place.store_on(Disk::with_faults(crash.clone()));
+            let moved = store.move_aside();
+            crash.settle(leaves);
+            let places = [path, place.folder.path().join("lost-facts/store-1.redb")];
+            assert!(places.iter().any(|path| fs::read(path).is_ok_and(|bytes| bytes == whole)));
+            if !crash.happened() {
+                assert_eq!(moved.unwrap(), places[1]);
+                break;
+            }
+        }
+    }
 }
 
 /// Makes a place whose journal lies in one pack that the store knows; returns all that is recorded, too.

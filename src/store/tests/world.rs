@@ -364,7 +364,11 @@ impl Place {
     }
 
     pub(crate) fn store(&self) -> Store {
-        Store::at(self.folder.path().join("store.redb"))
+        self.store_on(Disk::new())
+    }
+
+    pub(crate) fn store_on(&self, disk: Disk) -> Store {
+        Store::at(disk, self.folder.path().join("store.redb"))
     }
 
     /// Writes facts to a segment of their own.
