@@ -220,10 +220,13 @@ fn create(
     let folder = file.parent().unwrap_or(file);
     let mut tries = 0;
     loop {
-        disk.create_folders(folder)?;
         tries += 1;
-        match disk.create_prepared(file, &mut *begin) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {}
+        let made = disk.create_folders(folder).and_then(|()| disk.create_prepared(file, &mut *begin));
+        match made {
+            // It was removed after it was made, or found there and gone the next moment.
+            Err(cause)
+                if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists)
+                    && tries < TRIES_MAX => {}
             Err(cause) => {
                 let _ = disk.remove_folder(folder);
                 return Err(cause);
