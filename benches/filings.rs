@@ -17,10 +17,10 @@ use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use tempfile::TempDir;
 
-use lineage::filings::{self, Section};
 use lineage::model::{Run, Timestamp};
-use lineage::ops::pipeline::{FilingOutcome, PipelineRequest, Progress, pipeline};
-use lineage::ops::{Clock, Workspace};
+use lineage::rooms::{
+    self as filings, Clock, FilingOutcome, PipelineRequest, Progress, Section, Workspace, pipeline,
+};
 
 /// Returns the filings, sorted by name, and says which they are.
 fn corpus() -> Vec<PathBuf> {

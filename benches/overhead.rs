@@ -20,8 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lineage::capture::observe::{Options, observe};
-use lineage::digests::Digests;
+use lineage::rooms::{Digests, Options, observe};
 use rayon::prelude::*;
 
 /// One command, in a folder that is brought back to its beginning before each time it runs.

@@ -7,15 +7,11 @@ use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use lineage::journal::Writer;
 use lineage::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
     RunStatus, Step, Timestamp,
 };
-use lineage::ops::Workspace;
-use lineage::ops::export::jsonl;
-use lineage::ops::import::{BackupOf, import_jsonl};
-use lineage::ops::project::{ProjectRequest, project};
+use lineage::rooms::{BackupOf, ProjectRequest, Workspace, Writer, import_jsonl, jsonl, project};
 
 /// True where the benchmark is only to show that it runs: `cargo bench -- --test`, `cargo test`.
 fn is_trial() -> bool {

@@ -10,14 +10,11 @@ use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
 
-use lineage::disk::Disk;
-use lineage::journal::Writer;
 use lineage::model::{
     Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, Metric, MetricValue, ModelVersion,
     NamedArtifact, NodeId, Role, Run, RunId, RunKind, RunOutcome, RunStatus, Stage, Step, Timestamp, Used,
 };
-use lineage::ops::registry::{Author, Deletion, delete};
-use lineage::ops::{Clock, Workspace};
+use lineage::rooms::{Author, Clock, Deletion, Disk, Workspace, Writer, delete};
 
 fn sizes() -> Vec<usize> {
     let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group};
 
 use lineage::Workspace;
-use lineage::ops::registry::{Entry, EntryArtifact};
+use lineage::api::Entry;
+use lineage::model::NodeId;
 
 fn is_trial() -> bool {
     let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
@@ -187,18 +188,10 @@ const CHILD: &str = "LINEAGE_BENCH_REGISTER";
 
 /// Returns the entry of a version of a model, trained by `run`.
 fn entry(workspace: &Workspace, run: &str, version: String) -> Entry {
-    Entry {
-        name: "risk_classifier".to_owned(),
-        version,
-        run: Some(run.parse().expect("a key")),
-        artifacts: vec![EntryArtifact {
-            name: "model".to_owned(),
-            path: workspace.root().join("model.bin"),
-            digest: None,
-        }],
-        metrics: vec![("f1_score".to_owned(), 0.5)],
-        ..Entry::default()
-    }
+    Entry::new("risk_classifier", version)
+        .run(NodeId::parse(run).expect("a key"))
+        .artifact("model", workspace.root().join("model.bin"))
+        .metric("f1_score", 0.5)
 }
 
 /// Registers a version of a model, trained by `run`.

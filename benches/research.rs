@@ -7,8 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group};
 use lineage::model::Timestamp;
-use lineage::ops::research::{DocumentState, ResearchReport, ResearchRequest, research};
-use lineage::ops::{Clock, Workspace};
+use lineage::rooms::{Clock, DocumentState, ResearchReport, ResearchRequest, Workspace, research};
 
 /// As a test, `cargo` gives no `--bench`.
 fn count() -> usize {

@@ -10,14 +10,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 
-use lineage::disk::Disk;
-use lineage::journal::Writer;
 use lineage::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, RunOutcome,
     RunStatus, Step, Timestamp, Used,
 };
-use lineage::ops::Workspace;
-use lineage::query;
+use lineage::rooms::{self as query, Disk, Workspace, Writer};
 
 /// Steps in a pipeline.
 const DEPTH: usize = 20;

@@ -73,6 +73,7 @@ impl Disk {
     }
 
     /// Returns a disk on which `faults` decides what goes wrong.
+    #[cfg(test)]
     pub fn with_faults(faults: Arc<dyn Faults>) -> Self {
         Disk { faults: Some(faults) }
     }

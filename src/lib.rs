@@ -24,20 +24,20 @@
 //! |---|---|---|
 //! | [`error`] | one error: kind (decides the exit code), message, cause, hint | |
 //! | [`model`] | the words below as plain values | `error` |
-//! | [`disk`] | the one file layer under journal, contents and projections, so that tests can put faults under all of them | |
-//! | [`journal`] | facts as framed, checksummed, versioned bytes in append-only segments; the only place that names bincode | `model`, `error`, `disk` |
-//! | [`content`] | kept bytes, addressed by digest, compressed, verified on every read | `model`, `error`, `disk` |
-//! | [`digests`] | digests of files, on all cores, and never twice while a file is unchanged | `model` |
-//! | [`capture`] | what a run is made of: its code, its command, processes, files; knows no store; the only place that names gix | `model`, `error`, `digests` |
-//! | [`filings`] | SEC filings as pure functions: container, parse, extract, clean, segment | `error` |
-//! | [`research`] | research documents as pure functions: front matter, references, faults; the only place that names a YAML or Markdown parser | `model`, `error` |
-//! | [`store`] | redb: tables, applying facts, snapshots, recovery; the only place that names redb | the above |
-//! | [`query`] | questions on a snapshot: selectors, ancestry, impact, differences, staleness | `store` and what it stands on |
-//! | [`projection`] | files out of the store: names, plan (pure), apply (atomic) | `query`, `content`, `digests` and what they stand on |
-//! | [`ops`] | whole jobs where the above meet: a recording, the pipeline, show, status, verify | all above |
+//! | `disk` | the one file layer under journal, contents and projections, so that tests can put faults under all of them | |
+//! | `journal` | facts as framed, checksummed, versioned bytes in append-only segments; the only place that names bincode | `model`, `error`, `disk` |
+//! | `content` | kept bytes, addressed by digest, compressed, verified on every read | `model`, `error`, `disk` |
+//! | `digests` | digests of files, on all cores, and never twice while a file is unchanged | `model` |
+//! | `capture` | what a run is made of: its code, its command, processes, files; knows no store; the only place that names gix | `model`, `error`, `digests` |
+//! | `filings` | SEC filings as pure functions: container, parse, extract, clean, segment | `error` |
+//! | `research` | research documents as pure functions: front matter, references, faults; the only place that names a YAML or Markdown parser | `model`, `error` |
+//! | `store` | redb: tables, applying facts, snapshots, recovery; the only place that names redb | the above |
+//! | `query` | questions on a snapshot: selectors, ancestry, impact, differences, staleness | `store` and what it stands on |
+//! | `projection` | files out of the store: names, plan (pure), apply (atomic) | `query`, `content`, `digests` and what they stand on |
+//! | `ops` | whole jobs where the above meet: a recording, the pipeline, show, status, verify | all above |
 //! | [`api`] | the face for other programs: workspaces, runs, models, answers, as plain owned values | `query`, `projection`, `ops` and result types |
-//! | [`render`] | a result value in, text or JSON out; the only place that names comfy-table | `model`, result types |
-//! | [`cli`] | one file per command: arguments in, calls, text out; the only place that prints, and that names clap and indicatif | all |
+//! | `render` | a result value in, text or JSON out; the only place that names comfy-table | `model`, result types |
+//! | `cli` | one file per command: arguments in, calls, text out; the only place that prints, and that names clap and indicatif | all |
 //!
 //! `tests/tidy.rs` holds this table.
 //!
@@ -77,57 +77,52 @@
 //! 5. **Deleting all projections loses nothing; projecting twice writes nothing.** `tests/projection.rs`, `tests/resume.rs`.
 //! 6. **`query`, `render`, `filings`, `research` and the plans of projections see no clock, environment, disk or terminal.** `tests/tidy.rs`.
 //! 7. **Every edge says how it is known; every bounded answer says what it left out.** The types carry both: see
-//!    [`query::TraceEdge`] and [`query::Cut`]; `query::tests`.
+//!    [`api::TraceFile`] and [`api::Cut`]; `query::tests`.
 //! 8. **The same input bytes, parameters and tool version give the same output bytes.** `tests/resume.rs`.
 //! 9. **Nothing acknowledged is lost by a crash at any point, nor by a second crash during recovery.**
 //!    `journal::tests`, `content::tests`, `ops::pipeline::tests`, `ops::run::take_over`, `tests/resume.rs`, `tests/broken_off.rs`.
 //! 10. **What an older program cannot read, it leaves untouched, and says which version can.** `journal::tests`.
 //! 11. **At most one version of a model is in production, and of two registrations of one version the first counts, in every store
 //!     with the same facts.** `query::registry::tests` holds the answers against going through all statements in order.
-//!
-//! # An example
-//!
-//! ```
-//! use lineage::ops::show::{ShowRequest, show};
-//! use lineage::ops::Workspace;
-//! use lineage::query::Direction;
-//!
-//! # fn main() -> lineage::error::Result<()> {
-//! # let folder = tempfile::tempdir().unwrap();
-//! let workspace = Workspace::init(folder.path())?;
-//! let view = workspace.view()?;
-//! let request = ShowRequest {
-//!     word: "model.pt".into(),
-//!     direction: Direction::Up,
-//!     depth_max: u32::MAX,
-//!     runs_max: 50,
-//!     files: false,
-//!     environment: false,
-//! };
-//! let answer = show(&workspace, &view, workspace.root(), &request);
-//! assert_eq!(answer.unwrap_err().message(), "`model.pt` is no file, and no run has that name");
-//! # Ok(())
-//! # }
-//! ```
 
 #![warn(missing_docs)]
 #![deny(clippy::todo, clippy::unimplemented)]
 
 pub mod api;
-pub mod capture;
+mod capture;
+#[doc(hidden)]
 pub mod cli;
-pub mod content;
-pub mod digests;
-pub mod disk;
+mod content;
+mod digests;
+mod disk;
 pub mod error;
-pub mod filings;
-pub mod journal;
+mod filings;
+mod journal;
 pub mod model;
-pub mod ops;
-pub mod projection;
-pub mod query;
-pub mod render;
-pub mod research;
-pub mod store;
+mod ops;
+mod projection;
+mod query;
+mod render;
+mod research;
+mod store;
 
 pub use api::{Registry, Run, RunBuilder, Workspace};
+pub use error::{Error, Kind, Result};
+
+/// What this crate's own benchmarks and tests need of its rooms; no part of its interface.
+#[doc(hidden)]
+pub mod rooms {
+    pub use crate::capture::observe::{Options, observe};
+    pub use crate::digests::Digests;
+    pub use crate::disk::Disk;
+    pub use crate::filings::{Section, clean, extract, parse, segment};
+    pub use crate::journal::Writer;
+    pub use crate::ops::export::jsonl;
+    pub use crate::ops::import::{BackupOf, import_jsonl};
+    pub use crate::ops::pipeline::{FilingOutcome, PipelineRequest, Progress, pipeline};
+    pub use crate::ops::project::{ProjectRequest, project};
+    pub use crate::ops::registry::{Author, Deletion, delete};
+    pub use crate::ops::research::{DocumentState, ResearchReport, ResearchRequest, research};
+    pub use crate::ops::{Clock, Recording, RunRequest, Workspace};
+    pub use crate::query::{downstream, upstream};
+}

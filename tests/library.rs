@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 use common::Place;
 use lineage::Workspace;
 use lineage::model::{RunKind, RunStatus};
-use lineage::ops::show::Shown;
 
 /// Names what a child of a test is to do; unset in the tests themselves.
 const CHILD: &str = "LINEAGE_TEST_CHILD";
@@ -20,8 +19,7 @@ fn workspace(place: &Place) -> Workspace {
 /// The runs a run's file was made in, the nearest first.
 fn runs_behind(workspace: &Workspace, file: &Path) -> Vec<String> {
     let shown = workspace.show(file.to_str().unwrap()).unwrap();
-    let Shown::File(report) = &*shown else { panic!("{file:?} is no file") };
-    report.trace.runs.iter().map(|run| run.head.view.run.name.clone()).collect()
+    shown.runs().iter().map(|run| run.run().name.clone()).collect()
 }
 
 #[test]
@@ -346,7 +344,7 @@ fn a_workspace_that_cannot_be_written_refuses_runs_and_still_answers() {
 
 /// Trains a model with a file and an F1 score, and registers it.
 fn trained(place: &Place, workspace: &Workspace, version: &str, f1: f64) {
-    use lineage::ops::registry::{Entry, EntryArtifact};
+    use lineage::api::Entry;
     let run = workspace.run("train").param("version", version).input(place.at("train.csv")).start().unwrap();
     let file = run.output_dir().unwrap().join("model.bin");
     std::fs::write(&file, version).unwrap();
@@ -354,13 +352,7 @@ fn trained(place: &Place, workspace: &Workspace, version: &str, f1: f64) {
     run.metric("f1_score", f1, 0).unwrap();
     let id = run.id();
     run.finish_soon().unwrap();
-    let entry = Entry {
-        name: "risk_classifier".to_owned(),
-        version: version.to_owned(),
-        run: Some(id.hex().parse().unwrap()),
-        artifacts: vec![EntryArtifact { name: "model".to_owned(), path: file, digest: None }],
-        ..Entry::default()
-    };
+    let entry = Entry::new("risk_classifier", version).run(id).artifact("model", file);
     let registered = workspace.registry().by("me").register(&entry).unwrap();
     assert_eq!(registered.view.label(), format!("risk_classifier@{version}"));
     let error = workspace.registry().register(&entry).unwrap_err();
@@ -378,7 +370,7 @@ fn models_are_registered_promoted_and_found() {
     }
     let registry = workspace.registry().by("me");
     assert_eq!(*registry.names().unwrap(), ["risk_classifier"]);
-    let label = |found: &Option<lineage::query::registry::ModelView>| found.as_ref().unwrap().label();
+    let label = |found: &Option<lineage::api::ModelView>| found.as_ref().unwrap().label();
     assert_eq!(label(&registry.latest("risk_classifier").unwrap()), "risk_classifier@1.2.0");
     assert_eq!(label(&registry.best("risk_classifier", "f1_score", false).unwrap()), "risk_classifier@1.1.0");
     assert_eq!(label(&registry.best("risk_classifier", "f1_score", true).unwrap()), "risk_classifier@1.0.0");

@@ -9,9 +9,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{CLOCK_US, Place, RUN_ID, only, real_filings, samples};
-use lineage::disk::Disk;
 use lineage::model::{Digest, RunKind, Timestamp};
-use lineage::ops::{Clock, Recording, RunRequest, Workspace};
+use lineage::rooms::{Clock, Disk, Recording, RunRequest, Workspace};
 use serde_json::Value;
 
 /// Asserts that there is one run, `ok`, and one folder of each sort.

@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "projection",
         ],
     ),
-    ("api", &["error", "model", "query", "projection", "ops"]),
+    ("api", &["error", "model", "query", "projection", "ops", "render"]),
     // Of the rooms below it, render sees result types alone; it has no other use for them.
     ("render", &["error", "model", "query", "ops"]),
     (

@@ -25,8 +25,7 @@
 //!
 //! // Where did the model come from?
 //! let shown = workspace.show(model.to_str().unwrap())?;
-//! let lineage::ops::show::Shown::File(report) = &*shown else { panic!("a file") };
-//! assert_eq!(report.trace.runs[0].head.view.run.name, "train");
+//! assert_eq!(shown.runs()[0].run().name, "train");
 //! # Ok(())
 //! # }
 //! ```
@@ -74,9 +73,19 @@
 mod registry;
 mod run;
 mod search;
+mod shown;
 mod workspace;
 
 pub use registry::Registry;
 pub use run::{Run, RunBuilder};
 pub use search::Search;
+pub use shown::{Shown, ShownKind};
 pub use workspace::{Answer, Workspace};
+
+pub use crate::ops::Clock;
+pub use crate::ops::registry::{Changed, Entry, EntryArtifact, Registered};
+pub use crate::query::filter::{Column, Explanation, Found, FoundRow, Value};
+pub use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
+pub use crate::query::{
+    CameFrom, Cut, Direction, Gap, RunHead, RunView, TraceFile, TraceReport, TraceRun, TraceRunStep,
+};

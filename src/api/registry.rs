@@ -21,7 +21,7 @@ use crate::query::registry::{
 /// ```
 /// use lineage::Workspace;
 /// use lineage::model::Stage;
-/// use lineage::ops::registry::{Entry, EntryArtifact};
+/// use lineage::api::Entry;
 ///
 /// # fn main() -> lineage::error::Result<()> {
 /// # let folder = tempfile::tempdir().unwrap();
@@ -35,13 +35,7 @@ use crate::query::registry::{
 /// run.finish()?;
 ///
 /// let registry = workspace.registry();
-/// registry.register(&Entry {
-///     name: "risk_classifier".to_owned(),
-///     version: "1.0.0".to_owned(),
-///     run: Some(id.hex().parse()?),
-///     artifacts: vec![EntryArtifact { name: "model".to_owned(), path: model, digest: None }],
-///     ..Entry::default()
-/// })?;
+/// registry.register(&Entry::new("risk_classifier", "1.0.0").run(id).artifact("model", model))?;
 /// registry.promote("risk_classifier@1.0.0", Stage::Production, Some("best so far"))?;
 /// let best = registry.best("risk_classifier", "f1_score", false)?;
 /// assert_eq!(best.as_ref().unwrap().label(), "risk_classifier@1.0.0");
@@ -85,16 +79,14 @@ impl Registry {
     ///
     /// ```
     /// use lineage::Workspace;
-    /// use lineage::ops::registry::Entry;
+    /// use lineage::api::Entry;
     ///
     /// # fn main() -> lineage::error::Result<()> {
     /// # let folder = tempfile::tempdir().unwrap();
     /// let workspace = Workspace::init(folder.path())?;
-    /// let fold = |number: u32| Entry {
-    ///     name: "risk_classifier".to_owned(),
-    ///     version: format!("1.0.0-fold.{number}"),
-    ///     metrics: vec![("f1_score".to_owned(), 0.8 + f64::from(number) / 100.0)],
-    ///     ..Entry::default()
+    /// let fold = |number: u32| {
+    ///     Entry::new("risk_classifier", format!("1.0.0-fold.{number}"))
+    ///         .metric("f1_score", 0.8 + f64::from(number) / 100.0)
     /// };
     /// let registered = workspace.registry().register_all(&[fold(1), fold(2), fold(3)])?;
     /// assert_eq!(registered[2].view.label(), "risk_classifier@1.0.0-fold.3");

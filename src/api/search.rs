@@ -13,8 +13,7 @@ use crate::query::registry::ModelView;
 
 /// A question on runs or on model versions; [`Search::find`] asks it.
 ///
-/// The language is described at [`query::filter`](crate::query::filter). Indexes answer it: [`Found::explanation`] says which
-/// was chosen, and how many rows were looked at.
+/// Indexes answer it: [`Found::explanation`] says which was chosen, and how many rows were looked at.
 ///
 /// ```
 /// use lineage::Workspace;
@@ -38,6 +37,56 @@ use crate::query::registry::ModelView;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Grammar
+///
+/// ```text
+/// expression  = conjunction { "or" conjunction }
+/// conjunction = negation { "and" negation }
+/// negation    = "not" negation | "(" expression ")" | comparison | question | field
+/// comparison  = field ( "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~" ) value
+///             | field [ "not" ] "in" "(" value { "," value } ")"
+/// question    = "has" "(" field ")"
+///             | ( "used" | "generated" | "trained_on" ) "(" text ")"
+///             | "code" "." "contains" "(" commit ")"
+/// field       = name { "." ( name | text ) }
+///             | ( "last" | "first" | "min" | "max" | "count" ) "(" metric ")"
+/// value       = number | text | word | "true" | "false" | date | length | moment
+/// moment      = ( "now" | "today" ) [ ( "-" | "+" ) length ]
+/// ```
+///
+/// A text stands in quotes, with `\` before a quote or a backslash. A date is `2025-12`, `2025-12-01`, `2025-12-01T10:30` or
+/// `2025-12-01T10:30:05Z`, in UTC unless it says otherwise; a length is `90s`, `30m`, `1.5h`, `7d`, `2w`. `==` is `=`; words of the
+/// language may be written in capitals. A field alone, where it is true or false, asks whether it is true.
+///
+/// # What the fields are
+///
+/// | of | fields |
+/// |---|---|
+/// | both | `name`, `started`, `ended`, `took`, `run`, `run_id`, `kind`, `exit_code`, `host`, `command`, `folder`, `reason`, `git.commit`, `git.branch`, `git.dirty` |
+/// | runs | `status` (`running`, `ok`, `failed`, `interrupted`) |
+/// | model versions | `version`, `stage` (`development`, `staging`, `production`, `archived`), `created`, `updated`, `description`, `model_type`, `base_model`, `by` |
+///
+/// Any other name is a metric, and so is `metric."odd name"` in any case; `param.lr` is a parameter, `tag.team` a tag: a model
+/// version has its own, a run those it was told as the parameter `tag.team` or given since. A model version has the fields of the
+/// run that trained it as well. A metric's value is its last one; `min(loss)` and the like ask for another.
+///
+/// Dates are stretches: `started = 2025-12-01` is that day, `<` before it, `>` after it. A key is meant by its end, a commit by its
+/// front. A parameter is compared as a number with a number, as a text with a text in quotes. `~` compares with a pattern of `*`,
+/// `?`, `[a-z]` and `{one,two}`. Files are named from the workspace's root, or by `blake3:<digest>`; in their patterns `*` stops at
+/// `/` and `**` does not. `used` and `generated` ask what a run itself read and wrote, `trained_on` what it read or what that was
+/// made from, however far back. `code.contains(X)` asks whether the run's commit is X or was built on it.
+///
+/// # What is missing
+///
+/// A comparison with a value that is not there, or that is no number where a number is wanted, is neither true nor false: neither
+/// `f1 > 0.8` nor `not f1 > 0.8` finds a run without `f1`; `not has(f1)` does. `and` is false where one side is, `or` true where
+/// one side is. What is not known of a commit, since the repository here has not its history, is likewise neither.
+///
+/// # Bounds
+///
+/// 16 KiB for an expression, 64 parentheses and `not` in one another, 1,000 values in a list, 100 questions on files and as many
+/// on commits, 1 KiB for a pattern; patterns are matched in time linear in the text.
 #[derive(Debug, Clone)]
 #[must_use = "a question is asked by `find`"]
 pub struct Search<T> {

@@ -5,11 +5,11 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::api::{Registry, RunBuilder, Search};
+use crate::api::{Registry, RunBuilder, Search, Shown};
 use crate::error::{Error, Result};
 use crate::model::{Metric, NodeId};
 use crate::ops::library::Library;
-use crate::ops::show::{ShowRequest, Shown, show};
+use crate::ops::show::{ShowRequest, show};
 use crate::ops::{self, Clock, View};
 use crate::query::registry::ModelView;
 use crate::query::{self, Direction, RunSelector, RunView};
@@ -101,12 +101,8 @@ impl Workspace {
         self.library.commit()
     }
 
-    /// Returns the state that answers are given from, with everything in it that was recorded before the call; for questions
-    /// of [`query`](crate::query) that have no method here.
-    ///
-    /// # Errors
-    /// A store error where the store cannot be read, nor be built anew.
-    pub fn view(&self) -> Result<View> {
+    /// Reads the state that answers are given from, with everything in it that was recorded before the call.
+    fn view(&self) -> Result<View> {
         self.library.workspace().view()
     }
 
@@ -138,7 +134,7 @@ impl Workspace {
             environment: false,
         };
         let workspace = self.library.workspace();
-        let value = show(workspace, &view, workspace.root(), &request)?;
+        let value = Shown::new(show(workspace, &view, workspace.root(), &request)?);
         Ok(Answer { value, warnings: view.warnings })
     }
 
@@ -164,17 +160,12 @@ impl Workspace {
     ///
     /// ```
     /// use lineage::Workspace;
-    /// use lineage::ops::registry::Entry;
+    /// use lineage::api::Entry;
     ///
     /// # fn main() -> lineage::error::Result<()> {
     /// # let folder = tempfile::tempdir().unwrap();
     /// let workspace = Workspace::init(folder.path())?;
-    /// let version = |version: &str, f1: f64| Entry {
-    ///     name: "risk_classifier".to_owned(),
-    ///     version: version.to_owned(),
-    ///     metrics: vec![("f1_score".to_owned(), f1)],
-    ///     ..Entry::default()
-    /// };
+    /// let version = |version, f1| Entry::new("risk_classifier", version).metric("f1_score", f1);
     /// workspace.registry().register_all(&[version("1.0.0", 0.78), version("1.1.0", 0.91)])?;
     ///
     /// let good = workspace.models().filter("f1_score >= 0.8 and stage != archived").sort("-f1_score").find()?;

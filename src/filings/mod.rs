@@ -57,16 +57,19 @@ mod tests;
 #[cfg(test)]
 mod traps;
 
-pub use clean::{Cleaned, Cleaning, clean};
+pub use clean::{Cleaned, clean};
 pub(crate) use container::utf16;
-pub use element::{Element, ElementKind, Run, Span, Style};
-pub use extract::{Extracted, Extraction, Status, extract};
-pub use header::Facts;
-pub use locate::{Confidence, Located, Position, Rival};
-pub use parse::{Coverage, Parsed, parse};
+#[cfg(test)]
+use element::{ElementKind, Span};
+#[cfg(test)]
+use extract::Status;
+pub use extract::{Extracted, extract};
+#[cfg(test)]
+use locate::{Confidence, Located};
+pub use parse::{Parsed, parse};
 pub use section::{FormKind, Section};
-pub use segment::{Segment, Segmented, WORDS_MAX, WORDS_MIN, segment};
-pub use sketch::{Sketch, sketch};
+pub use segment::{Segmented, segment};
+pub use sketch::sketch;
 pub use view::{SegmentView, find_segment};
 pub use words::count_words;
 

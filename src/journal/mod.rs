@@ -17,7 +17,7 @@ pub use codec::{decode, encode};
 pub(crate) use codec::{encode_parts, is_as_encoded};
 pub(crate) use frame::segment_of_file;
 pub use pack::pack;
-pub use reader::{Frame, Reader, Record, Tail};
+pub use reader::{Reader, Record, Tail};
 pub use segments::{Listing, SegmentBytes, SegmentRef, list, pack_of, read_segment, writer_is_alive};
 pub(crate) use segments::{file_name as segment_name, pack_length, segment_called};
 pub use writer::{SyncPoint, Writer};

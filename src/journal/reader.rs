@@ -7,15 +7,6 @@ use crate::journal::segments::SegmentBytes;
 use crate::journal::writer::program_version;
 use crate::model::Fact;
 
-/// A frame read from a segment.
-#[derive(Debug)]
-pub struct Frame {
-    /// The fact.
-    pub fact: Fact,
-    /// Where the frame begins in the segment.
-    pub offset: u64,
-}
-
 /// What a frame holds, not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -125,7 +116,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the next frame; `None` at the last whole one of the bytes given.
+    /// Reads the fact in the next frame; `None` at the last whole one of the bytes given.
     ///
     /// A damaged frame that whole frames follow is damage in the middle: it is passed over and counted. One that none
     /// follows is the torn tail.
@@ -137,13 +128,13 @@ impl<'a> Reader<'a> {
         clippy::should_implement_trait,
         reason = "it borrows nothing, but an Iterator of Results invites to go on after an error"
     )]
-    pub fn next(&mut self) -> Result<Option<Frame>> {
+    pub fn next(&mut self) -> Result<Option<Fact>> {
         let Some(found) = self.find() else { return Ok(None) };
         let Record { kind, version, payload, offset } = found.record;
         let fact =
             codec::decode_parts(kind, version, payload).map_err(|fault| self.explain(fault, offset))?;
         self.pass(&found);
-        Ok(Some(Frame { fact, offset }))
+        Ok(Some(fact))
     }
 
     /// Reads the next frame as [`Reader::next`] does, and leaves what it says as bytes, whether this program knows such records or

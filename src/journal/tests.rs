@@ -72,7 +72,7 @@ fn read(bytes: &[u8], segment: u128) -> Read {
         Ok(Some(mut reader)) => {
             loop {
                 match reader.next() {
-                    Ok(Some(frame)) => read.facts.push(frame.fact),
+                    Ok(Some(fact)) => read.facts.push(fact),
                     Ok(None) => break,
                     Err(error) => {
                         read.error = Some(format!("{error}; {}", error.hint_text().unwrap_or_default()));
@@ -95,8 +95,8 @@ fn numbers(folder: &Path) -> BTreeMap<u128, usize> {
         let Some(mut reader) = Reader::new("s.seg", &bytes).unwrap() else {
             continue;
         };
-        while let Some(frame) = reader.next().unwrap() {
-            let Fact::Metrics(points) = frame.fact else {
+        while let Some(fact) = reader.next().unwrap() {
+            let Fact::Metrics(points) = fact else {
                 panic!("only metrics are written here");
             };
             *found.entry(points[0].owner.as_u128()).or_default() += 1;

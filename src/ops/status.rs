@@ -22,7 +22,7 @@ use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
     AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, StaleCause, StaleFile,
-    StatusReport, Unapplied,
+    StatusReport,
 };
 
 use asked::Asked;

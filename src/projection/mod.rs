@@ -11,6 +11,6 @@ pub use apply::{Placing, StagedFile, leftovers, place, remove_leftovers, write_f
 pub use look::{Lies, Places, look};
 pub use plan::{
     INDEX_NAME, Planned, PlannedContent, ProjectedFrom, entry_schema, is_own_index, metadata_schema,
-    metrics_json, plan, plan_one, projected_from, registry, registry_file, research_index, run_papers,
+    metrics_json, plan, plan_one, projected_from, registry_file, research_index, run_papers,
 };
 pub use record::Record;

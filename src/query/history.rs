@@ -14,7 +14,7 @@ use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot, StepNo};
 #[derive(Debug, Clone)]
 pub struct RunView {
     /// Its number.
-    pub number: RunNo,
+    pub(crate) number: RunNo,
     /// As it started, with the parameters that it was told since.
     pub run: Run,
     /// What became of it, in the order of time.

@@ -21,20 +21,17 @@ mod staleness;
 mod together;
 
 pub use ancestry::{
-    Cut, Direction, Trace, TraceEdge, TraceStep, downstream, downstream_of, downstream_of_steps, upstream,
-    upstream_of, upstream_of_steps,
+    Cut, Direction, Trace, downstream, downstream_of, downstream_of_steps, upstream, upstream_of,
+    upstream_of_steps,
 };
 pub use history::{
-    ChangeSort, FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs,
-    unique_tail,
+    FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs, unique_tail,
 };
 pub use labels::shown_label;
-pub use metrics::{
-    Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, MetricSummary, chart, metric_rows, share,
-};
+pub use metrics::{Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, chart, metric_rows, share};
 pub use newest::{NewestFile, newest_files};
 pub(crate) use origin::last_write_at_path;
-pub use origin::{Origin, Write, origin, writers};
+pub use origin::{Write, writers};
 pub use removal::{Removal, RemovedBy, Removers, removed};
 pub use report::{
     CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files, report,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::{Artifact, Evidence, NodeId, Role, RunId, RunStatus, Step, Timestamp};
+use crate::model::{Artifact, Evidence, NodeId, Role, Run, RunId, RunStatus, Step, Timestamp};
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::shown_label;
@@ -28,7 +28,7 @@ impl RunHead {
     ///
     /// # Errors
     /// A store error where a record is damaged.
-    pub fn read(snapshot: &Snapshot, number: RunNo) -> Result<Option<Self>> {
+    pub(crate) fn read(snapshot: &Snapshot, number: RunNo) -> Result<Option<Self>> {
         let Some(mut view) = run_view(snapshot, number)? else {
             return Ok(None);
         };
@@ -91,6 +91,13 @@ pub struct TraceRun {
     pub head: RunHead,
     /// Its steps, in the order of the walk.
     pub steps: Vec<TraceRunStep>,
+}
+
+impl TraceRun {
+    /// Returns the run as it started.
+    pub fn run(&self) -> &Run {
+        &self.head.view.run
+    }
 }
 
 /// A step on the way.

@@ -31,4 +31,4 @@ pub mod taken;
 mod units;
 pub mod verify;
 
-pub use units::{bytes, counted, duration, one_line};
+pub use units::{counted, one_line};

@@ -13,5 +13,5 @@ mod links;
 mod references;
 mod status;
 
-pub use document::{DOCUMENT_MAX_BYTES, Document, READER, Surroundings, read};
+pub use document::{DOCUMENT_MAX_BYTES, READER, Surroundings, read};
 pub use front_matter::yaml_pairs;

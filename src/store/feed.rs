@@ -133,7 +133,7 @@ fn decode(segment: &SegmentRef, bytes: &SegmentBytes, closed: bool, chunk: &mut 
     };
     loop {
         match reader.next() {
-            Ok(Some(frame)) => chunk.facts.push((frame.fact, reader.offset())),
+            Ok(Some(fact)) => chunk.facts.push((fact, reader.offset())),
             Ok(None) => break,
             Err(error) => {
                 chunk.end = reader.offset();

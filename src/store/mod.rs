@@ -40,10 +40,10 @@ use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, 
 use crate::disk::Disk;
 use crate::error::{Error, Kind, Result};
 
-pub use apply::{Applied, Lack, Unreadable};
+pub use apply::{Applied, Unreadable};
 pub use aside::FactsFile;
 pub use damage::damaged_packs;
-pub use edges::{Edge, Edges, RemovedEdge, StepHead};
+pub use edges::{Edge, Edges};
 pub use lost::{Loss, LostSegment, describe_lost};
 pub use memo::{RunOrigin, StepTimes};
 pub use models::ChangeOrder;

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// An id that is not hexadecimal or ambiguous, and a repository that cannot be read.
+#[cfg(test)]
 pub fn is_ancestor(root: &Path, ancestor: &str, descendant: &str) -> Result<Option<bool>> {
     let Some(repo) = open(root)? else { return Ok(None) };
     let (Some(ancestor), Some(descendant)) = (commit_id(&repo, ancestor)?, commit_id(&repo, descendant)?)
@@ -126,7 +127,7 @@ pub type ChangedFiles = Vec<(Vec<u8>, ChangeKind)>;
 /// `None` when there is no repository, or a commit (or a tree of it) is not here.
 ///
 /// # Errors
-/// As for [`is_ancestor`].
+/// An id that is not hexadecimal or ambiguous, and a repository that cannot be read.
 pub fn changed_between(root: &Path, a: &str, b: &str) -> Result<Option<ChangedFiles>> {
     use gix::diff::tree::recorder::Change;
     let Some(repo) = open(root)? else { return Ok(None) };

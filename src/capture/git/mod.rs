@@ -28,7 +28,7 @@ use crate::error::Result;
 
 pub use checkout::{apply_patch, check_out};
 pub use commit_tree::{CommitTree, InGit};
-pub use history::{BuiltOn, ChangedFiles, are_here, changed_between, is_ancestor};
+pub use history::{BuiltOn, are_here, changed_between};
 pub use open::{witnesses, work_tree_root};
 
 /// What kind of repository stands behind a folder.
@@ -93,11 +93,6 @@ impl Change {
             (None, Some(work_tree)) => work_tree,
             (None, None) => ChangeKind::Modified,
         }
-    }
-
-    /// Says whether (a part of) the change is in the index.
-    pub fn staged(&self) -> bool {
-        self.index.is_some()
     }
 }
 
@@ -169,11 +164,6 @@ impl CodeState {
     /// nor do changes that git was told not to see ([`Change::hidden`]).
     pub fn dirty(&self) -> bool {
         self.changed.iter().any(|change| !change.hidden)
-    }
-
-    /// Returns the abbreviated id of the commit at `HEAD`.
-    pub fn short(&self) -> Option<&str> {
-        self.sha_short.as_deref()
     }
 
     fn empty(repository: Repository) -> Self {

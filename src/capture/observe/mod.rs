@@ -538,7 +538,7 @@ pub fn may_start(options: &Options<'_>) -> Result<(), Refusal> {
 /// Runs a command to its end and returns what it did; `keep` gets the bytes of small files that are about to be destroyed.
 ///
 /// Nothing is printed, standard streams and signals are the command's own, and once it has started no
-/// failure to observe stops it: it is said in [`Observation::gaps`]. While it runs, processes it leaves behind
+/// failure to observe stops it: it is said in `Observation::gaps`. While it runs, processes it leaves behind
 /// become children of this process.
 ///
 /// # Errors

@@ -9,5 +9,5 @@ mod tests;
 
 pub use files::{ImportRequest, ImportSummary, import_files};
 pub use jsonl::{BackupOf, import_jsonl};
-pub use merge::{Merged, merge};
+pub use merge::merge;
 pub use taking::Taken;

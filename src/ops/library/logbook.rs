@@ -408,8 +408,8 @@ mod tests {
         for segment in list(&root.join(".lineage/journal"), &|_| false).unwrap().segments {
             let bytes = read_segment(&segment, 0, u64::MAX).unwrap().unwrap();
             let mut reader = Reader::new("s.seg", &bytes).unwrap().unwrap();
-            while let Some(frame) = reader.next().unwrap() {
-                facts.push(frame.fact);
+            while let Some(fact) = reader.next().unwrap() {
+                facts.push(fact);
             }
         }
         facts

@@ -34,11 +34,10 @@ use crate::query::quality::{Quality, quality, rows};
 use crate::query::{self, RunSelector};
 
 pub use against::{Change, Comparison};
-pub use inputs::FilingInput;
 pub use request::{FailuresMax, PipelineRequest, Progress, Resume};
-pub use stages::{Part, PipelineStage};
-pub use tally::{Failure, StageCount, Summary, failures_by_kind};
-pub use work::{Done, FilingOutcome, PartOutcome};
+pub use stages::PipelineStage;
+pub use tally::{Summary, failures_by_kind};
+pub use work::FilingOutcome;
 
 use resume::{Plan, Prior};
 use session::Session;

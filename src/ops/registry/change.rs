@@ -91,7 +91,7 @@ pub fn edit(
 /// is touched.
 ///
 /// # Errors
-/// As [`promote`]; and a request error where it is in production, has an alias or is the base of others, unless forced.
+/// As `promote`; and a request error where it is in production, has an alias or is the base of others, unless forced.
 pub fn delete(
     workspace: &Workspace,
     clock: &Clock,

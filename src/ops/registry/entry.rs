@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{Digest, MetricValue, Stage, Timestamp, check_model_name, check_version};
+use crate::model::{Digest, MetricValue, NodeId, Stage, Timestamp, check_model_name, check_version};
 use crate::query::RunSelector;
 
 /// A model version to be registered. What is `None` or empty is taken from the run, or left out.
@@ -17,7 +17,7 @@ pub struct Entry {
     /// The semantic version.
     pub version: String,
     /// The run that trained it.
-    pub run: Option<RunSelector>,
+    pub(crate) run: Option<RunSelector>,
     /// Its files.
     pub artifacts: Vec<EntryArtifact>,
     /// Its metrics by name. Those that are not given are taken from the run.
@@ -72,6 +72,46 @@ const NAME_MAX_BYTES: usize = 250;
 const SHARES: [&str; 4] = ["accuracy", "f1_score", "precision", "recall"];
 
 impl Entry {
+    /// Makes the entry of a version of a model that says nothing else yet.
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Entry { name: name.into(), version: version.into(), ..Entry::default() }
+    }
+
+    /// Names the run that trained it.
+    #[must_use]
+    pub fn run(mut self, run: NodeId) -> Self {
+        self.run = Some(RunSelector::Tail(run.hex()));
+        self
+    }
+
+    /// Adds a file, or all files of a folder. A relative path is seen from the current folder.
+    #[must_use]
+    pub fn artifact(mut self, name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.artifacts.push(EntryArtifact { name: name.into(), path: path.into(), digest: None });
+        self
+    }
+
+    /// Adds a metric. Where none is given, those of the run are taken.
+    #[must_use]
+    pub fn metric(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.metrics.push((name.into(), value));
+        self
+    }
+
+    /// Adds a word to find it by.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.push((name.into(), value.into()));
+        self
+    }
+
+    /// Says what it is, in a sentence.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
     /// Checks all that can be checked without looking at the workspace.
     ///
     /// # Errors

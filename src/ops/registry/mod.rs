@@ -23,8 +23,8 @@ use crate::store::Snapshot;
 
 pub use card::{ModelCard, ModelOverview, ModelRow, card, list, overview};
 pub use change::{Changed, Deletion, Promotion, alias, delete, edit, promote, unalias};
-pub use check::{CheckReport, CheckedFile, Kept, check};
-pub use compare::{ComparedCode, ModelComparison, compare};
+pub use check::{CheckReport, Kept, check};
+pub use compare::{ModelComparison, compare};
 pub use entry::{Entry, EntryArtifact};
 pub use entry_file::{parse_object, read_entry, read_metrics, read_object};
 pub(crate) use project::VersionsOfRun;

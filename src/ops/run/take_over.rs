@@ -144,8 +144,8 @@ fn started_in(listing: &Listing, segment: u128) -> Result<Option<Run>> {
     };
     let Some(bytes) = journal::read_segment(found, 0, u64::MAX)? else { return Ok(None) };
     let Some(mut reader) = Reader::new(&format!("{segment:032x}"), &bytes)? else { return Ok(None) };
-    while let Some(frame) = reader.next()? {
-        if let Fact::RunStarted(run) = frame.fact {
+    while let Some(fact) = reader.next()? {
+        if let Fact::RunStarted(run) = fact {
             return Ok(Some(run));
         }
     }

@@ -87,8 +87,8 @@ fn latest_in(segment: &SegmentRef, start: u64) -> Timestamp {
     let Ok(Some(mut reader)) = Reader::new("pending", &bytes) else {
         return latest;
     };
-    while let Ok(Some(frame)) = reader.next() {
-        latest = latest.max(latest_of(&frame.fact));
+    while let Ok(Some(fact)) = reader.next() {
+        latest = latest.max(latest_of(&fact));
     }
     latest
 }

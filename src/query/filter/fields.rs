@@ -461,3 +461,16 @@ pub(crate) fn written(name: &str) -> String {
 fn quoted(name: &str) -> String {
     format!("\"{}\"", shown(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_of_the_language_names_every_field_and_word() {
+        let documentation = include_str!("../../api/search.rs");
+        let words = Fixed::ALL.iter().map(|(word, _)| *word).chain(STAGES).chain(STATUSES);
+        let missing: Vec<&str> = words.filter(|word| !documentation.contains(&format!("`{word}`"))).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    }
+}

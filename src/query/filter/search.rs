@@ -44,7 +44,7 @@ pub struct Column {
     /// As it was asked for.
     pub title: String,
     /// The field.
-    pub field: Field,
+    pub(crate) field: Field,
 }
 
 /// A row that answers.

@@ -21,7 +21,7 @@ pub use compare::{compare, compare_json};
 pub use found::{found, found_json};
 pub(crate) use json::card_value;
 pub use json::{
-    card_json, changed_json, check_json, history_json, list_json, overview_json, registered_json, view_json,
+    card_json, changed_json, check_json, history_json, list_json, overview_json, registered_json,
 };
 
 /// As many inputs, files and metrics are listed on a card.

@@ -1,7 +1,8 @@
 //! Questions about single files at `HEAD` and about two commits.
 
 use super::support::{Repo, state_of};
-use crate::capture::git::{BuiltOn, ChangeKind, CommitTree, InGit, are_here, changed_between, is_ancestor};
+use crate::capture::git::history::is_ancestor;
+use crate::capture::git::{BuiltOn, ChangeKind, CommitTree, InGit, are_here, changed_between};
 
 #[test]
 fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {

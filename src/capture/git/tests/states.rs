@@ -24,7 +24,7 @@ fn a_clean_commit_has_its_id_its_branch_and_no_changes() {
     let short = String::from_utf8(repo.git(&["rev-parse", "--short", "HEAD"])).expect("it is hexadecimal");
     assert_eq!(state.repository, Repository::Commit);
     assert_eq!(state.sha.as_deref(), Some(sha.trim()));
-    assert_eq!(state.short(), Some(short.trim()));
+    assert_eq!(state.sha_short.as_deref(), Some(short.trim()));
     assert_eq!(state.branch.as_deref(), Some("main"));
     assert!(!state.detached && !state.dirty() && state.changed.is_empty() && state.patch.is_empty());
     assert_eq!(state.work_tree, Some(repo.root.clone()));
@@ -34,9 +34,9 @@ fn a_clean_commit_has_its_id_its_branch_and_no_changes() {
 fn an_abbreviated_id_has_at_least_seven_digits() {
     let Some(repo) = Repo::small() else { return };
     repo.git(&["config", "core.abbrev", "4"]);
-    assert_eq!(repo.state().short().map(str::len), Some(7));
+    assert_eq!(repo.state().sha_short.as_deref().map(str::len), Some(7));
     repo.git(&["config", "core.abbrev", "12"]);
-    assert_eq!(repo.state().short().map(str::len), Some(12));
+    assert_eq!(repo.state().sha_short.as_deref().map(str::len), Some(12));
 }
 
 #[test]

@@ -15,7 +15,8 @@ use crate::query::filter::runs::fixed_value;
 use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_runs};
-use crate::query::{Origin, RunView, run_view, upstream_of_steps};
+use crate::query::origin::Origin;
+use crate::query::{RunView, run_view, upstream_of_steps};
 use crate::store::tests::world::{facts, metrics, run, store_of, tries};
 use crate::store::{GO_ON, Snapshot};
 

@@ -131,7 +131,7 @@ impl Row for Plain<'_> {
     }
 
     fn contains(&mut self, question: usize) -> Result<Truth> {
-        match self.value(&Field::Fixed(crate::query::filter::Fixed::Commit))? {
+        match self.value(&Field::Fixed(crate::query::filter::fields::Fixed::Commit))? {
             Some(Value::Text(commit)) => (self.outside.contains)(question, &commit),
             _ => Ok(None),
         }
