@@ -113,6 +113,7 @@ pub use error::{Error, Kind, Result};
 #[doc(hidden)]
 pub mod rooms {
     pub use crate::capture::observe::{Options, observe};
+    pub use crate::content::Contents;
     pub use crate::digests::Digests;
     pub use crate::disk::Disk;
     pub use crate::filings::{Section, clean, extract, parse, segment};

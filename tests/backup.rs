@@ -483,7 +483,7 @@ fn a_merge_says_which_versions_of_models_two_workspaces_registered() {
 /// Returns every kept content of a workspace with the inode it lies in.
 fn inodes(place: &Place) -> std::collections::BTreeMap<lineage::model::Digest, u64> {
     use std::os::unix::fs::MetadataExt as _;
-    let contents = lineage::content::Contents::at(lineage::disk::Disk::new(), place.at(".lineage/objects"));
+    let contents = lineage::rooms::Contents::at(lineage::rooms::Disk::new(), place.at(".lineage/objects"));
     let (digests, _) = contents.list().unwrap();
     digests.into_iter().map(|digest| (digest, contents.file(&digest).metadata().unwrap().ino())).collect()
 }
@@ -491,8 +491,8 @@ fn inodes(place: &Place) -> std::collections::BTreeMap<lineage::model::Digest, u
 /// Gives each kept content a file of its own, as programs did before contents could share one.
 fn keep_apart(place: &Place) {
     let objects = place.at(".lineage/objects");
-    let shared = lineage::content::Contents::at(lineage::disk::Disk::new(), &objects);
-    let apart = lineage::content::Contents::at(lineage::disk::Disk::new(), place.at(".lineage/apart"));
+    let shared = lineage::rooms::Contents::at(lineage::rooms::Disk::new(), &objects);
+    let apart = lineage::rooms::Contents::at(lineage::rooms::Disk::new(), place.at(".lineage/apart"));
     for digest in shared.list().unwrap().0 {
         apart.keep(&shared.read(&digest).unwrap().unwrap()).unwrap();
     }

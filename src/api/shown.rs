@@ -26,7 +26,7 @@ use crate::render::show_json;
 /// let shown = workspace.show("model.bin")?;
 /// assert_eq!(shown.kind(), ShownKind::File);
 /// assert_eq!(shown.runs()[0].run().name, "train");
-/// assert_eq!(shown.ends()[0].path.as_str(), "train.csv");
+/// assert_eq!(shown.ends()[0].path.to_string(), "train.csv");
 /// assert!(shown.gaps().is_empty());
 /// // All that `lineage show --json` says.
 /// assert_eq!(shown.to_json()["written"]["step"], "train");

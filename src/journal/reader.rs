@@ -123,11 +123,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// A store error for a frame of a kind or version this program does not know, or one that cannot be decoded although
-    /// its checksum is right. The reader stays before that frame.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "it borrows nothing, but an Iterator of Results invites to go on after an error"
-    )]
+    /// its checksum is right. The reader stays before that frame: which is why this is no `Iterator`.
     pub fn next(&mut self) -> Result<Option<Fact>> {
         let Some(found) = self.find() else { return Ok(None) };
         let Record { kind, version, payload, offset } = found.record;
