@@ -43,6 +43,4 @@ pub use host::{host, user};
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate, locate_run};
 pub use overwritten::{Overwriting, overwritten_at};
 pub use recording::{Recording, RunRequest};
-pub use workspace::{
-    Attempt, FOLDER as WORKSPACE_FOLDER, Holder, Pending, ProjectionLock, StoreLock, View, Workspace,
-};
+pub use workspace::{FOLDER as WORKSPACE_FOLDER, StoreLock, View, Workspace};

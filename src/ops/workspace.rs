@@ -18,7 +18,7 @@ use crate::ops::Clock;
 use crate::ops::run::take_over_broken_off;
 use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 
-pub use locks::{Attempt, Holder, ProjectionLock, StoreLock};
+pub use locks::{Attempt, StoreLock};
 pub use pending::Pending;
 pub(crate) use run_ids::free_label;
 
