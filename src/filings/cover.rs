@@ -1,5 +1,7 @@
 //! The cover page of a form: what it says about the filing, where neither header nor inline XBRL does.
 
+use memchr::memmem;
+
 use super::container::is_main_type;
 use super::dates::parse_date;
 use super::element::{Element, ElementKind};
@@ -17,12 +19,12 @@ pub fn read(elements: &[Element]) -> Facts {
         }
         if facts.period_of_report.is_none() {
             facts.period_of_report = PERIOD_WORDS.iter().find_map(|words| {
-                let at = lower.find(words)? + words.len();
+                let at = find(&lower, words)? + words.len();
                 parse_date(text.get(at..)?).or_else(|| parse_date(&cover.get(index + 1)?.text))
             });
         }
         if facts.company_name.is_none()
-            && let Some(at) = lower.find("exact name of")
+            && let Some(at) = find(&lower, "exact name of")
         {
             let in_column = || name_in_column(text, at).filter(|_| element.kind == ElementKind::TableElement);
             facts.company_name = in_column().or_else(|| name_before(&text[..at])).or_else(|| {
@@ -47,6 +49,11 @@ pub fn read(elements: &[Element]) -> Facts {
     facts
 }
 
+/// Finds words in a text; quicker for short texts than what the standard library has.
+fn find(text: &str, words: &str) -> Option<usize> {
+    memmem::find(text.as_bytes(), words.as_bytes())
+}
+
 /// The registrant's name stands no more elements than this above its caption.
 const NAME_DISTANCE_MAX: usize = 3;
 
@@ -63,7 +70,7 @@ const PERIOD_WORDS: [&str; 6] = [
 ];
 
 fn form_on_cover(lower: &str) -> Option<String> {
-    let at = lower.find("form 10")? + 5;
+    let at = find(lower, "form 10")? + 5;
     let word: String =
         lower[at..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '–' | '/')).collect();
     let form = word.replace('–', "-").to_ascii_uppercase();
@@ -92,7 +99,7 @@ fn is_name(text: &str) -> bool {
     letters >= 3
         && text.len() <= 120
         && !text.contains("____")
-        && !OTHER.iter().any(|words| lower.contains(words))
+        && !OTHER.iter().any(|words| find(&lower, words).is_some())
 }
 
 /// Returns the last line before "(Exact name of registrant".
@@ -125,7 +132,7 @@ const ROW_CELLS_MIN: usize = 3;
 fn file_number(lower: &str) -> Option<String> {
     let at = ["commission file n", "file number", "file no."]
         .iter()
-        .find_map(|words| lower.find(words).map(|at| at + words.len()))?;
+        .find_map(|words| find(lower, words).map(|at| at + words.len()))?;
     let rest = lower[at..].trim_start_matches(|c: char| !c.is_ascii_digit());
     let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '-' | '–')).collect();
     let number = number.replace('–', "-");
@@ -136,12 +143,12 @@ fn file_number(lower: &str) -> Option<String> {
 fn state_on_cover(cover: &[Element], index: usize, lower: &str) -> Option<String> {
     let at = ["state or other jurisdiction", "state of incorporation", "state or jurisdiction"]
         .iter()
-        .find_map(|words| lower.find(words))?;
+        .find_map(|words| find(lower, words))?;
     let before =
         cover.get(index.wrapping_sub(1)).map_or(String::new(), |element| element.text.to_ascii_lowercase());
     [&lower[..at], before.as_str()].iter().find_map(|text| {
         let state = |(name, code): &(&str, &str)| {
-            let place = text.find(name)?;
+            let place = find(text, name)?;
             let is_word = !text[..place].ends_with(char::is_alphabetic)
                 && !text[place + name.len()..].starts_with(char::is_alphabetic);
             is_word.then(|| code.to_string())

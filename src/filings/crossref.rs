@@ -248,11 +248,11 @@ pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Locat
     for (index, element) in elements.iter().enumerate() {
         let text = element.text.as_str();
         // Quick refusal of almost every paragraph.
-        if element.kind != ElementKind::TextElement || !has_item(text.as_bytes()) {
+        if element.kind != ElementKind::TextElement {
             continue;
         }
         let may_name = || [&small, &capital].iter().any(|finder| finder.find(text.as_bytes()).is_some());
-        if !may_name() || !has_at_most_words(text, STATEMENT_WORDS_MAX) {
+        if !may_name() || !has_item(text.as_bytes()) || !has_at_most_words(text, STATEMENT_WORDS_MAX) {
             continue;
         }
         let lower = text.to_ascii_lowercase();

@@ -233,21 +233,32 @@ fn running_key(text: &str) -> Option<u64> {
     if text.len() > RUNNING_LEN_MAX {
         return None;
     }
-    // FNV-1a: quick for short texts, and the same on every machine.
-    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-    let mut letters = 0;
-    let mut take = |letter: u32| {
-        digest = (digest ^ u64::from(letter)).wrapping_mul(0x0000_0100_0000_01b3);
-        letters += 1;
-    };
+    // The letters, as UTF-8; what stands behind them counts for nothing.
+    let mut letters = [0; RUNNING_LEN_MAX + 4];
+    let (mut count, mut end) = (0, 0);
     if text.is_ascii() {
-        let small = text.bytes().filter(u8::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase());
-        small.for_each(|letter| take(letter.into()));
+        for byte in text.bytes() {
+            letters[end] = byte.to_ascii_lowercase();
+            end += usize::from(byte.is_ascii_alphabetic());
+        }
+        count = end;
     } else {
-        let small = text.chars().filter(|letter| letter.is_alphabetic());
-        small.for_each(|letter| take(letter.to_ascii_lowercase().into()));
+        for letter in text.chars().filter(|letter| letter.is_alphabetic()) {
+            count += 1;
+            end += letter.to_ascii_lowercase().encode_utf8(&mut letters[end..]).len();
+        }
     }
-    (letters >= 3).then_some(digest)
+    letters[end..].fill(0);
+    (count >= 3).then(|| digest_of(&letters[..end.next_multiple_of(8)]))
+}
+
+/// Digests letters eight at a time, in the way of FNV-1a: quick for short texts, and the same on every machine.
+fn digest_of(letters: &[u8]) -> u64 {
+    let eights = letters.as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight));
+    eights.fold(0xcbf2_9ce4_8422_2325, |digest: u64, eight| {
+        let mixed = (digest ^ eight).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ mixed >> 32
+    })
 }
 
 /// A running header is no longer than this.

@@ -331,7 +331,8 @@ fn is_tabular(line: &[u8]) -> bool {
 /// Makes one element of lines; a line feed stays where each line ends.
 fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
     let bytes = lines.iter().map(|line| line.end - line.start + 1).sum();
-    let mut buffer = TextBuffer::with_room(bytes, lines.len());
+    // A line is a stretch, and most have a gap in them or are indented.
+    let mut buffer = TextBuffer::with_room(bytes, lines.len() * 2);
     for line in lines {
         if !buffer.text.is_empty() {
             let at = buffer.end as usize;

@@ -195,6 +195,11 @@ fn title_follows(number: u8, letter: char, rest: &str) -> bool {
 
 /// Reads "PART II" at the beginning of a text; gives the part and the offset after it.
 pub fn part_label(text: &str) -> Option<(u8, usize)> {
+    // Quick refusal of almost every text: its first letter is another one.
+    if text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric() && !matches!(first, b'p' | b'P'))
+    {
+        return None;
+    }
     let mut scanner = Scanner { text, at: 0 };
     scanner.skip_while(|letter| !letter.is_alphanumeric());
     if !scanner.word("part") {
@@ -424,6 +429,16 @@ pub fn is_capitals(text: &str) -> bool {
 
 /// Keeps letters and digits, in lower case: what two spellings of a heading share.
 pub fn key(text: &str) -> String {
+    if text.is_ascii() {
+        let mut key = String::with_capacity(text.len());
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        key.extend(letters.map(|letter| char::from(letter.to_ascii_lowercase())));
+        return key;
+    }
+    key_beyond_ascii(text)
+}
+
+fn key_beyond_ascii(text: &str) -> String {
     text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -434,6 +449,11 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn the_key_of_ascii_is_that_of_any_text(text in "[ -~\\n\\t]{0,30}") {
+            prop_assert_eq!(key(&text), key_beyond_ascii(&text));
+        }
+
         #[test]
         fn no_label_is_refused_quickly(text in r#"["(\[• \u{ad}]{0,3}(part|PART|p art|i tem|ITEM|Item|In|Pa|1|12|Net)?[ -]?(II?)?,? ?(Item )?[ (]?[0-9IA]{0,3}[.: ]?.{0,8}7?"#) {
             // A label without the word "item" at its very beginning is only looked for where a digit is near.

@@ -50,6 +50,8 @@ pub struct Inputs {
 
 /// Bytes of a file's front that tell whether it is a filing.
 const FRONT_BYTES: u64 = 16 << 10;
+/// So many of them are looked at first.
+const HEAD_BYTES: usize = 1 << 10;
 /// The deepest nesting of folders that is entered.
 const DEPTH_MAX: usize = 64;
 
@@ -169,7 +171,7 @@ impl Found {
 
     /// Collects the files below a folder that look like filings, without hidden ones; returns how many files matched.
     fn walk(&mut self, base: &Path, matches: &dyn Fn(&Path) -> bool) -> Result<usize> {
-        let mut matched = 0;
+        let (mut matched, mut found) = (0, Vec::new());
         let mut frontier = vec![(base.to_owned(), 0)];
         while let Some((folder, depth)) = frontier.pop() {
             let failed = |cause| {
@@ -195,11 +197,7 @@ impl Found {
                     }
                     Ok(metadata) if metadata.is_file() && matches(&path) => {
                         matched += 1;
-                        if looks_like_filing(&path) {
-                            self.files.insert(real.join(entry.file_name()));
-                        } else {
-                            self.passed_over.insert(path);
-                        }
+                        found.push((real.join(entry.file_name()), path));
                     }
                     // A link to nothing, as an annex leaves it for a file it has not fetched, shall be missed aloud.
                     Err(_) if matches(&path) && is_named_as_filing(&path) => {
@@ -212,6 +210,14 @@ impl Found {
                     }
                     _ => {}
                 }
+            }
+        }
+        let is_filing: Vec<bool> = found.par_iter().map(|(_, path)| looks_like_filing(path)).collect();
+        for ((file, path), is_filing) in found.into_iter().zip(is_filing) {
+            if is_filing {
+                self.files.insert(file);
+            } else {
+                self.passed_over.insert(path);
             }
         }
         Ok(matched)
@@ -242,8 +248,16 @@ fn looks_like_filing(path: &Path) -> bool {
     if front.is_empty() || utf16(&front).is_some() {
         return is_named_as_filing(path);
     }
-    let text = String::from_utf8_lossy(&front);
-    let lower = text.to_ascii_lowercase();
+    // The tag of almost every filing stands in its first lines.
+    let head = &front[..front.len().min(HEAD_BYTES)];
+    has_tag(head)
+        || has_tag(&front)
+        || String::from_utf8_lossy(&front).lines().any(|line| is_form_line(line.trim()))
+}
+
+/// Returns true where there is a tag of submissions or of HTML.
+fn has_tag(front: &[u8]) -> bool {
+    let lower = front.to_ascii_lowercase();
     let tags = [
         "<sec-header",
         "<sec-document",
@@ -253,8 +267,7 @@ fn looks_like_filing(path: &Path) -> bool {
         "<!doctype html",
         "<ims-",
     ];
-    tags.iter().any(|tag| memmem::find(lower.as_bytes(), tag.as_bytes()).is_some())
-        || text.lines().any(|line| is_form_line(line.trim()))
+    tags.iter().any(|tag| memmem::find(&lower, tag.as_bytes()).is_some())
 }
 
 /// Returns true where a file's name ends as EDGAR's files do.
