@@ -67,6 +67,29 @@ commands! {
     "man" Man(completions::Man),
 }
 
+/// Words that other tools have for ours: the words, and what to type.
+const MEANT: [(&[&str], &str); 9] = [
+    (&["runs"], "`lineage log` lists the runs"),
+    (&["list"], "`lineage log` lists the runs, `lineage models` the models"),
+    (&["ls"], "`lineage log` lists the runs, `lineage models` the models"),
+    (
+        &["history"],
+        "`lineage log FILE` tells what became of a file, `lineage models history NAME` of a model",
+    ),
+    (&["promote"], "`lineage models promote NAME@VERSION --to STAGE` moves a version on"),
+    (&["models", "list"], "`lineage models` lists the models"),
+    (&["models", "ls"], "`lineage models` lists the models"),
+    (&["models", "rm"], "`lineage models delete NAME@VERSION` withdraws a version"),
+    (&["models", "remove"], "`lineage models delete NAME@VERSION` withdraws a version"),
+];
+
+/// Returns what to say of a command line that begins with the words of another tool.
+pub(crate) fn meant(words: &[OsString]) -> Option<error::Error> {
+    let given: Vec<&str> = words.iter().skip(1).map_while(|word| word.to_str()).collect();
+    let (words, hint) = MEANT.iter().find(|(meant, _)| given.starts_with(meant))?;
+    Some(error::Error::request(format!("`lineage {}` is no command", words.join(" "))).hint(*hint))
+}
+
 impl Command {
     /// Returns the parser of the whole command line.
     pub(crate) fn parser() -> clap::Command {

@@ -15,10 +15,11 @@ use crate::query::RunSelector;
 #[derive(Args)]
 pub(crate) struct MetricPoint {
     /// The metric's name.
+    #[arg(value_name = "NAME")]
     name: String,
-    /// Its value, a finite number.
+    /// Its value, a finite number; or both in one word, `NAME=VALUE`.
     #[arg(allow_negative_numbers = true)]
-    value: f64,
+    value: Option<f64>,
     /// The step of training.
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     step: i64,
@@ -26,14 +27,24 @@ pub(crate) struct MetricPoint {
 
 impl MetricPoint {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let (name, value) = match self.value {
+            Some(value) => (self.name, value),
+            None => {
+                let (name, text) = in_one_word("metric", &self.name)?;
+                let value = text.trim().parse().map_err(|cause: std::num::ParseFloatError| {
+                    Error::request(format!("metric `{}` is no number", name.escape_debug())).because(cause)
+                })?;
+                (name, value)
+            }
+        };
         let run = current_run()?;
         let workspace = workspace_of_run(surroundings)?;
-        if !self.value.is_finite() {
+        if !value.is_finite() {
             // A training that diverges shall not die of telling so.
-            output::note(&format!("lineage: metric {} was refused: {} is not finite", self.name, self.value));
+            output::note(&format!("lineage: metric {name} was refused: {value} is not finite"));
             return Ok(0);
         }
-        say_metric(&workspace, &surroundings.clock, run, &self.name, self.value, self.step)?;
+        say_metric(&workspace, &surroundings.clock, run, &name, value, self.step)?;
         Ok(0)
     }
 }
@@ -42,19 +53,34 @@ impl MetricPoint {
 #[derive(Args)]
 pub(crate) struct ParameterValue {
     /// The parameter's name.
+    #[arg(value_name = "NAME")]
     name: String,
-    /// Its value.
+    /// Its value; or both in one word, `NAME=VALUE`.
     #[arg(allow_hyphen_values = true)]
-    value: String,
+    value: Option<String>,
 }
 
 impl ParameterValue {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        let pair = match self.value {
+            Some(value) => (self.name, value),
+            None => in_one_word("param", &self.name)?,
+        };
         let run = current_run()?;
         let workspace = workspace_of_run(surroundings)?;
-        say_parameters(&workspace, &surroundings.clock, run, &[(self.name, self.value)])?;
+        say_parameters(&workspace, &surroundings.clock, run, &[pair])?;
         Ok(0)
     }
+}
+
+/// Reads `NAME=VALUE`, as it is written behind `--metric` and `--param`.
+fn in_one_word(command: &str, word: &str) -> Result<(String, String)> {
+    let pair = word.split_once('=').filter(|(name, _)| !name.is_empty());
+    let shown = || word.chars().take(80).collect::<String>().escape_debug().to_string();
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| {
+        Error::request(format!("`{}` has no value", shown()))
+            .hint(format!("`lineage {command} NAME VALUE`, or `lineage {command} NAME=VALUE`"))
+    })
 }
 
 /// Declare that the run this is part of read files, or names outside this machine such as `hf://ProsusAI/finbert`.

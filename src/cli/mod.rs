@@ -104,6 +104,10 @@ fn answer_here(arguments: &[OsString]) -> u8 {
     let command = match Command::parse(arguments) {
         Ok(command) => command,
         Err(error) => {
+            if let Some(error) = command::meant(arguments).filter(|_| error.use_stderr()) {
+                output::error(&error);
+                return error.kind().exit_code();
+            }
             // clap's own text goes to stdout for help and to stderr for mistakes.
             let _ = error.print();
             return if error.use_stderr() { Kind::Request.exit_code() } else { 0 };

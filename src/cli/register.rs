@@ -194,6 +194,7 @@ fn named_path(word: &OsStr) -> Result<(String, OsString)> {
     named.ok_or_else(|| {
         let shown: String = repeated_word(word).chars().take(80).collect();
         Error::request(format!("`--artifact {shown}` is not `--artifact NAME=PATH`"))
+            .hint("NAME says what the file is to the model: `--artifact model=out/m.pkl`")
     })
 }
 

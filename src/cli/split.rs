@@ -42,8 +42,9 @@ pub(crate) struct Split {
     /// Overwrite lists that nobody recorded.
     #[arg(long)]
     force: bool,
-    /// Only check the split that is there: 1 where it does not hold any more.
-    #[arg(long, conflicts_with_all = ["inputs", "by", "force"])]
+    /// Only check the split that is there, as its manifest describes it: 1 where it does not hold any more. The call that made it can
+    /// be given again, with this beside it.
+    #[arg(long, conflicts_with = "force")]
     check: bool,
     /// The run's name.
     #[arg(long, value_name = "NAME", default_value = "split")]

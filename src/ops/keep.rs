@@ -40,7 +40,8 @@ pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String>
     });
     let failed = keep_all(workspace, &artifacts.collect::<Vec<_>>());
     if let Some(first) = failed.first() {
-        warnings.push(format!("{} outputs could not be kept: {first}", failed.len()));
+        let outputs = if failed.len() == 1 { "output" } else { "outputs" };
+        warnings.push(format!("{} {outputs} could not be kept: {first}", failed.len()));
     }
     warnings
 }

@@ -426,11 +426,16 @@ fn by_content(snapshot: &Snapshot, digest: &Digest) -> Result<Target> {
 
 /// Finds the run that wrote into a folder.
 fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &OsStr) -> Result<Target> {
-    let nothing = || {
-        Error::request(format!("no run wrote into the folder `{}`", repeated_word(word)))
-            .hint("give a file, or the folder of a run; `lineage log` lists the runs")
+    let nothing = |read: Option<ArtifactPath>| {
+        let error = Error::request(format!("no run wrote into the folder `{}`", repeated_word(word)));
+        error.hint(match read {
+            Some(read) => {
+                format!("runs read files in it: `lineage show {read} --down` tells what was made from one")
+            }
+            None => "give a file, or the folder of a run; `lineage log` lists the runs".to_owned(),
+        })
     };
-    let path = ArtifactPath::within(workspace.root(), place).map_err(|_| nothing())?;
+    let path = ArtifactPath::within(workspace.root(), place).map_err(|_| nothing(None))?;
     let mut front = path.as_bytes().to_vec();
     front.push(b'/');
     let mut runs = std::collections::BTreeSet::new();
@@ -448,12 +453,27 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &Os
     let mut runs = runs.into_iter();
     match (runs.next(), runs.next()) {
         (Some(run), None) => Ok(Target::Run(run)),
-        (None, _) => Err(nothing()),
+        (None, _) => Err(nothing(first_read(snapshot, &front)?)),
         (Some(_), Some(_)) => {
             Err(Error::request(format!("several runs wrote into the folder `{}`", repeated_word(word)))
                 .hint("name a file in it, or one of the runs that `lineage log` lists"))
         }
     }
+}
+
+/// Returns the first file by name that somebody read of those whose names begin with `front`.
+fn first_read(snapshot: &Snapshot, front: &[u8]) -> Result<Option<ArtifactPath>> {
+    let found = snapshot.paths_from(front, |path, number| {
+        for version in snapshot.versions(number)? {
+            let read =
+                snapshot.reads_between(version, i64::MIN, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+            if read.is_break() {
+                return ArtifactPath::from_bytes(path.to_vec()).map(ControlFlow::Break);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found.break_value())
 }
 
 /// Returns the digest of what lies at `place`; of a link that leads to no file, that of its text, as it is recorded.
