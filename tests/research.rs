@@ -270,8 +270,7 @@ fn links_and_hostile_names_are_told_of() {
     std::os::unix::fs::symlink("/etc/passwd", place.at(&format!("{FOLDER}/link.md"))).unwrap();
     let hostile = place.at(FOLDER).join(std::ffi::OsStr::from_bytes(b"a\x1b[31m|\xff\n.md"));
     fs::write(hostile, "---\ntopic: \"<script>|[x](y)\"\n---\n").unwrap();
-    let answer = place.run(&["research"]);
-    assert_eq!(answer.code, 1);
+    let answer = place.ok(&["research"]);
     assert!(answer.stdout.contains("link.md: it is a symbolic link"), "{answer:?}");
     let text = String::from_utf8(place.read(INDEX)).unwrap();
     assert!(text.contains("(a%1B%5B31m%7C%FF%0A.md)"), "{text}");
@@ -344,4 +343,19 @@ fn documents_are_found_by_the_version_of_a_model_that_they_speak_of() {
     );
     let text = place.ok(&["show", &of("three")]).stdout;
     assert!(text.contains("names    model risk@7.0.0, not registered here  (model)"), "{text}");
+}
+
+#[test]
+fn a_link_called_like_a_document_is_passed_over_and_nothing_is_left_to_do() {
+    let place = Place::empty();
+    place.write("docs/b.md", b"---\ntitle: b\ndate: 2026-01-06\n---\n# hi\n");
+    std::os::unix::fs::symlink("b.md", place.at("docs/l.md")).unwrap();
+    let answer = place.ok(&["research", "docs"]).stdout;
+    assert!(answer.contains("docs/l.md: it is a symbolic link"), "{answer}");
+    let checked = place.json(&["research", "docs", "--check"]);
+    assert_eq!(
+        checked["passed_over"],
+        serde_json::json!([{"path": "docs/l.md", "why": "it is a symbolic link"}])
+    );
+    assert_eq!(checked["skipped"], serde_json::json!([]));
 }

@@ -12,7 +12,7 @@ use crate::render;
 
 /// Index a folder of research documents: record each, and write README.md there. Exit code 1 where something is left to do.
 ///
-/// Every Markdown file in the folder and the folders in it is read: its front matter, what it names (runs, commits, files,
+/// Every Markdown file in the folder and the folders in it is read, but no symbolic link: its front matter, what it names (runs, commits, files,
 /// other documents), and what is wrong with it. The index has a table of all of them, the newest first, counts by status
 /// and by tag, and the documents with faults. The same documents give the same bytes.
 ///

@@ -44,6 +44,8 @@ pub struct ResearchReport {
     pub gone: Vec<ArtifactPath>,
     /// What could not be read or was not entered, and why, by path.
     pub skipped: Vec<(String, String)>,
+    /// What is no document, for all its name says, and what it is, by path: links and pipes. Nothing is left to do there.
+    pub passed_over: Vec<(String, String)>,
     /// The index.
     pub index: ArtifactPath,
     /// What became of it.
@@ -168,6 +170,7 @@ pub fn research(
     let mut report = ResearchReport {
         gone: recorded.keys().filter(|path| !scan.found.contains(*path)).cloned().collect(),
         skipped: scan.skipped.into_iter().chain(skipped).collect(),
+        passed_over: scan.passed_over,
         index: ArtifactPath::from_bytes([folder.as_bytes(), b"/", INDEX_NAME.as_bytes()].concat())?,
         folder,
         documents,
@@ -177,6 +180,7 @@ pub fn research(
         warnings: Vec::new(),
     };
     report.skipped.sort();
+    report.passed_over.sort();
     if !request.check {
         record(workspace, clock, &report)?;
     }

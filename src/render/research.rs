@@ -40,8 +40,10 @@ pub fn text(report: &ResearchReport) -> String {
         }
     }
     list(&mut text, "gone", report.gone.iter().map(ToString::to_string).collect());
-    let skipped = report.skipped.iter().map(|(path, why)| format!("{}: {}", one_line(path), one_line(why)));
-    list(&mut text, "skipped", skipped.collect());
+    for (label, files) in [("skipped", &report.skipped), ("passed over", &report.passed_over)] {
+        let files = files.iter().map(|(path, why)| format!("{}: {}", one_line(path), one_line(why)));
+        list(&mut text, label, files.collect());
+    }
     let faulty = report.faulty();
     if faulty > 0 {
         let verb = if faulty == 1 { "has" } else { "have" };
@@ -71,14 +73,17 @@ fn list(text: &mut String, word: &str, items: Vec<String>) {
 
 /// Writes the report as JSON.
 pub fn json(report: &ResearchReport) -> Value {
-    let skipped = report.skipped.iter().map(|(path, why)| json!({ "path": path, "why": why }));
+    let files = |files: &[(String, String)]| -> Value {
+        files.iter().map(|(path, why)| json!({ "path": path, "why": why })).collect()
+    };
     json!({
         "format": 1,
         "folder": report.folder.in_json(),
         "up_to_date": report.is_up_to_date(),
         "documents": report.documents.iter().map(document).collect::<Vec<_>>(),
         "gone": report.gone.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
-        "skipped": skipped.collect::<Vec<_>>(),
+        "skipped": files(&report.skipped),
+        "passed_over": files(&report.passed_over),
         "index": { "path": report.index.in_json(), "state": report.index_state.as_str() },
     })
 }

@@ -19,6 +19,8 @@ pub(super) struct Scan {
     pub found: BTreeSet<ArtifactPath>,
     /// What is none that can be read, and why.
     pub skipped: Vec<(String, String)>,
+    /// What is no document, for all its name says, and what it is.
+    pub passed_over: Vec<(String, String)>,
 }
 
 impl Scan {
@@ -54,8 +56,8 @@ impl Scan {
                     Ok(kind) if kind.is_file() => {
                         scan.found.insert(ArtifactPath::within(root, &path)?);
                     }
-                    Ok(kind) if kind.is_symlink() => scan.skip(root, &path, "it is a symbolic link"),
-                    Ok(_) => scan.skip(root, &path, "it is no plain file"),
+                    Ok(kind) if kind.is_symlink() => scan.pass_over(root, &path, "it is a symbolic link"),
+                    Ok(_) => scan.pass_over(root, &path, "it is no plain file"),
                     Err(cause) => scan.skip(root, &path, &cause.to_string()),
                 }
             }
@@ -68,9 +70,16 @@ impl Scan {
     }
 
     fn skip(&mut self, root: &Path, place: &Path, why: &str) {
-        let path = ArtifactPath::within(root, place).map_or_else(|_| String::new(), |path| path.to_string());
-        self.skipped.push((path, why.to_owned()));
+        self.skipped.push((named(root, place), why.to_owned()));
     }
+
+    fn pass_over(&mut self, root: &Path, place: &Path, what: &str) {
+        self.passed_over.push((named(root, place), what.to_owned()));
+    }
+}
+
+fn named(root: &Path, place: &Path) -> String {
+    ArtifactPath::within(root, place).map_or_else(|_| String::new(), |path| path.to_string())
 }
 
 fn is_markdown(name: &[u8]) -> bool {
