@@ -428,7 +428,7 @@ fn what_is_lost_of_a_workspace_is_lost_also_after_its_backup_was_brought_back() 
 
 #[test]
 fn a_file_of_this_disk_is_told_of_the_run_that_made_it_here() {
-    let (here, there) = (Place::empty(), Place::empty());
+    let (here, there) = (Place::empty().with_real_clock(), Place::empty().with_real_clock());
     for (place, name) in [(&here, "src_here"), (&there, "src_there")] {
         place.write(name, b"1\n");
         place.ok(&["run", "-q", "--name", name, "--", "sh", "-c", &format!("wc -l < {name} > o")]);
@@ -537,4 +537,37 @@ fn outputs_of_a_filing_share_a_file_and_those_that_an_older_program_kept_apart_a
         other.ok(&["project"]);
         assert_eq!(other.projected(), projected);
     }
+}
+
+#[test]
+fn a_merge_says_which_names_of_models_lead_elsewhere_by_it() {
+    let (here, there) = (Place::empty().with_real_clock(), Place::empty().with_real_clock());
+    for (place, version) in [(&here, "1.0.0"), (&there, "1.1.0")] {
+        place.ok(&["init"]);
+        place.write("w", version.as_bytes());
+        place.ok(&["register", "m", version, "--artifact", "model=w", "--status", "production"]);
+        place.ok(&["models", "alias", &format!("m@{version}"), "champ"]);
+        place.ok(&["register", &format!("own{version}"), "1.0.0", "--artifact", "model=w"]);
+    }
+    let merged = here.ok(&["merge", there.root().to_str().unwrap()]).stdout;
+    for line in [
+        "m@production leads to m@1.1.0 now, in the place of m@1.0.0",
+        "m@champ leads to m@1.1.0 now",
+        "m@latest leads",
+    ] {
+        assert!(merged.contains(line), "{merged}");
+    }
+    assert!(!merged.contains("own"), "what nobody called anything before is no news: {merged}");
+    assert!(!here.ok(&["merge", there.root().to_str().unwrap()]).stdout.contains("leads"));
+    // The later promotion counts on both sides: nothing is moved there.
+    let moved = there.json(&["merge", here.root().to_str().unwrap()])["moved"].clone();
+    assert_eq!(moved, serde_json::json!([]));
+    here.ok(&["models", "promote", "m@1.0.0", "--to", "production"]);
+    here.ok(&["models", "alias", "m@1.0.0", "champ", "--remove"]);
+    let moved = there.json(&["merge", here.root().to_str().unwrap()])["moved"].clone();
+    let expected = serde_json::json!([
+        {"name": "m@champ", "before": "m@1.1.0", "now": null},
+        {"name": "m@production", "before": "m@1.1.0", "now": "m@1.0.0"},
+    ]);
+    assert_eq!(moved, expected);
 }

@@ -242,3 +242,12 @@ fn points_that_a_command_wrote_are_not_lost_with_the_recorder() {
     let points = run.place.ok(&["metrics", "@", "--csv"]).stdout;
     assert_eq!(points.lines().filter(|line| line.contains("loss")).count(), 2, "{points}");
 }
+
+#[test]
+fn what_a_killed_run_wrote_is_recorded_before_contents_are_let_go() {
+    let Some(mut run) = Waiting::new("cat d > o", "") else { return };
+    run.kill();
+    run.place.ok(&["gc", "--apply", "--older-than", "0"]);
+    assert_eq!(run.left(), None);
+    assert_eq!(run.outputs(), ["o", "so_far"]);
+}

@@ -15,7 +15,8 @@ use crate::render;
 /// Take over all facts of another workspace, or of a backup; the other one is only read.
 ///
 /// The answers are the same whichever of the two is merged into the other, and merging twice changes nothing. Where runs
-/// of both have the same run id, the later one is shown with `_2` behind it, on both sides. Exit code 1 where a kept
+/// of both have the same run id, the later one is shown with `_2` behind it, on both sides. Where `MODEL@production`, an alias or
+/// `MODEL@latest` leads to another version than before, that is said. Exit code 1 where a kept
 /// content of the other workspace is damaged and was not copied.
 #[derive(Args)]
 pub(crate) struct Merge {

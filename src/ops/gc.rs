@@ -17,6 +17,7 @@ use crate::journal;
 use crate::model::{Digest, RunKind};
 use crate::ops::Workspace;
 use crate::ops::needed::Needed;
+use crate::ops::run::take_over_broken_off;
 use crate::ops::settings::KeepPolicy;
 use crate::ops::workspace::View;
 use crate::projection::{self, names};
@@ -88,6 +89,10 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     // Where nobody is alive who records, nobody is about to name what no fact names. Who begins from here on keeps anew what
     // they need, and [`Contents::remove`](crate::content::Contents::remove) sees that.
     let lock = if request.apply {
+        // What a run that was killed wrote is needed, and nobody has recorded it yet.
+        if let Some(left) = take_over_broken_off(workspace).into_iter().next() {
+            return Err(Error::store("cannot tell what is needed").because(left).hint("nothing was removed"));
+        }
         let lock = workspace.lock(LOCK_WAIT)?.or(|holder| {
             Error::store(format!("cannot let contents go: {holder} is writing"))
                 .hint("nothing was removed; try again")

@@ -43,6 +43,18 @@ pub fn text(taken: &Taken, damaged: &[String]) -> String {
     if more > 0 {
         let _ = writeln!(text, "and {}; `lineage models --all` lists them", counted(more, "more", "more"));
     }
+    for moved in taken.moved.iter().take(CLASHES_MAX) {
+        let (name, before) = (one_line(&moved.name), one_line(&moved.before));
+        let _ = match &moved.now {
+            Some(now) => writeln!(text, "{name} leads to {} now, in the place of {before}", one_line(now)),
+            None => writeln!(text, "{name} leads to no version any more; it led to {before}"),
+        };
+    }
+    let more = taken.moved.len().saturating_sub(CLASHES_MAX) as u64;
+    if more > 0 {
+        let _ =
+            writeln!(text, "and {} lead elsewhere now; `--json` lists them", counted(more, "name", "names"));
+    }
     for reason in damaged {
         let _ = writeln!(text, "not copied: {}", one_line(reason));
     }
@@ -59,8 +71,11 @@ pub fn behind(count: u64) -> String {
 /// Writes it as JSON; with how many projections are to be written, where that is known.
 pub fn json(taken: &Taken, damaged: &[String], behind: Option<u64>) -> Value {
     let clashes = taken.clashes.iter().map(|(label, other)| json!({ "label": label, "other": other }));
+    let moved = taken.moved.iter();
+    let moved = moved.map(|moved| json!({"name": moved.name, "before": moved.before, "now": moved.now}));
     json!({
         "format": 1,
+        "moved": moved.collect::<Vec<_>>(),
         "facts_new": taken.new,
         "facts_known": taken.known,
         "runs_new": taken.runs,

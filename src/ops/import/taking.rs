@@ -1,6 +1,6 @@
 //! Taking over facts of others: what is recorded here already is passed over, and the rest counts when all of it is there.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -9,10 +9,11 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::journal::{self, Reader, Record, SegmentRef, Writer};
-use crate::model::{Fact, Metric, NodeId};
+use crate::model::{Fact, Metric, NodeId, Stage};
 use crate::ops::Workspace;
 use crate::ops::here;
-use crate::query::registry::versions;
+use crate::query::registry::{aliases, latest, model_view, production, versions};
+use crate::store::Snapshot;
 
 /// What was taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,12 +26,25 @@ pub struct Taken {
     pub runs: u64,
     /// Versions of models that two registered, of which one was new here: the one that has the name, and what the other is called.
     pub clashes: Vec<(String, String)>,
+    /// Names that lead to another version here than before, such as `risk@production`.
+    pub moved: Vec<MovedName>,
     /// Whether this was a backup of this workspace, brought back: see [`import_jsonl`](super::import_jsonl).
     pub brought_back: bool,
     /// Contents that were copied, and their bytes.
     pub contents: u64,
     /// The bytes of those contents.
     pub content_bytes: u64,
+}
+
+/// A name that leads to another version of a model than before.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MovedName {
+    /// The name: `risk@production`, `risk@latest`, `risk@champion`.
+    pub name: String,
+    /// The version that it led to.
+    pub before: String,
+    /// The version that it leads to now; `None` where it leads to none.
+    pub now: Option<String>,
 }
 
 /// A segment being filled beside the journal; it takes its place in the journal when it is whole.
@@ -44,8 +58,13 @@ pub(crate) struct Taking<'a> {
     taken: Taken,
     /// The segments of the runs that are taken, where they are this workspace's own.
     brought_back: Option<HashSet<u128>>,
+    /// What was recorded before.
+    before: Snapshot,
     /// New versions of models.
     models: Vec<NodeId>,
+    /// Versions of models that something new became of, and models of which names were given.
+    changed: BTreeSet<NodeId>,
+    named: BTreeSet<String>,
 }
 
 /// A fact as it is to be recorded, with the marks that tell whether it is known: to be made on any core.
@@ -55,6 +74,10 @@ pub(crate) struct Prepared {
     run_segment: Option<u128>,
     /// Of a version of a model, its key.
     model: Option<NodeId>,
+    /// Of a change of a version, that version.
+    changed: Option<NodeId>,
+    /// Of a name given to a version, the model.
+    named: Option<String>,
     parts: Parts,
 }
 
@@ -84,6 +107,14 @@ impl Prepared {
             Fact::ModelRegistered(model) => Some(model.id),
             _ => None,
         };
+        let changed = match &fact {
+            Fact::ModelChanged(change) => Some(change.model),
+            _ => None,
+        };
+        let named = match &fact {
+            Fact::ModelNamed(alias) => Some(alias.name.clone()),
+            _ => None,
+        };
         let parts = match fact {
             Fact::Metrics(points) => {
                 let points = points.into_iter().map(|point| Ok((mark_of_point(&point)?, point)));
@@ -94,7 +125,7 @@ impl Prepared {
                 Parts::Whole { mark: mark(kind, version, &payload), kind, version, payload }
             }
         };
-        Ok(Prepared { run_segment, model, parts })
+        Ok(Prepared { run_segment, model, changed, named, parts })
     }
 }
 
@@ -109,8 +140,21 @@ impl<'a> Taking<'a> {
         let segment = NodeId::new(view.snapshot.latest()).as_u128();
         let folder = workspace.folder().join(format!("taking-{segment:032x}"));
         let (writer, lines, taken, brought_back) = (None, 0, Taken::default(), None);
-        let models = Vec::new();
-        Ok(Taking { workspace, known, folder, writer, segment, lines, taken, brought_back, models })
+        let (models, changed, named, before) = (Vec::new(), BTreeSet::new(), BTreeSet::new(), view.snapshot);
+        Ok(Taking {
+            workspace,
+            known,
+            folder,
+            writer,
+            segment,
+            lines,
+            taken,
+            brought_back,
+            before,
+            models,
+            changed,
+            named,
+        })
     }
 
     /// Lets the runs that are taken count as recorded in this workspace, if no run is known here yet.
@@ -152,6 +196,8 @@ impl<'a> Taking<'a> {
                 self.taken.new += 1;
                 self.taken.runs += u64::from(fact.run_segment.is_some());
                 self.models.extend(fact.model);
+                self.changed.extend(fact.changed);
+                self.named.extend(fact.named);
                 self.writer()?.append_record(kind, version, &payload)
             }
             Parts::Points(points) => {
@@ -205,24 +251,29 @@ impl<'a> Taking<'a> {
         disk.create_folders(&journal).map_err(failed)?;
         disk.rename(&self.folder.join(&name), &journal.join(&name)).map_err(failed)?;
         disk.sync_folder(&journal).map_err(failed)?;
-        self.taken.clashes = clashes(self.workspace, &models)?;
+        self.changed.extend(&models);
+        if !self.changed.is_empty() || !self.named.is_empty() {
+            let now = self.workspace.view()?.snapshot;
+            let mut names = std::mem::take(&mut self.named);
+            for id in &self.changed {
+                names.extend(now.model(*id)?.map(|model| model.name));
+            }
+            self.taken.clashes = clashes(&now, &names, &models)?;
+            self.taken.moved = moved(&self.before, &now, &names)?;
+        }
         Ok(std::mem::take(&mut self.taken))
     }
 }
 
 /// Names the versions among `models` that share name and number with another, each with that one.
-fn clashes(workspace: &Workspace, models: &[NodeId]) -> Result<Vec<(String, String)>> {
-    if models.is_empty() {
-        return Ok(Vec::new());
-    }
-    let snapshot = workspace.view()?.snapshot;
-    let mut names = BTreeSet::new();
-    for id in models {
-        names.extend(snapshot.model(*id)?.map(|model| model.name));
-    }
+fn clashes(
+    snapshot: &Snapshot,
+    names: &BTreeSet<String>,
+    models: &[NodeId],
+) -> Result<Vec<(String, String)>> {
     let mut clashes = Vec::new();
     for name in names {
-        for view in versions(&snapshot, &name)? {
+        for view in versions(snapshot, name)? {
             let Some(first) = view.clash_with else { continue };
             if models.contains(&first) || models.contains(&view.model.id) {
                 clashes.push((format!("{name}@{}", view.model.version), view.label()));
@@ -231,6 +282,32 @@ fn clashes(workspace: &Workspace, models: &[NodeId]) -> Result<Vec<(String, Stri
     }
     clashes.sort();
     Ok(clashes)
+}
+
+/// Finds what of each model is called otherwise `now` than it was `before`.
+fn moved(before: &Snapshot, now: &Snapshot, names: &BTreeSet<String>) -> Result<Vec<MovedName>> {
+    let mut moved = Vec::new();
+    for name in names {
+        let now_called = called(now, name)?;
+        for (word, version) in called(before, name)? {
+            let led_to = now_called.get(&word).copied();
+            if led_to != Some(version) {
+                let label = |id| Ok(model_view(now, id)?.map(|view| view.label()));
+                let before = label(version)?.unwrap_or_else(|| version.to_string());
+                let now = led_to.map_or(Ok(None), label)?;
+                moved.push(MovedName { name: format!("{name}@{word}"), before, now });
+            }
+        }
+    }
+    Ok(moved)
+}
+
+/// Returns the versions of a model by the words that lead to them, besides their numbers.
+fn called(snapshot: &Snapshot, name: &str) -> Result<BTreeMap<String, NodeId>> {
+    let mut called = aliases(snapshot, name)?;
+    called.extend(production(snapshot, name)?.map(|id| (Stage::Production.as_str().to_owned(), id)));
+    called.extend(latest(snapshot, name)?.map(|id| ("latest".to_owned(), id)));
+    Ok(called)
 }
 
 impl Drop for Taking<'_> {
