@@ -201,3 +201,44 @@ fn what_names_the_workspace_by_its_whole_path_changes_nothing_there() {
     let shown = place.ok(&["show", "@"]).stdout;
     assert!(shown.contains("out/whole`: the workspace itself is only read here"), "{shown}");
 }
+
+#[test]
+fn the_copy_of_a_repetition_that_was_killed_is_taken_away_by_the_next_and_no_other() {
+    let Some(place) = trained(SCRIPT) else { return };
+    let folder = |name: &str| format!("tmp/lineage-rerun-{name}");
+    for name in ["dead", "alive", "young"] {
+        let mark = format!("{}/.lineage-under-way", folder(name));
+        place.write(&mark, b"");
+        place.write(&format!("{}/workspace/x", folder(name)), b"x");
+        if name != "young" {
+            common::age(&place.at(&mark));
+        }
+    }
+    place.write(&format!("{}/workspace/x", folder("kept")), b"x");
+    let alive = std::fs::File::open(place.at("tmp/lineage-rerun-alive/.lineage-under-way")).unwrap();
+    alive.lock().unwrap();
+    let rerun = |more: &[&str]| {
+        let mut command = place.command(&[&["rerun", "@-", "--json"], more].concat());
+        let output = command.env("TMPDIR", place.at("tmp")).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    place.ok(&["run", "-q", "--", "true"]);
+    let kept = rerun(&["--keep"])["kept"].as_str().unwrap().to_owned();
+    let left = || {
+        let entries = std::fs::read_dir(place.at("tmp")).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let kept = kept.rsplit('/').next().unwrap().to_owned();
+    let mut expected =
+        vec![kept, "lineage-rerun-alive".into(), "lineage-rerun-kept".into(), "lineage-rerun-young".into()];
+    expected.sort();
+    assert_eq!(left(), expected);
+    drop(alive);
+    place.json(&["show", "@"]);
+    place.command(&["rerun", "@--"]).env("TMPDIR", place.at("tmp")).output().unwrap();
+    expected.retain(|name| name != "lineage-rerun-alive");
+    assert_eq!(left(), expected, "what was left to its user stays");
+}

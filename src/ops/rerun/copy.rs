@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Original;
 use super::needs::{Needs, lies_at};
@@ -26,20 +27,85 @@ const TICK_US: i64 = 4_000;
 const MISSING_MAX: usize = 20;
 
 /// Makes a folder of our own, which nobody else can read.
-pub(super) fn new_folder(temporary: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// A request error where none can be made there.
+pub(super) fn new_folder(temporary: &Path) -> Result<OwnFolder> {
+    sweep(temporary);
     let failed = |cause| {
         Error::request(format!("cannot make a folder in `{}`", temporary.display()))
             .because(cause)
             .hint("`TMPDIR` says where it is made")
     };
-    let name = format!("lineage-rerun-{:016x}", NodeId::new(Default::default()).as_u128() as u64);
+    let name = format!("{FOLDER_FRONT}{:016x}", NodeId::new(Default::default()).as_u128() as u64);
     let folder = temporary.canonicalize().map_err(failed)?.join(name);
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&folder).map_err(failed)?;
-    Ok(folder)
+    let under_way = fs::File::create_new(folder.join(UNDER_WAY)).map_err(failed)?;
+    // Where it cannot be locked, the folder is left to its user once more.
+    let _ = under_way.try_lock();
+    Ok(OwnFolder { folder, under_way })
 }
+
+/// A folder of our own. Whoever makes the next one takes it away where this process was killed.
+pub(super) struct OwnFolder {
+    pub folder: PathBuf,
+    under_way: fs::File,
+}
+
+/// Lies in each folder of our own while somebody fills and uses it, and is locked by them.
+const UNDER_WAY: &str = ".lineage-under-way";
+
+impl OwnFolder {
+    /// Leaves the folder to its user.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn leave(self) -> std::io::Result<PathBuf> {
+        drop(self.under_way);
+        fs::remove_file(self.folder.join(UNDER_WAY))?;
+        Ok(self.folder)
+    }
+
+    /// Takes the folder away, with all that is in it.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn remove(self) -> std::io::Result<()> {
+        fs::remove_dir_all(&self.folder)
+    }
+}
+
+/// Takes away folders of our own whose makers were killed: nobody holds their locks. Those that were left to their users have none.
+fn sweep(temporary: &Path) {
+    for entry in fs::read_dir(temporary).into_iter().flatten().filter_map(Result::ok) {
+        if !entry.file_name().as_encoded_bytes().starts_with(FOLDER_FRONT.as_bytes()) {
+            continue;
+        }
+        let folder = entry.path();
+        if !entry.file_type().is_ok_and(|sort| sort.is_dir()) {
+            continue;
+        }
+        let lock = fs::OpenOptions::new().read(true).write(true).open(folder.join(UNDER_WAY));
+        let is_dead = lock.as_ref().is_ok_and(|lock| {
+            let age = lock.metadata().and_then(|found| found.modified()).ok();
+            // One that was made a moment ago may not be locked yet.
+            let is_old = age.and_then(|at| at.elapsed().ok()).is_some_and(|age| age >= LOCKED_BY_THEN);
+            is_old && lock.try_lock().is_ok()
+        });
+        if is_dead {
+            // What cannot be removed is in nobody's way but the disk's.
+            let _ = fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+/// The front of the names of our own folders.
+const FOLDER_FRONT: &str = "lineage-rerun-";
+/// So long takes nobody from making the file to locking it.
+const LOCKED_BY_THEN: Duration = Duration::from_secs(10);
 
 /// Fills `folder` with all that the run had.
 ///
@@ -217,7 +283,9 @@ fn repository_at(
     git::check_out(there, commit, code.branch.as_deref(), place)?;
     let Some(digest) = code.patch else { return Ok(()) };
     let patch = workspace.contents().read(&digest)?.ok_or_else(|| {
-        Error::request(format!("cannot run {} again: its patch is not kept any more", original.head.tail))
+        Error::request(format!("cannot run {} again: its patch is not kept here", original.head.tail)).hint(
+            "where the run was taken over from another workspace, `lineage merge OTHER --with-contents` brings it",
+        )
     })?;
     git::apply_patch(place, &patch)
 }

@@ -103,16 +103,24 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
         return original.repeat(workspace, clock, request, &copy, [notes, missing].concat());
     }
     original.check_outside(workspace, request)?;
-    let folder = copy::new_folder(&request.temporary)?;
+    let own = copy::new_folder(&request.temporary)?;
+    let folder = own.folder.clone();
     let repeated = copy::fill(workspace, &original, &folder, request.incomplete).and_then(|filled| {
         let copy = WorkspaceCopy { root: filled.root.clone(), name: original.name() };
         let place = Place { root: filled.root, copy: Some(copy) };
         original.repeat(workspace, clock, request, &place, filled.notes)
     });
     match repeated {
-        Ok(summary) if request.keep => Ok(RerunSummary { kept: Some(folder), ..summary }),
+        Ok(mut summary) if request.keep => {
+            if let Err(cause) = own.leave() {
+                summary
+                    .notes
+                    .push(format!("the copy at `{}` may be removed later: {cause}", folder.display()));
+            }
+            Ok(RerunSummary { kept: Some(folder), ..summary })
+        }
         repeated => {
-            if let Err(cause) = std::fs::remove_dir_all(&folder) {
+            if let Err(cause) = own.remove() {
                 let left = format!("the copy at `{}` could not be removed: {cause}", folder.display());
                 return repeated.map(|mut summary| {
                     summary.notes.push(left);
