@@ -2,6 +2,7 @@
 //!
 //! One place, so that tests can put faults and crashes under all of them at once (see [`Faults`]).
 
+mod owner;
 mod share;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
+pub use owner::{Owner, give_new_file, is_root};
 pub use share::SHARED_ALIGNMENT;
 pub use together::{Staged, Together};
 
@@ -115,10 +117,14 @@ impl Disk {
         if path.is_dir() {
             return Ok(BTreeSet::new());
         }
-        let missing = path.ancestors().take_while(|folder| !folder.is_dir());
-        let above = missing.filter_map(|folder| folder.parent().map(Path::to_owned)).collect();
+        let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.is_dir()).collect();
+        let above = missing.iter().filter_map(|folder| folder.parent().map(Path::to_owned)).collect();
+        let owner = missing.last().and_then(|folder| Owner::of_entry(folder));
         self.ask(Operation::CreateFolders, path)?;
         fs::create_dir_all(path)?;
+        if let Some(owner) = owner {
+            missing.iter().for_each(|folder| owner.give(folder));
+        }
         Ok(above)
     }
 
@@ -129,6 +135,7 @@ impl Disk {
     pub fn create_new(&self, path: &Path) -> io::Result<DiskFile> {
         self.ask(Operation::Create, path)?;
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        give_new_file(&file, path);
         Ok(DiskFile { disk: self.clone(), file, path: path.to_owned(), length: 0 })
     }
 
@@ -210,6 +217,9 @@ impl Disk {
         let temporary = temporary_name(path);
         self.ask(Operation::Create, &temporary)?;
         std::os::unix::fs::symlink(text, &temporary)?;
+        if let Some(owner) = Owner::of_entry(&temporary) {
+            owner.give(&temporary);
+        }
         let renamed = self.rename(&temporary, path);
         if renamed.is_err() {
             // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
@@ -266,13 +276,6 @@ impl Disk {
         self.ask(Operation::SyncFolder, folder)?;
         File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()
     }
-}
-
-/// Returns true where files are made as root's.
-#[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
-pub fn is_root() -> bool {
-    // SAFETY: `geteuid` has no arguments and cannot fail.
-    unsafe { libc::geteuid() == 0 }
 }
 
 /// The front of the names of temporary files, which nobody mistakes for their own.

@@ -27,7 +27,7 @@
 //! | `disk` | the one file layer under journal, contents and projections, so that tests can put faults under all of them | |
 //! | `journal` | facts as framed, checksummed, versioned bytes in append-only segments; the only place that names bincode | `model`, `error`, `disk` |
 //! | `content` | kept bytes, addressed by digest, compressed, verified on every read | `model`, `error`, `disk` |
-//! | `digests` | digests of files, on all cores, and never twice while a file is unchanged | `model` |
+//! | `digests` | digests of files, on all cores, and never twice while a file is unchanged | `model`, `disk` |
 //! | `capture` | what a run is made of: its code, its command, processes, files; knows no store; the only place that names gix | `model`, `error`, `digests` |
 //! | `filings` | SEC filings as pure functions: container, parse, extract, clean, segment | `error` |
 //! | `research` | research documents as pure functions: front matter, references, faults; the only place that names a YAML or Markdown parser | `model`, `error` |

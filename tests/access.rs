@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
 use common::Place;
@@ -84,4 +85,95 @@ fn whoever_cannot_look_at_what_is_kept_is_not_told_that_it_is_lost() {
     assert_eq!(status.code, 1);
     assert!(status.stdout.contains("whether it is kept only its owner can see"), "{}", status.stdout);
     assert!(!status.stdout.contains("lost"), "{}", status.stdout);
+}
+
+/// A user that every system has, and who owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// Makes a place that belongs to somebody who is not root, and who can run the program; `None`, and a line that says so, where the
+/// tests are not root's or that user cannot.
+fn place_of_nobody() -> Option<Place> {
+    let place = Place::empty().with_real_clock();
+    if chown(place.root(), Some(NOBODY), Some(NOBODY)).is_err() {
+        eprintln!("skipped: only root gives folders away");
+        return None;
+    }
+    set_mode(place.root(), 0o755);
+    let can = as_nobody(&place, &["--version"]).status().is_ok_and(|status| status.success());
+    if !can {
+        eprintln!("skipped: others cannot run the program where it lies");
+    }
+    can.then_some(place)
+}
+
+fn as_nobody(place: &Place, arguments: &[&str]) -> std::process::Command {
+    let mut command = place.command(arguments);
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
+/// Lists what in a folder belongs to root, or is a folder that nobody else may write into.
+fn of_root(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        if metadata.uid() != NOBODY {
+            found.push(path.clone());
+        }
+        if metadata.is_dir() {
+            of_root(&path, found);
+        }
+    }
+}
+
+#[test]
+fn what_root_makes_in_the_workspace_of_a_user_belongs_to_the_user() {
+    let Some(place) = place_of_nobody() else { return };
+    let user = |arguments: &[&str]| {
+        let output = as_nobody(&place, arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    user(&["init"]);
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i > r$i; done; ln -s r1 latest";
+    place.ok(&["run", "-q", "--", "sh", "-c", script]);
+    place.ok(&["log"]);
+    place.ok(&["register", "m", "1.0.0", "--artifact", "m=r1", "--status", "production"]);
+    std::fs::remove_file(place.at("latest")).unwrap();
+    std::fs::remove_file(place.at("r2")).unwrap();
+    place.ok(&["restore", "latest", "r2"]);
+    std::fs::remove_file(place.at(".lineage/store.redb")).unwrap();
+    place.ok(&["status"]);
+    let mut roots = Vec::new();
+    of_root(&place.at(".lineage"), &mut roots);
+    of_root(&place.at("models"), &mut roots);
+    assert_eq!(roots, Vec::<std::path::PathBuf>::new());
+    for restored in ["latest", "r2"] {
+        assert_eq!(place.at(restored).symlink_metadata().unwrap().uid(), NOBODY);
+    }
+    user(&["run", "-q", "--", "sh", "-c", "cat r2 > o; for i in 21 22 23 24 25; do echo $i > u$i; done"]);
+    user(&["register", "m", "2.0.0", "--artifact", "m=o"]);
+    user(&["models", "promote", "m@2.0.0", "--to", "production"]);
+    user(&["verify"]);
+}
+
+#[test]
+fn a_workspace_in_which_root_left_its_own_files_says_how_to_get_them_back() {
+    let Some(place) = place_of_nobody() else { return };
+    assert!(as_nobody(&place, &["init"]).status().unwrap().success());
+    // A lock of root's can be held by whoever reads it.
+    place.write(".lineage/lock", b"");
+    place.write(".lineage/run_ids/x", b"");
+    for name in [".lineage/lock", ".lineage/run_ids"] {
+        chown(place.at(name), Some(0), Some(0)).unwrap();
+        set_mode(&place.at(name), if name.ends_with("lock") { 0o644 } else { 0o755 });
+    }
+    let output = as_nobody(&place, &["run", "--", "true"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert!(said.contains("belongs to another user: `sudo chown -R"), "{said}");
+    chown(place.at(".lineage/run_ids"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let output = as_nobody(&place, &["run", "--", "true"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let listed = as_nobody(&place, &["log", "--json"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("\"run_id\""), "{listed:?}");
 }

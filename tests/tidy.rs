@@ -10,7 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("journal", &["error", "model", "disk"]),
     ("content", &["error", "model", "disk"]),
-    ("digests", &["model"]),
+    ("digests", &["model", "disk"]),
     ("capture", &["error", "model", "digests"]),
     ("filings", &["error"]),
     ("research", &["error", "model"]),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::model::is_unsafe_to_print;
+use crate::ops::Workspace;
 
 /// Writes an answer to stdout.
 pub(crate) fn answer(text: &str) -> Result<()> {
@@ -61,11 +62,28 @@ pub(crate) fn warnings(warnings: &[String]) {
 /// Writes an error to stderr: what, why, and what to do.
 pub(crate) fn error(error: &Error) {
     let mut text = format!("error: {error}");
-    if let Some(hint) = error.hint_text() {
+    if let Some(hint) = remedy(error).as_deref().or(error.hint_text()) {
         text.push_str("\nhint: ");
         text.push_str(hint);
     }
     note(&text);
+}
+
+/// Says how to get what belongs to another user, where an error comes of that.
+fn remedy(error: &Error) -> Option<String> {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let is_denied = causes.any(|cause| {
+        let cause = cause.downcast_ref::<std::io::Error>();
+        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::PermissionDenied)
+    });
+    let folder = std::env::current_dir().ok().filter(|_| is_denied)?;
+    let workspace = Workspace::find(&folder).ok().flatten()?;
+    let (foreign, folder) = (workspace.foreign()?, workspace.folder());
+    Some(format!(
+        "`{}` belongs to another user: `sudo chown -R \"$(id -u):$(id -g)\" {}` makes it yours",
+        foreign.display(),
+        folder.display()
+    ))
 }
 
 /// Returns how many columns the terminal has that stdout goes to; `None` where it goes elsewhere, so that nothing is shortened.

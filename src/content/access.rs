@@ -5,10 +5,8 @@
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, fchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-
-use crate::disk::is_root;
 
 const OWNER_EXECUTES: u32 = 0o100;
 const GROUP_READS: u32 = 0o040;
@@ -91,31 +89,6 @@ impl Access {
             return Ok(());
         }
         file.set_permissions(Permissions::from_mode(wanted))
-    }
-}
-
-/// Whom new files are given to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owner {
-    user: u32,
-    group: u32,
-}
-
-impl Owner {
-    /// Returns whom new files in `folder` are to be given to: root that works in the workspace of somebody else makes them for
-    /// them, who could otherwise neither read nor write there.
-    pub(super) fn to_give_to(folder: &Metadata) -> Option<Owner> {
-        (is_root() && folder.uid() != 0).then(|| Owner { user: folder.uid(), group: folder.gid() })
-    }
-
-    // Where the file system knows no such owner, what was made stays root's; it is kept all the same.
-
-    pub(super) fn give_file(self, file: &File) {
-        let _ = fchown(file, Some(self.user), Some(self.group));
-    }
-
-    pub(super) fn give_folder(self, folder: &Path) {
-        let _ = chown(folder, Some(self.user), Some(self.group));
     }
 }
 

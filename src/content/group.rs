@@ -76,7 +76,7 @@ impl Contents {
             let name = self.path(other);
             together.name_also(&mut file, &name).map_err(failed)?;
             if let (Some(owner), Some(folder)) = (owner, name.parent()) {
-                owner.give_folder(folder);
+                owner.give(folder);
             }
         }
         Ok(Some(StagedContent { file, size_bytes }))

@@ -20,11 +20,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::disk::{Disk, Staged, Together};
+use crate::disk::{Disk, Owner, Staged, Together};
 use crate::error::{Error, Result};
 use crate::model::Digest;
 
-use access::{Owner, close_folder};
+use access::close_folder;
 use encoding::{decode, encoded};
 
 pub use access::Access;
@@ -187,7 +187,7 @@ impl Contents {
         let above = self.folder.parent().unwrap_or(Path::new(".")).metadata()?;
         let owner = Owner::to_give_to(&above);
         if let Some(owner) = owner {
-            owner.give_folder(&self.folder);
+            owner.give(&self.folder);
         }
         close_folder(&self.folder, &above)?;
         Ok(*self.closed.get_or_init(|| owner))
@@ -202,7 +202,7 @@ impl Contents {
     /// Gives the new file for a content, meant for `path`, its access and its owner.
     fn prepare(&self, file: &fs::File, path: &Path, access: Access, owner: Option<Owner>) -> io::Result<()> {
         if let (Some(owner), Some(folder)) = (owner, path.parent()) {
-            owner.give_folder(folder);
+            owner.give(folder);
             owner.give_file(file);
         }
         access.apply(file)

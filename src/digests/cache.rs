@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::stamp::Stamp;
+use crate::disk::give_new_file;
 use crate::model::Digest;
 
 const MAGIC: &[u8; 8] = b"LINEAGED";
@@ -95,6 +96,7 @@ impl Table {
     fn make(path: &Path) -> Option<Table> {
         let temporary = path.with_file_name(format!(".lineage-tmp-digests-{}", std::process::id()));
         let made = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary).ok()?;
+        give_new_file(&made, &temporary);
         let placed = made.write_all_at(MAGIC, 0).and_then(|()| std::fs::rename(&temporary, path));
         if placed.is_err() {
             // A leftover is in nobody's way but that of a later process of the same number.

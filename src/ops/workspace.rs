@@ -1,6 +1,7 @@
 //! A workspace: the folder that holds `.lineage/`, and the way to what is recorded in it.
 
 mod locks;
+mod owners;
 mod pending;
 mod run_ids;
 

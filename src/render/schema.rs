@@ -208,8 +208,13 @@ fn model() -> Value {
         ("updated_at", time()),
         ("clash_with", or_null(key())),
         ("deleted", or_null(deleted)),
-        ("artifacts", list(and(artifact(), [("name", text())]))),
+        ("artifacts", list(named_file())),
     ])
+}
+
+/// A file of a version; of a symbolic link, its text.
+fn named_file() -> Value {
+    and(artifact(), [("name", text()), ("link_to", or_null(text()))])
 }
 
 /// A version as lists have it: with the label of its run.
@@ -276,7 +281,7 @@ fn models() -> Value {
 }
 
 fn models_show() -> Value {
-    let file = and(artifact(), [("name", text()), ("on_disk", on_disk())]);
+    let file = and(named_file(), [("on_disk", on_disk())]);
     let card = and(
         model(),
         [
@@ -355,6 +360,7 @@ fn restore() -> Value {
         ("place", text()),
         ("digest", digest()),
         ("size_bytes", count()),
+        ("link_to", or_null(text())),
         ("was_there", flag()),
         ("replaced", or_null(digest())),
         ("from_commit", or_null(text())),

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, StorageError};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, give_new_file};
 use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Unreadable};
@@ -148,7 +148,7 @@ impl Store {
     /// Makes a database that nobody else sees: in a new file, or in the empty one without a name.
     fn create(&self) -> Result<Database> {
         let made = match &self.nameless {
-            None => File::options().read(true).write(true).create_new(true).open(&self.path),
+            None => self.create_file(),
             Some(file) => file.try_clone(),
         };
         let backend =
@@ -157,6 +157,12 @@ impl Store {
         alone.set_concurrency_mode(ConcurrencyMode::ExclusiveWriter);
         let created = backend.and_then(|backend| alone.create_with_backend(backend));
         created.map_err(|cause| self.failed("make", cause))
+    }
+
+    fn create_file(&self) -> io::Result<File> {
+        let file = File::options().read(true).write(true).create_new(true).open(&self.path)?;
+        give_new_file(&file, &self.path);
+        Ok(file)
     }
 
     /// Says of the store called `name` why [`Store::snapshot`] gave nothing.

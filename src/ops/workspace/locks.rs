@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::disk::give_new_file;
 use crate::error::{Error, Result};
 use crate::ops::Workspace;
 
@@ -112,13 +114,7 @@ impl Workspace {
     fn lock_file(&self, name: &str, wait: Duration, to_do: &str) -> Result<Attempt<File>> {
         let path = self.folder().join(name);
         let failed = |cause| Error::store(format!("cannot lock `{}`", path.display())).because(cause);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file = open(&path).map_err(failed)?;
         let begun = Instant::now();
         let mut hear = self.waits.filter(|_| wait > SILENT_WAIT);
         let mut pause = Duration::from_micros(200);
@@ -143,6 +139,25 @@ impl Workspace {
         let holder = format!("{:<48}", format!("`lineage` ({PROCESS}{})", std::process::id()));
         let _ = file.rewind().and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Attempt::Taken(file))
+    }
+}
+
+/// Opens a lock's file, which is made where it is missing. To hold the lock of a file that belongs to another user, it is enough to
+/// read it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    let made = match options.open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => options.create_new(true).open(path),
+        opened => return opened.or_else(|cause| File::open(path).map_err(|_| cause)),
+    };
+    match made {
+        Ok(file) => {
+            give_new_file(&file, path);
+            Ok(file)
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => open(path),
+        Err(cause) => Err(cause),
     }
 }
 

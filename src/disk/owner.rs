@@ -1,0 +1,58 @@
+//! To whom what is made belongs: root that works in the folder of somebody else makes it for them, who could otherwise neither read
+//! nor write there.
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{MetadataExt as _, fchown, lchown};
+use std::path::Path;
+
+/// Returns true where files are made as root's.
+#[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
+pub fn is_root() -> bool {
+    // SAFETY: `geteuid` has no arguments and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Whom new files are given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    /// Returns whom new files in `folder` are to be given to; `None` where they belong to whoever makes them.
+    pub fn to_give_to(folder: &Metadata) -> Option<Owner> {
+        (is_root() && folder.uid() != 0).then(|| Owner { user: folder.uid(), group: folder.gid() })
+    }
+
+    /// Returns whom a new entry at `path` is to be given to, as the nearest folder above it that is there says.
+    pub fn of_entry(path: &Path) -> Option<Owner> {
+        if !is_root() {
+            return None;
+        }
+        let above = path.ancestors().skip(1).map(|above| match above.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => above,
+        });
+        Owner::to_give_to(&above.into_iter().find_map(|above| above.metadata().ok())?)
+    }
+
+    // Where the file system knows no such owner, what was made stays root's; it is there all the same.
+
+    /// Gives a file to them.
+    pub fn give_file(self, file: &File) {
+        let _ = fchown(file, Some(self.user), Some(self.group));
+    }
+
+    /// Gives a folder, or a link itself, to them.
+    pub fn give(self, path: &Path) {
+        let _ = lchown(path, Some(self.user), Some(self.group));
+    }
+}
+
+/// Gives a file that was made at `path` to whom its folder belongs.
+pub fn give_new_file(file: &File, path: &Path) {
+    if let Some(owner) = Owner::of_entry(path) {
+        owner.give_file(file);
+    }
+}

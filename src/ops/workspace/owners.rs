@@ -1,0 +1,32 @@
+//! What in a workspace belongs to somebody else than the workspace.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+
+use crate::disk::is_root;
+use crate::ops::Workspace;
+
+impl Workspace {
+    /// Returns something of lineage's own that its user cannot write, since it belongs to somebody else: an older program that ran as
+    /// root made it. `None` where all belongs to whom the workspace belongs, and for root, who can write everything.
+    pub fn foreign(&self) -> Option<PathBuf> {
+        let owner = self.root().metadata().ok()?.uid();
+        if is_root() {
+            return None;
+        }
+        let mut frontier = vec![self.folder()];
+        while let Some(folder) = frontier.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
+                let Ok(found) = entry.metadata() else { continue };
+                if found.uid() != owner {
+                    return Some(entry.path());
+                }
+                // The folders that each hold their share of the contents, and no deeper.
+                if found.is_dir() && folder == self.folder() {
+                    frontier.push(entry.path());
+                }
+            }
+        }
+        None
+    }
+}
