@@ -6,7 +6,7 @@
 //! No folder is removed before the last measurement: ext4 passes over inodes that were deleted a short while ago one by one when it
 //! makes files, which made a run over the folder of the run before up to twice as dear.
 //!
-//! Works on the real filings in `../shared/filings` where they are, else on the four samples in `data/raw`.
+//! Works on the real filings in `shared/filings` beside the repository (or below `LINEAGE_TEST_DATA`) where they are, else on the four samples in `data/raw`.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,10 @@ use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use tempfile::TempDir;
 
+#[allow(dead_code)]
+#[path = "../tests/common/machine.rs"]
+mod machine;
+
 use lineage::model::{Run, Timestamp};
 use lineage::rooms::{
     self as filings, Clock, FilingOutcome, PipelineRequest, Progress, Section, Workspace, pipeline,
@@ -25,7 +29,7 @@ use lineage::rooms::{
 /// Returns the filings, sorted by name, and says which they are.
 fn corpus() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let real = root.join("../shared/filings");
+    let real = machine::data("filings");
     let folder = if real.is_dir() { real } else { root.join("data/raw") };
     eprintln!("filings from {}", folder.display());
     let files = std::fs::read_dir(folder).expect("the folder of filings is there");

@@ -98,6 +98,9 @@ mod disk;
 pub mod error;
 mod filings;
 mod journal;
+#[cfg(test)]
+#[path = "../tests/common/machine.rs"]
+mod machine;
 pub mod model;
 mod ops;
 mod projection;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use common::Place;
+use common::machine::{Lack, skipped};
 use serde_json::Value;
 
 /// A run whose script has come so far that it waits for the end of its input, a pipe with a name.
@@ -25,7 +26,7 @@ impl Waiting {
         place.write("e", b"more\n");
         let tried = place.ok(&["run", "--", "true"]);
         if tried.stderr.contains("inferred from before and after") {
-            eprintln!("skipped: commands cannot be observed on this machine");
+            skipped(Lack::Net, "commands cannot be observed on this machine");
             return None;
         }
         assert!(Command::new("mkfifo").arg(place.at("go")).status().unwrap().success());

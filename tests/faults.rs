@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::machine::{Lack, skipped};
 use common::{Answer, Place};
 
 /// No file may become longer, in the blocks of 512 bytes that `ulimit` counts.
@@ -141,7 +142,7 @@ fn seal(folder: &Path) -> bool {
     let works = flagged.is_ok_and(|output| output.status.success()) && fs::write(&probe, "x").is_err();
     if !works {
         let _ = fs::remove_file(&probe);
-        eprintln!("skipped: nothing here keeps this user from writing into a folder");
+        skipped(Lack::User, "nothing here keeps this user from writing into a folder");
     }
     works
 }

@@ -5,6 +5,7 @@ mod common;
 use std::fs;
 use std::process::{Command, Stdio};
 
+use common::machine::{Lack, skipped};
 use common::{Place, RUN_ID, only, samples};
 use serde_json::Value;
 
@@ -221,7 +222,7 @@ fn a_file_that_cannot_be_read_fails_alone() {
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o0)).unwrap();
     }
     if fs::read(&locked).is_ok() {
-        eprintln!("skipped: this user can read every file");
+        skipped(Lack::User, "this user can read every file");
         return;
     }
     let answer = place.run(&["pipeline", "--run-name", "later"]);
@@ -548,7 +549,7 @@ fn with_mounts(place: &Place, script: &str) -> Option<String> {
             return Some(text.replace(place.root().to_str().unwrap(), "ROOT"));
         }
     }
-    eprintln!("skipped: this user may not mount");
+    skipped(Lack::System, "this user may not mount");
     None
 }
 
@@ -676,7 +677,7 @@ fn a_submission_of_200_mb_takes_no_more_memory_than_its_main_document() {
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["metrics"]["sections_found"], 1.0);
     if peak_kib == 0 {
-        eprintln!("skipped: this system does not tell how much memory a process has");
+        skipped(Lack::System, "this system does not tell how much memory a process has");
     }
     assert!(peak_kib < 100_000, "{peak_kib} KiB");
     let names = place.output_names();

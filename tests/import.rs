@@ -3,6 +3,7 @@
 mod common;
 
 use common::Place;
+use common::machine::{Lack, skipped};
 
 #[test]
 fn files_from_before_have_an_origin_that_is_declared() {
@@ -60,7 +61,7 @@ fn what_a_run_read_before_the_import_leads_to_it() {
     place.ok(&["import", "in.csv", "--generated-by", "a colleague"]);
     let shown = place.json(&["show", "out.csv"]);
     if shown["runs"][0]["observed_by"] != "net" {
-        eprintln!("skipped: commands cannot be observed on this machine");
+        skipped(Lack::Net, "commands cannot be observed on this machine");
         return;
     }
     assert_eq!(shown["runs"][1]["kind"], "import");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::Place;
+use common::machine::{Lack, skipped};
 use lineage::Workspace;
 use lineage::model::{RunKind, RunStatus};
 
@@ -331,7 +332,7 @@ fn a_workspace_that_cannot_be_written_refuses_runs_and_still_answers() {
     set(0o555);
     let writable = std::fs::write(place.at(".lineage/journal/probe"), "").is_ok();
     if writable {
-        eprintln!("skipped: this user may write anywhere");
+        skipped(Lack::User, "this user may write anywhere");
     } else {
         let workspace = Workspace::open(place.root()).unwrap();
         assert_eq!(workspace.run("x").start().unwrap_err().kind().exit_code(), 3);

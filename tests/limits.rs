@@ -8,6 +8,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::machine::{Lack, skipped};
 use common::{Answer, Place};
 
 /// Runs a script of the shell in which `$L` is the program, with the environment that the program has elsewhere.
@@ -211,7 +212,7 @@ fn a_limit_of_processes_leaves_the_command_its_exit_code_and_the_run_its_record(
     // For root there is no such limit; of somebody with no process, three may run: the program, its guardian and the command.
     let ask = Command::new("setpriv").args(["--reuid=64999", "--clear-groups", "true"]).output();
     if !ask.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: processes cannot be run as somebody else");
+        skipped(Lack::User, "processes cannot be run as somebody else");
         return;
     }
     let write = "for i in 1 2 3 4 5 6; do echo $i > o$i; done; exit 4";

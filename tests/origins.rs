@@ -1,9 +1,15 @@
 //! Where files came from, end to end: what observed commands wrote, and what `show` and `status` then say.
 
+#[allow(dead_code)]
+#[path = "common/machine.rs"]
+mod machine;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use machine::{Lack, skipped};
 
 struct Scratch {
     folder: tempfile::TempDir,
@@ -69,7 +75,7 @@ impl Scratch {
         let output = self.lineage(&["run", "--", "true"]);
         let seen = !String::from_utf8_lossy(&output.stderr).contains("inferred from before and after");
         if !seen {
-            eprintln!("skipped: commands cannot be observed on this machine");
+            skipped(Lack::Net, "commands cannot be observed on this machine");
         }
         seen
     }

@@ -2,6 +2,8 @@
 
 mod common;
 
+use common::machine::{Lack, skipped};
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -27,7 +29,7 @@ impl Home {
         let output = made.shell("true");
         let is_seen = !String::from_utf8_lossy(&output.stderr).contains("inferred from before and after");
         if !is_seen {
-            eprintln!("skipped: commands cannot be observed on this machine");
+            skipped(Lack::Net, "commands cannot be observed on this machine");
         }
         is_seen.then_some(made)
     }

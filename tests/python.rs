@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use common::machine::{Lack, skipped};
 use common::{Answer, Place};
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ fn observed(place: &Place) -> bool {
         place.run(&["run", "--", "python3", "-c", "import sys; sys.exit(sys.version_info < (3, 8))"]);
     let is_observed = answer.code == 0 && place.json(&["show", "@"])["run"]["observed_by"] == "net";
     if !is_observed {
-        eprintln!("skipped: Python does not run here, or is not observed");
+        skipped(Lack::Net, "Python does not run here, or is not observed");
     }
     is_observed
 }
@@ -212,7 +213,7 @@ fn an_environment_in_the_workspace_is_the_same_however_its_modules_were_read() {
     let Some(place) = project() else { return };
     let mut make = Command::new("python3");
     if place.run_there(make.args(["-m", "venv", "--without-pip", ".venv"])).code != 0 {
-        return eprintln!("skipped: Python makes no virtual environments here");
+        return skipped(Lack::System, "Python makes no virtual environments here");
     }
     let versions = fs::read_dir(place.at(".venv/lib")).unwrap();
     let version =

@@ -3,8 +3,14 @@
 //! What changes from run to run (keys, digests, times, sizes) is compared by shape: a word that holds a digit stands for any
 //! other word that holds a digit, an absolute path for any other, and spaces are not counted.
 
+#[allow(dead_code)]
+#[path = "common/machine.rs"]
+mod machine;
+
 use std::path::Path;
 use std::process::Command;
+
+use machine::{Lack, skipped};
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -60,7 +66,7 @@ fn repository() -> Option<tempfile::TempDir> {
     match made {
         Some((_, 0)) => Some(folder),
         _ => {
-            eprintln!("skipped: git is not to be had");
+            skipped(Lack::Git, "git is not to be had");
             None
         }
     }

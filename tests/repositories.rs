@@ -1,9 +1,15 @@
 //! Code and data in git: whichever repository a file that a run read lies in, it is compared with the commit of that one.
 
+#[allow(dead_code)]
+#[path = "common/machine.rs"]
+mod machine;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use machine::{Lack, skipped};
 
 /// A folder in which repositories are made; its workspace may lie anywhere in it.
 struct Scratch {
@@ -19,7 +25,7 @@ impl Scratch {
             scratch.write(name, text);
         }
         if !scratch.command("", "git", &["--version"]).status.success() {
-            eprintln!("skipped: git is not to be had");
+            skipped(Lack::Git, "git is not to be had");
             return None;
         }
         for repository in repositories {
@@ -78,7 +84,7 @@ impl Scratch {
         self.lineage(folder, &["run", "-q", "--", "sh", "-c", line]);
         let seen = self.json(folder, &["show", "@"])["run"]["observed_by"] == "net";
         if !seen {
-            eprintln!("skipped: commands cannot be observed on this machine");
+            skipped(Lack::Net, "commands cannot be observed on this machine");
         }
         seen
     }
@@ -299,7 +305,7 @@ fn a_repository_below_a_workspace_is_told_once_where_it_is_recorded() {
 fn of_a_repository_that_cannot_be_read_nothing_is_said_to_be_in_it_or_not() {
     let Some(scratch) = Scratch::new(&[("code.sh", "echo 1\n")], &[]) else { return };
     if !scratch.command("", "git", &["init", "-q", "--object-format=sha256"]).status.success() {
-        eprintln!("skipped: this git knows no SHA-256");
+        skipped(Lack::System, "this git knows no SHA-256");
         return;
     }
     scratch.commit("");

@@ -3,6 +3,7 @@
 mod common;
 
 use common::Place;
+use common::machine::{Lack, skipped};
 
 /// A repository with a shell script, an input that git ignores, and one run; `None` where commands cannot be observed.
 fn trained(script: &str) -> Option<Place> {
@@ -17,7 +18,7 @@ fn trained(script: &str) -> Option<Place> {
     std::fs::create_dir_all(place.at("out")).unwrap();
     place.ok(&["run", "--name", "train", "--", "sh", "train.sh"]);
     if place.json(&["show", "@"])["run"]["observed_by"] != "net" {
-        eprintln!("skipped: commands cannot be observed on this machine");
+        skipped(Lack::Net, "commands cannot be observed on this machine");
         return None;
     }
     Some(place)

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::Place;
+use common::machine::{Lack, skipped};
 
 const FOLDER: &str = "thoughts/shared/research";
 const INDEX: &str = "thoughts/shared/research/README.md";
@@ -280,15 +281,10 @@ fn links_and_hostile_names_are_told_of() {
 /// The documents of a real project, where they are to be had: each is listed, and the index is the one that was reviewed.
 #[test]
 fn the_documents_of_a_real_project_are_all_listed() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let Some(documents) =
-        std::env::var_os("LINEAGE_TEST_RESEARCH").map(std::path::PathBuf::from).or_else(|| {
-            root.ancestors().map(|above| above.join("shared/research")).find(|folder| folder.is_dir())
-        })
-    else {
-        eprintln!("skipped: there is no folder `shared/research` beside the repository");
-        return;
-    };
+    let documents = common::machine::data("research");
+    if !documents.is_dir() {
+        return skipped(Lack::Data, format!("there are no documents in {}", documents.display()));
+    }
     let place = Place::empty();
     place.ok(&["init", "."]);
     let mut names = Vec::new();
@@ -306,7 +302,7 @@ fn the_documents_of_a_real_project_are_all_listed() {
         let rows = text.lines().filter(|line| line.split(" | ").nth(1).is_some_and(|c| c.ends_with(&topic)));
         assert_eq!(rows.count(), 1, "{name}");
     }
-    let golden = root.join("tests/fixtures/research_index.md");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/research_index.md");
     if std::env::var_os("LINEAGE_WRITE_FIXTURE").is_some() {
         fs::write(&golden, &text).unwrap();
     }

@@ -2,6 +2,8 @@
 
 mod common;
 
+use common::machine::{Lack, skipped};
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -73,7 +75,7 @@ impl Scratch {
         let output = self.shell("true");
         let seen = !String::from_utf8_lossy(&output.stderr).contains("inferred from before and after");
         if !seen {
-            eprintln!("skipped: commands cannot be observed on this machine");
+            skipped(Lack::Net, "commands cannot be observed on this machine");
         }
         seen
     }
@@ -633,7 +635,7 @@ fn opening_a_file_over_and_over_takes_no_memory() {
         line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok())
     };
     let (Some(few), Some(many)) = (peak(100), peak(60_000)) else {
-        eprintln!("skipped: there is no perl here");
+        skipped(Lack::Program, "there is no perl here");
         return;
     };
     // 60,000 openings of 100 bytes each would be 6 MB.

@@ -3,6 +3,7 @@
 mod common;
 
 use common::Place;
+use common::machine::{Lack, skipped};
 use serde_json::Value;
 
 const TRAIN: &str = r#"import glob, json
@@ -45,7 +46,7 @@ fn a_model_leads_through_its_training_and_the_pipeline_back_to_the_filings() {
     let shown = place.json(&["show", "model.joblib"]);
     let (training, pipeline) = (&shown["runs"][0], &shown["runs"][1]);
     if training["observed_by"] != "net" {
-        eprintln!("skipped: commands cannot be observed on this machine");
+        skipped(Lack::Net, "commands cannot be observed on this machine");
         return;
     }
     assert_eq!((&training["name"], &pipeline["kind"]), (&"train".into(), &"pipeline".into()));

@@ -1,5 +1,9 @@
 //! The keeper of the house: who may import whom, where each crate lives, who may print, and that README tells all commands.
 
+#[allow(dead_code)]
+#[path = "common/machine.rs"]
+mod machine;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +93,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("parquet", &["ops"]),
     ("zip", &["ops"]),
     ("rusqlite", &["ops"]),
+    ("serde_json", &["api", "filings", "research", "projection", "ops", "render", "cli"]),
+    ("blake3", &["model", "journal", "content", "digests", "capture", "ops"]),
+    ("rayon", &["content", "digests", "capture", "filings", "query", "ops"]),
+    ("memchr", &["journal", "capture", "filings", "ops"]),
     ("granit_parser", &["research"]),
     ("pulldown_cmark", &["research"]),
 ];
@@ -104,6 +112,14 @@ const IMPURE: &[&str] = &[
     "Utc::now",
     "std::net",
     "File::open",
+    ".exists()",
+    ".is_file()",
+    ".is_dir()",
+    ".metadata()",
+    ".symlink_metadata()",
+    ".canonicalize()",
+    ".read_dir()",
+    ".read_link()",
 ];
 
 struct Source {
@@ -281,6 +297,62 @@ fn every_file_says_what_it_is_for() {
         let text = fs::read_to_string(root.join(&source.path)).unwrap();
         assert!(text.starts_with("//! "), "{} does not begin with its duty", source.path.display());
     }
+}
+
+#[test]
+fn a_test_is_skipped_by_one_function_which_can_be_told_to_fail() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut frontier = vec![root.join("src"), root.join("tests")];
+    while let Some(folder) = frontier.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                frontier.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let prints = concat!("eprintln!(\"", "skipped");
+                let says = fs::read_to_string(&path).unwrap().contains(prints);
+                assert_eq!(says, path.ends_with("tests/common/machine.rs"), "{}", path.display());
+            }
+        }
+    }
+    let check = |demanded: &str, expected: [bool; 3]| {
+        let lacks = [machine::Lack::Git, machine::Lack::Python, machine::Lack::User];
+        assert_eq!(lacks.map(|lack| lack.is_demanded(demanded)), expected, "{demanded}");
+    };
+    check("", [false, false, false]);
+    check("git", [true, false, false]);
+    check("python, git", [true, true, false]);
+    check("all", [true, true, false]);
+    check("all,user", [true, true, true]);
+    assert!(std::panic::catch_unwind(|| machine::Lack::Git.is_demanded("gti")).is_err());
+}
+
+/// The braces of `use crate::{…}`, and a way up out of a room, would be imports that the table of rooms does not see.
+#[test]
+fn what_is_imported_is_named_in_full() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for way in ["crate::{", "crate::*", "crate as "] {
+            if source.code.contains(way) {
+                wrong.push(format!("{} has `{way}`", source.path.display()));
+            }
+        }
+        let depth = source.path.components().count();
+        for (number, line) in source.code.lines().enumerate() {
+            // From `src/a/b.rs` two steps up is the crate itself, from `src/a/mod.rs` one.
+            let steps_inside = depth - 1 - usize::from(source.path.ends_with("mod.rs"));
+            if longest_way_up(line) > steps_inside {
+                wrong.push(format!("{}:{number} leaves its room: {line}", source.path.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Counts the steps of the longest `super::super::…` in a line.
+fn longest_way_up(line: &str) -> usize {
+    let way = |count: usize| line.contains(&"super::".repeat(count));
+    (1..).take_while(|count| way(*count)).count()
 }
 
 #[test]

@@ -22,9 +22,9 @@ fn run_all(bytes: &[u8]) {
 
 /// Reads the filings kept beside the repository, if they are there.
 fn filings() -> Vec<(String, Vec<u8>)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/filings");
+    let folder = crate::machine::data("filings");
     let Ok(entries) = std::fs::read_dir(&folder) else {
-        eprintln!("skipped: no filings in {}", folder.display());
+        crate::machine::skipped(crate::machine::Lack::Data, format!("no filings in {}", folder.display()));
         return Vec::new();
     };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();

@@ -262,7 +262,6 @@ pub fn attributes(tag: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
 
     use html5gum::emitters::default::DefaultEmitter;
     use proptest::prelude::*;
@@ -349,9 +348,12 @@ mod tests {
 
     #[test]
     fn every_filing_is_cut_as_the_oracle_cuts_it() {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/filings");
+        let folder = crate::machine::data("filings");
         let Ok(entries) = std::fs::read_dir(&folder) else {
-            eprintln!("skipped: no filings in {}", folder.display());
+            crate::machine::skipped(
+                crate::machine::Lack::Data,
+                format!("no filings in {}", folder.display()),
+            );
             return;
         };
         for entry in entries.map_while(Result::ok) {

@@ -2,6 +2,8 @@
 //! the program in an emptied environment.
 #![allow(dead_code)]
 
+pub mod machine;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+
+use machine::{Lack, skipped};
 
 /// The moment at which the clock of a test begins: 2025-12-12 17:42:18 UTC, in microseconds.
 pub const CLOCK_US: i64 = 1_765_561_338_000_000;
@@ -58,11 +62,11 @@ pub fn samples() -> Vec<(String, Vec<u8>)> {
 
 /// The real filings beside the repository; `None`, and a line that says so, where they are missing.
 pub fn real_filings() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/filings");
+    let folder = machine::data("filings");
     if folder.join("ITEM1A.tsv").is_file() {
         return Some(folder);
     }
-    eprintln!("skipped: the real filings are not at {}", folder.display());
+    skipped(Lack::Data, format!("the real filings are not at {}", folder.display()));
     None
 }
 
@@ -133,7 +137,7 @@ impl Place {
             .and_then(|_| git(&self.root, &["add", "-A"]))
             .and_then(|_| git(&self.root, &["commit", "-q", "-m", "Add filings"]));
         if made.is_none() {
-            eprintln!("skipped: git is not to be had");
+            skipped(Lack::Git, "git is not to be had");
         }
         made.map(|_| self)
     }
@@ -322,7 +326,7 @@ pub fn python_with(modules: &[&str]) -> Option<PathBuf> {
     for module in modules {
         let import = Command::new(&python).args(["-c", &format!("import {module}")]).output();
         if !import.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: there is no Python with `{module}` at `{}`", python.display());
+            skipped(Lack::Python, format!("there is no Python with `{module}` at `{}`", python.display()));
             return None;
         }
     }

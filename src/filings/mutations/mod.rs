@@ -155,7 +155,7 @@ fn check(name: &str, bytes: &[u8], wanted: impl Fn(usize) -> bool, twice: bool) 
 
 fn files(folder: PathBuf) -> Vec<(String, Vec<u8>)> {
     let Ok(entries) = std::fs::read_dir(&folder) else {
-        eprintln!("skipped: no filings in {}", folder.display());
+        crate::machine::skipped(crate::machine::Lack::Data, format!("no filings in {}", folder.display()));
         return Vec::new();
     };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
@@ -172,7 +172,7 @@ const SHARE: usize = 16;
 fn filings_altered_by_program_keep_their_answer() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let samples = files(root.join("data/raw"));
-    let real = files(root.join("../shared/filings"));
+    let real = files(crate::machine::data("filings"));
     // All changes of all real filings take minutes; by default each filing gets some of them, and each change many filings.
     let all = std::env::var_os("LINEAGE_TEST_ALL").is_some();
     let checks_of = |(index, (name, bytes)): (usize, &(String, Vec<u8>))| {

@@ -165,9 +165,12 @@ mod tests {
 
     #[test]
     fn the_front_of_every_real_filing_that_suffices_is_parsed_as_the_whole() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/filings");
+        let folder = crate::machine::data("filings");
         let Ok(entries) = std::fs::read_dir(&folder) else {
-            eprintln!("skipped: the real filings are not at {}", folder.display());
+            crate::machine::skipped(
+                crate::machine::Lack::Data,
+                format!("the real filings are not at {}", folder.display()),
+            );
             return;
         };
         let mut looked_at = 0;

@@ -255,7 +255,7 @@ mod tests {
         // The last one is made when the command has ended.
         let last = parts.borrow_mut().pop();
         if observed.is_err() || last.is_none() {
-            eprintln!("skipped: commands cannot be observed on this machine");
+            crate::machine::skipped(crate::machine::Lack::Net, "commands cannot be observed on this machine");
             return None;
         }
         let beginning = Beginning::of(&clock, &request, recording.run(), &ground);

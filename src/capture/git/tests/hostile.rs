@@ -191,7 +191,7 @@ fn refs_in_a_table_are_an_error_and_not_an_unborn_branch() {
     let Some(repo) = Repo::empty() else { return };
     let made = repo.try_git(&["init", "-q", "--ref-format=reftable", "../tables"]);
     if !made.status.success() {
-        eprintln!("skipped: this git knows no reftable");
+        crate::machine::skipped(crate::machine::Lack::System, "this git knows no reftable");
         return;
     }
     let tables = repo.beside("tables");
@@ -205,7 +205,7 @@ fn refs_in_a_table_are_an_error_and_not_an_unborn_branch() {
 fn ids_of_another_length_are_an_error() {
     let Some(repo) = Repo::empty() else { return };
     if !repo.try_git(&["init", "-q", "--object-format=sha256", "../long"]).status.success() {
-        eprintln!("skipped: this git knows no SHA-256");
+        crate::machine::skipped(crate::machine::Lack::System, "this git knows no SHA-256");
         return;
     }
     assert!(error_of(&repo.beside("long")).contains("sha256"));
@@ -249,7 +249,7 @@ fn a_folder_that_cannot_be_listed_is_told_and_the_rest_is_listed() {
     let permit = |mode| std::fs::set_permissions(repo.path("closed"), std::fs::Permissions::from_mode(mode));
     permit(0o000).expect("it is ours");
     if std::fs::read_dir(repo.path("closed")).is_ok() {
-        eprintln!("skipped: root can list every folder");
+        crate::machine::skipped(crate::machine::Lack::User, "root can list every folder");
         return;
     }
     let state = repo.state();
@@ -267,7 +267,7 @@ fn a_file_that_cannot_be_read_is_changed_and_without_digest() {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(repo.path("a.txt"), std::fs::Permissions::from_mode(0o000)).expect("it is ours");
     if std::fs::read(repo.path("a.txt")).is_ok() {
-        eprintln!("skipped: root can read every file");
+        crate::machine::skipped(crate::machine::Lack::User, "root can read every file");
         return;
     }
     let state = repo.state();
@@ -312,7 +312,7 @@ fn pipes_and_sockets_are_neither_opened_nor_listed() {
         let _ = std::fs::remove_file(repo.path(name));
         let made = Command::new("mkfifo").arg(repo.path(name)).status();
         if !made.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: no `mkfifo` on this machine");
+            crate::machine::skipped(crate::machine::Lack::Program, "no `mkfifo` on this machine");
             return;
         }
     }
@@ -334,7 +334,7 @@ fn a_link_or_a_pipe_in_place_of_an_executable_file_is_not_followed() {
     repo.remove("src/run.sh");
     let made = Command::new("mkfifo").arg("-m").arg("755").arg(repo.path("src/run.sh")).status();
     if !made.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no `mkfifo` on this machine");
+        crate::machine::skipped(crate::machine::Lack::Program, "no `mkfifo` on this machine");
         return;
     }
     assert_eq!(repo.state().changed[0].kind(), ChangeKind::TypeChanged);
@@ -354,7 +354,7 @@ fn a_foreign_repository_is_read_and_starts_no_program() {
     repo.write("a.txt", "changed\n");
     for path in [".git", ".git/config", "."] {
         if std::os::unix::fs::lchown(repo.path(path), Some(12_345), Some(12_345)).is_err() {
-            eprintln!("skipped: only root can give files away");
+            crate::machine::skipped(crate::machine::Lack::User, "only root can give files away");
             return;
         }
     }

@@ -8,7 +8,7 @@ use crate::digests::Digests;
 fn outside_of_a_repository_everything_is_empty() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     if work_tree_root(folder.path()).is_some() {
-        eprintln!("skipped: the temporary folder is inside a repository");
+        crate::machine::skipped(crate::machine::Lack::System, "the temporary folder is inside a repository");
         return;
     }
     let state = state_of(folder.path());

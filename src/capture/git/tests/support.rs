@@ -23,7 +23,7 @@ impl Repo {
     /// Makes an empty repository on branch `main`; `None`, with a word on stderr, where there is no git.
     pub fn empty() -> Option<Repo> {
         if Command::new("git").arg("--version").output().is_err() {
-            eprintln!("skipped: no `git` on this machine");
+            crate::machine::skipped(crate::machine::Lack::Git, "no `git` on this machine");
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder can be made");

@@ -55,7 +55,7 @@ made.flush(); updated.flush()";
     if has(&python) {
         let trial = try_with(&[("a", "old"), ("b", "xyz")], &[&python, "-c", program], &|_| {});
         if trial.code() == Some(77) {
-            eprintln!("skipped: there is no numpy here");
+            crate::machine::skipped(crate::machine::Lack::Program, "there is no numpy here");
             return;
         }
         assert_eq!(trial.observation.exit, Exit::Code(0));

@@ -37,7 +37,10 @@ fn build(folder: &Path, name: &str, source: &str, flags: &[&str]) -> bool {
     command.arg("-w").arg("-o").arg(folder.join(name)).arg(&path).args(flags);
     let built = command.output().is_ok_and(|output| output.status.success());
     if !built {
-        eprintln!("skipped: `{name}` cannot be built here (gcc {})", flags.join(" "));
+        crate::machine::skipped(
+            crate::machine::Lack::Program,
+            format!("`{name}` cannot be built here (gcc {})", flags.join(" ")),
+        );
     }
     built
 }
@@ -73,7 +76,7 @@ fn has(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", &format!("command -v {program} >/dev/null 2>&1")]).status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
-        eprintln!("skipped: there is no `{program}` here");
+        crate::machine::skipped(crate::machine::Lack::Program, format!("there is no `{program}` here"));
     }
     found
 }
@@ -224,7 +227,10 @@ impl Trial {
 fn check(files: &[(&str, &str)], script: &str, expected: &str) -> Option<Trial> {
     let trial = try_with(files, &["sh", "-c", script], &|_| {});
     if trial.code() == Some(77) {
-        eprintln!("skipped: this machine does not let `{script}` happen");
+        crate::machine::skipped(
+            crate::machine::Lack::System,
+            format!("this machine does not let `{script}` happen"),
+        );
         return None;
     }
     assert_eq!(trial.observation.exit, Exit::Code(0), "{script}");

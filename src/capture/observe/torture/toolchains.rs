@@ -20,7 +20,10 @@ fn built(name: &str, source: &str, command: &[&str]) -> Option<tempfile::TempDir
     match output {
         Ok(output) if output.status.success() => Some(folder),
         other => {
-            eprintln!("skipped: {command:?} does not work here: {other:?}");
+            crate::machine::skipped(
+                crate::machine::Lack::Program,
+                format!("{command:?} does not work here: {other:?}"),
+            );
             None
         }
     }
@@ -159,7 +162,7 @@ fn a_file_system_that_the_command_serves_does_not_stop_it() {
         wait $jobs; cp /bin/true m/true; m/true; cat m/a > b; rm m/true; umount m; wait $pid";
     let trial = try_with(&[("s/a", "old"), ("m/", "")], &["sh", "-c", script], &|_| {});
     if trial.code() == Some(77) {
-        eprintln!("skipped: a folder cannot be served here");
+        crate::machine::skipped(crate::machine::Lack::System, "a folder cannot be served here");
         return;
     }
     assert_eq!(trial.observation.exit, Exit::Code(0));

@@ -106,7 +106,7 @@ fn run(shell: &str, script: &str) -> Option<Done> {
     options.environment = vec![("PATH".into(), path), ("LC_ALL".into(), "C".into()), ("z".into(), "".into())];
     let observation = observe(&options, &mut |_, _, _| {}).unwrap();
     if observation.level != Level::Net {
-        eprintln!("skipped: the net cannot be had here");
+        crate::machine::skipped(crate::machine::Lack::Net, "the net cannot be had here");
         return None;
     }
     let repositories = Repositories::new(&root, None, 0);
