@@ -605,3 +605,31 @@ fn a_log_that_is_written_on_from_run_to_run_makes_no_model_descend_from_another(
         assert!(down.lines().any(|path| path == file), "{file}: {down}");
     }
 }
+
+#[test]
+fn what_two_runs_hand_to_each_other_while_both_go_on_leads_back_to_its_source() {
+    let scratch = Scratch::new(&[("a", "a\n"), ("b", "b\n"), ("x", "x\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // `$1` begins, and says so by the file `ready`; then `$2` does its part; `go` tells the first to go on.
+    let both = |first: &str, second: &str| {
+        let wait = |file: &str| format!("while [ ! -e {file} ]; do sleep 0.02; done");
+        let first = first.replace("READY", &format!(": > ready; {}", wait("go")));
+        scratch.shell(&format!(
+            "rm -f ready go; \"$LINEAGE\" run -q -- sh -c '{first}' & {}; {second}; : > go; wait",
+            wait("ready")
+        ));
+    };
+    let prepare = "\"$LINEAGE\" run -q -- sh -c 'cat a > job'";
+    both("READY; cat job > o; rm job", prepare);
+    assert_eq!(scratch.sources("o"), ["a"], "{}", scratch.text(&["show", "o"]));
+    both("READY; cat job > o1; mv job done", prepare);
+    assert_eq!(scratch.sources("o1"), ["a"], "{}", scratch.text(&["show", "o1"]));
+    assert_eq!(scratch.sources("done"), ["a"], "{}", scratch.text(&["show", "done"]));
+    both("READY; cat b > t; mv t best", "\"$LINEAGE\" run -q -- sh -c 'cat a > best'");
+    assert_eq!(scratch.sources("best"), ["b"], "{}", scratch.text(&["show", "best"]));
+    both("cat x > y; READY; cat x > w", "\"$LINEAGE\" run -q -- sh -c 'cat a > x'");
+    assert_eq!(scratch.sources("w"), ["a"], "{}", scratch.text(&["show", "w"]));
+    assert_eq!(scratch.status("stale"), ["y"], "of what `x` held before");
+}

@@ -132,7 +132,10 @@ impl Assembly<'_> {
         }
         for (_, mut segments) in by_path {
             segments.sort_by_key(|segment| {
-                (segment.by.is_some() || !self.body(segment.what).existed, segment.from_us, segment.what)
+                let is_new = segment.by.is_some() || !self.body(segment.what).existed;
+                // What was met only as it was replaced stood there before what replaced it.
+                let end_us = segment.end.map_or(i64::MAX, |(us, ..)| us);
+                (is_new, segment.from_us, end_us, segment.what)
             });
             self.segments.extend(segments);
         }
@@ -410,9 +413,12 @@ impl Assembly<'_> {
             }
         }
         for (index, file) in self.files.iter_mut().enumerate() {
-            let has_changed = file.versions.len() > 1;
+            let has_changed = file.versions.iter().skip(1).any(|version| version.was_written);
+            // Somebody outside has made it while the run went on.
+            let was_given = !file.existed && file.before().is_some() && read_any[index];
             file.class = match (file.existed, file.exists) {
                 (true, false) => Class::Deleted,
+                (false, false) if was_given => Class::Deleted,
                 (false, false) => Class::Temporary,
                 (true, true) if has_changed && read_before[index] => Class::Updated,
                 (true, true) if has_changed => Class::Output,

@@ -256,6 +256,14 @@ impl Body {
         self.version(current).rest.get_or_insert_with(|| Rest::at(us));
     }
 
+    /// Returns how it stood as the run read it last, where no process of the run can have changed it.
+    pub(super) fn only_read(&self) -> Option<&Stamp> {
+        let version = &self.versions[self.current() as usize];
+        let may_be_changed =
+            self.was_opened_for_writing || self.was_time_set || self.counted != Counted::Never;
+        (!may_be_changed && version.first_reader.is_some()).then_some(&version.stamp)
+    }
+
     /// Index of the current version, tentative or not.
     pub(super) fn current(&self) -> u32 {
         self.versions.len() as u32 - 1

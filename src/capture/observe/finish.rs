@@ -74,18 +74,23 @@ pub(super) fn read_all(net: &Net<'_>, tasks: Vec<Task>) -> Vec<(Task, Bytes)> {
 /// Finds out what was read of a file that stands there no more, or cannot be read any more.
 pub(super) fn recall(net: &mut Net<'_>, what: What) {
     let Some(body) = &mut net.ledger.bodies[what as usize] else { return };
-    let first = body.version(0);
-    let is_lost = matches!(first.bytes, Bytes::Unread | Bytes::Unreadable);
-    if first.written || first.first_reader.is_none() || !is_lost {
-        return;
+    let path = body.main_name().map(|name| name.path.clone());
+    let mut is_unknown = false;
+    for version in &mut body.versions {
+        let is_lost = matches!(version.bytes, Bytes::Unread | Bytes::Unreadable);
+        if version.written || version.first_reader.is_none() || !is_lost {
+            continue;
+        }
+        let stamp = version.stamp;
+        if let Some((digest, stamp)) = version.early.as_deref().copied() {
+            version.bytes = Bytes::Hashed { digest, stamp, evidence: Evidence::Hashed };
+        } else if let Some(digest) = (net.options.known_digest)(&stamp) {
+            version.bytes = Bytes::Hashed { digest, stamp, evidence: Evidence::Known };
+        } else {
+            is_unknown = true;
+        }
     }
-    let stamp = first.stamp;
-    if let Some((digest, stamp)) = first.early.as_deref().copied() {
-        first.bytes = Bytes::Hashed { digest, stamp, evidence: Evidence::Hashed };
-    } else if let Some(digest) = (net.options.known_digest)(&stamp) {
-        first.bytes = Bytes::Hashed { digest, stamp, evidence: Evidence::Known };
-    } else if let Some(path) = body.main_name().map(|name| name.path.clone())
-        && (net.options.is_wanted)(&path)
+    if let Some(path) = path.filter(|path| is_unknown && (net.options.is_wanted)(path))
         && !net.lies_in_served(&path)
     {
         net.say_unknown(&path);
@@ -106,9 +111,7 @@ fn look_again(net: &mut Net<'_>, what: What) -> Option<(PathBuf, Look)> {
             Some(look) => standing = Some((path, look)),
             None => {
                 // Removed or replaced by somebody outside.
-                if is_there {
-                    net.say_replaced(what, &path);
-                }
+                net.say_taken(what, &path, if is_there { "replaced" } else { "removed" });
                 let us = (net.options.clock)();
                 net.ledger.end_name(what, &path, None, us, Ending::Removed);
             }

@@ -459,7 +459,7 @@ pub struct File {
 }
 
 impl File {
-    /// Returns what stood there before the run.
+    /// Returns what stood there before the run, or was put there from outside before the run touched it.
     pub fn before(&self) -> Option<&Version> {
         self.versions.first().filter(|version| !version.was_written)
     }

@@ -421,7 +421,7 @@ impl<'a> Net<'a> {
             return Some(what);
         }
         if let Some(former) = self.ledger.at(&found.path) {
-            self.say_replaced(former, &found.path);
+            self.say_taken(former, &found.path, "replaced");
         }
         let what = self.ledger.meet(&found.look, found.path, us);
         self.ledger.body(what).has_our_times = stamps_by_our_clock(kind);

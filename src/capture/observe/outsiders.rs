@@ -91,22 +91,25 @@ impl Openings {
 }
 
 impl Ledger {
-    /// Tells whether a file has changed that the run wrote and that rested since.
+    /// Tells whether a file has changed that the run wrote and that rested since, or that it has only read.
     fn was_changed_at_rest(&self, what: What, now: &Stamp) -> bool {
         self.bodies[what as usize].as_ref().is_some_and(|body| {
             let is_another =
-                |rested: &Stamp| (rested.size_bytes, rested.mtime_ns) != (now.size_bytes, now.mtime_ns);
-            body.versions[body.current() as usize].written && body.rested.as_ref().is_some_and(is_another)
+                |then: &Stamp| (then.size_bytes, then.mtime_ns) != (now.size_bytes, now.mtime_ns);
+            let version = &body.versions[body.current() as usize];
+            let rested = if version.written { body.rested.as_ref() } else { body.only_read() };
+            rested.is_some_and(is_another)
         })
     }
 
-    /// Enters that the bytes which lie in a file now are none of the run's, and that those which it wrote are lost.
+    /// Enters that the bytes which lie in a file now are none of the run's, and that those which it wrote are lost. What it read
+    /// before may be known by somebody.
     fn enter_outsider(&mut self, what: What, now: &Stamp) {
         let body = self.body(what);
         let current = body.current();
         let version = body.version(current);
         version.tentative = None;
-        if version.bytes == Bytes::Unread {
+        if version.bytes == Bytes::Unread && version.written {
             version.bytes = Bytes::Lost;
         }
         body.versions.push(Version::new(None, *now));
@@ -203,17 +206,20 @@ impl Net<'_> {
         }
         let Some(path) = self.ledger.body(what).main_name().map(|name| name.path.clone()) else { return };
         if stamps_by_our_clock(self.file_system(look, &path)) {
+            let was_ours = self.ledger.body(what).versions.last().is_some_and(|version| version.written);
             self.ledger.enter_outsider(what, &stamp);
-            self.say_overwritten(&path, "overwritten");
+            if was_ours {
+                self.say_overwritten(&path, "overwritten");
+            }
         }
     }
 
-    /// Says that a name which the run had given to a file of its own leads to somebody else's file now.
-    pub(super) fn say_replaced(&mut self, what: What, path: &Path) {
+    /// Says that a name which the run had given to a file of its own leads to somebody else's file now, or to none.
+    pub(super) fn say_taken(&mut self, what: What, path: &Path, how: &str) {
         let body = self.ledger.body(what);
         let standing = body.standing();
         if body.version(standing).written {
-            self.say_overwritten(path, "replaced");
+            self.say_overwritten(path, how);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Somebody outside changes files while the command runs.
 
-use super::super::GapSort;
+use super::super::{Fit, GapSort};
 use super::*;
 
 /// How often the command gives a sign of life before somebody outside acts: it takes longer than to find out that a file rests.
@@ -162,4 +162,53 @@ fn times_that_the_run_sets_are_no_change_from_outside() {
         assert_eq!(versions(&trial, "latest"), [(true, Some(Digest::of(b"of f")))], "{times}");
         assert_eq!(overwritten(&trial), 0);
     }
+}
+
+#[test]
+fn what_somebody_outside_changes_between_two_readings_has_a_version_for_each() {
+    let act = |root: &Path| std::fs::write(root.join("h"), "changed").unwrap();
+    let trial = check_outsider("cat h > x", act, "cat h > y", "input h, output x, output y");
+    let known = versions(&trial, "h");
+    // Where nobody was quick enough to hash what was read first, that is said.
+    let first = known[0].1;
+    assert_eq!(known, [(false, first), (false, Some(Digest::of(b"changed")))]);
+    assert_eq!(first.unwrap_or(Digest::of(b"of h")), Digest::of(b"of h"));
+    assert_eq!(overwritten(&trial), usize::from(first.is_none()));
+    let h = trial.observation.files.iter().position(|file| file.path.ends_with("h"));
+    let accesses = trial.observation.processes.iter().flat_map(|process| &process.accesses);
+    let read = accesses.filter(|access| Some(access.file) == h).map(|access| (access.version, access.fit));
+    assert_eq!(read.collect::<Vec<_>>(), [(0, Fit::Same), (1, Fit::Same)]);
+}
+
+#[test]
+fn what_somebody_outside_gives_and_the_run_takes_away_is_an_input() {
+    let gives = |root: &Path| std::fs::write(root.join("job"), "a job").unwrap();
+    let given = [(false, Some(Digest::of(b"a job")))];
+    let trial = check_outsider("true", gives, "cat job > o; rm job", "deleted job, output o");
+    assert_eq!(versions(&trial, "job"), given);
+    let trial =
+        check_outsider("true", gives, "cat job > o; mv job done", "output done, deleted job, output o");
+    assert_eq!(versions(&trial, "job"), given);
+    assert_eq!(versions(&trial, "done"), [(true, Some(Digest::of(b"a job")))]);
+    let trial = check_outsider(
+        "true",
+        gives,
+        "cp job o; echo x > t; mv t job; rm job",
+        "deleted job, output o, temporary t",
+    );
+    assert_eq!(versions(&trial, "job")[0], given[0]);
+}
+
+#[test]
+fn what_replaces_a_file_that_somebody_outside_has_just_made_is_an_output() {
+    let expected = "input f, output latest, temporary t";
+    let trial = check_outsider("true", overwrites, "cat f > t; mv t latest", expected);
+    assert_eq!(versions(&trial, "latest").last(), Some(&(true, Some(Digest::of(b"of f")))));
+}
+
+#[test]
+fn what_somebody_outside_takes_away_is_said_to_be_lost() {
+    let takes = |root: &Path| std::fs::rename(root.join("latest"), root.join("taken")).unwrap();
+    let trial = check_outsider("cat f > latest", takes, "true", "input f");
+    assert_eq!(overwritten(&trial), 1);
 }
