@@ -96,13 +96,13 @@ const NOBODY: u32 = 65_534;
 fn place_of_nobody() -> Option<Place> {
     let place = Place::empty().with_real_clock();
     if chown(place.root(), Some(NOBODY), Some(NOBODY)).is_err() {
-        eprintln!("skipped: only root gives folders away");
+        skipped(Lack::User, "only root gives folders away");
         return None;
     }
     set_mode(place.root(), 0o755);
     let can = as_nobody(&place, &["--version"]).status().is_ok_and(|status| status.success());
     if !can {
-        eprintln!("skipped: others cannot run the program where it lies");
+        skipped(Lack::System, "others cannot run the program where it lies");
     }
     can.then_some(place)
 }
