@@ -28,10 +28,13 @@ fn closed(mut schema: Value) -> Value {
 }
 
 fn check(place: &Place, name: &str, arguments: &[&str]) {
-    let answer: Value = place.json(arguments);
+    check_answer(place, name, arguments, &place.json(arguments));
+}
+
+fn check_answer(place: &Place, name: &str, arguments: &[&str], answer: &Value) {
     let validator = jsonschema::validator_for(&closed(schema(place, name))).unwrap();
     let faults: Vec<String> =
-        validator.iter_errors(&answer).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+        validator.iter_errors(answer).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
     assert!(faults.is_empty(), "{arguments:?}: {faults:#?}\n{answer:#}");
 }
 
@@ -113,6 +116,105 @@ fn answers_are_as_their_schemas_say_and_have_no_field_that_they_do_not_name() {
     check(&other, "import-registry", &["import", "--format", "registry", registry.to_str().unwrap()]);
     check(&other, "models-history", &["models", "history", "risk"]);
     check(&other, "models-show", &["models", "show", "other@1.0.0"]);
+}
+
+/// Asks for each answer that has no test of its own above, most of them in several states.
+#[test]
+fn every_command_answers_as_its_schema_says() {
+    let Some(place) = place() else { return };
+    place.write(
+        "docs/a.md",
+        b"---\ntitle: a\ngit_commit: 1234567\n---\n# a\nabout risk@1.1.0 and m, [gone](gone.md)\n",
+    );
+    std::os::unix::fs::symlink("a.md", place.at("docs/link.md")).unwrap();
+    place.run(&["research", "docs"]);
+    check_any(&place, "research", &["research", "docs"]);
+    place.ok(&[
+        "run",
+        "-q",
+        "--",
+        "sh",
+        "-c",
+        "mkdir ck; cat m > ck/e; ln -s e ck/last; cat ck/last > n; mv n o; cp o p",
+    ]);
+    for word in [
+        "m",
+        "o",
+        "@",
+        "@-",
+        "ck/last",
+        "p",
+        "data.csv",
+        "risk@1.1.0",
+        "docs/a.md",
+        "models/registry/risk/1.1.0/metadata.json",
+        "docs/README.md",
+    ] {
+        for more in [&[][..], &["--down"], &["--environment"]] {
+            check_any(&place, "show", &[&["show", word][..], more].concat());
+        }
+    }
+    check(&place, "show", &["show", "m", "@"]);
+    check_any(&place, "diff", &["diff", "@--", "@-"]);
+    check_any(&place, "diff", &["diff", "@", "@-"]);
+    check(&place, "metrics", &["metrics", "@-", "@"]);
+    check(&place, "metric-names", &["metrics"]);
+    check(&place, "metric-names", &["models", "--metrics"]);
+    check_any(&place, "rerun", &["rerun", "@"]);
+    check_any(&place, "verify", &["verify"]);
+    check_any(&place, "project", &["project", "--check"]);
+    check(&place, "models-versions", &["models", "show", "risk"]);
+    check(&place, "models-compare", &["models", "compare", "risk@1.0.0", "risk@1.1.0"]);
+    check_any(&place, "models-verify", &["models", "verify"]);
+    check(&place, "models-change", &["models", "promote", "risk@1.1.0", "--to", "staging"]);
+    check(&place, "models-change", &["models", "alias", "risk@1.1.0", "champion"]);
+    place.ok(&["register", "k", "1.0.0", "--artifact", "ck=ck"]);
+    check(&place, "models-show", &["models", "show", "k@1.0.0"]);
+    check(&place, "export", &["export", "--format", "csv", "--out", "tables"]);
+    check(&place, "export", &["export", "--format", "jsonl", "--out", "facts.jsonl"]);
+    check(&place, "export", &["export", "--format", "openlineage", "--out", "events.jsonl"]);
+    place.write("in.csv", b"1\n");
+    check(&place, "import", &["import", "in.csv"]);
+    check_any(&place, "status", &["status"]);
+    std::fs::remove_file(place.at("o")).unwrap();
+    place.write("data.csv", b"2\n");
+    check_any(&place, "status", &["status"]);
+    let other = Place::empty();
+    other.ok(&["init"]);
+    check(
+        &other,
+        "import-others",
+        &["import", "--format", "openlineage", place.at("events.jsonl").to_str().unwrap()],
+    );
+    check(&other, "merge", &["merge", place.root().to_str().unwrap()]);
+    let third = Place::empty();
+    third.ok(&["init"]);
+    check(&third, "merge", &["import", "--format", "jsonl", place.at("facts.jsonl").to_str().unwrap()]);
+}
+
+#[test]
+fn a_pipeline_and_a_split_answer_as_their_schemas_say() {
+    let Some(place) = Place::new() else { return };
+    check_any(&place, "pipeline", &["pipeline", "data/raw", "--run-name", "one"]);
+    check_any(&place, "pipeline", &["pipeline", "data/raw", "--resume", "--dry-run"]);
+    check_any(&place, "pipeline", &["pipeline", "data/raw", "--run-name", "two", "--check-against", "@"]);
+    check_any(&place, "split", &["split", "data/processed", "--by", "cik", "--missing", "own"]);
+    check_any(&place, "split-check", &["split", "--check"]);
+    let segmented = place.outputs().into_keys().find(|name| name.contains("_segmented_")).unwrap();
+    let document: Value = serde_json::from_slice(&place.read(&segmented)).unwrap();
+    let chunk = document["segments"][0]["chunk_id"].as_str().unwrap().to_owned();
+    check_any(&place, "show", &["show", &format!("{segmented}#{chunk}")]);
+    check_any(&place, "show", &["show", &segmented]);
+    check_any(&place, "diff", &["diff", "@-", "@"]);
+}
+
+/// Checks an answer of a command that may end with 1: the answer is no.
+fn check_any(place: &Place, name: &str, arguments: &[&str]) {
+    let done = place.run(&[arguments, &["--json"]].concat());
+    assert!(done.code <= 1, "{arguments:?}: {done:?}");
+    let answer: Value =
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {done:?}"));
+    check_answer(place, name, arguments, &answer);
 }
 
 #[test]

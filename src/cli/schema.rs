@@ -10,8 +10,7 @@ use crate::render::schema;
 
 /// Print the JSON Schema of a projected file, of what `register --from-file` reads, or of a command's answer with --json.
 ///
-/// In an answer each field that its schema names is there; there may be others in those of a newer lineage. The answers of
-/// other commands are described nowhere yet.
+/// In an answer each field that its schema names as required is there; there may be others in those of a newer lineage.
 #[derive(Args)]
 pub(crate) struct Schema {
     /// Which: `metadata` (`models/registry/{name}/{version}/metadata.json`), `entry` (what `register --from-file` reads), or

@@ -3,22 +3,46 @@
 //! Every field that is named is there in every answer; an answer of a newer `lineage` may have others beside them.
 //! `tests/schema.rs` holds real answers against them: each field that an answer has is named.
 
+mod models;
+mod runs;
+mod work;
+
 use serde_json::{Map, Value, json};
 
 /// An answer that has a schema: its name, the commands that give it, and what makes the schema.
 pub type Answer = (&'static str, &'static str, fn() -> Value);
 
-/// The answers that have a schema.
-pub const ANSWERS: [Answer; 9] = [
-    ("log", "lineage log", log),
-    ("log-file", "lineage log FILE", log_file),
-    ("models", "lineage models, lineage models --where", models),
-    ("models-show", "lineage models show NAME@VERSION, lineage models best", models_show),
-    ("models-history", "lineage models history", models_history),
-    ("register", "lineage register", register),
-    ("import-registry", "lineage import --format registry", import_registry),
-    ("restore", "lineage restore", restore),
-    ("gc", "lineage gc", gc),
+/// The answers that have a schema: all.
+pub const ANSWERS: [Answer; 29] = [
+    ("show", "lineage show", runs::show),
+    ("log", "lineage log", runs::log),
+    ("log-file", "lineage log FILE", runs::log_file),
+    ("metrics", "lineage metrics RUN", runs::metrics),
+    ("metric-names", "lineage metrics, lineage models --metrics", runs::metric_names),
+    ("diff", "lineage diff", runs::diff),
+    ("status", "lineage status", runs::status),
+    ("verify", "lineage verify", work::verify),
+    ("rerun", "lineage rerun", work::rerun),
+    ("import", "lineage import PATH", work::import),
+    ("import-others", "lineage import --format mlflow or openlineage", work::import_others),
+    ("import-registry", "lineage import --format registry", work::import_registry),
+    ("merge", "lineage merge, lineage import --format jsonl", work::merge),
+    ("pipeline", "lineage pipeline", work::pipeline),
+    ("models", "lineage models, lineage models --where", models::models),
+    ("models-versions", "lineage models show NAME", models::models_versions),
+    ("models-show", "lineage models show NAME@VERSION, lineage models best", models::models_show),
+    ("models-compare", "lineage models compare", models::models_compare),
+    ("models-change", "lineage models promote, archive, alias, describe and delete", models::models_change),
+    ("models-history", "lineage models history", models::models_history),
+    ("models-verify", "lineage models verify", models::models_verify),
+    ("register", "lineage register", models::register),
+    ("research", "lineage research", work::research),
+    ("split", "lineage split", work::split),
+    ("split-check", "lineage split --check", work::split_check),
+    ("export", "lineage export --out", work::export),
+    ("project", "lineage project", work::project),
+    ("restore", "lineage restore", work::restore),
+    ("gc", "lineage gc", work::gc),
 ];
 
 /// Returns the schema of an answer by its name.
@@ -116,11 +140,15 @@ fn on_disk() -> Value {
         "changed",
         "gone",
         "no file",
-        "same bytes",
+        "same bytes under another name",
         "elsewhere",
-        "not recorded",
+        "content not recorded",
         "not checked",
     ])
+}
+
+fn evidence() -> Value {
+    one_of(&["observed", "declared", "inferred", "changed while read"])
 }
 
 /// A file with what was in it; digest and size are null where that is not recorded.
@@ -253,131 +281,25 @@ fn overwritten() -> Value {
     list(object([("at", time()), ("command", text()), ("artifact", artifact())]))
 }
 
-// ---- the answers ----
-
-fn log() -> Value {
-    let run = with(run(), [("values", values())]);
-    with(answer([("runs", list(run)), ("more", more()), ("not_known", not_known())]), [("plan", plan())])
-}
-
-fn log_file() -> Value {
-    let change = object([
-        ("at", time()),
-        ("what", one_of(&["written", "read", "removed"])),
-        ("artifact", artifact()),
-        ("step", text()),
-        ("step_id", key()),
-        ("run", or_null(key())),
-        ("run_id", or_null(text())),
-        ("evidence", one_of(&["observed", "declared", "inferred", "changed while read"])),
-    ]);
-    answer([("path", text()), ("changes", list(change)), ("overwritten", overwritten()), ("more", flag())])
-}
-
-fn models() -> Value {
-    let model = with(model(), [("run_id", or_null(text())), ("values", values())]);
-    let answer = answer([("models", list(model)), ("more", more())]);
-    with(answer, [("not_known", not_known()), ("plan", plan())])
-}
-
-fn models_show() -> Value {
-    let file = and(named_file(), [("on_disk", on_disk())]);
-    let card = and(
-        model(),
-        [
-            ("training_run", or_null(run())),
-            ("inputs", list(artifact())),
-            ("inputs_evidence", one_of(&["declared", "recorded"])),
-            ("documents", list(text())),
-            ("artifacts", list(file)),
-        ],
-    );
-    answer([("model", card)])
-}
-
-fn models_history() -> Value {
-    let displaced = or_null(object([("id", key()), ("version", text())]));
-    let change = object([
-        ("at", time()),
-        ("by", text()),
-        ("model", or_null(key())),
-        ("version", text()),
-        ("reason", or_null(text())),
-        ("void", or_null(text())),
-        (
-            "what",
-            one_of(&[
-                "registered",
-                "taken over",
-                "staged",
-                "edited",
-                "deleted",
-                "alias set",
-                "alias removed",
-            ]),
-        ),
-    ]);
-    let change = with(
-        change,
-        [
-            ("from", stage()),
-            ("to", stage()),
-            ("displaced", displaced),
-            ("registered_at", time()),
-            ("description", or_null(text())),
-            ("notes", or_null(text())),
-            ("tags_set", by_name(text())),
-            ("tags_removed", list(text())),
-            ("alias", text()),
-            ("before", or_null(text())),
-        ],
-    );
-    answer([("name", text()), ("changes", list(change))])
-}
-
-fn register() -> Value {
-    answer([("model", listed_model()), ("displaced", or_null(model())), ("remarks", list(text()))])
-}
-
-fn import_registry() -> Value {
-    let model = object([
-        ("id", key()),
-        ("label", text()),
-        ("file", text()),
-        ("news", one_of(&["new", "changed", "known"])),
-        ("run_recorded", or_null(flag())),
-        ("files", count()),
-        ("files_here", count()),
-        ("differs", list(text())),
-        ("remarks", list(text())),
-    ]);
-    answer([("models", list(model)), ("left_out", list(text()))])
-}
-
-fn restore() -> Value {
-    let file = object([
-        ("path", or_null(text())),
-        ("place", text()),
+/// A research document, as it was read.
+fn note() -> Value {
+    let finding = || list(object([("sort", text()), ("text", text())]));
+    let reference =
+        object([("sort", text()), ("name", text()), ("given_by", text()), ("missing", or_null(flag()))]);
+    object([
+        ("path", text()),
         ("digest", digest()),
         ("size_bytes", count()),
-        ("link_to", or_null(text())),
-        ("was_there", flag()),
-        ("replaced", or_null(digest())),
-        ("from_commit", or_null(text())),
-    ]);
-    answer([("files", list(file))])
-}
-
-fn gc() -> Value {
-    let content = object([("digest", digest()), ("stored_bytes", count()), ("reason", text())]);
-    answer([
-        ("applied", flag()),
-        ("bytes", count()),
-        ("bytes_by_reason", by_name(count())),
-        ("kept", count()),
-        ("kept_bytes", count()),
-        ("young", count()),
-        ("contents", list(content)),
-        ("failed", list(object([("digest", digest()), ("reason", text())]))),
+        ("topic", or_null(text())),
+        ("date", or_null(text())),
+        ("status", or_null(text())),
+        ("status_written", or_null(text())),
+        ("tags", list(text())),
+        ("author", or_null(text())),
+        ("commit", or_null(text())),
+        ("fields", by_name(text())),
+        ("references", list(reference)),
+        ("faults", finding()),
+        ("remarks", finding()),
     ])
 }

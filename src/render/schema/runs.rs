@@ -1,0 +1,448 @@
+//! What is asked of files and runs: `show`, `status`, `diff`, `log`, `metrics`.
+
+use serde_json::{Value, json};
+
+use super::{
+    and, answer, artifact, by_name, count, digest, evidence, flag, key, list, more, not_known, note, number,
+    object, on_disk, one_of, or_null, overwritten, plan, run, text, time, values, with,
+};
+
+pub(super) fn log() -> Value {
+    let run = with(run(), [("values", values())]);
+    with(answer([("runs", list(run)), ("more", more()), ("not_known", not_known())]), [("plan", plan())])
+}
+
+pub(super) fn log_file() -> Value {
+    let change = object([
+        ("at", time()),
+        ("what", one_of(&["written", "read", "removed"])),
+        ("artifact", artifact()),
+        ("step", text()),
+        ("step_id", key()),
+        ("run", or_null(key())),
+        ("run_id", or_null(text())),
+        ("evidence", evidence()),
+    ]);
+    answer([("path", text()), ("changes", list(change)), ("overwritten", overwritten()), ("more", flag())])
+}
+
+/// The answers of `show`, which tell by `kind` what they are of; of what is asked by several words, each stands in `answers`.
+pub(super) fn show() -> Value {
+    let files = [("files", list(artifact()))];
+    let one = json!({"oneOf": [
+        with(traced("file", file_fields()), [("note", noted()), ("files", list(artifact()))]),
+        with(and(traced("segment", file_fields()), [("segment", segment())]), [("note", noted()), ("files", list(artifact()))]),
+        traced("run", run_fields()),
+        with(traced("model", model_fields()), files.clone()),
+        and(traced("projected", run_fields()), [("projected", projected()), ("overwritten", overwritten())]),
+        with(
+            and(traced("projected", model_fields()), [("projected", projected()), ("overwritten", overwritten())]),
+            files,
+        ),
+        and(
+            headed("projected"),
+            [("projected", projected()), ("overwritten", overwritten()), ("notes", list(text()))],
+        ),
+    ]});
+    json!({"oneOf": [one, answer([("answers", list(one.clone()))])]})
+}
+
+/// What stands in front of every answer of `show`.
+fn headed(kind: &str) -> Value {
+    let link = object([
+        ("path", text()),
+        ("text", text()),
+        ("lies_there", flag()),
+        ("to", or_null(text())),
+        ("written", or_null(writer())),
+    ]);
+    let environment = object([("run_tail", text()), ("lines", list(text()))]);
+    answer([("kind", json!({"const": kind})), ("links", list(link)), ("environments", list(environment))])
+}
+
+fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
+    let step = object([
+        ("id", key()),
+        ("name", text()),
+        ("subject", text()),
+        ("status", text()),
+        ("reason", or_null(text())),
+        ("started_at", time()),
+        ("ended_at", time()),
+        ("depth", count()),
+        ("parameters", by_name(text())),
+        ("cached_from", or_null(key())),
+        ("used", list(edge())),
+        ("generated", list(edge())),
+    ]);
+    let gap = object([
+        ("artifact", artifact()),
+        ("written", artifact()),
+        ("written_at", time()),
+        ("run_tail", text()),
+    ]);
+    let end = and(artifact(), [("on_disk", or_null(on_disk()))]);
+    let totals = object([
+        ("runs", count()),
+        ("steps", count()),
+        ("artifacts", count()),
+        ("gaps", count()),
+        ("observed", count()),
+        ("declared", count()),
+        ("inferred", count()),
+        ("changed_while_read", count()),
+        ("copies", count()),
+        ("not_followed", count()),
+        ("runs_named", count()),
+    ]);
+    let mut answer = and(
+        headed(kind),
+        [
+            ("direction", one_of(&["up", "down"])),
+            ("runs", list(and(run(), [("steps", list(step))]))),
+            ("gaps", list(gap)),
+            // Going down there are ends in the place of sources.
+            ("totals", with(totals, [("sources", count()), ("ends", count())])),
+        ],
+    );
+    for (name, schema) in fields {
+        answer = and(answer, [(name, schema)]);
+    }
+    with(answer, [("sources", list(end.clone())), ("ends", list(end))])
+}
+
+fn edge() -> Value {
+    and(
+        artifact(),
+        [("at", time()), ("evidence", evidence()), ("role", text()), ("from", or_null(came_from()))],
+    )
+}
+
+/// Where a file came from; of a copy, what it is a copy of.
+fn came_from() -> Value {
+    let from = object([("kind", one_of(&["run", "copy", "gap", "source"]))]);
+    with(from, [("run", or_null(key())), ("run_tail", text()), ("of", artifact())])
+}
+
+fn writer() -> Value {
+    object([
+        ("at", time()),
+        ("step", text()),
+        ("steps", list(text())),
+        ("also_written_by", list(text())),
+        ("also_written_elsewhere_by", list(text())),
+        ("run", key()),
+        ("run_id", text()),
+    ])
+}
+
+fn removed_by() -> Value {
+    object([
+        ("at", time()),
+        ("step", text()),
+        ("run", key()),
+        ("run_id", text()),
+        ("run_tail", text()),
+        ("moved_to", or_null(artifact())),
+    ])
+}
+
+fn named_model() -> Value {
+    object([
+        ("id", key()),
+        ("name", text()),
+        ("version", text()),
+        ("label", text()),
+        ("stage", super::stage()),
+        ("deleted", flag()),
+    ])
+}
+
+fn learned() -> Value {
+    list(and(named_model(), [("how", one_of(&["its file", "its entry", "its run"]))]))
+}
+
+fn file_fields() -> Vec<(&'static str, Value)> {
+    vec![
+        ("path", text()),
+        ("artifact", artifact()),
+        ("on_disk", on_disk()),
+        ("is_link", flag()),
+        ("written", or_null(writer())),
+        ("removed", or_null(removed_by())),
+        ("from", came_from()),
+        ("overwritten", overwritten()),
+        ("same_bytes", list(text())),
+        ("projected", or_null(projected())),
+        ("models", list(named_model())),
+        ("learned", learned()),
+        ("notes", list(text())),
+    ]
+}
+
+fn run_fields() -> Vec<(&'static str, Value)> {
+    let metric =
+        object([("name", text()), ("value", number()), ("step", json!({"type": "integer"})), ("at", time())]);
+    let steps = object([("name", text()), ("done", count()), ("failed", count())]);
+    vec![
+        ("run", run()),
+        ("models", list(named_model())),
+        ("learned", learned()),
+        ("metrics", list(metric)),
+        ("step_counts", list(steps)),
+        ("tags", by_name(text())),
+        ("failures", list(text())),
+        ("inputs", list(artifact())),
+        ("outputs", list(artifact())),
+        ("removed", list(text())),
+        ("notes", list(text())),
+    ]
+}
+
+fn model_fields() -> Vec<(&'static str, Value)> {
+    vec![("model", super::models::card()), ("learned", learned())]
+}
+
+fn projected() -> Value {
+    let states = ["current", "outdated", "edited", "other", "missing", "blocked", "not wanted"];
+    object([
+        ("path", text()),
+        ("state", one_of(&states)),
+        ("from", one_of(&["run", "model", "documents"])),
+        ("id", or_null(key())),
+    ])
+}
+
+fn segment() -> Value {
+    let filing =
+        object([("artifact", artifact()), ("on_disk", on_disk()), ("bytes_as_text", or_null(text()))]);
+    object([
+        ("chunk_id", text()),
+        ("filing_name", text()),
+        ("accession_number", or_null(text())),
+        ("company_name", or_null(text())),
+        ("section", or_null(text())),
+        ("title", or_null(text())),
+        ("ancestors", list(text())),
+        ("text", text()),
+        ("word_count", count()),
+        ("span", list(count())),
+        ("filing", or_null(filing)),
+    ])
+}
+
+fn noted() -> Value {
+    let run = object([("id", key()), ("run_id", text()), ("name", text())]);
+    let reference = object([
+        ("sort", text()),
+        ("name", text()),
+        ("given_by", list(text())),
+        ("missing", flag()),
+        ("only_recorded", flag()),
+        ("runs", list(run)),
+        ("model", or_null(text())),
+    ]);
+    and(note(), [("references", list(reference)), ("gone", or_null(time()))])
+}
+
+pub(super) fn status() -> Value {
+    let writer = object([("run_tail", text()), ("run_id", text()), ("kind", text()), ("at", time())]);
+    let file = || and(artifact(), [("written_by", or_null(writer.clone()))]);
+    let cause = object([("used", artifact()), ("now", or_null(digest())), ("run_tail", or_null(text()))]);
+    let changed = and(
+        file(),
+        [("now", digest()), ("is_earlier_version", flag()), ("read_by_run_tail", or_null(text()))],
+    );
+    let stale = || and(file(), [("causes", list(cause.clone()))]);
+    let doubtful = and(file(), [("changed_while_read", list(artifact())), ("also_written_by", list(text()))]);
+    let names = [
+        "changed",
+        "stale",
+        "older",
+        "doubtful",
+        "lost",
+        "pending",
+        "removed",
+        "not_here",
+        "unreadable",
+        "unknown",
+        "interrupted_runs",
+        "failed_runs",
+        "running_runs",
+        "compared",
+        "superseded",
+        "in_git",
+        "edited_in_git",
+        "gone_outside",
+        "elsewhere",
+        "without_content",
+        "unapplied_segments",
+        "unapplied_bytes",
+    ];
+    answer([
+        ("clean", flag()),
+        ("changed", list(with(changed, [("leads_to", text())]))),
+        ("stale", list(stale())),
+        ("older", list(stale())),
+        ("doubtful", list(doubtful)),
+        ("lost", list(file())),
+        ("pending", list(file())),
+        ("removed", list(and(file(), [("removed_by", removed_by()), ("is_kept", flag())]))),
+        ("not_here", list(and(file(), [("now", or_null(digest()))]))),
+        ("unreadable", list(and(file(), [("reason", text())]))),
+        ("unknown", list(text())),
+        ("interrupted_runs", list(run())),
+        ("failed_runs", list(run())),
+        ("running_runs", list(run())),
+        ("notes", list(text())),
+        ("totals", object(names.map(|name| (name, count())))),
+    ])
+}
+
+pub(super) fn diff() -> Value {
+    let entry = || object([("name", text()), ("a", or_null(text())), ("b", or_null(text()))]);
+    let parameter = || object([("name", text()), ("a", list(text())), ("b", list(text()))]);
+    let outcome = object([("status", text()), ("reason", or_null(text()))]);
+    let output = object([
+        ("step", text()),
+        ("subject", text()),
+        ("a", or_null(artifact())),
+        ("b", or_null(artifact())),
+        ("explanation", count()),
+    ]);
+    let outputs = object([
+        ("same", count()),
+        ("metrics_files", count()),
+        ("differing", list(output)),
+        ("differing_total", count()),
+    ]);
+    let metric = object([
+        ("name", text()),
+        ("a", or_null(number())),
+        ("b", or_null(number())),
+        ("difference", or_null(number())),
+        ("relative", or_null(number())),
+    ]);
+    let failure = object([("step", text()), ("subject", text()), ("a", text()), ("b", text())]);
+    let kinds = [
+        "input",
+        "step parameter",
+        "parameter",
+        "arguments",
+        "failure",
+        "unfinished",
+        "environment times",
+        "code",
+        "recorder",
+    ];
+    let cause = object([("kind", one_of(&kinds)), ("likely", flag()), ("words", text())]);
+    let cause = with(
+        cause,
+        [
+            ("role", text()),
+            ("a", or_null(artifact())),
+            ("b", or_null(artifact())),
+            ("step", text()),
+            ("subject", text()),
+            ("reason", or_null(text())),
+            ("status", text()),
+            ("parameter", parameter()),
+        ],
+    );
+    let explanation = object([("outputs", count()), ("example", count()), ("causes", list(cause))]);
+    let entries = object([
+        ("variables", list(entry())),
+        ("packages", list(entry())),
+        ("files", list(entry())),
+        ("files_total", count()),
+        ("touched", count()),
+    ]);
+    let totals = ["parameters", "metrics", "failures", "explanations"];
+    answer([
+        ("equal", flag()),
+        ("runs", list(run())),
+        ("outcomes", or_null(list(outcome))),
+        ("code", code_diff()),
+        ("arguments", or_null(list(list(text())))),
+        ("parameters", list(parameter())),
+        ("recorder", or_null(list(text()))),
+        ("inputs", files_diff()),
+        ("code_read", files_diff()),
+        ("environment", files_diff()),
+        ("environment_entries", or_null(entries)),
+        ("outputs", outputs),
+        ("metrics", list(metric)),
+        ("metrics_same", count()),
+        ("failures", list(failure)),
+        ("explanations", list(explanation)),
+        ("totals", object(totals.map(|name| (name, count())))),
+    ])
+}
+
+/// The code of two runs side by side.
+pub(super) fn code_diff() -> Value {
+    let side = || {
+        object([
+            ("commit", or_null(text())),
+            ("branch", or_null(text())),
+            ("dirty", or_null(flag())),
+            ("mixed", flag()),
+            ("patch", or_null(digest())),
+            ("unreadable", or_null(text())),
+        ])
+    };
+    let file = object([
+        ("path", text()),
+        ("a", or_null(text())),
+        ("b", or_null(text())),
+        ("between", or_null(text())),
+        ("certain", flag()),
+    ]);
+    object([
+        ("equal", flag()),
+        ("a", side()),
+        ("b", side()),
+        ("files", list(file)),
+        ("files_total", count()),
+        ("commits_compared", flag()),
+    ])
+}
+
+/// Files of two sides, by path and then by content.
+pub(super) fn files_diff() -> Value {
+    let pair = || object([("a", artifact()), ("b", artifact())]);
+    object([
+        ("same", count()),
+        ("changed", list(pair())),
+        ("renamed", list(pair())),
+        ("only_a", list(artifact())),
+        ("only_b", list(artifact())),
+        ("totals", object(["changed", "renamed", "only_a", "only_b"].map(|name| (name, count())))),
+    ])
+}
+
+pub(super) fn metrics() -> Value {
+    let point = || object([("step", json!({"type": "integer"})), ("at", time()), ("value", number())]);
+    let metric = object([
+        ("name", text()),
+        ("count", count()),
+        ("first", point()),
+        ("last", point()),
+        ("min", number()),
+        ("max", number()),
+        ("points", list(point())),
+        ("points_left_out", count()),
+    ]);
+    let run = object([
+        ("id", key()),
+        ("run_id", text()),
+        ("name", text()),
+        ("metrics", list(metric)),
+        ("metrics_left_out", count()),
+    ]);
+    answer([("runs", list(run))])
+}
+
+pub(super) fn metric_names() -> Value {
+    answer([("metrics", list(text())), ("more", flag())])
+}
