@@ -3,7 +3,47 @@
 //! `lineage` is an embedded lineage store for file-based machine-learning pipelines. Every run, step, file, metric and model
 //! version is recorded as an immutable **fact** in an append-only **journal**; the **store**, a redb database, holds the same
 //! facts as nodes and edges with indexes, and can be rebuilt from the journal at any time; **projections** are files written
-//! out of the store. This page is the map of the house.
+//! out of the store.
+//!
+//! The program `lineage` records any command, whatever it is written in. From inside a Rust program, the library does:
+//!
+//! ```
+//! use lineage::Workspace;
+//! use lineage::api::Entry;
+//!
+//! # fn main() -> lineage::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let root = folder.path();
+//! # std::fs::write(root.join("train.csv"), "1,2\n3,4\n").unwrap();
+//! let workspace = Workspace::init(root)?; // or `Workspace::open`, where there is one
+//!
+//! // A run, with what it reads, measures and writes.
+//! let run = workspace.run("train").param("lr", 0.1).input(root.join("train.csv")).start()?;
+//! for epoch in 0..10 {
+//!     run.metric("loss", 1.0 / (1.0 + epoch as f64), epoch)?;
+//! }
+//! run.metric("accuracy", 0.9, 0)?;
+//! std::fs::write(root.join("model.bin"), "weights").unwrap();
+//! run.generated(root.join("model.bin"))?;
+//! let id = run.id();
+//! run.finish()?;
+//!
+//! // Where did the model come from?
+//! let shown = workspace.show("model.bin")?;
+//! assert_eq!(shown.runs()[0].run().name, "train");
+//! assert_eq!(shown.ends()[0].path.to_string(), "train.csv");
+//!
+//! // Registered as a version of a model, it is found by what it scored.
+//! let entry = Entry::new("classifier", "1.0.0").run(id).artifact("model", root.join("model.bin"));
+//! workspace.registry().register(&entry)?;
+//! let good = workspace.models().filter("accuracy >= 0.8").sort("-accuracy").find()?;
+//! assert_eq!(good.rows[0].item.label(), "classifier@1.0.0");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`api`] says what is on the disk when, and how to record thousands of runs; [`api::Search`] has the language of questions,
+//! [`model`] the words as values, [`error`] the one error. The rest of this page is the map of the house behind them.
 //!
 //! # The way of the data
 //!
@@ -31,11 +71,11 @@
 //! | `capture` | what a run is made of: its code, its command, processes, files; knows no store; the only place that names gix | `model`, `error`, `digests` |
 //! | `filings` | SEC filings as pure functions: container, parse, extract, clean, segment | `error` |
 //! | `research` | research documents as pure functions: front matter, references, faults; the only place that names a YAML or Markdown parser | `model`, `error` |
-//! | `store` | redb: tables, applying facts, snapshots, recovery; the only place that names redb | the above |
+//! | `store` | redb: tables, applying facts, snapshots, recovery; the only place that names redb | `model`, `error`, `disk`, `journal` |
 //! | `query` | questions on a snapshot: selectors, ancestry, impact, differences, staleness | `store` and what it stands on |
 //! | `projection` | files out of the store: names, plan (pure), apply (atomic) | `query`, `content`, `digests` and what they stand on |
 //! | `ops` | whole jobs where the above meet: a recording, the pipeline, show, status, verify | all above |
-//! | [`api`] | the face for other programs: workspaces, runs, models, answers, as plain owned values | `query`, `projection`, `ops` and result types |
+//! | [`api`] | the face for other programs: workspaces, runs, models, answers, as plain owned values | `query`, `projection`, `ops`, `render` and result types |
 //! | `render` | a result value in, text or JSON out; the only place that names comfy-table | `model`, result types |
 //! | `cli` | one file per command: arguments in, calls, text out; the only place that prints, and that names clap and indicatif | all |
 //!

@@ -28,6 +28,7 @@ pub struct Workspace {
 ///
 /// It can be used as the value itself.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Answer<T> {
     /// The answer.
     pub value: T,

@@ -43,6 +43,7 @@ impl Artifact {
 
 /// How an edge is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Evidence {
     /// The recorder saw it happen.
     Observed,
@@ -72,6 +73,7 @@ impl Evidence {
 
 /// What part an artifact plays in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Role {
     /// What the work is about.
     Data,

@@ -71,6 +71,7 @@ pub struct ChangedFile {
 
 /// In what way a file differs from HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum ChangeKind {
     /// Other bytes or another mode.
     Modified,

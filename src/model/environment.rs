@@ -11,6 +11,7 @@ const PACKAGE: &str = "python package ";
 
 /// One line of the list that a run keeps of its environment. Displayed, it is the line, without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EnvironmentLine<'t> {
     /// A variable of the command's environment.
     Variable {
@@ -39,6 +40,7 @@ pub enum EnvironmentLine<'t> {
 
 /// What is known of the bytes of a file of the environment, besides their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileState {
     /// The time of their last change, in nanoseconds since 1970.
     Changed(i64),

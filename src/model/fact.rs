@@ -7,6 +7,7 @@ use crate::model::{
 
 /// One immutable statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fact {
     /// A run started.
     RunStarted(Run),

@@ -208,6 +208,7 @@ impl NamedArtifact {
 
 /// Where a model version stands on its way into use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Stage {
     /// Being worked on.
     Development,
@@ -271,6 +272,7 @@ pub struct ModelChange {
 
 /// What became of a model version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ModelAct {
     /// It was moved to a stage.
     Staged {

@@ -85,6 +85,7 @@ fn below(name: &[u8], folder: &[u8]) -> bool {
 
 /// What sort of thing a document names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum ReferenceSort {
     /// A run, by its run id or the end of its key.
     Run,

@@ -21,6 +21,7 @@ pub struct Remarks {
 
 /// How completely a command was observed, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum CaptureLevel {
     /// Every call that names a file was seen.
     Net,
@@ -66,6 +67,7 @@ pub struct Remark {
 
 /// What a remark is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum RemarkKind {
     /// Something could not be seen.
     Unseen,

@@ -100,6 +100,7 @@ pub fn command_line(arguments: &[String]) -> String {
 
 /// What sort of execution a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum RunKind {
     /// `lineage pipeline`: filings to segments.
     Pipeline,
@@ -165,6 +166,7 @@ impl RunOutcome {
 
 /// What has become of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum RunStatus {
     /// Started, or taken up again, and not yet ended.
     Running,

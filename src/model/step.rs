@@ -67,6 +67,7 @@ impl Step {
 
 /// How what a step wrote goes back to what it read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum StepAct {
     /// Everything may have gone into everything that was written later.
     Made,
@@ -101,6 +102,7 @@ pub const TOOL_PARAMETER: &str = "tool";
 
 /// What has become of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum StepStatus {
     /// Done.
     Succeeded,

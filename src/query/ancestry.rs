@@ -71,6 +71,7 @@ impl TraceEdge {
 
 /// What a bounded walk left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Cut {
     /// Edges that lead on to what was left out: going up reads of what a step wrote that is not on the way for the bound's
     /// sake, going down reads by such a step.

@@ -12,6 +12,7 @@ use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot, StepNo};
 
 /// A run and what became of it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunView {
     /// Its number.
     pub(crate) number: RunNo,

@@ -12,6 +12,7 @@ use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// A run as it is named to people.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunHead {
     /// The run and what became of it; its label is the one that is shown, which tells it from others after a merge.
     pub view: RunView,
@@ -46,6 +47,7 @@ impl RunHead {
 
 /// The walk from a file or a run.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TraceReport {
     /// Which way it goes.
     pub direction: Direction,
@@ -73,6 +75,7 @@ pub struct TraceReport {
 
 /// An input whose bytes came from nowhere recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Gap {
     /// What was read.
     pub artifact: Artifact,
@@ -86,6 +89,7 @@ pub struct Gap {
 
 /// A run on the way, with its steps on the way.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TraceRun {
     /// The run.
     pub head: RunHead,
@@ -102,6 +106,7 @@ impl TraceRun {
 
 /// A step on the way.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TraceRunStep {
     /// The step, without its edges.
     pub step: Step,
@@ -115,6 +120,7 @@ pub struct TraceRunStep {
 
 /// A file on the way.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TraceFile {
     /// The file.
     pub artifact: Artifact,
@@ -130,6 +136,7 @@ pub struct TraceFile {
 
 /// Where a file came from, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CameFrom {
     /// Written by a step of the run with this key.
     Run(NodeId),

@@ -12,6 +12,7 @@ use crate::query::registry::{ModelSelector, ModelView, aliases, find_model, mode
 
 /// A version that was changed.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Changed {
     /// The version as it is now.
     pub view: ModelView,

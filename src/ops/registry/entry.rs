@@ -11,6 +11,7 @@ use crate::query::RunSelector;
 
 /// A model version to be registered. What is `None` or empty is taken from the run, or left out.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Entry {
     /// The model's name.
     pub name: String,
@@ -52,6 +53,7 @@ pub struct Entry {
 
 /// A file of a model version to be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EntryArtifact {
     /// What it is to the model.
     pub name: String,

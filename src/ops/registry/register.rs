@@ -21,6 +21,7 @@ use crate::store::{RunNo, Snapshot};
 
 /// A version that was registered.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Registered {
     /// The version.
     pub view: ModelView,

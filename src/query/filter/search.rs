@@ -40,6 +40,7 @@ pub struct Outside<'a> {
 
 /// A column of values.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Column {
     /// As it was asked for.
     pub title: String,
@@ -49,6 +50,7 @@ pub struct Column {
 
 /// A row that answers.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FoundRow<T> {
     /// What it is.
     pub item: T,
@@ -58,6 +60,7 @@ pub struct FoundRow<T> {
 
 /// What was found.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Found<T> {
     /// The rows, in the order asked for.
     pub rows: Vec<FoundRow<T>>,
@@ -71,6 +74,7 @@ pub struct Found<T> {
 
 /// How a search went.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Explanation {
     /// Where rows were looked for.
     pub source: String,

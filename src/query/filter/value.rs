@@ -8,6 +8,7 @@ use crate::model::{MetricValue, Timestamp, version_key};
 
 /// A value of a field.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// A finite number.
     Number(f64),

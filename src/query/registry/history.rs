@@ -9,6 +9,7 @@ use crate::store::{ChangeOrder, GO_ON, Order, Snapshot};
 
 /// Something that became of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
@@ -41,6 +42,7 @@ impl HistoryEntry {
 
 /// What became of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HistoryAct {
     /// It was registered.
     Registered {

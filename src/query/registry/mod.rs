@@ -32,6 +32,7 @@ pub use selector::{ModelSelector, find_model, latest, unknown_model};
 
 /// A model version, and what has become of it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ModelView {
     /// As it was registered.
     pub model: ModelVersion,
