@@ -3,6 +3,7 @@
 //! One place, so that tests can put faults and crashes under all of them at once (see [`Faults`]).
 
 mod owner;
+mod regular;
 mod share;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 pub use owner::{Owner, give_new_file, is_root};
+pub use regular::{open_regular, open_regular_with, read_regular, read_regular_text};
 pub use share::SHARED_ALIGNMENT;
 pub use together::{Staged, Together};
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
-use crate::ops::restore::{RestoreRequest, behind_link, bytes_of, find_version, restore};
+use crate::ops::restore::{RestoreRequest, behind_link, find_version, restore, write_version};
 use crate::render;
 
 /// Bring back a version of a file, a model's files or what runs wrote into a folder, from what is kept, a recorded file that still has
@@ -68,8 +68,7 @@ impl Cat {
         output::warnings(&view.warnings);
         let version = find_version(&workspace, &view.snapshot, &surroundings.folder, &self.word)?;
         let version = behind_link(&workspace, &view.snapshot, version)?;
-        let bytes = bytes_of(&workspace, &view.snapshot, &version)?;
-        output::bytes(&bytes)?;
+        output::stream(|stdout| write_version(&workspace, &view.snapshot, &version, stdout))?;
         Ok(0)
     }
 }

@@ -1,7 +1,7 @@
 //! A content as its file holds it: a header, and the bytes, mostly compressed.
 
 use std::cell::RefCell;
-use std::io::Read as _;
+use std::io::{self, BufRead, Read, Write};
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
@@ -112,23 +112,67 @@ pub(super) fn is_shared(front: &[u8; HEADER_BYTES]) -> bool {
     front[..8] == *MAGIC && (front[8], front[9]) == (FORMAT, CODEC_SHARED)
 }
 
-/// Reads the content `digest` out of a file; the error says what is wrong with it.
-pub(super) fn decode(stored: &[u8], digest: &Digest) -> Result<Vec<u8>, String> {
-    let (header, body) = stored.split_first_chunk::<HEADER_BYTES>().ok_or("it is cut off in its header")?;
+/// Returns the header of a content that [`encoder`] compresses.
+pub(super) fn header_zstd(size_bytes: u64) -> Vec<u8> {
+    header(CODEC_ZSTD, size_bytes)
+}
+
+/// Compresses what it is given as one frame.
+pub(super) fn encoder<'a, W: Write>(target: W) -> io::Result<zstd::stream::write::Encoder<'a, W>> {
+    zstd::stream::write::Encoder::new(target, ZSTD_LEVEL)
+}
+
+/// Reads the front of a file that holds the content `digest`; returns how many bytes it says it has, and the way to them, which may
+/// give more or less. The error says what is wrong with the file.
+pub(super) fn decoder<'a, R: BufRead>(
+    stored: &'a mut R,
+    digest: &Digest,
+) -> Result<(u64, Box<dyn Read + 'a>), String> {
+    let mut header = [0; HEADER_BYTES];
+    let cut_off = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::UnexpectedEof => "it is cut off in its header".to_owned(),
+        _ => cause.to_string(),
+    };
+    stored.read_exact(&mut header).map_err(cut_off)?;
     if &header[..8] != MAGIC {
         return Err("it does not begin as a kept content does".to_owned());
     }
     match header[8] {
         FORMAT => {}
-        group::FORMAT => return group::decode(stored, digest),
+        group::FORMAT => {
+            // These are small: what a pipeline makes of one filing.
+            let mut whole = header.to_vec();
+            stored.read_to_end(&mut whole).map_err(|cause| cause.to_string())?;
+            let bytes = group::decode(&whole, digest)?;
+            return Ok((bytes.len() as u64, Box::new(io::Cursor::new(bytes))));
+        }
         newer => return Err(format!("its format {newer} is newer than this `lineage` knows")),
     }
     let mut size = [0; 8];
     size.copy_from_slice(&header[10..]);
-    decompressed(header[9], body, u64::from_le_bytes(size))
+    let size = u64::from_le_bytes(size);
+    if size > CONTENT_MAX_BYTES {
+        return Err(format!("it claims to hold {size} bytes"));
+    }
+    match header[9] {
+        CODEC_PLAIN => Ok((size, Box::new(stored))),
+        CODEC_SHARED => {
+            let gap = SHARED_ALIGNMENT - HEADER_BYTES as u64;
+            match io::copy(&mut stored.by_ref().take(gap), &mut io::sink()) {
+                Ok(skipped) if skipped == gap => Ok((size, Box::new(stored))),
+                Ok(_) => Err("it is cut off before its body".to_owned()),
+                Err(cause) => Err(cause.to_string()),
+            }
+        }
+        CODEC_ZSTD => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(stored);
+            Ok((size, Box::new(decoder.map_err(|cause| cause.to_string())?)))
+        }
+        other => Err(format!("its codec {other} is not known")),
+    }
 }
 
-/// Reads a body that should hold so many bytes; the error says what is wrong with it.
+/// Reads the body of a member of a group that should hold so many bytes; the error says what is wrong with it.
 pub(super) fn decompressed(codec: u8, body: &[u8], size: u64) -> Result<Vec<u8>, String> {
     if size > CONTENT_MAX_BYTES {
         return Err(format!("it claims to hold {size} bytes"));
@@ -136,10 +180,6 @@ pub(super) fn decompressed(codec: u8, body: &[u8], size: u64) -> Result<Vec<u8>,
     let mut bytes = Vec::new();
     match codec {
         CODEC_PLAIN => bytes.extend_from_slice(body),
-        CODEC_SHARED => {
-            let body = body.get(SHARED_ALIGNMENT as usize - HEADER_BYTES..);
-            bytes.extend_from_slice(body.ok_or("it is cut off before its body")?);
-        }
         CODEC_ZSTD => {
             // Read through a limit, so that a forged size cannot make us allocate more than the body really holds.
             let decoder = zstd::stream::read::Decoder::new(body).map_err(|cause| cause.to_string())?;

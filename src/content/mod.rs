@@ -12,6 +12,7 @@ mod access;
 mod encoding;
 mod group;
 mod shared;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -20,16 +21,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::disk::{Disk, Owner, Staged, Together};
+use crate::disk::{Disk, Owner, Staged, Together, open_regular};
 use crate::error::{Error, Result};
 use crate::model::Digest;
 
 use access::close_folder;
-use encoding::{decode, encoded};
+use encoding::encoded;
 
 pub use access::Access;
 pub use group::Group;
 pub use shared::{SHARED_MIN_BYTES, Sharing};
+pub use streams::{NotCopied, STREAMED_MIN_BYTES, write_checked};
 
 /// The ending of a content that is taken aside to be removed.
 const ASIDE_ENDING: &str = "aside";
@@ -91,7 +93,7 @@ impl Contents {
 
     /// Returns true where it is kept and is not hidden from us.
     pub fn holds_readable(&self, digest: &Digest) -> bool {
-        fs::File::open(self.path(digest)).is_ok()
+        open_regular(&self.path(digest)).is_ok()
     }
 
     /// Returns true where it may be kept and is hidden from us: it is another's, or the whole folder is.
@@ -169,12 +171,12 @@ impl Contents {
     fn is_kept(&self, digest: &Digest) -> bool {
         let path = self.path(digest);
         // A stored copy is never trusted unread: a damaged one is written again.
-        if !path.is_file() || !self.read(digest).is_ok_and(|kept| kept.is_some()) {
+        if !path.is_file() || !self.check(digest).is_ok_and(|kept| kept.is_some()) {
             return false;
         }
         // Whoever lets old contents go must see that this one is wanted again. They take it aside before they look a last time:
         // where it is still there behind this, they will see it.
-        let _ = fs::File::open(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+        let _ = open_regular(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
         path.is_file()
     }
 
@@ -234,31 +236,18 @@ impl Contents {
         results.collect()
     }
 
-    /// Reads a kept content and checks it against its digest; `None` where it is not kept.
+    /// Reads a kept content into memory and checks it against its digest; `None` where it is not kept. Of what may be large,
+    /// [`Contents::copy`] holds no more than a part.
     ///
     /// # Errors
     /// A store error where the copy is damaged: it is never handed out.
     pub fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        let path = self.path(digest);
-        let stored = match fs::read(&path) {
-            Ok(stored) => stored,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => {
-                return Err(
-                    Error::store(format!("cannot read the kept content `{}`", path.display())).because(cause)
-                );
-            }
-        };
-        let damaged = |fault: String| {
-            Error::store(format!("the kept content `{}` is damaged", path.display()))
-                .because(fault)
-                .hint("it is not used; `lineage verify` lists all that is damaged")
-        };
-        let bytes = decode(&stored, digest).map_err(damaged)?;
-        if Digest::of(&bytes) != *digest {
-            return Err(damaged("its bytes have another digest".to_owned()));
+        let mut bytes = Vec::new();
+        match self.copy(digest, &mut bytes) {
+            Ok(kept) => Ok(kept.map(|_| bytes)),
+            Err(NotCopied::Kept(error)) => Err(error),
+            Err(NotCopied::Target(cause)) => Err(Error::store("a kept content has no room").because(cause)),
         }
-        Ok(Some(bytes))
     }
 
     /// Removes a kept content that was last wanted at `wanted`; false where somebody has wanted it since, and it stays.
@@ -323,7 +312,7 @@ impl Contents {
         use rayon::prelude::*;
         let (digests, _) = self.list()?;
         let damage = digests.par_iter().filter_map(|digest| {
-            let fault = match self.read(digest) {
+            let fault = match self.check(digest) {
                 Ok(_) => return None,
                 Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.to_string()),
             };
@@ -334,7 +323,7 @@ impl Contents {
 }
 
 fn is_hidden(path: &Path) -> bool {
-    fs::File::open(path).is_err_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+    open_regular(path).is_err_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn not_kept(size_bytes: usize, path: &Path, cause: io::Error) -> Error {

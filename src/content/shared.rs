@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::encoding::{CODEC_SHARED, HEADER_BYTES, header, is_shared};
 use super::{Access, Contents, not_kept};
-use crate::disk::SHARED_ALIGNMENT;
+use crate::disk::{SHARED_ALIGNMENT, open_regular};
 use crate::error::Result;
 use crate::model::Digest;
 
@@ -74,7 +74,7 @@ impl Contents {
         place: &Path,
         prepare: &dyn Fn(&fs::File) -> io::Result<()>,
     ) -> io::Result<bool> {
-        let mut object = match fs::File::open(self.path(digest)) {
+        let mut object = match open_regular(&self.path(digest)) {
             Ok(object) => object,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(cause) => return Err(cause),

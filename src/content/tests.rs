@@ -24,6 +24,100 @@ proptest! {
     }
 }
 
+/// A target that says how much it was given at once at the most.
+#[derive(Default)]
+struct Parts {
+    bytes: Vec<u8>,
+    part_max: usize,
+}
+
+impl std::io::Write for Parts {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        self.part_max = self.part_max.max(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_part_by_part_is_what_is_kept_at_once(
+        bytes in proptest::collection::vec(any::<u8>(), 0..3000), times in 1usize..200, wrong in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let at_once = contents(folder.path());
+        let in_parts = Contents::at(Disk::new(), folder.path().join("parts"));
+        let copied = Contents::at(Disk::new(), folder.path().join("copied"));
+        let place = folder.path().join("back");
+        let bytes = bytes.repeat(times);
+        let digest = at_once.keep(&bytes).unwrap();
+        let other = Digest::of(b"something else");
+        let named = if wrong { other } else { digest };
+        let kept = in_parts.keep_stream(&named, &mut bytes.as_slice(), bytes.len() as u64, Access::ALL).unwrap();
+        prop_assert_eq!(kept, !wrong);
+        let longer = bytes.len() as u64 + 1;
+        prop_assert!(!in_parts.keep_stream(&other, &mut bytes.as_slice(), longer, Access::ALL).unwrap());
+        prop_assert!(names_in(&folder.path().join("parts")).len() == usize::from(kept), "nothing is left over");
+        if kept {
+            prop_assert_eq!(copied.keep_from(&in_parts, &digest).unwrap(), Some(bytes.len() as u64));
+            for contents in [&at_once, &in_parts, &copied] {
+                prop_assert_eq!(contents.check(&digest).unwrap(), Some(bytes.len() as u64));
+                let mut parts = Parts::default();
+                prop_assert_eq!(contents.copy(&digest, &mut parts).unwrap(), Some(bytes.len() as u64));
+                prop_assert!(parts.bytes == bytes && parts.part_max <= 128 << 10);
+                prop_assert!(contents.write(&digest, &place, &|_| Ok(())).unwrap());
+                prop_assert!(fs::read(&place).unwrap() == bytes);
+            }
+        }
+        prop_assert_eq!(copied.keep_from(&at_once, &other).unwrap(), None);
+        prop_assert!(!at_once.write(&other, &place, &|_| Ok(())).unwrap());
+    }
+}
+
+#[test]
+fn a_damaged_copy_is_given_no_name_and_kept_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = contents(folder.path());
+    let others = Contents::at(Disk::new(), folder.path().join("others"));
+    let place = folder.path().join("place");
+    fs::write(&place, "as it was").unwrap();
+    for times in [10, 300] {
+        let digest = ours.keep(&b"all work and no play ".repeat(times)).unwrap();
+        let mut stored = fs::read(ours.file(&digest)).unwrap();
+        *stored.last_mut().unwrap() ^= 1;
+        fs::write(ours.file(&digest), &stored).unwrap();
+        assert!(matches!(ours.write(&digest, &place, &|_| Ok(())), Err(NotCopied::Kept(_))));
+        assert!(matches!(others.keep_from(&ours, &digest), Err(NotCopied::Kept(_))));
+        assert_eq!(fs::read(&place).unwrap(), b"as it was");
+    }
+    let names: Vec<PathBuf> = entries(folder.path()).unwrap();
+    assert!(names.iter().all(|name| !name.to_string_lossy().contains(".lineage-tmp-")), "{names:?}");
+}
+
+#[test]
+fn what_becomes_of_the_target_is_told_from_what_is_wrong_with_the_kept_copy() {
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let contents = contents(folder.path());
+    let digest = contents.keep(b"something").unwrap();
+    let fault = contents.copy(&digest, &mut Full).unwrap_err();
+    assert!(matches!(fault, NotCopied::Target(cause) if cause.kind() == io::ErrorKind::StorageFull));
+    assert!(contents.check(&digest).is_ok());
+}
+
 /// Sees whether it was asked for shared bytes.
 #[derive(Default)]
 struct Asked(std::sync::atomic::AtomicBool);

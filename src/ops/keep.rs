@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
-use crate::content::{Access, SHARED_MIN_BYTES, Sharing, StagedContent};
-use crate::disk::Together;
+use crate::content::{Access, SHARED_MIN_BYTES, STREAMED_MIN_BYTES, Sharing, StagedContent};
+use crate::disk::{Together, open_regular, read_regular};
 use crate::model::{Artifact, ArtifactPath, Digest, Generated, Step};
 use crate::ops::Workspace;
 use crate::ops::settings::KeepPolicy;
@@ -59,7 +59,7 @@ pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) ->
     for artifact in large {
         let place = artifact.path.on_disk(workspace.root());
         let shared = place.and_then(|place| {
-            let file = std::fs::File::open(&place).ok()?;
+            let file = open_regular(&place).ok()?;
             let access = Access::of_path(workspace.root(), &place);
             Some(contents.keep_shared(&artifact.digest, &file, artifact.size_bytes, access))
         });
@@ -118,14 +118,20 @@ fn stage(
     }
     let access = Access::of_path(workspace.root(), &place);
     if artifact.size_bytes >= SHARED_MIN_BYTES {
-        let Ok(file) = std::fs::File::open(&place) else { return Ok(None) };
+        let Ok(file) = open_regular(&place) else { return Ok(None) };
         let shared = workspace.contents().keep_shared(&artifact.digest, &file, artifact.size_bytes, access);
         match shared.map_err(|error| error.to_string())? {
             Sharing::Done | Sharing::OtherBytes => return Ok(None),
             Sharing::Cannot => {}
         }
     }
-    let Ok(bytes) = std::fs::read(&place) else { return Ok(None) };
+    if artifact.size_bytes >= STREAMED_MIN_BYTES {
+        let Ok(mut file) = open_regular(&place) else { return Ok(None) };
+        let (digest, size) = (&artifact.digest, artifact.size_bytes);
+        let kept = workspace.contents().keep_stream(digest, &mut file, size, access);
+        return kept.map(|_| None).map_err(|error| error.to_string());
+    }
+    let Ok(bytes) = read_regular(&place) else { return Ok(None) };
     if Digest::of(&bytes) != artifact.digest {
         return Ok(None);
     }

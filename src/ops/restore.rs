@@ -1,18 +1,16 @@
 //! One version of one file brought back: `lineage restore` and `lineage cat`.
 
+mod found;
 mod links;
 mod several;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::content::Access;
 use crate::error::{Error, Result};
-use crate::filings::find_segment;
 use crate::model::{Artifact, ArtifactPath, Digest, LinkText, printed_word, repeated_word};
-use crate::ops::committed::Commits;
 use crate::ops::locate::{link_text_at, newest, real_place};
 use crate::ops::named;
 use crate::ops::of_run::{file_of_run, recorded_path};
@@ -21,6 +19,7 @@ use crate::projection;
 use crate::query;
 use crate::store::{PathNo, Snapshot};
 
+use found::Found;
 pub use links::behind_link;
 use links::link_of;
 use several::{Wanted, find_versions};
@@ -114,86 +113,22 @@ fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Art
     snapshot.artifact(number)
 }
 
-/// Returns the bytes of a version: those that are kept, else those of a recorded file that still has them, else those of a commit
-/// that a run which read it recorded, or of `HEAD`. Each is held against the digest before it is given out.
+/// Hands the bytes of a version to `target`: those that are kept, else those of a recorded file that still has them, else those of
+/// a commit that a run which read it recorded, or of `HEAD`. They are read and held against the digest before the first goes out.
 ///
 /// # Errors
 /// A request error where they are not to be had, or it is a symbolic link, which has none; a store error where the kept copy is
-/// damaged and there is no other.
-pub fn bytes_of(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<Vec<u8>> {
+/// damaged and there is no other, or `target` does not take them.
+pub fn write_version(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    version: &Version,
+    target: &mut dyn Write,
+) -> Result<()> {
     if let (Some(text), Version::File(artifact)) = (link_of(snapshot, version)?, version) {
         return Err(links::without_bytes(artifact, &text));
     }
-    found(workspace, snapshot, version).map(|found| found.bytes)
-}
-
-/// The bytes of a version.
-struct Found {
-    bytes: Vec<u8>,
-    /// Who may read them, where they were found.
-    access: Access,
-    /// The commit that has them, where they were found in one.
-    commit: Option<String>,
-}
-
-/// Does what [`bytes_of`] does, and says where they were found.
-fn found(workspace: &Workspace, snapshot: &Snapshot, version: &Version) -> Result<Found> {
-    let (digest, name) = match version {
-        Version::File(artifact) | Version::Segment(artifact, _) => {
-            (artifact.digest, artifact.path.to_string())
-        }
-        Version::Content(digest) => (*digest, digest.to_string()),
-    };
-    if let Version::File(artifact) | Version::Segment(artifact, _) = version
-        && !artifact.has_content()
-    {
-        return Err(Error::request(format!("the content of `{name}` is not recorded"))
-            .hint("it was named without its bytes; `lineage show` tells by whom"));
-    }
-    let kept = workspace.contents().read(&digest);
-    if let Ok(Some(bytes)) = kept {
-        let access = workspace.contents().access(&digest);
-        return part_of(version, Found { bytes, access, commit: None }, &name);
-    }
-    let artifacts = snapshot.artifacts_with(&digest)?;
-    for number in &artifacts {
-        let Some(place) = snapshot.artifact(*number)?.path.on_disk(workspace.root()) else {
-            continue;
-        };
-        // Opening a pipe that somebody put there would wait for ever.
-        if !place.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            continue;
-        }
-        if let Ok(bytes) = std::fs::read(&place)
-            && Digest::of(&bytes) == digest
-        {
-            let access = Access::of_path(workspace.root(), &place);
-            return part_of(version, Found { bytes, access, commit: None }, &name);
-        }
-    }
-    let mut commits = Commits::new(workspace, snapshot);
-    for number in artifacts {
-        if let Some(committed) = commits.find(number)? {
-            let (bytes, access) = (committed.bytes, Access::of_git(committed.is_executed));
-            return part_of(version, Found { bytes, access, commit: Some(committed.sha) }, &name);
-        }
-    }
-    kept?;
-    Err(Error::request(format!("the bytes of `{name}` ({}) are not to be had", digest.short())).hint(
-        "they are not kept, and no recorded file has them any more, nor a commit that a run read them at",
-    ))
-}
-
-fn part_of(version: &Version, whole: Found, name: &str) -> Result<Found> {
-    let Version::Segment(_, segment) = version else {
-        return Ok(whole);
-    };
-    let part = find_segment(&whole.bytes, segment)
-        .map_err(|error| Error::request(format!("`{name}` holds no segments")).because(error))?;
-    let part =
-        part.ok_or_else(|| Error::request(format!("`{name}` has no segment `{}`", segment.escape_debug())))?;
-    let bytes = format!("{}\n", part.text.trim_end()).into_bytes();
-    Ok(Found { bytes, access: whole.access.of_part(), commit: whole.commit })
+    Found::of(workspace, snapshot, version)?.write_to(workspace, target)
 }
 
 /// Brings versions back. All are found and read before one is written.
@@ -231,7 +166,7 @@ pub fn restore(
                 links::check_stays(workspace, request, &place, &text)?;
                 Thing::Link(text)
             }
-            None => Thing::Bytes(found(workspace, snapshot, &version)?),
+            None => Thing::Bytes(Found::of(workspace, snapshot, &version)?),
         };
         let there = in_the_way(workspace, request, &place, &thing)?;
         ready.push((version, place, thing, there));
@@ -241,14 +176,17 @@ pub fn restore(
     let mut overwritten = Vec::new();
     for (_, place, thing, there) in &mut ready {
         if there.is_some_and(|there| there != thing.digest()) {
-            let old = match link_text_at(place).filter(|text| Some(text.digest()) == *there) {
-                Some(text) => text.as_bytes().to_vec(),
-                None => std::fs::read(&*place).map_err(|cause| not_written(place).because(cause))?,
+            let (contents, root) = (workspace.contents(), workspace.root());
+            let (digest, size_bytes) = match link_text_at(place).filter(|text| Some(text.digest()) == *there)
+            {
+                Some(text) => {
+                    (contents.keep_file(root, place, text.as_bytes())?, text.as_bytes().len() as u64)
+                }
+                None => contents.keep_place(root, place)?,
             };
-            let digest = workspace.contents().keep_file(workspace.root(), place, &old)?;
             *there = Some(digest);
-            let path = ArtifactPath::within(workspace.root(), &real_place(place))?;
-            overwritten.push(Artifact { path, digest, size_bytes: old.len() as u64 });
+            let path = ArtifactPath::within(root, &real_place(place))?;
+            overwritten.push(Artifact { path, digest, size_bytes });
         }
     }
     clock.not_before(snapshot.latest());
@@ -259,17 +197,16 @@ pub fn restore(
         let was_there = there == Some(digest);
         let replaced = there.filter(|there| *there != digest);
         if !was_there {
-            thing.write(workspace, &place).map_err(|cause| not_written(&place).because(cause))?;
+            thing.write(workspace, &place)?;
         }
         let artifact = match version {
             Version::File(artifact) => Some(artifact),
             Version::Segment(..) | Version::Content(_) => None,
         };
         let (size_bytes, from_commit, link_to) = match thing {
-            Thing::Bytes(found) => (found.bytes.len(), found.commit.filter(|_| !was_there), None),
-            Thing::Link(text) => (text.as_bytes().len(), None, Some(text)),
+            Thing::Bytes(found) => (found.size_bytes, found.commit.filter(|_| !was_there), None),
+            Thing::Link(text) => (text.as_bytes().len() as u64, None, Some(text)),
         };
-        let size_bytes = size_bytes as u64;
         restored.push(Restored {
             artifact,
             digest,
@@ -293,32 +230,21 @@ enum Thing {
 impl Thing {
     fn digest(&self) -> Digest {
         match self {
-            Thing::Bytes(found) => Digest::of(&found.bytes),
+            Thing::Bytes(found) => found.digest,
             Thing::Link(text) => text.digest(),
         }
     }
 
-    fn write(&self, workspace: &Workspace, place: &Path) -> std::io::Result<()> {
-        let folder = place.parent().unwrap_or(workspace.root());
-        let disk = workspace.disk();
-        disk.create_folders(folder)?;
-        let Found { bytes, access, .. } = match self {
-            Thing::Bytes(found) => found,
-            Thing::Link(text) => {
-                disk.replace_with_link(place, &text.to_path())?;
-                return disk.sync_folder(folder);
-            }
+    fn write(&self, workspace: &Workspace, place: &Path) -> Result<()> {
+        let text = match self {
+            Thing::Bytes(found) => return found.write_at(workspace, place),
+            Thing::Link(text) => text,
         };
-        let prepare = |file: &std::fs::File| access.apply(file);
-        // What is kept without being copied is brought back so; these bytes are right, even where the kept ones are not.
-        match workspace.contents().write_shared(&self.digest(), place, &prepare) {
-            Ok(true) => disk.sync_folder(folder),
-            Ok(false) => disk.write_whole_prepared(place, bytes, &prepare),
-            Err(cause) if cause.kind() == ErrorKind::InvalidData => {
-                disk.write_whole_prepared(place, bytes, &prepare)
-            }
-            Err(cause) => Err(cause),
-        }
+        let (disk, folder) = (workspace.disk(), place.parent().unwrap_or(workspace.root()));
+        disk.create_folders(folder)
+            .and_then(|()| disk.replace_with_link(place, &text.to_path()))
+            .and_then(|()| disk.sync_folder(folder))
+            .map_err(|cause| not_written(place).because(cause))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::content::encoding::{CODEC_LZ4, CODEC_PLAIN, decode as decode_file};
+use crate::content::encoding::{CODEC_LZ4, CODEC_PLAIN};
 use crate::disk::tests::{Crash, FailOnce, Leaves, NoLinks};
 use crate::disk::{Disk, Operation};
 
@@ -66,9 +66,14 @@ proptest! {
         let digest = Digest::of(b"what is looked for");
         let named = [front, digest.as_bytes(), &bytes].concat();
         for stored in [&named, &named[..named.len() / 2]] {
-            if let Ok(read) = decode_file(stored, &digest) {
+            if let Ok(read) = decode(stored, &digest) {
                 prop_assert!(read.len() <= stored.len() * 255);
             }
+            let folder = tempfile::tempdir().unwrap();
+            let contents = contents(folder.path());
+            fs::create_dir_all(contents.file(&digest).parent().unwrap()).unwrap();
+            fs::write(contents.file(&digest), stored).unwrap();
+            prop_assert!(contents.read(&digest).is_err());
         }
     }
 }

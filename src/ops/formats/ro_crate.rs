@@ -13,6 +13,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{Exported, Source, file_urn, not_written, write_json, write_text};
+use crate::content::NotCopied;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, RunStatus, command_line, percent_encoded, printed};
 use crate::query::RunHead;
@@ -110,7 +111,7 @@ struct Crating<'a> {
 
 /// Where a file's bytes are to be had.
 enum Bytes {
-    Kept(Vec<u8>),
+    Kept,
     OnDisk(PathBuf),
 }
 
@@ -140,7 +141,12 @@ impl Crating<'_> {
         self.exported.content_bytes += artifact.size_bytes;
         let target = place.begin(&crate_path(artifact))?;
         match bytes {
-            Bytes::Kept(bytes) => target.write_all(&bytes).map_err(not_written),
+            Bytes::Kept => match self.source.workspace.contents().copy(&artifact.digest, target) {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err(changed(artifact)),
+                Err(NotCopied::Kept(error)) => Err(error),
+                Err(NotCopied::Target(cause)) => Err(not_written(cause)),
+            },
             Bytes::OnDisk(file) => copy(&file, artifact, target),
         }
     }
@@ -150,8 +156,8 @@ impl Crating<'_> {
             return Ok(None);
         }
         // A damaged copy is as good as none.
-        if let Ok(Some(bytes)) = self.source.workspace.contents().read(&artifact.digest) {
-            return Ok(Some(Bytes::Kept(bytes)));
+        if let Ok(Some(_)) = self.source.workspace.contents().check(&artifact.digest) {
+            return Ok(Some(Bytes::Kept));
         }
         let file = artifact.path.on_disk(self.source.workspace.root()).filter(|file| file.is_file());
         let digests = self.source.workspace.digests();
@@ -387,8 +393,12 @@ fn copy(file: &Path, artifact: &Artifact, target: &mut dyn Write) -> Result<()> 
         target.write_all(&buffer[..count]).map_err(not_written)?;
     }
     if hasher.finalize().as_bytes() != artifact.digest.as_bytes() {
-        return Err(Error::request(format!("`{}` changed while it was exported", artifact.path))
-            .hint("nothing was written; try again when nobody writes to it"));
+        return Err(changed(artifact));
     }
     Ok(())
+}
+
+fn changed(artifact: &Artifact) -> Error {
+    Error::request(format!("`{}` changed while it was exported", artifact.path))
+        .hint("nothing was written; try again when nobody writes to it")
 }

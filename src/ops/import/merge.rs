@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use crate::content::NotCopied;
 use crate::error::{Error, Result};
 use crate::ops::import::jsonl::{BackupOf, import_jsonl};
 use crate::ops::import::taking::{Taken, Taking};
@@ -109,17 +110,19 @@ fn copy_contents(
 ) -> Result<()> {
     let (digests, _) = from.contents().list()?;
     for digest in digests {
-        if to.contents().read(&digest).is_ok_and(|kept| kept.is_some()) {
+        if to.contents().check(&digest).is_ok_and(|kept| kept.is_some()) {
             continue;
         }
-        match from.contents().read(&digest) {
-            Ok(Some(bytes)) => {
-                to.contents().keep_as(&digest, &bytes, from.contents().access(&digest))?;
-                taking.count_contents(1, bytes.len() as u64);
-            }
+        match to.contents().keep_from(from.contents(), &digest) {
+            Ok(Some(size_bytes)) => taking.count_contents(1, size_bytes),
             // It went meanwhile.
             Ok(None) => {}
-            Err(error) => merged.damaged.push(error.to_string()),
+            Err(NotCopied::Kept(error)) => merged.damaged.push(error.to_string()),
+            Err(NotCopied::Target(cause)) => {
+                return Err(Error::store(format!("cannot keep the content {}", digest.short()))
+                    .because(cause)
+                    .hint("what was recorded before is not harmed"));
+            }
         }
     }
     Ok(())

@@ -241,12 +241,8 @@ impl<'a> Projecting<'a> {
         if !matches!(fault, Fault::Edited { .. }) || !self.may_write(fault) {
             return Ok(None);
         }
-        let kept = std::fs::read(place)
-            .map_err(|cause| Error::store("cannot read what it holds").because(cause))
-            .and_then(|bytes| {
-                let digest = self.workspace.contents().keep_file(self.workspace.root(), place, &bytes)?;
-                Ok(Artifact { path: path.clone(), digest, size_bytes: bytes.len() as u64 })
-            });
+        let kept = self.workspace.contents().keep_place(self.workspace.root(), place);
+        let kept = kept.map(|(digest, size_bytes)| Artifact { path: path.clone(), digest, size_bytes });
         kept.map(Some).map_err(|error| error.to_string())
     }
 

@@ -95,7 +95,7 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
 
 fn kept(workspace: &Workspace, digest: &Digest) -> Kept {
     let contents = workspace.contents();
-    match contents.read(digest) {
+    match contents.check(digest) {
         Ok(Some(_)) => Kept::Whole,
         Ok(None) => Kept::Nowhere,
         Err(_) if contents.hides(digest) => Kept::Hidden,

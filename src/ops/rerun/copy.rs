@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Original;
 use super::needs::{Needs, lies_at};
 use crate::capture::git;
+use crate::content::NotCopied;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, CodeState, Digest, NodeId, RunRepository};
 use crate::ops::Workspace;
@@ -315,14 +317,18 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<bool
     if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
         fs::remove_file(&place).map_err(failed)?;
     }
-    // A damaged copy is as good as none.
-    if let Ok(Some(bytes)) = workspace.contents().read(&artifact.digest) {
-        fs::write(&place, &bytes).map_err(failed)?;
-        let is_executed = workspace.contents().access(&artifact.digest).is_executed();
-        if is_executed || bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
-            make_executable(&place).map_err(failed)?;
+    let mut file = fs::File::create_new(&place).map_err(failed)?;
+    match workspace.contents().copy(&artifact.digest, &mut file) {
+        Ok(Some(_)) => {
+            let is_executed = workspace.contents().access(&artifact.digest).is_executed();
+            if is_executed || is_program(&place).map_err(failed)? {
+                make_executable(&place).map_err(failed)?;
+            }
+            return Ok(true);
         }
-        return Ok(true);
+        // A damaged copy is as good as none.
+        Ok(None) | Err(NotCopied::Kept(_)) => fs::remove_file(&place).map_err(failed)?,
+        Err(NotCopied::Target(cause)) => return Err(failed(cause)),
     }
     if !lies_at(digests, &here, &artifact.digest) {
         return Ok(false);
@@ -337,6 +343,13 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<bool
     fs::copy(&here, &place).map_err(failed)?;
     // It may have changed while it was copied.
     Ok(lies_at(digests, &place, &artifact.digest))
+}
+
+/// Returns true for what begins as a script or a program does.
+fn is_program(place: &Path) -> std::io::Result<bool> {
+    let mut front = Vec::new();
+    fs::File::open(place)?.take(4).read_to_end(&mut front)?;
+    Ok(front.starts_with(b"#!") || front.starts_with(b"\x7fELF"))
 }
 
 /// Puts an empty file where nothing lies in the copy; false where something does, or the place is not in it.

@@ -140,7 +140,7 @@ impl Looking<'_> {
             // Of a link, its text is all there is.
             let is_link = || matches!(self.snapshot.link_text(number), Ok(Some(_)));
             let last = self.snapshot.artifact(number);
-            last.is_ok_and(|last| matches!(self.workspace.contents().read(&last.digest), Ok(Some(_))))
+            last.is_ok_and(|last| matches!(self.workspace.contents().check(&last.digest), Ok(Some(_))))
                 || is_link()
         });
         kept.copied().collect()

@@ -1,0 +1,85 @@
+//! Opening files that somebody else may have made, or put something else in the place of.
+//!
+//! What lies at a name that we think of as a file's may be a pipe, which whoever opens it waits at for ever, a device that does
+//! something when it is opened, or a folder. None of them is opened here.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+/// As the system gives them; `InvalidInput` for what is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    open_regular_with(path, OpenOptions::new().read(true))
+}
+
+/// Opens a regular file that is there as `options` say.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_regular_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let no_file = || io::Error::new(ErrorKind::InvalidInput, "it is no regular file");
+    if !fs::metadata(path)?.is_file() {
+        return Err(no_file());
+    }
+    // It may be a pipe by now.
+    let file = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+}
+
+/// Reads a regular file.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::new();
+    // What does not fit into memory is an error, not the end.
+    bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a regular file of text.
+///
+/// # Errors
+/// As [`open_regular`]; `InvalidData` where it is no UTF-8.
+pub fn read_regular_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_regular(path)?)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is no UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_regular_file_is_opened_and_nobody_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "text").unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        let pipe = std::ffi::CString::new(at("pipe").into_os_string().into_encoded_bytes()).unwrap();
+        // SAFETY: the name is a string that ends in a NUL and lives for the call.
+        assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for (link, target) in
+            [("to-file", at("file")), ("to-pipe", at("pipe")), ("to-null", "/dev/null".into())]
+        {
+            std::os::unix::fs::symlink(target, at(link)).unwrap();
+        }
+        assert_eq!(read_regular_text(&at("file")).unwrap(), "text");
+        assert_eq!(read_regular_text(&at("to-file")).unwrap(), "text");
+        for name in ["folder", "pipe", "socket", "to-pipe", "to-null"] {
+            assert_eq!(open_regular(&at(name)).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+            let mut options = OpenOptions::new();
+            let written = open_regular_with(&at(name), options.read(true).write(true));
+            assert_eq!(written.unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+        }
+        assert_eq!(open_regular(&at("nothing")).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
