@@ -1,5 +1,6 @@
 //! However large a file is, no more than parts of it are in memory.
 #![cfg(target_os = "linux")]
+#![expect(unsafe_code, reason = "only the system knows what a process had in memory")]
 
 mod common;
 
@@ -14,6 +15,7 @@ const FILE_MIB: usize = 160;
 const MEMORY_MAX_MIB: i64 = 110;
 
 /// Runs a command to its end; returns its code, and how much it had in memory at the most, in MiB.
+#[expect(clippy::zombie_processes, reason = "it is waited for by a call of the system that says more")]
 fn measured(command: &mut Command) -> (i32, i64) {
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut status = 0;

@@ -9,9 +9,10 @@
 //! frame; that of a frame also covers the segment's id and the frame's place in it, so that no frame passes for another.
 //! The header's first 40 bytes mean the same in every format, so that a program can always name the one that can read a segment.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+
+use crate::disk::open_regular;
 
 /// Bytes of a segment's header.
 pub(crate) const HEADER_BYTES: usize = 40;
@@ -46,7 +47,7 @@ pub(crate) enum HeaderFault {
 /// Returns the segment that the file at `path` says to be; `None` where it is none, or its header is damaged.
 pub(crate) fn segment_of_file(path: &Path) -> Option<u128> {
     let mut header = [0; HEADER_BYTES];
-    File::open(path).ok()?.read_exact(&mut header).ok()?;
+    open_regular(path).ok()?.read_exact(&mut header).ok()?;
     Header::segment_of(&header)
 }
 

@@ -6,6 +6,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::disk::{open_regular, read_regular};
 use crate::error::{Error, Result};
 use crate::journal::frame::{self, HEADER_BYTES, Header, short_sum};
 
@@ -209,7 +210,7 @@ pub(crate) struct PackListing {
 /// # Errors
 /// A store error where it cannot be read.
 pub(crate) fn list_pack(path: &Path) -> Result<Option<PackListing>> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(unreadable(path)(cause)),
@@ -257,7 +258,7 @@ fn read_directory(path: &Path, file: &mut File) -> io::Result<Option<Vec<Segment
 
 /// Finds the segments of a pack without a directory by their headers.
 fn search_pack(path: &Path) -> io::Result<Vec<SegmentRef>> {
-    let bytes = fs::read(path)?;
+    let bytes = read_regular(path)?;
     let mut segments: Vec<SegmentRef> = Vec::new();
     for at in memchr::memmem::find_iter(&bytes, frame::MAGIC) {
         let Some(segment) = Header::segment_of(&bytes[at..]) else {
@@ -311,7 +312,7 @@ pub struct SegmentBytes {
 /// # Errors
 /// A store error where the file cannot be read; `None` where a packer has moved it meanwhile.
 pub fn read_segment(segment: &SegmentRef, offset: u64, bytes_max: u64) -> Result<Option<SegmentBytes>> {
-    let mut file = match File::open(&segment.path) {
+    let mut file = match open_regular(&segment.path) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(unreadable(&segment.path)(cause)),
@@ -368,14 +369,14 @@ fn read_up_to(file: &mut File, start: u64, wanted: u64, expected: u64) -> io::Re
 /// # Errors
 /// As the system gives them.
 pub(crate) fn whole(segment: &SegmentRef) -> io::Result<Vec<u8>> {
-    read_range(&mut File::open(&segment.path)?, segment.start, segment.length)
+    read_range(&mut open_regular(&segment.path)?, segment.start, segment.length)
 }
 
 /// Returns true while the writer of `segment` lives: it holds its file's lock. A packed segment has no writer any more.
 ///
 /// Where locks do not work, a writer is taken for alive.
 pub fn writer_is_alive(folder: &Path, segment: u128) -> bool {
-    let Ok(file) = File::open(folder.join(file_name(segment))) else {
+    let Ok(file) = open_regular(&folder.join(file_name(segment))) else {
         return false;
     };
     match file.try_lock_shared() {

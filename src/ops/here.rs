@@ -5,9 +5,9 @@
 //! that are gone count as another workspace's.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 
+use crate::disk::read_regular_text;
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::ops::Workspace;
@@ -100,7 +100,7 @@ pub(crate) fn bring_back(workspace: &Workspace, segments: &HashSet<u128>) -> Res
 
 fn brought_back(workspace: &Workspace) -> Result<HashSet<u128>> {
     let path = workspace.folder().join(FILE);
-    let text = match fs::read_to_string(&path) {
+    let text = match read_regular_text(&path) {
         Ok(text) => text,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
         Err(cause) => {

@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
+use crate::disk::read_regular_text;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, os_word};
 use crate::ops::Workspace;
@@ -90,7 +91,7 @@ impl KeepPolicy {
         if length > FILE_MAX_BYTES {
             return Err(wrong(format!("it has {length} bytes")));
         }
-        let text = std::fs::read_to_string(&path).map_err(|cause| wrong(cause.to_string()))?;
+        let text = read_regular_text(&path).map_err(|cause| wrong(cause.to_string()))?;
         Self::parse(&text).map_err(wrong)
     }
 

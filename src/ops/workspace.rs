@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::content::Contents;
 use crate::digests::Digests;
-use crate::disk::Disk;
+use crate::disk::{Disk, read_regular};
 use crate::error::{Error, Kind, Result};
 use crate::journal;
 use crate::model::NodeId;
@@ -119,7 +119,7 @@ impl Workspace {
             folder.ancestors().take_while(|above| *above != self.root && above.starts_with(&self.root));
         let repository = below.find(|above| above.join(".git").symlink_metadata().is_ok())?;
         let place = self.folder().join("told");
-        let mut told = fs::read(&place).unwrap_or_default();
+        let mut told = read_regular(&place).unwrap_or_default();
         let name = repository.as_os_str().as_encoded_bytes();
         if told.split(|byte| *byte == 0).any(|known| known == name) {
             return None;

@@ -4,11 +4,10 @@
 //! bytes are in doubt left alone.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, read_regular};
 use crate::model::{ArtifactPath, Digest};
 
 const MAGIC: &[u8; 9] = b"LINEAGEW\x01";
@@ -23,7 +22,7 @@ pub struct Record {
 impl Record {
     /// Reads the record at `path`; an empty one where there is none, or none that can be believed.
     pub fn load(path: &Path) -> Self {
-        fs::read(path).ok().and_then(|bytes| Self::decode(&bytes)).unwrap_or_default()
+        read_regular(path).ok().and_then(|bytes| Self::decode(&bytes)).unwrap_or_default()
     }
 
     /// Writes the record to `path`.
@@ -90,6 +89,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

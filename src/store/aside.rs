@@ -2,11 +2,11 @@
 //! store.
 
 use std::collections::HashSet;
-use std::fs::{self, DirEntry, File};
+use std::fs::{self, DirEntry};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, TEMPORARY_PREFIX};
+use crate::disk::{Disk, TEMPORARY_PREFIX, open_regular};
 use crate::error::{Error, Result};
 use crate::journal::{self, SegmentRef, Writer};
 use crate::model::{Digest, Fact, NodeId};
@@ -176,7 +176,7 @@ fn is_temporary(entry: &DirEntry) -> bool {
 
 fn is_store(path: &Path) -> bool {
     let mut front = [0; STORE_FRONT.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut front));
+    let read = open_regular(path).and_then(|mut file| file.read_exact(&mut front));
     read.is_ok() && &front == STORE_FRONT
 }
 

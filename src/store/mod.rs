@@ -37,7 +37,7 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, StorageError};
 
-use crate::disk::{Disk, give_new_file};
+use crate::disk::{Disk, give_new_file, open_regular_with};
 use crate::error::{Error, Kind, Result};
 
 pub use apply::{Applied, Unreadable};
@@ -119,6 +119,12 @@ impl Store {
             {
                 Ok(Found::Absent)
             }
+            // What is no file is none of ours, and is built in the place of.
+            Err(DatabaseError::Storage(StorageError::Io(cause)))
+                if cause.kind() == io::ErrorKind::InvalidInput =>
+            {
+                Ok(Found::Unusable)
+            }
             Err(cause) => {
                 let cause = redb::Error::from(cause);
                 if says_damage(&cause) { Ok(Found::Unusable) } else { Err(self.failed("open", cause)) }
@@ -136,9 +142,9 @@ impl Store {
     }
 
     /// Opens the file so that each page is checked when it is read.
-    fn pages(&self, options: &OpenOptions) -> Result<CheckedFile, DatabaseError> {
+    fn pages(&self, options: &mut OpenOptions) -> Result<CheckedFile, DatabaseError> {
         let file = match &self.nameless {
-            None => options.open(&self.path),
+            None => open_regular_with(&self.path, options),
             // One handle after the other: they share its locks, and so do not keep each other out.
             Some(file) => file.try_clone(),
         };

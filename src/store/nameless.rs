@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, open_regular};
 use crate::error::{Error, Result};
 use crate::store::{Applied, Snapshot, Store, broken, damaged, guarded, is_damage};
 
@@ -37,7 +37,7 @@ impl Store {
     /// As [`Store::nameless`], and a store error where the file cannot be copied.
     pub fn nameless_copy(&self, place: &Path) -> Result<Self> {
         let copy = nameless_file(place)?;
-        File::open(&self.path)
+        open_regular(&self.path)
             .and_then(|mut file| io::copy(&mut file, &mut &copy))
             .map_err(|cause| self.failed("copy", cause))?;
         Ok(Store { path: place.to_owned(), disk: self.disk.clone(), nameless: Some(Arc::new(copy)) })

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::digests;
+use crate::disk;
 use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind};
@@ -273,14 +273,9 @@ pub fn file(workspace: &Workspace, run: NodeId) -> PathBuf {
 /// # Errors
 /// As the system gives them; `InvalidInput` for what is no regular file.
 fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
-    if path.metadata()?.is_file() {
-        let file = digests::open(path)?;
-        let found = file.metadata()?;
-        if found.is_file() {
-            return Ok((file, found));
-        }
-    }
-    Err(ErrorKind::InvalidInput.into())
+    let file = disk::open_regular(path)?;
+    let found = file.metadata()?;
+    Ok((file, found))
 }
 
 /// Adds what a metrics file has and the journal has not to a run that nobody follows any more; returns what was refused.

@@ -18,6 +18,7 @@ use super::under_way::{self, Kept, Unreadable};
 use super::{Ground, ending, live, remark_of, with_files_of_interest};
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Options, Recovered};
+use crate::disk::{open_regular, open_regular_with};
 use crate::error::{Error, Result};
 use crate::journal::{self, Listing, Reader};
 use crate::model::{CaptureLevel, Fact, Remark, RemarkKind, Remarks, Run, RunStatus, Timestamp};
@@ -47,7 +48,7 @@ pub(crate) fn take_over_broken_off(workspace: &Workspace) -> Vec<String> {
 
 fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
     let unreadable = |cause| Error::store("it cannot be read").because(cause);
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Ok(file) => file,
         // Somebody else was quicker, or the run has ended.
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
@@ -75,7 +76,7 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
             return Ok(());
         }
         // Some file systems lock only what may be written.
-        file = match OpenOptions::new().read(true).write(true).open(path) {
+        file = match open_regular_with(path, OpenOptions::new().read(true).write(true)) {
             Ok(file) => file,
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
             Err(cause) => return Err(Error::store("it cannot be written").because(cause)),
