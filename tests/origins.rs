@@ -483,6 +483,38 @@ fn what_is_declared_and_not_written_stays_with_who_was_seen_to_write_it() {
 }
 
 #[test]
+fn a_shell_that_joins_its_commands_by_pipes_makes_no_single_step_of_them() {
+    let scratch = Scratch::new(&[("a", "a\n"), ("b", "b\n"), ("c", "c\n")]);
+    if !scratch.has_net() || !scratch.command("bash", &["-c", "true"]).status.success() {
+        return;
+    }
+    let script = "sort <(cat a) > sorted_a; sort <(cat b) > sorted_b; n=$(wc -l < c)
+        cat > constant <<E\nhi\nE
+        cat b - > both <<< \"$n\"
+        cat a | tee copy | while read l; do wc -l < b | sort > \"out_$l\"; done";
+    scratch.write("s.sh", &script.replace("\\n", "\n"));
+    scratch.shell("\"$LINEAGE\" run -q -- bash s.sh");
+    let known = |file: &str| {
+        let shown = scratch.json(&["show", file, "--json"]);
+        let steps = shown["runs"][0]["steps"].as_array().unwrap();
+        let used = steps.iter().flat_map(|step| step["used"].as_array().unwrap());
+        let edges = used.map(|edge| format!("{} {}", edge["path"], edge["evidence"]).replace('"', ""));
+        edges.filter(|edge| !edge.starts_with("s.sh")).collect::<std::collections::BTreeSet<_>>()
+    };
+    let expected = |edges: &[&str]| edges.iter().map(|edge| (*edge).to_owned()).collect();
+    for (file, edges) in [
+        ("sorted_a", &["a observed"][..]),
+        ("sorted_b", &["b observed"]),
+        ("constant", &["c inferred"]),
+        ("both", &["b observed", "c inferred"]),
+        ("copy", &["a observed", "c inferred"]),
+        ("out_a", &["a inferred", "b observed", "c inferred"]),
+    ] {
+        assert_eq!(known(file), expected(edges), "{file}");
+    }
+}
+
+#[test]
 fn what_the_program_itself_does_inside_of_a_run_is_recorded_once() {
     let scratch = Scratch::new(&[("d", "d\n"), (".gitconfig", "[user]\n\tname = a\n")]);
     if !scratch.has_net() || !scratch.command("git", &["init", "-q", "-b", "main"]).status.success() {

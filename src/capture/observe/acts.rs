@@ -11,6 +11,7 @@ use super::ledger::{What, Writing};
 use super::net::{Net, SystemFile, is_system_path};
 use super::pending::Pending;
 use super::place::Place;
+use super::process::{Direction, HeldEnd};
 use super::reply::Verdict;
 use super::stamp::Look;
 use super::tracee::{self, Thread};
@@ -230,7 +231,11 @@ impl Net<'_> {
                 if only_reads && self.given.contains(&look.ino) {
                     self.read_given(act, place);
                 }
-                self.ledger.actor(act.who).channels.push(look.ino);
+                if !self.given.contains(&look.ino) {
+                    let direction = Direction::of(intent.reads, intent.writes);
+                    let end = HeldEnd { inode: look.ino, direction, is_shared: false };
+                    self.ledger.actor(act.who).ends.push(end);
+                }
             }
             Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {
                 match act.thread.find_new(place, &mut self.folders, act.us) {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::body::{Body, Bytes, Ending, Name, Who};
 use super::closings::Rest;
 use super::ledger::{Ledger, Touch, What};
-use super::process::{self, Actor, Joined};
+use super::pipes::{self, Joined};
+use super::process::{self, Actor};
 use super::sockets;
 use super::stamp::{self, Stamp};
 use super::{
@@ -435,7 +436,7 @@ impl Assembly<'_> {
         let mut removals = self.removals();
         let actors = &self.ledger.actors;
         let met = sockets::meetings(actors);
-        let Joined { groups, feeds } = process::join_by_pipes(actors, &self.executors, &met);
+        let Joined { groups, feeds } = pipes::join_by_pipes(actors, &self.executors, &met);
         let mut shown: Vec<Who> =
             (0..actors.len() as Who).filter(|who| actors[*who as usize].program.is_some()).collect();
         shown.sort_by_key(|who| (actors[*who as usize].started_us, *who));
@@ -509,6 +510,7 @@ fn show(actor: &Actor, accesses: Vec<Access>) -> Option<Process> {
         arguments_were_cut: program.arguments_were_cut,
         folder: program.folder,
         started_us: actor.started_us,
+        told_us: actor.told_us,
         ended_us: actor.ended_us,
         exit_code: actor.exit_code,
         standard: actor.standard,

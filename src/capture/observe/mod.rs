@@ -47,6 +47,8 @@ mod outsiders;
 #[cfg(target_os = "linux")]
 mod pending;
 #[cfg(target_os = "linux")]
+mod pipes;
+#[cfg(target_os = "linux")]
 mod place;
 #[cfg(target_os = "linux")]
 mod process;
@@ -322,6 +324,9 @@ pub struct Process {
     pub folder: PathBuf,
     /// When its program began, in microseconds since 1970.
     pub started_us: i64,
+    /// Until when who started it may have told it something: its start, or a moment later, when its standard input was found to be
+    /// filled and closed.
+    pub told_us: i64,
     /// When it ended or was replaced, in microseconds since 1970; `None` if nobody saw (it was killed, or still runs).
     pub ended_us: Option<i64>,
     /// The code it returned; `None` if it was replaced, killed, or still runs.

@@ -11,7 +11,7 @@ use super::body::Who;
 use super::ledger::{What, Writing};
 use super::net::{Net, is_system_path};
 use super::place::Place;
-use super::process::{Actor, Program};
+use super::process::{Actor, Direction, HeldEnd, Program};
 use super::stamp::Look;
 use super::sys::Readiness;
 use super::tracee::Thread;
@@ -231,9 +231,11 @@ impl Net<'_> {
             }
         };
         let actor = self.ledger.actor(who);
+        // What it had as a fork and still has is one of its own standard streams now.
+        actor.holds.clear();
         actor.read_as_fork = actor.touches.values().any(|touch| touch.read.is_some());
         actor.program = Some(program);
-        actor.started_us = us;
+        (actor.started_us, actor.told_us) = (us, us);
         for (what, look) in image.files {
             self.notice_outsiders(what, &look);
             self.ledger.execute(who, what, &look, us);
@@ -259,8 +261,11 @@ impl Net<'_> {
                 let actor = self.ledger.actor(who);
                 actor.standard[slot] = Some(Channel { inode, sort });
                 if slot == 0 && sort != ChannelSort::Outside {
-                    // `make -j` gives its commands a pipe that nobody writes to.
+                    // A shell fills the pipe of a here-document and closes it before it runs the program.
                     actor.is_fed = !look.is_pipe() || thread.is_fed(descriptor);
+                    if !actor.is_fed {
+                        actor.told_us = actor.told_us.max(us);
+                    }
                 }
             }
         }
@@ -312,9 +317,7 @@ impl Net<'_> {
         if self.given.contains(&inode) {
             return ChannelSort::Outside;
         }
-        let is_shared = sys::look(sys::here(), &parent_s(act.thread, descriptor), true)
-            .is_ok_and(|parent_s| parent_s.is_same_file(look));
-        if !is_shared {
+        if !is_parent_s(act.thread, descriptor, look) {
             return ChannelSort::Own;
         }
         if let Some(parent) = self.current.get(&act.thread.parent).copied() {
@@ -324,32 +327,44 @@ impl Net<'_> {
     }
 
     fn inherit_others(&mut self, act: Act<'_>) {
-        let mut pipes: Vec<u64> = vec![];
+        let (mut pipes, mut sockets): (Vec<HeldEnd>, Vec<u64>) = (vec![], vec![]);
         let is_first = act.who == 0;
         for descriptor in act.thread.descriptors().into_iter().filter(|descriptor| *descriptor > 2) {
             let Ok(look) = act.thread.look_at_descriptor(descriptor) else {
                 continue;
             };
-            if look.is_pipe() || look.is_socket() {
-                pipes.push(look.ino);
+            if look.is_pipe() {
+                let modes = act.thread.descriptor_modes(descriptor);
+                let direction = modes.map_or(Direction::Both, |(reads, writes)| Direction::of(reads, writes));
+                let is_shared = !is_first && is_parent_s(act.thread, descriptor, &look);
+                pipes.push(HeldEnd { inode: look.ino, direction, is_shared });
+            } else if look.is_socket() {
+                sockets.push(look.ino);
             } else if look.is_regular() {
                 self.inherit_file(act, descriptor, &look);
             }
         }
         if is_first {
-            self.given.extend(pipes);
+            self.given.extend(pipes.iter().map(|end| end.inode).chain(sockets));
             return;
         }
         // What the command was given itself joins everybody and nobody. Both ends in one hand are no way to
         // somebody else, but tokens, as those of `make -j`.
-        let is_own = |inode: &u64| {
-            !self.given.contains(inode) && pipes.iter().filter(|other| *other == inode).count() == 1
+        let is_own = |end: &&HeldEnd| {
+            let alike = pipes.iter().filter(|other| other.inode == end.inode);
+            !self.given.contains(&end.inode) && alike.count() == 1
         };
-        let own: Vec<u64> = pipes.iter().copied().filter(is_own).collect();
-        if let (false, Some(parent)) = (own.is_empty(), self.ledger.actors[act.who as usize].parent) {
-            self.ledger.actor(act.who).channels.extend(&own);
+        let own: Vec<HeldEnd> = pipes.iter().filter(is_own).copied().collect();
+        let found = sockets.clone();
+        let is_alone = |inode: &u64| found.iter().filter(|other| *other == inode).count() == 1;
+        sockets.retain(|inode| !self.given.contains(inode) && is_alone(inode));
+        if !own.is_empty() {
+            self.ledger.actor(act.who).ends.extend(own);
+        }
+        if let (false, Some(parent)) = (sockets.is_empty(), self.ledger.actors[act.who as usize].parent) {
+            self.ledger.actor(act.who).channels.extend(&sockets);
             // Through its other end, which only the parent can have given it.
-            self.ledger.actor(parent).channels.extend(own);
+            self.ledger.actor(parent).channels.extend(sockets);
         }
     }
 
@@ -415,9 +430,11 @@ pub(super) fn own_input() -> Readiness {
     sys::wait([Some(std::io::stdin().as_fd())], 0).map_or(Readiness::default(), |[input]| input)
 }
 
-fn parent_s(thread: &Thread, descriptor: i32) -> std::ffi::CString {
+/// Tells whether who started a program has the same open at the same place.
+fn is_parent_s(thread: &Thread, descriptor: i32, look: &Look) -> bool {
     let path = format!("/proc/{}/fd/{descriptor}", thread.parent);
-    std::ffi::CString::new(path).expect("two numbers hold no zero byte")
+    let path = std::ffi::CString::new(path).expect("two numbers hold no zero byte");
+    sys::look(sys::here(), &path, true).is_ok_and(|parent_s| parent_s.is_same_file(look))
 }
 
 /// Reads what kind of program a file is.

@@ -226,13 +226,13 @@ impl Thread {
         PathBuf::from(format!("/proc/{}/fd/{descriptor}", self.tid))
     }
 
-    /// Tells whether anything is to be read from a pipe, or somebody may still write to it.
+    /// Tells whether somebody may still write to a pipe.
     pub(super) fn is_fed(&self, descriptor: i32) -> bool {
         let flags = libc::O_RDONLY | libc::O_NONBLOCK;
         let Ok(path) = CString::new(format!("fd/{descriptor}")) else { return true };
         let pipe = sys::open(self.folder.as_fd(), &path, flags);
         let ready = pipe.and_then(|pipe| sys::wait([Some(pipe.as_fd())], 0));
-        ready.map_or(true, |[pipe]| pipe.readable || !pipe.hung_up)
+        ready.map_or(true, |[pipe]| !pipe.hung_up)
     }
 
     /// Returns the numbers of all open files of the thread.

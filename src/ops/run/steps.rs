@@ -125,7 +125,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         if !around.own.contains_key(&index) {
             group.removed.extend(&process.removals);
         }
-        let above = process.parent.map(|parent| (parent, process.started_us));
+        let above = process.parent.map(|parent| (parent, process.told_us));
         let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
         for (other, until_us) in above.into_iter().chain(feeders) {
             let other = group_of(&observation.processes[other]);

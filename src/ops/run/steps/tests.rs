@@ -84,6 +84,40 @@ fn statement() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What only some shells know: pipes that a shell makes for others, and here-documents.
+fn with_bash() -> impl Strategy<Value = String> {
+    let file = (0..INPUTS).prop_map(|number| format!("in{number}")).boxed();
+    let output = output().boxed();
+    prop_oneof![
+        (file.clone(), output.clone()).prop_map(|(from, to)| format!("sort <(cat {from}) > {to}")),
+        (file.clone(), file.clone(), output.clone())
+            .prop_map(|(a, b, to)| format!("paste <(sort {a}) <(cat {b} | sort) > {to}")),
+        (file.clone(), output.clone()).prop_map(|(from, to)| format!("cat {from} - > {to} <<E\nnothing\nE")),
+        (file.clone(), output.clone()).prop_map(|(from, to)| format!("sh -c 'cat {from}; cat' <<< x > {to}")),
+        (file, output).prop_map(|(from, to)| format!("cat < <(cat {from}) | sort > {to}")),
+    ]
+}
+
+/// A statement with which bash itself learns something, or hands it on.
+fn relayed_by_bash() -> impl Strategy<Value = String> {
+    let statement = (file(), file(), output()).boxed();
+    prop_oneof![
+        statement
+            .clone()
+            .prop_map(|(a, _, to)| format!("mapfile -t l < <(cat {a}); echo \"${{l[@]}}\" > {to}")),
+        statement.clone().prop_map(|(a, b, to)| format!(
+            "while read y; do cat {b} - <<< \"$y\" | sort; done < <(cat {a}) > {to}"
+        )),
+        statement.clone().prop_map(|(a, b, to)| format!(
+            "exec 6< <(cat {a}); cat {b} > {to}; read y <&6; exec 6<&-; echo \"$y\" >> {to}"
+        )),
+        statement.clone().prop_map(|(a, b, to)| format!(
+            "cat {a} | while read y; do cat {b} | (cat; echo $y) > {to}; done"
+        )),
+        statement.prop_map(|(a, _, to)| format!("cat {a} | sh -c 'sort | tr q r > {to}; true'")),
+    ]
+}
+
 /// What was made of a script.
 struct Done {
     /// The marks in each output that is there.
@@ -210,6 +244,16 @@ proptest! {
     fn plain_commands_come_from_their_inputs_and_from_nothing_else(script in scripts(plain())) {
         check("sh", &script, true);
         check("bash", &script, true);
+    }
+
+    #[test]
+    fn what_bash_only_joins_is_no_way_to_other_commands(script in scripts(prop_oneof![with_bash(), plain()])) {
+        check("bash", &script, true);
+    }
+
+    #[test]
+    fn what_bash_itself_hands_on_is_not_lost(script in scripts(prop_oneof![with_bash(), relayed_by_bash()])) {
+        check("bash", &script, false);
     }
 }
 

@@ -1,0 +1,510 @@
+//! What pipes, sockets and terminals make of processes: which are one step, and who only told another something.
+//!
+//! No read of a pipe is seen, and no write, but who holds its ends. An end that was **made for** a program, or that it opened by a
+//! name, is what it works with: the programs at both ends of such a pipe are one group. An end that a program only **shares** with
+//! who started it may be for either of them. And who made a pipe and started those at its ends, mostly a shell, may have read or
+//! written as well, or only handed the ends on. To join a shell with everything that it ever shared a pipe with would make one
+//! step of all that a script does. So it is joined only with groups that write no files of their own, which live on only in what
+//! the shell makes of them; others feed it, or are fed by it, and what passes there is inferred.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::body::Who;
+use super::process::{Actor, Direction};
+use super::sockets::Meetings;
+use super::{ChannelSort, TERMINAL};
+
+/// Marks what is no inode, but the number of a socket at which processes met.
+const MEETING: u64 = 1 << 62;
+
+fn is_terminal(inode: u64) -> bool {
+    inode & TERMINAL != 0
+}
+
+/// How somebody came to hold an end, the surest use of it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hold {
+    /// It was made for it, or it opened it by a name.
+    Own,
+    /// It is a standard stream, and who started it has it as the same one.
+    Shared,
+    /// It hands it to what it starts, or has it as a fork.
+    HandsOn,
+    /// It is no standard stream, and who started it has it at the same place.
+    Beside,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct End {
+    who: Who,
+    hold: Hold,
+    /// Somebody may still have written to it when its holder began; of readers only.
+    is_fed: bool,
+}
+
+/// Those who hold ends of one pipe.
+#[derive(Debug, Default)]
+struct Pipe {
+    writers: Vec<End>,
+    readers: Vec<End>,
+    /// Hold it in a way that leaves its direction open.
+    others: Vec<Who>,
+    /// Who made it, as far as can be told: the first above its holders that was not born with it.
+    maker: Option<Who>,
+}
+
+/// What pipes make of processes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Joined {
+    /// The first of the group that each actor belongs to.
+    pub(super) groups: Vec<Who>,
+    /// Who wrote into a pipe that another read, without being one group with it.
+    pub(super) feeds: BTreeSet<(Who, Who)>,
+}
+
+/// Joins what must be seen as one step: processes that share a pipe, by index of the first of each group.
+///
+/// What the command was given itself (a terminal's pager) joins nobody; a pipe that leads to no other program leads to who
+/// made it. One that was filled and closed before its reader began holds what its maker knew then, and joins nobody.
+pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> Joined {
+    let mut leaders: Vec<Who> = (0..actors.len() as Who).collect();
+    let pipes = pipes(actors, executors, met);
+    for (inode, pipe) in &pipes {
+        join_all(&mut leaders, pipe.made_for(is_terminal(*inode)));
+    }
+    let own = writes_files(actors, executors);
+    // What is asked of the groups is asked of all pipes as the groups stand now, so that the order makes no difference.
+    let writing = Writing::of(&mut leaders, &own);
+    for pipe in pipes.values().filter(|pipe| !pipe.is_captured()) {
+        join_all(&mut leaders, pipe.said_by(&|who| writing.has(who)));
+    }
+    let writing = Writing::of(&mut leaders, &own);
+    let captured: BTreeSet<(Who, Who)> = pipes.values().flat_map(Pipe::captures).collect();
+    let mut feeds = BTreeSet::new();
+    for (inode, pipe) in &pipes {
+        let Sides { mut from, mut to, from_apart: mut feeders, to_apart: mut fed } =
+            pipe.sides(is_terminal(*inode), &|who| writing.has(who), &captured);
+        from.extend(&pipe.others);
+        to.extend(&pipe.others);
+        join_all(&mut leaders, from.iter().chain(&to).copied());
+        // One stands for all that are joined.
+        let first = from.iter().chain(&to).min();
+        feeders.extend(first.filter(|_| !from.is_empty()));
+        fed.extend(first.filter(|_| !to.is_empty()));
+        feeds.extend(feeders.iter().flat_map(|from| fed.iter().map(move |to| (*from, *to))));
+    }
+    let groups = all_leaders(&mut leaders);
+    feeds.retain(|(from, to)| groups[*from as usize] != groups[*to as usize]);
+    Joined { groups, feeds }
+}
+
+/// Which groups write files of their own.
+struct Writing {
+    leaders: Vec<Who>,
+    writes: Vec<bool>,
+}
+
+impl Writing {
+    fn of(leaders: &mut [Who], own: &[bool]) -> Self {
+        let leaders = all_leaders(leaders);
+        let mut writes = vec![false; own.len()];
+        for (who, own) in own.iter().enumerate() {
+            writes[leaders[who] as usize] |= own;
+        }
+        Writing { leaders, writes }
+    }
+
+    /// Tells whether anybody of a process's group writes files of its own.
+    fn has(&self, who: Who) -> bool {
+        self.writes[self.leaders[who as usize] as usize]
+    }
+}
+
+/// The two sides of a pipe: who is joined through it, and who only feeds those or is fed by them.
+#[derive(Default)]
+struct Sides {
+    from: Vec<Who>,
+    to: Vec<Who>,
+    from_apart: Vec<Who>,
+    to_apart: Vec<Who>,
+}
+
+impl Pipe {
+    /// Lists those who work with the pipe without a doubt, and so with each other.
+    fn made_for(&self, is_terminal: bool) -> BTreeSet<Who> {
+        let is_private = self.is_private();
+        let made = |end: &&End| end.hold == Hold::Own || is_private;
+        let ends = self.writers.iter().chain(&self.readers).filter(made).map(|end| end.who);
+        let ends: BTreeSet<Who> = ends.chain(self.others.iter().copied()).collect();
+        let is_both_ways = self.others.is_empty() && ends.len() == 1 && self.is_in_one_hand();
+        if is_terminal || is_both_ways || is_private {
+            return ends.into_iter().chain(self.maker).collect();
+        }
+        let is_written = !(self.writers.is_empty() && self.others.is_empty());
+        if is_written && !self.is_captured() { ends } else { BTreeSet::new() }
+    }
+
+    /// Lists those who write to it what they share with who started them, and nowhere else, with those it was made for.
+    fn said_by(&self, writes: &dyn Fn(Who) -> bool) -> Vec<Who> {
+        let said = self.writers.iter().filter(|end| end.hold == Hold::Shared && !writes(end.who));
+        if said.clone().next().is_none() {
+            return Vec::new();
+        }
+        let heard = self.readers.iter().filter(|end| end.hold == Hold::Own);
+        said.chain(heard).map(|end| end.who).chain(self.others.iter().copied()).collect()
+    }
+
+    /// Tells whether it leads, beside the standard streams, from who made it to what that started, and to nobody else: programs that
+    /// go to such lengths speak with their own parts.
+    fn is_private(&self) -> bool {
+        let mut ends = self.writers.iter().chain(&self.readers);
+        self.others.is_empty() && ends.all(|end| end.hold == Hold::Beside)
+    }
+
+    /// Tells whether one program alone holds both ends.
+    fn is_in_one_hand(&self) -> bool {
+        let holders: BTreeSet<Who> = self.writers.iter().chain(&self.readers).map(|end| end.who).collect();
+        holders.len() == 1 && !self.writers.is_empty() && !self.readers.is_empty()
+    }
+
+    /// Tells whether what is written to it is for nobody but those who hand its end on, or who made it.
+    fn is_captured(&self) -> bool {
+        self.others.is_empty() && !self.readers.iter().any(|end| end.hold == Hold::Own)
+    }
+
+    /// Lists whose output is captured by whom.
+    fn captures(&self) -> Vec<(Who, Who)> {
+        let writers = self.writers.iter().filter(|end| end.hold == Hold::Own && self.is_captured());
+        self.maker.into_iter().flat_map(|maker| writers.clone().map(move |end| (maker, end.who))).collect()
+    }
+
+    fn sides(
+        &self,
+        is_terminal: bool,
+        writes: &dyn Fn(Who) -> bool,
+        captured: &BTreeSet<(Who, Who)>,
+    ) -> Sides {
+        let mut sides = Sides::default();
+        let is_private = self.is_private();
+        let is_captured = self.is_captured() && !is_terminal && !is_private;
+        // What was made for one is not for the others in whom it was left open.
+        let is_left = |end: &&End, ends: &[End]| {
+            let is_for_another = |other: &End| other.hold == Hold::Own && Some(other.who) != self.maker;
+            end.hold == Hold::Beside && ends.iter().any(is_for_another)
+        };
+        for end in self.writers.iter().filter(|end| !is_left(end, &self.writers)) {
+            let is_joined = match end.hold {
+                Hold::Own => !is_captured || !writes(end.who),
+                Hold::Shared => !writes(end.who),
+                Hold::HandsOn => false,
+                Hold::Beside => is_private,
+            };
+            let side = if is_joined { &mut sides.from } else { &mut sides.from_apart };
+            side.push(end.who);
+        }
+        // What nobody is known to write to is written by who made it, if by anybody.
+        let is_the_makers = self.writers.is_empty() && self.others.is_empty() && !is_terminal;
+        let readers = self.readers.iter().filter(|end| !is_left(end, &self.readers));
+        for end in readers.filter(|end| end.is_fed || !is_the_makers) {
+            let waits = || self.maker.is_some_and(|maker| captured.contains(&(maker, end.who)));
+            let is_joined = match end.hold {
+                Hold::Own => !is_the_makers || !writes(end.who) || waits(),
+                Hold::Shared => !writes(end.who),
+                Hold::HandsOn => is_captured,
+                Hold::Beside => is_private,
+            };
+            let side = if is_joined { &mut sides.to } else { &mut sides.to_apart };
+            side.push(end.who);
+        }
+        let is_beside = |ends: &[End]| ends.iter().all(|end| end.hold == Hold::Beside);
+        if let Some(maker) = self.maker.filter(|_| self.others.is_empty()) {
+            if !self.writers.is_empty() && is_beside(&self.readers) {
+                sides.to.push(maker);
+            } else if is_beside(&self.writers) {
+                let is_joined = self.writers.is_empty();
+                let side = if is_joined { &mut sides.from } else { &mut sides.from_apart };
+                side.push(maker);
+            } else if is_terminal {
+                sides.to.push(maker);
+            }
+        }
+        sides
+    }
+}
+
+/// Says of each process whether it writes files of its own, or those it was forked into do.
+fn writes_files(actors: &[Actor], executors: &[Who]) -> Vec<bool> {
+    let mut writes_files = vec![false; actors.len()];
+    for (actor, executor) in actors.iter().zip(executors) {
+        // What the command itself writes to, as a log that its streams lead to, is no file of the process's own.
+        let mut written = actor.touches.iter().filter(|(_, touch)| touch.written_us.is_some());
+        writes_files[*executor as usize] |= written.any(|(key, _)| !actors[0].touches.contains_key(key));
+    }
+    writes_files
+}
+
+fn pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> BTreeMap<u64, Pipe> {
+    let mut pipes: BTreeMap<u64, Pipe> = BTreeMap::new();
+    for (index, actor) in actors.iter().enumerate() {
+        let who = executors[index];
+        let is_fed = actor.is_fed || actor.program.is_none();
+        let born = actor.standard.iter().enumerate().filter_map(|(slot, channel)| {
+            let channel = channel.filter(|channel| channel.sort != ChannelSort::Outside)?;
+            let is_shared = channel.sort == ChannelSort::Shared && actor.program.is_some();
+            let hold = if is_shared { Hold::Shared } else { Hold::Own };
+            Some((channel.inode, slot > 0, End { who, hold, is_fed }))
+        });
+        let handed_on = actor
+            .holds
+            .iter()
+            .map(|(inode, slot)| (*inode, *slot > 0, End { who, hold: Hold::HandsOn, is_fed }));
+        let others = actor.ends.iter().filter(|end| end.direction != Direction::Both).map(|end| {
+            let hands_on = actor.holds.iter().any(|(inode, _)| *inode == end.inode);
+            let hold = match end.is_shared {
+                true => Hold::Beside,
+                // A shell opens what it redirects to.
+                false if hands_on => Hold::HandsOn,
+                false => Hold::Own,
+            };
+            (end.inode, end.direction == Direction::Writes, End { who, hold, is_fed: true })
+        });
+        for (inode, is_writer, end) in born.chain(handed_on).chain(others) {
+            let pipe = pipes.entry(inode).or_default();
+            let ends = if is_writer { &mut pipe.writers } else { &mut pipe.readers };
+            match ends.iter_mut().find(|known| known.who == who) {
+                Some(known) => {
+                    (known.hold, known.is_fed) = (known.hold.min(end.hold), known.is_fed | end.is_fed)
+                }
+                None => ends.push(end),
+            }
+            let is_opened = actor.program.is_some() && !actor.is_born_with(inode);
+            if pipe.maker.is_none() && !is_opened {
+                pipe.maker = maker(actors, executors, index, inode);
+            }
+        }
+        let open = actor.ends.iter().filter(|end| end.direction == Direction::Both).map(|end| end.inode);
+        for inode in open.chain(actor.channels.iter().copied()) {
+            pipes.entry(inode).or_default().others.push(who);
+        }
+    }
+    for (number, party) in met.parties.iter().enumerate() {
+        let party: BTreeSet<Who> = party.iter().map(|who| executors[*who as usize]).collect();
+        pipes.entry(MEETING | number as u64).or_default().others.extend(party);
+    }
+    pipes
+}
+
+/// Climbs from one who holds a pipe to the first who was not born with it; `None` where nobody above it can have made it.
+fn maker(actors: &[Actor], executors: &[Who], holder: usize, inode: u64) -> Option<Who> {
+    let mut at = holder;
+    loop {
+        let actor = &actors[at];
+        if actor.program.is_some() && !actor.is_born_with(inode) {
+            return Some(at as Who);
+        }
+        // A parent is entered before its children.
+        let above = if actor.program.is_some() { actor.parent? } else { executors[at] };
+        let above = if actors[above as usize].program.is_some() { above } else { executors[above as usize] };
+        if above as usize >= at {
+            return None;
+        }
+        at = above as usize;
+    }
+}
+
+fn join_all(leaders: &mut [Who], members: impl IntoIterator<Item = Who>) {
+    let mut members = members.into_iter();
+    let Some(first) = members.next() else { return };
+    members.for_each(|who| join(leaders, first, who));
+}
+
+fn join(leaders: &mut [Who], one: Who, other: Who) {
+    let (one, other) = (leader(leaders, one), leader(leaders, other));
+    leaders[one.max(other) as usize] = one.min(other);
+}
+
+fn leader(leaders: &mut [Who], of: Who) -> Who {
+    let mut at = of;
+    while leaders[at as usize] != at {
+        let next = leaders[at as usize];
+        leaders[at as usize] = leaders[next as usize];
+        at = next;
+    }
+    at
+}
+
+fn all_leaders(leaders: &mut [Who]) -> Vec<Who> {
+    (0..leaders.len() as Who).map(|own| leader(leaders, own)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::Channel;
+    use super::super::ledger::Touch;
+    use super::super::process::{HeldEnd, Program, executors};
+    use super::*;
+
+    /// Each line: parent (or `-`), whether it executed a program, and its pipes (`0=7` own, `0~7` shared with the parent,
+    /// `0^7` from outside, `1+7` held by a fork, `r7` and `w7` beside those and opened by a name, `r*7` and `w*7` shared with the
+    /// parent); then the groups, and who fed whom.
+    fn check(text: &str, expected: &[Who], feeds: &[(Who, Who)]) {
+        let actors: Vec<Actor> = text
+            .lines()
+            .map(|line| {
+                let mut words = line.split_whitespace();
+                let parent = words.next().and_then(|word| word.parse().ok());
+                let mut actor = Actor::new(1, parent, 0);
+                if words.next() == Some("exec") {
+                    actor.program = Some(Program {
+                        exe: PathBuf::new(),
+                        arguments: vec![],
+                        arguments_were_cut: false,
+                        folder: PathBuf::new(),
+                    });
+                }
+                for word in words {
+                    match word {
+                        "fed" => actor.is_fed = true,
+                        "writes" => {
+                            let touch = Touch { written_us: Some(1), ..Touch::default() };
+                            actor.touches.insert((0, 0), touch);
+                        }
+                        word if word.starts_with(['r', 'w']) => {
+                            let is_shared = word.contains('*');
+                            let inode = word.trim_start_matches(['r', 'w', '*']).parse().unwrap();
+                            let direction = Direction::of(word.starts_with('r'), word.starts_with('w'));
+                            actor.ends.push(HeldEnd { inode, direction, is_shared });
+                        }
+                        word => {
+                            let sign = word.find(['=', '~', '^', '+']).unwrap();
+                            let slot: usize = word[..sign].parse().unwrap();
+                            let inode = word[sign + 1..].parse().unwrap();
+                            let sort = match &word[sign..=sign] {
+                                "=" => ChannelSort::Own,
+                                "~" => ChannelSort::Shared,
+                                "^" => ChannelSort::Outside,
+                                _ => {
+                                    actor.holds.push((inode, slot));
+                                    continue;
+                                }
+                            };
+                            actor.standard[slot] = Some(Channel { inode, sort });
+                        }
+                    }
+                }
+                actor
+            })
+            .collect();
+        let executors = executors(&actors);
+        let joined = join_by_pipes(&actors, &executors, &Meetings::default());
+        assert_eq!(joined.groups, expected, "{text}");
+        assert_eq!(joined.feeds.into_iter().collect::<Vec<_>>(), feeds, "{text}");
+    }
+
+    #[test]
+    fn the_members_of_a_pipeline_are_one_group_without_their_shell() {
+        check("- exec\n0 exec 1=7\n0 exec 0=7 1=8\n0 exec 0=8\n0 exec", &[0, 1, 1, 1, 4], &[]);
+    }
+
+    #[test]
+    fn a_pipe_from_outside_joins_nobody() {
+        check("- exec 1^7\n0 exec 1^7\n0 exec 1^7", &[0, 1, 2], &[]);
+    }
+
+    #[test]
+    fn readers_of_a_pipe_without_a_writer_are_not_joined() {
+        check("- exec\n0 exec 0=7\n0 exec 0=7", &[0, 1, 2], &[]);
+        check("- exec\n0 exec fed 0=7", &[0, 0], &[]);
+    }
+
+    #[test]
+    fn a_captured_command_is_one_group_with_its_parent() {
+        check("- exec\n0 exec 1=7\n0 exec", &[0, 0, 2], &[]);
+        check("- exec\n0 fork\n1 exec 1=7", &[0, 1, 0], &[]);
+    }
+
+    #[test]
+    fn a_captured_command_that_writes_files_is_apart_and_feeds_its_parent() {
+        check("- exec\n0 exec 1=7 writes\n0 exec 1=8 writes", &[0, 1, 2], &[(1, 0), (2, 0)]);
+        // What it is fed with comes from its parent, which waits for the answer.
+        check("- exec\n0 exec fed 0=7 1=8 writes", &[0, 0], &[]);
+    }
+
+    #[test]
+    fn what_a_loop_writes_into_a_pipe_reaches_its_reader() {
+        check("- exec\n0 fork\n1 exec 1~7\n1 exec 1~7\n0 exec 0=7", &[0, 1, 2, 2, 2], &[]);
+        // Perhaps the sub-shell itself writes too.
+        check("- exec\n0 fork 1+7\n1 exec 1~7\n0 exec 0=7", &[0, 1, 2, 2], &[(0, 2)]);
+    }
+
+    #[test]
+    fn all_commands_of_a_captured_script_are_captured() {
+        check("- exec\n0 exec 1=7\n1 exec 1~7\n1 exec 1~7", &[0, 0, 0, 0], &[]);
+        check("- exec\n0 fork\n1 exec 1~7", &[0, 1, 0], &[]);
+    }
+
+    #[test]
+    fn commands_of_a_script_with_a_log_stay_steps_of_their_own() {
+        check(
+            "- exec\n0 exec 1=7\n1 exec 1~7 writes\n1 exec 1~7 writes\n0 exec 0=7",
+            &[0, 1, 2, 3, 1],
+            &[(2, 1), (3, 1)],
+        );
+        check("- exec\n0 exec 1=7\n1 exec 1~7 writes", &[0, 0, 2], &[(2, 0)]);
+        check(
+            "- exec\n0 exec 1=7\n0 fork\n2 exec 0~7 writes\n2 exec 0~7 writes",
+            &[0, 1, 2, 3, 4],
+            &[(1, 3), (1, 4)],
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_a_shell_makes_for_two_of_its_commands_joins_those_alone() {
+        check("- exec\n0 exec 1=7\n0 exec r*7 r7", &[0, 1, 1], &[]);
+        check("- exec\n0 exec w*7 w7\n0 exec 0=7", &[0, 1, 1], &[]);
+        // It opens what it redirects to, for others.
+        check("- exec w7 1+7\n0 exec 1~7\n0 exec 1~7 writes\n0 exec 0=7", &[0, 1, 2, 1], &[(0, 1), (2, 1)]);
+        // It was left open in the next command.
+        check("- exec\n0 exec 1=7\n0 exec r*7 r7\n0 exec r*7", &[0, 1, 1, 3], &[]);
+        // Nobody is known to read but the shell, or perhaps who was started with the end open.
+        check("- exec r7\n0 exec 1=7\n0 exec r*7", &[0, 0, 2], &[(0, 2)]);
+        check("- exec\n0 exec 1=7\n0 exec r*7", &[0, 0, 2], &[(0, 2)]);
+    }
+
+    #[test]
+    fn a_program_that_opens_pipes_to_its_own_parts_is_one_with_them() {
+        check("- exec\n0 exec w*7 writes\n0 exec r*7", &[0, 0, 0], &[]);
+        check("- exec\n0 exec r*7 writes", &[0, 0], &[]);
+    }
+
+    #[test]
+    fn what_writes_files_of_its_own_is_not_one_with_the_shell_that_hears_it() {
+        check("- exec\n0 exec 1=7\n0 exec 0=7 1=8 writes\n0 fork 0+8", &[0, 1, 1, 3], &[(2, 0)]);
+        check(
+            "- exec\n0 exec 1=7\n0 fork 0+7\n2 exec 0~7 1=8\n2 exec 0=8 writes",
+            &[0, 0, 2, 3, 3],
+            &[(0, 3)],
+        );
+        // The same where it is at the end of another pipe than the shell's.
+        check(
+            "- exec\n0 exec 1=7\n0 fork 0+7\n2 exec 0~7 1~8\n0 exec 0=8 writes",
+            &[0, 0, 2, 3, 3],
+            &[(0, 3)],
+        );
+        check("- exec\n0 exec 1=7\n0 exec 0=7 1=8\n0 exec 0=7 writes", &[0, 1, 1, 1], &[(2, 0)]);
+    }
+
+    #[test]
+    fn who_is_fed_and_writes_files_is_one_with_its_parent_only_where_that_waits_for_an_answer() {
+        check("- exec\n0 exec fed 0=7 writes", &[0, 1], &[(0, 1)]);
+        check("- exec\n0 exec fed 0=7 1=8 writes", &[0, 0], &[]);
+    }
+
+    #[test]
+    fn a_terminal_of_the_run_leads_to_who_made_it() {
+        let terminal = TERMINAL | 3;
+        check(&format!("- exec 0^5\n0 exec 0={terminal} 1={terminal}\n1 exec 1~{terminal}"), &[0, 0, 0], &[]);
+    }
+}
