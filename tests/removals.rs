@@ -173,6 +173,62 @@ fn files_that_changed_their_places_are_not_stale_for_that() {
 }
 
 #[test]
+fn what_is_moved_at_the_end_of_a_run_comes_from_what_its_own_writer_read() {
+    let place = Place::empty();
+    place.write("raw", b"r\n");
+    place.write("test.csv", b"t\n");
+    let orchestrate = "import os, subprocess\nfor i in ('raw', 'test.csv'):\n    \
+        subprocess.run(['sh', '-c', f'cat {i} > {i}.t'])\n    os.replace(f'{i}.t', f'{i}.o')\n";
+    place.write("all.py", orchestrate.as_bytes());
+    place.ok(&["init"]);
+    let make = "mkdir w; cat raw > w/model; cat test.csv w/model > w/metrics";
+    for (number, publish) in [
+        "mv w D",
+        "mkdir D; mv w/model w/metrics D/",
+        "cp -al w D; rm -r w",
+        "touch w/model w/metrics; mv w D",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let folder = format!("out{number}");
+        if !shell(&place, &format!("{make}; {}", publish.replace('D', &folder))) {
+            return;
+        }
+        assert_eq!(sources(&place, &format!("{folder}/model")), ["raw"], "{publish}");
+        assert_eq!(sources(&place, &format!("{folder}/metrics")), ["raw", "test.csv"], "{publish}");
+        place.ok(&["run", "-q", "--", "rm", "-r", &folder]);
+    }
+    shell(&place, "python3 -S all.py");
+    assert_eq!(sources(&place, "raw.o"), ["all.py", "raw"]);
+    assert_eq!(sources(&place, "test.csv.o"), ["all.py", "test.csv"]);
+}
+
+#[test]
+fn what_is_put_in_the_place_of_a_file_comes_after_that_was_moved_away() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.write("b", b"2\n");
+    place.write("c", b"3\n");
+    place.ok(&["init"]);
+    if !shell(&place, "cat b > t; mv a a.bak; mv t a") {
+        return;
+    }
+    assert_eq!(
+        (sources(&place, "a.bak"), sources(&place, "a")),
+        (vec!["a".to_owned()], vec!["b".to_owned()])
+    );
+    place.ok(&["run", "-q", "--", "sed", "-i.bak", "s/3/x/", "c"]);
+    assert_eq!(
+        (sources(&place, "c.bak"), sources(&place, "c")),
+        (vec!["c".to_owned()], vec!["c".to_owned()])
+    );
+    let changes = place.json(&["log", "c"])["changes"].clone();
+    let what: Vec<&str> = changes.as_array().unwrap().iter().map(|c| c["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["written", "read", "read"]);
+}
+
+#[test]
 fn a_rotated_log_is_no_input_of_the_model_beside_it() {
     let place = Place::empty();
     place.write("a", b"1\n");

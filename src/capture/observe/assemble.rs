@@ -1,5 +1,8 @@
 //! Turns the ledger, which is about bodies, into the record, which is about paths.
 
+mod naming;
+mod versions;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,20 +16,28 @@ use super::sockets;
 use super::stamp::{self, Stamp};
 use super::{
     Access, Class, Content, Evidence, Exit, File, Fit, LastChange, Naming, Observation, Process, Reading,
-    Removal, Version,
+    Version,
 };
+
+use naming::is_made_here;
+use versions::Unchanged;
 
 /// A body under one path for a time.
 struct Segment {
     what: What,
+    /// Index of the name.
+    name: usize,
     from_us: i64,
     by: Option<Who>,
+    /// The versions that stood there, counted without those that are unchanged.
     first: u32,
     last: u32,
     /// How the name came to its end; `None` where it stands.
     end: Option<(i64, Option<Who>, Ending)>,
     /// Somebody who had not written the body gave it this name: as good as a copy of what stood under the name before.
     is_copy: bool,
+    /// Of a body that the run made: it goes on under another name, and all that was done with it is entered there.
+    is_passed: bool,
     file: usize,
     /// Index of `first` among the versions of the file.
     offset: usize,
@@ -43,6 +54,7 @@ struct Assembly<'l> {
     accesses: BTreeMap<(Who, usize, usize), Access>,
     namings: BTreeMap<Who, Vec<Naming>>,
     has_fine_times: bool,
+    unchanged: Unchanged,
 }
 
 /// Fills processes and files of the record.
@@ -56,6 +68,7 @@ pub(super) fn assemble(ledger: &Ledger, command: i32, observation: &mut Observat
         accesses: BTreeMap::new(),
         namings: BTreeMap::new(),
         has_fine_times: stamp::has_fine_times(),
+        unchanged: Unchanged::of(ledger),
     };
     assembly.find_segments();
     assembly.build_files();
@@ -81,27 +94,6 @@ impl Assembly<'_> {
         body.versions.iter().flat_map(|version| &version.writers).any(|writer| self.executor(*writer) == who)
     }
 
-    /// Tells whether a name counts; one that its writer has given up for another was only a way to it.
-    fn counts(&self, body: &Body, index: usize) -> bool {
-        let name = &body.names[index];
-        let Some((_, by, ending)) = name.end else {
-            return true;
-        };
-        let is_original = body.existed && index == 0;
-        if is_original {
-            return true;
-        }
-        let has_another =
-            body.names.iter().enumerate().any(|(other, name)| other > index && self.wrote(body, name.by));
-        match ending {
-            Ending::Renamed if body.existed => {
-                by.map(|by| self.executor(by)) != name.by.map(|by| self.executor(by))
-            }
-            Ending::Renamed => !self.wrote(body, by),
-            Ending::Removed => !(has_another && self.wrote(body, by)),
-        }
-    }
-
     fn find_segments(&mut self) {
         let mut by_path: BTreeMap<Arc<Path>, Vec<Segment>> = BTreeMap::new();
         for what in 0..self.ledger.bodies.len() as What {
@@ -113,19 +105,27 @@ impl Assembly<'_> {
             if kept.is_empty() {
                 kept.extend(body.names.len().checked_sub(1));
             }
-            for (position, index) in kept.iter().enumerate() {
-                let name: &Name = &body.names[*index];
+            let is_passed = |index: &usize| {
+                let by = body.names[*index].end.and_then(|(_, by, _)| by);
+                is_made_here(body) && !kept.contains(index) && !self.wrote(body, by)
+            };
+            let passed = (0..body.names.len()).filter(is_passed);
+            for (position, index) in kept.iter().copied().chain(passed).enumerate() {
+                let name: &Name = &body.names[index];
                 let is_first = position == 0;
-                let first = if is_first { 0 } else { name.first_version };
+                let first = if is_first { 0 } else { self.unchanged.number(what, name.first_version) };
                 let last = if name.end.is_some() { name.last_version } else { body.standing() };
+                let last = self.unchanged.number(what, last);
                 by_path.entry(name.path.clone()).or_default().push(Segment {
                     what,
+                    name: index,
                     from_us: name.from_us,
                     by: name.by,
                     first,
                     last: last.max(first),
                     end: name.end,
                     is_copy: !is_first,
+                    is_passed: position >= kept.len(),
                     file: 0,
                     offset: 0,
                 });
@@ -172,7 +172,9 @@ impl Assembly<'_> {
             self.files[file].is_link = is_link;
             self.segments[index].file = file;
             self.segments[index].offset = offset;
-            self.of_body.entry(what).or_default().push(index);
+            if !self.segments[index].is_passed {
+                self.of_body.entry(what).or_default().push(index);
+            }
         }
         let segments = &self.segments;
         for of_body in self.of_body.values_mut() {
@@ -182,19 +184,14 @@ impl Assembly<'_> {
 
     fn path_of(&self, index: usize) -> Arc<Path> {
         let segment = &self.segments[index];
-        let body = self.body(segment.what);
-        let is_it = |name: &&Name| {
-            name.from_us == segment.from_us
-                && name.by == segment.by
-                && name.end.is_none() == segment.end.is_none()
-        };
-        let found = body.names.iter().find(is_it).or(body.names.last());
-        found.map(|name| name.path.clone()).expect("a segment is made of a name")
+        self.body(segment.what).names[segment.name].path.clone()
     }
 
     fn version(&self, segment: &Segment, index: u32) -> Version {
         let body = self.body(segment.what);
-        let version = &body.versions[index as usize];
+        let (made, last) = self.unchanged.versions(segment.what, index);
+        let was_written = body.versions[made as usize].written;
+        let version = &body.versions[last as usize];
         let (content, evidence, stamp) = match version.bytes {
             Bytes::Hashed { digest, stamp, evidence } => {
                 (Some(Content { digest, size_bytes: stamp.size_bytes }), evidence, stamp)
@@ -203,12 +200,15 @@ impl Assembly<'_> {
             Bytes::Unreadable => (None, Evidence::Unreadable, version.stamp),
             Bytes::Unread | Bytes::Lost => (None, Evidence::Lost, version.stamp),
         };
-        let is_dated = version.written && content.is_some() && body.has_our_times;
+        let name = &body.names[segment.name];
+        let is_named = name.by.is_some() && index == self.unchanged.number(segment.what, name.first_version);
+        let is_dated = was_written && content.is_some() && body.has_our_times;
         Version {
-            was_written: version.written || segment.is_copy,
+            was_written: was_written || segment.is_copy,
             content,
             evidence,
             stamp: Some(stamp),
+            named_us: is_named.then_some(name.from_us),
             last_change: if is_dated { self.last_change(body, version.rest, &stamp) } else { None },
         }
     }
@@ -237,6 +237,7 @@ impl Assembly<'_> {
 
     /// Finds the place of a version in the record, under the name it had at a time.
     fn place(&self, what: What, version: u32, us: i64) -> Option<(usize, usize)> {
+        let version = self.unchanged.number(what, version);
         let of_body = self.of_body.get(&what)?;
         let holds = |index: &&usize| {
             let segment = &self.segments[**index];
@@ -252,6 +253,8 @@ impl Assembly<'_> {
 
     /// Finds the places of a version at a time: one under each name that the file had then.
     fn places_in_time(&self, what: What, version: u32, us: i64) -> Vec<(usize, usize)> {
+        let raw = version;
+        let version = self.unchanged.number(what, version);
         let of_body = self.of_body.get(&what).map_or(&[][..], Vec::as_slice);
         let had = |index: &&usize| {
             let segment = &self.segments[**index];
@@ -262,7 +265,7 @@ impl Assembly<'_> {
         let had = of_body.iter().filter(had).map(|index| &self.segments[*index]);
         let places = had.map(|segment| (segment.file, segment.offset + (version - segment.first) as usize));
         let places: Vec<(usize, usize)> = places.collect();
-        if places.is_empty() { self.place(what, version, us).into_iter().collect() } else { places }
+        if places.is_empty() { self.place(what, raw, us).into_iter().collect() } else { places }
     }
 
     fn access(&mut self, who: Who, (file, version): (usize, usize)) -> &mut Access {
@@ -297,7 +300,7 @@ impl Assembly<'_> {
 
     fn enter_touch(&mut self, who: Who, what: What, version: u32, touch: &Touch) {
         let body = self.body(what);
-        let was_written = version <= body.standing();
+        let was_written = version <= body.standing() && !self.unchanged.is_unchanged(what, version);
         let fit = touch.read.map(|(us, stamp)| self.fit(body, version, us, &stamp));
         let says_since = body.has_our_times && !body.versions[version as usize].written;
         let since_ns = touch.read.map(|(_, stamp)| stamp.ctime_ns);
@@ -332,54 +335,6 @@ impl Assembly<'_> {
                 access.was_only_kept = true;
             }
         }
-    }
-
-    /// Enters who gave a file another name: it read it under the one and wrote it under the other.
-    fn enter_names(&mut self) {
-        for of_body in self.of_body.values().cloned().collect::<Vec<_>>() {
-            for (position, index) in of_body.iter().enumerate().skip(1) {
-                let to = &self.segments[*index];
-                let Some(who) = to.by else { continue };
-                let us = to.from_us;
-                let is_left = |index: &&usize| matches!(self.segments[**index].end, Some((at, _, Ending::Renamed)) if at == us);
-                let left = of_body.iter().find(is_left);
-                let from = &self.segments[*left.unwrap_or(&of_body[position - 1])];
-                let source =
-                    (from.file, from.offset + (to.first.clamp(from.first, from.last) - from.first) as usize);
-                let target = (to.file, to.offset);
-                let body = self.body(to.what);
-                let is_link = left.is_none();
-                if body.existed || !self.wrote(body, Some(who)) {
-                    let access = self.access(who, source);
-                    access.was_only_named_from |= access.read_us.is_none();
-                    access.read_us = Some(access.read_us.map_or(us, |known| known.min(us)));
-                    let who = self.executor(who);
-                    let naming = Naming { from: source, to: target, us, is_link };
-                    self.namings.entry(who).or_default().push(naming);
-                    let access = self.access(who, target);
-                    access.was_only_named_to |= access.written_us.is_none();
-                }
-                let access = self.access(who, target);
-                access.written_us = access.written_us.max(Some(us));
-            }
-        }
-    }
-
-    /// Lists who took away what is gone at the end.
-    fn removals(&self) -> BTreeMap<Who, Vec<Removal>> {
-        let mut removals: BTreeMap<Who, Vec<Removal>> = BTreeMap::new();
-        // The segments of a path stand together, the last one last.
-        for of_file in self.segments.chunk_by(|one, other| one.file == other.file) {
-            let last = of_file.iter().filter_map(|segment| Some((segment, segment.end?)));
-            let last =
-                last.max_by_key(|(_, (us, ..))| *us).filter(|(segment, _)| !self.files[segment.file].exists);
-            if let Some((segment, (us, Some(who), _))) = last {
-                let version = segment.offset + (segment.last - segment.first) as usize;
-                let removal = Removal { file: segment.file, version, us };
-                removals.entry(self.executor(who)).or_default().push(removal);
-            }
-        }
-        removals
     }
 
     fn fit(&self, body: &Body, version: u32, us: i64, then: &Stamp) -> Fit {
@@ -477,6 +432,9 @@ impl Assembly<'_> {
             process.fed_by = fed_by.remove(who).unwrap_or_default();
             process.namings = self.namings.remove(who).unwrap_or_default();
             process.namings.sort_by_key(|naming| naming.us);
+            for maker in process.namings.iter_mut().filter_map(|naming| naming.maker.as_mut()) {
+                *maker = positions[*maker];
+            }
             process.removals = removals.remove(who).unwrap_or_default();
             if actor.pid == command && process.ended_us.is_none() {
                 process.ended_us = Some(observation.ended_us);

@@ -360,6 +360,8 @@ pub struct Naming {
     pub us: i64,
     /// It has both names since.
     pub is_link: bool,
+    /// Index of the process that made the file, where one of the run did: what was done with it is entered under its last name.
+    pub maker: Option<usize>,
 }
 
 /// A file was removed, or went on under another name.
@@ -431,6 +433,8 @@ pub struct Version {
     pub evidence: Evidence,
     /// Identity, size and times when they were last seen; `None` if they were not.
     pub stamp: Option<Stamp>,
+    /// When what stood there was given this name, in microseconds since 1970; `None` where the run did not give it.
+    pub named_us: Option<i64>,
     /// When they were written for the last time; `None` where that is not known, or they were not written.
     pub last_change: Option<LastChange>,
 }

@@ -51,6 +51,7 @@ impl Snapshot {
                 content: None,
                 evidence: Evidence::Inferred,
                 stamp: Some(now.stamp()),
+                named_us: None,
                 last_change: None,
             });
             let (existed, is_link) = (before.is_some(), now.is_link());
@@ -75,7 +76,7 @@ fn former(before: &Look, options: &Options<'_>) -> Version {
     let stamp = before.stamp();
     let content = (options.known_digest)(&stamp).map(|digest| Content { digest, size_bytes: before.size });
     let evidence = if content.is_some() { Evidence::Known } else { Evidence::Lost };
-    Version { was_written: false, content, evidence, stamp: Some(stamp), last_change: None }
+    Version { was_written: false, content, evidence, stamp: Some(stamp), named_us: None, last_change: None }
 }
 
 fn hash(file: &mut File) {

@@ -420,6 +420,10 @@ fn step(
                 around.clock.tick(change.file_ns).min(rest).max(read).min(last)
             });
             let at = last.max(*opened_at);
+            // What was written under another name took the place of what stood here when it was given this one.
+            let next = learned.get(learned.partition_point(|read| *read <= at)).copied();
+            let before = read_at.into_iter().chain(next).min().map_or(i64::MAX, |next| next - 1);
+            let at = known.named_us.map_or(at, |named| at.max(named.min(before)));
             generated.push(Generated {
                 artifact: known.artifact.clone(),
                 at: Timestamp::from_micros(at),

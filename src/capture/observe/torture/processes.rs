@@ -94,9 +94,42 @@ fn a_captured_command_is_one_step_with_who_captured_it() {
 }
 
 #[test]
-fn a_move_by_another_process_than_the_writer_is_a_step_of_its_own() {
-    let trial = check_stories(&[("a", "old")], "cp a tmp; mv tmp b", &["cp <a.0 >tmp.0", "mv >b.0 <tmp.0"]);
+fn what_the_run_made_is_known_by_its_last_name_whoever_gave_it_that() {
+    let trial = check_stories(&[("a", "old")], "cp a tmp; mv tmp b", &["cp <a.0 >b.0", "mv >b.0 <tmp.0"]);
     trial.expect("input a, output b, temporary tmp");
+    let (process, files) = (&trial.observation.processes[2], &trial.observation.files);
+    let own = process.accesses.iter().filter(|access| files[access.file].path.starts_with(trial.root()));
+    let own: Vec<bool> = own.map(|access| access.read() || access.wrote()).collect();
+    assert_eq!(own, [false, false], "a move reads nothing and writes nothing");
+    let script = "mkdir w; cp a w/x; cat w/x > w/y; mv w out; cat out/y > z";
+    let expected = [
+        "mkdir",
+        "cp <a.0 >out/x.0",
+        "cat <out/x.0 >out/y.0",
+        "mv >out/x.0 >out/y.0 <w/x.0 <w/y.0",
+        "cat <out/y.0 >z.0",
+    ];
+    check_stories(&[("a", "old")], script, &expected);
+    let expected = ["cp <a.0 >x.0", "ln <t.0 >x.0", "rm", "cat >o.0 <x.0"];
+    check_stories(&[("a", "old")], "cp a t; ln t x; rm t; cat x > o", &expected);
+    let script = "for i in a b; do cat $i > t; mv t f; cat f > f$i; done";
+    let expected = [
+        "cat <a.0 >f.0",
+        "mv >f.0 <t.0",
+        "cat <f.0 >fa.0",
+        "cat <b.0 >f.1",
+        "mv >f.1 <t.1",
+        "cat <f.1 >fb.0",
+    ];
+    check_stories(&[("a", "1"), ("b", "2")], script, &expected);
+}
+
+#[test]
+fn who_only_sets_the_times_of_a_file_has_written_nothing() {
+    let script = "cat a > x; touch x; cat x > y; touch x y a";
+    let expected = ["cat <a.0 >x.0", "touch", "cat <x.0 >y.0", "touch"];
+    let trial = check_stories(&[("a", "old")], script, &expected);
+    trial.expect("input a, intermediate x, output y");
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn a_file_system_that_the_command_serves_does_not_stop_it() {
 fn one_program_that_is_many_is_seen() {
     if has("busybox") {
         let script = "busybox cp a b; busybox sed -i s/old/new/ b; busybox tar cf c.tar b; busybox mv b d";
-        check(A, script, "input a, temporary b, output c.tar, output d").unwrap();
+        check(A, script, "input a, temporary b, output c.tar, intermediate d").unwrap();
     }
 }
 

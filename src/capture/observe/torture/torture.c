@@ -88,7 +88,7 @@ static int act(const char *what, char **v) {
     } else if (!strcmp(what, "creat")) {
         put(must(creat("b", 0644)));
     } else if (!strcmp(what, "truncate")) {
-        must(truncate("a", 3));
+        must(truncate("a", 2));
     } else if (!strcmp(what, "truncate_to_nothing")) {
         must(truncate("a", 0));
     } else if (!strcmp(what, "rename")) {

@@ -46,6 +46,8 @@ pub(super) struct Known {
     pub(super) lasting: bool,
     /// Whether the run wrote it.
     pub(super) was_written: bool,
+    /// When it was given its name.
+    pub(super) named_us: Option<i64>,
     /// When it was written for the last time.
     pub(super) last_change: Option<LastChange>,
 }
@@ -197,8 +199,9 @@ impl Files {
             if file.is_link && number == last {
                 self.links.extend(link_at(&file.path, &artifact));
             }
-            let (was_written, last_change) = (version.was_written, version.last_change);
-            self.known.insert((index, number), Known { artifact, role, lasting, was_written, last_change });
+            let Version { was_written, named_us, last_change, .. } = *version;
+            let known = Known { artifact, role, lasting, was_written, named_us, last_change };
+            self.known.insert((index, number), known);
         }
     }
 }

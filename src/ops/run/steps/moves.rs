@@ -33,6 +33,8 @@ impl Moves {
         };
         let namings: HashMap<Read, (usize, Naming)> = processes()
             .flat_map(|(index, process)| process.namings.iter().map(move |naming| (index, *naming)))
+            // What its maker is a step with is entered under the name that it has at the end.
+            .filter(|(_, naming)| naming.maker.is_none_or(|maker| around.own.contains_key(&maker)))
             .map(|(index, naming)| (naming.to, (index, naming)))
             .collect();
         if namings.is_empty() {

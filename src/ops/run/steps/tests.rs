@@ -67,6 +67,10 @@ fn plain() -> impl Strategy<Value = String> {
         (file(), output()).prop_map(|(one, other)| format!(
             "mkdir -p d; cp {one} d/a; cp {other} d/b; mv d e; mv e/a {other}; rm -r e"
         )),
+        (file(), file(), output(), output()).prop_map(|(a, b, one, other)| format!(
+            "mkdir d; cat {a} > d/{one}; cat {b} d/{one} > d/{other}; mv d/* .; rm -fr d"
+        )),
+        (file(), output()).prop_map(|(from, to)| format!("cat {from} > t; ln -f t {to}; rm t")),
     ]
 }
 
