@@ -665,3 +665,30 @@ fn what_two_runs_hand_to_each_other_while_both_go_on_leads_back_to_its_source() 
     assert_eq!(scratch.sources("w"), ["a"], "{}", scratch.text(&["show", "w"]));
     assert_eq!(scratch.status("stale"), ["y"], "of what `x` held before");
 }
+
+#[test]
+fn a_file_that_is_read_while_its_writer_goes_on_has_all_its_sources() {
+    let program = "import os, time\nh = open('h', 'w')\nfor name in 'ab':\n h.write(open(name).read()); h.flush()\n \
+                   open('half', 'w').close()\n while not os.path.exists('go'): time.sleep(.01)\n";
+    let scratch = Scratch::new(&[("a", "a\n"), ("b", "b\n"), ("t.py", program)]);
+    let python = scratch.command("python3", &["--version"]).status.success();
+    if !python || !scratch.has_net() {
+        return;
+    }
+    let wait = "while [ ! -e half ]; do sleep 0.01; done";
+    scratch.shell(&format!(
+        "\"$LINEAGE\" run -q -- sh -c 'python3 t.py & {wait}; wc -l h > count; : > go; wait'"
+    ));
+    // What starts the right Python may be a script elsewhere.
+    let sources = |file: &str| -> Vec<String> {
+        scratch.sources(file).into_iter().filter(|path| !path.starts_with('/')).collect()
+    };
+    assert_eq!(sources("h"), ["a", "b", "t.py"], "{}", scratch.text(&["show", "h"]));
+    assert_eq!(sources("count"), ["a", "t.py"], "{}", scratch.text(&["show", "count"]));
+    let down = scratch.text(&["show", "b", "--down", "--files"]);
+    assert!(down.lines().any(|path| path == "h"), "{down}");
+    scratch.write("b", "other\n");
+    assert_eq!(scratch.status("stale"), ["h", "half"]);
+    scratch.write("a", "other\n");
+    assert_eq!(scratch.status("stale"), ["count", "h", "half"]);
+}

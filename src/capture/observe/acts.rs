@@ -309,9 +309,29 @@ impl Net<'_> {
     /// Records a read of a file that is there, and how it is read.
     pub(super) fn read_as(&mut self, act: Act<'_>, what: What, look: &Look, reading: Reading) {
         self.notice_outsiders(what, look);
+        self.part_from_what_follows(act, what, look);
         self.ledger.read_as(act.who, what, look, act.us, reading);
         if !self.ledger.is_forgotten(what) && self.ledger.body(what).begins_to_be_read() {
             self.early.add(what);
+        }
+    }
+
+    /// Makes what is read now a version of its own, where others have the file open for writing and may go on.
+    fn part_from_what_follows(&mut self, act: Act<'_>, what: What, look: &Look) {
+        if !self.openings.has(what) || self.ledger.is_forgotten(what) {
+            return;
+        }
+        let writers = self.ledger.writers_under_way(act.who, what, look);
+        let open: Vec<Who> = writers
+            .into_iter()
+            .filter(|writer| tracee::writes_to(self.ledger.actors[*writer as usize].pid, look))
+            .collect();
+        if open.iter().all(|writer| *writer == act.who) {
+            return;
+        }
+        let read = self.ledger.go_on_later(&open, what, look, act.us);
+        if let Some(path) = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf()) {
+            self.endanger(what, read, look, &path);
         }
     }
 

@@ -301,7 +301,10 @@ impl Assembly<'_> {
     fn enter_touch(&mut self, who: Who, what: What, version: u32, touch: &Touch) {
         let body = self.body(what);
         let was_written = version <= body.standing() && !self.unchanged.is_unchanged(what, version);
-        let fit = touch.read.map(|(us, stamp)| self.fit(body, version, us, &stamp));
+        let fit = touch.read.map(|(us, stamp)| match self.may_have_read_on(who, body, version) {
+            true => Fit::Changed,
+            false => self.fit(body, version, us, &stamp),
+        });
         let says_since = body.has_our_times && !body.versions[version as usize].written;
         let since_ns = touch.read.map(|(_, stamp)| stamp.ctime_ns);
         let since_ns = since_ns.filter(|_| says_since && fit == Some(Fit::Same));
@@ -335,6 +338,16 @@ impl Assembly<'_> {
                 access.was_only_kept = true;
             }
         }
+    }
+
+    /// Tells whether a reader, who was there when those who had the file open wrote on, may have read that as well.
+    fn may_have_read_on(&self, who: Who, body: &Body, version: u32) -> bool {
+        if version >= body.standing() || !body.versions[version as usize].may_go_on {
+            return false;
+        }
+        let followed_ns = body.versions[version as usize + 1].stamp.mtime_ns;
+        let followed_us = self.ledger.lag.over_us(followed_ns).unwrap_or(followed_ns / 1000);
+        self.ledger.actors[who as usize].ended_us.is_none_or(|ended_us| ended_us > followed_us)
     }
 
     fn fit(&self, body: &Body, version: u32, us: i64, then: &Stamp) -> Fit {

@@ -100,6 +100,8 @@ pub(super) struct Version {
     pub(super) first_reader: Option<Who>,
     /// Somebody has read it who is not among its writers.
     pub(super) read_by_others: bool,
+    /// It was read by others while those who wrote it had it open: what they wrote after that is the next version.
+    pub(super) may_go_on: bool,
     /// How it came about, where it was written through an open file that went from hand to hand.
     pub(super) relay: Option<Box<Relay>>,
     /// When those who wrote it were done with it.
@@ -116,6 +118,7 @@ record!(Version {
     writers,
     first_reader,
     read_by_others,
+    may_go_on,
     relay,
     rest,
     stamp
@@ -131,6 +134,7 @@ impl Version {
             writers: writer.into_iter().collect(),
             first_reader: None,
             read_by_others: false,
+            may_go_on: false,
             relay: None,
             rest: None,
             stamp,

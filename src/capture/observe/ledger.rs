@@ -71,6 +71,10 @@ const SMALL_BYTES: u64 = 1 << 20;
 const VERSIONS_MAX: usize = 256;
 const LARGE_VERSIONS_MAX: usize = 8;
 
+fn versions_max(look: &Look) -> usize {
+    if look.size <= SMALL_BYTES { VERSIONS_MAX } else { LARGE_VERSIONS_MAX }
+}
+
 /// The ledger of a run.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -277,12 +281,46 @@ impl Ledger {
         endangered
     }
 
+    /// Returns the writers of what stands in a file who have not ended, where somebody else reads it; none, where no further version
+    /// of it is to be told apart.
+    pub(super) fn writers_under_way(&mut self, who: Who, what: What, look: &Look) -> Vec<Who> {
+        let body = self.body(what);
+        body.refresh(&look.stamp());
+        let version = &body.versions[body.current() as usize];
+        let is_settled = !version.written || version.tentative.is_some() || body.rested.is_some();
+        let is_full = body.versions.len() >= versions_max(look);
+        if is_settled || is_full || look.size == 0 || version.writers.iter().all(|writer| *writer == who) {
+            return vec![];
+        }
+        let writers = version.writers.clone();
+        writers.into_iter().filter(|writer| self.actors[*writer as usize].ended_us.is_none()).collect()
+    }
+
+    /// Records that some may go on to write into a file that somebody else reads now; returns the version that is read, if its bytes
+    /// must be taken before they do.
+    pub(super) fn go_on_later(&mut self, writers: &[Who], what: What, look: &Look, us: i64) -> Option<u32> {
+        let body = self.body(what);
+        let current = body.current();
+        let version = body.version(current);
+        version.may_go_on = true;
+        let is_unread = version.bytes == Bytes::Unread;
+        let mut next = Version::new(None, look.stamp());
+        (next.written, next.tentative, next.writers) = (true, Some(look.stamp()), writers.to_vec());
+        body.versions.push(next);
+        for writer in writers {
+            let touch = self.touch(*writer, what, current + 1);
+            (touch.written_us, touch.extends) = (Some(us), true);
+        }
+        self.hand_on(what, look);
+        is_unread.then_some(current)
+    }
+
     /// Returns who must be done with a file, so that what somebody writes into it now is a version of its own, and what they wrote
     /// another; `None` if it is none in any case.
     pub(super) fn done_before(&self, who: Who, what: What, look: &Look) -> Option<Vec<i32>> {
         let body = self.bodies[what as usize].as_ref()?;
         let version = &body.versions[body.current() as usize];
-        let count_max = if look.size <= SMALL_BYTES { VERSIONS_MAX } else { LARGE_VERSIONS_MAX };
+        let count_max = versions_max(look);
         let openers = version.relay.as_ref().map_or(&[][..], |relay| relay.innocent(&look.stamp()));
         let mut writers = version.writers.iter().filter(|writer| !openers.contains(writer)).peekable();
         if !version.written || body.versions.len() >= count_max || writers.peek().is_none() {

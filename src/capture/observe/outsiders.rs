@@ -68,6 +68,11 @@ impl Openings {
         }
     }
 
+    /// Tells whether somebody of the run may have a file open.
+    pub(super) fn has(&self, what: What) -> bool {
+        self.open.range((what, i32::MIN)..=(what, i32::MAX)).next().is_some()
+    }
+
     /// Lists the files that somebody of the run may have open, each of them once for each thread.
     pub(super) fn files(&self) -> Vec<What> {
         self.open.keys().map(|(what, _)| *what).collect()

@@ -128,6 +128,34 @@ impl Ledger {
         }
     }
 
+    /// Goes over to a version that has just been begun, with all that is known of those who write through the same open file.
+    pub(super) fn hand_on(&mut self, what: What, look: &Look) {
+        let now = state(&look.stamp());
+        let body = self.body(what);
+        let next = body.current();
+        let version = body.version(next - 1);
+        let writers = version.writers.clone();
+        if let Some(relay) = &mut version.relay {
+            relay.has_changed |= relay.runner.is_some() && relay.explained != now;
+            relay.is_broken |= relay.runner.is_none() && relay.explained != now;
+            let runner = relay.runner.take();
+            relay.explained = now;
+            let openers = relay.openers.clone();
+            let relay = Relay { openers, runner, explained: now, has_changed: false, is_broken: false };
+            body.version(next).relay = Some(Box::new(relay));
+        }
+        for writer in writers {
+            let is_it = |held: &&mut Held| held.what == what && held.version + 1 == next;
+            let Some(held) = self.actors[writer as usize].held.iter_mut().find(is_it) else { continue };
+            let has_written = held.begun != now;
+            (held.version, held.begun) = (next, now);
+            self.actor(writer);
+            if !has_written {
+                self.did_not_write(writer, what, next - 1);
+            }
+        }
+    }
+
     /// Remembers that a program was started with a file, to find out at its end whether it wrote.
     pub(super) fn hold_open(&mut self, who: Who, what: What, look: &Look) {
         if self.actors[who as usize].read_as_fork {

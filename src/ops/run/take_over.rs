@@ -55,8 +55,8 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
         Err(cause) => return Err(unreadable(cause)),
     };
     let explain = |why| match why {
-        Unreadable::Newer(program) => Error::store("a newer `lineage` wrote it")
-            .hint(format!("use `lineage` {program} or newer; nothing was changed")),
+        Unreadable::Another(program) => Error::store("another `lineage` wrote it")
+            .hint(format!("use `lineage` {program}; nothing was changed")),
         Unreadable::Damaged(cause) => {
             unreadable(cause).hint("it may be removed: of the run remains what the journal has")
         }
@@ -359,7 +359,7 @@ mod tests {
         }
         let workspace = Workspace::at(&root, Disk::new());
         let file = under_way::files(&workspace).remove(0);
-        for damaged in [&b""[..], b"{\"format\": 1}\n", b"no JSON\n"] {
+        for damaged in [&b""[..], b"{\"format\": 2}\n", b"no JSON\n"] {
             std::fs::write(&file, damaged).unwrap();
             let said = take_over_broken_off(&workspace);
             assert!(said.len() == 1 && said[0].contains("it may be removed"), "{said:?}");

@@ -351,8 +351,8 @@ pub struct Kept {
 /// Why a file cannot be read back.
 #[derive(Debug)]
 pub enum Unreadable {
-    /// A newer program wrote it: this one, or one later than it.
-    Newer(String),
+    /// Another version of the program wrote it: this one.
+    Another(String),
     /// It is damaged, or cannot be read at all.
     Damaged(io::Error),
 }
@@ -378,8 +378,8 @@ impl Kept {
         let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(0);
         let invalid = |cause: serde_json::Error| damaged(io::Error::new(io::ErrorKind::InvalidData, cause));
         let version: Version = serde_json::from_slice(&line[..end]).map_err(invalid)?;
-        if version.format > FORMAT {
-            return Err(Unreadable::Newer(version.program));
+        if version.format != FORMAT {
+            return Err(Unreadable::Another(version.program));
         }
         serde_json::from_slice(&line[..end]).map_err(invalid)
     }

@@ -94,11 +94,11 @@ fn a_digest_that_is_known_is_not_computed_again() {
 }
 
 #[test]
-fn a_reader_of_bytes_that_changed_afterwards_is_told_apart() {
+fn each_reader_of_a_file_that_is_written_on_reads_the_version_of_its_time() {
     // The first reader sees one line, the second two; the writer keeps the file open.
     let script = "exec 3> log; echo one >&3; cat log > a; echo two >&3; cat log > b";
     let trial = check(&[], script, "output a, output b, intermediate log").unwrap();
-    let fits: Vec<super::super::Fit> = trial
+    let read: Vec<(usize, super::super::Fit)> = trial
         .observation
         .processes
         .iter()
@@ -107,9 +107,12 @@ fn a_reader_of_bytes_that_changed_afterwards_is_told_apart() {
         .filter(|access| {
             trial.observation.files[access.file].path.ends_with("log") && access.read_us.is_some()
         })
-        .map(|access| access.fit)
+        .map(|access| (access.version, access.fit))
         .collect();
-    assert_eq!(fits, [super::super::Fit::Changed, super::super::Fit::Same]);
+    assert_eq!(read, [(0, super::super::Fit::Same), (1, super::super::Fit::Same)]);
+    let digests: Vec<_> =
+        trial.file("log").versions.iter().map(|version| version.content.unwrap().digest).collect();
+    assert_eq!(digests, [Digest::of(b"one\n"), Digest::of(b"one\ntwo\n")]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn stories(trial: &Trial) -> Vec<String> {
     stories.collect()
 }
 
-fn check_stories(files: &[(&str, &str)], script: &str, expected: &[&str]) -> Trial {
+pub(super) fn check_stories(files: &[(&str, &str)], script: &str, expected: &[&str]) -> Trial {
     let trial = try_with(files, &["sh", "-c", script], &|_| {});
     let found = stories(&trial);
     // The shell comes first; some shells open the files of redirections themselves.

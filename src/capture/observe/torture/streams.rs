@@ -1,5 +1,6 @@
 //! Bytes that go from program to program: through pipes and terminals, and through open files that one hands to another.
 
+use super::super::Fit;
 use super::*;
 
 fn groups_of(trial: &Trial, program: &str) -> Vec<usize> {
@@ -170,4 +171,58 @@ fn a_file_with_a_path_too_long_to_tell_is_said_to_be_missing() {
     let trial = try_with(&[], &["perl", "-e", script], &|_| {});
     let gaps = &trial.observation.gaps;
     assert!(gaps.iter().any(|gap| gap.text.contains("longer than 4096 bytes")), "{gaps:?}");
+}
+
+#[test]
+fn what_is_written_on_after_somebody_has_read_it_is_a_version_of_its_own() {
+    if !has("python3") {
+        return;
+    }
+    let files = &[("a", "of a\n"), ("b", "of b\n")];
+    let wait = "while [ ! -e half ]; do sleep 0.01; done; wc -l h > count; : > go; wait";
+    for (mode, write) in [("w", "h.write(text); h.flush()"), ("a+", "h.write(text); h.flush()")] {
+        let program = format!(
+            "import os, time
+h = open('h', '{mode}')
+for name in 'ab':
+    text = open(name).read()
+    {write}
+    open('half', 'w').close()
+    while not os.path.exists('go'): time.sleep(0.01)"
+        );
+        let script = format!("python3 -c \"{program}\" & {wait}");
+        let trial = try_with(files, &["sh", "-c", &script], &|_| {});
+        let digests: Vec<_> =
+            trial.file("h").versions.iter().map(|version| version.content.unwrap().digest).collect();
+        assert_eq!(digests, [Digest::of(b"of a\n"), Digest::of(b"of a\nof b\n")], "{mode}");
+        let h = trial.observation.files.iter().position(|file| file.path.ends_with("h")).unwrap();
+        let of = |program: &str| -> Vec<(usize, bool, bool, Fit)> {
+            let is_it = |process: &&super::super::Process| process.exe.to_string_lossy().contains(program);
+            let processes = trial.observation.processes.iter().filter(is_it);
+            let accesses = processes.flat_map(|process| &process.accesses).filter(|access| access.file == h);
+            accesses.map(|a| (a.version, a.read_us.is_some(), a.written_us.is_some(), a.fit)).collect()
+        };
+        assert_eq!(of("wc"), [(0, true, false, Fit::Same)], "{mode}");
+        assert_eq!(of("python"), [(0, true, true, Fit::Same), (1, false, true, Fit::Same)], "{mode}");
+        let last = trial.file("h").versions[1].last_change.unwrap();
+        let b = trial.observation.processes.iter().flat_map(|process| &process.accesses);
+        let file_b = trial.observation.files.iter().position(|file| file.path.ends_with("b")).unwrap();
+        let read_us = b.filter(|access| access.file == file_b).find_map(|access| access.read_us).unwrap();
+        assert!(read_us < last.over_us, "{mode}");
+    }
+}
+
+#[test]
+fn what_is_only_read_while_its_writer_has_it_open_is_no_further_version() {
+    let script = "exec 5> h; cat a >&5; cat h > o; cat h > p; exec 5>&-; cat h > q";
+    let trial = try_with(&[("a", "of a\n")], &["sh", "-c", script], &|_| {});
+    assert_eq!(trial.file("h").versions.len(), 1);
+    trial.expect("input a, intermediate h, output o, output p, output q");
+}
+
+#[test]
+fn what_a_shell_adds_between_two_readings_is_a_version_each() {
+    let script = "exec 5> h; cat a >&5; cat h > o; cat b >&5; cat h > p; exec 5>&-";
+    let expected = ["cat <a.0 >h.0", "cat <h.0 >o.0", "cat <b.0 <h.0 >h.1", "cat <h.1 >p.0"];
+    super::processes::check_stories(&[("a", "of a\n"), ("b", "of b\n")], script, &expected);
 }
