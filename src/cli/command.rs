@@ -139,7 +139,11 @@ fn program() -> clap::Command {
         )
         .max_term_width(100)
         .after_help(
-            "Exit codes: 0 yes or done; 1 the answer is no; 2 bad request; 3 journal or store; 70 our fault.",
+            "Exit codes: 0 yes or done; 1 the answer is no; 2 bad request; 3 journal or store; 70 our fault.\n\n\
+             Examples:\n\
+             \x20 lineage run -- python train.py  records what it reads and writes\n\
+             \x20 lineage show model.txt          where it came from\n\
+             \x20 lineage show model.txt --down   what was made from it",
         )
         // Taken off before the command line is parsed; it stands here for help and completions.
         .arg(
@@ -165,6 +169,44 @@ mod tests {
     #[test]
     fn the_parser_is_sound() {
         Command::parser().debug_assert();
+    }
+
+    /// Splits a line as a shell does, up to where the output goes.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('\'').enumerate().flat_map(|(number, part)| match number % 2 {
+            0 => part.split(' ').filter(|word| !word.is_empty()).collect(),
+            _ => vec![part],
+        });
+        parts.take_while(|word| ![">", "|"].contains(word)).map(str::to_owned).collect()
+    }
+
+    /// Checks that a command's help, and that of its own commands, ends with examples which are true; returns how many lines.
+    fn check_examples(command: &mut clap::Command) -> usize {
+        let name = command.get_name().to_owned();
+        let short = command.render_help().to_string();
+        let long = command.render_long_help().to_string();
+        let (_, examples) = short.split_once("\nExamples:\n").unwrap_or_else(|| panic!("`{name}` has none"));
+        assert!(long.ends_with(examples), "{name}: {long}");
+        let mut count = 0;
+        for line in examples.lines() {
+            let (line, said) = line.trim_start().split_once("  ").unwrap_or_else(|| panic!("{name}: {line}"));
+            assert!(!said.trim().is_empty(), "{name}: {line}");
+            if line.starts_with("lineage ") {
+                let parsed = Command::parser().try_get_matches_from(words(line));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                assert!(line.contains(&name), "{name}: {line}");
+            }
+            count += 1;
+        }
+        assert!((1..=4).contains(&count), "{name}: {count} examples");
+        let inner = command.get_subcommands_mut().filter(|inner| inner.get_name() != "help");
+        count + inner.map(check_examples).sum::<usize>()
+    }
+
+    #[test]
+    fn every_help_ends_with_examples_that_can_be_typed() {
+        let count = check_examples(&mut Command::parser());
+        assert!(count > 60, "{count}");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 
 /// Print the completions for a shell.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  source <(lineage completions bash)                                  for this shell
+  lineage completions fish > ~/.config/fish/completions/lineage.fish  for every fish")]
 pub(crate) struct Completions {
     /// The shell.
     shell: clap_complete::Shell,
@@ -26,6 +29,9 @@ impl Completions {
 
 /// Print the manual page; or write those of all commands into FOLDER.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage man | man -l -               reads the manual
+  lineage man ~/.local/share/man/man1  writes a page for each command")]
 pub(crate) struct Man {
     /// The folder to write `lineage.1`, `lineage-show.1`, … into; it is made where it is not there.
     folder: Option<PathBuf>,

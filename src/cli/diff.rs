@@ -14,6 +14,9 @@ use crate::render;
 /// Compared are the code, the command, parameters, inputs, outputs, metrics and failures; not times, names and run ids.
 /// A cause is named only where the steps that made an output are recorded to have read it or to have been told it.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage diff             the latest run and the one before
+  lineage diff 563faa35 @  the run 563faa35 and the latest")]
 pub(crate) struct Diff {
     /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, its name, or its folder. By default
     /// the one before the latest.

@@ -36,6 +36,10 @@ use crate::render;
 ///
 /// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage export --format jsonl --out backup.jsonl    a complete backup
+  lineage export --format parquet --out tables        tables for DuckDB, Polars and Spark
+  lineage export @ --format ro-crate --out crate.zip  the latest run as an RO-Crate")]
 pub(crate) struct Export {
     /// The runs: `@` (the latest), run ids, ends of keys, names. All runs where none is named.
     #[arg(value_name = "RUN")]

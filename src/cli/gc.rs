@@ -15,6 +15,9 @@ use crate::render;
 /// that the policy in `.lineage/config.toml` keeps, and what lay in files that `restore`, `project`, `research` or `pipeline`
 /// wrote over. Facts are never removed.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage gc                          lists what nothing needs
+  lineage gc --apply --older-than 30  lets go what has been kept for 30 days")]
 pub(crate) struct Gc {
     /// Let them go.
     #[arg(long)]

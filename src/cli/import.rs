@@ -28,6 +28,10 @@ use crate::render;
 /// their files, and the run that trained them, by its key and name where it is not recorded here. Taken again, newer files
 /// become changes; what a file says otherwise than is recorded then is named: exit code 1.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage import data/raw --generated-by 'fetched from EDGAR'  files from before
+  lineage import mlruns --format mlflow                        runs and models of MLflow
+  lineage import models/registry --format registry             model versions")]
 pub(crate) struct Import {
     /// Files and folders.
     #[arg(required = true, value_name = "PATH")]

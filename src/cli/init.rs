@@ -25,7 +25,12 @@ use crate::ops::Workspace;
 ///   include = ["models/**"]      these whatever their size
 ///   exclude = ["data/tmp/**"]    these not
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    after_help = "Examples:
+  lineage init          at the root of the git repository
+  lineage init project  in the folder `project`",
+    verbatim_doc_comment
+)]
 pub(crate) struct Init {
     /// The folder to make it in; by default the root of the git repository, else the current folder.
     folder: Option<PathBuf>,

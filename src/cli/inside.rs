@@ -13,6 +13,9 @@ use crate::query::RunSelector;
 
 /// Record one point of a metric of the run this is part of.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage metric f1_score 0.87        a metric with one value
+  lineage metric loss 0.31 --step 10  a point of a curve")]
 pub(crate) struct MetricPoint {
     /// The metric's name.
     #[arg(value_name = "NAME")]
@@ -51,6 +54,9 @@ impl MetricPoint {
 
 /// Record a parameter of the run this is part of; of several on one name, the latest counts.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage param learning_rate 3e-5  a name and its value
+  lineage param seed=42             both in one word")]
 pub(crate) struct ParameterValue {
     /// The parameter's name.
     #[arg(value_name = "NAME")]
@@ -85,6 +91,9 @@ fn in_one_word(command: &str, word: &str) -> Result<(String, String)> {
 
 /// Declare that the run this is part of read files, or names outside this machine such as `hf://ProsusAI/finbert`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage used hf://ProsusAI/finbert            a model that was fetched
+  lineage used data/raw/NORDWIND_10-K_2023.txt  a file")]
 pub(crate) struct UsedFiles {
     /// What it read.
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -99,6 +108,8 @@ impl UsedFiles {
 
 /// Declare that the run this is part of wrote files.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage generated model.txt  a file that the run wrote")]
 pub(crate) struct GeneratedFiles {
     /// What it wrote.
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]

@@ -12,15 +12,15 @@ use crate::ops::{self, Target, View, Workspace, locate};
 use crate::query::{self, FileChange, RunHead};
 use crate::render;
 
+const EXAMPLES: &str = r#"Examples:
+  lineage log model.txt                                     all that happened to a file
+  lineage log -w 'f1_score > 0.8' --sort=-f1_score          good runs, the best first
+  lineage log -w 'status = failed and started > now - 7d'   what failed in the last 7 days
+  lineage log -w 'used("data/raw/**") and git.dirty=false'  what read data, on committed code"#;
+
 /// List runs, newest first, or those that an expression is true of; or, with FILE, everything that happened to a file.
-///
-/// An expression compares fields with values:
-///
-///   lineage log --where 'f1_score >= 0.8 and git.dirty = false' --sort -f1_score
-///   lineage log --where 'status = failed and started > now - 7d'
-///   lineage log --where 'trained_on("data/raw/*.htm") and not code.contains(ea45dd2)'
 #[derive(Args)]
-#[command(after_help = OF_RUNS, verbatim_doc_comment)]
+#[command(after_help = format!("{OF_RUNS}\n\n{EXAMPLES}"))]
 pub(crate) struct Log {
     /// A file whose history to list; `FILE@RUN`: that of the version that the run wrote, or else read.
     #[arg(value_name = "FILE[@RUN]", conflicts_with_all = ["filter", "sort", "columns", "explain"], value_hint = ValueHint::AnyPath)]

@@ -19,6 +19,9 @@ use crate::render;
 /// `MODEL@latest` leads to another version than before, that is said. Exit code 1 where a kept
 /// content of the other workspace is damaged and was not copied.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage merge ../other --with-contents  another workspace and what it keeps
+  lineage merge backup.jsonl              a backup")]
 pub(crate) struct Merge {
     /// The other workspace's folder, a file written by `lineage export --format jsonl`, or a file of facts that were set aside.
     #[arg(value_name = "OTHER")]

@@ -18,6 +18,10 @@ use crate::store::GO_ON;
 ///
 /// Without RUN, list the names of all metrics.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage metrics                                       the names of all metrics
+  lineage metrics @ --plot                              the curves of the latest run
+  lineage metrics @- @ --name 'val_*' --svg curves.svg  those of two runs in one drawing")]
 pub(crate) struct Metrics {
     /// Runs: `@` (the latest), `@-` (the one before), run ids, or the ends of their keys. Several are drawn in one plot.
     #[arg(value_name = "RUN")]

@@ -21,6 +21,10 @@ use crate::render;
 /// Every stage of every filing is recorded as a step with its input and output, and its output is kept, so that
 /// any file and any segment can be traced to bytes of its filing with `lineage show`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage pipeline                                   the filings in data/raw
+  lineage pipeline 'data/raw/*.txt' --sections 1A,7  two sections of some filings
+  lineage pipeline --resume                          does what is left to do")]
 pub(crate) struct Pipeline {
     /// Filings: files, folders, patterns such as 'data/raw/*.htm'; by default `data/raw` of the workspace.
     #[arg(value_name = "INPUT")]

@@ -15,6 +15,10 @@ use crate::render;
 /// never written over without --force. Exit code 1 where a file could not be brought up to date, or with
 /// --check where one is not.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage project                  writes all that is missing or out of date
+  lineage project --check          changes nothing, lists what would change
+  lineage project models/registry  one folder only")]
 pub(crate) struct Project {
     /// Files and folders to bring up to date; by default all.
     #[arg(value_name = "PATH")]

@@ -19,6 +19,8 @@ use crate::render;
 /// The run is the one that wrote the files, unless --run names it. Files must lie in the workspace and hold what the run
 /// wrote. Metrics, code and inputs are taken from the run where they are not given. A version is never replaced.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage register risk_words 1.0.0 --run @ --artifact model=model.txt  a file of the latest run")]
 pub(crate) struct Register {
     /// The model's name.
     #[arg(required_unless_present = "from_file")]

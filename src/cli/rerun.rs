@@ -15,6 +15,9 @@ use crate::render;
 /// what the command would write there by its whole path is refused. The
 /// environment is that of now, but for the few variables that are recorded. What the command prints goes to stderr. Exit code 1 where a file or the exit code differs.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage rerun @                the latest run, in a temporary copy
+  lineage rerun 563faa35 --keep  the run 563faa35; the copy stays")]
 pub(crate) struct Rerun {
     /// The run: `@`, `@-`, its run id, the end of its key, or its name.
     #[arg(value_name = "RUN")]

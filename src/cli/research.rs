@@ -18,6 +18,9 @@ use crate::render;
 ///
 /// `lineage show DOCUMENT` tells what a document speaks of, `lineage show RUN` which documents speak of a run.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage research notes    indexes the documents in `notes`
+  lineage research --check  says whether the index is up to date; for CI")]
 pub(crate) struct Research {
     /// The folder; by default the one that is indexed already, else `thoughts/shared/research` in the workspace.
     #[arg(value_name = "DIR")]

@@ -16,6 +16,10 @@ use crate::render;
 /// The bytes are held against their digest before they are written. What lies there and is something else is not written
 /// over without --force, and then kept.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage restore model.txt                        the newest version, where it was
+  lineage restore model.txt@563faa35 --to old.txt  that of the run 563faa35, elsewhere
+  lineage restore risk_words@1.0.0 --to release    the files of a model version, into a folder")]
 pub(crate) struct Restore {
     /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `blake3:<digest>`; `NAME@VERSION` (the files of a version of a
     /// model); a folder (the newest version of all that runs wrote there).
@@ -55,6 +59,9 @@ impl Restore {
 
 /// Print one version of a file, or a segment's text, as it was recorded. Of a symbolic link, the file that it leads to.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage cat model.txt                     the newest version
+  lineage cat model.txt@563faa35 > old.txt  that of the run 563faa35, into a file")]
 pub(crate) struct Cat {
     /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `FILE#SEGMENT`, `blake3:<digest>`.
     #[arg(value_name = "FILE[@RUN]", value_hint = ValueHint::AnyPath)]

@@ -22,6 +22,10 @@ use crate::render;
 /// you have, unless lineage itself is run by root. Before a command starts,
 /// 125 means that nothing could be recorded, 126 that it cannot be executed, 127 that there is no such command.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage run -- python train.py                                records what it reads and writes
+  lineage run --name train --param seed=42 -- sh train.sh       with a name and a parameter
+  lineage run --input hf://ProsusAI/finbert -- python train.py  with an input from elsewhere")]
 pub(crate) struct Run {
     /// The run's name; by default the program's.
     #[arg(long, value_name = "NAME")]

@@ -12,6 +12,9 @@ use crate::render::schema;
 ///
 /// In an answer each field that its schema names as required is there; there may be others in those of a newer lineage.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage schema metadata  of the `metadata.json` of a model version
+  lineage schema show      of what `lineage show --json` prints")]
 pub(crate) struct Schema {
     /// Which: `metadata` (`models/registry/{name}/{version}/metadata.json`), `entry` (what `register --from-file` reads), or
     /// the answer of a command.

@@ -18,6 +18,10 @@ use crate::render;
 /// or renamed. Every line says how it is known:
 /// observed, declared or inferred; what has no recorded origin is called a source or a gap.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage show model.txt                 where it came from
+  lineage show model.txt --down          what was made from it
+  lineage show risk_words@1.0.0 --files  the files behind a model version, one a line")]
 pub(crate) struct Show {
     /// A file; `FILE@RUN` (as that run wrote it, else as it read it); a segment `FILE#1A_014`; a version of a model
     /// `NAME@1.2.0`; a run: `@` (the latest), `@-` (the one before), its run id, the end of its key or its name; a run's folder; `blake3:<digest>`.

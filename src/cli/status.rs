@@ -21,6 +21,9 @@ use crate::render;
 /// Outputs of a pipeline whose steps a later pipeline did anew, in other folders, are superseded: they are listed when
 /// their bytes were altered, and otherwise only counted.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage status                 what changed, is stale, was lost or was never recorded
+  lineage status data/processed  the same of one folder")]
 pub(crate) struct Status {
     /// Files and folders to look at; by default everything recorded, runs without an end, and the journal.
     #[arg(value_name = "PATH")]

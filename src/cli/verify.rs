@@ -14,6 +14,8 @@ use crate::render;
 /// Recorded files are compared with the disk: one that was changed or removed is remarked upon, and only an output that
 /// is lost for good is a fault.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage verify  checks the journal, the store, kept contents and files")]
 pub(crate) struct Verify {
     /// List at most N faults and N remarks; 0 lists all. By default 20 on paper, all in JSON.
     #[arg(long, short = 'n', value_name = "N")]

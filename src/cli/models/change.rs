@@ -11,6 +11,8 @@ use crate::render;
 
 /// Move a version to a stage. Of a model, one version at most is in production: the one before goes into the archive.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models promote risk_words@1.0.0 --to production  the version in use from now on")]
 pub(crate) struct Promote {
     /// The version.
     #[arg(value_name = "NAME@VERSION")]
@@ -35,6 +37,8 @@ impl Promote {
 
 /// Put a version away: short for `promote --to archived`.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models archive risk_words@1.0.0 --reason 'too slow'  puts it away, and says why")]
 pub(crate) struct Archive {
     /// The version.
     #[arg(value_name = "NAME@VERSION")]
@@ -66,6 +70,9 @@ fn staged(surroundings: &Surroundings, model: &str, promotion: &Promotion, json:
 
 /// Give a version a name that `NAME@ALIAS` finds it by, or take one away.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models alias risk_words@1.0.0 champion     now `risk_words@champion` names it
+  lineage models alias risk_words champion --remove  takes the name away")]
 pub(crate) struct Alias {
     /// The version; with --remove the model's name.
     #[arg(value_name = "NAME@VERSION")]
@@ -99,6 +106,9 @@ impl Alias {
 
 /// Describe a version anew: description, remarks, tags. What was said before stays in its history.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models describe risk_words@1.0.0 --tag baseline              adds a tag
+  lineage models describe risk_words@1.0.0 --notes 'half of the data'  adds a remark")]
 pub(crate) struct Describe {
     /// The version.
     #[arg(value_name = "NAME@VERSION")]
@@ -148,6 +158,8 @@ impl Describe {
 
 /// Withdraw a version: it can be used no more. Its history, its lineage, its number and its files stay.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models delete risk_words@1.0.0 --reason 'wrong labels'  withdraws it")]
 pub(crate) struct Delete {
     /// The version.
     #[arg(value_name = "NAME@VERSION")]

@@ -94,6 +94,9 @@ impl List {
 ///
 /// Versions that were withdrawn do not count. Of equal values, that of the greater version counts.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models best risk_words --by f1_score        the greatest value
+  lineage models best risk_words --by val_loss --min  the smallest value")]
 pub(crate) struct Best {
     /// The model's name.
     name: String,

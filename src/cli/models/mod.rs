@@ -10,11 +10,16 @@ use crate::cli::Surroundings;
 use crate::cli::search::OF_MODELS;
 use crate::error::Result;
 
+const EXAMPLES: &str = "Examples:
+  lineage models                                              the versions and their metrics
+  lineage models -w 'f1_score >= 0.8 and stage = production'  those that this is true of
+  lineage models --sort=-f1_score -n 5                        the five with the greatest value";
+
 /// List registered models; show, compare, promote, name, describe, check and withdraw their versions.
 ///
 /// A version is named `NAME@1.2.0`, `NAME@latest` (the greatest release that was not withdrawn), `NAME@production` or `NAME@ALIAS`.
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = OF_MODELS)]
+#[command(args_conflicts_with_subcommands = true, after_help = format!("{OF_MODELS}\n\n{EXAMPLES}"))]
 pub(crate) struct Models {
     #[command(subcommand)]
     command: Option<ModelsCommand>,

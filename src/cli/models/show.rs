@@ -13,6 +13,9 @@ use crate::render;
 
 /// Show one version of a model, or all that is registered under a name.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models show risk_words        all versions of a model
+  lineage models show risk_words@1.0.0  one of them")]
 pub(crate) struct Show {
     /// The version `NAME@…`, or the model's name.
     #[arg(value_name = "NAME[@VERSION]")]
@@ -57,6 +60,8 @@ pub(super) fn find(view: &View, word: &str) -> Result<ModelView> {
 
 /// Compare versions of models: metrics, parameters, data and code, and by how much they differ from the first.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models compare risk_words@1.0.0 risk_words@1.1.0  what differs between the two")]
 pub(crate) struct Compare {
     /// The versions, two at least.
     #[arg(required = true, num_args = 2.., value_name = "NAME@VERSION")]
@@ -101,6 +106,9 @@ fn find_different(view: &View, words: &[String]) -> Result<Vec<ModelView>> {
 
 /// List all that became of a model or one of its versions: who, when, from what.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models history risk_words        all that became of a model
+  lineage models history risk_words@1.0.0  of one version")]
 pub(crate) struct History {
     /// The version `NAME@…`, or the model's name.
     #[arg(value_name = "NAME[@VERSION]")]
@@ -137,6 +145,9 @@ impl History {
 
 /// Check that the files of versions hold what was registered. Exit code 1 where one does not.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  lineage models verify                        every version
+  lineage models verify risk_words@production  the one in production")]
 pub(crate) struct Verify {
     /// Versions or models; all that were not withdrawn where none are named.
     #[arg(value_name = "NAME[@VERSION]")]
