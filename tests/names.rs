@@ -45,6 +45,13 @@ fn in_json(name: &[u8], printed: &str) -> String {
     String::from_utf8(name.to_vec()).unwrap_or_else(|_| printed.to_owned())
 }
 
+/// Tells whether the last run says of a file that it was declared as an output, and stays with who had written it.
+fn was_declared_in_vain(place: &Place, printed: &str) -> bool {
+    let remarks = place.json(&["show", "@"])["run"]["remarks"].clone();
+    let texts: Vec<&str> = remarks.as_array().unwrap().iter().filter_map(|r| r["text"].as_str()).collect();
+    texts.iter().any(|text| text.contains(&format!("`{printed}` was declared as an output")))
+}
+
 #[test]
 fn a_file_of_any_name_is_found_by_its_name_and_by_what_is_printed_for_it() {
     let place = place_with_names();
@@ -67,7 +74,7 @@ fn a_file_of_any_name_is_found_by_its_name_and_by_what_is_printed_for_it() {
             ok(&["run", "-q", "--input"], &["--", "true"]);
             assert_eq!(place.json(&["show", "@"])["inputs"][0]["path"], in_json(name, printed));
             ok(&["run", "-q", "--output"], &["--", "true"]);
-            assert_eq!(place.json(&["show", "@"])["outputs"][0]["path"], in_json(name, printed));
+            assert!(was_declared_in_vain(&place, printed), "{given:?}");
         }
     }
 }
@@ -88,7 +95,7 @@ fn a_file_of_any_name_becomes_a_models_and_is_declared() {
             let mut command = place.command(&["run", "-q", "--", "sh", "-c", script]);
             let output = command.arg(env!("CARGO_BIN_EXE_lineage")).arg(&given).output().unwrap();
             assert!(output.status.success(), "{given:?}: {}", String::from_utf8_lossy(&output.stderr));
-            assert_eq!(place.json(&["show", "@"])["outputs"][0]["path"], in_json(name, printed));
+            assert!(was_declared_in_vain(&place, printed), "{given:?}");
         }
     }
 }
