@@ -605,3 +605,75 @@ fn what_is_registered_is_kept_or_said_not_to_be() {
     // Where the file system can share bytes, they are.
     assert_eq!(is_kept("large"), !said.contains("large is kept nowhere but where it lies"), "{said}");
 }
+
+/// Makes a model of one file's bytes by a run, with a metric.
+fn train_from(place: &Place, name: &str, script: &str) {
+    place.ok(&["run", "--quiet", "--name", name, "--", "sh", "-c", script]);
+}
+
+#[test]
+fn a_version_has_no_file_that_its_run_did_not_make() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("a", b"data a");
+    place.write("b", b"data b");
+    train_from(&place, "good", "cat a > m; cp m m.keep; echo '{\"acc\": 0.99}' > metrics.json");
+    train_from(&place, "bad", "cat b > m");
+    train_from(&place, "other", "cat b b > k");
+    train_from(&place, "export", "tr a-z A-Z < m.keep > m.export");
+    train_from(&place, "silent", "cat m");
+    let register = |version: &str, run: &str, file: &str| {
+        let file = format!("model={file}");
+        place.run(&["register", "risk", version, "--run", run, "--artifact", &file])
+    };
+    let refused = |run: &str, file: &str| {
+        let answer = register("9.0.0", run, file);
+        assert_eq!(answer.code, 2, "{answer:#?}");
+        answer.stderr
+    };
+    let said = refused("good", "m");
+    assert!(said.contains("does not hold what run"), "{said}");
+    assert!(said.contains("wrote over it") && said.contains("`lineage restore m@"), "{said}");
+    // A copy of it by hand is no better.
+    place.write("m.copy", &place.read("m"));
+    assert!(refused("good", "m.copy").contains("read nothing that came from run"));
+    let said = refused("other", "m.keep");
+    assert!(
+        said.contains("`m.keep` is not of run") && said.contains("names the run that wrote it"),
+        "{said}"
+    );
+    assert_eq!(place.json(&["models", "--all"])["models"].as_array().unwrap().len(), 0);
+
+    // What was made from what it made is its own in another form; of who is not known to have written anything, nothing can be said.
+    for (version, run, file) in [
+        ("1.0.0", "good", "m.keep"),
+        ("1.1.0", "good", "m.export"),
+        ("1.2.0", "silent", "m"),
+        ("1.3.0", "bad", "m"),
+    ] {
+        let answer = register(version, run, file);
+        assert_eq!(answer.code, 0, "{version}: {answer:#?}");
+    }
+    place.ok(&["restore", "m@good", "--force"]);
+    assert_eq!(place.read("m"), b"data a");
+    let answer = register("2.0.0", "good", "m");
+    assert_eq!(answer.code, 0, "{answer:#?}");
+}
+
+#[test]
+fn a_run_that_goes_on_registers_what_it_writes_over() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("a", b"data a");
+    let program = env!("CARGO_BIN_EXE_lineage");
+    for version in ["1.0.0", "2.0.0"] {
+        let script =
+            format!("echo {version} > m; cat a >> m; {program} register risk {version} --artifact model=m");
+        train_from(&place, "train", &script);
+        let shown = place.json(&["models", "show", &format!("risk@{version}")]);
+        let model = &shown["model"];
+        assert_eq!(model["training_run"]["name"], "train", "{shown:#}");
+        let digest = lineage::model::Digest::of(&place.read("m")).to_string();
+        assert_eq!(model["artifacts"][0]["digest"], digest, "{shown:#}");
+    }
+}

@@ -16,7 +16,6 @@ use crate::ops::locate::link_text_at;
 use crate::ops::named::place_on_disk;
 use crate::ops::registry::entry::EntryArtifact;
 use crate::ops::workspace::FOLDER;
-use crate::query::RunHead;
 use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
 
 /// As many files has a model version at most.
@@ -35,7 +34,11 @@ pub(super) struct ReadFile {
 /// A file that is to be a model's, and who wrote these bytes to its place, the last first.
 pub(super) struct Found {
     pub held: NamedArtifact,
+    /// The file whose bytes these are, as [`ReadFile::source`] says.
+    pub source: Option<Artifact>,
     pub writers: Vec<RunNo>,
+    /// The last run that wrote other bytes to its place, and which, if nobody wrote these there.
+    pub changed_since: Option<(Option<RunNo>, Digest)>,
     /// The last run that wrote these bytes elsewhere, and where, if nobody wrote them here.
     pub copied: Option<(RunNo, ArtifactPath)>,
 }
@@ -60,7 +63,7 @@ pub(super) fn read_all(
 /// Finds who wrote each of the files.
 ///
 /// # Errors
-/// A request error where a run wrote other bytes to the place of one, and nobody these.
+/// A store error where a record is damaged.
 pub(super) fn find(snapshot: &Snapshot, files: Vec<ReadFile>) -> Result<Vec<Found>> {
     files.into_iter().map(|file| recorded(snapshot, file)).collect()
 }
@@ -184,8 +187,9 @@ fn read(workspace: &Workspace, wanted: Wanted) -> Result<ReadFile> {
 
 /// Holds a file against what is recorded of its place.
 fn recorded(snapshot: &Snapshot, file: ReadFile) -> Result<Found> {
-    let mut found = Found { held: file.held, writers: Vec::new(), copied: None };
-    let Some(artifact) = &file.source else { return Ok(found) };
+    let ReadFile { held, source } = file;
+    let mut found = Found { held, source, writers: Vec::new(), changed_since: None, copied: None };
+    let Some(artifact) = &found.source else { return Ok(found) };
     let Some(path) = snapshot.path_no(&artifact.path)? else {
         found.copied = copied(snapshot, artifact)?;
         return Ok(found);
@@ -202,16 +206,9 @@ fn recorded(snapshot: &Snapshot, file: ReadFile) -> Result<Found> {
         }
         Ok(GO_ON)
     })?;
-    if let Some((step, digest)) = other.filter(|_| found.writers.is_empty()) {
-        let run = snapshot.run_of(step)?.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
-        let by = run.map_or_else(|| "a run".to_owned(), |run| format!("run {}", run.tail));
-        return Err(Error::request(format!("`{}` changed since {by} wrote it", artifact.path))
-            .because(format!("that wrote {digest}, the file holds {}", artifact.digest))
-            .hint(
-                "register what a run wrote, or record the step that changed it with `lineage run -- COMMAND`",
-            ));
-    }
     if found.writers.is_empty() {
+        let other = other.map(|(step, digest)| Ok::<_, Error>((snapshot.run_of(step)?, digest)));
+        found.changed_since = other.transpose()?;
         found.copied = copied(snapshot, artifact)?;
     }
     Ok(found)

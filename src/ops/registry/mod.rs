@@ -4,6 +4,7 @@
 //! journal segment of its own: of two processes that register the same version, one wins and the other is told.
 
 mod artifacts;
+mod belongs;
 mod card;
 mod change;
 mod check;

@@ -12,6 +12,7 @@ use crate::model::{
 use crate::ops::diff::last_code;
 use crate::ops::keep::keep_registered;
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
+use crate::ops::registry::belongs;
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, view_of};
 use crate::ops::{Clock, Workspace};
@@ -227,19 +228,19 @@ fn run_of(
             writers.first().copied()
         }
     };
+    let head = run.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
     // What a run that goes on wrote is recorded at its end.
-    let is_going_on = match run {
-        Some(run) => {
-            RunHead::read(snapshot, run)?.is_some_and(|head| head.view.status() == RunStatus::Running)
+    let is_going_on = head.as_ref().is_some_and(|head| head.view.status() == RunStatus::Running);
+    for found in found {
+        belongs::check(snapshot, found, head.as_ref(), is_going_on)?;
+        if !(is_going_on && found.writers.is_empty()) {
+            remarks.extend(remark(snapshot, found, run)?);
         }
-        None => false,
-    };
-    for found in found.iter().filter(|found| !(is_going_on && found.writers.is_empty())) {
-        remarks.extend(remark(snapshot, found, run)?);
     }
-    let Some(run) = run else { return Ok(None) };
-    let head = RunHead::read(snapshot, run)?;
-    head.map(Some).ok_or_else(|| Error::request("the start of this run is not recorded here"))
+    match (run, head) {
+        (Some(_), None) => Err(Error::request("the start of this run is not recorded here")),
+        (_, head) => Ok(head),
+    }
 }
 
 /// Leaves out the runs that began after the model was made by what its entry says: these bytes may be theirs, the model is not.
