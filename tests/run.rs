@@ -472,6 +472,27 @@ fn a_run_inside_a_run_is_its_child_and_says_what_it_could_not_see() {
 }
 
 #[test]
+fn a_metric_is_taken_as_every_language_prints_numbers() {
+    let scratch = Scratch::new(&[]);
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let values = ["-3e-05", "-1e-3", "-.5", "-3", "-0.5", "1E+2", "-2.5E-7"];
+    let say = |(number, value): (usize, &&str)| format!("{program} metric m{number} {value} || exit 9");
+    let mut script: Vec<String> = values.iter().enumerate().map(say).collect();
+    script.push(format!("{program} metric m7 -1e-9 --step -4 && {program} metric --step 8 m8 -2e-9 && {program} metric m9=-3e-9 --step 9"));
+    let output = scratch.lineage(&["run", "--", "sh", "-c", &script.join("; ")]);
+    assert!(output.status.success(), "{output:?}");
+    let shown = scratch.json(&["show", "@", "--json"]);
+    let said = |number: usize| &shown["metrics"][number];
+    for (number, value) in values.into_iter().chain(["-1e-9", "-2e-9", "-3e-9"]).enumerate() {
+        let value: f64 = value.parse().unwrap();
+        assert_eq!(said(number)["value"].as_f64(), Some(value), "{shown:#}");
+    }
+    assert_eq!([7, 8, 9].map(|number| said(number)["step"].as_i64()), [Some(-4), Some(8), Some(9)]);
+    let refused = scratch.lineage(&["run", "--", "sh", "-c", &format!("{program} metric r2 --steps")]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+}
+
+#[test]
 fn metrics_are_json_or_yaml_and_the_finite_ones_are_taken() {
     let scratch = Scratch::new(&[]);
     if !scratch.has_net() {

@@ -21,7 +21,7 @@ pub(crate) struct MetricPoint {
     #[arg(value_name = "NAME")]
     name: String,
     /// Its value, a finite number; or both in one word, `NAME=VALUE`.
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_hyphen_values = true)]
     value: Option<f64>,
     /// The step of training.
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
