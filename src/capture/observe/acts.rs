@@ -233,7 +233,7 @@ impl Net<'_> {
                 }
                 if !self.given.contains(&look.ino) {
                     let direction = Direction::of(intent.reads, intent.writes);
-                    let end = HeldEnd { inode: look.ino, direction, is_shared: false };
+                    let end = HeldEnd { inode: look.ino, direction, is_born: false, is_shared: false };
                     self.ledger.actor(act.who).ends.push(end);
                 }
             }

@@ -38,6 +38,8 @@ enum Hold {
 struct End {
     who: Who,
     hold: Hold,
+    /// It is no standard stream, and was not opened by a name.
+    is_beside: bool,
     /// Somebody may still have written to it when its holder began; of readers only.
     is_fed: bool,
 }
@@ -158,7 +160,7 @@ impl Pipe {
     /// go to such lengths speak with their own parts.
     fn is_private(&self) -> bool {
         let mut ends = self.writers.iter().chain(&self.readers);
-        self.others.is_empty() && ends.all(|end| end.hold == Hold::Beside)
+        self.others.is_empty() && ends.all(|end| end.is_beside)
     }
 
     /// Tells whether one program alone holds both ends.
@@ -252,12 +254,11 @@ fn pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> BTreeMap<u64, P
             let channel = channel.filter(|channel| channel.sort != ChannelSort::Outside)?;
             let is_shared = channel.sort == ChannelSort::Shared && actor.program.is_some();
             let hold = if is_shared { Hold::Shared } else { Hold::Own };
-            Some((channel.inode, slot > 0, End { who, hold, is_fed }))
+            Some((channel.inode, slot > 0, End { who, hold, is_beside: false, is_fed }))
         });
-        let handed_on = actor
-            .holds
-            .iter()
-            .map(|(inode, slot)| (*inode, *slot > 0, End { who, hold: Hold::HandsOn, is_fed }));
+        let handed_on = actor.holds.iter().map(|(inode, slot)| {
+            (*inode, *slot > 0, End { who, hold: Hold::HandsOn, is_beside: false, is_fed })
+        });
         let others = actor.ends.iter().filter(|end| end.direction != Direction::Both).map(|end| {
             let hands_on = actor.holds.iter().any(|(inode, _)| *inode == end.inode);
             let hold = match end.is_shared {
@@ -266,14 +267,19 @@ fn pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> BTreeMap<u64, P
                 false if hands_on => Hold::HandsOn,
                 false => Hold::Own,
             };
-            (end.inode, end.direction == Direction::Writes, End { who, hold, is_fed: true })
+            (
+                end.inode,
+                end.direction == Direction::Writes,
+                End { who, hold, is_beside: end.is_born, is_fed: true },
+            )
         });
         for (inode, is_writer, end) in born.chain(handed_on).chain(others) {
             let pipe = pipes.entry(inode).or_default();
             let ends = if is_writer { &mut pipe.writers } else { &mut pipe.readers };
             match ends.iter_mut().find(|known| known.who == who) {
                 Some(known) => {
-                    (known.hold, known.is_fed) = (known.hold.min(end.hold), known.is_fed | end.is_fed)
+                    (known.hold, known.is_fed) = (known.hold.min(end.hold), known.is_fed | end.is_fed);
+                    known.is_beside &= end.is_beside;
                 }
                 None => ends.push(end),
             }
@@ -347,7 +353,7 @@ mod tests {
     use super::*;
 
     /// Each line: parent (or `-`), whether it executed a program, and its pipes (`0=7` own, `0~7` shared with the parent,
-    /// `0^7` from outside, `1+7` held by a fork, `r7` and `w7` beside those and opened by a name, `r*7` and `w*7` shared with the
+    /// `0^7` from outside, `1+7` held by a fork, `r7` and `w7` opened by a name, `r=7` and `w=7` given beside those, `r*7` and `w*7` also shared with the
     /// parent); then the groups, and who fed whom.
     fn check(text: &str, expected: &[Who], feeds: &[(Who, Who)]) {
         let actors: Vec<Actor> = text
@@ -373,9 +379,10 @@ mod tests {
                         }
                         word if word.starts_with(['r', 'w']) => {
                             let is_shared = word.contains('*');
-                            let inode = word.trim_start_matches(['r', 'w', '*']).parse().unwrap();
+                            let inode = word.trim_start_matches(['r', 'w', '*', '=']).parse().unwrap();
                             let direction = Direction::of(word.starts_with('r'), word.starts_with('w'));
-                            actor.ends.push(HeldEnd { inode, direction, is_shared });
+                            let is_born = is_shared || word.contains('=');
+                            actor.ends.push(HeldEnd { inode, direction, is_born, is_shared });
                         }
                         word => {
                             let sign = word.find(['=', '~', '^', '+']).unwrap();
@@ -477,6 +484,9 @@ mod tests {
     fn a_program_that_opens_pipes_to_its_own_parts_is_one_with_them() {
         check("- exec\n0 exec w*7 writes\n0 exec r*7", &[0, 0, 0], &[]);
         check("- exec\n0 exec r*7 writes", &[0, 0], &[]);
+        // Who started it may have closed its own by then.
+        check("- exec\n0 exec w*7 writes\n0 exec r=7", &[0, 0, 0], &[]);
+        check("- exec\n0 exec w=7 writes\n0 exec r=7", &[0, 0, 0], &[]);
     }
 
     #[test]

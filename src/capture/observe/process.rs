@@ -26,11 +26,13 @@ record!(Program { exe, arguments, arguments_were_cut, folder });
 pub(super) struct HeldEnd {
     pub(super) inode: u64,
     pub(super) direction: Direction,
+    /// It was born with it; else it opened it by a name.
+    pub(super) is_born: bool,
     /// It was born with it, and who started it has it at the same place: nobody can tell which of them it is for.
     pub(super) is_shared: bool,
 }
 
-record!(HeldEnd { inode, direction, is_shared });
+record!(HeldEnd { inode, direction, is_born, is_shared });
 
 /// What can be done with an end of a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +132,7 @@ impl Actor {
     pub(super) fn is_born_with(&self, inode: u64) -> bool {
         let mut standard = self.standard.iter().flatten();
         standard.any(|channel| channel.inode == inode)
-            || self.ends.iter().any(|end| end.is_shared && end.inode == inode)
+            || self.ends.iter().any(|end| end.is_born && end.inode == inode)
     }
 }
 

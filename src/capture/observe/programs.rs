@@ -329,6 +329,10 @@ impl Net<'_> {
     fn inherit_others(&mut self, act: Act<'_>) {
         let (mut pipes, mut sockets): (Vec<HeldEnd>, Vec<u64>) = (vec![], vec![]);
         let is_first = act.who == 0;
+        // What a shell becomes in the end has open what the shell had open for others.
+        let actors = &self.ledger.actors;
+        let actor = &actors[act.who as usize];
+        let replaces = actor.parent.is_some_and(|former| actors[former as usize].pid == actor.pid);
         for descriptor in act.thread.descriptors().into_iter().filter(|descriptor| *descriptor > 2) {
             let Ok(look) = act.thread.look_at_descriptor(descriptor) else {
                 continue;
@@ -336,8 +340,8 @@ impl Net<'_> {
             if look.is_pipe() {
                 let modes = act.thread.descriptor_modes(descriptor);
                 let direction = modes.map_or(Direction::Both, |(reads, writes)| Direction::of(reads, writes));
-                let is_shared = !is_first && is_parent_s(act.thread, descriptor, &look);
-                pipes.push(HeldEnd { inode: look.ino, direction, is_shared });
+                let is_shared = !is_first && (replaces || is_parent_s(act.thread, descriptor, &look));
+                pipes.push(HeldEnd { inode: look.ino, direction, is_born: true, is_shared });
             } else if look.is_socket() {
                 sockets.push(look.ino);
             } else if look.is_regular() {

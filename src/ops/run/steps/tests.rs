@@ -271,6 +271,14 @@ fn what_a_script_learned_is_told_to_the_commands_it_starts() {
 }
 
 #[test]
+fn what_a_shell_becomes_in_the_end_is_not_joined_with_what_it_had_joined() {
+    for _ in 0..8 {
+        check("bash", "sort <(cat in0) > out0\ncp in1 out0", true);
+        check("bash", "sort <(cat in0) > out0\nexec cp in1 out0", true);
+    }
+}
+
+#[test]
 fn a_script_with_a_log_of_all_it_says_is_no_single_step() {
     let script = "{ cp in0 out0; cp in1 out1; } 2>&1 | tee out2 > /dev/null; true";
     let Some(Done { said, .. }) = run("bash", script) else { return };
