@@ -216,17 +216,26 @@ fn shown(steps: &[Step]) -> String {
     steps.iter().map(line).collect()
 }
 
+/// How often a script is run whose outputs are to come from nothing but their inputs: on a busy machine a command may be seen to
+/// begin before the one ahead of it is done with its pipes, and then both count as one.
+const TRIES_MAX: usize = 8;
+
 fn check(shell: &str, script: &str, is_exact: bool) {
-    let Some(Done { held, said, steps }) = run(shell, script) else { return };
-    for (output, marks) in &held {
-        let missing: Vec<&String> = marks.difference(&said[output]).collect();
-        assert!(
-            missing.is_empty(),
-            "{missing:?} lost from `{output}` of {shell}:\n{script}\n{}",
-            shown(&steps)
-        );
-        if is_exact {
-            assert_eq!(marks, &said[output], "`{output}` of {shell}:\n{script}\n{}", shown(&steps));
+    for number in 1..=if is_exact { TRIES_MAX } else { 1 } {
+        let Some(Done { held, said, steps }) = run(shell, script) else { return };
+        for (output, marks) in &held {
+            let missing: Vec<&String> = marks.difference(&said[output]).collect();
+            assert!(
+                missing.is_empty(),
+                "{missing:?} lost from `{output}` of {shell}:\n{script}\n{}",
+                shown(&steps)
+            );
+        }
+        if !is_exact || held == said {
+            return;
+        }
+        if number == TRIES_MAX {
+            assert_eq!(held, said, "{shell}:\n{script}\n{}", shown(&steps));
         }
     }
 }
@@ -252,7 +261,8 @@ proptest! {
 
     #[test]
     fn what_bash_only_joins_is_no_way_to_other_commands(script in scripts(prop_oneof![with_bash(), plain()])) {
-        check("bash", &script, true);
+        // The last command is not to be one that bash itself becomes: it has the pipes of all, and is still one step with them.
+        check("bash", &format!("{script}\n:"), true);
     }
 
     #[test]
