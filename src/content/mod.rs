@@ -31,7 +31,7 @@ use encoding::encoded;
 pub use access::Access;
 pub use group::Group;
 pub use shared::{SHARED_MIN_BYTES, Sharing};
-pub use streams::{NotCopied, STREAMED_MIN_BYTES, write_checked};
+pub use streams::{NotCopied, STREAMED_MIN_BYTES, copy_hashed, write_checked};
 
 /// The ending of a content that is taken aside to be removed.
 const ASIDE_ENDING: &str = "aside";

@@ -171,10 +171,7 @@ impl Contents {
         access: Access,
     ) -> Result<bool> {
         let kept = self.keep_parts(digest, size_bytes, access, &mut |target| {
-            let mut hashing = Hashing { target, hasher: blake3::Hasher::new() };
-            io::copy(source, &mut hashing)?;
-            let found = Digest::from_bytes(*hashing.hasher.finalize().as_bytes());
-            Ok((found, hashing.hasher.count()) == (*digest, size_bytes))
+            Ok(copy_hashed(source, target)? == (*digest, size_bytes))
         });
         kept.map_err(|cause| {
             not_kept(usize::try_from(size_bytes).unwrap_or(usize::MAX), &self.path(digest), cause)
@@ -257,9 +254,7 @@ pub fn write_checked(
     let mut is_other = false;
     let written = disk.create_prepared(place, |file| {
         prepare(file.file())?;
-        let mut hashing = Hashing { target: &mut Appending(file), hasher: blake3::Hasher::new() };
-        io::copy(source, &mut hashing)?;
-        is_other = Digest::from_bytes(*hashing.hasher.finalize().as_bytes()) != *digest;
+        is_other = copy_hashed(source, &mut Appending(file))?.0 != *digest;
         if is_other { Err(io::ErrorKind::InvalidData.into()) } else { file.sync() }
     });
     match written {
@@ -280,6 +275,16 @@ impl Write for Appending<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Copies all bytes; returns their digest and their number.
+///
+/// # Errors
+/// As source and target give them.
+pub fn copy_hashed(source: &mut dyn io::Read, target: &mut dyn Write) -> io::Result<(Digest, u64)> {
+    let mut hashing = Hashing { target, hasher: blake3::Hasher::new() };
+    let size_bytes = io::copy(source, &mut hashing)?;
+    Ok((Digest::from_bytes(*hashing.hasher.finalize().as_bytes()), size_bytes))
 }
 
 /// A target, and the digest of what it was given.

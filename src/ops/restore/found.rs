@@ -1,10 +1,10 @@
 //! Where the bytes of a version are to be had, and the way from there: part by part, so that their size does not matter.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Version, not_written};
-use crate::content::{Access, NotCopied, write_checked};
+use crate::content::{Access, NotCopied, copy_hashed, write_checked};
 use crate::digests;
 use crate::disk::open_regular;
 use crate::error::{Error, Result};
@@ -137,9 +137,8 @@ impl Found {
                 Err(NotCopied::Target(cause)) => Err(failed(cause)),
             },
             Source::File(place) => {
-                let mut hashing = Hashing { target, hasher: blake3::Hasher::new() };
-                open_regular(place).and_then(|mut file| io::copy(&mut file, &mut hashing)).map_err(failed)?;
-                let digest = Digest::from_bytes(*hashing.hasher.finalize().as_bytes());
+                let copied = open_regular(place).and_then(|mut file| copy_hashed(&mut file, target));
+                let (digest, _) = copied.map_err(failed)?;
                 if digest == self.digest { Ok(()) } else { Err(self.went(&printed_word(place))) }
             }
         }
@@ -173,23 +172,5 @@ impl Found {
     fn went(&self, from: &str) -> Error {
         Error::store(format!("`{from}` has not the bytes any more that it had ({})", self.digest.short()))
             .hint("somebody changed or removed it just now; try again")
-    }
-}
-
-/// A target, and the digest of what it was given.
-struct Hashing<'a> {
-    target: &'a mut dyn Write,
-    hasher: blake3::Hasher,
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.target.write_all(bytes)?;
-        self.hasher.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.target.flush()
     }
 }
