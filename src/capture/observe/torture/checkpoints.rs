@@ -60,7 +60,14 @@ fn recovered(options: &Options<'_>, parts: &[Vec<u8>]) -> Recovered {
 
 /// What a process did with which bytes.
 fn deeds(observation: &Observation, process: &Process) -> Vec<(Digest, bool)> {
+    // What was added to bytes whose sum is not known may have been nothing: only times were set, say.
+    let is_known = |access: &Access| content(observation, access).is_some();
+    let is_added_to = |kept: &Access| {
+        let next = |access: &&Access| (access.file, access.version) == (kept.file, kept.version + 1);
+        process.accesses.iter().filter(next).any(|access| access.written_us.is_some() && is_known(access))
+    };
     let sure = process.accesses.iter().filter(|access| access.fit != Fit::Changed);
+    let sure = sure.filter(|access| !access.was_only_kept || is_added_to(access));
     let known = sure.filter_map(|access| Some((access, content(observation, access)?)));
     let both = known.flat_map(|(access, digest)| {
         let read = access.read_us.map(|_| (digest, false));
