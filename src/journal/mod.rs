@@ -7,6 +7,7 @@
 mod codec;
 mod frame;
 mod pack;
+mod parts;
 mod reader;
 mod segments;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::journal::codec;
 use crate::journal::frame::{FRAME_OVERHEAD_BYTES, Header, PAYLOAD_MAX_BYTES, write_frame};
+use crate::journal::parts::parts;
 use crate::journal::segments;
 use crate::model::{Fact, Timestamp};
 
@@ -138,12 +139,24 @@ impl Writer {
         self.segment
     }
 
-    /// Adds a fact; it counts when [`Writer::commit`] has returned.
+    /// Adds a fact; it counts when [`Writer::commit`] has returned. A step of more files than a record takes is added as several
+    /// that say the same.
     ///
     /// # Errors
     /// A store error where the fact is too long: it is not added. A store error where the file cannot be written: it is
     /// added, and tried again at the next commit.
     pub fn append(&mut self, fact: &Fact) -> Result<()> {
+        if let Fact::StepDone(step) = fact
+            && let Some(parts) = parts(step)
+        {
+            // After an error the others are added nevertheless, as it is itself.
+            let added = parts.into_iter().map(|part| self.append_whole(&Fact::StepDone(part)));
+            return added.collect::<Vec<_>>().into_iter().collect();
+        }
+        self.append_whole(fact)
+    }
+
+    fn append_whole(&mut self, fact: &Fact) -> Result<()> {
         let (kind, version, payload) = codec::encode_parts(fact)?;
         self.append_record(kind, version, &payload)
     }

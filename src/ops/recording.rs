@@ -339,7 +339,8 @@ mod tests {
     use super::*;
     use crate::disk::Disk;
     use crate::disk::tests::{Crash, Leaves};
-    use crate::model::RunKind;
+    use crate::model::{ArtifactPath, Digest, Evidence, Generated, Role, RunKind, Step, Used};
+    use crate::query;
 
     /// Tells whether the run is in the journal, and whether its end is.
     fn recorded(root: &std::path::Path, run: NodeId) -> (bool, bool) {
@@ -389,5 +390,45 @@ mod tests {
             }
         }
         assert!(settled_before_the_cut > 0, "no cut fell between the start and the end");
+    }
+
+    #[test]
+    fn a_step_of_more_files_than_a_record_takes_is_recorded_with_all_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        Workspace::init(&root).unwrap();
+        let workspace = Workspace::at(&root, Disk::new());
+        let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_000_000));
+        let mut recording =
+            Recording::start(&workspace, &clock, RunRequest::new("train", RunKind::Command)).unwrap();
+        let file = |name: String| Artifact {
+            digest: Digest::of(name.as_bytes()),
+            size_bytes: 1,
+            path: ArtifactPath::new(name).unwrap(),
+        };
+        let (evidence, role) = (Evidence::Observed, Role::Data);
+        let started_at = recording.now();
+        let read = |number: usize| Used {
+            artifact: file(format!("train/{number:04000}")),
+            at: started_at,
+            evidence,
+            role,
+        };
+        let at = recording.now();
+        let model = file("model.pt".to_owned());
+        let step = Step {
+            used: (0..17_000).map(read).collect(),
+            generated: vec![Generated { artifact: model.clone(), at, evidence, role }],
+            ..Step::new(NodeId::new(at), recording.run().id, "train", [started_at, at])
+        };
+        recording.add(&Fact::StepDone(step)).unwrap();
+        recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
+        let snapshot = workspace.view().unwrap().snapshot;
+        let path = snapshot.path_no(&model.path).unwrap().unwrap();
+        let model = snapshot.artifact_no(path, &model.digest).unwrap().unwrap();
+        let trace = query::upstream(&snapshot, model, i64::MAX, 1).unwrap();
+        let read: BTreeSet<_> =
+            trace.steps.iter().flat_map(|step| &step.used).map(|edge| edge.artifact).collect();
+        assert_eq!(read.len(), 17_000);
     }
 }
