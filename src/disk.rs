@@ -2,6 +2,7 @@
 //!
 //! One place, so that tests can put faults and crashes under all of them at once (see [`Faults`]).
 
+mod kernel;
 mod owner;
 mod regular;
 mod share;
@@ -18,8 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
+pub use kernel::kernel_is_at_least;
 pub use owner::{Owner, give_new_file, is_root};
-pub use regular::{open_regular, open_regular_with, read_regular, read_regular_text};
+pub use regular::{open_folder, open_own, open_regular, open_regular_with, read_regular, read_regular_text};
 pub use share::SHARED_ALIGNMENT;
 pub use together::{Staged, Together};
 

@@ -147,6 +147,47 @@ fn merging_is_the_same_both_ways_and_copies_contents_once() {
     assert_eq!(projected(&a), projected(&b));
 }
 
+/// Lists what lies below a folder, with the times and the bytes of each.
+fn tree(folder: &std::path::Path) -> Vec<(std::path::PathBuf, std::time::SystemTime, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let changed = entry.metadata().unwrap().modified().unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+                found.push((entry.path(), changed, Vec::new()));
+            } else {
+                found.push((entry.path(), changed, fs::read(entry.path()).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn of_two_workspaces_that_are_merged_the_other_one_stays_as_it_is() {
+    let (place, other) = (filled(), filled());
+    other.ok(&["run", "--", "sh", "-c", "echo more > more.bin"]);
+    // Its last facts are not applied yet, and somebody was killed who took facts over here.
+    let left = place.at(".lineage/taking-00000000000000000000000000000007");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("facts"), "half").unwrap();
+    let before = tree(&other.at(".lineage"));
+    let merged = place.json(&["merge", other.root().to_str().unwrap(), "--with-contents"]);
+    assert_ne!(merged["facts_new"], 0);
+    assert_eq!(tree(&other.at(".lineage")), before);
+    assert!(!left.exists());
+    // Without its store it is read as well.
+    fs::remove_file(other.at(".lineage/store.redb")).unwrap();
+    let before = tree(&other.at(".lineage"));
+    let again = place.json(&["merge", other.root().to_str().unwrap()]);
+    assert_eq!(again["facts_new"], 0);
+    assert_eq!(tree(&other.at(".lineage")), before);
+}
+
 #[test]
 fn a_workspace_is_not_merged_with_itself_nor_with_a_stranger() {
     let place = filled();

@@ -219,7 +219,9 @@ fn a_limit_of_processes_leaves_the_command_its_exit_code_and_the_run_its_record(
     let limited = "ulimit -u 4; exec $L run -- sh -c \"$0\"";
     let script = format!("exec setpriv --reuid=64999 --clear-groups bash -c '{limited}' '{write}'");
     let copy = place.root().join("program");
-    fs::copy(env!("CARGO_BIN_EXE_lineage"), &copy).unwrap();
+    // Copied by another process: what another test forks meanwhile would have the copy open for writing.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_lineage")).arg(&copy).status();
+    assert!(copied.unwrap().success());
     let answer = shell(&place, &format!("L={}; {script}", copy.display()));
     assert_eq!(answer.code, 4, "{answer:?}");
     assert!(answer.stderr.contains("6 outputs") && !answer.stderr.contains("fault"), "{answer:?}");

@@ -28,13 +28,18 @@ fn code_of(mut child: Child) -> Option<i32> {
 }
 
 /// Puts something that is no regular file at a path.
-type Put = fn(&Path);
+type Put = fn(&Path, &Path);
 
-const KINDS: [(&str, Put); 4] = [
-    ("a pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
-    ("a folder", |path| fs::create_dir(path).unwrap()),
-    ("a socket", |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
-    ("an endless device", |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+/// The second path is that of a file of the user's.
+const KINDS: [(&str, Put); 6] = [
+    ("a pipe", |path, _| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
+    ("a folder", |path, _| fs::create_dir(path).unwrap()),
+    ("a socket", |path, _| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+    ("an endless device", |path, _| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+    ("a link to a file of the user's", |path, users| std::os::unix::fs::symlink(users, path).unwrap()),
+    ("a link to nowhere", |path, users| {
+        std::os::unix::fs::symlink(users.with_extension("gone"), path).unwrap();
+    }),
 ];
 
 /// Lists the files below a folder.
@@ -55,17 +60,20 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn check(place: &Place, path: &Path, commands: &[&[&str]]) {
     let aside = place.root().with_extension("aside");
     let is_there = path.symlink_metadata().is_ok();
+    let users = place.root().with_extension("users");
+    fs::write(&users, "of the user\n").unwrap();
     for (kind, put) in KINDS {
         for arguments in commands {
             if is_there {
                 fs::rename(path, &aside).unwrap();
             }
-            put(path);
+            put(path, &users);
             let mut command = place.command(arguments);
             let child = command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).spawn();
             let code = code_of(child.unwrap());
             let what = format!("{kind} at {}: {arguments:?}", path.display());
             assert!(code.is_some_and(|code| (0..=3).contains(&code)), "{what}: {code:?}");
+            assert_eq!(fs::read(&users).unwrap(), b"of the user\n", "{what}");
             match path.symlink_metadata() {
                 Ok(there) if there.is_dir() => fs::remove_dir_all(path).unwrap(),
                 Ok(_) => fs::remove_file(path).unwrap(),
@@ -76,6 +84,7 @@ fn check(place: &Place, path: &Path, commands: &[&[&str]]) {
             }
         }
     }
+    fs::remove_file(&users).unwrap();
 }
 
 const COMMANDS: &[&[&str]] = &[

@@ -135,6 +135,21 @@ fn altered_outputs_are_written_again_and_what_they_held_is_kept() {
 }
 
 #[test]
+fn what_cannot_be_kept_in_the_place_of_an_output_is_not_written_over() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline"]);
+    let names = place.output_names();
+    let name = only(&names, &["HALCYON", "_segmented_risks.json"]);
+    std::fs::remove_file(place.at(name)).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(place.at(name)).status().unwrap().success());
+    let answer = place.run(&["pipeline", "--resume"]);
+    assert_ne!(answer.code, 0);
+    assert!(answer.stderr.contains(name) || answer.stdout.contains(name), "{answer:?}");
+    let there = std::fs::symlink_metadata(place.at(name)).unwrap();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&there.file_type()));
+}
+
+#[test]
 fn a_filing_that_changed_is_done_again_in_its_place() {
     let Some(place) = Place::new() else { return };
     place.ok(&["pipeline"]);

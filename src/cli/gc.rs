@@ -39,10 +39,11 @@ impl Gc {
         let older_than = Duration::from_secs(self.older_than * 24 * 60 * 60);
         let report = gc(&workspace, GcRequest { apply: self.apply, older_than })?;
         output::warnings(&report.warnings);
+        let limit = output::limit(self.limit, self.json);
         if self.json {
-            output::json(&render::gc::json(&report))?;
+            output::json(&render::gc::json(&report, limit))?;
         } else {
-            output::answer(&render::gc::text(&report, output::limit(self.limit, false)))?;
+            output::answer(&render::gc::text(&report, limit))?;
         }
         Ok(u8::from(!report.failed.is_empty()))
     }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::model::is_unsafe_to_print;
+use crate::model::{command_line, is_unsafe_to_print};
 use crate::ops::Workspace;
 
 /// Writes an answer to stdout.
@@ -34,7 +34,9 @@ pub(crate) fn json(document: &Value) -> Result<()> {
     for character in text.chars() {
         // The ends of lines stand between the values: those in them are escaped already.
         if character != '\n' && is_unsafe_to_print(character) {
-            plain.push_str(&format!("\\u{:04x}", u32::from(character)));
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                plain.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             plain.push(character);
         }
@@ -43,9 +45,18 @@ pub(crate) fn json(document: &Value) -> Result<()> {
     answer(&plain)
 }
 
-/// Writes a line for people to stderr.
+/// Writes a line for people to stderr. What would drive the terminal is written as its code.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let mut plain = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => plain.push(character),
+            _ if is_unsafe_to_print(character) => plain.extend(character.escape_default()),
+            _ => plain.push(character),
+        }
+    }
+    plain.push('\n');
+    let _ = std::io::stderr().lock().write_all(plain.as_bytes());
 }
 
 /// Writes warnings to stderr, each of them once however often it is given.
@@ -80,9 +91,9 @@ fn remedy(error: &Error) -> Option<String> {
     let workspace = Workspace::find(&folder).ok().flatten()?;
     let (foreign, folder) = (workspace.foreign()?, workspace.folder());
     Some(format!(
-        "`{}` belongs to another user: `sudo chown -R \"$(id -u):$(id -g)\" {}` makes it yours",
+        "`{}` belongs to another user: `sudo chown -Rh \"$(id -u):$(id -g)\" -- {}` makes it yours",
         foreign.display(),
-        folder.display()
+        command_line(&[folder.display().to_string()])
     ))
 }
 

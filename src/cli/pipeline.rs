@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::progress::Bar;
-use crate::cli::{Surroundings, output};
+use crate::cli::{Surroundings, host, output};
 use crate::error::{Error, Result};
 use crate::filings::Section;
 use crate::model::recorded_word;
@@ -177,11 +177,4 @@ fn failures_max(text: &str) -> Result<FailuresMax> {
         },
         None => text.parse().map(FailuresMax::Count).map_err(|_| wrong()),
     }
-}
-
-/// Returns the machine's name, as far as it is to be had without asking the network.
-fn host() -> String {
-    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
-    name.trim().chars().filter(|c| !c.is_control()).take(255).collect()
 }

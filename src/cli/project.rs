@@ -63,10 +63,11 @@ impl Project {
         };
         let report = project(&workspace, &request)?;
         output::warnings(&report.warnings);
+        let limit = output::limit(self.limit, self.json);
         if self.json {
-            output::json(&render::project::json(&report))?;
+            output::json(&render::project::json(&report, limit))?;
         } else {
-            output::answer(&render::project::text(&report, output::limit(self.limit, false)))?;
+            output::answer(&render::project::text(&report, limit))?;
         }
         let is_no = match (self.check, self.dry_run) {
             (true, _) => report.would_change(self.prune),

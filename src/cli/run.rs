@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use crate::capture::observe::Exit;
 use crate::cli::{Surroundings, output, run_around, workspace_around};
 use crate::error::{Error, Result};
-use crate::model::NodeId;
+use crate::model::{NodeId, repeated_word};
 use crate::ops::Workspace;
 use crate::ops::run::{CommandRequest, CommandSummary, NotStarted, run_command};
 use crate::render;
@@ -201,8 +201,11 @@ fn run_unrecorded(command: &[OsString]) -> Result<u8> {
     crate::capture::give_back_to(&mut command);
     match command.status() {
         Ok(status) => Ok(exit_code(exit_of(status))),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(127),
-        Err(_) => Ok(126),
+        Err(cause) => {
+            let code = if cause.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            output::error(&Error::request(format!("cannot run `{}`", repeated_word(program))).because(cause));
+            Ok(code)
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use crate::disk::{Owner, open_folder};
+
 const OWNER_EXECUTES: u32 = 0o100;
 const GROUP_READS: u32 = 0o040;
 const OTHERS_READ: u32 = 0o004;
@@ -92,11 +94,16 @@ impl Access {
     }
 }
 
-/// Closes a folder to all who may not write into the one `above` it.
+/// Closes a folder to all who may not write into the one `above` it, and gives it to `owner`: somebody else, in whose folders no link
+/// is followed.
 ///
 /// # Errors
 /// As the system gives them.
-pub(super) fn close_folder(folder: &Path, above: &Metadata) -> io::Result<()> {
+pub(super) fn close_folder(folder: &Path, above: &Metadata, owner: Option<Owner>) -> io::Result<()> {
+    let folder = open_folder(folder, owner.is_none())?;
+    if let Some(owner) = owner {
+        owner.give_file(&folder);
+    }
     let mode = folder.metadata()?.mode() & 0o7777;
     let shut_out = [(0o020, 0o070), (0o002, 0o007)]
         .map(|(may_write, all)| if above.mode() & may_write == 0 { all } else { 0 });
@@ -104,7 +111,7 @@ pub(super) fn close_folder(folder: &Path, above: &Metadata) -> io::Result<()> {
     if wanted == mode {
         return Ok(());
     }
-    match std::fs::set_permissions(folder, Permissions::from_mode(wanted)) {
+    match folder.set_permissions(Permissions::from_mode(wanted)) {
         // It belongs to another member of the group: their next run closes it.
         Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         done => done,

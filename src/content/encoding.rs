@@ -22,8 +22,8 @@ pub(super) const HEADER_BYTES: usize = 18;
 const ZSTD_LEVEL: i32 = 1;
 /// Contents whose file takes no more are kept as they are: a file takes whole blocks of the disk, so that nothing is won.
 const BLOCK_BYTES: usize = 4096;
-/// No content of more bytes is kept or read back.
-const CONTENT_MAX_BYTES: u64 = 16 << 30;
+/// No member of a group is larger: each is read into memory.
+const MEMBER_MAX_BYTES: u64 = 16 << 30;
 
 /// A byte of an LZ4 block says of no more bytes.
 const LZ4_FACTOR_MAX: u64 = 255;
@@ -151,9 +151,6 @@ pub(super) fn decoder<'a, R: BufRead>(
     let mut size = [0; 8];
     size.copy_from_slice(&header[10..]);
     let size = u64::from_le_bytes(size);
-    if size > CONTENT_MAX_BYTES {
-        return Err(format!("it claims to hold {size} bytes"));
-    }
     match header[9] {
         CODEC_PLAIN => Ok((size, Box::new(stored))),
         CODEC_SHARED => {
@@ -174,7 +171,7 @@ pub(super) fn decoder<'a, R: BufRead>(
 
 /// Reads the body of a member of a group that should hold so many bytes; the error says what is wrong with it.
 pub(super) fn decompressed(codec: u8, body: &[u8], size: u64) -> Result<Vec<u8>, String> {
-    if size > CONTENT_MAX_BYTES {
+    if size > MEMBER_MAX_BYTES {
         return Err(format!("it claims to hold {size} bytes"));
     }
     let mut bytes = Vec::new();

@@ -176,8 +176,9 @@ impl Contents {
         }
         // Whoever lets old contents go must see that this one is wanted again. They take it aside before they look a last time:
         // where it is still there behind this, they will see it.
-        let _ = open_regular(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
-        path.is_file()
+        let marked = open_regular(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+        // What belongs to another member of the group cannot be marked, and is written again.
+        marked.is_ok() && path.is_file()
     }
 
     /// Makes the folder and closes it, once; returns whom to give what is made in it.
@@ -188,10 +189,7 @@ impl Contents {
         self.disk.create_folders(&self.folder)?;
         let above = self.folder.parent().unwrap_or(Path::new(".")).metadata()?;
         let owner = Owner::to_give_to(&above);
-        if let Some(owner) = owner {
-            owner.give(&self.folder);
-        }
-        close_folder(&self.folder, &above)?;
+        close_folder(&self.folder, &above, owner)?;
         Ok(*self.closed.get_or_init(|| owner))
     }
 
@@ -242,9 +240,9 @@ impl Contents {
     /// # Errors
     /// A store error where the copy is damaged: it is never handed out.
     pub fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
+        let mut bytes = InMemory(Vec::new());
         match self.copy(digest, &mut bytes) {
-            Ok(kept) => Ok(kept.map(|_| bytes)),
+            Ok(kept) => Ok(kept.map(|_| bytes.0)),
             Err(NotCopied::Kept(error)) => Err(error),
             Err(NotCopied::Target(cause)) => Err(Error::store("a kept content has no room").because(cause)),
         }
@@ -319,6 +317,21 @@ impl Contents {
             Some(Damage { digest: *digest, path: self.path(digest), fault })
         });
         Ok((digests.len() as u64, damage.collect()))
+    }
+}
+
+/// Bytes in memory, as many as it takes.
+struct InMemory(Vec<u8>);
+
+impl io::Write for InMemory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_reserve(bytes.len())?;
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use stamp::Clocks;
 
 use crate::model::Digest;
 
+pub use crate::disk::kernel_is_at_least;
 pub use stamp::{Stamp, device, kernel_time_ns};
 
 /// How often a file that changes while it is read is read again.

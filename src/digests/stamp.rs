@@ -5,6 +5,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::disk::kernel_is_at_least;
+
 /// Identity, size and times of a file: while none of them changes, neither do its bytes.
 ///
 /// Times are nanoseconds since 1970. Where the kernel's times are coarse (before Linux 6.13), a file changed
@@ -72,10 +74,7 @@ pub(super) struct Clocks {
 impl Clocks {
     /// Asks the system.
     pub(super) fn of_system() -> Self {
-        Clocks {
-            kinds: kinds(&read("/proc/self/mountinfo")),
-            has_fine_times: release(&read("/proc/sys/kernel/osrelease")) >= (6, 13),
-        }
+        Clocks { kinds: kinds(&read("/proc/self/mountinfo")), has_fine_times: kernel_is_at_least((6, 13)) }
     }
 
     /// Tells whether every change of the file after `at_ns` gives it another stamp: git's rule for files that were changed
@@ -105,11 +104,6 @@ impl Clocks {
 
 fn read(path: &str) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-fn release(text: &str) -> (u32, u32) {
-    let mut numbers = text.split(['.', '-']).map_while(|word| word.trim().parse::<u32>().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Reads the kind of file system of each device out of `/proc/self/mountinfo`.
@@ -168,12 +162,5 @@ mod tests {
         assert!(!settled(true, layers, 0) && settled(true, layers, 20_000_000));
         assert!(!settled(true, unknown, 4_999_999_999) && settled(true, unknown, 5_000_000_000));
         assert!(!settled(true, disk, -1), "a change that is yet to come");
-    }
-
-    #[test]
-    fn releases_are_read_in_any_spelling() {
-        assert_eq!(release("6.18.44-fc\n"), (6, 18));
-        assert_eq!(release("5.4\n"), (5, 4));
-        assert_eq!(release(""), (0, 0));
     }
 }

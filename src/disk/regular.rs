@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+const NO_FILE: &str = "it is no regular file";
+
 /// Opens a regular file for reading.
 ///
 /// # Errors
@@ -21,13 +23,40 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open_regular`].
 pub fn open_regular_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let no_file = || io::Error::new(ErrorKind::InvalidInput, "it is no regular file");
+    let no_file = || io::Error::new(ErrorKind::InvalidInput, NO_FILE);
     if !fs::metadata(path)?.is_file() {
         return Err(no_file());
     }
     // It may be a pipe by now.
     let file = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+}
+
+/// Opens a regular file of ours, which nobody has put a link in the place of.
+///
+/// # Errors
+/// As [`open_regular`]; `InvalidInput` for a link, too.
+pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let refused = |text: &str| io::Error::new(ErrorKind::InvalidInput, text);
+    let found = fs::symlink_metadata(path)?;
+    if found.is_symlink() {
+        return Err(refused("it is a symbolic link"));
+    }
+    if !found.is_file() {
+        return Err(refused(NO_FILE));
+    }
+    // It may be something else by now.
+    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused(NO_FILE)) }
+}
+
+/// Opens a folder, at the end of a link only where `follows` says so.
+///
+/// # Errors
+/// As the system gives them.
+pub fn open_folder(path: &Path, follows: bool) -> io::Result<File> {
+    let no_link = if follows { 0 } else { libc::O_NOFOLLOW };
+    File::options().read(true).custom_flags(libc::O_DIRECTORY | no_link).open(path)
 }
 
 /// Reads a regular file.
@@ -80,5 +109,10 @@ mod tests {
             assert_eq!(written.unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
         }
         assert_eq!(open_regular(&at("nothing")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(open_own(&at("file"), OpenOptions::new().read(true)).is_ok());
+        for name in ["folder", "pipe", "to-file", "to-pipe", "to-null"] {
+            let opened = open_own(&at(name), OpenOptions::new().read(true));
+            assert_eq!(opened.unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+        }
     }
 }

@@ -109,8 +109,10 @@ fn list_files(
         match (id_of(&path), path.extension().and_then(|ending| ending.to_str())) {
             (Some(segment), Some(SEGMENT_ENDING)) => match loose(segment, &path)? {
                 Some(found) => listing.segments.push(found),
+                None if leads_nowhere(&path) => listing.strangers.push(path),
                 None => return Ok(None),
             },
+            (Some(_), Some(PACK_ENDING)) if leads_nowhere(&path) => listing.strangers.push(path),
             (Some(pack), Some(PACK_ENDING)) => {
                 listing.packs.push(pack);
                 if known_packs(pack) {
@@ -139,6 +141,11 @@ fn list_files(
         same
     });
     Ok(Some(listing))
+}
+
+/// Returns true for a link to nothing.
+fn leads_nowhere(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_symlink()) && !path.exists()
 }
 
 /// Returns the id of the pack whose file is `path`; `None` where it is none.

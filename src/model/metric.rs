@@ -1,7 +1,7 @@
 //! Metrics: named finite numbers of a run or a model version.
 
 use crate::error::{Error, Result};
-use crate::model::{NodeId, Timestamp};
+use crate::model::{NodeId, Timestamp, is_unsafe_to_print};
 
 /// A finite number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +40,23 @@ impl MetricValue {
     /// Takes back what [`MetricValue::ordered_bits`] gave.
     pub fn from_ordered_bits(bits: u64) -> Self {
         MetricValue(f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits }))
+    }
+}
+
+/// As many bytes may a metric's name have.
+const NAME_MAX_BYTES: usize = 250;
+
+/// Checks the name of a metric.
+///
+/// # Errors
+/// Says, for people, what is wrong with it.
+pub(crate) fn check_metric_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        Err("it has no name")
+    } else if name.len() > NAME_MAX_BYTES || name.contains(is_unsafe_to_print) {
+        Err("its name has more than 250 bytes or holds control characters")
+    } else {
+        Ok(())
     }
 }
 

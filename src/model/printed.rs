@@ -85,7 +85,7 @@ fn push_escape(text: &mut String, byte: u8) {
 /// Returns true for characters that would change what a terminal shows: controls, and the marks that turn the reading direction.
 pub(crate) fn is_unsafe_to_print(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::capture::git;
+use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule, printed};
 use crate::ops::Workspace;
@@ -186,7 +187,7 @@ fn is_projected(snapshot: &Snapshot, root: &Path, path: &ArtifactPath) -> Result
         Some(ProjectedFrom::Run(_) | ProjectedFrom::Model(_)) => true,
         // A README may as well be somebody's own.
         Some(ProjectedFrom::Documents(_)) => {
-            let bytes = path.on_disk(root).and_then(|place| std::fs::read(place).ok());
+            let bytes = path.on_disk(root).and_then(|place| read_regular(&place).ok());
             bytes.is_some_and(|bytes| projection::is_own_index(&bytes))
         }
     })

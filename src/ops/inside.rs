@@ -8,9 +8,10 @@ use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Remark,
-    RemarkKind, Remarks, Role, Run, SaidParameters, Step, Timestamp, Used, check_parameters,
+    RemarkKind, Remarks, Role, Run, SaidParameters, Step, Timestamp, Used, check_metric_name,
+    check_parameters,
 };
-use crate::ops::run::{FileClock, check_name, masked_parameter};
+use crate::ops::run::{FileClock, masked_parameter};
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
 use crate::query::{last_write_at_path, unique_tail};
@@ -51,7 +52,7 @@ pub fn say_metric(
     step: i64,
 ) -> Result<()> {
     let value = MetricValue::new(value)?;
-    check_name(name)
+    check_metric_name(name)
         .map_err(|why| Error::request(format!("metric `{}` was refused: {why}", name.escape_debug())))?;
     let at = clock.now();
     say(workspace, at, &Fact::Metrics(vec![Metric { owner: run, name: name.to_owned(), step, at, value }]))

@@ -1,12 +1,12 @@
 //! The metrics of runs: names to runs, patterns to metrics, and a chart into a file.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::model::repeated_word;
 use crate::ops::{View, Workspace, locate_run};
@@ -123,6 +123,9 @@ pub fn charts(
     Ok((charts, left_out))
 }
 
+/// So much of a file that is there is shown to whoever judges it.
+const FRONT_BYTES: u64 = 400;
+
 /// Writes a picture to `path`. A file that is there is replaced only where `is_ours` accepts how it begins, or `force` says so.
 ///
 /// # Errors
@@ -137,7 +140,11 @@ pub fn write_picture(
     let failed = |cause: std::io::Error| {
         Error::request(format!("cannot write `{}`", path.display().to_string().escape_debug())).because(cause)
     };
-    match fs::read(path) {
+    let front = open_regular(path).and_then(|file| {
+        let mut front = Vec::new();
+        file.take(FRONT_BYTES).read_to_end(&mut front).map(|_| front)
+    });
+    match front {
         Ok(before) if !force && !is_ours(&before) => {
             return Err(Error::request(format!(
                 "`{}` is there and was not drawn by lineage",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::digests::Digests;
+use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, Timestamp};
@@ -406,7 +407,7 @@ fn index(
         return Err(Error::bug("an index is made from facts"));
     };
     let cannot_read = || Error::request(format!("cannot read `{}`", planned.path));
-    let there = match std::fs::read(place(workspace.root(), &planned.path)?) {
+    let there = match read_regular(&place(workspace.root(), &planned.path)?) {
         Ok(there) => Some(there),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
         Err(cause) => return Err(cannot_read().because(cause)),

@@ -14,9 +14,9 @@ use crate::digests::Digests;
 use crate::disk::{Disk, read_regular};
 use crate::error::{Error, Kind, Result};
 use crate::journal;
-use crate::model::NodeId;
+use crate::model::{NodeId, command_line};
 use crate::ops::Clock;
-use crate::ops::run::take_over_broken_off;
+use crate::ops::run::{broken_off, take_over_broken_off};
 use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 
 pub use locks::{Attempt, StoreLock};
@@ -186,7 +186,7 @@ impl Workspace {
         {
             return Ok(View { snapshot, warnings });
         }
-        let mut failure = None;
+        let (mut failure, mut missing) = (None, None);
         let (warnings, may_write) = match self.lock(READ_WAIT) {
             Ok(Attempt::Taken(lock)) => match self.try_apply(&lock) {
                 Ok(warnings) => (warnings, true),
@@ -216,33 +216,70 @@ impl Workspace {
                 (vec![warning], true)
             }
             Err(error) => {
-                (vec![format!("facts not yet applied are missing from this answer: {error}")], false)
+                missing = Some(format!("facts not yet applied are missing from this answer: {error}"));
+                (Vec::new(), false)
             }
         };
         // Where nothing can be applied, what is missing is read from the journal into a store for this answer alone.
         match self.store.snapshot() {
             Ok(Some(snapshot)) if may_write => Ok(View { snapshot, warnings }),
             Ok(Some(snapshot)) => {
-                let listing = Store::listing(Some(&snapshot), &self.journal())?;
-                let lost = Store::lost_segments(&snapshot, &listing)?;
-                if lost.is_empty() {
-                    let to_say = if failure.is_some() { warnings.clone() } else { Vec::new() };
-                    return match (self.view_of_unwritable(to_say), failure) {
-                        (Ok(view), _) => Ok(view),
-                        (Err(_), Some(error)) => Err(error),
-                        (Err(_), None) => Ok(View { snapshot, warnings }),
-                    };
+                if let Some(lost) = self.lost(&snapshot)? {
+                    // The old store has what is nowhere else.
+                    let warnings = warnings.into_iter().chain(missing).chain([lost]).collect();
+                    return Ok(View { snapshot, warnings });
                 }
-                // The old store has what is nowhere else.
-                let mut warnings = warnings;
-                warnings.push(format!(
-                    "segments that were in the journal are not, or not all: {}; the store still has what was in them",
-                    describe_lost(&lost)
-                ));
-                Ok(View { snapshot, warnings })
+                match (self.view_of_unwritable(warnings.clone()), failure) {
+                    (Ok(view), _) => Ok(view),
+                    (Err(_), Some(error)) => Err(error),
+                    (Err(_), None) => {
+                        Ok(View { snapshot, warnings: warnings.into_iter().chain(missing).collect() })
+                    }
+                }
             }
             Ok(None) | Err(_) => self.view_of_unwritable(warnings),
         }
+    }
+
+    /// Returns a state that holds everything recorded before the call, and changes nothing in the workspace. Runs whose recording
+    /// broke off have no end in it, which is said.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be read, or there is no room for a store for this answer.
+    pub(crate) fn view_apart(&self) -> Result<View> {
+        let broken_off = broken_off(self);
+        let mut view = match self.store.snapshot().ok().flatten() {
+            None => self.view_of_unwritable(Vec::new())?,
+            Some(snapshot) => match (self.if_complete(&snapshot)?, self.lost(&snapshot)?) {
+                (Some(warnings), _) => View { snapshot, warnings },
+                (None, None) => self.view_of_unwritable(Vec::new())?,
+                (None, Some(lost)) => {
+                    let pending = self.pending(Some(&snapshot))?.in_words();
+                    View { snapshot, warnings: vec![lost, format!("{pending} is missing from this answer")] }
+                }
+            },
+        };
+        if broken_off > 0 {
+            view.warnings.push(format!(
+                "of {broken_off} of the runs in `{}` the recording broke off: they have no end here (any `lineage` command there \
+                 records it)",
+                self.root().display()
+            ));
+        }
+        Ok(view)
+    }
+
+    /// Says which segments a state of the store has and the journal has not; `None` where there are none.
+    fn lost(&self, snapshot: &Snapshot) -> Result<Option<String>> {
+        let listing = Store::listing(Some(snapshot), &self.journal())?;
+        let lost = Store::lost_segments(snapshot, &listing)?;
+        let text = || {
+            format!(
+                "segments that were in the journal are not, or not all: {}; the store still has what was in them",
+                describe_lost(&lost)
+            )
+        };
+        Ok((!lost.is_empty()).then(text))
     }
 
     /// Returns a state that holds everything recorded before the call, as [`Workspace::view`] does, to the holder of the lock.
@@ -274,7 +311,6 @@ impl Workspace {
         let built = build(&std::env::temp_dir());
         let (snapshot, applied) =
             built.or_else(|error| build(Path::new(MEMORY_FOLDER)).map_err(|_| error))?;
-        warnings.retain(|warning| !warning.starts_with("facts not yet applied"));
         for warning in applied.unreadable.iter().map(|part| described(&part.error)) {
             if !warnings.contains(&warning) {
                 warnings.push(warning);
@@ -308,9 +344,10 @@ impl Workspace {
     /// Speaks of the files of facts that the journal has lost.
     fn set_aside(&self) -> impl Iterator<Item = String> {
         self.store.set_aside().into_iter().map(|file| {
-            let path = file.path().display();
+            let path = file.path().display().to_string();
+            let merge = command_line(&["lineage".to_owned(), "merge".to_owned(), path.clone()]);
             format!(
-                "the journal has lost facts that `{path}` has (`lineage merge {path}` brings them back; \
+                "the journal has lost facts that `{path}` has (`{merge}` brings them back; \
                  delete the file to do without them)"
             )
         })

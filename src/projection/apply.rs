@@ -136,9 +136,7 @@ pub fn write_files(disk: &Disk, root: &Path, files: &[(&ArtifactPath, &[u8])]) -
 }
 
 fn not_written(path: &ArtifactPath, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::store(format!("cannot write `{path}`"))
-        .because(cause)
-        .hint("its content is kept; `lineage pipeline --resume` writes it again")
+    Error::store(format!("cannot write `{path}`")).because(cause)
 }
 
 /// Removes the temporary files that an interrupted write left in the folder of `path`; nothing where that leads out of the

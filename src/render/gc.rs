@@ -45,13 +45,13 @@ pub fn text(report: &GcReport, limit: usize) -> String {
     text
 }
 
-/// Writes the report as JSON.
-pub fn json(report: &GcReport) -> Value {
+/// Writes the report as JSON; of the contents, the first `limit`, and beside them how many there are.
+pub fn json(report: &GcReport, limit: usize) -> Value {
     let mut by_reason: BTreeMap<&str, u64> = BTreeMap::new();
     for content in &report.contents {
         *by_reason.entry(content.reason).or_default() += content.stored_bytes;
     }
-    let contents = report.contents.iter().map(|content| {
+    let contents = report.contents.iter().take(limit).map(|content| {
         json!({"digest": content.digest.to_string(), "stored_bytes": content.stored_bytes, "reason": content.reason})
     });
     let failed =
@@ -65,6 +65,7 @@ pub fn json(report: &GcReport) -> Value {
         "kept_bytes": report.kept_bytes,
         "young": report.young,
         "contents": contents.collect::<Vec<_>>(),
+        "contents_total": report.contents.len(),
         "failed": failed.collect::<Vec<_>>(),
     })
 }

@@ -1,5 +1,6 @@
 //! What `lineage project` did or would do, as text for people and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ const DIFF_LINE_MAX: usize = 400;
 /// Writes the report for people; of the files, the first `limit` of each state.
 pub fn text(report: &ProjectReport, limit: usize) -> String {
     let mut text = String::new();
-    let mut shown = std::collections::BTreeMap::new();
+    let mut shown = BTreeMap::new();
     for file in &report.files {
         let count: &mut usize = shown.entry(file.state()).or_default();
         *count += 1;
@@ -75,9 +76,15 @@ fn diff(text: &mut String, lines: &[String]) {
     }
 }
 
-/// Writes the report as JSON.
-pub fn json(report: &ProjectReport) -> Value {
-    let files: Vec<Value> = report.files.iter().map(file_json).collect();
+/// Writes the report as JSON; of the files, the first `limit` of each state, of which `counts` says how many there are.
+pub fn json(report: &ProjectReport, limit: usize) -> Value {
+    let mut shown = BTreeMap::new();
+    let mut is_shown = |file: &&ProjectedFile| {
+        let count: &mut usize = shown.entry(file.state()).or_default();
+        *count += 1;
+        *count <= limit
+    };
+    let files: Vec<Value> = report.files.iter().filter(|file| is_shown(file)).map(file_json).collect();
     json!({
         "format": 1,
         "dry_run": report.dry_run,

@@ -234,7 +234,10 @@ impl Net<'_> {
                 if !self.given.contains(&look.ino) {
                     let direction = Direction::of(intent.reads, intent.writes);
                     let end = HeldEnd { inode: look.ino, direction, is_born: false, is_shared: false };
-                    self.ledger.actor(act.who).ends.push(end);
+                    let ends = &mut self.ledger.actor(act.who).ends;
+                    if !ends.contains(&end) {
+                        ends.push(end);
+                    }
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {

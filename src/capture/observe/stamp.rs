@@ -99,14 +99,6 @@ impl Look {
     }
 }
 
-/// Tells whether the kernel is of this version or newer.
-#[cfg(target_os = "linux")]
-pub(super) fn kernel_is_at_least(version: (u32, u32)) -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= version
-}
-
 /// Times closer than this to a change prove nothing where the kernel counts in ticks.
 #[cfg(target_os = "linux")]
 pub(super) const COARSE_NS: i64 = 20_000_000;
@@ -114,5 +106,5 @@ pub(super) const COARSE_NS: i64 = 20_000_000;
 /// Tells whether the kernel stamps every change apart once somebody has looked (Linux 6.13 or newer).
 #[cfg(target_os = "linux")]
 pub(super) fn has_fine_times() -> bool {
-    kernel_is_at_least((6, 13))
+    crate::digests::kernel_is_at_least((6, 13))
 }

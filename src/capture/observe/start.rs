@@ -15,7 +15,9 @@ use super::filter;
 use super::net::Net;
 use super::refusal::{Refusal, find_program};
 use super::snapshot::Snapshot;
-use super::sys::{self, Adoption, End, Forwarding, Guardian, InHand, Launched, Report, Stage, Stops};
+use super::sys::{
+    self, Adoption, Blocked, End, Forwarding, Guardian, InHand, Launched, Report, Stage, Stops,
+};
 use super::{Digest, Exit, GapSort, Level, Observation, Options, assemble, finish};
 
 fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
@@ -66,6 +68,7 @@ pub(super) fn observe(
     let before = (options.level == Some(Level::Snapshot)).then(|| Snapshot::take(options));
     let started_us = (options.clock)();
     let _adoption = Adoption::begin();
+    let blocked = Blocked::all();
     let forwarding = options.forward_signals.then(Forwarding::begin).flatten();
     let stops = forwarding.as_ref().and_then(|_| Stops::watch().ok());
     let launch = sys::Launch {
@@ -74,12 +77,17 @@ pub(super) fn observe(
         environment: &environment,
         folder: &both[1],
         filter: wants_net.then_some(&filter[..]),
+        blocked: &blocked,
     };
+    // What comes later reaches the new process by the terminal, or is handed on from here.
+    let came = forwarding.is_some().then(|| blocked.take());
     let launched = sys::launch(&launch)
         .map_err(|error| Refusal::Failed(Error::request("cannot start a process").because(error)))?;
     if let Some(forwarding) = &forwarding {
         forwarding.aim(launched.pid);
+        came.into_iter().flatten().for_each(|signal| forwarding.hand_on(signal));
     }
+    drop(blocked);
     let level = if before.is_some() { Level::Snapshot } else { Level::Nothing };
     let mut course = Course {
         net: Net::new(options, keep),
@@ -383,5 +391,5 @@ fn ms_until(when: Instant) -> i32 {
 /// Tells whether the kernel ends the net with the last process, and not only once that one has been reaped
 /// (Linux 6.11 or newer).
 fn has_exact_end() -> bool {
-    super::stamp::kernel_is_at_least((6, 11))
+    crate::digests::kernel_is_at_least((6, 11))
 }

@@ -16,7 +16,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
-use std::sync::OnceLock;
+
+use crate::disk::kernel_is_at_least;
 
 /// No whole file system is forced to the disk while more is waiting to be written on this machine.
 const WAITING_MAX_KIB: u64 = 64 << 10;
@@ -35,7 +36,7 @@ impl Witness {
     /// As the system gives them.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let folder = File::open(folder)?;
-        let is_trusted = tells_of_errors() && is_known(&folder);
+        let is_trusted = kernel_is_at_least((5, 8)) && is_known(&folder);
         Ok(Witness { folder, is_trusted })
     }
 
@@ -68,20 +69,6 @@ fn is_known(folder: &File) -> bool {
     known.contains(&kind)
 }
 
-/// Returns true where the kernel is 5.8 or later.
-fn tells_of_errors() -> bool {
-    static TELLS: OnceLock<bool> = OnceLock::new();
-    *TELLS.get_or_init(|| {
-        std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| is_late_enough(&release))
-    })
-}
-
-fn is_late_enough(release: &str) -> bool {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    version >= (5, 8)
-}
-
 /// Returns how much is waiting to be written on this machine, in KiB; `None` where that cannot be told.
 fn waiting_kib() -> Option<u64> {
     waiting_of(&std::fs::read_to_string("/proc/meminfo").ok()?)
@@ -106,19 +93,6 @@ pub fn begin_writing(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_kernel_is_late_enough_from_5_8_on() {
-        let check =
-            |release: &str, expected: bool| assert_eq!(is_late_enough(release), expected, "{release}");
-        check("5.8.0", true);
-        check("5.7.19-generic", false);
-        check("4.19.0", false);
-        check("5.15.0-91-generic", true);
-        check("6.1", true);
-        check("", false);
-        check("unknown", false);
-    }
 
     #[test]
     fn what_waits_is_what_is_dirty_and_what_is_being_written() {

@@ -63,7 +63,7 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
         return Err(Error::request(format!("`{name}` is this workspace")).hint("name another one"));
     }
     let from = Workspace::at(root, workspace.disk().clone());
-    let view = from.view()?;
+    let view = from.view_apart()?;
     let mut merged = Merged { warnings: view.warnings.clone(), ..Merged::default() };
     let mut taking = Taking::begin(workspace)?;
     // Contents first: a fact is never there before what it needs.

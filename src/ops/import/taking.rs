@@ -129,6 +129,26 @@ impl Prepared {
     }
 }
 
+/// What the name of a folder begins with in which facts are put together.
+const FOLDER: &str = "taking-";
+
+/// Removes what others have left behind who were killed while they took facts over.
+fn sweep(workspace: &Workspace) {
+    let Ok(entries) = std::fs::read_dir(workspace.folder()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let segment = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
+        let Some(segment) = segment.and_then(|digits| u128::from_str_radix(digits, 16).ok()) else {
+            continue;
+        };
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_dir && !journal::writer_is_alive(&entry.path(), segment) {
+            // Nothing was promised of it; what cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl<'a> Taking<'a> {
     /// Begins with what the workspace has recorded. That is linear in it.
     ///
@@ -137,8 +157,9 @@ impl<'a> Taking<'a> {
     pub fn begin(workspace: &'a Workspace) -> Result<Self> {
         let view = workspace.view()?;
         let known = known_marks(workspace)?;
+        sweep(workspace);
         let segment = NodeId::new(view.snapshot.latest()).as_u128();
-        let folder = workspace.folder().join(format!("taking-{segment:032x}"));
+        let folder = workspace.folder().join(format!("{FOLDER}{segment:032x}"));
         let (writer, lines, taken, brought_back) = (None, 0, Taken::default(), None);
         let (models, changed, named, before) = (Vec::new(), BTreeSet::new(), BTreeSet::new(), view.snapshot);
         Ok(Taking {
@@ -236,7 +257,6 @@ impl<'a> Taking<'a> {
         };
         let models = std::mem::take(&mut self.models);
         writer.commit()?;
-        drop(writer);
         if let Some(segments) = self.brought_back.take().filter(|segments| !segments.is_empty()) {
             here::bring_back(self.workspace, &segments)?;
             self.taken.brought_back = true;
@@ -250,6 +270,8 @@ impl<'a> Taking<'a> {
         let name = journal::segment_name(self.segment);
         disk.create_folders(&journal).map_err(failed)?;
         disk.rename(&self.folder.join(&name), &journal.join(&name)).map_err(failed)?;
+        // Until it lies there, its lock says that somebody is at it.
+        drop(writer);
         disk.sync_folder(&journal).map_err(failed)?;
         self.changed.extend(&models);
         if !self.changed.is_empty() || !self.named.is_empty() {
@@ -272,6 +294,7 @@ fn clashes(
     models: &[NodeId],
 ) -> Result<Vec<(String, String)>> {
     let mut clashes = Vec::new();
+    let models: HashSet<&NodeId> = models.iter().collect();
     for name in names {
         for view in versions(snapshot, name)? {
             let Some(first) = view.clash_with else { continue };

@@ -199,6 +199,10 @@ impl Logbook {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("lineage".to_owned()).spawn(move || shared.tick());
             *ticker = Some(thread.map_err(|cause| {
+                if let Ok(mut state) = self.shared.lock() {
+                    // Whoever adds something next tries again.
+                    state.idle = true;
+                }
                 Error::store("cannot start the thread that forces records to the disk").because(cause)
             })?);
         }
@@ -239,6 +243,12 @@ impl State {
             writer.commit()?;
         }
         Ok(())
+    }
+
+    /// Returns true where nothing waits to be recorded, or to be forced to the disk.
+    fn has_nothing_to_do(&self) -> bool {
+        let is_safe = self.points.is_empty() && self.safe >= self.added;
+        is_safe && self.open.iter().all(|(_, edges)| !edges.is_waiting())
     }
 
     fn add_points(&mut self) -> Result<()> {
@@ -315,7 +325,7 @@ impl Shared {
             if state.closed {
                 return;
             }
-            if looks >= IDLE_LOOKS && state.open.iter().all(|(_, edges)| !edges.is_waiting()) {
+            if looks >= IDLE_LOOKS && state.has_nothing_to_do() {
                 state.idle = true;
                 looks = 0;
                 drop(self.woken.wait(state).unwrap_or_else(PoisonError::into_inner));

@@ -12,8 +12,8 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Metric, MetricValue, NodeId, Parameter, Role, Run,
-    RunKind, RunOutcome, RunRepository, RunStatus, SaidParameters, StepStatus, Timestamp, check_parameters,
-    is_unsafe_to_print, recorded_word,
+    RunKind, RunOutcome, RunRepository, RunStatus, SaidParameters, StepStatus, Timestamp, check_metric_name,
+    check_parameters, recorded_word,
 };
 use crate::ops::code::CodeOf;
 use crate::ops::run::masked_parameter;
@@ -67,9 +67,6 @@ pub struct LibraryRun {
     /// The key of what this says of the run: the run's own where this started it.
     part: NodeId,
 }
-
-/// As many bytes may a metric's name have.
-const METRIC_NAME_MAX_BYTES: usize = 250;
 
 impl Library {
     /// Prepares to record runs in a workspace; writes nothing.
@@ -236,7 +233,8 @@ impl LibraryRun {
     /// A request error where the name cannot be taken or the value is not finite, a store error where the journal cannot be
     /// written.
     pub fn metric(&self, name: &str, value: f64, step: i64) -> Result<()> {
-        check_metric_name(name)?;
+        check_metric_name(name)
+            .map_err(|why| Error::request(format!("metric `{}` was refused: {why}", name.escape_debug())))?;
         let value = MetricValue::new(value)?;
         let at = self.clock.now();
         self.logbook.add_point(Metric { owner: self.run.id, name: name.to_owned(), step, at, value })
@@ -342,16 +340,4 @@ impl LibraryRun {
 /// Hides secrets among the parameters.
 fn masked(parameters: Vec<Parameter>) -> Vec<Parameter> {
     parameters.iter().map(|(name, value)| masked_parameter(name, value)).collect()
-}
-
-/// Checks the name of a metric.
-fn check_metric_name(name: &str) -> Result<()> {
-    let max_bytes = METRIC_NAME_MAX_BYTES;
-    let right = !name.is_empty() && name.len() <= max_bytes && !name.chars().any(is_unsafe_to_print);
-    if right {
-        return Ok(());
-    }
-    let shown: String = name.chars().take(60).collect();
-    Err(Error::request(format!("`{}` cannot be the name of a metric", shown.escape_debug()))
-        .hint(format!("names have 1 to {max_bytes} bytes and no control characters")))
 }

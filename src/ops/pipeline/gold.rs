@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::disk::read_regular_text;
 use crate::error::{Error, Result};
 use crate::ops::Workspace;
 use crate::ops::pipeline::against::{Change, Comparison};
@@ -118,7 +119,7 @@ fn read_text(place: &Path) -> Result<String> {
     if length > GOLD_MAX_BYTES {
         return Err(Error::request(format!("`{}` has {length} bytes, too many for gold", place.display())));
     }
-    std::fs::read_to_string(place).map_err(failed)
+    read_regular_text(place).map_err(failed)
 }
 
 /// The longest way into a text at which its gold may begin or end: a heading, in letters.

@@ -7,7 +7,7 @@ use crate::ops::Recording;
 use crate::ops::pipeline::record::publish;
 use crate::ops::pipeline::resume::METRICS_STEP;
 use crate::ops::pipeline::session::Session;
-use crate::ops::pipeline::work::{Bench, keep_altered, lies_at};
+use crate::ops::pipeline::work::{Bench, lies_at, stage_over};
 use crate::projection::{self, StagedFile, names};
 
 /// The `metrics.json` of a folder, as it should be.
@@ -89,12 +89,12 @@ impl Session<'_> {
             if self.is_in_place(file) {
                 continue;
             }
-            let altered = keep_altered(&self.bench, &file.artifact)?;
+            let (altered, written) = stage_over(&self.bench, &file.artifact, &file.bytes)?;
             if let Some(altered) = altered {
                 self.tally.altered.push((altered.path.clone(), altered.digest));
                 recording.add_overwritten(altered)?;
             }
-            match placing.stage(&file.artifact.path, &file.bytes) {
+            match written {
                 Ok(file) => staged.push(file),
                 Err(error) => self.unwritten.push((file.artifact.path.clone(), error.to_string())),
             }

@@ -1,6 +1,7 @@
 //! The work on one filing: its stages in order, each done, taken over from an earlier run, or found done already.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use crate::content::{Group, StagedContent};
 use crate::disk::{Staged, Together};
@@ -17,7 +18,7 @@ use crate::ops::pipeline::resume::Prior;
 use crate::ops::pipeline::stages::{Part, PipelineStage};
 use crate::ops::pipeline::workers::ComingRun;
 use crate::ops::{Clock, Workspace};
-use crate::projection::{Placing, StagedFile};
+use crate::projection::{Lies, Placing, StagedFile, look};
 use crate::store::Snapshot;
 
 /// What the work on filings needs to know; the same for all of them.
@@ -159,20 +160,42 @@ pub fn lies_at(bench: &Bench<'_>, path: &ArtifactPath) -> Option<Digest> {
     bench.workspace.digests().of(&place).ok()
 }
 
-/// Keeps what lies at an output's path and was never written there by this run, before it is written over: nobody's edit is
-/// lost.
-pub fn keep_altered(bench: &Bench<'_>, output: &Artifact) -> Result<Option<Artifact>> {
-    let Some(digest) = lies_at(bench, &output.path) else {
-        return Ok(None);
+/// Stages an output for its place; returns what somebody else had written there, which is kept first: nobody's edit is lost. What
+/// cannot be kept is not written over.
+///
+/// # Errors
+/// A store error where the disk does not take what is to be kept. That the output cannot be staged is in the result.
+pub fn stage_over(
+    bench: &Bench<'_>,
+    output: &Artifact,
+    bytes: &[u8],
+) -> Result<(Option<Artifact>, Result<StagedFile>)> {
+    let altered = match output.path.on_disk(bench.workspace.root()) {
+        Some(place) => match look(&place, bench.workspace.digests()) {
+            Lies::File(digest) => keep_altered(bench, output, &place, &digest)?,
+            Lies::Nothing => None,
+            Lies::Blocked(reason) => {
+                let error = Error::store(format!("cannot write `{}`", output.path)).because(reason);
+                return Ok((None, Err(error)));
+            }
+        },
+        None => None,
     };
-    if digest == output.digest || bench.prior.written.contains(&(output.path.clone(), digest)) {
+    Ok((altered, bench.placing.stage(&output.path, bytes)))
+}
+
+/// Keeps the file at an output's place, unless this run has written it there.
+fn keep_altered(
+    bench: &Bench<'_>,
+    output: &Artifact,
+    place: &Path,
+    digest: &Digest,
+) -> Result<Option<Artifact>> {
+    if *digest == output.digest || bench.prior.written.contains(&(output.path.clone(), *digest)) {
         return Ok(None);
     }
-    let place = output.path.on_disk(bench.workspace.root());
-    let Some(place) = place else { return Ok(None) };
-    let Ok(bytes) = std::fs::read(&place) else { return Ok(None) };
-    let digest = bench.workspace.contents().keep_file(bench.workspace.root(), &place, &bytes)?;
-    Ok(Some(Artifact { path: output.path.clone(), digest, size_bytes: bytes.len() as u64 }))
+    let (digest, size_bytes) = bench.workspace.contents().keep_place(bench.workspace.root(), place)?;
+    Ok(Some(Artifact { path: output.path.clone(), digest, size_bytes }))
 }
 
 /// Returns what is to be done on a filing once it is parsed, section by section, each with the section that was asked for:
@@ -313,8 +336,7 @@ impl Work<'_> {
         }
         step.generated =
             vec![Generated { artifact: output.clone(), at, evidence: Evidence::Observed, role: Role::Data }];
-        let altered = keep_altered(self.bench, &output)?;
-        self.project(&output.path, &bytes);
+        let altered = self.project(&output, &bytes)?;
         self.worked.outcome.parts.push(PartOutcome {
             part,
             done: Some(if cached_from.is_some() { Done::Cached } else { Done::Computed }),
@@ -339,10 +361,10 @@ impl Work<'_> {
                 Ok(None) | Err(_) => return Ok(None),
             }
         };
-        let altered = if whole { None } else { keep_altered(self.bench, &prior.output)? };
-        if let Some(bytes) = bytes {
-            self.project(&prior.output.path, &bytes);
-        }
+        let altered = match bytes {
+            Some(bytes) => self.project(&prior.output, &bytes)?,
+            None => None,
+        };
         self.worked.outcome.parts.push(PartOutcome {
             part,
             done: Some(done),
@@ -383,11 +405,14 @@ impl Work<'_> {
     }
 
     /// Writes an output beside its place.
-    fn project(&mut self, path: &ArtifactPath, bytes: &[u8]) {
-        match self.bench.placing.stage(path, bytes) {
+    /// Stages an output; returns what somebody else had written to its place.
+    fn project(&mut self, output: &Artifact, bytes: &[u8]) -> Result<Option<Artifact>> {
+        let (altered, staged) = stage_over(self.bench, output, bytes)?;
+        match staged {
             Ok(file) => self.worked.files.push(file),
-            Err(error) => self.worked.unwritten.push((path.clone(), error)),
+            Err(error) => self.worked.unwritten.push((output.path.clone(), error)),
         }
+        Ok(altered)
     }
 
     fn fail(&mut self, part: Part, mut step: Step, reason: String) {

@@ -19,8 +19,8 @@ use crate::ops::{Clock, Recording, Workspace};
 pub const PAUSE: Duration = Duration::from_millis(200);
 /// As many bytes are taken at once, however much was written meanwhile.
 const TAKE_MAX_BYTES: u64 = 4 << 20;
-/// As many are taken of a file that nobody follows any more.
-const REST_MAX_BYTES: u64 = 64 << 20;
+/// As many points are recorded at once of a file that nobody follows any more: a record has its bounds.
+const POINTS_MAX: usize = 100_000;
 /// No more is taken once the command has ended: a file may claim to be longer than anybody could read.
 const LAST_MAX_BYTES: u64 = 1 << 30;
 /// So much before the place that was read up to must still be there; else the file was written anew.
@@ -163,10 +163,7 @@ impl<'a> Live<'a> {
             ),
             remark(RemarkKind::Refused, NO_REGULAR_FILE, self.is_no_file.into()),
         ];
-        let left_out = (self.left_out_bytes > 0).then(|| {
-            let text = format!("the last {} bytes of the metrics file were not read", self.left_out_bytes);
-            Remark::new(RemarkKind::Refused, text)
-        });
+        let left_out = left_out_of(self.left_out_bytes);
         let refused = self.refused.into_iter().map(|why| Remark::new(RemarkKind::Refused, why));
         refused.chain(rest.into_iter().flatten()).chain(left_out)
     }
@@ -283,8 +280,8 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
 /// # Errors
 /// A store error where the journal cannot be read or written.
 pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) -> Result<Vec<Remark>> {
-    let file = match open_regular(path) {
-        Ok((file, _)) => file,
+    let (file, size_bytes) = match open_regular(path) {
+        Ok((file, found)) => (file, found.len()),
         Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
             return Ok(vec![Remark::new(RemarkKind::Refused, NO_REGULAR_FILE.to_owned())]);
         }
@@ -295,10 +292,25 @@ pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) 
     let known: BTreeSet<(String, i64, MetricValue)> =
         snapshot.metrics(owner)?.into_iter().map(|metric| (metric.name, metric.step, metric.value)).collect();
     let mut remarks = Vec::new();
-    let mut lines = BufReader::new(file.take(REST_MAX_BYTES));
+    let mut lines = BufReader::new(file.take(LAST_MAX_BYTES));
     let mut line = Vec::new();
     let mut points = Vec::new();
-    while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+    let mut read_bytes = 0;
+    loop {
+        match lines.read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(read) => read_bytes += read as u64,
+            Err(cause) => {
+                remarks.push(Remark::new(
+                    RemarkKind::Refused,
+                    format!("the metrics file was not read to its end: {cause}"),
+                ));
+                break;
+            }
+        }
+        if points.len() == POINTS_MAX {
+            recording.add(&Fact::Metrics(std::mem::take(&mut points)))?;
+        }
         let text = String::from_utf8_lossy(&line);
         match metrics::from_line(&text) {
             Ok(point) if known.contains(&(point.name.clone(), point.step, point.value)) => {}
@@ -315,7 +327,14 @@ pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) 
     if !points.is_empty() {
         recording.add(&Fact::Metrics(points))?;
     }
+    remarks.extend(left_out_of(size_bytes.saturating_sub(read_bytes)));
     Ok(remarks)
+}
+
+/// Says how much of a metrics file was not read.
+fn left_out_of(bytes: u64) -> Option<Remark> {
+    let text = format!("the last {bytes} bytes of the metrics file were not read");
+    (bytes > 0).then(|| Remark::new(RemarkKind::Refused, text))
 }
 
 #[cfg(test)]
@@ -324,7 +343,8 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::model::Timestamp;
+    use crate::model::{RunKind, Timestamp};
+    use crate::ops::RunRequest;
     use crate::query::last_values;
 
     /// Writes the pieces to the file one after the other, looks after each, and returns what is recorded and refused.
@@ -355,6 +375,28 @@ mod tests {
         if !points.is_empty() {
             assert_eq!(last_values(&points).len(), 1);
         }
+    }
+
+    #[test]
+    fn what_nobody_followed_is_taken_to_its_end_however_long_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let request = RunRequest::new("train", RunKind::Command);
+        let mut recording = Recording::start(&workspace, &clock, request).unwrap();
+        let path = folder.path().join("points");
+        // A record has its bounds: one for all of these is longer than a record may be.
+        let name = "a".repeat(200);
+        let count = 2 * POINTS_MAX + 5;
+        let lines: String =
+            (0..count).map(|step| format!("{{\"name\":\"{name}\",\"value\":1,\"step\":{step}}}\n")).collect();
+        std::fs::write(&path, lines).unwrap();
+        let remarks = take_rest(&workspace, &mut recording, &path).unwrap();
+        assert_eq!(remarks, []);
+        let run = recording.run().id;
+        recording.commit().unwrap();
+        let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
+        assert_eq!(points.len(), count);
     }
 
     #[test]

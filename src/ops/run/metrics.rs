@@ -4,7 +4,7 @@ mod document;
 
 use serde_json::Value;
 
-use crate::model::MetricValue;
+use crate::model::{MetricValue, check_metric_name};
 
 pub(crate) use document::yaml;
 pub use document::{Form, from_document};
@@ -20,23 +20,6 @@ pub struct Point {
     pub step: i64,
 }
 
-/// Longer names are refused.
-const NAME_MAX_BYTES: usize = 250;
-
-/// Checks the name of a metric.
-///
-/// # Errors
-/// Says, for people, what is wrong with it.
-pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
-    if name.is_empty() {
-        Err("it has no name")
-    } else if name.len() > NAME_MAX_BYTES || name.chars().any(char::is_control) {
-        Err("its name is too long or holds control characters")
-    } else {
-        Ok(())
-    }
-}
-
 /// Reads one line `{"name": "loss", "value": 0.31, "step": 10}`.
 ///
 /// # Errors
@@ -49,7 +32,7 @@ pub fn from_line(line: &str) -> Result<Point, String> {
     let value: Value = serde_json::from_str(line).map_err(|cause| refused(&cause.to_string()))?;
     let name = value.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| refused("it has no `name`"))?;
-    check_name(name).map_err(refused)?;
+    check_metric_name(name).map_err(refused)?;
     let number =
         value.get("value").and_then(Value::as_f64).ok_or_else(|| refused("its `value` is no number"))?;
     let number = MetricValue::new(number).map_err(|error| refused(error.message()))?;

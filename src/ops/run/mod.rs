@@ -40,12 +40,12 @@ use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
 use live::Live;
-pub(crate) use metrics::{Form, check_name, yaml};
+pub(crate) use metrics::{Form, yaml};
 use name::check_command_name;
 use record::{Recorded, record};
 use roles::Place;
 pub(crate) use steps::FileClock;
-pub(crate) use take_over::take_over_broken_off;
+pub(crate) use take_over::{broken_off, take_over_broken_off};
 use under_way::{Beginning, UnderWay};
 
 /// Names the run to programs that are part of it.

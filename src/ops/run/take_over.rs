@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::record::{Recorded, record};
@@ -33,7 +33,12 @@ const BROKE_OFF: &str = "the recording broke off";
 
 /// Takes over what is left of every run whose recording broke off; returns what could not be, one line each.
 pub(crate) fn take_over_broken_off(workspace: &Workspace) -> Vec<String> {
-    let warnings = under_way::files(workspace).into_iter().filter_map(|path| {
+    let files = under_way::files(workspace);
+    if files.is_empty() {
+        // Whoever removed the last file may have died before it removed the folder.
+        let _ = workspace.disk().remove_folder(&under_way::folder(workspace));
+    }
+    let warnings = files.into_iter().filter_map(|path| {
         let taken = catch_unwind(AssertUnwindSafe(|| take_over(workspace, &path)));
         let error = match taken.unwrap_or_else(|_| Err(Error::bug("a fault of this program"))) {
             Ok(()) => return None,
@@ -44,6 +49,16 @@ pub(crate) fn take_over_broken_off(workspace: &Workspace) -> Vec<String> {
         Some(format!("what is left of a run that broke off, in `{file}`, is not taken over: {error}{hint}"))
     });
     warnings.collect()
+}
+
+/// Returns how many runs there are whose recording broke off, as far as can be told; changes nothing.
+pub(crate) fn broken_off(workspace: &Workspace) -> usize {
+    let is_broken_off = |path: &PathBuf| {
+        let beginning = open_regular(path).ok().and_then(|mut file| Kept::beginning(&mut file).ok());
+        let segment = beginning.filter(|found| found.machine.is_this()).and_then(|found| found.segment());
+        segment.is_some_and(|segment| !workspace.is_alive(segment))
+    };
+    under_way::files(workspace).iter().filter(|path| is_broken_off(path)).count()
 }
 
 fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {

@@ -188,10 +188,6 @@ pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect();
     files.sort();
-    if files.is_empty() {
-        // Whoever removed the last file may have died before it removed the folder.
-        let _ = workspace.disk().remove_folder(&folder);
-    }
     files
 }
 

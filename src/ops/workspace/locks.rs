@@ -3,10 +3,11 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::disk::give_new_file;
+use crate::disk::{give_new_file, open_own};
 use crate::error::{Error, Result};
 use crate::ops::Workspace;
 
@@ -14,6 +15,8 @@ use crate::ops::Workspace;
 const LONG_WAIT: Duration = Duration::from_secs(60);
 /// How long the right to write files is waited for where these can be written later as well.
 const PROJECT_WAIT: Duration = Duration::from_secs(10);
+/// So often is a lock's file opened again that somebody has replaced meanwhile.
+const REPLACED_MAX: u32 = 16;
 /// So long is waited in silence.
 const SILENT_WAIT: Duration = Duration::from_secs(2);
 
@@ -118,8 +121,14 @@ impl Workspace {
         let begun = Instant::now();
         let mut hear = self.waits.filter(|_| wait > SILENT_WAIT);
         let mut pause = Duration::from_micros(200);
+        let mut replaced = 0;
         loop {
             match file.try_lock() {
+                // Where somebody has put another file there, that one is what others lock from now on.
+                Ok(()) if replaced < REPLACED_MAX && !lies_at(&file, &path) => {
+                    replaced += 1;
+                    file = open(&path).map_err(failed)?;
+                }
                 Ok(()) => break,
                 Err(TryLockError::Error(cause)) => return Err(failed(cause)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => {
@@ -143,22 +152,35 @@ impl Workspace {
 }
 
 /// Opens a lock's file, which is made where it is missing. To hold the lock of a file that belongs to another user, it is enough to
-/// read it.
+/// read it. A link is not followed: what it leads to is none of ours, and would be written over.
 fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    let made = match options.open(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => options.create_new(true).open(path),
-        opened => return opened.or_else(|cause| File::open(path).map_err(|_| cause)),
-    };
-    match made {
-        Ok(file) => {
-            give_new_file(&file, path);
-            Ok(file)
+    let (mut to_write, mut to_read) = (OpenOptions::new(), OpenOptions::new());
+    to_write.read(true).write(true);
+    to_read.read(true);
+    for _ in 0..REPLACED_MAX {
+        match open_own(path, &mut to_write) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return open_own(path, &mut to_read).map_err(|_| cause),
+            opened => return opened,
         }
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => open(path),
-        Err(cause) => Err(cause),
+        match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+            // Somebody has just made it.
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(cause),
+            Ok(file) => {
+                give_new_file(&file, path);
+                return Ok(file);
+            }
+        }
     }
+    Err(io::Error::other("it comes and goes"))
+}
+
+/// Returns true where a path leads to an open file.
+fn lies_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let there = path.symlink_metadata().map(identity);
+    file.metadata().map(identity).is_ok_and(|open| there.is_ok_and(|there| there == open))
 }
 
 /// What stands before the number of the process that holds a lock.
@@ -186,4 +208,46 @@ fn is_stopped(process: &str) -> bool {
     let state = is_number.then(|| fs::read_to_string(format!("/proc/{process}/stat")).ok()).flatten();
     let state = state.as_deref().and_then(|line| line.rsplit_once(')')).map(|(_, rest)| rest.trim_start());
     state.is_some_and(|state| state.starts_with(['T', 't']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_holds_a_lock_holds_the_file_that_lies_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let path = workspace.folder().join("lock");
+        let first = workspace.lock(Duration::ZERO).unwrap();
+        assert!(matches!(first, Attempt::Taken(_)));
+        assert!(matches!(workspace.lock(Duration::ZERO).unwrap(), Attempt::HeldBy(_)));
+        // Whoever waited while the file was removed locks what lies there now.
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| workspace.lock(LONG_WAIT).unwrap());
+            fs::remove_file(&path).unwrap();
+            let other = workspace.lock(Duration::ZERO).unwrap();
+            drop(first);
+            drop(other);
+            let Attempt::Taken(lock) = waiting.join().unwrap() else { panic!("it is free") };
+            assert!(lies_at(&lock._file, &path));
+        });
+    }
+
+    #[test]
+    fn no_link_is_followed_to_a_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let (path, other) = (workspace.folder().join("lock"), folder.path().join("notes.txt"));
+        for is_there in [false, true] {
+            if is_there {
+                fs::write(&other, "mine").unwrap();
+            }
+            let _ = fs::remove_file(&path);
+            std::os::unix::fs::symlink(&other, &path).unwrap();
+            let error = workspace.lock(Duration::ZERO).map(drop).unwrap_err();
+            assert!(error.to_string().contains("symbolic link"), "{error}");
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+    }
 }

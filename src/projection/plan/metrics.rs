@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::{MetricValue, Run};
+use crate::projection::plan::number;
 
 /// Writes the `metrics.json` of a run's folder: `{run_id, name, git_sha, timestamp, metrics{…}}`.
 ///
@@ -21,10 +22,4 @@ pub fn metrics_json(run: &Run, metrics: &[(String, MetricValue)]) -> Vec<u8> {
         .expect("a JSON value of strings and finite numbers can be written");
     bytes.push(b'\n');
     bytes
-}
-
-/// Writes whole numbers without a fraction, as people expect counts.
-fn number(value: MetricValue) -> Value {
-    let float = value.get();
-    if float.fract() == 0.0 && float.abs() < 9e15 { json!(float as i64) } else { json!(float) }
 }

@@ -13,8 +13,10 @@ mod run_folder;
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, Digest, NodeId, Note};
+use crate::model::{Artifact, ArtifactPath, Digest, MetricValue, NodeId, Note};
 use crate::query;
 use crate::store::{RunNo, Snapshot};
 
@@ -147,4 +149,10 @@ pub fn plan_one(snapshot: &Snapshot, path: &ArtifactPath, from: &ProjectedFrom) 
         },
     };
     Ok(planned.into_iter().find(|planned| planned.path == *path))
+}
+
+/// Writes whole numbers without a fraction, as people expect counts.
+fn number(value: MetricValue) -> Value {
+    let float = value.get();
+    if float.fract() == 0.0 && float.abs() < 9e15 { json!(float as i64) } else { json!(float) }
 }

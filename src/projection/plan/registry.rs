@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, MetricValue, ModelVersion, NamedArtifact, NodeId, check_model_name, check_version,
+    Artifact, ArtifactPath, ModelVersion, NamedArtifact, NodeId, check_model_name, check_version,
 };
 use crate::projection::names;
-use crate::projection::plan::Planned;
+use crate::projection::plan::{Planned, number};
 use crate::query::registry::{ModelView, model_names, model_view, run_inputs};
 use crate::store::{GO_ON, Order, Snapshot};
 
@@ -163,12 +163,6 @@ fn named_file(held: &NamedArtifact) -> Value {
 /// Reads JSON text; what is none stays a text.
 fn document(text: Option<&String>) -> Value {
     text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
-}
-
-/// Writes whole numbers without a fraction.
-fn number(value: MetricValue) -> Value {
-    let float = value.get();
-    if float.fract() == 0.0 && float.abs() < 9e15 { json!(float as i64) } else { json!(float) }
 }
 
 /// Returns the JSON Schema (draft 2020-12) of `metadata.json`.

@@ -39,8 +39,7 @@ impl Value {
         match (self, other) {
             (Value::Text(a), Value::Text(b)) => match (number_of(a), number_of(b)) {
                 (Some(x), Some(y)) => {
-                    let whole = whole_of(a).zip(whole_of(b)).map_or(Ordering::Equal, |(a, b)| a.cmp(&b));
-                    x.total_cmp(&y).then(whole).then_with(|| a.cmp(b))
+                    x.total_cmp(&y).then_with(|| whole_of(a).cmp(&whole_of(b))).then_with(|| a.cmp(b))
                 }
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
@@ -188,4 +187,27 @@ pub(crate) fn pattern(text: &str, is_path: bool) -> Result<GlobMatcher, String> 
     }
     let built = GlobBuilder::new(text).literal_separator(is_path).backslash_escape(true).build();
     built.map(|glob| glob.compile_matcher()).map_err(|cause| cause.kind().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn texts_that_are_numbers_have_one_order(
+            texts in proptest::collection::vec("[+]?0{0,2}900719925474099[1-4](\\.0)?|[a-z]?", 3),
+        ) {
+            let values: Vec<Value> = texts.into_iter().map(Value::Text).collect();
+            for (a, b, c) in [(0, 1, 2), (1, 2, 0), (2, 0, 1)] {
+                let order = |a: usize, b: usize| values[a].order(&values[b]);
+                prop_assert_eq!(order(a, b), order(b, a).reverse());
+                if order(a, b).is_le() && order(b, c).is_le() {
+                    prop_assert!(order(a, c).is_le());
+                }
+            }
+        }
+    }
 }

@@ -293,6 +293,7 @@ pub(super) fn gc() -> Value {
         ("kept_bytes", count()),
         ("young", count()),
         ("contents", list(content)),
+        ("contents_total", count()),
         ("failed", list(object([("digest", digest()), ("reason", text())]))),
     ])
 }

@@ -5,7 +5,7 @@ use std::io::{Error, Result};
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use super::signals::{FORWARDED, STOPS_OF_TERMINALS, restore_default};
+use super::signals::{Blocked, FORWARDED, STOPS_OF_TERMINALS, restore_default};
 use super::{InHand, answer, check, check_long, errno, receive, wait};
 use crate::capture::inherited::give_back;
 use crate::capture::observe::filter::Instruction;
@@ -18,6 +18,8 @@ pub(in super::super) struct Launch<'a> {
     pub(in super::super) folder: &'a CStr,
     /// `None`: start without a net.
     pub(in super::super) filter: Option<&'a [Instruction]>,
+    /// The new process lets through what was let through before.
+    pub(in super::super) blocked: &'a Blocked,
 }
 
 /// A started process and the socket over which it reports until its program runs.
@@ -74,10 +76,6 @@ pub(in super::super) fn launch(launch: &Launch<'_>) -> Result<Launched> {
     // A file without `#!` is a script of the shell, as `execvp` has it.
     let mut shell = vec![c"/bin/sh".as_ptr(), launch.program.as_ptr()];
     shell.extend(arguments.iter().skip(1));
-    // SAFETY: all-zero is a valid signal set; it is filled below.
-    let mut mask: libc::sigset_t = unsafe { zeroed() };
-    // SAFETY: `mask` is writable; a null set only asks.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask) };
     // SAFETY: the child calls only functions that are safe between fork and exec, on memory made above.
     let pid = check(unsafe { libc::fork() })?;
     if pid == 0 {
@@ -85,7 +83,14 @@ pub(in super::super) fn launch(launch: &Launch<'_>) -> Result<Launched> {
         // held by nothing that runs in it: with it, the end of the supervisor would never be seen.
         unsafe {
             libc::close(reports.as_raw_fd());
-            be_the_child(launch, &arguments, &environment, &shell, theirs.as_raw_fd(), &mask)
+            be_the_child(
+                launch,
+                &arguments,
+                &environment,
+                &shell,
+                theirs.as_raw_fd(),
+                launch.blocked.before(),
+            )
         }
     }
     // SAFETY: `pid` is our child, not yet waited for.
@@ -265,6 +270,8 @@ impl Guardian {
     pub(in super::super) fn start(listener: BorrowedFd<'_>, in_hand: &InHand) -> Result<Guardian> {
         let (ours, theirs) = socket_pair()?;
         let (lifeline, listener) = (theirs.as_raw_fd(), listener.as_raw_fd());
+        // It never lets them through: it hands nothing on, and outlives what is sent to all processes of one name.
+        let _blocked = Blocked::all();
         // SAFETY: the child only makes system calls on its own stack.
         let pid = check(unsafe { libc::fork() })?;
         if pid == 0 {
@@ -354,6 +361,7 @@ mod tests {
     fn a_command_that_waits_for_its_start_ends_with_its_supervisor() {
         let arguments = [c"true".to_owned()];
         let launched = launch(&Launch {
+            blocked: &Blocked::all(),
             program: c"/bin/true",
             arguments: &arguments,
             environment: &[],

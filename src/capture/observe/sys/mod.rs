@@ -22,7 +22,7 @@ use crate::digests::device;
 pub(super) use in_hand::{InHand, Slot};
 pub(super) use inotify::Ears;
 pub(super) use launch::{Guardian, Launch, Launched, Report, Stage, go, launch, next_report};
-pub(super) use signals::{Adoption, Forwarding};
+pub(super) use signals::{Adoption, Blocked, Forwarding};
 pub(super) use stops::Stops;
 
 /// A stopped call.

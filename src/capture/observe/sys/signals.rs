@@ -68,6 +68,50 @@ static FORWARDING: Acted<{ FORWARDED.len() }> = Acted::new(FORWARDED, forward).b
 pub(super) static FORWARDING_STOPS: Acted<{ STOPS_OF_TERMINALS.len() }> =
     Acted::new(STOPS_OF_TERMINALS, forward).but_for_ignored();
 
+/// While one of these lives, no signal reaches this thread: a process that it forks gets none before it acts on them as it should.
+pub(in super::super) struct Blocked {
+    before: libc::sigset_t,
+}
+
+impl Blocked {
+    pub(in super::super) fn all() -> Blocked {
+        // SAFETY: all-zero is a valid signal set, and both are this function's own.
+        unsafe {
+            let (mut all, mut before) = (zeroed(), zeroed());
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+            Blocked { before }
+        }
+    }
+
+    /// Returns what was blocked before.
+    pub(super) fn before(&self) -> &libc::sigset_t {
+        &self.before
+    }
+
+    /// Takes those signals that are meant for the command and have come since, whoever sent them.
+    pub(in super::super) fn take(&self) -> Vec<c_int> {
+        // SAFETY: all-zero is a valid signal set and a valid time, and both are this function's own; nothing is waited for.
+        unsafe {
+            let mut wanted = zeroed();
+            libc::sigemptyset(&raw mut wanted);
+            for signal in FORWARDED {
+                libc::sigaddset(&raw mut wanted, signal);
+            }
+            let no_time = zeroed();
+            let next = || libc::sigtimedwait(&raw const wanted, null_mut(), &raw const no_time);
+            std::iter::from_fn(|| Some(next()).filter(|signal| *signal > 0)).collect()
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: the set was filled by the kernel.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, null_mut()) };
+    }
+}
+
 /// While one of these lives, signals meant for the command reach it and do not end this process.
 pub(in super::super) struct Forwarding {
     command: &'static AtomicI32,
@@ -87,6 +131,15 @@ impl Forwarding {
     /// Names the process that gets the signals from now on.
     pub(in super::super) fn aim(&self, pid: i32) {
         self.command.store(pid, Ordering::SeqCst);
+    }
+
+    /// Hands a signal on that came before its process was there.
+    pub(in super::super) fn hand_on(&self, signal: c_int) {
+        let command = self.command.load(Ordering::SeqCst);
+        if command > 0 {
+            // SAFETY: plain numbers; the command was not waited for.
+            unsafe { libc::kill(command, signal) };
+        }
     }
 
     /// Lets nobody get them any more.

@@ -55,7 +55,7 @@ extern "C" fn tell(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
         for events in &EVENTS {
             let descriptor = events.descriptor.load(Ordering::SeqCst);
             if descriptor == NO_DESCRIPTOR {
-                break;
+                continue;
             }
             libc::write(descriptor, (&raw const one).cast(), size_of::<u64>());
         }

@@ -192,6 +192,33 @@ fn a_signal_sent_to_the_observer_reaches_the_command() {
     assert_eq!(observer.wait().unwrap().code(), Some(5));
 }
 
+#[test]
+fn a_signal_sent_to_all_that_belong_to_the_observer_reaches_the_command_once() {
+    let (folder, path) = stage(
+        "trap 'echo x >> told' TERM; echo ready > says; read x < hears; sleep 0.2; echo done > says; read x < hears",
+    );
+    let mut observer = own_process(&path).spawn().unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("says")).unwrap(), "ready\n");
+    let pid = observer.id();
+    // Whichever thread of it has forked them.
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let children =
+        threads.flat_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")));
+    let children = children.collect::<Vec<_>>().join(" ");
+    // The command has become another program.
+    let own = std::env::current_exe().unwrap();
+    let is_guardian =
+        |child: &&str| std::fs::read_link(format!("/proc/{child}/exe")).is_ok_and(|exe| exe == own);
+    let guardian = children.split_whitespace().find(is_guardian).expect("there is a guardian").to_owned();
+    assert!(Command::new("kill").args([&guardian, &pid.to_string()]).status().unwrap().success());
+    // The shell acts on a signal between two commands.
+    std::fs::write(folder.path().join("hears"), "go on\n").unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("says")).unwrap(), "done\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("told")).unwrap(), "x\n");
+    std::fs::write(folder.path().join("hears"), "end\n").unwrap();
+    assert_eq!(observer.wait().unwrap().code(), Some(0));
+}
+
 /// No test of its own: two commands that one process observes at once.
 #[test]
 fn an_observer_of_two_in_a_process_of_its_own() {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, Fact, ModelAct, ModelAlias, ModelChange, NodeId, check_alias, printed_word};
 use crate::ops::keep::keep_registered;
@@ -201,7 +202,7 @@ fn bytes_of(file: &Path) -> Result<Vec<u8>> {
     if file.metadata().map_err(failed)?.len() > FILE_MAX_BYTES {
         return Err(Error::request(format!("it is larger than {} MiB", FILE_MAX_BYTES >> 20)));
     }
-    std::fs::read(file).map_err(failed)
+    read_regular(file).map_err(failed)
 }
 
 /// Lists the files of a version that lie here with the bytes that its entry names.

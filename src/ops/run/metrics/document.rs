@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::NonFiniteFloatPolicy;
 
-use super::{Point, check_name};
-use crate::model::MetricValue;
+use super::Point;
+use crate::model::{MetricValue, check_metric_name};
 
 /// A document nested deeper gives no metrics from there on.
 const DEPTH_MAX: usize = 8;
@@ -158,7 +158,7 @@ struct Taken {
 impl Taken {
     fn collect(&mut self, value: &Tree, name: &str, depth: usize) {
         match value {
-            Tree::Number(number) => match (MetricValue::new(*number), check_name(name)) {
+            Tree::Number(number) => match (MetricValue::new(*number), check_metric_name(name)) {
                 (Ok(value), Ok(())) => self.points.push(Point { name: name.to_owned(), value, step: 0 }),
                 (Err(_), _) => self.refuse_value(name, &number.to_string()),
                 (_, Err(why)) => self.refuse_metric(name, why),

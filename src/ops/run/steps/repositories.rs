@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::capture::git::{CommitTree, InGit, work_tree_root};
 use crate::capture::observe::{Content, Version};
 use crate::digests::Stamp;
+use crate::disk::read_regular;
 use crate::model::Digest;
 
 /// A larger file is not read whole, to be compared where it has changed since it was read.
@@ -159,7 +160,7 @@ fn tracked(tree: &CommitTree, name: &[u8], file: &Path, (version, content): (&Ve
     }
     if size_now == Some(content.size_bytes)
         && content.size_bytes <= WHOLE_MAX_BYTES
-        && let Ok(bytes) = std::fs::read(file)
+        && let Ok(bytes) = read_regular(file)
         && Digest::of(&bytes) == digest
     {
         return of(tree.holds(name, &bytes));
