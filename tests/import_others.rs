@@ -386,3 +386,38 @@ fn a_name_that_is_no_text_comes_back_from_an_export() {
     other.ok(&["import", "--format", "openlineage", "events.ndjson"]);
     assert_eq!(other.json(&["show", r"a\xffb"])["path"], r"a\xffb");
 }
+
+#[test]
+fn what_looks_like_a_credential_is_masked_in_what_is_imported() {
+    let place = workspace();
+    let event = json!({
+        "eventType": "COMPLETE",
+        "eventTime": "2026-01-02T03:04:05Z",
+        "producer": "https://example.org/etl",
+        "run": {
+            "runId": "01890a5d-ac96-774b-bcce-b302099a8057",
+            "facets": {
+                "executionParameters": {"parameters": [
+                    {"key": "token", "value": "sk-abcdefghijklmnop1234567890abcd"},
+                    {"key": "max_tokens", "value": "12"},
+                ]},
+                "tags": {"tags": [{"key": "password", "value": "hunter3"}]},
+            },
+        },
+        "job": {"namespace": "etl", "name": "load"},
+        "inputs": [{"namespace": "postgres://u:hunter2@h:5432", "name": "db.t"}],
+        "outputs": [],
+    });
+    place.write("events.jsonl", format!("{event}\n").as_bytes());
+    place.ok(&["import", "--format", "openlineage", "events.jsonl"]);
+    let shown = place.ok(&["show", "load"]).stdout;
+    assert!(shown.contains("token = ***") && shown.contains("max_tokens = 12"), "{shown}");
+    let secrets = ["sk-abcdefghijklmnop", "hunter2", "hunter3"];
+    for entry in fs::read_dir(place.at(".lineage/journal")).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(secrets.iter().all(|secret| !text.contains(secret)));
+    }
+    // The masked name is the name of the data set, whoever's password stood there.
+    assert_eq!(place.run(&["verify"]).code, 0);
+}

@@ -677,3 +677,30 @@ fn a_run_that_goes_on_registers_what_it_writes_over() {
         assert_eq!(model["artifacts"][0]["digest"], digest, "{shown:#}");
     }
 }
+
+#[test]
+fn of_a_sweep_in_one_run_each_model_has_the_metrics_beside_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write(
+        "sweep.sh",
+        b"for i in 1 2; do mkdir job$i; echo m$i > job$i/model.bin; echo \"{\\\"acc\\\": 0.$i}\" > job$i/metrics.json; done
+echo other > other.bin\n",
+    );
+    place.ok(&["run", "--", "sh", "sweep.sh"]);
+    for job in 1..=2 {
+        let artifact = format!("model=job{job}/model.bin");
+        let version = format!("{job}.0.0");
+        place.ok(&["register", "m", &version, "--artifact", &artifact]);
+        let shown = place.json(&["models", "show", &format!("m@{version}")]);
+        assert_eq!(shown["model"]["metrics"]["acc"], json!(f64::from(job) / 10.0), "{shown}");
+    }
+    let said = place.ok(&["register", "m", "3.0.0", "--artifact", "model=other.bin"]);
+    assert!(
+        said.stderr.contains("2 files of metrics") || said.stdout.contains("2 files of metrics"),
+        "{said:?}"
+    );
+    // What is given counts.
+    place.ok(&["register", "m", "4.0.0", "--artifact", "model=job1/model.bin", "--metric", "acc=0.7"]);
+    assert_eq!(place.json(&["models", "show", "m@4.0.0"])["model"]["metrics"]["acc"], json!(0.7));
+}

@@ -171,6 +171,17 @@ fn what_a_repeated_program_says_of_its_run_is_recorded_here() {
 }
 
 #[test]
+fn the_file_that_a_repeated_program_appends_metrics_to_is_none_of_its_outputs() {
+    let line = r#"echo '{"name": "m", "value": 1}' >> "$LINEAGE_METRICS"; echo x > o"#;
+    let Some(place) = trained(line) else { return };
+    place.run(&["rerun", "@"]);
+    let outputs = place.ok(&["show", "@"]).stdout;
+    assert!(!outputs.contains(".jsonl"), "{outputs}");
+    let metrics = place.json(&["metrics", "@"]);
+    assert_eq!(metrics["runs"][0]["metrics"][0]["name"], "m", "{metrics}");
+}
+
+#[test]
 fn what_names_the_workspace_by_its_whole_path_changes_nothing_there() {
     let root = |place: &Place| place.root().to_str().unwrap().to_owned();
     let Some(place) = trained("exit 0\n") else { return };

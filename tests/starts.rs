@@ -76,3 +76,24 @@ fn run_ids_of_a_burst_stay_near_the_clock_and_are_found() {
         assert!(place.ok(&["show", id]).stdout.contains(id), "{id}");
     }
 }
+
+#[test]
+fn of_a_run_at_work_it_is_said_that_its_files_are_known_when_it_ends() {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    // Whoever emptied the folder took along what hides it from git.
+    std::fs::remove_file(place.at(".lineage/.gitignore")).unwrap();
+    let script = "touch ready; while ! test -e go; do sleep 0.02; done";
+    let mut command = place.command(&["run", "-q", "--name", "live", "--", "sh", "-c", script]);
+    let mut running = command.spawn().unwrap();
+    while !place.at("ready").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let shown = place.ok(&["show", "live"]).stdout;
+    assert!(shown.contains("known when the run ends"), "{shown}");
+    assert_eq!(place.read(".lineage/.gitignore"), b"*\n");
+    std::fs::write(place.at("go"), "").unwrap();
+    assert!(running.wait().unwrap().success());
+    let shown = place.ok(&["show", "live"]).stdout;
+    assert!(!shown.contains("known when the run ends"), "{shown}");
+}

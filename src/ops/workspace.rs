@@ -95,11 +95,14 @@ impl Workspace {
             Error::store(format!("cannot make a workspace at `{}`", workspace.root.display())).because(cause)
         };
         workspace.disk.create_folders(&folder.join("journal")).map_err(failed)?;
-        let ignore = folder.join(".gitignore");
-        if !ignore.exists() {
-            workspace.disk.write_whole(&ignore, b"*\n").map_err(failed)?;
-        }
+        workspace.hide_from_git().map_err(failed)?;
         Ok(workspace)
+    }
+
+    /// Sees to it that git takes nothing in `.lineage` for a part of the repository around it.
+    pub(crate) fn hide_from_git(&self) -> std::io::Result<()> {
+        let ignore = self.folder().join(".gitignore");
+        if ignore.symlink_metadata().is_ok() { Ok(()) } else { self.disk.write_whole(&ignore, b"*\n") }
     }
 
     /// Returns the folder that paths are relative to.

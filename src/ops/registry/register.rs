@@ -5,9 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, CodeState, Fact, MetricValue, ModelVersion, NodeId, RunStatus, Stage, Timestamp,
+    Artifact, ArtifactPath, CodeState, Digest, Fact, MetricValue, ModelVersion, NodeId, Role, RunStatus,
+    Stage, Timestamp,
 };
 use crate::ops::diff::last_code;
 use crate::ops::keep::keep_registered;
@@ -15,6 +17,7 @@ use crate::ops::registry::artifacts::{self, Found, ReadFile};
 use crate::ops::registry::belongs;
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, view_of};
+use crate::ops::run::{Form, from_document};
 use crate::ops::{Clock, Workspace};
 use crate::query::registry::{ModelView, production};
 use crate::query::{RunHead, find_run, last_values};
@@ -147,6 +150,7 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
     }
     let code = run.as_ref().map(last_code);
     check_commit(entry, code)?;
+    let metrics = metrics_of(held, entry, run.as_ref(), &found, &mut remarks)?;
     let at = held.now();
     let model = ModelVersion {
         run: run.as_ref().map(|run| run.view.run.id),
@@ -163,7 +167,7 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
         git_sha: code.and_then(|code| code.commit.clone()).or_else(|| entry.git_sha.clone()),
         git_dirty: code.is_some_and(|code| code.dirty),
         branch: entry.branch.clone().or_else(|| code.and_then(|code| code.branch.clone())),
-        metrics: metrics_of(snapshot, entry, run.as_ref())?,
+        metrics,
         inputs,
         artifacts: found.into_iter().map(|found| found.held).collect(),
         tags: entry.tags.clone(),
@@ -320,23 +324,79 @@ fn check_commit(entry: &Entry, code: Option<&CodeState>) -> Result<()> {
         .hint("leave the commit out: it is taken from the run"))
 }
 
-/// Returns the metrics of the entry, and those of the run that the entry does not give.
+/// Returns the metrics of the entry, and those of the run that the entry does not give. Where the run wrote several files of metrics,
+/// as a sweep does, those count that lie beside the files of the version.
 fn metrics_of(
-    snapshot: &Snapshot,
+    held: &Held<'_>,
     entry: &Entry,
     run: Option<&RunHead>,
+    found: &[Found],
+    remarks: &mut Vec<String>,
 ) -> Result<Vec<(String, MetricValue)>> {
     let mut metrics = BTreeMap::new();
     if let Some(run) = run {
-        for metric in last_values(&snapshot.metrics(run.view.run.id)?) {
-            if !entry.metrics.iter().any(|(name, _)| *name == metric.name) {
-                let value = check_metric(&metric.name, metric.value.get())?;
-                metrics.insert(metric.name, value);
-            }
-        }
+        let last = last_values(&held.snapshot.metrics(run.view.run.id)?);
+        metrics.extend(last.into_iter().map(|metric| (metric.name, metric.value)));
+        metrics.extend(metrics_beside(held, run, found, remarks)?);
     }
     for (name, value) in &entry.metrics {
         metrics.insert(name.clone(), check_metric(name, *value)?);
     }
+    for (name, value) in &metrics {
+        check_metric(name, value.get())?;
+    }
     Ok(metrics.into_iter().collect())
+}
+
+/// Returns what the files of metrics say that lie in the folders of a version's files, where its run wrote others as well.
+fn metrics_beside(
+    held: &Held<'_>,
+    run: &RunHead,
+    found: &[Found],
+    remarks: &mut Vec<String>,
+) -> Result<BTreeMap<String, MetricValue>> {
+    let mut metrics = BTreeMap::new();
+    let Some(number) = held.snapshot.run_no(run.view.run.id)? else { return Ok(metrics) };
+    let written = held.snapshot.whole_steps_of(number)?.into_iter().flat_map(|step| step.generated);
+    let files: BTreeMap<ArtifactPath, Artifact> = written
+        .filter(|edge| edge.role == Role::Metrics)
+        .map(|edge| (edge.artifact.path.clone(), edge.artifact))
+        .collect();
+    if files.len() < 2 {
+        return Ok(metrics);
+    }
+    let folders: BTreeSet<&[u8]> = found.iter().map(|found| found.held.artifact.path.folder()).collect();
+    let (beside, others): (Vec<_>, Vec<_>) =
+        files.values().partition(|file| folders.contains(file.path.folder()));
+    if beside.is_empty() {
+        remarks.push(format!(
+            "the run wrote {} files of metrics, none of them beside the files of this version: of each metric the last value counts",
+            others.len()
+        ));
+        return Ok(metrics);
+    }
+    for file in beside {
+        match bytes_of(held.workspace, file)? {
+            Some(bytes) => {
+                let form = Form::of(&file.path.on_disk(Path::new("")).unwrap_or_default());
+                let (points, _) = from_document(&bytes, form);
+                metrics.extend(points.into_iter().map(|point| (point.name, point.value)));
+            }
+            None => remarks.push(format!(
+                "what `{}` held is neither kept nor there: of each metric the last value of the run counts",
+                file.path
+            )),
+        }
+    }
+    Ok(metrics)
+}
+
+/// Returns the bytes of a file as they were recorded, from where they are kept, or from its place.
+fn bytes_of(workspace: &Workspace, file: &Artifact) -> Result<Option<Vec<u8>>> {
+    if let Ok(Some(bytes)) = workspace.contents().read(&file.digest) {
+        return Ok(Some(bytes));
+    }
+    let place = file.path.on_disk(workspace.root());
+    let bytes = place.and_then(|place| read_regular(&place).ok());
+    Ok(bytes.filter(|bytes| Digest::of(bytes) == file.digest))
 }

@@ -40,7 +40,7 @@ use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
 use live::Live;
-pub(crate) use metrics::{Form, yaml};
+pub(crate) use metrics::{Form, from_document, yaml};
 use name::check_command_name;
 use record::{Recorded, record};
 use roles::Place;
@@ -158,7 +158,9 @@ pub fn run_command(
     let _ = workspace.disk().create_folders(&live::folder(workspace));
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let ended = AtomicBool::new(false);
-    let ground = Ground::of(workspace, request);
+    let mut ground = Ground::of(workspace, request);
+    // In a copy of the workspace it lies outside, and is none of the command's outputs there either.
+    ground.streams.insert(metrics_path.clone());
     let under_way = OnceCell::new();
     let observed = std::thread::scope(|scope| {
         // A short command needs no second thread: its metrics are taken, and its start is forced to the disk, when it has ended.

@@ -12,12 +12,14 @@ pub mod openlineage;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::capture::secrets;
 use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
     RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, Timestamp, Used, printed_word,
 };
+use crate::ops::run::masked_parameter;
 use crate::ops::workspace::free_label;
 use crate::ops::{Clock, View, Workspace};
 
@@ -88,6 +90,11 @@ pub(super) struct TakenRun {
     /// What it read and wrote, where that is known.
     pub used: Vec<Artifact>,
     pub generated: Vec<Artifact>,
+}
+
+/// Hides what looks like a credential, as in runs of our own.
+fn masked(pairs: &[Parameter]) -> Vec<Parameter> {
+    pairs.iter().map(|(name, value)| masked_parameter(name, value)).collect()
 }
 
 /// Derives the key of a thing from the sort of thing and the key it had, so that keys still lie in the order of time: a UUID
@@ -173,7 +180,7 @@ impl<'a> Taking<'a> {
         if !taken.tags.is_empty() {
             let said = number.map_or(Ok(Vec::new()), |number| snapshot.run_tags(number))?;
             let at = taken.ended_at.unwrap_or(taken.started_at);
-            let tags = RunTags { run: id, at, tags: taken.tags.clone() };
+            let tags = RunTags { run: id, at, tags: masked(&taken.tags) };
             if !said.contains(&tags) {
                 self.put(&Fact::RunTagged(tags))?;
             }
@@ -188,8 +195,8 @@ impl<'a> Taking<'a> {
         let (at, run_id, segment) =
             (taken.started_at, self.label(taken.started_at)?, self.writer()?.segment());
         Ok(Run {
-            arguments: taken.arguments.clone(),
-            parameters: taken.parameters.clone(),
+            arguments: secrets::masked(&taken.arguments),
+            parameters: masked(&taken.parameters),
             code: CodeState {
                 repository: taken.commit.is_some(),
                 commit: taken.commit.clone(),

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::capture::secrets::masked_word;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Metric, MetricValue, NodeId, RunStatus, Timestamp, os_word,
@@ -251,7 +252,7 @@ fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
         (whole, true) => file_path(root, whole.unwrap_or_else(|| name.into())),
         (Some(whole), false) if is_url => ArtifactPath::from_bytes(whole),
         (whole, false) => {
-            let front = if is_url { namespace.to_owned() } else { format!("openlineage://{namespace}") };
+            let front = if is_url { masked_word(namespace) } else { format!("openlineage://{namespace}") };
             let name = whole.unwrap_or_else(|| name.trim_start_matches('/').into());
             ArtifactPath::from_bytes([front.trim_end_matches('/').as_bytes(), b"/", &name].concat())
         }

@@ -95,7 +95,9 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  failed   {}", one_line(failure));
     }
     more(text, report.failures.len(), 20, "failures");
-    if is_cut_off(report) {
+    if is_cut_off(report) && report.head.alive {
+        text.push_str("  files    known when the run ends\n");
+    } else if is_cut_off(report) {
         text.push_str(
             "  files    not known: the recording broke off before it said what was read and written\n",
         );
