@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Arg, Args, FromArgMatches as _, Subcommand, ValueHint};
 
 use crate::cli::{
-    Surroundings, completions, diff, export, gc, import, init, inside, log, merge, metrics, models, pipeline,
-    project, register, rerun, research, restore, run, schema, show, split, status, verify,
+    Surroundings, completions, diff, export, gc, import, init, inside, log, man, merge, metrics, models,
+    pipeline, project, register, rerun, research, restore, run, schema, show, split, status, verify,
 };
 use crate::error;
 
@@ -64,7 +64,7 @@ commands! {
     "generated" Generated(inside::GeneratedFiles),
     "init" Init(init::Init),
     "completions" Completions(completions::Completions),
-    "man" Man(completions::Man),
+    "man" Man(man::Man),
 }
 
 /// Words that other tools have for ours: the words, and what to type.

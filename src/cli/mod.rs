@@ -10,6 +10,7 @@ mod import;
 mod init;
 mod inside;
 mod log;
+mod man;
 mod merge;
 mod metrics;
 mod models;
