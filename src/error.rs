@@ -13,8 +13,16 @@ pub enum Kind {
     No,
     /// The request cannot be carried out as it was put: bad input. Exit code 2.
     Request,
+    /// The request names a workspace, a run, a model, a file or a content that is not here. Exit code 2.
+    NotFound,
     /// Journal, store or kept contents cannot be read or written. Exit code 3.
     Store,
+    /// Others are at work, and did not let go in time: the same request may do later. Exit code 3.
+    Busy,
+    /// The disk is full, or what its owner may have of it. Exit code 3.
+    Full,
+    /// A newer program wrote what is to be read; it was left as it is. Exit code 3.
+    Newer,
     /// The store is not what was written: to be built anew from the journal, which has it all. Exit code 3.
     Damage,
     /// A fault of this program. Exit code 70 (`EX_SOFTWARE` of `sysexits.h`).
@@ -26,8 +34,8 @@ impl Kind {
     pub fn exit_code(self) -> u8 {
         match self {
             Kind::No => 1,
-            Kind::Request => 2,
-            Kind::Store | Kind::Damage => 3,
+            Kind::Request | Kind::NotFound => 2,
+            Kind::Store | Kind::Busy | Kind::Full | Kind::Newer | Kind::Damage => 3,
             Kind::Bug => 70,
         }
     }
@@ -36,6 +44,17 @@ impl Kind {
 /// What could not be done, why, and what to type next.
 ///
 /// The message has its subject in backticks, begins in lower case and has no full stop; the cause is the lower error, untouched.
+///
+/// ```
+/// use lineage::{Kind, Workspace};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let workspace = Workspace::init(folder.path()).unwrap();
+/// let error = workspace.show("no/such/file").unwrap_err();
+/// assert_eq!(error.kind(), Kind::NotFound);
+/// assert_eq!(error.message(), "`no/such/file` is no file, and no run has that name");
+/// assert_eq!(error.hint_text(), Some("`lineage log` lists the runs"));
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -58,6 +77,11 @@ impl Error {
     /// Makes an error for a bad request.
     pub fn request(message: impl Into<String>) -> Self {
         Self::new(Kind::Request, message)
+    }
+
+    /// Makes an error for a request that names what is not here.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, message)
     }
 
     /// Makes an error for a journal, store or content that cannot be read or written.
@@ -84,9 +108,21 @@ impl Error {
         self
     }
 
-    /// Returns the kind.
+    /// Returns the kind. What could not be read or written since there is no room is [`Kind::Full`].
     pub fn kind(&self) -> Kind {
-        self.kind
+        match self.kind {
+            Kind::Store if self.is_for_want_of_room() => Kind::Full,
+            kind => kind,
+        }
+    }
+
+    fn is_for_want_of_room(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let mut causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.any(|cause| {
+            let cause = cause.downcast_ref::<std::io::Error>();
+            cause.is_some_and(|cause| matches!(cause.kind(), StorageFull | QuotaExceeded))
+        })
     }
 
     /// Returns the message alone, without cause and hint.
@@ -132,6 +168,18 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_what_else_may_be_wrong_with_it() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = Error::store("cannot write `a`").because(full());
+        assert_eq!((error.kind(), error.kind().exit_code()), (Kind::Full, 3));
+        let deep = Error::store("cannot record").because(Error::store("cannot write `a`").because(full()));
+        assert_eq!(deep.kind(), Kind::Full);
+        assert_eq!(Error::request("cannot write `a`").because(full()).kind(), Kind::Request);
+        let other = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert_eq!(Error::store("cannot write `a`").because(other).kind(), Kind::Store);
+    }
 
     #[test]
     fn a_message_is_followed_by_its_causes_in_one_line() {

@@ -111,11 +111,11 @@ impl RunBuilder {
     /// Joins a run in progress that was started elsewhere, by its key.
     ///
     /// # Errors
-    /// A request error where this workspace knows no such run; else as [`RunBuilder::start`].
+    /// An error of [`Kind::NotFound`](crate::Kind::NotFound) where this workspace knows no such run; else as [`RunBuilder::start`].
     pub fn join(self, run: NodeId) -> Result<Run> {
         let inner = self.library.join(run, self.filled()?)?;
         let inner = inner.ok_or_else(|| {
-            Error::request(format!("there is no run `{run}` here")).hint("`lineage log` lists the runs")
+            Error::not_found(format!("there is no run `{run}` here")).hint("`lineage log` lists the runs")
         })?;
         self.begin(inner)
     }

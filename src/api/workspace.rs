@@ -48,12 +48,12 @@ impl Workspace {
     /// Finds the workspace that `folder` lies in: the nearest folder above it, or itself, with a `.lineage` folder.
     ///
     /// # Errors
-    /// A request error where there is none.
+    /// An error of [`Kind::NotFound`](crate::Kind::NotFound) where there is none.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         let found = ops::Workspace::find(folder)?;
         found.map(Self::of).ok_or_else(|| {
-            Error::request(format!(
+            Error::not_found(format!(
                 "no workspace at `{}`: it and the folders above it have no `.lineage`",
                 folder.display()
             ))

@@ -174,7 +174,8 @@ pub fn locate(
         }
         _ => "`lineage log` lists the runs".to_owned(),
     };
-    Err(Error::request(format!("`{}` is no file, and no run has that name", repeated_word(word))).hint(hint))
+    Err(Error::not_found(format!("`{}` is no file, and no run has that name", repeated_word(word)))
+        .hint(hint))
 }
 
 /// Returns the real place of what `word` names: something on disk, recorded or projected.
@@ -304,7 +305,7 @@ fn without_file(place: &Path) -> Option<DiskState> {
 }
 
 fn nothing_recorded(path: &ArtifactPath) -> Error {
-    Error::request(format!("nothing is recorded of `{path}`"))
+    Error::not_found(format!("nothing is recorded of `{path}`"))
         .hint("no recorded step read or wrote this file or its bytes")
 }
 
@@ -413,7 +414,7 @@ fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<Seen>> {
 
 fn by_content(snapshot: &Snapshot, digest: &Digest) -> Result<Target> {
     let number = newest(snapshot, with_content(snapshot, digest)?)?
-        .ok_or_else(|| Error::request(format!("no recorded file has the content `{digest}`")))?;
+        .ok_or_else(|| Error::not_found(format!("no recorded file has the content `{digest}`")))?;
     let artifact = snapshot.artifact(number)?;
     Ok(Target::File(FileTarget {
         path: artifact.path.clone(),
@@ -427,7 +428,7 @@ fn by_content(snapshot: &Snapshot, digest: &Digest) -> Result<Target> {
 /// Finds the run that wrote into a folder.
 fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &OsStr) -> Result<Target> {
     let nothing = |read: Option<ArtifactPath>| {
-        let error = Error::request(format!("no run wrote into the folder `{}`", repeated_word(word)));
+        let error = Error::not_found(format!("no run wrote into the folder `{}`", repeated_word(word)));
         error.hint(match read {
             Some(read) => {
                 format!("runs read files in it: `lineage show {read} --down` tells what was made from one")

@@ -132,7 +132,7 @@ fn run_named(snapshot: &Snapshot, name: &str) -> Result<Option<RunHead>> {
     // A run that is not recorded here, or a name that several have, is told as it was written.
     match query::find_run(snapshot, &selector) {
         Ok(run) => RunHead::read(snapshot, run),
-        Err(error) if error.kind() == Kind::Request => Ok(None),
+        Err(error) if matches!(error.kind(), Kind::Request | Kind::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -144,7 +144,7 @@ fn model_named(snapshot: &Snapshot, name: &str) -> Result<Option<String>> {
     };
     match find_model(snapshot, &selector) {
         Ok(id) => Ok(model_view(snapshot, id)?.map(|view| view.label())),
-        Err(error) if matches!(error.kind(), Kind::Request | Kind::No) => Ok(None),
+        Err(error) if matches!(error.kind(), Kind::Request | Kind::NotFound | Kind::No) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -73,7 +73,7 @@ fn digits_of(word: &str) -> Option<String> {
 }
 
 fn names_no_run(word: &str) -> Error {
-    Error::request(format!("`{}` names no run", word.escape_debug())).hint(
+    Error::not_found(format!("`{}` names no run", word.escape_debug())).hint(
         "a run is `@`, `@-`, a run id such as 20251212_174218, the end of its key such as e55a90bd, or its name; \
          `lineage log` lists them",
     )
@@ -95,7 +95,7 @@ pub fn find_digest(snapshot: &Snapshot, word: &str) -> Result<Digest> {
     let found = snapshot.digests_beginning(&digits, CANDIDATES_MAX + 1)?;
     match found.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Error::request(format!("no recorded content has a digest that begins with `{word}`"))
+        [] => Err(Error::not_found(format!("no recorded content has a digest that begins with `{word}`"))
             .hint("`lineage show FILE` prints those of a file")),
         several => {
             let more = if several.len() > CANDIDATES_MAX { ", …" } else { "" };
@@ -111,7 +111,7 @@ pub fn find_digest(snapshot: &Snapshot, word: &str) -> Result<Digest> {
 /// # Errors
 /// A request error where there is none, or several.
 pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
-    let none = |what: String| Error::request(what).hint("`lineage log` lists the runs");
+    let none = |what: String| Error::not_found(what).hint("`lineage log` lists the runs");
     find_run_if_any(snapshot, selector)?.ok_or_else(|| match selector {
         RunSelector::Back(0) => none("no run is recorded yet".to_owned()),
         RunSelector::Back(back) => none(format!("there are not {} runs", back + 1)),

@@ -210,8 +210,13 @@ fn builder() -> Builder {
 /// Wraps any error of redb.
 fn broken(cause: impl Into<redb::Error>) -> Error {
     let cause = cause.into();
-    let kind = if says_damage(&cause) { Kind::Damage } else { Kind::Store };
-    let hint = match is_full(&cause) {
+    let is_full = is_full(&cause);
+    let kind = match says_damage(&cause) {
+        true => Kind::Damage,
+        false if is_full => Kind::Full,
+        false => Kind::Store,
+    };
+    let hint = match is_full {
         true => "make room on the disk; nothing that is recorded is harmed",
         false => "the journal is not harmed: delete `.lineage/store.redb` and it is rebuilt",
     };

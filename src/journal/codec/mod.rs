@@ -93,8 +93,10 @@ pub fn decode(bytes: &[u8]) -> Result<Fact> {
             .hint("delete `.lineage/store.redb`: it is rebuilt"));
     };
     decode_parts(*kind, *version, payload).map_err(|fault| match fault {
-        Fault::Unknown => Error::store("a record of the store is of a version this `lineage` does not know")
-            .hint("use the newer `lineage` that wrote it; nothing was changed"),
+        Fault::Unknown => {
+            Error::new(Kind::Newer, "a record of the store is of a version this `lineage` does not know")
+                .hint("use the newer `lineage` that wrote it; nothing was changed")
+        }
         Fault::Damaged(cause) => Error::new(Kind::Damage, "a record of the store is damaged")
             .because(cause)
             .hint("delete `.lineage/store.redb`: it is rebuilt from the journal"),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::disk::{give_new_file, open_own};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ops::Workspace;
 
 /// How long it is waited for where nothing can be done without.
@@ -75,7 +75,7 @@ impl Workspace {
     /// A store error where the lock cannot be had in a minute.
     pub fn lock_to_change(&self) -> Result<StoreLock> {
         self.lock(LONG_WAIT)?.or(|holder| {
-            Error::store(format!("the store is busy: {holder} has held its lock for a minute"))
+            Error::new(Kind::Busy, format!("the store is busy: {holder} has held its lock for a minute"))
                 .hint("nothing was recorded, and nothing was changed; try again")
         })
     }

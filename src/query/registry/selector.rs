@@ -127,7 +127,7 @@ fn not_found(snapshot: &Snapshot, selector: &ModelSelector, missing: String) -> 
         known.extend(["latest", Stage::Production.as_str()].map(str::to_owned));
     }
     let list = format!("`lineage models show {name}` lists its versions");
-    Ok(Error::request(missing).hint(match meant(word, known.iter().map(String::as_str)) {
+    Ok(Error::not_found(missing).hint(match meant(word, known.iter().map(String::as_str)) {
         Some(other) if !word.is_empty() => format!("did you mean `{name}@{other}`? {list}"),
         _ => list,
     }))
@@ -144,7 +144,7 @@ pub fn unknown_model(snapshot: &Snapshot, name: &str) -> Result<Error> {
         Ok(if names.len() < NAMES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     let shown: String = name.chars().take(120).collect();
-    let unknown = Error::request(format!("no model is called `{}`", shown.escape_debug()));
+    let unknown = Error::not_found(format!("no model is called `{}`", shown.escape_debug()));
     let near = meant(name, names.iter().map(String::as_str));
     Ok(unknown.hint(match (names.as_slice(), near) {
         ([], _) => "no model is registered yet; `lineage register NAME VERSION` registers one".to_owned(),
