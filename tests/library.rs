@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::Place;
-use common::machine::{Lack, skipped};
-use lineage::Workspace;
-use lineage::model::{RunKind, RunStatus};
+use common::machine::{self, skipped};
+use lineage::api::Lack;
+use lineage::model::{Evidence, RunKind, RunStatus};
+use lineage::{Kind, Workspace};
+use serde_json::json;
 
 /// Names what a child of a test is to do; unset in the tests themselves.
 const CHILD: &str = "LINEAGE_TEST_CHILD";
@@ -69,6 +71,78 @@ fn a_run_and_what_it_read_and_wrote_are_known_to_the_program_as_well() {
     names.sort_unstable();
     assert_eq!(names, [("accuracy", 0), ("f1_score", 0), ("loss", 0), ("loss", 1), ("loss", 2)]);
     assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn what_the_library_gives_can_be_shown_sent_and_shared() {
+    fn check<T: std::fmt::Debug + Send + Sync + 'static>() {}
+    fn check_value<T: std::fmt::Debug + Clone + Send + Sync + 'static>() {}
+    check::<lineage::Error>();
+    check::<lineage::Run>();
+    check_value::<lineage::Kind>();
+    check_value::<Workspace>();
+    check_value::<lineage::RunBuilder>();
+    check_value::<lineage::Registry>();
+    check_value::<lineage::api::Entry>();
+    check_value::<lineage::api::Registered>();
+    check_value::<lineage::api::Search<lineage::api::RunView>>();
+    check_value::<lineage::api::Answer<lineage::api::Found<lineage::api::ModelView>>>();
+    check_value::<lineage::api::Shown>();
+    check_value::<lineage::api::TraceReport>();
+    check_value::<lineage::api::HistoryEntry>();
+}
+
+#[test]
+fn a_row_says_how_surely_it_answers_and_a_question_can_want_it_surer() {
+    let Some(place) = Place::new() else { return };
+    let workspace = workspace(&place);
+    place.write("train.csv", b"1,2\n");
+    let run = workspace.run("train").input(place.at("train.csv")).start().unwrap();
+    place.write("model.bin", b"weights");
+    run.generated(place.at("model.bin")).unwrap();
+    let id = run.id();
+    run.finish().unwrap();
+    let entry = lineage::api::Entry::new("m", "1.0.0").run(id).artifact("model", place.at("model.bin"));
+    workspace.registry().register(&entry).unwrap();
+    let models = |filter: &str| workspace.models().filter(filter).find().unwrap();
+    let found = models("trained_on('train.csv') or name = other");
+    assert_eq!(found.questions, ["trained_on(\"train.csv\")"]);
+    assert_eq!(found.rows[0].evidence, [Some(Evidence::Declared)]);
+    let runs = workspace.log().filter("used('train.csv') or generated('train.csv')").find().unwrap();
+    assert_eq!(runs.rows[0].evidence, [Some(Evidence::Declared), None]);
+    assert_eq!(models("trained_on('train.csv', declared)").rows.len(), 1);
+    let none = models("trained_on('train.csv', observed)");
+    assert!(none.rows.is_empty());
+    assert_eq!(none.lack(), Some(Lack::NoneAnswers));
+    let wrong = workspace.models().filter("trained_on('train.csv', observd)").find().unwrap_err();
+    assert!(wrong.hint_text().unwrap().contains("did you mean `observed`?"), "{wrong:?}");
+
+    // The program says the same, in columns and in JSON.
+    let text = place.ok(&["models", "--where", "trained_on('train.csv')"]).stdout;
+    assert!(text.contains("trained_on") && text.contains("declared"), "{text}");
+    let json = place.json(&["models", "--where", "trained_on('train.csv')"]);
+    assert_eq!(json["models"][0]["evidence"]["trained_on(\"train.csv\")"], "declared");
+    let card = place.json(&["models", "show", "m@1.0.0"]);
+    assert_eq!(card["model"]["inputs"][0]["evidence"], "declared");
+    let down = place.json(&["show", "train.csv", "--down"]);
+    assert_eq!(
+        (&down["learned"][0]["how"], &down["learned"][0]["evidence"]),
+        (&json!("its file"), &json!("declared"))
+    );
+}
+
+#[test]
+fn what_is_not_here_is_told_from_what_is_wrong() {
+    let Some(place) = Place::new() else { return };
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert_eq!(Workspace::open(elsewhere.path()).unwrap_err().kind(), Kind::NotFound);
+    let workspace = workspace(&place);
+    assert_eq!(workspace.show("nothing.csv").unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(workspace.find_run("e55a90bd").unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(workspace.registry().load("m@1.0.0").unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(workspace.registry().load("m").unwrap_err().kind(), Kind::Request);
+    assert_eq!(workspace.log().filter("f1 >").find().unwrap_err().kind(), Kind::Request);
+    assert_eq!(workspace.log().find().unwrap().lack(), Some(Lack::NothingRecorded));
 }
 
 #[test]
@@ -332,7 +406,7 @@ fn a_workspace_that_cannot_be_written_refuses_runs_and_still_answers() {
     set(0o555);
     let writable = std::fs::write(place.at(".lineage/journal/probe"), "").is_ok();
     if writable {
-        skipped(Lack::User, "this user may write anywhere");
+        skipped(machine::Lack::User, "this user may write anywhere");
     } else {
         let workspace = Workspace::open(place.root()).unwrap();
         assert_eq!(workspace.run("x").start().unwrap_err().kind().exit_code(), 3);

@@ -3,6 +3,7 @@
 mod common;
 
 use common::Place;
+use serde_json::json;
 
 /// Three training runs, one of them failed, on a committed input; the last with a curve.
 fn trained() -> Option<Place> {
@@ -43,6 +44,34 @@ fn plain(place: &Place, text: &str) -> String {
         text = text.replace(run["run_id"].as_str().unwrap(), &format!("label{at:0>10}"));
     }
     text
+}
+
+#[test]
+fn what_an_answer_lacks_is_said_in_json_as_in_text() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let lacks = |arguments: &[&str]| {
+        let found = place.json(arguments);
+        (found["lack"].clone(), found["unknown_files"].clone(), found["hints"].clone())
+    };
+    assert_eq!(lacks(&["log"]), (json!("nothing recorded"), json!([]), json!([])));
+    let Some(place) = trained() else { return };
+    let lacks = |arguments: &[&str]| {
+        let found = place.json(arguments);
+        (found["lack"].clone(), found["unknown_files"].clone(), found["hints"].clone())
+    };
+    assert_eq!(lacks(&["log"]).0, json!(null));
+    let nearest = json!(["no `f1_score` is exactly 0.7; the nearest is 0.71"]);
+    assert_eq!(lacks(&["log", "--where", "f1_score = 0.7"]), (json!("none answers"), json!([]), nearest));
+    assert_eq!(
+        lacks(&["log", "--where", "used('c.txt')"]),
+        (json!("none answers"), json!(["c.txt"]), json!([]))
+    );
+    assert_eq!(place.json(&["models"])["lack"], "nothing recorded");
+    place.ok(&["register", "m", "1.0.0", "--artifact", "model=model.txt"]);
+    place.ok(&["models", "delete", "m@1.0.0", "--reason", "a try"]);
+    assert_eq!(place.json(&["models"])["lack"], "none current");
+    assert!(place.ok(&["models"]).stdout.contains("`--all` lists it"));
 }
 
 #[test]

@@ -84,8 +84,8 @@ pub use workspace::{Answer, Workspace};
 
 pub use crate::ops::Clock;
 pub use crate::ops::registry::{Changed, Entry, EntryArtifact, Registered};
-pub use crate::query::filter::{Column, Explanation, Found, FoundRow, Value};
+pub use crate::query::filter::{Column, Explanation, Found, FoundRow, Lack, Value};
 pub use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 pub use crate::query::{
-    CameFrom, Cut, Direction, Gap, RunHead, RunView, TraceFile, TraceReport, TraceRun, TraceRunStep,
+    CameFrom, Cut, Direction, Gap, RunHead, RunLack, RunView, TraceFile, TraceReport, TraceRun, TraceRunStep,
 };

@@ -51,6 +51,7 @@ macro_rules! language {
             $fields,
             "  metrics     by name, or metric.\"odd name\": the last value; min(…), max(…), first(…), count(…)\n",
             "  questions   has(FIELD), used(\"PATH\"), generated(\"PATH\"), trained_on(\"PATH\"),\n",
+            "              used(\"PATH\", observed) and the like: known so surely, or declared, inferred\n",
             "              code.contains(COMMIT): the run's commit is COMMIT or was built on it\n",
             "  values      0.8, \"text\", word, true, 2025-12-01, 2025-12-01T10:30Z, 90s, 7d, now - 7d, today\n",
             "A date is the whole day: `=` lies in it, `<` before, `>` after. Paths are named from the\n",

@@ -41,7 +41,7 @@ impl Artifact {
     }
 }
 
-/// How an edge is known.
+/// How an edge is known; the surest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Evidence {
@@ -56,9 +56,12 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// Every value, in the order of its code.
+    /// Every value, the surest first, which is also the order of their codes.
     pub const ALL: [Evidence; 4] =
         [Evidence::Observed, Evidence::Declared, Evidence::Inferred, Evidence::Doubtful];
+
+    /// That than which none is less sure.
+    pub(crate) const WEAKEST: Evidence = Evidence::Doubtful;
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {

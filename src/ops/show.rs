@@ -21,7 +21,7 @@ use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
 use crate::query::{
-    self, Direction, RemovedBy, Removers, RunHead, RunSelector, Trace, TraceReport, Unwritten,
+    self, Direction, RemovedBy, Removers, RunHead, RunSelector, Start, Trace, TraceReport, Unwritten,
 };
 use crate::store::{RunNo, Snapshot};
 
@@ -240,7 +240,7 @@ impl Showing<'_> {
         let models = self.holding(target.number)?;
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
-            Direction::Down => self.learned(&[target.number], &trace)?,
+            Direction::Down => self.learned(Start::Files(&[target.number]), &trace)?,
         };
         let mut report = self.named(&trace)?;
         let disk = self.disk(&report.ends);
@@ -359,14 +359,16 @@ impl Showing<'_> {
         let steps = self.snapshot.steps_of(number)?;
         let trace = match self.request.direction {
             Direction::Up => query::upstream_of_steps(self.snapshot, &steps, self.request.depth_max)?,
-            Direction::Down => query::downstream_of_steps(self.snapshot, &steps, self.request.depth_max)?,
+            Direction::Down => {
+                query::downstream_of(self.snapshot, Start::Steps(&steps), self.request.depth_max)?
+            }
         };
         let mut counts: BTreeMap<String, (u64, u64, i64)> = BTreeMap::new();
         let (mut used, mut outputs) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
         let mut removed = std::collections::BTreeSet::new();
         let mut failures = Vec::new();
-        for step_no in steps {
-            let Some(step) = self.snapshot.step(step_no)? else {
+        for step_no in &steps {
+            let Some(step) = self.snapshot.step(*step_no)? else {
                 continue;
             };
             let count = counts.entry(step.name.clone()).or_insert((0, 0, step.started_at.micros()));
@@ -388,21 +390,21 @@ impl Showing<'_> {
             outputs.extend(step.generated.into_iter().map(|edge| edge.artifact));
             removed.extend(step.removed.into_iter().map(|removed| removed.path));
         }
-        let mut steps: Vec<(String, (u64, u64, i64))> = counts.into_iter().collect();
-        steps.sort_by_key(|(_, (_, _, first))| *first);
+        let mut counts: Vec<(String, (u64, u64, i64))> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, (_, _, first))| *first);
         let inputs: Vec<Artifact> = used.difference(&outputs).cloned().collect();
         let outputs: Vec<Artifact> = outputs.into_iter().collect();
         failures.sort();
         let disk = self.disk(&inputs);
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
-            Direction::Down => self.learned(&[], &trace)?,
+            Direction::Down => self.learned(Start::Steps(&steps), &trace)?,
         };
         Ok(RunReport {
             models: self.trained_by(head.view.run.id)?,
             learned,
             metrics: query::last_values(&self.snapshot.metrics(head.view.run.id)?),
-            steps: steps.into_iter().map(|(name, (done, failed, _))| (name, done, failed)).collect(),
+            steps: counts.into_iter().map(|(name, (done, failed, _))| (name, done, failed)).collect(),
             failures,
             inputs,
             removed: removed.into_iter().collect(),

@@ -17,8 +17,8 @@ use crate::model::{Evidence, NodeId, Role};
 use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, Edge, RunNo, StepNo};
 
-pub(crate) use down::{Reached, reached_from};
-pub use down::{downstream, downstream_of, downstream_of_steps};
+pub(crate) use down::{Reached, downstream_known, reached_from};
+pub use down::{Start, downstream, downstream_of};
 pub(crate) use up::{Wanted, are_made_from};
 pub use up::{upstream, upstream_of, upstream_of_steps};
 

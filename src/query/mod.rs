@@ -21,8 +21,7 @@ mod staleness;
 mod together;
 
 pub use ancestry::{
-    Cut, Direction, Trace, downstream, downstream_of, downstream_of_steps, upstream, upstream_of,
-    upstream_of_steps,
+    Cut, Direction, Start, Trace, downstream, downstream_of, upstream, upstream_of, upstream_of_steps,
 };
 pub use history::{
     FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs, unique_tail,
@@ -34,8 +33,8 @@ pub(crate) use origin::last_write_at_path;
 pub use origin::{Write, writers};
 pub use removal::{Removal, RemovedBy, Removers, removed};
 pub use report::{
-    CameFrom, Gap, RunHead, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files, report,
-    unwritten,
+    CameFrom, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files,
+    report, unwritten,
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
 pub use staleness::{Ancestry, Now, OutOfDate, Outdated};

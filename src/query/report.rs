@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::{Artifact, Evidence, NodeId, Role, Run, RunId, RunStatus, Step, Timestamp};
+use crate::model::{
+    Artifact, CaptureLevel, Evidence, NodeId, Remark, Role, Run, RunId, RunKind, RunStatus, Step, Timestamp,
+};
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::shown_label;
@@ -101,6 +103,36 @@ impl TraceRun {
     /// Returns the run as it started.
     pub fn run(&self) -> &Run {
         &self.head.view.run
+    }
+
+    /// Says what of its steps is not recorded, and may have been.
+    pub fn lacks(&self) -> Vec<RunLack> {
+        let view = &self.head.view;
+        let knows_reads =
+            view.run.kind != RunKind::Import && view.level().is_none_or(|level| level == CaptureLevel::Net);
+        let has_ignored = view.all_remarks().0.any(Remark::is_of_ignored_files);
+        let reads = (!knows_reads).then_some(RunLack::Reads);
+        reads.into_iter().chain(has_ignored.then_some(RunLack::IgnoredFiles)).collect()
+    }
+}
+
+/// What is not recorded of the steps of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RunLack {
+    /// All that they read: what is there was inferred from the files before and after, or others wrote it down elsewhere.
+    Reads,
+    /// Files that they read or wrote and that `.lineageignore` names.
+    IgnoredFiles,
+}
+
+impl RunLack {
+    /// Returns the words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunLack::Reads => "reads",
+            RunLack::IgnoredFiles => "ignored files",
+        }
     }
 }
 

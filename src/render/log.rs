@@ -4,18 +4,20 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use crate::model::{ArtifactPath, Overwritten};
-use crate::query::filter::{Found, FoundRow};
+use crate::query::filter::{Found, FoundRow, Lack};
 use crate::query::{FileChange, RunHead, RunView};
 use crate::render::overwritten;
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
-use crate::render::table::{cell, not_known_json, table, values_json};
+use crate::render::table::{add_evidence, add_lacking, cell, evidence_json, table, values_json};
 use crate::render::units::{digest_words, duration, one_line, size_words};
 
 /// Writes runs as a table: what is most asked for and the columns, or the columns alone where they were chosen.
 pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: Option<usize>) -> String {
-    if heads.is_empty() {
-        return if found.explanation.total == 0 { "no runs yet\n" } else { "no run answers\n" }.to_owned();
+    match found.lack() {
+        None => {}
+        Some(Lack::NothingRecorded) => return "no runs yet\n".to_owned(),
+        Some(_) => return "no run answers\n".to_owned(),
     }
     let mut header = vec!["run".to_owned()];
     if !is_chosen {
@@ -41,6 +43,7 @@ pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: O
         cells.extend(row.values.iter().map(|value| cell(value.as_ref())));
         rows.push(cells);
     }
+    add_evidence(found, &mut header, &mut rows);
     // What was asked for stays longest.
     let spare: &[usize] = if is_chosen { &[] } else { &[1, 3, 7, 6] };
     let mut text = table(&header, &rows, spare, width);
@@ -64,14 +67,18 @@ pub fn runs_json(heads: &[RunHead], found: &Found<RunView>) -> Value {
         if !found.columns.is_empty() {
             value["values"] = values_json(&found.columns, &row.values);
         }
+        if !found.questions.is_empty() {
+            value["evidence"] = evidence_json(&found.questions, &row.evidence);
+        }
         value
     };
-    json!({
+    let mut document = json!({
         "format": 1,
         "runs": heads.iter().zip(&found.rows).map(run).collect::<Vec<_>>(),
         "more": found.more,
-        "not_known": not_known_json(&found.explanation),
-    })
+    });
+    add_lacking(found, &mut document);
+    document
 }
 
 /// Writes the history of a file as a table, the latest first; beside each change the run it belongs to.

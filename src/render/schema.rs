@@ -255,6 +255,16 @@ fn values() -> Value {
     by_name(json!({"type": ["number", "string", "boolean", "null"]}))
 }
 
+/// How surely a row answers each question on files, by the questions; null where it answers by something else.
+fn evidence_by_question() -> Value {
+    by_name(or_null(evidence()))
+}
+
+/// Why there are no rows.
+fn lack() -> Value {
+    or_null(one_of(&["nothing recorded", "none current", "none answers"]))
+}
+
 fn not_known() -> Value {
     list(object([("commit", text()), ("rows", count())]))
 }

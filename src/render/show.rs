@@ -15,7 +15,7 @@ use crate::render::units::one_line;
 
 pub use run::remark_words;
 pub(crate) use run::{code_words, status};
-pub(crate) use trace::cut_words;
+pub(crate) use trace::{cut_words, runs_lacking};
 
 pub(crate) use file::removed_words;
 use file::{file, segment};

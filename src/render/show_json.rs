@@ -11,9 +11,11 @@ use crate::ops::show::{
     SegmentReport, Shown, Writer,
 };
 use crate::query::registry::ModelView;
-use crate::query::{CameFrom, Direction, RemovedBy, RunHead, TraceFile, TraceReport, TraceRun, Unwritten};
+use crate::query::{
+    CameFrom, Direction, RemovedBy, RunHead, RunLack, TraceFile, TraceReport, TraceRun, Unwritten,
+};
 use crate::render::models::card_value;
-use crate::render::show::{environments, status};
+use crate::render::show::{environments, runs_lacking, status};
 
 /// Writes the answer as JSON.
 pub fn json(shown: &Shown) -> Value {
@@ -158,6 +160,7 @@ fn learned_json(learned: &[LearnedModel]) -> Value {
     let models = learned.iter().map(|model| {
         let mut value = model_json(&model.view);
         value["how"] = json!(model.how.as_str());
+        value["evidence"] = json!(model.evidence.as_str());
         value
     });
     models.collect()
@@ -232,7 +235,8 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, docume
             "runs": report.runs_total, "steps": report.steps_total, "artifacts": report.artifacts_total,
             ends: report.ends_total, "gaps": report.gaps.len(), "observed": observed, "declared": declared,
             "inferred": inferred, "changed_while_read": doubtful, "copies": report.copies, "not_followed": report.cut.edges,
-            "runs_named": report.runs.len(),
+            "runs_named": report.runs.len(), "runs_without_reads": runs_lacking(report, RunLack::Reads),
+            "runs_with_ignored_files": runs_lacking(report, RunLack::IgnoredFiles),
         }),
     );
 }
@@ -256,6 +260,7 @@ fn trace_run_json(run: &TraceRun) -> Value {
         })
     });
     value["steps"] = steps.collect();
+    value["lacks"] = run.lacks().into_iter().map(RunLack::as_str).collect();
     value
 }
 

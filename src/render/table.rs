@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::query::filter::{Column, Explanation, Value};
+use crate::model::Evidence;
+use crate::query::filter::{Column, Explanation, Found, Lack, Value};
 use crate::render::log::plain_table;
 use crate::render::units::{counted, duration, one_line, thousands};
 
@@ -42,6 +43,29 @@ pub(crate) fn cell_json(value: Option<&Value>) -> Json {
 pub(crate) fn values_json(columns: &[Column], values: &[Option<Value>]) -> Json {
     let pairs =
         columns.iter().zip(values).map(|(column, value)| (column.title.clone(), cell_json(value.as_ref())));
+    Json::Object(pairs.collect::<Map<_, _>>())
+}
+
+/// Adds a column for each question on files that a row answers otherwise than by what was observed.
+pub(crate) fn add_evidence<T>(found: &Found<T>, header: &mut Vec<String>, rows: &mut [Vec<String>]) {
+    let relation = |question: &str| question.split('(').next().unwrap_or_default().to_owned();
+    for (at, question) in found.questions.iter().enumerate() {
+        let evidence = || found.rows.iter().map(move |row| row.evidence[at]);
+        if evidence().flatten().all(|evidence| evidence == Evidence::Observed) {
+            continue;
+        }
+        let alike = found.questions.iter().filter(|other| relation(other) == relation(question)).count();
+        header.push(if alike == 1 { relation(question) } else { one_line(question) });
+        for (row, evidence) in rows.iter_mut().zip(evidence()) {
+            row.push(evidence.map_or("-", Evidence::as_str).to_owned());
+        }
+    }
+}
+
+/// Writes how surely a row answers each question on files as JSON, by the questions.
+pub(crate) fn evidence_json(questions: &[String], evidence: &[Option<Evidence>]) -> Json {
+    let word = |evidence: &Option<Evidence>| json!(evidence.map(Evidence::as_str));
+    let pairs = questions.iter().zip(evidence).map(|(question, evidence)| (question.clone(), word(evidence)));
     Json::Object(pairs.collect::<Map<_, _>>())
 }
 
@@ -148,10 +172,15 @@ pub fn not_known(explanation: &Explanation, one: &str, many: &str) -> Vec<String
     files.chain(commits).chain((!more.is_empty()).then_some(rest)).collect()
 }
 
-/// Writes of what it is not known whether it answers, as JSON.
-pub(crate) fn not_known_json(explanation: &Explanation) -> Json {
+/// Adds what an answer lacks: why it has no rows and what may have been meant, words that name no recorded file, and of what it is
+/// not known whether it answers.
+pub(crate) fn add_lacking<T>(found: &Found<T>, document: &mut Json) {
+    let explanation = &found.explanation;
     let commits = explanation.unknown_commits.iter();
-    commits.map(|(commit, rows)| json!({"commit": commit, "rows": rows})).collect()
+    document["not_known"] = commits.map(|(commit, rows)| json!({"commit": commit, "rows": rows})).collect();
+    document["unknown_files"] = json!(explanation.unknown_files);
+    document["lack"] = json!(found.lack().map(Lack::as_str));
+    document["hints"] = json!(explanation.hints);
 }
 
 /// Says how a search went.

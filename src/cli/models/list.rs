@@ -42,11 +42,11 @@ impl List {
         if self.search.is_given() {
             return self.found(&workspace, &view, surroundings, limit);
         }
-        let (rows, more) = list(&workspace, &view.snapshot, self.all, limit)?;
+        let models = list(&workspace, &view.snapshot, self.all, limit)?;
         if self.json {
-            output::json(&render::models::list_json(&rows, more))?;
+            output::json(&render::models::list_json(&models))?;
         } else {
-            output::answer(&render::models::list(&rows, more))?;
+            output::answer(&render::models::list(&models))?;
         }
         Ok(0)
     }

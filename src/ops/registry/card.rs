@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::model::{Artifact, NamedArtifact, NodeId, Note};
+use crate::model::{Artifact, Evidence, NamedArtifact, NodeId, Note};
 use crate::ops::notes::notes_on_model;
 use crate::ops::{DiskState, Workspace, disk_state};
 use crate::query::RunHead;
-use crate::query::registry::{ModelView, latest, model_names, model_view, production, run_inputs, versions};
+use crate::query::filter::Lack;
+use crate::query::registry::{ModelView, inputs, latest, model_names, model_view, production, versions};
 use crate::store::{Order, Snapshot};
 
 /// A version of a model, with what belongs to it.
@@ -19,8 +20,8 @@ pub struct ModelCard {
     pub view: ModelView,
     /// The run that trained it.
     pub run: Option<RunHead>,
-    /// What it was trained on.
-    pub inputs: Vec<Artifact>,
+    /// What it was trained on, and how the least sure edge on the way from it is known.
+    pub inputs: Vec<(Artifact, Evidence)>,
     /// Whether its entry says so, rather than the record of its run.
     pub inputs_said: bool,
     /// Its files, and how they lie on disk.
@@ -31,6 +32,17 @@ pub struct ModelCard {
 
 /// A version, and the run that trained it.
 pub type ModelRow = (ModelView, Option<RunHead>);
+
+/// Versions of all models.
+#[derive(Debug, Clone)]
+pub struct ModelList {
+    /// By name, of each the greatest first.
+    pub rows: Vec<ModelRow>,
+    /// Whether there are more.
+    pub more: bool,
+    /// Why there are none.
+    pub lack: Option<Lack>,
+}
 
 /// A model with all that is registered under its name.
 #[derive(Debug, Clone)]
@@ -56,7 +68,7 @@ pub fn card(
     read_files: bool,
 ) -> Result<ModelCard> {
     let inputs_said = !view.model.inputs.is_empty();
-    let inputs = if inputs_said { view.model.inputs.clone() } else { run_inputs(snapshot, &view.model)? };
+    let inputs = inputs(snapshot, &view.model)?;
     let held = view.model.artifacts.clone().into_par_iter();
     let files = held.map(|held| {
         let state = if read_files { disk_state(workspace, &held.artifact) } else { DiskState::NotChecked };
@@ -103,17 +115,12 @@ pub fn overview(workspace: &Workspace, snapshot: &Snapshot, name: &str) -> Resul
     }))
 }
 
-/// Lists versions of all models by name, of each the greatest first, at most `limit`; and whether there are more. What was
-/// withdrawn, and what has the name of another, only where `all` are wanted.
+/// Lists versions of all models by name, of each the greatest first, at most `limit`. What was withdrawn, and what has the name of
+/// another, only where `all` are wanted.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn list(
-    workspace: &Workspace,
-    snapshot: &Snapshot,
-    all: bool,
-    limit: usize,
-) -> Result<(Vec<ModelRow>, bool)> {
+pub fn list(workspace: &Workspace, snapshot: &Snapshot, all: bool, limit: usize) -> Result<ModelList> {
     let mut rows = Vec::new();
     for name in model_names(snapshot)? {
         let flow = snapshot.model_versions(&name, Order::Falling, |model| {
@@ -128,8 +135,13 @@ pub fn list(
             Ok(ControlFlow::Continue(()))
         })?;
         if flow.is_break() {
-            return Ok((rows, true));
+            return Ok(ModelList { rows, more: true, lack: None });
         }
     }
-    Ok((rows, false))
+    let lack = match snapshot.model_count()? {
+        _ if !rows.is_empty() => None,
+        0 => Some(Lack::NothingRecorded),
+        _ => Some(Lack::NoneCurrent),
+    };
+    Ok(ModelList { rows, more: false, lack })
 }

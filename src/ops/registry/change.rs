@@ -143,7 +143,12 @@ fn based_on(held: &Held<'_>, view: &ModelView) -> Result<Vec<String>> {
         let Some(path) = snapshot.path_no(&artifact.artifact.path)? else { continue };
         let Some(number) = snapshot.artifact_no(path, &artifact.artifact.digest)? else { continue };
         let trace = crate::query::downstream(snapshot, number, u32::MAX)?;
-        for learned in crate::query::registry::learned_from(snapshot, &[number], &trace)? {
+        for learned in crate::query::registry::learned_from(
+            snapshot,
+            crate::query::Start::Files(&[number]),
+            &trace,
+            u32::MAX,
+        )? {
             if learned.model != view.model.id {
                 based.insert(learned.model);
             }

@@ -66,7 +66,10 @@ pub fn compare(workspace: &Workspace, snapshot: &Snapshot, views: Vec<ModelView>
     let all = parameters.len() as u64;
     parameters.retain(|_, values| values.iter().any(|value| *value != values[0]));
     let metrics = metrics.into_iter().map(|(name, values)| (name.to_owned(), values)).collect();
-    let data = models.iter().map(|model| files(&models[0].inputs, &model.inputs)).collect();
+    let inputs = |model: &ModelCard| -> Vec<Artifact> {
+        model.inputs.iter().map(|(artifact, _)| artifact.clone()).collect()
+    };
+    let data = models.iter().map(|model| files(&inputs(&models[0]), &inputs(model))).collect();
     let code = models.iter().map(|model| code(workspace, snapshot, &models[0], model));
     let code = code.collect::<Result<Vec<_>>>()?;
     let parameters_same = all - parameters.len() as u64;

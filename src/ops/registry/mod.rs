@@ -22,7 +22,7 @@ use crate::ops::{Clock, StoreLock, Workspace};
 use crate::query::registry::{ModelSelector, ModelView, find_model, model_view};
 use crate::store::Snapshot;
 
-pub use card::{ModelCard, ModelOverview, ModelRow, card, list, overview};
+pub use card::{ModelCard, ModelList, ModelOverview, ModelRow, card, list, overview};
 pub use change::{Changed, Deletion, Promotion, alias, delete, edit, promote, unalias};
 pub use check::{CheckReport, Kept, check};
 pub use compare::{ModelComparison, compare};

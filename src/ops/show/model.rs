@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, NamedArtifact, NodeId, Stage};
+use crate::model::{Artifact, Evidence, NamedArtifact, NodeId, Stage};
 use crate::ops::DiskState;
 use crate::ops::registry::{ModelCard, card};
 use crate::ops::show::Showing;
 use crate::query::registry::{LearnedHow, ModelView, learned_from, model_view};
-use crate::query::{self, Direction, Trace, TraceReport};
+use crate::query::{self, Direction, Start, Trace, TraceReport};
 use crate::store::ArtifactNo;
 
 /// A model version and its way.
@@ -33,8 +33,10 @@ pub struct ModelReport {
 pub struct LearnedModel {
     /// The version.
     pub view: ModelView,
-    /// How that is known.
+    /// By what it is known; of several, by the surest.
     pub how: LearnedHow,
+    /// How the least sure edge on that way is known; of several ways, on the surest.
+    pub evidence: Evidence,
 }
 
 impl Showing<'_> {
@@ -53,7 +55,7 @@ impl Showing<'_> {
         let trace = self.trace_of_model(&view, &numbers)?;
         let mut learned = Vec::new();
         if self.request.direction == Direction::Down {
-            learned = self.learned(&numbers, &trace)?;
+            learned = self.learned(Start::Files(&numbers), &trace)?;
             learned.retain(|model| model.view.model.id != id);
         }
         let report = self.named(&trace)?;
@@ -70,7 +72,7 @@ impl Showing<'_> {
     fn trace_of_model(&self, view: &ModelView, numbers: &[ArtifactNo]) -> Result<Trace> {
         let depth_max = self.request.depth_max;
         if self.request.direction == Direction::Down {
-            return query::downstream_of(self.snapshot, numbers, depth_max);
+            return query::downstream_of(self.snapshot, Start::Files(numbers), depth_max);
         }
         let trace = query::upstream_of(self.snapshot, numbers, depth_max)?;
         let run = self.snapshot.run_of_model(&view.model)?;
@@ -83,12 +85,13 @@ impl Showing<'_> {
         }
     }
 
-    /// Finds the model versions that learned from `starts`, given the walk down from them: those in production first.
-    pub(super) fn learned(&self, starts: &[ArtifactNo], trace: &Trace) -> Result<Vec<LearnedModel>> {
+    /// Finds the model versions that learned from a start, given the walk down from it: those in production first.
+    pub(super) fn learned(&self, start: Start<'_>, trace: &Trace) -> Result<Vec<LearnedModel>> {
         let mut found = Vec::new();
-        for learned in learned_from(self.snapshot, starts, trace)? {
+        for learned in learned_from(self.snapshot, start, trace, self.request.depth_max)? {
             let view = model_view(self.snapshot, learned.model)?;
-            found.extend(view.map(|view| LearnedModel { view, how: learned.how }));
+            let (how, evidence) = (learned.how, learned.evidence);
+            found.extend(view.map(|view| LearnedModel { view, how, evidence }));
         }
         found.sort_by_key(|model| {
             let place = [Stage::Production, Stage::Staging, Stage::Development, Stage::Archived];

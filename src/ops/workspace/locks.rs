@@ -109,8 +109,11 @@ impl Workspace {
         let attempt = self.lock_file("projecting", wait, "to be through with writing files")?;
         attempt.map(|file| ProjectionLock { _file: file }).or(|holder| {
             let seconds = wait.as_secs();
-            Error::store(format!("cannot write files: {holder} has been writing files for {seconds} s"))
-                .hint("nothing was changed; try again when it is through")
+            Error::new(
+                Kind::Busy,
+                format!("cannot write files: {holder} has been writing files for {seconds} s"),
+            )
+            .hint("nothing was changed; try again when it is through")
         })
     }
 

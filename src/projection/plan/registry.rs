@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::projection::names;
 use crate::projection::plan::{Planned, number};
-use crate::query::registry::{ModelView, model_names, model_view, run_inputs};
+use crate::query::registry::{ModelView, inputs, model_names, model_view};
 use crate::store::{GO_ON, Order, Snapshot};
 
 /// As many inputs are listed; the number of all stands beside them.
@@ -138,9 +138,10 @@ fn inputs_total(model: &ModelVersion, listed: usize) -> u64 {
     model.taken.as_ref().map_or(0, |taken| taken.inputs_total).max(listed as u64)
 }
 
-/// Returns what a version was trained on: as its entry says, else as its run is recorded.
+/// Returns what a version was trained on: as its entry says, else as its run is recorded. How that is known is not written: who takes
+/// the file over has no place to keep it, and would write another one.
 fn inputs_of(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artifact>> {
-    if model.inputs.is_empty() { run_inputs(snapshot, model) } else { Ok(model.inputs.clone()) }
+    Ok(inputs(snapshot, model)?.into_iter().map(|(input, _)| input).collect())
 }
 
 fn file(artifact: &Artifact) -> Value {

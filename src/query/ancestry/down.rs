@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
+use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
 use crate::query::together::{self, Maker, Part, Parts};
@@ -16,7 +17,7 @@ use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
 /// A store error where a record is damaged.
 pub fn downstream(snapshot: &Snapshot, artifact: ArtifactNo, depth_max: u32) -> Result<Trace> {
     let start = origin(snapshot, artifact, i64::MAX, None)?;
-    let mut walk = Down::new(snapshot);
+    let mut walk = Down::new(snapshot, Evidence::WEAKEST);
     let mut reads = Vec::new();
     walk.first_reads(artifact, usize::MAX, &mut reads)?;
     walk.run(reads, depth_max)?;
@@ -36,16 +37,18 @@ pub(crate) struct Reached {
     pub steps: usize,
 }
 
-/// Finds everything that `artifacts` lead to; `None` where that takes more than `steps_max` steps.
+/// Finds everything that `artifacts` lead to by what is known as surely as `weakest`; `None` where that takes more than
+/// `steps_max` steps.
 ///
 /// # Errors
 /// As [`downstream`].
 pub(crate) fn reached_from<'f>(
     snapshot: &Snapshot,
     artifacts: impl IntoIterator<Item = &'f ArtifactNo>,
+    weakest: Evidence,
     steps_max: usize,
 ) -> Result<Option<Reached>> {
-    let mut walk = Down::new(snapshot);
+    let mut walk = Down::new(snapshot, weakest);
     let mut reached = Reached::default();
     let mut reads = Vec::new();
     for artifact in artifacts {
@@ -70,29 +73,45 @@ pub(crate) fn reached_from<'f>(
     Ok(Some(reached))
 }
 
-/// Walks from `artifacts` to everything that was made from one of them, through at most `depth_max` steps in a row.
-///
-/// # Errors
-/// As [`downstream`].
-pub fn downstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32) -> Result<Trace> {
-    let mut walk = Down::new(snapshot);
-    let mut reads = Vec::new();
-    for artifact in artifacts {
-        walk.first_reads(*artifact, usize::MAX, &mut reads)?;
-    }
-    walk.run(reads, depth_max)?;
-    Ok(walk.finish(Origin::Source))
+/// Where a walk down begins.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// With those who read one of these files.
+    Files(&'a [ArtifactNo]),
+    /// With these steps, which come first whatever the bound, and all that they wrote.
+    Steps(&'a [StepNo]),
 }
 
-/// Walks from all that `steps` wrote to everything that was made from it; the steps themselves come first, whatever the bound.
+/// Walks from a start to everything that was made from it, through at most `depth_max` steps in a row.
 ///
 /// # Errors
 /// As [`downstream`].
-pub fn downstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) -> Result<Trace> {
-    let mut walk = Down::new(snapshot);
-    let writes = walk.meet(steps.iter().map(|step| (*step, i64::MIN, None)).collect(), 0)?;
-    let reads = walk.readers(writes)?;
-    walk.run_from(reads, 1, depth_max)?;
+pub fn downstream_of(snapshot: &Snapshot, start: Start<'_>, depth_max: u32) -> Result<Trace> {
+    downstream_known(snapshot, start, depth_max, Evidence::WEAKEST)
+}
+
+/// As [`downstream_of`], by what is known as surely as `weakest` alone.
+pub(crate) fn downstream_known(
+    snapshot: &Snapshot,
+    start: Start<'_>,
+    depth_max: u32,
+    weakest: Evidence,
+) -> Result<Trace> {
+    let mut walk = Down::new(snapshot, weakest);
+    match start {
+        Start::Files(artifacts) => {
+            let mut reads = Vec::new();
+            for artifact in artifacts {
+                walk.first_reads(*artifact, usize::MAX, &mut reads)?;
+            }
+            walk.run(reads, depth_max)?;
+        }
+        Start::Steps(steps) => {
+            let writes = walk.meet(steps.iter().map(|step| (*step, i64::MIN, None)).collect(), 0)?;
+            let reads = walk.readers(writes)?;
+            walk.run_from(reads, 1, depth_max)?;
+        }
+    }
     Ok(walk.finish(Origin::Source))
 }
 
@@ -104,8 +123,8 @@ struct Read {
     artifact: ArtifactNo,
 }
 
-/// The reads of copies of one content: by the part of the version that each is a copy of, with the time of its last write.
-type Copies = HashMap<Part, Vec<(i64, Read)>>;
+/// The reads of copies of one content: by the artifact that each is a copy of, and the part of it, with the time of its last write.
+type Copies = HashMap<ArtifactNo, HashMap<Part, Vec<(i64, Read)>>>;
 
 /// A step on the way.
 struct Met {
@@ -128,14 +147,16 @@ impl Met {
         Met { edges, bound: i64::MAX, depth, reads: Vec::new(), written }
     }
 
-    /// Meets reads of one step; calls `write` with what was written from them and is not on the way yet.
-    fn meet(&mut self, wanted: &[Wanted], mut write: impl FnMut(&Edge)) {
+    /// Meets reads of one step; calls `write` with what was written from them, is known as surely as `weakest`, and is not on the
+    /// way yet.
+    fn meet(&mut self, wanted: &[Wanted], weakest: Evidence, mut write: impl FnMut(&Edge)) {
         // The earliest comes first.
         let (before, bound) = (self.bound, wanted[0].1);
         self.bound = before.min(bound);
         if !self.edges.act.is_one_to_one() {
             let is_fresh = |at: i64| at >= bound && (at < before || before == i64::MAX);
-            self.edges.generated.iter().filter(|edge| is_fresh(edge.at)).for_each(write);
+            let written = self.edges.generated.iter().filter(|edge| edge.evidence <= weakest);
+            written.filter(|edge| is_fresh(edge.at)).for_each(write);
             return;
         }
         let is_whole = wanted.iter().any(|(.., artifact)| artifact.is_none());
@@ -144,7 +165,8 @@ impl Met {
         let is_wanted = |edge: &Edge| names.contains(&(edge.artifact, edge.at));
         let for_all = self.edges.used.iter().skip(self.written.len()).filter(|edge| is_wanted(edge));
         let since = if is_whole { Some(i64::MIN) } else { for_all.map(|edge| edge.at).min() };
-        for (at, edge) in self.edges.generated.iter().enumerate() {
+        let written = self.edges.generated.iter().enumerate().filter(|(_, edge)| edge.evidence <= weakest);
+        for (at, edge) in written {
             let from = &self.edges.used[at];
             let is_led_to =
                 since.is_some_and(|since| since <= edge.at) || (is_wanted(from) && from.at <= edge.at);
@@ -173,6 +195,8 @@ impl Met {
 
 struct Down<'a> {
     snapshot: &'a Snapshot,
+    /// What is known less surely leads nowhere.
+    weakest: Evidence,
     met: HashMap<StepNo, Met>,
     /// Reads by steps that the bound on depth left out, or of whose reads it left out the earliest.
     beyond: HashSet<Read>,
@@ -184,9 +208,10 @@ struct Down<'a> {
 }
 
 impl<'a> Down<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
+    fn new(snapshot: &'a Snapshot, weakest: Evidence) -> Self {
         Down {
             snapshot,
+            weakest,
             met: HashMap::new(),
             beyond: HashSet::new(),
             copies: HashMap::new(),
@@ -202,9 +227,9 @@ impl<'a> Down<'a> {
             Ok(if reads.len() > reads_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         let write = self.snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-        if write.is_break() && self.snapshot.have_copies(&[artifact])?[0] {
-            let copies = self.reads_of_copies(artifact)?.iter().filter(|(part, _)| part.0 == artifact);
-            reads.extend(copies.flat_map(|(_, copies)| copies).map(|(_, read)| *read));
+        if self.follows_copies() && write.is_break() && self.snapshot.have_copies(&[artifact])?[0] {
+            let copies = self.reads_of_copies(artifact)?.get(&artifact).into_iter();
+            reads.extend(copies.flat_map(|parts| parts.values().flatten()).map(|(_, read)| *read));
         }
         Ok(())
     }
@@ -244,14 +269,43 @@ impl<'a> Down<'a> {
         for (step, edges) in fresh.iter().zip(self.snapshot.edges_of(&fresh)?) {
             self.met.insert(*step, Met::new(edges.ok_or_else(|| lost(*step))?, depth));
         }
+        if self.weakest < Evidence::WEAKEST {
+            next = self.known(next);
+            let met: HashSet<StepNo> = next.iter().map(|(step, ..)| *step).collect();
+            for step in fresh.iter().filter(|step| !met.contains(*step)) {
+                self.met.remove(step);
+            }
+        }
         let mut writes = Vec::with_capacity(fresh.len());
         for of_step in next.chunk_by(|one, other| one.0 == other.0) {
             let step = of_step[0].0;
             let Some(met) = self.met.get_mut(&step) else { continue };
             let id = met.edges.id;
-            met.meet(of_step, |edge| writes.push(Write { artifact: edge.artifact, at: edge.at, step, id }));
+            let weakest = self.weakest;
+            met.meet(of_step, weakest, |edge| {
+                writes.push(Write { artifact: edge.artifact, at: edge.at, step, id })
+            });
         }
         Ok(writes)
+    }
+
+    /// Returns true where a copy counts as made from what it has the bytes of: that is concluded from the bytes.
+    fn follows_copies(&self) -> bool {
+        self.weakest >= Evidence::Inferred
+    }
+
+    /// Returns those of the reads that are known surely enough; they are sorted by their steps.
+    fn known(&self, next: Vec<Wanted>) -> Vec<Wanted> {
+        let mut known = Vec::with_capacity(next.len());
+        for of_step in next.chunk_by(|one, other| one.0 == other.0) {
+            let Some(met) = self.met.get(&of_step[0].0) else { continue };
+            let used = met.edges.used.iter().filter(|edge| edge.evidence <= self.weakest);
+            let used: HashSet<(ArtifactNo, i64)> = used.map(|edge| (edge.artifact, edge.at)).collect();
+            let is_known =
+                |wanted: &&Wanted| wanted.2.is_none_or(|artifact| used.contains(&(artifact, wanted.1)));
+            known.extend(of_step.iter().filter(is_known));
+        }
+        known
     }
 
     /// Returns the reads of what `writes` wrote, or of copies of it.
@@ -262,7 +316,7 @@ impl<'a> Down<'a> {
         let mut artifacts: Vec<(ArtifactNo, i64)> = writes.iter().map(|w| (w.artifact, w.at)).collect();
         artifacts.dedup_by_key(|(artifact, _)| *artifact);
         let read = self.snapshot.are_read_from(&artifacts)?;
-        let copied = self.copied_among(&artifacts)?;
+        let copied = if self.follows_copies() { self.copied_among(&artifacts)? } else { HashSet::new() };
         let mut position = 0;
         let mut before: BTreeMap<Part, (bool, Option<together::Met>)> = BTreeMap::new();
         for write in &writes {
@@ -288,7 +342,8 @@ impl<'a> Down<'a> {
                 self.readers_of(part, met, before, &mut reads)?;
             }
             if copied.contains(&part.0) {
-                let copies = self.reads_of_copies(part.0)?.get(&part).into_iter().flatten();
+                let copies = self.reads_of_copies(part.0)?.get(&part.0);
+                let copies = copies.and_then(|parts| parts.get(&part)).into_iter().flatten();
                 let news = copies.filter(|(at, read)| met.newly_leads_to(before.as_ref(), read.step, *at));
                 reads.extend(news.map(|(_, read)| *read));
             }
@@ -418,7 +473,8 @@ impl<'a> Down<'a> {
             if let Origin::Copied(write) = from {
                 let maker = self.maker_of(write.step)?;
                 let part = self.parts.of(self.snapshot, write.artifact, maker, write.at)?;
-                copies.entry(part).or_default().push((write.at, read));
+                let parts = copies.entry(write.artifact).or_default();
+                parts.entry(part).or_default().push((write.at, read));
             }
         }
         Ok(())
@@ -426,6 +482,7 @@ impl<'a> Down<'a> {
 
     /// Puts together what was met.
     fn finish(self, start: Origin) -> Trace {
+        let weakest = self.weakest;
         let mut met = self.met;
         let mut cut = Cut::default();
         for read in self.beyond {
@@ -446,11 +503,12 @@ impl<'a> Down<'a> {
                 run: met.edges.run,
                 depth: met.depth,
                 used: used
+                    .filter(|edge| edge.evidence <= weakest)
                     .filter(|edge| met.reads.binary_search(&(edge.artifact, edge.at)).is_ok())
                     .map(|edge| TraceEdge::new(edge, None))
                     .collect(),
                 generated: generated
-                    .filter(|(at, _)| met.is_on_the_way(*at))
+                    .filter(|(at, edge)| edge.evidence <= weakest && met.is_on_the_way(*at))
                     .map(|(_, edge)| TraceEdge::new(edge, None))
                     .collect(),
             }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::together::{Runs, written_along};
@@ -20,7 +21,7 @@ const PARALLEL_MIN: usize = 256;
 /// A store error where a record is damaged.
 pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_max: u32) -> Result<Trace> {
     let start = origin_and_others(snapshot, artifact, read_at, None)?;
-    let mut walk = Up::new(snapshot);
+    let mut walk = Up::new(snapshot, Evidence::WEAKEST);
     let next = walk.writes_of(&[start])?;
     walk.run(next, depth_max)?;
     Ok(walk.finish(start.0))
@@ -33,7 +34,7 @@ pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_m
 pub fn upstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32) -> Result<Trace> {
     let starts = artifacts.iter().map(|artifact| origin_and_others(snapshot, *artifact, i64::MAX, None));
     let starts = starts.collect::<Result<Vec<_>>>()?;
-    let mut walk = Up::new(snapshot);
+    let mut walk = Up::new(snapshot, Evidence::WEAKEST);
     let next = walk.writes_of(&starts)?;
     walk.run(next, depth_max)?;
     Ok(walk.finish(Origin::Source))
@@ -44,13 +45,13 @@ pub fn upstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32
 /// # Errors
 /// As [`upstream`].
 pub fn upstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) -> Result<Trace> {
-    let mut walk = Up::new(snapshot);
+    let mut walk = Up::new(snapshot, Evidence::WEAKEST);
     walk.run(steps.iter().map(|step| (*step, i64::MAX, None)).collect(), depth_max.max(1))?;
     Ok(walk.finish(Origin::Source))
 }
 
-/// Says whether one of `files` is among what `steps` read for what is wanted of each, or what that was made or copied from; and how
-/// many steps that took to find out. `None` where it takes more than `steps_max`.
+/// Says whether one of `files` is among what `steps` read for what is wanted of each, or what that was made or copied from, by what
+/// is known as surely as `weakest`; and how many steps that took to find out. `None` where it takes more than `steps_max`.
 ///
 /// # Errors
 /// As [`upstream`].
@@ -58,9 +59,10 @@ pub(crate) fn are_made_from(
     snapshot: &Snapshot,
     steps: Vec<Wanted>,
     files: &HashSet<ArtifactNo>,
+    weakest: Evidence,
     steps_max: usize,
 ) -> Result<(Option<bool>, usize)> {
-    let mut walk = Up::new(snapshot);
+    let mut walk = Up::new(snapshot, weakest);
     let mut next = steps;
     while !next.is_empty() {
         if walk.met.len() + next.len() > steps_max {
@@ -71,7 +73,7 @@ pub(crate) fn are_made_from(
         let found = if is_found { Vec::new() } else { walk.origins(&reads)? };
         is_found |= found
             .iter()
-            .filter_map(|(origin, _)| write_of(origin))
+            .filter_map(|(origin, _)| walk.leads_to(origin))
             .any(|write| files.contains(&write.artifact));
         if is_found {
             return Ok((Some(true), walk.met.len()));
@@ -110,15 +112,18 @@ impl Met {
         Met { origins: vec![None; edges.used.len()], written, edges, bound: i64::MIN, depth }
     }
 
-    /// Meets what is wanted, of one step; calls `read` with what was read for that and is not on the way yet.
-    fn meet(&mut self, wanted: &[Wanted], mut read: impl FnMut(usize, Edge)) {
+    /// Meets what is wanted, of one step; calls `read` with what was read for that, is known as surely as `weakest`, and is not
+    /// on the way yet.
+    fn meet(&mut self, wanted: &[Wanted], weakest: Evidence, mut read: impl FnMut(usize, Edge)) {
         // The latest comes first.
         let bound = wanted[0].1;
+        let is_known = |edge: &Edge| edge.evidence <= weakest;
         let used = self.edges.used.iter().enumerate();
         if !self.edges.act.is_one_to_one() {
             if bound >= self.bound {
                 self.bound = bound;
-                let unmet = used.filter(|(at, edge)| edge.at <= bound && self.origins[*at].is_none());
+                let known = used.filter(|(_, edge)| edge.at <= bound && is_known(edge));
+                let unmet = known.filter(|(at, _)| self.origins[*at].is_none());
                 unmet.for_each(|(at, edge)| read(at, *edge));
             }
             return;
@@ -129,19 +134,21 @@ impl Met {
             wanted.iter().filter_map(|(_, at, artifact)| Some(((*artifact)?, *at))).collect();
         let mut last = if is_whole { bound } else { i64::MIN };
         for (at, edge) in self.edges.generated.iter().enumerate() {
-            if self.written[at] || !(is_whole || names.contains(&(edge.artifact, edge.at))) {
+            if self.written[at] || !is_known(edge) || !(is_whole || names.contains(&(edge.artifact, edge.at)))
+            {
                 continue;
             }
             self.written[at] = true;
             let until = if is_whole { bound } else { edge.at };
             last = last.max(until);
             let from = self.edges.used[at];
-            if from.at <= until && self.origins[at].is_none() {
+            if from.at <= until && is_known(&from) && self.origins[at].is_none() {
                 read(at, from);
             }
         }
         let for_all = used.skip(self.written.len());
-        let unmet = for_all.filter(|(at, edge)| edge.at <= last && self.origins[*at].is_none());
+        let known = for_all.filter(|(_, edge)| edge.at <= last && is_known(edge));
+        let unmet = known.filter(|(at, _)| self.origins[*at].is_none());
         unmet.for_each(|(at, edge)| read(at, *edge));
     }
 
@@ -159,6 +166,8 @@ type WriteKey = (ArtifactNo, i64, StepNo);
 
 struct Up<'a> {
     snapshot: &'a Snapshot,
+    /// What is known less surely leads nowhere.
+    weakest: Evidence,
     met: HashMap<StepNo, Met>,
     /// The other writes of versions that several steps wrote together, by the last one.
     along: HashMap<WriteKey, Vec<(StepNo, i64)>>,
@@ -166,8 +175,8 @@ struct Up<'a> {
 }
 
 impl<'a> Up<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        Up { snapshot, met: HashMap::new(), along: HashMap::new(), runs: Runs::default() }
+    fn new(snapshot: &'a Snapshot, weakest: Evidence) -> Self {
+        Up { snapshot, weakest, met: HashMap::new(), along: HashMap::new(), runs: Runs::default() }
     }
 
     /// Walks from `next`, steps with their bounds.
@@ -202,7 +211,7 @@ impl<'a> Up<'a> {
     fn writes_of(&mut self, found: &[(Origin, bool)]) -> Result<Vec<Wanted>> {
         let mut writes = Vec::with_capacity(found.len());
         for (origin, may_have_others) in found {
-            let Some(write) = write_of(origin) else { continue };
+            let Some(write) = self.leads_to(origin) else { continue };
             let artifact = Some(write.artifact);
             writes.push((write.step, write.at, artifact));
             if !may_have_others {
@@ -217,6 +226,27 @@ impl<'a> Up<'a> {
         Ok(writes)
     }
 
+    /// Returns the last write that an artifact came from, if there is one that is known surely enough: that it is a copy is
+    /// concluded from its bytes.
+    fn leads_to<'o>(&self, origin: &'o Origin) -> Option<&'o Write> {
+        let is_copy = matches!(origin, Origin::Copied(_));
+        write_of(origin).filter(|_| !is_copy || self.weakest >= Evidence::Inferred)
+    }
+
+    /// Returns those of the writes that are known surely enough; they are sorted by their steps.
+    fn known(&self, next: Vec<Wanted>) -> Vec<Wanted> {
+        let mut known = Vec::with_capacity(next.len());
+        for of_step in next.chunk_by(|one, other| one.0 == other.0) {
+            let Some(met) = self.met.get(&of_step[0].0) else { continue };
+            let written = met.edges.generated.iter().filter(|edge| edge.evidence <= self.weakest);
+            let written: HashSet<(ArtifactNo, i64)> = written.map(|edge| (edge.artifact, edge.at)).collect();
+            let is_known =
+                |wanted: &&Wanted| wanted.2.is_none_or(|artifact| written.contains(&(artifact, wanted.1)));
+            known.extend(of_step.iter().filter(is_known));
+        }
+        known
+    }
+
     /// Meets steps, each with a write of its own; returns the reads that come to be on the way by it.
     fn meet(&mut self, mut next: Vec<Wanted>, depth: u32) -> Result<Vec<(StepNo, usize, Edge)>> {
         next.sort_unstable_by_key(|(step, bound, artifact)| (*step, Reverse(*bound), *artifact));
@@ -227,11 +257,14 @@ impl<'a> Up<'a> {
         for (step, edges) in fresh.iter().zip(self.snapshot.edges_of(&fresh)?) {
             self.met.insert(*step, Met::new(edges.ok_or_else(|| lost(*step))?, depth));
         }
+        if self.weakest < Evidence::WEAKEST {
+            next = self.known(next);
+        }
         let mut reads = Vec::new();
         for of_step in next.chunk_by(|one, other| one.0 == other.0) {
             let step = of_step[0].0;
             if let Some(met) = self.met.get_mut(&step) {
-                met.meet(of_step, |position, edge| reads.push((step, position, edge)));
+                met.meet(of_step, self.weakest, |position, edge| reads.push((step, position, edge)));
             }
         }
         Ok(reads)

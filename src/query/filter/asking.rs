@@ -135,9 +135,10 @@ impl<'a, T: Table> Asking<'a, T> {
         self.reaches.borrow()
     }
 
-    /// Returns the rows that answer, in order.
-    pub fn into_found(self) -> Vec<T::Item> {
-        self.found.into_iter().map(|candidate| candidate.item).collect()
+    /// Returns the rows that answer, in order, and what is known of the questions on files.
+    pub fn into_found(self) -> (Vec<T::Item>, Vec<Reach>) {
+        let items = self.found.into_iter().map(|candidate| candidate.item).collect();
+        (items, self.reaches.into_inner())
     }
 
     /// Looks through what was chosen, and through something else where that turns out to be cheaper; returns whether there are

@@ -1,7 +1,7 @@
 //! A tree of names to a tree of fields and tests, each comparison checked for its sort.
 
 use crate::error::Result;
-use crate::model::{Timestamp, check_version};
+use crate::model::{Evidence, Timestamp, check_version};
 use crate::query::filter::fault::{Span, fault, meant};
 use crate::query::filter::fields::{Field, Names, Sort, shown};
 use crate::query::filter::syntax::{Argument, Literal, Node, Operand, Sign};
@@ -54,8 +54,25 @@ impl FileRelation {
 pub(crate) struct FileQuestion {
     pub relation: FileRelation,
     pub word: String,
+    /// What is known less surely does not count.
+    pub weakest: Evidence,
     pub span: Span,
 }
+
+impl FileQuestion {
+    /// Writes it as the language has it.
+    pub(crate) fn text(&self) -> String {
+        let weakest = match SURENESS.iter().find(|(_, evidence)| *evidence == self.weakest) {
+            Some((word, _)) => format!(", {word}"),
+            None => String::new(),
+        };
+        format!("{}({:?}{weakest})", self.relation.as_str(), self.word)
+    }
+}
+
+/// How surely what answers a question on files must be known, at the least; without a word, what is doubtful counts as well.
+const SURENESS: [(&str, Evidence); 3] =
+    [("observed", Evidence::Observed), ("declared", Evidence::Declared), ("inferred", Evidence::Inferred)];
 
 /// A checked expression and the questions in it.
 #[derive(Debug)]
@@ -125,7 +142,12 @@ impl Checker<'_> {
                 return Err(self.wrong(operand.span, "a comparison is missing behind this field"));
             }
         };
-        let [Argument::Literal(literal)] = arguments.as_slice() else {
+        let (literal, weakest) = match arguments.as_slice() {
+            [Argument::Literal(literal)] => (Some(literal), Evidence::WEAKEST),
+            [Argument::Literal(literal), Argument::Operand(sure)] => (Some(literal), self.sureness(sure)?),
+            _ => (None, Evidence::WEAKEST),
+        };
+        let Some(literal) = literal else {
             return Err(self
                 .wrong(operand.span, format!("`{word}` wants one path or pattern in quotes"))
                 .hint(format!("such as `{word}(\"data/processed/**\")`, from the workspace's root")));
@@ -133,8 +155,25 @@ impl Checker<'_> {
         if self.files.len() == QUESTIONS_MAX {
             return Err(self.wrong(operand.span, format!("more than {QUESTIONS_MAX} questions on files")));
         }
-        self.files.push(FileQuestion { relation, word: literal.text.clone(), span: literal.span });
+        self.files.push(FileQuestion { relation, word: literal.text.clone(), weakest, span: literal.span });
         Ok(Expr::Files(self.files.len() - 1))
+    }
+
+    /// Reads how surely what answers a question on files must be known.
+    fn sureness(&self, operand: &Operand) -> Result<Evidence> {
+        let word = operand.names.join(".");
+        let known = SURENESS.iter().find(|(known, _)| operand.arguments.is_none() && *known == word);
+        known.map(|(_, evidence)| *evidence).ok_or_else(|| {
+            let words = SURENESS.map(|(word, _)| word);
+            let error =
+                self.wrong(operand.span, format!("`{}` does not say how surely it is known", shown(&word)));
+            match meant(&word, words) {
+                Some(meant) => {
+                    error.hint(format!("did you mean `{meant}`? it is one of {}", words.join(", ")))
+                }
+                None => error.hint(format!("it is one of {}", words.join(", "))),
+            }
+        })
     }
 
     fn has(&mut self, operand: &Operand, arguments: &[Argument]) -> Result<Expr> {

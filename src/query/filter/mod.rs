@@ -27,5 +27,5 @@ pub(crate) use fault::meant;
 pub use fields::Subject;
 pub use models::{metric_names, search_models};
 pub use runs::search_runs;
-pub use search::{Column, Explanation, Found, FoundRow, Outside, Search, SearchRequest};
+pub use search::{Column, Explanation, Found, FoundRow, Lack, Outside, Search, SearchRequest};
 pub use value::Value;

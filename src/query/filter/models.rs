@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ModelVersion, NodeId, Stage};
+use crate::model::{Artifact, Evidence, ModelVersion, NodeId, Stage};
 use crate::query::ancestry::{Reached, Wanted, are_made_from};
 use crate::query::filter::asking::{Table, metric_value};
 use crate::query::filter::check::{Comparison, FileRelation};
@@ -30,14 +30,15 @@ pub fn search_models(
     outside: &Outside<'_>,
 ) -> Result<Found<ModelView>> {
     let models = Models::new(snapshot);
-    let found = search.run(&models, outside)?;
+    let mut found = search.run(&models, outside)?;
     let mut rows = Vec::with_capacity(found.rows.len());
-    for row in found.rows {
+    for row in std::mem::take(&mut found.rows) {
         if let Some(item) = models.view(&row.item)?.cloned() {
-            rows.push(FoundRow { item, values: row.values });
+            rows.push(FoundRow { item, values: row.values, evidence: row.evidence });
         }
     }
-    Ok(Found { rows, more: found.more, columns: found.columns, explanation: found.explanation })
+    let Found { more, columns, questions, explanation, .. } = found;
+    Ok(Found { rows, more, columns, questions, explanation })
 }
 
 pub(crate) struct Models<'a> {
@@ -132,11 +133,16 @@ impl<'a> Models<'a> {
         Ok(is_loose.then_some(run))
     }
 
-    fn learned(&self, model: &ModelVersion, reached: &Reached) -> Result<bool> {
+    fn learned(&self, model: &ModelVersion, reached: &Reached, weakest: Evidence) -> Result<bool> {
+        if self.held_by(model)?.iter().any(|file| reached.made.contains(file)) {
+            return Ok(true);
+        }
+        // All else goes by what its entry says.
+        if weakest < Evidence::Declared {
+            return Ok(false);
+        }
         // What a version is said to have learned from may be one of the files themselves; what it holds was made from them.
-        if self.held_by(model)?.iter().any(|file| reached.made.contains(file))
-            || self.recorded(model.inputs.iter())?.iter().any(|file| reached.files.contains(file))
-        {
+        if self.recorded(model.inputs.iter())?.iter().any(|file| reached.files.contains(file)) {
             return Ok(true);
         }
         Ok(self.loose_run(model)?.is_some_and(|run| reached.runs.contains(&run)))
@@ -146,9 +152,11 @@ impl<'a> Models<'a> {
         &self,
         model: &ModelVersion,
         files: &HashSet<ArtifactNo>,
+        weakest: Evidence,
         steps_max: usize,
     ) -> Result<(Option<bool>, usize)> {
-        let inputs = self.recorded(model.inputs.iter())?;
+        let is_said = weakest >= Evidence::Declared;
+        let inputs = self.recorded(model.inputs.iter().filter(|_| is_said))?;
         if inputs.iter().any(|file| files.contains(file)) {
             return Ok((Some(true), 1));
         }
@@ -159,10 +167,10 @@ impl<'a> Models<'a> {
                 Ok(GO_ON)
             })?;
         }
-        if let Some(run) = self.loose_run(model)? {
+        if is_said && let Some(run) = self.loose_run(model)? {
             steps.extend(self.snapshot.steps_of(run)?.into_iter().map(|step| (step, i64::MAX, None)));
         }
-        are_made_from(self.snapshot, steps, files, steps_max)
+        are_made_from(self.snapshot, steps, files, weakest, steps_max)
     }
 
     /// Returns the versions that learned from what was reached.
@@ -250,8 +258,9 @@ impl Table for Models<'_> {
             let run = self.run(item)?.map(|run| run.number);
             return run.map_or(Ok(None), |run| reach.holds(self.snapshot, run, model.id).map(Some));
         }
-        let is_reached = |reached: &Reached| self.learned(model, reached);
-        let ask = |files: &HashSet<ArtifactNo>, steps_max: usize| self.ask(model, files, steps_max);
+        let weakest = reach.weakest();
+        let is_reached = |reached: &Reached| self.learned(model, reached, weakest);
+        let ask = |files: &HashSet<ArtifactNo>, steps_max: usize| self.ask(model, files, weakest, steps_max);
         reach.decide(self.snapshot, model.id, &is_reached, &ask).map(Some)
     }
 

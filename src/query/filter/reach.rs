@@ -11,12 +11,12 @@ use std::ops::ControlFlow;
 use globset::Candidate;
 
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, NodeId};
+use crate::model::{ArtifactPath, Evidence, NodeId};
 use crate::query::ancestry::{Reached, are_made_from, reached_from};
 use crate::query::filter::check::{FileQuestion, FileRelation};
 use crate::query::filter::value::pattern;
 use crate::query::find_digest;
-use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// As much is spent at once in the beginning: steps that are looked at.
 const BOUND_FIRST: usize = 1_024;
@@ -28,6 +28,8 @@ pub(crate) type Ask<'a> = &'a dyn Fn(&HashSet<ArtifactNo>, usize) -> Result<(Opt
 /// A question on files, and what is known of the answer.
 pub(crate) struct Reach {
     relation: FileRelation,
+    /// What is known less surely does not count.
+    weakest: Evidence,
     files: HashSet<ArtifactNo>,
     /// All that the files lead to, once it is known.
     reached: Option<Reached>,
@@ -45,9 +47,27 @@ impl Reach {
         wrong: &dyn Fn(String) -> Error,
     ) -> Result<Self> {
         let files = files_named(snapshot, &question.word, wrong)?;
+        Ok(Reach::of(files, question.relation, question.weakest))
+    }
+
+    fn of(files: HashSet<ArtifactNo>, relation: FileRelation, weakest: Evidence) -> Self {
         let reached = files.is_empty().then(Reached::default);
-        let relation = question.relation;
-        Ok(Reach { relation, files, reached, asked: HashMap::new(), bound: BOUND_FIRST, spent: 0 })
+        Reach { relation, weakest, files, reached, asked: HashMap::new(), bound: BOUND_FIRST, spent: 0 }
+    }
+
+    /// Asks the same, of less and less sure evidence, and this question itself last.
+    pub(crate) fn by_evidence(self) -> Vec<(Evidence, Reach)> {
+        let surer = Evidence::ALL.into_iter().filter(|evidence| *evidence < self.weakest);
+        let mut reaches: Vec<(Evidence, Reach)> = surer
+            .map(|evidence| (evidence, Reach::of(self.files.clone(), self.relation, evidence)))
+            .collect();
+        reaches.push((self.weakest, self));
+        reaches
+    }
+
+    /// Returns what does count at the least.
+    pub(crate) fn weakest(&self) -> Evidence {
+        self.weakest
     }
 
     /// Returns what is asked about the files.
@@ -64,7 +84,7 @@ impl Reach {
     pub(crate) fn reached(&mut self, snapshot: &Snapshot, steps_max: usize) -> Result<Option<&Reached>> {
         if self.reached.is_none() {
             self.reached = match self.relation {
-                FileRelation::TrainedOn => reached_from(snapshot, &self.files, steps_max)?,
+                FileRelation::TrainedOn => reached_from(snapshot, &self.files, self.weakest, steps_max)?,
                 FileRelation::Used | FileRelation::Generated => self.beside(snapshot, steps_max)?,
             };
             self.spent += self.reached.as_ref().map_or(steps_max, |reached| reached.steps);
@@ -90,7 +110,9 @@ impl Reach {
         }
         steps.sort_unstable();
         steps.dedup();
-        let runs = snapshot.edges_of(&steps)?.into_iter().flatten().map(|edges| edges.run).collect();
+        let edges = snapshot.edges_of(&steps)?.into_iter().flatten();
+        let is_it = |edges: &Edges| is_beside(edges, self.relation, &self.files, self.weakest);
+        let runs = edges.filter(is_it).map(|edges| edges.run).collect();
         Ok(Some(Reached { runs, files: self.files.clone(), made: HashSet::new(), steps: steps.len() }))
     }
 
@@ -127,21 +149,19 @@ impl Reach {
 
     /// Says whether a run answers; its key is that of the row.
     pub(crate) fn holds(&mut self, snapshot: &Snapshot, run: RunNo, key: NodeId) -> Result<bool> {
-        let relation = self.relation;
+        let (relation, weakest) = (self.relation, self.weakest);
         let ask = |files: &HashSet<ArtifactNo>, steps_max: usize| {
             let mut steps = snapshot.steps_of(run)?;
             if relation == FileRelation::TrainedOn {
                 let steps = steps.into_iter().map(|step| (step, i64::MAX, None)).collect();
-                return are_made_from(snapshot, steps, files, steps_max);
+                return are_made_from(snapshot, steps, files, weakest, steps_max);
             }
             if steps.len() > steps_max {
                 return Ok((None, 0));
             }
             steps.sort_unstable();
-            let is_found = snapshot.edges_of(&steps)?.into_iter().flatten().any(|edges| {
-                let side = if relation == FileRelation::Used { edges.used } else { edges.generated };
-                side.iter().any(|edge| files.contains(&edge.artifact))
-            });
+            let mut edges = snapshot.edges_of(&steps)?.into_iter().flatten();
+            let is_found = edges.any(|edges| is_beside(&edges, relation, files, weakest));
             Ok((Some(is_found), steps.len()))
         };
         self.decide(snapshot, key, &|reached| Ok(reached.runs.contains(&run)), &ask)
@@ -161,6 +181,12 @@ impl Reach {
         let steps = if self.spent == 1 { "step" } else { "steps" };
         format!("{way}, {} {steps} looked at", self.spent)
     }
+}
+
+/// Says whether a step itself read or wrote one of the files.
+fn is_beside(edges: &Edges, relation: FileRelation, files: &HashSet<ArtifactNo>, weakest: Evidence) -> bool {
+    let side = if relation == FileRelation::Used { &edges.used } else { &edges.generated };
+    side.iter().any(|edge| edge.evidence <= weakest && files.contains(&edge.artifact))
 }
 
 /// Finds the recorded files that a word names.

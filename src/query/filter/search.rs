@@ -1,9 +1,9 @@
 //! A search: what was asked, checked; how it is carried out; what was found.
 
 use crate::error::{Error, Result};
-use crate::model::Timestamp;
+use crate::model::{Evidence, Timestamp};
 use crate::query::filter::asking::{Asking, Table, count};
-use crate::query::filter::check::{Checked, Expr, check};
+use crate::query::filter::check::{Checked, Expr, FileQuestion, check};
 use crate::query::filter::fault::{Span, fault};
 use crate::query::filter::fields::{Aggregate, Field, Fixed, Names, Subject};
 use crate::query::filter::hints::hints;
@@ -56,6 +56,9 @@ pub struct FoundRow<T> {
     pub item: T,
     /// The values of the columns; `None` where it has none.
     pub values: Vec<Option<Value>>,
+    /// For each question on files that was asked, how the least sure edge is known on the way from the row to the files, of several
+    /// ways on the surest; `None` where the row answers by something else.
+    pub evidence: Vec<Option<Evidence>>,
 }
 
 /// What was found.
@@ -68,8 +71,44 @@ pub struct Found<T> {
     pub more: Option<bool>,
     /// The columns.
     pub columns: Vec<Column>,
+    /// The questions on files that were asked, such as `trained_on("train.csv")`.
+    pub questions: Vec<String>,
     /// How it was found.
     pub explanation: Explanation,
+}
+
+/// Why a list has no rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Lack {
+    /// Nothing of the sort is recorded.
+    NothingRecorded,
+    /// All that is recorded was withdrawn, or has the name of another; it is listed where all are asked for.
+    NoneCurrent,
+    /// The expression is true of nothing that is recorded.
+    NoneAnswers,
+}
+
+impl Lack {
+    /// Returns the words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lack::NothingRecorded => "nothing recorded",
+            Lack::NoneCurrent => "none current",
+            Lack::NoneAnswers => "none answers",
+        }
+    }
+}
+
+impl<T> Found<T> {
+    /// Says why there are no rows; `None` where there are.
+    pub fn lack(&self) -> Option<Lack> {
+        match self.explanation.total {
+            _ if !self.rows.is_empty() => None,
+            0 => Some(Lack::NothingRecorded),
+            _ => Some(Lack::NoneAnswers),
+        }
+    }
 }
 
 /// How a search went.
@@ -237,27 +276,30 @@ impl Search {
             unknown_commits: asking.unknown_commits(),
             hints: Vec::new(),
         };
-        let questions = self.checked.iter().flat_map(|checked| &checked.files);
-        for (question, reach) in questions.zip(asking.reaches().iter()) {
-            let relation = question.relation.as_str();
+        let questions = || self.checked.iter().flat_map(|checked| &checked.files);
+        for (question, reach) in questions().zip(asking.reaches().iter()) {
             if reach.names_nothing() {
                 explanation.unknown_files.push(question.word.clone());
             }
-            explanation.questions.push(format!("{relation}({:?}): {}", question.word, reach.way()));
+            explanation.questions.push(format!("{}: {}", question.text(), reach.way()));
         }
-        let found = asking.into_found();
+        let (found, reaches) = asking.into_found();
         if let Some(expr) = self.expr().filter(|_| found.is_empty()) {
             explanation.hints = hints(table.snapshot(), expr)?;
         }
+        let mut reaches: Vec<Vec<(Evidence, Reach)>> = reaches.into_iter().map(Reach::by_evidence).collect();
         let mut rows = Vec::with_capacity(found.len());
         for item in found {
             let mut values = Vec::with_capacity(self.columns.len());
             for column in &self.columns {
                 values.push(table.value(&item, &column.field, outside)?);
             }
-            rows.push(FoundRow { item, values });
+            let evidence = reaches.iter_mut().map(|reaches| evidence_of(table, &item, reaches));
+            let evidence = evidence.collect::<Result<_>>()?;
+            rows.push(FoundRow { item, values, evidence });
         }
-        Ok(Found { rows, more, columns: self.columns.clone(), explanation })
+        let questions = questions().map(FileQuestion::text).collect();
+        Ok(Found { rows, more, columns: self.columns.clone(), questions, explanation })
     }
 
     fn choose<T: Table>(&self, table: &T, order: Order, total: u64, reaches: &mut [Reach]) -> Result<Choice> {
@@ -283,6 +325,26 @@ impl Search {
         let is_by_start = |term: &Term<'_>| table.is_by_start(term);
         plan::choose(plan::joined(sources), order, (limit, total), self.few, &count, &is_by_start)
     }
+}
+
+/// Finds the surest evidence by which a row answers a question on files, of which the whole comes last.
+fn evidence_of<T: Table>(
+    table: &T,
+    item: &T::Item,
+    reaches: &mut [(Evidence, Reach)],
+) -> Result<Option<Evidence>> {
+    let Some(((weakest, whole), surer)) = reaches.split_last_mut() else {
+        return Ok(None);
+    };
+    if table.files(item, whole)? != Some(true) {
+        return Ok(None);
+    }
+    for (evidence, reach) in surer {
+        if table.files(item, reach)? == Some(true) {
+            return Ok(Some(*evidence));
+        }
+    }
+    Ok(Some(*weakest))
 }
 
 /// Returns the metrics and parameters that an expression and an order name, each once.

@@ -1,11 +1,14 @@
 //! Which model versions learned from a file, and what a model version learned from.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Artifact, ModelVersion, NodeId};
-use crate::query::ancestry::Trace;
+use crate::model::{Artifact, Evidence, ModelVersion, NodeId};
+use crate::query::ancestry::{Start, Trace, downstream_known};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
@@ -16,11 +19,13 @@ use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
 pub struct Learned {
     /// The version.
     pub model: NodeId,
-    /// How that is known.
+    /// By what it is known; of several, by the surest.
     pub how: LearnedHow,
+    /// The least sure edge on that way; of several ways, on the surest.
+    pub evidence: Evidence,
 }
 
-/// How it is known that a model version learned from a file; the surest first.
+/// By what it is known that a model version learned from a file; the surest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LearnedHow {
     /// One of its files was made from it.
@@ -40,29 +45,90 @@ impl LearnedHow {
             LearnedHow::Run => "its run",
         }
     }
+
+    /// Returns how it is known that the version goes with that which is known to have learned.
+    fn evidence(self) -> Evidence {
+        match self {
+            LearnedHow::File => Evidence::Observed,
+            LearnedHow::Input | LearnedHow::Run => Evidence::Declared,
+        }
+    }
 }
 
-/// Finds the model versions that learned from files, given the walk down from them, `starts`: each once, by key.
+/// Finds the model versions that learned from what a walk down began with, given that walk, which took at most `depth_max` steps in
+/// a row: each once, by key.
 ///
-/// Cost: that of the walk.
+/// A way is as sure as its least sure edge: what an entry says is declared, and that something is a copy is inferred.
+///
+/// Cost: that of the walk, and of one more for each sort of evidence on it but one.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn learned_from(snapshot: &Snapshot, starts: &[ArtifactNo], trace: &Trace) -> Result<Vec<Learned>> {
+pub fn learned_from(
+    snapshot: &Snapshot,
+    start: Start<'_>,
+    trace: &Trace,
+    depth_max: u32,
+) -> Result<Vec<Learned>> {
+    let starts = match start {
+        Start::Files(files) => files,
+        Start::Steps(_) => &[],
+    };
+    let on_the_way = evidence_on(trace, starts);
+    let mut found: BTreeMap<NodeId, (Evidence, LearnedHow)> = BTreeMap::new();
+    let mut walked: Option<Trace> = None;
+    for evidence in Evidence::ALL {
+        // What an entry says itself is declared, whatever edges there are.
+        if !on_the_way.contains(&evidence) && evidence != Evidence::Declared {
+            continue;
+        }
+        let known = match on_the_way.last() {
+            Some(weakest) if evidence < *weakest => {
+                // Without edges of this sort, it is the same walk again.
+                if on_the_way.contains(&evidence) || walked.is_none() {
+                    walked = Some(downstream_known(snapshot, start, depth_max, evidence)?);
+                }
+                walked.as_ref().unwrap_or(trace)
+            }
+            _ => trace,
+        };
+        for (model, how) in learned_by(snapshot, starts, known)? {
+            let way = (evidence.max(how.evidence()), how);
+            found.entry(model).and_modify(|known| *known = way.min(*known)).or_insert(way);
+        }
+    }
+    Ok(found.into_iter().map(|(model, (evidence, how))| Learned { model, how, evidence }).collect())
+}
+
+/// Returns the sorts of evidence that there are on a walk down.
+fn evidence_on(trace: &Trace, starts: &[ArtifactNo]) -> BTreeSet<Evidence> {
+    let steps = || trace.steps.iter();
+    let edges = steps().flat_map(|step| step.used.iter().chain(&step.generated));
+    let mut found: BTreeSet<Evidence> = edges.map(|edge| edge.evidence).collect();
+    let made: HashSet<ArtifactNo> = steps()
+        .flat_map(|step| &step.generated)
+        .map(|edge| edge.artifact)
+        .chain(starts.iter().copied())
+        .collect();
+    if steps().flat_map(|step| &step.used).any(|edge| !made.contains(&edge.artifact)) {
+        found.insert(Evidence::Inferred);
+    }
+    found
+}
+
+/// Finds the model versions that a walk down leads to, and each by all that it is known by.
+fn learned_by(
+    snapshot: &Snapshot,
+    starts: &[ArtifactNo],
+    trace: &Trace,
+) -> Result<BTreeSet<(NodeId, LearnedHow)>> {
     let made = trace.steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact);
     let made: BTreeSet<ArtifactNo> = made.collect();
     let read: BTreeSet<ArtifactNo> = made.iter().chain(starts).copied().collect();
     let (made, read): (Vec<_>, Vec<_>) = (made.into_iter().collect(), read.into_iter().collect());
-    let mut found: BTreeMap<NodeId, LearnedHow> = BTreeMap::new();
-    let mut meet = |id: NodeId, how: LearnedHow| {
-        found.entry(id).and_modify(|known| *known = how.min(*known)).or_insert(how);
-    };
-    for (_, id) in snapshot.models_with_any(&made)? {
-        meet(id, LearnedHow::File);
-    }
-    for (_, id) in snapshot.models_with_any_input(&read)? {
-        meet(id, LearnedHow::Input);
-    }
+    let mut found = BTreeSet::new();
+    found.extend(snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| (id, LearnedHow::File)));
+    found.extend(snapshot.models_with_any_input(&read)?.into_iter().map(|(_, id)| (id, LearnedHow::Input)));
     let runs: HashSet<RunNo> = trace.steps.iter().map(|step| step.run).collect();
     for number in runs {
         let Some(run) = snapshot.run(number)? else {
@@ -72,11 +138,11 @@ pub fn learned_from(snapshot: &Snapshot, starts: &[ArtifactNo], trace: &Trace) -
             if let Some(model) = snapshot.model(id)?
                 && !is_written_by(snapshot, &model, number)?
             {
-                meet(id, LearnedHow::Run);
+                found.insert((id, LearnedHow::Run));
             }
         }
     }
-    Ok(found.into_iter().map(|(model, how)| Learned { model, how }).collect())
+    Ok(found)
 }
 
 /// Returns true where a run is recorded to have written one of the files of a model version.
@@ -97,17 +163,7 @@ fn writes_by(
         let path = snapshot.path_no(&held.artifact.path)?;
         let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?;
         let Some(number) = number else { continue };
-        let mut last: Vec<(i64, StepNo, ArtifactNo)> = Vec::new();
-        let _earlier = snapshot.content_writes_until(number, i64::MAX, |at, step, artifact| {
-            if last.first().is_some_and(|(last, ..)| at < *last) {
-                return Ok(ControlFlow::Break(()));
-            }
-            if snapshot.run_of(step)? == Some(run) {
-                last.push((at, step, artifact));
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for (at, step, artifact) in last {
+        for (at, step, artifact) in last_writes(snapshot, number, run, OTHERS_FEW)? {
             let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
             let others = written_along(snapshot, &Write { artifact, at, step, id }, &mut Runs::default())?;
             writes.push((at, step, artifact));
@@ -118,43 +174,145 @@ fn writes_by(
 }
 
 /// Lists the data that a model version's run read on the way to its files and did not write itself; where none of them is
-/// known to be that run's, all the data it read. By path, each once.
+/// known to be that run's, all the data it read. By path, each once, with the least sure edge on its way; of several ways, on the
+/// surest. Where its entry alone says that it goes with the run, that is declared.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artifact>> {
-    let number = snapshot.run_of_model(model)?;
-    let Some(run) = number else {
+fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(Artifact, Evidence)>> {
+    let Some(run) = snapshot.run_of_model(model)? else {
         return Ok(Vec::new());
     };
-    let mut frontier: Vec<(i64, StepNo, Option<ArtifactNo>)> =
+    let mut start: Vec<Wanted> =
         writes_by(snapshot, model, run)?.into_iter().map(|(at, step, file)| (at, step, Some(file))).collect();
-    if frontier.is_empty() {
-        frontier = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step, None)).collect();
+    let mut how = LearnedHow::File;
+    if start.is_empty() {
+        how = LearnedHow::Run;
+        start = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step, None)).collect();
     }
+    let (all, met) = inputs_known(snapshot, run, start.clone(), Evidence::WEAKEST)?;
+    let mut inputs: BTreeMap<Artifact, Evidence> = BTreeMap::new();
+    for evidence in met.iter().filter(|evidence| Some(*evidence) != met.last()) {
+        for input in inputs_known(snapshot, run, start.clone(), *evidence)?.0 {
+            inputs.entry(input).or_insert(how.evidence().max(*evidence));
+        }
+    }
+    for input in all {
+        let evidence = met.last().map_or(how.evidence(), |weakest| how.evidence().max(*weakest));
+        inputs.entry(input).or_insert(evidence);
+    }
+    Ok(inputs.into_iter().collect())
+}
+
+/// So many writes of the same bytes by others are gone through before the run's own steps are looked at.
+const OTHERS_FEW: usize = 64;
+
+/// Lists the writes of the bytes of `file` by `run`, at whatever path, at the last moment at which there is one.
+///
+/// They are looked for among all writes of those bytes, of which there may be one by each run there is; where there come more by
+/// others than the run has steps, and more than `few`, among what these wrote.
+fn last_writes(
+    snapshot: &Snapshot,
+    file: ArtifactNo,
+    run: RunNo,
+    few: usize,
+) -> Result<Vec<(i64, StepNo, ArtifactNo)>> {
+    let mut last: Vec<(i64, StepNo, ArtifactNo)> = Vec::new();
+    let mut others = 0;
+    let mut own: Option<Vec<StepNo>> = None;
+    let flow = snapshot.content_writes_until(file, i64::MAX, |at, step, artifact| {
+        if last.first().is_some_and(|(last, ..)| at < *last) {
+            return Ok(ControlFlow::Break(None));
+        }
+        if snapshot.run_of(step)? == Some(run) {
+            last.push((at, step, artifact));
+            return Ok(ControlFlow::Continue(()));
+        }
+        others += 1;
+        if !last.is_empty() || others <= few {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let steps = match own.take() {
+            Some(steps) => steps,
+            None => snapshot.steps_of(run)?,
+        };
+        if others > steps.len() {
+            return Ok(ControlFlow::Break(Some(steps)));
+        }
+        own = Some(steps);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let ControlFlow::Break(Some(mut steps)) = flow else {
+        return Ok(last);
+    };
+    steps.sort_unstable();
+    for (step, edges) in steps.iter().zip(snapshot.edges_of(&steps)?) {
+        let generated = edges.ok_or_else(|| lost(*step))?.generated;
+        let of_bytes = generated.iter().filter(|edge| edge.artifact.content_no() == file.content_no());
+        last.extend(of_bytes.map(|edge| (edge.at, *step, edge.artifact)));
+    }
+    let latest = last.iter().map(|(at, ..)| *at).max();
+    last.retain(|(at, ..)| Some(*at) == latest);
+    Ok(last)
+}
+
+/// Lists what a model version was trained on, and how that is known: as its entry says, else as its run is recorded.
+///
+/// # Errors
+/// As [`run_inputs`].
+pub fn inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(Artifact, Evidence)>> {
+    if model.inputs.is_empty() {
+        return run_inputs(snapshot, model);
+    }
+    Ok(model.inputs.iter().map(|input| (input.clone(), Evidence::Declared)).collect())
+}
+
+/// The moment of a write, the step, and what it wrote then; without that, all that it wrote until then.
+type Wanted = (i64, StepNo, Option<ArtifactNo>);
+
+/// Finds what `run` read on the way to what is wanted, by what is known as surely as `weakest`; and what evidence there was.
+fn inputs_known(
+    snapshot: &Snapshot,
+    run: RunNo,
+    mut frontier: Vec<Wanted>,
+    weakest: Evidence,
+) -> Result<(BTreeSet<Artifact>, BTreeSet<Evidence>)> {
     let mut bounds: BTreeMap<StepNo, i64> = BTreeMap::new();
     let mut renamed: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
     let mut versions: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
     let (mut runs, mut pairs) = (Runs::default(), Pairs::default());
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
+    let mut met: BTreeSet<Evidence> = BTreeSet::new();
     while let Some((bound, step, wanted)) = frontier.pop() {
         let reads: Vec<Edge> = match (pairs.of(snapshot, step)?, wanted) {
             (Some(paired), Some(file)) => {
                 if !renamed.insert((file, bound, step)) {
                     continue;
                 }
-                let places = paired.places(file, bound).iter();
-                places.flat_map(|place| paired.read_for(*place)).copied().collect()
+                let mut reads = Vec::new();
+                for place in paired.places(file, bound) {
+                    let written = paired.edges.generated[*place].evidence;
+                    met.insert(written);
+                    reads.extend(paired.read_for(*place).filter(|_| written <= weakest));
+                }
+                reads
             }
             // A step met again under a wider bound may have read more by then.
             _ if bounds.get(&step).is_some_and(|known| *known >= bound) => continue,
             _ => {
+                let edges = snapshot.edges(step)?.ok_or_else(|| lost(step))?;
+                let is_it = |edge: &&Edge| Some(edge.artifact) == wanted && edge.at == bound;
+                let written = edges.generated.iter().filter(is_it).map(|edge| edge.evidence).min();
+                met.extend(written);
+                if written.is_some_and(|written| written > weakest) {
+                    continue;
+                }
                 bounds.insert(step, bound);
-                let used = snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
-                used.into_iter().filter(|edge| edge.at <= bound).collect()
+                edges.used.into_iter().filter(|edge| edge.at <= bound).collect()
             }
         };
-        for edge in reads {
+        met.extend(reads.iter().map(|edge| edge.evidence));
+        for edge in reads.into_iter().filter(|edge| edge.evidence <= weakest) {
             let (from, may_have_others) = origin_and_others(snapshot, edge.artifact, edge.at, Some(step))?;
             let within = match from {
                 Origin::Written(write) | Origin::Copied(write)
@@ -165,7 +323,11 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
                 _ => None,
             };
             match within {
+                Some(_) if matches!(from, Origin::Copied(_)) && weakest < Evidence::Inferred => {}
                 Some(write) => {
+                    if matches!(from, Origin::Copied(_)) {
+                        met.insert(Evidence::Inferred);
+                    }
                     frontier.push((write.at, write.step, Some(write.artifact)));
                     if may_have_others && versions.insert((write.artifact, write.at, write.step)) {
                         let others = written_along(snapshot, &write, &mut runs)?;
@@ -180,5 +342,5 @@ pub fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<Artif
             }
         }
     }
-    Ok(inputs.into_iter().collect())
+    Ok((inputs, met))
 }

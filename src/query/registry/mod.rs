@@ -27,7 +27,7 @@ use crate::store::{ChangeOrder, GO_ON, Order, Snapshot};
 pub use best::{best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
 pub(crate) use learned::is_written_by;
-pub use learned::{LearnedHow, learned_from, run_inputs};
+pub use learned::{LearnedHow, inputs, learned_from};
 pub use selector::{ModelSelector, find_model, latest, unknown_model};
 
 /// A model version, and what has become of it.

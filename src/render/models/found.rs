@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::query::filter::{Found, FoundRow};
+use crate::query::filter::{Found, FoundRow, Lack};
 use crate::query::registry::ModelView;
 use crate::render::log::more_words;
 use crate::render::models::json::view_json;
 use crate::render::models::stage_words;
-use crate::render::table::{cell, in_full, not_known_json, table, values_json};
+use crate::render::table::{add_evidence, add_lacking, cell, evidence_json, in_full, table, values_json};
 use crate::render::units::one_line;
 
 /// As many metrics are shown where nobody chose any.
@@ -18,13 +18,10 @@ const METRICS_MAX: usize = 4;
 /// Writes model versions as a table: what is most asked for and the columns, or the columns alone where they were chosen. Where
 /// no metric was named, those that most of the versions have are shown.
 pub fn found(found: &Found<ModelView>, is_chosen: bool, width: Option<usize>) -> String {
-    if found.rows.is_empty() {
-        return if found.explanation.total == 0 {
-            "no model versions yet\n"
-        } else {
-            "no model version answers\n"
-        }
-        .to_owned();
+    match found.lack() {
+        None => {}
+        Some(Lack::NothingRecorded) => return "no model versions yet\n".to_owned(),
+        Some(_) => return "no model version answers\n".to_owned(),
     }
     let mut header = vec!["model".to_owned()];
     if !is_chosen {
@@ -50,6 +47,7 @@ pub fn found(found: &Found<ModelView>, is_chosen: bool, width: Option<usize>) ->
         }));
         rows.push(cells);
     }
+    add_evidence(found, &mut header, &mut rows);
     let spare: &[usize] = if is_chosen { &[] } else { &[3, 2] };
     let mut text = table(&header, &rows, spare, width);
     text.push_str(&more_words(found.more, "model versions"));
@@ -76,12 +74,16 @@ pub fn found_json(found: &Found<ModelView>) -> Value {
         if !found.columns.is_empty() {
             value["values"] = values_json(&found.columns, &row.values);
         }
+        if !found.questions.is_empty() {
+            value["evidence"] = evidence_json(&found.questions, &row.evidence);
+        }
         value
     };
-    json!({
+    let mut document = json!({
         "format": 1,
         "models": found.rows.iter().map(model).collect::<Vec<_>>(),
         "more": found.more,
-        "not_known": not_known_json(&found.explanation),
-    })
+    });
+    add_lacking(found, &mut document);
+    document
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{LinkText, NamedArtifact, NodeId, Timestamp};
-use crate::ops::registry::{Changed, CheckReport, Kept, ModelCard, ModelOverview, ModelRow, Registered};
+use crate::model::{Artifact, Evidence, LinkText, NamedArtifact, NodeId, Timestamp};
+use crate::ops::registry::{Changed, CheckReport, Kept, ModelCard, ModelList, ModelOverview, Registered};
 use crate::query::RunHead;
+use crate::query::filter::Lack;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::show_json::{artifact_json, run_head_json, state_name};
 
@@ -61,6 +62,13 @@ fn named_json(held: &NamedArtifact) -> Value {
     value
 }
 
+/// Writes what a version was trained on, and how that is known.
+fn input_json((artifact, evidence): &(Artifact, Evidence)) -> Value {
+    let mut value = artifact_json(artifact);
+    value["evidence"] = json!(evidence.as_str());
+    value
+}
+
 fn row_json(view: &ModelView, run: Option<&RunHead>) -> Value {
     let mut value = view_json(view);
     value["run_id"] = json!(run.map(|run| run.view.run.run_id.as_str()));
@@ -68,9 +76,14 @@ fn row_json(view: &ModelView, run: Option<&RunHead>) -> Value {
 }
 
 /// Writes versions as a list.
-pub fn list_json(rows: &[ModelRow], more: bool) -> Value {
-    let models = rows.iter().map(|(view, run)| row_json(view, run.as_ref()));
-    json!({"format": 1, "models": models.collect::<Vec<_>>(), "more": more})
+pub fn list_json(list: &ModelList) -> Value {
+    let models = list.rows.iter().map(|(view, run)| row_json(view, run.as_ref()));
+    json!({
+        "format": 1,
+        "models": models.collect::<Vec<_>>(),
+        "more": list.more,
+        "lack": list.lack.map(Lack::as_str),
+    })
 }
 
 /// Writes what is registered under one name.
@@ -95,7 +108,7 @@ pub fn card_json(card: &ModelCard) -> Value {
 pub(crate) fn card_value(card: &ModelCard) -> Value {
     let mut value = view_json(&card.view);
     value["training_run"] = card.run.as_ref().map_or(Value::Null, run_head_json);
-    value["inputs"] = card.inputs.iter().map(artifact_json).collect();
+    value["inputs"] = card.inputs.iter().map(input_json).collect();
     value["documents"] = card.documents.iter().map(|note| json!(note.artifact.path.in_json())).collect();
     value["inputs_evidence"] = json!(if card.inputs_said { "declared" } else { "recorded" });
     value["artifacts"] = card

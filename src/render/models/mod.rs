@@ -6,10 +6,13 @@ mod json;
 
 use std::fmt::Write as _;
 
-use crate::model::{ModelEdit, ModelVersion, NodeId, Stage};
+use crate::model::{Evidence, ModelEdit, ModelVersion, NodeId, Stage};
 use crate::ops::DiskState;
-use crate::ops::registry::{Changed, CheckReport, Kept, ModelCard, ModelOverview, ModelRow, Registered};
+use crate::ops::registry::{
+    Changed, CheckReport, Kept, ModelCard, ModelList, ModelOverview, ModelRow, Registered,
+};
 use crate::query::RunHead;
+use crate::query::filter::Lack;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::log::plain_table;
 use crate::render::show::{code_words, status};
@@ -30,10 +33,19 @@ const LISTED_MAX: usize = 12;
 const LABEL_WIDTH: usize = 11;
 
 /// Writes versions as a table, each with its run.
-pub fn list(rows: &[ModelRow], more: bool) -> String {
-    if rows.is_empty() {
-        return "no models; `lineage register NAME VERSION --artifact model=PATH` registers one\n".to_owned();
+pub fn list(models: &ModelList) -> String {
+    match models.lack {
+        None => rows(&models.rows, models.more),
+        Some(Lack::NoneCurrent) => {
+            "no models but what was withdrawn, or has the name of another; `--all` lists it\n".to_owned()
+        }
+        Some(_) => {
+            "no models; `lineage register NAME VERSION --artifact model=PATH` registers one\n".to_owned()
+        }
     }
+}
+
+fn rows(rows: &[ModelRow], more: bool) -> String {
     let mut table = plain_table();
     table.set_header(["model", "stage", "metrics", "registered (UTC)", "by", "run"]);
     for (view, run) in rows {
@@ -91,7 +103,7 @@ pub fn overview(overview: &ModelOverview) -> String {
         one_line(&version(overview.production)),
         one_line(&version(overview.latest))
     );
-    text.push_str(&list(&overview.versions, false));
+    text.push_str(&rows(&overview.versions, false));
     text
 }
 
@@ -202,12 +214,29 @@ fn documents(card: &ModelCard, text: &mut String) {
 fn inputs(card: &ModelCard, text: &mut String) {
     if !card.inputs.is_empty() {
         let how = if card.inputs_said { "as its entry says" } else { "as its run read them" };
-        line(text, "inputs", &format!("{}, {how}", counted(card.inputs.len() as u64, "file", "files")));
+        let count = counted(card.inputs.len() as u64, "file", "files");
+        line(text, "inputs", &format!("{count}, {how}; {}", evidence_words(card)));
     }
-    for input in card.inputs.iter().take(LISTED_MAX) {
-        let _ = writeln!(text, "    {}", input.path);
+    let rows =
+        card.inputs.iter().take(LISTED_MAX).map(|(input, evidence)| {
+            vec![String::new(), input.path.to_string(), evidence.as_str().to_owned()]
+        });
+    if !card.inputs.is_empty() {
+        text.push_str(&aligned(rows.collect()));
     }
     more(text, card.inputs.len(), "inputs");
+}
+
+/// Says how many inputs are known how.
+fn evidence_words(card: &ModelCard) -> String {
+    let counts =
+        Evidence::ALL.map(|sort| card.inputs.iter().filter(|(_, evidence)| *evidence == sort).count());
+    let known = Evidence::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+    let words = known.map(|(sort, count)| match count == card.inputs.len() {
+        true => format!("all {}", sort.as_str()),
+        false => format!("{} {}", thousands(count as u64), sort.as_str()),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn files(card: &ModelCard, text: &mut String) {

@@ -3,14 +3,19 @@
 use serde_json::Value;
 
 use super::{
-    and, answer, artifact, by_name, count, flag, key, list, listed_model, model, more, named_file, not_known,
-    number, object, on_disk, one_of, or_null, plan, run, stage, text, time, values, with,
+    and, answer, artifact, by_name, count, evidence, evidence_by_question, flag, key, lack, list,
+    listed_model, model, more, named_file, not_known, number, object, on_disk, one_of, or_null, plan, run,
+    stage, text, time, values, with,
 };
 
 pub(super) fn models() -> Value {
-    let model = with(model(), [("run_id", or_null(text())), ("values", values())]);
-    let answer = answer([("models", list(model)), ("more", more())]);
-    with(answer, [("not_known", not_known()), ("plan", plan())])
+    let model = with(
+        model(),
+        [("run_id", or_null(text())), ("values", values()), ("evidence", evidence_by_question())],
+    );
+    let answer = answer([("models", list(model)), ("more", more()), ("lack", lack())]);
+    let of_search = [("not_known", not_known()), ("unknown_files", list(text())), ("hints", list(text()))];
+    with(with(answer, of_search), [("plan", plan())])
 }
 
 /// A version with all that belongs to it.
@@ -20,7 +25,7 @@ pub(super) fn card() -> Value {
         model(),
         [
             ("training_run", or_null(run())),
-            ("inputs", list(artifact())),
+            ("inputs", list(and(artifact(), [("evidence", evidence())]))),
             ("inputs_evidence", one_of(&["declared", "recorded"])),
             ("documents", list(text())),
             ("artifacts", list(file)),

@@ -3,13 +3,22 @@
 use serde_json::{Value, json};
 
 use super::{
-    and, answer, artifact, by_name, count, digest, evidence, flag, key, list, more, not_known, note, number,
-    object, on_disk, one_of, or_null, overwritten, plan, run, text, time, values, with,
+    and, answer, artifact, by_name, count, digest, evidence, evidence_by_question, flag, key, lack, list,
+    more, not_known, note, number, object, on_disk, one_of, or_null, overwritten, plan, run, text, time,
+    values, with,
 };
 
 pub(super) fn log() -> Value {
-    let run = with(run(), [("values", values())]);
-    with(answer([("runs", list(run)), ("more", more()), ("not_known", not_known())]), [("plan", plan())])
+    let run = with(run(), [("values", values()), ("evidence", evidence_by_question())]);
+    let answer = answer([
+        ("runs", list(run)),
+        ("more", more()),
+        ("lack", lack()),
+        ("not_known", not_known()),
+        ("unknown_files", list(text())),
+        ("hints", list(text())),
+    ]);
+    with(answer, [("plan", plan())])
 }
 
 pub(super) fn log_file() -> Value {
@@ -94,12 +103,20 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("copies", count()),
         ("not_followed", count()),
         ("runs_named", count()),
+        ("runs_without_reads", count()),
+        ("runs_with_ignored_files", count()),
     ]);
     let mut answer = and(
         headed(kind),
         [
             ("direction", one_of(&["up", "down"])),
-            ("runs", list(and(run(), [("steps", list(step))]))),
+            (
+                "runs",
+                list(and(
+                    run(),
+                    [("steps", list(step)), ("lacks", list(one_of(&["reads", "ignored files"])))],
+                )),
+            ),
             ("gaps", list(gap)),
             // Going down there are ends in the place of sources.
             ("totals", with(totals, [("sources", count()), ("ends", count())])),
@@ -159,7 +176,10 @@ fn named_model() -> Value {
 }
 
 fn learned() -> Value {
-    list(and(named_model(), [("how", one_of(&["its file", "its entry", "its run"]))]))
+    list(and(
+        named_model(),
+        [("how", one_of(&["its file", "its entry", "its run"])), ("evidence", evidence())],
+    ))
 }
 
 fn file_fields() -> Vec<(&'static str, Value)> {

@@ -35,7 +35,8 @@ pub(super) fn learned(models: &[LearnedModel], text: &mut String) {
     let _ = writeln!(text, "  learned  {}:", counted(models.len() as u64, "model version", "model versions"));
     let rows = models.iter().take(MODELS_MAX).map(|model| {
         let by = format!("by {}", model.how.as_str());
-        vec![String::new(), one_line(&model.view.label()), stage_words(&model.view), by]
+        let evidence = model.evidence.as_str().to_owned();
+        vec![String::new(), one_line(&model.view.label()), stage_words(&model.view), by, evidence]
     });
     text.push_str(&aligned(rows.collect()));
     more(text, models.len(), MODELS_MAX, "model versions");

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use super::file::source_words;
 use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, repository_name, run_head};
-use crate::model::{Artifact, CaptureLevel, NodeId, Remark, Role, RunKind};
+use crate::model::{Artifact, NodeId, Role};
 use crate::ops::DiskState;
-use crate::query::{CameFrom, Direction, TraceFile, TraceReport, TraceRun, TraceRunStep};
+use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
 
 /// As many parameters are written beside a run on the way.
@@ -129,13 +129,13 @@ impl<'a> Way<'a> {
 
     /// Says that a step has no files in the direction of the way.
     fn nothing(&self, run: &TraceRun) -> &'static str {
+        let lacks = run.lacks();
+        let has_ignored = lacks.contains(&RunLack::IgnoredFiles);
         match self.report.direction {
-            Direction::Up if !knows_reads(run) => "what it read is not known",
-            Direction::Up if has_ignored_files(run) => "read nothing, but for what `.lineageignore` may name",
+            Direction::Up if lacks.contains(&RunLack::Reads) => "what it read is not known",
+            Direction::Up if has_ignored => "read nothing, but for what `.lineageignore` may name",
             Direction::Up => "read nothing",
-            Direction::Down if has_ignored_files(run) => {
-                "wrote nothing, but for what `.lineageignore` may name"
-            }
+            Direction::Down if has_ignored => "wrote nothing, but for what `.lineageignore` may name",
             Direction::Down => "wrote nothing",
         }
     }
@@ -193,16 +193,9 @@ fn is_git_unknown(file: &TraceFile, run: &TraceRun) -> bool {
     code.commit.is_none() && code.unreadable.is_some()
 }
 
-/// Returns true where all that the steps of a run read is recorded: not what was inferred from the files before and after, nor
-/// what others wrote down elsewhere.
-fn knows_reads(run: &TraceRun) -> bool {
-    let view = &run.head.view;
-    view.run.kind != RunKind::Import && view.level().is_none_or(|level| level == CaptureLevel::Net)
-}
-
-/// Returns true where the steps of a run read or wrote files that are ignored: what went through those is not known.
-fn has_ignored_files(run: &TraceRun) -> bool {
-    run.head.view.all_remarks().0.any(Remark::is_of_ignored_files)
+/// Counts the runs on a way of which something is not recorded.
+pub(crate) fn runs_lacking(report: &TraceReport, lack: RunLack) -> u64 {
+    report.runs.iter().filter(|run| run.lacks().contains(&lack)).count() as u64
 }
 
 pub(super) fn totals(report: &TraceReport, text: &mut String) {
@@ -230,12 +223,12 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
             parts.push(counted(report.ends_total, "source", "sources"));
             let gaps = report.gaps.len() as u64;
             parts.push(if gaps == 0 { "no gaps".to_owned() } else { counted(gaps, "gap", "gaps") });
-            let unknown = report.runs.iter().filter(|run| !knows_reads(run)).count() as u64;
+            let unknown = runs_lacking(report, RunLack::Reads);
             if unknown > 0 {
                 let runs = counted(unknown, "run", "runs");
                 parts.push(format!("but of {runs} it is not known what was read"));
             }
-            let ignoring = report.runs.iter().filter(|run| has_ignored_files(run)).count() as u64;
+            let ignoring = runs_lacking(report, RunLack::IgnoredFiles);
             if ignoring > 0 {
                 let runs = counted(ignoring, "run", "runs");
                 parts.push(format!("but in {runs} there were files that `.lineageignore` names"));

@@ -7,8 +7,7 @@ use proptest::sample::select;
 use super::plain::{field_of, fits, metric, sorted, with_all_names};
 use super::random::{NOW, expression as of_runs};
 use crate::error::Result;
-use crate::model::{Fact, NodeId};
-use crate::query::downstream;
+use crate::model::{Evidence, Fact, NodeId};
 use crate::query::filter::asking::Table;
 use crate::query::filter::check::{Checked, FileRelation, check};
 use crate::query::filter::fields::{Aggregate, Field, Names, Subject};
@@ -17,6 +16,7 @@ use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_models};
 use crate::query::registry::{learned_from, model_view};
+use crate::query::{Start, downstream};
 use crate::store::Snapshot;
 use crate::store::tests::world::{artifacts, facts, metrics, model, model_change, run, store_of, tries};
 
@@ -37,6 +37,9 @@ fn expression() -> impl Strategy<Value = String> {
         "trained_on(\"out/c\") and stage != archived",
         "trained_on(\"data/a\") or stage = production",
         "trained_on(\"**\")",
+        "trained_on(\"**\", observed)",
+        "trained_on(\"data/*\", declared)",
+        "trained_on(\"out/*\", inferred)",
     ]);
     // What is asked of runs can be asked of model versions, but for what a run has become.
     let run = of_runs().prop_filter("no status", |text| !text.contains("status")).boxed();
@@ -98,18 +101,9 @@ impl Row for Plain<'_> {
         let question = &self.checked.files[question];
         let model = &self.row.model;
         if question.relation == FileRelation::TrainedOn {
-            for artifact in artifacts() {
-                let Some(path) = snapshot.path_no(&artifact.path)? else { continue };
-                let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else { continue };
-                if fits(&question.word, &artifact) {
-                    let trace = downstream(snapshot, number, u32::MAX)?;
-                    let learned = learned_from(snapshot, &[number], &trace)?;
-                    if learned.iter().any(|learned| learned.model == model.id) {
-                        return Ok(Some(true));
-                    }
-                }
-            }
-            return Ok(Some(false));
+            return Ok(Some(
+                learned_how(snapshot, model.id, &question.word)?.is_some_and(|e| e <= question.weakest),
+            ));
         }
         let Some(run) = snapshot.run_of_model(model)? else {
             return Ok(None);
@@ -136,6 +130,21 @@ impl Row for Plain<'_> {
             _ => Ok(None),
         }
     }
+}
+
+/// Says how it is known that a version learned from files, by the walks down from each.
+fn learned_how(snapshot: &Snapshot, model: NodeId, word: &str) -> Result<Option<Evidence>> {
+    let mut surest = None;
+    for artifact in artifacts().into_iter().filter(|artifact| fits(word, artifact)) {
+        let Some(path) = snapshot.path_no(&artifact.path)? else { continue };
+        let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else { continue };
+        let trace = downstream(snapshot, number, u32::MAX)?;
+        let learned = learned_from(snapshot, Start::Files(&[number]), &trace, u32::MAX)?;
+        let found =
+            learned.into_iter().filter(|learned| learned.model == model).map(|learned| learned.evidence);
+        surest = surest.into_iter().chain(found).min();
+    }
+    Ok(surest)
 }
 
 fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) -> Vec<NodeId> {
@@ -179,7 +188,7 @@ proptest! {
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
         let outside = Outside { is_alive: &|_| true, contains: &contains };
-        let request = SearchRequest { filter: Some(filter), sort, limit, ..SearchRequest::default() };
+        let request = SearchRequest { filter: Some(filter.clone()), sort, limit, ..SearchRequest::default() };
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);
             let expected = plainly(&snapshot, &request, &outside);
@@ -188,6 +197,14 @@ proptest! {
             let found = search_models(&snapshot, &search, &outside).unwrap();
             let ids: Vec<NodeId> = found.rows.iter().map(|row| row.item.model.id).collect();
             prop_assert_eq!(&ids[..], &expected[..expected.len().min(limit)], "{:?}", found.explanation);
+            if let Some(word) = filter.strip_prefix("trained_on(\"").and_then(|rest| rest.strip_suffix("\")"))
+                && !word.contains('"')
+            {
+                for row in &found.rows {
+                    let how = learned_how(&snapshot, row.item.model.id, word).unwrap();
+                    prop_assert_eq!(&row.evidence, &[how]);
+                }
+            }
             if let Some(more) = found.more {
                 prop_assert_eq!(more, expected.len() > limit);
             }

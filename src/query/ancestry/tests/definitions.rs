@@ -1,0 +1,467 @@
+//! The walks against a naive reading of the definitions, straight from the facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{number, step_from};
+use crate::journal;
+use crate::model::{Artifact, Evidence, Fact, NodeId, Role, Step, Timestamp, Used};
+use crate::query::ancestry::{
+    Start, Trace, TraceEdge, downstream, downstream_known, downstream_of, upstream, upstream_of_steps,
+};
+use crate::query::origin::Origin;
+use crate::store::Snapshot;
+use crate::store::tests::world::{artifacts, step, store_of, tries};
+
+/// A write by the names that all stores share.
+type Write = (Artifact, i64, NodeId);
+/// How a step is met: the moment of a write or a read of it, and of what; without that, with all that it did.
+type Way = (NodeId, i64, Option<Artifact>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum From {
+    Written(Write),
+    Copied(Write),
+    Gap(Write),
+    Source,
+}
+
+impl From {
+    fn write(&self) -> Option<&Write> {
+        match self {
+            From::Written(write) | From::Copied(write) => Some(write),
+            From::Gap(_) | From::Source => None,
+        }
+    }
+}
+
+type Edge = (Artifact, i64, Evidence, Role, Option<From>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Walked {
+    /// Key, depth, reads and writes of each step, in order.
+    steps: Vec<(NodeId, u32, Vec<Edge>, Vec<Edge>)>,
+    origin: From,
+    cut: u64,
+}
+
+// ---- the naive reading ----
+
+/// The steps of a set of facts: of two statements with one id, that whose encoding is greater.
+struct World {
+    steps: BTreeMap<NodeId, Step>,
+    /// What is known less surely leads nowhere.
+    weakest: Evidence,
+}
+
+impl World {
+    fn new(facts: &[Fact]) -> Self {
+        let encoded = |step: &Step| journal::encode(&Fact::StepDone(step.clone())).unwrap();
+        let mut steps: BTreeMap<NodeId, Step> = BTreeMap::new();
+        for fact in facts {
+            if let Fact::StepDone(step) = fact {
+                let place = steps.entry(step.id).or_insert_with(|| step.clone());
+                if encoded(step) > encoded(place) {
+                    *place = step.clone();
+                }
+            }
+        }
+        World { steps, weakest: Evidence::WEAKEST }
+    }
+
+    fn writes(&self) -> Vec<Write> {
+        let of_step = |step: &Step| -> Vec<Write> {
+            let writes = step.generated.iter();
+            writes.map(|e| (e.artifact.clone(), e.at.micros(), step.id)).collect()
+        };
+        self.steps.values().flat_map(of_step).collect()
+    }
+
+    fn reads(&self) -> Vec<Write> {
+        let of_step = |step: &Step| -> Vec<Write> {
+            let reads = step.used.iter();
+            reads.map(|e| (e.artifact.clone(), e.at.micros(), step.id)).collect()
+        };
+        self.steps.values().flat_map(of_step).collect()
+    }
+
+    /// The last write up to `until` that is `wanted` and not the reader's: of simultaneous ones that of the greatest step, then
+    /// of the greatest digest, then of the smallest path.
+    fn last(&self, until: i64, reader: Option<NodeId>, wanted: impl Fn(&Artifact) -> bool) -> Option<Write> {
+        self.last_of(until, reader, |(artifact, ..)| wanted(artifact))
+    }
+
+    fn last_of(&self, until: i64, reader: Option<NodeId>, wanted: impl Fn(&Write) -> bool) -> Option<Write> {
+        self.writes()
+            .into_iter()
+            .filter(|write| write.1 <= until && Some(write.2) != reader && wanted(write))
+            .max_by_key(|(artifact, at, step)| {
+                let path = std::cmp::Reverse(artifact.path.clone());
+                (*at, *step, artifact.digest, path)
+            })
+    }
+
+    fn origin(&self, read: &Artifact, until: i64, reader: Option<NodeId>) -> From {
+        if let Some(write) = self.last(until, reader, |written| written == read) {
+            return From::Written(write);
+        }
+        let other_bytes = self.last(until, reader, |written| written.path == read.path);
+        let since = other_bytes.as_ref().map_or(i64::MIN, |(_, at, _)| *at);
+        let seen = self
+            .reads()
+            .into_iter()
+            .filter(|(artifact, at, _)| artifact == read && (since..=until).contains(at));
+        let first_seen = seen.map(|(_, at, _)| at).min().unwrap_or(until);
+        let elsewhere = |written: &Artifact| written.digest == read.digest && written.path != read.path;
+        // Whoever reads and writes at one moment reads first.
+        let reads_first = |step: NodeId| self.reads().contains(&(read.clone(), first_seen, step));
+        match self.last_of(first_seen, reader, |(written, at, step)| {
+            elsewhere(written) && !(*at == first_seen && reads_first(*step))
+        }) {
+            Some(write) if read.size_bytes > 0 => From::Copied(write),
+            _ => other_bytes.map_or(From::Source, From::Gap),
+        }
+    }
+
+    /// All writes of the version whose last one is given: of the same run, since another run last wrote those bytes there.
+    fn together(&self, last: &Write) -> Vec<Write> {
+        let run = |write: &Write| self.steps[&write.2].run;
+        let of_version = || self.writes().into_iter().filter(|write| write.0 == last.0 && write.1 <= last.1);
+        let others = of_version().filter(|write| run(write) != run(last) && write.1 < last.1);
+        let since = others.map(|write| write.1).max();
+        of_version().filter(|write| run(write) == run(last) && since.is_none_or(|at| write.1 > at)).collect()
+    }
+
+    /// The writes by which what a step read came to be: not its own.
+    fn made_by(&self, from: &From, reader: Option<NodeId>) -> Vec<Write> {
+        if matches!(from, From::Copied(_)) && self.weakest < Evidence::Inferred {
+            return Vec::new();
+        }
+        let writes = from.write().map_or(Vec::new(), |last| self.together(last));
+        writes.into_iter().filter(|write| Some(write.2) != reader).collect()
+    }
+
+    /// The places of the writes of a step that are on the way up by one of its writes, and of the reads that went into them.
+    fn up_through(&self, (step, bound, written): &Way) -> [BTreeSet<usize>; 2] {
+        let step = &self.steps[step];
+        let until = |at: Timestamp| at.micros() <= *bound;
+        let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && written.is_some());
+        let is_it = |at: &usize| {
+            let edge = &step.generated[*at];
+            match is_paired {
+                true => Some(&edge.artifact) == written.as_ref() && edge.at.micros() == *bound,
+                false => until(edge.at),
+            }
+        };
+        let writes: BTreeSet<usize> = (0..count).filter(is_it).collect();
+        let reads = (0..step.used.len())
+            .filter(|at| until(step.used[*at].at) && (!is_paired || *at >= count || writes.contains(at)));
+        let reads = reads.collect();
+        [writes, reads]
+    }
+
+    /// The places of the writes of a step that are on the way down by one of its reads.
+    fn down_through(&self, (step, bound, read): &Way) -> BTreeSet<usize> {
+        let step = &self.steps[step];
+        let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && read.is_some());
+        let leads_to = |at: &usize| {
+            let is_read = |edge: &Used| Some(&edge.artifact) == read.as_ref() && edge.at.micros() == *bound;
+            let from = |at: usize| step.used.get(at).is_some_and(is_read);
+            let for_all = (count..step.used.len()).any(from);
+            let written = &step.generated[*at];
+            written.evidence <= self.weakest
+                && written.at.micros() >= *bound
+                && (!is_paired || for_all || from(*at))
+        };
+        (0..count).filter(leads_to).collect()
+    }
+
+    fn upstream(&self, start: &[Way], origin: From, depth_max: u32) -> Walked {
+        // Every way to meet a step: the level, the step, and the write of it that is on the way.
+        let mut ways: BTreeSet<(u32, Way)> = BTreeSet::new();
+        let mut next: BTreeSet<Way> = start.iter().cloned().collect();
+        for depth in 0..depth_max {
+            ways.extend(next.iter().map(|way| (depth, way.clone())));
+            let mut after = BTreeSet::new();
+            for way in next {
+                for at in &self.up_through(&way)[1] {
+                    let (step, used) = (way.0, &self.steps[&way.0].used[*at]);
+                    let from = self.origin(&used.artifact, used.at.micros(), Some(step));
+                    let made = self.made_by(&from, Some(step)).into_iter();
+                    after.extend(made.map(|(artifact, at, step)| (step, at, Some(artifact))));
+                }
+            }
+            next = after;
+        }
+        let of = |step: NodeId| ways.iter().filter(move |(_, way)| way.0 == step);
+        let bound_of = |step: &NodeId| of(*step).map(|(_, way)| way.1).max();
+        let met_of = |step: NodeId, side: usize| {
+            let met = of(step).flat_map(move |(_, way)| self.up_through(way)[side].clone());
+            met.collect::<BTreeSet<usize>>()
+        };
+        let is_met = |(artifact, at, step): &Write| {
+            let writes = &self.steps[step].generated;
+            let is_it =
+                |place: &usize| writes[*place].artifact == *artifact && writes[*place].at.micros() == *at;
+            met_of(*step, 0).iter().any(is_it)
+        };
+        let left_out = |from: &From, reader: Option<NodeId>| !self.made_by(from, reader).iter().all(is_met);
+        let mut cut = u64::from(left_out(&origin, None));
+        let met: BTreeSet<NodeId> = ways.iter().map(|(_, way)| way.0).collect();
+        let mut order: Vec<NodeId> = met.into_iter().collect();
+        order.sort_by_key(|step| std::cmp::Reverse((bound_of(step), *step)));
+        let mut steps = Vec::new();
+        for id in order {
+            let step = &self.steps[&id];
+            let depth = of(id).map(|(depth, _)| *depth).min().unwrap();
+            let mut used = Vec::new();
+            for e in met_of(id, 1).into_iter().map(|at| &step.used[at]) {
+                let from = self.origin(&e.artifact, e.at.micros(), Some(id));
+                cut += u64::from(left_out(&from, Some(id)));
+                used.push((e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from)));
+            }
+            let generated = met_of(id, 0).into_iter().map(|at| &step.generated[at]).map(|e| {
+                let from = From::Written((e.artifact.clone(), e.at.micros(), id));
+                (e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from))
+            });
+            steps.push((id, depth, used, generated.collect()));
+        }
+        Walked { steps, origin, cut }
+    }
+
+    /// The reads of what a step wrote at some places.
+    fn reads_of(&self, id: NodeId, places: &BTreeSet<usize>) -> Vec<Write> {
+        let writes = &self.steps[&id].generated;
+        let on_the_way = |write: &Write| {
+            let is_it = |at: &usize| writes[*at].artifact == write.0 && writes[*at].at.micros() == write.1;
+            write.2 == id && places.iter().any(is_it)
+        };
+        let came_from = |(artifact, at, reader): &Write| {
+            let from = self.origin(artifact, *at, Some(*reader));
+            self.made_by(&from, Some(*reader)).iter().any(on_the_way)
+        };
+        self.reads().into_iter().filter(|read| self.is_known(read)).filter(came_from).collect()
+    }
+
+    /// Says whether a read is known surely enough.
+    fn is_known(&self, (artifact, at, step): &Write) -> bool {
+        let used = &self.steps[step].used;
+        used.iter().any(|e| e.artifact == *artifact && e.at.micros() == *at && e.evidence <= self.weakest)
+    }
+
+    fn downstream(&self, reads: Vec<Write>, start: &[NodeId], origin: From, depth_max: u32) -> Walked {
+        let whole = |step: &NodeId| (*step, i64::MIN, None);
+        let mut ways: BTreeSet<(u32, Way)> = start.iter().map(|step| (0, whole(step))).collect();
+        let mut next = reads.clone();
+        let led_to = |way: &Way| self.reads_of(way.0, &self.down_through(way));
+        if !start.is_empty() {
+            next = start.iter().flat_map(|step| led_to(&whole(step))).collect();
+        }
+        for depth in u32::from(!start.is_empty())..depth_max {
+            let met: BTreeSet<Way> =
+                next.into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
+            next = met.iter().flat_map(led_to).collect();
+            ways.extend(met.into_iter().map(|way| (depth, way)));
+        }
+        let of = |step: NodeId| ways.iter().filter(move |(_, way)| way.0 == step);
+        let bound_of = |step: &NodeId| of(*step).map(|(_, way)| way.1).min();
+        let met_of = |step: NodeId| -> BTreeSet<usize> {
+            of(step).flat_map(|(_, way)| self.down_through(way)).collect()
+        };
+        let mut order: Vec<NodeId> = ways.iter().map(|(_, way)| way.0).collect();
+        order.sort_by_key(|step| (bound_of(step), *step));
+        order.dedup();
+        let mut all: BTreeSet<Write> = reads.into_iter().collect();
+        for step in &order {
+            all.extend(self.reads_of(*step, &met_of(*step)));
+        }
+        let is_in = |read: &Write| match self.steps[&read.2].act.is_one_to_one() {
+            true => of(read.2).any(|(_, way)| way.2.as_ref().is_none_or(|a| *a == read.0 && way.1 == read.1)),
+            false => bound_of(&read.2).is_some_and(|bound| bound <= read.1),
+        };
+        let cut = all.iter().filter(|read| !is_in(read)).count() as u64;
+        let mut steps = Vec::new();
+        for id in order {
+            let step = &self.steps[&id];
+            let depth = of(id).map(|(depth, _)| *depth).min().unwrap();
+            let led_here = |e: &&Used| {
+                let read = (e.artifact.clone(), e.at.micros(), id);
+                all.contains(&read) && is_in(&read)
+            };
+            let used = step.used.iter().filter(led_here);
+            let used = used.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
+            let generated = met_of(id).into_iter().map(|at| &step.generated[at]);
+            let generated = generated.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
+            steps.push((id, depth, used.collect(), generated.collect()));
+        }
+        Walked { steps, origin, cut }
+    }
+
+    /// The reads of an artifact by whomever, and of copies of what anybody wrote there.
+    fn reads_from(&self, start: &Artifact) -> Vec<Write> {
+        let wanted = |(artifact, at, reader): &Write| {
+            artifact == start
+                || matches!(self.origin(artifact, *at, Some(*reader)), From::Copied((from, ..)) if from == *start)
+        };
+        let is_copy = |(artifact, ..): &Write| artifact != start;
+        let counts =
+            |read: &Write| self.is_known(read) && (!is_copy(read) || self.weakest >= Evidence::Inferred);
+        self.reads().into_iter().filter(wanted).filter(counts).collect()
+    }
+}
+
+// ---- the fast walks, by names ----
+
+fn named(snapshot: &Snapshot, from: &Origin) -> From {
+    let name = |write: &crate::query::Write| {
+        let artifact = snapshot.artifact(write.artifact).unwrap();
+        (artifact, write.at, write.id)
+    };
+    match from {
+        Origin::Written(write) => From::Written(name(write)),
+        Origin::Copied(write) => From::Copied(name(write)),
+        Origin::Gap(write) => From::Gap(name(write)),
+        Origin::Source => From::Source,
+    }
+}
+
+fn walked(snapshot: &Snapshot, trace: &Trace) -> Walked {
+    let edge = |e: &TraceEdge| {
+        let from = e.origin.as_ref().map(|from| named(snapshot, from));
+        (snapshot.artifact(e.artifact).unwrap(), e.at, e.evidence, e.role, from)
+    };
+    let steps = trace.steps.iter().map(|step| {
+        let used = step.used.iter().map(edge).collect();
+        (step.id, step.depth, used, step.generated.iter().map(edge).collect())
+    });
+    Walked { steps: steps.collect(), origin: named(snapshot, &trace.origin), cut: trace.cut.edges }
+}
+
+proptest! {
+    #![proptest_config(tries(60))]
+
+    #[test]
+    fn the_walks_find_what_the_definitions_say(
+        facts in proptest::collection::vec(step(), 0..12),
+        depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
+        read_at in prop_oneof![1 => 0_i64..8, 1 => Just(i64::MAX)],
+    ) {
+        let world = World::new(&facts);
+        let (_place, snapshot) = store_of(&facts);
+        // No way is longer than the steps there are times the moments there are.
+        let levels = depth_max.min(80);
+        for artifact in artifacts() {
+            let Some(start) = number(&snapshot, &artifact) else { continue };
+            let from = world.origin(&artifact, read_at, None);
+            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
+            let up = upstream(&snapshot, start, read_at, depth_max).unwrap();
+            prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from, levels), "up from {:?}", artifact);
+
+            let from = world.origin(&artifact, i64::MAX, None);
+            let down = downstream(&snapshot, start, depth_max).unwrap();
+            let expected = world.downstream(world.reads_from(&artifact), &[], from, levels);
+            prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
+        }
+        let ids: Vec<NodeId> = world.steps.keys().copied().step_by(3).collect();
+        let mut numbers = Vec::new();
+        for run in (1..6_u128).filter_map(|n| snapshot.run_no(NodeId::from_u128((n << 96) | (n * 0x1_0001))).unwrap()) {
+            numbers.extend(snapshot.steps_of(run).unwrap());
+        }
+        numbers.retain(|step| ids.contains(&snapshot.edges(*step).unwrap().unwrap().id));
+        let start: Vec<Way> = ids.iter().map(|id| (*id, i64::MAX, None)).collect();
+        let up = upstream_of_steps(&snapshot, &numbers, depth_max).unwrap();
+        prop_assert_eq!(walked(&snapshot, &up), world.upstream(&start, From::Source, levels.max(1)), "up from steps");
+        let down = downstream_of(&snapshot, Start::Steps(&numbers), depth_max).unwrap();
+        let expected = world.downstream(Vec::new(), &ids, From::Source, levels.max(1));
+        prop_assert_eq!(walked(&snapshot, &down), expected, "down from steps");
+    }
+}
+
+proptest! {
+    #![proptest_config(tries(120))]
+
+    #[test]
+    fn what_is_known_so_surely_leads_on_and_nothing_else(
+        facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..10),
+        weakest in proptest::sample::select(Evidence::ALL.to_vec()),
+        depth_max in prop_oneof![1 => 1_u32..4, 1 => Just(u32::MAX)],
+    ) {
+        let world = World { weakest, ..World::new(&facts) };
+        let (_place, snapshot) = store_of(&facts);
+        for artifact in artifacts() {
+            let Some(start) = number(&snapshot, &artifact) else { continue };
+            let down = downstream_known(&snapshot, Start::Files(&[start]), depth_max, weakest).unwrap();
+            let expected = world.downstream(world.reads_from(&artifact), &[], From::Source, depth_max.min(80));
+            let made = |walked: Walked| -> BTreeMap<NodeId, (u32, Vec<Edge>)> {
+                walked.steps.into_iter().map(|(id, depth, _, made)| (id, (depth, made))).collect()
+            };
+            let known = |steps: BTreeMap<NodeId, (u32, Vec<Edge>)>| -> BTreeMap<NodeId, (u32, Vec<Edge>)> {
+                let known = |(depth, made): (u32, Vec<Edge>)| {
+                    (depth, made.into_iter().filter(|edge| edge.2 <= weakest).collect())
+                };
+                steps.into_iter().map(|(id, step)| (id, known(step))).collect()
+            };
+            prop_assert_eq!(made(walked(&snapshot, &down)), known(made(expected)), "down from {:?}", artifact);
+        }
+    }
+}
+
+/// A step with few paths and contents, so that steps of one run write the same.
+fn joint_step() -> impl Strategy<Value = Fact> {
+    let edge = || {
+        (0..3_usize, 1..3_usize, 0..9_i64).prop_map(|(path, content, at)| format!("{path}={content}@{at}"))
+    };
+    let edges = || proptest::collection::vec(edge(), 0..3).prop_map(|edges| edges.join(" "));
+    (1..9_u8, 1..3_u8, edges(), edges())
+        .prop_map(|(id, run, reads, writes)| step_from(&format!("{id} of {run}: {reads} > {writes}")))
+}
+
+proptest! {
+    #![proptest_config(tries(120))]
+
+    #[test]
+    fn the_walks_find_what_the_definitions_say_where_steps_write_together(
+        facts in proptest::collection::vec(joint_step(), 0..9),
+        depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
+    ) {
+        let world = World::new(&facts);
+        let (_place, snapshot) = store_of(&facts);
+        let levels = depth_max.min(80);
+        for artifact in artifacts() {
+            let Some(start) = number(&snapshot, &artifact) else { continue };
+            let from = world.origin(&artifact, i64::MAX, None);
+            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
+            let up = upstream(&snapshot, start, i64::MAX, depth_max).unwrap();
+            prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from.clone(), levels), "up from {:?}", artifact);
+            let down = downstream(&snapshot, start, depth_max).unwrap();
+            let expected = world.downstream(world.reads_from(&artifact), &[], from, levels);
+            prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
+        }
+    }
+
+    #[test]
+    fn one_step_is_up_from_another_exactly_when_that_one_is_down_from_it(
+        facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..12),
+    ) {
+        let (_place, snapshot) = store_of(&facts);
+        let mut steps = BTreeMap::new();
+        for fact in &facts {
+            if let Fact::StepDone(step) = fact
+                && let Some(run) = snapshot.run_no(step.run).unwrap()
+            {
+                for number in snapshot.steps_of(run).unwrap() {
+                    steps.insert(snapshot.edges(number).unwrap().unwrap().id, number);
+                }
+            }
+        }
+        let ids = |trace: Trace| trace.steps.iter().map(|step| step.id).collect::<BTreeSet<_>>();
+        for (one, step) in &steps {
+            let down = ids(downstream_of(&snapshot, Start::Steps(&[*step]), u32::MAX).unwrap());
+            for (other, number) in &steps {
+                let up = ids(upstream_of_steps(&snapshot, &[*number], u32::MAX).unwrap());
+                prop_assert_eq!(up.contains(one), down.contains(other), "{} and {}", one, other);
+            }
+        }
+    }
+}
