@@ -198,7 +198,7 @@ fn a_configuration_that_is_not_understood_is_told_in_one_line_with_what_follows_
     place.write(".lineage/config.toml", b"keep = {\nfoo=\n");
     let told = place.ok(&["run", "--", "sh", "-c", "echo x > o"]).stderr;
     assert!(
-        told.contains("outputs are kept as without a configuration: cannot use the configuration"),
+        told.contains("inputs and outputs are kept as without a configuration: cannot use the configuration"),
         "{told}"
     );
     assert!(!told.contains("\\n") && told.contains("line 2, column 5"), "{told}");

@@ -7,7 +7,18 @@ use common::machine::{Lack, skipped};
 
 /// A repository with a shell script, an input that git ignores, and one run; `None` where commands cannot be observed.
 fn trained(script: &str) -> Option<Place> {
+    trained_in(Place::empty(), script)
+}
+
+/// The same in a workspace that keeps no inputs.
+fn trained_without_kept_inputs(script: &str) -> Option<Place> {
     let place = Place::empty();
+    place.ok(&["init"]);
+    place.write(".lineage/config.toml", b"[keep]\ninputs_up_to = 0\n");
+    trained_in(place, script)
+}
+
+fn trained_in(place: Place, script: &str) -> Option<Place> {
     place.write("train.sh", script.as_bytes());
     place.write(".gitignore", b"/data\n/out\n");
     place.write("data/in.txt", b"some words\n");
@@ -69,7 +80,7 @@ fn a_run_is_repeated_in_a_copy_and_makes_the_same_files() {
 
 #[test]
 fn uncommitted_code_and_untracked_code_are_those_of_then() {
-    let Some(place) = trained("echo 0 > out/zero.txt\n") else { return };
+    let Some(place) = trained_without_kept_inputs("echo 0 > out/zero.txt\n") else { return };
     place.write("helper.sh", b"cat data/in.txt > out/one.txt\n");
     place.write("train.sh", b"sh helper.sh; echo dirty > out/two.txt\n");
     place.ok(&["run", "--", "sh", "train.sh"]);
@@ -108,7 +119,7 @@ fn an_output_that_differs_is_named() {
 
 #[test]
 fn the_copy_may_be_kept_and_here_is_here() {
-    let Some(place) = trained(SCRIPT) else { return };
+    let Some(place) = trained_without_kept_inputs(SCRIPT) else { return };
     let kept = place.json(&["rerun", "@", "--keep"]);
     let folder = std::path::PathBuf::from(kept["kept"].as_str().unwrap());
     assert!(folder.is_dir());

@@ -1,5 +1,6 @@
 //! Observing what a run is made of: the code it runs, the command, its processes and files. Facts out; knows no store.
 
+pub mod credentials;
 mod ending;
 pub mod git;
 pub mod ignored;

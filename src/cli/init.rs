@@ -18,12 +18,16 @@ use crate::ops::Workspace;
 ///
 /// Two files, both yours to write, say what is left out. `.lineageignore`, at the root or in a
 /// folder below, names files that are not recorded, by git's rules. `.lineage/config.toml` says
-/// which outputs of commands are kept in `.lineage/objects`, so that they can be restored:
+/// what commands wrote, and what they read that no commit has, is kept in `.lineage/objects`, so
+/// that it can be restored:
 ///
 ///   [keep]
 ///   outputs_up_to = "16 MiB"     up to this size, as where nothing is said; "0" keeps none
+///   inputs_up_to = "256 KiB"     code, configuration and data, likewise
 ///   include = ["models/**"]      these whatever their size
 ///   exclude = ["data/tmp/**"]    these not
+///
+/// What looks like credentials (`.env`, `*.pem`, `id_rsa`, `credentials.json`) is kept only if `include` names it.
 #[derive(Args)]
 #[command(
     after_help = "Examples:

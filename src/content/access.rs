@@ -17,7 +17,7 @@ const OTHERS_READ: u32 = 0o004;
 const BELOW_READING: u32 = 2;
 
 /// Who besides its owner may read a content, and whether it is executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Access {
     /// [`GROUP_READS`], [`OTHERS_READ`] and [`OWNER_EXECUTES`], no other.
     mode: u32,
@@ -38,13 +38,13 @@ impl Access {
         }
     }
 
-    /// Returns the access to the file at a path: of those who may read it and enter the folders below `root` that lead to it. That
-    /// of its owner alone where it cannot be looked at.
+    /// Returns the access to the file at a path: of those who may read it and enter the folders that lead to it, below `root` or,
+    /// for a file elsewhere, all of them. That of its owner alone where it cannot be looked at.
     pub fn of_path(root: &Path, path: &Path) -> Self {
         let Ok(found) = path.metadata() else { return Access::OWNER };
         let mut access = Access::of(&found);
-        for folder in
-            path.ancestors().skip(1).take_while(|folder| folder.starts_with(root) && *folder != root)
+        let top = if path.starts_with(root) { root } else { Path::new("/") };
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top) && *folder != top)
         {
             let Ok(found) = folder.metadata() else { return Access::OWNER };
             access.mode &= found.mode() << BELOW_READING | OWNER_EXECUTES;

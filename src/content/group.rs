@@ -19,8 +19,10 @@ const FRONT_BYTES: usize = MAGIC.len() + 1;
 const MEMBER_HEAD_BYTES: usize = 32 + 1 + 8 + 8;
 
 /// Contents on their way into one file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Group {
+    /// Who may read them all.
+    access: Access,
     members: Vec<Digest>,
     /// The file as it will be written.
     stored: Vec<u8>,
@@ -28,6 +30,16 @@ pub struct Group {
 }
 
 impl Group {
+    /// Begins with none, for contents that those may read whom `access` names.
+    pub fn new(access: Access) -> Self {
+        Group { access, members: Vec::new(), stored: Vec::new(), size_bytes: 0 }
+    }
+
+    /// Returns the bytes that its contents have together.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
     fn holds(&self, digest: &Digest) -> bool {
         self.members.contains(digest)
     }
@@ -59,18 +71,18 @@ impl Contents {
         }
     }
 
-    /// Writes the contents of a group, which are no secret of anybody who works here, into one file, so that they can be kept as
-    /// [`Contents::stage`] says; `None` where there are none.
+    /// Writes the contents of a group into one file, so that they can be kept as [`Contents::stage`] says; `None` where there are
+    /// none.
     ///
     /// # Errors
     /// A store error where the disk does not take them; nothing else is harmed then.
     pub fn stage_group(&self, together: &Together, group: Group) -> Result<Option<StagedContent>> {
-        let Group { members, stored, size_bytes } = group;
+        let Group { access, members, stored, size_bytes } = group;
         let Some((first, others)) = members.split_first() else { return Ok(None) };
         let path = self.path(first);
         let failed = |cause| not_kept(size_bytes, &path, cause);
         let owner = self.close().map_err(failed)?;
-        let prepare = |file: &std::fs::File| self.prepare(file, &path, Access::ALL, owner);
+        let prepare = |file: &std::fs::File| self.prepare(file, &path, access, owner);
         let mut file = together.stage_prepared(&path, &stored, &prepare).map_err(failed)?;
         for other in others {
             let name = self.path(other);

@@ -160,7 +160,7 @@ impl Contents {
         if self.is_kept(digest) {
             return Ok(None);
         }
-        let access = self.access_of_new(&path, access);
+        let access = self.access_of_new(digest, access);
         let prepare = |file: &fs::File| self.prepare(file, &path, access, owner);
         let staged = encoded(bytes, |stored| together.stage_prepared(&path, stored, &prepare));
         let file = staged.map_err(failed)?;
@@ -195,8 +195,8 @@ impl Contents {
 
     /// Returns the access to a content that is written now. One that another member of the group keeps for themselves is no secret
     /// of theirs any more where somebody else has the same bytes: both can read it then.
-    fn access_of_new(&self, path: &Path, access: Access) -> Access {
-        if is_hidden(path) { Access::ALL } else { access }
+    pub fn access_of_new(&self, digest: &Digest, access: Access) -> Access {
+        if self.hides(digest) { Access::ALL } else { access }
     }
 
     /// Gives the new file for a content, meant for `path`, its access and its owner.

@@ -42,7 +42,7 @@ impl Contents {
         let failed = |cause| not_kept(usize::try_from(size_bytes).unwrap_or(usize::MAX), &path, cause);
         let owner = self.close().map_err(failed)?;
         self.disk.create_folders(folder).map_err(failed)?;
-        let access = self.access_of_new(&path, access);
+        let access = self.access_of_new(digest, access);
         let mut front = header(CODEC_SHARED, size_bytes);
         front.resize(SHARED_ALIGNMENT as usize, 0);
         let mut is_other = false;

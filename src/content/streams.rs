@@ -218,7 +218,7 @@ impl Contents {
         if self.is_kept(digest) {
             return Ok(true);
         }
-        let access = self.access_of_new(&path, access);
+        let access = self.access_of_new(digest, access);
         let mut is_other = false;
         let made = self.disk.create_prepared(&path, |file| {
             self.prepare(file.file(), &path, access, owner)?;

@@ -181,6 +181,19 @@ fn nobody_reads_a_kept_content_who_may_not_read_the_file_it_came_from() {
     }
 }
 
+#[test]
+fn a_file_elsewhere_is_as_closed_as_the_folders_that_lead_to_it() {
+    let (workspace, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = elsewhere.path().join("source");
+    fs::write(&source, "a secret").unwrap();
+    set_mode(&source, 0o644);
+    let contents = Contents::at(Disk::new(), workspace.path().join("objects"));
+    let digest = Digest::of(b"a secret");
+    set_mode(elsewhere.path(), 0o700);
+    contents.keep_as(&digest, b"a secret", Access::of_path(workspace.path(), &source)).unwrap();
+    assert_eq!(mode(&contents.file(&digest)) & 0o077, 0);
+}
+
 fn names_in(folder: &Path) -> Vec<PathBuf> {
     entries(folder).unwrap().iter().flat_map(|folder| entries(folder).unwrap()).collect()
 }

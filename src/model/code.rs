@@ -1,6 +1,6 @@
 //! The code state: which code a run was made by.
 
-use crate::model::{ArtifactPath, Digest};
+use crate::model::{Artifact, ArtifactPath, Digest};
 
 /// Commit, branch, what differs from the commit, and the patch that says how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,6 +67,13 @@ pub struct ChangedFile {
     pub digest: Option<Digest>,
     /// Its size in the work tree.
     pub size_bytes: u64,
+}
+
+impl ChangedFile {
+    /// Returns the version that lies in the work tree, where its digest is known.
+    pub fn artifact(&self) -> Option<Artifact> {
+        self.digest.map(|digest| Artifact { path: self.path.clone(), digest, size_bytes: self.size_bytes })
+    }
 }
 
 /// In what way a file differs from HEAD.

@@ -1,7 +1,7 @@
 //! `lineage gc`: which kept contents could go, why, and letting them go.
 //!
 //! A content stays while anything needs it: patches and code of runs, environments, outputs of pipelines (every projection is
-//! written from them), files of model versions that were not withdrawn, notes, inputs, and outputs of commands that the policy
+//! written from them), files of model versions that were not withdrawn, notes, and inputs and outputs of commands that the policy
 //! keeps. A version that was withdrawn holds nothing by itself: its files stay where another version, a run or the policy
 //! needs them, and may go otherwise. What nothing
 //! needs may still be needed by what is not recorded yet, so that only what has not been kept anew for some time goes, and
@@ -77,6 +77,7 @@ pub struct Droppable {
 
 const UNNAMED: &str = "no fact names it";
 const BEYOND: &str = "an output that the policy no longer keeps";
+const INPUT_BEYOND: &str = "an input that the policy no longer keeps";
 const WITHDRAWN: &str = "only a model version that was withdrawn needs it";
 
 /// Finds the contents that could go, and lets them go where that is asked for.
@@ -146,6 +147,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
         let reason = match digest {
             digest if needed.withdrawn.contains(&digest) => WITHDRAWN,
             digest if needed.beyond.contains(&digest) => BEYOND,
+            digest if needed.inputs_beyond.contains(&digest) => INPUT_BEYOND,
             _ => UNNAMED,
         };
         if request.apply {

@@ -1,49 +1,231 @@
-//! Keeping what commands wrote, as far as the workspace's policy goes.
+//! Keeping what commands read and wrote, as far as the workspace's policy goes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::content::{Access, SHARED_MIN_BYTES, STREAMED_MIN_BYTES, Sharing, StagedContent};
+use crate::content::{Access, Group, SHARED_MIN_BYTES, STREAMED_MIN_BYTES, Sharing, StagedContent};
 use crate::disk::{Together, open_regular, read_regular};
-use crate::model::{Artifact, ArtifactPath, Digest, Generated, Step};
+use crate::error::Result;
+use crate::model::{Artifact, ArtifactPath, ChangedFile, Digest, Generated, Role, Step};
 use crate::ops::Workspace;
+use crate::ops::run::is_code;
 use crate::ops::settings::KeepPolicy;
 
-/// Fewer files than this are kept by one thread.
+/// Less is kept by one thread: so many files, or groups of them.
 const FEW: usize = 4;
 /// As many are forced to the disk together.
 const TOGETHER_MAX: usize = 512;
+/// Inputs up to this size share a file with others.
+const SMALL_MAX_BYTES: u64 = 64 << 10;
+/// As many share one, and as many bytes: to read one of them, all are read.
+const GROUP_MAX: usize = 64;
+const GROUP_MAX_BYTES: usize = 256 << 10;
+/// Inputs that may be replaced while a command runs are held in memory up to this.
+const IN_HAND_MAX_BYTES: u64 = 16 << 20;
 
-/// Keeps the outputs of `steps` that the policy of the workspace names, as they lie on disk; returns what went wrong, one line
-/// each. To be called before the steps are recorded.
-///
-/// A file that has changed since it was recorded is not kept: its recorded bytes are gone.
-pub(crate) fn keep_outputs(workspace: &Workspace, steps: &[Step]) -> Vec<String> {
-    let (policy, mut warnings) = match KeepPolicy::of(workspace) {
-        Ok(policy) => (policy, Vec::new()),
-        Err(error) => {
-            (KeepPolicy::default(), vec![format!("outputs are kept as without a configuration: {error}")])
-        }
-    };
-    // A step that began before another may have written after it: a shell that appends to what a command of its wrote.
-    let mut last: BTreeMap<&ArtifactPath, &Generated> = BTreeMap::new();
-    for edge in steps.iter().flat_map(|step| &step.generated) {
-        let known = last.entry(&edge.artifact.path).or_insert(edge);
-        if edge.at >= known.at {
-            *known = edge;
+/// What a command reads and writes is kept by, while it runs and when it has ended.
+pub(crate) struct Keeping<'a> {
+    workspace: &'a Workspace,
+    /// The folder that is the workspace's root to the command.
+    root: &'a Path,
+    policy: OnceCell<(KeepPolicy, Option<String>)>,
+    in_hand: RefCell<InHand>,
+}
+
+/// Inputs that were read while the command went on. Should they be replaced before it ends, they are nowhere else.
+#[derive(Default)]
+struct InHand {
+    contents: HashMap<Digest, (Access, Vec<u8>)>,
+    size_bytes: u64,
+}
+
+impl<'a> Keeping<'a> {
+    /// Keeps by the policy of a workspace what a command reads and writes to which `root` is the workspace's root.
+    pub fn new(workspace: &'a Workspace, root: &'a Path) -> Self {
+        Keeping { workspace, root, policy: OnceCell::new(), in_hand: RefCell::default() }
+    }
+
+    fn asked(&self) -> &(KeepPolicy, Option<String>) {
+        self.policy.get_or_init(|| match KeepPolicy::of(self.workspace) {
+            Ok(policy) => (policy, None),
+            Err(error) => {
+                let warning = format!("inputs and outputs are kept as without a configuration: {error}");
+                (KeepPolicy::default(), Some(warning))
+            }
+        })
+    }
+
+    fn policy(&self) -> &KeepPolicy {
+        &self.asked().0
+    }
+
+    /// Returns up to which size files are to be handed to [`Keeping::keep_endangered`].
+    pub fn endangered_up_to_bytes(&self) -> u64 {
+        self.policy().endangered_up_to_bytes()
+    }
+
+    /// Keeps what lay in a file that the command is about to write over or to take away.
+    pub fn keep_endangered(&self, place: &Path, digest: &Digest, bytes: &[u8]) {
+        let path = ArtifactPath::within(self.root, place);
+        if path.is_ok_and(|path| self.policy().keeps_endangered(&path, bytes.len() as u64)) {
+            let access = Access::of_path(self.workspace.root(), place);
+            // One that cannot be kept is still known by its digest.
+            let _ = self.workspace.contents().keep_as(digest, bytes, access);
         }
     }
-    let mut known = HashSet::new();
-    let artifacts = last.into_values().map(|edge| &edge.artifact).filter(|artifact| {
-        artifact.path.is_inside() && policy.keeps(artifact) && known.insert(artifact.digest)
-    });
-    let failed = keep_all(workspace, &artifacts.collect::<Vec<_>>());
-    if let Some(first) = failed.first() {
-        let outputs = if failed.len() == 1 { "output" } else { "outputs" };
-        warnings.push(format!("{} {outputs} could not be kept: {first}", failed.len()));
+
+    /// Returns true where the bytes of a file that the command has read are to be handed to [`Keeping::hold`].
+    pub fn holds(&self, place: &Path, size_bytes: u64, digest: Option<&Digest>) -> bool {
+        let has_room = || self.in_hand.borrow().size_bytes.saturating_add(size_bytes) <= IN_HAND_MAX_BYTES;
+        let is_kept = |digest| self.workspace.contents().holds(digest);
+        size_bytes <= IN_HAND_MAX_BYTES
+            && ArtifactPath::within(self.root, place)
+                .is_ok_and(|path| self.policy().keeps_input(&path, size_bytes))
+            && has_room()
+            && !digest.is_some_and(is_kept)
     }
-    warnings
+
+    /// Holds on to bytes that the command has read.
+    pub fn hold(&self, place: &Path, digest: Digest, bytes: Vec<u8>) {
+        let mut in_hand = self.in_hand.borrow_mut();
+        let size_bytes = in_hand.size_bytes + bytes.len() as u64;
+        if size_bytes <= IN_HAND_MAX_BYTES {
+            let access = Access::of_path(self.workspace.root(), place);
+            in_hand.contents.insert(digest, (access, bytes));
+            in_hand.size_bytes = size_bytes;
+        }
+    }
+
+    /// Keeps the inputs and outputs of a run's `steps` that the policy names, and the code that it may have read where reads were not
+    /// seen; returns what went wrong, one line each. To be called before the steps are recorded.
+    ///
+    /// A file that has changed since it was recorded is kept only where its recorded bytes are in hand: else they are gone.
+    pub fn keep(&self, may_be_read: &[ChangedFile], steps: &[Step]) -> Vec<String> {
+        let mut warnings: Vec<String> = self.asked().1.iter().cloned().collect();
+        let outputs = self.outputs(steps);
+        let failed_outputs = keep_all(self.workspace, &outputs);
+        let inputs = self.inputs(may_be_read, steps);
+        let failed_inputs = self.keep_inputs(&inputs);
+        for (failed, one, several) in
+            [(failed_outputs, "output", "outputs"), (failed_inputs, "input", "inputs")]
+        {
+            if let Some(first) = failed.first() {
+                let files = if failed.len() == 1 { one } else { several };
+                warnings.push(format!("{} {files} could not be kept: {first}", failed.len()));
+            }
+        }
+        warnings
+    }
+
+    /// Lists the outputs to be kept.
+    fn outputs<'s>(&self, steps: &'s [Step]) -> Vec<&'s Artifact> {
+        // A step that began before another may have written after it: a shell that appends to what a command of its wrote.
+        let mut last: BTreeMap<&ArtifactPath, &Generated> = BTreeMap::new();
+        for edge in steps.iter().flat_map(|step| &step.generated) {
+            let known = last.entry(&edge.artifact.path).or_insert(edge);
+            if edge.at >= known.at {
+                *known = edge;
+            }
+        }
+        let mut known = HashSet::new();
+        let artifacts = last.into_values().map(|edge| &edge.artifact).filter(|artifact| {
+            artifact.path.is_inside() && self.policy().keeps_output(artifact) && known.insert(artifact.digest)
+        });
+        artifacts.collect()
+    }
+
+    /// Lists the inputs to be kept: what no commit has as it was read, and the run did not write itself; and code that may be read.
+    fn inputs(&self, may_be_read: &[ChangedFile], steps: &[Step]) -> Vec<Artifact> {
+        let own: HashSet<&Artifact> =
+            steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact).collect();
+        let used = steps.iter().flat_map(|step| &step.used);
+        let read = used.filter(|edge| edge.role != Role::Environment && !edge.role.is_as_committed());
+        let read = read.map(|edge| &edge.artifact).filter(|artifact| !own.contains(artifact)).cloned();
+        let may_be_read =
+            may_be_read.iter().filter(|file| is_code(&file.path)).filter_map(ChangedFile::artifact);
+        let mut known = HashSet::new();
+        let wanted = read.chain(may_be_read).filter(|artifact| {
+            !artifact.path.is_url()
+                && artifact.has_content()
+                && self.policy().keeps_input(&artifact.path, artifact.size_bytes)
+                && known.insert(artifact.digest)
+                && !self.workspace.contents().holds_readable(&artifact.digest)
+        });
+        wanted.collect()
+    }
+
+    /// Keeps inputs as they lie on disk, else as they are in hand: small ones several to a file. Returns what went wrong, one line
+    /// each.
+    fn keep_inputs(&self, inputs: &[Artifact]) -> Vec<String> {
+        let held = self.in_hand.borrow();
+        let in_hand = &held.contents;
+        let (small, large): (Vec<&Artifact>, Vec<&Artifact>) =
+            inputs.iter().partition(|artifact| artifact.size_bytes <= SMALL_MAX_BYTES);
+        let mut failed = keep_all(self.workspace, &large);
+        let workspace = self.workspace;
+        for artifact in large {
+            if let Some((access, bytes)) = in_hand.get(&artifact.digest)
+                && !workspace.contents().holds_readable(&artifact.digest)
+            {
+                let kept = workspace.contents().keep_as(&artifact.digest, bytes, *access);
+                failed.extend(kept.err().map(|error| error.to_string()));
+            }
+        }
+        let together = Together::new(workspace.disk());
+        let stage = |few: &[&Artifact]| stage_small(workspace, &together, few, in_hand);
+        let pool = pool_for(small.len() / GROUP_MAX);
+        for small in small.chunks(TOGETHER_MAX * GROUP_MAX) {
+            let staged: Vec<Vec<Result<StagedContent>>> = match &pool {
+                Some(pool) => pool.install(|| small.par_chunks(GROUP_MAX).map(stage).collect()),
+                None => small.chunks(GROUP_MAX).map(stage).collect(),
+            };
+            let mut ready = Vec::new();
+            for staged in staged.into_iter().flatten() {
+                match staged {
+                    Ok(staged) => ready.push(staged),
+                    Err(error) => failed.push(error.to_string()),
+                }
+            }
+            failed.extend(publish(workspace, &together, ready));
+        }
+        failed
+    }
+}
+
+/// Writes small contents so that they can be forced to the disk together with others, several to a file: those that the same may
+/// read.
+fn stage_small(
+    workspace: &Workspace,
+    together: &Together,
+    artifacts: &[&Artifact],
+    in_hand: &HashMap<Digest, (Access, Vec<u8>)>,
+) -> Vec<Result<StagedContent>> {
+    let contents = workspace.contents();
+    let mut groups: HashMap<Access, Group> = HashMap::new();
+    let mut staged = Vec::new();
+    for Artifact { path, digest, size_bytes } in artifacts {
+        let on_disk = path.on_disk(workspace.root()).and_then(|place| {
+            let bytes = plain_file(&place, *size_bytes).then(|| read_regular(&place).ok())??;
+            (Digest::of(&bytes) == *digest).then(|| (Access::of_path(workspace.root(), &place), bytes))
+        });
+        let found = match &on_disk {
+            Some((access, bytes)) => Some((*access, bytes)),
+            None => in_hand.get(digest).map(|(access, bytes)| (*access, bytes)),
+        };
+        let Some((access, bytes)) = found else { continue };
+        let access = contents.access_of_new(digest, access);
+        let group = groups.entry(access).or_insert_with(|| Group::new(access));
+        contents.add_to(group, digest, bytes);
+        if group.size_bytes() >= GROUP_MAX_BYTES {
+            let full = std::mem::replace(group, Group::new(access));
+            staged.extend(contents.stage_group(together, full).transpose());
+        }
+    }
+    staged.extend(groups.into_values().filter_map(|group| contents.stage_group(together, group).transpose()));
+    staged
 }
 
 /// Keeps files that are registered: those that the policy names, and larger ones where the file system can have the same bytes
@@ -54,7 +236,7 @@ pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) ->
     let (small, large): (Vec<&Artifact>, Vec<&Artifact>) = artifacts
         .iter()
         .filter(|artifact| artifact.path.is_inside() && !contents.holds_readable(&artifact.digest))
-        .partition(|artifact| policy.keeps(artifact));
+        .partition(|artifact| policy.keeps_registered(artifact));
     let mut said = keep_all(workspace, &small);
     for artifact in large {
         let place = artifact.path.on_disk(workspace.root());
@@ -76,13 +258,12 @@ pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) ->
 
 /// Keeps files as they lie on disk; returns what went wrong, one line each.
 fn keep_all(workspace: &Workspace, wanted: &[&Artifact]) -> Vec<String> {
-    // To start threads for a few takes longer; and there may be no further threads.
-    let pool = if wanted.len() < FEW { None } else { rayon::ThreadPoolBuilder::new().build().ok() };
+    let pool = pool_for(wanted.len());
     let together = Together::new(workspace.disk());
     let mut failed = Vec::new();
     for wanted in wanted.chunks(TOGETHER_MAX) {
         let stage = |artifact: &&Artifact| stage(workspace, &together, artifact);
-        let staged: Vec<Result<Option<StagedContent>, String>> = match &pool {
+        let staged: Vec<Result<Option<StagedContent>>> = match &pool {
             Some(pool) => pool.install(|| wanted.par_iter().map(stage).collect()),
             None => wanted.iter().map(stage).collect(),
         };
@@ -90,22 +271,28 @@ fn keep_all(workspace: &Workspace, wanted: &[&Artifact]) -> Vec<String> {
         for staged in staged {
             match staged {
                 Ok(staged) => ready.extend(staged),
-                Err(fault) => failed.push(fault),
+                Err(error) => failed.push(error.to_string()),
             }
         }
-        together.sync(ready.iter_mut().map(StagedContent::file).collect());
-        let published = workspace.contents().publish(&together, ready);
-        failed.extend(published.into_iter().filter_map(Result::err).map(|error| error.to_string()));
+        failed.extend(publish(workspace, &together, ready));
     }
     failed
 }
 
+/// Returns threads for so much work, where it pays: to start them for a few takes longer, and there may be none.
+fn pool_for(count: usize) -> Option<rayon::ThreadPool> {
+    if count < FEW { None } else { rayon::ThreadPoolBuilder::new().build().ok() }
+}
+
+/// Forces what is written to the disk and gives it its names; returns what went wrong, one line each.
+fn publish(workspace: &Workspace, together: &Together, mut ready: Vec<StagedContent>) -> Vec<String> {
+    together.sync(ready.iter_mut().map(StagedContent::file).collect());
+    let published = workspace.contents().publish(together, ready);
+    published.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+}
+
 /// Writes a content so that it can be forced to the disk together with others; `None` where nothing is left to do.
-fn stage(
-    workspace: &Workspace,
-    together: &Together,
-    artifact: &Artifact,
-) -> Result<Option<StagedContent>, String> {
+fn stage(workspace: &Workspace, together: &Together, artifact: &Artifact) -> Result<Option<StagedContent>> {
     if workspace.contents().holds_readable(&artifact.digest) {
         return Ok(None);
     }
@@ -113,14 +300,14 @@ fn stage(
         return Ok(None);
     };
     // What is no plain file any more, or another one, holds other bytes than were recorded.
-    if !place.metadata().is_ok_and(|found| found.is_file() && found.len() == artifact.size_bytes) {
+    if !plain_file(&place, artifact.size_bytes) {
         return Ok(None);
     }
     let access = Access::of_path(workspace.root(), &place);
     if artifact.size_bytes >= SHARED_MIN_BYTES {
         let Ok(file) = open_regular(&place) else { return Ok(None) };
         let shared = workspace.contents().keep_shared(&artifact.digest, &file, artifact.size_bytes, access);
-        match shared.map_err(|error| error.to_string())? {
+        match shared? {
             Sharing::Done | Sharing::OtherBytes => return Ok(None),
             Sharing::Cannot => {}
         }
@@ -129,12 +316,15 @@ fn stage(
         let Ok(mut file) = open_regular(&place) else { return Ok(None) };
         let (digest, size) = (&artifact.digest, artifact.size_bytes);
         let kept = workspace.contents().keep_stream(digest, &mut file, size, access);
-        return kept.map(|_| None).map_err(|error| error.to_string());
+        return kept.map(|_| None);
     }
     let Ok(bytes) = read_regular(&place) else { return Ok(None) };
     if Digest::of(&bytes) != artifact.digest {
         return Ok(None);
     }
-    let staged = workspace.contents().stage(together, &artifact.digest, &bytes, access);
-    staged.map_err(|error| error.to_string())
+    workspace.contents().stage(together, &artifact.digest, &bytes, access)
+}
+
+fn plain_file(place: &Path, size_bytes: u64) -> bool {
+    place.metadata().is_ok_and(|found| found.is_file() && found.len() == size_bytes)
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::{Artifact, CodeState, Digest, Fact, ModelVersion, NodeId, Role, RunKind, Step};
+use crate::model::{
+    Artifact, ChangedFile, CodeState, Digest, Fact, ModelVersion, NodeId, Removed, Role, RunKind, Step,
+};
 use crate::ops::settings::KeepPolicy;
 use crate::query::registry::model_view;
 use crate::store::{GO_ON, Snapshot};
@@ -18,10 +20,10 @@ pub(super) struct Needed {
     pub(super) promised: BTreeMap<Digest, Promise>,
     /// Outputs of commands that the policy does not keep.
     pub(super) beyond: HashSet<Digest>,
+    /// Inputs, and files that differed from a commit, that it does not keep.
+    pub(super) inputs_beyond: HashSet<Digest>,
     /// Files of model versions that were withdrawn.
     pub(super) withdrawn: HashSet<Digest>,
-    /// What steps read.
-    read: HashSet<Digest>,
 }
 
 /// A content that must be there.
@@ -34,7 +36,7 @@ pub(super) struct Promise {
 }
 
 impl Needed {
-    /// Goes through all facts. On `policy` depends which outputs of commands stay, and nothing of what is promised.
+    /// Goes through all facts. On `policy` depends which inputs and outputs of commands stay, and nothing of what is promised.
     ///
     /// # Errors
     /// A store error where a record is damaged.
@@ -48,15 +50,15 @@ impl Needed {
         let mut needed = Needed::default();
         snapshot.facts(&mut |fact| {
             match fact {
-                Fact::RunStarted(run) => needed.code(&run.code, &run.run_id.to_string()),
+                Fact::RunStarted(run) => needed.code(&run.code, &run.run_id.to_string(), policy),
                 Fact::RunOutcome(outcome) => {
                     if let Some(code) = &outcome.code {
-                        needed.code(code, &label(&outcome.run));
+                        needed.code(code, &label(&outcome.run), policy);
                     }
                 }
                 Fact::RepositoryRead(repository) => {
                     if let Some(code) = &repository.code {
-                        needed.code(code, &label(&repository.run));
+                        needed.code(code, &label(&repository.run), policy);
                     }
                 }
                 Fact::StepDone(step) => {
@@ -79,9 +81,11 @@ impl Needed {
             }
             Ok(())
         })?;
-        // An input is needed unless it is an output that the policy lets go.
-        let inputs = needed.read.difference(&needed.beyond).copied().collect::<Vec<_>>();
-        needed.contents.extend(inputs);
+        // A large one was kept when the version was registered that it is of, and is still needed by who read it.
+        let of_withdrawn = needed.inputs_beyond.intersection(&needed.withdrawn);
+        let read =
+            of_withdrawn.filter(|digest| !needed.beyond.contains(*digest)).copied().collect::<Vec<_>>();
+        needed.contents.extend(read);
         Ok(needed)
     }
 
@@ -90,19 +94,26 @@ impl Needed {
         self.promised.insert(digest, Promise { by, a_file_will_do: false });
     }
 
-    fn code(&mut self, code: &CodeState, run: &str) {
+    fn code(&mut self, code: &CodeState, run: &str, policy: &KeepPolicy) {
         if let Some(patch) = code.patch {
             self.promise(patch, format!("the patch of run {run}"));
         }
         let files = code.changed.iter().chain(&code.untracked);
-        self.contents.extend(files.filter_map(|file| file.digest));
+        files.filter_map(ChangedFile::artifact).for_each(|artifact| self.input(&artifact, policy));
+    }
+
+    /// What was read is needed as far as the policy keeps it: it may have been kept because the command was about to destroy it.
+    fn input(&mut self, artifact: &Artifact, policy: &KeepPolicy) {
+        let is_kept = policy.keeps_endangered(&artifact.path, artifact.size_bytes);
+        let list = if is_kept { &mut self.contents } else { &mut self.inputs_beyond };
+        list.insert(artifact.digest);
     }
 
     fn step(&mut self, step: &Step, kind: Option<RunKind>, run: &str, policy: &KeepPolicy) {
         for edge in &step.generated {
             match kind {
                 Some(RunKind::Pipeline) => self.promise(edge.artifact.digest, edge.artifact.path.to_string()),
-                Some(RunKind::Command) if !policy.keeps(&edge.artifact) => {
+                Some(RunKind::Command) if !policy.keeps_output(&edge.artifact) => {
                     self.beyond.insert(edge.artifact.digest);
                 }
                 _ => {
@@ -115,9 +126,9 @@ impl Needed {
             if edge.role == Role::Environment && is_list(&edge.artifact) {
                 self.promise(edge.artifact.digest, format!("the environment of run {run}"));
             }
-            self.read.insert(edge.artifact.digest);
+            self.input(&edge.artifact, policy);
         }
-        self.read.extend(step.removed.iter().filter_map(|removed| Some(removed.content?.0)));
+        step.removed.iter().filter_map(Removed::artifact).for_each(|artifact| self.input(&artifact, policy));
     }
 
     fn model(&mut self, model: &ModelVersion, is_withdrawn: bool) {

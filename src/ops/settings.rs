@@ -3,20 +3,25 @@
 //! ```toml
 //! [keep]
 //! outputs_up_to = "16 MiB"        # outputs of `lineage run` up to this size are kept; "0" keeps none
+//! inputs_up_to = "256 KiB"        # so are code, configuration and data that it read and no commit has; "0" keeps none
 //! include = ["models/**"]         # these are kept whatever their size
 //! exclude = ["data/tmp/**"]       # these are not
 //! ```
-//! What the pipeline writes, patches and configurations are always kept.
+//! What the pipeline writes, patches and configurations are always kept. Where inputs are kept at all, a file that a command
+//! writes over or takes away is up to 1 MiB, since it lies nowhere else afterwards. What looks like credentials by its name is
+//! neither kept as an input nor as an output, unless `include` names it.
 //!
 //! A file of 1 MiB and more is kept without being copied where the file system can do that (Btrfs, XFS, bcachefs): it shares its
 //! place on the disk with the file it came from, until that is changed, and so does what `lineage restore` brings back. All
-//! else is compressed by zstd. Neither is a setting: which it is, the file system says.
+//! else is compressed, small inputs several to a file. Neither is a setting: which it is, the file system says.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
+use crate::capture::credentials::is_credentials;
 use crate::disk::read_regular_text;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, os_word};
@@ -26,6 +31,10 @@ use crate::ops::Workspace;
 const NAME: &str = "config.toml";
 /// Outputs of commands are kept up to this size unless the workspace says otherwise.
 const OUTPUTS_UP_TO: u64 = 16 << 20;
+/// Inputs of commands are kept up to this size unless the workspace says otherwise.
+const INPUTS_UP_TO: u64 = 256 << 10;
+/// Those that a command writes over or takes away are kept up to this size, if inputs are kept at all.
+const ENDANGERED_UP_TO: u64 = 1 << 20;
 /// The file is read up to this size.
 const FILE_MAX_BYTES: u64 = 1 << 20;
 
@@ -39,6 +48,7 @@ struct ConfigFile {
 #[serde(deny_unknown_fields, default)]
 struct KeepTable {
     outputs_up_to: Option<SizeText>,
+    inputs_up_to: Option<SizeText>,
     include: Vec<String>,
     exclude: Vec<String>,
 }
@@ -50,10 +60,20 @@ enum SizeText {
     Text(String),
 }
 
-/// Which outputs of commands are kept.
+impl SizeText {
+    fn bytes(self) -> Result<u64, String> {
+        match self {
+            SizeText::Bytes(bytes) => Ok(bytes),
+            SizeText::Text(text) => size(&text),
+        }
+    }
+}
+
+/// Which inputs and outputs of commands are kept.
 #[derive(Debug, Clone)]
 pub struct KeepPolicy {
-    up_to_bytes: u64,
+    outputs_up_to_bytes: u64,
+    inputs_up_to_bytes: u64,
     include: GlobSet,
     exclude: GlobSet,
 }
@@ -65,7 +85,12 @@ fn says_something(line: &str) -> bool {
 
 impl Default for KeepPolicy {
     fn default() -> Self {
-        KeepPolicy { up_to_bytes: OUTPUTS_UP_TO, include: GlobSet::empty(), exclude: GlobSet::empty() }
+        KeepPolicy {
+            outputs_up_to_bytes: OUTPUTS_UP_TO,
+            inputs_up_to_bytes: INPUTS_UP_TO,
+            include: GlobSet::empty(),
+            exclude: GlobSet::empty(),
+        }
     }
 }
 
@@ -97,25 +122,53 @@ impl KeepPolicy {
 
     fn parse(text: &str) -> Result<Self, String> {
         let file: ConfigFile = toml::from_str(text).map_err(|cause| cause.to_string())?;
-        let up_to_bytes = match file.keep.outputs_up_to {
-            None => OUTPUTS_UP_TO,
-            Some(SizeText::Bytes(bytes)) => bytes,
-            Some(SizeText::Text(text)) => size(&text)?,
-        };
+        let bytes = |size: Option<SizeText>, default| size.map_or(Ok(default), SizeText::bytes);
         Ok(KeepPolicy {
-            up_to_bytes,
+            outputs_up_to_bytes: bytes(file.keep.outputs_up_to, OUTPUTS_UP_TO)?,
+            inputs_up_to_bytes: bytes(file.keep.inputs_up_to, INPUTS_UP_TO)?,
             include: globs(&file.keep.include)?,
             exclude: globs(&file.keep.exclude)?,
         })
     }
 
     /// Returns true where an output of a command is to be kept.
-    pub fn keeps(&self, artifact: &Artifact) -> bool {
-        let name = os_name(&artifact.path);
+    pub fn keeps_output(&self, artifact: &Artifact) -> bool {
+        !self.hides(&artifact.path)
+            && self.keeps_up_to(&artifact.path, artifact.size_bytes, self.outputs_up_to_bytes)
+    }
+
+    /// Returns true where a file is to be kept that was registered: whoever did that named it.
+    pub fn keeps_registered(&self, artifact: &Artifact) -> bool {
+        self.keeps_up_to(&artifact.path, artifact.size_bytes, self.outputs_up_to_bytes)
+    }
+
+    /// Returns true where a file that a command read is to be kept, if no commit has it.
+    pub fn keeps_input(&self, path: &ArtifactPath, size_bytes: u64) -> bool {
+        !self.hides(path) && self.keeps_up_to(path, size_bytes, self.inputs_up_to_bytes)
+    }
+
+    /// Returns true where a file is to be kept that a command is about to write over or to take away.
+    pub fn keeps_endangered(&self, path: &ArtifactPath, size_bytes: u64) -> bool {
+        !self.hides(path) && self.keeps_up_to(path, size_bytes, self.endangered_up_to_bytes())
+    }
+
+    /// Returns up to which size such a file is kept that nothing more is said of.
+    pub fn endangered_up_to_bytes(&self) -> u64 {
+        if self.inputs_up_to_bytes == 0 { 0 } else { self.inputs_up_to_bytes.max(ENDANGERED_UP_TO) }
+    }
+
+    /// Returns true for what looks like credentials and was not asked for.
+    fn hides(&self, path: &ArtifactPath) -> bool {
+        let name = os_name(path);
+        is_credentials(Path::new(&name)) && !self.include.is_match(&name)
+    }
+
+    fn keeps_up_to(&self, path: &ArtifactPath, size_bytes: u64, up_to_bytes: u64) -> bool {
+        let name = os_name(path);
         if self.exclude.is_match(&name) {
             return false;
         }
-        artifact.size_bytes <= self.up_to_bytes && self.up_to_bytes > 0 || self.include.is_match(&name)
+        size_bytes <= up_to_bytes && up_to_bytes > 0 || self.include.is_match(&name)
     }
 }
 
@@ -161,18 +214,65 @@ mod tests {
         Artifact { path: ArtifactPath::new(path).unwrap(), digest: Digest::of(b""), size_bytes }
     }
 
+    fn policy(text: &str) -> KeepPolicy {
+        KeepPolicy::parse(&format!("[keep]\n{text}\n")).unwrap()
+    }
+
     #[test]
     fn outputs_are_kept_up_to_a_size_with_exceptions_both_ways() {
-        let policy = KeepPolicy::parse(
-            "[keep]\noutputs_up_to = \"1 KiB\"\ninclude = [\"models/**\"]\nexclude = [\"**/tmp/*\"]\n",
-        );
-        let policy = policy.unwrap();
-        assert!(policy.keeps(&artifact("out/a", 1024)));
-        assert!(!policy.keeps(&artifact("out/a", 1025)));
-        assert!(policy.keeps(&artifact("models/m/model.pt", 1 << 40)));
-        assert!(!policy.keeps(&artifact("out/tmp/a", 1)));
-        assert!(!KeepPolicy::parse("[keep]\noutputs_up_to = 0").unwrap().keeps(&artifact("a", 0)));
-        assert!(KeepPolicy::parse("").unwrap().keeps(&artifact("a", 16 << 20)));
+        let some = policy("outputs_up_to = \"1 KiB\"\ninclude = [\"models/**\"]\nexclude = [\"**/tmp/*\"]");
+        assert!(some.keeps_output(&artifact("out/a", 1024)));
+        assert!(!some.keeps_output(&artifact("out/a", 1025)));
+        assert!(some.keeps_output(&artifact("models/m/model.pt", 1 << 40)));
+        assert!(!some.keeps_output(&artifact("out/tmp/a", 1)));
+        assert!(!policy("outputs_up_to = 0").keeps_output(&artifact("a", 0)));
+        assert!(policy("").keeps_output(&artifact("a", 16 << 20)));
+    }
+
+    #[test]
+    fn inputs_have_a_limit_of_their_own_and_none_are_kept_where_it_is_0() {
+        let path = |path: &str| ArtifactPath::new(path).unwrap();
+        let default = policy("outputs_up_to = 0");
+        assert!(default.keeps_input(&path("train.sh"), 256 << 10));
+        assert!(!default.keeps_input(&path("train.sh"), (256 << 10) + 1));
+        assert!(default.keeps_endangered(&path("train.sh"), 1 << 20));
+        assert!(!default.keeps_endangered(&path("train.sh"), (1 << 20) + 1));
+        let none = policy("inputs_up_to = \"0\"\ninclude = [\"lib/**\"]");
+        for size in [0, 1] {
+            assert!(
+                !none.keeps_input(&path("train.sh"), size) && !none.keeps_endangered(&path("train.sh"), size)
+            );
+        }
+        assert!(none.keeps_input(&path("lib/a.py"), 1) && none.keeps_endangered(&path("lib/a.py"), 1));
+        assert!(policy("inputs_up_to = \"8 MiB\"").keeps_endangered(&path("a"), 8 << 20));
+    }
+
+    #[test]
+    fn what_looks_like_credentials_is_kept_only_where_it_is_named() {
+        let path = |path: &str| ArtifactPath::new(path).unwrap();
+        let default = policy("");
+        assert!(!default.keeps_input(&path(".env"), 1) && !default.keeps_endangered(&path(".env"), 1));
+        assert!(!default.keeps_output(&artifact("tls/server.pem", 1)));
+        assert!(default.keeps_registered(&artifact("model.key", 1)), "it was named");
+        let named = policy("include = [\"vocabulary.key\"]\nexclude = [\"*.pem\"]");
+        assert!(named.keeps_input(&path("vocabulary.key"), 1) && !named.keeps_input(&path("other.key"), 1));
+        assert!(!named.keeps_registered(&artifact("a.pem", 1)), "what is excluded is not kept at all");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn of_two_files_of_a_name_the_smaller_is_kept_where_the_larger_is_and_an_input_where_it_is_endangered(
+            name in proptest::sample::select(vec!["a", "lib/a", "tmp/a", ".env", "lib/.env", "x.key"]),
+            limit in proptest::sample::select(vec![0u64, 1, 100, 1 << 20, 1 << 21]),
+            sizes in [0u64..(3 << 20), 0u64..(3 << 20)],
+        ) {
+            let text = format!("inputs_up_to = {limit}\noutputs_up_to = {limit}\ninclude = [\"lib/**\"]\nexclude = [\"tmp/*\"]");
+            let (policy, path) = (policy(&text), ArtifactPath::new(name).unwrap());
+            let [small, large] = if sizes[0] <= sizes[1] { sizes } else { [sizes[1], sizes[0]] };
+            proptest::prop_assert!(policy.keeps_input(&path, small) || !policy.keeps_input(&path, large));
+            proptest::prop_assert!(policy.keeps_endangered(&path, large) || !policy.keeps_input(&path, large));
+            proptest::prop_assert_eq!(policy.keeps_input(&path, large), policy.keeps_output(&artifact(name, large)));
+        }
     }
 
     #[test]
@@ -181,6 +281,7 @@ mod tests {
             ("[keep]\noutput_up_to = 1", "outputs_up_to"),
             ("[kept]\n", "keep"),
             ("[keep]\noutputs_up_to = \"16 elephants\"", "16 elephants"),
+            ("[keep]\ninputs_up_to = \"-1\"", "no size"),
             ("[keep]\noutputs_up_to = \"99999999999 GiB\"", "no size"),
             ("[keep]\ninclude = [\"a[\"]", "a["),
             ("[keep", "keep"),

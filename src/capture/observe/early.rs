@@ -1,21 +1,23 @@
 //! Digests of what was read, taken while the command goes on: of a file that somebody outside replaces or removes later, these are
 //! the bytes that were read, and nothing else is left of them.
 //!
+//! What is small is handed out as well, where that is wanted, so that it can be kept.
+//!
 //! The work is the same as at the end, where it is not done again; it begins only when a command has run for a while, on one
 //! thread that lets all others go first.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::body::Bytes;
-use super::digest::{self, Digest};
+use super::digest::{self, Read};
 use super::finish::Task;
 use super::ledger::What;
 use super::net::{Net, open_same};
-use super::stamp::Stamp;
 use super::sys;
 use crate::digests::kernel_time_ns;
 
@@ -34,9 +36,15 @@ type Result = Option<Done>;
 
 struct Done {
     what: What,
-    stamp: Stamp,
-    digest: Digest,
+    path: PathBuf,
+    read: Read,
     began_ns: i64,
+}
+
+/// A file to be read, and whether its bytes are wanted.
+struct Reading {
+    task: Task,
+    is_handed_out: bool,
 }
 
 /// Files that were read and of which nobody knows the digest yet.
@@ -84,8 +92,13 @@ impl Net<'_> {
     pub(super) fn take_early(&mut self) {
         while let Some(done) = self.early.results.as_ref().and_then(|(_, results)| results.try_recv().ok()) {
             self.early.in_flight -= 1;
-            let Some(Done { what, stamp, digest, began_ns }) = done else { continue };
+            let Some(Done { what, path, read: Read { digest, bytes, stamp }, began_ns }) = done else {
+                continue;
+            };
             (self.options.learned_digest)(&stamp, &digest, began_ns);
+            if let Some((hand_out, bytes)) = self.options.hand_out.zip(bytes) {
+                (hand_out.take)(&path, &digest, bytes);
+            }
             if !self.ledger.is_forgotten(what) {
                 self.ledger.body(what).version(0).early = Some(Box::new((digest, stamp)));
             }
@@ -93,7 +106,7 @@ impl Net<'_> {
     }
 
     /// Chooses what to read next, as long as it is as it was when the command read it.
-    fn early_tasks(&mut self) -> Vec<Task> {
+    fn early_tasks(&mut self) -> Vec<Reading> {
         let (mut tasks, mut size) = (vec![], 0);
         while tasks.len() < BATCH_FILES && size < BATCH_BYTES {
             let Some(what) = self.early.waiting.pop_front() else { break };
@@ -109,19 +122,23 @@ impl Net<'_> {
             if look.stamp() != stamp || look.size > FILE_MAX_BYTES.min(self.options.hash_max_bytes) {
                 continue;
             }
-            if let Some(digest) = (self.options.known_digest)(&stamp) {
+            let known = (self.options.known_digest)(&stamp);
+            if let Some(digest) = known {
                 self.ledger.body(what).version(0).early = Some(Box::new((digest, stamp)));
-                continue;
             }
-            size += look.size;
-            tasks.push(Task { what, version: 0, path, look });
+            let wants = self.options.hand_out.map(|hand_out| hand_out.wants);
+            let is_handed_out = !look.is_link() && wants.is_some_and(|wants| wants(&path, look.size, known));
+            if known.is_none() || is_handed_out {
+                size += look.size;
+                tasks.push(Reading { task: Task { what, version: 0, path, look }, is_handed_out });
+            }
         }
         tasks
     }
 }
 
 impl Early {
-    fn begin(&mut self, tasks: Vec<Task>) {
+    fn begin(&mut self, tasks: Vec<Reading>) {
         if tasks.is_empty() {
             return;
         }
@@ -138,11 +155,12 @@ impl Early {
         let results = self.results.get_or_insert_with(channel).0.clone();
         self.in_flight = tasks.len();
         thread.spawn(move || {
-            for Task { what, path, look, .. } in tasks {
+            for Reading { task: Task { what, path, look, .. }, is_handed_out } in tasks {
                 let began_ns = kernel_time_ns();
-                let read = open_same(&path, &look).and_then(|file| digest::read(&file, 0).ok());
+                let keep_max = if is_handed_out { look.size.max(1) } else { 0 };
+                let read = open_same(&path, &look).and_then(|file| digest::read(&file, keep_max).ok());
                 let read = read.filter(|read| read.stamp == look.stamp());
-                let done = read.map(|read| Done { what, stamp: read.stamp, digest: read.digest, began_ns });
+                let done = read.map(|read| Done { what, path, read, began_ns });
                 // Nobody listens any more only if the run is over.
                 let _ = results.send(done);
             }

@@ -109,6 +109,8 @@ pub struct Options<'a> {
     /// Is told the digest of each file that was read for it after the command had ended, and when reading began, in
     /// nanoseconds since 1970 by the kernel's clock.
     pub learned_digest: &'a dyn Fn(&Stamp, &Digest, i64),
+    /// Who takes the bytes of small files that were read, while the command goes on.
+    pub hand_out: Option<&'a HandOut<'a>>,
     /// The folders to compare where the net cannot be had, as real paths; and those below which links that a path leads through are
     /// read with the file.
     pub roots: Vec<PathBuf>,
@@ -127,6 +129,14 @@ pub struct Options<'a> {
     pub checkpoints: Option<&'a Checkpoints<'a>>,
     /// Returns the time in microseconds since 1970.
     pub clock: &'a dyn Fn() -> i64,
+}
+
+/// Taking the bytes of files that were read: should somebody outside replace one, they are nowhere else.
+pub struct HandOut<'a> {
+    /// Tells whether those of a file are wanted, by its path, its size and its digest where that is known; it must not take long.
+    pub wants: &'a dyn Fn(&Path, u64, Option<Digest>) -> bool,
+    /// Takes them; it must not take long.
+    pub take: &'a dyn Fn(&Path, &Digest, Vec<u8>),
 }
 
 /// A file that is as good as read with another one, which was made from it and is read in its place.
@@ -175,6 +185,7 @@ impl<'a> Options<'a> {
             known_digest: &|_| None,
             stands_for: &|_| None,
             learned_digest: &|_, _, _| {},
+            hand_out: None,
             roots: vec![],
             is_skipped: &|_| false,
             only_read: None,

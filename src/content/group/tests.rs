@@ -20,7 +20,7 @@ fn contents(folder: &Path) -> Contents {
 fn keep(contents: &Contents, texts: &[Vec<u8>]) -> (Vec<Digest>, Result<()>) {
     let digests: Vec<Digest> = texts.iter().map(|text| Digest::of(text)).collect();
     let kept = || {
-        let mut group = Group::default();
+        let mut group = Group::new(Access::ALL);
         for (digest, text) in digests.iter().zip(texts) {
             contents.add_to(&mut group, digest, text);
         }
@@ -191,4 +191,24 @@ fn where_files_have_one_name_only_each_content_has_a_copy() {
     assert_eq!(there, [false, true, false, false], "the one that had its name already is whole");
     assert_eq!(full.verify().unwrap(), (1, Vec::new()));
     assert_eq!(full.list().unwrap().1, Vec::<PathBuf>::new(), "nothing else is left over");
+}
+
+#[test]
+fn contents_in_one_file_are_read_by_those_whom_their_group_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = contents(folder.path());
+    let together = Together::new(&contents.disk);
+    let modes = [Access::ALL, Access::OWNER].map(|access| {
+        let (mut group, texts) = (Group::new(access), [0, 1].map(|number| format!("{access:?} {number}")));
+        let digests = texts.each_ref().map(|text| Digest::of(text.as_bytes()));
+        for (digest, text) in digests.iter().zip(&texts) {
+            contents.add_to(&mut group, digest, text.as_bytes());
+        }
+        let mut staged = contents.stage_group(&together, group).unwrap().unwrap();
+        together.sync(vec![staged.file()]);
+        assert!(contents.publish(&together, vec![staged]).iter().all(Result::is_ok));
+        digests.map(|digest| contents.file(&digest).metadata().unwrap().permissions().mode() & 0o777)
+    });
+    let [all, owner] = modes;
+    assert_eq!(owner, all.map(|mode| mode & !0o044));
 }

@@ -1,6 +1,6 @@
 //! The metrics of a run: of each of its folders as `metrics.json`, and of the whole.
 
-use crate::content::{Group, StagedContent};
+use crate::content::{Access, Group, StagedContent};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Evidence, Fact, Generated, NodeId, Role, Run, Step, Used};
 use crate::ops::Recording;
@@ -83,7 +83,7 @@ impl Session<'_> {
     pub fn record_metrics(&mut self, recording: &mut Recording, run: &Run) -> Result<()> {
         let files = self.metrics_files(run)?;
         let Bench { workspace, together, placing, .. } = self.bench;
-        let (mut group, mut staged) = (Group::default(), Vec::new());
+        let (mut group, mut staged) = (Group::new(Access::ALL), Vec::new());
         for file in &files {
             workspace.contents().add_to(&mut group, &file.artifact.digest, &file.bytes);
             if self.is_in_place(file) {

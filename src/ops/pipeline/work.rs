@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use crate::content::{Group, StagedContent};
+use crate::content::{Access, Group, StagedContent};
 use crate::disk::{Staged, Together};
 use crate::error::{Error, Result};
 use crate::filings::{self, Section};
@@ -245,7 +245,7 @@ pub fn work(bench: &Bench<'_>, run: &ComingRun, filing: &FilingInput) -> Result<
     // What was read is what counts, should the file have changed since it was listed.
     let artifact = Artifact { path: filing.path.clone(), digest: read.digest, size_bytes: read.size_bytes };
     worked.outcome.size_bytes = artifact.size_bytes;
-    let mut work = Work { bench, run, filing, chain, group: Group::default(), worked };
+    let mut work = Work { bench, run, filing, chain, group: Group::new(Access::ALL), worked };
     let mut input = (artifact, read_at);
     let mut waiting = VecDeque::from([(Part::FIRST, None)]);
     while let Some((part, asked)) = waiting.pop_front() {

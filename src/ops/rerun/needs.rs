@@ -55,12 +55,7 @@ impl Needs {
         // Untracked code that is known by name only: what was read of it cannot be told where reads were not seen.
         if original.steps.iter().all(|step| step.used.is_empty()) {
             for file in &original.run().code.untracked {
-                let digest = file.digest.filter(|_| crate::ops::run::is_code(&file.path));
-                let artifact = digest.map(|digest| Artifact {
-                    path: file.path.clone(),
-                    digest,
-                    size_bytes: file.size_bytes,
-                });
+                let artifact = file.artifact().filter(|_| crate::ops::run::is_code(&file.path));
                 first.extend(artifact.map(|artifact| (file.path.clone(), (Timestamp::default(), artifact))));
             }
         }

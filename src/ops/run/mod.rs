@@ -24,10 +24,9 @@ use std::time::Duration;
 use crate::capture::git;
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{
-    self, Checkpoints, Exit, Gap, GapSort, Level, Observation, OnlyRead, Options, Refusal,
+    self, Checkpoints, Exit, Gap, GapSort, HandOut, Level, Observation, OnlyRead, Options, Refusal,
 };
 use crate::capture::secrets;
-use crate::content::Access;
 use crate::digests::{Found, kernel_time_ns};
 use crate::error::{Error, Result};
 use crate::journal::SyncPoint;
@@ -36,6 +35,7 @@ use crate::model::{
     RunRepository, RunStatus, check_parameters, recorded_word, recorded_words,
 };
 use crate::ops::code;
+use crate::ops::keep::Keeping;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
@@ -161,6 +161,7 @@ pub fn run_command(
     let mut ground = Ground::of(workspace, request);
     // In a copy of the workspace it lies outside, and is none of the command's outputs there either.
     ground.streams.insert(metrics_path.clone());
+    let keeping = Keeping::new(workspace, ground.root);
     let under_way = OnceCell::new();
     let observed = std::thread::scope(|scope| {
         // A short command needs no second thread: its metrics are taken, and its start is forced to the disk, when it has ended.
@@ -174,7 +175,8 @@ pub fn run_command(
                 following.set(std::thread::Builder::new().spawn_scoped(scope, follow).ok());
             }
         };
-        let observed = observe_command(workspace, clock, request, &run, &ground, &follow, &under_way);
+        let observed =
+            observe_command(workspace, clock, request, &run, (&ground, &keeping), &follow, &under_way);
         ended.store(true, Ordering::Release);
         if let Some((live, _)) = waiting.take() {
             live.follow(&ended);
@@ -207,7 +209,15 @@ pub fn run_command(
     // The command has ended as it has, whatever becomes of its record.
     let recorded = catch_unwind(AssertUnwindSafe(|| {
         let file_clock = FileClock::now(clock);
-        record(workspace, &mut recording, request, &observation, &ground, file_clock, &mut remarks)
+        record(
+            workspace,
+            &mut recording,
+            request,
+            &observation,
+            (&ground, &keeping),
+            file_clock,
+            &mut remarks,
+        )
     }));
     let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));
     let Recorded { counts, stderr_is_output, registered } = recorded.unwrap_or_else(|error| {
@@ -433,7 +443,7 @@ fn observe_command(
     clock: &Clock,
     request: &CommandRequest,
     run: &Run,
-    ground: &Ground<'_>,
+    (ground, keeping): (&Ground<'_>, &Keeping<'_>),
     follow: &dyn Fn(),
     under_way: &OnceCell<UnderWay>,
 ) -> Result<Observation, Refusal> {
@@ -466,12 +476,18 @@ fn observe_command(
     options.forward_signals = true;
     options.after = Some((live::PAUSE, follow));
     options.checkpoints = Some(&checkpoints);
-    let contents = workspace.contents();
+    options.pre_image_max_bytes = keeping.endangered_up_to_bytes();
+    let digest_of = |digest: &observe::Digest| Digest::from_bytes(digest.0);
+    let hand_out = HandOut {
+        wants: &|path, size_bytes, known| {
+            keeping.holds(path, size_bytes, known.as_ref().map(digest_of).as_ref())
+        },
+        take: &|path, digest, bytes| keeping.hold(path, digest_of(digest), bytes),
+    };
+    options.hand_out = Some(&hand_out);
     with_files_of_interest(workspace, ground, options, &mut |options| {
         observe::observe(options, &mut |path, digest, bytes| {
-            let access = Access::of_path(workspace.root(), path);
-            // A pre-image that cannot be kept is still known by its digest.
-            let _ = contents.keep_as(&Digest::from_bytes(digest.0), bytes, access);
+            keeping.keep_endangered(path, &digest_of(digest), bytes);
         })
     })
 }

@@ -7,14 +7,14 @@ use super::environment;
 use super::steps::{self, FileClock, Outcome, Repositories};
 use super::{CommandRequest, Ground, declared, metrics, own};
 use crate::capture::git;
-use crate::capture::observe::{Observation, Reading};
+use crate::capture::observe::{Level, Observation, Reading};
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Link, Metric, NodeId, Remark,
     RemarkKind, Role, RunRepository, Step, Timestamp, Used,
 };
 use crate::ops::code;
-use crate::ops::keep::keep_outputs;
+use crate::ops::keep::Keeping;
 use crate::ops::registry::VersionsOfRun;
 use crate::ops::{Recording, Workspace};
 
@@ -35,7 +35,7 @@ pub(super) fn record(
     recording: &mut Recording,
     request: &CommandRequest,
     observation: &Observation,
-    ground: &Ground<'_>,
+    (ground, keeping): (&Ground<'_>, &Keeping<'_>),
     clock: FileClock,
     remarks: &mut Vec<Remark>,
 ) -> Result<Recorded> {
@@ -110,7 +110,11 @@ pub(super) fn record(
     let stderr = std::fs::read_link("/proc/self/fd/2").ok();
     let stderr = stderr.and_then(|path| ArtifactPath::within(root, &path).ok());
     let stderr_is_output = stderr.is_some_and(|path| files[2].contains(&path));
-    let unkept = keep_outputs(workspace, &steps);
+    let may_be_read = match observation.level {
+        Level::Net => &[][..],
+        Level::Snapshot | Level::Nothing => &recording.run().code.untracked,
+    };
+    let unkept = keeping.keep(may_be_read, &steps);
     remarks.extend(unkept.into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
     for step in &steps {
         recording.add(&Fact::StepDone(step.clone()))?;

@@ -22,6 +22,7 @@ use crate::disk::{open_regular, open_regular_with};
 use crate::error::{Error, Result};
 use crate::journal::{self, Listing, Reader};
 use crate::model::{CaptureLevel, Fact, Remark, RemarkKind, Remarks, Run, RunStatus, Timestamp};
+use crate::ops::keep::Keeping;
 use crate::ops::registry::VersionsOfRun;
 use crate::ops::{Clock, Recording, Workspace};
 
@@ -204,8 +205,16 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
     )];
     remarks.extend(observation.gaps.iter().map(remark_of));
     let file_clock = FileClock { behind_us: kept.beginning.behind_us };
-    let Recorded { registered, .. } =
-        record(workspace, &mut recording, &request, &observation, &ground, file_clock, &mut remarks)?;
+    let keeping = Keeping::new(workspace, root);
+    let Recorded { registered, .. } = record(
+        workspace,
+        &mut recording,
+        &request,
+        &observation,
+        (&ground, &keeping),
+        file_clock,
+        &mut remarks,
+    )?;
     remarks.extend(live::take_rest(workspace, &mut recording, &metrics)?);
     let said = Remarks::new(id, recording.now(), Some(CaptureLevel::Net), remarks);
     recording.add(&Fact::Remarked(said))?;

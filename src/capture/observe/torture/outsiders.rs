@@ -1,6 +1,6 @@
 //! Somebody outside changes files while the command runs.
 
-use super::super::{Fit, GapSort};
+use super::super::{Fit, GapSort, HandOut};
 use super::*;
 
 /// How often the command gives a sign of life before somebody outside acts: it takes longer than to find out that a file rests.
@@ -211,4 +211,21 @@ fn what_somebody_outside_takes_away_is_said_to_be_lost() {
     let takes = |root: &Path| std::fs::rename(root.join("latest"), root.join("taken")).unwrap();
     let trial = check_outsider("cat f > latest", takes, "true", "input f");
     assert_eq!(overwritten(&trial), 1);
+}
+
+#[test]
+fn what_was_read_is_handed_out_before_somebody_outside_replaces_it() {
+    let script = "cat f > o; until [ -e taken ]; do sleep 0.01; done";
+    let trial = try_with(&[("f", "of f"), ("new", "of g")], &["sh", "-c", script], &|options| {
+        options.hand_out = Some(&HandOut {
+            wants: &|path, size_bytes, known| path.ends_with("f") && size_bytes == 4 && known.is_none(),
+            take: &|path, digest, bytes| {
+                assert_eq!((bytes.as_slice(), *digest), (&b"of f"[..], Digest::of(b"of f")));
+                std::fs::rename(path.with_file_name("new"), path).unwrap();
+                std::fs::write(path.with_file_name("taken"), "").unwrap();
+            },
+        });
+    });
+    assert_eq!(trial.code(), Some(0));
+    assert_eq!(versions(&trial, "f")[0], (false, Some(Digest::of(b"of f"))));
 }
