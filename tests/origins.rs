@@ -347,7 +347,7 @@ fn what_was_read_in_one_folder_stands_in_one_line_only_where_the_same_is_to_be_s
     };
     let before = lines(&scratch.text(&["show", "o"]));
     assert!(before[0].contains("in/1 observed of run "), "{before:?}");
-    assert_eq!(before[1..], ["6 files in in/ observed source"]);
+    assert_eq!(before[1..], ["6 files in in/ observed source, kept"]);
     scratch.shell("echo x > in/3; rm in/4");
     let after = lines(&scratch.text(&["show", "o"]));
     let rest = ["in/2", "in/3", "in/4", "in/5", "in/6", "in/7"].map(|file| {
@@ -356,11 +356,15 @@ fn what_was_read_in_one_folder_stands_in_one_line_only_where_the_same_is_to_be_s
             "in/4" => ", gone since",
             _ => "",
         };
-        format!("{file} observed source{state}")
+        format!("{file} observed source{state}, kept")
     });
     assert_eq!(after[1..], rest);
     let run = scratch.text(&["show", "@"]);
-    assert_eq!(lines(&run)[..3], ["5 files in in/", "in/3, changed since", "in/4, gone since"], "{run}");
+    assert_eq!(
+        lines(&run)[..3],
+        ["5 files in in/, kept", "in/3, changed since, kept", "in/4, gone since, kept"],
+        "{run}"
+    );
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub enum Shown {
 pub struct FileReport {
     /// The file, and how it relates to what is recorded.
     pub target: FileTarget,
+    /// Whether its bytes are kept.
+    pub is_kept: bool,
     /// Whether it is a symbolic link: then its bytes are the link's text.
     pub is_link: bool,
     /// Who last wrote it, and when.
@@ -84,8 +86,8 @@ pub struct FileReport {
     pub files: Option<Vec<Artifact>>,
     /// The environments of the runs on the way, where asked for: the run's tail and the list.
     pub environments: Vec<(String, String)>,
-    /// What became of the sources on disk, by path.
-    pub disk: BTreeMap<Artifact, DiskState>,
+    /// What became of the sources, by path.
+    pub disk: BTreeMap<Artifact, Fate>,
     /// Model versions that hold the file.
     pub models: Vec<ModelView>,
     /// Going down, model versions that learned from it.
@@ -98,6 +100,15 @@ pub struct FileReport {
     pub overwritten: Vec<Overwritten>,
     /// Where no step wrote it and a projection does: what it is projected from.
     pub projected: Option<Box<ProjectedReport>>,
+}
+
+/// What became of a recorded file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fate {
+    /// How it lies on disk.
+    pub state: DiskState,
+    /// Whether its bytes are kept; `None` where nobody looked.
+    pub is_kept: Option<bool>,
 }
 
 /// Who wrote a file.
@@ -144,8 +155,8 @@ pub struct RunReport {
     pub files: Option<Vec<Artifact>>,
     /// The environments of the runs on the way, where asked for: the run's tail and the list.
     pub environments: Vec<(String, String)>,
-    /// What became of inputs and outputs on disk.
-    pub disk: BTreeMap<Artifact, DiskState>,
+    /// What became of inputs and outputs.
+    pub disk: BTreeMap<Artifact, Fate>,
     /// Its tags, by name.
     pub tags: Vec<(String, String)>,
     /// Documents that speak of the run.
@@ -259,6 +270,7 @@ impl Showing<'_> {
         let projected = projected.map(|from| self.projected(target.path.clone(), from)).transpose()?;
         Ok(FileReport {
             is_link: self.link_text(&target)?.is_some(),
+            is_kept: self.is_kept(&target.artifact),
             environments,
             same_bytes: self.same_bytes(&target)?,
             writer,
@@ -336,8 +348,12 @@ impl Showing<'_> {
         Ok(paths)
     }
 
-    /// Compares files with the disk, as many as the bounds allow.
-    fn disk(&self, files: &[Artifact]) -> BTreeMap<Artifact, DiskState> {
+    fn is_kept(&self, file: &Artifact) -> bool {
+        file.has_content() && self.workspace.contents().holds(&file.digest)
+    }
+
+    /// Compares files with the disk, as many as the bounds allow, and says of those which are kept.
+    fn disk(&self, files: &[Artifact]) -> BTreeMap<Artifact, Fate> {
         let mut left = DISK_MAX_BYTES;
         let mut wanted = Vec::new();
         for file in files {
@@ -347,7 +363,7 @@ impl Showing<'_> {
         }
         let looked = wanted.into_par_iter().map(|(file, fits)| {
             let state = if fits { disk_state(self.workspace, file) } else { DiskState::NotChecked };
-            (file.clone(), state)
+            (file.clone(), Fate { state, is_kept: fits.then(|| self.is_kept(file)) })
         });
         looked.collect()
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Timestamp};
 use crate::ops::DiskState;
 use crate::ops::show::{
-    FileReport, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport, RunReport,
+    Fate, FileReport, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport, RunReport,
     SegmentReport, Shown, Writer,
 };
 use crate::query::registry::ModelView;
@@ -88,6 +88,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     put("artifact", artifact_json(&target.artifact));
     put("on_disk", json!(state_name(target.state)));
     put("is_link", json!(report.is_link));
+    put("kept", json!(report.is_kept));
     put("written", writer_json(report.writer.as_ref()));
     put("removed", report.removed.as_ref().map_or(Value::Null, removed_json));
     put(
@@ -209,7 +210,7 @@ fn segment_json(report: &SegmentReport) -> Value {
     })
 }
 
-fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, document: &mut Map<String, Value>) {
+fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &mut Map<String, Value>) {
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
     let direction = if report.direction == Direction::Up { "up" } else { "down" };
     put("direction", json!(direction));
@@ -217,7 +218,8 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, docume
     let ends = if report.direction == Direction::Up { "sources" } else { "ends" };
     let end = |artifact: &Artifact| {
         let mut value = artifact_json(artifact);
-        value["on_disk"] = json!(disk.get(artifact).map(|state| state_name(*state)));
+        value["on_disk"] = json!(disk.get(artifact).map(|fate| state_name(fate.state)));
+        value["kept"] = json!(disk.get(artifact).and_then(|fate| fate.is_kept));
         value
     };
     put(ends, report.ends.iter().map(end).collect());

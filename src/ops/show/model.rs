@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::model::{Artifact, Evidence, NamedArtifact, NodeId, Stage};
-use crate::ops::DiskState;
 use crate::ops::registry::{ModelCard, card};
-use crate::ops::show::Showing;
+use crate::ops::show::{Fate, Showing};
 use crate::query::registry::{LearnedHow, ModelView, learned_from, model_view};
 use crate::query::{self, Direction, Start, Trace, TraceReport};
 use crate::store::ArtifactNo;
@@ -23,7 +22,7 @@ pub struct ModelReport {
     /// The environments of the runs on the way, where asked for: the run's tail and the list.
     pub environments: Vec<(String, String)>,
     /// What became of the sources on disk, by path.
-    pub disk: BTreeMap<Artifact, DiskState>,
+    pub disk: BTreeMap<Artifact, Fate>,
     /// Going down, the versions that learned from its files.
     pub learned: Vec<LearnedModel>,
 }

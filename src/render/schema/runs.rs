@@ -90,7 +90,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("written_at", time()),
         ("run_tail", text()),
     ]);
-    let end = and(artifact(), [("on_disk", or_null(on_disk()))]);
+    let end = and(artifact(), [("on_disk", or_null(on_disk())), ("kept", or_null(flag()))]);
     let totals = object([
         ("runs", count()),
         ("steps", count()),
@@ -187,6 +187,7 @@ fn file_fields() -> Vec<(&'static str, Value)> {
         ("path", text()),
         ("artifact", artifact()),
         ("on_disk", on_disk()),
+        ("kept", flag()),
         ("is_link", flag()),
         ("written", or_null(writer())),
         ("removed", or_null(removed_by())),

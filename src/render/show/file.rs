@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::models::{holding, learned};
 use super::projected::projected_line;
 use super::trace::trace;
-use crate::ops::show::{FileReport, FilingBytes, SegmentReport};
+use crate::ops::show::{Fate, FileReport, FilingBytes, SegmentReport};
 use crate::ops::{DiskState, FileTarget};
 use crate::query::{Direction, RemovedBy, Unwritten};
 use crate::render::units::{content_words, one_line};
@@ -29,10 +29,11 @@ fn file_head(report: &FileReport, text: &mut String) {
     let _ = writeln!(text, "{}", target.path);
     let _ = writeln!(
         text,
-        "  {:<8} {}, {}",
+        "  {:<8} {}, {}{}",
         if report.is_link { "text" } else { "bytes" },
         content_words(artifact),
-        state_words(target, report.writer.is_some())
+        state_words(target, report.writer.is_some()),
+        if report.is_kept && is_lost_from_its_place(target.state) { "; kept" } else { "" }
     );
     if target.state == DiskState::SameBytes {
         let _ = writeln!(text, "  same as  {}", artifact.path);
@@ -177,7 +178,24 @@ pub(super) fn segment(report: &SegmentReport, text: &mut String) {
     file(&report.file, text);
 }
 
-pub(super) fn source_words(state: DiskState) -> &'static str {
+/// Returns true where the recorded bytes do not lie at the recorded place.
+fn is_lost_from_its_place(state: DiskState) -> bool {
+    use DiskState::{Changed, Gone, NoFile, OtherVersion};
+    matches!(state, Changed(_) | OtherVersion(_) | Gone | NoFile)
+}
+
+/// Says what became of a source: how it lies on disk, and whether it can be had all the same.
+pub(super) fn fate_words(fate: &Fate) -> &'static str {
+    match (fate.state, fate.is_kept) {
+        (DiskState::Unchanged | DiskState::SameBytes, Some(true)) => ", kept",
+        (DiskState::Changed(_) | DiskState::OtherVersion(_), Some(true)) => ", changed since, kept",
+        (DiskState::Gone, Some(true)) => ", gone since, kept",
+        (DiskState::NoFile, Some(true)) => ", kept; what lies there now is no file",
+        (state, _) => source_words(state),
+    }
+}
+
+fn source_words(state: DiskState) -> &'static str {
     match state {
         DiskState::Unchanged | DiskState::SameBytes => "",
         DiskState::Changed(_) | DiskState::OtherVersion(_) => ", changed since",

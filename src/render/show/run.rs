@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::file::source_words;
+use super::file::fate_words;
 use super::fold::{Own, Said, folded};
 use super::models::{holding, learned};
 use super::more;
@@ -11,8 +11,7 @@ use super::trace::{Way, totals, trace_run};
 use crate::model::{
     Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus, TAG_FRONT,
 };
-use crate::ops::DiskState;
-use crate::ops::show::RunReport;
+use crate::ops::show::{Fate, RunReport};
 use crate::query::{Direction, RunHead, TraceRun};
 use crate::render::table::in_full;
 use crate::render::units::{bytes, command_words, counted, duration, one_line, thousands};
@@ -144,12 +143,12 @@ fn is_cut_off(report: &RunReport) -> bool {
     view.run.kind == RunKind::Command && view.ended_at().is_none() && report.steps.is_empty()
 }
 
-fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
+fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, Fate>, text: &mut String) {
     let size: u64 = files.iter().map(|file| file.size_bytes).sum();
     let count = counted(files.len() as u64, "file", "files");
     let _ = writeln!(text, "  {label:<9}{count}, {}", bytes(size));
     let said = files.iter().map(|file| {
-        let state = disk.get(file).map_or("", |state| source_words(*state));
+        let state = disk.get(file).map_or("", fate_words);
         (&file.path, Said { state, ..Said::default() })
     });
     for [file, said] in folded(said, Own::Folded) {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use super::file::source_words;
+use super::file::fate_words;
 use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, repository_name, run_head};
 use crate::model::{Artifact, NodeId, Role};
-use crate::ops::DiskState;
+use crate::ops::show::Fate;
 use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
 
@@ -21,12 +21,12 @@ const FOLD_STEPS_AFTER: usize = 6;
 /// A walk, with what its files are on disk now.
 pub(super) struct Way<'a> {
     report: &'a TraceReport,
-    disk: &'a BTreeMap<Artifact, DiskState>,
+    disk: &'a BTreeMap<Artifact, Fate>,
     /// How its runs are called.
     tails: HashMap<NodeId, &'a str>,
 }
 
-pub(super) fn trace(report: &TraceReport, disk: &BTreeMap<Artifact, DiskState>, text: &mut String) {
+pub(super) fn trace(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, text: &mut String) {
     if !report.runs.is_empty() {
         text.push('\n');
     }
@@ -115,7 +115,7 @@ fn push(mut name: String, files: Vec<[String; 2]>, rows: &mut Vec<[String; 3]>) 
 }
 
 impl<'a> Way<'a> {
-    pub(super) fn new(report: &'a TraceReport, disk: &'a BTreeMap<Artifact, DiskState>) -> Self {
+    pub(super) fn new(report: &'a TraceReport, disk: &'a BTreeMap<Artifact, Fate>) -> Self {
         let tails = report.runs.iter().map(|run| (run.head.view.run.id, run.head.tail.as_str())).collect();
         Way { report, disk, tails }
     }
@@ -162,7 +162,7 @@ impl<'a> Way<'a> {
                 if !known_to_git {
                     said.from = From::Source;
                 }
-                said.state = self.disk.get(&file.artifact).map_or("", |state| source_words(*state));
+                said.state = self.disk.get(&file.artifact).map_or("", fate_words);
             }
             _ => {}
         }
