@@ -125,11 +125,13 @@ pub(super) fn fill(
     fs::create_dir_all(root.join(original.folder(workspace))).map_err(failed)?;
     let needs = Needs::of(original);
     let digests = workspace.digests();
-    let mut missing = Vec::new();
+    let (mut missing, mut kept) = (Vec::new(), Vec::new());
     for artifact in needs.files.values() {
         if artifact.path.is_inside() {
-            if !bring(workspace, artifact, &root)? {
-                missing.push(artifact);
+            match bring(workspace, artifact, &root)? {
+                Brought::There | Brought::Here => {}
+                Brought::Kept => kept.push(artifact),
+                Brought::Missing => missing.push(artifact),
             }
         } else if artifact.path.on_disk(&root).is_none_or(|place| !lies_at(digests, &place, &artifact.digest))
         {
@@ -152,10 +154,14 @@ pub(super) fn fill(
         }
         notes.push(words);
     }
+    notes.extend(other_than_here(workspace, &kept));
     // What nobody read may hold anything.
     for (path, artifact) in &needs.removed {
-        let is_there = artifact.as_ref().map_or(Ok(false), |artifact| bring(workspace, artifact, &root))?;
-        if !is_there && put_empty(path, &root).map_err(failed)? {
+        let brought = match artifact {
+            Some(artifact) => bring(workspace, artifact, &root)?,
+            None => Brought::Missing,
+        };
+        if brought == Brought::Missing && put_empty(path, &root).map_err(failed)? {
             notes.push(format!(
                 "an empty file stands for `{path}`, which it removed and whose bytes are not kept"
             ));
@@ -296,22 +302,35 @@ fn not_in_patch(code: &CodeState) -> impl Iterator<Item = String> {
     code.patch_omitted.iter().map(|omitted| format!("not in the recorded patch: {omitted}"))
 }
 
-/// Puts a file into the copy, unless it lies there already; false where its bytes are not to be had.
-fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<bool> {
+/// Where the bytes of then came from that lie in the copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brought {
+    /// From commit and patch.
+    There,
+    /// From what is kept.
+    Kept,
+    /// From the workspace, where they still lie.
+    Here,
+    /// They are not to be had.
+    Missing,
+}
+
+/// Puts a file into the copy, unless it lies there already.
+fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<Brought> {
     let (Some(place), Some(here)) = (artifact.path.on_disk(root), artifact.path.on_disk(workspace.root()))
     else {
-        return Ok(false);
+        return Ok(Brought::Missing);
     };
     let digests = workspace.digests();
     if lies_at(digests, &place, &artifact.digest) {
-        return Ok(true);
+        return Ok(Brought::There);
     }
     let failed =
         |cause| Error::request(format!("cannot bring `{}` into the copy", artifact.path)).because(cause);
     let above = place.parent().unwrap_or(root);
     // A link in the commit may lead anywhere; nothing is written behind it.
     if !is_below(above, root) {
-        return Ok(false);
+        return Ok(Brought::Missing);
     }
     fs::create_dir_all(above).map_err(failed)?;
     if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
@@ -324,25 +343,41 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<bool
             if is_executed || is_program(&place).map_err(failed)? {
                 make_executable(&place).map_err(failed)?;
             }
-            return Ok(true);
+            return Ok(Brought::Kept);
         }
         // A damaged copy is as good as none.
         Ok(None) | Err(NotCopied::Kept(_)) => fs::remove_file(&place).map_err(failed)?,
         Err(NotCopied::Target(cause)) => return Err(failed(cause)),
     }
     if !lies_at(digests, &here, &artifact.digest) {
-        return Ok(false);
+        return Ok(Brought::Missing);
     }
     #[cfg(unix)]
     if let Ok(target) = fs::read_link(&here)
         && Digest::of(target.as_os_str().as_encoded_bytes()) == artifact.digest
     {
         std::os::unix::fs::symlink(target, &place).map_err(failed)?;
-        return Ok(true);
+        return Ok(Brought::Here);
     }
     fs::copy(&here, &place).map_err(failed)?;
     // It may have changed while it was copied.
-    Ok(lies_at(digests, &place, &artifact.digest))
+    Ok(if lies_at(digests, &place, &artifact.digest) { Brought::Here } else { Brought::Missing })
+}
+
+/// Says which files have the bytes that were kept, where other bytes lie in the workspace now, or none.
+fn other_than_here(workspace: &Workspace, kept: &[&Artifact]) -> Option<String> {
+    let differs = |artifact: &&&Artifact| {
+        let here = artifact.path.on_disk(workspace.root());
+        here.is_none_or(|here| !lies_at(workspace.digests(), &here, &artifact.digest))
+    };
+    let differing: Vec<&&Artifact> = kept.iter().filter(differs).collect();
+    let named: Vec<String> =
+        differing.iter().take(MISSING_MAX).map(|artifact| format!("`{}`", artifact.path)).collect();
+    let more = differing.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!named.is_empty()).then(|| {
+        format!("as kept then, and changed or gone in the workspace since: {}{more}", named.join(", "))
+    })
 }
 
 /// Returns true for what begins as a script or a program does.
