@@ -68,6 +68,7 @@ impl Net<'_> {
             Call::OpenAt2 => self.open_by_structure(act),
             Call::Creat => self.creat(act),
             Call::Truncate => self.truncate(act),
+            Call::TruncateOpen | Call::TruncateOpenWide => self.truncate_open(act, call),
             Call::Rename => self.rename(act, (None, 0), (None, 1), 0),
             Call::RenameAt => self.rename(act, (Some(0), 1), (Some(2), 3), 0),
             Call::RenameAt2 => self.rename(act, (Some(0), 1), (Some(2), 3), arguments[4]),
@@ -398,6 +399,23 @@ impl Net<'_> {
         let intent =
             Intent { writes: true, truncates: act.arguments[1] == 0, follows: true, ..Intent::default() };
         self.open(act, &place, intent);
+        Ok(())
+    }
+
+    /// Records that nothing is left of what stood in an open file.
+    fn truncate_open(&mut self, act: Act<'_>, call: Call) -> std::io::Result<()> {
+        let length = match (call, act.abi) {
+            (Call::TruncateOpenWide, Abi::Arm) => act.arguments[2] | act.arguments[3],
+            (Call::TruncateOpenWide, _) => act.arguments[1] | act.arguments[2],
+            _ => act.arguments[1],
+        };
+        let descriptor = act.number(0);
+        if length == 0 && act.thread.descriptor_modes(descriptor)?.1 {
+            let look = act.thread.look_at_descriptor(descriptor)?;
+            if let Some(what) = self.ledger.known(&look) {
+                self.ledger.empty(what);
+            }
+        }
         Ok(())
     }
 

@@ -95,6 +95,10 @@ pub(super) enum Call {
     OpenAt2,
     Creat,
     Truncate,
+    /// `ftruncate`, of an open file.
+    TruncateOpen,
+    /// i386 and ARM only: the same with a length of two words.
+    TruncateOpenWide,
     Rename,
     RenameAt,
     RenameAt2,
@@ -160,6 +164,10 @@ const TABLE: &[Line] = &[
     Line(Call::Creat, Rule::Always, [85, 85, 8, 0, 8]),
     Line(Call::Truncate, Rule::Always, [76, 76, 92, 45, 92]),
     Line(Call::Truncate, Rule::Always, [0, 0, 193, 0, 193]),
+    // Of an open file only what leaves nothing of it: else it is as it was said when it was opened.
+    Line(Call::TruncateOpen, Rule::Equals(1, 0), [77, 77, 93, 46, 93]),
+    Line(Call::TruncateOpenWide, Rule::Equals(1, 0), [0, 0, 194, 0, 0]),
+    Line(Call::TruncateOpenWide, Rule::Equals(2, 0), [0, 0, 0, 0, 194]),
     Line(Call::Link, Rule::Always, [86, 86, 9, 0, 9]),
     Line(Call::LinkAt, Rule::Always, [265, 265, 303, 37, 330]),
     Line(Call::Symlink, Rule::Always, [88, 88, 83, 0, 83]),
@@ -257,6 +265,7 @@ mod tests {
             (libc::SYS_openat2, Call::OpenAt2),
             (libc::SYS_creat, Call::Creat),
             (libc::SYS_truncate, Call::Truncate),
+            (libc::SYS_ftruncate, Call::TruncateOpen),
             (libc::SYS_rename, Call::Rename),
             (libc::SYS_renameat, Call::RenameAt),
             (libc::SYS_renameat2, Call::RenameAt2),
@@ -311,7 +320,7 @@ mod tests {
         assert!(rules(Abi::Aarch64).all(|rule| !old.contains(&rule.1)));
         assert_eq!(call(Abi::Aarch64, 56), Some(Call::OpenAt));
         assert_eq!(call(Abi::Aarch64, 221), Some(Call::Exec));
-        assert_eq!(rules(Abi::Aarch64).count(), 24);
+        assert_eq!(rules(Abi::Aarch64).count(), 25);
     }
 
     #[test]

@@ -140,7 +140,7 @@ mod tests {
                 let rule = calls::rules(abi).find(|rule| rule.0 == number).map(|rule| rule.2);
                 let arguments = match rule {
                     Some(Rule::AnyBit(..)) => [8; 6],
-                    Some(Rule::Equals(..)) => [3; 6],
+                    Some(Rule::Equals(_, value)) => [u64::from(value); 6],
                     _ => [0; 6],
                 };
                 assert_eq!(run(&program, abi.audit(), number, arguments), rule.is_some(), "{abi:?} {number}");

@@ -281,6 +281,20 @@ impl Ledger {
         endangered
     }
 
+    /// Records that a file which is open for writing is emptied: nothing of an earlier version is in what is written now.
+    pub(super) fn empty(&mut self, what: What) {
+        if self.is_forgotten(what) {
+            return;
+        }
+        let body = self.body(what);
+        let current = body.current();
+        for writer in body.versions[current as usize].writers.clone() {
+            if self.actors[writer as usize].touches.contains_key(&(what, current)) {
+                self.touch(writer, what, current).extends = false;
+            }
+        }
+    }
+
     /// Returns the writers of what stands in a file who have not ended, where somebody else reads it; none, where no further version
     /// of it is to be told apart.
     pub(super) fn writers_under_way(&mut self, who: Who, what: What, look: &Look) -> Vec<Who> {

@@ -27,6 +27,14 @@ fn truncate_leaves_old_bytes_or_none() {
 }
 
 #[test]
+fn what_is_emptied_once_it_is_open_is_written_anew() {
+    let both = &[("a", "old"), ("b", "older")];
+    check_program(both, "truncate_open 0", "input a, output b");
+    check_program(both, "truncate_open 1", "input a, updated b");
+    check_program(A, "truncate_open 0", "input a, output b");
+}
+
+#[test]
 fn a_renamed_input_is_gone_and_an_output_under_its_new_name() {
     check_program(A, "rename a b 0", "deleted a, output b");
 }

@@ -91,6 +91,11 @@ static int act(const char *what, char **v) {
         must(truncate("a", 2));
     } else if (!strcmp(what, "truncate_to_nothing")) {
         must(truncate("a", 0));
+    } else if (!strcmp(what, "truncate_open")) {
+        int target = must(open("b", O_WRONLY | O_CREAT, 0644));
+        get(must(open("a", O_RDONLY)));
+        must(ftruncate(target, atoi(v[2])));
+        put(target);
     } else if (!strcmp(what, "rename")) {
         replace_name_in_place(v);
     } else if (!strcmp(what, "rename_refused")) {
