@@ -6,6 +6,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use common::Place;
+use common::machine::{Lack, skipped};
 use serde_json::Value;
 
 /// Runs a command, observed; `false` where nothing can be observed here.
@@ -148,4 +149,81 @@ fn what_git_has_is_not_lost_and_is_brought_back_from_the_commit_that_the_run_rec
     assert!(code == 2 && message.contains("are not to be had"), "{code} {message}");
     let (_, report) = status(&place);
     assert_eq!(report["lost"][0]["path"], "d/data");
+}
+
+/// Tells whether a program is there that a test cannot do without.
+fn has(program: &str) -> bool {
+    let found = std::process::Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        skipped(Lack::Program, format!("there is no `{program}` here"));
+    }
+    found
+}
+
+/// Holds that nothing of a build is stale, nor may be.
+fn assert_is_built(place: &Place) {
+    let (_, report) = status(place);
+    assert_eq!((paths(&report["stale"]), paths(&report["doubtful"])), (vec![], vec![]), "{report:#}");
+}
+
+#[test]
+fn what_a_builder_has_just_built_is_not_stale_for_what_its_log_was_written_after() {
+    if !has("ninja") || !has("cc") {
+        return;
+    }
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("f.c", b"int f(void) { return 1; }\n");
+    place.write("m.c", b"int f(void);\nint main(void) { return f(); }\n");
+    let rules = [
+        "rule cc",
+        "  command = cc -MMD -MF $out.d -c $in -o $out",
+        "  depfile = $out.d",
+        "  deps = gcc",
+        "rule ld",
+        "  command = cc $in -o $out",
+        "build f.o: cc f.c",
+        "build m.o: cc m.c",
+        "build app: ld f.o m.o",
+        "",
+    ];
+    place.write("build.ninja", rules.join("\n").as_bytes());
+    if !run(&place, &["ninja"]) {
+        return;
+    }
+    assert_is_built(&place);
+    let object = place.json(&["show", "m.o", "--depth", "1"]);
+    let observed = object["runs"][0]["used"].to_string();
+    assert!(!observed.contains("f.c\",\"evidence\":\"observed"), "{object:#}");
+    for (text, stale) in [(2, ["app", "f.o"]), (3, ["app", "f.o"])] {
+        place.write("f.c", format!("int f(void) {{ return {text}; }}\n").as_bytes());
+        let (code, report) = status(&place);
+        assert_eq!((code, paths(&report["stale"]), paths(&report["doubtful"])), (1, stale.to_vec(), vec![]));
+        run(&place, &["ninja"]);
+        assert_is_built(&place);
+    }
+    place.write("m.c", b"int f(void);\nint main(void) { return f() + 1; }\n");
+    run(&place, &["ninja"]);
+    assert_is_built(&place);
+}
+
+#[test]
+fn what_was_passed_on_as_an_argument_makes_files_doubtful() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("a", b"1\n");
+    place.write("data", b"2\n");
+    place.write("t.sh", b"echo \"$1\"\n");
+    if !run(
+        &place,
+        &["sh", "-c", "x=$(cat a); sh t.sh \"$x\" > o; awk -v x=\"$x\" '{ print x }' data > p; true"],
+    ) {
+        return;
+    }
+    place.write("a", b"3\n");
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["stale"]), paths(&report["doubtful"])), (1, vec![], vec!["o", "p"]));
+    assert_eq!(report["doubtful"][0]["causes"][0]["used"]["path"], "a");
+    let text = place.run(&["status"]).stdout;
+    assert!(text.contains("a has changed on disk, and may have gone in"), "{text}");
 }

@@ -12,8 +12,9 @@ use crate::render;
 /// Compare the files on disk with what is recorded. Exit code 1 where anything is listed.
 ///
 /// changed: other bytes than were last recorded. stale: made from something that has changed since, or of which there
-/// is a newer version. doubtful: an input was changed while it was read, or two runs wrote the file at once. lost: neither
-/// on disk nor kept. pending: not on disk but kept, so that it can be written again.
+/// is a newer version. doubtful: an input was changed while it was read, two runs wrote the file at once, or something has
+/// changed since that may have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on
+/// disk but kept, so that it can be written again.
 /// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git.
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.

@@ -69,8 +69,8 @@ pub fn status(
     looking.compare(&targets, &ancestry.paths());
     looking.sort_out(&targets)?;
     looking.find_gone()?;
-    looking.find_stale(&current, &ancestry)?;
-    looking.find_doubtful(&current, &ancestry)?;
+    let may_be_stale = looking.find_stale(&current, &ancestry)?;
+    looking.find_doubtful(&current, &ancestry, may_be_stale)?;
     looking.find_unknown(&asked)?;
     if paths.is_empty() {
         looking.find_unended()?;

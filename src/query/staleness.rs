@@ -2,6 +2,7 @@
 
 mod kept_up;
 mod reading;
+mod told;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -43,6 +44,8 @@ struct Read {
     renewed: Option<usize>,
     /// It was moved away from there: what lies there since does not replace it.
     is_moved: bool,
+    /// The step was only told of it: whether it went in is not known.
+    is_told: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -65,12 +68,28 @@ enum Reader {
 
 /// A path that has other bytes now than were read there.
 struct Moved {
-    /// The nodes that read other bytes there, with what they read: the last version first.
-    reads: Vec<(usize, Seen)>,
+    /// The nodes that read other bytes there: the last version first.
+    reads: Vec<OtherRead>,
     /// Likewise, those whose own command has kept it up since.
-    kept_up: Vec<(usize, Seen)>,
+    kept_up: Vec<OtherRead>,
     /// The runs that wrote what lies there now, with the last time.
     writes: HashMap<RunNo, i64>,
+}
+
+/// A node that read other bytes at a path than lie there now.
+struct OtherRead {
+    node: usize,
+    seen: Seen,
+    is_told: bool,
+}
+
+/// Which ways back are gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    /// Those on which all is certain.
+    Certain,
+    /// Also those through what a step was only told of.
+    All,
 }
 
 /// What lies at a path now.
@@ -98,6 +117,8 @@ pub struct OutOfDate {
     pub stale: Vec<Outdated>,
     /// Paths that nobody wrote since but the command that had read them on the way, each time anew from what lay there.
     pub kept_up: Vec<Outdated>,
+    /// Further paths, which a step on the way was only told of, or what was made from them: whether they went in is not known.
+    pub may_be: Vec<Outdated>,
 }
 
 impl Ancestry {
@@ -130,7 +151,7 @@ impl Ancestry {
     /// from those bytes before.
     ///
     /// Told apart is what the very command keeps up that had read it: a table of results to which each run adds its line makes
-    /// no earlier model worse.
+    /// no earlier model worse. So is what a step on a way was only told of (see `told`): that is a doubt, and never more.
     ///
     /// # Errors
     /// A store error where a record is damaged.
@@ -143,10 +164,35 @@ impl Ancestry {
         if moved.is_empty() {
             return Ok(vec![OutOfDate::default(); self.starts.len()]);
         }
-        let readers = self.readers();
+        let (stale, anew) = self.overtaken_anew(&moved, Ways::Certain);
+        let readers = self.readers(Ways::Certain);
+        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, &readers, (Ways::Certain, &anew));
+        let is_anything_told = self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told);
+        let may_be = is_anything_told.then(|| self.overtaken_anew(&moved, Ways::All).0);
+        let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
+        let of = |start: &usize| {
+            let certain: HashSet<PathNo> = stale[*start].iter().map(|seen| seen.path).collect();
+            let may_be = may_be.iter().flat_map(|may_be| &may_be[*start]);
+            OutOfDate {
+                stale: stale[*start].iter().map(outdated).collect(),
+                kept_up: kept_up[*start].iter().map(outdated).collect(),
+                may_be: may_be.filter(|seen| !certain.contains(&seen.path)).map(outdated).collect(),
+            }
+        };
+        Ok(self.starts.iter().map(of).collect())
+    }
+
+    /// Returns, for each node, the paths that make it stale on some ways, and the reads that do no harm there, since what was read was
+    /// made anew.
+    fn overtaken_anew(
+        &self,
+        moved: &HashMap<PathNo, Moved>,
+        ways: Ways,
+    ) -> (Vec<Vec<Seen>>, HashSet<ReadPlace>) {
+        let readers = self.readers(ways);
         let mut anew: HashSet<ReadPlace> = HashSet::new();
         loop {
-            let overtaken = self.overtaken(&moved, |moved| &moved.reads, &readers, &anew);
+            let overtaken = self.overtaken(moved, |moved| &moved.reads, &readers, (ways, &anew));
             // Nothing is made anew from itself: a later write counts only when it was found up to date without that.
             let reads = self.nodes.iter().enumerate().flat_map(|(at, node)| {
                 node.reads.iter().enumerate().map(move |(number, read)| ((at, number), read))
@@ -154,18 +200,13 @@ impl Ancestry {
             let newly = reads.filter(|(place, read)| {
                 let is_wanted = read.from.is_some_and(|from| !overtaken[from].is_empty());
                 is_wanted
+                    && ways.lead_through(read.is_told)
                     && read.renewed.is_some_and(|way| overtaken[way].is_empty())
                     && !anew.contains(place)
             });
             let newly: Vec<ReadPlace> = newly.map(|(place, _)| place).collect();
             if newly.is_empty() {
-                let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, &readers, &anew);
-                let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
-                let of = |start: &usize| OutOfDate {
-                    stale: overtaken[*start].iter().map(outdated).collect(),
-                    kept_up: kept_up[*start].iter().map(outdated).collect(),
-                };
-                return Ok(self.starts.iter().map(of).collect());
+                return (overtaken, anew);
             }
             anew.extend(newly);
         }
@@ -205,22 +246,22 @@ impl Ancestry {
                         _ => false,
                     };
                     let reads = if is_kept_up { &mut moved.kept_up } else { &mut moved.reads };
-                    reads.push((at, read.seen));
+                    reads.push(OtherRead { node: at, seen: read.seen, is_told: read.is_told });
                 }
             }
         }
         for reads in moved.values_mut().flat_map(|moved| [&mut moved.reads, &mut moved.kept_up]) {
-            reads.sort_by_key(|(at, seen)| (std::cmp::Reverse(self.rank(seen)), *at));
+            reads.sort_by_key(|read| (std::cmp::Reverse(self.rank(&read.seen)), read.node));
         }
         Ok(moved)
     }
 
     /// Returns who goes back to each node.
-    fn readers(&self) -> Vec<Vec<Reader>> {
+    fn readers(&self, ways: Ways) -> Vec<Vec<Reader>> {
         let mut readers: Vec<Vec<Reader>> = (0..self.nodes.len()).map(|_| Vec::new()).collect();
         for (at, node) in self.nodes.iter().enumerate() {
             for (number, read) in node.reads.iter().enumerate() {
-                if let Some(from) = read.from {
+                if let Some(from) = read.from.filter(|_| ways.lead_through(read.is_told)) {
                     readers[from].push(Reader::Read((at, number)));
                 }
             }
@@ -236,17 +277,19 @@ impl Ancestry {
     fn overtaken(
         &self,
         moved: &HashMap<PathNo, Moved>,
-        reads: impl Fn(&Moved) -> &Vec<(usize, Seen)>,
+        reads: impl Fn(&Moved) -> &Vec<OtherRead>,
         readers: &[Vec<Reader>],
-        up_to_date: &HashSet<ReadPlace>,
+        (ways, up_to_date): (Ways, &HashSet<ReadPlace>),
     ) -> Vec<Vec<Seen>> {
         let mut overtaken: Vec<Vec<Seen>> = vec![Vec::new(); self.nodes.len()];
         // Which of the paths met each node last.
         let mut met_by: Vec<usize> = vec![0; self.nodes.len()];
         for (number, (path, moved)) in moved.iter().enumerate() {
             // The last versions come first: who is met by one of them need not be met again.
-            for (at, seen) in reads(moved) {
-                let mut frontier = vec![*at];
+            for OtherRead { node, seen, .. } in
+                reads(moved).iter().filter(|read| ways.lead_through(read.is_told))
+            {
+                let mut frontier = vec![*node];
                 while let Some(at) = frontier.pop() {
                     let written = self.nodes[at].step.and_then(|(_, run)| moved.writes.get(&run));
                     let is_settled = written.is_some_and(|written| *written >= seen.at);
@@ -283,7 +326,7 @@ impl Ancestry {
         if read_by.is_empty() {
             return found;
         }
-        let readers = self.readers();
+        let readers = self.readers(Ways::All);
         let mut targets: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
         for (target, start) in self.starts.iter().enumerate() {
             targets[*start].push(target);
@@ -309,6 +352,12 @@ impl Ancestry {
 
     fn rank(&self, seen: &Seen) -> (i64, Digest) {
         (seen.at, self.digests[&seen.artifact])
+    }
+}
+
+impl Ways {
+    fn lead_through(self, is_told: bool) -> bool {
+        self == Ways::All || !is_told
     }
 }
 

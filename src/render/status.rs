@@ -39,8 +39,8 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
         &mut text,
         (
             "doubtful",
-            "file may have been made from something else than is recorded",
-            "files may have been made from something else than is recorded",
+            "file may have been made from something else than is recorded, or is there now",
+            "files may have been made from something else than is recorded, or is there now",
         ),
         limit,
         &report.doubtful,
@@ -229,14 +229,14 @@ fn stale_row(stale: &StaleFile) -> Vec<String> {
 }
 
 fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
-    let inputs = &doubtful.changed_while_read;
-    let mut causes: Vec<String> = inputs
-        .iter()
-        .take(CAUSES_MAX)
-        .map(|input| format!("{} was changed while it was read", input.path))
-        .collect();
-    if inputs.len() > CAUSES_MAX {
-        causes.push(format!("and {} more", inputs.len() - CAUSES_MAX));
+    let stale = doubtful.causes.iter().map(|stale| format!("{}, and may have gone in", cause(stale)));
+    let inputs = doubtful.changed_while_read.iter();
+    let inputs = inputs.map(|input| format!("{} was changed while it was read", input.path));
+    let mut causes: Vec<String> = stale.chain(inputs).collect();
+    let more = causes.len().saturating_sub(CAUSES_MAX);
+    causes.truncate(CAUSES_MAX);
+    if more > 0 {
+        causes.push(format!("and {more} more"));
     }
     for run in &doubtful.also_written_by {
         let writer = doubtful.file.writer.as_ref().map_or("", |writer| writer.tail.as_str());
@@ -326,14 +326,12 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
     };
     let stale = |stale: &StaleFile| {
         let mut value = recorded_json(&stale.file);
-        let causes = stale.causes.iter().map(|cause| {
-            json!({"used": artifact_json(&cause.used), "now": cause.now.map(|now| now.to_string()), "run_tail": cause.run})
-        });
-        value["causes"] = causes.collect();
+        value["causes"] = stale.causes.iter().map(cause_json).collect();
         value
     };
     let doubtful = |doubtful: &DoubtfulFile| {
         let mut value = recorded_json(&doubtful.file);
+        value["causes"] = doubtful.causes.iter().map(cause_json).collect();
         value["changed_while_read"] = doubtful.changed_while_read.iter().map(artifact_json).collect();
         value["also_written_by"] = json!(doubtful.also_written_by);
         value
@@ -396,6 +394,10 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
             "unapplied_bytes": report.unapplied.bytes,
         },
     })
+}
+
+fn cause_json(cause: &StaleCause) -> Value {
+    json!({"used": artifact_json(&cause.used), "now": cause.now.map(|now| now.to_string()), "run_tail": cause.run})
 }
 
 fn recorded_json(file: &RecordedFile) -> Value {

@@ -3,9 +3,11 @@
 //! Each group of processes is a step: a process that ran a program of its own, joined with those it exchanged bytes with
 //! through pipes, or through files that were removed again. A process may also know what the processes above it, or those
 //! one step with them, had read before they started it, through its arguments and environment; and what those had read whose
-//! bytes came to it through a pipe without making them one step. Those edges are recorded as inferred.
+//! bytes came to it through a pipe, or a file that was removed again, without making them one step. Those edges are recorded as
+//! inferred.
 
 mod ending;
+mod exchanged;
 mod files;
 mod moves;
 mod naming;
@@ -19,13 +21,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::capture::ignored::IgnoreRules;
-use crate::capture::observe::{self, Access, Class, File, Fit, Naming, Observation, Reading, Removal};
+use crate::capture::observe::{self, Fit, Naming, Observation, Reading, Removal};
 use crate::digests::kernel_time_ns;
 use crate::model::{Evidence, Generated, Link, NodeId, Removed, Role, Step, StepAct, Timestamp, Used};
 use crate::ops::Clock;
 use crate::ops::run::environment::EnvironmentFile;
 
 use ending::ending;
+use exchanged::exchanged;
 use files::Files;
 use moves::{Moved, Moves, Pair, moved};
 use naming::{in_order_of_pipes, name_of, subject_of};
@@ -106,8 +109,8 @@ pub struct Outcome {
 pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let files = Files::of(observation, around);
     let moves = Moves::of(observation, &files, around);
-    let joined = joined_by_temporaries(observation, &moves);
-    let group_of = |process: &observe::Process| joined.get(&process.group).copied().unwrap_or(process.group);
+    let exchanged = exchanged(observation, &moves);
+    let group_of = |process: &observe::Process| exchanged.group_of(process);
     let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {
         let own = group_of(process);
@@ -127,7 +130,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         }
         let above = process.parent.map(|parent| (parent, process.told_us));
         let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
-        for (other, until_us) in above.into_iter().chain(feeders) {
+        let handed = exchanged.handed.get(&index).into_iter().flatten().copied();
+        for (other, until_us) in above.into_iter().chain(feeders).chain(handed) {
             let other = group_of(&observation.processes[other]);
             if other != own {
                 group.told_by.push(Told { by: other, since_us: process.started_us, until_us });
@@ -197,51 +201,6 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
     let Files { environment, metrics, left_out, written_elsewhere, links, .. } = files;
     Outcome { steps: made, environment, metrics, left_out, written_elsewhere, links }
-}
-
-/// Joins groups that exchanged bytes through a file that was made and removed again, or whose bytes were overwritten from outside
-/// before anybody knew them: such a file is a pipe with a name, and no node that an answer could lead through. Returns the group
-/// that each joined one belongs to.
-fn joined_by_temporaries(observation: &Observation, moves: &Moves) -> BTreeMap<usize, usize> {
-    let carries = |file: &File, version: usize| {
-        let Some(version) = file.versions.get(version) else { return false };
-        let is_lost = version.was_written && version.evidence == observe::Evidence::Lost;
-        let is_filled = version.content.as_ref().is_none_or(|content| content.size_bytes > 0);
-        (file.class == Class::Temporary && is_filled) || is_lost
-    };
-    let mut writers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();
-    let mut readers: BTreeMap<Read, BTreeSet<usize>> = BTreeMap::new();
-    for (index, process) in observation.processes.iter().enumerate() {
-        let version = |access: &Access| (access.file, access.version);
-        let wrote = process.accesses.iter().filter(|access| access.wrote()).map(version);
-        let read = process.accesses.iter().filter(|access| access.read()).map(version);
-        let namings = moves.plain(index).iter();
-        for (by_version, versions) in [
-            (&mut writers, wrote.chain(namings.clone().map(|naming| naming.to)).collect::<Vec<Read>>()),
-            (&mut readers, read.chain(namings.map(|naming| naming.from)).collect()),
-        ] {
-            for version in
-                versions.into_iter().filter(|(file, version)| carries(&observation.files[*file], *version))
-            {
-                by_version.entry(version).or_default().insert(process.group);
-            }
-        }
-    }
-    let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
-    let root = |joined: &BTreeMap<usize, usize>, mut group: usize| {
-        while let Some(above) = joined.get(&group).filter(|above| **above != group) {
-            group = *above;
-        }
-        group
-    };
-    for (version, wrote) in &writers {
-        let Some(read) = readers.get(version) else { continue };
-        let mut roots = wrote.union(read).map(|group| root(&joined, *group)).collect::<BTreeSet<_>>();
-        let Some(first) = roots.pop_first() else { continue };
-        joined.extend(roots.into_iter().map(|other| (other, first)));
-    }
-    let groups: Vec<usize> = joined.keys().copied().collect();
-    groups.into_iter().map(|group| (group, root(&joined, group))).collect()
 }
 
 /// A version of a file, and when.

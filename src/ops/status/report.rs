@@ -15,7 +15,7 @@ pub struct StatusReport {
     /// Files that were made from earlier versions of what only the command that made them has written since, from run to run: each
     /// stands for its own run. That is no fault.
     pub older: Vec<StaleFile>,
-    /// Files of which it is not certain what they were made from, though nothing has changed since.
+    /// Files of which it is not certain what they were made from, and whether that is still so.
     pub doubtful: Vec<DoubtfulFile>,
     /// Files that are neither on disk nor kept.
     pub lost: Vec<RecordedFile>,
@@ -156,6 +156,8 @@ pub struct StaleCause {
 pub struct DoubtfulFile {
     /// The file.
     pub file: RecordedFile,
+    /// What has other bytes now, by path, and may have gone into it: a step on the way was only told of it, by one that had read it.
+    pub causes: Vec<StaleCause>,
     /// What was changed while it was read on the way to the file, by path.
     pub changed_while_read: Vec<Artifact>,
     /// The tails of the runs that wrote the same bytes there while the run named as its writer was at work.

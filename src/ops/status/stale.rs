@@ -1,6 +1,6 @@
 //! Files that were made from what is no longer so, or from what is not certain.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::files::OnDisk;
 use super::{DoubtfulFile, Looking, StaleCause, StaleFile};
@@ -44,9 +44,15 @@ impl Looking<'_> {
         Ok(())
     }
 
-    pub(super) fn find_stale(&mut self, current: &[(usize, Write)], ancestry: &Ancestry) -> Result<()> {
+    /// Finds what is stale. Returns what may be: of each file, by its place, the causes.
+    pub(super) fn find_stale(
+        &mut self,
+        current: &[(usize, Write)],
+        ancestry: &Ancestry,
+    ) -> Result<HashMap<usize, Vec<StaleCause>>> {
+        let mut may_be_stale = HashMap::new();
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
-        for ((at, _), OutOfDate { stale, kept_up }) in current.iter().zip(outdated) {
+        for ((at, _), OutOfDate { stale, kept_up, may_be }) in current.iter().zip(outdated) {
             // What was altered or lost itself is listed as that.
             if !self.is_as_recorded(*at) {
                 continue;
@@ -54,12 +60,14 @@ impl Looking<'_> {
             if !stale.is_empty() {
                 let stale = self.stale_file(*at, stale)?;
                 self.report.stale.push(stale);
+            } else if !may_be.is_empty() {
+                may_be_stale.insert(*at, self.stale_file(*at, may_be)?.causes);
             } else if !kept_up.is_empty() {
                 let older = self.stale_file(*at, kept_up)?;
                 self.report.older.push(older);
             }
         }
-        Ok(())
+        Ok(may_be_stale)
     }
 
     fn stale_file(&mut self, at: usize, outdated: Vec<Outdated>) -> Result<StaleFile> {
@@ -91,9 +99,14 @@ impl Looking<'_> {
             || (is_pending && self.files[at].read_since.is_none())
     }
 
-    /// Finds files whose inputs were changed while they were read, and files that two runs at once claim to have written. What is
-    /// stale is to be made again in any case.
-    pub(super) fn find_doubtful(&mut self, current: &[(usize, Write)], ancestry: &Ancestry) -> Result<()> {
+    /// Finds files that may be stale, files whose inputs were changed while they were read, and files that two runs at once claim to
+    /// have written. What is stale is to be made again in any case.
+    pub(super) fn find_doubtful(
+        &mut self,
+        current: &[(usize, Write)],
+        ancestry: &Ancestry,
+        mut may_be_stale: HashMap<usize, Vec<StaleCause>>,
+    ) -> Result<()> {
         let stale: HashSet<Artifact> =
             self.report.stale.iter().map(|stale| stale.file.artifact.clone()).collect();
         for ((at, write), inputs) in current.iter().zip(ancestry.doubtful()) {
@@ -108,7 +121,8 @@ impl Looking<'_> {
                     others.push(other);
                 }
             }
-            if inputs.is_empty() && others.is_empty() {
+            let causes = may_be_stale.remove(at).unwrap_or_default();
+            if inputs.is_empty() && others.is_empty() && causes.is_empty() {
                 continue;
             }
             let inputs = inputs.into_iter().map(|input| self.snapshot.artifact(input));
@@ -122,7 +136,7 @@ impl Looking<'_> {
             }
             also_written_by.sort();
             let file = self.recorded(&file)?;
-            self.report.doubtful.push(DoubtfulFile { file, changed_while_read, also_written_by });
+            self.report.doubtful.push(DoubtfulFile { file, causes, changed_while_read, also_written_by });
         }
         Ok(())
     }

@@ -18,7 +18,8 @@ pub(crate) struct History {
     runs: BTreeMap<u8, NodeId>,
 }
 
-/// Names a file as `path=content`; with `!` before it, it is code, with `%` metrics, with `&` the environment.
+/// Names a file as `path=content`; with `!` before it, it is code, with `%` metrics, with `&` the environment. What a step was only
+/// told of has `~` before it.
 pub(crate) fn artifact(word: &str) -> (Artifact, Role) {
     let role = match word.as_bytes()[0] {
         b'!' => Role::Code,
@@ -26,7 +27,7 @@ pub(crate) fn artifact(word: &str) -> (Artifact, Role) {
         b'&' => Role::Environment,
         _ => Role::Data,
     };
-    let (path, content) = word.trim_start_matches(['!', '%', '&']).split_once('=').unwrap();
+    let (path, content) = word.trim_start_matches(['!', '%', '&', '~']).split_once('=').unwrap();
     let artifact = Artifact {
         path: ArtifactPath::new(path).unwrap(),
         digest: Digest::of(content.as_bytes()),
@@ -147,7 +148,8 @@ fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> S
         let (reads, writes) = part.split_once("->").unwrap();
         used.extend(reads.split_whitespace().map(|word| {
             let (artifact, role) = artifact(word);
-            Used { artifact, at: at(now + 1), evidence: Evidence::Observed, role }
+            let evidence = if word.starts_with('~') { Evidence::Inferred } else { Evidence::Observed };
+            Used { artifact, at: at(now + 1), evidence, role }
         }));
         reason = writes.trim().strip_prefix("FAILED ").map(str::to_owned);
         let written = if reason.is_some() { "" } else { writes };

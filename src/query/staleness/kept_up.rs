@@ -106,6 +106,12 @@ impl KeptUp {
     }
 }
 
+/// Tells whether two steps ran the same command, as far as that is recorded.
+pub(super) fn is_same_command(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut Done) -> Result<bool> {
+    let command = done.by(snapshot, steps[0])?.command.clone();
+    Ok(command.is_some() && done.by(snapshot, steps[1])?.command == command)
+}
+
 /// What was done by the steps that were asked about, each read once.
 #[derive(Default)]
 pub(super) struct Done {

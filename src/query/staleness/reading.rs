@@ -7,6 +7,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
+use super::told::{Hearsay, Says};
 use super::{Node, Read, Seen};
 use crate::error::Result;
 use crate::model::{Digest, Evidence, Role, StepAct};
@@ -27,13 +28,14 @@ pub(super) struct Reading<'a> {
     frontier: Vec<(StepNo, Part)>,
     digests: HashMap<ArtifactNo, Digest>,
     pairs: Pairs,
+    hearsay: Hearsay,
 }
 
 /// A step all of whose files may come from all that it had read by then.
 struct Course {
     run: RunNo,
-    /// What it read, the earliest first.
-    used: Vec<Edge>,
+    /// What it read, the earliest first, and whether it was only told of it; without what says nothing.
+    used: Vec<(Edge, bool)>,
     /// The first of these, as far as a way leads there.
     reads: Vec<Read>,
     /// The node of as much as had been read when something was written, by how much that is.
@@ -61,6 +63,7 @@ impl<'a> Reading<'a> {
             frontier: Vec::new(),
             digests: HashMap::new(),
             pairs: Pairs::default(),
+            hearsay: Hearsay::default(),
         }
     }
 
@@ -118,9 +121,9 @@ impl<'a> Reading<'a> {
             None => {
                 let course = match self.courses.entry(step) {
                     Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(place) => place.insert(Course::of(self.snapshot, step)?),
+                    Entry::Vacant(place) => place.insert(Course::of(self.snapshot, step, &mut self.hearsay)?),
                 };
-                let count = course.used.partition_point(|edge| edge.at <= bound);
+                let count = course.used.partition_point(|(edge, _)| edge.at <= bound);
                 let place = *course.nodes.entry(count).or_insert(next);
                 (place, course.run, Part::First(count))
             }
@@ -136,7 +139,9 @@ impl<'a> Reading<'a> {
     fn read_first(&mut self, step: StepNo, count: usize) -> Result<()> {
         let course = &self.courses[&step];
         let more = course.used.get(course.reads.len()..count).unwrap_or_default().to_vec();
-        let reads = more.iter().map(|edge| self.read(edge, step)).collect::<Result<Vec<Read>>>()?;
+        let reads =
+            more.iter().map(|(edge, is_told)| Ok(Read { is_told: *is_told, ..self.read(edge, step)? }));
+        let reads = reads.collect::<Result<Vec<Read>>>()?;
         self.courses.get_mut(&step).ok_or_else(|| lost(step))?.reads.extend(reads);
         Ok(())
     }
@@ -166,7 +171,7 @@ impl<'a> Reading<'a> {
             None => None,
         };
         let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
-        Ok(Read { seen, is_doubtful, from, renewed, is_moved: false })
+        Ok(Read { seen, is_doubtful, from, renewed, is_moved: false, is_told: false })
     }
 
     /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.
@@ -190,10 +195,17 @@ impl<'a> Reading<'a> {
 }
 
 impl Course {
-    fn of(snapshot: &Snapshot, step: StepNo) -> Result<Self> {
+    fn of(snapshot: &Snapshot, step: StepNo, hearsay: &mut Hearsay) -> Result<Self> {
         let edges = snapshot.edges(step)?.ok_or_else(|| lost(step))?;
-        let mut used = edges.used;
-        used.sort_by_key(|edge| edge.at);
+        let mut used = Vec::with_capacity(edges.used.len());
+        for edge in edges.used {
+            match hearsay.says(snapshot, step, &edge)? {
+                Says::Went => used.push((edge, false)),
+                Says::MayHave => used.push((edge, true)),
+                Says::Nothing => {}
+            }
+        }
+        used.sort_by_key(|(edge, _)| edge.at);
         Ok(Course { run: edges.run, used, reads: Vec::new(), nodes: BTreeMap::new() })
     }
 }

@@ -9,8 +9,8 @@ pub(super) fn stale(text: &str, disk: &[&str]) -> Vec<String> {
     out_of_date(text, disk)[0].clone()
 }
 
-/// Returns what is stale, and what was made from what its own command has kept up since, as [`stale`] does.
-pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 2] {
+/// Returns what is stale, what was made from what its own command has kept up since, and what may be stale, as [`stale`] does.
+pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 3] {
     let history = history(text);
     let snapshot = &history.snapshot;
     let files = newest_files(snapshot).unwrap();
@@ -34,9 +34,9 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 2] {
         files.iter().filter(|file| file.writer.is_some() && !file.superseded).collect();
     let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
     let ancestry = Ancestry::of(snapshot, &writes).unwrap();
-    let mut lines = [Vec::new(), Vec::new()];
+    let mut lines = [Vec::new(), Vec::new(), Vec::new()];
     for (file, found) in targets.iter().zip(ancestry.outdated(snapshot, &current).unwrap()) {
-        for (outdated, lines) in [found.stale, found.kept_up].iter().zip(&mut lines) {
+        for (outdated, lines) in [found.stale, found.kept_up, found.may_be].iter().zip(&mut lines) {
             let of = |cause: &Outdated| snapshot.artifact(cause.used).unwrap().path.to_string();
             let mut causes: Vec<String> = outdated.iter().map(of).collect();
             causes.sort();
@@ -118,7 +118,8 @@ fn what_a_run_wrote_after_it_had_read_what_lay_there_makes_its_own_outputs_not_s
 
 #[test]
 fn what_its_own_command_keeps_up_makes_no_earlier_output_stale() {
-    let check = |text: &str, expected: [&[&str]; 2]| assert_eq!(out_of_date(text, &[]), expected, "{text}");
+    let check =
+        |text: &str, expected: [&[&str]; 2]| assert_eq!(out_of_date(text, &[])[..2], expected, "{text}");
     let train =
         |run: u8| format!("{run} python python3 train.py: data=1 log={run} -> m{run}=1 log={}", run + 1);
     let three = [1, 2, 3].map(train).join("\n");
@@ -144,7 +145,59 @@ fn what_its_own_command_keeps_up_makes_no_earlier_output_stale() {
     );
     check("1 db db add 1: log=1 -> m1=1 log=2\n2 db db add 2: log=2 -> m2=1 log=3", [&["m1 <- log"], &[]]);
     // Whatever lies there was not written by the command.
-    assert_eq!(out_of_date(&three, &["log=9"]), [vec!["m1 <- log", "m2 <- log", "m3 <- log"], vec![]]);
+    assert_eq!(out_of_date(&three, &["log=9"])[..2], [vec!["m1 <- log", "m2 <- log", "m3 <- log"], vec![]]);
+}
+
+#[test]
+fn what_a_step_that_read_something_itself_was_only_told_of_is_a_doubt() {
+    let check = |text: &str, disk: &[&str], stale: &[&str], may_be: &[&str]| {
+        let [found, _, doubts] = out_of_date(text, disk);
+        assert_eq!(
+            (found, doubts),
+            (stale.iter().map(|s| s.to_string()).collect(), may_be.iter().map(|s| s.to_string()).collect()),
+            "{text}"
+        );
+    };
+    // A shell takes what it finds in a file as an argument of what it starts.
+    let told = "1 cat x: a=1 ->\n1 t x: data=d ~a=1 -> o=8\n2 p x: o=8 -> p=9";
+    check(told, &["a=2"], &[], &["o <- a", "p <- a"]);
+    check(told, &["data=2"], &["o <- data", "p <- data"], &[]);
+    check(told, &["a=2", "data=2"], &["o <- data", "p <- data"], &["o <- a", "p <- a"]);
+    check(
+        "0 q x: raw=1 -> a=1\n1 cat x: a=1 ->\n1 t x: data=d ~a=1 -> o=8",
+        &["raw=2"],
+        &["a <- raw"],
+        &["o <- raw"],
+    );
+    // What a program with nothing else to go by made can come from nothing else; a script is something.
+    check("1 cat x: a=1 ->\n1 t x: ~a=1 -> o=9", &["a=2"], &["o <- a"], &[]);
+    check("1 cat x: a=1 ->\n1 t x: !t.py=s ~a=1 -> o=9", &["a=2"], &[], &["o <- a"]);
+    // A compiler tells its builder what it read, and that starts the next one.
+    let built =
+        "1 cc f: !f.c=1 -> f.o=f\n1 cc m: !m.c=c ~f.c=1 -> m.o=m\n1 ld x: f.o=f m.o=m ~f.c=1 ~m.c=c -> app=x";
+    check(built, &["f.c=2"], &["app <- f.c", "f.o <- f.c"], &[]);
+    // A builder goes on with its log from run to run.
+    let run = |run: u8, log: u8| {
+        format!(
+            "{run} cc f: !f.c={run} ~log=l{log} -> f.o=o{run}\n{run} ninja ninja: rules=r log=l{log} ~f.c={run} -> log=l{run}"
+        )
+    };
+    check(&format!("{}\n{}", run(1, 0), run(2, 1)), &[], &[], &[]);
+}
+
+#[test]
+fn who_reads_what_it_starts_others_with_hands_it_over_by_name() {
+    // It is at work all the while that those are whom it started.
+    let world =
+        |reads: &str, rest: &str| format!("1 driver x: {reads} -> log=l{}\n{rest}", "; ->".repeat(200));
+    let may_be = |text: &str, disk: &str| out_of_date(text, &[disk])[2].clone();
+    let sorts = "1 sort x: a=1 ~b=1 ~rules=1 -> o=1\n1 sort y: b=1 ~a=1 ~rules=1 -> p=1";
+    let text = world("rules=1 a=1 b=1", sorts);
+    assert_eq!(may_be(&text, "b=2"), [""; 0]);
+    assert_eq!(may_be(&text, "rules=2"), ["o <- rules", "p <- rules"]);
+    // One that reads nothing of what it starts others with may have told them what stands in a file that they also read.
+    let text = world("settings=1", "1 train x: data=d ~settings=1 -> o=1\n1 eval x: settings=1 -> p=1");
+    assert_eq!(may_be(&text, "settings=2"), ["o <- settings"]);
 }
 
 #[test]

@@ -275,7 +275,14 @@ pub(super) fn status() -> Value {
         [("now", digest()), ("is_earlier_version", flag()), ("read_by_run_tail", or_null(text()))],
     );
     let stale = || and(file(), [("causes", list(cause.clone()))]);
-    let doubtful = and(file(), [("changed_while_read", list(artifact())), ("also_written_by", list(text()))]);
+    let doubtful = and(
+        file(),
+        [
+            ("causes", list(cause.clone())),
+            ("changed_while_read", list(artifact())),
+            ("also_written_by", list(text())),
+        ],
+    );
     let names = [
         "changed",
         "stale",
