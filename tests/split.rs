@@ -147,7 +147,14 @@ fn a_check_tells_what_does_not_hold_any_more() {
         ),
         "{text}"
     );
+    let mine = place.read("data/splits/train.txt");
     place.ok(&[SPLIT, &["--force"]].concat());
+    // What it held is kept, and found by its path.
+    let overwritten = &place.json(&["log", "data/splits/train.txt"])["overwritten"];
+    assert_eq!(overwritten[0]["command"], "split");
+    assert_eq!(overwritten.as_array().unwrap().len(), 1);
+    let digest = overwritten[0]["artifact"]["digest"].as_str().unwrap();
+    assert_eq!(place.ok(&["cat", digest]).stdout.as_bytes(), mine);
     // A file moved to another part by hand.
     let path = "data/splits/splits_manifest.json";
     let text = String::from_utf8(place.read(path)).unwrap();
@@ -156,6 +163,19 @@ fn a_check_tells_what_does_not_hold_any_more() {
     assert!(code == 1 && text.contains("is in `test`, and its group belongs to `train`"), "{text}");
     place.write(path, b"{\"format\": 9}");
     assert_eq!(place.refused(&["split", "--check"]).0, 2);
+}
+
+#[test]
+fn what_lies_in_the_place_of_a_list_and_is_no_file_is_not_waited_for() {
+    let place = Place::empty();
+    companies(&place, 1..5);
+    std::fs::create_dir_all(place.at("data/splits")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(place.at("data/splits/train.txt")).status();
+    assert!(pipe.unwrap().success());
+    for force in [&[][..], &["--force"]] {
+        let (code, text) = place.refused(&[SPLIT, force].concat());
+        assert!(code == 2 && text.contains("cannot write `data/splits/train.txt`"), "{text}");
+    }
 }
 
 #[test]

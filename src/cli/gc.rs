@@ -12,8 +12,8 @@ use crate::render;
 /// List the kept contents that nothing needs, and with --apply let them go.
 ///
 /// Never goes: what a projection, a model version or a note needs, patches and environments of runs, inputs and outputs
-/// that the policy in `.lineage/config.toml` keeps, and what lay in files that `restore`, `project`, `research` or `pipeline`
-/// wrote over. Facts are never removed.
+/// that the policy in `.lineage/config.toml` keeps, and what lay in files that `restore`, `project`, `research`, `split` or
+/// `pipeline` wrote over. Facts are never removed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage gc                          lists what nothing needs

@@ -75,19 +75,33 @@ impl Digests {
     /// # Errors
     /// As [`Digests::of`].
     pub fn of_found(&self, path: &Path, metadata: &Metadata) -> Result<Digest> {
+        self.found(path, metadata).map(|found| found.digest)
+    }
+
+    /// Returns digest and size of what lies at `path`, both of one moment: of a file that grows, they are of the same bytes.
+    ///
+    /// # Errors
+    /// As [`Digests::of`].
+    pub fn of_with_size(&self, path: &Path) -> Result<(Digest, u64)> {
+        let found = self.found(path, &path.metadata()?)?;
+        Ok((found.digest, found.stamp.size_bytes))
+    }
+
+    fn found(&self, path: &Path, metadata: &Metadata) -> Result<Found> {
         if metadata.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
         }
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        if let Some(digest) = self.known(&Stamp::of(metadata)) {
-            return Ok(digest);
+        let stamp = Stamp::of(metadata);
+        if let Some(digest) = self.known(&stamp) {
+            return Ok(Found { digest, stamp });
         }
         let at_ns = kernel_time_ns();
         let found = read(&open(path)?)?;
         self.learn(&found, at_ns);
-        Ok(found.digest)
+        Ok(found)
     }
 
     /// Returns the digest of the file with this stamp, where it is remembered.

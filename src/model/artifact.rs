@@ -172,7 +172,7 @@ pub struct Overwritten {
     pub artifact: Artifact,
     /// When it was written over.
     pub at: Timestamp,
-    /// The command that did it: `restore`, `project`, `pipeline`.
+    /// The command that did it: `restore`, `project`, `split` and the like.
     pub command: String,
 }
 

@@ -111,7 +111,6 @@ fn real_place(path: &Path) -> std::io::Result<PathBuf> {
 pub(crate) fn artifact_of(workspace: &Workspace, file: &Path) -> Result<Artifact> {
     let path = ArtifactPath::within(workspace.root(), file)?;
     let failed = |cause| Error::request(format!("cannot read `{path}`")).because(cause);
-    let digest = workspace.digests().of(file).map_err(failed)?;
-    let size_bytes = fs::metadata(file).map_err(failed)?.len();
+    let (digest, size_bytes) = workspace.digests().of_with_size(file).map_err(failed)?;
     Ok(Artifact { path, digest, size_bytes })
 }

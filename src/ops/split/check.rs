@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 
 use rayon::prelude::*;
 
@@ -11,7 +12,7 @@ use crate::ops::Workspace;
 use crate::ops::split::assign::{Group, Ratios};
 use crate::ops::split::groups::By;
 use crate::ops::split::manifest::{self, GroupedFile, ListedFile, MANIFEST, Manifest, Plan};
-use crate::ops::split::{out_folder, read_one};
+use crate::ops::split::{out_folder, read_one, read_up_to};
 
 /// Something that is not as a manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,16 +38,15 @@ pub fn check(workspace: &Workspace, folder: &Path, out: Option<&Path>) -> Result
         let place = ArtifactPath::new(name)?.on_disk(workspace.root());
         let place = place.ok_or_else(|| Error::request(format!("`{name}` is no file")))?;
         let failed = |cause| Error::request(format!("cannot read `{name}`")).because(cause);
-        if std::fs::metadata(&place).map_err(failed)?.len() > MANIFEST_MAX_BYTES {
-            return Err(Error::request(format!("`{name}` is too long")));
-        }
-        std::fs::read(&place).map_err(failed)
+        let bytes = read_up_to(&place, MANIFEST_MAX_BYTES).map_err(failed)?;
+        bytes.ok_or_else(|| Error::request(format!("`{name}` is too long")))
     };
     let bytes = read(&name)?;
     let manifest = manifest::read(&name, &bytes)?;
     let by = By::parse(&manifest.by)?;
+    let alone = Mutex::new(());
     let looked: Vec<(Option<GroupedFile>, Option<String>)> =
-        manifest.files.par_iter().map(|file| look(workspace, file, &by)).collect();
+        manifest.files.par_iter().map(|file| look(workspace, file, &by, &alone)).collect();
     let mut faults = Vec::new();
     let mut files = Vec::new();
     for (listed, (file, what)) in manifest.files.iter().zip(looked) {
@@ -86,7 +86,12 @@ pub fn check(workspace: &Workspace, folder: &Path, out: Option<&Path>) -> Result
 }
 
 /// Looks at a file; returns it as the manifest has it, where it can, and what is wrong with it.
-fn look(workspace: &Workspace, listed: &ListedFile, by: &By) -> (Option<GroupedFile>, Option<String>) {
+fn look(
+    workspace: &Workspace,
+    listed: &ListedFile,
+    by: &By,
+    alone: &Mutex<()>,
+) -> (Option<GroupedFile>, Option<String>) {
     let artifact = ArtifactPath::new(listed.path.as_str()).and_then(|path| {
         Ok(Artifact { path, digest: listed.digest.parse()?, size_bytes: listed.size_bytes })
     });
@@ -102,7 +107,7 @@ fn look(workspace: &Workspace, listed: &ListedFile, by: &By) -> (Option<GroupedF
     let what = match workspace.digests().of(&place) {
         Err(cause) => Some(format!("cannot be read: {cause}")),
         Ok(digest) if digest != artifact.digest => Some("has other bytes than were split".to_owned()),
-        Ok(_) => match read_one(workspace, &place, by) {
+        Ok(_) => match read_one(workspace, &place, by, alone) {
             Ok((_, found)) if found.as_ref().ok() == listed.group.as_ref() => None,
             Ok((_, Ok(found))) => Some(format!("belongs to the group `{found}`")),
             Ok((_, Err(why))) => Some(format!("has no group: {why}")),

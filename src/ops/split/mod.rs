@@ -7,19 +7,22 @@ pub mod groups;
 pub mod manifest;
 
 use std::collections::BTreeSet;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::content::Access;
+use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, NodeId, Parameter, Role, Run, RunKind,
     RunStatus, Step, Timestamp, Used, recorded_word,
 };
 use crate::ops::code::code_state;
-use crate::ops::{Clock, Recording, RunRequest, Workspace, host};
-use crate::projection::{self, names};
+use crate::ops::{Clock, Overwriting, Recording, RunRequest, Workspace, host};
+use crate::projection::{self, Lies, names};
 
 use assign::{Group, Ratios};
 use groups::By;
@@ -47,7 +50,7 @@ pub struct SplitRequest {
     pub out: Option<PathBuf>,
     /// Whether a file without a group is one of its own; else it is refused.
     pub missing_is_own: bool,
-    /// Whether files that nobody recorded are overwritten.
+    /// Whether files that nobody recorded are overwritten; what they hold is kept.
     pub force: bool,
     /// The folder that words are seen from, absolute and free of symbolic links.
     pub folder: PathBuf,
@@ -78,6 +81,8 @@ pub struct Summary {
 const NAMED_MAX: usize = 5;
 /// A larger file is not read for its group.
 const FILE_MAX_BYTES: u64 = 512 << 20;
+/// Of larger files, one at a time is held in memory.
+const SMALL_MAX_BYTES: u64 = 8 << 20;
 
 /// Splits files and records it as a run.
 ///
@@ -98,9 +103,14 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
     let files = read_all(workspace, &found.files, &by, request.missing_is_own)?;
     let written = manifest::write(&plan, &files)?;
     let outputs = outputs(&folder, &plan, &written)?;
-    if !request.force {
-        refuse_strangers(workspace, &outputs)?;
+    let strangers = strangers(workspace, &outputs)?;
+    if let Some((path, _)) = strangers.first().filter(|_| !request.force) {
+        return Err(Error::request(format!(
+            "`{path}` is there already, with bytes that are not recorded at this path"
+        ))
+        .hint("nothing was written; `--force` overwrites it, `--out FOLDER` puts the lists elsewhere"));
     }
+    keep_strangers(workspace, clock, strangers)?;
     let mut recording = begin(workspace, clock, request, &plan)?;
     let recorded = record(workspace, &mut recording, &files, &written, &outputs, started_at);
     let run = recording.run().clone();
@@ -185,7 +195,8 @@ fn read_all(
     missing_is_own: bool,
 ) -> Result<Vec<GroupedFile>> {
     let files: Vec<&PathBuf> = files.iter().collect();
-    let read = files.par_iter().map(|file| read_one(workspace, file, by));
+    let alone = Mutex::new(());
+    let read = files.par_iter().map(|file| read_one(workspace, file, by, &alone));
     let read: Vec<(Artifact, Result<String, String>)> = read.collect::<Result<_>>()?;
     let mut grouped = Vec::with_capacity(read.len());
     let mut missing = Vec::new();
@@ -214,28 +225,43 @@ fn read_all(
         .hint("nothing was written; `--missing own` makes each such file a group of its own"))
 }
 
-/// Reads a file's digest and group, the group from the same bytes as the digest.
-pub(super) fn read_one(
+/// Reads a file's digest and group, the group from the same bytes as the digest; of those that are not small, one at a time where
+/// all share `alone`.
+fn read_one(
     workspace: &Workspace,
     file: &Path,
     by: &By,
+    alone: &Mutex<()>,
 ) -> Result<(Artifact, Result<String, String>)> {
     let path = ArtifactPath::within(workspace.root(), file)?;
-    let failed = |cause: std::io::Error| Error::request(format!("cannot read `{path}`")).because(cause);
-    let size_bytes = std::fs::metadata(file).map_err(failed)?.len();
-    if !by.needs_content() || size_bytes > FILE_MAX_BYTES {
-        let digest = workspace.digests().of(file).map_err(failed)?;
-        let group = if by.needs_content() {
-            Err("it is too long to be looked into".to_owned())
-        } else {
-            by.group(file, &[])
-        };
-        return Ok((Artifact { path, digest, size_bytes }, group));
+    let failed = |cause: io::Error| Error::request(format!("cannot read `{path}`")).because(cause);
+    if by.needs_content() {
+        let is_small = std::fs::metadata(file).map_err(failed)?.len() <= SMALL_MAX_BYTES;
+        let _alone = (!is_small).then(|| alone.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(bytes) = read_up_to(file, FILE_MAX_BYTES).map_err(failed)? {
+            let artifact = Artifact { path, digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
+            return Ok((artifact, by.group(file, &bytes)));
+        }
     }
-    let bytes = std::fs::read(file).map_err(failed)?;
-    let artifact = Artifact { path, digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
-    let group = by.group(file, &bytes);
-    Ok((artifact, group))
+    let (digest, size_bytes) = workspace.digests().of_with_size(file).map_err(failed)?;
+    let group = if by.needs_content() {
+        Err("it is too long to be looked into".to_owned())
+    } else {
+        by.group(file, &[])
+    };
+    Ok((Artifact { path, digest, size_bytes }, group))
+}
+
+/// Reads a regular file; `None` where it is longer than that.
+fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = open_regular(path)?;
+    if file.metadata()?.len() > bytes_max {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    // It may have grown.
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= bytes_max).then_some(bytes))
 }
 
 /// The files to write: the list of each part, and the manifest last.
@@ -251,17 +277,25 @@ fn outputs<'a>(
         .collect()
 }
 
-/// Refuses to overwrite what is not recorded: somebody made or edited it by hand.
-fn refuse_strangers(workspace: &Workspace, outputs: &[(ArtifactPath, &[u8])]) -> Result<()> {
+/// Returns the outputs in whose places lies what is not recorded there: somebody made or edited it by hand.
+fn strangers(
+    workspace: &Workspace,
+    outputs: &[(ArtifactPath, &[u8])],
+) -> Result<Vec<(ArtifactPath, PathBuf)>> {
     let mut view = None;
+    let mut strangers = Vec::new();
     for (path, bytes) in outputs {
         let place = projection::place(workspace.root(), path)?;
-        let there = match std::fs::read(&place) {
-            Ok(there) => there,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(cause) => return Err(Error::request(format!("cannot read `{path}`")).because(cause)),
+        let there = match projection::look(&place, workspace.digests()) {
+            Lies::Nothing => continue,
+            Lies::File(there) => there,
+            Lies::Blocked(reason) => {
+                return Err(Error::request(format!("cannot write `{path}`"))
+                    .because(reason)
+                    .hint("nothing was written; `--out FOLDER` puts the lists elsewhere"));
+            }
         };
-        if there == *bytes {
+        if there == Digest::of(bytes) {
             continue;
         }
         if view.is_none() {
@@ -269,15 +303,25 @@ fn refuse_strangers(workspace: &Workspace, outputs: &[(ArtifactPath, &[u8])]) ->
         }
         let Some(snapshot) = view.as_ref().map(|view| &view.snapshot) else { continue };
         let number = snapshot.path_no(path)?;
-        let number = number.map_or(Ok(None), |path| snapshot.artifact_no(path, &Digest::of(&there)))?;
-        if number.is_none() {
-            return Err(Error::request(format!(
-                "`{path}` is there already, with bytes that are not recorded at this path"
-            ))
-            .hint("nothing was written; `--force` overwrites it, `--out FOLDER` puts the lists elsewhere"));
+        if number.map_or(Ok(None), |path| snapshot.artifact_no(path, &there))?.is_none() {
+            strangers.push((path.clone(), place));
         }
     }
-    Ok(())
+    Ok(strangers)
+}
+
+/// Keeps and records what is about to be written over.
+fn keep_strangers(
+    workspace: &Workspace,
+    clock: &Clock,
+    strangers: Vec<(ArtifactPath, PathBuf)>,
+) -> Result<()> {
+    let kept = strangers.into_iter().map(|(path, place)| {
+        let (digest, size_bytes) = workspace.contents().keep_place(workspace.root(), &place)?;
+        Ok(Artifact { path, digest, size_bytes })
+    });
+    let kept = kept.collect::<Result<Vec<_>>>()?;
+    Overwriting { command: "split", clock: clock.clone() }.record(workspace, kept)
 }
 
 fn begin(workspace: &Workspace, clock: &Clock, request: &SplitRequest, plan: &Plan) -> Result<Recording> {
