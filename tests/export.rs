@@ -386,6 +386,42 @@ fn a_crate_tells_of_files_whose_bytes_it_has_not() {
 }
 
 #[test]
+fn a_crate_holds_what_lies_outside_or_is_ignored_only_where_that_is_asked_for() {
+    let place = Place::empty();
+    place.git(&["init", "-q"]);
+    place.write(".gitignore", b".env\nsecrets/\nout/\n");
+    for name in [".env", "secrets/key", "data.csv"] {
+        place.write(name, format!("of {name}").as_bytes());
+    }
+    let beside = tempfile::tempdir().unwrap();
+    let outside = beside.path().canonicalize().unwrap().join("customers.csv");
+    fs::write(&outside, "of others").unwrap();
+    let inputs = [".env", "secrets/key", "data.csv", outside.to_str().unwrap()];
+    let inputs = inputs.iter().flat_map(|input| ["--input", input]);
+    let command = ["--", "sh", "-c", "mkdir out && echo 1 > out/o"];
+    place.ok(&["run", "-q"].into_iter().chain(inputs).chain(command).collect::<Vec<_>>());
+    let files = |crate_name: &str, options: &[&str]| {
+        let export = ["export", "--format", "ro-crate", "--out", crate_name];
+        let answer = place.json(&[&export[..], options].concat());
+        let document: Value =
+            serde_json::from_slice(&place.read(&format!("{crate_name}/ro-crate-metadata.json"))).unwrap();
+        let graph = document["@graph"].as_array().unwrap().clone();
+        let held = |path: &str| {
+            let entity = graph.iter().find(|entity| entity["alternateName"] == path);
+            entity.unwrap_or_else(|| panic!("{path}: {graph:#?}"))["@type"] == "File"
+        };
+        let outside = outside.to_str().unwrap();
+        let held = [".env", "secrets/key", "data.csv", "out/o", outside].map(held);
+        (held, answer["withheld"].as_u64().unwrap())
+    };
+    assert_eq!(files("crate", &[]), ([false, false, true, true, false], 3));
+    assert_eq!(files("all", &["--with-contents"]), ([true; 5], 0));
+    let text = place.ok(&["export", "--format", "ro-crate", "--out", "c.zip"]).stderr;
+    assert!(text.contains("3 files outside the workspace or ignored by git are named, not packed"), "{text}");
+    assert_eq!(place.refused(&["export", "--format", "jsonl", "--with-contents"]).0, 2);
+}
+
+#[test]
 fn an_empty_store_is_exported_as_nothing() {
     let place = Place::empty();
     place.ok(&["init", "."]);

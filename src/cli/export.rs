@@ -32,7 +32,8 @@ use crate::render;
 /// recorded of a file, digest and size are empty.
 ///
 /// prov-json and openlineage are streams, as jsonl is: they go to the standard output unless --out names a file. ro-crate is
-/// a folder, or a zip file where the name ends in `.zip`.
+/// a folder, or a zip file where the name ends in `.zip`; the bytes of the files are in it, but for those that lie outside the
+/// workspace and those that git ignores and no run wrote, such as `.env`: these are named only.
 ///
 /// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`.
 #[derive(Args)]
@@ -59,6 +60,9 @@ pub(crate) struct Export {
     /// The namespace of OpenLineage's jobs and files, and the name of a crate; by default the name of the workspace's folder.
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
+    /// Put into a crate also the bytes of files outside the workspace, and of those that git ignores and no run wrote.
+    #[arg(long)]
+    with_contents: bool,
     /// Print as JSON what was written.
     #[arg(long, requires = "out")]
     json: bool,
@@ -89,7 +93,18 @@ impl Export {
         let runs = runs.collect::<Result<Vec<_>>>()?;
         let out = self.out.as_ref().map(|path| surroundings.folder.join(path));
         let format = self.format.to_ops();
-        let request = ExportRequest { format, runs, out, force: self.force, namespace: self.namespace };
+        if self.with_contents && self.format != Format::RoCrate {
+            return Err(Error::request("`--with-contents` is for `--format ro-crate` alone")
+                .hint("no other format holds contents; nothing was written"));
+        }
+        let request = ExportRequest {
+            format,
+            runs,
+            out,
+            force: self.force,
+            namespace: self.namespace,
+            with_contents: self.with_contents,
+        };
         let exported = output::stream(|stream| export(&workspace, &view, &request, stream))?;
         if let (Some(exported), Some(out)) = (exported, &request.out) {
             let name = self.format.to_possible_value();

@@ -27,6 +27,13 @@ pub fn text(exported: &Exported, out: &str) -> String {
         let files = counted(exported.absent, "file", "files");
         text.push_str(&format!("; the bytes of {files} are not to be had, and only their names are in it"));
     }
+    if exported.withheld > 0 {
+        let (files, verb) = if exported.withheld == 1 { ("file", "is") } else { ("files", "are") };
+        text.push_str(&format!(
+            "; {} {files} outside the workspace or ignored by git {verb} named, not packed (`--with-contents`)",
+            exported.withheld
+        ));
+    }
     text
 }
 
@@ -43,5 +50,6 @@ pub fn json(exported: &Exported, name: &str, out: &Path) -> Value {
         "contents": exported.contents,
         "content_bytes": exported.content_bytes,
         "absent": exported.absent,
+        "withheld": exported.withheld,
     })
 }

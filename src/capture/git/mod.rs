@@ -11,6 +11,7 @@ mod checkout;
 mod commit_tree;
 mod earlier;
 mod history;
+mod ignored;
 mod open;
 mod patch;
 mod status;
@@ -29,6 +30,7 @@ use crate::error::Result;
 pub use checkout::{apply_patch, check_out};
 pub use commit_tree::{CommitTree, InGit};
 pub use history::{BuiltOn, are_here, changed_between};
+pub use ignored::Ignored;
 pub use open::{witnesses, work_tree_root};
 
 /// What kind of repository stands behind a folder.

@@ -63,6 +63,8 @@ pub struct ExportRequest {
     pub force: bool,
     /// The namespace of jobs and files in formats that have one; by default the name of the workspace's folder.
     pub namespace: Option<String>,
+    /// Whether the bytes of files come along that lie outside the workspace, or that git ignores and no run wrote.
+    pub with_contents: bool,
 }
 
 /// What was exported.
@@ -80,6 +82,9 @@ pub struct Exported {
     pub content_bytes: u64,
     /// Files that are named and whose bytes were not to be had.
     pub absent: u64,
+    /// Files that are named and whose bytes were not asked for: they lie outside the workspace, or git ignores them and no run wrote
+    /// them.
+    pub withheld: u64,
 }
 
 /// Exports runs to `request.out`, or to `stream` where the format is a stream and no file is named.
@@ -134,6 +139,7 @@ pub(super) struct Source<'a> {
     /// Whether these are all.
     is_all: bool,
     namespace: String,
+    with_contents: bool,
 }
 
 impl<'a> Source<'a> {
@@ -156,6 +162,7 @@ impl<'a> Source<'a> {
             runs,
             is_all,
             namespace: namespace.unwrap_or_else(|| "lineage".to_owned()),
+            with_contents: request.with_contents,
         })
     }
 

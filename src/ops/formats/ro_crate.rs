@@ -1,11 +1,13 @@
 //! A Process Run Crate 0.6 (RO-Crate 1.3): a folder or a zip file with the files and, in `ro-crate-metadata.json`, what made them.
 //!
 //! Each run is an action. The bytes of a file come along where they are kept, or lie on the disk as they were recorded; the
-//! others are named by their URN.
+//! others are named by their URN. So are, unless they are asked for, files outside the workspace and those that git ignores and no
+//! run wrote: a crate is made to be handed out, and a program reads more than its user thinks of, such as `.env`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -13,6 +15,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{Exported, Source, file_urn, not_written, write_json, write_text};
+use crate::capture::git::Ignored;
 use crate::content::NotCopied;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, RunStatus, command_line, percent_encoded, printed};
@@ -94,7 +97,8 @@ impl Place for Zip {
 
 /// Writes the crate.
 pub(super) fn write(source: &Source<'_>, place: &mut dyn Place) -> Result<Exported> {
-    let mut crating = Crating { source, held: HashMap::new(), exported: Exported::default() };
+    let ignored = Ignored::of(source.workspace.root())?;
+    let mut crating = Crating { source, ignored, held: HashMap::new(), exported: Exported::default() };
     crating.exported.runs = source.runs.len() as u64;
     crating.contents(place)?;
     crating.metadata(place.begin(METADATA)?)?;
@@ -104,6 +108,7 @@ pub(super) fn write(source: &Source<'_>, place: &mut dyn Place) -> Result<Export
 
 struct Crating<'a> {
     source: &'a Source<'a>,
+    ignored: Option<Ignored>,
     /// Digests of the names of files, and whether their bytes are in the crate.
     held: HashMap<[u8; 32], bool>,
     exported: Exported,
@@ -127,6 +132,11 @@ impl Crating<'_> {
     fn content(&mut self, artifact: &Artifact, place: &mut dyn Place) -> Result<()> {
         let key = *blake3::hash(file_urn(artifact).as_bytes()).as_bytes();
         if self.held.contains_key(&key) {
+            return Ok(());
+        }
+        if !self.source.with_contents && self.is_withheld(artifact)? {
+            self.held.insert(key, false);
+            self.exported.withheld += 1;
             return Ok(());
         }
         let bytes = self.bytes(artifact)?;
@@ -163,6 +173,31 @@ impl Crating<'_> {
         let digests = self.source.workspace.digests();
         let whole = file.filter(|file| digests.of(file).is_ok_and(|digest| digest == artifact.digest));
         Ok(whole.map(Bytes::OnDisk))
+    }
+
+    /// Returns true for a file that may be somebody's own affair.
+    fn is_withheld(&mut self, artifact: &Artifact) -> Result<bool> {
+        // What stands behind a name that is no path is of our own making, such as the list of an environment.
+        if !artifact.has_content() || artifact.path.is_url() {
+            return Ok(false);
+        }
+        if !artifact.path.is_inside() {
+            return Ok(true);
+        }
+        let (Some(ignored), Some(file)) =
+            (&mut self.ignored, artifact.path.on_disk(self.source.workspace.root()))
+        else {
+            return Ok(false);
+        };
+        if !ignored.has(&file) {
+            return Ok(false);
+        }
+        let snapshot = self.source.snapshot;
+        let path = snapshot.path_no(&artifact.path)?;
+        let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &artifact.digest))?;
+        let Some(number) = number else { return Ok(true) };
+        let written = snapshot.writes_until(number, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+        Ok(!written.is_break())
     }
 
     fn is_held(&self, artifact: &Artifact) -> bool {

@@ -225,6 +225,7 @@ pub(super) fn export() -> Value {
         ("contents", count()),
         ("content_bytes", count()),
         ("absent", count()),
+        ("withheld", count()),
     ])
 }
 
