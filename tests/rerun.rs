@@ -3,7 +3,6 @@
 mod common;
 
 use common::Place;
-use common::machine::{Lack, skipped};
 
 /// A repository with a shell script, an input that git ignores, and one run; `None` where commands cannot be observed.
 fn trained(script: &str) -> Option<Place> {
@@ -28,11 +27,7 @@ fn trained_in(place: Place, script: &str) -> Option<Place> {
     let place = place.with_real_clock();
     std::fs::create_dir_all(place.at("out")).unwrap();
     place.ok(&["run", "--name", "train", "--", "sh", "train.sh"]);
-    if place.json(&["show", "@"])["run"]["observed_by"] != "net" {
-        skipped(Lack::Net, "commands cannot be observed on this machine");
-        return None;
-    }
-    Some(place)
+    place.was_observed().then_some(place)
 }
 
 const SCRIPT: &str =
@@ -155,6 +150,30 @@ fn what_cannot_be_repeated_is_refused_and_nothing_runs() {
         assert!(answer.stderr.contains(expected), "{word}: {}", answer.stderr);
     }
     assert_eq!(place.runs().len(), runs);
+}
+
+#[test]
+fn a_run_that_a_backup_puts_above_the_workspace_is_not_run_there() {
+    let place = Place::empty();
+    place.write("in/here", b"");
+    let backup = {
+        let place = Place::empty();
+        place.write("sub/in", b"");
+        place.ok(&["init"]);
+        let sub = place.at("sub");
+        let mut command = place.command(&["run", "-q", "--", "true"]);
+        assert!(command.current_dir(sub).status().unwrap().success());
+        place.ok(&["export", "--format", "jsonl"]).stdout
+    };
+    let lines: Vec<&str> = backup.lines().filter(|line| !line.starts_with("{\"end\"")).collect();
+    let facts = lines.len() - 1;
+    let edited = lines.join("\n").replace("\"folder\":\"sub\"", "\"folder\":\"../../beside\"");
+    assert!(edited.contains("beside"), "{edited}");
+    place.write("b.jsonl", format!("{edited}\n{{\"end\":{{\"facts\":{facts}}}}}\n").as_bytes());
+    place.ok(&["init"]);
+    place.ok(&["import", "--format", "jsonl", "b.jsonl"]);
+    let (code, text) = place.refused(&["rerun", "@", "--incomplete"]);
+    assert!(code == 2 && text.contains("it ran outside the workspace, in `../../beside`"), "{text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::Original;
 use super::needs::{Needs, lies_at};
 use crate::capture::git;
 use crate::content::NotCopied;
+use crate::disk::open_regular_with;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, CodeState, Digest, NodeId, RunRepository};
 use crate::ops::Workspace;
@@ -66,8 +68,9 @@ impl OwnFolder {
     /// # Errors
     /// As the system gives them.
     pub fn leave(self) -> std::io::Result<PathBuf> {
-        drop(self.under_way);
+        // Whoever has opened the mark and gets its lock after this sees that it is gone.
         fs::remove_file(self.folder.join(UNDER_WAY))?;
+        drop(self.under_way);
         Ok(self.folder)
     }
 
@@ -90,18 +93,30 @@ fn sweep(temporary: &Path) {
         if !entry.file_type().is_ok_and(|sort| sort.is_dir()) {
             continue;
         }
-        let lock = fs::OpenOptions::new().read(true).write(true).open(folder.join(UNDER_WAY));
-        let is_dead = lock.as_ref().is_ok_and(|lock| {
-            let age = lock.metadata().and_then(|found| found.modified()).ok();
-            // One that was made a moment ago may not be locked yet.
-            let is_old = age.and_then(|at| at.elapsed().ok()).is_some_and(|age| age >= LOCKED_BY_THEN);
-            is_old && lock.try_lock().is_ok()
-        });
-        if is_dead {
+        if mark_in(&folder).is_ok_and(|mark| is_given_up(&mark)) {
             // What cannot be removed is in nobody's way but the disk's.
             let _ = fs::remove_dir_all(&folder);
         }
     }
+}
+
+/// Opens the mark that its maker has laid into a folder of our own.
+fn mark_in(folder: &Path) -> std::io::Result<fs::File> {
+    let place = folder.join(UNDER_WAY);
+    // A link would lead to a file of somebody else's choice.
+    if !place.symlink_metadata()?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    open_regular_with(&place, fs::OpenOptions::new().read(true).write(true))
+}
+
+/// Returns true where the maker of the folder was killed, and locks the mark.
+fn is_given_up(mark: &fs::File) -> bool {
+    let age = mark.metadata().and_then(|found| found.modified()).ok();
+    // One that was made a moment ago may not be locked yet.
+    let is_old = age.and_then(|at| at.elapsed().ok()).is_some_and(|age| age >= LOCKED_BY_THEN);
+    // It may have been taken away since it was opened: then the folder was left to its user.
+    is_old && mark.try_lock().is_ok() && mark.metadata().is_ok_and(|found| found.nlink() > 0)
 }
 
 /// The front of the names of our own folders.
@@ -417,4 +432,30 @@ fn make_executable(place: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn make_executable(_place: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_left_to_its_user_while_somebody_sweeps_stays() {
+        let temporary = tempfile::tempdir().unwrap();
+        let made_long_ago = || {
+            let own = new_folder(temporary.path()).unwrap();
+            own.under_way.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+            own
+        };
+        let own = made_long_ago();
+        let mark = mark_in(&own.folder).unwrap();
+        assert!(!is_given_up(&mark), "its maker is at work");
+        let left = own.leave().unwrap();
+        assert!(!is_given_up(&mark), "it was left to its user");
+        sweep(temporary.path());
+        assert!(left.is_dir());
+        let OwnFolder { folder, under_way } = made_long_ago();
+        drop(under_way);
+        sweep(temporary.path());
+        assert!(!folder.exists() && left.is_dir(), "its maker was killed");
+    }
 }

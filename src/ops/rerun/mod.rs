@@ -6,7 +6,7 @@ mod needs;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::model::{
@@ -218,7 +218,9 @@ impl Original {
             Error::request(format!("cannot run {} again in a copy: {why}", self.head.tail))
                 .hint("`--here` runs it in the workspace, where it may overwrite your files")
         };
-        if Path::new(&self.run().folder).is_absolute() {
+        let folder = Path::new(&self.run().folder);
+        // Nothing that records a run names a folder above; a backup may hold anything.
+        if folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {
             return Err(refused(format!(
                 "it ran outside the workspace, in `{}`",
                 self.run().folder.escape_debug()
