@@ -34,11 +34,11 @@ fn observed(place: &Place) -> bool {
     place.ok(&["init"]);
     let answer =
         place.run(&["run", "--", "python3", "-c", "import sys; sys.exit(sys.version_info < (3, 8))"]);
-    let is_observed = answer.code == 0 && place.json(&["show", "@"])["run"]["observed_by"] == "net";
-    if !is_observed {
-        skipped(Lack::Net, "Python does not run here, or is not observed");
+    if answer.code != 0 {
+        skipped(Lack::Python, "Python does not run here, or is older than 3.8");
+        return false;
     }
-    is_observed
+    place.was_observed()
 }
 
 /// Runs `arguments` with variables.

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Runs a line of a shell, observed; `false` where nothing can be observed here.
 fn shell(place: &Place, line: &str) -> bool {
     place.ok(&["run", "-q", "--", "sh", "-c", line]);
-    place.json(&["show", "@"])["run"]["observed_by"] == "net"
+    place.was_observed()
 }
 
 fn paths(list: &Value) -> Vec<&str> {
@@ -100,7 +100,7 @@ fn what_a_nested_run_wrote_and_the_outer_one_removed_is_removed() {
     place.ok(&["init"]);
     let line = "\"$0\" run -q -- sh -c 'echo 1 > x; echo 2 > y'; rm x";
     place.ok(&["run", "-q", "--", "sh", "-c", line, env!("CARGO_BIN_EXE_lineage")]);
-    if place.json(&["show", "@"])["run"]["observed_by"] != "net" {
+    if !place.was_observed() {
         return;
     }
     let (code, report) = status(&place);

@@ -233,6 +233,15 @@ impl Place {
             .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {answer:#?}"))
     }
 
+    /// Returns true where the latest run was observed. Where it was not, the test that asks cannot be run here, and is counted.
+    pub fn was_observed(&self) -> bool {
+        let seen = self.json(&["show", "@"])["run"]["observed_by"] == "net";
+        if !seen {
+            skipped(Lack::Net, "commands cannot be observed on this machine");
+        }
+        seen
+    }
+
     /// Runs the program, which must refuse: its exit code and all it writes to stderr, with this folder's path as `ROOT`.
     pub fn refused(&self, arguments: &[&str]) -> (i32, String) {
         let answer = self.run(arguments);
