@@ -243,6 +243,17 @@ impl Disk {
         fs::rename(from, to)
     }
 
+    /// Exchanges two files or folders, so that at every moment each name leads to one of them.
+    ///
+    /// # Errors
+    /// As the system gives them; `Unsupported` where system or file system cannot do it: nothing has happened then.
+    pub fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        if let Some(faults) = &self.faults {
+            faults.before(Operation::Rename, other, Some(one))?;
+        }
+        exchange(one, other)
+    }
+
     /// Gives a file a further name, under which there must be none.
     ///
     /// # Errors
@@ -282,11 +293,34 @@ impl Disk {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let text = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes());
+    let (one, other) = (text(one)?, text(other)?);
+    let here = libc::AT_FDCWD;
+    // SAFETY: both are strings that end with a zero byte and live on.
+    let done = unsafe { libc::renameat2(here, one.as_ptr(), here, other.as_ptr(), libc::RENAME_EXCHANGE) };
+    if done == 0 {
+        return Ok(());
+    }
+    let cause = io::Error::last_os_error();
+    match cause.raw_os_error() {
+        Some(libc::EINVAL | libc::ENOSYS) => Err(io::ErrorKind::Unsupported.into()),
+        _ => Err(cause),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// The front of the names of temporary files, which nobody mistakes for their own.
 pub const TEMPORARY_PREFIX: &str = ".lineage-tmp-";
 
 /// Returns a name beside `path` that no other process or thread takes.
-fn temporary_name(path: &Path) -> PathBuf {
+pub fn temporary_name(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     // Random bits of this process, so that two machines that share a folder do not clash.
     static RANDOM: LazyLock<u32> = LazyLock::new(|| {

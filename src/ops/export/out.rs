@@ -1,12 +1,11 @@
 //! Putting an export where it is wanted: whole or not at all, and over what lies there only where that is asked for.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, TEMPORARY_PREFIX};
+use crate::disk::{Disk, temporary_name};
 use crate::error::{Error, Result};
 use crate::ops::export::not_written;
 
@@ -37,11 +36,11 @@ impl Out<'_> {
         {
             return Err(self.refused("what lies there is no file"));
         }
-        let part = self.beside("");
+        let part = temporary_name(self.path);
         let made = File::create_new(&part).map_err(not_written).and_then(|file| {
             let kept = file.try_clone().map_err(not_written)?;
             let value = write(file)?;
-            kept.sync_all().and_then(|()| fs::rename(&part, self.path)).map_err(not_written)?;
+            kept.sync_all().and_then(|()| self.disk.rename(&part, self.path)).map_err(not_written)?;
             self.force_name()?;
             Ok(value)
         });
@@ -61,19 +60,19 @@ impl Out<'_> {
         if there.as_ref().is_some_and(|there| !there.is_dir()) {
             return Err(self.refused("what lies there is no folder"));
         }
-        let part = self.beside("");
+        let part = temporary_name(self.path);
         fs::create_dir(&part).map_err(not_written)?;
         let made = write(&part).and_then(|value| {
+            self.force_names_in(&part)?;
             match there {
                 Some(_) => self.exchange(&part)?,
-                None => fs::rename(&part, self.path).map_err(not_written)?,
+                None => self.disk.rename(&part, self.path).map_err(not_written)?,
             }
             self.force_name()?;
             Ok(value)
         });
-        if made.is_err() {
-            let _ = fs::remove_dir_all(&part);
-        }
+        // What failed, or the older export; what cannot be removed is in nobody's way but the disk's.
+        let _ = fs::remove_dir_all(&part);
         made
     }
 
@@ -96,29 +95,37 @@ impl Out<'_> {
             let reason = format!("it holds `{}`, which this export does not write", strange.escape_debug());
             return Err(self.refused(&reason));
         }
-        let aside = self.beside("-old");
-        fs::rename(self.path, &aside).map_err(not_written)?;
-        if let Err(cause) = fs::rename(part, self.path) {
-            let back = fs::rename(&aside, self.path);
+        match self.disk.exchange(part, self.path) {
+            Err(cause) if cause.kind() == io::ErrorKind::Unsupported => {}
+            exchanged => return exchanged.map_err(not_written),
+        }
+        let aside = temporary_name(self.path);
+        self.disk.rename(self.path, &aside).map_err(not_written)?;
+        if let Err(cause) = self.disk.rename(part, self.path) {
+            let back = self.disk.rename(&aside, self.path);
             return Err(match back {
                 Ok(()) => not_written(cause),
                 Err(_) => not_written(cause).hint(format!("the older export lies at `{}`", aside.display())),
             });
         }
-        fs::remove_dir_all(&aside).map_err(not_written)
+        // What cannot be removed is in nobody's way but the disk's.
+        let _ = fs::remove_dir_all(&aside);
+        Ok(())
+    }
+
+    /// Forces the entries of a folder and of those in it to the disk, the deepest first.
+    fn force_names_in(&self, part: &Path) -> Result<()> {
+        let names = names_in(part)?;
+        let folders = names.iter().rev().map(|name| part.join(name)).filter(|place| place.is_dir());
+        folders
+            .chain([part.to_owned()])
+            .try_for_each(|folder| self.disk.sync_folder(&folder))
+            .map_err(not_written)
     }
 
     fn force_name(&self) -> Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         self.disk.sync_folder(folder.unwrap_or(Path::new("."))).map_err(not_written)
-    }
-
-    /// Returns a name beside the place, for what is not ready.
-    fn beside(&self, end: &str) -> PathBuf {
-        let mut name = OsString::from(TEMPORARY_PREFIX);
-        name.push(self.path.file_name().unwrap_or_default());
-        name.push(format!("-{}{end}", std::process::id()));
-        self.path.with_file_name(name)
     }
 
     fn refused(&self, reason: &str) -> Error {
@@ -155,7 +162,10 @@ fn names_in(root: &Path) -> Result<BTreeSet<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::disk::{Faults, Operation, TEMPORARY_PREFIX};
 
     #[test]
     fn only_an_older_export_is_replaced_and_what_fails_leaves_it() {
@@ -184,6 +194,59 @@ mod tests {
         assert_eq!(failed.unwrap_err().kind().exit_code(), 3);
         assert_eq!(fs::read(path.join("a.csv")).unwrap(), b"a.csv");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    /// Writes down which names were forced to the disk and which were given, and knows no exchange where that is said.
+    struct Seen {
+        seen: Mutex<Vec<String>>,
+        knows_exchange: bool,
+    }
+
+    impl Faults for Seen {
+        fn before(&self, operation: Operation, path: &Path, from: Option<&Path>) -> io::Result<usize> {
+            let name = |path: &Path| match path.file_name().unwrap().to_string_lossy() {
+                hidden if hidden.starts_with(TEMPORARY_PREFIX) => "part".to_owned(),
+                name if name.starts_with(".tmp") => "above".to_owned(),
+                name => name.into_owned(),
+            };
+            let is_exchange =
+                operation == Operation::Rename && from.is_some_and(Path::is_dir) && path.is_dir();
+            if is_exchange && !self.knows_exchange {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            let from = from.map(|from| format!("{} ", name(from))).unwrap_or_default();
+            self.seen.lock().unwrap().push(format!("{operation:?} {from}{}", name(path)));
+            Ok(usize::MAX)
+        }
+    }
+
+    #[test]
+    fn a_folder_has_its_name_only_when_those_of_all_in_it_are_on_the_disk_and_no_moment_is_without_one() {
+        for knows_exchange in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("n".repeat(240));
+            let seen = Arc::new(Seen { seen: Mutex::default(), knows_exchange });
+            let disk = Disk::with_faults(seen.clone());
+            let write = |part: &Path| {
+                fs::create_dir_all(part.join("data/raw")).unwrap();
+                fs::write(part.join("data/raw/a"), "a").map_err(not_written)
+            };
+            Out { path: &path, force: false, disk: &disk }.folder(write).unwrap();
+            let name = "n".repeat(240);
+            let forced = ["SyncFolder raw", "SyncFolder data", "SyncFolder part"].map(str::to_owned);
+            let named = [format!("Rename part {name}"), "SyncFolder above".to_owned()];
+            let first = seen.seen.lock().unwrap().split_off(0);
+            assert_eq!(first, [&forced[..], &named].concat());
+            Out { path: &path, force: true, disk: &disk }.folder(write).unwrap();
+            let again = seen.seen.lock().unwrap().split_off(0);
+            let exchanged = if knows_exchange {
+                vec![format!("Rename part {name}")]
+            } else {
+                vec![format!("Rename {name} part"), format!("Rename part {name}")]
+            };
+            assert_eq!(again, [&forced[..], &exchanged, &named[1..]].concat());
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+        }
     }
 
     #[test]
