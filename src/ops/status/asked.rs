@@ -1,5 +1,6 @@
 //! Which part of the workspace is asked about.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use crate::store::Snapshot;
 
 /// The part of the workspace that is asked about.
 pub(super) struct Asked {
-    fronts: Vec<Vec<u8>>,
+    fronts: HashSet<Vec<u8>>,
     all: bool,
 }
 
@@ -21,7 +22,7 @@ impl Asked {
         folder: &Path,
         paths: &[PathBuf],
     ) -> Result<Self> {
-        let mut asked = Asked { fronts: Vec::new(), all: paths.is_empty() };
+        let mut asked = Asked { fronts: HashSet::new(), all: paths.is_empty() };
         for path in paths {
             let is_known = |place: &Path| {
                 let place = resolved(place);
@@ -48,13 +49,14 @@ impl Asked {
                 ))
                 .hint("`lineage status` without a path looks at everything recorded"));
             }
-            asked.fronts.push(front.as_bytes().to_vec());
+            asked.fronts.insert(front.as_bytes().to_vec());
         }
         Ok(asked)
     }
 
     pub(super) fn has(&self, path: &[u8]) -> bool {
-        self.all || self.fronts.iter().any(|front| is_below(path, front))
+        let mut above = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
+        self.all || self.fronts.contains(path) || above.any(|folder| self.fronts.contains(folder))
     }
 }
 
@@ -65,8 +67,4 @@ fn resolved(place: &Path) -> PathBuf {
         folder.map(|folder| folder.join(place.file_name().unwrap_or_default()))
     });
     whole.unwrap_or_else(|_| place.to_owned())
-}
-
-fn is_below(path: &[u8], front: &[u8]) -> bool {
-    path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

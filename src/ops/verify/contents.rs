@@ -12,6 +12,7 @@ impl Verifying<'_> {
     /// Reads every kept content, and looks for those that facts promise.
     pub(super) fn contents(&mut self, snapshot: &Snapshot) -> Result<()> {
         let contents = self.workspace.contents();
+        let mut commits = Commits::new(self.workspace, snapshot);
         // The policy says nothing of what is promised.
         let mut promised = Needed::of(snapshot, &KeepPolicy::default())?.promised;
         self.report.totals.contents_needed = promised.len() as u64;
@@ -21,7 +22,7 @@ impl Verifying<'_> {
             let name = self.named(&damage.path);
             let mut what = format!("damaged, and never used: {}", damage.fault);
             if let Some(promise) = promised.remove(&damage.digest)
-                && !self.a_file_does(snapshot, &damage.digest, &promise)?
+                && !self.a_file_does(snapshot, &mut commits, &damage.digest, &promise)?
             {
                 what.push_str(&format!("; needed: {}", promise.by));
             }
@@ -37,7 +38,7 @@ impl Verifying<'_> {
             if contents.hides(&digest) {
                 let what = format!("only its owner can see whether it is kept: {}", promise.by);
                 self.remark(Area::Contents, name, what);
-            } else if !self.a_file_does(snapshot, &digest, &promise)? {
+            } else if !self.a_file_does(snapshot, &mut commits, &digest, &promise)? {
                 let nowhere = if promise.a_file_will_do {
                     ", and no recorded file and no commit has these bytes"
                 } else {
@@ -51,12 +52,17 @@ impl Verifying<'_> {
 
     /// Returns true where a file will do in the place of a kept content, and one that is recorded to hold it still does, or git
     /// has it: each is read.
-    fn a_file_does(&self, snapshot: &Snapshot, digest: &Digest, promise: &Promise) -> Result<bool> {
+    fn a_file_does(
+        &self,
+        snapshot: &Snapshot,
+        commits: &mut Commits<'_>,
+        digest: &Digest,
+        promise: &Promise,
+    ) -> Result<bool> {
         if !promise.a_file_will_do {
             return Ok(false);
         }
         let digests = self.workspace.digests().reading_all();
-        let mut commits = Commits::new(self.workspace, snapshot);
         for number in snapshot.artifacts_with(digest)? {
             let place = snapshot.artifact(number)?.path.on_disk(self.workspace.root());
             if place.is_some_and(|place| digests.of(&place).is_ok_and(|found| found == *digest)) {
