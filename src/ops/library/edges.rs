@@ -24,6 +24,8 @@ pub(super) struct Edges {
     last: Instant,
     used: BTreeMap<Artifact, Declared>,
     generated: BTreeMap<Artifact, Declared>,
+    /// When the last of the outputs was written that are recorded.
+    recorded_until: Option<Timestamp>,
     /// Whether an input that was declared late belongs to outputs that are recorded without it.
     is_late: bool,
 }
@@ -59,6 +61,7 @@ impl Edges {
             last: now,
             used: BTreeMap::new(),
             generated: BTreeMap::new(),
+            recorded_until: None,
             is_late: false,
         }
     }
@@ -69,7 +72,7 @@ impl Edges {
             Declared { at, evidence: file.evidence, role, changed_at: file.changed_at, recorded: false };
         let known = self.used.entry(file.artifact).or_insert(declared);
         if !known.recorded {
-            self.is_late |= self.generated.values().any(|o| o.recorded && o.at >= known.changed_at);
+            self.is_late |= self.recorded_until.is_some_and(|until| until >= known.changed_at);
         }
     }
 
@@ -117,6 +120,7 @@ impl Edges {
             })
             .collect();
         let first_output = generated.iter().map(|edge| edge.at).min();
+        self.recorded_until = generated.iter().map(|edge| edge.at).max().max(self.recorded_until);
         let inputs = self.used.iter().filter(|(_, edge)| !generated.is_empty() || !edge.recorded);
         let used = inputs.map(|(artifact, edge)| Used {
             artifact: artifact.clone(),
