@@ -77,6 +77,17 @@ fn make(python: &Path, place: &Place, uri: &str, more: &[&str]) {
 }
 
 #[test]
+fn a_list_of_events_that_is_too_long_is_refused_and_not_cut() {
+    let place = Place::empty();
+    let mut list = b"[\n".to_vec();
+    list.resize(65 << 20, b'\n');
+    list.push(b']');
+    place.write("events.json", &list);
+    let (code, text) = place.refused(&["import", "--format", "openlineage", "events.json"]);
+    assert!(code == 2 && text.contains("the list in `events.json` is longer than 64 MiB"), "{text}");
+}
+
+#[test]
 fn a_folder_of_mlflow_is_taken_over_once() {
     let Some(python) = python_with(&["mlflow"]) else { return };
     let place = workspace();

@@ -12,7 +12,7 @@
 //!
 //! What `lineage export` wrote is known by its run id: in the workspace it came from it changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,10 @@ struct Told {
     first: Option<Timestamp>,
     last: Option<(Timestamp, Option<RunStatus>)>,
     run: TakenRun,
+    tags: BTreeMap<String, String>,
+    parameters: BTreeMap<String, String>,
+    used: BTreeSet<Artifact>,
+    generated: BTreeSet<Artifact>,
     points: Vec<(String, f64, i64, Timestamp)>,
 }
 
@@ -83,7 +87,13 @@ pub fn import_openlineage(
             one.run.ended_at = status.map(|_| at);
         }
         let points = one.points;
-        let id = taking.run(one.run)?;
+        let id = taking.run(TakenRun {
+            tags: one.tags.into_iter().collect(),
+            parameters: one.parameters.into_iter().collect(),
+            used: one.used.into_iter().collect(),
+            generated: one.generated.into_iter().collect(),
+            ..one.run
+        })?;
         let mut finite = Vec::new();
         for (name, value, step, at) in points {
             if let Ok(value) = MetricValue::new(value) {
@@ -127,6 +137,13 @@ fn each_event(
         if at == 0 && line.trim_ascii_start().starts_with(b"[") {
             // One list: all of it is one text.
             (&mut reader).take(LINE_MAX_BYTES).read_to_end(&mut line).map_err(failed)?;
+            if !reader.fill_buf().map_err(failed)?.is_empty() {
+                return Err(Error::request(format!(
+                    "the list in `{}` is longer than 64 MiB",
+                    shown.escape_debug()
+                ))
+                .hint("write its events one a line; nothing was recorded"));
+            }
         }
         match serde_json::from_slice::<Value>(&line) {
             Ok(Value::Array(events)) => {
@@ -188,15 +205,15 @@ fn take_event(
     run.name = name.to_owned();
     let engine = text(event, &["run", "facets", "processing_engine", "name"]);
     run.recorder = engine.or_else(|| text(event, &["producer"])).unwrap_or("openlineage").to_owned();
-    put(&mut run.tags, "openlineage.job.namespace", text(event, &["job", "namespace"]));
+    put(&mut one.tags, "openlineage.job.namespace", text(event, &["job", "namespace"]));
     for tag in list(event, &["run", "facets", "tags", "tags"]) {
         if let Some(key) = text(tag, &["key"]) {
-            put(&mut run.tags, key, text(tag, &["value"]));
+            put(&mut one.tags, key, text(tag, &["value"]));
         }
     }
     for parameter in list(event, &["run", "facets", "executionParameters", "parameters"]) {
         if let Some(key) = text(parameter, &["key"]) {
-            put(&mut run.parameters, key, text(parameter, &["value"]));
+            put(&mut one.parameters, key, text(parameter, &["value"]));
         }
     }
     for point in list(event, &["run", "facets", "lineage_metrics", "points"]) {
@@ -221,11 +238,10 @@ fn take_event(
     if let Some(command) = text(event, &["job", "facets", "sourceCode", "sourceCode"]) {
         run.arguments = vec![command.chars().take(10_000).collect()];
     }
-    for (side, files) in [("inputs", &mut run.used), ("outputs", &mut run.generated)] {
+    for (side, files) in [("inputs", &mut one.used), ("outputs", &mut one.generated)] {
         for dataset in list(event, &[side]) {
             match artifact_of(root, dataset) {
-                Ok(artifact) if files.contains(&artifact) => {}
-                Ok(artifact) => files.push(artifact),
+                Ok(artifact) => drop(files.insert(artifact)),
                 Err(why) => leave_out(&why),
             }
         }
@@ -233,10 +249,10 @@ fn take_event(
     Ok(())
 }
 
-fn put(pairs: &mut Vec<(String, String)>, key: &str, value: Option<&str>) {
-    if !pairs.iter().any(|(known, _)| known == key) {
-        pairs.push((key.to_owned(), value.unwrap_or_default().to_owned()));
-        pairs.sort();
+/// Takes what is said of a name first.
+fn put(pairs: &mut BTreeMap<String, String>, key: &str, value: Option<&str>) {
+    if !pairs.contains_key(key) {
+        pairs.insert(key.to_owned(), value.unwrap_or_default().to_owned());
     }
 }
 
