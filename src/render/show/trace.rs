@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::file::fate_words;
 use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, repository_name, run_head};
-use crate::model::{Artifact, NodeId, Role};
+use crate::model::{Artifact, NodeId, Role, RunKind};
 use crate::ops::show::Fate;
 use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
@@ -134,6 +134,10 @@ impl<'a> Way<'a> {
         match self.report.direction {
             Direction::Up if lacks.contains(&RunLack::Reads) => "what it read is not known",
             Direction::Up if has_ignored => "read nothing, but for what `.lineageignore` may name",
+            // Programs, libraries and what lies among system files and packages, such as the data sets of a library.
+            Direction::Up if run.head.view.run.kind == RunKind::Command => {
+                "read nothing but its environment (--environment lists it)"
+            }
             Direction::Up => "read nothing",
             Direction::Down if has_ignored => "wrote nothing, but for what `.lineageignore` may name",
             Direction::Down => "wrote nothing",
