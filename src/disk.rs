@@ -294,6 +294,7 @@ impl Disk {
 }
 
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library cannot exchange two names")]
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     use std::os::unix::ffi::OsStrExt as _;
     let text = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes());

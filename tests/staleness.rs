@@ -63,6 +63,7 @@ fn a_table_that_each_training_adds_a_line_to_makes_no_earlier_model_stale() {
 fn what_was_made_from_a_source_that_somebody_took_away_is_stale() {
     let place = Place::empty();
     place.ok(&["init"]);
+    place.write(".lineage/config.toml", b"[keep]\ninputs_up_to = 0\n");
     for name in ["in/1", "in/2"] {
         place.write(name, name.as_bytes());
     }
@@ -99,6 +100,7 @@ fn an_earlier_version_that_was_brought_back_is_one_also_when_a_run_has_read_it()
 fn what_git_has_is_not_lost_and_is_brought_back_from_the_commit_that_the_run_recorded() {
     let Some(place) = Place::empty().with_commit() else { return };
     place.ok(&["init"]);
+    place.write(".lineage/config.toml", b"[keep]\ninputs_up_to = 0\n");
     place.write("d/data", b"hello\n");
     place.write("tool", b"#!/bin/sh\nwc -c < d/data > o\n");
     place.write("late", b"late\n");

@@ -37,7 +37,8 @@ impl Ignored {
     /// ignore.
     pub fn has(&mut self, file: &Path) -> bool {
         let Ok(inside) = file.strip_prefix(&self.work_tree) else { return false };
-        if self.index.entry_by_path(gix::path::into_bstr(inside).as_ref()).is_some() {
+        let Ok(name) = gix::path::into_bstr(inside) else { return true };
+        if self.index.entry_by_path(name.as_ref()).is_some() {
             return false;
         }
         let found = self.rules.at_path(inside, None, &self.repo.objects);
