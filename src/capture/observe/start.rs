@@ -20,9 +20,13 @@ use super::sys::{
 };
 use super::{Digest, Exit, GapSort, Level, Observation, Options, assemble, finish};
 
-fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
+fn c_string(string: &OsStr) -> Result<CString, Refusal> {
     let zero = |_| Refusal::Failed(Error::request("an argument of the command holds a zero byte"));
-    strings.map(|string| CString::new(string.as_bytes()).map_err(zero)).collect()
+    CString::new(string.as_bytes()).map_err(zero)
+}
+
+fn c_strings<'s>(strings: impl Iterator<Item = &'s OsStr>) -> Result<Vec<CString>, Refusal> {
+    strings.map(c_string).collect()
 }
 
 /// As many calls are answered before it is asked whether a checkpoint is due.
@@ -56,7 +60,6 @@ pub(super) fn observe(
     let program = find_program(options)?;
     let abis = Abi::native();
     let wants_net = options.level.is_none_or(|level| level == Level::Net) && !abis.is_empty();
-    let filter = filter::program(abis);
     let shown = c_strings(options.arguments.iter().map(OsString::as_os_str))?;
     let entries: Vec<OsString> = options
         .environment
@@ -64,7 +67,7 @@ pub(super) fn observe(
         .map(|(key, value)| [key.as_os_str(), OsStr::new("="), value.as_os_str()].into_iter().collect())
         .collect();
     let environment = c_strings(entries.iter().map(OsString::as_os_str))?;
-    let both = c_strings([program.as_os_str(), options.folder.as_os_str()].into_iter())?;
+    let [program, folder] = [program.as_os_str(), options.folder.as_os_str()].map(c_string);
     let before = (options.level == Some(Level::Snapshot)).then(|| Snapshot::take(options));
     let started_us = (options.clock)();
     let _adoption = Adoption::begin();
@@ -72,16 +75,15 @@ pub(super) fn observe(
     let forwarding = options.forward_signals.then(Forwarding::begin).flatten();
     let stops = forwarding.as_ref().and_then(|_| Stops::watch().ok());
     let launch = sys::Launch {
-        program: &both[0],
-        arguments: &shown,
-        environment: &environment,
-        folder: &both[1],
-        filter: wants_net.then_some(&filter[..]),
-        blocked: &blocked,
+        program: program?,
+        arguments: shown,
+        environment,
+        folder: folder?,
+        filter: wants_net.then(|| filter::program(abis)),
     };
     // What comes later reaches the new process by the terminal, or is handed on from here.
     let came = forwarding.is_some().then(|| blocked.take());
-    let launched = sys::launch(&launch)
+    let launched = sys::launch(launch, &blocked)
         .map_err(|error| Refusal::Failed(Error::request("cannot start a process").because(error)))?;
     if let Some(forwarding) = &forwarding {
         forwarding.aim(launched.pid);
@@ -208,7 +210,7 @@ impl Course<'_> {
     }
 
     fn take_report(&mut self) -> Result<(), Refusal> {
-        let report = sys::next_report(self.launched.reports.as_fd());
+        let report = self.launched.next_report();
         match report {
             Ok(Report::Listener(listener, no_new_privileges)) => {
                 let in_hand = InHand::new().ok().map(Arc::new);
@@ -262,7 +264,7 @@ impl Course<'_> {
         if let Some(guardian) = self.guardian.take() {
             drop(guardian.dismiss());
         }
-        let _ = sys::wait_for_end(self.launched.pid);
+        let _ = self.launched.wait_for_end();
         sys::reap(self.launched.pid);
         let options = self.net.options;
         let shown = options.arguments.first().map(|name| name.display().to_string()).unwrap_or_default();
@@ -283,7 +285,7 @@ impl Course<'_> {
     }
 
     fn take_end(&mut self) {
-        self.end = sys::wait_for_end(self.launched.pid).ok();
+        self.end = self.launched.wait_for_end().ok();
         if self.end.is_none() {
             self.net.gap("how the command ended could not be learned".to_string());
         }

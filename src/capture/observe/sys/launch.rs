@@ -1,25 +1,45 @@
 //! Starts the command under the net, and the guardian beside it.
 
-use std::ffi::{CStr, CString, c_int, c_long, c_ulong, c_void};
+use std::ffi::{CString, c_int, c_ulong, c_void};
 use std::io::{Error, Result};
 use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
 
 use super::signals::{Blocked, FORWARDED, STOPS_OF_TERMINALS, restore_default};
-use super::{InHand, answer, check, check_long, errno, receive, wait};
+use super::{End, InHand, answer, check, errno, raw, receive, wait, wait_for_end};
 use crate::capture::inherited::give_back;
 use crate::capture::observe::filter::Instruction;
 
-/// Everything the new process needs, made before the fork: after it, nothing may allocate.
-pub(in super::super) struct Launch<'a> {
-    pub(in super::super) program: &'a CStr,
-    pub(in super::super) arguments: &'a [CString],
-    pub(in super::super) environment: &'a [CString],
-    pub(in super::super) folder: &'a CStr,
+/// What is to be started.
+pub(in super::super) struct Launch {
+    pub(in super::super) program: CString,
+    pub(in super::super) arguments: Vec<CString>,
+    pub(in super::super) environment: Vec<CString>,
+    pub(in super::super) folder: CString,
     /// `None`: start without a net.
-    pub(in super::super) filter: Option<&'a [Instruction]>,
-    /// The new process lets through what was let through before.
-    pub(in super::super) blocked: &'a Blocked,
+    pub(in super::super) filter: Option<Vec<Instruction>>,
+}
+
+/// As much room has the new process to call functions in.
+const STACK_BYTES: usize = 32 << 10;
+
+/// Everything the new process needs until its program runs. It lies in the memory of this one, which the new process has in common
+/// with it till then: to give it a copy would take longer than all the rest of its start, and each page that is written here
+/// afterwards would be copied as well.
+struct Beginning {
+    launch: Launch,
+    /// Ends in null, as do the next two.
+    arguments: Vec<*const libc::c_char>,
+    environment: Vec<*const libc::c_char>,
+    /// A file without `#!` is a script of the shell, as `execvp` has it.
+    shell: Vec<*const libc::c_char>,
+    /// It lets through what was let through before.
+    mask: libc::sigset_t,
+    /// Its end of the socket, and ours, which it closes.
+    reports: RawFd,
+    ours: RawFd,
+    stack: Vec<u128>,
 }
 
 /// A started process and the socket over which it reports until its program runs.
@@ -27,6 +47,34 @@ pub(in super::super) struct Launched {
     pub(in super::super) pid: i32,
     pub(in super::super) process: OwnedFd,
     pub(in super::super) reports: OwnedFd,
+    /// Never freed where nobody knows that the process has left it.
+    beginning: Option<NonNull<Beginning>>,
+}
+
+impl Launched {
+    /// Reads the next report of the new process; blocks until there is one.
+    pub(in super::super) fn next_report(&mut self) -> Result<Report> {
+        let report = next_report(self.reports.as_fd())?;
+        if matches!(report, Report::Running) {
+            self.free_beginning();
+        }
+        Ok(report)
+    }
+
+    /// Waits for the end of the process without reaping it.
+    pub(in super::super) fn wait_for_end(&mut self) -> Result<End> {
+        let end = wait_for_end(self.pid)?;
+        self.free_beginning();
+        Ok(end)
+    }
+
+    /// Frees what the process needed for its start, which it has left.
+    fn free_beginning(&mut self) {
+        if let Some(beginning) = self.beginning.take() {
+            // SAFETY: it was made as a box, and nobody else has it: the process has another memory, or none any more.
+            drop(unsafe { Box::from_raw(beginning.as_ptr()) });
+        }
+    }
 }
 
 /// What the new process reports before its program runs.
@@ -68,39 +116,48 @@ fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
     }
 }
 
-/// Starts the process; returns as soon as it exists, before its program runs.
-pub(in super::super) fn launch(launch: &Launch<'_>) -> Result<Launched> {
+/// Starts the process; returns as soon as it exists, before its program runs. No signal reaches it before it has put back what they
+/// do: an action of ours would run in it, on our memory.
+pub(in super::super) fn launch(launch: Launch, blocked: &Blocked) -> Result<Launched> {
     let (reports, theirs) = socket_pair()?;
-    let arguments = pointers(launch.arguments);
-    let environment = pointers(launch.environment);
-    // A file without `#!` is a script of the shell, as `execvp` has it.
+    let arguments = pointers(&launch.arguments);
     let mut shell = vec![c"/bin/sh".as_ptr(), launch.program.as_ptr()];
     shell.extend(arguments.iter().skip(1));
-    // SAFETY: the child calls only functions that are safe between fork and exec, on memory made above.
-    let pid = check(unsafe { libc::fork() })?;
-    if pid == 0 {
-        // SAFETY: this is the child of a fork; all pointers are to memory made before it. What it closes is a copy of its own,
-        // held by nothing that runs in it: with it, the end of the supervisor would never be seen.
-        unsafe {
-            libc::close(reports.as_raw_fd());
-            be_the_child(
-                launch,
-                &arguments,
-                &environment,
-                &shell,
-                theirs.as_raw_fd(),
-                launch.blocked.before(),
-            )
-        }
-    }
+    let environment = pointers(&launch.environment);
+    let stack = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
+    let mask = *blocked.before();
+    let (reports_of_child, ours) = (theirs.as_raw_fd(), reports.as_raw_fd());
+    let mut beginning = Box::new(Beginning {
+        launch,
+        arguments,
+        environment,
+        shell,
+        mask,
+        reports: reports_of_child,
+        ours,
+        stack,
+    });
+    let stack = beginning.stack.spare_capacity_mut().as_mut_ptr_range().end;
+    let beginning = NonNull::from(Box::leak(beginning));
+    let flags = libc::CLONE_VM | libc::SIGCHLD;
+    // SAFETY: the child runs on a stack of its own, on memory that is not freed while it needs it.
+    let pid = check(unsafe { libc::clone(begin, stack.cast(), flags, beginning.as_ptr().cast()) });
+    let pid = pid.inspect_err(|_| {
+        // SAFETY: it was made as a box, and no child has it.
+        drop(unsafe { Box::from_raw(beginning.as_ptr()) });
+    })?;
     // SAFETY: `pid` is our child, not yet waited for.
-    let process = unsafe { check_long(libc::syscall(libc::SYS_pidfd_open, pid, 0)) };
+    let process = unsafe { raw::call(libc::SYS_pidfd_open, [pid as usize, 0, 0, 0, 0]) };
+    let beginning = Some(beginning);
     match process {
-        // SAFETY: the descriptor is fresh.
-        Ok(fd) => Ok(Launched { pid, process: unsafe { OwnedFd::from_raw_fd(fd as RawFd) }, reports }),
-        Err(error) => {
+        Ok(fd) => {
+            // SAFETY: the descriptor is fresh.
+            let process = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
+            Ok(Launched { pid, process, reports, beginning })
+        }
+        Err(errno) => {
             end_at_once(pid);
-            Err(error)
+            Err(Error::from_raw_os_error(errno))
         }
     }
 }
@@ -114,46 +171,51 @@ fn end_at_once(pid: i32) {
     }
 }
 
-/// # Safety
-/// Only in the child of a fork, with pointers to strings that end in NUL and arrays that end in null.
-unsafe fn be_the_child(
-    launch: &Launch<'_>,
-    arguments: &[*const libc::c_char],
-    environment: &[*const libc::c_char],
-    shell: &[*const libc::c_char],
-    reports: RawFd,
-    mask: &libc::sigset_t,
-) -> ! {
-    // SAFETY: plain system calls on memory made before the fork.
+/// What the new process does: it becomes the program.
+///
+/// Until then it has its memory in common with the process that started it, which goes on meanwhile: it writes on its own stack
+/// alone, and calls of the library of C that may fail are made without it.
+extern "C" fn begin(beginning: *mut c_void) -> c_int {
+    // SAFETY: it is given a beginning, which nobody changes or frees before its program runs. What is called are system calls on
+    // memory that lives as long. What it closes is a copy of its own, held by nothing that runs in it: with it, the end of the
+    // supervisor would never be seen.
     unsafe {
+        let Beginning { launch, arguments, environment, shell, mask, reports, ours, .. } =
+            &*beginning.cast::<Beginning>();
+        let reports = *reports;
+        let _ = raw::call(libc::SYS_close, [*ours as usize, 0, 0, 0, 0]);
         for signal in FORWARDED.into_iter().chain(STOPS_OF_TERMINALS) {
             restore_default(signal);
         }
         give_back();
         libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
-        if libc::chdir(launch.folder.as_ptr()) != 0 {
-            report(reports, [TAG_FOLDER, errno(), 0], None);
+        if let Err(errno) = raw::call(libc::SYS_chdir, [launch.folder.as_ptr() as usize, 0, 0, 0, 0]) {
+            report(reports, [TAG_FOLDER, errno as u32, 0], None);
             libc::_exit(126);
         }
-        if let Some(filter) = launch.filter {
+        if let Some(filter) = &launch.filter {
             match install(filter) {
                 Ok((listener, no_new_privileges)) => {
                     report(reports, [TAG_LISTENER, 0, no_new_privileges.into()], Some(listener));
-                    libc::close(listener);
+                    let _ = raw::call(libc::SYS_close, [listener as usize, 0, 0, 0, 0]);
                 }
                 Err(errno) => {
-                    report(reports, [TAG_NO_NET, errno, 0], None);
+                    report(reports, [TAG_NO_NET, errno as u32, 0], None);
                     if !is_let_go(reports) {
                         libc::_exit(125);
                     }
                 }
             }
         }
-        libc::execve(launch.program.as_ptr(), arguments.as_ptr(), environment.as_ptr());
-        if errno() == libc::ENOEXEC as u32 {
-            libc::execve(c"/bin/sh".as_ptr(), shell.as_ptr(), environment.as_ptr());
+        let run = |program: *const libc::c_char, arguments: &[*const libc::c_char]| {
+            let words = [program as usize, arguments.as_ptr() as usize, environment.as_ptr() as usize, 0, 0];
+            raw::call(libc::SYS_execve, words).err().unwrap_or(0)
+        };
+        let mut errno = run(launch.program.as_ptr(), arguments);
+        if errno == libc::ENOEXEC {
+            errno = run(c"/bin/sh".as_ptr(), shell);
         }
-        report(reports, [TAG_PROGRAM, errno(), 0], None);
+        report(reports, [TAG_PROGRAM, errno as u32, 0], None);
         libc::_exit(127)
     }
 }
@@ -163,21 +225,20 @@ fn is_let_go(socket: RawFd) -> bool {
     let mut go = [0_u8; 1];
     loop {
         // SAFETY: one byte of this function's own.
-        let read = unsafe { libc::recv(socket, go.as_mut_ptr().cast(), 1, 0) };
-        if read >= 0 || errno() != libc::EINTR as u32 {
-            return read > 0;
+        match unsafe { raw::call(libc::SYS_read, [socket as usize, go.as_mut_ptr() as usize, 1, 0, 0]) } {
+            Err(libc::EINTR) => {}
+            read => return read.is_ok_and(|read| read > 0),
         }
     }
 }
 
 /// Puts the filter on the calling thread; returns the listener and whether `no_new_privs` had to be set.
-fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), u32> {
+fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), i32> {
     let program =
         libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr() as *mut libc::sock_filter };
-    let seccomp = |operation: u32, flags: c_ulong, data: *const c_void| -> std::result::Result<c_long, u32> {
+    let seccomp = |operation: u32, flags: c_ulong, data: *const c_void| {
         // SAFETY: `data` is what the operation reads: a `u32` or a `struct sock_fprog`.
-        let result = unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, data) };
-        if result < 0 { Err(errno()) } else { Ok(result) }
+        unsafe { raw::call(libc::SYS_seccomp, [operation as usize, flags as usize, data as usize, 0, 0]) }
     };
     // Asked first: without it, nothing has been changed for a command that runs without a net.
     let wanted = libc::SECCOMP_RET_USER_NOTIF;
@@ -188,13 +249,13 @@ fn install(filter: &[Instruction]) -> std::result::Result<(RawFd, bool), u32> {
     let set = |flags| seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, (&raw const program).cast());
     let mut no_new_privileges = false;
     let mut result = set(killable);
-    if result == Err(libc::EACCES as u32) {
+    if result == Err(libc::EACCES) {
         // SAFETY: plain numbers.
-        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        let _ = unsafe { raw::call(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0]) };
         no_new_privileges = true;
         result = set(killable);
     }
-    if result == Err(libc::EINVAL as u32) {
+    if result == Err(libc::EINVAL) {
         result = set(basic);
     }
     result.map(|fd| (fd as RawFd, no_new_privileges))
@@ -219,12 +280,13 @@ fn report(socket: RawFd, words: [u32; 3], descriptor: Option<RawFd>) {
             (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as _;
             std::ptr::write_unaligned(libc::CMSG_DATA(header).cast::<RawFd>(), descriptor);
         }
-        libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL);
+        let words = [socket as usize, &raw const message as usize, libc::MSG_NOSIGNAL as usize, 0, 0];
+        let _ = raw::call(libc::SYS_sendmsg, words);
     }
 }
 
-/// Reads the next report of a new process; blocks until there is one.
-pub(in super::super) fn next_report(socket: BorrowedFd<'_>) -> Result<Report> {
+/// Reads the next report from a socket.
+fn next_report(socket: BorrowedFd<'_>) -> Result<Report> {
     let mut words = [0_u32; 3];
     let mut room = [0_u64; 4];
     // SAFETY: message, control room and words live until the call returns; a received descriptor is fresh.
@@ -352,24 +414,21 @@ unsafe fn close_range(first: c_int, last: c_int) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd as _;
-
-    use super::super::{End, reap, wait_for_end};
+    use super::super::reap;
     use super::*;
 
     #[test]
     fn a_command_that_waits_for_its_start_ends_with_its_supervisor() {
-        let arguments = [c"true".to_owned()];
-        let launched = launch(&Launch {
-            blocked: &Blocked::all(),
-            program: c"/bin/true",
-            arguments: &arguments,
-            environment: &[],
-            folder: c"/",
+        let launch = Launch {
+            program: c"/bin/true".to_owned(),
+            arguments: vec![c"true".to_owned()],
+            environment: vec![],
+            folder: c"/".to_owned(),
             // The kernel takes no empty filter.
-            filter: Some(&[]),
-        });
-        let Launched { pid, process, reports } = launched.unwrap();
+            filter: Some(vec![]),
+        };
+        let launched = super::launch(launch, &Blocked::all());
+        let Launched { pid, process, reports, .. } = launched.unwrap();
         assert!(matches!(next_report(reports.as_fd()), Ok(Report::NoNet(_))));
         drop(reports);
         let [ready] = wait([Some(process.as_fd())], 30_000).unwrap();

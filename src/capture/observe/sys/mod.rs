@@ -8,6 +8,7 @@
 mod in_hand;
 mod inotify;
 mod launch;
+mod raw;
 mod signals;
 mod stops;
 
@@ -21,7 +22,7 @@ use crate::digests::device;
 
 pub(super) use in_hand::{InHand, Slot};
 pub(super) use inotify::Ears;
-pub(super) use launch::{Guardian, Launch, Launched, Report, Stage, go, launch, next_report};
+pub(super) use launch::{Guardian, Launch, Launched, Report, Stage, go, launch};
 pub(super) use signals::{Adoption, Blocked, Forwarding};
 pub(super) use stops::Stops;
 
@@ -301,7 +302,7 @@ pub(super) enum End {
 }
 
 /// Waits for our child `pid` without reaping it.
-pub(super) fn wait_for_end(pid: i32) -> Result<End> {
+fn wait_for_end(pid: i32) -> Result<End> {
     // SAFETY: all-zero is a valid `siginfo_t`, which the kernel fills.
     unsafe {
         let mut info: libc::siginfo_t = zeroed();
