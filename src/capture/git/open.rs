@@ -70,7 +70,11 @@ pub(super) fn open_at(git: &Path) -> Result<gix::Repository> {
     if REPOSITORY_VARIABLES.iter().any(|name| std::env::var_os(name).is_some()) {
         permissions.env.git_prefix = gix::sec::Permission::Deny;
     }
-    let options = gix::open::Options::default().permissions(permissions).open_path_as_is(true);
+    // As git does, which leaves the checksum of the index to `git fsck`.
+    let options = gix::open::Options::default()
+        .permissions(permissions)
+        .open_path_as_is(true)
+        .config_overrides(["index.skipHash=true"]);
     gix::open_opts(git, options).map_err(|cause| {
         Error::request(format!("cannot read the git repository at `{}`", git.display()))
             .because(cause)
