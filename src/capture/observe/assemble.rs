@@ -424,9 +424,12 @@ impl Assembly<'_> {
         for (who, actor) in actors.iter().enumerate() {
             let addresses = actor.connections.iter().chain(&actor.bound);
             let outside = addresses.filter(|(address, _)| !met.inside.contains(address)).cloned();
-            let outside: Vec<(String, i64)> = outside.collect();
-            if !outside.is_empty() {
-                connections.entry(self.executors[who]).or_default().extend(outside);
+            for (address, us) in outside {
+                let known = connections.entry(self.executors[who]).or_default();
+                // The first time counts.
+                if known.iter().all(|(other, _)| *other != address) {
+                    known.push((address, us));
+                }
             }
         }
         for who in &shown {

@@ -381,8 +381,12 @@ impl<'a> Net<'a> {
 
     pub(super) fn connect_to(&mut self, who: Who, address: String, us: i64) {
         let own = &mut self.ledger.actor(who).connections;
-        if own.len() < CONNECTIONS_MAX && own.iter().all(|(known, _)| *known != address) {
-            own.push((address.clone(), us));
+        let has_room = own.len() < CONNECTIONS_MAX;
+        let mut known = own.iter_mut().filter(|(known, _)| *known == address);
+        match (known.next(), known.next()) {
+            (_, Some((_, last_us))) => *last_us = us,
+            _ if has_room => own.push((address.clone(), us)),
+            _ => {}
         }
         if self.connections.len() < CONNECTIONS_MAX {
             self.connections.insert(address);

@@ -79,7 +79,7 @@ pub(super) struct Actor {
     pub(super) channels: Vec<u64>,
     /// Other ends of pipes that it was given, and those that it opened by a name.
     pub(super) ends: Vec<HeldEnd>,
-    /// Addresses it connected to, and when.
+    /// Addresses it connected to, and when: for the first time, and for the last, if there was more than one.
     pub(super) connections: Vec<(String, i64)>,
     /// Addresses at which it waited for others, and since when.
     pub(super) bound: Vec<(String, i64)>,

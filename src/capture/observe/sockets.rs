@@ -201,6 +201,11 @@ mod tests {
         assert_eq!(met.inside.len(), 2);
         actors[0].bound[0].0 = "unix:///s".to_owned();
         assert_eq!(meetings(&actors), Meetings::default());
+        // It came once more.
+        actors[2].connections.push(("unix:///s".to_owned(), 30));
+        actors[2].connections.push(("unix:///s".to_owned(), 5));
+        assert_eq!(meetings(&actors).parties, [BTreeSet::from([0, 2])]);
+        actors[2].connections.clear();
         actors[3].connections[0].0 = "unix:///s".to_owned();
         assert_eq!(meetings(&actors).parties, [BTreeSet::from([0, 3])]);
     }

@@ -230,3 +230,37 @@ fn what_a_shell_adds_between_two_readings_is_a_version_each() {
     let expected = ["cat <a.0 >h.0", "cat <h.0 >o.0", "cat <b.0 <h.0 >h.1", "cat <h.1 >p.0"];
     super::processes::check_stories(&[("a", "of a\n"), ("b", "of b\n")], script, &expected);
 }
+
+#[test]
+fn who_asks_before_anybody_waits_and_asks_again_meets_that_one() {
+    if !has("python3") {
+        return;
+    }
+    let program = "import os, socket, sys, time
+if sys.argv[1] == 'waits':
+    while not os.path.exists('asked'): time.sleep(.01)
+    host = socket.socket(socket.AF_UNIX)
+    host.bind('s')
+    host.listen()
+    open('o', 'wb').write(host.accept()[0].recv(9))
+else:
+    text = open('a', 'rb').read()
+    while True:
+        try:
+            guest = socket.socket(socket.AF_UNIX)
+            guest.connect('s')
+            break
+        except OSError:
+            open('asked', 'w').close()
+            time.sleep(.01)
+    guest.sendall(text)";
+    let script = "python3 p.py asks & python3 p.py waits; wait";
+    let trial = try_with(&[("a", "1"), ("p.py", program)], &["sh", "-c", script], &|_| {});
+    let is_one = |process: &&super::super::Process| {
+        process.arguments.last().is_some_and(|last| last == "asks" || last == "waits")
+    };
+    let is_python = |process: &&super::super::Process| process.exe.to_string_lossy().contains("python3.");
+    let both = trial.observation.processes.iter().filter(is_one).filter(is_python);
+    let groups: std::collections::BTreeSet<usize> = both.map(|process| process.group).collect();
+    assert_eq!(groups.len(), 1);
+}
