@@ -107,6 +107,7 @@ impl Net<'_> {
             }
             Call::ExitGroup => {
                 self.end_held(who);
+                self.end_input(thread, who);
                 let actor = self.ledger.actor(who);
                 actor.ended_us = Some(us);
                 actor.exit_code = Some(act.number(0) & 0xff);
@@ -125,16 +126,18 @@ impl Net<'_> {
     /// Finds out, at the end of a program, whether it wrote to the files that were open when it began.
     fn end_held(&mut self, who: Who) {
         for held in std::mem::take(&mut self.ledger.actor(who).held) {
-            if self.ledger.is_forgotten(held.what) {
-                continue;
-            }
-            let body = self.ledger.body(held.what);
-            let (dev, ino) = (body.versions[0].stamp.dev, body.versions[0].stamp.ino);
-            let look = body.live_name().and_then(|name| digest::look(&name.path).ok());
-            if let Some(look) = look.filter(|look| (look.dev, look.ino) == (dev, ino)) {
+            if let Some(look) = self.look_again(held.what) {
                 self.ledger.end_held(who, held, &look.stamp());
             }
         }
+    }
+
+    /// Looks at a file where it stands now, as far as is known.
+    pub(super) fn look_again(&self, what: What) -> Option<Look> {
+        let body = self.ledger.bodies[what as usize].as_ref()?;
+        let stamp = &body.versions[0].stamp;
+        let look = digest::look(&body.live_name()?.path).ok()?;
+        ((look.dev, look.ino) == (stamp.dev, stamp.ino)).then_some(look)
     }
 
     pub(super) fn program_name(&self, who: Who) -> String {
@@ -357,6 +360,7 @@ impl Net<'_> {
         let goes_on =
             done.is_some_and(|done| !done.into_iter().any(|process| tracee::writes_to(process, look)));
         let endangered = self.ledger.write(act.who, what, look, act.us, Writing { goes_on, ..writing });
+        self.let_read_on(act, what, look);
         let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
         if let Some(path) = path {
             self.disturb(&path);

@@ -11,7 +11,7 @@ use super::body::{Body, Bytes, Ending, Name, Who};
 use super::closings::Rest;
 use super::ledger::{Ledger, Touch, What};
 use super::pipes::{self, Joined};
-use super::process::{self, Actor};
+use super::process::{self, Actor, Program};
 use super::sockets;
 use super::stamp::{self, Stamp};
 use super::{
@@ -85,6 +85,16 @@ impl Assembly<'_> {
 
     fn executor(&self, who: Who) -> Who {
         self.executors[who as usize]
+    }
+
+    /// Returns the program that a process of its own runs: of a fork, that of whom it was forked from.
+    fn program(&self, who: Who) -> Option<&Program> {
+        let actor = &self.ledger.actors[who as usize];
+        let forked_from = || {
+            let above = self.ledger.above(who);
+            above.iter().find_map(|above| self.ledger.actors[*above as usize].program.as_ref())
+        };
+        actor.program.as_ref().or_else(|| forked_from().filter(|_| actor.is_apart))
     }
 
     fn wrote(&self, body: &Body, who: Option<Who>) -> bool {
@@ -301,14 +311,20 @@ impl Assembly<'_> {
     fn enter_touch(&mut self, who: Who, what: What, version: u32, touch: &Touch) {
         let body = self.body(what);
         let was_written = version <= body.standing() && !self.unchanged.is_unchanged(what, version);
-        let fit = touch.read.map(|(us, stamp)| match self.may_have_read_on(who, body, version) {
+        let kept_open = touch.reading == Reading::KeptOpen;
+        let read = touch.read.filter(|_| was_written || !kept_open);
+        let fit = read.map(|(us, stamp)| match self.may_have_read_on(who, body, version) {
             true => Fit::Changed,
+            // It was seen as somebody began to change it.
+            false if kept_open => Fit::Likely,
             false => self.fit(body, version, us, &stamp),
         });
         let says_since = body.has_our_times && !body.versions[version as usize].written;
-        let since_ns = touch.read.map(|(_, stamp)| stamp.ctime_ns);
+        let since_ns = read.map(|(_, stamp)| stamp.ctime_ns);
         let since_ns = since_ns.filter(|_| says_since && fit == Some(Fit::Same));
-        if let Some((us, _)) = touch.read
+        let read_us =
+            read.map(|(us, _)| if kept_open { self.read_on_us(who, body, version, us) } else { us });
+        if let Some(us) = read_us
             && let Some(place) = self.place(what, version, us)
         {
             let access = self.access(who, place);
@@ -319,6 +335,7 @@ impl Assembly<'_> {
                 (Some(one), Some(other)) => Some(one.min(other)),
                 (one, other) => one.or(other),
             };
+            self.enter_what_may_be_read_on(who, what, version, us);
         }
         let Some(us) = touch.written_us.filter(|_| was_written) else {
             return;
@@ -348,6 +365,33 @@ impl Assembly<'_> {
         let followed_ns = body.versions[version as usize + 1].stamp.mtime_ns;
         let followed_us = self.ledger.lag.over_us(followed_ns).unwrap_or(followed_ns / 1000);
         self.ledger.actors[who as usize].ended_us.is_none_or(|ended_us| ended_us > followed_us)
+    }
+
+    /// Enters that a reader may have read what those wrote who had the file open at the time.
+    fn enter_what_may_be_read_on(&mut self, who: Who, what: What, read: u32, us: i64) {
+        let mut version = read;
+        while self.may_have_read_on(who, self.body(what), version) {
+            version += 1;
+            let us = self.read_on_us(who, self.body(what), version, us);
+            if !self.unchanged.is_unchanged(what, version)
+                && let Some(place) = self.place(what, version, us)
+            {
+                let access = self.access(who, place);
+                if access.read_us.is_none() {
+                    access.read_at(us, Reading::KeptOpen);
+                    access.fit = worse(access.fit, Fit::Likely);
+                }
+            }
+        }
+    }
+
+    /// Returns when a process may have read what others wrote into a file that it had open since `us`: when that was done, as
+    /// far as is known, and while it was there.
+    fn read_on_us(&self, who: Who, body: &Body, version: u32, us: i64) -> i64 {
+        let stamp = &body.versions[version as usize].stamp;
+        let done_us = self.ledger.lag.over_us(stamp.mtime_ns).map_or(us, |over_us| over_us - 1);
+        let ended_us = self.ledger.actors[who as usize].ended_us.unwrap_or(i64::MAX);
+        done_us.min(ended_us).max(us)
     }
 
     fn fit(&self, body: &Body, version: u32, us: i64, then: &Stamp) -> Fit {
@@ -406,7 +450,7 @@ impl Assembly<'_> {
         let met = sockets::meetings(actors);
         let Joined { groups, feeds } = pipes::join_by_pipes(actors, &self.executors, &met);
         let mut shown: Vec<Who> =
-            (0..actors.len() as Who).filter(|who| actors[*who as usize].program.is_some()).collect();
+            (0..actors.len() as Who).filter(|who| self.program(*who).is_some()).collect();
         shown.sort_by_key(|who| (actors[*who as usize].started_us, *who));
         let mut positions = vec![0; actors.len()];
         for (position, who) in shown.iter().enumerate() {
@@ -437,11 +481,12 @@ impl Assembly<'_> {
             let range = (*who, 0, 0)..=(*who, usize::MAX, usize::MAX);
             let accesses = self.accesses.range(range).map(|(_, access)| access.clone()).collect();
             let parent = actor.parent.map(|parent| self.executor(parent));
-            let Some(mut process) = show(actor, accesses) else {
+            let Some(program) = self.program(*who) else {
                 continue;
             };
+            let mut process = show(actor, program.clone(), accesses);
             process.parent = parent
-                .filter(|parent| actors[*parent as usize].program.is_some())
+                .filter(|parent| self.program(*parent).is_some())
                 .map(|parent| positions[parent as usize]);
             process.group = first_of[&groups[*who as usize]];
             process.connections = connections.remove(who).unwrap_or_default();
@@ -474,9 +519,8 @@ impl Access {
     }
 }
 
-fn show(actor: &Actor, accesses: Vec<Access>) -> Option<Process> {
-    let program = actor.program.clone()?;
-    Some(Process {
+fn show(actor: &Actor, program: Program, accesses: Vec<Access>) -> Process {
+    Process {
         pid: actor.pid,
         parent: None,
         exe: program.exe,
@@ -494,7 +538,7 @@ fn show(actor: &Actor, accesses: Vec<Access>) -> Option<Process> {
         accesses,
         namings: vec![],
         removals: vec![],
-    })
+    }
 }
 
 fn worse(a: Fit, b: Fit) -> Fit {

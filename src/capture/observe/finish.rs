@@ -41,6 +41,7 @@ pub(super) fn finish(net: &mut Net<'_>) {
         }
     }
     net.ledger.settle_relays();
+    net.ledger.part_forks(true);
     for (task, bytes) in read_all(net, tasks) {
         enter(net, task.what, task.version, bytes);
     }

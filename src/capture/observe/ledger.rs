@@ -27,11 +27,13 @@ pub(super) struct Touch {
     pub(super) was_executed: bool,
     /// Wrote into the bytes of the version before, some of which may be left.
     pub(super) extends: bool,
+    /// It was opened to be read more than once.
+    pub(super) was_read_again: bool,
     /// It has changed since the last checkpoint.
     pub(super) is_noted: bool,
 }
 
-record!(Touch { read, reading, written_us, was_executed, extends; is_noted });
+record!(Touch { read, reading, written_us, was_executed, extends; was_read_again, is_noted });
 
 /// What has changed in a ledger since the last checkpoint, in the order in which it was first changed.
 #[derive(Debug, Default)]
@@ -49,7 +51,13 @@ impl Changes {
 
 impl Touch {
     fn read_at(&mut self, us: i64, stamp: Stamp, reading: Reading) {
-        self.reading = if self.read.is_some() { self.reading.min(reading) } else { reading };
+        if self.reading == Reading::KeptOpen {
+            // Now it is sure.
+            (self.read, self.reading) = (Some((us, stamp)), reading);
+            return;
+        }
+        self.was_read_again = self.read.is_some();
+        self.reading = if self.was_read_again { self.reading.min(reading) } else { reading };
         self.read.get_or_insert((us, stamp));
     }
 }

@@ -29,9 +29,13 @@ mod finish;
 #[cfg(target_os = "linux")]
 mod folders;
 #[cfg(target_os = "linux")]
+mod forks;
+#[cfg(target_os = "linux")]
 mod guarded;
 #[cfg(target_os = "linux")]
 mod handles;
+#[cfg(target_os = "linux")]
+mod input;
 #[cfg(target_os = "linux")]
 mod ledger;
 #[cfg(target_os = "linux")]
@@ -54,6 +58,8 @@ mod place;
 mod process;
 #[cfg(target_os = "linux")]
 mod programs;
+#[cfg(target_os = "linux")]
+mod read_on;
 mod refusal;
 #[cfg(target_os = "linux")]
 mod relay;
@@ -303,7 +309,9 @@ pub enum Reading {
     Opened,
     /// It opened another one, which was made from this one and stands for it.
     StandIn,
-    /// As before, but the other one may have been made from other bytes.
+    /// It had opened the file before, and may have read on when others wrote into it.
+    KeptOpen,
+    /// As [`Reading::StandIn`], but the other one may have been made from other bytes.
     DoubtfulStandIn,
 }
 

@@ -269,18 +269,21 @@ impl<'a> Net<'a> {
         if self.threads.len() >= THREADS_MAX {
             self.forget_threads();
         }
-        let Some(own_root) = self.own_root else {
-            return false;
-        };
+        let Some(thread) = self.meet(tid) else { return false };
+        self.meet_process(&thread, us);
+        self.threads.insert(tid, thread);
+        true
+    }
+
+    /// Finds out about a thread; `None` where it cannot be looked into.
+    pub(super) fn meet(&mut self, tid: i32) -> Option<Thread> {
+        let (own_root, now) = (self.own_root?, Instant::now());
         let met = Thread::meet(tid, now, &own_root).or_else(|_| {
             // Perhaps there are no descriptors left.
             self.threads.clear();
             Thread::meet(tid, now, &own_root)
         });
-        let Ok(thread) = met else { return false };
-        self.meet_process(&thread, us);
-        self.threads.insert(tid, thread);
-        true
+        met.ok()
     }
 
     fn forget_threads(&mut self) {

@@ -5,11 +5,13 @@
 //! who started it may be for either of them. And who made a pipe and started those at its ends, mostly a shell, may have read or
 //! written as well, or only handed the ends on. To join a shell with everything that it ever shared a pipe with would make one
 //! step of all that a script does. So it is joined only with groups that write no files of their own, which live on only in what
-//! the shell makes of them; others feed it, or are fed by it, and what passes there is inferred.
+//! the shell makes of them; others feed it, or are fed by it, and what passes there is inferred. A pool of workers that write
+//! files is parted likewise: each may have told anything to whoever started it, and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Who;
+use super::forks::TALKERS_MAX;
 use super::process::{Actor, Direction};
 use super::sockets::Meetings;
 use super::{ChannelSort, TERMINAL};
@@ -70,11 +72,19 @@ pub(super) struct Joined {
 /// made it. One that was filled and closed before its reader began holds what its maker knew then, and joins nobody.
 pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> Joined {
     let mut leaders: Vec<Who> = (0..actors.len() as Who).collect();
-    let pipes = pipes(actors, executors, met);
+    let own = writes_files(actors, executors);
+    let mut feeds = feeds_of_forks(actors, executors);
+    let mut pipes = pipes(actors, executors, met);
+    pipes.retain(|_, pipe| {
+        let is_of_a_pool = pipe.is_of_a_pool(&own);
+        if is_of_a_pool {
+            feeds.extend(pipe.part_pool(&own, &mut leaders));
+        }
+        !is_of_a_pool
+    });
     for (inode, pipe) in &pipes {
         join_all(&mut leaders, pipe.made_for(is_terminal(*inode)));
     }
-    let own = writes_files(actors, executors);
     // What is asked of the groups is asked of all pipes as the groups stand now, so that the order makes no difference.
     let writing = Writing::of(&mut leaders, &own);
     for pipe in pipes.values().filter(|pipe| !pipe.is_captured()) {
@@ -82,7 +92,6 @@ pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who], met: &Meetings)
     }
     let writing = Writing::of(&mut leaders, &own);
     let captured: BTreeSet<(Who, Who)> = pipes.values().flat_map(Pipe::captures).collect();
-    let mut feeds = BTreeSet::new();
     for (inode, pipe) in &pipes {
         let Sides { mut from, mut to, from_apart: mut feeders, to_apart: mut fed } =
             pipe.sides(is_terminal(*inode), &|who| writing.has(who), &captured);
@@ -163,6 +172,28 @@ impl Pipe {
         self.others.is_empty() && ends.all(|end| end.is_beside)
     }
 
+    /// Tells whether it is one of those through which a program speaks with parts of its own that write files each.
+    fn is_of_a_pool(&self, own: &[bool]) -> bool {
+        let writers = self.holders().into_iter().filter(|who| own[*who as usize]).count();
+        self.is_private() && (2..=TALKERS_MAX).contains(&writers)
+    }
+
+    /// Joins those who write no files with who made it; returns who feeds whom of the others.
+    fn part_pool(&self, own: &[bool], leaders: &mut [Who]) -> Vec<(Who, Who)> {
+        let (workers, others): (Vec<Who>, Vec<Who>) =
+            self.holders().into_iter().partition(|who| own[*who as usize]);
+        let center = self.maker.unwrap_or(workers[0]);
+        join_all(leaders, others.into_iter().chain([center]));
+        let workers = workers.into_iter().filter(|worker| *worker != center);
+        workers.flat_map(|worker| [(worker, center), (center, worker)]).collect()
+    }
+
+    /// Lists those who hold an end, or made it.
+    fn holders(&self) -> BTreeSet<Who> {
+        let ends = self.writers.iter().chain(&self.readers).map(|end| end.who);
+        ends.chain(self.maker).collect()
+    }
+
     /// Tells whether one program alone holds both ends.
     fn is_in_one_hand(&self) -> bool {
         let holders: BTreeSet<Who> = self.writers.iter().chain(&self.readers).map(|end| end.who).collect();
@@ -238,9 +269,7 @@ impl Pipe {
 fn writes_files(actors: &[Actor], executors: &[Who]) -> Vec<bool> {
     let mut writes_files = vec![false; actors.len()];
     for (actor, executor) in actors.iter().zip(executors) {
-        // What the command itself writes to, as a log that its streams lead to, is no file of the process's own.
-        let mut written = actor.touches.iter().filter(|(_, touch)| touch.written_us.is_some());
-        writes_files[*executor as usize] |= written.any(|(key, _)| !actors[0].touches.contains_key(key));
+        writes_files[*executor as usize] |= actor.writes_besides(&actors[0]);
     }
     writes_files
 }
@@ -309,13 +338,25 @@ fn maker(actors: &[Actor], executors: &[Who], holder: usize, inode: u64) -> Opti
             return Some(at as Who);
         }
         // A parent is entered before its children.
-        let above = if actor.program.is_some() { actor.parent? } else { executors[at] };
+        let above = if executors[at] as usize == at { actor.parent? } else { executors[at] };
         let above = if actors[above as usize].program.is_some() { above } else { executors[above as usize] };
         if above as usize >= at {
             return None;
         }
         at = above as usize;
     }
+}
+
+/// Lists who may have told whom something of forks that count as processes of their own, and those they were forked from.
+fn feeds_of_forks(actors: &[Actor], executors: &[Who]) -> BTreeSet<(Who, Who)> {
+    let mut feeds = BTreeSet::new();
+    for (fork, actor) in actors.iter().enumerate().filter(|(_, actor)| actor.is_apart && actor.talks) {
+        if let Some(parent) = actor.parent {
+            let (fork, parent) = (fork as Who, executors[parent as usize]);
+            feeds.extend([(fork, parent), (parent, fork)]);
+        }
+    }
+    feeds
 }
 
 fn join_all(leaders: &mut [Who], members: impl IntoIterator<Item = Who>) {
@@ -510,6 +551,17 @@ mod tests {
     fn who_is_fed_and_writes_files_is_one_with_its_parent_only_where_that_waits_for_an_answer() {
         check("- exec\n0 exec fed 0=7 writes", &[0, 1], &[(0, 1)]);
         check("- exec\n0 exec fed 0=7 1=8 writes", &[0, 0], &[]);
+    }
+
+    #[test]
+    fn workers_that_write_files_each_are_apart_and_feed_who_started_them() {
+        check(
+            "- exec\n0 exec\n1 exec r=7 writes\n1 exec r=7 writes\n1 exec r=8",
+            &[0, 1, 2, 3, 1],
+            &[(1, 2), (1, 3), (2, 1), (3, 1)],
+        );
+        // One that writes is a part of the whole.
+        check("- exec\n0 exec\n1 exec r=7 writes\n1 exec r=7", &[0, 1, 1, 1], &[]);
     }
 
     #[test]

@@ -85,8 +85,16 @@ pub(super) struct Actor {
     pub(super) bound: Vec<(String, i64)>,
     /// Files that were open for writing when the program began.
     pub(super) held: Vec<Held>,
+    /// A file, and its version, that its standard input leads to as that of who started it does, none of it read before.
+    pub(super) input: Option<(What, u32)>,
     /// Of a fork: its standard streams were looked at.
     pub(super) was_looked_at: bool,
+    /// Of a fork: the files that it had open for writing when it was looked at.
+    pub(super) lent: Vec<What>,
+    /// Of a fork: it had pipes or sockets then, beside its standard streams, that whoever forked it may have, too.
+    pub(super) talks: bool,
+    /// Of a fork: it counts as a process of its own.
+    pub(super) is_apart: bool,
     /// It was a fork that read something before it ran its program.
     pub(super) read_as_fork: bool,
     pub(super) touches: HashMap<(What, u32), Touch>,
@@ -96,8 +104,8 @@ pub(super) struct Actor {
 
 record!(Actor {
     pid, parent, program, started_us, told_us, seen_us, ended_us, exit_code, standard, is_fed, holds, channels, ends,
-    connections, bound, held, read_as_fork;
-    was_looked_at, touches, is_noted
+    connections, bound, held, read_as_fork, lent, talks;
+    input, was_looked_at, is_apart, touches, is_noted
 });
 
 impl Actor {
@@ -119,7 +127,11 @@ impl Actor {
             connections: vec![],
             bound: vec![],
             held: vec![],
+            input: None,
             was_looked_at: false,
+            lent: vec![],
+            talks: false,
+            is_apart: false,
             read_as_fork: false,
             touches: HashMap::new(),
             is_noted: false,
@@ -128,6 +140,12 @@ impl Actor {
 }
 
 impl Actor {
+    /// Tells whether it writes files of its own: what the command itself writes to, as a log that its streams lead to, is none.
+    pub(super) fn writes_besides(&self, command: &Actor) -> bool {
+        let mut written = self.touches.iter().filter(|(_, touch)| touch.written_us.is_some());
+        written.any(|(key, _)| !command.touches.contains_key(key))
+    }
+
     /// Tells whether it had an end of a pipe when its program began.
     pub(super) fn is_born_with(&self, inode: u64) -> bool {
         let mut standard = self.standard.iter().flatten();
@@ -136,14 +154,17 @@ impl Actor {
     }
 }
 
-/// Returns for each actor the one that executed the program it runs: itself, or the ancestor it was forked from.
+/// Returns for each actor the one that stands for it: itself, if it executed a program or is a fork that counts as a process of its
+/// own, or the ancestor it was forked from.
 pub(super) fn executors(actors: &[Actor]) -> Vec<Who> {
     let mut executors: Vec<Who> = Vec::with_capacity(actors.len());
     for (index, actor) in actors.iter().enumerate() {
         // A parent is entered before its children.
         let own = index as Who;
         executors.push(match actor.parent {
-            Some(parent) if actor.program.is_none() && parent < own => executors[parent as usize],
+            Some(parent) if actor.program.is_none() && !actor.is_apart && parent < own => {
+                executors[parent as usize]
+            }
             _ => own,
         });
     }

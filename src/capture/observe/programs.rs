@@ -185,7 +185,8 @@ impl Net<'_> {
             return;
         };
         if starting.has_started(thread) {
-            let who = self.begin(thread.tgid, starting);
+            let who = self.begin(thread.tgid, starting, Some(thread));
+            self.look_at_starters(thread, who);
             self.inherit(thread, who, us);
         }
     }
@@ -210,19 +211,22 @@ impl Net<'_> {
         starting.sort_by_key(|(pid, start)| (start.us, *pid));
         for (pid, starting) in starting {
             if matches!(starting.image.expected, Expected::Runs(_)) {
-                self.begin(pid, starting);
+                self.begin(pid, starting, None);
             }
         }
     }
 
-    fn begin(&mut self, pid: i32, starting: Starting) -> Who {
+    fn begin(&mut self, pid: i32, starting: Starting, thread: Option<&Thread>) -> Who {
         let Starting { program, image, us } = starting;
         let former = self.current.get(&pid).copied();
         let who = match former {
             // What a fork opened before it ran a program was opened for the program.
-            Some(former) if self.ledger.actors[former as usize].program.is_none() => former,
+            Some(former) if self.is_fork(former) && !self.has_learned(former, thread) => former,
             _ => {
                 if let Some(former) = former {
+                    if self.is_fork(former) {
+                        self.stand_alone(former, thread);
+                    }
                     self.ledger.actor(former).ended_us = Some(us);
                 }
                 let who = self.ledger.add_actor(Actor::new(pid, former, us));
@@ -241,6 +245,10 @@ impl Net<'_> {
             self.ledger.execute(who, what, &look, us);
         }
         who
+    }
+
+    fn is_fork(&self, who: Who) -> bool {
+        self.ledger.actors[who as usize].program.is_none()
     }
 
     /// Records the files and pipes that a program is born with.
@@ -279,23 +287,8 @@ impl Net<'_> {
         }
     }
 
-    /// Records the pipes that a fork has as its standard streams, which acts for the program it was forked from.
-    pub(super) fn look_at_fork(&mut self, thread: &Thread, who: Who) {
-        self.ledger.actors[who as usize].was_looked_at = true;
-        for (slot, descriptor) in [0, 1, 2].into_iter().enumerate() {
-            let Ok(look) = thread.look_at_descriptor(descriptor) else {
-                continue;
-            };
-            if let Some(inode) = self.channel(thread, descriptor, &look)
-                && !self.given.contains(&inode)
-            {
-                self.ledger.hold(who, inode, slot);
-            }
-        }
-    }
-
     /// Returns what a pipe, a socket or a terminal is known by.
-    fn channel(&mut self, thread: &Thread, descriptor: i32, look: &Look) -> Option<u64> {
+    pub(super) fn channel(&mut self, thread: &Thread, descriptor: i32, look: &Look) -> Option<u64> {
         if look.is_pipe() || look.is_socket() {
             return Some(look.ino);
         }
@@ -407,6 +400,7 @@ impl Net<'_> {
         let is_written = writes && (descriptor > 0 || !reads);
         if is_written {
             self.notice_outsiders(what, look);
+            self.wrote_before(act, what, look);
             if act.who == 0 || !self.ledger.relay(act.who, what, look, act.us) {
                 let reads = reads && descriptor > 2 && act.who == 0;
                 self.write(act, what, look, Writing { reads, ..Writing::default() });
@@ -425,6 +419,9 @@ impl Net<'_> {
             }
         } else if reads && (descriptor <= 2 || act.who == 0) {
             self.read(act, what, look);
+            if descriptor == 0 {
+                self.take_over_input(act, what, look);
+            }
         }
     }
 }

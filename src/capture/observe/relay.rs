@@ -5,6 +5,7 @@
 //! moments. A program under which they stayed the same wrote nothing. And who opened the file, and only started programs with
 //! it, wrote nothing where all that changed did so between the start and the end of such a program.
 
+use super::ChannelSort;
 use super::body::Who;
 use super::checkpoint::record;
 use super::ledger::{Ledger, What};
@@ -72,7 +73,7 @@ impl Ledger {
             // A fork opened it for the program that it is now.
             return true;
         }
-        match &mut version.relay {
+        let is_explained = match &mut version.relay {
             None => {
                 let is_untouched = look.size == 0 || version.tentative.is_some();
                 let openers = version.writers.clone();
@@ -80,8 +81,10 @@ impl Ledger {
                 let relay =
                     Relay { openers, runner: Some(who), explained: now, has_changed: false, is_broken };
                 version.relay = Some(Box::new(relay));
+                is_untouched
             }
             Some(relay) => {
+                let is_explained = !relay.is_broken && relay.explained == now;
                 match relay.runner {
                     Some(runner) if above.contains(&runner) => relay.openers.push(runner),
                     Some(_) => relay.is_broken = true,
@@ -89,15 +92,21 @@ impl Ledger {
                 }
                 relay.is_broken |= relay.explained != now;
                 (relay.runner, relay.explained) = (Some(who), now);
+                is_explained
             }
-        }
+        };
         version.writers.push(who);
         body.was_opened_for_writing = true;
         let extends = self.extends(what, current);
         let touch = self.touch(who, what, current);
         touch.written_us = Some(us);
         touch.extends = extends;
-        self.hold_open(who, what, look);
+        // As a fork it may have read from its pipe, and written that, before it ran the program.
+        let input = self.actors[who as usize].standard[0];
+        let has_heard = input.is_some_and(|input| input.sort == ChannelSort::Own && !input.is_terminal());
+        if is_explained || !has_heard {
+            self.hold_open(who, what, look);
+        }
         true
     }
 
@@ -250,7 +259,7 @@ impl Ledger {
     }
 
     /// Returns those who started a process, and those above them.
-    fn above(&self, who: Who) -> Vec<Who> {
+    pub(super) fn above(&self, who: Who) -> Vec<Who> {
         let parent = |who: &Who| self.actors[*who as usize].parent.filter(|parent| parent < who);
         std::iter::successors(parent(&who), parent).collect()
     }

@@ -461,8 +461,26 @@ pub(super) fn parent_of(process: i32) -> Option<i32> {
     kinship_in(&read_file(&folder, "status").ok()?).ok().map(|(_, parent)| parent)
 }
 
+/// Returns where a process stands in a file that is its standard input, in bytes from the beginning.
+pub(super) fn position_in_input(process: i32, file: &Look) -> Option<u64> {
+    let path = CString::new(format!("/proc/{process}/fd/0")).ok()?;
+    sys::look(sys::here(), &path, true).ok().filter(|look| look.is_same_file(file))?;
+    let text = std::fs::read_to_string(format!("/proc/{process}/fdinfo/0")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("pos:"))?.trim().parse().ok()
+}
+
 /// Tells whether a process has a file open for writing.
 pub(super) fn writes_to(process: i32, file: &Look) -> bool {
+    has_open(process, file, 0o200)
+}
+
+/// Tells whether a process has a file open for reading.
+pub(super) fn reads_from(process: i32, file: &Look) -> bool {
+    has_open(process, file, 0o400)
+}
+
+/// The link in `/proc` has the permissions of the descriptor.
+fn has_open(process: i32, file: &Look, permission: u32) -> bool {
     let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
         return false;
     };
@@ -471,7 +489,7 @@ pub(super) fn writes_to(process: i32, file: &Look) -> bool {
             return false;
         };
         sys::look(sys::here(), &path, true).is_ok_and(|look| look.is_same_file(file))
-            && sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & 0o200 != 0)
+            && sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & permission != 0)
     })
 }
 

@@ -346,7 +346,7 @@ fn step(
         let evidence = match (fit, group.reading(version)) {
             (Fit::Changed, _) | (_, Reading::DoubtfulStandIn) => Evidence::Doubtful,
             _ if !is_known => Evidence::Doubtful,
-            (_, Reading::StandIn) => Evidence::Inferred,
+            (_, Reading::StandIn | Reading::KeptOpen) => Evidence::Inferred,
             (_, Reading::Opened) => Evidence::Observed,
         };
         let is_same = *fit == Fit::Same && evidence != Evidence::Doubtful;

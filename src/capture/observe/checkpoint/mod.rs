@@ -27,7 +27,7 @@ const SHARE_OF_TIME: u32 = 100;
 record!(Channel { inode, sort });
 choice!(ChannelSort { Outside = 0, Shared = 1, Own = 2 });
 choice!(GapSort { Unseen = 0, Denied = 1, StillRunning = 2, Overwritten = 3 });
-choice!(Reading { Opened = 0, StandIn = 1, DoubtfulStandIn = 2 });
+choice!(Reading { Opened = 0, StandIn = 1, KeptOpen = 3, DoubtfulStandIn = 2 });
 choice!(Evidence { Hashed = 0, PreImage = 1, Known = 2, StampOnly = 3, Unreadable = 4, Lost = 5, Inferred = 6 });
 
 impl Record for Exit {

@@ -36,6 +36,7 @@ pub(in super::super) fn recover(
         net.end_held_of_unended();
     }
     net.find_what_still_stands(head.at_us);
+    net.ledger.part_forks(head.exit.is_some());
     let mut observation = Observation {
         level: Level::Net,
         exit: head.exit.unwrap_or(Exit::Unknown),

@@ -7,6 +7,9 @@ use super::Read;
 use super::moves::Moves;
 use crate::capture::observe::{self, Access, Class, File, Observation};
 
+/// Where semaphores have their names, whose bytes are a count.
+const SEMAPHORES: &[u8] = b"/dev/shm/sem.";
+
 /// What was exchanged.
 pub(super) struct Exchanged {
     /// Groups that are one for it, and the group that each belongs to.
@@ -100,7 +103,8 @@ fn parties(observation: &Observation, moves: &Moves) -> BTreeMap<Read, Parties> 
         let Some(version) = file.versions.get(version) else { return false };
         let is_lost = version.was_written && version.evidence == observe::Evidence::Lost;
         let is_filled = version.content.as_ref().is_none_or(|content| content.size_bytes > 0);
-        (file.class == Class::Temporary && is_filled) || is_lost
+        let is_semaphore = file.path.as_os_str().as_encoded_bytes().starts_with(SEMAPHORES);
+        (file.class == Class::Temporary && is_filled && !is_semaphore) || is_lost
     };
     let mut parties: BTreeMap<Read, Parties> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {

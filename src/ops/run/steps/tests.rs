@@ -326,3 +326,128 @@ fn what_a_sub_shell_wrote_before_it_became_a_program_is_not_forgotten() {
     check("sh", script, false);
     check("bash", script, false);
 }
+
+#[test]
+fn what_a_sub_shell_learned_before_it_became_a_program_is_not_forgotten() {
+    for script in [
+        "{ ( x=$(cat in0); echo \"$x\"; cat out0 ) } >> out0",
+        "{ ( x=$(cat in0); echo \"$x\"; cat in1 > out1 ); :; } > out0",
+        "{ ( x=$(cat in0); echo \"$x\"; cat out0 | sort; cat out0 ); :; } >> out0",
+        "{ cat in0 | ( read x; echo \"$x\"; cat out0 ); :; } >> out0",
+        "{ cat in0 | ( read x; echo \"$x\"; cat out0 | sort; cat out0 ); :; } >> out0",
+        "( x=$(cat in0); echo \"$x\"; cat in1 > out1 ) | sort > out0; :",
+        "( read x < in0; echo \"$x\"; cat in1 > out1 ) | sort > out0; :",
+        "( x=$(cat in0 | sort); echo \"$x\"; cat in1 > out1 ) | sort > out0; :",
+        "z=$( ( cat <<E | while read y; do echo \"$y\" | cat; done\n$(cat in0)\nE\nsh -c 'cat in1; :' ) ); echo \"$z\" > out0",
+    ] {
+        check("sh", script, false);
+        check("bash", script, false);
+    }
+}
+
+#[test]
+fn what_a_sub_shell_did_before_it_became_a_program_is_said_of_nothing_else() {
+    for script in [
+        "( x=$(cat in0); cat in1 > out0 ); cat in2 > out1; :",
+        "( read x < in0; echo \"$x\"; cat in1 ) > out0; cat in2 > out1; :",
+        "( cat in0; cat in1 ) | sort > out0; cat in2 > out1; :",
+        "( cat < in0 ) > out0; ( cat < in1 | sort ) > out1; :",
+    ] {
+        for shell in ["sh", "bash"] {
+            let Some(Done { said, .. }) = run(shell, script) else { return };
+            if shell == "sh" || !script.contains("x=") {
+                assert!(!said["out1"].contains("in0"), "{shell}: {script}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sub_shells_that_write_files_know_nothing_of_each_other() {
+    for shell in ["sh", "bash"] {
+        check(shell, "( read x < in0; echo \"$x\" > out0 ); ( read x < in1; echo \"$x\" > out1 ); :", true);
+        check(shell, "read y < in2; for i in 0 1; do ( read x < in$i; echo \"$x$y\" > out$i ); done", true);
+        let script =
+            "exec 5> out2; for i in 0 1; do ( read x < in$i; echo \"$x\" > out$i; echo \"$x\" >&5 ); done";
+        check(shell, script, true);
+    }
+}
+
+#[test]
+fn each_worker_of_a_pool_made_its_files_of_what_it_read_itself_and_perhaps_of_the_rest() {
+    let is_there = std::process::Command::new("python3").arg("--version").output();
+    if !is_there.is_ok_and(|output| output.status.success()) {
+        crate::machine::skipped(crate::machine::Lack::Program, "there is no `python3` here");
+        return;
+    }
+    for method in ["fork", "spawn"] {
+        let script = format!(
+            "cat > pool.py <<'E'
+import multiprocessing
+def work(number, results):
+    text = open(f'in{{number}}').read()
+    open(f'out{{number}}', 'w').write(text)
+    results.put(text)
+if __name__ == '__main__':
+    way = multiprocessing.get_context('{method}')
+    results = way.SimpleQueue()
+    workers = [way.Process(target=work, args=(number, results)) for number in range(2)]
+    for worker in workers: worker.start()
+    texts = [results.get() for worker in workers]
+    for worker in workers: worker.join()
+    open('out2', 'w').writelines(texts)
+E
+python3 pool.py; :"
+        );
+        let Some(Done { held, said, steps }) = run("sh", &script) else { return };
+        assert_eq!(held["out2"].len(), 2, "{method}");
+        for (output, marks) in &held {
+            assert!(marks.is_subset(&said[output]), "{method}: {output}\n{}", shown(&steps));
+        }
+        for number in 0..2 {
+            let (input, output) = (format!("in{number}"), format!("out{number}"));
+            let made =
+                |step: &&Step| step.generated.iter().any(|edge| edge.artifact.path.to_string() == output);
+            let observed: BTreeSet<String> = steps
+                .iter()
+                .filter(made)
+                .flat_map(|step| &step.used)
+                .filter(|edge| edge.evidence == Evidence::Observed)
+                .map(|edge| edge.artifact.path.to_string())
+                .filter(|name| name.starts_with("in"))
+                .collect();
+            assert_eq!(observed, BTreeSet::from([input]), "{method}\n{}", shown(&steps));
+        }
+    }
+}
+
+#[test]
+fn what_a_shell_opens_for_a_program_is_read_by_the_program_alone() {
+    for shell in ["sh", "bash"] {
+        check(shell, "sort < in0 > out0; cat < in1 > out1; cp in2 out2; :", true);
+        check(
+            shell,
+            "{ cat; cat in3; } < in0 > out0; ( cat; : ) < in1 > out1; for i in 1 2; do sort < in2; done > out2",
+            true,
+        );
+        check(shell, "exec < in0; cat > out0; exec < /dev/null; cp in1 out1; :", true);
+        check(shell, "sh -c 'exec sort' < in0 > out0; cp in1 out1; :", true);
+        for script in [
+            "{ head -c 2 > out0; read x; } < in0; echo mark0 \"$x\" > out1",
+            "read x < in0; cat < in0 > out0; echo \"$x\" > out1",
+            "{ read x; cat > out0; } < in0; echo \"$x\" > out1",
+        ] {
+            check(shell, script, false);
+        }
+    }
+}
+
+#[test]
+fn who_keeps_a_file_open_may_read_what_others_write_into_it() {
+    for shell in ["sh", "bash"] {
+        let reader = "{ read x; : > ready; until read y; do sleep 0.01; done; echo \"$y\" > out1; } < out0 &";
+        let wait = "until [ -e ready ]; do sleep 0.01; done";
+        check(shell, &format!("cat in0 > out0; {reader} {wait}; cat in1 >> out0; wait"), false);
+        check(shell, &format!("exec 5> out0; cat in0 >&5; {reader} {wait}; cat in1 >&5; wait"), false);
+    }
+}
