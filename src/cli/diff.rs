@@ -12,14 +12,18 @@ use crate::render;
 /// Say what differs between two runs, and what can have made their outputs differ. Exit code 1 where they differ.
 ///
 /// Compared are the code, the command, parameters, inputs, outputs, metrics and failures; not times, names and run ids.
-/// A cause is named only where the steps that made an output are recorded to have read it or to have been told it.
+/// A cause is named only where the steps that made an output are recorded to have read it or to have been told it, and where it is
+/// not hidden behind something that both runs made with the same bytes. Outputs whose paths differ in time stamps, ids or counters
+/// only are taken for each other where that is clear, and the answer says so.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage diff             the latest run and the one before
-  lineage diff 563faa35 @  the run 563faa35 and the latest")]
+  lineage diff 563faa35 @  the run 563faa35 and the latest
+  lineage diff model.bin@563faa35 model.bin  the runs that wrote these versions")]
 pub(crate) struct Diff {
-    /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, its name, or its folder. By default
-    /// the one before the latest.
+    /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, its name, or its folder; or
+    /// a file or `FILE@RUN` for the run that wrote it, or a version of a model for the run that it came from. By default the one
+    /// before the latest.
     #[arg(value_name = "A")]
     a: Option<OsString>,
     /// The run to compare it with; by default the latest, and where that is A, A with the one before.

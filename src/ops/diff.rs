@@ -1,19 +1,21 @@
 //! `lineage diff`: two runs, with what the repository knows of their commits.
 
 use std::ffi::OsStr;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::capture::git;
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, CodeState};
+use crate::model::{ArtifactPath, CodeState, NodeId, repeated_word};
 use crate::ops::code::kind_of;
-use crate::ops::{View, Workspace, locate_run};
+use crate::ops::{FileTarget, Target, View, Workspace, locate, locate_run};
 use crate::projection::names::run_folder_name;
 use crate::query::RunHead;
 use crate::query::diff::{CommitFiles, DiffRun, RunDiff, diff};
-use crate::store::Snapshot;
+use crate::store::{RunNo, Snapshot};
 
-/// Compares the runs that `a` and `b` name, seen from `folder`.
+/// Compares the runs that `a` and `b` name, seen from `folder`; a file names the run that wrote it, a version of a model the one it
+/// came from.
 ///
 /// # Errors
 /// A request error where one of them names no run, a store error where a record is damaged.
@@ -46,11 +48,36 @@ fn side(head: RunHead) -> DiffRun {
 }
 
 fn find(workspace: &Workspace, view: &View, folder: &Path, word: &OsStr) -> Result<RunHead> {
-    let number = locate_run(workspace, &view.snapshot, folder, word)?;
-    let mut head = RunHead::read(&view.snapshot, number)?
+    let snapshot = &view.snapshot;
+    let number = match locate_run(workspace, snapshot, folder, word) {
+        Ok(number) => number,
+        Err(error) => match locate(workspace, snapshot, folder, word) {
+            Ok(Target::File(file)) => run_that_wrote(snapshot, &file)?,
+            Ok(Target::Model(version)) => run_behind(snapshot, version, word)?,
+            _ => return Err(error),
+        },
+    };
+    let mut head = RunHead::read(snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_alive(head.view.live_segment());
     Ok(head)
+}
+
+/// Returns the run that last wrote a version of a file, by the time that was named.
+fn run_that_wrote(snapshot: &Snapshot, file: &FileTarget) -> Result<RunNo> {
+    let write = snapshot.writes_until(file.number, file.until(), |_, step| Ok(ControlFlow::Break(step)))?;
+    let run = write.break_value().map_or(Ok(None), |step| snapshot.run_of(step))?;
+    run.ok_or_else(|| {
+        Error::request(format!("no recorded run wrote `{}`", file.artifact.path))
+            .hint("name a run, a file that one wrote, or a version of a model")
+    })
+}
+
+/// Returns the run that a version of a model came from.
+fn run_behind(snapshot: &Snapshot, version: NodeId, word: &OsStr) -> Result<RunNo> {
+    let model = snapshot.model(version)?;
+    let run = model.map_or(Ok(None), |model| snapshot.run_of_model(&model))?;
+    run.ok_or_else(|| Error::request(format!("`{}` was registered without a run", repeated_word(word))))
 }
 
 /// Returns the code of the last time a run was taken up.

@@ -5,10 +5,13 @@ mod code;
 mod environment;
 mod failures;
 mod files;
+mod levels;
 mod outputs;
+pub(crate) mod pattern;
 mod side;
 #[cfg(test)]
 pub(crate) mod tests;
+mod upstream;
 mod values;
 
 use crate::error::Result;
@@ -22,7 +25,8 @@ pub use code::{CodeDiff, CodeFileDiff};
 pub use environment::{EntryDiff, EnvironmentDiff, ReadList};
 pub use failures::{FailureDiff, StepEnd};
 pub use files::FilesDiff;
-pub use outputs::{OutputDiff, OutputsDiff};
+pub use outputs::{OutputDiff, OutputsDiff, PairedBy};
+pub use upstream::Upstream;
 pub use values::{MetricDiff, ParameterDiff};
 
 use failures::failures;
@@ -84,6 +88,8 @@ pub struct RunDiff {
     pub failures: Vec<FailureDiff>,
     /// What can have made the outputs differ, the explanation of most outputs first.
     pub explanations: Vec<Explanation>,
+    /// Pairs of runs that made what differs of the causes, those of most files first.
+    pub upstream: Vec<Upstream>,
 }
 
 impl RunDiff {
@@ -105,7 +111,9 @@ impl RunDiff {
 
 /// Compares two runs.
 ///
-/// Times, names and run ids do not count. `list` reads the list of an environment by its digest. The cost is linear in the steps and edges of the two runs.
+/// Times, names and run ids do not count. `list` reads the list of an environment by its digest. The cost grows with the steps and edges of the two runs, and
+/// with their number's logarithm; of each output, so many causes are kept that
+/// there are not too many in all.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -125,6 +133,7 @@ pub fn diff(
     );
     let recorders = [&a, &b].map(|side| side.head.view.run.recorder.clone());
     let environment = files(&a, &b, |role| role == Role::Environment);
+    let (outputs, pairs) = outputs::compare(&a, &b);
     let mut found = RunDiff {
         code: code::compare(snapshot, &a, &b, commits)?,
         outcomes: outcomes(&a, &b),
@@ -136,15 +145,17 @@ pub fn diff(
         code_read: files(&a, &b, Role::is_code),
         environment_entries: EnvironmentDiff::read(&environment, list)?,
         environment,
-        outputs: outputs::compare(&a, &b),
+        outputs,
         metrics,
         metrics_same,
         failures: failures(&a, &b),
         explanations: Vec::new(),
+        upstream: Vec::new(),
         a: a.head.clone(),
         b: b.head.clone(),
     };
-    found.explanations = causes::explain(&a, &b, &mut found);
+    found.explanations = causes::explain(&a, &b, &pairs, &mut found);
+    found.upstream = upstream::upstream(snapshot, &found)?;
     Ok(found)
 }
 

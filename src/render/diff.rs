@@ -6,17 +6,19 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{Artifact, CodeState, Role};
+use crate::model::{Artifact, CodeState, Role, RunStatus};
 use crate::query::RunHead;
 use crate::query::diff::{
-    Cause, CodeDiff, CodeFileDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, ParameterDiff, RunDiff,
-    StepEnd,
+    Cause, CodeDiff, CodeFileDiff, EntryDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, OutputsDiff,
+    PairedBy, ParameterDiff, RunDiff, StepEnd, Upstream,
 };
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::status::{aligned, left_out};
 use crate::render::table::in_full;
-use crate::render::units::{change_words, command_words_of_two, counted, duration, one_line, thousands};
+use crate::render::units::{
+    change_words, command_words, command_words_of_two, counted, duration, one_line, thousands,
+};
 
 /// Writes the differences for people; of each list, the first `limit`.
 pub fn text(diff: &RunDiff, limit: usize) -> String {
@@ -51,12 +53,23 @@ pub fn text(diff: &RunDiff, limit: usize) -> String {
 fn equal_words(diff: &RunDiff) -> String {
     let inputs = diff.inputs.same + diff.code_read.same;
     let environment = if diff.environment.same > 0 { ", the environment" } else { "" };
-    format!(
+    let mut words = format!(
         "equal are {}{environment}, {} and {}",
         counted(inputs, "input", "inputs"),
         counted(diff.outputs.same, "output", "outputs"),
         counted(diff.metrics_same, "metric", "metrics")
-    )
+    );
+    for (paired_by, count) in &diff.outputs.paired {
+        let outputs = counted(*count, "pair of outputs has", "pairs of outputs have");
+        let why = match paired_by {
+            PairedBy::Path => continue,
+            PairedBy::Pattern => "paths that differ in time stamps, ids or counters only",
+            PairedBy::Content => "other paths, and the same name and bytes",
+            PairedBy::Step => "other paths, and is all that was left of one step",
+        };
+        let _ = write!(words, "\n{outputs} {why}");
+    }
+    words
 }
 
 fn head_row(label: &str, head: &RunHead) -> Vec<String> {
@@ -80,62 +93,119 @@ fn explanations(diff: &RunDiff, limit: usize, text: &mut String) {
     text.push_str("likely causes of outputs that differ\n");
     for explanation in diff.explanations.iter().take(limit) {
         let outputs = counted(explanation.outputs, "output", "outputs");
-        let such_as = diff.outputs.differing.get(explanation.example);
-        let such_as = such_as.and_then(|output| output.b.as_ref().or(output.a.as_ref()));
-        let such_as = such_as.map(|artifact| {
+        let such_as = diff.outputs.differing.get(explanation.example).map(|output| {
             let words = if explanation.outputs == 1 { "" } else { "such as " };
-            format!("  {words}{}", artifact.path)
+            format!("  {words}{}", output_name(output))
         });
         let _ = writeln!(text, "  {outputs}{}", such_as.unwrap_or_default());
         for cause in explanation.causes.iter().take(limit) {
             let front = if cause.is_likely() { "" } else { "possibly " };
             let _ = writeln!(text, "    {front}{}", cause_words(cause));
         }
-        if explanation.causes.len() > limit {
+        if explanation.more {
+            let _ = match explanation.causes.len().saturating_sub(limit) {
+                0 => writeln!(text, "    and others"),
+                left => writeln!(text, "    and more than {} others", thousands(left as u64)),
+            };
+        } else if explanation.causes.len() > limit {
             let _ = write!(text, "  {}", left_out(explanation.causes.len(), limit));
         }
         if explanation.causes.is_empty() {
-            text.push_str("    nothing recorded explains it\n");
+            text.push_str("    nothing recorded that it was made from differs\n");
+            text.push_str("    what makes it is not deterministic, or depends on what was not observed\n");
         }
     }
     text.push_str(&left_out(diff.explanations.len(), limit));
+    for upstream in diff.upstream.iter().take(limit) {
+        let [a, b] = &upstream.tails;
+        let more = match upstream.files - 1 {
+            0 => String::new(),
+            more => format!(" and {} more", thousands(more)),
+        };
+        let path = &upstream.example.path;
+        let _ =
+            writeln!(text, "  {path}{more}: made by run {a} and run {b}; `lineage diff {a} {b}` says why");
+    }
+    text.push_str(&left_out(diff.upstream.len(), limit));
     text.push('\n');
 }
 
+/// Names an output by what its paths have in common, or by its path.
+fn output_name(output: &OutputDiff) -> String {
+    let path = || output.b.as_ref().or(output.a.as_ref()).map(|artifact| artifact.path.to_string());
+    output.pattern().or_else(path).unwrap_or_default()
+}
+
+/// So many characters of words of a command stand in a cause.
+const COMMAND_CAUSE_MAX: usize = 120;
+
 fn cause_words(cause: &Cause) -> String {
     match cause {
+        Cause::Input { role: Role::Environment, .. } => {
+            "the environment differs; what in it is not kept".to_owned()
+        }
         Cause::Input { role, a, b } => {
-            let what = match role {
-                Role::Environment => "the environment",
-                role if role.is_code() => "code",
-                _ => "input",
-            };
+            let what = if role.is_code() { "code" } else { "input" };
             match (a, b) {
                 (Some(a), Some(b)) if !(a.has_content() || b.has_content()) => {
                     format!("{what} {} may have other bytes: its content is not recorded", b.path)
                 }
-                (Some(_), Some(b)) if *role == Role::Environment => format!("{what} {} differs", b.path),
                 (Some(a), Some(b)) => format!("{what} {} has other bytes: {}", b.path, change_words(a, b)),
                 (Some(only), None) => format!("{what} {} was read by a only", only.path),
                 (None, Some(only)) => format!("{what} {} was read by b only", only.path),
                 (None, None) => what.to_owned(),
             }
         }
+        Cause::Renamed { a, b } => {
+            format!("input {} is read in the place of {}, with the same bytes", b.path, a.path)
+        }
+        Cause::Made { a, b } => {
+            format!(
+                "{} was made with other bytes: {}; nothing recorded explains that",
+                b.path,
+                change_words(a, b)
+            )
+        }
         Cause::StepParameter { step, parameter } => {
             format!("{} {}", one_line(step), parameter_words(parameter))
         }
         Cause::Parameter(parameter) => format!("parameter {}", parameter_words(parameter)),
-        Cause::Arguments => "the command differs".to_owned(),
+        Cause::Arguments([a, b]) => {
+            let words = |words: &[String]| match words.is_empty() {
+                true => "nothing there".to_owned(),
+                false => command_words(words),
+            };
+            let words = format!(": {} -> {}", words(a), words(b));
+            // The whole commands stand below.
+            let is_short = words.chars().count() <= COMMAND_CAUSE_MAX;
+            format!("the command differs{}", if is_short { words } else { String::new() })
+        }
+        Cause::ArgumentOrder => "the command, whose words stand in another order".to_owned(),
         Cause::Failed { step, subject, reason } => {
             format!("{} {} failed: {}", one_line(step), one_line(subject), one_line(reason))
         }
+        Cause::Unfinished(RunStatus::Failed) => "the run without it failed".to_owned(),
         Cause::Unfinished(status) => format!("the run without it is {}", status.as_str()),
+        Cause::Variable(entry) => format!("the environment's {}", entry_words(entry)),
+        Cause::Package(entry) => format!("python package {}", entry_words(entry)),
+        Cause::EnvironmentFiles { count, first } => {
+            let more = match count - 1 {
+                0 => String::new(),
+                more => format!(", and {} more", counted(more, "file", "files")),
+            };
+            format!("{} of the environment{more}", one_line(&first.name))
+        }
         Cause::EnvironmentTimes => {
             "the environment: files of it have other times, and the same sizes".to_owned()
         }
         Cause::Code => "the code, which differs; which of it was read is not recorded".to_owned(),
         Cause::Recorder => "the program that recorded it, which differs".to_owned(),
     }
+}
+
+fn entry_words(entry: &EntryDiff) -> String {
+    let value = |value: &Option<String>| value.as_deref().map_or_else(|| "not there".to_owned(), one_line);
+    format!("{}: {} -> {}", one_line(&entry.name), value(&entry.a), value(&entry.b))
 }
 
 fn parameter_words(parameter: &ParameterDiff) -> String {
@@ -281,8 +351,7 @@ fn outputs(diff: &RunDiff, limit: usize, text: &mut String) {
             (Some(_), None) => "only in a".to_owned(),
             _ => "only in b".to_owned(),
         };
-        let path = output.b.as_ref().or(output.a.as_ref()).map(|artifact| artifact.path.to_string());
-        vec![path.unwrap_or_default(), one_line(&output.step), what]
+        vec![output_name(output), one_line(&output.step), what]
     });
     text.push_str(&aligned(rows.collect()));
     text.push_str(&left_out(outputs.differing.len(), limit));
@@ -350,6 +419,7 @@ pub fn json(diff: &RunDiff, limit: usize) -> Value {
         "outputs": {
             "same": diff.outputs.same,
             "metrics_files": diff.outputs.metrics_files,
+            "paired": paired_json(&diff.outputs),
             "differing": diff.outputs.differing.iter().take(limit).map(output_json).collect::<Vec<_>>(),
             "differing_total": diff.outputs.differing.len(),
         },
@@ -357,11 +427,13 @@ pub fn json(diff: &RunDiff, limit: usize) -> Value {
         "metrics_same": diff.metrics_same,
         "failures": failures.collect::<Vec<_>>(),
         "explanations": diff.explanations.iter().take(limit).map(explanation_json).collect::<Vec<_>>(),
+        "upstream": diff.upstream.iter().take(limit).map(upstream_json).collect::<Vec<_>>(),
         "totals": {
             "parameters": diff.parameters.len(),
             "metrics": diff.metrics.len(),
             "failures": diff.failures.len(),
             "explanations": diff.explanations.len(),
+            "upstream": diff.upstream.len(),
         },
     })
 }
@@ -421,7 +493,27 @@ fn output_json(output: &OutputDiff) -> Value {
         "subject": output.subject,
         "a": output.a.as_ref().map(artifact_json),
         "b": output.b.as_ref().map(artifact_json),
+        "paired_by": output.paired_by.map(PairedBy::as_str),
+        "pattern": output.pattern(),
         "explanation": output.explanation,
+    })
+}
+
+fn paired_json(outputs: &OutputsDiff) -> Value {
+    let others = PairedBy::ALL.into_iter().filter(|paired_by| *paired_by != PairedBy::Path);
+    let counts = others.map(|paired_by| {
+        let count = outputs.paired.get(&paired_by).copied().unwrap_or_default();
+        (paired_by.as_str().replace(' ', "_"), json!(count))
+    });
+    Value::Object(counts.collect())
+}
+
+fn upstream_json(upstream: &Upstream) -> Value {
+    json!({
+        "a": upstream.a.to_string(),
+        "b": upstream.b.to_string(),
+        "files": upstream.files,
+        "example": upstream.example.path.in_json(),
     })
 }
 
@@ -444,6 +536,7 @@ fn explanation_json(explanation: &Explanation) -> Value {
     });
     json!({
         "outputs": explanation.outputs, "example": explanation.example, "causes": causes.collect::<Vec<_>>(),
+        "more": explanation.more,
     })
 }
 
@@ -456,7 +549,15 @@ fn cause_json(cause: &Cause) -> Value {
             json!({"kind": "step parameter", "step": step, "parameter": parameter_json(parameter)})
         }
         Cause::Parameter(parameter) => json!({"kind": "parameter", "parameter": parameter_json(parameter)}),
-        Cause::Arguments => json!({"kind": "arguments"}),
+        Cause::Arguments([a, b]) => json!({"kind": "arguments", "arguments": [a, b]}),
+        Cause::ArgumentOrder => json!({"kind": "argument order"}),
+        Cause::Renamed { a, b } => json!({"kind": "renamed", "a": artifact_json(a), "b": artifact_json(b)}),
+        Cause::Made { a, b } => json!({"kind": "made", "a": artifact_json(a), "b": artifact_json(b)}),
+        Cause::Variable(entry) => json!({"kind": "variable", "entry": environment::entry_json(entry)}),
+        Cause::Package(entry) => json!({"kind": "package", "entry": environment::entry_json(entry)}),
+        Cause::EnvironmentFiles { count, first } => {
+            json!({"kind": "environment files", "entry": environment::entry_json(first), "files": count})
+        }
         Cause::Failed { step, subject, reason } => {
             json!({"kind": "failure", "step": step, "subject": subject, "reason": reason})
         }

@@ -10,7 +10,7 @@ use crate::query::diff::FilesDiff;
 pub type ReadList<'a> = &'a dyn Fn(&Digest) -> Result<Option<Vec<u8>>>;
 
 /// One entry of the lists of two environments; `None` where a run has none.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryDiff {
     /// The variable, package or file.
     pub name: String,

@@ -1,6 +1,6 @@
 //! Files of two runs, compared by path, then by content.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::model::{Artifact, Digest, Role};
 use crate::query::diff::side::Side;
@@ -41,17 +41,16 @@ impl FilesDiff {
                 found.only_b.extend(versions.iter().cloned());
             }
         }
-        let mut places: HashMap<Digest, Vec<Artifact>> = HashMap::new();
+        let mut places: HashMap<Digest, VecDeque<Artifact>> = HashMap::new();
         for artifact in std::mem::take(&mut found.only_b) {
-            places.entry(artifact.digest).or_default().push(artifact);
+            places.entry(artifact.digest).or_default().push_back(artifact);
         }
         let mut left = Vec::new();
         for artifact in std::mem::take(&mut found.only_a) {
             // All empty files are equal; that makes none of them another's new name.
-            let same =
-                places.get_mut(&artifact.digest).filter(|same| artifact.size_bytes > 0 && !same.is_empty());
-            match same {
-                Some(same) => found.renamed.push([artifact, same.remove(0)]),
+            let same = places.get_mut(&artifact.digest).filter(|_| artifact.size_bytes > 0);
+            match same.and_then(VecDeque::pop_front) {
+                Some(same) => found.renamed.push([artifact, same]),
                 None => left.push(artifact),
             }
         }

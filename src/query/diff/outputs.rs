@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::model::{Artifact, Role, RunKind, Timestamp};
+use crate::query::diff::levels::FileKey;
+use crate::query::diff::pattern;
 use crate::query::diff::side::{Side, StepKey};
 
 /// How the outputs of two runs differ.
@@ -13,8 +15,38 @@ pub struct OutputsDiff {
     /// How many are metrics files of the pipeline: they name their run, so their bytes always differ; their values, which are all
     /// else that they hold, are compared as metrics.
     pub metrics_files: u64,
+    /// How many were paired under paths that differ, in bytes or not, by how.
+    pub paired: BTreeMap<PairedBy, u64>,
     /// Outputs with other bytes, and outputs that only one of the runs has, by path.
     pub differing: Vec<OutputDiff>,
+}
+
+/// What makes two outputs of different runs each other's counterpart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PairedBy {
+    /// The path, but for names of the runs.
+    Path,
+    /// The path, but for time stamps, ids and counters.
+    Pattern,
+    /// The name of the file and its bytes.
+    Content,
+    /// The step: nothing else that it wrote can be meant.
+    Step,
+}
+
+impl PairedBy {
+    /// Every value, in order.
+    pub const ALL: [PairedBy; 4] = [PairedBy::Path, PairedBy::Pattern, PairedBy::Content, PairedBy::Step];
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PairedBy::Path => "path",
+            PairedBy::Pattern => "pattern",
+            PairedBy::Content => "name and content",
+            PairedBy::Step => "step",
+        }
+    }
 }
 
 impl OutputsDiff {
@@ -35,15 +67,45 @@ pub struct OutputDiff {
     pub a: Option<Artifact>,
     /// What the second run wrote.
     pub b: Option<Artifact>,
+    /// How the two were found to belong together; `None` where only one is there.
+    pub paired_by: Option<PairedBy>,
     /// Which of the explanations it has.
     pub explanation: usize,
     /// When each run last wrote it.
     pub(super) written_at: [Option<Timestamp>; 2],
 }
 
+impl OutputDiff {
+    /// Returns what both paths have in common, where they were paired by it: `out/{time}/model.bin`.
+    pub fn pattern(&self) -> Option<String> {
+        let (a, b) = self.a.as_ref().zip(self.b.as_ref())?;
+        let is_pattern = self.paired_by == Some(PairedBy::Pattern);
+        is_pattern.then(|| pattern::as_one(&a.path.to_string(), &b.path.to_string()))
+    }
+}
+
+/// The outputs that both runs have.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    /// The number of each pair, by neutral path.
+    of: [HashMap<String, usize>; 2],
+    /// What either run wrote, and when it did last.
+    pub versions: Vec<[(Artifact, Timestamp); 2]>,
+}
+
+impl Pairs {
+    /// Returns what names a file of one run in both.
+    pub fn key(&self, side: usize, path: String) -> FileKey {
+        self.of[side].get(&path).map_or_else(|| FileKey::Path(path), |number| FileKey::Pair(*number))
+    }
+}
+
 /// The last write of a path.
 struct Output {
+    /// Its path without what names the run.
     path: String,
+    /// Its path, in which a time stamp may be the run id by chance.
+    name: String,
     artifact: Artifact,
     step: usize,
     at: Timestamp,
@@ -53,22 +115,30 @@ struct Output {
 
 /// Compares the outputs of two runs.
 ///
-/// Those are paired that the same step wrote: of the same name, about the same subject, with the same parameters; what is
-/// left is paired by path, and then by name and parameters of the step alone, where that is clear.
-pub(super) fn compare(a: &Side, b: &Side) -> OutputsDiff {
+/// Those are paired that have the same path. What is left is paired by what its path says beside time stamps, ids and counters;
+/// by name and content; and by name, subject and parameters of its step; each where that is clear.
+pub(super) fn compare(a: &Side, b: &Side) -> (OutputsDiff, Pairs) {
     let (of_a, of_b) = (outputs(a), outputs(b));
     let mut found = OutputsDiff::default();
-    let pairs = pair(&of_a, &of_b);
+    let mut known = Pairs::default();
     let mut taken = [vec![false; of_a.len()], vec![false; of_b.len()]];
-    for (at_a, at_b) in pairs {
+    for (at_a, at_b, paired_by) in pair(&of_a, &of_b) {
         (taken[0][at_a], taken[1][at_b]) = (true, true);
         let (output_a, output_b) = (&of_a[at_a], &of_b[at_b]);
+        for (of, output) in known.of.iter_mut().zip([output_a, output_b]) {
+            of.insert(output.path.clone(), known.versions.len());
+        }
+        known.versions.push([output_a, output_b].map(|output| (output.artifact.clone(), output.at)));
+        if paired_by != PairedBy::Path {
+            *found.paired.entry(paired_by).or_default() += 1;
+        }
         if output_a.artifact.digest == output_b.artifact.digest {
             found.same += 1;
         } else if is_of_pipeline(a, output_a) && is_of_pipeline(b, output_b) {
             found.metrics_files += 1;
         } else {
-            found.differing.push(differing(a, Some(output_a), Some(output_b)));
+            let paired_by = Some(paired_by);
+            found.differing.push(OutputDiff { paired_by, ..differing(a, Some(output_a), Some(output_b)) });
         }
     }
     let left = |taken: &[bool], outputs: &[Output]| -> Vec<usize> {
@@ -82,7 +152,7 @@ pub(super) fn compare(a: &Side, b: &Side) -> OutputsDiff {
     }
     let place = |output: &OutputDiff| output.b.clone().or_else(|| output.a.clone());
     found.differing.sort_by_cached_key(place);
-    found
+    (found, known)
 }
 
 /// Tells a file that holds the name of its run and its metrics, and nothing else: what a command writes as its metrics may hold more.
@@ -97,6 +167,7 @@ fn differing(side: &Side, a: Option<&Output>, b: Option<&Output>) -> OutputDiff 
         subject: step.map(|step| step.subject.clone()).unwrap_or_default(),
         a: a.map(|output| output.artifact.clone()),
         b: b.map(|output| output.artifact.clone()),
+        paired_by: None,
         explanation: 0,
         written_at: [a, b].map(|output| output.map(|output| output.at)),
     }
@@ -113,6 +184,7 @@ fn outputs(side: &Side) -> Vec<Output> {
             }
             let output = Output {
                 path: path.clone(),
+                name: side.as_of_then(&edge.artifact.path.to_string()),
                 artifact: edge.artifact.clone(),
                 step: number,
                 at: edge.at,
@@ -126,41 +198,56 @@ fn outputs(side: &Side) -> Vec<Output> {
 }
 
 /// Pairs outputs by one sort of key after the other; a key that is not unique on both sides pairs nothing.
-fn pair(a: &[Output], b: &[Output]) -> Vec<(usize, usize)> {
+fn pair(a: &[Output], b: &[Output]) -> Vec<(usize, usize, PairedBy)> {
+    let mut taken = [vec![false; a.len()], vec![false; b.len()]];
+    let mut pairs: Vec<(usize, usize, PairedBy)> = Vec::with_capacity(a.len().min(b.len()));
+    let mut take = |taken: &mut [Vec<bool>; 2], found: Vec<(usize, usize)>, paired_by: PairedBy| {
+        for (at_a, at_b) in found {
+            (taken[0][at_a], taken[1][at_b]) = (true, true);
+            pairs.push((at_a, at_b, paired_by));
+        }
+    };
+    // A side has each path once.
+    let found = by_key([a, b], &taken, &|output| output.path.clone());
+    take(&mut taken, found, PairedBy::Path);
+    let names = [a, b].map(|outputs| outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>());
+    let found = pattern::pairs(names.each_ref().map(Vec::as_slice), taken.each_ref().map(Vec::as_slice));
+    take(&mut taken, found, PairedBy::Pattern);
+    let file_name = |output: &Output| String::from_utf8_lossy(output.artifact.path.file_name()).into_owned();
+    let found =
+        by_key([a, b], &taken, &|output| format!("{}\0{}", file_name(output), output.artifact.digest));
+    take(&mut taken, found, PairedBy::Content);
     let subject = |output: &Output| format!("{}\0{}", output.key.name, output.key.subject);
     let parameters = |output: &Output| {
         let pairs = output.key.parameters.iter().map(|(name, value)| format!("{name}\0{value}"));
         format!("{}\0{}", output.key.name, pairs.collect::<Vec<_>>().join("\0"))
     };
-    let keys: [&dyn Fn(&Output) -> String; 6] = [
-        &|output| format!("{}\0{}\0{}", subject(output), parameters(output), output.path),
-        &|output| format!("{}\0{}", subject(output), output.path),
-        &|output| output.path.clone(),
+    let keys: [Key<'_>; 3] = [
         &|output| format!("{}\0{}", subject(output), parameters(output)),
         &|output| subject(output),
         &|output| parameters(output),
     ];
-    let (mut taken_a, mut taken_b) = (vec![false; a.len()], vec![false; b.len()]);
-    let mut pairs = Vec::new();
     for key in keys {
-        let places = unique(a, &taken_a, key);
-        for (text, at_b) in unique(b, &taken_b, key) {
-            if let (Some(at_b), Some(Some(at_a))) = (at_b, places.get(&text)) {
-                (taken_a[*at_a], taken_b[at_b]) = (true, true);
-                pairs.push((*at_a, at_b));
-            }
-        }
+        let found = by_key([a, b], &taken, key);
+        take(&mut taken, found, PairedBy::Step);
     }
     pairs.sort_unstable();
     pairs
 }
 
+/// Pairs what has a key on either side that no other output there has.
+fn by_key(outputs: [&[Output]; 2], taken: &[Vec<bool>; 2], key: Key<'_>) -> Vec<(usize, usize)> {
+    let mut places = unique(outputs[0], &taken[0], key);
+    let of_b = unique(outputs[1], &taken[1], key);
+    let pairs = of_b.into_iter().filter_map(|(text, at_b)| Some((places.remove(&text)??, at_b?)));
+    pairs.collect()
+}
+
+/// What outputs are paired by.
+type Key<'k> = &'k dyn Fn(&Output) -> String;
+
 /// Returns where the output with each key lies; `None` where several have it.
-fn unique(
-    outputs: &[Output],
-    taken: &[bool],
-    key: &dyn Fn(&Output) -> String,
-) -> HashMap<String, Option<usize>> {
+fn unique(outputs: &[Output], taken: &[bool], key: Key<'_>) -> HashMap<String, Option<usize>> {
     let mut places = HashMap::new();
     for (at, output) in outputs.iter().enumerate().filter(|(at, _)| !taken[*at]) {
         places.entry(key(output)).and_modify(|place| *place = None).or_insert(Some(at));

@@ -1,10 +1,11 @@
-//! One of two runs that are compared: its steps in memory, and the way each output took through them.
+//! One of two runs that are compared: its steps in memory, and who wrote what.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, CodeState, Parameter, Role, Step, StepStatus, TOOL_PARAMETER, Timestamp,
+    Artifact, ArtifactPath, CaptureLevel, CodeState, Parameter, Remark, RemarkKind, Role, RunKind, Step,
+    StepStatus, TOOL_PARAMETER, Timestamp,
 };
 use crate::query::diff::{DiffRun, StepEnd};
 use crate::query::history::rerun_name;
@@ -32,13 +33,6 @@ pub(super) struct StepKey {
 /// A write: the step's place in the run, and when.
 pub(super) type Write = (usize, Timestamp);
 
-/// What an output was made by and from, inside its run.
-pub(super) struct Way {
-    pub steps: BTreeSet<usize>,
-    /// What was read and not written by the run itself, but for the environment, which is that of the whole run.
-    pub inputs: BTreeSet<(Artifact, Role)>,
-}
-
 impl Side {
     pub fn read(snapshot: &Snapshot, run: DiffRun) -> Result<Self> {
         let mut steps = snapshot.whole_steps_of(run.head.view.number)?;
@@ -64,6 +58,15 @@ impl Side {
         self.arguments().iter().map(|argument| self.neutral(argument)).collect()
     }
 
+    /// Returns true where no read of the run can have been missed.
+    pub fn sees_all_reads(&self) -> bool {
+        let view = &self.head.view;
+        let is_unseen = |remark: &Remark| matches!(remark.kind, RemarkKind::Unseen | RemarkKind::Fault);
+        view.run.kind == RunKind::Command
+            && view.level() == Some(CaptureLevel::Net)
+            && view.remarks.iter().all(|said| said.omitted == 0 && !said.remarks.iter().any(is_unseen))
+    }
+
     /// Returns the code of the last time the run was taken up, and whether it had other code before.
     pub fn code(&self) -> (&CodeState, bool) {
         let first = &self.head.view.run.code;
@@ -76,12 +79,16 @@ impl Side {
 
     /// Writes a path or an argument without what names this run in it.
     pub fn neutral(&self, text: &str) -> String {
-        let text = match self.head.view.run.rerun_of {
+        let text = self.as_of_then(text).replace(&self.folder_name, "{run}");
+        text.replace(self.head.recorded_label.as_str(), "{run_id}")
+    }
+
+    /// Writes what a repetition named as the run that it repeats would have.
+    pub fn as_of_then(&self, text: &str) -> String {
+        match self.head.view.run.rerun_of {
             Some(original) => text.replace(&format!("{}/", rerun_name(original)), ""),
             None => text.to_owned(),
-        };
-        let text = text.replace(&self.folder_name, "{run}");
-        text.replace(self.head.recorded_label.as_str(), "{run_id}")
+        }
     }
 
     pub fn neutral_path(&self, path: &ArtifactPath) -> String {
@@ -129,30 +136,6 @@ impl Side {
             }
         }
         touched
-    }
-
-    /// Walks back from `writes`, each a step and the time of its write, to what the run had read from outside.
-    pub fn way(&self, writes: &[Write]) -> Way {
-        let mut way = Way { steps: BTreeSet::new(), inputs: BTreeSet::new() };
-        let mut bounds: HashMap<usize, Timestamp> = HashMap::new();
-        let mut frontier = writes.to_vec();
-        while let Some((step, bound)) = frontier.pop() {
-            // A step met again under a wider bound may have read more by then.
-            if bounds.get(&step).is_some_and(|known| *known >= bound) {
-                continue;
-            }
-            bounds.insert(step, bound);
-            way.steps.insert(step);
-            let used = self.steps[step].used.iter();
-            for edge in used.filter(|edge| edge.at <= bound && edge.role != Role::Environment) {
-                let writes = self.writes_of(&edge.artifact, edge.at, Some(step));
-                if writes.is_empty() {
-                    way.inputs.insert((edge.artifact.clone(), edge.role));
-                }
-                frontier.extend(writes);
-            }
-        }
-        way
     }
 
     /// Returns the writes of a version up to `until`, which its steps made together; not those of `reader` itself.

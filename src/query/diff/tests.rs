@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::disk::Disk;
 use crate::journal::Writer;
@@ -10,6 +12,7 @@ use crate::model::{
     RunKind, RunOutcome, Step, StepStatus, Timestamp, Used,
 };
 use crate::store::Store;
+use crate::store::tests::world::tries;
 
 /// A history that was recorded and applied.
 pub(crate) struct History {
@@ -204,6 +207,8 @@ fn lines(diff: &RunDiff) -> Vec<String> {
             Cause::StepParameter { step, parameter } => format!("{step} {}", parameter.name),
             Cause::Parameter(parameter) => parameter.name.clone(),
             Cause::Failed { reason, .. } => reason.clone(),
+            Cause::Renamed { a, b } => format!("{}={}", a.path, b.path),
+            Cause::Made { b, .. } => format!("made:{}", b.path),
             other => format!("{other:?}"),
         });
         lines
@@ -368,4 +373,149 @@ fn a_metrics_file_that_a_command_wrote_is_an_output_as_any_other() {
     // The pipeline's hold their run's name and the metrics, which are compared.
     check(&of("pipeline", "x", "y"), &[]);
     assert_eq!(differences(&of("pipeline", "x", "y"), &CommitFiles::Unknown).outputs.metrics_files, 1);
+}
+
+#[test]
+fn what_a_process_read_after_it_had_written_an_output_is_no_cause_of_it() {
+    check(
+        "1 p x: a=1 -> oa=1; b=1 -> ob=1; c=1 -> oc=1\n2 p x: a=1 -> oa=2; b=2 -> ob=2; c=2 -> oc=2",
+        &["input b changed", "input c changed", "oa <-", "ob <- b", "oc <- c b"],
+    );
+}
+
+#[test]
+fn what_was_made_with_the_same_bytes_hides_what_it_was_made_from() {
+    check(
+        "1 clean: raw=1 -> tidy=1\n1 train: tidy=1 seed=1 -> model=1\n\
+         2 clean: raw=2 -> tidy=1\n2 train: tidy=1 seed=2 -> model=2",
+        &["input raw changed", "input seed changed", "model <- seed"],
+    );
+}
+
+#[test]
+fn what_was_made_differently_for_no_recorded_reason_is_said_to_be_the_cause() {
+    check(
+        "1 draw: a=1 -> sample=1\n1 train: sample=1 -> model=1\n1 test: model=1 -> score=1\n\
+         2 draw: a=1 -> sample=2\n2 train: sample=2 -> model=2\n2 test: model=2 -> score=2",
+        &["model <- made:sample", "sample <-", "score <- made:sample"],
+    );
+}
+
+#[test]
+fn another_file_with_bytes_that_were_there_before_is_a_cause_and_another_name_a_possible_one() {
+    check("1 cat: d/a=x -> o=1\n2 cat: d/a=x d/b=x -> o=2", &["input d/b only in b", "o <- d/b"]);
+    check("1 cat: d/a=x d/b=y -> o=1\n2 cat: d/c=x d/b=y -> o=2", &["input d/a is now d/c", "o <- d/a=d/c"]);
+}
+
+#[test]
+fn files_that_only_one_of_the_runs_makes_stand_for_what_they_are_made_from() {
+    check(
+        "1 sort: raw=1 same=1 -> tmp.Ab12Cd=1 tmp.Zz12Cd=3\n1 rev: tmp.Ab12Cd=1 -> o=1\n\
+         2 sort: raw=2 same=1 -> tmp.Ef34Gh=2 tmp.Yy12Cd=4\n2 rev: tmp.Ef34Gh=2 -> o=2",
+        &[
+            "input raw changed",
+            "o <- raw",
+            "tmp.Ab12Cd <- raw",
+            "tmp.Ef34Gh <- raw",
+            "tmp.Yy12Cd <- raw",
+            "tmp.Zz12Cd <- raw",
+        ],
+    );
+}
+
+#[test]
+fn an_output_that_is_not_there_for_other_code_or_input_of_its_step_has_these_as_causes() {
+    check(
+        "1 p x: !p.py=1 d=1 -> o=1\n2 p x: !p.py=2 d=1 -> o=1 new=1",
+        &["code read p.py changed", "new <- p.py"],
+    );
+    check(
+        "1 p x: d=1 -> o=1 two=1\n2 p x: d=2 -> FAILED broken",
+        &["input d changed", "o <- broken d", "two <- broken d", "p x Succeeded Failed(\"broken\")"],
+    );
+    // The step is not there at all: a script without traces in what it starts.
+    check(
+        "1 sh x: !p.sh=1 -> log=1\n1 sort x: d=1 -> o=1\n2 sh x: !p.sh=2 -> log=1",
+        &["input d only in a", "code read p.sh changed", "o <- d"],
+    );
+}
+
+#[test]
+fn outputs_in_folders_that_are_named_by_time_id_or_counter_are_paired() {
+    let text = "1 p x: d=1 -> out/20261127_101500/m=1 out/20261127_101500/same=1\n\
+                2 p x: d=2 -> out/20261128_090000/m=2 out/20261128_090000/same=1";
+    check(text, &["input d changed", "out/20261128_090000/m <- d"]);
+    let found = differences(text, &CommitFiles::Unknown).outputs;
+    assert_eq!((found.same, found.paired), (1, BTreeMap::from([(PairedBy::Pattern, 2)])));
+    assert_eq!(found.differing[0].pattern().as_deref(), Some("out/{time}/m"));
+}
+
+#[test]
+fn a_time_stamp_that_is_the_run_id_of_one_run_is_a_time_stamp() {
+    let text = "1 p x: d=1 -> out/{run_id}_123456/m=1\n2 p x: d=2 -> out/20261128_090000_654321/m=2";
+    let found = differences(text, &CommitFiles::Unknown).outputs;
+    assert_eq!(found.differing[0].pattern().as_deref(), Some("out/{time}/m"));
+}
+
+#[test]
+fn an_input_that_other_runs_made_leads_to_them() {
+    let text = "3 clean x: raw=1 -> tidy=1\n4 clean x: raw=2 -> tidy=2\n\
+                1 train x: tidy=1 -> model=1\n2 train x: tidy=2 -> model=2";
+    let found = differences(text, &CommitFiles::Unknown);
+    let runs: Vec<[NodeId; 2]> = found.upstream.iter().map(|upstream| [upstream.a, upstream.b]).collect();
+    assert_eq!(runs, [[id(1, 3), id(1, 4)]]);
+    assert_eq!((found.upstream[0].files, found.upstream[0].example.path.to_string()), (1, "tidy".to_owned()));
+}
+
+fn sides(history: &History) -> [Side; 2] {
+    [1, 2].map(|number| {
+        let number_in_store = history.snapshot.run_no(history.runs[&number]).unwrap().unwrap();
+        let head = RunHead::read(&history.snapshot, number_in_store).unwrap().unwrap();
+        Side::read(&history.snapshot, DiffRun { head, folder_name: format!("{}_r{number}", run_id(number)) })
+            .unwrap()
+    })
+}
+
+fn hold_against_plain(text: &str) {
+    let history = history(text);
+    let found = differences(text, &CommitFiles::Unknown);
+    let [a, b] = sides(&history);
+    let (_, pairs) = outputs::compare(&a, &b);
+    levels::Levels::new([&a, &b], &pairs, &found, 1000).check(&found.outputs.differing);
+}
+
+fn line() -> impl Strategy<Value = String> {
+    let file = || (0..7u8, 0..3u8).prop_map(|(file, content)| format!("f{file}={content}"));
+    let files = |most: usize| proptest::collection::vec(file(), 0..=most).prop_map(|files| files.join(" "));
+    let part = (files(3), files(2)).prop_map(|(reads, writes)| format!("{reads} -> {writes}"));
+    let parts = proptest::collection::vec(part, 1..3).prop_map(|parts| parts.join("; "));
+    (1..=2u8, 0..3u8, parts).prop_map(|(run, name, parts)| format!("{run} s{name} x: {parts}"))
+}
+
+proptest! {
+    #![proptest_config(tries(64))]
+
+    #[test]
+    fn causes_are_those_that_are_found_plainly(lines in proptest::collection::vec(line(), 2..14)) {
+        hold_against_plain(&format!("run 1\nrun 2\n{}", lines.join("\n")));
+    }
+}
+
+#[test]
+fn a_process_that_reads_and_writes_in_turn_keeps_a_bounded_list_of_causes_for_each_output() {
+    let parts = |content: u8| {
+        let parts = (0..1100).map(|at| format!("i{at}={content} -> o{at}={content}"));
+        parts.collect::<Vec<_>>().join("; ")
+    };
+    let found = differences(&format!("1 p x: {}\n2 p x: {}", parts(1), parts(2)), &CommitFiles::Unknown);
+    let of = |name: &str| {
+        let output =
+            found.outputs.differing.iter().find(|output| output.b.as_ref().unwrap().path.to_string() == name);
+        let explanation = &found.explanations[output.unwrap().explanation];
+        let Cause::Input { b: Some(first), .. } = &explanation.causes[0] else { panic!() };
+        (first.path.to_string(), explanation.causes.len(), explanation.more)
+    };
+    assert_eq!(of("o0"), ("i0".to_owned(), 1, false));
+    assert_eq!(of("o44"), ("i44".to_owned(), 45, false));
+    assert_eq!(of("o1099"), ("i1099".to_owned(), 45, true));
 }

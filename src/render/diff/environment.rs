@@ -52,10 +52,7 @@ pub(super) fn text(diff: &RunDiff, limit: usize, text: &mut String) {
 
 /// Writes them as JSON.
 pub(super) fn json(entries: &EnvironmentDiff, limit: usize) -> Value {
-    let list = |entries: &[EntryDiff]| -> Value {
-        let entries = entries.iter().take(limit);
-        entries.map(|entry| json!({"name": entry.name, "a": entry.a, "b": entry.b})).collect()
-    };
+    let list = |entries: &[EntryDiff]| -> Value { entries.iter().take(limit).map(entry_json).collect() };
     json!({
         "variables": list(&entries.variables),
         "packages": list(&entries.packages),
@@ -63,4 +60,9 @@ pub(super) fn json(entries: &EnvironmentDiff, limit: usize) -> Value {
         "files_total": entries.files.len(),
         "touched": entries.touched,
     })
+}
+
+/// Writes one of them as JSON.
+pub(super) fn entry_json(entry: &EntryDiff) -> Value {
+    json!({"name": entry.name, "a": entry.a, "b": entry.b})
 }

@@ -336,11 +336,14 @@ pub(super) fn diff() -> Value {
         ("subject", text()),
         ("a", or_null(artifact())),
         ("b", or_null(artifact())),
+        ("paired_by", or_null(one_of(&["path", "pattern", "name and content", "step"]))),
+        ("pattern", or_null(text())),
         ("explanation", count()),
     ]);
     let outputs = object([
         ("same", count()),
         ("metrics_files", count()),
+        ("paired", object(["pattern", "name_and_content", "step"].map(|name| (name, count())))),
         ("differing", list(output)),
         ("differing_total", count()),
     ]);
@@ -357,6 +360,12 @@ pub(super) fn diff() -> Value {
         "step parameter",
         "parameter",
         "arguments",
+        "argument order",
+        "renamed",
+        "made",
+        "variable",
+        "package",
+        "environment files",
         "failure",
         "unfinished",
         "environment times",
@@ -375,9 +384,14 @@ pub(super) fn diff() -> Value {
             ("reason", or_null(text())),
             ("status", text()),
             ("parameter", parameter()),
+            ("arguments", list(list(text()))),
+            ("entry", entry()),
+            ("files", count()),
         ],
     );
-    let explanation = object([("outputs", count()), ("example", count()), ("causes", list(cause))]);
+    let explanation =
+        object([("outputs", count()), ("example", count()), ("causes", list(cause)), ("more", flag())]);
+    let upstream = object([("a", key()), ("b", key()), ("files", count()), ("example", text())]);
     let entries = object([
         ("variables", list(entry())),
         ("packages", list(entry())),
@@ -385,7 +399,7 @@ pub(super) fn diff() -> Value {
         ("files_total", count()),
         ("touched", count()),
     ]);
-    let totals = ["parameters", "metrics", "failures", "explanations"];
+    let totals = ["parameters", "metrics", "failures", "explanations", "upstream"];
     answer([
         ("equal", flag()),
         ("runs", list(run())),
@@ -403,6 +417,7 @@ pub(super) fn diff() -> Value {
         ("metrics_same", count()),
         ("failures", list(failure)),
         ("explanations", list(explanation)),
+        ("upstream", list(upstream)),
         ("totals", object(totals.map(|name| (name, count())))),
     ])
 }

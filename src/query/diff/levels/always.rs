@@ -1,0 +1,145 @@
+//! What can have made all differ that some steps wrote, whatever they read and whenever they wrote it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Levels, Reading};
+use crate::model::{Role, Step};
+use crate::query::diff::causes::{Cause, input};
+use crate::query::diff::side::Side;
+use crate::query::diff::{EnvironmentDiff, ParameterDiff, StepEnd};
+
+/// So many parameters, variables and packages are named as causes.
+const NAMED_MAX: usize = 20;
+
+impl Levels<'_> {
+    /// Lists what can have made all differ that these steps wrote, whenever they did; and whether there is more of it.
+    pub(super) fn always(&self, reading: &Reading, is_of_both: bool) -> (Vec<Cause>, bool) {
+        let mut causes = self.failed(reading);
+        if is_of_both {
+            causes.extend(self.step_parameters(reading));
+        }
+        // The key of a step promises that input, parameters and tool decide its output alone.
+        if self.is_keyed(reading) {
+            return (causes, false);
+        }
+        causes.extend(self.found.parameters.iter().take(NAMED_MAX).cloned().map(Cause::Parameter));
+        causes.extend(self.arguments());
+        let more = self.environment(&mut causes) || self.found.parameters.len() > NAMED_MAX;
+        let sees_code = self.sides.iter().all(|side| side.sees_all_reads());
+        if !reading.reads_code && !sees_code && self.found.code.may_differ() {
+            causes.push(Cause::Code);
+        }
+        if self.found.recorder.is_some() {
+            causes.push(Cause::Recorder);
+        }
+        (causes, more)
+    }
+
+    fn steps<'s>(&'s self, reading: &'s Reading, side: usize) -> impl Iterator<Item = &'s Step> {
+        reading.steps[side].keys().map(move |at| &self.sides[side].steps[*at])
+    }
+
+    pub(super) fn is_keyed(&self, reading: &Reading) -> bool {
+        self.steps(reading, 0).chain(self.steps(reading, 1)).all(|step| step.key.is_some())
+    }
+
+    /// Lists the steps that failed in one run and not in the other, or not so.
+    fn failed(&self, reading: &Reading) -> Vec<Cause> {
+        let mut causes = BTreeSet::new();
+        for side in [0, 1] {
+            for step in self.steps(reading, side) {
+                let key = self.sides[side].key(step);
+                let [Some(a), Some(b)] = [0, 1].map(|side| self.ends[side].get(&key)) else { continue };
+                for end in [a, b] {
+                    if let StepEnd::Failed(reason) = end
+                        && a != b
+                    {
+                        let (step, subject, reason) =
+                            (step.name.clone(), step.subject.clone(), reason.clone());
+                        causes.insert(Cause::Failed { step, subject, reason });
+                    }
+                }
+            }
+        }
+        causes.into_iter().collect()
+    }
+
+    fn step_parameters(&self, reading: &Reading) -> Vec<Cause> {
+        let mut values: BTreeMap<(&String, &String), [BTreeSet<&String>; 2]> = BTreeMap::new();
+        for side in [0, 1] {
+            for step in self.steps(reading, side) {
+                for (name, value) in &step.parameters {
+                    values.entry((&step.name, name)).or_default()[side].insert(value);
+                }
+            }
+        }
+        let differing = values.into_iter().filter(|(_, [a, b])| a != b);
+        let causes = differing.map(|((step, name), sets)| {
+            let [a, b] = sets.map(|set| set.into_iter().cloned().collect());
+            let parameter = ParameterDiff { name: name.clone(), a, b };
+            Cause::StepParameter { step: step.clone(), parameter }
+        });
+        causes.collect()
+    }
+
+    pub(super) fn arguments(&self) -> Option<Cause> {
+        self.found.arguments.as_ref()?;
+        let [a, b] = self.sides.map(Side::neutral_arguments);
+        let sorted = |words: &[String]| {
+            let mut words = words.to_vec();
+            words.sort();
+            words
+        };
+        if sorted(&a) == sorted(&b) {
+            return Some(Cause::ArgumentOrder);
+        }
+        Some(Cause::Arguments(other_words(&a, &b)))
+    }
+
+    /// Lists how the environments differ, which are those of the whole runs: whatever step holds the list, all steps ran in it.
+    fn environment(&self, causes: &mut Vec<Cause>) -> bool {
+        let Some(entries) = &self.found.environment_entries else {
+            let found = &self.found.environment;
+            let changed = found.changed.iter().chain(&found.renamed).map(|[a, b]| (Some(a), Some(b)));
+            let only_a = found.only_a.iter().map(|a| (Some(a), None));
+            let only_b = found.only_b.iter().map(|b| (None, Some(b)));
+            let lists = changed.chain(only_a).chain(only_b);
+            causes.extend(lists.map(|(a, b)| input(Role::Environment, a, b)));
+            return false;
+        };
+        if entries.is_of_times_alone() {
+            causes.push(Cause::EnvironmentTimes);
+            return false;
+        }
+        let EnvironmentDiff { variables, packages, files, .. } = entries;
+        causes.extend(variables.iter().take(NAMED_MAX).cloned().map(Cause::Variable));
+        causes.extend(packages.iter().take(NAMED_MAX).cloned().map(Cause::Package));
+        if let Some(first) = files.first() {
+            causes.push(Cause::EnvironmentFiles { count: files.len() as u64, first: first.clone() });
+        }
+        variables.len() > NAMED_MAX || packages.len() > NAMED_MAX
+    }
+}
+
+/// Takes from two commands the words that differ; behind the option that they belong to, where that is clear.
+fn other_words(a: &[String], b: &[String]) -> [Vec<String>; 2] {
+    let is_option = |word: &String| word.starts_with('-');
+    if a.len() == b.len() {
+        let mut words: [Vec<String>; 2] = Default::default();
+        for at in (0..a.len()).filter(|at| a[*at] != b[*at]) {
+            let option = at
+                .checked_sub(1)
+                .map(|before| &a[before])
+                .filter(|word| is_option(word) && **word == b[at - 1]);
+            for (words, word) in words.iter_mut().zip([&a[at], &b[at]]) {
+                words.extend(option.cloned().filter(|_| !is_option(word)));
+                words.push(word.clone());
+            }
+        }
+        return words;
+    }
+    let front = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[front..], &b[front..]);
+    let back = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    [a, b].map(|words| words[..words.len() - back].to_vec())
+}
