@@ -42,6 +42,17 @@ fn folders_that_the_run_made_are_made_by_the_repetition() {
 }
 
 #[test]
+fn what_is_written_into_a_folder_named_by_the_time_is_compared_with_that_of_then() {
+    let script = "d=out/$(date +%Y%m%d_%H%M%S_%6N)\nmkdir -p $d\ncp data/in.txt $d/model.bin\n\
+                  head -c 8 /dev/urandom > $d/noise\n";
+    let Some(place) = trained(script) else { return };
+    let answer = place.run(&["rerun", "@"]).stdout;
+    assert!(answer.contains("  differs  out/{time}/noise  "), "{answer}");
+    assert!(answer.contains("1 of 2 outputs with the same bytes"), "{answer}");
+    assert!(answer.contains("2 outputs lie under another time stamp, id or counter than then"), "{answer}");
+}
+
+#[test]
 fn a_run_is_repeated_in_a_copy_and_makes_the_same_files() {
     let Some(place) = trained(SCRIPT) else { return };
     let before = place.read("out/model.txt");
@@ -97,8 +108,9 @@ fn uncommitted_code_and_untracked_code_are_those_of_then() {
 
 #[test]
 fn an_output_that_differs_is_named() {
-    let Some(place) = trained("head -c 8 /dev/urandom > out/random; echo 1 > out/fixed; date +%N > out/$$\n")
-    else {
+    let Some(place) = trained(
+        "head -c 8 /dev/urandom > out/random; echo 1 > out/fixed; date +%N > out/$(date +%N | tr 0-9 a-j)\n",
+    ) else {
         return;
     };
     let answer = place.run(&["rerun", "@"]);

@@ -30,7 +30,8 @@ pub fn text(summary: &RerunSummary) -> String {
     };
     let differs = outputs.differs.iter().take(FILES_MAX);
     let differs = differs.map(|[then, now]| {
-        format!("{}  {} then, {} now", then.path, content_words(then), content_words(now))
+        let path = outputs.by_pattern.get(&then.path).cloned().unwrap_or_else(|| then.path.to_string());
+        format!("{path}  {} then, {} now", content_words(then), content_words(now))
     });
     list("differs", differs.collect(), outputs.differs.len());
     let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.in_json()).collect();
@@ -57,6 +58,10 @@ pub fn text(summary: &RerunSummary) -> String {
         (_, true) => writeln!(text, "{count}, all with the same bytes"),
         _ => writeln!(text, "{} of {count} with the same bytes", outputs.same.len()),
     };
+    if !outputs.by_pattern.is_empty() {
+        let files = counted(outputs.by_pattern.len() as u64, "output lies", "outputs lie");
+        let _ = writeln!(text, "{files} under another time stamp, id or counter than then");
+    }
     if outputs.not_compared > 0 {
         let files = counted(
             outputs.not_compared,
@@ -93,6 +98,9 @@ pub fn json(summary: &RerunSummary) -> Value {
             "differs": outputs.differs.iter().map(pair).collect::<Vec<_>>(),
             "missing": files(&outputs.missing),
             "new": files(&outputs.new),
+            "by_pattern": outputs.by_pattern.iter().map(|(path, pattern)| {
+                json!({"path": path.in_json(), "pattern": pattern})
+            }).collect::<Vec<_>>(),
             "removed": paths(&outputs.removed),
             "not_removed": paths(&outputs.not_removed),
             "newly_removed": paths(&outputs.newly_removed),

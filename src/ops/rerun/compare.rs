@@ -8,6 +8,7 @@ use crate::model::{Artifact, ArtifactPath, Role, RunKind, Step};
 use crate::ops::Workspace;
 use crate::projection::names::run_folder_name;
 use crate::query;
+use crate::query::diff::pattern;
 
 /// The last version of every file that a run and its repetition wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +21,9 @@ pub struct OutputComparison {
     pub missing: Vec<Artifact>,
     /// Only the repetition wrote it.
     pub new: Vec<Artifact>,
+    /// What was compared with a file whose path differs in time stamps, ids and counters only: the path of then, and what both
+    /// paths have in common.
+    pub by_pattern: BTreeMap<ArtifactPath, String>,
     /// Both took these files of the workspace away, by path.
     pub removed: Vec<ArtifactPath>,
     /// Only the run took it away.
@@ -75,20 +79,13 @@ pub(super) fn compare(
     };
     let before = last_versions(&original.steps, &wanted, &then);
     let name = |name: String| here(name.strip_prefix(&front).map(str::to_owned).unwrap_or(name));
-    let mut after = last_versions(now, &wanted, &name);
+    let after = last_versions(now, &wanted, &name);
     if is_pipeline {
         let edges = original.steps.iter().flat_map(|step| &step.generated);
         let told = edges.filter(|edge| tells_of_its_run(edge.artifact.path.file_name(), edge.role));
         found.not_compared = told.count() as u64;
     }
-    for (path, artifact) in before {
-        match after.remove(&path) {
-            Some(again) if again.digest == artifact.digest => found.same.push(artifact),
-            Some(again) => found.differs.push([artifact, again]),
-            None => found.missing.push(artifact),
-        }
-    }
-    found.new = after.into_values().collect();
+    pair(before, after, &mut found);
     let (before, mut now) = (removed(&original.steps, ""), removed(now, &front));
     for path in before {
         match now.remove(&path) {
@@ -98,6 +95,35 @@ pub(super) fn compare(
     }
     found.newly_removed = now.into_iter().collect();
     found
+}
+
+/// Compares files by name, and what is left by what the names say beside time stamps, ids and counters.
+fn pair(
+    before: BTreeMap<String, Artifact>,
+    mut after: BTreeMap<String, Artifact>,
+    found: &mut OutputComparison,
+) {
+    let counterparts = {
+        let names = [&before, &after].map(|files| files.keys().map(String::as_str).collect::<Vec<_>>());
+        let taken = [(&before, &after), (&after, &before)]
+            .map(|(own, others)| own.keys().map(|name| others.contains_key(name)).collect::<Vec<_>>());
+        let pairs = pattern::pairs(names.each_ref().map(Vec::as_slice), taken.each_ref().map(Vec::as_slice));
+        let named =
+            pairs.into_iter().map(|(then, now)| (names[0][then].to_owned(), names[1][now].to_owned()));
+        named.collect::<BTreeMap<String, String>>()
+    };
+    for (name, artifact) in before {
+        let counterpart = counterparts.get(&name);
+        if let Some(counterpart) = counterpart {
+            found.by_pattern.insert(artifact.path.clone(), pattern::as_one(&name, counterpart));
+        }
+        match after.remove(counterpart.unwrap_or(&name)) {
+            Some(again) if again.digest == artifact.digest => found.same.push(artifact),
+            Some(again) => found.differs.push([artifact, again]),
+            None => found.missing.push(artifact),
+        }
+    }
+    found.new = after.into_values().collect();
 }
 
 /// Returns the files of the workspace that steps took away, whose names begin with `front` where a copy stood for it.
@@ -140,4 +166,36 @@ fn inner_run(root: &Path) -> Option<(String, String)> {
     let (runs, _) = query::runs(&view.snapshot, 1).ok()?;
     let run = &runs.first()?.run;
     Some((run.run_id.to_string(), run_folder_name(&run.run_id, &run.name, &run.code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    #[test]
+    fn a_file_in_another_stamped_folder_is_compared_with_that_of_then() {
+        let files = |words: &[&str]| {
+            let files = words.iter().map(|word| {
+                let (name, bytes) = word.split_once('=').unwrap();
+                let (path, digest) = (ArtifactPath::new(name).unwrap(), Digest::of(bytes.as_bytes()));
+                (name.to_owned(), Artifact { path, digest, size_bytes: bytes.len() as u64 })
+            });
+            files.collect::<BTreeMap<_, _>>()
+        };
+        let mut found = OutputComparison::default();
+        let before = files(&["out/20261127_101500/m=1", "out/20261127_101500/log=1", "a=1", "gone=1"]);
+        let after = files(&["out/20261128_090000/m=1", "out/20261128_090000/log=2", "a=2", "new=1"]);
+        pair(before, after, &mut found);
+        let paths = |files: &[Artifact]| files.iter().map(|file| file.path.to_string()).collect::<Vec<_>>();
+        let differs: Vec<String> =
+            found.differs.iter().map(|[then, now]| format!("{}={}", then.path, now.path)).collect();
+        assert_eq!(paths(&found.same), ["out/20261127_101500/m"]);
+        assert_eq!(differs, ["a=a", "out/20261127_101500/log=out/20261128_090000/log"]);
+        assert_eq!(
+            (paths(&found.missing), paths(&found.new)),
+            (vec!["gone".to_owned()], vec!["new".to_owned()])
+        );
+        assert_eq!(found.by_pattern.into_values().collect::<Vec<_>>(), ["out/{time}/log", "out/{time}/m"]);
+    }
 }
