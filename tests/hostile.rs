@@ -479,7 +479,7 @@ fn a_file_where_a_folder_should_be_loses_nothing() {
             assert_eq!(place.read("data/interim/parsed"), b"mine");
             fs::remove_file(place.at("data/interim/parsed")).unwrap();
         },
-        "_parsed.json`: Not a directory (os error 20)\n",
+        "_parsed.json`: a file lies where one of its folders is to be\n",
     );
 }
 
@@ -491,7 +491,7 @@ fn a_folder_where_a_file_should_be_loses_nothing() {
     check_in_the_way(
         &|place| fs::create_dir_all(place.at(&file(place))).unwrap(),
         &|place| fs::remove_dir(place.at(&file(place))).unwrap(),
-        "_parsed.json`: Is a directory (os error 21)\n",
+        "_parsed.json`: a folder lies there\n",
     );
 }
 

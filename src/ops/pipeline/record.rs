@@ -121,7 +121,7 @@ fn record_filing(recording: &mut Recording, filing: &FilingOutcome) -> Result<()
             recording.add_overwritten(altered.clone())?;
         }
         let Some(step) = &part.step else { continue };
-        recording.add(&Fact::StepDone(step.clone()))?;
+        // First, so that a step which is there has them, wherever the record is cut off.
         if !part.metrics.is_empty() {
             let point = |(name, value): &(String, MetricValue)| Metric {
                 owner: step.id,
@@ -132,6 +132,7 @@ fn record_filing(recording: &mut Recording, filing: &FilingOutcome) -> Result<()
             };
             recording.add(&Fact::Metrics(part.metrics.iter().map(point).collect()))?;
         }
+        recording.add(&Fact::StepDone(step.clone()))?;
     }
     // A filing that could not even be read has no step of its own yet, and its failure is recorded as one.
     if let (true, Some((stage, reason))) = (filing.parts.is_empty(), &filing.failure) {
