@@ -37,10 +37,10 @@ impl Net<'_> {
             let Ok(look) = thread.look_at_descriptor(descriptor) else {
                 continue;
             };
-            if let Some(inode) = self.channel(thread, descriptor, &look) {
-                if !self.given.contains(&inode) {
-                    self.ledger.hold(who, inode, slot);
-                }
+            if let Some(inode) = self.channel(thread, descriptor, &look)
+                && !self.given.contains(&inode)
+            {
+                self.ledger.hold(who, inode, slot);
             }
         }
         for descriptor in thread.descriptors() {
