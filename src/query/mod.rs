@@ -38,5 +38,5 @@ pub use report::{
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
 pub use staleness::{Ancestry, Now, OutOfDate, Outdated};
+pub use together::{Claims, parts_of};
 pub(crate) use together::{Runs, written_along};
-pub use together::{claimed_by_others, parts_of};

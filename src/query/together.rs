@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{NodeId, Run, RunKind};
-use crate::query::history::run_view;
+use crate::query::history::{RunView, run_view};
 use crate::query::origin::{Write, lost};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
@@ -58,36 +58,46 @@ pub(crate) fn written_along(
     Ok(found)
 }
 
-/// Lists the runs that wrote the version whose last write is `last` while the run that did it was at work, or that were at work
-/// when it did: either may have met the other's bytes. Not its own parts, nor what it is a part of.
-///
-/// # Errors
-/// A store error where a record is damaged.
-pub fn claimed_by_others(snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> {
-    let number = run_of(snapshot, last.step)?;
-    let mut own: Option<Run> = None;
-    let mut others = BTreeSet::new();
-    let _earlier = snapshot.writes_until(last.artifact, i64::MAX, |at, step| {
-        let run = run_of(snapshot, step)?;
-        if run == number || others.contains(&run) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        if own.is_none() {
-            own = snapshot.run(number)?;
-        }
-        let (Some(own), Some(other)) = (&own, run_view(snapshot, run)?) else {
-            return Ok(ControlFlow::Break(()));
-        };
-        let had_not_ended = other.ended_at().is_some_and(|ended_at| ended_at.micros() >= last.at);
-        if at < own.started_at.micros() && !had_not_ended {
-            return Ok(ControlFlow::Break(()));
-        }
-        if !is_part_of(snapshot, &other.run, own)? && !is_part_of(snapshot, own, &other.run)? {
-            others.insert(run);
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(others.into_iter().collect())
+/// Finds out which runs claim to have written one version at once; each run is read once, however many files it wrote.
+#[derive(Default)]
+pub struct Claims {
+    runs: HashMap<RunNo, Option<RunView>>,
+}
+
+impl Claims {
+    /// Lists the runs that wrote the version whose last write is `last` while the run that did it was at work, or that were at work
+    /// when it did: either may have met the other's bytes. Not its own parts, nor what it is a part of.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn by_others(&mut self, snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> {
+        let number = run_of(snapshot, last.step)?;
+        let mut others = BTreeSet::new();
+        let _earlier = snapshot.writes_until(last.artifact, i64::MAX, |at, step| {
+            let run = run_of(snapshot, step)?;
+            if run == number || others.contains(&run) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            for wanted in [number, run] {
+                if !self.runs.contains_key(&wanted) {
+                    self.runs.insert(wanted, run_view(snapshot, wanted)?);
+                }
+            }
+            let (Some(Some(own)), Some(Some(other))) = (self.runs.get(&number), self.runs.get(&run)) else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let had_not_ended = other.ended_at().is_some_and(|ended_at| ended_at.micros() >= last.at);
+            if at < own.run.started_at.micros() && !had_not_ended {
+                return Ok(ControlFlow::Break(()));
+            }
+            let (own, other) = (&own.run, &other.run);
+            if !is_part_of(snapshot, other, own)? && !is_part_of(snapshot, own, other)? {
+                others.insert(run);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(others.into_iter().collect())
+    }
 }
 
 /// Lists the runs inside of a run, newest first.
