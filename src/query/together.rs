@@ -9,6 +9,7 @@
 //! read. A run and the runs inside it are one here: the outer one sees of the inner one only what it writes. A step of a pipeline
 //! makes its outputs alone: where a run of one is taken up again and comes to the same bytes anew, nobody had a part in both.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
@@ -79,8 +80,8 @@ impl Claims {
                 return Ok(ControlFlow::Continue(()));
             }
             for wanted in [number, run] {
-                if !self.runs.contains_key(&wanted) {
-                    self.runs.insert(wanted, run_view(snapshot, wanted)?);
+                if let Entry::Vacant(place) = self.runs.entry(wanted) {
+                    place.insert(run_view(snapshot, wanted)?);
                 }
             }
             let (Some(Some(own)), Some(Some(other))) = (self.runs.get(&number), self.runs.get(&run)) else {
