@@ -102,9 +102,9 @@ impl Recording {
     /// # Errors
     /// As [`Recording::start`].
     pub fn start_soon(workspace: &Workspace, clock: &Clock, request: RunRequest) -> Result<Self> {
-        let (run_id, snapshot) = workspace.take_run_id(clock.wall())?;
         // Whoever emptied the folder took that along. Where it cannot be made, the run is recorded all the same.
         let _ = workspace.hide_from_git();
+        let (run_id, snapshot) = workspace.take_run_id(clock.wall())?;
         let taken = run_id.clone();
         let started = Recording::start_as(workspace, clock, request, run_id, snapshot);
         started.inspect_err(|_| workspace.give_back_run_id(&taken))
