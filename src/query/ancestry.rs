@@ -13,6 +13,8 @@ mod down;
 mod tests;
 mod up;
 
+use std::collections::HashSet;
+
 use crate::model::{Evidence, NodeId, Role};
 use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, Edge, RunNo, StepNo};
@@ -21,6 +23,25 @@ pub(crate) use down::{Reached, downstream_known, reached_from};
 pub use down::{Start, downstream, downstream_of};
 pub(crate) use up::{Wanted, are_made_from};
 pub use up::{upstream, upstream_of, upstream_of_steps};
+
+/// Returns those of what is wanted of steps, each with the edge it is wanted for, whose edges are as sure as `weakest`; all are sorted
+/// by their steps, and `edges_of` gives the edges of one.
+fn known<'e>(
+    wanted: &[Wanted],
+    weakest: Evidence,
+    edges_of: impl Fn(StepNo) -> Option<&'e [Edge]>,
+) -> Vec<Wanted> {
+    let mut known = Vec::with_capacity(wanted.len());
+    for of_step in wanted.chunk_by(|one, other| one.0 == other.0) {
+        let Some(edges) = edges_of(of_step[0].0) else { continue };
+        let sure = edges.iter().filter(|edge| edge.evidence <= weakest);
+        let sure: HashSet<(ArtifactNo, i64)> = sure.map(|edge| (edge.artifact, edge.at)).collect();
+        let is_known =
+            |(_, at, artifact): &&Wanted| artifact.is_none_or(|artifact| sure.contains(&(artifact, *at)));
+        known.extend(of_step.iter().filter(is_known));
+    }
+    known
+}
 
 /// Which way a walk goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::Evidence;
-use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
+use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep, known};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
 use crate::query::together::{self, Maker, Part, Parts};
 use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
@@ -296,16 +296,7 @@ impl<'a> Down<'a> {
 
     /// Returns those of the reads that are known surely enough; they are sorted by their steps.
     fn known(&self, next: Vec<Wanted>) -> Vec<Wanted> {
-        let mut known = Vec::with_capacity(next.len());
-        for of_step in next.chunk_by(|one, other| one.0 == other.0) {
-            let Some(met) = self.met.get(&of_step[0].0) else { continue };
-            let used = met.edges.used.iter().filter(|edge| edge.evidence <= self.weakest);
-            let used: HashSet<(ArtifactNo, i64)> = used.map(|edge| (edge.artifact, edge.at)).collect();
-            let is_known =
-                |wanted: &&Wanted| wanted.2.is_none_or(|artifact| used.contains(&(artifact, wanted.1)));
-            known.extend(of_step.iter().filter(is_known));
-        }
-        known
+        known(&next, self.weakest, |step| Some(self.met.get(&step)?.edges.used.as_slice()))
     }
 
     /// Returns the reads of what `writes` wrote, or of copies of it.

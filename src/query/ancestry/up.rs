@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::model::Evidence;
-use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
+use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep, known};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
@@ -235,16 +235,7 @@ impl<'a> Up<'a> {
 
     /// Returns those of the writes that are known surely enough; they are sorted by their steps.
     fn known(&self, next: Vec<Wanted>) -> Vec<Wanted> {
-        let mut known = Vec::with_capacity(next.len());
-        for of_step in next.chunk_by(|one, other| one.0 == other.0) {
-            let Some(met) = self.met.get(&of_step[0].0) else { continue };
-            let written = met.edges.generated.iter().filter(|edge| edge.evidence <= self.weakest);
-            let written: HashSet<(ArtifactNo, i64)> = written.map(|edge| (edge.artifact, edge.at)).collect();
-            let is_known =
-                |wanted: &&Wanted| wanted.2.is_none_or(|artifact| written.contains(&(artifact, wanted.1)));
-            known.extend(of_step.iter().filter(is_known));
-        }
-        known
+        known(&next, self.weakest, |step| Some(self.met.get(&step)?.edges.generated.as_slice()))
     }
 
     /// Meets steps, each with a write of its own; returns the reads that come to be on the way by it.
