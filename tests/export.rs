@@ -225,7 +225,7 @@ const PUBLISHED: &[(&str, &str)] = &[
         "runs",
         "run:text run_id:text name:text kind:text started_at:time command:text folder:text commit:text branch:text \
          dirty:truth host:text status:text exit_code:whole reason:text ended_at:time arguments:text parameters:text \
-         parent:text recorder:text",
+         parent:text recorder:text rerun_of:text",
     ),
     ("outcomes", "run:text at:time status:text exit_code:whole reason:text"),
     (

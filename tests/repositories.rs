@@ -198,7 +198,7 @@ fn vendored_code_is_held_against_its_own_commit() {
     scratch.lineage("", &["export", "--format", "jsonl", "--out", "third_party/all.jsonl"]);
     scratch.lineage("third_party", &["init", "."]);
     scratch.lineage("third_party", &["import", "--format", "jsonl", "all.jsonl"]);
-    let taken = &scratch.json("third_party", &["show", "@-"])["run"];
+    let taken = &scratch.json("third_party", &["show", "@"])["run"];
     assert_eq!((&taken["code"], &taken["repositories"]), (&run["code"], &run["repositories"]));
 }
 

@@ -30,6 +30,13 @@ fn trained_in(place: Place, script: &str) -> Option<Place> {
     place.was_observed().then_some(place)
 }
 
+/// The key of the latest repetition, where nothing was run since.
+fn repetition(place: &Place) -> String {
+    let latest = &place.runs()[0];
+    assert!(!latest["rerun_of"].is_null(), "{latest}");
+    latest["id"].as_str().unwrap().to_owned()
+}
+
 const SCRIPT: &str =
     "echo training; tr a-z A-Z < data/in.txt > out/model.txt; wc -w < out/model.txt > out/words.txt\n";
 
@@ -73,15 +80,57 @@ fn a_run_is_repeated_in_a_copy_and_makes_the_same_files() {
     // The repetition never wrote here, so the file's writer is still the first run.
     let shown = place.json(&["show", "out/model.txt"]);
     assert_eq!(shown["written"]["run"], runs[1]["id"]);
-    let text = place.ok(&["show", "@"]).stdout;
+    let text = place.ok(&["show", &repetition(&place)]).stdout;
     assert!(text.contains("rerun of"), "{text}");
-    let diff = place.run(&["diff", "@-", "@"]);
+    let diff = place.run(&["diff", "@", &repetition(&place)]);
     assert_eq!(diff.code, 0, "{diff:?}");
     let status = place.run(&["status"]).stdout;
     assert!(!status.contains("superseded"), "{status}");
     // A repetition of the repetition is one of the run.
-    place.ok(&["rerun", "@"]);
+    place.ok(&["rerun", &repetition(&place)]);
     assert_eq!(place.runs()[0]["rerun_of"], runs[1]["id"]);
+}
+
+#[test]
+fn repetitions_are_no_runs_of_the_user_and_are_told_from_them() {
+    let script = "cat data/in.txt > out/model.txt; echo '{\"f1\": 0.9}' > metrics.json\n";
+    let Some(place) = trained(script) else { return };
+    place.ok(&["rerun", "@"]);
+    place.ok(&["rerun", "@"]);
+    let runs = place.runs();
+    let original = runs[2]["id"].as_str().unwrap();
+    let tail = &original[28..];
+    // `@` is the run that was repeated, whose files lie here.
+    assert_eq!(place.json(&["show", "@"])["run"]["id"], original);
+    let registered = place.ok(&["register", "m", "1.0.0", "--run", "@", "--artifact", "model=out/model.txt"]);
+    assert!(!registered.stderr.contains("note"), "{registered:?}");
+    for arguments in [&["diff"][..], &["diff", "@-", "@"], &["show", "@-"]] {
+        let (code, text) = place.refused(arguments);
+        assert!(code == 2 && text.contains("there are not 2 runs, repetitions not counted"), "{text}");
+    }
+    // The list shows all that was carried out, and which repeats what.
+    let log = place.ok(&["log"]).stdout;
+    let ends: Vec<&str> = log.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
+    assert_eq!(ends, ["rerun of", tail, tail, "-"], "{log}");
+    // The best run is a run, not ten copies of it.
+    let found = |arguments: &[&str]| place.json(arguments)["runs"].as_array().unwrap().len();
+    assert_eq!(found(&["log"]), 3);
+    assert_eq!(found(&["log", "-w", "f1 > 0.5", "--sort=-f1"]), 1);
+    assert_eq!(found(&["log", "--sort=-f1"]), 1);
+    assert_eq!(found(&["log", "-w", "f1 > 0.5", "--all"]), 3);
+    assert_eq!(found(&["log", "-w", "has(rerun_of)"]), 2);
+    assert_eq!(found(&["log", "-w", "f1 > 0.5 and not has(rerun_of)"]), 1);
+    assert_eq!(found(&["log", "-w", &format!("rerun_of = {tail}")]), 2);
+    let best = place.ok(&["log", "-w", "f1 > 0.5", "--sort=-f1"]).stdout;
+    assert!(best.ends_with("left out are repetitions, made by `rerun`; `--all` lists them, too\n"), "{best}");
+    assert_eq!(place.json(&["log", "-w", "f1 > 0.5"])["repetitions_left_out"], true);
+    assert_eq!(place.json(&["log"])["repetitions_left_out"], false);
+    // Tables say it in a column of their own.
+    place.ok(&["export", "--format", "csv", "--out", "tables"]);
+    let table = String::from_utf8(place.read("tables/runs.csv")).unwrap();
+    let ends: Vec<&str> = table.lines().map(|line| line.rsplit(',').next().unwrap().trim()).collect();
+    assert_eq!(ends.iter().filter(|end| **end == original).count(), 2, "{table}");
+    assert_eq!(ends[0], "rerun_of");
 }
 
 #[test]
@@ -96,11 +145,11 @@ fn uncommitted_code_and_untracked_code_are_those_of_then() {
     assert_eq!(answer["outputs"]["same"].as_array().unwrap().len(), 2);
     // What is neither kept nor lies there any more cannot be had.
     place.write("helper.sh", b"echo other\n");
-    let refused = place.run(&["rerun", "@-"]);
+    let refused = place.run(&["rerun", "@"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.stderr.contains("`helper.sh`"), "{}", refused.stderr);
     let runs = place.runs().len();
-    let incomplete = place.run(&["rerun", "@-", "--incomplete"]);
+    let incomplete = place.run(&["rerun", "@", "--incomplete"]);
     assert_eq!(incomplete.code, 1, "{incomplete:?}");
     assert!(incomplete.stdout.contains("missing  out/one.txt"), "{}", incomplete.stdout);
     assert_eq!(place.runs().len(), runs + 1);
@@ -132,10 +181,10 @@ fn the_copy_may_be_kept_and_here_is_here() {
     assert!(folder.is_dir());
     std::fs::remove_dir_all(folder).unwrap();
     place.write("data/in.txt", b"other words\n");
-    let missing = place.run(&["rerun", "@-"]);
+    let missing = place.run(&["rerun", "@"]);
     assert_eq!(missing.code, 2);
     assert!(missing.stderr.contains("`data/in.txt`"), "{}", missing.stderr);
-    let here = place.run(&["rerun", "@-", "--here"]);
+    let here = place.run(&["rerun", "@", "--here"]);
     assert_eq!(here.code, 1, "{here:?}");
     assert!(here.stderr.contains("`data/in.txt` has other bytes now"), "{}", here.stderr);
     assert!(here.stdout.contains("differs  out/model.txt"), "{}", here.stdout);
@@ -207,7 +256,7 @@ fn what_a_repeated_program_says_of_its_run_is_recorded_here() {
     let script = format!("{program} metric loss 0.5; {program} param lr 0.1; echo 1 > out/x\n");
     let Some(place) = trained(&script) else { return };
     place.ok(&["rerun", "@"]);
-    let shown = place.json(&["show", "@"]);
+    let shown = place.json(&["show", &repetition(&place)]);
     assert_eq!(shown["metrics"][0]["name"], "loss");
     assert_eq!(shown["run"]["parameters"][0]["name"], "lr");
 }
@@ -217,9 +266,9 @@ fn the_file_that_a_repeated_program_appends_metrics_to_is_none_of_its_outputs() 
     let line = r#"echo '{"name": "m", "value": 1}' >> "$LINEAGE_METRICS"; echo x > o"#;
     let Some(place) = trained(line) else { return };
     place.run(&["rerun", "@"]);
-    let outputs = place.ok(&["show", "@"]).stdout;
+    let outputs = place.ok(&["show", &repetition(&place)]).stdout;
     assert!(!outputs.contains(".jsonl"), "{outputs}");
-    let metrics = place.json(&["metrics", "@"]);
+    let metrics = place.json(&["metrics", &repetition(&place)]);
     assert_eq!(metrics["runs"][0]["metrics"][0]["name"], "m", "{metrics}");
 }
 
@@ -252,7 +301,7 @@ fn what_names_the_workspace_by_its_whole_path_changes_nothing_there() {
     assert!(again.stdout.contains("missing  out/whole"), "{again:?}");
     let read = format!("it read `{}` by the whole path", place.at("out/kept").display());
     assert!(again.stderr.contains(&read) || again.stdout.contains(&read), "{again:?}");
-    let shown = place.ok(&["show", "@"]).stdout;
+    let shown = place.ok(&["show", &repetition(&place)]).stdout;
     assert!(shown.contains("out/whole`: the workspace itself is only read here"), "{shown}");
 }
 
@@ -292,7 +341,7 @@ fn the_copy_of_a_repetition_that_was_killed_is_taken_away_by_the_next_and_no_oth
     assert_eq!(left(), expected);
     drop(alive);
     place.json(&["show", "@"]);
-    place.command(&["rerun", "@--"]).env("TMPDIR", place.at("tmp")).output().unwrap();
+    place.command(&["rerun", "@-"]).env("TMPDIR", place.at("tmp")).output().unwrap();
     expected.retain(|name| name != "lineage-rerun-alive");
     assert_eq!(left(), expected, "what was left to its user stays");
 }

@@ -155,7 +155,7 @@ fn every_command_answers_as_its_schema_says() {
         }
     }
     check(&place, "show", &["show", "m", "@"]);
-    check_any(&place, "diff", &["diff", "@--", "@-"]);
+    check_any(&place, "diff", &["diff", "@-", "@"]);
     check_any(&place, "diff", &["diff", "@", "@-"]);
     check(&place, "metrics", &["metrics", "@-", "@"]);
     check(&place, "metric-names", &["metrics"]);

@@ -63,13 +63,16 @@ use crate::query::registry::ModelView;
 ///
 /// | of | fields |
 /// |---|---|
-/// | both | `name`, `started`, `ended`, `took`, `run`, `run_id`, `kind`, `exit_code`, `host`, `command`, `folder`, `reason`, `git.commit`, `git.branch`, `git.dirty` |
+/// | both | `name`, `started`, `ended`, `took`, `run`, `run_id`, `rerun_of`, `kind`, `exit_code`, `host`, `command`, `folder`, `reason`, `git.commit`, `git.branch`, `git.dirty` |
 /// | runs | `status` (`running`, `ok`, `failed`, `interrupted`) |
 /// | model versions | `version`, `stage` (`development`, `staging`, `production`, `archived`), `created`, `updated`, `description`, `model_type`, `base_model`, `by` |
 ///
 /// Any other name is a metric, and so is `metric."odd name"` in any case; `param.lr` is a parameter, `tag.team` a tag: a model
 /// version has its own, a run those it was told as the parameter `tag.team` or given since. A model version has the fields of the
 /// run that trained it as well. A metric's value is its last one; `min(loss)` and the like ask for another.
+///
+/// A repetition of a run has the measurements of that run once more: a question on runs, which is an expression or an order, leaves
+/// repetitions out unless the expression names `rerun_of`, or [`Search::all`] asks for them.
 ///
 /// Dates are stretches: `started = 2025-12-01` is that day, `<` before it, `>` after it. A key is meant by its end, a commit by its
 /// front. A parameter is compared as a number with a number, as a text with a text in quotes. `~` compares with a pattern of `*`,
@@ -149,7 +152,8 @@ impl<T> Search<T> {
         self
     }
 
-    /// Asks also for model versions that were withdrawn, or whose name another has.
+    /// Asks also for those that a question leaves out otherwise: repetitions of runs, and model versions that were withdrawn, or
+    /// whose name another has.
     pub fn all(mut self) -> Self {
         self.request.all = true;
         self

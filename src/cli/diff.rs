@@ -21,9 +21,9 @@ use crate::render;
   lineage diff 563faa35 @  the run 563faa35 and the latest
   lineage diff model.bin@563faa35 model.bin  the runs that wrote these versions")]
 pub(crate) struct Diff {
-    /// A run: `@` (the latest), `@-` (the one before), its run id, the end of its key, its name, or its folder; or
-    /// a file or `FILE@RUN` for the run that wrote it, or a version of a model for the run that it came from. By default the one
-    /// before the latest.
+    /// A run: `@` (the latest that is no repetition), `@-` (the one before), its run id, the end of its key, its name, or its
+    /// folder; or a file or `FILE@RUN` for the run that wrote it, or a version of a model for the run that it came from. By
+    /// default the one before the latest.
     #[arg(value_name = "A")]
     a: Option<OsString>,
     /// The run to compare it with; by default the latest, and where that is A, A with the one before.

@@ -16,9 +16,14 @@ const EXAMPLES: &str = r#"Examples:
   lineage log model.txt                                     all that happened to a file
   lineage log -w 'f1_score > 0.8' --sort=-f1_score          good runs, the best first
   lineage log -w 'status = failed and started > now - 7d'   what failed in the last 7 days
-  lineage log -w 'used("data/raw/**") and git.dirty=false'  what read data, on committed code"#;
+  lineage log -w 'used("data/raw/**") and git.dirty=false'  what read data, on committed code
+  lineage log -w 'has(rerun_of)'                            what repeats another run"#;
 
 /// List runs, newest first, or those that an expression is true of; or, with FILE, everything that happened to a file.
+///
+/// A repetition, made by `lineage rerun`, has the measurements of its run once more: where runs are asked for by `--where` or
+/// sorted, repetitions are left out, so that the ten best are ten runs. `--all` lists them, too, and so does an expression that
+/// names the field `rerun_of`.
 #[derive(Args)]
 #[command(after_help = format!("{OF_RUNS}\n\n{EXAMPLES}"))]
 pub(crate) struct Log {
@@ -30,6 +35,9 @@ pub(crate) struct Log {
     /// List at most N; 0 lists all.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
+    /// List repetitions in answer to a question, too.
+    #[arg(long, conflicts_with = "file")]
+    all: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -58,7 +66,7 @@ impl Log {
         surroundings: &Surroundings,
         limit: usize,
     ) -> Result<()> {
-        let request = self.search.request(limit, false);
+        let request = self.search.request(limit, self.all);
         let found = ops::search::runs(workspace, view, &request, surroundings.clock.wall())?;
         output::warnings(&render::table::not_known(&found.explanation, "run", "runs"));
         let mut heads = Vec::with_capacity(found.rows.len());

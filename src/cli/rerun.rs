@@ -19,7 +19,7 @@ use crate::render;
   lineage rerun @                the latest run, in a temporary copy
   lineage rerun 563faa35 --keep  the run 563faa35; the copy stays")]
 pub(crate) struct Rerun {
-    /// The run: `@`, `@-`, its run id, the end of its key, or its name.
+    /// The run: `@`, `@-`, its run id, the end of its key, or its name. `@` is never a repetition.
     #[arg(value_name = "RUN")]
     run: String,
     /// Run in the workspace itself, on what lies there now; the command may overwrite files.

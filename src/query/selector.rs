@@ -12,7 +12,8 @@ use crate::store::{RunNo, Snapshot, Term};
 /// A way to name a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunSelector {
-    /// `@` is the latest run, `@-` the one before, `@-3` three before the latest; `~` stands for `-`, as in git.
+    /// `@` is the latest run, `@-` the one before, `@-3` three before the latest; `~` stands for `-`, as in git. Repetitions do
+    /// not count: who has a run repeated goes on with what the run made.
     Back(usize),
     /// Its key, or the last digits of it.
     Tail(String),
@@ -114,7 +115,7 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
     let none = |what: String| Error::not_found(what).hint("`lineage log` lists the runs");
     find_run_if_any(snapshot, selector)?.ok_or_else(|| match selector {
         RunSelector::Back(0) => none("no run is recorded yet".to_owned()),
-        RunSelector::Back(back) => none(format!("there are not {} runs", back + 1)),
+        RunSelector::Back(back) => none(format!("there are not {} runs, repetitions not counted", back + 1)),
         RunSelector::Tail(tail) => none(format!("no run's key ends in `{tail}`")),
         RunSelector::Word(word) if word.parse::<RunId>().is_ok() => {
             none(format!("no run has the run id `{word}`"))
@@ -135,6 +136,9 @@ pub fn find_run_if_any(snapshot: &Snapshot, selector: &RunSelector) -> Result<Op
         RunSelector::Back(back) => {
             let mut left = *back;
             let found = snapshot.runs_newest_first(|number| {
+                if snapshot.run(number)?.is_some_and(|run| run.rerun_of.is_some()) {
+                    return Ok(ControlFlow::Continue(()));
+                }
                 if left == 0 {
                     return Ok(ControlFlow::Break(number));
                 }

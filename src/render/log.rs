@@ -3,7 +3,7 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use crate::model::{ArtifactPath, Overwritten};
+use crate::model::{ArtifactPath, NodeId, Overwritten};
 use crate::query::filter::{Found, FoundRow, Lack};
 use crate::query::{FileChange, RunHead, RunView};
 use crate::render::overwritten;
@@ -17,7 +17,7 @@ pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: O
     match found.lack() {
         None => {}
         Some(Lack::NothingRecorded) => return "no runs yet\n".to_owned(),
-        Some(_) => return "no run answers\n".to_owned(),
+        Some(_) => return format!("no run answers\n{}", left_out(found)),
     }
     let mut header = vec!["run".to_owned()];
     if !is_chosen {
@@ -46,9 +46,30 @@ pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: O
     add_evidence(found, &mut header, &mut rows);
     // What was asked for stays longest.
     let spare: &[usize] = if is_chosen { &[] } else { &[1, 3, 7, 6] };
+    if !is_chosen && heads.iter().any(|head| head.view.run.rerun_of.is_some()) {
+        add_originals(heads, &mut header, &mut rows);
+    }
     let mut text = table(&header, &rows, spare, width);
     text.push_str(&more_words(found.more, "runs"));
+    text.push_str(left_out(found));
     text
+}
+
+/// Adds a column for which run a repetition repeats.
+fn add_originals(heads: &[RunHead], header: &mut Vec<String>, rows: &mut [Vec<String>]) {
+    header.push("rerun of".to_owned());
+    for (row, head) in rows.iter_mut().zip(heads) {
+        let original = head.view.run.rerun_of;
+        row.push(original.map_or_else(|| "-".to_owned(), |id| id.tail(NodeId::TAIL_DIGITS)));
+    }
+}
+
+/// Says that repetitions answer, which are not listed.
+fn left_out(found: &Found<RunView>) -> &'static str {
+    if found.explanation.unlisted == 0 {
+        return "";
+    }
+    "left out are repetitions, made by `rerun`; `--all` lists them, too\n"
 }
 
 /// Says that there are more rows than were asked for.
@@ -76,6 +97,7 @@ pub fn runs_json(heads: &[RunHead], found: &Found<RunView>) -> Value {
         "format": 1,
         "runs": heads.iter().zip(&found.rows).map(run).collect::<Vec<_>>(),
         "more": found.more,
+        "repetitions_left_out": found.explanation.unlisted > 0,
     });
     add_lacking(found, &mut document);
     document

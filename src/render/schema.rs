@@ -283,6 +283,7 @@ fn plan() -> Value {
         ("total", count()),
         ("looked_at", count()),
         ("undecided", count()),
+        ("unlisted", count()),
         ("questions", list(text())),
     ])
 }

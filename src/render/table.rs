@@ -228,6 +228,7 @@ pub fn explanation_json(explanation: &Explanation) -> Json {
         "total": explanation.total,
         "looked_at": explanation.looked_at,
         "undecided": explanation.undecided,
+        "unlisted": explanation.unlisted,
         "questions": explanation.questions,
     })
 }

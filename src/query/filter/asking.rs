@@ -94,6 +94,7 @@ pub(super) struct Asking<'a, T: Table> {
     found: Vec<Candidate<T::Item>>,
     looked_at: u64,
     undecided: Cell<u64>,
+    unlisted: u64,
     /// Commits of which it is not known what they were built on: of all rows that could not be decided, with their number, and
     /// of the row that is looked at.
     unknown_commits: RefCell<(BTreeMap<String, u64>, BTreeSet<String>)>,
@@ -110,6 +111,7 @@ impl<'a, T: Table> Asking<'a, T> {
             found: Vec::new(),
             looked_at: 0,
             undecided: Cell::new(0),
+            unlisted: 0,
             unknown_commits: RefCell::default(),
         }
     }
@@ -122,6 +124,11 @@ impl<'a, T: Table> Asking<'a, T> {
     /// Returns of how many rows it could not be decided whether they answer.
     pub fn undecided(&self) -> u64 {
         self.undecided.get()
+    }
+
+    /// Returns how many rows were met that answer and are not listed.
+    pub fn unlisted(&self) -> u64 {
+        self.unlisted
     }
 
     /// Returns the commits of which it is not known what they were built on, each with the number of rows that could not be
@@ -270,6 +277,7 @@ impl<'a, T: Table> Asking<'a, T> {
             }
         }
         if !self.search.all && !self.table.is_listed(&item)? {
+            self.unlisted += 1;
             return Ok(None);
         }
         let mut values = Vec::with_capacity(self.search.sort.len());

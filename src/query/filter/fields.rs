@@ -158,6 +158,8 @@ fixed! {
     Took "took" Sort::Length,
     /// The run's key.
     Run "run" Sort::Key,
+    /// The key of the run that the run repeats.
+    RerunOf "rerun_of" Sort::Key,
     /// The run's label.
     RunId "run_id" Sort::Text,
     /// What sort of execution the run is.

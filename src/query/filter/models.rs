@@ -55,7 +55,7 @@ pub(crate) struct ModelRow {
 
 impl<'a> Models<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Self {
-        Models { snapshot, runs: Runs { snapshot } }
+        Models { snapshot, runs: Runs { snapshot, repetitions: true } }
     }
 
     fn view<'r>(&self, row: &'r ModelRow) -> Result<Option<&'r ModelView>> {

@@ -20,11 +20,16 @@ use crate::store::{RunNo, Snapshot, Term};
 /// # Errors
 /// A request error where a question on files cannot be asked; a store error where a record is damaged.
 pub fn search_runs(snapshot: &Snapshot, search: &Search, outside: &Outside<'_>) -> Result<Found<RunView>> {
-    search.run(&Runs { snapshot }, outside)
+    // Without a question it is the list of what was carried out. A question is for what was found out, and a repetition found out
+    // nothing of its own.
+    let repetitions = !search.is_question() || search.names(&Field::Fixed(Fixed::RerunOf));
+    search.run(&Runs { snapshot, repetitions }, outside)
 }
 
 pub(crate) struct Runs<'a> {
     pub snapshot: &'a Snapshot,
+    /// Whether repetitions of other runs are listed.
+    pub repetitions: bool,
 }
 
 impl Runs<'_> {
@@ -50,8 +55,8 @@ impl Table for Runs<'_> {
         run_view(self.snapshot, id)
     }
 
-    fn is_listed(&self, _: &RunView) -> Result<bool> {
-        Ok(true)
+    fn is_listed(&self, item: &RunView) -> Result<bool> {
+        Ok(self.repetitions || item.run.rerun_of.is_none())
     }
 
     fn key(&self, item: &RunView) -> NodeId {
@@ -163,6 +168,7 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
         Fixed::Ended => view.ended_at().map(Value::Moment),
         Fixed::Took => view.duration_us().map(Value::Length),
         Fixed::Run => Some(Value::Text(run.id.hex())),
+        Fixed::RerunOf => run.rerun_of.map(|original| Value::Text(original.hex())),
         Fixed::RunId => text(run.run_id.as_str()),
         Fixed::Kind => text(run.kind.as_str()),
         Fixed::ExitCode => view.outcomes.last()?.exit_code.map(|code| Value::Number(f64::from(code))),

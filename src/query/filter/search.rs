@@ -25,7 +25,8 @@ pub struct SearchRequest {
     pub columns: Vec<String>,
     /// How many rows are wanted at most.
     pub limit: usize,
-    /// Whether also model versions are wanted that were withdrawn, or whose name another has.
+    /// Whether also those are wanted that a question leaves out otherwise: repetitions of runs, and model versions that were
+    /// withdrawn or whose name another has.
     pub all: bool,
 }
 
@@ -130,6 +131,8 @@ pub struct Explanation {
     pub looked_at: u64,
     /// Of how many it could not be decided whether they answer, since a value is missing.
     pub undecided: u64,
+    /// How many of these answer and are not listed: repetitions of runs, model versions that were withdrawn or whose name another has.
+    pub unlisted: u64,
     /// How questions on files were answered, one line each.
     pub questions: Vec<String>,
     /// Words that name no recorded file, as the expression has them.
@@ -225,6 +228,16 @@ impl Search {
         self.checked.as_ref().map(|checked| &checked.expr)
     }
 
+    /// Says whether there is a condition or an order.
+    pub(super) fn is_question(&self) -> bool {
+        self.checked.is_some() || !self.sort.is_empty()
+    }
+
+    /// Says whether the condition names a field.
+    pub(super) fn names(&self, field: &Field) -> bool {
+        fields_of(self.expr()).contains(&field)
+    }
+
     fn order(&self) -> Order {
         match self.sort.as_slice() {
             [] => Order::Time { falling: true },
@@ -271,6 +284,7 @@ impl Search {
             total,
             looked_at: asking.looked_at(),
             undecided: asking.undecided(),
+            unlisted: asking.unlisted(),
             questions: Vec::new(),
             unknown_files: Vec::new(),
             unknown_commits: asking.unknown_commits(),
@@ -349,7 +363,19 @@ fn evidence_of<T: Table>(
 
 /// Returns the metrics and parameters that an expression and an order name, each once.
 fn named(expr: Option<&Expr>, sort: &[(Field, bool)]) -> Vec<Column> {
-    let mut fields: Vec<&Field> = sort.iter().map(|(field, _)| field).collect();
+    let mut columns: Vec<Column> = Vec::new();
+    for field in sort.iter().map(|(field, _)| field).chain(fields_of(expr)) {
+        let is_fixed = matches!(field, Field::Fixed(_));
+        if !is_fixed && columns.len() < FIELDS_MAX && columns.iter().all(|column| column.field != *field) {
+            columns.push(Column { title: field.title(), field: field.clone() });
+        }
+    }
+    columns
+}
+
+/// Returns the fields that an expression compares or asks for, in its order.
+fn fields_of(expr: Option<&Expr>) -> Vec<&Field> {
+    let mut fields = Vec::new();
     let mut frontier: Vec<&Expr> = expr.into_iter().collect();
     while let Some(expr) = frontier.pop() {
         match expr {
@@ -360,12 +386,5 @@ fn named(expr: Option<&Expr>, sort: &[(Field, bool)]) -> Vec<Column> {
             Expr::Files(_) | Expr::Contains(_) => {}
         }
     }
-    let mut columns: Vec<Column> = Vec::new();
-    for field in fields {
-        let is_fixed = matches!(field, Field::Fixed(_));
-        if !is_fixed && columns.len() < FIELDS_MAX && columns.iter().all(|column| column.field != *field) {
-            columns.push(Column { title: field.title(), field: field.clone() });
-        }
-    }
-    columns
+    fields
 }

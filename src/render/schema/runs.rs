@@ -13,6 +13,7 @@ pub(super) fn log() -> Value {
     let answer = answer([
         ("runs", list(run)),
         ("more", more()),
+        ("repetitions_left_out", flag()),
         ("lack", lack()),
         ("not_known", not_known()),
         ("unknown_files", list(text())),

@@ -90,6 +90,7 @@ const SHAPES: [Shape; 18] = [
             ("parameters", Kind::Text),
             ("parent", Kind::Text),
             ("recorder", Kind::Text),
+            ("rerun_of", Kind::Text),
         ],
     },
     Shape {

@@ -41,6 +41,7 @@ pub(super) fn run(source: &Source<'_>, id: NodeId, put: &mut Put<'_>) -> Result<
             Cell::text(pairs(&run.parameters)),
             Cell::maybe(run.parent),
             Cell::text(&run.recorder),
+            Cell::maybe(run.rerun_of),
         ],
     )
 }

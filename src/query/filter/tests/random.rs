@@ -73,6 +73,8 @@ fn atom() -> impl Strategy<Value = String> {
         "took > 1us",
         "ended >= 1970-01-01",
         "code.contains(ea45dd2)",
+        "has(rerun_of)",
+        "rerun_of = 00010001",
         "has(f1)",
         "has(count(loss))",
         "has(param.lr)",
@@ -226,8 +228,10 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
         .unwrap();
     for view in views {
         let id = view.run.id;
+        // A repetition answers who asks for repetitions.
+        let is_listed = request.all || text.contains("rerun_of") || view.run.rerun_of.is_none();
         let mut row = Plain { snapshot, view, checked: &checked, outside };
-        if decide(&checked.expr, &mut row).unwrap() == Some(true) {
+        if is_listed && decide(&checked.expr, &mut row).unwrap() == Some(true) {
             let sort =
                 request.sort.iter().map(|word| row.value(&field_of(snapshot, Subject::Runs, word)).unwrap());
             let mut values: Vec<Option<Value>> = sort.collect();
@@ -253,10 +257,11 @@ proptest! {
         few in select(vec![0, 1, 64]),
         alive in any::<bool>(),
         limit in select(vec![1, 2, 3, usize::MAX]),
+        all in any::<bool>(),
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
         let outside = Outside { is_alive: &|_| alive, contains: &contains };
-        let request = SearchRequest { filter: Some(filter), sort, columns: Vec::new(), limit, all: false };
+        let request = SearchRequest { filter: Some(filter), sort, columns: Vec::new(), limit, all };
         let mut answers = HashSet::new();
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);
