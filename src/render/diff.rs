@@ -130,8 +130,11 @@ fn explanations(diff: &RunDiff, limit: usize, text: &mut String) {
     text.push('\n');
 }
 
-/// Names an output by what its paths have in common, or by its path.
+/// Names an output by what its paths have in common, by both, or by its path.
 fn output_name(output: &OutputDiff) -> String {
+    if let Some([a, b]) = output.renamed() {
+        return format!("{a} -> {b}");
+    }
     let path = || output.b.as_ref().or(output.a.as_ref()).map(|artifact| artifact.path.to_string());
     output.pattern().or_else(path).unwrap_or_default()
 }
@@ -371,7 +374,7 @@ fn metrics(diff: &RunDiff, limit: usize, text: &mut String) {
             one_line(&metric.name),
             format!("{} -> {}", value(metric.a), value(metric.b)),
             metric.difference().map(|difference| signed(difference, "")).unwrap_or_default(),
-            metric.relative().map(|share| signed((share * 1000.0).round() / 10.0, "%")).unwrap_or_default(),
+            metric.relative().map(percent).unwrap_or_default(),
         ]
     });
     text.push_str(&aligned(rows.collect()));
@@ -383,6 +386,14 @@ fn metrics(diff: &RunDiff, limit: usize, text: &mut String) {
 pub(crate) fn signed(value: f64, unit: &str) -> String {
     let rounded: f64 = format!("{value:.12e}").parse().unwrap_or(value);
     format!("{rounded:+}{unit}")
+}
+
+/// Writes a share as a percentage with its sign: with one decimal, and with one digit that means something where that would be 0.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let tenths = (percent * 10.0).round() / 10.0;
+    let rounded = if tenths == 0.0 { format!("{percent:.0e}").parse().unwrap_or(percent) } else { tenths };
+    signed(rounded, "%")
 }
 
 fn step_end(end: &StepEnd) -> String {
@@ -565,5 +576,24 @@ fn cause_json(cause: &Cause) -> Value {
         Cause::EnvironmentTimes => json!({"kind": "environment times"}),
         Cause::Code => json!({"kind": "code"}),
         Cause::Recorder => json!({"kind": "recorder"}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_is_there_is_never_written_as_none() {
+        for (share, expected) in [
+            (0.0, "+0%"),
+            (0.000_447_58, "+0.04%"),
+            (-0.000_447_58, "-0.04%"),
+            (0.0123, "+1.2%"),
+            (-0.5, "-50%"),
+            (1e-9, "+0.0000001%"),
+        ] {
+            assert_eq!(percent(share), expected);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::{Artifact, Role, RunKind, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Role, RunKind, Timestamp};
 use crate::query::diff::levels::FileKey;
 use crate::query::diff::pattern;
 use crate::query::diff::side::{Side, StepKey};
@@ -30,7 +30,7 @@ pub enum PairedBy {
     Pattern,
     /// The name of the file and its bytes.
     Content,
-    /// The step: nothing else that it wrote can be meant.
+    /// The step, and what sort of file the name says it is: nothing else that the step wrote can be meant.
     Step,
 }
 
@@ -76,6 +76,12 @@ pub struct OutputDiff {
 }
 
 impl OutputDiff {
+    /// Returns both paths where the output is called otherwise in the two runs: what differs may be two files.
+    pub fn renamed(&self) -> Option<[&ArtifactPath; 2]> {
+        let (a, b) = self.a.as_ref().zip(self.b.as_ref())?;
+        (self.paired_by == Some(PairedBy::Step)).then_some([&a.path, &b.path])
+    }
+
     /// Returns what both paths have in common, where they were paired by it: `out/{time}/model.bin`.
     pub fn pattern(&self) -> Option<String> {
         let (a, b) = self.a.as_ref().zip(self.b.as_ref())?;
@@ -116,7 +122,7 @@ struct Output {
 /// Compares the outputs of two runs.
 ///
 /// Those are paired that have the same path. What is left is paired by what its path says beside time stamps, ids and counters;
-/// by name and content; and by name, subject and parameters of its step; each where that is clear.
+/// by name and content; and by the ending of its name and by name, subject and parameters of its step; each where that is clear.
 pub(super) fn compare(a: &Side, b: &Side) -> (OutputsDiff, Pairs) {
     let (of_a, of_b) = (outputs(a), outputs(b));
     let mut found = OutputsDiff::default();
@@ -217,10 +223,16 @@ fn pair(a: &[Output], b: &[Output]) -> Vec<(usize, usize, PairedBy)> {
     let found =
         by_key([a, b], &taken, &|output| format!("{}\0{}", file_name(output), output.artifact.digest));
     take(&mut taken, found, PairedBy::Content);
-    let subject = |output: &Output| format!("{}\0{}", output.key.name, output.key.subject);
+    // A model is no earlier version of a table, whichever program wrote both.
+    let step = |output: &Output| {
+        let name = file_name(output);
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        format!("{}\0{ending}", output.key.name)
+    };
+    let subject = |output: &Output| format!("{}\0{}", step(output), output.key.subject);
     let parameters = |output: &Output| {
         let pairs = output.key.parameters.iter().map(|(name, value)| format!("{name}\0{value}"));
-        format!("{}\0{}", output.key.name, pairs.collect::<Vec<_>>().join("\0"))
+        format!("{}\0{}", step(output), pairs.collect::<Vec<_>>().join("\0"))
     };
     let keys: [Key<'_>; 3] = [
         &|output| format!("{}\0{}", subject(output), parameters(output)),

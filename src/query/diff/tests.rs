@@ -281,6 +281,26 @@ fn the_environment_is_that_of_the_run_whichever_step_holds_its_list() {
 }
 
 #[test]
+fn outputs_of_other_names_are_paired_where_they_are_all_that_a_step_wrote_of_one_sort() {
+    let pairs = |text: &str| {
+        let found = differences(text, &CommitFiles::Unknown);
+        let path =
+            |side: &Option<Artifact>| side.as_ref().map_or("-".to_owned(), |file| file.path.to_string());
+        let names = found.outputs.differing.iter().map(|output| {
+            let renamed = output.renamed().map_or("", |_| " renamed");
+            format!("{} {}{renamed}", path(&output.a), path(&output.b))
+        });
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(pairs("1 train: x=1 -> a.pt=1\n2 train: x=2 -> b.pt=2"), ["a.pt b.pt renamed"]);
+    assert_eq!(pairs("1 train: x=1 -> a.pt=1\n2 train: x=2 -> a.pt=2"), ["a.pt a.pt"]);
+    assert_eq!(
+        pairs("1 python: x=1 -> model.pkl=1\n2 python: x=2 -> pred.txt=2"),
+        ["model.pkl -", "- pred.txt"]
+    );
+}
+
+#[test]
 fn a_parameter_of_the_run_is_no_cause_where_the_key_of_a_step_leaves_it_out() {
     check(
         "run 1 sections=1A\n\

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::model::MetricValue;
 use crate::ops::registry::ModelComparison;
 use crate::query::diff::FilesDiff;
-use crate::render::diff::{code_json, code_state, files_json, signed};
+use crate::render::diff::{code_json, code_state, files_json, percent, signed};
 use crate::render::log::plain_table;
 use crate::render::models::json::card_value;
 use crate::render::models::stage_words;
@@ -77,8 +77,7 @@ fn metric_words(first: Option<MetricValue>, value: Option<MetricValue>, at: usiz
         let difference = value.get() - first.get();
         let _ = write!(words, " ({}", signed(difference, ""));
         if first.get() != 0.0 {
-            let share = (difference / first.get().abs() * 1000.0).round() / 10.0;
-            let _ = write!(words, ", {}", signed(share, "%"));
+            let _ = write!(words, ", {}", percent(difference / first.get().abs()));
         }
         words.push(')');
     }
