@@ -76,6 +76,52 @@ fn make(python: &Path, place: &Place, uri: &str, more: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Writes a store as MLflow does, with one run and a file that it logged.
+const NOTED_BY_MLFLOW: &str = r#"d=mlruns/0/0123456789abcdef0123456789abcdef; mkdir -p $d/artifacts $d/metrics
+printf "experiment_id: '0'\nname: Default\n" > mlruns/0/meta.yaml
+s=$(date +%s%3N); cat x.csv > $d/artifacts/model.txt; echo "$s 0.9 0" > $d/metrics/acc
+printf "run_name: noted\nstatus: 3\nstart_time: $s\nend_time: $(date +%s%3N)\n" > $d/meta.yaml
+"#;
+
+#[test]
+fn a_run_of_mlflow_that_was_observed_is_a_part_of_the_run_it_was_observed_in() {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    place.write("x.csv", b"some words\n");
+    place.write("t.sh", NOTED_BY_MLFLOW.as_bytes());
+    place.ok(&["run", "-q", "--name", "around", "--", "sh", "t.sh"]);
+    if !place.was_observed() {
+        return;
+    }
+    // Another run wrote the same bytes elsewhere since.
+    place.ok(&["run", "-q", "--name", "later", "--", "cp", "x.csv", "y.csv"]);
+    let model = "mlruns/0/0123456789abcdef0123456789abcdef/artifacts/model.txt";
+    let sources = |place: &Place| {
+        let shown = place.json(&["show", model]);
+        let sources = shown["sources"].as_array().unwrap().iter();
+        sources.map(|source| source["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(&place), ["t.sh", "x.csv"]);
+    place.ok(&["import", "--format", "mlflow", "mlruns"]);
+    // It was written once, by those who were seen to write it.
+    assert_eq!(sources(&place), ["t.sh", "x.csv"]);
+    let shown = place.json(&["show", model]);
+    assert_eq!(shown["written"]["run"], place.runs()[2]["id"], "{shown:#}");
+    let shown = place.ok(&["show", model]).stdout;
+    assert!(!shown.contains("doubt"), "{shown}");
+    let status = place.run(&["status"]);
+    assert_eq!(status.code, 0, "{status:?}");
+    // What MLflow measured leads to what was observed.
+    let best = place.json(&["log", "-w", "acc > 0.8"]);
+    let runs = place.runs();
+    let around = runs.iter().find(|run| run["name"] == "around").unwrap();
+    assert_eq!(best["runs"][0]["name"], "noted");
+    assert_eq!(best["runs"][0]["parent"], around["id"]);
+    // Twice is once.
+    place.ok(&["import", "--format", "mlflow", "mlruns"]);
+    assert_eq!(place.runs().len(), runs.len());
+}
+
 #[test]
 fn a_list_of_events_that_is_too_long_is_refused_and_not_cut() {
     let place = Place::empty();

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | run, its parameters, tags, status | a run of kind import, the same; the experiment's name is the tag `mlflow.experiment` |
 //! | `mlflow.source.git.commit`, `.branch` | the run's code |
+//! | `mlflow.parentRunId`, or else the recorded run that was observed to write the run's files | the run that this one is a part of |
 //! | metric points | the same; what is not finite is left out, and said |
 //! | artifacts and logged models that lie on this machine | files that the run generated, known because MLflow says so |
 //! | data sets | inputs by name, `mlflow-dataset://iris/eaab23d7`, or by address: MLflow keeps a digest of its own, so that their content is not known |
@@ -263,6 +264,13 @@ fn take_run(
             )),
         }
     }
+    let meta = run
+        .artifacts_beside
+        .as_ref()
+        .and_then(|beside| beside.parent())
+        .map(|folder| folder.join("meta.yaml"));
+    let meta = meta.and_then(|meta| meta.canonicalize().ok());
+    let notes = meta.and_then(|meta| ArtifactPath::within(taking.workspace().root(), &meta).ok());
     let used = run.data.iter().filter_map(|data| data_set(data, &mut report)).collect();
     let points = store.points(run, &mut report)?;
     taking.report = report;
@@ -282,6 +290,7 @@ fn take_run(
         branch: tag("mlflow.source.git.branch"),
         is_dirty: None,
         parent: tag("mlflow.parentRunId"),
+        notes: notes.into_iter().collect(),
         used,
         generated,
     })?;

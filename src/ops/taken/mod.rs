@@ -3,6 +3,7 @@
 //! A thing has the same key whenever and wherever it is imported: it is derived from the key it had, so that importing twice
 //! says nothing new, and two people who import the same store agree.
 
+mod around;
 mod database;
 mod files;
 pub mod mlflow;
@@ -20,6 +21,7 @@ use crate::model::{
     RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, Timestamp, Used, printed_word,
 };
 use crate::ops::run::masked_parameter;
+use crate::ops::taken::around::{Span, run_around, written_in};
 use crate::ops::workspace::free_label;
 use crate::ops::{Clock, View, Workspace};
 
@@ -87,6 +89,8 @@ pub(super) struct TakenRun {
     pub is_dirty: Option<bool>,
     /// The key of the run that started it.
     pub parent: Option<String>,
+    /// Files in which the other program noted this run and no other.
+    pub notes: Vec<ArtifactPath>,
     /// What it read and wrote, where that is known.
     pub used: Vec<Artifact>,
     pub generated: Vec<Artifact>,
@@ -192,6 +196,10 @@ impl<'a> Taking<'a> {
     fn started(&mut self, id: NodeId, taken: &TakenRun) -> Result<Run> {
         let commit_short = taken.commit.as_ref().map(|commit| commit.chars().take(7).collect());
         let is_unknown = taken.commit.is_some() && taken.is_dirty.is_none();
+        let parent = match taken.parent.as_deref().and_then(|key| self.id_of(key)) {
+            Some(parent) => Some(parent),
+            None => self.run_around(taken)?,
+        };
         let (at, run_id, segment) =
             (taken.started_at, self.label(taken.started_at)?, self.writer()?.segment());
         Ok(Run {
@@ -208,11 +216,19 @@ impl<'a> Taking<'a> {
                 }),
                 ..CodeState::default()
             },
-            parent: taken.parent.as_deref().and_then(|key| self.id_of(key)),
+            parent,
             recorder: taken.recorder.clone(),
             host: self.host.clone(),
             ..Run::new(id, run_id, &taken.name, RunKind::Import, at, segment)
         })
+    }
+
+    fn run_around(&self, taken: &TakenRun) -> Result<Option<NodeId>> {
+        let span = Span { started_at: taken.started_at, ended_at: taken.ended_at };
+        let written = taken.generated.iter().filter(|artifact| artifact.has_content());
+        let written = written.map(|artifact| (&artifact.path, Some(&artifact.digest)));
+        let notes = taken.notes.iter().map(|path| (path, None));
+        run_around(&self.view.snapshot, span, &mut notes.chain(written))
     }
 
     /// Chooses the run id of the second in which a run started, or another one near it that is free.
@@ -243,6 +259,15 @@ impl<'a> Taking<'a> {
             }
         }
         self.report.files += generated.len() as u64;
+        // Where somebody saw a file written, that is when it was; who only noted it knows no more than that it was there at the end.
+        let around = self.run_around(taken)?;
+        let snapshot = &self.view.snapshot;
+        let generated = generated.into_iter().map(|artifact| {
+            let seen = around.map_or(Ok(None), |around| written_in(snapshot, around, &artifact))?;
+            let at = seen.map_or(ended_at, |seen| seen.min(ended_at));
+            Ok(Generated { artifact, at, evidence: Evidence::Declared, role: Role::Data })
+        });
+        let generated = generated.collect::<Result<_>>()?;
         let (evidence, role) = (Evidence::Declared, Role::Data);
         let step = Step {
             subject: taken.name.clone(),
@@ -250,10 +275,7 @@ impl<'a> Taking<'a> {
                 .into_iter()
                 .map(|artifact| Used { artifact, at: taken.started_at, evidence, role })
                 .collect(),
-            generated: generated
-                .into_iter()
-                .map(|artifact| Generated { artifact, at: ended_at, evidence, role })
-                .collect(),
+            generated,
             ..Step::new(
                 id,
                 run,
