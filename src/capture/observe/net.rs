@@ -24,6 +24,7 @@ use super::pending::Pending;
 use super::process::Actor;
 use super::programs::{Image, Starting};
 use super::reply::{Reply, Verdict};
+use super::sockets::Portless;
 use super::stamp::Look;
 use super::sys::{self, InHand, Notification, Readiness};
 use super::tracee::{self, Found, Thread};
@@ -129,6 +130,7 @@ pub(super) struct Net<'a> {
     /// How many gaps the last checkpoint had.
     gaps_noted: u64,
     pub(super) connections: BTreeSet<String>,
+    pub(super) portless: Portless,
     pub(super) traps: u64,
 }
 
@@ -168,6 +170,7 @@ impl<'a> Net<'a> {
             gaps_left_out: 0,
             gaps_noted: 0,
             connections: BTreeSet::new(),
+            portless: Portless::default(),
             traps: 0,
         }
     }

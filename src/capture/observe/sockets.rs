@@ -18,6 +18,9 @@ use super::{GIVEN_PIPE, sys};
 const NAMES_PORT: u16 = 53;
 /// As many addresses of one process are remembered.
 const BOUND_MAX: usize = 64;
+/// As many sockets are remembered whose port the kernel chooses, and so often it is asked which.
+const PORTLESS_MAX: usize = 4_096;
+const LOOKS_MAX: u32 = 1_000;
 
 /// An address as a process names it to the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +96,11 @@ impl Net<'_> {
             let path = path.display();
             self.gap(format!("the daemon at `{path}` was asked for something; what it did was not seen"));
         } else if !address.is_of_the_system() {
+            if let Address::Internet(address) = &address
+                && address.ip().is_loopback()
+            {
+                self.find_host(act, address);
+            }
             self.connect_to(act.who, address.name(), act.us);
         }
         Ok(())
@@ -108,16 +116,67 @@ impl Net<'_> {
         }
     }
 
-    /// Remembers where a process waits for others. An address without a port is told by the kernel later, and not known.
+    /// Remembers where a process waits for others. Where it leaves the port to the kernel, that is found out when somebody goes
+    /// there.
     pub(super) fn bind(&mut self, act: Act<'_>, address: u64, length: u64) -> Result<()> {
         let Some(address) = Address::read(act, address, length)? else { return Ok(()) };
+        if matches!(&address, Address::Internet(address) if address.port() == 0) {
+            let socket = act.thread.look_at_descriptor(act.number(0))?.ino;
+            if self.portless.hosts.len() < PORTLESS_MAX {
+                self.portless.hosts.insert(socket, (act.who, act.us));
+            }
+            return Ok(());
+        }
         let bound = &mut self.ledger.actor(act.who).bound;
-        let has_place = !matches!(&address, Address::Internet(address) if address.port() == 0);
-        if has_place && !address.is_of_the_system() && bound.len() < BOUND_MAX {
+        if !address.is_of_the_system() && bound.len() < BOUND_MAX {
             bound.push((address.name(), act.us));
         }
         Ok(())
     }
+
+    /// Finds out whether somebody of the run waits at a port of this machine that the kernel chose.
+    fn find_host(&mut self, act: Act<'_>, address: &SocketAddr) {
+        let Portless { hosts, looks } = &mut self.portless;
+        if hosts.is_empty() || *looks >= LOOKS_MAX {
+            return;
+        }
+        *looks += 1;
+        let table = if address.is_ipv4() { "tcp" } else { "tcp6" };
+        // One who waits at all addresses of either kind stands in the other table.
+        let tables = [table, "tcp6"].map(|table| format!("/proc/{}/net/{table}", act.thread.tid));
+        let tables = tables.iter().filter_map(|table| std::fs::read_to_string(table).ok());
+        let found = tables
+            .flat_map(|table| waiting_at(&table, address.port()))
+            .find_map(|socket| hosts.remove(&socket));
+        if let Some((host, since)) = found {
+            let bound = &mut self.ledger.actor(host).bound;
+            if bound.len() < BOUND_MAX {
+                bound.push((format!("tcp://{address}"), since));
+            }
+        }
+    }
+}
+
+/// Lists the sockets that wait at a port, by inode, from a table of the kernel's.
+fn waiting_at(table: &str, port: u16) -> Vec<u64> {
+    const WAITS: &str = "0A";
+    let sockets = table.lines().skip(1).filter_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (local, state) = (words.next()?, words.nth(1)?);
+        let (_, digits) = local.rsplit_once(':')?;
+        let is_it = state == WAITS && u16::from_str_radix(digits, 16) == Ok(port);
+        is_it.then(|| words.nth(5)?.parse().ok())?
+    });
+    sockets.collect()
+}
+
+/// Sockets whose port the kernel chooses.
+#[derive(Debug, Default)]
+pub(super) struct Portless {
+    /// Whose they are and since when, by inode.
+    hosts: BTreeMap<u64, (Who, i64)>,
+    /// How often was looked which ports they have.
+    looks: u32,
 }
 
 /// Whom sockets bring together.
@@ -208,6 +267,18 @@ mod tests {
         actors[2].connections.clear();
         actors[3].connections[0].0 = "unix:///s".to_owned();
         assert_eq!(meetings(&actors).parties, [BTreeSet::from([0, 3])]);
+    }
+
+    #[test]
+    fn who_waits_at_a_port_is_read_from_the_table_of_the_kernel() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 000 100 0 0 10 0
+   1: 0100007F:1F90 0100007F:A2C4 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 000 20 4 30 10 -1
+   2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 000 100 0 0 10 0
+";
+        assert_eq!(waiting_at(table, 8080), [4711]);
+        assert_eq!(waiting_at(table, 8081), [4713]);
+        assert_eq!(waiting_at(table, 80), [0; 0]);
     }
 
     #[test]

@@ -232,6 +232,36 @@ fn what_a_shell_adds_between_two_readings_is_a_version_each() {
 }
 
 #[test]
+fn who_goes_to_a_port_that_the_kernel_chose_for_another_of_the_run_meets_that_one() {
+    if !has("python3") {
+        return;
+    }
+    let program = "import os, socket, sys, time
+if sys.argv[1] == 'waits':
+    host = socket.socket()
+    host.bind(('127.0.0.1', 0))
+    host.listen()
+    print(host.getsockname()[1], file=open('port.new', 'w'))
+    os.rename('port.new', 'port')
+    open('o', 'wb').write(host.accept()[0].recv(9))
+else:
+    text = open('a', 'rb').read()
+    while not os.path.exists('port'): time.sleep(.01)
+    guest = socket.create_connection(('127.0.0.1', int(open('port').read())))
+    guest.sendall(text)";
+    let script = "python3 p.py asks & python3 p.py waits; wait";
+    let trial = try_with(&[("a", "1"), ("p.py", program)], &["sh", "-c", script], &|_| {});
+    let processes = trial.observation.processes.iter();
+    let both: Vec<_> = processes
+        .filter(|process| process.arguments.last().is_some_and(|last| last == "asks" || last == "waits"))
+        .filter(|process| process.exe.to_string_lossy().contains("python3."))
+        .collect();
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[0].group, both[1].group);
+    assert!(both.iter().all(|process| process.connections.is_empty()), "{both:?}");
+}
+
+#[test]
 fn who_asks_before_anybody_waits_and_asks_again_meets_that_one() {
     if !has("python3") {
         return;
