@@ -249,6 +249,35 @@ fn data_that_git_tracks_is_compared_with_the_commit_too() {
 }
 
 #[test]
+fn what_git_prints_packs_or_copies_comes_from_the_repository_that_it_read() {
+    let Some(scratch) = Scratch::new(&[("code.sh", "echo old\n")], &[""]) else { return };
+    scratch.write("code.sh", "echo new\n");
+    scratch.commit("");
+    if !scratch.run(
+        "",
+        "git show HEAD~1:code.sh > old; git archive HEAD | gzip > all.tgz; git diff --quiet; echo > no",
+    ) {
+        return;
+    }
+    let sources = |file: &str| {
+        let shown = scratch.json("", &["show", file]);
+        let paths =
+            shown["sources"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned());
+        paths.collect::<Vec<_>>()
+    };
+    let name = format!("git://{}", scratch.path().file_name().unwrap().to_str().unwrap());
+    assert_eq!(sources("old"), std::slice::from_ref(&name));
+    assert_eq!(sources("all.tgz"), [name]);
+    assert_eq!(sources("no"), [""; 0]);
+    // A clone comes from what was cloned.
+    let other = tempfile::tempdir().unwrap();
+    let there = other.path().join("there").display().to_string();
+    scratch.git("", &["clone", "-q", ".", &there]);
+    scratch.run("", &format!("git clone -q {there} copy"));
+    assert_eq!(sources("copy/code.sh"), [format!("git://{there}")]);
+}
+
+#[test]
 fn what_git_took_out_of_a_repository_comes_from_there() {
     let Some(scratch) = Scratch::new(&[("code.sh", "echo old\n"), ("other", "1\n")], &[""]) else { return };
     scratch.git("", &["tag", "old"]);
