@@ -74,9 +74,9 @@ impl Metrics {
         } else if self.json {
             output::json(&render::metrics::json(&report, &points(&view, &report, limit)?))?;
         } else if self.plot {
-            draw(&view, &report)?;
+            draw(&view, &report, pattern.is_some())?;
         } else if self.svg.is_none() {
-            output::answer(&render::metrics::text(&report, output::width()))?;
+            output::answer(&render::metrics::text(&report, pattern.is_some(), output::width()))?;
         }
         Ok(0)
     }
@@ -129,13 +129,13 @@ fn say_left_out(left_out: usize) {
     }
 }
 
-fn draw(view: &View, report: &MetricsReport) -> Result<()> {
+fn draw(view: &View, report: &MetricsReport, by_name: bool) -> Result<()> {
     let width = output::width();
     let drawing = render::plot::Drawing { width: width.unwrap_or(WIDTH), colour: output::colour() };
     let (charts, left_out) = charts(view, report, drawing.columns(report.runs.len()), CHARTS_MAX)?;
     if charts.is_empty() {
         output::note("no metric has two points, so that there is no curve");
-        return output::answer(&render::metrics::text(report, width));
+        return output::answer(&render::metrics::text(report, by_name, width));
     }
     let names = run_names(report);
     let drawn: Vec<String> = charts.iter().map(|chart| render::plot::chart(chart, &names, drawing)).collect();

@@ -13,8 +13,8 @@ pub fn run_name(head: &RunHead) -> String {
     format!("{}  {}  {}", head.tail, head.view.run.run_id, one_line(&head.view.run.name))
 }
 
-/// Writes the metrics of runs as a table.
-pub fn text(report: &MetricsReport, width: Option<usize>) -> String {
+/// Writes the metrics of runs as a table; says whether they were chosen by name.
+pub fn text(report: &MetricsReport, by_name: bool, width: Option<usize>) -> String {
     let several = report.runs.len() > 1;
     let mut header = vec!["metric", "last", "min", "max", "points", "steps"];
     if several {
@@ -31,16 +31,25 @@ pub fn text(report: &MetricsReport, width: Option<usize>) -> String {
             rows.push(row);
         }
     }
-    let mut text = if rows.is_empty() {
-        "no such metric is recorded\n".to_owned()
-    } else {
-        table(&header, &rows, &[], width)
-    };
+    let mut text = if rows.is_empty() { none(report, by_name) } else { table(&header, &rows, &[], width) };
     let left_out: usize = report.runs.iter().map(|(_, _, left_out)| left_out).sum();
     if left_out > 0 {
         text.push_str(&format!("and {} more; `--limit 0` lists all\n", thousands(left_out as u64)));
     }
     text
+}
+
+fn none(report: &MetricsReport, by_name: bool) -> String {
+    let who = match report.runs.as_slice() {
+        [(head, ..)] => format!("run {} has", head.tail),
+        _ => "these runs have".to_owned(),
+    };
+    match by_name {
+        true => format!("{who} no metric of such a name\n"),
+        false => format!(
+            "{who} no metrics; `lineage metric`, called by the command, and its file `metrics.json` record them\n"
+        ),
+    }
 }
 
 fn cells(metric: &MetricRow) -> Vec<String> {
