@@ -123,3 +123,67 @@ fn two_versions_of_a_file_are_told_apart_in_a_picture() {
         assert_eq!(picture.lines().filter(label).count(), 2, "{picture}");
     }
 }
+
+#[test]
+fn of_what_a_run_at_work_writes_it_is_said_that_it_is_known_at_its_end() {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    place.write("before", b"before\n");
+    let script =
+        "echo some bytes > ck; until [ -e stop ]; do sleep 0.02; done; echo '{\"f1\": 0.9}' > metrics.json";
+    let mut running =
+        place.command(&["run", "-q", "--name", "live", "--", "sh", "-c", script]).spawn().unwrap();
+    while !place.at("ck").exists() {
+        std::thread::yield_now();
+    }
+    let hint = |file: &str| place.run(&["show", file]).stderr;
+    assert!(hint("ck").contains("run `live` (") && hint("ck").contains("is at work"), "{}", hint("ck"));
+    assert!(!hint("before").contains("at work"), "it lay there when the run began: {}", hint("before"));
+    let (code, text) = place.refused(&["register", "m", "1.0.0", "--artifact", "model=ck"]);
+    assert!(code == 2 && text.contains("`ck` may be of run `live` (") && text.contains("--run "), "{text}");
+    let (_, text) = place.refused(&["show", "nothing@live"]);
+    assert!(text.contains("run `live` neither wrote nor read a file `nothing`"), "{text}");
+    let (code, text) = place.refused(&["diff", "live"]);
+    assert!(code == 2 && text.contains("there are not 2 runs"), "{text}");
+    assert!(place.ok(&["show", "live"]).stdout.contains("files    known when the run ends"));
+    place.write("stop", b"");
+    assert!(running.wait().unwrap().success());
+    if place.was_observed() {
+        place.ok(&["register", "m", "1.0.0", "--artifact", "model=ck"]);
+        assert_eq!(place.json(&["models", "-w", "f1 > 0.5"])["models"][0]["name"], "m");
+    }
+}
+
+#[test]
+fn a_file_that_lay_there_before_the_run_began_is_no_copy_of_what_it_wrote() {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    place.write("old", b"the same line\n");
+    place.write("empty", b"");
+    place.ok(&["run", "-q", "--", "sh", "-c", "echo the same line > written; : > nothing"]);
+    if !place.was_observed() {
+        return;
+    }
+    let old = place.run(&["show", "old"]);
+    assert_eq!(old.code, 1, "{old:?}");
+    assert!(old.stderr.contains("nothing is recorded of `old`"), "{old:?}");
+    assert!(
+        old.stderr.contains("`written` has the same bytes, and was written by a run that began after"),
+        "{old:?}"
+    );
+    let empty = place.run(&["show", "empty"]);
+    assert!(
+        empty.code == 1 && empty.stderr.contains("no recorded step read or wrote this file"),
+        "{empty:?}"
+    );
+    // A copy that was made since is one, of the version that was there by then.
+    std::fs::copy(place.at("written"), place.at("copy")).unwrap();
+    let first = place.runs()[0]["id"].clone();
+    place.ok(&["run", "-q", "--", "sh", "-c", "echo the same line > written"]);
+    let copy = place.json(&["show", "copy"]);
+    assert_eq!((&copy["artifact"]["path"], &copy["written"]["run"]), (&"written".into(), &first), "{copy:#}");
+    // What a repetition wrote in its copy is not what its bytes are known by.
+    place.ok(&["rerun", "@"]);
+    let digest = copy["artifact"]["digest"].as_str().unwrap();
+    assert_eq!(place.json(&["show", digest])["artifact"]["path"], "written");
+}

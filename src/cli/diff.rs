@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
+use crate::model::RunStatus;
 use crate::ops::diff::diff_runs;
 use crate::render;
 
@@ -43,13 +44,22 @@ impl Diff {
         let view = workspace.view()?;
         output::warnings(&view.warnings);
         let (before, latest) = (OsString::from("@-"), OsString::from("@"));
-        let (a, b) = match (self.a, self.b) {
-            (None, _) => (before, latest),
-            (Some(a), None) if a == latest => (before, latest),
-            (Some(a), None) => (a, latest),
-            (Some(a), Some(b)) => (a, b),
+        let diff = |a: &OsString, b: &OsString| diff_runs(&workspace, &view, &surroundings.folder, a, b);
+        let found = match (&self.a, &self.b) {
+            (None, _) => diff(&before, &latest)?,
+            (Some(a), Some(b)) => diff(a, b)?,
+            (Some(a), None) => match diff(a, &latest)? {
+                // By whatever name, it is the latest.
+                same if same.a.view.run.id == same.b.view.run.id => diff(&before, a)?,
+                found => found,
+            },
         };
-        let found = diff_runs(&workspace, &view, &surroundings.folder, &a, &b)?;
+        for head in [&found.a, &found.b].into_iter().filter(|head| head.status() == RunStatus::Running) {
+            output::note(&format!(
+                "note: run {} is at work; what it reads and writes is known when it ends",
+                head.tail
+            ));
+        }
         if found.a.view.run.id == found.b.view.run.id {
             output::note(&format!("note: both are run {}", found.a.tail));
         }

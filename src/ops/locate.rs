@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -9,11 +10,12 @@ use crate::model::{
     Artifact, ArtifactPath, Digest, LinkText, NodeId, Timestamp, check_model_name, repeated_word,
 };
 use crate::ops::Workspace;
+use crate::ops::at_work;
 use crate::ops::named;
 use crate::ops::of_run::file_of_run;
 use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model, versions};
-use crate::query::{self, RunSelector, writers};
+use crate::query::{self, RERUN_SCHEME, RunSelector, Write, writers};
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot};
 
 /// What was found.
@@ -153,7 +155,8 @@ pub fn locate(
         return file.target(workspace, snapshot).map(Target::File);
     }
     if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
-        return find_model(snapshot, &selector).map(Target::Model);
+        let found = find_model(snapshot, &selector).map(Target::Model);
+        return found.map_err(|error| not_of_run(snapshot, text).unwrap_or(error));
     }
     if let Ok(url) = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec())
         && url.is_url()
@@ -241,11 +244,10 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
         let artifact = snapshot.artifact(number)?;
         return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged, as_of: None });
     }
-    if let Some(digest) = &digest
-        && let Some(number) = newest(snapshot, with_content(snapshot, digest)?)?
-    {
+    let alike = digest.map_or(Ok(Alike::default()), |digest| alike(snapshot, place, &digest))?;
+    if let Some((number, as_of)) = alike.origin {
         let artifact = snapshot.artifact(number)?;
-        return Ok(FileTarget { path, artifact, number, state: DiskState::SameBytes, as_of: None });
+        return Ok(FileTarget { path, artifact, number, state: DiskState::SameBytes, as_of });
     }
     if path_no.is_some()
         && let Some(target) = newest_version(snapshot, &path, state)?
@@ -258,8 +260,71 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
     Err(match state {
         DiskState::Gone | DiskState::NoFile => nothing_recorded(&path),
         _ => Error::no(format!("nothing is recorded of `{path}`"))
-            .hint("no recorded step read or wrote this file or its bytes"),
+            .hint(why_nothing_recorded(workspace, snapshot, place, &alike)?),
     })
+}
+
+/// Says why nothing is recorded of a file that is there.
+fn why_nothing_recorded(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    place: &Path,
+    alike: &Alike,
+) -> Result<String> {
+    if let Some(run) = at_work::may_be_writing(workspace, snapshot, place)?.first() {
+        return Ok(format!(
+            "{} is at work; what it reads and writes is known when it ends",
+            at_work::words(run)
+        ));
+    }
+    Ok(match &alike.later {
+        Some(later) => format!(
+            "`{later}` has the same bytes, and was written by a run that began after this file was last changed"
+        ),
+        None => "no recorded step read or wrote this file or its bytes".to_owned(),
+    })
+}
+
+/// Recorded files with the bytes of a file of which nothing is recorded.
+#[derive(Default)]
+struct Alike {
+    /// The one that it can be a copy of, or be copied by; and the last moment that counts, where it was written again later.
+    origin: Option<(ArtifactNo, Option<Timestamp>)>,
+    /// One that was written only by runs which began when the file lay there already.
+    later: Option<ArtifactPath>,
+}
+
+/// Finds recorded files with the bytes of the file at `place`. That all empty files are equal says nothing.
+fn alike(snapshot: &Snapshot, place: &Path, digest: &Digest) -> Result<Alike> {
+    let mut found = Alike::default();
+    let Ok(metadata) = place.metadata() else { return Ok(found) };
+    if metadata.len() == 0 {
+        return Ok(found);
+    }
+    let changed_us = metadata.ctime() * 1_000_000 + metadata.ctime_nsec() / 1_000;
+    let began = |write: &Write| -> Result<i64> {
+        let run = snapshot.run_of(write.step)?.map_or(Ok(None), |run| snapshot.run(run))?;
+        Ok(run.map_or(i64::MIN, |run| run.started_at.micros()))
+    };
+    let mut numbers = Vec::new();
+    for number in with_content(snapshot, digest)? {
+        let writes = writers(snapshot, number)?;
+        let mut first = writes.len();
+        for (at, write) in writes.iter().enumerate().rev() {
+            if began(write)? > changed_us {
+                break;
+            }
+            first = at;
+        }
+        match (writes.get(first), first) {
+            (None, 1..) => found.later = Some(snapshot.artifact(number)?.path),
+            (None, 0) => numbers.push((number, None)),
+            (Some(write), _) => numbers.push((number, (first > 0).then(|| Timestamp::from_micros(write.at)))),
+        }
+    }
+    let newest = newest(snapshot, numbers.iter().map(|(number, _)| *number).collect())?;
+    found.origin = newest.and_then(|newest| numbers.into_iter().find(|(number, _)| *number == newest));
+    Ok(found)
 }
 
 /// Finds the run that `word` means where nothing but a run can be meant, seen from `folder`: names of runs go before files and
@@ -291,6 +356,17 @@ pub fn locate_run(
 fn run_of_name(snapshot: &Snapshot, text: Option<&str>) -> Result<Option<RunNo>> {
     let selector = text.and_then(|text| text.parse::<RunSelector>().ok());
     selector.map_or(Ok(None), |selector| query::find_run_if_any(snapshot, &selector))
+}
+
+/// Says of `FILE@RUN` that the run had nothing to do with such a file; `None` where no run is named so.
+fn not_of_run(snapshot: &Snapshot, text: Option<&str>) -> Option<Error> {
+    let (file, run) = text?.split_once('@')?;
+    run_of_name(snapshot, Some(run)).ok()??;
+    let (file, run) = (file.escape_debug(), run.escape_debug());
+    Some(
+        Error::not_found(format!("run `{run}` neither wrote nor read a file `{file}`"))
+            .hint(format!("`lineage show {run}` lists those that it did")),
+    )
 }
 
 /// Returns what is said of a place without a file that could be read; `None` where there is one.
@@ -354,12 +430,16 @@ fn with_content(snapshot: &Snapshot, digest: &Digest) -> Result<Vec<ArtifactNo>>
     Ok(found)
 }
 
-/// Returns the artifact that was last written, else last read; ties by path, so that every store answers the same.
+/// Returns the artifact that was last written, else last read, those of repetitions last; ties by path, so that every store
+/// answers the same.
 pub(crate) fn newest(snapshot: &Snapshot, numbers: Vec<ArtifactNo>) -> Result<Option<ArtifactNo>> {
     let mut best = None;
     for number in numbers {
         if let Some(seen) = last_seen(snapshot, number)? {
-            let rank = (seen, snapshot.artifact(number)?);
+            let artifact = snapshot.artifact(number)?;
+            // The copy that a repetition worked in is gone, and with it what it wrote there.
+            let is_there = !artifact.path.as_bytes().starts_with(RERUN_SCHEME);
+            let rank = (is_there, seen, artifact);
             if best.as_ref().is_none_or(|(found, _)| rank > *found) {
                 best = Some((rank, number));
             }

@@ -1,5 +1,6 @@
 //! Whole jobs, where journal, store, contents, queries and projections meet.
 
+mod at_work;
 mod clock;
 mod code;
 mod committed;

@@ -23,6 +23,7 @@ mod together;
 pub use ancestry::{
     Cut, Direction, Start, Trace, downstream, downstream_of, upstream, upstream_of, upstream_of_steps,
 };
+pub(crate) use history::RERUN_SCHEME;
 pub use history::{
     FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs, unique_tail,
 };

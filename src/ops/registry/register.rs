@@ -11,6 +11,7 @@ use crate::model::{
     Artifact, ArtifactPath, CodeState, Digest, Fact, MetricValue, ModelVersion, NodeId, Role, RunStatus,
     Stage, Timestamp,
 };
+use crate::ops::at_work::{may_be_writing, words};
 use crate::ops::diff::last_code;
 use crate::ops::keep::keep_registered;
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
@@ -139,8 +140,9 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
     let found = artifacts::find(snapshot, files)?;
     let mut remarks = Vec::new();
     let run = run_of(snapshot, entry, &found, &mut remarks)?;
-    if let Some(run) = &run {
-        say_run_state(held.workspace, run, &mut remarks);
+    match &run {
+        Some(run) => say_run_state(held.workspace, run, &mut remarks),
+        None => check_at_work(held, &found)?,
     }
     if let Some(version) = &entry.promoted_from
         && snapshot.models_named(&entry.name, version)?.is_empty()
@@ -245,6 +247,21 @@ fn run_of(
         (Some(_), None) => Err(Error::request("the start of this run is not recorded here")),
         (_, head) => Ok(head),
     }
+}
+
+/// Checks that no run is at work that may have written the files: a version is never replaced, and would have neither the run nor
+/// its metrics for good.
+fn check_at_work(held: &Held<'_>, found: &[Found]) -> Result<()> {
+    for found in found.iter().filter(|found| found.held.link.is_none()) {
+        let path = &found.held.artifact.path;
+        let Some(place) = path.on_disk(held.workspace.root()) else { continue };
+        if let Some(run) = may_be_writing(held.workspace, &held.snapshot, &place)?.first() {
+            return Err(Error::request(format!("`{path}` may be of {}, which is at work", words(run)))
+                .because("what it writes is known when it ends".to_owned())
+                .hint(format!("`--run {}` says that it is; nothing was registered", run.tail)));
+        }
+    }
+    Ok(())
 }
 
 /// Leaves out the runs that began after the model was made by what its entry says: these bytes may be theirs, the model is not.
