@@ -38,6 +38,6 @@ pub use report::{
     report, unwritten,
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
-pub use staleness::{Ancestry, Now, OutOfDate, Outdated};
+pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};
 pub use together::{Claims, parts_of};
 pub(crate) use together::{Runs, written_along};

@@ -5,14 +5,17 @@ mod reading;
 mod told;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::Result;
-use crate::model::Digest;
+use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::query::origin::Write;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 use kept_up::{Done, KeptUp};
 use reading::Reading;
+
+/// As many causes are named of each file.
+const CAUSES_MAX: usize = 20;
 
 /// What some files were made from, all the way up, in memory: each step is read once however many files go back to it.
 pub struct Ancestry {
@@ -20,6 +23,8 @@ pub struct Ancestry {
     /// Of each target, the node it came from.
     starts: Vec<usize>,
     digests: HashMap<ArtifactNo, Digest>,
+    /// As many causes are named of each target.
+    causes_max: usize,
 }
 
 /// A step as far as it had come by some moment, or the steps that wrote a version together.
@@ -48,7 +53,7 @@ struct Read {
     is_told: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Seen {
     at: i64,
     path: PathNo,
@@ -68,6 +73,7 @@ enum Reader {
 
 /// A path that has other bytes now than were read there.
 struct Moved {
+    path: PathNo,
     /// The nodes that read other bytes there: the last version first.
     reads: Vec<OtherRead>,
     /// Likewise, those whose own command has kept it up since.
@@ -110,15 +116,50 @@ pub struct Outdated {
     pub used: ArtifactNo,
 }
 
-/// What has other bytes now than went into a file.
+/// The first of what was found of a file, in its order, and how much was found: what many files were made from is not held once for
+/// each of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Causes<T> {
+    /// The first of them.
+    pub first: Vec<T>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// What has other bytes now than went into a file, by path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutOfDate {
     /// Paths that make it stale.
-    pub stale: Vec<Outdated>,
+    pub stale: Causes<Outdated>,
     /// Paths that nobody wrote since but the command that had read them on the way, each time anew from what lay there.
-    pub kept_up: Vec<Outdated>,
-    /// Further paths, which a step on the way was only told of, or what was made from them: whether they went in is not known.
-    pub may_be: Vec<Outdated>,
+    pub kept_up: Causes<Outdated>,
+    /// Where nothing makes it stale for certain, paths which a step on the way was only told of, or what was made from them: whether
+    /// they went in is not known.
+    pub may_be: Causes<Outdated>,
+}
+
+impl<T> Causes<T> {
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    fn add(&mut self, cause: T, max: usize) {
+        if self.first.len() < max {
+            self.first.push(cause);
+        }
+        self.total += 1;
+    }
+
+    fn map<U>(&self, of: impl Fn(&T) -> U) -> Causes<U> {
+        Causes { first: self.first.iter().map(of).collect(), total: self.total }
+    }
+}
+
+impl<T> Default for Causes<T> {
+    fn default() -> Self {
+        Causes { first: Vec::new(), total: 0 }
+    }
 }
 
 impl Ancestry {
@@ -131,7 +172,7 @@ impl Ancestry {
         let starts = targets.iter().map(|target| reading.place_of_version(target, true));
         let starts = starts.collect::<Result<Vec<usize>>>()?;
         let (nodes, digests) = reading.finish()?;
-        Ok(Ancestry { nodes, starts, digests })
+        Ok(Ancestry { nodes, starts, digests, causes_max: CAUSES_MAX })
     }
 
     /// Returns every path that was read on the way to any target.
@@ -171,12 +212,11 @@ impl Ancestry {
         let may_be = is_anything_told.then(|| self.overtaken_anew(&moved, Ways::All).0);
         let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
         let of = |start: &usize| {
-            let certain: HashSet<PathNo> = stale[*start].iter().map(|seen| seen.path).collect();
-            let may_be = may_be.iter().flat_map(|may_be| &may_be[*start]);
+            let may_be = may_be.as_ref().filter(|_| stale[*start].is_empty());
             OutOfDate {
-                stale: stale[*start].iter().map(outdated).collect(),
-                kept_up: kept_up[*start].iter().map(outdated).collect(),
-                may_be: may_be.filter(|seen| !certain.contains(&seen.path)).map(outdated).collect(),
+                stale: stale[*start].map(outdated),
+                kept_up: kept_up[*start].map(outdated),
+                may_be: may_be.map(|may_be| may_be[*start].map(outdated)).unwrap_or_default(),
             }
         };
         Ok(self.starts.iter().map(of).collect())
@@ -184,11 +224,7 @@ impl Ancestry {
 
     /// Returns, for each node, the paths that make it stale on some ways, and the reads that do no harm there, since what was read was
     /// made anew.
-    fn overtaken_anew(
-        &self,
-        moved: &HashMap<PathNo, Moved>,
-        ways: Ways,
-    ) -> (Vec<Vec<Seen>>, HashSet<ReadPlace>) {
+    fn overtaken_anew(&self, moved: &[Moved], ways: Ways) -> (Vec<Causes<Seen>>, HashSet<ReadPlace>) {
         let readers = self.readers(ways);
         let mut anew: HashSet<ReadPlace> = HashSet::new();
         loop {
@@ -212,12 +248,8 @@ impl Ancestry {
         }
     }
 
-    /// Finds the paths that have other bytes now than were read there by any node.
-    fn moved(
-        &self,
-        snapshot: &Snapshot,
-        current: &dyn Fn(PathNo) -> Option<Now>,
-    ) -> Result<HashMap<PathNo, Moved>> {
+    /// Finds the paths that have other bytes now than were read there by any node, in order.
+    fn moved(&self, snapshot: &Snapshot, current: &dyn Fn(PathNo) -> Option<Now>) -> Result<Vec<Moved>> {
         let mut moved: HashMap<PathNo, Moved> = HashMap::new();
         let mut keepers: HashMap<PathNo, Option<KeptUp>> = HashMap::new();
         let mut done = Done::default();
@@ -236,7 +268,8 @@ impl Ancestry {
                                 Now::Gone => (None, HashMap::new()),
                             };
                             keepers.insert(read.seen.path, keeper);
-                            place.insert(Moved { reads: Vec::new(), kept_up: Vec::new(), writes })
+                            let path = read.seen.path;
+                            place.insert(Moved { path, reads: Vec::new(), kept_up: Vec::new(), writes })
                         }
                     };
                     let is_kept_up = match (&keepers[&read.seen.path], node.step) {
@@ -253,7 +286,12 @@ impl Ancestry {
         for reads in moved.values_mut().flat_map(|moved| [&mut moved.reads, &mut moved.kept_up]) {
             reads.sort_by_key(|read| (std::cmp::Reverse(self.rank(&read.seen)), read.node));
         }
-        Ok(moved)
+        // The numbers of paths are another in each store.
+        let mut named: BTreeMap<ArtifactPath, Moved> = BTreeMap::new();
+        for (path, moved) in moved {
+            named.insert(snapshot.path(path)?, moved);
+        }
+        Ok(named.into_values().collect())
     }
 
     /// Returns who goes back to each node.
@@ -276,15 +314,15 @@ impl Ancestry {
     /// not on ways through a read that is up to date all the same.
     fn overtaken(
         &self,
-        moved: &HashMap<PathNo, Moved>,
+        moved: &[Moved],
         reads: impl Fn(&Moved) -> &Vec<OtherRead>,
         readers: &[Vec<Reader>],
         (ways, up_to_date): (Ways, &HashSet<ReadPlace>),
-    ) -> Vec<Vec<Seen>> {
-        let mut overtaken: Vec<Vec<Seen>> = vec![Vec::new(); self.nodes.len()];
+    ) -> Vec<Causes<Seen>> {
+        let mut overtaken: Vec<Causes<Seen>> = vec![Causes::default(); self.nodes.len()];
         // Which of the paths met each node last.
         let mut met_by: Vec<usize> = vec![0; self.nodes.len()];
-        for (number, (path, moved)) in moved.iter().enumerate() {
+        for (number, moved) in moved.iter().enumerate() {
             // The last versions come first: who is met by one of them need not be met again.
             for OtherRead { node, seen, .. } in
                 reads(moved).iter().filter(|read| ways.lead_through(read.is_told))
@@ -296,12 +334,12 @@ impl Ancestry {
                     if is_settled || std::mem::replace(&mut met_by[at], number + 1) == number + 1 {
                         continue;
                     }
-                    overtaken[at].push(*seen);
+                    overtaken[at].add(*seen, self.causes_max);
                     for reader in &readers[at] {
                         match reader {
                             Reader::Along(other) => frontier.push(*other),
                             Reader::Read((node, number)) => {
-                                let is_nearer = self.nodes[*node].reads[*number].seen.path == *path;
+                                let is_nearer = self.nodes[*node].reads[*number].seen.path == moved.path;
                                 if !is_nearer && !up_to_date.contains(&(*node, *number)) {
                                     frontier.push(*node);
                                 }
@@ -314,9 +352,11 @@ impl Ancestry {
         overtaken
     }
 
-    /// Returns, for each target, what was changed while it was read on the way to it.
-    pub fn doubtful(&self) -> Vec<BTreeSet<ArtifactNo>> {
-        let mut found = vec![BTreeSet::new(); self.starts.len()];
+    /// Returns, for each target, what was changed while it was read on the way to it, by path.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn doubtful(&self, snapshot: &Snapshot) -> Result<Vec<Causes<Artifact>>> {
         let mut read_by: HashMap<ArtifactNo, Vec<usize>> = HashMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
             for read in node.reads.iter().filter(|read| read.is_doubtful) {
@@ -324,22 +364,25 @@ impl Ancestry {
             }
         }
         if read_by.is_empty() {
-            return found;
+            return Ok(vec![Causes::default(); self.starts.len()]);
+        }
+        let mut named: BTreeMap<Artifact, Vec<usize>> = BTreeMap::new();
+        for (artifact, nodes) in read_by {
+            named.insert(snapshot.artifact(artifact)?, nodes);
         }
         let readers = self.readers(Ways::All);
-        let mut targets: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
-        for (target, start) in self.starts.iter().enumerate() {
-            targets[*start].push(target);
-        }
+        let is_target: HashSet<usize> = self.starts.iter().copied().collect();
+        let mut found: HashMap<usize, Causes<&Artifact>> = HashMap::new();
         // Which of the artifacts met each node last.
         let mut met_by: Vec<usize> = vec![0; self.nodes.len()];
-        for (number, (artifact, mut frontier)) in read_by.into_iter().enumerate() {
+        for (number, (artifact, nodes)) in named.iter().enumerate() {
+            let mut frontier = nodes.clone();
             while let Some(at) = frontier.pop() {
                 if std::mem::replace(&mut met_by[at], number + 1) == number + 1 {
                     continue;
                 }
-                for target in &targets[at] {
-                    found[*target].insert(artifact);
+                if is_target.contains(&at) {
+                    found.entry(at).or_default().add(artifact, self.causes_max);
                 }
                 frontier.extend(readers[at].iter().map(|reader| match reader {
                     Reader::Along(other) => *other,
@@ -347,7 +390,11 @@ impl Ancestry {
                 }));
             }
         }
-        found
+        let of = |start: &usize| {
+            let found = found.get(start);
+            found.map(|found| found.map(|artifact| (*artifact).clone())).unwrap_or_default()
+        };
+        Ok(self.starts.iter().map(of).collect())
     }
 
     fn rank(&self, seen: &Seen) -> (i64, Digest) {

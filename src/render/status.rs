@@ -221,10 +221,7 @@ fn not_here_row(not_here: &NotHere) -> Vec<String> {
 }
 
 fn stale_row(stale: &StaleFile) -> Vec<String> {
-    let mut causes: Vec<String> = stale.causes.iter().take(CAUSES_MAX).map(cause).collect();
-    if stale.causes.len() > CAUSES_MAX {
-        causes.push(format!("and {} more", stale.causes.len() - CAUSES_MAX));
-    }
+    let causes = first_causes(stale.causes.iter().map(cause), stale.causes_total);
     vec![stale.file.artifact.path.to_string(), causes.join(", ")]
 }
 
@@ -232,17 +229,22 @@ fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
     let stale = doubtful.causes.iter().map(|stale| format!("{}, and may have gone in", cause(stale)));
     let inputs = doubtful.changed_while_read.iter();
     let inputs = inputs.map(|input| format!("{} was changed while it was read", input.path));
-    let mut causes: Vec<String> = stale.chain(inputs).collect();
-    let more = causes.len().saturating_sub(CAUSES_MAX);
-    causes.truncate(CAUSES_MAX);
-    if more > 0 {
-        causes.push(format!("and {more} more"));
-    }
+    let total = doubtful.causes_total + doubtful.changed_while_read_total;
+    let mut causes = first_causes(stale.chain(inputs), total);
     for run in &doubtful.also_written_by {
         let writer = doubtful.file.writer.as_ref().map_or("", |writer| writer.tail.as_str());
         causes.push(format!("runs {writer} and {run} wrote it at the same time"));
     }
     vec![doubtful.file.artifact.path.to_string(), causes.join(", ")]
+}
+
+fn first_causes(causes: impl Iterator<Item = String>, total: u64) -> Vec<String> {
+    let mut first: Vec<String> = causes.take(CAUSES_MAX).collect();
+    match total - first.len() as u64 {
+        0 => {}
+        more => first.push(format!("and {} more", thousands(more))),
+    }
+    first
 }
 
 fn cause(cause: &StaleCause) -> String {
@@ -327,12 +329,15 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
     let stale = |stale: &StaleFile| {
         let mut value = recorded_json(&stale.file);
         value["causes"] = stale.causes.iter().map(cause_json).collect();
+        value["causes_total"] = json!(stale.causes_total);
         value
     };
     let doubtful = |doubtful: &DoubtfulFile| {
         let mut value = recorded_json(&doubtful.file);
         value["causes"] = doubtful.causes.iter().map(cause_json).collect();
+        value["causes_total"] = json!(doubtful.causes_total);
         value["changed_while_read"] = doubtful.changed_while_read.iter().map(artifact_json).collect();
+        value["changed_while_read_total"] = json!(doubtful.changed_while_read_total);
         value["also_written_by"] = json!(doubtful.also_written_by);
         value
     };

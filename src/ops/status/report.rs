@@ -136,8 +136,10 @@ pub struct NotHere {
 pub struct StaleFile {
     /// The file.
     pub file: RecordedFile,
-    /// What has other bytes now than went into it, by path.
+    /// What has other bytes now than went into it, by path; of many, the first.
     pub causes: Vec<StaleCause>,
+    /// How much has.
+    pub causes_total: u64,
 }
 
 /// A path that has other bytes now than went into a file.
@@ -157,9 +159,14 @@ pub struct DoubtfulFile {
     /// The file.
     pub file: RecordedFile,
     /// What has other bytes now, by path, and may have gone into it: a step on the way was only told of it, by one that had read it.
+    /// Of many, the first.
     pub causes: Vec<StaleCause>,
-    /// What was changed while it was read on the way to the file, by path.
+    /// How much has.
+    pub causes_total: u64,
+    /// What was changed while it was read on the way to the file, by path; of many, the first.
     pub changed_while_read: Vec<Artifact>,
+    /// How much was.
+    pub changed_while_read_total: u64,
     /// The tails of the runs that wrote the same bytes there while the run named as its writer was at work.
     pub also_written_by: Vec<String>,
 }

@@ -6,7 +6,7 @@ use super::files::OnDisk;
 use super::{DoubtfulFile, Looking, StaleCause, StaleFile};
 use crate::error::Result;
 use crate::model::Artifact;
-use crate::query::{self, Ancestry, Claims, Now, OutOfDate, Outdated, Write, unique_tail};
+use crate::query::{self, Ancestry, Causes, Claims, Now, OutOfDate, Outdated, Write, unique_tail};
 use crate::store::PathNo;
 
 impl Looking<'_> {
@@ -44,12 +44,12 @@ impl Looking<'_> {
         Ok(())
     }
 
-    /// Finds what is stale. Returns what may be: of each file, by its place, the causes.
+    /// Finds what is stale. Returns what may be, each file by its place.
     pub(super) fn find_stale(
         &mut self,
         current: &[(usize, Write)],
         ancestry: &Ancestry,
-    ) -> Result<HashMap<usize, Vec<StaleCause>>> {
+    ) -> Result<HashMap<usize, StaleFile>> {
         let mut may_be_stale = HashMap::new();
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
         for ((at, _), OutOfDate { stale, kept_up, may_be }) in current.iter().zip(outdated) {
@@ -61,7 +61,7 @@ impl Looking<'_> {
                 let stale = self.stale_file(*at, stale)?;
                 self.report.stale.push(stale);
             } else if !may_be.is_empty() {
-                may_be_stale.insert(*at, self.stale_file(*at, may_be)?.causes);
+                may_be_stale.insert(*at, self.stale_file(*at, may_be)?);
             } else if !kept_up.is_empty() {
                 let older = self.stale_file(*at, kept_up)?;
                 self.report.older.push(older);
@@ -70,16 +70,16 @@ impl Looking<'_> {
         Ok(may_be_stale)
     }
 
-    fn stale_file(&mut self, at: usize, outdated: Vec<Outdated>) -> Result<StaleFile> {
-        let mut causes = Vec::with_capacity(outdated.len());
-        for cause in outdated {
+    fn stale_file(&mut self, at: usize, outdated: Causes<Outdated>) -> Result<StaleFile> {
+        let mut causes = Vec::with_capacity(outdated.first.len());
+        for cause in outdated.first {
             let used = self.snapshot.artifact(cause.used)?;
             let now = match self.now(cause.path) {
                 Some(Now::Bytes(digest)) => Some(digest),
                 Some(Now::Gone) => None,
                 None => continue,
             };
-            let newest = self.files[self.places[&cause.path]].clone();
+            let newest = &self.files[self.places[&cause.path]];
             let write = newest.writer.filter(|_| Some(newest.artifact.digest) == now);
             let run = match write {
                 Some(write) => self.writer(write)?.map(|writer| writer.tail),
@@ -87,10 +87,9 @@ impl Looking<'_> {
             };
             causes.push(StaleCause { used, now, run });
         }
-        causes.sort();
         let file = self.files[at].clone();
         let file = self.recorded(&file)?;
-        Ok(StaleFile { file, causes })
+        Ok(StaleFile { file, causes, causes_total: outdated.total })
     }
 
     fn is_as_recorded(&self, at: usize) -> bool {
@@ -105,12 +104,12 @@ impl Looking<'_> {
         &mut self,
         current: &[(usize, Write)],
         ancestry: &Ancestry,
-        mut may_be_stale: HashMap<usize, Vec<StaleCause>>,
+        mut may_be_stale: HashMap<usize, StaleFile>,
     ) -> Result<()> {
         let stale: HashSet<Artifact> =
             self.report.stale.iter().map(|stale| stale.file.artifact.clone()).collect();
         let mut claims = Claims::default();
-        for ((at, write), inputs) in current.iter().zip(ancestry.doubtful()) {
+        for ((at, write), inputs) in current.iter().zip(ancestry.doubtful(self.snapshot)?) {
             let file = self.files[*at].clone();
             if !self.is_as_recorded(*at) || stale.contains(&file.artifact) {
                 continue;
@@ -122,13 +121,10 @@ impl Looking<'_> {
                     others.push(other);
                 }
             }
-            let causes = may_be_stale.remove(at).unwrap_or_default();
-            if inputs.is_empty() && others.is_empty() && causes.is_empty() {
+            let may_be = may_be_stale.remove(at);
+            if inputs.is_empty() && others.is_empty() && may_be.is_none() {
                 continue;
             }
-            let inputs = inputs.into_iter().map(|input| self.snapshot.artifact(input));
-            let mut changed_while_read = inputs.collect::<Result<Vec<_>>>()?;
-            changed_while_read.sort();
             let mut also_written_by = Vec::with_capacity(others.len());
             for other in others {
                 if let Some(run) = self.snapshot.run(other)? {
@@ -136,8 +132,17 @@ impl Looking<'_> {
                 }
             }
             also_written_by.sort();
+            let (causes, causes_total) =
+                may_be.map(|file| (file.causes, file.causes_total)).unwrap_or_default();
             let file = self.recorded(&file)?;
-            self.report.doubtful.push(DoubtfulFile { file, causes, changed_while_read, also_written_by });
+            self.report.doubtful.push(DoubtfulFile {
+                file,
+                causes,
+                causes_total,
+                changed_while_read: inputs.first,
+                changed_while_read_total: inputs.total,
+                also_written_by,
+            });
         }
         Ok(())
     }

@@ -153,6 +153,34 @@ fn what_was_made_before_its_own_command_wrote_on_is_older_and_no_fault() {
 }
 
 #[test]
+fn of_many_causes_the_first_are_named_and_all_are_counted() {
+    let words = |front: &str, end: &str| (0..30).map(|n| format!("{front}{n:02}=1{end}")).collect::<Vec<_>>();
+    let (inputs, outputs) = (words("in", ""), words("out", ""));
+    let report = |reads: &[String], disk: &[String]| {
+        let folder = tempfile::tempdir().unwrap();
+        let run = format!("{} -> {}", reads.join(" "), outputs.join(" "));
+        let disk: Vec<&str> = disk.iter().map(String::as_str).collect();
+        let workspace = recorded(folder.path(), &[run], &disk);
+        let view = workspace.view().unwrap();
+        status(&workspace, &view.snapshot, workspace.root(), &[]).unwrap()
+    };
+    let first: Vec<String> = (0..20).map(|n| format!("in{n:02}")).collect();
+    let stale = report(&inputs, &outputs).stale;
+    assert_eq!(stale.len(), 30);
+    for file in &stale {
+        let causes: Vec<String> = file.causes.iter().map(|cause| cause.used.path.to_string()).collect();
+        assert_eq!((&causes, file.causes_total), (&first, 30));
+    }
+    let doubtful = report(&words("in", "?"), &[inputs, outputs.clone()].concat()).doubtful;
+    assert_eq!(doubtful.len(), 30);
+    for file in &doubtful {
+        let changed: Vec<String> =
+            file.changed_while_read.iter().map(|input| input.path.to_string()).collect();
+        assert_eq!((&changed, file.changed_while_read_total), (&first, 30));
+    }
+}
+
+#[test]
 fn what_was_made_from_what_changed_while_it_was_read_is_doubtful_until_it_is_stale() {
     let runs = ["a=1? -> b=1", "b=1 -> c=1"];
     check(&runs, &["a=1", "b=1", "c=1"], &["doubtful b a", "doubtful c a"]);

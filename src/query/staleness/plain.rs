@@ -300,7 +300,7 @@ impl World {
             }
             let causes = |asked| self.causes(last, asked, &BTreeSet::new(), &BTreeSet::new(), &[]);
             let stale = causes(Asked::Stale);
-            let may_be = causes(Asked::MayBe).difference(&stale).copied().collect();
+            let may_be = if stale.is_empty() { causes(Asked::MayBe) } else { BTreeSet::new() };
             for (causes, lines) in [stale, causes(Asked::KeptUp), may_be].iter().zip(&mut lines) {
                 if !causes.is_empty() {
                     let causes: Vec<&str> = causes.iter().copied().collect();

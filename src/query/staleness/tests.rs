@@ -33,13 +33,25 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 3] {
     let targets: Vec<&NewestFile> =
         files.iter().filter(|file| file.writer.is_some() && !file.superseded).collect();
     let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
-    let ancestry = Ancestry::of(snapshot, &writes).unwrap();
+    let mut ancestry = Ancestry::of(snapshot, &writes).unwrap();
+    let all = ancestry.outdated(snapshot, &current).unwrap();
+    ancestry.causes_max = 1;
+    let bounded = ancestry.outdated(snapshot, &current).unwrap();
+    let first = |causes: &Causes<Outdated>| {
+        let first = causes.first.iter().take(1).copied().collect();
+        Causes { first, total: causes.first.len() as u64 }
+    };
+    let firsts = all.iter().map(|all| OutOfDate {
+        stale: first(&all.stale),
+        kept_up: first(&all.kept_up),
+        may_be: first(&all.may_be),
+    });
+    assert_eq!(bounded, firsts.collect::<Vec<_>>());
     let mut lines = [Vec::new(), Vec::new(), Vec::new()];
-    for (file, found) in targets.iter().zip(ancestry.outdated(snapshot, &current).unwrap()) {
+    for (file, found) in targets.iter().zip(all) {
         for (outdated, lines) in [found.stale, found.kept_up, found.may_be].iter().zip(&mut lines) {
             let of = |cause: &Outdated| snapshot.artifact(cause.used).unwrap().path.to_string();
-            let mut causes: Vec<String> = outdated.iter().map(of).collect();
-            causes.sort();
+            let causes: Vec<String> = outdated.first.iter().map(of).collect();
             // What was itself altered is told from what was made from it elsewhere.
             if !causes.is_empty() && current(file.path_no) == Some(Now::Bytes(file.artifact.digest)) {
                 lines.push(format!("{} <- {}", file.artifact.path, causes.join(" ")));
@@ -246,13 +258,13 @@ fn what_was_changed_while_it_was_read_makes_doubtful_all_that_was_made_from_it()
     let files = newest_files(snapshot).unwrap();
     let writes: Vec<Write> = files.iter().filter_map(|file| file.writer).collect();
     let mut ancestry = Ancestry::of(snapshot, &writes).unwrap();
-    assert!(ancestry.doubtful().iter().all(BTreeSet::is_empty));
+    assert!(ancestry.doubtful(snapshot).unwrap().iter().all(Causes::is_empty));
     let a = files.iter().find(|file| file.artifact.path.as_bytes() == b"a").unwrap();
     let reads = ancestry.nodes.iter_mut().flat_map(|node| &mut node.reads);
     reads.filter(|read| read.seen.artifact == a.number).for_each(|read| read.is_doubtful = true);
-    let doubtful = ancestry.doubtful();
+    let doubtful = ancestry.doubtful(snapshot).unwrap();
     let written = files.iter().filter(|file| file.writer.is_some()).zip(doubtful);
-    let names = written.filter(|(_, inputs)| inputs.contains(&a.number)).map(|(file, _)| file);
+    let names = written.filter(|(_, inputs)| inputs.first == [a.artifact.clone()]).map(|(file, _)| file);
     let names: Vec<String> = names.map(|file| file.artifact.path.to_string()).collect();
     assert_eq!(names, ["b", "d"]);
 }

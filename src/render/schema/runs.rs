@@ -275,12 +275,14 @@ pub(super) fn status() -> Value {
         file(),
         [("now", digest()), ("is_earlier_version", flag()), ("read_by_run_tail", or_null(text()))],
     );
-    let stale = || and(file(), [("causes", list(cause.clone()))]);
+    let stale = || and(file(), [("causes", list(cause.clone())), ("causes_total", count())]);
     let doubtful = and(
         file(),
         [
             ("causes", list(cause.clone())),
+            ("causes_total", count()),
             ("changed_while_read", list(artifact())),
+            ("changed_while_read_total", count()),
             ("also_written_by", list(text())),
         ],
     );
