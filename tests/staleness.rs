@@ -60,6 +60,42 @@ fn a_table_that_each_training_adds_a_line_to_makes_no_earlier_model_stale() {
 }
 
 #[test]
+fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let lines = [
+        "if [ -e state ]; then read -r old < state; fi",
+        "read -r settings < settings",
+        "echo \"$old $settings\" > state",
+        "echo \"$settings\" > model",
+    ];
+    place.write("train.sh", lines.join("\n").as_bytes());
+    for settings in ["1\n", "2\n"] {
+        place.write("settings", settings.as_bytes());
+        if !run(&place, &["sh", "train.sh"]) {
+            return;
+        }
+    }
+    let (code, report) = status(&place);
+    assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
+    place.write("settings", b"3\n");
+    assert_eq!(paths(&status(&place).1["stale"]), ["model", "state"]);
+
+    // What is computed only where it is not there yet stays as old as it is, and so does what is made from it.
+    let lines = [
+        "if [ ! -e features ]; then read -r x < settings; echo \"features $x\" > features; fi",
+        "read -r features < features",
+        "read -r settings < settings",
+        "echo \"$features $settings\" > scores",
+    ];
+    place.write("score.sh", lines.join("\n").as_bytes());
+    run(&place, &["sh", "score.sh"]);
+    place.write("settings", b"4\n");
+    run(&place, &["sh", "score.sh"]);
+    assert_eq!(paths(&status(&place).1["stale"]), ["features", "model", "scores", "state"]);
+}
+
+#[test]
 fn what_was_made_from_a_source_that_somebody_took_away_is_stale() {
     let place = Place::empty();
     place.ok(&["init"]);

@@ -1,5 +1,6 @@
 //! Which files were made from what is no longer so, or from what is not certain.
 
+mod fresh;
 mod kept_up;
 mod reading;
 mod told;
@@ -11,6 +12,7 @@ use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::query::origin::Write;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
+use fresh::Fresh;
 use kept_up::{Done, KeptUp};
 use reading::Reading;
 
@@ -74,10 +76,13 @@ enum Reader {
 /// A path that has other bytes now than were read there.
 struct Moved {
     path: PathNo,
+    now: Now,
     /// The nodes that read other bytes there: the last version first.
     reads: Vec<OtherRead>,
     /// Likewise, those whose own command has kept it up since.
     kept_up: Vec<OtherRead>,
+    /// The nodes that were seen to read what lies there now.
+    fresh: Vec<usize>,
     /// The runs that wrote what lies there now, with the last time.
     writes: HashMap<RunNo, i64>,
 }
@@ -191,8 +196,12 @@ impl Ancestry {
     /// between. And what was made anew from what there is now, and came to the same bytes, is up to date with all that was made
     /// from those bytes before.
     ///
+    /// What a step went on with that an earlier go of its own command had left, a log, a cache, an archive that it brings up to date,
+    /// makes nothing stale by a path that the step also knows as it lies there now (see `fresh`).
+    ///
     /// Told apart is what the very command keeps up that had read it: a table of results to which each run adds its line makes
-    /// no earlier model worse. So is what a step on a way was only told of (see `told`): that is a doubt, and never more.
+    /// no earlier model worse. So is what a step on a way was only told of (see `told`): that is a doubt, and never more; and none by
+    /// a path that the step also knows as it lies there now.
     ///
     /// # Errors
     /// A store error where a record is damaged.
@@ -205,11 +214,14 @@ impl Ancestry {
         if moved.is_empty() {
             return Ok(vec![OutOfDate::default(); self.starts.len()]);
         }
-        let (stale, anew) = self.overtaken_anew(&moved, Ways::Certain);
-        let readers = self.readers(Ways::Certain);
-        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, &readers, (Ways::Certain, &anew));
+        let mut fresh = Fresh::new(snapshot, self, current);
+        let (stale, anew) = self.overtaken_anew(&moved, Ways::Certain, &mut fresh)?;
+        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, (Ways::Certain, &anew), &mut fresh)?;
         let is_anything_told = self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told);
-        let may_be = is_anything_told.then(|| self.overtaken_anew(&moved, Ways::All).0);
+        let may_be = match is_anything_told {
+            true => Some(self.overtaken_anew(&moved, Ways::All, &mut fresh)?.0),
+            false => None,
+        };
         let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
         let of = |start: &usize| {
             let may_be = may_be.as_ref().filter(|_| stale[*start].is_empty());
@@ -224,11 +236,15 @@ impl Ancestry {
 
     /// Returns, for each node, the paths that make it stale on some ways, and the reads that do no harm there, since what was read was
     /// made anew.
-    fn overtaken_anew(&self, moved: &[Moved], ways: Ways) -> (Vec<Causes<Seen>>, HashSet<ReadPlace>) {
-        let readers = self.readers(ways);
+    fn overtaken_anew(
+        &self,
+        moved: &[Moved],
+        ways: Ways,
+        fresh: &mut Fresh,
+    ) -> Result<(Vec<Causes<Seen>>, HashSet<ReadPlace>)> {
         let mut anew: HashSet<ReadPlace> = HashSet::new();
         loop {
-            let overtaken = self.overtaken(moved, |moved| &moved.reads, &readers, (ways, &anew));
+            let overtaken = self.overtaken(moved, |moved| &moved.reads, (ways, &anew), fresh)?;
             // Nothing is made anew from itself: a later write counts only when it was found up to date without that.
             let reads = self.nodes.iter().enumerate().flat_map(|(at, node)| {
                 node.reads.iter().enumerate().map(move |(number, read)| ((at, number), read))
@@ -242,7 +258,7 @@ impl Ancestry {
             });
             let newly: Vec<ReadPlace> = newly.map(|(place, _)| place).collect();
             if newly.is_empty() {
-                return (overtaken, anew);
+                return Ok((overtaken, anew));
             }
             anew.extend(newly);
         }
@@ -269,7 +285,14 @@ impl Ancestry {
                             };
                             keepers.insert(read.seen.path, keeper);
                             let path = read.seen.path;
-                            place.insert(Moved { path, reads: Vec::new(), kept_up: Vec::new(), writes })
+                            place.insert(Moved {
+                                path,
+                                now,
+                                reads: Vec::new(),
+                                kept_up: Vec::new(),
+                                fresh: Vec::new(),
+                                writes,
+                            })
                         }
                     };
                     let is_kept_up = match (&keepers[&read.seen.path], node.step) {
@@ -280,6 +303,15 @@ impl Ancestry {
                     };
                     let reads = if is_kept_up { &mut moved.kept_up } else { &mut moved.reads };
                     reads.push(OtherRead { node: at, seen: read.seen, is_told: read.is_told });
+                }
+            }
+        }
+        for (at, node) in self.nodes.iter().enumerate() {
+            for read in node.reads.iter().filter(|read| !read.is_told) {
+                if let Some(moved) = moved.get_mut(&read.seen.path)
+                    && moved.now == Now::Bytes(self.digests[&read.seen.artifact])
+                {
+                    moved.fresh.push(at);
                 }
             }
         }
@@ -316,32 +348,44 @@ impl Ancestry {
         &self,
         moved: &[Moved],
         reads: impl Fn(&Moved) -> &Vec<OtherRead>,
-        readers: &[Vec<Reader>],
         (ways, up_to_date): (Ways, &HashSet<ReadPlace>),
-    ) -> Vec<Causes<Seen>> {
+        fresh: &mut Fresh,
+    ) -> Result<Vec<Causes<Seen>>> {
         let mut overtaken: Vec<Causes<Seen>> = vec![Causes::default(); self.nodes.len()];
-        // Which of the paths met each node last.
-        let mut met_by: Vec<usize> = vec![0; self.nodes.len()];
+        // Which of the paths met each node last, and whether on a way that counts whatever else its step knows.
+        let mut met_by: Vec<(usize, bool)> = vec![(0, false); self.nodes.len()];
         for (number, moved) in moved.iter().enumerate() {
+            let number = number + 1;
+            fresh.turn_to(moved);
             // The last versions come first: who is met by one of them need not be met again.
-            for OtherRead { node, seen, .. } in
+            for OtherRead { node, seen, is_told } in
                 reads(moved).iter().filter(|read| ways.lead_through(read.is_told))
             {
-                let mut frontier = vec![*node];
-                while let Some(at) = frontier.pop() {
+                let mut frontier = vec![(*node, !is_told)];
+                while let Some((at, counts)) = frontier.pop() {
                     let written = self.nodes[at].step.and_then(|(_, run)| moved.writes.get(&run));
                     let is_settled = written.is_some_and(|written| *written >= seen.at);
-                    if is_settled || std::mem::replace(&mut met_by[at], number + 1) == number + 1 {
+                    let (met, has_counted) = met_by[at];
+                    let is_met = met == number && (has_counted || !counts);
+                    if is_settled || is_met || (!counts && fresh.is_known_at(at)) {
                         continue;
                     }
-                    overtaken[at].add(*seen, self.causes_max);
-                    for reader in &readers[at] {
-                        match reader {
-                            Reader::Along(other) => frontier.push(*other),
-                            Reader::Read((node, number)) => {
-                                let is_nearer = self.nodes[*node].reads[*number].seen.path == moved.path;
-                                if !is_nearer && !up_to_date.contains(&(*node, *number)) {
-                                    frontier.push(*node);
+                    met_by[at] = (number, counts);
+                    if met != number {
+                        overtaken[at].add(*seen, self.causes_max);
+                    }
+                    for reader in fresh.readers(ways, at) {
+                        match *reader {
+                            Reader::Along(other) => {
+                                let is_same_step = self.nodes[at].step.is_some()
+                                    && self.nodes[other].step == self.nodes[at].step;
+                                frontier.push((other, counts || !is_same_step));
+                            }
+                            Reader::Read(place @ (node, number)) => {
+                                let read = &self.nodes[node].reads[number];
+                                let is_nearer = read.seen.path == moved.path;
+                                if !is_nearer && !up_to_date.contains(&place) {
+                                    frontier.push((node, fresh.counts(place)?));
                                 }
                             }
                         }
@@ -349,7 +393,7 @@ impl Ancestry {
                 }
             }
         }
-        overtaken
+        Ok(overtaken)
     }
 
     /// Returns, for each target, what was changed while it was read on the way to it, by path.

@@ -112,6 +112,38 @@ pub(super) fn is_same_command(snapshot: &Snapshot, steps: [StepNo; 2], done: &mu
     Ok(command.is_some() && done.by(snapshot, steps[1])?.command == command)
 }
 
+/// Tells whether two steps are goes of one command at the same work: they have written a file in common, and ran the same command,
+/// whatever files of theirs it was given.
+pub(super) fn is_another_go(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut Done) -> Result<bool> {
+    for step in steps {
+        done.by(snapshot, step)?;
+    }
+    let [one, other] = steps.map(|step| &done.by[&step]);
+    let (Some(ran), Some(other_ran)) = (&one.command, &other.command) else { return Ok(false) };
+    if ran.program != other_ran.program || one.wrote.is_disjoint(&other.wrote) {
+        return Ok(false);
+    }
+    Ok(match (&ran.told, &other_ran.told) {
+        (Told::Line(line), Told::Line(other)) if line != other => {
+            words_without_files(snapshot, steps[0], line)? == words_without_files(snapshot, steps[1], other)?
+        }
+        (told, other) => told == other,
+    })
+}
+
+/// Returns the words of a command line that name no file which the step read or wrote.
+fn words_without_files<'a>(snapshot: &Snapshot, step: StepNo, line: &'a str) -> Result<Vec<&'a str>> {
+    let edges = snapshot.edges(step)?.ok_or_else(|| lost(step))?;
+    let artifacts = edges.used.iter().map(|edge| edge.artifact);
+    let artifacts = artifacts.chain(edges.generated.iter().map(|edge| edge.artifact));
+    let mut names = HashSet::new();
+    for artifact in artifacts {
+        names.insert(snapshot.artifact_path(artifact)?.file_name().to_vec());
+    }
+    let name = |word: &str| word.trim_end_matches('/').rsplit('/').next().unwrap_or(word).as_bytes().to_vec();
+    Ok(line.split(' ').filter(|word| !names.contains(&name(word))).collect())
+}
+
 /// What was done by the steps that were asked about, each read once.
 #[derive(Default)]
 pub(super) struct Done {

@@ -28,7 +28,8 @@ struct Made {
     path: &'static str,
     content: String,
     reads: Vec<Input>,
-    /// The script of the command; `None` where two had a hand in it, one of which may not have read all.
+    command: u8,
+    /// The command, but where two had a hand in it, one of which may not have read all.
     script: Option<u8>,
 }
 
@@ -161,8 +162,8 @@ impl World {
             line(second);
         }
         self.disk.insert(out, content.clone());
-        let script = (parts == 1).then_some(script);
-        self.writes.push(Made { run, step: self.lines.len(), path: out, content, reads, script });
+        let (command, script) = (script, (parts == 1).then_some(script));
+        self.writes.push(Made { run, step: self.lines.len(), path: out, content, reads, command, script });
     }
 
     /// One step writes one file after another: each from all that it had read by then.
@@ -187,7 +188,8 @@ impl World {
             line.push(format!("{} -> {out}={content}", words.join(" ")));
             self.disk.insert(out, content.clone());
             let reads = read.clone();
-            self.writes.push(Made { run, step, path: out, content, reads, script: Some(script) });
+            let command = script;
+            self.writes.push(Made { run, step, path: out, content, reads, command, script: Some(script) });
         }
         if !line.is_empty() {
             self.lines.push(format!("{run} sh sh {script}: {}", line.join("; ")));
@@ -218,19 +220,20 @@ impl World {
                 Some(false) if asked == Asked::MayBe => {}
                 _ => continue,
             }
-            let reader = reader.step;
             let is_moved = self.disk[read.path] != read.content;
+            let is_beside = |path| read.is_told && self.is_known_beside(reader, read, path);
             let is_asked = || {
                 self.along(made).any(|made| {
                     made.reads.iter().any(|one| std::ptr::eq(one, read)) && self.is_kept_up(read, made)
                 }) == (asked == Asked::KeptUp)
             };
-            if is_moved && is_asked() && !settled.contains(read.path) && !self.is_written_since(read, runs) {
+            let is_open = !settled.contains(read.path) && !self.is_written_since(read, runs);
+            if is_moved && is_asked() && is_open && !is_beside(read.path) {
                 causes.insert(read.path);
             }
             let Some(from) = read.from else { continue };
             let last = self.writes.iter().enumerate().rposition(|(at, other)| {
-                let is_anothers = at != made && other.step != reader;
+                let is_anothers = at != made && other.step != reader.step;
                 is_anothers && other.path == read.path && other.content == read.content
             });
             let last = last.filter(|last| *last > from && !anew.contains(last));
@@ -242,7 +245,9 @@ impl World {
             if !is_fresh {
                 let mut settled = settled.clone();
                 settled.insert(read.path);
-                causes.extend(self.causes(from, asked, &settled, runs, anew));
+                let is_weak = read.is_told || (is_moved && self.is_another_go(from, reader));
+                let found = self.causes(from, asked, &settled, runs, anew).into_iter();
+                causes.extend(found.filter(|path| !is_weak || !self.is_known_beside(reader, read, path)));
             }
         }
         causes
@@ -257,6 +262,36 @@ impl World {
         let others = self.read.iter().filter(|(run, step, _)| *run == made.run && *step != made.step);
         let has_place = others.into_iter().any(|(.., words)| words.contains(&word));
         (!has_place).then_some(false)
+    }
+
+    /// Says whether a version was written by earlier goes of the same command at the same work.
+    fn is_another_go(&self, from: usize, reader: &Made) -> bool {
+        let wrote = |step: usize| {
+            let made = self.writes.iter().filter(move |made| made.step == step);
+            made.map(|made| made.path).collect::<BTreeSet<_>>()
+        };
+        self.along(from)
+            .all(|made| made.command == reader.command && !wrote(made.step).is_disjoint(&wrote(reader.step)))
+    }
+
+    /// Says whether the step that read something also knows, for certain, what lies at a path now.
+    fn is_known_beside(&self, reader: &Made, read: &Input, path: &str) -> bool {
+        // Of two that had a hand in a file the one read that file, and the other all else.
+        let is_of_same = |other: &&Input| {
+            reader.script.is_some() || (other.path == reader.path) == (read.path == reader.path)
+        };
+        reader.reads.iter().filter(is_of_same).any(|other| self.is_known_by(reader, other, path))
+    }
+
+    fn is_known_by(&self, reader: &Made, read: &Input, path: &str) -> bool {
+        let is_it = read.path == path && self.disk[path] == read.content;
+        self.says(reader, read) == Some(true)
+            && (is_it || read.from.is_some_and(|from| self.is_known(from, path)))
+    }
+
+    /// Says whether a version goes back, for certain, to what lies at a path now.
+    fn is_known(&self, made: usize, path: &str) -> bool {
+        self.along(made).any(|made| made.reads.iter().any(|read| self.is_known_by(made, read, path)))
     }
 
     /// Returns all that a run did to one version: what it wrote again, while no other run wrote the same, is the same version.

@@ -1,0 +1,120 @@
+//! What a step knows as it lies there now, beside what it goes on with.
+//!
+//! A builder reads its log of the run before, an archiver the archive that it adds to, a compiler what it kept of its last go: what lies
+//! there was made from the sources of then. Where the step has read the sources of now as well, or what was made from them, it is up to
+//! date by these, and what it went on with says nothing of them. So with what it was only told of.
+//!
+//! What another command made is no such thing: who puts together a table of last week and the data of today has a stale table in hand.
+//! Nor is what still lies there as it was gone on with: features that a script computes only where there are none yet.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use super::kept_up::{Done, is_another_go};
+use super::{Ancestry, Moved, Now, ReadPlace, Reader, Ways};
+use crate::error::Result;
+use crate::store::{PathNo, Snapshot, StepNo};
+
+/// What the steps on the ways know of one path after another.
+pub(super) struct Fresh<'a> {
+    snapshot: &'a Snapshot,
+    ancestry: &'a Ancestry,
+    current: &'a dyn Fn(PathNo) -> Option<Now>,
+    /// Who goes back to each node, on ways where all is certain, and on all.
+    readers: [Vec<Vec<Reader>>; 2],
+    /// The nodes that go back to what lies at the path now, on ways where all is certain.
+    nodes: HashSet<usize>,
+    /// Their steps.
+    steps: HashSet<StepNo>,
+    goes: RefCell<HashMap<[StepNo; 2], bool>>,
+    done: RefCell<Done>,
+}
+
+impl<'a> Fresh<'a> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        ancestry: &'a Ancestry,
+        current: &'a dyn Fn(PathNo) -> Option<Now>,
+    ) -> Self {
+        Fresh {
+            snapshot,
+            ancestry,
+            current,
+            readers: [Ways::Certain, Ways::All].map(|ways| ancestry.readers(ways)),
+            nodes: HashSet::new(),
+            steps: HashSet::new(),
+            goes: RefCell::default(),
+            done: RefCell::default(),
+        }
+    }
+
+    pub(super) fn readers(&self, ways: Ways, node: usize) -> &[Reader] {
+        &self.readers[usize::from(ways == Ways::All)][node]
+    }
+
+    /// Finds who knows what lies at a path now.
+    pub(super) fn turn_to(&mut self, moved: &Moved) {
+        self.nodes.clear();
+        let mut frontier = moved.fresh.clone();
+        while let Some(at) = frontier.pop() {
+            if self.nodes.insert(at) {
+                frontier.extend(self.readers(Ways::Certain, at).iter().map(|reader| match reader {
+                    Reader::Along(other) => *other,
+                    Reader::Read((node, _)) => *node,
+                }));
+            }
+        }
+        let steps = self.nodes.iter().filter_map(|at| self.ancestry.nodes[*at].step);
+        self.steps = steps.map(|(step, _)| step).collect();
+    }
+
+    /// Tells whether what lies at the path now is known at a node.
+    pub(super) fn is_known_at(&self, node: usize) -> bool {
+        self.nodes.contains(&node)
+    }
+
+    /// Tells whether what was read counts whatever else its reader knows: it was not only told of it, and it is not what an earlier go
+    /// of its own command had left and it, or another go, has brought up to date since.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(super) fn counts(&self, (node, number): ReadPlace) -> Result<bool> {
+        let reader = &self.ancestry.nodes[node];
+        let Some((step, _)) = reader.step.filter(|(step, _)| self.steps.contains(step)) else {
+            return Ok(true);
+        };
+        let read = &reader.reads[number];
+        if read.is_told {
+            return Ok(false);
+        }
+        let Some(from) = read.from else { return Ok(true) };
+        let digest = self.ancestry.digests[&read.seen.artifact];
+        if (self.current)(read.seen.path).is_none_or(|now| now == Now::Bytes(digest)) {
+            return Ok(true);
+        }
+        for writer in self.writers(from) {
+            if !self.is_another_go([writer, step])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Lists the steps that wrote what a node stands for.
+    fn writers(&self, node: usize) -> Vec<StepNo> {
+        let node = &self.ancestry.nodes[node];
+        match node.step {
+            Some((step, _)) => vec![step],
+            None => node.along.iter().flat_map(|other| self.writers(*other)).collect(),
+        }
+    }
+
+    fn is_another_go(&self, steps: [StepNo; 2]) -> Result<bool> {
+        if let Some(known) = self.goes.borrow().get(&steps) {
+            return Ok(*known);
+        }
+        let found = is_another_go(self.snapshot, steps, &mut self.done.borrow_mut())?;
+        self.goes.borrow_mut().insert(steps, found);
+        Ok(found)
+    }
+}
