@@ -103,6 +103,7 @@ pub(super) struct Net<'a> {
     system_files: HashMap<Vec<u8>, SystemFile>,
     pub(super) own_root: Option<Look>,
     pub(super) user: u32,
+    pub(super) own_pid: i32,
     /// Program files below the system's folders, by path.
     pub(super) images: HashMap<Vec<u8>, Image>,
     pub(super) folders: Folders,
@@ -151,6 +152,7 @@ impl<'a> Net<'a> {
             system_files: HashMap::new(),
             own_root: sys::look(sys::here(), c"/", true).ok(),
             user: sys::user(),
+            own_pid: std::process::id() as i32,
             images: HashMap::new(),
             folders: Folders::default(),
             file_systems: HashMap::new(),
@@ -326,7 +328,7 @@ impl<'a> Net<'a> {
             return Some(*who);
         }
         // Who was orphaned has been given to this process, which is none of the run.
-        if left == 0 || process <= 1 || process == std::process::id() as i32 {
+        if left == 0 || process <= 1 || process == self.own_pid {
             return None;
         }
         let parent = self.meet_parent(tracee::parent_of(process)?, us, left - 1)?;

@@ -136,13 +136,12 @@ impl Net<'_> {
             return;
         };
         self.forget_moved(&pending);
-        let paths: Vec<PathBuf> = pending.paths().into_iter().cloned().collect();
         // Of a change of what paths mean, nothing tells that it has happened but that the call is over.
         let may_have_happened = over || !matches!(pending, Pending::View);
         if may_have_happened && self.has_happened(tid, &pending) || over {
-            for path in paths {
-                if self.pending_paths.get(&path) == Some(&tid) {
-                    self.pending_paths.remove(&path);
+            for path in pending.paths() {
+                if self.pending_paths.get(path) == Some(&tid) {
+                    self.pending_paths.remove(path);
                 }
             }
         } else {

@@ -14,7 +14,7 @@ use super::place::Place;
 use super::process::{Actor, Direction, HeldEnd, Program};
 use super::stamp::Look;
 use super::sys::Readiness;
-use super::tracee::Thread;
+use super::tracee::{Opened, Thread};
 use super::{Channel, ChannelSort, TERMINAL, digest, sys};
 
 /// Arguments are kept up to this size, in bytes.
@@ -256,11 +256,12 @@ impl Net<'_> {
         let arguments = [0; 6];
         let act = Act { thread, who, abi: super::calls::Abi::X64, arguments: &arguments, us };
         for (slot, descriptor) in [0, 1, 2].into_iter().enumerate() {
-            let Ok(look) = thread.look_at_descriptor(descriptor) else {
+            let Ok(opened) = thread.look_at_stream(descriptor, self.own_pid) else {
                 continue;
             };
+            let look = opened.look;
             if look.is_regular() {
-                self.inherit_file(act, descriptor, &look);
+                self.inherit_file(act, &opened);
             } else if let Some(inode) = self.channel(thread, descriptor, &look) {
                 let sort = self.channel_sort(act, (descriptor, slot), inode, &look);
                 if who == 0 && slot == 0 && inode & TERMINAL == 0 {
@@ -327,9 +328,10 @@ impl Net<'_> {
         let actor = &actors[act.who as usize];
         let replaces = actor.parent.is_some_and(|former| actors[former as usize].pid == actor.pid);
         for descriptor in act.thread.descriptors().into_iter().filter(|descriptor| *descriptor > 2) {
-            let Ok(look) = act.thread.look_at_descriptor(descriptor) else {
+            let Ok(opened) = act.thread.look_at_opened(descriptor) else {
                 continue;
             };
+            let look = opened.look;
             if look.is_pipe() {
                 let modes = act.thread.descriptor_modes(descriptor);
                 let direction = modes.map_or(Direction::Both, |(reads, writes)| Direction::of(reads, writes));
@@ -338,7 +340,7 @@ impl Net<'_> {
             } else if look.is_socket() {
                 sockets.push(look.ino);
             } else if look.is_regular() {
-                self.inherit_file(act, descriptor, &look);
+                self.inherit_file(act, &opened);
             }
         }
         if is_first {
@@ -365,20 +367,25 @@ impl Net<'_> {
         }
     }
 
-    fn inherit_file(&mut self, act: Act<'_>, descriptor: i32, look: &Look) {
+    fn inherit_file(&mut self, act: Act<'_>, opened: &Opened) {
+        let (descriptor, look) = (opened.descriptor, &opened.look);
         if self.is_kernel_device(look.dev) {
             return;
         }
-        let Ok((reads, writes)) = act.thread.descriptor_modes(descriptor) else {
+        let Ok((reads, writes)) = act.thread.modes(opened) else {
             return;
         };
+        if self.ledger.known(look).is_none() {
+            // Perhaps opened by who started it, in the last call before that, as a shell does.
+            self.settle(act.thread.parent, false);
+        }
         let what = match self.ledger.known(look) {
             Some(what) => what,
             None => {
                 let Ok(found) = act.thread.find_descriptor(descriptor) else {
                     return;
                 };
-                // Perhaps opened by who started it, in the last call before that.
+                // Perhaps by another thread.
                 self.settle_path(&found.path);
                 match self.ledger.known(look) {
                     Some(what) => what,

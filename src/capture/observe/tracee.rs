@@ -47,6 +47,15 @@ pub(super) struct Found {
     pub(super) is_nameless: bool,
 }
 
+/// An open file of a thread.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) descriptor: i32,
+    pub(super) look: Look,
+    /// This process has the same opening under the same number.
+    is_ours: bool,
+}
+
 impl Thread {
     /// Finds out about a thread; an error if it is gone or out of reach.
     pub(super) fn meet(tid: i32, now: Instant, own_root: &Look) -> Result<Thread> {
@@ -207,6 +216,34 @@ impl Thread {
     /// Looks at an open file of the thread.
     pub(super) fn look_at_descriptor(&self, descriptor: i32) -> Result<Look> {
         sys::look(self.folder.as_fd(), &CString::new(format!("fd/{descriptor}"))?, true)
+    }
+
+    /// Looks at a standard stream of the thread; `own` is this process.
+    ///
+    /// Mostly it is the one that this process was given itself and has handed down, which is asked for less here: the kernel makes
+    /// the paths in `/proc` anew for each process.
+    pub(super) fn look_at_stream(&self, descriptor: i32, own: i32) -> Result<Opened> {
+        // Looked at before it is compared: a program that uses this library may put another file there meanwhile.
+        if let Some(look) = sys::own_stream(descriptor).and_then(|stream| sys::look(stream, c"", true).ok())
+            && sys::have_in_common(descriptor, own, self.tid)
+        {
+            return Ok(Opened { descriptor, look, is_ours: true });
+        }
+        self.look_at_opened(descriptor)
+    }
+
+    /// Looks at an open file of the thread.
+    pub(super) fn look_at_opened(&self, descriptor: i32) -> Result<Opened> {
+        let look = self.look_at_descriptor(descriptor)?;
+        Ok(Opened { descriptor, look, is_ours: false })
+    }
+
+    /// Tells whether an open file can be read and written.
+    pub(super) fn modes(&self, opened: &Opened) -> Result<(bool, bool)> {
+        match sys::own_stream(opened.descriptor).filter(|_| opened.is_ours) {
+            Some(stream) => sys::modes(stream),
+            None => self.descriptor_modes(opened.descriptor),
+        }
     }
 
     /// Finds an open file of the thread.
@@ -522,5 +559,24 @@ mod tests {
         let expected = (std::process::id() as i32, std::os::unix::process::parent_id() as i32);
         assert_eq!(kinship_in(&status).unwrap(), expected);
         assert!(sys::kinship(expected.0).is_none_or(|kinship| kinship == expected));
+    }
+
+    #[test]
+    fn a_stream_that_was_handed_down_is_the_same_seen_from_here() {
+        use std::process::{Command, Stdio};
+        let own_root = sys::look(sys::here(), c"/", true).unwrap();
+        for input in [Stdio::null(), Stdio::inherit(), Stdio::piped()] {
+            let mut child = Command::new("sleep").arg("9").stdin(input).spawn().unwrap();
+            let thread = Thread::meet(child.id() as i32, Instant::now(), &own_root).unwrap();
+            for descriptor in 0..3 {
+                let opened = thread.look_at_stream(descriptor, std::process::id() as i32).unwrap();
+                let seen = thread.look_at_descriptor(descriptor).unwrap();
+                assert!(opened.look.is_same_file(&seen) && opened.look.mode == seen.mode, "{descriptor}");
+                let modes = thread.modes(&opened).unwrap();
+                assert_eq!(modes, thread.descriptor_modes(descriptor).unwrap(), "{descriptor}");
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }

@@ -163,6 +163,12 @@ pub(super) fn here() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(libc::AT_FDCWD) }
 }
 
+/// Returns a standard stream of this process, which may have been closed.
+pub(super) fn own_stream(descriptor: RawFd) -> Option<BorrowedFd<'static>> {
+    // SAFETY: what these numbers stand for is asked about and nothing else, and whoever finds nothing there gets an error.
+    (0..=2).contains(&descriptor).then(|| unsafe { BorrowedFd::borrow_raw(descriptor) })
+}
+
 /// Looks at `path` below `folder`; an empty path is `folder` itself.
 pub(super) fn look(folder: BorrowedFd<'_>, path: &CStr, follows: bool) -> Result<Look> {
     const STATX_MNT_ID: u32 = 0x1000;
@@ -292,6 +298,27 @@ pub(super) fn kinship(tid: i32) -> Option<(i32, i32)> {
         (got == 0 && information.mask & WANTS_PIDS != 0 && information.tgid != 0)
             .then_some((information.tgid as i32, information.ppid as i32))
     }
+}
+
+/// Tells whether two threads or processes have the same opening of a file under this number, if the kernel says so (`kcmp(2)`;
+/// containers may forbid it).
+pub(super) fn have_in_common(descriptor: RawFd, one: i32, other: i32) -> bool {
+    const FILE: c_int = 0;
+    // SAFETY: plain numbers.
+    unsafe { libc::syscall(libc::SYS_kcmp, one, other, FILE, descriptor, descriptor) == 0 }
+}
+
+/// Tells whether an open file of this process can be read and written.
+pub(super) fn modes(descriptor: BorrowedFd<'_>) -> Result<(bool, bool)> {
+    // SAFETY: the call has no further argument.
+    let flags = check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_GETFL) })?;
+    Ok(match flags & libc::O_ACCMODE {
+        _ if flags & libc::O_PATH != 0 => (false, false),
+        libc::O_RDONLY => (true, false),
+        libc::O_WRONLY => (false, true),
+        libc::O_RDWR => (true, true),
+        _ => (false, false),
+    })
 }
 
 /// How a process ended.
