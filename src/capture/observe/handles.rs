@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Result};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -51,8 +52,8 @@ fn own_time(tid: i32) -> Option<u64> {
 }
 
 /// Lists the files that this process and all below it have open for writing or mapped to be written; `None` where one of them
-/// cannot be looked into.
-pub(super) fn open_for_writing() -> Option<HashSet<Identity>> {
+/// cannot be looked into. `mere_places` are descriptors of this process that name places and nothing else.
+pub(super) fn open_for_writing(mere_places: &HashSet<RawFd>) -> Option<HashSet<Identity>> {
     let own = std::process::id() as i32;
     let (mut found, mut seen, mut frontier) = (HashSet::new(), HashSet::new(), vec![own]);
     while let Some(process) = frontier.pop() {
@@ -60,7 +61,8 @@ pub(super) fn open_for_writing() -> Option<HashSet<Identity>> {
             continue;
         }
         // First the files, then the children: whoever is forked in between has no files that its parent had not.
-        match add_files_of(process, &mut found) {
+        let left_out = |descriptor: RawFd| process == own && mere_places.contains(&descriptor);
+        match add_files_of(process, &left_out, &mut found) {
             Err(error) if !is_gone(&error) => return None,
             _ => {}
         }
@@ -78,14 +80,22 @@ fn is_gone(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
-fn add_files_of(process: i32, found: &mut HashSet<Identity>) -> Result<()> {
+fn add_files_of(
+    process: i32,
+    is_left_out: &dyn Fn(RawFd) -> bool,
+    found: &mut HashSet<Identity>,
+) -> Result<()> {
     let mut add = |look: Look| {
         if look.is_regular() {
             found.insert((look.dev, look.ino));
         }
     };
     for entry in std::fs::read_dir(format!("/proc/{process}/fd"))? {
-        let path = digest::c_path(&entry?.path())?;
+        let entry = entry?;
+        if entry.file_name().to_str().and_then(|name| name.parse().ok()).is_some_and(is_left_out) {
+            continue;
+        }
+        let path = digest::c_path(&entry.path())?;
         // The permissions of the link say what the file was opened for.
         if sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & 0o200 != 0)
             && let Ok(look) = sys::look(sys::here(), &path, true)
@@ -153,7 +163,7 @@ mod tests {
         let is_open = || {
             let look = digest::look(&path).unwrap();
             let mut found = HashSet::new();
-            add_files_of(std::process::id() as i32, &mut found).unwrap();
+            add_files_of(std::process::id() as i32, &|_| false, &mut found).unwrap();
             found.contains(&(look.dev, look.ino))
         };
         let file = std::fs::File::create(&path).unwrap();

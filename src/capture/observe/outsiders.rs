@@ -16,6 +16,7 @@ use super::calls::{self, Abi};
 use super::ledger::{Ledger, What};
 use super::net::Net;
 use super::stamp::{Look, Stamp};
+use super::tracee::Thread;
 use super::{GapSort, handles};
 
 /// How soon after a file was opened it is asked whether anybody still has it open; while somebody has, more and more seldom.
@@ -157,7 +158,11 @@ impl Net<'_> {
         }
         self.settle_all(false);
         let files = self.files_to_look_at();
-        let open = if files.is_empty() { None } else { handles::open_for_writing() };
+        let open = if files.is_empty() {
+            None
+        } else {
+            handles::open_for_writing(&self.threads.values().map(Thread::descriptor).collect())
+        };
         let us = (self.options.clock)();
         // Whoever is found to have closed a file has been heard by now.
         self.hear_closings(us);

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io::{Error, ErrorKind, Result};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -88,6 +88,11 @@ impl Thread {
             self.trusted_until = now + TRUST;
         }
         true
+    }
+
+    /// The descriptor of this process by which it is known, which names a place and nothing else.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.folder.as_raw_fd()
     }
 
     /// Looks again whether its root and its mounts are ours.
