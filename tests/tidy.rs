@@ -74,6 +74,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("zstd", &["content"]),
     ("lz4_flex", &["content"]),
+    ("foldhash", &["capture"]),
     ("crc32fast", &["store"]),
     ("twox_hash", &["store"]),
     ("globset", &["ops", "query"]),

@@ -75,8 +75,8 @@ impl Early {
 
 impl Net<'_> {
     /// Goes on with the digests of what was read, if it is time.
-    pub(super) fn read_early(&mut self) {
-        if self.early.next.is_none_or(|next| next > Instant::now()) {
+    pub(super) fn read_early(&mut self, now: Instant) {
+        if self.early.next.is_none_or(|next| next > now) {
             return;
         }
         self.take_early();

@@ -1,15 +1,16 @@
 //! Folders whose real paths are remembered for a moment.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use super::Map;
 
 /// Where folders really are that were asked for a moment ago, so that each of a thousand files in one folder
 /// need not ask again.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
-    places: HashMap<Vec<u8>, (PathBuf, i64)>,
+    places: Map<Vec<u8>, (PathBuf, i64)>,
     /// The links that paths lead through.
-    links: HashMap<Vec<u8>, (Vec<PathBuf>, i64)>,
+    links: Map<Vec<u8>, (Vec<PathBuf>, i64)>,
 }
 
 /// How long a folder is trusted to be where it was: somebody outside may move it.

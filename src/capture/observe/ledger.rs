@@ -1,16 +1,19 @@
 //! What processes did to files, in the order in which they did it; knows no system call.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Reading;
 use super::body::{Body, Bytes, Ending, Name, Version, Who};
 use super::checkpoint::record;
 use super::process::Actor;
 use super::stamp::{Look, Stamp};
 use super::ticks::Lag;
+use super::{Map, Reading};
 
 /// Index of a file in the ledger.
 pub(super) type What = u32;
@@ -83,13 +86,50 @@ fn versions_max(look: &Look) -> usize {
     if look.size <= SMALL_BYTES { VERSIONS_MAX } else { LARGE_VERSIONS_MAX }
 }
 
+/// A path without `.`, `..` and doubled slashes, as the kernel gives it, in the order of its bytes: to go through the parts of many
+/// paths that begin alike takes longer than all else that is done with them.
+#[derive(Debug)]
+struct ByBytes(Arc<Path>);
+
+impl ByBytes {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_os_str().as_bytes()
+    }
+}
+
+impl Ord for ByBytes {
+    fn cmp(&self, other: &ByBytes) -> Ordering {
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialEq for ByBytes {
+    fn eq(&self, other: &ByBytes) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for ByBytes {}
+
+impl PartialOrd for ByBytes {
+    fn partial_cmp(&self, other: &ByBytes) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Borrow<[u8]> for ByBytes {
+    fn borrow(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 /// The ledger of a run.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// `None` where a file was created, used and removed by one process alone.
     pub(super) bodies: Vec<Option<Box<Body>>>,
-    by_identity: HashMap<(u64, u64), What>,
-    by_path: BTreeMap<Arc<Path>, What>,
+    by_identity: Map<(u64, u64), What>,
+    by_path: BTreeMap<ByBytes, What>,
     pub(super) actors: Vec<Actor>,
     /// When the run began, by the clock of the kernel, in nanoseconds since 1970.
     started_ns: i64,
@@ -166,7 +206,7 @@ impl Ledger {
 
     /// Finds the file that bears a name, as far as is known.
     pub(super) fn at(&self, path: &Path) -> Option<What> {
-        self.by_path.get(path).copied()
+        self.by_path.get(path.as_os_str().as_bytes()).copied()
     }
 
     /// Enters a file that is met for the first time and that nobody of the run has created.
@@ -375,7 +415,7 @@ impl Ledger {
     /// Gives a file a name; whatever stood there under that name has been replaced.
     pub(super) fn give_name(&mut self, what: What, path: PathBuf, by: Option<Who>, us: i64) {
         let path: Arc<Path> = Arc::from(path);
-        if let Some(former) = self.by_path.get(&path).copied()
+        if let Some(former) = self.at(&path)
             && former != what
         {
             self.end_name(former, &path, by, us, Ending::Removed);
@@ -393,7 +433,7 @@ impl Ledger {
             first_version: version,
             last_version: version,
         });
-        self.by_path.insert(path, what);
+        self.by_path.insert(ByBytes(path), what);
     }
 
     /// Takes a name from a file; a file of one process that is gone with it is forgotten.
@@ -404,8 +444,8 @@ impl Ledger {
             name.end = Some((us, by, ending));
             name.last_version = standing;
         }
-        if self.by_path.get(path) == Some(&what) {
-            self.by_path.remove(path);
+        if self.at(path) == Some(what) {
+            self.by_path.remove(path.as_os_str().as_bytes());
         }
         if ending == Ending::Removed && self.body(what).live_name().is_none() {
             // The next file may get the same inode within the same tick of the clock.
@@ -447,12 +487,12 @@ impl Ledger {
 
     /// Renames every file below a folder that the ledger knows; returns them.
     pub(super) fn move_folder(&mut self, from: &Path, to: &Path, by: Who, us: i64) -> Vec<What> {
-        let start: Arc<Path> = Arc::from(from);
+        let start = [from.as_os_str().as_bytes(), b"/"].concat();
         let below: Vec<(Arc<Path>, What)> = self
             .by_path
-            .range((Bound::Excluded(start), Bound::Unbounded))
-            .take_while(|(path, _)| path.starts_with(from))
-            .map(|(path, what)| (path.clone(), *what))
+            .range::<[u8], _>((Bound::Excluded(&start[..]), Bound::Unbounded))
+            .take_while(|(path, _)| path.bytes().starts_with(&start))
+            .map(|(path, what)| (path.0.clone(), *what))
             .collect();
         for (path, what) in &below {
             if let Ok(rest) = path.strip_prefix(from) {
@@ -461,5 +501,42 @@ impl Ledger {
             }
         }
         below.into_iter().map(|(_, what)| what).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_begins_like_a_folder_does_not_move_with_it() {
+        let mut ledger = Ledger::new(0);
+        let who = ledger.add_actor(Actor::new(1, None, 0));
+        let mut meet = |ino: u64, path: &str| {
+            let look = Look { ino, ..look_of_nothing() };
+            ledger.meet(&look, PathBuf::from(path), 0)
+        };
+        let files = ["/w/a", "/w/a-b/x", "/w/a.b", "/w/a/x", "/w/a/y/z", "/w/a0", "/w/ab"];
+        let whats: Vec<What> = files.iter().zip(1..).map(|(path, ino)| meet(ino, path)).collect();
+        let moved = ledger.move_folder(Path::new("/w/a"), Path::new("/w/c"), who, 1);
+        assert_eq!(moved, [whats[3], whats[4]]);
+        assert_eq!(ledger.at(Path::new("/w/c/y/z")), Some(whats[4]));
+        assert_eq!(ledger.at(Path::new("/w/a/x")), None);
+        assert_eq!(ledger.at(Path::new("/w/a-b/x")), Some(whats[1]));
+    }
+
+    fn look_of_nothing() -> Look {
+        Look {
+            dev: 1,
+            ino: 0,
+            size: 0,
+            mtime_ns: 0,
+            ctime_ns: 0,
+            birth_ns: 0,
+            links: 1,
+            mode: libc::S_IFREG,
+            uid: 0,
+            mount: 0,
+        }
     }
 }

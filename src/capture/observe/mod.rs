@@ -90,6 +90,11 @@ pub use digest::Digest;
 pub use refusal::Refusal;
 pub use stamp::Stamp;
 
+/// Tables that are asked many times at each stopped call, by numbers and paths that the command chooses for itself alone: there is
+/// nobody to be guarded against, and a hash that guards takes a good part of what is done at a call.
+#[cfg(target_os = "linux")]
+type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+
 /// How a command is to be observed. Everything it needs from outside stands here.
 pub struct Options<'a> {
     /// The program and its arguments; the program is searched in the `PATH` of [`Options::environment`].

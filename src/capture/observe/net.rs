@@ -1,7 +1,7 @@
 //! The net: takes stopped calls one by one, asks what they mean, and lets them go on.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -28,7 +28,7 @@ use super::sockets::Portless;
 use super::stamp::Look;
 use super::sys::{self, InHand, Notification, Readiness};
 use super::tracee::{self, Found, Thread};
-use super::{Evidence, Gap, GapSort, Options};
+use super::{Evidence, Gap, GapSort, Map, Options};
 use crate::digests::kernel_time_ns;
 
 /// Files above this size are hashed beside the net, while other calls are answered.
@@ -94,20 +94,21 @@ pub(super) struct Net<'a> {
     listener: Option<Arc<OwnedFd>>,
     in_hand: Option<Arc<InHand>>,
     pub(super) ledger: Ledger,
-    pub(super) threads: HashMap<i32, Thread>,
+    pub(super) threads: Map<i32, Thread>,
     /// Which program runs in a process now.
-    pub(super) current: HashMap<i32, Who>,
-    pub(super) pending: HashMap<i32, Pending>,
-    pub(super) pending_paths: HashMap<PathBuf, i32>,
-    pub(super) starting: HashMap<i32, Starting>,
-    system_files: HashMap<Vec<u8>, SystemFile>,
+    pub(super) current: Map<i32, Who>,
+    pub(super) pending: Map<i32, Pending>,
+    /// The paths that pending calls are about, each with its thread.
+    pub(super) pending_paths: Map<OsString, i32>,
+    pub(super) starting: Map<i32, Starting>,
+    system_files: Map<Vec<u8>, SystemFile>,
     pub(super) own_root: Option<Look>,
     pub(super) user: u32,
     pub(super) own_pid: i32,
     /// Program files below the system's folders, by path.
-    pub(super) images: HashMap<Vec<u8>, Image>,
+    pub(super) images: Map<Vec<u8>, Image>,
     pub(super) folders: Folders,
-    file_systems: HashMap<u64, u32>,
+    file_systems: Map<u64, u32>,
     /// Files that were opened for writing, until nobody has them open any more.
     pub(super) openings: Openings,
     pub(super) closings: Closings,
@@ -144,18 +145,18 @@ impl<'a> Net<'a> {
             in_hand: None,
             // Files are stamped with the last tick of this clock, so that none made before has a later stamp.
             ledger: Ledger::new(kernel_time_ns()),
-            threads: HashMap::new(),
-            current: HashMap::new(),
-            pending: HashMap::new(),
-            pending_paths: HashMap::new(),
-            starting: HashMap::new(),
-            system_files: HashMap::new(),
+            threads: Map::default(),
+            current: Map::default(),
+            pending: Map::default(),
+            pending_paths: Map::default(),
+            starting: Map::default(),
+            system_files: Map::default(),
             own_root: sys::look(sys::here(), c"/", true).ok(),
             user: sys::user(),
             own_pid: std::process::id() as i32,
-            images: HashMap::new(),
+            images: Map::default(),
             folders: Folders::default(),
-            file_systems: HashMap::new(),
+            file_systems: Map::default(),
             openings: Openings::default(),
             closings: Closings::default(),
             served: vec![],
@@ -200,7 +201,7 @@ impl<'a> Net<'a> {
     }
 
     /// Takes one stopped call and answers it, whatever happens on the way.
-    pub(super) fn serve(&mut self) {
+    pub(super) fn serve(&mut self, now: Instant) {
         let Some(listener) = self.listener.clone() else {
             return;
         };
@@ -211,7 +212,7 @@ impl<'a> Net<'a> {
         self.traps += 1;
         let mut reply = Reply::to(&notification, listener, self.in_hand.as_ref());
         // Whatever goes wrong here, the command shall not notice.
-        let considered = catch_unwind(AssertUnwindSafe(|| self.consider(&notification)));
+        let considered = catch_unwind(AssertUnwindSafe(|| self.consider(&notification, now)));
         reply.verdict = considered.unwrap_or_else(|_| {
             self.gap("a fault of the observer: what a call did was not recorded".to_string());
             Verdict::Continue
@@ -222,7 +223,7 @@ impl<'a> Net<'a> {
         }
     }
 
-    fn consider(&mut self, notification: &Notification) -> Verdict {
+    fn consider(&mut self, notification: &Notification, now: Instant) -> Verdict {
         let abi = Abi::of(notification.audit, notification.number);
         let call = abi.and_then(|abi| Some((abi, calls::call(abi, notification.number)?)));
         let Some((abi, call)) = call else {
@@ -231,14 +232,14 @@ impl<'a> Net<'a> {
         let us = (self.options.clock)();
         self.ledger.lag.note(us, sys::ticks());
         let tid = notification.tid;
-        if !self.thread_is_known(tid, us) {
+        if !self.thread_is_known(tid, us, now) {
             self.gap(format!("a process could not be looked into (thread {tid})"));
             return Verdict::Continue;
         }
         self.settle(tid, true);
         self.hear_closings(us);
         // Settling may have forgotten what is known of threads.
-        if !self.thread_is_known(tid, us) {
+        if !self.thread_is_known(tid, us, now) {
             return Verdict::Continue;
         }
         let mut thread = self.threads.remove(&tid).expect("it was made known just now");
@@ -262,8 +263,7 @@ impl<'a> Net<'a> {
     }
 
     /// Makes sure that the thread is known, and the process it belongs to.
-    fn thread_is_known(&mut self, tid: i32, us: i64) -> bool {
-        let now = Instant::now();
+    fn thread_is_known(&mut self, tid: i32, us: i64, now: Instant) -> bool {
         if let Some(thread) = self.threads.get_mut(&tid) {
             if thread.is_current(now) {
                 return true;
@@ -403,14 +403,19 @@ impl<'a> Net<'a> {
 
     /// Returns the kind of file system a file lies on, as `statfs` names it.
     pub(super) fn file_system(&mut self, look: &Look, path: &Path) -> u32 {
-        if let Some(kind) = self.file_systems.get(&look.dev) {
-            return *kind;
+        if let Some(kind) = self.known_file_system(look) {
+            return kind;
         }
         let folder = digest::c_path(path).and_then(|path| sys::open(sys::here(), &path, libc::O_PATH));
         let Ok(folder) = folder else { return 0 };
         let kind = sys::file_system(folder.as_fd());
         self.file_systems.insert(look.dev, kind);
         kind
+    }
+
+    /// Returns the same, if it was asked for before.
+    pub(super) fn known_file_system(&self, look: &Look) -> Option<u32> {
+        self.file_systems.get(&look.dev).copied()
     }
 
     /// Tells whether this device is known to hold no files but the kernel's own.

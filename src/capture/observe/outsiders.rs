@@ -150,12 +150,11 @@ impl Net<'_> {
     }
 
     /// Finds out, if it is time, which files nobody of the run has open for writing any more, and how they stand then.
-    pub(super) fn look_who_writes(&mut self) {
-        let Some(next_look) = self.openings.next_look else { return };
-        let began = Instant::now();
-        if next_look > began {
+    pub(super) fn look_who_writes(&mut self, now: Instant) {
+        if self.openings.next_look.is_none_or(|next_look| next_look > now) {
             return;
         }
+        let began = Instant::now();
         self.settle_all(false);
         let files = self.files_to_look_at();
         let open = if files.is_empty() {

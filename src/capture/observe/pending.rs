@@ -115,7 +115,7 @@ impl Net<'_> {
             self.openings.look_soon();
         }
         for path in pending.paths() {
-            self.pending_paths.insert(path.clone(), tid);
+            self.pending_paths.insert(path.clone().into_os_string(), tid);
         }
         self.pending.insert(tid, pending);
     }
@@ -140,8 +140,8 @@ impl Net<'_> {
         let may_have_happened = over || !matches!(pending, Pending::View);
         if may_have_happened && self.has_happened(tid, &pending) || over {
             for path in pending.paths() {
-                if self.pending_paths.get(path) == Some(&tid) {
-                    self.pending_paths.remove(path);
+                if self.pending_paths.get(path.as_os_str()) == Some(&tid) {
+                    self.pending_paths.remove(path.as_os_str());
                 }
             }
         } else {
@@ -151,7 +151,7 @@ impl Net<'_> {
 
     /// Finds out about a call of another thread that concerns this path.
     pub(super) fn settle_path(&mut self, path: &Path) {
-        if let Some(tid) = self.pending_paths.get(path).copied() {
+        if let Some(tid) = self.pending_paths.get(path.as_os_str()).copied() {
             self.settle(tid, false);
         }
     }

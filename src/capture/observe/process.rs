@@ -1,14 +1,13 @@
 //! The processes of a run: one entry per program that was executed, and one per fork until it executes one.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::Channel;
 use super::body::Who;
 use super::checkpoint::{choice, record};
 use super::ledger::{Touch, What};
 use super::relay::Held;
+use super::{Channel, Map};
 
 /// What a process was told to run.
 #[derive(Debug, Clone)]
@@ -97,7 +96,7 @@ pub(super) struct Actor {
     pub(super) is_apart: bool,
     /// It was a fork that read something before it ran its program.
     pub(super) read_as_fork: bool,
-    pub(super) touches: HashMap<(What, u32), Touch>,
+    pub(super) touches: Map<(What, u32), Touch>,
     /// It has changed since the last checkpoint, not counting its touches.
     pub(super) is_noted: bool,
 }
@@ -133,7 +132,7 @@ impl Actor {
             talks: false,
             is_apart: false,
             read_as_fork: false,
-            touches: HashMap::new(),
+            touches: Map::default(),
             is_noted: false,
         }
     }

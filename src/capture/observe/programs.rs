@@ -21,6 +21,8 @@ use super::{Channel, ChannelSort, TERMINAL, digest, sys};
 const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
 /// As many interpreters in a row as the kernel follows.
 const INTERPRETERS_MAX: usize = 5;
+/// Most programs read and write a few files, their own and their libraries included.
+const FILES_OF_MOST: usize = 7;
 /// The file system of terminals (`DEVPTS_SUPER_MAGIC`).
 const DEVPTS: u32 = 0x1cd1;
 
@@ -239,6 +241,7 @@ impl Net<'_> {
         actor.holds.clear();
         actor.read_as_fork = actor.touches.values().any(|touch| touch.read.is_some());
         actor.program = Some(program);
+        actor.touches.reserve(FILES_OF_MOST);
         (actor.started_us, actor.told_us) = (us, us);
         for (what, look) in image.files {
             self.notice_outsiders(what, &look);
@@ -293,8 +296,10 @@ impl Net<'_> {
         if look.is_pipe() || look.is_socket() {
             return Some(look.ino);
         }
-        let is_terminal = look.is_character_device()
-            && self.file_system(look, &thread.descriptor_path(descriptor)) == DEVPTS;
+        let is_terminal = look.is_character_device() && {
+            let kind = self.known_file_system(look);
+            kind.unwrap_or_else(|| self.file_system(look, &thread.descriptor_path(descriptor))) == DEVPTS
+        };
         is_terminal.then_some(look.ino | TERMINAL)
     }
 

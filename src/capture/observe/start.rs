@@ -121,7 +121,7 @@ impl Course<'_> {
     fn go(&mut self) -> Result<(), Refusal> {
         loop {
             let listener = self.net.listener();
-            if self.has_ended && (listener.is_none() || self.patience_ms() == Some(0)) {
+            if self.has_ended && (listener.is_none() || self.is_out_of_patience()) {
                 return Ok(());
             }
             let ready = sys::wait(
@@ -136,14 +136,16 @@ impl Course<'_> {
             let Ok([calls, process, reports, stops]) = ready else {
                 return self.give_up();
             };
-            if let Some((_, act)) = self.after.take_if(|(when, _)| *when <= Instant::now()) {
+            // It is asked once for each call: to ask for the time at each turn of it would add up.
+            let now = Instant::now();
+            if let Some((_, act)) = self.after.take_if(|(when, _)| *when <= now) {
                 act();
             }
             if reports.readable || reports.hung_up {
                 self.take_report()?;
             }
             if calls.readable {
-                self.net.serve();
+                self.net.serve(now);
                 self.net.collect(false);
             } else if calls.hung_up {
                 self.net.detach();
@@ -154,9 +156,8 @@ impl Course<'_> {
             if let Some(watched) = self.stops.as_ref().filter(|_| stops.readable) {
                 watched.follow(self.launched.pid);
             }
-            self.net.look_who_writes();
-            self.net.read_early();
-            // To ask for the time at each of many calls would add up.
+            self.net.look_who_writes(now);
+            self.net.read_early(now);
             if !calls.readable || self.net.traps.is_multiple_of(CALLS_BETWEEN) {
                 self.make_checkpoint_if_due();
             }
@@ -195,18 +196,18 @@ impl Course<'_> {
         Ok(())
     }
 
-    fn patience_ms(&self) -> Option<i32> {
-        self.linger_until.map(ms_until)
+    fn is_out_of_patience(&self) -> bool {
+        self.linger_until.is_some_and(|until| until <= Instant::now())
     }
 
     /// How long to wait for a call, -1 for ever.
     fn timeout_ms(&self) -> i32 {
-        let after = self.after.map(|(when, _)| ms_until(when));
-        let look = self.net.openings.next_look().map(ms_until);
-        let early = self.net.early.next().map(ms_until);
-        let checkpoint = self.pace.as_ref().and_then(|pace| pace.next(&self.net)).map(ms_until);
-        let all = [after, look, early, checkpoint, self.patience_ms()];
-        all.into_iter().flatten().min().unwrap_or(-1)
+        let after = self.after.map(|(when, _)| when);
+        let look = self.net.openings.next_look();
+        let early = self.net.early.next();
+        let checkpoint = self.pace.as_ref().and_then(|pace| pace.next(&self.net));
+        let all = [after, look, early, checkpoint, self.linger_until];
+        all.into_iter().flatten().min().map_or(-1, ms_until)
     }
 
     fn take_report(&mut self) -> Result<(), Refusal> {
@@ -255,7 +256,7 @@ impl Course<'_> {
             let calls = listener.as_ref().map(|listener| listener.as_fd());
             match sys::wait([calls, Some(self.launched.process.as_fd())], -1) {
                 Ok([_, process]) if process.readable => break,
-                Ok([calls, _]) if calls.readable => self.net.serve(),
+                Ok([calls, _]) if calls.readable => self.net.serve(Instant::now()),
                 Ok(_) => {}
                 Err(_) => break,
             }

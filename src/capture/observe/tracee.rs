@@ -109,18 +109,20 @@ impl Thread {
 
     /// Reads a string of at most `PATH_MAX` bytes.
     pub(super) fn read_path(&self, address: u64) -> Result<Vec<u8>> {
-        let mut room = [0_u8; PATH_MAX];
         // Few paths are longer than this, and pages beyond need not be touched.
-        for size in [256, PATH_MAX] {
-            let read = sys::read_memory(self.tid, address, &mut room[..size])?;
-            if let Some(end) = room[..read].iter().position(|byte| *byte == 0) {
-                return Ok(room[..end].to_vec());
-            }
-            if read < size {
-                break;
-            }
+        let mut room = [0_u8; 256];
+        let read = sys::read_memory(self.tid, address, &mut room)?;
+        match string_in(&room[..read]) {
+            Some(path) => Ok(path.to_vec()),
+            None if read == room.len() => self.read_long_path(address),
+            None => Err(Error::from(ErrorKind::InvalidData)),
         }
-        Err(Error::from(ErrorKind::InvalidData))
+    }
+
+    fn read_long_path(&self, address: u64) -> Result<Vec<u8>> {
+        let mut room = [0_u8; PATH_MAX];
+        let read = sys::read_memory(self.tid, address, &mut room)?;
+        string_in(&room[..read]).map(<[u8]>::to_vec).ok_or_else(|| Error::from(ErrorKind::InvalidData))
     }
 
     /// Reads the strings of a list of pointers that ends in null, up to `bytes_max`; tells whether it was cut.
@@ -172,8 +174,8 @@ impl Thread {
         let mut room = [0_u8; 256];
         loop {
             let read = sys::read_memory(self.tid, address + string.len() as u64, &mut room).ok()?;
-            if let Some(end) = room[..read].iter().position(|byte| *byte == 0) {
-                string.extend_from_slice(&room[..end]);
+            if let Some(end) = string_in(&room[..read]) {
+                string.extend_from_slice(end);
                 return Some(string);
             }
             string.extend_from_slice(&room[..read]);
@@ -470,8 +472,13 @@ impl Block {
     /// Returns the string at an address, if it ends within the block.
     fn string(&self, address: u64) -> Option<Vec<u8>> {
         let rest = self.bytes.get(usize::try_from(address.checked_sub(self.start)?).ok()?..)?;
-        Some(rest[..rest.iter().position(|byte| *byte == 0)?].to_vec())
+        string_in(rest).map(<[u8]>::to_vec)
     }
+}
+
+/// Returns the bytes before the first zero, if there is one.
+fn string_in(bytes: &[u8]) -> Option<&[u8]> {
+    CStr::from_bytes_until_nul(bytes).ok().map(CStr::to_bytes)
 }
 
 fn pointer_in(bytes: &[u8]) -> u64 {

@@ -1,7 +1,7 @@
 //! Hears that files in some folders were closed for good by whoever had them open for writing (`inotify(7)`).
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _, Result};
 use std::os::fd::{AsRawFd as _, FromRawFd as _};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const FOLDERS_MAX: usize = 500;
 /// Number, mask, cookie and length of the name come before the name, four bytes each.
 const FRONT_BYTES: usize = 16;
+const ROOM_BYTES: usize = 4096;
 
 /// What was heard since it was asked last.
 #[derive(Debug, Default)]
@@ -27,7 +28,9 @@ pub(in crate::capture::observe) struct Heard {
 pub(in crate::capture::observe) struct Ears {
     file: File,
     folders: HashMap<i32, PathBuf>,
-    known: HashSet<PathBuf>,
+    known: HashSet<OsString>,
+    /// It is read into this, at each stopped call.
+    room: Box<[u8]>,
 }
 
 impl Ears {
@@ -40,7 +43,8 @@ impl Ears {
         let descriptor = super::check(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) })?;
         // SAFETY: the descriptor is new, and nobody else's.
         let file = unsafe { File::from_raw_fd(descriptor) };
-        Ok(Ears { file, folders: HashMap::new(), known: HashSet::new() })
+        let room = vec![0; ROOM_BYTES].into_boxed_slice();
+        Ok(Ears { file, folders: HashMap::new(), known: HashSet::new(), room })
     }
 
     /// Listens in a folder from now on.
@@ -48,7 +52,7 @@ impl Ears {
     /// # Errors
     /// As the system gives them, and where there are too many.
     pub(in crate::capture::observe) fn listen(&mut self, folder: &Path) -> Result<()> {
-        if self.known.contains(folder) {
+        if self.known.contains(folder.as_os_str()) {
             return Ok(());
         }
         if self.known.len() >= FOLDERS_MAX {
@@ -60,25 +64,27 @@ impl Ears {
         let added = unsafe { libc::inotify_add_watch(self.file.as_raw_fd(), path.as_ptr(), mask) };
         let number = super::check(added)?;
         self.folders.insert(number, folder.to_owned());
-        self.known.insert(folder.to_owned());
+        self.known.insert(folder.as_os_str().to_owned());
         Ok(())
     }
 
     /// Returns what was heard since it was asked last.
     pub(in crate::capture::observe) fn heard(&mut self) -> Heard {
         let mut heard = Heard::default();
-        let mut room = [0; 4096];
+        let mut room = std::mem::take(&mut self.room);
         loop {
             match self.file.read(&mut room) {
-                Ok(0) => return heard,
+                Ok(0) => break,
                 Ok(length) => self.take(&room[..length], &mut heard),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     heard.is_broken |= error.kind() != ErrorKind::WouldBlock;
-                    return heard;
+                    break;
                 }
             }
         }
+        self.room = room;
+        heard
     }
 
     fn take(&mut self, mut events: &[u8], heard: &mut Heard) {
@@ -92,7 +98,7 @@ impl Ears {
             } else if mask & libc::IN_IGNORED != 0 {
                 // The folder was removed; one that is made under its name is another.
                 if let Some(folder) = self.folders.remove(&number) {
-                    self.known.remove(&folder);
+                    self.known.remove(folder.as_os_str());
                 }
             } else if let Some(folder) = self.folders.get(&number) {
                 let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
