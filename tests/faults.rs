@@ -433,3 +433,35 @@ fn what_gc_promises_to_keep_is_missed_by_verify_when_it_is_gone_or_damaged() {
     place.ok(&["models", "delete", "mod@1.0.0", "--reason", "old", "--force"]);
     assert!(!faults().iter().any(|what| what.contains("mod@1.0.0")));
 }
+
+#[test]
+fn a_damaged_copy_of_an_output_is_written_again_and_what_is_kept_already_is_wanted_again() {
+    let place = Place::empty();
+    place.write("input.txt", b"read\n");
+    let kept = |bytes: &[u8]| {
+        let hex = lineage::model::Digest::of(bytes).hex();
+        place.at(&format!(".lineage/objects/{}/{}", &hex[..2], &hex[2..]))
+    };
+    let run = || {
+        // Nothing lies there that would be kept because it is written over.
+        let _ = fs::remove_file(place.at("out.txt"));
+        place.ok(&["run", "-q", "--", "sh", "-c", "cat input.txt > out.txt; echo more >> out.txt"]);
+    };
+    run();
+    let output = kept(b"read\nmore\n");
+    fs::write(&output, "garbage").unwrap();
+    run();
+    fs::remove_file(place.at("out.txt")).unwrap();
+    place.ok(&["restore", "out.txt"]);
+    assert_eq!(place.read("out.txt"), b"read\nmore\n");
+
+    // `lineage gc` goes by the times.
+    place.age_contents();
+    let modified = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    let input = kept(b"read\n");
+    let was_observed = place.was_observed();
+    let before = [modified(&output), modified(&input)];
+    run();
+    assert!(modified(&output) > before[0]);
+    assert!(!was_observed || modified(&input) > before[1]);
+}

@@ -91,9 +91,13 @@ impl Contents {
         self.path(digest).is_file()
     }
 
-    /// Returns true where it is kept and is not hidden from us.
+    /// Returns true where it is kept and is not hidden from us, and sees to it that it stays where it is ours; whether it is whole,
+    /// only reading tells.
     pub fn holds_readable(&self, digest: &Digest) -> bool {
-        open_regular(&self.path(digest)).is_ok()
+        let Ok(file) = open_regular(&self.path(digest)) else { return false };
+        // What belongs to another member of the group cannot be marked.
+        let _ = mark(&file);
+        self.holds(digest)
     }
 
     /// Returns true where it may be kept and is hidden from us: it is another's, or the whole folder is.
@@ -168,15 +172,13 @@ impl Contents {
     }
 
     /// Returns true where a content is kept and whole, and sees to it that it stays.
-    fn is_kept(&self, digest: &Digest) -> bool {
+    pub fn is_kept(&self, digest: &Digest) -> bool {
         let path = self.path(digest);
         // A stored copy is never trusted unread: a damaged one is written again.
         if !path.is_file() || !self.check(digest).is_ok_and(|kept| kept.is_some()) {
             return false;
         }
-        // Whoever lets old contents go must see that this one is wanted again. They take it aside before they look a last time:
-        // where it is still there behind this, they will see it.
-        let marked = open_regular(&path).and_then(|file| file.set_modified(std::time::SystemTime::now()));
+        let marked = open_regular(&path).and_then(|file| mark(&file));
         // What belongs to another member of the group cannot be marked, and is written again.
         marked.is_ok() && path.is_file()
     }
@@ -333,6 +335,12 @@ impl io::Write for InMemory {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Lets whoever lets old contents go see that this one is wanted again. They take it aside before they look a last time: where it is
+/// still there behind this, they will see it.
+fn mark(file: &fs::File) -> io::Result<()> {
+    file.set_modified(std::time::SystemTime::now())
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -152,6 +152,7 @@ impl<'a> Keeping<'a> {
                 && artifact.has_content()
                 && self.policy().keeps_input(&artifact.path, artifact.size_bytes)
                 && known.insert(artifact.digest)
+                // Not read: there may be a hundred thousand that no run has changed. `lineage verify` finds those that are damaged.
                 && !self.workspace.contents().holds_readable(&artifact.digest)
         });
         wanted.collect()
@@ -235,7 +236,7 @@ pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) ->
     let contents = workspace.contents();
     let (small, large): (Vec<&Artifact>, Vec<&Artifact>) = artifacts
         .iter()
-        .filter(|artifact| artifact.path.is_inside() && !contents.holds_readable(&artifact.digest))
+        .filter(|artifact| artifact.path.is_inside() && !contents.is_kept(&artifact.digest))
         .partition(|artifact| policy.keeps_registered(artifact));
     let mut said = keep_all(workspace, &small);
     for artifact in large {
@@ -293,7 +294,7 @@ fn publish(workspace: &Workspace, together: &Together, mut ready: Vec<StagedCont
 
 /// Writes a content so that it can be forced to the disk together with others; `None` where nothing is left to do.
 fn stage(workspace: &Workspace, together: &Together, artifact: &Artifact) -> Result<Option<StagedContent>> {
-    if workspace.contents().holds_readable(&artifact.digest) {
+    if workspace.contents().is_kept(&artifact.digest) {
         return Ok(None);
     }
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
