@@ -122,13 +122,25 @@ impl<T> Search<T> {
         Search { library, request, ask }
     }
 
-    /// Asks for those that an expression is true of; of several expressions, all must be true.
+    /// Asks for those that an expression is true of; of several expressions, all must be true. Each is read by itself: one that comes
+    /// from a user cannot undo another.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let workspace = lineage::Workspace::init(folder.path())?;
+    /// # for name in ["train", "evaluate"] {
+    /// #     let run = workspace.run(name).start()?;
+    /// #     run.metric("f1", 0.9, 0)?;
+    /// #     run.finish()?;
+    /// # }
+    /// let found = |asked: &str| workspace.log().filter("name = train").filter(asked).find();
+    /// assert_eq!(found("f1 > 0 or f1 < 1")?.rows.len(), 1);
+    /// let error = found("f1 > 0) or (f1 > 0").unwrap_err();
+    /// assert!(error.message().contains("\n  f1 > 0) or (f1 > 0\n"));
+    /// # Ok::<(), lineage::Error>(())
+    /// ```
     pub fn filter(mut self, expression: impl Into<String>) -> Self {
-        let expression = expression.into();
-        self.request.filter = Some(match self.request.filter {
-            Some(before) => format!("({before}) and ({expression})"),
-            None => expression,
-        });
+        self.request.filters.push(expression.into());
         self
     }
 

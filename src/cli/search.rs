@@ -34,7 +34,7 @@ impl SearchArguments {
     /// Returns the request.
     pub fn request(&self, limit: usize, all: bool) -> SearchRequest {
         SearchRequest {
-            filter: self.filter.clone(),
+            filters: self.filter.iter().cloned().collect(),
             sort: self.sort.clone(),
             columns: self.columns.clone(),
             limit,

@@ -2,10 +2,11 @@
 
 use crate::error::Result;
 use crate::model::{Evidence, Timestamp, check_version};
-use crate::query::filter::fault::{Span, fault, meant};
-use crate::query::filter::fields::{Field, Names, Sort, shown};
-use crate::query::filter::syntax::{Argument, Literal, Node, Operand, Sign};
+use crate::query::filter::fault::{Place, Span, fault, meant};
+use crate::query::filter::fields::{Field, Names, Sort, Subject, shown};
+use crate::query::filter::syntax::{Argument, Literal, Node, Operand, Sign, parse};
 use crate::query::filter::value::{Relation, Test, length_of, number_of, pattern, whole_of};
+use crate::store::Snapshot;
 
 /// A checked expression.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ pub(crate) struct Comparison {
     pub negated: bool,
     pub tests: Vec<Test>,
     /// Where it stands.
-    pub span: Span,
+    pub place: Place,
 }
 
 /// What is asked about files.
@@ -56,7 +57,7 @@ pub(crate) struct FileQuestion {
     pub word: String,
     /// What is known less surely does not count.
     pub weakest: Evidence,
-    pub span: Span,
+    pub place: Place,
 }
 
 impl FileQuestion {
@@ -74,38 +75,62 @@ impl FileQuestion {
 const SURENESS: [(&str, Evidence); 3] =
     [("observed", Evidence::Observed), ("declared", Evidence::Declared), ("inferred", Evidence::Inferred)];
 
-/// A checked expression and the questions in it.
+/// A checked filter and the questions in it.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub expr: Expr,
     pub files: Vec<FileQuestion>,
     /// Commits that are asked about, and where they stand.
-    pub commits: Vec<(String, Span)>,
+    pub commits: Vec<(String, Place)>,
 }
 
 /// From here on, 2^53, whole numbers are compared as such: floating-point numbers leave some of them out.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// As many questions on files, and on commits, may stand in one expression.
+/// As many questions on files, and on commits, may stand in one filter.
 const QUESTIONS_MAX: usize = 100;
 
-/// Checks a tree. It is no deeper than the parser let it be.
-pub(crate) fn check(names: &Names<'_>, node: &Node, now: Timestamp) -> Result<Checked> {
-    let mut checker = Checker { names, now, files: Vec::new(), commits: Vec::new() };
-    let expr = checker.node(node)?;
-    Ok(Checked { expr, files: checker.files, commits: checker.commits })
+/// Reads and checks expressions of which all must be true, each by itself: what one says cannot change what another means. `None`
+/// where there are none.
+pub(crate) fn check(
+    snapshot: &Snapshot,
+    subject: Subject,
+    texts: &[String],
+    now: Timestamp,
+) -> Result<Option<Checked>> {
+    let mut exprs = Vec::with_capacity(texts.len());
+    let (mut files, mut commits) = (Vec::new(), Vec::new());
+    for (number, text) in texts.iter().enumerate() {
+        let names = Names { snapshot, subject, text };
+        let mut checker = Checker { names: &names, number, now, files, commits };
+        exprs.push(checker.node(&parse(text)?)?);
+        (files, commits) = (checker.files, checker.commits);
+    }
+    let expr = match exprs.len() {
+        0 => return Ok(None),
+        1 => exprs.remove(0),
+        _ => Expr::And(exprs),
+    };
+    Ok(Some(Checked { expr, files, commits }))
 }
 
+/// Checks a tree, which is no deeper than the parser let it be.
 struct Checker<'a> {
     names: &'a Names<'a>,
+    /// The number of the expression.
+    number: usize,
     now: Timestamp,
     files: Vec<FileQuestion>,
-    commits: Vec<(String, Span)>,
+    commits: Vec<(String, Place)>,
 }
 
 impl Checker<'_> {
     fn wrong(&self, span: Span, message: impl Into<String>) -> crate::error::Error {
         fault(self.names.text, span, message)
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { text: self.number, span }
     }
 
     fn node(&mut self, node: &Node) -> Result<Expr> {
@@ -127,7 +152,12 @@ impl Checker<'_> {
                     .hint("such as `f1_score >= 0.8`; `has(…)` asks whether there is a value"));
             }
             let tests = vec![Test::Boolean(true)];
-            return Ok(Expr::Compare(Comparison { field, negated: false, tests, span: operand.span }));
+            return Ok(Expr::Compare(Comparison {
+                field,
+                negated: false,
+                tests,
+                place: self.place(operand.span),
+            }));
         };
         let word = operand.names.join(".");
         let relation = match word.as_str() {
@@ -155,7 +185,8 @@ impl Checker<'_> {
         if self.files.len() == QUESTIONS_MAX {
             return Err(self.wrong(operand.span, format!("more than {QUESTIONS_MAX} questions on files")));
         }
-        self.files.push(FileQuestion { relation, word: literal.text.clone(), weakest, span: literal.span });
+        let place = self.place(literal.span);
+        self.files.push(FileQuestion { relation, word: literal.text.clone(), weakest, place });
         Ok(Expr::Files(self.files.len() - 1))
     }
 
@@ -191,7 +222,7 @@ impl Checker<'_> {
             }
             _ => None,
         };
-        let Some(commit) = commit.filter(|(text, _)| !text.is_empty()) else {
+        let Some((commit, span)) = commit.filter(|(text, _)| !text.is_empty()) else {
             return Err(self
                 .wrong(operand.span, "`code.contains` wants one commit")
                 .hint("such as `code.contains(ea45dd2)`"));
@@ -199,7 +230,7 @@ impl Checker<'_> {
         if self.commits.len() == QUESTIONS_MAX {
             return Err(self.wrong(operand.span, format!("more than {QUESTIONS_MAX} questions on commits")));
         }
-        self.commits.push(commit);
+        self.commits.push((commit, self.place(span)));
         Ok(Expr::Contains(self.commits.len() - 1))
     }
 
@@ -223,7 +254,7 @@ impl Checker<'_> {
             });
         }
         let end = values.last().map_or(operand.span, |literal| literal.span);
-        Ok(Comparison { field, negated, tests, span: operand.span.to(end) })
+        Ok(Comparison { field, negated, tests, place: self.place(operand.span.to(end)) })
     }
 
     fn like(&self, field: &Field, literal: &Literal) -> Result<Test> {

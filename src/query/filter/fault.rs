@@ -19,6 +19,26 @@ impl Span {
     }
 }
 
+/// Where something stands that was read, of several expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The number of the expression.
+    pub text: usize,
+    pub span: Span,
+}
+
+impl Place {
+    /// Returns what stands there.
+    pub(crate) fn words(self, texts: &[String]) -> &str {
+        &texts[self.text][self.span.start..self.span.end]
+    }
+
+    /// Makes the error for what is wrong there.
+    pub(crate) fn fault(self, texts: &[String], message: impl Into<String>) -> Error {
+        fault(&texts[self.text], self.span, message)
+    }
+}
+
 /// As many characters of an expression stand before and behind the place.
 const SHOWN_BEFORE: usize = 30;
 const SHOWN_AFTER: usize = 40;

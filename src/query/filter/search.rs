@@ -4,12 +4,11 @@ use crate::error::{Error, Result};
 use crate::model::{Evidence, Timestamp};
 use crate::query::filter::asking::{Asking, Table, count};
 use crate::query::filter::check::{Checked, Expr, FileQuestion, check};
-use crate::query::filter::fault::{Span, fault};
 use crate::query::filter::fields::{Aggregate, Field, Fixed, Names, Subject};
 use crate::query::filter::hints::hints;
 use crate::query::filter::plan::{self, Choice, Order, Source};
 use crate::query::filter::reach::Reach;
-use crate::query::filter::syntax::{parse, parse_operand};
+use crate::query::filter::syntax::parse_operand;
 use crate::query::filter::truth::sorted_by_cost;
 use crate::query::filter::value::Value;
 use crate::store::{Snapshot, Term};
@@ -17,8 +16,8 @@ use crate::store::{Snapshot, Term};
 /// What is asked.
 #[derive(Debug, Clone, Default)]
 pub struct SearchRequest {
-    /// What must be true of a row; all rows where it is `None`.
-    pub filter: Option<String>,
+    /// What must be true of a row, each of these expressions; all rows where there are none.
+    pub filters: Vec<String>,
     /// Fields to sort by, each with `-` before it for the greatest first. The newest first where there is none.
     pub sort: Vec<String>,
     /// Fields whose values are wanted beside each row; the metrics and parameters that the others name where there are none.
@@ -150,7 +149,7 @@ pub struct Search {
     subject: Subject,
     /// Whether rows are listed that usually are not.
     pub(super) all: bool,
-    text: String,
+    texts: Vec<String>,
     checked: Option<Checked>,
     pub(super) sort: Vec<(Field, bool)>,
     columns: Vec<Column>,
@@ -176,16 +175,9 @@ impl Search {
         request: &SearchRequest,
         now: Timestamp,
     ) -> Result<Self> {
-        let text = request.filter.clone().unwrap_or_default();
-        let checked = match &request.filter {
-            None => None,
-            Some(text) => {
-                let names = Names { snapshot, subject, text };
-                let mut checked = check(&names, &parse(text)?, now)?;
-                checked.expr = sorted_by_cost(checked.expr);
-                Some(checked)
-            }
-        };
+        let texts = request.filters.clone();
+        let checked = check(snapshot, subject, &texts, now)?
+            .map(|checked| Checked { expr: sorted_by_cost(checked.expr), ..checked });
         if request.sort.len() > FIELDS_MAX || request.columns.len() > FIELDS_MAX {
             return Err(Error::request(format!("more than {FIELDS_MAX} fields are named")));
         }
@@ -209,7 +201,7 @@ impl Search {
             columns = named(checked.as_ref().map(|checked| &checked.expr), &sort);
         }
         let SearchRequest { limit, all, .. } = *request;
-        Ok(Search { subject, text, checked, sort, columns, limit, all, few: FEW_ROWS })
+        Ok(Search { subject, texts, checked, sort, columns, limit, all, few: FEW_ROWS })
     }
 
     /// Returns the commits that the expression asks about, by the number of their question.
@@ -219,9 +211,10 @@ impl Search {
 
     /// Makes the error for a commit that cannot be asked about.
     pub fn wrong_commit(&self, question: usize, message: impl Into<String>) -> Error {
-        let commits = self.checked.as_ref().map(|checked| checked.commits.as_slice()).unwrap_or_default();
-        let span = commits.get(question).map_or(Span { start: 0, end: 0 }, |(_, span)| *span);
-        fault(&self.text, span, message)
+        match self.checked.as_ref().and_then(|checked| checked.commits.get(question)) {
+            Some((_, place)) => place.fault(&self.texts, message),
+            None => Error::request(message),
+        }
     }
 
     pub(super) fn expr(&self) -> Option<&Expr> {
@@ -268,7 +261,7 @@ impl Search {
     pub(crate) fn run<T: Table>(&self, table: &T, outside: &Outside<'_>) -> Result<Found<T::Item>> {
         let mut reaches = Vec::new();
         for question in self.checked.iter().flat_map(|checked| &checked.files) {
-            let wrong = |message: String| fault(&self.text, question.span, message);
+            let wrong = |message: String| question.place.fault(&self.texts, message);
             reaches.push(Reach::new(table.snapshot(), question, &wrong)?);
         }
         let total = table.count()?;
@@ -325,7 +318,7 @@ impl Search {
         for part in self.expr().map(plan::conjuncts).unwrap_or_default() {
             match part {
                 Expr::Compare(comparison) => {
-                    let text = &self.text[comparison.span.start..comparison.span.end];
+                    let text = comparison.place.words(&self.texts);
                     sources.extend(table.source(comparison)?.map(|source| (source, text.to_owned())));
                 }
                 Expr::Files(question) => {

@@ -21,7 +21,8 @@ fn refused(expression: &str) -> Option<String> {
     };
     let metrics = Fact::Metrics(vec![point("f1_score"), point("val/loss"), point("eval.auc")]);
     let (_place, snapshot) = store_of(&[Fact::RunStarted(run), metrics]);
-    let request = SearchRequest { filter: Some(expression.to_owned()), limit: 9, ..SearchRequest::default() };
+    let request =
+        SearchRequest { filters: vec![expression.to_owned()], limit: 9, ..SearchRequest::default() };
     let now = Timestamp::from_micros(1_765_561_338_000_000);
     Search::prepare(&snapshot, Subject::Runs, &request, now).err().map(|error| {
         let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();

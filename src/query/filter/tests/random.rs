@@ -10,7 +10,7 @@ use super::plain::{field_of, fits, metric, sorted, with_all_names};
 use crate::error::Result;
 use crate::model::{Digest, Fact, NodeId, TAG_FRONT, Timestamp};
 use crate::query::filter::check::{Checked, FileRelation, check};
-use crate::query::filter::fields::{Field, Names, Subject};
+use crate::query::filter::fields::{Field, Subject};
 use crate::query::filter::runs::fixed_value;
 use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
@@ -215,9 +215,9 @@ impl Row for Plain<'_> {
 
 /// Returns the keys of all runs that answer, in order.
 fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) -> Vec<NodeId> {
-    let text = request.filter.as_deref().unwrap();
-    let names = Names { snapshot, subject: Subject::Runs, text };
-    let checked = check(&names, &parse(text).unwrap(), NOW).unwrap();
+    let parts: Vec<String> = request.filters.iter().map(|part| format!("({part})")).collect();
+    let checked = check(snapshot, Subject::Runs, &[parts.join(" and ")], NOW).unwrap().unwrap();
+    let asks_for_repetitions = request.filters.iter().any(|part| part.contains("rerun_of"));
     let mut found = Vec::new();
     let mut views = Vec::new();
     snapshot
@@ -229,7 +229,7 @@ fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) 
     for view in views {
         let id = view.run.id;
         // A repetition answers who asks for repetitions.
-        let is_listed = request.all || text.contains("rerun_of") || view.run.rerun_of.is_none();
+        let is_listed = request.all || asks_for_repetitions || view.run.rerun_of.is_none();
         let mut row = Plain { snapshot, view, checked: &checked, outside };
         if is_listed && decide(&checked.expr, &mut row).unwrap() == Some(true) {
             let sort =
@@ -252,7 +252,7 @@ proptest! {
     #[test]
     fn every_search_answers_as_one_that_looks_at_every_run(
         (facts, shuffled) in world().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
-        filter in expression(),
+        filters in proptest::collection::vec(expression(), 1..3),
         sort in sort(),
         few in select(vec![0, 1, 64]),
         alive in any::<bool>(),
@@ -261,7 +261,7 @@ proptest! {
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
         let outside = Outside { is_alive: &|_| alive, contains: &contains };
-        let request = SearchRequest { filter: Some(filter), sort, columns: Vec::new(), limit, all };
+        let request = SearchRequest { filters, sort, columns: Vec::new(), limit, all };
         let mut answers = HashSet::new();
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);

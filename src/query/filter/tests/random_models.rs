@@ -10,9 +10,8 @@ use crate::error::Result;
 use crate::model::{Evidence, Fact, NodeId};
 use crate::query::filter::asking::Table;
 use crate::query::filter::check::{Checked, FileRelation, check};
-use crate::query::filter::fields::{Aggregate, Field, Names, Subject};
+use crate::query::filter::fields::{Aggregate, Field, Subject};
 use crate::query::filter::models::{ModelRow, Models};
-use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_models};
 use crate::query::registry::{learned_from, model_view};
@@ -148,9 +147,7 @@ fn learned_how(snapshot: &Snapshot, model: NodeId, word: &str) -> Result<Option<
 }
 
 fn plainly(snapshot: &Snapshot, request: &SearchRequest, outside: &Outside<'_>) -> Vec<NodeId> {
-    let text = request.filter.as_deref().unwrap();
-    let names = Names { snapshot, subject: Subject::Models, text };
-    let checked = check(&names, &parse(text).unwrap(), NOW).unwrap();
+    let checked = check(snapshot, Subject::Models, &request.filters, NOW).unwrap().unwrap();
     let models = Models::new(snapshot);
     let order = if request.sort.is_empty() {
         vec!["name".to_owned(), "-version".to_owned()]
@@ -188,7 +185,7 @@ proptest! {
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
         let outside = Outside { is_alive: &|_| true, contains: &contains };
-        let request = SearchRequest { filter: Some(filter.clone()), sort, limit, ..SearchRequest::default() };
+        let request = SearchRequest { filters: vec![filter.clone()], sort, limit, ..SearchRequest::default() };
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);
             let expected = plainly(&snapshot, &request, &outside);

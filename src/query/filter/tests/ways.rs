@@ -26,7 +26,7 @@ fn facts(rare_from: i32) -> Vec<Fact> {
 fn best(rare_from: i32, limit: usize) -> (Vec<String>, Explanation) {
     let (_place, snapshot) = store_of(&facts(rare_from));
     let request = SearchRequest {
-        filter: Some("name = rare".to_owned()),
+        filters: vec!["name = rare".to_owned()],
         sort: vec!["-f1".to_owned()],
         limit,
         ..SearchRequest::default()
