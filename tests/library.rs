@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use common::Place;
 use common::machine::{self, skipped};
-use lineage::api::Lack;
+use lineage::api::{Best, Lack};
 use lineage::model::{Evidence, RunKind, RunStatus};
 use lineage::{Kind, Workspace};
 use serde_json::json;
@@ -447,9 +447,15 @@ fn models_are_registered_promoted_and_found() {
     assert_eq!(*registry.names().unwrap(), ["risk_classifier"]);
     let label = |found: &Option<lineage::api::ModelView>| found.as_ref().unwrap().label();
     assert_eq!(label(&registry.latest("risk_classifier").unwrap()), "risk_classifier@1.2.0");
-    assert_eq!(label(&registry.best("risk_classifier", "f1_score", false).unwrap()), "risk_classifier@1.1.0");
-    assert_eq!(label(&registry.best("risk_classifier", "f1_score", true).unwrap()), "risk_classifier@1.0.0");
-    assert!(registry.best("risk_classifier", "no_such", true).unwrap().is_none());
+    assert_eq!(
+        label(&registry.best("risk_classifier", "f1_score", Best::Greatest).unwrap()),
+        "risk_classifier@1.1.0"
+    );
+    assert_eq!(
+        label(&registry.best("risk_classifier", "f1_score", Best::Smallest).unwrap()),
+        "risk_classifier@1.0.0"
+    );
+    assert!(registry.best("risk_classifier", "no_such", Best::Smallest).unwrap().is_none());
     registry.promote("risk_classifier@1.1.0", Stage::Production, None).unwrap();
     let changed = registry.promote("risk_classifier@1.2.0", Stage::Production, Some("newer")).unwrap();
     assert_eq!(changed.displaced.unwrap().stage, Stage::Archived);

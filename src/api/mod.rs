@@ -85,7 +85,7 @@ pub use workspace::{Answer, Workspace};
 pub use crate::ops::Clock;
 pub use crate::ops::registry::{Changed, Entry, EntryArtifact, Registered};
 pub use crate::query::filter::{Column, Explanation, Found, FoundRow, Lack, Value};
-pub use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
+pub use crate::query::registry::{Best, HistoryAct, HistoryEntry, ModelView};
 pub use crate::query::{
     CameFrom, Cut, Direction, Gap, RunHead, RunLack, RunView, TraceFile, TraceReport, TraceRun, TraceRunStep,
 };

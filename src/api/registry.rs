@@ -10,7 +10,7 @@ use crate::ops::library::Library;
 use crate::ops::registry::{self, Author, Changed, Deletion, Entry, Promotion, Registered};
 use crate::ops::{self, Clock, View};
 use crate::query::registry::{
-    HistoryEntry, ModelView, best, find_model, history, latest, model_names, model_view, versions,
+    Best, HistoryEntry, ModelView, best, find_model, history, latest, model_names, model_view, versions,
 };
 
 /// The registered model versions of a workspace.
@@ -21,7 +21,7 @@ use crate::query::registry::{
 /// ```
 /// use lineage::Workspace;
 /// use lineage::model::Stage;
-/// use lineage::api::Entry;
+/// use lineage::api::{Best, Entry};
 ///
 /// # fn main() -> lineage::error::Result<()> {
 /// # let folder = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ use crate::query::registry::{
 /// let registry = workspace.registry();
 /// registry.register(&Entry::new("risk_classifier", "1.0.0").run(id).artifact("model", model))?;
 /// registry.promote("risk_classifier@1.0.0", Stage::Production, Some("best so far"))?;
-/// let best = registry.best("risk_classifier", "f1_score", false)?;
+/// let best = registry.best("risk_classifier", "f1_score", Best::Greatest)?;
 /// assert_eq!(best.as_ref().unwrap().label(), "risk_classifier@1.0.0");
 /// # Ok(())
 /// # }
@@ -141,13 +141,13 @@ impl Registry {
         })
     }
 
-    /// Returns the version of a model with the greatest value of a metric, or with the smallest; of equal ones, the one with
-    /// the greatest number. What was withdrawn does not count.
+    /// Returns the version of a model with the best value of a metric; of equal ones, the one with the greatest number. What was
+    /// withdrawn does not count.
     ///
     /// # Errors
     /// A store error where a record is damaged.
-    pub fn best(&self, name: &str, metric: &str, smallest: bool) -> Result<Answer<Option<ModelView>>> {
-        self.answer(|view| best(&view.snapshot, name, metric, smallest))
+    pub fn best(&self, name: &str, metric: &str, wanted: Best) -> Result<Answer<Option<ModelView>>> {
+        self.answer(|view| best(&view.snapshot, name, metric, wanted))
     }
 
     /// Moves a version to a stage. Of a model, one version at most is in production.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::ops::registry::{card, list};
 use crate::ops::{self, View, Workspace};
 use crate::query::filter::{meant, metric_names};
-use crate::query::registry::{best, metrics_of, unknown_model};
+use crate::query::registry::{self, best, metrics_of, unknown_model};
 use crate::render;
 use crate::store::Snapshot;
 
@@ -116,7 +116,8 @@ impl Best {
         let workspace = surroundings.workspace()?;
         let view = workspace.view()?;
         output::warnings(&view.warnings);
-        let Some(found) = best(&view.snapshot, &self.name, &self.by, self.min)? else {
+        let wanted = if self.min { registry::Best::Smallest } else { registry::Best::Greatest };
+        let Some(found) = best(&view.snapshot, &self.name, &self.by, wanted)? else {
             return Err(without_metric(&view.snapshot, &self.name, &self.by)?);
         };
         if !self.min && is_better_small(&self.by) {

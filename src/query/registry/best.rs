@@ -11,7 +11,17 @@ use crate::store::{MetricNo, Order, OrderedBy, Snapshot};
 /// So much is looked at in each of two ways before more is looked at in either.
 const FIRST_BOUND: usize = 64;
 
-/// Returns the version of a model with the greatest value of a metric, or with the smallest; of equal ones the greater version.
+/// Which value of a metric is the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Best {
+    /// The greatest, as of an accuracy.
+    Greatest,
+    /// The smallest, as of a loss.
+    Smallest,
+}
+
+/// Returns the version of a model with the best value of a metric; of equal ones the greater version.
 /// What was withdrawn, and what has the name of another, does not count.
 ///
 /// Cost: what the cheaper of two ways takes, and a small part of that of the other: down from the best value that anything has,
@@ -19,18 +29,18 @@ const FIRST_BOUND: usize = 64;
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn best(snapshot: &Snapshot, name: &str, metric: &str, smallest: bool) -> Result<Option<ModelView>> {
+pub fn best(snapshot: &Snapshot, name: &str, metric: &str, best: Best) -> Result<Option<ModelView>> {
     let Some(metric) = snapshot.metric_no(metric)? else {
         return Ok(None);
     };
-    best_from(snapshot, &Wanted { name, metric, smallest }, FIRST_BOUND)
+    best_from(snapshot, &Wanted { name, metric, best }, FIRST_BOUND)
 }
 
 /// What is asked for.
 pub(super) struct Wanted<'a> {
     pub name: &'a str,
     pub metric: MetricNo,
-    pub smallest: bool,
+    pub best: Best,
 }
 
 /// How far a way went.
@@ -71,8 +81,12 @@ fn down_from_the_best(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) ->
     let all = (Bound::Unbounded, Bound::Unbounded);
     let mut best: Option<(MetricValue, ModelView)> = None;
     let mut looked_at = 0;
-    let flow =
-        snapshot.metric_owners(wanted.metric, OrderedBy::Last, all, !wanted.smallest, |value, owner| {
+    let flow = snapshot.metric_owners(
+        wanted.metric,
+        OrderedBy::Last,
+        all,
+        wanted.best == Best::Greatest,
+        |value, owner| {
             if best.as_ref().is_some_and(|(found, _)| *found != value) {
                 return Ok(ControlFlow::Break(Stop::Done));
             }
@@ -88,7 +102,8 @@ fn down_from_the_best(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) ->
                 best = view.map(|view| (value, view)).or(best.take());
             }
             Ok(ControlFlow::Continue(()))
-        })?;
+        },
+    )?;
     Ok(ended(flow, best))
 }
 
@@ -115,8 +130,11 @@ fn through_the_versions(snapshot: &Snapshot, wanted: &Wanted<'_>, bound: usize) 
             return Ok(ControlFlow::Continue(()));
         };
         let value = summary.last.value;
-        let better = |found: MetricValue| if wanted.smallest { value < found } else { value > found };
-        if best.as_ref().is_none_or(|(found, _)| better(*found)) {
+        let is_better = |found: MetricValue| match wanted.best {
+            Best::Greatest => value > found,
+            Best::Smallest => value < found,
+        };
+        if best.as_ref().is_none_or(|(found, _)| is_better(*found)) {
             let view = model_view(snapshot, model.id)?.filter(ModelView::is_current);
             best = view.map(|view| (value, view)).or(best.take());
         }

@@ -24,7 +24,7 @@ use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Paramete
 use crate::query::history::last_values;
 use crate::store::{ChangeOrder, GO_ON, Order, Snapshot};
 
-pub use best::{best, metrics_of};
+pub use best::{Best, best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
 pub(crate) use learned::is_written_by;
 pub use learned::{LearnedHow, inputs, learned_from};

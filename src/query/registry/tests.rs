@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::best::{Wanted, best_from};
 use super::*;
@@ -197,7 +198,7 @@ proptest! {
         facts in facts(),
         points in proptest::collection::vec(metrics(), 0..4),
         first_bound in 1_usize..6,
-        smallest in any::<bool>(),
+        wanted in select(vec![Best::Greatest, Best::Smallest]),
     ) {
         let facts: Vec<Fact> = facts.into_iter().chain(points).collect();
         let (_place, snapshot) = store_of(&facts);
@@ -208,15 +209,18 @@ proptest! {
                 let Some(value) = view.metrics.iter().find(|metric| metric.name == "f1").map(|f1| f1.value) else {
                     continue;
                 };
-                let is_better = |found: MetricValue| if smallest { value < found } else { value > found };
+                let is_better = |found: MetricValue| match wanted {
+                    Best::Greatest => value > found,
+                    Best::Smallest => value < found,
+                };
                 if expected.is_none_or(|(found, _)| is_better(found)) {
                     expected = Some((value, view.model.id));
                 }
             }
             let id = |view: Option<ModelView>| view.map(|view| view.model.id);
-            prop_assert_eq!(id(best(&snapshot, &name, "f1", smallest).unwrap()), expected.map(|(_, id)| id));
+            prop_assert_eq!(id(best(&snapshot, &name, "f1", wanted).unwrap()), expected.map(|(_, id)| id));
             if let Some(metric) = snapshot.metric_no("f1").unwrap() {
-                let wanted = Wanted { name: &name, metric, smallest };
+                let wanted = Wanted { name: &name, metric, best: wanted };
                 let found = best_from(&snapshot, &wanted, first_bound).unwrap();
                 prop_assert_eq!(id(found), expected.map(|(_, id)| id));
             }
