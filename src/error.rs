@@ -135,6 +135,16 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// Returns the message and the causes in one line.
+    pub fn in_full(&self) -> String {
+        let mut text = self.message.clone();
+        for cause in self.causes() {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        text
+    }
+
     /// Returns the causes from the nearest to the deepest, as text.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
@@ -149,13 +159,10 @@ impl Error {
 }
 
 impl fmt::Display for Error {
-    /// Writes the message and the causes in one line; the hint is for the terminal alone.
+    /// Writes the message alone: whoever writes the causes as well asks for them by [`source`](std::error::Error::source), or for all
+    /// in one line by [`Error::in_full`]. The hint is for the terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        for cause in self.causes() {
-            write!(f, ": {cause}")?;
-        }
-        Ok(())
+        f.write_str(&self.message)
     }
 }
 
@@ -182,10 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_followed_by_its_causes_in_one_line() {
-        let inner = std::io::Error::other("disk on fire");
-        let error = Error::store("cannot write `a`").because(inner).hint("try water");
-        assert_eq!(error.to_string(), "cannot write `a`: disk on fire");
+    fn each_cause_is_said_once_by_whoever_asks_for_it() {
+        let inner = || std::io::Error::other("disk on fire");
+        let error = Error::store("cannot write `a`").because(inner()).hint("try water");
+        assert_eq!(error.to_string(), "cannot write `a`");
+        assert_eq!(error.in_full(), "cannot write `a`: disk on fire");
+        let above = Error::store("cannot record").because(error);
+        assert_eq!(above.in_full(), "cannot record: cannot write `a`: disk on fire");
+        let error = Error::store("cannot write `a`").because(inner()).hint("try water");
         assert_eq!(error.kind().exit_code(), 3);
         assert_eq!(error.hint_text(), Some("try water"));
     }

@@ -67,7 +67,10 @@ pub(super) fn projections_behind(workspace: &Workspace) -> Option<u64> {
             Some(behind)
         }
         Err(error) => {
-            output::warnings(&[format!("whether all projections are up to date is not known: {error}")]);
+            output::warnings(&[format!(
+                "whether all projections are up to date is not known: {}",
+                error.in_full()
+            )]);
             None
         }
     }

@@ -72,7 +72,7 @@ pub(crate) fn warnings(warnings: &[String]) {
 
 /// Writes an error to stderr: what, why, and what to do.
 pub(crate) fn error(error: &Error) {
-    let mut text = format!("error: {error}");
+    let mut text = format!("error: {}", error.in_full());
     if let Some(hint) = remedy(error).as_deref().or(error.hint_text()) {
         text.push_str("\nhint: ");
         text.push_str(hint);

@@ -136,7 +136,7 @@ fn ended(
         }
         Err(not_started) if not_started.exit_code == 125 && best_effort => {
             if !quiet {
-                output::note(&format!("lineage: nothing is recorded: {}", not_started.error));
+                output::note(&format!("lineage: nothing is recorded: {}", not_started.error.in_full()));
             }
             run_unrecorded(command)
         }

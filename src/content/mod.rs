@@ -314,7 +314,7 @@ impl Contents {
         let damage = digests.par_iter().filter_map(|digest| {
             let fault = match self.check(digest) {
                 Ok(_) => return None,
-                Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.to_string()),
+                Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.in_full()),
             };
             Some(Damage { digest: *digest, path: self.path(digest), fault })
         });

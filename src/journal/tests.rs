@@ -64,7 +64,9 @@ fn read(bytes: &[u8], segment: u128) -> Read {
     let bytes = segment_of(bytes, segment);
     let mut read = Read { facts: Vec::new(), damaged: Vec::new(), tail: Tail::Clean, error: None };
     match Reader::new("s.seg", &bytes) {
-        Err(error) => read.error = Some(format!("{error}; {}", error.hint_text().unwrap_or_default())),
+        Err(error) => {
+            read.error = Some(format!("{}; {}", error.in_full(), error.hint_text().unwrap_or_default()))
+        }
         Ok(None) => {
             let bytes = bytes.header.len() as u64;
             read.tail = Tail::Torn { bytes };
@@ -75,7 +77,8 @@ fn read(bytes: &[u8], segment: u128) -> Read {
                     Ok(Some(fact)) => read.facts.push(fact),
                     Ok(None) => break,
                     Err(error) => {
-                        read.error = Some(format!("{error}; {}", error.hint_text().unwrap_or_default()));
+                        read.error =
+                            Some(format!("{}; {}", error.in_full(), error.hint_text().unwrap_or_default()));
                         break;
                     }
                 }

@@ -162,7 +162,7 @@ mod tests {
 
     fn check(root: &str, path: &str, expected: &str) {
         let found = ArtifactPath::within(Path::new(root), Path::new(path)).map(|p| p.to_string());
-        assert_eq!(found.unwrap_or_else(|e| format!("error: {e}")), expected);
+        assert_eq!(found.unwrap_or_else(|e| format!("error: {}", e.in_full())), expected);
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(crate) fn code_state_at<'s>(
         Err(error) => {
             return Ok(CodeState {
                 repository: true,
-                unreadable: Some(error.to_string()),
+                unreadable: Some(error.in_full()),
                 ..CodeState::default()
             });
         }

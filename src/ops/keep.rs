@@ -52,7 +52,8 @@ impl<'a> Keeping<'a> {
         self.policy.get_or_init(|| match KeepPolicy::of(self.workspace) {
             Ok(policy) => (policy, None),
             Err(error) => {
-                let warning = format!("inputs and outputs are kept as without a configuration: {error}");
+                let warning =
+                    format!("inputs and outputs are kept as without a configuration: {}", error.in_full());
                 (KeepPolicy::default(), Some(warning))
             }
         })
@@ -172,7 +173,7 @@ impl<'a> Keeping<'a> {
                 && !workspace.contents().holds_readable(&artifact.digest)
             {
                 let kept = workspace.contents().keep_as(&artifact.digest, bytes, *access);
-                failed.extend(kept.err().map(|error| error.to_string()));
+                failed.extend(kept.err().map(|error| error.in_full()));
             }
         }
         let together = Together::new(workspace.disk());
@@ -187,7 +188,7 @@ impl<'a> Keeping<'a> {
             for staged in staged.into_iter().flatten() {
                 match staged {
                     Ok(staged) => ready.push(staged),
-                    Err(error) => failed.push(error.to_string()),
+                    Err(error) => failed.push(error.in_full()),
                 }
             }
             failed.extend(publish(workspace, &together, ready));
@@ -272,7 +273,7 @@ fn keep_all(workspace: &Workspace, wanted: &[&Artifact]) -> Vec<String> {
         for staged in staged {
             match staged {
                 Ok(staged) => ready.extend(staged),
-                Err(error) => failed.push(error.to_string()),
+                Err(error) => failed.push(error.in_full()),
             }
         }
         failed.extend(publish(workspace, &together, ready));
@@ -289,7 +290,7 @@ fn pool_for(count: usize) -> Option<rayon::ThreadPool> {
 fn publish(workspace: &Workspace, together: &Together, mut ready: Vec<StagedContent>) -> Vec<String> {
     together.sync(ready.iter_mut().map(StagedContent::file).collect());
     let published = workspace.contents().publish(together, ready);
-    published.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+    published.into_iter().filter_map(Result::err).map(|error| error.in_full()).collect()
 }
 
 /// Writes a content so that it can be forced to the disk together with others; `None` where nothing is left to do.

@@ -143,7 +143,7 @@ impl Verifying<'_> {
             self.report.totals.segment_bytes += segment.length;
             if let Err(error) = self.segment(segment) {
                 let name = self.segment_name(segment);
-                self.fault(Area::Journal, name, error.to_string());
+                self.fault(Area::Journal, name, error.in_full());
             }
         }
     }
@@ -154,7 +154,7 @@ impl Verifying<'_> {
         match journal::list(&folder, &|_| false) {
             Ok(listing) => return listing,
             // Which pack is damaged is found by opening one after the other.
-            Err(error) => self.fault(Area::Journal, self.named(&folder), error.to_string()),
+            Err(error) => self.fault(Area::Journal, self.named(&folder), error.in_full()),
         }
         let packs = std::cell::RefCell::new(Vec::new());
         let loose = journal::list(&folder, &|pack| {
@@ -241,7 +241,7 @@ impl Verifying<'_> {
             let to_apply = copy.as_ref().filter(|_| is_whole);
             let applied = built.and_then(|_| to_apply.map_or(Ok(()), |copy| copy.apply(&journal).map(drop)));
             if let Err(error) = applied {
-                self.fault(Area::Store, self.named(self.workspace.store().path()), error.to_string());
+                self.fault(Area::Store, self.named(self.workspace.store().path()), error.in_full());
                 break;
             }
             grew = length_of(&journal) != before;
@@ -296,7 +296,7 @@ impl Verifying<'_> {
             Ok(false) => {
                 "its pages are damaged; once the journal is sound, delete it and it is rebuilt".to_owned()
             }
-            Err(error) => error.to_string(),
+            Err(error) => error.in_full(),
         };
         let name = self.named(self.workspace.store().path());
         self.fault(Area::Store, name, what);
@@ -316,7 +316,7 @@ impl Verifying<'_> {
                 false
             }
             Err(error) => {
-                self.fault(Area::Store, name, error.to_string());
+                self.fault(Area::Store, name, error.in_full());
                 false
             }
         }
@@ -328,7 +328,7 @@ impl Verifying<'_> {
         let (in_store, in_journal) = match (digests(store), digests(rebuilt)) {
             (Ok(a), Ok(b)) => (a, b),
             (Err(error), _) | (_, Err(error)) => {
-                self.fault(Area::Store, name, error.to_string());
+                self.fault(Area::Store, name, error.in_full());
                 return Ok(());
             }
         };

@@ -219,7 +219,8 @@ impl Workspace {
                 (vec![warning], true)
             }
             Err(error) => {
-                missing = Some(format!("facts not yet applied are missing from this answer: {error}"));
+                missing =
+                    Some(format!("facts not yet applied are missing from this answer: {}", error.in_full()));
                 (Vec::new(), false)
             }
         };
@@ -470,8 +471,8 @@ fn loss(loss: &Loss) -> String {
 
 fn described(error: &Error) -> String {
     match error.hint_text() {
-        Some(hint) => format!("{error} ({hint})"),
-        None => error.to_string(),
+        Some(hint) => format!("{} ({hint})", error.in_full()),
+        None => error.in_full(),
     }
 }
 

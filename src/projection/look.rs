@@ -38,7 +38,7 @@ impl<'a> Places<'a> {
     /// The reason, for people.
     pub fn find(&mut self, path: &ArtifactPath) -> Result<PathBuf, String> {
         let folder = self.folders.entry(path.folder().to_vec()).or_insert_with(|| {
-            let target = place(self.root, path).map_err(|error| error.to_string())?;
+            let target = place(self.root, path).map_err(|error| error.in_full())?;
             Ok(target.parent().unwrap_or(self.root).to_owned())
         });
         let name = path.on_disk(self.root);

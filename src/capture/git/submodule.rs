@@ -20,7 +20,7 @@ pub(super) fn list(work_tree: &Path, index: &gix::index::File, unread: &mut Vec<
     for entry in index.entries().iter().filter(|entry| entry.mode.is_submodule() && entry.stage_raw() == 0) {
         let path = entry.path(index);
         let checked_out = checked_out(work_tree, path).unwrap_or_else(|error| {
-            unread.push(Omission { path: path.to_vec(), reason: error.to_string() });
+            unread.push(Omission { path: path.to_vec(), reason: error.in_full() });
             None
         });
         submodules.push(Submodule {

@@ -27,5 +27,5 @@ impl TryFrom<LinkV1> for Link {
 
 /// Takes the text of a link.
 pub(super) fn text(bytes: Vec<u8>) -> Result<LinkText, Fault> {
-    LinkText::new(bytes).map_err(|error| Fault::Damaged(error.to_string()))
+    LinkText::new(bytes).map_err(|error| Fault::Damaged(error.in_full()))
 }

@@ -226,7 +226,7 @@ fn code_of<T: PartialEq>(all: &[T], value: &T) -> u8 {
 }
 
 fn path(bytes: Vec<u8>) -> Result<ArtifactPath, Fault> {
-    ArtifactPath::from_bytes(bytes).map_err(|error| Fault::Damaged(error.to_string()))
+    ArtifactPath::from_bytes(bytes).map_err(|error| Fault::Damaged(error.in_full()))
 }
 
 /// Takes a name that keys of the store are made of: NUL parts them.

@@ -116,7 +116,7 @@ impl TryFrom<ModelV2> for ModelVersion {
 
     fn try_from(model: ModelV2) -> Result<Self, Fault> {
         let metric = |(name, value): (String, f64)| {
-            let value = MetricValue::new(value).map_err(|error| Fault::Damaged(error.to_string()))?;
+            let value = MetricValue::new(value).map_err(|error| Fault::Damaged(error.in_full()))?;
             Ok((name, value))
         };
         Ok(ModelVersion {

@@ -179,7 +179,7 @@ impl TryFrom<RunV1> for Run {
     fn try_from(run: RunV1) -> Result<Self, Fault> {
         Ok(Run {
             id: NodeId::from_u128(run.id),
-            run_id: run.run_id.parse().map_err(|error: Error| Fault::Damaged(error.to_string()))?,
+            run_id: run.run_id.parse().map_err(|error: Error| Fault::Damaged(error.in_full()))?,
             name: run.name,
             kind: by_code(&RunKind::ALL, run.kind, "kind of run")?,
             arguments: run.arguments,
@@ -433,7 +433,7 @@ impl TryFrom<PointV1> for Metric {
             name: point.name,
             step: point.step,
             at: Timestamp::from_micros(point.at_us),
-            value: MetricValue::new(point.value).map_err(|error| Fault::Damaged(error.to_string()))?,
+            value: MetricValue::new(point.value).map_err(|error| Fault::Damaged(error.in_full()))?,
         })
     }
 }

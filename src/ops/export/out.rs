@@ -184,8 +184,8 @@ mod tests {
         out(true).folder(write(&["a.csv", "b.csv", "c.csv"])).unwrap();
         fs::write(path.join("mine.txt"), "mine").unwrap();
         let refused = out(true).folder(write(&["a.csv", "b.csv", "c.csv"])).unwrap_err();
-        assert!(refused.to_string().contains("`mine.txt`, which this export does not write"), "{refused}");
-        assert!(out(true).file(|_| Ok(())).unwrap_err().to_string().contains("no file"));
+        assert!(refused.in_full().contains("`mine.txt`, which this export does not write"), "{refused}");
+        assert!(out(true).file(|_| Ok(())).unwrap_err().in_full().contains("no file"));
         fs::remove_file(path.join("mine.txt")).unwrap();
         let failed = out(true).folder(|folder| {
             fs::write(folder.join("a.csv"), "half").unwrap();

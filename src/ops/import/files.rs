@@ -80,7 +80,7 @@ pub fn import_files(workspace: &Workspace, clock: &Clock, request: &ImportReques
     let read: Vec<Result<(Artifact, Timestamp), String>> = files
         .par_iter()
         .map(|file| {
-            let artifact = artifact_of(workspace, file).map_err(|error| error.to_string())?;
+            let artifact = artifact_of(workspace, file).map_err(|error| error.in_full())?;
             let at = request.at.unwrap_or_else(|| changed_at(file, now));
             Ok((artifact, at))
         })

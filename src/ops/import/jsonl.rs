@@ -96,7 +96,7 @@ fn understand(line: &[u8]) -> Result<Understood, String> {
         Line::End(end) => Ok(Understood::End(end)),
         fact => {
             let fact = fact.into_fact().and_then(Prepared::of);
-            fact.map(Understood::Fact).map_err(|cause| cause.to_string())
+            fact.map(Understood::Fact).map_err(|cause| cause.in_full())
         }
     }
 }
@@ -175,7 +175,7 @@ impl Reading<'_> {
             return Err(self.wrong(format!("the end line tells of {facts} facts, and there are {read}")));
         }
         let digest = digest.map(str::parse::<Digest>).transpose();
-        let digest = digest.map_err(|cause| self.wrong(cause.to_string()))?;
+        let digest = digest.map_err(|cause| self.wrong(cause.in_full()))?;
         let before = Digest::from_bytes(*self.hasher.finalize().as_bytes());
         if digest.is_some_and(|digest| digest != before) {
             return Err(

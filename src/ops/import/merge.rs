@@ -84,7 +84,7 @@ fn merge_facts(workspace: &Workspace, name: &str, file: &FactsFile) -> Result<Me
     }
     let mut taking = Taking::begin(workspace)?;
     let damaged = file.facts(&mut |fact| taking.take(fact))?;
-    let warnings = damaged.iter().map(ToString::to_string).collect();
+    let warnings = damaged.iter().map(Error::in_full).collect();
     let mut merged = Merged { taken: taking.finish()?, warnings, ..Merged::default() };
     if damaged.is_empty() && workspace.store().set_aside().contains(file) {
         // Facts that others have yet to apply are no reason to keep it, but to look again another time.
@@ -117,7 +117,7 @@ fn copy_contents(
             Ok(Some(size_bytes)) => taking.count_contents(1, size_bytes),
             // It went meanwhile.
             Ok(None) => {}
-            Err(NotCopied::Kept(error)) => merged.damaged.push(error.to_string()),
+            Err(NotCopied::Kept(error)) => merged.damaged.push(error.in_full()),
             Err(NotCopied::Target(cause)) => {
                 return Err(Error::store(format!("cannot keep the content {}", digest.short()))
                     .because(cause)

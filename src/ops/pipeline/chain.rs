@@ -101,8 +101,8 @@ impl<'a> Chain<'a> {
     fn parsed(&mut self) -> Result<&Parsed, String> {
         if self.parsed.is_none() {
             self.parsed = Some(filings::parse(self.bytes).map_err(|error| match error.kind() {
-                Kind::Bug => format!("a fault of lineage, please report it: {error}"),
-                _ => error.to_string(),
+                Kind::Bug => format!("a fault of lineage, please report it: {}", error.in_full()),
+                _ => error.in_full(),
             })?);
         }
         Ok(self.parsed.as_ref().expect("it was just put there"))

@@ -357,7 +357,7 @@ mod tests {
                 lines.extend(inputs.passed_over.iter().map(|file| format!("not {file}")));
                 lines.join("\n")
             }
-            Err(error) => error.to_string().replace(root.to_str().unwrap(), ""),
+            Err(error) => error.in_full().replace(root.to_str().unwrap(), ""),
         };
         assert_eq!(found, expected);
     }
@@ -404,7 +404,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let found =
             find(&at(folder.path()), folder.path(), &[PathBuf::from("/dev/zero")], None, &HashMap::new());
-        assert_eq!(found.unwrap_err().to_string(), "the input `/dev/zero` is neither a file nor a folder");
+        assert_eq!(found.unwrap_err().in_full(), "the input `/dev/zero` is neither a file nor a folder");
         check(&[("a.htm", "<html>")], &[""], "an empty word names no input");
     }
 

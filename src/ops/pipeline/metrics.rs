@@ -96,7 +96,7 @@ impl Session<'_> {
             }
             match written {
                 Ok(file) => staged.push(file),
-                Err(error) => self.unwritten.push((file.artifact.path.clone(), error.to_string())),
+                Err(error) => self.unwritten.push((file.artifact.path.clone(), error.in_full())),
             }
         }
         let mut contents: Vec<StagedContent> =

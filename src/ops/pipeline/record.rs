@@ -106,7 +106,7 @@ impl Recorder<'_> {
         }
         recording.commit()?;
         for Worked { outcome, files, unwritten, .. } in batch {
-            self.unwritten.extend(unwritten.into_iter().map(|(path, error)| (path, error.to_string())));
+            self.unwritten.extend(unwritten.into_iter().map(|(path, error)| (path, error.in_full())));
             publish(self.placing, files, self.unwritten);
             self.tally.add(&outcome);
             self.progress.filing(&outcome);
@@ -152,7 +152,7 @@ pub fn publish(placing: &Placing<'_>, files: Vec<StagedFile>, unwritten: &mut Ve
     for file in files {
         let path = file.path().clone();
         if let Err(error) = placing.publish(file) {
-            unwritten.push((path, error.to_string()));
+            unwritten.push((path, error.in_full()));
         }
     }
 }

@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
         self.settle_names();
         if let Err(error) = ended {
             // The journal may take no more either; the run then ends as one whose process died, and can be taken up as well.
-            let _ = recording.finish(RunStatus::Failed, Some(1), Some(error.to_string()));
+            let _ = recording.finish(RunStatus::Failed, Some(1), Some(error.in_full()));
             return Err(error);
         }
         let reason = self.reason();
@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
         }
         for path in self.tally.outputs.values().map(|entry| &entry.output.path) {
             if let Some(error) = self.bench.placing.unsure(path, &failed) {
-                self.unwritten.push((path.clone(), error.to_string()));
+                self.unwritten.push((path.clone(), error.in_full()));
             }
         }
     }

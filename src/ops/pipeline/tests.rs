@@ -46,7 +46,7 @@ fn run_in(root: &Path, disk: Disk, resume: Resume) -> Result<Summary> {
 fn take_up(root: &Path) -> Summary {
     for _ in 0..500 {
         match run_in(root, Disk::new(), Resume::Latest) {
-            Err(error) if error.to_string().contains("is still going on") => {
+            Err(error) if error.in_full().contains("is still going on") => {
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
             ended => return ended.unwrap(),

@@ -176,7 +176,9 @@ pub(crate) fn say_left_undone(projected: Result<ProjectReport>, what: &str, said
             let left = report.files.iter().filter_map(ProjectedFile::left_undone);
             report.warnings.iter().cloned().chain(left).collect()
         }
-        Err(error) => vec![format!("{what} is not written: {error}; `lineage project` writes it")],
+        Err(error) => {
+            vec![format!("{what} is not written: {}; `lineage project` writes it", error.in_full())]
+        }
     };
     for line in lines {
         // What could not be read of the journal, the caller's own view may have told.

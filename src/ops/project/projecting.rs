@@ -159,7 +159,7 @@ impl<'a> Projecting<'a> {
                 PlannedContent::Kept { digest, .. } if needs_bytes => match contents.read(digest) {
                     Ok(Some(bytes)) => Ok(bytes),
                     Ok(None) => Err("its content is not kept".to_owned()),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Err(error.in_full()),
                 },
                 PlannedContent::Kept { digest, .. } if contents.holds(digest) => Ok(Vec::new()),
                 PlannedContent::Kept { .. } => Err("its content is not kept".to_owned()),
@@ -213,7 +213,7 @@ impl<'a> Projecting<'a> {
                     files[at].mended = true;
                     self.remember(files[at].path.clone(), Digest::of(&bytes));
                 }
-                Err(error) => files[at].fault = Fault::Blocked(error.to_string()),
+                Err(error) => files[at].fault = Fault::Blocked(error.in_full()),
             }
         }
         self.report.files.append(&mut files);
@@ -243,13 +243,13 @@ impl<'a> Projecting<'a> {
         }
         let kept = self.workspace.contents().keep_place(self.workspace.root(), place);
         let kept = kept.map(|(digest, size_bytes)| Artifact { path: path.clone(), digest, size_bytes });
-        kept.map(Some).map_err(|error| error.to_string())
+        kept.map(Some).map_err(|error| error.in_full())
     }
 
     /// Records what is about to be written over, or removed.
     fn record_overwritten(&self, artifacts: Vec<Artifact>) -> Result<(), String> {
         let recorded = self.request.force.as_ref().map(|force| force.record(self.workspace, artifacts));
-        recorded.unwrap_or(Ok(())).map_err(|error| error.to_string())
+        recorded.unwrap_or(Ok(())).map_err(|error| error.in_full())
     }
 
     // ---- what is no longer wanted ----

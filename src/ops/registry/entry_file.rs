@@ -275,7 +275,7 @@ mod tests {
             Err(words) => {
                 let error = found.map(|_| ()).expect_err(json);
                 assert_eq!(error.kind().exit_code(), 2);
-                assert!(error.to_string().contains(words), "{json}: {error}");
+                assert!(error.in_full().contains(words), "{json}: {error}");
             }
         }
     }
@@ -309,7 +309,7 @@ mod tests {
         std::fs::write(folder.path().join(name), text).unwrap();
         read_object(folder.path(), Path::new(name), "the training configuration").map_err(|error| {
             assert_eq!(error.kind().exit_code(), 2);
-            error.to_string()
+            error.in_full()
         })
     }
 

@@ -254,7 +254,8 @@ fn code(
             }
             Err(error) => {
                 notes.push(format!(
-                    "of the repository at `{path}`, only the files that it read are there: {error}"
+                    "of the repository at `{path}`, only the files that it read are there: {}",
+                    error.in_full()
                 ));
             }
         }

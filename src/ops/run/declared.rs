@@ -71,7 +71,10 @@ pub fn add(
                 generated.extend(said_generated.into_iter().filter(|said| !is_seen(said)));
             }
             Err(error) => {
-                let text = format!("what was declared inside of the run leads to no other step: {error}");
+                let text = format!(
+                    "what was declared inside of the run leads to no other step: {}",
+                    error.in_full()
+                );
                 remarks.push(Remark::new(RemarkKind::Fault, text));
             }
         }
@@ -128,7 +131,8 @@ fn leave_to_others(
         writer.is_none()
     });
     if let Some(error) = failure {
-        let text = format!("who wrote the declared outputs before was not to be learned: {error}");
+        let text =
+            format!("who wrote the declared outputs before was not to be learned: {}", error.in_full());
         remarks.push(Remark::new(RemarkKind::Fault, text));
     }
 }
@@ -227,7 +231,7 @@ impl Side<'_> {
             let artifacts = match declared_artifacts(workspace, &request.folder, word) {
                 Ok(artifacts) => artifacts,
                 Err(error) => {
-                    let text = format!("declared as an {side}, but not recorded: {error}");
+                    let text = format!("declared as an {side}, but not recorded: {}", error.in_full());
                     remarks.push(Remark::new(RemarkKind::NotObserved, text));
                     continue;
                 }

@@ -216,7 +216,7 @@ impl<'a> Live<'a> {
         if !points.is_empty()
             && let Err(error) = self.record(points)
         {
-            self.refuse(error.to_string());
+            self.refuse(error.in_full());
         }
     }
 

@@ -195,7 +195,7 @@ pub fn run_command(
             // It was there a moment ago; the record says that it could not be started.
             let exit_code = refusal.exit_code();
             let error = refusal.into_error();
-            let _ = recording.finish(RunStatus::Failed, Some(i32::from(exit_code)), Some(error.to_string()));
+            let _ = recording.finish(RunStatus::Failed, Some(i32::from(exit_code)), Some(error.in_full()));
             return Err(NotStarted { exit_code, error });
         }
     };
@@ -204,7 +204,7 @@ pub fn run_command(
     if let Some((_, end)) = &under_way
         && let Err(error) = recording.end_in(*end)
     {
-        remarks.push(Remark::new(RemarkKind::Fault, error.to_string()));
+        remarks.push(Remark::new(RemarkKind::Fault, error.in_full()));
     }
     // The command has ended as it has, whatever becomes of its record.
     let recorded = catch_unwind(AssertUnwindSafe(|| {
@@ -221,7 +221,10 @@ pub fn run_command(
     }));
     let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));
     let Recorded { counts, stderr_is_output, registered } = recorded.unwrap_or_else(|error| {
-        remarks.push(Remark::new(RemarkKind::Fault, format!("not everything was recorded: {error}")));
+        remarks.push(Remark::new(
+            RemarkKind::Fault,
+            format!("not everything was recorded: {}", error.in_full()),
+        ));
         Recorded::default()
     });
     let level = level_of(observation.level);
@@ -229,7 +232,10 @@ pub fn run_command(
     let mut remarks_recorded = remarks.len();
     if let Err(error) = recording.add(&Fact::Remarked(said)) {
         remarks_recorded = 0;
-        remarks.push(Remark::new(RemarkKind::Fault, format!("the remarks were not recorded: {error}")));
+        remarks.push(Remark::new(
+            RemarkKind::Fault,
+            format!("the remarks were not recorded: {}", error.in_full()),
+        ));
     }
     let (status, code, reason) = ending(observation.exit);
     let fault = |text: String| Remark::new(RemarkKind::Fault, text);
@@ -242,7 +248,7 @@ pub fn run_command(
         }
         Ok(Err(error)) => {
             remarks_recorded = 0;
-            remarks.push(fault(format!("the end of the run was not recorded: {error}")));
+            remarks.push(fault(format!("the end of the run was not recorded: {}", error.in_full())));
         }
         Err(_) => {
             remarks.push(fault("a fault of this program: the store was not brought up to date".to_owned()))

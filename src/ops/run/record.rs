@@ -88,7 +88,7 @@ pub(super) fn record(
         && let Err(error) = add_environment(workspace, recording, observation, &list, &mut steps)
     {
         // The steps say more than the versions of what they were made with.
-        let text = format!("the environment was not recorded: {error}");
+        let text = format!("the environment was not recorded: {}", error.in_full());
         remarks.push(Remark::new(RemarkKind::Fault, text));
     }
     let mut files: [BTreeSet<&ArtifactPath>; 3] = Default::default();

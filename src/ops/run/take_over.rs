@@ -46,7 +46,7 @@ pub(crate) fn take_over_broken_off(workspace: &Workspace) -> Vec<String> {
             Err(error) => error,
         };
         let hint = error.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let file = path.display();
+        let (file, error) = (path.display(), error.in_full());
         Some(format!("what is left of a run that broke off, in `{file}`, is not taken over: {error}{hint}"))
     });
     warnings.collect()

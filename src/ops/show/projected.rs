@@ -83,7 +83,7 @@ impl Showing<'_> {
         };
         let place = match projection::place(self.workspace.root(), path) {
             Ok(place) => place,
-            Err(error) => return Ok(ProjectedState::Blocked(error.to_string())),
+            Err(error) => return Ok(ProjectedState::Blocked(error.in_full())),
         };
         Ok(match projection::look(&place, self.workspace.digests()) {
             Lies::File(digest) if digest == planned.digest() => ProjectedState::Current,

@@ -73,7 +73,7 @@ pub fn check(workspace: &Workspace, folder: &Path, out: Option<&Path>) -> Result
         let what = match read(&name) {
             Ok(bytes) if bytes == *list => continue,
             Ok(_) => "does not list the files of its part".to_owned(),
-            Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.to_string()),
+            Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.in_full()),
         };
         faults.push(Fault { path: name, what });
     }
@@ -111,7 +111,7 @@ fn look(
             Ok((_, found)) if found.as_ref().ok() == listed.group.as_ref() => None,
             Ok((_, Ok(found))) => Some(format!("belongs to the group `{found}`")),
             Ok((_, Err(why))) => Some(format!("has no group: {why}")),
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(error.in_full()),
         },
     };
     (Some(GroupedFile { artifact, group }), what)

@@ -123,7 +123,7 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
         }
         Err(error) => {
             // The journal may take no more either; the run then ends as one whose process died.
-            let _ = recording.finish(RunStatus::Failed, Some(1), Some(error.to_string()));
+            let _ = recording.finish(RunStatus::Failed, Some(1), Some(error.in_full()));
             Err(error)
         }
     }

@@ -21,7 +21,8 @@ impl Looking<'_> {
             Ok(git) => git,
             Err(error) => {
                 self.report.notes.push(format!(
-                    "which files git tracks is not known, so unknown files are not listed: {error}"
+                    "which files git tracks is not known, so unknown files are not listed: {}",
+                    error.in_full()
                 ));
                 return Ok(());
             }

@@ -325,7 +325,7 @@ fn data_set(data: &MlData, report: &mut TakenOver) -> Option<Artifact> {
             Some(Artifact::without_content(path, version.as_bytes()))
         }
         Err(error) => {
-            report.leave_out(format!("the data set {}: {error}", data.name.escape_debug()));
+            report.leave_out(format!("the data set {}: {}", data.name.escape_debug(), error.in_full()));
             None
         }
     }

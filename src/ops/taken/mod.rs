@@ -342,7 +342,7 @@ pub(super) fn files_below(
                 Ok(kind) if kind.is_dir() => frontier.push(path),
                 Ok(kind) if kind.is_file() => match artifact_of(workspace, &path) {
                     Ok(artifact) => found.push((path, artifact)),
-                    Err(error) => report.leave_out(error.to_string()),
+                    Err(error) => report.leave_out(error.in_full()),
                 },
                 _ => report.leave_out(format!("`{}` is no plain file", printed_word(&path))),
             }

@@ -144,7 +144,7 @@ fn stage(taking: &mut Taking<'_>, model: &MlModel, id: crate::model::NodeId) -> 
 fn aliases(taking: &mut Taking<'_>, model: &MlModel, id: crate::model::NodeId) -> Result<()> {
     for alias in &model.aliases {
         if let Err(error) = check_alias(alias) {
-            taking.report.leave_out(error.to_string());
+            taking.report.leave_out(error.in_full());
             continue;
         }
         let at = moment(model.updated_ms.max(model.created_ms));

@@ -273,7 +273,7 @@ fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
             ArtifactPath::from_bytes([front.trim_end_matches('/').as_bytes(), b"/", &name].concat())
         }
     };
-    let path = path.map_err(|error| error.to_string())?;
+    let path = path.map_err(|error| error.in_full())?;
     let version = text(dataset, &["facets", "version", "datasetVersion"]);
     let size_bytes = ["inputFacets", "outputFacets"].iter().find_map(|side| {
         let statistics = dataset.get(side)?;

@@ -76,6 +76,7 @@ impl Verifying<'_> {
                 }
                 Err(error) => {
                     let hint = error.hint_text().map_or_else(String::new, |hint| format!(" ({hint})"));
+                    let error = error.in_full();
                     let what = format!("it may have facts that the journal has lost, but {error}{hint}");
                     self.fault(Area::Journal, name, what);
                 }

@@ -249,7 +249,7 @@ mod tests {
             let _ = fs::remove_file(&path);
             std::os::unix::fs::symlink(&other, &path).unwrap();
             let error = workspace.lock(Duration::ZERO).map(drop).unwrap_err();
-            assert!(error.to_string().contains("symbolic link"), "{error}");
+            assert!(error.in_full().contains("symbolic link"), "{error}");
         }
         assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
     }

@@ -13,7 +13,7 @@ fn error_of(root: &std::path::Path) -> String {
         limits: Limits::default(),
         digests: Digests::new(),
     };
-    code_state(root, &options).expect_err("this cannot be read").to_string()
+    code_state(root, &options).expect_err("this cannot be read").in_full()
 }
 
 #[test]

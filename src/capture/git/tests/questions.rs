@@ -44,7 +44,7 @@ fn a_commit_answers_for_itself_wherever_head_is() {
     assert_eq!(tree.bytes(b"a.txt").expect("it can be read").as_deref(), Some(&b"one\ntwo\nthree\n"[..]));
     assert_eq!(tree.bytes(b"none").expect("it can be read"), None);
     let unknown = CommitTree::of_commit(&repo.root, &"1".repeat(40)).map(|tree| tree.is_some());
-    assert!(unknown.expect_err("there is no such commit").to_string().contains("111"));
+    assert!(unknown.expect_err("there is no such commit").in_full().contains("111"));
 }
 
 #[test]

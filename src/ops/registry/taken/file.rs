@@ -271,7 +271,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_micros(1_765_561_338_000_000);
 
     fn refused(json: &str) -> String {
-        read(json.as_bytes(), NOW).err().expect(json).to_string()
+        read(json.as_bytes(), NOW).err().expect(json).in_full()
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn import_registry(
         let name = printed_word(file.strip_prefix(workspace.root()).unwrap_or(&file));
         match bytes_of(&file).and_then(|bytes| Ok((read(&bytes, clock.now())?, bytes))) {
             Ok((entry, bytes)) => read_files.push((name, entry, bytes)),
-            Err(error) => report.left_out.push(format!("{name}: {error}")),
+            Err(error) => report.left_out.push(format!("{name}: {}", error.in_full())),
         }
     }
     let here: Vec<Vec<Artifact>> =
@@ -141,7 +141,7 @@ pub fn import_registry(
                 });
                 texts.push(entry.has_id.then_some(bytes));
             }
-            Err(error) => report.left_out.push(format!("{name}: {error}")),
+            Err(error) => report.left_out.push(format!("{name}: {}", error.in_full())),
         }
     }
     let snapshot = if facts.is_empty() {
@@ -306,7 +306,7 @@ fn take_aliases(
     let model = &entry.model;
     for alias in &entry.aliases {
         if let Err(error) = check_alias(alias) {
-            remarks.push(error.to_string());
+            remarks.push(error.in_full());
             continue;
         }
         let place = (model.name.clone(), alias.clone());

@@ -26,7 +26,7 @@ fn refused(expression: &str) -> Option<String> {
     let now = Timestamp::from_micros(1_765_561_338_000_000);
     Search::prepare(&snapshot, Subject::Runs, &request, now).err().map(|error| {
         let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        format!("{error}{hint}")
+        format!("{}{hint}", error.in_full())
     })
 }
 
