@@ -139,7 +139,7 @@ impl Crating<'_> {
             self.exported.withheld += 1;
             return Ok(());
         }
-        let bytes = self.bytes(artifact)?;
+        let bytes = self.bytes(artifact);
         self.held.insert(key, bytes.is_some());
         let Some(bytes) = bytes else {
             // A link has no bytes but its text, which is told.
@@ -161,18 +161,18 @@ impl Crating<'_> {
         }
     }
 
-    fn bytes(&self, artifact: &Artifact) -> Result<Option<Bytes>> {
+    fn bytes(&self, artifact: &Artifact) -> Option<Bytes> {
         if !artifact.has_content() {
-            return Ok(None);
+            return None;
         }
         // A damaged copy is as good as none.
         if let Ok(Some(_)) = self.source.workspace.contents().check(&artifact.digest) {
-            return Ok(Some(Bytes::Kept));
+            return Some(Bytes::Kept);
         }
         let file = artifact.path.on_disk(self.source.workspace.root()).filter(|file| file.is_file());
         let digests = self.source.workspace.digests();
         let whole = file.filter(|file| digests.of(file).is_ok_and(|digest| digest == artifact.digest));
-        Ok(whole.map(Bytes::OnDisk))
+        whole.map(Bytes::OnDisk)
     }
 
     /// Returns true for a file that may be somebody's own affair.

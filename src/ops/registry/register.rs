@@ -373,12 +373,7 @@ fn metrics_beside(
     remarks: &mut Vec<String>,
 ) -> Result<BTreeMap<String, MetricValue>> {
     let mut metrics = BTreeMap::new();
-    let Some(number) = held.snapshot.run_no(run.view.run.id)? else { return Ok(metrics) };
-    let written = held.snapshot.whole_steps_of(number)?.into_iter().flat_map(|step| step.generated);
-    let files: BTreeMap<ArtifactPath, Artifact> = written
-        .filter(|edge| edge.role == Role::Metrics)
-        .map(|edge| (edge.artifact.path.clone(), edge.artifact))
-        .collect();
+    let files = metrics_files(&held.snapshot, run)?;
     if files.len() < 2 {
         return Ok(metrics);
     }
@@ -393,7 +388,7 @@ fn metrics_beside(
         return Ok(metrics);
     }
     for file in beside {
-        match bytes_of(held.workspace, file)? {
+        match bytes_of(held.workspace, file) {
             Some(bytes) => {
                 let form = Form::of(&file.path.on_disk(Path::new("")).unwrap_or_default());
                 let (points, _) = from_document(&bytes, form);
@@ -408,12 +403,27 @@ fn metrics_beside(
     Ok(metrics)
 }
 
-/// Returns the bytes of a file as they were recorded, from where they are kept, or from its place.
-fn bytes_of(workspace: &Workspace, file: &Artifact) -> Result<Option<Vec<u8>>> {
-    if let Ok(Some(bytes)) = workspace.contents().read(&file.digest) {
-        return Ok(Some(bytes));
+/// Finds the files of metrics that a run wrote, each as it was written last. Of what else it wrote, which may be very many files, no
+/// more is read than that it is none.
+fn metrics_files(snapshot: &Snapshot, run: &RunHead) -> Result<BTreeMap<ArtifactPath, Artifact>> {
+    let mut files = BTreeMap::new();
+    let Some(number) = snapshot.run_no(run.view.run.id)? else { return Ok(files) };
+    for step in snapshot.steps_of(number)? {
+        let written = snapshot.edges(step)?.into_iter().flat_map(|edges| edges.generated);
+        for edge in written.filter(|edge| edge.role == Role::Metrics) {
+            let file = snapshot.artifact(edge.artifact)?;
+            files.insert(file.path.clone(), file);
+        }
     }
-    let place = file.path.on_disk(workspace.root());
-    let bytes = place.and_then(|place| read_regular(&place).ok());
-    Ok(bytes.filter(|bytes| Digest::of(bytes) == file.digest))
+    Ok(files)
+}
+
+/// Returns the bytes of a file as they were recorded, from where they are kept, or from its place; `None` where they are neither.
+fn bytes_of(workspace: &Workspace, file: &Artifact) -> Option<Vec<u8>> {
+    // A damaged copy is as good as none.
+    if let Ok(Some(bytes)) = workspace.contents().read(&file.digest) {
+        return Some(bytes);
+    }
+    let bytes = read_regular(&file.path.on_disk(workspace.root())?).ok()?;
+    (Digest::of(&bytes) == file.digest).then_some(bytes)
 }
