@@ -1,7 +1,5 @@
 //! The code state of a workspace, as it goes into the journal.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -12,7 +10,7 @@ use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, Run
 use crate::ops::Workspace;
 use crate::ops::workspace::FOLDER;
 use crate::projection::{self, ProjectedFrom};
-use crate::store::{RunNo, Snapshot};
+use crate::store::Snapshot;
 
 /// Reads the code state of a workspace and keeps its patch as a content.
 ///
@@ -67,8 +65,7 @@ pub(crate) fn code_state_at<'s>(
     snapshot: &dyn Fn() -> Option<&'s Snapshot>,
 ) -> Result<CodeState> {
     let work_tree = git::work_tree_root(folder).unwrap_or_else(|| root.to_owned());
-    let pipelines = RefCell::default();
-    let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot, &pipelines);
+    let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
     let digests = workspace.digests().clone();
     let skip_untracked = |path: &[u8], is_folder| is_no_work(&work_tree, root, path, is_folder);
     let options = git::Options { skip: &skip, skip_untracked: &skip_untracked, limits, digests };
@@ -162,7 +159,6 @@ fn is_ours<'s>(
     root: &Path,
     path: &[u8],
     snapshot: &dyn Fn() -> Option<&'s Snapshot>,
-    pipelines: &Pipelines,
 ) -> bool {
     let Some(path) = named(work_tree, root, path) else {
         return false;
@@ -171,7 +167,7 @@ fn is_ours<'s>(
         return true;
     }
     let ours = |snapshot: &Snapshot| {
-        let is_output = is_output_of_pipeline(snapshot, &path, pipelines)?;
+        let is_output = is_output_of_pipeline(snapshot, &path)?;
         Ok::<bool, Error>(is_output || is_projected(snapshot, root, &path)?)
     };
     snapshot().is_some_and(|snapshot| ours(snapshot).unwrap_or(false))
@@ -198,23 +194,14 @@ fn is_projected(snapshot: &Snapshot, root: &Path, path: &ArtifactPath) -> Result
     })
 }
 
-/// Which runs are runs of the pipeline, as far as that was asked: a run may have written very many files, and its record is long where
-/// many files were not in git.
-type Pipelines = RefCell<HashMap<RunNo, bool>>;
-
-fn is_output_of_pipeline(snapshot: &Snapshot, path: &ArtifactPath, pipelines: &Pipelines) -> Result<bool> {
+fn is_output_of_pipeline(snapshot: &Snapshot, path: &ArtifactPath) -> Result<bool> {
     let Some(path_no) = snapshot.path_no(path)? else {
         return Ok(false);
     };
     let last = snapshot.path_writes_until(path_no, i64::MAX, |_, step, _| Ok(ControlFlow::Break(step)))?;
     let run = last.break_value().map(|step| snapshot.run_of(step)).transpose()?.flatten();
-    let Some(run) = run else { return Ok(false) };
-    if let Some(known) = pipelines.borrow().get(&run) {
-        return Ok(*known);
-    }
-    let is_one = snapshot.run(run)?.is_some_and(|run| run.kind == RunKind::Pipeline);
-    pipelines.borrow_mut().insert(run, is_one);
-    Ok(is_one)
+    let origin = run.map_or(Ok(None), |run| snapshot.run_origin(run))?;
+    Ok(origin.is_some_and(|run| run.kind == RunKind::Pipeline))
 }
 
 /// Names a kind of change as the record does.

@@ -57,7 +57,7 @@ impl RunView {
 
     /// Returns when it ended, if it did.
     pub fn ended_at(&self) -> Option<Timestamp> {
-        self.outcomes.last().filter(|outcome| outcome.status != RunStatus::Running).map(|outcome| outcome.at)
+        ended_at(&self.outcomes)
     }
 
     /// Returns why it failed or stopped early.
@@ -99,6 +99,11 @@ impl RunView {
         }
         since.is_none().then_some(total)
     }
+}
+
+/// Returns when a run ended that had these outcomes, in the order of time, if it did.
+pub(super) fn ended_at(outcomes: &[RunOutcome]) -> Option<Timestamp> {
+    outcomes.last().filter(|outcome| outcome.status != RunStatus::Running).map(|outcome| outcome.at)
 }
 
 /// Reads a run; `None` where only others speak of it.

@@ -39,5 +39,5 @@ pub use report::{
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};
-pub use together::{Claims, parts_of};
 pub(crate) use together::{Runs, written_along};
+pub use together::{also_claimed_by, parts_of};

@@ -9,13 +9,12 @@
 //! read. A run and the runs inside it are one here: the outer one sees of the inner one only what it writes. A step of a pipeline
 //! makes its outputs alone: where a run of one is taken up again and comes to the same bytes anew, nobody had a part in both.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{NodeId, Run, RunKind};
-use crate::query::history::{RunView, run_view};
+use crate::query::history::ended_at;
 use crate::query::origin::{Write, lost};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
@@ -59,46 +58,35 @@ pub(crate) fn written_along(
     Ok(found)
 }
 
-/// Finds out which runs claim to have written one version at once; each run is read once, however many files it wrote.
-#[derive(Default)]
-pub struct Claims {
-    runs: HashMap<RunNo, Option<RunView>>,
-}
-
-impl Claims {
-    /// Lists the runs that wrote the version whose last write is `last` while the run that did it was at work, or that were at work
-    /// when it did: either may have met the other's bytes. Not its own parts, nor what it is a part of.
-    ///
-    /// # Errors
-    /// A store error where a record is damaged.
-    pub fn by_others(&mut self, snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> {
-        let number = run_of(snapshot, last.step)?;
-        let mut others = BTreeSet::new();
-        let _earlier = snapshot.writes_until(last.artifact, i64::MAX, |at, step| {
-            let run = run_of(snapshot, step)?;
-            if run == number || others.contains(&run) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            for wanted in [number, run] {
-                if let Entry::Vacant(place) = self.runs.entry(wanted) {
-                    place.insert(run_view(snapshot, wanted)?);
-                }
-            }
-            let (Some(Some(own)), Some(Some(other))) = (self.runs.get(&number), self.runs.get(&run)) else {
-                return Ok(ControlFlow::Break(()));
-            };
-            let had_not_ended = other.ended_at().is_some_and(|ended_at| ended_at.micros() >= last.at);
-            if at < own.run.started_at.micros() && !had_not_ended {
-                return Ok(ControlFlow::Break(()));
-            }
-            let (own, other) = (&own.run, &other.run);
-            if !is_part_of(snapshot, other, own)? && !is_part_of(snapshot, own, other)? {
-                others.insert(run);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(others.into_iter().collect())
-    }
+/// Lists the runs that wrote the version whose last write is `last` while the run that did it was at work, or that were at work
+/// when it did: either may have met the other's bytes. Not its own parts, nor what it is a part of.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn also_claimed_by(snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> {
+    let number = run_of(snapshot, last.step)?;
+    let mut others = BTreeSet::new();
+    let _earlier = snapshot.writes_until(last.artifact, i64::MAX, |at, step| {
+        let run = run_of(snapshot, step)?;
+        if run == number || others.contains(&run) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let (Some(own), Some(other)) = (snapshot.run_origin(number)?, snapshot.run_origin(run)?) else {
+            return Ok(ControlFlow::Break(()));
+        };
+        let had_ended = || {
+            let ended_at = ended_at(&snapshot.outcomes(run)?);
+            Ok::<bool, Error>(ended_at.is_none_or(|ended_at| ended_at.micros() < last.at))
+        };
+        if at < own.started_at.micros() && had_ended()? {
+            return Ok(ControlFlow::Break(()));
+        }
+        if !is_part_of(snapshot, other.parent, own.id)? && !is_part_of(snapshot, own.parent, other.id)? {
+            others.insert(run);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(others.into_iter().collect())
 }
 
 /// Lists the runs inside of a run, newest first.
@@ -112,7 +100,7 @@ pub fn parts_of(snapshot: &Snapshot, whole: &Run) -> Result<Vec<NodeId>> {
         if run.started_at < whole.started_at {
             return Ok(ControlFlow::Break(()));
         }
-        if is_part_of(snapshot, &run, whole)? {
+        if is_part_of(snapshot, run.parent, whole.id)? {
             parts.push(run.id);
         }
         Ok(ControlFlow::Continue(()))
@@ -123,15 +111,16 @@ pub fn parts_of(snapshot: &Snapshot, whole: &Run) -> Result<Vec<NodeId>> {
 /// Runs inside runs are followed so deep.
 const PARENTS_MAX: usize = 32;
 
-fn is_part_of(snapshot: &Snapshot, run: &Run, whole: &Run) -> Result<bool> {
-    let mut above = run.parent;
+/// Says whether a run whose parent is `parent` is a part of `whole`.
+fn is_part_of(snapshot: &Snapshot, parent: Option<NodeId>, whole: NodeId) -> Result<bool> {
+    let mut above = parent;
     for _ in 0..PARENTS_MAX {
         let Some(id) = above else { break };
-        if id == whole.id {
+        if id == whole {
             return Ok(true);
         }
         let number = snapshot.run_no(id)?;
-        above = number.map_or(Ok(None), |number| snapshot.run(number))?.and_then(|run| run.parent);
+        above = number.map_or(Ok(None), |number| snapshot.run_origin(number))?.and_then(|run| run.parent);
     }
     Ok(false)
 }
@@ -210,8 +199,6 @@ impl Parts {
 #[derive(Default)]
 pub(crate) struct Runs {
     of_steps: HashMap<StepNo, RunNo>,
-    /// Whether a run is a repetition of another.
-    repetitions: HashMap<RunNo, bool>,
     /// The outermost run that a run is a part of; `None` for one of a pipeline that is a part of no other.
     wholes: HashMap<RunNo, Option<RunNo>>,
 }
@@ -227,14 +214,7 @@ impl Runs {
     /// says nothing on what lies at a path.
     pub(crate) fn is_repeated(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<bool> {
         let run = self.run_of(snapshot, step)?;
-        match self.repetitions.get(&run) {
-            Some(known) => Ok(*known),
-            None => {
-                let is_one = snapshot.run(run)?.is_some_and(|run| run.rerun_of.is_some());
-                self.repetitions.insert(run, is_one);
-                Ok(is_one)
-            }
-        }
+        Ok(snapshot.run_origin(run)?.is_some_and(|run| run.is_repetition))
     }
 
     fn run_of(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<RunNo> {
@@ -258,7 +238,7 @@ impl Runs {
 fn whole_of(snapshot: &Snapshot, run: RunNo) -> Result<Option<RunNo>> {
     let mut whole = run;
     for _ in 0..PARENTS_MAX {
-        let record = snapshot.run(whole)?;
+        let record = snapshot.run_origin(whole)?;
         let above = record.as_ref().and_then(|run| run.parent);
         let Some(above) = above.map_or(Ok(None), |above| snapshot.run_no(above))? else {
             let is_pipeline = record.is_some_and(|run| run.kind == RunKind::Pipeline);

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest, RunKind, Timestamp};
+use crate::model::{ArtifactPath, Digest, NodeId, RunKind, Timestamp};
 use crate::store::damaged;
 use crate::store::snapshot::{ArtifactNo, RunNo, Snapshot, StepNo};
 
@@ -34,15 +34,21 @@ impl StepTimes {
     }
 }
 
-/// Where and when a run began, and what lay beside its code.
+/// As what, where and when a run began, and what lay beside its code.
 #[derive(Debug)]
 pub struct RunOrigin {
+    /// Its key.
+    pub id: NodeId,
     /// What sort of execution it is.
     pub kind: RunKind,
     /// When it began.
     pub started_at: Timestamp,
     /// The machine.
     pub host: String,
+    /// The run that it is a part of.
+    pub parent: Option<NodeId>,
+    /// Whether it is a repetition of another.
+    pub is_repetition: bool,
     listed: HashSet<(ArtifactPath, Digest)>,
 }
 
@@ -83,7 +89,7 @@ impl Snapshot {
         )
     }
 
-    /// Returns where and when a run began; `None` where only others speak of it so far.
+    /// Returns as what, where and when a run began; `None` where only others speak of it so far.
     ///
     /// # Errors
     /// A store error where a record is damaged.
@@ -95,7 +101,15 @@ impl Snapshot {
                 let Some(run) = self.run(run)? else { return Ok(None) };
                 let files = run.code.changed.into_iter().chain(run.code.untracked);
                 let listed = files.filter_map(|file| Some((file.path, file.digest?))).collect();
-                Ok(Some(RunOrigin { kind: run.kind, started_at: run.started_at, host: run.host, listed }))
+                Ok(Some(RunOrigin {
+                    id: run.id,
+                    kind: run.kind,
+                    started_at: run.started_at,
+                    host: run.host,
+                    parent: run.parent,
+                    is_repetition: run.rerun_of.is_some(),
+                    listed,
+                }))
             },
         )
     }

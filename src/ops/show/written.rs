@@ -69,7 +69,7 @@ impl Showing<'_> {
         };
         self.look_alive(&mut run);
         let mut others = Vec::new();
-        for other in query::Claims::default().by_others(self.snapshot, &last)? {
+        for other in query::also_claimed_by(self.snapshot, &last)? {
             // Where the file is of this workspace, none of another can have written it.
             if here.has_run(self.snapshot, other)? || !here.has_step(self.snapshot, last.step)? {
                 others.push(other);

@@ -6,7 +6,7 @@ use super::files::OnDisk;
 use super::{DoubtfulFile, Looking, StaleCause, StaleFile};
 use crate::error::Result;
 use crate::model::Artifact;
-use crate::query::{self, Ancestry, Causes, Claims, Now, OutOfDate, Outdated, Write, unique_tail};
+use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Write, unique_tail};
 use crate::store::PathNo;
 
 impl Looking<'_> {
@@ -108,14 +108,13 @@ impl Looking<'_> {
     ) -> Result<()> {
         let stale: HashSet<Artifact> =
             self.report.stale.iter().map(|stale| stale.file.artifact.clone()).collect();
-        let mut claims = Claims::default();
         for ((at, write), inputs) in current.iter().zip(ancestry.doubtful(self.snapshot)?) {
             let file = self.files[*at].clone();
             if !self.is_as_recorded(*at) || stale.contains(&file.artifact) {
                 continue;
             }
             let mut others = Vec::new();
-            for other in claims.by_others(self.snapshot, write)? {
+            for other in query::also_claimed_by(self.snapshot, write)? {
                 // At the same path, but of its own workspace.
                 if self.here.has_run(self.snapshot, other)? {
                     others.push(other);
