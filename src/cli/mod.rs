@@ -44,6 +44,7 @@ use crate::ops::inside::is_repetition;
 use crate::ops::registry::Author;
 use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
 use crate::ops::{Clock, Overwriting, Workspace};
+use crate::store;
 
 /// What a command sees of the world around it.
 pub(crate) struct Surroundings {
@@ -152,7 +153,7 @@ fn mend() -> bool {
 fn tell_fault(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, ToString::to_string);
     // The store guards its calls into redb, which panics on damaged pages.
-    if place.contains("/redb-") {
+    if store::is_guarded() {
         return;
     }
     let what = panic.payload_as_str().unwrap_or("no reason given");

@@ -209,14 +209,8 @@ fn run_unrecorded(command: &[OsString]) -> Result<u8> {
     }
 }
 
-#[cfg(unix)]
 fn exit_of(status: std::process::ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt as _;
     let signal = status.signal().map(|number| Exit::Signal { number, dumped_core: status.core_dumped() });
     signal.or(status.code().map(Exit::Code)).unwrap_or(Exit::Unknown)
-}
-
-#[cfg(not(unix))]
-fn exit_of(status: std::process::ExitStatus) -> Exit {
-    status.code().map_or(Exit::Unknown, Exit::Code)
 }

@@ -28,6 +28,7 @@ mod snapshot;
 mod summary;
 mod terms;
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -269,8 +270,21 @@ fn damaged(what: &str) -> Error {
 
 /// Calls redb, which trusts its pages and panics on some that are damaged.
 fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let depth = GUARDED.with(|guarded| guarded.replace(guarded.get() + 1));
     // What `read` borrows is read-only, or given up by whoever gets the error.
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("page")))
+    let result = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("page")));
+    GUARDED.set(depth);
+    result
+}
+
+thread_local! {
+    /// In how many guarded calls, one in another, this thread is.
+    static GUARDED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Returns true where a panic of this thread is caught here, and becomes an error about the store.
+pub(crate) fn is_guarded() -> bool {
+    GUARDED.get() > 0
 }
 
 #[cfg(test)]
