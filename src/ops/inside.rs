@@ -156,7 +156,7 @@ impl<'a> Before<'a> {
             return Ok(None);
         }
         let Some(path) = self.snapshot.path_no(&artifact.path)? else { return Ok(None) };
-        let until = self.run.started_at.micros() - 1;
+        let until = self.run.started_at.micros().saturating_sub(1);
         let Some(write) = last_write_at_path(&self.snapshot, path, until, None)? else { return Ok(None) };
         if self.snapshot.artifact(write.artifact)? != *artifact {
             return Ok(None);

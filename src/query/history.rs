@@ -84,14 +84,14 @@ impl RunView {
 
     /// Returns the microseconds it took, all its stretches together; `None` while one has no end.
     pub fn duration_us(&self) -> Option<i64> {
-        let mut total = 0;
+        let mut total: i64 = 0;
         let mut since = Some(self.run.started_at);
         for outcome in &self.outcomes {
             match (outcome.status, since) {
                 // A stretch that was killed has no end; the time until it was taken up again is not counted.
                 (RunStatus::Running, _) => since = Some(outcome.at),
                 (_, Some(start)) => {
-                    total += outcome.at.micros() - start.micros();
+                    total = outcome.at.micros().saturating_sub(start.micros()).saturating_add(total);
                     since = None;
                 }
                 (_, None) => {}

@@ -115,7 +115,9 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
     let none = |what: String| Error::not_found(what).hint("`lineage log` lists the runs");
     find_run_if_any(snapshot, selector)?.ok_or_else(|| match selector {
         RunSelector::Back(0) => none("no run is recorded yet".to_owned()),
-        RunSelector::Back(back) => none(format!("there are not {} runs, repetitions not counted", back + 1)),
+        RunSelector::Back(back) => {
+            none(format!("there are not {} runs, repetitions not counted", back.saturating_add(1)))
+        }
         RunSelector::Tail(tail) => none(format!("no run's key ends in `{tail}`")),
         RunSelector::Word(word) if word.parse::<RunId>().is_ok() => {
             none(format!("no run has the run id `{word}`"))
