@@ -167,7 +167,7 @@ pub fn research(
     }
     let mut reading =
         Reading { workspace, folder: &folder, recorded: &recorded, request, found: &scan.found };
-    let (documents, skipped, read) = reading.all(clock, view.is_some())?;
+    let ReadAll { documents, skipped, read } = reading.all(clock, view.is_some());
     let mut report = ResearchReport {
         gone: recorded.keys().filter(|path| !scan.found.contains(*path)).cloned().collect(),
         skipped: scan.skipped.into_iter().chain(skipped).collect(),
@@ -249,10 +249,19 @@ enum Looked {
     Failed(String),
 }
 
+/// What came of all documents that were found.
+#[derive(Default)]
+struct ReadAll {
+    documents: Vec<Listed>,
+    /// Those that could not be read, and why.
+    skipped: Vec<(String, String)>,
+    /// How many were read.
+    read: usize,
+}
+
 impl Reading<'_> {
-    /// Reads what must be read, on all cores; with it what could not be, and how many were read.
-    #[allow(clippy::type_complexity)]
-    fn all(&mut self, clock: &Clock, known: bool) -> Result<(Vec<Listed>, Vec<(String, String)>, usize)> {
+    /// Reads what must be read, on all cores.
+    fn all(&mut self, clock: &Clock, known: bool) -> ReadAll {
         let digests = match (known, self.request.reread) {
             // Where there is no workspace, nothing is made for its memory.
             (false, _) => Digests::new(),
@@ -262,22 +271,22 @@ impl Reading<'_> {
         let paths: Vec<&ArtifactPath> = self.found.iter().collect();
         let looked = paths.into_par_iter().map(|path| (path, self.look(path, &digests)));
         let looked: Vec<(&ArtifactPath, Looked)> = looked.collect();
-        let (mut documents, mut skipped, mut read) = (Vec::new(), Vec::new(), 0);
+        let mut all = ReadAll::default();
         for (path, looked) in looked {
             let listed = match looked {
                 Looked::Untouched(note) => Listed { note, state: DocumentState::Unchanged },
                 Looked::Read(note) => {
-                    read += 1;
+                    all.read += 1;
                     self.compared(note, clock, known)
                 }
                 Looked::Failed(why) => {
-                    skipped.push((path.to_string(), why));
+                    all.skipped.push((path.to_string(), why));
                     continue;
                 }
             };
-            documents.push(listed);
+            all.documents.push(listed);
         }
-        Ok((documents, skipped, read))
+        all
     }
 
     fn look(&self, path: &ArtifactPath, digests: &Digests) -> Looked {
