@@ -128,6 +128,9 @@
 #![warn(missing_docs)]
 #![deny(clippy::todo, clippy::unimplemented)]
 
+#[cfg(not(unix))]
+compile_error!("lineage needs a Unix: paths are bytes, files have modes, and processes signals");
+
 pub mod api;
 mod capture;
 #[doc(hidden)]

@@ -1,7 +1,6 @@
 //! A disk that takes no more, and places that cannot be written: what lay there before is whole, and the message names the file.
 //!
 //! A limit on the size of files stands for the full disk: it works for every user, and everywhere.
-#![cfg(unix)]
 
 mod common;
 

@@ -4,7 +4,6 @@
 
 /// Ends this process by `signal`, as the command was ended, so that whoever started it sees the same; leaves no core dump of
 /// its own. Returns only where the signal does not end a process.
-#[cfg(unix)]
 pub fn die_of(signal: i32) {
     // SAFETY: plain system calls on this process with valid arguments; `no_core` outlives the call it is passed to, and the
     // default action is put back before the signal is raised.
@@ -19,7 +18,3 @@ pub fn die_of(signal: i32) {
         libc::raise(signal);
     }
 }
-
-/// There are no such signals here.
-#[cfg(not(unix))]
-pub fn die_of(_signal: i32) {}

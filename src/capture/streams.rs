@@ -4,13 +4,11 @@
 
 /// Standard output leads to where standard error leads, until this is dropped.
 pub struct OutputDiverted {
-    #[cfg(unix)]
     kept: Option<std::os::fd::OwnedFd>,
 }
 
 /// Lets what is written to standard output, also by programs that are started, go to standard error, so that the answer can have
 /// standard output for itself. Where that cannot be done, nothing is changed.
-#[cfg(unix)]
 pub fn divert_output() -> OutputDiverted {
     use std::os::fd::{FromRawFd as _, OwnedFd};
     // SAFETY: plain system calls on this process's own standard streams; what `fcntl` returns, if it is no error, is a new
@@ -26,13 +24,6 @@ pub fn divert_output() -> OutputDiverted {
     OutputDiverted { kept }
 }
 
-/// There is no such thing here: output stays where it is.
-#[cfg(not(unix))]
-pub fn divert_output() -> OutputDiverted {
-    OutputDiverted {}
-}
-
-#[cfg(unix)]
 impl Drop for OutputDiverted {
     fn drop(&mut self) {
         use std::os::fd::AsRawFd as _;

@@ -60,15 +60,8 @@ pub fn recorded_word(word: impl AsRef<OsStr>) -> String {
 }
 
 /// Returns bytes as a word of the system's.
-#[cfg(unix)]
 pub(crate) fn os_word(bytes: Vec<u8>) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes)
-}
-
-/// Returns bytes as a word of the system's, which knows no bytes.
-#[cfg(not(unix))]
-pub(crate) fn os_word(bytes: Vec<u8>) -> OsString {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 /// Reads the byte that an escape stands for, if `bytes` begin with one.

@@ -15,7 +15,6 @@ pub fn user() -> String {
     if let Some(name) = said.map(clean).find(|name| !name.is_empty()) {
         return name;
     }
-    #[cfg(unix)]
     if let Ok(process) = std::fs::metadata("/proc/self") {
         let id = std::os::unix::fs::MetadataExt::uid(&process).to_string();
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -418,7 +418,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn a_linked_folder_is_named_and_a_link_to_nothing_is_a_filing_that_fails() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();

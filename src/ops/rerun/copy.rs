@@ -44,7 +44,6 @@ pub(super) fn new_folder(temporary: &Path) -> Result<OwnFolder> {
     let name = format!("{FOLDER_FRONT}{:016x}", NodeId::new(Default::default()).as_u128() as u64);
     let folder = temporary.canonicalize().map_err(failed)?.join(name);
     let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&folder).map_err(failed)?;
     let under_way = fs::File::create_new(folder.join(UNDER_WAY)).map_err(failed)?;
@@ -368,7 +367,6 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<Brou
     if !lies_at(digests, &here, &artifact.digest) {
         return Ok(Brought::Missing);
     }
-    #[cfg(unix)]
     if let Ok(target) = fs::read_link(&here)
         && Digest::of(target.as_os_str().as_encoded_bytes()) == artifact.digest
     {
@@ -424,15 +422,9 @@ fn is_below(folder: &Path, root: &Path) -> bool {
         .is_some_and(|real| real.starts_with(root) && real.is_dir())
 }
 
-#[cfg(unix)]
 fn make_executable(place: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(place, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn make_executable(_place: &Path) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
