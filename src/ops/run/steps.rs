@@ -16,6 +16,7 @@ mod taken_out;
 #[cfg(test)]
 mod tests;
 mod told;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -28,12 +29,13 @@ use crate::ops::Clock;
 use crate::ops::run::environment::EnvironmentFile;
 
 use ending::ending;
-use exchanged::exchanged;
+use exchanged::{Exchanged, exchanged};
 use files::Files;
 use moves::{Moved, Moves, Pair, moved};
 use naming::{in_order_of_pipes, name_of, subject_of};
 pub use repositories::Repositories;
 use told::{Inherited, inherited, outside, read_from_others, split_adding, told};
+use written::Writing;
 
 /// What is known about the surroundings of an observed command.
 pub struct Surroundings<'a> {
@@ -110,52 +112,14 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let files = Files::of(observation, around);
     let moves = Moves::of(observation, &files, around);
     let exchanged = exchanged(observation, &moves);
-    let group_of = |process: &observe::Process| exchanged.group_of(process);
-    let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
-    for (index, process) in observation.processes.iter().enumerate() {
-        let own = group_of(process);
-        let group = groups.entry(own).or_default();
-        group.processes.push(index);
-        let takes_out = taken_out::takes_out(process);
-        for access in process.accesses.iter().filter(|_| !around.own.contains_key(&index)) {
-            let path = &observation.files[access.file].path;
-            let is_look = takes_out && taken_out::is_look(path, around.repositories);
-            group.add(access, is_look, &files);
-        }
-        for naming in moves.plain(index) {
-            group.add_naming(naming, &files);
-        }
-        if !around.own.contains_key(&index) {
-            group.removed.extend(&process.removals);
-        }
-        let above = process.parent.map(|parent| (parent, process.told_us));
-        let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
-        let handed = exchanged.handed.get(&index).into_iter().flatten().copied();
-        for (other, until_us) in above.into_iter().chain(feeders).chain(handed) {
-            let other = group_of(&observation.processes[other]);
-            if other != own {
-                group.told_by.push(Told { by: other, since_us: process.started_us, until_us });
-            }
-        }
-    }
-    for (process, pair) in moves.pairs() {
-        let group = group_of(&observation.processes[process]);
-        groups.entry(group).or_default().pairs.push(*pair);
-    }
+    let groups = groups_of(observation, &files, &moves, &exchanged, around);
     let mut writers: HashMap<Read, usize> = HashMap::new();
     for version in groups.values().flat_map(|group| group.written.keys()) {
         *writers.entry(*version).or_default() += 1;
     }
     let written_by_several: BTreeSet<Read> =
         writers.into_iter().filter(|(_, count)| *count > 1).map(|(version, _)| version).collect();
-    let mut readers: HashMap<Read, Vec<(i64, usize)>> = HashMap::new();
-    for (number, group) in &groups {
-        for (version, (at, _)) in &group.read {
-            if files.known.get(version).is_some_and(|known| known.was_written) {
-                readers.entry(*version).or_default().push((*at, *number));
-            }
-        }
-    }
+    let readers = readers_of(&groups, &files);
     // What was given another name was there before, whoever made it.
     let named: HashMap<Read, i64> = moves.pairs().map(|(_, pair)| (pair.from, pair.at)).collect();
     let mut made = Vec::new();
@@ -171,14 +135,14 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         };
         let mut read = read_from_others(group, &written_by_several);
         if let Some((adding, added_to)) = split_adding(group, &mut read) {
-            let nothing = (Inherited::default(), BTreeSet::new());
-            let from = (&added_to, &nothing.0, &nothing.1);
+            let (nothing, none) = (Inherited::default(), BTreeSet::new());
+            let from = Ingredients { read: &added_to, inherited: &nothing, left: &none };
             let adding = step(observation, &adding, from, &files, around, &read_elsewhere);
             made.extend(adding.map(|step| Step { name: format!("{} (append)", step.name), ..step }));
         }
         let moved: Vec<Moved> = moved(&group.pairs, &files, &read_elsewhere).collect();
         let left = moved.iter().flat_map(|part| part.left.iter().copied()).collect();
-        let from = (&read, &inherited, &left);
+        let from = Ingredients { read: &read, inherited: &inherited, left: &left };
         let rest = step(observation, group, from, &files, around, &read_elsewhere);
         let is_all = rest.is_none();
         made.extend(rest);
@@ -201,6 +165,62 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
     let Files { environment, metrics, left_out, written_elsewhere, links, .. } = files;
     Outcome { steps: made, environment, metrics, left_out, written_elsewhere, links }
+}
+
+/// Puts together the processes that no one can tell apart by what they made.
+fn groups_of(
+    observation: &Observation,
+    files: &Files,
+    moves: &Moves,
+    exchanged: &Exchanged,
+    around: &Surroundings<'_>,
+) -> BTreeMap<usize, Group> {
+    let group_of = |process: &observe::Process| exchanged.group_of(process);
+    let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
+    for (index, process) in observation.processes.iter().enumerate() {
+        let own = group_of(process);
+        let group = groups.entry(own).or_default();
+        group.processes.push(index);
+        let takes_out = taken_out::takes_out(process);
+        for access in process.accesses.iter().filter(|_| !around.own.contains_key(&index)) {
+            let path = &observation.files[access.file].path;
+            let is_look = takes_out && taken_out::is_look(path, around.repositories);
+            group.add(access, is_look, files);
+        }
+        for naming in moves.plain(index) {
+            group.add_naming(naming, files);
+        }
+        if !around.own.contains_key(&index) {
+            group.removed.extend(&process.removals);
+        }
+        let above = process.parent.map(|parent| (parent, process.told_us));
+        let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
+        let handed = exchanged.handed.get(&index).into_iter().flatten().copied();
+        for (other, until_us) in above.into_iter().chain(feeders).chain(handed) {
+            let other = group_of(&observation.processes[other]);
+            if other != own {
+                group.told_by.push(Told { by: other, since_us: process.started_us, until_us });
+            }
+        }
+    }
+    for (process, pair) in moves.pairs() {
+        let group = group_of(&observation.processes[process]);
+        groups.entry(group).or_default().pairs.push(*pair);
+    }
+    groups
+}
+
+/// Lists who read what the run wrote, and when.
+fn readers_of(groups: &BTreeMap<usize, Group>, files: &Files) -> HashMap<Read, Vec<(i64, usize)>> {
+    let mut readers: HashMap<Read, Vec<(i64, usize)>> = HashMap::new();
+    for (number, group) in groups {
+        for (version, (at, _)) in &group.read {
+            if files.known.get(version).is_some_and(|known| known.was_written) {
+                readers.entry(*version).or_default().push((*at, *number));
+            }
+        }
+    }
+    readers
 }
 
 /// A version of a file, and when.
@@ -329,19 +349,27 @@ fn removed(group: &Group, files: &Files, wanted: impl Fn(usize) -> bool) -> Vec<
     removed.collect()
 }
 
+/// What a step has its outputs from.
+struct Ingredients<'a> {
+    read: &'a Reads,
+    /// What it knows from others.
+    inherited: &'a Inherited,
+    /// Files that left their places by being given another name, by number, which was no removal.
+    left: &'a BTreeSet<usize>,
+}
+
 fn step(
     observation: &Observation,
     group: &Group,
-    (read, inherited, left): (&Reads, &Inherited, &BTreeSet<usize>),
+    Ingredients { read, inherited, left }: Ingredients<'_>,
     files: &Files,
     around: &Surroundings<'_>,
     read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
 ) -> Option<Step> {
     let whole = outline(observation, group, around)?;
-    let ended = whole.ended_at.micros();
     let (mut used, mut unchanged_since) = (Vec::new(), Vec::new());
     for (version, (at, fit)) in read {
-        let known = files.known.get(version)?;
+        let Some(known) = files.known(version) else { continue };
         let is_known = known.artifact.has_content();
         let evidence = match (fit, group.reading(version)) {
             (Fit::Changed, _) | (_, Reading::DoubtfulStandIn) => Evidence::Doubtful,
@@ -365,27 +393,19 @@ fn step(
     learned.sort_unstable();
     let mut generated = Vec::new();
     for (version, opened_at) in &group.written {
-        let known = files.known.get(version)?;
+        let Some(known) = files.known(version) else { continue };
         let read_at = read_elsewhere(version);
         if known.lasting || read_at.is_some() {
-            // When a file was opened is seen, and when it was last written is told by its file system, or not at all: then that was
-            // before the step ended. In any case it was before another step of the run read what was there, and after all had been
-            // read that may be in it.
-            let last = read_at.map_or(ended, |read_at| read_at - 1);
-            let last = known.last_change.map_or(last, |change| {
-                let before = learned.partition_point(|at| *at < change.over_us);
-                let read = before.checked_sub(1).map_or(i64::MIN, |latest| learned[latest]);
-                let rest = change.rest_us.map_or(i64::MAX, |rest_us| rest_us - 1);
-                around.clock.tick(change.file_ns).min(rest).max(read).min(last)
-            });
-            let at = last.max(*opened_at);
-            // What was written under another name took the place of what stood here when it was given this one.
-            let next = learned.get(learned.partition_point(|read| *read <= at)).copied();
-            let before = read_at.into_iter().chain(next).min().map_or(i64::MAX, |next| next - 1);
-            let at = known.named_us.map_or(at, |named| at.max(named.min(before)));
+            let writing = Writing {
+                opened_at: *opened_at,
+                last_change: known.last_change,
+                named_at: known.named_us,
+                read_at,
+                ended_at: whole.ended_at.micros(),
+            };
             generated.push(Generated {
                 artifact: known.artifact.clone(),
-                at: Timestamp::from_micros(at),
+                at: Timestamp::from_micros(writing.at(&learned, around.clock)),
                 evidence: Evidence::Observed,
                 role: known.role,
             });
@@ -394,7 +414,7 @@ fn step(
     if !generated.is_empty() {
         for (version, at) in inherited.read.iter().filter(|(version, _)| !group.written.contains_key(version))
         {
-            let known = files.known.get(version)?;
+            let Some(known) = files.known(version) else { continue };
             used.push(Used {
                 artifact: known.artifact.clone(),
                 at: Timestamp::from_micros(*at),
@@ -420,9 +440,9 @@ fn step(
 fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings<'_>) -> Option<Step> {
     let mut generated = Vec::new();
     for (index, file) in observation.files.iter().enumerate() {
-        let last = (index, file.versions.len() - 1);
+        let Some(last) = file.versions.len().checked_sub(1) else { continue };
         if let Some(known) =
-            files.known.get(&last).filter(|_| file.exists && file.versions[last.1].was_written)
+            files.known.get(&(index, last)).filter(|_| file.exists && file.versions[last].was_written)
         {
             generated.push(Generated {
                 artifact: known.artifact.clone(),

@@ -68,6 +68,13 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Returns what is recorded of a version that a group has: groups take up no others.
+    pub(super) fn known(&self, version: &Read) -> Option<&Known> {
+        let known = self.known.get(version);
+        debug_assert!(known.is_some(), "{version:?} is in a group and not known");
+        known
+    }
+
     pub(super) fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
         let mut files = Files {
             known: HashMap::new(),
