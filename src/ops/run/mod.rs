@@ -156,38 +156,17 @@ pub fn run_command(
     let run = recording.run().clone();
     let metrics_path = live::file(workspace, run.id);
     let _ = workspace.disk().create_folders(&live::folder(workspace));
-    let mut live = Live::new(workspace, clock, run.id, &metrics_path);
-    let ended = AtomicBool::new(false);
     let mut ground = Ground::of(workspace, request);
     // In a copy of the workspace it lies outside, and is none of the command's outputs there either.
     ground.streams.insert(metrics_path.clone());
     let keeping = Keeping::new(workspace, ground.root);
     let under_way = OnceCell::new();
-    let observed = std::thread::scope(|scope| {
-        // A short command needs no second thread: its metrics are taken, and its start is forced to the disk, when it has ended.
-        let (waiting, following) = (Cell::new(Some((&mut live, &mut start))), Cell::new(None));
-        let follow = || {
-            if let Some((live, start)) = waiting.take() {
-                let follow = || {
-                    start.sync();
-                    live.follow(&ended);
-                };
-                following.set(std::thread::Builder::new().spawn_scoped(scope, follow).ok());
-            }
-        };
-        let observed =
-            observe_command(workspace, clock, request, &run, (&ground, &keeping), &follow, &under_way);
-        ended.store(true, Ordering::Release);
-        if let Some((live, _)) = waiting.take() {
-            live.follow(&ended);
-        } else if let Some(follower) = following.take() {
-            follower.thread().unpark();
-            let _ = follower.join();
-        }
-        observed
+    let mut live = Live::new(workspace, clock, run.id, &metrics_path);
+    let observed = followed(&mut live, &mut start, |follow| {
+        observe_command(workspace, clock, request, &run, (&ground, &keeping), follow, &under_way)
     });
     start.settle(&mut recording);
-    let mut remarks: Vec<Remark> = live.remarks().collect();
+    let mut said = Said::new(live.remarks());
     let _ = std::fs::remove_file(&metrics_path);
     let observation = match observed {
         Ok(observation) => observation,
@@ -199,71 +178,117 @@ pub fn run_command(
             return Err(NotStarted { exit_code, error });
         }
     };
-    remarks.extend(observation.gaps.iter().map(remark_of));
+    said.remarks.extend(observation.gaps.iter().map(remark_of));
     let under_way = under_way.into_inner().and_then(UnderWay::end);
     if let Some((_, end)) = &under_way
         && let Err(error) = recording.end_in(*end)
     {
-        remarks.push(Remark::new(RemarkKind::Fault, error.in_full()));
+        said.fault(error.in_full());
     }
     // The command has ended as it has, whatever becomes of its record.
+    let file_clock = FileClock::now(clock);
     let recorded = catch_unwind(AssertUnwindSafe(|| {
-        let file_clock = FileClock::now(clock);
-        record(
-            workspace,
-            &mut recording,
-            request,
-            &observation,
-            (&ground, &keeping),
-            file_clock,
-            &mut remarks,
-        )
+        let kept = (&ground, &keeping);
+        record(workspace, &mut recording, request, &observation, kept, file_clock, &mut said.remarks)
     }));
     let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));
     let Recorded { counts, stderr_is_output, registered } = recorded.unwrap_or_else(|error| {
-        remarks.push(Remark::new(
-            RemarkKind::Fault,
-            format!("not everything was recorded: {}", error.in_full()),
-        ));
+        said.fault(format!("not everything was recorded: {}", error.in_full()));
         Recorded::default()
     });
-    let level = level_of(observation.level);
-    let said = Remarks::new(run.id, recording.now(), Some(level), remarks.clone());
-    let mut remarks_recorded = remarks.len();
-    if let Err(error) = recording.add(&Fact::Remarked(said)) {
-        remarks_recorded = 0;
-        remarks.push(Remark::new(
-            RemarkKind::Fault,
-            format!("the remarks were not recorded: {}", error.in_full()),
-        ));
-    }
-    let (status, code, reason) = ending(observation.exit);
-    let fault = |text: String| Remark::new(RemarkKind::Fault, text);
-    match catch_unwind(AssertUnwindSafe(|| recording.finish(status, code, reason))) {
-        Ok(Ok(warnings)) => {
-            remarks.extend(warnings.into_iter().map(fault));
-            if let Some((file, _)) = &under_way {
-                let _ = under_way::remove(workspace.disk(), file);
-            }
-        }
-        Ok(Err(error)) => {
-            remarks_recorded = 0;
-            remarks.push(fault(format!("the end of the run was not recorded: {}", error.in_full())));
-        }
-        Err(_) => {
-            remarks.push(fault("a fault of this program: the store was not brought up to date".to_owned()))
-        }
+    let (exit, level) = (observation.exit, level_of(observation.level));
+    said.record(&mut recording, level);
+    if end(recording, exit, &mut said)
+        && let Some((file, _)) = &under_way
+    {
+        let _ = under_way::remove(workspace.disk(), file);
     }
     // Their files tell what the run read and made, which is known only now.
-    remarks.extend(registered.into_iter().flat_map(|versions| versions.project(workspace)).map(fault));
+    registered.into_iter().flat_map(|versions| versions.project(workspace)).for_each(|text| said.fault(text));
     if !workspace.journal().is_dir() {
         // What was written to it went with it, without an error.
-        let gone = "the command removed the journal: nothing of this run is recorded";
-        remarks_recorded = 0;
-        remarks.insert(0, fault(gone.to_owned()));
+        said.unrecorded("the command removed the journal: nothing of this run is recorded");
     }
-    let exit = observation.exit;
+    let Said { remarks, recorded: remarks_recorded } = said;
     Ok(CommandSummary { run: Some(run), exit, level, counts, remarks, remarks_recorded, stderr_is_output })
+}
+
+/// Lets `observe` run a command, and follows what it writes to its metrics file, in a thread of its own once the function that `observe`
+/// is given is called. A short command needs none: its metrics are taken, and its start is forced to the disk, when it has ended.
+fn followed<T>(live: &mut Live<'_>, start: &mut StartOnDisk, observe: impl FnOnce(&dyn Fn()) -> T) -> T {
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (waiting, following) = (Cell::new(Some((live, start))), Cell::new(None));
+        let follow = || {
+            if let Some((live, start)) = waiting.take() {
+                let follow = || {
+                    start.sync();
+                    live.follow(&ended);
+                };
+                following.set(std::thread::Builder::new().spawn_scoped(scope, follow).ok());
+            }
+        };
+        let observed = observe(&follow);
+        ended.store(true, Ordering::Release);
+        if let Some((live, _)) = waiting.take() {
+            live.follow(&ended);
+        } else if let Some(follower) = following.take() {
+            follower.thread().unpark();
+            let _ = follower.join();
+        }
+        observed
+    })
+}
+
+/// What is to be said of a record, and how many of it, the first, stand in the record itself.
+struct Said {
+    remarks: Vec<Remark>,
+    recorded: usize,
+}
+
+impl Said {
+    fn new(remarks: impl Iterator<Item = Remark>) -> Self {
+        Said { remarks: remarks.collect(), recorded: 0 }
+    }
+
+    /// Adds that something went wrong.
+    fn fault(&mut self, text: impl Into<String>) {
+        self.remarks.push(Remark::new(RemarkKind::Fault, text));
+    }
+
+    /// Adds that something went wrong by which nothing of all this stands in the record, before all else.
+    fn unrecorded(&mut self, text: impl Into<String>) {
+        self.recorded = 0;
+        self.remarks.insert(0, Remark::new(RemarkKind::Fault, text));
+    }
+
+    /// Records all that was said so far.
+    fn record(&mut self, recording: &mut Recording, level: CaptureLevel) {
+        let said = Remarks::new(recording.run().id, recording.now(), Some(level), self.remarks.clone());
+        match recording.add(&Fact::Remarked(said)) {
+            Ok(()) => self.recorded = self.remarks.len(),
+            Err(error) => self.unrecorded(format!("the remarks were not recorded: {}", error.in_full())),
+        }
+    }
+}
+
+/// Records the end of a run; false where it is not in the journal for certain.
+fn end(recording: Recording, exit: Exit, said: &mut Said) -> bool {
+    let (status, code, reason) = ending(exit);
+    match catch_unwind(AssertUnwindSafe(|| recording.finish(status, code, reason))) {
+        Ok(Ok(warnings)) => {
+            warnings.into_iter().for_each(|warning| said.fault(warning));
+            true
+        }
+        Ok(Err(error)) => {
+            said.unrecorded(format!("the end of the run was not recorded: {}", error.in_full()));
+            false
+        }
+        Err(_) => {
+            said.fault("a fault of this program: the store was not brought up to date");
+            false
+        }
+    }
 }
 
 fn level_of(level: Level) -> CaptureLevel {
