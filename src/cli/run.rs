@@ -10,7 +10,7 @@ use crate::cli::{Surroundings, output, run_around, workspace_around};
 use crate::error::{Error, Result};
 use crate::model::{NodeId, repeated_word};
 use crate::ops::Workspace;
-use crate::ops::run::{CommandRequest, CommandSummary, NotStarted, run_command};
+use crate::ops::run::{CommandRequest, CommandSummary, Counts, NotStarted, run_command};
 use crate::render;
 
 /// Run a command and record what it and all its children read and wrote.
@@ -159,7 +159,7 @@ fn tell(summary: &CommandSummary) {
         return;
     }
     if let Some(run) = &summary.run {
-        let (inputs, code, outputs) = summary.counts;
+        let Counts { inputs, code, outputs } = summary.counts;
         let how = summary.level.weakness().map(|words| format!("; {words}")).unwrap_or_default();
         let tail = run.id.tail(NodeId::TAIL_DIGITS);
         let parts = [

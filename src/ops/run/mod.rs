@@ -42,7 +42,8 @@ pub(crate) use environment::variables_of;
 use live::Live;
 pub(crate) use metrics::{Form, from_document, yaml};
 use name::check_command_name;
-use record::{Recorded, record};
+pub use record::Counts;
+use record::{Recorded, Recorder};
 use roles::Place;
 pub(crate) use steps::FileClock;
 pub(crate) use take_over::{broken_off, take_over_broken_off};
@@ -116,8 +117,8 @@ pub struct CommandSummary {
     pub exit: Exit,
     /// How completely it was observed.
     pub level: CaptureLevel,
-    /// How many files it read and wrote, by role: inputs, code, outputs.
-    pub counts: (usize, usize, usize),
+    /// How many files it read and wrote.
+    pub counts: Counts,
     /// What could not be seen, what was refused, what went wrong in recording.
     pub remarks: Vec<Remark>,
     /// How many of the remarks, the first of them, are in the record.
@@ -186,11 +187,17 @@ pub fn run_command(
         said.fault(error.in_full());
     }
     // The command has ended as it has, whatever becomes of its record.
-    let file_clock = FileClock::now(clock);
-    let recorded = catch_unwind(AssertUnwindSafe(|| {
-        let kept = (&ground, &keeping);
-        record(workspace, &mut recording, request, &observation, kept, file_clock, &mut said.remarks)
-    }));
+    let recorder = Recorder {
+        workspace,
+        recording: &mut recording,
+        request,
+        observation: &observation,
+        ground: &ground,
+        keeping: &keeping,
+        clock: FileClock::now(clock),
+        remarks: &mut said.remarks,
+    };
+    let recorded = catch_unwind(AssertUnwindSafe(|| recorder.record()));
     let recorded = recorded.unwrap_or_else(|_| Err(Error::bug("a fault of this program")));
     let Recorded { counts, stderr_is_output, registered } = recorded.unwrap_or_else(|error| {
         said.fault(format!("not everything was recorded: {}", error.in_full()));

@@ -21,149 +21,244 @@ use crate::ops::{Recording, Workspace};
 /// What became of an observation.
 #[derive(Default)]
 pub(super) struct Recorded {
-    /// How many inputs, code files and outputs there were.
-    pub(super) counts: (usize, usize, usize),
+    pub(super) counts: Counts,
     /// Whether our standard error leads to one of the outputs.
     pub(super) stderr_is_output: bool,
     /// Versions of models that the command registered.
     pub(super) registered: Option<VersionsOfRun>,
 }
 
-/// Records what was observed. It survives a crash once the recording is finished.
-pub(super) fn record(
-    workspace: &Workspace,
-    recording: &mut Recording,
-    request: &CommandRequest,
-    observation: &Observation,
-    (ground, keeping): (&Ground<'_>, &Keeping<'_>),
-    clock: FileClock,
-    remarks: &mut Vec<Remark>,
-) -> Result<Recorded> {
-    let Ground { root, home, rules, streams, started_ns } = ground;
-    let commit = recording.run().code.commit.clone();
-    let code_of = code::CodeOf::run_in(root, &request.folder);
-    let repositories = Repositories::new(code_of.folder, commit, *started_ns);
-    let named_metrics = request.metrics.as_ref().map(|path| {
-        let path = request.folder.join(path);
-        path.canonicalize().unwrap_or(path)
-    });
-    let own = own::own_processes(observation, &workspace.folder());
-    let around = steps::Surroundings {
-        own: &own,
-        streams,
-        root,
-        copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
-        home: home.as_deref(),
-        repositories: &repositories,
-        with_arguments: request.with_arguments,
-        metrics: named_metrics.as_deref(),
-        rules,
-        run: recording.run().id,
-        clock,
-    };
-    let Outcome { mut steps, environment, metrics, left_out, written_elsewhere, links } =
-        steps::steps(observation, &around);
-    if let Some(path) = named_metrics.as_ref().filter(|path| !metrics.contains(path)) {
-        let text = format!("`{}` gave no metrics: the command did not write it", shown(path, root));
-        remarks.push(Remark::new(RemarkKind::NotObserved, text));
+/// A command that was observed, and what its steps are recorded with.
+pub(super) struct Recorder<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) recording: &'a mut Recording,
+    pub(super) request: &'a CommandRequest,
+    pub(super) observation: &'a Observation,
+    pub(super) ground: &'a Ground<'a>,
+    pub(super) keeping: &'a Keeping<'a>,
+    pub(super) clock: FileClock,
+    pub(super) remarks: &'a mut Vec<Remark>,
+}
+
+impl Recorder<'_> {
+    /// Records what was observed. It survives a crash once the recording is finished.
+    pub(super) fn record(mut self) -> Result<Recorded> {
+        let Recorder { workspace, request, observation, ground, .. } = self;
+        let Ground { root, home, rules, streams, started_ns } = ground;
+        let commit = self.recording.run().code.commit.clone();
+        let code_of = code::CodeOf::run_in(root, &request.folder);
+        let repositories = Repositories::new(code_of.folder, commit, *started_ns);
+        let named_metrics = request.metrics.as_ref().map(|path| {
+            let path = request.folder.join(path);
+            path.canonicalize().unwrap_or(path)
+        });
+        let own = own::own_processes(observation, &workspace.folder());
+        let around = steps::Surroundings {
+            own: &own,
+            streams,
+            root,
+            copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
+            home: home.as_deref(),
+            repositories: &repositories,
+            with_arguments: request.with_arguments,
+            metrics: named_metrics.as_deref(),
+            rules,
+            run: self.recording.run().id,
+            clock: self.clock,
+        };
+        let mut made = steps::steps(observation, &around);
+        self.remark_what_is_missing(&made, named_metrics.as_deref());
+        declared::add(
+            workspace,
+            self.recording,
+            request,
+            observation,
+            &around,
+            &mut made.steps,
+            self.remarks,
+        );
+        self.add_environment(&mut made);
+        let counts = Counts::of(&made.steps);
+        let stderr_is_output = leads_to_output(Path::new("/proc/self/fd/2"), root, &made.steps);
+        let may_be_read = match observation.level {
+            Level::Net => &[][..],
+            Level::Snapshot | Level::Nothing => &self.recording.run().code.untracked,
+        };
+        let unkept = self.keeping.keep(may_be_read, &made.steps);
+        unkept.into_iter().for_each(|fault| self.fault(fault));
+        for step in &made.steps {
+            self.recording.add(&Fact::StepDone(step.clone()))?;
+        }
+        self.record_links(&made.steps, made.links)?;
+        self.record_repositories(&repositories)?;
+        self.record_metrics(&made.metrics)?;
+        let registered = own::registered(workspace, &own, self.recording.run().id)?;
+        Ok(Recorded { counts, stderr_is_output, registered })
     }
-    if left_out > 0 {
-        let text = IGNORED_FILES.to_owned();
-        remarks.push(Remark { kind: RemarkKind::LeftOut, text, count: left_out });
+
+    fn fault(&mut self, text: String) {
+        self.remarks.push(Remark::new(RemarkKind::Fault, text));
     }
-    if written_elsewhere > 0 {
-        let text = "files written among those of the system, of tools and of packages are not recorded";
-        remarks.push(Remark { kind: RemarkKind::LeftOut, text: text.to_owned(), count: written_elsewhere });
+
+    /// Says what of the observation does not come into the record, or not for certain.
+    fn remark_what_is_missing(&mut self, made: &Outcome, named_metrics: Option<&Path>) {
+        if let Some(path) = named_metrics.filter(|path| !made.metrics.iter().any(|file| file == path)) {
+            let shown = shown(path, self.ground.root);
+            let text = format!("`{shown}` gave no metrics: the command did not write it");
+            self.remarks.push(Remark::new(RemarkKind::NotObserved, text));
+        }
+        let elsewhere = "files written among those of the system, of tools and of packages are not recorded";
+        let compiled = "modules ran as they had been compiled, and their sources are not, or not for certain, what was compiled";
+        let counted = [
+            (RemarkKind::LeftOut, IGNORED_FILES, made.left_out),
+            (RemarkKind::LeftOut, elsewhere, made.written_elsewhere),
+            (RemarkKind::Unseen, compiled, doubtful_modules(self.observation)),
+        ];
+        for (kind, text, count) in counted.into_iter().filter(|(.., count)| *count > 0) {
+            self.remarks.push(Remark { kind, text: text.to_owned(), count });
+        }
+        self.ground.rules.faults().into_iter().for_each(|fault| self.fault(fault));
     }
-    let doubtful = doubtful_modules(observation);
-    if doubtful > 0 {
-        let text = "modules ran as they had been compiled, and their sources are not, or not for certain, what was compiled";
-        remarks.push(Remark { kind: RemarkKind::Unseen, text: text.to_owned(), count: doubtful });
-    }
-    remarks.extend(rules.faults().into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
-    declared::add(workspace, recording, request, observation, &around, &mut steps, remarks);
-    let variables = environment::variables(&request.environment);
-    let list = environment::list(&variables, &environment, workspace.digests());
-    if !(variables.is_empty() && environment.is_empty())
-        && let Err(error) = add_environment(workspace, recording, observation, &list, &mut steps)
-    {
-        // The steps say more than the versions of what they were made with.
-        let text = format!("the environment was not recorded: {}", error.in_full());
-        remarks.push(Remark::new(RemarkKind::Fault, text));
-    }
-    let mut files: [BTreeSet<&ArtifactPath>; 3] = Default::default();
-    let generated = || steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
-    let made: BTreeSet<(&ArtifactPath, Digest)> =
-        generated().map(|artifact| (&artifact.path, artifact.digest)).collect();
-    for edge in steps.iter().flat_map(|step| &step.used) {
-        let path = &edge.artifact.path;
-        match edge.role {
-            Role::Environment => {}
-            role if role.is_code() => drop(files[1].insert(path)),
-            // What the run made and read again is no input; what it read and then changed is.
-            _ if made.contains(&(path, edge.artifact.digest)) => {}
-            _ => drop(files[0].insert(path)),
+
+    /// Puts the list of the environment at the first step, where there is anything in it.
+    fn add_environment(&mut self, made: &mut Outcome) {
+        let variables = environment::variables(&self.request.environment);
+        if variables.is_empty() && made.environment.is_empty() {
+            return;
+        }
+        let list = environment::list(&variables, &made.environment, self.workspace.digests());
+        match self.environment_edge(&list) {
+            Ok(edge) => match made.steps.iter_mut().find(|step| !step.act.is_one_to_one()) {
+                Some(first) => first.used.push(edge),
+                None => {
+                    let whole = whole_step(self.recording, self.observation, vec![edge], Vec::new());
+                    made.steps.push(whole);
+                }
+            },
+            // The steps say more than the versions of what they were made with.
+            Err(error) => self.fault(format!("the environment was not recorded: {}", error.in_full())),
         }
     }
-    files[2] = generated().map(|artifact| &artifact.path).collect();
-    let counts = (files[0].len(), files[1].len(), files[2].len());
-    let stderr = std::fs::read_link("/proc/self/fd/2").ok();
-    let stderr = stderr.and_then(|path| ArtifactPath::within(root, &path).ok());
-    let stderr_is_output = stderr.is_some_and(|path| files[2].contains(&path));
-    let may_be_read = match observation.level {
-        Level::Net => &[][..],
-        Level::Snapshot | Level::Nothing => &recording.run().code.untracked,
-    };
-    let unkept = keeping.keep(may_be_read, &steps);
-    remarks.extend(unkept.into_iter().map(|fault| Remark::new(RemarkKind::Fault, fault)));
-    for step in &steps {
-        recording.add(&Fact::StepDone(step.clone()))?;
+
+    fn environment_edge(&self, list: &[u8]) -> Result<Used> {
+        let digest = self.workspace.contents().keep(list)?;
+        Ok(Used {
+            artifact: Artifact {
+                path: ArtifactPath::new(format!("environment://{}", self.recording.run().host))?,
+                digest,
+                size_bytes: list.len() as u64,
+            },
+            at: Timestamp::from_micros(self.observation.started_us),
+            evidence: Evidence::Observed,
+            role: Role::Environment,
+        })
     }
-    record_links(recording, &steps, links)?;
-    record_repositories(workspace, recording, root, &repositories)?;
-    record_metrics(root, recording, &metrics, remarks)?;
-    let registered = own::registered(workspace, &own, recording.run().id)?;
-    Ok(Recorded { counts, stderr_is_output, registered })
+
+    /// Records which of the files that the steps name are symbolic links.
+    fn record_links(&mut self, steps: &[Step], mut links: Vec<Link>) -> Result<()> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        let used = steps.iter().flat_map(|step| &step.used).map(|edge| &edge.artifact);
+        let generated = steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
+        let named: BTreeSet<&Artifact> = used.chain(generated).collect();
+        links.retain(|link| named.contains(&link.artifact()));
+        links.into_iter().try_for_each(|link| self.recording.add(&Fact::LinkSeen(link)))
+    }
+
+    /// Records the code states of the repositories besides the run's own that it read files of, as they are now.
+    fn record_repositories(&mut self, repositories: &Repositories) -> Result<()> {
+        let others = repositories.others();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let snapshot = self.workspace.store().snapshot().ok().flatten();
+        // Only what was read of them is known to be of the run.
+        let limits = git::Limits { untracked_max: 0, ..git::Limits::default() };
+        for (work_tree, commit) in others {
+            let code_of = code::CodeOf { root: self.ground.root, folder: &work_tree };
+            let now = code::code_state_at(self.workspace, code_of, limits, &|| snapshot.as_ref())?;
+            let repository = RunRepository {
+                run: self.recording.run().id,
+                at: self.recording.now(),
+                root: code_of.other_work_tree(),
+                code: Some(code::as_of(now, commit)),
+            };
+            self.recording.add(&Fact::RepositoryRead(repository))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the metrics files that the command wrote.
+    fn record_metrics(&mut self, files: &[PathBuf]) -> Result<()> {
+        for file in files {
+            let mut refuse = |why: String| {
+                let text = format!("{}: {why}", shown(file, self.ground.root));
+                self.remarks.push(Remark::new(RemarkKind::Refused, text));
+            };
+            let bytes = match read_metrics(file) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    refuse(format!("no metrics were read: {why}"));
+                    continue;
+                }
+            };
+            let (points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
+            refused.into_iter().for_each(refuse);
+            if points.is_empty() {
+                continue;
+            }
+            let (at, owner) = (self.recording.now(), self.recording.run().id);
+            let points = points.into_iter().map(|point| Metric {
+                owner,
+                name: point.name,
+                step: point.step,
+                at,
+                value: point.value,
+            });
+            self.recording.add(&Fact::Metrics(points.collect()))?;
+        }
+        Ok(())
+    }
 }
 
-/// Records which of the files that the steps name are symbolic links.
-fn record_links(recording: &mut Recording, steps: &[Step], mut links: Vec<Link>) -> Result<()> {
-    if links.is_empty() {
-        return Ok(());
-    }
-    let used = steps.iter().flat_map(|step| &step.used).map(|edge| &edge.artifact);
-    let generated = steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
-    let named: BTreeSet<&Artifact> = used.chain(generated).collect();
-    links.retain(|link| named.contains(&link.artifact()));
-    links.into_iter().try_for_each(|link| recording.add(&Fact::LinkSeen(link)))
+/// How many files a run read and wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files that it read, but for code and what it had made itself.
+    pub inputs: usize,
+    /// Code that it read.
+    pub code: usize,
+    /// Files that it wrote.
+    pub outputs: usize,
 }
 
-/// Records the code states of the repositories besides the run's own that it read files of, as they are now.
-fn record_repositories(
-    workspace: &Workspace,
-    recording: &mut Recording,
-    root: &Path,
-    repositories: &Repositories,
-) -> Result<()> {
-    let others = repositories.others();
-    if others.is_empty() {
-        return Ok(());
+impl Counts {
+    fn of(steps: &[Step]) -> Self {
+        let generated = || steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact);
+        let made: BTreeSet<(&ArtifactPath, Digest)> =
+            generated().map(|artifact| (&artifact.path, artifact.digest)).collect();
+        let (mut inputs, mut code) = (BTreeSet::new(), BTreeSet::new());
+        for edge in steps.iter().flat_map(|step| &step.used) {
+            let path = &edge.artifact.path;
+            match edge.role {
+                Role::Environment => {}
+                role if role.is_code() => drop(code.insert(path)),
+                // What the run made and read again is no input; what it read and then changed is.
+                _ if made.contains(&(path, edge.artifact.digest)) => {}
+                _ => drop(inputs.insert(path)),
+            }
+        }
+        let outputs: BTreeSet<&ArtifactPath> = generated().map(|artifact| &artifact.path).collect();
+        Counts { inputs: inputs.len(), code: code.len(), outputs: outputs.len() }
     }
-    let snapshot = workspace.store().snapshot().ok().flatten();
-    // Only what was read of them is known to be of the run.
-    let limits = git::Limits { untracked_max: 0, ..git::Limits::default() };
-    for (work_tree, commit) in others {
-        let code_of = code::CodeOf { root, folder: &work_tree };
-        let now = code::code_state_at(workspace, code_of, limits, &|| snapshot.as_ref())?;
-        let repository = RunRepository {
-            run: recording.run().id,
-            at: recording.now(),
-            root: code_of.other_work_tree(),
-            code: Some(code::as_of(now, commit)),
-        };
-        recording.add(&Fact::RepositoryRead(repository))?;
-    }
-    Ok(())
+}
+
+/// Says whether a stream of ours leads to what one of the steps wrote.
+fn leads_to_output(stream: &Path, root: &Path, steps: &[Step]) -> bool {
+    let target = std::fs::read_link(stream).ok().and_then(|path| ArtifactPath::within(root, &path).ok());
+    let mut written = steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact.path);
+    target.is_some_and(|target| written.any(|path| *path == target))
 }
 
 /// Counts the sources of which somebody read only what had been compiled, perhaps from other bytes.
@@ -173,32 +268,6 @@ fn doubtful_modules(observation: &Observation) -> u64 {
         .filter(|access| access.read_us.is_some() && access.reading == Reading::DoubtfulStandIn)
         .map(|access| access.file);
     doubtful.collect::<BTreeSet<usize>>().len() as u64
-}
-
-/// Puts the list of the environment at the first step.
-fn add_environment(
-    workspace: &Workspace,
-    recording: &Recording,
-    observation: &Observation,
-    list: &[u8],
-    steps: &mut Vec<Step>,
-) -> Result<()> {
-    let digest = workspace.contents().keep(list)?;
-    let edge = Used {
-        artifact: Artifact {
-            path: ArtifactPath::new(format!("environment://{}", recording.run().host))?,
-            digest,
-            size_bytes: list.len() as u64,
-        },
-        at: Timestamp::from_micros(observation.started_us),
-        evidence: Evidence::Observed,
-        role: Role::Environment,
-    };
-    match steps.iter_mut().find(|step| !step.act.is_one_to_one()) {
-        Some(first) => first.used.push(edge),
-        None => steps.push(whole_step(recording, observation, vec![edge], Vec::new())),
-    }
-    Ok(())
 }
 
 /// Makes a step for the command as a whole, for edges that belong to no process in particular.
@@ -218,44 +287,6 @@ pub(super) fn whole_step(
             [Timestamp::from_micros(observation.started_us), Timestamp::from_micros(observation.ended_us)],
         )
     }
-}
-
-/// Reads the metrics files that the command wrote.
-fn record_metrics(
-    root: &Path,
-    recording: &mut Recording,
-    files: &[PathBuf],
-    remarks: &mut Vec<Remark>,
-) -> Result<()> {
-    for file in files {
-        let mut refuse = |why: String| {
-            let text = format!("{}: {why}", shown(file, root));
-            remarks.push(Remark::new(RemarkKind::Refused, text));
-        };
-        let bytes = match read_metrics(file) {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                refuse(format!("no metrics were read: {why}"));
-                continue;
-            }
-        };
-        let (points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
-        refused.into_iter().for_each(refuse);
-        if points.is_empty() {
-            continue;
-        }
-        let at = recording.now();
-        let owner = recording.run().id;
-        let points = points.into_iter().map(|point| Metric {
-            owner,
-            name: point.name,
-            step: point.step,
-            at,
-            value: point.value,
-        });
-        recording.add(&Fact::Metrics(points.collect()))?;
-    }
-    Ok(())
 }
 
 /// No larger document of metrics is read.
@@ -278,4 +309,49 @@ fn read_metrics(file: &Path) -> Result<Vec<u8>, String> {
 fn shown(path: &Path, root: &Path) -> String {
     ArtifactPath::within(root, path)
         .map_or_else(|_| path.to_string_lossy().escape_debug().to_string(), |path| path.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts the files of steps, `read … -> written …`, each `role:path=content`, which of what was written is `data:`.
+    fn check(steps: &[&str], expected: [usize; 3]) {
+        let artifact = |word: &str| {
+            let (role, file) = word.split_once(':').unwrap();
+            let (path, content) = file.split_once('=').unwrap();
+            let (digest, size_bytes) = (Digest::of(content.as_bytes()), content.len() as u64);
+            let role = match role {
+                "data" => Role::Data,
+                "code" => Role::Code,
+                "environment" => Role::Environment,
+                other => panic!("{other}"),
+            };
+            (Artifact { path: ArtifactPath::new(path).unwrap(), digest, size_bytes }, role)
+        };
+        let (at, evidence) = (Timestamp::from_micros(1), Evidence::Observed);
+        let steps = steps.iter().map(|step| {
+            let (read, written) = step.split_once("->").unwrap();
+            let used = read.split_whitespace().map(artifact);
+            let used = used.map(|(artifact, role)| Used { artifact, at, evidence, role }).collect();
+            let generated = written.split_whitespace().map(artifact);
+            let generated =
+                generated.map(|(artifact, role)| Generated { artifact, at, evidence, role }).collect();
+            Step { used, generated, ..Step::new(NodeId::new(at), NodeId::new(at), "s", [at, at]) }
+        });
+        let Counts { inputs, code, outputs } = Counts::of(&steps.collect::<Vec<_>>());
+        assert_eq!([inputs, code, outputs], expected);
+    }
+
+    #[test]
+    fn files_are_counted_once_and_by_what_they_are_to_the_run() {
+        check(&[], [0, 0, 0]);
+        check(
+            &["data:a=1 code:t.py=x environment:e=1 -> data:b=1", "data:a=1 code:t.py=x -> data:b=2"],
+            [1, 1, 1],
+        );
+        // What the run made and read again is no input; what it read and then changed is.
+        check(&["data:a=1 -> data:b=1", "data:b=1 -> data:c=1"], [1, 0, 2]);
+        check(&["data:a=1 -> data:a=2"], [1, 0, 1]);
+    }
 }

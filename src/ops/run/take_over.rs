@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::record::{Recorded, record};
+use super::record::{Recorded, Recorder};
 use super::steps::FileClock;
 use super::under_way::{self, Kept, Unreadable};
 use super::{Ground, ending, live, remark_of, with_files_of_interest};
@@ -204,17 +204,17 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         },
     )];
     remarks.extend(observation.gaps.iter().map(remark_of));
-    let file_clock = FileClock { behind_us: kept.beginning.behind_us };
-    let keeping = Keeping::new(workspace, root);
-    let Recorded { registered, .. } = record(
+    let recorder = Recorder {
         workspace,
-        &mut recording,
-        &request,
-        &observation,
-        (&ground, &keeping),
-        file_clock,
-        &mut remarks,
-    )?;
+        recording: &mut recording,
+        request: &request,
+        observation: &observation,
+        ground: &ground,
+        keeping: &Keeping::new(workspace, root),
+        clock: FileClock { behind_us: kept.beginning.behind_us },
+        remarks: &mut remarks,
+    };
+    let Recorded { registered, .. } = recorder.record()?;
     remarks.extend(live::take_rest(workspace, &mut recording, &metrics)?);
     let said = Remarks::new(id, recording.now(), Some(CaptureLevel::Net), remarks);
     recording.add(&Fact::Remarked(said))?;
