@@ -1,6 +1,6 @@
-//! What is asked of runs and steps file by file: their records may be long, and are read once.
+//! What is asked of runs and steps file by file, and of models version by version: their records may be long, and are read once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,14 +9,41 @@ use crate::model::{ArtifactPath, Digest, NodeId, RunKind, Timestamp};
 use crate::store::damaged;
 use crate::store::snapshot::{ArtifactNo, RunNo, Snapshot, StepNo};
 
-/// No more files are held for all steps, or all runs, together; then what is held is let go.
+/// No more files are held for all steps, or all runs, together, nor names for all models; then what is held is let go.
 const FILES_MAX: usize = 4 << 20;
 
-/// What was read of runs and steps so far.
+/// What was read so far.
 #[derive(Default)]
 pub(super) struct Memo {
     steps: Known<StepNo, StepTimes>,
     runs: Known<RunNo, RunOrigin>,
+    models: Known<String, Holders>,
+}
+
+/// Which versions of a model are called what.
+#[derive(Debug)]
+pub struct Holders {
+    /// The one in production.
+    pub in_production: Option<NodeId>,
+    /// Those that an alias names.
+    pub aliases: BTreeMap<String, NodeId>,
+    by_version: HashMap<NodeId, Vec<String>>,
+}
+
+impl Holders {
+    /// Puts together what is known of a model.
+    pub fn new(in_production: Option<NodeId>, aliases: BTreeMap<String, NodeId>) -> Self {
+        let mut by_version: HashMap<NodeId, Vec<String>> = HashMap::new();
+        for (alias, id) in &aliases {
+            by_version.entry(*id).or_default().push(alias.clone());
+        }
+        Holders { in_production, aliases, by_version }
+    }
+
+    /// Returns the aliases that name a version, in order.
+    pub fn aliases_of(&self, id: NodeId) -> &[String] {
+        self.by_version.get(&id).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// When a step began, and since when what it read had lain there.
@@ -89,6 +116,15 @@ impl Snapshot {
         )
     }
 
+    /// Returns which versions of a model are called what, as `read` finds it the first time.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn holders(&self, model: &str, read: impl FnOnce() -> Result<Holders>) -> Result<Arc<Holders>> {
+        let found = self.memo.models.get(model.to_owned(), |held| held.aliases.len(), || read().map(Some))?;
+        Ok(found.expect("what is read is always there"))
+    }
+
     /// Returns as what, where and when a run began; `None` where only others speak of it so far.
     ///
     /// # Errors
@@ -115,7 +151,7 @@ impl Snapshot {
     }
 }
 
-/// Records as they are wanted, by their number.
+/// Records as they are wanted, by their number or name.
 struct Known<K, V> {
     held: RwLock<Held<K, V>>,
 }
@@ -131,8 +167,8 @@ impl<K, V> Default for Known<K, V> {
     }
 }
 
-impl<K: Copy + Eq + Hash, V> Known<K, V> {
-    /// Returns a record, which is read if it was not; `files` says how many files it holds.
+impl<K: Eq + Hash, V> Known<K, V> {
+    /// Returns a record, which is read if it was not; `files` says how many files, or names, it holds.
     fn get(
         &self,
         number: K,

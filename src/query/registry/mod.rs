@@ -18,11 +18,12 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp};
 use crate::query::history::last_values;
-use crate::store::{ChangeOrder, GO_ON, Order, Snapshot};
+use crate::store::{ChangeOrder, GO_ON, Holders, Order, Snapshot};
 
 pub use best::{Best, best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
@@ -76,7 +77,7 @@ impl ModelView {
 
 /// Reads a model version and what has become of it; `None` where only others speak of it.
 ///
-/// Cost: its own changes, and a look at who is in production.
+/// Cost: its own changes; for the first version of a model also all that was said of who is called what.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -123,11 +124,7 @@ pub fn model_view(snapshot: &Snapshot, id: NodeId) -> Result<Option<ModelView>> 
         view.promoted_from = snapshot.model(before)?.map(|model| model.version);
     }
     if view.is_current() {
-        for (alias, named) in aliases(snapshot, &view.model.name)? {
-            if named == id {
-                view.aliases.push(alias);
-            }
-        }
+        view.aliases = holders(snapshot, &view.model.name)?.aliases_of(id).to_vec();
     }
     Ok(Some(view))
 }
@@ -212,7 +209,7 @@ fn clash(snapshot: &Snapshot, model: &ModelVersion) -> Result<Option<NodeId>> {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn production(snapshot: &Snapshot, name: &str) -> Result<Option<NodeId>> {
-    production_until(snapshot, name, None)
+    Ok(holders(snapshot, name)?.in_production)
 }
 
 /// Returns the version that was in production just before a statement.
@@ -252,6 +249,17 @@ fn production_until(snapshot: &Snapshot, name: &str, until: Option<ChangeOrder>)
 /// # Errors
 /// A store error where a record is damaged.
 pub fn aliases(snapshot: &Snapshot, name: &str) -> Result<BTreeMap<String, NodeId>> {
+    Ok(holders(snapshot, name)?.aliases.clone())
+}
+
+/// Returns who of a model is called what. All statements on its aliases are read for that, once for each snapshot.
+fn holders(snapshot: &Snapshot, name: &str) -> Result<Arc<Holders>> {
+    snapshot.holders(name, || {
+        Ok(Holders::new(production_until(snapshot, name, None)?, last_aliases(snapshot, name)?))
+    })
+}
+
+fn last_aliases(snapshot: &Snapshot, name: &str) -> Result<BTreeMap<String, NodeId>> {
     let mut last = BTreeMap::new();
     for statement in snapshot.aliases_of(name)? {
         last.insert(statement.alias, statement.model);
