@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{ArtifactPath, RunKind, printed_word};
+use crate::model::{RunKind, printed_word};
 use crate::ops::status::{
     AlteredFile, DoubtfulFile, NotHere, RecordedFile, RemovedFile, StaleCause, StaleFile, StatusReport,
 };
@@ -18,115 +18,162 @@ use crate::render::units::{bytes, counted, one_line, thousands};
 /// As many causes of a stale file are named in text.
 const CAUSES_MAX: usize = 3;
 
+/// A list of the report: what it is called, and how its entries are written.
+struct List {
+    /// Its name in text, and in JSON.
+    names: [&'static str; 2],
+    /// What its entries are: one, and several.
+    words: [&'static str; 2],
+    /// Whether people see it only where they asked about a part of the workspace.
+    is_of_part: bool,
+    count: fn(&StatusReport) -> usize,
+    rows: fn(&StatusReport, usize) -> Vec<Vec<String>>,
+    values: fn(&StatusReport, usize) -> Vec<Value>,
+    /// What stands behind it in text.
+    behind: fn(&StatusReport) -> String,
+}
+
+macro_rules! list {
+    ($names:expr, $words:expr, $field:ident, $row:expr, $value:expr) => {
+        List {
+            names: $names,
+            words: $words,
+            is_of_part: false,
+            count: |report| report.$field.len(),
+            rows: |report, limit| report.$field.iter().take(limit).map($row).collect(),
+            values: |report, limit| report.$field.iter().take(limit).map($value).collect(),
+            behind: |_| String::new(),
+        }
+    };
+}
+
+/// All lists, in their order.
+const LISTS: [List; 13] = [
+    list!(
+        ["changed", "changed"],
+        ["file no longer has the bytes recorded", "files no longer have the bytes recorded"],
+        changed,
+        altered_row,
+        altered_json
+    ),
+    list!(
+        ["stale", "stale"],
+        ["file was made from what has changed since", "files were made from what has changed since"],
+        stale,
+        stale_row,
+        stale_json
+    ),
+    list!(
+        ["doubtful", "doubtful"],
+        [
+            "file may have been made from something else than is recorded, or is there now",
+            "files may have been made from something else than is recorded, or is there now",
+        ],
+        doubtful,
+        doubtful_row,
+        doubtful_json
+    ),
+    list!(
+        ["lost", "lost"],
+        ["file is neither on disk nor kept", "files are neither on disk nor kept"],
+        lost,
+        recorded_row,
+        recorded_json
+    ),
+    List {
+        behind: |report| ways_back(&report.pending),
+        ..list!(
+            ["pending", "pending"],
+            ["file is not on disk but kept", "files are not on disk but kept"],
+            pending,
+            pending_row,
+            recorded_json
+        )
+    },
+    List {
+        is_of_part: true,
+        ..list!(
+            ["removed", "removed"],
+            ["file was removed by a run", "files were removed by runs"],
+            removed,
+            removed_row,
+            removed_file_json
+        )
+    },
+    List {
+        is_of_part: true,
+        ..list!(
+            ["older", "older"],
+            [
+                "file was made before its own command wrote on in what it had read",
+                "files were made before their own commands wrote on in what they had read",
+            ],
+            older,
+            stale_row,
+            stale_json
+        )
+    },
+    list!(
+        ["not here", "not_here"],
+        [
+            "file was last seen in another workspace, and is not so here",
+            "files were last seen in another workspace, and are not so here",
+        ],
+        not_here,
+        not_here_row,
+        not_here_json
+    ),
+    list!(
+        ["unreadable", "unreadable"],
+        ["file cannot be read", "files cannot be read"],
+        unreadable,
+        unreadable_row,
+        unreadable_json
+    ),
+    list!(
+        ["unknown", "unknown"],
+        ["file beside outputs that nobody recorded", "files beside outputs that nobody recorded"],
+        unknown,
+        |path| vec![path.to_string()],
+        |path| json!(path.in_json())
+    ),
+    list!(
+        ["interrupted", "interrupted_runs"],
+        ["run did not come to its end", "runs did not come to their end"],
+        interrupted,
+        run_row,
+        run_head_json
+    ),
+    list!(
+        ["failed", "failed_runs"],
+        ["pipeline run failed, or filings in it", "pipeline runs failed, or filings in them"],
+        failed,
+        run_row,
+        run_head_json
+    ),
+    list!(
+        ["running", "running_runs"],
+        ["run is being recorded", "runs are being recorded"],
+        running,
+        run_row,
+        run_head_json
+    ),
+];
+
 /// Writes the report for people; of each list, the first `limit`.
 pub fn text(report: &StatusReport, limit: usize) -> String {
     let mut text = String::new();
-    section(
-        &mut text,
-        ("changed", "file no longer has the bytes recorded", "files no longer have the bytes recorded"),
-        limit,
-        &report.changed,
-        altered_row,
-    );
-    section(
-        &mut text,
-        ("stale", "file was made from what has changed since", "files were made from what has changed since"),
-        limit,
-        &report.stale,
-        stale_row,
-    );
-    section(
-        &mut text,
-        (
-            "doubtful",
-            "file may have been made from something else than is recorded, or is there now",
-            "files may have been made from something else than is recorded, or is there now",
-        ),
-        limit,
-        &report.doubtful,
-        doubtful_row,
-    );
-    section(
-        &mut text,
-        ("lost", "file is neither on disk nor kept", "files are neither on disk nor kept"),
-        limit,
-        &report.lost,
-        recorded_row,
-    );
-    section(
-        &mut text,
-        ("pending", "file is not on disk but kept", "files are not on disk but kept"),
-        limit,
-        &report.pending,
-        pending_row,
-    );
-    text.push_str(&ways_back(&report.pending));
-    if report.is_of_part {
-        section(
-            &mut text,
-            ("removed", "file was removed by a run", "files were removed by runs"),
-            limit,
-            &report.removed,
-            removed_row,
-        );
-        section(
-            &mut text,
-            (
-                "older",
-                "file was made before its own command wrote on in what it had read",
-                "files were made before their own commands wrote on in what they had read",
-            ),
-            limit,
-            &report.older,
-            stale_row,
-        );
+    for list in LISTS.iter().filter(|list| report.is_of_part || !list.is_of_part) {
+        let count = (list.count)(report);
+        if count > 0 {
+            let ([label, _], [one, many]) = (list.names, list.words);
+            let _ = writeln!(text, "{label:<11}  {}", counted(count as u64, one, many));
+            text.push_str(&aligned((list.rows)(report, limit)));
+            text.push_str(&left_out(count, limit));
+            text.push('\n');
+        }
+        text.push_str(&(list.behind)(report));
     }
-    section(
-        &mut text,
-        (
-            "not here",
-            "file was last seen in another workspace, and is not so here",
-            "files were last seen in another workspace, and are not so here",
-        ),
-        limit,
-        &report.not_here,
-        not_here_row,
-    );
-    section(
-        &mut text,
-        ("unreadable", "file cannot be read", "files cannot be read"),
-        limit,
-        &report.unreadable,
-        |(file, reason)| vec![file.artifact.path.to_string(), one_line(reason)],
-    );
-    section(
-        &mut text,
-        ("unknown", "file beside outputs that nobody recorded", "files beside outputs that nobody recorded"),
-        limit,
-        &report.unknown,
-        |path| vec![path.to_string()],
-    );
-    section(
-        &mut text,
-        ("interrupted", "run did not come to its end", "runs did not come to their end"),
-        limit,
-        &report.interrupted,
-        run_row,
-    );
-    section(
-        &mut text,
-        ("failed", "pipeline run failed, or filings in it", "pipeline runs failed, or filings in them"),
-        limit,
-        &report.failed,
-        run_row,
-    );
-    section(
-        &mut text,
-        ("running", "run is being recorded", "runs are being recorded"),
-        limit,
-        &report.running,
-        run_row,
-    );
     if report.unapplied.segments > 0 {
         let segments = counted(report.unapplied.segments, "segment", "segments");
         let size = bytes(report.unapplied.bytes);
@@ -140,23 +187,6 @@ pub fn text(report: &StatusReport, limit: usize) -> String {
     }
     text.push_str(&totals(report));
     text
-}
-
-fn section<T>(
-    text: &mut String,
-    (label, one, many): (&str, &str, &str),
-    limit: usize,
-    items: &[T],
-    row: impl Fn(&T) -> Vec<String>,
-) {
-    if items.is_empty() {
-        return;
-    }
-    let _ = writeln!(text, "{label:<11}  {}", counted(items.len() as u64, one, many));
-    let rows = items.iter().take(limit).map(row).collect();
-    text.push_str(&aligned(rows));
-    text.push_str(&left_out(items.len(), limit));
-    text.push('\n');
 }
 
 /// Writes rows in columns, two spaces in.
@@ -218,6 +248,10 @@ fn altered_row(altered: &AlteredFile) -> Vec<String> {
 fn not_here_row(not_here: &NotHere) -> Vec<String> {
     let now = if not_here.now.is_some() { "here is an earlier recorded version" } else { "not on disk here" };
     vec![not_here.file.artifact.path.to_string(), by(&not_here.file), now.to_owned()]
+}
+
+fn unreadable_row((file, reason): &(RecordedFile, String)) -> Vec<String> {
+    vec![file.artifact.path.to_string(), one_line(reason)]
 }
 
 fn stale_row(stale: &StaleFile) -> Vec<String> {
@@ -316,89 +350,75 @@ fn totals(report: &StatusReport) -> String {
 
 /// Writes the report as JSON; of each list, the first `limit`, and beside them how many there are.
 pub fn json(report: &StatusReport, limit: usize) -> Value {
-    let altered = |altered: &AlteredFile| {
-        let mut value = recorded_json(&altered.file);
-        value["now"] = json!(altered.now.to_string());
-        value["is_earlier_version"] = json!(altered.is_earlier_version);
-        value["read_by_run_tail"] = json!(altered.read_by);
-        if let Some(target) = &altered.leads_to {
-            value["leads_to"] = json!(printed_word(target));
-        }
-        value
-    };
-    let stale = |stale: &StaleFile| {
-        let mut value = recorded_json(&stale.file);
-        value["causes"] = stale.causes.iter().map(cause_json).collect();
-        value["causes_total"] = json!(stale.causes_total);
-        value
-    };
-    let doubtful = |doubtful: &DoubtfulFile| {
-        let mut value = recorded_json(&doubtful.file);
-        value["causes"] = doubtful.causes.iter().map(cause_json).collect();
-        value["causes_total"] = json!(doubtful.causes_total);
-        value["changed_while_read"] = doubtful.changed_while_read.iter().map(artifact_json).collect();
-        value["changed_while_read_total"] = json!(doubtful.changed_while_read_total);
-        value["also_written_by"] = json!(doubtful.also_written_by);
-        value
-    };
-    let unreadable = |(file, reason): &(RecordedFile, String)| {
-        let mut value = recorded_json(file);
-        value["reason"] = json!(reason);
-        value
-    };
-    let removed = |removed: &RemovedFile| {
-        let mut value = recorded_json(&removed.file);
-        value["removed_by"] = removed_json(&removed.by);
-        value["is_kept"] = json!(removed.is_kept);
-        value
-    };
-    let not_here = |not_here: &NotHere| {
-        let mut value = recorded_json(&not_here.file);
-        value["now"] = json!(not_here.now.map(|digest| digest.to_string()));
-        value
-    };
-    json!({
-        "format": 1,
-        "clean": report.is_clean(),
-        "changed": report.changed.iter().take(limit).map(altered).collect::<Vec<_>>(),
-        "stale": report.stale.iter().take(limit).map(stale).collect::<Vec<_>>(),
-        "older": report.older.iter().take(limit).map(stale).collect::<Vec<_>>(),
-        "doubtful": report.doubtful.iter().take(limit).map(doubtful).collect::<Vec<_>>(),
-        "lost": report.lost.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
-        "pending": report.pending.iter().take(limit).map(recorded_json).collect::<Vec<_>>(),
-        "removed": report.removed.iter().take(limit).map(removed).collect::<Vec<_>>(),
-        "not_here": report.not_here.iter().take(limit).map(not_here).collect::<Vec<_>>(),
-        "unreadable": report.unreadable.iter().take(limit).map(unreadable).collect::<Vec<_>>(),
-        "unknown": report.unknown.iter().take(limit).map(ArtifactPath::in_json).collect::<Vec<_>>(),
-        "interrupted_runs": report.interrupted.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
-        "failed_runs": report.failed.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
-        "running_runs": report.running.iter().take(limit).map(run_head_json).collect::<Vec<_>>(),
-        "notes": report.notes,
-        "totals": {
-            "compared": report.compared,
-            "changed": report.changed.len(),
-            "stale": report.stale.len(),
-            "older": report.older.len(),
-            "doubtful": report.doubtful.len(),
-            "lost": report.lost.len(),
-            "pending": report.pending.len(),
-            "removed": report.removed.len(),
-            "not_here": report.not_here.len(),
-            "unreadable": report.unreadable.len(),
-            "unknown": report.unknown.len(),
-            "interrupted_runs": report.interrupted.len(),
-            "failed_runs": report.failed.len(),
-            "running_runs": report.running.len(),
-            "superseded": report.superseded,
-            "in_git": report.in_git,
-            "edited_in_git": report.edited_in_git,
-            "gone_outside": report.gone_outside,
-            "elsewhere": report.elsewhere,
-            "without_content": report.without_content,
-            "unapplied_segments": report.unapplied.segments,
-            "unapplied_bytes": report.unapplied.bytes,
-        },
-    })
+    let mut value = json!({"format": 1, "clean": report.is_clean()});
+    let mut totals = json!({"compared": report.compared});
+    for list in &LISTS {
+        let [_, name] = list.names;
+        value[name] = Value::Array((list.values)(report, limit));
+        totals[name] = json!((list.count)(report));
+    }
+    for (name, total) in [
+        ("superseded", report.superseded),
+        ("in_git", report.in_git),
+        ("edited_in_git", report.edited_in_git),
+        ("gone_outside", report.gone_outside),
+        ("elsewhere", report.elsewhere),
+        ("without_content", report.without_content),
+        ("unapplied_segments", report.unapplied.segments),
+        ("unapplied_bytes", report.unapplied.bytes),
+    ] {
+        totals[name] = json!(total);
+    }
+    value["notes"] = json!(report.notes);
+    value["totals"] = totals;
+    value
+}
+
+fn altered_json(altered: &AlteredFile) -> Value {
+    let mut value = recorded_json(&altered.file);
+    value["now"] = json!(altered.now.to_string());
+    value["is_earlier_version"] = json!(altered.is_earlier_version);
+    value["read_by_run_tail"] = json!(altered.read_by);
+    if let Some(target) = &altered.leads_to {
+        value["leads_to"] = json!(printed_word(target));
+    }
+    value
+}
+
+fn stale_json(stale: &StaleFile) -> Value {
+    let mut value = recorded_json(&stale.file);
+    value["causes"] = stale.causes.iter().map(cause_json).collect();
+    value["causes_total"] = json!(stale.causes_total);
+    value
+}
+
+fn doubtful_json(doubtful: &DoubtfulFile) -> Value {
+    let mut value = recorded_json(&doubtful.file);
+    value["causes"] = doubtful.causes.iter().map(cause_json).collect();
+    value["causes_total"] = json!(doubtful.causes_total);
+    value["changed_while_read"] = doubtful.changed_while_read.iter().map(artifact_json).collect();
+    value["changed_while_read_total"] = json!(doubtful.changed_while_read_total);
+    value["also_written_by"] = json!(doubtful.also_written_by);
+    value
+}
+
+fn unreadable_json((file, reason): &(RecordedFile, String)) -> Value {
+    let mut value = recorded_json(file);
+    value["reason"] = json!(reason);
+    value
+}
+
+fn removed_file_json(removed: &RemovedFile) -> Value {
+    let mut value = recorded_json(&removed.file);
+    value["removed_by"] = removed_json(&removed.by);
+    value["is_kept"] = json!(removed.is_kept);
+    value
+}
+
+fn not_here_json(not_here: &NotHere) -> Value {
+    let mut value = recorded_json(&not_here.file);
+    value["now"] = json!(not_here.now.map(|digest| digest.to_string()));
+    value
 }
 
 fn cause_json(cause: &StaleCause) -> Value {
