@@ -464,3 +464,29 @@ fn a_damaged_copy_of_an_output_is_written_again_and_what_is_kept_already_is_want
     assert!(modified(&output) > before[0]);
     assert!(!was_observed || modified(&input) > before[1]);
 }
+
+#[test]
+fn what_is_damaged_in_a_copy_that_others_may_have_written_to_is_no_fault() {
+    let place = recorded();
+    let store = place.at(".lineage/store.redb");
+    let mut bytes = fs::read(&store).unwrap();
+    let middle = bytes.len() / 8;
+    bytes[middle..].fill(0x5a);
+    fs::write(&store, bytes).unwrap();
+    let of_store = |name: &str| {
+        let report = place.json(&["verify"]);
+        let found = report[name].as_array().unwrap().iter().filter(|found| found["area"] == "store");
+        found.map(|found| found["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((of_store("faults").len(), of_store("remarks").len()), (1, 0));
+    // Nothing can be locked there.
+    let lock = place.at(".lineage/lock");
+    let _ = fs::remove_file(&lock);
+    fs::create_dir(&lock).unwrap();
+    assert_eq!(of_store("faults"), [""; 0]);
+    let said = of_store("remarks");
+    assert!(
+        said.len() == 1 && said[0].contains("it may have been written to while it was copied"),
+        "{said:?}"
+    );
+}

@@ -105,7 +105,7 @@ const ATTEMPTS: usize = 5;
 /// A store error where nothing can be checked at all: no room for the temporary files, or a store that stays busy. What is
 /// found wrong is no error; it is in the report.
 pub fn verify(workspace: &Workspace) -> Result<VerifyReport> {
-    let mut verifying = Verifying { workspace, report: VerifyReport::default() };
+    let mut verifying = Verifying { workspace, report: VerifyReport::default(), may_be_torn: false };
     verifying.journal();
     let rebuilt = verifying.store()?;
     verifying.without_an_end(&rebuilt)?;
@@ -119,6 +119,8 @@ pub fn verify(workspace: &Workspace) -> Result<VerifyReport> {
 struct Verifying<'a> {
     workspace: &'a Workspace,
     report: VerifyReport,
+    /// Whether others may have written to the store while it was copied.
+    may_be_torn: bool,
 }
 
 impl Verifying<'_> {
@@ -277,15 +279,31 @@ impl Verifying<'_> {
         store.nameless_copy(place).map(Some)
     }
 
-    /// Keeps writers away while the file is copied; where the workspace cannot be written there are none.
-    fn lock(&self) -> Result<Option<StoreLock>> {
+    /// Keeps writers away while the file is copied, where they can be: a file system may know no locks. Where the workspace cannot be
+    /// written there are none.
+    fn lock(&mut self) -> Result<Option<StoreLock>> {
         match self.workspace.lock(LOCK_WAIT) {
             Ok(Attempt::Taken(lock)) => Ok(Some(lock)),
             Ok(Attempt::HeldBy(holder)) => {
                 Err(Error::store(format!("cannot check the store: {holder} is writing to it"))
                     .hint("nothing was changed; try again when it is through"))
             }
-            Err(_) => Ok(None),
+            Err(error) => {
+                self.may_be_torn = !is_for_want_of_permission(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Says what is wrong with the copy of the store: with the store as well, unless that was written to meanwhile.
+    fn store_fault(&mut self, what: impl Into<String>) {
+        let (name, what) = (self.named(self.workspace.store().path()), what.into());
+        if self.may_be_torn {
+            let torn =
+                "not compared: it may have been written to while it was copied, since it cannot be locked";
+            self.remark(Area::Store, name, format!("{torn}; the copy: {what}"));
+        } else {
+            self.fault(Area::Store, name, what);
         }
     }
 
@@ -298,28 +316,20 @@ impl Verifying<'_> {
             }
             Err(error) => error.in_full(),
         };
-        let name = self.named(self.workspace.store().path());
-        self.fault(Area::Store, name, what);
+        self.store_fault(what);
         false
     }
 
     fn is_usable(&mut self, copy: &Store) -> bool {
-        let name = self.named(self.workspace.store().path());
-        match copy.snapshot() {
-            Ok(Some(_)) => true,
+        let what = match copy.snapshot() {
+            Ok(Some(_)) => return true,
             Ok(None) => {
-                self.fault(
-                    Area::Store,
-                    name,
-                    "no store this program can read; the next command builds it from the journal",
-                );
-                false
+                "no store this program can read; the next command builds it from the journal".to_owned()
             }
-            Err(error) => {
-                self.fault(Area::Store, name, error.in_full());
-                false
-            }
-        }
+            Err(error) => error.in_full(),
+        };
+        self.store_fault(what);
+        false
     }
 
     /// Holds the facts of the store against those of one built anew; `is_brought_up` says that it has applied all there is.
@@ -389,6 +399,13 @@ impl Verifying<'_> {
 fn length_of(journal: &Path) -> u64 {
     let listing = journal::list(journal, &|_| false).unwrap_or_default();
     listing.segments.iter().map(|segment| segment.length).sum()
+}
+
+/// Says whether the workspace cannot be written by whoever asks.
+fn is_for_want_of_permission(error: &Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| matches!(cause.kind(), PermissionDenied | ReadOnlyFilesystem))
 }
 
 /// Chooses where temporary stores lie, each in turn: in the workspace, or where that cannot be written in the system's folder for
