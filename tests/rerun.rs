@@ -345,3 +345,19 @@ fn the_copy_of_a_repetition_that_was_killed_is_taken_away_by_the_next_and_no_oth
     expected.retain(|name| name != "lineage-rerun-alive");
     assert_eq!(left(), expected, "what was left to its user stays");
 }
+
+#[test]
+fn scratch_that_is_gone_hinders_no_repetition_and_is_not_missed() {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let scratch = folder.path().join("scratch");
+    let script = format!("sort data/in.txt > {0}; cp {0} out/o\n", scratch.display());
+    let Some(place) = trained(&script) else { return };
+    let refused = place.run(&["rerun", "@"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains(&format!("remove it: `rm {}`", scratch.display())), "{}", refused.stderr);
+    std::fs::remove_file(&scratch).unwrap();
+    let status = place.run(&["status"]);
+    assert!(status.code == 0 && status.stdout.contains("1 gone outside the workspace"), "{status:?}");
+    let answer = place.ok(&["rerun", "@"]);
+    assert!(answer.stdout.contains("1 output, all with the same bytes"), "{}", answer.stdout);
+}

@@ -14,7 +14,8 @@ use crate::model::{
 };
 use crate::ops::named::place_on_disk;
 use crate::ops::run::{
-    CommandRequest, CommandSummary, WorkspaceCopy, is_ignored_place, is_work_place, run_command, variables_of,
+    CommandRequest, CommandSummary, WorkspaceCopy, is_ignored_place, is_temporary, is_work_place,
+    run_command, variables_of,
 };
 use crate::ops::{Clock, Workspace};
 use crate::query::{self, RunHead, RunSelector};
@@ -232,14 +233,27 @@ impl Original {
         });
         let mut outside =
             changed.filter(|(path, _)| !path.is_inside() && !path.is_url()).filter(|(path, _)| {
-                let place = path.on_disk(workspace.root());
-                place.is_some_and(|place| is_work_place(&place, workspace.root(), &request.environment))
+                path.on_disk(workspace.root()).is_some_and(|place| {
+                    // Scratch that is gone is nobody's file.
+                    let is_scratch =
+                        is_temporary(&place, workspace.root()) && place.symlink_metadata().is_err();
+                    is_work_place(&place, workspace.root(), &request.environment) && !is_scratch
+                })
             });
         match outside.next() {
             Some((path, "removed")) => {
                 Err(refused(format!("it removed a file outside the workspace, `{path}`")))
             }
-            Some((path, _)) => Err(refused(format!("it wrote outside the workspace, to `{path}`"))),
+            Some((path, _)) => {
+                let error = refused(format!("it wrote outside the workspace, to `{path}`"));
+                let is_scratch = path
+                    .on_disk(workspace.root())
+                    .is_some_and(|place| is_temporary(&place, workspace.root()));
+                Err(match is_scratch {
+                    true => error.hint(format!("where that is scratch, remove it: `rm {path}`")),
+                    false => error,
+                })
+            }
             None => Ok(()),
         }
     }

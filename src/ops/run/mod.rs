@@ -444,6 +444,17 @@ pub(crate) fn is_work_place(path: &Path, root: &Path, environment: &[(OsString, 
     roles::place(path, root, home(environment).as_deref()) == Place::Work
 }
 
+/// Returns true for what lies in a folder for temporary files, which whoever cleans up may take away. Where the workspace at `root`
+/// lies there itself, what lies beside it in a folder there is as good as it is.
+pub(crate) fn is_temporary(path: &Path, root: &Path) -> bool {
+    let folders = ["/tmp", "/var/tmp"].map(PathBuf::from);
+    folders.into_iter().chain([std::env::temp_dir()]).any(|folder| {
+        let first =
+            |path: &Path| path.strip_prefix(&folder).ok()?.components().next().map(|part| folder.join(part));
+        first(path).is_some_and(|first| !root.starts_with(first))
+    })
+}
+
 /// Returns true for what is code by its name.
 pub(crate) fn is_code(path: &ArtifactPath) -> bool {
     path.on_disk(Path::new("")).is_some_and(|path| roles::is_code_name(&path))

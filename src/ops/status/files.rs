@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile, RemovedFile};
 use crate::error::Result;
-use crate::model::{Artifact, Digest, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Digest, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::committed::Commits;
 use crate::ops::locate::{digest_at, link_at};
+use crate::ops::run::is_temporary;
 use crate::query::{self, NewestFile, Removers, Write};
 use crate::store::{ArtifactNo, PathNo};
 
@@ -107,6 +108,7 @@ impl Looking<'_> {
                     let (file, is_kept) = (self.recorded_last(&file)?, self.kept.contains(at));
                     self.report.removed.extend(by.map(|by| RemovedFile { file, by, is_kept }));
                 }
+                OnDisk::Gone if self.is_scratch(&file.artifact.path) => self.report.gone_outside += 1,
                 OnDisk::Gone if self.kept.contains(at) => {
                     let file = self.recorded_last(&file)?;
                     self.report.pending.push(file);
@@ -130,6 +132,14 @@ impl Looking<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Returns true for a file outside the workspace that lay in a folder for temporary files: that it goes is what such are for.
+    fn is_scratch(&self, path: &ArtifactPath) -> bool {
+        !path.is_inside()
+            && path
+                .on_disk(self.workspace.root())
+                .is_some_and(|place| is_temporary(&place, self.workspace.root()))
     }
 
     /// Returns those of the files gone from the disk whose content is kept and whole: a stored copy is never trusted unread.
