@@ -187,3 +187,23 @@ fn a_file_that_lay_there_before_the_run_began_is_no_copy_of_what_it_wrote() {
     let digest = copy["artifact"]["digest"].as_str().unwrap();
     assert_eq!(place.json(&["show", digest])["artifact"]["path"], "written");
 }
+
+#[test]
+fn what_was_printed_and_is_typed_in_another_folder_is_led_on() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    for (name, file) in [("one", "models/a"), ("two", "models/b")] {
+        place.write("in", name.as_bytes());
+        let copy = format!("mkdir -p models; cp in {file}");
+        place.ok(&["run", "-q", "--name", name, "--", "sh", "-c", &copy]);
+    }
+    std::fs::create_dir_all(place.at("sub/deep")).unwrap();
+    let output = place.command(&["show", "models/a"]).current_dir(place.at("sub/deep")).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("from here it is `../../models/a`"), "{text}");
+    let (_, text) = place.refused(&["show", "models"]);
+    assert!(text.contains("run `two` (") && text.contains("run `one` ("), "{text}");
+    let digest = place.json(&["show", "models/a"])["artifact"]["digest"].as_str().unwrap().to_owned();
+    let (_, text) = place.refused(&["show", &digest[7..19]]);
+    assert!(text.contains(&format!("`{}` is the content of a file", &digest[..19])), "{text}");
+}

@@ -10,12 +10,12 @@ use crate::model::{
     Artifact, ArtifactPath, Digest, LinkText, NodeId, Timestamp, check_model_name, repeated_word,
 };
 use crate::ops::Workspace;
-use crate::ops::at_work;
+use crate::ops::at_work::{may_be_writing, words as run_words};
 use crate::ops::named;
 use crate::ops::of_run::file_of_run;
 use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model, versions};
-use crate::query::{self, RERUN_SCHEME, RunSelector, Write, writers};
+use crate::query::{self, RERUN_SCHEME, RunHead, RunSelector, Write, writers};
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot};
 
 /// What was found.
@@ -168,17 +168,40 @@ pub fn locate(
     if let Some(Ok(selector)) = text.map(str::parse::<RunSelector>) {
         let found = query::find_run_if_any(snapshot, &selector)?;
         if found.is_some() || !selector.is_name() {
-            return found.map_or_else(|| query::find_run(snapshot, &selector), Ok).map(Target::Run);
+            let run = found.map_or_else(|| query::find_run(snapshot, &selector), Ok);
+            return run.map(Target::Run).map_err(|error| {
+                let digest = format!("blake3:{}", text.unwrap_or_default());
+                match query::find_digest(snapshot, &digest) {
+                    Ok(_) => error.hint(format!("`{digest}` is the content of a file")),
+                    Err(_) => error,
+                }
+            });
         }
     }
     let hint = match text.filter(|name| check_model_name(name).is_ok()) {
         Some(name) if !versions(snapshot, name)?.is_empty() => {
             format!("it is a model: `lineage models show {name}` lists its versions; {name}@latest is one")
         }
-        _ => "`lineage log` lists the runs".to_owned(),
+        _ => match from_root(workspace, snapshot, folder, word)? {
+            Some(path) => format!("from the workspace's root there is one: from here it is `{path}`"),
+            None => "`lineage log` lists the runs".to_owned(),
+        },
     };
     Err(Error::not_found(format!("`{}` is no file, and no run has that name", repeated_word(word)))
         .hint(hint))
+}
+
+/// Returns what a file is called from `folder` that `word` names from the workspace's root, where anything is recorded of it.
+fn from_root(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: &OsStr,
+) -> Result<Option<String>> {
+    let Ok(path) = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec()) else { return Ok(None) };
+    let depth = folder.strip_prefix(workspace.root()).map_or(0, |inside| inside.components().count());
+    let is_there = depth > 0 && path.is_inside() && snapshot.path_no(&path)?.is_some();
+    Ok(is_there.then(|| format!("{}{path}", "../".repeat(depth))))
 }
 
 /// Returns the real place of what `word` names: something on disk, recorded or projected.
@@ -271,11 +294,8 @@ fn why_nothing_recorded(
     place: &Path,
     alike: &Alike,
 ) -> Result<String> {
-    if let Some(run) = at_work::may_be_writing(workspace, snapshot, place)?.first() {
-        return Ok(format!(
-            "{} is at work; what it reads and writes is known when it ends",
-            at_work::words(run)
-        ));
+    if let Some(run) = may_be_writing(workspace, snapshot, place)?.first() {
+        return Ok(format!("{} is at work; what it reads and writes is known when it ends", run_words(run)));
     }
     Ok(match &alike.later {
         Some(later) => format!(
@@ -531,16 +551,24 @@ fn by_folder(workspace: &Workspace, snapshot: &Snapshot, place: &Path, word: &Os
             Ok(GO_ON)
         })?;
     }
-    let mut runs = runs.into_iter();
-    match (runs.next(), runs.next()) {
-        (Some(run), None) => Ok(Target::Run(run)),
-        (None, _) => Err(nothing(first_read(snapshot, &front)?)),
-        (Some(_), Some(_)) => {
+    let runs: Vec<RunNo> = runs.into_iter().collect();
+    match runs.as_slice() {
+        [run] => Ok(Target::Run(*run)),
+        [] => Err(nothing(first_read(snapshot, &front)?)),
+        several => {
+            let mut names = Vec::new();
+            for run in several.iter().rev().take(NAMED_MAX) {
+                names.extend(RunHead::read(snapshot, *run)?.map(|head| run_words(&head)));
+            }
+            let more = if several.len() > NAMED_MAX { ", …" } else { "" };
             Err(Error::request(format!("several runs wrote into the folder `{}`", repeated_word(word)))
-                .hint("name a file in it, or one of the runs that `lineage log` lists"))
+                .hint(format!("name a file in it, or one of them: {}{more}", names.join(", "))))
         }
     }
 }
+
+/// As many runs are named of those that wrote into a folder.
+const NAMED_MAX: usize = 5;
 
 /// Returns the first file by name that somebody read of those whose names begin with `front`.
 fn first_read(snapshot: &Snapshot, front: &[u8]) -> Result<Option<ArtifactPath>> {
