@@ -207,3 +207,16 @@ fn what_was_printed_and_is_typed_in_another_folder_is_led_on() {
     let (_, text) = place.refused(&["show", &digest[7..19]]);
     assert!(text.contains(&format!("`{}` is the content of a file", &digest[..19])), "{text}");
 }
+
+#[test]
+fn a_program_that_crashed_has_failed_and_one_that_was_ended_is_interrupted() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    for (signal, status) in
+        [("ABRT", "failed"), ("SEGV", "failed"), ("TERM", "interrupted"), ("KILL", "interrupted")]
+    {
+        place.run(&["run", "-q", "--", "sh", "-c", &format!("ulimit -c 0; kill -{signal} $$")]);
+        assert_eq!(place.runs()[0]["status"], status, "{signal}");
+    }
+    assert_eq!(runs(&place, "status = failed"), 2);
+}

@@ -236,6 +236,24 @@ pub enum Exit {
     Unknown,
 }
 
+impl Exit {
+    /// Tells whether it ended by a signal for a fault of its own, and was not ended by somebody.
+    pub fn is_fault(self) -> bool {
+        const FAULTS: [i32; 9] = [
+            libc::SIGABRT,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGSEGV,
+            libc::SIGSYS,
+            libc::SIGTRAP,
+            libc::SIGXCPU,
+            libc::SIGXFSZ,
+        ];
+        matches!(self, Exit::Signal { number, .. } if FAULTS.contains(&number))
+    }
+}
+
 /// One end of a pipe or socket, or a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Channel {

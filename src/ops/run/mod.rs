@@ -321,7 +321,8 @@ fn ending(exit: Exit) -> (RunStatus, Option<i32>, Option<String>) {
         Exit::Code(0) => (RunStatus::Succeeded, Some(0), None),
         Exit::Code(code) => (RunStatus::Failed, Some(code), Some(format!("exit code {code}"))),
         Exit::Signal { number, .. } => {
-            (RunStatus::Interrupted, Some(128 + number), Some(format!("ended by signal {number}")))
+            let status = if exit.is_fault() { RunStatus::Failed } else { RunStatus::Interrupted };
+            (status, Some(128 + number), Some(format!("ended by signal {number}")))
         }
         Exit::Unknown => (RunStatus::Interrupted, None, Some("how it ended could not be learned".to_owned())),
     }
