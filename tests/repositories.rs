@@ -272,9 +272,12 @@ fn what_git_prints_packs_or_copies_comes_from_the_repository_that_it_read() {
     // A clone comes from what was cloned.
     let other = tempfile::tempdir().unwrap();
     let there = other.path().join("there").display().to_string();
-    scratch.git("", &["clone", "-q", ".", &there]);
-    scratch.run("", &format!("git clone -q {there} copy"));
-    assert_eq!(sources("copy/code.sh"), [format!("git://{there}")]);
+    for (kind, copy) in [("--bare", "of_bare"), ("--no-bare", "of_other")] {
+        let there = format!("{there}{kind}");
+        scratch.git("", &["clone", "-q", kind, ".", &there]);
+        scratch.run("", &format!("git clone -q {there} {copy}"));
+        assert_eq!(sources(&format!("{copy}/code.sh")), [format!("git://{there}")]);
+    }
 }
 
 #[test]

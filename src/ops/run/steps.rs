@@ -184,7 +184,8 @@ fn groups_of(
         let takes_out = taken_out::takes_out(process);
         for access in process.accesses.iter().filter(|_| !around.own.contains_key(&index)) {
             let path = &observation.files[access.file].path;
-            let is_look = takes_out && taken_out::is_look(path, around.repositories);
+            let is_look = takes_out && taken_out::is_look(path, around.repositories)
+                || taken_out::is_git(process) && taken_out::is_in_bare(path);
             group.add(access, is_look, files);
         }
         for naming in moves.plain(index) {

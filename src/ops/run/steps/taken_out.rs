@@ -58,7 +58,8 @@ pub(super) fn takes_out(process: &Process) -> bool {
     is_git(process) && is_taking_out(&words(process))
 }
 
-fn is_git(process: &Process) -> bool {
+/// Returns true for git itself.
+pub(super) fn is_git(process: &Process) -> bool {
     let name = process.exe.file_name().unwrap_or_default();
     name == "git" || name.as_encoded_bytes().starts_with(b"git-")
 }
@@ -99,6 +100,12 @@ fn command_among<'a>(words: &[&'a str]) -> Option<(&'a str, Vec<&'a str>)> {
 /// Returns true for an access by which such a process looks at a file of a work tree, to see whether it has changed.
 pub(super) fn is_look(file: &Path, repositories: &Repositories) -> bool {
     repositories.around(file).is_some()
+}
+
+/// Returns true for a file of a repository without a work tree: what git reads there is the repository, which is named as a whole.
+pub(super) fn is_in_bare(file: &Path) -> bool {
+    let is_bare = |folder: &Path| folder.join("objects").is_dir() && folder.join("HEAD").is_file();
+    file.ancestors().skip(1).any(is_bare)
 }
 
 /// Names the repositories that a process took something out of: those whose work trees it wrote to, and those that it read to
