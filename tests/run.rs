@@ -1242,3 +1242,17 @@ fn what_is_ignored_is_not_denied() {
     assert!(shown.contains("read nothing, but for what `.lineageignore` may name"), "{shown}");
     assert!(shown.contains("no gaps, but in 1 run there were files that `.lineageignore` names"), "{shown}");
 }
+
+#[test]
+fn a_metric_that_is_reported_and_written_is_one_measurement() {
+    let scratch = Scratch::new(&[]);
+    let report = "echo '{\"name\": \"same\", \"value\": 0.9, \"step\": 3}\n{\"name\": \"other\", \"value\": 1}\n{\"name\": \"job\", \"value\": 4}\n{\"name\": \"job\", \"value\": 5}' > $LINEAGE_METRICS";
+    scratch.shell(&format!(
+        "{report}; echo '{{\"same\": 0.9, \"other\": 2, \"only\": 3, \"job\": 4}}' > metrics.json"
+    ));
+    let metrics = &scratch.json(&["metrics", "@", "--json"])["runs"][0]["metrics"];
+    let counts = metrics.as_array().unwrap().iter().map(|metric| (&metric["name"], &metric["count"]));
+    let counts: Vec<String> =
+        counts.map(|(name, count)| format!("{} {count}", name.as_str().unwrap())).collect();
+    assert_eq!(counts, ["job 2", "only 1", "other 2", "same 1"]);
+}

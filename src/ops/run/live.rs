@@ -1,6 +1,6 @@
 //! Metrics while a command runs: the file named in `LINEAGE_METRICS` is followed, and what is new goes to the journal at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -32,6 +32,36 @@ const NO_REGULAR_FILE: &str = "no metrics were taken from `$LINEAGE_METRICS`: it
 /// As many refused lines are told one by one.
 const REFUSED_MAX: usize = 20;
 
+/// As many values are remembered.
+const REPORTED_MAX: usize = 10_000;
+
+/// What a command reported while it was at work, as far as a document that it writes may say it once more.
+#[derive(Default)]
+pub struct Reported {
+    /// The last value of each metric, and its step.
+    last: BTreeMap<String, (i64, MetricValue)>,
+    /// Values without a step.
+    plain: BTreeSet<(String, MetricValue)>,
+}
+
+impl Reported {
+    fn add(&mut self, point: &Point) {
+        let is_later = |(step, _): &(i64, MetricValue)| *step <= point.step;
+        if self.last.get(&point.name).map_or(self.last.len() < REPORTED_MAX, is_later) {
+            self.last.insert(point.name.clone(), (point.step, point.value));
+        }
+        if point.step == 0 && self.plain.len() < REPORTED_MAX {
+            self.plain.insert((point.name.clone(), point.value));
+        }
+    }
+
+    /// Returns true where a point of a document is a measurement that was reported.
+    pub fn has(&self, point: &Point) -> bool {
+        self.last.get(&point.name).is_some_and(|(_, value)| *value == point.value)
+            || self.plain.contains(&(point.name.clone(), point.value))
+    }
+}
+
 /// Follows the metrics file of one run.
 pub struct Live<'a> {
     workspace: &'a Workspace,
@@ -54,6 +84,7 @@ pub struct Live<'a> {
     /// How many bytes were left when no more were taken.
     left_out_bytes: u64,
     last_max_bytes: u64,
+    reported: Reported,
 }
 
 impl<'a> Live<'a> {
@@ -76,6 +107,7 @@ impl<'a> Live<'a> {
             is_no_file: false,
             left_out_bytes: 0,
             last_max_bytes: LAST_MAX_BYTES,
+            reported: Reported::default(),
         }
     }
 
@@ -147,6 +179,11 @@ impl<'a> Live<'a> {
         self.tail.clear();
         self.passing_over = false;
         self.written_anew += 1;
+    }
+
+    /// Takes what was reported.
+    pub fn take_reported(&mut self) -> Reported {
+        std::mem::take(&mut self.reported)
     }
 
     /// Returns what was refused.
@@ -234,6 +271,7 @@ impl<'a> Live<'a> {
         let last = start.plus_micros(points.len() as i64);
         self.clock.not_before(last);
         let owner = self.run;
+        points.iter().for_each(|point| self.reported.add(point));
         let points = points.into_iter().zip(0..).map(|(point, later)| Metric {
             owner,
             name: point.name,

@@ -167,6 +167,7 @@ pub fn run_command(
         observe_command(workspace, clock, request, &run, (&ground, &keeping), follow, &under_way)
     });
     start.settle(&mut recording);
+    let reported = live.take_reported();
     let mut said = Said::new(live.remarks());
     let _ = std::fs::remove_file(&metrics_path);
     let observation = match observed {
@@ -194,6 +195,7 @@ pub fn run_command(
         observation: &observation,
         ground: &ground,
         keeping: &keeping,
+        reported: &reported,
         clock: FileClock::now(clock),
         remarks: &mut said.remarks,
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::environment;
+use super::live::Reported;
 use super::steps::{self, FileClock, Outcome, Repositories};
 use super::{CommandRequest, Ground, declared, metrics, own};
 use crate::capture::git;
@@ -36,6 +37,8 @@ pub(super) struct Recorder<'a> {
     pub(super) observation: &'a Observation,
     pub(super) ground: &'a Ground<'a>,
     pub(super) keeping: &'a Keeping<'a>,
+    /// What the command reported while it was at work.
+    pub(super) reported: &'a Reported,
     pub(super) clock: FileClock,
     pub(super) remarks: &'a mut Vec<Remark>,
 }
@@ -189,7 +192,7 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    /// Reads the metrics files that the command wrote.
+    /// Reads the metrics files that the command wrote. What it had reported is no other measurement.
     fn record_metrics(&mut self, files: &[PathBuf]) -> Result<()> {
         for file in files {
             let mut refuse = |why: String| {
@@ -203,8 +206,9 @@ impl Recorder<'_> {
                     continue;
                 }
             };
-            let (points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
+            let (mut points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
             refused.into_iter().for_each(refuse);
+            points.retain(|point| !self.reported.has(point));
             if points.is_empty() {
                 continue;
             }

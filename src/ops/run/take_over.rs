@@ -211,6 +211,7 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         observation: &observation,
         ground: &ground,
         keeping: &Keeping::new(workspace, root),
+        reported: &live::Reported::default(),
         clock: FileClock { behind_us: kept.beginning.behind_us },
         remarks: &mut remarks,
     };
