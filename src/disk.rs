@@ -64,6 +64,8 @@ pub trait Faults: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Disk {
     faults: Option<Arc<dyn Faults>>,
+    /// Whether no file takes a name that is taken.
+    is_sparing: bool,
 }
 
 impl fmt::Debug for Disk {
@@ -81,7 +83,13 @@ impl Disk {
     /// Returns a disk on which `faults` decides what goes wrong.
     #[cfg(test)]
     pub fn with_faults(faults: Arc<dyn Faults>) -> Self {
-        Disk { faults: Some(faults) }
+        Disk { faults: Some(faults), is_sparing: false }
+    }
+
+    /// Returns the same disk, on which no file takes a name that is taken: for who has seen that nothing lies at a place, and is about
+    /// to write there. `AlreadyExists` says that somebody was quicker.
+    pub fn sparing(&self) -> Self {
+        Disk { is_sparing: true, ..self.clone() }
     }
 
     fn ask(&self, operation: Operation, path: &Path) -> io::Result<usize> {
@@ -232,7 +240,7 @@ impl Disk {
         renamed
     }
 
-    /// Renames a file over another.
+    /// Renames a file over another, but for a disk that is [`Disk::sparing`].
     ///
     /// # Errors
     /// As the system gives them.
@@ -240,7 +248,7 @@ impl Disk {
         if let Some(faults) = &self.faults {
             faults.before(Operation::Rename, to, Some(from))?;
         }
-        fs::rename(from, to)
+        if self.is_sparing { rename_sparing(from, to) } else { fs::rename(from, to) }
     }
 
     /// Exchanges two files or folders, so that at every moment each name leads to one of them.
@@ -293,15 +301,42 @@ impl Disk {
     }
 }
 
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "the standard library cannot exchange two names")]
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    rename_with(Renaming::Exchange, one, other)
+}
+
+/// Renames a file, unless the name is taken.
+fn rename_sparing(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_with(Renaming::Spare, from, to) {
+        // A further name is given only where there is none; until the first is taken away, both lead to the file.
+        Err(cause) if cause.kind() == io::ErrorKind::Unsupported => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        done => done,
+    }
+}
+
+/// What a renaming does with what lies there.
+#[derive(Debug, Clone, Copy)]
+enum Renaming {
+    Exchange,
+    Spare,
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library renames over what lies there, and no other way")]
+fn rename_with(how: Renaming, from: &Path, to: &Path) -> io::Result<()> {
     use std::os::unix::ffi::OsStrExt as _;
     let text = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes());
-    let (one, other) = (text(one)?, text(other)?);
+    let (from, to) = (text(from)?, text(to)?);
     let here = libc::AT_FDCWD;
+    let flag = match how {
+        Renaming::Exchange => libc::RENAME_EXCHANGE,
+        Renaming::Spare => libc::RENAME_NOREPLACE,
+    };
     // SAFETY: both are strings that end with a zero byte and live on.
-    let done = unsafe { libc::renameat2(here, one.as_ptr(), here, other.as_ptr(), libc::RENAME_EXCHANGE) };
+    let done = unsafe { libc::renameat2(here, from.as_ptr(), here, to.as_ptr(), flag) };
     if done == 0 {
         return Ok(());
     }
@@ -313,7 +348,7 @@ fn exchange(one: &Path, other: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+fn rename_with(_: Renaming, _: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

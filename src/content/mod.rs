@@ -76,6 +76,11 @@ impl Contents {
         Contents { disk, folder: folder.into(), closed: Arc::default() }
     }
 
+    /// Returns the same contents, which are written to files by way of `disk`.
+    pub fn by_way_of(&self, disk: &Disk) -> Self {
+        Contents { disk: disk.clone(), ..self.clone() }
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.folder.join(&hex[..2]).join(&hex[2..])

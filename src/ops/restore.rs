@@ -6,9 +6,10 @@ mod several;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Digest, LinkText, printed_word, repeated_word};
 use crate::ops::locate::{link_text_at, newest, real_place};
@@ -197,7 +198,9 @@ pub fn restore(
         let was_there = there == Some(digest);
         let replaced = there.filter(|there| *there != digest);
         if !was_there {
-            thing.write(workspace, &place)?;
+            // What was looked at is kept, and may be written over.
+            let disk = if there.is_some() { workspace.disk().clone() } else { workspace.disk().sparing() };
+            thing.write(workspace, &disk, &place)?;
         }
         let artifact = match version {
             Version::File(artifact) => Some(artifact),
@@ -235,22 +238,32 @@ impl Thing {
         }
     }
 
-    fn write(&self, workspace: &Workspace, place: &Path) -> Result<()> {
+    fn write(&self, workspace: &Workspace, disk: &Disk, place: &Path) -> Result<()> {
         let text = match self {
-            Thing::Bytes(found) => return found.write_at(workspace, place),
+            Thing::Bytes(found) => return found.write_at(workspace, disk, place),
             Thing::Link(text) => text,
         };
-        let (disk, folder) = (workspace.disk(), place.parent().unwrap_or(workspace.root()));
-        disk.create_folders(folder)
-            .and_then(|()| disk.replace_with_link(place, &text.to_path()))
+        let folder = place.parent().unwrap_or(workspace.root());
+        disk.create_folders(folder).map_err(|cause| not_written(place, cause))?;
+        disk.replace_with_link(place, &text.to_path())
             .and_then(|()| disk.sync_folder(folder))
-            .map_err(|cause| not_written(place).because(cause))
+            .map_err(|cause| not_put_there(place, cause))
     }
 }
 
-fn not_written(place: &Path) -> Error {
+fn not_written(place: &Path, cause: io::Error) -> Error {
     Error::store(format!("cannot write `{}`", printed_word(place)))
+        .because(cause)
         .hint("what is recorded and kept is not harmed")
+}
+
+/// Makes the error for a place at which nothing lay when it was looked at.
+fn not_put_there(place: &Path, cause: io::Error) -> Error {
+    if cause.kind() != io::ErrorKind::AlreadyExists {
+        return not_written(place, cause);
+    }
+    Error::request(format!("`{}` was put there by somebody else meanwhile", printed_word(place)))
+        .hint("it was not written over; see what it is, and try again")
 }
 
 /// Returns where a version is to be written.
@@ -318,3 +331,6 @@ fn in_the_way(
     }
     Ok(Some(there))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Version, not_written};
+use super::{Version, not_put_there, not_written};
 use crate::content::{Access, NotCopied, copy_hashed, write_checked};
 use crate::digests;
-use crate::disk::open_regular;
+use crate::disk::{Disk, open_regular};
 use crate::error::{Error, Result};
 use crate::filings::find_segment;
 use crate::model::{Digest, printed_word};
@@ -148,14 +148,15 @@ impl Found {
     ///
     /// # Errors
     /// A store error where it cannot be written; what lay there is as it was then.
-    pub(super) fn write_at(&self, workspace: &Workspace, place: &Path) -> Result<()> {
-        let (disk, access) = (workspace.disk(), self.access);
+    pub(super) fn write_at(&self, workspace: &Workspace, disk: &Disk, place: &Path) -> Result<()> {
+        let access = self.access;
         let prepare = |file: &std::fs::File| access.apply(file);
-        let failed = |cause| not_written(place).because(cause);
-        disk.create_folders(place.parent().unwrap_or(workspace.root())).map_err(failed)?;
+        let folder = place.parent().unwrap_or(workspace.root());
+        disk.create_folders(folder).map_err(|cause| not_written(place, cause))?;
+        let failed = |cause| not_put_there(place, cause);
         match &self.source {
             Source::Here(bytes) => disk.write_whole_prepared(place, bytes, &prepare).map_err(failed),
-            Source::Kept => match workspace.contents().write(&self.digest, place, &prepare) {
+            Source::Kept => match workspace.contents().by_way_of(disk).write(&self.digest, place, &prepare) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(self.went("the kept content")),
                 Err(NotCopied::Kept(error)) => Err(error),
