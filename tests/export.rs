@@ -417,8 +417,43 @@ fn a_crate_holds_what_lies_outside_or_is_ignored_only_where_that_is_asked_for() 
     assert_eq!(files("crate", &[]), ([false, false, true, true, false], 3));
     assert_eq!(files("all", &["--with-contents"]), ([true; 5], 0));
     let text = place.ok(&["export", "--format", "ro-crate", "--out", "c.zip"]).stderr;
-    assert!(text.contains("3 files outside the workspace or ignored by git are named, not packed"), "{text}");
+    assert!(
+        text.contains(
+            "3 files outside the workspace, ignored by git or named like credentials are named, not packed"
+        ),
+        "{text}"
+    );
     assert_eq!(place.refused(&["export", "--format", "jsonl", "--with-contents"]).0, 2);
+}
+
+#[test]
+fn a_crate_holds_no_credentials_whether_git_knows_of_them_or_not() {
+    for with_git in [false, true] {
+        let place = Place::empty();
+        if with_git {
+            place.git(&["init", "-q"]);
+        }
+        place.ok(&["init", "."]);
+        for name in [".env", "id_rsa", ".aws/config", "data.csv"] {
+            place.write(name, format!("of {name}").as_bytes());
+        }
+        place.ok(&[
+            "run",
+            "-q",
+            "--",
+            "sh",
+            "-c",
+            "cat .env id_rsa .aws/config data.csv > o; echo 1 > server.key",
+        ]);
+        let answer = place.json(&["export", "--format", "ro-crate", "--out", "crate"]);
+        assert_eq!(
+            (answer["contents"].as_u64(), answer["withheld"].as_u64()),
+            (Some(3), Some(4)),
+            "{answer:#}"
+        );
+        let answer = place.json(&["export", "--format", "ro-crate", "--out", "all", "--with-contents"]);
+        assert_eq!(answer["contents"].as_u64(), Some(7), "{answer:#}");
+    }
 }
 
 #[test]

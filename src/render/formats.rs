@@ -30,7 +30,8 @@ pub fn text(exported: &Exported, out: &str) -> String {
     if exported.withheld > 0 {
         let (files, verb) = if exported.withheld == 1 { ("file", "is") } else { ("files", "are") };
         text.push_str(&format!(
-            "; {} {files} outside the workspace or ignored by git {verb} named, not packed (`--with-contents`)",
+            "; {} {files} outside the workspace, ignored by git or named like credentials {verb} named, not packed \
+             (`--with-contents`)",
             exported.withheld
         ));
     }

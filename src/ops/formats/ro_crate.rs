@@ -1,8 +1,9 @@
 //! A Process Run Crate 0.6 (RO-Crate 1.3): a folder or a zip file with the files and, in `ro-crate-metadata.json`, what made them.
 //!
 //! Each run is an action. The bytes of a file come along where they are kept, or lie on the disk as they were recorded; the
-//! others are named by their URN. So are, unless they are asked for, files outside the workspace and those that git ignores and no
-//! run wrote: a crate is made to be handed out, and a program reads more than its user thinks of, such as `.env`.
+//! others are named by their URN. So are, unless they are asked for, files outside the workspace, those that git ignores and no
+//! run wrote, and those that look like credentials by their names: a crate is made to be handed out, and a program reads more than
+//! its user thinks of, such as `.env`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -15,10 +16,11 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{Exported, Source, file_urn, not_written, write_json, write_text};
+use crate::capture::credentials::is_credentials;
 use crate::capture::git::Ignored;
 use crate::content::NotCopied;
 use crate::error::{Error, Result};
-use crate::model::{Artifact, RunStatus, command_line, percent_encoded, printed};
+use crate::model::{Artifact, RunStatus, command_line, os_word, percent_encoded, printed};
 use crate::query::RunHead;
 
 const METADATA: &str = "ro-crate-metadata.json";
@@ -181,7 +183,8 @@ impl Crating<'_> {
         if !artifact.has_content() || artifact.path.is_url() {
             return Ok(false);
         }
-        if !artifact.path.is_inside() {
+        let name = os_word(artifact.path.as_bytes().to_vec());
+        if !artifact.path.is_inside() || is_credentials(Path::new(&name)) {
             return Ok(true);
         }
         let (Some(ignored), Some(file)) =
