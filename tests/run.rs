@@ -294,7 +294,46 @@ fn secrets_in_arguments_do_not_reach_the_journal() {
         secret,
         &format!("https://me:{secret}@example.org/"),
     ]);
-    let mut frontier = vec![scratch.path().join(".lineage")];
+    nowhere(&scratch, secret);
+    let arguments = scratch.json(&["log", "--json"])["runs"][0]["arguments"].clone();
+    assert_eq!(arguments, serde_json::json!(["echo", "--password", "***", "https://me:***@example.org/"]));
+}
+
+#[test]
+fn secrets_in_what_is_declared_do_not_reach_the_journal_and_what_only_sounds_like_one_does() {
+    let scratch = Scratch::new(&[]);
+    let (secret, program) = ("hunter2hunter2", env!("CARGO_BIN_EXE_lineage"));
+    let [input, output] =
+        ["in", "out"].map(|host| format!("https://u:{secret}@{host}/x?sslpassword={secret}"));
+    let document = format!("{{\"password\": \"{secret}\"}}");
+    let script = format!(
+        "{program} used s3://u:{secret}@b/k; {program} generated s3://u:{secret}@b/o; \
+                          {program} param inner '{document}'"
+    );
+    let declared = ["--input", &input, "--output", &output];
+    let parameters = ["--param", &format!("cfg={document}"), "--param", "secret_dim=3"];
+    let command = ["--", "sh", "-c", &script];
+    scratch.lineage(&[&["run"], &declared[..], &parameters, &command].concat());
+    let tag = format!("token={secret}");
+    let said = ["--run", "@", "--training-config", &document, "--tag", &tag, "--tag", "lang=en"];
+    let registered = scratch.lineage(&[&["register", "m", "1.0.0"], &said[..]].concat());
+    assert!(registered.status.success(), "{}", String::from_utf8_lossy(&registered.stderr));
+    nowhere(&scratch, secret);
+    let run = scratch.json(&["show", "@", "--json"])["run"].clone();
+    let expected = serde_json::json!([
+        {"name": "cfg", "value": "{\"password\": \"***\"}"}, {"name": "secret_dim", "value": "3"},
+        {"name": "inner", "value": "{\"password\": \"***\"}"},
+    ]);
+    assert_eq!(run["parameters"], expected);
+    // As it was given, or as it is printed, the address is found.
+    for address in [input.as_str(), "https://u:***@in/x?sslpassword=***"] {
+        assert!(scratch.lineage(&["show", address]).status.success(), "{address}");
+    }
+}
+
+/// Looks for bytes in every file of the workspace.
+fn nowhere(scratch: &Scratch, secret: &str) {
+    let mut frontier = vec![scratch.path().to_path_buf()];
     while let Some(folder) = frontier.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -307,8 +346,6 @@ fn secrets_in_arguments_do_not_reach_the_journal() {
             }
         }
     }
-    let arguments = scratch.json(&["log", "--json"])["runs"][0]["arguments"].clone();
-    assert_eq!(arguments, serde_json::json!(["echo", "--password", "***", "https://me:***@example.org/"]));
 }
 
 #[test]

@@ -1,29 +1,17 @@
 //! Masking of what looks like a credential, before it reaches the journal.
 //!
-//! Four rules: the value of an argument whose name says that it is secret, the password in a URL, what a header says that
-//! carries credentials, and words that carry the prefix by which a service marks its tokens. In an argument that is a script, as
-//! after `sh -c`, they hold for each of its words. What is masked is replaced by `***`; nothing else is changed.
+//! Five rules: the value of an argument whose name says that it is secret, the same in a document such as JSON, the password in a
+//! URL, what a header says that carries credentials, and words that carry the prefix by which a service marks its tokens. In an
+//! argument that is a script, as after `sh -c`, they hold for each of its words. What is masked is replaced by `***`; nothing else
+//! is changed.
+
+use names::is_secret;
+use pairs::masked_pairs;
+
+mod names;
+mod pairs;
 
 const MASK: &str = "***";
-
-/// Parts of names whose values are secret.
-const SECRET_NAMES: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "api-key",
-    "api_key",
-    "apikey",
-    "access-key",
-    "access_key",
-    "private-key",
-    "private_key",
-    "credential",
-    "auth-key",
-    "auth_key",
-];
 
 /// Fronts of tokens, with the length from which on a word is taken for one.
 const TOKEN_FRONTS: &[(&str, usize)] = &[
@@ -56,11 +44,24 @@ pub fn masked(arguments: &[String]) -> Vec<String> {
     arguments.iter().map(|argument| reading.masked(argument, 0)).collect()
 }
 
+/// Masks the value of a parameter, a tag or a field of this name.
+pub fn masked_value(name: &str, value: &str) -> String {
+    match is_secret(name, value) {
+        true => MASK.to_owned(),
+        false => Words::default().masked(value, 0),
+    }
+}
+
+/// Masks what looks like a credential in a text for people.
+pub fn masked_prose(text: &str) -> String {
+    text.split(' ').map(masked_word).collect::<Vec<_>>().join(" ")
+}
+
 /// What the words before a word say of it.
 #[derive(Default)]
 struct Words {
-    /// It is the value of an option that is secret.
-    is_secret: bool,
+    /// The option whose value it is.
+    option: Option<String>,
     /// It is a script.
     is_script: bool,
     /// It stands behind `-e`, which other programs have for a variable.
@@ -79,17 +80,15 @@ impl Words {
         let before = std::mem::take(self);
         let is_curl = word == "curl" || word.ends_with("/curl");
         *self = Words {
-            is_secret: is_option
-                && !word.contains('=')
-                && is_secret_name(name)
-                && !word.contains(char::is_whitespace),
+            option: (is_option && !word.contains(|c: char| c == '=' || c.is_whitespace()))
+                .then(|| name.to_owned()),
             // `-c`, `-lc`, `-e`; an option with a longer name says something else.
             is_script: is_option && !word.starts_with("--") && name.len() <= 3 && name.ends_with(['c', 'e']),
             is_expression: word == "-e",
             is_of_curl: is_curl || before.is_of_curl,
             is_user: before.is_of_curl && user_of_curl(word).is_some_and(|(_, user)| user.is_empty()),
         };
-        if before.is_secret && !is_option {
+        if !is_option && before.option.is_some_and(|option| is_secret(&option, word)) {
             return MASK.to_owned();
         }
         let user = match before.is_user {
@@ -104,14 +103,16 @@ impl Words {
         if let Some(header) = masked_header(word) {
             return header;
         }
+        let pairs = masked_pairs(word);
+        let word = pairs.as_deref().unwrap_or(word);
         // `--password=two words` is one argument, `echo --password=x and more` a script; `PASSWORD=two words` behind `-e` is a
         // variable, and behind `-c` a script.
         let first = word.split(char::is_whitespace).next().unwrap_or_default();
-        let is_value = first.split_once('=').is_some_and(|(name, _)| is_secret_name(name));
-        let is_script = match before.is_script {
-            true => !(before.is_expression && is_value),
-            false => !first.contains('='),
-        };
+        let is_value = word.split_once('=').is_some_and(|(name, value)| {
+            name.len() < first.len()
+                && is_secret(name, if before.is_script { &first[name.len() + 1..] } else { value })
+        });
+        let is_script = !is_value || before.is_script && !before.is_expression;
         if first.len() < word.len() && is_script && depth < DEPTH_MAX {
             return masked_script(word, depth + 1);
         }
@@ -204,8 +205,8 @@ fn masked_header(word: &str) -> Option<String> {
     let is_name =
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let lower = name.to_ascii_lowercase();
-    let is_secret = SECRET_HEADERS.contains(&lower.as_str()) || is_secret_name(name);
     let said = value.trim();
+    let is_secret = SECRET_HEADERS.contains(&lower.as_str()) || is_secret(name, said);
     if !is_name || !is_secret || said.is_empty() || said.starts_with("//") {
         return None;
     }
@@ -221,30 +222,19 @@ fn masked_header(word: &str) -> Option<String> {
 /// Masks one word: `NAME=value`, a URL, a token.
 pub fn masked_word(word: &str) -> String {
     if let Some((name, value)) = word.split_once('=')
-        && is_secret_name(name)
+        && is_secret(name, value)
         && !name.contains("://")
-        && !value.is_empty()
     {
         return format!("{name}={MASK}");
     }
     if let Some(url) = masked_url(word) {
         return url;
     }
-    let is_token = |word: &str| {
-        TOKEN_FRONTS.iter().any(|(front, length)| word.starts_with(front) && word.len() >= *length)
-    };
     match word.split_once('=') {
         Some((name, value)) if is_token(value) => format!("{name}={MASK}"),
         _ if is_token(word) => MASK.to_owned(),
         _ => word.to_owned(),
     }
-}
-
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    // `--tokenizer` and `--max-tokens` are no secrets.
-    let harmless = ["tokenizer", "tokens", "token-len", "token_len", "num-token", "num_token"];
-    SECRET_NAMES.iter().any(|part| name.contains(part)) && !harmless.iter().any(|part| name.contains(part))
 }
 
 /// Masks the user's part and secret parameters of a URL; `None` where there is nothing to mask.
@@ -256,26 +246,41 @@ fn masked_url(word: &str) -> Option<String> {
     let shown_authority = match authority.rsplit_once('@') {
         Some((user, host)) => match user.split_once(':') {
             Some((name, _)) => format!("{name}:{MASK}@{host}"),
-            None => format!("{MASK}@{host}"),
+            None if is_token_before(scheme, user) => format!("{MASK}@{host}"),
+            None => authority.to_owned(),
         },
         None => authority.to_owned(),
     };
-    let shown_path = match path.split_once('?') {
-        Some((path, query)) => {
-            let parts = query.split('&').map(|part| match part.split_once('=') {
-                Some((name, _))
-                    if is_secret_name(name) || name.to_ascii_lowercase().contains("signature") =>
-                {
-                    format!("{name}={MASK}")
-                }
-                _ => part.to_owned(),
-            });
-            format!("{path}?{}", parts.collect::<Vec<_>>().join("&"))
+    let query = path.find(['?', '#']).unwrap_or(path.len());
+    let (path, query) = path.split_at(query);
+    let parts = query.split_inclusive(['?', '#', '&', ';']).map(|part| {
+        let end = part.trim_end_matches(['?', '#', '&', ';']).len();
+        match part[..end].split_once('=') {
+            Some((name, value)) if is_secret(name, value) || is_signature(name, value) => {
+                format!("{name}={MASK}{}", &part[end..])
+            }
+            _ => part.to_owned(),
         }
-        None => path.to_owned(),
-    };
+    });
+    let shown_path = format!("{path}{}", parts.collect::<String>());
     let shown = format!("{scheme}{shown_authority}{shown_path}");
     (shown != word).then_some(shown)
+}
+
+/// Returns true for what may be a token in the place of a user: a name is none where the scheme has names there, as
+/// `abfss://container@account` and `ssh://git@host`.
+fn is_token_before(scheme: &str, user: &str) -> bool {
+    scheme.ends_with("http://") || scheme.ends_with("https://") || is_token(user) || user.len() > 30
+}
+
+fn is_token(word: &str) -> bool {
+    TOKEN_FRONTS.iter().any(|(front, length)| word.starts_with(front) && word.len() >= *length)
+}
+
+/// Returns true for what opens a signed URL.
+fn is_signature(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    (name == "sig" || name.contains("signature")) && !value.is_empty()
 }
 
 #[cfg(test)]
@@ -294,6 +299,43 @@ mod tests {
         check(&["psql", "postgres://me:pw@host/db"], &["psql", "postgres://me:***@host/db"]);
         check(&["curl", "https://h/x?token=abc&n=1"], &["curl", "https://h/x?token=***&n=1"]);
         check(&["x", "ghp_abcdefghijklmnopqrstuvwxyz0123"], &["x", "***"]);
+        check(&["x", "--dsn=host=h user=me password=abc"], &["x", "--dsn=host=h user=me password=***"]);
+        check(&["x", "--config", "{\"password\": \"a b\"}"], &["x", "--config", "{\"password\": \"***\"}"]);
+    }
+
+    #[test]
+    fn of_urls_what_opens_them_is_masked_and_names_stay() {
+        for (url, expected) in [
+            ("s3://AKIA:hunter9@b/k", "s3://AKIA:***@b/k"),
+            ("https://abc@h/r", "https://***@h/r"),
+            ("ssh://git@h/r", "ssh://git@h/r"),
+            ("abfss://container@account/p", "abfss://container@account/p"),
+            ("https://h/x?n=1&sslpassword=zzz#p", "https://h/x?n=1&sslpassword=***#p"),
+            ("https://h/x?sv=1&sig=abc", "https://h/x?sv=1&sig=***"),
+            ("https://h/x#access_token=abc&n=1", "https://h/x#access_token=***&n=1"),
+            (
+                "https://h/x?X-Amz-Credential=a&X-Amz-Signature=b",
+                "https://h/x?X-Amz-Credential=***&X-Amz-Signature=***",
+            ),
+            ("https://h/x?secret_dim=3", "https://h/x?secret_dim=3"),
+        ] {
+            assert_eq!(masked_word(url), expected);
+            assert_eq!(masked_word(expected), expected);
+        }
+    }
+
+    #[test]
+    fn the_value_of_a_parameter_is_masked_by_its_name_and_by_what_is_in_it() {
+        for (name, value, expected) in [
+            ("password", "a b", "***"),
+            ("secret_dim", "3", "3"),
+            ("cfg", "{\"password\": \"hunter5\"}", "{\"password\": \"***\"}"),
+            ("url", "https://u:p@h/", "https://u:***@h/"),
+            ("command", "x --password p -v", "x --password *** -v"),
+            ("note", "a = b", "a = b"),
+        ] {
+            assert_eq!(masked_value(name, value), expected, "{name}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::model::{
     RemarkKind, Remarks, Role, Run, SaidParameters, Step, Timestamp, Used, check_metric_name,
     check_parameters,
 };
+use crate::ops::named;
 use crate::ops::run::{FileClock, masked_parameter};
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
@@ -184,10 +185,9 @@ pub(crate) fn declared_artifacts(
     word: impl AsRef<OsStr>,
 ) -> Result<Vec<Artifact>> {
     let word = word.as_ref();
-    if let Ok(named) = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec())
-        && named.is_url()
-    {
-        return Ok(vec![Artifact::without_content(named, word.as_encoded_bytes())]);
+    if let Some(url) = named::url(word) {
+        let version = url.as_bytes().to_vec();
+        return Ok(vec![Artifact::without_content(url, &version)]);
     }
     let found = find_files(workspace, folder, &[PathBuf::from(word)])?;
     found.files.iter().map(|file| artifact_of(workspace, file)).collect()

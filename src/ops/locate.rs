@@ -158,8 +158,7 @@ pub fn locate(
         let found = find_model(snapshot, &selector).map(Target::Model);
         return found.map_err(|error| not_of_run(snapshot, text).unwrap_or(error));
     }
-    if let Ok(url) = ArtifactPath::from_bytes(word.as_encoded_bytes().to_vec())
-        && url.is_url()
+    if let Some(url) = named::url(word)
         && snapshot.path_no(&url)?.is_some()
     {
         let target = newest_version(snapshot, &url, DiskState::Elsewhere)?;

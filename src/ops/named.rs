@@ -3,8 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::capture::secrets;
 use crate::error::{Error, Result};
-use crate::model::{from_printed, os_word, printed, printed_word, repeated_word};
+use crate::model::{ArtifactPath, from_printed, os_word, printed, printed_word, repeated_word};
 
 /// Returns the place of what `word` names, seen from `folder`. A word may also be what was printed for a name: where
 /// `is_known` says that it is not known as it stands, but as [`printed`] writes it, that one is meant.
@@ -42,6 +43,18 @@ pub(crate) fn place(
 /// A request error where it names two files.
 pub(crate) fn place_on_disk(folder: &Path, word: impl AsRef<OsStr>) -> Result<PathBuf> {
     place(folder, word, |place| Ok(std::fs::symlink_metadata(place).is_ok()))
+}
+
+/// Names what `word` says where that is a URL; what looks like a credential in it is masked.
+pub(crate) fn url(word: &OsStr) -> Option<ArtifactPath> {
+    let bytes = word.as_encoded_bytes();
+    if !ArtifactPath::from_bytes(bytes.to_vec()).is_ok_and(|named| named.is_url()) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let masked = secrets::masked_word(&text);
+    let named = if masked == text { bytes.to_vec() } else { masked.into_bytes() };
+    ArtifactPath::from_bytes(named).ok()
 }
 
 /// Splits a word at the last `mark`.

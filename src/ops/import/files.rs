@@ -71,7 +71,7 @@ pub fn import_files(workspace: &Workspace, clock: &Clock, request: &ImportReques
         return Err(Error::request(format!("`{at}` lies in the future"))
             .hint("`--at` is when the files were written; leave it out for the time of their last change"));
     }
-    let generated_by = request.generated_by.as_deref().map(masked);
+    let generated_by = request.generated_by.as_deref().map(secrets::masked_prose);
     let parameters: Vec<Parameter> =
         generated_by.iter().map(|text| ("generated_by".to_owned(), text.clone())).collect();
     check_parameters(&parameters)?;
@@ -190,8 +190,4 @@ fn changed_at(file: &Path, now: Timestamp) -> Timestamp {
     let since = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
     let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
     micros.map(Timestamp::from_micros).filter(|at| *at <= now).unwrap_or(now)
-}
-
-fn masked(text: &str) -> String {
-    text.split(' ').map(secrets::masked_word).collect::<Vec<_>>().join(" ")
 }

@@ -8,7 +8,7 @@ use crate::model::{Artifact, ArtifactPath, Evidence, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::library::edges::FileRead;
 use crate::ops::locate::real_place;
-use crate::ops::named::place_on_disk;
+use crate::ops::named::{self, place_on_disk};
 use crate::ops::walk::find_files;
 
 /// Reads what `path` names, seen from `folder`: a file, every file below a folder, or something outside this machine, whose
@@ -17,11 +17,9 @@ use crate::ops::walk::find_files;
 /// # Errors
 /// A request error where it cannot be read, or is neither a file nor a folder.
 pub(super) fn read(workspace: &Workspace, folder: &Path, path: &Path) -> Result<Vec<FileRead>> {
-    if let Some(word) = path.to_str()
-        && let Ok(named) = ArtifactPath::new(word)
-        && named.is_url()
-    {
-        let artifact = Artifact::without_content(named, word.as_bytes());
+    if let Some(url) = named::url(path.as_os_str()) {
+        let version = url.as_bytes().to_vec();
+        let artifact = Artifact::without_content(url, &version);
         let changed_at = Timestamp::default();
         return Ok(vec![FileRead { artifact, changed_at, evidence: Evidence::Declared }]);
     }

@@ -13,6 +13,7 @@ mod entry;
 mod entry_file;
 mod project;
 mod register;
+pub(crate) mod secrets;
 mod taken;
 
 use crate::error::{Error, Result};

@@ -17,7 +17,7 @@ use crate::ops::keep::keep_registered;
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
 use crate::ops::registry::belongs;
 use crate::ops::registry::entry::{Entry, check_metric, shown};
-use crate::ops::registry::{Author, Held, view_of};
+use crate::ops::registry::{Author, Held, secrets, view_of};
 use crate::ops::run::{Form, from_document};
 use crate::ops::{Clock, Workspace};
 use crate::query::registry::{ModelView, production};
@@ -154,7 +154,7 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
     check_commit(entry, code)?;
     let metrics = metrics_of(held, entry, run.as_ref(), &found, &mut remarks)?;
     let at = held.now();
-    let model = ModelVersion {
+    let mut model = ModelVersion {
         run: run.as_ref().map(|run| run.view.run.id),
         created_at: entry.created_at.unwrap_or(at),
         by: held.author.name.clone(),
@@ -175,6 +175,9 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
         tags: entry.tags.clone(),
         ..ModelVersion::new(NodeId::new(at), &entry.name, &entry.version, at)
     };
+    if secrets::mask(&mut model) {
+        remarks.push("what looks like a credential is masked".to_owned());
+    }
     Ok(Decided { model, run, displaced: None, remarks })
 }
 

@@ -426,9 +426,7 @@ fn masked(request: &CommandRequest, arguments: &[String]) -> (Vec<String>, Vec<P
 
 /// Masks the value of a parameter where it looks like a credential.
 pub(crate) fn masked_parameter(name: &str, value: &str) -> Parameter {
-    let masked = secrets::masked_word(&format!("{name}={value}"));
-    let value = masked.split_once('=').map_or(value, |(_, value)| value).to_owned();
-    (name.to_owned(), value)
+    (name.to_owned(), secrets::masked_value(name, value))
 }
 
 /// Returns true for what is never recorded: our own folder, git's, caches.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::capture::secrets::masked_word;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Metric, MetricValue, NodeId, RunStatus, Timestamp, percent_decoded,
@@ -319,7 +320,7 @@ fn data_set(data: &MlData, report: &mut TakenOver) -> Option<Artifact> {
     let address = address.filter(|address| address.contains("://") && !address.starts_with("file:"));
     let encoded = |text: &str| percent_encoded(text.as_bytes());
     let name = || format!("mlflow-dataset://{}/{}", encoded(&data.name), encoded(&data.digest));
-    match ArtifactPath::new(address.map_or_else(name, str::to_owned)) {
+    match ArtifactPath::new(address.map_or_else(name, masked_word)) {
         Ok(path) => {
             let version = format!("{} {}", data.name, data.digest);
             Some(Artifact::without_content(path, version.as_bytes()))

@@ -7,6 +7,7 @@ use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelVersion, NamedArtifact, Stage, Timestamp, check_alias,
     check_model_name, recorded_word,
 };
+use crate::ops::registry::secrets;
 use crate::ops::taken::mlflow::{Logged, MlModel, local_path, moment};
 use crate::ops::taken::{Taking, derived_id, files_below};
 
@@ -96,7 +97,7 @@ fn version_of(
     if !model.source.is_empty() {
         fields.push(("mlflow_source".to_owned(), serde_json::json!(model.source).to_string()));
     }
-    ModelVersion {
+    let mut version = ModelVersion {
         run: model.run_uuid.as_deref().and_then(|uuid| taking.id_of(uuid)),
         by: "mlflow".to_owned(),
         description: model.description.clone(),
@@ -105,7 +106,9 @@ fn version_of(
         tags: model.tags.clone(),
         fields,
         ..ModelVersion::new(id, &model.name, semantic(&model.version), created_at)
-    }
+    };
+    secrets::mask(&mut version);
+    version
 }
 
 /// MLflow counts versions: its third is 3.0.0.

@@ -266,7 +266,10 @@ fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
         (namespace == "file" || namespace.starts_with("file://"), namespace.contains("://"));
     let path = match (whole, is_file) {
         (whole, true) => file_path(root, whole.unwrap_or_else(|| name.into())),
-        (Some(whole), false) if is_url => ArtifactPath::from_bytes(whole),
+        (Some(whole), false) if is_url => match std::str::from_utf8(&whole) {
+            Ok(text) => ArtifactPath::new(masked_word(text)),
+            Err(_) => ArtifactPath::from_bytes(whole),
+        },
         (whole, false) => {
             let front = if is_url { masked_word(namespace) } else { format!("openlineage://{namespace}") };
             let name = whole.unwrap_or_else(|| name.trim_start_matches('/').into());

@@ -10,6 +10,7 @@ use crate::model::{
 };
 use crate::ops::registry::entry::{check_field_name, shown};
 use crate::ops::registry::entry_file::{metrics_of, tags_of};
+use crate::ops::registry::secrets;
 use crate::ops::taken::derived_id;
 
 /// What a file says of a version.
@@ -135,7 +136,7 @@ impl RegistryFile {
             remarks.push(format!("{count} others that were registered under this version are not in it"));
         }
         let further = self.fields.unwrap_or_default().into_iter().chain(self.more);
-        let model = ModelVersion {
+        let mut model = ModelVersion {
             run: run.id,
             created_at: created_at.unwrap_or(registered_at),
             by: self.registered_by.unwrap_or_default(),
@@ -163,6 +164,9 @@ impl RegistryFile {
             inputs,
             ..ModelVersion::new(id, name, version, registered_at)
         };
+        if secrets::mask(&mut model) {
+            remarks.push("what looks like a credential is masked".to_owned());
+        }
         Ok(FileEntry {
             model,
             has_id: self.id.is_some(),

@@ -1,0 +1,179 @@
+//! Which names have secret values: by the words that a name is made of, and by what the value looks like.
+
+/// What a name ends in whose value is secret, without what stands between its words: `db_password`, `sslpassword`, `X-Api-Key`.
+const SECRETS: &[&str] = &[
+    "password",
+    "passwords",
+    "passwd",
+    "passphrase",
+    "secret",
+    "secrets",
+    "token",
+    "apikey",
+    "apikeys",
+    "accesskey",
+    "accountkey",
+    "authkey",
+    "privatekey",
+    "secretkey",
+    "credential",
+    "credentials",
+];
+
+/// Words in which these have no word of their own, and speak of a secret all the same: `passwordhash`.
+const FRONTS: &[&str] = &["password", "passwd", "passphrase", "apikey"];
+
+/// What a name ends in that has such a word before, and is no secret: `token_type`, `secret_dim`, `password_file`.
+const PROPERTIES: &[&str] = &[
+    "count",
+    "dim",
+    "dims",
+    "dir",
+    "dropout",
+    "embedding",
+    "embeddings",
+    "file",
+    "folder",
+    "layer",
+    "layers",
+    "len",
+    "length",
+    "limit",
+    "loss",
+    "max",
+    "min",
+    "name",
+    "names",
+    "num",
+    "path",
+    "prob",
+    "rate",
+    "ratio",
+    "size",
+    "type",
+    "types",
+    "url",
+    "uri",
+    "weight",
+];
+
+/// Values that are none: nobody's password is `true`.
+const SWITCHES: &[&str] = &["", "true", "false", "yes", "no", "on", "off", "none", "null"];
+
+/// A number with more digits than this may be a secret.
+const DIGITS_MAX: usize = 8;
+
+/// Returns true where the value of a name is secret.
+pub fn is_secret(name: &str, value: &str) -> bool {
+    let words = words(name);
+    let value = value.trim();
+    if SWITCHES.contains(&value.to_ascii_lowercase().as_str()) {
+        return false;
+    }
+    let Some((last, before)) = words.split_last() else { return false };
+    let is_one = |word: &str| SECRETS.contains(&word);
+    let whole = words.concat();
+    if SECRETS.iter().any(|secret| whole.ends_with(secret)) {
+        // The tokens of a language model are marks in a text, or their numbers: `pad_token=<pad>`, `eos_token=2`.
+        return !(last.ends_with("token") && (is_mark(value) || !before.is_empty() && is_number(value)));
+    }
+    let speaks_of_one =
+        words.iter().any(|word| is_one(word) || FRONTS.iter().any(|front| word.starts_with(front)))
+            || words.windows(2).any(|two| is_one(&two.concat()));
+    speaks_of_one && !PROPERTIES.contains(&last.as_str()) && !is_list_of_numbers(value)
+}
+
+/// Returns the words of a name in small letters: `dbPassword`, `DB_PASSWORD` and `--db-password` have two. What counts names up
+/// at its end is no part of it.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.trim_end_matches(|c: char| c.is_ascii_digit()).chars().collect();
+    let mut words = vec![String::new()];
+    for (at, letter) in letters.iter().enumerate() {
+        let is_after_small = at > 0 && letters[at - 1].is_lowercase();
+        let is_last_of_shouted = at > 0
+            && letters[at - 1].is_uppercase()
+            && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if !letter.is_alphanumeric() || letter.is_uppercase() && (is_after_small || is_last_of_shouted) {
+            words.push(String::new());
+        }
+        if letter.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Returns true for a mark in a text: `<pad>`, `[MASK]`, `<|endoftext|>`.
+fn is_mark(value: &str) -> bool {
+    let inner = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    let inner = inner.or_else(|| value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')));
+    inner.is_some_and(|inner| inner.len() <= 24 && !inner.contains(['<', '>', '"', '\'']))
+}
+
+fn is_number(value: &str) -> bool {
+    value.len() <= DIGITS_MAX && value.parse::<f64>().is_ok()
+}
+
+fn is_list_of_numbers(value: &str) -> bool {
+    let inner =
+        value.strip_prefix(['[', '(']).and_then(|rest| rest.strip_suffix([']', ')'])).unwrap_or(value);
+    inner.split([',', ' ']).filter(|part| !part.is_empty()).all(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_secret_by_the_words_of_its_name_and_by_what_it_looks_like() {
+        for (name, value) in [
+            ("password", "hunter2"),
+            ("password", "1234"),
+            ("DB_PASSWORD", "x"),
+            ("dbPassword2", "x"),
+            ("--db-password", "x"),
+            ("PassWord", "x"),
+            ("sslpassword", "zzz"),
+            ("token", "123456"),
+            ("hf_token", "abc"),
+            ("accessToken", "abc"),
+            ("apiKey", "abc"),
+            ("X-Api-Key", "abc"),
+            ("APIKey", "abc"),
+            ("AWS_SECRET_ACCESS_KEY", "abc"),
+            ("AWS_ACCESS_KEY_ID", "abc"),
+            ("SECRET_KEY_BASE", "0a1b"),
+            ("client_secret", "abc"),
+            ("secret_value", "123456789012"),
+            ("credentials", "{…}"),
+            ("passwordhash", "abc"),
+        ] {
+            assert!(is_secret(name, value), "{name}={value}");
+        }
+        for (name, value) in [
+            ("secret_dim", "3"),
+            ("secret_dims", "[3, 4]"),
+            ("secret_scale", "0.5"),
+            ("token_type", "bpe"),
+            ("token-len", "512"),
+            ("num_token", "512"),
+            ("pad_token", "<pad>"),
+            ("mask_token", "[MASK]"),
+            ("eos_token", "50256"),
+            ("use_auth_token", "true"),
+            ("max_tokens", "512"),
+            ("tokenizer", "bert"),
+            ("secretary", "Ms. Jones"),
+            ("password_file", "/run/pw"),
+            ("author", "me"),
+            ("key", "a"),
+            ("monkey", "a"),
+            ("", "a"),
+        ] {
+            assert!(!is_secret(name, value), "{name}={value}");
+        }
+    }
+}

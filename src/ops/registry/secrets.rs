@@ -1,0 +1,90 @@
+//! What looks like a credential in what is said of a model version: it is written into a file that is made to be committed.
+
+use serde_json::Value;
+
+use crate::capture::secrets::{masked_prose, masked_value};
+use crate::model::ModelVersion;
+
+/// Masks it; returns true where there was some. What holds none stays as it was said, byte for byte.
+pub(crate) fn mask(model: &mut ModelVersion) -> bool {
+    let mut found = false;
+    let mut put = |text: &mut String, masked: String| {
+        found |= *text != masked;
+        *text = masked;
+    };
+    for (name, value) in &mut model.tags {
+        let masked = masked_value(name, value);
+        put(value, masked);
+    }
+    let texts = [Some(&mut model.description), model.base_model.as_mut(), model.notes.as_mut()];
+    for text in texts.into_iter().flatten() {
+        let masked = masked_prose(text);
+        put(text, masked);
+    }
+    let documents = [("", model.training_config.as_mut()), ("", model.dataset_info.as_mut())];
+    let documents = documents.into_iter().filter_map(|(name, text)| Some((name, text?)));
+    for (name, text) in documents.chain(model.fields.iter_mut().map(|(name, text)| (name.as_str(), text))) {
+        if let Ok(mut document) = serde_json::from_str(text)
+            && mask_document(name, &mut document)
+        {
+            put(text, document.to_string());
+        }
+    }
+    found
+}
+
+/// Masks what is said in a document under a name; returns true where there was something to mask.
+fn mask_document(name: &str, document: &mut Value) -> bool {
+    let mut found = false;
+    let mut frontier = vec![(name.to_owned(), document)];
+    while let Some((name, value)) = frontier.pop() {
+        let text = match value {
+            Value::Object(members) => {
+                frontier.extend(members.iter_mut().map(|(name, value)| (name.clone(), value)));
+                continue;
+            }
+            Value::Array(items) => {
+                frontier.extend(items.iter_mut().map(|item| (name.clone(), item)));
+                continue;
+            }
+            Value::String(text) => text.clone(),
+            _ => value.to_string(),
+        };
+        let masked = masked_value(&name, &text);
+        if masked != text {
+            *value = Value::String(masked);
+            found = true;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{NodeId, Timestamp};
+
+    #[test]
+    fn what_looks_like_a_credential_is_masked_wherever_it_is_said_and_nothing_else_is_changed() {
+        let at = Timestamp::from_micros(1);
+        let mut model = ModelVersion {
+            tags: vec![("token".to_owned(), "hunter4".to_owned()), ("lang".to_owned(), "en".to_owned())],
+            training_config: Some(
+                r#"{"lr":1e-3,"db":[{"password":"hunter3","url":"s3://a:b@c"}]}"#.to_owned(),
+            ),
+            dataset_info: Some(r#"{ "rows": 7.0, "secret_dim": 3 }"#.to_owned()),
+            notes: Some("from https://me:pw@h/ by hand".to_owned()),
+            fields: vec![("api_key".to_owned(), "\"abc\"".to_owned())],
+            ..ModelVersion::new(NodeId::new(at), "m", "1.0.0", at)
+        };
+        assert!(mask(&mut model));
+        assert_eq!(model.tags[0].1, "***");
+        assert_eq!(model.tags[1].1, "en");
+        let config = model.training_config.clone().unwrap();
+        assert!(config.contains(r#""db":[{"password":"***","url":"s3://a:***@c"}]"#), "{config}");
+        assert_eq!(model.dataset_info.as_deref(), Some(r#"{ "rows": 7.0, "secret_dim": 3 }"#));
+        assert_eq!(model.notes.as_deref(), Some("from https://me:***@h/ by hand"));
+        assert_eq!(model.fields[0].1, "\"***\"");
+        assert!(!mask(&mut model));
+    }
+}
