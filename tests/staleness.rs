@@ -265,3 +265,21 @@ fn what_was_passed_on_as_an_argument_makes_files_doubtful() {
     let text = place.run(&["status"]).stdout;
     assert!(text.contains("a has changed on disk, and may have gone in"), "{text}");
 }
+
+#[test]
+fn what_a_library_of_the_workspace_was_used_for_is_stale_when_it_changes() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("l.c", b"1\n");
+    let (build, link) = (["sh", "-c", "sort l.c > ext.so"], ["sh", "-c", "sort ext.so > app"]);
+    if !run(&place, &build) {
+        return;
+    }
+    run(&place, &link);
+    let shown = place.ok(&["show", "app"]).stdout;
+    assert!(shown.contains("l.c") && shown.contains("1 source, no gaps"), "{shown}");
+    place.write("l.c", b"2\n");
+    run(&place, &build);
+    let (code, report) = status(&place);
+    assert_eq!((code, paths(&report["stale"])), (1, vec!["app"]), "{report:#}");
+}

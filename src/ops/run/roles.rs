@@ -118,10 +118,13 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
     {
         return Place::Ignored;
     }
-    if is_package || is_library(path) || is_cache(path) || surroundings::is_history(path, home) {
+    if is_package || is_cache(path) || surroundings::is_history(path, home) {
         return Place::Environment;
     }
-    if inside.is_none() && surroundings::is_environment(path, root, home) && !is_data_name(path) {
+    // A library of the workspace was built there, or put there as its data was.
+    let is_of_system =
+        || is_library(path) || (surroundings::is_environment(path, root, home) && !is_data_name(path));
+    if inside.is_none() && is_of_system() {
         return Place::Environment;
     }
     Place::Work
@@ -161,15 +164,26 @@ pub fn is_package(path: &Path) -> bool {
     has_part(path, PACKAGE_FOLDERS) || is_in_library_of_python(path) || path.ends_with("pyvenv.cfg")
 }
 
+/// Returns the folder of libraries of an interpreter of Python that a file is of: what lies above `python3.11` in
+/// `env/lib/python3.11/os.py`.
+pub fn libraries_around_python(path: &Path) -> Option<&Path> {
+    path.ancestors().filter(|folder| is_library_of_python(folder)).last()?.parent()
+}
+
 /// Returns true below `lib/python3.11`, wherever an interpreter was put.
 fn is_in_library_of_python(path: &Path) -> bool {
-    let parts = path.iter().zip(path.iter().skip(1));
+    path.ancestors().any(is_library_of_python)
+}
+
+fn is_library_of_python(folder: &Path) -> bool {
     let is_versioned = |name: &OsStr| {
         let version =
             name.to_str().and_then(|name| name.strip_prefix("python").or(name.strip_prefix("pypy")));
         version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
     };
-    parts.into_iter().any(|(above, name)| (above == "lib" || above == "lib64") && is_versioned(name))
+    let above = folder.parent().and_then(Path::file_name);
+    above.is_some_and(|above| above == "lib" || above == "lib64")
+        && folder.file_name().is_some_and(is_versioned)
 }
 
 fn is_data_name(path: &Path) -> bool {
@@ -183,7 +197,7 @@ pub fn is_cache(path: &Path) -> bool {
 }
 
 /// Returns true for shared libraries: `libm.so`, `libm.so.6`, `x.dylib`.
-fn is_library(path: &Path) -> bool {
+pub fn is_library(path: &Path) -> bool {
     let Some(text) = path.file_name().map(|name| name.to_string_lossy()) else {
         return false;
     };
@@ -233,7 +247,9 @@ mod tests {
         check("/tmp/x.csv", Place::Work);
         check("/proc/self/maps", Place::Ignored);
         check("/dev/shm/x", Place::Work);
-        check("/home/me/w/build/libx.so.1", Place::Environment);
+        check("/home/me/w/build/libx.so.1", Place::Work);
+        check("/home/me/other/libx.so.1", Place::Environment);
+        check("/home/me/w/node_modules/a/b.so", Place::Environment);
         check("/home/me/.git/index", Place::Ignored);
         check("/home/me/.gitconfig", Place::Environment);
         check("/home/me/w/.env", Place::Work);

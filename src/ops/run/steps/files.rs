@@ -234,14 +234,17 @@ fn identity_of(version: &Version) -> String {
     })
 }
 
-/// Returns the folders of programs of the virtual environments of Python that were in use; the workspace itself is none.
-fn folders_of_tools(observation: &Observation, root: &Path) -> Vec<PathBuf> {
-    let settings = observation.files.iter().filter(|file| file.path.ends_with("pyvenv.cfg"));
-    let environments = settings.filter_map(|file| file.path.parent()).filter(|folder| *folder != root);
-    environments.map(|folder| folder.join("bin")).collect()
+/// Returns the folders of programs and libraries of the environments of Python that were in use; the workspace itself is none.
+fn folders_of_tools(observation: &Observation, root: &Path) -> BTreeSet<PathBuf> {
+    let paths = || observation.files.iter().map(|file| file.path.as_path());
+    let virtual_ones = paths().filter(|path| path.ends_with("pyvenv.cfg")).filter_map(Path::parent);
+    let whole_ones = paths().filter_map(roles::libraries_around_python);
+    let programs = virtual_ones.filter(|folder| *folder != root).map(|folder| folder.join("bin"));
+    let libraries = whole_ones.filter(|folder| folder.parent() != Some(root)).map(Path::to_path_buf);
+    programs.chain(libraries).collect()
 }
 
-fn is_in(path: &Path, folders: &[PathBuf]) -> bool {
+fn is_in(path: &Path, folders: &BTreeSet<PathBuf>) -> bool {
     folders.iter().any(|folder| path.starts_with(folder))
 }
 
@@ -269,7 +272,7 @@ pub(super) fn role_of(
         Some(repository) => repositories.compare(repository, &file.path, version),
         None => Tracked::No,
     };
-    let is_code = executed || roles::is_code_name(&file.path);
+    let is_code = executed || roles::is_code_name(&file.path) || roles::is_library(&file.path);
     // A script from elsewhere that no repository has is read as any other file.
     let is_of_work = repository.is_some() || file.path.starts_with(around.root);
     match (is_code, tracked) {
