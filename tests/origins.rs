@@ -703,3 +703,17 @@ fn a_file_that_is_read_while_its_writer_goes_on_has_all_its_sources() {
     scratch.write("a", "other\n");
     assert_eq!(scratch.status("stale"), ["count", "h", "half"]);
 }
+
+#[test]
+fn what_is_only_concluded_to_come_from_a_file_is_not_said_to_be_observed_on_the_way_down() {
+    let scratch = Scratch::new(&[("c", "1\n"), ("d", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&["run", "-q", "--", "sh", "-c", "read v < c; sort d > o"]);
+    let down = scratch.text(&["show", "c", "--down"]);
+    let line = down.lines().find(|line| line.contains("─ sort")).unwrap_or_default();
+    assert!(line.contains("o") && line.contains("inferred") && !line.contains("observed"), "{down}");
+    let down = scratch.text(&["show", "d", "--down"]);
+    assert!(down.lines().any(|line| line.contains("─ sort") && line.contains("observed")), "{down}");
+}

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::file::fate_words;
 use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, repository_name, run_head};
-use crate::model::{Artifact, NodeId, Role, RunKind};
+use crate::model::{Artifact, Evidence, NodeId, Role, RunKind};
 use crate::ops::show::Fate;
 use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
@@ -144,11 +144,23 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// Returns how it is known that a file is on the way: a step that is only concluded to have read what leads to it tells no
+    /// more of what it wrote, however surely it wrote that.
+    fn evidence_of(&self, file: &TraceFile, step: &TraceRunStep) -> Evidence {
+        let read = match self.report.direction {
+            Direction::Up => None,
+            Direction::Down => {
+                step.used.iter().filter(|used| used.at <= file.at).map(|used| used.evidence).min()
+            }
+        };
+        read.map_or(file.evidence, |read| read.max(file.evidence))
+    }
+
     /// Says how the file is known that a step of `run` read or wrote, and where it came from.
     fn said_of(&self, file: &TraceFile, step: &TraceRunStep, run: &TraceRun) -> Said {
         let code = code_of_file(file, run);
         let known_to_git = code.is_some();
-        let mut how = file.evidence.as_str().to_owned();
+        let mut how = self.evidence_of(file, step).as_str().to_owned();
         if step.step.act.is_one_to_one() {
             how = format!("{how}, {}", step.step.act.as_str());
         }
