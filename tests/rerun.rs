@@ -361,3 +361,42 @@ fn scratch_that_is_gone_hinders_no_repetition_and_is_not_missed() {
     let answer = place.ok(&["rerun", "@"]);
     assert!(answer.stdout.contains("1 output, all with the same bytes"), "{}", answer.stdout);
 }
+
+#[test]
+fn what_was_read_beside_the_workspace_or_higher_up_is_found_by_the_same_way() {
+    let outer = Place::empty().with_real_clock();
+    outer.write("data/deep/a", b"2\n1\n");
+    outer.write("project/b", b"3\n");
+    outer.write("project/work/in", b"4\n");
+    let inner = |arguments: &[&str]| {
+        let mut command = outer.command(arguments);
+        command.current_dir(outer.at("project/work"));
+        common::Answer::from(command.output().unwrap())
+    };
+    assert_eq!(inner(&["init", "."]).code, 0);
+    let script = "sort ../../data/deep/a ../b in > o";
+    assert_eq!(inner(&["run", "--", "sh", "-c", script]).code, 0);
+    if !inner(&["show", "@", "--json"]).stdout.contains("\"observed_by\": \"net\"") {
+        return;
+    }
+    let again = inner(&["rerun", "@"]);
+    assert!(again.stdout.contains("all with the same bytes"), "{}{}", again.stdout, again.stderr);
+    // What is gone there, and kept, is no more missing than it is lost.
+    let place = outer.at("data/deep/a").canonicalize().unwrap();
+    std::fs::remove_file(&place).unwrap();
+    let refused = inner(&["rerun", "@"]);
+    let place = place.display();
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.stderr.contains("kept, but not lying in their places outside the workspace"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains(&format!("`lineage restore {place} --to {place}` puts back")),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(inner(&["restore", &place.to_string(), "--to", &place.to_string()]).code, 0);
+    assert_eq!(inner(&["rerun", "@"]).code, 0);
+}

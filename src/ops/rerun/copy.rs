@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Original;
 use super::needs::{Needs, lies_at};
+use super::{Original, beside};
 use crate::capture::git;
 use crate::content::NotCopied;
 use crate::disk::open_regular_with;
@@ -134,12 +134,14 @@ pub(super) fn fill(
     incomplete: bool,
 ) -> Result<Filled> {
     let mut notes = Vec::new();
+    let needs = Needs::of(original);
+    let folder = &beside::link(workspace, &needs, folder)
+        .map_err(|cause| Error::request(format!("cannot fill `{}`", folder.display())).because(cause))?;
     let root = code(workspace, original, folder, &mut notes)?;
     let failed = |cause| Error::request(format!("cannot fill `{}`", root.display())).because(cause);
     fs::create_dir_all(root.join(original.folder(workspace))).map_err(failed)?;
-    let needs = Needs::of(original);
     let digests = workspace.digests();
-    let (mut missing, mut kept) = (Vec::new(), Vec::new());
+    let (mut missing, mut kept, mut kept_outside) = (Vec::new(), Vec::new(), Vec::new());
     for artifact in needs.files.values() {
         if artifact.path.is_inside() {
             match bring(workspace, artifact, &root)? {
@@ -149,25 +151,35 @@ pub(super) fn fill(
             }
         } else if artifact.path.on_disk(&root).is_none_or(|place| !lies_at(digests, &place, &artifact.digest))
         {
-            missing.push(artifact);
+            // A damaged copy is as good as none.
+            match workspace.contents().check(&artifact.digest) {
+                Ok(Some(_)) => kept_outside.push(artifact),
+                Ok(None) | Err(_) => missing.push(artifact),
+            }
         }
     }
-    if !missing.is_empty() {
-        let named: Vec<String> =
-            missing.iter().take(MISSING_MAX).map(|artifact| format!("`{}`", artifact.path)).collect();
-        let more = missing.len().saturating_sub(MISSING_MAX);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let words = format!(
-            "neither kept nor lying in their places with the bytes of then: {}{more}",
-            named.join(", ")
-        );
-        if !incomplete {
-            return Err(Error::request(format!("cannot run {} again: files that it read are missing", original.head.tail))
-                .because(words)
-                .hint("nothing was run; `--incomplete` runs it without them, `--here` with what lies in the workspace"));
-        }
-        notes.push(words);
+    let lacks = [
+        ("neither kept nor lying in their places with the bytes of then", &missing),
+        ("kept, but not lying in their places outside the workspace with the bytes of then", &kept_outside),
+    ];
+    let lacks = lacks.into_iter().filter(|(_, files)| !files.is_empty());
+    let words: Vec<String> = lacks.map(|(how, files)| format!("{how}: {}", some_of(files))).collect();
+    if !words.is_empty() && !incomplete {
+        let hint = match kept_outside.first() {
+            Some(Artifact { path, .. }) => {
+                format!("nothing was run; `lineage restore {path} --to {path}` puts back what is kept")
+            }
+            None => "nothing was run; `--incomplete` runs it without them, `--here` with what lies in the workspace"
+                .to_owned(),
+        };
+        return Err(Error::request(format!(
+            "cannot run {} again: files that it read are missing",
+            original.head.tail
+        ))
+        .because(words.join("; "))
+        .hint(hint));
     }
+    notes.extend(words);
     notes.extend(other_than_here(workspace, &kept));
     // What nobody read may hold anything.
     for (path, artifact) in &needs.removed {
@@ -275,22 +287,20 @@ fn around_root(
 ) -> Result<PathBuf> {
     let failed = |cause| Error::request("cannot make a folder").because(cause);
     let work_tree = git::work_tree_root(workspace.root());
-    let commit = code.and_then(|code| code.commit.as_ref());
-    let (Some(code), Some(_), Some(work_tree)) = (code, commit, work_tree) else {
-        if code.is_some_and(|code| code.repository || code.commit.is_some()) {
+    let there = work_tree.as_deref().unwrap_or_else(|| workspace.root());
+    // The folder keeps the name that the work tree has, which programs may look at.
+    let tree = folder.join(there.file_name().unwrap_or("workspace".as_ref()));
+    match code {
+        Some(code) if code.commit.is_some() && work_tree.is_some() => {
+            repository_at(workspace, original, (there, code), &tree)?;
+            notes.extend(not_in_patch(code));
+        }
+        Some(code) if code.repository || code.commit.is_some() => {
             notes.push("the run's code is in no commit: only the files that it read are there".to_owned());
         }
-        let root = folder.join("workspace");
-        fs::create_dir(&root).map_err(failed)?;
-        return Ok(root);
-    };
-    // The folder keeps the name that the work tree has, which programs may look at.
-    let name = work_tree.file_name().unwrap_or("workspace".as_ref());
-    let tree = folder.join(name);
-    repository_at(workspace, original, (&work_tree, code), &tree)?;
-    notes.extend(not_in_patch(code));
-    let inside = workspace.root().strip_prefix(&work_tree).unwrap_or(Path::new(""));
-    let root = tree.join(inside);
+        _ => {}
+    }
+    let root = tree.join(workspace.root().strip_prefix(there).unwrap_or(Path::new("")));
     fs::create_dir_all(&root).map_err(failed)?;
     Ok(root)
 }
@@ -378,20 +388,24 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<Brou
     Ok(if lies_at(digests, &place, &artifact.digest) { Brought::Here } else { Brought::Missing })
 }
 
+/// Names files, as many as are read.
+fn some_of(files: &[&Artifact]) -> String {
+    let named = files.iter().take(MISSING_MAX).map(|artifact| format!("`{}`", artifact.path));
+    let named: Vec<String> = named.collect();
+    let more = files.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    named.join(", ") + &more
+}
+
 /// Says which files have the bytes that were kept, where other bytes lie in the workspace now, or none.
 fn other_than_here(workspace: &Workspace, kept: &[&Artifact]) -> Option<String> {
     let differs = |artifact: &&&Artifact| {
         let here = artifact.path.on_disk(workspace.root());
         here.is_none_or(|here| !lies_at(workspace.digests(), &here, &artifact.digest))
     };
-    let differing: Vec<&&Artifact> = kept.iter().filter(differs).collect();
-    let named: Vec<String> =
-        differing.iter().take(MISSING_MAX).map(|artifact| format!("`{}`", artifact.path)).collect();
-    let more = differing.len() - named.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!named.is_empty()).then(|| {
-        format!("as kept then, and changed or gone in the workspace since: {}{more}", named.join(", "))
-    })
+    let differing: Vec<&Artifact> = kept.iter().filter(differs).copied().collect();
+    (!differing.is_empty())
+        .then(|| format!("as kept then, and changed or gone in the workspace since: {}", some_of(&differing)))
 }
 
 /// Returns true for what begins as a script or a program does.

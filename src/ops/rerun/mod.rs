@@ -1,5 +1,6 @@
 //! `lineage rerun`: the same command again, on the code and the inputs of then, and whether it makes the same files.
 
+mod beside;
 mod compare;
 mod copy;
 mod needs;
