@@ -717,3 +717,26 @@ fn what_is_only_concluded_to_come_from_a_file_is_not_said_to_be_observed_on_the_
     let down = scratch.text(&["show", "d", "--down"]);
     assert!(down.lines().any(|line| line.contains("─ sort") && line.contains("observed")), "{down}");
 }
+
+#[test]
+fn a_recorded_file_is_asked_for_by_its_path_also_where_the_bytes_of_another_lie_there_now() {
+    let scratch = Scratch::new(&[("i", "1\n"), ("j", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&["run", "-q", "--", "sh", "-c", "sort i > x"]);
+    scratch.lineage(&["run", "-q", "--", "sh", "-c", "sort j > y"]);
+    scratch.shell("cp y x; cp j i");
+    for file in ["x", "i"] {
+        let history = scratch.json(&["log", file, "--json"]);
+        assert_eq!(history["path"], file, "{history:#}");
+    }
+    let shown = scratch.text(&["show", "x"]);
+    assert!(shown.starts_with("x\n"), "{shown}");
+    assert!(shown.lines().nth(1).unwrap().ends_with("the bytes of j and y; kept"), "{shown}");
+    assert_eq!(scratch.sources("x"), ["i"]);
+    assert!(scratch.text(&["show", "i", "--down"]).contains("─ sort  x"), "{shown}");
+    // Of a file whose path is not recorded, the bytes are all there is to go by.
+    scratch.shell("cp y z");
+    assert!(scratch.text(&["show", "z"]).contains("not recorded under this name"));
+}

@@ -266,7 +266,12 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
         let artifact = snapshot.artifact(number)?;
         return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged, as_of: None });
     }
-    let alike = digest.map_or(Ok(Alike::default()), |digest| alike(snapshot, place, &digest))?;
+    // Whose path is recorded is asked for by it, whatever bytes lie there now.
+    let is_recorded = path_no.map_or(Ok(false), |path| is_of_a_step(snapshot, path))?;
+    let alike = match digest.filter(|_| !is_recorded) {
+        Some(digest) => alike(snapshot, place, &digest)?,
+        None => Alike::default(),
+    };
     if let Some((number, as_of)) = alike.origin {
         let artifact = snapshot.artifact(number)?;
         return Ok(FileTarget { path, artifact, number, state: DiskState::SameBytes, as_of });

@@ -78,7 +78,8 @@ pub struct FileReport {
     pub removed: Option<RemovedBy>,
     /// Where nobody did, what is known of it all the same.
     pub unwritten: Option<Unwritten>,
-    /// Other recorded files with the same bytes, where it was named by its bytes or only they are recorded.
+    /// Other recorded files with the same bytes, where it was named by its bytes or only they are recorded; where it was changed
+    /// since, those with the bytes that lie there now.
     pub same_bytes: Vec<ArtifactPath>,
     /// The way.
     pub trace: TraceReport,
@@ -333,15 +334,17 @@ impl Showing<'_> {
     }
 
     fn same_bytes(&self, target: &FileTarget) -> Result<Vec<ArtifactPath>> {
-        // All empty files are equal; that says nothing.
-        let by_bytes = matches!(target.state, DiskState::NotChecked | DiskState::SameBytes);
-        if !by_bytes || target.artifact.size_bytes == 0 {
-            return Ok(Vec::new());
-        }
+        let digest = match target.state {
+            DiskState::NotChecked | DiskState::SameBytes => target.artifact.digest,
+            DiskState::Changed(digest) | DiskState::OtherVersion(digest) => digest,
+            _ => return Ok(Vec::new()),
+        };
         let mut paths = Vec::new();
-        for number in self.snapshot.artifacts_with(&target.artifact.digest)? {
-            if number != target.number {
-                paths.push(self.snapshot.artifact_path(number)?);
+        for number in self.snapshot.artifacts_with(&digest)? {
+            let other = self.snapshot.artifact(number)?;
+            // All empty files are equal; that says nothing.
+            if other.size_bytes > 0 && other.path != target.artifact.path {
+                paths.push(other.path);
             }
         }
         paths.sort();

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::models::{holding, learned};
 use super::projected::projected_line;
 use super::trace::trace;
+use crate::model::ArtifactPath;
+use crate::ops::DiskState;
 use crate::ops::show::{Fate, FileReport, FilingBytes, SegmentReport};
-use crate::ops::{DiskState, FileTarget};
-use crate::query::{Direction, RemovedBy, Unwritten};
+use crate::query::{Direction, RERUN_SCHEME, RemovedBy, Unwritten};
 use crate::render::units::{content_words, one_line};
 
 /// As many names of one sort are written in one line.
@@ -32,7 +33,7 @@ fn file_head(report: &FileReport, text: &mut String) {
         "  {:<8} {}, {}{}",
         if report.is_link { "text" } else { "bytes" },
         content_words(artifact),
-        state_words(target, report.writer.is_some()),
+        state_words(report),
         if report.is_kept && is_lost_from_its_place(target.state) { "; kept" } else { "" }
     );
     if target.state == DiskState::SameBytes {
@@ -67,9 +68,8 @@ fn file_head(report: &FileReport, text: &mut String) {
             "  also     written with the same bytes in another workspace, by {runs} {elsewhere}"
         );
     }
-    if !report.same_bytes.is_empty() {
-        let paths: Vec<String> = report.same_bytes.iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "  also at  {}", joined(&paths, NAMES_MAX));
+    if !report.same_bytes.is_empty() && !is_lost_from_its_place(target.state) {
+        let _ = writeln!(text, "  also at  {}", names_of(&report.same_bytes));
     }
     crate::render::overwritten::lines(&report.overwritten, "  before   ", text);
     crate::render::notes::file(report, text);
@@ -116,10 +116,31 @@ fn joined(names: &[String], limit: usize) -> String {
     }
 }
 
-fn state_words(target: &FileTarget, written: bool) -> String {
+/// Says what is named as a file and is none on this machine.
+fn elsewhere_words(path: &ArtifactPath) -> &'static str {
+    match path.as_bytes() {
+        path if path.starts_with(RERUN_SCHEME) => {
+            "written by a repetition, in a copy of the workspace that is gone"
+        }
+        path if path.starts_with(b"environment://") => "the environment of a run, and no file in a folder",
+        _ => "behind an address, and no file in a folder",
+    }
+}
+
+fn names_of(paths: &[ArtifactPath]) -> String {
+    let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    joined(&paths, NAMES_MAX)
+}
+
+fn state_words(report: &FileReport) -> String {
+    let target = &report.target;
     match target.state {
-        DiskState::Unchanged if written => "unchanged since they were written".to_owned(),
+        DiskState::Unchanged if report.writer.is_some() => "unchanged since they were written".to_owned(),
         DiskState::Unchanged => "unchanged since they were read".to_owned(),
+        DiskState::Changed(digest) if !report.same_bytes.is_empty() => {
+            let names = names_of(&report.same_bytes);
+            format!("changed since: the file now holds {}, the bytes of {names}", digest.short())
+        }
         DiskState::Changed(digest) => {
             format!("changed since: the file now holds {}, which nobody recorded", digest.short())
         }
@@ -131,9 +152,7 @@ fn state_words(target: &FileTarget, written: bool) -> String {
         DiskState::NoFile if target.as_of.is_some() => "what lies there now is no file".to_owned(),
         DiskState::NoFile => "what lies there now is no file; this is the last recorded version".to_owned(),
         DiskState::SameBytes => "not recorded under this name, but these bytes are".to_owned(),
-        DiskState::Elsewhere => {
-            "not a file in a folder: an environment, an address, or what a repetition wrote".to_owned()
-        }
+        DiskState::Elsewhere => elsewhere_words(&target.artifact.path).to_owned(),
         DiskState::NotRecorded => "so what lies there now cannot be told from it".to_owned(),
         DiskState::NotChecked => "recorded".to_owned(),
     }
