@@ -740,3 +740,16 @@ fn a_recorded_file_is_asked_for_by_its_path_also_where_the_bytes_of_another_lie_
     scratch.shell("cp y z");
     assert!(scratch.text(&["show", "z"]).contains("not recorded under this name"));
 }
+
+#[test]
+fn two_files_that_changed_places_come_from_what_each_was_before() {
+    let scratch = Scratch::new(&[("a", "1\n"), ("b", "2\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&["run", "-q", "--", "sh", "-c", "mv a t; mv b a; mv t b; cat b > ob"]);
+    for (file, source) in [("a", "b"), ("b", "a"), ("ob", "a")] {
+        assert_eq!(scratch.sources(file), [source], "{file}");
+        assert!(scratch.text(&["show", file]).contains("1 source, no gaps"), "{file}");
+    }
+}

@@ -21,6 +21,8 @@ pub(super) struct Pair {
     pub(super) from: Read,
     pub(super) to: Read,
     pub(super) at: i64,
+    /// When it got the first of its other names: what lies under its own since then is another file.
+    since: i64,
     is_link: bool,
 }
 
@@ -50,16 +52,17 @@ impl Moves {
         for (to, (index, naming)) in &namings {
             // What had a name for a while that nobody used it by comes from where it lay before.
             let (mut from, mut is_link, mut is_direct) = (naming.from, naming.is_link, true);
+            let mut since = naming.us;
             let mut passed = vec![*to];
             while !is_known(&from)
                 && let Some((_, before)) = namings.get(&from)
             {
                 passed.push(from);
                 is_direct &= !used.contains(&from.0);
-                (from, is_link) = (before.from, is_link || before.is_link);
+                (from, is_link, since) = (before.from, is_link || before.is_link, before.us);
             }
             if is_direct && is_known(to) && is_known(&from) {
-                let pair = Pair { from, to: *to, at: naming.us, is_link };
+                let pair = Pair { from, to: *to, at: naming.us, since, is_link };
                 moves.pairs.entry(*index).or_default().push(pair);
             } else if is_known(to) || used.contains(&to.0) || observation.files[to.0].exists {
                 plain.extend(passed);
@@ -114,10 +117,10 @@ pub(super) fn moved(
         if !to.lasting && read_at(&pair.to).is_none() {
             continue;
         }
-        let at = Timestamp::from_micros(pair.at);
+        let (since, at) = (Timestamp::from_micros(pair.since), Timestamp::from_micros(pair.at));
         let part = &mut parts[usize::from(pair.is_link)];
         let evidence = Evidence::Observed;
-        part.used.push(Used { artifact: from.artifact.clone(), at, evidence, role: from.role });
+        part.used.push(Used { artifact: from.artifact.clone(), at: since, evidence, role: from.role });
         part.generated.push(Generated { artifact: to.artifact.clone(), at, evidence, role: to.role });
         part.left.insert(pair.from.0);
     }
