@@ -248,6 +248,17 @@ fn what_is_kept_of_a_file_is_what_was_written_last_whichever_step_began_last() {
 }
 
 #[test]
+fn all_that_runs_wrote_is_brought_back_by_the_folder_it_lay_in_also_by_the_workspace_itself() {
+    let place = Place::empty();
+    place.write("in", b"1\n");
+    place.ok(&["run", "--", "sh", "-c", "cp in b; mkdir out; cp in out/a"]);
+    fs::remove_file(place.at("b")).unwrap();
+    fs::remove_dir_all(place.at("out")).unwrap();
+    place.ok(&["restore", "."]);
+    assert_eq!((place.read("b"), place.read("out/a")), (b"1\n".to_vec(), b"1\n".to_vec()));
+}
+
+#[test]
 fn a_damaged_copy_is_never_restored() {
     let place = filled();
     let digest = lineage::model::Digest::of(b"model\n").hex();

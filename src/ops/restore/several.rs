@@ -43,9 +43,14 @@ pub(super) fn find_versions(
         return if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &shared) };
     }
     let place = named_place(workspace, snapshot, folder, word)?;
-    let Ok(path) = ArtifactPath::within(workspace.root(), &place) else { return Err(not_found) };
-    let artifacts = written_below(workspace, snapshot, &path)?;
-    if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, path.as_bytes()) }
+    let front = match ArtifactPath::within(workspace.root(), &place) {
+        Ok(path) => [path.as_bytes(), b"/"].concat(),
+        // The workspace itself has no name in it.
+        Err(_) if place == workspace.root() => Vec::new(),
+        Err(_) => return Err(not_found),
+    };
+    let artifacts = written_below(workspace, snapshot, &front)?;
+    if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &front) }
 }
 
 fn wanted(artifacts: Vec<Artifact>, folder: &[u8]) -> Result<Vec<Wanted>> {
@@ -71,11 +76,11 @@ fn shared_folder(artifacts: &[Artifact]) -> Vec<u8> {
     shared.join(&b'/')
 }
 
-/// Lists the newest version of each file that runs wrote below a folder. Left out is what a run took away since, and each link that
+/// Lists the newest version of each file that runs wrote whose name has this front; without one, in the whole workspace. Left out is what a run took away since, and each link that
 /// lies as it was recorded where its text is not recorded: it has no bytes of its own.
-fn written_below(workspace: &Workspace, snapshot: &Snapshot, folder: &ArtifactPath) -> Result<Vec<Artifact>> {
+fn written_below(workspace: &Workspace, snapshot: &Snapshot, front: &[u8]) -> Result<Vec<Artifact>> {
     let mut paths = Vec::new();
-    snapshot.paths_from(&[folder.as_bytes(), b"/"].concat(), |_, number| {
+    snapshot.paths_from(front, |_, number| {
         paths.push(number);
         Ok(GO_ON)
     })?;
@@ -89,7 +94,8 @@ fn written_below(workspace: &Workspace, snapshot: &Snapshot, folder: &ArtifactPa
         let artifact = snapshot.artifact(number)?;
         let place = artifact.path.on_disk(workspace.root());
         let is_bare = || place.and_then(|place| link_at(&place)) == Some(artifact.digest);
-        if artifact.has_content() && (snapshot.link_text(number)?.is_some() || !is_bare()) {
+        let is_asked_for = artifact.has_content() && (!front.is_empty() || artifact.path.is_inside());
+        if is_asked_for && (snapshot.link_text(number)?.is_some() || !is_bare()) {
             artifacts.push(artifact);
         }
     }
