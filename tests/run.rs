@@ -467,10 +467,10 @@ fn what_was_not_seen_is_part_of_the_record() {
         assert!(remarks.iter().any(|remark| remark.starts_with(front)), "{front} is not among {remarks:#?}");
     };
     expect("declared only: `unseen.txt` was declared as an input, but the command did not read it");
-    expect("declared only: declared as an input, but not recorded: cannot read `absent.txt`");
-    expect("declared only: declared as an output, but not recorded: cannot read `never.txt`");
-    expect("observed only: inputs that were observed, but not declared: `seen.txt` (1)");
-    expect("observed only: outputs that were observed, but not declared: `out.txt` (1)");
+    expect("declared only: an input that is not recorded: cannot read `absent.txt`");
+    expect("declared only: an output that is not recorded: cannot read `never.txt`");
+    expect("observed only: inputs that were not declared: `seen.txt` (1)");
+    expect("observed only: outputs that were not declared: `out.txt` (1)");
     expect("still running: `");
     let text = scratch.lineage(&["show", "out.txt"]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();

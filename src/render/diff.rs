@@ -51,11 +51,14 @@ pub fn text(diff: &RunDiff, limit: usize) -> String {
 }
 
 fn equal_words(diff: &RunDiff) -> String {
-    let inputs = diff.inputs.same + diff.code_read.same;
+    let code = match diff.code_read.same {
+        0 => String::new(),
+        same => format!(", {} of code", counted(same, "file", "files")),
+    };
     let environment = if diff.environment.same > 0 { ", the environment" } else { "" };
     let mut words = format!(
-        "equal are {}{environment}, {} and {}",
-        counted(inputs, "input", "inputs"),
+        "equal are {}{code}{environment}, {} and {}",
+        counted(diff.inputs.same, "input", "inputs"),
         counted(diff.outputs.same, "output", "outputs"),
         counted(diff.metrics_same, "metric", "metrics")
     );

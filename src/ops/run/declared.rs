@@ -231,7 +231,7 @@ impl Side<'_> {
             let artifacts = match declared_artifacts(workspace, &request.folder, word) {
                 Ok(artifacts) => artifacts,
                 Err(error) => {
-                    let text = format!("declared as an {side}, but not recorded: {}", error.in_full());
+                    let text = format!("an {side} that is not recorded: {}", error.in_full());
                     remarks.push(Remark::new(RemarkKind::NotObserved, text));
                     continue;
                 }
@@ -258,7 +258,7 @@ impl Side<'_> {
             let named = others[..others.len().min(NAMES_MAX)].join(", ");
             remarks.push(Remark {
                 kind: RemarkKind::NotDeclared,
-                text: format!("{side}s that were observed, but not declared: {named}{more}"),
+                text: format!("{side}s that were not declared: {named}{more}"),
                 count: others.len() as u64,
             });
         }
