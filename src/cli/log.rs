@@ -16,8 +16,7 @@ const EXAMPLES: &str = r#"Examples:
   lineage log model.txt                                     all that happened to a file
   lineage log -w 'f1_score > 0.8' --sort=-f1_score          good runs, the best first
   lineage log -w 'status = failed and started > now - 7d'   what failed in the last 7 days
-  lineage log -w 'used("data/raw/**") and git.dirty=false'  what read data, on committed code
-  lineage log -w 'has(rerun_of)'                            what repeats another run"#;
+  lineage log -w 'used("data/raw/**") and git.dirty=false'  what read data, on committed code"#;
 
 /// List runs, newest first, or those that an expression is true of; or, with FILE, everything that happened to a file.
 ///
