@@ -98,6 +98,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("blake3", &["model", "journal", "content", "digests", "capture", "ops"]),
     ("rayon", &["content", "digests", "capture", "filings", "query", "ops"]),
     ("memchr", &["journal", "capture", "filings", "ops"]),
+    ("wide", &["filings"]),
     ("granit_parser", &["research"]),
     ("pulldown_cmark", &["research"]),
 ];

@@ -17,7 +17,9 @@ pub fn read(elements: &[Element]) -> Facts {
         if facts.form_type.is_none() {
             facts.form_type = form_on_cover(&lower);
         }
-        if facts.period_of_report.is_none() {
+        // Quick refusals of almost every text: all of the words that are looked for have these in them.
+        let has = |words: &str| find(&lower, words).is_some();
+        if facts.period_of_report.is_none() && has("ended") {
             facts.period_of_report = PERIOD_WORDS.iter().find_map(|words| {
                 let at = find(&lower, words)? + words.len();
                 parse_date(text.get(at..)?).or_else(|| parse_date(&cover.get(index + 1)?.text))
@@ -36,10 +38,10 @@ pub fn read(elements: &[Element]) -> Facts {
                     .map(str::to_string)
             });
         }
-        if facts.sec_file_number.is_none() {
+        if facts.sec_file_number.is_none() && has("file n") {
             facts.sec_file_number = file_number(&lower);
         }
-        if facts.state_of_incorporation.is_none() {
+        if facts.state_of_incorporation.is_none() && has("state o") {
             facts.state_of_incorporation = state_on_cover(cover, index, &lower);
         }
         if facts.ein.is_none() && lower.contains("-") {

@@ -1,12 +1,11 @@
 //! Items that a document only speaks of: in a cross-reference index, by pages or by an answer, or in one sentence for several.
 
-use memchr::memmem;
-
 use super::element::{Element, ElementKind};
 use super::furniture::Page;
 use super::items::Candidate;
 use super::locate::{Confidence, Located, Position, one_line};
 use super::section::{FormKind, Section};
+use super::sixteen::{SIXTEEN, Sixteen};
 use super::words::{has_at_most_words, item_label, items_named, part_label};
 
 /// What an index says about an item.
@@ -244,15 +243,13 @@ fn trim(first: &Page, last: &Page, sections: &[Located]) -> (Position, Position)
 /// Adds the items that a short paragraph speaks of together: "Items 10 through 14 are incorporated by reference to …".
 pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Located>) {
     let mut added: Vec<Located> = Vec::new();
-    let (small, capital) = (memmem::Finder::new("tem"), memmem::Finder::new("TEM"));
     for (index, element) in elements.iter().enumerate() {
         let text = element.text.as_str();
         // Quick refusal of almost every paragraph.
         if element.kind != ElementKind::TextElement {
             continue;
         }
-        let may_name = || [&small, &capital].iter().any(|finder| finder.find(text.as_bytes()).is_some());
-        if !may_name() || !has_item(text.as_bytes()) || !has_at_most_words(text, STATEMENT_WORDS_MAX) {
+        if !has_item(text.as_bytes()) || !has_at_most_words(text, STATEMENT_WORDS_MAX) {
             continue;
         }
         let lower = text.to_ascii_lowercase();
@@ -299,9 +296,15 @@ pub fn add_stated(elements: &[Element], form: FormKind, sections: &mut Vec<Locat
     }
 }
 
-/// Tells whether the letters of "item" stand in a text, large or small: an "m" stands only in every fortieth place.
+/// Tells whether the letters of "item" stand in a text, large or small.
 fn has_item(text: &[u8]) -> bool {
-    memchr::memchr2_iter(b'm', b'M', text).any(|at| at >= 3 && text[at - 3..at].eq_ignore_ascii_case(b"ite"))
+    const ITEM: &[u8; 4] = b"item";
+    // Of sixteen bytes, those with three behind them may begin the word.
+    (0..text.len()).step_by(SIXTEEN - (ITEM.len() - 1)).any(|at| {
+        let letters = Sixteen::at(text, at).small();
+        let places = ITEM.iter().enumerate().map(|(at, letter)| letters.equal(*letter) >> at);
+        places.fold(u32::MAX, |all, places| all & places) != 0
+    })
 }
 
 /// A statement about several items is no longer than this.

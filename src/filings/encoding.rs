@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use encoding_rs::WINDOWS_1252;
 use memchr::memchr;
 
+use super::sixteen::{SIXTEEN, Sixteen};
+
 /// Bytes of one document and how they are to be read.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -178,7 +180,7 @@ impl TextBuffer {
             // The common case: letters with single spaces between them.
             if PLAIN[bytes[at] as usize] {
                 let from = at;
-                at = plain_words_end(bytes, from, entities);
+                at = plain_words_end(source.bytes, from, end, entities);
                 self.push_exact(source.ascii(from, at), from);
                 if at >= end {
                     break;
@@ -256,36 +258,33 @@ impl TextBuffer {
     }
 }
 
-/// Finds how far plain words with single spaces between them reach from the letter at `start`, eight bytes at a time; never
-/// ends in a space.
-fn plain_words_end(bytes: &[u8], start: usize, entities: bool) -> usize {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x80 * EACH;
-    // The high bit of each byte that is `byte`. Here and below, what is said of bytes behind one above 127 is of no matter.
-    let equal = |word: u64, byte: u8| !(word ^ (u64::from(byte) * EACH)).wrapping_add(0x7f * EACH) & HIGH;
+/// Finds how far plain words with single spaces between them reach from the letter at `start`, `end` at the most; never ends in a
+/// space.
+fn plain_words_end(bytes: &[u8], start: usize, end: usize, entities: bool) -> usize {
     let mut at = start;
     let mut carry = 0;
     loop {
-        // Behind the end stand zeros, which are no letters.
-        let mut eight = [0; 8];
-        match bytes.get(at..at + 8) {
-            Some(chunk) => eight.copy_from_slice(chunk),
-            None => eight[..bytes.len() - at].copy_from_slice(&bytes[at..]),
-        }
-        let word = u64::from_le_bytes(eight);
-        let spaces = equal(word, b' ');
-        let is_printable = word.wrapping_add(0x60 * EACH) & !(word | word.wrapping_add(EACH));
-        let mut ends = !is_printable & HIGH | spaces & (spaces << 8 | carry);
+        let sixteen = Sixteen::at(bytes, at);
+        let spaces = sixteen.equal(b' ');
+        let mut ends = !sixteen.within(b' ', b'~') | spaces & (spaces << 1 | carry);
         if entities {
-            ends |= equal(word, b'&');
+            ends |= sixteen.equal(b'&');
         }
-        if ends != 0 {
-            at += ends.trailing_zeros() as usize / 8;
+        let plain = ends.trailing_zeros() as usize;
+        if plain < SIXTEEN || at + SIXTEEN >= end {
+            let at = (at + plain).min(end);
             return if bytes[at - 1] == b' ' { at - 1 } else { at };
         }
-        carry = spaces >> 56;
-        at += 8;
+        carry = spaces >> (SIXTEEN - 1);
+        at += SIXTEEN;
     }
+}
+
+/// Tells whether a text is printable ASCII with nothing but single spaces between its words, and none around them.
+pub fn is_plain_words(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(u8::is_ascii_graphic)
+        && plain_words_end(bytes, 0, bytes.len(), false) == bytes.len()
 }
 
 /// Longest entity of the HTML standard, with room for leading zeros.
@@ -328,7 +327,10 @@ mod tests {
             let end = (0..bytes.len()).find(|at| !is_plain(at)).unwrap_or(bytes.len());
             let end = text[..end].strip_suffix(' ').map_or(end, str::len);
             if !(entities && bytes[0] == b'&') {
-                prop_assert_eq!(plain_words_end(bytes, 0, entities), end);
+                prop_assert_eq!(plain_words_end(bytes, 0, bytes.len(), entities), end);
+                // What stands behind is no matter.
+                let longer = format!("{text} &a  b and more than sixteen letters");
+                prop_assert_eq!(plain_words_end(longer.as_bytes(), 0, bytes.len(), entities), end);
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
+
 use super::element::{Element, ElementKind, Style};
 use super::section::{FormKind, Section};
 use super::words::{ItemLabel, has_at_most_words, is_capitals, item_label, key, part_label};
@@ -235,8 +237,9 @@ const SENTENCE_WORDS: [&str; 16] = [
 
 /// Reads the second item of a heading such as "Item 1. Business and Item 2. Properties".
 fn joined_item(rest: &str, form: FormKind, section: Section) -> Option<Section> {
-    let head: String = rest.chars().take(JOINED_LEN_MAX).collect();
-    let at = head.find(" and Item ").or_else(|| head.find(" AND ITEM "))?;
+    let end = rest.char_indices().nth(JOINED_LEN_MAX).map_or(rest.len(), |(end, _)| end);
+    let head = &rest.as_bytes()[..end];
+    let at = memmem::find(head, b" and Item ").or_else(|| memmem::find(head, b" AND ITEM "))?;
     let label = item_label(&rest[at + " and ".len()..])?;
     let next = Section::numbered(form, label.first).find(|next| next.part() >= section.part())?;
     (next.rank(form) > section.rank(form)).then_some(next)

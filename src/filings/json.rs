@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::VERSION;
 use super::element::Element;
+use super::sixteen::{SIXTEEN, Sixteen};
 use crate::error::{Error, Result};
 
 /// Writes a value.
@@ -61,7 +62,7 @@ fn write_element(written: &mut Vec<u8>, element: &Element) {
     written.push(b'}');
 }
 
-/// Writes a text in quotes. What needs no escape is looked for eight bytes at a time: `serde_json` looks at each byte.
+/// Writes a text in quotes. What needs no escape is looked for sixteen bytes at a time: `serde_json` looks at each byte.
 fn write_text(written: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     written.push(b'"');
@@ -88,22 +89,17 @@ fn write_text(written: &mut Vec<u8>, text: &str) {
 
 /// Counts the bytes before the first that JSON escapes: control characters, quotes and backslashes.
 fn plain_bytes(bytes: &[u8]) -> usize {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x80 * EACH;
-    // The lowest high bit that is set stands at the first byte below `limit`; those behind it may say nothing.
-    let below = |word: u64, limit: u8| word.wrapping_sub(u64::from(limit) * EACH) & !word & HIGH;
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (at, eight) in eights.iter().enumerate() {
-        let word = u64::from_le_bytes(*eight);
-        let is = |byte: u8| below(word ^ (u64::from(byte) * EACH), 1);
-        let escaped = below(word, b' ') | is(b'"') | is(b'\\');
+    let mut at = 0;
+    while at < bytes.len() {
+        let sixteen = Sixteen::at(bytes, at);
+        let escaped = sixteen.within(0, b' ' - 1) | sixteen.equal(b'"') | sixteen.equal(b'\\');
         if escaped != 0 {
-            return at * 8 + escaped.trailing_zeros() as usize / 8;
+            // Zeros behind the end count as escaped.
+            return at + escaped.trailing_zeros() as usize;
         }
+        at += SIXTEEN;
     }
-    let is_escaped = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
-    let plain = rest.iter().position(is_escaped).unwrap_or(rest.len());
-    bytes.len() - rest.len() + plain
+    bytes.len()
 }
 
 /// Reads a value back; `version` tells which version of this module wrote it.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::element::{Element, Span};
+use super::encoding::is_plain_words;
 use super::furniture::{Page, is_answer};
 use super::items::{self, Candidate, TITLE_WORDS_MAX, title_below};
 use super::section::{FormKind, Section};
@@ -412,5 +413,15 @@ fn sentence_end(text: &str, from: usize) -> Option<usize> {
 
 /// Joins lines and white space.
 pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    if is_plain_words(text) {
+        return text.to_string();
+    }
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
 }

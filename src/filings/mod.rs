@@ -39,6 +39,7 @@ mod parse;
 mod plain;
 mod section;
 mod segment;
+mod sixteen;
 mod sketch;
 mod split;
 mod style;

@@ -4,6 +4,7 @@ use super::element::{Element, ElementKind, Run, Span, Style};
 use super::encoding::{Source, TextBuffer, line_end, lossy};
 use super::html::Draft;
 use super::section::{FormKind, Section};
+use super::sixteen::{SIXTEEN, Sixteen};
 use super::words::{item_label, key};
 
 /// A line of the file without the white space around it.
@@ -54,8 +55,8 @@ impl Reader<'_> {
     fn line(&mut self, start: usize, end: usize) {
         let raw = &self.source.bytes[start..end];
         let has_feed = self.has_feed(start, end);
-        let front = raw.trim_ascii_start();
-        let text = front.trim_ascii_end();
+        let (skipped, tabs) = indentation(raw);
+        let text = raw[skipped..].trim_ascii_end();
         if text.is_empty() {
             if !self.in_table {
                 self.flush(false);
@@ -67,8 +68,6 @@ impl Reader<'_> {
         if text[0] == b'<' && self.markup(text, start) {
             return;
         }
-        let skipped = raw.len() - front.len();
-        let tabs = raw[..skipped].iter().filter(|byte| **byte == b'\t').count();
         let line = Line {
             begin: start,
             start: start + skipped,
@@ -166,10 +165,10 @@ impl Reader<'_> {
 
     /// Ends the paragraph or table; `underlined` says that a rule of dashes stands below it.
     fn flush(&mut self, underlined: bool) {
-        let lines = std::mem::take(&mut self.lines);
-        let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        let (Some(&first), Some(&last)) = (self.lines.first(), self.lines.last()) else {
             return;
         };
+        let lines = std::mem::take(&mut self.lines);
         let is_label = |line: &Line| item_label(&self.source.decode(line.start, line.end)).is_some();
         let is_tabular = self.in_table || is_table(self.source.bytes, &lines);
         if is_tabular && lines.iter().any(is_label) {
@@ -196,6 +195,25 @@ impl Reader<'_> {
         self.lines = lines;
         self.lines.clear();
     }
+}
+
+/// Counts the white space in front of a line's text, and the tabs in it; spaces eight at a time.
+fn indentation(line: &[u8]) -> (usize, usize) {
+    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
+    let mut skipped = 0;
+    for eight in line.as_chunks::<8>().0 {
+        let differing = u64::from_le_bytes(*eight) ^ SPACES;
+        skipped += differing.trailing_zeros() as usize / 8;
+        if differing != 0 {
+            break;
+        }
+    }
+    let mut tabs = 0;
+    for byte in line[skipped..].iter().take_while(|byte| byte.is_ascii_whitespace()) {
+        skipped += 1;
+        tabs += usize::from(*byte == b'\t');
+    }
+    (skipped, tabs)
 }
 
 /// Tells whether most lines have columns: gaps of three and more spaces, or dot leaders, beside digits.
@@ -278,36 +296,35 @@ pub fn leads_into_label(first: &[u8], last: &[u8], line: &[u8]) -> bool {
 /// A sentence that goes on fills its line: two thirds of what a typist's page is wide.
 const FULL_LINE_LEN_MIN: usize = 50;
 
-/// Tells whether three bytes of a column's gap stand together, or a tab; eight bytes at a time.
-fn has_gap(line: &[u8]) -> bool {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const LOW: u64 = 0x7f * EACH;
-    // The high bit of each byte that is `byte`, and of no other.
-    let equal = |word: u64, byte: u8| {
-        let differing = word ^ (u64::from(byte) * EACH);
-        !(((differing & LOW) + LOW) | differing | LOW)
-    };
-    let (eights, rest) = line.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    // The gaps among the eight bytes before.
+/// Tells whether a line has columns: gaps of three and more bytes beside digits, or three gaps. A tab is a gap by itself.
+fn is_tabular(line: &[u8]) -> bool {
+    let (mut gaps, mut digits) = (0, 0);
+    // Of the three bytes before, those that may belong to a gap.
     let mut before = 0;
-    for eight in eights.iter().chain([&last]) {
-        let word = u64::from_le_bytes(*eight);
-        let gaps = equal(word, b' ') | equal(word, b'.');
-        let is_third = gaps & (gaps << 8 | before >> 56) & (gaps << 16 | before >> 48);
-        if is_third | equal(word, b'\t') != 0 {
+    for at in (0..line.len()).step_by(SIXTEEN) {
+        let sixteen = Sixteen::at(line, at);
+        if sixteen.equal(b'\t') != 0 {
+            return is_tabular_with_tabs(line);
+        }
+        let empty = sixteen.equal(b' ') | sixteen.equal(b'.');
+        let run = empty << 3 | before;
+        // Behind the end of the line nothing ends a gap.
+        let in_line = u32::MAX >> (u32::BITS as usize - (line.len() - at).min(SIXTEEN));
+        gaps += (!empty & run >> 2 & run >> 1 & run & in_line).count_ones();
+        digits |= sixteen.within(b'0', b'9');
+        if gaps >= 3 {
             return true;
         }
-        before = gaps;
+        before = run >> SIXTEEN;
     }
-    false
+    match gaps {
+        2 => digits != 0,
+        1 => line.last().is_some_and(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
-fn is_tabular(line: &[u8]) -> bool {
-    if !has_gap(line) {
-        return false;
-    }
+fn is_tabular_with_tabs(line: &[u8]) -> bool {
     let mut gaps = 0;
     let mut run = 0;
     let mut has_digit = false;
@@ -371,18 +388,9 @@ fn paragraph(source: &Source<'_>, lines: &[Line], underlined: bool) -> Element {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Line, has_gap, is_table, is_tabular};
+    use super::{Line, indentation, is_table, is_tabular};
 
     proptest! {
-        #[test]
-        fn a_gap_is_a_tab_or_three_of_its_bytes_wherever_they_stand(line in r"[ .a\t\xae\u{ae}]{0,40}", plain in "[ .a\u{2e2e}]{0,40}") {
-            for line in [line.as_bytes(), plain.as_bytes()] {
-                let is_gap = |byte: &u8| matches!(byte, b' ' | b'.');
-                let expected = line.contains(&b'\t') || line.windows(3).any(|three| three.iter().all(is_gap));
-                prop_assert_eq!(has_gap(line), expected);
-            }
-        }
-
         #[test]
         fn a_table_has_columns_in_more_than_half_of_its_lines(columns in proptest::collection::vec(any::<bool>(), 1..9)) {
             let rows: Vec<&str> = columns.iter().map(|columns| if *columns { "a    5" } else { "a 5" }).collect();
@@ -399,7 +407,15 @@ mod tests {
         }
 
         #[test]
-        fn columns_are_gaps_beside_digits(line in r"([a\x2d5]{0,2}[ .\t]{0,4}){0,5}[a5]?") {
+        fn the_indentation_of_a_line_is_its_white_space_in_front(line in r"( {0,20}[ \t\r\x0c]{0,3}){0,2}[a ]{0,9}") {
+            let text = line.as_bytes().trim_ascii_start();
+            let front = &line.as_bytes()[..line.len() - text.len()];
+            let tabs = front.iter().filter(|byte| **byte == b'\t').count();
+            prop_assert_eq!(indentation(line.as_bytes()), (front.len(), tabs));
+        }
+
+        #[test]
+        fn columns_are_gaps_beside_digits(line in r"(([a\x2d5]{0,2}[ .\t]{0,4}){0,5}|([a5]{0,9}[ .]{0,4}){0,5})[a5]?") {
             let wide = line.replace('\t', "   ");
             // Gaps end in something, and the white space before the first word counts.
             let gaps = wide.trim_end_matches([' ', '.']).split(|letter| !matches!(letter, ' ' | '.'));

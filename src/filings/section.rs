@@ -338,7 +338,7 @@ impl Section {
     /// Iterates over the items of `form` that bear this number.
     pub(super) fn numbered(form: FormKind, item: ItemNumber) -> impl Iterator<Item = Section> {
         Section::all().filter(move |section| {
-            section.title(form).is_some() && section.number == item.number && section.letter == item.letter
+            section.number == item.number && section.letter == item.letter && section.title(form).is_some()
         })
     }
 
