@@ -753,3 +753,26 @@ fn two_files_that_changed_places_come_from_what_each_was_before() {
         assert!(scratch.text(&["show", file]).contains("1 source, no gaps"), "{file}");
     }
 }
+
+#[test]
+fn a_copy_among_several_comes_from_its_own_file_alone() {
+    let scratch = Scratch::new(&[("a", "1\n"), ("b", "2\n"), ("c", "2\n"), ("which", "a\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("mkdir dir && \"$LINEAGE\" run -q -- cp a b c dir/");
+    for name in ["a", "b", "c"] {
+        assert_eq!(scratch.sources(&format!("dir/{name}")), [name], "{}", scratch.text(&["show", "dir/c"]));
+    }
+    let shown = scratch.text(&["show", "dir/c"]);
+    assert!(shown.contains("observed, copied"), "{shown}");
+    let down = scratch.text(&["show", "b", "--down", "--files"]);
+    assert_eq!(down.lines().collect::<Vec<_>>(), ["dir/b"]);
+    scratch.write("a", "other\n");
+    assert_eq!(scratch.status("stale"), ["dir/a"]);
+    // What decides on what is copied is a source of all.
+    scratch.shell(
+        "mkdir to && \"$LINEAGE\" run -q -- sh -c 'read name < which; cat $name > to/x; exec cat b > to/y'",
+    );
+    assert_eq!(scratch.sources("to/y"), ["b", "which"], "{}", scratch.text(&["show", "to/y"]));
+}

@@ -76,11 +76,13 @@ pub enum StepAct {
     Moved,
     /// Files were given further names, likewise.
     Linked,
+    /// Files were copied, likewise.
+    Copied,
 }
 
 impl StepAct {
     /// Every value, in the order of its code.
-    pub const ALL: [StepAct; 3] = [StepAct::Made, StepAct::Moved, StepAct::Linked];
+    pub const ALL: [StepAct; 4] = [StepAct::Made, StepAct::Moved, StepAct::Linked, StepAct::Copied];
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -88,6 +90,7 @@ impl StepAct {
             StepAct::Made => "made",
             StepAct::Moved => "moved",
             StepAct::Linked => "linked",
+            StepAct::Copied => "copied",
         }
     }
 

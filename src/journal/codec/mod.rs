@@ -14,6 +14,7 @@ mod repository_v1;
 mod run_tags;
 mod step_v3;
 mod step_v4;
+mod step_v5;
 mod v1;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
@@ -34,6 +35,7 @@ use repository_v1::RunRepositoryV1;
 use run_tags::RunTagsV1;
 use step_v3::StepV3;
 use step_v4::StepV4;
+use step_v5::StepV5;
 use v1::{MetricsV1, ModelChangeV1, ModelV1, NoteV1, OutcomeV1, PointV1, RunV1, StepV1};
 
 /// Why a payload cannot be decoded.
@@ -113,6 +115,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
             Some(rerun_of) => (RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?),
         },
         Fact::RunOutcome(outcome) => (OUTCOME, 1, bytes_of(&OutcomeV1::from(outcome))?),
+        Fact::StepDone(step) if step_v5::is_needed(step) => (STEP, 5, bytes_of(&StepV5::new(step)?)?),
         Fact::StepDone(step) if step_v4::is_needed(step) => (STEP, 4, bytes_of(&StepV4::new(step)?)?),
         Fact::StepDone(step) if step_v3::is_needed(step) => (STEP, 3, bytes_of(&StepV3::from(step))?),
         Fact::StepDone(step) if step.unchanged_since.is_empty() => (STEP, 1, bytes_of(&StepV1::from(step))?),
@@ -150,7 +153,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
         RUN => matches!(version, 1..=3),
-        STEP => matches!(version, 1..=4),
+        STEP => matches!(version, 1..=5),
         OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY
         | OVERWRITTEN | LINK => version == 1,
         MODEL => matches!(version, 2..=4),
@@ -171,6 +174,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (STEP, 2) => Ok(Fact::StepDone(value_of::<StepV2>(payload)?.try_into()?)),
         (STEP, 3) => Ok(Fact::StepDone(value_of::<StepV3>(payload)?.try_into()?)),
         (STEP, 4) => Ok(Fact::StepDone(value_of::<StepV4>(payload)?.try_into()?)),
+        (STEP, 5) => Ok(Fact::StepDone(value_of::<StepV5>(payload)?.try_into()?)),
         (METRICS, 1) => {
             let points = value_of::<MetricsV1>(payload)?.points;
             Ok(Fact::Metrics(points.into_iter().map(Metric::try_from).collect::<Result<_, Fault>>()?))

@@ -25,6 +25,9 @@ struct RemovedV1 {
 
 // ---- between it and the model ----
 
+/// What this version can say that a step did.
+const ACTS: [StepAct; 3] = [StepAct::Made, StepAct::Moved, StepAct::Linked];
+
 /// Returns true for a step that an older version cannot hold.
 pub(super) fn is_needed(step: &Step) -> bool {
     step.act != StepAct::Made || !step.removed.is_empty()
@@ -40,7 +43,7 @@ impl From<&Step> for StepV3 {
         };
         StepV3 {
             step: StepV2::from(step),
-            act: code_of(&StepAct::ALL, &step.act),
+            act: code_of(&ACTS, &step.act),
             removed: step.removed.iter().map(removed).collect(),
         }
     }
@@ -58,7 +61,7 @@ impl TryFrom<StepV3> for Step {
                 evidence: by_code(&Evidence::ALL, removed.evidence, "evidence")?,
             })
         };
-        let act = by_code(&StepAct::ALL, record.act, "act of a step")?;
+        let act = by_code(&ACTS, record.act, "act of a step")?;
         let removed = record.removed.into_iter().map(removed).collect::<Result<_, Fault>>()?;
         let step = Step { act, removed, ..Step::try_from(record.step)? };
         // A store keeps the step without its files, so that none is as good as one for each.

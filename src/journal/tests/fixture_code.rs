@@ -1,10 +1,10 @@
-//! The segments of repositories that runs read files of (version 1) and of steps that read what git tracks (version 4), which
-//! every later program must read the same way for ever.
+//! The segments of repositories that runs read files of (version 1), of steps that read what git tracks (version 4) and of steps that
+//! copied files (version 5), which every later program must read the same way for ever.
 
 use super::fixture_notes::{check_read, check_written};
 use crate::model::{
     Artifact, ArtifactPath, CodeState, Digest, Evidence, Fact, Generated, NodeId, Role, RunRepository, Step,
-    Timestamp, Used,
+    StepAct, Timestamp, Used,
 };
 
 const RUN: NodeId = NodeId::from_u128(0x0193_b8f0_2f3e_7000_8000_0000_0000_0001);
@@ -82,4 +82,27 @@ fn steps_that_read_what_git_tracks_are_read_as_they_were_written() {
 #[test]
 fn steps_that_read_what_git_tracks_are_still_written_as_when_they_were_published() {
     check_written("step_v4.seg", &steps());
+}
+
+/// One for each version that a step which copied may be in beside that.
+fn copying_steps() -> Vec<Fact> {
+    let mut copying = Vec::new();
+    for fact in steps() {
+        let Fact::StepDone(step) = fact else { panic!("a step is a step") };
+        let copied = Step { act: StepAct::Copied, name: "cp".to_owned(), ..step };
+        let mut plain = copied.clone();
+        plain.used.iter_mut().for_each(|edge| edge.role = Role::Data);
+        copying.extend([copied, plain].map(Fact::StepDone));
+    }
+    copying
+}
+
+#[test]
+fn steps_that_copied_are_read_as_they_were_written() {
+    check_read("step_v5.seg", &copying_steps());
+}
+
+#[test]
+fn steps_that_copied_are_still_written_as_when_they_were_published() {
+    check_written("step_v5.seg", &copying_steps());
 }

@@ -1,6 +1,7 @@
 //! `lineage run -- CMD`: any command, in any language, observed without a change of its code.
 
 mod compiled;
+mod copies;
 mod declared;
 mod environment;
 mod live;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::environment;
 use super::live::Reported;
 use super::steps::{self, FileClock, Outcome, Repositories};
-use super::{CommandRequest, Ground, declared, metrics, own};
+use super::{CommandRequest, Ground, copies, declared, metrics, own};
 use crate::capture::git;
 use crate::capture::observe::{Level, Observation, Reading};
 use crate::error::Result;
@@ -81,6 +81,7 @@ impl Recorder<'_> {
             self.remarks,
         );
         self.add_environment(&mut made);
+        made.steps = made.steps.into_iter().map(copies::told_apart).collect();
         let counts = Counts::of(&made.steps);
         let stderr_is_output = leads_to_output(Path::new("/proc/self/fd/2"), root, &made.steps);
         let may_be_read = match observation.level {

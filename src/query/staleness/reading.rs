@@ -150,8 +150,12 @@ impl<'a> Reading<'a> {
         let paired = self.pairs.of(self.snapshot, step)?.ok_or_else(|| lost(step))?;
         for edge in paired.read_for(place) {
             let is_it = std::ptr::eq(edge, &paired.edges.used[place]);
+            let says = if is_it { Says::Went } else { self.hearsay.says(self.snapshot, step, edge)? };
+            if says == Says::Nothing {
+                continue;
+            }
             let is_moved = is_it && paired.edges.act == StepAct::Moved;
-            let read = Read { is_moved, ..self.read(edge, step)? };
+            let read = Read { is_moved, is_told: says == Says::MayHave, ..self.read(edge, step)? };
             self.nodes[node].reads.push(read);
         }
         Ok(())

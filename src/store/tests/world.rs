@@ -133,7 +133,7 @@ fn removed() -> impl Strategy<Value = Removed> {
 pub(crate) fn step() -> impl Strategy<Value = Fact> {
     let fields = (node(9), node(6), select(vec!["parse", "clean"]), at(), at());
     let key = option::of(select(vec![Digest::of(b"key"), Digest::of(b"other")]));
-    let act = select(vec![StepAct::Made, StepAct::Made, StepAct::Moved, StepAct::Linked]);
+    let act = select(vec![StepAct::Made, StepAct::Made, StepAct::Moved, StepAct::Linked, StepAct::Copied]);
     (fields, key, act, vec(edge(), 0..4), vec(edge(), 0..4), vec(removed(), 0..2)).prop_map(
         |((id, run, name, started_at, ended_at), key, act, used, mut generated, removed)| {
             if act.is_one_to_one() {
