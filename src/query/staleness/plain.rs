@@ -215,13 +215,13 @@ impl World {
         let mut causes = BTreeSet::new();
         let reads = self.along(made).flat_map(|made| made.reads.iter().map(move |read| (made, read)));
         for (reader, read) in reads {
-            match self.says(reader, read) {
-                Some(true) => {}
-                Some(false) if asked == Asked::MayBe => {}
+            let is_told = match self.says(reader, read) {
+                Some(true) => false,
+                Some(false) if asked == Asked::MayBe => true,
                 _ => continue,
-            }
+            };
             let is_moved = self.disk[read.path] != read.content;
-            let is_beside = |path| read.is_told && self.is_known_beside(reader, read, path);
+            let is_beside = |path| is_told && self.is_known_beside(reader, read, path);
             let is_asked = || {
                 self.along(made).any(|made| {
                     made.reads.iter().any(|one| std::ptr::eq(one, read)) && self.is_kept_up(read, made)
@@ -245,7 +245,7 @@ impl World {
             if !is_fresh {
                 let mut settled = settled.clone();
                 settled.insert(read.path);
-                let is_weak = read.is_told || (is_moved && self.is_another_go(from, reader));
+                let is_weak = is_told || (is_moved && self.is_another_go(from, reader));
                 let found = self.causes(from, asked, &settled, runs, anew).into_iter();
                 causes.extend(found.filter(|path| !is_weak || !self.is_known_beside(reader, read, path)));
             }
