@@ -134,8 +134,9 @@ impl Met {
             wanted.iter().filter_map(|(_, at, artifact)| Some(((*artifact)?, *at))).collect();
         let mut last = if is_whole { bound } else { i64::MIN };
         for (at, edge) in self.edges.generated.iter().enumerate() {
-            if self.written[at] || !is_known(edge) || !(is_whole || names.contains(&(edge.artifact, edge.at)))
-            {
+            // Whoever asks for all that the step did asks for what it read, however surely it wrote.
+            let is_wanted = is_whole || (is_known(edge) && names.contains(&(edge.artifact, edge.at)));
+            if self.written[at] || !is_wanted {
                 continue;
             }
             self.written[at] = true;
