@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::tests::out_of_date;
+use crate::store::tests::world::tries;
 
 const SOURCES: [&str; 3] = ["s0", "s1", "s2"];
 const OUTPUTS: [&str; 4] = ["o0", "o1", "o2", "o3"];
@@ -363,7 +364,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(tries(256))]
 
     #[test]
     fn stale_is_what_has_a_way_back_to_something_that_is_no_longer_so(
