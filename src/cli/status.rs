@@ -9,15 +9,16 @@ use crate::error::Result;
 use crate::ops::status::status;
 use crate::render;
 
-/// Compare the files on disk with what is recorded. Exit code 1 where anything is listed.
+/// Compare the files on disk with what is recorded. Exit code 1 where anything is listed that is a fault.
 ///
 /// changed: other bytes than were last recorded. stale: made from something that has changed since, or of which there
-/// is a newer version. doubtful: an input was changed while it was read, two runs wrote the file at once, or something has
+/// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last. doubtful: an input was changed while it was read, two runs wrote the file at once, or something has
 /// changed since that may have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on
 /// disk but kept, so that it can be written again.
 /// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git.
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.
+/// not here: last seen in another workspace, whose facts were merged; no fault.
 ///
 /// Outputs of a pipeline whose steps a later pipeline did anew, in other folders, are superseded: they are listed when
 /// their bytes were altered, and otherwise only counted.
