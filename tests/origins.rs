@@ -776,3 +776,23 @@ fn a_copy_among_several_comes_from_its_own_file_alone() {
     );
     assert_eq!(scratch.sources("to/y"), ["b", "which"], "{}", scratch.text(&["show", "to/y"]));
 }
+
+#[test]
+fn a_new_file_beside_inputs_that_were_read_as_a_whole_is_listed() {
+    let names = ["data/a.csv", "data/b.csv", "sample/1.csv", "sample/2.csv", "sample/3.csv"];
+    let scratch = Scratch::new(&names.map(|name| (name, name)));
+    if !scratch.has_net() {
+        return;
+    }
+    let run = "\"$LINEAGE\" run -q -- sh -c 'cat data/*.csv > all; cat sample/1.csv sample/2.csv > some'";
+    let unknown = || scratch.json(&["status", "--json"])["unknown"].clone();
+    scratch.shell(run);
+    assert_eq!(unknown(), serde_json::json!([]));
+    scratch.write("data/c.csv", "3");
+    scratch.write("data/notes.txt", "of another sort");
+    // What a step had passed over is a choice of its own.
+    scratch.write("sample/4.csv", "4");
+    assert_eq!(unknown(), serde_json::json!(["data/c.csv"]));
+    scratch.shell(run);
+    assert_eq!(unknown(), serde_json::json!([]));
+}

@@ -16,7 +16,8 @@ use crate::render;
 /// changed since that may have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on
 /// disk but kept, so that it can be written again.
 /// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
-/// unknown: beside recorded outputs, recorded by nobody, not tracked by git.
+/// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, where a step had read every
+/// file of that extension.
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.
 /// not here: last seen in another workspace, whose facts were merged; no fault.
 ///

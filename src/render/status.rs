@@ -132,7 +132,10 @@ const LISTS: [List; 13] = [
     ),
     list!(
         ["unknown", "unknown"],
-        ["file beside outputs that nobody recorded", "files beside outputs that nobody recorded"],
+        [
+            "file beside outputs or inputs that nobody recorded",
+            "files beside outputs or inputs that nobody recorded"
+        ],
         unknown,
         |path| vec![path.to_string()],
         |path| json!(path.in_json())

@@ -30,7 +30,8 @@ pub struct StatusReport {
     pub not_here: Vec<NotHere>,
     /// Files that are there and cannot be read, and why.
     pub unreadable: Vec<(RecordedFile, String)>,
-    /// Files beside recorded outputs that nobody recorded and git does not track; without hidden ones.
+    /// Files that nobody recorded, beside recorded outputs, where git does not track them, or new beside inputs that a step had read as a
+    /// whole; without hidden ones.
     pub unknown: Vec<ArtifactPath>,
     /// Runs that were interrupted, or have no end and no process, unless a later run of the same command took their place.
     pub interrupted: Vec<RunHead>,

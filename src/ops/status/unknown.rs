@@ -1,8 +1,10 @@
-//! Files beside recorded outputs that nobody recorded.
+//! Files beside recorded outputs, and new ones beside inputs, that nobody recorded.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use super::Looking;
 use super::asked::Asked;
@@ -12,9 +14,16 @@ use crate::error::Result;
 use crate::model::ArtifactPath;
 use crate::ops::WORKSPACE_FOLDER;
 use crate::projection;
+use crate::query::NewestFile;
+use crate::store::{GO_ON, PathNo, StepNo};
+
+/// A folder and an extension, of which at least so many files were read.
+type Sort = (Vec<u8>, Vec<u8>);
+const SORT_FILES_MIN: usize = 2;
 
 impl Looking<'_> {
-    /// Finds files beside recorded outputs that nobody recorded.
+    /// Finds files beside recorded outputs that nobody recorded and git does not track; and those that came to lie beside inputs since
+    /// a step had read every file of their extension there: it would read them, too.
     pub(super) fn find_unknown(&mut self, asked: &Asked) -> Result<()> {
         let root = self.workspace.root();
         let git = match CommitTree::of_head(root) {
@@ -29,48 +38,121 @@ impl Looking<'_> {
         };
         let written =
             self.files.iter().filter(|file| file.writer.is_some() && file.artifact.path.is_inside());
-        let folders: BTreeSet<&[u8]> = written.map(|file| file.artifact.path.folder()).collect();
+        let outputs: BTreeSet<&[u8]> = written.map(|file| file.artifact.path.folder()).collect();
+        let read = self.read_as_a_whole()?;
+        let folders = outputs.iter().copied().chain(read.keys().map(|(folder, _)| folder.as_slice()));
+        let folders: BTreeSet<&[u8]> = folders.collect();
         let rules = IgnoreRules::of(root);
-        let mut unknown = Vec::new();
+        let mut unknown = BTreeSet::new();
         for folder in folders {
-            let place = match folder {
-                b"" => Some(root.to_owned()),
-                folder => ArtifactPath::from_bytes(folder.to_vec())?.on_disk(root),
-            };
-            // A folder that is gone has no files; what was in it is listed as such.
-            let Some(Ok(entries)) = place.map(std::fs::read_dir) else {
-                continue;
-            };
-            for entry in entries.flatten() {
-                let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-                // Through a link to a folder other files are reached; it is none itself.
-                let is_folder =
-                    |sort: std::fs::FileType| sort.is_dir() || (sort.is_symlink() && entry.path().is_dir());
-                if hidden || entry.file_type().map_or(true, is_folder) {
-                    continue;
-                }
-                let Ok(path) = ArtifactPath::within(root, &entry.path()) else {
-                    continue;
-                };
-                // Of what a run took away it may be all that is recorded that it did.
-                let path_no = self.snapshot.path_no(&path)?;
-                let is_only_removed = |path_no| {
-                    let first = |_, _, _| Ok(ControlFlow::Break(()));
-                    let removed = self.snapshot.removals_until(path_no, i64::MAX, first)?;
-                    Ok(removed.is_break() && !self.places.contains_key(&path_no))
-                };
-                let passed = path_no
-                    .map_or(Ok(false), |path_no| is_only_removed(path_no).map(|only| !only))?
-                    || rules.ignores(&entry.path(), false)
-                    || projection::projected_from(self.snapshot, &path)?.is_some();
-                if !passed && asked.has(path.as_bytes()) && !is_tracked(git.as_ref(), &entry.path()) {
-                    unknown.push(path);
+            let files = self.unrecorded(folder, &rules)?;
+            let beside = files
+                .iter()
+                .filter(|(_, place)| outputs.contains(folder) && !is_tracked(git.as_ref(), place));
+            unknown.extend(beside.map(|(path, _)| path.clone()));
+            let mut sorts: BTreeMap<Sort, Vec<&(ArtifactPath, PathBuf)>> = BTreeMap::new();
+            for file in &files {
+                if let Some(sort) = sort_of(&file.0) {
+                    sorts.entry(sort).or_default().push(file);
                 }
             }
+            unknown.extend(sorts.into_iter().flat_map(|(sort, files)| new_of(files, read.get(&sort))));
         }
-        unknown.sort();
-        self.report.unknown = unknown;
+        unknown.retain(|path| asked.has(path.as_bytes()));
+        self.report.unknown = unknown.into_iter().collect();
         Ok(())
+    }
+
+    /// Lists the files of a folder of which nothing is recorded, and that are not left out.
+    fn unrecorded(&self, folder: &[u8], rules: &IgnoreRules) -> Result<Vec<(ArtifactPath, PathBuf)>> {
+        let root = self.workspace.root();
+        let mut files = Vec::new();
+        let place = match folder {
+            b"" => Some(root.to_owned()),
+            folder => ArtifactPath::from_bytes(folder.to_vec())?.on_disk(root),
+        };
+        // A folder that is gone has no files; what was in it is listed as such.
+        let Some(Ok(entries)) = place.map(std::fs::read_dir) else {
+            return Ok(files);
+        };
+        for entry in entries.flatten() {
+            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            // Through a link to a folder other files are reached; it is none itself.
+            let is_folder =
+                |sort: std::fs::FileType| sort.is_dir() || (sort.is_symlink() && entry.path().is_dir());
+            if hidden || entry.file_type().map_or(true, is_folder) {
+                continue;
+            }
+            let Ok(path) = ArtifactPath::within(root, &entry.path()) else {
+                continue;
+            };
+            // Of what a run took away it may be all that is recorded that it did.
+            let path_no = self.snapshot.path_no(&path)?;
+            let is_only_removed = |path_no| {
+                let first = |_, _, _| Ok(ControlFlow::Break(()));
+                let removed = self.snapshot.removals_until(path_no, i64::MAX, first)?;
+                Ok(removed.is_break() && !self.places.contains_key(&path_no))
+            };
+            let passed = path_no.map_or(Ok(false), |path_no| is_only_removed(path_no).map(|only| !only))?
+                || rules.ignores(&entry.path(), false)
+                || projection::projected_from(self.snapshot, &path)?.is_some();
+            if !passed {
+                files.push((path, entry.path()));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Finds the sorts of files of which one step was the last to read what is recorded of them, all of it, and until when it did.
+    fn read_as_a_whole(&self) -> Result<BTreeMap<Sort, i64>> {
+        let mut sorts: BTreeMap<Sort, Vec<&NewestFile>> = BTreeMap::new();
+        for file in self.files.iter().filter(|file| file.writer.is_none() && file.artifact.path.is_inside()) {
+            if let Some(sort) = sort_of(&file.artifact.path) {
+                sorts.entry(sort).or_default().push(file);
+            }
+        }
+        let mut read_by: HashMap<StepNo, HashMap<PathNo, i64>> = HashMap::new();
+        let mut whole = BTreeMap::new();
+        for (sort, files) in sorts.into_iter().filter(|(_, files)| files.len() >= SORT_FILES_MIN) {
+            let mut last = None;
+            let _all = self.snapshot.reads_between(files[0].last(), i64::MIN, i64::MAX, |_, step| {
+                last = Some(step);
+                Ok(GO_ON)
+            })?;
+            let Some(step) = last else { continue };
+            let read = match read_by.entry(step) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let used = self.snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
+                    let data = used.iter().filter(|edge| edge.role.is_data());
+                    place.insert(data.map(|edge| (self.snapshot.path_of(edge.artifact), edge.at)).collect())
+                }
+            };
+            let times: Option<Vec<i64>> = files.iter().map(|file| read.get(&file.path_no).copied()).collect();
+            if let Some(until) = times.and_then(|times| times.into_iter().max()) {
+                whole.insert(sort, until);
+            }
+        }
+        Ok(whole)
+    }
+}
+
+/// Returns the folder and the extension of a file; `None` where it has none.
+fn sort_of(path: &ArtifactPath) -> Option<Sort> {
+    let name = path.file_name();
+    let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
+    Some((path.folder().to_vec(), name[dot..].to_vec()))
+}
+
+/// Returns those of a sort that came after what was read of it; none where some lay there before, which the step had passed over.
+fn new_of(files: Vec<&(ArtifactPath, PathBuf)>, read_until: Option<&i64>) -> Vec<ArtifactPath> {
+    let is_new = |place: &Path| {
+        let found = place.symlink_metadata().ok()?;
+        Some(found.ctime().saturating_mul(1_000_000).saturating_add(found.ctime_nsec() / 1000) > *read_until?)
+    };
+    match files.iter().all(|(_, place)| is_new(place) == Some(true)) {
+        true => files.into_iter().map(|(path, _)| path.clone()).collect(),
+        false => Vec::new(),
     }
 }
 
