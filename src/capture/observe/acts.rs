@@ -202,12 +202,12 @@ impl Net<'_> {
             return;
         }
         let system = place.absolute().filter(|path| is_system_path(path) && !act.thread.is_foreign());
-        let only_reads = intent.only_reads();
+        let only_reads = !intent.writes && !intent.creates;
         let system = system.filter(|_| only_reads);
         match system.and_then(|path| self.system_file(path, act.us)) {
             Some(SystemFile::Present(what)) => return self.ledger.read_again(act.who, what, act.us),
             Some(SystemFile::Absent { .. }) => return,
-            None => self.hear_closings_before_call(act.us),
+            None => {}
         }
         let system = system.filter(|path| !self.is_work(path));
         // Mostly the name is no link, and then the file is in the folder that the path names.

@@ -234,11 +234,6 @@ pub(super) struct Intent {
 }
 
 impl Intent {
-    /// Nothing is changed by it.
-    pub(super) fn only_reads(self) -> bool {
-        !self.writes && !self.creates && !self.truncates
-    }
-
     /// Reads the flags of `open(2)`.
     pub(super) fn of(abi: Abi, flags: u32) -> Intent {
         let mode = flags & 3;

@@ -15,10 +15,6 @@ use super::net::Net;
 use super::sys::Ears;
 use crate::digests::kernel_time_ns;
 
-/// No longer than this, in microseconds, are closings not asked for while calls come that have nothing to do with them: what somebody
-/// outside did to a file before it is looked at counts as done by the run.
-const PUT_OFF_MAX_US: i64 = 1_000;
-
 /// When a file was at rest that had been opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rest {
@@ -60,21 +56,8 @@ impl Net<'_> {
         }
     }
 
-    /// Takes notice of the closings before the call that is stopped now, which came at `us`, if that was put off.
-    pub(super) fn hear_closings_before_call(&mut self, us: i64) {
-        if self.heard.1 != self.traps {
-            self.hear_closings(us);
-        }
-    }
-
-    /// Tells whether closings were heard so short a time ago that those since can wait until the next call.
-    pub(super) fn has_heard_lately(&self, us: i64) -> bool {
-        (0..PUT_OFF_MAX_US).contains(&us.saturating_sub(self.heard.0))
-    }
-
     /// Takes notice of the closings until now; `us` is now, or the time of the call that is stopped now.
     pub(super) fn hear_closings(&mut self, us: i64) {
-        self.heard = (us, self.traps);
         let Closings::Heard(ears) = &mut self.closings else { return };
         let heard = ears.heard();
         for path in &heard.closed {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::body::{Bytes, Who};
-use super::calls::{self, Abi, Call, Intent};
+use super::calls::{self, Abi, Call};
 use super::closings::Closings;
 use super::digest::{self, Digest};
 use super::early::Early;
@@ -112,8 +112,6 @@ pub(super) struct Net<'a> {
     /// Files that were opened for writing, until nobody has them open any more.
     pub(super) openings: Openings,
     pub(super) closings: Closings,
-    /// When closings were asked for last, by the run's clock, and which of the stopped calls was the last then.
-    pub(super) heard: (i64, u64),
     /// Mounts that a process of the run may serve: to look there could wait for a stopped call.
     pub(super) served: Vec<PathBuf>,
     /// The mounts of this process before the run made any.
@@ -161,7 +159,6 @@ impl<'a> Net<'a> {
             file_systems: Map::default(),
             openings: Openings::default(),
             closings: Closings::default(),
-            heard: (i64::MIN, 0),
             served: vec![],
             mounts_before: vec![],
             given: vec![],
@@ -240,9 +237,7 @@ impl<'a> Net<'a> {
             return Verdict::Continue;
         }
         self.settle(tid, true);
-        if !self.may_hear_later(tid, (abi, call), &notification.arguments, us) {
-            self.hear_closings(us);
-        }
+        self.hear_closings(us);
         // Settling may have forgotten what is known of threads.
         if !self.thread_is_known(tid, us, now) {
             return Verdict::Continue;
@@ -265,23 +260,6 @@ impl<'a> Net<'a> {
         };
         self.threads.insert(tid, thread);
         verdict
-    }
-
-    /// Tells whether a call may well be an opening that says nothing about files of the run: a program opens a file to read it, as
-    /// it does with dozens of the system's own when it begins. Those who were closed a moment ago are heard of at the next call.
-    fn may_hear_later(&self, tid: i32, (abi, call): (Abi, Call), arguments: &[u64; 6], us: i64) -> bool {
-        let flags = match call {
-            Call::Open => arguments[1],
-            Call::OpenAt => arguments[2],
-            _ => return false,
-        };
-        let process = self.threads.get(&tid).map(|thread| thread.tgid);
-        let runs_program = process.is_some_and(|process| {
-            let who = self.current.get(&process);
-            who.is_some_and(|who| self.ledger.actors[*who as usize].program.is_some())
-                && !self.starting.contains_key(&process)
-        });
-        runs_program && Intent::of(abi, flags as u32).only_reads() && self.has_heard_lately(us)
     }
 
     /// Makes sure that the thread is known, and the process it belongs to.
