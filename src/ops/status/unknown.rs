@@ -18,7 +18,7 @@ use crate::query::NewestFile;
 use crate::store::{GO_ON, PathNo, StepNo};
 
 /// A folder and an extension, of which at least so many files were read.
-type Sort = (Vec<u8>, Vec<u8>);
+type Sort<'a> = (&'a [u8], &'a [u8]);
 const SORT_FILES_MIN: usize = 2;
 
 impl Looking<'_> {
@@ -40,7 +40,7 @@ impl Looking<'_> {
             self.files.iter().filter(|file| file.writer.is_some() && file.artifact.path.is_inside());
         let outputs: BTreeSet<&[u8]> = written.map(|file| file.artifact.path.folder()).collect();
         let read = self.read_as_a_whole()?;
-        let folders = outputs.iter().copied().chain(read.keys().map(|(folder, _)| folder.as_slice()));
+        let folders = outputs.iter().copied().chain(read.keys().map(|(folder, _)| *folder));
         let folders: BTreeSet<&[u8]> = folders.collect();
         let rules = IgnoreRules::of(root);
         let mut unknown = BTreeSet::new();
@@ -50,7 +50,7 @@ impl Looking<'_> {
                 .iter()
                 .filter(|(_, place)| outputs.contains(folder) && !is_tracked(git.as_ref(), place));
             unknown.extend(beside.map(|(path, _)| path.clone()));
-            let mut sorts: BTreeMap<Sort, Vec<&(ArtifactPath, PathBuf)>> = BTreeMap::new();
+            let mut sorts: BTreeMap<Sort<'_>, Vec<&(ArtifactPath, PathBuf)>> = BTreeMap::new();
             for file in &files {
                 if let Some(sort) = sort_of(&file.0) {
                     sorts.entry(sort).or_default().push(file);
@@ -104,8 +104,8 @@ impl Looking<'_> {
     }
 
     /// Finds the sorts of files of which one step was the last to read what is recorded of them, all of it, and until when it did.
-    fn read_as_a_whole(&self) -> Result<BTreeMap<Sort, i64>> {
-        let mut sorts: BTreeMap<Sort, Vec<&NewestFile>> = BTreeMap::new();
+    fn read_as_a_whole(&self) -> Result<BTreeMap<Sort<'_>, i64>> {
+        let mut sorts: BTreeMap<Sort<'_>, Vec<&NewestFile>> = BTreeMap::new();
         for file in self.files.iter().filter(|file| file.writer.is_none() && file.artifact.path.is_inside()) {
             if let Some(sort) = sort_of(&file.artifact.path) {
                 sorts.entry(sort).or_default().push(file);
@@ -138,10 +138,10 @@ impl Looking<'_> {
 }
 
 /// Returns the folder and the extension of a file; `None` where it has none.
-fn sort_of(path: &ArtifactPath) -> Option<Sort> {
+fn sort_of(path: &ArtifactPath) -> Option<Sort<'_>> {
     let name = path.file_name();
     let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
-    Some((path.folder().to_vec(), name[dot..].to_vec()))
+    Some((path.folder(), &name[dot..]))
 }
 
 /// Returns those of a sort that came after what was read of it; none where some lay there before, which the step had passed over.
