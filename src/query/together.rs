@@ -58,6 +58,51 @@ pub(crate) fn written_along(
     Ok(found)
 }
 
+/// The other writes of a version, for a walk that goes to each of them once.
+///
+/// What the reader itself wrote is no origin of what it read: those writes are left for other readers.
+pub(crate) struct Along {
+    writes: Vec<(StepNo, i64)>,
+    left: Left,
+}
+
+/// Which of the writes no reader has led to yet.
+enum Left {
+    All,
+    Of(StepNo),
+    None,
+}
+
+impl Along {
+    /// # Errors
+    /// As [`written_along`].
+    pub fn of(snapshot: &Snapshot, last: &Write, runs: &mut Runs) -> Result<Self> {
+        Ok(Along { writes: written_along(snapshot, last, runs)?, left: Left::All })
+    }
+
+    /// All of the writes, by step and time.
+    pub fn writes(&self) -> &[(StepNo, i64)] {
+        &self.writes
+    }
+
+    /// Returns the writes that a reader leads to and no earlier one did; without a reader, what its version itself leads to.
+    pub fn not_yet_led_to(&mut self, reader: Option<StepNo>) -> Vec<(StepNo, i64)> {
+        match self.left {
+            Left::All => {
+                let is_readers = |write: &&(StepNo, i64)| Some(write.0) == reader;
+                let own = self.writes.iter().find(is_readers);
+                self.left = own.map_or(Left::None, |write| Left::Of(write.0));
+                self.writes.iter().filter(|write| !is_readers(write)).copied().collect()
+            }
+            Left::Of(step) if Some(step) != reader => {
+                self.left = Left::None;
+                self.writes.iter().filter(|write| write.0 == step).copied().collect()
+            }
+            Left::Of(_) | Left::None => Vec::new(),
+        }
+    }
+}
+
 /// Lists the runs that wrote the version whose last write is `last` while the run that did it was at work, or that were at work
 /// when it did: either may have met the other's bytes. Not its own parts, nor what it is a part of.
 ///

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep, known};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
-use crate::query::together::{Runs, written_along};
+use crate::query::together::{Along, Runs};
 use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
 
 /// So many origins on a level are worth being looked for on all cores.
@@ -22,7 +22,7 @@ const PARALLEL_MIN: usize = 256;
 pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_max: u32) -> Result<Trace> {
     let start = origin_and_others(snapshot, artifact, read_at, None)?;
     let mut walk = Up::new(snapshot, Evidence::WEAKEST);
-    let next = walk.writes_of(&[start])?;
+    let next = walk.writes_of([(None, &start)])?;
     walk.run(next, depth_max)?;
     Ok(walk.finish(start.0))
 }
@@ -35,7 +35,7 @@ pub fn upstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32
     let starts = artifacts.iter().map(|artifact| origin_and_others(snapshot, *artifact, i64::MAX, None));
     let starts = starts.collect::<Result<Vec<_>>>()?;
     let mut walk = Up::new(snapshot, Evidence::WEAKEST);
-    let next = walk.writes_of(&starts)?;
+    let next = walk.writes_of(starts.iter().map(|start| (None, start)))?;
     walk.run(next, depth_max)?;
     Ok(walk.finish(Origin::Source))
 }
@@ -171,7 +171,7 @@ struct Up<'a> {
     weakest: Evidence,
     met: HashMap<StepNo, Met>,
     /// The other writes of versions that several steps wrote together, by the last one.
-    along: HashMap<WriteKey, Vec<(StepNo, i64)>>,
+    along: HashMap<WriteKey, Along>,
     runs: Runs,
 }
 
@@ -199,7 +199,8 @@ impl<'a> Up<'a> {
         reads: Vec<(StepNo, usize, Edge)>,
         found: Vec<(Origin, bool)>,
     ) -> Result<Vec<Wanted>> {
-        let next = self.writes_of(&found)?;
+        let readers = reads.iter().map(|(step, ..)| Some(*step));
+        let next = self.writes_of(readers.zip(&found))?;
         for ((step, position, _), (origin, _)) in reads.into_iter().zip(found) {
             if let Some(met) = self.met.get_mut(&step) {
                 met.origins[position] = Some(origin);
@@ -208,21 +209,26 @@ impl<'a> Up<'a> {
         Ok(next)
     }
 
-    /// Returns all writes by which artifacts came to be, given their origins and whether there may be more than one write.
-    fn writes_of(&mut self, found: &[(Origin, bool)]) -> Result<Vec<Wanted>> {
-        let mut writes = Vec::with_capacity(found.len());
-        for (origin, may_have_others) in found {
+    /// Returns all writes by which artifacts came to be, given who read them, their origins and whether there may be more than one
+    /// write.
+    fn writes_of<'f>(
+        &mut self,
+        found: impl IntoIterator<Item = (Option<StepNo>, &'f (Origin, bool))>,
+    ) -> Result<Vec<Wanted>> {
+        let mut writes = Vec::new();
+        for (reader, (origin, may_have_others)) in found {
             let Some(write) = self.leads_to(origin) else { continue };
             let artifact = Some(write.artifact);
             writes.push((write.step, write.at, artifact));
             if !may_have_others {
                 continue;
             }
-            // What the reader itself wrote before it read does no harm: it is met already, with a later bound.
-            if let Entry::Vacant(place) = self.along.entry(key(write)) {
-                let along = place.insert(written_along(self.snapshot, write, &mut self.runs)?).iter();
-                writes.extend(along.map(|(step, at)| (*step, *at, artifact)));
-            }
+            let along = match self.along.entry(key(write)) {
+                Entry::Occupied(place) => place.into_mut(),
+                Entry::Vacant(place) => place.insert(Along::of(self.snapshot, write, &mut self.runs)?),
+            };
+            let led_to = along.not_yet_led_to(reader);
+            writes.extend(led_to.into_iter().map(|(step, at)| (step, at, artifact)));
         }
         Ok(writes)
     }
@@ -287,17 +293,26 @@ impl<'a> Up<'a> {
                 false => met.bound >= at,
             })
         };
-        let mut not_met: HashSet<WriteKey> = HashSet::new();
-        for (last, writes) in &self.along {
-            if !writes.iter().all(|(step, at)| is_met((last.0, *at, *step))) {
-                not_met.insert(*last);
+        // By the last write, where others were not met: the step that did those, if it is one.
+        let mut not_met: HashMap<WriteKey, Option<StepNo>> = HashMap::new();
+        for (last, along) in &self.along {
+            let unmet = along.writes().iter().filter(|(step, at)| !is_met((last.0, *at, *step)));
+            let mut steps = unmet.map(|(step, _)| *step);
+            if let Some(first) = steps.next() {
+                not_met.insert(*last, steps.all(|step| step == first).then_some(first));
             }
         }
-        let is_left_out = |origin: &Origin| {
-            write_of(origin).is_some_and(|write| !is_met(key(write)) || not_met.contains(&key(write)))
+        let is_left_out = |reader: Option<StepNo>, origin: &Origin| {
+            // What the reader itself wrote is no origin of what it read.
+            let is_anothers = |step: &Option<StepNo>| step.is_none() || *step != reader;
+            write_of(origin)
+                .is_some_and(|write| !is_met(key(write)) || not_met.get(&key(write)).is_some_and(is_anothers))
         };
-        let origins = self.met.values().flat_map(|met| met.origins.iter().flatten());
-        let edges = origins.chain([&start]).filter(|origin| is_left_out(origin)).count() as u64;
+        let left_out_of = |(step, met): (&StepNo, &Met)| {
+            met.origins.iter().flatten().filter(|origin| is_left_out(Some(*step), origin)).count()
+        };
+        let edges = self.met.iter().map(left_out_of).sum::<usize>() + usize::from(is_left_out(None, &start));
+        let edges = edges as u64;
         let mut order: Vec<(StepNo, Met)> = self.met.into_iter().collect();
         order.sort_unstable_by_key(|(_, met)| Reverse((met.bound, met.edges.id)));
         let steps = order.into_iter().map(|(step, met)| trace_step(step, &met));

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
@@ -11,7 +12,7 @@ use crate::model::{Artifact, Evidence, ModelVersion, NodeId};
 use crate::query::ancestry::{Start, Trace, downstream_known};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
-use crate::query::together::{Runs, written_along};
+use crate::query::together::{Along, Runs, written_along};
 use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
 
 /// A model version that learned from a file.
@@ -279,7 +280,7 @@ fn inputs_known(
 ) -> Result<(BTreeSet<Artifact>, BTreeSet<Evidence>)> {
     let mut bounds: BTreeMap<StepNo, i64> = BTreeMap::new();
     let mut renamed: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
-    let mut versions: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
+    let mut versions: HashMap<(ArtifactNo, i64, StepNo), Along> = HashMap::new();
     let (mut runs, mut pairs) = (Runs::default(), Pairs::default());
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
     let mut met: BTreeSet<Evidence> = BTreeSet::new();
@@ -329,10 +330,13 @@ fn inputs_known(
                         met.insert(Evidence::Inferred);
                     }
                     frontier.push((write.at, write.step, Some(write.artifact)));
-                    if may_have_others && versions.insert((write.artifact, write.at, write.step)) {
-                        let others = written_along(snapshot, &write, &mut runs)?;
-                        frontier
-                            .extend(others.into_iter().map(|(step, at)| (at, step, Some(write.artifact))));
+                    if may_have_others {
+                        let along = match versions.entry((write.artifact, write.at, write.step)) {
+                            Entry::Occupied(place) => place.into_mut(),
+                            Entry::Vacant(place) => place.insert(Along::of(snapshot, &write, &mut runs)?),
+                        };
+                        let others = along.not_yet_led_to(Some(step)).into_iter();
+                        frontier.extend(others.map(|(step, at)| (at, step, Some(write.artifact))));
                     }
                 }
                 None if edge.role.is_data() => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{number, step_from};
 use crate::model::{
     ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact, Generated,
-    NodeId, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, Timestamp, Used,
+    NodeId, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, StepAct, Timestamp, Used,
 };
 use crate::query::ancestry::{Start, Trace, downstream, downstream_of, upstream};
 use crate::query::origin::{Origin, origin};
@@ -76,6 +76,28 @@ fn all_steps_of_a_run_that_wrote_a_version_made_it_together() {
     let lines = [run[0], run[1], run[2], "4 of 2: 3=3@20 > 3=1@21"];
     check(&lines, "3=1@30", "written by 4, up [4, 3, 2, 1], down []");
     check(&lines, "1=2@9", "source, up [], down [2, 4]");
+}
+
+#[test]
+fn what_a_step_itself_renamed_there_before_is_no_origin_of_what_it_read() {
+    // The first step wrote the same bytes to 0 as the renaming one did, which then renames them: what was renamed onto 0 before
+    // does not lead on to 2.
+    let made = step_from("1: 3=2@0 > 0=1@1");
+    let mut renamed = step_from("2: 1=1@1 0=1@3 > 0=1@1 2=1@3");
+    if let Fact::StepDone(step) = &mut renamed {
+        step.act = StepAct::Moved;
+    }
+    let reads_of = |facts: &[Fact]| {
+        let (_place, snapshot) = store_of(facts);
+        let start = number(&snapshot, &artifact(PATHS[2], CONTENTS[1])).unwrap();
+        let up = upstream(&snapshot, start, 9, u32::MAX).unwrap();
+        assert_eq!(up.cut.edges, 0);
+        up.steps.iter().map(|step| (step.id.as_u128(), step.used.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(reads_of(&[made.clone(), renamed.clone()]), [(2, 1), (1, 1)]);
+    // For another reader of the same version it is one.
+    let other = step_from("3 of 2: 0=1@5 > 2=1@6");
+    assert_eq!(reads_of(&[made, renamed, other]), [(3, 1), (2, 1), (1, 1)]);
 }
 
 #[test]
