@@ -33,6 +33,11 @@ pub struct CodeState {
 }
 
 impl CodeState {
+    /// Returns true for what can be a commit: 7 to 64 hexadecimal digits, a SHA or the front of one.
+    pub fn is_commit(text: &str) -> bool {
+        (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
     /// Returns the short SHA, with `-dirty` where tracked files differ; `None` without a commit.
     pub fn label(&self) -> Option<String> {
         let short = self.commit_short.as_deref()?;

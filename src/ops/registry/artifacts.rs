@@ -14,7 +14,7 @@ use crate::ops::Workspace;
 use crate::ops::inside::declared_artifacts;
 use crate::ops::locate::link_text_at;
 use crate::ops::named::place_on_disk;
-use crate::ops::registry::entry::EntryArtifact;
+use crate::ops::registry::entry::{EntryArtifact, unique};
 use crate::ops::workspace::FOLDER;
 use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
 
@@ -56,6 +56,7 @@ pub(super) fn read_all(
     for artifact in artifacts {
         files_of(workspace, folder, artifact, &mut wanted)?;
     }
+    unique("artifact", wanted.iter().map(|wanted| &wanted.name))?;
     let read = wanted.into_par_iter().map(|wanted| read(workspace, wanted));
     read.collect()
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{Digest, MetricValue, NodeId, Stage, Timestamp, check_model_name, check_version};
+use crate::model::{
+    CodeState, Digest, MetricValue, NodeId, Stage, Timestamp, check_model_name, check_version,
+};
 use crate::query::RunSelector;
 
 /// A model version to be registered. What is `None` or empty is taken from the run, or left out.
@@ -137,15 +139,15 @@ impl Entry {
         unique("tag", self.tags.iter().map(|(name, _)| name))?;
         unique("artifact", self.artifacts.iter().map(|artifact| &artifact.name))?;
         for (name, _) in &self.tags {
-            check_field_name("tag", name)?;
+            check_field_name("a tag", name)?;
         }
         for artifact in &self.artifacts {
-            check_field_name("artifact", &artifact.name)?;
+            check_field_name("an artifact", &artifact.name)?;
         }
         match &self.git_sha {
-            Some(sha) if !(7..=64).contains(&sha.len()) || !sha.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Some(sha) if !CodeState::is_commit(sha) => {
                 Err(Error::request(format!("`{}` is no commit", shown(sha)))
-                    .hint("a commit is 7 to 40 hexadecimal digits"))
+                    .hint("a commit is 7 to 64 hexadecimal digits"))
             }
             _ => Ok(()),
         }
@@ -217,7 +219,7 @@ pub(crate) fn too_large(what: &str) -> Error {
         .hint("keep what is large in a file, and name that with `--artifact NAME=PATH`")
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
+pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
     let mut known = BTreeSet::new();
     for name in names {
         if !known.insert(name) {
@@ -232,7 +234,7 @@ pub(super) fn check_field_name(what: &str, name: &str) -> Result<()> {
     if fits {
         return Ok(());
     }
-    Err(Error::request(format!("`{}` cannot be the name of a {what}", shown(name)))
+    Err(Error::request(format!("`{}` cannot be the name of {what}", shown(name)))
         .hint(format!("it has 1 to {NAME_MAX_BYTES} bytes and no control characters")))
 }
 
@@ -241,7 +243,7 @@ pub(super) fn check_field_name(what: &str, name: &str) -> Result<()> {
 /// # Errors
 /// A request error where it is not.
 pub(crate) fn check_metric(name: &str, value: f64) -> Result<MetricValue> {
-    check_field_name("metric", name)?;
+    check_field_name("a metric", name)?;
     if !value.is_finite() {
         return Err(Error::request(format!(
             "metric `{}` is {value}: metrics are finite numbers",
