@@ -192,6 +192,30 @@ fn the_copy_may_be_kept_and_here_is_here() {
 }
 
 #[test]
+fn what_was_interrupted_waits_until_it_is_done_here_whatever_a_copy_came_to() {
+    let script =
+        "echo x > out/part; if [ -d .lineage -a ! -e go ]; then kill -9 $$; fi; echo y > out/whole\n";
+    let place = Place::empty();
+    place.write("train.sh", script.as_bytes());
+    let place = place.with_real_clock();
+    std::fs::create_dir_all(place.at("out")).unwrap();
+    place.run(&["run", "--name", "train", "--", "sh", "train.sh"]);
+    if !place.was_observed() {
+        return;
+    }
+    let interrupted = || place.json(&["status"])["interrupted_runs"].as_array().unwrap().len();
+    assert_eq!(interrupted(), 1);
+    // In the copy it comes to its end.
+    let again = place.json(&["rerun", "@"]);
+    assert!(again.to_string().contains("out/whole"), "{again:#}");
+    assert_eq!(interrupted(), 1);
+    place.write("go", b"");
+    place.run(&["rerun", "@", "--here"]);
+    assert!(place.at("out/whole").exists());
+    assert_eq!(interrupted(), 0);
+}
+
+#[test]
 fn what_cannot_be_repeated_is_refused_and_nothing_runs() {
     let Some(place) = trained(SCRIPT) else { return };
     let outside = tempfile::tempdir().unwrap();

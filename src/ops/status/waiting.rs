@@ -6,7 +6,7 @@ use super::Looking;
 use crate::error::Result;
 use crate::model::{NodeId, Run, RunKind, RunStatus};
 use crate::query::{self, RunHead};
-use crate::store::{GO_ON, Store};
+use crate::store::{GO_ON, RunNo, Store};
 
 /// What two runs that do the same have in common.
 type Sameness = (RunKind, String, Vec<String>, Option<String>);
@@ -35,10 +35,14 @@ impl Looking<'_> {
             };
             let run = &view.run;
             let same = sameness(run);
+            // What is repeated in a copy leaves nothing here: it is not waited for, nor does it bring anything to its end.
+            let is_beside = run.rerun_of.is_some() && !self.wrote_here(number)?;
             match view.status() {
                 RunStatus::Succeeded => {
-                    repeated.extend(run.rerun_of);
-                    settled.insert(same);
+                    if !is_beside {
+                        repeated.extend(run.rerun_of);
+                        settled.insert(same);
+                    }
                     continue;
                 }
                 // A command that failed may have been a try; a pipeline is taken up again, and has something to do then.
@@ -51,6 +55,7 @@ impl Looking<'_> {
             head.alive = self.workspace.is_alive(head.view.live_segment());
             match head.status() {
                 RunStatus::Running => self.report.running.push(head),
+                _ if is_beside => {}
                 _ if settled.contains(&same) || repeated.contains(&head.view.run.id) => {}
                 _ if !listed.insert(same) => {}
                 RunStatus::Failed => self.report.failed.push(head),
@@ -58,6 +63,18 @@ impl Looking<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Returns true where a run wrote a file of the workspace.
+    fn wrote_here(&self, run: RunNo) -> Result<bool> {
+        for step in self.snapshot.steps_of(run)? {
+            for edge in self.snapshot.edges(step)?.into_iter().flat_map(|edges| edges.generated) {
+                if self.snapshot.artifact(edge.artifact)?.path.is_inside() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn find_unapplied(&mut self) -> Result<()> {
