@@ -407,6 +407,28 @@ fn files_that_were_changed_or_lost_are_found_and_hand_edited_metadata_is_left_al
 }
 
 #[test]
+fn a_file_that_cannot_be_looked_at_is_not_called_gone() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("models/m", b"weights");
+    place.ok(&["register", "m", "1.0.0", "--artifact", "model=models/m"]);
+    // Whoever runs this may read everything; a folder that leads to itself nobody can enter.
+    fs::rename(place.at("models"), place.at("away")).unwrap();
+    std::os::unix::fs::symlink("models", place.at("models")).unwrap();
+    let checked = place.json(&["models", "verify"]);
+    assert_eq!(checked["artifacts"][0]["on_disk"], "not readable", "{checked:#}");
+    let text = place.run(&["models", "verify"]).stdout;
+    assert!(text.contains("NOT KNOWN, it cannot be read") && !text.contains("GONE"), "{text}");
+    let card = place.json(&["models", "show", "m@1.0.0"]);
+    assert!(card.to_string().contains("not readable"), "{card:#}");
+    fs::remove_file(place.at("models")).unwrap();
+    fs::create_dir_all(place.at("models/m")).unwrap();
+    assert_eq!(place.json(&["models", "verify"])["artifacts"][0]["on_disk"], "no file");
+    fs::remove_dir_all(place.at("models")).unwrap();
+    assert_eq!(place.json(&["models", "verify"])["artifacts"][0]["on_disk"], "gone");
+}
+
+#[test]
 fn a_registry_of_forty_versions_is_listed_compared_and_its_best_found() {
     let Some(registry) = Registry::new() else { return };
     let mut best: Vec<(f64, String)> = Vec::new();
@@ -568,6 +590,9 @@ fn what_is_said_twice_or_not_at_all_is_refused() {
     };
     let said = twice(&["--artifact", "model=model", "--artifact", "model=train.sh"]);
     assert!(said.contains("the artifact `model` is given twice"), "{said}");
+    place.write("folder/part", b"x");
+    let said = twice(&["--artifact", "model=folder", "--artifact", "model/part=train.sh"]);
+    assert!(said.contains("the artifact `model/part` is given twice"), "{said}");
     let said = twice(&["--artifact", "model=model", "--metric", "f1=0.2", "--metric", "f1=0.3"]);
     assert!(said.contains("the metric `f1` is given twice"), "{said}");
     let said = twice(&["--artifact", "model=model", "--tag", "a", "--tag", "a=b"]);

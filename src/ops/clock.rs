@@ -24,6 +24,15 @@ const YEAR_10000_MICROS: i64 = 253_402_300_800_000_000;
 /// A machine's clock that is so far behind was put back.
 const STEP_BACK_MICROS: i64 = 1_000_000;
 
+/// So far may the clock of another machine be ahead.
+const AHEAD_MAX_MICROS: i64 = 60 * 60 * 1_000_000;
+
+/// Returns true where others say that something was at a time which lies ahead of `now`. None of that is taken: all that is recorded
+/// later would have to be later still.
+pub fn lies_ahead(at: Timestamp, now: Timestamp) -> bool {
+    at > now.plus_micros(AHEAD_MAX_MICROS)
+}
+
 impl Clock {
     /// Makes a clock that reads `wall`.
     pub fn new(wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::digests::Digests;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, LinkText, NodeId, Timestamp, check_model_name, repeated_word,
@@ -68,6 +69,8 @@ pub enum DiskState {
     Gone,
     /// A folder, a pipe, a socket or a device lies there now.
     NoFile,
+    /// Whether it is there, or what it holds, the system does not say.
+    Unreadable,
     /// The file's path is not recorded, but its bytes are, under the version's path.
     SameBytes,
     /// Not a file on this machine.
@@ -594,7 +597,11 @@ fn first_read(snapshot: &Snapshot, front: &[u8]) -> Result<Option<ArtifactPath>>
 /// # Errors
 /// That of opening it.
 pub(crate) fn digest_at(workspace: &Workspace, place: &Path) -> std::io::Result<Digest> {
-    workspace.digests().of(place).or_else(|cause| link_at(place).ok_or(cause))
+    digest_by(workspace.digests(), place)
+}
+
+fn digest_by(digests: &Digests, place: &Path) -> std::io::Result<Digest> {
+    digests.of(place).or_else(|cause| link_at(place).ok_or(cause))
 }
 
 /// Returns the digest that the link at `place` is recorded with, if there is one: that of its text.
@@ -610,18 +617,26 @@ pub(crate) fn link_text_at(place: &Path) -> Option<LinkText> {
 
 /// Looks at a file on disk: does it still hold what was recorded?
 pub fn disk_state(workspace: &Workspace, artifact: &Artifact) -> DiskState {
+    disk_state_by(workspace, workspace.digests(), artifact)
+}
+
+/// Looks at a file on disk by a way to digests of its own.
+pub(crate) fn disk_state_by(workspace: &Workspace, digests: &Digests, artifact: &Artifact) -> DiskState {
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return DiskState::Elsewhere;
     };
     if !artifact.has_content() {
-        return if place.exists() { DiskState::NotRecorded } else { DiskState::Gone };
+        return match place.try_exists() {
+            Ok(true) => DiskState::NotRecorded,
+            _ => without_file(&place).unwrap_or(DiskState::Unreadable),
+        };
     }
     if link_at(&place) == Some(artifact.digest) {
         return DiskState::Unchanged;
     }
-    match digest_at(workspace, &place) {
+    match digest_by(digests, &place) {
         Ok(digest) if digest == artifact.digest => DiskState::Unchanged,
         Ok(digest) => DiskState::Changed(digest),
-        Err(_) => without_file(&place).unwrap_or(DiskState::Gone),
+        Err(_) => without_file(&place).unwrap_or(DiskState::Unreadable),
     }
 }

@@ -40,7 +40,9 @@ mod walk;
 mod workspace;
 
 pub use clock::Clock;
+pub(crate) use clock::lies_ahead;
 pub use host::{host, user};
+pub(crate) use locate::disk_state_by;
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate, locate_run};
 pub use overwritten::{Overwriting, overwritten_at};
 pub use recording::{Recording, RunRequest};

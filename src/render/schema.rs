@@ -140,6 +140,7 @@ fn on_disk() -> Value {
         "changed",
         "gone",
         "no file",
+        "not readable",
         "same bytes under another name",
         "elsewhere",
         "content not recorded",

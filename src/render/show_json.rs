@@ -364,6 +364,7 @@ pub(crate) fn state_name(state: DiskState) -> &'static str {
         DiskState::Changed(_) | DiskState::OtherVersion(_) => "changed",
         DiskState::Gone => "gone",
         DiskState::NoFile => "no file",
+        DiskState::Unreadable => "not readable",
         DiskState::SameBytes => "same bytes under another name",
         DiskState::Elsewhere => "elsewhere",
         DiskState::NotRecorded => "content not recorded",

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::model::{Digest, NamedArtifact};
-use crate::ops::{DiskState, Workspace, disk_state};
+use crate::ops::{DiskState, Workspace, disk_state_by};
 use crate::query::registry::ModelView;
 
 /// A file of a version, as it lies on disk.
@@ -68,15 +68,7 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
     // What is remembered of a file says nothing of a disk that forgets.
     let digests = workspace.digests().reading_all();
     let files = wanted.into_par_iter().map(|(label, held)| {
-        let place = held.artifact.path.on_disk(workspace.root());
-        let state = match place.map(|place| digests.of(&place)) {
-            _ if held.link.is_some() => disk_state(workspace, &held.artifact),
-            None => DiskState::Elsewhere,
-            Some(Ok(digest)) if digest == held.artifact.digest => DiskState::Unchanged,
-            Some(Ok(_)) if !held.artifact.has_content() => DiskState::NotRecorded,
-            Some(Ok(digest)) => DiskState::Changed(digest),
-            Some(Err(_)) => DiskState::Gone,
-        };
+        let state = disk_state_by(workspace, &digests, &held.artifact);
         let kept = match state {
             DiskState::Unchanged => Kept::NotAsked,
             // Its text is recorded with it.

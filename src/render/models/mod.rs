@@ -260,6 +260,7 @@ pub(crate) fn state_words(state: DiskState) -> &'static str {
         DiskState::Changed(_) | DiskState::OtherVersion(_) => "CHANGED since it was registered",
         DiskState::Gone => "GONE",
         DiskState::NoFile => "GONE, no file lies there now",
+        DiskState::Unreadable => "NOT KNOWN, it cannot be read",
         DiskState::SameBytes => "same bytes",
         DiskState::Elsewhere => "elsewhere",
         DiskState::NotRecorded | DiskState::NotChecked => "",
