@@ -248,7 +248,7 @@ pub(crate) fn code_state(code: &CodeState) -> String {
     if !code.repository || (code.commit.is_none() && code.unreadable.is_some()) {
         return code.without_commit().to_owned();
     }
-    let label = code.label().unwrap_or_else(|| "no commit".to_owned());
+    let label = code.label().map_or_else(|| "no commit".to_owned(), |label| one_line(&label));
     let branch = code.branch.as_deref().map_or("detached".to_owned(), one_line);
     format!("{label} ({branch})")
 }

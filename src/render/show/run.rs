@@ -28,7 +28,7 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
         let branch =
             code.branch.as_deref().map_or("detached".to_owned(), |branch| format!("branch {branch}"));
         let root = report.head.view.own_root().map_or_else(String::new, |root| format!(", of {root}"));
-        let _ = writeln!(text, "  code     {commit}, {}{root}", one_line(&branch));
+        let _ = writeln!(text, "  code     {}, {}{root}", one_line(commit), one_line(&branch));
     } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
         let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
     } else {
@@ -194,7 +194,7 @@ pub(crate) fn status(head: &RunHead) -> &'static str {
 /// Returns the short SHA and how many files differed from it.
 pub(crate) fn code_words(head: &RunHead) -> Option<String> {
     let code = &head.view.run.code;
-    let label = code.label()?;
+    let label = one_line(&code.label()?);
     let changed = code.changed.len() as u64;
     Some(match code.is_dirty() {
         Some(true) => format!("{label} ({})", counted(changed, "file", "files")),

@@ -198,7 +198,7 @@ fn code_of_file(file: &TraceFile, run: &TraceRun) -> Option<String> {
         Role::Data | Role::Metrics | Role::Environment => return None,
     };
     let (code, repository) = run.head.view.code_of(&file.artifact.path);
-    let commit = code.commit_short.as_deref()?;
+    let commit = one_line(code.commit_short.as_deref()?);
     let of = repository.map_or_else(String::new, |repository| format!(" of {}", repository_name(repository)));
     Some(format!("  {words} {commit}{of}"))
 }
