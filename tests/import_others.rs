@@ -136,7 +136,7 @@ fn a_list_of_events_that_is_too_long_is_refused_and_not_cut() {
 #[test]
 fn a_folder_of_mlflow_is_taken_over_once() {
     let Some(python) = python_with(&["mlflow"]) else { return };
-    let place = workspace();
+    let place = workspace().with_real_clock();
     make(&python, &place, &format!("file://{}", place.at("mlruns").display()), &[]);
     check_mlflow(&place, "mlruns");
     let file = place.json(&["log"])["runs"].clone();
@@ -146,7 +146,7 @@ fn a_folder_of_mlflow_is_taken_over_once() {
 #[test]
 fn a_database_of_mlflow_is_taken_over_once() {
     let Some(python) = python_with(&["mlflow"]) else { return };
-    let place = workspace();
+    let place = workspace().with_real_clock();
     make(&python, &place, &format!("sqlite:///{}", place.at("mlflow.db").display()), &[]);
     check_mlflow(&place, "mlflow.db");
     let exported = place.ok(&["export", "--format", "openlineage"]).stdout;
@@ -179,10 +179,10 @@ fn check_mlflow_3(place: &Place, name: &str) {
 #[test]
 fn models_data_sets_and_names_of_mlflow_3_are_taken_over() {
     let Some(python) = python_with(&["mlflow", "numpy"]) else { return };
-    let place = workspace();
+    let place = workspace().with_real_clock();
     make(&python, &place, &format!("sqlite:///{}", place.at("mlflow.db").display()), &["3"]);
     check_mlflow_3(&place, "mlflow.db");
-    let place = workspace();
+    let place = workspace().with_real_clock();
     make(&python, &place, &format!("file://{}", place.at("mlruns").display()), &["3"]);
     check_mlflow_3(&place, "mlruns");
 }
@@ -449,7 +449,7 @@ fn what_looks_like_a_credential_is_masked_in_what_is_imported() {
     let place = workspace();
     let event = json!({
         "eventType": "COMPLETE",
-        "eventTime": "2026-01-02T03:04:05Z",
+        "eventTime": "2025-01-02T03:04:05Z",
         "producer": "https://example.org/etl",
         "run": {
             "runId": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -459,17 +459,21 @@ fn what_looks_like_a_credential_is_masked_in_what_is_imported() {
                     {"key": "max_tokens", "value": "12"},
                 ]},
                 "tags": {"tags": [{"key": "password", "value": "hunter3"}]},
+                "errorMessage": {"message": "cannot reach\npostgres://u:hunter4@h/x, gave up", "programmingLanguage": "C"},
             },
         },
         "job": {"namespace": "etl", "name": "load"},
-        "inputs": [{"namespace": "postgres://u:hunter2@h:5432", "name": "db.t"}],
+        "inputs": [
+            {"namespace": "postgres://u:hunter2@h:5432", "name": "db.t"},
+            {"namespace": "https://h", "name": "x?token=hunter5"},
+        ],
         "outputs": [],
     });
     place.write("events.jsonl", format!("{event}\n").as_bytes());
     place.ok(&["import", "--format", "openlineage", "events.jsonl"]);
     let shown = place.ok(&["show", "load"]).stdout;
     assert!(shown.contains("token = ***") && shown.contains("max_tokens = 12"), "{shown}");
-    let secrets = ["sk-abcdefghijklmnop", "hunter2", "hunter3"];
+    let secrets = ["sk-abcdefghijklmnop", "hunter2", "hunter3", "hunter4", "hunter5"];
     for entry in fs::read_dir(place.at(".lineage/journal")).unwrap() {
         let bytes = fs::read(entry.unwrap().path()).unwrap();
         let text = String::from_utf8_lossy(&bytes);
@@ -477,4 +481,101 @@ fn what_looks_like_a_credential_is_masked_in_what_is_imported() {
     }
     // The masked name is the name of the data set, whoever's password stood there.
     assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+/// Runs a command and returns when that is recorded to have begun.
+fn began_next(place: &Place) -> String {
+    place.ok(&["run", "-q", "--name", "next", "--", "true"]);
+    place.json(&["show", "next"])["run"]["started_at"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_run_event_that_lies_ahead_is_left_out_and_the_clock_stays() {
+    let place = workspace();
+    let text = event("COMPLETE", "2099-01-01T00:00:00Z", "3f5e83fa-3480-44ff-99c5-ff943904e5e8", json!({}))
+        + &event("COMPLETE", "2025-12-12T10:00:00Z", "3f5e83fa-3480-44ff-99c5-ff943904e5e9", json!({}));
+    place.write("events.ndjson", text.as_bytes());
+    let answer = place.run(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(answer.stdout.starts_with("1 run, 1 new\n"), "{answer:#?}");
+    assert!(answer.stdout.contains("lies ahead: 2099-01-01"), "{answer:#?}");
+    assert!(began_next(&place).starts_with("2025-12-12T17:"));
+}
+
+/// Writes a run of MLflow in its folder, by hand.
+fn noted(place: &Place, more: &str) -> String {
+    let run = format!("mlruns/1/{}", "a".repeat(32));
+    place.write("mlruns/1/meta.yaml", b"name: risk\nlifecycle_stage: active\n");
+    let meta =
+        format!("run_name: 'one'\nstatus: 3\nstart_time: 1765561338000\nend_time: 1765561339000\n{more}");
+    place.write(&format!("{run}/meta.yaml"), meta.as_bytes());
+    run
+}
+
+#[test]
+fn points_of_mlflow_that_lie_ahead_are_left_out_and_the_clock_stays() {
+    let place = workspace();
+    let run = noted(&place, "");
+    // Microseconds, where MLflow wants milliseconds.
+    place.write(
+        &format!("{run}/metrics/loss"),
+        b"1765561338000 0.5 0\n1700000000000000 0.4 1\n1700000000000000 0.3 2\n",
+    );
+    place.write("mlruns/models/m/meta.yaml", b"name: m\n");
+    let version = format!(
+        "version: 1\nrun_id: {}\ncreation_timestamp: 1765561338000\nlast_updated_timestamp: 4100000000000\n",
+        "a".repeat(32)
+    );
+    place.write("mlruns/models/m/version-1/meta.yaml", version.as_bytes());
+    let answer = place.run(&["import", "--format", "mlflow", "mlruns"]);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(answer.stdout.starts_with("1 run, 1 new, 1 new metric point\n"), "{answer:#?}");
+    assert!(answer.stdout.contains("that lie ahead: 2, up to +55840-11-08"), "{answer:#?}");
+    assert!(answer.stdout.contains("m 1 lies ahead: 2099-"), "{answer:#?}");
+    assert!(began_next(&place).starts_with("2025-12-12T17:"));
+}
+
+#[test]
+fn only_folders_of_a_run_itself_are_taken_for_its_files() {
+    let place = workspace();
+    let other = Place::empty();
+    other.write("secret", b"x");
+    other.write(&format!("{}/artifacts/model", "a".repeat(32)), b"y");
+    let named = |folder: &str| format!("artifact_uri: file://{}{folder}\n", other.root().display());
+    let run = noted(&place, &named(""));
+    place.write(&format!("{run}/artifacts/beside"), b"z");
+    let answer = place.run(&["import", "--format", "mlflow", "mlruns"]);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(answer.stdout.starts_with("1 run, 1 new, 1 new file\n"), "{answer:#?}");
+    assert!(answer.stdout.contains(&format!("lie at file://{}", other.root().display())), "{answer:#?}");
+    // A link leads out of the store as a name does.
+    fs::remove_dir_all(place.at(&format!("{run}/artifacts"))).unwrap();
+    std::os::unix::fs::symlink(other.root(), place.at(&format!("{run}/artifacts"))).unwrap();
+    let answer = place.run(&["import", "--format", "mlflow", "mlruns"]);
+    assert!(answer.stdout.starts_with("1 run, 0 new\n"), "{answer:#?}");
+    // Where a store of experiments keeps them elsewhere, that folder names the run.
+    noted(&place, &named(&format!("/{}/artifacts", "a".repeat(32))));
+    let answer = place.ok(&["import", "--format", "mlflow", "mlruns"]);
+    assert!(answer.stdout.starts_with("1 run, 0 new, 1 new file\n"), "{answer:#?}");
+    let shown = place.json(&["show", "one"]);
+    let outputs: Vec<&str> =
+        shown["outputs"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert!(outputs.len() == 2 && !outputs.iter().any(|path| path.contains("secret")), "{outputs:?}");
+}
+
+#[test]
+fn what_is_no_commit_is_left_out_and_said() {
+    let place = workspace();
+    let facet = json!({ "commit": "\u{1b}[31mabc", "branch": "b\u{1b}[31m" });
+    let job = json!({ "job": { "namespace": "n", "name": "odd", "facets": { "lineage_codeState": facet } } });
+    let id = "3f5e83fa-3480-44ff-99c5-ff943904e5e8";
+    place.write("events.ndjson", event("COMPLETE", "2025-12-12T10:00:05.000Z", id, job).as_bytes());
+    let answer = place.run(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(
+        answer.stdout.contains("as its commit, is none") && !answer.stdout.contains('\u{1b}'),
+        "{answer:#?}"
+    );
+    let shown = place.ok(&["show", "odd"]).stdout;
+    assert!(shown.contains("  code     not known\n"), "{shown}");
 }

@@ -170,3 +170,80 @@ fn a_damaged_file_is_named_and_the_others_are_taken() {
     assert_eq!(answer.code, 2);
     assert!(answer.stderr.contains("lineage import --format registry"), "{answer:#?}");
 }
+
+#[test]
+fn an_alias_alone_is_news_and_brings_its_file_up_to_date() {
+    let there = trained();
+    let here = cloned(&there);
+    import(&here);
+    there.ok(&["models", "alias", "risk@1.0.0", "steady"]);
+    let named = fs::read(there.root().join(FILES[0])).unwrap();
+    let before = here.read(FILES[0]);
+    here.write("theirs/metadata.json", &named);
+    let answer = here.ok(&["import", "--format", "registry", "theirs", "--json"]);
+    assert_eq!(news(&serde_json::from_str(&answer.stdout).unwrap()), ["changed"], "{answer:#?}");
+    assert!(here.read(FILES[0]) != before && here.read(FILES[0]) == named);
+    here.ok(&["project", "--check"]);
+}
+
+#[test]
+fn a_key_is_that_of_one_version_and_of_no_run() {
+    let here = trained();
+    let run = here.json(&["show", "@"])["run"]["id"].as_str().unwrap().to_owned();
+    let entry = |version: &str, id: &str| {
+        json!({"model_name": "m", "version": version, "id": id, "created_at": "2025-12-12T10:00:00Z",
+               "metrics": {"f1_score": 0.99, "extra": 7}})
+    };
+    here.write("one/metadata.json", entry("1.0.0", &run).to_string().as_bytes());
+    let answer = here.run(&["import", "--format", "registry", "one"]);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(answer.stdout.contains("is that of a run here"), "{answer:#?}");
+    assert!(!here.ok(&["show", "@"]).stdout.contains("extra"));
+    // A copy that was edited, and its key left.
+    let id = "019b1384-3b90-7000-8000-000000000001";
+    for version in ["1.0.0", "1.1.0"] {
+        here.write(&format!("two/{version}/metadata.json"), entry(version, id).to_string().as_bytes());
+    }
+    let answer = here.run(&["import", "--format", "registry", "two"]);
+    assert_eq!(answer.code, 1, "{answer:#?}");
+    assert!(answer.stdout.contains("1 version, 1 new"), "{answer:#?}");
+    assert!(answer.stdout.contains("is that of another version here"), "{answer:#?}");
+    assert!(here.ok(&["models", "show", "m@1.0.0"]).stdout.starts_with("m@1.0.0"));
+}
+
+#[test]
+fn whatever_register_takes_is_taken_back_from_its_file() {
+    let there = Place::empty();
+    there.ok(&["init"]);
+    let folder = format!("model/{}", "long".repeat(60));
+    there.write(&format!("{folder}/{}", "name".repeat(60)), b"weights");
+    there.write("model/of\ntwo lines", b"more");
+    there.ok(&["register", "m", "1.0.0", "--artifact", "model=model"]);
+    let file = "models/registry/m/1.0.0/metadata.json";
+    let here = Place::empty();
+    here.write(file, &there.read(file));
+    let (code, answer) = import(&here);
+    assert_eq!((code, news(&answer)), (0, vec!["new"]), "{answer:#}");
+    here.ok(&["project", "--check"]);
+}
+
+#[test]
+fn a_file_of_another_program_is_projected_as_the_schema_says() {
+    let here = Place::empty();
+    here.ok(&["init"]);
+    here.write(
+        "old/metadata.json",
+        br#"{"model_name": "m", "version": "1.0.0", "created_at": "2025-01-01T00:00:00Z", "git_sha": "ea45dd2-dirty",
+        "metrics": {"accuracy": 93, "loss": -1}, "training_config": ["a"], "dataset_info": "none"}"#,
+    );
+    let answer = here.ok(&["import", "--format", "registry", "old"]);
+    assert!(answer.stdout.contains("its `training_config` cannot be one"), "{answer:#?}");
+    here.ok(&["project"]);
+    let written: Value = serde_json::from_slice(&here.read("models/registry/m/1.0.0/metadata.json")).unwrap();
+    let schema = serde_json::from_str(&here.ok(&["schema", "metadata"]).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let faults: Vec<String> = validator.iter_errors(&written).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{faults:#?}\n{written:#}");
+    assert_eq!((&written["git_sha"], &written["git_dirty"]), (&json!("ea45dd2"), &json!(true)));
+    assert_eq!(written["fields"], json!({"training_config": ["a"], "dataset_info": "none"}));
+}

@@ -54,7 +54,11 @@ pub fn masked_value(name: &str, value: &str) -> String {
 
 /// Masks what looks like a credential in a text for people.
 pub fn masked_prose(text: &str) -> String {
-    text.split(' ').map(masked_word).collect::<Vec<_>>().join(" ")
+    let masked = text.split_inclusive(char::is_whitespace).map(|part| {
+        let word = part.trim_end();
+        masked_word(word) + &part[word.len()..]
+    });
+    masked.collect()
 }
 
 /// What the words before a word say of it.

@@ -27,6 +27,7 @@ pub use card::{ModelCard, ModelList, ModelOverview, ModelRow, card, list, overvi
 pub use change::{Changed, Deletion, Promotion, alias, delete, edit, promote, unalias};
 pub use check::{CheckReport, Kept, check};
 pub use compare::{ModelComparison, compare};
+pub(crate) use entry::shown;
 pub use entry::{Entry, EntryArtifact};
 pub use entry_file::{parse_object, read_entry, read_metrics, read_object};
 pub(crate) use project::VersionsOfRun;

@@ -69,8 +69,8 @@ pub(super) struct MlLogged {
 impl MlLogged {
     /// Returns the folder of its files, where that is on this machine.
     pub fn folder(&self) -> Option<PathBuf> {
-        let named = local_path(&self.location).filter(|folder| folder.is_dir());
-        named.or_else(|| self.beside.clone().filter(|folder| folder.is_dir()))
+        let named = local_path(&self.location).and_then(|folder| folder_of(&self.id, folder));
+        named.or_else(|| folder_of(&self.id, self.beside.clone()?))
     }
 }
 
@@ -149,30 +149,49 @@ pub fn import_mlflow(
     runs.sort_by(|a, b| (a.start_ms, &a.uuid).cmp(&(b.start_ms, &b.uuid)));
     let logged = store.logged(&mut report)?;
     taking.report = report;
-    let mut metrics = BTreeMap::new();
+    let mut logged = Logged::of(logged);
     for run in &runs {
-        let of_run: Vec<&MlLogged> = logged.iter().filter(|model| model.run_uuid == run.uuid).collect();
-        metrics.insert(run.uuid.clone(), take_run(&mut taking, store.as_mut(), run, &of_run)?);
+        let metrics = take_run(&mut taking, store.as_mut(), run, &logged)?;
+        logged.metrics.insert(run.uuid.clone(), metrics);
     }
     let mut report = std::mem::take(&mut taking.report);
     let models = store.models(&mut report)?;
     taking.report = report;
-    super::models::take(&mut taking, models, &Logged { models: logged, metrics })?;
+    super::models::take(&mut taking, models, &logged)?;
     taking.finish()
 }
 
 /// What is known of models that were logged, and of the runs that logged them.
 pub(super) struct Logged {
-    models: Vec<MlLogged>,
+    /// The models, by their ids.
+    models: BTreeMap<String, MlLogged>,
+    /// The ids of the models that a run logged.
+    of_run: BTreeMap<String, Vec<String>>,
     /// The last point of each metric of each run.
     metrics: BTreeMap<String, Vec<Metric>>,
 }
 
 impl Logged {
+    fn of(models: Vec<MlLogged>) -> Self {
+        let mut logged =
+            Logged { models: BTreeMap::new(), of_run: BTreeMap::new(), metrics: BTreeMap::new() };
+        for model in models {
+            logged.of_run.entry(model.run_uuid.clone()).or_default().push(model.id.clone());
+            logged.models.insert(model.id.clone(), model);
+        }
+        logged
+    }
+
+    /// Returns the models that a run logged.
+    fn of_run(&self, uuid: &str) -> impl Iterator<Item = &MlLogged> {
+        let ids = self.of_run.get(uuid).into_iter().flatten();
+        ids.filter_map(|id| self.models.get(id))
+    }
+
     /// Finds the logged model that the source of a version names: `models:/m-3f97`.
     pub fn named(&self, source: &str) -> Option<&MlLogged> {
         let id = source.strip_prefix("models:/")?;
-        self.models.iter().find(|model| model.id == id)
+        self.models.get(id)
     }
 
     /// Returns the last values of a version's metrics, of its model and its run together: MLflow gives a model the first point
@@ -233,13 +252,10 @@ fn take_run(
     taking: &mut Taking<'_>,
     store: &mut dyn MlStore,
     run: &MlRun,
-    logged: &[&MlLogged],
+    logged: &Logged,
 ) -> Result<Vec<Metric>> {
     let tag = |name: &str| run.tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let commit = tag("mlflow.source.git.commit");
-    let is_sha = |commit: &String| {
-        (7..=64).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
     let mut tags: Vec<(String, String)> =
         run.tags.iter().filter(|(key, _)| key != "mlflow.runName").cloned().collect();
     for (key, value) in [("mlflow.experiment", &run.experiment), ("mlflow.user", &run.user)] {
@@ -251,7 +267,7 @@ fn take_run(
     let name = Some(run.name.clone()).filter(|name| !name.is_empty()).or_else(|| tag("mlflow.runName"));
     let mut report = std::mem::take(&mut taking.report);
     let mut generated = artifacts(taking.workspace(), run, &mut report);
-    for model in logged {
+    for model in logged.of_run(&run.uuid) {
         match model.folder() {
             Some(folder) => {
                 let files = files_below(taking.workspace(), &folder, &mut report);
@@ -276,7 +292,7 @@ fn take_run(
     let points = store.points(run, &mut report)?;
     taking.report = report;
     let started_at = moment(run.start_ms.unwrap_or_default());
-    let id = taking.run(TakenRun {
+    let taken = taking.run(TakenRun {
         key: run.uuid.clone(),
         name: name.unwrap_or_else(|| run.uuid.clone()),
         recorder: "mlflow".to_owned(),
@@ -287,7 +303,7 @@ fn take_run(
         arguments: tag("mlflow.source.name").into_iter().collect(),
         parameters: run.parameters.clone(),
         tags,
-        commit: commit.filter(is_sha),
+        commit,
         branch: tag("mlflow.source.git.branch"),
         is_dirty: None,
         parent: tag("mlflow.parentRunId"),
@@ -295,6 +311,7 @@ fn take_run(
         used,
         generated,
     })?;
+    let Some(id) = taken else { return Ok(Vec::new()) };
     let mut taken = Vec::with_capacity(points.len());
     for point in points {
         match finite(&point, id) {
@@ -308,9 +325,7 @@ fn take_run(
             )),
         }
     }
-    let last = last_values(&taken);
-    taking.points(id, taken)?;
-    Ok(last)
+    taking.points(id, &run.uuid, taken)
 }
 
 /// Names a data set by the address it came from, else by its name and the digest that MLflow has of it.
@@ -334,13 +349,14 @@ fn data_set(data: &MlData, report: &mut TakenOver) -> Option<Artifact> {
 
 /// Returns the files of a run, where they lie on this machine.
 fn artifacts(workspace: &Workspace, run: &MlRun, report: &mut TakenOver) -> Vec<Artifact> {
-    let named = local_path(&run.artifact_uri).filter(|folder| folder.is_dir());
-    let beside = run.artifacts_beside.clone().filter(|folder| folder.is_dir());
-    if named.is_none()
-        && beside.is_none()
-        && run.artifact_uri.contains("://")
-        && !run.artifact_uri.starts_with("file:")
-    {
+    let told = local_path(&run.artifact_uri);
+    let named = told.clone().and_then(|folder| folder_of(&run.uuid, folder));
+    let beside = run.artifacts_beside.clone().and_then(|folder| folder_of(&run.uuid, folder));
+    let are_elsewhere = match &told {
+        Some(folder) => folder.is_dir(),
+        None => beside.is_none() && run.artifact_uri.contains("://"),
+    };
+    if named.is_none() && are_elsewhere {
         report.leave_out(format!(
             "the artifacts of run {} lie at {}",
             run.uuid,
@@ -349,6 +365,14 @@ fn artifacts(workspace: &Workspace, run: &MlRun, report: &mut TakenOver) -> Vec<
     }
     let found = named.or(beside).map(|folder| files_below(workspace, &folder, report));
     found.unwrap_or_default().into_iter().map(|(_, artifact)| artifact).collect()
+}
+
+/// Returns a folder if it is there and that of a run's or a model's files: MLflow makes each below one that is called as the run or
+/// the model. A store may name any folder of the machine, and lead there by links.
+pub(super) fn folder_of(key: &str, folder: PathBuf) -> Option<PathBuf> {
+    let real = folder.canonicalize().ok()?;
+    let is_its_own = real.components().any(|part| part.as_os_str() == key);
+    (is_its_own && real.is_dir()).then_some(folder)
 }
 
 /// Returns the place on this machine that a URI or a path of MLflow names.

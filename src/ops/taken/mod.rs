@@ -20,10 +20,12 @@ use crate::model::{
     Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
     RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, Timestamp, Used, printed_word,
 };
+use crate::ops::registry::shown;
 use crate::ops::run::masked_parameter;
 use crate::ops::taken::around::{Span, run_around, written_in};
 use crate::ops::workspace::free_label;
-use crate::ops::{Clock, View, Workspace};
+use crate::ops::{Clock, View, Workspace, lies_ahead};
+use crate::query::last_values;
 
 /// As many points of metrics go into one fact.
 const POINTS_PER_FACT: usize = 10_000;
@@ -124,6 +126,8 @@ pub(super) struct Taking<'a> {
     labels: HashSet<RunId>,
     /// The ids of the runs that were read, by the key they had.
     ids: BTreeMap<String, NodeId>,
+    /// The machine's time, or where that is behind the latest that is recorded.
+    now: Timestamp,
     host: String,
     pub report: TakenOver,
 }
@@ -139,6 +143,7 @@ impl<'a> Taking<'a> {
             writer: None,
             labels: HashSet::new(),
             ids: BTreeMap::new(),
+            now: clock.wall().max(view.snapshot.latest()),
             host: host.to_owned(),
             report: TakenOver::default(),
         }
@@ -146,7 +151,14 @@ impl<'a> Taking<'a> {
 
     /// Tells which runs will come, so that they can name each other.
     pub fn expect(&mut self, key: &str, started_at: Timestamp) {
-        self.ids.insert(key.to_owned(), derived_id("run", key, started_at));
+        if !self.is_ahead(started_at) {
+            self.ids.insert(key.to_owned(), derived_id("run", key, started_at));
+        }
+    }
+
+    /// Returns true for a time that lies ahead: what is said to have been then is left out.
+    pub fn is_ahead(&self, at: Timestamp) -> bool {
+        lies_ahead(at, self.now)
     }
 
     /// Returns the id of a run that is expected.
@@ -162,8 +174,18 @@ impl<'a> Taking<'a> {
         self.view
     }
 
-    /// Records a run with all that belongs to it but its metrics.
-    pub fn run(&mut self, taken: TakenRun) -> Result<NodeId> {
+    /// Records a run with all that belongs to it but its metrics; `None` where it lies ahead.
+    pub fn run(&mut self, mut taken: TakenRun) -> Result<Option<NodeId>> {
+        let last = taken.ended_at.unwrap_or(taken.started_at).max(taken.started_at);
+        if self.is_ahead(last) {
+            self.report.leave_out(format!("run {} lies ahead: {last}", taken.key.escape_debug()));
+            return Ok(None);
+        }
+        if let Some(commit) = taken.commit.take_if(|commit| !CodeState::is_commit(commit)) {
+            let (commit, key) = (shown(&commit), taken.key.escape_debug());
+            self.report.leave_out(format!("`{commit}`, which run {key} has as its commit, is none"));
+        }
+        taken.reason = taken.reason.as_deref().map(secrets::masked_prose);
         let id = derived_id("run", &taken.key, taken.started_at);
         self.report.runs += 1;
         let snapshot = &self.view.snapshot;
@@ -190,7 +212,7 @@ impl<'a> Taking<'a> {
             }
         }
         self.files(id, &taken)?;
-        Ok(id)
+        Ok(Some(id))
     }
 
     fn started(&mut self, id: NodeId, taken: &TakenRun) -> Result<Run> {
@@ -286,15 +308,32 @@ impl<'a> Taking<'a> {
         self.put(&Fact::StepDone(step))
     }
 
-    /// Records points of metrics of one owner that are not recorded yet.
-    pub fn points(&mut self, owner: NodeId, points: Vec<Metric>) -> Result<()> {
+    /// Records points of metrics of a run that are not recorded yet; returns the last of each metric. Those that lie ahead are left
+    /// out.
+    pub fn points(&mut self, owner: NodeId, run: &str, points: Vec<Metric>) -> Result<Vec<Metric>> {
+        let (ahead, points): (Vec<Metric>, Vec<Metric>) =
+            points.into_iter().partition(|point| self.is_ahead(point.at));
+        let mut left_out: BTreeMap<String, (u64, Timestamp)> = BTreeMap::new();
+        for point in ahead {
+            let (count, last) = left_out.entry(point.name).or_default();
+            *count += 1;
+            *last = point.at.max(*last);
+        }
+        for (name, (count, last)) in left_out {
+            self.report.leave_out(format!(
+                "points of {} of run {} that lie ahead: {count}, up to {last}",
+                name.escape_debug(),
+                run.escape_debug()
+            ));
+        }
+        let last = last_values(&points);
         let known: BTreeSet<Metric> = self.view.snapshot.metrics(owner)?.into_iter().collect();
         let new: Vec<Metric> = points.into_iter().filter(|point| !known.contains(point)).collect();
         self.report.points += new.len() as u64;
         for part in new.chunks(POINTS_PER_FACT) {
             self.put(&Fact::Metrics(part.to_vec()))?;
         }
-        Ok(())
+        Ok(last)
     }
 
     fn writer(&mut self) -> Result<&mut Writer> {

@@ -8,7 +8,7 @@ use crate::model::{
     check_model_name, recorded_word,
 };
 use crate::ops::registry::secrets;
-use crate::ops::taken::mlflow::{Logged, MlModel, local_path, moment};
+use crate::ops::taken::mlflow::{Logged, MlModel, folder_of, local_path, moment};
 use crate::ops::taken::{Taking, derived_id, files_below};
 
 /// As much of a name is taken as leaves room for a number behind it.
@@ -28,6 +28,12 @@ pub(super) fn take(taking: &mut Taking<'_>, models: Vec<MlModel>, logged: &Logge
                 taking.report.leave_out(format!("`{}` is no name of a model", model.name.escape_debug()));
                 continue;
             }
+        }
+        let last = moment(model.updated_ms).max(created_at);
+        if taking.is_ahead(last) {
+            let (name, version) = (name_there.escape_debug(), model.version.escape_debug());
+            taking.report.leave_out(format!("{name} {version} lies ahead: {last}"));
+            continue;
         }
         if model.name != name_there {
             taking.report.called.insert(name_there.clone(), model.name.clone());
@@ -80,7 +86,7 @@ fn version_of(
     let mut report = std::mem::take(&mut taking.report);
     let folder = match logged.named(&model.source) {
         Some(logged) => logged.folder(),
-        None => local_path(&model.source).filter(|folder| folder.is_dir()),
+        None => local_path(&model.source).and_then(|folder| folder_of(model.run_uuid.as_deref()?, folder)),
     };
     if folder.is_none() && !model.source.is_empty() {
         let (name, version) = (model.name.escape_debug(), &model.version);

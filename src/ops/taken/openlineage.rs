@@ -80,27 +80,30 @@ pub fn import_openlineage(
             continue;
         }
         let Some(first) = one.first else { continue };
-        one.run.key = key;
+        one.run.key.clone_from(&key);
         one.run.started_at = first;
         if let Some((at, status)) = one.last {
             one.run.status = status;
             one.run.ended_at = status.map(|_| at);
         }
         let points = one.points;
-        let id = taking.run(TakenRun {
+        let Some(id) = taking.run(TakenRun {
             tags: one.tags.into_iter().collect(),
             parameters: one.parameters.into_iter().collect(),
             used: one.used.into_iter().collect(),
             generated: one.generated.into_iter().collect(),
             ..one.run
-        })?;
+        })?
+        else {
+            continue;
+        };
         let mut finite = Vec::new();
         for (name, value, step, at) in points {
             if let Ok(value) = MetricValue::new(value) {
                 finite.push(Metric { owner: id, name, step, at, value });
             }
         }
-        taking.points(id, finite)?;
+        taking.points(id, &key, finite)?;
     }
     taking.finish()
 }
@@ -266,14 +269,11 @@ fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
         (namespace == "file" || namespace.starts_with("file://"), namespace.contains("://"));
     let path = match (whole, is_file) {
         (whole, true) => file_path(root, whole.unwrap_or_else(|| name.into())),
-        (Some(whole), false) if is_url => match std::str::from_utf8(&whole) {
-            Ok(text) => ArtifactPath::new(masked_word(text)),
-            Err(_) => ArtifactPath::from_bytes(whole),
-        },
+        (Some(whole), false) if is_url => address(whole),
         (whole, false) => {
-            let front = if is_url { masked_word(namespace) } else { format!("openlineage://{namespace}") };
+            let front = if is_url { namespace.to_owned() } else { format!("openlineage://{namespace}") };
             let name = whole.unwrap_or_else(|| name.trim_start_matches('/').into());
-            ArtifactPath::from_bytes([front.trim_end_matches('/').as_bytes(), b"/", &name].concat())
+            address([front.trim_end_matches('/').as_bytes(), b"/", &name].concat())
         }
     };
     let path = path.map_err(|error| error.in_full())?;
@@ -290,6 +290,14 @@ fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
         let version = [path.as_bytes(), b"\0", version.unwrap_or_default().as_bytes()].concat();
         Artifact::without_content(path, &version)
     }))
+}
+
+/// Names a thing behind a URL, without what opens it.
+fn address(whole: Vec<u8>) -> Result<ArtifactPath> {
+    match std::str::from_utf8(&whole) {
+        Ok(text) => ArtifactPath::new(masked_word(text)),
+        Err(_) => ArtifactPath::from_bytes(whole),
+    }
 }
 
 /// Names a file: seen from the workspace's root where it lies there.

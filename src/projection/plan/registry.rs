@@ -173,7 +173,6 @@ pub fn metadata_schema() -> Value {
     let optional_object = json!({"type": ["object", "null"]});
     let texts = json!({"type": "array", "items": {"type": "string"}});
     let time = json!({"type": "string", "format": "date-time", "pattern": "Z$"});
-    let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     let properties = json!({
         "format": {"const": 1},
         "model_name": {"type": "string", "minLength": 1, "pattern": "^[^./-][^/]*$"},
@@ -196,14 +195,7 @@ pub fn metadata_schema() -> Value {
             "properties": {"id": optional_text, "run_id": optional_text, "name": optional_text},
             "additionalProperties": false,
         },
-        "metrics": {
-            "type": "object",
-            "properties": {
-                "accuracy": share, "f1_score": share, "precision": share, "recall": share,
-                "loss": {"type": "number", "minimum": 0},
-            },
-            "additionalProperties": {"type": "number"},
-        },
+        "metrics": {"type": "object", "additionalProperties": {"type": "number"}},
         "training_config": optional_object,
         "dataset_info": optional_object,
         "inputs": {"type": "array", "items": {"$ref": "#/$defs/file"}, "maxItems": INPUTS_MAX},
@@ -271,6 +263,7 @@ pub fn entry_schema() -> Value {
             "digest": {"type": ["string", "null"], "pattern": "^blake3:[0-9a-f]{64}$"},
         }},
     ]});
+    let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     let words = json!({"type": ["string", "number", "boolean", "null"]});
     let mut properties = json!({
         "format": {"const": 1},
@@ -283,7 +276,14 @@ pub fn entry_schema() -> Value {
         "git_sha": {"type": ["string", "null"], "pattern": "^[0-9a-fA-F]{7,64}$"},
         "branch": optional_text,
         "created_at": {"type": ["string", "null"], "format": "date-time"},
-        "metrics": {"type": ["object", "null"], "description": "numbers, or objects of numbers"},
+        "metrics": {
+            "type": ["object", "null"],
+            "description": "numbers, or objects of numbers",
+            "properties": {
+                "accuracy": share, "f1_score": share, "precision": share, "recall": share,
+                "loss": {"type": "number", "minimum": 0},
+            },
+        },
         "metrics_path": {"type": "string", "description": "a file of metrics in their place"},
         "training_config": optional_object,
         "training_config_path": {"type": "string", "description": "a file of JSON or YAML in its place"},

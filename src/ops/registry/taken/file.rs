@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, LinkText, MetricValue, ModelVersion, NamedArtifact, NodeId, Parameter, Stage,
-    TakenEntry, Timestamp, check_model_name, check_version, from_printed,
+    Artifact, ArtifactPath, CodeState, LinkText, MetricValue, ModelVersion, NamedArtifact, NodeId, Parameter,
+    Stage, TakenEntry, Timestamp, check_model_name, check_version, from_printed,
 };
+use crate::ops::lies_ahead;
 use crate::ops::registry::entry::{check_field_name, shown};
 use crate::ops::registry::entry_file::{metrics_of, tags_of};
 use crate::ops::registry::secrets;
@@ -119,7 +120,7 @@ impl RegistryFile {
         let inputs = self.inputs.unwrap_or_default();
         let inputs: Vec<Artifact> = inputs.iter().map(artifact_of).collect::<Result<_>>()?;
         let artifacts = self.artifact_paths.unwrap_or_default().into_iter().map(|(name, value)| {
-            check_field_name("artifact", &name)?;
+            check_file_name(&name)?;
             named_artifact(name, &value)
         });
         let artifacts: Vec<NamedArtifact> = artifacts.collect::<Result<_>>()?;
@@ -128,14 +129,31 @@ impl RegistryFile {
             remarks.push(format!("of {unknown} of its files it does not say which bytes they held"));
         }
         let metrics = metrics_of(&self.metrics.unwrap_or_default())?.into_iter().map(|(name, value)| {
-            check_field_name("metric", &name)?;
+            check_field_name("a metric", &name)?;
             Ok((name, MetricValue::new(value)?))
         });
         if let Some(clashes) = self.clashes.filter(|clashes| !clashes.is_empty()) {
             let count = clashes.len();
             remarks.push(format!("{count} others that were registered under this version are not in it"));
         }
-        let further = self.fields.unwrap_or_default().into_iter().chain(self.more);
+        let (code, mut others) = (CodeWords::of(self.git_sha), Map::new());
+        // What cannot be what its field is for is as good as a field of another program's.
+        let mut object = |name: &str, value: Option<Value>| match value {
+            Some(Value::Object(_)) => value.map(|value| value.to_string()),
+            None | Some(Value::Null) => None,
+            Some(value) => {
+                others.insert(name.to_owned(), value);
+                None
+            }
+        };
+        let training_config = object("training_config", self.training_config);
+        let dataset_info = object("dataset_info", self.dataset_info);
+        others.extend(code.other.map(|text| ("git_sha".to_owned(), Value::from(text))));
+        for name in others.keys() {
+            remarks.push(format!("its `{name}` cannot be one, and is taken as a field of its own"));
+        }
+        others.extend(self.more);
+        others.extend(self.fields.unwrap_or_default());
         let mut model = ModelVersion {
             run: run.id,
             created_at: created_at.unwrap_or(registered_at),
@@ -144,17 +162,20 @@ impl RegistryFile {
             description: self.description.unwrap_or_default(),
             model_type: self.model_type,
             base_model: self.base_model,
-            training_config: document(self.training_config),
-            dataset_info: document(self.dataset_info),
+            training_config,
+            dataset_info,
             promoted_from: self.promoted_from,
             notes: self.notes,
-            git_sha: self.git_sha,
-            git_dirty: self.git_dirty.unwrap_or(false),
+            git_sha: code.commit,
+            git_dirty: self.git_dirty.unwrap_or(code.is_dirty),
             branch: self.branch,
             metrics: metrics.collect::<Result<_>>()?,
             artifacts,
             tags: tags_of(self.tags.as_ref())?,
-            fields: further.map(|(name, value)| (name, value.to_string())).collect::<Vec<Parameter>>(),
+            fields: others
+                .into_iter()
+                .map(|(name, value)| (name, value.to_string()))
+                .collect::<Vec<Parameter>>(),
             taken: Some(TakenEntry {
                 as_of: updated_at.unwrap_or(registered_at),
                 run_label: run.label,
@@ -206,11 +227,34 @@ impl RunWords {
     }
 }
 
+/// What an entry says of the commit of the code.
+#[derive(Default)]
+struct CodeWords {
+    commit: Option<String>,
+    is_dirty: bool,
+    /// What cannot be a commit.
+    other: Option<String>,
+}
+
+impl CodeWords {
+    /// Reads a commit, which other programs write with `-dirty` behind it where files differed.
+    fn of(text: Option<String>) -> Self {
+        let Some(text) = text else { return CodeWords::default() };
+        match text.strip_suffix("-dirty") {
+            Some(commit) if CodeState::is_commit(commit) => {
+                CodeWords { commit: Some(commit.to_owned()), is_dirty: true, other: None }
+            }
+            _ if CodeState::is_commit(&text) => CodeWords { commit: Some(text), ..CodeWords::default() },
+            _ => CodeWords { other: Some(text), ..CodeWords::default() },
+        }
+    }
+}
+
 fn id_of(text: &str) -> Result<NodeId> {
     NodeId::parse(text).ok_or_else(|| Error::request(format!("`{}` is no key", shown(text))))
 }
 
-/// Reads a time; one without a zone is of UTC, and that is said. None lies ahead: what is recorded later would seem to be earlier.
+/// Reads a time that does not lie ahead; one without a zone is of UTC, and that is said.
 fn time_of(field: &str, text: &str, now: Timestamp, remarks: &mut Vec<String>) -> Result<Timestamp> {
     let zoned = Timestamp::from_rfc3339(text);
     let at = match zoned {
@@ -218,7 +262,7 @@ fn time_of(field: &str, text: &str, now: Timestamp, remarks: &mut Vec<String>) -
         None => Timestamp::parse(text)
             .map_err(|cause| Error::request(format!("`{field}` is no time")).because(cause))?,
     };
-    if at > now.plus_micros(AHEAD_MAX_US) {
+    if lies_ahead(at, now) {
         return Err(Error::request(format!("`{field}` lies ahead: {at}")));
     }
     if zoned.is_none() {
@@ -226,9 +270,6 @@ fn time_of(field: &str, text: &str, now: Timestamp, remarks: &mut Vec<String>) -
     }
     Ok(at)
 }
-
-/// So far may the clock of another machine be ahead.
-const AHEAD_MAX_US: i64 = 60 * 60 * 1_000_000;
 
 /// Reads a file that an entry names: its path, and digest and size where they are given.
 fn artifact_of(value: &Value) -> Result<Artifact> {
@@ -259,9 +300,17 @@ fn named_artifact(name: String, value: &Value) -> Result<NamedArtifact> {
     }
 }
 
-fn document(value: Option<Value>) -> Option<String> {
-    value.filter(|value| !value.is_null()).map(|value| value.to_string())
+/// Checks the name of a file of a version: that of an artifact and, in a folder, the way to the file in it.
+fn check_file_name(name: &str) -> Result<()> {
+    if (1..=FILE_NAME_MAX_BYTES).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(Error::request(format!("`{}` cannot be the name of a file of it", shown(name)))
+        .hint(format!("it has 1 to {FILE_NAME_MAX_BYTES} bytes")))
 }
+
+/// So long is a path at most where each of its bytes is escaped, with the name of the artifact in front.
+const FILE_NAME_MAX_BYTES: usize = 4 * 4_096 + 250;
 
 /// Names an entry in messages that may have come from anywhere.
 pub(super) fn label(model: &ModelVersion) -> String {
@@ -281,12 +330,13 @@ mod tests {
     #[test]
     fn an_entry_of_another_program_is_taken_as_far_as_it_goes() {
         let json = r#"{"model_name": "risk", "version": "1.0.0", "created_at": "2024-05-05T10:00:00.5",
-            "training_run": "20240505_100000", "git_sha": "abc1234", "artifact_paths": {"model": "out/m.pt"},
+            "training_run": "20240505_100000", "git_sha": "abc1234-dirty", "artifact_paths": {"model": "out/m.pt"},
             "metrics": {"accuracy": 93}, "tags": ["a"], "framework": {"name": "torch"}}"#;
         let entry = read(json.as_bytes(), NOW).unwrap_or_else(|error| panic!("{error}"));
         let (model, taken) = (&entry.model, entry.model.taken.as_ref().unwrap());
         assert_eq!(model.registered_at.rfc3339(), "2024-05-05T10:00:00.500000Z");
         assert_eq!(model.run, None);
+        assert_eq!((model.git_sha.as_deref(), model.git_dirty), (Some("abc1234"), true));
         assert_eq!(taken.run_label.as_deref(), Some("20240505_100000"));
         assert!(!model.artifacts[0].artifact.has_content());
         assert_eq!(model.fields, [("framework".to_owned(), r#"{"name":"torch"}"#.to_owned())]);
@@ -295,6 +345,18 @@ mod tests {
             model.id,
             read(json.as_bytes(), NOW.plus_micros(1)).unwrap_or_else(|e| panic!("{e}")).model.id
         );
+    }
+
+    #[test]
+    fn what_cannot_be_what_its_field_is_for_is_taken_as_a_field_of_another_program() {
+        let json = r#"{"model_name": "risk", "version": "1.0.0", "created_at": "2024-05-05T10:00:00Z",
+            "git_sha": "HEAD", "training_config": ["a"], "dataset_info": null}"#;
+        let entry = read(json.as_bytes(), NOW).unwrap_or_else(|error| panic!("{error}"));
+        let model = &entry.model;
+        assert_eq!((&model.git_sha, &model.training_config, &model.dataset_info), (&None, &None, &None));
+        let fields = [("training_config", r#"["a"]"#), ("git_sha", r#""HEAD""#)];
+        assert_eq!(model.fields, fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(entry.remarks.len(), 2, "{:?}", entry.remarks);
     }
 
     #[test]

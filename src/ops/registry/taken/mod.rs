@@ -216,6 +216,7 @@ fn files_here(workspace: &Workspace, entry: &FileEntry) -> Vec<Artifact> {
 struct KnownNames {
     versions: std::collections::BTreeMap<(String, String), NodeId>,
     aliases: std::collections::BTreeMap<(String, String), NodeId>,
+    ids: std::collections::BTreeSet<NodeId>,
 }
 
 impl KnownNames {
@@ -244,12 +245,16 @@ fn decide(
     match known.named(snapshot, entry)? {
         Some(id) if id == model.id && snapshot.model(id)?.is_some() => {
             let changes = changes::newer(snapshot, &view_of(snapshot, id)?, entry, file)?;
+            let before = facts.len();
             take_aliases(snapshot, known, entry, facts, &mut remarks)?;
-            let news = if changes.is_empty() { TakenNews::Known } else { TakenNews::Changed };
             facts.extend(changes);
+            let news = if facts.len() == before { TakenNews::Known } else { TakenNews::Changed };
             return Ok((news, remarks));
         }
         Some(_) if !entry.has_id => return Ok((TakenNews::Known, remarks)),
+        Some(id) if id == model.id => {
+            return Err(Error::request(format!("`{}` stands in another of the files, too", label(model))));
+        }
         Some(id) => {
             return Err(Error::request(format!(
                 "`{}` is registered here as another: {id}, not {}",
@@ -259,9 +264,14 @@ fn decide(
         }
         None => {}
     }
-    if snapshot.model(model.id)?.is_some() {
+    if known.ids.contains(&model.id) || snapshot.model(model.id)?.is_some() {
         return Err(Error::request(format!("its key {} is that of another version here", model.id)));
     }
+    // Points of metrics would be said of both.
+    if snapshot.run_no(model.id)?.is_some() {
+        return Err(Error::request(format!("its key {} is that of a run here", model.id)));
+    }
+    known.ids.insert(model.id);
     known.versions.insert((model.name.clone(), model.version.clone()), model.id);
     facts.push(Fact::ModelRegistered(model.clone()));
     facts.extend(entry.withdrawn());
