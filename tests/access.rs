@@ -136,7 +136,7 @@ fn what_root_makes_in_the_workspace_of_a_user_belongs_to_the_user() {
     };
     user(&["init"]);
     let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i > r$i; done; ln -s r1 latest";
-    place.ok(&["run", "-q", "--", "sh", "-c", script]);
+    place.shell(script);
     place.ok(&["log"]);
     place.ok(&["register", "m", "1.0.0", "--artifact", "m=r1", "--status", "production"]);
     std::fs::remove_file(place.at("latest")).unwrap();

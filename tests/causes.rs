@@ -16,9 +16,7 @@ fn scene(script: &str) -> Option<Place> {
     place.write("data/a.csv", b"1\n");
     place.write("data/b.csv", b"2\n");
     place.write("out/.keep", b"");
-    place.git(&["init", "-q", "-b", "main", "."]);
-    place.git(&["add", "-A"]);
-    place.git(&["commit", "-q", "-m", "Add all"]);
+    place.commit_all("Add all");
     let place = place.with_real_clock();
     place.run(&["run", "--", "sh", "p.sh"]);
     if place.json(&["show", "@"])["run"]["observed_by"] != "net" {

@@ -382,7 +382,7 @@ fn a_store_that_cannot_be_brought_up_to_date_gives_no_answer_without_what_it_lac
 fn what_gc_promises_to_keep_is_missed_by_verify_when_it_is_gone_or_damaged() {
     let place = Place::empty();
     place.write("a", b"1\n");
-    place.ok(&["run", "-q", "--", "sh", "-c", "cat a > m; echo x >> m"]);
+    place.shell("cat a > m; echo x >> m");
     place.ok(&["register", "mod", "1.0.0", "--artifact", "m=m", "--status", "production"]);
     let faults = || {
         let found = place.run(&["verify", "--json"]);
@@ -403,7 +403,7 @@ fn what_gc_promises_to_keep_is_missed_by_verify_when_it_is_gone_or_damaged() {
     fs::remove_file(kept(b"1\nx\n")).unwrap();
     assert_eq!(faults(), [""; 0]);
     // What a command writes over is kept.
-    place.ok(&["run", "-q", "--", "sh", "-c", "cat a > m; echo y >> m"]);
+    place.shell("cat a > m; echo y >> m");
     assert_eq!(faults(), [""; 0]);
     fs::remove_file(kept(b"1\nx\n")).unwrap();
     let gone = "not kept, and no recorded file and no commit has these bytes: m of model mod@1.0.0";
@@ -444,7 +444,7 @@ fn a_damaged_copy_of_an_output_is_written_again_and_what_is_kept_already_is_want
     let run = || {
         // Nothing lies there that would be kept because it is written over.
         let _ = fs::remove_file(place.at("out.txt"));
-        place.ok(&["run", "-q", "--", "sh", "-c", "cat input.txt > out.txt; echo more >> out.txt"]);
+        place.shell("cat input.txt > out.txt; echo more >> out.txt");
     };
     run();
     let output = kept(b"read\nmore\n");

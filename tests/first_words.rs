@@ -11,7 +11,7 @@ fn metrics_and_parameters_are_taken_in_one_word_as_well() {
     let script = format!(
         "{program} metric f1=0.5; {program} metric loss -0.25 --step 2; {program} metric a=b 1; {program} param lr=1e-3"
     );
-    place.ok(&["run", "-q", "--", "sh", "-c", &script]);
+    place.shell(&script);
     let run = &place.json(&["show", "@"])["run"];
     assert_eq!(run["parameters"], serde_json::json!([{"name": "lr", "value": "1e-3"}]), "{run}");
     let metrics = place.json(&["metrics", "@"]);
@@ -61,7 +61,7 @@ fn a_folder_of_inputs_is_told_of_the_question_that_is_meant() {
     place.ok(&["init"]);
     place.write("data/x", b"1");
     place.write("data/unread", b"1");
-    place.ok(&["run", "-q", "--", "sh", "-c", "cat data/x > o"]);
+    place.shell("cat data/x > o");
     let (code, text) = place.refused(&["show", "data", "--down"]);
     assert!(code == 2 && text.contains("`lineage show data/x --down`"), "{text}");
 }

@@ -15,7 +15,7 @@ const TRAIN: &str = "mkdir -p ck/step-2 blobs hf; echo 1 > ck/e1.pt; echo 22 > c
 fn place() -> Place {
     let place = Place::empty();
     place.ok(&["init"]);
-    place.ok(&["run", "--quiet", "--", "sh", "-c", TRAIN]);
+    place.shell(TRAIN);
     place
 }
 

@@ -103,7 +103,7 @@ fn nobody_waits_for_what_lies_in_the_place_of_a_file_of_the_workspace() {
     place.write("a", b"a\n");
     place.ok(&["init"]);
     place.write(".lineage/config.toml", b"[keep]\noutputs_up_to = \"1 MB\"\n");
-    place.ok(&["run", "-q", "--", "sh", "-c", "cat a > o"]);
+    place.shell("cat a > o");
     place.ok(&["register", "m", "1.0.0", "--artifact", "o=o"]);
     place.ok(&["verify"]);
     let folder = place.at(".lineage");

@@ -28,7 +28,7 @@ fn overwritten(place: &Place, command: &str, path: &str) -> Vec<(String, String)
 fn what_a_restore_wrote_over_is_found_by_its_path_and_its_bytes_and_stays() {
     let place = Place::empty();
     place.ok(&["init"]);
-    place.ok(&["run", "-q", "--", "sh", "-c", "echo 1 > m"]);
+    place.shell("echo 1 > m");
     place.write("m", b"mine\n");
     place.ok(&["restore", "m", "--force"]);
     clear(&place);
@@ -51,7 +51,7 @@ fn what_a_restore_wrote_over_is_found_by_its_path_and_its_bytes_and_stays() {
 fn what_a_projection_wrote_over_is_found_though_no_run_ever_wrote_the_file() {
     let place = Place::empty();
     place.ok(&["init"]);
-    place.ok(&["run", "-q", "--", "sh", "-c", "echo 1 > m"]);
+    place.shell("echo 1 > m");
     place.ok(&["register", "risk", "1.0.0", "--artifact", "model=m"]);
     let file = "models/registry/risk/1.0.0/metadata.json";
     assert!(place.refused(&["log", file]).1.contains("written by a projection"));

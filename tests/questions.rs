@@ -74,7 +74,7 @@ fn what_a_metric_of_a_version_came_to_is_asked_of_the_run_that_measured_it() {
     let train = "echo x > m; for n in 1 2 3; do lineage metric loss $((4 - n)) --step $n; done";
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_lineage")).parent().unwrap();
     let path = format!("PATH={}:$PATH; {train}", program.display());
-    place.ok(&["run", "-q", "--", "sh", "-c", &path]);
+    place.shell(&path);
     place.ok(&["register", "x", "1.0.0", "--artifact", "model=m"]);
     place.ok(&["register", "y", "1.0.0", "--artifact", "model=m", "--metric", "loss=0.5"]);
     for filter in ["max(loss) = 3", "min(loss) = 1", "first(loss) = 3", "count(loss) = 3"] {
@@ -115,8 +115,8 @@ fn the_latest_run_is_compared_with_the_one_before() {
 fn two_versions_of_a_file_are_told_apart_in_a_picture() {
     let place = Place::empty();
     place.ok(&["init"]);
-    place.ok(&["run", "-q", "--", "sh", "-c", "echo 1 > d"]);
-    place.ok(&["run", "-q", "--", "sh", "-c", "cat d d > t; cat t > d"]);
+    place.shell("echo 1 > d");
+    place.shell("cat d d > t; cat t > d");
     for format in ["dot", "mermaid"] {
         let picture = place.ok(&["show", "d", "--format", format]).stdout;
         let label = |line: &&str| line.trim_start().starts_with('f') && line.contains("d (blake3:");
@@ -160,7 +160,7 @@ fn a_file_that_lay_there_before_the_run_began_is_no_copy_of_what_it_wrote() {
     place.ok(&["init"]);
     place.write("old", b"the same line\n");
     place.write("empty", b"");
-    place.ok(&["run", "-q", "--", "sh", "-c", "echo the same line > written; : > nothing"]);
+    place.shell("echo the same line > written; : > nothing");
     if !place.was_observed() {
         return;
     }
@@ -179,7 +179,7 @@ fn a_file_that_lay_there_before_the_run_began_is_no_copy_of_what_it_wrote() {
     // A copy that was made since is one, of the version that was there by then.
     std::fs::copy(place.at("written"), place.at("copy")).unwrap();
     let first = place.runs()[0]["id"].clone();
-    place.ok(&["run", "-q", "--", "sh", "-c", "echo the same line > written"]);
+    place.shell("echo the same line > written");
     let copy = place.json(&["show", "copy"]);
     assert_eq!((&copy["artifact"]["path"], &copy["written"]["run"]), (&"written".into(), &first), "{copy:#}");
     // What a repetition wrote in its copy is not what its bytes are known by.

@@ -313,7 +313,7 @@ fn the_documents_of_a_real_project_are_all_listed() {
 fn documents_are_found_by_the_version_of_a_model_that_they_speak_of() {
     let place = Place::empty();
     place.ok(&["init"]);
-    place.ok(&["run", "-q", "--", "sh", "-c", "echo 1 > m"]);
+    place.shell("echo 1 > m");
     place.ok(&["register", "risk", "1.0.0", "--artifact", "model=m"]);
     place.ok(&["models", "alias", "risk@1.0.0", "champion"]);
     for (name, model) in [("one", "risk@1.0.0"), ("two", "risk@champion"), ("three", "risk@7.0.0")] {

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::Place;
 use common::machine::{Lack, skipped};
+use common::{Place, paths};
 use serde_json::Value;
 
 const TRAIN: &str = r#"import glob, json
@@ -27,10 +27,6 @@ joblib.dump(model, "model.joblib")
 with open("metrics.json", "w") as file:
     json.dump({"train_accuracy": model.score(texts, labels), "segments": len(texts), "loss": float("nan")}, file)
 "#;
-
-fn paths(list: &Value) -> Vec<&str> {
-    list.as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect()
-}
 
 #[test]
 fn a_model_leads_through_its_training_and_the_pipeline_back_to_the_filings() {

@@ -5,23 +5,14 @@ mod common;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
-use common::Place;
 use common::machine::{Lack, skipped};
+use common::{Place, paths};
 use serde_json::Value;
 
 /// Runs a command, observed; `false` where nothing can be observed here.
 fn run(place: &Place, command: &[&str]) -> bool {
     place.ok(&[&["run", "-q", "--"], command].concat());
     place.was_observed()
-}
-
-fn status(place: &Place) -> (i32, Value) {
-    let answer = place.run(&["status", "--json"]);
-    (answer.code, serde_json::from_str(&answer.stdout).unwrap())
-}
-
-fn paths(list: &Value) -> Vec<&str> {
-    list.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -42,7 +33,7 @@ fn a_table_that_each_training_adds_a_line_to_makes_no_earlier_model_stale() {
             return;
         }
     }
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
     assert_eq!(paths(&report["older"]), ["model2"]);
     let text = place.ok(&["status"]).stdout;
@@ -51,11 +42,11 @@ fn a_table_that_each_training_adds_a_line_to_makes_no_earlier_model_stale() {
     // What another command makes of the table is as old as that.
     run(&place, &["sh", "-c", "cat table > plot"]);
     run(&place, &["sh", "train.sh", "4"]);
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["stale"])), (1, vec!["plot"]), "{report:#}");
     // Another command that writes there makes stale what was made from it.
     run(&place, &["sh", "-c", "read -r line < table; echo cleaned $line > table"]);
-    let (_, report) = status(&place);
+    let (_, report) = place.status();
     assert_eq!(paths(&report["stale"]), ["model2", "model3", "model4", "plot"]);
 }
 
@@ -76,10 +67,10 @@ fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
             return;
         }
     }
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
     place.write("settings", b"3\n");
-    assert_eq!(paths(&status(&place).1["stale"]), ["model", "state"]);
+    assert_eq!(paths(&place.status().1["stale"]), ["model", "state"]);
 
     // What is computed only where it is not there yet stays as old as it is, and so does what is made from it.
     let lines = [
@@ -92,7 +83,7 @@ fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
     run(&place, &["sh", "score.sh"]);
     place.write("settings", b"4\n");
     run(&place, &["sh", "score.sh"]);
-    assert_eq!(paths(&status(&place).1["stale"]), ["features", "model", "scores", "state"]);
+    assert_eq!(paths(&place.status().1["stale"]), ["features", "model", "scores", "state"]);
 }
 
 #[test]
@@ -107,7 +98,7 @@ fn what_was_made_from_a_source_that_somebody_took_away_is_stale() {
         return;
     }
     std::fs::remove_file(place.at("in/2")).unwrap();
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["stale"]), paths(&report["lost"])), (1, vec!["all"], vec!["in/2"]));
     assert_eq!(report["stale"][0]["causes"][0]["now"], Value::Null);
     let text = place.run(&["status"]).stdout;
@@ -126,10 +117,10 @@ fn an_earlier_version_that_was_brought_back_is_one_also_when_a_run_has_read_it()
     run(&place, &["sh", "-c", "cat o > p"]);
     let text = place.run(&["status"]).stdout;
     assert!(text.contains("holds an earlier recorded version, read by run "), "{text}");
-    assert_eq!(status(&place).1["changed"][0]["is_earlier_version"], true);
+    assert_eq!(place.status().1["changed"][0]["is_earlier_version"], true);
     place.write("o", b"by hand\n");
     run(&place, &["sh", "-c", "cat o > p"]);
-    assert_eq!(status(&place).1["changed"][0]["is_earlier_version"], false);
+    assert_eq!(place.status().1["changed"][0]["is_earlier_version"], false);
 }
 
 #[test]
@@ -157,7 +148,7 @@ fn what_git_has_is_not_lost_and_is_brought_back_from_the_commit_that_the_run_rec
         std::fs::remove_file(place.at(gone)).unwrap();
     }
 
-    let (_, report) = status(&place);
+    let (_, report) = place.status();
     assert_eq!(
         (&report["totals"]["lost"], &report["totals"]["in_git"]),
         (&0.into(), &3.into()),
@@ -185,7 +176,7 @@ fn what_git_has_is_not_lost_and_is_brought_back_from_the_commit_that_the_run_rec
     std::fs::remove_file(place.at("d/data")).unwrap();
     let (code, message) = place.refused(&["restore", "d/data"]);
     assert!(code == 2 && message.contains("are not to be had"), "{code} {message}");
-    let (_, report) = status(&place);
+    let (_, report) = place.status();
     assert_eq!(report["lost"][0]["path"], "d/data");
 }
 
@@ -200,7 +191,7 @@ fn has(program: &str) -> bool {
 
 /// Holds that nothing of a build is stale, nor may be.
 fn assert_is_built(place: &Place) {
-    let (_, report) = status(place);
+    let (_, report) = place.status();
     assert_eq!((paths(&report["stale"]), paths(&report["doubtful"])), (vec![], vec![]), "{report:#}");
 }
 
@@ -235,7 +226,7 @@ fn what_a_builder_has_just_built_is_not_stale_for_what_its_log_was_written_after
     assert!(!observed.contains("f.c\",\"evidence\":\"observed"), "{object:#}");
     for (text, stale) in [(2, ["app", "f.o"]), (3, ["app", "f.o"])] {
         place.write("f.c", format!("int f(void) {{ return {text}; }}\n").as_bytes());
-        let (code, report) = status(&place);
+        let (code, report) = place.status();
         assert_eq!((code, paths(&report["stale"]), paths(&report["doubtful"])), (1, stale.to_vec(), vec![]));
         run(&place, &["ninja"]);
         assert_is_built(&place);
@@ -259,7 +250,7 @@ fn what_was_passed_on_as_an_argument_makes_files_doubtful() {
         return;
     }
     place.write("a", b"3\n");
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["stale"]), paths(&report["doubtful"])), (1, vec![], vec!["o", "p"]));
     assert_eq!(report["doubtful"][0]["causes"][0]["used"]["path"], "a");
     let text = place.run(&["status"]).stdout;
@@ -280,6 +271,6 @@ fn what_a_library_of_the_workspace_was_used_for_is_stale_when_it_changes() {
     assert!(shown.contains("l.c") && shown.contains("1 source, no gaps"), "{shown}");
     place.write("l.c", b"2\n");
     run(&place, &build);
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["stale"])), (1, vec!["app"]), "{report:#}");
 }

@@ -77,7 +77,7 @@ fn a_version_of_a_model_goes_before_a_version_of_a_file_of_the_same_name() {
 #[test]
 fn a_recorded_file_is_asked_for_whatever_lies_in_its_place_now() {
     let place = place();
-    place.ok(&["run", "-q", "--", "sh", "-c", "mkdir d; cat a > d/x"]);
+    place.shell("mkdir d; cat a > d/x");
     std::fs::remove_file(place.at("o")).unwrap();
     std::fs::remove_dir_all(place.at("d")).unwrap();
     place.ok(&["run", "-q", "--name", "folder", "--", "sh", "-c", "mkdir o; cat a > o/y"]);
@@ -177,14 +177,7 @@ fn a_long_command_is_cut_on_paper_and_whole_in_json() {
 fn of_a_link_that_a_run_made_the_file_is_shown_that_it_leads_to() {
     let place = Place::empty();
     place.write("a", b"1\n");
-    place.ok(&[
-        "run",
-        "-q",
-        "--",
-        "sh",
-        "-c",
-        "mkdir m; cat a > m/c1; ln -s c1 m/latest; ln -s m/latest best",
-    ]);
+    place.shell("mkdir m; cat a > m/c1; ln -s c1 m/latest; ln -s m/latest best");
     let whole = place.json(&["show", "m/c1"]);
     assert_eq!((&whole["links"], &whole["is_link"]), (&serde_json::json!([]), &false.into()));
     let linked = place.json(&["show", "best"]);
@@ -214,7 +207,7 @@ fn of_a_link_that_a_run_made_the_file_is_shown_that_it_leads_to() {
     assert_eq!((&dangling["path"], &dangling["is_link"]), (&"dangling".into(), &true.into()));
     assert_eq!(dangling["links"][0]["to"], "nowhere");
     assert!(place.ok(&["show", "dangling"]).stdout.contains("nothing is recorded of what it leads to"));
-    place.ok(&["run", "-q", "--", "sh", "-c", "ln -s loop2 loop1; ln -s loop1 loop2"]);
+    place.shell("ln -s loop2 loop1; ln -s loop1 loop2");
     assert_eq!(place.json(&["show", "loop1"])["links"].as_array().unwrap().len(), 2);
 }
 
@@ -236,7 +229,7 @@ fn of_a_link_to_a_folder_the_run_is_shown_that_wrote_there() {
 fn the_files_of_a_model_and_of_a_folder_are_brought_back_by_one_word() {
     let place = Place::empty();
     place.write("a", b"weights\n");
-    place.ok(&["run", "-q", "--", "sh", "-c", "mkdir -p m/sub; cat a > m/w; echo tokens > m/sub/w"]);
+    place.shell("mkdir -p m/sub; cat a > m/w; echo tokens > m/sub/w");
     place.ok(&["register", "hf", "1.0.0", "--artifact", "model=m"]);
     place.ok(&["run", "-q", "--", "ln", "-s", "w", "m/last"]);
     let files = |below: &str| ["w", "sub/w"].map(|file| place.read(&format!("{below}/{file}")));

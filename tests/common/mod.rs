@@ -142,6 +142,13 @@ impl Place {
         made.map(|_| self)
     }
 
+    /// Commits everything in the folder to a repository that it makes.
+    pub fn commit_all(&self, message: &str) {
+        self.git(&["init", "-q", "-b", "main", "."]);
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+    }
+
     /// Uses the machine's clock instead of the fixed one.
     pub fn with_real_clock(mut self) -> Self {
         self.clock_us = None;
@@ -224,6 +231,17 @@ impl Place {
         let answer = self.run(arguments);
         assert_eq!(answer.code, 0, "{arguments:?}: {answer:#?}");
         answer
+    }
+
+    /// Runs a line of a shell under `lineage run`; both must end with 0.
+    pub fn shell(&self, line: &str) -> Answer {
+        self.ok(&["run", "-q", "--", "sh", "-c", line])
+    }
+
+    /// Runs `lineage status`: its exit code, and its answer.
+    pub fn status(&self) -> (i32, Value) {
+        let answer = self.run(&["status", "--json"]);
+        (answer.code, serde_json::from_str(&answer.stdout).unwrap())
     }
 
     /// Runs the program with `--json`, whatever its exit code.
@@ -309,6 +327,12 @@ impl Place {
         }
         files
     }
+}
+
+/// The paths of files in a list of an answer, or of paths themselves.
+pub fn paths(list: &Value) -> Vec<&str> {
+    let list = list.as_array().unwrap_or_else(|| panic!("{list} is a list"));
+    list.iter().map(|file| file["path"].as_str().or(file.as_str()).unwrap()).collect()
 }
 
 /// Finds the one path that contains all of `parts`.
