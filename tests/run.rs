@@ -1281,6 +1281,43 @@ fn what_is_ignored_is_not_denied() {
 }
 
 #[test]
+fn what_is_reported_of_a_metric_last_is_its_last_value() {
+    let scratch = Scratch::new(&[]);
+    if !scratch.has_net() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let lines = "echo '{\"name\": \"b\", \"value\": 1, \"step\": 7}\n{\"name\": \"b\", \"value\": 2}' > $LINEAGE_METRICS";
+    scratch.shell(&format!(
+        "{program} metric a 1 --step 5; {program} metric a 2; {program} metric said 0.5; {lines}; \
+         echo '{{\"a\": 3, \"said\": 0.5, \"text\": \"0.5\", \"list\": [1]}}' > metrics.json"
+    ));
+    let metrics = &scratch.json(&["metrics", "@", "--json"])["runs"][0]["metrics"];
+    let found: Vec<String> = metrics
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|metric| {
+            let (name, last) = (metric["name"].as_str().unwrap(), &metric["last"]);
+            format!("{name}: {} points, {} at {}", metric["count"], last["value"], last["step"])
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "a: 3 points, 3.0 at 5",
+            "b: 2 points, 2.0 at 7",
+            "said: 1 points, 0.5 at 0",
+            "text: 1 points, 0.5 at 0"
+        ]
+    );
+    assert_eq!(
+        remarks(&scratch),
+        ["refused: metrics.json: not taken as metrics, being no numbers: `list` (a list) (1)"]
+    );
+}
+
+#[test]
 fn a_metric_that_is_reported_and_written_is_one_measurement() {
     let scratch = Scratch::new(&[]);
     let report = "echo '{\"name\": \"same\", \"value\": 0.9, \"step\": 3}\n{\"name\": \"other\", \"value\": 1}\n{\"name\": \"job\", \"value\": 4}\n{\"name\": \"job\", \"value\": 5}' > $LINEAGE_METRICS";

@@ -23,9 +23,10 @@ pub(crate) struct MetricPoint {
     /// Its value, a finite number; or both in one word, `NAME=VALUE`.
     #[arg(allow_hyphen_values = true)]
     value: Option<f64>,
-    /// The step of training.
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
-    step: i64,
+    /// The step of training; by default the greatest that the metric has had in this run, or 0, so that what is reported last is
+    /// the last.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    step: Option<i64>,
 }
 
 impl MetricPoint {

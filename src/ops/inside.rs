@@ -40,23 +40,31 @@ pub fn is_repetition(workspace: &Workspace, run: NodeId) -> Result<bool> {
     Ok(run.is_some_and(|run| run.rerun_of.is_some()))
 }
 
-/// Records one point of a metric of a run; others see it at once.
+/// Records one point of a metric of a run; others see it at once. Without a step it is of the greatest step that the metric has had in
+/// the run, 0 where it had none, so that what is reported last is the last.
 ///
 /// # Errors
-/// A request error where the value is not finite, a store error where the journal cannot be written.
+/// A request error where the value is not finite, a store error where the journal cannot be read or written.
 pub fn say_metric(
     workspace: &Workspace,
     clock: &Clock,
     run: NodeId,
     name: &str,
     value: f64,
-    step: i64,
+    step: Option<i64>,
 ) -> Result<()> {
     let value = MetricValue::new(value)?;
     check_metric_name(name)
         .map_err(|why| Error::request(format!("metric `{}` was refused: {why}", name.escape_debug())))?;
+    let step = step.map_or_else(|| last_step(workspace, run, name), Ok)?;
     let at = clock.now();
     say(workspace, at, &Fact::Metrics(vec![Metric { owner: run, name: name.to_owned(), step, at, value }]))
+}
+
+fn last_step(workspace: &Workspace, run: NodeId, name: &str) -> Result<i64> {
+    let snapshot = workspace.view_as_it_is()?.snapshot;
+    let Some(metric) = snapshot.metric_no(name)? else { return Ok(0) };
+    Ok(snapshot.metric_summary(run, metric)?.map_or(0, |summary| summary.last.step))
 }
 
 /// Records parameters of a run; of what is said on one name, the latest counts.

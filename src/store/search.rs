@@ -190,6 +190,23 @@ impl Snapshot {
         })
     }
 
+    /// Returns the greatest step of a metric of a run or model version, and its values at that step, by time.
+    pub fn last_metric_values(
+        &self,
+        owner: NodeId,
+        metric: MetricNo,
+    ) -> Result<Option<(i64, Vec<MetricValue>)>> {
+        let Some(summary) = self.metric_summary(owner, metric)? else { return Ok(None) };
+        let (id, step) = (owner.as_u128().to_be_bytes(), summary.last.step);
+        let front: [u8; 32] = key(&[&id, &metric.0.to_be_bytes(), &time_bytes(step)]);
+        let mut values = Vec::new();
+        self.metrics.scan_front(&front, Order::Rising, |place, _| {
+            values.push(MetricValue::from_ordered_bits(number_of(&place[40..])));
+            Ok(GO_ON)
+        })?;
+        Ok(Some((step, values)))
+    }
+
     /// Calls `visit` with each point of a metric of a run or model version, by step and time.
     pub fn metric_points<B>(
         &self,

@@ -32,33 +32,40 @@ const NO_REGULAR_FILE: &str = "no metrics were taken from `$LINEAGE_METRICS`: it
 /// As many refused lines are told one by one.
 const REFUSED_MAX: usize = 20;
 
-/// As many values are remembered.
-const REPORTED_MAX: usize = 10_000;
+/// As many metrics are remembered; of others what has no step is of step 0.
+const NAMES_MAX: usize = 100_000;
+/// As many values are remembered of each.
+const VALUES_MAX: usize = 1_000;
 
-/// What a command reported while it was at work, as far as a document that it writes may say it once more.
+/// What a command reported of its metrics: the greatest step of each, which is the one that a point without a step is of, so that
+/// what is reported last is the last; and the values at that step, which a document may say once more.
 #[derive(Default)]
-pub struct Reported {
-    /// The last value of each metric, and its step.
-    last: BTreeMap<String, (i64, MetricValue)>,
-    /// Values without a step.
-    plain: BTreeSet<(String, MetricValue)>,
-}
+pub struct Reported(BTreeMap<String, (i64, BTreeSet<MetricValue>)>);
 
 impl Reported {
-    fn add(&mut self, point: &Point) {
-        let is_later = |(step, _): &(i64, MetricValue)| *step <= point.step;
-        if self.last.get(&point.name).map_or(self.last.len() < REPORTED_MAX, is_later) {
-            self.last.insert(point.name.clone(), (point.step, point.value));
+    /// Adds a point.
+    pub fn add(&mut self, name: &str, step: i64, value: MetricValue) {
+        if let Some((last, values)) = self.0.get_mut(name) {
+            if step > *last {
+                (*last, *values) = (step, BTreeSet::new());
+            }
+            if step == *last && values.len() < VALUES_MAX {
+                values.insert(value);
+            }
+        } else if self.0.len() < NAMES_MAX {
+            self.0.insert(name.to_owned(), (step, BTreeSet::from([value])));
         }
-        if point.step == 0 && self.plain.len() < REPORTED_MAX {
-            self.plain.insert((point.name.clone(), point.value));
-        }
+    }
+
+    /// Returns the step of a point.
+    pub fn step_of(&self, point: &Point) -> i64 {
+        let last = || self.0.get(&point.name).map_or(0, |(last, _)| *last);
+        point.step.unwrap_or_else(last)
     }
 
     /// Returns true where a point of a document is a measurement that was reported.
     pub fn has(&self, point: &Point) -> bool {
-        self.last.get(&point.name).is_some_and(|(_, value)| *value == point.value)
-            || self.plain.contains(&(point.name.clone(), point.value))
+        self.0.get(&point.name).is_some_and(|(_, values)| values.contains(&point.value))
     }
 }
 
@@ -271,13 +278,11 @@ impl<'a> Live<'a> {
         let last = start.plus_micros(points.len() as i64);
         self.clock.not_before(last);
         let owner = self.run;
-        points.iter().for_each(|point| self.reported.add(point));
-        let points = points.into_iter().zip(0..).map(|(point, later)| Metric {
-            owner,
-            name: point.name,
-            step: point.step,
-            at: start.plus_micros(later),
-            value: point.value,
+        let points = points.into_iter().zip(0..).map(|(point, later)| {
+            let step = self.reported.step_of(&point);
+            self.reported.add(&point.name, step, point.value);
+            let Point { name, value, .. } = point;
+            Metric { owner, name, step, at: start.plus_micros(later), value }
         });
         let fact = Fact::Metrics(points.collect());
         let writer = match &mut self.writer {
@@ -313,17 +318,24 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, found))
 }
 
-/// Adds what a metrics file has and the journal has not to a run that nobody follows any more; returns what was refused.
+/// Adds what a metrics file has and the journal has not to a run that nobody follows any more; returns all that the file reported,
+/// and what was refused.
 ///
 /// # Errors
 /// A store error where the journal cannot be read or written.
-pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) -> Result<Vec<Remark>> {
+pub fn take_rest(
+    workspace: &Workspace,
+    recording: &mut Recording,
+    path: &Path,
+) -> Result<(Reported, Vec<Remark>)> {
+    let mut reported = Reported::default();
     let (file, size_bytes) = match open_regular(path) {
         Ok((file, found)) => (file, found.len()),
         Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
-            return Ok(vec![Remark::new(RemarkKind::Refused, NO_REGULAR_FILE.to_owned())]);
+            let none = Remark::new(RemarkKind::Refused, NO_REGULAR_FILE.to_owned());
+            return Ok((reported, vec![none]));
         }
-        Err(_) => return Ok(Vec::new()),
+        Err(_) => return Ok((reported, Vec::new())),
     };
     let owner = recording.run().id;
     let snapshot = workspace.view_as_it_is()?.snapshot;
@@ -351,9 +363,15 @@ pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) 
         }
         let text = String::from_utf8_lossy(&line);
         match metrics::from_line(&text) {
-            Ok(point) if known.contains(&(point.name.clone(), point.step, point.value)) => {}
-            Ok(Point { name, value, step }) => {
-                points.push(Metric { owner, name, step, at: recording.now(), value });
+            Ok(point) => {
+                let step = reported.step_of(&point);
+                let Point { name, value, .. } = point;
+                reported.add(&name, step, value);
+                let place = (name, step, value);
+                if !known.contains(&place) {
+                    let (name, ..) = place;
+                    points.push(Metric { owner, name, step, at: recording.now(), value });
+                }
             }
             Err(why) if remarks.len() < REFUSED_MAX && !text.trim().is_empty() => {
                 remarks.push(Remark::new(RemarkKind::Refused, why));
@@ -366,7 +384,7 @@ pub fn take_rest(workspace: &Workspace, recording: &mut Recording, path: &Path) 
         recording.add(&Fact::Metrics(points))?;
     }
     remarks.extend(left_out_of(size_bytes.saturating_sub(read_bytes)));
-    Ok(remarks)
+    Ok((reported, remarks))
 }
 
 /// Says how much of a metrics file was not read.
@@ -429,7 +447,7 @@ mod tests {
         let lines: String =
             (0..count).map(|step| format!("{{\"name\":\"{name}\",\"value\":1,\"step\":{step}}}\n")).collect();
         std::fs::write(&path, lines).unwrap();
-        let remarks = take_rest(&workspace, &mut recording, &path).unwrap();
+        let (_, remarks) = take_rest(&workspace, &mut recording, &path).unwrap();
         assert_eq!(remarks, []);
         let run = recording.run().id;
         recording.commit().unwrap();
@@ -443,7 +461,7 @@ mod tests {
         check(&[whole], "a@1=1", 0);
         check(&[&whole[..10], &whole[10..]], "a@1=1", 0);
         check(&[whole, "{\"name\": \"a\", \"val"], "a@1=1", 1);
-        check(&[whole, "{\"name\": \"a\", \"value\": 2}"], "a@0=2 a@1=1", 0);
+        check(&[whole, "{\"name\": \"a\", \"value\": 2}"], "a@1=1 a@1=2", 0);
         check(&["nonsense\n\n", whole], "a@1=1", 1);
         check(&[], "", 0);
     }

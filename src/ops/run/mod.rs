@@ -196,7 +196,7 @@ pub fn run_command(
         observation: &observation,
         ground: &ground,
         keeping: &keeping,
-        reported: &reported,
+        reported,
         clock: FileClock::now(clock),
         remarks: &mut said.remarks,
     };

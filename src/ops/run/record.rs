@@ -37,8 +37,8 @@ pub(super) struct Recorder<'a> {
     pub(super) observation: &'a Observation,
     pub(super) ground: &'a Ground<'a>,
     pub(super) keeping: &'a Keeping<'a>,
-    /// What the command reported while it was at work.
-    pub(super) reported: &'a Reported,
+    /// What the command wrote to its metrics file while it was at work.
+    pub(super) reported: Reported,
     pub(super) clock: FileClock,
     pub(super) remarks: &'a mut Vec<Remark>,
 }
@@ -46,7 +46,8 @@ pub(super) struct Recorder<'a> {
 impl Recorder<'_> {
     /// Records what was observed. It survives a crash once the recording is finished.
     pub(super) fn record(mut self) -> Result<Recorded> {
-        let Recorder { workspace, request, observation, ground, .. } = self;
+        let (workspace, request) = (self.workspace, self.request);
+        let (observation, ground) = (self.observation, self.ground);
         let Ground { root, home, rules, streams, started_ns } = ground;
         let commit = self.recording.run().code.commit.clone();
         let code_of = code::CodeOf::run_in(root, &request.folder);
@@ -195,6 +196,7 @@ impl Recorder<'_> {
 
     /// Reads the metrics files that the command wrote. What it had reported is no other measurement.
     fn record_metrics(&mut self, files: &[PathBuf]) -> Result<()> {
+        let mut documents = Vec::new();
         for file in files {
             let mut refuse = |why: String| {
                 let text = format!("{}: {why}", shown(file, self.ground.root));
@@ -207,21 +209,41 @@ impl Recorder<'_> {
                     continue;
                 }
             };
-            let (mut points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
+            let (points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
             refused.into_iter().for_each(refuse);
+            documents.push(points);
+        }
+        let names: BTreeSet<&str> = documents.iter().flatten().map(|point| point.name.as_str()).collect();
+        if let Err(error) = self.add_reported(&names) {
+            let why = error.in_full();
+            self.fault(format!("what was reported of the metrics was not looked up: {why}"));
+        }
+        for mut points in documents {
             points.retain(|point| !self.reported.has(point));
             if points.is_empty() {
                 continue;
             }
             let (at, owner) = (self.recording.now(), self.recording.run().id);
-            let points = points.into_iter().map(|point| Metric {
-                owner,
-                name: point.name,
-                step: point.step,
-                at,
-                value: point.value,
+            let points = points.into_iter().map(|point| {
+                let step = self.reported.step_of(&point);
+                Metric { owner, name: point.name, step, at, value: point.value }
             });
             self.recording.add(&Fact::Metrics(points.collect()))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what programs under the command said of these metrics themselves.
+    fn add_reported(&mut self, names: &BTreeSet<&str>) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let snapshot = self.workspace.view_as_it_is()?.snapshot;
+        for name in names {
+            let Some(metric) = snapshot.metric_no(name)? else { continue };
+            let last = snapshot.last_metric_values(self.recording.run().id, metric)?;
+            let (step, values) = last.unwrap_or_default();
+            values.into_iter().for_each(|value| self.reported.add(name, step, value));
         }
         Ok(())
     }

@@ -204,6 +204,7 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         },
     )];
     remarks.extend(observation.gaps.iter().map(remark_of));
+    let (reported, refused) = live::take_rest(workspace, &mut recording, &metrics)?;
     let recorder = Recorder {
         workspace,
         recording: &mut recording,
@@ -211,12 +212,12 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         observation: &observation,
         ground: &ground,
         keeping: &Keeping::new(workspace, root),
-        reported: &live::Reported::default(),
+        reported,
         clock: FileClock { behind_us: kept.beginning.behind_us },
         remarks: &mut remarks,
     };
     let Recorded { registered, .. } = recorder.record()?;
-    remarks.extend(live::take_rest(workspace, &mut recording, &metrics)?);
+    remarks.extend(refused);
     let said = Remarks::new(id, recording.now(), Some(CaptureLevel::Net), remarks);
     recording.add(&Fact::Remarked(said))?;
     let (status, code, reason) = match exit {

@@ -1,4 +1,5 @@
-//! A document of metrics: every number in it, nested names joined by `.`.
+//! A document of metrics: every number in it, nested names joined by `.`. Text that is a number counts as one, as MLflow has it:
+//! many programs write numbers of types that JSON does not know as text.
 
 use std::fmt;
 
@@ -14,6 +15,8 @@ const DEPTH_MAX: usize = 8;
 const POINTS_MAX: usize = 100_000;
 /// As many refused metrics are named.
 const REFUSED_MAX: usize = 20;
+/// As many values that are no numbers are named.
+const NO_NUMBERS_MAX: usize = 5;
 /// The front of the words that stand for numbers that JSON cannot write.
 const NO_NUMBER: &str = "\u{1}no number: ";
 
@@ -62,11 +65,13 @@ pub fn from_document(bytes: &[u8], form: Form) -> (Vec<Point>, Vec<String>) {
         taken.refuse(format!("{left} metrics were refused: one document gives {POINTS_MAX} at most"));
         taken.points.truncate(POINTS_MAX);
     }
+    let no_numbers = taken.no_numbers();
     let more = taken.refused.len().saturating_sub(REFUSED_MAX);
     taken.refused.truncate(REFUSED_MAX);
     if more > 0 {
         taken.refused.push(format!("{more} more metrics were refused"));
     }
+    taken.refused.extend(no_numbers);
     (taken.points, taken.refused)
 }
 
@@ -153,21 +158,19 @@ fn quoted_length(rest: &[u8]) -> usize {
 struct Taken {
     points: Vec<Point>,
     refused: Vec<String>,
+    /// The first values that are no numbers, and how many there are.
+    other: (Vec<String>, usize),
 }
 
 impl Taken {
     fn collect(&mut self, value: &Tree, name: &str, depth: usize) {
         match value {
             Tree::Number(number) => match (MetricValue::new(*number), check_metric_name(name)) {
-                (Ok(value), Ok(())) => self.points.push(Point { name: name.to_owned(), value, step: 0 }),
+                (Ok(value), Ok(())) => self.points.push(Point { name: name.to_owned(), value, step: None }),
                 (Err(_), _) => self.refuse_value(name, &number.to_string()),
                 (_, Err(why)) => self.refuse_metric(name, why),
             },
-            Tree::Text(text) => {
-                if let Some(word) = text.strip_prefix(NO_NUMBER) {
-                    self.refuse_value(name, word);
-                }
-            }
+            Tree::NoNumber(word) => self.refuse_value(name, word),
             Tree::Map(fields) if depth < DEPTH_MAX => {
                 for (key, value) in fields {
                     let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
@@ -175,8 +178,23 @@ impl Taken {
                 }
             }
             Tree::Map(_) => self.refuse_metric(name, "it is nested too deep"),
-            Tree::Other => {}
+            // A document that is none is told as a whole.
+            Tree::Other(_) if name.is_empty() && depth == 0 => {}
+            Tree::Other(kind) => {
+                if self.other.0.len() < NO_NUMBERS_MAX {
+                    self.other.0.push(format!("{} ({kind})", shown(name)));
+                }
+                self.other.1 += 1;
+            }
         }
+    }
+
+    /// Names what is neither a number nor a map, in one line.
+    fn no_numbers(&self) -> Option<String> {
+        let (named, count) = &self.other;
+        let more = count - named.len();
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        (*count > 0).then(|| format!("not taken as metrics, being no numbers: {}{more}", named.join(", ")))
     }
 
     fn refuse_value(&mut self, name: &str, value: &str) {
@@ -184,8 +202,7 @@ impl Taken {
     }
 
     fn refuse_metric(&mut self, name: &str, why: &str) {
-        let shown: String = name.chars().take(80).collect();
-        self.refuse(format!("metric `{}` was refused: {why}", shown.escape_debug()));
+        self.refuse(format!("metric {} was refused: {why}", shown(name)));
     }
 
     fn refuse(&mut self, line: String) {
@@ -195,12 +212,19 @@ impl Taken {
     }
 }
 
+fn shown(name: &str) -> String {
+    let front: String = name.chars().take(80).collect();
+    format!("`{}`", front.escape_debug())
+}
+
 /// A document, as far as it can hold metrics.
 enum Tree {
     Number(f64),
-    Text(String),
+    /// A word that stands for a number that is not finite.
+    NoNumber(String),
     Map(Vec<(String, Tree)>),
-    Other,
+    /// Something else, and what it is called.
+    Other(&'static str),
 }
 
 impl<'de> Deserialize<'de> for Tree {
@@ -219,7 +243,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
-        Ok(Tree::Other)
+        Ok(Tree::Other("true or false"))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
@@ -235,15 +259,20 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(if text.starts_with(NO_NUMBER) { Tree::Text(text.to_owned()) } else { Tree::Other })
+        Ok(match text.strip_prefix(NO_NUMBER) {
+            Some(word) => Tree::NoNumber(word.to_owned()),
+            None => {
+                MetricValue::of_text(text).map_or(Tree::Other("text"), |number| Tree::Number(number.get()))
+            }
+        })
     }
 
     fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Other)
+        Ok(Tree::Other("nothing"))
     }
 
-    fn visit_none<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Other)
+    fn visit_none<E: serde::de::Error>(self) -> Result<Tree, E> {
+        self.visit_unit()
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tree, D::Error> {
@@ -252,7 +281,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Tree::Other)
+        Ok(Tree::Other("a list"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Tree, A::Error> {
@@ -292,7 +321,14 @@ mod tests {
     fn every_number_of_a_document_is_a_metric() {
         check(
             r#"{"accuracy": 0.9, "eval": {"f1": 0.5, "name": "x"}, "n": 3, "list": [1, 2], "no": null}"#,
-            "accuracy=0.9\neval.f1=0.5\nn=3",
+            "accuracy=0.9\neval.f1=0.5\nn=3\nnot taken as metrics, being no numbers: `eval.name` (text), `list` (a list), \
+             `no` (nothing)",
+        );
+        check(r#"{"f1": "0.5", "loss": " 1e-3 "}"#, "f1=0.5\nloss=0.001");
+        check(
+            r#"{"a": "nan", "b": "", "c": "50%", "d": true, "e": [], "f": [1], "g": [2]}"#,
+            "not taken as metrics, being no numbers: `a` (text), `b` (text), `c` (text), `d` (true or false), `e` (a list), \
+             and 2 more",
         );
         check(r#"{"run_id": 7, "metrics": {"loss": 1e-3}}"#, "loss=0.001");
         check("[1, 2]", "no metrics were read: the document is no map from names to numbers");
@@ -303,7 +339,7 @@ mod tests {
         check(
             r#"{"loss": NaN, "ok \"NaN": 1, "a": {"b": -Infinity, "c": [NaN]}, "d": 1e999, "e": 2}"#,
             "ok \"NaN=1\ne=2\nmetric `loss` was refused: NaN is no finite number\nmetric `a.b` was refused: -Infinity is no \
-             finite number\nmetric `d` was refused: 1e999 is no finite number",
+             finite number\nmetric `d` was refused: 1e999 is no finite number\nnot taken as metrics, being no numbers: `a.c` (a list)",
         );
         check(r#"{"a": 1, "loss": NaN"#, "no metrics were read: expected value at line 1 column 18");
         check(r#"{"a": 1, "b": 2"#, "no metrics were read: EOF while parsing an object at line 1 column 15");
@@ -319,7 +355,7 @@ mod tests {
         check_as(
             Form::Yaml,
             "# of the last epoch\naccuracy: 0.9\neval:\n  f1: 5e-1\n  name: x\n1: 2\nlist: [1, 2]\n",
-            "accuracy=0.9\neval.f1=0.5\n1=2",
+            "accuracy=0.9\neval.f1=0.5\n1=2\nnot taken as metrics, being no numbers: `eval.name` (text), `list` (a list)",
         );
         check_as(Form::Yaml, "metrics: {loss: 1}\nother: 2\n", "loss=1");
         check_as(Form::Yaml, "", "no metrics were read: the document is no map from names to numbers");
