@@ -12,7 +12,7 @@ use crate::model::{
     Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus, TAG_FRONT,
 };
 use crate::ops::show::{Fate, RunReport};
-use crate::query::{Direction, RunHead, TraceRun};
+use crate::query::{Direction, RunHead, RunView, TraceRun};
 use crate::render::table::in_full;
 use crate::render::units::{bytes, command_words, counted, duration, one_line, thousands};
 
@@ -23,49 +23,8 @@ const VALUE_MAX: usize = 120;
 
 pub(super) fn run(report: &RunReport, text: &mut String) {
     run_head(&report.head, "", text);
-    let code = &report.head.view.run.code;
-    if let Some(commit) = &code.commit {
-        let branch =
-            code.branch.as_deref().map_or("detached".to_owned(), |branch| format!("branch {branch}"));
-        let root = report.head.view.own_root().map_or_else(String::new, |root| format!(", of {root}"));
-        let _ = writeln!(text, "  code     {}, {}{root}", one_line(commit), one_line(&branch));
-    } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
-        let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
-    } else {
-        // What was taken over says nothing of code where it names no commit.
-        let words = match report.head.view.run.kind {
-            RunKind::Import if code.unreadable.is_none() => "not known",
-            _ => code.without_commit(),
-        };
-        let _ = writeln!(text, "  code     {words}");
-    }
-    for file in code.changed.iter().take(20) {
-        let _ = writeln!(text, "  {:<8} {}", file.kind.as_str(), file.path);
-    }
-    more(text, code.changed.len(), 20, "changed files");
-    if !code.untracked.is_empty() {
-        let files = code.untracked.len() as u64 + code.untracked_omitted;
-        let _ = writeln!(text, "  untracked {}", counted(files, "file", "files"));
-    }
-    if let Some(reason) = &code.unreadable {
-        let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
-    }
-    for repository in &report.head.view.repositories {
-        if let Some(code) = &repository.code {
-            let state = match code.label() {
-                Some(label) => label,
-                None => code.without_commit().to_owned(),
-            };
-            let branch =
-                code.branch.as_deref().map_or_else(String::new, |branch| format!(", branch {branch}"));
-            let line = format!("{state}{branch}, of {}", repository_name(repository));
-            let _ = writeln!(text, "  code     {}", one_line(&line));
-            if let Some(reason) = &code.unreadable {
-                let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
-            }
-        }
-    }
     let view = &report.head.view;
+    code_lines(view, text);
     if let Some(original) = view.run.rerun_of {
         let _ = writeln!(text, "  rerun of {}", original.tail(NodeId::TAIL_DIGITS));
     }
@@ -94,6 +53,63 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  failed   {}", one_line(failure));
     }
     more(text, report.failures.len(), 20, "failures");
+    files_lines(report, text);
+    for note in &report.notes {
+        let _ = writeln!(text, "  note     {}", crate::render::notes::line(note));
+    }
+    other_runs(report, text);
+    if !is_cut_off(report) {
+        totals(&report.trace, text);
+    }
+}
+
+fn code_lines(view: &RunView, text: &mut String) {
+    let code = &view.run.code;
+    if let Some(commit) = &code.commit {
+        let branch =
+            code.branch.as_deref().map_or("detached".to_owned(), |branch| format!("branch {branch}"));
+        let root = view.own_root().map_or_else(String::new, |root| format!(", of {root}"));
+        let _ = writeln!(text, "  code     {}, {}{root}", one_line(commit), one_line(&branch));
+    } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
+        let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
+    } else {
+        // What was taken over says nothing of code where it names no commit.
+        let words = match view.run.kind {
+            RunKind::Import if code.unreadable.is_none() => "not known",
+            _ => code.without_commit(),
+        };
+        let _ = writeln!(text, "  code     {words}");
+    }
+    for file in code.changed.iter().take(20) {
+        let _ = writeln!(text, "  {:<8} {}", file.kind.as_str(), file.path);
+    }
+    more(text, code.changed.len(), 20, "changed files");
+    if !code.untracked.is_empty() {
+        let files = code.untracked.len() as u64 + code.untracked_omitted;
+        let _ = writeln!(text, "  code     {}", counted(files, "untracked file", "untracked files"));
+    }
+    if let Some(reason) = &code.unreadable {
+        let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
+    }
+    for repository in &view.repositories {
+        if let Some(code) = &repository.code {
+            let state = match code.label() {
+                Some(label) => label,
+                None => code.without_commit().to_owned(),
+            };
+            let branch =
+                code.branch.as_deref().map_or_else(String::new, |branch| format!(", branch {branch}"));
+            let line = format!("{state}{branch}, of {}", repository_name(repository));
+            let _ = writeln!(text, "  code     {}", one_line(&line));
+            if let Some(reason) = &code.unreadable {
+                let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
+            }
+        }
+    }
+}
+
+/// Lists what it read, wrote and took away.
+fn files_lines(report: &RunReport, text: &mut String) {
     if is_cut_off(report) && report.head.alive {
         text.push_str("  files    known when the run ends\n");
     } else if is_cut_off(report) {
@@ -112,9 +128,10 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
             }
         }
     }
-    for note in &report.notes {
-        let _ = writeln!(text, "  note     {}", crate::render::notes::line(note));
-    }
+}
+
+/// Writes the runs that are on the way to it, or from it.
+fn other_runs(report: &RunReport, text: &mut String) {
     let others: Vec<&TraceRun> =
         report.trace.runs.iter().filter(|run| run.head.view.run.id != report.head.view.run.id).collect();
     if !others.is_empty() {
@@ -126,9 +143,6 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
         for other in others {
             trace_run(other, &way, text);
         }
-    }
-    if !is_cut_off(report) {
-        totals(&report.trace, text);
     }
 }
 
@@ -176,7 +190,10 @@ pub(super) fn run_head(head: &RunHead, front: &str, text: &mut String) {
     text.push('\n');
     let resumed = head.view.outcomes.iter().filter(|outcome| outcome.status == RunStatus::Running).count();
     let again = if resumed > 0 { format!("  (taken up again {})", times(resumed)) } else { String::new() };
-    let _ = writeln!(text, "{front}│ {}{again}", command_words(&run.arguments));
+    // A run that was taken over may have none.
+    if !(run.arguments.is_empty() && again.is_empty()) {
+        let _ = writeln!(text, "{front}│ {}{again}", command_words(&run.arguments));
+    }
     if let Some(reason) = head.view.reason() {
         let _ = writeln!(text, "{front}│ {}", one_line(reason));
     }
