@@ -301,6 +301,35 @@ fn import_run(place: &Place, datasets: Value) -> common::Answer {
 }
 
 #[test]
+fn what_is_exported_meets_the_events_of_others_and_comes_back_under_the_names_it_had() {
+    let place = workspace();
+    place.write("a", b"1");
+    place.run(&["run", "-q", "--output", "o", "--", "sh", "-c", "cat a > o"]);
+    place.ok(&["export", "--format", "openlineage", "--out", "events.ndjson"]);
+    let path = place.root().canonicalize().unwrap().join("o");
+    let exported = String::from_utf8(place.read("events.ndjson")).unwrap();
+    let last: Value = serde_json::from_str(exported.lines().last().unwrap()).unwrap();
+    let names =
+        |event: &Value| (event["outputs"][0]["namespace"].clone(), event["outputs"][0]["name"].clone());
+    assert_eq!(names(&last), (json!("file"), json!(path)));
+
+    // Elsewhere it has the names that it had in its workspace, and its command.
+    let other = workspace();
+    other.write("events.ndjson", exported.as_bytes());
+    other.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    let shown = other.json(&["show", "o"]);
+    assert_eq!(shown["path"], "o");
+    assert!(other.ok(&["show", "@"]).stdout.contains("│ sh -c 'cat a > o'\n"));
+
+    // What another program says of the same file is said of this one; it names no command.
+    let read = json!({ "inputs": [{ "namespace": "file", "name": path }] });
+    assert_eq!(import_run(&place, read).code, 0);
+    let shown = place.ok(&["show", "daily.load"]).stdout;
+    assert!(shown.contains("           o, its content is not recorded\n"), "{shown}");
+    assert!(!shown.contains('│'), "{shown}");
+}
+
+#[test]
 fn whether_files_differed_is_known_where_the_other_program_says_so_and_else_not() {
     let place = workspace();
     let said = [json!(false), json!(true), Value::Null];
@@ -437,7 +466,7 @@ fn a_name_that_is_no_text_comes_back_from_an_export() {
     let name = std::ffi::OsString::from_vec(b"a\xffb".to_vec());
     fs::write(place.root().join(&name), "1").unwrap();
     place.ok(&["import", "."]);
-    place.ok(&["export", "--format", "openlineage", "--namespace", "file", "--out", "events.ndjson"]);
+    place.ok(&["export", "--format", "openlineage", "--out", "events.ndjson"]);
     let other = workspace();
     other.write("events.ndjson", &place.read("events.ndjson"));
     other.ok(&["import", "--format", "openlineage", "events.ndjson"]);

@@ -2,18 +2,13 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, paths};
 use serde_json::Value;
 
 /// Runs a line of a shell, observed; `false` where nothing can be observed here.
 fn shell(place: &Place, line: &str) -> bool {
-    place.ok(&["run", "-q", "--", "sh", "-c", line]);
+    place.shell(line);
     place.was_observed()
-}
-
-fn paths(list: &Value) -> Vec<&str> {
-    let list = list.as_array().unwrap_or_else(|| panic!("{list} is a list"));
-    list.iter().map(|file| file["path"].as_str().or(file.as_str()).unwrap()).collect()
 }
 
 /// The files of the workspace that lie at the end of the way up from a file.
@@ -24,11 +19,6 @@ fn sources(place: &Place, file: &str) -> Vec<String> {
     paths(&answer["sources"]).into_iter().filter(|path| !path.starts_with('/')).map(str::to_owned).collect()
 }
 
-fn status(place: &Place) -> (i32, Value) {
-    let answer = place.run(&["status", "--json"]);
-    (answer.code, serde_json::from_str(&answer.stdout).unwrap())
-}
-
 #[test]
 fn what_a_run_removed_is_not_missed_until_somebody_writes_there_again() {
     let place = Place::empty();
@@ -37,7 +27,7 @@ fn what_a_run_removed_is_not_missed_until_somebody_writes_there_again() {
         return;
     }
     shell(&place, "echo 2 > m/c2; rm m/c1");
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["pending"])), (0, vec![]), "{report:#}");
     assert_eq!(paths(&report["removed"]), ["m/c1"]);
     assert_eq!(report["removed"][0]["removed_by"]["step"], "rm");
@@ -51,11 +41,11 @@ fn what_a_run_removed_is_not_missed_until_somebody_writes_there_again() {
 
     place.ok(&["restore", "m/c1"]);
     assert_eq!(place.read("m/c1"), b"1\n");
-    assert_eq!(paths(&status(&place).1["removed"]), [""; 0]);
+    assert_eq!(paths(&place.status().1["removed"]), [""; 0]);
 
     shell(&place, "echo 3 > m/c1");
     std::fs::remove_file(place.at("m/c1")).unwrap();
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["pending"])), (1, vec!["m/c1"]), "what somebody took away is missed");
     assert_eq!(paths(&report["removed"]), [""; 0]);
 }
@@ -69,9 +59,9 @@ fn what_was_made_from_what_a_run_removed_is_not_stale_for_that() {
         return;
     }
     shell(&place, "rm mid");
-    assert_eq!(status(&place).0, 0);
+    assert_eq!(place.status().0, 0);
     place.write("a", b"2\n");
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["stale"])), (1, vec!["out"]), "of what is gone nothing is stale");
 }
 
@@ -89,9 +79,9 @@ fn a_repetition_removes_what_it_has_in_its_copy() {
     let outputs: Value = serde_json::from_str(&answer.stdout).unwrap();
     assert_eq!(paths(&outputs["outputs"]["removed"]), ["c1"]);
     assert_eq!(place.read("c1"), b"1\n", "the workspace's own file stays");
-    assert_eq!(paths(&status(&place).1["removed"]), [""; 0], "it is there, whatever a copy lost");
+    assert_eq!(paths(&place.status().1["removed"]), [""; 0], "it is there, whatever a copy lost");
     std::fs::remove_file(place.at("c1")).unwrap();
-    assert_eq!(paths(&status(&place).1["removed"]), ["c1"], "the first run's removal stands");
+    assert_eq!(paths(&place.status().1["removed"]), ["c1"], "the first run's removal stands");
 }
 
 #[test]
@@ -104,7 +94,7 @@ fn what_a_nested_run_wrote_and_the_outer_one_removed_is_removed() {
     }
     let line = "\"$0\" run -q -- sh -c 'echo 1 > x; echo 2 > y'; rm x";
     place.ok(&["run", "-q", "--", "sh", "-c", line, env!("CARGO_BIN_EXE_lineage")]);
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!((code, paths(&report["removed"])), (0, vec!["x"]), "{report:#}");
 }
 
@@ -122,16 +112,16 @@ fn each_file_of_a_renamed_folder_comes_from_its_own_old_name() {
     assert_eq!(sources(&place, "other/y"), ["b"]);
     let down = place.ok(&["show", "a", "--down", "--files"]).stdout;
     assert!(down.contains("other/x") && !down.contains("other/y"), "{down}");
-    assert_eq!(status(&place).0, 0);
+    assert_eq!(place.status().0, 0);
     let shown = place.ok(&["show", "t/x"]).stdout;
     assert!(shown.contains("gone     moved to other/x "), "{shown}");
     assert!(place.ok(&["show", "other/x"]).stdout.contains("t/x  observed, moved  of run "));
 
     // What lies at the old name since does not make stale what was moved away from it; what it was made from does.
     shell(&place, "mkdir t; cat b > t/x");
-    assert_eq!(status(&place).0, 0);
+    assert_eq!(place.status().0, 0);
     place.write("a", b"3\n");
-    assert_eq!(paths(&status(&place).1["stale"]), ["other/x"]);
+    assert_eq!(paths(&place.status().1["stale"]), ["other/x"]);
 }
 
 #[test]
@@ -169,7 +159,7 @@ fn files_that_changed_their_places_are_not_stale_for_that() {
     }
     shell(&place, "mv x t; mv y x; mv t y");
     assert_eq!((sources(&place, "x"), sources(&place, "y")), (vec!["b".to_owned()], vec!["a".to_owned()]));
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!(code, 0, "{report:#}");
 }
 
@@ -245,7 +235,7 @@ fn a_rotated_log_is_no_input_of_the_model_beside_it() {
         }
         assert_eq!(sources(&place, model), ["a", "t.py"]);
     }
-    let (code, report) = status(&place);
+    let (code, report) = place.status();
     assert_eq!(code, 0, "{report:#}");
 }
 
@@ -276,7 +266,8 @@ fn exports_tell_of_removals_and_moves_and_a_backup_brings_them_back() {
         .iter()
         .map(|output| {
             let change = &output["facets"]["lifecycleStateChange"]["lifecycleStateChange"];
-            (output["name"].as_str().unwrap(), change.as_str().unwrap())
+            let name = output["name"].as_str().unwrap().rsplit('/').next().unwrap();
+            (name, change.as_str().unwrap())
         })
         .collect();
     assert_eq!(changes, [("new", "RENAME"), ("gone", "DROP")]);
@@ -287,5 +278,5 @@ fn exports_tell_of_removals_and_moves_and_a_backup_brings_them_back() {
     other.ok(&["init"]);
     other.ok(&["import", "--format", "jsonl", "backup.jsonl"]);
     assert_eq!(other.ok(&["export", "--format", "jsonl"]).stdout, backup);
-    assert_eq!(paths(&status(&other).1["removed"]), ["gone", "old"]);
+    assert_eq!(paths(&other.status().1["removed"]), ["gone", "old"]);
 }

@@ -57,7 +57,7 @@ pub(crate) struct Export {
     /// Take the place of an older export; a folder only where it holds nothing else.
     #[arg(long, requires = "out")]
     force: bool,
-    /// The namespace of OpenLineage's jobs and files, and the name of a crate; by default the name of the workspace's folder.
+    /// The namespace of OpenLineage's jobs, and the name of a crate; by default the name of the workspace's folder.
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
     /// Put into a crate also the bytes of files outside the workspace, and of those that git ignores and no run wrote.

@@ -98,6 +98,22 @@ pub fn command_line(arguments: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
+/// Undoes [`command_line`]; `None` for text that it does not write.
+pub fn words_of(line: &str) -> Option<Vec<String>> {
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match (character, words.last_mut()?) {
+            ('\'', _) => is_quoted = !is_quoted,
+            ('\\', word) if !is_quoted => word.push(characters.next()?),
+            (' ', _) if !is_quoted => words.push(String::new()),
+            (character, word) => word.push(character),
+        }
+    }
+    (command_line(&words) == line).then_some(words)
+}
+
 /// What sort of execution a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -191,5 +207,27 @@ impl RunStatus {
             RunStatus::Failed => "failed",
             RunStatus::Interrupted => "interrupted",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_command_line_is_read_as_the_words_it_was_written_from(words in prop::collection::vec("[ab '\"\\\\$-]{0,4}", 1..5)) {
+            prop_assert_eq!(words_of(&command_line(&words)), Some(words));
+        }
+    }
+
+    #[test]
+    fn what_no_command_line_is_written_as_has_no_words() {
+        for line in ["", "a  b", "echo \"a\"", "a && b", "'a", "\"", "a\\"] {
+            assert_eq!(words_of(line), None, "{line}");
+        }
+        assert_eq!(words_of("sh t.sh").unwrap(), ["sh", "t.sh"]);
     }
 }

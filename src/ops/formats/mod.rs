@@ -61,7 +61,7 @@ pub struct ExportRequest {
     pub out: Option<PathBuf>,
     /// Whether it may take the place of an older export.
     pub force: bool,
-    /// The namespace of jobs and files in formats that have one; by default the name of the workspace's folder.
+    /// The namespace of jobs in formats that have one; by default the name of the workspace's folder.
     pub namespace: Option<String>,
     /// Whether the bytes of files come along that lie outside the workspace, or that git ignores and no run wrote.
     pub with_contents: bool,

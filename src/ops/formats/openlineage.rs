@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use serde_json::{Map, Value, json};
 
 use super::{Source, producer, write_json, write_text};
 use crate::error::Result;
-use crate::model::{Artifact, Removed, RunStatus, StepAct, Timestamp, command_line};
+use crate::model::{
+    Artifact, Removed, RunStatus, StepAct, Timestamp, command_line, percent_encoded, printed,
+};
 use crate::query::RunHead;
 
 const EVENT: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
@@ -107,7 +110,7 @@ fn event(source: &Source<'_>, run: &RunHead, kind: &str, at: Timestamp, facets: 
     let recorded = &run.view.run;
     let command = command_line(&recorded.arguments);
     let code = &recorded.code;
-    json!({
+    let mut event = json!({
         "eventType": kind,
         "eventTime": at.rfc3339(),
         "producer": producer(),
@@ -122,10 +125,6 @@ fn event(source: &Source<'_>, run: &RunHead, kind: &str, at: Timestamp, facets: 
                     "integration": "LINEAGE",
                     "jobType": recorded.kind.as_str().to_uppercase(),
                 })),
-                "sourceCode": standard("1-0-1", "SourceCodeJobFacet", json!({
-                    "language": "shell",
-                    "sourceCode": command,
-                })),
                 "lineage_codeState": facet(JOB_FACET, json!({
                     "commit": code.commit,
                     "branch": code.branch,
@@ -137,7 +136,12 @@ fn event(source: &Source<'_>, run: &RunHead, kind: &str, at: Timestamp, facets: 
         },
         "inputs": [],
         "outputs": [],
-    })
+    });
+    if !command.is_empty() {
+        let source = json!({ "language": "shell", "sourceCode": command });
+        event["job"]["facets"]["sourceCode"] = standard("1-0-1", "SourceCodeJobFacet", source);
+    }
+    event
 }
 
 fn start_facets(source: &Source<'_>, run: &RunHead) -> Result<Value> {
@@ -154,6 +158,7 @@ fn start_facets(source: &Source<'_>, run: &RunHead) -> Result<Value> {
         })),
         "lineage_run": facet(RUN_FACET, json!({
             "runLabel": recorded.run_id.as_str(),
+            "workspace": format!("file://{}", percent_encoded(source.workspace.root().as_os_str().as_bytes())),
             "folder": recorded.folder,
             "host": recorded.host,
         })),
@@ -203,18 +208,19 @@ enum Side {
     Output,
 }
 
-/// Names a file as a dataset: inside the workspace under its namespace, elsewhere on the machine under `file`, behind a URL
-/// under scheme and host, as the naming rules of OpenLineage have it.
+/// Names a file as a dataset: on this machine by its whole path under `file`, so that the events of other programs speak of the same
+/// one; behind a URL under scheme and host. Both are as the naming rules of OpenLineage have it. The facet `lineage_run` says
+/// where the workspace is.
 fn file(source: &Source<'_>, artifact: &Artifact, side: Side) -> Value {
-    let path = artifact.path.to_string();
+    let whole = artifact.path.on_disk(source.workspace.root()).map(|place| place.into_os_string().into_vec());
+    let whole = whole.unwrap_or_else(|| artifact.path.as_bytes().to_vec());
+    let path = printed(&whole);
     let (namespace, name) = if artifact.path.is_url() {
         let start = path.find("://").map_or(0, |at| at + 3);
         let end = path[start..].find('/').map_or(path.len(), |at| start + at);
         (path[..end].to_owned(), path[end..].trim_start_matches('/').to_owned())
-    } else if artifact.path.is_inside() {
-        (source.namespace.clone(), path)
     } else {
-        ("file".to_owned(), path)
+        ("file".to_owned(), path.clone())
     };
     let name = if name.is_empty() { "/".to_owned() } else { name };
     let mut facets = json!({});
@@ -223,8 +229,8 @@ fn file(source: &Source<'_>, artifact: &Artifact, side: Side) -> Value {
         facets["version"] = standard("1-0-1", "DatasetVersionDatasetFacet", version);
     }
     // Where the name is not UTF-8, or holds what must not be printed, it stands here escaped: this is all of it.
-    if artifact.path.as_bytes() != artifact.path.to_string().as_bytes() {
-        let encoded = crate::model::percent_encoded(artifact.path.as_bytes());
+    if whole != path.as_bytes() {
+        let encoded = percent_encoded(&whole);
         facets["lineage_path"] = facet(DATASET_FACET, json!({ "percentEncoded": encoded }));
     }
     let (key, statistics) = match side {

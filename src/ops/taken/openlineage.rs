@@ -8,7 +8,8 @@
 //! | input, output | a file where the namespace is `file`, else a thing behind a URL; known because the event says so |
 //! | `version` of a data set, `size` of its statistics | digest and size of a file, where they are such; else its content is not known |
 //!
-//! A file in the workspace is named as seen from its root, from where a relative name is seen, too.
+//! A file in the workspace is named as seen from its root, from where a relative name is seen, too. So is a file that lay in the
+//! workspace that exported the event.
 //!
 //! What `lineage export` wrote is known by its run id: in the workspace it came from it changes nothing.
 
@@ -22,7 +23,7 @@ use crate::capture::secrets::masked_word;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Digest, Metric, MetricValue, NodeId, RunStatus, Timestamp, os_word,
-    percent_decoded_bytes, printed_word,
+    percent_decoded_bytes, printed_word, words_of,
 };
 use crate::ops::locate::real_place;
 use crate::ops::taken::{TakenOver, TakenRun, Taking};
@@ -239,11 +240,15 @@ fn take_event(
     let is_dirty = event.pointer("/job/facets/lineage_codeState/dirty").and_then(serde_json::Value::as_bool);
     run.is_dirty = is_dirty.or(run.is_dirty);
     if let Some(command) = text(event, &["job", "facets", "sourceCode", "sourceCode"]) {
-        run.arguments = vec![command.chars().take(10_000).collect()];
+        let command: String = command.chars().take(10_000).collect();
+        run.arguments = words_of(&command).unwrap_or_else(|| vec![command]);
     }
+    let from = text(event, &["run", "facets", "lineage_run", "workspace"]);
+    let from = from.and_then(|url| url.strip_prefix("file://")).map(percent_decoded_bytes);
+    let from = from.map(|path| PathBuf::from(os_word(path)));
     for (side, files) in [("inputs", &mut one.used), ("outputs", &mut one.generated)] {
         for dataset in list(event, &[side]) {
-            match artifact_of(root, dataset) {
+            match artifact_of(root, from.as_deref(), dataset) {
                 Ok(artifact) => drop(files.insert(artifact)),
                 Err(why) => leave_out(&why),
             }
@@ -260,7 +265,7 @@ fn put(pairs: &mut BTreeMap<String, String>, key: &str, value: Option<&str>) {
 }
 
 /// Names a file or thing, with its content where both digest and size are told.
-fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
+fn artifact_of(root: &Path, from: Option<&Path>, dataset: &Value) -> Result<Artifact, String> {
     let namespace = text(dataset, &["namespace"]).ok_or("a data set has no `namespace`")?;
     let name = text(dataset, &["name"]).ok_or("a data set has no `name`")?;
     // What `lineage export` names there is all of the path.
@@ -268,7 +273,7 @@ fn artifact_of(root: &Path, dataset: &Value) -> Result<Artifact, String> {
     let (is_file, is_url) =
         (namespace == "file" || namespace.starts_with("file://"), namespace.contains("://"));
     let path = match (whole, is_file) {
-        (whole, true) => file_path(root, whole.unwrap_or_else(|| name.into())),
+        (whole, true) => file_path(root, from, whole.unwrap_or_else(|| name.into())),
         (Some(whole), false) if is_url => address(whole),
         (whole, false) => {
             let front = if is_url { namespace.to_owned() } else { format!("openlineage://{namespace}") };
@@ -300,9 +305,12 @@ fn address(whole: Vec<u8>) -> Result<ArtifactPath> {
     }
 }
 
-/// Names a file: seen from the workspace's root where it lies there.
-fn file_path(root: &Path, name: Vec<u8>) -> Result<ArtifactPath> {
-    let name = PathBuf::from(os_word(name));
+/// Names a file: seen from the workspace's root where it lies there, or lay so in the workspace that the event is `from`.
+fn file_path(root: &Path, from: Option<&Path>, name: Vec<u8>) -> Result<ArtifactPath> {
+    let mut name = PathBuf::from(os_word(name));
+    if let Some(inside) = from.and_then(|from| name.strip_prefix(from).ok()) {
+        name = inside.to_owned();
+    }
     let place = root.join(&name);
     let named = ArtifactPath::within(root, &place)?;
     if name.is_relative() && !named.is_inside() {
