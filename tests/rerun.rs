@@ -21,9 +21,7 @@ fn trained_in(place: Place, script: &str) -> Option<Place> {
     place.write("train.sh", script.as_bytes());
     place.write(".gitignore", b"/data\n/out\n");
     place.write("data/in.txt", b"some words\n");
-    place.git(&["init", "-q", "-b", "main", "."]);
-    place.git(&["add", "-A"]);
-    place.git(&["commit", "-q", "-m", "Add training"]);
+    place.commit_all("Add training");
     let place = place.with_real_clock();
     std::fs::create_dir_all(place.at("out")).unwrap();
     place.ok(&["run", "--name", "train", "--", "sh", "train.sh"]);
@@ -235,6 +233,17 @@ fn what_cannot_be_repeated_is_refused_and_nothing_runs() {
         assert!(answer.stderr.contains(expected), "{word}: {}", answer.stderr);
     }
     assert_eq!(place.runs().len(), runs);
+}
+
+#[test]
+fn what_was_built_for_this_folder_is_not_repeated_elsewhere() {
+    let Some(place) = trained("exit 0\n") else { return };
+    let configure = "echo \"cat $PWD/train.sh > $PWD/out/app; echo built > log\" > out/rules";
+    place.shell(configure);
+    place.ok(&["run", "-q", "--", "sh", "out/rules"]);
+    let (code, text) = place.refused(&["rerun", "@"]);
+    assert!(code == 2 && text.contains("`out/rules`, which an earlier run made for this folder"), "{text}");
+    assert_eq!(place.run(&["rerun", "@", "--incomplete"]).code, 1);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) struct Rerun {
     /// Run in the workspace itself, on what lies there now; the command may overwrite files.
     #[arg(long, conflicts_with_all = ["incomplete", "keep"])]
     here: bool,
-    /// Run although files that the run read are missing.
+    /// Run although files that the run read are missing, or name by its whole path what is to be written.
     #[arg(long)]
     incomplete: bool,
     /// Leave the copy where it is, and say where.

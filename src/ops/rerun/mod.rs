@@ -31,7 +31,7 @@ pub struct RerunRequest {
     pub run: RunSelector,
     /// Run in the workspace itself, as it is now.
     pub here: bool,
-    /// Run although something that the run read is missing.
+    /// Run although something that the run read is missing, or leads back to the workspace.
     pub incomplete: bool,
     /// Leave the copy where it is.
     pub keep: bool,
@@ -96,9 +96,10 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_alive(head.view.live_segment());
     let steps = view.snapshot.whole_steps_of(number)?;
-    drop(view);
     let original = Original { head, steps };
     original.check()?;
+    let made = needs::made_by_runs(&view.snapshot, &original)?;
+    drop(view);
     if request.here {
         let copy = Place { root: workspace.root().to_owned(), copy: None };
         let (missing, notes) = (needs::changed_here(workspace, &original), Vec::new());
@@ -108,6 +109,18 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
     let own = copy::new_folder(&request.temporary)?;
     let folder = own.folder.clone();
     let repeated = copy::fill(workspace, &original, &folder, request.incomplete).and_then(|filled| {
+        let written = original.whole_paths_written(workspace.root());
+        let leads_back = |path: &&ArtifactPath| needs::names_one(path, &filled.root, workspace.root(), &written);
+        if !request.incomplete
+            && let Some(named) = made.iter().find(leads_back)
+        {
+            let why = format!(
+                "`{named}`, which an earlier run made for this folder, names by its whole path what is to be written"
+            );
+            return Err(original.refused_in_copy(why).hint(
+                "`--here` runs it in the workspace, where it may overwrite your files; `--incomplete` tries it in the copy",
+            ));
+        }
         let copy = WorkspaceCopy { root: filled.root.clone(), name: original.name() };
         let place = Place { root: filled.root, copy: Some(copy) };
         original.repeat(workspace, clock, request, &place, filled.notes)
@@ -183,6 +196,21 @@ impl Original {
         inside.unwrap_or(recorded)
     }
 
+    /// Returns the whole paths of what it wrote or removed in the workspace, and of the folders that this lies in.
+    fn whole_paths_written(&self, root: &Path) -> HashSet<PathBuf> {
+        let written = self.steps.iter().flat_map(|step| {
+            let removed = step.removed.iter().map(|removed| &removed.path);
+            step.generated.iter().map(|edge| &edge.artifact.path).chain(removed)
+        });
+        let places = written.filter(|path| path.is_inside()).filter_map(|path| path.on_disk(root));
+        let mut all = HashSet::new();
+        for place in places {
+            let up_to_root = place.ancestors().take_while(|folder| folder.starts_with(root));
+            all.extend(up_to_root.map(Path::to_owned));
+        }
+        all
+    }
+
     fn check(&self) -> Result<()> {
         let tail = &self.head.tail;
         let refused = |why: &str| Error::request(format!("cannot run {tail} again: {why}"));
@@ -214,12 +242,14 @@ impl Original {
         Ok(())
     }
 
+    fn refused_in_copy(&self, why: String) -> Error {
+        Error::request(format!("cannot run {} again in a copy: {why}", self.head.tail))
+            .hint("`--here` runs it in the workspace, where it may overwrite your files")
+    }
+
     /// Refuses what would write to the user's files from wherever it runs.
     fn check_outside(&self, workspace: &Workspace, request: &RerunRequest) -> Result<()> {
-        let refused = |why: String| {
-            Error::request(format!("cannot run {} again in a copy: {why}", self.head.tail))
-                .hint("`--here` runs it in the workspace, where it may overwrite your files")
-        };
+        let refused = |why: String| self.refused_in_copy(why);
         let folder = Path::new(&self.run().folder);
         // Nothing that records a run names a folder above; a backup may hold anything.
         if folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {

@@ -1,15 +1,21 @@
 //! What a run read and did not write itself: what must lie ready for it to be repeated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::Original;
 use crate::digests::Digests;
+use crate::disk::read_regular;
+use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest, Evidence, Role, Timestamp};
 use crate::ops::Workspace;
+use crate::query::writers;
+use crate::store::Snapshot;
 
 /// What a run read from outside, the first version of each path.
 #[derive(Debug, Default)]
@@ -71,6 +77,47 @@ impl Needs {
     }
 }
 
+/// Returns what the run read in the workspace that other runs are recorded to have written.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(super) fn made_by_runs(snapshot: &Snapshot, original: &Original) -> Result<Vec<ArtifactPath>> {
+    let mut made = Vec::new();
+    for (path, artifact) in Needs::of(original).files {
+        let number =
+            snapshot.path_no(&path)?.map_or(Ok(None), |no| snapshot.artifact_no(no, &artifact.digest))?;
+        if path.is_inside()
+            && number.map_or(Ok(false), |number| writers(snapshot, number).map(|found| !found.is_empty()))?
+        {
+            made.push(path);
+        }
+    }
+    Ok(made)
+}
+
+/// In larger files no paths are looked for.
+const NAMING_MAX_BYTES: u64 = 16 << 20;
+
+/// Returns true for a text file of the copy that names one of these paths of the workspace, as the files of build systems do.
+pub(super) fn names_one(path: &ArtifactPath, copy: &Path, root: &Path, paths: &HashSet<PathBuf>) -> bool {
+    let place = path.on_disk(copy).filter(|place| {
+        place.metadata().is_ok_and(|found| found.is_file() && found.len() <= NAMING_MAX_BYTES)
+    });
+    let bytes = place.and_then(|place| read_regular(&place).ok()).unwrap_or_default();
+    !bytes.contains(&0) && names_one_of(&bytes, root, paths)
+}
+
+fn names_one_of(text: &[u8], root: &Path, paths: &HashSet<PathBuf>) -> bool {
+    let root = root.as_os_str().as_bytes();
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`:;,=&|<>(){}[]$#*".contains(byte);
+    let mut words = text.split(ends).filter(|word| word.len() >= root.len());
+    words.any(|word| {
+        // An option may stand before it: `-B/home/me/build`.
+        let begin = word.windows(root.len()).position(|part| part == root);
+        begin.is_some_and(|begin| paths.contains(Path::new(OsStr::from_bytes(&word[begin..]))))
+    })
+}
+
 /// Returns true where `digest` is that of the file at `place`, or of the target of the link that lies there.
 pub(super) fn lies_at(digests: &Digests, place: &Path, digest: &Digest) -> bool {
     let has_bytes = || place.is_file() && digests.of(place).is_ok_and(|found| found == *digest);
@@ -98,4 +145,25 @@ pub(super) fn changed_here(workspace: &Workspace, original: &Original) -> Vec<St
         })
         .collect();
     changed.iter().map(|artifact| format!("`{}` has other bytes now, or is gone", artifact.path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_names_what_is_written_by_its_whole_path_is_told_from_one_that_names_something_else() {
+        let root = Path::new("/home/me/w");
+        let paths: HashSet<PathBuf> =
+            ["/home/me/w", "/home/me/w/build", "/home/me/w/build/app"].map(PathBuf::from).into();
+        let check = |text: &str| names_one_of(text.as_bytes(), root, &paths);
+        for text in
+            ["cd /home/me/w/build && x", "-B/home/me/w/build/", "a=/home/me/w", "\"/home/me/w/build/app\""]
+        {
+            assert!(check(text), "{text}");
+        }
+        for text in ["/home/me/w/data/x", "/home/me/w2", "w/build", "", "/home/me/w/build/other.o"] {
+            assert!(!check(text), "{text}");
+        }
+    }
 }
