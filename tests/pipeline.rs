@@ -478,3 +478,22 @@ fn the_report_tells_the_same_as_json() {
     assert_eq!(quality["failures"][0]["count"], 1);
     assert!(report.contains("## Failures by kind") && report.contains("c_empty.htm"), "{report}");
 }
+
+#[test]
+fn a_segment_is_shown_as_it_was_filed_when_only_git_has_the_filing() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline", "--quiet"]);
+    let names = place.output_names();
+    let segment = format!("{}#1A_001", only(&names, &["NORDWIND", "segmented"]));
+    let filed = |place: &Place| {
+        let shown = place.ok(&["show", &segment]).stdout;
+        let (_, filed) = shown.split_once("as filed:").unwrap_or_else(|| panic!("{shown}"));
+        filed.split("\n\n").next().unwrap().to_owned()
+    };
+    let before = filed(&place);
+    let shown = place.ok(&["show", &segment]).stdout;
+    let read = shown.lines().find(|line| line.contains("parse    data/raw/NORDWIND_10-K_2023.txt "));
+    assert!(read.is_some_and(|line| line.contains("observed  in git at ")), "{shown}");
+    std::fs::remove_file(place.at("data/raw/NORDWIND_10-K_2023.txt")).unwrap();
+    assert_eq!(filed(&place), before);
+}

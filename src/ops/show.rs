@@ -17,6 +17,7 @@ use crate::model::{Artifact, ArtifactPath, Metric, Note, Overwritten, Role, Step
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::overwritten::overwritten_at;
+use crate::ops::restore::{Version, write_version};
 use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
@@ -182,7 +183,7 @@ pub struct FilingBytes {
     pub artifact: Artifact,
     /// Whether it still lies on disk as it was read.
     pub state: DiskState,
-    /// The bytes at the segment's span, as text; `None` where the filing is gone or changed.
+    /// The bytes at the segment's span, as text; `None` where those of the filing are not to be had.
     pub text: Option<String>,
 }
 
@@ -473,14 +474,17 @@ impl Showing<'_> {
         });
         let artifact = parsed?;
         let state = disk_state(self.workspace, &artifact);
-        let text = (state == DiskState::Unchanged).then(|| {
-            let bytes = std::fs::read(artifact.path.on_disk(self.workspace.root())?).ok()?;
+        let text = || {
+            let mut bytes = Vec::new();
+            write_version(self.workspace, self.snapshot, &Version::File(artifact.clone()), &mut bytes)
+                .ok()?;
             let span = segment.span;
             let start = usize::try_from(span.start).ok()?;
             let end =
                 usize::try_from(span.end).ok()?.min(start.saturating_add(SEGMENT_MAX_BYTES)).min(bytes.len());
             Some(String::from_utf8_lossy(bytes.get(start..end)?).into_owned())
-        });
-        Some(FilingBytes { artifact, state, text: text.flatten() })
+        };
+        let text = text();
+        Some(FilingBytes { artifact, state, text })
     }
 }

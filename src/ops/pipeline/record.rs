@@ -3,10 +3,11 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::capture::git::CommitTree;
 use crate::content::StagedContent;
 use crate::disk::Together;
 use crate::error::Result;
-use crate::model::{ArtifactPath, Fact, Metric, MetricValue, NodeId, Step, StepStatus};
+use crate::model::{ArtifactPath, Digest, Fact, Metric, MetricValue, NodeId, Role, Step, StepStatus};
 use crate::ops::pipeline::request::Progress;
 use crate::ops::pipeline::tally::Tally;
 use crate::ops::pipeline::work::{FilingOutcome, Worked};
@@ -19,6 +20,8 @@ const BATCH_TIME: Duration = Duration::from_millis(500);
 /// As many are recorded together at most, where more were ready while those before were recorded: the slower the disk, the more
 /// filings share its time.
 const BATCH_FILINGS_MAX: usize = 128;
+/// A larger filing is not compared with the commit.
+const COMPARED_MAX_BYTES: u64 = 64 << 20;
 /// So many filings wait to be recorded before the workers wait.
 pub const WAITING_FILINGS_MAX: usize = 64;
 
@@ -36,6 +39,8 @@ pub struct Recorder<'a> {
     pub unwritten: &'a mut Vec<(ArtifactPath, String)>,
     /// Is told of them.
     pub progress: &'a dyn Progress,
+    /// The commit that the run is of.
+    pub commit: Option<CommitTree>,
 }
 
 impl Recorder<'_> {
@@ -100,8 +105,9 @@ impl Recorder<'_> {
     }
 
     /// Records and projects filings whose contents are kept.
-    fn record_kept(&mut self, recording: &mut Recording, batch: Vec<Worked>) -> Result<()> {
-        for worked in &batch {
+    fn record_kept(&mut self, recording: &mut Recording, mut batch: Vec<Worked>) -> Result<()> {
+        for worked in &mut batch {
+            self.mark_committed(&mut worked.outcome);
             record_filing(recording, &worked.outcome)?;
         }
         recording.commit()?;
@@ -112,6 +118,27 @@ impl Recorder<'_> {
             self.progress.filing(&outcome);
         }
         Ok(())
+    }
+}
+
+impl Recorder<'_> {
+    /// Says of a filing that was read that the commit has it, with the same bytes.
+    fn mark_committed(&self, filing: &mut FilingOutcome) {
+        let steps = filing.parts.iter_mut().filter_map(|part| part.step.as_mut());
+        let edges = steps.flat_map(|step| &mut step.used).filter(|edge| edge.artifact.path == filing.path);
+        for edge in edges.filter(|edge| edge.artifact.size_bytes <= COMPARED_MAX_BYTES) {
+            if self.committed(&filing.path) == Some(edge.artifact.digest) {
+                edge.role = Role::DataTracked;
+            }
+        }
+    }
+
+    /// Returns the digest of what the commit has of a file.
+    fn committed(&self, path: &ArtifactPath) -> Option<Digest> {
+        let (tree, place) = (self.commit.as_ref()?, path.on_disk(self.workspace.root())?);
+        let name = place.strip_prefix(tree.work_tree()?).ok()?;
+        let (bytes, _) = tree.file(name.as_os_str().as_encoded_bytes()).ok()??;
+        Some(Digest::of(&bytes))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use crate::capture::git::CommitTree;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Run, RunKind, RunStatus};
 use crate::ops::code::code_state;
@@ -174,6 +175,8 @@ impl<'a> Session<'a> {
             let bytes = pending.iter().map(|filing| filing.size_bytes).sum();
             progress.begin(run, pending.len() as u64, bytes);
             coming.has_come(run.clone());
+            let commit = run.code.commit.as_deref();
+            let commit = commit.and_then(|sha| CommitTree::of_commit(bench.workspace.root(), sha).ok()?);
             let mut recorder = Recorder {
                 workspace: bench.workspace,
                 together: bench.together,
@@ -181,6 +184,7 @@ impl<'a> Session<'a> {
                 tally,
                 unwritten,
                 progress: *progress,
+                commit,
             };
             let recorded = recorder.record_all(&mut recording, &receiver);
             if recorded.is_err() {
