@@ -450,6 +450,28 @@ fn what_a_merged_workspace_made_is_not_taken_for_a_change_of_this_one() {
 }
 
 #[test]
+fn what_another_workspace_keeps_is_no_more_missed_than_what_it_does_not() {
+    let (here, there) = (Place::empty(), Place::empty());
+    here.ok(&["init"]);
+    here.shell("echo 1 > a");
+    there.ok(&["init"]);
+    there.shell("echo 2 > b");
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let is_kept = |place: &Place| {
+        let (code, status) = place.status();
+        assert_eq!((code, &status["pending"]), (0, &serde_json::json!([])), "{status:#}");
+        assert_eq!(status["not_here"][0]["path"], "b");
+        status["not_here"][0]["is_kept"].as_bool().unwrap()
+    };
+    assert!(!is_kept(&here));
+    here.ok(&["merge", there.root().to_str().unwrap(), "--with-contents"]);
+    assert!(is_kept(&here));
+    assert!(here.ok(&["status"]).stdout.contains("not on disk here, kept"));
+    here.ok(&["restore", "b"]);
+    assert_eq!(here.status().1["not_here"], serde_json::json!([]));
+}
+
+#[test]
 fn what_is_lost_of_a_workspace_is_lost_also_after_its_backup_was_brought_back() {
     let place = Place::empty();
     place.write("a", b"1\n");

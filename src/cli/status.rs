@@ -12,14 +12,19 @@ use crate::render;
 /// Compare the files on disk with what is recorded. Exit code 1 where anything is listed that is a fault.
 ///
 /// changed: other bytes than were last recorded. stale: made from something that has changed since, or of which there
-/// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last. doubtful: an input was changed while it was read, two runs wrote the file at once, or something has
-/// changed since that may have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on
-/// disk but kept, so that it can be written again.
+/// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last.
+/// doubtful: an input was changed while it was read, two runs wrote the file at once, or something has changed since that may
+/// have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on disk but kept, so that
+/// it can be written again.
 /// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, where a step had read every
 /// file of that extension.
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.
-/// not here: last seen in another workspace, whose facts were merged; no fault.
+/// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
+///
+/// Counted and not listed are, by their names in JSON, which are no faults either: in_git, gone, but git has them;
+/// edited_in_git, code that a run wrote, edited since, and as git has it; gone_outside, outside the workspace, and gone;
+/// elsewhere, no files here, such as addresses; without_content, named without their bytes.
 ///
 /// Outputs of a pipeline whose steps a later pipeline did anew, in other folders, are superseded: they are listed when
 /// their bytes were altered, and otherwise only counted.

@@ -250,7 +250,8 @@ fn altered_row(altered: &AlteredFile) -> Vec<String> {
 
 fn not_here_row(not_here: &NotHere) -> Vec<String> {
     let now = if not_here.now.is_some() { "here is an earlier recorded version" } else { "not on disk here" };
-    vec![not_here.file.artifact.path.to_string(), by(&not_here.file), now.to_owned()]
+    let kept = if not_here.is_kept { ", kept" } else { "" };
+    vec![not_here.file.artifact.path.to_string(), by(&not_here.file), format!("{now}{kept}")]
 }
 
 fn unreadable_row((file, reason): &(RecordedFile, String)) -> Vec<String> {
@@ -421,6 +422,7 @@ fn removed_file_json(removed: &RemovedFile) -> Value {
 fn not_here_json(not_here: &NotHere) -> Value {
     let mut value = recorded_json(&not_here.file);
     value["now"] = json!(not_here.now.map(|digest| digest.to_string()));
+    value["is_kept"] = json!(not_here.is_kept);
     value
 }
 

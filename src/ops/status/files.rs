@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile, RemovedFile};
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, Digest, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Digest, RunKind, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::committed::Commits;
 use crate::ops::locate::{digest_at, link_at};
@@ -65,8 +65,7 @@ impl Looking<'_> {
                 OnDisk::Other(now) => {
                     let known = self.snapshot.artifact_no(file.path_no, &now)?;
                     if known.is_some() && self.is_of_elsewhere(&file)? {
-                        let file = self.recorded(&file)?;
-                        self.report.not_here.push(NotHere { file, now: Some(now) });
+                        self.add_not_here(&file, Some(now))?;
                         continue;
                     }
                     let read_since = known.filter(|known| file.read_since == Some(*known));
@@ -110,15 +109,20 @@ impl Looking<'_> {
                 }
                 OnDisk::Gone if self.is_scratch(&file.artifact.path) => self.report.gone_outside += 1,
                 OnDisk::Gone if self.kept.contains(at) => {
-                    let file = self.recorded_last(&file)?;
-                    self.report.pending.push(file);
+                    let last = self.recorded_last(&file)?;
+                    let is_projected =
+                        last.writer.as_ref().is_some_and(|writer| writer.kind == RunKind::Pipeline);
+                    if !is_projected && self.is_of_elsewhere(&file)? {
+                        self.add_not_here(&file, None)?;
+                    } else {
+                        self.report.pending.push(last);
+                    }
                 }
                 OnDisk::Gone if !file.artifact.path.is_inside() => self.report.gone_outside += 1,
                 OnDisk::Gone if self.is_in_git(file.last())? => self.report.in_git += 1,
                 OnDisk::Gone if commits.find(file.last())?.is_some() => self.report.in_git += 1,
                 OnDisk::Gone if self.is_of_elsewhere(&file)? => {
-                    let file = self.recorded(&file)?;
-                    self.report.not_here.push(NotHere { file, now: None });
+                    self.add_not_here(&file, None)?;
                 }
                 OnDisk::Gone => {
                     let file = self.recorded_last(&file)?;
@@ -131,6 +135,13 @@ impl Looking<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn add_not_here(&mut self, file: &NewestFile, now: Option<Digest>) -> Result<()> {
+        let file = self.recorded(file)?;
+        let is_kept = matches!(self.workspace.contents().check(&file.artifact.digest), Ok(Some(_)));
+        self.report.not_here.push(NotHere { file, now, is_kept });
         Ok(())
     }
 

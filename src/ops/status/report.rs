@@ -19,7 +19,8 @@ pub struct StatusReport {
     pub doubtful: Vec<DoubtfulFile>,
     /// Files that are neither on disk nor kept.
     pub lost: Vec<RecordedFile>,
-    /// Files that are not on disk but kept: they can be written again.
+    /// Files that are not on disk but kept: they can be written again. Of another workspace's, only what a pipeline wrote, which
+    /// `lineage project` writes.
     pub pending: Vec<RecordedFile>,
     /// Files that a run took away. That is no fault.
     pub removed: Vec<RemovedFile>,
@@ -123,13 +124,15 @@ pub struct AlteredFile {
     pub leads_to: Option<PathBuf>,
 }
 
-/// A file whose newest version is known from another workspace, and is neither on disk nor kept here.
+/// A file whose newest version is known from another workspace, and is not on disk here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotHere {
     /// The file as recorded there.
     pub file: RecordedFile,
     /// What it holds here, an earlier recorded version; `None` where it is not there at all.
     pub now: Option<Digest>,
+    /// Whether the newest version is kept here, so that it can be restored.
+    pub is_kept: bool,
 }
 
 /// A file that was made from what is no longer so.

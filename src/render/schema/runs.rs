@@ -319,7 +319,7 @@ pub(super) fn status() -> Value {
         ("lost", list(file())),
         ("pending", list(file())),
         ("removed", list(and(file(), [("removed_by", removed_by()), ("is_kept", flag())]))),
-        ("not_here", list(and(file(), [("now", or_null(digest()))]))),
+        ("not_here", list(and(file(), [("now", or_null(digest())), ("is_kept", flag())]))),
         ("unreadable", list(and(file(), [("reason", text())]))),
         ("unknown", list(text())),
         ("interrupted_runs", list(run())),
