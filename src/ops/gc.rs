@@ -19,7 +19,7 @@ use crate::ops::Workspace;
 use crate::ops::needed::Needed;
 use crate::ops::run::take_over_broken_off;
 use crate::ops::settings::KeepPolicy;
-use crate::ops::workspace::View;
+use crate::ops::workspace::{StoreLock, View};
 use crate::projection::{self, names};
 use crate::store::{GO_ON, Snapshot};
 
@@ -89,27 +89,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     let policy = KeepPolicy::of(workspace)?;
     // Where nobody is alive who records, nobody is about to name what no fact names. Who begins from here on keeps anew what
     // they need, and [`Contents::remove`](crate::content::Contents::remove) sees that.
-    let lock = if request.apply {
-        // What a run that was killed wrote is needed, and nobody has recorded it yet.
-        if let Some(left) = take_over_broken_off(workspace).into_iter().next() {
-            return Err(Error::store("cannot tell what is needed").because(left).hint("nothing was removed"));
-        }
-        let lock = workspace.lock(LOCK_WAIT)?.or(|holder| {
-            Error::store(format!("cannot let contents go: {holder} is writing"))
-                .hint("nothing was removed; try again")
-        })?;
-        refuse_living(workspace)?;
-        workspace.contents().put_back()?;
-        let warnings = workspace.apply(&lock);
-        if let Some(warning) = warnings.into_iter().next() {
-            return Err(Error::store("cannot tell what is needed: not all facts could be read")
-                .because(warning)
-                .hint("nothing was removed; `lineage verify` says what is wrong"));
-        }
-        Some(lock)
-    } else {
-        None
-    };
+    let lock = request.apply.then(|| locked_and_complete(workspace)).transpose()?;
     let View { snapshot, warnings } = match &lock {
         Some(_) => {
             let found = workspace.store().snapshot()?;
@@ -167,6 +147,26 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     }
     drop(lock);
     Ok(report)
+}
+
+/// Takes the lock of the store, and applies all facts to it.
+fn locked_and_complete(workspace: &Workspace) -> Result<StoreLock> {
+    // What a run that was killed wrote is needed, and nobody has recorded it yet.
+    if let Some(left) = take_over_broken_off(workspace).into_iter().next() {
+        return Err(Error::store("cannot tell what is needed").because(left).hint("nothing was removed"));
+    }
+    let lock = workspace.lock(LOCK_WAIT)?.or(|holder| {
+        Error::store(format!("cannot let contents go: {holder} is writing"))
+            .hint("nothing was removed; try again")
+    })?;
+    refuse_living(workspace)?;
+    workspace.contents().put_back()?;
+    match workspace.apply(&lock).into_iter().next() {
+        None => Ok(lock),
+        Some(warning) => Err(Error::store("cannot tell what is needed: not all facts could be read")
+            .because(warning)
+            .hint("nothing was removed; `lineage verify` says what is wrong")),
+    }
 }
 
 /// Lists the temporary files in the folders of pipelines' runs.
