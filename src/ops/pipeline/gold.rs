@@ -97,17 +97,28 @@ fn read(folder: &Path) -> Result<BTreeMap<String, Gold>> {
     };
     let (file, kind, words, words_raw) =
         (column("file")?, column("kind")?, column("words")?, column("words_raw")?);
+    let last = file.max(kind).max(words).max(words_raw);
     let mut gold = BTreeMap::new();
-    for row in rows.filter(|row| row.len() > file.max(kind).max(words).max(words_raw)) {
-        // A name is a file's name: what leads elsewhere is nobody's gold.
+    for (row, number) in rows.zip(2..).filter(|(row, _)| row.iter().any(|cell| !cell.trim().is_empty())) {
+        let wrong = |why: &str| {
+            Error::request(format!("line {number} of `{}` {why}", folder.join(TABLE).display()))
+                .hint("nothing was compared")
+        };
+        if row.len() <= last {
+            return Err(wrong("has fewer columns than its header names"));
+        }
+        // A name is a file's name.
         if row[file].contains(['/', '\\', '\0']) {
-            continue;
+            return Err(wrong("names a file that lies elsewhere"));
         }
         let place = folder.join("gold").join(format!("{}.txt", row[file]));
         let text = if place.is_file() { read_text(&place)? } else { String::new() };
-        let number = |column: usize| row[column].trim().parse().unwrap_or(0);
+        let count = |column: usize| match row[column].trim() {
+            "" => Ok(0),
+            text => text.parse().map_err(|_| wrong("has a number of words that is none")),
+        };
         let entry =
-            Gold { kind: row[kind].to_owned(), words: number(words), words_raw: number(words_raw), text };
+            Gold { kind: row[kind].to_owned(), words: count(words)?, words_raw: count(words_raw)?, text };
         gold.insert(row[file].to_owned(), entry);
     }
     Ok(gold)
@@ -142,6 +153,9 @@ fn judge(gold: &Gold, text: &str) -> std::result::Result<(), String> {
         return if gold.kind == "not-required" { Ok(()) } else { Err("not found".to_owned()) };
     }
     let wanted = letters(&gold.text);
+    if wanted.is_empty() && gold.kind != "not-required" {
+        return Err("there is no gold text to hold it against".to_owned());
+    }
     let front = |text: &str, length: usize| text[..length.min(text.len())].to_owned();
     let back = |text: &str, length: usize| text[text.len().saturating_sub(length)..].to_owned();
     let starts = front(&found, EDGE_LETTERS).contains(&front(&wanted, AGREED_LETTERS));
@@ -185,5 +199,32 @@ mod tests {
         assert_eq!(check("absent", "None."), "");
         assert_eq!(check("absent", &body(0, 40)), "40 words where there is no such item");
         assert_eq!(check("pointer", &body(0, 600)), "another pointer");
+        for kind in ["substantive", "pointer"] {
+            let without = Gold { text: " \n".to_owned(), ..gold(kind) };
+            assert_eq!(
+                judge(&without, &body(0, 500)).unwrap_err(),
+                "there is no gold text to hold it against",
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_table_of_gold_is_read_whole_or_not_at_all() {
+        let check = |rows: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let table = format!("file\tkind\twords\twords_raw\n{rows}");
+            std::fs::write(folder.path().join(TABLE), table).unwrap();
+            read(folder.path()).map(|gold| gold.len()).map_err(|error| error.message().to_owned())
+        };
+        assert_eq!(check("a.txt\tabsent\t\t\n\nb.txt\tsubstantive\t500\t510\n"), Ok(2));
+        for (rows, why) in [
+            ("a.txt\tabsent\t\t\nb.txt\tsubstantive\t500", "fewer columns"),
+            ("a.txt\tabsent\t\t\n../b\tsubstantive\t500\t500", "lies elsewhere"),
+            ("a.txt\tabsent\t\t\nb.txt\tsubstantive\tmany\t500", "that is none"),
+        ] {
+            let said = check(rows).unwrap_err();
+            assert!(said.contains("line 3 of") && said.contains(why), "{said}");
+        }
     }
 }
