@@ -41,8 +41,18 @@ fn by_text<'a>(found: &[&'a QualityRow]) -> BTreeMap<(&'a str, u64), Vec<&'a Qua
     equal
 }
 
-/// Finds pairs of filings whose texts of a section are nearly the same; of equal texts, the first stands for all.
-pub fn near_pairs(found: &[&QualityRow]) -> Vec<NearPair> {
+/// Pairs of filings whose texts of a section are nearly the same.
+#[derive(Debug, Default)]
+pub struct NearPairs {
+    /// The first of them, by section and filings.
+    pub pairs: Vec<NearPair>,
+    /// How many more there are: of filings with one wording, each makes a pair with each.
+    pub more: u64,
+}
+
+/// Finds pairs of filings whose texts of a section are nearly the same; of equal texts, the first stands for all. At most `limit`
+/// are listed, whatever there is.
+pub fn near_pairs(found: &[&QualityRow], limit: usize) -> NearPairs {
     let is_long = |row: &&QualityRow| row.words.is_some_and(|words| words >= NEAR_WORDS_MIN);
     let texts: Vec<(&str, u64, &str)> = by_text(found)
         .into_values()
@@ -51,20 +61,26 @@ pub fn near_pairs(found: &[&QualityRow]) -> Vec<NearPair> {
         .collect();
     // Section, the two filings, bits.
     let mut pairs: BTreeSet<(&str, &str, &str, u32)> = BTreeSet::new();
+    let mut more = 0;
+    let block = |hash: u64, at: u32| hash >> (at * BLOCK_BITS) & ((1 << BLOCK_BITS) - 1);
     for one in 0..BLOCKS {
         for other in one + 1..BLOCKS {
-            let key = |text: &(&str, u64, &str)| {
-                let block = |at: u32| text.1 >> (at * BLOCK_BITS) & ((1 << BLOCK_BITS) - 1);
-                (block(one), block(other))
-            };
+            let key = |text: &(&str, u64, &str)| (block(text.1, one), block(text.1, other));
             let mut sorted: Vec<_> = texts.iter().map(|text| (text.0, key(text), text)).collect();
             sorted.sort_unstable();
             for alike in sorted.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
                 for (at, (section, _, a)) in alike.iter().enumerate() {
                     for (_, _, b) in &alike[at + 1..] {
-                        let bits = (a.1 ^ b.1).count_ones();
-                        if bits <= NEAR_BITS {
+                        let differing = a.1 ^ b.1;
+                        let bits = differing.count_ones();
+                        // A pair counts where the first two of its equal blocks are looked at.
+                        let mut equal = (0..BLOCKS).filter(|at| block(differing, *at) == 0);
+                        if bits <= NEAR_BITS && equal.next() == Some(one) && equal.next() == Some(other) {
                             pairs.insert((section, a.2.min(b.2), a.2.max(b.2), bits));
+                            if pairs.len() > limit {
+                                pairs.pop_last();
+                                more += 1;
+                            }
                         }
                     }
                 }
@@ -77,7 +93,7 @@ pub fn near_pairs(found: &[&QualityRow]) -> Vec<NearPair> {
         other: other.to_owned(),
         bits,
     });
-    pairs.collect()
+    NearPairs { pairs: pairs.collect(), more }
 }
 
 #[cfg(test)]
@@ -114,7 +130,7 @@ mod tests {
             EqualGroup { section: "part1item1a".to_owned(), filings: vec!["a".to_owned(), "b".to_owned()] };
         assert_eq!(equal_groups(&found), [group]);
         let near: Vec<_> =
-            near_pairs(&found).into_iter().map(|pair| (pair.one, pair.other, pair.bits)).collect();
+            near_pairs(&found, 9).pairs.into_iter().map(|pair| (pair.one, pair.other, pair.bits)).collect();
         assert_eq!(near, [("a".to_owned(), "c".to_owned(), 2)]);
     }
 
@@ -122,6 +138,7 @@ mod tests {
         #[test]
         fn the_pairs_are_those_of_comparing_each_with_each(
             flips in proptest::collection::vec((0u64..3, proptest::collection::vec(0u32..48, 0..6)), 0..40),
+            limit in 0usize..100,
         ) {
             let bases = [0x0123_4567_89ab_u64, 0xfedc_ba98_7654, 0];
             let rows: Vec<QualityRow> = flips
@@ -145,8 +162,11 @@ mod tests {
                 }
             }
             naive.sort();
-            let pairs = near_pairs(&found).into_iter().map(|pair| (pair.one, pair.other, pair.bits));
-            prop_assert_eq!(pairs.collect::<Vec<_>>(), naive);
+            let near = near_pairs(&found, limit);
+            let more = naive.len().saturating_sub(limit);
+            naive.truncate(limit);
+            let pairs = near.pairs.into_iter().map(|pair| (pair.one, pair.other, pair.bits));
+            prop_assert_eq!((pairs.collect::<Vec<_>>(), near.more), (naive, more as u64));
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::query::duplicates;
 pub use crate::query::duplicates::NEAR_BITS;
 use crate::store::{RunNo, Snapshot};
 
+/// As many pairs of nearly equal texts are listed.
+const NEAR_MAX: usize = 10_000;
+
 /// What is recorded of one section of one filing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct QualityRow {
@@ -137,6 +140,8 @@ pub struct Quality {
     /// Pairs of filings whose texts are nearly the same, without those that are the same: of equal ones, the first stands for
     /// all.
     pub near_duplicates: Vec<NearPair>,
+    /// How many more pairs there are than are listed.
+    pub near_duplicates_more: u64,
     /// Failures by reason, the most frequent first.
     pub failures: Vec<(String, u64)>,
 }
@@ -159,7 +164,12 @@ pub fn rows(snapshot: &Snapshot, run: RunNo) -> Result<Vec<QualityRow>> {
         let section = found.map_or_else(String::new, |(_, value)| value.clone());
         let row = match step.name.as_str() {
             "parse" => {
-                sections.retain(|(filing, _), _| *filing != step.subject);
+                // What was parsed again has no sections yet.
+                let front = (step.subject.clone(), String::new());
+                let known = sections.range(front..).map(|(key, _)| key);
+                let before: Vec<_> =
+                    known.take_while(|(filing, _)| *filing == step.subject).cloned().collect();
+                before.iter().for_each(|key| drop(sections.remove(key)));
                 parsed.entry(step.subject.clone()).insert_entry(QualityRow::default()).into_mut()
             }
             _ => sections.entry((step.subject.clone(), section)).or_default(),
@@ -246,7 +256,8 @@ pub fn quality(rows: &[QualityRow]) -> Quality {
     quality.item_share = distribution(documents.into_values());
     quality.outliers = outliers(&found, &quality.segments, &quality.words);
     quality.duplicates = duplicates::equal_groups(&found);
-    quality.near_duplicates = duplicates::near_pairs(&found);
+    let near = duplicates::near_pairs(&found, NEAR_MAX);
+    (quality.near_duplicates, quality.near_duplicates_more) = (near.pairs, near.more);
     quality.failures = failures.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
     quality.failures.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     quality

@@ -31,6 +31,7 @@ pub fn json(quality: &Quality) -> Value {
         "near_duplicates": quality.near_duplicates.iter().map(|pair| json!({
             "section": pair.section, "paths": [pair.one, pair.other], "bits": pair.bits,
         })).collect::<Vec<_>>(),
+        "near_duplicates_more": quality.near_duplicates_more,
         "failures": quality.failures.iter().map(|(reason, count)| json!({
             "reason": reason, "count": count,
         })).collect::<Vec<_>>(),

@@ -22,20 +22,34 @@ pub(super) fn write(text: &mut String, quality: &Quality) {
             outlier.value
         )
     });
-    table(text, "Outliers", "filing | section | what | number", "---|---|---|---:", outliers, "outliers");
+    table(
+        text,
+        "Outliers",
+        "filing | section | what | number",
+        "---|---|---|---:",
+        outliers,
+        (0, "outliers"),
+    );
     let doubtful =
         quality.doubtful.iter().map(|(filing, section)| format!("{} | {}", code(filing), escaped(section)));
-    table(text, "Doubtful places", "filing | section", "---|---", doubtful, "doubtful places");
+    table(text, "Doubtful places", "filing | section", "---|---", doubtful, (0, "doubtful places"));
     let equal = quality.duplicates.iter().map(|group| {
         let filings: Vec<String> = group.filings.iter().map(|filing| code(filing)).collect();
         format!("{} | {}", escaped(&group.section), filings.join(", "))
     });
-    table(text, "The same text", "section | filings", "---|---", equal, "groups");
+    table(text, "The same text", "section | filings", "---|---", equal, (0, "groups"));
     let near = quality.near_duplicates.iter().map(|pair| {
         format!("{} | {} | {} | {}", escaped(&pair.section), code(&pair.one), code(&pair.other), pair.bits)
     });
     let title = format!("Nearly the same text (sketches at most {NEAR_BITS} bits apart)");
-    table(text, &title, "section | filing | filing | bits", "---|---|---|---:", near, "pairs");
+    table(
+        text,
+        &title,
+        "section | filing | filing | bits",
+        "---|---|---|---:",
+        near,
+        (quality.near_duplicates_more, "pairs"),
+    );
 }
 
 fn coverage(text: &mut String, quality: &Quality) {
@@ -91,14 +105,14 @@ fn rounded(number: f64) -> String {
     if number.fract() == 0.0 { number.to_string() } else { format!("{number:.3}") }
 }
 
-/// Writes a table where there are rows, and how many of them it leaves out.
+/// Writes a table where there are rows, and how many of them it leaves out, with the `more` that are not among them.
 fn table(
     text: &mut String,
     title: &str,
     heads: &str,
     lines: &str,
     rows: impl ExactSizeIterator<Item = String>,
-    what: &str,
+    (more, what): (u64, &str),
 ) {
     let count = rows.len();
     if count == 0 {
@@ -108,5 +122,5 @@ fn table(
     for row in rows.take(ROWS_MAX) {
         let _ = writeln!(text, "| {row} |");
     }
-    left_out(text, count, ROWS_MAX, what);
+    left_out(text, count.saturating_add(usize::try_from(more).unwrap_or(usize::MAX)), ROWS_MAX, what);
 }

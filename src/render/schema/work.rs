@@ -63,6 +63,7 @@ fn quality() -> Value {
         ("doubtful", list(object([("path", text()), ("section", text())]))),
         ("duplicates", list(of_section())),
         ("near_duplicates", list(and(of_section(), [("bits", count())]))),
+        ("near_duplicates_more", count()),
         ("failures", list(object([("reason", text()), ("count", count())]))),
     ])
 }
