@@ -235,3 +235,29 @@ fn entries_are_read_as_their_schema_says() {
         assert_eq!(place.run(&["register", "--from-file", "entry.json"]).code == 0, is_entry, "{entry}");
     }
 }
+
+#[test]
+fn an_index_of_a_difference_points_at_what_is_listed_or_nowhere() {
+    let place = Place::empty();
+    let script = "cat a > a_out; for i in 1 2 3; do cat b > b_out$i; done";
+    for text in [b"1\n", b"2\n"] {
+        place.write("a", text);
+        place.write("b", &[text.as_slice(), b"b"].concat());
+        place.ok(&["run", "-q", "--", "sh", "-c", script]);
+    }
+    if !place.was_observed() {
+        return;
+    }
+    let at = |limit: &str| {
+        let diff = place.json(&["diff", "@-", "@", "-n", limit]);
+        check_answer(&place, "diff", &["diff"], &diff);
+        let (explanation, output) = (&diff["explanations"][0], &diff["outputs"]["differing"][0]);
+        (explanation.clone(), output.clone())
+    };
+    let (explanation, output) = at("1");
+    assert_eq!((&explanation["outputs"], &output["a"]["path"]), (&json!(3), &json!("a_out")));
+    assert_eq!((&explanation["example"], &output["explanation"]), (&Value::Null, &Value::Null));
+    assert_eq!(explanation["example_paths"], json!({"a": "b_out1", "b": "b_out1"}));
+    let (explanation, output) = at("9");
+    assert_eq!((&explanation["example"], &output["explanation"]), (&json!(1), &json!(1)));
+}

@@ -409,7 +409,8 @@ fn step_end(end: &StepEnd) -> String {
 
 // ---- JSON ----
 
-/// Writes the differences as JSON; of each list, the first `limit`, and beside them how many there are.
+/// Writes the differences as JSON; of each list, the first `limit`, and beside them how many there are. An index is null where what it
+/// points at is not listed.
 pub fn json(diff: &RunDiff, limit: usize) -> Value {
     let outcome = |(status, reason): &(crate::model::RunStatus, Option<String>)| json!({"status": status.as_str(), "reason": reason});
     let failures = diff.failures.iter().take(limit).map(|failure| {
@@ -434,13 +435,13 @@ pub fn json(diff: &RunDiff, limit: usize) -> Value {
             "same": diff.outputs.same,
             "metrics_files": diff.outputs.metrics_files,
             "paired": paired_json(&diff.outputs),
-            "differing": diff.outputs.differing.iter().take(limit).map(output_json).collect::<Vec<_>>(),
+            "differing": diff.outputs.differing.iter().take(limit).map(|output| output_json(output, limit)).collect::<Vec<_>>(),
             "differing_total": diff.outputs.differing.len(),
         },
         "metrics": diff.metrics.iter().take(limit).map(metric_json).collect::<Vec<_>>(),
         "metrics_same": diff.metrics_same,
         "failures": failures.collect::<Vec<_>>(),
-        "explanations": diff.explanations.iter().take(limit).map(explanation_json).collect::<Vec<_>>(),
+        "explanations": explanations_json(diff, limit),
         "upstream": diff.upstream.iter().take(limit).map(upstream_json).collect::<Vec<_>>(),
         "totals": {
             "parameters": diff.parameters.len(),
@@ -501,7 +502,7 @@ pub(crate) fn files_json(files: &FilesDiff, limit: usize) -> Value {
     })
 }
 
-fn output_json(output: &OutputDiff) -> Value {
+fn output_json(output: &OutputDiff, limit: usize) -> Value {
     json!({
         "step": output.step,
         "subject": output.subject,
@@ -509,7 +510,7 @@ fn output_json(output: &OutputDiff) -> Value {
         "b": output.b.as_ref().map(artifact_json),
         "paired_by": output.paired_by.map(PairedBy::as_str),
         "pattern": output.pattern(),
-        "explanation": output.explanation,
+        "explanation": Some(output.explanation).filter(|index| *index < limit),
     })
 }
 
@@ -541,7 +542,16 @@ fn metric_json(metric: &MetricDiff) -> Value {
     })
 }
 
-fn explanation_json(explanation: &Explanation) -> Value {
+fn explanations_json(diff: &RunDiff, limit: usize) -> Value {
+    let explanations = diff.explanations.iter().take(limit);
+    explanations.map(|explanation| explanation_json(diff, explanation, limit)).collect()
+}
+
+fn explanation_json(diff: &RunDiff, explanation: &Explanation, limit: usize) -> Value {
+    let example = diff.outputs.differing.get(explanation.example);
+    let path = |side: fn(&OutputDiff) -> &Option<Artifact>| {
+        example.and_then(|output| side(output).as_ref()).map(|artifact| artifact.path.in_json())
+    };
     let causes = explanation.causes.iter().map(|cause| {
         let mut value = cause_json(cause);
         value["likely"] = json!(cause.is_likely());
@@ -549,7 +559,10 @@ fn explanation_json(explanation: &Explanation) -> Value {
         value
     });
     json!({
-        "outputs": explanation.outputs, "example": explanation.example, "causes": causes.collect::<Vec<_>>(),
+        "outputs": explanation.outputs,
+        "example": Some(explanation.example).filter(|index| *index < limit),
+        "example_paths": {"a": path(|output| &output.a), "b": path(|output| &output.b)},
+        "causes": causes.collect::<Vec<_>>(),
         "more": explanation.more,
     })
 }

@@ -341,7 +341,7 @@ pub(super) fn diff() -> Value {
         ("b", or_null(artifact())),
         ("paired_by", or_null(one_of(&["path", "pattern", "name and content", "step"]))),
         ("pattern", or_null(text())),
-        ("explanation", count()),
+        ("explanation", or_null(count())),
     ]);
     let outputs = object([
         ("same", count()),
@@ -392,8 +392,13 @@ pub(super) fn diff() -> Value {
             ("files", count()),
         ],
     );
-    let explanation =
-        object([("outputs", count()), ("example", count()), ("causes", list(cause)), ("more", flag())]);
+    let explanation = object([
+        ("outputs", count()),
+        ("example", or_null(count())),
+        ("example_paths", object([("a", or_null(text())), ("b", or_null(text()))])),
+        ("causes", list(cause)),
+        ("more", flag()),
+    ]);
     let upstream = object([("a", key()), ("b", key()), ("files", count()), ("example", text())]);
     let entries = object([
         ("variables", list(entry())),
