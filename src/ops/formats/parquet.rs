@@ -17,6 +17,8 @@ use crate::error::Result;
 
 /// As many rows are held before they are written.
 const GROUP_ROWS: usize = 100_000;
+/// As many bytes of text are held before they are written.
+const GROUP_TEXT_BYTES: usize = 64 << 20;
 
 /// The values of a column that wait to be written.
 enum Column {
@@ -87,6 +89,8 @@ pub(super) struct ParquetFile {
     /// Rows that wait to be written, and those that are.
     rows: usize,
     written: u64,
+    /// Bytes of text in the rows that wait.
+    text_bytes: usize,
 }
 
 impl TableFile for ParquetFile {
@@ -108,13 +112,20 @@ impl TableFile for ParquetFile {
             columns: columns.iter().map(|(_, kind)| Column::new(*kind)).collect(),
             rows: 0,
             written: 0,
+            text_bytes: 0,
         })
     }
 
     fn put(&mut self, row: Vec<Cell>) -> Result<()> {
-        self.columns.iter_mut().zip(row).for_each(|(column, cell)| column.put(cell));
+        for (column, cell) in self.columns.iter_mut().zip(row) {
+            if let Cell::Text(Some(text)) = &cell {
+                self.text_bytes += text.len();
+            }
+            column.put(cell);
+        }
         self.rows += 1;
-        if self.rows == GROUP_ROWS { self.flush() } else { Ok(()) }
+        let is_full = self.rows == GROUP_ROWS || self.text_bytes >= GROUP_TEXT_BYTES;
+        if is_full { self.flush() } else { Ok(()) }
     }
 
     fn finish(mut self) -> Result<(String, u64)> {
@@ -131,7 +142,7 @@ impl ParquetFile {
             return Ok(());
         }
         self.written += self.rows as u64;
-        self.rows = 0;
+        (self.rows, self.text_bytes) = (0, 0);
         let mut group = self.writer.next_row_group().map_err(not_written)?;
         self.columns.iter_mut().try_for_each(|column| column.write(&mut group))?;
         group.close().map_err(not_written)?;
@@ -152,4 +163,26 @@ fn field(name: &str, kind: Kind) -> Result<Type> {
         .with_logical_type(logical)
         .build()
         .map_err(not_written)
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+    use super::*;
+
+    #[test]
+    fn rows_with_much_text_do_not_wait_for_many_others() {
+        const SHAPE: Shape = Shape { name: "t", columns: &[("text", Kind::Text)] };
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = ParquetFile::create(folder.path(), &SHAPE).unwrap();
+        for length in [40 << 20, 30 << 20, 1] {
+            file.put(vec![Cell::Text(Some("x".repeat(length)))]).unwrap();
+        }
+        assert_eq!(file.finish().unwrap(), ("t.parquet".to_owned(), 3));
+        let file = File::open(folder.path().join("t.parquet")).unwrap();
+        let groups = SerializedFileReader::new(file).unwrap();
+        let rows: Vec<i64> = groups.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        assert_eq!(rows, [2, 1]);
+    }
 }

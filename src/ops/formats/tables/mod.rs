@@ -18,8 +18,11 @@
 //! | `note_references` | a thing that a document names | `note` |
 //! | `note_findings` | what is wrong with a document, or unusual in it | `note` |
 //! | `repositories` | a git repository that a run read files of, besides that of its own code | `run` |
+//! | `overwritten` | a file that a command of lineage wrote over | `path` and `digest` |
+//! | `links` | a symbolic link as it was seen | `path` |
 //!
-//! Keys are UUIDs as text; lists and mappings are JSON as text. A column that is published keeps its name, its type and, in CSV,
+//! Keys are UUIDs as text; lists and mappings are JSON as text; in `parameters` of a run or a step, one that was given several times has
+//! the list of its values. A column that is published keeps its name, its type and, in CSV,
 //! its place: new ones come behind.
 
 pub(super) mod cells;
@@ -399,7 +402,21 @@ impl Rows<'_> {
     }
 }
 
-/// Writes names and values as a JSON object, by name.
+/// Writes parameters as a JSON object, by name; what was said several times is a list.
+fn said(parameters: &[Parameter]) -> serde_json::Value {
+    let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, value) in parameters {
+        values.entry(name).or_default().push(value);
+    }
+    let of_name = |values: Vec<&str>| if values.len() == 1 { json!(values[0]) } else { json!(values) };
+    values
+        .into_iter()
+        .map(|(name, values)| (name.to_owned(), of_name(values)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// Writes names and values as a JSON object, by name: of tags and fields, each name has one value.
 fn pairs(pairs: &[Parameter]) -> serde_json::Value {
     json!(pairs.iter().cloned().collect::<BTreeMap<_, _>>())
 }
@@ -417,5 +434,12 @@ mod tests {
             let columns: HashSet<&str> = shape.columns.iter().map(|(name, _)| *name).collect();
             assert_eq!(columns.len(), shape.columns.len(), "{}", shape.name);
         }
+    }
+
+    #[test]
+    fn of_a_parameter_that_was_given_several_times_no_value_is_lost() {
+        let given =
+            [("k", "a"), ("lr", "1"), ("k", "b")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(said(&given), json!({"k": ["a", "b"], "lr": "1"}));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::cells::Cell;
-use super::{Put, Rows, Table, pairs};
+use super::{Put, Rows, Table, said};
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Metric, NodeId, Parameter, Remarks, Role, RunOutcome, RunRepository,
@@ -38,7 +38,7 @@ pub(super) fn run(source: &Source<'_>, id: NodeId, put: &mut Put<'_>) -> Result<
             Cell::maybe(head.view.reason()),
             Cell::Time(source.ended_at(&head)?.map(Timestamp::micros)),
             Cell::text(json!(run.arguments)),
-            Cell::text(pairs(&run.parameters)),
+            Cell::text(said(&run.parameters)),
             Cell::maybe(run.parent),
             Cell::text(&run.recorder),
             Cell::maybe(run.rerun_of),
@@ -67,7 +67,7 @@ pub(super) fn step(step: &Step) -> Vec<Cell> {
         Cell::at(step.started_at),
         Cell::at(step.ended_at),
         Cell::maybe(step.cached_from),
-        Cell::text(pairs(&step.parameters)),
+        Cell::text(said(&step.parameters)),
         Cell::maybe(step.key),
     ]
 }
