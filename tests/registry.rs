@@ -606,6 +606,13 @@ fn what_is_said_twice_or_not_at_all_is_refused() {
     let said =
         place.ok(&["register", "risk", "2.0.0", "--artifact", "m=model", "--promoted-from", "7.7.7"]).stderr;
     assert!(said.contains("no `risk` 7.7.7 is registered"), "{said}");
+    // What is odd about many files is said once.
+    for name in ["one", "two", "three"] {
+        place.write(&format!("many/{name}"), name.as_bytes());
+    }
+    let said = place.ok(&["register", "many", "1.0.0", "--artifact", "m=many"]).stderr;
+    assert!(said.contains("no recorded run wrote many/one and 2 other files"), "{said}");
+    assert_eq!(said.matches("no recorded run").count(), 1, "{said}");
     let described = place.json(&["models", "--where", "has(description)"]);
     assert_eq!(described["models"].as_array().unwrap().len(), 0, "{described}");
 }

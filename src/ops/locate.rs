@@ -11,7 +11,7 @@ use crate::model::{
     Artifact, ArtifactPath, Digest, LinkText, NodeId, Timestamp, check_model_name, repeated_word,
 };
 use crate::ops::Workspace;
-use crate::ops::at_work::{may_be_writing, words as run_words};
+use crate::ops::at_work::{commands_at_work, may_be_writing, words as run_words};
 use crate::ops::named;
 use crate::ops::of_run::file_of_run;
 use crate::projection::{ProjectedFrom, projected_from};
@@ -301,7 +301,7 @@ fn why_nothing_recorded(
     place: &Path,
     alike: &Alike,
 ) -> Result<String> {
-    if let Some(run) = may_be_writing(workspace, snapshot, place)?.first() {
+    if let Some(run) = may_be_writing(&commands_at_work(workspace, snapshot)?, place) {
         return Ok(format!("{} is at work; what it reads and writes is known when it ends", run_words(run)));
     }
     Ok(match &alike.later {

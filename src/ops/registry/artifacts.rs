@@ -196,12 +196,13 @@ fn recorded(snapshot: &Snapshot, file: ReadFile) -> Result<Found> {
         return Ok(found);
     };
     let mut other: Option<(StepNo, Digest)> = None;
+    let mut seen = BTreeSet::new();
     snapshot.path_writes_until(path, i64::MAX, |_, step, written| {
         let digest = snapshot.content(written)?.0;
         if digest != artifact.digest {
             other = other.or(Some((step, digest)));
         } else if let Some(run) = snapshot.run_of(step)?
-            && !found.writers.contains(&run)
+            && seen.insert(run)
         {
             found.writers.push(run);
         }

@@ -8,7 +8,10 @@ use crate::model::{
 };
 use crate::ops::registry::{Author, Held, view_of};
 use crate::ops::{Clock, Workspace};
-use crate::query::registry::{ModelSelector, ModelView, aliases, find_model, model_view, production};
+use crate::query::registry::{
+    ModelSelector, ModelView, aliases, find_model, learned_from, model_view, production,
+};
+use crate::query::{Start, downstream_of};
 
 /// A version that was changed.
 #[derive(Debug, Clone)]
@@ -138,23 +141,18 @@ fn in_use(held: &Held<'_>, view: &ModelView) -> Result<Option<String>> {
 /// Lists the versions that were made from a version: by their entry, or because they learned from its files.
 fn based_on(held: &Held<'_>, view: &ModelView) -> Result<Vec<String>> {
     let snapshot = &held.snapshot;
-    let mut based = BTreeSet::new();
+    let mut numbers = Vec::new();
     for artifact in &view.model.artifacts {
         let Some(path) = snapshot.path_no(&artifact.artifact.path)? else { continue };
         let Some(number) = snapshot.artifact_no(path, &artifact.artifact.digest)? else { continue };
-        let trace = crate::query::downstream(snapshot, number, u32::MAX)?;
-        for learned in crate::query::registry::learned_from(
-            snapshot,
-            crate::query::Start::Files(&[number]),
-            &trace,
-            u32::MAX,
-        )? {
-            if learned.model != view.model.id {
-                based.insert(learned.model);
-            }
-        }
+        numbers.push(number);
     }
-    based.extend(snapshot.models_based_on(&view.label())?.into_iter().filter(|id| *id != view.model.id));
+    let start = Start::Files(&numbers);
+    let trace = downstream_of(snapshot, start, u32::MAX)?;
+    let learned = learned_from(snapshot, start, &trace, u32::MAX)?;
+    let mut based: BTreeSet<NodeId> = learned.into_iter().map(|learned| learned.model).collect();
+    based.extend(snapshot.models_based_on(&view.label())?);
+    based.remove(&view.model.id);
     let mut labels = BTreeSet::new();
     for id in based {
         let other = model_view(snapshot, id)?.filter(|other| other.deleted.is_none());

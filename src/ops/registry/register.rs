@@ -11,7 +11,7 @@ use crate::model::{
     Artifact, ArtifactPath, CodeState, Digest, Fact, MetricValue, ModelVersion, NodeId, Role, RunStatus,
     Stage, Timestamp,
 };
-use crate::ops::at_work::{may_be_writing, words};
+use crate::ops::at_work::{commands_at_work, may_be_writing, words};
 use crate::ops::diff::last_code;
 use crate::ops::keep::keep_registered;
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
@@ -240,11 +240,17 @@ fn run_of(
     let head = run.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
     // What a run that goes on wrote is recorded at its end.
     let is_going_on = head.as_ref().is_some_and(|head| head.view.status() == RunStatus::Running);
+    let mut oddities: BTreeMap<Oddity, Vec<&Found>> = BTreeMap::new();
     for found in found {
         belongs::check(snapshot, found, head.as_ref(), is_going_on)?;
-        if !(is_going_on && found.writers.is_empty()) {
-            remarks.extend(remark(snapshot, found, run)?);
+        if !(is_going_on && found.writers.is_empty())
+            && let Some(oddity) = oddity(found, run)
+        {
+            oddities.entry(oddity).or_default().push(found);
         }
+    }
+    for (oddity, files) in oddities {
+        remarks.push(remark(snapshot, oddity, &files)?);
     }
     match (run, head) {
         (Some(_), None) => Err(Error::request("the start of this run is not recorded here")),
@@ -255,10 +261,15 @@ fn run_of(
 /// Checks that no run is at work that may have written the files: a version is never replaced, and would have neither the run nor
 /// its metrics for good.
 fn check_at_work(held: &Held<'_>, found: &[Found]) -> Result<()> {
-    for found in found.iter().filter(|found| found.held.link.is_none()) {
+    let mut files = found.iter().filter(|found| found.held.link.is_none()).peekable();
+    if files.peek().is_none() {
+        return Ok(());
+    }
+    let at_work = commands_at_work(held.workspace, &held.snapshot)?;
+    for found in files {
         let path = &found.held.artifact.path;
         let Some(place) = path.on_disk(held.workspace.root()) else { continue };
-        if let Some(run) = may_be_writing(held.workspace, &held.snapshot, &place)?.first() {
+        if let Some(run) = may_be_writing(&at_work, &place) {
             return Err(Error::request(format!("`{path}` may be of {}, which is at work", words(run)))
                 .because("what it writes is known when it ends".to_owned())
                 .hint(format!("`--run {}` says that it is; nothing was registered", run.tail)));
@@ -291,26 +302,58 @@ fn without_later(
     Ok(earlier)
 }
 
-/// Says what is odd about where a file came from.
-fn remark(snapshot: &Snapshot, found: &Found, run: Option<RunNo>) -> Result<Option<String>> {
-    if found.held.link.is_some() {
-        return Ok(None);
+/// What is odd about where a file came from.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Oddity {
+    /// Its run wrote these bytes elsewhere.
+    CopyOfOwn,
+    /// Another run wrote these bytes elsewhere.
+    CopyOf(RunNo),
+    /// Another run wrote it.
+    WrittenBy(RunNo),
+    /// No run wrote it.
+    NotWritten,
+}
+
+fn oddity(found: &Found, run: Option<RunNo>) -> Option<Oddity> {
+    if found.held.link.is_some() || run.is_some_and(|run| found.writers.contains(&run)) {
+        return None;
     }
-    let path = &found.held.artifact.path;
-    let other = |writers: &[RunNo]| writers.first().map(|run| tail(snapshot, *run)).transpose();
-    Ok(match (run, &found.copied) {
-        (Some(run), _) if found.writers.contains(&run) => None,
-        (Some(run), Some((writer, _))) if run == *writer && found.writers.is_empty() => {
-            let (_, from) = found.copied.as_ref().expect("it was matched just now");
-            Some(format!("{path} was not written by the run, but is a copy of {from}, which was"))
+    Some(match &found.copied {
+        Some((writer, _)) if run == Some(*writer) => Oddity::CopyOfOwn,
+        Some((writer, _)) => Oddity::CopyOf(*writer),
+        None => found.writers.first().map_or(Oddity::NotWritten, |writer| Oddity::WrittenBy(*writer)),
+    })
+}
+
+/// Says what is odd about files, by the first of them.
+fn remark(snapshot: &Snapshot, oddity: Oddity, files: &[&Found]) -> Result<String> {
+    let Some(first) = files.first() else { return Err(Error::bug("something is odd about no file")) };
+    let (path, others) = (&first.held.artifact.path, files.len() - 1);
+    let from = first.copied.as_ref().map(|(_, from)| from.to_string()).unwrap_or_default();
+    let all = match others {
+        0 => path.to_string(),
+        1 => format!("{path} and another file"),
+        _ => format!("{path} and {others} other files"),
+    };
+    Ok(match oddity {
+        Oddity::CopyOfOwn if others == 0 => {
+            format!("{path} was not written by the run, but is a copy of {from}, which was")
         }
-        (_, Some((writer, from))) => {
-            Some(format!("{path} is a copy of {from}, which run {} wrote", tail(snapshot, *writer)?))
+        Oddity::CopyOfOwn => {
+            format!("{all} were not written by the run, but are copies of what was, such as {from}")
         }
-        (_, None) => Some(match other(&found.writers)? {
-            Some(writer) => format!("{path} was written by run {writer}, not by the run that is named"),
-            None => format!("no recorded run wrote {path}"),
-        }),
+        Oddity::CopyOf(run) if others == 0 => {
+            format!("{path} is a copy of {from}, which run {} wrote", tail(snapshot, run)?)
+        }
+        Oddity::CopyOf(run) => {
+            format!("{all} are copies of what run {} wrote, such as {from}", tail(snapshot, run)?)
+        }
+        Oddity::WrittenBy(run) => {
+            let were = if others == 0 { "was" } else { "were" };
+            format!("{all} {were} written by run {}, not by the run that is named", tail(snapshot, run)?)
+        }
+        Oddity::NotWritten => format!("no recorded run wrote {all}"),
     })
 }
 

@@ -158,7 +158,7 @@ fn writes_by(
     model: &ModelVersion,
     run: RunNo,
 ) -> Result<Vec<(i64, StepNo, ArtifactNo)>> {
-    let mut writes = Vec::new();
+    let (mut writes, mut runs) = (Vec::new(), Runs::default());
     // Whoever made a link made nothing of what it leads to.
     for held in model.artifacts.iter().filter(|held| held.link.is_none()) {
         let path = snapshot.path_no(&held.artifact.path)?;
@@ -166,7 +166,7 @@ fn writes_by(
         let Some(number) = number else { continue };
         for (at, step, artifact) in last_writes(snapshot, number, run, OTHERS_FEW)? {
             let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
-            let others = written_along(snapshot, &Write { artifact, at, step, id }, &mut Runs::default())?;
+            let others = written_along(snapshot, &Write { artifact, at, step, id }, &mut runs)?;
             writes.push((at, step, artifact));
             writes.extend(others.into_iter().map(|(step, at)| (at, step, artifact)));
         }
