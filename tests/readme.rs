@@ -1,7 +1,8 @@
 //! README is true: every command shown in it is run, in its order, and prints what README says it prints.
 //!
 //! What changes from run to run (keys, digests, times, sizes) is compared by shape: a word that holds a digit stands for any
-//! other word that holds a digit, an absolute path for any other, and spaces are not counted.
+//! other word that holds a digit, an absolute path for any other, and spaces are not counted. Numbers that count or score stand for
+//! themselves.
 
 #[allow(dead_code)]
 #[path = "common/machine.rs"]
@@ -31,13 +32,17 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
-/// Replaces each word with a digit in it by `#`, and runs of spaces by one.
+/// Replaces each word with a digit in it by `#`, unless it is a number that counts or scores, and runs of spaces by one.
 fn shape(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
-        let words = line.split_whitespace().map(|word| {
+        let nexts = line.split_whitespace().skip(1).chain([""]);
+        let words = line.split_whitespace().zip(nexts).map(|(word, next)| {
             if word.starts_with('/') {
                 return "#".to_owned();
+            }
+            if is_number(word) && !is_unit(next) {
+                return word.to_owned();
             }
             let parts = word.split('/').map(|part| if varies(part) { "#" } else { part });
             parts.collect::<Vec<_>>().join("/")
@@ -45,6 +50,21 @@ fn shape(text: &str) -> String {
         lines.push(words.collect::<Vec<_>>().join(" "));
     }
     lines.join("\n").trim().to_owned()
+}
+
+/// Returns true for a whole number of up to four digits, or a small decimal, at the end of part of a sentence or not.
+fn is_number(word: &str) -> bool {
+    let word = word.trim_end_matches([',', ';']);
+    let (whole, part) = word.split_once('.').unwrap_or((word, "0"));
+    let is_short =
+        |digits: &str| (1..=4).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    is_short(whole) && is_short(part)
+}
+
+/// Returns true for the units of what is measured: times and sizes.
+fn is_unit(word: &str) -> bool {
+    let word = word.trim_end_matches([',', ';', ':', '.']);
+    ["us", "ms", "s", "m", "h", "bytes", "KB", "MB", "GB", "KB/s", "MB/s"].contains(&word)
 }
 
 /// Returns true for words that differ from run to run: those with a digit, and abbreviated SHAs and keys without one.
