@@ -685,3 +685,120 @@ fn a_submission_of_200_mb_takes_no_more_memory_than_its_main_document() {
     let segment = place.ok(&["show", &format!("{file}#1A_001")]).stdout;
     assert!(segment.contains("data/raw/HUGE.txt"), "{segment}");
 }
+
+/// The texts of a backup that may be anything.
+const FREE_TEXTS: [&str; 22] = [
+    "arguments",
+    "base_model",
+    "branch",
+    "by",
+    "commit",
+    "commit_short",
+    "description",
+    "fields",
+    "folder",
+    "git_sha",
+    "host",
+    "metrics",
+    "model_type",
+    "name",
+    "notes",
+    "parameters",
+    "patch_omitted",
+    "reason",
+    "recorder",
+    "subject",
+    "tags",
+    "unreadable",
+];
+
+/// Puts what drives a terminal into every text that may be anything.
+fn spoilt(value: Value, is_free: bool) -> Value {
+    match value {
+        Value::String(text) if is_free => format!("\u{1b}[31m{text}\u{9b}\r\n\u{202e}x").into(),
+        Value::Array(values) => values.into_iter().map(|value| spoilt(value, is_free)).collect(),
+        Value::Object(fields) => {
+            let spoil = |(key, value): (String, Value)| {
+                let is_free = FREE_TEXTS.contains(&key.as_str());
+                (key, spoilt(value, is_free))
+            };
+            Value::Object(fields.into_iter().map(spoil).collect())
+        }
+        value => value,
+    }
+}
+
+#[test]
+fn no_text_of_a_backup_drives_the_terminal() {
+    let Some(place) = Place::without_git().with_commit() else { return };
+    place.write("train.sh", b"cat data/raw/*.txt > m; echo '{\"f1\": 0.5}' > metrics.json\n");
+    place.ok(&["run", "-q", "--param", "seed=1", "--", "sh", "train.sh"]);
+    place.write("train.sh", b"cat data/raw/*.txt metrics.json > m; exit 3\n");
+    place.run(&["run", "-q", "--param", "seed=2", "--", "sh", "train.sh"]);
+    for version in ["1.0.0", "1.1.0"] {
+        place.ok(&[
+            "register",
+            "risk",
+            version,
+            "--artifact",
+            "model=m",
+            "--tag",
+            "a=b",
+            "--description",
+            "d",
+        ]);
+    }
+    place.ok(&["models", "delete", "risk@1.1.0", "--reason", "bad"]);
+    let backup = place.ok(&["export", "--format", "jsonl"]).stdout;
+    let mut lines: Vec<&str> = backup.lines().collect();
+    lines.pop();
+    let lines = lines.into_iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut spoilt: Vec<String> = lines.map(|line| spoilt(line, false).to_string()).collect();
+    // Names of models and versions are checked, and so is the first line.
+    spoilt[0] = backup.lines().next().unwrap().to_owned();
+    for (line, before) in spoilt.iter_mut().zip(backup.lines()) {
+        if before.contains("\"model_") {
+            let (mut now, before): (Value, Value) =
+                (serde_json::from_str(line).unwrap(), serde_json::from_str(before).unwrap());
+            let kind = before.as_object().unwrap().keys().next().unwrap().clone();
+            now[&kind]["name"] = before[&kind]["name"].clone();
+            *line = now.to_string();
+        }
+    }
+    let end = format!("{{\"end\":{{\"facts\":{}}}}}", spoilt.len() - 1);
+    let there = Place::empty();
+    there.write("b.jsonl", format!("{}\n{end}\n", spoilt.join("\n")).as_bytes());
+    there.ok(&["import", "--format", "jsonl", "b.jsonl"]);
+    let mut silent = Vec::new();
+    for arguments in [
+        &["log"][..],
+        &["log", "-w", "name ~ x"],
+        &["show", "@"],
+        &["show", "@-"],
+        &["show", "m"],
+        &["show", "m", "--environment"],
+        &["show", "data/raw", "--down"],
+        &["show", "risk@1.0.0"],
+        &["diff", "@-", "@"],
+        &["status"],
+        &["models"],
+        &["models", "show", "risk@1.0.0"],
+        &["models", "show", "risk"],
+        &["models", "history", "risk"],
+        &["models", "compare", "risk@1.0.0", "risk@1.1.0"],
+        &["metrics", "@-", "@"],
+        &["verify"],
+        &["project", "--check"],
+        &["rerun", "@"],
+        &["restore", "m@@", "--stdout"],
+    ] {
+        let answer = there.run(arguments);
+        let text = answer.stdout + &answer.stderr;
+        let found = text.find(['\u{1b}', '\u{9b}', '\r', '\u{202e}']);
+        assert!(found.is_none(), "{arguments:?}: {text:?}");
+        if text.is_empty() {
+            silent.push(arguments);
+        }
+    }
+    assert!(silent.len() < 4, "{silent:?}");
+}
