@@ -33,7 +33,8 @@ use crate::render;
 ///
 /// prov-json and openlineage are streams, as jsonl is: they go to the standard output unless --out names a file. ro-crate is
 /// a folder, or a zip file where the name ends in `.zip`; the bytes of the files are in it, but for those that lie outside the
-/// workspace and those that git ignores and no run wrote, such as `.env`: these are named only.
+/// workspace, those that git ignores and no run wrote, and those that are named like files of credentials, such as `.env`: these are
+/// named only.
 ///
 /// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`.
 #[derive(Args)]
@@ -60,7 +61,8 @@ pub(crate) struct Export {
     /// The namespace of OpenLineage's jobs, and the name of a crate; by default the name of the workspace's folder.
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
-    /// Put into a crate also the bytes of files outside the workspace, and of those that git ignores and no run wrote.
+    /// Put into a crate also the bytes of files outside the workspace, of those that git ignores and no run wrote, and of those named like
+    /// files of credentials.
     #[arg(long)]
     with_contents: bool,
     /// Print as JSON what was written.
@@ -96,6 +98,10 @@ impl Export {
         if self.with_contents && self.format != Format::RoCrate {
             return Err(Error::request("`--with-contents` is for `--format ro-crate` alone")
                 .hint("no other format holds contents; nothing was written"));
+        }
+        if self.namespace.is_some() && !matches!(self.format, Format::Openlineage | Format::RoCrate) {
+            return Err(Error::request("`--namespace` is for `--format openlineage` and `ro-crate` alone")
+                .hint("no other format has one; nothing was written"));
         }
         let request = ExportRequest {
             format,

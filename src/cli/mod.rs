@@ -217,12 +217,12 @@ impl Surroundings {
         self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone())
     }
 
-    /// Returns who changes the registry.
     /// Lets a command write over what others wrote, by its name.
     pub(crate) fn overwriting(&self, command: &'static str) -> Overwriting {
         Overwriting { command, clock: self.clock.clone() }
     }
 
+    /// Returns who changes the registry.
     pub(crate) fn author(&self) -> Author {
         Author { name: crate::ops::user() }
     }

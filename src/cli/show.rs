@@ -35,7 +35,7 @@ pub(crate) struct Show {
     #[arg(long, value_name = "N")]
     depth: Option<u32>,
     /// Name at most N runs; 0 names all. By default 50 on paper, all in JSON.
-    #[arg(long, value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
     /// List also what the runs were made with: packages, libraries, system files.
     #[arg(long)]

@@ -170,6 +170,7 @@ impl<'a> Session<'a> {
             let mut recording = begin(bench, request, plan, name, resumed, notes)?;
             let run = recording.run();
             if resumed.is_some() {
+                let _lock = bench.workspace.lock_to_project()?;
                 remove_leftovers(bench.workspace, run);
             }
             let bytes = pending.iter().map(|filing| filing.size_bytes).sum();

@@ -179,6 +179,9 @@ fn stages(text: &mut String, steps: &[Step]) {
         }
         let failed = of_stage.iter().filter(|step| step.status == StepStatus::Failed).count();
         let cached = of_stage.iter().filter(|step| step.cached_from.is_some()).count();
+        // What was taken over may hold that it failed.
+        let computed =
+            of_stage.iter().filter(|step| step.status != StepStatus::Failed && step.cached_from.is_none());
         let took = |step: &Step| step.ended_at.micros().saturating_sub(step.started_at.micros()).max(0);
         let worked = of_stage.iter().filter(|step| step.cached_from.is_none());
         let mut times: Vec<(i64, &str)> = worked.map(|step| (took(step), step.subject.as_str())).collect();
@@ -189,7 +192,7 @@ fn stages(text: &mut String, steps: &[Step]) {
         let _ = writeln!(
             text,
             "| {stage} | {} | {cached} | {failed} | {} | {} | {} | {slowest} |",
-            of_stage.len() - failed - cached,
+            computed.count(),
             seconds(total),
             at(times.len() / 2),
             at(times.len().saturating_sub(1)),
