@@ -235,7 +235,12 @@ impl Recorder<'_> {
 
     /// Adds what programs under the command said of these metrics themselves.
     fn add_reported(&mut self, names: &BTreeSet<&str>) -> Result<()> {
-        if names.is_empty() {
+        let (journal, seen) = (self.workspace.journal(), self.observation);
+        let mut accesses = seen.processes.iter().flat_map(|process| &process.accesses);
+        // Whoever says something writes it there.
+        let may_be_said = seen.level != Level::Net
+            || accesses.any(|access| seen.files[access.file].path.starts_with(&journal));
+        if names.is_empty() || !may_be_said {
             return Ok(());
         }
         let snapshot = self.workspace.view_as_it_is()?.snapshot;
