@@ -62,77 +62,85 @@ impl Looking<'_> {
                     self.report.elsewhere += 1;
                     self.report.compared -= 1;
                 }
-                OnDisk::Other(now) => {
-                    let known = self.snapshot.artifact_no(file.path_no, &now)?;
-                    if known.is_some() && self.is_of_elsewhere(&file)? {
-                        self.add_not_here(&file, Some(now))?;
-                        continue;
-                    }
-                    let read_since = known.filter(|known| file.read_since == Some(*known));
-                    let mut read_by = None;
-                    if let Some(read) = read_since {
-                        // Code that a command wrote once is edited by hand from then on, and git has it.
-                        if self.is_in_git(read)? {
-                            self.report.edited_in_git += 1;
-                            continue;
-                        }
-                        read_by = self.first_reader(read, file.writer)?;
-                    }
-                    let is_earlier_version = match (known, read_since) {
-                        (Some(known), Some(_)) => self.is_written(known)?,
-                        (known, _) => known.is_some(),
-                    };
-                    let file = self.recorded(&file)?;
-                    let place = file.artifact.path.on_disk(self.workspace.root());
-                    let leads_to = place.and_then(|place| std::fs::read_link(place).ok());
-                    self.report.changed.push(AlteredFile {
-                        file,
-                        now,
-                        is_earlier_version,
-                        read_by,
-                        leads_to,
-                    });
-                }
+                OnDisk::Other(now) => self.sort_out_altered(&file, now)?,
                 OnDisk::Unreadable(reason) => {
                     let file = self.recorded(&file)?;
                     self.report.unreadable.push((file, reason));
                 }
-                OnDisk::Gone if !file.artifact.has_content() => {
-                    self.report.without_content += 1;
-                    self.report.compared -= 1;
-                }
-                OnDisk::Gone if file.superseded => {}
-                OnDisk::Gone if self.removed.contains_key(at) => {
-                    let by = removers.of(self.snapshot, file.path_no, &self.removed[at])?;
-                    let (file, is_kept) = (self.recorded_last(&file)?, self.kept.contains(at));
-                    self.report.removed.extend(by.map(|by| RemovedFile { file, by, is_kept }));
-                }
-                OnDisk::Gone if self.is_scratch(&file.artifact.path) => self.report.gone_outside += 1,
-                OnDisk::Gone if self.kept.contains(at) => {
-                    let last = self.recorded_last(&file)?;
-                    let is_projected =
-                        last.writer.as_ref().is_some_and(|writer| writer.kind == RunKind::Pipeline);
-                    if !is_projected && self.is_of_elsewhere(&file)? {
-                        self.add_not_here(&file, None)?;
-                    } else {
-                        self.report.pending.push(last);
-                    }
-                }
-                OnDisk::Gone if !file.artifact.path.is_inside() => self.report.gone_outside += 1,
-                OnDisk::Gone if self.is_in_git(file.last())? => self.report.in_git += 1,
-                OnDisk::Gone if commits.find(file.last())?.is_some() => self.report.in_git += 1,
-                OnDisk::Gone if self.is_of_elsewhere(&file)? => {
-                    self.add_not_here(&file, None)?;
-                }
-                OnDisk::Gone => {
-                    let file = self.recorded_last(&file)?;
-                    if self.workspace.contents().hides(&file.artifact.digest) {
-                        let reason = "gone, and whether it is kept only its owner can see".to_owned();
-                        self.report.unreadable.push((file, reason));
-                        continue;
-                    }
-                    self.report.lost.push(file);
-                }
+                OnDisk::Gone => self.sort_out_gone(*at, &file, &mut removers, &mut commits)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a file that has other bytes now into its list.
+    fn sort_out_altered(&mut self, file: &NewestFile, now: Digest) -> Result<()> {
+        let known = self.snapshot.artifact_no(file.path_no, &now)?;
+        if known.is_some() && self.is_of_elsewhere(file)? {
+            return self.add_not_here(file, Some(now));
+        }
+        let read_since = known.filter(|known| file.read_since == Some(*known));
+        let mut read_by = None;
+        if let Some(read) = read_since {
+            // Code that a command wrote once is edited by hand from then on, and git has it.
+            if self.is_in_git(read)? {
+                self.report.edited_in_git += 1;
+                return Ok(());
+            }
+            read_by = self.first_reader(read, file.writer)?;
+        }
+        let is_earlier_version = match (known, read_since) {
+            (Some(known), Some(_)) => self.is_written(known)?,
+            (known, _) => known.is_some(),
+        };
+        let file = self.recorded(file)?;
+        let place = file.artifact.path.on_disk(self.workspace.root());
+        let leads_to = place.and_then(|place| std::fs::read_link(place).ok());
+        self.report.changed.push(AlteredFile { file, now, is_earlier_version, read_by, leads_to });
+        Ok(())
+    }
+
+    /// Puts a file that is not there into its list.
+    fn sort_out_gone(
+        &mut self,
+        at: usize,
+        file: &NewestFile,
+        removers: &mut Removers,
+        commits: &mut Commits<'_>,
+    ) -> Result<()> {
+        let is_kept = self.kept.contains(&at);
+        if !file.artifact.has_content() {
+            self.report.without_content += 1;
+            self.report.compared -= 1;
+        } else if file.superseded {
+            // Of those only altered ones are listed.
+        } else if let Some(removal) = self.removed.get(&at) {
+            let by = removers.of(self.snapshot, file.path_no, removal)?;
+            let file = self.recorded_last(file)?;
+            self.report.removed.extend(by.map(|by| RemovedFile { file, by, is_kept }));
+        } else if self.is_scratch(&file.artifact.path) {
+            self.report.gone_outside += 1;
+        } else if is_kept {
+            let last = self.recorded_last(file)?;
+            let is_projected = last.writer.as_ref().is_some_and(|writer| writer.kind == RunKind::Pipeline);
+            if !is_projected && self.is_of_elsewhere(file)? {
+                self.add_not_here(file, None)?;
+            } else {
+                self.report.pending.push(last);
+            }
+        } else if !file.artifact.path.is_inside() {
+            self.report.gone_outside += 1;
+        } else if self.is_in_git(file.last())? || commits.find(file.last())?.is_some() {
+            self.report.in_git += 1;
+        } else if self.is_of_elsewhere(file)? {
+            self.add_not_here(file, None)?;
+        } else {
+            let file = self.recorded_last(file)?;
+            if self.workspace.contents().hides(&file.artifact.digest) {
+                let reason = "gone, and whether it is kept only its owner can see".to_owned();
+                self.report.unreadable.push((file, reason));
+            } else {
+                self.report.lost.push(file);
             }
         }
         Ok(())
