@@ -16,7 +16,8 @@ use crate::store::GO_ON;
 
 /// Show the metrics of runs: what each came to, and the curves of those that have several points.
 ///
-/// Without RUN, list the names of all metrics.
+/// Without RUN, list the names of all metrics. The last value is that of the greatest step, and of several at one step the one
+/// that was reported last.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage metrics                                       the names of all metrics
