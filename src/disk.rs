@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 pub use kernel::kernel_is_at_least;
-pub use owner::{Owner, give_new_file, is_root};
+pub use owner::{Owner, give_new_file, is_root, made_by_anybody};
 pub use regular::{open_folder, open_own, open_regular, open_regular_with, read_regular, read_regular_text};
 pub use share::SHARED_ALIGNMENT;
 pub use together::{Staged, Together};
@@ -66,6 +66,8 @@ pub struct Disk {
     faults: Option<Arc<dyn Faults>>,
     /// Whether no file takes a name that is taken.
     is_sparing: bool,
+    /// Whether new files are left to whoever made them.
+    is_ungiving: bool,
 }
 
 impl fmt::Debug for Disk {
@@ -83,7 +85,7 @@ impl Disk {
     /// Returns a disk on which `faults` decides what goes wrong.
     #[cfg(test)]
     pub fn with_faults(faults: Arc<dyn Faults>) -> Self {
-        Disk { faults: Some(faults), is_sparing: false }
+        Disk { faults: Some(faults), ..Disk::default() }
     }
 
     /// Returns the same disk, on which no file takes a name that is taken: for who has seen that nothing lies at a place, and is about
@@ -140,6 +142,20 @@ impl Disk {
         Ok(above)
     }
 
+    /// Returns the same disk, whose new files belong to root where root makes them in the folder of somebody else: who makes them
+    /// gives them away when it is known who may read what comes into them.
+    #[must_use]
+    pub fn ungiving(&self) -> Self {
+        Disk { is_ungiving: true, ..self.clone() }
+    }
+
+    /// Gives a file that was made at `path` to whom its folder belongs.
+    fn give(&self, file: &File, path: &Path) {
+        if !self.is_ungiving {
+            give_new_file(file, path);
+        }
+    }
+
     /// Makes a file that must not exist, for appending.
     ///
     /// # Errors
@@ -147,7 +163,7 @@ impl Disk {
     pub fn create_new(&self, path: &Path) -> io::Result<DiskFile> {
         self.ask(Operation::Create, path)?;
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-        give_new_file(&file, path);
+        self.give(&file, path);
         Ok(DiskFile { disk: self.clone(), file, path: path.to_owned(), length: 0 })
     }
 

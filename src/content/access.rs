@@ -13,6 +13,7 @@ use crate::disk::{Owner, open_folder};
 const OWNER_EXECUTES: u32 = 0o100;
 const GROUP_READS: u32 = 0o040;
 const OTHERS_READ: u32 = 0o004;
+const EVERYBODY_READS: u32 = GROUP_READS | OTHERS_READ;
 /// The bit by which a folder is entered, and a file executed, stands so many places below the one by which it is read.
 const BELOW_READING: u32 = 2;
 
@@ -23,18 +24,21 @@ pub struct Access {
     mode: u32,
     /// The group that `mode` speaks of; `None` for whichever it is.
     group: Option<u32>,
+    /// To whom the source belongs, if it is a file.
+    user: Option<u32>,
 }
 
 impl Access {
     /// All who get to where it is kept read it: of what comes from no file, or is no secret.
-    pub const ALL: Access = Access { mode: GROUP_READS | OTHERS_READ, group: None };
-    /// Its owner alone reads it.
-    pub const OWNER: Access = Access { mode: 0, group: None };
+    pub const ALL: Access = Access { mode: EVERYBODY_READS, group: None, user: None };
+    /// Whoever keeps it reads it, and nobody else.
+    pub const OWNER: Access = Access { mode: 0, group: None, user: None };
 
     fn of(source: &Metadata) -> Self {
         Access {
-            mode: source.mode() & (GROUP_READS | OTHERS_READ | OWNER_EXECUTES),
+            mode: source.mode() & (EVERYBODY_READS | OWNER_EXECUTES),
             group: Some(source.gid()),
+            user: Some(source.uid()),
         }
     }
 
@@ -47,10 +51,8 @@ impl Access {
         for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top) && *folder != top)
         {
             let Ok(found) = folder.metadata() else { return Access::OWNER };
-            access.mode &= found.mode() << BELOW_READING | OWNER_EXECUTES;
-            if access.group != Some(found.gid()) {
-                access.mode &= !GROUP_READS;
-            }
+            let entered_by = (found.mode() << BELOW_READING) & EVERYBODY_READS;
+            access.mode &= for_group(entered_by, access.group == Some(found.gid())) | OWNER_EXECUTES;
         }
         access
     }
@@ -68,6 +70,15 @@ impl Access {
         Access { mode: self.mode & !OWNER_EXECUTES, ..self }
     }
 
+    /// Returns whether `owner` could read the source.
+    pub fn lets(self, owner: Owner) -> bool {
+        let of_group =
+            self.mode & GROUP_READS != 0 && self.group.is_some_and(|group| owner.is_of_group(group));
+        self.mode & EVERYBODY_READS == EVERYBODY_READS
+            || of_group
+            || self.user.is_some_and(|user| owner.is_user(user))
+    }
+
     /// Returns whether the content is executed.
     pub fn is_executed(self) -> bool {
         self.mode & OWNER_EXECUTES != 0
@@ -81,9 +92,9 @@ impl Access {
     pub fn apply(self, file: &File) -> io::Result<()> {
         let found = file.metadata()?;
         let is_same_group = self.group.is_none_or(|group| group == found.gid());
-        let allowed = if is_same_group { self.mode } else { self.mode & !GROUP_READS };
+        let allowed = for_group(self.mode & EVERYBODY_READS, is_same_group);
         let mode = found.mode() & 0o7777;
-        let mut wanted = mode & !((GROUP_READS | OTHERS_READ) & !allowed);
+        let mut wanted = mode & !(EVERYBODY_READS & !allowed);
         if self.is_executed() {
             wanted |= (wanted & 0o444) >> BELOW_READING;
         }
@@ -92,6 +103,12 @@ impl Access {
         }
         file.set_permissions(Permissions::from_mode(wanted))
     }
+}
+
+/// Returns what the mode of a file or folder lets a group and others do, where another group is meant than its own: everybody, or
+/// nobody, since those of either group are among the others of the other one.
+fn for_group(mode: u32, is_its_own: bool) -> u32 {
+    if is_its_own || mode == EVERYBODY_READS { mode } else { 0 }
 }
 
 /// Closes a folder to all who may not write into the one `above` it, and gives it to `owner`: somebody else, in whose folders no link

@@ -206,11 +206,14 @@ impl Contents {
         if self.hides(digest) { Access::ALL } else { access }
     }
 
-    /// Gives the new file for a content, meant for `path`, its access and its owner.
+    /// Gives the new file for a content, meant for `path`, its access, and its owner, where they may read what the content comes
+    /// from: what root alone reads stays root's.
     fn prepare(&self, file: &fs::File, path: &Path, access: Access, owner: Option<Owner>) -> io::Result<()> {
         if let (Some(owner), Some(folder)) = (owner, path.parent()) {
             owner.give(folder);
-            owner.give_file(file);
+            if access.lets(owner) {
+                owner.give_file(file);
+            }
         }
         access.apply(file)
     }
@@ -309,13 +312,14 @@ impl Contents {
         Ok((digests, strangers))
     }
 
-    /// Reads every kept content, on all cores, and lists those that are damaged.
+    /// Reads every kept content that is not hidden from us, on all cores, and lists those that are damaged.
     ///
     /// # Errors
     /// A store error where the folder cannot be read.
     pub fn verify(&self) -> Result<(u64, Vec<Damage>)> {
         use rayon::prelude::*;
-        let (digests, _) = self.list()?;
+        let (mut digests, _) = self.list()?;
+        digests.retain(|digest| !self.hides(digest));
         let damage = digests.par_iter().filter_map(|digest| {
             let fault = match self.check(digest) {
                 Ok(_) => return None,

@@ -47,7 +47,7 @@ impl Contents {
         front.resize(SHARED_ALIGNMENT as usize, 0);
         let mut is_other = false;
         let prepare = |file: &fs::File| self.prepare(file, &path, access, owner);
-        let kept = self.disk.replace_shared(&path, &front, (source, 0), &prepare, |file| {
+        let kept = self.disk.ungiving().replace_shared(&path, &front, (source, 0), &prepare, |file| {
             is_other = digest_from(file, SHARED_ALIGNMENT)? != (*digest, size_bytes);
             if is_other { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
         });

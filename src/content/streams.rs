@@ -220,7 +220,7 @@ impl Contents {
         }
         let access = self.access_of_new(digest, access);
         let mut is_other = false;
-        let made = self.disk.create_prepared(&path, |file| {
+        let made = self.disk.ungiving().create_prepared(&path, |file| {
             self.prepare(file.file(), &path, access, owner)?;
             file.append(&header_zstd(size_bytes))?;
             let mut encoder = encoder(Appending(file))?;

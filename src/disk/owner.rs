@@ -37,6 +37,16 @@ impl Owner {
         Owner::to_give_to(&above.into_iter().find_map(|above| above.metadata().ok())?)
     }
 
+    /// Returns whether they are this user.
+    pub fn is_user(self, user: u32) -> bool {
+        self.user == user
+    }
+
+    /// Returns whether new files are given to this group as well.
+    pub fn is_of_group(self, group: u32) -> bool {
+        self.group == group
+    }
+
     // Where the file system knows no such owner, what was made stays root's; it is there all the same.
 
     /// Gives a file to them.
@@ -48,6 +58,17 @@ impl Owner {
     pub fn give(self, path: &Path) {
         let _ = lchown(path, Some(self.user), Some(self.group));
     }
+}
+
+/// Returns the user who made `entry` in `folder` where anybody could have: everybody may write into the folder, and the entry is
+/// neither ours nor root's, nor of whom the folder belongs to.
+#[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
+pub fn made_by_anybody(folder: &Path, entry: &Path) -> Option<u32> {
+    let above = folder.metadata().ok().filter(|above| above.mode() & 0o002 != 0)?;
+    let maker = entry.symlink_metadata().ok()?.uid();
+    // SAFETY: `geteuid` has no arguments and cannot fail.
+    let us = unsafe { libc::geteuid() };
+    (![0, us, above.uid()].contains(&maker)).then_some(maker)
 }
 
 /// Gives a file that was made at `path` to whom its folder belongs.

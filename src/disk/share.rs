@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
-use super::{Disk, Operation, give_new_file, temporary_name};
+use super::{Disk, Operation, temporary_name};
 
 /// Where shared bytes may begin in a file: at a multiple of the file system's block. Where blocks are larger than this, it refuses.
 pub const SHARED_ALIGNMENT: u64 = 4096;
@@ -54,7 +54,7 @@ impl Disk {
         self.ask(Operation::Create, path)?;
         // Not for appending: such files are refused as the target.
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        give_new_file(&file, path);
+        self.give(&file, path);
         prepare(&file)?;
         let allowed = self.ask(Operation::Append(front.len()), path)?;
         file.write_all(&front[..allowed.min(front.len())])?;

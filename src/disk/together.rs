@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::{Disk, Operation, temporary_name};
+use super::{Disk, Operation, give_new_file, temporary_name};
 
 #[cfg(target_os = "linux")]
 mod whole;
@@ -89,10 +89,13 @@ impl Together {
     /// # Errors
     /// As the system gives them; nothing is left of the file then.
     pub fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<Staged> {
-        self.stage_prepared(path, bytes, &|_| Ok(()))
+        self.stage_prepared(path, bytes, &|file| {
+            give_new_file(file, path);
+            Ok(())
+        })
     }
 
-    /// Does what [`Together::stage`] does with a file that `prepare` has seen while it was empty.
+    /// Does what [`Together::stage`] does with a file that `prepare` has seen while it was empty, and gives to whom it belongs.
     ///
     /// # Errors
     /// As the system gives them, and those of `prepare`; nothing is left of the file then.
@@ -105,14 +108,11 @@ impl Together {
         let folder = folder_of(path);
         self.make_folder(folder)?;
         let name = temporary_name(path);
-        let created = self.disk.create_new(&name).or_else(|cause| {
+        let disk = self.disk.ungiving();
+        let created = disk.create_new(&name).or_else(|cause| {
             // Somebody has removed a folder that was there.
             let again = cause.kind() == io::ErrorKind::NotFound && self.forget(folder);
-            if again {
-                self.make_folder(folder).and_then(|()| self.disk.create_new(&name))
-            } else {
-                Err(cause)
-            }
+            if again { self.make_folder(folder).and_then(|()| disk.create_new(&name)) } else { Err(cause) }
         });
         let mut file = created?;
         let temporary = Temporary { disk: self.disk.clone(), path: Some(name) };
