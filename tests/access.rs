@@ -158,6 +158,63 @@ fn what_root_makes_in_the_workspace_of_a_user_belongs_to_the_user() {
 }
 
 #[test]
+fn a_user_is_not_given_what_root_alone_reads() {
+    let Some(place) = place_of_nobody() else { return };
+    assert!(as_nobody(&place, &["init"]).status().unwrap().success());
+    place.write("secret.csv", b"root's alone");
+    place.write("open.csv", b"everybody's");
+    set_mode(&place.at("secret.csv"), 0o600);
+    set_mode(&place.at("open.csv"), 0o644);
+    place.ok(&["run", "-q", "--", "sh", "-c", "cat secret.csv open.csv > /dev/null; echo 1 > o"]);
+    assert_eq!(place.ok(&["cat", "secret.csv@"]).stdout, "root's alone");
+    let reads = |file: &str| as_nobody(&place, &["cat", file]).output().unwrap().stdout;
+    assert_eq!(reads("open.csv@"), b"everybody's");
+    assert_eq!(reads("secret.csv@"), b"");
+    let verified = as_nobody(&place, &["verify"]).output().unwrap();
+    assert!(verified.status.success(), "what is hidden is not damaged: {verified:?}");
+}
+
+#[test]
+fn what_everybody_reads_is_kept_for_the_group_of_the_workspace_whatever_its_own() {
+    let Some(place) = place_of_nobody() else { return };
+    let (group, other) = (54_001, 54_002);
+    chown(place.root(), Some(NOBODY), Some(group)).unwrap();
+    set_mode(place.root(), 0o2775);
+    let member = |user: u32, arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        let output = command.uid(user).gid(group).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    member(NOBODY, &["init"]);
+    set_mode(&place.at(".lineage"), 0o2775);
+    place.write("in.csv", b"everybody's");
+    chown(place.at("in.csv"), Some(NOBODY), Some(other)).unwrap();
+    set_mode(&place.at("in.csv"), 0o664);
+    member(NOBODY, &["run", "-q", "--", "sh", "-c", "cat in.csv > /dev/null"]);
+    std::fs::remove_file(place.at("in.csv")).unwrap();
+    assert_eq!(member(54_003, &["cat", "in.csv@"]), b"everybody's");
+    member(54_003, &["verify"]);
+}
+
+#[test]
+fn a_workspace_that_anybody_could_have_made_is_not_used() {
+    let Some(place) = place_of_nobody() else { return };
+    assert!(as_nobody(&place, &["init"]).status().unwrap().success());
+    chown(place.root(), Some(0), Some(0)).unwrap();
+    set_mode(place.root(), 0o1777);
+    let refused = place.command(&["run", "--", "true"]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(125), "{said}");
+    assert!(said.contains("was made by another user") && said.contains("LINEAGE_TRUST="), "{said}");
+    assert!(as_nobody(&place, &["log"]).status().unwrap().success(), "it is their own");
+    let trusted = place.command(&["log"]).env("LINEAGE_TRUST", place.root()).status().unwrap();
+    assert!(trusted.success());
+    set_mode(place.root(), 0o755);
+    place.ok(&["log"]);
+}
+
+#[test]
 fn a_workspace_in_which_root_left_its_own_files_says_how_to_get_them_back() {
     let Some(place) = place_of_nobody() else { return };
     assert!(as_nobody(&place, &["init"]).status().unwrap().success());

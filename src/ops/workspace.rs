@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::content::Contents;
 use crate::digests::Digests;
-use crate::disk::{Disk, read_regular};
+use crate::disk::{Disk, made_by_anybody, read_regular};
 use crate::error::{Error, Kind, Result};
 use crate::journal;
 use crate::model::{NodeId, command_line};
@@ -25,6 +25,9 @@ pub(crate) use run_ids::free_label;
 
 /// The folder in a workspace's root that holds all that is recorded.
 pub const FOLDER: &str = ".lineage";
+
+/// The environment variable that lists roots of workspaces to be used whoever made them, as `PATH` lists folders.
+pub const TRUST_VARIABLE: &str = "LINEAGE_TRUST";
 
 /// A folder that takes files without a disk, where the system has one.
 const MEMORY_FOLDER: &str = "/dev/shm";
@@ -77,11 +80,26 @@ impl Workspace {
     /// Finds the workspace that `folder` lies in: the nearest folder above it, or itself, with a `.lineage` folder.
     ///
     /// # Errors
-    /// A request error where `folder` cannot be read.
+    /// A request error where `folder` cannot be read, and where anybody could have made that workspace, as in `/tmp`: whoever has done
+    /// so would be told what is run below it. It is used where [`TRUST_VARIABLE`] names its root.
     pub fn find(folder: &Path) -> Result<Option<Self>> {
         let folder = absolute(folder)?;
-        let found = folder.ancestors().find(|above| above.join(FOLDER).is_dir());
-        Ok(found.map(|root| Workspace::at(root, Disk::new())))
+        let Some(root) = folder.ancestors().find(|above| above.join(FOLDER).is_dir()) else {
+            return Ok(None);
+        };
+        let trusted = std::env::var_os(TRUST_VARIABLE).unwrap_or_default();
+        if let Some(user) = made_by_anybody(root, &root.join(FOLDER))
+            && !std::env::split_paths(&trusted).any(|trusted| trusted == root)
+        {
+            let what = format!("`{}` was made by another user", root.join(FOLDER).display());
+            let why = format!("user {user}, in a folder that everybody may write into");
+            let hint = format!(
+                "`lineage init` makes a workspace here; if they are to see what you run: {TRUST_VARIABLE}='{}'",
+                root.display()
+            );
+            return Err(Error::request(what).because(why).hint(hint));
+        }
+        Ok(Some(Workspace::at(root, Disk::new())))
     }
 
     /// Makes a workspace at `root`; it is no error where there is one. `.lineage` is made unseen by git.
