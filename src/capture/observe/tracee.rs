@@ -139,6 +139,9 @@ impl Thread {
                 return (strings, true);
             };
             let pointers: Vec<u64> = room[..read].chunks_exact(pointer_bytes).map(pointer_in).collect();
+            if pointers.is_empty() {
+                return (strings, true);
+            }
             let end = pointers.iter().position(|pointer| *pointer == 0);
             let block = self.read_block(&pointers[..end.unwrap_or(pointers.len())]);
             for pointer in &pointers[..end.unwrap_or(pointers.len())] {

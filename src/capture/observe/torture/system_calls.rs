@@ -174,6 +174,11 @@ fn failures_leave_no_trace() {
 }
 
 #[test]
+fn a_list_of_arguments_that_breaks_off_is_read_as_far_as_it_goes() {
+    check_program(A, "list_at_the_end", "input a");
+}
+
+#[test]
 fn a_copy_inside_the_kernel_is_seen() {
     check_program(A, "copy_range", "input a, output b");
 }

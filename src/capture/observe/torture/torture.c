@@ -209,6 +209,12 @@ static int act(const char *what, char **v) {
             || rename("none", "b") == 0 || unlink("none") == 0 || link("none", "b") == 0
             || open("a", O_WRONLY | O_CREAT | O_EXCL, 0644) >= 0 || rename("a", "none/b") == 0
             || open("d", O_WRONLY) >= 0 || truncate("none", 0) == 0 || execl("none", "none", NULL) == 0;
+    } else if (!strcmp(what, "list_at_the_end")) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        char *list = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        munmap(list + page, page);
+        execve("/bin/true", (char **)(list + page - 4), NULL);
+        get(must(open("a", O_RDONLY)));
     } else if (!strcmp(what, "vfork")) {
         if (vfork() == 0) {
             execl("/bin/cp", "cp", "a", "b", NULL);
