@@ -233,6 +233,30 @@ fn a_record_takes_the_room_it_needs_however_many_small_parts_it_has() {
 }
 
 #[test]
+fn more_points_than_a_record_takes_are_several_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "n".repeat(250);
+    let point = |step: i64| Metric {
+        owner: NodeId::from_u128(1),
+        name: name.clone(),
+        step,
+        at: Timestamp::from_micros(step),
+        value: MetricValue::new(0.5).unwrap(),
+    };
+    let points: Vec<Metric> = (0..300_000).map(point).collect();
+    let mut writer = Writer::create(&Disk::new(), folder.path(), 1).unwrap();
+    writer.append(&Fact::Metrics(points.clone())).unwrap();
+    writer.commit().unwrap();
+    let bytes = fs::read(folder.path().join(super::segment_name(1))).unwrap();
+    let read = read(&bytes, 1);
+    let found = read.facts.into_iter().flat_map(|fact| match fact {
+        Fact::Metrics(points) => points,
+        other => panic!("{other:?}"),
+    });
+    assert!(found.eq(points));
+}
+
+#[test]
 fn what_a_newer_program_wrote_is_refused_by_its_version_and_left_as_it_is() {
     let newer = |segment: u128, format: u16| {
         let mut header = Header { segment, program: (3, 2, 1) }.to_bytes();

@@ -17,6 +17,9 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// Bytes not yet forced to the disk that are held in memory before they are forced without being asked.
 const UNSYNCED_MAX_BYTES: usize = 16 << 20;
 
+/// As many points of metrics stand in one record, whatever their names.
+const POINTS_MAX: usize = 100_000;
+
 /// Appends facts to a segment of its own. The segment's file is locked as long as the writer lives, which is how others
 /// tell a writer that works from one that died.
 pub struct Writer {
@@ -140,20 +143,25 @@ impl Writer {
     }
 
     /// Adds a fact; it counts when [`Writer::commit`] has returned. A step of more files than a record takes is added as several
-    /// that say the same.
+    /// that say the same, and so are points of metrics.
     ///
     /// # Errors
     /// A store error where the fact is too long: it is not added. A store error where the file cannot be written: it is
     /// added, and tried again at the next commit.
     pub fn append(&mut self, fact: &Fact) -> Result<()> {
-        if let Fact::StepDone(step) = fact
-            && let Some(parts) = parts(step)
-        {
-            // After an error the others are added nevertheless, as it is itself.
-            let added = parts.into_iter().map(|part| self.append_whole(&Fact::StepDone(part)));
-            return added.collect::<Vec<_>>().into_iter().collect();
+        let parts: Vec<Fact> = match fact {
+            Fact::StepDone(step) => parts(step).into_iter().flatten().map(Fact::StepDone).collect(),
+            Fact::Metrics(points) if points.len() > POINTS_MAX => {
+                points.chunks(POINTS_MAX).map(|points| Fact::Metrics(points.to_vec())).collect()
+            }
+            _ => Vec::new(),
+        };
+        if parts.is_empty() {
+            return self.append_whole(fact);
         }
-        self.append_whole(fact)
+        // After an error the others are added nevertheless, as it is itself.
+        let added = parts.iter().map(|part| self.append_whole(part));
+        added.collect::<Vec<_>>().into_iter().collect()
     }
 
     fn append_whole(&mut self, fact: &Fact) -> Result<()> {

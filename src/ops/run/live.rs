@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::disk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind};
 use crate::ops::run::metrics::{self, Point};
@@ -21,6 +21,8 @@ pub const PAUSE: Duration = Duration::from_millis(200);
 const TAKE_MAX_BYTES: u64 = 4 << 20;
 /// As many points are recorded at once of a file that nobody follows any more: a record has its bounds.
 const POINTS_MAX: usize = 100_000;
+/// As many points wait for a disk that takes none; what comes after them waits in the file.
+const WAITING_MAX: usize = 1_000_000;
 /// No more is taken once the command has ended: a file may claim to be longer than anybody could read.
 const LAST_MAX_BYTES: u64 = 1 << 30;
 /// So much before the place that was read up to must still be there; else the file was written anew.
@@ -84,6 +86,12 @@ pub struct Live<'a> {
     /// The line that is being read is too long: the rest of it is passed over.
     passing_over: bool,
     writer: Option<Writer>,
+    /// Points for which there is no segment yet.
+    waiting: Vec<Metric>,
+    /// How many points the segment was given that are not known to be on the disk.
+    unsynced: usize,
+    /// Whether the file holds more that is not read, since so much waits.
+    is_behind: bool,
     refused: Vec<String>,
     refused_more: u64,
     written_anew: u64,
@@ -108,6 +116,9 @@ impl<'a> Live<'a> {
             unfinished: Vec::new(),
             passing_over: false,
             writer: None,
+            waiting: Vec::new(),
+            unsynced: 0,
+            is_behind: false,
             refused: Vec::new(),
             refused_more: 0,
             written_anew: 0,
@@ -126,7 +137,23 @@ impl<'a> Live<'a> {
             }
         }
         self.take_the_rest();
-        self.end_line();
+        if !self.is_behind {
+            self.end_line();
+        }
+    }
+
+    /// Tries a last time where the disk did not take everything, after which the file may be removed.
+    ///
+    /// # Errors
+    /// What it still does not take: the file is to be kept.
+    pub fn finish(&mut self) -> Result<(), Unrecorded> {
+        while !self.is_settled() || self.is_behind {
+            self.follow(&AtomicBool::new(true));
+            if let Err(error) = self.settle() {
+                return Err(Unrecorded { points: self.waiting.len() + self.unsynced, error });
+            }
+        }
+        Ok(())
     }
 
     /// Takes what the file holds now; what others still write to it is not waited for.
@@ -194,7 +221,7 @@ impl<'a> Live<'a> {
     }
 
     /// Returns what was refused.
-    pub fn remarks(self) -> impl Iterator<Item = Remark> {
+    pub fn remarks(&mut self) -> impl Iterator<Item = Remark> + use<> {
         let remark =
             |kind, text: &str, count| (count > 0).then(|| Remark { kind, text: text.to_owned(), count });
         let (more, anew) = (self.refused_more, self.written_anew);
@@ -208,12 +235,18 @@ impl<'a> Live<'a> {
             remark(RemarkKind::Refused, NO_REGULAR_FILE, self.is_no_file.into()),
         ];
         let left_out = left_out_of(self.left_out_bytes);
-        let refused = self.refused.into_iter().map(|why| Remark::new(RemarkKind::Refused, why));
+        let refused =
+            std::mem::take(&mut self.refused).into_iter().map(|why| Remark::new(RemarkKind::Refused, why));
         refused.chain(rest.into_iter().flatten()).chain(left_out)
     }
 
     /// Takes the lines that are whole by now; returns true where there may be more at once.
     fn take(&mut self) -> bool {
+        // What the disk did not take is tried again at each look.
+        self.is_behind = self.settle().is_err() && self.waiting.len() + self.unsynced >= WAITING_MAX;
+        if self.is_behind {
+            return false;
+        }
         let Some((mut file, length)) = self.open() else {
             return false;
         };
@@ -257,11 +290,9 @@ impl<'a> Live<'a> {
                 Err(why) => self.refuse(why),
             }
         }
-        if !points.is_empty()
-            && let Err(error) = self.record(points)
-        {
-            self.refuse(error.in_full());
-        }
+        self.record(points);
+        // Where the disk takes none, they are tried again.
+        let _ = self.settle();
     }
 
     fn refuse(&mut self, why: String) {
@@ -272,7 +303,10 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn record(&mut self, points: Vec<Point>) -> Result<()> {
+    fn record(&mut self, points: Vec<Point>) {
+        if points.is_empty() {
+            return;
+        }
         let start = self.clock.now();
         // Each point has a moment of its own, so that of those without a step the last is known.
         let last = start.plus_micros(points.len() as i64);
@@ -284,16 +318,49 @@ impl<'a> Live<'a> {
             let Point { name, value, .. } = point;
             Metric { owner, name, step, at: start.plus_micros(later), value }
         });
-        let fact = Fact::Metrics(points.collect());
+        self.waiting.extend(points);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.waiting.is_empty() && self.unsynced == 0
+    }
+
+    /// Brings the points that wait to the disk.
+    fn settle(&mut self) -> Result<()> {
+        if self.is_settled() {
+            return Ok(());
+        }
         let writer = match &mut self.writer {
             Some(writer) => writer,
             none => {
-                let segment = NodeId::new(start).as_u128();
+                let segment = NodeId::new(self.clock.now()).as_u128();
                 none.insert(Writer::create(self.workspace.disk(), &self.workspace.journal(), segment)?)
             }
         };
-        writer.append(&fact)?;
-        writer.commit()
+        if !self.waiting.is_empty() {
+            self.unsynced += self.waiting.len();
+            // They are added even where the file cannot be written, which the end of this says.
+            let _ = writer.append(&Fact::Metrics(std::mem::take(&mut self.waiting)));
+        }
+        writer.commit()?;
+        self.unsynced = 0;
+        Ok(())
+    }
+}
+
+/// Points that the disk has not taken.
+pub struct Unrecorded {
+    /// How many were read from the file.
+    points: usize,
+    /// Why.
+    error: Error,
+}
+
+impl Unrecorded {
+    /// Says so, and where they still are.
+    pub fn said(&self, path: &Path) -> String {
+        let (points, path, error) = (self.points, path.display(), self.error.in_full());
+        format!("{points} points of metrics or more are not recorded, and are still in `{path}`: {error}")
     }
 }
 
@@ -399,6 +466,8 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::disk::Disk;
+    use crate::disk::tests::Full;
     use crate::model::{RunKind, Timestamp};
     use crate::ops::RunRequest;
     use crate::query::last_values;
@@ -431,6 +500,46 @@ mod tests {
         if !points.is_empty() {
             assert_eq!(last_values(&points).len(), 1);
         }
+    }
+
+    #[test]
+    fn points_wait_for_a_disk_that_is_full_and_are_said_to_be_missing_only_where_it_stays_so() {
+        let folder = tempfile::tempdir().unwrap();
+        Workspace::init(folder.path()).unwrap();
+        let full = Full::with_room(0);
+        let workspace = Workspace::at(folder.path(), Disk::with_faults(full.clone()));
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let run = NodeId::from_u128(7);
+        let path = folder.path().join("points");
+        let line = |step: usize| format!("{{\"name\":\"a\",\"value\":1,\"step\":{step}}}\n");
+        let write = |lines: &str| {
+            use std::io::Write as _;
+            File::options()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .unwrap()
+                .write_all(lines.as_bytes())
+                .unwrap();
+        };
+        let recorded =
+            || Workspace::at(folder.path(), Disk::new()).view().unwrap().snapshot.metrics(run).unwrap();
+        let mut live = Live::new(&workspace, &clock, run, &path);
+        write(&line(0));
+        live.take();
+        // No room for a segment, then for one and not for what comes into it, then for all.
+        full.give(50);
+        write(&line(1));
+        live.take();
+        live.follow(&AtomicBool::new(true));
+        assert_eq!(live.remarks().count(), 0, "it is tried again");
+        let unrecorded = live.finish().err().unwrap().said(&path);
+        assert!(unrecorded.starts_with("2 points of metrics or more are not recorded"), "{unrecorded}");
+        assert_eq!(recorded(), []);
+        full.give(1 << 20);
+        write(&line(2));
+        assert!(live.finish().is_ok());
+        assert_eq!(recorded().iter().map(|point| point.step).collect::<Vec<_>>(), [0, 1, 2]);
     }
 
     #[test]

@@ -170,10 +170,10 @@ pub fn run_command(
     start.settle(&mut recording);
     let reported = live.take_reported();
     let mut said = Said::new(live.remarks());
-    let _ = std::fs::remove_file(&metrics_path);
     let observation = match observed {
         Ok(observation) => observation,
         Err(refusal) => {
+            let _ = std::fs::remove_file(&metrics_path);
             // It was there a moment ago; the record says that it could not be started.
             let exit_code = refusal.exit_code();
             let error = refusal.into_error();
@@ -208,10 +208,14 @@ pub fn run_command(
     });
     let (exit, level) = (observation.exit, level_of(observation.level));
     said.record(&mut recording, level);
-    if end(recording, exit, &mut said)
-        && let Some((file, _)) = &under_way
-    {
-        let _ = under_way::remove(workspace.disk(), file);
+    let has_ended = end(recording, exit, &mut said);
+    match live.finish() {
+        Ok(()) => drop(std::fs::remove_file(&metrics_path)),
+        Err(unrecorded) => said.fault(unrecorded.said(&metrics_path)),
+    }
+    // The next command records what is missing, points of metrics among it, where the end is.
+    if let Some((file, _)) = under_way.filter(|_| has_ended) {
+        let _ = under_way::remove(workspace.disk(), &file);
     }
     // Their files tell what the run read and made, which is known only now.
     registered.into_iter().flat_map(|versions| versions.project(workspace)).for_each(|text| said.fault(text));
