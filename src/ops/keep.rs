@@ -33,6 +33,16 @@ pub(crate) struct Keeping<'a> {
     root: &'a Path,
     policy: OnceCell<(KeepPolicy, Option<String>)>,
     in_hand: RefCell<InHand>,
+    endangered: RefCell<Endangered>,
+    together: Together,
+}
+
+/// What lay in files that the command has written over or taken away since the last checkpoint: written, but not yet forced to the
+/// disk. To wait for the disk at each file that is removed would take longer than all else.
+#[derive(Default)]
+struct Endangered {
+    staged: Vec<StagedContent>,
+    digests: HashSet<Digest>,
 }
 
 /// Inputs that were read while the command went on. Should they be replaced before it ends, they are nowhere else.
@@ -45,7 +55,14 @@ struct InHand {
 impl<'a> Keeping<'a> {
     /// Keeps by the policy of a workspace what a command reads and writes to which `root` is the workspace's root.
     pub fn new(workspace: &'a Workspace, root: &'a Path) -> Self {
-        Keeping { workspace, root, policy: OnceCell::new(), in_hand: RefCell::default() }
+        Keeping {
+            workspace,
+            root,
+            policy: OnceCell::new(),
+            in_hand: RefCell::default(),
+            endangered: RefCell::default(),
+            together: Together::new(workspace.disk()),
+        }
     }
 
     fn asked(&self) -> &(KeepPolicy, Option<String>) {
@@ -68,13 +85,33 @@ impl<'a> Keeping<'a> {
         self.policy().endangered_up_to_bytes()
     }
 
-    /// Keeps what lay in a file that the command is about to write over or to take away.
+    /// Keeps what lay in a file that the command is about to write over or to take away, from the next call of
+    /// [`Keeping::settle_endangered`] on.
     pub fn keep_endangered(&self, place: &Path, digest: &Digest, bytes: &[u8]) {
         let path = ArtifactPath::within(self.root, place);
-        if path.is_ok_and(|path| self.policy().keeps_endangered(&path, bytes.len() as u64)) {
-            let access = Access::of_path(self.workspace.root(), place);
-            // One that cannot be kept is still known by its digest.
-            let _ = self.workspace.contents().keep_as(digest, bytes, access);
+        if !path.is_ok_and(|path| self.policy().keeps_endangered(&path, bytes.len() as u64)) {
+            return;
+        }
+        let access = Access::of_path(self.workspace.root(), place);
+        let mut endangered = self.endangered.borrow_mut();
+        if !endangered.digests.insert(*digest) {
+            return;
+        }
+        // One that cannot be kept is still known by its digest.
+        let staged = self.workspace.contents().stage(&self.together, digest, bytes, access);
+        endangered.staged.extend(staged.ok().flatten());
+        let is_full = endangered.staged.len() >= TOGETHER_MAX;
+        drop(endangered);
+        if is_full {
+            self.settle_endangered();
+        }
+    }
+
+    /// Sees to it that what was endangered so far survives a crash, before anything says what became of the files.
+    pub fn settle_endangered(&self) {
+        let Endangered { staged, .. } = self.endangered.take();
+        if !staged.is_empty() {
+            publish(self.workspace, &self.together, staged);
         }
     }
 

@@ -167,6 +167,7 @@ pub fn run_command(
     let observed = followed(&mut live, &mut start, |follow| {
         observe_command(workspace, clock, request, &run, (&ground, &keeping), follow, &under_way)
     });
+    keeping.settle_endangered();
     start.settle(&mut recording);
     let reported = live.take_reported();
     let mut said = Said::new(live.remarks());
@@ -517,7 +518,10 @@ fn observe_command(
         first: under_way::FIRST,
         apart: under_way::APART,
         is_ready: &|| under_way.get().is_none_or(UnderWay::is_ready),
-        take: &|checkpoint| under_way.get_or_init(begin).take(checkpoint),
+        take: &|checkpoint| {
+            keeping.settle_endangered();
+            under_way.get_or_init(begin).take(checkpoint);
+        },
     };
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
     options.environment = environment;
