@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Evidence;
-use super::checkpoint::{Record, choice, record};
+use super::checkpoint::{Noted, Record, choice, record};
 use super::closings::Rest;
 use super::digest::Digest;
 use super::relay::Relay;
@@ -180,14 +180,13 @@ pub(super) struct Body {
     pub(super) has_our_times: bool,
     /// Whoever changes it after the present version's stamp was taken leaves another stamp; known at checkpoints only.
     pub(super) stamp_is_sure: bool,
-    /// It has changed since the last checkpoint.
-    pub(super) is_noted: bool,
+    pub(super) noted: Noted,
 }
 
 record!(Body {
     birth_ns, existed, is_link, names, versions, calm_ctimes_ns, was_opened_for_writing, may_be_mapped, rested,
     was_time_set, has_our_times, stamp_is_sure;
-    counted, is_read_early, is_noted
+    counted, is_read_early, noted
 });
 
 impl Body {
@@ -207,7 +206,7 @@ impl Body {
             rested: None,
             has_our_times: false,
             stamp_is_sure: false,
-            is_noted: false,
+            noted: Noted::default(),
         }
     }
 

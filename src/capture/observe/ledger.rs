@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::body::{Body, Bytes, Ending, Name, Version, Who};
-use super::checkpoint::record;
+use super::checkpoint::{Noted, record};
 use super::process::Actor;
 use super::stamp::{Look, Stamp};
 use super::ticks::Lag;
@@ -32,13 +32,12 @@ pub(super) struct Touch {
     pub(super) extends: bool,
     /// It was opened to be read more than once.
     pub(super) was_read_again: bool,
-    /// It has changed since the last checkpoint.
-    pub(super) is_noted: bool,
+    pub(super) noted: Noted,
 }
 
-record!(Touch { read, reading, written_us, was_executed, extends; was_read_again, is_noted });
+record!(Touch { read, reading, written_us, was_executed, extends; was_read_again, noted });
 
-/// What has changed in a ledger since the last checkpoint, in the order in which it was first changed.
+/// What may have changed in a ledger since the last checkpoint, in the order in which it was first changed.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) bodies: Vec<What>,
@@ -148,8 +147,7 @@ impl Ledger {
     pub(super) fn body(&mut self, what: What) -> &mut Body {
         let body = self.bodies[what as usize].as_mut();
         let body = body.expect("a forgotten file is no longer found by identity or name");
-        if !body.is_noted {
-            body.is_noted = true;
+        if body.noted.is_first() {
             self.changes.bodies.push(what);
         }
         body
@@ -158,8 +156,7 @@ impl Ledger {
     /// Returns a process, to change it.
     pub(super) fn actor(&mut self, who: Who) -> &mut Actor {
         let actor = &mut self.actors[who as usize];
-        if !actor.is_noted {
-            actor.is_noted = true;
+        if actor.noted.is_first() {
             self.changes.actors.push(who);
         }
         actor
@@ -188,8 +185,7 @@ impl Ledger {
 
     pub(super) fn touch(&mut self, who: Who, what: What, version: u32) -> &mut Touch {
         let touch = self.actors[who as usize].touches.entry((what, version)).or_default();
-        if !touch.is_noted {
-            touch.is_noted = true;
+        if touch.noted.is_first() {
             self.changes.touches.push((who, what, version));
         }
         touch
@@ -226,7 +222,7 @@ impl Ledger {
         let mut body = Body::new(look, creator);
         // Born since, but by nobody of the run: by somebody outside, or so that it was not seen.
         body.existed &= look.birth_ns < self.started_ns || self.started_ns == 0;
-        body.is_noted = true;
+        body.noted.is_first();
         self.changes.bodies.push(what);
         self.bodies.push(Some(Box::new(body)));
         self.by_identity.insert((look.dev, look.ino), what);

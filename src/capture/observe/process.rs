@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::body::Who;
-use super::checkpoint::{choice, record};
+use super::checkpoint::{Noted, choice, record};
 use super::ledger::{Touch, What};
 use super::relay::Held;
 use super::{Channel, Map};
@@ -97,14 +97,13 @@ pub(super) struct Actor {
     /// It was a fork that read something before it ran its program.
     pub(super) read_as_fork: bool,
     pub(super) touches: Map<(What, u32), Touch>,
-    /// It has changed since the last checkpoint, not counting its touches.
-    pub(super) is_noted: bool,
+    pub(super) noted: Noted,
 }
 
 record!(Actor {
     pid, parent, program, started_us, told_us, seen_us, ended_us, exit_code, standard, is_fed, holds, channels, ends,
     connections, bound, held, read_as_fork, lent, talks;
-    input, was_looked_at, is_apart, touches, is_noted
+    input, was_looked_at, is_apart, touches, noted
 });
 
 impl Actor {
@@ -133,7 +132,7 @@ impl Actor {
             is_apart: false,
             read_as_fork: false,
             touches: Map::default(),
-            is_noted: false,
+            noted: Noted::default(),
         }
     }
 }

@@ -341,7 +341,9 @@ fn checksum(checkpoint: &[u8]) -> [u8; 8] {
 pub struct Kept {
     /// What stands at its beginning.
     pub beginning: Beginning,
-    rest: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Where the checkpoints begin.
+    start: usize,
 }
 
 /// Why a file cannot be read back.
@@ -386,13 +388,13 @@ impl Kept {
         let beginning = Kept::beginning(file)?;
         let mut bytes = Vec::new();
         file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(Unreadable::Damaged)?;
-        let line = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
-        Ok(Kept { beginning, rest: bytes.split_off(line) })
+        let start = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+        Ok(Kept { beginning, bytes, start })
     }
 
     /// Returns the checkpoints, up to the first that is not whole.
     pub fn checkpoints(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.rest[..];
+        let mut rest = &self.bytes[self.start..];
         std::iter::from_fn(move || {
             let (front, behind) = rest.split_at_checked(FRONT_BYTES)?;
             let length = u32::from_le_bytes(front[..4].try_into().ok()?) as usize;

@@ -6,6 +6,7 @@
 mod record;
 mod recover;
 
+use std::hash::BuildHasher as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -80,6 +81,56 @@ struct Part {
 
 record!(Part { head, lag, actors, bodies, touches, gaps, served });
 
+/// Whether something may have changed since the last checkpoint, and what that said of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Noted {
+    may_have_changed: bool,
+    /// Of the entry; a training opens the same files again and again, which changes nothing that is written down.
+    hash: u64,
+}
+
+impl Noted {
+    /// Notes that there may be a change; returns true where that is the first.
+    pub(super) fn is_first(&mut self) -> bool {
+        !std::mem::replace(&mut self.may_have_changed, true)
+    }
+
+    /// Takes note of what a checkpoint is about to say; returns true where another one has said so.
+    fn is_known(&mut self, entry: &[u8]) -> bool {
+        let hash = foldhash::quality::FixedState::default().hash_one(entry) | 1;
+        self.may_have_changed = false;
+        std::mem::replace(&mut self.hash, hash) == hash
+    }
+}
+
+/// A list of a checkpoint.
+struct News {
+    count: usize,
+    entries: Vec<u8>,
+}
+
+impl News {
+    const fn new() -> Self {
+        News { count: 0, entries: Vec::new() }
+    }
+
+    /// Adds an entry, which `put` writes; returns where it begins.
+    fn add(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let start = self.entries.len();
+        put(&mut self.entries);
+        self.count += 1;
+        start
+    }
+
+    /// Takes the last entry, which begins at `start`, away again where an earlier checkpoint said the same.
+    fn leave_out_what_is_known(&mut self, start: usize, noted: &mut Noted) {
+        if noted.is_known(&self.entries[start..]) {
+            self.entries.truncate(start);
+            self.count -= 1;
+        }
+    }
+}
+
 /// When checkpoints are made.
 pub(super) struct Pace<'a> {
     checkpoints: &'a Checkpoints<'a>,
@@ -127,50 +178,59 @@ impl Net<'_> {
         self.settle_known_starts();
         self.look_at_written_files();
         let gaps = self.gaps_if_changed();
-        if self.ledger.changes.is_empty() && gaps.is_none() && head.exit.is_none() {
+        let ledger = &mut self.ledger;
+        let changes = std::mem::take(&mut ledger.changes);
+        let [mut actors, mut bodies, mut touches] = [const { News::new() }; 3];
+        for who in changes.actors {
+            let actor = &mut ledger.actors[who as usize];
+            let entry = actors.add(|out| {
+                who.put(out);
+                actor.put(out);
+            });
+            actors.leave_out_what_is_known(entry, &mut actor.noted);
+        }
+        let mut unsure = vec![];
+        for what in changes.bodies {
+            let body = &mut ledger.bodies[what as usize];
+            let entry = bodies.add(|out| {
+                what.put(out);
+                body.put(out);
+            });
+            if let Some(body) = body {
+                bodies.leave_out_what_is_known(entry, &mut body.noted);
+                unsure.extend((!body.stamp_is_sure).then_some(what));
+            }
+        }
+        for (who, what, version) in changes.touches {
+            let mut touch = ledger.actors[who as usize].touches.get_mut(&(what, version));
+            let entry = touches.add(|out| {
+                ((who, what), version, touch.is_some()).put(out);
+                if let Some(touch) = &touch {
+                    touch.put(out);
+                }
+            });
+            if let Some(touch) = &mut touch {
+                touches.leave_out_what_is_known(entry, &mut touch.noted);
+            }
+        }
+        // They are looked at again when their last change lies further back.
+        for what in unsure {
+            ledger.body(what);
+        }
+        let lists = [actors, bodies, touches];
+        if lists.iter().all(|list| list.count == 0) && gaps.is_none() && head.exit.is_none() {
             return None;
         }
         let head = Head { had_input: self.had_input(), temporaries: self.ledger.temporaries, ..head };
         let mut out = vec![];
         head.put(&mut out);
-        let ledger = &mut self.ledger;
-        ledger.lag.put(&mut out);
-        let changes = std::mem::take(&mut ledger.changes);
-        changes.actors.len().put(&mut out);
-        for who in changes.actors {
-            let actor = &mut ledger.actors[who as usize];
-            actor.is_noted = false;
-            who.put(&mut out);
-            actor.put(&mut out);
-        }
-        changes.bodies.len().put(&mut out);
-        let mut unsure = vec![];
-        for what in changes.bodies {
-            what.put(&mut out);
-            let body = &mut ledger.bodies[what as usize];
-            body.put(&mut out);
-            if let Some(body) = body {
-                body.is_noted = false;
-                unsure.extend((!body.stamp_is_sure).then_some(what));
-            }
-        }
-        changes.touches.len().put(&mut out);
-        for (who, what, version) in changes.touches {
-            let mut touch = ledger.actors[who as usize].touches.get_mut(&(what, version));
-            (who, what).put(&mut out);
-            version.put(&mut out);
-            touch.is_some().put(&mut out);
-            if let Some(touch) = &mut touch {
-                touch.is_noted = false;
-                touch.put(&mut out);
-            }
+        self.ledger.lag.put(&mut out);
+        for list in lists {
+            list.count.put(&mut out);
+            out.extend(list.entries);
         }
         gaps.put(&mut out);
         self.served.put(&mut out);
-        // They are looked at again when their last change lies further back.
-        for what in unsure {
-            ledger.body(what);
-        }
         Some(out)
     }
 
@@ -245,6 +305,38 @@ mod tests {
             assert_eq!(body.versions[0].stamp, look.stamp());
             assert_eq!(digest::look(&path).unwrap().stamp() != body.versions[0].stamp, is_changed);
         }
+    }
+
+    #[test]
+    fn what_changes_nothing_makes_no_further_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "a").unwrap();
+        let options = Options::new(vec![], folder.path().to_owned(), &|| 0);
+        let mut keep = |_: &Path, _: &digest::Digest, _: &[u8]| {};
+        let mut net = Net::new(&options, &mut keep);
+        let head = Head {
+            at_us: 0,
+            started_us: 0,
+            ended_us: 0,
+            command: 1,
+            exit: None,
+            had_input: false,
+            temporaries: 0,
+        };
+        let look = digest::look(&path).unwrap();
+        let who = net.ledger.add_actor(Actor::new(1, None, 0));
+        let what = net.ledger.meet(&look, path, 0);
+        net.ledger.body(what).stamp_is_sure = true;
+        let mut lengths = vec![];
+        for us in 0..1_000 {
+            net.ledger.read(who, what, &look, us);
+            net.ledger.read_again(who, what, us);
+            lengths.extend(net.checkpoint(head).map(|checkpoint| checkpoint.len()));
+        }
+        assert_eq!(lengths.len(), 1, "{lengths:?}");
+        net.ledger.write(who, what, &look, 1_000, super::super::ledger::Writing::default());
+        assert!(net.checkpoint(head).is_some());
     }
 
     #[test]
