@@ -252,3 +252,19 @@ fn what_a_killed_run_wrote_is_recorded_before_contents_are_let_go() {
     assert_eq!(run.left(), None);
     assert_eq!(run.outputs(), ["o", "so_far"]);
 }
+
+#[test]
+fn what_was_reported_until_the_recorder_was_killed_and_after_is_no_other_point_in_a_document() {
+    let report = |line: &str| format!("echo '{line}' >> \"$LINEAGE_METRICS\"");
+    let before = report(r#"{"name": "before", "value": 0.5, "step": 2}"#)
+        + r#"; echo '{"before": 0.5, "after": 1, "only": 3}' > metrics.json"#;
+    let after = report(r#"{"name": "after", "value": 1}"#);
+    let Some(mut run) = Waiting::new(&before, &after) else { return };
+    run.kill();
+    run.go_on();
+    let metrics = run.place.json(&["metrics", "@"]);
+    let metrics = metrics["runs"][0]["metrics"].as_array().unwrap().iter();
+    let points: Vec<String> =
+        metrics.map(|metric| format!("{} {}", metric["name"].as_str().unwrap(), metric["count"])).collect();
+    assert_eq!(points, ["after 1", "before 1", "only 1"]);
+}

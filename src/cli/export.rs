@@ -36,7 +36,8 @@ use crate::render;
 /// workspace, those that git ignores and no run wrote, and those that are named like files of credentials, such as `.env`: these are
 /// named only.
 ///
-/// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`.
+/// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`; in openlineage a file is named by its
+/// whole path, in the namespace `file`, as by other programs.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage export --format jsonl --out backup.jsonl    a complete backup
