@@ -5,16 +5,19 @@ mod common;
 use common::Place;
 use serde_json::json;
 
-/// Three training runs, one of them failed, on a committed input; the last with a curve.
-fn trained() -> Option<Place> {
+/// Two inputs and a training script, committed.
+fn committed(script: &str) -> Option<Place> {
     let place = Place::empty();
     place.write("data/raw/a.txt", b"a\n");
     place.write("data/raw/b.txt", b"b\n");
-    place.write(
-        "train.sh",
-        b"cat \"$1\" >model.txt; echo \"{\\\"f1_score\\\": $2}\" >metrics.json; exit $3\n",
-    );
-    let place = place.with_commit()?;
+    place.write("train.sh", script.as_bytes());
+    place.with_commit()
+}
+
+/// Three training runs, one of them failed, on a committed input; the last with a curve.
+fn trained() -> Option<Place> {
+    let script = "cat \"$1\" >model.txt; echo \"{\\\"f1_score\\\": $2}\" >metrics.json; exit $3\n";
+    let place = committed(script)?;
     for (input, lr, f1, exit) in
         [("a", "0.1", "0.71", "0"), ("b", "0.01", "0.84", "0"), ("a", "high", "0.9", "1")]
     {
@@ -282,14 +285,8 @@ fn what_cannot_be_asked_is_refused_with_its_place() {
 
 /// Four versions of two models, trained on two inputs.
 fn registered() -> Option<Place> {
-    let place = Place::empty();
-    place.write("data/raw/a.txt", b"a\n");
-    place.write("data/raw/b.txt", b"b\n");
-    place.write(
-        "train.sh",
-        b"cat \"$1\" >\"$2\"; echo \"$2\" >>\"$2\"; echo \"{\\\"f1_score\\\": $3}\" >metrics.json\n",
-    );
-    let place = place.with_commit()?;
+    let script = "cat \"$1\" >\"$2\"; echo \"$2\" >>\"$2\"; echo \"{\\\"f1_score\\\": $3}\" >metrics.json\n";
+    let place = committed(script)?;
     for (input, name, version, f1, team) in [
         ("a", "risk", "1.0.0", "0.71", "credit"),
         ("b", "risk", "1.1.0-rc.1", "0.84", "credit"),
