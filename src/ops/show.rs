@@ -2,6 +2,7 @@
 
 mod linked;
 mod model;
+mod part;
 mod projected;
 mod written;
 
@@ -18,6 +19,7 @@ use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::overwritten::overwritten_at;
 use crate::ops::restore::{Version, write_version};
+use crate::ops::show::part::Part;
 use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
@@ -475,14 +477,11 @@ impl Showing<'_> {
         let artifact = parsed?;
         let state = disk_state(self.workspace, &artifact);
         let text = || {
-            let mut bytes = Vec::new();
-            write_version(self.workspace, self.snapshot, &Version::File(artifact.clone()), &mut bytes)
-                .ok()?;
-            let span = segment.span;
-            let start = usize::try_from(span.start).ok()?;
-            let end =
-                usize::try_from(span.end).ok()?.min(start.saturating_add(SEGMENT_MAX_BYTES)).min(bytes.len());
-            Some(String::from_utf8_lossy(bytes.get(start..end)?).into_owned())
+            // A submission is up to some hundred megabytes, and a part of it is wanted.
+            let length = usize::try_from(segment.span.end.checked_sub(segment.span.start)?).ok()?;
+            let mut part = Part::new(segment.span.start, length.min(SEGMENT_MAX_BYTES));
+            write_version(self.workspace, self.snapshot, &Version::File(artifact.clone()), &mut part).ok()?;
+            Some(String::from_utf8_lossy(&part.into_bytes()?).into_owned())
         };
         let text = text();
         Some(FilingBytes { artifact, state, text })
