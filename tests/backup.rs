@@ -645,3 +645,18 @@ fn a_merge_says_which_names_of_models_lead_elsewhere_by_it() {
     ]);
     assert_eq!(moved, expected);
 }
+
+#[test]
+fn that_a_merge_brings_facts_from_the_future_is_said() {
+    let there = filled();
+    let mut run = there.command(&["run", "-q", "--", "true"]);
+    assert!(run.env("LINEAGE_CLOCK_US", "4070908800000000").status().unwrap().success());
+    let here = filled();
+    assert!(!here.ok(&["merge", filled().root().to_str().unwrap()]).stderr.contains("ahead"));
+    let said = here.ok(&["merge", there.root().to_str().unwrap()]).stderr;
+    assert!(said.contains("lies ahead of this machine's clock, up to 2099-01-01"), "{said}");
+    there.write("b.jsonl", export(&there).as_bytes());
+    let other = Place::empty();
+    let said = other.ok(&["import", "--format", "jsonl", there.at("b.jsonl").to_str().unwrap()]).stderr;
+    assert!(said.contains("lies ahead of this machine's clock, up to 2099-01-01"), "{said}");
+}

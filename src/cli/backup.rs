@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use crate::cli::merge::projections_behind;
+use crate::cli::merge::{projections_behind, time_ahead};
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::model::repeated_word;
@@ -25,6 +25,7 @@ pub(crate) fn read_jsonl(surroundings: &Surroundings, path: &Path, as_json: bool
     let workspace = surroundings.workspace_or_new()?;
     let taken = import_jsonl(&workspace, &name, &mut input, BackupOf::This)?;
     output::warnings(&workspace.apply_if_free());
+    time_ahead(surroundings, &workspace);
     let behind = projections_behind(&workspace);
     if as_json {
         output::json(&render::merged::json(&taken, &[], behind))?;

@@ -21,7 +21,7 @@ use crate::render;
 ///
 /// With `--format mlflow` a folder `mlruns` or an SQLite file becomes runs with metrics, parameters, tags and artifacts, and
 /// model versions; with `--format openlineage` run events, one a line, become runs with inputs and outputs. Importing twice
-/// changes nothing. What is damaged is named, and the rest taken: exit code 1 then.
+/// changes nothing. What is damaged, or lies ahead of the clock, is named, and the rest taken: exit code 1 then.
 ///
 /// With `--format registry` the `metadata.json` files of a registry, committed in git or brought from another machine, become
 /// model versions as these files say: when and by whom they were registered, their stage, aliases, metrics, the digests of

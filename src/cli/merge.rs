@@ -6,10 +6,10 @@ use clap::Args;
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
-use crate::ops::Workspace;
 use crate::ops::import::merge;
 use crate::ops::named::place_on_disk;
 use crate::ops::project::count_behind;
+use crate::ops::{Workspace, lies_ahead};
 use crate::render;
 
 /// Take over all facts of another workspace, or of a backup; the other one is only read.
@@ -41,6 +41,7 @@ impl Merge {
             merge(&workspace, &place_on_disk(&surroundings.folder, &self.other)?, self.with_contents)?;
         output::warnings(&merged.warnings);
         output::warnings(&workspace.apply_if_free());
+        time_ahead(surroundings, &workspace);
         if let Some(removed) = &merged.removed {
             output::note(&format!(
                 "the journal has all facts of `{}` again; it was removed",
@@ -54,6 +55,18 @@ impl Merge {
             output::answer(&render::merged::text(&merged.taken, &merged.damaged))?;
         }
         Ok(u8::from(!merged.damaged.is_empty()))
+    }
+}
+
+/// Says where what is recorded lies ahead of the machine's clock by now, as facts of a machine whose clock was wrong may.
+pub(super) fn time_ahead(surroundings: &Surroundings, workspace: &Workspace) {
+    // Who cannot read the store hears of that elsewhere.
+    let Ok(view) = workspace.view() else { return };
+    let latest = view.snapshot.latest();
+    if lies_ahead(latest, surroundings.clock.wall()) {
+        output::warnings(&[format!(
+            "what is recorded lies ahead of this machine's clock, up to {latest}: what is recorded from now on is dated after that"
+        )]);
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `mlflow.source.git.commit`, `.branch` | the run's code |
 //! | `mlflow.parentRunId`, or else the recorded run that was observed to write the run's files | the run that this one is a part of |
 //! | metric points | the same; what is not finite is left out, and said |
-//! | artifacts and logged models that lie on this machine | files that the run generated, known because MLflow says so |
+//! | artifacts and logged models on this machine, in a folder that names the run or the model | files that the run generated, known because MLflow says so |
 //! | data sets | inputs by name, `mlflow-dataset://iris/eaab23d7`, or by address: MLflow keeps a digest of its own, so that their content is not known |
 //! | version 3 of a registered model, its stage, aliases, tags | model version 3.0.0, the same; its files are those of the logged model, its metrics those of that and of the run |
 //! | a model's name that cannot be one here | the same with `_` for what cannot stand in it, which is said |
