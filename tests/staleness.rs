@@ -87,6 +87,26 @@ fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
 }
 
 #[test]
+fn a_table_that_is_added_to_beside_a_model_is_as_new_as_the_model() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("train.sh", b"read -r data < data\necho \"$1 $data\" >> table\necho \"$data\" > model\n");
+    for number in ["1", "2"] {
+        place.write("data", format!("{number}\n").as_bytes());
+        if !run(&place, &["sh", "train.sh", number]) {
+            return;
+        }
+    }
+    let (code, report) = place.status();
+    assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
+    place.write("data", b"3\n");
+    assert_eq!(paths(&place.status().1["stale"]), ["model", "table"]);
+    // What adds to the table without the data says nothing of what it has from them.
+    run(&place, &["sh", "-c", "echo 3 >> table"]);
+    assert_eq!(paths(&place.status().1["stale"]), ["model", "table"]);
+}
+
+#[test]
 fn what_was_made_from_a_source_that_somebody_took_away_is_stale() {
     let place = Place::empty();
     place.ok(&["init"]);

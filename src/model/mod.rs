@@ -42,7 +42,7 @@ pub(crate) use printed::{is_unsafe_to_print, os_word};
 pub use remark::{CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use repository::RunRepository;
 pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line, recorded_words, words_of};
-pub use step::{Step, StepAct, StepStatus, TOOL_PARAMETER};
+pub use step::{APPENDING, Step, StepAct, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};
 pub use time::Timestamp;
 pub use version::check_version;

@@ -65,6 +65,9 @@ impl Step {
     }
 }
 
+/// Ends the name of the part of a step that only added to files, where the step wrote others as well.
+pub const APPENDING: &str = " (append)";
+
 /// How what a step wrote goes back to what it read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

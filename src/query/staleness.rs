@@ -356,7 +356,7 @@ impl Ancestry {
         let mut met_by: Vec<(usize, bool)> = vec![(0, false); self.nodes.len()];
         for (number, moved) in moved.iter().enumerate() {
             let number = number + 1;
-            fresh.turn_to(moved);
+            fresh.turn_to(moved)?;
             // The last versions come first: who is met by one of them need not be met again.
             for OtherRead { node, seen, is_told } in
                 reads(moved).iter().filter(|read| ways.lead_through(read.is_told))

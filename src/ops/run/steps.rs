@@ -24,7 +24,9 @@ use std::path::{Path, PathBuf};
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Fit, Naming, Observation, Reading, Removal};
 use crate::digests::kernel_time_ns;
-use crate::model::{Evidence, Generated, Link, NodeId, Removed, Role, Step, StepAct, Timestamp, Used};
+use crate::model::{
+    APPENDING, Evidence, Generated, Link, NodeId, Removed, Role, Step, StepAct, Timestamp, Used,
+};
 use crate::ops::Clock;
 use crate::ops::run::environment::EnvironmentFile;
 
@@ -134,11 +136,11 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             outside: outside(observation, &groups, *number, &told, around),
         };
         let mut read = read_from_others(group, &written_by_several);
-        if let Some((adding, added_to)) = split_adding(group, &mut read) {
+        if let Some((adding, added_to)) = split_adding(group, &files, &mut read) {
             let (nothing, none) = (Inherited::default(), BTreeSet::new());
             let from = Ingredients { read: &added_to, inherited: &nothing, left: &none };
             let adding = step(observation, &adding, from, &files, around, &read_elsewhere);
-            made.extend(adding.map(|step| Step { name: format!("{} (append)", step.name), ..step }));
+            made.extend(adding.map(|step| Step { name: format!("{}{APPENDING}", step.name), ..step }));
         }
         let moved: Vec<Moved> = moved(&group.pairs, &files, &read_elsewhere).collect();
         let left = moved.iter().flat_map(|part| part.left.iter().copied()).collect();

@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use super::kept_up::{Done, is_another_go};
+use super::kept_up::{Done, are_parts_of_one, is_another_go};
 use super::{Ancestry, Moved, Now, ReadPlace, Reader, Ways};
 use crate::error::Result;
 use crate::store::{PathNo, Snapshot, StepNo};
@@ -27,6 +27,7 @@ pub(super) struct Fresh<'a> {
     /// Their steps.
     steps: HashSet<StepNo>,
     goes: RefCell<HashMap<[StepNo; 2], bool>>,
+    parts: RefCell<HashMap<[StepNo; 2], bool>>,
     done: RefCell<Done>,
 }
 
@@ -44,6 +45,7 @@ impl<'a> Fresh<'a> {
             nodes: HashSet::new(),
             steps: HashSet::new(),
             goes: RefCell::default(),
+            parts: RefCell::default(),
             done: RefCell::default(),
         }
     }
@@ -53,7 +55,10 @@ impl<'a> Fresh<'a> {
     }
 
     /// Finds who knows what lies at a path now.
-    pub(super) fn turn_to(&mut self, moved: &Moved) {
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(super) fn turn_to(&mut self, moved: &Moved) -> Result<()> {
         self.nodes.clear();
         let mut frontier = moved.fresh.clone();
         while let Some(at) = frontier.pop() {
@@ -64,8 +69,26 @@ impl<'a> Fresh<'a> {
                 }));
             }
         }
-        let steps = self.nodes.iter().filter_map(|at| self.ancestry.nodes[*at].step);
+        // Of a training that also adds a line to a table, one part adds, and the other knows what from.
+        let nodes = &self.ancestry.nodes;
+        let mut parts = Vec::new();
+        for along in self.nodes.iter().map(|at| &nodes[*at].along) {
+            let (known, others): (Vec<usize>, Vec<usize>) =
+                along.iter().partition(|part| self.nodes.contains(part));
+            for other in others {
+                for part in &known {
+                    if let (Some((one, _)), Some((another, _))) = (nodes[*part].step, nodes[other].step)
+                        && self.are_parts_of_one([one, another])?
+                    {
+                        parts.push(other);
+                    }
+                }
+            }
+        }
+        self.nodes.extend(parts);
+        let steps = self.nodes.iter().filter_map(|at| nodes[*at].step);
         self.steps = steps.map(|(step, _)| step).collect();
+        Ok(())
     }
 
     /// Tells whether what lies at the path now is known at a node.
@@ -107,6 +130,15 @@ impl<'a> Fresh<'a> {
             Some((step, _)) => vec![step],
             None => node.along.iter().flat_map(|other| self.writers(*other)).collect(),
         }
+    }
+
+    fn are_parts_of_one(&self, steps: [StepNo; 2]) -> Result<bool> {
+        if let Some(known) = self.parts.borrow().get(&steps) {
+            return Ok(*known);
+        }
+        let found = are_parts_of_one(self.snapshot, steps)?;
+        self.parts.borrow_mut().insert(steps, found);
+        Ok(found)
     }
 
     fn is_another_go(&self, steps: [StepNo; 2]) -> Result<bool> {

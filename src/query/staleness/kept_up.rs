@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest};
+use crate::model::{APPENDING, ArtifactPath, Digest, Step};
 use crate::query::origin::lost;
 use crate::store::{Edges, PathNo, Snapshot, StepNo};
 
@@ -32,7 +32,8 @@ impl Command {
         let Some(record) = snapshot.step_without_edges(step)? else { return Ok(None) };
         // The first of several programs started the others.
         let first = |text: &str| text.split(" | ").next().unwrap_or_default().to_owned();
-        let (program, line) = (first(&record.name), first(&record.subject));
+        let name = record.name.strip_suffix(APPENDING).unwrap_or(&record.name);
+        let (program, line) = (first(name), first(&record.subject));
         if line.is_empty() {
             return Ok(None);
         }
@@ -129,6 +130,20 @@ pub(super) fn is_another_go(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut 
         }
         (told, other) => told == other,
     })
+}
+
+/// Tells whether two steps are the parts of one, of which one only added to files.
+pub(super) fn are_parts_of_one(snapshot: &Snapshot, steps: [StepNo; 2]) -> Result<bool> {
+    let [Some(one), Some(other)] =
+        [steps[0], steps[1]].map(|step| snapshot.step_without_edges(step).transpose())
+    else {
+        return Ok(false);
+    };
+    let (one, other) = (one?, other?);
+    let is_part = |part: &Step, rest: &Step| part.name.strip_suffix(APPENDING) == Some(rest.name.as_str());
+    let is_one_process =
+        (one.run, one.started_at, &one.subject) == (other.run, other.started_at, &other.subject);
+    Ok(is_one_process && (is_part(&one, &other) || is_part(&other, &one)))
 }
 
 /// Returns the words of a command line that name no file which the step read or wrote.

@@ -112,22 +112,24 @@ pub(super) fn read_from_others(group: &Group, written_by_several: &BTreeSet<Read
 
 /// Takes what was only added to out of what a group read, where the group wrote something else as well: a log that is written on
 /// from run to run says nothing to the model beside it. Returns the part of the group that goes from what stood in those files
-/// before to what stands there since. That the rest of what the group read is in those files, too, its other part says.
-pub(super) fn split_adding(group: &Group, read: &mut Reads) -> Option<(Group, Reads)> {
+/// before to what stands there since, by the code that adds to them. That the rest of what the group read is in those files, too, its
+/// other part says.
+pub(super) fn split_adding(group: &Group, files: &Files, read: &mut Reads) -> Option<(Group, Reads)> {
     let writes = |file: usize| group.written.range((file, 0)..=(file, usize::MAX)).next().is_some();
     let learns = |file: usize| group.learned.range((file, 0)..=(file, usize::MAX)).next().is_some();
-    let files: BTreeSet<usize> =
+    let added: BTreeSet<usize> =
         read.keys().map(|(file, _)| *file).filter(|file| writes(*file) && !learns(*file)).collect();
-    if files.is_empty() || group.written.keys().all(|(file, _)| files.contains(file)) {
+    if added.is_empty() || group.written.keys().all(|(file, _)| added.contains(file)) {
         return None;
     }
+    let is_code = |version: &Read| files.known(version).is_some_and(|known| known.role.is_code());
     let added_to: Reads = read
         .iter()
-        .filter(|((file, _), _)| files.contains(file))
+        .filter(|(version, _)| added.contains(&version.0) || is_code(version))
         .map(|(version, at)| (*version, *at))
         .collect();
-    read.retain(|(file, _), _| !files.contains(file));
-    let written = group.written.iter().filter(|((file, _), _)| files.contains(file));
+    read.retain(|(file, _), _| !added.contains(file));
+    let written = group.written.iter().filter(|((file, _), _)| added.contains(file));
     let adding = Group {
         processes: group.processes.clone(),
         written: written.map(|(version, at)| (*version, *at)).collect(),
