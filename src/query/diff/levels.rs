@@ -20,6 +20,9 @@ use crate::query::diff::side::{Side, StepKey};
 use crate::query::diff::{RunDiff, StepEnd};
 use reading::Reading;
 
+/// The beginning of time.
+const FIRST: Timestamp = Timestamp::from_micros(i64::MIN);
+
 /// The end of time.
 const LAST: Timestamp = Timestamp::from_micros(i64::MAX);
 
@@ -83,6 +86,40 @@ pub(super) enum FileKey {
 struct Entry {
     at: Timestamp,
     adds: Adds,
+    /// Where the other run read its counterpart, when it first did; what it wrote before that was made without it.
+    counterpart: Option<Timestamp>,
+    /// What the entry adds to that: the run read alone what it read.
+    alone: CauseNo,
+}
+
+impl Entry {
+    /// Returns what the entry adds to what the other run wrote until a time.
+    fn adds(&self, until: Timestamp) -> Adds {
+        match self.counterpart.is_some_and(|at| at > until) {
+            true => Adds::Cause(self.alone),
+            false => self.adds,
+        }
+    }
+}
+
+/// The differences in what the steps of a level read in one of the runs, by time.
+#[derive(Default)]
+struct Row {
+    entries: Vec<Entry>,
+    /// Until when the other run had read the counterparts of the first so many entries.
+    counterparts: Vec<Timestamp>,
+}
+
+impl Row {
+    fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by_key(|entry| entry.at);
+        let mut counterparts = vec![FIRST];
+        for entry in &entries {
+            let last = counterparts[counterparts.len() - 1];
+            counterparts.push(entry.counterpart.map_or(last, |at| at.max(last)));
+        }
+        Row { entries, counterparts }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +141,7 @@ struct Level {
     /// What can have made all differ that these steps wrote.
     always: Rc<CauseSet>,
     /// The differences in what they read, by time, of either run.
-    rows: [Vec<Entry>; 2],
+    rows: [Row; 2],
     /// What to say where there is nothing else.
     otherwise: Option<CauseNo>,
 }
@@ -112,10 +149,11 @@ struct Level {
 /// A set that is to be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Goal {
-    /// What the first so many entries of a row come to.
-    Row { level: LevelNo, side: usize, length: usize },
-    /// What is added to it by so many entries of both rows.
-    Both { level: LevelNo, lengths: [usize; 2] },
+    /// What the first so many entries of a row come to, for what the other run wrote until a time: the end, where it had read all of
+    /// their counterparts.
+    Row { level: LevelNo, side: usize, length: usize, until: Timestamp },
+    /// What both rows come to.
+    Both(Question),
 }
 
 /// The levels of two runs.
@@ -270,7 +308,7 @@ impl<'a> Levels<'a> {
 
     /// Finds what can have made differ what a level wrote.
     fn answer(&mut self, question: Question) -> Rc<CauseSet> {
-        let goal = self.goal(question);
+        let goal = Goal::Both(question);
         let mut frontier = vec![goal];
         while let Some(goal) = frontier.last().copied() {
             if matches!(self.sets.get(&goal), Some(Some(_))) {
@@ -295,26 +333,38 @@ impl<'a> Levels<'a> {
         self.sets.get(&goal).cloned().flatten().unwrap_or_default()
     }
 
-    fn goal(&self, question: Question) -> Goal {
-        let level = &self.levels[question.level];
-        let lengths =
-            [0, 1].map(|side| level.rows[side].partition_point(|entry| entry.at <= question.until[side]));
-        Goal::Both { level: question.level, lengths }
+    /// Returns the goal of what a row has until the time of a question.
+    fn row(&self, question: Question, side: usize) -> Goal {
+        let row = &self.levels[question.level].rows[side];
+        let length = row.entries.partition_point(|entry| entry.at <= question.until[side]);
+        let until = question.until[1 - side];
+        let until = if row.counterparts[length] <= until { LAST } else { until };
+        Goal::Row { level: question.level, side, length, until }
+    }
+
+    /// Returns what a row comes to before the entries that are added one by one, and these: one where the other run had read all
+    /// counterparts, so that each set is the one before it and a little more; else those from the first that it had not.
+    fn parts(&self, level: LevelNo, side: usize, length: usize, until: Timestamp) -> (Goal, &[Entry]) {
+        let row = &self.levels[level].rows[side];
+        let before = match until == LAST {
+            true => length - 1,
+            false => row.counterparts.partition_point(|at| *at <= until) - 1,
+        };
+        (Goal::Row { level, side, length: before, until: LAST }, &row.entries[before..length])
     }
 
     /// Lists what must be found before a goal can be.
     fn wanted(&self, goal: Goal) -> Vec<Goal> {
         match goal {
-            Goal::Both { level, lengths } => {
-                [0, 1].map(|side| Goal::Row { level, side, length: lengths[side] }).to_vec()
-            }
+            Goal::Both(question) => [0, 1].map(|side| self.row(question, side)).to_vec(),
             Goal::Row { length: 0, .. } => Vec::new(),
-            Goal::Row { level, side, length } => {
-                let mut wanted = vec![Goal::Row { level, side, length: length - 1 }];
-                if let Adds::Made(question, _) = self.levels[level].rows[side][length - 1].adds {
-                    wanted.push(self.goal(question));
-                }
-                wanted
+            Goal::Row { level, side, length, until } => {
+                let (before, entries) = self.parts(level, side, length, until);
+                let made = entries.iter().filter_map(|entry| match entry.adds(until) {
+                    Adds::Made(question, _) => Some(Goal::Both(question)),
+                    Adds::Cause(_) => None,
+                });
+                std::iter::once(before).chain(made).collect()
             }
         }
     }
@@ -322,9 +372,9 @@ impl<'a> Levels<'a> {
     fn put_together(&self, goal: Goal) -> Rc<CauseSet> {
         let most = self.causes_max;
         match goal {
-            Goal::Both { level, lengths } => {
-                let rows = [0, 1].map(|side| self.set(Goal::Row { level, side, length: lengths[side] }));
-                let level = &self.levels[level];
+            Goal::Both(question) => {
+                let rows = [0, 1].map(|side| self.set(self.row(question, side)));
+                let level = &self.levels[question.level];
                 let found = rows[0].with(&rows[1], most).with(&level.always, most);
                 match level.otherwise.filter(|_| found.causes.is_empty()) {
                     Some(cause) => Rc::new(CauseSet::of([cause])),
@@ -332,18 +382,24 @@ impl<'a> Levels<'a> {
                 }
             }
             Goal::Row { length: 0, .. } => Rc::default(),
-            Goal::Row { level, side, length } => {
-                let before = self.set(Goal::Row { level, side, length: length - 1 });
-                match &self.levels[level].rows[side][length - 1].adds {
-                    Adds::Cause(cause) => before.with(&CauseSet::of([*cause]), most),
-                    Adds::Made(question, differs) => {
-                        let made = self.set(self.goal(*question));
-                        match made.causes.is_empty() {
-                            true => before.with(&CauseSet::of([*differs]), most),
-                            false => before.with(&made, most),
-                        }
+            Goal::Row { level, side, length, until } => {
+                let (before, entries) = self.parts(level, side, length, until);
+                let mut found = Rc::<CauseSet>::default();
+                for entry in entries.iter().rev() {
+                    if found.more && found.causes.len() == most {
+                        break;
                     }
+                    let added = match entry.adds(until) {
+                        Adds::Cause(cause) => Rc::new(CauseSet::of([cause])),
+                        Adds::Made(question, differs) => {
+                            let made = self.set(Goal::Both(question));
+                            let differs = || Rc::new(CauseSet::of([differs]));
+                            if made.causes.is_empty() { differs() } else { made }
+                        }
+                    };
+                    found = added.with(&found, most);
                 }
+                self.set(before).with(&found, most)
             }
         }
     }
@@ -373,13 +429,11 @@ impl<'a> Levels<'a> {
     fn build(&mut self, steps: &[Vec<Writer>; 2]) -> Level {
         let reading = self.read(steps);
         let mut level = Level::default();
-        match steps.iter().position(Vec::is_empty) {
-            None => self.compare(&reading, &mut level),
-            Some(other) => self.compare_with_run(1 - other, &reading.files[1 - other], &mut level),
-        }
-        for row in &mut level.rows {
-            row.sort_by_key(|entry| entry.at);
-        }
+        let rows = match steps.iter().position(Vec::is_empty) {
+            None => self.compare(&reading),
+            Some(other) => self.compare_with_run(1 - other, &reading.files[1 - other]),
+        };
+        level.rows = rows.map(Row::new);
         let (always, more) = self.always(&reading, steps.iter().all(|steps| !steps.is_empty()));
         let always = always.into_iter().map(|cause| self.number(cause)).collect::<Vec<_>>();
         let mut always = CauseSet::of(always);
@@ -391,8 +445,9 @@ impl<'a> Levels<'a> {
         level
     }
 
-    /// Writes down what differs between what the steps of both runs read.
-    fn compare(&mut self, reading: &Reading, level: &mut Level) {
+    /// Lists what differs between what the steps of both runs read.
+    fn compare(&mut self, reading: &Reading) -> [Vec<Entry>; 2] {
+        let mut rows: [Vec<Entry>; 2] = Default::default();
         let [of_a, of_b] = &reading.files;
         let mut alone: [Vec<&Read>; 2] = Default::default();
         for (key, reads_a) in of_a {
@@ -407,8 +462,7 @@ impl<'a> Levels<'a> {
                 let partner =
                     others.iter().find(|read| !known.contains(&read.artifact.digest)).or(others.first());
                 for read in own.iter().filter(|read| !theirs.contains(&read.artifact.digest)) {
-                    let adds = self.adds(side, read, partner);
-                    level.rows[side].push(Entry { at: read.at, adds });
+                    rows[side].push(self.entry(side, read, partner));
                 }
             }
         }
@@ -426,41 +480,55 @@ impl<'a> Levels<'a> {
                 is_renamed[at] = true;
                 let (a, b) = (read.artifact.clone(), alone[1][at].artifact.clone());
                 let adds = Adds::Cause(self.number(Cause::Renamed { a, b }));
-                level.rows[0].push(Entry { at: read.at, adds });
-                level.rows[1].push(Entry { at: alone[1][at].at, adds });
+                rows[0].push(self.entry_that(0, read, Some(alone[1][at]), adds));
+                rows[1].push(self.entry_that(1, alone[1][at], Some(read), adds));
                 continue;
             }
-            let adds = self.adds(0, read, None);
-            level.rows[0].push(Entry { at: read.at, adds });
+            rows[0].push(self.entry(0, read, None));
         }
         for (read, _) in alone[1].iter().zip(is_renamed).filter(|(_, is_renamed)| !is_renamed) {
-            let adds = self.adds(1, read, None);
-            level.rows[1].push(Entry { at: read.at, adds });
+            rows[1].push(self.entry(1, read, None));
         }
+        rows
     }
 
-    /// Writes down what differs between what the steps of one run read and what is known of the other run, which has no such steps.
-    fn compare_with_run(&mut self, side: usize, files: &BTreeMap<FileKey, Vec<Read>>, level: &mut Level) {
-        for (key, reads) in files {
-            for read in reads {
-                let adds = match (key, &read.made) {
-                    (FileKey::Pair(number), Some(_)) => {
-                        let (artifact, at) = &self.pairs.versions[*number][1 - side];
-                        if artifact.digest == read.artifact.digest {
-                            continue;
-                        }
-                        let made = self.made(1 - side, artifact, *at, None);
-                        let other = Read { artifact: artifact.clone(), role: read.role, at: *at, made };
-                        self.adds(side, read, Some(&other))
+    /// Lists what differs between what the steps of one run read and what is known of the other run, which has no such steps.
+    fn compare_with_run(&mut self, side: usize, files: &BTreeMap<FileKey, Vec<Read>>) -> [Vec<Entry>; 2] {
+        let mut rows: [Vec<Entry>; 2] = Default::default();
+        for (key, read) in files.iter().flat_map(|(key, reads)| reads.iter().map(move |read| (key, read))) {
+            let entry = match (key, &read.made) {
+                (FileKey::Pair(number), Some(_)) => {
+                    let (artifact, at) = &self.pairs.versions[*number][1 - side];
+                    if artifact.digest == read.artifact.digest {
+                        continue;
                     }
-                    _ => match self.changed[side].get(&read.artifact).cloned() {
-                        Some(cause) => Adds::Cause(self.number(cause)),
-                        None => continue,
-                    },
-                };
-                level.rows[side].push(Entry { at: read.at, adds });
-            }
+                    let made = self.made(1 - side, artifact, *at, None);
+                    let other = Read { artifact: artifact.clone(), role: read.role, at: *at, made };
+                    self.entry(side, read, Some(&other))
+                }
+                _ => match self.changed[side].get(&read.artifact).cloned() {
+                    Some(cause) => {
+                        let adds = Adds::Cause(self.number(cause));
+                        self.entry_that(side, read, None, adds)
+                    }
+                    None => continue,
+                },
+            };
+            rows[side].push(entry);
         }
+        rows
+    }
+
+    fn entry(&mut self, side: usize, read: &Read, counterpart: Option<&Read>) -> Entry {
+        let adds = self.adds(side, read, counterpart);
+        self.entry_that(side, read, counterpart, adds)
+    }
+
+    fn entry_that(&mut self, side: usize, read: &Read, counterpart: Option<&Read>, adds: Adds) -> Entry {
+        let own = Some(&read.artifact);
+        let (a, b) = if side == 0 { (own, None) } else { (None, own) };
+        let alone = self.number(input(read.role, a, b));
+        Entry { at: read.at, adds, counterpart: counterpart.map(|read| read.at), alone }
     }
 
     /// Returns what a difference adds to the causes of what is written later.

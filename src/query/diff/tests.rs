@@ -404,6 +404,14 @@ fn what_a_process_read_after_it_had_written_an_output_is_no_cause_of_it() {
 }
 
 #[test]
+fn what_the_other_run_read_only_after_it_had_written_an_output_was_read_for_it_by_one_run() {
+    check(
+        "1 draw: s=1 -> x=1\n1 p x: k=1 x=1 -> o=1 q=1\n2 draw: s=2 -> x=2\n2 p x: k=1 -> o=2; x=2 -> q=2",
+        &["input s changed", "o <- x", "q <- s", "x <- s"],
+    );
+}
+
+#[test]
 fn what_was_made_with_the_same_bytes_hides_what_it_was_made_from() {
     check(
         "1 clean: raw=1 -> tidy=1\n1 train: tidy=1 seed=1 -> model=1\n\

@@ -8,8 +8,8 @@ impl Levels<'_> {
         let level = &self.levels[question.level];
         let mut causes: BTreeSet<CauseNo> = level.always.causes.iter().copied().collect();
         for side in [0, 1] {
-            for entry in level.rows[side].iter().filter(|entry| entry.at <= question.until[side]) {
-                match entry.adds {
+            for entry in level.rows[side].entries.iter().filter(|entry| entry.at <= question.until[side]) {
+                match entry.adds(question.until[1 - side]) {
                     Adds::Cause(cause) => causes.extend([cause]),
                     Adds::Made(made, differs) => {
                         let made = self.plainly(made);
@@ -24,7 +24,7 @@ impl Levels<'_> {
         causes
     }
 
-    /// Holds the causes of each output against those found plainly, and each file among them against what the steps on its way read.
+    /// Holds the causes of each output against those found plainly, and each file among them against what the run had read by then.
     pub(in crate::query::diff) fn check(&mut self, outputs: &[OutputDiff]) {
         for output in outputs {
             let question = self.question(output);
@@ -35,34 +35,40 @@ impl Levels<'_> {
                 "{output:?}"
             );
             assert!(!found.more);
-            let [Some(a), Some(b)] = [&output.a, &output.b] else { continue };
-            let [a, b] = [(0, a), (1, b)].map(|(side, artifact)| self.on_the_way(side, artifact));
+            let [Some(a), Some(b)] = [0, 1].map(|side| {
+                let artifact = [&output.a, &output.b][side].as_ref();
+                artifact
+                    .zip(output.written_at[side])
+                    .map(|(artifact, at)| self.on_the_way(side, artifact, at))
+            }) else {
+                continue;
+            };
             for cause in &found.causes {
                 let [of_a, of_b] = match self.cause(*cause) {
                     Cause::Input { a, b, .. } => [a.as_ref(), b.as_ref()],
-                    Cause::Made { a, b } => [Some(a), Some(b)],
+                    Cause::Made { a, b } | Cause::Renamed { a, b } => [Some(a), Some(b)],
                     _ => continue,
                 };
-                let is_read =
-                    of_a.is_some_and(|file| a.contains(file)) || of_b.is_some_and(|file| b.contains(file));
-                assert!(is_read, "{output:?} {cause:?}");
+                let is_read = |file: Option<&Artifact>, read: &BTreeSet<Artifact>| {
+                    file.is_none_or(|file| read.contains(file))
+                };
+                assert!(is_read(of_a, &a) && is_read(of_b, &b), "{output:?} {cause:?}");
             }
         }
     }
 
-    /// Walks back from a version to all that the steps on its way read inside its run; what one of them read later is among it: the other
-    /// run may have read its counterpart in time.
-    fn on_the_way(&self, side: usize, artifact: &Artifact) -> BTreeSet<Artifact> {
+    /// Walks back from a version to all that it was made from inside its run.
+    fn on_the_way(&self, side: usize, artifact: &Artifact, written_at: Timestamp) -> BTreeSet<Artifact> {
         let mut read = BTreeSet::new();
-        let mut frontier = self.sides[side].writes_of(artifact, LAST, None);
+        let mut frontier = self.sides[side].writes_of(artifact, written_at, None);
         let mut seen = BTreeSet::new();
-        while let Some((step, _)) = frontier.pop() {
-            if !seen.insert(step) {
+        while let Some((step, until)) = frontier.pop() {
+            if !seen.insert((step, until)) {
                 continue;
             }
-            for edge in &self.sides[side].steps[step].used {
+            for edge in self.sides[side].steps[step].used.iter().filter(|edge| edge.at <= until) {
                 read.insert(edge.artifact.clone());
-                frontier.extend(self.sides[side].writes_of(&edge.artifact, LAST, Some(step)));
+                frontier.extend(self.sides[side].writes_of(&edge.artifact, edge.at, Some(step)));
             }
         }
         read
