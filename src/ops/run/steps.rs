@@ -36,7 +36,7 @@ use files::Files;
 use moves::{Moved, Moves, Pair, moved};
 use naming::{in_order_of_pipes, name_of, subject_of};
 pub use repositories::Repositories;
-use told::{Inherited, inherited, outside, read_from_others, split_adding, told};
+use told::{Finished, Inherited, inherited, outside, read_from_others, split_adding, told};
 use written::Writing;
 
 /// What is known about the surroundings of an observed command.
@@ -124,17 +124,37 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let readers = readers_of(&groups, &files);
     // What was given another name was there before, whoever made it.
     let named: HashMap<Read, i64> = moves.pairs().map(|(_, pair)| (pair.from, pair.at)).collect();
+    let read_elsewhere = |number: usize, version: &Read| {
+        let others = readers.get(version).into_iter().flatten().filter(|(_, reader)| *reader != number);
+        others.map(|(at, _)| *at).chain(named.get(version).copied()).min()
+    };
+    let inherited = |number: usize, finished: &Finished| {
+        let told = told(&groups, number);
+        Inherited {
+            read: inherited(&groups, number, &told, &files, &written_by_several, finished),
+            outside: outside(observation, &groups, number, &told, around),
+        }
+    };
+    let mut finished = Finished::new();
+    for (number, group) in &groups {
+        let is_read = |version: &&Read| group.learned.contains_key(version) && files.known[version].lasting;
+        let mut versions = group.written.keys().filter(is_read).peekable();
+        if versions.peek().is_none() {
+            continue;
+        }
+        let read = read_from_others(group, &written_by_several);
+        let learned = learned(read.values().map(|(at, _)| *at), &inherited(*number, &Finished::new()));
+        let ended = ended(observation, group);
+        for version in versions {
+            let read_at = read_elsewhere(*number, version);
+            let at = group.writing(version, &files, read_at, ended).at(&learned, around.clock);
+            finished.insert((*number, *version), at);
+        }
+    }
     let mut made = Vec::new();
     for (number, group) in &groups {
-        let read_elsewhere = |version: &Read| {
-            let others = readers.get(version).into_iter().flatten().filter(|(_, reader)| reader != number);
-            others.map(|(at, _)| *at).chain(named.get(version).copied()).min()
-        };
-        let told = told(&groups, *number);
-        let inherited = Inherited {
-            read: inherited(&groups, *number, &told, &files, &written_by_several),
-            outside: outside(observation, &groups, *number, &told, around),
-        };
+        let read_elsewhere = |version: &Read| read_elsewhere(*number, version);
+        let inherited = inherited(*number, &finished);
         let mut read = read_from_others(group, &written_by_several);
         if let Some((adding, added_to)) = split_adding(group, &files, &mut read) {
             let (nothing, none) = (Inherited::default(), BTreeSet::new());
@@ -309,6 +329,13 @@ impl Group {
         }
     }
 
+    /// Returns what is known of when it wrote a version last.
+    fn writing(&self, version: &Read, files: &Files, read_at: Option<i64>, ended_at: i64) -> Writing {
+        let known = &files.known[version];
+        let (last_change, named_at) = (known.last_change, known.named_us);
+        Writing { opened_at: self.written[version], last_change, named_at, read_at, ended_at }
+    }
+
     fn reading(&self, version: &Read) -> Reading {
         self.stood_for.get(version).copied().unwrap_or_default()
     }
@@ -320,12 +347,7 @@ fn outline(observation: &Observation, group: &Group, around: &Surroundings<'_>) 
         group.processes.iter().map(|i| &observation.processes[*i]).collect();
     let processes = in_order_of_pipes(processes);
     let started = processes.iter().map(|process| process.started_us).min()?;
-    let ended = processes.iter().map(|process| process.ended_us.unwrap_or(observation.ended_us)).max()?;
-    // What is seen after a process's end was done by a child of it that ran no program of its own.
-    let reads = group.read.values().map(|(at, _)| *at);
-    let writes = group.written.values().copied();
-    let others = group.pairs.iter().map(|pair| pair.at).chain(group.removed.iter().map(|removal| removal.us));
-    let ended = reads.chain(writes).chain(others).fold(ended, i64::max);
+    let ended = ended(observation, group);
     let (status, reason) = ending(observation, &group.processes);
     Some(Step {
         subject: if around.with_arguments { subject_of(&processes) } else { String::new() },
@@ -338,6 +360,25 @@ fn outline(observation: &Observation, group: &Group, around: &Surroundings<'_>) 
             [Timestamp::from_micros(started), Timestamp::from_micros(ended)],
         )
     })
+}
+
+/// Returns when a group did something last.
+fn ended(observation: &Observation, group: &Group) -> i64 {
+    let processes = group.processes.iter().map(|index| &observation.processes[*index]);
+    let ends = processes.map(|process| process.ended_us.unwrap_or(observation.ended_us));
+    // What is seen after a process's end was done by a child of it that ran no program of its own.
+    let reads = group.read.values().map(|(at, _)| *at);
+    let writes = group.written.values().copied();
+    let others = group.pairs.iter().map(|pair| pair.at).chain(group.removed.iter().map(|removal| removal.us));
+    ends.chain(reads).chain(writes).chain(others).fold(i64::MIN, i64::max)
+}
+
+/// Lists when a group learned something, in order: what it read itself, and what it knows from others.
+fn learned(read: impl Iterator<Item = i64>, inherited: &Inherited) -> Vec<i64> {
+    let of_others = inherited.read.values().chain(inherited.outside.iter().map(|(_, at)| at));
+    let mut learned: Vec<i64> = read.chain(of_others.copied()).collect();
+    learned.sort_unstable();
+    learned
 }
 
 /// Names the files that a group took away, of those `wanted` by number.
@@ -391,21 +432,13 @@ fn step(
             role: known.role,
         });
     }
-    let of_others = inherited.read.values().chain(inherited.outside.iter().map(|(_, at)| at));
-    let mut learned: Vec<i64> = used.iter().map(|edge| edge.at.micros()).chain(of_others.copied()).collect();
-    learned.sort_unstable();
+    let learned = learned(used.iter().map(|edge: &Used| edge.at.micros()), inherited);
     let mut generated = Vec::new();
-    for (version, opened_at) in &group.written {
+    for version in group.written.keys() {
         let Some(known) = files.known(version) else { continue };
         let read_at = read_elsewhere(version);
         if known.lasting || read_at.is_some() {
-            let writing = Writing {
-                opened_at: *opened_at,
-                last_change: known.last_change,
-                named_at: known.named_us,
-                read_at,
-                ended_at: whole.ended_at.micros(),
-            };
+            let writing = group.writing(version, files, read_at, whole.ended_at.micros());
             generated.push(Generated {
                 artifact: known.artifact.clone(),
                 at: Timestamp::from_micros(writing.at(&learned, around.clock)),

@@ -305,6 +305,27 @@ fn what_was_only_added_to_is_told_to_nobody() {
 }
 
 #[test]
+fn what_a_script_wrote_on_later_was_told_to_nobody() {
+    let tell = "sh -c 'echo \"$0\" > out0' \"$x\" 5>&-";
+    for shell in ["sh", "bash"] {
+        let script =
+            format!("read y < in0; exec 5> out1; echo \"$y\" >&5; read x < out1; {tell}; echo more >&5; :");
+        let Some(Done { said, steps, .. }) = run(shell, &script) else { return };
+        assert_eq!(said["out0"], BTreeSet::from(["in0".to_owned()]), "{shell}\n{}", shown(&steps));
+        for read in steps.iter().flat_map(|step| &step.used) {
+            let writes = steps.iter().flat_map(|step| &step.generated);
+            let mut writes = writes.filter(|write| write.artifact == read.artifact).peekable();
+            let is_of_run = writes.peek().is_some();
+            assert!(
+                !is_of_run || writes.any(|write| write.at <= read.at),
+                "{shell}: {read:?}\n{}",
+                shown(&steps)
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_written_under_one_name_of_a_file_is_written_under_all_that_it_has() {
     for shell in ["sh", "bash"] {
         check(shell, "cat in0 > out1; ln out1 out0; cat in2 >> out1", true);

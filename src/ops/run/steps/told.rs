@@ -1,6 +1,6 @@
 //! What a step may know that it did not read itself: from those above it, from pipes, from outside the run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::files::Files;
 use super::{Group, Read, Reads, Surroundings, Told, taken_out};
@@ -15,6 +15,9 @@ pub(super) struct Inherited {
     /// What it, or those who told it, had from outside the run, and since when.
     pub(super) outside: Vec<(Artifact, i64)>,
 }
+
+/// When a group had written last what it also read itself, by group and version.
+pub(super) type Finished = HashMap<(usize, Read), i64>;
 
 /// Returns those who told a group something, or told those who did, and until when they had read what they told.
 pub(super) fn told(groups: &BTreeMap<usize, Group>, number: usize) -> BTreeMap<usize, i64> {
@@ -79,19 +82,22 @@ pub(super) fn inherited(
     told: &BTreeMap<usize, i64>,
     files: &Files,
     written_by_several: &BTreeSet<Read>,
+    finished: &Finished,
 ) -> BTreeMap<Read, i64> {
     let mut found: BTreeMap<Read, i64> = BTreeMap::new();
     let own = &groups[&number];
-    for (other, until_us) in told {
-        let other = &groups[other];
-        for (version, at) in other.learned.iter().filter(|(_, at)| *at <= until_us) {
-            // What it made for itself alone comes from what it had read, which is told as well.
+    for (teller, until_us) in told {
+        let other = &groups[teller];
+        for (version, read_at) in &other.learned {
+            // What it made itself comes from what it had read, which is told as well: what it made for itself alone is no matter, and
+            // what it wrote on later was not there yet.
+            let at = finished.get(&(*teller, *version)).map_or(*read_at, |at| *at.max(read_at));
             let is_private = other.written.contains_key(version)
                 && !files.known[version].lasting
                 && !written_by_several.contains(version);
-            if !is_private && !own.read.contains_key(version) {
-                let entry = found.entry(*version).or_insert(*at);
-                *entry = (*entry).min(*at);
+            if at <= *until_us && !is_private && !own.read.contains_key(version) {
+                let entry = found.entry(*version).or_insert(at);
+                *entry = (*entry).min(at);
             }
         }
     }
