@@ -17,6 +17,7 @@ use crate::render;
 /// have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on disk but kept, so that
 /// it can be written again.
 /// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
+/// renamed: a source that somebody gave another name, under which it was read since; this is as removed is.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, where a step had read every
 /// file of that extension.
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.

@@ -27,7 +27,12 @@ impl Artifact {
 
     /// Returns true where digest and size are those of a content.
     pub fn has_content(&self) -> bool {
-        self.size_bytes > 0 || self.digest == Digest::of(b"")
+        Artifact::is_content(&self.digest, self.size_bytes)
+    }
+
+    /// Returns true for a digest and a size that are those of a content.
+    pub(crate) fn is_content(digest: &Digest, size_bytes: u64) -> bool {
+        size_bytes > 0 || *digest == Digest::of(b"")
     }
 
     /// Returns the digest of its content, where that is known.

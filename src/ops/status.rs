@@ -3,6 +3,7 @@
 mod asked;
 mod elsewhere;
 mod files;
+mod renamed;
 mod report;
 mod stale;
 #[cfg(test)]
@@ -21,12 +22,13 @@ use crate::query::{self, Ancestry, NewestFile, Removal, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
-    AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, StaleCause, StaleFile,
-    StatusReport,
+    AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause,
+    StaleFile, StatusReport,
 };
 
 use asked::Asked;
 use files::OnDisk;
+use renamed::Renamings;
 
 /// Compares what is recorded with the disk: the files and folders in `paths`, seen from `folder`; all where there are none.
 ///
@@ -54,6 +56,7 @@ pub fn status(
         kept: HashSet::new(),
         removed: HashMap::new(),
         gone: HashSet::new(),
+        renamings: Renamings::default(),
         writers: HashMap::new(),
         here: Here::of(workspace),
         code_of: HashMap::new(),
@@ -66,7 +69,7 @@ pub fn status(
         .collect();
     let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
     let ancestry = Ancestry::of(snapshot, &writes)?;
-    looking.compare(&targets, &ancestry.paths());
+    looking.compare(&targets, &ancestry.paths())?;
     looking.sort_out(&targets)?;
     looking.find_gone()?;
     let may_be_stale = looking.find_stale(&current, &ancestry)?;
@@ -92,6 +95,8 @@ struct Looking<'a> {
     removed: HashMap<usize, Removal>,
     /// Those that are gone from the disk, and that no run can make again.
     gone: HashSet<usize>,
+    /// Where sources lie that somebody gave another name.
+    renamings: Renamings,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
     here: Here<'a>,
     /// What steps read as code that stands in a commit.

@@ -25,6 +25,8 @@ pub struct Ancestry {
     /// Of each target, the node it came from.
     starts: Vec<usize>,
     digests: HashMap<ArtifactNo, Digest>,
+    /// Those of them of which no content is recorded.
+    without_content: HashSet<ArtifactNo>,
     /// As many causes are named of each target.
     causes_max: usize,
 }
@@ -108,6 +110,8 @@ enum Ways {
 pub enum Now {
     /// These bytes.
     Bytes(Digest),
+    /// These bytes, which may be what was last written there: of that no content is recorded.
+    Perhaps(Digest),
     /// Nothing: what was read there is gone.
     Gone,
 }
@@ -176,8 +180,11 @@ impl Ancestry {
         let mut reading = Reading::new(snapshot);
         let starts = targets.iter().map(|target| reading.place_of_version(target, true));
         let starts = starts.collect::<Result<Vec<usize>>>()?;
-        let (nodes, digests) = reading.finish()?;
-        Ok(Ancestry { nodes, starts, digests, causes_max: CAUSES_MAX })
+        let (nodes, contents) = reading.finish()?;
+        let without_content =
+            contents.iter().filter(|(_, (_, has_content))| !has_content).map(|(read, _)| *read).collect();
+        let digests = contents.into_iter().map(|(read, (digest, _))| (read, digest)).collect();
+        Ok(Ancestry { nodes, starts, digests, without_content, causes_max: CAUSES_MAX })
     }
 
     /// Returns every path that was read on the way to any target.
@@ -272,12 +279,12 @@ impl Ancestry {
         for (at, node) in self.nodes.iter().enumerate() {
             for read in node.reads.iter().filter(|read| !read.is_moved) {
                 let Some(now) = current(read.seen.path) else { continue };
-                if now != Now::Bytes(self.digests[&read.seen.artifact]) {
+                if !self.is_now(read.seen.artifact, now) {
                     let moved = match moved.entry(read.seen.path) {
                         Entry::Occupied(known) => known.into_mut(),
                         Entry::Vacant(place) => {
                             let (keeper, writes) = match now {
-                                Now::Bytes(now) => (
+                                Now::Bytes(now) | Now::Perhaps(now) => (
                                     KeptUp::of(snapshot, read.seen.path, &now, &mut done)?,
                                     writes_of(snapshot, read.seen.path, &now)?,
                                 ),
@@ -309,7 +316,7 @@ impl Ancestry {
         for (at, node) in self.nodes.iter().enumerate() {
             for read in node.reads.iter().filter(|read| !read.is_told) {
                 if let Some(moved) = moved.get_mut(&read.seen.path)
-                    && moved.now == Now::Bytes(self.digests[&read.seen.artifact])
+                    && self.is_now(read.seen.artifact, moved.now)
                 {
                     moved.fresh.push(at);
                 }
@@ -439,6 +446,16 @@ impl Ancestry {
             found.map(|found| found.map(|artifact| (*artifact).clone())).unwrap_or_default()
         };
         Ok(self.starts.iter().map(of).collect())
+    }
+
+    /// Returns true where a version that was read lies at its path now, or may: what has no content recorded may be whatever was not
+    /// written there since.
+    fn is_now(&self, read: ArtifactNo, now: Now) -> bool {
+        match now {
+            Now::Bytes(digest) => digest == self.digests[&read],
+            Now::Perhaps(digest) => digest == self.digests[&read] || self.without_content.contains(&read),
+            Now::Gone => false,
+        }
     }
 
     fn rank(&self, seen: &Seen) -> (i64, Digest) {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::model::{RunKind, printed_word};
 use crate::ops::status::{
-    AlteredFile, DoubtfulFile, NotHere, RecordedFile, RemovedFile, StaleCause, StaleFile, StatusReport,
+    AlteredFile, DoubtfulFile, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause, StaleFile,
+    StatusReport,
 };
 use crate::query::RunHead;
 use crate::render::log::plain_table;
@@ -48,7 +49,7 @@ macro_rules! list {
 }
 
 /// All lists, in their order.
-const LISTS: [List; 13] = [
+const LISTS: [List; 14] = [
     list!(
         ["changed", "changed"],
         ["file no longer has the bytes recorded", "files no longer have the bytes recorded"],
@@ -98,6 +99,16 @@ const LISTS: [List; 13] = [
             removed,
             removed_row,
             removed_file_json
+        )
+    },
+    List {
+        is_of_part: true,
+        ..list!(
+            ["renamed", "renamed"],
+            ["source has another name now", "sources have other names now"],
+            renamed,
+            renamed_row,
+            renamed_json
         )
     },
     List {
@@ -235,6 +246,10 @@ fn removed_row(removed: &RemovedFile) -> Vec<String> {
     vec![removed.file.artifact.path.to_string(), removed_words(&removed.by), kept.to_owned()]
 }
 
+fn renamed_row(renamed: &RenamedFile) -> Vec<String> {
+    vec![renamed.file.artifact.path.to_string(), format!("has its bytes at {}", renamed.now_at)]
+}
+
 fn altered_row(altered: &AlteredFile) -> Vec<String> {
     let now = match (&altered.leads_to, &altered.read_by) {
         (Some(target), _) => format!("leads to {} now", printed_word(target)),
@@ -338,6 +353,7 @@ fn totals(report: &StatusReport) -> String {
     for (count, words) in [
         (report.superseded, "superseded by later runs"),
         (report.removed.len() as u64, "removed by runs"),
+        (report.renamed.len() as u64, "gone that were read under other names since"),
         (report.older.len() as u64, "made before its own command wrote on in what it had read"),
         (report.in_git, "gone that git has"),
         (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),
@@ -416,6 +432,12 @@ fn removed_file_json(removed: &RemovedFile) -> Value {
     let mut value = recorded_json(&removed.file);
     value["removed_by"] = removed_json(&removed.by);
     value["is_kept"] = json!(removed.is_kept);
+    value
+}
+
+fn renamed_json(renamed: &RenamedFile) -> Value {
+    let mut value = recorded_json(&renamed.file);
+    value["now_at"] = json!(renamed.now_at.in_json());
     value
 }
 

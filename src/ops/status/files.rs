@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile, RemovedFile};
+use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile, RemovedFile, RenamedFile};
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest, RunKind, Timestamp};
 use crate::ops::Workspace;
@@ -20,8 +20,9 @@ use crate::store::{ArtifactNo, PathNo};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OnDisk {
     Same,
-    /// Something, where nothing is recorded of the content.
-    Unknown,
+    /// Something, where nothing is recorded of the content that was last written there; which bytes, where the content of another
+    /// version is.
+    Unknown(Option<Digest>),
     Other(Digest),
     Gone,
     Unreadable(String),
@@ -30,12 +31,39 @@ pub(super) enum OnDisk {
 
 impl Looking<'_> {
     /// Reads the files on disk: those asked about, and those they were made from.
-    pub(super) fn compare(&mut self, targets: &[usize], ancestors: &HashSet<PathNo>) {
+    pub(super) fn compare(&mut self, targets: &[usize], ancestors: &HashSet<PathNo>) -> Result<()> {
         let ancestors = ancestors.iter().filter_map(|path| self.places.get(path));
         let wanted: BTreeSet<usize> = targets.iter().chain(ancestors).copied().collect();
+        let mut known_otherwise: HashSet<usize> = HashSet::new();
+        for at in wanted.iter().filter(|at| !self.files[**at].artifact.has_content()) {
+            if self.is_known_otherwise(self.files[*at].path_no)? {
+                known_otherwise.insert(*at);
+            }
+        }
         let (workspace, files) = (self.workspace, &self.files);
-        let looked = wanted.into_par_iter().map(|at| (at, on_disk(workspace, &files[at].artifact)));
+        let looked = wanted.into_par_iter().map(|at| {
+            let artifact = &files[at].artifact;
+            let disk = match on_disk(workspace, artifact) {
+                OnDisk::Unknown(_) if known_otherwise.contains(&at) => {
+                    OnDisk::Unknown(bytes_at(workspace, &artifact.path))
+                }
+                disk => disk,
+            };
+            (at, disk)
+        });
         self.disk = looked.collect();
+        Ok(())
+    }
+
+    /// Returns true where the content of a version at a path is recorded.
+    fn is_known_otherwise(&self, path: PathNo) -> Result<bool> {
+        for version in self.snapshot.versions(path)? {
+            let (digest, size_bytes) = self.snapshot.content(version)?;
+            if Artifact::is_content(&digest, size_bytes) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Puts each file asked about into its list.
@@ -54,7 +82,7 @@ impl Looking<'_> {
             self.report.superseded += u64::from(file.superseded);
             match self.disk[at].clone() {
                 OnDisk::Same => {}
-                OnDisk::Unknown => {
+                OnDisk::Unknown(_) => {
                     self.report.without_content += 1;
                     self.report.compared -= 1;
                 }
@@ -120,6 +148,9 @@ impl Looking<'_> {
             self.report.removed.extend(by.map(|by| RemovedFile { file, by, is_kept }));
         } else if self.is_scratch(&file.artifact.path) {
             self.report.gone_outside += 1;
+        } else if let Some(now_at) = self.renamings.of(self.workspace, self.snapshot, file)? {
+            let file = self.recorded(file)?;
+            self.report.renamed.push(RenamedFile { file, now_at });
         } else if is_kept {
             let last = self.recorded_last(file)?;
             let is_projected = last.writer.as_ref().is_some_and(|writer| writer.kind == RunKind::Pipeline);
@@ -249,12 +280,18 @@ impl Looking<'_> {
     }
 }
 
-fn on_disk(workspace: &Workspace, artifact: &Artifact) -> OnDisk {
+/// Returns the digest of what lies at a path, as far as it can be read.
+fn bytes_at(workspace: &Workspace, path: &ArtifactPath) -> Option<Digest> {
+    let place = path.on_disk(workspace.root())?;
+    digest_at(workspace, &place).ok()
+}
+
+pub(super) fn on_disk(workspace: &Workspace, artifact: &Artifact) -> OnDisk {
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return OnDisk::Elsewhere;
     };
     if !artifact.has_content() {
-        return if place.exists() { OnDisk::Unknown } else { OnDisk::Gone };
+        return if place.exists() { OnDisk::Unknown(None) } else { OnDisk::Gone };
     }
     if link_at(&place) == Some(artifact.digest) {
         return OnDisk::Same;

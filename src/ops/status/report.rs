@@ -24,6 +24,8 @@ pub struct StatusReport {
     pub pending: Vec<RecordedFile>,
     /// Files that a run took away. That is no fault.
     pub removed: Vec<RemovedFile>,
+    /// Sources that somebody gave another name, under which they were read since. That is no fault.
+    pub renamed: Vec<RenamedFile>,
     /// Whether a part of the workspace was asked about.
     pub is_of_part: bool,
     /// Files whose newest version is of a run in another workspace, whose facts were taken over, and is not here. That is no
@@ -107,6 +109,15 @@ pub struct RemovedFile {
     pub by: RemovedBy,
     /// Whether its bytes are kept, so that it can be restored.
     pub is_kept: bool,
+}
+
+/// A source that is not at its path since somebody gave it another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenamedFile {
+    /// The file as recorded.
+    pub file: RecordedFile,
+    /// Where the same bytes lie now.
+    pub now_at: ArtifactPath,
 }
 
 /// A file with other bytes than were last recorded.

@@ -20,8 +20,11 @@ impl Looking<'_> {
             // What is no file, such as the environment of a program, is another thing to each of its readers.
             OnDisk::Gone | OnDisk::Elsewhere if file.read_since.is_some() => None,
             OnDisk::Gone | OnDisk::Elsewhere => file.writer.map(|_| Now::Bytes(file.artifact.digest)),
+            OnDisk::Unknown(Some(digest)) => Some(Now::Perhaps(*digest)),
             // What is not known may be what it was.
-            OnDisk::Same | OnDisk::Unknown | OnDisk::Unreadable(_) => Some(Now::Bytes(file.artifact.digest)),
+            OnDisk::Same | OnDisk::Unknown(None) | OnDisk::Unreadable(_) => {
+                Some(Now::Bytes(file.artifact.digest))
+            }
         }
     }
 
@@ -75,7 +78,7 @@ impl Looking<'_> {
         for cause in outdated.first {
             let used = self.snapshot.artifact(cause.used)?;
             let now = match self.now(cause.path) {
-                Some(Now::Bytes(digest)) => Some(digest),
+                Some(Now::Bytes(digest) | Now::Perhaps(digest)) => Some(digest),
                 Some(Now::Gone) => None,
                 None => continue,
             };
@@ -94,7 +97,7 @@ impl Looking<'_> {
 
     fn is_as_recorded(&self, at: usize) -> bool {
         let is_pending = self.kept.contains(&at) && !self.removed.contains_key(&at);
-        matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown)
+        matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown(_))
             || (is_pending && self.files[at].read_since.is_none())
     }
 

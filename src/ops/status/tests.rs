@@ -42,7 +42,7 @@ fn recorded(folder: &Path, runs: &[impl AsRef<str>], disk: &[&str]) -> Workspace
     workspace
 }
 
-/// `NAME$ ` in front makes it a command of that name. `FAILED` at the end: it did. `!` before what was read: it is code, as in git. `?` after it: it was changed meanwhile. `KEPT` before a content keeps it; `CUT` at the end leaves the run without an end.
+/// `NAME$ ` in front makes it a command of that name. `FAILED` at the end: it did. `!` before what was read: it is code, as in git. `?` after it: it was changed meanwhile. `KEPT` before a content keeps it, and of `NONE` nothing is recorded; `CUT` at the end leaves the run without an end.
 fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     let (request, run) = match run.split_once("$ ") {
         None => (RunRequest::new("r", RunKind::Library), run),
@@ -57,6 +57,9 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     let (reads, writes) = edges.split_once(" -> ").unwrap();
     let artifact = |word: &str| {
         let (path, content) = word.split_once('=').unwrap();
+        if content == "NONE" {
+            return Artifact::without_content(ArtifactPath::new(path).unwrap(), run.as_bytes());
+        }
         let bytes = content.trim_start_matches("KEPT");
         if content.starts_with("KEPT") {
             workspace.contents().keep(bytes.as_bytes()).unwrap();
@@ -185,6 +188,26 @@ fn what_was_made_from_what_changed_while_it_was_read_is_doubtful_until_it_is_sta
     let runs = ["a=1? -> b=1", "b=1 -> c=1"];
     check(&runs, &["a=1", "b=1", "c=1"], &["doubtful b a", "doubtful c a"]);
     check(&runs, &["a=2", "b=1", "c=1"], &["changed a", "stale b", "stale c"]);
+}
+
+#[test]
+fn a_source_that_was_read_under_another_name_since_is_no_longer_missed() {
+    let runs = ["d/a=KEPT7 -> o=1", "e/a=7 -> o=2"];
+    check(&runs, &["e/a=7", "o=2"], &[]);
+    check(&runs, &["e/a=8", "o=2"], &["changed e/a", "stale o", "pending d/a"]);
+    // Both were there.
+    check(&["d/a=KEPT7 e/a=7 -> o=1"], &["e/a=7", "o=1"], &["stale o", "pending d/a"]);
+    check(&["d/a=KEPT7 -> e/a=7"], &["e/a=7"], &["stale e/a", "pending d/a"]);
+}
+
+#[test]
+fn a_version_without_content_is_not_newer_than_what_lies_there() {
+    for runs in [[" -> a=NONE", "a=1 -> b=1"], ["a=1 -> b=1", " -> a=NONE"]] {
+        check(&runs, &["a=1", "b=1"], &[]);
+        check(&runs, &["a=2", "b=1"], &["stale b"]);
+    }
+    check(&[" -> a=NONE", "a=NONE -> b=NONE", "a=1 -> c=1"], &["a=1", "b=1", "c=1"], &[]);
+    check(&["a=NONE -> b=NONE", " -> a=NONE"], &["a=1", "b=1"], &["stale b"]);
 }
 
 #[test]

@@ -111,8 +111,8 @@ impl<'a> Fresh<'a> {
             return Ok(false);
         }
         let Some(from) = read.from else { return Ok(true) };
-        let digest = self.ancestry.digests[&read.seen.artifact];
-        if (self.current)(read.seen.path).is_none_or(|now| now == Now::Bytes(digest)) {
+        let version = read.seen.artifact;
+        if (self.current)(read.seen.path).is_none_or(|now| self.ancestry.is_now(version, now)) {
             return Ok(true);
         }
         for writer in self.writers(from) {

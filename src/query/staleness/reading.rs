@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::told::{Hearsay, Says};
 use super::{Node, Read, Seen};
 use crate::error::Result;
-use crate::model::{Digest, Evidence, Role, StepAct};
+use crate::model::{Artifact, Digest, Evidence, Role, StepAct};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
@@ -26,10 +26,13 @@ pub(super) struct Reading<'a> {
     versions: HashMap<(ArtifactNo, StepNo, i64), usize>,
     runs: Runs,
     frontier: Vec<(StepNo, Part)>,
-    digests: HashMap<ArtifactNo, Digest>,
+    contents: Contents,
     pairs: Pairs,
     hearsay: Hearsay,
 }
+
+/// What was read: the digest of each version, and whether it is of a content.
+type Contents = HashMap<ArtifactNo, (Digest, bool)>;
 
 /// A step all of whose files may come from all that it had read by then.
 struct Course {
@@ -61,14 +64,15 @@ impl<'a> Reading<'a> {
             versions: HashMap::new(),
             runs: Runs::default(),
             frontier: Vec::new(),
-            digests: HashMap::new(),
+            contents: HashMap::new(),
             pairs: Pairs::default(),
             hearsay: Hearsay::default(),
         }
     }
 
-    /// Goes all the way back from the places that were asked for; returns all nodes, and the digests of what was read.
-    pub(super) fn finish(mut self) -> Result<(Vec<Node>, HashMap<ArtifactNo, Digest>)> {
+    /// Goes all the way back from the places that were asked for; returns all nodes, and what was read: the digest of each
+    /// version, and whether it is of a content.
+    pub(super) fn finish(mut self) -> Result<(Vec<Node>, Contents)> {
         while let Some((step, part)) = self.frontier.pop() {
             match part {
                 Part::First(count) => self.read_first(step, count)?,
@@ -84,7 +88,7 @@ impl<'a> Reading<'a> {
                 (before, last) = (count, Some(node));
             }
         }
-        Ok((self.nodes, self.digests))
+        Ok((self.nodes, self.contents))
     }
 
     /// Returns the place of what the version came from whose last write is `last`.
@@ -191,8 +195,9 @@ impl<'a> Reading<'a> {
     }
 
     fn seen(&mut self, at: i64, artifact: ArtifactNo) -> Result<Seen> {
-        if let Entry::Vacant(place) = self.digests.entry(artifact) {
-            place.insert(self.snapshot.content(artifact)?.0);
+        if let Entry::Vacant(place) = self.contents.entry(artifact) {
+            let (digest, size_bytes) = self.snapshot.content(artifact)?;
+            place.insert((digest, Artifact::is_content(&digest, size_bytes)));
         }
         Ok(Seen { at, path: self.snapshot.path_of(artifact), artifact })
     }
