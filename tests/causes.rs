@@ -115,6 +115,48 @@ fn an_output_that_is_missing_leads_to_the_failure_and_to_what_was_read_before_it
 }
 
 #[test]
+fn what_an_incremental_build_left_as_it_was_is_told_and_not_explained() {
+    let script = "[ -e out/sorted ] || sort data/a.csv > out/sorted\ncat conf out/sorted > out/all\n";
+    let Some(place) = scene(script) else { return };
+    place.write("conf", b"d\n");
+    place.run(&["run", "--", "sh", "p.sh"]);
+    check(&place, &["1 output  out/all", "input conf has other bytes"]);
+    let outputs = &place.json(&["diff", "@-", "@"])["outputs"];
+    assert_eq!(outputs["differing_total"], 1);
+    assert_eq!(
+        (&outputs["standing"][0]["artifact"]["path"], &outputs["standing_total"]),
+        (&"out/sorted".into(), &1.into())
+    );
+    assert_eq!(outputs["standing"][0]["made_by"], "a");
+}
+
+#[test]
+fn of_a_training_and_a_prediction_no_causes_are_told() {
+    let Some(place) = scene(SCRIPT) else { return };
+    place.run(&["run", "--", "sh", "-c", "wc out/sorted > out/size"]);
+    assert_eq!(causes(&place, &["@-", "@"]), [""; 0]);
+    let text = place.run(&["diff", "@-", "@"]).stdout;
+    assert!(text.contains("the runs have no output in common"), "{text}");
+    assert!(text.contains("b read what a wrote\n    out/sorted\n"), "{text}");
+    let found = place.json(&["diff", "@-", "@"]);
+    assert_eq!(found["unlike"]["b_read_of_a"][0]["path"], "out/sorted");
+    assert_eq!(found["outputs"]["differing"][0]["explanation"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_renamed_folder_is_told_once_and_its_files_are_compared() {
+    let Some(place) = scene("cat data*/* > out/all\n") else { return };
+    std::fs::rename(place.at("data"), place.at("data2")).unwrap();
+    place.write("data2/b.csv", b"9\n");
+    place.run(&["run", "--", "sh", "p.sh"]);
+    check(&place, &["1 output  out/all", "input data2/b.csv has other bytes"]);
+    let text = place.run(&["diff", "@-", "@"]).stdout;
+    assert!(text.contains("  data/ -> data2/  renamed\n"), "{text}");
+    let status = place.json(&["status"]);
+    assert_eq!(status["renamed"][0]["now_at"], "data2/a.csv", "{status:#}");
+}
+
+#[test]
 fn a_difference_that_began_in_an_earlier_run_leads_there() {
     let Some(place) = scene(SCRIPT) else { return };
     let steps = || {

@@ -15,7 +15,8 @@ use crate::render;
 /// Compared are the code, the command, parameters, inputs, outputs, metrics and failures; not times, names and run ids.
 /// A cause is named only where the steps that made an output are recorded to have read it or to have been told it, and where it is
 /// not hidden behind something that both runs made with the same bytes. Outputs whose paths differ in time stamps, ids or counters
-/// only are taken for each other where that is clear, and the answer says so.
+/// only are taken for each other where that is clear, and the answer says so. What a build found up to date, and did not make anew,
+/// is listed as that. Of runs of unlike kinds, such as a training and a prediction, no causes are named.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage diff             the latest run and the one before

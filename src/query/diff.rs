@@ -11,6 +11,7 @@ pub(crate) mod pattern;
 mod side;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unlike;
 mod upstream;
 mod values;
 
@@ -25,12 +26,12 @@ pub use code::{CodeDiff, CodeFileDiff};
 pub use environment::{EntryDiff, EnvironmentDiff, ReadList};
 pub use failures::{FailureDiff, StepEnd};
 pub use files::FilesDiff;
-pub use outputs::{OutputDiff, OutputsDiff, PairedBy};
+pub use outputs::{OutputDiff, OutputsDiff, PairedBy, StandingOutput};
+pub use unlike::Unlike;
 pub use upstream::Upstream;
 pub use values::{MetricDiff, ParameterDiff};
 
 use failures::failures;
-use files::files;
 use side::Side;
 use values::{metrics, parameters};
 
@@ -86,6 +87,8 @@ pub struct RunDiff {
     pub metrics_same: u64,
     /// Steps that failed in one of the runs and not in the other, or for another reason.
     pub failures: Vec<FailureDiff>,
+    /// Whether they are runs of unlike kinds: then nothing is explained.
+    pub unlike: Option<Unlike>,
     /// What can have made the outputs differ, the explanation of most outputs first.
     pub explanations: Vec<Explanation>,
     /// Pairs of runs that made what differs of the causes, those of most files first.
@@ -132,8 +135,9 @@ pub fn diff(
         &last_values(&snapshot.metrics(b.head.view.run.id)?),
     );
     let recorders = [&a, &b].map(|side| side.head.view.run.recorder.clone());
-    let environment = files(&a, &b, |role| role == Role::Environment);
-    let (outputs, pairs) = outputs::compare(&a, &b);
+    let (outputs, pairs) = outputs::compare(snapshot, &a, &b)?;
+    let files = |wanted: fn(Role) -> bool| files::files([&a, &b], &pairs, wanted);
+    let environment = files(|role| role == Role::Environment);
     let mut found = RunDiff {
         code: code::compare(snapshot, &a, &b, commits)?,
         outcomes: outcomes(&a, &b),
@@ -141,21 +145,24 @@ pub fn diff(
             .then(|| [&a, &b].map(|side| side.arguments().to_vec())),
         parameters,
         recorder: (recorders[0] != recorders[1]).then_some(recorders),
-        inputs: files(&a, &b, |role| !role.is_code() && role != Role::Environment),
-        code_read: files(&a, &b, Role::is_code),
+        inputs: files(|role| !role.is_code() && role != Role::Environment),
+        code_read: files(Role::is_code),
         environment_entries: EnvironmentDiff::read(&environment, list)?,
         environment,
         outputs,
         metrics,
         metrics_same,
         failures: failures(&a, &b),
+        unlike: unlike::unlike([&a, &b], &pairs),
         explanations: Vec::new(),
         upstream: Vec::new(),
         a: a.head.clone(),
         b: b.head.clone(),
     };
-    found.explanations = causes::explain(&a, &b, &pairs, &mut found);
-    found.upstream = upstream::upstream(snapshot, &found)?;
+    if found.unlike.is_none() {
+        found.explanations = causes::explain(&a, &b, &pairs, &mut found);
+        found.upstream = upstream::upstream(snapshot, &found)?;
+    }
     Ok(found)
 }
 

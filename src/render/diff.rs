@@ -10,7 +10,7 @@ use crate::model::{Artifact, CodeState, Role, RunStatus};
 use crate::query::RunHead;
 use crate::query::diff::{
     Cause, CodeDiff, CodeFileDiff, EntryDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, OutputsDiff,
-    PairedBy, ParameterDiff, RunDiff, StepEnd, Upstream,
+    PairedBy, ParameterDiff, RunDiff, StandingOutput, StepEnd, Unlike, Upstream,
 };
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
@@ -28,6 +28,7 @@ pub fn text(diff: &RunDiff, limit: usize) -> String {
         let _ = writeln!(text, "no difference; {}", equal_words(diff));
         return text;
     }
+    unlike(diff, limit, &mut text);
     explanations(diff, limit, &mut text);
     code(&diff.code, limit, &mut text);
     told(diff, limit, &mut text);
@@ -87,6 +88,23 @@ fn head_row(label: &str, head: &RunHead) -> Vec<String> {
         head.view.duration_us().map_or_else(|| "-".to_owned(), duration),
         code_words(head).unwrap_or_default(),
     ]
+}
+
+/// Says that the runs are of unlike kinds.
+fn unlike(diff: &RunDiff, limit: usize, text: &mut String) {
+    let Some(unlike) = &diff.unlike else { return };
+    text.push_str("the runs have no output in common: nothing is said of causes\n");
+    for (reader, writer, files) in [("a", "b", &unlike.a_read_of_b), ("b", "a", &unlike.b_read_of_a)] {
+        if files.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "  {reader} read what {writer} wrote");
+        for file in files.iter().take(limit) {
+            let _ = writeln!(text, "    {}", file.path);
+        }
+        text.push_str(&left_out(files.len(), limit));
+    }
+    text.push('\n');
 }
 
 fn explanations(diff: &RunDiff, limit: usize, text: &mut String) {
@@ -316,11 +334,14 @@ fn files(label: &str, files: &FilesDiff, limit: usize, text: &mut String) {
     }
     let _ = writeln!(text, "{label:<12} {}", parts.join(", "));
     let mut rows = Vec::new();
-    for [a, b] in &files.changed {
-        let change = change_words(a, b);
-        rows.push(vec![a.path.to_string(), change]);
+    for (a, b) in &files.folders {
+        rows.push(vec![format!("{a}/ -> {b}/"), "renamed".to_owned()]);
     }
-    for [a, b] in &files.renamed {
+    for [a, b] in &files.changed {
+        let path = if files.folders.is_empty() { &a.path } else { &b.path };
+        rows.push(vec![path.to_string(), change_words(a, b)]);
+    }
+    for [a, b] in files.renamed.iter().filter(|pair| !files.is_by_folder(pair)) {
         rows.push(vec![a.path.to_string(), format!("has the bytes of {}", b.path)]);
     }
     for (only, words) in [(&files.only_a, "only in a"), (&files.only_b, "only in b")] {
@@ -345,13 +366,15 @@ fn outputs(diff: &RunDiff, limit: usize, text: &mut String) {
         (count(|output| output.a.is_some() && output.b.is_some()), "with other bytes"),
         (count(|output| output.b.is_none()), "only in a"),
         (count(|output| output.a.is_none()), "only in b"),
+        (outputs.standing.iter().filter(|output| !output.is_of_b).count(), "not made anew by b"),
+        (outputs.standing.iter().filter(|output| output.is_of_b).count(), "not made anew by a"),
     ] {
         if count > 0 {
             parts.push(format!("{} {words}", thousands(count as u64)));
         }
     }
     let _ = writeln!(text, "outputs      {}", parts.join(", "));
-    let rows = outputs.differing.iter().take(limit).map(|output| {
+    let rows = outputs.differing.iter().map(|output| {
         let what = match (&output.a, &output.b) {
             (Some(a), Some(b)) => change_words(a, b),
             (Some(_), None) => "only in a".to_owned(),
@@ -359,8 +382,13 @@ fn outputs(diff: &RunDiff, limit: usize, text: &mut String) {
         };
         vec![output_name(output), one_line(&output.step), what]
     });
-    text.push_str(&aligned(rows.collect()));
-    text.push_str(&left_out(outputs.differing.len(), limit));
+    let standing = outputs.standing.iter().map(|output| {
+        let who = if output.is_of_b { "a" } else { "b" };
+        let what = format!("was there, and not made anew by {who}");
+        vec![output.artifact.path.to_string(), one_line(&output.step), what]
+    });
+    text.push_str(&aligned(rows.chain(standing).take(limit).collect()));
+    text.push_str(&left_out(outputs.differing.len() + outputs.standing.len(), limit));
     text.push('\n');
 }
 
@@ -437,10 +465,13 @@ pub fn json(diff: &RunDiff, limit: usize) -> Value {
             "paired": paired_json(&diff.outputs),
             "differing": diff.outputs.differing.iter().take(limit).map(|output| output_json(output, limit)).collect::<Vec<_>>(),
             "differing_total": diff.outputs.differing.len(),
+            "standing": diff.outputs.standing.iter().take(limit).map(standing_json).collect::<Vec<_>>(),
+            "standing_total": diff.outputs.standing.len(),
         },
         "metrics": diff.metrics.iter().take(limit).map(metric_json).collect::<Vec<_>>(),
         "metrics_same": diff.metrics_same,
         "failures": failures.collect::<Vec<_>>(),
+        "unlike": diff.unlike.as_ref().map(|unlike| unlike_json(unlike, limit)),
         "explanations": explanations_json(diff, limit),
         "upstream": diff.upstream.iter().take(limit).map(upstream_json).collect::<Vec<_>>(),
         "totals": {
@@ -493,10 +524,11 @@ pub(crate) fn files_json(files: &FilesDiff, limit: usize) -> Value {
         "same": files.same,
         "changed": pairs(&files.changed),
         "renamed": pairs(&files.renamed),
+        "folders": files.folders.iter().take(limit).map(|(a, b)| json!({"a": a, "b": b})).collect::<Vec<_>>(),
         "only_a": list(&files.only_a),
         "only_b": list(&files.only_b),
         "totals": {
-            "changed": files.changed.len(), "renamed": files.renamed.len(),
+            "changed": files.changed.len(), "renamed": files.renamed.len(), "folders": files.folders.len(),
             "only_a": files.only_a.len(), "only_b": files.only_b.len(),
         },
     })
@@ -510,7 +542,21 @@ fn output_json(output: &OutputDiff, limit: usize) -> Value {
         "b": output.b.as_ref().map(artifact_json),
         "paired_by": output.paired_by.map(PairedBy::as_str),
         "pattern": output.pattern(),
-        "explanation": Some(output.explanation).filter(|index| *index < limit),
+        "explanation": output.explanation.filter(|index| *index < limit),
+    })
+}
+
+fn standing_json(output: &StandingOutput) -> Value {
+    let made_by = if output.is_of_b { "b" } else { "a" };
+    json!({"step": output.step, "artifact": artifact_json(&output.artifact), "made_by": made_by})
+}
+
+fn unlike_json(unlike: &Unlike, limit: usize) -> Value {
+    let list = |files: &[Artifact]| -> Value { files.iter().take(limit).map(artifact_json).collect() };
+    json!({
+        "a_read_of_b": list(&unlike.a_read_of_b),
+        "b_read_of_a": list(&unlike.b_read_of_a),
+        "totals": {"a_read_of_b": unlike.a_read_of_b.len(), "b_read_of_a": unlike.b_read_of_a.len()},
     })
 }
 

@@ -173,7 +173,7 @@ pub(super) fn explain(a: &Side, b: &Side, pairs: &Pairs, found: &mut RunDiff) ->
     explanations.sort_by(|(x, of_x), (y, of_y)| y.outputs.cmp(&x.outputs).then_with(|| of_x.cmp(of_y)));
     for (number, (_, outputs)) in explanations.iter().enumerate() {
         for at in outputs {
-            differing[*at].explanation = number;
+            differing[*at].explanation = Some(number);
         }
     }
     found.outputs.differing = differing;

@@ -6,18 +6,20 @@
 //! in which every entry adds to what is before it; each row is gone through once, whatever number of outputs a step wrote.
 
 mod always;
+mod comparing;
 #[cfg(test)]
 mod plain;
 mod reading;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::model::{Artifact, Digest, Role, RunStatus, Timestamp};
+use crate::model::{Artifact, Role, RunStatus, Timestamp};
 use crate::query::diff::causes::{Cause, input};
 use crate::query::diff::outputs::{OutputDiff, Pairs};
 use crate::query::diff::side::{Side, StepKey};
 use crate::query::diff::{RunDiff, StepEnd};
+use always::programs;
 use reading::Reading;
 
 /// The beginning of time.
@@ -164,6 +166,10 @@ pub(super) struct Levels<'a> {
     ends: [BTreeMap<StepKey, StepEnd>; 2],
     /// The steps of each key and of each name.
     steps_of: [HashMap<StepKey, Vec<usize>>; 2],
+    /// What folders that were renamed were called in the first run.
+    first_folders: BTreeMap<String, String>,
+    /// The programs that steps ran.
+    programs: [HashSet<&'a str>; 2],
     /// What differs of all that a run read, by what it read itself.
     changed: [HashMap<&'a Artifact, Cause>; 2],
     causes: Vec<Cause>,
@@ -191,6 +197,8 @@ impl<'a> Levels<'a> {
             found,
             ends: sides.map(Side::step_ends),
             steps_of,
+            first_folders: first_folders(found),
+            programs: sides.map(|side| side.steps.iter().flat_map(programs).collect()),
             changed: [0, 1].map(|side| changed(side, found)),
             causes: Vec::new(),
             numbers: HashMap::new(),
@@ -439,115 +447,18 @@ impl<'a> Levels<'a> {
         let mut always = CauseSet::of(always);
         always.more |= more;
         level.always = Rc::new(always);
-        if self.is_keyed(&reading) && self.found.recorder.is_some() {
-            level.otherwise = Some(self.number(Cause::Recorder));
-        }
+        let otherwise = match self.is_keyed(&reading) && self.found.recorder.is_some() {
+            true => Some(Cause::Recorder),
+            false => self.in_renamed_folder(&reading),
+        };
+        level.otherwise = otherwise.map(|cause| self.number(cause));
         level
     }
+}
 
-    /// Lists what differs between what the steps of both runs read.
-    fn compare(&mut self, reading: &Reading) -> [Vec<Entry>; 2] {
-        let mut rows: [Vec<Entry>; 2] = Default::default();
-        let [of_a, of_b] = &reading.files;
-        let mut alone: [Vec<&Read>; 2] = Default::default();
-        for (key, reads_a) in of_a {
-            let Some(reads_b) = of_b.get(key) else {
-                alone[0].extend(reads_a);
-                continue;
-            };
-            for (side, own, others) in [(0, reads_a, reads_b), (1, reads_b, reads_a)] {
-                let contents =
-                    |reads: &[Read]| reads.iter().map(|read| read.artifact.digest).collect::<BTreeSet<_>>();
-                let (known, theirs) = (contents(own), contents(others));
-                let partner =
-                    others.iter().find(|read| !known.contains(&read.artifact.digest)).or(others.first());
-                for read in own.iter().filter(|read| !theirs.contains(&read.artifact.digest)) {
-                    rows[side].push(self.entry(side, read, partner));
-                }
-            }
-        }
-        let only_b = of_b.iter().filter(|(key, _)| !of_a.contains_key(*key));
-        alone[1].extend(only_b.flat_map(|(_, reads)| reads));
-        let mut places: HashMap<Digest, VecDeque<usize>> = HashMap::new();
-        for (at, read) in alone[1].iter().enumerate() {
-            places.entry(read.artifact.digest).or_default().push_back(at);
-        }
-        let mut is_renamed = vec![false; alone[1].len()];
-        for read in &alone[0] {
-            // All empty files are equal; that makes none of them another's new name.
-            let same = places.get_mut(&read.artifact.digest).filter(|_| read.artifact.size_bytes > 0);
-            if let Some(at) = same.and_then(VecDeque::pop_front) {
-                is_renamed[at] = true;
-                let (a, b) = (read.artifact.clone(), alone[1][at].artifact.clone());
-                let adds = Adds::Cause(self.number(Cause::Renamed { a, b }));
-                rows[0].push(self.entry_that(0, read, Some(alone[1][at]), adds));
-                rows[1].push(self.entry_that(1, alone[1][at], Some(read), adds));
-                continue;
-            }
-            rows[0].push(self.entry(0, read, None));
-        }
-        for (read, _) in alone[1].iter().zip(is_renamed).filter(|(_, is_renamed)| !is_renamed) {
-            rows[1].push(self.entry(1, read, None));
-        }
-        rows
-    }
-
-    /// Lists what differs between what the steps of one run read and what is known of the other run, which has no such steps.
-    fn compare_with_run(&mut self, side: usize, files: &BTreeMap<FileKey, Vec<Read>>) -> [Vec<Entry>; 2] {
-        let mut rows: [Vec<Entry>; 2] = Default::default();
-        for (key, read) in files.iter().flat_map(|(key, reads)| reads.iter().map(move |read| (key, read))) {
-            let entry = match (key, &read.made) {
-                (FileKey::Pair(number), Some(_)) => {
-                    let (artifact, at) = &self.pairs.versions[*number][1 - side];
-                    if artifact.digest == read.artifact.digest {
-                        continue;
-                    }
-                    let made = self.made(1 - side, artifact, *at, None);
-                    let other = Read { artifact: artifact.clone(), role: read.role, at: *at, made };
-                    self.entry(side, read, Some(&other))
-                }
-                _ => match self.changed[side].get(&read.artifact).cloned() {
-                    Some(cause) => {
-                        let adds = Adds::Cause(self.number(cause));
-                        self.entry_that(side, read, None, adds)
-                    }
-                    None => continue,
-                },
-            };
-            rows[side].push(entry);
-        }
-        rows
-    }
-
-    fn entry(&mut self, side: usize, read: &Read, counterpart: Option<&Read>) -> Entry {
-        let adds = self.adds(side, read, counterpart);
-        self.entry_that(side, read, counterpart, adds)
-    }
-
-    fn entry_that(&mut self, side: usize, read: &Read, counterpart: Option<&Read>, adds: Adds) -> Entry {
-        let own = Some(&read.artifact);
-        let (a, b) = if side == 0 { (own, None) } else { (None, own) };
-        let alone = self.number(input(read.role, a, b));
-        Entry { at: read.at, adds, counterpart: counterpart.map(|read| read.at), alone }
-    }
-
-    /// Returns what a difference adds to the causes of what is written later.
-    fn adds(&mut self, side: usize, read: &Read, other: Option<&Read>) -> Adds {
-        let pair = |own: Option<Artifact>, other: Option<Artifact>| {
-            if side == 0 { (own, other) } else { (other, own) }
-        };
-        let (a, b) = pair(Some(read.artifact.clone()), other.map(|other| other.artifact.clone()));
-        let made = read.made.as_ref().zip(other.and_then(|other| other.made.as_ref()));
-        let (Some((own, others)), Some(a_made), Some(b_made)) = (made, &a, &b) else {
-            // Git may have it otherwise by the second run: that makes no other cause of it.
-            let role = other.filter(|_| side == 1).map_or(read.role, |other| other.role);
-            return Adds::Cause(self.number(Cause::Input { role, a, b }));
-        };
-        let differs = self.number(Cause::Made { a: a_made.clone(), b: b_made.clone() });
-        let [(steps_a, until_a), (steps_b, until_b)] = if side == 0 { [own, others] } else { [others, own] };
-        let level = self.level_no([steps_a.clone(), steps_b.clone()]);
-        Adds::Made(Question { level, until: [*until_a, *until_b] }, differs)
-    }
+fn first_folders(found: &RunDiff) -> BTreeMap<String, String> {
+    let folders = found.inputs.folders.iter().chain(&found.code_read.folders);
+    folders.map(|(a, b)| (b.clone(), a.clone())).collect()
 }
 
 /// Lists what differs of all that two runs read, by what the run of this side read; what is only the other's is not listed.
@@ -557,7 +468,7 @@ fn changed(side: usize, found: &RunDiff) -> HashMap<&Artifact, Cause> {
         for [a, b] in &files.changed {
             causes.insert([a, b][side], input(role, Some(a), Some(b)));
         }
-        for [a, b] in &files.renamed {
+        for [a, b] in files.renamed.iter().filter(|pair| !files.is_by_folder(pair)) {
             causes.insert([a, b][side], Cause::Renamed { a: a.clone(), b: b.clone() });
         }
         for only in [&files.only_a, &files.only_b][side] {

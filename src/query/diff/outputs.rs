@@ -1,11 +1,14 @@
 //! The outputs of two runs, paired by the steps that wrote them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
 
-use crate::model::{Artifact, ArtifactPath, Role, RunKind, Timestamp};
+use crate::error::Result;
+use crate::model::{Artifact, ArtifactPath, Role, RunKind, RunStatus, Timestamp};
 use crate::query::diff::levels::FileKey;
 use crate::query::diff::pattern;
 use crate::query::diff::side::{Side, StepKey};
+use crate::store::Snapshot;
 
 /// How the outputs of two runs differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +22,20 @@ pub struct OutputsDiff {
     pub paired: BTreeMap<PairedBy, u64>,
     /// Outputs with other bytes, and outputs that only one of the runs has, by path.
     pub differing: Vec<OutputDiff>,
+    /// Outputs that only one of the runs made, since the other had no step that makes them, and found them there, by path: what a
+    /// build saw was up to date.
+    pub standing: Vec<StandingOutput>,
+}
+
+/// An output that one of the runs made, and that the other found there and did not make anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingOutput {
+    /// The name of the step that wrote it.
+    pub step: String,
+    /// What was written.
+    pub artifact: Artifact,
+    /// Whether the second run made it.
+    pub is_of_b: bool,
 }
 
 /// What makes two outputs of different runs each other's counterpart.
@@ -52,7 +69,7 @@ impl PairedBy {
 impl OutputsDiff {
     /// Returns true where both runs wrote the same.
     pub fn is_equal(&self) -> bool {
-        self.differing.is_empty()
+        self.differing.is_empty() && self.standing.is_empty()
     }
 }
 
@@ -69,8 +86,8 @@ pub struct OutputDiff {
     pub b: Option<Artifact>,
     /// How the two were found to belong together; `None` where only one is there.
     pub paired_by: Option<PairedBy>,
-    /// Which of the explanations it has.
-    pub explanation: usize,
+    /// Which of the explanations it has; `None` where the runs are unlike, and nothing is explained.
+    pub explanation: Option<usize>,
     /// When each run last wrote it.
     pub(super) written_at: [Option<Timestamp>; 2],
 }
@@ -97,6 +114,8 @@ pub(super) struct Pairs {
     of: [HashMap<String, usize>; 2],
     /// What either run wrote, and when it did last.
     pub versions: Vec<[(Artifact, Timestamp); 2]>,
+    /// All that either run wrote, by neutral path.
+    pub written: [HashSet<String>; 2],
 }
 
 impl Pairs {
@@ -122,13 +141,18 @@ struct Output {
 /// Compares the outputs of two runs.
 ///
 /// Those are paired that have the same path. What is left is paired by what its path says beside time stamps, ids and counters;
-/// by name and content; and by the ending of its name and by name, subject and parameters of its step; each where that is clear.
-pub(super) fn compare(a: &Side, b: &Side) -> (OutputsDiff, Pairs) {
-    let (of_a, of_b) = (outputs(a), outputs(b));
+/// by name and content; and by the ending of its name and by name, subject and parameters of its step, where both steps wrote no
+/// other such file; each where that is clear.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side) -> Result<(OutputsDiff, Pairs)> {
+    let outputs = [outputs(a), outputs(b)];
+    let [of_a, of_b] = &outputs;
     let mut found = OutputsDiff::default();
     let mut known = Pairs::default();
     let mut taken = [vec![false; of_a.len()], vec![false; of_b.len()]];
-    for (at_a, at_b, paired_by) in pair(&of_a, &of_b) {
+    for (at_a, at_b, paired_by) in pair(of_a, of_b) {
         (taken[0][at_a], taken[1][at_b]) = (true, true);
         let (output_a, output_b) = (&of_a[at_a], &of_b[at_b]);
         for (of, output) in known.of.iter_mut().zip([output_a, output_b]) {
@@ -147,18 +171,43 @@ pub(super) fn compare(a: &Side, b: &Side) -> (OutputsDiff, Pairs) {
             found.differing.push(OutputDiff { paired_by, ..differing(a, Some(output_a), Some(output_b)) });
         }
     }
-    let left = |taken: &[bool], outputs: &[Output]| -> Vec<usize> {
-        (0..outputs.len()).filter(|at| !taken[*at]).collect()
-    };
-    for at in left(&taken[0], &of_a) {
-        found.differing.push(differing(a, Some(&of_a[at]), None));
-    }
-    for at in left(&taken[1], &of_b) {
-        found.differing.push(differing(b, None, Some(&of_b[at])));
+    let may_stand = a.does_the_same(b);
+    for (side, own, other) in [(0, a, b), (1, b, a)] {
+        let keys: HashSet<StepKey> = match may_stand {
+            true => other.steps.iter().map(|step| other.key(step)).collect(),
+            false => HashSet::new(),
+        };
+        for (output, _) in outputs[side].iter().zip(&taken[side]).filter(|(_, taken)| !**taken) {
+            let stands = may_stand && !keys.contains(&output.key) && is_found(snapshot, own, other, output)?;
+            if stands {
+                let (step, artifact) = (own.steps[output.step].name.clone(), output.artifact.clone());
+                found.standing.push(StandingOutput { step, artifact, is_of_b: side == 1 });
+                continue;
+            }
+            let [of_a, of_b] = if side == 0 { [Some(output), None] } else { [None, Some(output)] };
+            found.differing.push(differing(own, of_a, of_b));
+        }
     }
     let place = |output: &OutputDiff| output.b.clone().or_else(|| output.a.clone());
     found.differing.sort_by_cached_key(place);
-    (found, known)
+    found.standing.sort_by(|x, y| x.artifact.cmp(&y.artifact));
+    known.written = outputs.map(|outputs| outputs.into_iter().map(|output| output.path).collect());
+    Ok((found, known))
+}
+
+/// Returns true where the other run found something at the path of an output, which it did not write: a recorded run had, and none
+/// had taken it away since.
+fn is_found(snapshot: &Snapshot, own: &Side, other: &Side, output: &Output) -> Result<bool> {
+    let path = &output.artifact.path;
+    // In a folder that is named for the run, nobody else finds anything.
+    if own.neutral_path(path) != path.to_string() || other.head.status() != RunStatus::Succeeded {
+        return Ok(false);
+    }
+    let Some(number) = snapshot.path_no(path)? else { return Ok(false) };
+    let began = other.head.view.run.started_at.micros();
+    let written = snapshot.path_writes_until(number, began, |at, _, _| Ok(ControlFlow::Break(at)))?;
+    let removed = snapshot.removals_until(number, began, |at, _, _| Ok(ControlFlow::Break(at)))?;
+    Ok(written.break_value() > removed.break_value())
 }
 
 /// Tells a file that holds the name of its run and its metrics, and nothing else: what a command writes as its metrics may hold more.
@@ -174,7 +223,7 @@ fn differing(side: &Side, a: Option<&Output>, b: Option<&Output>) -> OutputDiff 
         a: a.map(|output| output.artifact.clone()),
         b: b.map(|output| output.artifact.clone()),
         paired_by: None,
-        explanation: 0,
+        explanation: None,
         written_at: [a, b].map(|output| output.map(|output| output.at)),
     }
 }
@@ -239,8 +288,11 @@ fn pair(a: &[Output], b: &[Output]) -> Vec<(usize, usize, PairedBy)> {
         &|output| subject(output),
         &|output| parameters(output),
     ];
+    // Of a row of files, one that is gone and one that is new are two files.
+    let none = [vec![false; a.len()], vec![false; b.len()]];
     for key in keys {
-        let found = by_key([a, b], &taken, key);
+        let mut found = by_key([a, b], &none, key);
+        found.retain(|(at_a, at_b)| !taken[0][*at_a] && !taken[1][*at_b]);
         take(&mut taken, found, PairedBy::Step);
     }
     pairs.sort_unstable();

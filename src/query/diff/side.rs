@@ -58,6 +58,12 @@ impl Side {
         self.arguments().iter().map(|argument| self.neutral(argument)).collect()
     }
 
+    /// Returns true where the two were told to do the same, as far as that is recorded.
+    pub fn does_the_same(&self, other: &Side) -> bool {
+        let [own, others] = [self, other].map(Side::neutral_arguments);
+        self.head.view.run.kind == other.head.view.run.kind && own == others && !own.is_empty()
+    }
+
     /// Returns true where no read of the run can have been missed.
     pub fn sees_all_reads(&self) -> bool {
         let view = &self.head.view;
@@ -123,6 +129,13 @@ impl Side {
             versions.insert(edge.artifact.clone());
         }
         inputs
+    }
+
+    /// Lists what the run read of what another wrote, and it did not write itself.
+    pub fn read_of(&self, other: &Side) -> Vec<Artifact> {
+        let used = self.steps.iter().flat_map(|step| &step.used).map(|edge| &edge.artifact);
+        let read = used.filter(|file| other.writes.contains_key(*file) && !self.writes.contains_key(*file));
+        read.collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 
     /// Returns every version of a path that the run read or wrote, in the roles that `wanted` accepts.

@@ -88,6 +88,8 @@ pub(crate) fn history(text: &str) -> History {
                     run.code.untracked.push(changed_file(file, ChangeKind::Untracked));
                 } else if word == "pipeline" {
                     run.kind = RunKind::Pipeline;
+                } else if let Some(command) = word.strip_prefix("command:") {
+                    (run.kind, run.arguments) = (RunKind::Command, vec![command.to_owned()]);
                 } else if word == "rerun" {
                     run.rerun_of = Some(id(1, 1));
                 } else {
@@ -202,7 +204,11 @@ fn lines(diff: &RunDiff) -> Vec<String> {
     }
     for output in &diff.outputs.differing {
         let path = output.b.as_ref().or(output.a.as_ref()).map(|artifact| artifact.path.to_string());
-        let causes = diff.explanations[output.explanation].causes.iter().map(|cause| match cause {
+        let Some(explanation) = output.explanation else {
+            lines.push(format!("{} differs", path.unwrap()));
+            continue;
+        };
+        let causes = diff.explanations[explanation].causes.iter().map(|cause| match cause {
             Cause::Input { a, b, .. } => format!("{}", b.as_ref().or(a.as_ref()).unwrap().path),
             Cause::StepParameter { step, parameter } => format!("{step} {}", parameter.name),
             Cause::Parameter(parameter) => parameter.name.clone(),
@@ -214,6 +220,7 @@ fn lines(diff: &RunDiff) -> Vec<String> {
         lines
             .push(format!("{} <- {}", path.unwrap(), causes.collect::<Vec<_>>().join(" ")).trim().to_owned());
     }
+    lines.extend(diff.outputs.standing.iter().map(|output| format!("{} stands", output.artifact.path)));
     for metric in &diff.metrics {
         lines.push(format!("metric {} {:?} {:?}", metric.name, metric.difference(), metric.relative()));
     }
@@ -297,6 +304,15 @@ fn outputs_of_other_names_are_paired_where_they_are_all_that_a_step_wrote_of_one
     assert_eq!(
         pairs("1 python: x=1 -> model.pkl=1\n2 python: x=2 -> pred.txt=2"),
         ["model.pkl -", "- pred.txt"]
+    );
+    // One of a row of files is gone, and another is new.
+    assert_eq!(
+        pairs("1 python: x=1 -> out/1=1 out/2=2\n2 python: x=1 -> out/1=1 out/3=3"),
+        ["out/2 -", "- out/3"]
+    );
+    assert_eq!(
+        pairs("1 python: x=1 -> out/a=1 out/b=2\n2 python: x=1 -> out/a=1 out/c=2"),
+        ["out/b -", "- out/c"]
     );
 }
 
@@ -436,6 +452,60 @@ fn another_file_with_bytes_that_were_there_before_is_a_cause_and_another_name_a_
 }
 
 #[test]
+fn what_a_run_wrote_itself_is_no_new_name_of_an_input() {
+    check("1 sort: x=1 -> o=1\n2 cat: x=1 -> o=1\n2 dash: o=1 -> o=12", &["o <-"]);
+    check(
+        "1 sort: x=1 -> m=1\n1 cat: x=1 -> o=1\n2 cat: m=1 -> o=2",
+        &["input x only in a", "input m only in b", "m <- x", "o <- m x"],
+    );
+}
+
+#[test]
+fn a_folder_with_another_name_is_a_cause_only_where_there_is_nothing_else() {
+    check(
+        "1 cat: data/v1/a=1 data/v1/b=2 -> o=1\n2 cat: data/v2/a=1 data/v2/b=3 -> o=2",
+        &["input data/v1/b changed", "input data/v1/a is now data/v2/a", "o <- data/v2/b"],
+    );
+    check(
+        "1 cat: data/v1/a=1 data/v1/b=2 -> o=1\n2 cat: data/v2/a=1 data/v2/b=2 -> o=2",
+        &["input data/v1/a is now data/v2/a", "input data/v1/b is now data/v2/b", "o <- data/v1/a=data/v2/a"],
+    );
+    // A file was moved from one folder to another.
+    check(
+        "1 cat: cats/1=1 cats/2=2 k=1 -> o=1\n2 cat: cats/2=2 dogs/1=1 k=2 -> o=2",
+        &["input k changed", "input cats/1 is now dogs/1", "o <- k cats/1=dogs/1"],
+    );
+}
+
+#[test]
+fn what_a_build_found_up_to_date_stands_and_is_not_explained() {
+    let [a, b] = [
+        "run 1 command:make\n1 sort: x=1 -> o1=1\n1 cat: y=1 o1=1 -> o2=1\n",
+        "run 2 command:make\n2 cat: y=2 o1=1 -> o2=2\n",
+    ];
+    let inputs = ["input y changed", "input x only in a", "input o1 only in b"];
+    check(&format!("{a}{b}"), &[&inputs[..], &["o2 <- y", "o1 stands"]].concat());
+    // It was not there, or another command was given.
+    check(&format!("{b}{a}"), &[&inputs[..], &["o1 <- x", "o2 <- y"]].concat());
+    let told = "Arguments([[\"make\"], [\"build\"]])";
+    check(
+        &format!("{a}{}", b.replace("make", "build")),
+        &[&inputs[..], &[&format!("o1 <- x {told}"), &format!("o2 <- y {told}")]].concat(),
+    );
+}
+
+#[test]
+fn of_runs_of_unlike_kinds_nothing_is_explained() {
+    let text = "run 1 command:sort\n1 sort: x=1 -> m=1\nrun 2 command:wc\n2 wc: m=1 -> p=1";
+    check(text, &["input x only in a", "input m only in b", "m differs", "p differs"]);
+    let unlike = differences(text, &CommitFiles::Unknown).unlike.unwrap();
+    assert_eq!((unlike.a_read_of_b, unlike.b_read_of_a), (Vec::new(), vec![artifact("m=1").0]));
+    // The same script, told to write elsewhere.
+    let text = "run 1 command:x\n1 py one: !t.py=1 -> m=1 n=2\nrun 2 command:y\n2 py two: !t.py=2 -> q=1 r=2";
+    assert_eq!(differences(text, &CommitFiles::Unknown).unlike, None);
+}
+
+#[test]
 fn files_that_only_one_of_the_runs_makes_stand_for_what_they_are_made_from() {
     check(
         "1 sort: raw=1 same=1 -> tmp.Ab12Cd=1 tmp.Zz12Cd=3\n1 rev: tmp.Ab12Cd=1 -> o=1\n\
@@ -508,12 +578,13 @@ fn hold_against_plain(text: &str) {
     let history = history(text);
     let found = differences(text, &CommitFiles::Unknown);
     let [a, b] = sides(&history);
-    let (_, pairs) = outputs::compare(&a, &b);
+    let (_, pairs) = outputs::compare(&history.snapshot, &a, &b).unwrap();
     levels::Levels::new([&a, &b], &pairs, &found, 1000).check(&found.outputs.differing);
 }
 
 fn line() -> impl Strategy<Value = String> {
-    let file = || (0..7u8, 0..3u8).prop_map(|(file, content)| format!("f{file}={content}"));
+    let name = || proptest::sample::select(vec!["f0", "f1", "f2", "d/f3", "d/f4", "e/f3", "e/f4"]);
+    let file = || (name(), 0..3u8).prop_map(|(file, content)| format!("{file}={content}"));
     let files = |most: usize| proptest::collection::vec(file(), 0..=most).prop_map(|files| files.join(" "));
     let part = (files(3), files(2)).prop_map(|(reads, writes)| format!("{reads} -> {writes}"));
     let parts = proptest::collection::vec(part, 1..3).prop_map(|parts| parts.join("; "));
@@ -539,7 +610,7 @@ fn a_process_that_reads_and_writes_in_turn_keeps_a_bounded_list_of_causes_for_ea
     let of = |name: &str| {
         let output =
             found.outputs.differing.iter().find(|output| output.b.as_ref().unwrap().path.to_string() == name);
-        let explanation = &found.explanations[output.unwrap().explanation];
+        let explanation = &found.explanations[output.unwrap().explanation.unwrap()];
         let Cause::Input { b: Some(first), .. } = &explanation.causes[0] else { panic!() };
         (first.path.to_string(), explanation.causes.len(), explanation.more)
     };

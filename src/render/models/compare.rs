@@ -108,10 +108,10 @@ fn data(files: &FilesDiff, text: &mut String) {
 
 /// Lists the files that differ, and how.
 fn files_rows(files: &FilesDiff) -> Vec<(String, String)> {
-    let changed = files
-        .changed
-        .iter()
-        .map(|[a, b]| (a.path.to_string(), format!("{} -> {}", digest_words(a), digest_words(b))));
+    let changed = files.changed.iter().map(|[a, b]| {
+        let path = if a.path == b.path { a.path.to_string() } else { format!("{} -> {}", a.path, b.path) };
+        (path, format!("{} -> {}", digest_words(a), digest_words(b)))
+    });
     let renamed =
         files.renamed.iter().map(|[a, b]| (a.path.to_string(), format!("has the bytes of {}", b.path)));
     let only_a = files.only_a.iter().map(|file| (file.path.to_string(), "only the first".to_owned()));

@@ -345,12 +345,15 @@ pub(super) fn diff() -> Value {
         ("pattern", or_null(text())),
         ("explanation", or_null(count())),
     ]);
+    let standing = object([("step", text()), ("artifact", artifact()), ("made_by", one_of(&["a", "b"]))]);
     let outputs = object([
         ("same", count()),
         ("metrics_files", count()),
         ("paired", object(["pattern", "name_and_content", "step"].map(|name| (name, count())))),
         ("differing", list(output)),
         ("differing_total", count()),
+        ("standing", list(standing)),
+        ("standing_total", count()),
     ]);
     let metric = object([
         ("name", text()),
@@ -410,6 +413,11 @@ pub(super) fn diff() -> Value {
         ("touched", count()),
     ]);
     let totals = ["parameters", "metrics", "failures", "explanations", "upstream"];
+    let read = ["a_read_of_b", "b_read_of_a"];
+    let unlike = and(
+        object(read.map(|name| (name, list(artifact())))),
+        [("totals", object(read.map(|name| (name, count()))))],
+    );
     answer([
         ("equal", flag()),
         ("runs", list(run())),
@@ -426,6 +434,7 @@ pub(super) fn diff() -> Value {
         ("metrics", list(metric)),
         ("metrics_same", count()),
         ("failures", list(failure)),
+        ("unlike", or_null(unlike)),
         ("explanations", list(explanation)),
         ("upstream", list(upstream)),
         ("totals", object(totals.map(|name| (name, count())))),
@@ -468,9 +477,10 @@ pub(super) fn files_diff() -> Value {
         ("same", count()),
         ("changed", list(pair())),
         ("renamed", list(pair())),
+        ("folders", list(object([("a", text()), ("b", text())]))),
         ("only_a", list(artifact())),
         ("only_b", list(artifact())),
-        ("totals", object(["changed", "renamed", "only_a", "only_b"].map(|name| (name, count())))),
+        ("totals", object(["changed", "renamed", "folders", "only_a", "only_b"].map(|name| (name, count())))),
     ])
 }
 

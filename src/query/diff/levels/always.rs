@@ -6,7 +6,7 @@ use super::{Levels, Reading};
 use crate::model::{Role, Step};
 use crate::query::diff::causes::{Cause, input};
 use crate::query::diff::side::Side;
-use crate::query::diff::{EnvironmentDiff, ParameterDiff, StepEnd};
+use crate::query::diff::{EntryDiff, EnvironmentDiff, ParameterDiff, StepEnd};
 
 /// So many parameters, variables and packages are named as causes.
 const NAMED_MAX: usize = 20;
@@ -24,7 +24,7 @@ impl Levels<'_> {
         }
         causes.extend(self.found.parameters.iter().take(NAMED_MAX).cloned().map(Cause::Parameter));
         causes.extend(self.arguments());
-        let more = self.environment(&mut causes) || self.found.parameters.len() > NAMED_MAX;
+        let more = self.environment(reading, &mut causes) || self.found.parameters.len() > NAMED_MAX;
         let sees_code = self.sides.iter().all(|side| side.sees_all_reads());
         if !reading.reads_code && !sees_code && self.found.code.may_differ() {
             causes.push(Cause::Code);
@@ -96,8 +96,9 @@ impl Levels<'_> {
         Some(Cause::Arguments(other_words(&a, &b)))
     }
 
-    /// Lists how the environments differ, which are those of the whole runs: whatever step holds the list, all steps ran in it.
-    fn environment(&self, causes: &mut Vec<Cause>) -> bool {
+    /// Lists how the environments differ, which are those of the whole runs: whatever step holds the list, all steps ran in it. Only the
+    /// program of another step, which one of the runs had no need of, is none of these steps'.
+    fn environment(&self, reading: &Reading, causes: &mut Vec<Cause>) -> bool {
         let Some(entries) = &self.found.environment_entries else {
             let found = &self.found.environment;
             let changed = found.changed.iter().chain(&found.renamed).map(|[a, b]| (Some(a), Some(b)));
@@ -114,11 +115,31 @@ impl Levels<'_> {
         let EnvironmentDiff { variables, packages, files, .. } = entries;
         causes.extend(variables.iter().take(NAMED_MAX).cloned().map(Cause::Variable));
         causes.extend(packages.iter().take(NAMED_MAX).cloned().map(Cause::Package));
-        if let Some(first) = files.first() {
-            causes.push(Cause::EnvironmentFiles { count: files.len() as u64, first: first.clone() });
+        let mut files = files.iter().filter(|file| !self.is_of_other_step(reading, file));
+        if let Some(first) = files.next() {
+            causes.push(Cause::EnvironmentFiles { count: 1 + files.count() as u64, first: first.clone() });
         }
         variables.len() > NAMED_MAX || packages.len() > NAMED_MAX
     }
+}
+
+impl Levels<'_> {
+    /// Returns true for a file that one run alone has, and that is the program of steps of which none is among these.
+    fn is_of_other_step(&self, reading: &Reading, file: &EntryDiff) -> bool {
+        let side = match (&file.a, &file.b) {
+            (Some(_), None) => 0,
+            (None, Some(_)) => 1,
+            _ => return false,
+        };
+        let program = file.name.rsplit('/').next().unwrap_or_default();
+        self.programs[side].contains(program)
+            && !self.steps(reading, side).flat_map(programs).any(|other| other == program)
+    }
+}
+
+/// Lists the programs that a step ran, without what is said of how.
+pub(super) fn programs(step: &Step) -> impl Iterator<Item = &str> {
+    step.name.split(" | ").filter_map(|name| name.split(" (").next())
 }
 
 /// Takes from two commands the words that differ; behind the option that they belong to, where that is clear.

@@ -16,7 +16,8 @@ pub(super) struct Reading {
 }
 
 impl Levels<'_> {
-    /// Gathers what the steps read. What only these of the one run read, and only that run made, stands for what it was made from.
+    /// Gathers what the steps read. What only these of the one run read, and only that run made, or wrote anew later, stands for what it
+    /// was made from.
     pub(super) fn read(&self, steps: &[Vec<Writer>; 2]) -> Reading {
         let mut reading = Reading::default();
         let mut frontier: Vec<(usize, usize, Timestamp, Option<Timestamp>)> = Vec::new();
@@ -40,7 +41,7 @@ impl Levels<'_> {
                         at: read_at.unwrap_or(edge.at),
                         made: self.made(side, &edge.artifact, edge.at, Some(step)),
                     };
-                    let key = self.pairs.key(side, self.sides[side].neutral_path(&edge.artifact.path));
+                    let key = self.key(side, &edge.artifact);
                     reading.files[side].entry(key).or_default().push(read);
                 }
             }
@@ -50,11 +51,12 @@ impl Levels<'_> {
                     [a, b] => (b, &*a),
                 };
                 own.retain(|key, reads| {
-                    if !matches!(key, FileKey::Path(_)) || other.contains_key(key) {
+                    if other.contains_key(key) {
                         return true;
                     }
                     reads.retain(|read| {
-                        let Some((steps, until)) = &read.made else { return true };
+                        let made = read.made.as_ref().filter(|_| self.is_passing(side, key, read));
+                        let Some((steps, until)) = made else { return true };
                         let writers = steps
                             .iter()
                             .map(|(step, own)| (side, *step, own.unwrap_or(*until), Some(read.at)));
