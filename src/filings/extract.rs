@@ -369,6 +369,9 @@ fn status(text: &str, elements: &[Element], located: &Located) -> Status {
     }
     let lower = one_line(text).to_lowercase();
     let has_any = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+    if says_exceptions(&lower) {
+        return Status::Found;
+    }
     let is_in_one_breath = text.split("\n\n").count() <= 2;
     if is_in_one_breath && names_other_report(&lower) && has_any(&REPORT_POINTER_PHRASES) {
         return Status::ByReference;
@@ -411,6 +414,26 @@ const POINTER_PHRASES: [&str; 25] = [
     "see our ",
     "see index",
 ];
+
+/// Tells whether a text in small letters says itself what is not said where it points to: "Except as set forth below, there have
+/// been no material changes", and what follows.
+fn says_exceptions(lower: &str) -> bool {
+    let mut rest = lower;
+    while let Some(end) = rest.find(['.', ':']) {
+        let (sentence, behind) = (&rest[..end], &rest[end + 1..]);
+        let has_any = |words: &[&str]| words.iter().any(|word| sentence.contains(word));
+        if has_any(&EXCEPTIONS) && (has_any(&BELOW) || rest[end..].starts_with(':')) {
+            return !has_at_most_words(behind, EXCEPTION_WORDS_MIN - 1);
+        }
+        rest = behind;
+    }
+    false
+}
+
+/// An exception to what is said elsewhere has as many words.
+const EXCEPTION_WORDS_MIN: usize = 15;
+const EXCEPTIONS: [&str; 4] = ["except", "other than", "supplement", "updated by"];
+const BELOW: [&str; 3] = ["below", "following", "follows"];
 
 /// Tells whether a text in small letters names a report that is not the one it stands in.
 fn names_other_report(lower: &str) -> bool {

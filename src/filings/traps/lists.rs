@@ -177,6 +177,19 @@ fn pointers_and_statements_are_told_from_text() {
         assert_eq!(status(pointer), Status::ByReference, "{pointer}");
     }
     // What stands in this report is no pointer, nor is one with something new below it.
+    for told in [
+        "<p>Except as set forth below, there have been no material changes from the risk factors disclosed in our Annual Report on \
+            Form 10-K.</p><p>Our only supplier burned down on May 1, and we may not be able to get lamps from anybody else for a \
+            year or longer.</p>",
+        "<p>There have been no material changes to our risk factors, except for the following: our only supplier burned down on \
+            May 1, and we may not be able to get lamps from anybody else for a year.</p>",
+        "<p>Our risk factors are incorporated by reference to our Annual Report on Form 10-K. The following supplements them.</p>\
+            <p>A fire destroyed the only works that make our lamps, and nobody knows whether they will be built again.</p>",
+    ] {
+        assert_eq!(status(told), Status::Found, "{told}");
+    }
+    let nothing = "<p>There have been no material changes other than those set forth below under Item 5 of this report.</p>";
+    assert_eq!(status(nothing), Status::ByReference);
     assert_eq!(
         status(
             "<p>Our lamps may fail, and the outcome is uncertain. What we know of it is described in Part II, Item 8 of this Form \
