@@ -108,6 +108,7 @@ impl Net<'_> {
             Call::ExitGroup => {
                 self.end_held(who);
                 self.end_input(thread, who);
+                self.end_reading(who, us);
                 let actor = self.ledger.actor(who);
                 actor.ended_us = Some(us);
                 actor.exit_code = Some(act.number(0) & 0xff);
@@ -316,7 +317,7 @@ impl Net<'_> {
     /// Records a read of a file that is there, and how it is read.
     pub(super) fn read_as(&mut self, act: Act<'_>, what: What, look: &Look, reading: Reading) {
         self.notice_outsiders(what, look);
-        self.part_from_what_follows(act, what, look);
+        self.part_from_what_follows(act.who, what, look, act.us);
         self.ledger.read_as(act.who, what, look, act.us, reading);
         if !self.ledger.is_forgotten(what) && self.ledger.body(what).begins_to_be_read() {
             self.early.add(what);
@@ -324,19 +325,19 @@ impl Net<'_> {
     }
 
     /// Makes what is read now a version of its own, where others have the file open for writing and may go on.
-    fn part_from_what_follows(&mut self, act: Act<'_>, what: What, look: &Look) {
+    pub(super) fn part_from_what_follows(&mut self, who: Who, what: What, look: &Look, us: i64) {
         if !self.openings.has(what) || self.ledger.is_forgotten(what) {
             return;
         }
-        let writers = self.ledger.writers_under_way(act.who, what, look);
+        let writers = self.ledger.writers_under_way(who, what, look);
         let open: Vec<Who> = writers
             .into_iter()
             .filter(|writer| tracee::writes_to(self.ledger.actors[*writer as usize].pid, look))
             .collect();
-        if open.iter().all(|writer| *writer == act.who) {
+        if open.iter().all(|writer| *writer == who) {
             return;
         }
-        let read = self.ledger.go_on_later(&open, what, look, act.us);
+        let read = self.ledger.go_on_later(&open, what, look, us);
         if let Some(path) = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf()) {
             self.endanger(what, read, look, &path);
         }

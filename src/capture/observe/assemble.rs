@@ -313,7 +313,7 @@ impl Assembly<'_> {
         let was_written = version <= body.standing() && !self.unchanged.is_unchanged(what, version);
         let kept_open = touch.reading == Reading::KeptOpen;
         let read = touch.read.filter(|_| was_written || !kept_open);
-        let fit = read.map(|(us, stamp)| match self.may_have_read_on(who, body, version) {
+        let fit = read.map(|(us, stamp)| match self.may_have_read_on(who, what, version) {
             true => Fit::Changed,
             // It was seen as somebody began to change it.
             false if kept_open => Fit::Likely,
@@ -357,20 +357,22 @@ impl Assembly<'_> {
         }
     }
 
-    /// Tells whether a reader, who was there when those who had the file open wrote on, may have read that as well.
-    fn may_have_read_on(&self, who: Who, body: &Body, version: u32) -> bool {
+    /// Tells whether a reader, who was there when those who had the file open wrote on, may have read that as well. Of one that has
+    /// ended, that was found out then.
+    fn may_have_read_on(&self, who: Who, what: What, version: u32) -> bool {
+        let body = self.body(what);
         if version >= body.standing() || !body.versions[version as usize].may_go_on {
             return false;
         }
-        let followed_ns = body.versions[version as usize + 1].stamp.mtime_ns;
-        let followed_us = self.ledger.lag.over_us(followed_ns).unwrap_or(followed_ns / 1000);
-        self.ledger.actors[who as usize].ended_us.is_none_or(|ended_us| ended_us > followed_us)
+        let actor = &self.ledger.actors[who as usize];
+        let next = actor.touches.get(&(what, version + 1));
+        actor.ended_us.is_none() || next.is_some_and(|touch| touch.read.is_some())
     }
 
     /// Enters that a reader may have read what those wrote who had the file open at the time.
     fn enter_what_may_be_read_on(&mut self, who: Who, what: What, read: u32, us: i64) {
         let mut version = read;
-        while self.may_have_read_on(who, self.body(what), version) {
+        while self.may_have_read_on(who, what, version) {
             version += 1;
             let us = self.read_on_us(who, self.body(what), version, us);
             if !self.unchanged.is_unchanged(what, version)

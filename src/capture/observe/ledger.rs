@@ -136,6 +136,8 @@ pub(super) struct Ledger {
     pub(super) lag: Lag,
     /// How many files have been forgotten because they came and went within one process.
     pub(super) temporaries: u64,
+    /// Files that were read while those who had written them still had them open.
+    pub(super) followed: Vec<What>,
     pub(super) changes: Changes,
 }
 
@@ -365,6 +367,9 @@ impl Ledger {
         let mut next = Version::new(None, look.stamp());
         (next.written, next.tentative, next.writers) = (true, Some(look.stamp()), writers.to_vec());
         body.versions.push(next);
+        if !self.followed.contains(&what) {
+            self.followed.push(what);
+        }
         for writer in writers {
             let touch = self.touch(*writer, what, current + 1);
             (touch.written_us, touch.extends) = (Some(us), true);

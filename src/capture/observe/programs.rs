@@ -229,6 +229,7 @@ impl Net<'_> {
                     if self.is_fork(former) {
                         self.stand_alone(former, thread);
                     }
+                    self.end_reading(former, us);
                     self.ledger.actor(former).ended_us = Some(us);
                 }
                 let who = self.ledger.add_actor(Actor::new(pid, former, us));

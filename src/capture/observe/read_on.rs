@@ -31,7 +31,53 @@ impl Net<'_> {
     }
 }
 
+impl Net<'_> {
+    /// Records, as a program ends at `us`, what others have written by then into files that it had opened to read while they had
+    /// them open. No write is seen, and no close: a file that has not changed by then is one of which nothing more was read.
+    pub(super) fn end_reading(&mut self, who: Who, us: i64) {
+        for at in 0..self.ledger.followed.len() {
+            let what = self.ledger.followed[at];
+            if !self.ledger.has_read(who, what) {
+                continue;
+            }
+            let Some(look) = self.look_again(what) else { continue };
+            self.ledger.body(what).refresh(&look.stamp());
+            if self.ledger.read_until_now(who, what, &look) {
+                self.part_from_what_follows(who, what, &look, us);
+            }
+        }
+    }
+}
+
 impl Ledger {
+    /// Tells whether somebody has read any version of a file.
+    fn has_read(&self, who: Who, what: What) -> bool {
+        let versions = self.bodies[what as usize].as_ref().map_or(0, |body| body.versions.len() as u32);
+        let touches = &self.actors[who as usize].touches;
+        (0..versions).any(|version| touches.get(&(what, version)).is_some_and(|touch| touch.read.is_some()))
+    }
+
+    /// Records that somebody, who has read what others went on with, may have read what they wrote then; tells whether that is what
+    /// stands there now.
+    fn read_until_now(&mut self, who: Who, what: What, look: &Look) -> bool {
+        let standing = self.body(what).standing();
+        let mut is_new = false;
+        for number in 0..standing {
+            let read = self.actors[who as usize].touches.get(&(what, number)).and_then(|touch| touch.read);
+            let Some((us, _)) = read.filter(|_| self.body(what).version(number).may_go_on) else { continue };
+            let touch = self.touch(who, what, number + 1);
+            if touch.read.is_some() {
+                continue;
+            }
+            (touch.read, touch.reading) = (Some((us, look.stamp())), Reading::KeptOpen);
+            let version = self.body(what).version(number + 1);
+            version.first_reader.get_or_insert(who);
+            version.read_by_others |= !version.writers.contains(&who);
+            is_new = number + 1 == standing;
+        }
+        is_new
+    }
+
     /// Tells whether somebody who is there has read a version of a file, and not the next one.
     fn may_read_on(&self, who: Who, what: What, version: u32) -> bool {
         let actor = &self.actors[who as usize];
