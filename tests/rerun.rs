@@ -433,3 +433,64 @@ fn what_was_read_beside_the_workspace_or_higher_up_is_found_by_the_same_way() {
     assert_eq!(inner(&["restore", &place.to_string(), "--to", &place.to_string()]).code, 0);
     assert_eq!(inner(&["rerun", "@"]).code, 0);
 }
+
+/// Runs a line of the shell in which `L` is the program.
+fn shell(place: &Place, line: &str) {
+    let line = line.replace("L run", &format!("'{}' run -q", env!("CARGO_BIN_EXE_lineage")));
+    let answer = place.run_there(std::process::Command::new("sh").args(["-c", &line]));
+    assert_eq!(answer.code, 0, "{line}: {answer:?}");
+}
+
+#[test]
+fn files_that_the_standard_streams_led_to_are_opened_so_again() {
+    let Some(place) = trained(SCRIPT) else { return };
+    place.write("tracked.txt", b"what stood there before, and is longer\n");
+    place.git(&["add", "-A"]);
+    place.git(&["commit", "-q", "-m", "Add a report"]);
+    for (line, shown) in [
+        ("L run -- sort < data/in.txt > tracked.txt", "sort < data/in.txt > tracked.txt"),
+        ("L run -- sh -c 'echo 1; echo 2 >&2; echo 3' > out/a 2>&1", " > out/a 2>&1"),
+        ("L run -- sh -c 'echo 1; echo 2 >&2' > out/b 2> out/c", " > out/b 2> out/c"),
+        ("mkdir -p out/d; echo 1 > out/d/e; L run -- cat data/in.txt >> out/d/e", " >> out/d/e"),
+        ("{ echo 1; L run -- cat data/in.txt; } > out/f", "cat data/in.txt > out/f"),
+        ("{ read first; L run -- cat > out/g; } < data/in.txt; :", " < data/in.txt > out/g"),
+        ("echo 12345 > out/h; L run -- echo 67 1<> out/h", "echo 67 1<> out/h"),
+    ] {
+        shell(&place, line);
+        let answer = place.ok(&["show", "@"]).stdout;
+        assert!(answer.contains(shown), "{line}: {answer}");
+        let answer = place.run(&["rerun", "@"]);
+        assert!(answer.stdout.contains(" with the same bytes"), "{line}: {answer:?}");
+        assert_eq!(answer.code, 0, "{line}: {answer:?}");
+    }
+    // The answer has standard output for itself, and what led to the terminal still does.
+    place.ok(&["run", "--", "sh", "-c", "echo said; echo 1 > out/i"]);
+    let answer = place.ok(&["rerun", "@"]);
+    assert!(!answer.stdout.contains("said") && answer.stderr.contains("said"), "{answer:?}");
+}
+
+#[test]
+fn where_nobody_knows_where_the_standard_streams_led_that_is_said() {
+    let Some(place) = trained(SCRIPT) else { return };
+    shell(&place, "L run -- sort data/in.txt > out/a");
+    place.ok(&["export", "--format", "jsonl", "--out", "backup.jsonl"]);
+    let backup = String::from_utf8(place.read("backup.jsonl")).unwrap();
+    let without = |line: &str| {
+        let Some((front, rest)) = line.split_once(",\"streams\":[") else { return line.to_owned() };
+        format!("{front}{}", rest.split_once(']').unwrap().1)
+    };
+    let facts = backup.lines().filter(|line| !line.starts_with("{\"end\""));
+    let older: String = facts.map(|line| without(line) + "\n").collect();
+    assert!(!backup.starts_with(&older));
+    let end = backup.lines().last().unwrap();
+    let (front, rest) = end.split_once("blake3:").unwrap();
+    let end = format!("{front}{}{}", lineage::model::Digest::of(older.as_bytes()), &rest[64..]);
+    place.write("older.jsonl", format!("{older}{end}\n").as_bytes());
+    std::fs::remove_dir_all(place.at(".lineage/journal")).unwrap();
+    std::fs::remove_file(place.at(".lineage/store.redb")).unwrap();
+    place.ok(&["import", "older.jsonl", "--format", "jsonl"]);
+    let answer = place.run(&["rerun", "@"]);
+    let said = "where its standard input and output led then is not recorded";
+    assert!(answer.stdout.contains(said) || answer.stderr.contains(said), "{answer:?}");
+    assert_eq!(answer.code, 1);
+}

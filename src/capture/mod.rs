@@ -15,4 +15,4 @@ mod streams;
 
 pub use ending::die_of;
 pub use inherited::{give_back_to, hear_of_children, outlive_file_size_limit, stack_is_small};
-pub use streams::divert_output;
+pub use streams::{OwnStream, divert_output, own_streams};

@@ -104,6 +104,7 @@ impl Run {
             with_arguments: !self.no_args,
             parent,
             rerun_of: None,
+            streams: None,
             copy: None,
             host: crate::cli::host(),
         })

@@ -41,7 +41,10 @@ pub use printed::{from_printed, printed, printed_word, recorded_word, repeated_w
 pub(crate) use printed::{is_unsafe_to_print, os_word};
 pub use remark::{CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks};
 pub use repository::RunRepository;
-pub use run::{Run, RunKind, RunOutcome, RunStatus, command_line, recorded_words, words_of};
+pub use run::{
+    Run, RunKind, RunOutcome, RunStatus, Stream, StreamWay, command_line, recorded_words, redirections,
+    words_of,
+};
 pub use step::{APPENDING, Step, StepAct, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};
 pub use time::Timestamp;

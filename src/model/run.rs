@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use crate::model::{CodeState, NodeId, Parameter, RunId, Timestamp, from_printed, os_word, recorded_word};
+use crate::model::{
+    ArtifactPath, CodeState, NodeId, Parameter, RunId, Timestamp, from_printed, os_word, recorded_word,
+};
 
 /// One execution of one command, as it is known when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Run {
     pub arguments: Vec<String>,
     /// The positions of those arguments that are not UTF-8: they stand as [`printed`](crate::model::printed) writes them.
     pub printed_arguments: Vec<u32>,
+    /// The command's standard streams that led to files of the workspace; `None` where nobody knows where they led.
+    pub streams: Option<Vec<Stream>>,
     /// What the run was told, by name.
     pub parameters: Vec<Parameter>,
     /// The working folder, relative to the workspace's root; empty for the root.
@@ -56,6 +60,7 @@ impl Run {
             kind,
             arguments: Vec::new(),
             printed_arguments: Vec::new(),
+            streams: None,
             parameters: Vec::new(),
             folder: String::new(),
             code: CodeState::default(),
@@ -76,6 +81,81 @@ impl Run {
         });
         words.collect()
     }
+}
+
+/// A standard stream of a command that led to a file when the command began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// 0 is standard input, 1 output, 2 error.
+    pub number: u8,
+    /// The file.
+    pub path: ArtifactPath,
+    /// What it was open for.
+    pub way: StreamWay,
+    /// Where in the file it stood, in bytes.
+    pub at_bytes: u64,
+    /// The stream before it that goes through the same opening of the file: `2>&1`.
+    pub same_as: Option<u8>,
+}
+
+/// What a standard stream was open for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StreamWay {
+    /// `< in`.
+    Read,
+    /// `> out`: nothing stood behind the place where it began.
+    Write,
+    /// `>> out`: whatever is written comes to the end.
+    Append,
+    /// `1<> out`: written over what stood there.
+    Update,
+}
+
+impl StreamWay {
+    /// Every value, in the order of its code.
+    pub const ALL: [StreamWay; 4] = [StreamWay::Read, StreamWay::Write, StreamWay::Append, StreamWay::Update];
+
+    /// Returns the word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            StreamWay::Read => "read",
+            StreamWay::Write => "write",
+            StreamWay::Append => "append",
+            StreamWay::Update => "update",
+        }
+    }
+
+    /// Returns how a shell is asked for it.
+    const fn sign(self) -> &'static str {
+        match self {
+            StreamWay::Read => "<",
+            StreamWay::Write => ">",
+            StreamWay::Append => ">>",
+            StreamWay::Update => "<>",
+        }
+    }
+}
+
+/// Writes where streams led as a shell is told so, each after a blank: ` < in > out 2>&1`.
+pub fn redirections(streams: &[Stream]) -> String {
+    let written = streams.iter().map(|stream| {
+        let is_usual = match stream.way {
+            StreamWay::Read => stream.number == 0,
+            StreamWay::Write | StreamWay::Append => stream.number == 1,
+            // `<>` alone is standard input.
+            StreamWay::Update => false,
+        };
+        let number = if is_usual { String::new() } else { stream.number.to_string() };
+        match stream.same_as {
+            Some(same) => format!(" {number}>&{same}"),
+            None => {
+                let path = stream.path.to_string();
+                format!(" {number}{} {}", stream.way.sign(), command_line(&[path]))
+            }
+        }
+    });
+    written.collect()
 }
 
 /// Writes the words of a command as [`Run::arguments`] and [`Run::printed_arguments`] have them.
@@ -229,5 +309,25 @@ mod tests {
             assert_eq!(words_of(line), None, "{line}");
         }
         assert_eq!(words_of("sh t.sh").unwrap(), ["sh", "t.sh"]);
+    }
+
+    #[test]
+    fn redirections_are_written_as_a_shell_takes_them() {
+        let stream = |number, path: &str, way, same_as| Stream {
+            number,
+            path: ArtifactPath::new(path).unwrap(),
+            way,
+            at_bytes: 0,
+            same_as,
+        };
+        let streams = [
+            stream(0, "in", StreamWay::Read, None),
+            stream(1, "a b", StreamWay::Append, None),
+            stream(2, "a b", StreamWay::Append, Some(1)),
+        ];
+        assert_eq!(redirections(&streams), " < in >> 'a b' 2>&1");
+        assert_eq!(redirections(&[stream(2, "log", StreamWay::Write, None)]), " 2> log");
+        assert_eq!(redirections(&[stream(1, "db", StreamWay::Update, None)]), " 1<> db");
+        assert_eq!(redirections(&[]), "");
     }
 }

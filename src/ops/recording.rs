@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::journal::{SyncPoint, Writer};
 use crate::model::{
     Artifact, CodeState, Fact, Metric, MetricValue, NodeId, Overwritten, Parameter, Remark, RemarkKind,
-    Remarks, Run, RunId, RunKind, RunOutcome, RunStatus, Timestamp,
+    Remarks, Run, RunId, RunKind, RunOutcome, RunStatus, Stream, Timestamp,
 };
 use crate::ops::workspace::Pending;
 use crate::ops::{Clock, Workspace};
@@ -39,6 +39,8 @@ pub struct RunRequest {
     pub arguments: Vec<String>,
     /// Which of its words are not UTF-8, as [`Run::printed_arguments`] has them.
     pub printed_arguments: Vec<u32>,
+    /// Where its standard streams lead, as [`Run::streams`] has it.
+    pub streams: Option<Vec<Stream>>,
     /// What it is told.
     pub parameters: Vec<Parameter>,
     /// The working folder, relative to the workspace's root.
@@ -61,6 +63,7 @@ impl RunRequest {
             kind,
             arguments: Vec::new(),
             printed_arguments: Vec::new(),
+            streams: None,
             parameters: Vec::new(),
             folder: String::new(),
             code: CodeState::default(),
@@ -135,6 +138,7 @@ impl Recording {
         let run = Run {
             arguments: request.arguments,
             printed_arguments: request.printed_arguments,
+            streams: request.streams,
             parameters: request.parameters,
             folder: request.folder,
             code: request.code,

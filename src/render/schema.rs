@@ -160,6 +160,12 @@ fn artifact() -> Value {
 fn run() -> Value {
     let parameter = object([("name", text()), ("value", text())]);
     let remark = object([("kind", text()), ("text", text()), ("count", count())]);
+    let stream = object([
+        ("number", count()),
+        ("path", text()),
+        ("way", one_of(&["read", "write", "append", "update"])),
+        ("same_as", or_null(count())),
+    ]);
     let changed = object([("path", text()), ("kind", text()), ("digest", or_null(digest()))]);
     let repository = object([
         ("root", or_null(text())),
@@ -196,6 +202,7 @@ fn run() -> Value {
         ("parameters", list(parameter)),
         ("parent", or_null(key())),
         ("rerun_of", or_null(key())),
+        ("streams", or_null(list(stream))),
         ("observed_by", or_null(text())),
         ("remarks", list(remark)),
         ("remarks_omitted", count()),

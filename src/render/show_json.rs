@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Timestamp};
+use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Stream, Timestamp};
 use crate::ops::DiskState;
 use crate::ops::show::{
     Fate, FileReport, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport, RunReport,
@@ -286,6 +286,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
         "parameters": run.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "parent": run.parent.map(|id| id.to_string()),
         "rerun_of": run.rerun_of.map(|id| id.to_string()),
+        "streams": run.streams.as_ref().map(|streams| streams.iter().map(stream_json).collect::<Vec<_>>()),
         "observed_by": head.view.level().map(CaptureLevel::as_str),
         "remarks": remarks_json(head),
         "remarks_omitted": head.view.all_remarks().1,
@@ -306,6 +307,15 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
             "patch": run.code.patch.map(|digest| digest.to_string()),
         },
         "repositories": repositories_json(head),
+    })
+}
+
+fn stream_json(stream: &Stream) -> Value {
+    json!({
+        "number": stream.number,
+        "path": stream.path.in_json(),
+        "way": stream.way.as_str(),
+        "same_as": stream.same_as,
     })
 }
 

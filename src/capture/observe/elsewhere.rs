@@ -22,6 +22,21 @@ pub(super) fn observe(
     let mut command = Command::new(program);
     command.arg0(&options.arguments[0]).args(&options.arguments[1..]).current_dir(&options.folder);
     command.env_clear().envs(options.environment.iter().map(|(key, value)| (key, value)));
+    let failed = |cause| {
+        Refusal::Failed(Error::request("cannot give the command its standard streams").because(cause))
+    };
+    let copies =
+        options.streams.map(|stream| stream.map(|file| file.try_clone().map_err(failed)).transpose());
+    let [input, output, error] = copies;
+    if let Some(file) = input? {
+        command.stdin(file);
+    }
+    if let Some(file) = output? {
+        command.stdout(file);
+    }
+    if let Some(file) = error? {
+        command.stderr(file);
+    }
     let shown = options.arguments[0].display();
     let status = command.status().map_err(|error| {
         let kind = error.kind();

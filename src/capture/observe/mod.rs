@@ -83,6 +83,7 @@ mod torture;
 mod tracee;
 
 use std::ffi::OsString;
+use std::fs::File as OpenFile;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,6 +104,8 @@ pub struct Options<'a> {
     pub folder: PathBuf,
     /// The whole environment of the command.
     pub environment: Vec<(OsString, OsString)>,
+    /// What its standard streams lead to, by their numbers; `None`: where those of this process lead.
+    pub streams: [Option<&'a OpenFile>; 3],
     /// The only rung to try; `None`: the best that can be had.
     pub level: Option<Level>,
     /// Lets the command use io_uring, which nobody can see into, instead of telling it that there is none.
@@ -188,6 +191,7 @@ impl<'a> Options<'a> {
             arguments,
             folder,
             environment: vec![],
+            streams: [None; 3],
             level: None,
             allow_io_uring: false,
             pre_image_max_bytes: 1 << 20,

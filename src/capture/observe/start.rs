@@ -1,7 +1,7 @@
 //! Starts the command, on the best rung that can be had, and stays with it to its end.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ pub(super) fn observe(
         arguments: shown,
         environment,
         folder: folder?,
+        streams: options.streams.map(|stream| stream.map(AsRawFd::as_raw_fd)),
         filter: wants_net.then(|| filter::program(abis)),
     };
     // What comes later reaches the new process by the terminal, or is handed on from here.

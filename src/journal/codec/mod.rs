@@ -12,6 +12,7 @@ mod of_runs;
 mod overwritten;
 mod repository_v1;
 mod run_tags;
+mod run_v4;
 mod step_v3;
 mod step_v4;
 mod step_v5;
@@ -33,6 +34,7 @@ use of_runs::{RemarksV1, RunV2, RunV3, SaidParametersV1, StepV2};
 use overwritten::OverwrittenV1;
 use repository_v1::RunRepositoryV1;
 use run_tags::RunTagsV1;
+use run_v4::RunV4;
 use step_v3::StepV3;
 use step_v4::StepV4;
 use step_v5::StepV5;
@@ -109,10 +111,11 @@ pub fn decode(bytes: &[u8]) -> Result<Fact> {
 /// that older programs read what they can.
 pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
     let (kind, version, payload) = match fact {
-        Fact::RunStarted(run) if !run.printed_arguments.is_empty() => (RUN, 3, bytes_of(&RunV3::from(run))?),
-        Fact::RunStarted(run) => match run.rerun_of {
-            None => (RUN, 1, bytes_of(&RunV1::from(run))?),
-            Some(rerun_of) => (RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?),
+        Fact::RunStarted(run) => match (&run.streams, run.rerun_of) {
+            (Some(streams), _) => (RUN, 4, bytes_of(&RunV4::new(run, streams))?),
+            _ if !run.printed_arguments.is_empty() => (RUN, 3, bytes_of(&RunV3::from(run))?),
+            (None, Some(rerun_of)) => (RUN, 2, bytes_of(&RunV2::new(run, rerun_of))?),
+            (None, None) => (RUN, 1, bytes_of(&RunV1::from(run))?),
         },
         Fact::RunOutcome(outcome) => (OUTCOME, 1, bytes_of(&OutcomeV1::from(outcome))?),
         Fact::StepDone(step) if step_v5::is_needed(step) => (STEP, 5, bytes_of(&StepV5::new(step)?)?),
@@ -152,7 +155,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 /// Returns true where every fact of a kind and version is encoded as just that, with the same payload, whoever wrote it down.
 pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
-        RUN => matches!(version, 1..=3),
+        RUN => matches!(version, 1..=4),
         STEP => matches!(version, 1..=5),
         OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY
         | OVERWRITTEN | LINK => version == 1,
@@ -169,6 +172,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (RUN, 1) => Ok(Fact::RunStarted(value_of::<RunV1>(payload)?.try_into()?)),
         (RUN, 2) => Ok(Fact::RunStarted(value_of::<RunV2>(payload)?.try_into()?)),
         (RUN, 3) => Ok(Fact::RunStarted(value_of::<RunV3>(payload)?.try_into()?)),
+        (RUN, 4) => Ok(Fact::RunStarted(value_of::<RunV4>(payload)?.try_into()?)),
         (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
         (STEP, 2) => Ok(Fact::StepDone(value_of::<StepV2>(payload)?.try_into()?)),

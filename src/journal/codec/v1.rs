@@ -184,6 +184,7 @@ impl TryFrom<RunV1> for Run {
             kind: by_code(&RunKind::ALL, run.kind, "kind of run")?,
             arguments: run.arguments,
             printed_arguments: Vec::new(),
+            streams: None,
             parameters: run.parameters,
             folder: run.folder,
             code: run.code.try_into()?,

@@ -11,8 +11,8 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact,
     Generated, Metric, MetricValue, ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion,
     NamedArtifact, NodeId, Note, NoteSummary, Reference, ReferenceSort, Remark, RemarkKind, Remarks, Removed,
-    Role, Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepAct, StepStatus, Submodule,
-    TakenEntry, Timestamp, Used,
+    Role, Run, RunKind, RunOutcome, RunStatus, SaidParameters, Stage, Step, StepAct, StepStatus, Stream,
+    StreamWay, Submodule, TakenEntry, Timestamp, Used,
 };
 
 const SEGMENT: u128 = 0x0193_b8f0_2f3e_7cc1_8b2a_5d6e_7f80_91a2;
@@ -87,6 +87,7 @@ fn run(tail: u128, kind: RunKind, code: CodeState, parent: Option<NodeId>) -> Fa
         kind,
         arguments: vec!["python".to_owned(), "train.py".to_owned(), String::new()],
         printed_arguments: Vec::new(),
+        streams: None,
         parameters: vec![pair("seed", "42"), pair("", "")],
         folder: "scripts".to_owned(),
         code,
@@ -254,6 +255,24 @@ fn run_3() -> Vec<Fact> {
     vec![of(None), of(Some(id(1)))]
 }
 
+/// Version 4 of a run's start: the files that its standard streams led to.
+fn run_4() -> Vec<Fact> {
+    let of = |streams: Vec<Stream>, rerun_of| {
+        let Fact::RunStarted(run) = run(9, RunKind::Command, code_state(), None) else {
+            panic!("a run is a run");
+        };
+        Fact::RunStarted(Run { streams: Some(streams), rerun_of, ..run })
+    };
+    let all = StreamWay::ALL.iter().zip(0..).map(|(way, at)| Stream {
+        number: at % 3,
+        path: path(b"out/\xff"),
+        way: *way,
+        at_bytes: u64::from(at) << 40,
+        same_as: (at == 2).then_some(1),
+    });
+    vec![of(Vec::new(), None), of(all.collect(), Some(id(1)))]
+}
+
 /// Steps of version 2.
 fn step_2() -> Vec<Fact> {
     let since = |unchanged_since| {
@@ -354,6 +373,7 @@ fn fixtures() -> Vec<(&'static str, Vec<Fact>)> {
         ("v1.seg", version_1()),
         ("of_runs.seg", of_runs()),
         ("run_v3.seg", run_3()),
+        ("run_v4.seg", run_4()),
         ("step_v2.seg", step_2()),
         ("step_v3.seg", step_3()),
         ("models-v2.seg", models_2()),

@@ -130,6 +130,7 @@ fn record(
         kind: RunKind::Import,
         arguments: secrets::masked(&request.arguments),
         printed_arguments: Vec::new(),
+        streams: None,
         parameters,
         folder: String::new(),
         // Whatever code lies here now, it is not what made these files.

@@ -112,6 +112,7 @@ impl Library {
         let run = Run {
             arguments: crate::capture::secrets::masked(&request.arguments),
             printed_arguments: Vec::new(),
+            streams: None,
             parameters: masked(request.parameters),
             folder: recorded_word(folder),
             code,

@@ -287,6 +287,7 @@ fn begin(
         kind: RunKind::Pipeline,
         arguments,
         printed_arguments: Vec::new(),
+        streams: None,
         parameters: plan.parameters(workspace.root()),
         folder: String::new(),
         code,

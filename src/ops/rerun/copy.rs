@@ -429,7 +429,7 @@ fn put_empty(path: &ArtifactPath, root: &Path) -> std::io::Result<bool> {
 }
 
 /// Returns true where the nearest folder that is there lies in `root` with all links resolved.
-fn is_below(folder: &Path, root: &Path) -> bool {
+pub(super) fn is_below(folder: &Path, root: &Path) -> bool {
     let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
     there
         .and_then(|above| above.canonicalize().ok())

@@ -4,6 +4,7 @@ mod beside;
 mod compare;
 mod copy;
 mod needs;
+mod streams;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -161,6 +162,10 @@ fn first_of(snapshot: &Snapshot, mut number: RunNo) -> Result<RunNo> {
     Ok(number)
 }
 
+/// What is said of a run whose record is from before streams were recorded, or from a machine that does not say where they lead.
+const STREAMS_NOT_KNOWN: &str = "where its standard input and output led then is not recorded: what it read through `< FILE` or wrote \
+     through `> FILE` is not repeated";
+
 /// Where the command runs.
 struct Place {
     root: PathBuf,
@@ -315,6 +320,8 @@ impl Original {
                 *value = moved;
             }
         }
+        let redirected = self.run().streams.as_deref();
+        let redirected = redirected.map(|streams| streams::open(streams, &place.root)).transpose()?;
         let command = CommandRequest {
             arguments,
             name: Some(self.run().name.clone()),
@@ -328,6 +335,7 @@ impl Original {
             with_arguments: true,
             parent: request.parent,
             rerun_of: Some(self.run().id),
+            streams: redirected,
             copy: place.copy.clone(),
             host: request.host.clone(),
         };
@@ -341,6 +349,9 @@ impl Original {
         }
         let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
         let outputs = compare::compare(self, &now, place, workspace.root(), &is_work);
+        if self.run().streams.is_none() && !outputs.is_same() {
+            notes.push(STREAMS_NOT_KNOWN.to_owned());
+        }
         Ok(RerunSummary { original: self.head.clone(), again, outputs, notes, kept: None })
     }
 

@@ -9,6 +9,7 @@ mod metrics;
 mod name;
 mod own;
 mod record;
+mod redirected;
 mod roles;
 mod steps;
 mod take_over;
@@ -45,6 +46,7 @@ pub(crate) use metrics::{Form, from_document, yaml};
 use name::check_command_name;
 pub use record::Counts;
 use record::{Recorded, Recorder};
+pub use redirected::Redirected;
 use roles::Place;
 pub(crate) use steps::FileClock;
 pub(crate) use take_over::{broken_off, take_over_broken_off};
@@ -84,6 +86,8 @@ pub struct CommandRequest {
     pub parent: Option<NodeId>,
     /// The run whose command this runs again.
     pub rerun_of: Option<NodeId>,
+    /// Its standard streams, where they are not this process's own.
+    pub streams: Option<Redirected>,
     /// The copy of the workspace in which it runs; by default the workspace itself.
     pub copy: Option<WorkspaceCopy>,
     /// The machine's name.
@@ -363,6 +367,12 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     let (arguments, mut printed_arguments) = recorded_words(&request.arguments);
     let program = Path::new(&request.arguments[0]).file_name().map(recorded_word);
     let folder = request.folder.strip_prefix(root).unwrap_or(&request.folder);
+    let streams = match &request.streams {
+        Some(redirected) => Some(redirected.streams.clone()),
+        // Of a repetition, they are its user's.
+        None if request.rerun_of.is_some() => None,
+        None => redirected::own(root),
+    };
     let (shown, parameters, masked) = masked(request, &arguments);
     printed_arguments.retain(|at| (*at as usize) < shown.len());
     let request = RunRequest {
@@ -370,6 +380,7 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
         kind: RunKind::Command,
         arguments: shown,
         printed_arguments,
+        streams,
         parameters,
         folder: recorded_word(folder),
         code,
@@ -531,6 +542,7 @@ fn observe_command(
         folder: workspace.root().to_owned(),
         except: [crate::ops::WORKSPACE_FOLDER, ".git"].map(PathBuf::from).to_vec(),
     });
+    options.streams = request.streams.as_ref().map_or([None; 3], Redirected::by_number);
     options.linger = Duration::from_secs(1);
     options.forward_signals = true;
     options.after = Some((live::PAUSE, follow));

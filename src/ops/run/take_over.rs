@@ -263,6 +263,7 @@ mod tests {
             with_arguments: true,
             parent: None,
             rerun_of: None,
+            streams: None,
             copy: None,
             host: String::new(),
         };

@@ -162,6 +162,7 @@ impl Asked {
             with_arguments: self.with_arguments,
             parent: run.parent,
             rerun_of: run.rerun_of,
+            streams: None,
             copy: self
                 .copy
                 .as_ref()

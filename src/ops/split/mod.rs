@@ -343,6 +343,7 @@ fn begin(workspace: &Workspace, clock: &Clock, request: &SplitRequest, plan: &Pl
         kind: RunKind::Command,
         arguments: request.arguments.clone(),
         printed_arguments: Vec::new(),
+        streams: None,
         parameters,
         folder: recorded_word(folder),
         code,

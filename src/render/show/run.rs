@@ -10,6 +10,7 @@ use super::more;
 use super::trace::{Way, totals, trace_run};
 use crate::model::{
     Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus, TAG_FRONT,
+    redirections,
 };
 use crate::ops::show::{Fate, RunReport};
 use crate::query::{Direction, RunHead, RunView, TraceRun};
@@ -192,7 +193,8 @@ pub(super) fn run_head(head: &RunHead, front: &str, text: &mut String) {
     let again = if resumed > 0 { format!("  (taken up again {})", times(resumed)) } else { String::new() };
     // A run that was taken over may have none.
     if !(run.arguments.is_empty() && again.is_empty()) {
-        let _ = writeln!(text, "{front}│ {}{again}", command_words(&run.arguments));
+        let led = one_line(&redirections(run.streams.as_deref().unwrap_or_default()));
+        let _ = writeln!(text, "{front}│ {}{led}{again}", command_words(&run.arguments));
     }
     if let Some(reason) = head.view.reason() {
         let _ = writeln!(text, "{front}│ {}", one_line(reason));

@@ -86,6 +86,7 @@ pub(crate) fn run() -> impl Strategy<Value = Fact> {
             kind,
             arguments: vec!["python".to_owned()],
             printed_arguments: Vec::new(),
+            streams: None,
             parameters,
             folder: String::new(),
             code,

@@ -17,6 +17,8 @@ pub(in super::super) struct Launch {
     pub(in super::super) arguments: Vec<CString>,
     pub(in super::super) environment: Vec<CString>,
     pub(in super::super) folder: CString,
+    /// What becomes its standard streams, by their numbers; `None`: they stay.
+    pub(in super::super) streams: [Option<RawFd>; 3],
     /// `None`: start without a net.
     pub(in super::super) filter: Option<Vec<Instruction>>,
 }
@@ -186,6 +188,11 @@ extern "C" fn begin(beginning: *mut c_void) -> c_int {
         let _ = raw::call(libc::SYS_close, [*ours as usize, 0, 0, 0, 0]);
         for signal in FORWARDED.into_iter().chain(STOPS_OF_TERMINALS) {
             restore_default(signal);
+        }
+        for (number, stream) in launch.streams.iter().enumerate() {
+            if let Some(stream) = stream {
+                let _ = raw::call(libc::SYS_dup3, [*stream as usize, number, 0, 0, 0]);
+            }
         }
         give_back();
         libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
@@ -424,6 +431,7 @@ mod tests {
             arguments: vec![c"true".to_owned()],
             environment: vec![],
             folder: c"/".to_owned(),
+            streams: [None; 3],
             // The kernel takes no empty filter.
             filter: Some(vec![]),
         };

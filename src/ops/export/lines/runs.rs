@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::{PathText, digest, node, path_text, segment, segment_text, word};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
     ChangeKind, ChangedFile, CodeState, Parameter, Run, RunKind, RunOutcome, RunRepository, RunStatus,
-    Submodule, Timestamp,
+    Stream, StreamWay, Submodule, Timestamp,
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub(crate) struct RunLine {
     arguments: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     printed_arguments: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    streams: Option<Vec<StreamLine>>,
     parameters: Vec<Parameter>,
     folder: String,
     code: CodeLine,
@@ -28,6 +30,16 @@ pub(crate) struct RunLine {
     recorder: String,
     host: String,
     segment: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StreamLine {
+    number: u8,
+    path: PathText,
+    way: String,
+    at_bytes: u64,
+    same_as: Option<u8>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,6 +106,7 @@ pub(super) fn run_line(run: &Run) -> RunLine {
         kind: run.kind.as_str().to_owned(),
         arguments: run.arguments.clone(),
         printed_arguments: run.printed_arguments.clone(),
+        streams: run.streams.as_ref().map(|streams| streams.iter().map(stream_line).collect()),
         parameters: run.parameters.clone(),
         folder: run.folder.clone(),
         code: code_line(&run.code),
@@ -103,6 +116,16 @@ pub(super) fn run_line(run: &Run) -> RunLine {
         recorder: run.recorder.clone(),
         host: run.host.clone(),
         segment: segment_text(run.segment),
+    }
+}
+
+fn stream_line(stream: &Stream) -> StreamLine {
+    StreamLine {
+        number: stream.number,
+        path: path_text(&stream.path),
+        way: stream.way.as_str().to_owned(),
+        at_bytes: stream.at_bytes,
+        same_as: stream.same_as,
     }
 }
 
@@ -161,6 +184,7 @@ fn code_line(code: &CodeState) -> CodeLine {
 
 impl RunLine {
     pub(super) fn into_run(self) -> Result<Run> {
+        let streams = self.streams.map(|lines| lines.into_iter().map(StreamLine::into_stream).collect());
         Ok(Run {
             id: node(&self.id)?,
             run_id: self.run_id.parse()?,
@@ -168,6 +192,7 @@ impl RunLine {
             kind: word(&RunKind::ALL, RunKind::as_str, &self.kind, "sort of run")?,
             arguments: self.arguments,
             printed_arguments: self.printed_arguments,
+            streams: streams.transpose()?,
             parameters: self.parameters,
             folder: self.folder,
             code: self.code.into_code()?,
@@ -177,6 +202,21 @@ impl RunLine {
             recorder: self.recorder,
             host: self.host,
             segment: segment(&self.segment)?,
+        })
+    }
+}
+
+impl StreamLine {
+    fn into_stream(self) -> Result<Stream> {
+        if self.number > 2 || self.same_as.is_some_and(|same| same >= self.number) {
+            return Err(Error::request("a standard stream has a number that none has"));
+        }
+        Ok(Stream {
+            number: self.number,
+            path: self.path.into_path()?,
+            way: word(&StreamWay::ALL, StreamWay::as_str, &self.way, "way of a stream")?,
+            at_bytes: self.at_bytes,
+            same_as: self.same_as,
         })
     }
 }

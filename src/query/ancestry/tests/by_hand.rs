@@ -254,6 +254,7 @@ fn a_run(id: NodeId) -> Run {
         kind: RunKind::Library,
         arguments: Vec::new(),
         printed_arguments: Vec::new(),
+        streams: None,
         parameters: Vec::new(),
         folder: String::new(),
         code: CodeState::default(),

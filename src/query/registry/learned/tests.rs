@@ -52,6 +52,7 @@ fn check(steps: &[&str], held: &[usize], said: &[usize], expected: &str) {
         kind: RunKind::Command,
         arguments: Vec::new(),
         printed_arguments: Vec::new(),
+        streams: None,
         parameters: Vec::new(),
         folder: String::new(),
         code: crate::model::CodeState::default(),
