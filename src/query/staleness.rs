@@ -279,7 +279,11 @@ impl Ancestry {
         for (at, node) in self.nodes.iter().enumerate() {
             for read in node.reads.iter().filter(|read| !read.is_moved) {
                 let Some(now) = current(read.seen.path) else { continue };
-                if !self.is_now(read.seen.artifact, now) {
+                let may_be_now =
+                    |other: &Read| other.seen.path == read.seen.path && self.is_now(other.seen.artifact, now);
+                // What changed while it was read, and may have been read as it lies there now, is a doubt.
+                let is_doubt = read.is_doubtful && node.reads.iter().any(may_be_now);
+                if !self.is_now(read.seen.artifact, now) && !is_doubt {
                     let moved = match moved.entry(read.seen.path) {
                         Entry::Occupied(known) => known.into_mut(),
                         Entry::Vacant(place) => {

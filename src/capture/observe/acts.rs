@@ -318,7 +318,9 @@ impl Net<'_> {
     pub(super) fn read_as(&mut self, act: Act<'_>, what: What, look: &Look, reading: Reading) {
         self.notice_outsiders(what, look);
         self.part_from_what_follows(act.who, what, look, act.us);
-        self.ledger.read_as(act.who, what, look, act.us, reading);
+        if self.ledger.read_as(act.who, what, look, act.us, reading) {
+            self.watch_readers(what, act.us);
+        }
         if !self.ledger.is_forgotten(what) && self.ledger.body(what).begins_to_be_read() {
             self.early.add(what);
         }

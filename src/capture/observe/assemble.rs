@@ -313,7 +313,9 @@ impl Assembly<'_> {
         let was_written = version <= body.standing() && !self.unchanged.is_unchanged(what, version);
         let kept_open = touch.reading == Reading::KeptOpen;
         let read = touch.read.filter(|_| was_written || !kept_open);
-        let fit = read.map(|(us, stamp)| match self.may_have_read_on(who, what, version) {
+        let may_be_other =
+            |us| self.may_have_read_on(who, what, version) || self.may_have_changed(who, body, version, us);
+        let fit = read.map(|(us, stamp)| match may_be_other(us) {
             true => Fit::Changed,
             // It was seen as somebody began to change it.
             false if kept_open => Fit::Likely,
@@ -358,15 +360,34 @@ impl Assembly<'_> {
     }
 
     /// Tells whether a reader, who was there when those who had the file open wrote on, may have read that as well. Of one that has
-    /// ended, that was found out then.
+    /// ended, that was found out then. The same of what somebody outside wrote into a file that its readers had not let go.
     fn may_have_read_on(&self, who: Who, what: What, version: u32) -> bool {
         let body = self.body(what);
-        if version >= body.standing() || !body.versions[version as usize].may_go_on {
+        if version >= body.standing() {
             return false;
         }
         let actor = &self.ledger.actors[who as usize];
-        let next = actor.touches.get(&(what, version + 1));
-        actor.ended_us.is_none() || next.is_some_and(|touch| touch.read.is_some())
+        let read = |version: u32| {
+            let touch = actor.touches.get(&(what, version))?;
+            touch.read.map(|(us, _)| (us, touch.reading))
+        };
+        if body.is_given_anew(version) {
+            let is_known = read(version + 1).is_some_and(|(_, reading)| reading == Reading::KeptOpen);
+            let begun_us = read(version).map_or(i64::MAX, |(us, _)| us);
+            let next_us = body.versions[version as usize + 1].stamp.ctime_ns / 1000;
+            let was_there = actor.ended_us.is_none_or(|ended_us| ended_us >= next_us);
+            return is_known || (was_there && body.may_go_on(version, begun_us));
+        }
+        body.versions[version as usize].may_go_on && (actor.ended_us.is_none() || read(version + 1).is_some())
+    }
+
+    /// Tells whether a file may have changed while somebody read it since `us`, after the recording broke off.
+    fn may_have_changed(&self, who: Who, body: &Body, version: u32, us: i64) -> bool {
+        let is_last = version == body.current() && !body.versions[version as usize].written;
+        body.has_changed_ns.filter(|_| is_last && body.has_our_times).is_some_and(|changed_ns| {
+            let ended_us = self.ledger.actors[who as usize].ended_us;
+            ended_us.is_none_or(|ended_us| ended_us >= changed_ns / 1000) && !body.was_let_go(version, us)
+        })
     }
 
     /// Enters that a reader may have read what those wrote who had the file open at the time.

@@ -108,6 +108,8 @@ pub(super) struct Version {
     pub(super) rest: Option<Rest>,
     /// Stamp when the version was last known to be current.
     pub(super) stamp: Stamp,
+    /// Who had read it by then had let it go, in microseconds by the run's clock; see [`super::readers`].
+    pub(super) let_go_us: Option<i64>,
 }
 
 record!(Version {
@@ -121,7 +123,8 @@ record!(Version {
     may_go_on,
     relay,
     rest,
-    stamp
+    stamp,
+    let_go_us
 });
 
 impl Version {
@@ -138,6 +141,7 @@ impl Version {
             relay: None,
             rest: None,
             stamp,
+            let_go_us: None,
         }
     }
 }
@@ -174,6 +178,12 @@ pub(super) struct Body {
     pub(super) counted: Counted,
     /// Its bytes are to be read, or have been, while the run goes on.
     pub(super) is_read_early: bool,
+    /// It is looked at whether anybody has it open to read it, and somebody has read it for the first time then, in microseconds by
+    /// the run's clock.
+    pub(super) is_watched: bool,
+    pub(super) read_us: i64,
+    /// What stands there is not what was there when the recording broke off: its ctime, in nanoseconds since 1970.
+    pub(super) has_changed_ns: Option<i64>,
     /// How it stood when nobody of the run had it open for writing; `None` once somebody may have opened it since.
     pub(super) rested: Option<Stamp>,
     /// Its file system stamps files by the clock of this machine.
@@ -186,7 +196,7 @@ pub(super) struct Body {
 record!(Body {
     birth_ns, existed, is_link, names, versions, calm_ctimes_ns, was_opened_for_writing, may_be_mapped, rested,
     was_time_set, has_our_times, stamp_is_sure;
-    counted, is_read_early, noted
+    counted, is_read_early, is_watched, read_us, has_changed_ns, noted
 });
 
 impl Body {
@@ -203,6 +213,9 @@ impl Body {
             was_time_set: false,
             counted: Counted::Never,
             is_read_early: false,
+            is_watched: false,
+            read_us: 0,
+            has_changed_ns: None,
             rested: None,
             has_our_times: false,
             stamp_is_sure: false,
@@ -216,6 +229,16 @@ impl Body {
             self.has_our_times && !self.is_link && self.versions.len() == 1 && !self.versions[0].written;
         let begins = is_old && !self.is_read_early && self.versions[0].bytes == Bytes::Unread;
         self.is_read_early |= begins;
+        begins
+    }
+
+    /// Takes notice that somebody reads it for the first time; tells whether it is to be looked at now when that is over, and was not
+    /// before.
+    pub(super) fn begins_to_be_watched(&mut self, us: i64) -> bool {
+        let is_given = self.has_our_times && !self.is_link && !self.versions[self.current() as usize].written;
+        self.read_us = us;
+        let begins = is_given && !self.is_watched;
+        self.is_watched |= begins;
         begins
     }
 
@@ -265,6 +288,25 @@ impl Body {
         let may_be_changed =
             self.was_opened_for_writing || self.was_time_set || self.counted != Counted::Never;
         (!may_be_changed && version.first_reader.is_some()).then_some(&version.stamp)
+    }
+
+    /// Tells whether what came into the file after a version may have been read by who had begun to read that at `us`, and was there:
+    /// those who had it open wrote on, or somebody outside wrote into it before its readers had let it go.
+    pub(super) fn may_go_on(&self, version: u32, us: i64) -> bool {
+        self.versions[version as usize].may_go_on
+            || self.is_given_anew(version) && !self.was_let_go(version, us)
+    }
+
+    /// Tells whether who had begun to read a version at `us` had let the file go while that stood there.
+    pub(super) fn was_let_go(&self, version: u32, us: i64) -> bool {
+        self.versions[version as usize].let_go_us.is_some_and(|let_go_us| us <= let_go_us)
+    }
+
+    /// Tells whether somebody outside wrote into the file what came after a version that was there before.
+    pub(super) fn is_given_anew(&self, version: u32) -> bool {
+        let next = self.versions.get(version as usize + 1);
+        let is_given = |version: &Version| !version.written;
+        self.has_our_times && is_given(&self.versions[version as usize]) && next.is_some_and(is_given)
     }
 
     /// Index of the current version, tentative or not.

@@ -54,6 +54,27 @@ fn own_time(tid: i32) -> Option<u64> {
 /// Lists the files that this process and all below it have open for writing or mapped to be written; `None` where one of them
 /// cannot be looked into. `mere_places` are descriptors of this process that name places and nothing else.
 pub(super) fn open_for_writing(mere_places: &HashSet<RawFd>) -> Option<HashSet<Identity>> {
+    open_below(Purpose::Write, &|process, descriptor| is_own(process) && mere_places.contains(&descriptor))
+}
+
+/// Lists the files that all processes below this one have open for reading or mapped in any way; `None` where one of them cannot be
+/// looked into.
+pub(super) fn open_for_reading() -> Option<HashSet<Identity>> {
+    open_below(Purpose::Read, &|process, _| is_own(process))
+}
+
+/// What files are open for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Read,
+    Write,
+}
+
+fn is_own(process: i32) -> bool {
+    process == std::process::id() as i32
+}
+
+fn open_below(purpose: Purpose, is_left_out: &dyn Fn(i32, RawFd) -> bool) -> Option<HashSet<Identity>> {
     let own = std::process::id() as i32;
     let (mut found, mut seen, mut frontier) = (HashSet::new(), HashSet::new(), vec![own]);
     while let Some(process) = frontier.pop() {
@@ -61,8 +82,8 @@ pub(super) fn open_for_writing(mere_places: &HashSet<RawFd>) -> Option<HashSet<I
             continue;
         }
         // First the files, then the children: whoever is forked in between has no files that its parent had not.
-        let left_out = |descriptor: RawFd| process == own && mere_places.contains(&descriptor);
-        match add_files_of(process, &left_out, &mut found) {
+        let left_out = |descriptor: RawFd| is_left_out(process, descriptor);
+        match add_files_of(process, purpose, &left_out, &mut found) {
             Err(error) if !is_gone(&error) => return None,
             _ => {}
         }
@@ -82,6 +103,7 @@ fn is_gone(error: &std::io::Error) -> bool {
 
 fn add_files_of(
     process: i32,
+    purpose: Purpose,
     is_left_out: &dyn Fn(RawFd) -> bool,
     found: &mut HashSet<Identity>,
 ) -> Result<()> {
@@ -97,29 +119,41 @@ fn add_files_of(
         }
         let path = digest::c_path(&entry.path())?;
         // The permissions of the link say what the file was opened for.
-        if sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & 0o200 != 0)
+        let permission = if purpose == Purpose::Read { 0o400 } else { 0o200 };
+        if sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & permission != 0)
             && let Ok(look) = sys::look(sys::here(), &path, true)
         {
             add(look);
         }
     }
+    if purpose == Purpose::Read && is_own(process) {
+        return Ok(());
+    }
     let maps = std::fs::read(format!("/proc/{process}/maps"))?;
+    let mut last: &[u8] = b"";
     for line in maps.split(|byte| *byte == b'\n') {
-        if let Some(path) = mapped_to_be_written(line) {
-            add(sys::look(sys::here(), &digest::c_path(Path::new(OsStr::from_bytes(path)))?, true)?);
+        // The parts of a file mostly follow each other.
+        if let Some(path) = mapped(line, purpose).filter(|path| *path != last) {
+            last = path;
+            match sys::look(sys::here(), &digest::c_path(Path::new(OsStr::from_bytes(path)))?, true) {
+                // Who only reads a file that has gone since reads nothing that comes later.
+                Err(error) if purpose == Purpose::Read && error.kind() == ErrorKind::NotFound => {}
+                look => add(look?),
+            }
         }
     }
     Ok(())
 }
 
-/// Returns the path of a file that is mapped so that what is written there is written to the file, from a line of
-/// `/proc/PID/maps`: range, way, offset, device, inode, path. A file without a name is of no interest.
-fn mapped_to_be_written(line: &[u8]) -> Option<&[u8]> {
+/// Returns the path of a file that is mapped, to be written so that what is written there is written to the file or in any way, from a
+/// line of `/proc/PID/maps`: range, way, offset, device, inode, path. A file without a name is of no interest.
+fn mapped(line: &[u8], purpose: Purpose) -> Option<&[u8]> {
     let mut words = line.splitn(6, |byte| *byte == b' ');
     let way = words.nth(1)?;
     let path = words.nth(3)?.trim_ascii_start();
     let is_written = way.get(1) == Some(&b'w') && way.get(3) == Some(&b's');
-    (is_written && path.starts_with(b"/") && !path.starts_with(b"/dev/") && !path.ends_with(b" (deleted)"))
+    let is_meant = purpose == Purpose::Read || is_written;
+    (is_meant && path.starts_with(b"/") && !path.starts_with(b"/dev/") && !path.ends_with(b" (deleted)"))
         .then_some(path)
 }
 
@@ -144,7 +178,8 @@ mod tests {
     #[test]
     fn a_shared_map_that_may_be_written_is_an_open_file() {
         let line = b"7f00-7f01 rw-s 00000000 fe:00 77                         /srv/a file";
-        assert_eq!(mapped_to_be_written(line), Some(&b"/srv/a file"[..]));
+        assert_eq!(mapped(line, Purpose::Write), Some(&b"/srv/a file"[..]));
+        assert_eq!(mapped(line, Purpose::Read), Some(&b"/srv/a file"[..]));
         for other in [
             &b"7f00-7f01 rw-p 00000000 fe:00 77                         /srv/a file"[..],
             b"7f00-7f01 r--s 00000000 fe:00 77                         /srv/a file",
@@ -152,7 +187,7 @@ mod tests {
             b"7f00-7f01 rw-p 00000000 00:00 0 ",
             b"",
         ] {
-            assert_eq!(mapped_to_be_written(other), None);
+            assert_eq!(mapped(other, Purpose::Write), None);
         }
     }
 
@@ -160,18 +195,19 @@ mod tests {
     fn what_this_process_has_open_is_listed_until_it_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        let is_open = || {
+        let is_open_to = |purpose| {
             let look = digest::look(&path).unwrap();
             let mut found = HashSet::new();
-            add_files_of(std::process::id() as i32, &|_| false, &mut found).unwrap();
+            add_files_of(std::process::id() as i32, purpose, &|_| false, &mut found).unwrap();
             found.contains(&(look.dev, look.ino))
         };
+        let is_open = || is_open_to(Purpose::Write);
         let file = std::fs::File::create(&path).unwrap();
         assert!(is_open());
         drop(file);
         assert!(!is_open());
         let _reader = std::fs::File::open(&path).unwrap();
-        assert!(!is_open());
+        assert!(!is_open() && is_open_to(Purpose::Read));
     }
 
     #[test]

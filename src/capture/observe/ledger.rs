@@ -239,10 +239,10 @@ impl Ledger {
         self.read_as(who, what, look, us, Reading::Opened);
     }
 
-    /// Records a read of the bytes that stand there now, and how they were read.
-    pub(super) fn read_as(&mut self, who: Who, what: What, look: &Look, us: i64, reading: Reading) {
+    /// Records a read of the bytes that stand there now, and how they were read; tells whether it is the first by this process.
+    pub(super) fn read_as(&mut self, who: Who, what: What, look: &Look, us: i64, reading: Reading) -> bool {
         if self.is_forgotten(what) {
-            return;
+            return false;
         }
         let stamp = look.stamp();
         let body = self.body(what);
@@ -251,7 +251,9 @@ impl Ledger {
         let version = body.version(standing);
         version.first_reader.get_or_insert(who);
         version.read_by_others |= !version.writers.contains(&who);
-        self.touch(who, what, standing).read_at(us, stamp, reading);
+        let touch = self.touch(who, what, standing);
+        touch.read_at(us, stamp, reading);
+        !touch.was_read_again
     }
 
     /// Records another read of a file that is known not to have changed since the last look.

@@ -60,6 +60,8 @@ mod process;
 mod programs;
 #[cfg(target_os = "linux")]
 mod read_on;
+#[cfg(target_os = "linux")]
+mod readers;
 mod refusal;
 #[cfg(target_os = "linux")]
 mod relay;

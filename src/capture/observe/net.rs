@@ -23,6 +23,7 @@ use super::outsiders::{Openings, stamps_by_our_clock};
 use super::pending::Pending;
 use super::process::Actor;
 use super::programs::{Image, Starting};
+use super::readers::Readers;
 use super::reply::{Reply, Verdict};
 use super::sockets::Portless;
 use super::stamp::Look;
@@ -112,6 +113,8 @@ pub(super) struct Net<'a> {
     /// Files that were opened for writing, until nobody has them open any more.
     pub(super) openings: Openings,
     pub(super) closings: Closings,
+    /// Files that were read, until nobody has them open any more.
+    pub(super) readers: Readers,
     /// Mounts that a process of the run may serve: to look there could wait for a stopped call.
     pub(super) served: Vec<PathBuf>,
     /// The mounts of this process before the run made any.
@@ -159,6 +162,7 @@ impl<'a> Net<'a> {
             file_systems: Map::default(),
             openings: Openings::default(),
             closings: Closings::default(),
+            readers: Readers::default(),
             served: vec![],
             mounts_before: vec![],
             given: vec![],

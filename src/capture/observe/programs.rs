@@ -247,6 +247,7 @@ impl Net<'_> {
         for (what, look) in image.files {
             self.notice_outsiders(what, &look);
             self.ledger.execute(who, what, &look, us);
+            self.watch_readers(what, us);
         }
         who
     }

@@ -33,7 +33,7 @@ impl Net<'_> {
 
 impl Net<'_> {
     /// Records, as a program ends at `us`, what others have written by then into files that it had opened to read while they had
-    /// them open. No write is seen, and no close: a file that has not changed by then is one of which nothing more was read.
+    /// them open, and what somebody outside has written into files that it kept open. No write is seen, and no close: a file that has not changed by then is one of which nothing more was read.
     pub(super) fn end_reading(&mut self, who: Who, us: i64) {
         for at in 0..self.ledger.followed.len() {
             let what = self.ledger.followed[at];
@@ -44,6 +44,16 @@ impl Net<'_> {
             self.ledger.body(what).refresh(&look.stamp());
             if self.ledger.read_until_now(who, what, &look) {
                 self.part_from_what_follows(who, what, &look, us);
+            }
+        }
+        for at in 0..self.readers.open().len() {
+            let what = self.readers.open()[at];
+            if !self.ledger.is_forgotten(what)
+                && self.ledger.has_read(who, what)
+                && let Some(look) = self.look_again(what)
+            {
+                self.notice_outsiders(what, &look);
+                self.ledger.read_until_now(who, what, &look);
             }
         }
     }
@@ -64,7 +74,9 @@ impl Ledger {
         let mut is_new = false;
         for number in 0..standing {
             let read = self.actors[who as usize].touches.get(&(what, number)).and_then(|touch| touch.read);
-            let Some((us, _)) = read.filter(|_| self.body(what).version(number).may_go_on) else { continue };
+            let Some((us, _)) = read.filter(|(us, _)| self.body(what).may_go_on(number, *us)) else {
+                continue;
+            };
             let touch = self.touch(who, what, number + 1);
             if touch.read.is_some() {
                 continue;

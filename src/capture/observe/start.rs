@@ -158,6 +158,7 @@ impl Course<'_> {
                 watched.follow(self.launched.pid);
             }
             self.net.look_who_writes(now);
+            self.net.look_who_reads(now);
             self.net.read_early(now);
             if !calls.readable || self.net.traps.is_multiple_of(CALLS_BETWEEN) {
                 self.make_checkpoint_if_due();
@@ -205,9 +206,10 @@ impl Course<'_> {
     fn timeout_ms(&self) -> i32 {
         let after = self.after.map(|(when, _)| when);
         let look = self.net.openings.next_look();
+        let readers = self.net.readers.next_look();
         let early = self.net.early.next();
         let checkpoint = self.pace.as_ref().and_then(|pace| pace.next(&self.net));
-        let all = [after, look, early, checkpoint, self.linger_until];
+        let all = [after, look, readers, early, checkpoint, self.linger_until];
         all.into_iter().flatten().min().map_or(-1, ms_until)
     }
 

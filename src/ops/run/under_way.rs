@@ -25,7 +25,7 @@ use crate::ops::run::{CommandRequest, FileClock, Ground, WorkspaceCopy, environm
 use crate::ops::{Clock, Workspace};
 
 /// The form of the file. It is raised when what stands in it, or in a checkpoint, changes its meaning.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// How long a command must run before anything is written down, so that short ones pay nothing.
 pub const FIRST: Duration = Duration::from_millis(500);
 /// How long nothing is written down after that, at the least.

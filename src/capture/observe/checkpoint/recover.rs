@@ -153,6 +153,8 @@ impl Net<'_> {
         if !is_as_it_was {
             self.lose(what, name);
         }
+        let changed = standing.last().map(|(_, look)| look.stamp()).filter(|now| !is_as_then(now));
+        self.ledger.body(what).has_changed_ns = changed.map(|now| now.ctime_ns);
         for gone in names.iter().filter(|name| standing.iter().all(|(path, _)| path != *name)) {
             self.ledger.end_name(what, gone, None, until_us, Ending::Removed);
         }

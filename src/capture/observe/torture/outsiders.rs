@@ -1,6 +1,6 @@
 //! Somebody outside changes files while the command runs.
 
-use super::super::{Fit, GapSort, HandOut};
+use super::super::{Fit, GapSort, HandOut, Reading};
 use super::*;
 
 /// How often the command gives a sign of life before somebody outside acts: it takes longer than to find out that a file rests.
@@ -178,6 +178,18 @@ fn what_somebody_outside_changes_between_two_readings_has_a_version_for_each() {
     let accesses = trial.observation.processes.iter().flat_map(|process| &process.accesses);
     let read = accesses.filter(|access| Some(access.file) == h).map(|access| (access.version, access.fit));
     assert_eq!(read.collect::<Vec<_>>(), [(0, Fit::Same), (1, Fit::Same)]);
+}
+
+#[test]
+fn what_somebody_outside_adds_to_a_file_that_is_still_open_may_have_been_read() {
+    let adds = |root: &Path| std::fs::write(root.join("h"), "of h\nmore\n").unwrap();
+    let trial =
+        check_outsider("exec 3< h; read x <&3", adds, "read y <&3; echo $x $y > o", "input h, output o");
+    let h = trial.observation.files.iter().position(|file| file.path.ends_with("h"));
+    let accesses = trial.observation.processes.iter().flat_map(|process| &process.accesses);
+    let read = accesses.filter(|access| Some(access.file) == h);
+    let read: Vec<_> = read.map(|access| (access.version, access.fit, access.reading)).collect();
+    assert_eq!(read, [(0, Fit::Changed, Reading::Opened), (1, Fit::Likely, Reading::KeptOpen)]);
 }
 
 #[test]
