@@ -494,3 +494,21 @@ fn where_nobody_knows_where_the_standard_streams_led_that_is_said() {
     assert!(answer.stdout.contains(said) || answer.stderr.contains(said), "{answer:?}");
     assert_eq!(answer.code, 1);
 }
+
+#[test]
+fn a_run_within_a_run_reads_what_the_one_around_it_was_seen_to_read() {
+    let Some(place) = trained(SCRIPT) else { return };
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let inner = |name: &str, command: &str| format!("'{program}' run -q --name {name} -- {command}\n");
+    let script = [inner("one", "cp data/in.txt out/x"), inner("two", "cp out/x out/y")].concat();
+    place.write("all.sh", script.as_bytes());
+    place.ok(&["run", "--name", "all", "--", "sh", "all.sh"]);
+    // What only the one around has read is not needed.
+    place.write("all.sh", b"true\n");
+    for name in ["one", "two"] {
+        let answer = place.run(&["rerun", name]);
+        assert!(answer.stdout.contains("1 output, all with the same bytes"), "{answer:?}");
+        let said = "not observed itself: what it read is what was seen of run";
+        assert!(answer.stdout.contains(said) || answer.stderr.contains(said), "{answer:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! `lineage rerun`: the same command again, on the code and the inputs of then, and whether it makes the same files.
 
+mod around;
 mod beside;
 mod compare;
 mod copy;
@@ -23,6 +24,7 @@ use crate::ops::{Clock, Workspace};
 use crate::query::{self, RunHead, RunSelector};
 use crate::store::{RunNo, Snapshot};
 
+use around::Around;
 pub use compare::OutputComparison;
 
 /// A run to repeat.
@@ -97,7 +99,8 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_alive(head.view.live_segment());
     let steps = view.snapshot.whole_steps_of(number)?;
-    let original = Original { head, steps };
+    let around = around::seen_around(&view.snapshot, &head)?;
+    let original = Original { head, steps, around };
     original.check()?;
     let made = needs::made_by_runs(&view.snapshot, &original)?;
     drop(view);
@@ -176,11 +179,32 @@ struct Place {
 pub(crate) struct Original {
     head: RunHead,
     steps: Vec<Step>,
+    /// What is known of it by another run.
+    around: Option<Around>,
 }
 
 impl Original {
     fn run(&self) -> &Run {
         &self.head.view.run
+    }
+
+    /// Returns what the run around saw meanwhile, where this one was not observed itself.
+    fn seen_around(&self) -> &[Step] {
+        self.around.as_ref().map_or(&[], |around| &around.steps)
+    }
+
+    /// Says what is not known of it for certain, since it was not observed itself.
+    fn not_observed(&self) -> Option<String> {
+        match &self.around {
+            _ if around::is_observed(&self.head) => None,
+            Some(Around { tail, .. }) => Some(format!(
+                "it was not observed itself: what it read is what was seen of run {tail} around it"
+            )),
+            None => Some(
+                "it was not observed: what it read then, beside its code, is not known, and may be missing"
+                    .to_owned(),
+            ),
+        }
     }
 
     /// Returns the front of the names of what is written when it is repeated.
@@ -303,6 +327,7 @@ impl Original {
         place: &Place,
         mut notes: Vec<String>,
     ) -> Result<RerunSummary> {
+        notes.extend(self.not_observed());
         let folder = place.root.join(self.folder(workspace));
         let arguments = self.arguments_at(workspace, request, place, &folder, &mut notes);
         let mut environment = request.environment.clone();

@@ -31,13 +31,14 @@ pub(super) struct Needs {
 impl Needs {
     pub fn of(original: &Original) -> Self {
         let mut written: BTreeMap<&Artifact, Timestamp> = BTreeMap::new();
-        for edge in original.steps.iter().flat_map(|step| &step.generated) {
+        let steps = || original.steps.iter().chain(original.seen_around());
+        for edge in steps().flat_map(|step| &step.generated) {
             let first = written.entry(&edge.artifact).or_insert(edge.at);
             *first = (*first).min(edge.at);
         }
         let mut first: BTreeMap<ArtifactPath, (Timestamp, Artifact)> = BTreeMap::new();
         let mut needs = Needs::default();
-        let mut reads: Vec<_> = original.steps.iter().flat_map(|step| &step.used).collect();
+        let mut reads: Vec<_> = steps().flat_map(|step| &step.used).collect();
         reads.sort();
         for edge in reads {
             let own = written.get(&edge.artifact).is_some_and(|at| *at <= edge.at);
@@ -59,14 +60,14 @@ impl Needs {
             }
         }
         // Untracked code that is known by name only: what was read of it cannot be told where reads were not seen.
-        if original.steps.iter().all(|step| step.used.is_empty()) {
+        if steps().all(|step| step.used.is_empty()) {
             for file in &original.run().code.untracked {
                 let artifact = file.artifact().filter(|_| crate::ops::run::is_code(&file.path));
                 first.extend(artifact.map(|artifact| (file.path.clone(), (Timestamp::default(), artifact))));
             }
         }
         let made: BTreeSet<&ArtifactPath> = written.keys().map(|artifact| &artifact.path).collect();
-        for removed in original.steps.iter().flat_map(|step| &step.removed) {
+        for removed in steps().flat_map(|step| &step.removed) {
             let path = &removed.path;
             if path.is_inside() && !made.contains(path) && !first.contains_key(path) {
                 needs.removed.insert(path.clone(), removed.artifact());
