@@ -331,6 +331,35 @@ fn secrets_in_what_is_declared_do_not_reach_the_journal_and_what_only_sounds_lik
     }
 }
 
+#[test]
+fn secrets_in_what_people_say_of_runs_and_models_do_not_reach_the_journal_nor_a_file() {
+    let scratch = Scratch::new(&[("m", "1")]);
+    let secret = "hunter2hunter2";
+    let told = format!("see https://u:{secret}@h, password={secret}; password: {secret}");
+    let users = format!("curl -u u:{secret} https://h/?key={secret}7");
+    let [tag, token] = ["password", "token"].map(|name| format!("{name}={secret}"));
+    let connection = format!("conn=Server=h;Password={secret}");
+    let named = format!("x --token {secret}");
+    for arguments in [
+        vec!["import", "m", "--generated-by", &users],
+        vec!["run", "--name", &named, "--param", &connection, "--", "true", "--pwd", secret, &connection],
+        vec!["register", "m", "1.0.0", "--artifact", "m=m", "--description", &told, "--notes", &token],
+        vec!["models", "describe", "m@1.0.0", "--description", &told, "--notes", &token, "--tag", &tag],
+        vec!["models", "promote", "m@1.0.0", "--to", "staging", "--reason", &token],
+        vec!["models", "delete", "m@1.0.0", "--reason", &told],
+    ] {
+        let output = scratch.lineage(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        let is_masked = said.contains("looks like a credential is masked") || arguments[0] != "models";
+        assert!(is_masked, "{arguments:?}: {said}");
+        nowhere(&scratch, secret);
+    }
+    let run = scratch.json(&["show", "@", "--json"])["run"].clone();
+    assert_eq!(run["name"], "x --token ***");
+    assert_eq!(run["parameters"][0]["value"], "Server=h;Password=***");
+}
+
 /// Looks for bytes in every file of the workspace.
 fn nowhere(scratch: &Scratch, secret: &str) {
     let mut frontier = vec![scratch.path().to_path_buf()];

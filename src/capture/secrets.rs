@@ -1,11 +1,11 @@
 //! Masking of what looks like a credential, before it reaches the journal.
 //!
-//! Five rules: the value of an argument whose name says that it is secret, the same in a document such as JSON, the password in a
-//! URL, what a header says that carries credentials, and words that carry the prefix by which a service marks its tokens. In an
-//! argument that is a script, as after `sh -c`, they hold for each of its words. What is masked is replaced by `***`; nothing else
-//! is changed.
+//! Five rules: the value of an argument whose name says that it is secret, the same in a document such as JSON and in a connection
+//! string, the password in a URL, what a header says that carries credentials, and words that carry the prefix by which a service
+//! marks its tokens. In an argument that is a script, as after `sh -c`, and in a text for people, they hold for each of its words.
+//! What is masked is replaced by `***`; nothing else is changed.
 
-use names::is_secret;
+use names::{is_plain, is_secret};
 use pairs::masked_pairs;
 
 mod names;
@@ -52,13 +52,44 @@ pub fn masked_value(name: &str, value: &str) -> String {
     }
 }
 
-/// Masks what looks like a credential in a text for people.
+/// Masks what looks like a credential in a text for people, which may quote a command: also `password: abc`, of two words.
 pub fn masked_prose(text: &str) -> String {
-    let masked = text.split_inclusive(char::is_whitespace).map(|part| {
-        let word = part.trim_end();
-        masked_word(word) + &part[word.len()..]
-    });
-    masked.collect()
+    let pairs = masked_pairs(text);
+    let mut rest = pairs.as_deref().unwrap_or(text);
+    let mut masked = String::with_capacity(rest.len());
+    let mut reading = Words::default();
+    let (mut before, mut name) = ("", None);
+    while !rest.is_empty() {
+        let gap = rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len());
+        masked.push_str(&rest[..gap]);
+        let (word, after) = rest[gap..].split_at(end_of_said(&rest[gap..]));
+        rest = after;
+        let (quote, inner) = match unquoted(word) {
+            Some((quote, inner)) => (Some(quote), inner),
+            None => (None, word),
+        };
+        let shown = reading.masked(inner, if quote.is_some() { 0 } else { DEPTH_MAX });
+        let is_value = name.is_some_and(|name| is_secret(name, inner)) && !inner.contains(MASK);
+        masked.extend(quote);
+        masked.push_str(if is_value { MASK } else { &shown });
+        masked.extend(quote);
+        name = match word {
+            ":" | "=" => Some(before),
+            _ => word.strip_suffix([':', '=']),
+        };
+        before = word;
+    }
+    masked
+}
+
+/// Returns where the word at the front of a text for people ends: a quotation is one, and an apostrophe begins none.
+fn end_of_said(text: &str) -> usize {
+    let until_gap = |from: usize| text[from..].find(char::is_whitespace).map_or(text.len(), |end| from + end);
+    let plain = until_gap(0);
+    let mut quotes = text[..plain].char_indices().filter(|(_, c)| matches!(c, '\'' | '"'));
+    let open = quotes.find(|(at, _)| *at == 0 || text[..*at].ends_with(['=', ':']));
+    let closed = open.and_then(|(at, quote)| Some(at + 1 + text[at + 1..].find(quote)? + 1));
+    closed.map_or(plain, until_gap)
 }
 
 /// What the words before a word say of it.
@@ -231,14 +262,54 @@ pub fn masked_word(word: &str) -> String {
     {
         return format!("{name}={MASK}");
     }
-    if let Some(url) = masked_url(word) {
-        return url;
+    if is_token(word) {
+        return MASK.to_owned();
     }
-    match word.split_once('=') {
-        Some((name, value)) if is_token(value) => format!("{name}={MASK}"),
-        _ if is_token(word) => MASK.to_owned(),
-        _ => word.to_owned(),
+    let url = masked_url(word);
+    let word = url.as_deref().unwrap_or(word);
+    // The query of a URL has been seen to, and ends where its fragment begins.
+    let query = word.find("://").and_then(|_| word.find(['?', '#'])).unwrap_or(word.len());
+    masked_among(&word[..query]) + &word[query..]
+}
+
+/// What stands between the values in a word that has several.
+const BETWEEN_VALUES: [char; 3] = [';', ',', '&'];
+
+/// Masks the secret values among those in one word: `Server=h;Password=abc`, `user=me&password=abc`.
+fn masked_among(word: &str) -> String {
+    let mut masked = String::with_capacity(word.len());
+    let (mut written, mut at) = (0, 0);
+    while let Some(found) = word[at..].find('=') {
+        let value = at + found + 1;
+        let name = word[at..value - 1].rfind(BETWEEN_VALUES).map_or(at, |before| at + before + 1);
+        let end = end_of_value(word, value, word[..name].chars().next_back());
+        at = value;
+        let (name, said) = (&word[name..value - 1], &word[value..end]);
+        if !name.contains("://") && is_secret(name, said) || is_token(said) {
+            masked.push_str(&word[written..value]);
+            masked.push_str(MASK);
+            (written, at) = (end, end);
+        }
     }
+    masked + &word[written..]
+}
+
+/// Returns where a value ends: where `between` stands, which stood before its name too, and another name follows; or else with
+/// the word, for a password may hold any character.
+fn end_of_value(word: &str, value: usize, between: Option<char>) -> usize {
+    let Some(between) = between.filter(|between| BETWEEN_VALUES.contains(between)) else { return word.len() };
+    let closing = match word[value..].chars().next() {
+        Some('{') => Some('}'),
+        quote => quote.filter(|quote| matches!(quote, '\'' | '"')),
+    };
+    let quoted = closing.and_then(|closing| word[value + 1..].find(closing)).map_or(0, |end| end + 1);
+    let from = value + quoted;
+    let mut ends = word[from..].match_indices(between).map(|(end, _)| from + end);
+    let is_end = |end: &usize| {
+        let next = &word[end + between.len_utf8()..];
+        next.is_empty() || next.split(between).next().is_some_and(|next| next.contains('='))
+    };
+    ends.find(is_end).unwrap_or(word.len())
 }
 
 /// Masks the user's part and secret parameters of a URL; `None` where there is nothing to mask.
@@ -260,7 +331,7 @@ fn masked_url(word: &str) -> Option<String> {
     let parts = query.split_inclusive(['?', '#', '&', ';']).map(|part| {
         let end = part.trim_end_matches(['?', '#', '&', ';']).len();
         match part[..end].split_once('=') {
-            Some((name, value)) if is_secret(name, value) || is_signature(name, value) => {
+            Some((name, value)) if is_secret(name, value) || is_opening(name, value) || is_token(value) => {
                 format!("{name}={MASK}{}", &part[end..])
             }
             _ => part.to_owned(),
@@ -281,10 +352,28 @@ fn is_token(word: &str) -> bool {
     TOKEN_FRONTS.iter().any(|(front, length)| word.starts_with(front) && word.len() >= *length)
 }
 
-/// Returns true for what opens a signed URL.
-fn is_signature(name: &str, value: &str) -> bool {
+/// Returns true for what opens a URL: its signature, or a key.
+fn is_opening(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    (name == "sig" || name.contains("signature")) && !value.is_empty()
+    let is_signature = name == "sig" || name.contains("signature");
+    match name.as_str() {
+        "auth" => !is_plain(value),
+        "key" => is_opaque(value),
+        _ => is_signature && !value.is_empty(),
+    }
+}
+
+/// Returns true for letters mixed with digits, as keys are: of an object too there may be a `key`, which is a place, a word, a
+/// number, or a word that is counted up.
+fn is_opaque(value: &str) -> bool {
+    const LONG: usize = 16;
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
+    let stem = value.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_counted = stem.len() == letters && digits > 2;
+    let is_short_one = value.len() >= 8 && digits + letters == value.len() && !is_counted;
+    let is_of_words = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    digits > 0 && letters > 0 && is_of_words && (value.len() >= LONG || is_short_one)
 }
 
 #[cfg(test)]
@@ -299,6 +388,7 @@ mod tests {
     #[test]
     fn what_looks_like_a_credential_is_masked() {
         check(&["x", "--password", "hunter2", "-v"], &["x", "--password", "***", "-v"]);
+        check(&["x", "--pwd", "hunter18", "-v"], &["x", "--pwd", "***", "-v"]);
         check(&["x", "--api-key=abc", "DB_PASSWORD=abc"], &["x", "--api-key=***", "DB_PASSWORD=***"]);
         check(&["psql", "postgres://me:pw@host/db"], &["psql", "postgres://me:***@host/db"]);
         check(&["curl", "https://h/x?token=abc&n=1"], &["curl", "https://h/x?token=***&n=1"]);
@@ -322,9 +412,63 @@ mod tests {
                 "https://h/x?X-Amz-Credential=***&X-Amz-Signature=***",
             ),
             ("https://h/x?secret_dim=3", "https://h/x?secret_dim=3"),
+            ("https://h/?key=hunter33&n=1", "https://h/?key=***&n=1"),
+            ("https://h/?key=0123456789abcdef-_X", "https://h/?key=***"),
+            ("https://h/?auth=hunter33", "https://h/?auth=***"),
+            ("https://h/?x=ghp_abcdefghijklmnopqrstuvwxyz0123", "https://h/?x=***"),
+            ("https://h/?key=train&auth=true", "https://h/?key=train&auth=true"),
+            ("https://h/?key=data/part-1.csv", "https://h/?key=data/part-1.csv"),
+            ("https://h/?key=part0001", "https://h/?key=part0001"),
+            ("jdbc:sqlserver://h:1;user=u;password=p;n=1", "jdbc:sqlserver://h:1;user=u;password=***;n=1"),
         ] {
             assert_eq!(masked_word(url), expected);
             assert_eq!(masked_word(expected), expected);
+        }
+    }
+
+    #[test]
+    fn among_several_values_in_a_word_the_secret_ones_are_masked() {
+        for (word, expected) in [
+            ("Server=h;Password=hunter35", "Server=h;Password=***"),
+            ("Server=h;PWD=a=b;Database=d", "Server=h;PWD=***;Database=d"),
+            ("Server=h;Password={a;b=c};Database=d;", "Server=h;Password=***;Database=d;"),
+            ("Server=h;Password=a;b", "Server=h;Password=***"),
+            ("--dsn=Server=h;Password=a", "--dsn=Server=h;Password=***"),
+            ("user=me&password=a&n=1", "user=me&password=***&n=1"),
+            ("n=1,token=abc", "n=1,token=***"),
+            ("n=1;key=value,secret_dim=3", "n=1;key=value,secret_dim=3"),
+        ] {
+            assert_eq!(masked_word(word), expected);
+            assert_eq!(masked_word(expected), expected);
+        }
+        assert_eq!(masked_value("conn", "Server=h;Password=x"), "Server=h;Password=***");
+    }
+
+    #[test]
+    fn in_a_text_for_people_the_secret_words_are_masked_and_no_others() {
+        for (text, expected) in [
+            ("curl -u u:hunter52 https://h", "curl -u u:*** https://h"),
+            ("see https://u:hunter48@h, password=hunter60\n", "see https://u:***@h, password=***\n"),
+            ("its password: hunter65 and  more", "its password: *** and  more"),
+            ("password = hunter65, user = me", "password = *** user = me"),
+            ("password: 'a b' it's", "password: '***' it's"),
+            ("password=\"a b\" x", "password=*** x"),
+            ("x --token abc -v", "x --token *** -v"),
+            ("-H 'Authorization: Bearer abc' u", "-H 'Authorization: Bearer ***' u"),
+            ("{\"password\": \"a\", \"n\": 1}", "{\"password\": \"***\", \"n\": 1}"),
+            ("Server=h;Password=hunter35", "Server=h;Password=***"),
+            (
+                "it's key=value, secret_dim=3: --key-column id",
+                "it's key=value, secret_dim=3: --key-column id",
+            ),
+            (
+                "the token is 'a word', don't: pad_token: <pad>",
+                "the token is 'a word', don't: pad_token: <pad>",
+            ),
+            ("max_tokens: 512, in /a/b", "max_tokens: 512, in /a/b"),
+        ] {
+            assert_eq!(masked_prose(text), expected);
+            assert_eq!(masked_prose(expected), expected);
         }
     }
 
@@ -432,6 +576,10 @@ mod tests {
             "512",
             "--tokenizer",
             "bert",
+            "--key-column",
+            "id",
+            "--pwd",
+            "/work",
             "hf://a/b",
             "a=b",
         ];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::capture::secrets;
 use crate::error::Result;
 use crate::journal::{SyncPoint, Writer};
 use crate::model::{
@@ -145,7 +146,7 @@ impl Recording {
             parent: request.parent,
             rerun_of: request.rerun_of,
             host: request.host,
-            ..Run::new(id, run_id, request.name, request.kind, started_at, segment)
+            ..Run::new(id, run_id, secrets::masked_prose(&request.name), request.kind, started_at, segment)
         };
         writer.append(&Fact::RunStarted(run.clone()))?;
         if latest.micros().saturating_sub(wall.micros()) > BEHIND_MAX_MICROS {

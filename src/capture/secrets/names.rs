@@ -67,11 +67,15 @@ const DIGITS_MAX: usize = 8;
 pub fn is_secret(name: &str, value: &str) -> bool {
     let words = words(name);
     let value = value.trim();
-    if SWITCHES.contains(&value.to_ascii_lowercase().as_str()) {
+    if is_plain(value) {
         return false;
     }
     let Some((last, before)) = words.split_last() else { return false };
     let is_one = |word: &str| SECRETS.contains(&word);
+    // For a shell it is the folder that it is in.
+    if last == "pwd" {
+        return !value.starts_with(['/', '.', '~', '$']);
+    }
     let whole = words.concat();
     if SECRETS.iter().any(|secret| whole.ends_with(secret)) {
         // The tokens of a language model are marks in a text, or their numbers: `pad_token=<pad>`, `eos_token=2`.
@@ -81,6 +85,11 @@ pub fn is_secret(name: &str, value: &str) -> bool {
         words.iter().any(|word| is_one(word) || FRONTS.iter().any(|front| word.starts_with(front)))
             || words.windows(2).any(|two| is_one(&two.concat()));
     speaks_of_one && !PROPERTIES.contains(&last.as_str()) && !is_list_of_numbers(value)
+}
+
+/// Returns true for what is nobody's password: `true`.
+pub fn is_plain(value: &str) -> bool {
+    SWITCHES.contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// Returns the words of a name in small letters: `dbPassword`, `DB_PASSWORD` and `--db-password` have two. What counts names up
@@ -150,6 +159,8 @@ mod tests {
             ("secret_value", "123456789012"),
             ("credentials", "{…}"),
             ("passwordhash", "abc"),
+            ("--pwd", "hunter18"),
+            ("DB_PWD", "x"),
         ] {
             assert!(is_secret(name, value), "{name}={value}");
         }
@@ -168,6 +179,9 @@ mod tests {
             ("tokenizer", "bert"),
             ("secretary", "Ms. Jones"),
             ("password_file", "/run/pw"),
+            ("PWD", "/work"),
+            ("OLDPWD", "x"),
+            ("pwd", "$HOME"),
             ("author", "me"),
             ("key", "a"),
             ("monkey", "a"),

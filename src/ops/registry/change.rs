@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::capture::secrets::masked_prose;
 use crate::error::{Error, Result};
 use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelEdit, NodeId, Stage, check_alias, check_model_name,
 };
-use crate::ops::registry::{Author, Held, view_of};
+use crate::ops::registry::{Author, Held, secrets, view_of};
 use crate::ops::{Clock, Workspace};
 use crate::query::registry::{
     ModelSelector, ModelView, aliases, find_model, learned_from, model_view, production,
@@ -83,12 +84,16 @@ pub fn edit(
     selector: &ModelSelector,
     edit: &ModelEdit,
 ) -> Result<Changed> {
-    let held = Held::take(workspace, clock, author)?;
+    let mut held = Held::take(workspace, clock, author)?;
     let before = held.current(selector)?;
     if *edit == ModelEdit::default() {
         return Ok(unchanged(held, before));
     }
-    change(held, before, ModelAct::Edited(edit.clone()), None, None)
+    let masked = secrets::masked_edit(edit);
+    if masked != *edit {
+        held.warnings.push(secrets::SAID.to_owned());
+    }
+    change(held, before, ModelAct::Edited(masked), None, None)
 }
 
 /// Withdraws a version: it can be used no more. Its history, its place in lineage and its number stay, and no file of its own
@@ -228,12 +233,16 @@ fn rename(
 }
 
 fn change(
-    held: Held<'_>,
+    mut held: Held<'_>,
     before: ModelView,
     act: ModelAct,
     reason: Option<String>,
     displaced: Option<NodeId>,
 ) -> Result<Changed> {
+    let masked = reason.as_deref().map(masked_prose);
+    if masked != reason {
+        held.warnings.push(secrets::SAID.to_owned());
+    }
     let at = held.now();
     let fact = Fact::ModelChanged(ModelChange {
         id: NodeId::new(at),
@@ -241,7 +250,7 @@ fn change(
         name: before.model.name.clone(),
         at,
         by: held.author.name.clone(),
-        reason,
+        reason: masked,
         act,
     });
     finish(held, before, &fact, displaced)

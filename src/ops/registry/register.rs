@@ -176,7 +176,7 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
         ..ModelVersion::new(NodeId::new(at), &entry.name, &entry.version, at)
     };
     if secrets::mask(&mut model) {
-        remarks.push("what looks like a credential is masked".to_owned());
+        remarks.push(secrets::SAID.to_owned());
     }
     Ok(Decided { model, run, displaced: None, remarks })
 }

@@ -3,7 +3,21 @@
 use serde_json::Value;
 
 use crate::capture::secrets::{masked_prose, masked_value};
-use crate::model::ModelVersion;
+use crate::model::{ModelEdit, ModelVersion};
+
+/// What is said to whoever gave it.
+pub(crate) const SAID: &str = "what looks like a credential is masked";
+
+/// Masks it in what is said of a version anew.
+pub(crate) fn masked_edit(edit: &ModelEdit) -> ModelEdit {
+    let tags = edit.tags_set.iter().map(|(name, value)| (name.clone(), masked_value(name, value)));
+    ModelEdit {
+        description: edit.description.as_deref().map(masked_prose),
+        notes: edit.notes.as_deref().map(masked_prose),
+        tags_set: tags.collect(),
+        tags_removed: edit.tags_removed.clone(),
+    }
+}
 
 /// Masks it; returns true where there was some. What holds none stays as it was said, byte for byte.
 pub(crate) fn mask(model: &mut ModelVersion) -> bool {
@@ -16,7 +30,13 @@ pub(crate) fn mask(model: &mut ModelVersion) -> bool {
         let masked = masked_value(name, value);
         put(value, masked);
     }
-    let texts = [Some(&mut model.description), model.base_model.as_mut(), model.notes.as_mut()];
+    let texts = [
+        Some(&mut model.description),
+        model.model_type.as_mut(),
+        model.base_model.as_mut(),
+        model.promoted_from.as_mut(),
+        model.notes.as_mut(),
+    ];
     for text in texts.into_iter().flatten() {
         let masked = masked_prose(text);
         put(text, masked);
