@@ -386,7 +386,7 @@ fn a_program_says_metrics_and_files_of_its_run() {
     );
     let output = scratch.shell(&script);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("metric bad was refused"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("metric `bad` was refused"));
     let shown = scratch.json(&["show", "@", "--json"]);
     assert_eq!(shown["metrics"][0]["name"], "loss");
     assert_eq!(shown["metrics"][0]["step"], 3);
@@ -396,6 +396,37 @@ fn a_program_says_metrics_and_files_of_its_run() {
     assert!(inputs.contains(&"hf://me/model"), "{inputs:?}");
     let outside = scratch.lineage(&["metric", "loss", "1"]);
     assert_eq!(outside.status.code(), Some(2));
+}
+
+#[test]
+fn a_metric_that_is_not_finite_is_refused_and_the_record_of_the_run_says_so() {
+    let scratch = Scratch::new(&[]);
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let script = format!(
+        "{program} metric loss 0.2 --step 2; {program} metric loss nan --step 3; echo $?; \
+         {program} metric gain=-inf; echo $?; {program} metric loss 0x10; echo $?; {program} metric '' nan; echo $?"
+    );
+    let output = scratch.shell(&script);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n0\n2\n2\n");
+    let refused = [
+        "refused: metric `loss` at step 3 was refused: NaN is no finite number (1)",
+        "refused: metric `gain` was refused: -inf is no finite number (1)",
+    ];
+    assert_eq!(remarks(&scratch), refused);
+    let answer = scratch.json(&["metrics", "@", "--json"])["runs"][0].clone();
+    assert_eq!(
+        (&answer["metrics"][0]["last"]["step"], &answer["metrics"][0]["count"]),
+        (&2.into(), &1.into())
+    );
+    let remark = |text: &str| serde_json::json!({"kind": "refused", "text": text, "count": 1});
+    let texts = refused.map(|line| remark(line.trim_start_matches("refused: ").trim_end_matches(" (1)")));
+    assert_eq!(answer["refused"], Value::from(texts.to_vec()));
+    for question in ["show", "metrics"] {
+        let told = String::from_utf8(scratch.lineage(&[question, "@"]).stdout).unwrap();
+        for line in ["at step 3 was refused: NaN is no", "`gain` was refused: -inf is no"] {
+            assert!(told.contains(line), "{told}");
+        }
+    }
 }
 
 /// Returns the remarks on the latest run, as `kind: text (count)`.

@@ -20,7 +20,8 @@ pub(crate) struct MetricPoint {
     /// The metric's name.
     #[arg(value_name = "NAME")]
     name: String,
-    /// Its value, a finite number; or both in one word, `NAME=VALUE`.
+    /// Its value, a finite number; or both in one word, `NAME=VALUE`. NaN and infinities are refused, which the run's record says;
+    /// the exit code is 0 all the same, so that a training that diverges does not die of telling so.
     #[arg(allow_hyphen_values = true)]
     value: Option<f64>,
     /// The step of training; by default the greatest that the metric has had in this run, or 0, so that what is reported last is
@@ -43,12 +44,9 @@ impl MetricPoint {
         };
         let run = current_run()?;
         let workspace = workspace_of_run(surroundings)?;
-        if !value.is_finite() {
-            // A training that diverges shall not die of telling so.
-            output::note(&format!("lineage: metric {name} was refused: {value} is not finite"));
-            return Ok(0);
+        if let Some(remark) = say_metric(&workspace, &surroundings.clock, run, &name, value, self.step)? {
+            output::note(&format!("lineage: {}", remark.text));
         }
-        say_metric(&workspace, &surroundings.clock, run, &name, value, self.step)?;
         Ok(0)
     }
 }

@@ -43,8 +43,11 @@ pub fn is_repetition(workspace: &Workspace, run: NodeId) -> Result<bool> {
 /// Records one point of a metric of a run; others see it at once. Without a step it is of the greatest step that the metric has had in
 /// the run, 0 where it had none, so that what is reported last is the last.
 ///
+/// A value that is not finite is no point: that it was refused is recorded in its place, and returned. A training that diverges
+/// shall not die of telling so, nor look as if it had ended before.
+///
 /// # Errors
-/// A request error where the value is not finite, a store error where the journal cannot be read or written.
+/// A request error where the name cannot be taken, a store error where the journal cannot be read or written.
 pub fn say_metric(
     workspace: &Workspace,
     clock: &Clock,
@@ -52,13 +55,25 @@ pub fn say_metric(
     name: &str,
     value: f64,
     step: Option<i64>,
-) -> Result<()> {
-    let value = MetricValue::new(value)?;
+) -> Result<Option<Remark>> {
     check_metric_name(name)
         .map_err(|why| Error::request(format!("metric `{}` was refused: {why}", name.escape_debug())))?;
+    let Ok(value) = MetricValue::new(value) else {
+        let remark = not_finite(name, value, step);
+        let at = clock.now();
+        say(workspace, at, &Fact::Remarked(Remarks::new(run, at, None, vec![remark.clone()])))?;
+        return Ok(Some(remark));
+    };
     let step = step.map_or_else(|| last_step(workspace, run, name), Ok)?;
     let at = clock.now();
-    say(workspace, at, &Fact::Metrics(vec![Metric { owner: run, name: name.to_owned(), step, at, value }]))
+    say(workspace, at, &Fact::Metrics(vec![Metric { owner: run, name: name.to_owned(), step, at, value }]))?;
+    Ok(None)
+}
+
+/// Remarks that a point was no number.
+fn not_finite(name: &str, value: f64, step: Option<i64>) -> Remark {
+    let at = step.map_or_else(String::new, |step| format!(" at step {step}"));
+    Remark::new(RemarkKind::Refused, format!("metric `{name}`{at} was refused: {value} is no finite number"))
 }
 
 fn last_step(workspace: &Workspace, run: NodeId, name: &str) -> Result<i64> {

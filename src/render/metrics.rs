@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::model::Metric;
+use crate::model::{Metric, Remark, RemarkKind};
 use crate::ops::metrics::MetricsReport;
 use crate::query::{MetricEnd, MetricRow, RunHead};
+use crate::render::show::remark_words;
+use crate::render::show_json::remark_json;
 use crate::render::table::{in_full, table};
 use crate::render::units::{one_line, thousands};
 
@@ -36,7 +38,26 @@ pub fn text(report: &MetricsReport, by_name: bool, width: Option<usize>) -> Stri
     if left_out > 0 {
         text.push_str(&format!("and {} more; `--limit 0` lists all\n", thousands(left_out as u64)));
     }
+    for (head, ..) in &report.runs {
+        let front = if several { format!("run {}: ", head.tail) } else { String::new() };
+        let refused: Vec<&Remark> = refused(head).collect();
+        for remark in refused.iter().take(REFUSED_MAX) {
+            text.push_str(&format!("refused  {front}{}\n", remark_words(remark)));
+        }
+        let more = refused.len().saturating_sub(REFUSED_MAX) as u64;
+        if more > 0 {
+            text.push_str(&format!("refused  {front}{} more; `--json` lists all\n", thousands(more)));
+        }
+    }
     text
+}
+
+/// As much of what was refused is told of each run.
+const REFUSED_MAX: usize = 10;
+
+/// Returns what the command of a run gave and was not taken: where a loss ends before it was no number, that is not its end.
+fn refused(head: &RunHead) -> impl Iterator<Item = &Remark> {
+    head.view.all_remarks().0.filter(|remark| remark.kind == RemarkKind::Refused)
 }
 
 fn none(report: &MetricsReport, by_name: bool) -> String {
@@ -78,6 +99,7 @@ pub fn json(report: &MetricsReport, points: &[Points]) -> Value {
             "name": head.view.run.name,
             "metrics": metrics.collect::<Vec<_>>(),
             "metrics_left_out": left_out,
+            "refused": refused(head).map(remark_json).collect::<Vec<_>>(),
         })
     });
     json!({"format": 1, "runs": runs.collect::<Vec<_>>()})

@@ -157,9 +157,12 @@ fn artifact() -> Value {
     object([("path", text()), ("digest", or_null(digest())), ("size_bytes", or_null(count()))])
 }
 
+fn remark() -> Value {
+    object([("kind", text()), ("text", text()), ("count", count())])
+}
+
 fn run() -> Value {
     let parameter = object([("name", text()), ("value", text())]);
-    let remark = object([("kind", text()), ("text", text()), ("count", count())]);
     let stream = object([
         ("number", count()),
         ("path", text()),
@@ -204,7 +207,7 @@ fn run() -> Value {
         ("rerun_of", or_null(key())),
         ("streams", or_null(list(stream))),
         ("observed_by", or_null(text())),
-        ("remarks", list(remark)),
+        ("remarks", list(remark())),
         ("remarks_omitted", count()),
         ("recorder", text()),
         ("host", text()),

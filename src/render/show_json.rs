@@ -336,9 +336,12 @@ fn repositories_json(head: &RunHead) -> Vec<Value> {
 
 fn remarks_json(head: &RunHead) -> Vec<Value> {
     let (remarks, _) = head.view.all_remarks();
-    let remark =
-        |remark: &Remark| json!({"kind": remark.kind.as_str(), "text": remark.text, "count": remark.count});
-    remarks.map(remark).collect()
+    remarks.map(remark_json).collect()
+}
+
+/// Writes a remark as JSON.
+pub(super) fn remark_json(remark: &Remark) -> Value {
+    json!({"kind": remark.kind.as_str(), "text": remark.text, "count": remark.count})
 }
 
 fn edge_json(file: &TraceFile) -> Value {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     and, answer, artifact, by_name, count, digest, evidence, evidence_by_question, flag, key, lack, list,
-    more, not_known, note, number, object, on_disk, one_of, or_null, overwritten, plan, run, text, time,
-    values, with,
+    more, not_known, note, number, object, on_disk, one_of, or_null, overwritten, plan, remark, run, text,
+    time, values, with,
 };
 
 pub(super) fn log() -> Value {
@@ -502,6 +502,7 @@ pub(super) fn metrics() -> Value {
         ("name", text()),
         ("metrics", list(metric)),
         ("metrics_left_out", count()),
+        ("refused", list(remark())),
     ]);
     answer([("runs", list(run))])
 }
