@@ -212,6 +212,10 @@ fn a_signal_sent_to_all_that_belong_to_the_observer_reaches_the_command_once() {
         |child: &&str| std::fs::read_link(format!("/proc/{child}/exe")).is_ok_and(|exe| exe == own);
     let guardian = children.split_whitespace().find(is_guardian).expect("there is a guardian").to_owned();
     assert!(Command::new("kill").args([&guardian, &pid.to_string()]).status().unwrap().success());
+    // It may take its time to the command, and would wake it at the pipe.
+    while !folder.path().join("told").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     std::fs::write(folder.path().join("go"), "").unwrap();
     assert_eq!(std::fs::read_to_string(folder.path().join("says")).unwrap(), "done\n");
     assert_eq!(std::fs::read_to_string(folder.path().join("told")).unwrap(), "x\n");
