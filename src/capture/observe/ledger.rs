@@ -13,7 +13,7 @@ use super::checkpoint::{Noted, record};
 use super::process::Actor;
 use super::stamp::{Look, Stamp};
 use super::ticks::Lag;
-use super::{Map, Reading};
+use super::{Map, Reading, Set};
 
 /// Index of a file in the ledger.
 pub(super) type What = u32;
@@ -137,7 +137,7 @@ pub(super) struct Ledger {
     /// How many files have been forgotten because they came and went within one process.
     pub(super) temporaries: u64,
     /// Files that were read while those who had written them still had them open.
-    pub(super) followed: Vec<What>,
+    pub(super) followed: Set<What>,
     pub(super) changes: Changes,
 }
 
@@ -369,9 +369,7 @@ impl Ledger {
         let mut next = Version::new(None, look.stamp());
         (next.written, next.tentative, next.writers) = (true, Some(look.stamp()), writers.to_vec());
         body.versions.push(next);
-        if !self.followed.contains(&what) {
-            self.followed.push(what);
-        }
+        self.followed.insert(what);
         for writer in writers {
             let touch = self.touch(*writer, what, current + 1);
             (touch.written_us, touch.extends) = (Some(us), true);

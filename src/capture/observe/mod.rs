@@ -97,6 +97,8 @@ pub use stamp::Stamp;
 /// nobody to be guarded against, and a hash that guards takes a good part of what is done at a call.
 #[cfg(target_os = "linux")]
 type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+#[cfg(target_os = "linux")]
+type Set<T> = std::collections::HashSet<T, foldhash::fast::RandomState>;
 
 /// How a command is to be observed. Everything it needs from outside stands here.
 pub struct Options<'a> {

@@ -1,12 +1,12 @@
 //! Who has a file open from before and may read what others write into it: `tail -f`, databases.
 
-use super::Reading;
 use super::acts::Act;
 use super::body::Who;
 use super::ledger::{Ledger, What};
 use super::net::Net;
 use super::stamp::Look;
 use super::tracee;
+use super::{Reading, Set};
 
 impl Net<'_> {
     /// Records, as somebody opens a file to write into it, who else has it open since it was read, and may read on.
@@ -33,23 +33,18 @@ impl Net<'_> {
 
 impl Net<'_> {
     /// Records, as a program ends at `us`, what others have written by then into files that it had opened to read while they had
-    /// them open, and what somebody outside has written into files that it kept open. No write is seen, and no close: a file that has not changed by then is one of which nothing more was read.
+    /// them open, and what somebody outside has written into files that it kept open. No write is seen, and no close: a file that has
+    /// not changed by then is one of which nothing more was read.
     pub(super) fn end_reading(&mut self, who: Who, us: i64) {
-        for at in 0..self.ledger.followed.len() {
-            let what = self.ledger.followed[at];
-            if !self.ledger.has_read(who, what) {
-                continue;
-            }
+        for what in self.ledger.read_among(who, &self.ledger.followed) {
             let Some(look) = self.look_again(what) else { continue };
             self.ledger.body(what).refresh(&look.stamp());
             if self.ledger.read_until_now(who, what, &look) {
                 self.part_from_what_follows(who, what, &look, us);
             }
         }
-        for at in 0..self.readers.open().len() {
-            let what = self.readers.open()[at];
+        for what in self.ledger.read_among(who, self.readers.open()) {
             if !self.ledger.is_forgotten(what)
-                && self.ledger.has_read(who, what)
                 && let Some(look) = self.look_again(what)
             {
                 self.notice_outsiders(what, &look);
@@ -60,11 +55,18 @@ impl Net<'_> {
 }
 
 impl Ledger {
-    /// Tells whether somebody has read any version of a file.
-    fn has_read(&self, who: Who, what: What) -> bool {
-        let versions = self.bodies[what as usize].as_ref().map_or(0, |body| body.versions.len() as u32);
-        let touches = &self.actors[who as usize].touches;
-        (0..versions).any(|version| touches.get(&(what, version)).is_some_and(|touch| touch.read.is_some()))
+    /// Lists those of some files, as far as they are not forgotten, of which somebody has read any version.
+    fn read_among(&self, who: Who, files: &Set<What>) -> Vec<What> {
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let touches = self.actors[who as usize].touches.iter();
+        let read = touches.filter(|((what, _), touch)| touch.read.is_some() && files.contains(what));
+        let mut read: Vec<What> =
+            read.map(|((what, _), _)| *what).filter(|what| !self.is_forgotten(*what)).collect();
+        read.sort_unstable();
+        read.dedup();
+        read
     }
 
     /// Records that somebody, who has read what others went on with, may have read what they wrote then; tells whether that is what

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ledger::What;
 use super::net::Net;
 use super::stamp::Look;
-use super::{digest, handles};
+use super::{Set, digest, handles};
 
 /// How soon after a file was read it is asked whether anybody has it open; while somebody has, more and more seldom. A thread whose
 /// call was let go on has opened its file by then.
@@ -23,7 +23,7 @@ const SHARE_OF_TIME: u32 = 50;
 pub(super) struct Readers {
     waiting: Vec<What>,
     /// Those of them that somebody had open when it was last looked.
-    open: Vec<What>,
+    open: Set<What>,
     next_look: Option<Instant>,
     /// To look before would take more than its share of the time.
     not_before: Option<Instant>,
@@ -31,8 +31,8 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Lists the files that somebody had open when it was last looked.
-    pub(super) fn open(&self) -> &[What] {
+    /// The files that somebody had open when it was last looked.
+    pub(super) fn open(&self) -> &Set<What> {
         &self.open
     }
 
@@ -110,7 +110,7 @@ impl Net<'_> {
             return false;
         }
         if is_open(stamp.dev, stamp.ino) {
-            self.readers.open.push(what);
+            self.readers.open.insert(what);
             return true;
         }
         let body = self.ledger.body(what);
