@@ -5,11 +5,16 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt as _, fchown, lchown};
 use std::path::Path;
 
-/// Returns true where files are made as root's.
+/// Returns the user whose files are made.
 #[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
-pub fn is_root() -> bool {
+fn own_user() -> u32 {
     // SAFETY: `geteuid` has no arguments and cannot fail.
-    unsafe { libc::geteuid() == 0 }
+    unsafe { libc::geteuid() }
+}
+
+/// Returns true where files are made as root's.
+pub fn is_root() -> bool {
+    own_user() == 0
 }
 
 /// Whom new files are given to.
@@ -62,13 +67,10 @@ impl Owner {
 
 /// Returns the user who made `entry` in `folder` where anybody could have: everybody may write into the folder, and the entry is
 /// neither ours nor root's, nor of whom the folder belongs to.
-#[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
 pub fn made_by_anybody(folder: &Path, entry: &Path) -> Option<u32> {
     let above = folder.metadata().ok().filter(|above| above.mode() & 0o002 != 0)?;
     let maker = entry.symlink_metadata().ok()?.uid();
-    // SAFETY: `geteuid` has no arguments and cannot fail.
-    let us = unsafe { libc::geteuid() };
-    (![0, us, above.uid()].contains(&maker)).then_some(maker)
+    (![0, own_user(), above.uid()].contains(&maker)).then_some(maker)
 }
 
 /// Gives a file that was made at `path` to whom its folder belongs.
