@@ -19,7 +19,7 @@ use crate::ops::{Clock, Recording, Workspace};
 pub const PAUSE: Duration = Duration::from_millis(200);
 /// As many bytes are taken at once, however much was written meanwhile.
 const TAKE_MAX_BYTES: u64 = 4 << 20;
-/// As many points are recorded at once of a file that nobody follows any more: a record has its bounds.
+/// As many points of a file that nobody follows any more are held in memory before they are recorded.
 const POINTS_MAX: usize = 100_000;
 /// As many points wait for a disk that takes none; what comes after them waits in the file.
 const WAITING_MAX: usize = 1_000_000;
