@@ -41,9 +41,9 @@ pub enum Origin {
 /// elsewhere before they were first seen here, that is, first read since other bytes were last written at the path: what was
 /// here before somebody made a copy of it is no copy; nor is what a run read that wrote those bytes elsewhere itself, while
 /// all of its writes were seen, nor what lay there when those began that wrote them elsewhere, as git says, or the file system
-/// of the same machine. Of simultaneous writes, that of the step with the greatest key counts, then
-/// that of the artifact with the greatest digest, then that at the smallest path. A step's own writes are never its inputs'
-/// origin.
+/// of the same machine. Of simultaneous writes, that which was recorded as it happened counts before one that was imported from
+/// what another program noted of it; then that of the step with the greatest key, then that of the artifact with the greatest
+/// digest, then that at the smallest path. A step's own writes are never its inputs' origin.
 ///
 /// Where several steps of a run wrote the version together, this is the last of them; `query::together` knows the others.
 ///
@@ -259,12 +259,20 @@ pub fn writers(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Vec<Write>> 
         Ok(GO_ON)
     })?;
     let mut writes = Vec::with_capacity(found.len());
-    for (at, step) in found {
-        let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
-        writes.push(Write { artifact, at, step, id });
+    for at_once in found.chunk_by(|left, right| left.0 == right.0) {
+        for (at, step) in at_once.iter().copied() {
+            let head = snapshot.step_head(step)?.ok_or_else(|| lost(step))?;
+            let is_witnessed = at_once.len() == 1 || is_witnessed(snapshot, head.run)?;
+            writes.push((is_witnessed, Write { artifact, at, step, id: head.id }));
+        }
     }
-    writes.sort_by_key(|write| std::cmp::Reverse((write.at, write.id)));
-    Ok(writes)
+    writes.sort_by_key(|(is_witnessed, write)| Reverse((write.at, *is_witnessed, write.id)));
+    Ok(writes.into_iter().map(|(_, write)| write).collect())
+}
+
+/// Returns true unless a run was imported from what another program noted of it.
+fn is_witnessed(snapshot: &Snapshot, run: RunNo) -> Result<bool> {
+    Ok(snapshot.run_origin(run)?.is_none_or(|run| run.kind != RunKind::Import))
 }
 
 /// Gathers the writes of the latest moment that are not the reader's own.
@@ -295,27 +303,29 @@ impl Last {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Of simultaneous writes, takes that of the step whose key is greatest; of its artifacts the one with the greatest digest,
-    /// then the one with the smallest path.
+    /// Of simultaneous writes, takes one that was recorded as it happened, then that of the step whose key is greatest; of its
+    /// artifacts the one with the greatest digest, then the one with the smallest path.
     fn choose(self, snapshot: &Snapshot) -> Result<Option<Write>> {
-        let mut best: Option<Write> = None;
+        let is_alone = self.found.len() == 1;
+        let mut best: Option<(bool, Write)> = None;
         for (at, step, artifact) in self.found {
-            let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
-            let write = Write { artifact, at, step, id };
+            let head = snapshot.step_head(step)?.ok_or_else(|| lost(step))?;
+            let is_witnessed = is_alone || is_witnessed(snapshot, head.run)?;
+            let write = Write { artifact, at, step, id: head.id };
             let better = match &best {
                 None => true,
-                Some(best) if best.id == id => {
+                Some((_, best)) if best.id == head.id => {
                     let (new, old) = (snapshot.artifact(artifact)?, snapshot.artifact(best.artifact)?);
                     (new.digest, new.size_bytes, Reverse(new.path))
                         > (old.digest, old.size_bytes, Reverse(old.path))
                 }
-                Some(best) => id > best.id,
+                Some((was_witnessed, best)) => (is_witnessed, head.id) > (*was_witnessed, best.id),
             };
             if better {
-                best = Some(write);
+                best = Some((is_witnessed, write));
             }
         }
-        Ok(best)
+        Ok(best.map(|(_, write)| write))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{number, step_from};
+use super::{a_run, number, step_from};
 use crate::model::{
-    ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, CodeState, Digest, Evidence, Fact, Generated,
-    NodeId, Remark, RemarkKind, Remarks, Role, Run, RunId, RunKind, StepAct, Timestamp, Used,
+    ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, Digest, Evidence, Fact, Generated, NodeId, Remark,
+    RemarkKind, Remarks, Role, Run, RunKind, StepAct, Timestamp, Used,
 };
 use crate::query::ancestry::{Start, Trace, downstream, downstream_of, upstream};
-use crate::query::origin::{Origin, origin};
+use crate::query::origin::{Origin, origin, writers};
 use crate::store::tests::world::{CONTENTS, PATHS, artifact, store_of};
 
 /// Says where a read of `start` (`path=content@time`) came from, and which steps lie up and down from it.
@@ -117,6 +117,23 @@ fn a_run_and_the_runs_inside_it_write_together() {
     };
     assert_eq!(up(&[&steps[..], &[run(1, None), run(2, None)]].concat()), 1);
     assert_eq!(up(&[&steps[..], &[run(1, None), run(2, Some(1))]].concat()), 3);
+}
+
+#[test]
+fn who_was_seen_to_write_at_a_moment_did_and_not_who_noted_it() {
+    let steps = ["1: 0=1@1 > 2=3@4", "2 of 2: > 2=3@4"].map(step_from);
+    let ids = |kind| {
+        let run = Fact::RunStarted(Run { kind, ..a_run(NodeId::from_u128(2)) });
+        let (_place, snapshot) = store_of(&[&steps[..], &[run]].concat());
+        let start = number(&snapshot, &artifact(PATHS[2], CONTENTS[3])).unwrap();
+        let trace = upstream(&snapshot, start, 9, 1).unwrap();
+        let Origin::Written(last) = trace.origin else { panic!("{trace:?}") };
+        let all = writers(&snapshot, start).unwrap();
+        assert_eq!(all[0], last);
+        all.iter().map(|write| write.id.as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(RunKind::Command), [2, 1]);
+    assert_eq!(ids(RunKind::Import), [1, 2]);
 }
 
 #[test]
@@ -244,27 +261,6 @@ fn what_had_lain_unchanged_since_before_the_same_was_written_elsewhere_is_no_cop
     assert_eq!(from(Some(0), "h"), None);
     // The clock of another machine proves nothing.
     assert_eq!(from(Some(0), "other"), Some(2));
-}
-
-fn a_run(id: NodeId) -> Run {
-    Run {
-        id,
-        run_id: RunId::at(Timestamp::from_micros(0)),
-        name: "r".to_owned(),
-        kind: RunKind::Library,
-        arguments: Vec::new(),
-        printed_arguments: Vec::new(),
-        streams: None,
-        parameters: Vec::new(),
-        folder: String::new(),
-        code: CodeState::default(),
-        started_at: Timestamp::from_micros(0),
-        parent: None,
-        rerun_of: None,
-        recorder: "lineage 0.1.0".to_owned(),
-        host: "h".to_owned(),
-        segment: 1,
-    }
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{number, step_from};
+use super::{a_run, number, step_from};
 use crate::journal;
-use crate::model::{Artifact, Evidence, Fact, NodeId, Role, Step, Timestamp, Used};
+use crate::model::{Artifact, Evidence, Fact, NodeId, Role, Run, RunKind, Step, Timestamp, Used};
 use crate::query::ancestry::{
     Start, Trace, TraceEdge, downstream, downstream_known, downstream_of, upstream, upstream_of_steps,
 };
@@ -51,6 +51,8 @@ struct Walked {
 /// The steps of a set of facts: of two statements with one id, that whose encoding is greater.
 struct World {
     steps: BTreeMap<NodeId, Step>,
+    /// The runs that were noted by other programs.
+    imported: BTreeSet<NodeId>,
     /// What is known less surely leads nowhere.
     weakest: Evidence,
 }
@@ -67,7 +69,11 @@ impl World {
                 }
             }
         }
-        World { steps, weakest: Evidence::WEAKEST }
+        let imported = facts.iter().filter_map(|fact| match fact {
+            Fact::RunStarted(run) if run.kind == RunKind::Import => Some(run.id),
+            _ => None,
+        });
+        World { steps, imported: imported.collect(), weakest: Evidence::WEAKEST }
     }
 
     fn writes(&self) -> Vec<Write> {
@@ -86,8 +92,8 @@ impl World {
         self.steps.values().flat_map(of_step).collect()
     }
 
-    /// The last write up to `until` that is `wanted` and not the reader's: of simultaneous ones that of the greatest step, then
-    /// of the greatest digest, then of the smallest path.
+    /// The last write up to `until` that is `wanted` and not the reader's: of simultaneous ones one that was not imported, then
+    /// that of the greatest step, then of the greatest digest, then of the smallest path.
     fn last(&self, until: i64, reader: Option<NodeId>, wanted: impl Fn(&Artifact) -> bool) -> Option<Write> {
         self.last_of(until, reader, |(artifact, ..)| wanted(artifact))
     }
@@ -98,7 +104,8 @@ impl World {
             .filter(|write| write.1 <= until && Some(write.2) != reader && wanted(write))
             .max_by_key(|(artifact, at, step)| {
                 let path = std::cmp::Reverse(artifact.path.clone());
-                (*at, *step, artifact.digest, path)
+                let is_witnessed = !self.imported.contains(&self.steps[step].run);
+                (*at, is_witnessed, *step, artifact.digest, path)
             })
     }
 
@@ -422,9 +429,14 @@ proptest! {
 
     #[test]
     fn the_walks_find_what_the_definitions_say_where_steps_write_together(
-        facts in proptest::collection::vec(joint_step(), 0..9),
+        steps in proptest::collection::vec(joint_step(), 0..9),
+        imported in proptest::option::of(1..3_u128),
         depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
     ) {
+        let imported = imported.map(|run| {
+            Fact::RunStarted(Run { kind: RunKind::Import, ..a_run(NodeId::from_u128(run)) })
+        });
+        let facts: Vec<Fact> = steps.into_iter().chain(imported).collect();
         let world = World::new(&facts);
         let (_place, snapshot) = store_of(&facts);
         let levels = depth_max.min(80);
