@@ -326,6 +326,9 @@ impl Ledger {
         let touch = self.touch(who, what, current);
         touch.written_us = Some(us);
         touch.extends |= extends;
+        if writing.truncates {
+            self.empty(what);
+        }
         endangered
     }
 

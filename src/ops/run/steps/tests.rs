@@ -342,6 +342,14 @@ fn a_shell_that_goes_on_with_a_file_others_have_read_is_still_its_writer() {
 }
 
 #[test]
+fn of_a_file_that_is_emptied_nothing_is_left_for_those_who_write_it_anew() {
+    // The shell holds the file open while a command that it started reads it: it might go on with what lies there.
+    check("sh", "cat in2 > out1\n{ cat in1; cat out1 > /dev/null; } > out1\ncat in0 > out1", true);
+    check("sh", "cat in2 > out1\ncat in1 out1 > out1\ncat in0 > out1; :", true);
+    check("bash", "cat in2 > out1\ncat in1 out1 > out1\ncat in0 > out1; :", true);
+}
+
+#[test]
 fn what_a_sub_shell_wrote_before_it_became_a_program_is_not_forgotten() {
     let script = "{ cat in1\n(\nread x < in0; echo \"$x\"\ncat out0\n)\n} > out2";
     check("sh", script, false);
