@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::{Error, Kind, Result};
 use crate::model::{CaptureLevel, NodeId, Remark, RemarkKind, RunKind};
 use crate::query::history::RERUN_SCHEME;
+use crate::query::together::WriteKey;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
 /// One write of an artifact.
@@ -19,6 +20,13 @@ pub struct Write {
     pub step: StepNo,
     /// That step's key, which orders simultaneous writes the same way in every store.
     pub id: NodeId,
+}
+
+impl Write {
+    /// What was written, when, by whom.
+    pub(crate) fn key(&self) -> WriteKey {
+        (self.artifact, self.at, self.step)
+    }
 }
 
 /// Where an artifact that was read came from.

@@ -9,7 +9,7 @@
 //! read. A run and the runs inside it are one here: the outer one sees of the inner one only what it writes. A step of a pipeline
 //! makes its outputs alone: where a run of one is taken up again and comes to the same bytes anew, nobody had a part in both.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
@@ -58,10 +58,19 @@ pub(crate) fn written_along(
     Ok(found)
 }
 
-/// The other writes of a version, for a walk that goes to each of them once.
+/// What a write is known by: what was written, when, by whom.
+pub(crate) type WriteKey = (ArtifactNo, i64, StepNo);
+
+/// The other writes of the versions that a walk comes to, by the last one; it goes to each of them once.
 ///
-/// What the reader itself wrote is no origin of what it read: those writes are left for other readers.
+/// What a reader itself wrote is no origin of what it read: those writes are left for other readers.
+#[derive(Default)]
 pub(crate) struct Along {
+    versions: HashMap<WriteKey, Others>,
+    runs: Runs,
+}
+
+struct Others {
     writes: Vec<(StepNo, i64)>,
     left: Left,
 }
@@ -74,19 +83,35 @@ enum Left {
 }
 
 impl Along {
+    /// Returns the other writes of the version whose last write is `last` that a reader leads to and no earlier one did; without
+    /// a reader, what the version itself leads to.
+    ///
     /// # Errors
     /// As [`written_along`].
-    pub fn of(snapshot: &Snapshot, last: &Write, runs: &mut Runs) -> Result<Self> {
-        Ok(Along { writes: written_along(snapshot, last, runs)?, left: Left::All })
+    pub fn not_yet_led_to(
+        &mut self,
+        snapshot: &Snapshot,
+        last: &Write,
+        reader: Option<StepNo>,
+    ) -> Result<Vec<(StepNo, i64)>> {
+        let others = match self.versions.entry(last.key()) {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
+                let writes = written_along(snapshot, last, &mut self.runs)?;
+                place.insert(Others { writes, left: Left::All })
+            }
+        };
+        Ok(others.not_yet_led_to(reader))
     }
 
-    /// All of the writes, by step and time.
-    pub fn writes(&self) -> &[(StepNo, i64)] {
-        &self.writes
+    /// All other writes of the versions that were come to, by the last one: step and time.
+    pub fn writes(&self) -> impl Iterator<Item = (WriteKey, &[(StepNo, i64)])> {
+        self.versions.iter().map(|(last, others)| (*last, others.writes.as_slice()))
     }
+}
 
-    /// Returns the writes that a reader leads to and no earlier one did; without a reader, what its version itself leads to.
-    pub fn not_yet_led_to(&mut self, reader: Option<StepNo>) -> Vec<(StepNo, i64)> {
+impl Others {
+    fn not_yet_led_to(&mut self, reader: Option<StepNo>) -> Vec<(StepNo, i64)> {
         match self.left {
             Left::All => {
                 let is_readers = |write: &&(StepNo, i64)| Some(write.0) == reader;

@@ -1,7 +1,7 @@
 //! Up: from a file or steps to everything they were made from.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep, known};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
-use crate::query::together::{Along, Runs};
+use crate::query::together::{Along, WriteKey};
 use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
 
 /// So many origins on a level are worth being looked for on all cores.
@@ -162,22 +162,18 @@ impl Met {
     }
 }
 
-/// What a write is known by: what was written, when, by whom.
-type WriteKey = (ArtifactNo, i64, StepNo);
-
 struct Up<'a> {
     snapshot: &'a Snapshot,
     /// What is known less surely leads nowhere.
     weakest: Evidence,
     met: HashMap<StepNo, Met>,
-    /// The other writes of versions that several steps wrote together, by the last one.
-    along: HashMap<WriteKey, Along>,
-    runs: Runs,
+    /// The other writes of versions that several steps wrote together.
+    along: Along,
 }
 
 impl<'a> Up<'a> {
     fn new(snapshot: &'a Snapshot, weakest: Evidence) -> Self {
-        Up { snapshot, weakest, met: HashMap::new(), along: HashMap::new(), runs: Runs::default() }
+        Up { snapshot, weakest, met: HashMap::new(), along: Along::default() }
     }
 
     /// Walks from `next`, steps with their bounds.
@@ -223,11 +219,7 @@ impl<'a> Up<'a> {
             if !may_have_others {
                 continue;
             }
-            let along = match self.along.entry(key(write)) {
-                Entry::Occupied(place) => place.into_mut(),
-                Entry::Vacant(place) => place.insert(Along::of(self.snapshot, write, &mut self.runs)?),
-            };
-            let led_to = along.not_yet_led_to(reader);
+            let led_to = self.along.not_yet_led_to(self.snapshot, write, reader)?;
             writes.extend(led_to.into_iter().map(|(step, at)| (step, at, artifact)));
         }
         Ok(writes)
@@ -295,18 +287,19 @@ impl<'a> Up<'a> {
         };
         // By the last write, where others were not met: the step that did those, if it is one.
         let mut not_met: HashMap<WriteKey, Option<StepNo>> = HashMap::new();
-        for (last, along) in &self.along {
-            let unmet = along.writes().iter().filter(|(step, at)| !is_met((last.0, *at, *step)));
+        for (last, others) in self.along.writes() {
+            let unmet = others.iter().filter(|(step, at)| !is_met((last.0, *at, *step)));
             let mut steps = unmet.map(|(step, _)| *step);
             if let Some(first) = steps.next() {
-                not_met.insert(*last, steps.all(|step| step == first).then_some(first));
+                not_met.insert(last, steps.all(|step| step == first).then_some(first));
             }
         }
         let is_left_out = |reader: Option<StepNo>, origin: &Origin| {
             // What the reader itself wrote is no origin of what it read.
             let is_anothers = |step: &Option<StepNo>| step.is_none() || *step != reader;
-            write_of(origin)
-                .is_some_and(|write| !is_met(key(write)) || not_met.get(&key(write)).is_some_and(is_anothers))
+            write_of(origin).is_some_and(|write| {
+                !is_met(write.key()) || not_met.get(&write.key()).is_some_and(is_anothers)
+            })
         };
         let left_out_of = |(step, met): (&StepNo, &Met)| {
             met.origins.iter().flatten().filter(|origin| is_left_out(Some(*step), origin)).count()
@@ -318,10 +311,6 @@ impl<'a> Up<'a> {
         let steps = order.into_iter().map(|(step, met)| trace_step(step, &met));
         Trace { direction: Direction::Up, steps: steps.collect(), origin: start, cut: Cut { edges } }
     }
-}
-
-fn key(write: &Write) -> WriteKey {
-    (write.artifact, write.at, write.step)
 }
 
 fn trace_step(step: StepNo, met: &Met) -> TraceStep {

@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
@@ -12,7 +11,7 @@ use crate::model::{Artifact, Evidence, ModelVersion, NodeId};
 use crate::query::ancestry::{Start, Trace, downstream_known};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
-use crate::query::together::{Along, Runs, written_along};
+use crate::query::together::{Along, Runs, WriteKey, written_along};
 use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
 
 /// A model version that learned from a file.
@@ -279,9 +278,8 @@ fn inputs_known(
     weakest: Evidence,
 ) -> Result<(BTreeSet<Artifact>, BTreeSet<Evidence>)> {
     let mut bounds: BTreeMap<StepNo, i64> = BTreeMap::new();
-    let mut renamed: HashSet<(ArtifactNo, i64, StepNo)> = HashSet::new();
-    let mut versions: HashMap<(ArtifactNo, i64, StepNo), Along> = HashMap::new();
-    let (mut runs, mut pairs) = (Runs::default(), Pairs::default());
+    let mut renamed: HashSet<WriteKey> = HashSet::new();
+    let (mut along, mut pairs) = (Along::default(), Pairs::default());
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
     let mut met: BTreeSet<Evidence> = BTreeSet::new();
     while let Some((bound, step, wanted)) = frontier.pop() {
@@ -331,11 +329,7 @@ fn inputs_known(
                     }
                     frontier.push((write.at, write.step, Some(write.artifact)));
                     if may_have_others {
-                        let along = match versions.entry((write.artifact, write.at, write.step)) {
-                            Entry::Occupied(place) => place.into_mut(),
-                            Entry::Vacant(place) => place.insert(Along::of(snapshot, &write, &mut runs)?),
-                        };
-                        let others = along.not_yet_led_to(Some(step)).into_iter();
+                        let others = along.not_yet_led_to(snapshot, &write, Some(step))?.into_iter();
                         frontier.extend(others.map(|(step, at)| (at, step, Some(write.artifact))));
                     }
                 }
