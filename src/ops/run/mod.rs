@@ -188,10 +188,13 @@ pub fn run_command(
     };
     said.remarks.extend(observation.gaps.iter().map(remark_of));
     let under_way = under_way.into_inner().and_then(UnderWay::end);
-    if let Some((_, end)) = &under_way
-        && let Err(error) = recording.end_in(*end)
-    {
-        said.fault(error.in_full());
+    if let Some(written) = &under_way {
+        if let Err(error) = recording.end_in(written.end) {
+            said.fault(error.in_full());
+        }
+        if let Some(unwritten) = &written.unwritten {
+            said.fault(unwritten.to_string());
+        }
     }
     // The command has ended as it has, whatever becomes of its record.
     let recorder = Recorder {
@@ -219,8 +222,8 @@ pub fn run_command(
         Err(unrecorded) => said.fault(unrecorded.said(&metrics_path)),
     }
     // The next command records what is missing, points of metrics among it, where the end is.
-    if let Some((file, _)) = under_way.filter(|_| has_ended) {
-        let _ = under_way::remove(workspace.disk(), &file);
+    if let Some(written) = under_way.filter(|_| has_ended) {
+        let _ = under_way::remove(workspace.disk(), &written.file);
     }
     // Their files tell what the run read and made, which is known only now.
     registered.into_iter().flat_map(|versions| versions.project(workspace)).for_each(|text| said.fault(text));

@@ -4,7 +4,10 @@
 //! its length and a checksum. It is only appended to, and goes when the end of the run is in the journal; its folder goes with the
 //! last one, so that to look for what is left costs next to nothing where nothing is.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -12,9 +15,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +33,8 @@ pub const FORMAT: u32 = 4;
 pub const FIRST: Duration = Duration::from_millis(500);
 /// How long nothing is written down after that, at the least.
 pub const APART: Duration = Duration::from_secs(1);
+/// How long nothing can be written down before that is worth a remark.
+const SILENT_MAX: Duration = Duration::from_secs(60);
 /// The ending of such a file.
 const ENDING: &str = "run";
 /// No longer line stands at the beginning of one.
@@ -238,13 +243,39 @@ pub struct UnderWay {
     path: PathBuf,
     disk: Disk,
     beginning: Beginning,
-    writing: std::cell::RefCell<Option<Writing>>,
+    /// Checkpoints for which there could be no thread: those that come later make no sense without them.
+    waiting: RefCell<Vec<Vec<u8>>>,
+    writing: RefCell<Option<Writing>>,
 }
 
 struct Writing {
     checkpoints: Sender<Vec<u8>>,
     is_busy: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Option<Unwritten>>,
+}
+
+/// What was written down of a run while it went on.
+pub struct Written {
+    /// The file.
+    pub file: PathBuf,
+    /// The segment for the end of the run.
+    pub end: u128,
+    /// The longest time for which nothing was, where that is worth a remark.
+    pub unwritten: Option<Unwritten>,
+}
+
+/// A time in which a kill would have lost what was seen.
+#[derive(Debug)]
+pub struct Unwritten {
+    lasted: Duration,
+    cause: io::Error,
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unwritten { lasted, cause } = self;
+        write!(f, "for {} s what was seen was not written down while it ran: {cause}", lasted.as_secs())
+    }
 }
 
 impl UnderWay {
@@ -254,81 +285,139 @@ impl UnderWay {
             path: folder(workspace).join(format!("{}.{ENDING}", run.id.hex())),
             disk: workspace.disk().clone(),
             beginning,
-            writing: std::cell::RefCell::new(None),
+            waiting: RefCell::default(),
+            writing: RefCell::new(None),
         }
     }
 
-    /// Tells whether the last checkpoint has been written, so that no two are held in memory. After one that could not be written
-    /// there are no more: what is there is true as far as it goes.
+    /// Tells whether the last checkpoint has been written, so that no two are held in memory. One that the disk does not take is
+    /// tried until it does; what is seen meanwhile comes with the next.
     pub fn is_ready(&self) -> bool {
         self.writing.borrow().as_ref().is_none_or(|writing| !writing.is_busy.load(Ordering::Acquire))
     }
 
     /// Hands a checkpoint to whoever writes it down.
     pub fn take(&self, checkpoint: Vec<u8>) {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.push(checkpoint);
         let mut writing = self.writing.borrow_mut();
-        let writing = match &mut *writing {
-            Some(writing) => writing,
-            none => {
-                let (checkpoints, taken) = channel();
-                let is_busy = Arc::new(AtomicBool::new(false));
-                let (path, disk, beginning, busy) =
-                    (self.path.clone(), self.disk.clone(), self.beginning.clone(), is_busy.clone());
-                let write = move || write(&path, &disk, beginning, &taken, &busy);
-                // Where there may be no further thread, the run goes on as if nothing could be written.
-                let Ok(thread) = std::thread::Builder::new().spawn(write) else { return };
-                none.insert(Writing { checkpoints, is_busy, thread })
+        if writing.is_none() {
+            *writing = self.start().ok();
+        }
+        if let Some(writing) = &*writing {
+            writing.is_busy.store(true, Ordering::Release);
+            for checkpoint in waiting.drain(..) {
+                // Somebody listens as long as this can be sent.
+                let _ = writing.checkpoints.send(checkpoint);
             }
-        };
-        writing.is_busy.store(true, Ordering::Release);
-        // Nobody listens any more where a checkpoint could not be written.
-        let _ = writing.checkpoints.send(checkpoint);
+        }
     }
 
-    /// Waits for what is still to be written; returns the file and the segment for the end of the run, if there is a file.
-    pub fn end(self) -> Option<(PathBuf, u128)> {
+    fn start(&self) -> io::Result<Writing> {
+        let (checkpoints, taken) = channel();
+        let is_busy = Arc::new(AtomicBool::new(false));
+        let file = WayFile::new(&self.path, &self.disk, self.beginning.clone());
+        let busy = Arc::clone(&is_busy);
+        let thread = std::thread::Builder::new().spawn(move || write(file, &taken, &busy))?;
+        Ok(Writing { checkpoints, is_busy, thread })
+    }
+
+    /// Waits for what is still to be written; returns what came of it, if anything was to be written down.
+    pub fn end(self) -> Option<Written> {
         let Writing { checkpoints, thread, .. } = self.writing.into_inner()?;
         drop(checkpoints);
-        let _ = thread.join();
-        Some((self.path, self.beginning.end()?))
+        let unwritten = thread.join().ok().flatten().filter(|unwritten| unwritten.lasted >= SILENT_MAX);
+        Some(Written { file: self.path, end: self.beginning.end()?, unwritten })
     }
 }
 
-/// Writes checkpoints down as they come, each so that it survives a power cut.
-fn write(
-    path: &Path,
-    disk: &Disk,
-    mut beginning: Beginning,
-    checkpoints: &Receiver<Vec<u8>>,
-    is_busy: &AtomicBool,
-) {
-    let mut begin = |file: &mut DiskFile| {
-        beginning.inode = file.file().metadata()?.ino();
-        let mut line = serde_json::to_vec(&beginning).map_err(io::Error::other)?;
-        line.push(b'\n');
-        file.append(&line)?;
-        // A power cut must not leave a name without it.
-        file.sync()
-    };
-    let Ok(mut file) = create(disk, path, &mut begin) else { return };
-    let mut is_placed = false;
-    for checkpoint in checkpoints {
-        let checksum = checksum(&checkpoint);
-        let whole = file.length();
-        let length = (checkpoint.len() as u32).to_le_bytes();
-        let appended = u32::try_from(checkpoint.len())
-            .map_err(io::Error::other)
-            .and_then(|_| file.append(&[&length[..], &checksum, &checkpoint].concat()))
-            .and_then(|()| file.sync());
-        if appended.is_err() {
-            // What came later would make no sense without it.
-            let _ = file.truncate(whole);
-            return;
+/// Writes checkpoints down as they come, and tries each until the disk takes it: what comes later would make no sense without it.
+/// Returns the longest time for which it did not.
+fn write(mut file: WayFile, checkpoints: &Receiver<Vec<u8>>, is_busy: &AtomicBool) -> Option<Unwritten> {
+    let mut due = VecDeque::new();
+    let (mut longest, mut since, mut has_ended) = (None::<Unwritten>, None, false);
+    loop {
+        let Some(checkpoint) = due.front() else {
+            is_busy.store(false, Ordering::Release);
+            match checkpoints.recv() {
+                Ok(checkpoint) => due.push_back(checkpoint),
+                Err(_) => return longest,
+            }
+            continue;
+        };
+        let Err(cause) = file.add(checkpoint) else {
+            since = None;
+            due.pop_front();
+            continue;
+        };
+        let lasted = since.get_or_insert_with(Instant::now).elapsed();
+        if longest.as_ref().is_none_or(|longest| lasted >= longest.lasted) {
+            longest = Some(Unwritten { lasted, cause });
         }
-        if !is_placed {
-            is_placed = file.sync_entry().is_ok();
+        if has_ended {
+            return longest;
         }
-        is_busy.store(false, Ordering::Release);
+        match checkpoints.recv_timeout(APART) {
+            Ok(checkpoint) => due.push_back(checkpoint),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => has_ended = true,
+        }
+    }
+}
+
+/// The file, as it is written.
+struct WayFile {
+    path: PathBuf,
+    disk: Disk,
+    beginning: Beginning,
+    file: Option<DiskFile>,
+    /// How many bytes of it are its beginning and whole checkpoints.
+    whole: u64,
+    /// Whether there may be others behind them.
+    is_ragged: bool,
+    is_placed: bool,
+}
+
+impl WayFile {
+    fn new(path: &Path, disk: &Disk, beginning: Beginning) -> Self {
+        let (path, disk) = (path.to_owned(), disk.clone());
+        WayFile { path, disk, beginning, file: None, whole: 0, is_ragged: false, is_placed: false }
+    }
+
+    /// Adds a checkpoint so that it survives a power cut; makes the file where there is none yet.
+    fn add(&mut self, checkpoint: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(checkpoint.len()).map_err(io::Error::other)?.to_le_bytes();
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let mut begin = |file: &mut DiskFile| {
+                    self.beginning.inode = file.file().metadata()?.ino();
+                    let mut line = serde_json::to_vec(&self.beginning).map_err(io::Error::other)?;
+                    line.push(b'\n');
+                    file.append(&line)?;
+                    // A power cut must not leave a name without it.
+                    file.sync()
+                };
+                let file = none.insert(create(&self.disk, &self.path, &mut begin)?);
+                self.whole = file.length();
+                file
+            }
+        };
+        if self.is_ragged {
+            file.truncate(self.whole)?;
+            self.is_ragged = false;
+        }
+        let added = file.append(&[&length[..], &checksum(checkpoint), checkpoint].concat());
+        if let Err(cause) = added.and_then(|()| file.sync()) {
+            // Half a checkpoint hides what comes behind it; what cannot be cut off now is cut off before more is added.
+            self.is_ragged = file.truncate(self.whole).is_err();
+            return Err(cause);
+        }
+        self.whole = file.length();
+        if !self.is_placed {
+            self.is_placed = file.sync_entry().is_ok();
+        }
+        Ok(())
     }
 }
 
@@ -409,6 +498,98 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::tests::{FailOnce, Full};
+    use crate::disk::{Faults, Operation};
+    use crate::model::{RunKind, Timestamp};
+
+    /// Writes `checkpoints` down on a disk with `faults`, `meanwhile` something happens, and returns what is read back.
+    fn written(faults: Arc<dyn Faults>, checkpoints: &[&[u8]], meanwhile: &dyn Fn()) -> Vec<Vec<u8>> {
+        let place = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(place.path(), Disk::with_faults(faults));
+        let id = NodeId::from_u128(7);
+        let label = "20251212_174218".parse().unwrap();
+        let run = Run::new(id, label, "sh".to_owned(), RunKind::Command, Timestamp::from_micros(0), 8);
+        let beginning = Beginning {
+            format: FORMAT,
+            program: String::new(),
+            run: run.id.hex(),
+            segment: format!("{:032x}", 8),
+            end: format!("{:032x}", 9),
+            inode: 0,
+            machine: Machine::this(),
+            behind_us: 0,
+            started_ns: 0,
+            asked: Asked {
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+                metrics: None,
+                folder: Vec::new(),
+                variables: Vec::new(),
+                home: None,
+                with_arguments: true,
+                copy: None,
+                streams: Vec::new(),
+            },
+        };
+        let under_way = UnderWay::new(&workspace, &run, beginning);
+        for checkpoint in checkpoints {
+            under_way.take(checkpoint.to_vec());
+        }
+        meanwhile();
+        let file = under_way.end().unwrap().file;
+        let kept = Kept::read(&mut File::open(&file).unwrap()).unwrap();
+        assert_eq!(kept.beginning.inode, std::fs::metadata(&file).unwrap().ino());
+        kept.checkpoints().map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn what_the_disk_does_not_take_is_written_down_when_it_does() {
+        let checkpoints: [&[u8]; 3] = [&[1; 100], &[2; 100], &[3; 100]];
+        // No room for the file, for its beginning alone, for the first checkpoint and a part of the second.
+        for room in [0, 400, 700] {
+            let full = Full::with_room(room);
+            let read = written(full.clone(), &checkpoints, &|| full.give(1 << 20));
+            assert_eq!(read, checkpoints, "{room}");
+        }
+    }
+
+    #[test]
+    fn whatever_fails_once_is_done_again() {
+        let checkpoints: [&[u8]; 3] = [b"one", b"two", b"three"];
+        let wanted: [fn(Operation) -> bool; 3] = [
+            |operation| operation == Operation::Create,
+            |operation| matches!(operation, Operation::Append(_)),
+            |operation| operation == Operation::Sync,
+        ];
+        for (wanted, number) in wanted.into_iter().flat_map(|wanted| [0, 1, 2].map(|n| (wanted, n))) {
+            let read = written(FailOnce::at(number, wanted), &checkpoints, &|| {});
+            assert_eq!(read, checkpoints, "{number}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_cut_off_is_cut_off_before_more_is_added() {
+        /// Takes the first bytes of the third append alone, and does not cut them off at once.
+        struct Ragged(std::sync::Mutex<(u32, u32)>);
+        impl Faults for Ragged {
+            fn before(&self, operation: Operation, _: &Path, _: Option<&Path>) -> io::Result<usize> {
+                let mut counts = self.0.lock().unwrap();
+                match operation {
+                    Operation::Append(_) => counts.0 += 1,
+                    Operation::Truncate => counts.1 += 1,
+                    _ => return Ok(usize::MAX),
+                }
+                match (operation, *counts) {
+                    (Operation::Append(_), (3, _)) => Ok(5),
+                    (Operation::Truncate, (_, 1)) => Err(io::ErrorKind::PermissionDenied.into()),
+                    _ => Ok(usize::MAX),
+                }
+            }
+        }
+        let checkpoints: [&[u8]; 3] = [b"one", b"two", b"three"];
+        let read = written(Arc::new(Ragged(Default::default())), &checkpoints, &|| {});
+        assert_eq!(read, checkpoints);
+    }
 
     #[test]
     fn runs_that_begin_and_end_at_the_same_time_share_the_folder() {
