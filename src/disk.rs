@@ -181,7 +181,7 @@ impl Disk {
         let made = prepare(&mut file).and_then(|()| file.move_to(path));
         if let Err(cause) = made {
             // The first error is the one that matters; nobody takes a leftover temporary file for anything else.
-            let _ = self.remove(&file.path);
+            let _ = file.remove();
             return Err(cause);
         }
         Ok(file)
@@ -456,6 +456,14 @@ impl DiskFile {
         self.disk.rename(&self.path, path)?;
         self.path = path.to_owned();
         Ok(())
+    }
+
+    /// Takes the file's name away.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn remove(&self) -> io::Result<()> {
+        self.disk.remove(&self.path)
     }
 
     /// Forces the folder's entry for the file to the disk.

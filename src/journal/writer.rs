@@ -93,7 +93,12 @@ impl Writer {
     pub fn create_hidden(disk: &Disk, folder: &Path, segment: u128) -> Result<Self> {
         let mut writer = Writer::begin(disk, folder, segment, |path, header| {
             let mut file = disk.create_temporary(path)?;
-            file.append(header)?;
+            // As with any other, its lock says that it is not forgotten.
+            let _ = file.file().try_lock();
+            if let Err(cause) = file.append(header) {
+                let _ = file.remove();
+                return Err(cause);
+            }
             Ok(file)
         })?;
         writer.hidden_until_whole = Some(folder.join(segments::file_name(segment)));
@@ -357,6 +362,15 @@ impl Writer {
     /// Returns how many bytes the segment has on disk, at the least.
     pub fn length(&self) -> u64 {
         self.synced + self.written as u64
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.hidden_until_whole.is_some() {
+            // Nobody will ever see it, and a disk may be short of just this room.
+            let _ = self.file.remove();
+        }
     }
 }
 

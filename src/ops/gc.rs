@@ -8,10 +8,10 @@
 //! nothing while a run is being recorded.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::disk::TEMPORARY_PREFIX;
+use crate::disk::{TEMPORARY_PREFIX, open_regular};
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::model::{Digest, RunKind};
@@ -107,6 +107,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     if request.apply {
         remove_leftovers(workspace, &strangers, is_old);
         remove_leftovers(workspace, &leftovers_of_runs(workspace, &snapshot)?, is_old);
+        remove_leftovers(workspace, &entries_of_our_folders(workspace), is_old);
     }
     // All are looked at before the first goes: contents that share a file have each its part of it.
     let found = digests.into_iter().filter_map(|digest| {
@@ -183,14 +184,28 @@ fn leftovers_of_runs(workspace: &Workspace, snapshot: &Snapshot) -> Result<Vec<P
     Ok(found)
 }
 
-/// Removes what a kill left of files that had no name yet.
+/// Lists what lies in our own folder, and in the folders in it.
+fn entries_of_our_folders(workspace: &Workspace) -> Vec<PathBuf> {
+    let entries = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let mut found = entries(&workspace.folder());
+    let folders = found.iter().filter(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir()));
+    let inside: Vec<PathBuf> = folders.flat_map(|folder| entries(folder)).collect();
+    found.extend(inside);
+    found
+}
+
+/// Removes what a kill left of files that had no name yet, but for what somebody still writes.
 fn remove_leftovers(workspace: &Workspace, strangers: &[PathBuf], is_old: impl Fn(SystemTime) -> bool) {
     let is_ours = |path: &&PathBuf| {
         let name = path.file_name().unwrap_or_default();
         name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
     };
     for path in strangers.iter().filter(is_ours) {
-        if path.metadata().and_then(|metadata| metadata.modified()).is_ok_and(&is_old) {
+        let is_left = path.symlink_metadata().and_then(|found| found.modified()).is_ok_and(&is_old);
+        if is_left && open_regular(path).is_ok_and(|file| file.try_lock_shared().is_ok()) {
             // One that cannot be removed is in nobody's way.
             let _ = workspace.disk().remove(path);
         }
@@ -205,5 +220,47 @@ fn refuse_living(workspace: &Workspace) -> Result<()> {
         Some(_) => Err(Error::request("a run is being recorded, and may need what no fact names yet")
             .hint("nothing was removed; try again when it has ended")),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+    use crate::journal::Writer;
+
+    #[test]
+    fn what_a_kill_left_of_files_without_a_name_goes_and_what_is_still_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        Workspace::init(&root).unwrap();
+        let workspace = Workspace::at(&root, Disk::new());
+        let old = |path: &Path| {
+            let file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() - 2 * ABOUT_TO_BE_NAMED).unwrap();
+        };
+        let names = || {
+            let found = entries_of_our_folders(&workspace).into_iter();
+            let hidden = |path: &PathBuf| path.to_string_lossy().contains(TEMPORARY_PREFIX);
+            found.filter(hidden).collect::<Vec<PathBuf>>()
+        };
+        let writer = Writer::create_hidden(workspace.disk(), &workspace.journal(), 7).unwrap();
+        let written = names();
+        assert_eq!(written.len(), 1);
+        old(&written[0]);
+        for left in [workspace.folder(), workspace.journal(), workspace.folder().join("live")] {
+            std::fs::create_dir_all(&left).unwrap();
+            let path = left.join(format!("{TEMPORARY_PREFIX}left"));
+            std::fs::write(&path, "half").unwrap();
+            old(&path);
+        }
+        std::fs::write(workspace.journal().join(format!("{TEMPORARY_PREFIX}young")), "").unwrap();
+        gc(&workspace, GcRequest { apply: false, older_than: Duration::ZERO }).unwrap();
+        assert_eq!(names().len(), 5);
+        gc(&workspace, GcRequest { apply: true, older_than: Duration::ZERO }).unwrap();
+        let stays = names();
+        assert!(stays.len() == 2 && stays.contains(&written[0]), "{stays:?}");
+        drop(writer);
+        assert_eq!(names().len(), 1);
     }
 }

@@ -236,8 +236,8 @@ mod tests {
 
     use super::*;
     use crate::capture::observe::Checkpoints;
-    use crate::disk::Disk;
-    use crate::disk::tests::{Crash, Leaves};
+    use crate::disk::tests::{Crash, Full, Leaves};
+    use crate::disk::{Disk, TEMPORARY_PREFIX};
     use crate::model::RunKind;
     use crate::ops::RunRequest;
     use crate::ops::run::CommandRequest;
@@ -354,6 +354,25 @@ mod tests {
             }
         }
         assert!(died_before > 0 && died_after > 0 && steps > 0, "{died_before} {died_after} {steps}");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_filled_further_by_whoever_cannot_take_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::write(root.join("a"), "a").unwrap();
+        if broken_off(&root, "cat a > b; cat b > c").is_none() {
+            return;
+        }
+        for room in [0, 30, 100] {
+            let workspace = Workspace::at(&root, Disk::with_faults(Full::with_room(room)));
+            assert_eq!(take_over_broken_off(&workspace).len(), 1, "{room}");
+            let names =
+                std::fs::read_dir(workspace.journal()).unwrap().map(|entry| entry.unwrap().file_name());
+            let left = names.filter(|name| name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()));
+            assert_eq!(left.count(), 0, "{room}");
+        }
+        assert_eq!(take_over_broken_off(&Workspace::at(&root, Disk::new())), [] as [String; 0]);
     }
 
     #[test]
