@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -381,13 +381,32 @@ pub(crate) fn whole(segment: &SegmentRef) -> io::Result<Vec<u8>> {
 
 /// Returns true while the writer of `segment` lives: it holds its file's lock. A packed segment has no writer any more.
 ///
-/// Where locks do not work, a writer is taken for alive.
+/// Where locks do not work, or the file cannot be opened, a writer is taken for alive: what it leaves half done is waited for then.
 pub fn writer_is_alive(folder: &Path, segment: u128) -> bool {
-    let Ok(file) = open_regular(&folder.join(file_name(segment))) else {
-        return false;
-    };
-    match file.try_lock_shared() {
-        Ok(()) => false,
-        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+    may_be_written(open_regular(&folder.join(file_name(segment))))
+}
+
+/// Returns true where somebody may hold the lock of a file that was to be opened.
+fn may_be_written(opened: io::Result<File>) -> bool {
+    match opened {
+        Ok(file) => file.try_lock_shared().is_err(),
+        // There is none, or what is there is no segment.
+        Err(cause) => !matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_whose_file_cannot_be_opened_just_now_may_live() {
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EACCES, libc::EIO] {
+            assert!(may_be_written(Err(io::Error::from_raw_os_error(errno))), "{errno}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!writer_is_alive(folder.path(), 7));
+        fs::create_dir(folder.path().join(file_name(7))).unwrap();
+        assert!(!writer_is_alive(folder.path(), 7));
     }
 }
