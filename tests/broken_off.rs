@@ -245,6 +245,37 @@ fn points_that_a_command_wrote_are_not_lost_with_the_recorder() {
 }
 
 #[test]
+fn points_that_a_command_writes_when_its_recorder_is_dead_are_recorded_whenever_somebody_asks() {
+    let point =
+        |value: u32| format!("echo '{{\"name\": \"loss\", \"value\": {value}}}' >> \"$LINEAGE_METRICS\"");
+    let Some(mut run) = Waiting::new(&point(3), &point(2)) else { return };
+    run.kill();
+    let last = |run: &Waiting| run.shown()["metrics"][0]["value"].clone();
+    assert_eq!(last(&run), 3.0);
+    assert_eq!(run.left(), None);
+    run.go_on();
+    for _ in 0..2 {
+        assert_eq!(last(&run), 2.0);
+        let points = run.place.ok(&["metrics", "@", "--csv"]).stdout;
+        assert_eq!(points.lines().filter(|line| line.contains("loss")).count(), 2, "{points}");
+    }
+}
+
+#[test]
+fn points_are_not_lost_with_a_recorder_that_died_before_it_had_written_anything_down() {
+    let place = Place::without_git().with_real_clock();
+    let script =
+        "echo '{\"name\": \"loss\", \"value\": 3}' >> \"$LINEAGE_METRICS\"; : > so_far; exec sleep 1";
+    let mut lineage = place.command(&["run", "-q", "--", "sh", "-c", script]).spawn().unwrap();
+    while !place.at("so_far").exists() {
+        std::thread::yield_now();
+    }
+    lineage.kill().unwrap();
+    lineage.wait().unwrap();
+    assert_eq!(place.json(&["show", "@"])["metrics"][0]["value"], 3.0);
+}
+
+#[test]
 fn what_a_killed_run_wrote_is_recorded_before_contents_are_let_go() {
     let Some(mut run) = Waiting::new("cat d > o", "") else { return };
     run.kill();

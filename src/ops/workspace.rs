@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal;
 use crate::model::{NodeId, command_line};
 use crate::ops::Clock;
-use crate::ops::run::{broken_off, take_over_broken_off};
+use crate::ops::run::{broken_off, take_left_points, take_over_broken_off};
 use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 
 pub use locks::{Attempt, StoreLock};
@@ -191,7 +191,11 @@ impl Workspace {
     pub fn view(&self) -> Result<View> {
         let left = take_over_broken_off(self);
         let mut view = self.view_as_it_is()?;
-        view.warnings.extend(left);
+        let (is_any, left_points) = take_left_points(self, &view.snapshot);
+        if is_any {
+            view = self.view_as_it_is()?;
+        }
+        view.warnings.extend(left.into_iter().chain(left_points));
         Ok(view)
     }
 

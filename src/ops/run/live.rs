@@ -13,8 +13,11 @@ use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind};
 use crate::ops::run::metrics::{self, Point};
-use crate::ops::{Clock, Recording, Workspace};
+use crate::ops::{Clock, Workspace};
+use crate::store::Snapshot;
 
+/// The ending of such files.
+const ENDING: &str = "jsonl";
 /// How often the file is looked at.
 pub const PAUSE: Duration = Duration::from_millis(200);
 /// As many bytes are taken at once, however much was written meanwhile.
@@ -360,7 +363,9 @@ impl Unrecorded {
     /// Says so, and where they still are.
     pub fn said(&self, path: &Path) -> String {
         let (points, path, error) = (self.points, path.display(), self.error.in_full());
-        format!("{points} points of metrics or more are not recorded, and are still in `{path}`: {error}")
+        format!(
+            "{points} points of metrics or more are not recorded yet: they wait in `{path}` for a `lineage` command that can: {error}"
+        )
     }
 }
 
@@ -371,7 +376,18 @@ pub fn folder(workspace: &Workspace) -> PathBuf {
 
 /// Returns the file that the command of a run appends its metrics to.
 pub fn file(workspace: &Workspace, run: NodeId) -> PathBuf {
-    folder(workspace).join(format!("{}.jsonl", run.hex()))
+    folder(workspace).join(run.hex()).with_extension(ENDING)
+}
+
+/// Returns the run whose command appends its metrics to a file of this name.
+pub fn run_of(path: &Path) -> Option<NodeId> {
+    let is_ours = path.extension().is_some_and(|ending| ending == ENDING);
+    path.file_stem().filter(|_| is_ours)?.to_str().and_then(NodeId::parse)
+}
+
+/// Returns the file that is called as `path` but for its ending, which metrics are appended to.
+pub fn file_beside(path: &Path) -> PathBuf {
+    path.with_extension(ENDING)
 }
 
 /// Opens what a command has put in the place of its metrics file. Nothing but a regular file is opened: the reading may never end,
@@ -385,73 +401,89 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, found))
 }
 
-/// Adds what a metrics file has and the journal has not to a run that nobody follows any more; returns all that the file reported,
-/// and what was refused.
-///
-/// # Errors
-/// A store error where the journal cannot be read or written.
-pub fn take_rest(
-    workspace: &Workspace,
-    recording: &mut Recording,
-    path: &Path,
-) -> Result<(Reported, Vec<Remark>)> {
-    let mut reported = Reported::default();
-    let (file, size_bytes) = match open_regular(path) {
-        Ok((file, found)) => (file, found.len()),
-        Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
-            let none = Remark::new(RemarkKind::Refused, NO_REGULAR_FILE.to_owned());
-            return Ok((reported, vec![none]));
-        }
-        Err(_) => return Ok((reported, Vec::new())),
-    };
-    let owner = recording.run().id;
-    let snapshot = workspace.view_as_it_is()?.snapshot;
-    let known: BTreeSet<(String, i64, MetricValue)> =
-        snapshot.metrics(owner)?.into_iter().map(|metric| (metric.name, metric.step, metric.value)).collect();
-    let mut remarks = Vec::new();
-    let mut lines = BufReader::new(file.take(LAST_MAX_BYTES));
-    let mut line = Vec::new();
-    let mut points = Vec::new();
-    let mut read_bytes = 0;
-    loop {
-        match lines.read_until(b'\n', &mut line) {
-            Ok(0) => break,
-            Ok(read) => read_bytes += read as u64,
-            Err(cause) => {
-                remarks.push(Remark::new(
-                    RemarkKind::Refused,
-                    format!("the metrics file was not read to its end: {cause}"),
-                ));
-                break;
+/// The file of a run that nobody follows any more, and what is recorded of it.
+pub struct Rest<'a> {
+    /// What is known by now.
+    pub snapshot: &'a Snapshot,
+    /// Gives the points their times.
+    pub clock: &'a Clock,
+    /// The run.
+    pub run: NodeId,
+    /// The file.
+    pub path: &'a Path,
+    /// Whether nothing more comes: a last line that is not whole is refused then, and waits otherwise.
+    pub has_ended: bool,
+}
+
+impl Rest<'_> {
+    /// Hands the points that the file has and the record has not to `record`; returns all that the file reported, and what was
+    /// refused.
+    ///
+    /// # Errors
+    /// A store error where the record cannot be read; what `record` gives.
+    pub fn take(&self, record: &mut dyn FnMut(Vec<Metric>) -> Result<()>) -> Result<(Reported, Vec<Remark>)> {
+        let mut reported = Reported::default();
+        let (file, size_bytes) = match open_regular(self.path) {
+            Ok((file, found)) => (file, found.len()),
+            Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
+                let none = Remark::new(RemarkKind::Refused, NO_REGULAR_FILE.to_owned());
+                return Ok((reported, vec![none]));
             }
-        }
-        if points.len() == POINTS_MAX {
-            recording.add(&Fact::Metrics(std::mem::take(&mut points)))?;
-        }
-        let text = String::from_utf8_lossy(&line);
-        match metrics::from_line(&text) {
-            Ok(point) => {
-                let step = reported.step_of(&point);
-                let Point { name, value, .. } = point;
-                reported.add(&name, step, value);
-                let place = (name, step, value);
-                if !known.contains(&place) {
-                    let (name, ..) = place;
-                    points.push(Metric { owner, name, step, at: recording.now(), value });
+            Err(_) => return Ok((reported, Vec::new())),
+        };
+        let owner = self.run;
+        let known: BTreeSet<(String, i64, MetricValue)> = self
+            .snapshot
+            .metrics(owner)?
+            .into_iter()
+            .map(|metric| (metric.name, metric.step, metric.value))
+            .collect();
+        let mut remarks = Vec::new();
+        let mut lines = BufReader::new(file.take(LAST_MAX_BYTES));
+        let mut line = Vec::new();
+        let mut points = Vec::new();
+        let mut read_bytes = 0;
+        loop {
+            match lines.read_until(b'\n', &mut line) {
+                Ok(0) => break,
+                Ok(read) => read_bytes += read as u64,
+                Err(cause) => {
+                    remarks.push(Remark::new(
+                        RemarkKind::Refused,
+                        format!("the metrics file was not read to its end: {cause}"),
+                    ));
+                    break;
                 }
             }
-            Err(why) if remarks.len() < REFUSED_MAX && !text.trim().is_empty() => {
-                remarks.push(Remark::new(RemarkKind::Refused, why));
+            if points.len() == POINTS_MAX {
+                record(std::mem::take(&mut points))?;
             }
-            Err(_) => {}
+            let text = String::from_utf8_lossy(&line);
+            let may_go_on = !self.has_ended && !line.ends_with(b"\n");
+            match metrics::from_line(&text) {
+                Ok(point) => {
+                    let step = reported.step_of(&point);
+                    let Point { name, value, .. } = point;
+                    reported.add(&name, step, value);
+                    let place = (name, step, value);
+                    if !known.contains(&place) {
+                        let (name, ..) = place;
+                        points.push(Metric { owner, name, step, at: self.clock.now(), value });
+                    }
+                }
+                Err(why) if remarks.len() < REFUSED_MAX && !text.trim().is_empty() && !may_go_on => {
+                    remarks.push(Remark::new(RemarkKind::Refused, why));
+                }
+                Err(_) => {}
+            }
+            line.clear();
         }
-        line.clear();
+        if !points.is_empty() {
+            record(points)?;
+        }
+        remarks.extend(left_out_of(size_bytes.saturating_sub(read_bytes)));
+        Ok((reported, remarks))
     }
-    if !points.is_empty() {
-        recording.add(&Fact::Metrics(points))?;
-    }
-    remarks.extend(left_out_of(size_bytes.saturating_sub(read_bytes)));
-    Ok((reported, remarks))
 }
 
 /// Says how much of a metrics file was not read.
@@ -469,7 +501,7 @@ mod tests {
     use crate::disk::Disk;
     use crate::disk::tests::Full;
     use crate::model::{RunKind, Timestamp};
-    use crate::ops::RunRequest;
+    use crate::ops::{Recording, RunRequest};
     use crate::query::last_values;
 
     /// Writes the pieces to the file one after the other, looks after each, and returns what is recorded and refused.
@@ -534,7 +566,7 @@ mod tests {
         live.follow(&AtomicBool::new(true));
         assert_eq!(live.remarks().count(), 0, "it is tried again");
         let unrecorded = live.finish().err().unwrap().said(&path);
-        assert!(unrecorded.starts_with("2 points of metrics or more are not recorded"), "{unrecorded}");
+        assert!(unrecorded.starts_with("2 points of metrics or more are not recorded yet"), "{unrecorded}");
         assert_eq!(recorded(), []);
         full.give(1 << 20);
         write(&line(2));
@@ -549,6 +581,7 @@ mod tests {
         let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
         let request = RunRequest::new("train", RunKind::Command);
         let mut recording = Recording::start(&workspace, &clock, request).unwrap();
+        let run = recording.run().id;
         let path = folder.path().join("points");
         // A record has its bounds: one for all of these is longer than a record may be.
         let name = "a".repeat(200);
@@ -556,9 +589,10 @@ mod tests {
         let lines: String =
             (0..count).map(|step| format!("{{\"name\":\"{name}\",\"value\":1,\"step\":{step}}}\n")).collect();
         std::fs::write(&path, lines).unwrap();
-        let (_, remarks) = take_rest(&workspace, &mut recording, &path).unwrap();
+        let snapshot = workspace.view().unwrap().snapshot;
+        let rest = Rest { snapshot: &snapshot, clock: &clock, run, path: &path, has_ended: false };
+        let (_, remarks) = rest.take(&mut |points| recording.add(&Fact::Metrics(points))).unwrap();
         assert_eq!(remarks, []);
-        let run = recording.run().id;
         recording.commit().unwrap();
         let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
         assert_eq!(points.len(), count);

@@ -4,6 +4,7 @@ mod compiled;
 mod copies;
 mod declared;
 mod environment;
+mod left_points;
 mod live;
 mod metrics;
 mod name;
@@ -41,6 +42,7 @@ use crate::ops::keep::Keeping;
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
 
 pub(crate) use environment::variables_of;
+pub(crate) use left_points::take_left_points;
 use live::Live;
 pub(crate) use metrics::{Form, from_document, yaml};
 use name::check_command_name;
@@ -216,8 +218,10 @@ pub fn run_command(
     });
     let (exit, level) = (observation.exit, level_of(observation.level));
     said.record(&mut recording, level);
+    // From when its writer is gone on, whoever comes by takes what is left.
+    let taken = live.finish();
     let has_ended = end(recording, exit, &mut said);
-    match live.finish() {
+    match taken {
         Ok(()) => drop(std::fs::remove_file(&metrics_path)),
         Err(unrecorded) => said.fault(unrecorded.said(&metrics_path)),
     }

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::live::Rest;
 use super::record::{Recorded, Recorder};
 use super::steps::FileClock;
 use super::under_way::{self, Kept, Unreadable};
@@ -117,9 +118,6 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
     // Whoever showed the segment may have died before its name was on the disk.
     let synced = workspace.disk().sync_folder(&workspace.journal());
     synced.map_err(|cause| Error::store("the journal cannot be forced to the disk").because(cause))?;
-    if let Some(name) = path.file_name() {
-        let _ = std::fs::remove_file(live::folder(workspace).join(name).with_extension("jsonl"));
-    }
     remove(workspace, path)?;
     drop(file);
     if let Some(versions) = registered {
@@ -204,7 +202,10 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         },
     )];
     remarks.extend(observation.gaps.iter().map(remark_of));
-    let (reported, refused) = live::take_rest(workspace, &mut recording, &metrics)?;
+    let snapshot = workspace.view_as_it_is()?.snapshot;
+    let rest = Rest { snapshot: &snapshot, clock: &clock, run: id, path: &metrics, has_ended: false };
+    let (reported, refused) = rest.take(&mut |points| recording.add(&Fact::Metrics(points)))?;
+    drop(snapshot);
     let recorder = Recorder {
         workspace,
         recording: &mut recording,
