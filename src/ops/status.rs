@@ -68,8 +68,9 @@ pub fn status(
         .filter_map(|at| Some((*at, looking.files[*at].writer.filter(|_| !looking.files[*at].superseded)?)))
         .collect();
     let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
-    let ancestry = Ancestry::of(snapshot, &writes)?;
+    let mut ancestry = Ancestry::of(snapshot, &writes)?;
     looking.compare(&targets, &ancestry.paths())?;
+    ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
     looking.sort_out(&targets)?;
     looking.find_gone()?;
     let may_be_stale = looking.find_stale(&current, &ancestry)?;

@@ -80,7 +80,8 @@ pub struct TraceEdge {
     pub evidence: Evidence,
     /// What the artifact is to the step.
     pub role: Role,
-    /// Going up, where what was read came from, or the write itself; not asked going down.
+    /// Going up, where what was read came from, or the write itself. Going down, what a copy that was read has the bytes of; nothing
+    /// else.
     pub origin: Option<Origin>,
 }
 

@@ -42,6 +42,9 @@ pub enum Origin {
     Source,
 }
 
+/// Of a content of fewer bytes it proves nothing that it lies in two places: `{}`, a seed, a line of headings.
+pub(crate) const TELLING_BYTES_MIN: u64 = 64;
+
 /// Finds the origin of an artifact as `reader` read it at `read_at` microseconds.
 ///
 /// The writer is the last step that finished writing those bytes at that path before they were read: not the last writer of

@@ -49,6 +49,8 @@ struct Read {
     is_doubtful: bool,
     /// The node that what was read came from.
     from: Option<usize>,
+    /// Where what it came from lay, of which is known no more than that it has the same bytes, and these are few.
+    twin: Option<PathNo>,
     /// The node that the same bytes came from when they were last written there, where that was after they were read.
     renewed: Option<usize>,
     /// It was moved away from there: what lies there since does not replace it.
@@ -187,10 +189,20 @@ impl Ancestry {
         Ok(Ancestry { nodes, starts, digests, without_content, causes_max: CAUSES_MAX })
     }
 
-    /// Returns every path that was read on the way to any target.
+    /// Returns every path that was read on the way to any target, and where copies may come from.
     pub fn paths(&self) -> HashSet<PathNo> {
         let reads = self.nodes.iter().flat_map(|node| &node.reads);
-        reads.map(|read| read.seen.path).collect()
+        reads.flat_map(|read| [Some(read.seen.path), read.twin]).flatten().collect()
+    }
+
+    /// Takes what was read for no copy of what still lies in its own place with the same few bytes, as `lies_there` says: that these
+    /// are equal proves nothing.
+    pub fn part_twins(&mut self, lies_there: &dyn Fn(PathNo, &Digest) -> bool) {
+        for read in self.nodes.iter_mut().flat_map(|node| &mut node.reads) {
+            if read.twin.is_some_and(|twin| lies_there(twin, &self.digests[&read.seen.artifact])) {
+                (read.from, read.renewed) = (None, None);
+            }
+        }
     }
 
     /// Returns, for each target, the paths that have other bytes now than went into it, or none, where `current` says what lies

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::files::OnDisk;
 use super::{DoubtfulFile, Looking, StaleCause, StaleFile};
 use crate::error::Result;
-use crate::model::Artifact;
+use crate::model::{Artifact, Digest};
 use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Write, unique_tail};
 use crate::store::PathNo;
 
@@ -25,6 +25,16 @@ impl Looking<'_> {
             OnDisk::Same | OnDisk::Unknown(None) | OnDisk::Unreadable(_) => {
                 Some(Now::Bytes(file.artifact.digest))
             }
+        }
+    }
+
+    /// Returns true where these bytes lie at a path, so that nobody moved them away from there.
+    pub(super) fn lies_there(&self, path: PathNo, digest: &Digest) -> bool {
+        let Some(at) = self.places.get(&path) else { return false };
+        match self.disk.get(at) {
+            Some(OnDisk::Same) => self.files[*at].artifact.digest == *digest,
+            Some(OnDisk::Other(now) | OnDisk::Unknown(Some(now))) => now == digest,
+            _ => false,
         }
     }
 

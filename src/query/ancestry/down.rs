@@ -123,8 +123,8 @@ struct Read {
     artifact: ArtifactNo,
 }
 
-/// The reads of copies of one content: by the artifact that each is a copy of, and the part of it, with the time of its last write.
-type Copies = HashMap<ArtifactNo, HashMap<Part, Vec<(i64, Read)>>>;
+/// The reads of copies of one content: by the artifact that each is a copy of, and the part of it, with its last write.
+type Copies = HashMap<ArtifactNo, HashMap<Part, Vec<(Write, Read)>>>;
 
 /// A step on the way.
 struct Met {
@@ -202,6 +202,8 @@ struct Down<'a> {
     beyond: HashSet<Read>,
     /// By content: the reads of a copy of it.
     copies: HashMap<u32, Copies>,
+    /// What the walk begins with: it is no copy of anything on the way.
+    starts: HashSet<ArtifactNo>,
     parts: Parts,
     /// The parts of versions that lead on, and which of their writes were met.
     written: HashMap<Part, together::Met>,
@@ -215,6 +217,7 @@ impl<'a> Down<'a> {
             met: HashMap::new(),
             beyond: HashSet::new(),
             copies: HashMap::new(),
+            starts: HashSet::new(),
             parts: Parts::default(),
             written: HashMap::new(),
         }
@@ -222,6 +225,7 @@ impl<'a> Down<'a> {
 
     /// Adds the reads of `artifact` itself and of copies of it, until there are more than `reads_max`.
     fn first_reads(&mut self, artifact: ArtifactNo, reads_max: usize, reads: &mut Vec<Read>) -> Result<()> {
+        self.starts.insert(artifact);
         let _full = self.snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
             reads.push(Read { step, at, artifact });
             Ok(if reads.len() > reads_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -335,7 +339,8 @@ impl<'a> Down<'a> {
             if copied.contains(&part.0) {
                 let copies = self.reads_of_copies(part.0)?.get(&part.0);
                 let copies = copies.and_then(|parts| parts.get(&part)).into_iter().flatten();
-                let news = copies.filter(|(at, read)| met.newly_leads_to(before.as_ref(), read.step, *at));
+                let news =
+                    copies.filter(|(write, read)| met.newly_leads_to(before.as_ref(), read.step, write.at));
                 reads.extend(news.map(|(_, read)| *read));
             }
         }
@@ -465,7 +470,7 @@ impl<'a> Down<'a> {
                 let maker = self.maker_of(write.step)?;
                 let part = self.parts.of(self.snapshot, write.artifact, maker, write.at)?;
                 let parts = copies.entry(write.artifact).or_default();
-                parts.entry(part).or_default().push((write.at, read));
+                parts.entry(part).or_default().push((write, read));
             }
         }
         Ok(())
@@ -474,6 +479,15 @@ impl<'a> Down<'a> {
     /// Puts together what was met.
     fn finish(self, start: Origin) -> Trace {
         let weakest = self.weakest;
+        let starts = self.starts;
+        let mut copies: HashMap<Read, Write> = HashMap::new();
+        for (write, read) in
+            self.copies.into_values().flat_map(HashMap::into_values).flat_map(HashMap::into_values).flatten()
+        {
+            if !starts.contains(&read.artifact) {
+                copies.insert(read, write);
+            }
+        }
         let mut met = self.met;
         let mut cut = Cut::default();
         for read in self.beyond {
@@ -496,7 +510,10 @@ impl<'a> Down<'a> {
                 used: used
                     .filter(|edge| edge.evidence <= weakest)
                     .filter(|edge| met.reads.binary_search(&(edge.artifact, edge.at)).is_ok())
-                    .map(|edge| TraceEdge::new(edge, None))
+                    .map(|edge| {
+                        let read = Read { step, at: edge.at, artifact: edge.artifact };
+                        TraceEdge::new(edge, copies.get(&read).copied().map(Origin::Copied))
+                    })
                     .collect(),
                 generated: generated
                     .filter(|(at, edge)| edge.evidence <= weakest && met.is_on_the_way(*at))

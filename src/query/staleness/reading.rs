@@ -11,7 +11,7 @@ use super::told::{Hearsay, Says};
 use super::{Node, Read, Seen};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Evidence, Role, StepAct};
-use crate::query::origin::{Origin, Write, lost, origin_and_others};
+use crate::query::origin::{Origin, TELLING_BYTES_MIN, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
@@ -168,6 +168,12 @@ impl<'a> Reading<'a> {
     fn read(&mut self, edge: &Edge, step: StepNo) -> Result<Read> {
         let seen = self.seen(edge.at, edge.artifact)?;
         let (from, may_have_others) = origin_and_others(self.snapshot, edge.artifact, edge.at, Some(step))?;
+        let twin = match from {
+            Origin::Copied(write) if self.snapshot.content(edge.artifact)?.1 < TELLING_BYTES_MIN => {
+                Some(self.snapshot.path_of(write.artifact))
+            }
+            _ => None,
+        };
         let from = match from {
             Origin::Written(write) | Origin::Copied(write) => {
                 Some(self.place_of_version(&write, may_have_others)?)
@@ -179,7 +185,7 @@ impl<'a> Reading<'a> {
             None => None,
         };
         let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
-        Ok(Read { seen, is_doubtful, from, renewed, is_moved: false, is_told: false })
+        Ok(Read { seen, is_doubtful, from, twin, renewed, is_moved: false, is_told: false })
     }
 
     /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.

@@ -34,6 +34,7 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 3] {
         files.iter().filter(|file| file.writer.is_some() && !file.superseded).collect();
     let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
     let mut ancestry = Ancestry::of(snapshot, &writes).unwrap();
+    ancestry.part_twins(&|path, digest| current(path) == Some(Now::Bytes(*digest)));
     let all = ancestry.outdated(snapshot, &current).unwrap();
     ancestry.causes_max = 1;
     let bounded = ancestry.outdated(snapshot, &current).unwrap();
@@ -251,6 +252,18 @@ fn who_reads_what_it_starts_others_with_hands_it_over_by_name() {
     // One that reads nothing of what it starts others with may have told them what stands in a file that they also read.
     let text = world("settings=1", "1 train x: data=d ~settings=1 -> o=1\n1 eval x: settings=1 -> p=1");
     assert_eq!(may_be(&text, "settings=2"), ["o <- settings"]);
+}
+
+#[test]
+fn of_what_lies_in_two_places_only_many_bytes_prove_that_one_is_a_copy() {
+    let text =
+        |content: &str| format!("1 p x: a=1 -> b={content}\n2 q x: c={content} -> d=9\n3 r x: d=9 -> e=9");
+    let (few, many) = (text("few"), text(&"many".repeat(16)));
+    assert_eq!(stale(&few, &["a=2"]), ["b <- a"]);
+    assert_eq!(stale(&many, &["a=2"]), ["b <- a", "d <- a", "e <- a"]);
+    // What is no longer in its own place may have been moved.
+    assert_eq!(stale(&few, &["a=2", "b gone"]), ["d <- a", "e <- a"]);
+    assert_eq!(stale(&few, &["a=2", "b=other"]), ["d <- a", "e <- a"]);
 }
 
 #[test]

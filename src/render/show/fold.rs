@@ -30,6 +30,8 @@ pub(super) enum From {
     Run(String),
     /// The bytes are those of a file of a run.
     CopyOf(String, String),
+    /// From a file on the way by this one alone, which has its bytes.
+    Through(String),
     /// The bytes are not those that a run wrote there.
     Gap,
     /// No run wrote it.
@@ -56,6 +58,7 @@ impl Said {
         let from = match &self.from {
             From::Run(_) => From::Run(String::new()),
             From::CopyOf(..) => From::CopyOf(String::new(), String::new()),
+            From::Through(_) => From::Through(String::new()),
             other => other.clone(),
         };
         Said { known: self.known.clone(), from, state: self.state }
@@ -67,6 +70,7 @@ impl Said {
         let from = match &self.from {
             From::Run(_) if group.runs.len() > 1 => format!("  of {runs}"),
             From::CopyOf(..) => format!("  copied or moved from files of {runs}, by equal bytes"),
+            From::Through(_) => "  through copies, by equal bytes".to_owned(),
             _ => self.from.to_string(),
         };
         format!("{}{from}{}", self.known, self.state)
@@ -87,6 +91,7 @@ impl Display for From {
             From::CopyOf(path, run) => {
                 write!(f, "  copied or moved from {path} of run {run}, by equal bytes")
             }
+            From::Through(path) => write!(f, "  through {path}, by equal bytes"),
             From::Gap => f.write_str("  gap: no recorded run wrote these bytes"),
             From::Source => f.write_str("  source"),
         }
@@ -122,7 +127,8 @@ pub(super) fn folded<'a>(
             }
         }
         for (path, said) in files {
-            let spelt = own == Own::Spelt && matches!(said.from, From::CopyOf(..) | From::Gap);
+            let spelt =
+                own == Own::Spelt && matches!(said.from, From::CopyOf(..) | From::Through(_) | From::Gap);
             match groups.get_mut(&said.shared()) {
                 Some(group) if !spelt && group.paths.len() > FOLD_AFTER => {
                     if !std::mem::replace(&mut group.written, true) {
@@ -155,6 +161,7 @@ mod tests {
                     None => From::Unsaid,
                     Some("source") => From::Source,
                     Some("gap") => From::Gap,
+                    Some("through") => From::Through(words.next().unwrap().to_owned()),
                     Some("copy") => From::CopyOf("o".to_owned(), words.next().unwrap().to_owned()),
                     Some(run) => From::Run(run.to_owned()),
                 };
@@ -227,7 +234,7 @@ mod tests {
         #[test]
         fn each_file_stands_in_a_line_that_says_of_it_what_is_said_of_it_alone(
             files in proptest::collection::vec(
-                ("[ab]/[1-9]", "observed|inferred", "| source| gap| 5f| 60| copy 5f", "|gone"), 1..40)
+                ("[ab]/[1-9]", "observed|inferred", "| source| gap| 5f| 60| copy 5f| through c", "|gone"), 1..40)
         ) {
             let files: Vec<(ArtifactPath, Said)> = files
                 .into_iter()
@@ -244,6 +251,7 @@ mod tests {
                     let from = match &said.from {
                         From::Run(_) => "  of".to_owned(),
                         From::CopyOf(..) => "  copied or moved from files of".to_owned(),
+                        From::Through(_) => "  through copies, by equal bytes".to_owned(),
                         other => other.to_string(),
                     };
                     let front = format!("{}{from}", said.known);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::file::fate_words;
 use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, repository_name, run_head};
-use crate::model::{Artifact, Evidence, NodeId, Role, RunKind};
+use crate::model::{Artifact, ArtifactPath, Evidence, NodeId, Role, RunKind};
 use crate::ops::show::Fate;
 use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
@@ -156,6 +156,16 @@ impl<'a> Way<'a> {
         read.map_or(file.evidence, |read| read.max(file.evidence))
     }
 
+    /// Returns what a step read on the way down to a file, where that is a copy of what is on the way and the step read nothing else
+    /// that is.
+    fn copy_on_the_way_to(&self, file: &TraceFile, step: &'a TraceRunStep) -> Option<&'a ArtifactPath> {
+        let is_down = self.report.direction == Direction::Down;
+        let mut read = step.used.iter().filter(|used| is_down && used.at <= file.at);
+        let first = read.next()?;
+        let is_copy = |used: &TraceFile| matches!(used.from, Some(CameFrom::CopyOf(..)));
+        (is_copy(first) && read.all(is_copy)).then_some(&first.artifact.path)
+    }
+
     /// Says how the file is known that a step of `run` read or wrote, and where it came from.
     fn said_of(&self, file: &TraceFile, step: &TraceRunStep, run: &TraceRun) -> Said {
         let code = code_of_file(file, run);
@@ -181,6 +191,9 @@ impl<'a> Way<'a> {
                 said.state = self.disk.get(&file.artifact).map_or("", fate_words);
             }
             _ => {}
+        }
+        if let Some(copy) = self.copy_on_the_way_to(file, step) {
+            said.from = From::Through(copy.to_string());
         }
         said
     }

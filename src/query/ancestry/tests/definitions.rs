@@ -257,7 +257,13 @@ impl World {
         used.iter().any(|e| e.artifact == *artifact && e.at.micros() == *at && e.evidence <= self.weakest)
     }
 
-    fn downstream(&self, reads: Vec<Write>, start: &[NodeId], origin: From, depth_max: u32) -> Walked {
+    fn downstream(
+        &self,
+        (reads, files): (Vec<Write>, &[&Artifact]),
+        start: &[NodeId],
+        origin: From,
+        depth_max: u32,
+    ) -> Walked {
         let whole = |step: &NodeId| (*step, i64::MIN, None);
         let mut ways: BTreeSet<(u32, Way)> = start.iter().map(|step| (0, whole(step))).collect();
         let mut next = reads.clone();
@@ -297,7 +303,11 @@ impl World {
                 all.contains(&read) && is_in(&read)
             };
             let used = step.used.iter().filter(led_here);
-            let used = used.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
+            let copy_of = |e: &Used| {
+                let from = self.origin(&e.artifact, e.at.micros(), Some(id));
+                matches!(from, From::Copied(_) if !files.contains(&&e.artifact)).then_some(from)
+            };
+            let used = used.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, copy_of(e)));
             let generated = met_of(id).into_iter().map(|at| &step.generated[at]);
             let generated = generated.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
             steps.push((id, depth, used.collect(), generated.collect()));
@@ -367,7 +377,7 @@ proptest! {
 
             let from = world.origin(&artifact, i64::MAX, None);
             let down = downstream(&snapshot, start, depth_max).unwrap();
-            let expected = world.downstream(world.reads_from(&artifact), &[], from, levels);
+            let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], from, levels);
             prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
         }
         let ids: Vec<NodeId> = world.steps.keys().copied().step_by(3).collect();
@@ -380,7 +390,7 @@ proptest! {
         let up = upstream_of_steps(&snapshot, &numbers, depth_max).unwrap();
         prop_assert_eq!(walked(&snapshot, &up), world.upstream(&start, From::Source, levels.max(1)), "up from steps");
         let down = downstream_of(&snapshot, Start::Steps(&numbers), depth_max).unwrap();
-        let expected = world.downstream(Vec::new(), &ids, From::Source, levels.max(1));
+        let expected = world.downstream((Vec::new(), &[]), &ids, From::Source, levels.max(1));
         prop_assert_eq!(walked(&snapshot, &down), expected, "down from steps");
     }
 }
@@ -399,7 +409,7 @@ proptest! {
         for artifact in artifacts() {
             let Some(start) = number(&snapshot, &artifact) else { continue };
             let down = downstream_known(&snapshot, Start::Files(&[start]), depth_max, weakest).unwrap();
-            let expected = world.downstream(world.reads_from(&artifact), &[], From::Source, depth_max.min(80));
+            let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], From::Source, depth_max.min(80));
             let made = |walked: Walked| -> BTreeMap<NodeId, (u32, Vec<Edge>)> {
                 walked.steps.into_iter().map(|(id, depth, _, made)| (id, (depth, made))).collect()
             };
@@ -447,7 +457,7 @@ proptest! {
             let up = upstream(&snapshot, start, i64::MAX, depth_max).unwrap();
             prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from.clone(), levels), "up from {:?}", artifact);
             let down = downstream(&snapshot, start, depth_max).unwrap();
-            let expected = world.downstream(world.reads_from(&artifact), &[], from, levels);
+            let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], from, levels);
             prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
         }
     }
