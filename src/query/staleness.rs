@@ -209,8 +209,8 @@ impl Ancestry {
     /// at a path now; a path that it does not know counts as unchanged.
     ///
     /// Each way back is judged by itself. On a way, what was read last of a path counts, that is nearest to the target; and a run
-    /// on the way that itself wrote what lies there now, after that was read, has not been overtaken by it: to run it again gives
-    /// the same. So a file that is brought up to date in place, again and again, makes stale neither itself nor what was made along
+    /// that itself wrote what lies there now, after it had read that, has not been overtaken by it: to run it again gives the
+    /// same. What another run had made from it has been, whoever goes on with it. So a file that is brought up to date in place, again and again, makes stale neither itself nor what was made along
     /// with its last version, and a run that checks out old code, and then the new code again, does not make stale what it made
     /// between. And what was made anew from what there is now, and came to the same bytes, is up to date with all that was made
     /// from those bytes before.
@@ -384,13 +384,15 @@ impl Ancestry {
             for OtherRead { node, seen, is_told } in
                 reads(moved).iter().filter(|read| ways.lead_through(read.is_told))
             {
+                let written = self.nodes[*node].step.and_then(|(_, run)| moved.writes.get(&run));
+                if written.is_some_and(|written| *written >= seen.at) {
+                    continue;
+                }
                 let mut frontier = vec![(*node, !is_told)];
                 while let Some((at, counts)) = frontier.pop() {
-                    let written = self.nodes[at].step.and_then(|(_, run)| moved.writes.get(&run));
-                    let is_settled = written.is_some_and(|written| *written >= seen.at);
                     let (met, has_counted) = met_by[at];
                     let is_met = met == number && (has_counted || !counts);
-                    if is_settled || is_met || (!counts && fresh.is_known_at(at)) {
+                    if is_met || (!counts && fresh.is_known_at(at)) {
                         continue;
                     }
                     met_by[at] = (number, counts);

@@ -5,13 +5,15 @@
 //! date by these, and what it went on with says nothing of them. So with what it was only told of.
 //!
 //! What another command made is no such thing: who puts together a table of last week and the data of today has a stale table in hand.
-//! Nor is what still lies there as it was gone on with: features that a script computes only where there are none yet.
+//! Nor is what still lies there as it was gone on with: features that a script computes only where there are none yet. But whoever
+//! wrote the file anew, in its place, after having read the source of now itself, left there what is as new as that: whatever made
+//! what lay there before, and also where it came to the same bytes.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::kept_up::{Done, are_parts_of_one, is_another_go};
-use super::{Ancestry, Moved, Now, ReadPlace, Reader, Ways};
+use super::{Ancestry, Moved, Now, Read, ReadPlace, Reader, Ways};
 use crate::error::Result;
 use crate::store::{PathNo, Snapshot, StepNo};
 
@@ -26,6 +28,8 @@ pub(super) struct Fresh<'a> {
     nodes: HashSet<usize>,
     /// Their steps.
     steps: HashSet<StepNo>,
+    /// Those of them that read it there themselves, with the first time.
+    seen: HashMap<StepNo, i64>,
     goes: RefCell<HashMap<[StepNo; 2], bool>>,
     parts: RefCell<HashMap<[StepNo; 2], bool>>,
     done: RefCell<Done>,
@@ -44,6 +48,7 @@ impl<'a> Fresh<'a> {
             readers: [Ways::Certain, Ways::All].map(|ways| ancestry.readers(ways)),
             nodes: HashSet::new(),
             steps: HashSet::new(),
+            seen: HashMap::new(),
             goes: RefCell::default(),
             parts: RefCell::default(),
             done: RefCell::default(),
@@ -69,6 +74,18 @@ impl<'a> Fresh<'a> {
                 }));
             }
         }
+        self.seen.clear();
+        for node in moved.fresh.iter().map(|at| &self.ancestry.nodes[*at]) {
+            let reads = node.reads.iter().filter(|read| {
+                read.seen.path == moved.path
+                    && !read.is_told
+                    && self.ancestry.is_now(read.seen.artifact, moved.now)
+            });
+            if let (Some((step, _)), Some(at)) = (node.step, reads.map(|read| read.seen.at).min()) {
+                let first = self.seen.entry(step).or_insert(at);
+                *first = at.min(*first);
+            }
+        }
         // Of a training that also adds a line to a table, one part adds, and the other knows what from.
         let nodes = &self.ancestry.nodes;
         let mut parts = Vec::new();
@@ -81,6 +98,9 @@ impl<'a> Fresh<'a> {
                         && self.are_parts_of_one([one, another])?
                     {
                         parts.push(other);
+                        if let Some(at) = self.seen.get(&one).copied() {
+                            self.seen.entry(another).or_insert(at);
+                        }
                     }
                 }
             }
@@ -97,7 +117,7 @@ impl<'a> Fresh<'a> {
     }
 
     /// Tells whether what was read counts whatever else its reader knows: it was not only told of it, and it is not what an earlier go
-    /// of its own command had left and it, or another go, has brought up to date since.
+    /// of its own command had left and it, or another go, has brought up to date since; nor has it written that anew.
     ///
     /// # Errors
     /// A store error where a record is damaged.
@@ -111,6 +131,9 @@ impl<'a> Fresh<'a> {
             return Ok(false);
         }
         let Some(from) = read.from else { return Ok(true) };
+        if self.is_written_anew(step, read)? {
+            return Ok(false);
+        }
         let version = read.seen.artifact;
         if (self.current)(read.seen.path).is_none_or(|now| self.ancestry.is_now(version, now)) {
             return Ok(true);
@@ -121,6 +144,13 @@ impl<'a> Fresh<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// Tells whether a step wrote what it had read anew, after it had also read what lies at the path now.
+    fn is_written_anew(&self, step: StepNo, read: &Read) -> Result<bool> {
+        let Some(seen_at) = self.seen.get(&step) else { return Ok(false) };
+        let written = self.done.borrow_mut().last_write(self.snapshot, step, read.seen.path)?;
+        Ok(written.is_some_and(|at| at >= read.seen.at.max(*seen_at)))
     }
 
     /// Lists the steps that wrote what a node stands for.

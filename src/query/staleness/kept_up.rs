@@ -103,7 +103,7 @@ impl KeptUp {
             return Ok(false);
         }
         let done = done.by(snapshot, step)?;
-        Ok(done.wrote.contains(&self.path) && done.command.as_ref() == Some(&self.command))
+        Ok(done.wrote.contains_key(&self.path) && done.command.as_ref() == Some(&self.command))
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn is_another_go(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut 
     }
     let [one, other] = steps.map(|step| &done.by[&step]);
     let (Some(ran), Some(other_ran)) = (&one.command, &other.command) else { return Ok(false) };
-    if ran.program != other_ran.program || one.wrote.is_disjoint(&other.wrote) {
+    if ran.program != other_ran.program || !one.wrote.keys().any(|path| other.wrote.contains_key(path)) {
         return Ok(false);
     }
     Ok(match (&ran.told, &other_ran.told) {
@@ -170,7 +170,8 @@ struct DoneBy {
     command: Option<Command>,
     /// What it read, each with the first time.
     read: HashMap<PathNo, i64>,
-    wrote: HashSet<PathNo>,
+    /// What it wrote, each with the last time.
+    wrote: HashMap<PathNo, i64>,
 }
 
 impl Done {
@@ -179,6 +180,16 @@ impl Done {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => Ok(place.insert(DoneBy::of(snapshot, step)?)),
         }
+    }
+
+    /// Returns when a step last wrote at a path.
+    pub(super) fn last_write(
+        &mut self,
+        snapshot: &Snapshot,
+        step: StepNo,
+        path: PathNo,
+    ) -> Result<Option<i64>> {
+        Ok(self.by(snapshot, step)?.wrote.get(&path).copied())
     }
 }
 
@@ -190,7 +201,11 @@ impl DoneBy {
             let first = read.entry(snapshot.path_of(edge.artifact)).or_insert(edge.at);
             *first = edge.at.min(*first);
         }
-        let wrote = edges.generated.iter().map(|edge| snapshot.path_of(edge.artifact)).collect();
+        let mut wrote: HashMap<PathNo, i64> = HashMap::new();
+        for edge in &edges.generated {
+            let last = wrote.entry(snapshot.path_of(edge.artifact)).or_insert(edge.at);
+            *last = edge.at.max(*last);
+        }
         Ok(DoneBy { command: Command::of(snapshot, step, &edges)?, read, wrote })
     }
 

@@ -200,8 +200,8 @@ impl World {
 
     /// Returns the paths that make stale what was made so, in as much as nothing nearer on the way settles them.
     ///
-    /// A path is settled by what was read there nearer to the file, and by a run on the way that wrote what lies there now after
-    /// it was read; `runs` are those. What was read does no harm when the last who wrote the same did it from what there is now;
+    /// A path is settled by what was read there nearer to the file, and by the run that read it, where that wrote what lies there now
+    /// after that. What was read does no harm when the last who wrote the same did it from what there is now;
     /// `anew` are those being asked that. Asked for are the paths that the command which read them has kept up since, or the others,
     /// or the others also on ways that are doubts.
     fn causes(
@@ -209,10 +209,9 @@ impl World {
         made: usize,
         asked: Asked,
         settled: &BTreeSet<&'static str>,
-        runs: &BTreeSet<usize>,
         anew: &[usize],
     ) -> BTreeSet<&'static str> {
-        let runs = &runs.iter().chain([&self.writes[made].run]).copied().collect();
+        let run = self.writes[made].run;
         let mut causes = BTreeSet::new();
         let reads = self.along(made).flat_map(|made| made.reads.iter().map(move |read| (made, read)));
         for (reader, read) in reads {
@@ -228,7 +227,7 @@ impl World {
                     made.reads.iter().any(|one| std::ptr::eq(one, read)) && self.is_kept_up(read, made)
                 }) == (asked == Asked::KeptUp)
             };
-            let is_open = !settled.contains(read.path) && !self.is_written_since(read, runs);
+            let is_open = !settled.contains(read.path) && !self.is_written_since(read, run);
             if is_moved && is_asked() && is_open && !is_beside(read.path) {
                 causes.insert(read.path);
             }
@@ -241,14 +240,18 @@ impl World {
             let is_fresh = last.is_some_and(|last| {
                 let anew = [anew, [last].as_slice()].concat();
                 let asked = if asked == Asked::MayBe { asked } else { Asked::Stale };
-                self.causes(last, asked, &BTreeSet::new(), &BTreeSet::new(), &anew).is_empty()
+                self.causes(last, asked, &BTreeSet::new(), &anew).is_empty()
             });
             if !is_fresh {
                 let mut settled = settled.clone();
                 settled.insert(read.path);
                 let is_weak = is_told || (is_moved && self.is_another_go(from, reader));
-                let found = self.causes(from, asked, &settled, runs, anew).into_iter();
-                causes.extend(found.filter(|path| !is_weak || !self.is_known_beside(reader, read, path)));
+                let found = self.causes(from, asked, &settled, anew).into_iter();
+                let counts = |path: &&str| {
+                    let is_weak = is_weak || self.is_written_anew(reader, read, path);
+                    !is_weak || !self.is_known_beside(reader, read, path)
+                };
+                causes.extend(found.filter(counts));
             }
         }
         causes
@@ -273,6 +276,20 @@ impl World {
         };
         self.along(from)
             .all(|made| made.command == reader.command && !wrote(made.step).is_disjoint(&wrote(reader.step)))
+    }
+
+    /// Says whether the step that read something wrote the same file anew, after it had also read, itself, what lies at a path now.
+    fn is_written_anew(&self, reader: &Made, read: &Input, path: &str) -> bool {
+        let is_it = |made: &Made, one: &Input| {
+            one.path == path && self.disk[path] == one.content && self.says(made, one) == Some(true)
+        };
+        // Of two that had a hand in a file the one that read that file read nothing else.
+        let mut written = self.writes.iter().filter(|made| made.script.is_some() && made.step == reader.step);
+        written.any(|made| {
+            let has_read =
+                made.reads.iter().any(|one| (one.path, &one.content) == (read.path, &read.content));
+            made.path == read.path && has_read && made.reads.iter().any(|one| is_it(made, one))
+        })
     }
 
     /// Says whether the step that read something also knows, for certain, what lies at a path now.
@@ -305,12 +322,12 @@ impl World {
         same.take_while(|other| other.run == *run)
     }
 
-    /// Says whether one of these runs wrote what lies where something was read, after that.
-    fn is_written_since(&self, read: &Input, runs: &BTreeSet<usize>) -> bool {
+    /// Says whether a run wrote what lies where something was read, after that.
+    fn is_written_since(&self, read: &Input, run: usize) -> bool {
         let mut since = self.writes[read.at..].iter();
         since.any(|made| {
             let is_there = made.path == read.path && self.disk[read.path] == made.content;
-            is_there && runs.contains(&made.run)
+            is_there && made.run == run
         })
     }
 
@@ -334,7 +351,7 @@ impl World {
             if self.disk[path] != self.writes[last].content {
                 continue;
             }
-            let causes = |asked| self.causes(last, asked, &BTreeSet::new(), &BTreeSet::new(), &[]);
+            let causes = |asked| self.causes(last, asked, &BTreeSet::new(), &[]);
             let stale = causes(Asked::Stale);
             let may_be = if stale.is_empty() { causes(Asked::MayBe) } else { BTreeSet::new() };
             for (causes, lines) in [stale, causes(Asked::KeptUp), may_be].iter().zip(&mut lines) {

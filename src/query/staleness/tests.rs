@@ -186,15 +186,40 @@ fn what_a_command_goes_on_with_is_up_to_date_by_what_it_has_read_anew() {
     // What it knows through others counts as well; what it only wrote before it knew does not.
     check("1 t t.sh: y=1 x=1 -> log=1\n2 y y.sh: x=2 -> y=2\n3 t t.sh: log=1 y=2 -> log=2", &[], &[]);
     check("1 t t.sh: x=1 -> log=1\n2 t t.sh: log=1 -> a=1; x=2 -> log=2", &[], &["a <- x"]);
-    // Another command that writes there does not go on with it, nor does one that was told something else.
-    check("1 clean x: raw=1 -> data=1\n2 more x: data=1 raw=2 -> data=2", &[], &["data <- raw"]);
-    check("1 p p -c one: raw=1 -> data=1\n2 p p -c two: data=1 raw=2 -> data=2", &[], &["data <- raw"]);
+    // Another command does not go on with it, nor does one that was told something else.
+    check("1 clean x: raw=1 -> data=1 o=1\n2 more x: data=1 raw=2 -> o=2", &[], &["data <- raw", "o <- raw"]);
+    check(
+        "1 p p -c one: raw=1 -> data=1 o=1\n2 p p -c two: data=1 raw=2 -> o=2",
+        &[],
+        &["data <- raw", "o <- raw"],
+    );
     // What was made from a source of then by somebody else, and is still there, is stale, and so is what is made from it.
     check(
         "1 t t.sh: x=1 -> y=1 o=1\n1 s s.sh: x=1 -> w=1\n2 t t.sh: y=1 x=2 w=1 -> o=2",
         &[],
         &["o <- x", "w <- x", "y <- x"],
     );
+}
+
+#[test]
+fn what_was_written_anew_in_its_place_is_as_new_as_what_was_read_before() {
+    let check = |text: &str, expected: &[&str]| assert_eq!(stale(text, &[]), expected, "{text}");
+    // A state that came to the same bytes, and what is made beside it; a renamed script; a mirror with other options.
+    check("1 t t.sh: x=1 -> st=same o=1\n2 t t.sh: st=same x=2 -> st=same o=2\n3 r x: st=same -> r=3", &[]);
+    check("1 p p.py: x=1 -> table=1\n2 p p2.py: table=1 x=2 -> table=2", &[]);
+    check("1 s s -a: a=1 b=1 -> t/b=1\n2 s s -av: a=1 b=2 t/b=1 -> t/b=2", &[]);
+    // It wrote there before it read the source of now, or was only told of that by what another one made.
+    check("1 p x: x=1 -> st=1\n2 q x: st=1 -> st=2; x=2 -> o=1", &["o <- x", "st <- x"]);
+    check("1 p x: x=1 -> st=1\n2 q x: x=2 -> y=1\n3 r x: st=1 y=1 -> st=2", &["st <- x"]);
+    // Another source of what lay there is as old as it was.
+    check("1 p x: x=1 z=1 -> st=1\n2 q x: z=2 -> y=1\n3 r x: st=1 x=2 -> st=2", &["st <- z"]);
+}
+
+#[test]
+fn what_another_run_made_is_no_newer_for_a_run_that_goes_on_with_it_and_wrote_what_that_was_made_from() {
+    let text = "1 cat x: params=1 raw=1 -> features=1\n2 sh x: -> params=2\n2 cat x: params=2 features=1 -> model=1\n3 cat x: model=1 -> pred=1";
+    assert_eq!(stale(text, &[]), ["features <- params", "model <- params", "pred <- params"]);
+    assert_eq!(stale(text, &["params=1"]), ["model <- params", "pred <- params"]);
 }
 
 #[test]
