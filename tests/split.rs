@@ -166,6 +166,29 @@ fn a_check_tells_what_does_not_hold_any_more() {
 }
 
 #[test]
+fn the_list_of_a_part_that_is_no_more_is_named_until_it_is_gone() {
+    let place = Place::empty();
+    companies(&place, 1..30);
+    place.ok(SPLIT);
+    place.write("data/splits/mine.txt", b"data/companies/c001_2020.json\n");
+    let again = place.ok(&[SPLIT, &["--ratios", "90/10"]].concat());
+    assert!(again.stderr.contains("`data/splits/validation.txt` is still there"), "{}", again.stderr);
+    assert!(!again.stderr.contains("mine.txt"), "{}", again.stderr);
+    let check = || {
+        let answer = place.run(&["split", "--check"]);
+        (answer.code, answer.stdout)
+    };
+    let (code, text) = check();
+    let named = "data/splits/validation.txt  is the list of a part that the split no longer has\n";
+    assert!(code == 1 && text.starts_with(named), "{text}");
+    std::fs::remove_file(place.at("data/splits/validation.txt")).unwrap();
+    assert_eq!(check().0, 0);
+    // Another folder is another split.
+    place.ok(&[SPLIT, &["--out", "other"]].concat());
+    assert_eq!(check().0, 0);
+}
+
+#[test]
 fn what_lies_in_the_place_of_a_list_and_is_no_file_is_not_waited_for() {
     let place = Place::empty();
     companies(&place, 1..5);

@@ -11,6 +11,7 @@ use crate::model::{Artifact, ArtifactPath};
 use crate::ops::Workspace;
 use crate::ops::split::assign::{Group, Ratios};
 use crate::ops::split::groups::By;
+use crate::ops::split::left::left_lists;
 use crate::ops::split::manifest::{self, GroupedFile, ListedFile, MANIFEST, Manifest, Plan};
 use crate::ops::split::{out_folder, read_one, read_up_to};
 
@@ -27,7 +28,8 @@ pub struct Fault {
 const MANIFEST_MAX_BYTES: u64 = 1 << 30;
 
 /// Checks the split in the folder `out`, seen from `folder`: every file is there with its bytes and its group, every group in
-/// the part that seed and ratios give, and lists and manifest have the bytes that follow from that.
+/// the part that seed and ratios give, lists and manifest have the bytes that follow from that, and no list lies beside them of a part
+/// that an earlier split had.
 ///
 /// # Errors
 /// A request error where there is no manifest, or it is none.
@@ -76,6 +78,10 @@ pub fn check(workspace: &Workspace, folder: &Path, out: Option<&Path>) -> Result
             Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.in_full()),
         };
         faults.push(Fault { path: name, what });
+    }
+    for path in left_lists(workspace, &out, &plan)? {
+        let what = "is the list of a part that the split no longer has".to_owned();
+        faults.push(Fault { path: path.to_string(), what });
     }
     if faults.is_empty() && rebuilt.manifest_bytes != bytes {
         let what = "is not the manifest of these files".to_owned();

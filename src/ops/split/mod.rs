@@ -4,6 +4,7 @@ pub mod assign;
 mod check;
 mod find;
 pub mod groups;
+mod left;
 pub mod manifest;
 
 use std::collections::BTreeSet;
@@ -118,6 +119,12 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
         Ok(()) => {
             let mut notes = recording.finish(RunStatus::Succeeded, Some(0), None)?;
             notes.extend(not_all_of_it);
+            notes.extend(left::left_lists(workspace, &folder, &plan)?.into_iter().map(|list| {
+                format!(
+                    "`{list}` is still there, the list of a part that this split has not: what it names is in other parts now; \
+                     remove it before anybody reads it"
+                )
+            }));
             let (manifest, passed_over) = (written.manifest, found.passed_over);
             Ok(Summary { run, manifest, folder, passed_over, notes })
         }
