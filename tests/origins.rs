@@ -778,6 +778,40 @@ fn a_copy_among_several_comes_from_its_own_file_alone() {
 }
 
 #[test]
+fn a_new_folder_beside_those_that_were_read_as_a_whole_is_listed() {
+    let names = [
+        "data/01/a.csv",
+        "data/01/b.csv",
+        "data/02/a.csv",
+        "data/02/b.txt",
+        "some/01/a.csv",
+        "some/02/a.csv",
+        "some/03/a.csv",
+    ];
+    let scratch = Scratch::new(&names.map(|name| (name, name)));
+    if !scratch.has_net() {
+        return;
+    }
+    let run = "\"$LINEAGE\" run -q -- sh -c 'cat data/*/*.csv > all; cat some/01/*.csv some/02/*.csv > part'";
+    let unknown = || scratch.json(&["status", "--json"])["unknown"].clone();
+    scratch.shell(run);
+    assert_eq!(unknown(), serde_json::json!([]));
+    for path in [
+        "data/03/a.csv",
+        "data/03/b.txt",
+        "data/03/deeper/a.csv",
+        "data/.hidden/a.csv",
+        "some/04/a.csv",
+        "other/a.csv",
+    ] {
+        scratch.write(path, path);
+    }
+    assert_eq!(unknown(), serde_json::json!(["data/03/a.csv"]));
+    scratch.shell(run);
+    assert_eq!(unknown(), serde_json::json!([]));
+}
+
+#[test]
 fn a_new_file_beside_inputs_that_were_read_as_a_whole_is_listed() {
     let names = ["data/a.csv", "data/b.csv", "sample/1.csv", "sample/2.csv", "sample/3.csv"];
     let scratch = Scratch::new(&names.map(|name| (name, name)));

@@ -3,6 +3,7 @@
 mod asked;
 mod elsewhere;
 mod files;
+mod partitions;
 mod renamed;
 mod report;
 mod stale;

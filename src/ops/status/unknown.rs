@@ -15,15 +15,15 @@ use crate::model::ArtifactPath;
 use crate::ops::WORKSPACE_FOLDER;
 use crate::projection;
 use crate::query::NewestFile;
-use crate::store::{GO_ON, PathNo, StepNo};
+use crate::store::{GO_ON, PathNo, Snapshot, StepNo};
 
 /// A folder and an extension, of which at least so many files were read.
-type Sort<'a> = (&'a [u8], &'a [u8]);
+pub(super) type Sort<'a> = (&'a [u8], &'a [u8]);
 const SORT_FILES_MIN: usize = 2;
 
 impl Looking<'_> {
-    /// Finds files beside recorded outputs that nobody recorded and git does not track; and those that came to lie beside inputs since
-    /// a step had read every file of their extension there: it would read them, too.
+    /// Finds files beside recorded outputs that nobody recorded and git does not track; and those that came to lie beside inputs, or in
+    /// a folder beside theirs, since a step had read every file of their extension there: it would read them, too.
     pub(super) fn find_unknown(&mut self, asked: &Asked) -> Result<()> {
         let root = self.workspace.root();
         let git = match CommitTree::of_head(root) {
@@ -39,7 +39,8 @@ impl Looking<'_> {
         let written =
             self.files.iter().filter(|file| file.writer.is_some() && file.artifact.path.is_inside());
         let outputs: BTreeSet<&[u8]> = written.map(|file| file.artifact.path.folder()).collect();
-        let read = self.read_as_a_whole()?;
+        let mut read_by = ReadBy::default();
+        let read = self.read_as_a_whole(&mut read_by)?;
         let folders = outputs.iter().copied().chain(read.keys().map(|(folder, _)| *folder));
         let folders: BTreeSet<&[u8]> = folders.collect();
         let rules = IgnoreRules::of(root);
@@ -58,13 +59,18 @@ impl Looking<'_> {
             }
             unknown.extend(sorts.into_iter().flat_map(|(sort, files)| new_of(files, read.get(&sort))));
         }
+        unknown.extend(self.in_new_folders(&rules, &mut read_by)?);
         unknown.retain(|path| asked.has(path.as_bytes()));
         self.report.unknown = unknown.into_iter().collect();
         Ok(())
     }
 
     /// Lists the files of a folder of which nothing is recorded, and that are not left out.
-    fn unrecorded(&self, folder: &[u8], rules: &IgnoreRules) -> Result<Vec<(ArtifactPath, PathBuf)>> {
+    pub(super) fn unrecorded(
+        &self,
+        folder: &[u8],
+        rules: &IgnoreRules,
+    ) -> Result<Vec<(ArtifactPath, PathBuf)>> {
         let root = self.workspace.root();
         let mut files = Vec::new();
         let place = match folder {
@@ -104,32 +110,16 @@ impl Looking<'_> {
     }
 
     /// Finds the sorts of files of which one step was the last to read what is recorded of them, all of it, and until when it did.
-    fn read_as_a_whole(&self) -> Result<BTreeMap<Sort<'_>, i64>> {
+    fn read_as_a_whole(&self, read_by: &mut ReadBy) -> Result<BTreeMap<Sort<'_>, i64>> {
         let mut sorts: BTreeMap<Sort<'_>, Vec<&NewestFile>> = BTreeMap::new();
         for file in self.files.iter().filter(|file| file.writer.is_none() && file.artifact.path.is_inside()) {
             if let Some(sort) = sort_of(&file.artifact.path) {
                 sorts.entry(sort).or_default().push(file);
             }
         }
-        let mut read_by: HashMap<StepNo, HashMap<PathNo, i64>> = HashMap::new();
         let mut whole = BTreeMap::new();
         for (sort, files) in sorts.into_iter().filter(|(_, files)| files.len() >= SORT_FILES_MIN) {
-            let mut last = None;
-            let _all = self.snapshot.reads_between(files[0].last(), i64::MIN, i64::MAX, |_, step| {
-                last = Some(step);
-                Ok(GO_ON)
-            })?;
-            let Some(step) = last else { continue };
-            let read = match read_by.entry(step) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => {
-                    let used = self.snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
-                    let data = used.iter().filter(|edge| edge.role.is_data());
-                    place.insert(data.map(|edge| (self.snapshot.path_of(edge.artifact), edge.at)).collect())
-                }
-            };
-            let times: Option<Vec<i64>> = files.iter().map(|file| read.get(&file.path_no).copied()).collect();
-            if let Some(until) = times.and_then(|times| times.into_iter().max()) {
+            if let Some(until) = read_by.all_of(self.snapshot, &files)? {
                 whole.insert(sort, until);
             }
         }
@@ -137,8 +127,34 @@ impl Looking<'_> {
     }
 }
 
+/// What steps read as data, each asked once: the paths, each with the time.
+#[derive(Default)]
+pub(super) struct ReadBy(HashMap<StepNo, HashMap<PathNo, i64>>);
+
+impl ReadBy {
+    /// Returns until when one step read all of some files, where it was the last to read the first of them.
+    pub(super) fn all_of(&mut self, snapshot: &Snapshot, files: &[&NewestFile]) -> Result<Option<i64>> {
+        let mut last = None;
+        let _all = snapshot.reads_between(files[0].last(), i64::MIN, i64::MAX, |_, step| {
+            last = Some(step);
+            Ok(GO_ON)
+        })?;
+        let Some(step) = last else { return Ok(None) };
+        let read = match self.0.entry(step) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let used = snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
+                let data = used.iter().filter(|edge| edge.role.is_data());
+                place.insert(data.map(|edge| (snapshot.path_of(edge.artifact), edge.at)).collect())
+            }
+        };
+        let times: Option<Vec<i64>> = files.iter().map(|file| read.get(&file.path_no).copied()).collect();
+        Ok(times.and_then(|times| times.into_iter().max()))
+    }
+}
+
 /// Returns the folder and the extension of a file; `None` where it has none.
-fn sort_of(path: &ArtifactPath) -> Option<Sort<'_>> {
+pub(super) fn sort_of(path: &ArtifactPath) -> Option<Sort<'_>> {
     let name = path.file_name();
     let dot = name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
     Some((path.folder(), &name[dot..]))
@@ -146,14 +162,19 @@ fn sort_of(path: &ArtifactPath) -> Option<Sort<'_>> {
 
 /// Returns those of a sort that came after what was read of it; none where some lay there before, which the step had passed over.
 fn new_of(files: Vec<&(ArtifactPath, PathBuf)>, read_until: Option<&i64>) -> Vec<ArtifactPath> {
-    let is_new = |place: &Path| {
-        let found = place.symlink_metadata().ok()?;
-        Some(found.ctime().saturating_mul(1_000_000).saturating_add(found.ctime_nsec() / 1000) > *read_until?)
-    };
-    match files.iter().all(|(_, place)| is_new(place) == Some(true)) {
-        true => files.into_iter().map(|(path, _)| path.clone()).collect(),
-        false => Vec::new(),
+    match read_until {
+        Some(until) if files.iter().all(|(_, place)| is_new(place, *until)) => {
+            files.into_iter().map(|(path, _)| path.clone()).collect()
+        }
+        _ => Vec::new(),
     }
+}
+
+/// Tells whether a file came, or was changed, after some time, as far as that can be found out.
+pub(super) fn is_new(place: &Path, since: i64) -> bool {
+    place.symlink_metadata().is_ok_and(|found| {
+        found.ctime().saturating_mul(1_000_000).saturating_add(found.ctime_nsec() / 1000) > since
+    })
 }
 
 fn is_tracked(git: Option<&CommitTree>, place: &Path) -> bool {
