@@ -144,6 +144,33 @@ fn an_earlier_version_that_was_brought_back_is_one_also_when_a_run_has_read_it()
 }
 
 #[test]
+fn what_lies_there_as_git_has_it_on_this_branch_and_as_a_run_made_it_is_no_fault() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("x", b"1\n");
+    if !run(&place, &["sh", "-c", "sort x > o"]) {
+        return;
+    }
+    place.commit_all("one");
+    place.git(&["checkout", "-q", "-b", "exp"]);
+    place.write("x", b"2\n");
+    run(&place, &["sh", "-c", "sort x > o"]);
+    place.git(&["commit", "-q", "-a", "-m", "two"]);
+    assert_eq!(place.status().0, 0);
+    place.git(&["checkout", "-q", "main"]);
+    let (code, report) = place.status();
+    assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
+    // What lies there is compared as it is there.
+    place.write("x", b"3\n");
+    assert_eq!(paths(&place.status().1["stale"]), ["o"]);
+    place.git(&["checkout", "-q", "x"]);
+    run(&place, &["sh", "-c", "cat o > rep"]);
+    assert_eq!(place.status().0, 0);
+    place.git(&["checkout", "-q", "exp", "--", "x"]);
+    assert_eq!(paths(&place.status().1["stale"]), ["o", "rep"]);
+}
+
+#[test]
 fn what_git_has_is_not_lost_and_is_brought_back_from_the_commit_that_the_run_recorded() {
     let Some(place) = Place::empty().with_commit() else { return };
     place.ok(&["init"]);

@@ -11,15 +11,16 @@ use crate::render;
 
 /// Compare the files on disk with what is recorded. Exit code 1 where anything is listed that is a fault.
 ///
-/// changed: other bytes than were last recorded. stale: made from something that has changed since, or of which there
+/// changed: other bytes than were last recorded; but what lies there as git has it on this branch, and as a run wrote or read it, is
+/// looked at as that. stale: made from something that has changed since, or of which there
 /// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last.
 /// doubtful: an input was changed while it was read, two runs wrote the file at once, or something has changed since that may
 /// have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on disk but kept, so that
 /// it can be written again.
 /// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
 /// renamed: a source that somebody gave another name, under which it was read since; this is as removed is.
-/// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, where a step had read every
-/// file of that extension.
+/// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, or in a folder beside
+/// theirs, where a step had read every file of that extension.
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.
 /// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
 ///

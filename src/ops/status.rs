@@ -63,6 +63,8 @@ pub fn status(
         code_of: HashMap::new(),
         report: StatusReport { is_of_part: !paths.is_empty(), ..StatusReport::default() },
     };
+    looking.compare(targets.iter().copied())?;
+    looking.take_as_in_git(&targets)?;
     looking.prefer_own_writers(&targets)?;
     let current: Vec<(usize, Write)> = targets
         .iter()
@@ -70,7 +72,7 @@ pub fn status(
         .collect();
     let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
     let mut ancestry = Ancestry::of(snapshot, &writes)?;
-    looking.compare(&targets, &ancestry.paths())?;
+    looking.compare_read(&ancestry.paths())?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
     looking.sort_out(&targets)?;
     looking.find_gone()?;

@@ -7,13 +7,14 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use super::{AlteredFile, FileWriter, Looking, NotHere, RecordedFile, RemovedFile, RenamedFile};
+use crate::capture::git::{CommitTree, InGit};
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest, RunKind, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::committed::Commits;
 use crate::ops::locate::{digest_at, link_at};
 use crate::ops::run::is_temporary;
-use crate::query::{self, NewestFile, Removers, Write};
+use crate::query::{self, NewestFile, Removers, Write, writers};
 use crate::store::{ArtifactNo, PathNo};
 
 /// What lies at a recorded path now.
@@ -30,10 +31,15 @@ pub(super) enum OnDisk {
 }
 
 impl Looking<'_> {
-    /// Reads the files on disk: those asked about, and those they were made from.
-    pub(super) fn compare(&mut self, targets: &[usize], ancestors: &HashSet<PathNo>) -> Result<()> {
-        let ancestors = ancestors.iter().filter_map(|path| self.places.get(path));
-        let wanted: BTreeSet<usize> = targets.iter().chain(ancestors).copied().collect();
+    /// Reads the files on disk that lie at `paths`, but for those that were read already.
+    pub(super) fn compare_read(&mut self, paths: &HashSet<PathNo>) -> Result<()> {
+        let places: Vec<usize> = paths.iter().filter_map(|path| self.places.get(path)).copied().collect();
+        self.compare(places.into_iter().filter(|at| !self.disk.contains_key(at)).collect::<Vec<_>>())
+    }
+
+    /// Reads files on disk.
+    pub(super) fn compare(&mut self, wanted: impl IntoIterator<Item = usize>) -> Result<()> {
+        let wanted: BTreeSet<usize> = wanted.into_iter().collect();
         let mut known_otherwise: HashSet<usize> = HashSet::new();
         for at in wanted.iter().filter(|at| !self.files[**at].artifact.has_content()) {
             if self.is_known_otherwise(self.files[*at].path_no)? {
@@ -51,7 +57,41 @@ impl Looking<'_> {
             };
             (at, disk)
         });
-        self.disk = looked.collect();
+        let looked: Vec<(usize, OnDisk)> = looked.collect();
+        self.disk.extend(looked);
+        Ok(())
+    }
+
+    /// Takes for the newest version of a file the recorded one that lies there, where git has the file so at `HEAD`: on another
+    /// branch the newest versions are others, and what is asked is whether those that lie there belong together.
+    pub(super) fn take_as_in_git(&mut self, targets: &[usize]) -> Result<()> {
+        let mut head: Option<Option<CommitTree>> = None;
+        for at in targets {
+            let OnDisk::Other(now) = self.disk[at] else { continue };
+            let file = &self.files[*at];
+            let known = self.snapshot.artifact_no(file.path_no, &now)?;
+            let Some(version) = known.filter(|_| !file.superseded) else { continue };
+            let writer = writers(self.snapshot, version)?.first().copied();
+            // What somebody edited by hand is another matter, whoever read it.
+            if writer.is_none() && file.writer.is_some() {
+                continue;
+            }
+            let root = self.workspace.root();
+            let head = head.get_or_insert_with(|| CommitTree::of_head(root).ok().flatten());
+            let place = file.artifact.path.on_disk(root);
+            let is_as_in_git = head.as_ref().zip(place).is_some_and(|(head, place)| {
+                let path = head.work_tree().and_then(|tree| place.strip_prefix(tree).ok());
+                path.is_some_and(|path| {
+                    matches!(head.holds_file(path.as_os_str().as_encoded_bytes()), Ok(InGit::Same))
+                })
+            });
+            if is_as_in_git {
+                let artifact = self.snapshot.artifact(version)?;
+                self.files[*at] =
+                    NewestFile { number: version, artifact, writer, read_since: None, ..file.clone() };
+                self.disk.insert(*at, OnDisk::Same);
+            }
+        }
         Ok(())
     }
 
