@@ -761,7 +761,8 @@ fn opening_a_file_over_and_over_takes_no_memory() {
 }
 
 /// Starts a command on a terminal of its own, and plays: each line of the first argument (`waits for => types`) waits until
-/// something is printed, and types something then. Prints all that was printed, and how the command ended on a last line.
+/// something is printed, and types something then, or hangs up with `\x00`. Prints all that was printed, and how the command ended
+/// on a last line.
 const PLAY: &str = r#"
 import os, pty, select, signal, sys
 child, terminal = pty.fork()
@@ -782,6 +783,9 @@ for line in sys.argv[1].splitlines():
         if not select.select([terminal], [], [], 20)[0]:
             sys.exit(f"waited in vain for {waited!r} after {printed.decode()!r}")
         printed += os.read(terminal, 4096)
+    if typed == "\0":
+        os.close(terminal)
+        break
     os.write(terminal, typed.encode())
 while True:
     try:
@@ -824,6 +828,20 @@ fn an_interrupt_typed_once_arrives_once() {
     assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "exit code 7");
     assert_eq!(typed(&format!("{is_terminal}; echo ready; read x")), "hit 0 tty 1 code 0 signal 2");
     assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "ended by signal 2");
+}
+
+#[test]
+fn a_command_whose_terminal_goes_away_ends_as_it_would_alone() {
+    let Some(python) = common::python_with(&["pty"]) else { return };
+    let scratch = Scratch::new(&[]);
+    let command = ["sh", "-c", "echo ready; sleep 20; echo > late"];
+    let observed = [&[env!("CARGO_BIN_EXE_lineage"), "run", "--"], &command[..]].concat();
+    for command in [&command[..], &observed] {
+        let printed = play(&python, &scratch, r"ready => \x00", command);
+        assert_eq!(printed.lines().last(), Some("code 0 signal 1"), "{command:?}");
+        assert!(!scratch.path().join("late").exists());
+    }
+    assert_eq!(scratch.json(&["show", "@", "--json"])["run"]["reason"], "ended by signal 1");
 }
 
 #[test]

@@ -50,14 +50,19 @@ const NOBODY: i32 = -1;
 static COMMANDS: [AtomicI32; PLACES] = [const { AtomicI32::new(FREE) }; PLACES];
 
 extern "C" fn forward(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-    // SAFETY: the kernel hands over a valid `siginfo_t`; `kill` may be called in a signal's action.
+    // SAFETY: the kernel hands over a valid `siginfo_t`; the calls may be made in a signal's action.
     unsafe {
-        // What the terminal sends reaches the whole foreground group, so the commands have it already.
-        if (*info).si_code <= 0 {
+        // What the terminal sends reaches the whole foreground group, so the commands have it already. But that it has gone away, it
+        // says to the leader of its session alone, which the command would be without us, and it wakes that.
+        let has_hung_up = signal == libc::SIGHUP && libc::getsid(0) == libc::getpid();
+        if (*info).si_code <= 0 || has_hung_up {
             let errno = libc::__errno_location();
             let before = *errno;
             for command in COMMANDS.iter().map(|place| place.load(Ordering::SeqCst)).filter(|pid| *pid > 0) {
                 libc::kill(command, signal);
+                if (*info).si_code > 0 {
+                    libc::kill(command, libc::SIGCONT);
+                }
             }
             *errno = before;
         }
