@@ -156,17 +156,20 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         let read_elsewhere = |version: &Read| read_elsewhere(*number, version);
         let inherited = inherited(*number, &finished);
         let mut read = read_from_others(group, &written_by_several);
-        if let Some((adding, added_to)) = split_adding(group, &files, &mut read) {
+        let adding = split_adding(group, &files, &mut read);
+        for (part, added_to) in &adding {
             let (nothing, none) = (Inherited::default(), BTreeSet::new());
-            let from = Ingredients { read: &added_to, inherited: &nothing, left: &none };
-            let adding = step(observation, &adding, from, &files, around, &read_elsewhere);
-            made.extend(adding.map(|step| Step { name: format!("{}{APPENDING}", step.name), ..step }));
+            let from = Ingredients { read: added_to, inherited: &nothing, left: &none };
+            let part = step(observation, part, from, &files, around, &read_elsewhere);
+            made.extend(part.map(|step| Step { name: format!("{}{APPENDING}", step.name), ..step }));
         }
         let moved: Vec<Moved> = moved(&group.pairs, &files, &read_elsewhere).collect();
         let left = moved.iter().flat_map(|part| part.left.iter().copied()).collect();
         let from = Ingredients { read: &read, inherited: &inherited, left: &left };
-        let rest = step(observation, group, from, &files, around, &read_elsewhere);
-        let is_all = rest.is_none();
+        let only_adds = only_adds(group, &adding, &from, &files);
+        let rest = (!only_adds).then(|| step(observation, group, from, &files, around, &read_elsewhere));
+        let rest = rest.flatten();
+        let is_all = rest.is_none() && adding.is_empty();
         made.extend(rest);
         for part in moved {
             let Some(whole) = outline(observation, group, around) else { continue };
@@ -400,6 +403,18 @@ struct Ingredients<'a> {
     inherited: &'a Inherited,
     /// Files that left their places by being given another name, by number, which was no removal.
     left: &'a BTreeSet<usize>,
+}
+
+/// Returns true where the parts of a group that only add to files say all that there is to be said of it.
+fn only_adds(group: &Group, adding: &[(Group, Reads)], rest: &Ingredients<'_>, files: &Files) -> bool {
+    let is_added = |version: &Read| adding.iter().any(|(part, _)| part.written.contains_key(version));
+    let mut read = rest.read.keys().filter_map(|version| files.known(version));
+    !adding.is_empty()
+        && group.written.keys().all(is_added)
+        && group.removed.is_empty()
+        && read.all(|known| known.role.is_code())
+        && rest.inherited.read.is_empty()
+        && rest.inherited.outside.is_empty()
 }
 
 fn step(

@@ -305,6 +305,23 @@ fn what_was_only_added_to_is_told_to_nobody() {
 }
 
 #[test]
+fn what_is_added_to_one_file_after_another_goes_from_none_to_the_next() {
+    for shell in ["sh", "bash"] {
+        check(shell, "for i in 0 1 2; do cat in$i > out$i; echo end >> out$i; done", true);
+        check(
+            shell,
+            "cat in0 > out0; cat in1 > out1; read x < in2; echo $x >> out0; echo $x >> out1; :",
+            true,
+        );
+        check(
+            shell,
+            "cat in0 > out0; cat in1 > out1; echo end >> out0; echo end >> out1; echo more > out2",
+            true,
+        );
+    }
+}
+
+#[test]
 fn what_a_script_wrote_on_later_was_told_to_nobody() {
     let tell = "sh -c 'echo \"$0\" > out0' \"$x\" 5>&-";
     for shell in ["sh", "bash"] {

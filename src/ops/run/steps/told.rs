@@ -116,31 +116,39 @@ pub(super) fn read_from_others(group: &Group, written_by_several: &BTreeSet<Read
         .collect()
 }
 
+/// Of so many files that a group only added to, each is a step of its own.
+const ADDED_TO_MAX: usize = 64;
+
 /// Takes what was only added to out of what a group read, where the group wrote something else as well: a log that is written on
-/// from run to run says nothing to the model beside it. Returns the part of the group that goes from what stood in those files
-/// before to what stands there since, by the code that adds to them. That the rest of what the group read is in those files, too, its
-/// other part says.
-pub(super) fn split_adding(group: &Group, files: &Files, read: &mut Reads) -> Option<(Group, Reads)> {
+/// from run to run says nothing to the model beside it, nor to another log. Returns the parts of the group that go from what stood
+/// in such a file before to what stands there since, by the code that adds to it: one for each file, or where they are very many,
+/// one for all. That the rest of what the group read is in those files, too, its other part says.
+pub(super) fn split_adding(group: &Group, files: &Files, read: &mut Reads) -> Vec<(Group, Reads)> {
     let writes = |file: usize| group.written.range((file, 0)..=(file, usize::MAX)).next().is_some();
     let learns = |file: usize| group.learned.range((file, 0)..=(file, usize::MAX)).next().is_some();
     let added: BTreeSet<usize> =
         read.keys().map(|(file, _)| *file).filter(|file| writes(*file) && !learns(*file)).collect();
-    if added.is_empty() || group.written.keys().all(|(file, _)| added.contains(file)) {
-        return None;
+    let of_each: Vec<BTreeSet<usize>> = match added.len() {
+        0 => return Vec::new(),
+        1..=ADDED_TO_MAX => added.iter().map(|file| BTreeSet::from([*file])).collect(),
+        _ => vec![added.clone()],
+    };
+    if of_each.len() == 1 && group.written.keys().all(|(file, _)| added.contains(file)) {
+        return Vec::new();
     }
     let is_code = |version: &Read| files.known(version).is_some_and(|known| known.role.is_code());
-    let added_to: Reads = read
-        .iter()
-        .filter(|(version, _)| added.contains(&version.0) || is_code(version))
-        .map(|(version, at)| (*version, *at))
-        .collect();
+    let parts = of_each.iter().map(|added| {
+        let added_to = read.iter().filter(|(version, _)| added.contains(&version.0) || is_code(version));
+        let written = group.written.iter().filter(|((file, _), _)| added.contains(file));
+        let adding = Group {
+            processes: group.processes.clone(),
+            written: written.map(|(version, at)| (*version, *at)).collect(),
+            unchanged_since_ns: group.unchanged_since_ns.clone(),
+            ..Group::default()
+        };
+        (adding, added_to.map(|(version, at)| (*version, *at)).collect())
+    });
+    let parts = parts.collect();
     read.retain(|(file, _), _| !added.contains(file));
-    let written = group.written.iter().filter(|((file, _), _)| added.contains(file));
-    let adding = Group {
-        processes: group.processes.clone(),
-        written: written.map(|(version, at)| (*version, *at)).collect(),
-        unchanged_since_ns: group.unchanged_since_ns.clone(),
-        ..Group::default()
-    };
-    Some((adding, added_to))
+    parts
 }
