@@ -55,6 +55,37 @@ fn what_only_its_owner_reads_is_kept_and_brought_back_for_its_owner() {
 }
 
 #[test]
+fn what_is_kept_already_is_kept_for_those_as_well_who_may_read_a_later_file_of_the_same_bytes() {
+    let place = Place::without_git().with_real_clock();
+    place.write("s.sh", b"#!/bin/sh\necho done\n");
+    place.write("other", b"other\n");
+    let large = vec![b'x'; 200 << 10];
+    place.write("large", &large);
+    for (file, at_first) in [("s.sh", 0o600), ("other", 0o600), ("large", 0o600)] {
+        set_mode(&place.at(file), at_first);
+    }
+    place.ok(&["run", "--", "sh", "-c", "cat other large > /dev/null; sh s.sh; cp other made"]);
+    assert_eq!(modes_of_kept(&place).iter().filter(|mode| *mode & 0o144 == 0).count(), 1);
+    for (file, later) in [("s.sh", 0o755), ("other", 0o644), ("large", 0o644)] {
+        set_mode(&place.at(file), later);
+    }
+    place.ok(&["run", "--", "sh", "-c", "cat other large > /dev/null; ./s.sh"]);
+    for file in ["s.sh", "other", "large"] {
+        let before = mode(&place.at(file));
+        std::fs::remove_file(place.at(file)).unwrap();
+        place.ok(&["restore", file]);
+        assert_eq!(mode(&place.at(file)), before, "{file}");
+    }
+    assert_eq!(place.read("large"), large);
+    // What it is kept for now, it stays kept for.
+    set_mode(&place.at("s.sh"), 0o600);
+    let before = modes_of_kept(&place);
+    place.ok(&["run", "--", "sh", "-c", "cat other large > /dev/null; sh s.sh"]);
+    assert_eq!(modes_of_kept(&place), before);
+    place.ok(&["verify"]);
+}
+
+#[test]
 fn a_store_of_contents_that_was_open_is_closed_by_the_next_that_keeps_and_stays_open_to_a_group() {
     for (own, expected) in [(0o755, 0o700), (0o775, 0o770)] {
         let place = Place::without_git().with_real_clock();

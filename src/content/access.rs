@@ -70,6 +70,31 @@ impl Access {
         Access { mode: self.mode & !OWNER_EXECUTES, ..self }
     }
 
+    /// Returns the access to a content that is kept already, and that those shall read and execute as well whom this names.
+    pub(super) fn and_of(self, kept: &Metadata) -> Self {
+        let of_kept = Access::of(kept);
+        let is_same_group = self.group.is_none_or(|group| group == kept.gid());
+        let mode = for_group(self.mode & EVERYBODY_READS, is_same_group) | self.mode & OWNER_EXECUTES;
+        // Root's own say nothing of whom else they may be given to.
+        let user = if kept.uid() == 0 { self.user } else { of_kept.user };
+        Access { mode: of_kept.mode | mode, user, ..of_kept }
+    }
+
+    /// Returns whether a new file for a content would let somebody read or execute it whom the `kept` one does not let.
+    pub(super) fn is_wider_than(self, kept: &Metadata) -> bool {
+        let is_wider = |mode: u32| mode & (EVERYBODY_READS | OWNER_EXECUTES) & !kept.mode() != 0;
+        // The umask is asked for only where it may matter.
+        is_wider(self.mode) && is_wider(self.mode_of_new(0o666 & !umask(), kept.gid()))
+    }
+
+    /// Returns whether the file at a path, in a workspace at `root`, lets somebody read or execute its content whom the `kept` one
+    /// does not let.
+    pub(super) fn of_path_is_wider_than(root: &Path, path: &Path, kept: &Metadata) -> bool {
+        // The folders that lead to it make it no wider.
+        path.metadata().is_ok_and(|found| Access::of(&found).is_wider_than(kept))
+            && Access::of_path(root, path).is_wider_than(kept)
+    }
+
     /// Returns whether `owner` could read the source.
     pub fn lets(self, owner: Owner) -> bool {
         let of_group =
@@ -91,18 +116,27 @@ impl Access {
     /// As the system gives them.
     pub fn apply(self, file: &File) -> io::Result<()> {
         let found = file.metadata()?;
-        let is_same_group = self.group.is_none_or(|group| group == found.gid());
-        let allowed = for_group(self.mode & EVERYBODY_READS, is_same_group);
         let mode = found.mode() & 0o7777;
-        let mut wanted = mode & !(EVERYBODY_READS & !allowed);
-        if self.is_executed() {
-            wanted |= (wanted & 0o444) >> BELOW_READING;
-        }
+        let wanted = self.mode_of_new(mode, found.gid());
         if wanted == mode {
             return Ok(());
         }
         file.set_permissions(Permissions::from_mode(wanted))
     }
+
+    /// Returns what becomes of the mode of a new file that belongs to `group`.
+    fn mode_of_new(self, mode: u32, group: u32) -> u32 {
+        let allowed = for_group(self.mode & EVERYBODY_READS, self.group.is_none_or(|own| own == group));
+        let wanted = mode & !(EVERYBODY_READS & !allowed);
+        if self.is_executed() { wanted | (wanted & 0o444) >> BELOW_READING } else { wanted }
+    }
+}
+
+/// Returns what the umask takes from others; all of it where the system does not tell.
+fn umask() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok()).unwrap_or(0o077)
 }
 
 /// Returns what the mode of a file or folder lets a group and others do, where another group is meant than its own: everybody, or

@@ -64,9 +64,9 @@ impl Group {
 }
 
 impl Contents {
-    /// Puts a content into `group`, compressed; nothing where it is kept already and whole.
+    /// Puts a content into `group`, compressed; nothing where it is kept already, whole and for all whom that of the group names.
     pub fn add_to(&self, group: &mut Group, digest: &Digest, bytes: &[u8]) {
-        if !group.holds(digest) && !self.is_kept(digest) {
+        if !group.holds(digest) && !self.is_kept(digest, group.access) {
             group.push(digest, bytes);
         }
     }

@@ -96,13 +96,14 @@ impl Contents {
         self.path(digest).is_file()
     }
 
-    /// Returns true where it is kept and is not hidden from us, and sees to it that it stays where it is ours; whether it is whole,
-    /// only reading tells.
-    pub fn holds_readable(&self, digest: &Digest) -> bool {
+    /// Returns true where it is kept and is not hidden from us, nor from whom the file at `place` in a workspace at `root` is open
+    /// to, and sees to it that it stays where it is ours; whether it is whole, only reading tells.
+    pub fn holds_for(&self, digest: &Digest, root: &Path, place: &Path) -> bool {
         let Ok(file) = open_regular(&self.path(digest)) else { return false };
         // What belongs to another member of the group cannot be marked.
         let _ = mark(&file);
-        self.holds(digest)
+        let is_closed = file.metadata().is_ok_and(|kept| Access::of_path_is_wider_than(root, place, &kept));
+        !is_closed && self.holds(digest)
     }
 
     /// Returns true where it may be kept and is hidden from us: it is another's, or the whole folder is.
@@ -152,7 +153,7 @@ impl Contents {
     }
 
     /// Writes `bytes`, compressed, so that they can be kept together with others: they are when their file was forced to the disk and
-    /// [`Contents::publish`] has returned. `None` where they are kept already and whole.
+    /// [`Contents::publish`] has returned. `None` where they are kept already, whole and for all whom `access` names.
     ///
     /// # Errors
     /// A store error where the disk does not take them; nothing else is harmed then.
@@ -166,7 +167,7 @@ impl Contents {
         let path = self.path(digest);
         let failed = |cause| not_kept(bytes.len(), &path, cause);
         let owner = self.close().map_err(failed)?;
-        if self.is_kept(digest) {
+        if self.is_kept(digest, access) {
             return Ok(None);
         }
         let access = self.access_of_new(digest, access);
@@ -176,16 +177,17 @@ impl Contents {
         Ok(Some(StagedContent { file, size_bytes: bytes.len() }))
     }
 
-    /// Returns true where a content is kept and whole, and sees to it that it stays.
-    pub fn is_kept(&self, digest: &Digest) -> bool {
+    /// Returns true where a content is kept for all whom `access` names, and whole, and sees to it that it stays.
+    pub fn is_kept(&self, digest: &Digest, access: Access) -> bool {
         let path = self.path(digest);
         // A stored copy is never trusted unread: a damaged one is written again.
         if !path.is_file() || !self.check(digest).is_ok_and(|kept| kept.is_some()) {
             return false;
         }
-        let marked = open_regular(&path).and_then(|file| mark(&file));
-        // What belongs to another member of the group cannot be marked, and is written again.
-        marked.is_ok() && path.is_file()
+        let marked = open_regular(&path).and_then(|file| mark(&file).and_then(|()| file.metadata()));
+        // What belongs to another member of the group cannot be marked, and is written again. So is what was kept for fewer: a file
+        // may hold several contents, for which it cannot be opened one by one.
+        marked.is_ok_and(|kept| !access.is_wider_than(&kept)) && path.is_file()
     }
 
     /// Makes the folder and closes it, once; returns whom to give what is made in it.
@@ -200,10 +202,15 @@ impl Contents {
         Ok(*self.closed.get_or_init(|| owner))
     }
 
-    /// Returns the access to a content that is written now. One that another member of the group keeps for themselves is no secret
-    /// of theirs any more where somebody else has the same bytes: both can read it then.
+    /// Returns the access to a content that is written now. What is kept for some already is no secret of theirs any more where
+    /// others have the same bytes: all of them can read it then.
     pub fn access_of_new(&self, digest: &Digest, access: Access) -> Access {
-        if self.hides(digest) { Access::ALL } else { access }
+        match open_regular(&self.path(digest)).and_then(|kept| kept.metadata()) {
+            Ok(kept) => access.and_of(&kept),
+            // Another member of the group keeps it for themselves.
+            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => Access::ALL,
+            Err(_) => access,
+        }
     }
 
     /// Gives the new file for a content, meant for `path`, its access, and its owner, where they may read what the content comes

@@ -215,7 +215,7 @@ impl Contents {
         let folder = path.parent().unwrap_or(&self.folder);
         let owner = self.close()?;
         self.disk.create_folders(folder)?;
-        if self.is_kept(digest) {
+        if self.is_kept(digest, access) {
             return Ok(true);
         }
         let access = self.access_of_new(digest, access);

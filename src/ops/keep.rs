@@ -191,9 +191,16 @@ impl<'a> Keeping<'a> {
                 && self.policy().keeps_input(&artifact.path, artifact.size_bytes)
                 && known.insert(artifact.digest)
                 // Not read: there may be a hundred thousand that no run has changed. `lineage verify` finds those that are damaged.
-                && !self.workspace.contents().holds_readable(&artifact.digest)
+                && !self.holds_for_all(artifact)
         });
         wanted.collect()
+    }
+
+    /// Returns true where a file's content is kept, for all who may read the file.
+    fn holds_for_all(&self, artifact: &Artifact) -> bool {
+        let root = self.workspace.root();
+        let place = artifact.path.on_disk(root);
+        place.is_some_and(|place| self.workspace.contents().holds_for(&artifact.digest, root, &place))
     }
 
     /// Keeps inputs as they lie on disk, else as they are in hand: small ones several to a file. Returns what went wrong, one line
@@ -207,7 +214,7 @@ impl<'a> Keeping<'a> {
         let workspace = self.workspace;
         for artifact in large {
             if let Some((access, bytes)) = in_hand.get(&artifact.digest)
-                && !workspace.contents().holds_readable(&artifact.digest)
+                && !self.holds_for_all(artifact)
             {
                 let kept = workspace.contents().keep_as(&artifact.digest, bytes, *access);
                 failed.extend(kept.err().map(|error| error.in_full()));
@@ -272,10 +279,10 @@ fn stage_small(
 pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) -> Vec<String> {
     let policy = KeepPolicy::of(workspace).unwrap_or_default();
     let contents = workspace.contents();
-    let (small, large): (Vec<&Artifact>, Vec<&Artifact>) = artifacts
-        .iter()
-        .filter(|artifact| artifact.path.is_inside() && !contents.is_kept(&artifact.digest))
-        .partition(|artifact| policy.keeps_registered(artifact));
+    let inside = artifacts.iter().filter(|artifact| artifact.path.is_inside());
+    let (small, mut large): (Vec<&Artifact>, Vec<&Artifact>) =
+        inside.partition(|artifact| policy.keeps_registered(artifact));
+    large.retain(|artifact| !contents.is_kept(&artifact.digest, Access::OWNER));
     let mut said = keep_all(workspace, &small);
     for artifact in large {
         let place = artifact.path.on_disk(workspace.root());
@@ -332,17 +339,17 @@ fn publish(workspace: &Workspace, together: &Together, mut ready: Vec<StagedCont
 
 /// Writes a content so that it can be forced to the disk together with others; `None` where nothing is left to do.
 fn stage(workspace: &Workspace, together: &Together, artifact: &Artifact) -> Result<Option<StagedContent>> {
-    if workspace.contents().is_kept(&artifact.digest) {
-        return Ok(None);
-    }
     let Some(place) = artifact.path.on_disk(workspace.root()) else {
         return Ok(None);
     };
+    let access = Access::of_path(workspace.root(), &place);
+    if workspace.contents().is_kept(&artifact.digest, access) {
+        return Ok(None);
+    }
     // What is no plain file any more, or another one, holds other bytes than were recorded.
     if !plain_file(&place, artifact.size_bytes) {
         return Ok(None);
     }
-    let access = Access::of_path(workspace.root(), &place);
     if artifact.size_bytes >= SHARED_MIN_BYTES {
         let Ok(file) = open_regular(&place) else { return Ok(None) };
         let shared = workspace.contents().keep_shared(&artifact.digest, &file, artifact.size_bytes, access);
