@@ -114,8 +114,10 @@ impl Recorder<'_> {
         }
         let elsewhere = "files written among those of the system, of tools and of packages are not recorded";
         let compiled = "modules ran as they had been compiled, and their sources are not, or not for certain, what was compiled";
+        let untold = "steps are recorded without what the programs that started them had read before: together it is too much";
         let counted = [
             (RemarkKind::LeftOut, IGNORED_FILES, made.left_out),
+            (RemarkKind::LeftOut, untold, made.untold),
             (RemarkKind::LeftOut, elsewhere, made.written_elsewhere),
             (RemarkKind::Unseen, compiled, doubtful_modules(self.observation)),
         ];

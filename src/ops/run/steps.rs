@@ -36,7 +36,7 @@ use files::Files;
 use moves::{Moved, Moves, Pair, moved};
 use naming::{in_order_of_pipes, name_of, subject_of};
 pub use repositories::Repositories;
-use told::{Finished, Inherited, inherited, outside, read_from_others, split_adding, told};
+use told::{Bound, Finished, Inherited, inherited, outside, read_from_others, split_adding, told};
 use written::Writing;
 
 /// What is known about the surroundings of an observed command.
@@ -105,6 +105,8 @@ pub struct Outcome {
     pub left_out: u64,
     /// How many files were written among what systems, tools and packages are made of.
     pub written_elsewhere: u64,
+    /// How many steps are not said to have used what those had read who told them something: it was too much.
+    pub untold: u64,
     /// Files that are symbolic links.
     pub links: Vec<Link>,
 }
@@ -128,14 +130,21 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         let others = readers.get(version).into_iter().flatten().filter(|(_, reader)| *reader != number);
         others.map(|(at, _)| *at).chain(named.get(version).copied()).min()
     };
-    let inherited = |number: usize, finished: &Finished| {
-        let told = told(&groups, number);
-        Inherited {
-            read: inherited(&groups, number, &told, &files, &written_by_several, finished),
-            outside: outside(observation, &groups, number, &told, around),
+    let inherited = |number: usize, finished: &Finished, bound: &mut Bound| {
+        if groups[&number].written.is_empty() {
+            // Nothing comes from what it knows.
+            return Inherited::default();
         }
+        let told = told(&groups, number);
+        let read = match bound.has_room(&groups, &told) {
+            true => inherited(&groups, number, &told, &files, &written_by_several, finished),
+            false => BTreeMap::new(),
+        };
+        bound.take(read.len());
+        Inherited { read, outside: outside(observation, &groups, number, &told, around) }
     };
     let mut finished = Finished::new();
+    let mut bound = Bound::of(&groups);
     for (number, group) in &groups {
         let is_read = |version: &&Read| group.learned.contains_key(version) && files.known[version].lasting;
         let mut versions = group.written.keys().filter(is_read).peekable();
@@ -143,7 +152,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             continue;
         }
         let read = read_from_others(group, &written_by_several);
-        let learned = learned(read.values().map(|(at, _)| *at), &inherited(*number, &Finished::new()));
+        let learned =
+            learned(read.values().map(|(at, _)| *at), &inherited(*number, &Finished::new(), &mut bound));
         let ended = ended(observation, group);
         for version in versions {
             let read_at = read_elsewhere(*number, version);
@@ -152,9 +162,10 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         }
     }
     let mut made = Vec::new();
+    let mut bound = Bound::of(&groups);
     for (number, group) in &groups {
         let read_elsewhere = |version: &Read| read_elsewhere(*number, version);
-        let inherited = inherited(*number, &finished);
+        let inherited = inherited(*number, &finished, &mut bound);
         let mut read = read_from_others(group, &written_by_several);
         let adding = split_adding(group, &files, &mut read);
         for (part, added_to) in &adding {
@@ -189,7 +200,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
     let Files { environment, metrics, left_out, written_elsewhere, links, .. } = files;
-    Outcome { steps: made, environment, metrics, left_out, written_elsewhere, links }
+    Outcome { steps: made, environment, metrics, left_out, written_elsewhere, untold: bound.untold, links }
 }
 
 /// Puts together the processes that no one can tell apart by what they made.

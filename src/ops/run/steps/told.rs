@@ -16,6 +16,39 @@ pub(super) struct Inherited {
     pub(super) outside: Vec<(Artifact, i64)>,
 }
 
+/// As many inputs are entered of what steps know from others, whatever they have read.
+const TOLD_MAX: usize = 200_000;
+/// As many more are for each file that was really read.
+const TOLD_OF_EACH: usize = 4;
+
+/// How much more may be entered of what steps know from others. A script that has read many files and starts many programs tells all
+/// of it to each of them: files times programs, which neither memory nor the journal has room for.
+pub(super) struct Bound {
+    left: usize,
+    /// How many steps are told nothing for that.
+    pub(super) untold: u64,
+}
+
+impl Bound {
+    pub(super) fn of(groups: &BTreeMap<usize, Group>) -> Self {
+        let read: usize = groups.values().map(|group| group.learned.len()).sum();
+        Bound { left: TOLD_MAX.max(read.saturating_mul(TOLD_OF_EACH)), untold: 0 }
+    }
+
+    /// Returns true where all that those who told a group have read may be entered for it; counts it otherwise.
+    pub(super) fn has_room(&mut self, groups: &BTreeMap<usize, Group>, told: &BTreeMap<usize, i64>) -> bool {
+        let at_most: usize = told.keys().map(|teller| groups[teller].learned.len()).sum();
+        let has_room = at_most <= self.left;
+        self.untold += u64::from(!has_room);
+        has_room
+    }
+
+    /// Notes that so much was entered.
+    pub(super) fn take(&mut self, count: usize) {
+        self.left = self.left.saturating_sub(count);
+    }
+}
+
 /// When a group had written last what it also read itself, by group and version.
 pub(super) type Finished = HashMap<(usize, Read), i64>;
 
@@ -151,4 +184,39 @@ pub(super) fn split_adding(group: &Group, files: &Files, read: &mut Reads) -> Ve
     let parts = parts.collect();
     read.retain(|(file, _), _| !added.contains(file));
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a script that reads `files` files and starts `programs` programs, each of which reads one; returns how many of them are
+    /// told all of it.
+    fn are_told(files: usize, programs: usize) -> usize {
+        let teller = Group { learned: (0..files).map(|file| ((file, 0), 0)).collect(), ..Group::default() };
+        let program = |number: usize| Group {
+            learned: BTreeMap::from([((files + number, 0), 1)]),
+            told_by: vec![Told { by: 0, since_us: 1, until_us: 1 }],
+            ..Group::default()
+        };
+        let mut groups: BTreeMap<usize, Group> =
+            (1..=programs).map(|number| (number, program(number))).collect();
+        groups.insert(0, teller);
+        let mut bound = Bound::of(&groups);
+        for number in 1..=programs {
+            if bound.has_room(&groups, &told(&groups, number)) {
+                bound.take(files);
+            }
+        }
+        programs - bound.untold as usize
+    }
+
+    #[test]
+    fn what_many_programs_know_of_many_files_is_entered_up_to_a_bound_that_grows_with_what_was_read() {
+        assert_eq!(are_told(1_000, 200), 200);
+        assert_eq!(are_told(1_000, 400), 200);
+        assert_eq!(are_told(300_000, 3), 3);
+        assert_eq!(are_told(300_000, 9), 4);
+        assert_eq!(are_told(0, 9), 9);
+    }
 }
