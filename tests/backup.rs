@@ -472,6 +472,43 @@ fn what_another_workspace_keeps_is_no_more_missed_than_what_it_does_not() {
 }
 
 #[test]
+fn what_another_workspace_kept_of_its_runs_is_no_fault_here() {
+    let (here, there) = (Place::empty(), filled());
+    here.ok(&["run", "--", "true"]);
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let verified = here.ok(&["verify"]).stdout;
+    assert!(verified.contains("not kept here, and recorded elsewhere: the environment of run"), "{verified}");
+    fs::remove_dir_all(there.at(".lineage/objects")).unwrap();
+    let verified = there.run(&["verify"]);
+    assert!(
+        verified.code == 1 && verified.stdout.contains("not kept: the environment of run"),
+        "{verified:?}"
+    );
+}
+
+#[test]
+fn a_run_from_elsewhere_whose_name_leads_out_of_the_workspace_stops_no_projection() {
+    let (here, there) = (Place::without_git(), Place::without_git());
+    there.ok(&["pipeline", "--run-name", "evil"]);
+    let backup = export(&there).replace("\"name\":\"evil\"", "\"name\":\"../../evil\"");
+    assert!(backup.contains("../../evil"), "{backup}");
+    let digest = backup.rfind(",\"digest\":").unwrap();
+    let backup = format!("{}}}}}\n", &backup[..digest]);
+    here.ok(&["pipeline", "--run-name", "own"]);
+    here.write("b.jsonl", backup.as_bytes());
+    here.ok(&["merge", "b.jsonl"]);
+    here.ok(&["verify"]);
+    let run = here.output_names();
+    for name in &run {
+        fs::remove_file(here.at(name)).unwrap();
+    }
+    let projected = here.run(&["project"]);
+    assert!(!projected.stderr.contains("cannot be the path"), "{projected:?}");
+    let now = here.output_names();
+    assert!(run.iter().all(|name| now.contains(name)), "{projected:?}");
+}
+
+#[test]
 fn what_is_lost_of_a_workspace_is_lost_also_after_its_backup_was_brought_back() {
     let place = Place::empty();
     place.write("a", b"1\n");

@@ -70,6 +70,19 @@ pub struct Damage {
     pub fault: String,
 }
 
+/// What reading all kept contents came to.
+#[derive(Debug)]
+pub struct Verified {
+    /// How many were read.
+    pub count: u64,
+    /// Those that are damaged.
+    pub damaged: Vec<Damage>,
+    /// Files that are no kept contents.
+    pub strangers: Vec<PathBuf>,
+    /// Why some could not even be looked for.
+    pub unreadable: Vec<Error>,
+}
+
 impl Contents {
     /// Names the contents kept in `folder`.
     pub fn at(disk: Disk, folder: impl Into<PathBuf>) -> Self {
@@ -94,6 +107,20 @@ impl Contents {
     /// Returns true where a content of this digest is kept; whether it is whole, only reading tells.
     pub fn holds(&self, digest: &Digest) -> bool {
         self.path(digest).is_file()
+    }
+
+    /// Opens the file that a content is kept in; where whoever was about to remove it was killed, or is at it, it lies aside.
+    fn open(&self, digest: &Digest) -> io::Result<fs::File> {
+        let path = self.path(digest);
+        let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
+        match open_regular(&path) {
+            Err(cause) if is_missing(&cause) => match open_regular(&path.with_extension(ASIDE_ENDING)) {
+                // It was put back between the two.
+                Err(cause) if is_missing(&cause) => open_regular(&path),
+                opened => opened,
+            },
+            opened => opened,
+        }
     }
 
     /// Returns true where it is kept and is not hidden from us, nor from whom the file at `place` in a workspace at `root` is open
@@ -301,13 +328,28 @@ impl Contents {
     /// # Errors
     /// A store error where the folder cannot be read.
     pub fn list(&self) -> Result<(Vec<Digest>, Vec<PathBuf>)> {
+        self.list_but(&mut Err)
+    }
+
+    /// Lists what [`Contents::list`] does; what cannot be read of it is given to `unreadable`.
+    fn list_but(
+        &self,
+        unreadable: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<(Vec<Digest>, Vec<PathBuf>)> {
         let (mut digests, mut strangers) = (Vec::new(), Vec::new());
         for folder in entries(&self.folder)? {
             if !folder.is_dir() {
                 strangers.push(folder);
                 continue;
             }
-            for file in entries(&folder)? {
+            let files = match entries(&folder) {
+                Ok(files) => files,
+                Err(error) => {
+                    unreadable(error)?;
+                    continue;
+                }
+            };
+            for file in files {
                 match digest_of_path(&file) {
                     Some(digest) => digests.push(digest),
                     None => strangers.push(file),
@@ -319,13 +361,17 @@ impl Contents {
         Ok((digests, strangers))
     }
 
-    /// Reads every kept content that is not hidden from us, on all cores, and lists those that are damaged.
+    /// Reads every kept content that is not hidden from us, on all cores.
     ///
     /// # Errors
     /// A store error where the folder cannot be read.
-    pub fn verify(&self) -> Result<(u64, Vec<Damage>)> {
+    pub fn verify(&self) -> Result<Verified> {
         use rayon::prelude::*;
-        let (mut digests, _) = self.list()?;
+        let mut unreadable = Vec::new();
+        let (mut digests, strangers) = self.list_but(&mut |error| {
+            unreadable.push(error);
+            Ok(())
+        })?;
         digests.retain(|digest| !self.hides(digest));
         let damage = digests.par_iter().filter_map(|digest| {
             let fault = match self.check(digest) {
@@ -334,7 +380,8 @@ impl Contents {
             };
             Some(Damage { digest: *digest, path: self.path(digest), fault })
         });
-        Ok((digests.len() as u64, damage.collect()))
+        let damaged = damage.collect();
+        Ok(Verified { count: digests.len() as u64, damaged, strangers, unreadable })
     }
 }
 

@@ -47,7 +47,7 @@ impl Contents {
                     .hint("it is not used; `lineage verify` lists all that is damaged"),
             )
         };
-        let file = match open_regular(&path) {
+        let file = match self.open(digest) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(unreadable(cause)),

@@ -98,7 +98,7 @@ pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
         }
         None => workspace.view()?,
     };
-    let needed = Needed::of(&snapshot, &policy)?;
+    let needed = Needed::of(&snapshot, &policy, &mut |_| true)?;
     let mut report = GcReport { applied: request.apply, warnings, ..GcReport::default() };
     let now = SystemTime::now();
     let old = request.older_than.max(ABOUT_TO_BE_NAMED);

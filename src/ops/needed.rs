@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ChangedFile, CodeState, Digest, Fact, ModelVersion, NodeId, Removed, Role, RunKind, Step,
+    Artifact, ChangedFile, CodeState, Digest, Fact, ModelVersion, NodeId, Removed, Role, Run, RunKind, Step,
 };
 use crate::ops::settings::KeepPolicy;
 use crate::query::registry::model_view;
-use crate::store::{GO_ON, Snapshot};
+use crate::store::{GO_ON, RunNo, Snapshot};
 
 /// The contents that facts name.
 #[derive(Default)]
@@ -33,45 +33,55 @@ pub(super) struct Promise {
     pub(super) by: String,
     /// Whether a file that holds the bytes does as well as a kept content: what is large and was registered may lie nowhere else.
     pub(super) a_file_will_do: bool,
+    /// Whether it was recorded here: what was recorded elsewhere and taken over need never have been kept here.
+    pub(super) is_from_here: bool,
 }
 
 impl Needed {
-    /// Goes through all facts. On `policy` depends which inputs and outputs of commands stay, and nothing of what is promised.
+    /// Goes through all facts. On `policy` depends which inputs and outputs of commands stay, and nothing of what is promised; on
+    /// `is_from_here` which of the promises were made here.
     ///
     /// # Errors
     /// A store error where a record is damaged.
-    pub(super) fn of(snapshot: &Snapshot, policy: &KeepPolicy) -> Result<Self> {
-        let mut runs: HashMap<NodeId, (RunKind, String)> = HashMap::new();
+    pub(super) fn of(
+        snapshot: &Snapshot,
+        policy: &KeepPolicy,
+        is_from_here: &mut dyn FnMut(RunNo) -> bool,
+    ) -> Result<Self> {
+        let mut runs: HashMap<NodeId, Recorded> = HashMap::new();
         snapshot.runs_newest_first(|number| {
-            runs.extend(snapshot.run(number)?.map(|run| (run.id, (run.kind, run.run_id.to_string()))));
+            let run = snapshot.run(number)?;
+            runs.extend(run.map(|run| (run.id, Recorded::of(&run, is_from_here(number)))));
             Ok(GO_ON)
         })?;
-        let label = |run: &NodeId| runs.get(run).map_or_else(|| run.to_string(), |(_, label)| label.clone());
+        let unknown = |run: &NodeId| Recorded { kind: None, label: run.to_string(), is_from_here: true };
+        let run = |run: &NodeId| runs.get(run).cloned().unwrap_or_else(|| unknown(run));
+        // Of what no run did, nobody knows where that was.
+        let is_all_from_here = runs.values().all(|run| run.is_from_here);
         let mut needed = Needed::default();
         snapshot.facts(&mut |fact| {
             match fact {
-                Fact::RunStarted(run) => needed.code(&run.code, &run.run_id.to_string(), policy),
+                Fact::RunStarted(started) => needed.code(&started.code, &run(&started.id), policy),
                 Fact::RunOutcome(outcome) => {
                     if let Some(code) = &outcome.code {
-                        needed.code(code, &label(&outcome.run), policy);
+                        needed.code(code, &run(&outcome.run), policy);
                     }
                 }
                 Fact::RepositoryRead(repository) => {
                     if let Some(code) = &repository.code {
-                        needed.code(code, &label(&repository.run), policy);
+                        needed.code(code, &run(&repository.run), policy);
                     }
                 }
-                Fact::StepDone(step) => {
-                    let kind = runs.get(&step.run).map(|(kind, _)| *kind);
-                    needed.step(&step, kind, &label(&step.run), policy);
-                }
+                Fact::StepDone(step) => needed.step(&step, &run(&step.run), policy),
                 Fact::ModelRegistered(model) => {
                     let view = model_view(snapshot, model.id)?;
-                    needed.model(&model, view.is_some_and(|view| view.deleted.is_some()));
+                    let is_from_here = model.run.map_or(is_all_from_here, |id| run(&id).is_from_here);
+                    needed.model(&model, view.is_some_and(|view| view.deleted.is_some()), is_from_here);
                 }
                 Fact::FileOverwritten(overwritten) => {
                     let Artifact { path, digest, .. } = &overwritten.artifact;
-                    needed.promise(*digest, format!("{path}, which `{}` wrote over", overwritten.command));
+                    let by = format!("{path}, which `{}` wrote over", overwritten.command);
+                    needed.promise(*digest, by, is_all_from_here);
                 }
                 Fact::NoteRead(note) => {
                     needed.contents.insert(note.artifact.digest);
@@ -89,14 +99,17 @@ impl Needed {
         Ok(needed)
     }
 
-    fn promise(&mut self, digest: Digest, by: String) {
+    fn promise(&mut self, digest: Digest, by: String, is_from_here: bool) {
         self.contents.insert(digest);
-        self.promised.insert(digest, Promise { by, a_file_will_do: false });
+        // What was recorded here counts before what was taken over.
+        if is_from_here || self.promised.get(&digest).is_none_or(|known| !known.is_from_here) {
+            self.promised.insert(digest, Promise { by, a_file_will_do: false, is_from_here });
+        }
     }
 
-    fn code(&mut self, code: &CodeState, run: &str, policy: &KeepPolicy) {
+    fn code(&mut self, code: &CodeState, run: &Recorded, policy: &KeepPolicy) {
         if let Some(patch) = code.patch {
-            self.promise(patch, format!("the patch of run {run}"));
+            self.promise(patch, format!("the patch of run {}", run.label), run.is_from_here);
         }
         let files = code.changed.iter().chain(&code.untracked);
         files.filter_map(ChangedFile::artifact).for_each(|artifact| self.input(&artifact, policy));
@@ -109,10 +122,12 @@ impl Needed {
         list.insert(artifact.digest);
     }
 
-    fn step(&mut self, step: &Step, kind: Option<RunKind>, run: &str, policy: &KeepPolicy) {
+    fn step(&mut self, step: &Step, run: &Recorded, policy: &KeepPolicy) {
         for edge in &step.generated {
-            match kind {
-                Some(RunKind::Pipeline) => self.promise(edge.artifact.digest, edge.artifact.path.to_string()),
+            match run.kind {
+                Some(RunKind::Pipeline) => {
+                    self.promise(edge.artifact.digest, edge.artifact.path.to_string(), run.is_from_here);
+                }
                 Some(RunKind::Command) if !policy.keeps_output(&edge.artifact) => {
                     self.beyond.insert(edge.artifact.digest);
                 }
@@ -124,14 +139,15 @@ impl Needed {
         for edge in &step.used {
             // The list of a whole environment is no file: what was kept of it is all there ever was.
             if edge.role == Role::Environment && is_list(&edge.artifact) {
-                self.promise(edge.artifact.digest, format!("the environment of run {run}"));
+                let by = format!("the environment of run {}", run.label);
+                self.promise(edge.artifact.digest, by, run.is_from_here);
             }
             self.input(&edge.artifact, policy);
         }
         step.removed.iter().filter_map(Removed::artifact).for_each(|artifact| self.input(&artifact, policy));
     }
 
-    fn model(&mut self, model: &ModelVersion, is_withdrawn: bool) {
+    fn model(&mut self, model: &ModelVersion, is_withdrawn: bool, is_from_here: bool) {
         let digests = model.artifacts.iter().map(|held| held.artifact.digest);
         if is_withdrawn {
             self.withdrawn.extend(digests);
@@ -143,8 +159,23 @@ impl Needed {
         for held in held.filter(|held| held.artifact.path.is_inside() && held.artifact.has_content()) {
             let Artifact { path, digest, .. } = &held.artifact;
             let by = format!("{path} of model {}@{}", model.name, model.version);
-            self.promised.entry(*digest).or_insert(Promise { by, a_file_will_do: true });
+            self.promised.entry(*digest).or_insert(Promise { by, a_file_will_do: true, is_from_here });
         }
+    }
+}
+
+/// What is to be known of a run whose contents are needed.
+#[derive(Clone)]
+struct Recorded {
+    /// `None` where its start is not recorded.
+    kind: Option<RunKind>,
+    label: String,
+    is_from_here: bool,
+}
+
+impl Recorded {
+    fn of(run: &Run, is_from_here: bool) -> Self {
+        Recorded { kind: Some(run.kind), label: run.run_id.to_string(), is_from_here }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The kept contents: each as its name says, and all there that must be.
 
+use crate::content::Verified;
 use crate::error::Result;
 use crate::model::Digest;
 use crate::ops::committed::Commits;
+use crate::ops::here::Here;
 use crate::ops::needed::{Needed, Promise};
 use crate::ops::settings::KeepPolicy;
 use crate::ops::verify::{Area, Verifying};
@@ -14,10 +16,16 @@ impl Verifying<'_> {
         let contents = self.workspace.contents();
         let mut commits = Commits::new(self.workspace, snapshot);
         // The policy says nothing of what is promised.
-        let mut promised = Needed::of(snapshot, &KeepPolicy::default())?.promised;
+        let mut here = Here::of(self.workspace);
+        // Where the journal cannot be listed, nothing is put down to others.
+        let mut is_from_here = |run| here.has_run(snapshot, run).unwrap_or(true);
+        let mut promised = Needed::of(snapshot, &KeepPolicy::default(), &mut is_from_here)?.promised;
         self.report.totals.contents_needed = promised.len() as u64;
-        let (kept, damaged) = contents.verify()?;
-        self.report.totals.contents = kept;
+        let Verified { count, damaged, strangers, unreadable } = contents.verify()?;
+        self.report.totals.contents = count;
+        for error in unreadable {
+            self.fault(Area::Contents, "objects", error.in_full());
+        }
         for damage in damaged {
             let name = self.named(&damage.path);
             let mut what = format!("damaged, and never used: {}", damage.fault);
@@ -28,7 +36,7 @@ impl Verifying<'_> {
             }
             self.fault(Area::Contents, name, what);
         }
-        for stranger in contents.list()?.1 {
+        for stranger in strangers {
             let name = self.named(&stranger);
             self.remark(Area::Contents, name, "no kept content; it is passed over");
         }
@@ -38,7 +46,12 @@ impl Verifying<'_> {
             if contents.hides(&digest) {
                 let what = format!("only its owner can see whether it is kept: {}", promise.by);
                 self.remark(Area::Contents, name, what);
-            } else if !self.a_file_does(snapshot, &mut commits, &digest, &promise)? {
+            } else if self.a_file_does(snapshot, &mut commits, &digest, &promise)? {
+                // It is to be had.
+            } else if !promise.is_from_here {
+                let what = format!("not kept here, and recorded elsewhere: {}", promise.by);
+                self.remark(Area::Contents, name, what);
+            } else {
                 let nowhere = if promise.a_file_will_do {
                     ", and no recorded file and no commit has these bytes"
                 } else {

@@ -74,11 +74,14 @@ fn is_below(path: &ArtifactPath, folder: &str) -> bool {
 }
 
 /// Plans the papers of a pipeline run, `run_config.yaml` and `RUN_REPORT.md`: in each of its folders that has outputs, and
-/// where none has, in that of its last stage.
+/// where none has, in that of its last stage. A run from elsewhere whose name no pipeline takes has none: they might lie anywhere.
 ///
 /// # Errors
 /// A store error where a record is damaged.
 pub fn run_papers(snapshot: &Snapshot, view: &RunView) -> Result<Vec<Planned>> {
+    if names::check_run_name(&view.run.name).is_err() {
+        return Ok(Vec::new());
+    }
     let mut steps = snapshot.whole_steps_of(view.number)?;
     steps.sort_by_key(|step| (step.ended_at, step.id));
     let (config, report) = (config::run_config(view), report::run_report(snapshot, view, &steps)?);
