@@ -83,8 +83,16 @@ impl Digests {
     /// # Errors
     /// As [`Digests::of`].
     pub fn of_with_size(&self, path: &Path) -> Result<(Digest, u64)> {
-        let found = self.found(path, &path.metadata()?)?;
+        let found = self.found_at(path)?;
         Ok((found.digest, found.stamp.size_bytes))
+    }
+
+    /// Returns the digest of a file and the stamp that it has with these bytes.
+    ///
+    /// # Errors
+    /// As [`Digests::of`].
+    pub fn found_at(&self, path: &Path) -> Result<Found> {
+        self.found(path, &path.metadata()?)
     }
 
     fn found(&self, path: &Path, metadata: &Metadata) -> Result<Found> {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,7 +66,8 @@ impl Store {
 }
 
 fn nameless_file(place: &Path) -> Result<File> {
-    let made = File::options().read(true).write(true).create_new(true).open(place);
+    // It holds all facts, and has a name for a moment in a folder that others may read.
+    let made = File::options().read(true).write(true).create_new(true).mode(0o600).open(place);
     made.and_then(|file| fs::remove_file(place).map(|()| file)).map_err(|cause| {
         Error::store(format!("cannot make the temporary store `{}`", place.display()))
             .because(cause)

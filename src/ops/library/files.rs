@@ -1,8 +1,8 @@
 //! Files that a program declares, as they are now.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
+use crate::digests::Found;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Evidence, Timestamp};
 use crate::ops::Workspace;
@@ -34,12 +34,10 @@ pub(super) fn read(workspace: &Workspace, folder: &Path, path: &Path) -> Result<
 fn read_file(workspace: &Workspace, place: &Path) -> Result<FileRead> {
     let path = ArtifactPath::within(workspace.root(), place)?;
     let failed = |cause| Error::request(format!("cannot read the declared file `{path}`")).because(cause);
-    let digest = workspace.digests().of(place).map_err(failed)?;
-    let metadata = std::fs::metadata(place).map_err(failed)?;
-    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let Found { digest, stamp } = workspace.digests().found_at(place).map_err(failed)?;
     Ok(FileRead {
-        artifact: Artifact { path, digest, size_bytes: metadata.len() },
-        changed_at: Timestamp::from_micros(since.map_or(0, |since| since.as_micros() as i64)),
+        artifact: Artifact { path, digest, size_bytes: stamp.size_bytes },
+        changed_at: Timestamp::from_micros(stamp.mtime_ns.div_euclid(1_000)),
         evidence: Evidence::Declared,
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 use super::roles;
 use crate::capture::secrets;
 use crate::digests::{Digests, Stamp};
+use crate::disk::open_regular;
 use crate::model::{Digest, EnvironmentLine, FileState};
 
 /// The variables that are kept: they change what programs compute, and hold no secrets. Nothing else of a command's environment is
@@ -34,6 +36,8 @@ const VARIABLES: &[&str] = &[
     "TZ",
     "VIRTUAL_ENV",
 ];
+/// No longer list of a package is read.
+const LISTED_MAX_BYTES: u64 = 16 << 20;
 /// A variable with a longer value is not kept.
 const VALUE_MAX_BYTES: usize = 1_000;
 
@@ -156,7 +160,7 @@ fn installed(folder: &Path) -> Vec<(String, String, BTreeSet<String>)> {
         else {
             continue;
         };
-        let top_level = fs::read_to_string(entry.path().join("top_level.txt")).ok();
+        let top_level = short_text(&entry.path().join("top_level.txt"));
         let mut provides: BTreeSet<String> = match top_level {
             Some(text) => text.lines().map(|line| line.trim().to_ascii_lowercase()).collect(),
             None => top_level_of_record(&entry.path()),
@@ -169,9 +173,19 @@ fn installed(folder: &Path) -> Vec<(String, String, BTreeSet<String>)> {
     found
 }
 
+/// Reads a text file of a package; `None` where that cannot be, or what has its name is no such file.
+fn short_text(path: &Path) -> Option<String> {
+    let file = open_regular(path)
+        .ok()
+        .filter(|file| file.metadata().is_ok_and(|found| found.len() <= LISTED_MAX_BYTES))?;
+    let mut text = String::new();
+    file.take(LISTED_MAX_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// Reads the first parts of the files that a wheel installed.
 fn top_level_of_record(info: &Path) -> BTreeSet<String> {
-    let record = fs::read_to_string(info.join("RECORD")).unwrap_or_default();
+    let record = short_text(&info.join("RECORD")).unwrap_or_default();
     let first = |line: &str| {
         let path = line.split(',').next()?;
         let part = path.split('/').next()?;
@@ -204,6 +218,21 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("unused"));
+    }
+
+    #[test]
+    fn what_is_no_list_of_a_package_is_not_read_and_nobody_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let packages = folder.path().join("lib/python3.11/site-packages");
+        let info = |name: &str| packages.join(format!("{name}-1.0.dist-info"));
+        ["pipe", "huge"].into_iter().for_each(|name| fs::create_dir_all(info(name)).unwrap());
+        let made = std::process::Command::new("mkfifo").arg(info("pipe").join("top_level.txt")).status();
+        assert!(made.unwrap().success());
+        fs::File::create(info("huge").join("RECORD")).unwrap().set_len(1 << 40).unwrap();
+        let read = ["pipe/a.py", "huge/a.py"].map(|file| packages.join(file));
+        let read = read.map(|path| EnvironmentFile { path, stamp: None });
+        let text = String::from_utf8(list(&BTreeMap::new(), &read, &Digests::new())).unwrap();
+        assert!(text.starts_with("python package huge 1.0\npython package pipe 1.0\n"), "{text}");
     }
 
     #[test]
