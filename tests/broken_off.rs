@@ -204,6 +204,15 @@ fn what_nobody_here_can_tell_the_end_of_is_left_alone() {
     });
     assert_eq!(run.outputs(), [] as [&str; 0]);
     assert_eq!(fs::read(&file).unwrap(), elsewhere);
+    assert_eq!(run.place.ok(&["log"]).stderr, "");
+    // Where nothing has come for a day, it is told where it lies.
+    let day = std::time::Duration::from_secs(24 * 3600);
+    let opened = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    opened.set_modified(std::time::SystemTime::now() - day).unwrap();
+    let said = run.place.ok(&["log"]).stderr;
+    assert!(said.contains("it ran on `n2`") && said.contains(file.to_str().unwrap()), "{said}");
+    assert!(run.place.refused(&["gc", "--apply"]).1.contains("cannot tell what is needed"));
+    assert_eq!(fs::read(&file).unwrap(), elsewhere);
     // Another version of the program wrote it.
     let newer = rewrite(&file, &|front| {
         front["format"] = 1_000.into();

@@ -10,12 +10,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::live::Rest;
 use super::record::{Recorded, Recorder};
 use super::steps::FileClock;
-use super::under_way::{self, Kept, Unreadable};
+use super::under_way::{self, Kept, Machine, Unreadable};
 use super::{Ground, ending, live, remark_of, with_files_of_interest};
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Options, Recovered};
@@ -29,6 +29,9 @@ use crate::ops::{Clock, Recording, Workspace};
 
 /// How long to wait for somebody else who takes the same over.
 const WAIT: Duration = Duration::from_secs(2);
+
+/// How long the file of a run on another machine stays as it is before that is told.
+const QUIET: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a run ended where nobody saw it.
 const BROKE_OFF: &str = "the recording broke off";
@@ -82,8 +85,11 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
     let (Some(segment), Some(end)) = (beginning.segment(), beginning.end()) else {
         return Err(Error::store("it does not say which run it is of"));
     };
-    if !beginning.machine.is_this() || workspace.is_alive(segment) {
+    if workspace.is_alive(segment) {
         return Ok(());
+    }
+    if !beginning.machine.is_this() {
+        return gone_elsewhere(&file, &beginning.machine);
     }
     let is_in_journal = |listing: &Listing| listing.segments.iter().any(|found| found.segment == end);
     let mut registered = None;
@@ -125,6 +131,20 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
         let _ = versions.project(workspace);
     }
     Ok(())
+}
+
+/// Says that a run may have broken off on another machine, where its file has not changed for long: whether its writer lives is
+/// known there alone, and files are known there by other numbers.
+fn gone_elsewhere(file: &File, machine: &Machine) -> Result<()> {
+    let changed = file.metadata().and_then(|found| found.modified()).ok();
+    let Some(since) = changed.filter(|changed| changed.elapsed().is_ok_and(|age| age >= QUIET)) else {
+        return Ok(());
+    };
+    let since = since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+    let since = Timestamp::from_micros(since).format("%Y-%m-%d %H:%M:%S UTC");
+    let name = machine.name();
+    Err(Error::store(format!("it ran on `{name}`, and what it did there was written down until {since}"))
+        .hint("if it runs no more, any `lineage` command there records it; if that machine is no more, the file may be removed"))
 }
 
 fn remove(workspace: &Workspace, path: &Path) -> Result<()> {

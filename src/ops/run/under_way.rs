@@ -98,6 +98,11 @@ impl Machine {
         Machine { name: host(), id: read("/etc/machine-id"), boot: read("/proc/sys/kernel/random/boot_id") }
     }
 
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Tells whether what ran there would be seen here if it still ran: it is this machine now, or was before it was started anew.
     pub fn is_this(&self) -> bool {
         let this = Machine::this();
