@@ -581,6 +581,42 @@ fn code_that_differs_is_said_to_without_git_too() {
 }
 
 #[test]
+fn a_version_leads_to_who_made_it_and_not_to_who_wrote_the_same_bytes_later() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("train.sh", b"read x < $1\necho M > m\n");
+    for (run, data) in [("old", "d1"), ("new", "d2")] {
+        place.write(data, format!("{data}\n").as_bytes());
+        place.ok(&["run", "-q", "--name", run, "--", "sh", "train.sh", data]);
+        if run == "old" {
+            if !place.was_observed() {
+                return;
+            }
+            place.ok(&["register", "m", "1.0.0", "--run", run, "--artifact", "m=m"]);
+            place.ok(&["register", "m", "1.1.0", "--artifact", "m=m"]);
+        }
+    }
+    let paths = |found: &Value, list: &str| -> Vec<String> {
+        let paths = found[list].as_array().unwrap().iter();
+        paths.map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    };
+    for version in ["m@1.0.0", "m@1.1.0"] {
+        let shown = place.json(&["show", version]);
+        assert_eq!(paths(&shown, "sources"), ["d1", "train.sh"], "{version}");
+        assert_eq!(shown["runs"][0]["name"], "old");
+    }
+    let learned = |data: &str| place.json(&["show", data, "--down"])["learned"].as_array().unwrap().len();
+    assert_eq!((learned("d1"), learned("d2")), (2, 0));
+    let found = |data: &str| {
+        let found = place.json(&["models", "--where", &format!("trained_on(\"{data}\")")]);
+        found["models"].as_array().unwrap().len()
+    };
+    assert_eq!((found("d1"), found("d2")), (2, 0));
+    // What another run did when this one had long ended leaves no doubt of it.
+    assert_eq!(place.json(&["show", "m@old"])["written"]["also_written_by"], serde_json::json!([]));
+}
+
+#[test]
 fn what_is_said_twice_or_not_at_all_is_refused() {
     let place = versions_by_two_codes();
     let twice = |arguments: &[&str]| {

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::model::{NodeId, Run, RunKind};
+use crate::model::{NodeId, Run, RunKind, Timestamp};
 use crate::query::history::ended_at;
 use crate::query::origin::{Write, lost};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
@@ -135,6 +135,7 @@ impl Others {
 /// A store error where a record is damaged.
 pub fn also_claimed_by(snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> {
     let number = run_of(snapshot, last.step)?;
+    let own_ended_at = ended_at(&snapshot.outcomes(number)?).map(Timestamp::micros);
     let mut others = BTreeSet::new();
     let _earlier = snapshot.writes_until(last.artifact, i64::MAX, |at, step| {
         let run = run_of(snapshot, step)?;
@@ -150,6 +151,10 @@ pub fn also_claimed_by(snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> 
         };
         if at < own.started_at.micros() && had_ended()? {
             return Ok(ControlFlow::Break(()));
+        }
+        if at > last.at && other.started_at.micros() > last.at && own_ended_at.is_some_and(|ended| ended < at)
+        {
+            return Ok(ControlFlow::Continue(()));
         }
         if !is_part_of(snapshot, other.parent, own.id)? && !is_part_of(snapshot, own.parent, other.id)? {
             others.insert(run);

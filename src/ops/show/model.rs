@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Evidence, NamedArtifact, NodeId, Stage};
+use crate::model::{Artifact, Evidence, NodeId, Stage};
 use crate::ops::registry::{ModelCard, card};
 use crate::ops::show::{Fate, Showing};
-use crate::query::registry::{LearnedHow, ModelView, learned_from, model_view};
+use crate::query::registry::{LearnedHow, ModelView, learned_from, made_at, model_view};
 use crate::query::{self, Direction, Start, Trace, TraceReport};
 use crate::store::ArtifactNo;
 
@@ -43,10 +43,7 @@ impl Showing<'_> {
         let view = model_view(self.snapshot, id)?
             .ok_or_else(|| Error::store("a model version is named and not there"))?;
         let mut numbers = Vec::new();
-        // Whoever made a link made nothing of what it leads to.
-        let is_start =
-            |held: &&NamedArtifact| held.link.is_none() || self.request.direction == Direction::Down;
-        for held in view.model.artifacts.iter().filter(is_start) {
+        for held in &view.model.artifacts {
             let path = self.snapshot.path_no(&held.artifact.path)?;
             let number = path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, &held.artifact.digest));
             numbers.extend(number?);
@@ -73,7 +70,7 @@ impl Showing<'_> {
         if self.request.direction == Direction::Down {
             return query::downstream_of(self.snapshot, Start::Files(numbers), depth_max);
         }
-        let trace = query::upstream_of(self.snapshot, numbers, depth_max)?;
+        let trace = query::upstream_of(self.snapshot, &made_at(self.snapshot, &view.model)?, depth_max)?;
         let run = self.snapshot.run_of_model(&view.model)?;
         match run {
             // Nobody recorded who wrote its files: what its run read is as much as can be said.

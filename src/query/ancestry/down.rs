@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep, known};
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
-use crate::query::together::{self, Maker, Part, Parts};
+use crate::query::together::{self, Maker, Part, Parts, WriteKey};
 use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// Walks from `artifact` to everything that was made from those bytes at that path, whoever wrote them and however often, or
@@ -31,8 +31,8 @@ pub(crate) struct Reached {
     pub runs: HashSet<RunNo>,
     /// The files, and what was made from them.
     pub files: HashSet<ArtifactNo>,
-    /// What was made from them.
-    pub made: HashSet<ArtifactNo>,
+    /// The writes of what was made from them.
+    pub made: HashSet<WriteKey>,
     /// Through how many steps that was found.
     pub steps: usize,
 }
@@ -64,10 +64,10 @@ pub(crate) fn reached_from<'f>(
         }
         let next = reads.iter().map(|read| (read.step, read.at, Some(read.artifact))).collect();
         let writes = walk.meet(next, 0)?;
-        reached.made.extend(writes.iter().map(|write| write.artifact));
+        reached.made.extend(writes.iter().map(Write::key));
         reads = walk.readers(writes)?;
     }
-    reached.files.extend(&reached.made);
+    reached.files.extend(reached.made.iter().map(|(artifact, ..)| artifact));
     reached.runs = walk.met.values().map(|met| met.edges.run).collect();
     reached.steps = walk.met.len();
     Ok(Some(reached))

@@ -27,12 +27,12 @@ pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_m
     Ok(walk.finish(start.0))
 }
 
-/// Walks from `artifacts`, as they are now, to everything they were made from, through at most `depth_max` steps in a row.
+/// Walks from artifacts, each as it was at a moment, to everything they were made from, through at most `depth_max` steps in a row.
 ///
 /// # Errors
 /// As [`upstream`].
-pub fn upstream_of(snapshot: &Snapshot, artifacts: &[ArtifactNo], depth_max: u32) -> Result<Trace> {
-    let starts = artifacts.iter().map(|artifact| origin_and_others(snapshot, *artifact, i64::MAX, None));
+pub fn upstream_of(snapshot: &Snapshot, artifacts: &[(ArtifactNo, i64)], depth_max: u32) -> Result<Trace> {
+    let starts = artifacts.iter().map(|(artifact, at)| origin_and_others(snapshot, *artifact, *at, None));
     let starts = starts.collect::<Result<Vec<_>>>()?;
     let mut walk = Up::new(snapshot, Evidence::WEAKEST);
     let next = walk.writes_of(starts.iter().map(|start| (None, start)))?;

@@ -17,7 +17,7 @@ use crate::query::filter::search::{Found, FoundRow, Outside, Search};
 use crate::query::filter::truth::Truth;
 use crate::query::filter::value::{Relation, Test, Value};
 use crate::query::history::{RunView, run_view};
-use crate::query::registry::{ModelView, is_current, is_written_by, model_view};
+use crate::query::registry::{ModelView, is_current, is_written_by, made_by, model_view};
 use crate::store::{ArtifactNo, GO_ON, Order, OrderedBy, RunNo, Snapshot, Term};
 
 /// Searches model versions; those that were withdrawn, and those whose name and version another has, are not among them.
@@ -109,11 +109,6 @@ impl<'a> Models<'a> {
         })
     }
 
-    /// Returns the recorded files that a version holds.
-    fn held_by(&self, model: &ModelVersion) -> Result<Vec<ArtifactNo>> {
-        self.recorded(model.artifacts.iter().map(|held| &held.artifact))
-    }
-
     /// Returns those of `artifacts` that are recorded.
     fn recorded<'f>(&self, artifacts: impl Iterator<Item = &'f Artifact>) -> Result<Vec<ArtifactNo>> {
         let mut numbers = Vec::new();
@@ -134,7 +129,7 @@ impl<'a> Models<'a> {
     }
 
     fn learned(&self, model: &ModelVersion, reached: &Reached, weakest: Evidence) -> Result<bool> {
-        if self.held_by(model)?.iter().any(|file| reached.made.contains(file)) {
+        if made_by(self.snapshot, model)?.iter().any(|write| reached.made.contains(write)) {
             return Ok(true);
         }
         // All else goes by what its entry says.
@@ -160,8 +155,9 @@ impl<'a> Models<'a> {
         if inputs.iter().any(|file| files.contains(file)) {
             return Ok((Some(true), 1));
         }
-        let mut steps: Vec<Wanted> = Vec::new();
-        for file in self.held_by(model)?.into_iter().chain(inputs) {
+        let made_by = made_by(self.snapshot, model)?.into_iter();
+        let mut steps: Vec<Wanted> = made_by.map(|(file, at, step)| (step, at, Some(file))).collect();
+        for file in inputs {
             self.snapshot.writes_from(file, i64::MIN, |at, step| {
                 steps.push((step, at, Some(file)));
                 Ok(GO_ON)
@@ -175,12 +171,11 @@ impl<'a> Models<'a> {
 
     /// Returns the versions that learned from what was reached.
     fn all_learned(&self, reached: &Reached) -> Result<Vec<NodeId>> {
-        let sorted = |files: &HashSet<ArtifactNo>| {
-            let mut files: Vec<ArtifactNo> = files.iter().copied().collect();
-            files.sort_unstable();
-            files
-        };
-        let (files, made) = (sorted(&reached.files), sorted(&reached.made));
+        let mut files: Vec<ArtifactNo> = reached.files.iter().copied().collect();
+        let mut made: Vec<ArtifactNo> = reached.made.iter().map(|(file, ..)| *file).collect();
+        files.sort_unstable();
+        made.sort_unstable();
+        made.dedup();
         let mut models: Vec<NodeId> = Vec::new();
         models.extend(self.snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| id));
         models.extend(self.snapshot.models_with_any_input(&files)?.into_iter().map(|(_, id)| id));

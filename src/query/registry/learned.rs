@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{Artifact, Evidence, ModelVersion, NodeId};
 use crate::query::ancestry::{Start, Trace, downstream_known};
-use crate::query::origin::{Origin, Write, lost, origin_and_others};
+use crate::query::origin::{Origin, Write, lost, origin, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Along, Runs, WriteKey, written_along};
 use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
@@ -122,19 +122,25 @@ fn learned_by(
     starts: &[ArtifactNo],
     trace: &Trace,
 ) -> Result<BTreeSet<(NodeId, LearnedHow)>> {
-    let made = trace.steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact);
-    let made: BTreeSet<ArtifactNo> = made.collect();
+    let writes = trace
+        .steps
+        .iter()
+        .flat_map(|step| step.generated.iter().map(|edge| (edge.artifact, edge.at, step.step)));
+    let writes: HashSet<WriteKey> = writes.collect();
+    let made: BTreeSet<ArtifactNo> = writes.iter().map(|(artifact, ..)| *artifact).collect();
     let read: BTreeSet<ArtifactNo> = made.iter().chain(starts).copied().collect();
     let (made, read): (Vec<_>, Vec<_>) = (made.into_iter().collect(), read.into_iter().collect());
     let mut found = BTreeSet::new();
-    found.extend(snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| (id, LearnedHow::File)));
     found.extend(snapshot.models_with_any_input(&read)?.into_iter().map(|(_, id)| (id, LearnedHow::Input)));
+    let mut models: BTreeSet<NodeId> =
+        snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| id).collect();
     let runs: HashSet<RunNo> = trace.steps.iter().map(|step| step.run).collect();
     for number in runs {
         let Some(run) = snapshot.run(number)? else {
             continue;
         };
         for id in snapshot.models_of_run(run.id)? {
+            models.insert(id);
             if let Some(model) = snapshot.model(id)?
                 && !is_written_by(snapshot, &model, number)?
             {
@@ -142,7 +148,81 @@ fn learned_by(
             }
         }
     }
+    for id in models {
+        let Some(model) = snapshot.model(id)? else { continue };
+        if made_by(snapshot, &model)?.iter().any(|write| writes.contains(write)) {
+            found.insert((id, LearnedHow::File));
+        }
+    }
     Ok(found)
+}
+
+/// Lists the writes by which the files of a model version came to be: those by its run, at whatever path; of a file that this is not
+/// known to have written, the last one of those bytes there up to its registration. Who wrote the same bytes later did not make them.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(crate) fn made_by(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<WriteKey>> {
+    let (mut writes, mut runs) = (Vec::new(), Runs::default());
+    for file in files_as_made(snapshot, model, &mut runs)? {
+        if !file.by_its_run.is_empty() {
+            writes.extend(file.by_its_run);
+        } else if let Origin::Written(last) = origin(snapshot, file.artifact, file.at, None)? {
+            let others = written_along(snapshot, &last, &mut runs)?;
+            writes.push(last.key());
+            writes.extend(others.into_iter().map(|(step, at)| (last.artifact, at, step)));
+        }
+    }
+    Ok(writes)
+}
+
+/// Lists the recorded files of a model version, and the moment by which each was made.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn made_at(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(ArtifactNo, i64)>> {
+    let files = files_as_made(snapshot, model, &mut Runs::default())?;
+    Ok(files.into_iter().map(|file| (file.artifact, file.at)).collect())
+}
+
+/// A file of a model version.
+struct MadeFile {
+    artifact: ArtifactNo,
+    /// The writes of those bytes by the version's run.
+    by_its_run: Vec<WriteKey>,
+    /// Microseconds: when its run had written it, else when it was registered.
+    at: i64,
+}
+
+fn files_as_made(snapshot: &Snapshot, model: &ModelVersion, runs: &mut Runs) -> Result<Vec<MadeFile>> {
+    let run = snapshot.run_of_model(model)?;
+    let mut files = Vec::new();
+    for artifact in files_of(snapshot, model)? {
+        let by_its_run = run.map_or(Ok(Vec::new()), |run| writes_of(snapshot, artifact, run, runs))?;
+        let registered_at = model.registered_at.micros();
+        let at = match by_its_run.iter().map(|(_, at, _)| *at).max() {
+            Some(at) => at,
+            None if is_written_until(snapshot, artifact, registered_at)? => registered_at,
+            // An entry from elsewhere may be older than all that is recorded of its file.
+            None => i64::MAX,
+        };
+        files.push(MadeFile { artifact, by_its_run, at });
+    }
+    Ok(files)
+}
+
+fn is_written_until(snapshot: &Snapshot, file: ArtifactNo, until: i64) -> Result<bool> {
+    Ok(snapshot.writes_until(file, until, |_, _| Ok(ControlFlow::Break(())))?.is_break())
+}
+
+/// Returns the recorded files of a model version. Whoever made a link made nothing of what it leads to.
+fn files_of(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<ArtifactNo>> {
+    let mut files = Vec::new();
+    for held in model.artifacts.iter().filter(|held| held.link.is_none()) {
+        let path = snapshot.path_no(&held.artifact.path)?;
+        files.extend(path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?);
+    }
+    Ok(files)
 }
 
 /// Returns true where a run is recorded to have written one of the files of a model version.
@@ -150,25 +230,24 @@ pub(crate) fn is_written_by(snapshot: &Snapshot, model: &ModelVersion, run: RunN
     Ok(!writes_by(snapshot, model, run)?.is_empty())
 }
 
-/// Lists the writes by which a run made the files of a model version: time, step and what was written. Of several at the same moment, none is the
-/// last: all are listed, and those of the steps that wrote together with them.
-fn writes_by(
-    snapshot: &Snapshot,
-    model: &ModelVersion,
-    run: RunNo,
-) -> Result<Vec<(i64, StepNo, ArtifactNo)>> {
+/// Lists the writes by which a run made the files of a model version.
+fn writes_by(snapshot: &Snapshot, model: &ModelVersion, run: RunNo) -> Result<Vec<WriteKey>> {
     let (mut writes, mut runs) = (Vec::new(), Runs::default());
-    // Whoever made a link made nothing of what it leads to.
-    for held in model.artifacts.iter().filter(|held| held.link.is_none()) {
-        let path = snapshot.path_no(&held.artifact.path)?;
-        let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?;
-        let Some(number) = number else { continue };
-        for (at, step, artifact) in last_writes(snapshot, number, run, OTHERS_FEW)? {
-            let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
-            let others = written_along(snapshot, &Write { artifact, at, step, id }, &mut runs)?;
-            writes.push((at, step, artifact));
-            writes.extend(others.into_iter().map(|(step, at)| (at, step, artifact)));
-        }
+    for file in files_of(snapshot, model)? {
+        writes.extend(writes_of(snapshot, file, run, &mut runs)?);
+    }
+    Ok(writes)
+}
+
+/// Lists the writes by which a run made the bytes of a file. Of several at the same moment, none is the last: all are listed, and
+/// those of the steps that wrote together with them.
+fn writes_of(snapshot: &Snapshot, file: ArtifactNo, run: RunNo, runs: &mut Runs) -> Result<Vec<WriteKey>> {
+    let mut writes = Vec::new();
+    for (at, step, artifact) in last_writes(snapshot, file, run, OTHERS_FEW)? {
+        let id = snapshot.step_head(step)?.ok_or_else(|| lost(step))?.id;
+        let others = written_along(snapshot, &Write { artifact, at, step, id }, runs)?;
+        writes.push((artifact, at, step));
+        writes.extend(others.into_iter().map(|(step, at)| (artifact, at, step)));
     }
     Ok(writes)
 }
@@ -184,7 +263,7 @@ fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(Artifact
         return Ok(Vec::new());
     };
     let mut start: Vec<Wanted> =
-        writes_by(snapshot, model, run)?.into_iter().map(|(at, step, file)| (at, step, Some(file))).collect();
+        writes_by(snapshot, model, run)?.into_iter().map(|(file, at, step)| (at, step, Some(file))).collect();
     let mut how = LearnedHow::File;
     if start.is_empty() {
         how = LearnedHow::Run;

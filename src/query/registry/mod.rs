@@ -27,8 +27,8 @@ use crate::store::{ChangeOrder, GO_ON, Holders, Order, Snapshot};
 
 pub use best::{Best, best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
-pub(crate) use learned::is_written_by;
-pub use learned::{LearnedHow, inputs, learned_from};
+pub use learned::{LearnedHow, inputs, learned_from, made_at};
+pub(crate) use learned::{is_written_by, made_by};
 pub use selector::{ModelSelector, find_model, latest, unknown_model};
 
 /// A model version, and what has become of it.
