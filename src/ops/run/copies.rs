@@ -48,7 +48,9 @@ fn copied(step: &Step) -> Option<Vec<usize>> {
             let mut known =
                 if is_by_name { by_name.get_mut(&(digest, name)) } else { by_bytes.get_mut(&digest) };
             while let Some(number) = known.as_mut().and_then(|known| known.pop()) {
-                if !is_taken[number] && step.used[number].at <= edge.at {
+                // To write what lies there anew is to make it.
+                let is_another = step.used[number].artifact.path != edge.artifact.path;
+                if is_another && !is_taken[number] && step.used[number].at <= edge.at {
                     is_taken[number] = true;
                     *copied = Some(number);
                     break;
@@ -133,6 +135,7 @@ mod tests {
             ("a=1 b=2 which=w", "d/a=1 d/b=2"),
             ("a=1 b=2", "d/a=1 d/b=2 log=3"),
             ("a=1 b=2", "d/a=1 d/b=9"),
+            ("a=1 b=2", "a=1 d/b=2"),
         ] {
             assert_eq!(told(used, generated), None, "{used} -> {generated}");
         }
