@@ -107,6 +107,31 @@ fn a_table_that_is_added_to_beside_a_model_is_as_new_as_the_model() {
 }
 
 #[test]
+fn a_state_that_comes_to_the_same_bytes_is_as_new_as_what_was_read_for_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    for write in ["echo same > state", "exec 3<> state; echo same >&3"] {
+        let script =
+            format!("read -r x < x; if [ -e state ]; then read -r old < state; fi; {write}; echo $x > o");
+        place.write("step.sh", script.as_bytes());
+        for x in ["1\n", "2\n"] {
+            place.write("x", x.as_bytes());
+            if !run(&place, &["sh", "step.sh"]) {
+                return;
+            }
+        }
+        let (code, report) = place.status();
+        assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{write}: {report:#}");
+    }
+    // To open it for writing, or to set its times, is not to write it.
+    for touch in ["exec 3<> state", "touch state"] {
+        run(&place, &["sh", "-c", touch]);
+        let writers = place.json(&["log", "--where", "generated(\"state\")"]);
+        assert_eq!(writers["runs"].as_array().unwrap().len(), 4, "{touch}");
+    }
+}
+
+#[test]
 fn what_was_made_from_a_source_that_somebody_took_away_is_stale() {
     let place = Place::empty();
     place.ok(&["init"]);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::body::Bytes;
+use super::super::body::{Body, Bytes};
 use super::super::ledger::{Ledger, What};
 
 /// The versions that hold the same bytes as those before them, which they were not written anew instead of.
@@ -10,6 +10,16 @@ use super::super::ledger::{Ledger, What};
 pub(super) struct Unchanged {
     /// Of bodies that have such: each version's number among those that are versions.
     numbers: HashMap<What, Vec<u32>>,
+}
+
+/// Tells whether a file was written into since the version before, in its place, as its file system says: opened for that alone it
+/// keeps its time, and whoever sets times may do so for no bytes.
+fn is_written_anew(body: &Body, version: usize) -> bool {
+    let written_ns = |version: usize| match body.versions[version].bytes {
+        Bytes::Hashed { stamp, .. } => Some(stamp.mtime_ns),
+        _ => None,
+    };
+    body.versions[version].written && !body.was_time_set && written_ns(version) != written_ns(version - 1)
 }
 
 impl Unchanged {
@@ -28,7 +38,9 @@ impl Unchanged {
                     _ => None,
                 };
                 let is_same = digest(version).is_some_and(|own| digest(version - 1) == Some(own));
-                let is_unchanged = is_same && !anew.contains(&(what as What, version as u32));
+                let is_anew =
+                    anew.contains(&(what as What, version as u32)) || is_written_anew(body, version);
+                let is_unchanged = is_same && !is_anew;
                 of_body.push(of_body[version - 1] + u32::from(!is_unchanged));
             }
             if of_body.last() != Some(&(body.versions.len() as u32 - 1)) {

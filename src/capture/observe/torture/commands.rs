@@ -39,7 +39,8 @@ fn copies_are_traced_one_by_one() {
     check(&[("d/x", "1"), ("d/y", "2")], "cp -a d e", "input d/x, input d/y, output e/x, output e/y");
     check(&[("a", "1")], "install -m 644 a b", "input a, output b");
     check(&[("a", "1")], "dd if=a of=b 2>/dev/null", "input a, output b");
-    check(&[("a", "1")], "dd if=a of=a conv=notrunc 2>/dev/null", "input a");
+    check(&[("a", "1")], "dd if=a of=a conv=notrunc 2>/dev/null", "updated a");
+    check(&[("a", "1")], "dd if=a of=a conv=notrunc count=0 2>/dev/null; : <> a", "input a");
     check(&[("a", "1")], "cp a b; rm a", "deleted a, output b");
 }
 
