@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Place;
 use common::machine::{Lack, skipped};
 
 use std::path::Path;
@@ -1407,4 +1408,39 @@ fn a_metric_that_is_reported_and_written_is_one_measurement() {
     let counts: Vec<String> =
         counts.map(|(name, count)| format!("{} {count}", name.as_str().unwrap())).collect();
     assert_eq!(counts, ["job 2", "only 1", "other 2", "same 1"]);
+}
+
+#[test]
+fn of_two_runs_that_write_one_file_both_are_known_to_have_written_it() {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    // It goes on for longer than it takes to find out that its file rests.
+    let script = "echo a > o\nn=0; while [ ! -e go ]; do n=$((n+1)); mkdir beat$n; sleep 0.01; done\n";
+    place.write("first.sh", script.as_bytes());
+    let mut first = place.command(&["run", "-q", "--name", "A", "--", "sh", "first.sh"]).spawn().unwrap();
+    while !place.at("beat40").exists() {
+        assert!(first.try_wait().unwrap().is_none(), "the first run ended early");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    place.ok(&["run", "-q", "--name", "B", "--", "sh", "-c", "echo b > o"]);
+    let is_observed = place.was_observed();
+    place.write("go", b"");
+    assert!(first.wait().unwrap().success());
+    if !is_observed {
+        return;
+    }
+    let answer = place.json(&["log", "--where", "generated(\"o\")"]);
+    let mut names: Vec<&str> =
+        answer["runs"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["A", "B"], "{answer:#}");
+    let text = place.ok(&["log", "o"]).stdout;
+    assert!(text.contains("written  content not recorded") && text.contains("written  blake3:"), "{text}");
+    let outputs = place.json(&["show", "A"])["outputs"].clone();
+    assert_eq!(outputs, serde_json::json!([{"path": "o", "digest": null, "size_bytes": null}]));
+    assert!(place.ok(&["show", "o"]).stdout.contains(" of run "));
+    let report = place.status().1;
+    for sort in ["changed", "stale", "doubtful", "lost", "pending"] {
+        assert_eq!(report[sort], serde_json::json!([]), "{sort}");
+    }
 }

@@ -235,7 +235,7 @@ impl Net<'_> {
     fn say_overwritten(&mut self, path: &Path, how: &str) {
         if (self.options.is_wanted)(path) {
             let shown = self.shown(path).display();
-            let what = "what the run wrote there is not recorded";
+            let what = "which bytes the run wrote there is not known";
             let text = format!("`{shown}` was {how} from outside while the run went on: {what}");
             self.gap_of(GapSort::Overwritten, text);
         }

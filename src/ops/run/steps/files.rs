@@ -186,7 +186,8 @@ impl Files {
         let last = file.versions.len() - 1;
         for (number, version) in file.versions.iter().enumerate() {
             let digest = version.content.map(|content| Digest::from_bytes(content.digest.0));
-            if digest.is_none() && !was_read_and_lost(version) {
+            let is_overwritten = was_overwritten(file, number);
+            if digest.is_none() && !was_read_and_lost(version) && !is_overwritten {
                 continue;
             }
             let role = match &version.content {
@@ -202,7 +203,7 @@ impl Files {
                 Some((digest, content)) => Artifact { path, digest, size_bytes: content.size_bytes },
                 None => Artifact::without_content(path, identity_of(version).as_bytes()),
             };
-            let lasting = !version.was_written || (number == last && file.exists);
+            let lasting = !version.was_written || is_overwritten || (number == last && file.exists);
             if file.is_link && number == last {
                 self.links.extend(link_at(&file.path, &artifact));
             }
@@ -224,6 +225,13 @@ fn link_at(place: &Path, artifact: &Artifact) -> Option<Link> {
 fn was_read_and_lost(version: &Version) -> bool {
     use observe::Evidence::{Lost, Unreadable};
     !version.was_written && matches!(version.evidence, Lost | Unreadable)
+}
+
+/// Tells whether the run wrote a version that somebody outside wrote over before anybody knew its bytes: that it did remains.
+fn was_overwritten(file: &File, number: usize) -> bool {
+    let version = &file.versions[number];
+    let is_followed = file.versions.get(number + 1).is_some_and(|next| !next.was_written);
+    version.was_written && version.evidence == observe::Evidence::Lost && is_followed
 }
 
 /// Tells bytes that nobody knows from others at their path.
