@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::Looking;
-use super::unknown::{ReadBy, is_new, sort_of};
+use super::unknown::{ReadBy, Unrecorded, is_new, sort_of};
 use crate::capture::ignored::IgnoreRules;
 use crate::error::Result;
 use crate::model::ArtifactPath;
@@ -29,7 +29,7 @@ impl Looking<'_> {
     /// those: it would read them, too. None where it had passed over some.
     pub(super) fn in_new_folders(
         &self,
-        rules: &IgnoreRules,
+        unrecorded: &mut Unrecorded,
         read_by: &mut ReadBy,
     ) -> Result<Vec<ArtifactPath>> {
         let mut all: BTreeMap<(&[u8], &[u8]), Partitions<'_>> = BTreeMap::new();
@@ -52,7 +52,7 @@ impl Looking<'_> {
                 continue;
             }
             if let Some(until) = read_by.all_of(self.snapshot, &partitions.files)? {
-                found.extend(self.new_beside(parent, extension, &partitions, until, rules)?);
+                found.extend(self.new_beside(parent, extension, &partitions, until, unrecorded)?);
             }
         }
         Ok(found)
@@ -65,18 +65,18 @@ impl Looking<'_> {
         extension: &[u8],
         partitions: &Partitions<'_>,
         until: i64,
-        rules: &IgnoreRules,
+        unrecorded: &mut Unrecorded,
     ) -> Result<Vec<ArtifactPath>> {
         let is_wanted = |path: &ArtifactPath| sort_of(path).is_some_and(|(_, of)| of == extension);
         let read: BTreeSet<&[u8]> = partitions.files.iter().map(|file| file.artifact.path.folder()).collect();
         for folder in read {
-            let passed = self.unrecorded(folder, rules)?;
-            if passed.iter().any(|(path, place)| is_wanted(path) && !is_new(place, until)) {
+            let mut passed = unrecorded.in_folder(self, folder)?.iter();
+            if passed.any(|(path, place)| is_wanted(path) && !is_new(place, until)) {
                 return Ok(Vec::new());
             }
         }
         let mut found = Vec::new();
-        for folder in self.folders_in(parent, rules)? {
+        for folder in self.folders_in(parent, &unrecorded.rules)? {
             let name = folder.file_name();
             let below = [folder.as_bytes(), b"/"].concat();
             if partitions.names.contains(name)
@@ -87,18 +87,18 @@ impl Looking<'_> {
             let mut frontier = vec![(folder, 0)];
             while let Some((folder, depth)) = frontier.pop() {
                 if partitions.depths.contains(&depth) {
-                    for (path, place) in self.unrecorded(folder.as_bytes(), rules)? {
-                        if !is_wanted(&path) {
+                    for (path, place) in unrecorded.in_folder(self, folder.as_bytes())? {
+                        if !is_wanted(path) {
                             continue;
                         }
-                        if !is_new(&place, until) {
+                        if !is_new(place, until) {
                             return Ok(Vec::new());
                         }
-                        found.push(path);
+                        found.push(path.clone());
                     }
                 }
                 if partitions.depths.last().is_some_and(|deepest| depth < *deepest) {
-                    let folders = self.folders_in(folder.as_bytes(), rules)?;
+                    let folders = self.folders_in(folder.as_bytes(), &unrecorded.rules)?;
                     frontier.extend(folders.into_iter().map(|folder| (folder, depth + 1)));
                 }
             }

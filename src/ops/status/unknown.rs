@@ -44,33 +44,30 @@ impl Looking<'_> {
         let folders = outputs.iter().copied().chain(read.keys().map(|(folder, _)| *folder));
         let folders: BTreeSet<&[u8]> = folders.collect();
         let rules = IgnoreRules::of(root);
+        let mut unrecorded = Unrecorded::new(rules);
         let mut unknown = BTreeSet::new();
         for folder in folders {
-            let files = self.unrecorded(folder, &rules)?;
+            let files = unrecorded.in_folder(self, folder)?;
             let beside = files
                 .iter()
                 .filter(|(_, place)| outputs.contains(folder) && !is_tracked(git.as_ref(), place));
             unknown.extend(beside.map(|(path, _)| path.clone()));
             let mut sorts: BTreeMap<Sort<'_>, Vec<&(ArtifactPath, PathBuf)>> = BTreeMap::new();
-            for file in &files {
+            for file in files {
                 if let Some(sort) = sort_of(&file.0) {
                     sorts.entry(sort).or_default().push(file);
                 }
             }
             unknown.extend(sorts.into_iter().flat_map(|(sort, files)| new_of(files, read.get(&sort))));
         }
-        unknown.extend(self.in_new_folders(&rules, &mut read_by)?);
+        unknown.extend(self.in_new_folders(&mut unrecorded, &mut read_by)?);
         unknown.retain(|path| asked.has(path.as_bytes()));
         self.report.unknown = unknown.into_iter().collect();
         Ok(())
     }
 
     /// Lists the files of a folder of which nothing is recorded, and that are not left out.
-    pub(super) fn unrecorded(
-        &self,
-        folder: &[u8],
-        rules: &IgnoreRules,
-    ) -> Result<Vec<(ArtifactPath, PathBuf)>> {
+    fn unrecorded(&self, folder: &[u8], rules: &IgnoreRules) -> Result<Vec<(ArtifactPath, PathBuf)>> {
         let root = self.workspace.root();
         let mut files = Vec::new();
         let place = match folder {
@@ -124,6 +121,30 @@ impl Looking<'_> {
             }
         }
         Ok(whole)
+    }
+}
+
+/// Files of folders of which nothing is recorded, each folder looked at once.
+pub(super) struct Unrecorded {
+    pub(super) rules: IgnoreRules,
+    known: HashMap<Vec<u8>, Vec<(ArtifactPath, PathBuf)>>,
+}
+
+impl Unrecorded {
+    fn new(rules: IgnoreRules) -> Self {
+        Unrecorded { rules, known: HashMap::new() }
+    }
+
+    /// Lists the files of a folder.
+    pub(super) fn in_folder(
+        &mut self,
+        looking: &Looking<'_>,
+        folder: &[u8],
+    ) -> Result<&[(ArtifactPath, PathBuf)]> {
+        match self.known.entry(folder.to_vec()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(looking.unrecorded(folder, &self.rules)?)),
+        }
     }
 }
 
