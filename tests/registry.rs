@@ -617,6 +617,38 @@ fn a_version_leads_to_who_made_it_and_not_to_who_wrote_the_same_bytes_later() {
 }
 
 #[test]
+fn of_two_versions_the_commands_and_the_files_are_compared_too() {
+    let place = Place::empty();
+    place.write("t.sh", b"cat d > $2/m; echo $1 >> $2/m");
+    place.write("d", b"1\n");
+    place.write("a/keep", b"");
+    place.write("b/keep", b"");
+    place.commit_all("Begin");
+    place.ok(&["init"]);
+    for (folder, rate, version) in [("a", "0.1", "1.0.0"), ("b", "0.2", "1.1.0"), ("b", "0.2", "1.2.0")] {
+        place.ok(&["run", "-q", "--", "sh", "t.sh", rate, folder]);
+        place.ok(&["register", "m", version, "--artifact", &format!("m={folder}/m")]);
+        place.write("d", b"2\n");
+    }
+    let text = place.ok(&["models", "compare", "m@1.0.0", "m@1.1.0"]).stdout;
+    assert!(text.contains("  files  0 equal, 1 differ\n    a/m -> b/m  blake3:"), "{text}");
+    let commands = "  command  sh t.sh 0.1 a\n        -> sh t.sh 0.2 b\n";
+    assert!(text.contains(commands), "{text}");
+    if place.was_observed() {
+        // The file that is not as git has it is data; that of the second is of a tree that was edited all the same.
+        let head = place.head();
+        let code = format!("  code  equal, {head} (main) -> {head}-dirty (main)\n");
+        assert!(text.contains(&code), "{text}");
+    }
+    let json = place.json(&["models", "compare", "m@1.0.0", "m@1.1.0"]);
+    assert_eq!(json["arguments"], json!([null, [["sh", "t.sh", "0.1", "a"], ["sh", "t.sh", "0.2", "b"]]]));
+    assert_eq!(json["files"][1]["changed"][0]["b"]["path"], "b/m");
+    let text = place.ok(&["models", "compare", "m@1.1.0", "m@1.2.0"]).stdout;
+    assert!(text.contains("  files  equal, 1 file\n"), "{text}");
+    assert!(text.contains("  command  equal\n"), "{text}");
+}
+
+#[test]
 fn what_is_said_twice_or_not_at_all_is_refused() {
     let place = versions_by_two_codes();
     let twice = |arguments: &[&str]| {

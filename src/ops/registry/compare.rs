@@ -1,4 +1,4 @@
-//! Versions of models side by side: metrics, parameters, data, code.
+//! Versions of models side by side: files, metrics, parameters, data, and the runs that they came from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::model::{Artifact, MetricValue, ModelVersion};
 use crate::ops::Workspace;
 use crate::ops::diff::compare_runs;
 use crate::ops::registry::card::{ModelCard, card};
-use crate::query::diff::{CodeDiff, FilesDiff};
+use crate::query::diff::{FilesDiff, RunDiff};
 use crate::query::registry::ModelView;
 use crate::store::Snapshot;
 
@@ -24,26 +24,12 @@ pub struct ModelComparison {
     pub parameters: Vec<(String, Vec<Option<String>>)>,
     /// How many parameters are the same in all.
     pub parameters_same: u64,
+    /// Their own files, by what they are to the model, compared with those of the first.
+    pub files: Vec<FilesDiff>,
     /// What was trained on, compared with the first; of the first nothing.
     pub data: Vec<FilesDiff>,
-    /// The code of the run, compared with the first; `None` where one of them has no run.
-    pub code: Vec<Option<ComparedCode>>,
-}
-
-/// The code of two runs.
-#[derive(Debug, Clone)]
-pub struct ComparedCode {
-    /// The repository as it was.
-    pub state: CodeDiff,
-    /// What they read as code, in a repository or not.
-    pub read: FilesDiff,
-}
-
-impl ComparedCode {
-    /// Returns true where nothing recorded of their code differs.
-    pub fn is_equal(&self) -> bool {
-        self.state.is_equal() && self.read.is_equal()
-    }
+    /// Their runs, compared with that of the first; `None` where one of them has no run.
+    pub runs: Vec<Option<RunDiff>>,
 }
 
 /// Compares versions with the first of them.
@@ -69,29 +55,36 @@ pub fn compare(workspace: &Workspace, snapshot: &Snapshot, views: Vec<ModelView>
     let inputs = |model: &ModelCard| -> Vec<Artifact> {
         model.inputs.iter().map(|(artifact, _)| artifact.clone()).collect()
     };
-    let data = models.iter().map(|model| files(&inputs(&models[0]), &inputs(model))).collect();
-    let code = models.iter().map(|model| code(workspace, snapshot, &models[0], model));
-    let code = code.collect::<Result<Vec<_>>>()?;
+    let data = models.iter().map(|model| by_path(&inputs(&models[0]), &inputs(model))).collect();
+    let files = models.iter().map(|model| FilesDiff::between(&own_files(&models[0]), &own_files(model)));
+    let runs = models.iter().map(|model| runs(workspace, snapshot, &models[0], model));
+    let runs = runs.collect::<Result<Vec<_>>>()?;
     let parameters_same = all - parameters.len() as u64;
     Ok(ModelComparison {
         metrics,
         parameters: parameters.into_iter().collect(),
         parameters_same,
+        files: files.collect(),
         data,
-        code,
+        runs,
         models,
     })
 }
 
-fn code(
+fn runs(
     workspace: &Workspace,
     snapshot: &Snapshot,
     a: &ModelCard,
     b: &ModelCard,
-) -> Result<Option<ComparedCode>> {
+) -> Result<Option<RunDiff>> {
     let (Some(a), Some(b)) = (&a.run, &b.run) else { return Ok(None) };
-    let runs = compare_runs(workspace, snapshot, a.clone(), b.clone())?;
-    Ok(Some(ComparedCode { state: runs.code, read: runs.code_read }))
+    compare_runs(workspace, snapshot, a.clone(), b.clone()).map(Some)
+}
+
+/// Lists the files of a version by what they are to the model: each may lie in a folder of its run.
+fn own_files(model: &ModelCard) -> BTreeMap<&str, BTreeSet<Artifact>> {
+    let files = model.files.iter();
+    files.map(|(file, _)| (file.name.as_str(), BTreeSet::from([file.artifact.clone()]))).collect()
 }
 
 /// Lists what the training was told: the run's parameters, and each field of the training configuration by its path.
@@ -124,13 +117,13 @@ fn told(model: &ModelCard) -> BTreeMap<String, String> {
 }
 
 /// Compares two lists of files by path, then by content.
-fn files(a: &[Artifact], b: &[Artifact]) -> FilesDiff {
-    let by_path = |files: &[Artifact]| {
+fn by_path(a: &[Artifact], b: &[Artifact]) -> FilesDiff {
+    let paths = |files: &[Artifact]| {
         let mut paths: BTreeMap<_, BTreeSet<Artifact>> = BTreeMap::new();
         for file in files {
             paths.entry(file.path.clone()).or_default().insert(file.clone());
         }
         paths
     };
-    FilesDiff::between(&by_path(a), &by_path(b))
+    FilesDiff::between(&paths(a), &paths(b))
 }

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use crate::model::MetricValue;
 use crate::ops::registry::ModelComparison;
-use crate::query::diff::FilesDiff;
+use crate::query::diff::{FilesDiff, RunDiff};
 use crate::render::diff::{code_json, code_state, files_json, percent, signed};
 use crate::render::log::plain_table;
 use crate::render::models::json::card_value;
 use crate::render::models::stage_words;
 use crate::render::table::in_full;
-use crate::render::units::{counted, digest_words, one_line, thousands};
+use crate::render::units::{command_words_of_two, counted, digest_words, one_line, thousands};
 
 /// As many files are named for each version.
 const FILES_MAX: usize = 10;
@@ -60,8 +60,9 @@ pub fn compare(comparison: &ModelComparison) -> String {
     for (at, card) in comparison.models.iter().enumerate().skip(1) {
         let first = one_line(&comparison.models[0].view.label());
         let _ = writeln!(text, "\n{first} -> {}", one_line(&card.view.label()));
-        data(&comparison.data[at], &mut text);
-        code(comparison, at, &mut text);
+        files("files", &comparison.files[at], &mut text);
+        files("data", &comparison.data[at], &mut text);
+        runs(comparison, at, &mut text);
     }
     text
 }
@@ -91,17 +92,17 @@ fn value_words(value: Option<&str>) -> String {
     format!("{}{cut}", one_line(&front))
 }
 
-fn data(files: &FilesDiff, text: &mut String) {
+fn files(label: &str, files: &FilesDiff, text: &mut String) {
     let differ = files.changed.len() + files.renamed.len() + files.only_a.len() + files.only_b.len();
     if differ == 0 {
         let _ = match files.same {
-            0 => writeln!(text, "  data  none is recorded for either"),
-            same => writeln!(text, "  data  equal, {}", counted(same, "file", "files")),
+            0 => writeln!(text, "  {label}  none is recorded for either"),
+            same => writeln!(text, "  {label}  equal, {}", counted(same, "file", "files")),
         };
         return;
     }
     let equal = thousands(files.same);
-    let _ = writeln!(text, "  data  {equal} equal, {} differ", thousands(differ as u64));
+    let _ = writeln!(text, "  {label}  {equal} equal, {} differ", thousands(differ as u64));
     let lines = files_rows(files).into_iter().map(|(path, words)| format!("{path}  {words}"));
     list(lines.collect(), "`--json` lists all", text);
 }
@@ -130,8 +131,9 @@ fn list(lines: Vec<String>, elsewhere: &str, text: &mut String) {
     }
 }
 
-fn code(comparison: &ModelComparison, at: usize, text: &mut String) {
-    let Some(code) = &comparison.code[at] else {
+/// Writes how a version's run differs from that of the first: its code, its command, its environment.
+fn runs(comparison: &ModelComparison, at: usize, text: &mut String) {
+    let Some(runs) = &comparison.runs[at] else {
         let without: Vec<String> = [0, at]
             .into_iter()
             .filter(|at| comparison.models[*at].run.is_none())
@@ -141,18 +143,38 @@ fn code(comparison: &ModelComparison, at: usize, text: &mut String) {
         let _ = writeln!(text, "  code  not to be compared: no run is recorded for {whom}");
         return;
     };
-    let state = &code.state;
-    if code.is_equal() {
-        let _ = writeln!(text, "  code  equal, {}", code_state(&state.b));
+    code(runs, text);
+    let _ = match &runs.arguments {
+        Some([a, b]) => {
+            let [a, b] = command_words_of_two(a, b);
+            writeln!(text, "  command  {a}\n        -> {b}")
+        }
+        None if runs.a.view.run.arguments.is_empty() => Ok(()),
+        None => writeln!(text, "  command  equal"),
+    };
+    let _ = match (&runs.environment, runs.environment.same) {
+        (files, _) if !files.is_equal() => {
+            let [a, b] = [0, at].map(|at| one_line(&comparison.models[at].view.label()));
+            writeln!(text, "  environment  differs; `lineage diff {a} {b}` says in what")
+        }
+        (_, 0) => Ok(()),
+        _ => writeln!(text, "  environment  equal"),
+    };
+}
+
+fn code(runs: &RunDiff, text: &mut String) {
+    let (state, read) = (&runs.code, &runs.code_read);
+    let states = match (code_state(&state.a), code_state(&state.b)) {
+        (a, b) if a == b => a,
+        (a, b) => format!("{a} -> {b}"),
+    };
+    if state.is_equal() && read.is_equal() {
+        let _ = writeln!(text, "  code  equal, {states}");
         return;
     }
-    match (code_state(&state.a), code_state(&state.b)) {
-        (a, b) if a == b => writeln!(text, "  code  differs, {a}"),
-        (a, b) => writeln!(text, "  code  {a} -> {b}"),
-    }
-    .expect("a string takes all that is written");
+    let _ = writeln!(text, "  code  differs, {states}");
     let of_state: BTreeSet<String> = state.files.iter().map(|file| file.path.to_string()).collect();
-    let read = files_rows(&code.read).into_iter().filter(|(path, _)| !of_state.contains(path));
+    let read = files_rows(read).into_iter().filter(|(path, _)| !of_state.contains(path));
     let read = read.map(|(path, words)| format!("{path}  {words}"));
     list(of_state.iter().cloned().chain(read).collect(), "`lineage diff` of the runs lists all", text);
     if !state.commits_compared {
@@ -168,18 +190,20 @@ pub fn compare_json(comparison: &ModelComparison) -> Value {
         (name.clone(), Value::Array(values))
     });
     let parameters = comparison.parameters.iter().map(|(name, values)| (name.clone(), json!(values)));
+    let of_runs = |part: &dyn Fn(&RunDiff) -> Value| -> Value {
+        comparison.runs.iter().map(|runs| runs.as_ref().map_or(Value::Null, part)).collect()
+    };
     json!({
         "format": 1,
         "models": comparison.models.iter().map(card_value).collect::<Vec<_>>(),
         "metrics": metrics.collect::<Map<_, _>>(),
         "parameters": parameters.collect::<Map<_, _>>(),
         "parameters_same": comparison.parameters_same,
+        "files": comparison.files.iter().map(|files| files_json(files, usize::MAX)).collect::<Vec<_>>(),
         "data": comparison.data.iter().map(|files| files_json(files, usize::MAX)).collect::<Vec<_>>(),
-        "code": comparison.code.iter().map(|code| {
-            code.as_ref().map(|code| code_json(&code.state, usize::MAX))
-        }).collect::<Vec<_>>(),
-        "code_read": comparison.code.iter().map(|code| {
-            code.as_ref().map(|code| files_json(&code.read, usize::MAX))
-        }).collect::<Vec<_>>(),
+        "code": of_runs(&|runs| code_json(&runs.code, usize::MAX)),
+        "code_read": of_runs(&|runs| files_json(&runs.code_read, usize::MAX)),
+        "arguments": of_runs(&|runs| json!(runs.arguments)),
+        "environment": of_runs(&|runs| files_json(&runs.environment, usize::MAX)),
     })
 }

@@ -58,9 +58,13 @@ pub(super) fn models_compare() -> Value {
         ("metrics", sides(number())),
         ("parameters", sides(text())),
         ("parameters_same", count()),
+        ("files", list(super::runs::files_diff())),
         ("data", list(super::runs::files_diff())),
         ("code", list(or_null(super::runs::code_diff()))),
         ("code_read", list(or_null(super::runs::files_diff()))),
+        // Where the commands differ.
+        ("arguments", list(or_null(list(list(text()))))),
+        ("environment", list(or_null(super::runs::files_diff()))),
     ])
 }
 
