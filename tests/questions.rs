@@ -3,7 +3,7 @@
 mod common;
 
 use common::Place;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn runs(place: &Place, filter: &str) -> usize {
     place.json(&["log", "--where", filter])["runs"].as_array().unwrap().len()
@@ -219,4 +219,29 @@ fn a_program_that_crashed_has_failed_and_one_that_was_ended_is_interrupted() {
         assert_eq!(place.runs()[0]["status"], status, "{signal}");
     }
     assert_eq!(runs(&place, "status = failed"), 2);
+}
+
+#[test]
+fn runs_whose_curves_differ_are_not_equal_because_the_last_values_are() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let script = format!(
+        "while read step loss; do {program} metric loss $loss --step $step; done < x; {program} metric f1 0.5"
+    );
+    place.write("t.sh", script.as_bytes());
+    for losses in ["1 0.3\n2 0.1\n", "1 0.2\n2 0.1\n"] {
+        place.write("x", losses.as_bytes());
+        place.ok(&["run", "-q", "--", "sh", "t.sh"]);
+    }
+    let compared = place.run(&["diff"]);
+    assert_eq!(compared.code, 1);
+    let words: Vec<&str> = compared.stdout.split_whitespace().collect();
+    let line =
+        "metrics 1 equal, 1 differ loss 0.1, the last of both curves differ first at step 1: 0.3 -> 0.2";
+    assert!(words.join(" ").contains(line), "{}", compared.stdout);
+    let json = place.json(&["diff"]);
+    let parting = json!({"point": 1, "step": 1, "a": 0.3, "b": 0.2});
+    assert_eq!(json["metrics"][0]["parting"], parting, "{json}");
+    assert_eq!(json["metrics_same"], 1);
 }

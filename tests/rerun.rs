@@ -512,3 +512,21 @@ fn a_run_within_a_run_reads_what_the_one_around_it_was_seen_to_read() {
         assert!(answer.stdout.contains(said) || answer.stderr.contains(said), "{answer:?}");
     }
 }
+
+#[test]
+fn a_repetition_that_measures_something_else_is_not_the_same() {
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let measure = |value: &str, step: u32| format!("{program} metric loss {value} --step {step}");
+    let script = [measure("0.$(date +%N)", 1), measure("0.1", 2), format!("{program} metric f1 0.5\n")];
+    let Some(place) = trained(&script.join("; ")) else { return };
+    let again = place.run(&["rerun", "@"]);
+    assert_eq!(again.code, 1, "{again:#?}");
+    let words = again.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let differs =
+        "1 metric differs, then -> now loss 0.1, the last of both curves differ first at step 1: 0.";
+    assert!(words.contains(differs), "{words}");
+    assert!(words.contains("1 of 2 metrics with the same points"), "{words}");
+    let json: serde_json::Value = serde_json::from_str(&place.run(&["rerun", "@", "--json"]).stdout).unwrap();
+    assert_eq!((&json["same"], &json["metrics"]["same"]), (&false.into(), &1.into()));
+    assert_eq!(json["metrics"]["differing"][0]["parting"]["step"], 1);
+}

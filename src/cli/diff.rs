@@ -12,7 +12,8 @@ use crate::render;
 
 /// Say what differs between two runs, and what can have made their outputs differ. Exit code 1 where they differ.
 ///
-/// Compared are the code, the command, parameters, inputs, outputs, metrics and failures; not times, names and run ids.
+/// Compared are the code, the command, parameters, inputs, outputs, metrics with all their points, and failures; not times, names and run
+/// ids.
 /// A cause is named only where the steps that made an output are recorded to have read it or to have been told it, and where it is
 /// not hidden behind something that both runs made with the same bytes. Outputs whose paths differ in time stamps, ids or counters
 /// only are taken for each other where that is clear, and the answer says so. What a build found up to date, and did not make anew,

@@ -8,12 +8,13 @@ use crate::error::{Error, Result};
 use crate::ops::rerun::{RerunRequest, rerun};
 use crate::render;
 
-/// Run a recorded command again, and compare every file it makes with those of then.
+/// Run a recorded command again, and compare every file it makes, and every metric, with those of then.
 ///
 /// It runs in a copy of the workspace: the recorded commit with the recorded patch, and what the run read besides, from
 /// kept contents or from the workspace where the bytes are still those of then. Your own files are only read:
 /// what the command would write there by its whole path is refused. The
-/// environment is that of now, but for the few variables that are recorded. What the command prints goes to stderr. Exit code 1 where a file or the exit code differs.
+/// environment is that of now, but for the few variables that are recorded. What the command prints goes to stderr. Exit code 1 where a
+/// file, a point of a metric or the exit code differs.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage rerun @                the latest run, in a temporary copy

@@ -17,7 +17,6 @@ mod values;
 
 use crate::error::Result;
 use crate::model::{ArtifactPath, ChangeKind, Role, RunStatus};
-use crate::query::history::last_values;
 use crate::query::report::RunHead;
 use crate::store::Snapshot;
 
@@ -29,11 +28,11 @@ pub use files::FilesDiff;
 pub use outputs::{OutputDiff, OutputsDiff, PairedBy, StandingOutput};
 pub use unlike::Unlike;
 pub use upstream::Upstream;
-pub use values::{MetricDiff, ParameterDiff};
+pub use values::{MetricDiff, ParameterDiff, compare_metrics};
 
 use failures::failures;
 use side::Side;
-use values::{metrics, parameters};
+use values::parameters;
 
 /// The files that differ between the commits of two runs, as far as whoever sees the repository can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +80,9 @@ pub struct RunDiff {
     pub environment_entries: Option<EnvironmentDiff>,
     /// What they wrote.
     pub outputs: OutputsDiff,
-    /// Metrics whose last values differ, by name.
+    /// Metrics of which any point differs, by name.
     pub metrics: Vec<MetricDiff>,
-    /// How many metrics have equal last values.
+    /// How many metrics have equal points.
     pub metrics_same: u64,
     /// Steps that failed in one of the runs and not in the other, or for another reason.
     pub failures: Vec<FailureDiff>,
@@ -130,10 +129,8 @@ pub fn diff(
     let a = Side::read(snapshot, a)?;
     let b = Side::read(snapshot, b)?;
     let parameters = parameters(&a.head.view.run.parameters, &b.head.view.run.parameters);
-    let (metrics, metrics_same) = metrics(
-        &last_values(&snapshot.metrics(a.head.view.run.id)?),
-        &last_values(&snapshot.metrics(b.head.view.run.id)?),
-    );
+    let (metrics, metrics_same) =
+        compare_metrics(&snapshot.metrics(a.head.view.run.id)?, &snapshot.metrics(b.head.view.run.id)?);
     let recorders = [&a, &b].map(|side| side.head.view.run.recorder.clone());
     let (outputs, pairs) = outputs::compare(snapshot, &a, &b)?;
     let files = |wanted: fn(Role) -> bool| files::files([&a, &b], &pairs, wanted);

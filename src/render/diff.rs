@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{Artifact, CodeState, Role, RunStatus};
+use crate::model::{Artifact, CodeState, MetricValue, Role, RunStatus};
 use crate::query::RunHead;
 use crate::query::diff::{
     Cause, CodeDiff, CodeFileDiff, EntryDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, OutputsDiff,
@@ -397,20 +397,38 @@ fn metrics(diff: &RunDiff, limit: usize, text: &mut String) {
         return;
     }
     let _ = writeln!(text, "metrics      {} equal, {} differ", diff.metrics_same, diff.metrics.len());
-    let rows = diff.metrics.iter().take(limit).map(|metric| {
-        let value = |value: Option<crate::model::MetricValue>| {
-            value.map_or_else(|| "-".to_owned(), |value| in_full(value.get()))
-        };
-        vec![
-            one_line(&metric.name),
-            format!("{} -> {}", value(metric.a), value(metric.b)),
-            metric.difference().map(|difference| signed(difference, "")).unwrap_or_default(),
-            metric.relative().map(percent).unwrap_or_default(),
-        ]
-    });
+    let rows = diff.metrics.iter().take(limit).map(metric_row);
     text.push_str(&aligned(rows.collect()));
     text.push_str(&left_out(diff.metrics.len(), limit));
     text.push('\n');
+}
+
+/// Writes how a metric differs: its last values, and where the curves part.
+pub(crate) fn metric_row(metric: &MetricDiff) -> Vec<String> {
+    let value =
+        |value: Option<MetricValue>| value.map_or_else(|| "-".to_owned(), |value| in_full(value.get()));
+    let is_last_equal = metric.a == metric.b;
+    let parting = metric.parting.map(|parting| {
+        let place = match parting.has_steps {
+            true => format!("step {}", parting.step),
+            false => format!("point {}", parting.point),
+        };
+        format!("curves differ first at {place}: {} -> {}", value(parting.a), value(parting.b))
+    });
+    let last = match (is_last_equal, &parting) {
+        (false, _) => format!("{} -> {}", value(metric.a), value(metric.b)),
+        (true, Some(_)) => format!("{}, the last of both", value(metric.a)),
+        (true, None) => format!("{} at another step", value(metric.a)),
+    };
+    let difference = metric.difference().filter(|_| !is_last_equal);
+    let relative = metric.relative().filter(|_| !is_last_equal);
+    vec![
+        one_line(&metric.name),
+        last,
+        difference.map(|difference| signed(difference, "")).unwrap_or_default(),
+        relative.map(percent).unwrap_or_default(),
+        parting.unwrap_or_default(),
+    ]
 }
 
 /// Writes a difference with its sign, and no more digits than doubles are good for.
@@ -578,11 +596,15 @@ fn upstream_json(upstream: &Upstream) -> Value {
     })
 }
 
-fn metric_json(metric: &MetricDiff) -> Value {
+pub(crate) fn metric_json(metric: &MetricDiff) -> Value {
+    let value = |value: Option<MetricValue>| value.map(MetricValue::get);
     json!({
         "name": metric.name,
-        "a": metric.a.map(|value| value.get()),
-        "b": metric.b.map(|value| value.get()),
+        "a": value(metric.a),
+        "b": value(metric.b),
+        "parting": metric.parting.map(|parting| json!({
+            "point": parting.point, "step": parting.step, "a": value(parting.a), "b": value(parting.b),
+        })),
         "difference": metric.difference(),
         "relative": metric.relative(),
     })

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::model::{Artifact, ArtifactPath, NodeId};
 use crate::ops::rerun::RerunSummary;
+use crate::render::diff::{metric_json, metric_row};
 use crate::render::show_json::artifact_json;
+use crate::render::status::{aligned, left_out};
 use crate::render::units::{content_words, counted, one_line};
 
 /// As many files of each sort are named.
@@ -48,6 +50,13 @@ pub fn text(summary: &RerunSummary) -> String {
         let code = |code: Option<i32>| code.map_or("none".to_owned(), |code| code.to_string());
         let _ = writeln!(text, "  exit     {} then, {} now", code(before), code(now));
     }
+    if !summary.metrics.is_empty() {
+        let differ = counted(summary.metrics.len() as u64, "metric differs", "metrics differ");
+        let _ = writeln!(text, "  {differ}, then -> now");
+        let rows = summary.metrics.iter().take(FILES_MAX).map(metric_row);
+        text.push_str(&aligned(rows.collect()));
+        text.push_str(&left_out(summary.metrics.len(), FILES_MAX));
+    }
     let count = counted(outputs.count() as u64, "output", "outputs");
     if !outputs.removed.is_empty() {
         let count = counted(outputs.removed.len() as u64, "file", "files");
@@ -57,6 +66,12 @@ pub fn text(summary: &RerunSummary) -> String {
         (0, _) => writeln!(text, "neither wrote anything"),
         (_, true) => writeln!(text, "{count}, all with the same bytes"),
         _ => writeln!(text, "{} of {count} with the same bytes", outputs.same.len()),
+    };
+    let metrics = summary.metrics_same + summary.metrics.len() as u64;
+    let _ = match (counted(metrics, "metric", "metrics"), summary.metrics.len()) {
+        _ if metrics == 0 => Ok(()),
+        (count, 0) => writeln!(text, "{count}, every point the same"),
+        (count, _) => writeln!(text, "{} of {count} with the same points", summary.metrics_same),
     };
     if !outputs.by_pattern.is_empty() {
         let files = counted(outputs.by_pattern.len() as u64, "output lies", "outputs lie");
@@ -73,7 +88,7 @@ pub fn text(summary: &RerunSummary) -> String {
     if let Some(folder) = &summary.kept {
         let _ = writeln!(text, "the copy is at {}", one_line(&folder.to_string_lossy()));
     }
-    if !outputs.is_same() {
+    if !outputs.is_same() || !summary.metrics.is_empty() {
         let _ = writeln!(text, "`lineage diff {} {again}` says what else differs", summary.original.tail);
     }
     text
@@ -105,6 +120,10 @@ pub fn json(summary: &RerunSummary) -> Value {
             "not_removed": paths(&outputs.not_removed),
             "newly_removed": paths(&outputs.newly_removed),
             "not_compared": outputs.not_compared,
+        },
+        "metrics": {
+            "same": summary.metrics_same,
+            "differing": summary.metrics.iter().map(metric_json).collect::<Vec<_>>(),
         },
         "notes": summary.notes,
         "kept": summary.kept.as_ref().map(|folder| folder.to_string_lossy()),

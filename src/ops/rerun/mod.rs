@@ -21,6 +21,7 @@ use crate::ops::run::{
     run_command, variables_of,
 };
 use crate::ops::{Clock, Workspace};
+use crate::query::diff::{MetricDiff, compare_metrics};
 use crate::query::{self, RunHead, RunSelector};
 use crate::store::{RunNo, Snapshot};
 
@@ -59,6 +60,10 @@ pub struct RerunSummary {
     pub again: CommandSummary,
     /// The outputs of both.
     pub outputs: OutputComparison,
+    /// Metrics of which any point differs, by name; of a pipeline, whose files of metrics tell of their run, none.
+    pub metrics: Vec<MetricDiff>,
+    /// How many metrics have equal points.
+    pub metrics_same: u64,
     /// What the repetition could not have as it was then, one line each.
     pub notes: Vec<String>,
     /// Where the copy was left.
@@ -78,10 +83,10 @@ impl RerunSummary {
         [before, now]
     }
 
-    /// Returns true where the command is known to have ended the same way, and made the same files.
+    /// Returns true where the command is known to have ended the same way, made the same files, and measured the same.
     pub fn is_same(&self) -> bool {
         let [before, now] = self.exit_codes();
-        self.outputs.is_same() && now.is_some() && before == now
+        self.outputs.is_same() && self.metrics.is_empty() && now.is_some() && before == now
     }
 }
 
@@ -368,7 +373,8 @@ impl Original {
         if again.level != CaptureLevel::Net {
             notes.push("it could not be observed; what it wrote is known from before and after".to_owned());
         }
-        let now = self.steps_now(workspace, place, &again)?;
+        let view = workspace.view()?;
+        let now = self.steps_now(&view.snapshot, place, &again)?;
         if place.copy.is_some() {
             notes.extend(read_by_whole_path(workspace, &now));
         }
@@ -377,7 +383,9 @@ impl Original {
         if self.run().streams.is_none() && !outputs.is_same() {
             notes.push(STREAMS_NOT_KNOWN.to_owned());
         }
-        Ok(RerunSummary { original: self.head.clone(), again, outputs, notes, kept: None })
+        let (metrics, metrics_same) = self.metrics_compared(&view.snapshot, &again)?;
+        let original = self.head.clone();
+        Ok(RerunSummary { original, again, outputs, metrics, metrics_same, notes, kept: None })
     }
 
     /// Returns the command as it is to be given where it runs now.
@@ -433,19 +441,30 @@ impl Original {
     }
 
     /// Returns the steps of the repetition.
-    fn steps_now(&self, workspace: &Workspace, place: &Place, again: &CommandSummary) -> Result<Vec<Step>> {
+    fn steps_now(&self, snapshot: &Snapshot, place: &Place, again: &CommandSummary) -> Result<Vec<Step>> {
         let Some(run) = &again.run else {
             return Err(Error::store("what the command wrote is not recorded"));
         };
-        let view = workspace.view()?;
-        let mut now = steps_of(&view.snapshot, run.id)?;
+        let mut now = steps_of(snapshot, run.id)?;
         if self.run().kind == RunKind::Pipeline && place.copy.is_none() {
             // The pipeline recorded here itself what it did.
-            for part in query::parts_of(&view.snapshot, run)? {
-                now.extend(steps_of(&view.snapshot, part)?);
+            for part in query::parts_of(snapshot, run)? {
+                now.extend(steps_of(snapshot, part)?);
             }
         }
         Ok(now)
+    }
+
+    /// Compares what was measured then and now.
+    fn metrics_compared(
+        &self,
+        snapshot: &Snapshot,
+        again: &CommandSummary,
+    ) -> Result<(Vec<MetricDiff>, u64)> {
+        let Some(run) = again.run.as_ref().filter(|_| self.run().kind != RunKind::Pipeline) else {
+            return Ok((Vec::new(), 0));
+        };
+        Ok(compare_metrics(&snapshot.metrics(self.run().id)?, &snapshot.metrics(run.id)?))
     }
 }
 

@@ -355,13 +355,6 @@ pub(super) fn diff() -> Value {
         ("standing", list(standing)),
         ("standing_total", count()),
     ]);
-    let metric = object([
-        ("name", text()),
-        ("a", or_null(number())),
-        ("b", or_null(number())),
-        ("difference", or_null(number())),
-        ("relative", or_null(number())),
-    ]);
     let failure = object([("step", text()), ("subject", text()), ("a", text()), ("b", text())]);
     let kinds = [
         "input",
@@ -431,13 +424,28 @@ pub(super) fn diff() -> Value {
         ("environment", files_diff()),
         ("environment_entries", or_null(entries)),
         ("outputs", outputs),
-        ("metrics", list(metric)),
+        ("metrics", list(metric_diff())),
         ("metrics_same", count()),
         ("failures", list(failure)),
         ("unlike", or_null(unlike)),
         ("explanations", list(explanation)),
         ("upstream", list(upstream)),
         ("totals", object(totals.map(|name| (name, count())))),
+    ])
+}
+
+/// A metric that differs in any point.
+pub(super) fn metric_diff() -> Value {
+    let whole = json!({"type": "integer"});
+    let parting =
+        object([("point", count()), ("step", whole), ("a", or_null(number())), ("b", or_null(number()))]);
+    object([
+        ("name", text()),
+        ("a", or_null(number())),
+        ("b", or_null(number())),
+        ("parting", or_null(parting)),
+        ("difference", or_null(number())),
+        ("relative", or_null(number())),
     ])
 }
 

@@ -108,6 +108,7 @@ pub(super) fn rerun() -> Value {
         ("same", flag()),
         ("exit_codes", object([("before", code()), ("now", code())])),
         ("outputs", outputs),
+        ("metrics", object([("same", count()), ("differing", list(super::runs::metric_diff()))])),
         ("notes", list(text())),
         ("kept", or_null(text())),
     ])
