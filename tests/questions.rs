@@ -245,3 +245,32 @@ fn runs_whose_curves_differ_are_not_equal_because_the_last_values_are() {
     assert_eq!(json["metrics"][0]["parting"], parting, "{json}");
     assert_eq!(json["metrics_same"], 1);
 }
+
+#[test]
+fn a_version_of_a_model_is_the_same_to_all_who_are_asked_for_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    // The run that wrote other bytes to `m` is called as the version.
+    place.ok(&["run", "-q", "--name", "1.0.0", "--", "sh", "-c", "echo 1 > m"]);
+    place.ok(&["run", "-q", "--name", "other", "--", "sh", "-c", "echo 2 > m; echo 3 > n"]);
+    place.ok(&["register", "m", "1.0.0", "--artifact", "m=m"]);
+    let shown = place.json(&["show", "m@1.0.0"]);
+    assert_eq!(shown["model"]["label"], "m@1.0.0", "{shown}");
+    assert_eq!(place.ok(&["cat", "m@1.0.0"]).stdout, "2\n");
+    place.ok(&["restore", "m@1.0.0", "--to", "r"]);
+    assert_eq!(place.read("r/m"), b"2\n");
+    // Another file of a run of that name is none of a model.
+    assert_eq!(place.ok(&["cat", "m@other"]).stdout, "2\n");
+    // Several files are no one file, and none is said to be none.
+    place.ok(&["register", "m", "1.1.0", "--run", "other", "--artifact", "m=m", "--artifact", "n=n"]);
+    let (code, said) = place.refused(&["cat", "m@1.1.0"]);
+    assert_eq!((code, said.lines().next()), (2, Some("error: `m@1.1.0` has 2 files")));
+    place.ok(&["register", "m", "1.2.0", "--run", "other"]);
+    for command in ["restore", "cat"] {
+        let (code, said) = place.refused(&[command, "m@1.2.0"]);
+        assert_eq!(code, 2);
+        assert!(said.starts_with("error: `m@1.2.0` has no files: none was registered with it"), "{said}");
+        let (_, said) = place.refused(&[command, "m@1.9.0"]);
+        assert!(said.starts_with("error: `m` has no version 1.9.0"), "{said}");
+    }
+}

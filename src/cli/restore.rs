@@ -63,8 +63,9 @@ impl Restore {
   lineage cat model.txt                     the newest version
   lineage cat model.txt@563faa35 > old.txt  that of the run 563faa35, into a file")]
 pub(crate) struct Cat {
-    /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `FILE#SEGMENT`, `blake3:<digest>`.
-    #[arg(value_name = "FILE[@RUN]", value_hint = ValueHint::AnyPath)]
+    /// `FILE` (the newest version), `FILE@RUN` (as that run wrote it), `FILE#SEGMENT`, `NAME@VERSION` (the file of a version of a model
+    /// that has one), `blake3:<digest>`.
+    #[arg(value_name = "FILE[@RUN]|MODEL@VERSION", value_hint = ValueHint::AnyPath)]
     word: OsString,
 }
 

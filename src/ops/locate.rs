@@ -13,7 +13,7 @@ use crate::model::{
 use crate::ops::Workspace;
 use crate::ops::at_work::{commands_at_work, may_be_writing, words as run_words};
 use crate::ops::named;
-use crate::ops::of_run::file_of_run;
+use crate::ops::of_run::{FileOfRun, file_of_run};
 use crate::projection::{ProjectedFrom, projected_from};
 use crate::query::registry::{ModelSelector, find_model, versions};
 use crate::query::{self, RERUN_SCHEME, RunHead, RunSelector, Write, writers};
@@ -144,18 +144,10 @@ pub fn locate(
             found => found,
         };
     }
-    if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
-        let model = find_model(snapshot, &selector);
-        if model.is_ok() || !versions(snapshot, &selector.name)?.is_empty() {
-            let of_run = model.as_ref().err().map(|_| file_of_run(workspace, snapshot, folder, word));
-            if let Some(Ok(Some(file))) = of_run {
-                return file.target(workspace, snapshot).map(Target::File);
-            }
-            return model.map(Target::Model);
-        }
-    }
-    if let Some(file) = file_of_run(workspace, snapshot, folder, word)? {
-        return file.target(workspace, snapshot).map(Target::File);
+    match model_or_file_of_run(workspace, snapshot, folder, word)? {
+        Some(ModelOrFile::Model(id)) => return Ok(Target::Model(id)),
+        Some(ModelOrFile::File(file)) => return file.target(workspace, snapshot).map(Target::File),
+        None => {}
     }
     if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
         let found = find_model(snapshot, &selector).map(Target::Model);
@@ -191,6 +183,38 @@ pub fn locate(
     };
     Err(Error::not_found(format!("`{}` is no file, and no run has that name", repeated_word(word)))
         .hint(hint))
+}
+
+/// What a word with an `@` names.
+pub(super) enum ModelOrFile {
+    /// A version of a model.
+    Model(NodeId),
+    /// What a run wrote or read.
+    File(FileOfRun),
+}
+
+/// Finds what `NAME@VERSION` or `FILE@RUN` means, seen from `folder`; `None` where nothing before an `@` is a model or a recorded file.
+/// A version of a model goes before a file of a run: of the two, whoever named it so meant that.
+///
+/// # Errors
+/// A request error where the model or the file is recorded, and nothing has what stands behind the `@`.
+pub(super) fn model_or_file_of_run(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: &OsStr,
+) -> Result<Option<ModelOrFile>> {
+    if let Some(Ok(selector)) = word.to_str().map(str::parse::<ModelSelector>) {
+        let model = find_model(snapshot, &selector);
+        if model.is_ok() || !versions(snapshot, &selector.name)?.is_empty() {
+            let of_run = model.as_ref().err().map(|_| file_of_run(workspace, snapshot, folder, word));
+            if let Some(Ok(Some(file))) = of_run {
+                return Ok(Some(ModelOrFile::File(file)));
+            }
+            return model.map(|id| Some(ModelOrFile::Model(id)));
+        }
+    }
+    Ok(file_of_run(workspace, snapshot, folder, word)?.map(ModelOrFile::File))
 }
 
 /// Returns what a file is called from `folder` that `word` names from the workspace's root, where anything is recorded of it.

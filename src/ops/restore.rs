@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, Digest, LinkText, printed_word, repeated_word};
-use crate::ops::locate::{link_text_at, newest, real_place};
+use crate::model::{Artifact, ArtifactPath, Digest, LinkText, NodeId, printed_word, repeated_word};
+use crate::ops::locate::{ModelOrFile, link_text_at, model_or_file_of_run, newest, real_place};
 use crate::ops::named;
-use crate::ops::of_run::{file_of_run, recorded_path};
+use crate::ops::of_run::recorded_path;
 use crate::ops::{Clock, Overwriting, Workspace};
 use crate::projection;
 use crate::query;
@@ -70,21 +70,47 @@ pub struct Restored {
     pub from_commit: Option<String>,
 }
 
-/// Finds the version that `word` means, seen from `folder`: `FILE`, the newest; `FILE@RUN`, as that run wrote it, else as it
-/// read it; `FILE#SEGMENT`; `blake3:<digest>`.
+/// What a word means that names something to bring back.
+enum Meant {
+    /// A version of a file, or a part of one.
+    Version(Version),
+    /// A version of a model.
+    Model(NodeId),
+}
+
+/// Finds the version that `word` means, seen from `folder`: `FILE`, the newest; `NAME@VERSION`, the file of a version of a model that
+/// has one; `FILE@RUN`, as that run wrote it, else as it read it; `FILE#SEGMENT`; `blake3:<digest>`.
 ///
 /// # Errors
-/// A request error where nothing is recorded that it could mean.
+/// A request error where nothing is recorded that it could mean, or it means a version of a model that has not one file.
 pub fn find_version(
     workspace: &Workspace,
     snapshot: &Snapshot,
     folder: &Path,
     word: &OsStr,
 ) -> Result<Version> {
+    let id = match meant(workspace, snapshot, folder, word)? {
+        Meant::Version(version) => return Ok(version),
+        Meant::Model(id) => id,
+    };
+    let mut files = several::files_of_model(snapshot, id, word)?;
+    match (files.len(), files.pop()) {
+        (1, Some(file)) => Ok(Version::File(file)),
+        (count, _) => {
+            let name = repeated_word(word);
+            Err(Error::request(format!("`{name}` has {count} files"))
+                .hint(format!("`lineage restore {name}` brings them back; `lineage show {name}` names them")))
+        }
+    }
+}
+
+/// Finds what `word` means, seen from `folder`, as [`find_version`] does.
+fn meant(workspace: &Workspace, snapshot: &Snapshot, folder: &Path, word: &OsStr) -> Result<Meant> {
+    let version = |version| Ok(Meant::Version(version));
     if let Some(text) = word.to_str().filter(|text| text.starts_with("blake3:")) {
         let digest = query::find_digest(snapshot, text)?;
         let named = newest(snapshot, snapshot.artifacts_with(&digest)?)?;
-        return Ok(match named {
+        return version(match named {
             Some(number) => Version::File(snapshot.artifact(number)?),
             None => Version::Content(digest),
         });
@@ -92,19 +118,20 @@ pub fn find_version(
     let path_no = |name: &OsStr| recorded_path(workspace, snapshot, folder, name);
     // A file whose own name holds `@` or `#` goes first.
     if let Some(found) = path_no(word)? {
-        return newest_version(snapshot, found, word).map(Version::File);
+        return version(Version::File(newest_version(snapshot, found, word)?));
     }
     if let Some((file, segment)) = named::split_last(word, b'#')
         && let Some(found) = path_no(&file)?
         && let Ok(segment) = segment.into_string()
     {
-        return Ok(Version::Segment(newest_version(snapshot, found, &file)?, segment));
+        return version(Version::Segment(newest_version(snapshot, found, &file)?, segment));
     }
-    if let Some(found) = file_of_run(workspace, snapshot, folder, word)? {
-        return found.artifact(snapshot).map(Version::File);
+    match model_or_file_of_run(workspace, snapshot, folder, word)? {
+        Some(ModelOrFile::File(found)) => version(Version::File(found.artifact(snapshot)?)),
+        Some(ModelOrFile::Model(id)) => Ok(Meant::Model(id)),
+        None => Err(Error::request(format!("nothing is recorded of `{}`", repeated_word(word)))
+            .hint("give a recorded file, FILE@RUN, FILE#SEGMENT, MODEL@VERSION or blake3:<digest>")),
     }
-    Err(Error::request(format!("nothing is recorded of `{}`", repeated_word(word)))
-        .hint("give a recorded file, FILE@RUN, FILE#SEGMENT or blake3:<digest>"))
 }
 
 fn newest_version(snapshot: &Snapshot, path: PathNo, name: &OsStr) -> Result<Artifact> {

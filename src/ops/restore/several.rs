@@ -4,13 +4,12 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::{Version, find_version};
-use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath};
+use super::{Meant, Version, meant};
+use crate::error::{Error, Result};
+use crate::model::{Artifact, ArtifactPath, NodeId, repeated_word};
 use crate::ops::Workspace;
 use crate::ops::locate::{link_at, named_place, newest};
 use crate::query;
-use crate::query::registry::{ModelSelector, find_model};
 use crate::store::{GO_ON, Snapshot};
 
 /// A version that is to be brought back.
@@ -20,28 +19,26 @@ pub(super) struct Wanted {
     pub(super) below: Option<ArtifactPath>,
 }
 
-/// Finds what `word` means, seen from `folder`: a version, as [`find_version`] does; else the files of a version of a model; else
+/// Finds what `word` means, seen from `folder`: a version of a file, or the files of a version of a model; else
 /// the newest version of each file that runs wrote below a folder, and took away no more since.
 ///
 /// # Errors
-/// As [`find_version`].
+/// As [`super::find_version`].
 pub(super) fn find_versions(
     workspace: &Workspace,
     snapshot: &Snapshot,
     folder: &Path,
     word: &OsStr,
 ) -> Result<Vec<Wanted>> {
-    let not_found = match find_version(workspace, snapshot, folder, word) {
-        Ok(version) => return Ok(vec![Wanted { version, below: None }]),
+    let not_found = match meant(workspace, snapshot, folder, word) {
+        Ok(Meant::Version(version)) => return Ok(vec![Wanted { version, below: None }]),
+        Ok(Meant::Model(id)) => {
+            let artifacts = files_of_model(snapshot, id, word)?;
+            let shared = shared_folder(&artifacts);
+            return wanted(artifacts, &shared);
+        }
         Err(error) => error,
     };
-    let selector = word.to_str().and_then(|word| word.parse::<ModelSelector>().ok());
-    if let Some(Ok(id)) = selector.map(|selector| find_model(snapshot, &selector)) {
-        let held = snapshot.model(id)?.map(|model| model.artifacts).unwrap_or_default();
-        let artifacts: Vec<Artifact> = held.into_iter().map(|held| held.artifact).collect();
-        let shared = shared_folder(&artifacts);
-        return if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &shared) };
-    }
     let place = named_place(workspace, snapshot, folder, word)?;
     let front = match ArtifactPath::within(workspace.root(), &place) {
         Ok(path) => [path.as_bytes(), b"/"].concat(),
@@ -51,6 +48,20 @@ pub(super) fn find_versions(
     };
     let artifacts = written_below(workspace, snapshot, &front)?;
     if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &front) }
+}
+
+/// Lists the files of a version of a model, which `word` names.
+///
+/// # Errors
+/// A request error where it has none.
+pub(super) fn files_of_model(snapshot: &Snapshot, id: NodeId, word: &OsStr) -> Result<Vec<Artifact>> {
+    let held = snapshot.model(id)?.map(|model| model.artifacts).unwrap_or_default();
+    if held.is_empty() {
+        let name = repeated_word(word);
+        return Err(Error::request(format!("`{name}` has no files: none was registered with it"))
+            .hint(format!("`lineage models show {name}` says what is recorded of it")));
+    }
+    Ok(held.into_iter().map(|held| held.artifact).collect())
 }
 
 fn wanted(artifacts: Vec<Artifact>, folder: &[u8]) -> Result<Vec<Wanted>> {
