@@ -265,7 +265,8 @@ fn a_version_of_a_model_is_the_same_to_all_who_are_asked_for_it() {
     place.ok(&["register", "m", "1.1.0", "--run", "other", "--artifact", "m=m", "--artifact", "n=n"]);
     let (code, said) = place.refused(&["cat", "m@1.1.0"]);
     assert_eq!((code, said.lines().next()), (2, Some("error: `m@1.1.0` has 2 files")));
-    place.ok(&["register", "m", "1.2.0", "--run", "other"]);
+    let registered = place.ok(&["register", "m", "1.2.0", "--run", "other"]);
+    assert!(registered.stderr.contains("note: it has no files, and run "), "{}", registered.stderr);
     for command in ["restore", "cat"] {
         let (code, said) = place.refused(&[command, "m@1.2.0"]);
         assert_eq!(code, 2);

@@ -686,16 +686,10 @@ fn what_is_said_twice_or_not_at_all_is_refused() {
 }
 
 #[test]
-fn what_is_registered_is_kept_or_said_not_to_be() {
+fn what_is_registered_is_kept_whatever_its_size_or_said_not_to_be() {
     let place = Place::empty();
     place.ok(&["init"]);
-    place.write(".lineage/config.toml", b"[keep]\noutputs_up_to = \"64 KiB\"\n");
-    place.write("small", b"small");
-    place.write("large", &vec![7; 5 << 20]);
-    let said = place
-        .ok(&["register", "m", "1.0.0", "--artifact", "small=small", "--artifact", "large=large"])
-        .stderr;
-    assert!(!said.contains("small is kept"), "{said}");
+    place.write(".lineage/config.toml", b"[keep]\noutputs_up_to = \"64 KiB\"\nexclude = [\"excluded\"]\n");
     let is_kept = |name: &str| {
         let bytes = place.read(name);
         fs::remove_file(place.at(name)).unwrap();
@@ -703,9 +697,25 @@ fn what_is_registered_is_kept_or_said_not_to_be() {
         place.write(name, &bytes);
         kept
     };
-    assert!(is_kept("small"));
-    // Where the file system can share bytes, they are.
-    assert_eq!(is_kept("large"), !said.contains("large is kept nowhere but where it lies"), "{said}");
+    for (number, (name, options)) in
+        [("small", &[][..]), ("large", &[]), ("excluded", &[]), ("left", &["--no-keep"])]
+            .into_iter()
+            .enumerate()
+    {
+        place.write(name, &vec![number as u8; if name == "small" { 5 } else { 5 << 20 }]);
+        let (version, file) = (format!("1.{number}.0"), format!("m={name}"));
+        let register = ["register", "m", &version, "--artifact", &file];
+        let said = place.ok(&[&register, options].concat()).stderr;
+        let is_said = said.contains(&format!("{name} is kept nowhere but where it lies"));
+        assert_eq!((is_kept(name), is_said), (number < 2, number >= 2), "{name}: {said}");
+    }
+    // What is lost is not put into production without a word.
+    let promote = |version: &str| place.ok(&["models", "promote", version, "--to", "production"]).stderr;
+    place.write("large", b"another");
+    assert_eq!(promote("m@1.1.0"), "");
+    place.write("left", b"another");
+    let said = promote("m@1.3.0");
+    assert!(said.contains("`left` of m@1.3.0 is neither kept nor lies in its place"), "{said}");
 }
 
 /// Makes a model of one file's bytes by a run, with a metric.

@@ -67,6 +67,10 @@ pub(crate) struct Register {
     /// The version whose place it takes.
     #[arg(long, value_name = "VERSION")]
     promoted_from: Option<String>,
+    /// Leave the files where they lie and nowhere else. By default their bytes are kept, whatever their size, so that the version is
+    /// to be had for good.
+    #[arg(long)]
+    no_keep: bool,
     /// Take the entry from a JSON file; what is given beside it goes before it.
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
@@ -159,6 +163,7 @@ impl Register {
                 None => read_object(folder, config.as_ref(), "the training configuration")?,
             });
         }
+        entry.no_keep = self.no_keep;
         entry.stage = self.status.map(|stage| stage.parse()).transpose()?.or(entry.stage);
         entry.description = self.description.or(entry.description);
         entry.model_type = self.model_type.or(entry.model_type);

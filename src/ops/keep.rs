@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::content::{Access, Group, SHARED_MIN_BYTES, STREAMED_MIN_BYTES, Sharing, StagedContent};
 use crate::disk::{Together, open_regular, read_regular};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, ChangedFile, Digest, Generated, Role, Step};
 use crate::ops::Workspace;
 use crate::ops::run::is_code;
@@ -274,14 +274,43 @@ fn stage_small(
     staged
 }
 
-/// Keeps files that are registered: those that the policy names, and larger ones where the file system can have the same bytes
-/// twice at no cost. Returns what is kept nowhere but where it lies, one line each.
-pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) -> Vec<String> {
+/// Keeps files that are registered, whatever their size: where the file system can have the same bytes twice, at no cost. Returns what
+/// is kept nowhere but where it lies, since the workspace is told to exclude it, and what else went wrong, one line each.
+///
+/// # Errors
+/// A store error where one cannot be kept.
+pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) -> Result<Vec<String>> {
+    let policy = KeepPolicy::of(workspace).unwrap_or_default();
+    let contents = workspace.contents();
+    let inside = artifacts.iter().filter(|artifact| artifact.path.is_inside());
+    let (mut excluded, wanted): (Vec<&Artifact>, Vec<&Artifact>) =
+        inside.partition(|artifact| policy.excludes(&artifact.path));
+    excluded.retain(|artifact| !contents.is_kept(&artifact.digest, Access::OWNER));
+    let mut said = keep_all(workspace, &wanted);
+    let is_there = |digest| contents.holds(digest) || contents.hides(digest);
+    if let Some(lacks) = wanted.iter().find(|artifact| !is_there(&artifact.digest)) {
+        let why = said.into_iter().next().unwrap_or_else(|| "it was changed just now".to_owned());
+        return Err(Error::store(format!("cannot keep `{}`, which is to be registered", lacks.path))
+            .because(why)
+            .hint("`--no-keep` leaves it where it lies, and nowhere else; nothing was registered"));
+    }
+    said.extend(excluded.iter().map(|artifact| {
+        format!(
+            "{} is kept nowhere but where it lies: [keep] exclude in .lineage/config.toml names it",
+            artifact.path
+        )
+    }));
+    Ok(said)
+}
+
+/// Keeps files of versions that are taken over from elsewhere: those that the policy names, and larger ones where the file system can
+/// have the same bytes twice at no cost. Returns what is kept nowhere but where it lies, one line each.
+pub(crate) fn keep_taken(workspace: &Workspace, artifacts: &[&Artifact]) -> Vec<String> {
     let policy = KeepPolicy::of(workspace).unwrap_or_default();
     let contents = workspace.contents();
     let inside = artifacts.iter().filter(|artifact| artifact.path.is_inside());
     let (small, mut large): (Vec<&Artifact>, Vec<&Artifact>) =
-        inside.partition(|artifact| policy.keeps_registered(artifact));
+        inside.partition(|artifact| policy.keeps_taken(artifact));
     large.retain(|artifact| !contents.is_kept(&artifact.digest, Access::OWNER));
     let mut said = keep_all(workspace, &small);
     for artifact in large {

@@ -137,9 +137,14 @@ impl KeepPolicy {
             && self.keeps_up_to(&artifact.path, artifact.size_bytes, self.outputs_up_to_bytes)
     }
 
-    /// Returns true where a file is to be kept that was registered: whoever did that named it.
-    pub fn keeps_registered(&self, artifact: &Artifact) -> bool {
+    /// Returns true where a file of a version that is taken over is to be kept: whoever registered it named it.
+    pub fn keeps_taken(&self, artifact: &Artifact) -> bool {
         self.keeps_up_to(&artifact.path, artifact.size_bytes, self.outputs_up_to_bytes)
+    }
+
+    /// Returns true where a file is not to be kept whatever it is.
+    pub fn excludes(&self, path: &ArtifactPath) -> bool {
+        self.exclude.is_match(os_name(path))
     }
 
     /// Returns true where a file that a command read is to be kept, if no commit has it.
@@ -164,11 +169,8 @@ impl KeepPolicy {
     }
 
     fn keeps_up_to(&self, path: &ArtifactPath, size_bytes: u64, up_to_bytes: u64) -> bool {
-        let name = os_name(path);
-        if self.exclude.is_match(&name) {
-            return false;
-        }
-        size_bytes <= up_to_bytes && up_to_bytes > 0 || self.include.is_match(&name)
+        !self.excludes(path)
+            && (size_bytes <= up_to_bytes && up_to_bytes > 0 || self.include.is_match(os_name(path)))
     }
 }
 
@@ -253,10 +255,10 @@ mod tests {
         let default = policy("");
         assert!(!default.keeps_input(&path(".env"), 1) && !default.keeps_endangered(&path(".env"), 1));
         assert!(!default.keeps_output(&artifact("tls/server.pem", 1)));
-        assert!(default.keeps_registered(&artifact("model.key", 1)), "it was named");
+        assert!(default.keeps_taken(&artifact("model.key", 1)), "it was named");
         let named = policy("include = [\"vocabulary.key\"]\nexclude = [\"*.pem\"]");
         assert!(named.keeps_input(&path("vocabulary.key"), 1) && !named.keeps_input(&path("other.key"), 1));
-        assert!(!named.keeps_registered(&artifact("a.pem", 1)), "what is excluded is not kept at all");
+        assert!(!named.keeps_taken(&artifact("a.pem", 1)), "what is excluded is not kept at all");
     }
 
     proptest::proptest! {

@@ -98,7 +98,8 @@ fn written_there(snapshot: &Snapshot, run: RunNo, file: &Artifact) -> Result<Opt
     Ok(last.break_value())
 }
 
-fn wrote_anything(snapshot: &Snapshot, run: RunNo) -> Result<bool> {
+/// Returns true where a run is recorded to have written a file.
+pub(super) fn wrote_anything(snapshot: &Snapshot, run: RunNo) -> Result<bool> {
     let mut steps = snapshot.steps_of(run)?;
     steps.sort_unstable();
     Ok(snapshot.edges_of(&steps)?.into_iter().flatten().any(|edges| !edges.generated.is_empty()))

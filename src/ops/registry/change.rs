@@ -8,7 +8,7 @@ use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelEdit, NodeId, Stage, check_alias, check_model_name,
 };
 use crate::ops::registry::{Author, Held, secrets, view_of};
-use crate::ops::{Clock, Workspace};
+use crate::ops::{Clock, DiskState, Workspace, disk_state};
 use crate::query::registry::{
     ModelSelector, ModelView, aliases, find_model, learned_from, model_view, production,
 };
@@ -60,10 +60,13 @@ pub fn promote(
     selector: &ModelSelector,
     promotion: &Promotion,
 ) -> Result<Changed> {
-    let held = Held::take(workspace, clock, author)?;
+    let mut held = Held::take(workspace, clock, author)?;
     let before = held.current(selector)?;
     if before.stage == promotion.stage {
         return Ok(unchanged(held, before));
+    }
+    if matches!(promotion.stage, Stage::Staging | Stage::Production) {
+        held.warnings.extend(lost_files(workspace, &before));
     }
     let displaced = match promotion.stage {
         Stage::Production => production(&held.snapshot, &before.model.name)?,
@@ -125,6 +128,21 @@ pub fn delete(
             .hint("`--force` withdraws it all the same; nothing was changed"));
     }
     change(held, before, ModelAct::Deleted, Some(deletion.reason.clone()), None)
+}
+
+/// Says which files of a version are nowhere to be had where they are looked for first.
+fn lost_files(workspace: &Workspace, view: &ModelView) -> Vec<String> {
+    let contents = workspace.contents();
+    let unkept = view.model.artifacts.iter().filter(|held| {
+        let digest = &held.artifact.digest;
+        held.link.is_none() && !contents.holds(digest) && !contents.hides(digest)
+    });
+    let lost = unkept.filter(|held| disk_state(workspace, &held.artifact) != DiskState::Unchanged);
+    let said = lost.map(|held| {
+        let (label, path) = (view.label(), &held.artifact.path);
+        format!("`{path}` of {label} is neither kept nor lies in its place: `lineage models verify {label}` says more")
+    });
+    said.collect()
 }
 
 /// Says why others need a version.

@@ -51,6 +51,8 @@ pub struct Entry {
     pub branch: Option<String>,
     /// When it was made.
     pub created_at: Option<Timestamp>,
+    /// Whether its files are left where they lie, and nowhere else: by default their bytes are kept, whatever their size.
+    pub no_keep: bool,
 }
 
 /// A file of a model version to be registered.

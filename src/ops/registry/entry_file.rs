@@ -176,6 +176,7 @@ impl EntryFile {
             git_sha: self.git_sha,
             branch: self.branch,
             created_at: self.created_at.map(|text| time_of(&text)).transpose()?,
+            no_keep: false,
         };
         Ok((entry, passed_over))
     }

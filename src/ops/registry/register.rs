@@ -75,7 +75,10 @@ pub fn register_all(
         let files = artifacts::read_all(workspace, folder, &entry.artifacts)?;
         let held = files.iter().filter(|file| file.held.link.is_none());
         let held: Vec<&Artifact> = held.map(|file| &file.held.artifact).collect();
-        let unkept = keep_registered(workspace, &held);
+        let unkept = match entry.no_keep {
+            true => left_where_they_lie(workspace, &held),
+            false => keep_registered(workspace, &held)?,
+        };
         Ok((entry, files, artifacts::inputs(workspace, folder, &entry.inputs)?, unkept))
     });
     let read = read.collect::<Result<Vec<_>>>()?;
@@ -111,6 +114,12 @@ pub fn register_all(
         Ok(Registered { view, run, displaced, remarks, warnings: std::mem::take(&mut warnings) })
     });
     registered.collect()
+}
+
+/// Says which files are kept nowhere but where they lie.
+fn left_where_they_lie(workspace: &Workspace, files: &[&Artifact]) -> Vec<String> {
+    let unkept = files.iter().filter(|file| !workspace.contents().holds(&file.digest));
+    unkept.map(|file| format!("{} is kept nowhere but where it lies", file.path)).collect()
 }
 
 fn check_unique(entries: &[Entry]) -> Result<()> {
@@ -175,6 +184,14 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
         tags: entry.tags.clone(),
         ..ModelVersion::new(NodeId::new(at), &entry.name, &entry.version, at)
     };
+    if let (true, Some(run)) = (model.artifacts.is_empty(), &run)
+        && belongs::wrote_anything(snapshot, run.view.number)?
+    {
+        remarks.push(format!(
+            "it has no files, and run {} wrote some: `--artifact NAME=PATH` names those of a version",
+            run.tail
+        ));
+    }
     if secrets::mask(&mut model) {
         remarks.push(secrets::SAID.to_owned());
     }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, Fact, ModelAct, ModelAlias, ModelChange, NodeId, check_alias, printed_word};
-use crate::ops::keep::keep_registered;
+use crate::ops::keep::keep_taken;
 use crate::ops::named::place_on_disk;
 use crate::ops::registry::{Author, Held, view_of};
 use crate::ops::taken::derived_id;
@@ -124,7 +124,7 @@ pub fn import_registry(
             Ok((news, mut remarks)) => {
                 if news == TakenNews::New {
                     let here: Vec<&Artifact> = here.iter().collect();
-                    remarks.extend(keep_registered(workspace, &here));
+                    remarks.extend(keep_taken(workspace, &here));
                 }
                 let run = entry.model.run.map(|run| held.snapshot.run_no(run)).transpose()?;
                 report.entries.push(TakenVersion {
