@@ -6,6 +6,7 @@ mod declared;
 mod environment;
 mod left_points;
 mod live;
+mod measured;
 mod metrics;
 mod name;
 mod own;

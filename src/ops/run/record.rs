@@ -1,23 +1,28 @@
 //! What is recorded of a command that was observed: its steps, its environment, its metrics.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::environment;
 use super::live::Reported;
+use super::measured::{self, MetricsFile};
+use super::metrics::Point;
 use super::steps::{self, FileClock, Outcome, Repositories};
 use super::{CommandRequest, Ground, copies, declared, metrics, own};
 use crate::capture::git;
 use crate::capture::observe::{Level, Observation, Reading};
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Link, Metric, NodeId, Remark,
-    RemarkKind, Role, RunRepository, Step, Timestamp, Used,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Link, Metric, MetricValue,
+    NodeId, Remark, RemarkKind, Role, RunRepository, Step, Timestamp, Used,
 };
 use crate::ops::code;
 use crate::ops::keep::Keeping;
 use crate::ops::registry::VersionsOfRun;
 use crate::ops::{Recording, Workspace};
+use crate::store::Snapshot;
 
 /// What became of an observation.
 #[derive(Default)]
@@ -83,6 +88,7 @@ impl Recorder<'_> {
         );
         self.add_environment(&mut made);
         made.steps = made.steps.into_iter().map(copies::told_apart).collect();
+        let measured = self.measured(&mut made);
         let counts = Counts::of(&made.steps);
         let stderr_is_output = leads_to_output(Path::new("/proc/self/fd/2"), root, &made.steps);
         let may_be_read = match observation.level {
@@ -96,7 +102,7 @@ impl Recorder<'_> {
         }
         self.record_links(&made.steps, made.links)?;
         self.record_repositories(&repositories)?;
-        self.record_metrics(&made.metrics)?;
+        self.record_metrics(&measured)?;
         let registered = own::registered(workspace, &own, self.recording.run().id)?;
         Ok(Recorded { counts, stderr_is_output, registered })
     }
@@ -107,7 +113,8 @@ impl Recorder<'_> {
 
     /// Says what of the observation does not come into the record, or not for certain.
     fn remark_what_is_missing(&mut self, made: &Outcome, named_metrics: Option<&Path>) {
-        if let Some(path) = named_metrics.filter(|path| !made.metrics.iter().any(|file| file == path)) {
+        if let Some(path) = named_metrics.filter(|path| !made.metrics.iter().any(|file| file.place == *path))
+        {
             let shown = shown(path, self.ground.root);
             let text = format!("`{shown}` gave no metrics: the command did not write it");
             self.remarks.push(Remark::new(RemarkKind::NotObserved, text));
@@ -196,10 +203,45 @@ impl Recorder<'_> {
         Ok(())
     }
 
+    /// Returns the files of metrics that hold what the command measured; says of those that it carried from elsewhere what they are.
+    fn measured(&mut self, made: &mut Outcome) -> Vec<MetricsFile> {
+        let files = std::mem::take(&mut made.metrics);
+        // Where nothing was observed, nobody knows what was read.
+        if files.is_empty() || self.observation.level != Level::Net {
+            return files;
+        }
+        let (workspace, all) = (self.workspace, files.clone());
+        let snapshot = OnceCell::new();
+        let was_written = |artifact: &Artifact| {
+            if snapshot.get().is_none() {
+                let _ = snapshot.set(workspace.view_as_it_is()?.snapshot);
+            }
+            snapshot.get().map_or(Ok(false), |snapshot: &Snapshot| is_written(snapshot, artifact))
+        };
+        let sorted = match measured::sort(&mut made.steps, files, &was_written) {
+            Ok(sorted) => sorted,
+            Err(error) => {
+                self.fault(format!("metrics may be copies: {}", error.in_full()));
+                return all;
+            }
+        };
+        if let Some(first) = sorted.carried.first() {
+            let text = match sorted.carried.len() {
+                1 => format!("{first}: not measured by this run, which copied it from elsewhere"),
+                more => format!(
+                    "{first} and {} more: not measured by this run, which copied them from elsewhere",
+                    more - 1
+                ),
+            };
+            self.remarks.push(Remark::new(RemarkKind::Refused, text));
+        }
+        sorted.measured
+    }
+
     /// Reads the metrics files that the command wrote. What it had reported is no other measurement.
-    fn record_metrics(&mut self, files: &[PathBuf]) -> Result<()> {
+    fn record_metrics(&mut self, files: &[MetricsFile]) -> Result<()> {
         let mut documents = Vec::new();
-        for file in files {
+        for MetricsFile { place: file, .. } in files {
             let mut refuse = |why: String| {
                 let text = format!("{}: {why}", shown(file, self.ground.root));
                 self.remarks.push(Remark::new(RemarkKind::Refused, text));
@@ -213,26 +255,51 @@ impl Recorder<'_> {
             };
             let (points, refused) = metrics::from_document(&bytes, metrics::Form::of(file));
             refused.into_iter().for_each(refuse);
-            documents.push(points);
+            documents.push((file, points));
         }
+        self.remark_what_several_say(&documents);
+        let mut documents: Vec<Vec<Point>> = documents.into_iter().map(|(_, points)| points).collect();
         let names: BTreeSet<&str> = documents.iter().flatten().map(|point| point.name.as_str()).collect();
         if let Err(error) = self.add_reported(&names) {
             let why = error.in_full();
             self.fault(format!("what was reported of the metrics was not looked up: {why}"));
         }
-        for mut points in documents {
+        for points in &mut documents {
             points.retain(|point| !self.reported.has(point));
             if points.is_empty() {
                 continue;
             }
             let (at, owner) = (self.recording.now(), self.recording.run().id);
-            let points = points.into_iter().map(|point| {
+            let points = points.drain(..).map(|point| {
                 let step = self.reported.step_of(&point);
                 Metric { owner, name: point.name, step, at, value: point.value }
             });
             self.recording.add(&Fact::Metrics(points.collect()))?;
         }
         Ok(())
+    }
+
+    /// Says of which metrics several files give unlike values: they are points of one metric, whatever each file is about.
+    fn remark_what_several_say(&mut self, documents: &[(&PathBuf, Vec<Point>)]) {
+        let mut given: BTreeMap<&str, Vec<(&PathBuf, MetricValue)>> = BTreeMap::new();
+        for (file, points) in documents {
+            for point in points {
+                given.entry(&point.name).or_default().push((file, point.value));
+            }
+        }
+        given.retain(|_, values| values.iter().any(|(_, value)| *value != values[0].1));
+        let Some((name, values)) = given.first_key_value() else { return };
+        let files: BTreeSet<&PathBuf> = values.iter().map(|(file, _)| *file).collect();
+        let others = match given.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        let last = values.last().map(|(file, _)| shown(file, self.ground.root)).unwrap_or_default();
+        let text = format!(
+            "which file each point of `{name}`{others} is from: {} files give values, and that of {last} is the last",
+            files.len(),
+        );
+        self.remarks.push(Remark::new(RemarkKind::LeftOut, text));
     }
 
     /// Adds what programs under the command said of these metrics themselves.
@@ -254,6 +321,13 @@ impl Recorder<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns true where a recorded step wrote a content, wherever.
+fn is_written(snapshot: &Snapshot, artifact: &Artifact) -> Result<bool> {
+    let Some(first) = snapshot.artifacts_with(&artifact.digest)?.first().copied() else { return Ok(false) };
+    let found = snapshot.content_writes_until(first, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?;
+    Ok(found.is_break())
 }
 
 /// How many files a run read and wrote.

@@ -29,6 +29,7 @@ use crate::model::{
 };
 use crate::ops::Clock;
 use crate::ops::run::environment::EnvironmentFile;
+use crate::ops::run::measured::MetricsFile;
 
 use ending::ending;
 use exchanged::{Exchanged, exchanged};
@@ -100,7 +101,7 @@ pub struct Outcome {
     /// Files of the environment.
     pub environment: Vec<EnvironmentFile>,
     /// Files that count as metrics, as they are at the end.
-    pub metrics: Vec<PathBuf>,
+    pub metrics: Vec<MetricsFile>,
     /// How many files the ignore rules left out.
     pub left_out: u64,
     /// How many files were written among what systems, tools and packages are made of.

@@ -11,6 +11,7 @@ use crate::model::{Artifact, ArtifactPath, Digest, Link, Role};
 use crate::ops::locate::link_text_at;
 use crate::ops::run::compiled;
 use crate::ops::run::environment::EnvironmentFile;
+use crate::ops::run::measured::MetricsFile;
 use crate::ops::run::roles::{self, Place};
 
 /// What processes did with a file that do not record themselves what they do.
@@ -60,7 +61,7 @@ pub(super) struct Files {
     /// What is gone at the end, by number.
     pub(super) gone: HashMap<usize, Gone>,
     pub(super) environment: Vec<EnvironmentFile>,
-    pub(super) metrics: Vec<PathBuf>,
+    pub(super) metrics: Vec<MetricsFile>,
     pub(super) left_out: u64,
     pub(super) written_elsewhere: u64,
     /// Those that are symbolic links, where that can still be seen.
@@ -163,7 +164,11 @@ impl Files {
         let is_metrics = around.metrics == Some(&file.path)
             || (file.path.file_name().is_some_and(|name| name == "metrics.json") && path.is_inside());
         if is_metrics && may_be_metrics && file.after().is_some_and(|after| after.was_written) {
-            self.metrics.push(file.path.clone());
+            let path = match around.copy.filter(|_| path.is_inside()) {
+                Some(copy) => below(copy, &path),
+                None => path.clone(),
+            };
+            self.metrics.push(MetricsFile { place: file.path.clone(), path });
         }
         if around.rules.ignores(&file.path, false) {
             self.left_out += 1;
