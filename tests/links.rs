@@ -167,3 +167,29 @@ fn a_link_out_of_the_workspace_is_not_brought_back() {
     assert!(code == 2 && text.contains("leads out of"), "{text}");
     assert!(fs::symlink_metadata(place.at("out")).is_err());
 }
+
+#[test]
+fn a_run_that_went_on_from_the_latest_checkpoint_is_repeated_after_the_link_was_turned() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("README", b"");
+    place.commit_all("Begin");
+    let went_on = |line: &str| place.ok(&["run", "-q", "--name", "on", "--", "sh", "-c", line]);
+    place.shell("mkdir ck; echo 1 > ck/e1; ln -s e1 ck/latest");
+    went_on("cat ck/latest > ck/e2; ln -sfn e2 ck/latest");
+    if !place.was_observed() {
+        return;
+    }
+    let again = place.ok(&["rerun", "on"]).stdout;
+    assert!(again.contains("2 outputs, all with the same bytes"), "{again}");
+    // A link that no run made, and that a run turned at once.
+    fs::remove_file(place.at("ck/latest")).unwrap();
+    symlink("e1", place.at("ck/latest")).unwrap();
+    went_on("cat ck/latest > ck/e3; ln -sfn e3 ck/latest");
+    let again = place.ok(&["rerun", "@"]).stdout;
+    assert!(again.contains("2 outputs, all with the same bytes"), "{again}");
+    // What was a link is brought back as one.
+    fs::remove_file(place.at("ck/latest")).unwrap();
+    place.ok(&["restore", "ck/latest@@-2"]);
+    assert_eq!(text_of(&place, "ck/latest").as_deref(), Some("e1"));
+}

@@ -13,7 +13,7 @@ use crate::capture::git;
 use crate::content::NotCopied;
 use crate::disk::open_regular_with;
 use crate::error::{Error, Result};
-use crate::model::{Artifact, ArtifactPath, CodeState, Digest, NodeId, RunRepository};
+use crate::model::{Artifact, ArtifactPath, CodeState, Digest, LinkText, NodeId, RunRepository};
 use crate::ops::Workspace;
 
 /// A folder that stands for the workspace.
@@ -144,7 +144,7 @@ pub(super) fn fill(
     let (mut missing, mut kept, mut kept_outside) = (Vec::new(), Vec::new(), Vec::new());
     for artifact in needs.files.values() {
         if artifact.path.is_inside() {
-            match bring(workspace, artifact, &root)? {
+            match bring(workspace, artifact, original.links.get(artifact), &root)? {
                 Brought::There | Brought::Here => {}
                 Brought::Kept => kept.push(artifact),
                 Brought::Missing => missing.push(artifact),
@@ -184,7 +184,7 @@ pub(super) fn fill(
     // What nobody read may hold anything.
     for (path, artifact) in &needs.removed {
         let brought = match artifact {
-            Some(artifact) => bring(workspace, artifact, &root)?,
+            Some(artifact) => bring(workspace, artifact, None, &root)?,
             None => Brought::Missing,
         };
         if brought == Brought::Missing && put_empty(path, &root).map_err(failed)? {
@@ -340,8 +340,13 @@ enum Brought {
     Missing,
 }
 
-/// Puts a file into the copy, unless it lies there already.
-fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<Brought> {
+/// Puts a file into the copy, unless it lies there already; a symbolic link with its text.
+fn bring(
+    workspace: &Workspace,
+    artifact: &Artifact,
+    link: Option<&LinkText>,
+    root: &Path,
+) -> Result<Brought> {
     let (Some(place), Some(here)) = (artifact.path.on_disk(root), artifact.path.on_disk(workspace.root()))
     else {
         return Ok(Brought::Missing);
@@ -360,6 +365,10 @@ fn bring(workspace: &Workspace, artifact: &Artifact, root: &Path) -> Result<Brou
     fs::create_dir_all(above).map_err(failed)?;
     if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
         fs::remove_file(&place).map_err(failed)?;
+    }
+    if let Some(text) = link {
+        std::os::unix::fs::symlink(text.to_path(), &place).map_err(failed)?;
+        return Ok(Brought::Kept);
     }
     let mut file = fs::File::create_new(&place).map_err(failed)?;
     match workspace.contents().copy(&artifact.digest, &mut file) {

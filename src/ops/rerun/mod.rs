@@ -7,13 +7,14 @@ mod copy;
 mod needs;
 mod streams;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    ArtifactPath, CaptureLevel, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step, os_word,
+    Artifact, ArtifactPath, CaptureLevel, LinkText, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step,
+    os_word,
 };
 use crate::ops::named::place_on_disk;
 use crate::ops::run::{
@@ -105,8 +106,9 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
     head.alive = workspace.is_alive(head.view.live_segment());
     let steps = view.snapshot.whole_steps_of(number)?;
     let around = around::seen_around(&view.snapshot, &head)?;
-    let original = Original { head, steps, around };
+    let mut original = Original { head, steps, around, links: BTreeMap::new() };
     original.check()?;
+    original.links = needs::links(&view.snapshot, workspace.root(), &original)?;
     let made = needs::made_by_runs(&view.snapshot, &original)?;
     drop(view);
     if request.here {
@@ -186,6 +188,8 @@ pub(crate) struct Original {
     steps: Vec<Step>,
     /// What is known of it by another run.
     around: Option<Around>,
+    /// The texts of the symbolic links that it read and did not make.
+    links: BTreeMap<Artifact, LinkText>,
 }
 
 impl Original {

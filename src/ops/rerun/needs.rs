@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use super::Original;
 use crate::digests::Digests;
 use crate::disk::read_regular;
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, Digest, Evidence, Role, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Digest, Evidence, LinkText, Role, Timestamp};
 use crate::ops::Workspace;
 use crate::query::writers;
 use crate::store::Snapshot;
@@ -76,6 +76,59 @@ impl Needs {
         needs.files = first.into_iter().map(|(path, (_, artifact))| (path, artifact)).collect();
         needs
     }
+}
+
+/// Returns the texts of the symbolic links that a run read and did not make: as they were seen to be, else as they lead to what it read.
+/// Of one that was turned since, its digest says which of the names of what the run read it had.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(super) fn links(
+    snapshot: &Snapshot,
+    root: &Path,
+    original: &Original,
+) -> Result<BTreeMap<Artifact, LinkText>> {
+    let files = Needs::of(original).files;
+    let mut found = BTreeMap::new();
+    for artifact in files.values() {
+        let text = match snapshot.link_text_of(artifact)? {
+            None => text_that_leads_to(artifact, root, files.keys()),
+            text => text,
+        };
+        found.extend(text.map(|text| (artifact.clone(), text)));
+    }
+    Ok(found)
+}
+
+/// Finds which of these files, or of the folders that they lie in, a link leads to that has this digest.
+fn text_that_leads_to<'p>(
+    link: &Artifact,
+    root: &Path,
+    paths: impl Iterator<Item = &'p ArtifactPath>,
+) -> Option<LinkText> {
+    let place = link.path.on_disk(root)?;
+    let folder = place.parent()?;
+    let is_of_length = |text: &Path| text.as_os_str().len() as u64 == link.size_bytes;
+    for path in paths.filter(|path| link.path.is_inside() && **path != link.path) {
+        let Some(there) = path.on_disk(root) else { continue };
+        for there in there.ancestors().take_while(|there| *there != root && there.starts_with(root)) {
+            let texts = [relative(folder, there), there.to_owned()];
+            let texts = texts.into_iter().filter(|text| is_of_length(text));
+            let texts = texts.filter_map(|text| LinkText::new(text.into_os_string().into_vec()).ok());
+            if let Some(text) = texts.into_iter().find(|text| text.digest() == link.digest) {
+                return Some(text);
+            }
+        }
+    }
+    None
+}
+
+/// Names a place as it is seen from a folder.
+fn relative(folder: &Path, place: &Path) -> PathBuf {
+    let shared = folder.ancestors().find(|above| place.starts_with(above)).unwrap_or(Path::new("/"));
+    let up = folder.strip_prefix(shared).map_or(0, |below| below.components().count());
+    let up = std::iter::repeat_n("..", up).collect::<PathBuf>();
+    up.join(place.strip_prefix(shared).unwrap_or(place))
 }
 
 /// Returns what the run read in the workspace that other runs are recorded to have written.
@@ -151,6 +204,28 @@ pub(super) fn changed_here(workspace: &Workspace, original: &Original) -> Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_text_of_a_link_is_told_by_its_digest_from_what_was_read_through_it() {
+        let path = |name: &str| ArtifactPath::new(name).unwrap();
+        let read = ["ck/e1", "data/v1/a.csv", "other"].map(path);
+        let check = |link: &str, text: &str, found: bool| {
+            let artifact = LinkText::new(text.as_bytes().to_vec()).unwrap().artifact(path(link));
+            let told = text_that_leads_to(&artifact, Path::new("/w"), read.iter());
+            assert_eq!(
+                told.is_some_and(|told| told.as_bytes() == text.as_bytes()),
+                found,
+                "{link} -> {text}"
+            );
+        };
+        check("ck/latest", "e1", true);
+        check("latest", "ck/e1", true);
+        check("runs/last", "../ck/e1", true);
+        check("data/cur", "v1", true);
+        check("cur", "/w/data/v1", true);
+        check("ck/latest", "e2", false);
+        check("ck/latest", "./e1", false);
+    }
 
     #[test]
     fn a_text_that_names_what_is_written_by_its_whole_path_is_told_from_one_that_names_something_else() {
