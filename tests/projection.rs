@@ -457,3 +457,32 @@ fn what_was_projected_and_cannot_be_remembered_is_told_by_whoever_projects() {
         assert_eq!(said, 1, "{arguments:?}: {answer:#?}");
     }
 }
+
+#[test]
+fn what_git_brings_back_of_an_earlier_projection_is_outdated_and_nobody_s_edit() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("m", b"1");
+    place.ok(&["register", "m", "1.0.0", "--artifact", "m=m"]);
+    place.commit_all("Register");
+    for stage in ["staging", "production"] {
+        place.ok(&["models", "promote", "m@1.0.0", "--to", stage]);
+    }
+    let entry = "models/registry/m/1.0.0/metadata.json";
+    let now = place.read(entry);
+    place.git(&["checkout", "-q", entry]);
+    assert!(place.read(entry) != now);
+    let status = place.ok(&["status"]);
+    let note = "note: 1 projected file does not hold what is recorded: `lineage project --check` says more\n";
+    assert_eq!(status.stderr, note);
+    let checked = place.run(&["project", "--check"]);
+    assert!(checked.code == 1 && checked.stdout.contains("outdated"), "{checked:?}");
+    place.ok(&["project"]);
+    assert_eq!(place.read(entry), now);
+    assert_eq!(place.ok(&["status"]).stderr, "");
+    // An edit is one still.
+    place.write(entry, b"{}");
+    assert_eq!(place.ok(&["status"]).stderr, note);
+    assert!(place.run(&["project"]).stdout.contains("edited"));
+    assert_eq!(place.read(entry), b"{}");
+}

@@ -6,6 +6,8 @@ use clap::Args;
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
+use crate::ops::Workspace;
+use crate::ops::project::count_unlike;
 use crate::ops::status::status;
 use crate::render;
 
@@ -27,6 +29,9 @@ use crate::render;
 /// Counted and not listed are, by their names in JSON, which are no faults either: in_git, gone, but git has them;
 /// edited_in_git, code that a run wrote, edited since, and as git has it; gone_outside, outside the workspace, and gone;
 /// elsewhere, no files here, such as addresses; without_content, named without their bytes.
+///
+/// Projected files, such as those of `models/registry`, are compared by `lineage project --check`; here it is said how many are not as
+/// recorded.
 ///
 /// Outputs of a pipeline whose steps a later pipeline did anew, in other folders, are superseded: they are listed when
 /// their bytes were altered, and otherwise only counted.
@@ -64,6 +69,21 @@ impl Status {
         } else {
             output::answer(&render::status::text(&report, limit))?;
         }
+        if self.paths.is_empty() {
+            projections_unlike(&workspace);
+        }
         Ok(u8::from(!report.is_clean()))
+    }
+}
+
+/// Says how many projections hold something else than is recorded; which they are, and how, is for `project` to say.
+fn projections_unlike(workspace: &Workspace) {
+    match count_unlike(workspace) {
+        Ok(0) => {}
+        Ok(count) => output::note(&render::project::unlike(count)),
+        Err(error) => output::warnings(&[format!(
+            "whether projected files are as recorded is not known: {}",
+            error.in_full()
+        )]),
     }
 }

@@ -1,7 +1,7 @@
-//! What was projected last, path by path: a cache, which may be deleted at any time.
+//! What was projected, path by path: a cache, which may be deleted at any time.
 //!
-//! It says what the store cannot know: that bytes which are no longer wanted are ours, and nobody's edit. Without it, such
-//! bytes are in doubt left alone.
+//! It says what the store cannot know: that bytes which are no longer wanted are ours, and nobody's edit. Projected files are made to be
+//! committed, and git brings back earlier ones. Without it, such bytes are in doubt left alone.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,10 +13,14 @@ use crate::model::{ArtifactPath, Digest};
 const MAGIC: &[u8; 9] = b"LINEAGEW\x01";
 const SUM_BYTES: usize = 8;
 
+/// As many contents of one file are remembered.
+const EARLIER_MAX: usize = 64;
+
 /// The files that were projected, and what was in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    files: BTreeMap<ArtifactPath, Digest>,
+    /// The last content of each file at the end.
+    files: BTreeMap<ArtifactPath, Vec<Digest>>,
 }
 
 impl Record {
@@ -35,12 +39,21 @@ impl Record {
 
     /// Returns what was in a file when it was last found or put right.
     pub fn get(&self, path: &ArtifactPath) -> Option<&Digest> {
-        self.files.get(path)
+        self.files.get(path)?.last()
     }
 
-    /// Remembers a file.
+    /// Returns true where this was in a file at any time that is remembered.
+    pub fn knows(&self, path: &ArtifactPath, digest: &Digest) -> bool {
+        self.files.get(path).is_some_and(|digests| digests.contains(digest))
+    }
+
+    /// Remembers a file, and what it held before.
     pub fn insert(&mut self, path: ArtifactPath, digest: Digest) {
-        self.files.insert(path, digest);
+        let digests = self.files.entry(path).or_default();
+        digests.retain(|earlier| *earlier != digest);
+        digests.push(digest);
+        let over = digests.len().saturating_sub(EARLIER_MAX);
+        digests.drain(..over);
     }
 
     /// Forgets a file.
@@ -48,15 +61,18 @@ impl Record {
         self.files.remove(path);
     }
 
-    /// Lists the files, by path.
+    /// Lists the files, by path, each with what was in it last.
     pub fn files(&self) -> impl Iterator<Item = (&ArtifactPath, &Digest)> {
-        self.files.iter()
+        self.files.iter().filter_map(|(path, digests)| Some((path, digests.last()?)))
     }
 
     fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.files.len() * 128 + 32);
         bytes.extend_from_slice(MAGIC);
-        for (path, digest) in &self.files {
+        // Who knows of one content for each file takes the last.
+        let contents =
+            self.files.iter().flat_map(|(path, digests)| digests.iter().map(move |one| (path, one)));
+        for (path, digest) in contents {
             bytes.extend_from_slice(&(path.as_bytes().len() as u32).to_le_bytes());
             bytes.extend_from_slice(path.as_bytes());
             bytes.extend_from_slice(digest.as_bytes());
@@ -77,13 +93,13 @@ impl Record {
             rest = behind;
             Some(front)
         };
-        let mut files = BTreeMap::new();
+        let mut record = Record::default();
         while let Some(length) = take(4) {
             let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
             let path = ArtifactPath::from_bytes(take(length)?.to_vec()).ok()?;
-            files.insert(path, Digest::from_bytes(take(32)?.try_into().ok()?));
+            record.insert(path, Digest::from_bytes(take(32)?.try_into().ok()?));
         }
-        Some(Record { files })
+        Some(record)
     }
 }
 
@@ -97,7 +113,14 @@ mod tests {
     fn a_record_is_read_as_it_was_written_and_a_damaged_one_not_at_all() {
         let mut record = Record::default();
         for name in [&b"data/a"[..], b"data/\xff\n", b"models/m/1.0.0/metadata.json"] {
-            record.insert(ArtifactPath::from_bytes(name.to_vec()).unwrap(), Digest::of(name));
+            let path = ArtifactPath::from_bytes(name.to_vec()).unwrap();
+            for content in [&b"earlier"[..], name, b"earlier", name] {
+                record.insert(path.clone(), Digest::of(content));
+            }
+            assert_eq!(record.get(&path), Some(&Digest::of(name)));
+            assert!(
+                record.knows(&path, &Digest::of(b"earlier")) && !record.knows(&path, &Digest::of(b"other"))
+            );
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("projected");

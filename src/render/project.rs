@@ -46,6 +46,12 @@ pub fn text(report: &ProjectReport, limit: usize) -> String {
     text
 }
 
+/// Says how many projected files hold something else than is recorded.
+pub fn unlike(count: u64) -> String {
+    let files = counted(count, "projected file does not hold", "projected files do not hold");
+    format!("note: {files} what is recorded: `lineage project --check` says more")
+}
+
 fn remark(file: &ProjectedFile) -> String {
     match (&file.fault, file.mended) {
         (Fault::Edited { digest }, true) => {

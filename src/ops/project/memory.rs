@@ -27,7 +27,7 @@ pub(crate) fn was_projected(
     path: &ArtifactPath,
     digest: &Digest,
 ) -> Result<bool> {
-    if record.get(path) == Some(digest) || was_written(snapshot, path, digest)? {
+    if record.knows(path, digest) || was_written(snapshot, path, digest)? {
         return Ok(true);
     }
     // An index says of itself whether anybody edited it.

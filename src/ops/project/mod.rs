@@ -129,9 +129,20 @@ pub fn project(workspace: &Workspace, request: &ProjectRequest) -> Result<Projec
 /// # Errors
 /// As [`project`].
 pub fn count_behind(workspace: &Workspace) -> Result<u64> {
+    count(workspace, |fault| matches!(fault, Fault::Missing | Fault::Outdated))
+}
+
+/// Returns how many projected files hold something else than is recorded: what was recorded earlier, or what somebody edited.
+///
+/// # Errors
+/// As [`project`].
+pub fn count_unlike(workspace: &Workspace) -> Result<u64> {
+    count(workspace, |fault| matches!(fault, Fault::Outdated | Fault::Edited { .. }))
+}
+
+fn count(workspace: &Workspace, is_counted: fn(&Fault) -> bool) -> Result<u64> {
     let report = project(workspace, &ProjectRequest { dry_run: true, ..ProjectRequest::default() })?;
-    let is_behind = |file: &&ProjectedFile| matches!(file.fault, Fault::Missing | Fault::Outdated);
-    Ok(report.files.iter().filter(is_behind).count() as u64)
+    Ok(report.files.iter().filter(|file| is_counted(&file.fault)).count() as u64)
 }
 
 /// Brings the papers of a pipeline run up to date.
