@@ -1,4 +1,4 @@
-//! Metrics: what is a measurement of a run.
+//! Metrics: what is a measurement of a run, and what is said of values that were not taken.
 
 mod common;
 
@@ -46,3 +46,44 @@ fn who_copies_metrics_has_not_measured_them() {
 const SWEEP: &str = "mkdir -p runs/a runs/b; for d in b a; do echo $d > runs/$d/m; done
     echo '{\"acc\": 0.8}' > runs/b/metrics.json; echo '{\"acc\": 0.3}' > runs/a/metrics.json
     cp runs/b/m runs/b/metrics.json best/";
+
+#[test]
+fn a_run_that_diverged_is_not_the_best_without_a_word() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let program = env!("CARGO_BIN_EXE_lineage");
+    place.write(
+        "said.sh",
+        format!("echo $1 > m; {program} metric loss $1 --step 1; {program} metric loss $2 --step 2")
+            .as_bytes(),
+    );
+    place.write(
+        "lines.sh",
+        br#"echo $1 > m; echo "{\"name\": \"loss\", \"value\": $1}" >> $LINEAGE_METRICS
+        echo "{\"name\": \"loss\", \"value\": $2}" >> $LINEAGE_METRICS"#,
+    );
+    for (number, (script, values)) in
+        [("said.sh", ["0.3", "0.31"]), ("said.sh", ["0.2", "nan"]), ("lines.sh", ["0.25", "NaN"])]
+            .into_iter()
+            .enumerate()
+    {
+        place.ok(&["run", "-q", "--name", &format!("r{number}"), "--", "sh", script, values[0], values[1]]);
+        let said = place.ok(&["register", "m", &format!("1.{number}.0"), "--artifact", "m=m"]).stderr;
+        let note = format!(
+            "note: `loss` is registered as {}, and that is not all that the run gave: metric `loss`",
+            values[0]
+        );
+        assert_eq!(said.contains(&note), number > 0, "{said}");
+    }
+    let best = place.ok(&["models", "best", "m", "--by", "loss", "--min"]);
+    assert!(best.stdout.starts_with("m@1.1.0"), "{best:?}");
+    assert!(
+        best.stderr.contains(": metric `loss` at step 2 was refused: NaN is no finite number"),
+        "{best:?}"
+    );
+    let log = place.ok(&["log", "--sort", "loss"]).stdout;
+    for line in ["metric `loss` at step 2 was refused: NaN is no", ": metric `loss` was refused: NaN is no"] {
+        assert!(log.lines().filter(|told| told.starts_with("run ")).any(|told| told.contains(line)), "{log}");
+    }
+    assert!(!place.ok(&["log"]).stdout.contains("refused"));
+}

@@ -60,6 +60,12 @@ pub(crate) fn check_metric_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
+/// Writes the name of a metric as remarks on it do.
+pub(crate) fn shown_metric(name: &str) -> String {
+    let front: String = name.chars().take(80).collect();
+    format!("`{}`", front.escape_debug())
+}
+
 impl Eq for MetricValue {}
 
 impl PartialOrd for MetricValue {

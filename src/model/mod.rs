@@ -28,8 +28,8 @@ pub use environment::{EnvironmentLine, FileState};
 pub use fact::Fact;
 pub use id::{NodeId, RunId};
 pub use link::{Link, LinkText};
-pub(crate) use metric::check_metric_name;
 pub use metric::{Metric, MetricValue};
+pub(crate) use metric::{check_metric_name, shown_metric};
 pub use models::{
     ModelAct, ModelAlias, ModelChange, ModelEdit, ModelVersion, NamedArtifact, Stage, TakenEntry,
     check_alias, check_model_name,

@@ -1,6 +1,6 @@
 //! Remarks: what whoever recorded a run says of the record itself.
 
-use crate::model::{NodeId, Timestamp};
+use crate::model::{NodeId, Timestamp, shown_metric};
 
 /// How completely a command was observed, and what is to be known about its record.
 ///
@@ -123,6 +123,11 @@ impl RemarkKind {
 pub const IGNORED_FILES: &str = "files that `.lineageignore` names are not recorded";
 
 impl Remark {
+    /// Returns true where it says that values of this metric were refused: those that were taken are not all that it had.
+    pub fn refuses_metric(&self, name: &str) -> bool {
+        self.kind == RemarkKind::Refused && self.text.contains(&format!("metric {}", shown_metric(name)))
+    }
+
     /// Returns true for the remark that there were files that are ignored.
     pub fn is_of_ignored_files(&self) -> bool {
         self.kind == RemarkKind::LeftOut && self.text == IGNORED_FILES

@@ -12,7 +12,7 @@ use crate::model::{
     check_parameters,
 };
 use crate::ops::named;
-use crate::ops::run::{FileClock, masked_parameter};
+use crate::ops::run::{FileClock, masked_parameter, not_finite as said_not_finite};
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
 use crate::query::{last_write_at_path, unique_tail};
@@ -72,8 +72,7 @@ pub fn say_metric(
 
 /// Remarks that a point was no number.
 fn not_finite(name: &str, value: f64, step: Option<i64>) -> Remark {
-    let at = step.map_or_else(String::new, |step| format!(" at step {step}"));
-    Remark::new(RemarkKind::Refused, format!("metric `{name}`{at} was refused: {value} is no finite number"))
+    Remark::new(RemarkKind::Refused, said_not_finite(name, step, &value.to_string()))
 }
 
 fn last_step(workspace: &Workspace, run: NodeId, name: &str) -> Result<i64> {

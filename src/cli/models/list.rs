@@ -130,6 +130,12 @@ impl Best {
         } else {
             output::answer(&render::models::card(&card, true))?;
         }
+        // It is the best by what was taken; whoever sees the value shall know that it is not all that the run measured.
+        if let Some(run) = &card.run {
+            for remark in run.view.all_remarks().0.filter(|remark| remark.refuses_metric(&self.by)) {
+                output::note(&format!("note: run {}: {}", run.tail, render::show::remark_words(remark)));
+            }
+        }
         Ok(0)
     }
 }

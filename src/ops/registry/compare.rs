@@ -71,12 +71,7 @@ pub fn compare(workspace: &Workspace, snapshot: &Snapshot, views: Vec<ModelView>
     })
 }
 
-fn runs(
-    workspace: &Workspace,
-    snapshot: &Snapshot,
-    a: &ModelCard,
-    b: &ModelCard,
-) -> Result<Option<RunDiff>> {
+fn runs(workspace: &Workspace, snapshot: &Snapshot, a: &ModelCard, b: &ModelCard) -> Result<Option<RunDiff>> {
     let (Some(a), Some(b)) = (&a.run, &b.run) else { return Ok(None) };
     compare_runs(workspace, snapshot, a.clone(), b.clone()).map(Some)
 }

@@ -418,6 +418,7 @@ fn metrics_of(
         let last = last_values(&held.snapshot.metrics(run.view.run.id)?);
         metrics.extend(last.into_iter().map(|metric| (metric.name, metric.value)));
         metrics.extend(metrics_beside(held, run, found, remarks)?);
+        remarks.extend(refused(run, entry, &metrics));
     }
     for (name, value) in &entry.metrics {
         metrics.insert(name.clone(), check_metric(name, *value)?);
@@ -426,6 +427,21 @@ fn metrics_of(
         check_metric(name, value.get())?;
     }
     Ok(metrics.into_iter().collect())
+}
+
+/// Says which of the metrics that are taken from a run had other values, which were refused.
+fn refused(run: &RunHead, entry: &Entry, metrics: &BTreeMap<String, MetricValue>) -> Vec<String> {
+    let given = |name: &str| entry.metrics.iter().any(|(other, _)| other == name);
+    let of_run = metrics.iter().filter(|(name, _)| !given(name));
+    let said = of_run.filter_map(|(name, value)| {
+        let last = run.view.all_remarks().0.filter(|remark| remark.refuses_metric(name)).last()?;
+        let (name, value) = (shown(name), value.get());
+        Some(format!(
+            "`{name}` is registered as {value}, and that is not all that the run gave: {}",
+            last.text
+        ))
+    });
+    said.collect()
 }
 
 /// Returns what the files of metrics say that lie in the folders of a version's files, where its run wrote others as well.

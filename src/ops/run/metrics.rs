@@ -4,7 +4,7 @@ mod document;
 
 use serde_json::Value;
 
-use crate::model::{MetricValue, check_metric_name};
+use crate::model::{MetricValue, check_metric_name, shown_metric};
 
 pub(crate) use document::yaml;
 pub use document::{Form, from_document};
@@ -29,23 +29,35 @@ pub fn from_line(line: &str) -> Result<Point, String> {
         let shown: String = line.chars().take(120).collect();
         format!("metric line `{shown}` was refused: {why}")
     };
-    let value: Value = serde_json::from_str(line).map_err(|cause| refused(&cause.to_string()))?;
+    let value: Value = document::json_with_words(line.as_bytes()).map_err(|cause| refused(&cause))?;
     let name = value.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| refused("it has no `name`"))?;
     check_metric_name(name).map_err(refused)?;
+    let step = match value.get("step") {
+        None | Some(Value::Null) => None,
+        Some(step) => Some(step.as_i64().ok_or_else(|| refused("its `step` is no whole number"))?),
+    };
     let number = match value.get("value") {
-        Some(Value::String(text)) => MetricValue::of_text(text),
+        Some(Value::String(text)) => match document::no_number(text) {
+            Some(word) => return Err(not_finite(name, step, word)),
+            None if text.trim().parse().is_ok_and(|number: f64| !number.is_finite()) => {
+                return Err(not_finite(name, step, text.trim()));
+            }
+            None => MetricValue::of_text(text),
+        },
         number => number
             .and_then(Value::as_f64)
             .map(|number| MetricValue::new(number).map_err(|error| refused(error.message())))
             .transpose()?,
     };
     let number = number.ok_or_else(|| refused("its `value` is no number"))?;
-    let step = match value.get("step") {
-        None | Some(Value::Null) => None,
-        Some(step) => Some(step.as_i64().ok_or_else(|| refused("its `step` is no whole number"))?),
-    };
     Ok(Point { name: name.to_owned(), value: number, step })
+}
+
+/// Says that a point of a metric was refused.
+pub(crate) fn not_finite(name: &str, step: Option<i64>, value: &str) -> String {
+    let at = step.map_or_else(String::new, |step| format!(" at step {step}"));
+    format!("metric {}{at} was refused: {value} is no finite number", shown_metric(name))
 }
 
 #[cfg(test)]
@@ -67,5 +79,10 @@ mod tests {
         ] {
             assert!(from_line(line).unwrap_err().contains("was refused"), "{line}");
         }
+        let line = r#"{"name": "loss", "value": -Infinity, "step": 3}"#;
+        assert_eq!(
+            from_line(line).unwrap_err(),
+            "metric `loss` at step 3 was refused: -Infinity is no finite number"
+        );
     }
 }

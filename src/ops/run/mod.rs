@@ -45,7 +45,7 @@ use crate::ops::{Clock, Recording, RunRequest, Workspace};
 pub(crate) use environment::variables_of;
 pub(crate) use left_points::take_left_points;
 use live::Live;
-pub(crate) use metrics::{Form, from_document, yaml};
+pub(crate) use metrics::{Form, from_document, not_finite, yaml};
 use name::check_command_name;
 pub use record::Counts;
 use record::{Recorded, Recorder};

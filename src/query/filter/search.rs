@@ -48,6 +48,16 @@ pub struct Column {
     pub(crate) field: Field,
 }
 
+impl Column {
+    /// Returns the metric whose values it has.
+    pub fn metric(&self) -> Option<&str> {
+        match &self.field {
+            Field::Metric { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// A row that answers.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

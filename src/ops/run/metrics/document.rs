@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAcce
 use serde_saphyr::options::NonFiniteFloatPolicy;
 
 use super::Point;
-use crate::model::{MetricValue, check_metric_name};
+use crate::model::{MetricValue, check_metric_name, shown_metric};
 
 /// A document nested deeper gives no metrics from there on.
 const DEPTH_MAX: usize = 8;
@@ -76,10 +76,23 @@ pub fn from_document(bytes: &[u8], form: Form) -> (Vec<Point>, Vec<String>) {
 }
 
 fn from_json(bytes: &[u8]) -> Result<Tree, String> {
+    json_with_words(bytes)
+}
+
+/// Reads JSON in which Python's `NaN` and `Infinity` may stand: there are words then, which [`no_number`] knows.
+///
+/// # Errors
+/// Says, for people, what is wrong with it.
+pub(super) fn json_with_words<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     // Only where it is no proper JSON is it worth looking for what Python writes.
     serde_json::from_slice(bytes)
         .or_else(|cause| serde_json::from_slice(&with_words_for_no_numbers(bytes)).map_err(|_| cause))
         .map_err(|cause| cause.to_string())
+}
+
+/// Returns the word for a number that is not finite, as it stood there.
+pub(super) fn no_number(text: &str) -> Option<&str> {
+    text.strip_prefix(NO_NUMBER)
 }
 
 fn from_yaml(bytes: &[u8]) -> Result<Tree, String> {
@@ -182,7 +195,7 @@ impl Taken {
             Tree::Other(_) if name.is_empty() && depth == 0 => {}
             Tree::Other(kind) => {
                 if self.other.0.len() < NO_NUMBERS_MAX {
-                    self.other.0.push(format!("{} ({kind})", shown(name)));
+                    self.other.0.push(format!("{} ({kind})", shown_metric(name)));
                 }
                 self.other.1 += 1;
             }
@@ -202,7 +215,7 @@ impl Taken {
     }
 
     fn refuse_metric(&mut self, name: &str, why: &str) {
-        self.refuse(format!("metric {} was refused: {why}", shown(name)));
+        self.refuse(format!("metric {} was refused: {why}", shown_metric(name)));
     }
 
     fn refuse(&mut self, line: String) {
@@ -210,11 +223,6 @@ impl Taken {
         let line = if self.refused.len() < REFUSED_MAX { line } else { String::new() };
         self.refused.push(line);
     }
-}
-
-fn shown(name: &str) -> String {
-    let front: String = name.chars().take(80).collect();
-    format!("`{}`", front.escape_debug())
 }
 
 /// A document, as far as it can hold metrics.
@@ -259,7 +267,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(match text.strip_prefix(NO_NUMBER) {
+        Ok(match no_number(text) {
             Some(word) => Tree::NoNumber(word.to_owned()),
             None => {
                 MetricValue::of_text(text).map_or(Tree::Other("text"), |number| Tree::Number(number.get()))
