@@ -7,7 +7,8 @@
 //! include = ["models/**"]         # these are kept whatever their size
 //! exclude = ["data/tmp/**"]       # these are not
 //! ```
-//! What the pipeline writes, patches and configurations are always kept. Where inputs are kept at all, a file that a command
+//! What the pipeline writes, patches and configurations are always kept; so are the files of models that are registered, but for what
+//! `exclude` names. Where inputs are kept at all, a file that a command
 //! writes over or takes away is up to 1 MiB, since it lies nowhere else afterwards. What looks like credentials by its name is
 //! neither kept as an input nor as an output, unless `include` names it.
 //!
