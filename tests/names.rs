@@ -171,6 +171,19 @@ fn completions_offer_files_where_a_file_is_taken() {
 }
 
 #[test]
+fn completions_offer_the_stages_where_one_is_taken() {
+    let place = Place::empty();
+    let completions = place.ok(&["completions", "zsh"]).stdout;
+    for option in ["--to=", "--status="] {
+        let of_option = completions.lines().filter(|line| line.contains(option));
+        let offers = of_option.filter(|line| line.contains("development staging production archived"));
+        assert!(offers.count() > 0, "{option}");
+    }
+    let (code, said) = place.refused(&["models", "promote", "m@1.0.0", "--to", "prod"]);
+    assert!(code == 2 && said.contains("`prod` is no stage"), "{said}");
+}
+
+#[test]
 fn a_digest_is_found_by_its_first_digits_and_of_several_each_is_named() {
     let place = Place::empty();
     // Of as many contents two begin with the same four digits.

@@ -27,6 +27,7 @@ mod schema;
 mod search;
 mod show;
 mod split;
+mod stages;
 mod status;
 mod taken;
 mod verify;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use crate::cli::stages::StageWord;
 use crate::cli::{Surroundings, changes_nothing, output};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ArtifactPath, recorded_word, repeated_word};
@@ -62,7 +63,7 @@ pub(crate) struct Register {
     #[arg(long)]
     notes: Option<String>,
     /// The stage it begins in: development, staging, production or archived.
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", value_parser = StageWord, hide_possible_values = true)]
     status: Option<String>,
     /// The version whose place it takes.
     #[arg(long, value_name = "VERSION")]

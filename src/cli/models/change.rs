@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::stages::StageWord;
 use crate::cli::{Surroundings, changes_nothing, output};
 use crate::error::{Error, Result};
 use crate::model::{ModelEdit, Stage};
@@ -18,7 +19,7 @@ pub(crate) struct Promote {
     #[arg(value_name = "NAME@VERSION")]
     model: String,
     /// Where to: development, staging, production or archived.
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", value_parser = StageWord, hide_possible_values = true)]
     to: String,
     /// Why.
     #[arg(long, value_name = "TEXT")]
