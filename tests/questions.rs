@@ -275,3 +275,14 @@ fn a_version_of_a_model_is_the_same_to_all_who_are_asked_for_it() {
         assert!(said.starts_with("error: `m` has no version 1.9.0"), "{said}");
     }
 }
+
+#[test]
+fn a_pipe_beside_outputs_is_no_file_that_nobody_recorded() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.shell("mkdir out; echo 1 > out/a; mkfifo out/pipe");
+    assert_eq!(place.status().0, 0);
+    place.write("out/b", b"2");
+    let (code, status) = place.status();
+    assert_eq!((code, common::paths(&status["unknown"])), (1, vec!["out/b"]));
+}

@@ -80,10 +80,10 @@ impl Looking<'_> {
         };
         for entry in entries.flatten() {
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            // Through a link to a folder other files are reached; it is none itself.
-            let is_folder =
-                |sort: std::fs::FileType| sort.is_dir() || (sort.is_symlink() && entry.path().is_dir());
-            if hidden || entry.file_type().map_or(true, is_folder) {
+            // Through a link to a folder other files are reached; it is none itself, and no more are pipes and sockets.
+            let is_no_file =
+                |sort: std::fs::FileType| !sort.is_file() && (!sort.is_symlink() || entry.path().is_dir());
+            if hidden || entry.file_type().map_or(true, is_no_file) {
                 continue;
             }
             let Ok(path) = ArtifactPath::within(root, &entry.path()) else {
