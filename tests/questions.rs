@@ -286,3 +286,12 @@ fn a_pipe_beside_outputs_is_no_file_that_nobody_recorded() {
     let (code, status) = place.status();
     assert_eq!((code, common::paths(&status["unknown"])), (1, vec!["out/b"]));
 }
+
+#[test]
+fn points_are_written_to_a_table_as_short_as_they_can_be() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    measured(&place, "1e-300");
+    let lines = place.ok(&["metrics", "@", "--csv"]).stdout;
+    assert!(lines.ends_with(",1e-300\n"), "{lines}");
+}

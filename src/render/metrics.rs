@@ -134,7 +134,7 @@ pub fn csv_line(head: &RunHead, point: &Metric) -> String {
         csv_text(&point.name),
         point.step,
         point.at.rfc3339(),
-        point.value.get()
+        in_full(point.value.get())
     )
 }
 
