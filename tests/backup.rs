@@ -697,3 +697,21 @@ fn that_a_merge_brings_facts_from_the_future_is_said() {
     let said = other.ok(&["import", "--format", "jsonl", there.at("b.jsonl").to_str().unwrap()]).stderr;
     assert!(said.contains("lies ahead of this machine's clock, up to 2099-01-01"), "{said}");
 }
+
+#[test]
+fn of_a_workspace_that_lies_in_another_it_is_said_that_its_files_keep_their_paths() {
+    let above = Place::empty();
+    above.ok(&["init"]);
+    std::fs::create_dir(above.at("below")).unwrap();
+    let made = above.ok(&["init", "below"]).stderr;
+    assert!(made.contains("stays there, and is asked for there: files have other paths here"), "{made}");
+    let said = "lie one in the other: files keep the paths that they have there";
+    let down = above.ok(&["merge", "below"]).stderr;
+    assert!(down.contains(said), "{down}");
+    let below = above.at("below").to_str().unwrap().to_owned();
+    let up = above.ok(&["-C", &below, "merge", ".."]).stderr;
+    assert!(up.contains(said), "{up}");
+    let other = Place::empty();
+    other.ok(&["init"]);
+    assert!(!other.ok(&["merge", above.root().to_str().unwrap()]).stderr.contains(said));
+}

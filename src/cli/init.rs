@@ -57,7 +57,7 @@ impl Init {
         if let Some(above) = above.filter(|_| !existed) {
             let above = above.root().display();
             output::note(&format!(
-                "what was recorded of it in the workspace at {above} stays there; `lineage merge {above}` takes over all of that"
+                "what was recorded of it in the workspace at {above} stays there, and is asked for there: files have other paths here"
             ));
         }
         Ok(0)

@@ -18,6 +18,9 @@ use crate::render;
 /// of both have the same run id, the later one is shown with `_2` behind it, on both sides. Where `MODEL@production`, an alias or
 /// `MODEL@latest` leads to another version than before, that is said. Exit code 1 where a kept
 /// content of the other workspace is damaged and was not copied.
+///
+/// Files keep the paths that they have in the other workspace, which is meant for one with the same files, such as another work tree
+/// or clone: of a workspace that lies above or below, one file may have two names then. That is said, too.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage merge ../other --with-contents  another workspace and what it keeps
