@@ -132,7 +132,11 @@ impl Store {
     /// Applies what is new, where the store has nothing but what the journal holds.
     fn apply_new(&self, database: ReadOnlyDatabase, journal: &Path) -> Result<Application> {
         let Some(snapshot) = Snapshot::of(&database)? else {
-            return Ok(Application::Outdated);
+            // Where it cannot be told what is applied, the journal is taken to hold it.
+            return match guarded(|| Store::lost_from_another_format(&database, journal)) {
+                Ok(lost) if !lost.is_empty() => Ok(Application::Lost(lost)),
+                _ => Ok(Application::Outdated),
+            };
         };
         let listing = Store::listing(Some(&snapshot), journal)?;
         let lost = Store::lost_segments(&snapshot, &listing)?;

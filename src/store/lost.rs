@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use redb::ReadOnlyDatabase;
+
 use crate::error::Result;
 use crate::journal::{self, Listing, SegmentRef};
 use crate::store::{Snapshot, Store, is_damage};
@@ -87,6 +89,18 @@ impl Store {
             lost.push(gone(segment)?);
         }
         Ok(lost)
+    }
+
+    /// Returns what [`Store::lost_segments`] does for a store of another format, as far as that tells what is applied as this one does.
+    ///
+    /// # Errors
+    /// A store error where the store cannot be read so.
+    pub(super) fn lost_from_another_format(
+        database: &ReadOnlyDatabase,
+        journal: &Path,
+    ) -> Result<Vec<LostSegment>> {
+        let snapshot = Snapshot::of_any_format(database)?;
+        Store::lost_segments(&snapshot, &Store::listing(Some(&snapshot), journal)?)
     }
 
     /// Returns the segments that lay in packs that are gone or not what they were, and that are not `listed` elsewhere.

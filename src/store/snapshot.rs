@@ -161,6 +161,14 @@ impl Snapshot {
         Ok(Some(snapshot))
     }
 
+    /// Begins a read transaction whatever the format: of another one only what is applied may be asked for.
+    pub(super) fn of_any_format(database: &ReadOnlyDatabase) -> Result<Self> {
+        let transaction = Arc::new(database.begin_read().map_err(broken)?);
+        let snapshot = Snapshot::new(&transaction, Timestamp::default());
+        snapshot.open_what_is_applied()?;
+        Ok(snapshot)
+    }
+
     /// Returns the number of the layout of a database; `None` where it does not say.
     pub(crate) fn format_of(database: &ReadOnlyDatabase) -> Result<Option<u64>> {
         let transaction = Arc::new(database.begin_read().map_err(broken)?);

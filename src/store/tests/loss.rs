@@ -267,11 +267,7 @@ fn a_store_that_is_damaged_itself_is_kept_whole_where_the_journal_has_lost_somet
     assert_eq!(place.snapshot().counts().unwrap().1, 200);
 }
 
-#[test]
-fn a_store_of_another_format_says_so() {
-    let (place, _) = filled();
-    let file = FactsFile::at(place.store().path()).unwrap();
-    assert_eq!(all_in(&file).len(), 3);
+fn make_another_format(place: &Place) {
     let database = redb::Database::open(place.store().path()).unwrap();
     let transaction = database.begin_write().unwrap();
     {
@@ -279,7 +275,36 @@ fn a_store_of_another_format_says_so() {
         meta.insert(b"format".as_slice(), 7_u64.to_be_bytes().as_slice()).unwrap();
     }
     transaction.commit().unwrap();
-    drop(database);
+}
+
+#[test]
+fn a_store_of_another_format_is_set_aside_only_where_the_journal_has_lost_something() {
+    for is_lost in [false, true] {
+        let (place, before) = filled();
+        make_another_format(&place);
+        let store = fs::read(place.store().path()).unwrap();
+        if is_lost {
+            fs::remove_file(segment_path(&place, 2)).unwrap();
+        }
+        let applied = place.store().apply(&place.journal()).unwrap();
+        assert!(applied.rebuilt);
+        if is_lost {
+            let loss = applied.loss.expect("it is told");
+            assert_eq!((loss.facts, loss.segments.len()), (None, 1));
+            assert!(fs::read(&loss.set_aside).unwrap() == store);
+        } else {
+            assert!(applied.loss.is_none() && place.store().set_aside().is_empty());
+            assert_eq!(everything(&place.snapshot()), before);
+        }
+    }
+}
+
+#[test]
+fn a_store_of_another_format_says_so() {
+    let (place, _) = filled();
+    let file = FactsFile::at(place.store().path()).unwrap();
+    assert_eq!(all_in(&file).len(), 3);
+    make_another_format(&place);
     let error = file.facts(&mut |_| Ok(())).unwrap_err();
     assert!(error.message().contains("is a store of format 7, and this `lineage` reads"), "{error}");
 }
