@@ -319,10 +319,15 @@ fn a_child_of_these_tests() {
             std::fs::write("out", "out").unwrap();
             run.generated("out").unwrap();
             run.metric("loss", 0.25, 7).unwrap();
+            let run_folder = run.output_dir().unwrap();
             run.finish().unwrap();
             let own = workspace.run("fold").separate().start().unwrap();
             assert!(!own.is_joined());
             own.finish().unwrap();
+            let second = workspace.run("again").param("lr", 0.9).start().unwrap();
+            assert!(!second.is_joined());
+            assert_ne!(run_folder, second.output_dir().unwrap());
+            second.finish().unwrap();
         }
         other => panic!("no such task: {other}"),
     }
@@ -371,6 +376,25 @@ fn a_process_that_is_killed_leaves_what_it_had_committed() {
 }
 
 #[test]
+fn what_a_run_wrote_itself_and_then_read_is_no_source() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    place.write("raw", b"raw");
+    let run = workspace.run("train").input(place.at("raw")).start().unwrap();
+    for name in ["clean", "model"] {
+        place.write(name, name.as_bytes());
+        run.generated(place.at(name)).unwrap();
+        run.used(place.at(name)).unwrap();
+    }
+    run.finish().unwrap();
+    for name in ["clean", "model"] {
+        let shown = workspace.show(place.at(name).to_str().unwrap()).unwrap();
+        let ends: Vec<String> = shown.ends().iter().map(|end| end.path.to_string()).collect();
+        assert_eq!(ends, ["raw"], "{name}");
+    }
+}
+
+#[test]
 fn inside_lineage_run_the_library_is_part_of_that_run() {
     let place = Place::empty().with_real_clock();
     workspace(&place);
@@ -383,13 +407,15 @@ fn inside_lineage_run_the_library_is_part_of_that_run() {
     let workspace = Workspace::open(place.root()).unwrap();
     let runs = workspace.runs(10).unwrap();
     let names: Vec<&str> = runs.iter().map(|view| view.run.name.as_str()).collect();
-    assert_eq!(names, ["fold", "outer"]);
-    assert_eq!(runs[0].run.parent, Some(runs[1].run.id));
-    assert_eq!(runs[1].status(), RunStatus::Succeeded);
-    let points = workspace.metrics(runs[1].run.id).unwrap();
+    assert_eq!(names, ["again", "fold", "outer"]);
+    let outer = &runs[2];
+    assert!(runs[..2].iter().all(|inner| inner.run.parent == Some(outer.run.id)));
+    assert_eq!(outer.status(), RunStatus::Succeeded);
+    assert_eq!(runs[0].run.parameters, [("lr".to_owned(), "0.9".to_owned())]);
+    let points = workspace.metrics(outer.run.id).unwrap();
     assert_eq!(points.iter().map(|p| (p.name.as_str(), p.step)).collect::<Vec<_>>(), [("loss", 7)]);
     assert_eq!(runs_behind(&workspace, &place.at("out")), ["outer"]);
-    assert!(place.ok(&["show", runs[1].run.run_id.as_str()]).stdout.contains("lr = 0.5"));
+    assert!(place.ok(&["show", outer.run.run_id.as_str()]).stdout.contains("lr = 0.5"));
 }
 
 #[test]

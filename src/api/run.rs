@@ -85,7 +85,8 @@ impl RunBuilder {
         self
     }
 
-    /// Starts the run; or joins the one this process is part of, that is, the one named in `LINEAGE_RUN`.
+    /// Starts the run; the first one joins the run this process is part of, that is, the one named in `LINEAGE_RUN`, as under
+    /// `lineage run`. Further ones are runs of their own, with that as their parent.
     ///
     /// A run is joined by what is said of it: its metrics are those of the run, its files those of a step of the run that has
     /// this one's name and parameters. Whoever started it ends it.
@@ -97,11 +98,11 @@ impl RunBuilder {
         let around = std::env::var(RUN_VARIABLE).ok().and_then(|id| NodeId::parse(&id));
         if let Some(around) = around {
             if !self.is_separate
-                && let Some(inner) = self.library.join(around, self.filled()?)?
+                && let Some(inner) = self.library.join_around(around, self.filled()?)?
             {
                 return self.begin(inner);
             }
-            // Of another workspace, or named to be the parent.
+            // Of another workspace, joined already, or named to be the parent.
             self.request.parent = self.request.parent.or(Some(around));
         }
         let inner = self.library.start(self.filled()?)?;

@@ -66,8 +66,12 @@ impl Edges {
         }
     }
 
-    /// Takes an input. That it was read before is not forgotten.
+    /// Takes an input. That it was read before is not forgotten. What the run itself wrote before is none: what that was made from,
+    /// the run's other outputs are made from as well.
     pub fn add_used(&mut self, file: FileRead, at: Timestamp, role: Role) {
+        if self.generated.contains_key(&file.artifact) && !self.used.contains_key(&file.artifact) {
+            return;
+        }
         let declared =
             Declared { at, evidence: file.evidence, role, changed_at: file.changed_at, recorded: false };
         let known = self.used.entry(file.artifact).or_insert(declared);

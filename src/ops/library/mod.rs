@@ -6,6 +6,7 @@ mod files;
 mod logbook;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -31,6 +32,8 @@ pub struct Library {
     workspace: Workspace,
     clock: Clock,
     begun: Mutex<Begun>,
+    /// Whether a run of it is a part of the run around this process.
+    has_joined: AtomicBool,
 }
 
 /// What is only there once a run has been started.
@@ -71,7 +74,7 @@ pub struct LibraryRun {
 impl Library {
     /// Prepares to record runs in a workspace; writes nothing.
     pub fn new(workspace: Workspace, clock: Clock) -> Self {
-        Library { workspace, clock, begun: Mutex::default() }
+        Library { workspace, clock, begun: Mutex::default(), has_joined: AtomicBool::new(false) }
     }
 
     /// Returns the workspace.
@@ -159,6 +162,20 @@ impl Library {
             joined.say_parameters(&request.parameters)?;
         }
         Ok(Some(joined))
+    }
+
+    /// As [`Library::join`], with the run around this process. Only the first run becomes a part of it: `None` for all that come
+    /// later, which would take its parameters, metrics and folder for their own.
+    ///
+    /// # Errors
+    /// As [`Library::start`].
+    pub fn join_around(&self, id: NodeId, request: LibraryRequest) -> Result<Option<LibraryRun>> {
+        if self.has_joined.swap(true, Ordering::SeqCst) {
+            return Ok(None);
+        }
+        let joined = self.join(id, request);
+        self.has_joined.store(matches!(joined, Ok(Some(_))), Ordering::SeqCst);
+        joined
     }
 
     fn in_progress(&self, logbook: Arc<Logbook>, run: Run, part: NodeId) -> LibraryRun {
