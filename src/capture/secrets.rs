@@ -1,15 +1,17 @@
 //! Masking of what looks like a credential, before it reaches the journal.
 //!
-//! Five rules: the value of an argument whose name says that it is secret, the same in a document such as JSON and in a connection
-//! string, the password in a URL, what a header says that carries credentials, and words that carry the prefix by which a service
-//! marks its tokens. In an argument that is a script, as after `sh -c`, and in a text for people, they hold for each of its words.
+//! Six rules: the value of an argument whose name says that it is secret, the same in a document such as JSON and in a connection
+//! string, the password in a URL, what a header says that carries credentials, what well-known programs take as a password behind
+//! an option of one letter, and words that carry the prefix by which a service marks its tokens. In an argument that is a script, as after `sh -c`, and in a text for people, they hold for each of its words.
 //! What is masked is replaced by `***`; nothing else is changed.
 
 use names::{is_plain, is_secret};
 use pairs::masked_pairs;
+use programs::Reading;
 
 mod names;
 mod pairs;
+mod programs;
 
 const MASK: &str = "***";
 
@@ -105,6 +107,8 @@ struct Words {
     is_of_curl: bool,
     /// It is `NAME:PASSWORD`.
     is_user: bool,
+    /// Which program they started, and what it was told.
+    command: Reading,
 }
 
 impl Words {
@@ -122,7 +126,16 @@ impl Words {
             is_expression: word == "-e",
             is_of_curl: is_curl || before.is_of_curl,
             is_user: before.is_of_curl && user_of_curl(word).is_some_and(|(_, user)| user.is_empty()),
+            command: before.command,
         };
+        if let Some(begin) = self.command.password_in(word)
+            && begin < word.len()
+        {
+            return format!("{}{MASK}", &word[..begin]);
+        }
+        if self.command.sets_values() && !is_option {
+            self.option = Some(name.to_owned());
+        }
         if !is_option && before.option.is_some_and(|option| is_secret(&option, word)) {
             return MASK.to_owned();
         }
@@ -175,26 +188,34 @@ fn user_of_curl(word: &str) -> Option<(&str, &str)> {
 fn masked_script(script: &str, depth: u32) -> String {
     let mut masked = String::with_capacity(script.len());
     let mut reading = Words::default();
+    // The words before: `password = "abc"` is said in three.
+    let (mut before, mut name) = ("", None);
     let mut rest = script;
     while !rest.is_empty() {
         let gap = rest.find(|c: char| !is_between_words(c)).unwrap_or(rest.len());
         if rest[..gap].contains([';', '|', '&', '\n', '(', ')']) {
             // Another command: nothing that was said before is about it.
-            reading = Words::default();
+            (reading, before, name) = (Words::default(), "", None);
         }
         masked.push_str(&rest[..gap]);
         let word = &rest[gap..];
         let (word, after) = word.split_at(end_of_word(word));
         rest = after;
-        match unquoted(word) {
-            Some((quote, inner)) => {
-                masked.push(quote);
-                masked.push_str(&reading.masked(inner, depth));
-                masked.push(quote);
-            }
-            None if !word.is_empty() => masked.push_str(&reading.masked(word, DEPTH_MAX)),
-            None => {}
+        let (quote, inner) = match unquoted(word) {
+            Some((quote, inner)) => (Some(quote), inner),
+            None => (None, word),
+        };
+        if !inner.is_empty() {
+            let shown = reading.masked(inner, if quote.is_some() { depth } else { DEPTH_MAX });
+            let is_value = name.is_some_and(|name| is_secret(name, inner));
+            masked.extend(quote);
+            masked.push_str(if is_value { MASK } else { &shown });
+            masked.extend(quote);
+        } else {
+            masked.push_str(word);
         }
+        name = if word == "=" { Some(before) } else { None };
+        before = word;
     }
     masked
 }
@@ -395,6 +416,46 @@ mod tests {
         check(&["x", "ghp_abcdefghijklmnopqrstuvwxyz0123"], &["x", "***"]);
         check(&["x", "--dsn=host=h user=me password=abc"], &["x", "--dsn=host=h user=me password=***"]);
         check(&["x", "--config", "{\"password\": \"a b\"}"], &["x", "--config", "{\"password\": \"***\"}"]);
+    }
+
+    #[test]
+    fn passwords_behind_the_short_options_of_programs_are_masked() {
+        for (said, expected) in [
+            ("mysql -uroot -pabc db", "mysql -uroot -p*** db"),
+            ("/usr/bin/mysqldump -p db", "/usr/bin/mysqldump -p db"),
+            ("docker login -u u -p abc r", "docker login -u u -p *** r"),
+            ("docker run -p 80:80 image", "docker run -p 80:80 image"),
+            ("sshpass -p abc ssh -p 22 h", "sshpass -p *** ssh -p 22 h"),
+            ("sshpass -pabc mysql -px", "sshpass -p*** mysql -p***"),
+            ("redis-cli -h h -a abc get k", "redis-cli -h h -a *** get k"),
+            ("unzip -Pabc a.zip -d out", "unzip -P*** a.zip -d out"),
+            ("zip -r -P abc a.zip in", "zip -r -P *** a.zip in"),
+            ("7z x -pabc a.7z", "7z x -p*** a.7z"),
+            ("openssl enc -k abc -in f", "openssl enc -k *** -in f"),
+            ("smbclient -U u%abc //h/s", "smbclient -U u%*** //h/s"),
+            ("http -a u:abc h", "http -a u:*** h"),
+            ("aws configure set aws_secret_access_key abc", "aws configure set aws_secret_access_key ***"),
+            ("aws configure set region eu-1", "aws configure set region eu-1"),
+            ("cp -p a b", "cp -p a b"),
+            (
+                "x --license-key abc --bearer abc --cookie s=abc",
+                "x --license-key *** --bearer *** --cookie ***",
+            ),
+            (
+                "DB_PASS=abc rclone --sftp-pass abc --db-pw abc",
+                "DB_PASS=*** rclone --sftp-pass *** --db-pw ***",
+            ),
+            ("ffmpeg -pass 1 --first-pass 2", "ffmpeg -pass 1 --first-pass 2"),
+        ] {
+            let words: Vec<&str> = said.split(' ').collect();
+            check(&words, &expected.split(' ').collect::<Vec<_>>());
+            check(
+                &["sh", "-c", &format!("true; {said} && true")],
+                &["sh", "-c", &format!("true; {expected} && true")],
+            );
+        }
+        check(&["perl", "-e", "my $password = \"abc\";"], &["perl", "-e", "my $password = \"***\";"]);
+        check(&["sh", "-c", "test $x = abc"], &["sh", "-c", "test $x = abc"]);
     }
 
     #[test]

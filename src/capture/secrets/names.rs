@@ -16,8 +16,11 @@ const SECRETS: &[&str] = &[
     "authkey",
     "privatekey",
     "secretkey",
+    "licensekey",
     "credential",
     "credentials",
+    "bearer",
+    "cookie",
 ];
 
 /// Words in which these have no word of their own, and speak of a secret all the same: `passwordhash`.
@@ -75,6 +78,10 @@ pub fn is_secret(name: &str, value: &str) -> bool {
     // For a shell it is the folder that it is in.
     if last == "pwd" {
         return !value.starts_with(['/', '.', '~', '$']);
+    }
+    // Of more words than one: `DB_PASS`, and not the second pass of something.
+    if matches!(last.as_str(), "pass" | "pw") && !before.is_empty() {
+        return !is_number(value);
     }
     let whole = words.concat();
     if SECRETS.iter().any(|secret| whole.ends_with(secret)) {
