@@ -86,4 +86,7 @@ fn a_run_that_diverged_is_not_the_best_without_a_word() {
         assert!(log.lines().filter(|told| told.starts_with("run ")).any(|told| told.contains(line)), "{log}");
     }
     assert!(!place.ok(&["log"]).stdout.contains("refused"));
+    let said = place.ok(&["models", "--sort", "loss"]).stderr;
+    assert_eq!(said.matches("note: the run of m@1.").count(), 2, "{said}");
+    assert!(said.contains("note: the run of m@1.1.0: metric `loss` at step 2 was refused"), "{said}");
 }

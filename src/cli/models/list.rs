@@ -7,8 +7,8 @@ use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
 use crate::ops::registry::{card, list};
 use crate::ops::{self, View, Workspace};
-use crate::query::filter::{meant, metric_names};
-use crate::query::registry::{self, best, metrics_of, unknown_model};
+use crate::query::filter::{Column, Found, meant, metric_names};
+use crate::query::registry::{self, ModelView, best, metrics_of, unknown_model};
 use crate::render;
 use crate::store::Snapshot;
 
@@ -76,6 +76,7 @@ impl List {
         }
         found.explanation.hints.iter().for_each(|hint| output::note(&format!("hint: {hint}")));
         output::answer(&render::models::found(&found, self.search.has_columns(), output::width()))?;
+        refused(&view.snapshot, &found)?.iter().for_each(|line| output::note(line));
         Ok(0)
     }
 
@@ -88,6 +89,28 @@ impl List {
         }
         Ok(0)
     }
+}
+
+/// So many refusals are told.
+const REFUSED_MAX: usize = 10;
+
+/// Says of which versions the run had values refused of a metric that stands in a column: what stands there is not all that it came to.
+fn refused(snapshot: &Snapshot, found: &Found<ModelView>) -> Result<Vec<String>> {
+    let metrics: Vec<&str> = found.columns.iter().filter_map(Column::metric).collect();
+    let mut said = Vec::new();
+    for row in found.rows.iter().filter(|_| !metrics.is_empty()) {
+        let run = row.item.model.run.map_or(Ok(None), |id| snapshot.run_no(id))?;
+        let remarks = run.map_or(Ok(Vec::new()), |run| snapshot.remarks(run))?;
+        let mut remarks = remarks.iter().flat_map(|remarks| &remarks.remarks);
+        if let Some(last) = remarks.rfind(|remark| metrics.iter().any(|name| remark.refuses_metric(name))) {
+            let label = render::one_line(&row.item.label());
+            said.push(format!("note: the run of {label}: {}", render::show::remark_words(last)));
+        }
+        if said.len() == REFUSED_MAX {
+            break;
+        }
+    }
+    Ok(said)
 }
 
 /// Show the version of a model with the greatest value of a metric.
