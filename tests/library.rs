@@ -324,7 +324,8 @@ fn a_child_of_these_tests() {
             let own = workspace.run("fold").separate().start().unwrap();
             assert!(!own.is_joined());
             own.finish().unwrap();
-            let second = workspace.run("again").param("lr", 0.9).start().unwrap();
+            let second =
+                Workspace::open(workspace.root()).unwrap().run("again").param("lr", 0.9).start().unwrap();
             assert!(!second.is_joined());
             assert_ne!(run_folder, second.output_dir().unwrap());
             second.finish().unwrap();

@@ -612,6 +612,17 @@ fn a_version_leads_to_who_made_it_and_not_to_who_wrote_the_same_bytes_later() {
         found["models"].as_array().unwrap().len()
     };
     assert_eq!((found("d1"), found("d2")), (2, 0));
+    // Also where its run wrote them elsewhere, and they were copied over what another run had made.
+    place.write("train.sh", b"read x < $1\necho M > $2\n");
+    place.ok(&["run", "-q", "--name", "mine", "--", "sh", "train.sh", "d2", "elsewhere"]);
+    fs::copy(place.at("elsewhere"), place.at("m")).unwrap();
+    place.ok(&["register", "m", "1.2.0", "--run", "mine", "--artifact", "m=m"]);
+    let shown = place.json(&["show", "m@1.2.0"]);
+    assert_eq!(
+        (paths(&shown, "sources"), &shown["runs"][0]["name"]),
+        (vec!["d2".into(), "train.sh".into()], &"mine".into())
+    );
+    assert_eq!((found("d1"), found("d2")), (2, 1));
     // What another run did when this one had long ended leaves no doubt of it.
     assert_eq!(place.json(&["show", "m@old"])["written"]["also_written_by"], serde_json::json!([]));
 }

@@ -325,10 +325,10 @@ fn a_repository_below_a_workspace_is_told_once_where_it_is_recorded() {
         format!("recorded in the workspace at {0}, which holds the repository at {0}/proj", root.display());
     assert!(told.contains(&words), "{told}");
     assert_eq!(errors("proj", &["run", "--", "true"]).lines().count(), 1);
-    // It gets one of its own; what was recorded stays where it is, and can be taken over.
+    // It gets one of its own; what was recorded stays where it is, and can be taken over under the paths that it has there.
     let made = errors("proj/sub", &["init"]);
     assert!(made.contains(&format!("made a workspace at {}/proj", root.display())), "{made}");
-    assert!(made.contains(&format!("`lineage merge {}`", root.display())), "{made}");
+    assert!(made.contains(&format!("in the workspace at {} stays there", root.display())), "{made}");
     assert_eq!(scratch.json("proj", &["log"])["runs"].as_array().unwrap().len(), 0);
     scratch.lineage("proj", &["merge", ".."]);
     assert!(scratch.lineage("proj", &["log"]).contains("first"));

@@ -154,6 +154,18 @@ fn uncommitted_code_and_untracked_code_are_those_of_then() {
 }
 
 #[test]
+fn a_plain_file_that_holds_the_name_of_another_is_no_link() {
+    let Some(place) = trained("true") else { return };
+    place.write("train.sh", b"cat ck/latest; cat \"ck/$(cat ck/latest)/w\" > out/w");
+    place.write("ck/latest", b"step1");
+    place.write("ck/step1/w", b"weights");
+    place.ok(&["run", "-q", "--", "sh", "train.sh"]);
+    let said = place.ok(&["rerun", "@"]);
+    assert!(said.stdout.contains("1 output, all with the same bytes"), "{said:?}");
+    assert!(!said.stderr.contains("ck/latest"), "{said:?}");
+}
+
+#[test]
 fn an_output_that_differs_is_named() {
     let Some(place) = trained(
         "head -c 8 /dev/urandom > out/random; echo 1 > out/fixed; date +%N > out/$(date +%N | tr 0-9 a-j)\n",

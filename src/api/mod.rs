@@ -1,7 +1,7 @@
 //! The crate's face for other programs: workspaces, runs, models, answers.
 //!
 //! Everything here takes and gives plain, owned values. Nothing prints, ends the process, or keeps anything outside the
-//! values it returns; every failure is an [`Error`](crate::error::Error), whose kind says whether the request, the store or
+//! values it returns, but that a process has joined the run around it; every failure is an [`Error`](crate::error::Error), whose kind says whether the request, the store or
 //! this library is at fault.
 //!
 //! ```

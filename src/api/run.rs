@@ -85,7 +85,7 @@ impl RunBuilder {
         self
     }
 
-    /// Starts the run; the first one joins the run this process is part of, that is, the one named in `LINEAGE_RUN`, as under
+    /// Starts the run; the first one of a process joins the run it is part of, that is, the one named in `LINEAGE_RUN`, as under
     /// `lineage run`. Further ones are runs of their own, with that as their parent.
     ///
     /// A run is joined by what is said of it: its metrics are those of the run, its files those of a step of the run that has

@@ -207,7 +207,8 @@ fn masked_script(script: &str, depth: u32) -> String {
         };
         if !inner.is_empty() {
             let shown = reading.masked(inner, if quote.is_some() { depth } else { DEPTH_MAX });
-            let is_value = name.is_some_and(|name| is_secret(name, inner));
+            // What stands without quotes may be another name.
+            let is_value = quote.is_some() && name.is_some_and(|name| is_secret(name, inner));
             masked.extend(quote);
             masked.push_str(if is_value { MASK } else { &shown });
             masked.extend(quote);
@@ -454,6 +455,29 @@ mod tests {
                 &["sh", "-c", &format!("true; {expected} && true")],
             );
         }
+        for said in [
+            "openssl req -key key.pem -keyout k2",
+            "load.py --db mysql -port 3306 -pretrained x",
+            "cat.py --source zip -P 8 --scheme http -a model.bin:v2",
+            "mysql -p\"$PW\" db",
+            "filter.py --band-pass 0.5-40 --high-pass butter --render-pass diffuse band_pass=0.5-40",
+        ] {
+            let words: Vec<&str> = said.split(' ').collect();
+            check(&words, &words);
+            check(&["sh", "-c", said], &["sh", "-c", said]);
+        }
+        for (said, expected) in [
+            ("sudo -u me mysql -pabc", "sudo -u me mysql -p***"),
+            ("docker exec db mysql -uroot -pabc", "docker exec db mysql -uroot -p***"),
+            ("A=1 redis-cli -a abc", "A=1 redis-cli -a ***"),
+            ("ssh -i key h mysqldump -pabc db", "ssh -i key h mysqldump -p*** db"),
+        ] {
+            check(&["sh", "-c", said], &["sh", "-c", expected]);
+        }
+        check(
+            &["python", "-c", "t.pad_token = t.eos_token; password = value"],
+            &["python", "-c", "t.pad_token = t.eos_token; password = value"],
+        );
         check(&["perl", "-e", "my $password = \"abc\";"], &["perl", "-e", "my $password = \"***\";"]);
         check(&["sh", "-c", "test $x = abc"], &["sh", "-c", "test $x = abc"]);
     }

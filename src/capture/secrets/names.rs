@@ -23,6 +23,12 @@ const SECRETS: &[&str] = &[
     "cookie",
 ];
 
+/// Whose `pass` or `pw` is a password, and not the second pass of something, or a band pass.
+const OF_PASSES: &[&str] = &[
+    "admin", "auth", "db", "ftp", "http", "imap", "key", "keystore", "login", "mail", "mysql", "pg",
+    "postgres", "proxy", "redis", "root", "sftp", "smtp", "ssh", "ssl", "store", "user",
+];
+
 /// Words in which these have no word of their own, and speak of a secret all the same: `passwordhash`.
 const FRONTS: &[&str] = &["password", "passwd", "passphrase", "apikey"];
 
@@ -79,9 +85,8 @@ pub fn is_secret(name: &str, value: &str) -> bool {
     if last == "pwd" {
         return !value.starts_with(['/', '.', '~', '$']);
     }
-    // Of more words than one: `DB_PASS`, and not the second pass of something.
-    if matches!(last.as_str(), "pass" | "pw") && !before.is_empty() {
-        return !is_number(value);
+    if matches!(last.as_str(), "pass" | "pw") {
+        return before.last().is_some_and(|word| OF_PASSES.contains(&word.as_str()));
     }
     let whole = words.concat();
     if SECRETS.iter().any(|secret| whole.ends_with(secret)) {

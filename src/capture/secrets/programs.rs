@@ -17,6 +17,8 @@ pub struct Program {
 enum Form {
     /// In the same word only: `-pabc`, where `-p abc` asks for it and opens `abc`.
     Attached,
+    /// In the next word only.
+    Apart,
     /// In the same word or in the next.
     Either,
     /// As `Either`, behind a name and this sign.
@@ -42,7 +44,7 @@ const PROGRAMS: &[Program] = &[
     program(&["redis-cli"], "-a", Form::Either),
     program(&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], "-w", Form::Either),
     program(&["zip", "unzip", "zipcloak"], "-P", Form::Either),
-    program(&["openssl"], "-k", Form::Either),
+    program(&["openssl"], "-k", Form::Apart),
     program(&["smbclient", "smbget", "rpcclient"], "-U", Form::BehindName('%')),
     program(&["http", "https", "xh"], "-a", Form::BehindName(':')),
     Program { runs_others: true, ..program(&["sshpass"], "-p", Form::Either) },
@@ -52,9 +54,37 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
+/// Programs that start others: any of their words may name one.
+const RUNNERS: &[&str] = &[
+    "apptainer",
+    "command",
+    "docker",
+    "env",
+    "exec",
+    "kubectl",
+    "nice",
+    "nohup",
+    "podman",
+    "setsid",
+    "singularity",
+    "srun",
+    "ssh",
+    "stdbuf",
+    "sudo",
+    "time",
+    "timeout",
+    "xargs",
+];
+
 /// The words of a command, as far as they say where a password stands.
 #[derive(Debug, Default)]
 pub struct Reading {
+    /// What the command begins with has come.
+    is_begun: bool,
+    /// It begins with a program that starts others.
+    has_runner: bool,
+    /// The word before is an option.
+    is_behind_option: bool,
     program: Option<&'static Program>,
     /// The word that the password stands behind has come.
     is_behind: bool,
@@ -70,32 +100,40 @@ impl Reading {
     /// Takes the next word; returns where in it the password begins, if it holds one.
     pub fn password_in(&mut self, word: &str) -> Option<usize> {
         let is_next = std::mem::take(&mut self.is_next);
+        let is_behind_option = std::mem::replace(&mut self.is_behind_option, word.starts_with('-'));
+        if let Some(program) = self.program {
+            if is_next {
+                return program.form.begin_in(word);
+            }
+            if program.runs_others && !word.starts_with('-') {
+                *self = Reading::default();
+                return self.password_in(word);
+            }
+        }
         let name = word.rsplit('/').next().unwrap_or(word);
-        match self.settings {
-            known @ 1..3 => self.settings = if word == SETTINGS[known] { known + 1 } else { 0 },
-            0 if name == SETTINGS[0] => self.settings = 1,
-            _ => {}
-        }
-        let Some(program) = self.program else {
-            self.program = PROGRAMS.iter().find(|program| program.names.contains(&name));
-            self.is_behind = self.program.is_some_and(|program| program.behind.is_none());
-            return None;
+        self.settings = match self.settings {
+            known if known == SETTINGS.len() => known,
+            known if known > 0 || !self.is_begun => usize::from(name == SETTINGS[known]) * (known + 1),
+            _ => 0,
         };
-        if is_next {
-            return program.form.begin_in(word);
+        // `NAME=value` before a command is none.
+        let may_be_program = !word.starts_with('-') && !word.contains('=');
+        if may_be_program && (!self.is_begun || self.has_runner && !is_behind_option) {
+            self.has_runner |= RUNNERS.contains(&name);
+            self.is_begun = true;
+            if let Some(found) = PROGRAMS.iter().find(|program| program.names.contains(&name)) {
+                (self.program, self.is_behind) = (Some(found), found.behind.is_none());
+                return None;
+            }
         }
-        if program.behind == Some(word) {
-            self.is_behind = true;
-        }
-        if program.runs_others && !word.starts_with('-') {
-            *self = Reading::default();
-            return self.password_in(word);
-        }
+        let program = self.program?;
+        self.is_behind |= program.behind == Some(word);
         let attached = word.strip_prefix(program.option).filter(|_| self.is_behind)?;
         if attached.is_empty() {
             self.is_next = program.form != Form::Attached;
             return None;
         }
+        (program.form != Form::Apart).then_some(())?;
         Some(program.option.len() + program.form.begin_in(attached)?)
     }
 
@@ -106,10 +144,12 @@ impl Reading {
 }
 
 impl Form {
+    /// Returns where the password begins in a word that says it; a variable of the shell is none.
     fn begin_in(self, value: &str) -> Option<usize> {
-        match self {
-            Form::BehindName(sign) => Some(value.find(sign)? + sign.len_utf8()),
-            Form::Attached | Form::Either => Some(0),
-        }
+        let begin = match self {
+            Form::BehindName(sign) => value.find(sign)? + sign.len_utf8(),
+            Form::Attached | Form::Apart | Form::Either => 0,
+        };
+        (!value[begin..].trim_start_matches('"').starts_with('$')).then_some(begin)
     }
 }

@@ -6,7 +6,6 @@ mod files;
 mod logbook;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -26,14 +25,15 @@ use code::Code;
 use edges::{Edges, FileRead};
 use logbook::Logbook;
 
+/// Which process has joined which run around it: a fork is another one.
+static JOINED: Mutex<Option<(u32, NodeId)>> = Mutex::new(None);
+
 /// Records runs of this process in one workspace.
 #[derive(Debug)]
 pub struct Library {
     workspace: Workspace,
     clock: Clock,
     begun: Mutex<Begun>,
-    /// Whether a run of it is a part of the run around this process.
-    has_joined: AtomicBool,
 }
 
 /// What is only there once a run has been started.
@@ -74,7 +74,7 @@ pub struct LibraryRun {
 impl Library {
     /// Prepares to record runs in a workspace; writes nothing.
     pub fn new(workspace: Workspace, clock: Clock) -> Self {
-        Library { workspace, clock, begun: Mutex::default(), has_joined: AtomicBool::new(false) }
+        Library { workspace, clock, begun: Mutex::default() }
     }
 
     /// Returns the workspace.
@@ -164,18 +164,22 @@ impl Library {
         Ok(Some(joined))
     }
 
-    /// As [`Library::join`], with the run around this process. Only the first run becomes a part of it: `None` for all that come
-    /// later, which would take its parameters, metrics and folder for their own.
+    /// As [`Library::join`], with the run around this process. Only the first run of a process becomes a part of it: `None` for all
+    /// that come later, which would take its parameters, metrics and folder for their own.
     ///
     /// # Errors
     /// As [`Library::start`].
     pub fn join_around(&self, id: NodeId, request: LibraryRequest) -> Result<Option<LibraryRun>> {
-        if self.has_joined.swap(true, Ordering::SeqCst) {
+        let mut joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = Some((std::process::id(), id));
+        if *joined == this {
             return Ok(None);
         }
-        let joined = self.join(id, request);
-        self.has_joined.store(matches!(joined, Ok(Some(_))), Ordering::SeqCst);
-        joined
+        let run = self.join(id, request)?;
+        if run.is_some() {
+            *joined = this;
+        }
+        Ok(run)
     }
 
     fn in_progress(&self, logbook: Arc<Logbook>, run: Run, part: NodeId) -> LibraryRun {

@@ -108,7 +108,9 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
     let around = around::seen_around(&view.snapshot, &head)?;
     let mut original = Original { head, steps, around, links: BTreeMap::new() };
     original.check()?;
-    original.links = needs::links(&view.snapshot, workspace.root(), &original)?;
+    if !request.here {
+        original.links = needs::links(workspace, &view.snapshot, &original)?;
+    }
     let made = needs::made_by_runs(&view.snapshot, &original)?;
     drop(view);
     if request.here {

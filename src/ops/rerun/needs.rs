@@ -78,20 +78,30 @@ impl Needs {
     }
 }
 
-/// Returns the texts of the symbolic links that a run read and did not make: as they were seen to be, else as they lead to what it read.
-/// Of one that was turned since, its digest says which of the names of what the run read it had.
+/// No link has a longer text.
+const LINK_TEXT_MAX_BYTES: u64 = 4095;
+
+/// Returns the texts of the symbolic links that a run read and did not make: as they were seen to be. Of what is not to be had any more,
+/// neither kept nor in its place, its digest may say that it was a link to one of the names of what the run read.
 ///
 /// # Errors
 /// A store error where a record is damaged.
 pub(super) fn links(
+    workspace: &Workspace,
     snapshot: &Snapshot,
-    root: &Path,
     original: &Original,
 ) -> Result<BTreeMap<Artifact, LinkText>> {
+    let root = workspace.root();
     let files = Needs::of(original).files;
+    let is_had = |artifact: &Artifact| {
+        let here = artifact.path.on_disk(root);
+        workspace.contents().holds(&artifact.digest)
+            || here.is_some_and(|here| lies_at(workspace.digests(), &here, &artifact.digest))
+    };
     let mut found = BTreeMap::new();
     for artifact in files.values() {
         let text = match snapshot.link_text_of(artifact)? {
+            None if artifact.size_bytes > LINK_TEXT_MAX_BYTES || is_had(artifact) => None,
             None => text_that_leads_to(artifact, root, files.keys()),
             text => text,
         };

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{Artifact, Evidence, NodeId, Stage};
 use crate::ops::registry::{ModelCard, card};
 use crate::ops::show::{Fate, Showing};
-use crate::query::registry::{LearnedHow, ModelView, learned_from, made_at, model_view};
+use crate::query::registry::{LearnedHow, ModelView, learned_from, made_as, model_view};
 use crate::query::{self, Direction, Start, Trace, TraceReport};
 use crate::store::ArtifactNo;
 
@@ -70,7 +70,7 @@ impl Showing<'_> {
         if self.request.direction == Direction::Down {
             return query::downstream_of(self.snapshot, Start::Files(numbers), depth_max);
         }
-        let trace = query::upstream_of(self.snapshot, &made_at(self.snapshot, &view.model)?, depth_max)?;
+        let trace = query::upstream_of(self.snapshot, &made_as(self.snapshot, &view.model)?, depth_max)?;
         let run = self.snapshot.run_of_model(&view.model)?;
         match run {
             // Nobody recorded who wrote its files: what its run read is as much as can be said.

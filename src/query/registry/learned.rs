@@ -176,13 +176,26 @@ pub(crate) fn made_by(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<W
     Ok(writes)
 }
 
-/// Lists the recorded files of a model version, and the moment by which each was made.
+/// Lists what the files of a model version were made as: the recorded version and the moment by which it was made. That is what its
+/// run wrote, unless somebody is recorded to have brought that to where it was registered from.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn made_at(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(ArtifactNo, i64)>> {
-    let files = files_as_made(snapshot, model, &mut Runs::default())?;
-    Ok(files.into_iter().map(|file| (file.artifact, file.at)).collect())
+pub fn made_as(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(ArtifactNo, i64)>> {
+    let registered_at = model.registered_at.micros();
+    let mut made = Vec::new();
+    for file in files_as_made(snapshot, model, &mut Runs::default())? {
+        let own = file.by_its_run.iter().max_by_key(|(artifact, at, _)| (*at, *artifact == file.artifact));
+        made.push(match own {
+            Some((artifact, at, _)) if *artifact == file.artifact => (*artifact, *at),
+            Some((artifact, at, _)) => match origin(snapshot, file.artifact, registered_at, None)? {
+                Origin::Written(brought) if brought.at >= *at => (file.artifact, registered_at),
+                _ => (*artifact, *at),
+            },
+            None => (file.artifact, file.at),
+        });
+    }
+    Ok(made)
 }
 
 /// A file of a model version.

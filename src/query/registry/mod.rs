@@ -27,7 +27,7 @@ use crate::store::{ChangeOrder, GO_ON, Holders, Order, Snapshot};
 
 pub use best::{Best, best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
-pub use learned::{LearnedHow, inputs, learned_from, made_at};
+pub use learned::{LearnedHow, inputs, learned_from, made_as};
 pub(crate) use learned::{is_written_by, made_by};
 pub use selector::{ModelSelector, find_model, latest, unknown_model};
 
