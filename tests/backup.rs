@@ -487,6 +487,32 @@ fn what_another_workspace_kept_of_its_runs_is_no_fault_here() {
 }
 
 #[test]
+fn what_is_lost_of_a_model_without_a_run_is_told_also_after_a_merge() {
+    let (here, there) = (Place::without_git(), Place::without_git());
+    let lose = |place: &Place, name: &str| {
+        place.write("m", format!("the model {name}").as_bytes());
+        place.ok(&["register", name, "1.0.0", "--artifact", "model=m"]);
+        place.write("m", b"other bytes");
+        fs::remove_dir_all(place.at(".lineage/objects")).unwrap();
+    };
+    here.ok(&["init"]);
+    there.ok(&["run", "--", "true"]);
+    lose(&here, "own");
+    lose(&there, "theirs");
+    let lost =
+        |name: &str| format!("no recorded file and no commit has these bytes: m of model {name}@1.0.0");
+    assert!(there.run(&["verify"]).stdout.contains(&lost("theirs")));
+    for _ in 0..2 {
+        let verified = here.run(&["verify"]);
+        assert!(verified.code == 1 && verified.stdout.contains(&lost("own")), "{verified:?}");
+        assert!(!verified.stdout.contains(&lost("theirs")), "{verified:?}");
+        here.ok(&["merge", there.root().to_str().unwrap()]);
+    }
+    let verified = here.run(&["verify"]).stdout;
+    assert!(verified.contains("recorded elsewhere: m of model theirs@1.0.0"), "{verified}");
+}
+
+#[test]
 fn a_run_from_elsewhere_whose_name_leads_out_of_the_workspace_stops_no_projection() {
     let (here, there) = (Place::without_git(), Place::without_git());
     there.ok(&["pipeline", "--run-name", "evil"]);

@@ -41,6 +41,14 @@ impl<'a> Here<'a> {
         self.segments.as_ref().ok_or_else(|| Error::bug("segments were listed and are not there"))
     }
 
+    /// Returns true for a segment of the journal that was written here, or that a backup was brought back of.
+    ///
+    /// # Errors
+    /// A store error where the journal, or what was brought back, cannot be listed.
+    pub fn has_segment(&mut self, segment: u128) -> Result<bool> {
+        Ok(self.segments()?.contains(&segment))
+    }
+
     /// Returns true for a run that was recorded here; also for one of whose start nothing is known.
     ///
     /// # Errors
@@ -50,7 +58,7 @@ impl<'a> Here<'a> {
             return Ok(*known);
         }
         let is_here = match snapshot.run(number)? {
-            Some(run) => self.segments()?.contains(&run.segment),
+            Some(run) => self.has_segment(run.segment)?,
             None => true,
         };
         self.runs.insert(number, is_here);

@@ -26,6 +26,15 @@ pub(super) struct Needed {
     pub(super) withdrawn: HashSet<Digest>,
 }
 
+/// What is recorded here or elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// A run, and all that speaks of it.
+    Run(RunNo),
+    /// A fact that is of no run: whoever registers a version may have taken over the run that trained it.
+    Fact(&'a Fact),
+}
+
 /// A content that must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Promise {
@@ -39,28 +48,26 @@ pub(super) struct Promise {
 
 impl Needed {
     /// Goes through all facts. On `policy` depends which inputs and outputs of commands stay, and nothing of what is promised; on
-    /// `is_from_here` which of the promises were made here.
+    /// `is_from_here` which of the promises were made here: it is asked of runs, and of facts that are of none.
     ///
     /// # Errors
     /// A store error where a record is damaged.
     pub(super) fn of(
         snapshot: &Snapshot,
         policy: &KeepPolicy,
-        is_from_here: &mut dyn FnMut(RunNo) -> bool,
+        is_from_here: &mut dyn FnMut(Origin<'_>) -> bool,
     ) -> Result<Self> {
         let mut runs: HashMap<NodeId, Recorded> = HashMap::new();
         snapshot.runs_newest_first(|number| {
             let run = snapshot.run(number)?;
-            runs.extend(run.map(|run| (run.id, Recorded::of(&run, is_from_here(number)))));
+            runs.extend(run.map(|run| (run.id, Recorded::of(&run, is_from_here(Origin::Run(number))))));
             Ok(GO_ON)
         })?;
         let unknown = |run: &NodeId| Recorded { kind: None, label: run.to_string(), is_from_here: true };
         let run = |run: &NodeId| runs.get(run).cloned().unwrap_or_else(|| unknown(run));
-        // Of what no run did, nobody knows where that was.
-        let is_all_from_here = runs.values().all(|run| run.is_from_here);
         let mut needed = Needed::default();
         snapshot.facts(&mut |fact| {
-            match fact {
+            match &fact {
                 Fact::RunStarted(started) => needed.code(&started.code, &run(&started.id), policy),
                 Fact::RunOutcome(outcome) => {
                     if let Some(code) = &outcome.code {
@@ -72,16 +79,17 @@ impl Needed {
                         needed.code(code, &run(&repository.run), policy);
                     }
                 }
-                Fact::StepDone(step) => needed.step(&step, &run(&step.run), policy),
+                Fact::StepDone(step) => needed.step(step, &run(&step.run), policy),
                 Fact::ModelRegistered(model) => {
                     let view = model_view(snapshot, model.id)?;
-                    let is_from_here = model.run.map_or(is_all_from_here, |id| run(&id).is_from_here);
-                    needed.model(&model, view.is_some_and(|view| view.deleted.is_some()), is_from_here);
+                    let is_withdrawn = view.is_some_and(|view| view.deleted.is_some());
+                    needed.model(model, is_withdrawn, is_from_here(Origin::Fact(&fact)));
                 }
                 Fact::FileOverwritten(overwritten) => {
                     let Artifact { path, digest, .. } = &overwritten.artifact;
                     let by = format!("{path}, which `{}` wrote over", overwritten.command);
-                    needed.promise(*digest, by, is_all_from_here);
+                    let is_from_here = is_from_here(Origin::Fact(&fact));
+                    needed.promise(*digest, Promise { by, a_file_will_do: false, is_from_here });
                 }
                 Fact::NoteRead(note) => {
                     needed.contents.insert(note.artifact.digest);
@@ -99,17 +107,19 @@ impl Needed {
         Ok(needed)
     }
 
-    fn promise(&mut self, digest: Digest, by: String, is_from_here: bool) {
+    /// Whoever promised the same first changes nothing: what was recorded here counts before what was taken over, and then what asks
+    /// for more.
+    fn promise(&mut self, digest: Digest, promise: Promise) {
         self.contents.insert(digest);
-        // What was recorded here counts before what was taken over.
-        if is_from_here || self.promised.get(&digest).is_none_or(|known| !known.is_from_here) {
-            self.promised.insert(digest, Promise { by, a_file_will_do: false, is_from_here });
+        let rank = |one: &Promise| (!one.is_from_here, one.a_file_will_do, one.by.clone());
+        if self.promised.get(&digest).is_none_or(|known| rank(&promise) < rank(known)) {
+            self.promised.insert(digest, promise);
         }
     }
 
     fn code(&mut self, code: &CodeState, run: &Recorded, policy: &KeepPolicy) {
         if let Some(patch) = code.patch {
-            self.promise(patch, format!("the patch of run {}", run.label), run.is_from_here);
+            self.promise(patch, run.promise(format!("the patch of run {}", run.label)));
         }
         let files = code.changed.iter().chain(&code.untracked);
         files.filter_map(ChangedFile::artifact).for_each(|artifact| self.input(&artifact, policy));
@@ -126,7 +136,7 @@ impl Needed {
         for edge in &step.generated {
             match run.kind {
                 Some(RunKind::Pipeline) => {
-                    self.promise(edge.artifact.digest, edge.artifact.path.to_string(), run.is_from_here);
+                    self.promise(edge.artifact.digest, run.promise(edge.artifact.path.to_string()));
                 }
                 Some(RunKind::Command) if !policy.keeps_output(&edge.artifact) => {
                     self.beyond.insert(edge.artifact.digest);
@@ -140,7 +150,7 @@ impl Needed {
             // The list of a whole environment is no file: what was kept of it is all there ever was.
             if edge.role == Role::Environment && is_list(&edge.artifact) {
                 let by = format!("the environment of run {}", run.label);
-                self.promise(edge.artifact.digest, by, run.is_from_here);
+                self.promise(edge.artifact.digest, run.promise(by));
             }
             self.input(&edge.artifact, policy);
         }
@@ -159,7 +169,7 @@ impl Needed {
         for held in held.filter(|held| held.artifact.path.is_inside() && held.artifact.has_content()) {
             let Artifact { path, digest, .. } = &held.artifact;
             let by = format!("{path} of model {}@{}", model.name, model.version);
-            self.promised.entry(*digest).or_insert(Promise { by, a_file_will_do: true, is_from_here });
+            self.promise(*digest, Promise { by, a_file_will_do: true, is_from_here });
         }
     }
 }
@@ -176,6 +186,10 @@ struct Recorded {
 impl Recorded {
     fn of(run: &Run, is_from_here: bool) -> Self {
         Recorded { kind: Some(run.kind), label: run.run_id.to_string(), is_from_here }
+    }
+
+    fn promise(&self, by: String) -> Promise {
+        Promise { by, a_file_will_do: false, is_from_here: self.is_from_here }
     }
 }
 

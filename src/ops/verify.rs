@@ -4,13 +4,15 @@ mod contents;
 mod facts;
 mod lost;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::digests::Digests;
 use crate::error::{Error, Result};
 use crate::journal::{self, Listing, Reader, SegmentRef, Tail};
-use crate::model::NodeId;
+use crate::model::{Digest, Fact, NodeId};
+use crate::ops::here::Here;
 use crate::ops::status::{StatusReport, status};
 use crate::ops::workspace::{Attempt, StoreLock};
 use crate::ops::{WORKSPACE_FOLDER, Workspace};
@@ -105,7 +107,8 @@ const ATTEMPTS: usize = 5;
 /// A store error where nothing can be checked at all: no room for the temporary files, or a store that stays busy. What is
 /// found wrong is no error; it is in the report.
 pub fn verify(workspace: &Workspace) -> Result<VerifyReport> {
-    let mut verifying = Verifying { workspace, report: VerifyReport::default(), may_be_torn: false };
+    let (report, taken) = (VerifyReport::default(), HashSet::new());
+    let mut verifying = Verifying { workspace, report, may_be_torn: false, taken };
     verifying.journal();
     let rebuilt = verifying.store()?;
     verifying.without_an_end(&rebuilt)?;
@@ -121,6 +124,8 @@ struct Verifying<'a> {
     report: VerifyReport,
     /// Whether others may have written to the store while it was copied.
     may_be_torn: bool,
+    /// The digests of facts that are of no run, promise contents, and were recorded elsewhere.
+    taken: HashSet<Digest>,
 }
 
 impl Verifying<'_> {
@@ -140,10 +145,11 @@ impl Verifying<'_> {
             let name = self.named(stranger);
             self.remark(Area::Journal, name, "no segment; it is passed over");
         }
+        let mut here = Here::of(self.workspace);
         for segment in &listing.segments {
             self.report.totals.segments += 1;
             self.report.totals.segment_bytes += segment.length;
-            if let Err(error) = self.segment(segment) {
+            if let Err(error) = self.segment(segment, &mut here) {
                 let name = self.segment_name(segment);
                 self.fault(Area::Journal, name, error.in_full());
             }
@@ -174,7 +180,7 @@ impl Verifying<'_> {
         listing
     }
 
-    fn segment(&mut self, segment: &SegmentRef) -> Result<()> {
+    fn segment(&mut self, segment: &SegmentRef, here: &mut Here<'_>) -> Result<()> {
         let name = self.segment_name(segment);
         let Some(bytes) = journal::read_segment(segment, 0, u64::MAX)? else {
             self.remark(Area::Journal, name, "packed while it was looked for; check again for its records");
@@ -190,8 +196,22 @@ impl Verifying<'_> {
         if reader.segment() != segment.segment {
             return Err(Error::store("it says that it is another segment"));
         }
-        while reader.next()?.is_some() {
+        let (mut of_no_run, mut is_taken) = (Vec::new(), false);
+        while let Some(fact) = reader.next()? {
             self.report.totals.records += 1;
+            match &fact {
+                Fact::ModelRegistered(_) | Fact::FileOverwritten(_) => {
+                    of_no_run.push(Digest::of(&journal::encode(&fact)?));
+                }
+                // Only what is taken over holds the start of a run that another workspace recorded.
+                Fact::RunStarted(run) if run.segment != segment.segment => {
+                    is_taken |= !here.has_segment(run.segment).unwrap_or(true);
+                }
+                _ => {}
+            }
+        }
+        if is_taken {
+            self.taken.extend(of_no_run);
         }
         for at in reader.damaged() {
             let what = match at {

@@ -2,10 +2,11 @@
 
 use crate::content::Verified;
 use crate::error::Result;
+use crate::journal;
 use crate::model::Digest;
 use crate::ops::committed::Commits;
 use crate::ops::here::Here;
-use crate::ops::needed::{Needed, Promise};
+use crate::ops::needed::{Needed, Origin, Promise};
 use crate::ops::settings::KeepPolicy;
 use crate::ops::verify::{Area, Verifying};
 use crate::store::Snapshot;
@@ -18,7 +19,12 @@ impl Verifying<'_> {
         // The policy says nothing of what is promised.
         let mut here = Here::of(self.workspace);
         // Where the journal cannot be listed, nothing is put down to others.
-        let mut is_from_here = |run| here.has_run(snapshot, run).unwrap_or(true);
+        let mut is_from_here = |origin: Origin<'_>| match origin {
+            Origin::Run(run) => here.has_run(snapshot, run).unwrap_or(true),
+            Origin::Fact(fact) => {
+                journal::encode(fact).map_or(true, |fact| !self.taken.contains(&Digest::of(&fact)))
+            }
+        };
         let mut promised = Needed::of(snapshot, &KeepPolicy::default(), &mut is_from_here)?.promised;
         self.report.totals.contents_needed = promised.len() as u64;
         let Verified { count, damaged, strangers, unreadable } = contents.verify()?;
