@@ -277,6 +277,8 @@ fn points_are_not_lost_with_a_recorder_that_died_before_it_had_written_anything_
         "echo '{\"name\": \"loss\", \"value\": 3}' >> \"$LINEAGE_METRICS\"; : > so_far; exec sleep 1";
     let mut lineage = place.command(&["run", "-q", "--", "sh", "-c", script]).spawn().unwrap();
     while !place.at("so_far").exists() {
+        let has_ended = lineage.try_wait().unwrap().is_some();
+        assert!(!has_ended || place.at("so_far").exists(), "the run ended before it had begun its command");
         std::thread::yield_now();
     }
     lineage.kill().unwrap();

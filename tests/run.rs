@@ -1414,7 +1414,8 @@ fn a_metric_that_is_reported_and_written_is_one_measurement() {
 fn of_two_runs_that_write_one_file_both_are_known_to_have_written_it() {
     let place = Place::empty().with_real_clock();
     place.ok(&["init"]);
-    // It goes on for longer than it takes to find out that its file rests.
+    // That its file rests is heard when the next call is stopped, and each beat makes some: how long they take is all the same. So
+    // many are for a machine where no closing is heard, and who has the file open is looked for by and by.
     let script = "echo a > o\nn=0; while [ ! -e go ]; do n=$((n+1)); mkdir beat$n; sleep 0.01; done\n";
     place.write("first.sh", script.as_bytes());
     let mut first = place.command(&["run", "-q", "--name", "A", "--", "sh", "first.sh"]).spawn().unwrap();
