@@ -1,39 +1,50 @@
 //! Lists of parts that a split no longer has.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::ArtifactPath;
 use crate::ops::Workspace;
 use crate::ops::split::{is_ours, manifest, manifest::Plan};
-use crate::projection::{self, Lies};
+use crate::projection;
 use crate::query::last_write_at_path;
-use crate::store::{GO_ON, PathNo, Snapshot};
+use crate::store::{PathNo, Snapshot};
 
 /// Finds the lists in a folder that lie there from an earlier split, of parts that this one has not: what they name is in other
 /// parts now.
+///
+/// # Errors
+/// A request error where the folder cannot be read; a store error where the store cannot.
 pub(super) fn left_lists(
     workspace: &Workspace,
     folder: &ArtifactPath,
     plan: &Plan,
 ) -> Result<Vec<ArtifactPath>> {
     let view = workspace.view()?;
-    let snapshot = &view.snapshot;
-    let mut recorded = Vec::new();
-    let _all = snapshot.paths_from(&[folder.as_bytes(), b"/"].concat(), |path, number| {
-        recorded.push((path.to_vec(), number));
-        Ok(GO_ON)
-    })?;
     let mut left = Vec::new();
-    for (path, number) in recorded {
-        let path = ArtifactPath::from_bytes(path)?;
-        if path.folder() != folder.as_bytes() || is_ours(plan, &path) || !is_list(snapshot, &path, number)? {
-            continue;
-        }
-        let place = projection::place(workspace.root(), &path)?;
-        if matches!(projection::look(&place, workspace.digests()), Lies::File(_)) {
+    // What lies in the folder is few; what is recorded below it may be all of a workspace.
+    for path in lists_in(workspace, folder)? {
+        let number = if is_ours(plan, &path) { None } else { view.snapshot.path_no(&path)? };
+        if number.map_or(Ok(false), |number| is_list(&view.snapshot, &path, number))? {
             left.push(path);
         }
     }
+    left.sort();
     Ok(left)
+}
+
+/// Lists the files in a folder that have the name of a list.
+fn lists_in(workspace: &Workspace, folder: &ArtifactPath) -> Result<Vec<ArtifactPath>> {
+    let failed = |cause| Error::request(format!("cannot read the folder `{folder}`")).because(cause);
+    let place = projection::place(workspace.root(), folder)?;
+    let mut lists = Vec::new();
+    for entry in std::fs::read_dir(place).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if manifest::is_list_name(name.as_encoded_bytes()) && entry.file_type().map_err(failed)?.is_file() {
+            lists
+                .push(ArtifactPath::from_bytes([folder.as_bytes(), b"/", name.as_encoded_bytes()].concat())?);
+        }
+    }
+    Ok(lists)
 }
 
 /// Tells whether a split was the last to write at a path, the list of one of its parts.

@@ -181,9 +181,17 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Manifest> {
     serde_json::from_value(front).map_err(|cause| wrong().because(cause))
 }
 
+/// How the name of a list ends.
+const LIST_ENDING: &str = ".txt";
+
 /// Returns the name of the list of a part.
 pub fn list_name(part: &str) -> String {
-    format!("{part}.txt")
+    format!("{part}{LIST_ENDING}")
+}
+
+/// Tells whether a file's name may be that of a list.
+pub(super) fn is_list_name(name: &[u8]) -> bool {
+    name.ends_with(LIST_ENDING.as_bytes())
 }
 
 fn text_of(artifact: &Artifact) -> Result<String> {

@@ -119,12 +119,7 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
         Ok(()) => {
             let mut notes = recording.finish(RunStatus::Succeeded, Some(0), None)?;
             notes.extend(not_all_of_it);
-            notes.extend(left::left_lists(workspace, &folder, &plan)?.into_iter().map(|list| {
-                format!(
-                    "`{list}` is still there, the list of a part that this split has not: what it names is in other parts now; \
-                     remove it before anybody reads it"
-                )
-            }));
+            notes.extend(left_over(workspace, &folder, &plan));
             let (manifest, passed_over) = (written.manifest, found.passed_over);
             Ok(Summary { run, manifest, folder, passed_over, notes })
         }
@@ -134,6 +129,26 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
             Err(error)
         }
     }
+}
+
+/// Says which lists of an earlier split are left; what cannot be found out of them is no fault of a split that is done and recorded.
+fn left_over(workspace: &Workspace, folder: &ArtifactPath, plan: &Plan) -> Vec<String> {
+    let lists = match left::left_lists(workspace, folder, plan) {
+        Ok(lists) => lists,
+        Err(error) => {
+            return vec![format!(
+                "whether lists of an earlier split are left in `{folder}` is not known: {}",
+                error.in_full()
+            )];
+        }
+    };
+    let said = lists.into_iter().map(|list| {
+        format!(
+            "`{list}` is still there, the list of a part that this split has not: what it names is in other parts now; \
+             remove it before anybody reads it"
+        )
+    });
+    said.collect()
 }
 
 fn plan(request: &SplitRequest) -> Result<Plan> {
