@@ -741,3 +741,23 @@ fn of_a_workspace_that_lies_in_another_it_is_said_that_its_files_keep_their_path
     other.ok(&["init"]);
     assert!(!other.ok(&["merge", above.root().to_str().unwrap()]).stderr.contains(said));
 }
+
+#[test]
+fn of_a_work_tree_that_lies_in_another_it_is_not_said_that_its_files_have_other_paths() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["init"]);
+    for work_tree in ["trees/exp", "trees/clone"] {
+        match work_tree {
+            "trees/exp" => place.git(&["worktree", "add", "-q", "-b", "exp", work_tree]),
+            _ => place.git(&["clone", "-q", ".", work_tree]),
+        };
+        let is_other_repository = work_tree == "trees/clone";
+        let made = place.ok(&["init", work_tree]).stderr;
+        assert!(made.contains("stays there, and is asked for there"), "{made}");
+        assert_eq!(made.contains("files have other paths here"), is_other_repository, "{made}");
+        let down = place.ok(&["merge", work_tree]).stderr;
+        assert_eq!(down.contains("lie one in the other"), is_other_repository, "{down}");
+        let up = place.ok(&["-C", work_tree, "merge", "../.."]).stderr;
+        assert_eq!(up.contains("lie one in the other"), is_other_repository, "{up}");
+    }
+}

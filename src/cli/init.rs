@@ -55,9 +55,10 @@ impl Init {
         output::note(&format!("{what} {}", workspace.root().display()));
         let above = workspace.root().parent().map_or(Ok(None), Workspace::find)?;
         if let Some(above) = above.filter(|_| !existed) {
+            let paths = if workspace.names_otherwise(&above) { ": files have other paths here" } else { "" };
             let above = above.root().display();
             output::note(&format!(
-                "what was recorded of it in the workspace at {above} stays there, and is asked for there: files have other paths here"
+                "what was recorded of it in the workspace at {above} stays there, and is asked for there{paths}"
             ));
         }
         Ok(0)

@@ -20,7 +20,8 @@ use crate::render;
 /// content of the other workspace is damaged and was not copied.
 ///
 /// Files keep the paths that they have in the other workspace, which is meant for one with the same files, such as another work tree
-/// or clone: of a workspace that lies above or below, one file may have two names then. That is said, too.
+/// or clone: of a workspace that lies above or below, and is no other work tree of the same repository, one file may have two names
+/// then. That is said, too.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage merge ../other --with-contents  another workspace and what it keeps

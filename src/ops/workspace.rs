@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::capture::git::is_same_in_another_work_tree;
 use crate::content::Contents;
 use crate::digests::Digests;
 use crate::disk::{Disk, made_by_anybody, read_regular};
@@ -131,6 +132,13 @@ impl Workspace {
     /// Returns `.lineage`.
     pub fn folder(&self) -> PathBuf {
         self.root.join(FOLDER)
+    }
+
+    /// Tells whether this workspace and another lie one in the other, so that a file of both has two names. Work trees of one
+    /// repository may lie so, too, but what is the same file to git has the same name in both.
+    pub fn names_otherwise(&self, other: &Workspace) -> bool {
+        let (own, other) = (self.root(), other.root());
+        (own.starts_with(other) || other.starts_with(own)) && !is_same_in_another_work_tree(own, other)
     }
 
     /// Returns the root of the repository that `folder` lies in, where that lies below the workspace's root and nobody was told so

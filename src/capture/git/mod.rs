@@ -31,7 +31,7 @@ pub use checkout::{apply_patch, check_out};
 pub use commit_tree::{CommitTree, InGit};
 pub use history::{BuiltOn, are_here, changed_between};
 pub use ignored::Ignored;
-pub use open::{witnesses, work_tree_root};
+pub use open::{is_same_in_another_work_tree, witnesses, work_tree_root};
 
 /// What kind of repository stands behind a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -33,6 +33,19 @@ pub fn work_tree_root(folder: &Path) -> Option<PathBuf> {
     resolved.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
 }
 
+/// Tells whether two folders are the same folder of one repository, in two of its work trees: files have the same names in both.
+pub fn is_same_in_another_work_tree(a: &Path, b: &Path) -> bool {
+    let place = |folder: &Path| {
+        let folder = folder.canonicalize().ok()?;
+        let work_tree = work_tree_root(&folder)?;
+        let shared = open_at(&work_tree.join(".git")).ok()?.common_dir().canonicalize().ok()?;
+        let inside = folder.strip_prefix(&work_tree).ok()?.to_owned();
+        Some((shared, inside, work_tree))
+    };
+    let (Some(a), Some(b)) = (place(a), place(b)) else { return false };
+    (&a.0, &a.1) == (&b.0, &b.1) && a.2 != b.2
+}
+
 /// Returns the files that tell, by a change of their metadata, that the commit, the branch or the index of the repository that
 /// `root` is in may have changed; none without a repository, or where it cannot be read.
 pub fn witnesses(root: &Path) -> Vec<PathBuf> {

@@ -65,9 +65,7 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
     let from = Workspace::at(root, workspace.disk().clone());
     let view = from.view_apart()?;
     let mut merged = Merged { warnings: view.warnings.clone(), ..Merged::default() };
-    let is_one_in_the_other =
-        from.root().starts_with(workspace.root()) || workspace.root().starts_with(from.root());
-    if is_one_in_the_other {
+    if workspace.names_otherwise(&from) {
         merged.warnings.push(format!(
             "`{name}` and this workspace lie one in the other: files keep the paths that they have there, \
              and what both have recorded has two names"
