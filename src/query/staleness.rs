@@ -85,8 +85,8 @@ struct Moved {
     reads: Vec<OtherRead>,
     /// Likewise, those whose own command has kept it up since.
     kept_up: Vec<OtherRead>,
-    /// The nodes that were seen to read what lies there now.
-    fresh: Vec<usize>,
+    /// The nodes that were seen to read what lies there now, each with the time.
+    fresh: Vec<(usize, i64)>,
     /// The runs that wrote what lies there now, with the last time.
     writes: HashMap<RunNo, i64>,
 }
@@ -334,7 +334,7 @@ impl Ancestry {
                 if let Some(moved) = moved.get_mut(&read.seen.path)
                     && self.is_now(read.seen.artifact, moved.now)
                 {
-                    moved.fresh.push(at);
+                    moved.fresh.push((at, read.seen.at));
                 }
             }
         }

@@ -65,7 +65,7 @@ impl<'a> Fresh<'a> {
     /// A store error where a record is damaged.
     pub(super) fn turn_to(&mut self, moved: &Moved) -> Result<()> {
         self.nodes.clear();
-        let mut frontier = moved.fresh.clone();
+        let mut frontier: Vec<usize> = moved.fresh.iter().map(|(node, _)| *node).collect();
         while let Some(at) = frontier.pop() {
             if self.nodes.insert(at) {
                 frontier.extend(self.readers(Ways::Certain, at).iter().map(|reader| match reader {
@@ -75,15 +75,10 @@ impl<'a> Fresh<'a> {
             }
         }
         self.seen.clear();
-        for node in moved.fresh.iter().map(|at| &self.ancestry.nodes[*at]) {
-            let reads = node.reads.iter().filter(|read| {
-                read.seen.path == moved.path
-                    && !read.is_told
-                    && self.ancestry.is_now(read.seen.artifact, moved.now)
-            });
-            if let (Some((step, _)), Some(at)) = (node.step, reads.map(|read| read.seen.at).min()) {
-                let first = self.seen.entry(step).or_insert(at);
-                *first = at.min(*first);
+        for (node, at) in &moved.fresh {
+            if let Some((step, _)) = self.ancestry.nodes[*node].step {
+                let first = self.seen.entry(step).or_insert(*at);
+                *first = (*at).min(*first);
             }
         }
         // Of a training that also adds a line to a table, one part adds, and the other knows what from.
