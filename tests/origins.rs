@@ -813,6 +813,27 @@ fn a_new_folder_beside_those_that_were_read_as_a_whole_is_listed() {
 }
 
 #[test]
+fn two_files_in_folders_of_their_own_may_have_been_named_and_three_were_read_as_a_whole() {
+    let names = [
+        "data/train/data.csv",
+        "data/test/data.csv",
+        "months/01/m.csv",
+        "months/02/m.csv",
+        "months/03/m.csv",
+    ];
+    let scratch = Scratch::new(&names.map(|name| (name, name)));
+    if !scratch.has_net() {
+        return;
+    }
+    let named = "cat data/train/data.csv data/test/data.csv > named";
+    scratch.lineage(&["run", "-q", "--", "sh", "-c", &format!("{named}; cat months/*/m.csv > all")]);
+    for path in ["data/val/data.csv", "months/04/m.csv"] {
+        scratch.write(path, path);
+    }
+    assert_eq!(scratch.json(&["status", "--json"])["unknown"], serde_json::json!(["months/04/m.csv"]));
+}
+
+#[test]
 fn a_new_file_beside_inputs_that_were_read_as_a_whole_is_listed() {
     let names = ["data/a.csv", "data/b.csv", "sample/1.csv", "sample/2.csv", "sample/3.csv"];
     let scratch = Scratch::new(&names.map(|name| (name, name)));

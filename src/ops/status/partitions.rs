@@ -13,6 +13,8 @@ use crate::query::NewestFile;
 
 /// In so many folders beside one another files were read at the least.
 const FOLDERS_MIN: usize = 2;
+/// And in so many where each has but one: two such files may have been named one by one, to train on and to test on.
+const FOLDERS_OF_ONE_MIN: usize = 3;
 
 /// The files of one extension in the folders of a folder.
 #[derive(Default)]
@@ -48,7 +50,8 @@ impl Looking<'_> {
         }
         let mut found = Vec::new();
         for ((parent, extension), partitions) in all {
-            if partitions.names.len() < FOLDERS_MIN {
+            let has_several = partitions.files.len() > partitions.names.len();
+            if partitions.names.len() < if has_several { FOLDERS_MIN } else { FOLDERS_OF_ONE_MIN } {
                 continue;
             }
             if let Some(until) = read_by.all_of(self.snapshot, &partitions.files)? {
