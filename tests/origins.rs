@@ -834,6 +834,28 @@ fn two_files_in_folders_of_their_own_may_have_been_named_and_three_were_read_as_
 }
 
 #[test]
+fn what_another_command_adds_to_in_place_is_doubtful_by_what_it_was_made_from() {
+    let scratch = Scratch::new(&[
+        ("raw", "head\nrow-of-old-raw\n"),
+        ("clean.sh", "sort raw > data\n"),
+        (
+            "enrich.py",
+            "label = open('raw').readline()\nrows = open('data').read()\nopen('data', 'w').write(label + rows)\n",
+        ),
+    ]);
+    let python = scratch.command("python3", &["--version"]).status.success();
+    if !python || !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&["run", "-q", "--", "sh", "clean.sh"]);
+    scratch.write("raw", "header\nrow-of-new-raw\n");
+    assert_eq!(scratch.status("stale"), ["data"]);
+    scratch.lineage(&["run", "-q", "--", "python3", "enrich.py"]);
+    assert_eq!(scratch.status("stale"), [""; 0]);
+    assert_eq!(scratch.status("doubtful"), ["data"]);
+}
+
+#[test]
 fn a_new_file_beside_inputs_that_were_read_as_a_whole_is_listed() {
     let names = ["data/a.csv", "data/b.csv", "sample/1.csv", "sample/2.csv", "sample/3.csv"];
     let scratch = Scratch::new(&names.map(|name| (name, name)));

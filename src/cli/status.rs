@@ -17,7 +17,8 @@ use crate::render;
 /// looked at as that. stale: made from something that has changed since, or of which there
 /// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last.
 /// doubtful: an input was changed while it was read, two runs wrote the file at once, or something has changed since that may
-/// have gone in: who made the file was only told of it. lost: neither on disk nor kept. pending: not on disk but kept, so that
+/// have gone in: who made the file was only told of it, or had read it as it is now, and wrote on in what another command had made
+/// from what it was. lost: neither on disk nor kept. pending: not on disk but kept, so that
 /// it can be written again.
 /// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
 /// renamed: a source that somebody gave another name, under which it was read since; this is as removed is.

@@ -103,7 +103,7 @@ struct OtherRead {
 enum Ways {
     /// Those on which all is certain.
     Certain,
-    /// Also those through what a step was only told of.
+    /// Also those through what a step was only told of, or what it wrote anew though another command had made it.
     All,
 }
 
@@ -145,7 +145,8 @@ pub struct OutOfDate {
     /// Paths that nobody wrote since but the command that had read them on the way, each time anew from what lay there.
     pub kept_up: Causes<Outdated>,
     /// Where nothing makes it stale for certain, paths which a step on the way was only told of, or what was made from them: whether
-    /// they went in is not known.
+    /// they went in is not known. Likewise those of which a step read what lies there now, and then wrote anew, in its place, what
+    /// another command had made from them: whether that is still in it is not known.
     pub may_be: Causes<Outdated>,
 }
 
@@ -220,7 +221,8 @@ impl Ancestry {
     ///
     /// Told apart is what the very command keeps up that had read it: a table of results to which each run adds its line makes
     /// no earlier model worse. So is what a step on a way was only told of (see `told`): that is a doubt, and never more; and none by
-    /// a path that the step also knows as it lies there now.
+    /// a path that the step also knows as it lies there now. A doubt is also what another command had made, and a step wrote anew in
+    /// its place after it had read, itself, what lies at the path now.
     ///
     /// # Errors
     /// A store error where a record is damaged.
@@ -237,7 +239,7 @@ impl Ancestry {
         let (stale, anew) = self.overtaken_anew(&moved, Ways::Certain, &mut fresh)?;
         let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, (Ways::Certain, &anew), &mut fresh)?;
         let is_anything_told = self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told);
-        let may_be = match is_anything_told {
+        let may_be = match is_anything_told || fresh.has_doubts() {
             true => Some(self.overtaken_anew(&moved, Ways::All, &mut fresh)?.0),
             false => None,
         };
@@ -379,11 +381,12 @@ impl Ancestry {
         let mut met_by: Vec<(usize, bool)> = vec![(0, false); self.nodes.len()];
         for (number, moved) in moved.iter().enumerate() {
             let number = number + 1;
-            fresh.turn_to(moved)?;
+            let mut reads = reads(moved).iter().filter(|read| ways.lead_through(read.is_told)).peekable();
+            if reads.peek().is_some() {
+                fresh.turn_to(moved)?;
+            }
             // The last versions come first: who is met by one of them need not be met again.
-            for OtherRead { node, seen, is_told } in
-                reads(moved).iter().filter(|read| ways.lead_through(read.is_told))
-            {
+            for OtherRead { node, seen, is_told } in reads {
                 let written = self.nodes[*node].step.and_then(|(_, run)| moved.writes.get(&run));
                 if written.is_some_and(|written| *written >= seen.at) {
                     continue;
@@ -410,7 +413,7 @@ impl Ancestry {
                                 let read = &self.nodes[node].reads[number];
                                 let is_nearer = read.seen.path == moved.path;
                                 if !is_nearer && !up_to_date.contains(&place) {
-                                    frontier.push((node, fresh.counts(place)?));
+                                    frontier.push((node, fresh.counts(place, ways)?));
                                 }
                             }
                         }

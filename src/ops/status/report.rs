@@ -173,8 +173,8 @@ pub struct StaleCause {
 pub struct DoubtfulFile {
     /// The file.
     pub file: RecordedFile,
-    /// What has other bytes now, by path, and may have gone into it: a step on the way was only told of it, by one that had read it.
-    /// Of many, the first.
+    /// What has other bytes now, by path, and may have gone into it: a step on the way was only told of it, by one that had read it,
+    /// or had read it as it is now and then wrote anew, in its place, what another command had made. Of many, the first.
     pub causes: Vec<StaleCause>,
     /// How much has.
     pub causes_total: u64,

@@ -6,10 +6,11 @@
 //!
 //! What another command made is no such thing: who puts together a table of last week and the data of today has a stale table in hand.
 //! Nor is what still lies there as it was gone on with: features that a script computes only where there are none yet. But whoever
-//! wrote the file anew, in its place, after having read the source of now itself, left there what is as new as that: whatever made
-//! what lay there before, and also where it came to the same bytes.
+//! wrote the file anew, in its place, after having read the source of now itself, may have left there what is as new as that, also
+//! where it came to the same bytes. What its own command had made is taken to be brought up to date so; of what another one had made,
+//! a part may be left as it was, and that is a doubt.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use super::kept_up::{Done, are_parts_of_one, is_another_go};
@@ -33,6 +34,7 @@ pub(super) struct Fresh<'a> {
     goes: RefCell<HashMap<[StepNo; 2], bool>>,
     parts: RefCell<HashMap<[StepNo; 2], bool>>,
     done: RefCell<Done>,
+    has_doubts: Cell<bool>,
 }
 
 impl<'a> Fresh<'a> {
@@ -52,6 +54,7 @@ impl<'a> Fresh<'a> {
             goes: RefCell::default(),
             parts: RefCell::default(),
             done: RefCell::default(),
+            has_doubts: Cell::default(),
         }
     }
 
@@ -111,12 +114,13 @@ impl<'a> Fresh<'a> {
         self.nodes.contains(&node)
     }
 
-    /// Tells whether what was read counts whatever else its reader knows: it was not only told of it, and it is not what an earlier go
-    /// of its own command had left and it, or another go, has brought up to date since; nor has it written that anew.
+    /// Tells whether what was read counts, on such ways, whatever else its reader knows: it was not only told of it, and it is not what
+    /// an earlier go of its own command had left and it, or another go, has brought up to date since. What another command had left
+    /// and it has written anew counts only on ways that are doubts.
     ///
     /// # Errors
     /// A store error where a record is damaged.
-    pub(super) fn counts(&self, (node, number): ReadPlace) -> Result<bool> {
+    pub(super) fn counts(&self, (node, number): ReadPlace, ways: Ways) -> Result<bool> {
         let reader = &self.ancestry.nodes[node];
         let Some((step, _)) = reader.step.filter(|(step, _)| self.steps.contains(step)) else {
             return Ok(true);
@@ -126,19 +130,27 @@ impl<'a> Fresh<'a> {
             return Ok(false);
         }
         let Some(from) = read.from else { return Ok(true) };
-        if self.is_written_anew(step, read)? {
-            return Ok(false);
-        }
+        let is_written_anew = self.is_written_anew(step, read)?;
         let version = read.seen.artifact;
-        if (self.current)(read.seen.path).is_none_or(|now| self.ancestry.is_now(version, now)) {
+        let lies_there =
+            || (self.current)(read.seen.path).is_none_or(|now| self.ancestry.is_now(version, now));
+        if !is_written_anew && lies_there() {
             return Ok(true);
         }
         for writer in self.writers(from) {
             if !self.is_another_go([writer, step])? {
-                return Ok(true);
+                if is_written_anew {
+                    self.has_doubts.set(true);
+                }
+                return Ok(!is_written_anew || ways == Ways::All);
             }
         }
         Ok(false)
+    }
+
+    /// Tells whether anything was met so far that was written anew, and counts only on ways that are doubts.
+    pub(super) fn has_doubts(&self) -> bool {
+        self.has_doubts.get()
     }
 
     /// Tells whether a step wrote what it had read anew, after it had also read what lies at the path now.

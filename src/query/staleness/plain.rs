@@ -245,11 +245,16 @@ impl World {
             if !is_fresh {
                 let mut settled = settled.clone();
                 settled.insert(read.path);
-                let is_weak = is_told || (is_moved && self.is_another_go(from, reader));
+                let is_another_go = self.is_another_go(from, reader);
                 let found = self.causes(from, asked, &settled, anew).into_iter();
                 let counts = |path: &&str| {
-                    let is_weak = is_weak || self.is_written_anew(reader, read, path);
-                    !is_weak || !self.is_known_beside(reader, read, path)
+                    let is_anew = self.is_written_anew(reader, read, path);
+                    let is_weak = match is_another_go {
+                        true => is_moved || is_anew,
+                        // What another command had made may still be in it.
+                        false => is_anew && asked != Asked::MayBe,
+                    };
+                    !(is_told || is_weak) || !self.is_known_beside(reader, read, path)
                 };
                 causes.extend(found.filter(counts));
             }

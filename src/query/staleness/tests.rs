@@ -202,17 +202,42 @@ fn what_a_command_goes_on_with_is_up_to_date_by_what_it_has_read_anew() {
 }
 
 #[test]
-fn what_was_written_anew_in_its_place_is_as_new_as_what_was_read_before() {
-    let check = |text: &str, expected: &[&str]| assert_eq!(stale(text, &[]), expected, "{text}");
-    // A state that came to the same bytes, and what is made beside it; a renamed script; a mirror with other options.
+fn what_its_own_command_wrote_anew_in_its_place_is_as_new_as_what_was_read_before() {
+    let check = |text: &str, expected: &[&str]| {
+        let expected = expected.iter().map(|s| s.to_string()).collect();
+        assert_eq!(out_of_date(text, &[]), [expected, vec![], vec![]], "{text}");
+    };
+    // A state that came to the same bytes, and what is made beside it.
     check("1 t t.sh: x=1 -> st=same o=1\n2 t t.sh: st=same x=2 -> st=same o=2\n3 r x: st=same -> r=3", &[]);
-    check("1 p p.py: x=1 -> table=1\n2 p p2.py: table=1 x=2 -> table=2", &[]);
-    check("1 s s -a: a=1 b=1 -> t/b=1\n2 s s -av: a=1 b=2 t/b=1 -> t/b=2", &[]);
     // It wrote there before it read the source of now, or was only told of that by what another one made.
     check("1 p x: x=1 -> st=1\n2 q x: st=1 -> st=2; x=2 -> o=1", &["o <- x", "st <- x"]);
     check("1 p x: x=1 -> st=1\n2 q x: x=2 -> y=1\n3 r x: st=1 y=1 -> st=2", &["st <- x"]);
     // Another source of what lay there is as old as it was.
     check("1 p x: x=1 z=1 -> st=1\n2 q x: z=2 -> y=1\n3 r x: st=1 x=2 -> st=2", &["st <- z"]);
+}
+
+#[test]
+fn what_another_command_wrote_anew_in_its_place_may_still_have_old_parts() {
+    let check = |text: &str, disk: &[&str], stale: &[&str], may_be: &[&str]| {
+        let expected: [Vec<String>; 3] =
+            [stale, &[], may_be].map(|lines| lines.iter().map(|s| s.to_string()).collect());
+        assert_eq!(out_of_date(text, disk), expected, "{text} {disk:?}");
+    };
+    // A label added to rows of then, a renamed script and a mirror with other options look alike.
+    let clean =
+        "1 clean x: raw=1 -> data=1\n2 more x: data=1 raw=2 -> data=2 log=1\n3 t x: data=2 -> model=1";
+    check(clean, &[], &[], &["data <- raw", "log <- raw", "model <- raw"]);
+    check(clean, &["raw=3"], &["data <- raw", "log <- raw", "model <- raw"], &[]);
+    check("1 p p -c one: raw=1 -> data=1\n2 p p -c two: data=1 raw=2 -> data=2", &[], &[], &["data <- raw"]);
+    check("1 p p.py: x=1 -> table=1\n2 p p2.py: table=1 x=2 -> table=2", &[], &[], &["table <- x"]);
+    check("1 s s -a: a=1 b=1 -> t/b=1\n2 s s -av: a=1 b=2 t/b=1 -> t/b=2", &[], &[], &["t/b <- b"]);
+    // So does what came to the same bytes again, and what was made from these before.
+    check(
+        "1 p x: x=1 -> st=1\n1 r x: st=1 -> o=1\n2 q x: st=1 x=2 -> st=1",
+        &[],
+        &[],
+        &["o <- x", "st <- x"],
+    );
 }
 
 #[test]
