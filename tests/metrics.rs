@@ -42,6 +42,39 @@ fn who_copies_metrics_has_not_measured_them() {
     assert!(shown.contains(remark), "{shown}");
 }
 
+#[test]
+fn what_others_measured_for_the_run_and_what_was_asked_for_by_name_is_of_the_run() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let script = "touch asked; until [ -e done ]; do :; done; cp scratch.json metrics.json";
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !place.at("asked").exists() {
+                std::thread::yield_now();
+            }
+            place.write("scratch.json", b"{\"acc\": 0.7}");
+            place.write("done", b"");
+        });
+        place.ok(&["run", "-q", "--name", "waits", "--", "sh", "-c", script]);
+    });
+    place.ok(&[
+        "run",
+        "-q",
+        "--name",
+        "named",
+        "--metrics",
+        "mm.json",
+        "--",
+        "cp",
+        "metrics.json",
+        "mm.json",
+    ]);
+    for run in ["waits", "named"] {
+        let metrics = place.json(&["metrics", run]);
+        assert_eq!(metrics["runs"][0]["metrics"][0]["last"]["value"], 0.7, "{metrics}");
+    }
+}
+
 /// Two trainings, the first of which is taken for the best.
 const SWEEP: &str = "mkdir -p runs/a runs/b; for d in b a; do echo $d > runs/$d/m; done
     echo '{\"acc\": 0.8}' > runs/b/metrics.json; echo '{\"acc\": 0.3}' > runs/a/metrics.json

@@ -39,9 +39,9 @@ pub(crate) struct Run {
     /// An output to record besides those observed.
     #[arg(long = "output", value_name = "PATH", value_hint = ValueHint::AnyPath)]
     outputs: Vec<OsString>,
-    /// A file of metrics that the command writes, JSON, or YAML if it is called so; `metrics.json` is taken in any case. Each
-    /// number in it is a metric, and text that is a number; lists and all else are named in a remark. What the run reported
-    /// itself with the same value counts once.
+    /// A file of metrics that the command writes, JSON, or YAML if it is called so; it is taken in any case, and
+    /// `metrics.json` unless it only copied one that was there before. Each number in it is a metric, and text that is a number;
+    /// lists and all else are named in a remark. What the run reported itself with the same value counts once.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
     /// Let the command use io_uring, through which files can be read and written unseen.

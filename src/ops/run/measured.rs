@@ -15,13 +15,15 @@ pub(super) struct MetricsFile {
     pub place: PathBuf,
     /// What it is recorded as.
     pub path: ArtifactPath,
+    /// Whether it was asked for by its name: it is taken, whoever measured what is in it.
+    pub is_named: bool,
 }
 
 /// The files of metrics that a command wrote.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
-    /// What it measured, in the order in which it was written for the last time; of what it copied itself, the last copy alone:
-    /// the one that was chosen is the result.
+    /// What it measured, in the order in which it was written for the last time; of what it copied itself, the one that was asked
+    /// for, or else the last copy alone: the one that was chosen is the result.
     pub measured: Vec<MetricsFile>,
     /// What it carried from elsewhere.
     pub carried: Vec<ArtifactPath>,
@@ -36,7 +38,11 @@ const CARRIERS: [&str; 26] = [
 /// Programs that stand beside them, and carry nothing themselves.
 const SHELLS: [&str; 4] = ["bash", "dash", "sh", "zsh"];
 
-/// Sorts files of metrics, and makes plain data of those that were carried. `was_written` says whether an earlier run wrote a content.
+/// Sorts files of metrics, and makes plain data of those that were carried. `was_written` says whether an earlier run wrote a content,
+/// `was_there` whether it was there when the run began.
+///
+/// What the command copied was carried only where it is of an earlier time. It may have waited for somebody whom the run cannot see:
+/// a container, another machine, a queue of jobs.
 ///
 /// A write is a copy where its step had read the same bytes elsewhere, or gave them another name; and where a program that carries files
 /// wrote what had been there before, in this run or in an earlier one. A training that comes to the very same numbers once more has measured
@@ -45,6 +51,7 @@ pub(super) fn sort(
     steps: &mut [Step],
     files: Vec<MetricsFile>,
     was_written: &dyn Fn(&Artifact) -> Result<bool>,
+    was_there: &dyn Fn(&Digest) -> bool,
 ) -> Result<Sorted> {
     let mut sorted = Sorted::default();
     let mut measured: Vec<Measured> = Vec::new();
@@ -61,7 +68,12 @@ pub(super) fn sort(
         };
         let last = steps[step].generated[number].clone();
         let is_copy = is_copy(steps, step, number, was_written)?;
-        if is_copy && !is_made_here(steps, &last.artifact.digest, was_written)? {
+        let digest = &last.artifact.digest;
+        if is_copy
+            && !file.is_named
+            && !is_made_here(steps, digest, was_written)?
+            && (was_there(digest) || was_written(&last.artifact)?)
+        {
             let edges = steps.iter_mut().flat_map(|step| &mut step.generated);
             edges.filter(|edge| edge.artifact == last.artifact).for_each(|edge| edge.role = Role::Data);
             sorted.carried.push(file.path);
@@ -72,9 +84,11 @@ pub(super) fn sort(
     measured.sort_by(|a, b| (a.at, &a.file.path).cmp(&(b.at, &b.file.path)));
     let copied: BTreeSet<Digest> =
         measured.iter().filter(|one| one.is_copy).filter_map(|one| one.digest).collect();
+    let named = measured.iter().find(|one| one.file.is_named).and_then(|one| one.digest);
     let is_last = |at: usize| {
         let digest = measured[at].digest.filter(|digest| copied.contains(digest));
-        digest.is_none() || measured[at + 1..].iter().all(|later| later.digest != digest)
+        let is_chosen = || digest != named && measured[at + 1..].iter().all(|later| later.digest != digest);
+        measured[at].file.is_named || digest.is_none() || is_chosen()
     };
     sorted.measured =
         (0..measured.len()).filter(|at| is_last(*at)).map(|at| measured[at].file.clone()).collect();
@@ -152,7 +166,8 @@ mod tests {
     use super::*;
     use crate::model::{Evidence, Generated, NodeId, Used};
 
-    /// Sorts what steps did, each told as `program: a=1 > b=1`, in order of time; `known` are contents that earlier runs wrote.
+    /// Sorts what steps did, each told as `program: a=1 > b=1`, in order of time; `known` are contents that earlier runs wrote. What
+    /// was there when the run began is not `new`.
     fn check(told: &[&str], known: &[&str], measured: &str, carried: &str) {
         let artifact = |word: &str| {
             let (path, bytes) = word.split_once('=').unwrap();
@@ -170,7 +185,8 @@ mod tests {
             step.used = used.map(|artifact| Used { artifact, at, evidence, role: Role::Data }).collect();
             for artifact in generated.split_whitespace().map(artifact) {
                 let is_metrics = artifact.path.file_name() == b"m";
-                let file = MetricsFile { place: PathBuf::new(), path: artifact.path.clone() };
+                let is_named = artifact.path.as_bytes() == b"named/m";
+                let file = MetricsFile { place: PathBuf::new(), path: artifact.path.clone(), is_named };
                 if is_metrics && !files.contains(&file) {
                     files.push(file);
                 }
@@ -181,7 +197,8 @@ mod tests {
         });
         let mut steps: Vec<Step> = steps.collect();
         let known: Vec<Digest> = known.iter().map(|bytes| Digest::of(bytes.as_bytes())).collect();
-        let sorted = sort(&mut steps, files, &|artifact| Ok(known.contains(&artifact.digest))).unwrap();
+        let was_written = |artifact: &Artifact| Ok(known.contains(&artifact.digest));
+        let sorted = sort(&mut steps, files, &was_written, &|digest| *digest != Digest::of(b"new")).unwrap();
         let words =
             |paths: Vec<ArtifactPath>| paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let paths = sorted.measured.into_iter().map(|file| file.path).collect();
@@ -196,6 +213,20 @@ mod tests {
         check(&["tar: t=9 > a/m=1"], &["1"], "", "a/m");
         check(&["tar: a/m=1 > t=9", "tar: t=9 > b/m=1"], &[], "", "b/m");
         check(&["git | dash | git-upload-pack: > cl/m=1"], &["1"], "", "cl/m");
+    }
+
+    #[test]
+    fn what_somebody_unseen_made_while_the_run_went_on_is_measured() {
+        check(&["cp: s=new > m=new"], &[], "m", "");
+        check(&["sh: log=1 > x=2", "cp: s=new > m=new", "cp: m=new > best/m=new"], &[], "best/m", "");
+        check(&["cp: s=new > m=new"], &["new"], "", "m");
+    }
+
+    #[test]
+    fn what_was_asked_for_by_its_name_is_taken_once() {
+        check(&["cp: a/m=1 > named/m=1"], &["1"], "named/m", "");
+        check(&["cp: a/m=1 > named/m=1", "cp: a/m=1 > b/m=1"], &["1"], "named/m", "b/m");
+        check(&["python3.11: x=1 > r=2", "cp: r=2 > named/m=2", "cp: r=2 > m=2"], &[], "named/m", "");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is recorded of a command that was observed: its steps, its environment, its metrics.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -218,7 +218,16 @@ impl Recorder<'_> {
             }
             snapshot.get().map_or(Ok(false), |snapshot: &Snapshot| is_written(snapshot, artifact))
         };
-        let sorted = match measured::sort(&mut made.steps, files, &was_written) {
+        let versions = self.observation.files.iter().flat_map(|file| &file.versions);
+        let old = versions.filter(|version| {
+            !version.was_written && version.stamp.is_some_and(|stamp| stamp.mtime_ns < self.ground.started_ns)
+        });
+        let old: HashSet<Digest> = old
+            .filter_map(|version| version.content.as_ref())
+            .map(|content| Digest::from_bytes(content.digest.0))
+            .collect();
+        let was_there = |digest: &Digest| old.contains(digest);
+        let sorted = match measured::sort(&mut made.steps, files, &was_written, &was_there) {
             Ok(sorted) => sorted,
             Err(error) => {
                 self.fault(format!("metrics may be copies: {}", error.in_full()));

@@ -161,14 +161,15 @@ impl Files {
         let Ok(path) = ArtifactPath::within(around.root, &file.path) else {
             return;
         };
-        let is_metrics = around.metrics == Some(&file.path)
+        let is_named = around.metrics == Some(&file.path);
+        let is_metrics = is_named
             || (file.path.file_name().is_some_and(|name| name == "metrics.json") && path.is_inside());
         if is_metrics && may_be_metrics && file.after().is_some_and(|after| after.was_written) {
             let path = match around.copy.filter(|_| path.is_inside()) {
                 Some(copy) => below(copy, &path),
                 None => path.clone(),
             };
-            self.metrics.push(MetricsFile { place: file.path.clone(), path });
+            self.metrics.push(MetricsFile { place: file.path.clone(), path, is_named });
         }
         if around.rules.ignores(&file.path, false) {
             self.left_out += 1;
