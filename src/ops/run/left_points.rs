@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::live::{self, Rest};
+use super::under_way::{self, Held};
 use crate::disk::{give_new_file, open_own, read_regular_text};
 use crate::error::{Error, Result};
 use crate::journal::Writer;
@@ -22,6 +23,8 @@ use crate::store::{RunNo, Snapshot};
 
 /// How long nothing comes before a file goes.
 const QUIET: Duration = Duration::from_secs(7 * 24 * 3600);
+/// As often a note is opened that others make and remove meanwhile.
+const TRIES_MAX: u32 = 100;
 /// The ending of the notes of what was taken.
 const NOTE_ENDING: &str = "taken";
 
@@ -77,6 +80,12 @@ fn take(workspace: &Workspace, snapshot: &Snapshot, run: NodeId, path: &Path) ->
         return Ok(false);
     }
     let Some(number) = is_left(workspace, snapshot, run)? else { return Ok(false) };
+    // Whoever takes the run over takes its points, too, which count when the end of the run does.
+    let _run = match under_way::hold(workspace, run) {
+        Ok(Held::ByOthers) => return Ok(false),
+        Ok(Held::Ours(file)) => file,
+        Err(cause) => return Err(Error::store("what is left of their run cannot be locked").because(cause)),
+    };
     let not_noted = |cause| Error::store("what is taken cannot be written down").because(cause);
     let mut note = open_note(&place).map_err(not_noted)?;
     match note.try_lock() {
@@ -85,6 +94,10 @@ fn take(workspace: &Workspace, snapshot: &Snapshot, run: NodeId, path: &Path) ->
         Err(TryLockError::WouldBlock) => return Ok(false),
         Err(TryLockError::Error(cause)) => return Err(not_noted(cause)),
     }
+    if !is_in_place(&note, &place) {
+        // Whoever had the lock before was the last to need it.
+        return Ok(false);
+    }
     let mut known = String::new();
     note.read_to_string(&mut known).map_err(not_noted)?;
     if is_taken(&known) {
@@ -92,7 +105,12 @@ fn take(workspace: &Workspace, snapshot: &Snapshot, run: NodeId, path: &Path) ->
     }
     let is_any = record(workspace, run, number, path, state.is_quiet)?;
     if state.is_quiet {
-        let gone: io::Result<()> = [path, &place].into_iter().try_for_each(fs::remove_file);
+        let remove = |file| match fs::remove_file(file) {
+            // The recorder has done it after all.
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        let gone: io::Result<()> = [path, &place].into_iter().try_for_each(remove);
         gone.map_err(|cause| Error::store("they are, and their file cannot be removed").because(cause))?;
     } else {
         let noted = note.rewind().and_then(|()| note.set_len(0));
@@ -110,15 +128,27 @@ fn is_left(workspace: &Workspace, snapshot: &Snapshot, run: NodeId) -> Result<Op
 }
 
 fn open_note(place: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    match open_own(place, &mut options) {
-        Err(cause) if cause.kind() == ErrorKind::NotFound => {
-            let made = options.create_new(true).open(place);
-            made.inspect(|file| give_new_file(file, place))
+    for _ in 0..TRIES_MAX {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        match open_own(place, &mut options) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            opened => return opened,
         }
-        opened => opened,
+        match options.create_new(true).open(place) {
+            // Somebody else has made it just now.
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
+            made => return made.inspect(|file| give_new_file(file, place)),
+        }
     }
+    Err(io::Error::other("it comes and goes"))
+}
+
+/// Returns true where a note that was opened is still the one that others find.
+fn is_in_place(note: &File, place: &Path) -> bool {
+    let identity = |found: Metadata| (found.dev(), found.ino());
+    let there = place.symlink_metadata().map(identity).ok();
+    there.is_some() && there == note.metadata().map(identity).ok()
 }
 
 /// Records what a file has and the record has not, in a segment of its own, which is there as a whole or not at all.
@@ -135,7 +165,8 @@ fn record(workspace: &Workspace, run: NodeId, number: RunNo, path: &Path, has_en
         }
         writer.as_mut().map_or(Ok(()), |writer| writer.append(fact))
     };
-    let rest = Rest { snapshot: &snapshot, clock: &clock, run, path, has_ended };
+    let known = || live::known_points(&snapshot, run);
+    let rest = Rest { known: &known, clock: &clock, run, path, has_ended };
     let (_, mut refused) = rest.take(&mut |points| add(&Fact::Metrics(points)))?;
     if !refused.is_empty() {
         let said: Vec<Remark> = snapshot.remarks(number)?.into_iter().flat_map(|said| said.remarks).collect();
@@ -149,12 +180,81 @@ fn record(workspace: &Workspace, run: NodeId, number: RunNo, path: &Path, has_en
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::time::SystemTime;
 
     use super::*;
     use crate::disk::Disk;
     use crate::model::RunKind;
     use crate::ops::{Recording, RunRequest};
+
+    /// Leaves a run whose recorder has died, and the file for its points.
+    fn left(root: &Path) -> (Workspace, NodeId, PathBuf) {
+        Workspace::init(root).unwrap();
+        let workspace = Workspace::at(root, Disk::new());
+        let request = RunRequest { host: host(), ..RunRequest::new("train", RunKind::Command) };
+        let recording = Recording::start(&workspace, &Clock::machine(), request).unwrap();
+        let run = recording.run().clone();
+        drop(recording);
+        while workspace.is_alive(run.segment) {
+            std::thread::yield_now();
+        }
+        fs::create_dir_all(live::folder(&workspace)).unwrap();
+        let path = live::file(&workspace, run.id);
+        (workspace, run.id, path)
+    }
+
+    fn steps_of(workspace: &Workspace, run: NodeId) -> Vec<i64> {
+        let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
+        points.into_iter().map(|point| point.step).collect()
+    }
+
+    const POINT: &str = "{\"name\":\"loss\",\"value\":1,\"step\":1}\n";
+
+    #[test]
+    fn of_several_that_ask_at_once_one_records_and_nobody_complains() {
+        let folder = tempfile::tempdir().unwrap();
+        let (workspace, run, path) = left(&folder.path().canonicalize().unwrap());
+        for is_quiet in [false, true].repeat(20) {
+            fs::write(&path, POINT).unwrap();
+            if is_quiet {
+                let file = File::options().append(true).open(&path).unwrap();
+                file.set_modified(SystemTime::now() - QUIET).unwrap();
+            } else {
+                let _ = fs::remove_file(path.with_extension(NOTE_ENDING));
+            }
+            let snapshot = workspace.view_as_it_is().unwrap().snapshot;
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        assert_eq!(take_left_points(&workspace, &snapshot).1, [] as [String; 0]);
+                    });
+                }
+            });
+        }
+        assert_eq!(steps_of(&workspace, run), [1]);
+    }
+
+    #[test]
+    fn points_of_a_run_that_somebody_takes_over_are_left_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (workspace, run, path) = left(&folder.path().canonicalize().unwrap());
+        fs::write(&path, POINT).unwrap();
+        fs::create_dir_all(under_way::folder(&workspace)).unwrap();
+        let file = under_way::folder(&workspace).join(format!("{}.run", run.hex()));
+        fs::write(&file, "being taken over").unwrap();
+        let snapshot = workspace.view_as_it_is().unwrap().snapshot;
+        let lock = File::options().write(true).open(&file).unwrap();
+        lock.lock().unwrap();
+        assert_eq!(take_left_points(&workspace, &snapshot), (false, vec![]));
+        drop(lock);
+        // What other tests have forked just now holds the lock until it runs its program.
+        while take_left_points(&workspace, &snapshot) == (false, vec![]) {
+            std::thread::yield_now();
+        }
+        fs::remove_file(file).unwrap();
+        assert_eq!(steps_of(&workspace, run), [1]);
+    }
 
     #[test]
     fn points_that_come_when_no_recorder_lives_are_recorded_once_and_their_file_goes_when_it_has_long_been_quiet()

@@ -401,10 +401,22 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, found))
 }
 
+/// Points of metrics: name, step and value.
+pub type KnownPoints = BTreeSet<(String, i64, MetricValue)>;
+
+/// Returns the points of a run that are recorded.
+///
+/// # Errors
+/// A store error where they cannot be read.
+pub fn known_points(snapshot: &Snapshot, run: NodeId) -> Result<KnownPoints> {
+    let points = snapshot.metrics(run)?.into_iter();
+    Ok(points.map(|metric| (metric.name, metric.step, metric.value)).collect())
+}
+
 /// The file of a run that nobody follows any more, and what is recorded of it.
 pub struct Rest<'a> {
-    /// What is known by now.
-    pub snapshot: &'a Snapshot,
+    /// Gives the points that are recorded by now; where there is no file, nothing is asked.
+    pub known: &'a dyn Fn() -> Result<KnownPoints>,
     /// Gives the points their times.
     pub clock: &'a Clock,
     /// The run.
@@ -432,12 +444,7 @@ impl Rest<'_> {
             Err(_) => return Ok((reported, Vec::new())),
         };
         let owner = self.run;
-        let known: BTreeSet<(String, i64, MetricValue)> = self
-            .snapshot
-            .metrics(owner)?
-            .into_iter()
-            .map(|metric| (metric.name, metric.step, metric.value))
-            .collect();
+        let known = (self.known)()?;
         let mut remarks = Vec::new();
         let mut lines = BufReader::new(file.take(LAST_MAX_BYTES));
         let mut line = Vec::new();
@@ -590,12 +597,23 @@ mod tests {
             (0..count).map(|step| format!("{{\"name\":\"{name}\",\"value\":1,\"step\":{step}}}\n")).collect();
         std::fs::write(&path, lines).unwrap();
         let snapshot = workspace.view().unwrap().snapshot;
-        let rest = Rest { snapshot: &snapshot, clock: &clock, run, path: &path, has_ended: false };
+        let known = || known_points(&snapshot, run);
+        let rest = Rest { known: &known, clock: &clock, run, path: &path, has_ended: false };
         let (_, remarks) = rest.take(&mut |points| recording.add(&Fact::Metrics(points))).unwrap();
         assert_eq!(remarks, []);
         recording.commit().unwrap();
         let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
         assert_eq!(points.len(), count);
+    }
+
+    #[test]
+    fn where_nothing_was_reported_no_store_is_asked() {
+        let known = || Err(Error::store("a store that cannot be read"));
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let (run, path) = (NodeId::from_u128(7), Path::new("/nowhere/points"));
+        let rest = Rest { known: &known, clock: &clock, run, path, has_ended: false };
+        let (_, remarks) = rest.take(&mut |_| Ok(())).unwrap();
+        assert_eq!(remarks, []);
     }
 
     #[test]

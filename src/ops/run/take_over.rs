@@ -222,10 +222,9 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         },
     )];
     remarks.extend(observation.gaps.iter().map(remark_of));
-    let snapshot = workspace.view_as_it_is()?.snapshot;
-    let rest = Rest { snapshot: &snapshot, clock: &clock, run: id, path: &metrics, has_ended: false };
+    let known = || live::known_points(&workspace.view_as_it_is()?.snapshot, id);
+    let rest = Rest { known: &known, clock: &clock, run: id, path: &metrics, has_ended: false };
     let (reported, refused) = rest.take(&mut |points| recording.add(&Fact::Metrics(points)))?;
-    drop(snapshot);
     let recorder = Recorder {
         workspace,
         recording: &mut recording,

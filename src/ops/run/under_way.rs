@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, open_regular_with};
 use crate::model::{Digest, NodeId, Run};
 use crate::ops::host::host;
 use crate::ops::run::{CommandRequest, FileClock, Ground, WorkspaceCopy, environment};
@@ -207,6 +207,38 @@ pub fn folder(workspace: &Workspace) -> PathBuf {
     workspace.folder().join("under_way")
 }
 
+/// Returns the file of a run.
+fn file(workspace: &Workspace, run: NodeId) -> PathBuf {
+    folder(workspace).join(run.hex()).with_extension(ENDING)
+}
+
+/// Who has locked the file of a run.
+pub enum Held {
+    /// Nobody else does as long as this is open; `None` where there is no such file.
+    Ours(Option<File>),
+    /// Somebody else, who takes the run over.
+    ByOthers,
+}
+
+/// Locks the file of a run, if nobody else has.
+///
+/// # Errors
+/// As the system gives them.
+pub fn hold(workspace: &Workspace, run: NodeId) -> io::Result<Held> {
+    // Some file systems lock only what may be written.
+    let opened = open_regular_with(&file(workspace, run), OpenOptions::new().read(true).write(true));
+    let file = match opened {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Held::Ours(None)),
+        Err(cause) => return Err(cause),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Held::Ours(Some(file))),
+        Err(TryLockError::WouldBlock) => Ok(Held::ByOthers),
+        Err(TryLockError::Error(cause)) => Err(cause),
+    }
+}
+
 /// Removes such a file, and the folder with the last of them.
 ///
 /// # Errors
@@ -287,7 +319,7 @@ impl UnderWay {
     /// Names the file for a run; there is none before the first checkpoint.
     pub fn new(workspace: &Workspace, run: &Run, beginning: Beginning) -> Self {
         UnderWay {
-            path: folder(workspace).join(format!("{}.{ENDING}", run.id.hex())),
+            path: file(workspace, run.id),
             disk: workspace.disk().clone(),
             beginning,
             waiting: RefCell::default(),
