@@ -201,7 +201,10 @@ impl Workspace {
         let mut view = self.view_as_it_is()?;
         let (is_any, left_points) = take_left_points(self, &view.snapshot);
         if is_any {
-            view = self.view_as_it_is()?;
+            let mut now = self.view_as_it_is()?;
+            now.warnings.retain(|warning| !view.warnings.contains(warning));
+            view.snapshot = now.snapshot;
+            view.warnings.append(&mut now.warnings);
         }
         view.warnings.extend(left.into_iter().chain(left_points));
         Ok(view)
