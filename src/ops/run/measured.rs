@@ -2,11 +2,12 @@
 //!
 //! Whoever copies, unpacks or checks out a `metrics.json` has measured nothing: the ten best runs would be one run and nine backups.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, Digest, Role, Step, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Digest, Role, Step, Timestamp, Used};
 
 /// A file of metrics that the command wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +56,11 @@ pub(super) fn sort(
 ) -> Result<Sorted> {
     let mut sorted = Sorted::default();
     let mut measured: Vec<Measured> = Vec::new();
+    let mut carried: HashSet<Artifact> = HashSet::new();
+    let mut is_made_here: HashMap<Digest, bool> = HashMap::new();
+    let edges = Edges::of(steps, &files);
     for file in files {
-        let Some((step, number)) = last_write(steps, &file.path) else {
+        let Some(&(step, number)) = edges.last.get(&file.path) else {
             // It is not recorded, and so nobody can say where it is from.
             measured.push(Measured {
                 at: Timestamp::from_micros(i64::MIN),
@@ -66,32 +70,44 @@ pub(super) fn sort(
             });
             continue;
         };
-        let last = steps[step].generated[number].clone();
-        let is_copy = is_copy(steps, step, number, was_written)?;
-        let digest = &last.artifact.digest;
-        if is_copy
-            && !file.is_named
-            && !is_made_here(steps, digest, was_written)?
-            && (was_there(digest) || was_written(&last.artifact)?)
-        {
-            let edges = steps.iter_mut().flat_map(|step| &mut step.generated);
-            edges.filter(|edge| edge.artifact == last.artifact).for_each(|edge| edge.role = Role::Data);
-            sorted.carried.push(file.path);
-        } else {
-            measured.push(Measured { at: last.at, digest: Some(last.artifact.digest), is_copy, file });
+        let last = &steps[step].generated[number];
+        let digest = last.artifact.digest;
+        let is_copy = edges.is_copy((step, number), was_written)?;
+        if is_copy && !file.is_named {
+            let is_made_here = match is_made_here.entry(digest) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => *unknown.insert(edges.is_made_here(&digest, was_written)?),
+            };
+            if !is_made_here && (was_there(&digest) || was_written(&last.artifact)?) {
+                carried.insert(last.artifact.clone());
+                sorted.carried.push(file.path);
+                continue;
+            }
+        }
+        measured.push(Measured { at: last.at, digest: Some(digest), is_copy, file });
+    }
+    for edge in steps.iter_mut().flat_map(|step| &mut step.generated) {
+        if carried.contains(&edge.artifact) {
+            edge.role = Role::Data;
         }
     }
     measured.sort_by(|a, b| (a.at, &a.file.path).cmp(&(b.at, &b.file.path)));
-    let copied: BTreeSet<Digest> =
-        measured.iter().filter(|one| one.is_copy).filter_map(|one| one.digest).collect();
-    let named = measured.iter().find(|one| one.file.is_named).and_then(|one| one.digest);
-    let is_last = |at: usize| {
-        let digest = measured[at].digest.filter(|digest| copied.contains(digest));
-        let is_chosen = || digest != named && measured[at + 1..].iter().all(|later| later.digest != digest);
-        measured[at].file.is_named || digest.is_none() || is_chosen()
+    let copies = measured.iter().filter(|one| one.is_copy);
+    // Of each content that the run copied the place of the one that counts.
+    let mut chosen: HashMap<Digest, usize> =
+        copies.filter_map(|one| one.digest).map(|digest| (digest, 0)).collect();
+    for is_named in [false, true] {
+        for (at, one) in measured.iter().enumerate().filter(|(_, one)| one.file.is_named == is_named) {
+            if let Some(place) = one.digest.and_then(|digest| chosen.get_mut(&digest)) {
+                *place = at;
+            }
+        }
+    }
+    let is_chosen = |(at, one): &(usize, Measured)| {
+        one.digest.and_then(|digest| chosen.get(&digest)).is_none_or(|place| place == at)
     };
-    sorted.measured =
-        (0..measured.len()).filter(|at| is_last(*at)).map(|at| measured[at].file.clone()).collect();
+    let counted = measured.into_iter().enumerate().filter(is_chosen);
+    sorted.measured = counted.map(|(_, one)| one.file).collect();
     Ok(sorted)
 }
 
@@ -106,52 +122,87 @@ struct Measured {
     file: MetricsFile,
 }
 
-/// Finds the last write to a path: its step, and its number there.
-fn last_write(steps: &[Step], path: &ArtifactPath) -> Option<(usize, usize)> {
-    let writes = steps.iter().enumerate().flat_map(|(step, of_step)| {
-        of_step.generated.iter().enumerate().map(move |(number, edge)| ((step, number), edge))
-    });
-    let of_path = writes.filter(|(_, edge)| edge.artifact.path == *path);
-    of_path.max_by_key(|(place, edge)| (edge.at, *place)).map(|(place, _)| place)
+/// A write: its step, and its number there.
+type Write = (usize, usize);
+
+/// What steps read and wrote, as far as it is to be looked up for files of metrics.
+struct Edges<'a> {
+    steps: &'a [Step],
+    /// The last write to each of their paths.
+    last: HashMap<&'a ArtifactPath, Write>,
+    /// The writes of what they held then.
+    writes: HashMap<Digest, Vec<Write>>,
+    /// Who read that, by step.
+    reads: HashMap<(usize, Digest), Vec<&'a Used>>,
+    /// When it was first read.
+    first_read: HashMap<Digest, Timestamp>,
 }
 
-/// Returns true where the run made these bytes, somewhere, other than by copying them.
-fn is_made_here(
-    steps: &[Step],
-    digest: &Digest,
-    was_written: &dyn Fn(&Artifact) -> Result<bool>,
-) -> Result<bool> {
-    for (number, step) in steps.iter().enumerate() {
-        for (edge, write) in step.generated.iter().enumerate() {
-            if write.artifact.digest == *digest && !is_copy(steps, number, edge, was_written)? {
+impl<'a> Edges<'a> {
+    fn of(steps: &'a [Step], files: &[MetricsFile]) -> Self {
+        let paths: HashSet<&ArtifactPath> = files.iter().map(|file| &file.path).collect();
+        let mut last: HashMap<&ArtifactPath, Write> = HashMap::new();
+        let all = || {
+            steps.iter().enumerate().flat_map(|(step, of_step)| {
+                of_step.generated.iter().enumerate().map(move |(number, edge)| ((step, number), edge))
+            })
+        };
+        for (place, edge) in all().filter(|(_, edge)| paths.contains(&edge.artifact.path)) {
+            let known = last.entry(&edge.artifact.path).or_insert(place);
+            let known_at = steps[known.0].generated[known.1].at;
+            *known = (known_at, *known).max((edge.at, place)).1;
+        }
+        let held = last.values().map(|(step, number)| steps[*step].generated[*number].artifact.digest);
+        let mut writes: HashMap<Digest, Vec<Write>> = held.map(|digest| (digest, Vec::new())).collect();
+        for (place, edge) in all() {
+            if let Some(writes) = writes.get_mut(&edge.artifact.digest) {
+                writes.push(place);
+            }
+        }
+        let mut reads: HashMap<(usize, Digest), Vec<&Used>> = HashMap::new();
+        let mut first_read: HashMap<Digest, Timestamp> = HashMap::new();
+        let used = steps
+            .iter()
+            .enumerate()
+            .flat_map(|(step, of_step)| of_step.used.iter().map(move |used| (step, used)));
+        for (step, used) in used.filter(|(_, used)| writes.contains_key(&used.artifact.digest)) {
+            let digest = used.artifact.digest;
+            reads.entry((step, digest)).or_default().push(used);
+            let first = first_read.entry(digest).or_insert(used.at);
+            *first = used.at.min(*first);
+        }
+        Edges { steps, last, writes, reads, first_read }
+    }
+
+    /// Returns true where the run made these bytes, somewhere, other than by copying them.
+    fn is_made_here(&self, digest: &Digest, was_written: &dyn Fn(&Artifact) -> Result<bool>) -> Result<bool> {
+        for write in self.writes.get(digest).into_iter().flatten() {
+            if !self.is_copy(*write, was_written)? {
                 return Ok(true);
             }
         }
+        Ok(false)
     }
-    Ok(false)
-}
 
-/// Returns true where a write brought bytes that were there before.
-fn is_copy(
-    steps: &[Step],
-    step: usize,
-    number: usize,
-    was_written: &dyn Fn(&Artifact) -> Result<bool>,
-) -> Result<bool> {
-    let step = &steps[step];
-    let write = &step.generated[number];
-    let written = &write.artifact;
-    let of_same = |step: &Step, is_elsewhere: bool| {
-        step.used.iter().any(|used| {
-            let is_other = !is_elsewhere || used.artifact.path != written.path;
-            used.artifact.digest == written.digest && is_other && used.at <= write.at
-        })
-    };
-    let renamed = step.act.is_one_to_one().then(|| step.used.get(number)).flatten();
-    if renamed.is_some_and(|used| used.artifact.digest == written.digest) || of_same(step, true) {
-        return Ok(true);
+    /// Returns true where a write brought bytes that were there before.
+    fn is_copy(
+        &self,
+        (number_of_step, number): Write,
+        was_written: &dyn Fn(&Artifact) -> Result<bool>,
+    ) -> Result<bool> {
+        let step = &self.steps[number_of_step];
+        let write = &step.generated[number];
+        let written = &write.artifact;
+        let renamed = step.act.is_one_to_one().then(|| step.used.get(number)).flatten();
+        let mut reads = self.reads.get(&(number_of_step, written.digest)).into_iter().flatten();
+        if renamed.is_some_and(|used| used.artifact.digest == written.digest)
+            || reads.any(|used| used.artifact.path != written.path && used.at <= write.at)
+        {
+            return Ok(true);
+        }
+        let was_read = || self.first_read.get(&written.digest).is_some_and(|first| *first <= write.at);
+        Ok(is_carrier(&step.name) && (was_read() || was_written(written)?))
     }
-    Ok(is_carrier(&step.name) && (steps.iter().any(|step| of_same(step, false)) || was_written(written)?))
 }
 
 /// Returns true for a step of nothing but programs that carry files: `git | dash | git-upload-pack`.
@@ -164,7 +215,7 @@ fn is_carrier(step: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Evidence, Generated, NodeId, Used};
+    use crate::model::{Evidence, Generated, NodeId};
 
     /// Sorts what steps did, each told as `program: a=1 > b=1`, in order of time; `known` are contents that earlier runs wrote. What
     /// was there when the run began is not `new`.
