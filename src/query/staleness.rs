@@ -118,6 +118,13 @@ pub enum Now {
     Gone,
 }
 
+impl Now {
+    /// Tells whether the same bytes lie at two paths.
+    fn has_bytes_of(self, other: Now) -> bool {
+        matches!((self, other), (Now::Bytes(one), Now::Bytes(another)) if one == another)
+    }
+}
+
 /// A path that has other bytes now than went into a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outdated {

@@ -23,6 +23,8 @@ pub(super) struct Fresh<'a> {
     snapshot: &'a Snapshot,
     ancestry: &'a Ancestry,
     current: &'a dyn Fn(PathNo) -> Option<Now>,
+    /// What lies at the path.
+    now: Now,
     /// Who goes back to each node, on ways where all is certain, and on all.
     readers: [Vec<Vec<Reader>>; 2],
     /// The nodes that go back to what lies at the path now, on ways where all is certain.
@@ -47,6 +49,7 @@ impl<'a> Fresh<'a> {
             snapshot,
             ancestry,
             current,
+            now: Now::Gone,
             readers: [Ways::Certain, Ways::All].map(|ways| ancestry.readers(ways)),
             nodes: HashSet::new(),
             steps: HashSet::new(),
@@ -67,6 +70,7 @@ impl<'a> Fresh<'a> {
     /// # Errors
     /// A store error where a record is damaged.
     pub(super) fn turn_to(&mut self, moved: &Moved) -> Result<()> {
+        self.now = moved.now;
         self.nodes.clear();
         let mut frontier: Vec<usize> = moved.fresh.iter().map(|(node, _)| *node).collect();
         while let Some(at) = frontier.pop() {
@@ -131,6 +135,10 @@ impl<'a> Fresh<'a> {
         }
         let Some(from) = read.from else { return Ok(true) };
         let is_written_anew = self.is_written_anew(step, read)?;
+        // What has the very bytes that lie at the path now holds nothing older.
+        if is_written_anew && (self.current)(read.seen.path).is_some_and(|it| it.has_bytes_of(self.now)) {
+            return Ok(false);
+        }
         let version = read.seen.artifact;
         let lies_there =
             || (self.current)(read.seen.path).is_none_or(|now| self.ancestry.is_now(version, now));
