@@ -209,6 +209,8 @@ fn what_was_interrupted_waits_until_it_is_done_here_whatever_a_copy_came_to() {
     place.write("train.sh", script.as_bytes());
     let place = place.with_real_clock();
     std::fs::create_dir_all(place.at("out")).unwrap();
+    // Folders are stamped with ticks of a clock: one that is made within the same tick as a command begins may be that command's.
+    std::thread::sleep(std::time::Duration::from_millis(20));
     place.run(&["run", "--name", "train", "--", "sh", "train.sh"]);
     if !place.was_observed() {
         return;

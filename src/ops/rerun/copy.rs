@@ -217,7 +217,9 @@ pub(super) fn fill(
 /// one that is gone, or was made since, may have been there.
 fn folder_of_then(original: &Original, root: &Path, folder: &Path) -> Option<PathBuf> {
     let run = &original.head.view;
-    let from = run.run.started_at.micros();
+    // What lay there as the command itself began was not made by it, also where it was made just before `lineage` was called.
+    let began = original.steps.iter().map(|step| step.started_at).min();
+    let from = began.unwrap_or(run.run.started_at).micros();
     let until = run.outcomes.iter().map(|outcome| outcome.at.micros()).max()?;
     let was_made = |folder: &Path| {
         let born = fs::symlink_metadata(folder).and_then(|found| found.created()).ok()?;
