@@ -104,7 +104,7 @@ fn a_run_of_mlflow_that_was_observed_is_a_part_of_the_run_it_was_observed_in() {
     assert_eq!(sources(&place), ["t.sh", "x.csv"]);
     place.ok(&["import", "--format", "mlflow", "mlruns"]);
     // It was written once, by those who were seen to write it.
-    assert_eq!(sources(&place), ["t.sh", "x.csv"]);
+    assert_eq!(sources(&place), ["t.sh", "x.csv"], "{:#}", place.json(&["show", model]));
     let shown = place.json(&["show", model]);
     assert_eq!(shown["written"]["run"], place.runs()[2]["id"], "{shown:#}");
     let shown = place.ok(&["show", model]).stdout;

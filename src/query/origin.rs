@@ -136,8 +136,11 @@ fn last_write_elsewhere(
             // The reader's own: nobody else wrote it here by then.
             return Ok(GO_ON_LOOKING);
         }
-        if at == first.at && first.readers.contains(&step) {
-            // Whoever reads and writes at one moment reads first.
+        if at == first.at
+            && (first.readers.contains(&step)
+                || !snapshot.run_of(step)?.map_or(Ok(true), |run| is_witnessed(snapshot, run))?)
+        {
+            // Whoever reads and writes at one moment reads first; who noted that write has its time from there.
             return Ok(GO_ON_LOOKING);
         }
         if last.is_before(at) {

@@ -122,7 +122,10 @@ impl World {
         let first_seen = seen.map(|(_, at, _)| at).min().unwrap_or(until);
         let elsewhere = |written: &Artifact| written.digest == read.digest && written.path != read.path;
         // Whoever reads and writes at one moment reads first.
-        let reads_first = |step: NodeId| self.reads().contains(&(read.clone(), first_seen, step));
+        let reads_first = |step: NodeId| {
+            self.reads().contains(&(read.clone(), first_seen, step))
+                || self.imported.contains(&self.steps[&step].run)
+        };
         match self.last_of(first_seen, reader, |(written, at, step)| {
             elsewhere(written) && !(*at == first_seen && reads_first(*step))
         }) {
