@@ -4,7 +4,7 @@ mod by_hand;
 mod definitions;
 
 use crate::model::{
-    Artifact, CodeState, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, Step, Timestamp, Used,
+    Artifact, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, Step, Timestamp, Used,
 };
 use crate::store::tests::world::{CONTENTS, PATHS, artifact};
 use crate::store::{ArtifactNo, Snapshot};
@@ -49,22 +49,6 @@ fn step_from(line: &str) -> Fact {
 }
 
 fn a_run(id: NodeId) -> Run {
-    Run {
-        id,
-        run_id: RunId::at(Timestamp::from_micros(0)),
-        name: "r".to_owned(),
-        kind: RunKind::Library,
-        arguments: Vec::new(),
-        printed_arguments: Vec::new(),
-        streams: None,
-        parameters: Vec::new(),
-        folder: String::new(),
-        code: CodeState::default(),
-        started_at: Timestamp::from_micros(0),
-        parent: None,
-        rerun_of: None,
-        recorder: "lineage 0.1.0".to_owned(),
-        host: "h".to_owned(),
-        segment: 1,
-    }
+    let at = Timestamp::from_micros(0);
+    Run { host: "h".to_owned(), ..Run::new(id, RunId::at(at), "r", RunKind::Library, at, 1) }
 }
