@@ -607,6 +607,20 @@ fn an_output_edited_by_hand_stays_a_gap_when_a_run_has_read_it() {
 }
 
 #[test]
+fn what_was_made_from_several_copies_is_said_to_come_through_copies() {
+    let scratch = Scratch::new(&[("d", "1\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&["run", "--", "sort", "d", "-o", "m"]);
+    scratch.shell("cp d g; cp d h");
+    scratch.lineage(&["run", "--", "sh", "-c", "cat g h > m2; sort g > m3"]);
+    let text = scratch.text(&["show", "d", "--down"]);
+    assert!(text.contains("m2  observed  through copies, by equal bytes\n"), "{text}");
+    assert!(text.contains("m3  observed  through g, by equal bytes\n"), "{text}");
+}
+
+#[test]
 fn what_differs_in_the_environments_of_two_runs_is_named() {
     let scratch = Scratch::new(&[("a", "a\n")]);
     if !scratch.has_net() {

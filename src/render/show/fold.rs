@@ -30,8 +30,8 @@ pub(super) enum From {
     Run(String),
     /// The bytes are those of a file of a run.
     CopyOf(String, String),
-    /// From a file on the way by this one alone, which has its bytes.
-    Through(String),
+    /// From files on the way by copies alone, which have their bytes; by this one, where there is but one.
+    Through(Option<String>),
     /// The bytes are not those that a run wrote there.
     Gap,
     /// No run wrote it.
@@ -58,7 +58,7 @@ impl Said {
         let from = match &self.from {
             From::Run(_) => From::Run(String::new()),
             From::CopyOf(..) => From::CopyOf(String::new(), String::new()),
-            From::Through(_) => From::Through(String::new()),
+            From::Through(_) => From::Through(None),
             other => other.clone(),
         };
         Said { known: self.known.clone(), from, state: self.state }
@@ -70,7 +70,7 @@ impl Said {
         let from = match &self.from {
             From::Run(_) if group.runs.len() > 1 => format!("  of {runs}"),
             From::CopyOf(..) => format!("  copied or moved from files of {runs}, by equal bytes"),
-            From::Through(_) => "  through copies, by equal bytes".to_owned(),
+            From::Through(_) => From::Through(None).to_string(),
             _ => self.from.to_string(),
         };
         format!("{}{from}{}", self.known, self.state)
@@ -91,7 +91,8 @@ impl Display for From {
             From::CopyOf(path, run) => {
                 write!(f, "  copied or moved from {path} of run {run}, by equal bytes")
             }
-            From::Through(path) => write!(f, "  through {path}, by equal bytes"),
+            From::Through(None) => f.write_str("  through copies, by equal bytes"),
+            From::Through(Some(path)) => write!(f, "  through {path}, by equal bytes"),
             From::Gap => f.write_str("  gap: no recorded run wrote these bytes"),
             From::Source => f.write_str("  source"),
         }
@@ -161,7 +162,7 @@ mod tests {
                     None => From::Unsaid,
                     Some("source") => From::Source,
                     Some("gap") => From::Gap,
-                    Some("through") => From::Through(words.next().unwrap().to_owned()),
+                    Some("through") => From::Through(Some(words.next().unwrap().to_owned())),
                     Some("copy") => From::CopyOf("o".to_owned(), words.next().unwrap().to_owned()),
                     Some(run) => From::Run(run.to_owned()),
                 };

@@ -1,12 +1,12 @@
 //! The way: the runs that a thing came from or went into, with their steps and files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use super::file::fate_words;
 use super::fold::{From, Own, Said, folded};
 use super::run::{cut, remarks, repository_name, run_head};
-use crate::model::{Artifact, ArtifactPath, Evidence, NodeId, Role, RunKind};
+use crate::model::{Artifact, Evidence, NodeId, Role, RunKind};
 use crate::ops::show::Fate;
 use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
@@ -156,14 +156,19 @@ impl<'a> Way<'a> {
         read.map_or(file.evidence, |read| read.max(file.evidence))
     }
 
-    /// Returns what a step read on the way down to a file, where that is a copy of what is on the way and the step read nothing else
-    /// that is.
-    fn copy_on_the_way_to(&self, file: &TraceFile, step: &'a TraceRunStep) -> Option<&'a ArtifactPath> {
+    /// Says through which copies a step came to a file on the way down, where it read nothing else that is on the way.
+    fn through_copies(&self, file: &TraceFile, step: &'a TraceRunStep) -> Option<From> {
         let is_down = self.report.direction == Direction::Down;
-        let mut read = step.used.iter().filter(|used| is_down && used.at <= file.at);
-        let first = read.next()?;
-        let is_copy = |used: &TraceFile| matches!(used.from, Some(CameFrom::CopyOf(..)));
-        (is_copy(first) && read.all(is_copy)).then_some(&first.artifact.path)
+        let read = step.used.iter().filter(|used| is_down && used.at <= file.at);
+        let mut copies = BTreeSet::new();
+        for used in read {
+            if !matches!(used.from, Some(CameFrom::CopyOf(..))) {
+                return None;
+            }
+            copies.insert(&used.artifact.path);
+        }
+        let first = copies.pop_first()?;
+        Some(From::Through(copies.is_empty().then(|| first.to_string())))
     }
 
     /// Says how the file is known that a step of `run` read or wrote, and where it came from.
@@ -192,8 +197,8 @@ impl<'a> Way<'a> {
             }
             _ => {}
         }
-        if let Some(copy) = self.copy_on_the_way_to(file, step) {
-            said.from = From::Through(copy.to_string());
+        if let Some(through) = self.through_copies(file, step) {
+            said.from = through;
         }
         said
     }
