@@ -7,7 +7,8 @@ use crate::model::{ArtifactPath, NodeId, Overwritten};
 use crate::query::filter::{Column, Found, FoundRow, Lack};
 use crate::query::{FileChange, RunHead, RunView};
 use crate::render::overwritten;
-use crate::render::show::{code_words, remark_words, status};
+use crate::render::refused::refused;
+use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
 use crate::render::table::{add_evidence, add_lacking, cell, evidence_json, table, values_json};
 use crate::render::units::{digest_words, duration, one_line, size_words};
@@ -52,28 +53,10 @@ pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: O
     let mut text = table(&header, &rows, spare, width);
     text.push_str(&more_words(found.more, "runs"));
     text.push_str(left_out(found));
-    text.push_str(&refused(heads, found));
-    text
-}
-
-/// So many refusals are told.
-const REFUSED_MAX: usize = 10;
-
-/// Says of which runs values of a metric were refused that stands in a column: what stands there is not all that it came to.
-fn refused(heads: &[RunHead], found: &Found<RunView>) -> String {
     let metrics: Vec<&str> = found.columns.iter().filter_map(Column::metric).collect();
-    let mut lines = Vec::new();
-    for head in heads.iter().filter(|_| !metrics.is_empty()) {
-        let remarks = head.view.all_remarks().0;
-        let of_metrics = remarks.filter(|remark| metrics.iter().any(|name| remark.refuses_metric(name)));
-        lines.extend(of_metrics.map(|remark| format!("run {}: {}\n", head.tail, remark_words(remark))));
-    }
-    let more = lines.len().saturating_sub(REFUSED_MAX);
-    lines.truncate(REFUSED_MAX);
-    if more > 0 {
-        lines.push(format!("{more} more values of metrics were refused; `lineage metrics RUN` tells\n"));
-    }
-    lines.concat()
+    let told = heads.iter().map(|head| (format!("run {}", head.tail), head.view.all_remarks().0));
+    refused(told, &metrics).iter().for_each(|line| text.extend([line, "\n"]));
+    text
 }
 
 /// Adds a column for which run a repetition repeats.

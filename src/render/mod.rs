@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod plot;
 pub mod project;
 pub mod quality;
+pub mod refused;
 pub mod registry;
 pub mod rerun;
 pub mod research;

@@ -10,6 +10,7 @@ use crate::ops::{self, View, Workspace};
 use crate::query::filter::{Column, Found, meant, metric_names};
 use crate::query::registry::{self, ModelView, best, metrics_of, unknown_model};
 use crate::render;
+use crate::render::refused::refused;
 use crate::store::Snapshot;
 
 #[derive(Args)]
@@ -76,7 +77,7 @@ impl List {
         }
         found.explanation.hints.iter().for_each(|hint| output::note(&format!("hint: {hint}")));
         output::answer(&render::models::found(&found, self.search.has_columns(), output::width()))?;
-        refused(&view.snapshot, &found)?.iter().for_each(|line| output::note(line));
+        say_refused(&view.snapshot, &found)?;
         Ok(0)
     }
 
@@ -91,26 +92,18 @@ impl List {
     }
 }
 
-/// So many refusals are told.
-const REFUSED_MAX: usize = 10;
-
-/// Says of which versions the run had values refused of a metric that stands in a column: what stands there is not all that it came to.
-fn refused(snapshot: &Snapshot, found: &Found<ModelView>) -> Result<Vec<String>> {
+/// Says of which versions the run had values refused of a metric that stands in a column.
+fn say_refused(snapshot: &Snapshot, found: &Found<ModelView>) -> Result<()> {
     let metrics: Vec<&str> = found.columns.iter().filter_map(Column::metric).collect();
-    let mut said = Vec::new();
+    let mut runs = Vec::new();
     for row in found.rows.iter().filter(|_| !metrics.is_empty()) {
         let run = row.item.model.run.map_or(Ok(None), |id| snapshot.run_no(id))?;
         let remarks = run.map_or(Ok(Vec::new()), |run| snapshot.remarks(run))?;
-        let mut remarks = remarks.iter().flat_map(|remarks| &remarks.remarks);
-        if let Some(last) = remarks.rfind(|remark| metrics.iter().any(|name| remark.refuses_metric(name))) {
-            let label = render::one_line(&row.item.label());
-            said.push(format!("note: the run of {label}: {}", render::show::remark_words(last)));
-        }
-        if said.len() == REFUSED_MAX {
-            break;
-        }
+        runs.push((format!("the run of {}", render::one_line(&row.item.label())), remarks));
     }
-    Ok(said)
+    let told = runs.iter().map(|(label, parts)| (label.clone(), parts.iter().flat_map(|part| &part.remarks)));
+    refused(told, &metrics).iter().for_each(|line| output::note(&format!("note: {line}")));
+    Ok(())
 }
 
 /// Show the version of a model with the greatest value of a metric.
@@ -155,9 +148,8 @@ impl Best {
         }
         // It is the best by what was taken; whoever sees the value shall know that it is not all that the run measured.
         if let Some(run) = &card.run {
-            for remark in run.view.all_remarks().0.filter(|remark| remark.refuses_metric(&self.by)) {
-                output::note(&format!("note: run {}: {}", run.tail, render::show::remark_words(remark)));
-            }
+            let told = std::iter::once((format!("run {}", run.tail), run.view.all_remarks().0));
+            refused(told, &[&self.by]).iter().for_each(|line| output::note(&format!("note: {line}")));
         }
         Ok(0)
     }
