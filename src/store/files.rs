@@ -56,6 +56,20 @@ impl Snapshot {
         Ok(None)
     }
 
+    /// Returns those of `artifacts` that are recorded, in their order.
+    pub fn artifact_nos<'a>(
+        &self,
+        artifacts: impl IntoIterator<Item = &'a Artifact>,
+    ) -> Result<Vec<ArtifactNo>> {
+        let mut numbers = Vec::new();
+        for artifact in artifacts {
+            if let Some(path) = self.path_no(&artifact.path)? {
+                numbers.extend(self.artifact_no(path, &artifact.digest)?);
+            }
+        }
+        Ok(numbers)
+    }
+
     /// Returns the artifacts with this content, wherever they lay, by path.
     pub fn artifacts_with(&self, digest: &Digest) -> Result<Vec<ArtifactNo>> {
         let mut found = Vec::new();

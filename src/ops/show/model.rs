@@ -42,18 +42,18 @@ impl Showing<'_> {
     pub(super) fn model(&self, id: NodeId) -> Result<ModelReport> {
         let view = model_view(self.snapshot, id)?
             .ok_or_else(|| Error::store("a model version is named and not there"))?;
-        let mut numbers = Vec::new();
-        for held in &view.model.artifacts {
-            let path = self.snapshot.path_no(&held.artifact.path)?;
-            let number = path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, &held.artifact.digest));
-            numbers.extend(number?);
-        }
-        let trace = self.trace_of_model(&view, &numbers)?;
-        let mut learned = Vec::new();
-        if self.request.direction == Direction::Down {
-            learned = self.learned(Start::Files(&numbers), &trace)?;
-            learned.retain(|model| model.view.model.id != id);
-        }
+        let (trace, learned) = match self.request.direction {
+            Direction::Up => (self.way_to_model(&view)?, Vec::new()),
+            Direction::Down => {
+                let held = view.model.artifacts.iter().map(|held| &held.artifact);
+                let files = self.snapshot.artifact_nos(held)?;
+                let start = Start::Files(&files);
+                let trace = query::downstream_of(self.snapshot, start, self.request.depth_max)?;
+                let mut learned = self.learned(start, &trace)?;
+                learned.retain(|model| model.view.model.id != id);
+                (trace, learned)
+            }
+        };
         let report = self.named(&trace)?;
         Ok(ModelReport {
             card: card(self.workspace, self.snapshot, view, true)?,
@@ -65,11 +65,8 @@ impl Showing<'_> {
         })
     }
 
-    fn trace_of_model(&self, view: &ModelView, numbers: &[ArtifactNo]) -> Result<Trace> {
+    fn way_to_model(&self, view: &ModelView) -> Result<Trace> {
         let depth_max = self.request.depth_max;
-        if self.request.direction == Direction::Down {
-            return query::downstream_of(self.snapshot, Start::Files(numbers), depth_max);
-        }
         let trace = query::upstream_of(self.snapshot, &made_as(self.snapshot, &view.model)?, depth_max)?;
         let run = self.snapshot.run_of_model(&view.model)?;
         match run {

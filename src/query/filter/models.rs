@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Evidence, ModelVersion, NodeId, Stage};
+use crate::model::{Evidence, ModelVersion, NodeId, Stage};
 use crate::query::ancestry::{Reached, Wanted, are_made_from};
 use crate::query::filter::asking::{Table, metric_value};
 use crate::query::filter::check::{Comparison, FileRelation};
@@ -109,17 +109,6 @@ impl<'a> Models<'a> {
         })
     }
 
-    /// Returns those of `artifacts` that are recorded.
-    fn recorded<'f>(&self, artifacts: impl Iterator<Item = &'f Artifact>) -> Result<Vec<ArtifactNo>> {
-        let mut numbers = Vec::new();
-        for artifact in artifacts {
-            if let Some(path) = self.snapshot.path_no(&artifact.path)? {
-                numbers.extend(self.snapshot.artifact_no(path, &artifact.digest)?);
-            }
-        }
-        Ok(numbers)
-    }
-
     /// Returns the run of a version where none of its files is known to be that run's: all that the run read counts then.
     fn loose_run(&self, model: &ModelVersion) -> Result<Option<RunNo>> {
         let number = self.snapshot.run_of_model(model)?;
@@ -137,7 +126,7 @@ impl<'a> Models<'a> {
             return Ok(false);
         }
         // What a version is said to have learned from may be one of the files themselves; what it holds was made from them.
-        if self.recorded(model.inputs.iter())?.iter().any(|file| reached.files.contains(file)) {
+        if self.snapshot.artifact_nos(&model.inputs)?.iter().any(|file| reached.files.contains(file)) {
             return Ok(true);
         }
         Ok(self.loose_run(model)?.is_some_and(|run| reached.runs.contains(&run)))
@@ -151,7 +140,7 @@ impl<'a> Models<'a> {
         steps_max: usize,
     ) -> Result<(Option<bool>, usize)> {
         let is_said = weakest >= Evidence::Declared;
-        let inputs = self.recorded(model.inputs.iter().filter(|_| is_said))?;
+        let inputs = self.snapshot.artifact_nos(model.inputs.iter().filter(|_| is_said))?;
         if inputs.iter().any(|file| files.contains(file)) {
             return Ok((Some(true), 1));
         }

@@ -230,12 +230,8 @@ fn is_written_until(snapshot: &Snapshot, file: ArtifactNo, until: i64) -> Result
 
 /// Returns the recorded files of a model version. Whoever made a link made nothing of what it leads to.
 fn files_of(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<ArtifactNo>> {
-    let mut files = Vec::new();
-    for held in model.artifacts.iter().filter(|held| held.link.is_none()) {
-        let path = snapshot.path_no(&held.artifact.path)?;
-        files.extend(path.map_or(Ok(None), |path| snapshot.artifact_no(path, &held.artifact.digest))?);
-    }
-    Ok(files)
+    let held = model.artifacts.iter().filter(|held| held.link.is_none());
+    snapshot.artifact_nos(held.map(|held| &held.artifact))
 }
 
 /// Returns true where a run is recorded to have written one of the files of a model version.
