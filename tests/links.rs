@@ -193,3 +193,35 @@ fn a_run_that_went_on_from_the_latest_checkpoint_is_repeated_after_the_link_was_
     place.ok(&["restore", "ck/latest@@-2"]);
     assert_eq!(text_of(&place, "ck/latest").as_deref(), Some("e1"));
 }
+
+#[test]
+fn files_below_a_link_are_asked_for_by_the_link_and_by_where_they_lie() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir(elsewhere.path().join("raw")).unwrap();
+    fs::write(elsewhere.path().join("raw/a.csv"), "1\n").unwrap();
+    let place = Place::empty();
+    place.ok(&["init"]);
+    std::os::unix::fs::symlink(elsewhere.path(), place.at("data")).unwrap();
+    place.ok(&["run", "--", "sh", "-c", "cat data/raw/a.csv > m"]);
+    if !place.was_observed() {
+        return;
+    }
+    place.ok(&["register", "k", "1.0.0", "--artifact", "m=m"]);
+    let found = |command: &str, question: &str| {
+        let answer = place.json(&[command, "-w", question]);
+        let list = if command == "log" { &answer["runs"] } else { &answer["models"] };
+        list.as_array().unwrap().len()
+    };
+    let real = elsewhere.path().canonicalize().unwrap();
+    let real = real.to_str().unwrap();
+    for path in ["data/raw/a.csv", "data/raw/**", "data/**", "data/r*/a.csv"] {
+        assert_eq!(found("log", &format!("used({path:?})")), 1, "{path}");
+        assert_eq!(found("models", &format!("trained_on({path:?})")), 1, "{path}");
+        let path = path.replacen("data", real, 1);
+        assert_eq!(found("log", &format!("used({path:?})")), 1, "{path}");
+    }
+    assert_eq!(found("log", "used(\"data/raw/b*\")"), 0);
+    // The folder is gone, and the link leads to where it was.
+    fs::remove_dir_all(elsewhere.path().join("raw")).unwrap();
+    assert_eq!(found("log", "used(\"data/raw/*\")"), 1);
+}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::capture::git::BuiltOn;
 use crate::error::Result;
-use crate::model::Timestamp;
+use crate::model::{ArtifactPath, Timestamp};
 use crate::ops::{View, Workspace};
 use crate::query::RunView;
 use crate::query::filter::{Found, Outside, Search, SearchRequest, Subject, search_models, search_runs};
@@ -67,5 +67,15 @@ fn with_outside<T>(
     let is_alive =
         |segment: u128| *alive.borrow_mut().entry(segment).or_insert_with(|| workspace.is_alive(segment));
     let contains = |question: usize, commit: &str| Ok(commits.borrow_mut()[question].is_in(commit));
-    then(&Outside { is_alive: &is_alive, contains: &contains })
+    let real_folder = |folder: &ArtifactPath| real_folder(workspace, folder);
+    then(&Outside { is_alive: &is_alive, contains: &contains, real_folder: &real_folder })
+}
+
+/// Returns where a folder really lies. Of one that is gone, the part that is there counts: it may be what leads elsewhere.
+fn real_folder(workspace: &Workspace, folder: &ArtifactPath) -> Option<ArtifactPath> {
+    let place = folder.on_disk(workspace.root())?;
+    let (there, real) =
+        place.ancestors().find_map(|part| part.canonicalize().ok().map(|real| (part, real)))?;
+    let real = real.join(place.strip_prefix(there).ok()?);
+    ArtifactPath::within(workspace.root(), &real).ok()
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, Evidence, NodeId};
 use crate::query::ancestry::{Reached, are_made_from, reached_from};
 use crate::query::filter::check::{FileQuestion, FileRelation};
+use crate::query::filter::search::Outside;
 use crate::query::filter::value::pattern;
 use crate::query::find_digest;
 use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
@@ -44,9 +45,10 @@ impl Reach {
     pub(crate) fn new(
         snapshot: &Snapshot,
         question: &FileQuestion,
+        outside: &Outside<'_>,
         wrong: &dyn Fn(String) -> Error,
     ) -> Result<Self> {
-        let files = files_named(snapshot, &question.word, wrong)?;
+        let files = files_named(snapshot, &question.word, outside, wrong)?;
         Ok(Reach::of(files, question.relation, question.weakest))
     }
 
@@ -189,10 +191,12 @@ fn is_beside(edges: &Edges, relation: FileRelation, files: &HashSet<ArtifactNo>,
     side.iter().any(|edge| edge.evidence <= weakest && files.contains(&edge.artifact))
 }
 
-/// Finds the recorded files that a word names.
+/// Finds the recorded files that a word names: under that name, and, where the folder that it begins with is reached by a symbolic
+/// link, under the name of what the link leads to. Files are recorded by where they lie.
 fn files_named(
     snapshot: &Snapshot,
     word: &str,
+    outside: &Outside<'_>,
     wrong: &dyn Fn(String) -> Error,
 ) -> Result<HashSet<ArtifactNo>> {
     if word.starts_with("blake3:") {
@@ -205,22 +209,43 @@ fn files_named(
     if word.is_empty() || word.starts_with("./") || word.split('/').any(|part| part == "..") {
         return Err(wrong("paths are named from the workspace's root, without `.` and `..`".to_owned()));
     }
+    let mut files = files_below(snapshot, b"", word, wrong)?;
+    let fixed = &word[..word.find(SIGNS).unwrap_or(word.len())];
+    if let Some((folder, _)) = fixed.rsplit_once('/')
+        && let Ok(path) = ArtifactPath::new(folder)
+        && let Some(real) = (outside.real_folder)(&path).filter(|real| *real != path)
+    {
+        let real = [real.as_bytes(), b"/"].concat();
+        files.extend(files_below(snapshot, &real, &word[folder.len() + 1..], wrong)?);
+    }
+    Ok(files)
+}
+
+/// What a pattern has and a plain path has not.
+const SIGNS: [char; 5] = ['*', '?', '[', '{', '\\'];
+
+/// Finds the recorded files that a word names below a folder, which is written with its `/`.
+fn files_below(
+    snapshot: &Snapshot,
+    folder: &[u8],
+    word: &str,
+    wrong: &dyn Fn(String) -> Error,
+) -> Result<HashSet<ArtifactNo>> {
     let mut files = HashSet::new();
     // A file may be called `[x].json`: what is recorded under the word itself is meant first.
-    if let Ok(path) = ArtifactPath::new(word)
+    if let Ok(path) = ArtifactPath::from_bytes([folder, word.as_bytes()].concat())
         && let Some(path_no) = snapshot.path_no(&path)?
     {
         files.extend(snapshot.versions(path_no)?);
         return Ok(files);
     }
-    let signs = ['*', '?', '[', '{', '\\'];
-    let Some(first_sign) = word.find(signs) else {
+    let Some(first_sign) = word.find(SIGNS) else {
         return Ok(files);
     };
     let matcher = pattern(word, true).map_err(|why| wrong(format!("this is no pattern: {why}")))?;
     let mut paths = Vec::new();
-    snapshot.paths_from(&word.as_bytes()[..first_sign], |path, path_no| {
-        if matcher.is_match_candidate(&Candidate::from_bytes(path)) {
+    snapshot.paths_from(&[folder, &word.as_bytes()[..first_sign]].concat(), |path, path_no| {
+        if matcher.is_match_candidate(&Candidate::from_bytes(&path[folder.len()..])) {
             paths.push(path_no);
         }
         Ok(GO_ON)

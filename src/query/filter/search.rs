@@ -1,7 +1,7 @@
 //! A search: what was asked, checked; how it is carried out; what was found.
 
 use crate::error::{Error, Result};
-use crate::model::{Evidence, Timestamp};
+use crate::model::{ArtifactPath, Evidence, Timestamp};
 use crate::query::filter::asking::{Asking, Table, count};
 use crate::query::filter::check::{Checked, Expr, FileQuestion, check};
 use crate::query::filter::fields::{Aggregate, Field, Fixed, Names, Subject};
@@ -36,6 +36,8 @@ pub struct Outside<'a> {
     /// Says whether the commit asked for by the question of this number is another or one that the other was built on; `None`
     /// where that is not known.
     pub contains: &'a dyn Fn(usize, &str) -> Result<Option<bool>>,
+    /// Says where a folder really lies, in which symbolic links may stand.
+    pub real_folder: &'a dyn Fn(&ArtifactPath) -> Option<ArtifactPath>,
 }
 
 /// A column of values.
@@ -272,7 +274,7 @@ impl Search {
         let mut reaches = Vec::new();
         for question in self.checked.iter().flat_map(|checked| &checked.files) {
             let wrong = |message: String| question.place.fault(&self.texts, message);
-            reaches.push(Reach::new(table.snapshot(), question, &wrong)?);
+            reaches.push(Reach::new(table.snapshot(), question, outside, &wrong)?);
         }
         let total = table.count()?;
         let order = self.order();

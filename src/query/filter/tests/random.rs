@@ -260,7 +260,7 @@ proptest! {
         all in any::<bool>(),
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
-        let outside = Outside { is_alive: &|_| alive, contains: &contains };
+        let outside = Outside { is_alive: &|_| alive, contains: &contains, real_folder: &|_| None };
         let request = SearchRequest { filters, sort, columns: Vec::new(), limit, all };
         let mut answers = HashSet::new();
         for facts in [facts, shuffled] {
