@@ -192,3 +192,19 @@ fn outputs_in_stamped_folders_are_paired() {
     assert_eq!((&outputs["same"], &outputs["paired"]["pattern"]), (&1.into(), &2.into()));
     assert_eq!(outputs["differing"][0]["pattern"], "out/{time}/model.bin");
 }
+
+#[test]
+fn what_lay_about_untracked_and_no_run_read_is_no_difference_of_their_code() {
+    let Some(place) = scene("sort data/*.csv > out/sorted\n") else { return };
+    place.write("notes.txt", b"of another job");
+    place.run(&["run", "--", "sh", "p.sh"]);
+    let found = place.json(&["diff", "@-", "@"]);
+    assert_eq!(found["code"]["files"], serde_json::json!([]));
+    assert_eq!(place.run(&["diff", "@-", "@"]).code, 0);
+    // What one of them read was a part of it.
+    place.write("more.sh", b"sort data/*.csv > out/sorted\n");
+    place.run(&["run", "--", "sh", "more.sh"]);
+    let found = place.json(&["diff", "@-", "@"]);
+    assert_eq!(found["code"]["files"][0]["path"], "more.sh", "{found}");
+    assert_eq!(found["code"]["files"].as_array().map(Vec::len), Some(1), "{found}");
+}

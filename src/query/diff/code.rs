@@ -20,8 +20,8 @@ pub struct CodeDiff {
     pub mixed_a: bool,
     /// Whether parts of the second run were made by other code than `b`.
     pub mixed_b: bool,
-    /// Files that differ between the two code states, by path; without what the runs used as data, and without
-    /// untracked outputs of any recorded step.
+    /// Files that differ between the two code states, by path; without what the runs used as data, without untracked outputs of any
+    /// recorded step, and, where all reads of both runs were seen, without untracked files that neither of them touched.
     pub files: Vec<CodeFileDiff>,
     /// Whether `files` has what differs between the two commits; it is not known where a commit is not to be had.
     pub commits_compared: bool,
@@ -70,6 +70,7 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side, commits: &CommitF
     let other_than_code = |role: Role| !role.is_code();
     let (data_a, data_b) = (a.touched(&other_than_code), b.touched(&other_than_code));
     let (read_a, read_b) = (a.touched(&Role::is_code), b.touched(&Role::is_code));
+    let sees_all = a.sees_all_reads() && b.sees_all_reads();
     let mut paths: BTreeSet<&ArtifactPath> = between.keys().copied().collect();
     paths.extend(changes_a.keys().chain(changes_b.keys()));
     let mut files = Vec::new();
@@ -80,6 +81,12 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side, commits: &CommitF
             continue;
         }
         let in_commits = between.get(path).copied();
+        let is_untracked = [change_a, change_b].into_iter().flatten().all(is_untracked);
+        let is_touched = read_a.contains_key(path) || read_b.contains_key(path);
+        // It lay about, as what another run had at work then.
+        if sees_all && is_untracked && in_commits.is_none() && !is_touched {
+            continue;
+        }
         let read = as_read(read_a.get(path), read_b.get(path));
         let differs = read.or_else(|| differs(change_a, change_b, in_commits, commits_compared));
         if differs != Some(false) {
@@ -97,11 +104,15 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side, commits: &CommitF
 
 /// Returns true for a file that git does not track and a recorded step wrote: that is data, whoever made it.
 fn is_output(snapshot: &Snapshot, change: Option<&ChangedFile>) -> Result<bool> {
-    let untracked = change.filter(|change| change.kind == ChangeKind::Untracked);
+    let untracked = change.filter(|change| is_untracked(change));
     let path = untracked.map_or(Ok(None), |change| snapshot.path_no(&change.path))?;
     let Some(path) = path else { return Ok(false) };
     let write = snapshot.path_writes_until(path, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?;
     Ok(write.is_break())
+}
+
+fn is_untracked(change: &ChangedFile) -> bool {
+    change.kind == ChangeKind::Untracked
 }
 
 fn changes(code: &CodeState) -> BTreeMap<&ArtifactPath, &ChangedFile> {

@@ -67,7 +67,9 @@ impl Side {
     /// Returns true where no read of the run can have been missed.
     pub fn sees_all_reads(&self) -> bool {
         let view = &self.head.view;
-        let is_unseen = |remark: &Remark| matches!(remark.kind, RemarkKind::Unseen | RemarkKind::Fault);
+        let is_unseen = |remark: &Remark| {
+            matches!(remark.kind, RemarkKind::Unseen | RemarkKind::Fault) || remark.is_of_ignored_files()
+        };
         view.run.kind == RunKind::Command
             && view.level() == Some(CaptureLevel::Net)
             && view.remarks.iter().all(|said| said.omitted == 0 && !said.remarks.iter().any(is_unseen))
