@@ -381,7 +381,7 @@ fn nothing_goes_while_a_run_is_being_recorded() {
         std::thread::yield_now();
     }
     let (code, message) = place.refused(&["gc", "--apply", "--older-than", "0"]);
-    assert!(code == 2 && message.contains("being recorded"), "{message}");
+    assert!(code == 3 && message.contains("being recorded"), "{message}");
     drop(child.stdin.take());
     child.wait().unwrap();
     place.ok(&["gc", "--apply", "--older-than", "0"]);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::disk::{TEMPORARY_PREFIX, open_regular};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::journal;
 use crate::model::{Digest, RunKind};
 use crate::ops::Workspace;
@@ -83,8 +83,8 @@ const WITHDRAWN: &str = "only a model version that was withdrawn needs it";
 /// Finds the contents that could go, and lets them go where that is asked for.
 ///
 /// # Errors
-/// A request error where the configuration is not understood, or while a run is being recorded; a store error where the store
-/// cannot be read in full, since nothing may go then.
+/// A request error where the configuration is not understood; that others are at work while a run is being recorded; a store error
+/// where the store cannot be read in full, since nothing may go then.
 pub fn gc(workspace: &Workspace, request: GcRequest) -> Result<GcReport> {
     let policy = KeepPolicy::of(workspace)?;
     // Where nobody is alive who records, nobody is about to name what no fact names. Who begins from here on keeps anew what
@@ -217,8 +217,10 @@ fn refuse_living(workspace: &Workspace) -> Result<()> {
     let alive =
         listing.segments.iter().find(|segment| !segment.packed && workspace.is_alive(segment.segment));
     match alive {
-        Some(_) => Err(Error::request("a run is being recorded, and may need what no fact names yet")
-            .hint("nothing was removed; try again when it has ended")),
+        Some(_) => {
+            let what = "a run is being recorded, and may need what no fact names yet";
+            Err(Error::new(Kind::Busy, what).hint("nothing was removed; try again when it has ended"))
+        }
         None => Ok(()),
     }
 }
