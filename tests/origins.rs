@@ -621,6 +621,27 @@ fn what_was_made_from_several_copies_is_said_to_come_through_copies() {
 }
 
 #[test]
+fn of_the_outputs_of_a_run_it_is_said_which_are_gone_or_changed() {
+    let scratch = Scratch::new(&[("d", "1\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.lineage(&["run", "--", "sh", "-c", "for f in o p q t; do sort d > $f; done; sort d d > q; rm t"]);
+    scratch.shell("rm o; echo x > p");
+    let text = scratch.text(&["show", "@"]);
+    let outputs = text.split("  outputs  ").nth(1).unwrap();
+    for line in [" o, gone since, kept\n", " p, changed since, kept\n", " q\n"] {
+        assert!(outputs.contains(line), "{line}: {text}");
+    }
+    assert!(!outputs.contains(" q,") && !outputs.contains(" t,"), "{text}");
+    let shown = scratch.json(&["show", "@", "--json"]);
+    let outputs = shown["outputs"].as_array().unwrap();
+    let fates: Vec<(&str, &str)> =
+        outputs.iter().filter_map(|file| Some((file["path"].as_str()?, file["on_disk"].as_str()?))).collect();
+    assert_eq!(fates, [("o", "gone"), ("p", "changed"), ("q", "unchanged")]);
+}
+
+#[test]
 fn what_differs_in_the_environments_of_two_runs_is_named() {
     let scratch = Scratch::new(&[("a", "a\n")]);
     if !scratch.has_net() {

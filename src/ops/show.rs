@@ -1,5 +1,6 @@
 //! `lineage show`: where a file, a run, a model version or a segment came from, or what was made from it.
 
+mod left;
 mod linked;
 mod model;
 mod part;
@@ -19,6 +20,7 @@ use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::overwritten::overwritten_at;
 use crate::ops::restore::{Version, write_version};
+use crate::ops::show::left::Left;
 use crate::ops::show::part::Part;
 use crate::ops::{View, Workspace};
 use crate::projection;
@@ -159,7 +161,7 @@ pub struct RunReport {
     pub files: Option<Vec<Artifact>>,
     /// The environments of the runs on the way, where asked for: the run's tail and the list.
     pub environments: Vec<(String, String)>,
-    /// What became of inputs and outputs.
+    /// What became of its inputs, and of the outputs that it left behind.
     pub disk: BTreeMap<Artifact, Fate>,
     /// Its tags, by name.
     pub tags: Vec<(String, String)>,
@@ -387,12 +389,13 @@ impl Showing<'_> {
         };
         let mut counts: BTreeMap<String, (u64, u64, i64)> = BTreeMap::new();
         let (mut used, mut outputs) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
-        let mut removed = std::collections::BTreeSet::new();
+        let (mut removed, mut left) = (std::collections::BTreeSet::new(), Left::default());
         let mut failures = Vec::new();
         for step_no in &steps {
             let Some(step) = self.snapshot.step(*step_no)? else {
                 continue;
             };
+            left.add(&step);
             let count = counts.entry(step.name.clone()).or_insert((0, 0, step.started_at.micros()));
             count.2 = count.2.min(step.started_at.micros());
             match step.status {
@@ -417,7 +420,8 @@ impl Showing<'_> {
         let inputs: Vec<Artifact> = used.difference(&outputs).cloned().collect();
         let outputs: Vec<Artifact> = outputs.into_iter().collect();
         failures.sort();
-        let disk = self.disk(&inputs);
+        let compared: Vec<Artifact> = inputs.iter().cloned().chain(left.files()).collect();
+        let disk = self.disk(&compared);
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
             Direction::Down => self.learned(Start::Steps(&steps), &trace)?,

@@ -181,8 +181,9 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     let tags = report.tags.iter().map(|(name, value)| (name.clone(), json!(value)));
     document.insert("tags".to_owned(), Value::Object(tags.collect()));
     document.insert("failures".to_owned(), json!(report.failures));
-    document.insert("inputs".to_owned(), report.inputs.iter().map(artifact_json).collect());
-    document.insert("outputs".to_owned(), report.outputs.iter().map(artifact_json).collect());
+    let files = |files: &[Artifact]| files.iter().map(|file| with_fate(file, &report.disk)).collect();
+    document.insert("inputs".to_owned(), files(&report.inputs));
+    document.insert("outputs".to_owned(), files(&report.outputs));
     document.insert("removed".to_owned(), report.removed.iter().map(ArtifactPath::in_json).collect());
     document
         .insert("notes".to_owned(), report.notes.iter().map(|n| json!(n.artifact.path.in_json())).collect());
@@ -210,19 +211,22 @@ fn segment_json(report: &SegmentReport) -> Value {
     })
 }
 
+/// Names a file, and tells what became of it where that was looked at.
+fn with_fate(artifact: &Artifact, disk: &BTreeMap<Artifact, Fate>) -> Value {
+    let fate = disk.get(artifact);
+    let mut value = artifact_json(artifact);
+    value["on_disk"] = json!(fate.map(|fate| state_name(fate.state)));
+    value["kept"] = json!(fate.and_then(|fate| fate.is_kept));
+    value
+}
+
 fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &mut Map<String, Value>) {
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
     let direction = if report.direction == Direction::Up { "up" } else { "down" };
     put("direction", json!(direction));
     put("runs", report.runs.iter().map(trace_run_json).collect());
     let ends = if report.direction == Direction::Up { "sources" } else { "ends" };
-    let end = |artifact: &Artifact| {
-        let mut value = artifact_json(artifact);
-        value["on_disk"] = json!(disk.get(artifact).map(|fate| state_name(fate.state)));
-        value["kept"] = json!(disk.get(artifact).and_then(|fate| fate.is_kept));
-        value
-    };
-    put(ends, report.ends.iter().map(end).collect());
+    put(ends, report.ends.iter().map(|end| with_fate(end, disk)).collect());
     let gaps = report.gaps.iter().map(|gap| {
         json!({
             "artifact": artifact_json(&gap.artifact), "written": artifact_json(&gap.written),

@@ -91,7 +91,6 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("written_at", time()),
         ("run_tail", text()),
     ]);
-    let end = and(artifact(), [("on_disk", or_null(on_disk())), ("kept", or_null(flag()))]);
     let totals = object([
         ("runs", count()),
         ("steps", count()),
@@ -126,7 +125,12 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
     for (name, schema) in fields {
         answer = and(answer, [(name, schema)]);
     }
-    with(answer, [("sources", list(end.clone())), ("ends", list(end))])
+    with(answer, [("sources", list(compared())), ("ends", list(compared()))])
+}
+
+/// A file, and what became of it where that was looked at.
+fn compared() -> Value {
+    and(artifact(), [("on_disk", or_null(on_disk())), ("kept", or_null(flag()))])
 }
 
 fn edge() -> Value {
@@ -214,8 +218,8 @@ fn run_fields() -> Vec<(&'static str, Value)> {
         ("step_counts", list(steps)),
         ("tags", by_name(text())),
         ("failures", list(text())),
-        ("inputs", list(artifact())),
-        ("outputs", list(artifact())),
+        ("inputs", list(compared())),
+        ("outputs", list(compared())),
         ("removed", list(text())),
         ("notes", list(text())),
     ]

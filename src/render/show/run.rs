@@ -12,6 +12,7 @@ use crate::model::{
     Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus, TAG_FRONT,
     redirections,
 };
+use crate::ops::DiskState;
 use crate::ops::show::{Fate, RunReport};
 use crate::query::{Direction, RunHead, RunView, TraceRun};
 use crate::render::table::in_full;
@@ -118,8 +119,8 @@ fn files_lines(report: &RunReport, text: &mut String) {
             "  files    not known: the recording broke off before it said what was read and written\n",
         );
     } else {
-        listing("inputs", &report.inputs, &report.disk, text);
-        listing("outputs", &report.outputs, &report.disk, text);
+        listing("inputs", &report.inputs, &report.disk, fate_words, text);
+        listing("outputs", &report.outputs, &report.disk, output_words, text);
         if !report.removed.is_empty() {
             let count = counted(report.removed.len() as u64, "file", "files");
             let _ = writeln!(text, "  {:<9}{count}", "removed");
@@ -158,12 +159,26 @@ fn is_cut_off(report: &RunReport) -> bool {
     view.run.kind == RunKind::Command && view.ended_at().is_none() && report.steps.is_empty()
 }
 
-fn listing(label: &str, files: &[Artifact], disk: &BTreeMap<Artifact, Fate>, text: &mut String) {
+/// Says what became of an output that does not lie there as it was written.
+fn output_words(fate: &Fate) -> &'static str {
+    match fate.state {
+        DiskState::Unchanged | DiskState::SameBytes | DiskState::Elsewhere => "",
+        _ => fate_words(fate),
+    }
+}
+
+fn listing(
+    label: &str,
+    files: &[Artifact],
+    disk: &BTreeMap<Artifact, Fate>,
+    words: fn(&Fate) -> &'static str,
+    text: &mut String,
+) {
     let size: u64 = files.iter().map(|file| file.size_bytes).sum();
     let count = counted(files.len() as u64, "file", "files");
     let _ = writeln!(text, "  {label:<9}{count}, {}", bytes(size));
     let said = files.iter().map(|file| {
-        let state = disk.get(file).map_or("", fate_words);
+        let state = disk.get(file).map_or("", words);
         (&file.path, Said { state, ..Said::default() })
     });
     for [file, said] in folded(said, Own::Folded) {
