@@ -52,11 +52,8 @@ fn draw(chart: &Chart, names: &[String], svg: &mut String) {
         "<text x=\"{LEFT}\" y=\"22\" font-size=\"14\" font-weight=\"bold\">{}</text>",
         escaped(&chart.name)
     );
-    for quarter in 0..=4_u8 {
-        let part = f64::from(quarter) / 4.0;
-        let (x, y) =
-            (LEFT as f64 + part * (COLUMNS - 1) as f64, bottom as f64 - part * (bottom - TOP) as f64);
-        let at = |(first, last): (f64, f64)| number(first * (1.0 - part) + last * part);
+    for (quarter, value) in quarters(chart.y).into_iter().enumerate() {
+        let y = bottom as f64 - quarter as f64 / 4.0 * (bottom - TOP) as f64;
         if chart.y.0 != chart.y.1 || quarter == 2 {
             let _ = writeln!(
                 svg,
@@ -64,14 +61,21 @@ fn draw(chart: &Chart, names: &[String], svg: &mut String) {
                 WIDTH - RIGHT,
                 LEFT - 6,
                 y + 4.0,
-                at(chart.y)
+                number(value)
             );
         }
+    }
+    let marks = match chart.along {
+        Along::Steps => whole(chart.x),
+        Along::Seconds => quarters(chart.x).to_vec(),
+    };
+    for value in marks {
+        let x = LEFT as f64 + share(value, chart.x) * (COLUMNS - 1) as f64;
         let _ = writeln!(
             svg,
             "<text x=\"{x:.2}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             bottom + 18,
-            at(chart.x)
+            number(value)
         );
     }
     let _ = writeln!(
@@ -116,6 +120,25 @@ fn draw(chart: &Chart, names: &[String], svg: &mut String) {
             chart.width
         );
     }
+}
+
+/// Returns the ends of an axis and what divides it into four.
+fn quarters((first, last): (f64, f64)) -> [f64; 5] {
+    [0.0, 0.25, 0.5, 0.75, 1.0].map(|part| first * (1.0 - part) + last * part)
+}
+
+/// Returns whole numbers on an axis of steps, as far apart as 1, 2 or 5 with noughts behind it, so that there are at most six.
+fn whole((first, last): (f64, f64)) -> Vec<f64> {
+    let least = ((last - first) / 5.0).max(1.0);
+    let power = 10_f64.powf(least.log10().floor());
+    let gaps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
+    let gap = gaps.into_iter().find(|gap| *gap >= least).unwrap_or(least.ceil());
+    let begin = (first / gap).ceil();
+    let marks = (0..6_u8).map(|at| (begin + f64::from(at)) * gap).take_while(|value| *value <= last);
+    let mut marks: Vec<f64> = marks.collect();
+    // Beyond 2^53, a number and the next one may be the same.
+    marks.dedup();
+    marks
 }
 
 fn style(run: usize) -> String {
@@ -164,4 +187,20 @@ fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_marked_at_whole_numbers() {
+        let check = |first: f64, last: f64, expected: &[f64]| assert_eq!(whole((first, last)), expected);
+        check(0.0, 1.0, &[0.0, 1.0]);
+        check(0.0, 7.0, &[0.0, 2.0, 4.0, 6.0]);
+        check(3.0, 8.0, &[3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        check(0.0, 9_999.0, &[0.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0]);
+        check(-30.0, 12.0, &[-30.0, -20.0, -10.0, 0.0, 10.0]);
+        check(1e18, 1e18, &[1e18]);
+    }
 }
