@@ -10,7 +10,9 @@ use crate::render::overwritten;
 use crate::render::refused::refused;
 use crate::render::show::{code_words, status};
 use crate::render::show_json::{artifact_json, run_head_json};
-use crate::render::table::{add_evidence, add_lacking, cell, evidence_json, table, values_json};
+use crate::render::table::{
+    COLUMNS_CHOOSE, add_evidence, add_lacking, cell, evidence_json, table, values_json,
+};
 use crate::render::units::{digest_words, duration, one_line, size_words};
 
 /// Writes runs as a table: what is most asked for and the columns, or the columns alone where they were chosen.
@@ -50,7 +52,7 @@ pub fn runs(heads: &[RunHead], found: &Found<RunView>, is_chosen: bool, width: O
     if !is_chosen && heads.iter().any(|head| head.view.run.rerun_of.is_some()) {
         add_originals(heads, &mut header, &mut rows);
     }
-    let mut text = table(&header, &rows, spare, width);
+    let mut text = table(&header, &rows, spare, width, COLUMNS_CHOOSE);
     text.push_str(&more_words(found.more, "runs"));
     text.push_str(left_out(found));
     let metrics: Vec<&str> = found.columns.iter().filter_map(Column::metric).collect();

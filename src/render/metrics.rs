@@ -7,7 +7,7 @@ use crate::ops::metrics::MetricsReport;
 use crate::query::{MetricEnd, MetricRow, RunHead};
 use crate::render::show::remark_words;
 use crate::render::show_json::remark_json;
-use crate::render::table::{in_full, table};
+use crate::render::table::{IN_JSON, in_full, table};
 use crate::render::units::{one_line, thousands};
 
 /// Returns what a run is called beside others: the end of its key, its run id and its name.
@@ -33,7 +33,8 @@ pub fn text(report: &MetricsReport, by_name: bool, width: Option<usize>) -> Stri
             rows.push(row);
         }
     }
-    let mut text = if rows.is_empty() { none(report, by_name) } else { table(&header, &rows, &[], width) };
+    let mut text =
+        if rows.is_empty() { none(report, by_name) } else { table(&header, &rows, &[], width, IN_JSON) };
     let left_out: usize = report.runs.iter().map(|(_, _, left_out)| left_out).sum();
     if left_out > 0 {
         text.push_str(&format!("and {} more; `--limit 0` lists all\n", thousands(left_out as u64)));

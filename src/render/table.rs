@@ -11,6 +11,10 @@ use crate::render::units::{counted, duration, one_line, thousands};
 const CELL_MIN: usize = 8;
 /// Columns are this far apart.
 const GAP: usize = 2;
+/// How columns are had that a terminal has no room for, where they can be chosen.
+pub(crate) const COLUMNS_CHOOSE: &str = "`--columns` chooses";
+/// How they are had where they cannot.
+pub(crate) const IN_JSON: &str = "`--json` has all";
 /// As many commits are named of which something is not known.
 const COMMITS_MAX: usize = 3;
 
@@ -91,12 +95,14 @@ pub fn in_full(value: f64) -> String {
 }
 
 /// Writes rows below a header, in columns. Where there is a width to fit into, `spare` columns are left out first, in their order;
-/// then cells are shortened, the widest first; then the last columns are left out. What was left out is named below.
+/// then cells are shortened, the widest first; then the last columns are left out. What was left out is named below, with what
+/// `elsewhere` says of how it is to be had.
 pub(crate) fn table(
     header: &[String],
     rows: &[Vec<String>],
     spare: &[usize],
     width: Option<usize>,
+    elsewhere: &str,
 ) -> String {
     let length = |text: &str| text.chars().count();
     let column_width =
@@ -140,7 +146,7 @@ pub(crate) fn table(
     let left_out = (0..header.len()).filter(|at| !kept.contains(at)).map(|at| header[at].as_str());
     let left_out: Vec<&str> = left_out.collect();
     if !left_out.is_empty() {
-        text.push_str(&format!("too narrow for {}; `--columns` chooses\n", left_out.join(", ")));
+        text.push_str(&format!("too narrow for {}; {elsewhere}\n", left_out.join(", ")));
     }
     text
 }
@@ -258,11 +264,11 @@ mod tests {
     fn a_table_fits_the_terminal_or_says_what_it_left_out() {
         let header = ["run", "name", "code"].map(str::to_owned);
         let rows = vec![["e55a90bd", "a_very_long_name_of_a_run", "ea45dd2"].map(str::to_owned).to_vec()];
-        let wide = table(&header, &rows, &[], None);
+        let wide = table(&header, &rows, &[], None, COLUMNS_CHOOSE);
         assert_eq!(wide.lines().nth(1), Some("e55a90bd  a_very_long_name_of_a_run  ea45dd2"));
-        let narrow = table(&header, &rows, &[], Some(34));
+        let narrow = table(&header, &rows, &[], Some(34), COLUMNS_CHOOSE);
         assert_eq!(narrow.lines().nth(1), Some("e55a90bd  a_very_long_na…  ea45dd2"));
-        let narrower = table(&header, &rows, &[], Some(20));
+        let narrower = table(&header, &rows, &[], Some(20), COLUMNS_CHOOSE);
         assert_eq!(
             narrower,
             "run       name\ne55a90bd  a_very_…\ntoo narrow for code; `--columns` chooses\n"

@@ -47,7 +47,7 @@ impl List {
         if self.json {
             output::json(&render::models::list_json(&models))?;
         } else {
-            output::answer(&render::models::list(&models))?;
+            output::answer(&render::models::list(&models, output::width()))?;
         }
         Ok(0)
     }

@@ -45,7 +45,7 @@ impl Show {
         if self.json {
             output::json(&render::models::overview_json(&overview))?;
         } else {
-            output::answer(&render::models::overview(&overview))?;
+            output::answer(&render::models::overview(&overview, output::width()))?;
         }
         Ok(0)
     }

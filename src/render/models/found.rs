@@ -9,7 +9,9 @@ use crate::query::registry::ModelView;
 use crate::render::log::more_words;
 use crate::render::models::json::view_json;
 use crate::render::models::stage_words;
-use crate::render::table::{add_evidence, add_lacking, cell, evidence_json, in_full, table, values_json};
+use crate::render::table::{
+    COLUMNS_CHOOSE, add_evidence, add_lacking, cell, evidence_json, in_full, table, values_json,
+};
 use crate::render::units::one_line;
 
 /// As many metrics are shown where nobody chose any.
@@ -49,7 +51,7 @@ pub fn found(found: &Found<ModelView>, is_chosen: bool, width: Option<usize>) ->
     }
     add_evidence(found, &mut header, &mut rows);
     let spare: &[usize] = if is_chosen { &[] } else { &[3, 2] };
-    let mut text = table(&header, &rows, spare, width);
+    let mut text = table(&header, &rows, spare, width, COLUMNS_CHOOSE);
     text.push_str(&more_words(found.more, "model versions"));
     text
 }

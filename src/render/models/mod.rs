@@ -17,7 +17,7 @@ use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::log::plain_table;
 use crate::render::show::{code_words, status};
 use crate::render::status::aligned;
-use crate::render::table::in_full;
+use crate::render::table::{COLUMNS_CHOOSE, IN_JSON, in_full, table};
 use crate::render::units::{bytes, counted, digest_words, one_line, size_words, thousands};
 
 pub use compare::{compare, compare_json};
@@ -33,9 +33,9 @@ const LISTED_MAX: usize = 12;
 const LABEL_WIDTH: usize = 11;
 
 /// Writes versions as a table, each with its run.
-pub fn list(models: &ModelList) -> String {
+pub fn list(models: &ModelList, width: Option<usize>) -> String {
     match models.lack {
-        None => rows(&models.rows, models.more),
+        None => rows(&models.rows, models.more, width, COLUMNS_CHOOSE),
         Some(Lack::NoneCurrent) => {
             "no models but what was withdrawn, or has the name of another; `--all` lists it\n".to_owned()
         }
@@ -45,20 +45,21 @@ pub fn list(models: &ModelList) -> String {
     }
 }
 
-fn rows(rows: &[ModelRow], more: bool) -> String {
-    let mut table = plain_table();
-    table.set_header(["model", "stage", "metrics", "registered (UTC)", "by", "run"]);
-    for (view, run) in rows {
-        table.add_row([
+fn rows(rows: &[ModelRow], more: bool, width: Option<usize>, elsewhere: &str) -> String {
+    let header = ["model", "stage", "metrics", "registered (UTC)", "by", "run"].map(str::to_owned);
+    let cells = |(view, run): &ModelRow| {
+        vec![
             one_line(&view.label()),
             stage_words(view),
             metrics_words(view),
             view.model.registered_at.format("%Y-%m-%d %H:%M:%S"),
             one_line(&view.model.by),
             run.as_ref().map_or_else(|| "-".to_owned(), |run| run.tail.clone()),
-        ]);
-    }
-    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim())).collect();
+        ]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    // Who registered it, and when, is the first to go.
+    let mut text = table(&header, &rows, &[4, 3], width, elsewhere);
     if more {
         text.push_str("there are more versions; `--limit 0` lists all\n");
     }
@@ -90,7 +91,7 @@ fn metrics_words(view: &ModelView) -> String {
 }
 
 /// Writes what is registered under one name.
-pub fn overview(overview: &ModelOverview) -> String {
+pub fn overview(overview: &ModelOverview, width: Option<usize>) -> String {
     let version = |id| {
         let found = overview.versions.iter().find(|(view, _)| Some(view.model.id) == id);
         found.map_or_else(|| "none".to_owned(), |(view, _)| view.model.version.clone())
@@ -103,7 +104,7 @@ pub fn overview(overview: &ModelOverview) -> String {
         one_line(&version(overview.production)),
         one_line(&version(overview.latest))
     );
-    text.push_str(&rows(&overview.versions, false));
+    text.push_str(&rows(&overview.versions, false, width, IN_JSON));
     text
 }
 
