@@ -36,6 +36,7 @@ pub use models::{
 };
 pub use note::{Finding, Note, NoteGone, NoteSummary, Reference, ReferenceSort};
 pub use parameter::{Parameter, SaidParameters, check_parameters, replace_parameters};
+pub(crate) use path::ENVIRONMENT_SCHEME;
 pub use path::{ArtifactPath, percent_decoded, percent_decoded_bytes, percent_encoded};
 pub use printed::{from_printed, printed, printed_word, recorded_word, repeated_word};
 pub(crate) use printed::{is_unsafe_to_print, os_word};

@@ -13,6 +13,8 @@ use crate::model::printed::{os_word, printed};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ArtifactPath(Vec<u8>);
 
+/// How the names of environments begin: that of the host that the run was on follows.
+pub(crate) const ENVIRONMENT_SCHEME: &str = "environment://";
 /// The longest path that is taken, in bytes (`PATH_MAX` of Linux).
 const LENGTH_MAX_BYTES: usize = 4096;
 
@@ -80,6 +82,11 @@ impl ArtifactPath {
     pub fn is_url(&self) -> bool {
         let scheme = self.0.iter().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
         scheme > 0 && self.0[scheme..].starts_with(b"://")
+    }
+
+    /// Returns true for the name of the environment that a run had: a list of programs and variables, and no file.
+    pub(crate) fn is_environment(&self) -> bool {
+        self.0.starts_with(ENVIRONMENT_SCHEME.as_bytes())
     }
 
     /// Returns the place on this machine for the workspace at `root`; `None` for a URL.

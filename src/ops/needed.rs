@@ -148,7 +148,7 @@ impl Needed {
         }
         for edge in &step.used {
             // The list of a whole environment is no file: what was kept of it is all there ever was.
-            if edge.role == Role::Environment && is_list(&edge.artifact) {
+            if edge.role == Role::Environment && edge.artifact.path.is_environment() {
                 let by = format!("the environment of run {}", run.label);
                 self.promise(edge.artifact.digest, run.promise(by));
             }
@@ -191,8 +191,4 @@ impl Recorded {
     fn promise(&self, by: String) -> Promise {
         Promise { by, a_file_will_do: false, is_from_here: self.is_from_here }
     }
-}
-
-fn is_list(artifact: &Artifact) -> bool {
-    artifact.path.as_bytes().starts_with(b"environment://")
 }

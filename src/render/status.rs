@@ -358,7 +358,7 @@ fn totals(report: &StatusReport) -> String {
         (report.in_git, "gone that git has"),
         (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),
-        (report.elsewhere, "not compared: environments, addresses and copies of repetitions"),
+        (report.elsewhere, "not compared: addresses and copies of repetitions"),
         (report.without_content, "not compared: their content is not recorded"),
     ] {
         if count > 0 {

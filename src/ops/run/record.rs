@@ -15,8 +15,8 @@ use crate::capture::git;
 use crate::capture::observe::{Level, Observation, Reading};
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Generated, IGNORED_FILES, Link, Metric, MetricValue,
-    NodeId, Remark, RemarkKind, Role, RunRepository, Step, Timestamp, Used,
+    Artifact, ArtifactPath, Digest, ENVIRONMENT_SCHEME, Evidence, Fact, Generated, IGNORED_FILES, Link,
+    Metric, MetricValue, NodeId, Remark, RemarkKind, Role, RunRepository, Step, Timestamp, Used,
 };
 use crate::ops::code;
 use crate::ops::keep::Keeping;
@@ -158,7 +158,7 @@ impl Recorder<'_> {
         let digest = self.workspace.contents().keep(list)?;
         Ok(Used {
             artifact: Artifact {
-                path: ArtifactPath::new(format!("environment://{}", self.recording.run().host))?,
+                path: ArtifactPath::new(format!("{ENVIRONMENT_SCHEME}{}", self.recording.run().host))?,
                 digest,
                 size_bytes: list.len() as u64,
             },

@@ -127,7 +127,7 @@ impl Looking<'_> {
                     self.report.compared -= 1;
                 }
                 OnDisk::Elsewhere => {
-                    self.report.elsewhere += 1;
+                    self.report.elsewhere += u64::from(!file.artifact.path.is_environment());
                     self.report.compared -= 1;
                 }
                 OnDisk::Other(now) => self.sort_out_altered(&file, now)?,

@@ -54,7 +54,7 @@ pub struct StatusReport {
     pub edited_in_git: u64,
     /// How many recorded files outside the workspace are gone.
     pub gone_outside: u64,
-    /// How many recorded artifacts are no files: environments, addresses, what a repetition wrote in its copy.
+    /// How many recorded artifacts are no files: addresses, what a repetition wrote in its copy. Environments are not counted.
     pub elsewhere: u64,
     /// How many recorded files were named without their content, so that they cannot be compared.
     pub without_content: u64,

@@ -122,7 +122,7 @@ fn elsewhere_words(path: &ArtifactPath) -> &'static str {
         path if path.starts_with(RERUN_SCHEME) => {
             "written by a repetition, in a copy of the workspace that is gone"
         }
-        path if path.starts_with(b"environment://") => "the environment of a run, and no file in a folder",
+        _ if path.is_environment() => "the environment of a run, and no file in a folder",
         _ => "behind an address, and no file in a folder",
     }
 }
