@@ -196,11 +196,12 @@ pub(super) fn out_folder(workspace: &Workspace, folder: &Path, out: Option<&Path
     let Some(out) = out else {
         return ArtifactPath::new(FOLDER);
     };
-    let path = ArtifactPath::within(workspace.root(), &folder.join(out))?;
-    if path.is_inside() {
-        return Ok(path);
-    }
-    Err(Error::request(format!("`{path}` does not lie in the workspace"))
+    let message = match ArtifactPath::within(workspace.root(), &folder.join(out)) {
+        Ok(path) if path.is_inside() => return Ok(path),
+        Ok(path) => format!("`{path}` does not lie in the workspace"),
+        Err(_) => format!("`{}` is no folder below the workspace's root", out.display()),
+    };
+    Err(Error::request(message)
         .hint(format!("`--out` names a folder below `{}`", workspace.root().display())))
 }
 
