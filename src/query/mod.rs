@@ -40,4 +40,4 @@ pub use report::{
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};
 pub(crate) use together::{Runs, written_along};
-pub use together::{also_claimed_by, parts_of};
+pub use together::{also_claimed_by, as_its_own_run_has_it, parts_of};

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::model::{NodeId, Run, RunKind, Timestamp};
+use crate::model::{NodeId, Run, RunKind, Step, Timestamp};
 use crate::query::history::ended_at;
 use crate::query::origin::{Write, lost};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
@@ -162,6 +162,30 @@ pub fn also_claimed_by(snapshot: &Snapshot, last: &Write) -> Result<Vec<RunNo>> 
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(others.into_iter().collect())
+}
+
+/// Finds a step among those that wrote a version with it, as the innermost run has it: what a process of a run inside of another
+/// one did, both have, as of one moment.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn as_its_own_run_has_it(snapshot: &Snapshot, step: StepNo, writes: &[(StepNo, i64)]) -> Result<StepNo> {
+    let mut found = step;
+    let Some(record) = snapshot.step_without_edges(step)? else { return Ok(step) };
+    for (other, _) in writes {
+        let is_it = |other: Step| (other.started_at, other.name) == (record.started_at, record.name.clone());
+        if !snapshot.step_without_edges(*other)?.is_some_and(is_it) {
+            continue;
+        }
+        let [outer, inner] = [found, *other].map(|step| run_of(snapshot, step));
+        let (outer, inner) = (snapshot.run_origin(outer?)?, snapshot.run_origin(inner?)?);
+        if let (Some(outer), Some(inner)) = (outer, inner)
+            && is_part_of(snapshot, inner.parent, outer.id)?
+        {
+            found = *other;
+        }
+    }
+    Ok(found)
 }
 
 /// Lists the runs inside of a run, newest first.

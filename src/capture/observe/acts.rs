@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::body::Who;
 use super::calls::{Abi, Call, Intent};
+use super::checkpoint::is_question;
 use super::ledger::{What, Writing};
 use super::net::{Net, SystemFile, is_system_path};
 use super::pending::Pending;
@@ -187,6 +188,10 @@ impl Net<'_> {
         flags: usize,
     ) -> std::io::Result<()> {
         let place = self.place(act, folder, path)?;
+        if is_question(&place) {
+            self.tell(act.who, act.us);
+            return Ok(());
+        }
         self.open(act, &place, Intent::of(act.abi, act.arguments[flags] as u32));
         Ok(())
     }

@@ -2,8 +2,9 @@
 //!
 //! On Linux every call that names a file is stopped by seccomp before it happens (the net): whatever the
 //! language, static or not, threads, daemons, 32-bit programs. So the bytes that a call is about to destroy
-//! can be read before they are gone. Where the net cannot be had, what stands in some folders before and
-//! after the command is compared (the snapshot).
+//! can be read before they are gone. The kernel gives it to one observer alone: a command inside of one that
+//! is observed is seen by whoever has it, who tells. Where the net cannot be had, what stands in some folders
+//! before and after the command is compared (the snapshot).
 
 #[cfg(target_os = "linux")]
 mod acts;

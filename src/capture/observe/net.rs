@@ -127,13 +127,15 @@ pub(super) struct Net<'a> {
     pub(super) given_count: Option<u64>,
     pub(super) early: Early,
     endangered: Vec<Endangered>,
+    /// What the present call is answered with: an open file.
+    pub(super) told: Option<File>,
     beside: (Sender<Taken>, Receiver<Taken>),
     in_flight: usize,
     pub(super) no_new_privileges: bool,
     gaps: BTreeMap<(GapSort, String), u64>,
     gaps_left_out: u64,
     /// How many gaps the last checkpoint had.
-    gaps_noted: u64,
+    gaps_told: u64,
     pub(super) connections: BTreeSet<String>,
     pub(super) portless: Portless,
     pub(super) traps: u64,
@@ -170,12 +172,13 @@ impl<'a> Net<'a> {
             given_count: None,
             early: Early::default(),
             endangered: vec![],
+            told: None,
             beside: channel(),
             in_flight: 0,
             no_new_privileges: false,
             gaps: BTreeMap::new(),
             gaps_left_out: 0,
-            gaps_noted: 0,
+            gaps_told: 0,
             connections: BTreeSet::new(),
             portless: Portless::default(),
             traps: 0,
@@ -221,6 +224,11 @@ impl<'a> Net<'a> {
             self.gap("a fault of the observer: what a call did was not recorded".to_string());
             Verdict::Continue
         });
+        if let Some(file) = self.told.take()
+            && let Ok(number) = sys::give(reply.listener.as_fd(), reply.id, file.as_fd())
+        {
+            reply.verdict = Verdict::Return(number);
+        }
         let endangered = std::mem::take(&mut self.endangered);
         if !endangered.is_empty() && sys::still_waits(reply.listener.as_fd(), reply.id) {
             self.rescue(endangered, reply);
@@ -376,9 +384,14 @@ impl<'a> Net<'a> {
     /// Returns all gaps if there are more than when this was last asked, and how many are not listed.
     pub(super) fn gaps_if_changed(&mut self) -> Option<GapsNoted> {
         let count = self.gaps.values().sum::<u64>() + self.gaps_left_out;
-        let is_known = std::mem::replace(&mut self.gaps_noted, count) == count;
-        let list = || self.gaps.iter().map(|(gap, count)| (gap.clone(), *count)).collect();
-        (!is_known).then(|| (list(), self.gaps_left_out))
+        let is_known = std::mem::replace(&mut self.gaps_told, count) == count;
+        (!is_known).then(|| self.gaps_noted())
+    }
+
+    /// Returns all gaps, and how many are not listed.
+    pub(super) fn gaps_noted(&self) -> GapsNoted {
+        let gaps = self.gaps.iter().map(|(gap, count)| (gap.clone(), *count));
+        (gaps.collect(), self.gaps_left_out)
     }
 
     /// Replaces all gaps.

@@ -270,7 +270,7 @@ impl Net<'_> {
             } else if let Some(inode) = self.channel(thread, descriptor, &look) {
                 let sort = self.channel_sort(act, (descriptor, slot), inode, &look);
                 if who == 0 && slot == 0 && inode & TERMINAL == 0 {
-                    self.input = Some(own_input());
+                    self.note_input();
                 }
                 let actor = self.ledger.actor(who);
                 actor.standard[slot] = Some(Channel { inode, sort });
@@ -291,6 +291,11 @@ impl Net<'_> {
         if who == 0 || count.is_none() || (count != self.given_count && count != Some(3)) {
             self.inherit_others(act);
         }
+    }
+
+    /// Takes notice of how the command's standard input stands as it begins.
+    pub(super) fn note_input(&mut self) {
+        self.input = Some(own_input());
     }
 
     /// Returns what a pipe, a socket or a terminal is known by.

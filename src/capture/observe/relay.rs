@@ -50,6 +50,12 @@ impl Relay {
         let is_whole = self.runner.is_none() && self.explained == state(now);
         if is_whole && self.has_changed && !self.is_broken { &self.openers } else { &[] }
     }
+
+    /// Gives those who had a part in it other numbers, and forgets those who have none.
+    pub(super) fn renumber(&mut self, number: &dyn Fn(Who) -> Option<Who>) {
+        self.openers = self.openers.iter().filter_map(|opener| number(*opener)).collect();
+        self.runner = self.runner.and_then(number);
+    }
 }
 
 impl Ledger {

@@ -10,6 +10,8 @@ use super::sys::{self, InHand, Notification, Slot};
 pub(super) enum Verdict {
     Continue,
     Refuse(i32),
+    /// It is not made, and returns this number.
+    Return(i32),
 }
 
 /// Answers the call when it is dropped, so that none is ever forgotten.
@@ -35,11 +37,7 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        let refusal = match self.verdict {
-            Verdict::Continue => None,
-            Verdict::Refuse(errno) => Some(errno),
-        };
-        sys::answer(self.listener.as_fd(), self.id, refusal);
+        sys::answer(self.listener.as_fd(), self.id, self.verdict);
         if let Some((in_hand, slot)) = &self.in_hand {
             in_hand.release(slot);
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::error::Error;
 
 use super::calls::Abi;
-use super::checkpoint::{Head, Pace};
+use super::checkpoint::{Head, Observer, Pace};
 use super::filter;
 use super::net::Net;
 use super::refusal::{Refusal, find_program};
@@ -41,6 +41,8 @@ struct Course<'a> {
     forwarding: Option<Forwarding>,
     stops: Option<Stops>,
     before: Option<Snapshot>,
+    /// Who has the net, where it is another one that tells what it saw of the command.
+    observer: Option<Observer>,
     level: Level,
     has_ended: bool,
     /// How it ended, where that could be learned.
@@ -100,6 +102,7 @@ pub(super) fn observe(
         forwarding,
         stops,
         before,
+        observer: None,
         level,
         has_ended: false,
         end: None,
@@ -229,13 +232,13 @@ impl Course<'_> {
                 self.level = Level::Net;
             }
             Ok(Report::NoNet(errno)) => {
-                let error = std::io::Error::from_raw_os_error(errno);
-                let why = if errno == libc::EBUSY {
-                    "another observer holds it".to_string()
-                } else {
-                    error.to_string()
-                };
-                self.net.gap(format!("the net could not be had: {why}"));
+                if errno == libc::EBUSY && self.net.options.level.is_none() {
+                    self.observer = Observer::find();
+                    self.net.note_input();
+                }
+                if self.observer.is_none() {
+                    self.say_no_net(errno);
+                }
                 if self.net.options.level.is_none() && !self.net.options.roots.is_empty() {
                     self.before = Some(Snapshot::take(self.net.options));
                     self.level = Level::Snapshot;
@@ -249,6 +252,14 @@ impl Course<'_> {
             Ok(Report::Running) | Err(_) => self.reports_open = false,
         }
         Ok(())
+    }
+
+    fn say_no_net(&mut self, errno: i32) {
+        let why = match errno {
+            libc::EBUSY => "another observer holds it".to_string(),
+            errno => std::io::Error::from_raw_os_error(errno).to_string(),
+        };
+        self.net.gap(format!("the net could not be had: {why}"));
     }
 
     /// Clears away what was started in vain.
@@ -350,6 +361,14 @@ impl Course<'_> {
             private_temporaries: 0,
             traps: self.net.traps,
         };
+        if let Some(observer) = self.observer.take() {
+            let known =
+                Observation { gaps: self.net.gaps(), had_input: self.net.had_input(), ..observation.clone() };
+            if let Some(whole) = observer.complete(self.net.options, self.launched.pid, known) {
+                return whole;
+            }
+            self.say_no_net(libc::EBUSY);
+        }
         if let Some(before) = self.before.take() {
             observation.files = before.compare(&Snapshot::take(self.net.options), self.net.options);
         }

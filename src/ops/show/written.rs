@@ -55,12 +55,12 @@ impl Showing<'_> {
         writes.push((last.step, last.at));
         writes.sort_by_key(|(_, at)| *at);
         let mut steps: Vec<String> = Vec::new();
-        for (step, _) in writes {
-            let record = self.snapshot.step_without_edges(step)?;
+        for (step, _) in &writes {
+            let record = self.snapshot.step_without_edges(*step)?;
             steps.extend(record.map(|record| record.name).filter(|name| !steps.contains(name)));
         }
-        let (Some(step), Some(run)) =
-            (self.snapshot.step_without_edges(last.step)?, self.snapshot.run_of(last.step)?)
+        let own = query::as_its_own_run_has_it(self.snapshot, last.step, &writes)?;
+        let (Some(step), Some(run)) = (self.snapshot.step_without_edges(own)?, self.snapshot.run_of(own)?)
         else {
             return Ok(None);
         };

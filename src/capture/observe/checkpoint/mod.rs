@@ -3,6 +3,7 @@
 //! Each holds what has changed since the one before; all together are the ledger. Files that somebody has open for writing are
 //! looked at for it, since no write is seen: how they stood then tells later whether their bytes are still those.
 
+mod inside;
 mod record;
 mod recover;
 
@@ -19,6 +20,7 @@ use super::ticks::Lag;
 use super::{Channel, ChannelSort, Checkpoints, Evidence, Exit, GapSort, Reading, digest, stamp};
 use crate::digests::kernel_time_ns;
 
+pub(super) use inside::{Observer, is_question};
 pub(super) use record::{Record, choice, record};
 pub(super) use recover::recover;
 
@@ -222,6 +224,11 @@ impl Net<'_> {
             return None;
         }
         let head = Head { had_input: self.had_input(), temporaries: self.ledger.temporaries, ..head };
+        Some(self.part(head, lists, gaps))
+    }
+
+    /// Writes a checkpoint as [`Part`] is read: its actors, bodies and touches are in lists.
+    fn part(&self, head: Head, lists: [News; 3], gaps: Option<GapsNoted>) -> Vec<u8> {
         let mut out = vec![];
         head.put(&mut out);
         self.ledger.lag.put(&mut out);
@@ -231,7 +238,7 @@ impl Net<'_> {
         }
         gaps.put(&mut out);
         self.served.put(&mut out);
-        Some(out)
+        out
     }
 
     /// Looks at the files that the run may be writing to, or has written to since the last checkpoint.

@@ -64,7 +64,7 @@ pub(in super::super) fn recover(
 
 impl Net<'_> {
     /// Enters what a checkpoint says. Whatever is new in it has the next number.
-    fn take_up(&mut self, part: Part) {
+    pub(super) fn take_up(&mut self, part: Part) {
         let ledger = &mut self.ledger;
         for (who, mut actor) in part.actors {
             match ledger.actors.get_mut(who as usize) {

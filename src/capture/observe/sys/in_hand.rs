@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::super::reply::Verdict;
 use super::{answer, check};
 
 /// As many calls can be in hand at once; those of a run that reads more endangered files at the same time are not remembered.
@@ -82,14 +83,14 @@ impl InHand {
         for slot in &page.slots {
             let id = slot.load(Ordering::Acquire);
             if id != 0 {
-                answer(listener, id.wrapping_sub(1), None);
+                answer(listener, id.wrapping_sub(1), Verdict::Continue);
             }
         }
         if page.has_last.load(Ordering::Acquire) == 1 {
             let last = page.last.load(Ordering::Acquire);
             for next in 1..=NEXT_MAX {
                 // A call that nobody was given is not answered by this: the guardian is given it.
-                answer(listener, last.wrapping_add(next), None);
+                answer(listener, last.wrapping_add(next), Verdict::Continue);
             }
         }
     }

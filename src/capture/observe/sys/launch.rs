@@ -6,6 +6,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 
+use super::super::reply::Verdict;
 use super::signals::{Blocked, FORWARDED, STOPS_OF_TERMINALS, restore_default};
 use super::{End, InHand, answer, check, errno, raw, receive, wait, wait_for_end};
 use crate::capture::inherited::give_back;
@@ -395,7 +396,7 @@ unsafe fn guard(lifeline: RawFd, listener: RawFd, in_hand: &InHand) -> ! {
             match wait([Some(listener)], -1) {
                 Ok([ready]) if ready.readable => {
                     if let Ok(notification) = receive(listener) {
-                        answer(listener, notification.id, None);
+                        answer(listener, notification.id, Verdict::Continue);
                     }
                 }
                 Ok([ready]) if !ready.hung_up => {}

@@ -17,6 +17,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use super::reply::Verdict;
 use super::stamp::Look;
 use crate::digests::device;
 
@@ -62,13 +63,39 @@ pub(super) fn receive(listener: BorrowedFd<'_>) -> Result<Notification> {
     })
 }
 
-/// Lets a stopped call go on, or makes it fail with `refusal`.
-pub(super) fn answer(listener: BorrowedFd<'_>, id: u64, refusal: Option<i32>) {
-    let flags = if refusal.is_none() { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
-    let reply = libc::seccomp_notif_resp { id, val: 0, error: refusal.map_or(0, |errno| -errno), flags };
+/// Answers a stopped call.
+pub(super) fn answer(listener: BorrowedFd<'_>, id: u64, verdict: Verdict) {
+    let (val, error, flags) = match verdict {
+        Verdict::Continue => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+        Verdict::Refuse(errno) => (0, -errno, 0),
+        Verdict::Return(number) => (i64::from(number), 0, 0),
+    };
+    let reply = libc::seccomp_notif_resp { id, val, error, flags };
     // SAFETY: `reply` is a `struct seccomp_notif_resp` that outlives the call. A failure means that the
     // thread has died, and nobody waits for the answer.
     unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const reply) };
+}
+
+/// Gives the process of a stopped call an open file; returns its number there (Linux 5.9 or newer).
+pub(super) fn give(listener: BorrowedFd<'_>, id: u64, file: BorrowedFd<'_>) -> Result<i32> {
+    let given = libc::seccomp_notif_addfd {
+        id,
+        flags: 0,
+        srcfd: file.as_raw_fd() as u32,
+        newfd: 0,
+        newfd_flags: libc::O_CLOEXEC as u32,
+    };
+    // SAFETY: `given` is a `struct seccomp_notif_addfd` that outlives the call.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const given) })
+}
+
+/// Makes a file that lies nowhere but in memory.
+pub(super) fn file_in_memory() -> Result<OwnedFd> {
+    // SAFETY: the name ends in NUL; the result is a fresh descriptor nobody else owns.
+    unsafe {
+        let fd = check(libc::memfd_create(c"lineage".as_ptr(), libc::MFD_CLOEXEC))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
 }
 
 /// Tells whether the thread still waits in the call, so that what was read of it belongs to it.

@@ -264,7 +264,8 @@ fn an_observer_inside_does_its_work_without_the_net_and_hides_nothing() {
     let run = format!("{TOLD}=$PWD/script {} --exact {name} > log", own.display());
     let trial = try_with(&[("a", "old"), ("script", "cp a b")], &["sh", "-c", &run], &|_| {});
     assert_eq!(trial.observation.exit, Exit::Code(0));
-    trial.expect("input a, output b, output log, input script");
+    // It reads what the command it observes has written.
+    trial.expect("input a, intermediate b, output log, input script");
     assert!(
         trial.observation.gaps.iter().any(|gap| gap.text.contains("seccomp listener")),
         "{:?}",

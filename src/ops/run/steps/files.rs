@@ -233,11 +233,13 @@ fn was_read_and_lost(version: &Version) -> bool {
     !version.was_written && matches!(version.evidence, Lost | Unreadable)
 }
 
-/// Tells whether the run wrote a version that somebody outside wrote over before anybody knew its bytes: that it did remains.
+/// Tells whether the run wrote a version that somebody outside wrote over: that it did remains, whether or not anybody knew its
+/// bytes before.
 fn was_overwritten(file: &File, number: usize) -> bool {
     let version = &file.versions[number];
     let is_followed = file.versions.get(number + 1).is_some_and(|next| !next.was_written);
-    version.was_written && version.evidence == observe::Evidence::Lost && is_followed
+    let is_unread = version.content.is_none() && version.evidence != observe::Evidence::Lost;
+    version.was_written && !is_unread && is_followed
 }
 
 /// Tells bytes that nobody knows from others at their path.
