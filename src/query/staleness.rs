@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::query::origin::Write;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
-use fresh::Fresh;
+use fresh::{Fresh, Way};
 use kept_up::{Done, KeptUp};
 use reading::Reading;
 
@@ -82,17 +82,17 @@ struct Moved {
     path: PathNo,
     now: Now,
     /// The nodes that read other bytes there: the last version first.
-    reads: Vec<OtherRead>,
+    reads: Vec<ReadBy>,
     /// Likewise, those whose own command has kept it up since.
-    kept_up: Vec<OtherRead>,
-    /// The nodes that were seen to read what lies there now, each with the time.
-    fresh: Vec<(usize, i64)>,
+    kept_up: Vec<ReadBy>,
+    /// The nodes that read what lies there now.
+    fresh: Vec<ReadBy>,
     /// The runs that wrote what lies there now, with the last time.
     writes: HashMap<RunNo, i64>,
 }
 
-/// A node that read other bytes at a path than lie there now.
-struct OtherRead {
+/// A node that read some bytes at a path, or was only told of them.
+struct ReadBy {
     node: usize,
     seen: Seen,
     is_told: bool,
@@ -245,8 +245,7 @@ impl Ancestry {
         let mut fresh = Fresh::new(snapshot, self, current);
         let (stale, anew) = self.overtaken_anew(&moved, Ways::Certain, &mut fresh)?;
         let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, (Ways::Certain, &anew), &mut fresh)?;
-        let is_anything_told = self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told);
-        let may_be = match is_anything_told || fresh.has_doubts() {
+        let may_be = match self.is_anything_told() || fresh.has_doubts() {
             true => Some(self.overtaken_anew(&moved, Ways::All, &mut fresh)?.0),
             false => None,
         };
@@ -334,16 +333,16 @@ impl Ancestry {
                         _ => false,
                     };
                     let reads = if is_kept_up { &mut moved.kept_up } else { &mut moved.reads };
-                    reads.push(OtherRead { node: at, seen: read.seen, is_told: read.is_told });
+                    reads.push(ReadBy { node: at, seen: read.seen, is_told: read.is_told });
                 }
             }
         }
         for (at, node) in self.nodes.iter().enumerate() {
-            for read in node.reads.iter().filter(|read| !read.is_told) {
+            for read in &node.reads {
                 if let Some(moved) = moved.get_mut(&read.seen.path)
                     && self.is_now(read.seen.artifact, moved.now)
                 {
-                    moved.fresh.push((at, read.seen.at));
+                    moved.fresh.push(ReadBy { node: at, seen: read.seen, is_told: read.is_told });
                 }
             }
         }
@@ -356,6 +355,10 @@ impl Ancestry {
             named.insert(snapshot.path(path)?, moved);
         }
         Ok(named.into_values().collect())
+    }
+
+    fn is_anything_told(&self) -> bool {
+        self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told)
     }
 
     /// Returns who goes back to each node.
@@ -379,13 +382,13 @@ impl Ancestry {
     fn overtaken(
         &self,
         moved: &[Moved],
-        reads: impl Fn(&Moved) -> &Vec<OtherRead>,
+        reads: impl Fn(&Moved) -> &Vec<ReadBy>,
         (ways, up_to_date): (Ways, &HashSet<ReadPlace>),
         fresh: &mut Fresh,
     ) -> Result<Vec<Causes<Seen>>> {
         let mut overtaken: Vec<Causes<Seen>> = vec![Causes::default(); self.nodes.len()];
-        // Which of the paths met each node last, and whether on a way that counts whatever else its step knows.
-        let mut met_by: Vec<(usize, bool)> = vec![(0, false); self.nodes.len()];
+        // Which of the paths met each node last, and on which ways.
+        let mut met_by: Vec<(usize, Vec<Way>)> = vec![(0, Vec::new()); self.nodes.len()];
         for (number, moved) in moved.iter().enumerate() {
             let number = number + 1;
             let mut reads = reads(moved).iter().filter(|read| ways.lead_through(read.is_told)).peekable();
@@ -393,34 +396,41 @@ impl Ancestry {
                 fresh.turn_to(moved)?;
             }
             // The last versions come first: who is met by one of them need not be met again.
-            for OtherRead { node, seen, is_told } in reads {
+            for ReadBy { node, seen, is_told } in reads {
                 let written = self.nodes[*node].step.and_then(|(_, run)| moved.writes.get(&run));
                 if written.is_some_and(|written| *written >= seen.at) {
                     continue;
                 }
-                let mut frontier = vec![(*node, !is_told)];
-                while let Some((at, counts)) = frontier.pop() {
-                    let (met, has_counted) = met_by[at];
-                    let is_met = met == number && (has_counted || !counts);
-                    if is_met || (!counts && fresh.is_known_at(at)) {
+                let mut frontier = vec![(*node, Way::from(*is_told))];
+                while let Some((at, way)) = frontier.pop() {
+                    let own_step = self.nodes[at].step.map(|(step, _)| step);
+                    let (met, met_on) = &mut met_by[at];
+                    let is_met = *met == number;
+                    if (is_met && met_on.iter().any(|other| other.covers(&way, own_step.is_some())))
+                        || fresh.ends(&way, at)
+                    {
                         continue;
                     }
-                    met_by[at] = (number, counts);
-                    if met != number {
+                    if !is_met {
+                        *met = number;
+                        met_on.clear();
                         overtaken[at].add(*seen, self.causes_max);
                     }
+                    met_on.retain(|other| !way.covers(other, own_step.is_some()));
+                    met_on.push(way);
+                    let way = way.at(own_step);
                     for reader in fresh.readers(ways, at) {
                         match *reader {
                             Reader::Along(other) => {
-                                let is_same_step = self.nodes[at].step.is_some()
-                                    && self.nodes[other].step == self.nodes[at].step;
-                                frontier.push((other, counts || !is_same_step));
+                                let is_same_step =
+                                    own_step.is_some() && self.nodes[other].step == self.nodes[at].step;
+                                frontier.push((other, way.along(is_same_step)));
                             }
                             Reader::Read(place @ (node, number)) => {
                                 let read = &self.nodes[node].reads[number];
                                 let is_nearer = read.seen.path == moved.path;
                                 if !is_nearer && !up_to_date.contains(&place) {
-                                    frontier.push((node, fresh.counts(place, ways)?));
+                                    frontier.push((node, fresh.through(place, way, ways)?));
                                 }
                             }
                         }
@@ -492,6 +502,10 @@ impl Ancestry {
 }
 
 impl Ways {
+    fn place(self) -> usize {
+        usize::from(self == Ways::All)
+    }
+
     fn lead_through(self, is_told: bool) -> bool {
         self == Ways::All || !is_told
     }

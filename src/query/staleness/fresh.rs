@@ -4,6 +4,10 @@
 //! there was made from the sources of then. Where the step has read the sources of now as well, or what was made from them, it is up to
 //! date by these, and what it went on with says nothing of them. So with what it was only told of.
 //!
+//! Of a file that several commands write on in turn, a log, a table of results, what counts is what each of them did to it last: by a
+//! source of which a later go of the same command was given what lies there now, an earlier one makes nothing stale, whoever wrote on
+//! the file between. What the later one was only told of will do for that, as what the earlier one was told of.
+//!
 //! What another command made is no such thing: who puts together a table of last week and the data of today has a stale table in hand.
 //! Nor is what still lies there as it was gone on with: features that a script computes only where there are none yet. But whoever
 //! wrote the file anew, in its place, after having read the source of now itself, may have left there what is as new as that, also
@@ -11,7 +15,7 @@
 //! a part may be left as it was, and that is a doubt.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::kept_up::{Done, are_parts_of_one, is_another_go};
 use super::{Ancestry, Moved, Now, Read, ReadPlace, Reader, Ways};
@@ -27,16 +31,68 @@ pub(super) struct Fresh<'a> {
     now: Now,
     /// Who goes back to each node, on ways where all is certain, and on all.
     readers: [Vec<Vec<Reader>>; 2],
-    /// The nodes that go back to what lies at the path now, on ways where all is certain.
+    /// Who knows what lies at the path now, on ways where all is certain, and on all.
+    knowing: [Knowing; 2],
+    /// Of each file that steps which know it wrote on, one step of each such command; each has a bit in [`Way::passed`].
+    writing_on: Vec<(PathNo, StepNo)>,
+    is_anything_told: bool,
+    goes: RefCell<HashMap<[StepNo; 2], bool>>,
+    parts: RefCell<HashMap<[StepNo; 2], bool>>,
+    done: RefCell<Done>,
+    has_doubts: Cell<bool>,
+}
+
+/// Who knows what lies at a path now, on some ways.
+#[derive(Default, Clone)]
+struct Knowing {
+    /// The nodes that go back to it.
     nodes: HashSet<usize>,
     /// Their steps.
     steps: HashSet<StepNo>,
     /// Those of them that read it there themselves, with the first time.
     seen: HashMap<StepNo, i64>,
-    goes: RefCell<HashMap<[StepNo; 2], bool>>,
-    parts: RefCell<HashMap<[StepNo; 2], bool>>,
-    done: RefCell<Done>,
-    has_doubts: Cell<bool>,
+}
+
+/// How a way came to a node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    ends: Ends,
+    /// The step that it came through last.
+    by: Option<StepNo>,
+    /// The commands which it came through as they wrote on a file that a later go of theirs wrote on.
+    passed: u64,
+}
+
+/// Where a way does not lead on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ends {
+    Nowhere,
+    /// At a node that knows, for certain, what lies at the path now.
+    WhereKnown,
+    /// At one that was told of it, too.
+    WhereTold,
+}
+
+impl Way {
+    /// The way that begins where something was read, or was only told of.
+    pub(super) fn from(is_told: bool) -> Self {
+        Way { ends: if is_told { Ends::WhereKnown } else { Ends::Nowhere }, by: None, passed: 0 }
+    }
+
+    /// Returns true where whatever the other way leads to, this one does, from a node on that has a step of its own or has none.
+    pub(super) fn covers(&self, other: &Way, has_step: bool) -> bool {
+        self.ends <= other.ends && self.passed & !other.passed == 0 && (has_step || self.by == other.by)
+    }
+
+    /// The way on from a node, whose step this is.
+    pub(super) fn at(self, step: Option<StepNo>) -> Self {
+        Way { by: step.or(self.by), ..self }
+    }
+
+    /// Returns the way on to a node all of whose ways back are those of where it is now, too.
+    pub(super) fn along(self, is_same_step: bool) -> Self {
+        Way { ends: if is_same_step { self.ends } else { Ends::Nowhere }, ..self }
+    }
 }
 
 impl<'a> Fresh<'a> {
@@ -51,9 +107,9 @@ impl<'a> Fresh<'a> {
             current,
             now: Now::Gone,
             readers: [Ways::Certain, Ways::All].map(|ways| ancestry.readers(ways)),
-            nodes: HashSet::new(),
-            steps: HashSet::new(),
-            seen: HashMap::new(),
+            knowing: Default::default(),
+            writing_on: Vec::new(),
+            is_anything_told: ancestry.is_anything_told(),
             goes: RefCell::default(),
             parts: RefCell::default(),
             done: RefCell::default(),
@@ -62,7 +118,7 @@ impl<'a> Fresh<'a> {
     }
 
     pub(super) fn readers(&self, ways: Ways, node: usize) -> &[Reader] {
-        &self.readers[usize::from(ways == Ways::All)][node]
+        &self.readers[ways.place()][node]
     }
 
     /// Finds who knows what lies at a path now.
@@ -71,86 +127,160 @@ impl<'a> Fresh<'a> {
     /// A store error where a record is damaged.
     pub(super) fn turn_to(&mut self, moved: &Moved) -> Result<()> {
         self.now = moved.now;
-        self.nodes.clear();
-        let mut frontier: Vec<usize> = moved.fresh.iter().map(|(node, _)| *node).collect();
+        let certain = self.knowing(moved, Ways::Certain)?;
+        let all = match self.is_anything_told {
+            true => self.knowing(moved, Ways::All)?,
+            false => certain.clone(),
+        };
+        self.knowing = [certain, all];
+        self.writing_on = self.writing_on()?;
+        Ok(())
+    }
+
+    fn knowing(&self, moved: &Moved, ways: Ways) -> Result<Knowing> {
+        let fresh = || moved.fresh.iter().filter(|read| ways.lead_through(read.is_told));
+        let mut known = HashSet::new();
+        let mut frontier: Vec<usize> = fresh().map(|read| read.node).collect();
         while let Some(at) = frontier.pop() {
-            if self.nodes.insert(at) {
-                frontier.extend(self.readers(Ways::Certain, at).iter().map(|reader| match reader {
+            if known.insert(at) {
+                frontier.extend(self.readers(ways, at).iter().map(|reader| match reader {
                     Reader::Along(other) => *other,
                     Reader::Read((node, _)) => *node,
                 }));
             }
         }
-        self.seen.clear();
-        for (node, at) in &moved.fresh {
-            if let Some((step, _)) = self.ancestry.nodes[*node].step {
-                let first = self.seen.entry(step).or_insert(*at);
-                *first = (*at).min(*first);
+        let mut seen: HashMap<StepNo, i64> = HashMap::new();
+        for read in fresh() {
+            if let Some((step, _)) = self.ancestry.nodes[read.node].step {
+                let first = seen.entry(step).or_insert(read.seen.at);
+                *first = read.seen.at.min(*first);
             }
         }
         // Of a training that also adds a line to a table, one part adds, and the other knows what from.
         let nodes = &self.ancestry.nodes;
         let mut parts = Vec::new();
-        for along in self.nodes.iter().map(|at| &nodes[*at].along) {
+        for along in known.iter().map(|at| &nodes[*at].along) {
             let (known, others): (Vec<usize>, Vec<usize>) =
-                along.iter().partition(|part| self.nodes.contains(part));
+                along.iter().partition(|part| known.contains(part));
             for other in others {
                 for part in &known {
                     if let (Some((one, _)), Some((another, _))) = (nodes[*part].step, nodes[other].step)
                         && self.are_parts_of_one([one, another])?
                     {
                         parts.push(other);
-                        if let Some(at) = self.seen.get(&one).copied() {
-                            self.seen.entry(another).or_insert(at);
+                        if let Some(at) = seen.get(&one).copied() {
+                            seen.entry(another).or_insert(at);
                         }
                     }
                 }
             }
         }
-        self.nodes.extend(parts);
-        let steps = self.nodes.iter().filter_map(|at| nodes[*at].step);
-        self.steps = steps.map(|(step, _)| step).collect();
-        Ok(())
+        known.extend(parts);
+        let steps = known.iter().filter_map(|at| nodes[*at].step).map(|(step, _)| step).collect();
+        Ok(Knowing { nodes: known, steps, seen })
     }
 
-    /// Tells whether what lies at the path now is known at a node.
-    pub(super) fn is_known_at(&self, node: usize) -> bool {
-        self.nodes.contains(&node)
+    /// Lists the files on which those wrote who know what lies at the path now, each with one step of each command.
+    fn writing_on(&self) -> Result<Vec<(PathNo, StepNo)>> {
+        let mut found: Vec<(PathNo, StepNo)> = Vec::new();
+        // What no step wrote before is not written on.
+        let nodes = self.knowing[1].nodes.iter().map(|at| &self.ancestry.nodes[*at]);
+        let nodes = nodes.filter(|node| node.reads.iter().any(|read| read.from.is_some() && !read.is_told));
+        let steps: BTreeSet<StepNo> = nodes.filter_map(|node| node.step).map(|(step, _)| step).collect();
+        for step in steps {
+            let written_on = self.done.borrow_mut().written_on(self.snapshot, step)?;
+            for path in written_on.iter().copied() {
+                let mut is_new = found.len() < u64::BITS as usize;
+                for (other_path, other) in &found {
+                    is_new &= *other_path != path || !self.is_go_of_same([*other, step])?;
+                }
+                if is_new {
+                    found.push((path, step));
+                }
+            }
+        }
+        Ok(found)
     }
 
-    /// Tells whether what was read counts, on such ways, whatever else its reader knows: it was not only told of it, and it is not what
-    /// an earlier go of its own command had left and it, or another go, has brought up to date since. What another command had left
-    /// and it has written anew counts only on ways that are doubts.
+    /// Tells whether a way does not lead on to a node, and nothing there counts.
+    pub(super) fn ends(&self, way: &Way, node: usize) -> bool {
+        match way.ends {
+            Ends::Nowhere => false,
+            Ends::WhereKnown => self.knowing[0].nodes.contains(&node),
+            Ends::WhereTold => self.knowing[1].nodes.contains(&node),
+        }
+    }
+
+    /// Returns the way on through what was read of where it is now.
+    ///
+    /// It leads on whatever else the reader knows: but where the reader was only told of that, or it is what an earlier go of its own
+    /// command had left and it, or another go, has brought up to date since. What another command had left and it has written anew
+    /// counts only on ways that are doubts.
     ///
     /// # Errors
     /// A store error where a record is damaged.
-    pub(super) fn counts(&self, (node, number): ReadPlace, ways: Ways) -> Result<bool> {
+    pub(super) fn through(&self, (node, number): ReadPlace, way: Way, ways: Ways) -> Result<Way> {
         let reader = &self.ancestry.nodes[node];
-        let Some((step, _)) = reader.step.filter(|(step, _)| self.steps.contains(step)) else {
-            return Ok(true);
-        };
         let read = &reader.reads[number];
-        if read.is_told {
-            return Ok(false);
+        let mut passed = way.passed;
+        for (bit, (path, step)) in self.writing_on.iter().enumerate() {
+            if *path == read.seen.path && passed & (1 << bit) == 0 && self.is_by(&way, *step)? {
+                passed |= 1 << bit;
+            }
         }
-        let Some(from) = read.from else { return Ok(true) };
-        let is_written_anew = self.is_written_anew(step, read)?;
+        let ends = match reader.step {
+            Some((step, _)) if self.knowing[1].steps.contains(&step) => {
+                self.ends_at(step, read, &Way { passed, ..way }, ways)?
+            }
+            _ => Ends::Nowhere,
+        };
+        Ok(Way { ends, by: None, passed })
+    }
+
+    fn ends_at(&self, step: StepNo, read: &Read, way: &Way, ways: Ways) -> Result<Ends> {
+        if read.is_told {
+            return Ok(Ends::WhereKnown);
+        }
+        let is_written_anew = self.is_written_anew(step, read, Ways::Certain)?;
         // What has the very bytes that lie at the path now holds nothing older.
         if is_written_anew && (self.current)(read.seen.path).is_some_and(|it| it.has_bytes_of(self.now)) {
-            return Ok(false);
+            return Ok(Ends::WhereKnown);
         }
         let version = read.seen.artifact;
         let lies_there =
             || (self.current)(read.seen.path).is_none_or(|now| self.ancestry.is_now(version, now));
-        if !is_written_anew && lies_there() {
-            return Ok(true);
+        if (!lies_there() || self.is_written_anew(step, read, Ways::All)?)
+            && (self.is_by(way, step)? || self.has_passed(way, step, read)?)
+        {
+            return Ok(Ends::WhereTold);
         }
-        for writer in self.writers(from) {
-            if !self.is_another_go([writer, step])? {
-                if is_written_anew {
-                    self.has_doubts.set(true);
-                }
-                return Ok(!is_written_anew || ways == Ways::All);
+        if !is_written_anew {
+            return Ok(Ends::Nowhere);
+        }
+        self.has_doubts.set(true);
+        Ok(if ways == Ways::All { Ends::Nowhere } else { Ends::WhereKnown })
+    }
+
+    /// Tells whether a way came last through another go of a step's command.
+    fn is_by(&self, way: &Way, step: StepNo) -> Result<bool> {
+        way.by.map_or(Ok(false), |by| self.is_go_of_same([by, step]))
+    }
+
+    /// Tells whether a way came through another go of a step's command that wrote on the file which the step read and wrote on.
+    fn has_passed(&self, way: &Way, step: StepNo, read: &Read) -> Result<bool> {
+        if way.passed == 0 {
+            return Ok(false);
+        }
+        let written = self.done.borrow_mut().last_write(self.snapshot, step, read.seen.path)?;
+        if written.is_none_or(|at| at < read.seen.at) {
+            return Ok(false);
+        }
+        for (bit, (path, other)) in self.writing_on.iter().enumerate() {
+            if *path == read.seen.path
+                && way.passed & (1 << bit) != 0
+                && self.is_go_of_same([*other, step])?
+            {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -162,19 +292,10 @@ impl<'a> Fresh<'a> {
     }
 
     /// Tells whether a step wrote what it had read anew, after it had also read what lies at the path now.
-    fn is_written_anew(&self, step: StepNo, read: &Read) -> Result<bool> {
-        let Some(seen_at) = self.seen.get(&step) else { return Ok(false) };
+    fn is_written_anew(&self, step: StepNo, read: &Read, ways: Ways) -> Result<bool> {
+        let Some(seen_at) = self.knowing[ways.place()].seen.get(&step) else { return Ok(false) };
         let written = self.done.borrow_mut().last_write(self.snapshot, step, read.seen.path)?;
         Ok(written.is_some_and(|at| at >= read.seen.at.max(*seen_at)))
-    }
-
-    /// Lists the steps that wrote what a node stands for.
-    fn writers(&self, node: usize) -> Vec<StepNo> {
-        let node = &self.ancestry.nodes[node];
-        match node.step {
-            Some((step, _)) => vec![step],
-            None => node.along.iter().flat_map(|other| self.writers(*other)).collect(),
-        }
     }
 
     fn are_parts_of_one(&self, steps: [StepNo; 2]) -> Result<bool> {
@@ -186,7 +307,7 @@ impl<'a> Fresh<'a> {
         Ok(found)
     }
 
-    fn is_another_go(&self, steps: [StepNo; 2]) -> Result<bool> {
+    fn is_go_of_same(&self, steps: [StepNo; 2]) -> Result<bool> {
         if let Some(known) = self.goes.borrow().get(&steps) {
             return Ok(*known);
         }

@@ -4,11 +4,12 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use crate::error::Result;
 use crate::model::{APPENDING, ArtifactPath, Digest, Step};
 use crate::query::origin::lost;
-use crate::store::{Edges, PathNo, Snapshot, StepNo};
+use crate::store::{Edges, PathNo, RunNo, Snapshot, StepNo};
 
 /// What makes a step the same command as another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,12 +115,13 @@ pub(super) fn is_same_command(snapshot: &Snapshot, steps: [StepNo; 2], done: &mu
 }
 
 /// Tells whether two steps are goes of one command at the same work: they have written a file in common, and ran the same command,
-/// whatever files of theirs it was given.
+/// whatever files of theirs it was given; or the same program, and their runs are two of the same command: what a script takes out of
+/// a file to tell it to others is another thing each time.
 pub(super) fn is_another_go(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut Done) -> Result<bool> {
     for step in steps {
         done.by(snapshot, step)?;
     }
-    let [one, other] = steps.map(|step| &done.by[&step]);
+    let [one, other] = steps.map(|step| Rc::clone(&done.by[&step]));
     let (Some(ran), Some(other_ran)) = (&one.command, &other.command) else { return Ok(false) };
     if ran.program != other_ran.program || !one.wrote.keys().any(|path| other.wrote.contains_key(path)) {
         return Ok(false);
@@ -127,6 +129,7 @@ pub(super) fn is_another_go(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut 
     Ok(match (&ran.told, &other_ran.told) {
         (Told::Line(line), Told::Line(other)) if line != other => {
             words_without_files(snapshot, steps[0], line)? == words_without_files(snapshot, steps[1], other)?
+                || done.are_of_equal_runs(snapshot, steps)?
         }
         (told, other) => told == other,
     })
@@ -162,7 +165,8 @@ fn words_without_files<'a>(snapshot: &Snapshot, step: StepNo, line: &'a str) -> 
 /// What was done by the steps that were asked about, each read once.
 #[derive(Default)]
 pub(super) struct Done {
-    by: HashMap<StepNo, DoneBy>,
+    by: HashMap<StepNo, Rc<DoneBy>>,
+    commands: HashMap<RunNo, Rc<[String]>>,
 }
 
 /// What a step did.
@@ -172,14 +176,34 @@ struct DoneBy {
     read: HashMap<PathNo, i64>,
     /// What it wrote, each with the last time.
     wrote: HashMap<PathNo, i64>,
+    /// What it read, and wrote after that.
+    written_on: Rc<[PathNo]>,
 }
 
 impl Done {
     fn by(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<&DoneBy> {
         match self.by.entry(step) {
             Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(place) => Ok(place.insert(DoneBy::of(snapshot, step)?)),
+            Entry::Vacant(place) => Ok(place.insert(Rc::new(DoneBy::of(snapshot, step)?))),
         }
+    }
+
+    /// Tells whether two steps are parts of two runs of one command.
+    fn are_of_equal_runs(&mut self, snapshot: &Snapshot, steps: [StepNo; 2]) -> Result<bool> {
+        let [Some(one), Some(other)] = [snapshot.run_of(steps[0])?, snapshot.run_of(steps[1])?] else {
+            return Ok(false);
+        };
+        let command = self.command_of(snapshot, one)?;
+        Ok(one != other && !command.is_empty() && command == self.command_of(snapshot, other)?)
+    }
+
+    /// Returns the command line of a run; of one without, none of its words.
+    fn command_of(&mut self, snapshot: &Snapshot, run: RunNo) -> Result<Rc<[String]>> {
+        if let Some(known) = self.commands.get(&run) {
+            return Ok(Rc::clone(known));
+        }
+        let command = snapshot.run(run)?.map_or_else(Vec::new, |run| run.arguments);
+        Ok(Rc::clone(self.commands.entry(run).or_insert(command.into())))
     }
 
     /// Returns when a step last wrote at a path.
@@ -190,6 +214,11 @@ impl Done {
         path: PathNo,
     ) -> Result<Option<i64>> {
         Ok(self.by(snapshot, step)?.wrote.get(&path).copied())
+    }
+
+    /// Lists the files that a step read, and wrote after that.
+    pub(super) fn written_on(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<Rc<[PathNo]>> {
+        Ok(Rc::clone(&self.by(snapshot, step)?.written_on))
     }
 }
 
@@ -206,7 +235,12 @@ impl DoneBy {
             let last = wrote.entry(snapshot.path_of(edge.artifact)).or_insert(edge.at);
             *last = edge.at.max(*last);
         }
-        Ok(DoneBy { command: Command::of(snapshot, step, &edges)?, read, wrote })
+        let written_on =
+            wrote.iter().filter(|(path, last)| read.get(path).is_some_and(|first| first <= last));
+        let mut written_on: Vec<PathNo> = written_on.map(|(path, _)| *path).collect();
+        written_on.sort_unstable();
+        let command = Command::of(snapshot, step, &edges)?;
+        Ok(DoneBy { command, read, wrote, written_on: written_on.into() })
     }
 
     /// Returns the command, where it read what lay at a path before it wrote there.

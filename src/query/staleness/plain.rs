@@ -45,6 +45,14 @@ struct Input {
     is_told: bool,
 }
 
+/// A step that goes on with what it read, on the way to a file.
+#[derive(Clone, Copy)]
+struct GoesOn<'a> {
+    reader: &'a Made,
+    read: &'a Input,
+    has_written: bool,
+}
+
 /// What is asked of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
@@ -203,25 +211,26 @@ impl World {
     /// A path is settled by what was read there nearer to the file, and by the run that read it, where that wrote what lies there now
     /// after that. What was read does no harm when the last who wrote the same did it from what there is now;
     /// `anew` are those being asked that. Asked for are the paths that the command which read them has kept up since, or the others,
-    /// or the others also on ways that are doubts.
+    /// or the others also on ways that are doubts. `goes_on` are the reads on the way to the file.
     fn causes(
         &self,
         made: usize,
         asked: Asked,
         settled: &BTreeSet<&'static str>,
-        anew: &[usize],
+        (anew, goes_on): (&[usize], &[GoesOn]),
     ) -> BTreeSet<&'static str> {
         let run = self.writes[made].run;
         let mut causes = BTreeSet::new();
         let reads = self.along(made).flat_map(|made| made.reads.iter().map(move |read| (made, read)));
         for (reader, read) in reads {
+            let mut found = BTreeSet::new();
             let is_told = match self.says(reader, read) {
                 Some(true) => false,
                 Some(false) if asked == Asked::MayBe => true,
                 _ => continue,
             };
             let is_moved = self.disk[read.path] != read.content;
-            let is_beside = |path| is_told && self.is_known_beside(reader, read, path);
+            let is_beside = |path| is_told && self.is_known_beside(reader, read, path, Asked::Stale);
             let is_asked = || {
                 self.along(made).any(|made| {
                     made.reads.iter().any(|one| std::ptr::eq(one, read)) && self.is_kept_up(read, made)
@@ -229,37 +238,54 @@ impl World {
             };
             let is_open = !settled.contains(read.path) && !self.is_written_since(read, run);
             if is_moved && is_asked() && is_open && !is_beside(read.path) {
-                causes.insert(read.path);
+                found.insert(read.path);
             }
-            let Some(from) = read.from else { continue };
-            let last = self.writes.iter().enumerate().rposition(|(at, other)| {
-                let is_anothers = at != made && other.step != reader.step;
-                is_anothers && other.path == read.path && other.content == read.content
-            });
-            let last = last.filter(|last| *last > from && !anew.contains(last));
-            let is_fresh = last.is_some_and(|last| {
-                let anew = [anew, [last].as_slice()].concat();
-                let asked = if asked == Asked::MayBe { asked } else { Asked::Stale };
-                self.causes(last, asked, &BTreeSet::new(), &anew).is_empty()
-            });
-            if !is_fresh {
+            if let Some(from) = read.from
+                && !self.is_made_anew(made, reader, read, asked, anew)
+            {
                 let mut settled = settled.clone();
                 settled.insert(read.path);
-                let is_another_go = self.is_another_go(from, reader);
-                let found = self.causes(from, asked, &settled, anew).into_iter();
+                let has_written = self.has_written_on(reader, read);
+                let before = goes_on.iter().filter(|before| before.has_written).copied();
+                let goes_on: Vec<GoesOn> =
+                    before.chain((!is_told).then_some(GoesOn { reader, read, has_written })).collect();
+                let above = self.causes(from, asked, &settled, (anew, &goes_on)).into_iter();
                 let counts = |path: &&str| {
-                    let is_anew = self.is_written_anew(reader, read, path);
-                    let is_weak = match is_another_go {
-                        true => is_moved || is_anew,
-                        // What another command had made may still be in it.
-                        false => is_anew && asked != Asked::MayBe,
-                    };
-                    !(is_told || is_weak) || !self.is_known_beside(reader, read, path)
+                    // What another command had made may still be in it.
+                    let is_anew =
+                        asked != Asked::MayBe && self.is_written_anew(reader, read, path, Asked::Stale);
+                    let is_copy = self.is_copy_anew(reader, read, path);
+                    !(is_told || is_anew || is_copy)
+                        || !self.is_known_beside(reader, read, path, Asked::Stale)
                 };
-                causes.extend(found.filter(counts));
+                found.extend(above.filter(counts));
             }
+            // What an earlier go of a command brought into a file, a later one of it has brought up to date.
+            let is_up_to_date = |path: &&'static str| {
+                goes_on.iter().any(|later| {
+                    let is_go = later.read.path == reader.path && self.is_another_go(reader, later.reader);
+                    let is_new = self.disk[later.read.path] != later.read.content
+                        || self.is_written_anew(later.reader, later.read, path, Asked::MayBe);
+                    is_go && is_new && self.is_known_beside(later.reader, later.read, path, Asked::MayBe)
+                })
+            };
+            causes.extend(found.into_iter().filter(|path| !is_up_to_date(path)));
         }
         causes
+    }
+
+    /// Says whether what was read was last made from what there is now, and came to the same.
+    fn is_made_anew(&self, made: usize, reader: &Made, read: &Input, asked: Asked, anew: &[usize]) -> bool {
+        let last = self.writes.iter().enumerate().rposition(|(at, other)| {
+            let is_anothers = at != made && other.step != reader.step;
+            is_anothers && other.path == read.path && other.content == read.content
+        });
+        let last = last.filter(|last| read.from.is_some_and(|from| *last > from) && !anew.contains(last));
+        last.is_some_and(|last| {
+            let anew = [anew, [last].as_slice()].concat();
+            let asked = if asked == Asked::MayBe { asked } else { Asked::Stale };
+            self.causes(last, asked, &BTreeSet::new(), (&anew, &[])).is_empty()
+        })
     }
 
     /// Says whether what a step read went into what it made: whether that is certain; `None` where it did not.
@@ -273,20 +299,32 @@ impl World {
         (!has_place).then_some(false)
     }
 
-    /// Says whether a version was written by earlier goes of the same command at the same work.
-    fn is_another_go(&self, from: usize, reader: &Made) -> bool {
+    /// Says whether two steps are goes of the same command at the same work.
+    fn is_another_go(&self, one: &Made, other: &Made) -> bool {
         let wrote = |step: usize| {
             let made = self.writes.iter().filter(move |made| made.step == step);
             made.map(|made| made.path).collect::<BTreeSet<_>>()
         };
-        self.along(from)
-            .all(|made| made.command == reader.command && !wrote(made.step).is_disjoint(&wrote(reader.step)))
+        one.command == other.command && !wrote(one.step).is_disjoint(&wrote(other.step))
     }
 
-    /// Says whether the step that read something wrote the same file anew, after it had also read, itself, what lies at a path now.
-    fn is_written_anew(&self, reader: &Made, read: &Input, path: &str) -> bool {
+    /// Says whether the step that read something wrote to the same file later.
+    fn has_written_on(&self, reader: &Made, read: &Input) -> bool {
+        let mut written = self.writes.iter().filter(|made| made.step == reader.step);
+        written.any(|made| {
+            let has_read =
+                made.reads.iter().any(|one| (one.path, &one.content) == (read.path, &read.content));
+            made.path == read.path && has_read
+        })
+    }
+
+    /// Says whether the step that read something wrote the same file anew, after it had also read, itself, what lies at a path now, or
+    /// may have been told of that.
+    fn is_written_anew(&self, reader: &Made, read: &Input, path: &str, asked: Asked) -> bool {
         let is_it = |made: &Made, one: &Input| {
-            one.path == path && self.disk[path] == one.content && self.says(made, one) == Some(true)
+            let says = self.says(made, one);
+            let is_said = says == Some(true) || (asked == Asked::MayBe && says.is_some());
+            one.path == path && self.disk[path] == one.content && is_said
         };
         // Of two that had a hand in a file the one that read that file read nothing else.
         let mut written = self.writes.iter().filter(|made| made.script.is_some() && made.step == reader.step);
@@ -297,24 +335,30 @@ impl World {
         })
     }
 
-    /// Says whether the step that read something also knows, for certain, what lies at a path now.
-    fn is_known_beside(&self, reader: &Made, read: &Input, path: &str) -> bool {
+    /// Says whether that is what lies at the path, byte for byte.
+    fn is_copy_anew(&self, reader: &Made, read: &Input, path: &str) -> bool {
+        self.disk[read.path] == self.disk[path] && self.is_written_anew(reader, read, path, Asked::Stale)
+    }
+
+    /// Says whether the step that read something also knows what lies at a path now, for certain or perhaps.
+    fn is_known_beside(&self, reader: &Made, read: &Input, path: &str, asked: Asked) -> bool {
         // Of two that had a hand in a file the one read that file, and the other all else.
         let is_of_same = |other: &&Input| {
             reader.script.is_some() || (other.path == reader.path) == (read.path == reader.path)
         };
-        reader.reads.iter().filter(is_of_same).any(|other| self.is_known_by(reader, other, path))
+        reader.reads.iter().filter(is_of_same).any(|other| self.is_known_by(reader, other, path, asked))
     }
 
-    fn is_known_by(&self, reader: &Made, read: &Input, path: &str) -> bool {
+    fn is_known_by(&self, reader: &Made, read: &Input, path: &str, asked: Asked) -> bool {
         let is_it = read.path == path && self.disk[path] == read.content;
-        self.says(reader, read) == Some(true)
-            && (is_it || read.from.is_some_and(|from| self.is_known(from, path)))
+        let says = self.says(reader, read);
+        (says == Some(true) || (asked == Asked::MayBe && says.is_some()))
+            && (is_it || read.from.is_some_and(|from| self.is_known(from, path, asked)))
     }
 
-    /// Says whether a version goes back, for certain, to what lies at a path now.
-    fn is_known(&self, made: usize, path: &str) -> bool {
-        self.along(made).any(|made| made.reads.iter().any(|read| self.is_known_by(made, read, path)))
+    /// Says whether a version goes back to what lies at a path now.
+    fn is_known(&self, made: usize, path: &str, asked: Asked) -> bool {
+        self.along(made).any(|made| made.reads.iter().any(|read| self.is_known_by(made, read, path, asked)))
     }
 
     /// Returns all that a run did to one version: what it wrote again, while no other run wrote the same, is the same version.
@@ -356,7 +400,7 @@ impl World {
             if self.disk[path] != self.writes[last].content {
                 continue;
             }
-            let causes = |asked| self.causes(last, asked, &BTreeSet::new(), &[]);
+            let causes = |asked| self.causes(last, asked, &BTreeSet::new(), (&[], &[]));
             let stale = causes(Asked::Stale);
             let may_be = if stale.is_empty() { causes(Asked::MayBe) } else { BTreeSet::new() };
             for (causes, lines) in [stale, causes(Asked::KeptUp), may_be].iter().zip(&mut lines) {

@@ -62,6 +62,13 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 3] {
     lines
 }
 
+/// Holds what is stale, and what may be, against what is expected; nothing is kept up.
+fn check_out_of_date(text: &str, disk: &[&str], stale: &[&str], may_be: &[&str]) {
+    let expected: [Vec<String>; 3] =
+        [stale, &[], may_be].map(|lines| lines.iter().map(|line| line.to_string()).collect());
+    assert_eq!(out_of_date(text, disk), expected, "{text} {disk:?}");
+}
+
 #[test]
 fn nothing_is_stale_while_all_is_as_it_was_read() {
     assert_eq!(stale("1 p x: a=1 -> b=1\n1 q x: b=1 -> c=1", &[]), [""; 0]);
@@ -217,24 +224,82 @@ fn what_its_own_command_wrote_anew_in_its_place_is_as_new_as_what_was_read_befor
 }
 
 #[test]
+fn of_a_file_that_several_commands_write_on_what_each_did_last_counts() {
+    // A log to which each run adds what it found, and a line of its own.
+    let log = "1 wc wc x: x=x1 -> log=l1\n1 echo echo: log=l1 -> log=l2\n\
+               2 wc wc x: log=l2 x=x2 -> log=l3\n2 echo echo: log=l3 -> log=l4";
+    check_out_of_date(log, &[], &[], &[]);
+    check_out_of_date(log, &["x=x3"], &["log <- x"], &[]);
+    // Two commands that add to one table by turns: each of them has its own last rows in it.
+    let turns = "1 tr t.sh: x=x1 -> table=t1\n2 ev e.sh: y=y1 table=t1 -> table=t2\n\
+                 3 tr t.sh: x=x2 table=t2 -> table=t3";
+    check_out_of_date(turns, &[], &[], &[]);
+    check_out_of_date(turns, &["y=y2"], &["table <- y"], &[]);
+    check_out_of_date(&format!("{turns}\n4 ev e.sh: y=y2 table=t3 -> table=t4"), &[], &[], &[]);
+    // Rows from the same source, of another command, are of then.
+    let both = "1 tr t.sh: x=x1 -> table=t1\n2 ev e.sh: x=x1 table=t1 -> table=t2\n3 tr t.sh: x=x2 table=t2 -> table=t3";
+    check_out_of_date(both, &[], &[], &["table <- x"]);
+    // So are they where a copy was made of them before.
+    check_out_of_date(&format!("{log}\n3 cp x: log=l2 -> old=o2"), &["log=l4"], &["old <- log x"], &[]);
+    // One that wrote on it and has not read the source of now.
+    check_out_of_date(
+        "1 wc wc x: x=x1 -> log=l1\n1 echo e: log=l1 -> log=l2\n2 wc wc x: log=l2 -> log=l3\n2 p x: x=x2 -> o=o1",
+        &[],
+        &["log <- x"],
+        &[],
+    );
+    // What goes through another file and back again.
+    check_out_of_date(
+        "1 cat cat x: x=x1 -> f=f1\n1 tail t: f=f1 -> f.n=f1\n1 mv m: f.n=f1 -> f=f2\n2 cat cat x: x=x2 f=f2 -> f=f3",
+        &[],
+        &["f.n <- f x"],
+        &[],
+    );
+}
+
+#[test]
+fn what_a_command_was_told_of_anew_is_as_new_as_what_it_was_told_before() {
+    // A launcher reads the settings, and the training that it starts goes on with its state.
+    let train = "1 cat x: c=c1 ->\n1 t t.sh: d=1 ~c=c1 -> st=s1\n2 cat x: c=c2 ->\n2 t t.sh: d=1 st=s1 ~c=c2 -> st=s2 m=m2";
+    check_out_of_date(train, &[], &[], &[]);
+    check_out_of_date(train, &["c=c3"], &[], &["m <- c", "st <- c"]);
+    // What is inserted into a table is another thing each time.
+    let insert = "run 1 command:go\nrun 2 command:COMMAND\n1 cat x: c=c1 ->\n1 db insert_1: ~c=c1 -> db=d1\n\
+                  2 cat x: c=c2 ->\n2 db insert_2: db=d1 ~c=c2 -> db=d2";
+    check_out_of_date(&insert.replace("COMMAND", "go"), &[], &[], &[]);
+    check_out_of_date(&insert.replace("COMMAND", "go"), &["c=c3"], &["db <- c"], &[]);
+    check_out_of_date(&insert.replace("COMMAND", "other"), &[], &["db <- c"], &[]);
+}
+
+#[test]
 fn what_another_command_wrote_anew_in_its_place_may_still_have_old_parts() {
-    let check = |text: &str, disk: &[&str], stale: &[&str], may_be: &[&str]| {
-        let expected: [Vec<String>; 3] =
-            [stale, &[], may_be].map(|lines| lines.iter().map(|s| s.to_string()).collect());
-        assert_eq!(out_of_date(text, disk), expected, "{text} {disk:?}");
-    };
     // A label added to rows of then, a renamed script and a mirror with other options look alike.
     let clean =
         "1 clean x: raw=1 -> data=1\n2 more x: data=1 raw=2 -> data=m log=1\n3 t x: data=m -> model=1";
-    check(clean, &[], &[], &["data <- raw", "log <- raw", "model <- raw"]);
-    check(clean, &["raw=3"], &["data <- raw", "log <- raw", "model <- raw"], &[]);
-    check("1 p p -c one: raw=1 -> data=1\n2 p p -c two: data=1 raw=2 -> data=m", &[], &[], &["data <- raw"]);
-    check("1 p p.py: x=1 -> table=1\n2 p p2.py: table=1 x=2 -> table=m", &[], &[], &["table <- x"]);
-    check("1 s s -a: a=1 b=1 -> t/b=1\n2 s s -av: a=1 b=2 t/b=1 -> t/b=m", &[], &[], &["t/b <- b"]);
+    check_out_of_date(clean, &[], &[], &["data <- raw", "log <- raw", "model <- raw"]);
+    check_out_of_date(clean, &["raw=3"], &["data <- raw", "log <- raw", "model <- raw"], &[]);
+    check_out_of_date(
+        "1 p p -c one: raw=1 -> data=1\n2 p p -c two: data=1 raw=2 -> data=m",
+        &[],
+        &[],
+        &["data <- raw"],
+    );
+    check_out_of_date(
+        "1 p p.py: x=1 -> table=1\n2 p p2.py: table=1 x=2 -> table=m",
+        &[],
+        &[],
+        &["table <- x"],
+    );
+    check_out_of_date(
+        "1 s s -a: a=1 b=1 -> t/b=1\n2 s s -av: a=1 b=2 t/b=1 -> t/b=m",
+        &[],
+        &[],
+        &["t/b <- b"],
+    );
     // But what has the very bytes of the source has nothing else.
-    check("1 s s -a: a=1 b=1 -> t/b=1\n2 s s -av: a=1 b=2 t/b=1 -> t/b=2", &[], &[], &[]);
+    check_out_of_date("1 s s -a: a=1 b=1 -> t/b=1\n2 s s -av: a=1 b=2 t/b=1 -> t/b=2", &[], &[], &[]);
     // So does what came to the same bytes again, and what was made from these before.
-    check(
+    check_out_of_date(
         "1 p x: x=1 -> st=1\n1 r x: st=1 -> o=1\n2 q x: st=1 x=2 -> st=1",
         &[],
         &[],
