@@ -55,7 +55,6 @@ impl Kind {
 /// assert_eq!(error.message(), "`no/such/file` is no file, and no run has that name");
 /// assert_eq!(error.hint_text(), Some("`lineage log` lists the runs"));
 /// ```
-#[derive(Debug)]
 pub struct Error {
     kind: Kind,
     message: String,
@@ -158,6 +157,26 @@ impl Error {
     }
 }
 
+impl fmt::Debug for Error {
+    /// Writes message, causes and hint, each on a line, as people read them: it is what Rust prints of an error that `main` returns,
+    /// and of one that was not expected. With `{:#?}`, the parts of the value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            let mut parts = f.debug_struct("Error");
+            parts.field("kind", &self.kind).field("message", &self.message);
+            return parts.field("cause", &self.cause).field("hint", &self.hint).finish();
+        }
+        f.write_str(&self.message)?;
+        for cause in self.causes() {
+            write!(f, "\n  caused by: {cause}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     /// Writes the message alone: whoever writes the causes as well asks for them by [`source`](std::error::Error::source), or for all
     /// in one line by [`Error::in_full`]. The hint is for the terminal.
@@ -199,5 +218,11 @@ mod tests {
         let error = Error::store("cannot write `a`").because(inner()).hint("try water");
         assert_eq!(error.kind().exit_code(), 3);
         assert_eq!(error.hint_text(), Some("try water"));
+        let above = Error::store("cannot record").because(error).hint("drink it");
+        assert_eq!(
+            format!("{above:?}"),
+            "cannot record\n  caused by: cannot write `a`\n  caused by: disk on fire\nhint: drink it"
+        );
+        assert!(format!("{above:#?}").contains("kind: Store"), "{above:#?}");
     }
 }
