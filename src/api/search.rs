@@ -63,7 +63,7 @@ use crate::query::registry::ModelView;
 ///
 /// | of | fields |
 /// |---|---|
-/// | both | `name`, `started`, `ended`, `took`, `run`, `run_id`, `rerun_of`, `kind`, `exit_code`, `host`, `command`, `folder`, `reason`, `git.commit`, `git.branch`, `git.dirty` |
+/// | both | `name`, `started`, `ended`, `took`, `run`, `run_id`, `rerun_of`, `parent`, `kind`, `exit_code`, `host`, `command`, `folder`, `reason`, `git.commit`, `git.branch`, `git.dirty` |
 /// | runs | `status` (`running`, `ok`, `failed`, `interrupted`) |
 /// | model versions | `version`, `stage` (`development`, `staging`, `production`, `archived`), `created`, `updated`, `description`, `model_type`, `base_model`, `by` |
 ///

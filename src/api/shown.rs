@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::{Gap, RunView, TraceReport, TraceRun};
+use crate::api::{Gap, RunHead, RunView, TraceReport, TraceRun};
 use crate::model::Artifact;
 use crate::ops::show::{self, FileReport, ProjectedOrigin};
 use crate::render::show_json;
@@ -96,6 +96,14 @@ impl Shown {
     /// Returns the run itself; of a file or a segment of one, the run that wrote it last.
     pub fn run(&self) -> Option<&RunView> {
         run(&self.inner)
+    }
+
+    /// Returns the runs that are parts of it, where it is a run, in the order of their start.
+    pub fn parts(&self) -> &[RunHead] {
+        match &self.inner {
+            show::Shown::Run(report) => &report.parts,
+            _ => &[],
+        }
     }
 
     /// Returns the document that `lineage show --json` prints.

@@ -64,8 +64,9 @@ macro_rules! language {
 
 /// The language in which runs are asked for, for `--help`.
 pub(crate) const OF_RUNS: &str = language!(
-    "  fields      name, status, kind, started, ended, took, run, run_id, rerun_of, exit_code, host,
-              command, folder, reason, git.commit, git.branch, git.dirty, param.NAME, tag.NAME\n"
+    "  fields      name, status, kind, started, ended, took, run, run_id, rerun_of, parent,
+              exit_code, host, command, folder, reason, git.commit, git.branch, git.dirty,
+              param.NAME, tag.NAME\n"
 );
 
 /// The language in which model versions are asked for, for `--help`.

@@ -165,6 +165,10 @@ pub struct RunReport {
     pub disk: BTreeMap<Artifact, Fate>,
     /// Its tags, by name.
     pub tags: Vec<(String, String)>,
+    /// The runs that are parts of it, in the order of their start; not more than were asked for.
+    pub parts: Vec<RunHead>,
+    /// How many there are.
+    pub parts_total: u64,
     /// Documents that speak of the run.
     pub notes: Vec<Note>,
 }
@@ -426,7 +430,12 @@ impl Showing<'_> {
             Direction::Up => Vec::new(),
             Direction::Down => self.learned(Start::Steps(&steps), &trace)?,
         };
+        let (mut parts, parts_total) =
+            query::own_parts(self.snapshot, head.view.run.id, self.request.runs_max)?;
+        parts.iter_mut().for_each(|part| self.look_alive(part));
         Ok(RunReport {
+            parts,
+            parts_total,
             models: self.trained_by(head.view.run.id)?,
             learned,
             metrics: query::last_values(&self.snapshot.metrics(head.view.run.id)?),

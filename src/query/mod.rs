@@ -25,7 +25,8 @@ pub use ancestry::{
 };
 pub(crate) use history::RERUN_SCHEME;
 pub use history::{
-    FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs, unique_tail,
+    ChangeSort, FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs,
+    unique_tail,
 };
 pub use labels::shown_label;
 pub use metrics::{Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, chart, metric_rows, share};
@@ -40,4 +41,4 @@ pub use report::{
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};
 pub(crate) use together::{Runs, written_along};
-pub use together::{also_claimed_by, as_its_own_run_has_it, parts_of};
+pub use together::{also_claimed_by, as_its_own_run_has_it, own_parts, parts_of};

@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::model::{NodeId, Run, RunKind, Step, Timestamp};
 use crate::query::history::ended_at;
 use crate::query::origin::{Write, lost};
-use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+use crate::query::report::RunHead;
+use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot, StepNo, Term};
 
 /// Lists the other writes of the version whose last write is `last`: step and time.
 ///
@@ -188,7 +189,25 @@ pub fn as_its_own_run_has_it(snapshot: &Snapshot, step: StepNo, writes: &[(StepN
     Ok(found)
 }
 
-/// Lists the runs inside of a run, newest first.
+/// Returns the first `limit` of the runs that name a run as the one they are parts of, in the order of their start, and how many
+/// there are. Looked up in an index.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn own_parts(snapshot: &Snapshot, whole: NodeId, limit: usize) -> Result<(Vec<RunHead>, u64)> {
+    let mut numbers = Vec::new();
+    let _all = snapshot.runs_with(&Term::Parent(whole.hex().into()), |number| {
+        numbers.push(number);
+        Ok(GO_ON)
+    })?;
+    let mut parts = Vec::new();
+    for number in numbers.iter().rev().take(limit) {
+        parts.extend(RunHead::read(snapshot, *number)?);
+    }
+    Ok((parts, numbers.len() as u64))
+}
+
+/// Lists the runs inside of a run, and of those inside of it, newest first.
 ///
 /// # Errors
 /// A store error where a record is damaged.

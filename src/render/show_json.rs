@@ -169,6 +169,8 @@ fn learned_json(learned: &[LearnedModel]) -> Value {
 
 fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     document.insert("run".to_owned(), run_head_json(&report.head));
+    document.insert("parts".to_owned(), report.parts.iter().map(run_head_json).collect());
+    document.insert("parts_total".to_owned(), json!(report.parts_total));
     document.insert("models".to_owned(), report.models.iter().map(model_json).collect());
     document.insert("learned".to_owned(), learned_json(&report.learned));
     let metrics = report.metrics.iter().map(|metric| {

@@ -13,7 +13,7 @@ use crate::model::{Digest, ReferenceSort};
 use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 15;
+pub(crate) const FORMAT: u64 = 16;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.

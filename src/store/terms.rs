@@ -30,6 +30,8 @@ pub enum Term<'a> {
     Status(RunStatus),
     /// The code it ended with, now or at some time before.
     ExitCode(i32),
+    /// The end of the key of the run that it is a part of, in lower case.
+    Parent(Cow<'a, str>),
 }
 
 /// Sorts of terms, as keys have them.
@@ -47,6 +49,8 @@ pub(crate) enum Sort {
     Number = 7,
     Status = 8,
     ExitCode = 9,
+    /// The digits of a key, turned round.
+    Parent = 10,
 }
 
 /// What stands in a key behind the value: time and node id.
@@ -71,6 +75,7 @@ impl Term<'_> {
             }
             Term::Status(status) => (front(Sort::Status, &[status.as_str().as_bytes()]), false),
             Term::ExitCode(code) => (front(Sort::ExitCode, &[code.to_string().as_bytes()]), false),
+            Term::Parent(digits) => (parent_front(digits), false),
         }
     }
 }
@@ -96,6 +101,11 @@ pub(crate) fn number_front(name: &str) -> Vec<u8> {
     front(Sort::Number, &[name.as_bytes()])
 }
 
+/// `sort | digits from the last`: so many as are asked for, or all of a key.
+fn parent_front(digits: &str) -> Vec<u8> {
+    std::iter::once(Sort::Parent as u8).chain(digits.bytes().rev()).collect()
+}
+
 /// Returns the keys of a run as it started.
 pub(crate) fn of_run(run: &Run) -> Vec<Vec<u8>> {
     let mut keys = vec![
@@ -108,6 +118,7 @@ pub(crate) fn of_run(run: &Run) -> Vec<Vec<u8>> {
         let commit = commit.to_ascii_lowercase();
         front(Sort::Commit, &[commit.as_bytes()])
     }));
+    keys.extend(run.parent.map(|parent| parent_front(&parent.hex())));
     keys.extend(parameter_fronts(&run.parameters));
     finished(keys, run.started_at.micros(), run.id.as_u128())
 }

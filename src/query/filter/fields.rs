@@ -160,6 +160,8 @@ fixed! {
     Run "run" Sort::Key,
     /// The key of the run that the run repeats.
     RerunOf "rerun_of" Sort::Key,
+    /// The key of the run that the run is a part of.
+    Parent "parent" Sort::Key,
     /// The run's label.
     RunId "run_id" Sort::Text,
     /// What sort of execution the run is.

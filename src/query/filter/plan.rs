@@ -165,6 +165,7 @@ fn term_of(field: &Field, test: &Test) -> Option<Term<'static>> {
             Some(Term::Parameter(format!("{TAG_FRONT}{name}").into(), value.clone().into()))
         }
         (Field::Fixed(Fixed::Commit), Test::Front(front)) => Some(Term::Commit(front.clone().into())),
+        (Field::Fixed(Fixed::Parent), Test::Tail(tail)) => Some(Term::Parent(tail.clone().into())),
         (Field::Fixed(Fixed::ExitCode), Test::Number(Relation::Equal, code)) => {
             let whole = code.fract() == 0.0 && code.abs() <= f64::from(i32::MAX);
             whole.then_some(Term::ExitCode(*code as i32))

@@ -169,6 +169,7 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
         Fixed::Took => view.duration_us().map(Value::Length),
         Fixed::Run => Some(Value::Text(run.id.hex())),
         Fixed::RerunOf => run.rerun_of.map(|original| Value::Text(original.hex())),
+        Fixed::Parent => run.parent.map(|parent| Value::Text(parent.hex())),
         Fixed::RunId => text(run.run_id.as_str()),
         Fixed::Kind => text(run.kind.as_str()),
         Fixed::ExitCode => view.outcomes.last()?.exit_code.map(|code| Value::Number(f64::from(code))),

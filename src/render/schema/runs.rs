@@ -212,6 +212,8 @@ fn run_fields() -> Vec<(&'static str, Value)> {
     let steps = object([("name", text()), ("done", count()), ("failed", count())]);
     vec![
         ("run", run()),
+        ("parts", list(run())),
+        ("parts_total", count()),
         ("models", list(named_model())),
         ("learned", learned()),
         ("metrics", list(metric)),

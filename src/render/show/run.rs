@@ -1,6 +1,6 @@
 //! Runs: as the one that is shown, and as a head on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::file::fate_words;
@@ -9,8 +9,8 @@ use super::models::{holding, learned};
 use super::more;
 use super::trace::{Way, totals, trace_run};
 use crate::model::{
-    Artifact, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus, TAG_FRONT,
-    redirections,
+    Artifact, ArtifactPath, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus,
+    TAG_FRONT, redirections,
 };
 use crate::ops::DiskState;
 use crate::ops::show::{Fate, RunReport};
@@ -56,12 +56,36 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     }
     more(text, report.failures.len(), 20, "failures");
     files_lines(report, text);
+    parts(report, text);
     for note in &report.notes {
         let _ = writeln!(text, "  note     {}", crate::render::notes::line(note));
     }
     other_runs(report, text);
-    if !is_cut_off(report) {
+    // What a run is made of that has parts and does nothing itself, its parts say.
+    if !is_cut_off(report) && (report.parts_total == 0 || !report.steps.is_empty()) {
         totals(&report.trace, text);
+    }
+}
+
+/// Writes the runs that are parts of it.
+fn parts(report: &RunReport, text: &mut String) {
+    if report.parts_total == 0 {
+        return;
+    }
+    let _ = writeln!(text, "  parts    {}", counted(report.parts_total, "run", "runs"));
+    for part in &report.parts {
+        let took = part.view.duration_us().map_or_else(String::new, |took| format!("  {}", duration(took)));
+        let _ = writeln!(
+            text,
+            "           {}  {}  {}{took}",
+            part.tail,
+            one_line(&part.view.run.name),
+            status(part)
+        );
+    }
+    let left = report.parts_total.saturating_sub(report.parts.len() as u64);
+    if left > 0 {
+        let _ = writeln!(text, "           and {} more; `--limit 0` lists all", thousands(left));
     }
 }
 
@@ -175,8 +199,13 @@ fn listing(
     text: &mut String,
 ) {
     let size: u64 = files.iter().map(|file| file.size_bytes).sum();
-    let count = counted(files.len() as u64, "file", "files");
-    let _ = writeln!(text, "  {label:<9}{count}, {}", bytes(size));
+    let paths: BTreeSet<&ArtifactPath> = files.iter().map(|file| &file.path).collect();
+    let count = counted(paths.len() as u64, "file", "files");
+    let versions = match files.len() {
+        of_each if of_each == paths.len() => String::new(),
+        versions => format!(" in {} versions", thousands(versions as u64)),
+    };
+    let _ = writeln!(text, "  {label:<9}{count}{versions}, {}", bytes(size));
     let said = files.iter().map(|file| {
         let state = disk.get(file).map_or("", words);
         (&file.path, Said { state, ..Said::default() })
