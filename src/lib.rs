@@ -152,7 +152,7 @@ mod render;
 mod research;
 mod store;
 
-pub use api::{Registry, Run, RunBuilder, Workspace};
+pub use api::{Registry, Run, RunBuilder, RunStep, Workspace};
 pub use error::{Error, Kind, Result};
 
 /// What this crate's own benchmarks and tests need of its rooms; no part of its interface.

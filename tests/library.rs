@@ -183,7 +183,7 @@ fn bad_input_is_refused_and_harms_nothing() {
 
     let run = workspace.run("x").start().unwrap();
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        assert_eq!(run.metric("loss", value, 0).unwrap_err().kind().exit_code(), 2);
+        run.metric("loss", value, 0).unwrap();
         assert!(run.save_metrics([("fine", 1.0), ("loss", value)]).is_err());
     }
     for name in ["", "a\n", "\u{1b}[31m", &"n".repeat(251)] {
@@ -236,7 +236,7 @@ fn threads_share_a_run_and_runs_share_a_process() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     let id = run.id();
-    std::sync::Arc::into_inner(run).unwrap().finish().unwrap();
+    run.finish().unwrap();
     assert_eq!(workspace.metrics(id).unwrap().len(), 4000);
     let runs = workspace.runs(1000).unwrap();
     assert_eq!(runs.len(), 81);
@@ -269,6 +269,172 @@ fn a_run_is_seen_by_others_while_it_goes_on() {
     run.finish().unwrap();
     assert_eq!(place.runs().len(), 1);
     assert_eq!(runs_behind(&here, &place.at("b")), ["long"]);
+}
+
+#[test]
+fn whoever_asks_for_a_path_from_elsewhere_is_told_its_name() {
+    let place = Place::empty();
+    workspace(&place);
+    std::fs::create_dir(place.at("below")).unwrap();
+    assert!(child(&place, "below").current_dir(place.at("below")).status().unwrap().success());
+}
+
+#[test]
+fn steps_of_a_run_have_inputs_and_outputs_of_their_own() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    place.write("config", b"c");
+    place.write("raw", b"r");
+    let run = workspace.run("pipeline").input(place.at("config")).start().unwrap();
+    // Two at once, each of its own file; and one after both.
+    let steps = ["a", "b"].map(|name| {
+        let step = run.step("clean").unwrap();
+        step.param("part", name).unwrap();
+        step.used(place.at("raw")).unwrap();
+        (step, name)
+    });
+    for (step, name) in &steps {
+        place.write(name, name.as_bytes());
+        step.generated(place.at(name)).unwrap();
+        step.finish().unwrap();
+    }
+    let train = run.step("train").unwrap();
+    train.used(place.at("b")).unwrap();
+    // What is said so far is there also while the step goes on.
+    run.commit().unwrap();
+    assert_eq!(place.json(&["show", "b", "--down"])["totals"]["steps"], 1);
+    place.write("model", b"m");
+    train.generated(place.at("model")).unwrap();
+    train.finish().unwrap();
+    run.step("look").unwrap().finish().unwrap();
+    drop(run.step("dropped").unwrap());
+    run.step("broken").unwrap().fail("no data").unwrap();
+    assert!(run.step("../x").unwrap_err().message().contains("name of a step"));
+    run.finish().unwrap();
+
+    let shown = place.json(&["show", "model"]);
+    assert_eq!(shown["totals"]["steps"], 2);
+    let used = |step: &serde_json::Value| step["used"][0]["path"].as_str().unwrap().to_owned();
+    let steps = shown["runs"][0]["steps"].as_array().unwrap();
+    assert_eq!(steps.iter().map(used).collect::<Vec<_>>(), ["b", "raw"]);
+    assert_eq!(steps[1]["parameters"]["part"], "b");
+    assert_eq!(shown["sources"][0]["path"], "raw");
+    let shown = place.json(&["show", "@"]);
+    let of = |name: &str| {
+        let counts = shown["step_counts"].as_array().unwrap();
+        let count = counts.iter().find(|count| count["name"] == name).unwrap();
+        (count["done"].as_u64().unwrap(), count["failed"].as_u64().unwrap())
+    };
+    assert_eq!(["clean", "look", "dropped", "broken"].map(of), [(2, 0), (1, 0), (0, 1), (0, 1)]);
+    assert_eq!(shown["failures"], json!(["broken : no data", "dropped : dropped without an end"]));
+    assert_eq!(shown["run"]["status"], "ok");
+}
+
+#[test]
+fn a_run_ends_once_whoever_ends_it() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    let run = std::sync::Arc::new(workspace.run("x").start().unwrap());
+    let step = run.step("s").unwrap();
+    let other = run.clone();
+    std::thread::spawn(move || other.finish()).join().unwrap().unwrap();
+    run.finish().unwrap();
+    run.finish_soon().unwrap();
+    run.commit().unwrap();
+    for refused in [
+        run.fail("after all"),
+        run.metric("late", 1.0, 0),
+        run.used(place.at("nothing")),
+        run.param("a", 1),
+        run.output_dir().map(drop),
+        run.save_metrics([("a", 1.0)]).map(drop),
+        run.step("t").map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(error.message().starts_with("the run has ended"), "{error:?}");
+        assert_eq!(error.kind(), Kind::Request);
+    }
+    // A step under way has an end of its own.
+    place.write("f", b"f");
+    step.generated(place.at("f")).unwrap();
+    step.finish().unwrap();
+    assert!(step.used(place.at("f")).unwrap_err().message().starts_with("the step has ended"));
+    assert_eq!(runs_behind(&workspace, &place.at("f")), ["x"]);
+
+    // Whoever knows more afterwards joins it.
+    let evaluation = workspace.run("evaluate").join(run.id()).unwrap();
+    evaluation.metric("f1", 0.9, 0).unwrap();
+    evaluation.fail("no test data").unwrap();
+    let found = workspace.log().filter("f1 > 0.8 and status = ok").find().unwrap();
+    assert_eq!(found.rows[0].item.run.name, "x");
+    assert_eq!(place.json(&["show", "@"])["failures"], json!(["evaluate : no test data"]));
+}
+
+#[test]
+fn a_training_that_diverges_goes_on_and_it_is_told() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    let run = workspace.run("train").start().unwrap();
+    for step in 0..10 {
+        run.metric("loss", if step < 3 { 1.0 } else { f64::NAN }, step).unwrap();
+    }
+    run.metric("lr", f64::INFINITY, 0).unwrap();
+    run.finish().unwrap();
+    assert_eq!(workspace.metrics(run.id()).unwrap().len(), 3);
+    let text = place.ok(&["show", "@"]).stdout;
+    for remark in [
+        "refused  metric `loss` at step 3 was refused: NaN is no finite number\n",
+        "refused  metric `loss` was refused: NaN is no finite number, and so it went on (6)\n",
+        "refused  metric `lr` at step 0 was refused: inf is no finite number\n",
+    ] {
+        assert!(text.contains(remark), "{text}");
+    }
+}
+
+#[test]
+fn a_run_is_asked_for_its_parts() {
+    let place = Place::empty();
+    let workspace = workspace(&place);
+    let sweep = workspace.run("sweep").start().unwrap();
+    for seed in 0..25 {
+        let part = workspace.run("train").param("seed", seed).parent(sweep.id()).start().unwrap();
+        if seed == 3 { part.fail("no data").unwrap() } else { part.finish_soon().unwrap() }
+    }
+    workspace.run("alone").start().unwrap().finish().unwrap();
+    sweep.finish().unwrap();
+    let tail = sweep.id().tail(8);
+    let shown = workspace.show(&tail).unwrap();
+    let seeds: Vec<&str> = shown.parts().iter().map(|part| part.view.run.parameters[0].1.as_str()).collect();
+    assert_eq!(seeds, (0..25).map(|seed| seed.to_string()).collect::<Vec<_>>());
+    assert_eq!(shown.to_json()["parts"][3]["status"], "failed");
+    let text = place.ok(&["show", &tail]).stdout;
+    assert!(text.contains("\n  parts    25 runs\n"), "{text}");
+    assert!(text.contains("  train  failed"), "{text}");
+    assert!(!text.contains("nothing recorded made it"), "{text}");
+    let text = place.ok(&["show", &tail, "--limit", "2"]).stdout;
+    assert!(text.ends_with("           and 23 more; `--limit 0` lists all\n"), "{text}");
+
+    let found = |filter: &str| workspace.log().filter(filter).find().unwrap();
+    let parts = found(&format!("parent = {tail}"));
+    assert_eq!((parts.rows.len(), parts.explanation.looked_at), (25, 25));
+    assert_eq!(found(&format!("parent = {tail} and status = failed")).rows.len(), 1);
+    assert_eq!(found("has(parent)").rows.len(), 25);
+    assert_eq!(found("not has(parent)").rows.len(), 2);
+}
+
+#[test]
+fn one_file_written_twice_is_one_file_in_two_versions() {
+    let place = Place::empty();
+    let run = workspace(&place).run("x").start().unwrap();
+    for bytes in ["1", "22"] {
+        place.write("f", bytes.as_bytes());
+        run.generated(place.at("f")).unwrap();
+    }
+    place.write("g", b"333");
+    run.generated(place.at("g")).unwrap();
+    run.finish().unwrap();
+    let text = place.ok(&["show", "@"]).stdout;
+    assert!(text.contains("outputs  2 files in 3 versions, 6 bytes\n"), "{text}");
 }
 
 // ---- processes ----
@@ -311,6 +477,27 @@ fn a_child_of_these_tests() {
             run.commit().unwrap();
             std::fs::write("ready", "").unwrap();
             std::thread::park();
+        }
+        "below" => {
+            std::fs::write("a.csv", "1").unwrap();
+            workspace.run("x").input("a.csv").start().unwrap().finish().unwrap();
+            let ask = |word: &str| workspace.show(word).map(drop);
+            ask("below/a.csv").unwrap();
+            ask(here.join("a.csv").to_str().unwrap()).unwrap();
+            let mut bytes = Vec::new();
+            for missed in [
+                ask("a.csv"),
+                workspace.history("a.csv", 1).map(drop),
+                workspace.cat("a.csv", &mut bytes).map(drop),
+                workspace.restore("a.csv").map(drop),
+            ] {
+                let hint = "questions see paths from the workspace's root: there it is `below/a.csv`";
+                assert_eq!(missed.unwrap_err().hint_text(), Some(hint));
+            }
+            assert!(!ask("b.csv").unwrap_err().hint_text().unwrap().contains("root"));
+            // Where it writes, a program says as everywhere.
+            workspace.restore_to("below/a.csv", "b.csv").unwrap();
+            assert_eq!(std::fs::read("b.csv").unwrap(), b"1");
         }
         "joins" => {
             let run = workspace.run("train").param("lr", 0.5).start().unwrap();

@@ -30,11 +30,22 @@
 //! # }
 //! ```
 //!
+//! | what | how |
+//! |---|---|
+//! | a run, and its parts | [`Workspace::run`], [`Run::step`], [`RunBuilder::parent`] |
+//! | where something came from, and what was made from it | [`Workspace::show`], [`Workspace::show_down`] |
+//! | runs and model versions by metric, parameter, file, code | [`Workspace::log`], [`Workspace::models`] |
+//! | what is out of date | [`Workspace::status`] |
+//! | what differs between two runs, and why | [`Workspace::diff`] |
+//! | what happened to a file, and its bytes of then | [`Workspace::history`], [`Workspace::cat`], [`Workspace::restore`] |
+//! | versions of models | [`Workspace::registry`] |
+//!
 //! # What is on the disk when
 //!
 //! | on return of | other processes see it, and the end of this one does not harm it | it survives a power cut |
 //! |---|---|---|
 //! | [`RunBuilder::start`], [`Run::used`], … | the start at once; edges after a second, or when the run ends | within a quarter of a second after that |
+//! | [`RunStep::finish`], [`RunStep::fail`] | at once | within a quarter of a second, and the time the disk takes |
 //! | [`Run::metric`] | within a quarter of a second | within a quarter of a second, and the time the disk takes |
 //! | [`Run::output_dir`], [`Run::save_metrics`] | at once | at once: no folder has the name of a run that a power cut could undo |
 //! | [`Run::finish`], [`Run::fail`], [`Run::commit`] | at once | at once |
@@ -68,24 +79,50 @@
 //! # }
 //! ```
 //!
+//! # From where paths are seen
+//!
+//! Files that a program names to say what it does with them are seen as by the standard library, from the current folder: those of
+//! [`Run::used`], [`Run::generated`], [`RunBuilder::input`], [`Registry::register`], and where [`Workspace::restore_to`] writes. In
+//! questions paths are those of the answers, from the workspace's root, wherever the program stands: what one answer names, the next
+//! question takes. Whole paths mean the same in both.
+//!
+//! # Model versions
+//!
 //! Of model versions, [`Registry::register_all`] takes a thousand with the waits of one.
 
+mod questions;
 mod registry;
 mod run;
 mod search;
 mod shown;
 mod workspace;
 
+/// What differs between two runs; see [`Workspace::diff`].
+pub mod diff {
+    pub use crate::query::diff::{
+        Cause, CodeDiff, CodeFileDiff, EntryDiff, EnvironmentDiff, Explanation, FailureDiff, FilesDiff,
+        MetricDiff, OutputDiff, OutputsDiff, PairedBy, ParameterDiff, Parting, RunDiff, StandingOutput,
+        StepEnd, Unlike, Upstream,
+    };
+}
+
 pub use registry::Registry;
-pub use run::{Run, RunBuilder};
+pub use run::{Run, RunBuilder, RunStep};
 pub use search::Search;
 pub use shown::{Shown, ShownKind};
 pub use workspace::{Answer, Workspace};
 
 pub use crate::ops::Clock;
+pub use crate::ops::history::FileHistory;
 pub use crate::ops::registry::{Changed, Entry, EntryArtifact, Registered};
+pub use crate::ops::restore::{Restored, Version as FileVersion};
+pub use crate::ops::status::{
+    AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause,
+    StaleFile, StatusReport, Unapplied,
+};
 pub use crate::query::filter::{Column, Explanation, Found, FoundRow, Lack, Value};
 pub use crate::query::registry::{Best, HistoryAct, HistoryEntry, ModelView};
 pub use crate::query::{
-    CameFrom, Cut, Direction, Gap, RunHead, RunLack, RunView, TraceFile, TraceReport, TraceRun, TraceRunStep,
+    CameFrom, ChangeSort, Cut, Direction, FileChange, Gap, RemovedBy, RunHead, RunLack, RunView, TraceFile,
+    TraceReport, TraceRun, TraceRunStep,
 };

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, MetricValue, NodeId, Role, RunStatus, TAG_FRONT, recorded_word};
-use crate::ops::library::{Library, LibraryRequest, LibraryRun};
+use crate::model::{
+    ArtifactPath, MetricValue, NodeId, Role, RunStatus, StepStatus, TAG_FRONT, recorded_word,
+};
+use crate::ops::library::{Library, LibraryRequest, LibraryRun, LibraryStep};
 use crate::ops::run::RUN_VARIABLE;
 use crate::projection::names::{OutputFolder, run_folder_name};
 
@@ -28,7 +29,8 @@ pub struct RunBuilder {
 /// It ends with [`Run::finish`] or [`Run::fail`]; dropped before, it is recorded as failed, or as interrupted where the thread
 /// panics. One that never comes so far, since the process is killed, is found to be interrupted by whoever looks.
 ///
-/// All methods can be called from any number of threads at once. In a fork of the process they fail, and dropping the value
+/// All methods can be called from any number of threads at once, and any of them may end it: afterwards nothing more can be said
+/// of it through this value. In a fork of the process they fail, and dropping the value
 /// there does nothing; open the workspace anew, and [`RunBuilder::join`] the run by its id.
 #[derive(Debug)]
 pub struct Run {
@@ -36,7 +38,88 @@ pub struct Run {
     base: String,
     folder: OnceLock<PathBuf>,
     saved: Mutex<BTreeMap<String, MetricValue>>,
-    ended: AtomicBool,
+    ended: Ended<RunStatus>,
+}
+
+/// A part of a run, with inputs and outputs of its own: a stage of a pipeline, or one of many files that are treated alike.
+///
+/// What it wrote is made from what it read itself, and from nothing else that the run read; another step that reads what it
+/// wrote goes back to it. Steps may be under way beside each other. One is recorded when it ends, with [`RunStep::finish`] or
+/// [`RunStep::fail`]; dropped before, as failed. Of a long one, what it read and wrote is recorded meanwhile, as of a run: then
+/// it counts as more than one.
+///
+/// ```
+/// use lineage::Workspace;
+///
+/// # fn main() -> lineage::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let root = folder.path();
+/// # let workspace = Workspace::init(root)?;
+/// # std::fs::write(root.join("raw.csv"), "1,2\n3,4\n").unwrap();
+/// let run = workspace.run("pipeline").param("seed", 7).start()?;
+///
+/// let clean = run.step("clean")?;
+/// clean.used(root.join("raw.csv"))?;
+/// std::fs::write(root.join("clean.csv"), "1,2\n").unwrap();
+/// clean.generated(root.join("clean.csv"))?;
+/// clean.finish()?;
+///
+/// let train = run.step("train")?;
+/// train.param("rows", 1)?;
+/// train.used(root.join("clean.csv"))?;
+/// std::fs::write(root.join("model.bin"), "weights").unwrap();
+/// train.generated(root.join("model.bin"))?;
+/// train.finish()?;
+/// run.finish()?;
+///
+/// let shown = workspace.show("model.bin")?;
+/// let steps: Vec<&str> = shown.runs()[0].steps.iter().map(|step| step.step.name.as_str()).collect();
+/// assert_eq!(steps, ["train", "clean"]);
+/// assert_eq!(shown.ends()[0].path.to_string(), "raw.csv");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RunStep {
+    inner: LibraryStep,
+    ended: Ended<StepStatus>,
+}
+
+/// Whether and how something has ended; that it has is said once.
+#[derive(Debug)]
+struct Ended<S>(OnceLock<S>);
+
+impl<S: Copy + PartialEq> Ended<S> {
+    fn not_yet() -> Self {
+        Ended(OnceLock::new())
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Refuses what is said of `what` after its end.
+    fn check(&self, what: &str) -> Result<()> {
+        if self.is_over() {
+            return Err(Error::request(format!("the {what} has ended: no more can be said of it"))
+                .hint("what becomes known of a run later is told by who joins it: `RunBuilder::join`"));
+        }
+        Ok(())
+    }
+
+    /// Ends it, where nobody has: whoever ends it otherwise than it has ended is refused.
+    fn end(&self, what: &str, how: S, say: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut said = None;
+        let ended = *self.0.get_or_init(|| {
+            said = Some(say());
+            how
+        });
+        match said {
+            Some(outcome) => outcome,
+            None if ended == how => Ok(()),
+            None => Err(Error::request(format!("the {what} has ended otherwise before"))),
+        }
+    }
 }
 
 impl RunBuilder {
@@ -109,7 +192,24 @@ impl RunBuilder {
         self.begin(inner)
     }
 
-    /// Joins a run in progress that was started elsewhere, by its key.
+    /// Joins a run that was started elsewhere, by its key: in progress, or after its end, as an evaluation does that measures what
+    /// an earlier run trained. It is told of as by [`RunBuilder::start`] in a run around the process; when and how it ended stays as it
+    /// is.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let workspace = lineage::Workspace::init(folder.path())?;
+    /// let train = workspace.run("train").start()?;
+    /// let id = train.id();
+    /// train.finish()?;
+    ///
+    /// let evaluation = workspace.run("evaluate").join(id)?;
+    /// evaluation.metric("f1", 0.9, 0)?;
+    /// evaluation.finish()?;
+    /// let good = workspace.log().filter("f1 > 0.8 and status = ok").find()?;
+    /// assert_eq!(good.rows[0].item.run.name, "train");
+    /// # Ok::<(), lineage::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An error of [`Kind::NotFound`](crate::Kind::NotFound) where this workspace knows no such run; else as [`RunBuilder::start`].
@@ -134,7 +234,7 @@ impl RunBuilder {
             base: self.base,
             folder: OnceLock::new(),
             saved: Mutex::default(),
-            ended: AtomicBool::new(false),
+            ended: Ended::not_yet(),
         };
         for path in &self.inputs {
             run.used(path)?;
@@ -181,6 +281,7 @@ impl Run {
     /// # Errors
     /// A request error where it cannot be read, or is neither a file nor a folder; a store error where the journal cannot be written.
     pub fn used(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.ended.check("run")?;
         self.inner.used(&here()?, path.as_ref(), Role::Data)
     }
 
@@ -190,6 +291,7 @@ impl Run {
     /// # Errors
     /// As [`Run::used`].
     pub fn generated(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.ended.check("run")?;
         self.inner.generated(&here()?, path.as_ref(), Role::Data)
     }
 
@@ -198,6 +300,7 @@ impl Run {
     /// # Errors
     /// A request error where it cannot be taken, a store error where the journal cannot be written.
     pub fn param(&self, name: impl Into<String>, value: impl Display) -> Result<()> {
+        self.ended.check("run")?;
         self.inner.say_parameters(&[(name.into(), value.to_string())])
     }
 
@@ -211,10 +314,13 @@ impl Run {
 
     /// Records one point of a metric, at a step of training.
     ///
+    /// A value that is not finite is no point, and no error either: that it was refused is recorded in its place, and told where the
+    /// run is shown or found by that metric. A training that diverges shall not die of telling so.
+    ///
     /// # Errors
-    /// A request error where the value is no finite number, which harms nothing: a training that diverges may go on. A store
-    /// error where the journal cannot be written.
+    /// A request error where the name cannot be taken, a store error where the journal cannot be written.
     pub fn metric(&self, name: &str, value: f64, step: i64) -> Result<()> {
+        self.ended.check("run")?;
         self.inner.metric(name, value, step)
     }
 
@@ -228,6 +334,7 @@ impl Run {
         &self,
         metrics: impl IntoIterator<Item = (N, f64)>,
     ) -> Result<PathBuf> {
+        self.ended.check("run")?;
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let named = metrics.into_iter().map(|(name, value)| {
             let name = name.into();
@@ -254,6 +361,7 @@ impl Run {
         if let Some(folder) = self.folder.get() {
             return Ok(folder.clone());
         }
+        self.ended.check("run")?;
         // A power cut shall not leave a folder whose run id is free again.
         self.inner.settle()?;
         let folder = self.inner.make_folder(&self.folder())?;
@@ -265,7 +373,16 @@ impl Run {
         format!("{}/{}", self.base, run_folder_name(&run.run_id, &run.name, &run.code))
     }
 
-    /// Makes everything said so far survive a power cut.
+    /// Begins a step of the run; see [`RunStep`].
+    ///
+    /// # Errors
+    /// A request error where the name cannot be taken: it is one that a run can have.
+    pub fn step(&self, name: &str) -> Result<RunStep> {
+        self.ended.check("run")?;
+        Ok(RunStep { inner: self.inner.step(name)?, ended: Ended::not_yet() })
+    }
+
+    /// Makes everything said so far survive a power cut, also of its steps.
     ///
     /// # Errors
     /// A store error where the disk does not take it.
@@ -273,13 +390,13 @@ impl Run {
         self.inner.commit()
     }
 
-    /// Ends the run well. On return all of it survives a power cut: that takes one wait for the disk, which threads that finish
+    /// Ends the run well. Steps under way end by themselves. On return all of it survives a power cut: that takes one wait for the disk, which threads that finish
     /// runs at the same time share. [`Run::finish_soon`] does not wait.
     ///
     /// # Errors
     /// A store error where the journal cannot be written. It is tried again with the next commit, and when the workspace is
-    /// dropped.
-    pub fn finish(self) -> Result<()> {
+    /// dropped. A request error where it was ended otherwise before.
+    pub fn finish(&self) -> Result<()> {
         self.end(RunStatus::Succeeded, None)?;
         self.inner.settle()
     }
@@ -289,7 +406,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::finish`].
-    pub fn finish_soon(self) -> Result<()> {
+    pub fn finish_soon(&self) -> Result<()> {
         self.end(RunStatus::Succeeded, None)
     }
 
@@ -297,33 +414,92 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::finish`].
-    pub fn fail(self, reason: impl Into<String>) -> Result<()> {
+    pub fn fail(&self, reason: impl Into<String>) -> Result<()> {
         self.end(RunStatus::Failed, Some(reason.into()))?;
         self.inner.settle()
     }
 
     fn end(&self, status: RunStatus, reason: Option<String>) -> Result<()> {
-        if self.ended.swap(true, Ordering::SeqCst) {
-            return Ok(());
-        }
-        self.inner.end(status, reason)?;
-        // What goes wrong here goes wrong again for whoever asks next, and is told then.
-        let _ = self.inner.apply_if_much();
-        Ok(())
+        self.ended.end("run", status, || {
+            self.inner.end(status, reason)?;
+            // What goes wrong here goes wrong again for whoever asks next, and is told then.
+            let _ = self.inner.apply_if_much();
+            Ok(())
+        })
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if *self.ended.get_mut() || !self.inner.is_ours() {
+        if self.ended.is_over() || !self.inner.is_ours() {
             return;
         }
-        let (status, reason) = if std::thread::panicking() {
-            (RunStatus::Interrupted, "the program panicked")
-        } else {
-            (RunStatus::Failed, "dropped without an end")
-        };
+        let reason = why_dropped();
+        let status = if std::thread::panicking() { RunStatus::Interrupted } else { RunStatus::Failed };
         // There is nobody left to tell.
         let _ = self.end(status, Some(reason.to_owned())).and_then(|()| self.inner.settle());
+    }
+}
+
+/// Says why what had not ended is dropped.
+fn why_dropped() -> &'static str {
+    if std::thread::panicking() { "the program panicked" } else { "dropped without an end" }
+}
+
+impl RunStep {
+    /// Records that the step read a file, all files below a folder, or something outside this machine; see [`Run::used`].
+    ///
+    /// # Errors
+    /// As [`Run::used`].
+    pub fn used(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.ended.check("step")?;
+        self.inner.used(&here()?, path.as_ref())
+    }
+
+    /// Records that the step wrote a file. It counts as made from all that the step read and that it was not made before.
+    ///
+    /// # Errors
+    /// As [`Run::used`].
+    pub fn generated(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.ended.check("step")?;
+        self.inner.generated(&here()?, path.as_ref())
+    }
+
+    /// Records what the step was told beyond the run's parameters. A value that looks like a secret is masked.
+    ///
+    /// # Errors
+    /// A request error where it cannot be taken.
+    pub fn param(&self, name: impl Into<String>, value: impl Display) -> Result<()> {
+        self.ended.check("step")?;
+        self.inner.say_parameter((name.into(), value.to_string()))
+    }
+
+    /// Ends the step well. Others see it on return; it survives a power cut with the end of the run, or a quarter of a second later.
+    ///
+    /// # Errors
+    /// As [`Run::finish`].
+    pub fn finish(&self) -> Result<()> {
+        self.end(StepStatus::Succeeded, None)
+    }
+
+    /// Ends the step as failed, which says nothing of the run.
+    ///
+    /// # Errors
+    /// As [`Run::finish`].
+    pub fn fail(&self, reason: impl Into<String>) -> Result<()> {
+        self.end(StepStatus::Failed, Some(reason.into()))
+    }
+
+    fn end(&self, status: StepStatus, reason: Option<String>) -> Result<()> {
+        self.ended.end("step", status, || self.inner.end(status, reason))
+    }
+}
+
+impl Drop for RunStep {
+    fn drop(&mut self) {
+        if !self.ended.is_over() && self.inner.is_ours() {
+            // There is nobody left to tell.
+            let _ = self.end(StepStatus::Failed, Some(why_dropped().to_owned()));
+        }
     }
 }

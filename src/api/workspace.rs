@@ -5,9 +5,10 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::api::run::here;
 use crate::api::{Registry, RunBuilder, Search, Shown};
 use crate::error::{Error, Result};
-use crate::model::{Metric, NodeId};
+use crate::model::{ArtifactPath, Metric, NodeId};
 use crate::ops::library::Library;
 use crate::ops::show::{ShowRequest, show};
 use crate::ops::{self, Clock, View};
@@ -21,7 +22,7 @@ use crate::query::{self, Direction, RunSelector, RunView};
 /// it are gone.
 #[derive(Debug, Clone)]
 pub struct Workspace {
-    library: Arc<Library>,
+    pub(super) library: Arc<Library>,
 }
 
 /// An answer, and what it lacks.
@@ -103,15 +104,16 @@ impl Workspace {
     }
 
     /// Reads the state that answers are given from, with everything in it that was recorded before the call.
-    fn view(&self) -> Result<View> {
+    pub(super) fn view(&self) -> Result<View> {
         self.library.workspace().view()
     }
 
     /// Shows where something came from: a file, by its path or, where it was copied, by its bytes; a run (`@`, a run id, the
-    /// end of its key, its name); `blake3:<digest>`. Relative paths are seen from the root.
+    /// end of its key, its name); a version of a model (`NAME@VERSION`); `blake3:<digest>`. Relative paths are seen from the root.
     ///
     /// # Errors
-    /// A request error where it is nothing that was recorded, a store error where a record is damaged.
+    /// An error of [`Kind::NotFound`](crate::Kind::NotFound), or a request error, where it is nothing that was recorded, a store error
+    /// where a record is damaged.
     pub fn show(&self, word: impl AsRef<OsStr>) -> Result<Answer<Shown>> {
         self.walk(word.as_ref(), Direction::Up)
     }
@@ -135,8 +137,22 @@ impl Workspace {
             environment: false,
         };
         let workspace = self.library.workspace();
-        let value = Shown::new(show(workspace, &view, workspace.root(), &request)?);
+        let shown = show(workspace, &view, workspace.root(), &request);
+        let value = Shown::new(shown.map_err(|error| self.seen_from_root(&view, word, error))?);
         Ok(Answer { value, warnings: view.warnings })
+    }
+
+    /// Says in an error that a path is seen from the root, where the same path seen from the current folder is a recorded file.
+    pub(super) fn seen_from_root(&self, view: &View, word: &OsStr, error: Error) -> Error {
+        let root = self.library.workspace().root();
+        let meant = here().ok().filter(|here| here != root).map(|here| here.join(word));
+        let path = meant.and_then(|place| ArtifactPath::within(root, &place).ok());
+        match path.filter(|path| view.snapshot.path_no(path).is_ok_and(|number| number.is_some())) {
+            Some(path) => {
+                error.hint(format!("questions see paths from the workspace's root: there it is `{path}`"))
+            }
+            None => error,
+        }
     }
 
     /// Lists the runs, the newest first, at most `limit`.

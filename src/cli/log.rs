@@ -1,15 +1,15 @@
 //! `lineage log`
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
 
 use crate::cli::search::{OF_RUNS, SearchArguments};
 use crate::cli::{Surroundings, output};
-use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, Overwritten, repeated_word};
-use crate::ops::{self, Target, View, Workspace, locate};
-use crate::query::{self, FileChange, RunHead};
+use crate::error::Result;
+use crate::ops::history::history;
+use crate::ops::{self, View, Workspace};
+use crate::query::{self, RunHead};
 use crate::render;
 
 const EXAMPLES: &str = r#"Examples:
@@ -52,7 +52,14 @@ impl Log {
         output::warnings(&view.warnings);
         let limit = if self.limit == 0 { usize::MAX } else { self.limit };
         match &self.file {
-            Some(file) => self.history(&workspace, &view, surroundings, file, limit)?,
+            Some(file) => {
+                let found = history(&workspace, &view, &surroundings.folder, file, limit)?;
+                if self.json {
+                    output::json(&render::log::history_json(&found))?;
+                } else {
+                    output::answer(&render::log::history(&found))?;
+                }
+            }
             None => self.runs(&workspace, &view, surroundings, limit)?,
         }
         Ok(0)
@@ -89,61 +96,5 @@ impl Log {
         }
         found.explanation.hints.iter().for_each(|hint| output::note(&format!("hint: {hint}")));
         output::answer(&render::log::runs(&heads, &found, self.search.has_columns(), output::width()))
-    }
-
-    fn history(
-        &self,
-        workspace: &Workspace,
-        view: &View,
-        surroundings: &Surroundings,
-        file: &OsStr,
-        limit: usize,
-    ) -> Result<()> {
-        let shown = repeated_word(file);
-        let target = match locate(workspace, &view.snapshot, &surroundings.folder, file)? {
-            Target::File(target) | Target::Segment(target, _) => target,
-            Target::Model(_) => {
-                return Err(Error::request(format!("`{}` is a model, not a file", shown))
-                    .hint(format!("`lineage models history {shown}` lists what became of it")));
-            }
-            Target::Projected(path, _) => {
-                let overwritten = ops::overwritten_at(&view.snapshot, &path)?;
-                if !overwritten.is_empty() {
-                    return self.answer_history(&path, &[], &overwritten, false);
-                }
-                return Err(Error::request(format!("`{path}` is written by a projection, and by no run"))
-                    .hint(format!("`lineage show {path}` tells what it is written from")));
-            }
-            Target::Run(_) => {
-                return Err(Error::request(format!("`{}` is a run, not a file", shown))
-                    .hint(format!("`lineage show {shown}` shows it")));
-            }
-        };
-        let path = &target.artifact.path;
-        let version = target.as_of.map(|_| target.number);
-        let (changes, more) = query::file_history(&view.snapshot, path, version, limit)?;
-        let mut rows = Vec::with_capacity(changes.len());
-        for change in changes {
-            let run = view.snapshot.run_of(change.step_no)?;
-            let head = run.map_or(Ok(None), |run| RunHead::read(&view.snapshot, run))?;
-            rows.push((change, head));
-        }
-        let mut overwritten = ops::overwritten_at(&view.snapshot, path)?;
-        overwritten.retain(|over| version.is_none() || over.artifact == target.artifact);
-        self.answer_history(path, &rows, &overwritten, more)
-    }
-
-    fn answer_history(
-        &self,
-        path: &ArtifactPath,
-        rows: &[(FileChange, Option<RunHead>)],
-        overwritten: &[Overwritten],
-        more: bool,
-    ) -> Result<()> {
-        if self.json {
-            output::json(&render::log::history_json(path, rows, overwritten, more))
-        } else {
-            output::answer(&render::log::history(path, rows, overwritten, more))
-        }
     }
 }

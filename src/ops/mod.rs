@@ -9,6 +9,7 @@ pub mod export;
 pub mod formats;
 pub mod gc;
 mod here;
+pub mod history;
 mod host;
 pub mod import;
 pub mod inside;

@@ -27,6 +27,7 @@ use several::{Wanted, find_versions};
 
 /// A version of a file, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Version {
     /// A recorded file.
     File(Artifact),
@@ -51,6 +52,7 @@ pub struct RestoreRequest {
 
 /// A file that was brought back.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Restored {
     /// The version; `None` for a content that no fact names.
     pub artifact: Option<Artifact>,

@@ -24,7 +24,7 @@ use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
     AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause,
-    StaleFile, StatusReport,
+    StaleFile, StatusReport, Unapplied,
 };
 
 use asked::Asked;

@@ -28,7 +28,7 @@ pub use files::FilesDiff;
 pub use outputs::{OutputDiff, OutputsDiff, PairedBy, StandingOutput};
 pub use unlike::Unlike;
 pub use upstream::Upstream;
-pub use values::{MetricDiff, ParameterDiff, compare_metrics};
+pub use values::{MetricDiff, ParameterDiff, Parting, compare_metrics};
 
 use failures::failures;
 use side::Side;
@@ -55,6 +55,7 @@ pub struct DiffRun {
 
 /// What differs between two runs, named `a` and `b`.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunDiff {
     /// The first run.
     pub a: RunHead,

@@ -8,7 +8,8 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Metric, NodeId, Remark, Remarks, Removed, Run,
     RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
 };
-use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot, StepNo};
+use crate::query::report::RunHead;
+use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot};
 
 /// A run and what became of it.
 #[derive(Debug, Clone)]
@@ -164,6 +165,7 @@ pub(crate) const RERUN_SCHEME: &[u8] = b"rerun://";
 
 /// Something that happened to a file.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FileChange {
     /// When.
     pub at: Timestamp,
@@ -175,12 +177,13 @@ pub struct FileChange {
     pub evidence: Evidence,
     /// The step, without its edges.
     pub step: Step,
-    /// The step's number.
-    pub step_no: StepNo,
+    /// The run that the step is a part of; `None` where the start of that is not recorded here.
+    pub run: Option<RunHead>,
 }
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ChangeSort {
     /// It was read.
     Read,
@@ -258,18 +261,22 @@ pub fn file_history(
                 Removed { path: path.clone(), content: None, at, evidence }.artifact_or_name()
             }
         };
-        changes.push(FileChange {
+        let change = FileChange {
             at: Timestamp::from_micros(at),
             artifact,
             sort,
             evidence: evidence.unwrap_or(Evidence::Observed),
             step,
-            step_no,
-        });
+            run: None,
+        };
+        changes.push((change, step_no));
     }
-    changes.sort_by_key(|change| std::cmp::Reverse((change.at, change.step.id, change.sort)));
-    changes.truncate(limit);
-    Ok((changes, more))
+    changes.sort_by_key(|(change, _)| std::cmp::Reverse((change.at, change.step.id, change.sort)));
+    let listed = changes.into_iter().take(limit).map(|(change, step)| {
+        let run = snapshot.run_of(step)?.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
+        Ok(FileChange { run, ..change })
+    });
+    Ok((listed.collect::<Result<_>>()?, more))
 }
 
 fn evidence_of(edges: &[Edge], artifact: Option<ArtifactNo>) -> Option<Evidence> {

@@ -27,6 +27,7 @@ pub struct Removal {
 
 /// Who took a file away.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RemovedBy {
     /// When.
     pub at: Timestamp,

@@ -3,7 +3,8 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use crate::model::{ArtifactPath, NodeId, Overwritten};
+use crate::model::NodeId;
+use crate::ops::history::FileHistory;
 use crate::query::filter::{Column, Found, FoundRow, Lack};
 use crate::query::{FileChange, RunHead, RunView};
 use crate::render::overwritten;
@@ -110,33 +111,29 @@ pub fn runs_json(heads: &[RunHead], found: &Found<RunView>) -> Value {
 }
 
 /// Writes the history of a file as a table, the latest first; beside each change the run it belongs to.
-pub fn history(
-    path: &ArtifactPath,
-    changes: &[(FileChange, Option<RunHead>)],
-    overwritten: &[Overwritten],
-    more: bool,
-) -> String {
+pub fn history(found: &FileHistory) -> String {
+    let FileHistory { path, changes, overwritten, more } = found;
     let mut text = format!("{path}\n");
     match (changes.is_empty(), overwritten.is_empty()) {
         (true, true) => return format!("nothing is recorded of {path}\n"),
         (true, false) => {}
-        (false, _) => text.push_str(&changes_table(changes, more)),
+        (false, _) => text.push_str(&changes_table(changes, *more)),
     }
     overwritten::lines(overwritten, "", &mut text);
     text
 }
 
-fn changes_table(changes: &[(FileChange, Option<RunHead>)], more: bool) -> String {
+fn changes_table(changes: &[FileChange], more: bool) -> String {
     let mut table = plain_table();
     table.set_header(["time (UTC)", "what", "bytes", "size", "by", "run", "evidence"]);
-    for (change, head) in changes {
+    for change in changes {
         table.add_row([
             change.at.format("%Y-%m-%d %H:%M:%S"),
             change.sort.as_str().to_owned(),
             digest_words(&change.artifact),
             size_words(&change.artifact),
             one_line(&change.step.name),
-            head.as_ref().map_or_else(|| "-".to_owned(), |head| head.tail.clone()),
+            change.run.as_ref().map_or_else(|| "-".to_owned(), |head| head.tail.clone()),
             change.evidence.as_str().to_owned(),
         ]);
     }
@@ -144,21 +141,18 @@ fn changes_table(changes: &[(FileChange, Option<RunHead>)], more: bool) -> Strin
 }
 
 /// Writes the history of a file as JSON.
-pub fn history_json(
-    path: &ArtifactPath,
-    changes: &[(FileChange, Option<RunHead>)],
-    overwritten: &[Overwritten],
-    more: bool,
-) -> Value {
-    let changes = changes.iter().map(|(change, head)| {
+pub fn history_json(found: &FileHistory) -> Value {
+    let FileHistory { path, changes, overwritten, more } = found;
+    let changes = changes.iter().map(|change| {
+        let head = change.run.as_ref();
         json!({
             "at": change.at.rfc3339(),
             "what": change.sort.as_str(),
             "artifact": artifact_json(&change.artifact),
             "step": change.step.name,
             "step_id": change.step.id.to_string(),
-            "run": head.as_ref().map(|head| head.view.run.id.to_string()),
-            "run_id": head.as_ref().map(|head| head.view.run.run_id.to_string()),
+            "run": head.map(|head| head.view.run.id.to_string()),
+            "run_id": head.map(|head| head.view.run.run_id.to_string()),
             "evidence": change.evidence.as_str(),
         })
     });

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::model::{Artifact, Evidence, Generated, NodeId, Role, Step, StepStatus, Timestamp, Used};
+use crate::error::Result;
+use crate::model::{
+    Artifact, Evidence, Generated, NodeId, Parameter, Role, Step, StepStatus, Timestamp, Used,
+    check_parameters, replace_parameters,
+};
 
 /// Edges of a run in progress are recorded when they have waited so long, and the run has gone on for twice as long as at
 /// the time of the last such record: so that a run that is killed leaves what is known of it, and a long one does not record
@@ -20,6 +24,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Edges {
     run: NodeId,
     name: String,
+    parameters: Vec<Parameter>,
     started: (Timestamp, Instant),
     last: Instant,
     used: BTreeMap<Artifact, Declared>,
@@ -28,6 +33,8 @@ pub(super) struct Edges {
     recorded_until: Option<Timestamp>,
     /// Whether an input that was declared late belongs to outputs that are recorded without it.
     is_late: bool,
+    /// Whether it must be recorded although it read and wrote nothing.
+    is_step: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +64,37 @@ impl Edges {
         Edges {
             run,
             name,
+            parameters: Vec::new(),
             started: (at, now),
             last: now,
             used: BTreeMap::new(),
             generated: BTreeMap::new(),
             recorded_until: None,
             is_late: false,
+            is_step: false,
         }
+    }
+
+    /// Makes them those of a step that a program names, which is recorded in any case.
+    pub fn of_step(self) -> Self {
+        Edges { is_step: true, ..self }
+    }
+
+    /// Returns the run that they are of.
+    pub fn run(&self) -> NodeId {
+        self.run
+    }
+
+    /// Takes what the step was told; of several values of one name the latest counts.
+    ///
+    /// # Errors
+    /// A request error where they cannot be taken.
+    pub fn add_parameters(&mut self, told: Vec<Parameter>) -> Result<()> {
+        let mut parameters = self.parameters.clone();
+        replace_parameters(&mut parameters, told);
+        check_parameters(&parameters)?;
+        self.parameters = parameters;
+        Ok(())
     }
 
     /// Takes an input. That it was read before is not forgotten. What the run itself wrote before is none: what that was made from,
@@ -105,12 +136,13 @@ impl Edges {
 
     /// Returns the step that a run ends with, if it needs one: for edges not recorded yet, or for a failure.
     pub fn last_step(&mut self, at: Timestamp, status: StepStatus, reason: Option<String>) -> Option<Step> {
-        let needed = self.is_waiting() || status == StepStatus::Failed;
+        let needed = self.is_waiting() || self.is_step || status == StepStatus::Failed;
         needed.then(|| self.next_step(at, Instant::now(), status, reason))
     }
 
     fn next_step(&mut self, at: Timestamp, now: Instant, status: StepStatus, reason: Option<String>) -> Step {
         self.last = now;
+        self.is_step = false;
         // Outputs that are recorded without an input are recorded once more: of equal writes, the later step counts.
         let again = std::mem::take(&mut self.is_late);
         let is_wanted = |edge: &Declared| again || !edge.recorded;
@@ -139,6 +171,7 @@ impl Edges {
         Step {
             status,
             reason,
+            parameters: self.parameters.clone(),
             used,
             generated,
             ..Step::new(NodeId::new(at), self.run, self.name.clone(), [self.started.0, at])

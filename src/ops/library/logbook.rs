@@ -140,13 +140,29 @@ impl Logbook {
     /// Calls `change` on the open edges of a run.
     ///
     /// # Errors
-    /// A request error in a forked process; a bug where the run has none.
+    /// A request error in a forked process, and where they are closed.
     pub fn with_edges<T>(&self, run: NodeId, change: impl FnOnce(&mut Edges) -> T) -> Result<T> {
         let mut state = self.shared.lock()?;
         let open = state.open.iter_mut().find(|(id, _)| *id == run);
-        let changed = change(&mut open.ok_or_else(|| Error::bug("a run has no edges"))?.1);
+        let open = open.ok_or_else(|| Error::request("what has ended cannot be told of files"))?;
+        let changed = change(&mut open.1);
         self.wake(state)?;
         Ok(changed)
+    }
+
+    /// Adds the edges of a run and its steps that are not recorded yet, as far as they are open here.
+    ///
+    /// # Errors
+    /// As [`Logbook::add`].
+    pub fn add_edges_of(&self, run: NodeId) -> Result<()> {
+        let mut state = self.shared.lock()?;
+        let at = self.shared.clock.now();
+        let open = state.open.iter_mut().filter(|(_, edges)| edges.run() == run);
+        let steps = open.filter_map(|(_, edges)| edges.step(at, Instant::now())).map(Fact::StepDone);
+        let steps: Vec<Fact> = steps.collect();
+        let added = state.add(&steps);
+        self.wake(state)?;
+        added
     }
 
     /// Records the edges of a run that are not recorded yet, and `last`, and forgets the run.

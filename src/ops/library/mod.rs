@@ -5,18 +5,19 @@ mod edges;
 mod files;
 mod logbook;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, Digest, Evidence, Fact, Metric, MetricValue, NodeId, Parameter, Role, Run,
-    RunKind, RunOutcome, RunRepository, RunStatus, SaidParameters, StepStatus, Timestamp, check_metric_name,
-    check_parameters, recorded_word,
+    Artifact, ArtifactPath, Digest, Evidence, Fact, Metric, MetricValue, NodeId, Parameter, Remark,
+    RemarkKind, Remarks, Role, Run, RunKind, RunOutcome, RunRepository, RunStatus, SaidParameters,
+    StepStatus, Timestamp, check_metric_name, check_parameters, recorded_word,
 };
 use crate::ops::code::CodeOf;
-use crate::ops::run::masked_parameter;
+use crate::ops::run::{masked_parameter, not_finite};
 use crate::ops::{Clock, Workspace, host};
 use crate::projection::{self, names};
 use crate::query;
@@ -63,12 +64,32 @@ pub struct LibraryRequest {
 /// A run in progress that a program tells of itself.
 #[derive(Debug)]
 pub struct LibraryRun {
+    /// What this says of the run: by the run's own key where this started it.
+    part: Part,
+    run: Run,
+    refused: Mutex<BTreeMap<String, Refused>>,
+}
+
+/// A step of a run in progress, with inputs and outputs of its own.
+#[derive(Debug)]
+pub struct LibraryStep {
+    part: Part,
+}
+
+/// Whoever tells of files that belong together.
+#[derive(Debug, Clone)]
+struct Part {
     workspace: Workspace,
     clock: Clock,
     logbook: Arc<Logbook>,
-    run: Run,
-    /// The key of what this says of the run: the run's own where this started it.
-    part: NodeId,
+    key: NodeId,
+}
+
+/// Values of a metric that were refused after the first.
+#[derive(Debug, Default)]
+struct Refused {
+    count: u64,
+    last: String,
 }
 
 impl Library {
@@ -183,7 +204,8 @@ impl Library {
     }
 
     fn in_progress(&self, logbook: Arc<Logbook>, run: Run, part: NodeId) -> LibraryRun {
-        LibraryRun { workspace: self.workspace.clone(), clock: self.clock.clone(), logbook, run, part }
+        let part = Part { workspace: self.workspace.clone(), clock: self.clock.clone(), logbook, key: part };
+        LibraryRun { part, run, refused: Mutex::default() }
     }
 
     /// Makes everything recorded so far survive a crash.
@@ -214,12 +236,12 @@ impl LibraryRun {
 
     /// Returns true where another process started the run and will end it.
     pub fn is_joined(&self) -> bool {
-        self.part != self.run.id
+        self.part.key != self.run.id
     }
 
     /// Returns true in the process that started or joined the run, and false in a fork of that.
     pub fn is_ours(&self) -> bool {
-        self.logbook.is_ours()
+        self.part.logbook.is_ours()
     }
 
     /// Records that the run read a file, all files below a folder, or something outside this machine.
@@ -227,7 +249,7 @@ impl LibraryRun {
     /// # Errors
     /// A request error where it cannot be read, a store error where the journal cannot be written.
     pub fn used(&self, folder: &Path, path: &Path, role: Role) -> Result<()> {
-        self.declare(folder, path, |edges, file, at| edges.add_used(file, at, role))
+        self.part.used(folder, path, role)
     }
 
     /// Records that the run wrote it.
@@ -235,31 +257,60 @@ impl LibraryRun {
     /// # Errors
     /// As [`LibraryRun::used`].
     pub fn generated(&self, folder: &Path, path: &Path, role: Role) -> Result<()> {
-        self.declare(folder, path, |edges, file, at| edges.add_generated(file, at, role))
+        self.part.generated(folder, path, role)
     }
 
-    fn declare(
-        &self,
-        folder: &Path,
-        path: &Path,
-        add: impl Fn(&mut Edges, FileRead, Timestamp),
-    ) -> Result<()> {
-        let files = files::read(&self.workspace, folder, path)?;
-        let at = self.clock.now();
-        self.logbook.with_edges(self.part, |edges| files.into_iter().for_each(|file| add(edges, file, at)))
-    }
-
-    /// Records one point of a metric.
+    /// Begins a step of the run.
     ///
     /// # Errors
-    /// A request error where the name cannot be taken or the value is not finite, a store error where the journal cannot be
-    /// written.
+    /// A request error where the name cannot be taken, or in a forked process.
+    pub fn step(&self, name: &str) -> Result<LibraryStep> {
+        names::check_run_name(name).map_err(|cause| {
+            Error::request(format!("`{}` cannot be the name of a step", name.escape_debug())).because(cause)
+        })?;
+        let at = self.part.clock.now();
+        let part = Part { key: NodeId::new(at), ..self.part.clone() };
+        let edges = Edges::new(self.run.id, name.to_owned(), at, Instant::now());
+        part.logbook.open(part.key, edges.of_step())?;
+        Ok(LibraryStep { part })
+    }
+
+    /// Records one point of a metric. A value that is not finite is no point: that it was refused is recorded in its place; of many of
+    /// one metric the first at once, and how many more there were at the end.
+    ///
+    /// # Errors
+    /// A request error where the name cannot be taken, a store error where the journal cannot be written.
     pub fn metric(&self, name: &str, value: f64, step: i64) -> Result<()> {
         check_metric_name(name)
             .map_err(|why| Error::request(format!("metric `{}` was refused: {why}", name.escape_debug())))?;
-        let value = MetricValue::new(value)?;
-        let at = self.clock.now();
-        self.logbook.add_point(Metric { owner: self.run.id, name: name.to_owned(), step, at, value })
+        let at = self.part.clock.now();
+        let Ok(value) = MetricValue::new(value) else {
+            return self.refuse(name, &value.to_string(), step, at);
+        };
+        self.part.logbook.add_point(Metric { owner: self.run.id, name: name.to_owned(), step, at, value })
+    }
+
+    fn refuse(&self, name: &str, value: &str, step: i64, at: Timestamp) -> Result<()> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(more) = refused.get_mut(name) {
+            *more = Refused { count: more.count + 1, last: value.to_owned() };
+            return Ok(());
+        }
+        refused.insert(name.to_owned(), Refused::default());
+        let remark = Remark::new(RemarkKind::Refused, not_finite(name, Some(step), value));
+        self.part.logbook.add(&[Fact::Remarked(Remarks::new(self.run.id, at, None, vec![remark]))])
+    }
+
+    /// Says how many values were refused of which only the first is recorded.
+    fn refused_later(&self, at: Timestamp) -> Option<Fact> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = refused.iter().filter(|(_, more)| more.count > 0).map(|(name, more)| Remark {
+            kind: RemarkKind::Refused,
+            text: format!("{}, and so it went on", not_finite(name, None, &more.last)),
+            count: more.count,
+        });
+        let remarks = Remarks::new(self.run.id, at, None, more.collect());
+        (!remarks.is_empty()).then_some(Fact::Remarked(remarks))
     }
 
     /// Records parameters; of what is said on one name, the latest counts.
@@ -270,23 +321,19 @@ impl LibraryRun {
         check_parameters(parameters)?;
         let said = SaidParameters {
             run: self.run.id,
-            at: self.clock.now(),
+            at: self.part.clock.now(),
             parameters: masked(parameters.to_vec()),
         };
-        self.logbook.add(&[Fact::ParametersSaid(said)])
+        self.part.logbook.add(&[Fact::ParametersSaid(said)])
     }
 
-    /// Makes everything said so far survive a crash, the edges as well.
+    /// Makes everything said so far survive a crash, the edges as well, also those of its steps.
     ///
     /// # Errors
     /// A store error where the disk does not take it.
     pub fn commit(&self) -> Result<()> {
-        let at = self.clock.now();
-        let step = self.logbook.with_edges(self.part, |edges| edges.step(at, Instant::now()))?;
-        if let Some(step) = step {
-            self.logbook.add(&[Fact::StepDone(step)])?;
-        }
-        self.logbook.commit()
+        self.part.logbook.add_edges_of(self.run.id)?;
+        self.part.logbook.commit()
     }
 
     /// Ends the run, or this part of it where it was joined; others see it at once. A run that has ended does not end again.
@@ -294,10 +341,11 @@ impl LibraryRun {
     /// # Errors
     /// A store error where the journal cannot be written.
     pub fn end(&self, status: RunStatus, reason: Option<String>) -> Result<()> {
-        let at = self.clock.now();
-        let segment = self.logbook.segment()?;
+        let at = self.part.clock.now();
+        let segment = self.part.logbook.segment()?;
         let joined = self.is_joined();
-        self.logbook.close(self.part, |edges| {
+        let refused = self.refused_later(at);
+        self.part.logbook.close(self.part.key, |edges| {
             let failed = status != RunStatus::Succeeded;
             // Only the part of a run that others end needs a step to say that it failed.
             let (step_status, why) = if failed && joined {
@@ -307,8 +355,8 @@ impl LibraryRun {
             };
             let step = edges.last_step(at, step_status, why).map(Fact::StepDone);
             let outcome =
-                RunOutcome { reason, ..RunOutcome::new(self.run.id, self.clock.now(), status, segment) };
-            step.into_iter().chain((!joined).then_some(Fact::RunOutcome(outcome))).collect()
+                RunOutcome { reason, ..RunOutcome::new(self.run.id, self.part.clock.now(), status, segment) };
+            step.into_iter().chain(refused).chain((!joined).then_some(Fact::RunOutcome(outcome))).collect()
         })
     }
 
@@ -317,12 +365,12 @@ impl LibraryRun {
     /// # Errors
     /// A store error where the disk does not take it.
     pub fn settle(&self) -> Result<()> {
-        self.logbook.commit()
+        self.part.logbook.commit()
     }
 
     /// Brings the store up to date where much waits for it. Returns what went wrong without harm.
     pub fn apply_if_much(&self) -> Vec<String> {
-        self.logbook.apply_if_much()
+        self.part.logbook.apply_if_much()
     }
 
     /// Makes the run's folder.
@@ -331,9 +379,9 @@ impl LibraryRun {
     /// A request error where a symbolic link leads out of the workspace, a store error where it cannot be made.
     pub fn make_folder(&self, folder: &str) -> Result<PathBuf> {
         let path = ArtifactPath::new(folder)?;
-        let place = projection::place(self.workspace.root(), &path)?;
+        let place = projection::place(self.part.workspace.root(), &path)?;
         let failed = |cause| Error::store(format!("cannot make the folder `{path}`")).because(cause);
-        self.workspace.disk().create_folders(&place).map_err(failed)?;
+        self.part.workspace.disk().create_folders(&place).map_err(failed)?;
         Ok(place)
     }
 
@@ -345,17 +393,82 @@ impl LibraryRun {
         let path = ArtifactPath::new(format!("{folder}/metrics.json"))?;
         let bytes = projection::metrics_json(&self.run, metrics);
         let written = projection::write_files(
-            self.workspace.disk(),
-            self.workspace.root(),
+            self.part.workspace.disk(),
+            self.part.workspace.root(),
             &[(&path, bytes.as_slice())],
         );
         written.into_iter().collect::<Result<()>>()?;
         let artifact =
             Artifact { path: path.clone(), digest: Digest::of(&bytes), size_bytes: bytes.len() as u64 };
-        let at = self.clock.now();
+        let at = self.part.clock.now();
         let file = FileRead { artifact, changed_at: at, evidence: Evidence::Observed };
-        self.logbook.with_edges(self.part, |edges| edges.add_generated(file, at, Role::Metrics))?;
-        path.on_disk(self.workspace.root()).ok_or_else(|| Error::bug("a folder of the workspace is a URL"))
+        self.part.logbook.with_edges(self.part.key, |edges| edges.add_generated(file, at, Role::Metrics))?;
+        path.on_disk(self.part.workspace.root())
+            .ok_or_else(|| Error::bug("a folder of the workspace is a URL"))
+    }
+}
+
+impl LibraryStep {
+    /// Returns true in the process that began it, and false in a fork of that.
+    pub fn is_ours(&self) -> bool {
+        self.part.logbook.is_ours()
+    }
+
+    /// Records that the step read a file, all files below a folder, or something outside this machine.
+    ///
+    /// # Errors
+    /// A request error where it cannot be read, or the step has ended.
+    pub fn used(&self, folder: &Path, path: &Path) -> Result<()> {
+        self.part.used(folder, path, Role::Data)
+    }
+
+    /// Records that the step wrote it.
+    ///
+    /// # Errors
+    /// As [`LibraryStep::used`].
+    pub fn generated(&self, folder: &Path, path: &Path) -> Result<()> {
+        self.part.generated(folder, path, Role::Data)
+    }
+
+    /// Records what the step was told beyond the run's parameters.
+    ///
+    /// # Errors
+    /// A request error where it cannot be taken, or the step has ended.
+    pub fn say_parameter(&self, parameter: Parameter) -> Result<()> {
+        let told = masked(vec![parameter]);
+        self.part.logbook.with_edges(self.part.key, |edges| edges.add_parameters(told))?
+    }
+
+    /// Ends the step; others see it at once. One that has ended does not end again.
+    ///
+    /// # Errors
+    /// A store error where the journal cannot be written.
+    pub fn end(&self, status: StepStatus, reason: Option<String>) -> Result<()> {
+        let at = self.part.clock.now();
+        self.part.logbook.close(self.part.key, |edges| {
+            edges.last_step(at, status, reason).map(Fact::StepDone).into_iter().collect()
+        })
+    }
+}
+
+impl Part {
+    fn used(&self, folder: &Path, path: &Path, role: Role) -> Result<()> {
+        self.declare(folder, path, |edges, file, at| edges.add_used(file, at, role))
+    }
+
+    fn generated(&self, folder: &Path, path: &Path, role: Role) -> Result<()> {
+        self.declare(folder, path, |edges, file, at| edges.add_generated(file, at, role))
+    }
+
+    fn declare(
+        &self,
+        folder: &Path,
+        path: &Path,
+        add: impl Fn(&mut Edges, FileRead, Timestamp),
+    ) -> Result<()> {
+        let files = files::read(&self.workspace, folder, path)?;
+        let at = self.clock.now();
+        self.logbook.with_edges(self.key, |edges| files.into_iter().for_each(|file| add(edges, file, at)))
     }
 }
 

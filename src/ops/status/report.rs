@@ -7,6 +7,7 @@ use crate::query::{RemovedBy, RunHead};
 
 /// How the files on disk relate to what is recorded. Every list is sorted by path.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct StatusReport {
     /// Files with other bytes than were last recorded.
     pub changed: Vec<AlteredFile>,
@@ -80,6 +81,7 @@ impl StatusReport {
 
 /// A recorded file and the run that wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordedFile {
     /// The newest recorded version.
     pub artifact: Artifact,
@@ -89,6 +91,7 @@ pub struct RecordedFile {
 
 /// The run that wrote a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileWriter {
     /// The shortest tail of its key that names it alone.
     pub tail: String,
@@ -102,6 +105,7 @@ pub struct FileWriter {
 
 /// A file that is not on disk since a run took it away.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RemovedFile {
     /// The file as recorded.
     pub file: RecordedFile,
@@ -113,6 +117,7 @@ pub struct RemovedFile {
 
 /// A source that is not at its path since somebody gave it another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RenamedFile {
     /// The file as recorded.
     pub file: RecordedFile,
@@ -122,6 +127,7 @@ pub struct RenamedFile {
 
 /// A file with other bytes than were last recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AlteredFile {
     /// The file as recorded.
     pub file: RecordedFile,
@@ -137,6 +143,7 @@ pub struct AlteredFile {
 
 /// A file whose newest version is known from another workspace, and is not on disk here.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NotHere {
     /// The file as recorded there.
     pub file: RecordedFile,
@@ -148,6 +155,7 @@ pub struct NotHere {
 
 /// A file that was made from what is no longer so.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StaleFile {
     /// The file.
     pub file: RecordedFile,
@@ -159,6 +167,7 @@ pub struct StaleFile {
 
 /// A path that has other bytes now than went into a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct StaleCause {
     /// The last version that went into the file.
     pub used: Artifact,
@@ -170,6 +179,7 @@ pub struct StaleCause {
 
 /// A file of which it is not certain what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DoubtfulFile {
     /// The file.
     pub file: RecordedFile,
@@ -188,6 +198,7 @@ pub struct DoubtfulFile {
 
 /// What the journal holds and the store lacks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unapplied {
     /// Segments with facts not yet applied.
     pub segments: u64,

@@ -16,6 +16,7 @@ const CAUSES_OF_EACH: [usize; 2] = [5, 1000];
 
 /// A recorded difference that can have made outputs differ.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Cause {
     /// A step on the way failed in one of the runs.
     Failed {
@@ -130,6 +131,7 @@ pub(super) fn input(role: Role, a: Option<&Artifact>, b: Option<&Artifact>) -> C
 
 /// What can have made some outputs differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The recorded differences on their way, likely ones first, and of files those first that were read last; none where
     /// nothing recorded explains it.

@@ -11,6 +11,7 @@ use crate::store::Snapshot;
 
 /// How the code of two runs differs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CodeDiff {
     /// The code of the first run; of its last stretch, where it was taken up again.
     pub a: CodeState,
@@ -44,6 +45,7 @@ impl CodeDiff {
 
 /// A file that differs between two code states.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct CodeFileDiff {
     /// The file.
     pub path: ArtifactPath,

@@ -11,6 +11,7 @@ pub type ReadList<'a> = &'a dyn Fn(&Digest) -> Result<Option<Vec<u8>>>;
 
 /// One entry of the lists of two environments; `None` where a run has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct EntryDiff {
     /// The variable, package or file.
     pub name: String,
@@ -22,6 +23,7 @@ pub struct EntryDiff {
 
 /// What differs between the environments of two runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EnvironmentDiff {
     /// Variables, by name.
     pub variables: Vec<EntryDiff>,

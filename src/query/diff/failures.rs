@@ -6,6 +6,7 @@ use crate::query::diff::side::Side;
 
 /// What became of a step in one of two runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum StepEnd {
     /// It was not done at all.
     Absent,
@@ -17,6 +18,7 @@ pub enum StepEnd {
 
 /// A step that failed in one of two runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct FailureDiff {
     /// The step's name.
     pub step: String,

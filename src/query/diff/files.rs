@@ -8,6 +8,7 @@ use crate::query::diff::side::Side;
 
 /// Files of two runs, compared by path, then by content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FilesDiff {
     /// How many have the same path and the same bytes.
     pub same: u64,

@@ -12,6 +12,7 @@ use crate::store::Snapshot;
 
 /// How the outputs of two runs differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OutputsDiff {
     /// How many have the same bytes.
     pub same: u64,
@@ -29,6 +30,7 @@ pub struct OutputsDiff {
 
 /// An output that one of the runs made, and that the other found there and did not make anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StandingOutput {
     /// The name of the step that wrote it.
     pub step: String,
@@ -40,6 +42,7 @@ pub struct StandingOutput {
 
 /// What makes two outputs of different runs each other's counterpart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum PairedBy {
     /// The path, but for names of the runs.
     Path,
@@ -75,6 +78,7 @@ impl OutputsDiff {
 
 /// An output that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OutputDiff {
     /// The name of the step that wrote it.
     pub step: String,

@@ -9,6 +9,7 @@ use crate::query::diff::side::{Side, StepKey};
 /// That two runs are of unlike kinds: they have no output in common, and one read what the other wrote, or they have neither a step
 /// that wrote nor a file of code in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unlike {
     /// What the first run read of what the second wrote.
     pub a_read_of_b: Vec<Artifact>,

@@ -11,6 +11,7 @@ use crate::store::Snapshot;
 
 /// Two runs that made versions of the same files, which the compared runs read and which differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Upstream {
     /// The run that made what the first run read.
     pub a: NodeId,

@@ -6,6 +6,7 @@ use crate::model::{Metric, MetricValue, Parameter};
 
 /// A parameter that differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct ParameterDiff {
     /// Its name.
     pub name: String,
@@ -17,6 +18,7 @@ pub struct ParameterDiff {
 
 /// A metric that differs: in its last value, or in any point before.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MetricDiff {
     /// Its name.
     pub name: String,
@@ -30,6 +32,7 @@ pub struct MetricDiff {
 
 /// The first point in which two curves are not the same. Times do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Parting {
     /// Its place in the curves, counted from 1.
     pub point: u64,
