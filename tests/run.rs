@@ -1442,3 +1442,46 @@ fn of_two_runs_that_write_one_file_both_are_known_to_have_written_it() {
         assert_eq!(report[sort], serde_json::json!([]), "{sort}");
     }
 }
+
+#[test]
+fn what_workers_read_is_an_input_of_who_started_them_however_they_are_started() {
+    let Some(python) = common::python_with(&["multiprocessing"]) else { return };
+    let program = "import sys, multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+def load(i): return open(f'd{i}').read()
+def queue(i, to): to.put(load(i))
+def send(i, to): to.send(load(i))
+def one_more(i):
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(sys.argv[1])) as pool: return list(pool.map(load, [i]))
+if __name__ == '__main__':
+    how = multiprocessing.get_context(sys.argv[1])
+    with how.Pool(2) as pool: read = pool.map(load, range(2))
+    with ProcessPoolExecutor(2, mp_context=how) as pool: read += pool.map(load, range(2, 4))
+    with ProcessPoolExecutor(1, mp_context=how) as pool: read += pool.map(one_more, range(4, 5))
+    heard = how.Queue()
+    worker = how.Process(target=queue, args=(5, heard)); worker.start(); read += heard.get(); worker.join()
+    end, theirs = how.Pipe(False)
+    worker = how.Process(target=send, args=(6, theirs)); worker.start(); read += end.recv(); worker.join()
+    open('m', 'w').write(str(read))
+";
+    let data: Vec<String> = (0..7).map(|i| format!("d{i}")).collect();
+    let mut files: Vec<(&str, &str)> = data.iter().map(|name| (&name[..], "1")).collect();
+    files.push(("p.py", program));
+    let scratch = Scratch::new(&files);
+    if !scratch.has_net() {
+        return;
+    }
+    let lineage = env!("CARGO_BIN_EXE_lineage");
+    // The server that forks the workers has five descriptors: as many as the command has that is given two.
+    for given in ["", "7</dev/null 8</dev/null"] {
+        for method in ["fork", "spawn", "forkserver"] {
+            let script = format!("exec {lineage} run -- {} p.py {method} {given}", python.display());
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script]).current_dir(scratch.path());
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let inputs = scratch.inputs("m").join(" ");
+            assert!(data.iter().all(|name| inputs.contains(&format!("{name} "))), "{script}: {inputs}");
+        }
+    }
+}

@@ -123,8 +123,8 @@ pub(super) struct Net<'a> {
     pub(super) given: Vec<u64>,
     /// Its standard input when it began, if that is a pipe or a socket.
     pub(super) input: Option<Readiness>,
-    /// How many descriptors the command was born with, if the kernel says.
-    pub(super) given_count: Option<u64>,
+    /// What the command was born with beside its standard streams, by number.
+    pub(super) given_beside: Vec<(i32, Look)>,
     pub(super) early: Early,
     endangered: Vec<Endangered>,
     /// What the present call is answered with: an open file.
@@ -169,7 +169,7 @@ impl<'a> Net<'a> {
             mounts_before: vec![],
             given: vec![],
             input: None,
-            given_count: None,
+            given_beside: vec![],
             early: Early::default(),
             endangered: vec![],
             told: None,

@@ -260,10 +260,12 @@ impl Net<'_> {
     fn inherit(&mut self, thread: &Thread, who: Who, us: i64) {
         let arguments = [0; 6];
         let act = Act { thread, who, abi: super::calls::Abi::X64, arguments: &arguments, us };
+        let mut streams = 0;
         for (slot, descriptor) in [0, 1, 2].into_iter().enumerate() {
             let Ok(opened) = thread.look_at_stream(descriptor, self.own_pid) else {
                 continue;
             };
+            streams += 1;
             let look = opened.look;
             if look.is_regular() {
                 self.inherit_file(act, &opened);
@@ -283,12 +285,7 @@ impl Net<'_> {
                 }
             }
         }
-        let count = thread.descriptor_count();
-        if who == 0 {
-            self.given_count = count;
-        }
-        // As many as the command was given are most likely the same.
-        if who == 0 || count.is_none() || (count != self.given_count && count != Some(3)) {
+        if who == 0 || self.may_have_others(thread, streams) {
             self.inherit_others(act);
         }
     }
@@ -296,6 +293,16 @@ impl Net<'_> {
     /// Takes notice of how the command's standard input stands as it begins.
     pub(super) fn note_input(&mut self) {
         self.input = Some(own_input());
+    }
+
+    /// Tells whether a program may have been born with more than its standard streams, of which so many are open, and what the
+    /// command was given beside them.
+    fn may_have_others(&self, thread: &Thread, streams: u64) -> bool {
+        let Some(count) = thread.descriptor_count() else { return true };
+        let is_there = |(number, given): &&(i32, Look)| {
+            thread.look_at_descriptor(*number).is_ok_and(|look| look.is_same_file(given))
+        };
+        count != streams && count != streams + self.given_beside.iter().filter(is_there).count() as u64
     }
 
     /// Returns what a pipe, a socket or a terminal is known by.
@@ -344,6 +351,9 @@ impl Net<'_> {
                 continue;
             };
             let look = opened.look;
+            if is_first {
+                self.given_beside.push((descriptor, look));
+            }
             if look.is_pipe() {
                 let modes = act.thread.descriptor_modes(descriptor);
                 let direction = modes.map_or(Direction::Both, |(reads, writes)| Direction::of(reads, writes));

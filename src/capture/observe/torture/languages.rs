@@ -66,7 +66,7 @@ made.flush(); updated.flush()";
 
 #[test]
 fn python_s_worker_processes_are_one_with_it_or_tell_it_everything_and_are_told() {
-    for method in ["fork", "spawn"] {
+    for method in ["fork", "spawn", "forkserver"] {
         let program = format!(
             "import multiprocessing as m, shutil
 if __name__ == '__main__':

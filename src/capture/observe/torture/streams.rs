@@ -70,6 +70,16 @@ fn what_a_child_s_children_print_is_captured() {
 }
 
 #[test]
+fn a_pipe_is_found_where_as_many_descriptors_are_open_as_the_command_was_given() {
+    if has("bash") {
+        let script = r#"cat a | bash -c 'read x <&7; echo "$x" > o' 7<&0 0<&-; true"#;
+        let trial = try_with(&[("a", "1\n")], &["sh", "-c", script], &|_| {});
+        assert_eq!(std::fs::read(trial.root().join("o")).unwrap(), b"1\n");
+        assert_eq!(groups_of(&trial, "cat"), groups_of(&trial, "bash"));
+    }
+}
+
+#[test]
 fn what_only_a_shell_writes_into_a_pipe_reaches_the_reader() {
     for shell in ["sh", "bash"] {
         let script = "read x < a; echo $x | sort > o; true";
