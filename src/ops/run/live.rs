@@ -1,8 +1,10 @@
 //! Metrics while a command runs: the file named in `LINEAGE_METRICS` is followed, and what is new goes to the journal at once.
 
+mod rest;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Seek as _, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +16,8 @@ use crate::journal::Writer;
 use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind};
 use crate::ops::run::metrics::{self, Point};
 use crate::ops::{Clock, Workspace};
-use crate::store::Snapshot;
+
+pub use rest::{Rest, known_points};
 
 /// The ending of such files.
 const ENDING: &str = "jsonl";
@@ -399,98 +402,6 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     let file = disk::open_regular(path)?;
     let found = file.metadata()?;
     Ok((file, found))
-}
-
-/// Points of metrics: name, step and value.
-pub type KnownPoints = BTreeSet<(String, i64, MetricValue)>;
-
-/// Returns the points of a run that are recorded.
-///
-/// # Errors
-/// A store error where they cannot be read.
-pub fn known_points(snapshot: &Snapshot, run: NodeId) -> Result<KnownPoints> {
-    let points = snapshot.metrics(run)?.into_iter();
-    Ok(points.map(|metric| (metric.name, metric.step, metric.value)).collect())
-}
-
-/// The file of a run that nobody follows any more, and what is recorded of it.
-pub struct Rest<'a> {
-    /// Gives the points that are recorded by now; where there is no file, nothing is asked.
-    pub known: &'a dyn Fn() -> Result<KnownPoints>,
-    /// Gives the points their times.
-    pub clock: &'a Clock,
-    /// The run.
-    pub run: NodeId,
-    /// The file.
-    pub path: &'a Path,
-    /// Whether nothing more comes: a last line that is not whole is refused then, and waits otherwise.
-    pub has_ended: bool,
-}
-
-impl Rest<'_> {
-    /// Hands the points that the file has and the record has not to `record`; returns all that the file reported, and what was
-    /// refused.
-    ///
-    /// # Errors
-    /// A store error where the record cannot be read; what `record` gives.
-    pub fn take(&self, record: &mut dyn FnMut(Vec<Metric>) -> Result<()>) -> Result<(Reported, Vec<Remark>)> {
-        let mut reported = Reported::default();
-        let (file, size_bytes) = match open_regular(self.path) {
-            Ok((file, found)) => (file, found.len()),
-            Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
-                let none = Remark::new(RemarkKind::Refused, NO_REGULAR_FILE.to_owned());
-                return Ok((reported, vec![none]));
-            }
-            Err(_) => return Ok((reported, Vec::new())),
-        };
-        let owner = self.run;
-        let known = (self.known)()?;
-        let mut remarks = Vec::new();
-        let mut lines = BufReader::new(file.take(LAST_MAX_BYTES));
-        let mut line = Vec::new();
-        let mut points = Vec::new();
-        let mut read_bytes = 0;
-        loop {
-            match lines.read_until(b'\n', &mut line) {
-                Ok(0) => break,
-                Ok(read) => read_bytes += read as u64,
-                Err(cause) => {
-                    remarks.push(Remark::new(
-                        RemarkKind::Refused,
-                        format!("the metrics file was not read to its end: {cause}"),
-                    ));
-                    break;
-                }
-            }
-            if points.len() == POINTS_MAX {
-                record(std::mem::take(&mut points))?;
-            }
-            let text = String::from_utf8_lossy(&line);
-            let may_go_on = !self.has_ended && !line.ends_with(b"\n");
-            match metrics::from_line(&text) {
-                Ok(point) => {
-                    let step = reported.step_of(&point);
-                    let Point { name, value, .. } = point;
-                    reported.add(&name, step, value);
-                    let place = (name, step, value);
-                    if !known.contains(&place) {
-                        let (name, ..) = place;
-                        points.push(Metric { owner, name, step, at: self.clock.now(), value });
-                    }
-                }
-                Err(why) if remarks.len() < REFUSED_MAX && !text.trim().is_empty() && !may_go_on => {
-                    remarks.push(Remark::new(RemarkKind::Refused, why));
-                }
-                Err(_) => {}
-            }
-            line.clear();
-        }
-        if !points.is_empty() {
-            record(points)?;
-        }
-        remarks.extend(left_out_of(size_bytes.saturating_sub(read_bytes)));
-        Ok((reported, remarks))
-    }
 }
 
 /// Says how much of a metrics file was not read.
