@@ -46,7 +46,7 @@ pub(crate) use environment::variables_of;
 pub(crate) use left_points::take_left_points;
 use live::Live;
 pub(crate) use metrics::{Form, from_document, not_finite, yaml};
-use name::check_command_name;
+use name::{check_command_name, default_name};
 pub use record::Counts;
 use record::{Recorded, Recorder};
 pub use redirected::Redirected;
@@ -384,7 +384,7 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     let (shown, parameters, masked) = masked(request, &arguments);
     printed_arguments.retain(|at| (*at as usize) < shown.len());
     let request = RunRequest {
-        name: request.name.clone().or(program).unwrap_or_else(|| "command".to_owned()),
+        name: request.name.clone().unwrap_or_else(|| default_name(program, &shown[1..])),
         kind: RunKind::Command,
         arguments: shown,
         printed_arguments,
