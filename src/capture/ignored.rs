@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,6 +13,8 @@ use gix::bstr::{BStr, ByteSlice as _};
 use gix::glob::pattern::Case;
 use gix::ignore::Search;
 use gix::ignore::search::Ignore;
+
+use crate::digests;
 
 /// The name of the files that hold the rules.
 pub const IGNORE_FILE: &str = ".lineageignore";
@@ -106,7 +107,7 @@ impl IgnoreRules {
             self.faults.borrow_mut().push(format!("`{}`: {why}", shown.to_string_lossy().escape_debug()));
         };
         if let Err(cause) =
-            File::open(&path).and_then(|file| file.take(FILE_MAX_BYTES).read_to_end(&mut bytes))
+            digests::open(&path).and_then(|file| file.take(FILE_MAX_BYTES).read_to_end(&mut bytes))
         {
             fault(format!("cannot be read: {cause}"));
             return None;

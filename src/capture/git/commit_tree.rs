@@ -2,7 +2,6 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -15,6 +14,7 @@ use gix::objs::tree::EntryKind;
 use super::earlier::{Earlier, head_at};
 use super::open::{Head, cannot, head, open};
 use super::work_file;
+use crate::digests;
 use crate::error::Result;
 
 /// How a file relates to the tree of a commit.
@@ -166,7 +166,7 @@ impl CommitTree {
             return Ok(if recorded == id { InGit::Same } else { InGit::Differs });
         }
         let is_same = || -> gix::Result<bool> {
-            let open = || File::open(&place).map_err(gix::hash::io::from_std_io);
+            let open = || digests::open(&place).map_err(gix::hash::io::from_std_io);
             let size_bytes = open()?.metadata().map_err(gix::hash::io::from_std_io)?.len();
             if blob_of(&mut open()?, size_bytes, id)? == id {
                 return Ok(true);

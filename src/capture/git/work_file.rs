@@ -1,10 +1,11 @@
 //! Looking at files of the work tree without following links and without waiting on pipes.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use gix::bstr::BStr;
+
+use crate::digests;
 
 /// What lies at a path of the work tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,6 @@ fn is_executable(metadata: &std::fs::Metadata) -> bool {
 /// Returns a file's bytes, or `None` if there turn out to be more than `max_bytes` of them.
 pub(super) fn read_at_most(on_disk: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    File::open(on_disk)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    digests::open(on_disk)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= max_bytes).then_some(bytes))
 }

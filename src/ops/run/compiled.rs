@@ -4,12 +4,13 @@
 //! says what the system says of the other (PEP 552): its size and the second of its last change; or, where that was asked for,
 //! the SipHash of its bytes.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::capture::observe::StoodFor;
+use crate::disk::{open_regular, read_regular};
 
 /// What the name of an interpreter begins with in the name of a compiled module: `mm.cpython-311.opt-1.pyc`.
 const INTERPRETERS: [&str; 3] = [".cpython-", ".pypy", ".graalpy"];
@@ -92,7 +93,8 @@ fn sources(path: &Path) -> Vec<PathBuf> {
 
 /// Tells whether a module was compiled from the bytes that lie in its source; `None` where it cannot be read.
 fn was_made_of(compiled: &Path, source: &Path, found: &Metadata) -> Option<bool> {
-    let mut file = File::open(compiled).ok()?;
+    // Asked while a command runs that may have put a pipe there.
+    let mut file = open_regular(compiled).ok()?;
     let mut header = [0; HEADER_BYTES];
     file.read_exact(&mut header).ok()?;
     let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[at + byte]));
@@ -113,7 +115,7 @@ fn holds(source: &Path, found: &Metadata, key: u64, hash: u64) -> Option<bool> {
     if found.len() > SOURCE_MAX_BYTES {
         return None;
     }
-    let bytes = fs::read(source).ok()?;
+    let bytes = read_regular(source).ok()?;
     Some(sip_hash(key, &bytes, (1, 3)) == hash || sip_hash(key, &bytes, (2, 4)) == hash)
 }
 
@@ -208,7 +210,7 @@ mod tests {
     }
 
     fn set_time(path: &Path, at: Duration) {
-        let file = File::options().write(true).open(path).unwrap();
+        let file = fs::File::options().write(true).open(path).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + at).unwrap();
     }
 

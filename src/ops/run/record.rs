@@ -13,6 +13,7 @@ use super::steps::{self, FileClock, Outcome, Repositories};
 use super::{CommandRequest, Ground, copies, declared, metrics, own};
 use crate::capture::git;
 use crate::capture::observe::{Level, Observation, Reading};
+use crate::disk::open_regular;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, ENVIRONMENT_SCHEME, Evidence, Fact, Generated, IGNORED_FILES, Link,
@@ -411,15 +412,14 @@ const METRICS_MAX_BYTES: u64 = 16 << 20;
 
 fn read_metrics(file: &Path) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
-    let metadata = std::fs::metadata(file).map_err(|cause| cause.to_string())?;
-    // Reading a pipe may never come to an end.
-    if !metadata.is_file() || metadata.len() > METRICS_MAX_BYTES {
-        return Err(format!("it is no file of at most {METRICS_MAX_BYTES} bytes"));
-    }
+    let no_file = || format!("it is no file of at most {METRICS_MAX_BYTES} bytes");
+    let opened = open_regular(file).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::InvalidInput => no_file(),
+        _ => cause.to_string(),
+    })?;
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file);
-    let read = opened.and_then(|file| file.take(METRICS_MAX_BYTES).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|cause| cause.to_string())
+    opened.take(METRICS_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|cause| cause.to_string())?;
+    if bytes.len() as u64 > METRICS_MAX_BYTES { Err(no_file()) } else { Ok(bytes) }
 }
 
 /// Writes a path as it is named in the workspace.
