@@ -1,18 +1,23 @@
 //! Keeping what commands read and wrote, as far as the workspace's policy goes.
 
+mod endangered;
+
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::content::{Access, Group, SHARED_MIN_BYTES, STREAMED_MIN_BYTES, Sharing, StagedContent};
+use crate::content::{Access, Contents, Group, SHARED_MIN_BYTES, STREAMED_MIN_BYTES, Sharing, StagedContent};
 use crate::disk::{Together, open_regular, read_regular};
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, ChangedFile, Digest, Generated, Role, Step};
 use crate::ops::Workspace;
 use crate::ops::run::is_code;
 use crate::ops::settings::KeepPolicy;
+
+use endangered::Endangered;
+pub(crate) use endangered::Settled;
 
 /// Less is kept by one thread: so many files, or groups of them.
 const FEW: usize = 4;
@@ -34,15 +39,6 @@ pub(crate) struct Keeping<'a> {
     policy: OnceCell<(KeepPolicy, Option<String>)>,
     in_hand: RefCell<InHand>,
     endangered: RefCell<Endangered>,
-    together: Together,
-}
-
-/// What lay in files that the command has written over or taken away since the last checkpoint: written, but not yet forced to the
-/// disk. To wait for the disk at each file that is removed would take longer than all else.
-#[derive(Default)]
-struct Endangered {
-    staged: Vec<StagedContent>,
-    digests: HashSet<Digest>,
 }
 
 /// Inputs that were read while the command went on. Should they be replaced before it ends, they are nowhere else.
@@ -61,7 +57,6 @@ impl<'a> Keeping<'a> {
             policy: OnceCell::new(),
             in_hand: RefCell::default(),
             endangered: RefCell::default(),
-            together: Together::new(workspace.disk()),
         }
     }
 
@@ -85,34 +80,25 @@ impl<'a> Keeping<'a> {
         self.policy().endangered_up_to_bytes()
     }
 
-    /// Keeps what lay in a file that the command is about to write over or to take away, from the next call of
-    /// [`Keeping::settle_endangered`] on.
-    pub fn keep_endangered(&self, place: &Path, digest: &Digest, bytes: &[u8]) {
+    /// Keeps what lay in a file that the command is about to write over or to take away, on a thread of its own: the command waits
+    /// for that no longer than it takes to hand it over.
+    pub fn keep_endangered(&self, place: &Path, digest: &Digest, bytes: Vec<u8>) {
         let path = ArtifactPath::within(self.root, place);
-        if !path.is_ok_and(|path| self.policy().keeps_endangered(&path, bytes.len() as u64)) {
-            return;
-        }
-        let access = Access::of_path(self.workspace.root(), place);
-        let mut endangered = self.endangered.borrow_mut();
-        if !endangered.digests.insert(*digest) {
-            return;
-        }
-        // One that cannot be kept is still known by its digest.
-        let staged = self.workspace.contents().stage(&self.together, digest, bytes, access);
-        endangered.staged.extend(staged.ok().flatten());
-        let is_full = endangered.staged.len() >= TOGETHER_MAX;
-        drop(endangered);
-        if is_full {
-            self.settle_endangered();
+        if path.is_ok_and(|path| self.policy().keeps_endangered(&path, bytes.len() as u64)) {
+            let access = Access::of_path(self.workspace.root(), place);
+            self.endangered.borrow_mut().keep(self.workspace, *digest, access, bytes);
         }
     }
 
-    /// Sees to it that what was endangered so far survives a crash, before anything says what became of the files.
+    /// Returns what is to be waited for before anything says what became of the files: then all that was endangered so far survives a
+    /// crash.
+    pub fn endangered_so_far(&self) -> Option<Settled> {
+        self.endangered.borrow().so_far()
+    }
+
+    /// Waits until all that was endangered survives a crash.
     pub fn settle_endangered(&self) {
-        let Endangered { staged, .. } = self.endangered.take();
-        if !staged.is_empty() {
-            publish(self.workspace, &self.together, staged);
-        }
+        self.endangered.borrow_mut().settle();
     }
 
     /// Returns true where the bytes of a file that the command has read are to be handed to [`Keeping::hold`].
@@ -147,9 +133,16 @@ impl<'a> Keeping<'a> {
         let failed_outputs = keep_all(self.workspace, &outputs);
         let inputs = self.inputs(may_be_read, steps);
         let failed_inputs = self.keep_inputs(&inputs);
-        for (failed, one, several) in
-            [(failed_outputs, "output", "outputs"), (failed_inputs, "input", "inputs")]
-        {
+        let failed_endangered = self.endangered.take().settled();
+        for (failed, one, several) in [
+            (failed_outputs, "output", "outputs"),
+            (failed_inputs, "input", "inputs"),
+            (
+                failed_endangered,
+                "file that was written over or removed",
+                "files that were written over or removed",
+            ),
+        ] {
             if let Some(first) = failed.first() {
                 let files = if failed.len() == 1 { one } else { several };
                 warnings.push(format!("{} {files} could not be kept: {first}", failed.len()));
@@ -235,7 +228,7 @@ impl<'a> Keeping<'a> {
                     Err(error) => failed.push(error.in_full()),
                 }
             }
-            failed.extend(publish(workspace, &together, ready));
+            failed.extend(publish(workspace.contents(), &together, ready));
         }
         failed
     }
@@ -349,7 +342,7 @@ fn keep_all(workspace: &Workspace, wanted: &[&Artifact]) -> Vec<String> {
                 Err(error) => failed.push(error.in_full()),
             }
         }
-        failed.extend(publish(workspace, &together, ready));
+        failed.extend(publish(workspace.contents(), &together, ready));
     }
     failed
 }
@@ -360,9 +353,9 @@ fn pool_for(count: usize) -> Option<rayon::ThreadPool> {
 }
 
 /// Forces what is written to the disk and gives it its names; returns what went wrong, one line each.
-fn publish(workspace: &Workspace, together: &Together, mut ready: Vec<StagedContent>) -> Vec<String> {
+fn publish(contents: &Contents, together: &Together, mut ready: Vec<StagedContent>) -> Vec<String> {
     together.sync(ready.iter_mut().map(StagedContent::file).collect());
-    let published = workspace.contents().publish(together, ready);
+    let published = contents.publish(together, ready);
     published.into_iter().filter_map(Result::err).map(|error| error.in_full()).collect()
 }
 

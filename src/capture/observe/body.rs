@@ -46,11 +46,11 @@ pub(super) enum Bytes {
     Unread,
     /// Known from when the file had this stamp.
     Hashed { digest: Digest, stamp: Stamp, evidence: Evidence },
-    /// Not to be hashed, by the caller's wish or because of its size.
+    /// Not to be hashed, by the caller's wish.
     Unwanted,
     /// Could not be read.
     Unreadable,
-    /// Overwritten or removed before anybody but its writer had read it.
+    /// Overwritten or removed before anybody but its writer had read it, or anybody could in good time.
     Lost,
 }
 

@@ -119,7 +119,7 @@ impl Net<'_> {
             let (is_read, stamp) = (!first.written && first.bytes == Bytes::Unread, first.stamp);
             let Some(path) = path.filter(|path| is_read && (self.options.is_wanted)(path)) else { continue };
             let Ok(look) = digest::look(&path) else { continue };
-            if look.stamp() != stamp || look.size > FILE_MAX_BYTES.min(self.options.hash_max_bytes) {
+            if look.stamp() != stamp || look.size > FILE_MAX_BYTES {
                 continue;
             }
             let known = (self.options.known_digest)(&stamp);

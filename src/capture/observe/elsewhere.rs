@@ -12,7 +12,7 @@ use super::{Digest, Exit, Gap, GapSort, Level, Observation, Options, Recovered};
 
 pub(super) fn observe(
     options: &Options<'_>,
-    _keep: &mut dyn FnMut(&Path, &Digest, &[u8]),
+    _keep: &mut dyn FnMut(&Path, &Digest, Vec<u8>),
 ) -> Result<Observation, Refusal> {
     let program = find_program(options)?;
     let wants_snapshot =

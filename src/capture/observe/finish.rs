@@ -45,6 +45,7 @@ pub(super) fn finish(net: &mut Net<'_>) {
     for (task, bytes) in read_all(net, tasks) {
         enter(net, task.what, task.version, bytes);
     }
+    net.say_what_was_left();
     for what in 0..net.ledger.bodies.len() as What {
         recall(net, what);
     }
@@ -150,8 +151,6 @@ pub(super) fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> 
             stamp,
             evidence: Evidence::Hashed,
         })
-    } else if look.size > net.options.hash_max_bytes {
-        Bytes::Unwanted
     } else if let Some(digest) = (net.options.known_digest)(&stamp) {
         Bytes::Hashed { digest, stamp, evidence: Evidence::Known }
     } else {

@@ -68,6 +68,8 @@ mod refusal;
 mod relay;
 #[cfg(target_os = "linux")]
 mod reply;
+#[cfg(target_os = "linux")]
+mod rescue;
 mod snapshot;
 #[cfg(target_os = "linux")]
 mod sockets;
@@ -117,8 +119,8 @@ pub struct Options<'a> {
     pub allow_io_uring: bool,
     /// Pre-images up to this size, in bytes, are handed out to be kept.
     pub pre_image_max_bytes: u64,
-    /// Files above this size, in bytes, are not hashed.
-    pub hash_max_bytes: u64,
+    /// Files above this size, in bytes, are not read while a call waits that writes over them or removes them.
+    pub waited_for_max_bytes: u64,
     /// Tells which files are to be hashed, by path.
     pub is_wanted: &'a dyn Fn(&Path) -> bool,
     /// Returns the digest of a file with this stamp, where it is known from before.
@@ -200,7 +202,7 @@ impl<'a> Options<'a> {
             level: None,
             allow_io_uring: false,
             pre_image_max_bytes: 1 << 20,
-            hash_max_bytes: u64::MAX,
+            waited_for_max_bytes: 1 << 30,
             is_wanted: &|_| true,
             known_digest: &|_| None,
             stands_for: &|_| None,
@@ -454,11 +456,11 @@ pub enum Evidence {
     PreImage,
     /// Known from before by their stamp.
     Known,
-    /// Not hashed: not wanted, or too large.
+    /// Not hashed: not wanted.
     StampOnly,
     /// Could not be read.
     Unreadable,
-    /// Were gone before anybody but their writer had read them.
+    /// Were gone before anybody but their writer had read them, or anybody could in good time.
     Lost,
     /// Found by comparing before and after.
     Inferred,
@@ -550,7 +552,7 @@ pub enum GapSort {
     Denied,
     /// A process of the command goes on.
     StillRunning,
-    /// What the command wrote was overwritten or replaced from outside before its record was closed.
+    /// What a file held was written over, replaced or removed before anybody knew its bytes.
     Overwritten,
 }
 
@@ -605,7 +607,7 @@ pub fn may_start(options: &Options<'_>) -> Result<(), Refusal> {
 /// Only if the command could not be started, with the exit code a shell would give.
 pub fn observe(
     options: &Options<'_>,
-    keep: &mut dyn FnMut(&Path, &Digest, &[u8]),
+    keep: &mut dyn FnMut(&Path, &Digest, Vec<u8>),
 ) -> Result<Observation, Refusal> {
     #[cfg(target_os = "linux")]
     return start::observe(options, keep);

@@ -7,11 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::body::{Bytes, Who};
+use super::body::Who;
 use super::calls::{self, Abi, Call};
 use super::closings::Closings;
 use super::digest::{self, Digest};
@@ -25,15 +24,13 @@ use super::process::Actor;
 use super::programs::{Image, Starting};
 use super::readers::Readers;
 use super::reply::{Reply, Verdict};
+use super::rescue::Rescue;
 use super::sockets::Portless;
 use super::stamp::Look;
 use super::sys::{self, InHand, Notification, Readiness};
 use super::tracee::{self, Found, Thread};
-use super::{Evidence, Gap, GapSort, Map, Options};
+use super::{Gap, GapSort, Map, Options};
 use crate::digests::kernel_time_ns;
-
-/// Files above this size are hashed beside the net, while other calls are answered.
-const AT_ONCE_BYTES: u64 = 1 << 20;
 
 /// How many threads are remembered; each costs a descriptor.
 const THREADS_MAX: usize = 400;
@@ -57,41 +54,13 @@ pub(super) enum SystemFile {
     },
 }
 
-/// A pre-image to be taken: file, version, where it lies.
-pub(super) struct Endangered {
-    pub(super) what: What,
-    pub(super) version: u32,
-    pub(super) path: PathBuf,
-    pub(super) look: Look,
-}
-
-/// A pre-image that was taken beside the net.
-struct Taken {
-    what: What,
-    version: u32,
-    path: PathBuf,
-    read: Option<digest::Read>,
-}
-
-/// Takes pre-images that are still waiting for it, and lets the call go on that waits for them.
-fn take_all(waiting: &Mutex<Option<(Vec<Endangered>, Reply)>>, results: &Sender<Taken>, keep_max: u64) {
-    let taken = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some((endangered, reply)) = taken else { return };
-    for Endangered { what, version, path, look } in endangered {
-        let read = open_same(&path, &look).and_then(|file| digest::read(&file, keep_max).ok());
-        // Nobody listens any more only if the run has been given up.
-        let _ = results.send(Taken { what, version, path, read });
-    }
-    drop(reply);
-}
-
 /// What could not be seen, each with how often, and how much more than that.
 pub(super) type GapsNoted = (Vec<((GapSort, String), u64)>, u64);
 
 /// What the net knows of a run.
 pub(super) struct Net<'a> {
     pub(super) options: &'a Options<'a>,
-    keep: &'a mut dyn FnMut(&Path, &Digest, &[u8]),
+    pub(super) keep: &'a mut dyn FnMut(&Path, &Digest, Vec<u8>),
     listener: Option<Arc<OwnedFd>>,
     in_hand: Option<Arc<InHand>>,
     pub(super) ledger: Ledger,
@@ -126,11 +95,9 @@ pub(super) struct Net<'a> {
     /// What the command was born with beside its standard streams, by number.
     pub(super) given_beside: Vec<(i32, Look)>,
     pub(super) early: Early,
-    endangered: Vec<Endangered>,
     /// What the present call is answered with: an open file.
     pub(super) told: Option<File>,
-    beside: (Sender<Taken>, Receiver<Taken>),
-    in_flight: usize,
+    pub(super) rescue: Rescue,
     pub(super) no_new_privileges: bool,
     gaps: BTreeMap<(GapSort, String), u64>,
     gaps_left_out: u64,
@@ -142,7 +109,7 @@ pub(super) struct Net<'a> {
 }
 
 impl<'a> Net<'a> {
-    pub(super) fn new(options: &'a Options<'a>, keep: &'a mut dyn FnMut(&Path, &Digest, &[u8])) -> Net<'a> {
+    pub(super) fn new(options: &'a Options<'a>, keep: &'a mut dyn FnMut(&Path, &Digest, Vec<u8>)) -> Net<'a> {
         Net {
             options,
             keep,
@@ -171,10 +138,8 @@ impl<'a> Net<'a> {
             input: None,
             given_beside: vec![],
             early: Early::default(),
-            endangered: vec![],
             told: None,
-            beside: channel(),
-            in_flight: 0,
+            rescue: Rescue::default(),
             no_new_privileges: false,
             gaps: BTreeMap::new(),
             gaps_left_out: 0,
@@ -229,10 +194,7 @@ impl<'a> Net<'a> {
         {
             reply.verdict = Verdict::Return(number);
         }
-        let endangered = std::mem::take(&mut self.endangered);
-        if !endangered.is_empty() && sys::still_waits(reply.listener.as_fd(), reply.id) {
-            self.rescue(endangered, reply);
-        }
+        self.rescue_before(reply);
     }
 
     fn consider(&mut self, notification: &Notification, now: Instant) -> Verdict {
@@ -486,90 +448,6 @@ impl<'a> Net<'a> {
         if is_system_path(path.as_os_str().as_bytes()) {
             self.system_files.clear();
             self.images.clear();
-        }
-    }
-
-    /// Asks for the bytes of a version before the present call goes on.
-    pub(super) fn endanger(&mut self, what: What, version: Option<u32>, look: &Look, path: &Path) {
-        if let Some(version) = version {
-            self.endangered.push(Endangered { what, version, path: path.to_path_buf(), look: *look });
-        }
-    }
-
-    /// Takes the bytes of all endangered versions and lets the call go on then.
-    fn rescue(&mut self, endangered: Vec<Endangered>, reply: Reply) {
-        let mut later = vec![];
-        for item in endangered {
-            match self.take_at_once(&item) {
-                Some(bytes) => self.ledger.set_bytes(item.what, item.version, bytes),
-                None => later.push(item),
-            }
-        }
-        if later.is_empty() {
-            return;
-        }
-        let (results, keep_max) = (self.beside.0.clone(), self.options.pre_image_max_bytes);
-        self.in_flight += later.len();
-        let waiting = Arc::new(Mutex::new(Some((later, reply))));
-        let (theirs, of_theirs) = (Arc::clone(&waiting), results.clone());
-        let started = std::thread::Builder::new().spawn(move || take_all(&theirs, &of_theirs, keep_max));
-        if started.is_err() {
-            // Where there may be no further thread, other calls wait as well.
-            take_all(&waiting, &results, keep_max);
-        }
-    }
-
-    /// Returns the bytes of a version, or `None` if to read them takes long.
-    fn take_at_once(&mut self, item: &Endangered) -> Option<Bytes> {
-        let stamp = item.look.stamp();
-        if !(self.options.is_wanted)(&item.path) {
-            return Some(Bytes::Unwanted);
-        }
-        if item.look.is_link() {
-            return Some(digest::of_link(&item.path).map_or(Bytes::Unreadable, |digest| Bytes::Hashed {
-                digest,
-                stamp,
-                evidence: Evidence::PreImage,
-            }));
-        }
-        if item.look.size > self.options.hash_max_bytes {
-            return Some(Bytes::Unwanted);
-        }
-        if item.look.size > self.options.pre_image_max_bytes
-            && let Some(digest) = (self.options.known_digest)(&stamp)
-        {
-            return Some(Bytes::Hashed { digest, stamp, evidence: Evidence::Known });
-        }
-        if item.look.size > AT_ONCE_BYTES {
-            return None;
-        }
-        let read = open_same(&item.path, &item.look)
-            .and_then(|file| digest::read(&file, self.options.pre_image_max_bytes).ok());
-        Some(self.enter(item.what, &item.path, read))
-    }
-
-    /// Hands the bytes out to be kept, and returns what the ledger shall know.
-    fn enter(&mut self, what: What, path: &Path, read: Option<digest::Read>) -> Bytes {
-        let Some(digest::Read { digest, bytes, stamp }) = read else {
-            return Bytes::Unreadable;
-        };
-        let existed = self.ledger.bodies[what as usize].as_ref().is_some_and(|body| body.existed);
-        if let Some(bytes) = bytes.filter(|_| existed) {
-            (self.keep)(path, &digest, &bytes);
-        }
-        Bytes::Hashed { digest, stamp, evidence: Evidence::PreImage }
-    }
-
-    /// Enters what was read beside the net; with `all`, waits for what is still being read.
-    pub(super) fn collect(&mut self, all: bool) {
-        while self.in_flight > 0 {
-            let taken = if all { self.beside.1.recv().ok() } else { self.beside.1.try_recv().ok() };
-            let Some(Taken { what, version, path, read }) = taken else {
-                return;
-            };
-            self.in_flight -= 1;
-            let bytes = self.enter(what, &path, read);
-            self.ledger.set_bytes(what, version, bytes);
         }
     }
 }

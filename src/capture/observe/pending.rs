@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn a_change_of_what_paths_mean_is_awaited_until_its_call_is_over() {
         let options = Options::new(vec![], PathBuf::from("/"), &|| 0);
-        let mut keep = |_: &Path, _: &digest::Digest, _: &[u8]| {};
+        let mut keep = |_: &Path, _: &digest::Digest, _: Vec<u8>| {};
         let mut net = Net::new(&options, &mut keep);
         net.expect(7, Pending::View);
         // Its thread is still on its way to it.

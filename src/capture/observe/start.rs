@@ -57,7 +57,7 @@ struct Course<'a> {
 
 pub(super) fn observe(
     options: &Options<'_>,
-    keep: &mut dyn FnMut(&Path, &Digest, &[u8]),
+    keep: &mut dyn FnMut(&Path, &Digest, Vec<u8>),
 ) -> Result<Observation, Refusal> {
     let program = find_program(options)?;
     let abis = Abi::native();

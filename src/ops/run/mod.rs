@@ -538,8 +538,7 @@ fn observe_command(
         apart: under_way::APART,
         is_ready: &|| under_way.get().is_none_or(UnderWay::is_ready),
         take: &|checkpoint| {
-            keeping.settle_endangered();
-            under_way.get_or_init(begin).take(checkpoint);
+            under_way.get_or_init(begin).take(checkpoint, keeping.endangered_so_far());
         },
     };
     let mut options = Options::new(request.arguments.clone(), request.folder.clone(), &now);

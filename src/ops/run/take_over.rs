@@ -312,7 +312,7 @@ mod tests {
             while !under_way.is_ready() {
                 std::thread::yield_now();
             }
-            under_way.take(part);
+            under_way.take(part, None);
         }
         under_way.end().unwrap();
         let segment = recording.run().segment;

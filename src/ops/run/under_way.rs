@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Disk, DiskFile, open_regular_with};
 use crate::model::{Digest, NodeId, Run};
 use crate::ops::host::host;
+use crate::ops::keep::Settled;
 use crate::ops::run::{CommandRequest, FileClock, Ground, WorkspaceCopy, environment};
 use crate::ops::{Clock, Workspace};
 
@@ -281,12 +282,18 @@ pub struct UnderWay {
     disk: Disk,
     beginning: Beginning,
     /// Checkpoints for which there could be no thread: those that come later make no sense without them.
-    waiting: RefCell<Vec<Vec<u8>>>,
+    waiting: RefCell<Vec<Checkpoint>>,
     writing: RefCell<Option<Writing>>,
 }
 
+/// What has become known, and what must be on the disk before it may be.
+struct Checkpoint {
+    bytes: Vec<u8>,
+    behind: Option<Settled>,
+}
+
 struct Writing {
-    checkpoints: Sender<Vec<u8>>,
+    checkpoints: Sender<Checkpoint>,
     is_busy: Arc<AtomicBool>,
     thread: JoinHandle<Option<Unwritten>>,
 }
@@ -333,10 +340,10 @@ impl UnderWay {
         self.writing.borrow().as_ref().is_none_or(|writing| !writing.is_busy.load(Ordering::Acquire))
     }
 
-    /// Hands a checkpoint to whoever writes it down.
-    pub fn take(&self, checkpoint: Vec<u8>) {
+    /// Hands a checkpoint to whoever writes it down, once what it must not come before is settled.
+    pub fn take(&self, bytes: Vec<u8>, behind: Option<Settled>) {
         let mut waiting = self.waiting.borrow_mut();
-        waiting.push(checkpoint);
+        waiting.push(Checkpoint { bytes, behind });
         let mut writing = self.writing.borrow_mut();
         if writing.is_none() {
             *writing = self.start().ok();
@@ -370,11 +377,11 @@ impl UnderWay {
 
 /// Writes checkpoints down as they come, and tries each until the disk takes it: what comes later would make no sense without it.
 /// Returns the longest time for which it did not.
-fn write(mut file: WayFile, checkpoints: &Receiver<Vec<u8>>, is_busy: &AtomicBool) -> Option<Unwritten> {
+fn write(mut file: WayFile, checkpoints: &Receiver<Checkpoint>, is_busy: &AtomicBool) -> Option<Unwritten> {
     let mut due = VecDeque::new();
     let (mut longest, mut since, mut has_ended) = (None::<Unwritten>, None, false);
     loop {
-        let Some(checkpoint) = due.front() else {
+        let Some(checkpoint) = due.front_mut() else {
             is_busy.store(false, Ordering::Release);
             match checkpoints.recv() {
                 Ok(checkpoint) => due.push_back(checkpoint),
@@ -382,7 +389,10 @@ fn write(mut file: WayFile, checkpoints: &Receiver<Vec<u8>>, is_busy: &AtomicBoo
             }
             continue;
         };
-        let Err(cause) = file.add(checkpoint) else {
+        if let Some(behind) = checkpoint.behind.take() {
+            behind.wait();
+        }
+        let Err(cause) = file.add(&checkpoint.bytes) else {
             since = None;
             due.pop_front();
             continue;
@@ -570,7 +580,7 @@ mod tests {
         };
         let under_way = UnderWay::new(&workspace, &run, beginning);
         for checkpoint in checkpoints {
-            under_way.take(checkpoint.to_vec());
+            under_way.take(checkpoint.to_vec(), None);
         }
         meanwhile();
         let file = under_way.end().unwrap().file;

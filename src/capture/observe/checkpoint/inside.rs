@@ -50,7 +50,7 @@ impl Observer {
     ) -> Option<Observation> {
         let part = own_part(ask()?, known.started_us);
         // What is about to be destroyed is kept by whoever sees it.
-        let mut keep = |_: &Path, _: &Digest, _: &[u8]| {};
+        let mut keep = |_: &Path, _: &Digest, _: Vec<u8>| {};
         let mut net = Net::new(options, &mut keep);
         let gaps = part.gaps.as_ref().map(|gaps| since(&self.gaps, gaps));
         net.take_up(Part { gaps, ..part });

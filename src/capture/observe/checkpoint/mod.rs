@@ -296,7 +296,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let options = Options::new(vec![], folder.path().to_owned(), &|| 0);
-        let mut keep = |_: &Path, _: &digest::Digest, _: &[u8]| {};
+        let mut keep = |_: &Path, _: &digest::Digest, _: Vec<u8>| {};
         for is_changed in [false, true] {
             let mut net = Net::new(&options, &mut keep);
             std::fs::write(&path, "by the run").unwrap();
@@ -320,7 +320,7 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::write(&path, "a").unwrap();
         let options = Options::new(vec![], folder.path().to_owned(), &|| 0);
-        let mut keep = |_: &Path, _: &digest::Digest, _: &[u8]| {};
+        let mut keep = |_: &Path, _: &digest::Digest, _: Vec<u8>| {};
         let mut net = Net::new(&options, &mut keep);
         let head = Head {
             at_us: 0,

@@ -22,7 +22,7 @@ pub(in super::super) fn recover(
     parts: &mut dyn Iterator<Item = &[u8]>,
 ) -> Option<Recovered> {
     // What is about to be destroyed was kept by whoever saw it.
-    let mut keep = |_: &Path, _: &Digest, _: &[u8]| {};
+    let mut keep = |_: &Path, _: &Digest, _: Vec<u8>| {};
     let mut net = Net::new(options, &mut keep);
     let mut last: Option<Head> = None;
     for mut bytes in parts {

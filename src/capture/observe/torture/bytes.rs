@@ -39,6 +39,46 @@ fn a_file_is_read_with_those_that_stand_for_it() {
     assert_eq!(readings("mv source d; cat a"), []);
 }
 
+/// The name of a file, and its first and its last bytes as far as they are known.
+type FirstAndLast = (String, Option<Digest>, Option<Digest>);
+
+/// Runs a script that waits for no file of more than three bytes to be read; returns what is known of the first and the last bytes of
+/// each file, and what was said.
+fn left_unread(script: &str) -> (Vec<FirstAndLast>, Vec<String>) {
+    let files = &[("a", "1234"), ("b", "123")];
+    let trial = try_with(files, &["sh", "-c", script], &|options| options.waited_for_max_bytes = 3);
+    assert_eq!(trial.observation.exit, Exit::Code(0), "{script}");
+    let digest = |version: Option<&super::super::Version>| Some(version?.content?.digest);
+    let known = |(path, file): (String, &File)| (path, digest(file.before()), digest(file.after()));
+    let (root, gaps) = (trial.root().display().to_string(), trial.observation.gaps.iter());
+    let first_words =
+        |text: &str| text.replace(&format!("{root}/"), "").split(':').next().unwrap().to_owned();
+    let known = trial.files().into_iter().map(known).collect();
+    (known, gaps.map(|gap| first_words(&gap.text)).collect())
+}
+
+#[test]
+fn what_is_too_large_to_be_waited_for_is_written_over_and_removed_unread_and_that_is_said() {
+    let (large, small, new) = (Digest::of(b"1234"), Digest::of(b"123"), Digest::of(b"x\n"));
+    let file = |name: &str, before, after| (name.to_owned(), before, after);
+    let said = |text: &str| vec![text.to_owned()];
+    let gone = said("`a` was written over or removed");
+    assert_eq!(
+        left_unread("cat a; rm a b"),
+        (vec![file("a", None, None), file("b", Some(small), None)], gone.clone())
+    );
+    assert_eq!(left_unread("rm a"), (vec![file("a", None, None)], gone.clone()));
+    assert_eq!(left_unread("echo x > a"), (vec![file("a", None, Some(new))], gone.clone()));
+    let moved = vec![file("a", None, Some(new)), file("c", None, None)];
+    assert_eq!(left_unread("echo x > c; mv c a"), (moved, gone));
+    // What stands as it stood can be read when nobody waits for it.
+    assert_eq!(left_unread(": <> a"), (vec![file("a", Some(large), Some(large))], vec![]));
+    // It was the run's own in between, and somebody else has read it.
+    let (known, said) = left_unread("cp a c; cat c > d; echo x > c");
+    assert_eq!(known.iter().find(|(name, ..)| name == "c"), Some(&file("c", None, Some(new))));
+    assert_eq!(said, ["`c` was written over or removed"]);
+}
+
 #[test]
 fn bytes_about_to_be_destroyed_are_handed_out() {
     let script = "echo new > a; rm b; mv c d; echo more >> e";

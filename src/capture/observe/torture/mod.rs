@@ -141,8 +141,8 @@ fn try_with(files: &[(&str, &str)], arguments: &[&str], change: &dyn Fn(&mut Opt
     };
     options.checkpoints = Some(&checkpoints);
     let observation = observe(&options, &mut |path, digest, bytes| {
-        assert_eq!(*digest, Digest::of(bytes));
-        kept.push((path.to_path_buf(), bytes.to_vec()));
+        assert_eq!(*digest, Digest::of(&bytes));
+        kept.push((path.to_path_buf(), bytes));
     });
     let observation = observation.unwrap_or_else(|refusal| panic!("not started: {}", refusal.into_error()));
     checkpoints::compare(&options, &parts.take(), &observation);
