@@ -17,10 +17,11 @@ use crate::render;
 ///
 /// The command needs no change: any language, static programs, shell scripts, `make`. Its output, files, signals and exit
 /// code are what they would be without lineage, which adds at most three lines to stderr, and none where stderr leads to a
-/// file that the command has written. Files that `.lineageignore` names,
-/// by git's rules, are not recorded. Programs that change the user, such as `sudo` and `su`, get no other rights by that than
-/// you have, unless lineage itself is run by root. Before a command starts,
-/// 125 means that nothing could be recorded, 126 that it cannot be executed, 127 that there is no such command.
+/// file that the command has written. But where signals come often to a handler without `SA_RESTART`, as those of Python and
+/// Perl, a file call may fail with `EINTR`. Files that `.lineageignore` names, by git's rules, are not recorded. Programs that
+/// change the user, such as `sudo` and `su`, get no other rights by that than you have, unless lineage itself is run by root.
+/// Before a command starts, 125 means that nothing could be recorded, 126 that it cannot be executed, 127 that there is no such
+/// command.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage run -- python train.py                                records what it reads and writes
