@@ -1,5 +1,6 @@
 //! `lineage rerun`: the same command again, on the code and the inputs of then, and whether it makes the same files.
 
+mod activated;
 mod around;
 mod beside;
 mod compare;
@@ -344,9 +345,15 @@ impl Original {
         let mut environment = request.environment.clone();
         environment.retain(|(name, _)| name != "PWD" && name != "OLDPWD");
         environment.push(("PWD".into(), folder.clone().into()));
-        for (name, value) in self.variables(workspace)? {
-            environment.retain(|(known, _)| *known != *name);
-            environment.push((name.into(), value.into()));
+        let mut activated_now = None;
+        if let Some(variables) = self.variables(workspace)? {
+            let then = variables.iter().find(|(name, _)| name == activated::VARIABLE);
+            activated_now = activated::activate(&mut environment, then.map(|(_, value)| &**value));
+            notes.extend(activated_now.clone());
+            for (name, value) in variables.into_iter().filter(|(name, _)| name != activated::VARIABLE) {
+                environment.retain(|(known, _)| *known != *name);
+                environment.push((name.into(), value.into()));
+            }
         }
         // A path such as `PYTHONPATH` would lead back to the workspace; what is installed there stays where it is.
         let stays = ["PATH", "HOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
@@ -375,7 +382,10 @@ impl Original {
             copy: place.copy.clone(),
             host: request.host.clone(),
         };
-        let again = run_command(workspace, clock, &command).map_err(|not_started| not_started.error)?;
+        let again = run_command(workspace, clock, &command).map_err(|not_started| match activated_now {
+            Some(said) if not_started.exit_code == 127 => not_started.error.because(said),
+            _ => not_started.error,
+        })?;
         if again.level != CaptureLevel::Net {
             notes.push("it could not be observed; what it wrote is known from before and after".to_owned());
         }
@@ -427,15 +437,16 @@ impl Original {
         arguments
     }
 
-    /// Returns the variables that are recorded of the command's environment.
-    fn variables(&self, workspace: &Workspace) -> Result<Vec<(String, String)>> {
+    /// Returns the variables that are recorded of the command's environment, if anything is.
+    fn variables(&self, workspace: &Workspace) -> Result<Option<Vec<(String, String)>>> {
         let edges = self.steps.iter().flat_map(|step| &step.used);
         let Some(edge) = edges.into_iter().find(|edge| edge.role == Role::Environment) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let list = workspace.contents().read(&edge.artifact.digest)?.unwrap_or_default();
+        let Some(list) = workspace.contents().read(&edge.artifact.digest)? else { return Ok(None) };
         let list = String::from_utf8_lossy(&list);
-        Ok(variables_of(&list).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let variables = variables_of(&list).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Ok(Some(variables.collect()))
     }
 
     /// Returns the file of metrics that the command was said to write, if it has a name of its own.
