@@ -290,6 +290,31 @@ fn a_bound_says_what_it_left_out() {
 }
 
 #[test]
+fn what_was_written_over_before_anybody_knew_its_bytes_leads_on_with_a_gap() {
+    let scratch = Scratch::new(&[("d", "1\n"), ("table", "")]);
+    if !scratch.has_net() {
+        return;
+    }
+    // None of them ends before all have added their rows.
+    scratch.shell(
+        "for j in 1 2 3; do \"$LINEAGE\" run -q --name j$j -- sh -c \
+         \"cat d >> table; echo > t$j; until [ -e all ]; do sleep 0.02; done\" & \
+         until [ -e t$j ]; do sleep 0.02; done; done; echo > all; wait; \"$LINEAGE\" run -q -- sort table -o rep",
+    );
+    let shown = scratch.json(&["show", "rep", "--json"]);
+    let mut runs: Vec<&str> =
+        shown["runs"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
+    runs.sort_unstable();
+    assert_eq!(runs, ["j1", "j2", "j3", "sort"]);
+    assert_eq!(shown["gaps"].as_array().unwrap().len(), 2, "{shown:#}");
+    assert_eq!(scratch.sources("rep"), ["d"]);
+    assert_eq!(scratch.status("stale"), [""; 0]);
+    let question =
+        |words: &str| scratch.json(&["log", "-w", words, "--json"])["runs"].as_array().unwrap().len();
+    assert_eq!(question("generated(\"table\")"), 3);
+}
+
+#[test]
 fn of_a_run_that_was_not_observed_it_is_not_said_that_it_read_nothing() {
     let scratch = Scratch::new(&[("a", "a\n")]);
     if !scratch.has_net() {

@@ -38,6 +38,8 @@ pub enum Origin {
     Copied(Write),
     /// Nobody wrote those bytes, but a step wrote other bytes at that path before: something unrecorded came between.
     Gap(Write),
+    /// Nobody is known to have written those bytes, but a step wrote at that path before, and nobody knows what: it may be these.
+    Unknown(Write),
     /// Nobody recorded wrote there before.
     Source,
 }
@@ -114,7 +116,11 @@ pub(crate) fn origin_unwritten(
             }
         }
     }
-    Ok(other_bytes.map_or(Origin::Source, Origin::Gap))
+    Ok(match other_bytes {
+        None => Origin::Source,
+        Some(write) if snapshot.artifact(write.artifact)?.has_content() => Origin::Gap(write),
+        Some(write) => Origin::Unknown(write),
+    })
 }
 
 /// Finds the last write of the same bytes at another path, of which `artifact` can be a copy.

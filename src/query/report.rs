@@ -234,7 +234,7 @@ fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> 
         report.evidence[edge.evidence as usize] += 1;
         match edge.origin {
             Some(Origin::Copied(_)) => report.copies += 1,
-            Some(Origin::Gap(write)) => {
+            Some(Origin::Gap(write) | Origin::Unknown(write)) => {
                 gaps.insert((edge.artifact, write.artifact, write.at, write.step));
             }
             _ => {}
@@ -291,7 +291,7 @@ pub fn unwritten(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Option<Unw
     Ok(match origin(snapshot, artifact, i64::MAX, None)? {
         Origin::Written(_) => None,
         Origin::Source => Some(Unwritten::Source),
-        Origin::Gap(write) => {
+        Origin::Gap(write) | Origin::Unknown(write) => {
             let gap = gap(snapshot, artifact, (write.artifact, write.at, write.step))?;
             Some(Unwritten::Gap(gap))
         }
@@ -374,7 +374,7 @@ impl Names<'_> {
                 let artifact = self.snapshot.artifact(write.artifact)?;
                 self.run_of(write.step)?.map(|run| CameFrom::CopyOf(artifact, run))
             }
-            Some(Origin::Gap(_)) => Some(CameFrom::Gap),
+            Some(Origin::Gap(_) | Origin::Unknown(_)) => Some(CameFrom::Gap),
             Some(Origin::Source) => Some(CameFrom::Source),
         };
         Ok(TraceFile {

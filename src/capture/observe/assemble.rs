@@ -212,14 +212,23 @@ impl Assembly<'_> {
         };
         let name = &body.names[segment.name];
         let is_named = name.by.is_some() && index == self.unchanged.number(segment.what, name.first_version);
-        let is_dated = was_written && content.is_some() && body.has_our_times;
+        let is_dated = was_written && body.has_our_times;
+        let last_change = match content {
+            Some(_) => self.last_change(body, version.rest, &stamp),
+            // Of what is gone by now, how it stood last is not known for certain; but from when on nobody wrote into it.
+            None => version.rest.map(|rest| LastChange {
+                file_ns: rest.file_ns,
+                over_us: rest.us,
+                rest_us: Some(rest.us),
+            }),
+        };
         Version {
             was_written: was_written || segment.is_copy,
             content,
             evidence,
             stamp: Some(stamp),
             named_us: is_named.then_some(name.from_us),
-            last_change: if is_dated { self.last_change(body, version.rest, &stamp) } else { None },
+            last_change: last_change.filter(|_| is_dated),
         }
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn are_made_from(
 /// The last write that an artifact came from, if there is one.
 fn write_of(origin: &Origin) -> Option<&Write> {
     match origin {
-        Origin::Written(write) | Origin::Copied(write) => Some(write),
+        Origin::Written(write) | Origin::Copied(write) | Origin::Unknown(write) => Some(write),
         Origin::Gap(_) | Origin::Source => None,
     }
 }
@@ -226,10 +226,14 @@ impl<'a> Up<'a> {
     }
 
     /// Returns the last write that an artifact came from, if there is one that is known surely enough: that it is a copy is
-    /// concluded from its bytes.
+    /// concluded from its bytes, and what nobody knows the bytes of leads on with a doubt.
     fn leads_to<'o>(&self, origin: &'o Origin) -> Option<&'o Write> {
-        let is_copy = matches!(origin, Origin::Copied(_));
-        write_of(origin).filter(|_| !is_copy || self.weakest >= Evidence::Inferred)
+        let evidence = match origin {
+            Origin::Copied(_) => Evidence::Inferred,
+            Origin::Unknown(_) => Evidence::Doubtful,
+            _ => Evidence::Observed,
+        };
+        write_of(origin).filter(|_| self.weakest >= evidence)
     }
 
     /// Returns those of the writes that are known surely enough; they are sorted by their steps.

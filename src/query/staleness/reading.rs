@@ -178,7 +178,7 @@ impl<'a> Reading<'a> {
             Origin::Written(write) | Origin::Copied(write) => {
                 Some(self.place_of_version(&write, may_have_others)?)
             }
-            Origin::Gap(_) | Origin::Source => None,
+            Origin::Gap(_) | Origin::Unknown(_) | Origin::Source => None,
         };
         let renewed = match from {
             Some(_) => self.renewed(edge, step)?,

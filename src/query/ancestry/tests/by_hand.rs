@@ -25,6 +25,7 @@ fn check(lines: &[&str], start: &str, expected: &str) {
         Origin::Written(write) => format!("written by {}", write.id.as_u128()),
         Origin::Copied(write) => format!("copied from {}", write.id.as_u128()),
         Origin::Gap(write) => format!("gap after {}", write.id.as_u128()),
+        Origin::Unknown(write) => format!("perhaps {}", write.id.as_u128()),
         Origin::Source => "source".to_owned(),
     };
     let up = upstream(&snapshot, start, read.at.micros(), u32::MAX).unwrap();

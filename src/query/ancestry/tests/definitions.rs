@@ -341,7 +341,7 @@ fn named(snapshot: &Snapshot, from: &Origin) -> From {
     match from {
         Origin::Written(write) => From::Written(name(write)),
         Origin::Copied(write) => From::Copied(name(write)),
-        Origin::Gap(write) => From::Gap(name(write)),
+        Origin::Gap(write) | Origin::Unknown(write) => From::Gap(name(write)),
         Origin::Source => From::Source,
     }
 }
