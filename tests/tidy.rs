@@ -238,6 +238,36 @@ fn every_crate_is_named_at_home_only() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// Where a file of somebody else lies, a pipe may lie by the time that it is opened, which whoever opens it waits at for ever.
+#[test]
+fn files_are_opened_by_who_waits_at_no_pipe() {
+    // What these read is named by the user, who may mean a pipe: `<(zcat facts.jsonl.gz)`.
+    let may_wait = ["ops/registry/entry_file.rs", "ops/taken/openlineage.rs", "cli/backup.rs"];
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let is_home = ["disk", "digests"].contains(&source.room.as_str())
+            || source.path.starts_with("capture/observe")
+            || may_wait.iter().any(|path| source.path.ends_with(path));
+        let has = |word: &str| {
+            let is_part = |at: usize| source.code[..at].ends_with(char::is_alphanumeric);
+            source.code.match_indices(word).any(|(at, _)| !is_part(at))
+        };
+        for word in ["File::open(", "fs::read("] {
+            if has(word) && !is_home {
+                wrong.push(format!("{} has {word}", source.path.display()));
+            }
+        }
+        // The system's own files are none of somebody else's.
+        let texts = source.code.matches("fs::read_to_string(").count();
+        let of_system = ["\"/proc/", "\"/etc/", "format!(\"/proc/"]
+            .map(|front| source.code.matches(&format!("fs::read_to_string({front}")).count());
+        if texts > of_system.iter().sum() && !is_home {
+            wrong.push(format!("{} has fs::read_to_string(", source.path.display()));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 #[test]
 fn only_the_command_line_prints() {
     let mut wrong = Vec::new();

@@ -131,9 +131,12 @@ impl Digests {
 /// Opens a regular file for reading without waiting for anybody and, where allowed, without moving its times.
 ///
 /// # Errors
-/// As the system gives them.
+/// As the system gives them; `InvalidInput` for what is no regular file.
 pub fn open(path: &Path) -> Result<File> {
-    let with = |flags| OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let with = |flags| {
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if file.metadata()?.is_file() { Ok(file) } else { Err(Error::from(ErrorKind::InvalidInput)) }
+    };
     // It may be a pipe by now.
     let patient = libc::O_NONBLOCK | libc::O_NOCTTY;
     #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::digests::Digests;
-use crate::disk::read_regular;
+use crate::disk::{open_regular, read_regular};
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, Timestamp};
@@ -326,10 +326,10 @@ impl Reading<'_> {
             use std::io::Read as _;
             let mut front = Vec::new();
             // One byte more than is read says that there is more.
-            std::fs::File::open(place)?.take(DOCUMENT_MAX_BYTES as u64 + 1).read_to_end(&mut front)?;
+            open_regular(place)?.take(DOCUMENT_MAX_BYTES as u64 + 1).read_to_end(&mut front)?;
             (front, digests.of(place)?)
         } else {
-            let bytes = std::fs::read(place)?;
+            let bytes = read_regular(place)?;
             let digest = Digest::of(&bytes);
             (bytes, digest)
         };

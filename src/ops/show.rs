@@ -13,6 +13,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
 use crate::model::{Artifact, ArtifactPath, Metric, Note, Overwritten, Role, StepStatus, Timestamp};
@@ -462,7 +463,7 @@ impl Showing<'_> {
             _ => {
                 let place =
                     path.on_disk(self.workspace.root()).filter(|_| target.state == DiskState::Unchanged);
-                let read = place.and_then(|place| std::fs::read(place).ok());
+                let read = place.and_then(|place| read_regular(&place).ok());
                 read.ok_or_else(|| {
                     Error::request(format!("the recorded bytes of `{path}` are not to be had"))
                 })?

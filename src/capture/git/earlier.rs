@@ -1,11 +1,12 @@
 //! Which commit `HEAD` was at some time in the past, as far as the repository still knows.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use gix::hash::ObjectId;
 
 use super::open::{Head, cannot, head, witnesses_of};
-use crate::digests::Stamp;
+use crate::digests::{self, Stamp};
 use crate::error::Result;
 
 /// What `HEAD` was.
@@ -35,7 +36,9 @@ pub(super) fn head_at(repo: &gix::Repository, at_ns: i64) -> Result<Earlier> {
     if !is_later(&log) {
         return Ok(Earlier::AsNow(head(repo)?));
     }
-    let lines = std::fs::read(&log).map_err(|cause| cannot(repo, "the log of `HEAD`", cause))?;
+    let mut lines = Vec::new();
+    let read = digests::open(&log).and_then(|mut file| file.read_to_end(&mut lines));
+    read.map_err(|cause| cannot(repo, "the log of `HEAD`", cause))?;
     Ok(from_log(&lines, at_ns.div_euclid(1_000_000_000)))
 }
 

@@ -19,6 +19,7 @@ use super::{Exported, Source, file_urn, not_written, write_json, write_text};
 use crate::capture::credentials::is_credentials;
 use crate::capture::git::Ignored;
 use crate::content::NotCopied;
+use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, RunStatus, command_line, os_word, percent_encoded, printed};
 use crate::query::RunHead;
@@ -419,7 +420,7 @@ fn item(stream: &mut dyn Write, first: &mut bool, value: &Value) -> Result<()> {
 
 /// Copies a file, and sees to it that it is still the one that was recorded.
 fn copy(file: &Path, artifact: &Artifact, target: &mut dyn Write) -> Result<()> {
-    let mut reader = File::open(file).map_err(not_written)?;
+    let mut reader = open_regular(file).map_err(not_written)?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 256 << 10];
     loop {

@@ -2,11 +2,11 @@
 //!
 //! An answer is a function of the set of facts, so that it is the same whichever workspace is merged into the other.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use crate::content::NotCopied;
+use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::ops::import::jsonl::{BackupOf, import_jsonl};
 use crate::ops::import::taking::{Taken, Taking};
@@ -46,7 +46,7 @@ pub fn merge(workspace: &Workspace, other: &Path, contents: bool) -> Result<Merg
         if let Some(facts) = FactsFile::at(&real) {
             return merge_facts(workspace, &name, &facts);
         }
-        let file = File::open(&real)
+        let file = open_regular(&real)
             .map_err(|cause| Error::request(format!("cannot read `{name}`")).because(cause))?;
         let taken =
             import_jsonl(workspace, &name, &mut BufReader::with_capacity(1 << 20, file), BackupOf::Other)?;

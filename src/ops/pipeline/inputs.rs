@@ -1,7 +1,7 @@
 //! Finding the filings: files, folders and patterns to a list of files, each with its content's digest and its stem.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use globset::GlobBuilder;
 use memchr::memmem;
 use rayon::prelude::*;
 
+use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::filings::utf16;
 use crate::model::{ArtifactPath, Digest, repeated_word};
@@ -240,7 +241,7 @@ fn real_place(path: &Path) -> Result<PathBuf> {
 /// shall be recorded, not passed over.
 fn looks_like_filing(path: &Path) -> bool {
     let mut front = Vec::with_capacity(FRONT_BYTES as usize);
-    let read = File::open(path).and_then(|file| file.take(FRONT_BYTES).read_to_end(&mut front));
+    let read = open_regular(path).and_then(|file| file.take(FRONT_BYTES).read_to_end(&mut front));
     if read.is_err() {
         return true;
     }

@@ -1,11 +1,11 @@
 //! Reading a filing: all of it is hashed, but of a large submission only what the main document takes is held in memory.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use memchr::memmem;
 
+use crate::disk::open_regular;
 use crate::model::Digest;
 
 /// A filing as it was read.
@@ -28,7 +28,7 @@ const FRONT_MIN_BYTES: usize = 4 << 20;
 /// # Errors
 /// As the system gives them.
 pub fn read(file: &Path) -> io::Result<FilingBytes> {
-    let mut file = File::open(file)?;
+    let mut file = open_regular(file)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let mut hasher = blake3::Hasher::new();
     // One byte more than there should be, so that the end is seen without making room.

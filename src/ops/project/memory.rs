@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use crate::disk::read_regular;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Digest};
 use crate::ops::Workspace;
@@ -34,7 +35,7 @@ pub(crate) fn was_projected(
     if path.file_name() != projection::INDEX_NAME.as_bytes() {
         return Ok(false);
     }
-    let bytes = path.on_disk(workspace.root()).and_then(|place| std::fs::read(place).ok());
+    let bytes = path.on_disk(workspace.root()).and_then(|place| read_regular(&place).ok());
     Ok(bytes.is_some_and(|bytes| projection::is_own_index(&bytes)))
 }
 

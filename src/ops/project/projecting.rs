@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::digests::Digests;
+use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::ops::project::{Fault, ProjectReport, ProjectRequest, ProjectedFile, memory};
@@ -325,7 +326,7 @@ fn diff(file: &ProjectedFile, place: &Path, new: &[u8]) -> Option<Vec<String>> {
         Fault::Missing => Vec::new(),
         Fault::Outdated | Fault::Edited { .. } => {
             let is_small = place.metadata().is_ok_and(|metadata| metadata.len() <= DIFF_MAX_BYTES);
-            if is_small { std::fs::read(place).ok()? } else { return None }
+            if is_small { read_regular(place).ok()? } else { return None }
         }
         _ => return None,
     };

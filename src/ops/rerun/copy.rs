@@ -11,7 +11,7 @@ use super::needs::{Needs, lies_at};
 use super::{Original, beside};
 use crate::capture::git;
 use crate::content::NotCopied;
-use crate::disk::open_regular_with;
+use crate::disk::{open_regular, open_regular_with};
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, CodeState, Digest, LinkText, NodeId, RunRepository};
 use crate::ops::Workspace;
@@ -422,7 +422,7 @@ fn other_than_here(workspace: &Workspace, kept: &[&Artifact]) -> Option<String> 
 /// Returns true for what begins as a script or a program does.
 fn is_program(place: &Path) -> std::io::Result<bool> {
     let mut front = Vec::new();
-    fs::File::open(place)?.take(4).read_to_end(&mut front)?;
+    open_regular(place)?.take(4).read_to_end(&mut front)?;
     Ok(front.starts_with(b"#!") || front.starts_with(b"\x7fELF"))
 }
 

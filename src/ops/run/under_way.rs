@@ -95,8 +95,12 @@ pub struct Machine {
 impl Machine {
     /// Returns this machine.
     pub fn this() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-        Machine { name: host(), id: read("/etc/machine-id"), boot: read("/proc/sys/kernel/random/boot_id") }
+        let read = |text: io::Result<String>| text.unwrap_or_default().trim().to_owned();
+        Machine {
+            name: host(),
+            id: read(std::fs::read_to_string("/etc/machine-id")),
+            boot: read(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")),
+        }
     }
 
     /// Returns its name.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::disk::read_regular_text;
 use crate::error::Result;
 use crate::model::{printed_word, recorded_word};
 use crate::ops::taken::TakenOver;
@@ -63,7 +64,7 @@ fn text(file: &Path, bytes_max: u64) -> std::io::Result<String> {
     if !metadata.is_file() || metadata.len() > bytes_max {
         return Err(std::io::Error::other("it is no plain file, or too large"));
     }
-    String::from_utf8(fs::read(file)?).map_err(|_| std::io::Error::other("it is no UTF-8"))
+    read_regular_text(file)
 }
 
 /// Returns the folders in a folder, by name; not those whose names begin with a dot.

@@ -16,6 +16,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::capture::secrets::masked_word;
+use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, Metric, MetricValue, NodeId, RunStatus, Timestamp, percent_decoded,
@@ -220,7 +221,7 @@ fn open(place: &Path) -> Result<Box<dyn MlStore>> {
         return Ok(Box::new(files::Store::open(place).ok_or_else(none)?));
     }
     let mut front = [0; 16];
-    let read = std::fs::File::open(place).and_then(|mut file| file.read_exact(&mut front));
+    let read = open_regular(place).and_then(|mut file| file.read_exact(&mut front));
     if read.is_err() || &front != b"SQLite format 3\0" {
         return Err(none());
     }
