@@ -512,8 +512,9 @@ enum Seen {
 
 /// Returns how an artifact was last seen; `None` where no fact that counts names it.
 fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<Seen>> {
-    if let Some(write) = writers(snapshot, number)?.first() {
-        return Ok(Some(Seen::Written(write.at)));
+    let written = snapshot.writes_until(number, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
+    if let Some(at) = written.break_value() {
+        return Ok(Some(Seen::Written(at)));
     }
     // The first read is enough to know that there is one; which of several unwritten versions is newest hardly matters.
     let read = snapshot.reads_between(number, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;

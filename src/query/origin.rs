@@ -268,6 +268,17 @@ pub(crate) fn last_write_at_path(
     last.choose(snapshot)
 }
 
+/// Returns the last write of an artifact: the first of [`writers`], however many there are.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn last_writer(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Option<Write>> {
+    let mut last = Last::default();
+    let _earlier =
+        snapshot.writes_until(artifact, i64::MAX, |at, step| last.offer(at, step, artifact, None))?;
+    last.choose(snapshot)
+}
+
 /// Returns every write of an artifact, the last first.
 ///
 /// # Errors

@@ -208,6 +208,16 @@ impl Snapshot {
         })
     }
 
+    /// Returns true where a step wrote an artifact by `until`.
+    pub fn is_written_until(&self, artifact: ArtifactNo, until: i64) -> Result<bool> {
+        Ok(self.writes_until(artifact, until, |_, _| Ok(ControlFlow::Break(())))?.is_break())
+    }
+
+    /// Returns true where a step wrote an artifact.
+    pub fn is_written(&self, artifact: ArtifactNo) -> Result<bool> {
+        self.is_written_until(artifact, i64::MAX)
+    }
+
     /// Calls `visit` with the time and the step of each write of an artifact from `from` on, the first first.
     pub fn writes_from<B>(
         &self,

@@ -8,7 +8,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -200,8 +199,7 @@ impl Crating<'_> {
         let path = snapshot.path_no(&artifact.path)?;
         let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &artifact.digest))?;
         let Some(number) = number else { return Ok(true) };
-        let written = snapshot.writes_until(number, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-        Ok(!written.is_break())
+        Ok(!snapshot.is_written(number)?)
     }
 
     fn is_held(&self, artifact: &Artifact) -> bool {

@@ -14,7 +14,6 @@ use crate::model::{
 };
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Recording, RunRequest, Workspace};
-use crate::query::writers;
 use crate::store::Snapshot;
 
 /// Files to take over.
@@ -182,7 +181,7 @@ fn is_known(snapshot: &Snapshot, artifact: &Artifact) -> Result<bool> {
     let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else {
         return Ok(false);
     };
-    Ok(!writers(snapshot, number)?.is_empty())
+    snapshot.is_written(number)
 }
 
 /// Returns when a file was last changed; a time in the future, or before 1970, is none to go by.

@@ -1,6 +1,5 @@
 //! What was projected, as this machine remembers it: tells what is out of date from what somebody edited.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::disk::read_regular;
@@ -47,6 +46,5 @@ fn was_written(snapshot: &Snapshot, path: &ArtifactPath, digest: &Digest) -> Res
     let Some(artifact) = snapshot.artifact_no(path_no, digest)? else {
         return Ok(false);
     };
-    let write = snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-    Ok(write.is_break())
+    snapshot.is_written(artifact)
 }

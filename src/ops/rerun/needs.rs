@@ -14,7 +14,6 @@ use crate::disk::read_regular;
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest, Evidence, LinkText, Role, Timestamp};
 use crate::ops::Workspace;
-use crate::query::writers;
 use crate::store::Snapshot;
 
 /// What a run read from outside, the first version of each path.
@@ -150,9 +149,7 @@ pub(super) fn made_by_runs(snapshot: &Snapshot, original: &Original) -> Result<V
     for (path, artifact) in Needs::of(original).files {
         let number =
             snapshot.path_no(&path)?.map_or(Ok(None), |no| snapshot.artifact_no(no, &artifact.digest))?;
-        if path.is_inside()
-            && number.map_or(Ok(false), |number| writers(snapshot, number).map(|found| !found.is_empty()))?
-        {
+        if path.is_inside() && number.map_or(Ok(false), |number| snapshot.is_written(number))? {
             made.push(path);
         }
     }

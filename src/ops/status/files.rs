@@ -14,7 +14,7 @@ use crate::ops::Workspace;
 use crate::ops::committed::Commits;
 use crate::ops::locate::{digest_at, link_at};
 use crate::ops::run::is_temporary;
-use crate::query::{self, NewestFile, Removers, Write, writers};
+use crate::query::{self, NewestFile, Removers, Write, last_writer};
 use crate::store::{ArtifactNo, PathNo};
 
 /// What lies at a recorded path now.
@@ -71,7 +71,7 @@ impl Looking<'_> {
             let file = &self.files[*at];
             let known = self.snapshot.artifact_no(file.path_no, &now)?;
             let Some(version) = known.filter(|_| !file.superseded) else { continue };
-            let writer = writers(self.snapshot, version)?.first().copied();
+            let writer = last_writer(self.snapshot, version)?;
             // What somebody edited by hand is another matter, whoever read it.
             if writer.is_none() && file.writer.is_some() {
                 continue;
@@ -158,7 +158,7 @@ impl Looking<'_> {
             read_by = self.first_reader(read, file.writer)?;
         }
         let is_earlier_version = match (known, read_since) {
-            (Some(known), Some(_)) => self.is_written(known)?,
+            (Some(known), Some(_)) => self.snapshot.is_written(known)?,
             (known, _) => known.is_some(),
         };
         let file = self.recorded(file)?;
@@ -244,12 +244,6 @@ impl Looking<'_> {
                 || is_link()
         });
         kept.copied().collect()
-    }
-
-    /// Returns true for a version that a step is recorded to have written.
-    fn is_written(&self, version: ArtifactNo) -> Result<bool> {
-        let first = |_, _| Ok(ControlFlow::Break(()));
-        Ok(self.snapshot.writes_until(version, i64::MAX, first)?.is_break())
     }
 
     /// Returns true for a file that was read as it stands in a commit.

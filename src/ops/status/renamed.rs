@@ -59,7 +59,7 @@ fn newest(
 
 /// Returns when a version was first read; `None` where a recorded step wrote it.
 fn first_read(snapshot: &Snapshot, version: ArtifactNo) -> Result<Option<i64>> {
-    if snapshot.writes_until(version, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?.is_break() {
+    if snapshot.is_written(version)? {
         return Ok(None);
     }
     let first = snapshot.reads_between(version, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;

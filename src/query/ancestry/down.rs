@@ -230,8 +230,10 @@ impl<'a> Down<'a> {
             reads.push(Read { step, at, artifact });
             Ok(if reads.len() > reads_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        let write = self.snapshot.writes_until(artifact, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-        if self.follows_copies() && write.is_break() && self.snapshot.have_copies(&[artifact])?[0] {
+        if self.follows_copies()
+            && self.snapshot.is_written(artifact)?
+            && self.snapshot.have_copies(&[artifact])?[0]
+        {
             let copies = self.reads_of_copies(artifact)?.get(&artifact).into_iter();
             reads.extend(copies.flat_map(|parts| parts.values().flatten()).map(|(_, read)| *read));
         }

@@ -215,17 +215,13 @@ fn files_as_made(snapshot: &Snapshot, model: &ModelVersion, runs: &mut Runs) -> 
         let registered_at = model.registered_at.micros();
         let at = match by_its_run.iter().map(|(_, at, _)| *at).max() {
             Some(at) => at,
-            None if is_written_until(snapshot, artifact, registered_at)? => registered_at,
+            None if snapshot.is_written_until(artifact, registered_at)? => registered_at,
             // An entry from elsewhere may be older than all that is recorded of its file.
             None => i64::MAX,
         };
         files.push(MadeFile { artifact, by_its_run, at });
     }
     Ok(files)
-}
-
-fn is_written_until(snapshot: &Snapshot, file: ArtifactNo, until: i64) -> Result<bool> {
-    Ok(snapshot.writes_until(file, until, |_, _| Ok(ControlFlow::Break(())))?.is_break())
 }
 
 /// Returns the recorded files of a model version. Whoever made a link made nothing of what it leads to.

@@ -8,7 +8,7 @@ use crate::model::{
     RemarkKind, Remarks, Role, Run, RunKind, StepAct, Timestamp, Used,
 };
 use crate::query::ancestry::{Start, Trace, downstream, downstream_of, upstream};
-use crate::query::origin::{Origin, origin, writers};
+use crate::query::origin::{Origin, last_writer, origin, writers};
 use crate::store::tests::world::{CONTENTS, PATHS, artifact, store_of};
 
 /// Says where a read of `start` (`path=content@time`) came from, and which steps lie up and down from it.
@@ -131,6 +131,7 @@ fn who_was_seen_to_write_at_a_moment_did_and_not_who_noted_it() {
         let Origin::Written(last) = trace.origin else { panic!("{trace:?}") };
         let all = writers(&snapshot, start).unwrap();
         assert_eq!(all[0], last);
+        assert_eq!(last_writer(&snapshot, start).unwrap(), Some(last));
         all.iter().map(|write| write.id.as_u128()).collect::<Vec<_>>()
     };
     assert_eq!(ids(RunKind::Command), [2, 1]);
