@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::error::Result;
 use crate::model::{ArtifactPath, Digest, NodeId, RunKind, Timestamp};
@@ -157,17 +157,35 @@ struct Known<K, V> {
 }
 
 struct Held<K, V> {
-    records: HashMap<K, Option<Arc<V>>>,
+    records: HashMap<K, Arc<Place<V>>>,
     files: usize,
+}
+
+impl<K, V> Default for Held<K, V> {
+    fn default() -> Self {
+        Held { records: HashMap::new(), files: 0 }
+    }
+}
+
+/// Where a record comes once it is read, and the right to read it.
+struct Place<V> {
+    record: OnceLock<Option<Arc<V>>>,
+    reading: Mutex<()>,
+}
+
+impl<V> Default for Place<V> {
+    fn default() -> Self {
+        Place { record: OnceLock::new(), reading: Mutex::new(()) }
+    }
 }
 
 impl<K, V> Default for Known<K, V> {
     fn default() -> Self {
-        Known { held: RwLock::new(Held { records: HashMap::new(), files: 0 }) }
+        Known { held: RwLock::default() }
     }
 }
 
-impl<K: Eq + Hash, V> Known<K, V> {
+impl<K: Eq + Hash + Clone, V> Known<K, V> {
     /// Returns a record, which is read if it was not; `files` says how many files, or names, it holds.
     fn get(
         &self,
@@ -176,21 +194,70 @@ impl<K: Eq + Hash, V> Known<K, V> {
         read: impl FnOnce() -> Result<Option<V>>,
     ) -> Result<Option<Arc<V>>> {
         // A thread that panicked has left nothing half done here.
-        if let Some(known) = self.held.read().unwrap_or_else(PoisonError::into_inner).records.get(&number) {
-            return Ok(known.clone());
+        let known = self.held.read().unwrap_or_else(PoisonError::into_inner).records.get(&number).cloned();
+        let place = known.unwrap_or_else(|| {
+            let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+            held.records.entry(number.clone()).or_default().clone()
+        });
+        if let Some(record) = place.record.get() {
+            return Ok(record.clone());
         }
-        // Whoever asks for the same meanwhile waits: two at once would be twice the memory.
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = held.records.get(&number) {
-            return Ok(known.clone());
+        // Whoever asks for the same meanwhile waits: two at once would be twice the memory. Who asks for another does not.
+        let _reading = place.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = place.record.get() {
+            return Ok(record.clone());
         }
         let record = read()?.map(Arc::new);
         let more = 1 + record.as_deref().map_or(0, files);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         if held.files + more > FILES_MAX {
-            *held = Held { records: HashMap::new(), files: 0 };
+            *held = Held::default();
         }
         held.files += more;
-        held.records.insert(number, record.clone());
-        Ok(record)
+        held.records.insert(number, place.clone());
+        Ok(place.record.get_or_init(|| record).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn one_record_is_read_while_another_is_and_none_twice() {
+        let known: Known<u8, u8> = Known::default();
+        let (both, read) = (Barrier::new(2), AtomicUsize::new(0));
+        let ask = |number: u8| {
+            let record = known.get(
+                number,
+                |_| 1,
+                || {
+                    both.wait();
+                    read.fetch_add(1, Ordering::SeqCst);
+                    Ok(Some(number))
+                },
+            );
+            assert_eq!(record.unwrap().as_deref(), Some(&number));
+        };
+        std::thread::scope(|scope| {
+            for number in [1, 2, 1, 2] {
+                scope.spawn(move || ask(number));
+            }
+        });
+        assert_eq!(read.into_inner(), 2);
+        assert_eq!(known.held.into_inner().unwrap().files, 4);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_read_again_and_what_is_too_much_is_let_go() {
+        let known: Known<u8, u8> = Known::default();
+        assert!(known.get(1, |_| 0, || Err(damaged("run"))).is_err());
+        assert_eq!(known.get(1, |_| 0, || Ok(None)).unwrap(), None);
+        assert_eq!(known.get(2, |_| FILES_MAX - 1, || Ok(Some(2))).unwrap().as_deref(), Some(&2));
+        let held = known.held.read().unwrap();
+        assert_eq!((held.records.len(), held.files), (1, FILES_MAX));
     }
 }
