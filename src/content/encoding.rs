@@ -25,7 +25,10 @@ const BLOCK_BYTES: usize = 4096;
 /// No member of a group is larger: each is read into memory.
 const MEMBER_MAX_BYTES: u64 = 16 << 30;
 
-/// A byte of an LZ4 block says of no more bytes.
+/// What is wrong where all of a content can be read.
+pub(super) const OTHER_DIGEST: &str = "its bytes have another digest";
+
+/// One byte of an LZ4 block stands for no more bytes.
 const LZ4_FACTOR_MAX: u64 = 255;
 /// More bytes are not one LZ4 block.
 const LZ4_MAX_BYTES: usize = 1 << 30;
@@ -140,7 +143,7 @@ pub(super) fn decoder<'a, R: BufRead>(
     match header[8] {
         FORMAT => {}
         group::FORMAT => {
-            // These are small: what a pipeline makes of one filing.
+            // These are small: inputs of one command, or what a pipeline makes of one filing.
             let mut whole = header.to_vec();
             stored.read_to_end(&mut whole).map_err(|cause| cause.to_string())?;
             let bytes = group::decode(&whole, digest)?;

@@ -9,7 +9,9 @@
 //! with the last of the names. Codecs 0 and 1 are those of a content that has its file for itself; codec 3 is one LZ4 block: its
 //! time counts here, since every output of a pipeline is kept.
 
-use super::encoding::{MAGIC, compressed, decompressed};
+use std::io::Read as _;
+
+use super::encoding::{HEADER_BYTES, MAGIC, OTHER_DIGEST, compressed, decompressed};
 use super::{Access, Contents, Digest, StagedContent, Together, not_kept};
 use crate::error::Result;
 
@@ -71,6 +73,18 @@ impl Contents {
         }
     }
 
+    /// Reads the whole file that holds a content, where it is that of a group and can be read.
+    pub(super) fn group_of(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let mut file = self.open(digest).ok()?;
+        let mut stored = vec![0; HEADER_BYTES];
+        file.read_exact(&mut stored).ok()?;
+        if !stored.starts_with(MAGIC) || stored[MAGIC.len()] != FORMAT {
+            return None;
+        }
+        file.read_to_end(&mut stored).ok()?;
+        Some(stored)
+    }
+
     /// Writes the contents of a group into one file, so that they can be kept as [`Contents::stage`] says; `None` where there are
     /// none.
     ///
@@ -93,6 +107,11 @@ impl Contents {
         }
         Ok(Some(StagedContent { file, size_bytes }))
     }
+}
+
+/// Reads one content out of a file that holds several, and holds it against its digest; the error says what is wrong with it.
+pub(super) fn check(stored: &[u8], digest: &Digest) -> Result<(), String> {
+    if Digest::of(&decode(stored, digest)?) == *digest { Ok(()) } else { Err(OTHER_DIGEST.to_owned()) }
 }
 
 /// Reads one content out of a file that holds several; the error says what is wrong with it.

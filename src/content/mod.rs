@@ -16,8 +16,10 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -373,15 +375,44 @@ impl Contents {
             Ok(())
         })?;
         digests.retain(|digest| !self.hides(digest));
-        let damage = digests.par_iter().filter_map(|digest| {
-            let fault = match self.check(digest) {
-                Ok(_) => return None,
-                Err(error) => error.causes().first().cloned().unwrap_or_else(|| error.in_full()),
-            };
+        let files = self.by_file(&digests);
+        let damage = files.into_par_iter().flat_map_iter(|digests| self.damage_in(&digests));
+        let mut damaged: Vec<Damage> = damage.collect();
+        damaged.sort_by_key(|damage| damage.digest);
+        Ok(Verified { count: digests.len() as u64, damaged, strangers, unreadable })
+    }
+
+    /// Puts contents together that lie in one file.
+    fn by_file(&self, digests: &[Digest]) -> Vec<Vec<Digest>> {
+        let mut alone = Vec::new();
+        let mut groups: HashMap<(u64, u64), Vec<Digest>> = HashMap::new();
+        for digest in digests {
+            match fs::symlink_metadata(self.path(digest)) {
+                Ok(found) if found.is_file() && found.nlink() > 1 => {
+                    groups.entry((found.dev(), found.ino())).or_default().push(*digest);
+                }
+                _ => alone.push(vec![*digest]),
+            }
+        }
+        alone.extend(groups.into_values());
+        alone
+    }
+
+    /// Checks contents that lie in one file, which is read once if it is that of a group.
+    fn damage_in(&self, digests: &[Digest]) -> Vec<Damage> {
+        let stored = digests.first().filter(|_| digests.len() > 1).and_then(|first| self.group_of(first));
+        let check = |digest: &Digest| match &stored {
+            Some(stored) => group::check(stored, digest),
+            None => self
+                .check(digest)
+                .map(|_| ())
+                .map_err(|error| error.causes().first().cloned().unwrap_or_else(|| error.in_full())),
+        };
+        let damage = digests.iter().filter_map(|digest| {
+            let fault = check(digest).err()?;
             Some(Damage { digest: *digest, path: self.path(digest), fault })
         });
-        let damaged = damage.collect();
-        Ok(Verified { count: digests.len() as u64, damaged, strangers, unreadable })
+        damage.collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read, Seek as _, Write};
 use std::path::Path;
 
-use super::encoding::{HEADER_BYTES, decoder, encoder, header_zstd};
+use super::encoding::{HEADER_BYTES, OTHER_DIGEST, decoder, encoder, header_zstd};
 use super::{Access, Contents, not_kept};
 use crate::disk::{Disk, DiskFile, open_regular};
 use crate::error::{Error, Result};
@@ -77,7 +77,7 @@ impl Contents {
             return Err(damaged(format!("it holds {held} bytes instead of {size}")));
         }
         if Digest::from_bytes(*hasher.finalize().as_bytes()) != *digest {
-            return Err(damaged("its bytes have another digest".to_owned()));
+            return Err(damaged(OTHER_DIGEST.to_owned()));
         }
         Ok(Some(size))
     }

@@ -9,10 +9,13 @@ use super::*;
 use crate::disk::SHARED_ALIGNMENT;
 use crate::disk::tests::{Crash, Leaves};
 
-/// Returns how many kept contents were read, and those that are damaged.
+/// Returns how many kept contents were read, and those that are damaged: those that are if each is read alone.
 pub(in crate::content) fn verified(contents: &Contents) -> (u64, Vec<Damage>) {
     let Verified { count, damaged, unreadable, .. } = contents.verify().unwrap();
     assert_eq!(unreadable.len(), 0);
+    let fault = |digest| Some((digest, contents.check(&digest).err()?.causes().first()?.clone()));
+    let alone: Vec<(Digest, String)> = contents.list().unwrap().0.into_iter().filter_map(fault).collect();
+    assert_eq!(damaged.iter().map(|one| (one.digest, one.fault.clone())).collect::<Vec<_>>(), alone);
     (count, damaged)
 }
 

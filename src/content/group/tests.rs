@@ -119,6 +119,7 @@ fn damage_to_one_harms_no_other_and_is_mended_in_its_place() {
         flipped[at] ^= 0x10;
         // The file is written in its place, under all of its names.
         fs::write(&path, &flipped).unwrap();
+        verified(&contents);
         let read: Vec<_> = digests.iter().map(|digest| contents.read(digest)).collect();
         for (read, text) in read.iter().zip(&texts) {
             assert!(read.as_ref().map_or(true, |read| read.as_ref() == Some(text)), "byte {at}");
@@ -138,6 +139,7 @@ fn damage_to_one_harms_no_other_and_is_mended_in_its_place() {
     for length in 0..stored.len() {
         fs::write(&path, &stored[..length]).unwrap();
         assert!(contents.read(&digests[3]).is_err(), "cut at {length}");
+        verified(&contents);
     }
     let (_, kept) = keep(&contents, &texts);
     kept.unwrap();
