@@ -2,7 +2,7 @@
 
 use crate::model::{
     Link, Metric, ModelAlias, ModelChange, ModelVersion, Note, NoteGone, Overwritten, Remarks, Run,
-    RunOutcome, RunRepository, RunTags, SaidParameters, Step,
+    RunOutcome, RunRepository, RunTags, SaidParameters, Step, Timestamp,
 };
 
 /// One immutable statement.
@@ -39,4 +39,32 @@ pub enum Fact {
     FileOverwritten(Overwritten),
     /// A version of a file was seen to be a symbolic link.
     LinkSeen(Link),
+}
+
+impl Fact {
+    /// Returns the latest time that it names; `None` where it names none.
+    pub fn latest(&self) -> Option<Timestamp> {
+        match self {
+            Fact::RunStarted(run) => Some(run.started_at),
+            Fact::RunOutcome(outcome) => Some(outcome.at),
+            Fact::StepDone(step) => {
+                let used = step.used.iter().map(|edge| edge.at);
+                let generated = step.generated.iter().map(|edge| edge.at);
+                let removed = step.removed.iter().map(|edge| edge.at);
+                used.chain(generated).chain(removed).chain([step.started_at, step.ended_at]).max()
+            }
+            Fact::Metrics(points) => points.iter().map(|point| point.at).max(),
+            Fact::ModelRegistered(model) => Some(model.as_of()),
+            Fact::ModelChanged(change) => Some(change.at),
+            Fact::ModelNamed(alias) => Some(alias.at),
+            Fact::NoteRead(note) => Some(note.at),
+            Fact::ParametersSaid(said) => Some(said.at),
+            Fact::Remarked(remarks) => Some(remarks.at),
+            Fact::NoteGone(gone) => Some(gone.at),
+            Fact::RunTagged(tags) => Some(tags.at),
+            Fact::RepositoryRead(repository) => Some(repository.at),
+            Fact::FileOverwritten(overwritten) => Some(overwritten.at),
+            Fact::LinkSeen(_) => None,
+        }
+    }
 }

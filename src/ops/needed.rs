@@ -94,8 +94,15 @@ impl Needed {
                 Fact::NoteRead(note) => {
                     needed.contents.insert(note.artifact.digest);
                 }
-                // These name no content.
-                _ => {}
+                // These name no content; of a link, its text is in the fact.
+                Fact::Metrics(_)
+                | Fact::ModelChanged(_)
+                | Fact::ModelNamed(_)
+                | Fact::ParametersSaid(_)
+                | Fact::Remarked(_)
+                | Fact::NoteGone(_)
+                | Fact::RunTagged(_)
+                | Fact::LinkSeen(_) => {}
             }
             Ok(())
         })?;

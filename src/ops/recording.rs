@@ -346,7 +346,9 @@ mod tests {
     use super::*;
     use crate::disk::Disk;
     use crate::disk::tests::{Crash, Leaves};
-    use crate::model::{ArtifactPath, Digest, Evidence, Generated, Role, RunKind, Step, Used};
+    use crate::model::{
+        ArtifactPath, Digest, Evidence, Generated, Metric, MetricValue, Role, RunKind, Step, Used,
+    };
     use crate::query;
 
     /// Tells whether the run is in the journal, and whether its end is.
@@ -363,6 +365,27 @@ mod tests {
         });
         found.unwrap();
         (started, ended)
+    }
+
+    #[test]
+    fn where_the_clock_is_put_back_a_run_begins_after_the_last_points_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let workspace = Workspace::init(&root).unwrap();
+        let second = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        let request = || RunRequest::new("train", RunKind::Command);
+        let before = Recording::start(&workspace, &Clock::new(move || second(10)), request()).unwrap();
+        let owner = before.run().id;
+        before.finish(RunStatus::Succeeded, Some(0), None).unwrap();
+        // They lie in a segment of their own, which is not applied yet.
+        let segment = NodeId::new(second(20)).as_u128();
+        let mut points = Writer::create(workspace.disk(), &workspace.journal(), segment).unwrap();
+        let value = MetricValue::new(0.5).unwrap();
+        let point = Metric { owner, name: "loss".to_owned(), step: 1, at: second(30), value };
+        points.append(&Fact::Metrics(vec![point])).unwrap();
+        points.commit().unwrap();
+        let after = Recording::start(&workspace, &Clock::new(move || second(5)), request()).unwrap();
+        assert!(after.run().started_at > second(30), "{:?}", after.run().started_at);
     }
 
     #[test]

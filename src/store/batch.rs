@@ -53,6 +53,9 @@ impl<'t> Batch<'t> {
 
     /// Adds a fact. A fact that is there already changes nothing.
     pub fn add(&mut self, fact: Fact) -> Result<()> {
+        if let Some(latest) = fact.latest() {
+            self.numbers.note_time(latest);
+        }
         match fact {
             Fact::RunStarted(run) => self.add_run(run),
             Fact::RunOutcome(ref outcome) => {
@@ -93,7 +96,6 @@ impl<'t> Batch<'t> {
                 Ok(())
             }
             Fact::FileOverwritten(ref overwritten) => {
-                self.numbers.note_time(overwritten.at);
                 let artifact = self.numbers.artifact_no(&overwritten.artifact, &mut self.pending)?;
                 let at = time_bytes(overwritten.at.micros());
                 let bytes = journal::encode(&fact)?;
@@ -107,7 +109,6 @@ impl<'t> Batch<'t> {
     // ---- runs ----
 
     fn add_run(&mut self, run: Run) -> Result<()> {
-        self.numbers.note_time(run.started_at);
         let (number, fresh) = self.numbers.run_no(run.id, &mut self.pending)?;
         let (label, time, commit) = (label_key(&run), run_time_key(&run), run_commit_key(&run));
         let terms = terms::of_run(&run);
@@ -138,7 +139,6 @@ impl<'t> Batch<'t> {
     /// Makes the row of a fact that is said of a run at a time: in the order of time, then of digests.
     fn said_of(&mut self, run: NodeId, at: Timestamp, fact: &Fact) -> Result<([u8; 24], Vec<u8>)> {
         let (number, _) = self.numbers.run_no(run, &mut self.pending)?;
-        self.numbers.note_time(at);
         let bytes = journal::encode(fact)?;
         let at = time_bytes(at.micros());
         Ok((key(&[&number.to_be_bytes(), &at, front(&bytes).as_slice()]), seal(bytes)))
@@ -149,7 +149,6 @@ impl<'t> Batch<'t> {
     fn add_step(&mut self, mut step: Step) -> Result<()> {
         let (run_no, _) = self.numbers.run_no(step.run, &mut self.pending)?;
         let (number, fresh) = self.numbers.step_no(step.id, &mut self.pending)?;
-        self.note_times(&step);
         // Whichever statement stays, the files of both are known: see `schema::PATH_CONTENTS`.
         let edges = self.edges(run_no, &step)?;
         if !fresh && !self.replace_step(number, &step)? {
@@ -184,19 +183,6 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
-    fn note_times(&mut self, step: &Step) {
-        self.numbers.note_time(step.started_at.max(step.ended_at));
-        for edge in &step.used {
-            self.numbers.note_time(edge.at);
-        }
-        for edge in &step.generated {
-            self.numbers.note_time(edge.at);
-        }
-        for removed in &step.removed {
-            self.numbers.note_time(removed.at);
-        }
-    }
-
     fn edges(&mut self, run_no: u64, step: &Step) -> Result<Edges> {
         let mut edges = Edges::new(step.id, run_no, step.act);
         edges.used.reserve_exact(step.used.len());
@@ -224,7 +210,6 @@ impl<'t> Batch<'t> {
     // ---- metrics, models, notes ----
 
     fn add_metric(&mut self, point: &Metric) -> Result<()> {
-        self.numbers.note_time(point.at);
         let name = self.numbers.metric_no(&point.name, &mut self.pending)?;
         let summary = MetricSummary::of(point);
         self.summaries
@@ -268,7 +253,6 @@ impl<'t> Batch<'t> {
     }
 
     fn add_model(&mut self, model: ModelVersion) -> Result<()> {
-        self.numbers.note_time(model.as_of());
         let id = model.id.as_u128().to_be_bytes();
         for held in &model.artifacts {
             let artifact = self.numbers.artifact_no(&held.artifact, &mut self.pending)?;
@@ -305,7 +289,6 @@ impl<'t> Batch<'t> {
     }
 
     fn add_model_change(&mut self, change: ModelChange) -> Result<()> {
-        self.numbers.note_time(change.at);
         let model = change.model.as_u128().to_be_bytes();
         let at = time_bytes(change.at.micros());
         let stage = match &change.act {
@@ -329,7 +312,6 @@ impl<'t> Batch<'t> {
     }
 
     fn add_model_alias(&mut self, alias: ModelAlias) -> Result<()> {
-        self.numbers.note_time(alias.at);
         let place = [alias.name.as_bytes(), &[0], alias.alias.as_bytes(), &[0]].concat();
         let at = time_bytes(alias.at.micros());
         let bytes = journal::encode(&Fact::ModelNamed(alias))?;
@@ -339,7 +321,6 @@ impl<'t> Batch<'t> {
     }
 
     fn add_note(&mut self, note: Note) -> Result<()> {
-        self.numbers.note_time(note.at);
         self.numbers.artifact_no(&note.artifact, &mut self.pending)?;
         for reference in &note.references {
             let mut place = schema::note_reference_front(reference.sort, &reference.name);
@@ -351,7 +332,6 @@ impl<'t> Batch<'t> {
     }
 
     fn add_note_gone(&mut self, gone: NoteGone) -> Result<()> {
-        self.numbers.note_time(gone.at);
         let (path, at) = (gone.path.clone(), gone.at);
         self.put_note(&path, at, &Fact::NoteGone(gone))
     }

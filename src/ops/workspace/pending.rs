@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::error::Result;
 use crate::journal::{self, Reader, SegmentRef};
-use crate::model::{Fact, NodeId, Timestamp};
+use crate::model::{NodeId, Timestamp};
 use crate::ops::Workspace;
 use crate::store::{Snapshot, Store};
 
@@ -88,26 +88,9 @@ fn latest_in(segment: &SegmentRef, start: u64) -> Timestamp {
         return latest;
     };
     while let Ok(Some(fact)) = reader.next() {
-        latest = latest.max(latest_of(&fact));
+        latest = latest.max(fact.latest().unwrap_or_default());
     }
     latest
-}
-
-fn latest_of(fact: &Fact) -> Timestamp {
-    match fact {
-        Fact::RunStarted(run) => run.started_at,
-        Fact::RunOutcome(outcome) => outcome.at,
-        Fact::StepDone(step) => {
-            let edges = step.used.iter().map(|edge| edge.at).chain(step.generated.iter().map(|edge| edge.at));
-            edges.fold(step.ended_at, Timestamp::max)
-        }
-        Fact::ParametersSaid(said) => said.at,
-        Fact::Remarked(remarks) => remarks.at,
-        Fact::ModelRegistered(model) => model.as_of(),
-        Fact::ModelChanged(change) => change.at,
-        Fact::ModelNamed(alias) => alias.at,
-        _ => Timestamp::default(),
-    }
 }
 
 impl Workspace {
