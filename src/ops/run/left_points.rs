@@ -170,7 +170,12 @@ fn record(workspace: &Workspace, run: NodeId, number: RunNo, path: &Path, has_en
     let (_, mut refused) = rest.take(&mut |points| add(&Fact::Metrics(points)))?;
     if !refused.is_empty() {
         let said: Vec<Remark> = snapshot.remarks(number)?.into_iter().flat_map(|said| said.remarks).collect();
-        refused.retain(|remark| !said.contains(remark));
+        for remark in &mut refused {
+            let is_it = |said: &&Remark| (said.kind, &said.text) == (remark.kind, &remark.text);
+            let before: u64 = said.iter().filter(is_it).map(|said| said.count).sum();
+            remark.count = remark.count.saturating_sub(before);
+        }
+        refused.retain(|remark| remark.count > 0);
     }
     if !refused.is_empty() {
         add(&Fact::Remarked(Remarks::new(run, clock.now(), None, refused)))?;

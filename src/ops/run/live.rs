@@ -35,6 +35,8 @@ const LAST_MAX_BYTES: u64 = 1 << 30;
 const TAIL_MAX_BYTES: usize = 4096;
 /// A longer line is refused.
 const LINE_MAX_BYTES: usize = 1 << 20;
+/// What is said of it.
+const LINE_TOO_LONG: &str = "a metric line of more than a megabyte was refused";
 /// What is said of a metrics file that is none.
 const NO_REGULAR_FILE: &str = "no metrics were taken from `$LINEAGE_METRICS`: it was no regular file";
 /// As many refused lines are told one by one.
@@ -77,6 +79,41 @@ impl Reported {
     }
 }
 
+/// Reads a point out of a line.
+fn point_of(line: &[u8]) -> Result<Point, String> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    if line.len() > LINE_MAX_BYTES {
+        return Err(LINE_TOO_LONG.to_owned());
+    }
+    metrics::from_line(&String::from_utf8_lossy(line))
+}
+
+/// Lines that were refused: the first of them with the reason, the others counted.
+#[derive(Default)]
+struct Refused {
+    told: Vec<String>,
+    more: u64,
+}
+
+impl Refused {
+    fn add(&mut self, why: String) {
+        if self.told.len() < REFUSED_MAX {
+            self.told.push(why);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn remarks(self) -> impl Iterator<Item = Remark> {
+        let told = self.told.into_iter().map(|why| Remark::new(RemarkKind::Refused, why));
+        told.chain(counted(RemarkKind::Refused, "more metric lines were refused", self.more))
+    }
+}
+
+fn counted(kind: RemarkKind, text: &str, count: u64) -> Option<Remark> {
+    (count > 0).then(|| Remark { kind, text: text.to_owned(), count })
+}
+
 /// Follows the metrics file of one run.
 pub struct Live<'a> {
     workspace: &'a Workspace,
@@ -98,13 +135,13 @@ pub struct Live<'a> {
     unsynced: usize,
     /// Whether the file holds more that is not read, since so much waits.
     is_behind: bool,
-    refused: Vec<String>,
-    refused_more: u64,
+    refused: Refused,
     written_anew: u64,
     is_no_file: bool,
     /// How many bytes were left when no more were taken.
     left_out_bytes: u64,
     last_max_bytes: u64,
+    waiting_max: usize,
     reported: Reported,
 }
 
@@ -125,12 +162,12 @@ impl<'a> Live<'a> {
             waiting: Vec::new(),
             unsynced: 0,
             is_behind: false,
-            refused: Vec::new(),
-            refused_more: 0,
+            refused: Refused::default(),
             written_anew: 0,
             is_no_file: false,
             left_out_bytes: 0,
             last_max_bytes: LAST_MAX_BYTES,
+            waiting_max: WAITING_MAX,
             reported: Reported::default(),
         }
     }
@@ -221,35 +258,28 @@ impl<'a> Live<'a> {
         self.written_anew += 1;
     }
 
-    /// Takes what was reported.
-    pub fn take_reported(&mut self) -> Reported {
-        std::mem::take(&mut self.reported)
+    /// Returns what was reported so far.
+    pub fn reported(&mut self) -> &mut Reported {
+        &mut self.reported
     }
 
-    /// Returns what was refused.
-    pub fn remarks(&mut self) -> impl Iterator<Item = Remark> + use<> {
-        let remark =
-            |kind, text: &str, count| (count > 0).then(|| Remark { kind, text: text.to_owned(), count });
-        let (more, anew) = (self.refused_more, self.written_anew);
-        let rest = [
-            remark(RemarkKind::Refused, "more metric lines were refused", more),
-            remark(
-                RemarkKind::Unseen,
-                "the metrics file was written anew: points that it held only shortly may be missing",
-                anew,
-            ),
-            remark(RemarkKind::Refused, NO_REGULAR_FILE, self.is_no_file.into()),
-        ];
-        let left_out = left_out_of(self.left_out_bytes);
-        let refused =
-            std::mem::take(&mut self.refused).into_iter().map(|why| Remark::new(RemarkKind::Refused, why));
-        refused.chain(rest.into_iter().flatten()).chain(left_out)
+    /// Takes what there is to say, once.
+    pub fn take_remarks(&mut self) -> impl Iterator<Item = Remark> + use<> {
+        let anew = counted(
+            RemarkKind::Unseen,
+            "the metrics file was written anew: points that it held only shortly may be missing",
+            std::mem::take(&mut self.written_anew),
+        );
+        let is_no_file = std::mem::take(&mut self.is_no_file);
+        let no_file = counted(RemarkKind::Refused, NO_REGULAR_FILE, is_no_file.into());
+        let left_out = left_out_of(std::mem::take(&mut self.left_out_bytes));
+        std::mem::take(&mut self.refused).remarks().chain(anew).chain(no_file).chain(left_out)
     }
 
     /// Takes the lines that are whole by now; returns true where there may be more at once.
     fn take(&mut self) -> bool {
         // What the disk did not take is tried again at each look.
-        self.is_behind = self.settle().is_err() && self.waiting.len() + self.unsynced >= WAITING_MAX;
+        self.is_behind = self.settle().is_err() && self.waiting.len() + self.unsynced >= self.waiting_max;
         if self.is_behind {
             return false;
         }
@@ -280,7 +310,7 @@ impl<'a> Live<'a> {
         self.take_lines(lines);
         if self.unfinished.len() > LINE_MAX_BYTES || self.passing_over {
             if !self.passing_over {
-                self.refuse("a metric line of more than a megabyte was refused".to_owned());
+                self.refused.add(LINE_TOO_LONG.to_owned());
             }
             self.unfinished.clear();
             self.passing_over = true;
@@ -290,23 +320,15 @@ impl<'a> Live<'a> {
 
     fn take_lines(&mut self, bytes: &[u8]) {
         let mut points = Vec::new();
-        for line in String::from_utf8_lossy(bytes).lines().filter(|line| !line.trim().is_empty()) {
-            match metrics::from_line(line) {
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+            match point_of(line) {
                 Ok(point) => points.push(point),
-                Err(why) => self.refuse(why),
+                Err(why) => self.refused.add(why),
             }
         }
         self.record(points);
         // Where the disk takes none, they are tried again.
         let _ = self.settle();
-    }
-
-    fn refuse(&mut self, why: String) {
-        if self.refused.len() < REFUSED_MAX {
-            self.refused.push(why);
-        } else {
-            self.refused_more += 1;
-        }
     }
 
     fn record(&mut self, points: Vec<Point>) {
@@ -441,7 +463,7 @@ mod tests {
             live.take();
         }
         live.follow(&AtomicBool::new(true));
-        let remarks: Vec<Remark> = live.remarks().collect();
+        let remarks: Vec<Remark> = live.take_remarks().collect();
         assert_eq!(remarks.iter().map(|remark| remark.count as usize).sum::<usize>(), refused, "{remarks:?}");
         let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
         let found: Vec<String> =
@@ -482,7 +504,7 @@ mod tests {
         write(&line(1));
         live.take();
         live.follow(&AtomicBool::new(true));
-        assert_eq!(live.remarks().count(), 0, "it is tried again");
+        assert_eq!(live.take_remarks().count(), 0, "it is tried again");
         let unrecorded = live.finish().err().unwrap().said(&path);
         assert!(unrecorded.starts_with("2 points of metrics or more are not recorded yet"), "{unrecorded}");
         assert_eq!(recorded(), []);
@@ -490,6 +512,73 @@ mod tests {
         write(&line(2));
         assert!(live.finish().is_ok());
         assert_eq!(recorded().iter().map(|point| point.step).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_read_when_a_full_disk_has_room_goes_on_where_the_rest_was_and_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        Workspace::init(folder.path()).unwrap();
+        let full = Full::with_room(0);
+        let workspace = Workspace::at(folder.path(), Disk::with_faults(full.clone()));
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let (run, path) = (NodeId::from_u128(7), folder.path().join("points"));
+        let mut live = Live::new(&workspace, &clock, run, &path);
+        live.waiting_max = 1;
+        let point = |value: u32, step: &str| format!("{{\"name\":\"a\",\"value\":{value}{step}}}\n");
+        std::fs::write(&path, point(1, ",\"step\":9")).unwrap();
+        live.take();
+        let mut file = File::options().append(true).open(&path).unwrap();
+        io::Write::write_all(&mut file, ("nonsense\n".to_owned() + &point(2, "")).as_bytes()).unwrap();
+        live.follow(&AtomicBool::new(true));
+        assert_eq!(live.reported().0["a"].1.len(), 1, "the rest waits in the file");
+        assert_eq!(live.take_remarks().count(), 0);
+        full.give(1 << 20);
+        assert!(live.finish().is_ok());
+        assert_eq!(live.take_remarks().count(), 1);
+        assert_eq!(live.take_remarks().count(), 0, "it is said once");
+        let points = workspace.view().unwrap().snapshot.metrics(run).unwrap();
+        let last = &last_values(&points)[0];
+        assert_eq!((last.step, last.value.get()), (9, 2.0));
+    }
+
+    /// Reads what was left in a file in one go; returns how many points were recorded, and what was refused.
+    fn left(write: impl FnOnce(&Path), has_ended: bool) -> (usize, Vec<(String, u64)>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points");
+        write(&path);
+        let clock = Clock::new(|| Timestamp::from_micros(1_000_000));
+        let known = || Ok(BTreeSet::new());
+        let rest = Rest { known: &known, clock: &clock, run: NodeId::from_u128(7), path: &path, has_ended };
+        let mut count = 0;
+        let taken = rest.take(&mut |points| {
+            count += points.len();
+            Ok(())
+        });
+        let remarks = taken.unwrap().1.into_iter().map(|remark| (remark.text, remark.count));
+        (count, remarks.collect())
+    }
+
+    #[test]
+    fn of_what_nobody_followed_long_lines_are_refused_and_refused_ones_are_counted_as_while_it_is_followed() {
+        let whole = "{\"name\": \"a\", \"value\": 1}\n";
+        let long = "x".repeat(2 * LINE_MAX_BYTES);
+        // A line that would be one but for the blanks in it.
+        let blanks = format!("{}{whole}", " ".repeat(LINE_MAX_BYTES));
+        let too_long = || (LINE_TOO_LONG.to_owned(), 1);
+        for has_ended in [false, true] {
+            let left = |text: String| left(|path| std::fs::write(path, text).unwrap(), has_ended);
+            assert_eq!(left(format!("{whole}{long}\n{whole}")), (2, vec![too_long()]));
+            assert_eq!(left(format!("{whole}{long}")), (1, vec![too_long()]));
+            assert_eq!(left(format!("{blanks}{whole}")), (1, vec![too_long()]));
+            let (points, refused) = left("x\n".repeat(1_000) + whole);
+            assert_eq!((points, refused.iter().map(|(_, count)| count).sum::<u64>()), (1, 1_000));
+            assert_eq!(refused.len(), REFUSED_MAX + 1);
+        }
+        let (points, refused) = left(|path| File::create(path).unwrap().set_len(1 << 40).unwrap(), true);
+        let left_out =
+            format!("the last {} bytes of the metrics file were not read", (1_u64 << 40) - LAST_MAX_BYTES);
+        assert_eq!((points, refused), (0, vec![too_long(), (left_out, 1)]));
+        check(&[&blanks], "", 1);
     }
 
     #[test]
@@ -568,7 +657,7 @@ mod tests {
         std::fs::write(&other, line).unwrap();
         std::fs::rename(&other, &path).unwrap();
         live.follow(&AtomicBool::new(true));
-        assert_eq!(live.remarks().map(|remark| remark.count).collect::<Vec<_>>(), [1]);
+        assert_eq!(live.take_remarks().map(|remark| remark.count).collect::<Vec<_>>(), [1]);
         assert_eq!(workspace.view().unwrap().snapshot.metrics(run).unwrap().len(), 2);
     }
 
@@ -586,7 +675,7 @@ mod tests {
             let mut live = Live::new(&workspace, &clock, NodeId::from_u128(7), &at(name));
             live.last_max_bytes = 2 * TAKE_MAX_BYTES;
             live.follow(&AtomicBool::new(true));
-            let texts: Vec<String> = live.remarks().map(|remark| remark.text).collect();
+            let texts: Vec<String> = live.take_remarks().map(|remark| remark.text).collect();
             assert_eq!(texts, said, "{name}");
         };
         check("pipe", &[NO_REGULAR_FILE]);

@@ -176,8 +176,9 @@ pub fn run_command(
     });
     keeping.settle_endangered();
     start.settle(&mut recording);
-    let reported = live.take_reported();
-    let mut said = Said::new(live.remarks());
+    // What waited for a disk that was full is a part of what was reported, if there is room by now.
+    let _ = live.finish();
+    let mut said = Said::new(live.take_remarks());
     let observation = match observed {
         Ok(observation) => observation,
         Err(refusal) => {
@@ -207,7 +208,7 @@ pub fn run_command(
         observation: &observation,
         ground: &ground,
         keeping: &keeping,
-        reported,
+        reported: live.reported(),
         clock: FileClock::now(clock),
         remarks: &mut said.remarks,
     };
@@ -218,9 +219,10 @@ pub fn run_command(
         Recorded::default()
     });
     let (exit, level) = (observation.exit, level_of(observation.level));
-    said.record(&mut recording, level);
     // From when its writer is gone on, whoever comes by takes what is left.
     let taken = live.finish();
+    said.remarks.extend(live.take_remarks());
+    said.record(&mut recording, level);
     let has_ended = end(recording, exit, &mut said);
     match taken {
         Ok(()) => drop(std::fs::remove_file(&metrics_path)),

@@ -44,7 +44,7 @@ pub(super) struct Recorder<'a> {
     pub(super) ground: &'a Ground<'a>,
     pub(super) keeping: &'a Keeping<'a>,
     /// What the command wrote to its metrics file while it was at work.
-    pub(super) reported: Reported,
+    pub(super) reported: &'a mut Reported,
     pub(super) clock: FileClock,
     pub(super) remarks: &'a mut Vec<Remark>,
 }

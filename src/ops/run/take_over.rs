@@ -224,7 +224,7 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
     remarks.extend(observation.gaps.iter().map(remark_of));
     let known = || live::known_points(&workspace.view_as_it_is()?.snapshot, id);
     let rest = Rest { known: &known, clock: &clock, run: id, path: &metrics, has_ended: false };
-    let (reported, refused) = rest.take(&mut |points| recording.add(&Fact::Metrics(points)))?;
+    let (mut reported, refused) = rest.take(&mut |points| recording.add(&Fact::Metrics(points)))?;
     let recorder = Recorder {
         workspace,
         recording: &mut recording,
@@ -232,7 +232,7 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         observation: &observation,
         ground: &ground,
         keeping: &Keeping::new(workspace, root),
-        reported,
+        reported: &mut reported,
         clock: FileClock { behind_us: kept.beginning.behind_us },
         remarks: &mut remarks,
     };

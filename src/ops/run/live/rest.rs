@@ -1,14 +1,17 @@
 //! The metrics file of a run that nobody follows any more.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use super::{LAST_MAX_BYTES, NO_REGULAR_FILE, POINTS_MAX, REFUSED_MAX, Reported, left_out_of, open_regular};
+use super::{
+    LAST_MAX_BYTES, LINE_MAX_BYTES, NO_REGULAR_FILE, POINTS_MAX, Refused, Reported, left_out_of,
+    open_regular, point_of,
+};
 use crate::error::Result;
 use crate::model::{Metric, MetricValue, NodeId, Remark, RemarkKind};
 use crate::ops::Clock;
-use crate::ops::run::metrics::{self, Point};
+use crate::ops::run::metrics::Point;
 use crate::store::Snapshot;
 
 /// Points of metrics: name, step and value.
@@ -55,29 +58,26 @@ impl Rest<'_> {
         };
         let owner = self.run;
         let known = (self.known)()?;
-        let mut remarks = Vec::new();
+        let (mut refused, mut broken_off) = (Refused::default(), None);
         let mut lines = BufReader::new(file.take(LAST_MAX_BYTES));
         let mut line = Vec::new();
         let mut points = Vec::new();
         let mut read_bytes = 0;
         loop {
-            match lines.read_until(b'\n', &mut line) {
+            match read_line(&mut lines, &mut line) {
                 Ok(0) => break,
                 Ok(read) => read_bytes += read as u64,
                 Err(cause) => {
-                    remarks.push(Remark::new(
-                        RemarkKind::Refused,
-                        format!("the metrics file was not read to its end: {cause}"),
-                    ));
+                    let text = format!("the metrics file was not read to its end: {cause}");
+                    broken_off = Some(Remark::new(RemarkKind::Refused, text));
                     break;
                 }
             }
             if points.len() == POINTS_MAX {
                 record(std::mem::take(&mut points))?;
             }
-            let text = String::from_utf8_lossy(&line);
-            let may_go_on = !self.has_ended && !line.ends_with(b"\n");
-            match metrics::from_line(&text) {
+            let may_go_on = !self.has_ended && !line.ends_with(b"\n") && line.len() <= LINE_MAX_BYTES;
+            match point_of(&line) {
                 Ok(point) => {
                     let step = reported.step_of(&point);
                     let Point { name, value, .. } = point;
@@ -88,17 +88,23 @@ impl Rest<'_> {
                         points.push(Metric { owner, name, step, at: self.clock.now(), value });
                     }
                 }
-                Err(why) if remarks.len() < REFUSED_MAX && !text.trim().is_empty() && !may_go_on => {
-                    remarks.push(Remark::new(RemarkKind::Refused, why));
-                }
-                Err(_) => {}
+                Err(_) if may_go_on || line.trim_ascii().is_empty() => {}
+                Err(why) => refused.add(why),
             }
-            line.clear();
         }
         if !points.is_empty() {
             record(points)?;
         }
-        remarks.extend(left_out_of(size_bytes.saturating_sub(read_bytes)));
-        Ok((reported, remarks))
+        let left_out = left_out_of(size_bytes.saturating_sub(read_bytes));
+        Ok((reported, refused.remarks().chain(broken_off).chain(left_out).collect()))
     }
+}
+
+/// Reads a line, of one that is too long its front, and returns how many bytes it has.
+fn read_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.clear();
+    // One byte more than a line may have says that it has more.
+    let read = lines.by_ref().take(LINE_MAX_BYTES as u64 + 1).read_until(b'\n', line)?;
+    let is_whole = line.len() <= LINE_MAX_BYTES || line.ends_with(b"\n");
+    Ok(if is_whole { read } else { read + lines.skip_until(b'\n')? })
 }
