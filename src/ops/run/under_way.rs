@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ const SILENT_MAX: Duration = Duration::from_secs(60);
 /// The ending of such a file.
 const ENDING: &str = "run";
 /// No longer line stands at the beginning of one.
-const LINE_MAX_BYTES: usize = 16 << 20;
+const LINE_MAX_BYTES: u64 = 16 << 20;
 /// As often the folder is made that others remove meanwhile.
 const TRIES_MAX: u32 = 100;
 /// Length and checksum before each checkpoint.
@@ -506,21 +506,17 @@ impl Kept {
         }
         let damaged = Unreadable::Damaged;
         let mut line = Vec::new();
-        let mut byte = [0; 4096];
-        while !line.contains(&b'\n') {
-            let read = file.read(&mut byte).map_err(damaged)?;
-            if read == 0 || line.len() > LINE_MAX_BYTES {
-                return Err(damaged(io::ErrorKind::InvalidData.into()));
-            }
-            line.extend_from_slice(&byte[..read]);
+        let mut front = BufReader::new(file.take(LINE_MAX_BYTES));
+        front.read_until(b'\n', &mut line).map_err(damaged)?;
+        if line.pop() != Some(b'\n') {
+            return Err(damaged(io::ErrorKind::InvalidData.into()));
         }
-        let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(0);
         let invalid = |cause: serde_json::Error| damaged(io::Error::new(io::ErrorKind::InvalidData, cause));
-        let version: Version = serde_json::from_slice(&line[..end]).map_err(invalid)?;
+        let version: Version = serde_json::from_slice(&line).map_err(invalid)?;
         if version.format != FORMAT {
             return Err(Unreadable::Another(version.program));
         }
-        serde_json::from_slice(&line[..end]).map_err(invalid)
+        serde_json::from_slice(&line).map_err(invalid)
     }
 
     /// Reads the whole of a file.
