@@ -3,6 +3,7 @@
 //! One place, so that tests can put faults and crashes under all of them at once (see [`Faults`]).
 
 mod kernel;
+mod lock_file;
 mod owner;
 mod regular;
 mod share;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 pub use kernel::kernel_is_at_least;
+pub use lock_file::{LockFile, Locked};
 pub use owner::{Owner, give_new_file, is_root, made_by_anybody};
 pub use regular::{open_folder, open_own, open_regular, open_regular_with, read_regular, read_regular_text};
 pub use share::SHARED_ALIGNMENT;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::needs::{Needs, lies_at};
 use super::{Original, beside};
 use crate::capture::git;
 use crate::content::NotCopied;
-use crate::disk::{open_regular, open_regular_with};
+use crate::disk::{LockFile, Locked, open_regular};
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, CodeState, Digest, LinkText, NodeId, RunRepository};
 use crate::ops::Workspace;
@@ -92,30 +91,20 @@ fn sweep(temporary: &Path) {
         if !entry.file_type().is_ok_and(|sort| sort.is_dir()) {
             continue;
         }
-        if mark_in(&folder).is_ok_and(|mark| is_given_up(&mark)) {
+        if LockFile::open(&folder.join(UNDER_WAY)).is_ok_and(|mark| is_given_up(&mark)) {
             // What cannot be removed is in nobody's way but the disk's.
             let _ = fs::remove_dir_all(&folder);
         }
     }
 }
 
-/// Opens the mark that its maker has laid into a folder of our own.
-fn mark_in(folder: &Path) -> std::io::Result<fs::File> {
-    let place = folder.join(UNDER_WAY);
-    // A link would lead to a file of somebody else's choice.
-    if !place.symlink_metadata()?.is_file() {
-        return Err(std::io::ErrorKind::InvalidInput.into());
-    }
-    open_regular_with(&place, fs::OpenOptions::new().read(true).write(true))
-}
-
 /// Returns true where the maker of the folder was killed, and locks the mark.
-fn is_given_up(mark: &fs::File) -> bool {
-    let age = mark.metadata().and_then(|found| found.modified()).ok();
+fn is_given_up(mark: &LockFile) -> bool {
+    let age = mark.file().metadata().and_then(|found| found.modified()).ok();
     // One that was made a moment ago may not be locked yet.
     let is_old = age.and_then(|at| at.elapsed().ok()).is_some_and(|age| age >= LOCKED_BY_THEN);
     // It may have been taken away since it was opened: then the folder was left to its user.
-    is_old && mark.try_lock().is_ok() && mark.metadata().is_ok_and(|found| found.nlink() > 0)
+    is_old && mark.try_lock().is_ok_and(|locked| locked == Locked::Ours)
 }
 
 /// The front of the names of our own folders.
@@ -465,7 +454,7 @@ mod tests {
             own
         };
         let own = made_long_ago();
-        let mark = mark_in(&own.folder).unwrap();
+        let mark = LockFile::open(&own.folder.join(UNDER_WAY)).unwrap();
         assert!(!is_given_up(&mark), "its maker is at work");
         let left = own.leave().unwrap();
         assert!(!is_given_up(&mark), "it was left to its user");

@@ -4,7 +4,7 @@
 //! Whoever asks next records what is new in such a file. A command may go on writing to it, and nobody can tell, so it stays until
 //! nothing has come for long; beside it stands how it was when it was last taken. Who holds the lock of that note takes them.
 
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::live::{self, Rest};
 use super::under_way::{self, Held};
-use crate::disk::{give_new_file, open_own, read_regular_text};
+use crate::disk::{LockFile, Locked, read_regular_text};
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{Fact, NodeId, Remark, Remarks};
@@ -23,8 +23,6 @@ use crate::store::{RunNo, Snapshot};
 
 /// How long nothing comes before a file goes.
 const QUIET: Duration = Duration::from_secs(7 * 24 * 3600);
-/// As often a note is opened that others make and remove meanwhile.
-const TRIES_MAX: u32 = 100;
 /// The ending of the notes of what was taken.
 const NOTE_ENDING: &str = "taken";
 
@@ -87,17 +85,13 @@ fn take(workspace: &Workspace, snapshot: &Snapshot, run: NodeId, path: &Path) ->
         Err(cause) => return Err(Error::store("what is left of their run cannot be locked").because(cause)),
     };
     let not_noted = |cause| Error::store("what is taken cannot be written down").because(cause);
-    let mut note = open_note(&place).map_err(not_noted)?;
-    match note.try_lock() {
-        Ok(()) => {}
-        // Somebody else is at it.
-        Err(TryLockError::WouldBlock) => return Ok(false),
-        Err(TryLockError::Error(cause)) => return Err(not_noted(cause)),
+    let lock = LockFile::open_or_make(&place).map_err(not_noted)?;
+    match lock.try_lock().map_err(not_noted)? {
+        Locked::Ours => {}
+        // Somebody else is at it, or was the last to need it.
+        Locked::ByOthers | Locked::Replaced => return Ok(false),
     }
-    if !is_in_place(&note, &place) {
-        // Whoever had the lock before was the last to need it.
-        return Ok(false);
-    }
+    let mut note = lock.file();
     let mut known = String::new();
     note.read_to_string(&mut known).map_err(not_noted)?;
     if is_taken(&known) {
@@ -125,30 +119,6 @@ fn is_left(workspace: &Workspace, snapshot: &Snapshot, run: NodeId) -> Result<Op
     let is_left = query::run_view(snapshot, number)?
         .is_some_and(|view| view.run.host == host() && !workspace.is_alive(view.live_segment()));
     Ok(is_left.then_some(number))
-}
-
-fn open_note(place: &Path) -> io::Result<File> {
-    for _ in 0..TRIES_MAX {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        match open_own(place, &mut options) {
-            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-            opened => return opened,
-        }
-        match options.create_new(true).open(place) {
-            // Somebody else has made it just now.
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
-            made => return made.inspect(|file| give_new_file(file, place)),
-        }
-    }
-    Err(io::Error::other("it comes and goes"))
-}
-
-/// Returns true where a note that was opened is still the one that others find.
-fn is_in_place(note: &File, place: &Path) -> bool {
-    let identity = |found: Metadata| (found.dev(), found.ino());
-    let there = place.symlink_metadata().map(identity).ok();
-    there.is_some() && there == note.metadata().map(identity).ok()
 }
 
 /// Records what a file has and the record has not, in a segment of its own, which is there as a whole or not at all.
@@ -185,6 +155,7 @@ fn record(workspace: &Workspace, run: NodeId, number: RunNo, path: &Path, has_en
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{File, OpenOptions};
     use std::path::PathBuf;
     use std::time::SystemTime;
 

@@ -5,7 +5,7 @@
 //! lock on its own segment, which is worth something only on the machine where it ran. Of two that find the same, the one that
 //! holds the file's lock takes it over.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use super::under_way::{self, Kept, Machine, Unreadable};
 use super::{Ground, ending, live, remark_of, with_files_of_interest};
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Options, Recovered};
-use crate::disk::{open_regular, open_regular_with};
+use crate::disk::{LockFile, Locked, open_regular};
 use crate::error::{Error, Result};
 use crate::journal::{self, Listing, Reader};
 use crate::model::{CaptureLevel, Fact, Remark, RemarkKind, Remarks, Run, RunStatus, Timestamp};
@@ -92,22 +92,13 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
         return gone_elsewhere(&file, &beginning.machine);
     }
     let is_in_journal = |listing: &Listing| listing.segments.iter().any(|found| found.segment == end);
-    let mut registered = None;
+    let (mut held, mut registered) = (None, None);
     if !is_in_journal(&journal::list(&workspace.journal(), &|_| false)?) {
-        let inode = |file: &File| file.metadata().map(|found| found.ino()).map_err(unreadable);
-        if inode(&file)? != beginning.inode {
+        if file.metadata().map_err(unreadable)?.ino() != beginning.inode {
             return Ok(());
         }
-        // Some file systems lock only what may be written.
-        file = match open_regular_with(path, OpenOptions::new().read(true).write(true)) {
-            Ok(file) => file,
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(cause) => return Err(Error::store("it cannot be written").because(cause)),
-        };
-        lock(&file)?;
-        if std::fs::metadata(path).map(|found| found.ino()).ok() != Some(inode(&file)?) {
-            return Ok(());
-        }
+        let Some(taken) = lock(path)? else { return Ok(()) };
+        let mut file = held.insert(taken).file();
         // Whoever had the lock before may have been at it.
         let listing = journal::list(&workspace.journal(), &|_| false)?;
         if !is_in_journal(&listing) {
@@ -125,7 +116,7 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
     let synced = workspace.disk().sync_folder(&workspace.journal());
     synced.map_err(|cause| Error::store("the journal cannot be forced to the disk").because(cause))?;
     remove(workspace, path)?;
-    drop(file);
+    drop(held);
     if let Some(versions) = registered {
         // What fails here is in the journal, and `lineage project` says so.
         let _ = versions.project(workspace);
@@ -156,18 +147,23 @@ fn remove(workspace: &Workspace, path: &Path) -> Result<()> {
     }
 }
 
-fn lock(file: &File) -> Result<()> {
+/// Locks a file, if need be when somebody else is through with it; `None` where they have removed it.
+fn lock(path: &Path) -> Result<Option<LockFile>> {
+    let lock = match LockFile::open(path) {
+        Ok(lock) => lock,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(Error::store("it cannot be written").because(cause)),
+    };
     let deadline = Instant::now() + WAIT;
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(cause)) => {
-                return Err(Error::store("it cannot be locked").because(cause));
-            }
-            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+        let locked = lock.try_lock();
+        match locked.map_err(|cause| Error::store("it cannot be locked").because(cause))? {
+            Locked::Ours => return Ok(Some(lock)),
+            Locked::Replaced => return Ok(None),
+            Locked::ByOthers if Instant::now() >= deadline => {
                 return Err(Error::store("another `lineage` is at it").hint("ask again when it is through"));
             }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            Locked::ByOthers => std::thread::sleep(Duration::from_millis(5)),
         }
     }
 }

@@ -8,8 +8,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read, Seek};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, DiskFile, open_regular_with};
+use crate::disk::{Disk, DiskFile, LockFile, Locked};
 use crate::model::{Digest, NodeId, Run};
 use crate::ops::host::host;
 use crate::ops::keep::Settled;
@@ -220,7 +219,7 @@ fn file(workspace: &Workspace, run: NodeId) -> PathBuf {
 /// Who has locked the file of a run.
 pub enum Held {
     /// Nobody else does as long as this is open; `None` where there is no such file.
-    Ours(Option<File>),
+    Ours(Option<LockFile>),
     /// Somebody else, who takes the run over.
     ByOthers,
 }
@@ -230,18 +229,17 @@ pub enum Held {
 /// # Errors
 /// As the system gives them.
 pub fn hold(workspace: &Workspace, run: NodeId) -> io::Result<Held> {
-    // Some file systems lock only what may be written.
-    let opened = open_regular_with(&file(workspace, run), OpenOptions::new().read(true).write(true));
-    let file = match opened {
-        Ok(file) => file,
+    let lock = match LockFile::open(&file(workspace, run)) {
+        Ok(lock) => lock,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Held::Ours(None)),
         Err(cause) => return Err(cause),
     };
-    match file.try_lock() {
-        Ok(()) => Ok(Held::Ours(Some(file))),
-        Err(TryLockError::WouldBlock) => Ok(Held::ByOthers),
-        Err(TryLockError::Error(cause)) => Err(cause),
-    }
+    Ok(match lock.try_lock()? {
+        Locked::Ours => Held::Ours(Some(lock)),
+        Locked::ByOthers => Held::ByOthers,
+        // Whoever took the run over is through.
+        Locked::Replaced => Held::Ours(None),
+    })
 }
 
 /// Removes such a file, and the folder with the last of them.
@@ -498,7 +496,7 @@ pub enum Unreadable {
 
 impl Kept {
     /// Reads what stands at the beginning of a file.
-    pub fn beginning(file: &mut File) -> Result<Beginning, Unreadable> {
+    pub fn beginning(file: &mut impl Read) -> Result<Beginning, Unreadable> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
@@ -520,8 +518,7 @@ impl Kept {
     }
 
     /// Reads the whole of a file.
-    pub fn read(file: &mut File) -> Result<Self, Unreadable> {
-        use std::io::Seek as _;
+    pub fn read(file: &mut (impl Read + Seek)) -> Result<Self, Unreadable> {
         let beginning = Kept::beginning(file)?;
         let mut bytes = Vec::new();
         file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(Unreadable::Damaged)?;
@@ -544,6 +541,8 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::disk::tests::{FailOnce, Full};
     use crate::disk::{Faults, Operation};

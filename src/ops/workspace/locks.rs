@@ -1,13 +1,12 @@
 //! The locks of a workspace: who applies facts, and who writes projected files. To start a run takes neither.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::disk::{give_new_file, open_own};
+use crate::disk::{LockFile, Locked};
 use crate::error::{Error, Kind, Result};
 use crate::ops::Workspace;
 
@@ -22,12 +21,12 @@ const SILENT_WAIT: Duration = Duration::from_secs(2);
 
 /// The right to apply facts; given up when dropped.
 pub struct StoreLock {
-    _file: File,
+    _file: LockFile,
 }
 
 /// The right to write projected files; given up when dropped.
 pub struct ProjectionLock {
-    _file: File,
+    _file: LockFile,
 }
 
 /// What came of an attempt to take a lock.
@@ -117,7 +116,7 @@ impl Workspace {
         })
     }
 
-    fn lock_file(&self, name: &str, wait: Duration, to_do: &str) -> Result<Attempt<File>> {
+    fn lock_file(&self, name: &str, wait: Duration, to_do: &str) -> Result<Attempt<LockFile>> {
         let path = self.folder().join(name);
         let failed = |cause| Error::store(format!("cannot lock `{}`", path.display())).because(cause);
         let mut file = open(&path).map_err(failed)?;
@@ -126,20 +125,19 @@ impl Workspace {
         let mut pause = Duration::from_micros(200);
         let mut replaced = 0;
         loop {
-            match file.try_lock() {
+            match file.try_lock().map_err(failed)? {
                 // Where somebody has put another file there, that one is what others lock from now on.
-                Ok(()) if replaced < REPLACED_MAX && !lies_at(&file, &path) => {
+                Locked::Replaced if replaced < REPLACED_MAX => {
                     replaced += 1;
                     file = open(&path).map_err(failed)?;
                 }
-                Ok(()) => break,
-                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => {
-                    return Ok(Attempt::HeldBy(holder_of(&mut file)));
+                Locked::Ours | Locked::Replaced => break,
+                Locked::ByOthers if begun.elapsed() >= wait => {
+                    return Ok(Attempt::HeldBy(holder_of(file.file())));
                 }
-                Err(TryLockError::WouldBlock) => {
+                Locked::ByOthers => {
                     if let Some(hear) = hear.take_if(|_| begun.elapsed() >= SILENT_WAIT) {
-                        hear(&format!("waiting for {} {to_do}", holder_of(&mut file)));
+                        hear(&format!("waiting for {} {to_do}", holder_of(file.file())));
                     }
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(20));
@@ -149,48 +147,23 @@ impl Workspace {
         // Who holds it is for messages only; failing to write it down harms nothing. Written over what is there, all of one
         // length: some file systems force a file that was cut to nothing to the disk, for which the next holder would wait.
         let holder = format!("{:<48}", format!("`lineage` ({PROCESS}{})", std::process::id()));
-        let _ = file.rewind().and_then(|()| file.write_all(holder.as_bytes()));
+        let mut open = file.file();
+        let _ = open.rewind().and_then(|()| open.write_all(holder.as_bytes()));
         Ok(Attempt::Taken(file))
     }
 }
 
 /// Opens a lock's file, which is made where it is missing. To hold the lock of a file that belongs to another user, it is enough to
-/// read it. A link is not followed: what it leads to is none of ours, and would be written over.
-fn open(path: &Path) -> io::Result<File> {
-    let (mut to_write, mut to_read) = (OpenOptions::new(), OpenOptions::new());
-    to_write.read(true).write(true);
-    to_read.read(true);
-    for _ in 0..REPLACED_MAX {
-        match open_own(path, &mut to_write) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return open_own(path, &mut to_read).map_err(|_| cause),
-            opened => return opened,
-        }
-        match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
-            // Somebody has just made it.
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(cause) => return Err(cause),
-            Ok(file) => {
-                give_new_file(&file, path);
-                return Ok(file);
-            }
-        }
-    }
-    Err(io::Error::other("it comes and goes"))
-}
-
-/// Returns true where a path leads to an open file.
-fn lies_at(file: &File, path: &Path) -> bool {
-    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let there = path.symlink_metadata().map(identity);
-    file.metadata().map(identity).is_ok_and(|open| there.is_ok_and(|there| there == open))
+/// read it.
+fn open(path: &Path) -> io::Result<LockFile> {
+    LockFile::open_or_make(path).or_else(|cause| LockFile::open_to_read(path).map_err(|_| cause))
 }
 
 /// What stands before the number of the process that holds a lock.
 const PROCESS: &str = "process ";
 
 /// Describes who holds a lock, by what they wrote into its file.
-fn holder_of(file: &mut File) -> Holder {
+fn holder_of(mut file: &File) -> Holder {
     let mut holder = String::new();
     let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
     let holder: String = holder.chars().filter(|c| !c.is_control()).take(200).collect();
@@ -233,7 +206,7 @@ mod tests {
             drop(first);
             drop(other);
             let Attempt::Taken(lock) = waiting.join().unwrap() else { panic!("it is free") };
-            assert!(lies_at(&lock._file, &path));
+            assert_eq!(lock._file.try_lock().unwrap(), Locked::Ours);
         });
     }
 
