@@ -41,6 +41,8 @@ struct Node {
     /// The nodes all of whose ways back are its own, too: those of the steps that wrote together, or the one before of the same
     /// step.
     along: Vec<usize>,
+    /// Where the version lies that the steps wrote together.
+    path: Option<PathNo>,
 }
 
 struct Read {
@@ -424,7 +426,9 @@ impl Ancestry {
                             Reader::Along(other) => {
                                 let is_same_step =
                                     own_step.is_some() && self.nodes[other].step == self.nodes[at].step;
-                                frontier.push((other, way.along(is_same_step)));
+                                if !fresh.is_done_beside(&way, at, other)? {
+                                    frontier.push((other, way.along(is_same_step)));
+                                }
                             }
                             Reader::Read(place @ (node, number)) => {
                                 let read = &self.nodes[node].reads[number];

@@ -275,10 +275,29 @@ impl<'a> Fresh<'a> {
         if written.is_none_or(|at| at < read.seen.at) {
             return Ok(false);
         }
+        self.is_passed(way, step, read.seen.path)
+    }
+
+    /// Tells whether a way came through another go of a step's command as it wrote on a file.
+    fn is_passed(&self, way: &Way, step: StepNo, on: PathNo) -> Result<bool> {
         for (bit, (path, other)) in self.writing_on.iter().enumerate() {
-            if *path == read.seen.path
-                && way.passed & (1 << bit) != 0
-                && self.is_go_of_same([*other, step])?
+            if *path == on && way.passed & (1 << bit) != 0 && self.is_go_of_same([*other, step])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Tells whether of a version that several steps wrote together, one of which is where a way is now, another one knows what lies at
+    /// the path now, and the way came through an earlier go of its command that wrote there: which of them wrote first is not known.
+    pub(super) fn is_done_beside(&self, way: &Way, at: usize, together: usize) -> Result<bool> {
+        let together = &self.ancestry.nodes[together];
+        let Some(path) = together.path.filter(|_| way.passed != 0) else { return Ok(false) };
+        for other in together.along.iter().filter(|other| **other != at) {
+            if let Some((step, _)) = self.ancestry.nodes[*other].step
+                && self.knowing[1].nodes.contains(other)
+                && self.done.borrow_mut().written_on(self.snapshot, step)?.contains(&path)
+                && self.is_passed(way, step, path)?
             {
                 return Ok(true);
             }

@@ -51,6 +51,8 @@ struct GoesOn<'a> {
     reader: &'a Made,
     read: &'a Input,
     has_written: bool,
+    /// Not the step itself read it, but one that wrote the same version together with it.
+    is_beside: bool,
 }
 
 /// What is asked of a file.
@@ -247,8 +249,13 @@ impl World {
                 settled.insert(read.path);
                 let has_written = self.has_written_on(reader, read);
                 let before = goes_on.iter().filter(|before| before.has_written).copied();
-                let goes_on: Vec<GoesOn> =
-                    before.chain((!is_told).then_some(GoesOn { reader, read, has_written })).collect();
+                let own = (!is_told).then_some(GoesOn { reader, read, has_written, is_beside: false });
+                // Of several that wrote a version together, who was first is not known.
+                let beside = self.along(made).filter(|other| other.step != reader.step);
+                let beside = beside.filter(|other| read.path == other.path && self.has_read_first(other));
+                let beside =
+                    beside.map(|other| GoesOn { reader: other, read, has_written: true, is_beside: true });
+                let goes_on: Vec<GoesOn> = before.chain(own).chain(beside).collect();
                 let above = self.causes(from, asked, &settled, (anew, &goes_on)).into_iter();
                 let counts = |path: &&str| {
                     // What another command had made may still be in it.
@@ -264,7 +271,8 @@ impl World {
             let is_up_to_date = |path: &&'static str| {
                 goes_on.iter().any(|later| {
                     let is_go = later.read.path == reader.path && self.is_another_go(reader, later.reader);
-                    let is_new = self.disk[later.read.path] != later.read.content
+                    let is_new = later.is_beside
+                        || self.disk[later.read.path] != later.read.content
                         || self.is_written_anew(later.reader, later.read, path, Asked::MayBe);
                     is_go && is_new && self.is_known_beside(later.reader, later.read, path, Asked::MayBe)
                 })
@@ -316,6 +324,13 @@ impl World {
                 made.reads.iter().any(|one| (one.path, &one.content) == (read.path, &read.content));
             made.path == read.path && has_read
         })
+    }
+
+    /// Says whether a step wrote to a file that it had read before.
+    fn has_read_first(&self, reader: &Made) -> bool {
+        let mut written =
+            self.writes.iter().filter(|made| made.step == reader.step && made.path == reader.path);
+        written.any(|made| made.reads.iter().any(|one| one.path == reader.path))
     }
 
     /// Says whether the step that read something wrote the same file anew, after it had also read, itself, what lies at a path now, or

@@ -108,7 +108,8 @@ impl<'a> Reading<'a> {
                 along.push(self.place(step, at, last.artifact)?);
             }
             place = self.nodes.len();
-            self.nodes.push(Node { along, ..Node::default() });
+            let path = Some(self.snapshot.path_of(last.artifact));
+            self.nodes.push(Node { along, path, ..Node::default() });
         }
         self.versions.insert(name, place);
         Ok(place)

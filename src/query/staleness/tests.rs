@@ -230,6 +230,17 @@ fn of_a_file_that_several_commands_write_on_what_each_did_last_counts() {
                2 wc wc x: log=l2 x=x2 -> log=l3\n2 echo echo: log=l3 -> log=l4";
     check_out_of_date(log, &[], &[], &[]);
     check_out_of_date(log, &["x=x3"], &["log <- x"], &[]);
+    // Where nothing was read between two, they have written one version together.
+    let together = "1 wc wc x: x=x1 -> log=l1\n1 echo echo: -> log=l1\n\
+                    2 wc wc x: log=l1 x=x2 -> log=l2\n2 echo echo: log=l1 -> log=l2";
+    check_out_of_date(together, &[], &[], &[]);
+    check_out_of_date(together, &["x=x3"], &["log <- x"], &[]);
+    check_out_of_date(
+        &together.replace("2 wc wc x: log=l1 x=x2", "2 q x: x=x2 -> o=o1\n2 wc wc x: log=l1"),
+        &[],
+        &["log <- x"],
+        &[],
+    );
     // Two commands that add to one table by turns: each of them has its own last rows in it.
     let turns = "1 tr t.sh: x=x1 -> table=t1\n2 ev e.sh: y=y1 table=t1 -> table=t2\n\
                  3 tr t.sh: x=x2 table=t2 -> table=t3";
