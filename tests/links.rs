@@ -225,3 +225,39 @@ fn files_below_a_link_are_asked_for_by_the_link_and_by_where_they_lie() {
     fs::remove_dir_all(elsewhere.path().join("raw")).unwrap();
     assert_eq!(found("log", "used(\"data/raw/*\")"), 1);
 }
+
+#[test]
+fn what_lies_below_a_link_is_ignored_and_excluded_by_the_name_of_the_link() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let real = elsewhere.path().canonicalize().unwrap();
+    for folder in ["private", "patients"] {
+        fs::create_dir(real.join(folder)).unwrap();
+    }
+    fs::write(real.join("private/p.csv"), "SECRET1\n").unwrap();
+    fs::write(real.join("patients/q.csv"), "SECRET2\n").unwrap();
+    fs::write(real.join("a.csv"), "plain\n").unwrap();
+    let place = Place::empty();
+    place.ok(&["init"]);
+    symlink(&real, place.at("data")).unwrap();
+    place.write(".lineageignore", b"data/private/\n");
+    place.write(".lineage/config.toml", b"[keep]\nexclude = [\"data/patients/**\"]\n");
+    // By the link, by where it lies, and taken away: what a command takes away is kept while it runs.
+    let script = format!(
+        "cat data/*/*.csv data/a.csv {0}/private/p.csv > o; rm data/private/p.csv data/patients/q.csv",
+        real.display()
+    );
+    place.write("t.sh", script.as_bytes());
+    let answer = place.ok(&["run", "--name", "r", "--", "sh", "t.sh"]);
+    if !place.was_observed() {
+        return;
+    }
+    assert!(answer.stderr.contains("files that `.lineageignore` names are not recorded"), "{answer:?}");
+    let shown = place.ok(&["show", "o"]).stdout;
+    assert!(shown.contains("a.csv") && shown.contains("q.csv") && !shown.contains("p.csv"), "{shown}");
+    fs::write(real.join("private/p.csv"), "SECRET3\n").unwrap();
+    place.ok(&["import", "data", "--generated-by", "x"]);
+    assert!(!place.ok(&["export", "--format", "jsonl"]).stdout.contains("p.csv\",\"digest"));
+    let [a, q] = ["a.csv", "patients/q.csv"].map(|file| format!("data/{file}@r"));
+    assert_eq!(place.ok(&["cat", &a]).stdout, "plain\n");
+    assert_ne!(place.run(&["cat", &q]).code, 0);
+}

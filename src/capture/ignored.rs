@@ -1,9 +1,10 @@
 //! `.lineageignore`: files of a workspace that are none of the work, named as git's `.gitignore` names them.
 //!
 //! A file of rules at the workspace's root or in a folder below speaks of what lies in its folder; of rules that match, the last
-//! in the deepest file decides, and what lies in an ignored folder is ignored whatever else is said of it.
+//! in the deepest file decides, and what lies in an ignored folder is ignored whatever else is said of it. A file that a symbolic
+//! link of the workspace leads to is ignored by either name, wherever it lies.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use gix::glob::pattern::Case;
 use gix::ignore::Search;
 use gix::ignore::search::Ignore;
 
+use super::links::Links;
 use crate::digests;
 
 /// The name of the files that hold the rules.
@@ -33,6 +35,8 @@ pub struct IgnoreRules {
     root: PathBuf,
     folders: RefCell<HashMap<PathBuf, Folder>>,
     faults: RefCell<Vec<String>>,
+    /// The symbolic links that rules speak of.
+    links: OnceCell<Links>,
 }
 
 #[derive(Clone)]
@@ -45,14 +49,33 @@ struct Folder {
 impl IgnoreRules {
     /// Names the rules of the workspace at `root`; reads nothing yet.
     pub fn of(root: &Path) -> Self {
-        IgnoreRules { root: root.to_owned(), folders: RefCell::default(), faults: RefCell::default() }
+        IgnoreRules {
+            root: root.to_owned(),
+            folders: RefCell::default(),
+            faults: RefCell::default(),
+            links: OnceCell::new(),
+        }
     }
 
-    /// Returns true for a file, or a folder, that is ignored. What lies outside the workspace never is.
+    /// Returns true for a file, or a folder, that is ignored: by the name of where it lies, or by one below a symbolic link. What
+    /// lies outside the workspace has none but the latter.
     pub fn ignores(&self, path: &Path, is_folder: bool) -> bool {
-        let Ok(inside) = path.strip_prefix(&self.root) else {
-            return false;
-        };
+        let inside = path.strip_prefix(&self.root).ok();
+        if inside.is_some_and(|inside| self.names(inside, is_folder)) {
+            return true;
+        }
+        let links = self.links.get_or_init(|| {
+            let has_rules = |link: &Path| !self.folder(link.parent().unwrap_or(link)).rules.is_empty();
+            Links::below(&self.root, &has_rules)
+        });
+        // A rule that names a link itself, such as `latest`, does not mean the files of the workspace that it leads to just now.
+        links.names(path).iter().any(|name| {
+            self.names(&name.path, is_folder) && (inside.is_none() || !self.names(&name.link, true))
+        })
+    }
+
+    /// Returns true where a rule names a file or a folder, which is named from the root.
+    fn names(&self, inside: &Path, is_folder: bool) -> bool {
         let Some(above) = inside.parent() else {
             return false;
         };
@@ -187,7 +210,39 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_never_ignored() {
+    fn what_a_link_leads_to_is_ignored_by_either_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let root = base.join("w");
+        for path in ["w/runs/3", "w/sub", "disk/private"] {
+            std::fs::create_dir_all(base.join(path)).unwrap();
+        }
+        for (target, link) in
+            [("../disk", "data"), ("runs/3", "latest"), ("runs", "all"), ("../../disk", "sub/d")]
+        {
+            std::os::unix::fs::symlink(target, root.join(link)).unwrap();
+        }
+        let check = |folder: &str, text: &str, expected: &[&str]| {
+            let file = root.join(folder).join(IGNORE_FILE);
+            std::fs::write(&file, text).unwrap();
+            let rules = IgnoreRules::of(&root);
+            let files = ["disk/a", "disk/private/p", "disk/x.log", "w/runs/3/m", "w/runs/4/m", "w/x"];
+            let found: Vec<&str> =
+                files.into_iter().filter(|file| rules.ignores(&base.join(file), false)).collect();
+            assert_eq!(found, expected, "{text:?}");
+            std::fs::remove_file(file).unwrap();
+        };
+        check("", "data/private/\n", &["disk/private/p"]);
+        check("sub", "private\n", &["disk/private/p"]);
+        check("", "*.log\n", &["disk/x.log"]);
+        check("", "data\n", &["disk/a", "disk/private/p", "disk/x.log"]);
+        check("", "all/4/\n", &["w/runs/4/m"]);
+        check("", "latest\nall\n", &[]);
+        check("runs", "a\n", &[]);
+    }
+
+    #[test]
+    fn what_lies_outside_and_no_link_leads_to_is_never_ignored() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(IGNORE_FILE), "*\n").unwrap();
         let rules = IgnoreRules::of(folder.path());

@@ -9,6 +9,7 @@ mod inherited;
 #[cfg(not(target_os = "linux"))]
 #[path = "inherited_elsewhere.rs"]
 mod inherited;
+pub mod links;
 pub mod observe;
 pub mod secrets;
 mod streams;

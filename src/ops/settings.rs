@@ -10,19 +10,22 @@
 //! What the pipeline writes, patches and configurations are always kept; so are the files of models that are registered, but for what
 //! `exclude` names. Where inputs are kept at all, a file that a command
 //! writes over or takes away is up to 1 MiB, since it lies nowhere else afterwards. What looks like credentials by its name is
-//! neither kept as an input nor as an output, unless `include` names it.
+//! neither kept as an input nor as an output, unless `include` names it. A file that a symbolic link of the workspace leads to is
+//! named by where it lies and by the link.
 //!
 //! A file of 1 MiB and more is kept without being copied where the file system can do that (Btrfs, XFS, bcachefs): it shares its
 //! place on the disk with the file it came from, until that is changed, and so does what `lineage restore` brings back. All
 //! else is compressed, small inputs several to a file. Neither is a setting: which it is, the file system says.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
 use crate::capture::credentials::is_credentials;
+use crate::capture::links::Links;
 use crate::disk::read_regular_text;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, os_word};
@@ -77,6 +80,9 @@ pub struct KeepPolicy {
     inputs_up_to_bytes: u64,
     include: GlobSet,
     exclude: GlobSet,
+    /// Where paths lie, and which symbolic links lead there.
+    root: PathBuf,
+    links: OnceLock<Links>,
 }
 
 /// Returns false for lines that only point at a place in the line above them.
@@ -91,6 +97,8 @@ impl Default for KeepPolicy {
             inputs_up_to_bytes: INPUTS_UP_TO,
             include: GlobSet::empty(),
             exclude: GlobSet::empty(),
+            root: PathBuf::new(),
+            links: OnceLock::new(),
         }
     }
 }
@@ -118,7 +126,7 @@ impl KeepPolicy {
             return Err(wrong(format!("it has {length} bytes")));
         }
         let text = read_regular_text(&path).map_err(|cause| wrong(cause.to_string()))?;
-        Self::parse(&text).map_err(wrong)
+        Ok(KeepPolicy { root: workspace.root().to_owned(), ..Self::parse(&text).map_err(wrong)? })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -129,6 +137,7 @@ impl KeepPolicy {
             inputs_up_to_bytes: bytes(file.keep.inputs_up_to, INPUTS_UP_TO)?,
             include: globs(&file.keep.include)?,
             exclude: globs(&file.keep.exclude)?,
+            ..Self::default()
         })
     }
 
@@ -145,7 +154,7 @@ impl KeepPolicy {
 
     /// Returns true where a file is not to be kept whatever it is.
     pub fn excludes(&self, path: &ArtifactPath) -> bool {
-        self.exclude.is_match(os_name(path))
+        self.is_named_in(&self.exclude, path)
     }
 
     /// Returns true where a file that a command read is to be kept, if no commit has it.
@@ -165,13 +174,22 @@ impl KeepPolicy {
 
     /// Returns true for what looks like credentials and was not asked for.
     fn hides(&self, path: &ArtifactPath) -> bool {
-        let name = os_name(path);
-        is_credentials(Path::new(&name)) && !self.include.is_match(&name)
+        is_credentials(Path::new(&os_name(path))) && !self.is_named_in(&self.include, path)
     }
 
     fn keeps_up_to(&self, path: &ArtifactPath, size_bytes: u64, up_to_bytes: u64) -> bool {
         !self.excludes(path)
-            && (size_bytes <= up_to_bytes && up_to_bytes > 0 || self.include.is_match(os_name(path)))
+            && (size_bytes <= up_to_bytes && up_to_bytes > 0 || self.is_named_in(&self.include, path))
+    }
+
+    /// Returns true where a pattern names a file, by where it lies or by a symbolic link that leads there.
+    fn is_named_in(&self, patterns: &GlobSet, path: &ArtifactPath) -> bool {
+        if patterns.is_empty() || patterns.is_match(os_name(path)) {
+            return !patterns.is_empty();
+        }
+        let links = self.links.get_or_init(|| Links::below(&self.root, &|_| true));
+        let names = path.on_disk(&self.root).map(|place| links.names(&place)).unwrap_or_default();
+        names.iter().any(|name| patterns.is_match(&name.path))
     }
 }
 
