@@ -55,6 +55,34 @@ fn what_only_its_owner_reads_is_kept_and_brought_back_for_its_owner() {
 }
 
 #[test]
+fn a_patch_is_kept_for_those_who_may_read_all_files_in_it() {
+    let Some(place) = Place::empty().with_real_clock().with_commit() else { return };
+    for file in ["a", "b", "gone"] {
+        place.write(file, b"1\n");
+    }
+    place.commit_all("files");
+    place.ok(&["init"]);
+    let mode_of_patch = || {
+        let run = place.json(&["show", "@"]);
+        let digest = run["run"]["code"]["patch"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned();
+        let (_, hex) = digest.split_once(':').unwrap();
+        let found: Vec<_> =
+            place.all_files().into_keys().filter(|file| file.to_str().unwrap().contains(&hex[2..])).collect();
+        mode(&place.at(found[0].to_str().unwrap()))
+    };
+    let plain = mode(&place.at("gone"));
+    place.write("a", b"2\n");
+    std::fs::remove_file(place.at("gone")).unwrap();
+    set_mode(&place.at("a"), 0o755);
+    place.ok(&["run", "--", "true"]);
+    assert_eq!(mode_of_patch(), plain);
+    place.write("b", b"hunter2\n");
+    set_mode(&place.at("b"), 0o600);
+    place.ok(&["run", "--", "true"]);
+    assert_eq!(mode_of_patch(), 0o600);
+}
+
+#[test]
 fn what_is_kept_already_is_kept_for_those_as_well_who_may_read_a_later_file_of_the_same_bytes() {
     let place = Place::without_git().with_real_clock();
     place.write("s.sh", b"#!/bin/sh\necho done\n");

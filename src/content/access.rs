@@ -65,6 +65,21 @@ impl Access {
         }
     }
 
+    /// Returns the access of those to a content, which is no program, who may read this and the `other` source of it.
+    pub fn narrowed_to(self, other: Access) -> Self {
+        let (this, other) = (self.of_part(), other.of_part());
+        let is_open = |access: Access| access.mode == EVERYBODY_READS;
+        match (is_open(this), is_open(other)) {
+            (true, _) => other,
+            (false, true) => this,
+            (false, false) => Access {
+                mode: this.mode & for_group(other.mode, this.group == other.group),
+                group: this.group,
+                user: this.user.filter(|user| other.user == Some(*user)),
+            },
+        }
+    }
+
     /// Returns the access of a part of the content, which is no program.
     pub fn of_part(self) -> Self {
         Access { mode: self.mode & !OWNER_EXECUTES, ..self }

@@ -1,12 +1,16 @@
 //! The code state of a workspace, as it goes into the journal.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::capture::git;
+use crate::content::Access;
 use crate::disk::read_regular;
 use crate::error::{Error, Result};
-use crate::model::{ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule, printed};
+use crate::model::{
+    ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule, os_word, printed,
+};
 use crate::ops::Workspace;
 use crate::ops::workspace::FOLDER;
 use crate::projection::{self, ProjectedFrom};
@@ -79,8 +83,14 @@ pub(crate) fn code_state_at<'s>(
             });
         }
     };
-    let patch = if state.patch.is_empty() { None } else { Some(workspace.contents().keep(&state.patch)?) };
     let tree = state.work_tree.clone().unwrap_or_else(|| root.to_owned());
+    let patch = if state.patch.is_empty() {
+        None
+    } else {
+        let digest = Digest::of(&state.patch);
+        workspace.contents().keep_as(&digest, &state.patch, access_of_patch(&tree, root, &state))?;
+        Some(digest)
+    };
     let named = |path: &[u8]| named(&tree, root, path);
     let changed = state.changed.iter().filter_map(|change| {
         Some(ChangedFile {
@@ -122,6 +132,15 @@ pub(crate) fn code_state_at<'s>(
         submodules: submodules.collect(),
         unreadable: (!unread.is_empty()).then(|| unread.join("; ")),
     })
+}
+
+/// Returns the access of those to a patch who may read all files that it speaks of. What it says of one that is gone, git has.
+fn access_of_patch(tree: &Path, root: &Path, state: &git::CodeState) -> Access {
+    let omitted: HashSet<&[u8]> = state.patch_omitted.iter().map(|omitted| &omitted.path[..]).collect();
+    let changed = state.changed.iter().filter(|change| !omitted.contains(&change.path[..]));
+    let places = changed.map(|change| tree.join(os_word(change.path.clone())));
+    let files = places.filter(|place| place.symlink_metadata().is_ok_and(|found| found.is_file()));
+    files.fold(Access::ALL, |access, place| access.narrowed_to(Access::of_path(root, &place)))
 }
 
 /// Returns a code state that was read at the end of a run as that of its start, where the commit was `commit`; what differed from
