@@ -578,4 +578,16 @@ fn a_repetition_that_measures_something_else_is_not_the_same() {
     let json: serde_json::Value = serde_json::from_str(&place.run(&["rerun", "@", "--json"]).stdout).unwrap();
     assert_eq!((&json["same"], &json["metrics"]["same"]), (&false.into(), &1.into()));
     assert_eq!(json["metrics"]["differing"][0]["parting"]["step"], 1);
+    assert_eq!(json["metrics"]["ignored"], serde_json::json!([]));
+
+    // Unless that is said to be no matter.
+    let ignoring = ["rerun", "@", "--ignore-metric", "lo*", "--ignore-metric", "no_such"];
+    let again = place.run(&ignoring);
+    assert_eq!(again.code, 0, "{again:#?}");
+    let words = "1 metric, every point the same\n1 metric left out, as was asked for: loss\n";
+    assert!(again.stdout.contains(words), "{again:?}");
+    let json = place.json(&ignoring);
+    assert_eq!((&json["same"], &json["metrics"]["ignored"]), (&true.into(), &serde_json::json!(["loss"])));
+    let wrong = place.run(&["rerun", "@", "--ignore-metric", "["]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("`[` is no pattern"), "{wrong:?}");
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::capture;
 use crate::cli::{Surroundings, host, output, run_around};
 use crate::error::{Error, Result};
+use crate::ops::metrics::name_pattern;
 use crate::ops::rerun::{RerunRequest, rerun};
 use crate::render;
 
@@ -18,7 +19,8 @@ use crate::render;
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage rerun @                the latest run, in a temporary copy
-  lineage rerun 563faa35 --keep  the run 563faa35; the copy stays")]
+  lineage rerun 563faa35 --keep  the run 563faa35; the copy stays
+  lineage rerun @ --ignore-metric '*_seconds'  times are another matter")]
 pub(crate) struct Rerun {
     /// The run: `@`, `@-`, its run id, the end of its key, or its name. `@` is never a repetition.
     #[arg(value_name = "RUN")]
@@ -32,6 +34,9 @@ pub(crate) struct Rerun {
     /// Leave the copy where it is, and say where.
     #[arg(long)]
     keep: bool,
+    /// Do not compare a metric, such as one that measures time; a pattern with `*` names many. May be given more than once.
+    #[arg(long, value_name = "NAME")]
+    ignore_metric: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -47,6 +52,11 @@ impl Rerun {
             here: self.here,
             incomplete: self.incomplete,
             keep: self.keep,
+            ignored_metrics: self
+                .ignore_metric
+                .iter()
+                .map(|text| name_pattern(text))
+                .collect::<Result<_>>()?,
             temporary: std::env::temp_dir(),
             environment: std::env::vars_os().collect(),
             program,

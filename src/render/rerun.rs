@@ -9,7 +9,7 @@ use crate::ops::rerun::RerunSummary;
 use crate::render::diff::{metric_json, metric_row};
 use crate::render::show_json::artifact_json;
 use crate::render::status::{aligned, left_out};
-use crate::render::units::{content_words, counted, one_line};
+use crate::render::units::{content_words, counted, one_line, thousands};
 
 /// As many files of each sort are named.
 const FILES_MAX: usize = 50;
@@ -73,6 +73,14 @@ pub fn text(summary: &RerunSummary) -> String {
         (count, 0) => writeln!(text, "{count}, every point the same"),
         (count, _) => writeln!(text, "{} of {count} with the same points", summary.metrics_same),
     };
+    if !summary.metrics_ignored.is_empty() {
+        let count = counted(summary.metrics_ignored.len() as u64, "metric", "metrics");
+        let names = summary.metrics_ignored.iter().take(FILES_MAX).map(|name| one_line(name));
+        let more = summary.metrics_ignored.len().saturating_sub(FILES_MAX) as u64;
+        let more = (more > 0).then(|| format!("and {} more", thousands(more)));
+        let names = names.chain(more).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "{count} left out, as was asked for: {names}");
+    }
     if !outputs.by_pattern.is_empty() {
         let files = counted(outputs.by_pattern.len() as u64, "output lies", "outputs lie");
         let _ = writeln!(text, "{files} under another time stamp, id or counter than then");
@@ -124,6 +132,7 @@ pub fn json(summary: &RerunSummary) -> Value {
         "metrics": {
             "same": summary.metrics_same,
             "differing": summary.metrics.iter().map(metric_json).collect::<Vec<_>>(),
+            "ignored": summary.metrics_ignored,
         },
         "notes": summary.notes,
         "kept": summary.kept.as_ref().map(|folder| folder.to_string_lossy()),

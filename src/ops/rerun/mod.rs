@@ -14,9 +14,10 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, LinkText, NodeId, RemarkKind, Role, Run, RunKind, RunStatus, Step,
-    os_word,
+    Artifact, ArtifactPath, CaptureLevel, LinkText, Metric, NodeId, RemarkKind, Role, Run, RunKind,
+    RunStatus, Step, os_word,
 };
+use crate::ops::metrics::NamePattern;
 use crate::ops::named::place_on_disk;
 use crate::ops::run::{
     CommandRequest, CommandSummary, WorkspaceCopy, is_ignored_place, is_temporary, is_work_place,
@@ -41,6 +42,8 @@ pub struct RerunRequest {
     pub incomplete: bool,
     /// Leave the copy where it is.
     pub keep: bool,
+    /// Metrics that are not compared, such as those that measure time.
+    pub ignored_metrics: Vec<NamePattern>,
     /// Where copies are made.
     pub temporary: PathBuf,
     /// The whole environment.
@@ -66,6 +69,8 @@ pub struct RerunSummary {
     pub metrics: Vec<MetricDiff>,
     /// How many metrics have equal points.
     pub metrics_same: u64,
+    /// Metrics that were not compared, as was asked for, by name.
+    pub metrics_ignored: Vec<String>,
     /// What the repetition could not have as it was then, one line each.
     pub notes: Vec<String>,
     /// Where the copy was left.
@@ -399,9 +404,24 @@ impl Original {
         if self.run().streams.is_none() && !outputs.is_same() {
             notes.push(STREAMS_NOT_KNOWN.to_owned());
         }
-        let (metrics, metrics_same) = self.metrics_compared(&view.snapshot, &again)?;
-        let original = self.head.clone();
-        Ok(RerunSummary { original, again, outputs, metrics, metrics_same, notes, kept: None })
+        let [then, again_now] = self.points(&view.snapshot, &again)?;
+        let is_ignored =
+            |point: &Metric| request.ignored_metrics.iter().any(|pattern| pattern.fits(&point.name));
+        let (ignored_then, then): (Vec<Metric>, Vec<Metric>) = then.into_iter().partition(is_ignored);
+        let (ignored_now, now) = again_now.into_iter().partition::<Vec<Metric>, _>(is_ignored);
+        let (metrics, metrics_same) = compare_metrics(&then, &now);
+        let ignored: BTreeSet<String> =
+            ignored_then.into_iter().chain(ignored_now).map(|point| point.name).collect();
+        Ok(RerunSummary {
+            original: self.head.clone(),
+            again,
+            outputs,
+            metrics,
+            metrics_same,
+            metrics_ignored: ignored.into_iter().collect(),
+            notes,
+            kept: None,
+        })
     }
 
     /// Returns the command as it is to be given where it runs now.
@@ -472,16 +492,12 @@ impl Original {
         Ok(now)
     }
 
-    /// Compares what was measured then and now.
-    fn metrics_compared(
-        &self,
-        snapshot: &Snapshot,
-        again: &CommandSummary,
-    ) -> Result<(Vec<MetricDiff>, u64)> {
-        let Some(run) = again.run.as_ref().filter(|_| self.run().kind != RunKind::Pipeline) else {
-            return Ok((Vec::new(), 0));
-        };
-        Ok(compare_metrics(&snapshot.metrics(self.run().id)?, &snapshot.metrics(run.id)?))
+    /// Returns what was measured then and now; of a pipeline, nothing.
+    fn points(&self, snapshot: &Snapshot, again: &CommandSummary) -> Result<[Vec<Metric>; 2]> {
+        match again.run.as_ref().filter(|_| self.run().kind != RunKind::Pipeline) {
+            Some(run) => Ok([snapshot.metrics(self.run().id)?, snapshot.metrics(run.id)?]),
+            None => Ok([Vec::new(), Vec::new()]),
+        }
     }
 }
 

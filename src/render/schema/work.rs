@@ -102,13 +102,18 @@ pub(super) fn rerun() -> Value {
         ("newly_removed", list(text())),
         ("not_compared", count()),
     ]);
+    let metrics = object([
+        ("same", count()),
+        ("differing", list(super::runs::metric_diff())),
+        ("ignored", list(text())),
+    ]);
     answer([
         ("rerun_of", key()),
         ("run", or_null(key())),
         ("same", flag()),
         ("exit_codes", object([("before", code()), ("now", code())])),
         ("outputs", outputs),
-        ("metrics", object([("same", count()), ("differing", list(super::runs::metric_diff()))])),
+        ("metrics", metrics),
         ("notes", list(text())),
         ("kept", or_null(text())),
     ])
