@@ -484,5 +484,8 @@ fn what_git_brings_back_of_an_earlier_projection_is_outdated_and_nobody_s_edit()
     place.write(entry, b"{}");
     assert_eq!(place.ok(&["status"]).stderr, note);
     assert!(place.run(&["project"]).stdout.contains("edited"));
+    // Also where nobody remembers what was projected.
+    fs::remove_file(place.at(".lineage/projected")).unwrap();
+    assert_eq!(place.ok(&["status"]).stderr, note);
     assert_eq!(place.read(entry), b"{}");
 }

@@ -31,8 +31,8 @@ use crate::render;
 /// edited_in_git, code that a run wrote, edited since, and as git has it; gone_outside, outside the workspace, and gone;
 /// elsewhere, no files here, such as addresses; without_content, named without their bytes.
 ///
-/// Projected files, such as those of `models/registry`, are compared by `lineage project --check`; here it is said how many are not as
-/// recorded.
+/// Projected files, such as those of `models/registry`, are compared by `lineage project --check`; where one is not as it was last
+/// written, it is said here how many are not as recorded.
 ///
 /// Outputs of a pipeline whose steps a later pipeline did anew, in other folders, are superseded: they are listed when
 /// their bytes were altered, and otherwise only counted.

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use crate::disk::read_regular;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Digest};
 use crate::ops::Workspace;
-use crate::projection::{self, Record};
+use crate::projection::{self, Lies, Places, Record};
 use crate::store::Snapshot;
 
 /// Returns the file that remembers what was projected.
@@ -17,6 +19,22 @@ pub(super) fn path(workspace: &Workspace) -> PathBuf {
 /// Reads what was projected; nothing where nothing is remembered.
 pub(crate) fn load(workspace: &Workspace) -> Record {
     Record::load(&path(workspace))
+}
+
+/// Returns true where what was projected is remembered, and every file of it that lies there holds what was projected last. Costs a look at
+/// each, where a plan reads what is recorded of all that is projected.
+pub(super) fn is_as_projected(workspace: &Workspace) -> bool {
+    let record = load(workspace);
+    let mut places = Places::new(workspace.root());
+    let files: Vec<_> = record
+        .files()
+        .filter_map(|(path, digest)| places.find(path).ok().map(|place| (place, *digest)))
+        .collect();
+    let is_right = |(place, digest): &(PathBuf, Digest)| match projection::look(place, workspace.digests()) {
+        Lies::File(found) => found == *digest,
+        Lies::Nothing | Lies::Blocked(_) => true,
+    };
+    !files.is_empty() && files.par_iter().all(is_right)
 }
 
 /// Returns true where the content of a file that is not as planned was projected there earlier, so that nobody edited it.

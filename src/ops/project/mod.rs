@@ -132,11 +132,16 @@ pub fn count_behind(workspace: &Workspace) -> Result<u64> {
     count(workspace, |fault| matches!(fault, Fault::Missing | Fault::Outdated))
 }
 
-/// Returns how many projected files hold something else than is recorded: what was recorded earlier, or what somebody edited.
+/// Returns how many projected files hold something else than is recorded: what was recorded earlier, or what somebody edited. None
+/// where all of them are as they were last projected: whoever records something that changes them projects it, or says that it did
+/// not.
 ///
 /// # Errors
 /// As [`project`].
 pub fn count_unlike(workspace: &Workspace) -> Result<u64> {
+    if memory::is_as_projected(workspace) {
+        return Ok(0);
+    }
     count(workspace, |fault| matches!(fault, Fault::Outdated | Fault::Edited { .. }))
 }
 
