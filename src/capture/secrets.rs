@@ -1,9 +1,9 @@
 //! Masking of what looks like a credential, before it reaches the journal.
 //!
-//! Six rules: the value of an argument whose name says that it is secret, the same in a document such as JSON and in a connection
-//! string, the password in a URL, what a header says that carries credentials, what well-known programs take as a password behind
-//! an option of one letter, and words that carry the prefix by which a service marks its tokens. In an argument that is a script,
-//! as after `sh -c`, and in a text for people, they hold for each of its words.
+//! Six rules: the value of an argument whose name says that it is secret, the same in a document such as JSON, with all texts below
+//! such a name, and in a connection string, the password in a URL, what a header says that carries credentials, what well-known
+//! programs take as a password behind an option of one letter, and words that carry the prefix by which a service marks its tokens.
+//! In an argument that is a script, as after `sh -c`, and in a text for people, they hold for each of its words.
 //! What is masked is replaced by `***`; nothing else is changed.
 
 use names::{is_plain, is_secret};
@@ -11,6 +11,7 @@ use pairs::masked_pairs;
 use programs::Reading;
 use texts::masked_script;
 
+pub use names::{covers, is_covered};
 pub use texts::masked_prose;
 
 mod names;
@@ -20,7 +21,8 @@ mod programs;
 mod tests;
 mod texts;
 
-const MASK: &str = "***";
+/// What stands in its place.
+pub const MASK: &str = "***";
 
 /// Fronts of tokens, with the length from which on a word is taken for one.
 const TOKEN_FRONTS: &[(&str, usize)] = &[

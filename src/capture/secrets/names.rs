@@ -23,6 +23,18 @@ const SECRETS: &[&str] = &[
     "cookie",
 ];
 
+/// What a name begins with that says how many there are: `num_secrets=3`.
+const COUNTS: &[&str] = &["count", "max", "min", "n", "num", "number", "total"];
+
+/// As the last word of a name, a header that says who asks.
+const AUTHORIZATION: &str = "authorization";
+
+/// Whose `tokens` open something, where they are no numbers: of `tokens` that nothing else is said of, those with names.
+const OF_TOKENS: &[&str] = &["access", "api", "auth", "bearer", "deploy", "refresh"];
+
+/// Whose `token` is a mark in a text, of which a document may say more: `"pad_token": {"content": "<pad>"}`.
+const OF_MARKS: &[&str] = &["bos", "cls", "eos", "mask", "pad", "sep", "special", "unk"];
+
 /// Whose `pass` or `pw` is a password, and not the second pass of something, or a band pass.
 const OF_PASSES: &[&str] = &[
     "admin", "auth", "db", "ftp", "http", "imap", "key", "keystore", "login", "mail", "mysql", "pg",
@@ -81,6 +93,9 @@ pub fn is_secret(name: &str, value: &str) -> bool {
     }
     let Some((last, before)) = words.split_last() else { return false };
     let is_one = |word: &str| SECRETS.contains(&word);
+    if last == AUTHORIZATION {
+        return true;
+    }
     // For a shell it is the folder that it is in.
     if last == "pwd" {
         return !value.starts_with(['/', '.', '~', '$']);
@@ -89,6 +104,9 @@ pub fn is_secret(name: &str, value: &str) -> bool {
         return before.last().is_some_and(|word| OF_PASSES.contains(&word.as_str()));
     }
     let whole = words.concat();
+    if is_count(&words) && is_number(value) {
+        return false;
+    }
     if SECRETS.iter().any(|secret| whole.ends_with(secret)) {
         // The tokens of a language model are marks in a text, or their numbers: `pad_token=<pad>`, `eos_token=2`.
         return !(last.ends_with("token") && (is_mark(value) || !before.is_empty() && is_number(value)));
@@ -97,6 +115,27 @@ pub fn is_secret(name: &str, value: &str) -> bool {
         words.iter().any(|word| is_one(word) || FRONTS.iter().any(|front| word.starts_with(front)))
             || words.windows(2).any(|two| is_one(&two.concat()));
     speaks_of_one && !PROPERTIES.contains(&last.as_str()) && !is_list_of_numbers(value)
+}
+
+/// Returns true where a name in a document says that all texts below it are secret: `{"password": {"value": "abc"}}`.
+pub fn covers(name: &str) -> bool {
+    let words = words(name);
+    let Some((last, before)) = words.split_last() else { return false };
+    let whole = words.concat();
+    let is_of = |whose: &[&str]| before.last().is_some_and(|word| whose.contains(&word.as_str()));
+    match last.as_str() {
+        _ if is_count(&words) => false,
+        AUTHORIZATION => true,
+        "tokens" => before.is_empty() || is_of(OF_TOKENS),
+        "token" => !is_of(OF_MARKS),
+        _ => SECRETS.iter().any(|secret| whole.ends_with(secret)),
+    }
+}
+
+/// Returns true for a text that is secret below such a name.
+pub fn is_covered(text: &str) -> bool {
+    let text = text.trim();
+    !is_plain(text) && !is_mark(text) && !is_number(text)
 }
 
 /// Returns true for what is nobody's password: `true`.
@@ -125,6 +164,10 @@ fn words(name: &str) -> Vec<String> {
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+fn is_count(words: &[String]) -> bool {
+    words.len() > 1 && COUNTS.contains(&words[0].as_str())
 }
 
 /// Returns true for a mark in a text: `<pad>`, `[MASK]`, `<|endoftext|>`.
@@ -170,6 +213,8 @@ mod tests {
             ("client_secret", "abc"),
             ("secret_value", "123456789012"),
             ("credentials", "{…}"),
+            ("Authorization", "Bearer abc"),
+            ("proxyAuthorization", "abc"),
             ("passwordhash", "abc"),
             ("--pwd", "hunter18"),
             ("DB_PWD", "x"),
@@ -183,6 +228,7 @@ mod tests {
             ("token_type", "bpe"),
             ("token-len", "512"),
             ("num_token", "512"),
+            ("num_secrets", "3"),
             ("pad_token", "<pad>"),
             ("mask_token", "[MASK]"),
             ("eos_token", "50256"),
@@ -195,11 +241,49 @@ mod tests {
             ("OLDPWD", "x"),
             ("pwd", "$HOME"),
             ("author", "me"),
+            ("authorization_mode", "RBAC"),
             ("key", "a"),
             ("monkey", "a"),
             ("", "a"),
         ] {
             assert!(!is_secret(name, value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_credentials_covers_what_is_below_it_and_one_of_marks_and_numbers_does_not() {
+        for name in [
+            "password",
+            "dbPasswords",
+            "secrets",
+            "credentials",
+            "tokens",
+            "api_tokens",
+            "token",
+            "hf_token",
+            "API_KEYS",
+        ] {
+            assert!(covers(name), "{name}");
+        }
+        for name in [
+            "pad_token",
+            "max_tokens",
+            "special_tokens",
+            "num_secrets",
+            "tokenizer",
+            "secret_dim",
+            "token_type",
+            "keys",
+            "author",
+            "",
+        ] {
+            assert!(!covers(name), "{name}");
+        }
+        for text in ["abc", "a b", "123456789012"] {
+            assert!(is_covered(text), "{text}");
+        }
+        for text in ["", "512", "true", "<pad>", " none "] {
+            assert!(!is_covered(text), "{text}");
         }
     }
 }

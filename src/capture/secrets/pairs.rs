@@ -1,7 +1,7 @@
 //! Secrets in values that are structured: `{"password": "abc"}`, as JSON, YAML or Python writes it.
 
 use super::MASK;
-use super::names::is_secret;
+use super::names::{covers, is_covered, is_secret};
 
 /// Longer names are none.
 const NAME_MAX_BYTES: usize = 100;
@@ -13,26 +13,69 @@ pub fn masked_pairs(text: &str) -> Option<String> {
     }
     let mut masked = String::new();
     let (mut written, mut at) = (0, 0);
+    // How far all texts are secret, and the option before, whose value a text in a list may be.
+    let (mut covered, mut option) = (0, None);
     while let Some(found) = text[at..].find(['"', '\'']) {
         let quote = at + found;
-        at = quote + 1;
         let open = Quote::at(text, quote);
-        let Some(end) = open.closed(text, at, NAME_MAX_BYTES) else { continue };
-        let name = &text[quote + 1..end];
-        let Some(rest) = text[end + open.text.len()..].trim_start().strip_prefix(':') else { continue };
+        let bytes_max = if quote < covered || option.is_some() { usize::MAX } else { NAME_MAX_BYTES };
+        let gap = text.get(at..quote + 1 - open.text.len()).unwrap_or_default();
+        let before = std::mem::take(&mut option).filter(|_| gap.trim() == ",");
+        at = quote + 1;
+        let Some(end) = open.closed(text, at, bytes_max) else { continue };
+        let said = &text[quote + 1..end];
+        let after = end + open.text.len();
+        let mut mask = |from: usize, to: usize, quotes: &str| {
+            masked.push_str(&text[written..from]);
+            masked.push_str(&format!("{quotes}{MASK}{quotes}"));
+            written = to;
+        };
+        let Some(rest) = text[after..].trim_start().strip_prefix(':') else {
+            let is_option = said.starts_with('-') && text[after..].trim_start().starts_with(',');
+            if quote < covered && is_covered(said) || before.is_some_and(|before| is_secret(before, said)) {
+                mask(quote + 1, end, "");
+            } else if is_option {
+                option = Some(said.trim_start_matches('-'));
+            }
+            // Elsewhere this may have been an apostrophe, and another one ends no quotation.
+            if quote < covered || is_option || written == end {
+                at = after;
+            }
+            continue;
+        };
         let value = text.len() - rest.trim_start().len();
         let (from, to, is_quoted) = value_at(text, value, &open);
-        if from == to || !is_secret(name, &text[from..to]) {
-            at = value;
+        if from < to && is_secret(said, &text[from..to]) {
+            mask(from, to, if is_quoted { "" } else { open.text });
+            at = to;
             continue;
         }
-        let quotes = if is_quoted { "" } else { open.text };
-        masked.push_str(&text[written..from]);
-        masked.push_str(&format!("{quotes}{MASK}{quotes}"));
-        (written, at) = (to, to);
+        if text[value..].starts_with('{') && covers(said) {
+            covered = covered.max(end_of_object(text, value));
+        }
+        at = value;
     }
     masked.push_str(&text[written..]);
     (written > 0 && masked != text).then_some(masked)
+}
+
+/// Returns where the object ends that begins at `at`: with the text, if nothing ends it.
+fn end_of_object(text: &str, at: usize) -> usize {
+    let (mut at, mut depth) = (at, 0_usize);
+    while let Some(found) = text[at..].find(['{', '}', '"', '\'']) {
+        at += found;
+        match text.as_bytes()[at] {
+            b'{' => depth += 1,
+            b'}' if depth <= 1 => return at,
+            b'}' => depth -= 1,
+            _ => {
+                let open = Quote::at(text, at);
+                at = open.closed(text, at + 1, usize::MAX).map_or(at, |end| end + open.text.len() - 1);
+            }
+        }
+        at += 1;
+    }
+    text.len()
 }
 
 /// A quotation mark, with the backslashes before it where it stands in a quotation itself.
@@ -114,13 +157,38 @@ mod tests {
         check(r#"echo "{\"password\": \"ab\"}" > c"#, r#"echo "{\"password\": \"***\"}" > c"#);
         check(
             r#"--config={"secrets":{"db":"x","token":"y"}}"#,
-            r#"--config={"secrets":{"db":"x","token":"***"}}"#,
+            r#"--config={"secrets":{"db":"***","token":"***"}}"#,
         );
+    }
+
+    #[test]
+    fn all_texts_below_a_name_of_credentials_are_secret_and_lists_of_arguments_are_command_lines() {
+        check(
+            r#"{"password":{"value":"a}b","n":1},"x":"a"}"#,
+            r#"{"password":{"value":"***","n":1},"x":"a"}"#,
+        );
+        check(
+            r#"{"credentials":{"user":"u","deep":{"of":["a", "b"], "on":"true"}},"user":"u"}"#,
+            r#"{"credentials":{"user":"***","deep":{"of":["***", "***"], "on":"true"}},"user":"u"}"#,
+        );
+        check(
+            r"{'tokens': {'hf': 'a', 'pad': '<pad>'}, 'a': 'b'}",
+            r"{'tokens': {'hf': '***', 'pad': '<pad>'}, 'a': 'b'}",
+        );
+        check(r#""{\"secrets\": {\"a\": \"b\"}}""#, r#""{\"secrets\": {\"a\": \"***\"}}""#);
+        check(r#"{"headers":{"Authorization":"Bearer a"}}"#, r#"{"headers":{"Authorization":"***"}}"#);
+        check(r#"{"args":["-v", "--password", "a", "b"]}"#, r#"{"args":["-v", "--password", "***", "b"]}"#);
+        let long = "x".repeat(2 * NAME_MAX_BYTES);
+        check(&format!(r#"{{"secrets":{{"a":"{long}"}}}}"#), r#"{"secrets":{"a":"***"}}"#);
+        check(&format!(r#"{{"args":["--token","{long}"]}}"#), r#"{"args":["--token","***"]}"#);
     }
 
     #[test]
     fn everything_else_stays_as_it_is() {
         for text in [
+            r#"{"tokens": {"max": 512}, "pad_token": {"content": "a"}, "tokenizer": {"type": "bpe"}}"#,
+            r#"{"num_secrets": {"of": "a"}, "tokens": [{"text": "a"}], "author": {"name": "a"}}"#,
+            r#"{"args": ["--max-tokens", "512", "--tokenizer", "bert", "--password"], "b": "a"}"#,
             r#"{"secret_dim": 3, "pad_token": "<pad>", "token": null, "password": ""}"#,
             r#"{"a": "password"}"#,
             r#"it's a "password" or not: a"#,

@@ -153,6 +153,8 @@ fn the_value_of_a_parameter_is_masked_by_its_name_and_by_what_is_in_it() {
         ("cfg", "{\"password\": \"hunter5\"}", "{\"password\": \"***\"}"),
         ("url", "https://u:p@h/", "https://u:***@h/"),
         ("command", "x --password p -v", "x --password *** -v"),
+        ("headers", "{\"Authorization\":\"Bearer p\"}", "{\"Authorization\":\"***\"}"),
+        ("cfg", "{\"args\":[\"--password\",\"p\"]}", "{\"args\":[\"--password\",\"***\"]}"),
         ("note", "a = b", "a = b"),
     ] {
         assert_eq!(masked_value(name, value), expected, "{name}");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::capture::secrets::{masked_prose, masked_value};
+use crate::capture::secrets::{MASK, covers, is_covered, masked, masked_prose, masked_value};
 use crate::model::{ModelEdit, ModelVersion};
 
 /// What is said to whoever gave it.
@@ -56,15 +56,24 @@ pub(crate) fn mask(model: &mut ModelVersion) -> bool {
 /// Masks what is said in a document under a name; returns true where there was something to mask.
 fn mask_document(name: &str, document: &mut Value) -> bool {
     let mut found = false;
-    let mut frontier = vec![(name.to_owned(), document)];
-    while let Some((name, value)) = frontier.pop() {
+    let mut frontier = vec![(name.to_owned(), false, document)];
+    while let Some((name, is_covered_above, value)) = frontier.pop() {
         let text = match value {
             Value::Object(members) => {
-                frontier.extend(members.iter_mut().map(|(name, value)| (name.clone(), value)));
+                let all = is_covered_above || covers(&name);
+                frontier.extend(members.iter_mut().map(|(name, value)| (name.clone(), all, value)));
                 continue;
             }
             Value::Array(items) => {
-                frontier.extend(items.iter_mut().map(|item| (name.clone(), item)));
+                found |= mask_arguments(items);
+                // What a list of tokens has in it are no credentials, but a text in parts.
+                let name = if name.to_lowercase().ends_with("tokens") { String::new() } else { name };
+                frontier.extend(items.iter_mut().map(|item| (name.clone(), is_covered_above, item)));
+                continue;
+            }
+            Value::String(text) if is_covered_above && is_covered(text) => {
+                found |= text != MASK;
+                MASK.clone_into(text);
                 continue;
             }
             Value::String(text) => text.clone(),
@@ -73,6 +82,23 @@ fn mask_document(name: &str, document: &mut Value) -> bool {
         let masked = masked_value(&name, &text);
         if masked != text {
             *value = Value::String(masked);
+            found = true;
+        }
+    }
+    found
+}
+
+/// Masks a list that may be a command line; returns true where there was something to mask.
+fn mask_arguments(items: &mut [Value]) -> bool {
+    if items.iter().any(|item| item.is_object() || item.is_array()) {
+        return false;
+    }
+    let text = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+    let texts: Vec<String> = items.iter().map(text).collect();
+    let mut found = false;
+    for ((item, text), shown) in items.iter_mut().zip(&texts).zip(masked(&texts)) {
+        if *text != shown {
+            *item = Value::String(shown);
             found = true;
         }
     }
@@ -106,5 +132,33 @@ mod tests {
         assert_eq!(model.notes.as_deref(), Some("from https://me:***@h/ by hand"));
         assert_eq!(model.fields[0].1, "\"***\"");
         assert!(!mask(&mut model));
+    }
+
+    #[test]
+    fn in_a_document_a_name_of_credentials_covers_all_texts_below_it() {
+        let check = |text: &str, expected: &str| {
+            let mut document = serde_json::from_str(text).unwrap();
+            assert_eq!(mask_document("", &mut document), text != expected, "{text}");
+            assert_eq!(document, serde_json::from_str::<Value>(expected).unwrap());
+            assert!(!mask_document("", &mut document));
+        };
+        check(r#"{"headers":{"Authorization":"Bearer a"}}"#, r#"{"headers":{"Authorization":"***"}}"#);
+        check(
+            r#"{"tokens":{"hf":"a","pad":"<pad>"},"secrets":{"a":[{"b":"c"}],"n":3},"password":{"on":"true"}}"#,
+            r#"{"tokens":{"hf":"***","pad":"<pad>"},"secrets":{"a":[{"b":"***"}],"n":3},"password":{"on":"true"}}"#,
+        );
+        check(
+            r#"{"credentials":[{"user":"u","value":"a"}]}"#,
+            r#"{"credentials":[{"user":"***","value":"***"}]}"#,
+        );
+        check(r#"{"args":["-v","--password","a",3]}"#, r#"{"args":["-v","--password","***",3]}"#);
+        check(r#"{"args":["--password",1234]}"#, r#"{"args":["--password","***"]}"#);
+        for plain in [
+            r#"{"tokens":512,"max_tokens":{"a":"b"},"tokenizer":{"type":"bpe"},"num_secrets":{"of":"a"}}"#,
+            r#"{"tokens":["a","b"],"token_ids":[1,2],"special_tokens":{"pad":"PAD"},"pad_token":{"content":"a"}}"#,
+            r#"{"tokens":[{"text":"a"}],"layers":["a",1,null,true],"betas":[0.9,0.99]}"#,
+        ] {
+            check(plain, plain);
+        }
     }
 }
