@@ -2,7 +2,7 @@
 //!
 //! Six rules: the value of an argument whose name says that it is secret, the same in a document such as JSON, with all texts below
 //! such a name, and in a connection string, the password in a URL, what a header says that carries credentials, what well-known
-//! programs take as a password behind an option of one letter, and words that carry the prefix by which a service marks its tokens.
+//! programs take as a password behind an option or as a word, and words that carry the prefix by which a service marks its tokens.
 //! In an argument that is a script, as after `sh -c`, and in a text for people, they hold for each of its words.
 //! What is masked is replaced by `***`; nothing else is changed.
 

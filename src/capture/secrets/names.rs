@@ -17,6 +17,13 @@ const SECRETS: &[&str] = &[
     "privatekey",
     "secretkey",
     "licensekey",
+    "anthropickey",
+    "cometkey",
+    "hfkey",
+    "neptunekey",
+    "openaikey",
+    "sseckey",
+    "wandbkey",
     "credential",
     "credentials",
     "bearer",
@@ -55,6 +62,7 @@ const PROPERTIES: &[&str] = &[
     "embeddings",
     "file",
     "folder",
+    "helper",
     "layer",
     "layers",
     "len",
@@ -217,6 +225,9 @@ mod tests {
             ("proxyAuthorization", "abc"),
             ("passwordhash", "abc"),
             ("--pwd", "hunter18"),
+            ("--wandb_key", "abc"),
+            ("HF_KEY", "abc"),
+            ("--sse-c-key", "abc"),
             ("DB_PWD", "x"),
         ] {
             assert!(is_secret(name, value), "{name}={value}");
@@ -244,6 +255,7 @@ mod tests {
             ("authorization_mode", "RBAC"),
             ("key", "a"),
             ("monkey", "a"),
+            ("wandb_key_file", "a"),
             ("", "a"),
         ] {
             assert!(!is_secret(name, value), "{name}={value}");

@@ -1,12 +1,13 @@
-//! Programs that take a password behind an option of one letter.
+//! Programs that take a password behind an option, or as a word of its own.
 
 /// How a program takes a password.
 #[derive(Debug)]
-pub struct Program {
+struct Program {
     names: &'static [&'static str],
     /// Only behind this word: `docker login -p`, and not `docker run -p`.
     behind: Option<&'static str>,
-    option: &'static str,
+    /// Without one, it is the first word that is no option.
+    options: &'static [&'static str],
     form: Form,
     /// What follows its first word that is no option belongs to another program.
     runs_others: bool,
@@ -19,39 +20,58 @@ enum Form {
     Attached,
     /// In the next word only.
     Apart,
+    /// In the next word only, behind this front: other fronts say where it is to be found.
+    ApartBehind(&'static str),
     /// In the same word or in the next.
     Either,
     /// As `Either`, behind a name and this sign.
     BehindName(char),
 }
 
-const fn program(names: &'static [&'static str], option: &'static str, form: Form) -> Program {
-    Program { names, behind: None, option, form, runs_others: false }
+const fn program(names: &'static [&'static str], options: &'static [&'static str], form: Form) -> Program {
+    Program { names, behind: None, options, form, runs_others: false }
 }
 
+/// A program may have several rows.
 const PROGRAMS: &[Program] = &[
     program(
         &["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump", "mariadb-admin"],
-        "-p",
+        &["-p"],
         Form::Attached,
     ),
-    program(&["7z", "7za", "7zr", "7zz"], "-p", Form::Attached),
+    program(&["7z", "7za", "7zr", "7zz"], &["-p"], Form::Attached),
     program(
-        &["mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport"],
-        "-p",
+        &["cqlsh", "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport"],
+        &["-p"],
         Form::Either,
     ),
-    program(&["redis-cli"], "-a", Form::Either),
-    program(&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], "-w", Form::Either),
-    program(&["zip", "unzip", "zipcloak"], "-P", Form::Either),
-    program(&["openssl"], "-k", Form::Apart),
-    program(&["smbclient", "smbget", "rpcclient"], "-U", Form::BehindName('%')),
-    program(&["http", "https", "xh"], "-a", Form::BehindName(':')),
-    Program { runs_others: true, ..program(&["sshpass"], "-p", Form::Either) },
+    program(&["redis-cli"], &["-a"], Form::Either),
+    program(&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], &["-w"], Form::Either),
+    program(&["zip", "unzip", "zipcloak"], &["-P"], Form::Either),
+    program(&["bcp", "ipmitool", "mosquitto_pub", "mosquitto_sub", "sqlcmd"], &["-P"], Form::Either),
+    program(&["sqlplus", "sqlldr", "expdp", "impdp"], &[], Form::BehindName('/')),
+    program(&["openssl"], &["-k"], Form::Apart),
+    program(&["openssl"], &["-pass", "-passin", "-passout"], Form::ApartBehind("pass:")),
+    program(&["ssh-keygen"], &["-N", "-P"], Form::Either),
+    program(&["curl"], &["-b"], Form::BehindName('=')),
+    program(&["curl"], &["-E", "--cert", "--proxy-cert"], Form::BehindName(':')),
+    program(&["curl"], &["--pass"], Form::Either),
+    program(&["lftp"], &["-u"], Form::BehindName(',')),
+    program(&["smbclient", "smbget", "rpcclient"], &["-U"], Form::BehindName('%')),
+    program(&["http", "https", "xh"], &["-a"], Form::BehindName(':')),
+    program(
+        &["skopeo", "podman", "buildah"],
+        &["--creds", "--src-creds", "--dest-creds"],
+        Form::BehindName(':'),
+    ),
+    Program { runs_others: true, ..program(&["sshpass"], &["-p"], Form::Either) },
     Program {
         behind: Some("login"),
-        ..program(&["docker", "podman", "skopeo", "buildah", "helm", "az", "oc"], "-p", Form::Either)
+        ..program(&["docker", "podman", "skopeo", "buildah", "helm", "az", "oc"], &["-p"], Form::Either)
     },
+    Program { behind: Some("login"), ..program(&["glab"], &["-t"], Form::Either) },
+    Program { behind: Some("login"), ..program(&["wandb", "vault"], &[], Form::Either) },
+    Program { behind: Some("upload"), ..program(&["twine"], &["-p"], Form::Either) },
 ];
 
 /// Programs that start others: any of their words may name one.
@@ -85,61 +105,86 @@ pub struct Reading {
     has_runner: bool,
     /// The word before is an option.
     is_behind_option: bool,
-    program: Option<&'static Program>,
-    /// The word that the password stands behind has come.
-    is_behind: bool,
-    /// The next word is the password.
-    is_next: bool,
-    /// `aws configure set`, behind which a name and its value are two words.
-    settings: usize,
+    /// What is known of its program, and whether the word has come that the password stands behind.
+    rows: Vec<(&'static Program, bool)>,
+    /// The next word is the password, or has it in this form.
+    next: Option<Form>,
+    /// Of a command that takes a name and its value as two words: how many of its words have come.
+    settings: Option<(&'static [&'static str], usize)>,
 }
 
-const SETTINGS: [&str; 3] = ["aws", "configure", "set"];
+/// Commands behind which a name and its value are two words.
+const SETTINGS: &[&[&str]] = &[
+    &["aws", "configure", "set"],
+    &["dvc", "remote", "modify"],
+    &["git", "config"],
+    &["lineage", "param"],
+    &["poetry", "config"],
+];
 
 impl Reading {
     /// Takes the next word; returns where in it the password begins, if it holds one.
     pub fn password_in(&mut self, word: &str) -> Option<usize> {
-        let is_next = std::mem::take(&mut self.is_next);
-        let is_behind_option = std::mem::replace(&mut self.is_behind_option, word.starts_with('-'));
-        if let Some(program) = self.program {
-            if is_next {
-                return program.form.begin_in(word);
-            }
-            if program.runs_others && !word.starts_with('-') {
-                *self = Reading::default();
-                return self.password_in(word);
-            }
+        let is_option = word.starts_with('-');
+        let is_behind_option = std::mem::replace(&mut self.is_behind_option, is_option);
+        if let Some(form) = self.next.take() {
+            return form.begin_in(word);
+        }
+        if !is_option && self.rows.iter().any(|(program, _)| program.runs_others) {
+            *self = Reading::default();
+            return self.password_in(word);
         }
         let name = word.rsplit('/').next().unwrap_or(word);
         self.settings = match self.settings {
-            known if known == SETTINGS.len() => known,
-            known if known > 0 || !self.is_begun => usize::from(name == SETTINGS[known]) * (known + 1),
-            _ => 0,
+            Some((words, known)) if known == words.len() => Some((words, known)),
+            Some((words, known)) if words[known] == name => Some((words, known + 1)),
+            None if !self.is_begun => SETTINGS.iter().find(|words| words[0] == name).map(|words| (*words, 1)),
+            _ => None,
         };
         // `NAME=value` before a command is none.
-        let may_be_program = !word.starts_with('-') && !word.contains('=');
+        let may_be_program = !is_option && !word.contains('=');
         if may_be_program && (!self.is_begun || self.has_runner && !is_behind_option) {
             self.has_runner |= RUNNERS.contains(&name);
             self.is_begun = true;
-            if let Some(found) = PROGRAMS.iter().find(|program| program.names.contains(&name)) {
-                (self.program, self.is_behind) = (Some(found), found.behind.is_none());
+            let mut rows = PROGRAMS.iter().filter(|program| program.names.contains(&name)).peekable();
+            if rows.peek().is_some() {
+                self.rows = rows.map(|program| (program, program.behind.is_none())).collect();
                 return None;
             }
         }
-        let program = self.program?;
-        self.is_behind |= program.behind == Some(word);
-        let attached = word.strip_prefix(program.option).filter(|_| self.is_behind)?;
-        if attached.is_empty() {
-            self.is_next = program.form != Form::Attached;
-            return None;
+        let mut found = None;
+        for (program, is_behind) in &mut self.rows {
+            if *is_behind && found.is_none() {
+                let is_first = program.options.is_empty() && !is_option;
+                if is_first {
+                    // An address, a setting, or the name of a script is none.
+                    let is_plain = word.starts_with(['/', '@']) || word.contains('=') || word.contains("://");
+                    *is_behind = false;
+                    found = program.form.begin_in(word).filter(|_| !is_plain);
+                }
+                for option in program.options {
+                    let Some(attached) = word.strip_prefix(option) else { continue };
+                    if attached.is_empty() {
+                        self.next = (program.form != Form::Attached).then_some(program.form);
+                        continue;
+                    }
+                    let sign = if option.starts_with("--") { "=" } else { "" };
+                    if let Some(value) = attached.strip_prefix(sign)
+                        && !matches!(program.form, Form::Apart | Form::ApartBehind(_))
+                    {
+                        let begin = program.form.begin_in(value);
+                        found = found.or(begin.map(|begin| option.len() + sign.len() + begin));
+                    }
+                }
+            }
+            *is_behind |= program.behind == Some(word);
         }
-        (program.form != Form::Apart).then_some(())?;
-        Some(program.option.len() + program.form.begin_in(attached)?)
+        found
     }
 
     /// Returns true where a name and its value stand as two words.
     pub fn sets_values(&self) -> bool {
-        self.settings == SETTINGS.len()
+        self.settings.is_some_and(|(words, known)| known == words.len())
     }
 }
 
@@ -148,6 +193,7 @@ impl Form {
     fn begin_in(self, value: &str) -> Option<usize> {
         let begin = match self {
             Form::BehindName(sign) => value.find(sign)? + sign.len_utf8(),
+            Form::ApartBehind(front) => value.starts_with(front).then_some(front.len())?,
             Form::Attached | Form::Apart | Form::Either => 0,
         };
         (!value[begin..].trim_start_matches('"').starts_with('$')).then_some(begin)

@@ -55,14 +55,9 @@ pub(super) fn masked_script(script: &str, depth: u32) -> String {
         let word = &rest[gap..];
         let (word, after) = word.split_at(end_of_word(word));
         rest = after;
-        if matches!(word, "\"\"" | "''" | "") {
-            masked.push_str(word);
-        } else {
-            // What stands without quotes may be another name.
-            let is_value =
-                |is_quoted, inner: &str| is_quoted && name.is_some_and(|name| is_secret(name, inner));
-            push_masked(&mut masked, word, &mut reading, depth, is_value);
-        }
+        // What stands without quotes may be another name.
+        let is_value = |is_quoted, inner: &str| is_quoted && name.is_some_and(|name| is_secret(name, inner));
+        push_masked(&mut masked, word, &mut reading, depth, is_value);
         name = if word == "=" { Some(before) } else { None };
         before = word;
     }
