@@ -7,7 +7,7 @@
 //! What is masked is replaced by `***`; nothing else is changed.
 
 use names::{is_plain, is_secret};
-use pairs::masked_pairs;
+use pairs::{masked_lines, masked_pairs};
 use programs::Reading;
 use texts::masked_script;
 
@@ -59,7 +59,7 @@ pub fn masked(arguments: &[String]) -> Vec<String> {
 pub fn masked_value(name: &str, value: &str) -> String {
     match is_secret(name, value) {
         true => MASK.to_owned(),
-        false => Words::default().masked(value, 0),
+        false => Words::default().masked(masked_lines(value).as_deref().unwrap_or(value), 0),
     }
 }
 

@@ -78,6 +78,48 @@ fn end_of_object(text: &str, at: usize) -> usize {
     text.len()
 }
 
+/// Masks the secret values in the lines of a block of YAML, and all that is indented below a name of credentials; `None` where there
+/// are none.
+pub fn masked_lines(text: &str) -> Option<String> {
+    if !text.contains('\n') {
+        return None;
+    }
+    let mut masked = String::with_capacity(text.len());
+    // What is indented deeper is below the name. What a list of tokens has in it are no credentials, but a text in parts.
+    let mut covered: Option<(usize, bool)> = None;
+    for line in text.split_inclusive('\n') {
+        let said = line.trim_end();
+        // An item of a list is below its name, even where its sign is not indented.
+        let indent = said.len() - said.trim_start_matches([' ', '-']).len();
+        if indent == said.len() {
+            masked.push_str(line);
+            continue;
+        }
+        covered = covered.filter(|(above, _)| indent > *above);
+        let is_name = |name: &str| !name.contains(|c: char| c.is_whitespace() || matches!(c, '{' | '['));
+        let pair = said[indent..].split_once(':').filter(|(name, value)| {
+            is_name(name) && (value.is_empty() || value.starts_with(char::is_whitespace))
+        });
+        let (name, value) = pair.unwrap_or(("", &said[indent..]));
+        let value = value.trim_start();
+        if matches!(value, "" | "|" | "|-" | ">" | ">-") {
+            if covered.is_none() && covers(name) {
+                covered = Some((indent, name.to_lowercase().ends_with("tokens")));
+            }
+            masked.push_str(line);
+        } else if covered.is_some_and(|(_, of_tokens)| pair.is_some() || !of_tokens) && is_covered(value)
+            || is_secret(name, value)
+        {
+            masked.push_str(&said[..said.len() - value.len()]);
+            masked.push_str(MASK);
+            masked.push_str(&line[said.len()..]);
+        } else {
+            masked.push_str(line);
+        }
+    }
+    (masked != text).then_some(masked)
+}
+
 /// A quotation mark, with the backslashes before it where it stands in a quotation itself.
 struct Quote<'a> {
     text: &'a str,
@@ -181,6 +223,31 @@ mod tests {
         let long = "x".repeat(2 * NAME_MAX_BYTES);
         check(&format!(r#"{{"secrets":{{"a":"{long}"}}}}"#), r#"{"secrets":{"a":"***"}}"#);
         check(&format!(r#"{{"args":["--token","{long}"]}}"#), r#"{"args":["--token","***"]}"#);
+    }
+
+    #[test]
+    fn the_lines_of_a_block_of_yaml_are_masked_as_a_document_is() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(masked_lines(text).unwrap_or_else(|| text.to_owned()), expected);
+            assert_eq!(masked_lines(expected), None);
+        };
+        check("lr: 0.1\napi_key: a b\nn: 1\n", "lr: 0.1\napi_key: ***\nn: 1\n");
+        check(
+            "a:\n  secrets:\n    db: x\n\n    n: 3\n    of:\n      - y\n  c: d\n",
+            "a:\n  secrets:\n    db: ***\n\n    n: 3\n    of:\n      - ***\n  c: d\n",
+        );
+        check("passwords:\n- a\n- 'b'\nc: d", "passwords:\n- ***\n- ***\nc: d");
+        check("private_key: |\n  abc\n  def\nc: d", "private_key: |\n  ***\n  ***\nc: d");
+        check("headers:\n  Authorization: Bearer a\n", "headers:\n  Authorization: ***\n");
+        for plain in [
+            "tokens: 512\nmax_tokens: 3\ntokenizer: bert\n",
+            "tokens:\n  max: 5\n  pad: <pad>\n",
+            "tokens:\n- a\n- b",
+            "the token: is\nfine",
+            "a: b",
+        ] {
+            check(plain, plain);
+        }
     }
 
     #[test]

@@ -192,6 +192,7 @@ fn the_value_of_a_parameter_is_masked_by_its_name_and_by_what_is_in_it() {
         ("cfg", "{\"password\": \"hunter5\"}", "{\"password\": \"***\"}"),
         ("url", "https://u:p@h/", "https://u:***@h/"),
         ("command", "x --password p -v", "x --password *** -v"),
+        ("cfg", "lr: 0.1\ndb:\n  password: a b\nn: 1", "lr: 0.1\ndb:\n  password: ***\nn: 1"),
         ("headers", "{\"Authorization\":\"Bearer p\"}", "{\"Authorization\":\"***\"}"),
         ("cfg", "{\"args\":[\"--password\",\"p\"]}", "{\"args\":[\"--password\",\"***\"]}"),
         ("note", "a = b", "a = b"),
