@@ -1,6 +1,8 @@
-//! Runs inside of runs: what is whose.
+//! Runs inside of runs, and commands of the program itself: what is whose, and where it came from.
 
 mod common;
+
+use std::path::Path;
 
 use common::{Place, paths};
 use serde_json::Value;
@@ -132,4 +134,78 @@ fn an_inner_run_whose_observer_has_died_compares_before_and_after() {
     };
     assert_eq!((&inner["run"]["status"], &inner["run"]["observed_by"]), (&"ok".into(), &"snapshot".into()));
     assert!(paths(&inner["outputs"]).contains(&"made"), "{inner:#}");
+}
+
+/// A workspace with a model `net@1.0.0` of `m.bin`, made from `d`, since trained anew, in which `line` is run as `serve`, with `$L` for
+/// the program.
+fn served(line: &str) -> Option<Place> {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    [("d", "1\n"), ("x", "5\n")].iter().for_each(|(name, text)| place.write(name, text.as_bytes()));
+    for version in ["1.0.0", "1.1.0"] {
+        place.ok(&["run", "-q", "--name", "train", "--", "sh", "-c", "sort d > m.bin; date +%N >> m.bin"]);
+        place.ok(&["register", "net", version, "--artifact", "m=m.bin"]);
+    }
+    if !place.was_observed() {
+        return None;
+    }
+    place.ok(&["models", "promote", "net@1.0.0", "--to", "production"]);
+    let line = format!("L={}; {line}", env!("CARGO_BIN_EXE_lineage"));
+    place.ok(&["run", "-q", "--name", "serve", "--", "sh", "-c", &line]);
+    Some(place)
+}
+
+/// Asserts that `pred` was made from the files of `net@1.0.0` and from `x`, and that this is found from either end.
+fn assert_served(place: &Place) {
+    let shown = place.json(&["show", "pred"]);
+    let names = |shown: &Value| {
+        let runs = shown["runs"].as_array().unwrap().iter();
+        runs.map(|run| run["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&shown), ["serve", "train"], "{shown:#}");
+    let mut sources = paths(&shown["sources"]);
+    sources.sort();
+    assert_eq!(sources, ["d", "x"], "{shown:#}");
+    let first = place.json(&["models", "show", "net@1.0.0"])["model"]["run"].clone();
+    assert!(shown["runs"].as_array().unwrap().iter().any(|run| run["id"] == first), "{shown:#}");
+    let model = place.json(&["show", "net@1.0.0", "--down"]);
+    assert!(paths(&model["ends"]).contains(&"pred"), "{model:#}");
+    let text = place.ok(&["show", "net@1.0.0", "--down"]).stdout;
+    assert!(!text.contains("declared"), "{text}");
+    assert!(paths(&place.json(&["show", "d", "--down"])["ends"]).contains(&"pred"));
+    assert!(edges(place, "serve")[0].contains(&"m.bin".to_owned()));
+}
+
+#[test]
+fn what_is_printed_of_a_model_inside_of_a_run_is_read_by_it() {
+    for line in [
+        "$L cat net@production > served; cat served x > pred",
+        "$L cat net@production | sort - x > pred",
+        "m=$($L cat net@production); (echo $m; cat x) > pred",
+        "for i in 1 2; do $L cat net@1.0.0 > s$i & done; wait; cat s1 s2 x > pred",
+        "k=$($L models show net@1.0.0 --json | grep '\"run\"' | head -n 1 | cut -d '\"' -f 4); \
+         $L cat m.bin@$k > served; cat served x > pred",
+    ] {
+        let Some(place) = served(line) else { return };
+        assert_served(&place);
+    }
+}
+
+#[test]
+fn what_is_restored_inside_of_a_run_is_read_by_it() {
+    let Some(place) = served("$L restore net@production --to rel > list; cat rel/m.bin x > pred") else {
+        return;
+    };
+    assert_served(&place);
+    let shown = place.json(&["show", "rel/m.bin"]);
+    assert_eq!(paths(&shown["sources"]), ["d"], "{shown:#}");
+}
+
+#[test]
+fn what_is_printed_inside_of_an_inner_run_is_read_by_those_around_it_too() {
+    let line = "$L run -q --name inner -- sh -c \"$L cat net@1.0.0 > served\"; cat served x > pred";
+    let Some(place) = served(line) else { return };
+    assert_eq!(edges(&place, "inner"), [["m.bin"], ["served"]]);
+    assert!(edges(&place, "serve")[0].contains(&"m.bin".to_owned()));
+    assert!(paths(&place.json(&["show", "pred"])["sources"]).contains(&"d"));
 }

@@ -182,7 +182,8 @@ impl Workspace {
         let view = self.view()?;
         let workspace = self.library.workspace();
         let folder = workspace.root().to_owned();
-        let request = RestoreRequest { words: vec![word.to_owned()], folder, to, force: false };
+        let request =
+            RestoreRequest { words: vec![word.to_owned()], folder, to, force: false, part_of: None };
         let restored = restore(workspace, &view.snapshot, self.library.clock(), &request);
         let value = restored.map_err(|error| self.seen_from_root(&view, word, error))?;
         Ok(Answer { value, warnings: view.warnings })

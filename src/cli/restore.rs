@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::cli::{Surroundings, output};
+use crate::cli::{Surroundings, output, run_around};
 use crate::error::Result;
+use crate::ops::inside::{PartOf, say_given_out};
 use crate::ops::restore::{RestoreRequest, behind_link, find_version, restore, write_version};
 use crate::render;
 
@@ -46,6 +47,7 @@ impl Restore {
             folder: surroundings.folder.clone(),
             to: self.to,
             force: self.force,
+            part_of: part_of(),
         };
         let restored = restore(&workspace, &view.snapshot, &surroundings.clock, &request)?;
         if self.json {
@@ -76,7 +78,18 @@ impl Cat {
         output::warnings(&view.warnings);
         let version = find_version(&workspace, &view.snapshot, &surroundings.folder, &self.word)?;
         let version = behind_link(&workspace, &view.snapshot, version)?;
+        if let Some(part_of) = part_of() {
+            let given = version.artifact().cloned();
+            let said = say_given_out(&workspace, &surroundings.clock, &view.snapshot, &part_of, given);
+            // Who reads the bytes shall have them, whatever is recorded of it.
+            said.unwrap_or_else(|error| output::warnings(&[error.in_full()]));
+        }
         output::stream(|stdout| write_version(&workspace, &view.snapshot, &version, stdout))?;
         Ok(0)
     }
+}
+
+/// Returns the run that this command is part of, if it is part of one, with its words.
+fn part_of() -> Option<PartOf> {
+    run_around().map(|run| PartOf { run, command: std::env::args_os().collect() })
 }

@@ -46,7 +46,7 @@ pub use run::{
     Run, RunKind, RunOutcome, RunStatus, Stream, StreamWay, command_line, recorded_words, redirections,
     words_of,
 };
-pub use step::{APPENDING, Step, StepAct, StepStatus, TOOL_PARAMETER};
+pub use step::{APPENDING, DECLARED_STEP, Step, StepAct, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};
 pub use time::Timestamp;
 pub use version::check_version;

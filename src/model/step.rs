@@ -68,6 +68,9 @@ impl Step {
 /// Ends the name of the part of a step that only added to files, where the step wrote others as well.
 pub const APPENDING: &str = " (append)";
 
+/// The name of the steps that hold what programs said of their run while it went on.
+pub const DECLARED_STEP: &str = "declared";
+
 /// How what a step wrote goes back to what it read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

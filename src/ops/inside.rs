@@ -4,12 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::capture::secrets;
 use crate::error::{Error, Result};
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter, Remark,
-    RemarkKind, Remarks, Role, Run, SaidParameters, Step, Timestamp, Used, check_metric_name,
-    check_parameters,
+    Artifact, ArtifactPath, DECLARED_STEP, Evidence, Fact, Generated, Metric, MetricValue, NodeId, Parameter,
+    Remark, RemarkKind, Remarks, Role, Run, SaidParameters, Step, Timestamp, Used, check_metric_name,
+    check_parameters, recorded_word,
 };
 use crate::ops::named;
 use crate::ops::run::{FileClock, masked_parameter, not_finite as said_not_finite};
@@ -18,8 +19,14 @@ use crate::ops::{Clock, Workspace};
 use crate::query::{last_write_at_path, unique_tail};
 use crate::store::Snapshot;
 
-/// The name of the steps that hold what programs say of their run.
-pub(crate) const DECLARED_STEP: &str = "declared";
+/// A command of this program that is part of a run.
+#[derive(Debug, Clone)]
+pub struct PartOf {
+    /// The run.
+    pub run: NodeId,
+    /// The command's words.
+    pub command: Vec<OsString>,
+}
 
 /// Which edge is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +147,42 @@ pub fn say_files(
     Ok(remarks)
 }
 
+/// Records what a command of this program gives out: it has read that, wherever the bytes were kept, and what they are written to is
+/// made from it. The runs around its own see the command as well, and are told.
+///
+/// # Errors
+/// A store error where a record is damaged, or the journal cannot be written.
+pub fn say_given_out(
+    workspace: &Workspace,
+    clock: &Clock,
+    snapshot: &Snapshot,
+    part_of: &PartOf,
+    artifacts: impl IntoIterator<Item = Artifact>,
+) -> Result<()> {
+    let at = clock.now();
+    let (evidence, role) = (Evidence::Observed, Role::Data);
+    let used: Vec<Used> =
+        artifacts.into_iter().map(|artifact| Used { artifact, at, evidence, role }).collect();
+    let (mut told, mut next) = (Vec::new(), Some(part_of.run));
+    while let Some(id) = next.filter(|_| !used.is_empty()) {
+        let Some(number) = snapshot.run_no(id)? else { break };
+        let Some(run) = snapshot.run(number)? else { break };
+        if snapshot.outcomes(number)?.is_empty() {
+            let subject = words_of(&part_of.command);
+            let step = Step::new(NodeId::new(at), id, DECLARED_STEP, [at, at]);
+            told.push(Fact::StepDone(Step { subject, used: used.clone(), ..step }));
+        }
+        next = run.parent.filter(|parent| *parent < id);
+    }
+    say_all(workspace, at, &told)
+}
+
+/// Writes the words of a command of this program in one line, by which a run tells it among the processes that it saw.
+pub(crate) fn words_of(command: &[OsString]) -> String {
+    let words: Vec<String> = command.iter().skip(1).map(recorded_word).collect();
+    secrets::masked(&words).join(" ")
+}
+
 /// Remarks that a file was declared as an output, and is not known to have been written; by whom it is known to be there.
 pub(crate) fn not_written(path: &ArtifactPath, writer: Option<&str>) -> Remark {
     let there = writer.map_or_else(String::new, |writer| format!(": it is there as run {writer} left it"));
@@ -190,9 +233,16 @@ impl<'a> Before<'a> {
 }
 
 fn say(workspace: &Workspace, at: Timestamp, fact: &Fact) -> Result<()> {
+    say_all(workspace, at, std::slice::from_ref(fact))
+}
+
+fn say_all(workspace: &Workspace, at: Timestamp, facts: &[Fact]) -> Result<()> {
+    if facts.is_empty() {
+        return Ok(());
+    }
     let segment = NodeId::new(at).as_u128();
     let mut writer = Writer::create(workspace.disk(), &workspace.journal(), segment)?;
-    writer.append(fact)?;
+    facts.iter().try_for_each(|fact| writer.append(fact))?;
     writer.commit()
 }
 

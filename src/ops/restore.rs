@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Digest, LinkText, NodeId, printed_word, repeated_word};
+use crate::ops::inside::{PartOf, say_given_out};
 use crate::ops::locate::{ModelOrFile, link_text_at, model_or_file_of_run, newest, real_place};
 use crate::ops::named;
 use crate::ops::of_run::recorded_path;
@@ -37,6 +38,16 @@ pub enum Version {
     Content(Digest),
 }
 
+impl Version {
+    /// Returns the recorded file that it is, or is a part of.
+    pub(crate) fn artifact(&self) -> Option<&Artifact> {
+        match self {
+            Version::File(artifact) | Version::Segment(artifact, _) => Some(artifact),
+            Version::Content(_) => None,
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct RestoreRequest {
@@ -48,6 +59,8 @@ pub struct RestoreRequest {
     pub to: Option<PathBuf>,
     /// Write over what lies there; what it holds is kept first, and that is recorded.
     pub force: bool,
+    /// The command of a run that asks, which is recorded to have read what it brings back.
+    pub part_of: Option<PartOf>,
 }
 
 /// A file that was brought back.
@@ -221,6 +234,11 @@ pub fn restore(
     }
     clock.not_before(snapshot.latest());
     Overwriting { command: "restore", clock: clock.clone() }.record(workspace, overwritten)?;
+    if let Some(part_of) = &request.part_of {
+        let written = ready.iter().filter(|(_, _, thing, there)| *there != Some(thing.digest()));
+        let artifacts = written.filter_map(|(version, ..)| version.artifact()).cloned();
+        say_given_out(workspace, clock, snapshot, part_of, artifacts)?;
+    }
     let mut restored = Vec::with_capacity(ready.len());
     for (version, place, thing, there) in ready {
         let digest = thing.digest();

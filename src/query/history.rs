@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, CodeState, Evidence, Metric, NodeId, Remark, Remarks, Removed, Run,
-    RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp, replace_parameters,
+    Artifact, ArtifactPath, CaptureLevel, CodeState, DECLARED_STEP, Evidence, Metric, NodeId, Remark,
+    Remarks, Removed, Run, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp,
+    replace_parameters,
 };
 use crate::query::report::RunHead;
-use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot};
+use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot, StepNo};
 
 /// A run and what became of it.
 #[derive(Debug, Clone)]
@@ -242,10 +243,13 @@ pub fn file_history(
     let bound = limit.checked_sub(1).and_then(|last| found.get(last)).map_or(i64::MIN, |(at, ..)| *at);
     let until = found.iter().take_while(|(at, ..)| limit > 0 && *at >= bound).count();
     let mut changes = Vec::with_capacity(until);
-    for (at, step_no, artifact, sort) in found.into_iter().take(until) {
+    for (at, step_no, artifact, sort) in found[..until].iter().copied() {
         let Some(step) = snapshot.step_without_edges(step_no)? else {
             continue;
         };
+        if step.name == DECLARED_STEP && is_seen(snapshot, step_no, (artifact, sort), &found)? {
+            continue;
+        }
         let Some(edges) = snapshot.edges(step_no)? else {
             continue;
         };
@@ -277,6 +281,26 @@ pub fn file_history(
         Ok(FileChange { run, ..change })
     });
     Ok((listed.collect::<Result<_>>()?, more))
+}
+
+/// Says whether what a program said of its run is also known of a step that was seen.
+fn is_seen(
+    snapshot: &Snapshot,
+    said: StepNo,
+    (artifact, sort): (Option<ArtifactNo>, ChangeSort),
+    found: &[(i64, StepNo, Option<ArtifactNo>, ChangeSort)],
+) -> Result<bool> {
+    let run = snapshot.run_of(said)?;
+    for (_, step, other, what) in found {
+        if (*other, *what) == (artifact, sort)
+            && *step != said
+            && snapshot.run_of(*step)? == run
+            && snapshot.step_without_edges(*step)?.is_some_and(|step| step.name != DECLARED_STEP)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn evidence_of(edges: &[Edge], artifact: Option<ArtifactNo>) -> Option<Evidence> {

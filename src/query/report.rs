@@ -1,10 +1,12 @@
 //! A walk as people ask for it: run by run, with names instead of numbers.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, CaptureLevel, Evidence, NodeId, Remark, Role, Run, RunId, RunKind, RunStatus, Step, Timestamp,
+    Artifact, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Role, Run, RunId, RunKind, RunStatus,
+    Step, Timestamp,
 };
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
@@ -188,6 +190,7 @@ const ENDS_MAX: usize = 100_000;
 /// # Errors
 /// A store error where a record is damaged.
 pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<TraceReport> {
+    let trace = &without_repeated(snapshot, trace)?;
     let mut names = Names { snapshot, runs: HashMap::new() };
     let mut report = TraceReport {
         direction: trace.direction,
@@ -224,6 +227,32 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
     count_edges(snapshot, trace, &mut report)?;
     find_ends(snapshot, trace, &mut report)?;
     Ok(report)
+}
+
+/// Leaves out what programs said of their run while it went on, where the steps that were seen have all of it.
+fn without_repeated<'t>(snapshot: &Snapshot, trace: &'t Trace) -> Result<Cow<'t, Trace>> {
+    let mut said = HashSet::new();
+    for step in &trace.steps {
+        // Such a step has only the one or the other.
+        if (step.used.is_empty() || step.generated.is_empty())
+            && snapshot.step_without_edges(step.step)?.is_some_and(|step| step.name == DECLARED_STEP)
+        {
+            said.insert(step.step);
+        }
+    }
+    if said.is_empty() {
+        return Ok(Cow::Borrowed(trace));
+    }
+    let edges = |step: &TraceStep| {
+        let (run, used, generated) = (step.run, step.used.clone(), step.generated.clone());
+        let used = used.into_iter().map(move |edge| (run, edge.artifact, true));
+        used.chain(generated.into_iter().map(move |edge| (run, edge.artifact, false)))
+    };
+    let seen: HashSet<_> =
+        trace.steps.iter().filter(|step| !said.contains(&step.step)).flat_map(edges).collect();
+    let mut trace = trace.clone();
+    trace.steps.retain(|step| !said.contains(&step.step) || edges(step).any(|edge| !seen.contains(&edge)));
+    Ok(Cow::Owned(trace))
 }
 
 fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Result<()> {

@@ -31,6 +31,7 @@ fn what_was_put_there_meanwhile_is_not_written_over() {
         folder: root.clone(),
         to: Some("out.txt".into()),
         force,
+        part_of: None,
     };
     let intruded = Workspace::at(&root, Disk::with_faults(Arc::new(Intruder(place.clone()))));
     let snapshot = intruded.view().unwrap().snapshot;

@@ -6,9 +6,10 @@ use std::ffi::OsString;
 use crate::capture::observe::Observation;
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Generated, NodeId, Remark, RemarkKind, Role, Step, Timestamp, Used,
+    Artifact, ArtifactPath, DECLARED_STEP, Evidence, Generated, NodeId, Remark, RemarkKind, Role, Step,
+    Timestamp, Used,
 };
-use crate::ops::inside::{Before, DECLARED_STEP, declared_artifacts, not_written};
+use crate::ops::inside::{Before, declared_artifacts, not_written};
 use crate::ops::run::record::whole_step;
 use crate::ops::run::steps::Surroundings;
 use crate::ops::run::{CommandRequest, FileClock};
@@ -29,8 +30,8 @@ struct Declared {
 ///
 /// What is declared is said of the run, not of one of its processes: what it used counts for every step that wrote something
 /// since, and what it made comes from all that it had read until then. What it is not seen to have written, and lies there as
-/// another run left it, it did not make. `around` has the processes by which it was declared from inside. What is declared and
-/// cannot be read is remarked; the rest is recorded all the same.
+/// another run left it, it did not make. `around` has the processes by which it was declared from inside, and what was given out to
+/// nobody knows whom. What is declared and cannot be read is remarked; the rest is recorded all the same.
 pub fn add(
     workspace: &Workspace,
     recording: &Recording,
@@ -79,6 +80,13 @@ pub fn add(
             }
         }
     }
+    used.extend(
+        around
+            .given
+            .of_none
+            .iter()
+            .map(|(artifact, us)| Declared { artifact: artifact.clone(), at: Timestamp::from_micros(*us) }),
+    );
     let is_unplaced = !enter_used(&used, steps, remarks);
     let given = used.iter().filter(|used| is_unplaced && used.at == started_at);
     let used: Vec<Used> = given.map(|used| used_edge(used, Evidence::Declared)).collect();
@@ -143,7 +151,7 @@ fn said_inside(workspace: &Workspace, run: NodeId) -> Result<(Vec<Declared>, Vec
     let (mut used, mut generated) = (Vec::new(), Vec::new());
     let Some(run) = snapshot.run_no(run)? else { return Ok((used, generated)) };
     let steps = snapshot.whole_steps_of(run)?;
-    for step in steps.into_iter().filter(|step| step.name == DECLARED_STEP) {
+    for step in steps.into_iter().filter(|step| step.name == DECLARED_STEP && step.subject.is_empty()) {
         used.extend(step.used.into_iter().map(|edge| Declared { artifact: edge.artifact, at: edge.at }));
         let made = step.generated.into_iter();
         generated.extend(made.map(|edge| Declared { artifact: edge.artifact, at: edge.at }));

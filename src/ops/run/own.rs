@@ -6,14 +6,15 @@
 //! are.
 
 use std::cell::LazyCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::capture::observe::{Observation, Process};
 use crate::error::Result;
-use crate::model::NodeId;
+use crate::model::{Artifact, DECLARED_STEP, NodeId};
 use crate::ops::Workspace;
+use crate::ops::inside::words_of;
 use crate::ops::registry::VersionsOfRun;
 
 /// The commands that record what they do.
@@ -33,12 +34,66 @@ const RECORDED: &[&str] = &[
     "split",
     "used",
 ];
+/// The commands that give out what is kept, and say what it was.
+const GIVING: &[&str] = &["cat", "restore"];
 /// Options before the command that have a value.
 const VALUED: &[&str] = &["-C"];
 
 /// Finds the processes of this program that recorded in the workspace whose folder `.lineage` is `folder` what they did: their
 /// places among the observed ones, and their commands.
 pub(super) fn own_processes<'o>(observation: &'o Observation, folder: &Path) -> BTreeMap<usize, &'o str> {
+    commands(observation, folder, RECORDED)
+}
+
+/// Returns what processes of this program gave out in the run.
+///
+/// # Errors
+/// A store error where it cannot be read.
+pub(super) fn given_out(workspace: &Workspace, observation: &Observation, run: NodeId) -> Result<GivenOut> {
+    let mut given_out = GivenOut::default();
+    let mut seen: HashMap<String, Vec<usize>> = HashMap::new();
+    for index in commands(observation, &workspace.folder(), GIVING).into_keys() {
+        seen.entry(words_of(&observation.processes[index].arguments)).or_default().push(index);
+    }
+    if seen.is_empty() {
+        return Ok(given_out);
+    }
+    let snapshot = workspace.view_as_it_is()?.snapshot;
+    let steps = snapshot.run_no(run)?.map_or(Ok(Vec::new()), |number| snapshot.whole_steps_of(number))?;
+    for step in steps.into_iter().filter(|step| step.name == DECLARED_STEP && !step.subject.is_empty()) {
+        let same = seen.get(&step.subject).map_or(&[][..], Vec::as_slice);
+        let at = step.started_at.micros();
+        // Of several who were given the same words, those did it that were there at that moment.
+        let was_there = |index: &&usize| {
+            let process = &observation.processes[**index];
+            same.len() == 1 || process.started_us <= at && process.ended_us.is_none_or(|end| at <= end)
+        };
+        let given = || step.used.iter().map(|edge| (edge.artifact.clone(), at));
+        let mut is_seen = false;
+        for index in same.iter().filter(was_there) {
+            given_out.of_each.entry(*index).or_default().extend(given());
+            is_seen = true;
+        }
+        if !is_seen {
+            given_out.of_none.extend(given());
+        }
+    }
+    Ok(given_out)
+}
+
+/// What was given out, and when, in microseconds since 1970.
+pub(super) type Given = (Artifact, i64);
+
+/// What was given out of what is kept.
+#[derive(Debug, Default)]
+pub struct GivenOut {
+    /// By processes, by their places among the observed ones.
+    pub(super) of_each: BTreeMap<usize, Vec<Given>>,
+    /// By none that was seen.
+    pub(super) of_none: Vec<Given>,
+}
+
+fn commands<'o>(observation: &'o Observation, folder: &Path, wanted: &[&str]) -> BTreeMap<usize, &'o str> {
     let own_file = LazyCell::new(|| std::env::current_exe().ok().and_then(|own| file_at(&own)));
     // Another version of it may be installed beside this one; and this one may go by any name.
     let is_own = |program: &Path| {
@@ -46,7 +101,7 @@ pub(super) fn own_processes<'o>(observation: &'o Observation, folder: &Path) -> 
             || (own_file.is_some() && file_at(program) == *own_file)
     };
     let commands = observation.processes.iter().enumerate().filter_map(|(index, process)| {
-        let command = command_of(process)?;
+        let command = command_of(process).filter(|command| wanted.contains(command))?;
         // In another workspace it is a program as any other.
         let mut files = process.accesses.iter().map(|access| &observation.files[access.file]);
         let is_here = files.any(|file| file.path.starts_with(folder));
@@ -61,7 +116,7 @@ fn file_at(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-/// Returns which of the commands that record what they do a process was given, if it is one of this program.
+/// Returns which command a process was given, if it is one of this program.
 fn command_of(process: &Process) -> Option<&str> {
     let mut words = process.arguments.iter().skip(1).map(|word| word.to_str().unwrap_or_default());
     loop {
@@ -69,7 +124,7 @@ fn command_of(process: &Process) -> Option<&str> {
         if VALUED.contains(&word) {
             words.next();
         } else if !word.starts_with('-') {
-            return RECORDED.contains(&word).then_some(word);
+            return Some(word);
         }
     }
 }

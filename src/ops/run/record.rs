@@ -9,6 +9,7 @@ use super::environment;
 use super::live::Reported;
 use super::measured::{self, MetricsFile};
 use super::metrics::Point;
+use super::own::GivenOut;
 use super::steps::{self, FileClock, Outcome, Repositories};
 use super::{CommandRequest, Ground, copies, declared, metrics, own};
 use crate::capture::git;
@@ -63,8 +64,14 @@ impl Recorder<'_> {
             path.canonicalize().unwrap_or(path)
         });
         let own = own::own_processes(observation, &workspace.folder());
+        let given = own::given_out(workspace, observation, self.recording.run().id);
+        let given = given.unwrap_or_else(|error| {
+            self.fault(format!("what was given out inside of the run leads nowhere: {}", error.in_full()));
+            GivenOut::default()
+        });
         let around = steps::Surroundings {
             own: &own,
+            given: &given,
             streams,
             root,
             copy: request.copy.as_ref().map(|copy| copy.name.as_str()),

@@ -25,11 +25,12 @@ use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{self, Fit, Naming, Observation, Reading, Removal};
 use crate::digests::kernel_time_ns;
 use crate::model::{
-    APPENDING, Evidence, Generated, Link, NodeId, Removed, Role, Step, StepAct, Timestamp, Used,
+    APPENDING, Artifact, Evidence, Generated, Link, NodeId, Removed, Role, Step, StepAct, Timestamp, Used,
 };
 use crate::ops::Clock;
 use crate::ops::run::environment::EnvironmentFile;
 use crate::ops::run::measured::MetricsFile;
+use crate::ops::run::own::{Given, GivenOut};
 
 use ending::ending;
 use exchanged::{Exchanged, exchanged};
@@ -60,6 +61,8 @@ pub struct Surroundings<'a> {
     pub rules: &'a IgnoreRules,
     /// Processes that record themselves what they do, by their places among the observed ones, and their commands.
     pub own: &'a BTreeMap<usize, &'a str>,
+    /// What processes of this program gave out of what is kept.
+    pub given: &'a GivenOut,
     /// The run.
     pub run: NodeId,
     /// How times of files are told by the run's clock.
@@ -171,13 +174,14 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         let adding = split_adding(group, &files, &mut read);
         for (part, added_to) in &adding {
             let (nothing, none) = (Inherited::default(), BTreeSet::new());
-            let from = Ingredients { read: added_to, inherited: &nothing, left: &none };
+            let from = Ingredients { read: added_to, given: &[], inherited: &nothing, left: &none };
             let part = step(observation, part, from, &files, around, &read_elsewhere);
             made.extend(part.map(|step| Step { name: format!("{}{APPENDING}", step.name), ..step }));
         }
         let moved: Vec<Moved> = moved(&group.pairs, &files, &read_elsewhere).collect();
         let left = moved.iter().flat_map(|part| part.left.iter().copied()).collect();
-        let from = Ingredients { read: &read, inherited: &inherited, left: &left };
+        let given = given_of(group, around);
+        let from = Ingredients { read: &read, given: &given, inherited: &inherited, left: &left };
         let only_adds = only_adds(group, &adding, &from, &files);
         let rest = (!only_adds).then(|| step(observation, group, from, &files, around, &read_elsewhere));
         let rest = rest.flatten();
@@ -411,10 +415,23 @@ fn removed(group: &Group, files: &Files, wanted: impl Fn(usize) -> bool) -> Vec<
 /// What a step has its outputs from.
 struct Ingredients<'a> {
     read: &'a Reads,
+    /// What it gave out of what is kept, and since when.
+    given: &'a [Given],
     /// What it knows from others.
     inherited: &'a Inherited,
     /// Files that left their places by being given another name, by number, which was no removal.
     left: &'a BTreeSet<usize>,
+}
+
+/// Lists what the processes of a group gave out of what is kept, each once, and since when.
+fn given_of(group: &Group, around: &Surroundings<'_>) -> Vec<Given> {
+    let mut first: BTreeMap<&Artifact, i64> = BTreeMap::new();
+    for (artifact, us) in group.processes.iter().filter_map(|index| around.given.of_each.get(index)).flatten()
+    {
+        let at = first.entry(artifact).or_insert(*us);
+        *at = (*at).min(*us);
+    }
+    first.into_iter().map(|(artifact, us)| (artifact.clone(), us)).collect()
 }
 
 /// Returns true where the parts of a group that only add to files say all that there is to be said of it.
@@ -425,6 +442,7 @@ fn only_adds(group: &Group, adding: &[(Group, Reads)], rest: &Ingredients<'_>, f
         && group.written.keys().all(is_added)
         && group.removed.is_empty()
         && read.all(|known| known.role.is_code())
+        && rest.given.is_empty()
         && rest.inherited.read.is_empty()
         && rest.inherited.outside.is_empty()
 }
@@ -432,7 +450,7 @@ fn only_adds(group: &Group, adding: &[(Group, Reads)], rest: &Ingredients<'_>, f
 fn step(
     observation: &Observation,
     group: &Group,
-    Ingredients { read, inherited, left }: Ingredients<'_>,
+    Ingredients { read, given, inherited, left }: Ingredients<'_>,
     files: &Files,
     around: &Surroundings<'_>,
     read_elsewhere: &dyn Fn(&Read) -> Option<i64>,
@@ -458,6 +476,13 @@ fn step(
             evidence,
             role: known.role,
         });
+    }
+    for (artifact, us) in given {
+        // Where the file itself still had the bytes, it was seen to be read.
+        if used.iter().all(|edge: &Used| edge.artifact != *artifact) {
+            let (artifact, at) = (artifact.clone(), Timestamp::from_micros(*us));
+            used.push(Used { artifact, at, evidence: Evidence::Observed, role: Role::Data });
+        }
     }
     let learned = learned(used.iter().map(|edge: &Used| edge.at.micros()), inherited);
     let mut generated = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{Showing, Writer};
 use crate::error::Result;
-use crate::model::Timestamp;
+use crate::model::{DECLARED_STEP, Timestamp};
 use crate::ops::here::Here;
 use crate::ops::locate::{DiskState, FileTarget};
 use crate::query::{self, RunHead, Write};
@@ -58,6 +58,10 @@ impl Showing<'_> {
         for (step, _) in &writes {
             let record = self.snapshot.step_without_edges(*step)?;
             steps.extend(record.map(|record| record.name).filter(|name| !steps.contains(name)));
+        }
+        // What was said of it adds no writer to those who were seen.
+        if steps.len() > 1 {
+            steps.retain(|name| name != DECLARED_STEP);
         }
         let own = query::as_its_own_run_has_it(self.snapshot, last.step, &writes)?;
         let (Some(step), Some(run)) = (self.snapshot.step_without_edges(own)?, self.snapshot.run_of(own)?)

@@ -158,6 +158,7 @@ fn run(shell: &str, script: &str) -> Option<Done> {
         metrics: None,
         rules: &IgnoreRules::of(&root),
         own: &BTreeMap::new(),
+        given: &GivenOut::default(),
         run: NodeId::new(Timestamp::from_micros(now())),
         clock: FileClock { behind_us: 0 },
     };

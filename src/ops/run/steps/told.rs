@@ -70,7 +70,8 @@ pub(super) fn told(groups: &BTreeMap<usize, Group>, number: usize) -> BTreeMap<u
 }
 
 /// Names what came to a group from outside the run: the command's standard input, whom it talked to, and what git
-/// took out of a repository. What was read there is not known, so that no two runs have read the same.
+/// took out of a repository. What was read there is not known, so that no two runs have read the same. What others gave to it out of
+/// what is kept is known.
 pub(super) fn outside(
     observation: &Observation,
     groups: &BTreeMap<usize, Group>,
@@ -79,8 +80,17 @@ pub(super) fn outside(
     around: &Surroundings<'_>,
 ) -> Vec<(Artifact, i64)> {
     let mut names: BTreeMap<String, i64> = BTreeMap::new();
+    let mut given: BTreeMap<&Artifact, i64> = BTreeMap::new();
     let all = std::iter::once((number, i64::MAX)).chain(told.iter().map(|(other, until)| (*other, *until)));
     for (group, until_us) in all {
+        if group != number {
+            let of_group =
+                groups[&group].processes.iter().filter_map(|index| around.given.of_each.get(index));
+            for (artifact, us) in of_group.flatten().filter(|(_, us)| *us <= until_us) {
+                let first = given.entry(artifact).or_insert(*us);
+                *first = (*first).min(*us);
+            }
+        }
         for process in groups[&group].processes.iter().map(|index| &observation.processes[*index]) {
             let is_fed = process.standard[0].is_some_and(|input| {
                 observation.had_input && input.sort == ChannelSort::Outside && !input.is_terminal()
@@ -99,7 +109,8 @@ pub(super) fn outside(
         let version = format!("{name} {}", around.run);
         Some(Artifact::without_content(ArtifactPath::new(name).ok()?, version.as_bytes()))
     };
-    names.iter().filter_map(|(name, us)| Some((artifact(name)?, *us))).collect()
+    let given = given.into_iter().map(|(artifact, us)| (artifact.clone(), us));
+    names.iter().filter_map(|(name, us)| Some((artifact(name)?, *us))).chain(given).collect()
 }
 
 /// Names where something came from. A pipe has a number only in the run that was given it.
