@@ -209,3 +209,24 @@ fn what_is_printed_inside_of_an_inner_run_is_read_by_those_around_it_too() {
     assert!(edges(&place, "serve")[0].contains(&"m.bin".to_owned()));
     assert!(paths(&place.json(&["show", "pred"])["sources"]).contains(&"d"));
 }
+
+#[test]
+fn the_latest_run_is_the_one_that_its_user_ran() {
+    let line = "$L run -q --name inner -- true; $L metric acc 0.9; $L show @ > seen; \
+                $L run -q --name last -- sh -c \"$L run -q --name innermost -- true\"";
+    let Some(place) = outer(&[], line) else { return };
+    for word in ["@", "@~0"] {
+        assert_eq!(place.json(&["show", word])["run"]["name"], "outer");
+    }
+    assert_eq!(place.json(&["show", "@-"])["run"]["name"], "true");
+    assert!(String::from_utf8(place.read("seen")).unwrap().contains("outer"), "in it, too");
+    assert!(place.ok(&["metrics", "@"]).stdout.contains("0.9"));
+    let registered = place.ok(&["register", "net", "1.0.0", "--run", "@"]).stdout;
+    assert!(registered.contains("1 metric"), "{registered}");
+    let diff = place.json(&["diff"]);
+    assert_eq!([&diff["runs"][0]["name"], &diff["runs"][1]["name"]], ["true", "outer"], "{diff:#}");
+    place.run(&["rerun", "@"]);
+    assert_eq!(place.json(&["show", "@"])["run"]["name"], "outer", "nor what a repetition started");
+    let answer = place.run(&["show", "@-2"]);
+    assert!(answer.stderr.contains("repetitions and parts of runs not counted"), "{}", answer.stderr);
+}

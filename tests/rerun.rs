@@ -104,7 +104,10 @@ fn repetitions_are_no_runs_of_the_user_and_are_told_from_them() {
     assert!(!registered.stderr.contains("note"), "{registered:?}");
     for arguments in [&["diff"][..], &["diff", "@-", "@"], &["show", "@-"]] {
         let (code, text) = place.refused(arguments);
-        assert!(code == 2 && text.contains("there are not 2 runs, repetitions not counted"), "{text}");
+        assert!(
+            code == 2 && text.contains("there are not 2 runs, repetitions and parts of runs not counted"),
+            "{text}"
+        );
     }
     // The list shows all that was carried out, and which repeats what.
     let log = place.ok(&["log"]).stdout;

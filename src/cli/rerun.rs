@@ -22,7 +22,7 @@ use crate::render;
   lineage rerun 563faa35 --keep  the run 563faa35; the copy stays
   lineage rerun @ --ignore-metric '*_seconds'  times are another matter")]
 pub(crate) struct Rerun {
-    /// The run: `@`, `@-`, its run id, the end of its key, or its name. `@` is never a repetition.
+    /// The run: `@`, `@-`, its run id, the end of its key, or its name. `@` is never a repetition, nor a part of another run.
     #[arg(value_name = "RUN")]
     run: String,
     /// Run in the workspace itself, on what lies there now; the command may overwrite files.

@@ -7,13 +7,15 @@ use crate::error::{Error, Result};
 use crate::model::{Digest, Run, RunId};
 use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::run_shown_as;
+use crate::query::together::began_inside;
 use crate::store::{RunNo, Snapshot, Term};
 
 /// A way to name a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunSelector {
     /// `@` is the latest run, `@-` the one before, `@-3` three before the latest; `~` stands for `-`, as in git. Repetitions do
-    /// not count: who has a run repeated goes on with what the run made.
+    /// not count: who has a run repeated goes on with what the run made. Nor does what began inside of another run: that one is
+    /// what its user ran.
     Back(usize),
     /// Its key, or the last digits of it.
     Tail(String),
@@ -115,9 +117,10 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
     let none = |what: String| Error::not_found(what).hint("`lineage log` lists the runs");
     find_run_if_any(snapshot, selector)?.ok_or_else(|| match selector {
         RunSelector::Back(0) => none("no run is recorded yet".to_owned()),
-        RunSelector::Back(back) => {
-            none(format!("there are not {} runs, repetitions not counted", back.saturating_add(1)))
-        }
+        RunSelector::Back(back) => none(format!(
+            "there are not {} runs, repetitions and parts of runs not counted",
+            back.saturating_add(1)
+        )),
         RunSelector::Tail(tail) => none(format!("no run's key ends in `{tail}`")),
         RunSelector::Word(word) if word.parse::<RunId>().is_ok() => {
             none(format!("no run has the run id `{word}`"))
@@ -138,7 +141,8 @@ pub fn find_run_if_any(snapshot: &Snapshot, selector: &RunSelector) -> Result<Op
         RunSelector::Back(back) => {
             let mut left = *back;
             let found = snapshot.runs_newest_first(|number| {
-                if snapshot.run(number)?.is_some_and(|run| run.rerun_of.is_some()) {
+                let is_repetition = snapshot.run(number)?.is_some_and(|run| run.rerun_of.is_some());
+                if is_repetition || began_inside(snapshot, number)? {
                     return Ok(ControlFlow::Continue(()));
                 }
                 if left == 0 {

@@ -243,6 +243,25 @@ fn is_part_of(snapshot: &Snapshot, parent: Option<NodeId>, whole: NodeId) -> Res
     Ok(false)
 }
 
+/// Says whether a run began inside of another one, which was at work then: who names the latest run means that one.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(crate) fn began_inside(snapshot: &Snapshot, number: RunNo) -> Result<bool> {
+    let Some(run) = snapshot.run_origin(number)? else { return Ok(false) };
+    let mut above = run.parent;
+    for _ in 0..PARENTS_MAX {
+        let Some(number) = above.map_or(Ok(None), |id| snapshot.run_no(id))? else { break };
+        let Some(around) = snapshot.run_origin(number)? else { break };
+        // What a run left behind may start others long after it.
+        if ended_at(&snapshot.outcomes(number)?).is_none_or(|ended_at| ended_at >= run.started_at) {
+            return Ok(true);
+        }
+        above = around.parent;
+    }
+    Ok(false)
+}
+
 /// The writes of one moment.
 struct Moment {
     at: i64,
