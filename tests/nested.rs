@@ -230,3 +230,36 @@ fn the_latest_run_is_the_one_that_its_user_ran() {
     let answer = place.run(&["show", "@-2"]);
     assert!(answer.stderr.contains("repetitions and parts of runs not counted"), "{}", answer.stderr);
 }
+
+/// Runs the program as a shell does that a run left behind.
+fn left_behind(place: &Place, run: &str, arguments: &[&str]) -> common::Answer {
+    let around = [("LINEAGE_RUN", Path::new(run)), ("LINEAGE_WORKSPACE", place.root())];
+    place.command(arguments).envs(around).output().unwrap().into()
+}
+
+#[test]
+fn what_a_run_left_behind_says_nothing_of_it_any_more() {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    place.write("d", b"1\n");
+    place.ok(&["run", "-q", "--name", "shell", "--", "sh", "-c", "printf %s $LINEAGE_RUN > id"]);
+    let run = String::from_utf8(place.read("id")).unwrap();
+    for arguments in [&["metric", "acc", "1"][..], &["param", "x", "1"], &["used", "d"], &["generated", "d"]]
+    {
+        let answer = left_behind(&place, &run, arguments);
+        assert_eq!(answer.code, 2, "{arguments:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains("has ended"), "{}", answer.stderr);
+    }
+    let shown = place.json(&["show", "shell"]);
+    assert_eq!((paths(&shown["inputs"]), paths(&shown["outputs"])), (vec![], vec!["id"]), "{shown:#}");
+    // It is told of by name, as an evaluation does.
+    let answer = left_behind(&place, &run, &["metric", "acc", "1", "--run", "shell"]);
+    assert!(answer.code == 0 && answer.stderr.contains("ended at"), "{}", answer.stderr);
+    assert_eq!(place.ok(&["param", "x=1", "--run", "shell"]).code, 0);
+    assert!(place.ok(&["show", "shell"]).stdout.contains("acc = 1"));
+    // Runs go on to be recorded, and the latest is the latest.
+    assert_eq!(left_behind(&place, &run, &["run", "-q", "--name", "later", "--", "true"]).code, 0);
+    assert_eq!(place.json(&["show", "@"])["run"]["name"], "later");
+    let answer = left_behind(&place, &run, &["register", "net", "1.0.0", "--run", "@"]);
+    assert!(answer.stdout.contains("0 metrics"), "{}", answer.stdout);
+}

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
 
-use crate::cli::{Surroundings, output, run_around, workspace_around};
+use crate::cli::{Surroundings, changes_nothing, output, run_around, workspace_around};
 use crate::error::{Error, Result};
-use crate::model::NodeId;
+use crate::model::{NodeId, Timestamp};
 use crate::ops::Workspace;
-use crate::ops::inside::{Declared, say_files, say_metric, say_parameters};
-use crate::query::RunSelector;
+use crate::ops::inside::{Declared, EndedRun, ended, say_files, say_metric, say_parameters};
+use crate::ops::run::RUN_VARIABLE;
+use crate::query::{self, RunSelector};
 
 /// Record one point of a metric of the run this is part of.
 #[derive(Args)]
@@ -28,6 +29,8 @@ pub(crate) struct MetricPoint {
     /// the last.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     step: Option<i64>,
+    #[command(flatten)]
+    of: OfRun,
 }
 
 impl MetricPoint {
@@ -42,8 +45,7 @@ impl MetricPoint {
                 (name, value)
             }
         };
-        let run = current_run()?;
-        let workspace = workspace_of_run(surroundings)?;
+        let Some((workspace, run)) = self.of.find(surroundings)? else { return Ok(0) };
         if let Some(remark) = say_metric(&workspace, &surroundings.clock, run, &name, value, self.step)? {
             output::note(&format!("lineage: {}", remark.text));
         }
@@ -63,6 +65,8 @@ pub(crate) struct ParameterValue {
     /// Its value; or both in one word, `NAME=VALUE`.
     #[arg(allow_hyphen_values = true)]
     value: Option<String>,
+    #[command(flatten)]
+    of: OfRun,
 }
 
 impl ParameterValue {
@@ -71,8 +75,7 @@ impl ParameterValue {
             Some(value) => (self.name, value),
             None => in_one_word("param", &self.name)?,
         };
-        let run = current_run()?;
-        let workspace = workspace_of_run(surroundings)?;
+        let Some((workspace, run)) = self.of.find(surroundings)? else { return Ok(0) };
         say_parameters(&workspace, &surroundings.clock, run, &[pair])?;
         Ok(0)
     }
@@ -122,8 +125,7 @@ impl GeneratedFiles {
 }
 
 fn declare(surroundings: &Surroundings, paths: &[OsString], declared: Declared) -> Result<u8> {
-    let run = current_run()?;
-    let workspace = workspace_of_run(surroundings)?;
+    let (workspace, run) = current_run(surroundings)?;
     let folder = surroundings.real_folder();
     for remark in say_files(&workspace, &surroundings.clock, run, &folder, paths, declared)? {
         output::note(&format!("lineage: {}", remark.text));
@@ -131,20 +133,56 @@ fn declare(surroundings: &Surroundings, paths: &[OsString], declared: Declared) 
     Ok(0)
 }
 
-/// Returns the run that this process is part of.
-fn current_run() -> Result<NodeId> {
-    run_around().ok_or_else(|| {
+/// Which run is told of.
+#[derive(Args)]
+struct OfRun {
+    /// The run, where it is not the one that this is part of: one that has ended may be told of, as an evaluation does.
+    #[arg(long, value_name = "RUN")]
+    run: Option<RunSelector>,
+}
+
+impl OfRun {
+    /// Finds the run that is told of, and its workspace; `None` where nothing is told, in a repetition, of another run.
+    fn find(&self, surroundings: &Surroundings) -> Result<Option<(Workspace, NodeId)>> {
+        let Some(selector) = &self.run else { return current_run(surroundings).map(Some) };
+        let workspace = surroundings.workspace()?;
+        if changes_nothing(&workspace, "the record of other runs is left as it is")? {
+            return Ok(None);
+        }
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        let number = query::find_run(&view.snapshot, selector)?;
+        let run = query::run_view(&view.snapshot, number)?
+            .ok_or_else(|| Error::request("the start of this run is not recorded here"))?
+            .run
+            .id;
+        if let Some(EndedRun { tail, at }) = ended(&workspace, run)? {
+            output::note(&format!("lineage: run {tail} ended at {}; this is added to it", moment(at)));
+        }
+        Ok(Some((workspace, run)))
+    }
+}
+
+/// Returns the run that this process is part of, and the workspace that it is recorded in: the command may have gone elsewhere, or run
+/// in a copy.
+fn current_run(surroundings: &Surroundings) -> Result<(Workspace, NodeId)> {
+    let run = run_around().ok_or_else(|| {
         Error::request("this is not part of a run")
             .hint("it is meant for use inside a command under `lineage run -- COMMAND`")
-    })
+    })?;
+    let workspace = workspace_around()?.map_or_else(|| surroundings.workspace(), Ok)?;
+    match ended(&workspace, run)? {
+        None => Ok((workspace, run)),
+        Some(EndedRun { tail, at }) => Err(Error::request(format!(
+            "run {tail}, which started this, has ended at {}: nothing is a part of it any more",
+            moment(at)
+        ))
+        .hint(format!(
+            "`lineage metric` and `lineage param` take `--run {tail}`; `unset {RUN_VARIABLE}` leaves it behind"
+        ))),
+    }
 }
 
-/// Finds the workspace that the run is recorded in: the command may have gone elsewhere, or run in a copy.
-fn workspace_of_run(surroundings: &Surroundings) -> Result<Workspace> {
-    workspace_around()?.map_or_else(|| surroundings.workspace(), Ok)
-}
-
-/// Returns the run that this process is part of, if it is part of one.
-pub(crate) fn current_run_selector() -> Option<RunSelector> {
-    run_around().map(|run| RunSelector::Tail(run.hex()))
+fn moment(at: Timestamp) -> String {
+    format!("{} UTC", at.format("%Y-%m-%d %H:%M:%S"))
 }

@@ -41,7 +41,7 @@ use crate::cli::command::Command;
 use crate::error::{Error, Kind, Result};
 use crate::model::{NodeId, Timestamp, recorded_word, repeated_word};
 pub(crate) use crate::ops::host;
-use crate::ops::inside::is_repetition;
+use crate::ops::inside::{ended, is_repetition};
 use crate::ops::registry::Author;
 use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
 use crate::ops::{Clock, Overwriting, Workspace};
@@ -202,12 +202,21 @@ fn telling(workspace: Workspace) -> Workspace {
     workspace.with_waits(|what| output::note(&format!("lineage: {what}")))
 }
 
-/// Returns true, and says so, inside of a repetition of a run: it compares files, and changes no registry.
-pub(crate) fn changes_nothing(workspace: &Workspace) -> Result<bool> {
-    let Some(run) = run_around() else { return Ok(false) };
+/// Returns the run that this process is part of, if it is part of one that has not ended.
+pub(crate) fn run_under_way(workspace: &Workspace) -> Result<Option<NodeId>> {
+    let Some(run) = run_around() else { return Ok(None) };
+    Ok(ended(workspace, run)?.is_none().then_some(run))
+}
+
+/// What is said in the place of a change of the registry.
+pub(crate) const REGISTRY_STAYS: &str = "the registry is left as it is";
+
+/// Returns true, and says what does not come of it, inside of a repetition of a run: it compares files, and changes no record of others.
+pub(crate) fn changes_nothing(workspace: &Workspace, instead: &str) -> Result<bool> {
+    let Some(run) = run_under_way(workspace)? else { return Ok(false) };
     let is_repetition = is_repetition(workspace, run)?;
     if is_repetition {
-        output::note("lineage: the run is repeated; the registry is left as it is");
+        output::note(&format!("lineage: the run is repeated; {instead}"));
     }
     Ok(is_repetition)
 }

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::cli::stages::StageWord;
-use crate::cli::{Surroundings, changes_nothing, output};
+use crate::cli::{REGISTRY_STAYS, Surroundings, changes_nothing, output, run_under_way};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ArtifactPath, recorded_word, repeated_word};
 use crate::ops::named::{place_on_disk, split_first};
 use crate::ops::registry::{
     Entry, EntryArtifact, parse_object, read_entry, read_metrics, read_object, register,
 };
+use crate::query::RunSelector;
 use crate::render;
 
 /// Register a version of a model: its files, its metrics, and the run that trained it.
@@ -84,12 +85,13 @@ impl Register {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let json = self.json;
         let workspace = surroundings.workspace()?;
-        if changes_nothing(&workspace)? {
+        if changes_nothing(&workspace, REGISTRY_STAYS)? {
             return Ok(0);
         }
         let folder = surroundings.real_folder();
         let from_file = self.from_file.as_ref().map(repeated_word);
-        let (entry, passed_over) = self.entry(&folder)?;
+        let this = run_under_way(&workspace)?.map(|run| RunSelector::Tail(run.hex()));
+        let (entry, passed_over) = self.entry(&folder, this)?;
         let author = surroundings.author();
         let registered = register(&workspace, &surroundings.clock, &author, &folder, &entry);
         // A version has a key only where a registry gave it one.
@@ -115,7 +117,7 @@ impl Register {
         Ok(0)
     }
 
-    fn entry(self, folder: &Path) -> Result<(Entry, Vec<&'static str>)> {
+    fn entry(self, folder: &Path, this: Option<RunSelector>) -> Result<(Entry, Vec<&'static str>)> {
         let (mut entry, passed_over) = match &self.from_file {
             Some(path) => read_entry(folder, path)?,
             None => (Entry::default(), Vec::new()),
@@ -123,7 +125,6 @@ impl Register {
         entry.name = self.name.unwrap_or(entry.name);
         entry.version = self.version.unwrap_or(entry.version);
         // Inside a run, that run is the latest there can be.
-        let this = super::inside::current_run_selector();
         entry.run = match self.run.as_deref() {
             Some("@") if this.is_some() => this,
             Some(word) => Some(word.parse()?),

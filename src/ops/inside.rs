@@ -16,7 +16,7 @@ use crate::ops::named;
 use crate::ops::run::{FileClock, masked_parameter, not_finite as said_not_finite};
 use crate::ops::walk::{artifact_of, find_files};
 use crate::ops::{Clock, Workspace};
-use crate::query::{last_write_at_path, unique_tail};
+use crate::query::{last_write_at_path, run_view, unique_tail};
 use crate::store::Snapshot;
 
 /// A command of this program that is part of a run.
@@ -35,6 +35,40 @@ pub enum Declared {
     Used,
     /// The run wrote it.
     Generated,
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone)]
+pub struct EndedRun {
+    /// The shortest end of its key that names it alone.
+    pub tail: String,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// Returns when a run ended, if it did; what it left behind is no part of it any more.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn ended(workspace: &Workspace, run: NodeId) -> Result<Option<EndedRun>> {
+    let find = |snapshot: &Snapshot| -> Result<(Option<EndedRun>, Option<u128>)> {
+        let Some(view) = snapshot.run_no(run)?.map_or(Ok(None), |number| run_view(snapshot, number))? else {
+            return Ok((None, None));
+        };
+        let ended = match view.ended_at() {
+            Some(at) => Some(EndedRun { tail: unique_tail(snapshot, run)?, at }),
+            None => None,
+        };
+        Ok((ended, Some(view.run.segment)))
+    };
+    // A training that says much shall not wait for what others recorded meanwhile.
+    if let Some(snapshot) = workspace.store().snapshot().ok().flatten() {
+        let (ended, segment) = find(&snapshot)?;
+        if ended.is_some() || segment.is_some_and(|segment| workspace.is_alive(segment)) {
+            return Ok(ended);
+        }
+    }
+    Ok(find(&workspace.view_as_it_is()?.snapshot)?.0)
 }
 
 /// Says whether a run repeats another.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::stages::StageWord;
-use crate::cli::{Surroundings, changes_nothing, output};
+use crate::cli::{REGISTRY_STAYS, Surroundings, changes_nothing, output};
 use crate::error::{Error, Result};
 use crate::model::{ModelEdit, Stage};
 use crate::ops::registry::{Changed, Deletion, Promotion, alias, delete, edit, promote, unalias};
@@ -62,7 +62,7 @@ impl Archive {
 fn staged(surroundings: &Surroundings, model: &str, promotion: &Promotion, json: bool) -> Result<u8> {
     let selector: ModelSelector = model.parse()?;
     let workspace = surroundings.workspace()?;
-    if changes_nothing(&workspace)? {
+    if changes_nothing(&workspace, REGISTRY_STAYS)? {
         return Ok(0);
     }
     let author = surroundings.author();
@@ -91,7 +91,7 @@ pub(crate) struct Alias {
 impl Alias {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let workspace = surroundings.workspace()?;
-        if changes_nothing(&workspace)? {
+        if changes_nothing(&workspace, REGISTRY_STAYS)? {
             return Ok(0);
         }
         let (clock, author) = (&surroundings.clock, surroundings.author());
@@ -149,7 +149,7 @@ impl Describe {
         }
         let selector: ModelSelector = self.model.parse()?;
         let workspace = surroundings.workspace()?;
-        if changes_nothing(&workspace)? {
+        if changes_nothing(&workspace, REGISTRY_STAYS)? {
             return Ok(0);
         }
         let author = surroundings.author();
@@ -180,7 +180,7 @@ impl Delete {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
         let selector: ModelSelector = self.model.parse()?;
         let workspace = surroundings.workspace()?;
-        if changes_nothing(&workspace)? {
+        if changes_nothing(&workspace, REGISTRY_STAYS)? {
             return Ok(0);
         }
         let author = surroundings.author();
