@@ -263,3 +263,22 @@ fn what_a_run_left_behind_says_nothing_of_it_any_more() {
     let answer = left_behind(&place, &run, &["register", "net", "1.0.0", "--run", "@"]);
     assert!(answer.stdout.contains("0 metrics"), "{}", answer.stdout);
 }
+
+#[test]
+fn a_repetition_imports_nothing() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("d", b"1\n");
+    place.ok(&["run", "-q", "--", "sh", "-c", "cat d > m"]);
+    if !place.was_observed() {
+        return;
+    }
+    let line =
+        format!("L={}; $L import d --generated-by x > list; $L cat m > s", env!("CARGO_BIN_EXE_lineage"));
+    place.ok(&["run", "-q", "--name", "p", "--", "sh", "-c", &line]);
+    let before = place.ok(&["log"]).stdout.lines().count();
+    let answer = place.run(&["rerun", "p"]);
+    assert!(answer.stderr.contains("nothing is imported"), "{}", answer.stderr);
+    assert!(!answer.stderr.contains("made a workspace"), "{}", answer.stderr);
+    assert_eq!(place.ok(&["log"]).stdout.lines().count(), before + 1);
+}

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::backup::read_jsonl;
 use crate::cli::taken::{Program, take_over};
-use crate::cli::{Surroundings, host, output};
+use crate::cli::{Surroundings, changes_nothing, host, output, workspace_around};
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
 use crate::ops::import::{ImportRequest, import_files};
@@ -69,6 +69,11 @@ enum Format {
 
 impl Import {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
+        if let Some(workspace) = workspace_around()?
+            && changes_nothing(&workspace, "nothing is imported")?
+        {
+            return Ok(0);
+        }
         match self.format {
             Format::Files => self.files(surroundings),
             Format::Jsonl => self.store(surroundings, None),
