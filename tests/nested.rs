@@ -199,6 +199,11 @@ fn what_is_restored_inside_of_a_run_is_read_by_it() {
     assert_served(&place);
     let shown = place.json(&["show", "rel/m.bin"]);
     assert_eq!(paths(&shown["sources"]), ["d"], "{shown:#}");
+    // In a copy of the workspace, what is asked is the workspace; what it keeps of itself is no file of the repetition.
+    let answer = place.run(&["rerun", "serve"]);
+    assert!(!answer.stderr.contains(".lineage"), "{}", answer.stderr);
+    let status = place.run(&["status"]).stdout;
+    assert!(!status.contains(".lineage"), "{status}");
 }
 
 #[test]

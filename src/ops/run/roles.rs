@@ -21,8 +21,9 @@ pub enum Place {
 /// Folders in a workspace that hold nothing of the work.
 const IGNORED_FOLDERS: &[&str] =
     &[".git", ".lineage", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".hg", ".svn"];
-/// Folders in which repositories keep themselves, wherever they lie: a workspace may lie below the root of one.
-const REPOSITORY_FOLDERS: &[&str] = &[".git", ".hg", ".svn"];
+/// Folders in which repositories and workspaces keep themselves, wherever they lie: a workspace may lie below the root of one, and a
+/// copy of it beside it.
+const REPOSITORY_FOLDERS: &[&str] = &[".git", ".hg", ".svn", ".lineage"];
 /// Folders whose contents are packages, wherever they lie.
 const PACKAGE_FOLDERS: &[&str] = &["site-packages", "dist-packages", "node_modules"];
 /// Endings of files that are data wherever they lie, but among packages.
@@ -251,6 +252,7 @@ mod tests {
         check("/home/me/other/libx.so.1", Place::Environment);
         check("/home/me/w/node_modules/a/b.so", Place::Environment);
         check("/home/me/.git/index", Place::Ignored);
+        check("/home/me/other/.lineage/store.redb", Place::Ignored);
         check("/home/me/.gitconfig", Place::Environment);
         check("/home/me/w/.env", Place::Work);
         check("/home/me/.data/t", Place::Work);
