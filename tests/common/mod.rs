@@ -220,8 +220,7 @@ impl Place {
 
     /// Runs the program.
     pub fn run(&self, arguments: &[&str]) -> Answer {
-        let output = assert_cmd::Command::from_std(self.command(arguments)).output().unwrap();
-        let answer = Answer::from(output);
+        let answer = Answer::from(self.command(arguments).output().unwrap());
         assert!(!answer.stderr.contains("a fault of this program"), "{arguments:?}:\n{}", answer.stderr);
         answer
     }
