@@ -116,16 +116,18 @@ fn an_inner_run_whose_observer_has_died_compares_before_and_after() {
     if !place.was_observed() {
         return;
     }
-    let script = "echo 1 > begun; until [ -e go ]; do sleep 0.02; done; echo 2 > made";
+    // It waits without any call of its own while the observer ends.
+    let script = "mkfifo go; echo 1 > begun; read line < go; echo 2 > made";
     let line = format!("{} run -q --name inner -- sh -c '{script}'", env!("CARGO_BIN_EXE_lineage"));
     let mut outer =
         place.command(&["run", "-q", "--name", "outer", "--", "sh", "-c", &line]).spawn().unwrap();
     while !place.at("begun").exists() {
         std::thread::yield_now();
     }
+    std::thread::sleep(std::time::Duration::from_millis(300));
     outer.kill().unwrap();
     outer.wait().unwrap();
-    place.write("go", b"");
+    std::fs::write(place.at("go"), "\n").unwrap();
     let inner = loop {
         let shown = place.json(&["show", "inner"]);
         if shown["run"]["status"] != "running" {

@@ -766,7 +766,7 @@ import os, pty, select, signal, sys
 child, terminal = pty.fork()
 if child == 0:
     # Whoever runs the tests in the background has these ignored.
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_DFL)
     os.environ.update(PS1="prompt> ", TERM="dumb")
     os.execvp(sys.argv[2], sys.argv[2:])
