@@ -247,7 +247,7 @@ impl Ancestry {
         let mut fresh = Fresh::new(snapshot, self, current);
         let (stale, anew) = self.overtaken_anew(&moved, Ways::Certain, &mut fresh)?;
         let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, (Ways::Certain, &anew), &mut fresh)?;
-        let may_be = match self.is_anything_told() || fresh.has_doubts() {
+        let may_be = match fresh.has_doubts() {
             true => Some(self.overtaken_anew(&moved, Ways::All, &mut fresh)?.0),
             false => None,
         };
@@ -357,10 +357,6 @@ impl Ancestry {
             named.insert(snapshot.path(path)?, moved);
         }
         Ok(named.into_values().collect())
-    }
-
-    fn is_anything_told(&self) -> bool {
-        self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told)
     }
 
     /// Returns who goes back to each node.

@@ -16,6 +16,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::kept_up::{Done, are_parts_of_one, is_another_go};
 use super::{Ancestry, Moved, Now, Read, ReadPlace, Reader, Ways};
@@ -32,7 +33,7 @@ pub(super) struct Fresh<'a> {
     /// Who goes back to each node, on ways where all is certain, and on all.
     readers: [Vec<Vec<Reader>>; 2],
     /// Who knows what lies at the path now, on ways where all is certain, and on all.
-    knowing: [Knowing; 2],
+    knowing: [Rc<Knowing>; 2],
     /// Of each file that steps which know it wrote on, one step of each such command; each has a bit in [`Way::passed`].
     writing_on: Vec<(PathNo, StepNo)>,
     is_anything_told: bool,
@@ -43,7 +44,7 @@ pub(super) struct Fresh<'a> {
 }
 
 /// Who knows what lies at a path now, on some ways.
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Knowing {
     /// The nodes that go back to it.
     nodes: HashSet<usize>,
@@ -109,7 +110,7 @@ impl<'a> Fresh<'a> {
             readers: [Ways::Certain, Ways::All].map(|ways| ancestry.readers(ways)),
             knowing: Default::default(),
             writing_on: Vec::new(),
-            is_anything_told: ancestry.is_anything_told(),
+            is_anything_told: ancestry.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told),
             goes: RefCell::default(),
             parts: RefCell::default(),
             done: RefCell::default(),
@@ -127,10 +128,10 @@ impl<'a> Fresh<'a> {
     /// A store error where a record is damaged.
     pub(super) fn turn_to(&mut self, moved: &Moved) -> Result<()> {
         self.now = moved.now;
-        let certain = self.knowing(moved, Ways::Certain)?;
+        let certain = Rc::new(self.knowing(moved, Ways::Certain)?);
         let all = match self.is_anything_told {
-            true => self.knowing(moved, Ways::All)?,
-            false => certain.clone(),
+            true => Rc::new(self.knowing(moved, Ways::All)?),
+            false => Rc::clone(&certain),
         };
         self.knowing = [certain, all];
         self.writing_on = self.writing_on()?;
@@ -189,7 +190,7 @@ impl<'a> Fresh<'a> {
         let steps: BTreeSet<StepNo> = nodes.filter_map(|node| node.step).map(|(step, _)| step).collect();
         for step in steps {
             let written_on = self.done.borrow_mut().written_on(self.snapshot, step)?;
-            for path in written_on.iter().copied() {
+            for path in written_on {
                 let mut is_new = found.len() < u64::BITS as usize;
                 for (other_path, other) in &found {
                     is_new &= *other_path != path || !self.is_go_of_same([*other, step])?;
@@ -305,9 +306,10 @@ impl<'a> Fresh<'a> {
         Ok(false)
     }
 
-    /// Tells whether anything was met so far that was written anew, and counts only on ways that are doubts.
+    /// Tells whether anything counts only on ways that are doubts, as far as they were gone: what a step was only told of, and what was
+    /// written anew.
     pub(super) fn has_doubts(&self) -> bool {
-        self.has_doubts.get()
+        self.is_anything_told || self.has_doubts.get()
     }
 
     /// Tells whether a step wrote what it had read anew, after it had also read what lies at the path now.

@@ -2,7 +2,7 @@
 //! each training adds its line to.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -176,8 +176,6 @@ struct DoneBy {
     read: HashMap<PathNo, i64>,
     /// What it wrote, each with the last time.
     wrote: HashMap<PathNo, i64>,
-    /// What it read, and wrote after that.
-    written_on: Rc<[PathNo]>,
 }
 
 impl Done {
@@ -217,8 +215,10 @@ impl Done {
     }
 
     /// Lists the files that a step read, and wrote after that.
-    pub(super) fn written_on(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<Rc<[PathNo]>> {
-        Ok(Rc::clone(&self.by(snapshot, step)?.written_on))
+    pub(super) fn written_on(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<BTreeSet<PathNo>> {
+        let done = self.by(snapshot, step)?;
+        let written = done.wrote.iter().filter(|(path, last)| done.has_read(**path, **last));
+        Ok(written.map(|(path, _)| *path).collect())
     }
 }
 
@@ -235,17 +235,16 @@ impl DoneBy {
             let last = wrote.entry(snapshot.path_of(edge.artifact)).or_insert(edge.at);
             *last = edge.at.max(*last);
         }
-        let written_on =
-            wrote.iter().filter(|(path, last)| read.get(path).is_some_and(|first| first <= last));
-        let mut written_on: Vec<PathNo> = written_on.map(|(path, _)| *path).collect();
-        written_on.sort_unstable();
-        let command = Command::of(snapshot, step, &edges)?;
-        Ok(DoneBy { command, read, wrote, written_on: written_on.into() })
+        Ok(DoneBy { command: Command::of(snapshot, step, &edges)?, read, wrote })
     }
 
     /// Returns the command, where it read what lay at a path before it wrote there.
     fn keeper(&self, path: PathNo, at: i64) -> Option<&Command> {
-        let is_read = self.read.get(&path).is_some_and(|first| *first <= at);
-        self.command.as_ref().filter(|_| is_read)
+        self.command.as_ref().filter(|_| self.has_read(path, at))
+    }
+
+    /// Tells whether it had read what lay at a path by some moment.
+    fn has_read(&self, path: PathNo, by: i64) -> bool {
+        self.read.get(&path).is_some_and(|first| *first <= by)
     }
 }
