@@ -78,7 +78,7 @@ impl Log {
         let mut heads = Vec::with_capacity(found.rows.len());
         for row in &found.rows {
             let tail = query::unique_tail(&view.snapshot, row.item.run.id)?;
-            let alive = workspace.is_alive(row.item.live_segment());
+            let alive = workspace.is_at_work(&view.snapshot, &row.item)?;
             let mut run = row.item.clone();
             let shown = query::shown_label(&view.snapshot, run.number, &run.run.run_id)?;
             let recorded_label = std::mem::replace(&mut run.run.run_id, shown);

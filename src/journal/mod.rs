@@ -20,5 +20,5 @@ pub(crate) use frame::segment_of_file;
 pub use pack::pack;
 pub use reader::{Reader, Record, Tail};
 pub use segments::{Listing, SegmentBytes, SegmentRef, list, pack_of, read_segment, writer_is_alive};
-pub(crate) use segments::{file_name as segment_name, pack_length, segment_called};
+pub(crate) use segments::{file_name as segment_name, loose_length, pack_length, segment_called};
 pub use writer::{SyncPoint, Writer};

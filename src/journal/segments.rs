@@ -57,6 +57,11 @@ pub(crate) fn pack_name(pack: u128) -> String {
     format!("{pack:032x}.{PACK_ENDING}")
 }
 
+/// Returns how long the file of a loose segment is; `None` where it is not there.
+pub(crate) fn loose_length(folder: &Path, segment: u128) -> Option<u64> {
+    fs::symlink_metadata(folder.join(file_name(segment))).ok().map(|metadata| metadata.len())
+}
+
 /// Returns how long the file of a pack is; `None` where it is not there.
 pub(crate) fn pack_length(folder: &Path, pack: u128) -> Option<u64> {
     fs::metadata(folder.join(pack_name(pack))).ok().map(|metadata| metadata.len())

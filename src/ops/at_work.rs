@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::error::Result;
-use crate::model::{RunKind, RunStatus};
+use crate::model::RunKind;
 use crate::ops::Workspace;
 use crate::query::{RunHead, run_view};
 use crate::store::Snapshot;
@@ -24,8 +24,7 @@ pub(super) fn commands_at_work(workspace: &Workspace, snapshot: &Snapshot) -> Re
         left -= 1;
         if let Some(view) = run_view(snapshot, number)?
             && view.run.kind == RunKind::Command
-            && view.status() == RunStatus::Running
-            && workspace.is_alive(view.live_segment())
+            && workspace.is_at_work(snapshot, &view)?
         {
             found.extend(RunHead::read(snapshot, number)?.map(|head| RunHead { alive: true, ..head }));
         }

@@ -59,7 +59,7 @@ fn find(workspace: &Workspace, view: &View, folder: &Path, word: &OsStr) -> Resu
     };
     let mut head = RunHead::read(snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
-    head.alive = workspace.is_alive(head.view.live_segment());
+    head.alive = workspace.is_at_work(snapshot, &head.view)?;
     Ok(head)
 }
 

@@ -88,7 +88,7 @@ pub fn metrics(
         if runs.iter().any(|(known, ..)| known.view.run.id == head.view.run.id) {
             continue;
         }
-        head.alive = workspace.is_alive(head.view.live_segment());
+        head.alive = workspace.is_at_work(&view.snapshot, &head.view)?;
         let (rows, left_out) = metric_rows(&view.snapshot, head.view.run.id, &is_wanted, limit)?;
         runs.push((head, rows, left_out));
     }

@@ -1,7 +1,6 @@
 //! Searching runs and model versions: the question, and what of the answer only processes and the repository know.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use crate::capture::git::BuiltOn;
 use crate::error::Result;
@@ -23,7 +22,7 @@ pub fn runs(
     now: Timestamp,
 ) -> Result<Found<RunView>> {
     let search = Search::prepare(&view.snapshot, Subject::Runs, request, now)?;
-    with_outside(workspace, &search, |outside| search_runs(&view.snapshot, &search, outside))
+    with_outside(workspace, view, &search, |outside| search_runs(&view.snapshot, &search, outside))
 }
 
 /// Searches model versions, as [`runs`] does runs.
@@ -37,12 +36,13 @@ pub fn models(
     now: Timestamp,
 ) -> Result<Found<ModelView>> {
     let search = Search::prepare(&view.snapshot, Subject::Models, request, now)?;
-    with_outside(workspace, &search, |outside| search_models(&view.snapshot, &search, outside))
+    with_outside(workspace, view, &search, |outside| search_models(&view.snapshot, &search, outside))
 }
 
 /// Calls `then` with what no fact says.
 fn with_outside<T>(
     workspace: &Workspace,
+    view: &View,
     search: &Search,
     then: impl FnOnce(&Outside<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -63,12 +63,10 @@ fn with_outside<T>(
         })?);
     }
     let commits = RefCell::new(commits);
-    let alive = RefCell::new(HashMap::new());
-    let is_alive =
-        |segment: u128| *alive.borrow_mut().entry(segment).or_insert_with(|| workspace.is_alive(segment));
+    let is_at_work = |run: &RunView| workspace.is_at_work(&view.snapshot, run);
     let contains = |question: usize, commit: &str| Ok(commits.borrow_mut()[question].is_in(commit));
     let real_folder = |folder: &ArtifactPath| real_folder(workspace, folder);
-    then(&Outside { is_alive: &is_alive, contains: &contains, real_folder: &real_folder })
+    then(&Outside { is_at_work: &is_at_work, contains: &contains, real_folder: &real_folder })
 }
 
 /// Returns where a folder really lies. Of one that is gone, the part that is there counts: it may be what leads elsewhere.

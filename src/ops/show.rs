@@ -303,13 +303,14 @@ impl Showing<'_> {
     fn named(&self, trace: &Trace) -> Result<TraceReport> {
         let mut report = query::report(self.snapshot, trace, self.request.runs_max)?;
         for run in &mut report.runs {
-            self.look_alive(&mut run.head);
+            self.look_alive(&mut run.head)?;
         }
         Ok(report)
     }
 
-    fn look_alive(&self, head: &mut RunHead) {
-        head.alive = self.workspace.is_alive(head.view.live_segment());
+    fn look_alive(&self, head: &mut RunHead) -> Result<()> {
+        head.alive = self.workspace.is_at_work(self.snapshot, &head.view)?;
+        Ok(())
     }
 
     fn files(&self, trace: &Trace) -> Result<Option<Vec<Artifact>>> {
@@ -384,7 +385,7 @@ impl Showing<'_> {
     fn run(&self, number: RunNo) -> Result<RunReport> {
         let mut head = RunHead::read(self.snapshot, number)?
             .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
-        self.look_alive(&mut head);
+        self.look_alive(&mut head)?;
         let steps = self.snapshot.steps_of(number)?;
         let trace = match self.request.direction {
             Direction::Up => query::upstream_of_steps(self.snapshot, &steps, self.request.depth_max)?,
@@ -433,7 +434,7 @@ impl Showing<'_> {
         };
         let (mut parts, parts_total) =
             query::own_parts(self.snapshot, head.view.run.id, self.request.runs_max)?;
-        parts.iter_mut().for_each(|part| self.look_alive(part));
+        parts.iter_mut().try_for_each(|part| self.look_alive(part))?;
         Ok(RunReport {
             parts,
             parts_total,

@@ -18,6 +18,7 @@ use crate::journal;
 use crate::model::{NodeId, command_line};
 use crate::ops::Clock;
 use crate::ops::run::{broken_off, take_left_points, take_over_broken_off};
+use crate::query::RunView;
 use crate::store::{Loss, Snapshot, Store, damaged_packs, describe_lost};
 
 pub use locks::{Attempt, StoreLock};
@@ -475,6 +476,33 @@ impl Workspace {
         journal::writer_is_alive(&self.journal(), segment)
     }
 
+    /// Returns true where a run that has no end in `snapshot` is at work: the process that records it lives, or lived when the
+    /// journal was read and has written since, its end perhaps. Nothing is looked up of a run that has an end.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub fn is_at_work(&self, snapshot: &Snapshot, run: &RunView) -> Result<bool> {
+        if run.ended_at().is_some() {
+            return Ok(false);
+        }
+        let segment = run.live_segment();
+        if self.is_alive(segment) {
+            return Ok(true);
+        }
+        let Some(read) = snapshot.applied_loose_bytes(segment)? else {
+            return Ok(false);
+        };
+        let now = match journal::loose_length(&self.journal(), segment) {
+            Some(now) => Some(now),
+            // It was packed since.
+            None => {
+                let listing = Store::listing(Some(snapshot), &self.journal())?;
+                listing.segments.iter().find(|listed| listed.segment == segment).map(|listed| listed.length)
+            }
+        };
+        Ok(now.is_some_and(|now| now > read))
+    }
+
     /// Returns a clock that goes on after everything recorded here.
     pub fn clock_after(&self, clock: &Clock, snapshot: &Snapshot) -> Clock {
         clock.not_before(snapshot.latest());
@@ -514,6 +542,50 @@ mod tests {
     use super::*;
     use crate::model::{RunKind, RunStatus, Timestamp};
     use crate::ops::{Recording, RunRequest};
+    use crate::query;
+
+    fn at_work(workspace: &Workspace, snapshot: &Snapshot) -> Vec<bool> {
+        let mut found = Vec::new();
+        let mut look = |number| {
+            let run = query::run_view(snapshot, number)?.unwrap();
+            found.push(workspace.is_at_work(snapshot, &run)?);
+            Ok(std::ops::ControlFlow::<()>::Continue(()))
+        };
+        assert!(snapshot.runs_newest_first(&mut look).unwrap().is_continue());
+        found
+    }
+
+    #[test]
+    fn a_run_that_ends_after_the_journal_was_read_was_at_work_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(folder.path()).unwrap();
+        let clock = Clock::new(|| Timestamp::from_micros(1_765_561_338_400_000));
+        let start = || {
+            let request = RunRequest::new("x", RunKind::Command);
+            Recording::start(&workspace, &clock, request).unwrap()
+        };
+        let recording = start();
+        let before = workspace.view().unwrap().snapshot;
+        assert_eq!(at_work(&workspace, &before), [true]);
+        recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
+        assert_eq!(at_work(&workspace, &before), [true], "it may have ended");
+        let after = workspace.view().unwrap().snapshot;
+        assert_eq!(at_work(&workspace, &after), [false]);
+
+        drop(start());
+        let died = workspace.view().unwrap().snapshot;
+        assert_eq!(at_work(&workspace, &died), [false, false], "it wrote no end");
+
+        let recording = start();
+        let before = workspace.view().unwrap().snapshot;
+        recording.finish(RunStatus::Succeeded, Some(0), None).unwrap();
+        for _ in 0..150 {
+            start().finish(RunStatus::Succeeded, Some(0), None).unwrap();
+        }
+        let listing = Store::listing(None, &workspace.journal()).unwrap();
+        assert!(listing.segments.iter().any(|segment| segment.packed));
+        assert_eq!(at_work(&workspace, &before), [true, false, false], "it was packed since");
+    }
 
     #[test]
     fn packs_are_known_as_soon_as_they_are_made() {

@@ -24,7 +24,7 @@ pub struct RunHead {
     pub recorded_label: RunId,
     /// The shortest tail of its key that names it alone.
     pub tail: String,
-    /// Whether its process lives; decided by whoever sees processes.
+    /// Whether it has no end and is at work; decided by whoever sees processes.
     pub alive: bool,
 }
 

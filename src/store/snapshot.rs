@@ -190,12 +190,15 @@ impl Snapshot {
 
     /// Returns how many bytes of a journal segment are applied.
     pub fn applied_bytes(&self, segment: u128) -> Result<u64> {
-        let place = segment.to_be_bytes();
-        let loose = self.segments.get(&place, row_number)?;
-        match loose {
+        match self.applied_loose_bytes(segment)? {
             Some(bytes) => Ok(bytes),
-            None => Ok(self.packed.get(&place, row_number)?.unwrap_or(0)),
+            None => Ok(self.packed.get(&segment.to_be_bytes(), row_number)?.unwrap_or(0)),
         }
+    }
+
+    /// Returns how many bytes are applied of a journal segment that lies in no known pack; `None` where it does, or none is.
+    pub(crate) fn applied_loose_bytes(&self, segment: u128) -> Result<Option<u64>> {
+        self.segments.get(&segment.to_be_bytes(), row_number)
     }
 
     /// Returns the segments of which something is applied and that lie in no known pack.

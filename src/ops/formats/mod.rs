@@ -183,7 +183,7 @@ impl<'a> Source<'a> {
     fn head(&self, number: RunNo) -> Result<Option<RunHead>> {
         let mut head = RunHead::read(self.snapshot, number)?;
         if let Some(head) = &mut head {
-            head.alive = self.workspace.is_alive(head.view.live_segment());
+            head.alive = self.workspace.is_at_work(self.snapshot, &head.view)?;
         }
         Ok(head)
     }

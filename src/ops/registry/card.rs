@@ -89,7 +89,7 @@ pub(crate) fn run_head(
     let Some(mut head) = number.map_or(Ok(None), |number| RunHead::read(snapshot, number))? else {
         return Ok(None);
     };
-    head.alive = workspace.is_alive(head.view.live_segment());
+    head.alive = workspace.is_at_work(snapshot, &head.view)?;
     Ok(Some(head))
 }
 

@@ -150,7 +150,7 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
     let mut remarks = Vec::new();
     let run = run_of(snapshot, entry, &found, &mut remarks)?;
     match &run {
-        Some(run) => say_run_state(held.workspace, run, &mut remarks),
+        Some(run) => say_run_state(held, run, &mut remarks)?,
         None => check_at_work(held, &found)?,
     }
     if let Some(version) = &entry.promoted_from
@@ -378,8 +378,8 @@ fn tail(snapshot: &Snapshot, run: RunNo) -> Result<String> {
     Ok(RunHead::read(snapshot, run)?.map_or_else(|| "?".to_owned(), |head| head.tail))
 }
 
-fn say_run_state(workspace: &Workspace, run: &RunHead, remarks: &mut Vec<String>) {
-    let alive = workspace.is_alive(run.view.live_segment());
+fn say_run_state(held: &Held<'_>, run: &RunHead, remarks: &mut Vec<String>) -> Result<()> {
+    let alive = held.workspace.is_at_work(&held.snapshot, &run.view)?;
     let head = RunHead { alive, ..run.clone() };
     match head.status() {
         RunStatus::Succeeded => {}
@@ -390,6 +390,7 @@ fn say_run_state(workspace: &Workspace, run: &RunHead, remarks: &mut Vec<String>
             remarks.push(format!("run {} did not end well: {}", run.tail, head.status().as_str()));
         }
     }
+    Ok(())
 }
 
 fn check_commit(entry: &Entry, code: Option<&CodeState>) -> Result<()> {

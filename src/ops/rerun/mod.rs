@@ -109,7 +109,7 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
     let number = first_of(&view.snapshot, query::find_run(&view.snapshot, &request.run)?)?;
     let mut head = RunHead::read(&view.snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
-    head.alive = workspace.is_alive(head.view.live_segment());
+    head.alive = workspace.is_at_work(&view.snapshot, &head.view)?;
     let steps = view.snapshot.whole_steps_of(number)?;
     let around = around::seen_around(&view.snapshot, &head)?;
     let mut original = Original { head, steps, around, links: BTreeMap::new() };

@@ -71,7 +71,7 @@ impl Showing<'_> {
         let Some(mut run) = RunHead::read(self.snapshot, run)? else {
             return Ok(None);
         };
-        self.look_alive(&mut run);
+        self.look_alive(&mut run)?;
         let mut others = Vec::new();
         for other in query::also_claimed_by(self.snapshot, &last)? {
             // Where the file is of this workspace, none of another can have written it.

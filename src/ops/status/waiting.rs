@@ -52,7 +52,7 @@ impl Looking<'_> {
             let Some(mut head) = RunHead::read(self.snapshot, number)? else {
                 continue;
             };
-            head.alive = self.workspace.is_alive(head.view.live_segment());
+            head.alive = self.workspace.is_at_work(self.snapshot, &head.view)?;
             match head.status() {
                 RunStatus::Running => self.report.running.push(head),
                 _ if is_beside => {}

@@ -76,7 +76,7 @@ impl<'a> Models<'a> {
     fn fixed(&self, row: &ModelRow, fixed: Fixed, outside: &Outside<'_>) -> Result<Option<Value>> {
         let model = &row.model;
         let text = |text: &str| Some(Value::Text(text.to_owned()));
-        let of_run = |fixed| Ok::<_, Error>(self.run(row)?.and_then(|run| run_value(run, fixed, outside)));
+        let of_run = |fixed| self.run(row)?.map_or(Ok(None), |run| run_value(run, fixed, outside));
         Ok(match fixed {
             Fixed::Name => text(&model.name),
             Fixed::Version => Some(Value::Version(model.version.clone())),
@@ -102,7 +102,7 @@ impl<'a> Models<'a> {
             },
             // Where the run's commit is known, an entry made from it knows no more than the run does.
             Fixed::Dirty => match self.run(row)?.filter(|view| view.run.code.commit.is_some()) {
-                Some(run) => run_value(run, fixed, outside),
+                Some(run) => run_value(run, fixed, outside)?,
                 None => model.git_sha.as_ref().map(|_| Value::Boolean(model.git_dirty)),
             },
             fixed => of_run(fixed)?,

@@ -74,7 +74,7 @@ impl Table for Runs<'_> {
                     given.map(|(_, value)| Value::Text(value.clone()))
                 }
             },
-            Field::Fixed(fixed) => fixed_value(item, *fixed, outside),
+            Field::Fixed(fixed) => fixed_value(item, *fixed, outside)?,
             Field::Tag(name) => self.tag(item, name)?,
         })
     }
@@ -155,14 +155,14 @@ impl Table for Runs<'_> {
 }
 
 /// Returns the value of a field that every run has a place for.
-pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -> Option<Value> {
+pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -> Result<Option<Value>> {
     let run = &view.run;
     let text = |text: &str| Some(Value::Text(text.to_owned()));
-    match fixed {
+    Ok(match fixed {
         Fixed::Name => text(&run.name),
         Fixed::Status => {
             let has_no_end = view.status() == RunStatus::Running;
-            text(view.status_now(has_no_end && (outside.is_alive)(view.live_segment())).as_str())
+            text(view.status_now(has_no_end && (outside.is_at_work)(view)?).as_str())
         }
         Fixed::Started => Some(Value::Moment(run.started_at)),
         Fixed::Ended => view.ended_at().map(Value::Moment),
@@ -172,7 +172,10 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
         Fixed::Parent => run.parent.map(|parent| Value::Text(parent.hex())),
         Fixed::RunId => text(run.run_id.as_str()),
         Fixed::Kind => text(run.kind.as_str()),
-        Fixed::ExitCode => view.outcomes.last()?.exit_code.map(|code| Value::Number(f64::from(code))),
+        Fixed::ExitCode => {
+            let code = view.outcomes.last().and_then(|last| last.exit_code);
+            code.map(|code| Value::Number(f64::from(code)))
+        }
         Fixed::Host => text(&run.host),
         Fixed::Command => Some(Value::Text(run.arguments.join(" "))),
         Fixed::Folder => text(&run.folder),
@@ -188,5 +191,5 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
         | Fixed::ModelType
         | Fixed::BaseModel
         | Fixed::By => None,
-    }
+    })
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, Evidence, Timestamp};
+use crate::query::RunView;
 use crate::query::filter::asking::{Asking, Table, count};
 use crate::query::filter::check::{Checked, Expr, FileQuestion, check};
 use crate::query::filter::fields::{Aggregate, Field, Fixed, Names, Subject};
@@ -31,8 +32,8 @@ pub struct SearchRequest {
 
 /// What no fact says and an answer may depend on.
 pub struct Outside<'a> {
-    /// Says whether the process lives that writes a journal segment.
-    pub is_alive: &'a dyn Fn(u128) -> bool,
+    /// Says whether a run that has no end is at work.
+    pub is_at_work: &'a dyn Fn(&RunView) -> Result<bool>,
     /// Says whether the commit asked for by the question of this number is another or one that the other was built on; `None`
     /// where that is not known.
     pub contains: &'a dyn Fn(usize, &str) -> Result<Option<bool>>,

@@ -172,7 +172,7 @@ impl Row for Plain<'_> {
                 let given = self.view.run.parameters.iter().rev().find(|(known, _)| known == name);
                 given.map(|(_, value)| Value::Text(value.clone()))
             }
-            Field::Fixed(fixed) => fixed_value(&self.view, *fixed, self.outside),
+            Field::Fixed(fixed) => fixed_value(&self.view, *fixed, self.outside)?,
             Field::Tag(name) => {
                 let given = self.snapshot.run_tags(self.view.number)?.into_iter();
                 let given = given.flat_map(|given| given.tags).rfind(|(known, _)| known == name);
@@ -263,7 +263,7 @@ proptest! {
         all in any::<bool>(),
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
-        let outside = Outside { is_alive: &|_| alive, contains: &contains, real_folder: &|_| None };
+        let outside = Outside { is_at_work: &|_| Ok(alive), contains: &contains, real_folder: &|_| None };
         let request = SearchRequest { filters, sort, columns: Vec::new(), limit, all };
         let mut answers = HashSet::new();
         for facts in [facts, shuffled] {
