@@ -761,3 +761,53 @@ fn of_a_work_tree_that_lies_in_another_it_is_not_said_that_its_files_have_other_
         assert_eq!(up.contains("lie one in the other"), is_other_repository, "{up}");
     }
 }
+
+/// Two clones of one repository with `t.sh`, which copies `d` to `o`.
+fn clones() -> (Place, Place) {
+    let (here, there) = (Place::empty(), Place::empty());
+    for (place, content) in [(&here, b"1\n"), (&there, b"2\n")] {
+        place.write("t.sh", b"cat d > o\n");
+        place.write("d", content);
+        place.ok(&["init"]);
+    }
+    (here, there)
+}
+
+#[test]
+fn what_was_made_here_is_as_stale_after_a_merge_as_before() {
+    let (here, there) = clones();
+    here.ok(&["run", "--", "sh", "t.sh"]);
+    for _ in 0..2 {
+        there.ok(&["run", "--", "sh", "t.sh"]);
+    }
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let paths = |list: &serde_json::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let (code, status) = here.status();
+    assert_eq!((code, paths(&status["not_here"])), (0, vec!["d".to_owned(), "o".to_owned()]), "{status:#}");
+
+    here.write("d", b"9\n");
+    let (code, status) = here.status();
+    assert_eq!((code, paths(&status["changed"])), (1, vec!["d".to_owned()]), "{status:#}");
+    assert_eq!(paths(&status["stale"]), ["o"], "{status:#}");
+    assert_eq!(here.run(&["status", "o"]).code, 1);
+    assert_eq!(there.status().0, 0);
+
+    // What is gone is missed, though another workspace has a later one.
+    here.write("d", b"1\n");
+    fs::remove_file(here.at("o")).unwrap();
+    let (code, status) = here.status();
+    assert_eq!((code, paths(&status["lost"]).len() + paths(&status["pending"]).len()), (1, 1), "{status:#}");
+}
+
+#[test]
+fn what_a_run_took_away_here_is_not_missed_since_another_workspace_has_it() {
+    let (here, there) = clones();
+    here.ok(&["run", "--", "sh", "t.sh"]);
+    here.ok(&["run", "--", "rm", "o"]);
+    there.ok(&["run", "--", "sh", "t.sh"]);
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let (code, status) = here.status();
+    assert_eq!((code, &status["removed"][0]["path"]), (0, &"o".into()), "{status:#}");
+}

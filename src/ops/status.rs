@@ -60,6 +60,7 @@ pub fn status(
         renamings: Renamings::default(),
         writers: HashMap::new(),
         here: Here::of(workspace),
+        newer_elsewhere: HashMap::new(),
         code_of: HashMap::new(),
         report: StatusReport { is_of_part: !paths.is_empty(), ..StatusReport::default() },
     };
@@ -103,6 +104,8 @@ struct Looking<'a> {
     renamings: Renamings,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
     here: Here<'a>,
+    /// The newest versions of files that are judged by an earlier one, which runs of this workspace know.
+    newer_elsewhere: HashMap<usize, NewestFile>,
     /// What steps read as code that stands in a commit.
     code_of: HashMap<StepNo, HashSet<ArtifactNo>>,
     report: StatusReport,

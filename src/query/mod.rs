@@ -30,10 +30,10 @@ pub use history::{
 };
 pub use labels::shown_label;
 pub use metrics::{Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, chart, metric_rows, share};
-pub use newest::{NewestFile, newest_files};
+pub use newest::{NewestFile, newest_file_known_to, newest_files};
 pub(crate) use origin::last_write_at_path;
 pub use origin::{Write, last_writer, writers};
-pub use removal::{Removal, RemovedBy, Removers, removed};
+pub use removal::{Removal, RemovedBy, Removers, removed, removed_as_known_to};
 pub use report::{
     CameFrom, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files,
     report, unwritten,

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{Artifact, NodeId, Parameter, Role, Run, RunKind, TOOL_PARAMETER};
-use crate::query::origin::{Origin, Write, last_write_at_path, origin};
+use crate::query::origin::{Origin, Write, last_write_by, origin};
 use crate::query::together::Runs;
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
@@ -55,26 +55,44 @@ pub fn newest_files(snapshot: &Snapshot) -> Result<Vec<NewestFile>> {
     let mut files = Vec::with_capacity(paths.len());
     let mut runs = Runs::default();
     for path in paths {
-        files.extend(newest_of(snapshot, path, &mut runs)?);
+        files.extend(newest_of(snapshot, path, &mut runs, &mut |_| Ok(true))?);
     }
     mark_superseded(snapshot, &mut files)?;
     Ok(files)
 }
 
-fn newest_of(snapshot: &Snapshot, path_no: PathNo, runs: &mut Runs) -> Result<Option<NewestFile>> {
-    let write = last_write_at_path(snapshot, path_no, i64::MAX, None)?;
+/// Finds the newest version of a path as far as those steps know it that `counts` accepts; `None` where they neither read nor
+/// wrote anything there.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn newest_file_known_to(
+    snapshot: &Snapshot,
+    path_no: PathNo,
+    counts: &mut dyn FnMut(StepNo) -> Result<bool>,
+) -> Result<Option<NewestFile>> {
+    newest_of(snapshot, path_no, &mut Runs::default(), counts)
+}
+
+fn newest_of(
+    snapshot: &Snapshot,
+    path_no: PathNo,
+    runs: &mut Runs,
+    counts: &mut dyn FnMut(StepNo) -> Result<bool>,
+) -> Result<Option<NewestFile>> {
+    let write = last_write_by(snapshot, path_no, i64::MAX, counts)?;
     let mut last = write.map(|write| (write.at, write.artifact));
     let since = write.map_or(i64::MIN, |write| write.at);
     for version in snapshot.versions(path_no)? {
         if write.is_some_and(|write| write.artifact == version) {
             continue;
         }
-        let Some(read) = last_read(snapshot, version, since, runs)? else {
+        let Some(read) = last_read(snapshot, version, since, runs, counts)? else {
             continue;
         };
         let before = match last {
             Some((at, artifact)) => {
-                let again = last_read(snapshot, artifact, since, runs)?.unwrap_or(at).max(at);
+                let again = last_read(snapshot, artifact, since, runs, counts)?.unwrap_or(at).max(at);
                 (again, snapshot.artifact(artifact)?.digest) < (read, snapshot.artifact(version)?.digest)
             }
             None => true,
@@ -99,10 +117,16 @@ fn newest_of(snapshot: &Snapshot, path_no: PathNo, runs: &mut Runs) -> Result<Op
 
 /// Finds the time of the last read of an artifact after `since`, in a few look-ups however often it was read: the index gives
 /// the first read of a span, so the span is halved. The reads of repetitions do not count.
-fn last_read(snapshot: &Snapshot, artifact: ArtifactNo, since: i64, runs: &mut Runs) -> Result<Option<i64>> {
+fn last_read(
+    snapshot: &Snapshot,
+    artifact: ArtifactNo,
+    since: i64,
+    runs: &mut Runs,
+    counts: &mut dyn FnMut(StepNo) -> Result<bool>,
+) -> Result<Option<i64>> {
     let mut first_read = |from: i64, until: i64| -> Result<Option<i64>> {
         let first = snapshot.reads_between(artifact, from, until, |at, step| {
-            let counts = !runs.is_repeated(snapshot, step)?;
+            let counts = !runs.is_repeated(snapshot, step)? && counts(step)?;
             Ok(if counts { ControlFlow::Break(at) } else { ControlFlow::Continue(()) })
         })?;
         Ok(first.break_value())

@@ -262,9 +262,21 @@ pub(crate) fn last_write_at_path(
     until: i64,
     reader: Option<StepNo>,
 ) -> Result<Option<Write>> {
+    last_write_by(snapshot, path, until, &mut |step| Ok(Some(step) != reader))
+}
+
+/// Finds the last write of any bytes at a path up to `until`, by a step that `counts` accepts.
+pub(crate) fn last_write_by(
+    snapshot: &Snapshot,
+    path: PathNo,
+    until: i64,
+    counts: &mut dyn FnMut(StepNo) -> Result<bool>,
+) -> Result<Option<Write>> {
     let mut last = Last::default();
-    let _earlier =
-        snapshot.path_writes_until(path, until, |at, step, written| last.offer(at, step, written, reader))?;
+    let _earlier = snapshot.path_writes_until(path, until, |at, step, written| match counts(step)? {
+        true => last.offer(at, step, written, None),
+        false => Ok(GO_ON_LOOKING),
+    })?;
     last.choose(snapshot)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::model::{Artifact, NodeId, StepAct, Timestamp};
-use crate::query::origin::lost;
+use crate::query::origin::{last_write_by, lost};
 use crate::query::report::RunHead;
 use crate::query::together::Runs;
 use crate::store::{ArtifactNo, PathNo, Snapshot, StepNo};
@@ -45,8 +45,23 @@ pub struct RemovedBy {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn removed(snapshot: &Snapshot, path: PathNo) -> Result<Option<Removal>> {
+    removed_as_known_to(snapshot, path, &mut |_| Ok(true))
+}
+
+/// As [`removed`], as far as those steps know it that `counts` accepts.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn removed_as_known_to(
+    snapshot: &Snapshot,
+    path: PathNo,
+    counts: &mut dyn FnMut(StepNo) -> Result<bool>,
+) -> Result<Option<Removal>> {
     let mut last: Option<Removal> = None;
     let _earlier = snapshot.removals_until(path, i64::MAX, |at, step, artifact| {
+        if !counts(step)? {
+            return Ok(ControlFlow::Continue(()));
+        }
         if last.is_some_and(|last| at < last.at) {
             return Ok(ControlFlow::Break(()));
         }
@@ -57,19 +72,21 @@ pub fn removed(snapshot: &Snapshot, path: PathNo) -> Result<Option<Removal>> {
         Ok(ControlFlow::Continue(()))
     })?;
     let Some(removal) = last else { return Ok(None) };
-    let written = snapshot
-        .path_writes_until(path, i64::MAX, |at, _, _| Ok(ControlFlow::Break(at)))?
-        .break_value()
-        .is_some_and(|at| at > removal.at);
-    Ok((!written && !is_read_since(snapshot, path, removal.at)?).then_some(removal))
+    let written = last_write_by(snapshot, path, i64::MAX, counts)?.is_some_and(|write| write.at > removal.at);
+    Ok((!written && !is_read_since(snapshot, path, removal.at, counts)?).then_some(removal))
 }
 
-fn is_read_since(snapshot: &Snapshot, path: PathNo, at: i64) -> Result<bool> {
+fn is_read_since(
+    snapshot: &Snapshot,
+    path: PathNo,
+    at: i64,
+    counts: &mut dyn FnMut(StepNo) -> Result<bool>,
+) -> Result<bool> {
     let Some(since) = at.checked_add(1) else { return Ok(false) };
     let mut runs = Runs::default();
     for version in snapshot.versions(path)? {
         let read = snapshot.reads_between(version, since, i64::MAX, |_, step| {
-            let counts = !runs.is_repeated(snapshot, step)?;
+            let counts = !runs.is_repeated(snapshot, step)? && counts(step)?;
             Ok(if counts { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if read.is_break() {

@@ -58,8 +58,9 @@ impl Looking<'_> {
             (at, disk)
         });
         let looked: Vec<(usize, OnDisk)> = looked.collect();
+        let places: Vec<usize> = looked.iter().map(|(at, _)| *at).collect();
         self.disk.extend(looked);
-        Ok(())
+        self.take_as_here(&places)
     }
 
     /// Takes for the newest version of a file the recorded one that lies there, where git has the file so at `HEAD`: on another
@@ -109,10 +110,11 @@ impl Looking<'_> {
     /// Puts each file asked about into its list.
     pub(super) fn sort_out(&mut self, targets: &[usize]) -> Result<()> {
         self.kept = self.kept_among(targets);
-        let gone = targets.iter().filter(|at| self.disk[*at] == OnDisk::Gone);
-        for at in gone {
-            let removal = query::removed(self.snapshot, self.files[*at].path_no)?;
-            self.removed.extend(removal.map(|removal| (*at, removal)));
+        for at in targets {
+            if self.disk[at] == OnDisk::Gone {
+                let removal = self.removal(*at)?;
+                self.removed.extend(removal.map(|removal| (*at, removal)));
+            }
         }
         let mut removers = Removers::default();
         let mut commits = Commits::new(self.workspace, self.snapshot);
@@ -121,7 +123,11 @@ impl Looking<'_> {
             self.report.compared += 1;
             self.report.superseded += u64::from(file.superseded);
             match self.disk[at].clone() {
-                OnDisk::Same => {}
+                OnDisk::Same => {
+                    if let Some(newer) = self.newer_elsewhere.get(at).cloned() {
+                        self.add_not_here(&newer, Some(file.artifact.digest))?;
+                    }
+                }
                 OnDisk::Unknown(_) => {
                     self.report.without_content += 1;
                     self.report.compared -= 1;

@@ -48,7 +48,7 @@ impl Looking<'_> {
             if is_source
                 && file.artifact.has_content()
                 && file.artifact.path.is_inside()
-                && query::removed(self.snapshot, file.path_no)?.is_none()
+                && self.removal(at)?.is_none()
                 && !self.is_of_elsewhere(&file)?
             {
                 self.gone.insert(at);
