@@ -811,3 +811,21 @@ fn what_a_run_took_away_here_is_not_missed_since_another_workspace_has_it() {
     let (code, status) = here.status();
     assert_eq!((code, &status["removed"][0]["path"]), (0, &"o".into()), "{status:#}");
 }
+
+#[test]
+fn who_wrote_a_file_here_is_registered_after_a_merge_and_the_latest_run_is_of_this_workspace() {
+    let (here, there) = clones();
+    let train = |place: &Place, score: &str| {
+        let script = format!("echo m > o; echo '{{\"acc\": {score}}}' > metrics.json");
+        place.ok(&["run", "--name", score, "--", "sh", "-c", &script]);
+    };
+    train(&here, "0.1");
+    train(&there, "0.9");
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let answer = here.ok(&["register", "net", "1.0.0", "--artifact", "m=o"]);
+    let model = here.json(&["models", "show", "net@1.0.0"]);
+    assert_eq!(model["model"]["metrics"]["acc"], 0.1, "{answer:?} {model:#}");
+    assert!(here.ok(&["show", "@"]).stdout.contains("0.1"));
+    let (code, error) = here.refused(&["show", "@-"]);
+    assert!(code == 2 && error.contains("there are not 2 runs of this workspace"), "{error}");
+}

@@ -827,3 +827,19 @@ echo other > other.bin\n",
     place.ok(&["register", "m", "4.0.0", "--artifact", "model=job1/model.bin", "--metric", "acc=0.7"]);
     assert_eq!(place.json(&["models", "show", "m@4.0.0"])["model"]["metrics"]["acc"], json!(0.7));
 }
+
+#[test]
+fn a_file_that_the_run_read_and_copied_is_no_copy_of_its_copy() {
+    let place = Place::empty();
+    place.write("base.bin", b"pretrained\n");
+    place.ok(&["run", "-q", "--", "sh", "-c", "cp base.bin out.bin; echo '{\"acc\": 0.9}' > metrics.json"]);
+    let answer = place.ok(&["register", "base", "1.0.0", "--artifact", "m=base.bin"]);
+    assert!(answer.stderr.contains("no recorded run wrote base.bin"), "{answer:?}");
+    let model = place.json(&["models", "show", "base@1.0.0"]);
+    assert_eq!((&model["model"]["run"], &model["model"]["metrics"]), (&serde_json::Value::Null, &json!({})));
+    // What was copied by hand from an output is its run's, also after another run has read it.
+    fs::copy(place.at("out.bin"), place.at("best.bin")).unwrap();
+    place.ok(&["run", "-q", "--", "sh", "-c", "wc best.bin > n"]);
+    let answer = place.ok(&["register", "best", "1.0.0", "--artifact", "m=best.bin"]);
+    assert!(answer.stderr.contains("best.bin"), "{answer:?}");
+}

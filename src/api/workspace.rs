@@ -201,7 +201,7 @@ impl Workspace {
     /// A request error where there is none, or more than one.
     pub fn find_run(&self, word: &str) -> Result<Answer<RunView>> {
         let view = self.view()?;
-        let number = query::find_run(&view.snapshot, &word.parse::<RunSelector>()?)?;
+        let number = ops::find_run(self.library.workspace(), &view.snapshot, &word.parse::<RunSelector>()?)?;
         let value = query::run_view(&view.snapshot, number)?
             .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
         Ok(Answer { value, warnings: view.warnings })

@@ -24,8 +24,8 @@ use crate::render;
   lineage diff 563faa35 @  the run 563faa35 and the latest
   lineage diff model.bin@563faa35 model.bin  the runs that wrote these versions")]
 pub(crate) struct Diff {
-    /// A run: `@` (the latest that is neither a repetition nor a part of another), `@-` (the one before), its run id, the end of
-    /// its key, its name, or its folder; or a file or `FILE@RUN` for the run that wrote it, or a version of a model for the run that it came from. By
+    /// A run: `@` (the latest here that is neither a repetition nor a part of another), `@-` (the one before), its run id, the end
+    /// of its key, its name, or its folder; or a file or `FILE@RUN` for the run that wrote it, or a version of a model for the run that it came from. By
     /// default the one before the latest.
     #[arg(value_name = "A")]
     a: Option<OsString>,

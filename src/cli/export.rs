@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
+use crate::ops::find_run;
 use crate::ops::formats::{ExportFormat, ExportRequest, export};
-use crate::query::{self, RunSelector};
+use crate::query::RunSelector;
 use crate::render;
 
 /// Write what is recorded: as a backup, as tables, or in a format of others.
@@ -92,7 +93,7 @@ impl Export {
         let workspace = surroundings.workspace()?;
         let view = workspace.view()?;
         output::warnings(&view.warnings);
-        let runs = self.runs.iter().map(|run| query::find_run(&view.snapshot, run));
+        let runs = self.runs.iter().map(|run| find_run(&workspace, &view.snapshot, run));
         let runs = runs.collect::<Result<Vec<_>>>()?;
         let out = self.out.as_ref().map(|path| surroundings.folder.join(path));
         let format = self.format.to_ops();

@@ -24,7 +24,7 @@ use crate::render;
   lineage show risk_words@1.0.0 --files  the files behind a model version, one a line")]
 pub(crate) struct Show {
     /// A file; `FILE@RUN` (as that run wrote it, else as it read it); a segment `FILE#1A_014`; a version of a model
-    /// `NAME@1.2.0`; a run: `@` (the latest that is neither a repetition nor a part of another), `@-` (the one before), its run id, the end of its key or its name; a run's folder; `blake3:<digest>`.
+    /// `NAME@1.2.0`; a run: `@` (the latest of this workspace that is neither a repetition nor a part of another), `@-` (the one before), its run id, the end of its key or its name; a run's folder; `blake3:<digest>`.
     /// Several are answered one after the other.
     #[arg(value_name = "FILE|RUN", required = true, value_hint = ValueHint::AnyPath)]
     words: Vec<OsString>,

@@ -11,7 +11,7 @@ use crate::disk::read_regular_text;
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::ops::Workspace;
-use crate::query::{Write, writers};
+use crate::query::{self, RunSelector, Write, writers};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 const FILE: &str = "brought-back";
@@ -89,6 +89,34 @@ impl<'a> Here<'a> {
         }
         Ok((own, others))
     }
+}
+
+/// Finds the run that `selector` names; counted from the latest, only runs of this workspace are: nobody means by `@` what somebody
+/// else did elsewhere.
+///
+/// # Errors
+/// A request error where there is none, or several.
+pub fn find_run(workspace: &Workspace, snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
+    let RunSelector::Back(back) = selector else {
+        return query::find_run(snapshot, selector);
+    };
+    let mut here = Here::of(workspace);
+    let found = query::run_back(snapshot, *back, &mut |run| here.has_run(snapshot, run))?;
+    found.map_or_else(
+        || {
+            // Where there are not so many even with those of others, that is said.
+            query::find_run(snapshot, selector)?;
+            Err(Error::not_found(match back {
+                0 => "no run of this workspace is recorded yet".to_owned(),
+                back => format!(
+                    "there are not {} runs of this workspace, repetitions and parts of runs not counted",
+                    back.saturating_add(1)
+                ),
+            })
+            .hint("`lineage log` lists the runs, with those that were taken over from other workspaces"))
+        },
+        Ok,
+    )
 }
 
 /// Remembers that what was recorded in these segments was recorded here.

@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::ops::Workspace;
 use crate::ops::at_work::{commands_at_work, may_be_writing, words as run_words};
+use crate::ops::here::find_run;
 use crate::ops::named;
 use crate::ops::of_run::{FileOfRun, file_of_run};
 use crate::projection::{ProjectedFrom, projected_from};
@@ -105,7 +106,7 @@ pub fn locate(
         && text.starts_with('@')
         && let Ok(selector) = text.parse::<RunSelector>()
     {
-        return query::find_run(snapshot, &selector).map(Target::Run);
+        return find_run(workspace, snapshot, &selector).map(Target::Run);
     }
     if let Some(text) = text.filter(|text| text.starts_with("blake3:")) {
         return by_content(snapshot, &query::find_digest(snapshot, text)?);

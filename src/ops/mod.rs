@@ -42,6 +42,7 @@ mod workspace;
 
 pub use clock::Clock;
 pub(crate) use clock::lies_ahead;
+pub(crate) use here::find_run;
 pub use host::{host, user};
 pub(crate) use locate::disk_state_by;
 pub use locate::{DiskState, FileTarget, Target, disk_state, locate, locate_run};

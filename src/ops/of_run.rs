@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Timestamp, repeated_word};
+use crate::ops::here::find_run;
 use crate::ops::locate::{DiskState, FileTarget, disk_state, named_place};
 use crate::ops::{Workspace, named};
-use crate::query::{self, RunSelector};
+use crate::query::RunSelector;
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot};
 
 /// What a run wrote at a path, else what it read there.
@@ -58,7 +59,7 @@ pub(super) fn file_of_run(
         let (Some(path), Some(run)) = (path, run.to_str().and_then(selector)) else {
             continue;
         };
-        let number = query::find_run(snapshot, &run)?;
+        let number = find_run(workspace, snapshot, &run)?;
         return version_of_run(snapshot, path, number)?.map(Some).ok_or_else(|| {
             let file = repeated_word(&file);
             Error::request(format!("that run neither wrote nor read `{file}`"))

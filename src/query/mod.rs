@@ -32,13 +32,13 @@ pub use labels::shown_label;
 pub use metrics::{Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, chart, metric_rows, share};
 pub use newest::{NewestFile, newest_file_known_to, newest_files};
 pub(crate) use origin::last_write_at_path;
-pub use origin::{Write, last_writer, writers};
+pub use origin::{Origin, Write, last_writer, origin, writers};
 pub use removal::{Removal, RemovedBy, Removers, removed, removed_as_known_to};
 pub use report::{
     CameFrom, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files,
     report, unwritten,
 };
-pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run};
+pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run, run_back};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};
 pub(crate) use together::{Runs, written_along};
 pub use together::{also_claimed_by, as_its_own_run_has_it, own_parts, parts_of};

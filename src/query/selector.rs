@@ -138,21 +138,7 @@ pub fn find_run(snapshot: &Snapshot, selector: &RunSelector) -> Result<RunNo> {
 /// A request error where there are several.
 pub fn find_run_if_any(snapshot: &Snapshot, selector: &RunSelector) -> Result<Option<RunNo>> {
     match selector {
-        RunSelector::Back(back) => {
-            let mut left = *back;
-            let found = snapshot.runs_newest_first(|number| {
-                let is_repetition = snapshot.run(number)?.is_some_and(|run| run.rerun_of.is_some());
-                if is_repetition || began_inside(snapshot, number)? {
-                    return Ok(ControlFlow::Continue(()));
-                }
-                if left == 0 {
-                    return Ok(ControlFlow::Break(number));
-                }
-                left -= 1;
-                Ok(ControlFlow::Continue(()))
-            })?;
-            Ok(found.break_value())
-        }
+        RunSelector::Back(back) => run_back(snapshot, *back, &mut |_| Ok(true)),
         RunSelector::Tail(tail) => by_tail(snapshot, tail),
         RunSelector::Word(word) => {
             if let Ok(label) = word.parse::<RunId>()
@@ -168,6 +154,30 @@ pub fn find_run_if_any(snapshot: &Snapshot, selector: &RunSelector) -> Result<Op
             by_name(snapshot, word)
         }
     }
+}
+
+/// Finds the run so many before the latest one, of those that `counts` accepts; `None` where there are not so many.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn run_back(
+    snapshot: &Snapshot,
+    back: usize,
+    counts: &mut dyn FnMut(RunNo) -> Result<bool>,
+) -> Result<Option<RunNo>> {
+    let mut left = back;
+    let found = snapshot.runs_newest_first(|number| {
+        let is_repetition = snapshot.run(number)?.is_some_and(|run| run.rerun_of.is_some());
+        if is_repetition || began_inside(snapshot, number)? || !counts(number)? {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if left == 0 {
+            return Ok(ControlFlow::Break(number));
+        }
+        left -= 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found.break_value())
 }
 
 fn by_tail(snapshot: &Snapshot, tail: &str) -> Result<Option<RunNo>> {

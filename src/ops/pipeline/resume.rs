@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::filings::Section;
 use crate::model::{ArtifactPath, CodeState, Digest, Run, RunKind, Step, StepStatus, TOOL_PARAMETER};
+use crate::ops::here::find_run;
 use crate::ops::named::place_on_disk;
 use crate::ops::pipeline::inputs::Inputs;
 use crate::ops::pipeline::metrics::counted_outputs;
@@ -210,7 +211,7 @@ pub fn find(
     let found = match &request.resume {
         Resume::No => return Ok(None),
         Resume::Run(selector) => {
-            let number = query::find_run(&view.snapshot, selector)?;
+            let number = find_run(workspace, &view.snapshot, selector)?;
             query::run_view(&view.snapshot, number)?
         }
         Resume::Latest => query::latest_run(&view.snapshot, &|run: &Run| {

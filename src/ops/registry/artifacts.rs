@@ -11,12 +11,14 @@ use crate::model::{
     Artifact, ArtifactPath, Digest, LinkText, NamedArtifact, printed_word, recorded_word, repeated_word,
 };
 use crate::ops::Workspace;
+use crate::ops::here::Here;
 use crate::ops::inside::declared_artifacts;
 use crate::ops::locate::link_text_at;
 use crate::ops::named::place_on_disk;
 use crate::ops::registry::entry::{EntryArtifact, unique};
 use crate::ops::workspace::FOLDER;
-use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
+use crate::query::{Origin, origin};
+use crate::store::{ArtifactNo, GO_ON, RunNo, Snapshot, StepNo};
 
 /// As many files has a model version at most.
 const FILES_MAX: usize = 10_000;
@@ -31,7 +33,7 @@ pub(super) struct ReadFile {
     pub source: Option<Artifact>,
 }
 
-/// A file that is to be a model's, and who wrote these bytes to its place, the last first.
+/// A file that is to be a model's, and who wrote these bytes to its place: runs of this workspace before others, the last first.
 pub(super) struct Found {
     pub held: NamedArtifact,
     /// The file whose bytes these are, as [`ReadFile::source`] says.
@@ -65,8 +67,9 @@ pub(super) fn read_all(
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub(super) fn find(snapshot: &Snapshot, files: Vec<ReadFile>) -> Result<Vec<Found>> {
-    files.into_iter().map(|file| recorded(snapshot, file)).collect()
+pub(super) fn find(workspace: &Workspace, snapshot: &Snapshot, files: Vec<ReadFile>) -> Result<Vec<Found>> {
+    let mut here = Here::of(workspace);
+    files.into_iter().map(|file| recorded(snapshot, &mut here, file)).collect()
 }
 
 /// A file to be read.
@@ -187,12 +190,12 @@ fn read(workspace: &Workspace, wanted: Wanted) -> Result<ReadFile> {
 }
 
 /// Holds a file against what is recorded of its place.
-fn recorded(snapshot: &Snapshot, file: ReadFile) -> Result<Found> {
+fn recorded(snapshot: &Snapshot, here: &mut Here<'_>, file: ReadFile) -> Result<Found> {
     let ReadFile { held, source } = file;
     let mut found = Found { held, source, writers: Vec::new(), changed_since: None, copied: None };
     let Some(artifact) = &found.source else { return Ok(found) };
     let Some(path) = snapshot.path_no(&artifact.path)? else {
-        found.copied = copied(snapshot, artifact)?;
+        found.copied = copied(snapshot, here, artifact)?;
         return Ok(found);
     };
     let mut other: Option<(StepNo, Digest)> = None;
@@ -211,23 +214,54 @@ fn recorded(snapshot: &Snapshot, file: ReadFile) -> Result<Found> {
     if found.writers.is_empty() {
         let other = other.map(|(step, digest)| Ok::<_, Error>((snapshot.run_of(step)?, digest)));
         found.changed_since = other.transpose()?;
-        found.copied = copied(snapshot, artifact)?;
+        found.copied = match snapshot.artifact_no(path, &artifact.digest)? {
+            Some(known) => copied_before(snapshot, known)?,
+            None => copied(snapshot, here, artifact)?,
+        };
+        return Ok(found);
     }
+    let (mut own, mut elsewhere) = (Vec::new(), Vec::new());
+    for run in std::mem::take(&mut found.writers) {
+        let list = if here.has_run(snapshot, run)? { &mut own } else { &mut elsewhere };
+        list.push(run);
+    }
+    found.writers = [own, elsewhere].concat();
     Ok(found)
 }
 
-/// Finds the last run that wrote the bytes of a file at another place.
-fn copied(snapshot: &Snapshot, artifact: &Artifact) -> Result<Option<(RunNo, ArtifactPath)>> {
+/// Finds the run that wrote the bytes of a recorded file at another place before they were first read here: what was here before is
+/// no copy.
+fn copied_before(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Option<(RunNo, ArtifactPath)>> {
+    let Origin::Copied(write) = origin(snapshot, artifact, i64::MAX, None)? else {
+        return Ok(None);
+    };
+    let run = snapshot.run_of(write.step)?;
+    run.map(|run| Ok((run, snapshot.artifact(write.artifact)?.path))).transpose()
+}
+
+/// Finds the last run that wrote the bytes of a file at another place, one of this workspace before others.
+fn copied(
+    snapshot: &Snapshot,
+    here: &mut Here<'_>,
+    artifact: &Artifact,
+) -> Result<Option<(RunNo, ArtifactPath)>> {
     let Some(first) = snapshot.artifacts_with(&artifact.digest)?.first().copied() else {
         return Ok(None);
     };
     if artifact.size_bytes == 0 {
         return Ok(None);
     }
-    let last = snapshot.content_writes_until(first, i64::MAX, |_, step, written| {
-        Ok(ControlFlow::Break(snapshot.run_of(step)?.map(|run| (run, written))))
+    let mut elsewhere = None;
+    let own = snapshot.content_writes_until(first, i64::MAX, |_, step, written| {
+        let Some(run) = snapshot.run_of(step)? else { return Ok(ControlFlow::Continue(())) };
+        if here.has_run(snapshot, run)? {
+            return Ok(ControlFlow::Break((run, written)));
+        }
+        elsewhere = elsewhere.or(Some((run, written)));
+        Ok(ControlFlow::Continue(()))
     })?;
-    last.break_value().flatten().map(|(run, written)| Ok((run, snapshot.artifact(written)?.path))).transpose()
+    let last = own.break_value().or(elsewhere);
+    last.map(|(run, written)| Ok((run, snapshot.artifact(written)?.path))).transpose()
 }
 
 /// Names what an entry says the model was trained on: files, all files of folders, and names outside this machine.

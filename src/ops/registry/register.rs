@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::ops::at_work::{commands_at_work, may_be_writing, words};
 use crate::ops::diff::last_code;
+use crate::ops::here::find_run;
 use crate::ops::keep::keep_registered;
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
 use crate::ops::registry::belongs;
@@ -21,7 +22,7 @@ use crate::ops::registry::{Author, Held, secrets, view_of};
 use crate::ops::run::{Form, from_document};
 use crate::ops::{Clock, Workspace};
 use crate::query::registry::{ModelView, production};
-use crate::query::{RunHead, find_run, last_values};
+use crate::query::{RunHead, last_values};
 use crate::store::{RunNo, Snapshot};
 
 /// A version that was registered.
@@ -146,9 +147,9 @@ struct Decided {
 fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Artifact>) -> Result<Decided> {
     let snapshot = &held.snapshot;
     check_free(snapshot, entry)?;
-    let found = artifacts::find(snapshot, files)?;
+    let found = artifacts::find(held.workspace, snapshot, files)?;
     let mut remarks = Vec::new();
-    let run = run_of(snapshot, entry, &found, &mut remarks)?;
+    let run = run_of(held, entry, &found, &mut remarks)?;
     match &run {
         Some(run) => say_run_state(held, run, &mut remarks)?,
         None => check_at_work(held, &found)?,
@@ -228,12 +229,14 @@ fn next_version(version: &str) -> String {
 
 /// Finds the run that trained the model: the one that the entry names, else the one that wrote its files.
 fn run_of(
-    snapshot: &Snapshot,
+    held: &Held<'_>,
     entry: &Entry,
     found: &[Found],
     remarks: &mut Vec<String>,
 ) -> Result<Option<RunHead>> {
-    let named = entry.run.as_ref().map(|selector| find_run(snapshot, selector)).transpose()?;
+    let snapshot = &held.snapshot;
+    let named =
+        entry.run.as_ref().map(|selector| find_run(held.workspace, snapshot, selector)).transpose()?;
     let writer =
         |found: &Found| found.writers.first().copied().or(found.copied.as_ref().map(|(run, _)| *run));
     let run = match named {

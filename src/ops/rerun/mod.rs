@@ -17,6 +17,7 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, LinkText, Metric, NodeId, RemarkKind, Role, Run, RunKind,
     RunStatus, Step, os_word,
 };
+use crate::ops::here::find_run;
 use crate::ops::metrics::NamePattern;
 use crate::ops::named::place_on_disk;
 use crate::ops::run::{
@@ -106,7 +107,7 @@ impl RerunSummary {
 /// A request error where the run cannot be repeated; nothing was run then.
 pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Result<RerunSummary> {
     let view = workspace.view()?;
-    let number = first_of(&view.snapshot, query::find_run(&view.snapshot, &request.run)?)?;
+    let number = first_of(&view.snapshot, find_run(workspace, &view.snapshot, &request.run)?)?;
     let mut head = RunHead::read(&view.snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_at_work(&view.snapshot, &head.view)?;
