@@ -813,6 +813,22 @@ fn what_a_run_took_away_here_is_not_missed_since_another_workspace_has_it() {
 }
 
 #[test]
+fn what_was_never_here_is_not_stale_here() {
+    let (here, there) = clones();
+    here.ok(&["run", "--", "sh", "t.sh"]);
+    there.write("o", b"1\n");
+    there.ok(&["run", "--", "sh", "-c", "sort o > m"]);
+    for options in [&[][..], &["--with-contents"]] {
+        here.ok(&[&["merge", there.root().to_str().unwrap()], options].concat());
+        here.write("d", b"5\n");
+        here.ok(&["run", "--", "sh", "t.sh"]);
+        let (code, status) = here.status();
+        assert_eq!((code, &status["stale"]), (0, &serde_json::json!([])), "{status:#}");
+        assert_eq!(status["not_here"][0]["path"], "m");
+    }
+}
+
+#[test]
 fn who_wrote_a_file_here_is_registered_after_a_merge_and_the_latest_run_is_of_this_workspace() {
     let (here, there) = clones();
     let train = |place: &Place, score: &str| {

@@ -61,6 +61,7 @@ pub fn status(
         writers: HashMap::new(),
         here: Here::of(workspace),
         newer_elsewhere: HashMap::new(),
+        never_here: HashSet::new(),
         code_of: HashMap::new(),
         report: StatusReport { is_of_part: !paths.is_empty(), ..StatusReport::default() },
     };
@@ -106,6 +107,8 @@ struct Looking<'a> {
     here: Here<'a>,
     /// The newest versions of files that are judged by an earlier one, which runs of this workspace know.
     newer_elsewhere: HashMap<usize, NewestFile>,
+    /// Those that are kept and of another workspace: nothing is to be made again of them here.
+    never_here: HashSet<usize>,
     /// What steps read as code that stands in a commit.
     code_of: HashMap<StepNo, HashSet<ArtifactNo>>,
     report: StatusReport,

@@ -202,6 +202,7 @@ impl Looking<'_> {
             let is_projected = last.writer.as_ref().is_some_and(|writer| writer.kind == RunKind::Pipeline);
             if !is_projected && self.is_of_elsewhere(file)? {
                 self.add_not_here(file, None)?;
+                self.never_here.insert(at);
             } else {
                 self.report.pending.push(last);
             }

@@ -106,7 +106,8 @@ impl Looking<'_> {
     }
 
     fn is_as_recorded(&self, at: usize) -> bool {
-        let is_pending = self.kept.contains(&at) && !self.removed.contains_key(&at);
+        let is_pending =
+            self.kept.contains(&at) && !self.removed.contains_key(&at) && !self.never_here.contains(&at);
         matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown(_))
             || (is_pending && self.files[at].read_since.is_none())
     }
