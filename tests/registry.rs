@@ -393,6 +393,20 @@ fn files_that_were_changed_or_lost_are_found_and_hand_edited_metadata_is_left_al
     registry.place.write("out/risk-700.bin", b"other");
     fs::remove_file(registry.place.at("out/risk-701.bin")).unwrap();
     let answer = registry.run(&["models", "verify"]);
+    assert_eq!(answer.code, 0, "both are kept: {answer:#?}");
+    assert!(
+        answer.stdout.contains("out/risk-700.bin  written over since  its bytes are kept"),
+        "{answer:#?}"
+    );
+    assert!(
+        answer.stdout.contains("out/risk-701.bin  not in its place    its bytes are kept"),
+        "{answer:#?}"
+    );
+    assert!(answer.stdout.ends_with(": all are there as registered, 2 only as kept\n"), "{answer:#?}");
+    let report = registry.json(&["models", "verify"]);
+    assert_eq!((&report["sound"], &report["artifacts"][2]["on_disk"]), (&true.into(), &"changed".into()));
+    fs::remove_dir_all(registry.place.at(".lineage/objects")).unwrap();
+    let answer = registry.run(&["models", "verify"]);
     assert_eq!(answer.code, 1, "{answer:#?}");
     assert!(answer.stdout.contains("out/risk-700.bin  CHANGED since it was registered"), "{answer:#?}");
     assert!(answer.stdout.contains("out/risk-701.bin  GONE"), "{answer:#?}");

@@ -143,7 +143,10 @@ impl History {
     }
 }
 
-/// Check that the files of versions hold what was registered. Exit code 1 where one does not.
+/// Check that what was registered of versions can still be had. Exit code 1 where a file neither holds it nor is kept.
+///
+/// Every file is read; where another version was trained into it, or it is gone, the kept copy is read. A file that was written
+/// over and is kept is listed, and is no fault.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage models verify                        every version

@@ -1,4 +1,4 @@
-//! `lineage models verify`: do the files of model versions still hold what was registered?
+//! `lineage models verify`: can the bytes of model versions still be had as they were registered?
 
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ pub struct CheckedFile {
     pub held: NamedArtifact,
     /// How it lies on disk.
     pub state: DiskState,
-    /// Whether its bytes are kept, so that they can be had again. Of a file that is sound that is not asked.
+    /// Whether its bytes are kept, so that they can be had again. Of a file in its place that is not asked.
     pub kept: Kept,
 }
 
@@ -35,9 +35,15 @@ pub enum Kept {
 }
 
 impl CheckedFile {
-    /// Returns true where it holds what was registered.
-    pub fn is_sound(&self) -> bool {
+    /// Returns true where what was registered lies in its place.
+    pub fn is_in_place(&self) -> bool {
         self.state == DiskState::Unchanged
+    }
+
+    /// Returns true where what was registered can be had: it lies in its place, or is kept. The next version of a model is mostly
+    /// trained into the same file.
+    pub fn is_sound(&self) -> bool {
+        self.is_in_place() || self.kept == Kept::Whole
     }
 }
 
@@ -53,13 +59,13 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// Returns true where every file holds what was registered.
+    /// Returns true where what was registered of every file can be had.
     pub fn is_sound(&self) -> bool {
         self.files.iter().all(CheckedFile::is_sound)
     }
 }
 
-/// Reads every file of the versions and compares it with what was registered.
+/// Reads every file of the versions, or what is kept of it, and compares that with what was registered.
 pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
     let wanted: Vec<(String, NamedArtifact)> = views
         .iter()

@@ -268,6 +268,15 @@ pub(crate) fn state_words(state: DiskState) -> &'static str {
     }
 }
 
+/// As [`state_words`], of a file whose bytes are kept: nothing of it is lost.
+fn state_words_kept(state: DiskState) -> &'static str {
+    match state {
+        DiskState::Changed(_) | DiskState::OtherVersion(_) => "written over since",
+        DiskState::Gone | DiskState::NoFile => "not in its place",
+        other => state_words(other),
+    }
+}
+
 fn line(text: &mut String, label: &str, words: &str) {
     let _ = writeln!(text, "  {label:<LABEL_WIDTH$} {}", one_line(words));
 }
@@ -404,11 +413,12 @@ fn edit_words(edit: &ModelEdit) -> String {
     words.join(", ")
 }
 
-/// Writes what a check of files came to: what is wrong, then how much was looked at.
+/// Writes what a check of files came to: what is not in its place, then how much was looked at.
 pub fn check(report: &CheckReport) -> String {
     let mut text = String::new();
-    let wrong: Vec<_> = report.files.iter().filter(|file| !file.is_sound()).collect();
-    let rows = wrong.iter().map(|file| {
+    let moved: Vec<_> = report.files.iter().filter(|file| !file.is_in_place()).collect();
+    let wrong = moved.iter().filter(|file| !file.is_sound()).count();
+    let rows = moved.iter().map(|file| {
         let kept = match file.kept {
             Kept::Whole => "its bytes are kept",
             Kept::Damaged => "its bytes are kept damaged",
@@ -419,18 +429,25 @@ pub fn check(report: &CheckReport) -> String {
             one_line(&file.label),
             one_line(&file.held.name),
             file.held.artifact.path.to_string(),
-            state_words(file.state).to_owned(),
+            match file.is_sound() {
+                true => state_words_kept(file.state).to_owned(),
+                false => state_words(file.state).to_owned(),
+            },
             kept.to_owned(),
         ]
     });
-    if !wrong.is_empty() {
+    if !moved.is_empty() {
         text.push_str(&aligned(rows.collect()));
     }
-    let mut to_restore: Vec<String> =
-        wrong.iter().filter(|file| file.kept == Kept::Whole).map(|file| one_line(&file.label)).collect();
-    to_restore.dedup();
-    for label in to_restore.iter().take(LISTED_MAX) {
-        let _ = writeln!(text, "  `lineage restore {label}` brings back what is kept");
+    let of_versions = moved.chunk_by(|left, right| left.label == right.label);
+    let to_restore: Vec<_> =
+        of_versions.filter(|files| files.iter().any(|file| file.kept == Kept::Whole)).collect();
+    for files in to_restore.iter().take(LISTED_MAX) {
+        let label = one_line(&files[0].label);
+        // What another version was trained into is not to be written over.
+        let is_free = files.iter().all(|file| matches!(file.state, DiskState::Gone));
+        let aside = if is_free { "" } else { " --to DIR" };
+        let _ = writeln!(text, "  `lineage restore {label}{aside}` brings back what is kept");
     }
     more(&mut text, to_restore.len(), "versions to be restored so");
     for label in &report.without_files {
@@ -443,10 +460,11 @@ pub fn check(report: &CheckReport) -> String {
         counted(report.versions, "version", "versions"),
         counted(report.files.len() as u64, "file", "files"),
         bytes(sizes),
-        if wrong.is_empty() {
-            "all hold what was registered".to_owned()
-        } else {
-            format!("{} not what was registered", counted(wrong.len() as u64, "is", "are"))
+        match (wrong, moved.len()) {
+            (0, 0) => "all hold what was registered".to_owned(),
+            (0, moved) => format!("all are there as registered, {moved} only as kept"),
+            (wrong, _) =>
+                format!("{} not what was registered, and not kept", counted(wrong as u64, "is", "are")),
         }
     );
     text
