@@ -2,6 +2,7 @@
 
 mod causes;
 mod code;
+mod counterparts;
 mod environment;
 mod failures;
 mod files;

@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::model::{Artifact, Role, RunStatus, Timestamp};
+use crate::query::diff::RunDiff;
 use crate::query::diff::causes::{Cause, input};
+use crate::query::diff::counterparts::programs;
 use crate::query::diff::outputs::{OutputDiff, Pairs};
-use crate::query::diff::side::{Side, StepKey};
-use crate::query::diff::{RunDiff, StepEnd};
-use always::programs;
+use crate::query::diff::side::Side;
 use reading::Reading;
 
 /// The beginning of time.
@@ -163,9 +163,6 @@ pub(super) struct Levels<'a> {
     sides: [&'a Side; 2],
     pairs: &'a Pairs,
     found: &'a RunDiff,
-    ends: [BTreeMap<StepKey, StepEnd>; 2],
-    /// The steps of each key and of each name.
-    steps_of: [HashMap<StepKey, Vec<usize>>; 2],
     /// What folders that were renamed were called in the first run.
     first_folders: BTreeMap<String, String>,
     /// The programs that steps ran.
@@ -184,19 +181,10 @@ pub(super) struct Levels<'a> {
 
 impl<'a> Levels<'a> {
     pub fn new(sides: [&'a Side; 2], pairs: &'a Pairs, found: &'a RunDiff, causes_max: usize) -> Self {
-        let steps_of = sides.map(|side| {
-            let mut steps: HashMap<StepKey, Vec<usize>> = HashMap::new();
-            for (at, step) in side.steps.iter().enumerate() {
-                steps.entry(side.key(step)).or_default().push(at);
-            }
-            steps
-        });
         Levels {
             sides,
             pairs,
             found,
-            ends: sides.map(Side::step_ends),
-            steps_of,
             first_folders: first_folders(found),
             programs: sides.map(|side| side.steps.iter().flat_map(programs).collect()),
             changed: [0, 1].map(|side| changed(side, found)),
@@ -248,9 +236,8 @@ impl<'a> Levels<'a> {
 
     /// Returns the steps of the other run that correspond to these, as far as that is clear.
     fn counterparts(&self, side: usize, steps: &[Writer]) -> Vec<Writer> {
-        let keys = steps.iter().map(|(at, _)| self.sides[side].key(&self.sides[side].steps[*at]));
-        let found = keys.filter_map(|key| self.steps_of[1 - side].get(&key));
-        let found: BTreeSet<usize> = found.flatten().copied().collect();
+        let of = |step: usize| self.pairs.counterparts.of(self.sides, self.pairs, side, step);
+        let found: BTreeSet<usize> = steps.iter().flat_map(|(step, _)| of(*step)).collect();
         found.into_iter().map(|step| (step, None)).collect()
     }
 

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Role, RunKind, RunStatus, Timestamp};
+use crate::query::diff::counterparts::Counterparts;
 use crate::query::diff::levels::FileKey;
 use crate::query::diff::pattern;
 use crate::query::diff::side::{Side, StepKey};
@@ -23,8 +24,8 @@ pub struct OutputsDiff {
     pub paired: BTreeMap<PairedBy, u64>,
     /// Outputs with other bytes, and outputs that only one of the runs has, by path.
     pub differing: Vec<OutputDiff>,
-    /// Outputs that only one of the runs made, since the other had no step that makes them, and found them there, by path: what a
-    /// build saw was up to date.
+    /// Outputs that only one of the runs made, by path, and that the other found there: it read the same bytes, or it does the same and
+    /// had no step that makes them. A build saw that they were up to date.
     pub standing: Vec<StandingOutput>,
 }
 
@@ -120,6 +121,8 @@ pub(super) struct Pairs {
     pub versions: Vec<[(Artifact, Timestamp); 2]>,
     /// All that either run wrote, by neutral path.
     pub written: [HashSet<String>; 2],
+    /// The steps that are each other's.
+    pub counterparts: Counterparts,
 }
 
 impl Pairs {
@@ -175,14 +178,14 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side) -> Result<(Output
             found.differing.push(OutputDiff { paired_by, ..differing(a, Some(output_a), Some(output_b)) });
         }
     }
+    known.counterparts = Counterparts::new([a, b], &known);
     let may_stand = a.does_the_same(b);
     for (side, own, other) in [(0, a, b), (1, b, a)] {
-        let keys: HashSet<StepKey> = match may_stand {
-            true => other.steps.iter().map(|step| other.key(step)).collect(),
-            false => HashSet::new(),
-        };
+        let read = other.found_there();
         for (output, _) in outputs[side].iter().zip(&taken[side]).filter(|(_, taken)| !**taken) {
-            let stands = may_stand && !keys.contains(&output.key) && is_found(snapshot, own, other, output)?;
+            let is_made = || !known.counterparts.of([a, b], &known, side, output.step).is_empty();
+            let stands = read.contains(&(output.path.clone(), output.artifact.digest))
+                || (may_stand && !is_made() && is_found(snapshot, own, other, output)?);
             if stands {
                 let (step, artifact) = (own.steps[output.step].name.clone(), output.artifact.clone());
                 found.standing.push(StandingOutput { step, artifact, is_of_b: side == 1 });

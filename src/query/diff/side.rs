@@ -1,11 +1,11 @@
 //! One of two runs that are compared: its steps in memory, and who wrote what.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, CodeState, Parameter, Remark, RemarkKind, Role, RunKind, Step,
-    StepStatus, TOOL_PARAMETER, Timestamp,
+    Artifact, ArtifactPath, CaptureLevel, CodeState, Digest, Parameter, Remark, RemarkKind, Role, RunKind,
+    Step, StepStatus, TOOL_PARAMETER, Timestamp,
 };
 use crate::query::diff::{DiffRun, StepEnd};
 use crate::query::history::rerun_name;
@@ -113,13 +113,24 @@ impl Side {
         }
     }
 
-    /// Returns what became of each step the last time it was tried.
-    pub fn step_ends(&self) -> BTreeMap<StepKey, StepEnd> {
-        let end = |step: &Step| match step.status {
+    /// Returns what became of a step.
+    pub fn end(&self, step: &Step) -> StepEnd {
+        match step.status {
             StepStatus::Succeeded => StepEnd::Succeeded,
             StepStatus::Failed => StepEnd::Failed(self.neutral(step.reason.as_deref().unwrap_or(""))),
-        };
-        self.steps.iter().map(|step| (self.key(step), end(step))).collect()
+        }
+    }
+
+    /// Returns what became of each step the last time it was tried.
+    pub fn step_ends(&self) -> BTreeMap<StepKey, StepEnd> {
+        self.steps.iter().map(|step| (self.key(step), self.end(step))).collect()
+    }
+
+    /// Returns all that the run read and did not write itself, by neutral path.
+    pub fn found_there(&self) -> HashSet<(String, Digest)> {
+        let edges = self.steps.iter().flat_map(|step| &step.used).map(|edge| &edge.artifact);
+        let read = edges.filter(|file| file.has_content() && !self.writes.contains_key(*file));
+        read.map(|file| (self.neutral_path(&file.path), file.digest)).collect()
     }
 
     /// Returns what the run read in the roles that `wanted` accepts and did not write itself, by neutral path.

@@ -177,6 +177,10 @@ fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> S
 }
 
 fn differences(text: &str, commits: &CommitFiles) -> RunDiff {
+    differences_with(text, commits, &|_| Ok(None))
+}
+
+fn differences_with(text: &str, commits: &CommitFiles, list: ReadList<'_>) -> RunDiff {
     let history = history(text);
     let side = |number: u8| {
         let number_in_store = history.snapshot.run_no(history.runs[&number]).unwrap().unwrap();
@@ -185,7 +189,7 @@ fn differences(text: &str, commits: &CommitFiles) -> RunDiff {
             folder_name: format!("{}_r{number}", run_id(number)),
         }
     };
-    diff(&history.snapshot, side(1), side(2), commits, &|_| Ok(None)).unwrap()
+    diff(&history.snapshot, side(1), side(2), commits, list).unwrap()
 }
 
 fn lines(diff: &RunDiff) -> Vec<String> {
@@ -284,6 +288,48 @@ fn the_environment_is_that_of_the_run_whichever_step_holds_its_list() {
     check(
         "1 sh x: &env=1 s=1 -> log=1\n1 cat x: a=1 -> o=1\n2 cat x: &env=2 a=1 -> o=2\n2 sh x: s=1 -> log=1",
         &["o <- env"],
+    );
+}
+
+#[test]
+fn the_environment_of_a_program_that_one_run_alone_started_is_no_cause() {
+    let check = |a: &str, b: &str, lists: [&str; 2], expected: &str| {
+        let text = format!("1 make x: &env=1 -> log=1\n{a}\n2 make x: &env=2 -> log=1\n{b}");
+        let digests = ["1", "2"].map(|content| Digest::of(content.as_bytes()));
+        let list = |digest: &Digest| {
+            let place = digests.iter().position(|known| known == digest);
+            Ok(place.map(|place| lists[place].as_bytes().to_vec()))
+        };
+        let found = differences_with(&text, &CommitFiles::Unknown, &list);
+        let causes = found.explanations[0].causes.iter().map(|cause| match cause {
+            Cause::Package(package) => package.name.clone(),
+            Cause::EnvironmentFiles { first, .. } => first.name.clone(),
+            Cause::Input { b: Some(file), .. } => file.path.to_string(),
+            other => format!("{other:?}"),
+        });
+        assert_eq!(causes.collect::<Vec<_>>().join(" "), expected);
+    };
+    let (python, more) = ("python package numpy 2.0\n/bin/python 1 1\n/lib/n.so 1 1\n", "/lib/more.so 1 1\n");
+    let (features, train) = ("1 python f: r=1 -> f=1\n1 cat m: f=1 c=1 -> m=1", "2 cat m: f=1 c=2 -> m=2");
+    check(features, train, [python, ""], "c");
+    // It is a program of either run.
+    let train = "2 python f: r=1 -> f=1\n2 cat m: f=1 c=2 -> m=2";
+    check(features, train, [python, ""], "c numpy /lib/n.so");
+    // One program makes both, and one of them was up to date.
+    let features = features.replace("cat", "python");
+    check(
+        &features,
+        "2 python m: f=1 c=2 -> m=2",
+        [&format!("{python}{more}"), &python.replace("2.0", "2.1")],
+        "c numpy",
+    );
+    check(&features, "2 python m: f=1 c=2 -> m=2", [python, &format!("{python}{more}")], "c /lib/more.so");
+    // What made m is another program.
+    check(
+        "1 sort m: c=1 -> m=1",
+        "2 tac m: c=2 -> m=2",
+        ["/bin/sort 1 1\n", "/bin/tac 1 1\n"],
+        "c /bin/sort",
     );
 }
 
@@ -456,7 +502,7 @@ fn what_a_run_wrote_itself_is_no_new_name_of_an_input() {
     check("1 sort: x=1 -> o=1\n2 cat: x=1 -> o=1\n2 dash: o=1 -> o=12", &["o <-"]);
     check(
         "1 sort: x=1 -> m=1\n1 cat: x=1 -> o=1\n2 cat: m=1 -> o=2",
-        &["input x only in a", "input m only in b", "m <- x", "o <- m x"],
+        &["input x only in a", "input m only in b", "o <- m x", "m stands"],
     );
 }
 
@@ -486,18 +532,55 @@ fn what_a_build_found_up_to_date_stands_and_is_not_explained() {
     let inputs = ["input y changed", "input x only in a", "input o1 only in b"];
     check(&format!("{a}{b}"), &[&inputs[..], &["o2 <- y", "o1 stands"]].concat());
     // It was not there, or another command was given.
-    check(&format!("{b}{a}"), &[&inputs[..], &["o1 <- x", "o2 <- y"]].concat());
+    let [a, b] = [a, b].map(|text| text.replace(" o1=1 ", " "));
+    let inputs = &inputs[..2];
+    check(&format!("{b}{a}"), &[inputs, &["o1 <- x", "o2 <- y"]].concat());
     let told = "Arguments([[\"make\"], [\"build\"]])";
     check(
         &format!("{a}{}", b.replace("make", "build")),
-        &[&inputs[..], &[&format!("o1 <- x {told}"), &format!("o2 <- y {told}")]].concat(),
+        &[inputs, &[&format!("o1 <- x {told}"), &format!("o2 <- y {told}")]].concat(),
+    );
+}
+
+#[test]
+fn what_a_run_read_with_the_bytes_that_the_other_wrote_stands_whoever_made_it() {
+    let [a, b] = [
+        "run 1 command:two\n1 sort: x=1 -> o1=1\n1 cat: y=1 o1=1 -> o2=1\n",
+        "run 2 command:one\n2 cat: y=2 o1=1 -> o2=2\n",
+    ];
+    let inputs = ["input y changed", "input x only in a", "input o1 only in b"];
+    let told = "Arguments([[\"two\"], [\"one\"]])";
+    check(&format!("{a}{b}"), &[&inputs[..], &[&format!("o2 <- y {told}"), "o1 stands"]].concat());
+    let other = format!("{a}3 p: z=1 -> o1=2\n{}", b.replace("o1=1", "o1=2"));
+    check(&other, &[&inputs[..], &[&format!("o1 <- x {told}"), &format!("o2 <- y o1 {told}")]].concat());
+}
+
+#[test]
+fn steps_of_one_program_are_counterparts_by_what_they_wrote() {
+    let a = "run 1 command:make\n1 wc: r1=1 -> o1=1\n1 wc: r2=1 -> o2=1\n1 cat: o1=1 o2=1 -> o=11\n";
+    let b = "run 2 command:make\n2 wc: r2=2 -> o2=2\n2 cat: o1=1 o2=2 -> o=12\n";
+    let inputs = ["input r2 changed", "input r1 only in a", "input o1 only in b"];
+    check(&format!("{a}{b}"), &[&inputs[..], &["o <- r2", "o2 <- r2", "o1 stands"]].concat());
+    // Nobody read what stands.
+    let [a, b] = [a, b].map(|text| text.lines().filter(|line| !line.contains("cat")).collect::<Vec<_>>());
+    check(&[a, b].concat().join("\n"), &["input r2 changed", "input r1 only in a", "o2 <- r2", "o1 stands"]);
+    // It failed before it wrote.
+    check(
+        "1 wc: r1=1 -> o1=1\n1 wc: r2=1 -> o2=1\n2 wc: r2=2 -> o2=2\n2 wc: r1=2 -> FAILED broken",
+        &[
+            "input r1 changed",
+            "input r2 changed",
+            "o1 <- broken r1",
+            "o2 <- r2",
+            "wc  Succeeded Failed(\"broken\")",
+        ],
     );
 }
 
 #[test]
 fn of_runs_of_unlike_kinds_nothing_is_explained() {
     let text = "run 1 command:sort\n1 sort: x=1 -> m=1\nrun 2 command:wc\n2 wc: m=1 -> p=1";
-    check(text, &["input x only in a", "input m only in b", "m differs", "p differs"]);
+    check(text, &["input x only in a", "input m only in b", "p differs", "m stands"]);
     let unlike = differences(text, &CommitFiles::Unknown).unlike.unwrap();
     assert_eq!((unlike.a_read_of_b, unlike.b_read_of_a), (Vec::new(), vec![artifact("m=1").0]));
     // The same script, told to write elsewhere.

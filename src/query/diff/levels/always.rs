@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Levels, Reading};
 use crate::model::{Role, Step};
 use crate::query::diff::causes::{Cause, input};
+use crate::query::diff::counterparts::programs;
 use crate::query::diff::side::Side;
 use crate::query::diff::{EntryDiff, EnvironmentDiff, ParameterDiff, StepEnd};
 
@@ -47,15 +48,16 @@ impl Levels<'_> {
     fn failed(&self, reading: &Reading) -> Vec<Cause> {
         let mut causes = BTreeSet::new();
         for side in [0, 1] {
-            for step in self.steps(reading, side) {
-                let key = self.sides[side].key(step);
-                let [Some(a), Some(b)] = [0, 1].map(|side| self.ends[side].get(&key)) else { continue };
-                for end in [a, b] {
-                    if let StepEnd::Failed(reason) = end
-                        && a != b
-                    {
-                        let (step, subject, reason) =
-                            (step.name.clone(), step.subject.clone(), reason.clone());
+            for at in reading.steps[side].keys() {
+                let Some(tries) = self.pairs.counterparts.last_tries(self.sides, self.pairs, side, *at)
+                else {
+                    continue;
+                };
+                let ends = [0, 1].map(|side| self.sides[side].end(&self.sides[side].steps[tries[side]]));
+                let key = self.sides[side].key(&self.sides[side].steps[*at]);
+                for end in ends.iter().filter(|_| ends[0] != ends[1]) {
+                    if let StepEnd::Failed(reason) = end {
+                        let (step, subject, reason) = (key.name.clone(), key.subject.clone(), reason.clone());
                         causes.insert(Cause::Failed { step, subject, reason });
                     }
                 }
@@ -96,8 +98,8 @@ impl Levels<'_> {
         Some(Cause::Arguments(other_words(&a, &b)))
     }
 
-    /// Lists how the environments differ, which are those of the whole runs: whatever step holds the list, all steps ran in it. Only the
-    /// program of another step, which one of the runs had no need of, is none of these steps'.
+    /// Lists how the environments differ, which are those of the whole runs: whatever step holds the list, all steps ran in it. Only what
+    /// one run alone read for a program that the other had no need of is none of these steps'.
     fn environment(&self, reading: &Reading, causes: &mut Vec<Cause>) -> bool {
         let Some(entries) = &self.found.environment_entries else {
             let found = &self.found.environment;
@@ -114,32 +116,44 @@ impl Levels<'_> {
         }
         let EnvironmentDiff { variables, packages, files, .. } = entries;
         causes.extend(variables.iter().take(NAMED_MAX).cloned().map(Cause::Variable));
-        causes.extend(packages.iter().take(NAMED_MAX).cloned().map(Cause::Package));
+        let packages = || packages.iter().filter(|package| !self.is_of_other_python(package));
+        causes.extend(packages().take(NAMED_MAX).cloned().map(Cause::Package));
         let mut files = files.iter().filter(|file| !self.is_of_other_step(reading, file));
         if let Some(first) = files.next() {
             causes.push(Cause::EnvironmentFiles { count: 1 + files.count() as u64, first: first.clone() });
         }
-        variables.len() > NAMED_MAX || packages.len() > NAMED_MAX
+        variables.len() > NAMED_MAX || packages().count() > NAMED_MAX
     }
 }
 
 impl Levels<'_> {
-    /// Returns true for a file that one run alone has, and that is the program of steps of which none is among these.
+    /// Returns true for a package that one run alone imported, which started Python for more than the other did.
+    fn is_of_other_python(&self, package: &EntryDiff) -> bool {
+        let side = only_side(package);
+        side.is_some_and(|side| {
+            self.pairs.counterparts.alone(side).iter().any(|name| name.starts_with("python"))
+        })
+    }
+
+    /// Returns true for a file that one run alone has, and that may be of a program which that run alone started, or started for more;
+    /// or that is the program of steps of which none is among these.
     fn is_of_other_step(&self, reading: &Reading, file: &EntryDiff) -> bool {
-        let side = match (&file.a, &file.b) {
-            (Some(_), None) => 0,
-            (None, Some(_)) => 1,
-            _ => return false,
-        };
+        let Some(side) = only_side(file) else { return false };
         let program = file.name.rsplit('/').next().unwrap_or_default();
-        self.programs[side].contains(program)
-            && !self.steps(reading, side).flat_map(programs).any(|other| other == program)
+        if self.programs[side].contains(program) {
+            return !self.steps(reading, side).flat_map(programs).any(|other| other == program);
+        }
+        !self.pairs.counterparts.alone(side).is_empty()
     }
 }
 
-/// Lists the programs that a step ran, without what is said of how.
-pub(super) fn programs(step: &Step) -> impl Iterator<Item = &str> {
-    step.name.split(" | ").filter_map(|name| name.split(" (").next())
+/// Returns the run that alone has an entry.
+fn only_side(entry: &EntryDiff) -> Option<usize> {
+    match (&entry.a, &entry.b) {
+        (Some(_), None) => Some(0),
+        (None, Some(_)) => Some(1),
+        _ => None,
+    }
 }
 
 /// Takes from two commands the words that differ; behind the option that they belong to, where that is clear.
