@@ -261,3 +261,35 @@ fn what_lies_below_a_link_is_ignored_and_excluded_by_the_name_of_the_link() {
     assert_eq!(place.ok(&["cat", &a]).stdout, "plain\n");
     assert_ne!(place.run(&["cat", &q]).code, 0);
 }
+
+#[test]
+fn whoever_names_a_link_means_the_file_that_it_leads_to() {
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    place.write("raw/1.csv", b"1\n");
+    place.write("store/2.csv", b"2\n");
+    place.write("private/3.csv", b"3\n");
+    place.write(".lineageignore", b"private/\n");
+    symlink("1.csv", place.at("raw/l.csv")).unwrap();
+    symlink("../store/2.csv", place.at("raw/2.csv")).unwrap();
+    fs::create_dir(place.at("more")).unwrap();
+    symlink("../private/3.csv", place.at("more/3.csv")).unwrap();
+    let imported = place.json(&["import", "raw", "more"]);
+    let paths = imported["artifacts"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap());
+    assert_eq!(paths.collect::<Vec<_>>(), ["raw/1.csv", "store/2.csv"]);
+    assert_eq!(imported["ignored"], 1);
+    place.ok(&["run", "--name", "merge", "--", "sh", "-c", "cat raw/1.csv raw/l.csv raw/2.csv > o"]);
+    let lineage = env!("CARGO_BIN_EXE_lineage");
+    let train =
+        format!("cat o > e1; ln -s e1 latest; '{lineage}' generated latest; '{lineage}' used raw/2.csv");
+    place.ok(&["run", "--name", "train", "--output", "latest", "--", "sh", "-c", &train]);
+    place.ok(&["run", "--", "sh", "-c", "cat latest > p"]);
+    place.ok(&["status"]);
+    let shown = place.ok(&["show", "raw/2.csv"]).stdout;
+    assert!(shown.starts_with("store/2.csv\n"), "{shown}");
+    if place.was_observed() {
+        let shown = place.ok(&["show", "p"]).stdout;
+        assert!(shown.contains("no gaps") && shown.contains("store/2.csv"), "{shown}");
+    }
+    assert_eq!(place.json(&["import", "raw"])["known"], 2);
+}

@@ -152,15 +152,15 @@ pub fn say_files(
     declared: Declared,
 ) -> Result<Vec<Remark>> {
     let at = clock.now();
-    let artifacts = words.iter().map(|word| declared_artifacts(workspace, folder, word));
-    let artifacts: Vec<Artifact> = artifacts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    let declared_files = words.iter().map(|word| declared_files(workspace, folder, word));
+    let declared_files = declared_files.collect::<Result<Vec<_>>>()?;
+    let artifacts = declared_files.into_iter().flat_map(|declared| declared.artifacts);
     let mut step = Step::new(NodeId::new(at), run, DECLARED_STEP, [at, at]);
     let mut remarks = Vec::new();
     let (evidence, role) = (Evidence::Declared, Role::Data);
     match declared {
         Declared::Used => {
-            let used = artifacts.into_iter();
-            step.used.extend(used.map(|artifact| Used { artifact, at, evidence, role }));
+            step.used.extend(artifacts.map(|artifact| Used { artifact, at, evidence, role }));
         }
         Declared::Generated => {
             let before = Before::of(workspace, run, FileClock::now(clock))?;
@@ -280,21 +280,35 @@ fn say_all(workspace: &Workspace, at: Timestamp, facts: &[Fact]) -> Result<()> {
     writer.commit()
 }
 
+/// What a word declares.
+pub(crate) struct DeclaredFiles {
+    /// The files, where they really lie.
+    pub artifacts: Vec<Artifact>,
+    /// The symbolic links by which some of them were named.
+    pub links: Vec<ArtifactPath>,
+}
+
 /// Names what is declared, seen from `folder`: a file, every file below a folder, or something outside this machine, whose
-/// content is not known.
+/// content is not known. Who names a symbolic link means the file that it leads to, as whoever reads it does.
 ///
 /// # Errors
 /// A request error where it cannot be read, or is a folder of too many files.
-pub(crate) fn declared_artifacts(
+pub(crate) fn declared_files(
     workspace: &Workspace,
     folder: &Path,
     word: impl AsRef<OsStr>,
-) -> Result<Vec<Artifact>> {
+) -> Result<DeclaredFiles> {
     let word = word.as_ref();
     if let Some(url) = named::url(word) {
         let version = url.as_bytes().to_vec();
-        return Ok(vec![Artifact::without_content(url, &version)]);
+        return Ok(DeclaredFiles {
+            artifacts: vec![Artifact::without_content(url, &version)],
+            links: Vec::new(),
+        });
     }
     let found = find_files(workspace, folder, &[PathBuf::from(word)])?;
-    found.files.iter().map(|file| artifact_of(workspace, file)).collect()
+    let artifacts =
+        found.real_files().iter().map(|file| artifact_of(workspace, file)).collect::<Result<_>>()?;
+    let links = found.links().map(|link| ArtifactPath::within(workspace.root(), link));
+    Ok(DeclaredFiles { artifacts, links: links.collect::<Result<_>>()? })
 }

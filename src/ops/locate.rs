@@ -280,6 +280,15 @@ fn by_file(workspace: &Workspace, snapshot: &Snapshot, place: &Path) -> Result<F
         let artifact = snapshot.artifact(number)?;
         return Ok(FileTarget { path, artifact, number, state: DiskState::Unchanged, as_of: None });
     }
+    // Of a link that nobody recorded, what it leads to is recorded where it really lies.
+    if path_no.is_none()
+        && place.is_symlink()
+        && let Ok(real) = place.canonicalize()
+        && real.is_file()
+        && let Ok(target) = by_file(workspace, snapshot, &real)
+    {
+        return Ok(target);
+    }
     let (digest, state) = match digest_at(workspace, place) {
         Ok(digest) => (Some(digest), DiskState::Changed(digest)),
         Err(cause) => match without_file(place) {

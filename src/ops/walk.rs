@@ -19,7 +19,7 @@ const DEPTH_MAX: usize = 256;
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct FoundFiles {
-    /// The files, by place; absolute, with the links of their folders resolved.
+    /// The files, by place; absolute, with the links of their folders resolved. Some may be links themselves.
     pub files: BTreeSet<PathBuf>,
     /// How many files and folders `.lineageignore` left out.
     pub ignored: u64,
@@ -27,6 +27,18 @@ pub(crate) struct FoundFiles {
     pub passed_over: u64,
     /// What of the ignore rules could not be used.
     pub faults: Vec<String>,
+}
+
+impl FoundFiles {
+    /// Returns where the files really lie, which is where they are recorded: of a symbolic link, what it leads to.
+    pub fn real_files(&self) -> BTreeSet<PathBuf> {
+        self.files.iter().map(|file| file.canonicalize().unwrap_or_else(|_| file.clone())).collect()
+    }
+
+    /// Returns those of the files that are symbolic links.
+    pub fn links(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().filter(|file| file.is_symlink())
+    }
 }
 
 /// Finds the files that `words` name, seen from `folder`. A file that is named is taken whatever the ignore rules say; they decide
@@ -78,9 +90,12 @@ fn walk(base: PathBuf, root: &Path, rules: &IgnoreRules, found: &mut FoundFiles)
             let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
             // A linked folder is not entered: it may lead back to where we are.
             let is_file = kind.is_file() || (kind.is_symlink() && path.is_file());
+            let leads_to = || path.canonicalize().ok().filter(|_| kind.is_symlink());
             if is_ignored_place(&path, root) || (kind.is_dir() && depth >= DEPTH_MAX) {
                 found.passed_over += 1;
-            } else if rules.ignores(&path, kind.is_dir()) {
+            } else if rules.ignores(&path, kind.is_dir())
+                || leads_to().is_some_and(|real| rules.ignores(&real, false))
+            {
                 found.ignored += 1;
             } else if kind.is_dir() {
                 frontier.push((path, depth + 1));

@@ -75,7 +75,7 @@ pub fn import_files(workspace: &Workspace, clock: &Clock, request: &ImportReques
         generated_by.iter().map(|text| ("generated_by".to_owned(), text.clone())).collect();
     check_parameters(&parameters)?;
     let found = find_files(workspace, &request.folder, &request.paths)?;
-    let files: Vec<PathBuf> = found.files.into_iter().collect();
+    let files: Vec<PathBuf> = found.real_files().into_iter().collect();
     let read: Vec<Result<(Artifact, Timestamp), String>> = files
         .par_iter()
         .map(|file| {

@@ -25,10 +25,11 @@ pub(super) fn read(workspace: &Workspace, folder: &Path, path: &Path) -> Result<
     }
     let place = place_on_disk(folder, path)?;
     if place.is_file() {
-        return Ok(vec![read_file(workspace, &real_place(&place))?]);
+        let real = place.canonicalize().unwrap_or_else(|_| real_place(&place));
+        return Ok(vec![read_file(workspace, &real)?]);
     }
     let found = find_files(workspace, folder, &[PathBuf::from(path)])?;
-    found.files.iter().map(|file| read_file(workspace, file)).collect()
+    found.real_files().iter().map(|file| read_file(workspace, file)).collect()
 }
 
 fn read_file(workspace: &Workspace, place: &Path) -> Result<FileRead> {

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::ops::Workspace;
 use crate::ops::here::Here;
-use crate::ops::inside::declared_artifacts;
+use crate::ops::inside::declared_files;
 use crate::ops::locate::link_text_at;
 use crate::ops::named::place_on_disk;
 use crate::ops::registry::entry::{EntryArtifact, unique};
@@ -271,7 +271,7 @@ fn copied(
 pub(super) fn inputs(workspace: &Workspace, folder: &Path, words: &[String]) -> Result<Vec<Artifact>> {
     let mut found = BTreeSet::new();
     for word in words {
-        found.extend(declared_artifacts(workspace, folder, word)?);
+        found.extend(declared_files(workspace, folder, word)?.artifacts);
         if found.len() > FILES_MAX {
             return Err(Error::request(format!("the model has more than {FILES_MAX} inputs"))
                 .hint("name the run that read them with `--run`, and leave the inputs out"));

@@ -9,7 +9,7 @@ use crate::model::{
     Artifact, ArtifactPath, DECLARED_STEP, Evidence, Generated, NodeId, Remark, RemarkKind, Role, Step,
     Timestamp, Used,
 };
-use crate::ops::inside::{Before, declared_artifacts, not_written};
+use crate::ops::inside::{Before, declared_files, not_written};
 use crate::ops::run::record::whole_step;
 use crate::ops::run::steps::Surroundings;
 use crate::ops::run::{CommandRequest, FileClock};
@@ -236,15 +236,16 @@ impl Side<'_> {
         let mut only_declared = Vec::new();
         let mut declared = BTreeSet::new();
         for word in words {
-            let artifacts = match declared_artifacts(workspace, &request.folder, word) {
-                Ok(artifacts) => artifacts,
+            let files = match declared_files(workspace, &request.folder, word) {
+                Ok(files) => files,
                 Err(error) => {
                     let text = format!("an {side} that is not recorded: {}", error.in_full());
                     remarks.push(Remark::new(RemarkKind::NotObserved, text));
                     continue;
                 }
             };
-            for artifact in artifacts {
+            declared.extend(files.links);
+            for artifact in files.artifacts {
                 declared.insert(artifact.path.clone());
                 if self.seen.contains(&artifact.path) {
                     continue;
