@@ -293,3 +293,78 @@ fn whoever_names_a_link_means_the_file_that_it_leads_to() {
     }
     assert_eq!(place.json(&["import", "raw"])["known"], 2);
 }
+
+/// Reads what `used` or `generated` a file finds, the names of a file's history, and what was made from it.
+fn told(place: &Place, file: &str) -> (usize, Vec<String>, String) {
+    let found = place.json(&["log", "-w", &format!("used({file:?})")])["runs"].as_array().unwrap().len();
+    let history = place.json(&["log", file]);
+    let runs = history["changes"].as_array().unwrap().iter();
+    let runs = runs.map(|change| change["run"].as_str().unwrap().to_owned()).collect();
+    (found, runs, place.ok(&["show", file, "--down"]).stdout)
+}
+
+#[test]
+fn data_that_was_moved_to_another_disk_is_the_same_data() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let disk = elsewhere.path().canonicalize().unwrap().join("disk");
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    place.write("data/a", b"1\n");
+    place.shell("sort data/a > m1");
+    if !place.was_observed() {
+        return;
+    }
+    assert!(std::process::Command::new("mv").arg(place.at("data")).arg(&disk).status().unwrap().success());
+    symlink(&disk, place.at("data")).unwrap();
+    place.shell("sort data/a > m2");
+    let real = disk.join("a");
+    for file in ["data/a", real.to_str().unwrap()] {
+        let (found, runs, down) = told(&place, file);
+        assert!(runs.len() == 2 && runs[0] != runs[1], "{file}: {runs:?}");
+        assert!(down.contains("m1") && down.contains("m2"), "{file}: {down}");
+        assert_eq!(found, if file == "data/a" { 2 } else { 1 }, "{file}");
+    }
+    place.ok(&["status"]);
+    fs::write(&real, "2\n").unwrap();
+    let status = place.json(&["status"]);
+    assert_eq!(status["changed"].as_array().unwrap().len(), 1, "{status}");
+    assert_eq!(status["stale"].as_array().unwrap().len(), 2, "{status}");
+    place.shell("sort data/a > m1; sort data/a > m2");
+    place.ok(&["status"]);
+}
+
+#[test]
+fn data_that_came_back_from_another_disk_is_the_same_data() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let disk = elsewhere.path().canonicalize().unwrap().join("disk");
+    fs::create_dir(&disk).unwrap();
+    fs::write(disk.join("a"), "1\n").unwrap();
+    fs::write(disk.join("b"), "3\n").unwrap();
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    symlink(&disk, place.at("data")).unwrap();
+    symlink(disk.join("b"), place.at("b")).unwrap();
+    place.shell("sort data/a b > m1");
+    if !place.was_observed() {
+        return;
+    }
+    fs::remove_file(place.at("data")).unwrap();
+    fs::remove_file(place.at("b")).unwrap();
+    fs::copy(disk.join("b"), place.at("b")).unwrap();
+    assert!(std::process::Command::new("mv").arg(&disk).arg(place.at("data")).status().unwrap().success());
+    place.ok(&["status"]);
+    assert!(!place.ok(&["show", "m1"]).stdout.contains("a  observed  source, gone"));
+    fs::write(place.at("data/a"), "2\n").unwrap();
+    let status = place.json(&["status"]);
+    assert_eq!(status["unreadable"].as_array().unwrap().len(), 0, "{status}");
+    assert_eq!(status["changed"][0]["path"], "data/a", "{status}");
+    assert_eq!(status["stale"][0]["causes"][0]["used"]["path"], "data/a", "{status}");
+    let one = place.json(&["status", "m1"]);
+    assert_eq!(one["stale"].as_array().unwrap().len(), 1, "{one}");
+    place.shell("sort data/a b > m1");
+    place.ok(&["status"]);
+    let (found, runs, down) = told(&place, "data/a");
+    assert_eq!(found, 2);
+    assert!(runs.len() == 2 && runs[0] != runs[1], "{runs:?}");
+    assert!(down.contains("m1"), "{down}");
+}

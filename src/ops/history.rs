@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, Overwritten, repeated_word};
+use crate::ops::other_names::other_names;
 use crate::ops::{Target, View, Workspace, locate, overwritten_at};
 use crate::query::{FileChange, file_history};
 
@@ -14,6 +15,8 @@ use crate::query::{FileChange, file_history};
 pub struct FileHistory {
     /// The file.
     pub path: ArtifactPath,
+    /// Other names that it is recorded by: below a symbolic link that lies in the workspace, or lay there.
+    pub other_names: Vec<ArtifactPath>,
     /// When it was written, read and taken away, the last first; not more than were asked for.
     pub changes: Vec<FileChange>,
     /// Whether there are more.
@@ -45,7 +48,8 @@ pub fn history(
         Target::Projected(path, _) => {
             let overwritten = overwritten_at(snapshot, &path)?;
             if !overwritten.is_empty() {
-                return Ok(FileHistory { path, changes: Vec::new(), more: false, overwritten });
+                let (other_names, changes) = (Vec::new(), Vec::new());
+                return Ok(FileHistory { path, other_names, changes, more: false, overwritten });
             }
             return Err(Error::request(format!("`{path}` is written by a projection, and by no run"))
                 .hint(format!("`lineage show {path}` tells what it is written from")));
@@ -57,8 +61,13 @@ pub fn history(
     };
     let path = target.artifact.path.clone();
     let version = target.as_of.map(|_| target.number);
-    let (changes, more) = file_history(snapshot, &path, version, limit)?;
+    let other_names = match version {
+        Some(_) => Vec::new(),
+        None => other_names(workspace, snapshot, &path)?,
+    };
+    let names: Vec<ArtifactPath> = [&path].into_iter().chain(&other_names).cloned().collect();
+    let (changes, more) = file_history(snapshot, &names, version, limit)?;
     let mut overwritten = overwritten_at(snapshot, &path)?;
     overwritten.retain(|over| version.is_none() || over.artifact == target.artifact);
-    Ok(FileHistory { path, changes, more, overwritten })
+    Ok(FileHistory { path, other_names, changes, more, overwritten })
 }

@@ -21,6 +21,7 @@ pub(crate) mod named;
 mod needed;
 pub mod notes;
 mod of_run;
+mod other_names;
 mod overwritten;
 pub mod pipeline;
 pub mod project;

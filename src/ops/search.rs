@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use crate::capture::git::BuiltOn;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Timestamp};
+use crate::ops::other_names::{led_to, real_place_of};
 use crate::ops::{View, Workspace};
 use crate::query::RunView;
 use crate::query::filter::{Found, Outside, Search, SearchRequest, Subject, search_models, search_runs};
@@ -65,15 +66,13 @@ fn with_outside<T>(
     let commits = RefCell::new(commits);
     let is_at_work = |run: &RunView| workspace.is_at_work(&view.snapshot, run);
     let contains = |question: usize, commit: &str| Ok(commits.borrow_mut()[question].is_in(commit));
-    let real_folder = |folder: &ArtifactPath| real_folder(workspace, folder);
-    then(&Outside { is_at_work: &is_at_work, contains: &contains, real_folder: &real_folder })
+    let real_folders = |folder: &ArtifactPath| real_folders(workspace, view, folder);
+    then(&Outside { is_at_work: &is_at_work, contains: &contains, real_folders: &real_folders })
 }
 
-/// Returns where a folder really lies. Of one that is gone, the part that is there counts: it may be what leads elsewhere.
-fn real_folder(workspace: &Workspace, folder: &ArtifactPath) -> Option<ArtifactPath> {
-    let place = folder.on_disk(workspace.root())?;
-    let (there, real) =
-        place.ancestors().find_map(|part| part.canonicalize().ok().map(|real| (part, real)))?;
-    let real = real.join(place.strip_prefix(there).ok()?);
-    ArtifactPath::within(workspace.root(), &real).ok()
+/// Lists where a folder really lies, and where it lay while a symbolic link was in its place.
+fn real_folders(workspace: &Workspace, view: &View, folder: &ArtifactPath) -> Result<Vec<ArtifactPath>> {
+    let real = folder.on_disk(workspace.root()).and_then(|place| real_place_of(&place));
+    let real = real.and_then(|real| ArtifactPath::within(workspace.root(), &real).ok());
+    Ok(led_to(workspace, &view.snapshot, folder)?.into_iter().chain(real).collect())
 }

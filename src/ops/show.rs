@@ -19,6 +19,7 @@ use crate::filings::{SegmentView, find_segment};
 use crate::model::{Artifact, ArtifactPath, Metric, Note, Overwritten, Role, StepStatus, Timestamp};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
+use crate::ops::other_names::{link_targets, other_names};
 use crate::ops::overwritten::overwritten_at;
 use crate::ops::restore::{Version, write_version};
 use crate::ops::show::left::Left;
@@ -29,7 +30,7 @@ use crate::query::registry::ModelView;
 use crate::query::{
     self, Direction, RemovedBy, Removers, RunHead, RunSelector, Start, Trace, TraceReport, Unwritten,
 };
-use crate::store::{RunNo, Snapshot};
+use crate::store::{ArtifactNo, RunNo, Snapshot};
 
 pub use linked::{LinkReport, LinkedReport};
 pub use model::{LearnedModel, ModelReport};
@@ -255,17 +256,22 @@ impl Showing<'_> {
     fn file(&self, target: FileTarget) -> Result<FileReport> {
         let depth_max = self.request.depth_max;
         let written = self.written(&target)?;
+        let mut by_names = vec![target.number];
         let trace = match self.request.direction {
             Direction::Up => query::upstream(self.snapshot, target.number, written.until, depth_max)?,
-            Direction::Down => query::downstream(self.snapshot, target.number, depth_max)?,
+            Direction::Down => {
+                by_names.extend(self.by_other_names(&target)?);
+                let (first, others) = (by_names[0], &by_names[1..]);
+                query::downstream_by_names(self.snapshot, first, others, depth_max)?
+            }
         };
         let models = self.holding(target.number)?;
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
-            Direction::Down => self.learned(Start::Files(&[target.number]), &trace)?,
+            Direction::Down => self.learned(Start::Files(&by_names), &trace)?,
         };
         let mut report = self.named(&trace)?;
-        let disk = self.disk(&report.ends);
+        let disk = self.disk(&report.ends)?;
         let files = self.files(&trace)?;
         let environments = self.environments(&trace)?;
         let writer = self.writer(written)?;
@@ -298,6 +304,17 @@ impl Showing<'_> {
             models,
             learned,
         })
+    }
+
+    /// Finds the same bytes under the other names of a file.
+    fn by_other_names(&self, target: &FileTarget) -> Result<Vec<ArtifactNo>> {
+        let mut found = Vec::new();
+        for name in other_names(self.workspace, self.snapshot, &target.artifact.path)? {
+            let path = self.snapshot.path_no(&name)?;
+            let digest = &target.artifact.digest;
+            found.extend(path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, digest))?);
+        }
+        Ok(found)
     }
 
     fn named(&self, trace: &Trace) -> Result<TraceReport> {
@@ -367,7 +384,7 @@ impl Showing<'_> {
     }
 
     /// Compares files with the disk, as many as the bounds allow, and says of those which are kept.
-    fn disk(&self, files: &[Artifact]) -> BTreeMap<Artifact, Fate> {
+    fn disk(&self, files: &[Artifact]) -> Result<BTreeMap<Artifact, Fate>> {
         let mut left = DISK_MAX_BYTES;
         let mut wanted = Vec::new();
         for file in files {
@@ -379,7 +396,36 @@ impl Showing<'_> {
             let state = if fits { disk_state(self.workspace, file) } else { DiskState::NotChecked };
             (file.clone(), Fate { state, is_kept: fits.then(|| self.is_kept(file)) })
         });
-        looked.collect()
+        let mut fates: BTreeMap<Artifact, Fate> = looked.collect();
+        for (file, state) in self.in_place_of_links(&fates)? {
+            fates.entry(file).and_modify(|fate| fate.state = state);
+        }
+        Ok(fates)
+    }
+
+    /// Looks for files that are gone by the names that they had below symbolic links, in place of which something else lies now.
+    fn in_place_of_links(&self, fates: &BTreeMap<Artifact, Fate>) -> Result<Vec<(Artifact, DiskState)>> {
+        let root = self.workspace.root();
+        let mut found = Vec::new();
+        let gone: Vec<&Artifact> =
+            fates.iter().filter(|(_, fate)| fate.state == DiskState::Gone).map(|(file, _)| file).collect();
+        for link in fates.keys().filter(|_| !gone.is_empty()) {
+            let Some(place) = link.path.on_disk(root).filter(|place| place.exists() && !place.is_symlink())
+            else {
+                continue;
+            };
+            let Some(path) = self.snapshot.path_no(&link.path)? else { continue };
+            for target in link_targets(self.snapshot, root, path, &place)? {
+                for file in &gone {
+                    let below = file.path.as_bytes().strip_prefix(target.as_bytes());
+                    let Some(below) = below.filter(|end| end.is_empty() || end[0] == b'/') else { continue };
+                    let named = ArtifactPath::from_bytes([link.path.as_bytes(), below].concat())?;
+                    let state = disk_state(self.workspace, &Artifact { path: named, ..(*file).clone() });
+                    found.push(((*file).clone(), state));
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn run(&self, number: RunNo) -> Result<RunReport> {
@@ -427,7 +473,7 @@ impl Showing<'_> {
         let outputs: Vec<Artifact> = outputs.into_iter().collect();
         failures.sort();
         let compared: Vec<Artifact> = inputs.iter().cloned().chain(left.files()).collect();
-        let disk = self.disk(&compared);
+        let disk = self.disk(&compared)?;
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
             Direction::Down => self.learned(Start::Steps(&steps), &trace)?,

@@ -3,6 +3,7 @@
 mod asked;
 mod elsewhere;
 mod files;
+mod named;
 mod partitions;
 mod renamed;
 mod report;
@@ -62,6 +63,7 @@ pub fn status(
         here: Here::of(workspace),
         newer_elsewhere: HashMap::new(),
         never_here: HashSet::new(),
+        known_otherwise: HashSet::new(),
         code_of: HashMap::new(),
         report: StatusReport { is_of_part: !paths.is_empty(), ..StatusReport::default() },
     };
@@ -75,6 +77,7 @@ pub fn status(
     let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
     let mut ancestry = Ancestry::of(snapshot, &writes)?;
     looking.compare_read(&ancestry.paths())?;
+    looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
     looking.sort_out(&targets)?;
     looking.find_gone()?;
@@ -109,6 +112,8 @@ struct Looking<'a> {
     newer_elsewhere: HashMap<usize, NewestFile>,
     /// Those that are kept and of another workspace: nothing is to be made again of them here.
     never_here: HashSet<usize>,
+    /// Names of files that are judged by another of their names.
+    known_otherwise: HashSet<usize>,
     /// What steps read as code that stands in a commit.
     code_of: HashMap<StepNo, HashSet<ArtifactNo>>,
     report: StatusReport,

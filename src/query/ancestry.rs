@@ -20,7 +20,7 @@ use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, Edge, RunNo, StepNo};
 
 pub(crate) use down::{Reached, downstream_known, reached_from};
-pub use down::{Start, downstream, downstream_of};
+pub use down::{Start, downstream, downstream_by_names, downstream_of};
 pub(crate) use up::{Wanted, are_made_from};
 pub use up::{upstream, upstream_of, upstream_of_steps};
 

@@ -10,7 +10,7 @@ use crate::model::{
     replace_parameters,
 };
 use crate::query::report::RunHead;
-use crate::store::{ArtifactNo, Edge, GO_ON, RunNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
 /// A run and what became of it.
 #[derive(Debug, Clone)]
@@ -205,56 +205,56 @@ impl ChangeSort {
     }
 }
 
-/// Lists the writes, reads and removals of a path, or of one version of it, the last first, at most `limit`; and whether there are
-/// more.
+/// Lists the writes, reads and removals of a file by all of its names, or of one version of it, the last first, at most `limit`; and
+/// whether there are more.
 ///
 /// # Errors
 /// A store error where a record is damaged.
 pub fn file_history(
     snapshot: &Snapshot,
-    path: &ArtifactPath,
+    names: &[ArtifactPath],
     version: Option<ArtifactNo>,
     limit: usize,
 ) -> Result<(Vec<FileChange>, bool)> {
-    let Some(path_no) = snapshot.path_no(path)? else {
-        return Ok((Vec::new(), false));
-    };
     let mut found = Vec::new();
     let is_wanted = |number| version.is_none_or(|version| number == Some(version));
-    for artifact in snapshot.versions(path_no)?.into_iter().filter(|number| is_wanted(Some(*number))) {
-        snapshot.writes_until(artifact, i64::MAX, |at, step| {
-            found.push((at, step, Some(artifact), ChangeSort::Written));
-            Ok(GO_ON)
-        })?;
-        snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
-            found.push((at, step, Some(artifact), ChangeSort::Read));
+    for name in names {
+        let Some(path) = snapshot.path_no(name)? else { continue };
+        for artifact in snapshot.versions(path)?.into_iter().filter(|number| is_wanted(Some(*number))) {
+            snapshot.writes_until(artifact, i64::MAX, |at, step| {
+                found.push((at, step, (path, Some(artifact)), ChangeSort::Written));
+                Ok(GO_ON)
+            })?;
+            snapshot.reads_between(artifact, i64::MIN, i64::MAX, |at, step| {
+                found.push((at, step, (path, Some(artifact)), ChangeSort::Read));
+                Ok(GO_ON)
+            })?;
+        }
+        snapshot.removals_until(path, i64::MAX, |at, step, artifact| {
+            if is_wanted(artifact) {
+                found.push((at, step, (path, artifact), ChangeSort::Removed));
+            }
             Ok(GO_ON)
         })?;
     }
-    snapshot.removals_until(path_no, i64::MAX, |at, step, artifact| {
-        if is_wanted(artifact) {
-            found.push((at, step, artifact, ChangeSort::Removed));
-        }
-        Ok(GO_ON)
-    })?;
     found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     let more = found.len() > limit;
     // What happened in the same microsecond is ordered by the steps' keys below, so the cut is made after that.
     let bound = limit.checked_sub(1).and_then(|last| found.get(last)).map_or(i64::MIN, |(at, ..)| *at);
     let until = found.iter().take_while(|(at, ..)| limit > 0 && *at >= bound).count();
     let mut changes = Vec::with_capacity(until);
-    for (at, step_no, artifact, sort) in found[..until].iter().copied() {
+    for (at, step_no, file @ (path, artifact), sort) in found[..until].iter().copied() {
         let Some(step) = snapshot.step_without_edges(step_no)? else {
             continue;
         };
-        if step.name == DECLARED_STEP && is_seen(snapshot, step_no, (artifact, sort), &found)? {
+        if step.name == DECLARED_STEP && is_seen(snapshot, step_no, (file, sort), &found)? {
             continue;
         }
         let Some(edges) = snapshot.edges(step_no)? else {
             continue;
         };
         let evidence = match sort {
-            ChangeSort::Removed => edges.removed.iter().find(|edge| edge.path == path_no).map(|e| e.evidence),
+            ChangeSort::Removed => edges.removed.iter().find(|edge| edge.path == path).map(|e| e.evidence),
             ChangeSort::Written => evidence_of(&edges.generated, artifact),
             ChangeSort::Read => evidence_of(&edges.used, artifact),
         };
@@ -262,7 +262,7 @@ pub fn file_history(
             Some(artifact) => snapshot.artifact(artifact)?,
             None => {
                 let (at, evidence) = (Timestamp::from_micros(at), Evidence::Observed);
-                Removed { path: path.clone(), content: None, at, evidence }.artifact_or_name()
+                Removed { path: snapshot.path(path)?, content: None, at, evidence }.artifact_or_name()
             }
         };
         let change = FileChange {
@@ -283,16 +283,19 @@ pub fn file_history(
     Ok((listed.collect::<Result<_>>()?, more))
 }
 
+/// A path, and which version of it, where that is known.
+type FileNo = (PathNo, Option<ArtifactNo>);
+
 /// Says whether what a program said of its run is also known of a step that was seen.
 fn is_seen(
     snapshot: &Snapshot,
     said: StepNo,
-    (artifact, sort): (Option<ArtifactNo>, ChangeSort),
-    found: &[(i64, StepNo, Option<ArtifactNo>, ChangeSort)],
+    change: (FileNo, ChangeSort),
+    found: &[(i64, StepNo, FileNo, ChangeSort)],
 ) -> Result<bool> {
     let run = snapshot.run_of(said)?;
-    for (_, step, other, what) in found {
-        if (*other, *what) == (artifact, sort)
+    for (_, step, file, sort) in found {
+        if (*file, *sort) == change
             && *step != said
             && snapshot.run_of(*step)? == run
             && snapshot.step_without_edges(*step)?.is_some_and(|step| step.name != DECLARED_STEP)

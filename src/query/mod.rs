@@ -21,7 +21,8 @@ mod staleness;
 mod together;
 
 pub use ancestry::{
-    Cut, Direction, Start, Trace, downstream, downstream_of, upstream, upstream_of, upstream_of_steps,
+    Cut, Direction, Start, Trace, downstream, downstream_by_names, downstream_of, upstream, upstream_of,
+    upstream_of_steps,
 };
 pub(crate) use history::RERUN_SCHEME;
 pub use history::{

@@ -1,9 +1,11 @@
 //! The log of runs, and the history of a file.
 
+use std::fmt::Write as _;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use crate::model::NodeId;
+use crate::model::{ArtifactPath, NodeId};
 use crate::ops::history::FileHistory;
 use crate::query::filter::{Column, Found, FoundRow, Lack};
 use crate::query::{FileChange, RunHead, RunView};
@@ -112,8 +114,11 @@ pub fn runs_json(heads: &[RunHead], found: &Found<RunView>) -> Value {
 
 /// Writes the history of a file as a table, the latest first; beside each change the run it belongs to.
 pub fn history(found: &FileHistory) -> String {
-    let FileHistory { path, changes, overwritten, more } = found;
+    let FileHistory { path, other_names, changes, overwritten, more } = found;
     let mut text = format!("{path}\n");
+    for name in other_names {
+        let _ = writeln!(text, "also recorded as {name}");
+    }
     match (changes.is_empty(), overwritten.is_empty()) {
         (true, true) => return format!("nothing is recorded of {path}\n"),
         (true, false) => {}
@@ -142,7 +147,7 @@ fn changes_table(changes: &[FileChange], more: bool) -> String {
 
 /// Writes the history of a file as JSON.
 pub fn history_json(found: &FileHistory) -> Value {
-    let FileHistory { path, changes, overwritten, more } = found;
+    let FileHistory { path, other_names, changes, overwritten, more } = found;
     let changes = changes.iter().map(|change| {
         let head = change.run.as_ref();
         json!({
@@ -159,6 +164,7 @@ pub fn history_json(found: &FileHistory) -> Value {
     json!({
         "format": 1,
         "path": path.in_json(),
+        "other_names": other_names.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
         "changes": changes.collect::<Vec<_>>(),
         "overwritten": overwritten::json(overwritten),
         "more": more,

@@ -57,7 +57,7 @@ impl Showing<'_> {
         let report = self.named(&trace)?;
         Ok(ModelReport {
             card: card(self.workspace, self.snapshot, view, true)?,
-            disk: self.disk(&report.ends),
+            disk: self.disk(&report.ends)?,
             trace: report,
             files: self.files(&trace)?,
             environments: self.environments(&trace)?,

@@ -118,7 +118,7 @@ impl Looking<'_> {
         }
         let mut removers = Removers::default();
         let mut commits = Commits::new(self.workspace, self.snapshot);
-        for at in targets {
+        for at in targets.iter().filter(|at| !self.known_otherwise.contains(at)).collect::<Vec<_>>() {
             let file = self.files[*at].clone();
             self.report.compared += 1;
             self.report.superseded += u64::from(file.superseded);

@@ -67,7 +67,7 @@ impl Looking<'_> {
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
         for ((at, _), OutOfDate { stale, kept_up, may_be }) in current.iter().zip(outdated) {
             // What was altered or lost itself is listed as that.
-            if !self.is_as_recorded(*at) {
+            if !self.is_as_recorded(*at) || self.known_otherwise.contains(at) {
                 continue;
             }
             if !stale.is_empty() {
@@ -86,13 +86,14 @@ impl Looking<'_> {
     fn stale_file(&mut self, at: usize, outdated: Causes<Outdated>) -> Result<StaleFile> {
         let mut causes = Vec::with_capacity(outdated.first.len());
         for cause in outdated.first {
-            let used = self.snapshot.artifact(cause.used)?;
+            let mut used = self.snapshot.artifact(cause.used)?;
             let now = match self.now(cause.path) {
                 Some(Now::Bytes(digest) | Now::Perhaps(digest)) => Some(digest),
                 Some(Now::Gone) => None,
                 None => continue,
             };
             let newest = &self.files[self.places[&cause.path]];
+            used.path = newest.artifact.path.clone();
             let write = newest.writer.filter(|_| Some(newest.artifact.digest) == now);
             let run = match write {
                 Some(write) => self.writer(write)?.map(|writer| writer.tail),

@@ -16,10 +16,25 @@ use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
 /// # Errors
 /// A store error where a record is damaged.
 pub fn downstream(snapshot: &Snapshot, artifact: ArtifactNo, depth_max: u32) -> Result<Trace> {
+    downstream_by_names(snapshot, artifact, &[], depth_max)
+}
+
+/// As [`downstream`], of a file that has `others` as other names for the same bytes.
+///
+/// # Errors
+/// As [`downstream`].
+pub fn downstream_by_names(
+    snapshot: &Snapshot,
+    artifact: ArtifactNo,
+    others: &[ArtifactNo],
+    depth_max: u32,
+) -> Result<Trace> {
     let start = origin(snapshot, artifact, i64::MAX, None)?;
     let mut walk = Down::new(snapshot, Evidence::WEAKEST);
     let mut reads = Vec::new();
-    walk.first_reads(artifact, usize::MAX, &mut reads)?;
+    for artifact in [artifact].iter().chain(others) {
+        walk.first_reads(*artifact, usize::MAX, &mut reads)?;
+    }
     walk.run(reads, depth_max)?;
     Ok(walk.finish(start))
 }

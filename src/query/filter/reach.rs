@@ -192,7 +192,7 @@ fn is_beside(edges: &Edges, relation: FileRelation, files: &HashSet<ArtifactNo>,
 }
 
 /// Finds the recorded files that a word names: under that name, and, where the folder that it begins with is reached by a symbolic
-/// link, under the name of what the link leads to. Files are recorded by where they lie.
+/// link, or was, under the name of what the link leads to. Files are recorded by where they lie.
 fn files_named(
     snapshot: &Snapshot,
     word: &str,
@@ -213,10 +213,11 @@ fn files_named(
     let fixed = &word[..word.find(SIGNS).unwrap_or(word.len())];
     if let Some((folder, _)) = fixed.rsplit_once('/')
         && let Ok(path) = ArtifactPath::new(folder)
-        && let Some(real) = (outside.real_folder)(&path).filter(|real| *real != path)
     {
-        let real = [real.as_bytes(), b"/"].concat();
-        files.extend(files_below(snapshot, &real, &word[folder.len() + 1..], wrong)?);
+        for real in (outside.real_folders)(&path)?.into_iter().filter(|real| *real != path) {
+            let real = [real.as_bytes(), b"/"].concat();
+            files.extend(files_below(snapshot, &real, &word[folder.len() + 1..], wrong)?);
+        }
     }
     Ok(files)
 }

@@ -37,8 +37,8 @@ pub struct Outside<'a> {
     /// Says whether the commit asked for by the question of this number is another or one that the other was built on; `None`
     /// where that is not known.
     pub contains: &'a dyn Fn(usize, &str) -> Result<Option<bool>>,
-    /// Says where a folder really lies, in which symbolic links may stand.
-    pub real_folder: &'a dyn Fn(&ArtifactPath) -> Option<ArtifactPath>,
+    /// Says where a folder really lies, and where it lay, in which symbolic links may stand or have stood.
+    pub real_folders: &'a dyn Fn(&ArtifactPath) -> Result<Vec<ArtifactPath>>,
 }
 
 /// A column of values.

@@ -33,7 +33,13 @@ pub(super) fn log_file() -> Value {
         ("run_id", or_null(text())),
         ("evidence", evidence()),
     ]);
-    answer([("path", text()), ("changes", list(change)), ("overwritten", overwritten()), ("more", flag())])
+    answer([
+        ("path", text()),
+        ("other_names", list(text())),
+        ("changes", list(change)),
+        ("overwritten", overwritten()),
+        ("more", flag()),
+    ])
 }
 
 /// The answers of `show`, which tell by `kind` what they are of; of what is asked by several words, each stands in `answers`.
