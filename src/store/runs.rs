@@ -29,6 +29,17 @@ impl Snapshot {
         })
     }
 
+    /// Returns the key of a run. Where its start is not recorded, its steps name it; `None` where there are none either.
+    pub fn run_key(&self, number: RunNo) -> Result<Option<NodeId>> {
+        if let Some(run) = self.run(number)? {
+            return Ok(Some(run.id));
+        }
+        let Some(step) = self.steps_of(number)?.into_iter().next() else {
+            return Ok(None);
+        };
+        Ok(self.step_without_edges(step)?.map(|step| step.run))
+    }
+
     /// Returns what became of a run, in the order of time.
     pub fn outcomes(&self, run: RunNo) -> Result<Vec<RunOutcome>> {
         said_of(&self.run_outcomes, run, |fact| match fact {

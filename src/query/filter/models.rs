@@ -113,8 +113,7 @@ impl<'a> Models<'a> {
     fn loose_run(&self, model: &ModelVersion) -> Result<Option<RunNo>> {
         let number = self.snapshot.run_of_model(model)?;
         let Some(run) = number else { return Ok(None) };
-        let is_loose = self.snapshot.run(run)?.is_some() && !is_written_by(self.snapshot, model, run)?;
-        Ok(is_loose.then_some(run))
+        Ok((!is_written_by(self.snapshot, model, run)?).then_some(run))
     }
 
     fn learned(&self, model: &ModelVersion, reached: &Reached, weakest: Evidence) -> Result<bool> {
@@ -177,8 +176,8 @@ impl<'a> Models<'a> {
     fn of_runs(&self, runs: impl IntoIterator<Item = RunNo>) -> Result<Vec<NodeId>> {
         let mut models = Vec::new();
         for run in runs {
-            if let Some(run) = self.snapshot.run(run)? {
-                models.extend(self.snapshot.models_of_run(run.id)?);
+            if let Some(run) = self.snapshot.run_key(run)? {
+                models.extend(self.snapshot.models_of_run(run)?);
             }
         }
         Ok(models)

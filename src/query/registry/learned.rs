@@ -136,10 +136,10 @@ fn learned_by(
         snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| id).collect();
     let runs: HashSet<RunNo> = trace.steps.iter().map(|step| step.run).collect();
     for number in runs {
-        let Some(run) = snapshot.run(number)? else {
+        let Some(run) = snapshot.run_key(number)? else {
             continue;
         };
-        for id in snapshot.models_of_run(run.id)? {
+        for id in snapshot.models_of_run(run)? {
             models.insert(id);
             if let Some(model) = snapshot.model(id)?
                 && !is_written_by(snapshot, &model, number)?
