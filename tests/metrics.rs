@@ -3,6 +3,7 @@
 mod common;
 
 use common::Place;
+use serde_json::json;
 
 #[test]
 fn who_copies_metrics_has_not_measured_them() {
@@ -40,6 +41,45 @@ fn who_copies_metrics_has_not_measured_them() {
     let shown = place.ok(&["show", "sweep"]).stdout;
     let remark = "which file each point of `acc` is from: 2 files give values, and that of best/metrics.json is the last";
     assert!(shown.contains(remark), "{shown}");
+}
+
+#[test]
+fn metrics_of_several_files_are_compared_file_by_file() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let train = |name: &str, first: &str, values: [&str; 2]| {
+        let [of_first, of_second] = values;
+        let second = if first == "good" { "dummy" } else { "good" };
+        let script = format!(
+            "mkdir -p good dummy; echo {name} > good/m; echo '{{\"auc\": {of_first}, \"f1\": 0.5}}' > {first}/metrics.json; \
+             sleep 0.02; echo '{{\"auc\": {of_second}, \"f1\": 0.5}}' > {second}/metrics.json"
+        );
+        place.ok(&["run", "-q", "--name", name, "--", "sh", "-c", &script]);
+        place.ok(&["register", "net", name, "--artifact", "m=good/m"]);
+    };
+    train("1.0.0", "good", ["0.9", "0.1"]);
+    if !place.was_observed() {
+        return;
+    }
+    train("2.0.0", "dummy", ["0.1", "0.6"]);
+    let diff = place.json(&["diff", "net@1.0.0", "net@2.0.0"]);
+    let difference = &diff["metrics"][0]["difference"];
+    assert!((difference.as_f64().unwrap() + 0.3).abs() < 1e-9, "{diff}");
+    let file = json!({"name": "auc", "file": "good/metrics.json", "a": 0.9, "b": 0.6, "parting": null,
+        "difference": difference, "relative": diff["metrics"][0]["relative"]});
+    assert_eq!((&diff["metrics"], &diff["metrics_same"]), (&json!([file]), &json!(2)));
+
+    let shown = place.ok(&["metrics", "2.0.0"]).stdout;
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[1], ["auc", "in", "dummy/metrics.json", "0.1"], "{shown}");
+    assert_eq!(rows[2], ["auc", "in", "good/metrics.json", "0.6"], "{shown}");
+    assert_eq!(rows[3][..2], ["f1", "0.5"], "{shown}");
+    let files = &place.json(&["metrics", "1.0.0"])["runs"][0]["metrics"][0]["files"];
+    let of = |path: &str, value: f64| json!({"path": path, "value": value});
+    assert_eq!(files, &json!([of("dummy/metrics.json", 0.1), of("good/metrics.json", 0.9)]));
+    // Of a version count its own values, and none of what was measured beside it.
+    let found = place.json(&["models", "--where", "min(auc) > 0.5"]);
+    assert_eq!(found["models"].as_array().unwrap().len(), 2, "{found}");
 }
 
 #[test]

@@ -8,7 +8,9 @@ use clap::Args;
 
 use crate::cli::{Surroundings, output};
 use crate::error::Result;
-use crate::ops::metrics::{MetricsReport, NamePattern, charts, metrics, name_pattern, write_picture};
+use crate::ops::metrics::{
+    MetricsReport, NamePattern, RunMetrics, charts, metrics, name_pattern, write_picture,
+};
 use crate::ops::{View, Workspace};
 use crate::render;
 use crate::render::metrics::Points;
@@ -121,7 +123,7 @@ impl Metrics {
 }
 
 fn run_names(report: &MetricsReport) -> Vec<String> {
-    report.runs.iter().map(|(head, ..)| render::metrics::run_name(head)).collect()
+    report.runs.iter().map(|run| render::metrics::run_name(&run.head)).collect()
 }
 
 fn say_left_out(left_out: usize) {
@@ -148,7 +150,7 @@ fn draw(view: &View, report: &MetricsReport, by_name: bool) -> Result<()> {
 /// Reads the points of each metric in a report, at most `limit` of each, and counts the others.
 fn points(view: &View, report: &MetricsReport, limit: usize) -> Result<Vec<Points>> {
     let mut of_runs = Vec::new();
-    for (head, rows, _) in &report.runs {
+    for RunMetrics { head, rows, .. } in &report.runs {
         let mut of_run = Vec::with_capacity(rows.len());
         for row in rows {
             let mut points = Vec::new();
@@ -170,7 +172,7 @@ fn points(view: &View, report: &MetricsReport, limit: usize) -> Result<Vec<Point
 fn csv(view: &View, report: &MetricsReport) -> Result<()> {
     const CHUNK_BYTES: usize = 1 << 16;
     let mut text = render::metrics::CSV_HEADER.to_owned();
-    for (head, rows, _) in &report.runs {
+    for RunMetrics { head, rows, .. } in &report.runs {
         for row in rows {
             let Some(metric) = view.snapshot.metric_no(&row.name)? else { continue };
             view.snapshot.metric_points(head.view.run.id, metric, |point| {

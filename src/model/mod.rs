@@ -40,7 +40,9 @@ pub(crate) use path::ENVIRONMENT_SCHEME;
 pub use path::{ArtifactPath, percent_decoded, percent_decoded_bytes, percent_encoded};
 pub use printed::{from_printed, printed, printed_word, recorded_word, repeated_word};
 pub(crate) use printed::{is_unsafe_to_print, os_word};
-pub use remark::{CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks};
+pub use remark::{
+    CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks, SEVERAL_METRICS_FILES,
+};
 pub use repository::RunRepository;
 pub use run::{
     Run, RunKind, RunOutcome, RunStatus, Stream, StreamWay, command_line, recorded_words, redirections,

@@ -121,6 +121,8 @@ impl RemarkKind {
 
 /// The remark on a run that read or wrote files that are ignored.
 pub const IGNORED_FILES: &str = "files that `.lineageignore` names are not recorded";
+/// The beginning of the remark on a run in which several files of metrics give unlike values of one metric.
+pub const SEVERAL_METRICS_FILES: &str = "which file each point of ";
 
 impl Remark {
     /// Returns true where it says that values of this metric were refused: those that were taken are not all that it had.
@@ -131,6 +133,11 @@ impl Remark {
     /// Returns true for the remark that there were files that are ignored.
     pub fn is_of_ignored_files(&self) -> bool {
         self.kind == RemarkKind::LeftOut && self.text == IGNORED_FILES
+    }
+
+    /// Returns true for the remark that several files of metrics give unlike values of one metric.
+    pub fn is_of_several_metrics_files(&self) -> bool {
+        self.kind == RemarkKind::LeftOut && self.text.starts_with(SEVERAL_METRICS_FILES)
     }
 
     /// Makes a remark about one thing.

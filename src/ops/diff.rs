@@ -8,6 +8,7 @@ use crate::capture::git;
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, CodeState, NodeId, repeated_word};
 use crate::ops::code::kind_of;
+use crate::ops::metrics::tell_apart;
 use crate::ops::{FileTarget, Target, View, Workspace, locate, locate_run};
 use crate::projection::names::run_folder_name;
 use crate::query::RunHead;
@@ -38,7 +39,9 @@ pub fn diff_runs(
 pub fn compare_runs(workspace: &Workspace, snapshot: &Snapshot, a: RunHead, b: RunHead) -> Result<RunDiff> {
     let commits = commit_files(workspace, last_code(&a), last_code(&b));
     let contents = workspace.contents();
-    diff(snapshot, side(a), side(b), &commits, &|digest| contents.read(digest))
+    let mut diff = diff(snapshot, side(a), side(b), &commits, &|digest| contents.read(digest))?;
+    tell_apart(workspace, snapshot, &mut diff)?;
+    Ok(diff)
 }
 
 fn side(head: RunHead) -> DiffRun {

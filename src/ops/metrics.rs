@@ -1,5 +1,7 @@
 //! The metrics of runs: names to runs, patterns to metrics, and a chart into a file.
 
+mod by_file;
+
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
@@ -12,17 +14,34 @@ use crate::model::repeated_word;
 use crate::ops::{View, Workspace, locate_run};
 use crate::query::{Chart, MetricRow, RunHead, chart, metric_rows};
 
+pub use by_file::{ByFile, by_file};
+pub(in crate::ops) use by_file::{metrics_files, tell_apart, values_in};
+
 /// Runs and their metrics.
 #[derive(Debug, Clone)]
 pub struct MetricsReport {
-    /// The runs, in the order they were named, each with its metrics and how many of them were left out.
-    pub runs: Vec<(RunHead, Vec<MetricRow>, usize)>,
+    /// The runs, in the order they were named.
+    pub runs: Vec<RunMetrics>,
+}
+
+/// A run and its metrics.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RunMetrics {
+    /// The run.
+    pub head: RunHead,
+    /// Its metrics, by name.
+    pub rows: Vec<MetricRow>,
+    /// How many of them were left out.
+    pub left_out: usize,
+    /// What each file says of those that several files gave, where they were unlike: their points are no curve.
+    pub by_file: ByFile,
 }
 
 impl MetricsReport {
     /// Returns the names of the metrics, each once, in order.
     pub fn names(&self) -> Vec<&str> {
-        let rows = self.runs.iter().flat_map(|(_, rows, _)| rows);
+        let rows = self.runs.iter().flat_map(|run| &run.rows);
         let mut names: Vec<&str> = rows.map(|row| row.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -76,7 +95,7 @@ pub fn metrics(
         return Err(Error::request(format!("{} runs are named; at most {RUNS_MAX} are taken", words.len())));
     }
     let is_wanted = |name: &str| pattern.is_none_or(|pattern| pattern.fits(name));
-    let mut runs: Vec<(RunHead, Vec<MetricRow>, usize)> = Vec::new();
+    let mut runs: Vec<RunMetrics> = Vec::new();
     for word in words {
         let number = locate_run(workspace, &view.snapshot, folder, word)?;
         let Some(mut head) = RunHead::read(&view.snapshot, number)? else {
@@ -85,12 +104,14 @@ pub fn metrics(
                 repeated_word(word)
             )));
         };
-        if runs.iter().any(|(known, ..)| known.view.run.id == head.view.run.id) {
+        if runs.iter().any(|known| known.head.view.run.id == head.view.run.id) {
             continue;
         }
         head.alive = workspace.is_at_work(&view.snapshot, &head.view)?;
         let (rows, left_out) = metric_rows(&view.snapshot, head.view.run.id, &is_wanted, limit)?;
-        runs.push((head, rows, left_out));
+        let mut by_file = by_file(workspace, &view.snapshot, &head)?;
+        by_file.retain(|name, _| rows.iter().any(|row| row.name == *name));
+        runs.push(RunMetrics { head, rows, left_out, by_file });
     }
     Ok(MetricsReport { runs })
 }
@@ -105,12 +126,14 @@ pub fn charts(
     width: usize,
     limit: usize,
 ) -> Result<(Vec<Chart>, usize)> {
-    let owners: Vec<_> = report.runs.iter().map(|(head, ..)| head.view.run.id).collect();
+    let owners: Vec<_> = report.runs.iter().map(|run| run.head.view.run.id).collect();
     let (mut charts, mut left_out) = (Vec::new(), 0);
     for name in report.names() {
+        if report.runs.iter().any(|run| run.by_file.contains_key(name)) {
+            continue;
+        }
         let of_name = |row: &&MetricRow| row.name == name;
-        let points =
-            report.runs.iter().filter_map(|(_, rows, _)| rows.iter().find(of_name)).map(|row| row.points);
+        let points = report.runs.iter().filter_map(|run| run.rows.iter().find(of_name)).map(|row| row.points);
         if points.max().unwrap_or(0) < 2 {
             continue;
         }

@@ -78,6 +78,11 @@ impl RunView {
         (self.remarks.iter().flat_map(|remarks| &remarks.remarks), omitted)
     }
 
+    /// Returns true where several files gave unlike values of one metric: its points are no curve then, each is of something else.
+    pub fn has_metrics_of_several_files(&self) -> bool {
+        self.all_remarks().0.any(Remark::is_of_several_metrics_files)
+    }
+
     /// Returns the journal segment that is written while the run lives.
     pub fn live_segment(&self) -> u128 {
         let resumed = self.outcomes.iter().rev().find(|outcome| outcome.status == RunStatus::Running);

@@ -11,6 +11,7 @@ use crate::query::diff::{
     Cause, CodeDiff, CodeFileDiff, EntryDiff, FilesDiff, MetricDiff, OutputDiff, PairedBy, ParameterDiff,
     RunDiff, StepEnd,
 };
+use crate::render::metrics::in_file;
 use crate::render::show::{code_words, status};
 use crate::render::status::{aligned, left_out};
 use crate::render::table::in_full;
@@ -424,7 +425,7 @@ pub(crate) fn metric_row(metric: &MetricDiff) -> Vec<String> {
     let difference = metric.difference().filter(|_| !is_last_equal);
     let relative = metric.relative().filter(|_| !is_last_equal);
     vec![
-        one_line(&metric.name),
+        metric.file.as_ref().map_or_else(|| one_line(&metric.name), |file| in_file(&metric.name, file)),
         last,
         difference.map(|difference| signed(difference, "")).unwrap_or_default(),
         relative.map(percent).unwrap_or_default(),

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Metric, Remark, RemarkKind};
-use crate::ops::metrics::MetricsReport;
+use crate::model::{ArtifactPath, Metric, MetricValue, Remark, RemarkKind};
+use crate::ops::metrics::{MetricsReport, RunMetrics};
 use crate::query::{MetricEnd, MetricRow, RunHead};
 use crate::render::show::remark_words;
 use crate::render::show_json::remark_json;
@@ -24,22 +24,19 @@ pub fn text(report: &MetricsReport, by_name: bool, width: Option<usize>) -> Stri
     }
     let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
     let mut rows = Vec::new();
-    for (head, metrics, _) in &report.runs {
-        for metric in metrics {
-            let mut row = cells(metric);
-            if several {
-                row.insert(0, head.tail.clone());
-            }
-            rows.push(row);
+    for run in &report.runs {
+        for row in run.rows.iter().flat_map(|metric| lines(run, metric)) {
+            let run = several.then(|| run.head.tail.clone());
+            rows.push(run.into_iter().chain(row).collect());
         }
     }
     let mut text =
         if rows.is_empty() { none(report, by_name) } else { table(&header, &rows, &[], width, IN_JSON) };
-    let left_out: usize = report.runs.iter().map(|(_, _, left_out)| left_out).sum();
+    let left_out: usize = report.runs.iter().map(|run| run.left_out).sum();
     if left_out > 0 {
         text.push_str(&format!("and {} more; `--limit 0` lists all\n", thousands(left_out as u64)));
     }
-    for (head, ..) in &report.runs {
+    for RunMetrics { head, .. } in &report.runs {
         let front = if several { format!("run {}: ", head.tail) } else { String::new() };
         let refused: Vec<&Remark> = refused(head).collect();
         for remark in refused.iter().take(REFUSED_MAX) {
@@ -63,7 +60,7 @@ fn refused(head: &RunHead) -> impl Iterator<Item = &Remark> {
 
 fn none(report: &MetricsReport, by_name: bool) -> String {
     let who = match report.runs.as_slice() {
-        [(head, ..)] => format!("run {} has", head.tail),
+        [run] => format!("run {} has", run.head.tail),
         _ => "these runs have".to_owned(),
     };
     match by_name {
@@ -72,6 +69,21 @@ fn none(report: &MetricsReport, by_name: bool) -> String {
             "{who} no metrics; `lineage metric`, called by the command, and its file `metrics.json` record them\n"
         ),
     }
+}
+
+/// Writes a metric; what several files gave, file by file.
+fn lines(run: &RunMetrics, metric: &MetricRow) -> Vec<Vec<String>> {
+    let Some(files) = run.by_file.get(&metric.name) else { return vec![cells(metric)] };
+    let of_file = |(file, value): (&ArtifactPath, &MetricValue)| {
+        let unsaid = std::iter::repeat_n(String::new(), 4);
+        [in_file(&metric.name, file), in_full(value.get())].into_iter().chain(unsaid).collect()
+    };
+    files.iter().map(of_file).collect()
+}
+
+/// Returns what a metric is called that one of several files of a run gives.
+pub(crate) fn in_file(name: &str, file: &ArtifactPath) -> String {
+    format!("{} in {file}", one_line(name))
 }
 
 fn cells(metric: &MetricRow) -> Vec<String> {
@@ -92,14 +104,21 @@ pub type Points = Vec<(Vec<Metric>, u64)>;
 
 /// Writes the metrics of runs as JSON, with the points of each run.
 pub fn json(report: &MetricsReport, points: &[Points]) -> Value {
-    let runs = report.runs.iter().zip(points).map(|((head, metrics, left_out), points)| {
-        let metrics = metrics.iter().zip(points).map(|(metric, points)| metric_json(metric, points));
+    let runs = report.runs.iter().zip(points).map(|(run, points)| {
+        let head = &run.head;
+        let metrics = run.rows.iter().zip(points).map(|(metric, points)| {
+            let mut row = metric_json(metric, points);
+            let files = run.by_file.get(&metric.name).into_iter().flatten();
+            let files = files.map(|(file, value)| json!({"path": file.in_json(), "value": value.get()}));
+            row["files"] = files.collect();
+            row
+        });
         json!({
             "id": head.view.run.id.to_string(),
             "run_id": head.view.run.run_id.as_str(),
             "name": head.view.run.name,
             "metrics": metrics.collect::<Vec<_>>(),
-            "metrics_left_out": left_out,
+            "metrics_left_out": run.left_out,
             "refused": refused(head).map(remark_json).collect::<Vec<_>>(),
         })
     });

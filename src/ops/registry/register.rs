@@ -5,21 +5,19 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, CodeState, Digest, Fact, MetricValue, ModelVersion, NodeId, Role, RunStatus,
-    Stage, Timestamp,
+    Artifact, CodeState, Fact, MetricValue, ModelVersion, NodeId, RunStatus, Stage, Timestamp,
 };
 use crate::ops::at_work::{commands_at_work, may_be_writing, words};
 use crate::ops::diff::last_code;
 use crate::ops::here::find_run;
 use crate::ops::keep::keep_registered;
+use crate::ops::metrics::{metrics_files, values_in};
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
 use crate::ops::registry::belongs;
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, secrets, view_of};
-use crate::ops::run::{Form, from_document};
 use crate::ops::{Clock, Workspace};
 use crate::query::registry::{ModelView, production};
 use crate::query::{RunHead, last_values};
@@ -456,7 +454,7 @@ fn metrics_beside(
     remarks: &mut Vec<String>,
 ) -> Result<BTreeMap<String, MetricValue>> {
     let mut metrics = BTreeMap::new();
-    let files = metrics_files(&held.snapshot, run)?;
+    let files = metrics_files(&held.snapshot, run.view.number)?;
     if files.len() < 2 {
         return Ok(metrics);
     }
@@ -471,12 +469,8 @@ fn metrics_beside(
         return Ok(metrics);
     }
     for file in beside {
-        match bytes_of(held.workspace, file) {
-            Some(bytes) => {
-                let form = Form::of(&file.path.on_disk(Path::new("")).unwrap_or_default());
-                let (points, _) = from_document(&bytes, form);
-                metrics.extend(points.into_iter().map(|point| (point.name, point.value)));
-            }
+        match values_in(held.workspace, file) {
+            Some(values) => metrics.extend(values),
             None => remarks.push(format!(
                 "what `{}` held is neither kept nor there: of each metric the last value of the run counts",
                 file.path
@@ -484,29 +478,4 @@ fn metrics_beside(
         }
     }
     Ok(metrics)
-}
-
-/// Finds the files of metrics that a run wrote, each as it was written last. Of what else it wrote, which may be very many files, no
-/// more is read than that it is none.
-fn metrics_files(snapshot: &Snapshot, run: &RunHead) -> Result<BTreeMap<ArtifactPath, Artifact>> {
-    let mut files = BTreeMap::new();
-    let Some(number) = snapshot.run_no(run.view.run.id)? else { return Ok(files) };
-    for step in snapshot.steps_of(number)? {
-        let written = snapshot.edges(step)?.into_iter().flat_map(|edges| edges.generated);
-        for edge in written.filter(|edge| edge.role == Role::Metrics) {
-            let file = snapshot.artifact(edge.artifact)?;
-            files.insert(file.path.clone(), file);
-        }
-    }
-    Ok(files)
-}
-
-/// Returns the bytes of a file as they were recorded, from where they are kept, or from its place; `None` where they are neither.
-fn bytes_of(workspace: &Workspace, file: &Artifact) -> Option<Vec<u8>> {
-    // A damaged copy is as good as none.
-    if let Ok(Some(bytes)) = workspace.contents().read(&file.digest) {
-        return Some(bytes);
-    }
-    let bytes = read_regular(&file.path.on_disk(workspace.root())?).ok()?;
-    (Digest::of(&bytes) == file.digest).then_some(bytes)
 }

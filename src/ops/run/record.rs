@@ -18,7 +18,8 @@ use crate::disk::open_regular;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, ENVIRONMENT_SCHEME, Evidence, Fact, Generated, IGNORED_FILES, Link,
-    Metric, MetricValue, NodeId, Remark, RemarkKind, Role, RunRepository, Step, Timestamp, Used,
+    Metric, MetricValue, NodeId, Remark, RemarkKind, Role, RunRepository, SEVERAL_METRICS_FILES, Step,
+    Timestamp, Used,
 };
 use crate::ops::code;
 use crate::ops::keep::Keeping;
@@ -313,7 +314,7 @@ impl Recorder<'_> {
         };
         let last = values.last().map(|(file, _)| shown(file, self.ground.root)).unwrap_or_default();
         let text = format!(
-            "which file each point of `{name}`{others} is from: {} files give values, and that of {last} is the last",
+            "{SEVERAL_METRICS_FILES}`{name}`{others} is from: {} files give values, and that of {last} is the last",
             files.len(),
         );
         self.remarks.push(Remark::new(RemarkKind::LeftOut, text));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Metric, MetricValue, Parameter};
+use crate::model::{ArtifactPath, Metric, MetricValue, Parameter};
 
 /// A parameter that differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +22,8 @@ pub struct ParameterDiff {
 pub struct MetricDiff {
     /// Its name.
     pub name: String,
+    /// The file that gives it, where several of a run give one of this name.
+    pub file: Option<ArtifactPath>,
     /// Its last value in the first run.
     pub a: Option<MetricValue>,
     /// Its last value in the second run.
@@ -47,6 +49,16 @@ pub struct Parting {
 }
 
 impl MetricDiff {
+    /// Makes one of what a file says in two runs.
+    pub(crate) fn of_file(
+        name: String,
+        file: ArtifactPath,
+        a: Option<MetricValue>,
+        b: Option<MetricValue>,
+    ) -> Self {
+        MetricDiff { name, file: Some(file), a, b, parting: None }
+    }
+
     /// Returns second value less first, where both are there.
     pub fn difference(&self) -> Option<f64> {
         Some(self.b?.get() - self.a?.get())
@@ -90,6 +102,7 @@ pub fn compare_metrics(a: &[Metric], b: &[Metric]) -> (Vec<MetricDiff>, u64) {
         let has_curves = !curves.iter().any(Vec::is_empty) && curves.iter().any(|points| points.len() > 1);
         (parting.is_some() || last[0] != last[1]).then(|| MetricDiff {
             name: name.to_owned(),
+            file: None,
             a: last[0],
             b: last[1],
             parting: parting.filter(|_| has_curves),

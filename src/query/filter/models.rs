@@ -214,7 +214,10 @@ impl Table for Models<'_> {
             Field::Metric { number, aggregate, .. } => {
                 let series = match aggregate {
                     Aggregate::Last => None,
-                    _ => self.run(item)?.map(|run| run.run.id),
+                    _ => self
+                        .run(item)?
+                        .filter(|run| !run.has_metrics_of_several_files())
+                        .map(|run| run.run.id),
                 };
                 let has_points = |run| Ok::<_, Error>(self.snapshot.metric_summary(run, *number)?.is_some());
                 match series {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Artifact, CodeState, MetricValue, RunStatus};
+use crate::model::{Artifact, ArtifactPath, CodeState, MetricValue, RunStatus};
 use crate::query::diff::{
     Cause, CodeDiff, Explanation, FilesDiff, MetricDiff, OutputDiff, OutputsDiff, PairedBy, ParameterDiff,
     RunDiff, StandingOutput, Unlike, Upstream,
@@ -156,6 +156,7 @@ pub(crate) fn metric_json(metric: &MetricDiff) -> Value {
     let value = |value: Option<MetricValue>| value.map(MetricValue::get);
     json!({
         "name": metric.name,
+        "file": metric.file.as_ref().map(ArtifactPath::in_json),
         "a": value(metric.a),
         "b": value(metric.b),
         "parting": metric.parting.map(|parting| json!({

@@ -453,6 +453,7 @@ pub(super) fn metric_diff() -> Value {
         object([("point", count()), ("step", whole), ("a", or_null(number())), ("b", or_null(number()))]);
     object([
         ("name", text()),
+        ("file", or_null(text())),
         ("a", or_null(number())),
         ("b", or_null(number())),
         ("parting", or_null(parting)),
@@ -515,6 +516,7 @@ pub(super) fn metrics() -> Value {
         ("max", number()),
         ("points", list(point())),
         ("points_left_out", count()),
+        ("files", list(object([("path", text()), ("value", number())]))),
     ]);
     let run = object([
         ("id", key()),
