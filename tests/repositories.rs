@@ -4,8 +4,9 @@
 #[path = "common/machine.rs"]
 mod machine;
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -216,6 +217,62 @@ fn where_a_repository_moved_on_during_the_run_its_files_are_held_against_the_com
     assert_eq!((&run["commit"], &run["dirty"]), (&Value::from(before.as_str()), &Value::Null));
     let text = scratch.lineage("", &["show", "o"]);
     assert!(text.contains(&format!("differs from git at {} of x", &before[..12])), "{text}");
+}
+
+#[test]
+fn code_that_changed_after_a_run_began_and_before_it_was_read_makes_the_run_dirty() {
+    let files = [
+        ("t.sh", "echo up\nread go\nsh helper.sh\n"),
+        ("helper.sh", "echo A > n\n"),
+        ("own.sh", "echo 'echo C > n' > helper.sh\nsh helper.sh\n"),
+        (".gitignore", "n\nmodels\n"),
+    ];
+    let Some(scratch) = Scratch::new(&files, &[""]) else { return };
+    let mut training = Command::new(env!("CARGO_BIN_EXE_lineage"))
+        .args(["run", "-q", "--", "sh", "t.sh"])
+        .current_dir(scratch.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(training.stdout.take().unwrap());
+    said.read_line(&mut String::new()).unwrap();
+    scratch.lineage("", &["register", "early", "1.0.0", "--run", "@", "--artifact", "t=t.sh"]);
+    scratch.write("helper.sh", "echo B > n\n");
+    training.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    assert!(training.wait().unwrap().success());
+    let run = scratch.json("", &["show", "@"])["run"].clone();
+    if run["observed_by"] != "net" {
+        return skipped(Lack::Net, "commands cannot be observed on this machine");
+    }
+    let code = &run["code"];
+    assert_eq!((&code["dirty"], &code["changed"]), (&Value::Bool(true), &serde_json::json!([])));
+    assert_eq!(code["changed_meanwhile"], serde_json::json!(["helper.sh"]));
+    let label = format!("{}-dirty", &scratch.head("")[..7]);
+    assert_eq!(code["label"], label);
+    let text = scratch.lineage("", &["show", "@"]);
+    assert!(text.contains("\n  modified helper.sh, while it went on\n"), "{text}");
+    assert!(text.contains(&format!("{label} (1 file)")), "{text}");
+    scratch.lineage("", &["register", "late", "1.0.0", "--artifact", "n=n"]);
+    for (list, expected) in [("log", 1), ("models", 2)] {
+        let answers = |filter: &str| {
+            let output = scratch.command("", env!("CARGO_BIN_EXE_lineage"), &[list, "-w", filter, "--json"]);
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            answer[if list == "log" { "runs" } else { "models" }].as_array().unwrap().len()
+        };
+        assert_eq!((answers("git.dirty = true"), answers("git.dirty = false")), (expected, 0), "{list}");
+    }
+    scratch.lineage("", &["project"]);
+    for model in ["early", "late"] {
+        let entry =
+            std::fs::read(scratch.path().join(format!("models/registry/{model}/1.0.0/metadata.json")));
+        let entry: Value = serde_json::from_slice(&entry.unwrap()).unwrap();
+        assert_eq!(entry["git_dirty"], true, "{model}");
+    }
+    // What a run wrote itself, code at its commit did.
+    scratch.git("", &["checkout", "-q", "helper.sh"]);
+    scratch.lineage("", &["run", "-q", "--", "sh", "own.sh"]);
+    assert_eq!(scratch.json("", &["show", "@"])["run"]["code"]["dirty"], false);
 }
 
 #[test]

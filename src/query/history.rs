@@ -1,6 +1,6 @@
 //! Runs and files over time: the log, the history of a file, a run with all that belongs to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
@@ -26,6 +26,9 @@ pub struct RunView {
     pub remarks: Vec<Remarks>,
     /// Repositories that it read files of: besides that of its own code state, or where that lies below the workspace's root.
     pub repositories: Vec<RunRepository>,
+    /// Code of its own repository that it read and did not write, and that by then differed from its commit; without what did so
+    /// already when its code state was read. Sorted.
+    pub changed_meanwhile: Vec<ArtifactPath>,
 }
 
 impl RunView {
@@ -36,6 +39,21 @@ impl RunView {
             Some(RunRepository { code: None, .. }) | None => (&self.run.code, None),
             Some(repository @ RunRepository { code: Some(code), .. }) => (code, Some(repository)),
         }
+    }
+
+    /// Returns whether its code differed from its commit: the tracked files as they were when its code state was read, or what it
+    /// read since. `None` where nobody knows.
+    pub fn is_dirty(&self) -> Option<bool> {
+        match self.changed_meanwhile.is_empty() {
+            true => self.run.code.is_dirty(),
+            false => Some(true),
+        }
+    }
+
+    /// Returns the short SHA of its commit, with `-dirty` where its code differed from that; `None` without a commit.
+    pub fn code_label(&self) -> Option<String> {
+        let dirty = self.run.code.dirty || !self.changed_meanwhile.is_empty();
+        CodeState { dirty, commit_short: self.run.code.commit_short.clone(), ..CodeState::default() }.label()
     }
 
     /// Returns the root of the repository of the run's own code state, where the workspace's root does not lie in it.
@@ -123,13 +141,40 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
     };
     let said = snapshot.said_parameters(number)?;
     replace_parameters(&mut run.parameters, said.into_iter().flat_map(|said| said.parameters));
-    Ok(Some(RunView {
+    let mut view = RunView {
         number,
         run,
         outcomes: snapshot.outcomes(number)?,
         remarks: snapshot.remarks(number)?,
         repositories: snapshot.run_repositories(number)?,
-    }))
+        changed_meanwhile: Vec::new(),
+    };
+    view.changed_meanwhile = changed_meanwhile(snapshot, &view)?;
+    Ok(Some(view))
+}
+
+/// Lists what a run read of the code of its repository that differed from its commit by then, and not yet when its code state was
+/// read; without what it wrote itself.
+fn changed_meanwhile(snapshot: &Snapshot, view: &RunView) -> Result<Vec<ArtifactPath>> {
+    let mut paths = BTreeSet::new();
+    for number in snapshot.changed_code(view.number)? {
+        let artifact = snapshot.artifact(number)?;
+        let states = view.outcomes.iter().filter_map(|outcome| outcome.code.as_ref());
+        let mut changed = states.chain([&view.run.code]).flat_map(|code| &code.changed);
+        let is_known = changed.any(|file| file.path == artifact.path);
+        if is_known || view.code_of(&artifact.path).1.is_some() || paths.contains(&artifact.path) {
+            continue;
+        }
+        let is_of_run = |_: i64, step: StepNo| {
+            let is_of_run = snapshot.run_of(step)? == Some(view.number);
+            Ok(if is_of_run { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        let is_read = snapshot.reads_between(number, i64::MIN, i64::MAX, is_of_run)?.is_break();
+        if is_read && !snapshot.writes_until(number, i64::MAX, is_of_run)?.is_break() {
+            paths.insert(artifact.path);
+        }
+    }
+    Ok(paths.into_iter().collect())
 }
 
 /// Lists runs, newest start first, at most `limit`; and whether there are more.

@@ -185,6 +185,7 @@ fn run() -> Value {
         ("dirty", or_null(flag())),
         ("label", or_null(text())),
         ("changed", list(changed)),
+        ("changed_meanwhile", list(text())),
         ("untracked", count()),
         ("patch", or_null(digest())),
         ("unreadable", or_null(text())),

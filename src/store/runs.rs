@@ -9,8 +9,8 @@ use crate::model::{
 use crate::store::damaged;
 use crate::store::edges::{Edges, StepHead};
 use crate::store::reading::{GO_ON, Order, Reading};
-use crate::store::schema::{self, Key, key, row_number, unseal};
-use crate::store::snapshot::{RunNo, Snapshot, StepNo, record};
+use crate::store::schema::{self, Key, key, number_of, row_number, unseal};
+use crate::store::snapshot::{ArtifactNo, RunNo, Snapshot, StepNo, record};
 
 impl Snapshot {
     // ---- runs ----
@@ -70,6 +70,16 @@ impl Snapshot {
             Fact::RepositoryRead(repository) => Some(repository),
             _ => None,
         })
+    }
+
+    /// Returns the code that a run read, and that differed from the commit: what may be, as [`schema::RUN_CODE`] has it.
+    pub fn changed_code(&self, run: RunNo) -> Result<Vec<ArtifactNo>> {
+        let mut found = Vec::new();
+        self.run_code.scan_front(&run.to_bytes(), Order::Rising, |place, _| {
+            found.push(ArtifactNo(number_of(&place[8..])));
+            Ok(GO_ON)
+        })?;
+        Ok(found)
     }
 
     /// Returns what was remarked of a run, in the order of time.

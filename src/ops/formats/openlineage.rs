@@ -128,7 +128,7 @@ fn event(source: &Source<'_>, run: &RunHead, kind: &str, at: Timestamp, facets: 
                 "lineage_codeState": facet(JOB_FACET, json!({
                     "commit": code.commit,
                     "branch": code.branch,
-                    "dirty": code.is_dirty(),
+                    "dirty": run.view.is_dirty(),
                     "changedFiles": code.changed.iter().map(|file| file.path.to_string()).collect::<Vec<_>>(),
                     "patch": code.patch.map(|digest| digest.to_string()),
                 })),

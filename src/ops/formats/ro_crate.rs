@@ -388,7 +388,7 @@ fn tool(run: &RunHead) -> Value {
     let recorded = &run.view.run;
     let program = recorded.arguments.first().map_or("unknown", String::as_str);
     let name = program.rsplit('/').next().unwrap_or(program);
-    let label = recorded.code.label();
+    let label = run.view.code_label();
     let id = match &label {
         Some(label) => format!("#{}-{label}", percent_encoded(name.as_bytes())),
         None => format!("#{}", percent_encoded(name.as_bytes())),

@@ -95,7 +95,7 @@ fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
         "model_type": model.model_type,
         "base_model": model.base_model,
         "git_sha": model.git_sha,
-        "git_dirty": model.git_dirty,
+        "git_dirty": view.git_dirty,
         "branch": model.branch,
         "created_at": model.created_at.rfc3339(),
         "updated_at": view.updated_at.rfc3339(),

@@ -101,7 +101,11 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side, commits: &CommitF
             });
         }
     }
-    Ok(CodeDiff { a: code_a.clone(), b: code_b.clone(), mixed_a, mixed_b, files, commits_compared })
+    let [a, b] = [(a, code_a), (b, code_b)].map(|(side, code)| {
+        let dirty = code.dirty || !side.head.view.changed_meanwhile.is_empty();
+        CodeState { dirty, ..code.clone() }
+    });
+    Ok(CodeDiff { a, b, mixed_a, mixed_b, files, commits_compared })
 }
 
 /// Returns true for a file that git does not track and a recorded step wrote: that is data, whoever made it.

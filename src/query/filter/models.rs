@@ -103,7 +103,10 @@ impl<'a> Models<'a> {
             // Where the run's commit is known, an entry made from it knows no more than the run does.
             Fixed::Dirty => match self.run(row)?.filter(|view| view.run.code.commit.is_some()) {
                 Some(run) => run_value(run, fixed, outside)?,
-                None => model.git_sha.as_ref().map(|_| Value::Boolean(model.git_dirty)),
+                None => {
+                    let view = self.view(row)?.filter(|_| model.git_sha.is_some());
+                    view.map(|view| Value::Boolean(view.git_dirty))
+                }
             },
             fixed => of_run(fixed)?,
         })

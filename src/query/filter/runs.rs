@@ -182,7 +182,7 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
         Fixed::Reason => view.reason().and_then(text),
         Fixed::Commit => run.code.commit.as_deref().and_then(text),
         Fixed::Branch => run.code.branch.as_deref().and_then(text),
-        Fixed::Dirty => run.code.is_dirty().map(Value::Boolean),
+        Fixed::Dirty => view.is_dirty().map(Value::Boolean),
         Fixed::Version
         | Fixed::Stage
         | Fixed::Created

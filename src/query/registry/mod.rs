@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp};
-use crate::query::history::last_values;
+use crate::query::history::{last_values, run_view};
 use crate::store::{ChangeOrder, GO_ON, Holders, Order, Snapshot};
 
 pub use best::{Best, best, metrics_of};
@@ -55,8 +55,20 @@ pub struct ModelView {
     pub promoted_from: Option<String>,
     /// The last value of each of its metrics, by name.
     pub metrics: Vec<Metric>,
+    /// Whether it was made by code that differed from its commit: as was known when it was registered, or as its run was seen to read.
+    pub git_dirty: bool,
     /// When something last became of it.
     pub updated_at: Timestamp,
+}
+
+/// Returns true where the run of a model was seen to read code that differs from the commit of both: that is known at its end only.
+fn changed_since(snapshot: &Snapshot, model: &ModelVersion) -> Result<bool> {
+    let Some(run) = snapshot.run_of_model(model)? else { return Ok(false) };
+    if model.git_sha.is_none() || snapshot.changed_code(run)?.is_empty() {
+        return Ok(false);
+    }
+    let view = run_view(snapshot, run)?.filter(|view| view.run.code.commit == model.git_sha);
+    Ok(view.is_some_and(|view| !view.changed_meanwhile.is_empty()))
 }
 
 impl ModelView {
@@ -102,6 +114,7 @@ pub fn model_view(snapshot: &Snapshot, id: NodeId) -> Result<Option<ModelView>> 
         tags: Vec::new(),
         promoted_from: model.promoted_from.clone(),
         metrics: last_values(&snapshot.metrics(id)?),
+        git_dirty: model.git_dirty || changed_since(snapshot, &model)?,
         updated_at: model.as_of(),
         deleted: life.deleted.map(|at| changes[at].1.clone()),
         model,

@@ -176,7 +176,7 @@ pub(crate) fn head(card: &ModelCard, text: &mut String) {
     }
     if let Some(sha) = &model.git_sha {
         let branch = model.branch.as_ref().map(|branch| format!(", branch {branch}")).unwrap_or_default();
-        let dirty = if model.git_dirty { ", with uncommitted changes" } else { "" };
+        let dirty = if card.view.git_dirty { ", with uncommitted changes" } else { "" };
         line(text, "code", &format!("{sha}{branch}{dirty}"));
     }
 }

@@ -9,8 +9,8 @@ use super::models::{holding, learned};
 use super::more;
 use super::trace::{Way, totals, trace_run};
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, NodeId, Remark, RemarkKind, RunKind, RunRepository, RunStatus,
-    TAG_FRONT, redirections,
+    Artifact, ArtifactPath, CaptureLevel, ChangeKind, NodeId, Remark, RemarkKind, RunKind, RunRepository,
+    RunStatus, TAG_FRONT, redirections,
 };
 use crate::ops::DiskState;
 use crate::ops::show::{Fate, RunReport};
@@ -110,6 +110,10 @@ fn code_lines(view: &RunView, text: &mut String) {
         let _ = writeln!(text, "  {:<8} {}", file.kind.as_str(), file.path);
     }
     more(text, code.changed.len(), 20, "changed files");
+    for path in view.changed_meanwhile.iter().take(20) {
+        let _ = writeln!(text, "  {:<8} {path}, while it went on", ChangeKind::Modified.as_str());
+    }
+    more(text, view.changed_meanwhile.len(), 20, "files that changed while it went on");
     if !code.untracked.is_empty() {
         let files = code.untracked.len() as u64 + code.untracked_omitted;
         let _ = writeln!(text, "  code     {}", counted(files, "untracked file", "untracked files"));
@@ -257,9 +261,9 @@ pub(crate) fn status(head: &RunHead) -> &'static str {
 /// Returns the short SHA and how many files differed from it.
 pub(crate) fn code_words(head: &RunHead) -> Option<String> {
     let code = &head.view.run.code;
-    let label = one_line(&code.label()?);
-    let changed = code.changed.len() as u64;
-    Some(match code.is_dirty() {
+    let label = one_line(&head.view.code_label()?);
+    let changed = (code.changed.len() + head.view.changed_meanwhile.len()) as u64;
+    Some(match head.view.is_dirty() {
         Some(true) => format!("{label} ({})", counted(changed, "file", "files")),
         Some(false) => label,
         None => format!("{label} (changes not known)"),

@@ -19,6 +19,7 @@ pub(super) fn files(snapshot: &Snapshot, model: &ModelVersion, put: &mut Put<'_>
         Some(view) => pairs(&view.tags),
         None => pairs(&model.tags),
     };
+    let git_dirty = view.as_ref().map_or(model.git_dirty, |view| view.git_dirty);
     let deleted = view.as_ref().and_then(|view| view.deleted.as_ref()).map(|deleted| deleted.at.micros());
     let mut row = |name: Option<&str>, artifact: Option<&Artifact>| {
         let cells = vec![
@@ -39,7 +40,7 @@ pub(super) fn files(snapshot: &Snapshot, model: &ModelVersion, put: &mut Put<'_>
             Cell::maybe(model.model_type.as_ref()),
             Cell::maybe(model.base_model.as_ref()),
             Cell::maybe(model.git_sha.as_ref()),
-            Cell::Truth(model.git_sha.as_ref().map(|_| model.git_dirty)),
+            Cell::Truth(model.git_sha.as_ref().map(|_| git_dirty)),
             Cell::maybe(model.branch.as_ref()),
             Cell::maybe(notes),
             Cell::maybe(model.training_config.as_ref()),

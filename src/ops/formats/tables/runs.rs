@@ -31,7 +31,7 @@ pub(super) fn run(source: &Source<'_>, id: NodeId, put: &mut Put<'_>) -> Result<
             Cell::text(&run.folder),
             Cell::maybe(run.code.commit.as_ref()),
             Cell::maybe(run.code.branch.as_ref()),
-            Cell::Truth(run.code.is_dirty()),
+            Cell::Truth(head.view.is_dirty()),
             Cell::text(&run.host),
             Cell::text(head.status().as_str()),
             Cell::Whole(exit_code.map(i64::from)),
