@@ -845,3 +845,30 @@ fn who_wrote_a_file_here_is_registered_after_a_merge_and_the_latest_run_is_of_th
     let (code, error) = here.refused(&["show", "@-"]);
     assert!(code == 2 && error.contains("there are not 2 runs of this workspace"), "{error}");
 }
+
+#[test]
+fn of_a_folder_all_is_brought_back_that_is_to_be_had_and_the_rest_is_named() {
+    let place = Place::empty();
+    place.ok(&["init", "."]);
+    place.write(".lineage/config.toml", b"[keep]\nexclude = [\"out/big\"]\n");
+    place.ok(&[
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "mkdir -p out/deep; echo big > out/big; echo small > out/deep/small",
+    ]);
+    fs::remove_dir_all(place.at("out")).unwrap();
+    let answer = place.run(&["restore", "out"]);
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    assert!(answer.stdout.contains("left out  the bytes of `out/big` ("), "{}", answer.stdout);
+    assert_eq!((place.read("out/deep/small"), place.at("out/big").exists()), (b"small\n".to_vec(), false));
+    let answer = place.run(&["restore", "out", "--to", "copy", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(answer["files"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["left_out"][0]["path"], "out/big");
+    // What is named by itself is to be had, or nothing is written.
+    fs::remove_dir_all(place.at("out")).unwrap();
+    assert_eq!(place.refused(&["restore", "out/deep/small", "out/big"]).0, 2);
+    assert!(!place.at("out").exists());
+}

@@ -115,7 +115,7 @@ pub use workspace::{Answer, Workspace};
 pub use crate::ops::Clock;
 pub use crate::ops::history::FileHistory;
 pub use crate::ops::registry::{Changed, Entry, EntryArtifact, Registered};
-pub use crate::ops::restore::{Restored, Version as FileVersion};
+pub use crate::ops::restore::{NotRestored, Restoration, Restored, Version as FileVersion};
 pub use crate::ops::status::{
     AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause,
     StaleFile, StatusReport, Unapplied,

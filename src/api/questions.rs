@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::api::diff::RunDiff;
 use crate::api::run::here;
-use crate::api::{Answer, FileHistory, FileVersion, Restored, StatusReport, Workspace};
+use crate::api::{Answer, FileHistory, FileVersion, Restoration, StatusReport, Workspace};
 use crate::error::Result;
 use crate::ops::diff::diff_runs;
 use crate::ops::history::history;
@@ -160,12 +160,13 @@ impl Workspace {
     }
 
     /// Brings back files in their places: what [`Workspace::cat`] takes, all files of a version of a model, or the newest version of
-    /// each file that runs wrote below a folder. What lies there already is left as it is.
+    /// each file that runs wrote below a folder. What lies there already is left as it is. Of a folder, the answer names
+    /// the files whose bytes are not to be had.
     ///
     /// # Errors
     /// As [`Workspace::cat`]; a request error where other bytes lie in the place of one, which are not written over; a store error
     /// where one cannot be written.
-    pub fn restore(&self, word: impl AsRef<OsStr>) -> Result<Answer<Vec<Restored>>> {
+    pub fn restore(&self, word: impl AsRef<OsStr>) -> Result<Answer<Restoration>> {
         self.restored(word.as_ref(), None)
     }
 
@@ -174,11 +175,11 @@ impl Workspace {
     ///
     /// # Errors
     /// As [`Workspace::restore`].
-    pub fn restore_to(&self, word: impl AsRef<OsStr>, to: impl AsRef<Path>) -> Result<Answer<Vec<Restored>>> {
+    pub fn restore_to(&self, word: impl AsRef<OsStr>, to: impl AsRef<Path>) -> Result<Answer<Restoration>> {
         self.restored(word.as_ref(), Some(here()?.join(to)))
     }
 
-    fn restored(&self, word: &OsStr, to: Option<PathBuf>) -> Result<Answer<Vec<Restored>>> {
+    fn restored(&self, word: &OsStr, to: Option<PathBuf>) -> Result<Answer<Restoration>> {
         let view = self.view()?;
         let workspace = self.library.workspace();
         let folder = workspace.root().to_owned();

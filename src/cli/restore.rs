@@ -15,7 +15,7 @@ use crate::render;
 /// the same bytes, or git.
 ///
 /// The bytes are held against their digest before they are written. What lies there and is something else is not written
-/// over without --force, and then kept.
+/// over without --force, and then kept. Of a folder, all is brought back that is to be had; exit code 1 where something is not.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage restore model.txt                        the newest version, where it was
@@ -55,7 +55,7 @@ impl Restore {
         } else {
             output::answer(&render::restore::text(&restored))?;
         }
-        Ok(0)
+        Ok(u8::from(!restored.left.is_empty()))
     }
 }
 

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{Artifact, ArtifactPath, Digest, LinkText, NodeId, printed_word, repeated_word};
 use crate::ops::inside::{PartOf, say_given_out};
 use crate::ops::locate::{ModelOrFile, link_text_at, model_or_file_of_run, newest, real_place};
@@ -83,6 +83,26 @@ pub struct Restored {
     pub replaced: Option<Digest>,
     /// The commit that its bytes were taken from, which were not kept.
     pub from_commit: Option<String>,
+}
+
+/// What was brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Restoration {
+    /// The files.
+    pub files: Vec<Restored>,
+    /// Files of a folder that was asked for whose bytes are not to be had.
+    pub left: Vec<NotRestored>,
+}
+
+/// A file of a folder that was not brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotRestored {
+    /// The version.
+    pub artifact: Artifact,
+    /// Why it was not.
+    pub reason: String,
 }
 
 /// What a word means that names something to bring back.
@@ -174,16 +194,17 @@ pub fn write_version(
     Found::of(workspace, snapshot, version)?.write_to(workspace, target)
 }
 
-/// Brings versions back. All are found and read before one is written.
+/// Brings versions back. All are found and read before one is written. Of a folder, those are brought back that are to be had.
 ///
 /// # Errors
-/// A request error where one is not to be had, or other bytes lie in its place; a store error where a file cannot be written.
+/// A request error where one that was named is not to be had, or other bytes lie in its place; a store error where a file cannot be written.
 pub fn restore(
     workspace: &Workspace,
     snapshot: &Snapshot,
     clock: &Clock,
     request: &RestoreRequest,
-) -> Result<Vec<Restored>> {
+) -> Result<Restoration> {
+    let mut left = Vec::new();
     let mut ready = Vec::with_capacity(request.words.len());
     let mut all = Vec::with_capacity(request.words.len());
     for word in &request.words {
@@ -209,7 +230,14 @@ pub fn restore(
                 links::check_stays(workspace, request, &place, &text)?;
                 Thing::Link(text)
             }
-            None => Thing::Bytes(Found::of(workspace, snapshot, &version)?),
+            None => match (Found::of(workspace, snapshot, &version), version.artifact()) {
+                (Ok(found), _) => Thing::Bytes(found),
+                (Err(error), Some(artifact)) if wanted.is_of_folder && error.kind() == Kind::Request => {
+                    left.push(NotRestored { artifact: artifact.clone(), reason: error.to_string() });
+                    continue;
+                }
+                (Err(error), _) => return Err(error),
+            },
         };
         let there = in_the_way(workspace, request, &place, &thing)?;
         ready.push((version, place, thing, there));
@@ -239,7 +267,7 @@ pub fn restore(
         let artifacts = written.filter_map(|(version, ..)| version.artifact()).cloned();
         say_given_out(workspace, clock, snapshot, part_of, artifacts)?;
     }
-    let mut restored = Vec::with_capacity(ready.len());
+    let mut files = Vec::with_capacity(ready.len());
     for (version, place, thing, there) in ready {
         let digest = thing.digest();
         let was_there = there == Some(digest);
@@ -257,7 +285,7 @@ pub fn restore(
             Thing::Bytes(found) => (found.size_bytes, found.commit.filter(|_| !was_there), None),
             Thing::Link(text) => (text.as_bytes().len() as u64, None, Some(text)),
         };
-        restored.push(Restored {
+        files.push(Restored {
             artifact,
             digest,
             link_to,
@@ -268,7 +296,7 @@ pub fn restore(
             from_commit,
         });
     }
-    Ok(restored)
+    Ok(Restoration { files, left })
 }
 
 /// What is to lie at a place.

@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::model::{LinkText, printed_word};
-use crate::ops::restore::Restored;
-use crate::render::units::bytes;
+use crate::ops::restore::{Restoration, Restored};
+use crate::render::show_json::artifact_json;
+use crate::render::units::{bytes, one_line};
 
 /// So many digits of a commit are printed; JSON has all.
 const COMMIT_DIGITS: usize = 7;
 
 /// Writes it for people.
-pub fn text(restored: &[Restored]) -> String {
+pub fn text(restored: &Restoration) -> String {
     let mut text = String::new();
-    for file in restored {
+    for file in &restored.files {
         let place = printed_word(&file.place);
         let (size, digest) = (bytes(file.size_bytes), file.digest.short());
         let what = match &file.link_to {
@@ -33,11 +34,14 @@ pub fn text(restored: &[Restored]) -> String {
             }
         };
     }
+    for left in &restored.left {
+        let _ = writeln!(text, "left out  {}", one_line(&left.reason));
+    }
     text
 }
 
 /// Writes it as JSON.
-pub fn json(restored: &[Restored]) -> Value {
+pub fn json(restored: &Restoration) -> Value {
     let file = |file: &Restored| {
         json!({
             "path": file.artifact.as_ref().map(|artifact| artifact.path.in_json()),
@@ -50,5 +54,14 @@ pub fn json(restored: &[Restored]) -> Value {
             "from_commit": file.from_commit,
         })
     };
-    json!({"format": 1, "files": restored.iter().map(file).collect::<Vec<_>>()})
+    let left = restored.left.iter().map(|left| {
+        let mut value = artifact_json(&left.artifact);
+        value["reason"] = json!(left.reason);
+        value
+    });
+    json!({
+        "format": 1,
+        "files": restored.files.iter().map(file).collect::<Vec<_>>(),
+        "left_out": left.collect::<Vec<_>>(),
+    })
 }

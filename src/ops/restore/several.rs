@@ -17,6 +17,8 @@ pub(super) struct Wanted {
     pub(super) version: Version,
     /// Where it is one of many that a word names: its name below the folder that holds them all.
     pub(super) below: Option<ArtifactPath>,
+    /// Whether it is one of those that lay in a folder: the others are brought back also where it is not to be had.
+    pub(super) is_of_folder: bool,
 }
 
 /// Finds what `word` means, seen from `folder`: a version of a file, or the files of a version of a model; else
@@ -31,11 +33,11 @@ pub(super) fn find_versions(
     word: &OsStr,
 ) -> Result<Vec<Wanted>> {
     let not_found = match meant(workspace, snapshot, folder, word) {
-        Ok(Meant::Version(version)) => return Ok(vec![Wanted { version, below: None }]),
+        Ok(Meant::Version(version)) => return Ok(vec![Wanted { version, below: None, is_of_folder: false }]),
         Ok(Meant::Model(id)) => {
             let artifacts = files_of_model(snapshot, id, word)?;
             let shared = shared_folder(&artifacts);
-            return wanted(artifacts, &shared);
+            return wanted(artifacts, &shared, false);
         }
         Err(error) => error,
     };
@@ -47,7 +49,7 @@ pub(super) fn find_versions(
         Err(_) => return Err(not_found),
     };
     let artifacts = written_below(workspace, snapshot, &front)?;
-    if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &front) }
+    if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &front, true) }
 }
 
 /// Lists the files of a version of a model, which `word` names.
@@ -64,12 +66,12 @@ pub(super) fn files_of_model(snapshot: &Snapshot, id: NodeId, word: &OsStr) -> R
     Ok(held.into_iter().map(|held| held.artifact).collect())
 }
 
-fn wanted(artifacts: Vec<Artifact>, folder: &[u8]) -> Result<Vec<Wanted>> {
+fn wanted(artifacts: Vec<Artifact>, folder: &[u8], is_of_folder: bool) -> Result<Vec<Wanted>> {
     let one = |artifact: Artifact| {
         let below = artifact.path.as_bytes().strip_prefix(folder).unwrap_or(artifact.path.as_bytes());
         let below = below.strip_prefix(b"/").unwrap_or(below).to_vec();
         let below = Some(ArtifactPath::from_bytes(below)?);
-        Ok(Wanted { version: Version::File(artifact), below })
+        Ok(Wanted { version: Version::File(artifact), below, is_of_folder })
     };
     artifacts.into_iter().map(one).collect()
 }

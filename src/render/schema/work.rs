@@ -173,7 +173,8 @@ pub(super) fn restore() -> Value {
         ("replaced", or_null(digest())),
         ("from_commit", or_null(text())),
     ]);
-    answer([("files", list(file))])
+    let left = and(super::artifact(), [("reason", text())]);
+    answer([("files", list(file)), ("left_out", list(left))])
 }
 
 /// A part of a split, as its manifest describes it.
