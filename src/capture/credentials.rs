@@ -5,6 +5,7 @@ use std::path::Path;
 /// Names of files in which programs keep what they log in with.
 const NAMES: &[&str] = &[
     ".boto",
+    ".databrickscfg",
     ".dockercfg",
     ".env",
     ".envrc",
@@ -17,15 +18,26 @@ const NAMES: &[&str] = &[
     ".pypirc",
     ".s3cfg",
     "_netrc",
+    "auth.json",
+    "cookies.txt",
     "id_dsa",
     "id_ecdsa",
     "id_ed25519",
     "id_rsa",
     "kaggle.json",
+    "keystore",
+    "my.cnf",
+    "password.csv",
+    "passwords.csv",
+    "profiles.yml",
     "rclone.conf",
+    "secrets.py",
 ];
 /// Endings of files that are keys, or hold some.
-const ENDINGS: &[&str] = &["env", "jks", "kdbx", "key", "keystore", "p12", "pem", "pfx", "ppk"];
+const ENDINGS: &[&str] =
+    &["env", "jks", "kdbx", "key", "keystore", "p12", "pem", "pfx", "ppk", "tfstate", "tfvars"];
+/// Endings of what was set aside: the name before them is what counts.
+const ASIDE: &[&str] = &["~", ".backup", ".bak", ".old", ".orig", ".save", ".swp"];
 /// Endings of `.env` that mark what is to be copied and filled in.
 const FORMS: &[&str] = &["example", "sample", "template", "dist"];
 /// Folders in which there is little else.
@@ -33,17 +45,41 @@ const FOLDERS: &[&str] = &[".aws", ".azure", ".docker", ".gnupg", ".kube", ".sec
 /// What a name begins with that speaks of them.
 const FRONTS: &[&str] = &["credential", "client_secret", "service_account", "service-account"];
 /// What a name is, or ends in, that speaks of them.
-const WORDS: &[&str] =
-    &["secret", "secrets", "password", "passwords", "passwd", "passphrase", "token", "apikey", "api_key"];
+const WORDS: &[&str] = &[
+    "access_key",
+    "account_key",
+    "api_key",
+    "api_keys",
+    "apikey",
+    "apikeys",
+    "credential",
+    "credentials",
+    "kubeconfig",
+    "passphrase",
+    "passwd",
+    "password",
+    "passwords",
+    "private_key",
+    "sa_key",
+    "secret",
+    "secret_key",
+    "secrets",
+    "token",
+    "vault_pass",
+];
 /// Endings, besides none, of files in which a secret is written down. `token.py` is about tokens.
 const WRITTEN_DOWN: &[&str] = &["txt", "json", "yaml", "yml", "toml", "ini", "cfg", "conf"];
 
 /// Returns true for a file that looks like credentials: `.env`, `*.pem`, `id_rsa`, `.netrc`, `credentials.json`.
 pub fn is_credentials(path: &Path) -> bool {
     let lower = path.to_string_lossy().to_lowercase();
-    let mut parts = lower.rsplit('/');
-    let name = parts.next().unwrap_or_default();
-    if parts.any(|folder| FOLDERS.contains(&folder)) {
+    let (folders, name) = lower.rsplit_once('/').unwrap_or(("", &lower));
+    if folders.split('/').any(|folder| FOLDERS.contains(&folder)) {
+        return true;
+    }
+    let name = ASIDE.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    // `dvc remote modify --local` writes passwords there.
+    if name == "config.local" && folders.rsplit('/').next() == Some(".dvc") {
         return true;
     }
     if let Some(variant) = name.strip_prefix(".env.") {
@@ -95,6 +131,22 @@ mod tests {
             ".aws/config",
             "secrets/db",
             "kaggle.json",
+            "gcp/application_default_credentials.json",
+            "aws_credentials",
+            "prod-sa-key.json",
+            "api_keys.yaml",
+            "password.csv",
+            "vault_pass.txt",
+            ".dvc/config.local",
+            "/repo/.dvc/config.local",
+            "infra/terraform.tfstate",
+            "infra/terraform.tfstate.backup",
+            "prod.tfvars",
+            ".databrickscfg",
+            "kubeconfig.yaml",
+            "config/secrets.py",
+            "id_ecdsa.bak",
+            ".env~",
         ] {
             assert!(is_credentials(Path::new(secret)), "{secret}");
         }
@@ -111,6 +163,12 @@ mod tests {
             "id_rsa.pub",
             "config.json",
             "data/passwordless.txt",
+            "config.local",
+            ".dvc/config",
+            "lowpass.txt",
+            "primary_key.json",
+            "model.bak",
+            "~",
             "model.safetensors",
             "a",
             "",

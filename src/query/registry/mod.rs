@@ -130,6 +130,13 @@ pub fn model_view(snapshot: &Snapshot, id: NodeId) -> Result<Option<ModelView>> 
     if let Some(deleted) = &view.deleted {
         view.updated_at = view.updated_at.max(deleted.at);
     }
+    if let Some((staged, true)) = life.staged
+        && view.is_current()
+        && view.stage != Stage::Production
+        && let Some(displaced_at) = displaced_at(snapshot, &view.model, staged)?
+    {
+        view.updated_at = view.updated_at.max(displaced_at);
+    }
     if let Some((order, true)) = life.staged.filter(|_| view.promoted_from.is_none())
         && let Some(before) = production_before(snapshot, &view.model.name, order)?
         && before != id
@@ -246,8 +253,7 @@ fn production_until(snapshot: &Snapshot, name: &str, until: Option<ChangeOrder>)
         let mut changes = changes_of(snapshot, &model)?;
         changes.retain(|(order, _)| counts(*order));
         let life = Life::of(registered, &model, &changes);
-        let void = life.deleted.is_some_and(|at| changes[at].0 < order);
-        if void || clash(snapshot, &model)?.is_some() {
+        if !is_promotion(snapshot, &model, &changes, order)? {
             return Ok(ControlFlow::Continue(()));
         }
         // The last that counts: whoever was there before left by it. It may have left itself since.
@@ -255,6 +261,37 @@ fn production_until(snapshot: &Snapshot, name: &str, until: Option<ChangeOrder>)
         Ok(ControlFlow::Break(stays.then_some(id)))
     })?;
     Ok(last.break_value().flatten())
+}
+
+/// Says whether a statement that puts a version into production does: it was not withdrawn before, and its name is its own.
+fn is_promotion(
+    snapshot: &Snapshot,
+    model: &ModelVersion,
+    changes: &[(ChangeOrder, ModelChange)],
+    order: ChangeOrder,
+) -> Result<bool> {
+    let mut before = changes.iter().take_while(|(change, _)| *change < order);
+    let is_withdrawn = before.any(|(_, change)| change.act == ModelAct::Deleted);
+    Ok(!is_withdrawn && clash(snapshot, model)?.is_none())
+}
+
+/// Returns when a version that was put into production by the statement `staged` left it for another.
+fn displaced_at(snapshot: &Snapshot, model: &ModelVersion, staged: ChangeOrder) -> Result<Option<Timestamp>> {
+    let mut later = Vec::new();
+    let _all = snapshot.promotions(&model.name, |order, id| {
+        if order <= staged {
+            return Ok(ControlFlow::Break(()));
+        }
+        later.push((order, id));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (order, id) in later.into_iter().rev().filter(|(_, id)| *id != model.id) {
+        let Some(other) = snapshot.model(id)? else { continue };
+        if is_promotion(snapshot, &other, &changes_of(snapshot, &other)?, order)? {
+            return Ok(Some(order.0));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the aliases of a model that name a version, each with it: for each alias the last statement counts.

@@ -18,6 +18,8 @@ struct Expected {
     production: Option<NodeId>,
     clashes: BTreeMap<NodeId, NodeId>,
     deleted: Vec<NodeId>,
+    /// Who left production for another last of all that became of it, and when.
+    displaced: BTreeMap<NodeId, Timestamp>,
     aliases: BTreeMap<String, NodeId>,
 }
 
@@ -52,7 +54,7 @@ fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
         }
     }
     let mut found: BTreeMap<String, Expected> = BTreeMap::new();
-    for (id, act) in statements.into_values() {
+    for ((at, _), (id, act)) in statements {
         let (named, act) = (act.map(|(named, _)| named), act.map(|(_, act)| act));
         let Some((_, model)) = models.get(&id) else { continue };
         if named.is_some_and(|named| !named.is_empty() && *named != model.name) {
@@ -77,11 +79,13 @@ fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
             Some(ModelAct::Edited(_)) => continue,
         };
         let stage = if stage == Stage::Production && holder != id { Stage::Archived } else { stage };
+        of_name.displaced.remove(&id);
         if of_name.production == Some(id) {
             of_name.production = None;
         }
         if stage == Stage::Production {
             of_name.stages.extend(of_name.production.map(|before| (before, Stage::Archived)));
+            of_name.displaced.extend(of_name.production.map(|before| (before, at)));
             of_name.production = Some(id);
         }
         of_name.stages.insert(id, stage);
@@ -103,6 +107,18 @@ fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
     found
 }
 
+/// Says when a version left production for another, where that is the last that became of it.
+fn left_production(snapshot: &Snapshot, view: &ModelView) -> Option<Timestamp> {
+    let (model, registered) = snapshot.model_with_order(view.model.id).unwrap().unwrap();
+    let life = Life::of(registered, &model, &changes_of(snapshot, &model).unwrap());
+    match life.staged {
+        Some((order, true)) if view.is_current() && view.stage != Stage::Production => {
+            displaced_at(snapshot, &model, order).unwrap()
+        }
+        _ => None,
+    }
+}
+
 fn answered(snapshot: &Snapshot) -> BTreeMap<String, Expected> {
     let mut found = BTreeMap::new();
     for name in model_names(snapshot).unwrap() {
@@ -115,6 +131,9 @@ fn answered(snapshot: &Snapshot) -> BTreeMap<String, Expected> {
             let id = view.model.id;
             assert!(of_name.stages.insert(id, view.stage).is_none(), "each once");
             of_name.clashes.extend(view.clash_with.map(|other| (id, other)));
+            let displaced = left_production(snapshot, &view);
+            assert!(displaced.is_none_or(|at| at <= view.updated_at), "that it left is an update");
+            of_name.displaced.extend(displaced.map(|at| (id, at)));
             of_name.deleted.extend(view.deleted.map(|_| id));
         }
         of_name.deleted.sort();
