@@ -288,4 +288,6 @@ fn a_repetition_imports_nothing() {
     assert!(answer.stderr.contains("nothing is imported"), "{}", answer.stderr);
     assert!(!answer.stderr.contains("made a workspace"), "{}", answer.stderr);
     assert_eq!(place.ok(&["log"]).stdout.lines().count(), before + 1);
+    // What the copy holds is known by its bytes, whatever lies in the workspace meanwhile.
+    assert!(answer.stdout.contains("1 of 2 outputs with the same bytes"), "{answer:?}");
 }

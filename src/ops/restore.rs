@@ -13,7 +13,9 @@ use crate::disk::Disk;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Artifact, ArtifactPath, Digest, LinkText, NodeId, printed_word, repeated_word};
 use crate::ops::inside::{PartOf, say_given_out};
-use crate::ops::locate::{ModelOrFile, link_text_at, model_or_file_of_run, newest, real_place};
+use crate::ops::locate::{
+    DiskState, ModelOrFile, Target, link_text_at, locate, model_or_file_of_run, newest, real_place,
+};
 use crate::ops::named;
 use crate::ops::of_run::recorded_path;
 use crate::ops::{Clock, Overwriting, Workspace};
@@ -114,7 +116,8 @@ enum Meant {
 }
 
 /// Finds the version that `word` means, seen from `folder`: `FILE`, the newest; `NAME@VERSION`, the file of a version of a model that
-/// has one; `FILE@RUN`, as that run wrote it, else as it read it; `FILE#SEGMENT`; `blake3:<digest>`.
+/// has one; `FILE@RUN`, as that run wrote it, else as it read it; `FILE#SEGMENT`; `blake3:<digest>`. A file that is not recorded by
+/// its name is known by its bytes, as one is that a repetition finds in its copy of the workspace.
 ///
 /// # Errors
 /// A request error where nothing is recorded that it could mean, or it means a version of a model that has not one file.
@@ -124,9 +127,17 @@ pub fn find_version(
     folder: &Path,
     word: &OsStr,
 ) -> Result<Version> {
-    let id = match meant(workspace, snapshot, folder, word)? {
-        Meant::Version(version) => return Ok(version),
-        Meant::Model(id) => id,
+    let id = match meant(workspace, snapshot, folder, word) {
+        Ok(Meant::Version(version)) => return Ok(version),
+        Ok(Meant::Model(id)) => id,
+        Err(error) => {
+            return match locate(workspace, snapshot, folder, word) {
+                Ok(Target::File(file)) if file.state == DiskState::SameBytes => {
+                    Ok(Version::File(file.artifact))
+                }
+                _ => Err(error),
+            };
+        }
     };
     let mut files = several::files_of_model(snapshot, id, word)?;
     match (files.len(), files.pop()) {
