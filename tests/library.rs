@@ -517,6 +517,12 @@ fn a_child_of_these_tests() {
             assert_ne!(run_folder, second.output_dir().unwrap());
             second.finish().unwrap();
         }
+        "left behind" => {
+            let run = workspace.run("later").start().unwrap();
+            assert!(!run.is_joined());
+            run.metric("loss", 0.25, 0).unwrap();
+            run.finish().unwrap();
+        }
         other => panic!("no such task: {other}"),
     }
 }
@@ -604,6 +610,20 @@ fn inside_lineage_run_the_library_is_part_of_that_run() {
     assert_eq!(points.iter().map(|p| (p.name.as_str(), p.step)).collect::<Vec<_>>(), [("loss", 7)]);
     assert_eq!(runs_behind(&workspace, &place.at("out")), ["outer"]);
     assert!(place.ok(&["show", outer.run.run_id.as_str()]).stdout.contains("lr = 0.5"));
+}
+
+#[test]
+fn a_program_that_a_run_left_behind_adds_nothing_to_it() {
+    let place = Place::empty().with_real_clock();
+    workspace(&place);
+    place.ok(&["run", "-q", "--name", "shell", "--", "sh", "-c", "printf %s $LINEAGE_RUN > id"]);
+    let mut left = child(&place, "left behind");
+    left.env("LINEAGE_RUN", String::from_utf8(place.read("id")).unwrap());
+    assert!(left.status().unwrap().success());
+    let workspace = Workspace::open(place.root()).unwrap();
+    let metrics =
+        |name: &str| workspace.metrics(workspace.find_run(name).unwrap().value.run.id).unwrap().len();
+    assert_eq!((metrics("shell"), metrics("later")), (0, 1));
 }
 
 #[test]

@@ -169,7 +169,8 @@ impl RunBuilder {
     }
 
     /// Starts the run; the first one of a process joins the run it is part of, that is, the one named in `LINEAGE_RUN`, as under
-    /// `lineage run`. Further ones are runs of their own, with that as their parent.
+    /// `lineage run`. Further ones are runs of their own, with that as their parent; so is the first where that has ended, and has
+    /// left the process behind.
     ///
     /// A run is joined by what is said of it: its metrics are those of the run, its files those of a step of the run that has
     /// this one's name and parameters. Whoever started it ends it.
@@ -185,7 +186,7 @@ impl RunBuilder {
             {
                 return self.begin(inner);
             }
-            // Of another workspace, joined already, or named to be the parent.
+            // Of another workspace, ended, joined already, or named to be the parent.
             self.request.parent = self.request.parent.or(Some(around));
         }
         let inner = self.library.start(self.filled()?)?;

@@ -17,6 +17,7 @@ use crate::model::{
     StepStatus, Timestamp, check_metric_name, check_parameters, recorded_word,
 };
 use crate::ops::code::CodeOf;
+use crate::ops::inside::ended;
 use crate::ops::run::{masked_parameter, not_finite};
 use crate::ops::{Clock, Workspace, host};
 use crate::projection::{self, names};
@@ -186,14 +187,14 @@ impl Library {
     }
 
     /// As [`Library::join`], with the run around this process. Only the first run of a process becomes a part of it: `None` for all
-    /// that come later, which would take its parameters, metrics and folder for their own.
+    /// that come later, which would take its parameters, metrics and folder for their own; and none where that run has ended.
     ///
     /// # Errors
     /// As [`Library::start`].
     pub fn join_around(&self, id: NodeId, request: LibraryRequest) -> Result<Option<LibraryRun>> {
         let mut joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
         let this = Some((std::process::id(), id));
-        if *joined == this {
+        if *joined == this || ended(&self.workspace, id)?.is_some() {
             return Ok(None);
         }
         let run = self.join(id, request)?;
