@@ -112,6 +112,32 @@ fn a_list_leads_back_to_the_filings_in_it_and_to_no_others() {
 }
 
 #[test]
+fn of_a_filing_that_several_runs_of_the_pipeline_went_through_the_last_is_taken_once() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline", "--run-name", "first"]);
+    let first = place.ok(&["split", "data/processed", "--by", "company_name"]);
+    assert!(!first.stdout.contains("made anew"), "{}", first.stdout);
+    place.ok(&["pipeline", "--run-name", "second"]);
+    let pattern = "data/processed/*/*_segmented_risks.json";
+    let count = common::samples().len();
+    let again = place.json(&["split", pattern, "--by", "company_name"]);
+    assert_eq!(again["superseded"], count);
+    let paths = |place: &Place| -> Vec<String> {
+        let files = manifest(place)["files"].clone();
+        files.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(paths(&place).len(), count);
+    assert!(paths(&place).iter().all(|path| path.contains("_second")), "{:?}", paths(&place));
+    // What nobody made anew stands for itself.
+    let older = paths(&place)[0].rsplit_once('/').unwrap().0.to_owned();
+    let folders = std::fs::read_dir(place.at("data/processed")).unwrap();
+    let folders = folders.map(|folder| format!("data/processed/{}", folder.unwrap().file_name().display()));
+    let first = folders.filter(|folder| *folder != older).collect::<Vec<_>>().remove(0);
+    let alone = place.json(&["split", &first, "--by", "company_name", "--out", "other"]);
+    assert_eq!(alone["superseded"], 0);
+}
+
+#[test]
 fn a_check_tells_what_does_not_hold_any_more() {
     let place = Place::empty();
     companies(&place, 1..30);
@@ -215,7 +241,8 @@ fn files_without_a_group_are_named_or_groups_of_their_own() {
         [
             "error: 2 files have no group by `cik`: `data/companies/x.json`: it has no `cik`; \
              `data/companies/y.json`: it has no `cik`",
-            "hint: nothing was written; `--missing own` makes each such file a group of its own",
+            "hint: nothing was written; `--missing own` makes each such file a group of its own; \
+             `--by company_name` takes another field",
         ]
     );
     assert!(!place.at("data/splits").exists());

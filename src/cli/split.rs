@@ -14,12 +14,13 @@ use crate::render;
 ///
 /// All files of a group, such as a company, go to the same part. Which part that is depends on the group, the seed and the
 /// ratios alone: adding a company moves no other. Written are a list of paths for each part and `splits_manifest.json` with
-/// the digest of every file; both are recorded as made from these files, and are the same bytes for the same files.
+/// the digest of every file; both are recorded as made from these files, and are the same bytes for the same files. Of what
+/// several runs of the pipeline made of one filing, the last is taken.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  lineage split 'data/processed/*/*_segmented_risks.json' --by cik  each company in one part
-  lineage split data/raw --by 'stem:^([A-Z]+)_'                     by a part of the name
-  lineage split --check                                             checks the split that is there")]
+  lineage split 'data/processed/*/*_segmented_risks.json' --by company_name  each company in one part
+  lineage split data/raw --by 'stem:^([A-Z]+)_'                              by a part of the name
+  lineage split --check                                                      checks the split that is there")]
 pub(crate) struct Split {
     /// Files, folders, or patterns such as 'data/processed/*/*_segmented_risks.json'.
     #[arg(value_name = "INPUT", required_unless_present = "check")]

@@ -58,7 +58,27 @@ pub fn newest_files(snapshot: &Snapshot) -> Result<Vec<NewestFile>> {
         files.extend(newest_of(snapshot, path, &mut runs, &mut |_| Ok(true))?);
     }
     mark_superseded(snapshot, &mut files)?;
+    for file in files.iter_mut().filter(|file| file.superseded) {
+        file.superseded = snapshot.models_with(file.number)?.is_empty();
+    }
     Ok(files)
+}
+
+/// Returns those of some paths of which another one has, by a later run, what stands in for it: as [`newest_files`] has superseded
+/// files, among these alone and whether or not they belong to model versions.
+///
+/// The cost is linear in the paths that are asked for.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn superseded_among(snapshot: &Snapshot, paths: &[PathNo]) -> Result<HashSet<PathNo>> {
+    let mut files = Vec::with_capacity(paths.len());
+    let mut runs = Runs::default();
+    for path in paths {
+        files.extend(newest_of(snapshot, *path, &mut runs, &mut |_| Ok(true))?);
+    }
+    mark_superseded(snapshot, &mut files)?;
+    Ok(files.iter().filter(|file| file.superseded).map(|file| file.path_no).collect())
 }
 
 /// Finds the newest version of a path as far as those steps know it that `counts` accepts; `None` where they neither read nor
@@ -172,9 +192,8 @@ fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<()> 
     for file in files {
         if let Some(write) = file.writer {
             let is_of_pipeline = steps.get(&write.step).is_some_and(Option::is_some);
-            let is_old =
+            file.superseded =
                 is_of_pipeline && (old.contains(&write.step) || speaks_of_old(snapshot, write, &old)?);
-            file.superseded = is_old && snapshot.models_with(file.number)?.is_empty();
         }
     }
     Ok(())

@@ -55,6 +55,12 @@ pub fn text(summary: &Summary) -> String {
             counted(summary.passed_over, "file", "files")
         ));
     }
+    if summary.superseded > 0 {
+        text.push_str(&format!(
+            "passed over: {} of filings that a later run of the pipeline made anew\n",
+            counted(summary.superseded, "file", "files")
+        ));
+    }
     text
 }
 
@@ -75,6 +81,7 @@ pub fn json(summary: &Summary) -> Value {
         "manifest": format!("{}/{MANIFEST}", summary.folder),
         "parts": parts,
         "passed_over": summary.passed_over,
+        "superseded": summary.superseded,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The files that are to be split: named one by one, by folder or by pattern.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
@@ -12,6 +12,8 @@ use crate::ops::named::place_on_disk;
 use crate::ops::split::groups::By;
 use crate::ops::split::manifest::MANIFEST;
 use crate::ops::walk::find_files;
+use crate::query::superseded_among;
+use crate::store::{PathNo, Snapshot};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -72,6 +74,27 @@ pub(super) fn find(
         }
     }
     Ok(found)
+}
+
+/// Takes out of the files what a pipeline made of a filing where a later run made it anew, and that is among them; returns how many.
+pub(super) fn leave_superseded(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    files: &mut BTreeSet<PathBuf>,
+) -> Result<u64> {
+    let mut places = HashMap::new();
+    for file in files.iter() {
+        let path = ArtifactPath::within(workspace.root(), file)?;
+        if let Some(number) = snapshot.path_no(&path)? {
+            places.insert(number, file.clone());
+        }
+    }
+    let numbers: Vec<PathNo> = places.keys().copied().collect();
+    let superseded = superseded_among(snapshot, &numbers)?;
+    for number in &superseded {
+        files.remove(&places[number]);
+    }
+    Ok(superseded.len() as u64)
 }
 
 fn is_data(file: &Path, by: &By) -> bool {

@@ -74,6 +74,8 @@ pub struct Summary {
     pub folder: ArtifactPath,
     /// How many files in folders were passed over, since they are no data.
     pub passed_over: u64,
+    /// How many files were passed over, since a later run of the pipeline made them anew from the same filings.
+    pub superseded: u64,
     /// What went wrong without harm.
     pub notes: Vec<String>,
 }
@@ -97,9 +99,12 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
     let not_all_of_it = Ratios::parse(&plan.ratios)?.not_all_of_it();
     let folder = out_folder(workspace, &request.folder, request.out.as_deref())?;
     let mine = |path: &ArtifactPath| path.folder() == folder.as_bytes() && is_ours(&plan, path);
-    let found = find::find(workspace, &request.folder, &request.inputs, &by, &mine)?;
+    let mut found = find::find(workspace, &request.folder, &request.inputs, &by, &mine)?;
+    let view = workspace.view()?;
+    let superseded = find::leave_superseded(workspace, &view.snapshot, &mut found.files)?;
     // After everything that is recorded, whatever the machine's clock says: the files were written before they are read.
-    clock.not_before(workspace.view()?.snapshot.latest());
+    clock.not_before(view.snapshot.latest());
+    drop(view);
     let started_at = clock.now();
     let files = read_all(workspace, &found.files, &by, request.missing_is_own)?;
     let written = manifest::write(&plan, &files)?;
@@ -121,7 +126,7 @@ pub fn split(workspace: &Workspace, clock: &Clock, request: &SplitRequest) -> Re
             notes.extend(not_all_of_it);
             notes.extend(left_over(workspace, &folder, &plan));
             let (manifest, passed_over) = (written.manifest, found.passed_over);
-            Ok(Summary { run, manifest, folder, passed_over, notes })
+            Ok(Summary { run, manifest, folder, passed_over, superseded, notes })
         }
         Err(error) => {
             // The journal may take no more either; the run then ends as one whose process died.
@@ -242,10 +247,12 @@ fn read_all(
     if count > NAMED_MAX {
         missing.push(format!("and {} more", count - NAMED_MAX));
     }
+    // A filing need not say by which key EDGAR knows its company.
+    let other = if by.as_str() == "cik" { "; `--by company_name` takes another field" } else { "" };
     let (what, verb) = if count == 1 { ("file", "has") } else { ("files", "have") };
     Err(Error::request(format!("{count} {what} {verb} no group by `{}`", by.as_str()))
         .because(missing.join("; "))
-        .hint("nothing was written; `--missing own` makes each such file a group of its own"))
+        .hint(format!("nothing was written; `--missing own` makes each such file a group of its own{other}")))
 }
 
 /// Reads a file's digest and group, the group from the same bytes as the digest; of those that are not small, one at a time where

@@ -195,6 +195,7 @@ pub(super) fn split() -> Value {
         ("manifest", text()),
         ("parts", list(part())),
         ("passed_over", count()),
+        ("superseded", count()),
     ])
 }
 
